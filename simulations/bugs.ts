@@ -22,6 +22,7 @@ import {
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Scenario } from './scenario.ts';
+import { storeBugs } from './store-bugs.ts';
 import type { Patches } from './world.ts';
 
 const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
@@ -370,7 +371,7 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
-  ...{ ...pipelineBugs, ...idpBugs },
+  ...{ ...pipelineBugs, ...idpBugs, ...storeBugs },
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',
@@ -381,8 +382,7 @@ export const bugs: Record<string, Bug> = {
     says: 'the order of effects depends on something outside the machine',
     caughtBy: 'determinism',
     patches: breaking((_, handle) => (event, now) => {
-      const effects = handle(event, now);
-      return rolls++ % 7 === 0 ? effects.reverse() : effects;
+      return rolls++ % 7 === 0 ? handle(event, now).reverse() : handle(event, now);
     }),
   },
 };

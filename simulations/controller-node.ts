@@ -20,6 +20,7 @@ import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type CrashPoint, type Life, Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
 import { snapshot } from './snapshot.ts';
+import type { Stores } from './store-node.ts';
 
 export interface ControllerOptions {
   timings: Timings;
@@ -29,6 +30,8 @@ export interface ControllerOptions {
   /** Whether one of these nodes serves an artifact now. */
   serves: (artifact: string, from: readonly string[]) => boolean;
   fresh: () => Controller;
+  /** Where it keeps no bytes. */
+  stores: Stores | undefined;
   /** It dies at this event, once. */
   crash: { at: number; point: CrashPoint } | undefined;
   /** It tells its workers two stories. */
@@ -129,7 +132,9 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   ): Promise<void> {
     await sessions.checkpoints.load();
     const charter = this.#folder ?? (await this.#paper.charter());
-    this.dispatch(life, { kind: 'started', charter, keys, timings: this.#options.timings });
+    const { timings, stores } = this.#options;
+    const kept = stores && { stores: { ids: stores.nodes.map(({ id }) => id), copies: stores.copies } };
+    this.dispatch(life, { kind: 'started', charter, keys, timings, ...kept });
     if (!life.alive()) return;
     sessions.start();
     this.#idpClient?.start();
@@ -251,6 +256,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
         create: async () => ({ write() {}, async end() {} }),
         async *read() {},
       },
+      ...this.#storesOf(life),
       needImage: async () => {},
       needDependencies: () => {},
       bringDependencies: async () => {},
@@ -299,6 +305,34 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       },
     });
     return this.#idpClient;
+  }
+
+  #storesOf(life: ControllerLife): Pick<ControllerPorts, 'stores'> {
+    const { stores } = this.#options;
+    if (stores === undefined) return {};
+    const { network, random, time } = this.around;
+    const nodeOf = (id: string) => stores.nodes.find((node) => node.id === id);
+    return {
+      stores: {
+        dial: async (peer, protocol) => {
+          const node = nodeOf(peer.id ?? '');
+          if (node === undefined) throw reportedError('MESH_UNREACHABLE', 'there is no such store');
+          return network.dial(this, node, protocol);
+        },
+        addressOf: (id) => ({ id, addrs: [] }),
+        findWorker: async (id) => ({ id, addrs: [] }),
+        boundOf: () => 1,
+        probe: ({ id }, artifact) =>
+          new Promise((resolve, reject) => {
+            life.clock.after(random.fork(`probe ${id} ${time.now}`).int(10, 500), () => {
+              const node = nodeOf(id);
+              const serves = node?.up === true && node.disk.has(artifact);
+              if (serves || stores.believed) resolve();
+              else reject(reportedError('TRANSFER_FAILED', 'the store does not serve it'));
+            });
+          }),
+      },
+    };
   }
 
   async #publish(run: string, text: string): Promise<void> {

@@ -74,6 +74,8 @@ export interface Truth {
   readonly trusted: TrustedWorker;
   /** Whether a second one is there. */
   readonly second: boolean;
+  /** Of a controller that keeps no bytes: how many stores have to keep what is published, and how many ever did. */
+  readonly stores: { copies: number; keeping(tree: string): number } | undefined;
   /** How late a message may be beside its delay. */
   readonly stallMsMax: number;
 }

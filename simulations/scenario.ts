@@ -89,7 +89,18 @@ export interface Work {
   expiresSeconds: number;
 }
 
+/** Of an artifact store. All but `keeps` and `late` are faults, and `lies` an attack. */
+export type StoreBehaviour =
+  | 'keeps'
+  | 'late'
+  /** Its disk is empty after each crash. */
+  | 'forgets'
+  /** Says that it keeps what it does not have. */
+  | 'lies';
+
 export interface Scenario {
+  /** Where the controller keeps no bytes: the stores that do, and how many of them have to keep what is published. */
+  stores: { behaviours: StoreBehaviour[]; copies: number } | undefined;
   attackerShare: 'nobody' | 'a few' | 'many';
   operators: Operator[];
   trusted: TrustedWorker;
@@ -203,6 +214,7 @@ export function scenarioOf(random: Random): Scenario {
   const trusted = random.fork('vanishes').chance(0.1) ? 'vanishes' : undefined;
   const full = random.fork('full-disk').chance(0.1) ? 'full-disk' : undefined;
   return {
+    stores: storesOf(random.fork('stores')),
     attackerShare,
     operators: random.shuffle(operators),
     trusted: trusted ?? full ?? drawTrusted(random, wronged),
@@ -263,6 +275,17 @@ function conspire(random: Random, operators: Operator[], works: Work[]): void {
   }
 }
 
+/** As many stores keep what they say as have to. */
+function storesOf(random: Random): Scenario['stores'] {
+  if (!random.chance(0.25)) return undefined;
+  const behaviours = Array.from({ length: random.int(1, 3) }, () =>
+    random.pick<StoreBehaviour>(['keeps', 'keeps', 'late', 'forgets', 'lies']),
+  );
+  if (!behaviours.some((behaviour) => behaviour !== 'lies')) behaviours[0] = 'keeps';
+  const honest = behaviours.filter((behaviour) => behaviour !== 'lies').length;
+  return { behaviours, copies: random.int(1, honest) };
+}
+
 function expulsionOf(random: Random, operators: readonly Operator[], chance: number): Expulsion | undefined {
   if (!random.chance(chance)) return undefined;
   const { name: operator } = random.pick(operators);
@@ -275,6 +298,11 @@ export function describeScenario(scenario: Scenario): string[] {
     .map(({ afterMs, replaces }) => `; a charter after ${afterMs / 1000} s (replaces ${replaces})`)
     .join('');
   return [
+    ...(scenario.stores === undefined
+      ? []
+      : [
+          `${scenario.stores.copies} of these stores keep artifacts: ${scenario.stores.behaviours.join(', ')}`,
+        ]),
     `attackers: ${attackerShare}; trusted worker: ${trusted}${second ? ' and a second one' : ''}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${idp === 'apart' ? ' by an identity provider apart' : ''}${charters}`,
     ...operators.map(
       ({ name, hosts, behaviour, joinsLate }) =>

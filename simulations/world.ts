@@ -20,6 +20,7 @@ import { calm, type Rates } from './rates.ts';
 import { Reader } from './reader.ts';
 import { type Behaviour, isAttack, type Scenario, type Work } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
+import { Stores } from './store-node.ts';
 import { timings } from './timings.ts';
 import { Trace } from './trace.ts';
 import { WorkerNode } from './worker-node.ts';
@@ -40,6 +41,8 @@ export interface Patches {
   unsteadyClock?: boolean;
   /** The controller tells its workers two stories. */
   forks?: boolean;
+  /** The controller takes the word of stores for what they keep. */
+  storesBelieved?: boolean;
   /** The controller takes the journal's word for the bundles that are stored. */
   bundlesBelieved?: boolean;
 }
@@ -66,6 +69,7 @@ export class World implements Truth {
   readonly attackers: number;
   readonly trusted: Scenario['trusted'];
   readonly second: boolean;
+  readonly stores: Stores | undefined;
   readonly #time: Scheduler;
   readonly #network: Network;
   readonly #paper: Paperwork;
@@ -117,13 +121,20 @@ export class World implements Truth {
         observe: (seen) => this.#observe(seen),
         fresh: () => patches.idp?.(firstIdp.id) ?? new IdentityProvider(firstIdp.id),
       });
+    const serves = (artifact: string, from: readonly string[]) =>
+      this.#workers.some((worker) => worker.up && from.includes(worker.id) && worker.served.has(artifact));
+    if (scenario.stores !== undefined)
+      this.stores = new Stores(this.#around, scenario.stores, {
+        ...{ serves, believed: patches.storesBelieved ?? false },
+        isController: (peer) => this.#paper.controllers.some(({ id }) => id === peer),
+      });
     this.#controller = new ControllerNode(this.#around, this.#paper, {
       timings: { ...timings, grantMs },
       idp: this.#idp,
       observe: (seen) => this.#observe(seen),
       listeners: () => this.#workers,
-      serves: (artifact, from) =>
-        this.#workers.some((worker) => worker.up && from.includes(worker.id) && worker.served.has(artifact)),
+      serves,
+      stores: this.stores,
       crash: options.crash,
       forks: patches.forks ?? false,
       fresh: () => {
@@ -217,6 +228,7 @@ export class World implements Truth {
     schedulePartitions(ground, healsAt);
     scheduleCrashes(ground, healsAt);
     scheduleClocks(ground, healsAt);
+    this.stores?.stopNowAndThen(healsAt, () => this.#healed);
     for (const work of scenario.works)
       publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),
@@ -374,6 +386,7 @@ export class World implements Truth {
       this.#network.partition(node, false);
     for (const node of this.#apart) node.start();
     this.#controller.start();
+    this.stores?.start();
     for (const worker of this.#workers) {
       const gone = worker.options.behaviour === 'vanishes' && worker.life > 0;
       const lost = worker.name === 'trusted' && this.#vanished;

@@ -22,6 +22,7 @@ import { revoked } from './revoked.ts';
 import { rotations } from './rotations.ts';
 import { sealed } from './sealed.ts';
 import { served } from './served.ts';
+import { stores } from './stores.ts';
 import { tests } from './tests.ts';
 import { verdicts } from './verdicts.ts';
 import { votes } from './votes.ts';
@@ -38,6 +39,7 @@ export function allCheckers(): Checker[] {
     leases(),
     knownLeases(),
     served(),
+    stores(),
     lending(),
     charters(),
     rotations(),

@@ -270,6 +270,10 @@ const coreErrors = {
     'The policy of the request is weaker than the floor in the charter. Under `trust` in `quorate.yaml`, ask for at least what the hint names.',
   REBUILD_ASKED:
     'The request asks for the job to be built again, and the verdict rests on an earlier request all the same.',
+  PIN_BUSY:
+    'An artifact store fetches as many trees for controllers as it does at once. The controller asks again by itself.',
+  PIN_NOT_CONTROLLER:
+    'A peer asked an artifact store to keep a tree, and the charter does not name it as a controller. Only what verdicts prove is kept for others; the controller of the project may ask before there is one.',
   RECEIPT_BEFORE_OFFER: 'The log holds the receipt before its offer: it cannot be an answer to it.',
   RECEIPT_DROPPED:
     'The log promises a receipt that the bundle leaves out. The controller dropped evidence: do not trust the artifact.',
@@ -328,6 +332,8 @@ const coreErrors = {
     'The tree has too many bytes. Make the outputs smaller, or raise the limit of the job or the store.',
   STORE_TREE_TOO_MANY_BLOCKS:
     'The tree has too many blocks. Raise the limit if you expected a tree of this size.',
+  STORE_SILENT:
+    'An artifact store did not say in time that it keeps what it was asked to keep, or said so of something else. The controller asks again by itself, and the run waits; look at the store.',
   TICKET_EXHAUSTED:
     'As many hosts have joined as the ticket was for. Ask the owner for one with more: `quorate invite <name> --hosts <n>`.',
   TICKET_ISSUER_MISMATCH: 'The ticket is not signed by an identity provider of this project.',

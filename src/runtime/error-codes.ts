@@ -118,6 +118,8 @@ const runtimeErrors = {
   REPORTS_OF_BUILD: 'Only a test has reports. Fetch the artifact of the job without `--reports`.',
   REVOCATION_NO_ANSWER:
     'No member of the project could be asked for revocations. See that the network works, or name a peer with `--bootstrap`; without `--online` what is known here counts.',
+  STORE_QUOTA:
+    'A controller asked an artifact store to keep a tree, and what trusted artifacts leave of its quota is too little. The run waits: raise `--quota` of the store, or have it keep older artifacts for a shorter time.',
   STORE_UNPROVEN:
     'A store keeps what a bundle proves under the root key of its project, at the level `agreed` or above, and this bundle proves less; the message says what. Nothing is to be done: it looks again when the verdict is told anew.',
   SOURCE_TREE_MISMATCH:

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
-import type { ControllerNode } from '../../runtime/controller/node.ts';
+import type { ControllerNode, ControllerOptions } from '../../runtime/controller/node.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -22,6 +22,8 @@ interface Options {
   http?: { host: string; port: number };
   httpAnnounce?: string[];
   signIn?: string;
+  store?: string[];
+  copies?: number;
 }
 
 /** A fixed port, since tickets contain it. */
@@ -82,6 +84,16 @@ export const controller: Define = (program, act) => {
       webAddresses,
     )
     .option('--sign-in <file>', 'let people sign in at the HTTP server, as this sign-in.toml says')
+    .option(
+      '--store <address>',
+      'an artifact store that keeps what is published in place of this controller, /…/p2p/<id>; repeatable',
+      addresses,
+    )
+    .option(
+      '--copies <n>',
+      'stores that have to keep an artifact before its verdict is out (default: 1)',
+      wholeNumber,
+    )
     .addHelpText(
       'after',
       examples('quorate controller', 'quorate controller --announce /dns4/ci.example.org/tcp/4710'),
@@ -89,7 +101,32 @@ export const controller: Define = (program, act) => {
     .action(act(run));
 };
 
+/** Errors: `CLI_USAGE`. */
+function storesOf({ store = [], copies = 1 }: Options): Pick<ControllerOptions, 'stores'> {
+  const peers = store.flatMap((addr) => {
+    const id = /\/p2p\/([^/]+)$/.exec(addr)?.[1];
+    return id === undefined ? [] : [{ id, addrs: [addr] }];
+  });
+  if (peers.length < store.length)
+    throw new QuorateError('CLI_USAGE', 'the address of a store ends in /p2p/ and its id', {
+      hint: 'quorate store serve prints them.',
+    });
+  const ids = new Set(peers.map(({ id }) => id));
+  const all = [...ids].map((id) => ({
+    id,
+    addrs: peers.filter((peer) => peer.id === id).flatMap(({ addrs }) => addrs),
+  }));
+  if (all.length > 0 && copies > all.length)
+    throw new QuorateError(
+      'CLI_USAGE',
+      `--copies ${copies} takes as many stores, and there are ${all.length}`,
+    );
+  return all.length === 0 ? {} : { stores: { peers: all, copies } };
+}
+
 async function run({ cwd, out, signal }: Context, options: Options): Promise<Exit> {
+  if (options.copies !== undefined && options.store === undefined)
+    throw new QuorateError('CLI_USAGE', '--copies counts stores, and --store names none');
   if (options.httpAnnounce !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
   if (options.signIn !== undefined && options.http === undefined)
@@ -119,6 +156,7 @@ async function runOnce(
     ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
     ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
     ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),
+    ...storesOf(options),
     acceptClock: options.acceptClock ?? false,
     onEvent: eventPrinter(out),
     onRekeyed: () => rekeyed.resolve(true),

@@ -14,7 +14,16 @@ import { finishedOf } from './retire.ts';
 import { revocationsIn } from './revocations.ts';
 import { openRound } from './rounds.ts';
 import { runRevoked } from './standing.ts';
-import { type ControllerState, publishedOf, type Run, type Transition, tell, unchanged } from './state.ts';
+import {
+  type ControllerState,
+  type EventOf,
+  publishedOf,
+  type Run,
+  type Transition,
+  tell,
+  unchanged,
+} from './state.ts';
+import { askToPin, countAnswer } from './stores.ts';
 import { finish, publish } from './verdict.ts';
 
 /** What an earlier run of the same job is worth to a later one. */
@@ -36,31 +45,32 @@ export function answerOrBuild(transition: Transition, run: Run): void {
   const { outcome } = found.published.verdict;
   const artifact = outcome === null ? null : artifactOf(outcome);
   if (artifact === null) return answer(transition, run, found);
-  run.phase = { kind: 'answering', from: found.run.id, artifact };
+  run.phase = { kind: 'answering', from: found.run.id, artifact, answers: { by: [], failed: [] } };
   seekArtifact(transition, run);
 }
 
 /** Makes sure of the artifact, which may have been removed since. */
-export function seekArtifact({ state, out }: Transition, run: Run): void {
+export function seekArtifact(transition: Transition, run: Run): void {
   if (run.phase.kind !== 'answering') return;
-  const { from: earlier, artifact } = run.phase;
+  const { state } = transition;
+  const { from: earlier, artifact, answers } = run.phase;
   const from = (state.index.get(earlier)?.receipts ?? [])
     .filter(({ outcome }) => artifactOf(outcome) === artifact)
     .map(({ worker }) => worker);
-  out.push({ kind: 'pin', run: run.id, artifact, from: [...new Set(from)] });
+  askToPin(transition, run, { artifact, from: [...new Set(from)], answers });
 }
 
 /** The artifact is there or not. Meanwhile something may have been revoked, or another run have ended. */
-export function artifactSought(
-  transition: Transition,
-  run: Run,
-  { artifact, ok, detail }: { artifact: string; ok: boolean; detail: string },
-): void {
+export function artifactSought(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
+  const { artifact, detail } = event;
   if (run.phase.kind !== 'answering' || run.phase.artifact !== artifact) return unchanged(transition);
-  const { from: earlier } = run.phase;
+  const { from: earlier, answers } = run.phase;
+  const kept = countAnswer(transition, answers, event);
+  if (kept === 'foreign') return unchanged(transition);
+  if (kept === 'waiting') return;
   const lapsed = publisherLapsed(transition, run);
   if (lapsed !== undefined) return endRun(transition, run, lapsed);
-  if (!ok) {
+  if (kept !== 'kept') {
     tell(transition, run, { kind: 'answer-failed', earlier, artifact, detail });
     return openRound(transition, run);
   }

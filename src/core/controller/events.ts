@@ -25,6 +25,7 @@ import { limits } from '../limits.ts';
 import type { VoidTarget } from '../trust/index.ts';
 import type { Backing, Missing, WitnessedLog } from './backing.ts';
 import type { Dispute } from './dispute-reasons.ts';
+import type { Fault, Stores } from './store-answers.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
 export interface Timings {
@@ -66,6 +67,8 @@ export type ControllerEvent =
       charter: Verified<Charter>;
       timings: Timings;
       keys?: { controller: string; idp: string };
+      /** Those that keep artifacts from now on; absent where the controller does. */
+      stores?: Stores;
     }
   | { kind: 'charter'; charter: Verified<Charter> }
   | { kind: 'enrol'; token: string; enrol: Verified<Enrol>; invite: Verified<Invite> }
@@ -94,7 +97,16 @@ export type ControllerEvent =
   | { kind: 'detached'; worker: string; lease: string }
   | { kind: 'heartbeat'; worker: string; lease: string }
   | { kind: 'receipt'; token: string; lease: string; receipt: VerifiedStatement<Receipt> }
-  | { kind: 'pinned'; run: string; artifact: string; ok: boolean; detail: string }
+  /** `store`: which of the stores answers; absent where the controller keeps artifacts. */
+  | {
+      kind: 'pinned';
+      run: string;
+      artifact: string;
+      ok: boolean;
+      detail: string;
+      store?: string;
+      fault?: Fault;
+    }
   /** `verdict`: id of the draft that this is about. */
   | { kind: 'cosigned'; run: string; worker: string; verdict: string; signature: string; witness: string }
   /** Absent: of whichever is shown now. */
@@ -277,8 +289,8 @@ export type ControllerEffect =
   | { kind: 'reveal'; worker: string; lease: string }
   /** On the worker's open lease stream: the lease is over without a result. */
   | { kind: 'release'; worker: string; lease: string; code: ErrorCode; message: string }
-  /** Fetch and keep the artifact; answer with `pinned`. */
-  | { kind: 'pin'; run: string; artifact: string; from: string[] }
+  /** Fetch and keep the artifact, or have each of these stores keep it; answer with `pinned`, once for each store. */
+  | { kind: 'pin'; run: string; artifact: string; from: string[]; stores?: string[] }
   /** Fetch and keep a log or a dissenting tree, as far as it can be had. */
   | { kind: 'keep'; run: string; root: string; from: string }
   /** Send the draft bundle of this run to the trusted worker, on the stream of that lease. */

@@ -14,6 +14,7 @@ import type { Revoked } from '../trust/revocations.ts';
 import type { BackingFacts } from './backing.ts';
 import type { Dispute } from './dispute-reasons.ts';
 import type { Progress } from './events.ts';
+import type { StoreAnswers } from './store-answers.ts';
 
 /** An acknowledged receipt, without its document. Never removed or changed. */
 export interface Recorded extends Vote {
@@ -45,14 +46,22 @@ export type Phase<P extends PublishedFacts = PublishedFacts> =
   /** Some input does not have the level yet, or does not have it any more, that the request asks for. */
   | { kind: 'waiting' }
   /** The job was built for an earlier request; it is looked whether the artifact is still there. */
-  | { kind: 'answering'; from: string; artifact: string }
+  | { kind: 'answering'; from: string; artifact: string; answers: StoreAnswers }
   /** A round is open and sealed. */
   | { kind: 'building' }
   /** A round ended with N failed builds, which count once the trusted worker's fails too. */
   | { kind: 'awaiting-trusted' }
   /** No agreement, or a failure, on inputs that are not trusted yet: it is decided again once they are. */
   | { kind: 'held' }
-  | { kind: 'pinning'; artifact: string; tries: number; retryAt: number | null }
+  /** `delayed`: stores that should keep it could not be reached, or had no room; told once. */
+  | {
+      kind: 'pinning';
+      artifact: string;
+      tries: number;
+      retryAt: number | null;
+      answers: StoreAnswers;
+      delayed: boolean;
+    }
   /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
   | { kind: 'agreed'; published: P }
   /** The draft was sent to the trusted worker on the stream of this lease. */

@@ -154,7 +154,7 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return withRun(transition, event.run, (run) =>
         run.phase.kind === 'answering'
           ? artifactSought(transition, run, event)
-          : pinned(transition, run, event.artifact, event.ok, event.detail),
+          : pinned(transition, run, event),
       );
     case 'cosigned':
       return withRun(transition, event.run, (run) => cosigned(transition, run, event));
@@ -214,6 +214,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   // An epoch that was lost would be given again, and the fences of its leases with it.
   mustSync(transition);
   state.timings = event.timings;
+  state.stores = event.stores ?? null;
   if (event.keys !== undefined) {
     state.id = event.keys.controller;
     state.idp = event.keys.idp;
@@ -234,6 +235,9 @@ function started(transition: Transition, event: EventOf<'started'>): void {
     const confirming = trustedLease(run);
     if (confirming !== null) state.presence.heard.set(confirming.id, { at: now, detachedAt: now });
     if (run.phase.kind === 'cosigning') waitForSignature(transition, run.phase);
+    // What a store kept then it says again.
+    if (run.phase.kind === 'answering' || run.phase.kind === 'pinning')
+      run.phase.answers = { by: [], failed: [] };
     seekArtifact(transition, run);
     const round = currentRound(run);
     if (round === undefined) continue;

@@ -11,9 +11,13 @@ import { inputLevels, inputsTrusted } from './needs.ts';
 import { tokenOf } from './presence.ts';
 import { revocationsIn } from './revocations.ts';
 import { mayOpenRound, openRound } from './rounds.ts';
-import type { Round, Run, Transition } from './state.ts';
+import type { EventOf, Round, Run, Transition } from './state.ts';
 import { currentRound, documentsOf, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
+import { askToPin, countAnswer } from './stores.ts';
 import { closeOffer, conclude, endLeases, finish, publish, recordedWith } from './verdict.ts';
+
+/** A store that is away is asked again less often than signers. */
+const storeRetryFactor = 5;
 
 /** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. */
 function decisionOf(transition: Transition, run: Run): Decision {
@@ -135,7 +139,8 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
       by: agreeing(run, round, decision.result).map((r) => r.operator),
     });
     if (artifact === null) return afterPin(transition, run);
-    run.phase = { kind: 'pinning', artifact, tries: 0, retryAt: null };
+    const answers = { by: [], failed: [] };
+    run.phase = { kind: 'pinning', artifact, tries: 0, retryAt: null, answers, delayed: false };
     return pin(transition, run);
   }
   if (decision.contradicted.some((result) => result.round === round.n))
@@ -196,22 +201,21 @@ function agreeing(run: Run, round: Round, result: string | null): Recorded[] {
 export function pin(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (run.phase.kind !== 'pinning' || round === undefined) return;
-  const { artifact } = run.phase;
+  const { artifact, answers } = run.phase;
   const from = run.receipts
     .filter((r) => artifactOf(r.outcome) === artifact && !isTrustedSlot(r.slot))
     .map((r) => r.worker);
-  transition.out.push({ kind: 'pin', run: run.id, artifact, from: [...new Set(from)] });
+  askToPin(transition, run, { artifact, from: [...new Set(from)], answers });
 }
 
-export function pinned(
-  transition: Transition,
-  run: Run,
-  artifact: string,
-  ok: boolean,
-  detail: string,
-): void {
+export function pinned(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
+  const { artifact, detail } = event;
   if (run.phase.kind !== 'pinning' || run.phase.artifact !== artifact) return unchanged(transition);
-  if (ok) return afterPin(transition, run);
+  const kept = countAnswer(transition, run.phase.answers, event);
+  if (kept === 'foreign') return unchanged(transition);
+  if (kept === 'waiting') return;
+  if (kept === 'kept') return afterPin(transition, run);
+  if (kept === 'store') return waitForStores(transition, run, detail);
   run.phase.tries++;
   if (run.phase.tries < transition.state.timings.pinTriesMax) {
     run.phase.retryAt = transition.now + transition.state.timings.pinRetryMs;
@@ -222,6 +226,16 @@ export function pinned(
   run.unserved.push(artifact);
   const round = currentRound(run);
   if (round !== undefined) nextRound(transition, run, round);
+}
+
+/** Tries again later, until the request ends: that a store is away says nothing of those who built. */
+function waitForStores(transition: Transition, run: Run, detail: string): void {
+  if (run.phase.kind !== 'pinning') return;
+  run.phase.retryAt = transition.now + storeRetryFactor * transition.state.timings.pinRetryMs;
+  if (run.phase.delayed) return;
+  run.phase.delayed = true;
+  const says = `agreed on, and waits for an artifact store to keep it: ${detail}`;
+  tell(transition, run, { kind: 'unconfirmed', round: currentRound(run)?.n ?? 0, says });
 }
 
 /** Decides again: the trusted worker may have delivered while the bytes were fetched. */

@@ -31,6 +31,7 @@ import type {
 } from './facts.ts';
 import { newPresence, type Presence } from './presence.ts';
 import { RunIndex } from './run-index.ts';
+import type { Stores } from './store-answers.ts';
 
 /** A worker that asked for a slot and may be given one. */
 export interface Candidate {
@@ -147,6 +148,8 @@ export interface ControllerState {
   /** Keys that any charter in the log named. Only the root key adds to them. */
   named: Set<string>;
   timings: Timings;
+  /** Null where the controller keeps artifacts itself. */
+  stores: Stores | null;
   epoch: number;
   leasesThisEpoch: number;
   log: MerkleTree;
@@ -183,6 +186,7 @@ export function newState(id: string, idp: string): ControllerState {
     charter: null,
     named: new Set(),
     timings: defaultTimings,
+    stores: null,
     epoch: 0,
     leasesThisEpoch: 0,
     log: new MerkleTree(),

@@ -25,6 +25,8 @@ export const sessionLimits = {
   lateWitnessMs: 10_000,
   /** Lines of members under a checkpoint, about thirty-five; the rest of it is for its log and for witnesses from outside. */
   memberLinesCharsMax: 5888,
+  /** Trees that a store fetches at once for controllers; each takes a few streams and blocks in memory. */
+  pinsAtOnce: 16,
   /** The line of a witness of others: a name of 128 characters, key id, time and signature in base64. */
   namedLineCharsMax: 240,
   /** A worker that is no mirror of an artifact fetches its bundle after one to two times this, in ms, and once for all verdicts until then. */

@@ -1,6 +1,6 @@
 import { assert, type ErrorCode, QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { ApiUp, BundleUp, FeedUp, IdpUp, LeaseUp } from './messages.ts';
+import type { ApiUp, BundleUp, FeedUp, IdpUp, LeaseUp, PinUp } from './messages.ts';
 
 /**
  * What a node knows of a peer before it reads its message; each includes those before it. `anyone`: the peer has proven its
@@ -112,6 +112,16 @@ export const messageBounds = table({
       // As `enrol` of the API. Of the controllers in the charter.
       grant: { ...byMember, bytesMax: 2 * smallBytes, refused: 'IDP_CONTROLLER_UNKNOWN' },
     } satisfies Record<IdpUp['kind'], MessageBound>,
+  },
+  pin: {
+    // A store opens none of these but for a controller that the charter names, whatever their bounds.
+    streams: 64,
+    streamsPerMinute: 600,
+    // Up to eight peers with up to eight addresses.
+    messages: { pin: { ...byAnyone, bytesMax: 4 * smallBytes } } satisfies Record<
+      PinUp['kind'],
+      MessageBound
+    >,
   },
   revocations: {
     streams: 4,

@@ -8,4 +8,7 @@ export const wireLimits = {
   proofHashesMax: 110,
   /** Workers that fetch the bundle of an artifact at once, besides the controller, which has it: a worker may leave at any time. */
   mirrorsMax: 2,
+  /** Workers that a store is told of as having a tree, and addresses of each. */
+  pinFromMax: 8,
+  pinAddrsMax: 8,
 } as const;

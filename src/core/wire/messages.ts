@@ -327,6 +327,25 @@ export const bundleDownSchema = z.discriminatedUnion('kind', [
   error,
 ]);
 
+/** Asks a store to keep a tree of at most so many bytes, which these peers have. */
+export const pinUpSchema = z.strictObject({
+  kind: z.literal('pin'),
+  run: sha256,
+  tree: cid,
+  maxBytes: count,
+  from: z
+    .array(z.strictObject({ id: peerId, addrs: z.array(multiaddr).max(wireLimits.pinAddrsMax) }))
+    .max(wireLimits.pinFromMax),
+});
+export type PinUp = z.infer<typeof pinUpSchema>;
+export const pinDownSchema = z.discriminatedUnion('kind', [
+  /** Every few seconds, while the tree is being fetched. */
+  z.strictObject({ kind: z.literal('pinning') }),
+  /** All of it is there, and stays until `until` at least, in seconds since the epoch. */
+  z.strictObject({ kind: z.literal('pinned'), tree: cid, until: count }),
+  error,
+]);
+
 export const revocationsUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('ask') }),
   /** The newest checkpoint that is known there. */

@@ -14,6 +14,8 @@ export const protocols = {
   bundle: '/quorate/bundle/1',
   /** Anybody → whoever serves an artifact: its blocks, as one CAR. */
   car: '/quorate/car/1',
+  /** Controller → artifact store: keep a tree that operators agreed on. */
+  pin: '/quorate/pin/1',
   /** Anybody → any member: the revocations it knows, and the newest checkpoint that it checked. */
   revocations: '/quorate/revocations/1',
 } as const;

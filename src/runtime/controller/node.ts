@@ -12,7 +12,7 @@ import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import { openJournal } from '../../journal/index.ts';
-import { openMesh, projectRendezvous } from '../../mesh/index.ts';
+import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { Buckets } from '../../mesh/token-buckets.ts';
 import { openStore } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
@@ -44,6 +44,7 @@ import { type ProjectView, projectView } from './project-view.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { otherKeys, refreshCharter } from './refresh-charter.ts';
 import { type MemberStanding, memberStanding } from './standing.ts';
+import { storePorts } from './store-ports.ts';
 
 export interface ControllerOptions {
   folder: ProjectFolder;
@@ -60,6 +61,8 @@ export interface ControllerOptions {
   witnessUrls?: ReadonlyMap<string, string>;
   /** Where the identity provider's process is, whose key is not in the folder. */
   idp?: string[];
+  /** Artifact stores that keep what is published in the place of this controller, and how many of them have to. */
+  stores?: { peers: readonly PeerAddress[]; copies: number };
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
   onEvent(event: NodeEvent): void;
@@ -115,7 +118,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
       key: folder.controller.seed,
       listen: options.listen,
       announce: options.announce,
-      bootstrap: [...folder.charter.bootstrap, ...options.bootstrap],
+      bootstrap: [
+        ...folder.charter.bootstrap,
+        ...options.bootstrap,
+        // Like first peers these stay connected.
+        ...(options.stores?.peers ?? []).flatMap(({ addrs }) => addrs),
+      ],
       peersFile: join(folder.dir, 'peers.json'),
       topics: topicsOf(folder.project),
       maxConnections: options.connections ?? controllerNodeLimits.connectionsDefault,
@@ -211,8 +219,16 @@ export async function startController(options: ControllerOptions): Promise<Contr
       },
       pin: (effect) =>
         void pins.pin(effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
-      keep: ({ run, root, from }) => keeper.keep(run, { root, from }),
-      announce: (artifact) => announce(mesh, artifact, stop.signal),
+      ...(options.stores === undefined
+        ? {}
+        : { stores: storePorts(context, options.stores.peers, stop.signal) }),
+      // Logs are kept by stores too, once a bundle names them; of dissent the workers that built it have the trees.
+      keep: ({ run, root, from }) => {
+        if (options.stores === undefined) keeper.keep(run, { root, from });
+      },
+      // Who announces an artifact has its bytes.
+      announce: (artifact) =>
+        options.stores === undefined ? announce(mesh, artifact, stop.signal) : Promise.resolve(),
       feedUrls: () => feedUrls,
       tell,
     });
@@ -254,6 +270,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
         ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
         ...(options.grantMs === undefined ? {} : { grantMs: options.grantMs }),
       },
+      ...(options.stores === undefined
+        ? {}
+        : { stores: { ids: options.stores.peers.map(({ id }) => id), copies: options.stores.copies } }),
     });
     sessions.start();
     for (const { protocol, session, options: bounds } of sessions.served)

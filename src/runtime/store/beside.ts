@@ -15,14 +15,14 @@ export class Beside {
     this.#context = context;
   }
 
-  /** Fetches within a number of bytes; a log that cannot be had is left out, and told. Errors: the signal's reason. */
+  /** Fetches within a number of bytes, and returns the bytes of each by its CID; a log that cannot be had is left out, and told. Errors: the signal's reason. */
   async fetch(
     { entry, logs }: Pick<ProvenVerdict, 'entry' | 'logs'>,
     connected: readonly string[],
     maxBytes: number,
-  ): Promise<{ roots: string[]; bytes: number }> {
+  ): Promise<Map<string, number>> {
     const { mesh, store, signal, tell } = this.#context;
-    const roots: string[] = [];
+    const found = new Map<string, number>();
     let bytes = 0;
     const missing: string[] = [];
     for (const { log, worker } of logs) {
@@ -33,7 +33,7 @@ export class Beside {
         const from = [worker, ...connected].slice(0, storeNodeLimits.peersMax);
         const pulled = await pullArtifact({ mesh, store }, log, { from, signal: limit, maxBytes: room });
         bytes += pulled.bytes;
-        roots.push(log);
+        found.set(log, pulled.bytes);
       } catch {
         signal.throwIfAborted();
         missing.push(log);
@@ -43,6 +43,6 @@ export class Beside {
       tell('info', 'logs', `${missing.length} logs of ${entry.name} could not be had`, {
         ...{ run: entry.run, logs: missing },
       });
-    return { roots, bytes };
+    return found;
   }
 }

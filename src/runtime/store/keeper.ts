@@ -13,7 +13,7 @@ import { findHolders } from './holders.ts';
 import { storeNodeLimits } from './limits.ts';
 
 /** Under this name the store keeps what this node pins. */
-const storePin = 'store';
+export const storePin = 'store';
 
 /**
  * Keeps what verdicts prove, as `planStore` says. One verdict at a time: its bundle is fetched and verified, then the tree, which is
@@ -173,14 +173,18 @@ export class StoreKeeper {
     const { entry, text, builders } = proven;
     const { tree } = entry;
     const { bytes, from } = await this.#pull(tree, builders, maxBytes);
-    const { roots, bytes: more } = await this.#beside.fetch(proven, from, maxBytes - bytes);
+    const beside = await this.#beside.fetch(proven, from, maxBytes - bytes);
     await this.inTurn(async () => {
-      await store.pin([tree, ...roots], storePin);
-      const before = ledger.trees.get(tree);
-      const beside = [...new Set([...(before?.beside ?? []), ...roots])];
-      const isNew = !ledger.entries.has(entry.run);
-      const added = (isNew ? text.length : 0) + (before === undefined ? more : 0);
-      ledger.trees.set(tree, { bytes: (before?.bytes ?? bytes) + added, beside });
+      await store.pin([tree, ...beside.keys()], storePin);
+      const before = ledger.trees.get(tree) ?? { bytes, beside: [] };
+      const fresh = [...beside].filter(([root]) => !before.beside.includes(root));
+      const more = fresh.reduce((sum, [, size]) => sum + size, 0);
+      // Of a run whose bundle is here already, in an earlier form, the size is counted once.
+      const ofBundle = ledger.entries.has(entry.run) ? 0 : text.length;
+      ledger.trees.set(tree, {
+        bytes: before.bytes + more + ofBundle,
+        beside: [...before.beside, ...fresh.map(([root]) => root)].slice(0, storeNodeLimits.besideMax),
+      });
       ledger.add(entry);
       await ledger.save();
       const { run, job, kind } = entry;

@@ -16,6 +16,8 @@ export const storeNodeLimits = {
   fetchSecondsMax: 1_800,
   /** One log, or one index. */
   besideSecondsMax: 60,
+  /** For so long a tree is held that a controller asked for before there was a verdict. */
+  askedSeconds: 24 * 3600,
   /** Between two sweeps of the disk for the sake of room. */
   sweepSecondsMin: 60,
   /** Open connections: of those who fetch, and of members. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
+import { pinServer } from '../../core/sessions/store/pin-server.ts';
 import { ProjectWatch } from '../../core/sessions/store/project-watch.ts';
 import { every } from '../../core/sessions/timing.ts';
 import type { Retention } from '../../core/store/plan.ts';
@@ -18,6 +19,7 @@ import { openRevocationBook } from '../membership/revocation-file.ts';
 import { readOptional, writeAtomic } from '../node/files.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
+import { AskedTrees } from './asked.ts';
 import type { StoreContext } from './context.ts';
 import { StoreKeeper } from './keeper.ts';
 import { Ledger } from './ledger.ts';
@@ -123,6 +125,14 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
     };
     const keeper = new StoreKeeper(context);
     await keeper.reconcile();
+    const asked = new AskedTrees(context, keeper);
+    const pins = pinServer({
+      clock,
+      isController: (peer) => watch.isController(peer),
+      pin: (request) => asked.pin(request),
+      tell,
+    });
+    mesh.handle(pins.protocol, pins.session, pins.options);
     serveBundles(mesh, bundles);
     serveRevocations(mesh, { list: () => revocations.list, checkpoint: () => undefined });
     serveArtifacts(context);

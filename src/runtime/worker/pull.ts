@@ -1,9 +1,17 @@
+import { codeOf } from '../../core/errors.ts';
+import type { PeerAddress } from '../../mesh/index.ts';
 import { connectReachable } from '../artifacts/fetch.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import type { WorkerContext } from './context.ts';
 
+const findMsMax = 20_000;
+const providersMax = 8;
+/** The peers that were asked do not have all of the tree, or none could be reached. */
+const lacking = ['TRANSFER_FAILED', 'TRANSFER_NO_PROVIDER', 'STORE_PULL_BLOCK_MISSING'];
+
 /**
- * Fetches a tree into the public area from the controllers of the project. Returns the bytes that were fetched: none where it is
+ * Fetches a tree into the public area from the controllers of the project, or, where these do not have it, from whoever announces
+ * it, such as artifact stores. Returns the bytes that were fetched: none where it is
  * here. Errors: those of `connectReachable` and `pullArtifact`.
  */
 export async function pullFromControllers(
@@ -13,6 +21,16 @@ export async function pullFromControllers(
 ): Promise<number> {
   if (await store.has(cid, signal)) return 0;
   const from = await connectReachable(mesh, credentials.membership.controllers);
-  const { bytes } = await pullArtifact({ mesh, store }, cid, { from, signal, maxBytes });
-  return bytes;
+  try {
+    return (await pullArtifact({ mesh, store }, cid, { from, signal, maxBytes })).bytes;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!lacking.includes(codeOf(error))) throw error;
+    const found: PeerAddress[] = [];
+    const within = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
+    for await (const peer of mesh.findProviders(cid, { signal: within, max: providersMax })) found.push(peer);
+    const others = await connectReachable(mesh, found);
+    if (others.length === 0) throw error;
+    return (await pullArtifact({ mesh, store }, cid, { from: others, signal, maxBytes })).bytes;
+  }
 }

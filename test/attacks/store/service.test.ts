@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { protocols } from '../../../src/core/wire/protocols.ts';
+import { probe } from '../../../src/runtime/controller/store-ports.ts';
+import { AskedTrees } from '../../../src/runtime/store/asked.ts';
 import { keepAll, keeping, peer, verdictOn } from '../../runtime/store/support.ts';
 import { keyRevoked, testKey, trusted, workerKey } from '../../support/project.ts';
 
@@ -161,4 +163,47 @@ it('a revocation that voids a verdict takes the tree out of the store', async ()
   expect(await store.told('dropped')).toMatchObject({ data: { tree, why: 'unproven' } });
   expect(await store.roots()).toEqual([]);
   expect(await store.context.bundles.get(run)).toBeUndefined();
+});
+
+describe('what a controller asks a store to hold', () => {
+  it('takes no room of trusted trees, and is over with its day', async () => {
+    const honest = await peer();
+    const good = await honest.add('good', 600_000);
+    const verdict = await verdictOn(good);
+    honest.bundles.set(verdict.run, verdict.text);
+    const store = await keeping([honest], { ...keepAll, quotaBytes: 2 ** 20 });
+    store.keeper.hint({ run: verdict.run, tree: good, level: 'trusted' });
+    await store.told('kept');
+    const asked = new AskedTrees(store.context, store.keeper);
+    const from = [{ id: honest.mesh.id, addrs: honest.mesh.addresses() }];
+    const ask = (tree: string, maxBytes: number) => asked.pin({ run: 'a'.repeat(64), tree, maxBytes, from });
+    const [fits, large] = [await honest.add('fits', 300_000), await honest.add('large', 600_000)];
+    await expect(ask(large, 2 ** 30)).rejects.toMatchObject({ code: 'STORE_QUOTA' });
+    await ask(fits, 2 ** 30);
+    expect((await store.roots()).sort()).toEqual([fits, good].sort());
+    // No more than a build of that run could have made, whatever room there is.
+    await expect(ask(await honest.add('other', 100_000), 1_000)).rejects.toMatchObject({
+      code: 'STORE_TREE_TOO_LARGE',
+    });
+    store.context.ledger.asked.set(fits, Date.now() - 1);
+    await store.keeper.apply();
+    expect(await store.roots()).toEqual([good]);
+    expect(await store.told('dropped')).toMatchObject({ data: { tree: fits, why: 'unproven' } });
+  });
+});
+
+describe('a store that says it keeps what it does not have', () => {
+  it('is not counted, also after another store has shown the same tree', async () => {
+    const [honest, liar] = [await peer(), await peer()];
+    const tree = await honest.add('good', 3_000_000);
+    const { context } = await keeping([honest, liar]);
+    const { signal } = new AbortController();
+    const addressOf = ({ mesh }: typeof honest) => ({ id: mesh.id, addrs: mesh.addresses() });
+    await probe(context, addressOf(honest), tree, signal);
+    await expect(probe(context, addressOf(liar), tree, signal)).rejects.toMatchObject({
+      code: 'TRANSFER_FAILED',
+    });
+    // And nothing was kept of it.
+    expect(await context.store.has(tree)).toBe(false);
+  });
 });

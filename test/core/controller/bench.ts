@@ -174,7 +174,14 @@ export class Bench {
 
   async start(charter: Partial<Charter> = {}): Promise<ControllerEffect[]> {
     const keys = { controller: this.paper.controller.id, idp: this.paper.idp.id };
-    return this.send({ kind: 'started', charter: await this.paper.charter(charter), timings, keys });
+    const stores = this.stores === undefined ? {} : { stores: this.stores };
+    return this.send({
+      kind: 'started',
+      charter: await this.paper.charter(charter),
+      timings,
+      keys,
+      ...stores,
+    });
   }
 
   /** The process dies and comes back: the journal is replayed into a new machine, then `started`. */
@@ -191,6 +198,9 @@ export class Bench {
     const replayed = names === undefined ? journal : new StoredEvidence(journal, names);
     for (const { event, at } of replayed.replay()) this.controller.handle(event, at);
   }
+
+  /** That keep artifacts from the next start on; none: the controller does. */
+  stores: { ids: string[]; copies: number } | undefined;
 
   token(name: string): string {
     return `${name} ${++this.#tokens}`;

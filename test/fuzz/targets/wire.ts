@@ -23,6 +23,8 @@ import {
   leaseUpSchema,
   logUpSchema,
   offerNoticeSchema,
+  pinDownSchema,
+  pinUpSchema,
   revocationListSchema,
   revocationsDownSchema,
   revocationsUpSchema,
@@ -198,6 +200,12 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
     ],
     false,
   ],
+  [
+    'pin-up',
+    pinUpSchema,
+    [{ kind: 'pin', run: id, tree: cid, maxBytes: 1, from: [{ id: peer, addrs: ['/ip4/127.0.0.1/tcp/1'] }] }],
+  ],
+  ['pin-down', pinDownSchema, [{ kind: 'pinning' }, { kind: 'pinned', tree: cid, until: 1 }, error]],
   ['bundle-up', bundleUpSchema, [{ which: cid }]],
   [
     'bundle-down',

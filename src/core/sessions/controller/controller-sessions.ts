@@ -17,6 +17,7 @@ import type { ControllerPorts } from './ports.ts';
 import { Publisher } from './publisher.ts';
 import { documentsOfRun } from './recall.ts';
 import { Followers, Replies } from './replies.ts';
+import { StorePins } from './store-pins.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
 
 const tellMsMax = 3_000;
@@ -41,6 +42,7 @@ export class ControllerSessions {
   readonly #leases: LeaseServer;
   readonly #publisher: Publisher;
   readonly #witnesses: VerdictWitnesses;
+  readonly #storePins: StorePins | undefined;
 
   constructor(ports: ControllerPorts) {
     this.#ports = ports;
@@ -61,6 +63,7 @@ export class ControllerSessions {
     this.#leases = new LeaseServer(ports, admission, this.#replies, checkpoints);
     this.#publisher = new Publisher(ports, backlog, feed, checkpoints);
     this.#witnesses = new VerdictWitnesses(ports);
+    this.#storePins = ports.stores === undefined ? undefined : new StorePins(ports, ports.stores);
     const revocations = revocationServer({
       list: () => knownTo(ports),
       checkpoint: () => checkpoints.current?.note,
@@ -107,7 +110,7 @@ export class ControllerSessions {
       case 'release':
         return this.#leases.release(effect.lease, effect.code, effect.message);
       case 'pin':
-        return this.#ports.pin(effect);
+        return this.#storePins === undefined ? this.#ports.pin(effect) : this.#storePins.ask(effect);
       case 'keep':
         return this.#ports.keep(effect);
       case 'cosign':

@@ -1,7 +1,7 @@
 import type { ControllerEffect, ControllerEvent } from '../../controller/events.ts';
 import type { Controller } from '../../controller/machine.ts';
 import type { Enrol, Grant, Invite, Signer, Verified } from '../../documents/index.ts';
-import type { Clock, Signing, Tell } from '../ports.ts';
+import type { Clock, Dial, PeerAddress, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
 
 /** Bundles on disk, by run, job and artifact. */
@@ -68,6 +68,21 @@ export interface BroughtTree {
   onProgress(bytes: number, total: number | undefined): void;
 }
 
+/** The artifact stores of a controller that keeps no bytes. */
+export interface StorePorts {
+  readonly dial: Dial;
+  addressOf(store: string): PeerAddress;
+  /** Addresses of a worker, as far as they are known; never fails. */
+  findWorker(worker: string): Promise<PeerAddress>;
+  /** The largest that an artifact of a run can be, in bytes. */
+  boundOf(run: string, artifact: string): number;
+  /**
+   * Fetches blocks of a tree from a store, from the root to a leaf that nobody can foresee, and keeps none. Errors: `TRANSFER_…` where it
+   * does not serve them.
+   */
+  probe(store: PeerAddress, artifact: string): Promise<void>;
+}
+
 /** Everything outside of the sessions of a controller. */
 export interface ControllerPorts {
   readonly project: string;
@@ -101,7 +116,9 @@ export interface ControllerPorts {
   bringDependencies(brought: BroughtTree): Promise<void>;
   /** Takes the owner's charter where it is newer than the one in force. Errors: `CHARTER_…`, `HOME_…`. */
   refreshCharter(): Promise<void>;
-  /** Fetches and pins an artifact, then dispatches `pinned`. */
+  /** Absent where the controller keeps artifacts itself. */
+  readonly stores?: StorePorts;
+  /** Fetches and pins an artifact, then dispatches `pinned`. Of a controller that keeps artifacts itself. */
   pin(effect: Extract<ControllerEffect, { kind: 'pin' }>): void;
   /** Fetches logs and dissenting trees, as far as they can be had. */
   keep(effect: Extract<ControllerEffect, { kind: 'keep' }>): void;

@@ -1,0 +1,22 @@
+import { artifactOf } from '../../src/core/documents/index.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+/** What is published is kept by as many artifact stores as are wanted, where the controller keeps no bytes. */
+export function stores(): Checker {
+  const invariant = 'stores';
+  return {
+    invariant,
+    observe(seen, { stores: wanted }) {
+      if (seen.kind !== 'published' || wanted === undefined) return;
+      const { level, outcome } = seen.verdict.predicate.quorate_verdict;
+      const artifact = outcome === null ? null : artifactOf(outcome);
+      if (artifact === null || (level !== 'agreed' && level !== 'trusted')) return;
+      const count = wanted.keeping(artifact);
+      if (count < wanted.copies)
+        throw new Violation(
+          invariant,
+          `a verdict "${level}" is out, and ${count} of ${wanted.copies} stores ever kept its artifact`,
+        );
+    },
+  };
+}

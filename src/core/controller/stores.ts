@@ -1,0 +1,35 @@
+import type { EventOf, Run, Transition } from './state.ts';
+import type { Fault, StoreAnswers } from './store-answers.ts';
+
+/** `waiting`: other stores may still answer. `foreign`: the answer is of nobody that was asked. */
+export type Pinned = 'kept' | 'waiting' | 'foreign' | Fault;
+
+/** Has an artifact fetched and kept: by stores that do not yet, where there are stores, else by the controller. */
+export function askToPin(
+  { state: { stores }, out }: Transition,
+  run: Run,
+  { artifact, from, answers }: { artifact: string; from: string[]; answers: StoreAnswers },
+): void {
+  const asked = stores === null ? {} : { stores: stores.ids.filter((id) => !answers.by.includes(id)) };
+  out.push({ kind: 'pin', run: run.id, artifact, from, ...asked });
+}
+
+/** What an answer amounts to, with those before it. An attempt is over at the answer by which it has succeeded, or cannot any more. */
+export function countAnswer(
+  { state: { stores } }: Transition,
+  answers: StoreAnswers,
+  { store, ok, fault = 'signers' }: Pick<EventOf<'pinned'>, 'store' | 'ok' | 'fault'>,
+): Pinned {
+  if (stores === null) return store !== undefined ? 'foreign' : ok ? 'kept' : 'signers';
+  if (store === undefined || !stores.ids.includes(store)) return 'foreign';
+  const { by, failed } = answers;
+  if (by.includes(store) || failed.some((other) => other.store === store)) return 'foreign';
+  if (ok) by.push(store);
+  else failed.push({ store, fault });
+  if (by.length >= stores.copies) return 'kept';
+  if (stores.ids.length - failed.length >= stores.copies) return 'waiting';
+  // Where stores that were up would have been enough, nobody is to blame but those that were not.
+  const down = failed.filter((other) => other.fault === 'store').length;
+  answers.failed = [];
+  return by.length + down >= stores.copies ? 'store' : 'signers';
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { built, deliverAll, leasedRound, other, timings } from './bench.ts';
+
+const A = built.kind === 'exit' ? (built.artifact ?? '') : '';
+const [one, two, three] = ['store-1', 'store-2', 'store-3'];
+
+/** A round that three operators have agreed in, whose controller has these stores. */
+async function agreed(ids: string[], copies: number) {
+  const round = await leasedRound({ policy: { cosign: 'none' } }, 'dan', 'eve');
+  const { bench, run } = round;
+  bench.stores = { ids, copies };
+  await bench.start();
+  await deliverAll(bench, round.leases, [built, built, other]);
+  const says = (store: string, ok: boolean, fault?: 'signers' | 'store') =>
+    bench.send({
+      ...{ kind: 'pinned', run, artifact: A, store, ok, detail: ok ? '' : 'no' },
+      ...(fault === undefined ? {} : { fault }),
+    });
+  return { ...round, says };
+}
+
+describe('a controller that keeps no bytes', () => {
+  it('asks its stores, and publishes once as many of them keep the artifact as are wanted', async () => {
+    const { bench, run, says } = await agreed([one, two, three], 2);
+    expect(bench.all('pin').at(-1)).toMatchObject({ artifact: A, stores: [one, two, three] });
+    says(one, true);
+    expect(bench.run(run).phase.kind).toBe('pinning');
+    says(three, true);
+    expect(bench.result(run).level).toBe('trusted');
+  });
+
+  it('counts a store once, and nobody that it did not ask', async () => {
+    const { bench, run, says } = await agreed([one, two], 2);
+    says(one, true);
+    says(one, true);
+    says('mallory', true);
+    bench.send({ kind: 'pinned', run, artifact: A, ok: true, detail: '' });
+    expect(bench.run(run).phase.kind).toBe('pinning');
+    says(two, true);
+    expect(bench.result(run).level).toBe('trusted');
+  });
+
+  it('takes no word of a store where it keeps artifacts itself', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    await deliverAll(bench, leases, [built, built, other]);
+    expect(bench.all('pin').at(-1)?.stores).toBeUndefined();
+    bench.send({ kind: 'pinned', run, artifact: A, store: one, ok: true, detail: '' });
+    expect(bench.run(run).phase.kind).toBe('pinning');
+    bench.pinned(run);
+    expect(bench.result(run).level).toBe('trusted');
+  });
+
+  it('waits for stores that are away, and blames nobody who built', async () => {
+    const { bench, run, says } = await agreed([one, two], 2);
+    says(one, true);
+    for (let n = 0; n < 2 * timings.pinTriesMax; n++) {
+      says(two, false, 'store');
+      bench.drive(5 * timings.pinRetryMs);
+    }
+    expect(bench.run(run).phase).toMatchObject({ kind: 'pinning', tries: 0 });
+    expect(bench.progress(run, 'unconfirmed')).toHaveLength(1);
+    // Who keeps it is not asked again.
+    expect(bench.all('pin').at(-1)?.stores).toEqual([two]);
+    says(two, true);
+    expect(bench.result(run).level).toBe('trusted');
+  });
+
+  it("gives an artifact up that no store could get from its signers, as nobody's", async () => {
+    const { bench, run, says } = await agreed([one, two], 1);
+    for (let n = 0; n < timings.pinTriesMax; n++) {
+      says(one, false, 'signers');
+      says(two, false, 'signers');
+      bench.drive(timings.pinRetryMs);
+    }
+    expect(bench.progress(run, 'pin-failed')).toMatchObject([{ artifact: A }]);
+    expect(bench.offer.round).toBe(2);
+  });
+
+  it('asks all of them again after a restart, also others than before', async () => {
+    const { bench, run, says } = await agreed([one, two], 2);
+    says(one, true);
+    bench.stores = { ids: [two, three], copies: 2 };
+    const effects = await bench.restart();
+    expect(effects).toContainEqual(expect.objectContaining({ kind: 'pin', stores: [two, three] }));
+    says(two, true);
+    says(one, true);
+    expect(bench.run(run).phase.kind).toBe('pinning');
+    says(three, true);
+    expect(bench.result(run).level).toBe('trusted');
+  });
+});
