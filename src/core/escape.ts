@@ -27,6 +27,47 @@ export function escapeLine(text: string, maxChars: number = limits.logLineBytesM
   return cut ? `${safe} … (cut)` : safe;
 }
 
+/** Colours, bold, faint, italic and underlined, and what ends them: nothing that hides text or makes it blink. */
+const harmlessStyle =
+  /^(?:0|1|2|3|4|7|22|23|24|27|39|49|3[0-7]|4[0-7]|9[0-7]|10[0-7]|[34]8[;:](?:5[;:]\d{1,3}|2(?:[;:]\d{1,3}){3}))?$/;
+
+/** `escapeLine` that leaves harmless colours and styles where they are, for a page that shows them. */
+export function escapeColouredLine(text: string, maxChars: number = limits.logLineBytesMax): string {
+  const cut = text.length > maxChars;
+  const kept = cut ? text.slice(0, maxChars) : text;
+  let safe = '';
+  let from = 0;
+  for (const { 0: sequence, index } of kept.matchAll(colours)) {
+    safe += kept.slice(from, index).replace(harmful, escaped);
+    from = index + sequence.length;
+    // One by one: a sequence may name several.
+    for (const style of stylesIn(sequence.slice(2, -1)))
+      if (harmlessStyle.test(style)) safe += `\u001b[${style}m`;
+  }
+  safe += kept.slice(from).replace(harmful, escaped);
+  return cut ? `${safe} … (cut)` : safe;
+}
+
+/** `1;38;5;196;4` is `1`, `38;5;196` and `4`. */
+const stylesIn = (parameters: string): string[] =>
+  parameters.match(/[34]8[;:](?:5[;:]\d*|2(?:[;:]\d*){0,3})|\d+/g) ?? [''];
+
+/** Text without the colours that `escapeColouredLine` leaves. */
+export const withoutColours = (text: string): string => text.replace(colours, '');
+
+/** The same of a text in pieces, whose ends may be within a sequence. */
+export async function* piecesWithoutColours(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let held = '';
+  for await (const piece of pieces) {
+    const text = held + piece;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the beginning of a sequence
+    const end = /\u001b(?:\[[0-9;:]{0,40})?$/.exec(text)?.index ?? text.length;
+    held = text.slice(end);
+    if (end > 0) yield withoutColours(text.slice(0, end));
+  }
+  if (held !== '') yield held;
+}
+
 /**
  * JSON on one line that is safe on a terminal: what `escapeLine` escapes stands as `\\uXXXX`, so a parser reads the same
  * value as without.
@@ -48,9 +89,11 @@ export class LineEscaper {
   /** The rest of a line too long to show is passed over, up to its end. */
   #skipping = false;
   readonly #maxChars: number;
+  readonly #escape: (line: string, maxChars: number) => string;
 
-  constructor(maxChars: number = limits.logLineBytesMax) {
+  constructor(maxChars: number = limits.logLineBytesMax, escapes = escapeLine) {
     this.#maxChars = maxChars;
+    this.#escape = escapes;
   }
 
   /** The lines that `chunk` completes. A lone carriage return ends a line too: what it would hide stays visible. */
@@ -62,11 +105,11 @@ export class LineEscaper {
       const end = /\r\n|\n|\r(?=[^\n])/.exec(rest);
       if (end === null) break;
       if (this.#skipping) this.#skipping = false;
-      else lines.push(escapeLine(rest.slice(0, end.index), this.#maxChars));
+      else lines.push(this.#escape(rest.slice(0, end.index), this.#maxChars));
       rest = rest.slice(end.index + end[0].length);
     }
     if (!this.#skipping && rest.length > this.#maxChars + 1) {
-      lines.push(escapeLine(rest, this.#maxChars));
+      lines.push(this.#escape(rest, this.#maxChars));
       this.#skipping = true;
     }
     // Of a line passed over only a possible end counts.
@@ -78,7 +121,7 @@ export class LineEscaper {
   end(): string[] {
     const rest = this.#pending.replace(/\r$/, '');
     this.#pending = '';
-    return rest === '' ? [] : [escapeLine(rest, this.#maxChars)];
+    return rest === '' ? [] : [this.#escape(rest, this.#maxChars)];
   }
 }
 

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escapeLine, escapeValue, jsonLine, LineEscaper } from '../../src/core/escape.ts';
+import {
+  escapeColouredLine,
+  escapeLine,
+  escapeValue,
+  jsonLine,
+  LineEscaper,
+  piecesWithoutColours,
+  withoutColours,
+} from '../../src/core/escape.ts';
 
 describe('escapeLine', () => {
   it.each([
@@ -67,6 +75,42 @@ describe('LineEscaper', () => {
       fc.property(pieces, (parts) => {
         expect(split(parts, 8)).toEqual(split([parts.join('')], 8));
       }),
+    );
+  });
+});
+
+describe('escapeColouredLine', () => {
+  it.each([
+    ['\u001b[31mred\u001b[0m', '\u001b[31mred\u001b[0m'],
+    ['\u001b[1;38;5;196mred\u001b[m', '\u001b[1m\u001b[38;5;196mred\u001b[m'],
+    ['\u001b[38;2;1;2;3mtrue', '\u001b[38;2;1;2;3mtrue'],
+    // It would hide, blink, or be shown otherwise than it is.
+    ['\u001b[8mhidden\u001b[28m', 'hidden'],
+    ['\u001b[5;31mblinks', '\u001b[31mblinks'],
+    ['\u001b[2Jcleared', '\\x1b[2Jcleared'],
+    ['\u001b]0;title\u0007', '\\x1b]0;title\\x07'],
+    ['\u202egnp', '\\u202egnp'],
+    ['\u001b[31', '\\x1b[31'],
+  ])('%j is %j', (line, shown) => expect(escapeColouredLine(line)).toBe(shown));
+
+  it('without its colours is what escapeLine makes, however the text is cut into pieces', async () => {
+    const parts = fc.constantFrom('a', '\u001b[31m', '\u001b[8m', '\u001b[', '5;1', 'm', '\u001b', '\u0007');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(parts, { maxLength: 12 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (all, size) => {
+          const line = all.join('');
+          const coloured = escapeColouredLine(line);
+          expect(withoutColours(coloured)).toBe(escapeLine(line));
+          async function* pieces() {
+            for (let at = 0; at < coloured.length; at += size) yield coloured.slice(at, at + size);
+          }
+          let plain = '';
+          for await (const piece of piecesWithoutColours(pieces())) plain += piece;
+          expect(plain).toBe(escapeLine(line));
+        },
+      ),
     );
   });
 });

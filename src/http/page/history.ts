@@ -50,7 +50,7 @@ function said(progress: Progress): string {
       return `round ${progress.round} revealed: ${progress.results.length} results`;
     case 'differs':
     case 'compared':
-      return `${progress.count} files differ`;
+      return progress.count === 0 ? 'the builds were compared' : `${progress.count} files differ`;
     case 'agreed':
       return `${names(progress.by)} agree on ${tree(progress.artifact)}`;
     case 'failed':

@@ -1,4 +1,5 @@
 import { html, raw } from 'hono/html';
+import { counted } from '../../core/quantity.ts';
 import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
 import type { FoundLine, LogPage } from '../../runtime/controller/log-pages.ts';
 import { httpLimits } from '../limits.ts';
@@ -8,15 +9,28 @@ import { foreign, type Html } from './text.ts';
 
 export const logUrl = (run: string, lease: string): string => `${runUrl(run)}/logs/${lease}`;
 
-/** Lines as list items, each with a link to itself. Made as text: a page has ten thousand. */
+/** Lines of one block, which a browser lays out only when it is looked at. */
+const blockLines = 250;
+
+/** Lines, each with a link to itself. Made as text: a page has ten thousand. */
 export function linesHtml(lines: readonly string[], from: number): string {
   let text = '';
   for (const [at, line] of lines.entries()) text += lineHtml(line, from + at, `#L${from + at}`);
   return text;
 }
 
+function blocksHtml(lines: readonly string[], from: number): string {
+  let text = '';
+  for (let at = 0; at < lines.length; at += blockLines) {
+    const block = lines.slice(at, at + blockLines);
+    // The height of another number of lines is not known before they are laid out.
+    text += `<div${block.length === blockLines ? ' class="block"' : ''}>${linesHtml(block, from + at)}</div>`;
+  }
+  return text;
+}
+
 const lineHtml = (line: string, n: number, href: string): string =>
-  `<li id="L${n}"><a href="${href}">${n}</a><span>${logLineHtml(line)}</span></li>`;
+  `<div id="L${n}"><a href="${href}">${n}</a><span>${logLineHtml(line)}</span></div>`;
 
 const slotText = ({ slot }: LogSource): string =>
   slot === 'trusted' ? 'trusted worker' : `slot ${Number(slot) + 1}`;
@@ -46,7 +60,7 @@ export function logBody(
 ${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
 ${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
 ${!running ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
-<ol class="log" id="log" ${running ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" aria-label="Lines of the log">${raw(linesHtml(lines, from))}</ol>`;
+<div class="log" id="log" ${running ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(blocksHtml(lines, from))}</div>`;
 }
 
 /** What a search found. */
@@ -60,7 +74,7 @@ export function foundBody(
   const items = found.map(({ line, text }) => lineHtml(text, line, `${url}?line=${line}#L${line}`)).join('');
   const more = `${url}?${new URLSearchParams({ q: query, from: String(next ?? 1) })}`;
   return html`${head(run.id, run.name, build, query)}
-<nav class="pages" aria-label="Pages of what was found"><span>${found.length === 0 ? 'Not found.' : `${found.length} lines${next === undefined ? '' : ' so far'}`}</span>
+<nav class="pages" aria-label="Pages of what was found"><span>${found.length === 0 ? 'Not found.' : `${counted(found.length, 'line')}${next === undefined ? '' : ' so far'}`}</span>
 <a href="${url}">The whole log</a>${next === undefined ? '' : html`<a href="${more}" rel="next">More</a>`}</nav>
-<ol class="log" tabindex="0" aria-label="Lines that were found">${raw(items)}</ol>`;
+<div class="log" tabindex="0" role="region" aria-label="Lines that were found"><div>${raw(items)}</div></div>`;
 }

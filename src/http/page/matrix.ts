@@ -79,7 +79,7 @@ export function matrix(history: Told): Html {
 }
 
 function oneRound(round: Round, open: boolean): Html {
-  const builds = [...round.builds.values()];
+  const builds = [...round.builds.values()].sort((a, b) => (a.operator < b.operator ? -1 : 1));
   const outcomes = outcomesOf(builds);
   const head = `Round ${round.n}: ${round.agree} of ${round.of} have to agree`;
   return html`<details${open ? html` open` : ''}><summary>${head}</summary>

@@ -2,13 +2,13 @@
 const list = document.getElementById('log');
 const follow = document.getElementById('follow');
 /** A page that shows more is slow to scroll: the first ones go. */
-const linesMax = 20_000;
+const blocksMax = 2_000;
 
 function append(markup) {
-  const fresh = document.createElement('template');
-  fresh.innerHTML = markup;
-  list.append(fresh.content);
-  while (list.childElementCount > linesMax) list.firstElementChild.remove();
+  const block = document.createElement('div');
+  block.innerHTML = markup;
+  list.append(block);
+  while (list.childElementCount > blocksMax) list.firstElementChild.remove();
   if (follow?.checked) list.lastElementChild?.scrollIntoView({ block: 'end' });
 }
 

@@ -24,10 +24,10 @@ describe('the log of a build', () => {
     await write(lease, linesOf(25_001));
     const first = (await get(url)).text;
     expect(first).toContain('Lines 1 to 10000 of 25001');
-    expect(first).toContain('<li id="L7"><a href="#L7">7</a><span>line 7</span></li>');
+    expect(first).toContain('<div id="L7"><a href="#L7">7</a><span>line 7</span></div>');
     const last = (await get(`${url}?line=25001`)).text;
     expect(last).toContain('Lines 20001 to 25001 of 25001');
-    expect(last).toContain('<li id="L25001">');
+    expect(last).toContain('<div id="L25001">');
     expect((await get(`${url}?line=0`)).text).toContain('Lines 1 to');
     expect((await get(`${url}?line=999999999`)).text).toContain('of 25001');
   });
@@ -37,11 +37,11 @@ describe('the log of a build', () => {
     await write(lease, `${linesOf(12_000)}an \u001b[31mERR\u001b[0mOR here\n${linesOf(600, 12_002)}`);
     const { text } = await get(`${url}?q=error`);
     expect(text).toContain(`href="${url}?line=12001#L12001"`);
-    expect(text).toContain('1 lines');
+    expect(text).toContain('>1 line<');
     const many = (await get(`${url}?q=line`)).text;
-    expect(many.match(/<li /g)).toHaveLength(500);
+    expect(many.match(/<div id=/g)).toHaveLength(500);
     const more = /href="([^"]*q=line[^"]*from=501)"/.exec(many)?.[1]?.replace('&amp;', '&') ?? '';
-    expect((await get(more)).text).toContain('<li id="L501">');
+    expect((await get(more)).text).toContain('<div id="L501">');
     expect((await get(`${url}?q=nowhere`)).text).toContain('Not found.');
   });
 

@@ -1,6 +1,6 @@
 import { liveLeases } from '../../controller/state.ts';
 import { QuorateError } from '../../errors.ts';
-import { LineEscaper } from '../../escape.ts';
+import { escapeColouredLine, LineEscaper, piecesWithoutColours, withoutColours } from '../../escape.ts';
 import { limits } from '../../limits.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { decodeMessage, logUpSchema } from '../../wire/messages.ts';
@@ -26,7 +26,7 @@ const headerMsMax = 10_000;
 /** A build may say nothing for as long as it may run. */
 const silenceMs = 24 * 3600 * 1000;
 
-/** The log protocol: live logs of builds are escaped on arrival, stored, bounded, and passed on to followers. */
+/** The log protocol: live logs of builds are escaped on arrival, stored with their colours, bounded, and passed on to followers. */
 export class LogServer {
   readonly #ports: Pick<ControllerPorts, 'machine' | 'logFiles'>;
   readonly #admission: Admission;
@@ -48,7 +48,7 @@ export class LogServer {
 
   /** The stored text of a lease's log, in pieces. */
   read(lease: string): AsyncIterable<string> {
-    return this.#ports.logFiles.read(lease);
+    return piecesWithoutColours(this.#ports.logFiles.read(lease));
   }
 
   isLive(lease: string): boolean {
@@ -90,13 +90,15 @@ export class LogServer {
 
   async #receive(channel: Channel, log: LiveLog, write: (text: string) => void): Promise<void> {
     const decoder = new TextDecoder();
-    const lines = new LineEscaper();
+    const lines = new LineEscaper(limits.logLineBytesMax, escapeColouredLine);
     const pass = (found: string[]) => {
       if (found.length === 0) return;
       const text = `${found.join('\n')}\n`;
       write(text);
-      log.tail = (log.tail + text).slice(-tailChars);
-      for (const listener of log.listeners) listener(text);
+      // Pages show colours; everybody else gets text.
+      const plain = withoutColours(text);
+      log.tail = (log.tail + plain).slice(-tailChars);
+      for (const listener of log.listeners) listener(plain);
     };
     // Apart from the other messages of the worker, whose heartbeats would wait for its output.
     const standing = (): Standing => ({ sender: 'holder' });
