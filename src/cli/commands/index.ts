@@ -19,6 +19,7 @@ import { lock } from './lock.ts';
 import { login } from './login.ts';
 import { logs } from './logs.ts';
 import { on } from './on.ts';
+import { page } from './page.ts';
 import { plan } from './plan.ts';
 import { project } from './project.ts';
 import { revoke } from './revoke.ts';
@@ -64,6 +65,7 @@ export const verbs: readonly Define[] = [
   on,
   fetch,
   verify,
+  page,
   exportEvidence,
   sbom,
   completion,

@@ -110,7 +110,7 @@ function row(build: Build, builds: readonly Build[], outcomes: readonly string[]
   });
   const pending = builds.some((one) => one.does !== 'revealed');
   return html`<tr><th scope="row">${foreign(build.operator, 80)}${build.slot === 'trusted' ? ' (trusted worker)' : ''}</th>
-<td><code>…${foreign(build.worker.slice(-6), 8)}</code></td>${cells}${pending ? html`<td>${does[build.does]}</td>` : ''}</tr>`;
+<td>${build.worker === '' ? '' : html`<code>…${foreign(build.worker.slice(-6), 8)}</code>`}</td>${cells}${pending ? html`<td>${does[build.does]}</td>` : ''}</tr>`;
 }
 
 function differences({ files, filesCount }: Round, outcomes: readonly string[]): Html {

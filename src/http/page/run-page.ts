@@ -42,7 +42,7 @@ function headPart({ summary, publisher }: RunView): Html {
   return html`<h1>${foreign(summary.name, 80)}${summary.test === true ? html` <span class="quiet">test</span>` : ''}</h1>
 <dl class="facts"><dt>Source</dt><dd>${webLink(repo)} at <a href="/runs?ref=${encodeURIComponent(ref)}">${refText(ref)}</a>, commit <code>${foreign(commit, 64)}</code></dd>
 ${recipe === undefined ? '' : html`<dt>Job file</dt><dd><code>${foreign(recipe.path, 200)}</code> of ${webLink(recipe.repo)}</dd>`}
-<dt>Published</dt><dd>${time(submittedAt)} by ${foreign(publisher, 80)}</dd>
+<dt>Published</dt><dd>${time(submittedAt)}${publisher === '' ? '' : ` by ${foreign(publisher, 80)}`}</dd>
 <dt>Policy</dt><dd>${policy.agree} of ${policy.of} operators agree${policy.cosign ? ', and the trusted worker signs' : ', without a co-signature'}</dd>
 <dt>Job</dt><dd><code class="id">${job}</code></dd><dt>Run</dt><dd><code class="id">${run}</code></dd></dl>`;
 }

@@ -20,6 +20,8 @@ export const controllerNodeLimits = {
   probeMs: 20_000,
   /** Of these, from the root of the tree on. */
   probeBlocks: 8,
+  /** Files that are read of a folder of bundles; each is verified once. */
+  pageBundlesMax: 10_000,
 } as const;
 
 assert(
