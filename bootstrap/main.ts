@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { QuorateError } from '../src/core/errors.ts';
+import { jsonLine } from '../src/core/escape.ts';
+import { isLogged, type LogLevel, logLevels, logRecord, logText } from '../src/core/log-lines.ts';
+import { parseMonitorAddress } from '../src/http/addresses.ts';
+import type { Monitor } from '../src/http/monitor.ts';
+import type { Mesh } from '../src/mesh/index.ts';
 import { openMesh } from '../src/mesh/index.ts';
+import { isJournal, version } from '../src/program.ts';
+import { meshCheck } from '../src/runtime/node/health.ts';
+import { type NodeEvent, type Tell, teller } from '../src/runtime/node/node-events.ts';
 import { loadKey } from './key.ts';
 
 /** Exit codes: 0 stopped by a signal, 1 internal error, 2 wrong usage, 3 an error with a code. */
@@ -16,9 +24,19 @@ interface Options {
   key?: string;
   peers?: string;
   json?: boolean;
+  logLevel: LogLevel;
+  logFormat: 'text' | 'json';
+  metrics?: { host: string; port: number };
 }
 
+const service = 'bootstrap';
+
 async function run(options: Options): Promise<void> {
+  const isJson = options.json === true || options.logFormat === 'json';
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  const log = printer(options.logLevel, isJson, print);
+  const monitor = await monitorOf(options, log);
+  const tell = teller(monitor?.counted(log) ?? log);
   const opening = openMesh({
     key: options.key === undefined ? randomBytes(32) : loadKey(options.key),
     listen: options.listen,
@@ -34,17 +52,61 @@ async function run(options: Options): Promise<void> {
     setTimeout(() => process.exit(0), STOP_MS_MAX).unref();
     void opening
       .then((mesh) => mesh.close())
+      .then(() => monitor?.close())
       .catch(() => {})
       .then(() => process.exit(0));
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  const mesh = await opening;
+  const mesh = await opening.catch(async (error) => {
+    await monitor?.close();
+    throw error;
+  });
+  if (monitor !== undefined) await watch(monitor, mesh);
   const addresses = mesh.addresses();
-  const text = options.json
-    ? JSON.stringify({ event: 'listening', id: mesh.id, addresses })
-    : addresses.join('\n');
-  process.stdout.write(`${text}\n`);
+  print(isJson ? jsonLine({ event: 'listening', id: mesh.id, addresses }) : addresses.join('\n'));
+  tellPeers(mesh, tell);
+}
+
+/** Prints events of this level and above. */
+function printer(
+  least: LogLevel,
+  isJson: boolean,
+  print: (line: string) => void,
+): (event: NodeEvent) => void {
+  const journald = isJournal(process.env.JOURNAL_STREAM);
+  return (event) => {
+    if (!isLogged(least, event.level)) return;
+    const record = logRecord(service, event);
+    print(isJson ? jsonLine(record) : logText(record, { journald }));
+  };
+}
+
+async function monitorOf(
+  { metrics }: Options,
+  log: (event: NodeEvent) => void,
+): Promise<Monitor | undefined> {
+  if (metrics === undefined) return undefined;
+  const { openMonitor } = await import('../src/http/monitor.ts');
+  const monitor = await openMonitor({ ...metrics, service, version: version() });
+  monitor.announce(teller(log));
+  return monitor;
+}
+
+async function watch(monitor: Monitor, mesh: Mesh): Promise<void> {
+  const { meterMesh } = await import('../src/runtime/node/node-metrics.ts');
+  meterMesh(monitor.registry, mesh);
+  monitor.watch({ live: [], ready: [meshCheck(mesh)] });
+}
+
+function tellPeers(mesh: Mesh, tell: Tell): void {
+  mesh.onPeer(({ peer, kind }) => tell('debug', 'peer', `${kind} ${peer}`, { peer, state: kind }));
+}
+
+function metricsAddress(text: string): { host: string; port: number } {
+  const address = parseMonitorAddress(text);
+  if (address === undefined) throw new InvalidArgumentError('Give a port, or host and port: 127.0.0.1:9464.');
+  return address;
 }
 
 const several = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
@@ -65,6 +127,19 @@ const program = new Command('quorate-bootstrap')
   .option('--key <file>', 'key file, created if missing; without it the address changes with every start')
   .option('--peers <file>', 'file of remembered peers')
   .option('--json', 'one JSON object per line on standard output')
+  .addOption(
+    new Option('--log-level <level>', 'least level of what is logged').choices(logLevels).default('info'),
+  )
+  .addOption(
+    new Option('--log-format <format>', 'lines of text, or of JSON as with --json')
+      .choices(['text', 'json'])
+      .default('text'),
+  )
+  .option(
+    '--metrics <[host:]port>',
+    'serve metrics and health by HTTP; without a host on 127.0.0.1 only',
+    metricsAddress,
+  )
   .exitOverride()
   .action(run);
 

@@ -1,5 +1,6 @@
 import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
+import type { Run } from '../src/core/controller/state.ts';
 import type { Durability, Handled } from '../src/core/durability.ts';
 
 export type Handle = (event: ControllerEvent, now: number) => ControllerEffect[];
@@ -26,4 +27,11 @@ export class Broken extends Controller {
     this.#handle ??= this.#wrong(this, (...all) => this.#real(...all));
     return { effects: this.#handle(event, now), durability };
   }
+}
+
+/** The run that an offer is of. */
+export function runOf(controller: Controller, offer: string): Run | undefined {
+  return [...controller.state.runs.values()].find((run) =>
+    run.rounds.some(({ offerId }) => offerId === offer),
+  );
 }

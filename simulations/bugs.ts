@@ -1,14 +1,14 @@
 import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
 import { newPresence } from '../src/core/controller/presence.ts';
-import type { LiveLease, LoggedRevocation, Run } from '../src/core/controller/state.ts';
+import type { LiveLease, LoggedRevocation } from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
 import type { Handled } from '../src/core/durability.ts';
 import { reportedError } from '../src/core/errors.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
-import { Broken, type Handle } from './broken-controller.ts';
+import { Broken, type Handle, runOf } from './broken-controller.ts';
 import { idpBugs } from './broken-idp.ts';
 import {
   Copier,
@@ -19,6 +19,7 @@ import {
   withMethods,
   withoutEvidence,
 } from './broken-workers.ts';
+import { drainBugs } from './drain-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Scenario } from './scenario.ts';
@@ -28,12 +29,6 @@ import type { Patches } from './world.ts';
 const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
   controller: (id, idp) => new Broken(id, idp, wrong),
 });
-
-function runOf(controller: Controller, offer: string): Run | undefined {
-  return [...controller.state.runs.values()].find((run) =>
-    run.rounds.some(({ offerId }) => offerId === offer),
-  );
-}
 
 /** Mistakes one could make, planted around the real machines: what a checker never catches it does not check. */
 export interface Bug {
@@ -371,7 +366,7 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
-  ...{ ...pipelineBugs, ...idpBugs, ...storeBugs },
+  ...{ ...pipelineBugs, ...idpBugs, ...storeBugs, ...drainBugs },
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',

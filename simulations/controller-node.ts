@@ -1,3 +1,4 @@
+import { awaitedLeases } from '../src/core/controller/drain.ts';
 import type { ControllerEffect, ControllerEvent, Timings } from '../src/core/controller/events.ts';
 import type { Controller } from '../src/core/controller/machine.ts';
 import { type Charter, decodeBundle, sha256Hex, type Verified } from '../src/core/documents/index.ts';
@@ -39,6 +40,8 @@ export interface ControllerOptions {
   /** The identity provider's process; undefined where its key is in this one. */
   idp: Node | undefined;
 }
+
+const drainLookMs = 500;
 
 type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
 
@@ -150,6 +153,20 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     if (replaces === 'nothing') return;
     await this.#sessions?.tellCharter();
     if (life.alive()) this.crash('to go on with other keys');
+  }
+
+  /** Its operator drains it, and stops it when its leases have ended, or after that time. */
+  drain(limitMs: number): void {
+    const life = this.#life;
+    if (life === undefined || !life.alive()) return;
+    this.dispatch(life, { kind: 'drain' });
+    const stopsAt = life.clock.monotonic() + limitMs;
+    const look = (): void => {
+      const over = awaitedLeases(this.machine.state).length === 0;
+      if (over || life.clock.monotonic() >= stopsAt) this.crash(over ? 'drained' : 'while it is drained');
+      else life.clock.after(drainLookMs, look);
+    };
+    look();
   }
 
   protected crashRate(): number {

@@ -53,6 +53,23 @@ export function scheduleCrashes(ground: Ground, until: number): void {
   }
 }
 
+/** The controller is drained, as its operator does before an update. */
+export function scheduleDrains(
+  ground: Ground,
+  controller: { drain(limitMs: number): void },
+  until: number,
+): void {
+  const { time, rates } = ground;
+  const chance: Random = ground.random.fork('drains in time');
+  for (let at = time.now; at < until; at += minuteMs) {
+    if (!chance.chance(rates.drainPerMinute)) continue;
+    const limitMs = chance.int(1_000, 3 * minuteMs);
+    time.at(at + chance.int(0, minuteMs - 1), () => {
+      if (!ground.healed()) controller.drain(limitMs);
+    });
+  }
+}
+
 /** Wall clocks are set, forward or back, for one tick or for long. */
 export function scheduleClocks(ground: Ground, until: number): void {
   const { time, rates, nodes } = ground;

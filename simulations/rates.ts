@@ -27,6 +27,8 @@ export interface Rates {
   partitionMsMax: number;
   /** A host's wall clock is set forward or back. */
   clockPerMinute: number;
+  /** The controller is drained, and stopped once its leases have ended, or after a while. */
+  drainPerMinute: number;
 }
 
 export const calm: Rates = {
@@ -47,6 +49,7 @@ export const calm: Rates = {
   partitionPerMinute: 0,
   partitionMsMax: 60_000,
   clockPerMinute: 0,
+  drainPerMinute: 0,
 };
 
 /** A third of the seeds have no faults, a third few, a third many. */
@@ -68,6 +71,7 @@ export function ratesOf(random: Random): Rates {
     crashPerMinute: upTo(0.15),
     bundleLossPerCrash: scale === 0 ? 0 : random.fork('bundles').pick([0, 0.5]),
     clockPerMinute: random.fork('clocks').pick([0, 0, 0, 0, 0, 0.3]),
+    drainPerMinute: random.fork('drains').pick([0, 0, 0, 0, 0, 0.3]),
   };
 }
 

@@ -9,7 +9,7 @@ import { revokeLater } from './expulsion.ts';
 import { hijack } from './hijacker.ts';
 import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
-import { scheduleClocks, scheduleCrashes, schedulePartitions } from './mishaps.ts';
+import { scheduleClocks, scheduleCrashes, scheduleDrains, schedulePartitions } from './mishaps.ts';
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
 import { type KeyChange, nonceOf, Paperwork } from './paperwork.ts';
@@ -229,6 +229,7 @@ export class World implements Truth {
     scheduleCrashes(ground, healsAt);
     scheduleClocks(ground, healsAt);
     this.stores?.stopNowAndThen(healsAt, () => this.#healed);
+    scheduleDrains(ground, this.#controller, healsAt);
     for (const work of scenario.works)
       publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),

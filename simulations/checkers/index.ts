@@ -6,6 +6,7 @@ import { attackers } from './attackers.ts';
 import { charters } from './charters.ts';
 import { clocks } from './clocks.ts';
 import { cosigning } from './cosigning.ts';
+import { drains } from './drains.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
 import { finished } from './finished.ts';
@@ -37,6 +38,7 @@ export function allCheckers(): Checker[] {
     witnesses(),
     votes(),
     leases(),
+    drains(),
     knownLeases(),
     served(),
     stores(),

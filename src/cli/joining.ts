@@ -8,13 +8,14 @@ import type { Lending } from '../core/worker/events.ts';
 import type { Home } from '../runtime/membership/home.ts';
 import type { OperatorRules } from '../runtime/worker/terms.ts';
 import type { Context } from './context.ts';
+import type { DaemonOptions } from './daemon-options.ts';
 import { shortId } from './format.ts';
 import { describeLending, lendingFrom, namedIn } from './lending.ts';
 import { type Consent, consentFor, consentNeeded, openTiers, tierSays } from './tier-consent.ts';
 import type { LendingOptions } from './worker-file.ts';
 
 /** Options of `join`, with or without --service. */
-export interface JoinOptions extends LendingOptions {
+export interface JoinOptions extends LendingOptions, DaemonOptions {
   listen?: string[];
   tier?: Tier[];
   checkConfig?: boolean;

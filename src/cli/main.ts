@@ -39,7 +39,12 @@ function tellEarly(error?: unknown): void {
 function tell(error: QuorateError): void {
   const { argv } = process;
   const end = argv.indexOf('--');
-  if (argv.slice(2, end === -1 ? undefined : end).includes('--json')) process.stdout.write(errorJson(error));
+  const given = argv.slice(2, end === -1 ? undefined : end);
+  const isJson =
+    given.includes('--json') ||
+    given.includes('--log-format=json') ||
+    given[given.indexOf('--log-format') + 1] === 'json';
+  if (isJson) process.stdout.write(errorJson(error));
   else process.stderr.write(errorText(error));
 }
 

@@ -1,4 +1,5 @@
 import { escapeLine } from '../core/escape.ts';
+import { isLogged, type LogLevel, logRecord, logText } from '../core/log-lines.ts';
 import type { NodeEvent } from '../runtime/node/node-events.ts';
 import type { TransferEvent } from '../runtime/node/tell-transfer.ts';
 import type { Output } from './output.ts';
@@ -6,16 +7,28 @@ import type { Output } from './output.ts';
 /** Where rows cannot change in place, a transfer that goes on is printed this often. */
 const transferLineMs = 10_000;
 
+export interface EventLog {
+  /** `controller`, `worker` … */
+  service: string;
+  /** What is less than this is left out. Default: `info`. */
+  level?: LogLevel | undefined;
+}
+
 /**
- * Prints events of a running node: one line each, `14:03:07 <text>`; with --json the event as JSON. Transfers are rows below
- * these lines on a terminal, elsewhere a line from time to time.
+ * Prints events of a running node: on a terminal `14:03:07 <text>`, elsewhere with date, level and kind, in the form of journald
+ * where that reads it; with --json the event as JSON. Transfers are rows below these lines on a terminal, elsewhere a line from
+ * time to time.
  */
-export function eventPrinter(out: Output): (event: NodeEvent) => void {
+export function eventPrinter(
+  out: Output,
+  { service, level: least = 'info' }: EventLog,
+): (event: NodeEvent) => void {
   const board = out.board();
   /** When each running transfer was last printed; an entry goes with the transfer. */
   const printed = new Map<string, number>();
   return (event) => {
     const { at, level, kind, says: sentence, data } = event;
+    if (!isLogged(least, level)) return;
     if (kind === 'transfer') {
       const { image, state } = data as unknown as TransferEvent;
       if (state === 'running') {
@@ -27,9 +40,13 @@ export function eventPrinter(out: Output): (event: NodeEvent) => void {
         board.remove(image);
       }
     }
-    out.value({ event: kind, at, level, says: sentence, data });
+    const record = logRecord(service, event);
+    out.value(record);
+    if (!out.isTerminal) return board.say(logText(record, out));
     const time = new Date(at).toTimeString().slice(0, 8);
-    const says = escapeLine(sentence, 500);
-    board.say(`${out.colours.dim(time)} ${level === 'warn' ? out.colours.yellow(says) : says}`);
+    const says = escapeLine(record.says, 500);
+    const shown =
+      level === 'error' ? out.colours.red(says) : level === 'warn' ? out.colours.yellow(says) : says;
+    board.say(`${out.colours.dim(time)} ${shown}`);
   };
 }

@@ -19,17 +19,33 @@ export class Output {
   readonly #out: Sink;
   readonly #err: Sink;
 
+  /** Whether journald reads what is printed: lines of a log then begin with their priority. */
+  readonly journald: boolean;
   readonly #cursor: boolean;
   /** The last one made: lines are printed above its rows. */
   #board: Board | undefined;
 
   /** `cursor`: whether a terminal can move it; yes unless told. */
-  constructor(out: Sink, err: Sink, options: { json: boolean; colour: boolean; cursor?: boolean }) {
+  constructor(
+    out: Sink,
+    err: Sink,
+    options: { json: boolean; colour: boolean; cursor?: boolean; journald?: boolean },
+  ) {
     this.json = options.json;
+    this.journald = options.journald ?? false;
     this.#cursor = options.cursor ?? true;
     this.#out = out;
     this.#err = err;
     this.colours = createColors(options.colour && !options.json);
+  }
+
+  /** The same streams, with JSON on them. */
+  asJson(): Output {
+    return new Output(this.#out, this.#err, { json: true, colour: false, journald: this.journald });
+  }
+
+  get isTerminal(): boolean {
+    return this.#out.isTTY === true;
   }
 
   /** Columns of the terminal; 120 where the output is none. */

@@ -1,12 +1,12 @@
 import { homedir } from 'node:os';
 import { Command } from 'commander';
 import { assert } from '../core/errors.ts';
+import { isJournal, version } from '../program.ts';
 import { verbs } from './commands/index.ts';
 import type { Act, Context } from './context.ts';
 import type { Exit } from './exit-codes.ts';
 import { homeFolder } from './home-folder.ts';
 import { Output } from './output.ts';
-import { version } from './version.ts';
 
 const about = `Continuous integration on machines nobody has to trust.
 
@@ -70,7 +70,12 @@ function contextOf({ home, json = false }: GlobalOptions, signal: AbortSignal): 
     },
     homeGiven: given !== undefined,
     cwd: process.cwd(),
-    out: new Output(process.stdout, process.stderr, { json, colour, cursor }),
+    out: new Output(process.stdout, process.stderr, {
+      json,
+      colour,
+      cursor,
+      journald: isJournal(process.env.JOURNAL_STREAM),
+    }),
     signal,
     interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && !json,
   };

@@ -3,6 +3,7 @@ import { type Tier, tiers } from '../../sandbox/types.ts';
 import { type NamedRecipe, parseRecipe } from '../core/recipe-name.ts';
 import type { RetentionRule } from '../core/store/plan.ts';
 import { type Bounds, type Unit, units } from '../core/units.ts';
+import { parseHostPort } from '../http/addresses.ts';
 import { nearestWord } from '../jobfile/nearest-word.ts';
 import type { WantedInput } from '../runtime/trial/inputs.ts';
 
@@ -89,12 +90,14 @@ export function wholeNumber(text: string): number {
 
 /** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`. */
 export function hostPort(text: string): { host: string; port: number } {
-  const [, v6, name, digits] = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = v6 ?? name;
-  if (host === undefined || Number(digits) > 65_535)
-    throw new InvalidArgumentError('Give host and port, such as 0.0.0.0:8080.');
-  return { host, port: Number(digits) };
+  const address = parseHostPort(text);
+  if (address === undefined) throw new InvalidArgumentError('Give host and port, such as 0.0.0.0:8080.');
+  return address;
 }
+
+/** The same as text. */
+export const hostPortText = ({ host, port }: { host: string; port: number }): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** A URL of a web server, with an optional path of the feed; repeatable. */
 export function webAddresses(text: string, before: string[] | undefined): string[] {

@@ -16,6 +16,17 @@ export function clientOf(remote: string | undefined): string {
   return `${all.slice(0, 4).join(':')}::/64`;
 }
 
+/** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`; undefined for anything else. */
+export function parseHostPort(text: string): { host: string; port: number } | undefined {
+  const [, v6, name, digits] = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = v6 ?? name;
+  return host === undefined || Number(digits) > 65_535 ? undefined : { host, port: Number(digits) };
+}
+
+/** Address of a monitor: `9464` stands for `127.0.0.1:9464`. */
+export const parseMonitorAddress = (text: string): { host: string; port: number } | undefined =>
+  parseHostPort(/^\d{1,5}$/.test(text) ? `127.0.0.1:${text}` : text);
+
 /**
  * URLs of a server on this address and port, for other nodes. For a server that listens on all interfaces they have the
  * addresses of the node's multiaddrs, without those of relays, which do not forward HTTP.
@@ -28,5 +39,6 @@ export function urlsOf(host: string, port: number, multiaddrs: readonly string[]
   return [...new Set(hosts)].slice(0, limits.feedUrlsMax).map((name) => urlOf(name, port));
 }
 
-const urlOf = (host: string, port: number): string =>
+/** IPv6 addresses in brackets. */
+export const urlOf = (host: string, port: number): string =>
   `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

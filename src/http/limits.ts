@@ -23,6 +23,8 @@ export const httpLimits = {
   listsKeptMax: 8,
   /** Bundles sent at once; each is in memory as a whole. */
   bundlesMax: 4,
+  /** Time for one check of `/healthz` and `/readyz`. */
+  checkMsMax: 2_000,
   /** Trees sent at once, each with a few blocks in memory. */
   treesMax: 16,
   /** Pages that are open and kept up to date, each with a connection. */

@@ -14,6 +14,8 @@ const runtimeErrors = {
     'The artifact has no file or folder at the path that was given, or none of the name of the file that it is compared with. Name it: `quorate compare <cid>/<path> FILE`.',
   COMPARE_TOO_LARGE:
     'The archives that are compared unpack to more bytes or members than the limit. `quorate diff` compares their bytes without unpacking them.',
+  CONTROLLER_NOT_RUNNING:
+    'No controller of this project answers on this host. Start it with `quorate controller`; one that another account runs is asked by that account.',
   CONTROLLER_LOST: 'The connection to the controller broke. The job goes on; follow it again.',
   CONTROL_LOST:
     'The running worker was reached but did not answer in time. It may be ending, or be too busy; ask again.',

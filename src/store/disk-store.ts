@@ -268,6 +268,10 @@ export class DiskStore implements Store {
     return this.#pins.unpin(parseCid(root), name);
   }
 
+  async usage(): Promise<{ bytes: number; pins: number }> {
+    return { bytes: await this.#blocks.files.bytes(), pins: this.#pins.size };
+  }
+
   pins(): Promise<Pin[]> {
     return this.#pins.list();
   }

@@ -74,6 +74,13 @@ export class PackFiles {
     this.#linked.add(pack);
   }
 
+  /** Of all packs together; of a linked one as well, whose bytes another file has too. */
+  async bytes(): Promise<number> {
+    // One that is removed meanwhile counts for nothing.
+    const sizes = await Promise.all(this.list().map((pack) => this.size(pack).catch(() => 0)));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
   async size(pack: number): Promise<number> {
     return (await stat(this.path(pack))).size;
   }

@@ -89,6 +89,11 @@ export class Pins {
     return this.#used.has(root);
   }
 
+  /** Pinned trees. */
+  get size(): number {
+    return this.#used.size;
+  }
+
   /** Records a use of the tree whose root this block is, if it is pinned. */
   asked(cid: CID): void {
     const root = cid.toString();

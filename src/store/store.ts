@@ -68,6 +68,8 @@ export interface Store {
   /** Drops the pin of one name, or all pins of the root. */
   unpin(root: string, name?: string): Promise<void>;
   pins(): Promise<Pin[]>;
+  /** Bytes of the public area on disk, and pinned trees. Costs a look at each file, not at each block. */
+  usage(): Promise<{ bytes: number; pins: number }>;
   /**
    * Drops the pins of trees, the least recently used first, until the rest is within a number of bytes. Returns the roots.
    * `collect` removes their blocks.

@@ -70,7 +70,7 @@ describe('a transfer of a node', () => {
   const image = 'bafyimage';
   const transferred = async (out: Sink, json = false): Promise<void> => {
     const lines = output(out, json);
-    const tell = teller(eventPrinter(lines));
+    const tell = teller(eventPrinter(lines, { service: 'worker' }));
     await tellTransfer(tell, { verb: 'fetching', image }, async (transfer) => {
       transfer.progress(MiB, 4 * MiB);
       lines.say('a line of something else');
@@ -95,11 +95,11 @@ describe('a transfer of a node', () => {
   it('is a line at its start and at its end elsewhere, and events with --json', async () => {
     const plain = sink();
     await transferred(plain);
-    expect((await plain.has(/done/)).split('\n').map((line) => line.replace(/^\S+ /, ''))).toEqual([
-      'fetching the image bafyimage: 0 B',
-      'line of something else',
-      'an event',
-      'done fetching the image bafyimage: 1 MiB of 4 MiB',
+    expect((await plain.has(/done/)).split('\n').map((line) => line.replace(/^\d\S+Z /, ''))).toEqual([
+      'info  transfer: fetching the image bafyimage: 0 B',
+      'a line of something else',
+      'info  other: an event',
+      'info  transfer: done fetching the image bafyimage: 1 MiB of 4 MiB',
       '',
     ]);
     const json = sink();

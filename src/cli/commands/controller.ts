@@ -3,13 +3,20 @@ import { QuorateError } from '../../core/errors.ts';
 import type { ControllerNode, ControllerOptions } from '../../runtime/controller/node.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
+import { addControllerVerbs } from '../controller-verbs.ts';
+import {
+  addDaemonOptions,
+  type DaemonLog,
+  type DaemonOptions,
+  daemonLog,
+  monitorOf,
+} from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { eventPrinter } from '../node-events.ts';
 import { openProject } from '../project.ts';
 import { addresses, hostPort, secondsOf, webAddresses, wholeNumber, witnessUrls } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
-interface Options {
+interface Options extends DaemonOptions {
   listen?: string[];
   announce?: string[];
   bootstrap?: string[];
@@ -42,7 +49,7 @@ function connectionsOf(text: string): number {
 }
 
 export const controller: Define = (program, act) => {
-  program
+  const command = program
     .command('controller')
     .summary('hand out the work of a project')
     .description(
@@ -93,7 +100,9 @@ export const controller: Define = (program, act) => {
       '--copies <n>',
       'stores that have to keep an artifact before its verdict is out (default: 1)',
       wholeNumber,
-    )
+    );
+  addControllerVerbs(command, act);
+  addDaemonOptions(command)
     .addHelpText(
       'after',
       examples('quorate controller', 'quorate controller --announce /dns4/ci.example.org/tcp/4710'),
@@ -124,14 +133,16 @@ function storesOf({ store = [], copies = 1 }: Options): Pick<ControllerOptions, 
   return all.length === 0 ? {} : { stores: { peers: all, copies } };
 }
 
-async function run({ cwd, out, signal }: Context, options: Options): Promise<Exit> {
+async function run({ cwd, out: given, signal }: Context, options: Options): Promise<Exit> {
   if (options.copies !== undefined && options.store === undefined)
     throw new QuorateError('CLI_USAGE', '--copies counts stores, and --store names none');
   if (options.httpAnnounce !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
   if (options.signIn !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--sign-in is for a server that only --http starts');
-  while (await runOnce({ cwd, out, signal }, options))
+  const log = daemonLog(given, 'controller', options);
+  const { out } = log;
+  while (await runOnce({ cwd, signal }, log, options))
     out.say('The charter names other keys: going on with those.');
   out.say('Stopped. What it knows is on disk: quorate controller goes on from there.');
   return exits.done;
@@ -139,13 +150,17 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
 
 /** Until Ctrl-C, or (true) until the charter names other keys than those it runs with. */
 async function runOnce(
-  { cwd, out, signal }: Pick<Context, 'cwd' | 'out' | 'signal'>,
+  { cwd, signal }: Pick<Context, 'cwd' | 'signal'>,
+  daemon: DaemonLog,
   options: Options,
 ): Promise<boolean> {
   const folder = await openProject(cwd);
   const { startController } = await import('../../runtime/controller/node.ts');
   const { failed, untilStopped } = watchNode(signal);
   const rekeyed = Promise.withResolvers<true>();
+  const drained = Promise.withResolvers<void>();
+  const { out } = daemon;
+  const monitor = await monitorOf(daemon, options);
   const node = await startController({
     folder,
     listen: options.listen ?? [listenDefault],
@@ -158,10 +173,19 @@ async function runOnce(
     ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),
     ...storesOf(options),
     acceptClock: options.acceptClock ?? false,
-    onEvent: eventPrinter(out),
+    metrics: monitor?.registry,
+    onEvent: monitor?.counted(daemon.log) ?? daemon.log,
     onRekeyed: () => rekeyed.resolve(true),
-    onFailure: failed,
+    onStop: drained.resolve,
+    onFailure: (error) => {
+      daemon.failed(error);
+      failed(error);
+    },
+  }).catch(async (error) => {
+    await monitor?.close();
+    throw error;
   });
+  monitor?.watch(node.health);
   const { bold, dim } = out.colours;
   let http: { urls: string[]; close(): Promise<void> } | undefined;
   try {
@@ -174,12 +198,15 @@ async function runOnce(
       `  project  ${project}`,
       ...addresses.map((address) => `  address  ${address}`),
       ...urls.map((url) => `  http     ${url}`),
+      ...(monitor === undefined ? [] : [`  metrics  ${monitor.url}/metrics`]),
       dim('Ctrl-C stops it. Tickets: quorate invite <operator>'),
     );
-    return await Promise.race([untilStopped.then(() => false), rekeyed.promise]);
+    const stopped = Promise.race([untilStopped, drained.promise]);
+    return await Promise.race([stopped.then(() => false), rekeyed.promise]);
   } finally {
     await http?.close();
     await node.close();
+    await monitor?.close();
   }
 }
 

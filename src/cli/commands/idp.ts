@@ -3,13 +3,19 @@ import { QuorateError } from '../../core/errors.ts';
 import type { IdpNode } from '../../runtime/idp/node.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
+import {
+  addDaemonOptions,
+  type DaemonLog,
+  type DaemonOptions,
+  daemonLog,
+  monitorOf,
+} from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { eventPrinter } from '../node-events.ts';
 import { findProject } from '../project.ts';
 import { addresses, hostPort, secondsOf } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
-interface Options {
+interface Options extends DaemonOptions {
   listen?: string[];
   announce?: string[];
   charter?: string;
@@ -35,7 +41,8 @@ export const idp: Define = (program, act) => {
     .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
     .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
     .option('--http <host:port>', 'where people sign in, with --sign-in', hostPort)
-    .option('--sign-in <file>', 'let people sign in at the HTTP server, as this sign-in.toml says')
+    .option('--sign-in <file>', 'let people sign in at the HTTP server, as this sign-in.toml says');
+  addDaemonOptions(group)
     .addHelpText('after', examples('quorate idp init', 'quorate idp --charter charter.jws'))
     .action(act(run));
   group
@@ -61,14 +68,16 @@ async function init({ cwd, out }: Context): Promise<Exit> {
 async function run(context: Context, options: Options): Promise<Exit> {
   if ((options.signIn === undefined) !== (options.http === undefined))
     throw new QuorateError('CLI_USAGE', '--http and --sign-in belong together: the server is for signing in');
-  while (await runOnce(context, options))
-    context.out.say('The charter names another key: going on with that.');
-  context.out.say('Stopped. What it knows is on disk: quorate idp goes on from there.');
+  const daemon = daemonLog(context.out, 'idp', options);
+  while (await runOnce(context, daemon, options))
+    daemon.out.say('The charter names another key: going on with that.');
+  daemon.out.say('Stopped. What it knows is on disk: quorate idp goes on from there.');
   return exits.done;
 }
 
 /** Until Ctrl-C, or (true) until the charter names another key than the one it runs with. */
-async function runOnce({ cwd, out, signal }: Context, options: Options): Promise<boolean> {
+async function runOnce({ cwd, signal }: Context, daemon: DaemonLog, options: Options): Promise<boolean> {
+  const { out } = daemon;
   const { openIdpFolder } = await import('../../runtime/membership/idp-folder.ts');
   const { startIdp } = await import('../../runtime/idp/node.ts');
   const dir = join(findProject(cwd) ?? cwd, '.quorate');
@@ -76,16 +85,25 @@ async function runOnce({ cwd, out, signal }: Context, options: Options): Promise
   const folder = await openIdpFolder(dir, charter);
   const { failed, untilStopped } = watchNode(signal);
   const rekeyed = Promise.withResolvers<true>();
+  const monitor = await monitorOf(daemon, options);
   const node = await startIdp({
     folder,
     listen: options.listen ?? [listenDefault],
     announce: options.announce ?? [],
     ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
     acceptClock: options.acceptClock ?? false,
-    onEvent: eventPrinter(out),
+    metrics: monitor?.registry,
+    onEvent: monitor?.counted(daemon.log) ?? daemon.log,
     onRekeyed: () => rekeyed.resolve(true),
-    onFailure: failed,
+    onFailure: (error) => {
+      daemon.failed(error);
+      failed(error);
+    },
+  }).catch(async (error) => {
+    await monitor?.close();
+    throw error;
   });
+  monitor?.watch(node.health);
   let http: Awaited<ReturnType<typeof serveSignIn>>;
   try {
     http = await serveSignIn(node, options, { folder, out });
@@ -106,6 +124,7 @@ async function runOnce({ cwd, out, signal }: Context, options: Options): Promise
   } finally {
     await http?.close();
     await node.close();
+    await monitor?.close();
   }
 }
 

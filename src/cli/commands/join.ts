@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Context, type Define, examples } from '../context.ts';
+import { addDaemonOptions, daemonLog, monitorOf } from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { shortId } from '../format.ts';
 import {
@@ -13,7 +14,6 @@ import {
   sayLending,
 } from '../joining.ts';
 import { addJoinKnobs } from '../knob-options.ts';
-import { eventPrinter } from '../node-events.ts';
 import { rememberTiers } from '../tier-consent.ts';
 import { addresses, severalTiers } from '../values.ts';
 import { watchNode } from '../wait.ts';
@@ -29,7 +29,7 @@ export const join: Define = (program, act) => {
       'Joins a project with a ticket and works for it until Ctrl-C. Checks the machine first, shows what it would lend, and asks. Without a ticket it goes on with the project it joined before.',
     )
     .argument('[ticket]', 'what the project owner sent');
-  addJoinKnobs(command)
+  addDaemonOptions(addJoinKnobs(command))
     .option(
       '--tier <tier>',
       'sandbox to offer, each must work; repeatable (default: the strongest)',
@@ -54,8 +54,11 @@ export const join: Define = (program, act) => {
     .action(act(run));
 };
 
-async function run(context: Context, ticket: string | undefined, options: JoinOptions): Promise<Exit> {
-  const { out, signal } = context;
+async function run(given: Context, ticket: string | undefined, options: JoinOptions): Promise<Exit> {
+  const log = daemonLog(given.out, 'worker', options);
+  const { out } = log;
+  const context: Context = { ...given, out };
+  const { signal } = given;
   if (options.checkConfig === true) {
     const { checkConfig } = await import('../config.ts');
     return checkConfig(context, resolve(context.home, 'worker.toml'), options);
@@ -96,6 +99,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
 
   const { failed, untilStopped } = watchNode(signal);
   const ended = Promise.withResolvers<void>();
+  const monitor = await monitorOf(log, options);
   const node = await startWorker({
     home,
     sandboxes,
@@ -105,9 +109,17 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     rules,
     acceptClock: options.acceptClock ?? false,
     onStop: ended.resolve,
-    onEvent: eventPrinter(out),
-    onFailure: failed,
+    metrics: monitor?.registry,
+    onEvent: monitor?.counted(log.log) ?? log.log,
+    onFailure: (error) => {
+      log.failed(error);
+      failed(error);
+    },
+  }).catch(async (error) => {
+    await monitor?.close();
+    throw error;
   });
+  monitor?.watch(node.health);
   out.value({ event: 'working', id: node.id, project, operator, role, addresses: node.addresses() });
   out.say(
     `Working for ${bold(membership.name)} as ${operator} (${shortId(node.id)}). Ctrl-C stops; quorate worker steers.`,
@@ -116,6 +128,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     await Promise.race([untilStopped, ended.promise]);
   } finally {
     await node.close();
+    await monitor?.close();
   }
   out.say('Stopped: this machine builds nothing now. Again, without a ticket: quorate join');
   return exits.done;

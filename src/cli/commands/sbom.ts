@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { jsonPage } from '../../core/escape.ts';
 import type { Bom } from '../../core/interop/index.ts';
+import { version } from '../../program.ts';
 import type { VerifiedMade } from '../../runtime/artifacts/made.ts';
 import { readBundle, readIndexBytes } from '../bundle-file.ts';
 import { type Context, type Define, examples } from '../context.ts';
@@ -8,7 +9,6 @@ import { type Exit, exits } from '../exit-codes.ts';
 import { counted } from '../format.ts';
 import { NewFile } from '../new-file.ts';
 import { addresses } from '../values.ts';
-import { version } from '../version.ts';
 import { whereFrom } from '../where-from.ts';
 
 interface Options {

@@ -4,11 +4,10 @@ import { QuorateError } from '../../core/errors.ts';
 import { sizeText } from '../../core/quantity.ts';
 import type { RetentionRule } from '../../core/store/plan.ts';
 import { units } from '../../core/units.ts';
-import { storeNodeLimits } from '../../runtime/store/limits.ts';
 import type { StoreNode } from '../../runtime/store/node.ts';
 import { type Context, type Define, examples } from '../context.ts';
+import { addDaemonOptions, type DaemonOptions, daemonLog, monitorOf } from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { eventPrinter } from '../node-events.ts';
 import { findProject } from '../project.ts';
 import { addresses, amountOf, hostPort, keepRules, webAddresses, wholeNumber } from '../values.ts';
 import { watchNode } from '../wait.ts';
@@ -18,7 +17,7 @@ interface ForgetOptions {
   worker?: boolean;
 }
 
-interface ServeOptions {
+interface ServeOptions extends DaemonOptions {
   project?: string;
   bootstrap?: string[];
   listen?: string[];
@@ -61,7 +60,7 @@ export const store: Define = (program, act) => {
       'An artifact store follows the verdicts of a project and keeps what they prove, for whoever fetches. It needs no key and no ticket of the project, and nobody has to believe it: who fetches checks every byte and the evidence.',
     )
     .addHelpText('after', examples('quorate store serve --project 12D3KooW… --bootstrap /dns4/…'));
-  group
+  const served = group
     .command('serve')
     .summary('keep what the verdicts of a project prove, until Ctrl-C')
     .description(
@@ -96,11 +95,8 @@ export const store: Define = (program, act) => {
       `newest artifacts of each job and ref that age does not remove (default: ${latestDefault})`,
       wholeNumber,
     )
-    .option(
-      '--connections <n>',
-      `connections at once (default: ${storeNodeLimits.connectionsDefault})`,
-      connectionsOf,
-    )
+    .option('--connections <n>', 'connections at once (default: 500)', connectionsOf);
+  addDaemonOptions(served)
     .addHelpText(
       'after',
       examples(
@@ -123,7 +119,9 @@ export const store: Define = (program, act) => {
 };
 
 async function serve(context: Context, options: ServeOptions): Promise<Exit> {
-  const { out, home, signal } = context;
+  const daemon = daemonLog(context.out, 'store', options);
+  const { out } = daemon;
+  const { home, signal } = context;
   if (options.httpAnnounce !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
   const where = await whereFrom(context, options);
@@ -134,6 +132,7 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
   ]);
   const { failed, untilStopped } = watchNode(signal);
   const quotaBytes = options.quota ?? quotaBytesDefault;
+  const monitor = await monitorOf(daemon, options);
   const node = await startStore({
     home: openHome(home),
     project: where.project,
@@ -148,9 +147,17 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
       latest: options.latest ?? latestDefault,
     },
     ...(options.connections === undefined ? {} : { connections: options.connections }),
-    onEvent: eventPrinter(out),
-    onFailure: failed,
+    metrics: monitor?.registry,
+    onEvent: monitor?.counted(daemon.log) ?? daemon.log,
+    onFailure: (error) => {
+      daemon.failed(error);
+      failed(error);
+    },
+  }).catch(async (error) => {
+    await monitor?.close();
+    throw error;
   });
+  monitor?.watch(node.health);
   let http: { urls: string[]; close(): Promise<void> } | undefined;
   try {
     http = await serveGateway(node, options);
@@ -170,6 +177,7 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
   } finally {
     await http?.close();
     await node.close();
+    await monitor?.close();
   }
   out.say('Stopped. What it keeps is on disk: quorate store serve goes on from there.');
   return exits.done;

@@ -1,6 +1,6 @@
+import { version as versionOf } from '../../program.ts';
 import { type Define, examples } from '../context.ts';
 import { exits } from '../exit-codes.ts';
-import { version as versionOf } from '../version.ts';
 
 export const version: Define = (program, act) => {
   program

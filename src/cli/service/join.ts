@@ -15,6 +15,7 @@ import {
   offerOf,
   sayLending,
 } from '../joining.ts';
+import { hostPortText } from '../values.ts';
 import { asAccount, homeFor, makeAccount } from './account.ts';
 import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from './install.ts';
 import { serviceUser, systemHome, unitOf } from './unit.ts';
@@ -99,7 +100,7 @@ async function offered(context: Context, dir: string, options: JoinOptions): Pro
 
 /** The options of this call, for the service's command line. */
 function argsOf(
-  { cpus, memory, disk, jobs, tier = [], listen = [] }: JoinOptions,
+  { cpus, memory, disk, jobs, tier = [], listen = [], logLevel, logFormat, metrics }: JoinOptions,
   project: string | undefined,
 ): string[] {
   const mib = (bytes: number) => `${bytes / 2 ** 20}MiB`;
@@ -111,5 +112,8 @@ function argsOf(
     ...(jobs === undefined ? [] : ['--jobs', String(jobs)]),
     ...tier.flatMap((one) => ['--tier', one]),
     ...listen.flatMap((address) => ['--listen', address]),
+    ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
+    ...(logFormat === undefined ? [] : ['--log-format', logFormat]),
+    ...(metrics === undefined ? [] : ['--metrics', hostPortText(metrics)]),
   ];
 }

@@ -120,6 +120,8 @@ export type ControllerEvent =
   | { kind: 'recalled'; run: string; entropy: string; documents: RunDocuments | null }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
+  /** Its operator wants it to end once the leases that are live have. */
+  | { kind: 'drain' }
   | { kind: 'tick' };
 
 /** Documents of a run, from the bundle of its last verdict. */

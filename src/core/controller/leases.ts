@@ -1,6 +1,7 @@
 import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.ts';
 import { assert, type ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { isHeld } from './drain.ts';
 import { charterOf } from './enrolment.ts';
 import type { RunFacts } from './facts.ts';
 import { answeredBy, hear, tokenOf } from './presence.ts';
@@ -91,7 +92,7 @@ export function setSlot(
 
 /** Leases free slots to the candidates with the lowest draws, one lease per operator. */
 export function assignSlots(transition: Transition, run: Run, round: Round): void {
-  if (round.windowOpen || round.revealed) return;
+  if (round.windowOpen || round.revealed || isHeld(transition.state, round)) return;
   dropExpired(transition, round);
   for (const [slot, slotState] of round.slots.entries()) {
     if (slotState.kind !== 'free') continue;

@@ -5,6 +5,7 @@ import { artifactSought, seekArtifact } from './answer.ts';
 import { cancel } from './cancel.ts';
 import { takeCharter } from './charter.ts';
 import { recalled, reviewDependants } from './dependants.ts';
+import { drain, isHeld } from './drain.ts';
 import { checkPresent, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
@@ -92,7 +93,7 @@ export class Controller {
       const handsOver = handsOverAt(this.state, run);
       if (handsOver !== undefined) consider(handsOver.at);
       const round = currentRound(run);
-      if (round !== undefined && run.phase.kind === 'building') {
+      if (round !== undefined && run.phase.kind === 'building' && !isHeld(this.state, round)) {
         if (round.windowOpen) consider(round.windowEnds);
         else if (round.slots.some((slot) => slot.kind === 'free')) consider(round.fillBy);
       }
@@ -170,6 +171,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return recalled(transition, event);
     case 'cancel':
       return cancel(transition, event);
+    case 'drain':
+      return drain(transition);
     case 'tick':
       return tick(transition);
     default:
@@ -221,6 +224,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   }
   state.epoch++;
   state.leasesThisEpoch = 0;
+  state.draining = false;
   state.presence = newPresence();
   takeCharter(transition, event.charter);
   // A run that ends leaves the index.
@@ -324,7 +328,7 @@ function tick(transition: Transition): void {
       pin(transition, run);
     }
     const round = currentRound(run);
-    if (run.phase.kind === 'building' && round !== undefined) {
+    if (run.phase.kind === 'building' && round !== undefined && !isHeld(state, round)) {
       const closes = round.windowOpen && now >= round.windowEnds;
       if (closes) closeWindow(transition, run, round);
       const ends = !round.windowOpen && now >= round.fillBy;

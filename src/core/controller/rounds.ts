@@ -3,6 +3,7 @@ import { QuorateError } from '../errors.ts';
 import { checkTrusted, lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
+import { isHeld } from './drain.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
@@ -204,7 +205,8 @@ function claimTrusted(
   const { handedOver } = run;
   if (handedOver?.worker === candidate.worker && transition.now < handedOver.until)
     throw closed('another trusted worker is asked first');
-  if (pass !== undefined) {
+  const waits = transition.state.draining && (round.revealed || isHeld(transition.state, round));
+  if (pass !== undefined || (waits && !held)) {
     transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
     return unchanged(transition);
   }
@@ -216,7 +218,7 @@ function claimTrusted(
 export function considerWindow(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (run.phase.kind !== 'building' || round?.windowOpen !== true) return;
-  if (!everybodyAnswered(transition, run, round)) return;
+  if (isHeld(transition.state, round) || !everybodyAnswered(transition, run, round)) return;
   transition.out.push({ kind: 'raise', event: { kind: 'answered', offer: round.offerId } });
 }
 
@@ -224,8 +226,8 @@ export function considerWindow(transition: Transition, run: Run): void {
 export function everyoneAnswered(transition: Transition, { offer }: EventOf<'answered'>): void {
   const run = transition.state.runs.get(transition.state.offers.get(offer) ?? '');
   const round = run === undefined ? undefined : currentRound(run);
-  if (run?.phase.kind !== 'building' || round?.offerId !== offer || !round.windowOpen)
-    return unchanged(transition);
+  const open = run?.phase.kind === 'building' && round?.offerId === offer && round.windowOpen;
+  if (!open || isHeld(transition.state, round)) return unchanged(transition);
   closeWindow(transition, run, round);
 }
 

@@ -177,6 +177,8 @@ export interface ControllerState {
   offers: Map<string, string>;
   /** Live leases and those kept for co-signing: lease id to run id. */
   leases: Map<string, string>;
+  /** Its operator wants it to end: see `isHeld`. Until the next start. */
+  draining: boolean;
 }
 
 export function newState(id: string, idp: string): ControllerState {
@@ -203,6 +205,7 @@ export function newState(id: string, idp: string): ControllerState {
     bundles: new Map(),
     offers: new Map(),
     leases: new Map(),
+    draining: false,
   };
 }
 

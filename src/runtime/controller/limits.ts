@@ -22,6 +22,8 @@ export const controllerNodeLimits = {
   probeBlocks: 8,
   /** Files that are read of a folder of bundles; each is verified once. */
   pageBundlesMax: 10_000,
+  /** How long a drain may wait: as long as a request may last. */
+  drainMsMax: 7 * 24 * 3600_000,
 } as const;
 
 assert(

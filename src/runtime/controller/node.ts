@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../../core/controller/events.ts';
-import { Controller } from '../../core/controller/machine.ts';
 import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.ts';
@@ -11,7 +11,6 @@ import { Loop } from '../../core/sessions/loop.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
-import { openJournal } from '../../journal/index.ts';
 import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { Buckets } from '../../mesh/token-buckets.ts';
 import { openStore } from '../../store/index.ts';
@@ -27,11 +26,15 @@ import {
   writeAddress,
 } from '../membership/project-folder.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
+import type { HealthChecks } from '../node/health.ts';
 import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
 import { openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
+import { ControllerControl } from './control.ts';
+import { idpIdOf, openControllerJournal } from './controller-journal.ts';
 import { ControllerDependencies } from './dependencies.ts';
+import { controllerHealth } from './health.ts';
 import { ControllerImages } from './images.ts';
 import { boundOf, holdersOf, Keeper } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
@@ -65,12 +68,16 @@ export interface ControllerOptions {
   stores?: { peers: readonly PeerAddress[]; copies: number };
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
+  /** Takes the metrics of this node. */
+  metrics?: Registry | undefined;
   onEvent(event: NodeEvent): void;
   /**
    * The charter names other keys than those this node started with. It has told its workers, signs nothing new any more, and is
    * to be closed and started again from its folder.
    */
   onRekeyed(): void;
+  /** It is drained, and is to be closed. */
+  onStop?(): void;
   /** The node cannot go on (a full disk, a journal that cannot be written) and has closed itself. */
   onFailure(error: unknown): void;
 }
@@ -87,6 +94,7 @@ export interface ControllerNode {
   readonly pages: { view: ProjectView; logs: BuildLogs; trees: Trees };
   /** Where that server is to be found, for workers to remember. */
   tellFeed(urls: string[]): void;
+  readonly health: HealthChecks;
   close(): Promise<void>;
 }
 
@@ -100,20 +108,12 @@ const charterPollMs = 1_000;
 export async function startController(options: ControllerOptions): Promise<ControllerNode> {
   const { folder } = options;
   const tell = teller(options.onEvent);
-  const journal = openJournal<ControllerEvent>(join(folder.dir, 'controller.db'), {
-    name: nameOf(folder.controller),
-    formerly: folder.retired.map(nameOf),
-    rules: Controller.rules,
-  });
+  const { journal, machine } = openControllerJournal(folder);
   const closers: (() => unknown)[] = [() => journal.close()];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    // Begins as whoever made the journal; what starts in it says which keys there were later.
-    const first = folder.retired.find((key) => nameOf(key) === journal.name) ?? folder.controller;
-    const idpId = folder.holds.idp ? folder.idp.id : (folder.charter.idps[0] ?? '');
-    const machine = new Controller(first.id, idpId);
     const mesh = await openMesh({
       key: folder.controller.seed,
       listen: options.listen,
@@ -139,15 +139,25 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const bundles = openBundles(join(folder.dir, 'bundles'));
     const names = await bundles.names();
     const evidence = new StoredEvidence(journal, names);
+    const meters =
+      options.metrics === undefined
+        ? undefined
+        : (await import('./metrics.ts')).meterController(options.metrics, {
+            state: machine.state,
+            mesh,
+            store,
+          });
+    let broken: string | undefined;
     const loop = new Loop<ControllerEvent, ControllerEffect>({
       machine,
-      journal: evidence,
+      journal: meters?.journal(evidence) ?? evidence,
       clock,
       acceptClock: options.acceptClock ?? false,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {
         // The machine is ahead of the journal from now on: nothing more of its log may be signed.
+        broken = messageOf(error);
         stop.abort();
         void closeAll().finally(() => options.onFailure(error));
       },
@@ -258,13 +268,16 @@ export async function startController(options: ControllerOptions): Promise<Contr
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
     await images.resume();
     await dependencies.resume();
-    perform = (effect) => sessions.perform(effect);
+    perform = (effect) => {
+      meters?.effect(effect);
+      sessions.perform(effect);
+    };
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
     if (charter === null) throw new Error('a project folder that was opened has a charter');
     loop.dispatch({
       kind: 'started',
       charter,
-      keys: { controller: folder.controller.id, idp: idpId },
+      keys: { controller: folder.controller.id, idp: idpIdOf(folder) },
       timings: {
         ...defaultTimings,
         ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
@@ -309,6 +322,13 @@ export async function startController(options: ControllerOptions): Promise<Contr
       }),
     );
     for (const { proves } of logEvidence.equivocations) tell('warn', 'equivocated', proves.says);
+    const control = new ControllerControl({
+      ...{ dir: folder.dir, project: folder.project, state: machine.state, tell },
+      dispatch: context.dispatch,
+      stop: () => options.onStop?.(),
+    });
+    await control.open();
+    closers.push(() => control.close());
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
     return {
       id: folder.controller.id,
@@ -328,6 +348,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },
+      health: controllerHealth(machine.state, mesh, () => broken),
       close: closeAll,
     };
   } catch (error) {
@@ -335,8 +356,6 @@ export async function startController(options: ControllerOptions): Promise<Contr
     throw error;
   }
 }
-
-const nameOf = ({ id }: { id: string }): string => `controller ${id}`;
 
 /** The owner signs a new charter in the same folder; it is in force a second later. */
 function watchCharter(refresh: () => Promise<void>, tell: Tell): () => void {

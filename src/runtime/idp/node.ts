@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import type { Charter, Grant } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import type { IdpEffect, IdpEvent } from '../../core/idp/events.ts';
@@ -18,6 +19,7 @@ import {
 } from '../membership/project-folder.ts';
 import { openKeys } from '../membership/project-keys.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
+import { type HealthChecks, meshCheck } from '../node/health.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { joseDocuments, nodeClock, signingOf } from '../node/ports.ts';
 import { idpNodeLimits } from './limits.ts';
@@ -31,6 +33,8 @@ export interface IdpOptions {
   grantMs?: number;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
+  /** Takes the metrics of this node. */
+  metrics?: Registry | undefined;
   onEvent(event: NodeEvent): void;
   /** The charter names another key that is in the folder: the node is to be closed and started again. */
   onRekeyed(): void;
@@ -44,6 +48,7 @@ export interface IdpNode {
   addresses(): string[];
   /** The charter in force, and whether the key or the operator of a grant is revoked. */
   readonly members: { charter(): Charter; isRevoked(grant: Grant): boolean };
+  readonly health: HealthChecks;
   close(): Promise<void>;
 }
 
@@ -79,6 +84,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     const stop = new AbortController();
     const clock = nodeClock(stop.signal);
     let perform: (effect: IdpEffect) => void = () => {};
+    let broken: string | undefined;
     const loop = new Loop<IdpEvent, IdpEffect>({
       machine,
       journal,
@@ -87,6 +93,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       perform: (effect) => perform(effect),
       tick: undefined,
       failed: (error) => {
+        broken = messageOf(error);
         stop.abort();
         void closeAll().finally(() => options.onFailure(error));
       },
@@ -103,6 +110,10 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       role: 'node',
     });
     closers.push(() => mesh.close());
+    if (options.metrics !== undefined) {
+      const { meterMesh } = await import('../node/node-metrics.ts');
+      meterMesh(options.metrics, mesh);
+    }
     closers.push(() => loop.close());
     closers.push(() => stop.abort());
     const pace = new Buckets(idpNodeLimits.peerTurnsPerSecond, idpNodeLimits.peerTurnsBurst);
@@ -174,6 +185,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
         charter: () => machine.state.charter?.payload ?? folder.charter,
         isRevoked: (grant) => machine.revoked(grant) !== undefined,
       },
+      health: { live: [{ name: 'journal', trouble: () => broken }], ready: [meshCheck(mesh)] },
       close: closeAll,
     };
   } catch (error) {

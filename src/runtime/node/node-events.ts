@@ -1,18 +1,15 @@
+import type { LogLevel } from '../../core/log-lines.ts';
+
 /** An event for the operator of a node, `at` in milliseconds since the epoch. `says` is one sentence; `data` is for programs. */
 export interface NodeEvent {
   at: number;
-  level: 'info' | 'warn';
+  level: LogLevel;
   kind: string;
   says: string;
   data?: Record<string, unknown>;
 }
 
-export type Tell = (
-  level: NodeEvent['level'],
-  kind: string,
-  says: string,
-  data?: Record<string, unknown>,
-) => void;
+export type Tell = (level: LogLevel, kind: string, says: string, data?: Record<string, unknown>) => void;
 
 export function teller(onEvent: (event: NodeEvent) => void): Tell {
   return (level, kind, says, data) =>

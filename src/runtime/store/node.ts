@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { pinServer } from '../../core/sessions/store/pin-server.ts';
@@ -17,6 +18,7 @@ import { serveArtifacts } from '../artifacts/transfer.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
 import { readOptional, writeAtomic } from '../node/files.ts';
+import { type HealthChecks, meshCheck } from '../node/health.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import { AskedTrees } from './asked.ts';
@@ -38,6 +40,8 @@ export interface StoreOptions {
   controllers: readonly PeerAddress[];
   retention: Retention;
   connections?: number;
+  /** Takes the metrics of this node. */
+  metrics?: Registry | undefined;
   onEvent(event: NodeEvent): void;
   /** The node cannot go on (a full disk) and has closed itself. */
   onFailure(error: unknown): void;
@@ -51,6 +55,7 @@ export interface StoreNode {
   readonly view: ReturnType<typeof storeView>;
   /** Number of trees that are kept, and their bytes. */
   readonly kept: { trees: number; bytes: number };
+  readonly health: HealthChecks;
   close(): Promise<void>;
 }
 
@@ -154,14 +159,32 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
         repair: (roots, signal) => repairTrees({ mesh, store, tell, holders }, roots, signal),
       }),
     );
+    const kept = () => {
+      const all = [...context.ledger.trees.values()];
+      return { trees: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+    };
+    if (options.metrics !== undefined) {
+      const { meterStore } = await import('./metrics.ts');
+      meterStore(options.metrics, { mesh, store, kept, quotaBytes: retention.quotaBytes });
+    }
     return {
       id: key.id,
       project,
       addresses: () => mesh.addresses(),
+      health: {
+        live: [],
+        ready: [
+          meshCheck(mesh),
+          {
+            name: 'charter',
+            trouble: () =>
+              watch.charter === undefined ? 'no charter of the project was found yet' : undefined,
+          },
+        ],
+      },
       view: storeView(context, watch, revocations),
       get kept() {
-        const all = [...context.ledger.trees.values()];
-        return { trees: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+        return kept();
       },
       close: closeAll,
     };

@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import { openSandboxes, type Sandboxes, type Tier } from '../../../sandbox/index.ts';
 import { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
@@ -29,6 +30,7 @@ import { hostArch } from '../build/host-arch.ts';
 import { openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
+import type { HealthChecks } from '../node/health.ts';
 import { getText } from '../node/http-get.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
@@ -37,6 +39,7 @@ import { areaOf, type WorkerContext } from './context.ts';
 import { serveControl } from './control.ts';
 import { WorkerImages } from './images.ts';
 import { openLeafFile } from './leaf-file.ts';
+import type { WorkerMeters } from './metrics.ts';
 import { Operator } from './operator.ts';
 import { Results } from './results.ts';
 import { checkServed, type OperatorRules } from './terms.ts';
@@ -47,6 +50,8 @@ export interface WorkerOptions {
   membership: Membership;
   listen: string[];
   lending: Lending;
+  /** Takes the metrics of this node. */
+  metrics?: Registry | undefined;
   onEvent(event: NodeEvent): void;
   onFailure(error: unknown): void;
   /** The clock is right now, and was wrong when the journal was last written. */
@@ -65,6 +70,7 @@ export interface WorkerOptions {
 export interface WorkerNode {
   readonly id: string;
   addresses(): string[];
+  readonly health: HealthChecks;
   close(): Promise<void>;
 }
 
@@ -145,6 +151,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     const clock = nodeClock(stop.signal);
     every(clock, saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
     let perform: (effect: WorkerEffect) => void = () => {};
+    let broken: string | undefined;
     const loop = new Loop<WorkerEvent, WorkerEffect>({
       machine,
       journal,
@@ -153,6 +160,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {
+        broken = messageOf(error);
         void closeAll().finally(() => options.onFailure(error));
       },
     });
@@ -175,6 +183,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     const images = new WorkerImages(context, rules.imageBytes);
     const builder = new Builder(context, sandboxes, images);
     let onBuilds = () => {};
+    let meters: WorkerMeters | undefined;
     const sessions = new WorkerSessions(
       {
         signing: signingOf(key.signer),
@@ -204,9 +213,15 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         },
         lending,
         build(lease, job, ref, reads) {
+          const begun = performance.now();
           const build = builder.build({ lease, job, ref, reads });
           onBuilds();
-          return build.finally(() => onBuilds());
+          return build
+            .then((result) => {
+              meters?.built(result, performance.now() - begun);
+              return result;
+            })
+            .finally(() => onBuilds());
         },
         stopBuild: (lease) => builder.stop(lease),
         results: {
@@ -250,6 +265,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       stop: () => options.onStop?.(),
     });
     onBuilds = () => operator.rebalance();
+    if (options.metrics !== undefined) {
+      const { meterWorker } = await import('./metrics.ts');
+      meters = meterWorker(options.metrics, { status: () => operator.status(), mesh, store });
+    }
     closers.push(() => operator.close());
     closers.push(await serveControl(home.dir, membership.project, operator));
     sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
@@ -278,6 +297,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     return {
       id: key.id,
       addresses: () => mesh.addresses(),
+      health: {
+        live: [{ name: 'journal', trouble: () => broken }],
+        ready: [{ name: 'jobs', trouble: () => operator.status().reason ?? undefined }],
+      },
       close: closeAll,
     };
   } catch (error) {

@@ -24,10 +24,12 @@ const mayImport: Record<string, readonly string[]> = {
   ...Object.fromEntries(siblings.map((folder) => [folder, [core]])),
   'src/runtime': [...siblings, core],
   'src/http': ['src/runtime', ...siblings, core],
+  // What a program may know of itself.
+  'src/program.ts': [],
   // The front door for other programs.
   'src/index.ts': ['src/runtime', ...siblings, core],
-  'src/cli': ['src/http', 'src/runtime', ...siblings, core],
-  bootstrap: ['src/mesh', 'src/identity', core],
+  'src/cli': ['src/program.ts', 'src/http', 'src/runtime', ...siblings, core],
+  bootstrap: ['src/program.ts', 'src/http', 'src/runtime', 'src/mesh', 'src/identity', core],
   simulations: [core],
 };
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** The version in the nearest package.json above this file, whose depth differs between a checkout and a package. */
@@ -16,5 +16,19 @@ function versionIn(file: string): string | undefined {
     return name === 'quorate' && typeof version === 'string' ? version : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Whether standard output is the stream that journald gave to this service.
+ * @param stream `JOURNAL_STREAM` of the environment: device and inode (systemd.exec(5))
+ */
+export function isJournal(stream: string | undefined): boolean {
+  if (stream === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(1, { bigint: true });
+    return stream === `${dev}:${ino}`;
+  } catch {
+    return false;
   }
 }

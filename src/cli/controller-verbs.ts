@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { codeOf } from '../core/errors.ts';
+import { escapeLine } from '../core/escape.ts';
+import type { ControllerStatus } from '../runtime/controller/status.ts';
+import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
+import { type Act, type Context, examples } from './context.ts';
+import { type Exit, exits } from './exit-codes.ts';
+import { counted, duration, shortRun, when } from './format.ts';
+import type { Output } from './output.ts';
+import { openProject } from './project.ts';
+import { secondsOf } from './values.ts';
+
+/** Runs and leases that are shown as text. */
+const shownMax = 10;
+const limitDefaultSeconds = 3_600;
+const lookMs = 1_000;
+
+/** `controller status` and `controller drain`, for the controller that runs from this repository. */
+export function addControllerVerbs(controller: Command, act: Act): void {
+  controller
+    .command('status')
+    .summary('show what it does and what it waits for')
+    .description(
+      'Shows queue, leases and workers of the controller that runs from this repository, as its own user. Of one that is stopped it shows what the journal says.',
+    )
+    .addHelpText('after', examples('quorate controller status'))
+    .action(act(status));
+  controller
+    .command('drain')
+    .summary('begin no round, wait for the builds that run, then end')
+    .description(
+      'Has the running controller begin no further round. It takes requests meanwhile, and ends when the leases that are live have; requests and leases that are left go on after its next start. Ctrl-C stops waiting, not the drain.',
+    )
+    .option('--limit <time>', 'end after this time whatever still runs (default: 1h)', secondsOf)
+    .option('--no-wait', 'return at once')
+    .addHelpText('after', examples('quorate controller drain --limit 20m'))
+    .action(act(drain));
+}
+
+async function status({ cwd, out }: Context): Promise<Exit> {
+  const folder = await openProject(cwd);
+  const now = await statusNow(folder);
+  out.value(now);
+  say(out, folder.name, now);
+  return exits.done;
+}
+
+/** Of the running controller, or of its journal. */
+async function statusNow(folder: ProjectFolder): Promise<ControllerStatus> {
+  const { askController } = await import('../runtime/controller/control.ts');
+  try {
+    return await askController(folder.dir, { do: 'status' });
+  } catch (error) {
+    if (codeOf(error) !== 'CONTROLLER_NOT_RUNNING') throw error;
+    const { statusOfStopped } = await import('../runtime/controller/stopped.ts');
+    return statusOfStopped(folder);
+  }
+}
+
+interface DrainOptions {
+  limit?: number;
+  wait: boolean;
+}
+
+async function drain({ cwd, out, signal }: Context, { limit, wait }: DrainOptions): Promise<Exit> {
+  const folder = await openProject(cwd);
+  const { askController } = await import('../runtime/controller/control.ts');
+  let now = await askController(folder.dir, { do: 'drain', limitMs: (limit ?? limitDefaultSeconds) * 1000 });
+  let told: string | undefined;
+  while (wait) {
+    const waits = now.waitsFor.map(({ run, slot }) => `${run} ${slot}`).join(' ');
+    if (told !== waits) {
+      out.value({ event: 'draining', ...now });
+      sayWaiting(out, now);
+      told = waits;
+    }
+    if (signal.aborted) return exits.interrupted;
+    await sleep(lookMs, undefined, { signal }).catch(() => undefined);
+    try {
+      now = await askController(folder.dir, { do: 'status' });
+    } catch (error) {
+      if (!['CONTROLLER_NOT_RUNNING', 'CONTROL_LOST'].includes(codeOf(error) ?? '')) throw error;
+      break;
+    }
+  }
+  out.value({ event: wait ? 'drained' : 'draining', ...(wait ? {} : now) });
+  out.say(wait ? 'Drained: the controller has ended.' : 'It drains. See: quorate controller status');
+  return exits.done;
+}
+
+function sayWaiting(out: Output, { leases, waitsFor, stopsBy }: ControllerStatus): void {
+  const until = stopsBy === null ? '' : `, until ${when(stopsBy)} at the latest`;
+  out.say(`Waits for ${counted(leases, 'lease')}${until}.`);
+  sayLeases(out, waitsFor, leases);
+}
+
+function sayLeases(out: Output, waitsFor: ControllerStatus['waitsFor'], leases: number): void {
+  const now = Date.now();
+  for (const { run, name, operator, slot, since, until } of waitsFor.slice(0, shownMax))
+    out.say(
+      `  lease      ${shortRun(run)} ${escapeLine(name, 80)}: ${escapeLine(operator, 80)}, slot ${slot}, for ${duration(now - since)}, until ${when(until)} at the latest`,
+    );
+  if (leases > shownMax) out.say(`  lease      ${leases - shownMax} more`);
+}
+
+function say(out: Output, name: string, now: ControllerStatus): void {
+  const { bold, dim } = out.colours;
+  const { state, runs, oldest, offers, leases, waitsFor, workers, operators, leaves, revocations } = now;
+  out.say(
+    `${bold(state)}${state === 'draining' ? `: begins no round, ends by ${when(now.stopsBy ?? 0)}` : ''}`,
+  );
+  out.say(`  project    ${escapeLine(name, 80)} ${dim(now.project)}`);
+  const phases = Object.entries(runs.phases).map(([phase, count]) => `${count} ${phase}`);
+  out.say(
+    `  runs       ${runs.open} open of ${runs.all}${phases.length === 0 ? '' : `: ${phases.join(', ')}`}`,
+  );
+  for (const run of oldest.slice(0, shownMax))
+    out.say(
+      `             ${shortRun(run.run)} ${escapeLine(run.name, 80)}: ${run.phase} since ${when(run.submittedAt)}`,
+    );
+  if (runs.open > shownMax) out.say(`             ${runs.open - shownMax} more`);
+  out.say(`  offers     ${offers}`);
+  if (workers !== null)
+    out.say(
+      `  connected  ${counted(workers.worker, 'worker')}, ${counted(workers['trusted-worker'], 'trusted worker')}`,
+    );
+  out.say(
+    `  admitted   ${counted(operators.worker, 'operator')}, ${counted(operators['trusted-worker'], 'trusted operator')}`,
+  );
+  sayLeases(out, waitsFor, leases);
+  out.say(`  log        ${leaves} leaves, ${counted(revocations, 'revocation')}`);
+  if (state === 'stopped') out.say(dim('From its journal. To start it: quorate controller'));
+}

@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { awaitedLeases } from '../../core/controller/drain.ts';
+import type { ControllerEvent } from '../../core/controller/events.ts';
+import type { ControllerState } from '../../core/controller/state.ts';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import { counted } from '../../core/quantity.ts';
+import { askControlSocket, serveControlSocket } from '../node/control-socket.ts';
+import type { Tell } from '../node/node-events.ts';
+import { controllerNodeLimits } from './limits.ts';
+import { type ControllerStatus, statusOf } from './status.ts';
+
+const requestSchema = z.discriminatedUnion('do', [
+  z.strictObject({ do: z.literal('status') }),
+  z.strictObject({
+    do: z.literal('drain'),
+    limitMs: z.int().min(0).max(controllerNodeLimits.drainMsMax),
+  }),
+]);
+export type ControllerRequest = z.infer<typeof requestSchema>;
+
+const drainLookMs = 200;
+
+const socketOf = (dir: string): string => join(dir, 'control', 'controller.sock');
+
+export interface ControlOptions {
+  /** Of the project: `<repo>/.quorate`. */
+  dir: string;
+  project: string;
+  state: ControllerState;
+  dispatch(event: ControllerEvent): void;
+  tell: Tell;
+  /** Ends the node: it is drained. */
+  stop(): void;
+}
+
+/** What the owner of a controller asks of it while it runs: how it is, and to end once its leases have. */
+export class ControllerControl {
+  readonly #options: ControlOptions;
+  #stopsBy: number | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #closeSocket: () => Promise<void> = async () => {};
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+  }
+
+  /** Serves a socket in the project's folder. Where it cannot, the controller goes on without, and says so. */
+  async open(): Promise<void> {
+    const { dir, tell } = this.#options;
+    try {
+      const invalid = (message: string) => new QuorateError('CONTROL_REQUEST_INVALID', message);
+      this.#closeSocket = await serveControlSocket(socketOf(dir), invalid, (request) =>
+        this.#answer(request),
+      );
+    } catch (error) {
+      tell('warn', 'control', `quorate controller status and drain do not reach it: ${messageOf(error)}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#closeSocket();
+  }
+
+  #answer(given: unknown): ControllerStatus {
+    const request = requestSchema.parse(given);
+    if (request.do === 'drain') this.#drain(request.limitMs);
+    const { state, project } = this.#options;
+    return statusOf(state, { project, running: true, stopsBy: this.#stopsBy });
+  }
+
+  /** Begins no round any more, waits for the builds that run, and stops; after `limitMs` whatever still runs. */
+  #drain(limitMs: number): void {
+    const { state, dispatch, tell, stop } = this.#options;
+    dispatch({ kind: 'drain' });
+    this.#stopsBy = Date.now() + limitMs;
+    const end = performance.now() + limitMs;
+    tell(
+      'info',
+      'drain',
+      `draining: begins no round, and waits for ${counted(awaitedLeases(state).length, 'lease')}`,
+    );
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => {
+      const left = awaitedLeases(state).length;
+      if (left > 0 && performance.now() < end) return;
+      clearInterval(this.#timer);
+      if (left > 0)
+        tell('warn', 'drain', `stops with ${counted(left, 'lease')} left: they go on after the next start`);
+      else tell('info', 'drain', 'drained');
+      stop();
+    }, drainLookMs);
+  }
+}
+
+/** Asks the controller that runs from this project folder. Errors: `CONTROLLER_NOT_RUNNING`, `CONTROL_LOST`, `CONTROL_REQUEST_INVALID`. */
+export async function askController(dir: string, request: ControllerRequest): Promise<ControllerStatus> {
+  const answer = await askControlSocket(socketOf(dir), request, {
+    absent: (path, cause) =>
+      new QuorateError('CONTROLLER_NOT_RUNNING', `no controller answers at ${path}`, {
+        hint: 'Start it: quorate controller. One of another account is asked by that account.',
+        cause,
+      }),
+    lost: (cause) =>
+      new QuorateError('CONTROL_LOST', `the controller did not answer: ${messageOf(cause)}`, {
+        hint: 'It may be ending or be busy; ask again.',
+        cause,
+      }),
+  });
+  return answer as ControllerStatus;
+}

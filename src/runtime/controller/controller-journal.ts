@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import type { ControllerEvent } from '../../core/controller/events.ts';
+import { Controller } from '../../core/controller/machine.ts';
+import { type Journal, openJournal } from '../../journal/index.ts';
+import type { ProjectFolder } from '../membership/project-folder.ts';
+
+/** Below `<repo>/.quorate`. */
+export const journalFile = (dir: string): string => join(dir, 'controller.db');
+
+const nameOf = ({ id }: { id: string }): string => `controller ${id}`;
+
+/** Key of the identity provider, which may be in a process of its own. */
+export const idpIdOf = (folder: ProjectFolder): string =>
+  folder.holds.idp ? folder.idp.id : (folder.charter.idps[0] ?? '');
+
+/** A machine that knows nothing yet. `key`: whose journal it is to be given. */
+export function newController(folder: ProjectFolder, key: { id: string } = folder.controller): Controller {
+  return new Controller(key.id, idpIdOf(folder));
+}
+
+/** The journal of a project's controller, and a machine to replay it into. Errors: `JOURNAL_…`. */
+export function openControllerJournal(folder: ProjectFolder): {
+  journal: Journal<ControllerEvent>;
+  machine: Controller;
+} {
+  const journal = openJournal<ControllerEvent>(journalFile(folder.dir), {
+    name: nameOf(folder.controller),
+    formerly: folder.retired.map(nameOf),
+    rules: Controller.rules,
+  });
+  // Begins as whoever made the journal; what starts in it says which keys there were later.
+  const first = folder.retired.find((key) => nameOf(key) === journal.name) ?? folder.controller;
+  return { journal, machine: newController(folder, first) };
+}

@@ -1,0 +1,68 @@
+import { type AwaitedLease, awaitedLeases } from '../../core/controller/drain.ts';
+import type { ControllerState } from '../../core/controller/state.ts';
+
+/** Leases and runs that are named; their numbers are told too. */
+const namedMax = 50;
+
+/** What a controller is about. Times in milliseconds since the epoch. */
+export interface ControllerStatus {
+  /** `stopped`: read from its journal. */
+  state: 'running' | 'draining' | 'stopped';
+  project: string;
+  /** Its key. */
+  id: string;
+  /** Epoch of the charter in force; null before the first. */
+  charter: number | null;
+  /** Runs in all, and those that have not ended by what they wait for. */
+  runs: { all: number; open: number; phases: Record<string, number> };
+  /** The oldest of these. */
+  oldest: { run: string; name: string; phase: string; submittedAt: number }[];
+  /** Offers that still take claims. */
+  offers: number;
+  /** Leases of builds that have not delivered; of a stopped controller, those that wait for its next start. */
+  leases: number;
+  waitsFor: AwaitedLease[];
+  /** Connected workers by role; null of a stopped controller. */
+  workers: { worker: number; 'trusted-worker': number } | null;
+  /** Operators that were admitted, by role. */
+  operators: { worker: number; 'trusted-worker': number };
+  /** Leaves of the log. */
+  leaves: number;
+  revocations: number;
+  /** When a drain ends at the latest; null while there is none. */
+  stopsBy: number | null;
+}
+
+export function statusOf(
+  state: ControllerState,
+  about: Pick<ControllerStatus, 'project' | 'stopsBy'> & { running: boolean },
+): ControllerStatus {
+  const open = [...state.index.open.values()];
+  const phases: Record<string, number> = {};
+  for (const { phase } of open) phases[phase.kind] = (phases[phase.kind] ?? 0) + 1;
+  const leases = awaitedLeases(state);
+  const workers = { worker: 0, 'trusted-worker': 0 };
+  for (const { role } of state.presence.workers.values())
+    if (role === 'worker' || role === 'trusted-worker') workers[role]++;
+  return {
+    state: !about.running ? 'stopped' : state.draining ? 'draining' : 'running',
+    project: about.project,
+    id: state.id,
+    charter: state.charter?.payload.epoch ?? null,
+    runs: { all: state.index.size, open: open.length, phases },
+    oldest: open.slice(0, namedMax).map(({ id, job, phase, submittedAt }) => ({
+      ...{ run: id, name: job.name, phase: phase.kind, submittedAt },
+    })),
+    offers: state.offers.size,
+    leases: leases.length,
+    waitsFor: leases.slice(0, namedMax),
+    workers: about.running ? workers : null,
+    operators: {
+      worker: state.operators.worker.size,
+      'trusted-worker': state.operators['trusted-worker'].size,
+    },
+    leaves: state.log.size,
+    revocations: state.revocations.length,
+    stopsBy: about.stopsBy,
+  };
+}
