@@ -9,6 +9,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   transfer: () => import('./transfer.ts'),
   files: () => import('./files.ts'),
   diff: () => import('./diff.ts'),
+  page: () => import('./page.ts'),
   rounds: () => import('./rounds.ts'),
   history: () => import('./history.ts'),
   pipeline: () => import('./pipeline.ts'),

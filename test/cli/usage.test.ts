@@ -131,7 +131,7 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     [`export b --project ${peer} -o x`, /say for which tool/],
     [`export b --project ${peer} -o x --cosign --index i`, /--index goes with --provenance/],
     ['page', /required option '--bundles <folder>' not specified/],
-    [`page --bundles absent --project ${peer}`, /HOME_UNREADABLE[\s\S]*fetch --bundle-out/],
+    [`page --bundles absent --project ${peer}`, /CLI_FILE_UNREADABLE[\s\S]*fetch --bundle-out/],
     ['sbom', /missing required argument 'artifact'/],
     [`sbom absent --project ${peer}`, /CLI_FILE_UNREADABLE/],
     [`sbom ${artifact} --index absent`, /CLI_FILE_UNREADABLE/],

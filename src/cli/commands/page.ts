@@ -1,4 +1,6 @@
+import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { messageOf, QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -40,9 +42,16 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const { urlsOf } = await import('../../http/addresses.ts');
   const project = options.project ?? (await whereFrom(context, options)).project;
   publicKeyOf(project);
+  const dir = resolve(cwd, options.bundles);
+  const files = await readdir(dir).catch((cause: unknown) => {
+    throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${dir}: ${messageOf(cause)}`, {
+      hint: 'Name a folder with bundles, as fetch --bundle-out writes them.',
+      cause,
+    });
+  });
   const { revoked: revocations } = await openRevocationBook(home, project);
   const view = await bundlesView({
-    ...{ dir: resolve(cwd, options.bundles), project, revocations },
+    ...{ dir, files, project, revocations },
     onRefused: (file, why) => out.note(`${escapeLine(file, 200)} is left out: ${escapeLine(why)}`),
   });
   const server = await servePages({ ...options.http, view, urls: options.httpAnnounce ?? [] });

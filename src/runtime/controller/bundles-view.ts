@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import { decodeBundle } from '../../core/documents/index.ts';
@@ -13,6 +13,8 @@ import type { BranchView, ProjectView, RunSummary, RunView } from './project-vie
 export interface BundlesViewOptions {
   /** Folder with bundles, as fetch --bundle-out writes them or a controller keeps them. */
   dir: string;
+  /** Names of files in it. */
+  files: readonly string[];
   /** Root key. */
   project: string;
   revocations: readonly Revoked[];
@@ -28,7 +30,7 @@ interface Proven {
 
 /**
  * What the pages of a project show from bundles alone: each is verified against the root key, as `verify` does, and nobody else is asked.
- * There are no open runs, workers or logs in it. Errors: `HOME_UNREADABLE` for a folder that cannot be read, `KEY_INVALID`.
+ * There are no open runs, workers or logs in it.
  */
 export async function bundlesView(options: BundlesViewOptions): Promise<ProjectView> {
   const { project } = options;
@@ -83,22 +85,17 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
 
 async function readAll({
   dir,
+  files,
   project,
   revocations,
   onRefused,
 }: BundlesViewOptions): Promise<Map<string, Proven>> {
-  const names = await readdir(dir).catch((cause: unknown) => {
-    throw new QuorateError('HOME_UNREADABLE', `cannot read ${dir}: ${messageOf(cause)}`, {
-      hint: 'Name a folder with bundles, as fetch --bundle-out writes them.',
-      cause,
-    });
-  });
   const proven = new Map<string, Proven>();
   /** A controller keeps one file under several names. */
   const seen = new Set<string>();
-  for (const name of names.sort().slice(0, controllerNodeLimits.pageBundlesMax)) {
+  for (const name of [...files].sort().slice(0, controllerNodeLimits.pageBundlesMax)) {
     try {
-      const text = await readBounded(join(dir, name), seen);
+      const text = await readBounded(join(dir, name), seen, (why) => onRefused(name, why));
       if (text === undefined) continue;
       const verification = await verifyBundle(decodeBundle(text), { project, revocations }, joseVerifier);
       const { ok, level, facts, steps } = verification;
@@ -112,17 +109,21 @@ async function readAll({
   return proven;
 }
 
-/** Undefined for what is no file, and for a file that was read already. */
-async function readBounded(path: string, seen: Set<string>): Promise<string | undefined> {
+/** Undefined for what is no file, for a file that was read already, and for one that is too large. */
+async function readBounded(
+  path: string,
+  seen: Set<string>,
+  onRefused: (why: string) => void,
+): Promise<string | undefined> {
   const file = await open(path, 'r');
   try {
     const stat = await file.stat();
     const id = `${stat.dev} ${stat.ino}`;
     if (!stat.isFile() || seen.has(id)) return undefined;
     seen.add(id);
-    if (stat.size > limits.bundleBytesMax)
-      throw new QuorateError('BUNDLE_UNREADABLE', 'it is larger than a bundle can be');
-    return await file.readFile('utf8');
+    if (stat.size <= limits.bundleBytesMax) return await file.readFile('utf8');
+    onRefused('it is larger than a bundle can be');
+    return undefined;
   } finally {
     await file.close();
   }

@@ -1,4 +1,4 @@
-import { copyFile, link, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -36,7 +36,12 @@ it('bundles alone make pages, each verified, and what proves nothing is left out
   await copyFile(join(dir, 'tool.bundle'), join(dir, 'copy.json'));
   await writeFile(join(dir, 'nonsense.json'), '{"v":1}');
   const refused: string[] = [];
-  const options = { dir, revocations: [], onRefused: (file: string) => void refused.push(file) };
+  const options = {
+    dir,
+    files: await readdir(dir),
+    revocations: [],
+    onRefused: (file: string) => void refused.push(file),
+  };
   const view = await bundlesView({ ...options, project });
   expect(refused).toEqual(['nonsense.json']);
   expect(view.counts()).toMatchObject({ all: 1, trusted: 1 });

@@ -1,0 +1,140 @@
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunFacts } from '../src/core/controller/facts.ts';
+import type { ControllerState } from '../src/core/controller/state.ts';
+import { listenHttp } from '../src/http/listen.ts';
+import { Live } from '../src/http/page/live.ts';
+import { pageApp } from '../src/http/page/page-app.ts';
+import { wholeApp } from '../src/http/whole-app.ts';
+import { openLogPages } from '../src/runtime/controller/log-pages.ts';
+import type { BuildLogs } from '../src/runtime/controller/page-parts.ts';
+import { projectView } from '../src/runtime/controller/project-view.ts';
+import { History } from '../test/support/history.ts';
+import { type Bench, median, type Suite, seconds } from './run.ts';
+
+const runs = 100_000;
+const fewer = runs / 100;
+const followers = 200;
+const linesPerSecond = 100;
+const followedMs = 10_000;
+const lines = 10_000;
+const lease = 'a'.repeat(64);
+
+/** A controller that knows so many finished runs: a real one, and others that differ in what lists are filtered by. */
+async function stateOf(count: number): Promise<ControllerState> {
+  const history = new History();
+  await history.start();
+  await history.run(1);
+  const { state } = history.machine;
+  const [real] = state.index.latest();
+  if (real === undefined) throw new Error('the history has a run');
+  for (let n = 1; n < count; n++) {
+    const id = n.toString(16).padStart(64, '0');
+    const ref = n % 10 === 0 ? `refs/heads/topic-${n % 1000}` : 'refs/heads/main';
+    const payload = { ...real.request.payload, ref };
+    const run: RunFacts = {
+      ...{ ...real, id, jobId: `${real.jobId.slice(0, -8)}${n.toString(36).padStart(8, 'a')}` },
+      job: { ...real.job, name: n % 7 === 0 ? 'rare' : 'build' },
+      request: { ...real.request, payload },
+    };
+    state.index.submitted(run as Parameters<typeof state.index.submitted>[0]);
+    state.index.ended(run);
+  }
+  return state;
+}
+
+const none: BuildLogs = {
+  of: () => ({ builds: [], sealed: false }),
+  isLive: () => true,
+  pages: openLogPages('/nowhere'),
+  async *read() {},
+};
+
+function appOf(state: ControllerState, logs: BuildLogs) {
+  const view = projectView({
+    ...{ project: 'root key', name: 'bench', state },
+    addresses: () => [],
+    equivocations: () => [],
+  });
+  return wholeApp(pageApp({ view, logs, live: new Live() }));
+}
+
+/** Milliseconds of a page, as text. */
+async function pageMs(app: ReturnType<typeof appOf>, path: string): Promise<number> {
+  const times: number[] = [];
+  for (let n = 0; n < 20; n++)
+    times.push(1000 * (await seconds(async () => void (await (await app.request(path)).text()))));
+  return median(times);
+}
+
+async function lists(bench: Bench): Promise<void> {
+  const [few, many] = [appOf(await stateOf(fewer), none), appOf(await stateOf(runs), none)];
+  for (const [name, path] of [
+    ['list of runs', '/runs'],
+    ['the same of one branch', '/runs?ref=refs%2Fheads%2Fmain'],
+    ['the same with three filters', '/runs?ref=refs%2Fheads%2Fmain&job=rare&state=trusted'],
+    ['page of the project', '/'],
+  ] as const) {
+    const before = { name: `with ${fewer} runs`, value: await pageMs(few, path) };
+    const ms = await pageMs(many, path);
+    bench.figure(`${name}, ${runs} runs`, ms, 'ms', { reference: before, aim: { under: 2 } });
+  }
+}
+
+/** Share of a core that a live log with many followers takes: all of the server's process, its clients are another one. */
+async function liveLog(bench: Bench): Promise<void> {
+  const dir = await bench.folder();
+  const file = join(dir, `${lease}.log`);
+  await mkdir(dir, { recursive: true });
+  await writeFile(file, Array.from({ length: lines }, (_, n) => lineOf(n)).join(''));
+  const build = { lease, operator: 'ada', worker: 'w', slot: '0', delivered: false };
+  const logs: BuildLogs = {
+    ...none,
+    of: () => ({ builds: [build], sealed: false }),
+    pages: openLogPages(dir),
+  };
+  const state = await stateOf(1);
+  const [run] = state.index.latest();
+  const path = `/runs/${run?.id}/logs/${lease}`;
+  const app = appOf(state, logs);
+  bench.figure(`page of ${lines} lines, made`, await pageMs(app, path), 'ms', { aim: { under: 150 } });
+  const server = await listenHttp({ host: '0.0.0.0', port: 0, app });
+  bench.after(() => server.close());
+  const end = bench.end(new URL('page-end.ts', import.meta.url));
+  await end.ask('follow', server.port, `${path}/events?from=${lines + 1}`, followers);
+  let written = 0;
+  const writing = setInterval(() => {
+    void appendFile(
+      file,
+      Array.from({ length: linesPerSecond / 10 }, () => lineOf(lines + written++)).join(''),
+    );
+  }, 100);
+  const began = performance.now();
+  const before = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, followedMs));
+  const { user, system } = process.cpuUsage(before);
+  const ms = performance.now() - began;
+  clearInterval(writing);
+  const got = await end.ask<{ followers: number; lines: number }>('got');
+  bench.figure(
+    `${followers} followers of a log, ${linesPerSecond} lines/s`,
+    (user + system) / 10 / ms,
+    '% of a core',
+    {
+      aim: { under: 10 },
+      note: `${got.followers} followers had ${got.lines} lines each, at least, of ${written}`,
+    },
+  );
+}
+
+const lineOf = (n: number): string =>
+  `\u001b[3${n % 8}m[${n}]\u001b[0m cc -O2 -Wall -c src/module-${n}.c -o build/module-${n}.o\n`;
+
+export const suite: Suite = {
+  what: `pages: lists of ${runs} runs, and a live log with ${followers} followers`,
+  secondsMax: 300,
+  async run(bench) {
+    await lists(bench);
+    await liveLog(bench);
+  },
+};
