@@ -1,10 +1,12 @@
 // Makes the programs as a package has them, each with all it needs, next to the notices of whose work is in them:
 // `node scripts/bundle.js [FOLDER]`. One file is found and read faster than two thousand, and installs nothing else.
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { notices } from './notices.js';
+import { makeVerifyPage } from './verify-page.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const programs = {
@@ -37,23 +39,8 @@ export async function bundle(folder) {
   });
   // Read from the folder of the program that serves them (src/http/static-files.ts).
   cpSync(join(root, 'src', 'http', 'static'), join(folder, 'static'), { recursive: true });
-  writeFileSync(join(folder, 'NOTICES.txt'), notices(Object.keys(metafile.inputs)));
-}
-
-/** @param {string[]} files that went in, seen from the root */
-function notices(files) {
-  const folders = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []);
-  const said = new Map();
-  for (const folder of [...new Set(folders)].sort()) {
-    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
-    const texts = readdirSync(join(root, folder))
-      .filter((file) => /^(licen[cs]e|notice|copying)/i.test(file))
-      .map((file) => readFileSync(join(root, folder, file), 'utf8').trim());
-    const text = texts.length > 0 ? texts.join('\n\n') : `Licence: ${license}`;
-    said.set(text, [...(said.get(text) ?? []), `${name} ${version}`]);
-  }
-  const sections = [...said].map(([text, names]) => `${[...new Set(names)].join('\n')}\n\n${text}\n`);
-  return ['These programs contain the following packages.\n', ...sections].join(`\n${'-'.repeat(80)}\n\n`);
+  writeFileSync(join(folder, 'NOTICES.txt'), notices(root, Object.keys(metafile.inputs)));
+  writeFileSync(join(folder, 'verify.html'), await makeVerifyPage());
 }
 
 if (argv[1] !== undefined && import.meta.url === pathToFileURL(argv[1]).href) {

@@ -96,6 +96,7 @@ const needs = {
   'docker-registry': { why: 'a registry that image pull reads from', program: 'docker-registry' },
   skopeo: { why: 'pushes images to that registry', program: 'skopeo' },
   zip: { why: 'packs archives that quorate compare looks into', program: 'zip' },
+  chromium: { why: 'a browser, in which the pages are tried', program: 'chromium' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
   iproute2: { why: 'makes hosts with addresses of their own, for a test of five processes', program: 'ip' },
 };
@@ -135,7 +136,7 @@ const worker = [
   'linux-image-cloud-amd64',
 ];
 const tests = [...new Set([...demo, ...worker, ...test])];
-/** Package managers, whose layouts of dependencies are tried; a registry of container images, and what pushes to it. */
+/** Package managers, whose layouts of dependencies are tried; a registry of container images, and what pushes to it; a browser. */
 const matrices = [
   ...tests,
   'cargo',
@@ -149,6 +150,7 @@ const matrices = [
   'docker-registry',
   'skopeo',
   'iproute2',
+  'chromium',
 ];
 const purposes = { demo, pipeline, worker, test: tests, matrices };
 

@@ -17,6 +17,8 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.resources.test.ts': 60,
   'test/bad-input/interrupts-with-controller.test.ts': 20,
   'test/bad-input/output.test.ts': 20,
+  'test/browser/lender-page.test.ts': 30,
+  'test/browser/verify-page.test.ts': 30,
   'test/chaos/crashes.test.ts': 24,
   'test/chaos/killed-pipeline.test.ts': 45,
   'test/chaos/killed-workers.test.ts': 24,

@@ -1,9 +1,5 @@
 export { counted, duration, sizeText as bytes } from '../core/quantity.ts';
-
-/** The last six characters of an id: ids of one kind begin alike. With --json ids are printed in full. */
-export function shortId(id: string): string {
-  return id.length <= 16 ? id : `${id.slice(0, 7)}…${id.slice(-6)}`;
-}
+export { shortId } from '../core/short-id.ts';
 
 /** The first ten characters of a run's id, which all commands accept. */
 export const shortRun = (run: string): string => run.slice(0, 10);

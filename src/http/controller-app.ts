@@ -9,13 +9,15 @@ import { pageApp } from './page/page-app.ts';
 import { foreign, type Html } from './page/text.ts';
 import type { SignIn } from './sign-in/index.ts';
 import { signInLimits } from './sign-in/limits.ts';
+import { verifyPageApp } from './verify-page/app.ts';
+import { verifyPage } from './verify-page/page-file.ts';
 
 export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages'> {
   /** Undefined where nobody signs in. */
   people: SignIn | undefined;
 }
 
-/** All that a controller serves by HTTP: the feed, pages and, where people sign in, that. */
+/** All that a controller serves by HTTP: the feed, pages, the one that verifies in a browser and, where people sign in, that. */
 export function controllerApp({ view, pages, people }: ControllerSite): {
   app: Hono<HttpEnv>;
   limits: Partial<ListenLimits>;
@@ -25,6 +27,7 @@ export function controllerApp({ view, pages, people }: ControllerSite): {
   const live = new Live();
   if (people !== undefined) app.route('/', people.app);
   app.route('/', feedApp(view));
+  app.route('/', verifyPageApp(verifyPage));
   const who = people === undefined ? {} : { sessionOf: people.session, account: accountOf(people) };
   app.route('/', pageApp({ ...pages, live, ...who }));
   return {

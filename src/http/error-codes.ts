@@ -18,6 +18,20 @@ const httpErrors = {
     'The port for the HTTP feed is in use. Stop what uses it, or name another: `--http <host:port>`.',
   HTTP_TOO_MANY_REQUESTS:
     'Too many requests, or too many bytes, from one address. Ask again in some seconds.',
+  LENDER_FIELD_INVALID:
+    "A limit in the form of the worker's page is not written as in `worker.toml`; nothing was changed.",
+  LENDER_NOT_ADMITTED:
+    'The page of a worker opens by the address that `quorate worker page` printed, and in the browser that opened it.',
+  LENDER_REQUEST_FORGED:
+    'A request to the page of a worker came from another page, or from a form that is out of date. Load the page again.',
+  VERIFY_BUNDLE_NOT_GIVEN:
+    'The page that verifies was given no evidence. Choose the file that `quorate fetch --bundle-out` wrote.',
+  VERIFY_BUNDLE_TOO_LARGE: 'The file given to the page that verifies is larger than a bundle may be.',
+  VERIFY_BUNDLE_UNREADABLE:
+    'The file given to the page that verifies is no bundle, or a damaged one: it proves nothing. Fetch the artifact again with `--bundle-out`.',
+  VERIFY_FIELD_INVALID: 'A field of the page that verifies is not in the form that it has to be in.',
+  VERIFY_PAGE_MISSING:
+    'The page that verifies in a browser is not beside the program. In a checkout `npm run build` makes it.',
 } as const;
 
 export type HttpErrorCode = keyof typeof httpErrors;

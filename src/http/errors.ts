@@ -2,6 +2,8 @@ import { type ErrorCode, QuorateError } from '../core/errors.ts';
 
 /** HTTP status of each code that a client is told. Any other error is 500 and says nothing of what it was. */
 const statusOf: Partial<Record<ErrorCode, number>> = {
+  LENDER_NOT_ADMITTED: 403,
+  LENDER_REQUEST_FORGED: 403,
   HTTP_NOT_FOUND: 404,
   HTTP_METHOD_NOT_ALLOWED: 405,
   HTTP_LENGTH_REQUIRED: 411,

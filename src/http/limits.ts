@@ -45,10 +45,19 @@ export const httpLimits = {
   searchesMax: 2,
   /** Files of an artifact that its page lists. */
   filesShownMax: 300,
+  /** Browser windows that follow one worker: its operator has a few open. */
+  lenderFollowersMax: 8,
+  /** Time between two looks at a worker that somebody follows. */
+  lenderLookMs: 1_000,
+  /** Connections to the page of a worker: six of a browser, and one for each window that follows. */
+  lenderConnectionsMax: 32,
+  /** A form of that page: a dozen short fields. */
+  lenderFormBytesMax: 8 * 1024,
 } as const;
 
 assert(httpLimits.connectionsPerAddressMax < httpLimits.connectionsMax, 'one address leaves room for others');
 assert(httpLimits.requestsPerSecond <= httpLimits.requestsBurst, 'a burst is at least a second of requests');
+assert(httpLimits.lenderLookMs < httpLimits.idleMs, 'a window that follows is not idle');
 assert(httpLimits.idleMs < httpLimits.answerMsMax, 'an idle client is noticed before the answer is over');
 assert(
   limits.bundleBytesMax / (500_000 / 8) <= httpLimits.answerMsMax / 1000,

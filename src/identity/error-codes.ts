@@ -12,6 +12,8 @@ const identityErrors = {
     'The key file cannot be written. Its folder must be writable for you and on a disk with free space; `--home` sets another.',
   TICKET_MALFORMED: 'The text is not a complete ticket. Copy all of it again.',
   TICKET_UNKNOWN_VERSION: 'The ticket has a newer version. Update Quorate.',
+  WEB_CRYPTO_MISSING:
+    'The browser does not let the page check Ed25519 signatures. Open the page from a file, or use a newer browser.',
 } as const;
 
 export type IdentityErrorCode = keyof typeof identityErrors;

@@ -8,6 +8,7 @@ import { create as createDigest } from 'multiformats/hashes/digest';
 import { pbCode, rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { BlockIndex, IndexDamaged, type Place } from './block-index.ts';
+import { BlockNotFound } from './block-not-found.ts';
 import { diskError } from './disk.ts';
 import { chunkBytes } from './file-import.ts';
 import { framedAt, frameExecutable } from './framed-file.ts';
@@ -16,14 +17,6 @@ import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
 
 const sha256Code = 0x12;
-
-/** Not a coded error: on an error of this name Bitswap answers "do not have" and goes on with the peer's other wants. */
-export class BlockNotFound extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'NotFoundError';
-  }
-}
 
 /**
  * The blocks of one area: packs in a folder and their index. A block is identified by its sha2-256. Its bytes are hashed

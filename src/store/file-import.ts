@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { unixfs } from '@helia/unixfs';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Blockstore } from 'interface-blockstore';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
@@ -34,7 +35,7 @@ export async function storeFile(
     const digest = createHash('sha256').update(content).digest();
     const cid = CID.createV1(rawCode, createDigest(0x12, digest));
     await blocks.put(cid, content);
-    return { cid, dagSize: content.length, size: content.length, sha256: digest.toString('hex') };
+    return { cid, dagSize: content.length, size: content.length, sha256: bytesToHex(digest) };
   }
   const hash = createHash('sha256');
   let size = 0;

@@ -1,29 +1,15 @@
 import { createHash } from 'node:crypto';
 import { lstat, open, stat } from 'node:fs/promises';
-import { BaseBlockstore } from 'blockstore-core';
-import type { CID } from 'multiformats/cid';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { readDirectory } from './directory-read.ts';
+import { LastBlockOnly } from './last-block.ts';
 import { printable } from './names.ts';
 
 /** Identity of a path on disk: the CID of a folder's tree, or the sha256 of a file in hexadecimal. */
 export type Fingerprint =
   | { kind: 'tree'; cid: string; rootBlock: Uint8Array; files: number; bytes: number }
   | { kind: 'file'; sha256: string; bytes: number };
-
-/** A blockstore that keeps only the last block put, which is the root. */
-class LastBlockOnly extends BaseBlockstore {
-  last: { cid: CID; bytes: Uint8Array } | undefined;
-
-  override async put(
-    cid: CID,
-    value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  ): Promise<CID> {
-    if (value instanceof Uint8Array) this.last = { cid, bytes: value };
-    return cid;
-  }
-}
 
 /**
  * Computes the fingerprint of a folder or a file; stores nothing. Unlike an import it includes a top-level `.git`.

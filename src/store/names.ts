@@ -1,5 +1,6 @@
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { toUtf8 } from '../core/text.ts';
 
 /** Case-folded and normalized name. Names with equal folds are one file on some file systems. */
 export function foldName(name: string): string {
@@ -8,7 +9,18 @@ export function foldName(name: string): string {
 
 /** Compares names in the byte order of their UTF-8 encoding, the order of links in a dag-pb directory. */
 export function compareNames(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at += 1) {
+    const [x, y] = [a.charCodeAt(at), b.charCodeAt(at)];
+    if (x !== y) return rankOf(x) - rankOf(y);
+  }
+  return a.length - b.length;
+}
+
+/** UTF-16 in the order of code points, which is that of UTF-8: characters of two units come after all others. */
+function rankOf(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
 /** Decodes a name from a file system or archive. @throws STORE_NAME_NOT_UTF8 when it is not UTF-8 */
@@ -53,7 +65,7 @@ export function checkName(name: string, path: string): void {
       hint: 'Rename the file: names must be UTF-8.',
     });
   }
-  if (Buffer.byteLength(name) > limits.nameBytesMax) {
+  if (toUtf8(name).length > limits.nameBytesMax) {
     throw new QuorateError(
       'STORE_PATH_TOO_LONG',
       `a name in ${printable(path)} is over ${limits.nameBytesMax} bytes`,
@@ -68,7 +80,7 @@ export function splitPath(path: string): string[] {
       hint: 'Create the archive from inside the folder, with relative paths.',
     });
   }
-  if (Buffer.byteLength(path) > limits.pathBytesMax) {
+  if (toUtf8(path).length > limits.pathBytesMax) {
     throw new QuorateError(
       'STORE_PATH_TOO_LONG',
       `the path ${printable(path)} is over ${limits.pathBytesMax} bytes`,
@@ -90,7 +102,7 @@ export function checkTarget(target: string, path: string): void {
   if (target.includes('\ufffd') || !target.isWellFormed()) {
     throw new QuorateError('STORE_NAME_NOT_UTF8', `the target of link ${printable(path)} is not UTF-8`);
   }
-  if (target === '' || target.includes('\0') || Buffer.byteLength(target) > limits.pathBytesMax) {
+  if (target === '' || target.includes('\0') || toUtf8(target).length > limits.pathBytesMax) {
     throw new QuorateError(
       'STORE_LINK_REFUSED',
       `the link ${printable(path)} has an empty, over-long or odd target`,

@@ -3,7 +3,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { pbCode, rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
-import { BlockNotFound } from './blocks.ts';
+import { BlockNotFound } from './block-not-found.ts';
 
 const sha256Code = 0x12;
 

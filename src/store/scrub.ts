@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { BlockNotFound, type Blocks } from './blocks.ts';
+import { BlockNotFound } from './block-not-found.ts';
+import type { Blocks } from './blocks.ts';
 
 export interface ScrubOptions {
   /** How fast it reads, so that nobody waits for it. */

@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { BlockNotFound, type Blocks } from './blocks.ts';
+import { BlockNotFound } from './block-not-found.ts';
+import type { Blocks } from './blocks.ts';
 import { storeLimits } from './limits.ts';
 
 /** A pack is rewritten when less than this fraction of its bytes is live. */

@@ -6,6 +6,7 @@ import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { pbCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
+import { toUtf8 } from '../core/text.ts';
 import type { StoredFile } from './file-import.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
 import { Symlinks } from './symlinks.ts';
@@ -198,7 +199,7 @@ export class TreeBuilder {
 }
 
 async function storeLink(blocks: Blockstore, target: string): Promise<Built> {
-  const data = new UnixFS({ type: 'symlink', data: Buffer.from(target) }).marshal();
+  const data = new UnixFS({ type: 'symlink', data: toUtf8(target) }).marshal();
   const bytes = encode(prepare({ Data: data }));
   const cid = CID.createV1(pbCode, await sha256.digest(bytes));
   await blocks.put(cid, bytes);

@@ -11,7 +11,7 @@ export interface Step {
 }
 
 /** Key of a block: its digest, so that the same bytes under another codec are not sent twice. */
-export const keyOf = ({ multihash }: CID): string => Buffer.from(multihash.digest).toString('latin1');
+export const keyOf = ({ multihash }: CID): string => String.fromCharCode(...multihash.digest);
 
 /** The links of a block as steps, in order. @throws STORE_TREE_TOO_DEEP */
 export function below({ cid, depth }: Step, links: readonly CID[]): Step[] {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { equals } from 'multiformats/bytes';
 import type { CID } from 'multiformats/cid';
 import { CarParser, carHeader } from '../core/car.ts';
 import { type ErrorCode, QuorateError } from '../core/errors.ts';
@@ -57,10 +58,10 @@ export class CarDecoder {
     if (step === undefined) throw invalid('TRANSFER_EXCESS_DATA', 'blocks came after the last one requested');
     const { cid, depth } = step;
     try {
-      if (Buffer.compare(section.cid, cid.bytes) !== 0) {
+      if (!equals(section.cid, cid.bytes)) {
         throw invalid('TRANSFER_WRONG_BLOCK', `another block came instead of ${cid}`);
       }
-      if (Buffer.compare(hash('sha256', section.bytes, 'buffer'), cid.multihash.digest) !== 0) {
+      if (!equals(hash('sha256', section.bytes, 'buffer'), cid.multihash.digest)) {
         throw new ChangedBlock(cid);
       }
     } catch (error) {

@@ -119,6 +119,8 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     [`export b --cosign -o /dev/null --project ${peer}`, /CLI_FOLDER_NOT_EMPTY/],
     ['verify x --project p', /required option '--bundle <file>' not specified/],
     ['verify x --bundle b', /required option '--project <id>' not specified/],
+    ['verify --page /dev/null', /CLI_FILE_UNWRITABLE/],
+    ['worker page --listen 0.0.0.0:0', /not a loopback address/],
     ['verify x --bundle b --project nonsense', /KEY_INVALID/],
     [`verify x --bundle absent --project ${peer}`, /CLI_FILE_UNREADABLE/],
     [`verify x --bundle /dev/zero --project ${peer}`, /CLI_FILE_UNREADABLE/],

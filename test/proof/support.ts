@@ -38,12 +38,15 @@ export interface Real extends Project {
   rootBlock: Uint8Array;
 }
 
-/** A project whose workers built files that are there. */
-export async function realProject(recipe: Recipe = {}): Promise<Real> {
+/** A project whose workers built files that are there; `more` of them than usual. Those below `bin` are executable. */
+export async function realProject(
+  recipe: Recipe = {},
+  more: readonly [path: string, text: string][] = [],
+): Promise<Real> {
   const dir = await scratch();
   const tool = join(dir, 'tool');
   const files: { path: string; sha256: string }[] = [];
-  for (const [path, text] of contents) {
+  for (const [path, text] of [...contents, ...more]) {
     await mkdir(dirname(join(tool, path)), { recursive: true });
     await writeFile(join(tool, path), text);
     if (path.startsWith('bin/')) await chmod(join(tool, path), 0o755);

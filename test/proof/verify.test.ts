@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +7,7 @@ import { encodeBundle } from '../../src/core/documents/index.ts';
 import { limits } from '../../src/core/limits.ts';
 import { isoTime } from '../../src/core/time.ts';
 import { quorate } from '../cli/support.ts';
+import { programFolder } from '../support/program.ts';
 import { cosign, project, testKey, trusted } from '../support/project.ts';
 import { type Real, realProject, scratch, tamper } from './support.ts';
 
@@ -50,6 +52,17 @@ describe('verify', () => {
     expect(out).toMatch(/commit {4}c0ffee0+\n/);
     expect(out).toContain('built by  ada, bob, cyd');
     expect(out).toContain('tool can be trusted.');
+  });
+
+  it('writes the page that does the same in a browser, and prints its sha256', async () => {
+    const { code, out } = await quorate(['verify', '--page', 'verify.html', '--json'], { cwd: real.dir });
+    const page = await readFile(join(real.dir, 'verify.html'));
+    const sha256 = createHash('sha256').update(page).digest('hex');
+    expect({ code, answer: JSON.parse(out) }).toEqual({
+      code: 0,
+      answer: { page: 'verify.html', bytes: page.length, sha256 },
+    });
+    expect(page.equals(await readFile(join(programFolder, 'verify.html')))).toBe(true);
   });
 
   it('says the same to a program, with a code for each step', async () => {

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import type { Bundle } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
-import { escapeLine } from '../../core/escape.ts';
 import type { NamedRecipe } from '../../core/recipe-name.ts';
 import type { Verification } from '../../core/trust/index.ts';
 import type { Fingerprint } from '../../store/index.ts';
@@ -9,6 +8,7 @@ import { readBundle } from '../bundle-file.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { learnBefore } from '../learn-revocations.ts';
+import { NewFile } from '../new-file.ts';
 import { localFile } from '../recipe-of.ts';
 import { addresses, recipe, secondsOf } from '../values.ts';
 import { sayKnowledge, sayVerification } from '../verification.ts';
@@ -17,7 +17,8 @@ import { sayEquivocation } from '../verify-equivocation.ts';
 interface Options {
   bundle?: string;
   equivocation?: string;
-  project: string;
+  page?: string;
+  project?: string;
   source?: string;
   ref?: string;
   recipe?: NamedRecipe;
@@ -38,7 +39,7 @@ export const verify: Define = (program, act) => {
     )
     .argument('[path]', 'the artifact: the fetched folder, or one file of it')
     .option('--bundle <file>', 'the evidence, as fetch --bundle-out wrote it')
-    .requiredOption('--project <id>', "the project's root key")
+    .option('--project <id>', "the project's root key")
     .option('--source <url>', 'it must have been built from this repository')
     .option('--ref <ref>', 'at this branch or tag')
     .option('--recipe <file>', 'as this job file says, REPO[@COMMIT]:PATH, in place of its own', recipe)
@@ -52,38 +53,63 @@ export const verify: Define = (program, act) => {
       '--equivocation <file>',
       'instead: check evidence that the log tells two stories, and remember it',
     )
+    .option('--page <file>', 'instead: write the page that verifies in a browser, as one file')
     .addHelpText(
       'after',
       examples(
         'quorate verify tool --bundle tool.bundle --project 12D3KooW…',
         'quorate verify tool/bin/app --bundle tool.bundle --project 12D3KooW… --path bin/app --ref v1.2',
         'quorate verify --equivocation evidence.json --project 12D3KooW…',
+        'quorate verify --page verify.html',
       ),
     )
     .action(act(run));
 };
 
 async function run(context: Context, path: string | undefined, options: Options): Promise<Exit> {
-  if (options.equivocation !== undefined)
-    return sayEquivocation(context, options.equivocation, options.project);
-  const { bundle: file } = options;
+  const { bundle: file, page, project } = options;
+  if (page !== undefined) return writePage(context, page);
+  if (project === undefined)
+    throw new QuorateError('CLI_USAGE', "required option '--project <id>' not specified", {
+      hint: 'It is the root key of the project: its owner has it.',
+    });
+  if (options.equivocation !== undefined) return sayEquivocation(context, options.equivocation, project);
   if (path === undefined || file === undefined) {
     const missing = path === undefined ? "argument 'path'" : "option '--bundle <file>'";
     throw new QuorateError('CLI_USAGE', `required ${missing} not specified`, {
       hint: 'Name both: quorate verify <path> --bundle <file> --project <id>',
     });
   }
-  return verifyArtifact(context, path, { ...options, bundle: file });
+  return verifyArtifact(context, path, { ...options, bundle: file, project });
+}
+
+/** Writes the page that verifies in a browser, and says which one it is. */
+async function writePage({ cwd, out }: Context, path: string): Promise<Exit> {
+  const { verifyPage } = await import('../../http/verify-page/page-file.ts');
+  const { sha256Hex } = await import('../../core/documents/index.ts');
+  const file = await NewFile.open(resolve(cwd, path));
+  try {
+    const { html } = await verifyPage();
+    await file.finish(html, 'Nothing was written.');
+    const sha256 = sha256Hex(html);
+    out.value({ page: path, bytes: html.length, sha256 });
+    out.say(`Wrote ${path}: open it in a browser, with or without a network.`, `  sha256  ${sha256}`);
+    return exits.done;
+  } finally {
+    await file.drop();
+  }
 }
 
 async function verifyArtifact(
   context: Context,
   path: string,
-  options: Options & { bundle: string },
+  options: Options & { bundle: string; project: string },
 ): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { publicKeyOf } = await import('../../core/documents/index.ts');
-  const { checkAge, checkContent, pathsOf, refuse, verifyBundle } = await import('../../core/trust/index.ts');
+  const { answerLine, checkAge, checkContent, isTrusted, pathsOf, refuse, verifyBundle } = await import(
+    '../../core/trust/index.ts'
+  );
   const { joseVerifier } = await import('../../identity/verifier.ts');
   publicKeyOf(options.project);
   const bundle = await readBundle(resolve(cwd, options.bundle));
@@ -132,9 +158,9 @@ async function verifyArtifact(
   });
   sayVerification(out, result);
   sayKnowledge(out, book);
-  const trusted = result.ok && result.level === 'trusted';
-  const as = paths === undefined ? '' : `, as ${escapeLine(paths.join(', '), 500)} of the artifact`;
-  out.say(trusted ? out.colours.green(`${path} can be trusted${as}.`) : out.colours.red(`${path}: no.`));
+  const trusted = isTrusted(result);
+  const { green, red } = out.colours;
+  out.say((trusted ? green : red)(answerLine(path, result, paths)));
   return trusted ? exits.done : exits.no;
 }
 

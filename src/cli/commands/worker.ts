@@ -10,6 +10,8 @@ import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, counted, duration } from '../format.ts';
 import { addLiveKnobs, changesOf } from '../knob-options.ts';
 import { describeLent } from '../lending.ts';
+import { hostPort } from '../values.ts';
+import type { PageOptions } from '../worker-page.ts';
 
 /** Damaged trees that are named. */
 const damagedShownMax = 5;
@@ -54,6 +56,7 @@ export const worker: Define = (program, act) => {
   }
   addLimits(group, act);
   addConfig(group, act);
+  addPage(group, act);
 };
 
 function addLimits(group: Command, act: Act): void {
@@ -93,6 +96,24 @@ function addConfig(group: Command, act: Act): void {
       examples('quorate worker config --example > ~/.quorate/worker.toml', 'quorate worker config --check'),
     )
     .action(act(config));
+}
+
+function addPage(group: Command, act: Act): void {
+  group
+    .command('page')
+    .summary('show and steer the worker in a browser')
+    .description(
+      'Serves a page to the browsers of this machine: what the worker does, what it lends, pause, resume, drain. Runs until Ctrl-C; the worker goes on.',
+    )
+    .option('--listen <host:port>', 'a loopback address (default: 127.0.0.1 and a free port)', hostPort)
+    .option('--project <id>', 'the worker of this project, where several run')
+    .addHelpText('after', examples('quorate worker page', 'quorate worker page --listen 127.0.0.1:4711'))
+    .action(
+      act(async (context: Context, options: PageOptions) => {
+        const { showWorkerPage } = await import('../worker-page.ts');
+        return showWorkerPage(context, options);
+      }),
+    );
 }
 
 async function ask(context: Context, project: string | undefined, request: ControlRequest): Promise<Exit> {

@@ -6,4 +6,6 @@ export const workerLimits = {
   slowJobSeconds: 24 * 3600,
   /** Jobs remembered as too slow. The oldest is forgotten first, which costs one more lease. */
   slowJobsMax: 1_000,
+  /** Builds that ended, which its operator is shown: about 400 bytes each, in one answer of the control socket. */
+  historyMax: 100,
 } as const;

@@ -9,11 +9,12 @@ import {
 } from '../documents/index.ts';
 import type { Durability, Handled } from '../durability.ts';
 import { unreachable } from '../errors.ts';
-import { drawOf, shareReachedAfter } from '../trust/draw.ts';
 import { claimOf } from './claim.ts';
 import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
+import { firstSeen } from './first-seen.ts';
 import { isLeaseFor, nonRetryable, reasonToPass, reasonWhenLeasesFull } from './fit.ts';
+import { History } from './history.ts';
 import { workerLimits } from './limits.ts';
 import { receiptOf } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
@@ -38,6 +39,8 @@ export class Worker {
   readonly #known = new Map<string, Known>();
   readonly #assignments = new Map<string, Assignment>();
   readonly #slow = new SlowJobs();
+  /** Builds that ended. */
+  readonly history = new History();
   readonly #out: WorkerEffect[] = [];
   /** `lazy` events: claims, and leases without a result. */
   #durability: Durability = 'lazy';
@@ -97,7 +100,7 @@ export class Worker {
   #dispatch(event: WorkerEvent, now: number): void {
     switch (event.kind) {
       case 'started':
-        return this.#started(event);
+        return this.#started(event, now);
       case 'grant':
         this.#grant = event.grant;
         return;
@@ -125,6 +128,7 @@ export class Worker {
       case 'published':
         return this.#with(event.lease, (assignment) => {
           if (assignment.state === 'revealed') this.#end(event.lease, assignment);
+          this.history.published(event.lease);
           this.#claimPassed(now);
         });
       case 'detached':
@@ -157,7 +161,7 @@ export class Worker {
     this.#durability = 'none';
   }
 
-  #started({ grant, lending }: EventOf<'started'>): void {
+  #started({ grant, lending }: EventOf<'started'>, now: number): void {
     this.#mustSync();
     [this.#grant, this.#lending] = [grant, lending];
     this.#known.clear();
@@ -165,6 +169,7 @@ export class Worker {
       assignment.retryAt = null;
       if (assignment.state === 'building') {
         this.#assignments.delete(lease);
+        this.history.lost(assignment, now);
         this.#out.push({ kind: 'discard', lease });
         const says = 'the build was lost when this worker stopped; it claims the job again';
         this.#out.push({ kind: 'note', lease, says });
@@ -188,18 +193,8 @@ export class Worker {
       state: leased ? 'leased' : 'waiting',
       claimAt: now,
     };
-    const grant = this.#grant.payload;
-    if (grant.role === 'trusted-worker' && offer.payload.policy.cosign !== 'required') known.state = 'done';
-    if (grant.role === 'worker') {
-      if (grant.enrolled >= offer.payload.index) {
-        known.state = 'done';
-        const says = `${job.name} was offered before this operator was enrolled; the next round of it, or the next job, is open to it`;
-        this.#out.push({ kind: 'note', lease: null, says });
-      } else
-        known.claimAt =
-          known.firstSeenAt +
-          shareReachedAfter(offer.payload, drawOf(grant.operator, offer.payload.draw.seed));
-    }
+    const says = firstSeen(known, this.#grant.payload);
+    if (says !== undefined) this.#out.push({ kind: 'note', lease: null, says });
     if (this.#known.size >= knownMax) this.#forget();
     this.#known.set(offer.id, known);
     if (known.state === 'waiting' && known.claimAt <= now) this.#answer(known, now);
@@ -322,6 +317,7 @@ export class Worker {
     assignment.state = 'built';
     assignment.result = result;
     assignment.receipt = receiptOf(this.id, assignment.job, assignment.lease, result);
+    this.history.built(assignment, result);
     this.#out.push({ kind: 'tell-built', lease, job: assignment.job.name, outcome: result.outcome });
     this.#out.push({ kind: 'send-receipt', lease, receipt: assignment.receipt });
     this.#startNext();
@@ -364,6 +360,7 @@ export class Worker {
     this.#mustSync();
     if (assignment.state === 'building') this.#out.push({ kind: 'stop-build', lease });
     this.#out.push({ kind: 'discard', lease });
+    this.history.dropped(assignment, code, now);
     const learnt = this.#slow.dropped(assignment, this.#lending, now);
     this.#out.push({ kind: 'note', lease, says: `${code}: ${message}${learnt}` });
     this.#end(lease, assignment);

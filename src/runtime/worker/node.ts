@@ -259,6 +259,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       fetching: () => images.fetching,
       damaged: () => damaged,
       leases: () => machine.openLeases,
+      history: () => machine.history.list,
       trouble: () => sessions.trouble,
       log: () => sessions.witness,
       tell,

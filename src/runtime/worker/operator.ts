@@ -4,6 +4,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { KnobChanges, LiveField } from '../../core/lending-knobs.ts';
 import { counted, sizeText } from '../../core/quantity.ts';
 import type { Lending, WorkerEvent } from '../../core/worker/events.ts';
+import type { PastBuild } from '../../core/worker/history.ts';
 import type { Tell } from '../node/node-events.ts';
 import { hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
 import { withinHours } from './hours.ts';
@@ -46,6 +47,8 @@ export interface OperatorStatus {
   using: { memoryBytes: number; processorSeconds: number };
   /** Leases of rounds that have not ended, those being built included. */
   leases: number;
+  /** Builds that ended, the newest first. */
+  history: PastBuild[];
   /** Processors kept busy by other programs; null before the first measurement, and where no limit is set. */
   hostLoad: number | null;
 }
@@ -60,6 +63,7 @@ export interface OperatorOptions {
   fetching(): OperatorStatus['fetching'];
   damaged(): OperatorStatus['damaged'];
   leases(): number;
+  history(): PastBuild[];
   /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
   trouble(): string | null;
   /** What is wrong with the log of the project, and whether no job of it is taken for that. */
@@ -212,7 +216,7 @@ export class Operator {
   }
 
   status(): OperatorStatus {
-    const { sandboxes, builds, leases } = this.#options;
+    const { sandboxes, builds, leases, history } = this.#options;
     const closed = this.#closed();
     const trouble = this.#options.trouble();
     const log = this.#options.log();
@@ -235,6 +239,7 @@ export class Operator {
       damaged: this.#options.damaged(),
       using,
       leases: leases(),
+      history: history(),
       hostLoad: this.#load,
     };
   }

@@ -1,0 +1,24 @@
+import { html } from 'hono/html';
+import type { Refusal } from '../errors.ts';
+
+/** What a browser shows for a request that the page of a worker refuses. */
+export async function lenderErrorPage({ code, message }: Refusal): Promise<string> {
+  return String(
+    await html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Refused · worker · Quorate</title>
+</head>
+<body>
+<main>
+<h1>Refused</h1>
+<p>${message} [${code}]</p>
+<p><code>quorate worker page</code>, in a terminal of this machine, prints an address that opens it.</p>
+</main>
+</body>
+</html>`,
+  );
+}

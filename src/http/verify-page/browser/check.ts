@@ -1,0 +1,146 @@
+import { decodeBundle, publicKeyOf, type Verifier } from '../../../core/documents/index.ts';
+import { messageOf, QuorateError } from '../../../core/errors.ts';
+import { escapeLine } from '../../../core/escape.ts';
+import { limits } from '../../../core/limits.ts';
+import { counted, sizeTexts } from '../../../core/quantity.ts';
+import type { NamedRecipe } from '../../../core/recipe-name.ts';
+import {
+  answerLine,
+  checkAge,
+  checkContent,
+  goOn,
+  isTrusted,
+  pathsOf,
+  type ReportLine,
+  refuse,
+  reportOf,
+  type Verification,
+  type VerifiedFacts,
+  verifyBundle,
+} from '../../../core/trust/index.ts';
+import type { Given } from './content.ts';
+
+/** What a person gave to the page. */
+export interface Question {
+  /** PeerId of the root key. */
+  project: string;
+  bundle: { name: string; bytes: number; text(): Promise<string> };
+  /** Undefined where no artifact was given; an error where what was given cannot be one. */
+  artifact: { name: string; given: Given | QuorateError } | undefined;
+  source?: string;
+  ref?: string;
+  recipe?: NamedRecipe;
+  path?: string;
+  /** The clock in ms, and how old the verdict may be. */
+  age?: { now: number; maxAgeSeconds: number };
+}
+
+export interface Answer {
+  /** What `quorate verify` prints for the same, line by line. */
+  lines: ReportLine[];
+  /** Whether the artifact that was given can be used. */
+  isTrusted: boolean;
+  last: string;
+  result: Verification;
+}
+
+/** This page does not know what is known elsewhere. */
+const revoked: ReportLine = {
+  kind: 'fact',
+  label: 'revoked',
+  says: 'nothing that is known here; this page asks nobody (quorate verify --online asks)',
+};
+
+/** Verifies as `quorate verify` does. @throws KEY_INVALID, VERIFY_BUNDLE_TOO_LARGE, VERIFY_BUNDLE_UNREADABLE */
+export async function check(question: Question, verifier: Verifier): Promise<Answer> {
+  const { project, bundle: file, artifact, source, ref, recipe, age } = question;
+  publicKeyOf(project);
+  const bundle = await openBundle(file);
+  const expected = {
+    project,
+    ...(source !== undefined && { source }),
+    ...(ref !== undefined && { ref }),
+    ...(recipe !== undefined && { recipe }),
+  };
+  let result = await verifyBundle(bundle, expected, verifier);
+  if (artifact !== undefined) result = compare(result, artifact.given, question.path);
+  if (age !== undefined) result = checkAge(result, age);
+  return {
+    lines: [...reportOf(result), revoked],
+    isTrusted: artifact !== undefined && isTrusted(result),
+    last: lastLine(result, artifact),
+    result,
+  };
+}
+
+async function openBundle({ name, bytes, text }: Question['bundle']) {
+  if (bytes > limits.bundleBytesMax) {
+    const [size, most] = sizeTexts(bytes, limits.bundleBytesMax);
+    throw new QuorateError('VERIFY_BUNDLE_TOO_LARGE', `${name} has ${size}; at most ${most} are read`, {
+      hint: 'Name the file that fetch --bundle-out wrote.',
+    });
+  }
+  try {
+    return decodeBundle(await text());
+  } catch (cause) {
+    throw new QuorateError('VERIFY_BUNDLE_UNREADABLE', `${name} proves nothing: ${messageOf(cause)}`, {
+      hint: 'Fetch the artifact again, with --bundle-out.',
+      cause,
+    });
+  }
+}
+
+function compare(before: Verification, given: Given | QuorateError, path: string | undefined): Verification {
+  if (!before.ok) return before;
+  if (given instanceof QuorateError) return refuse(before, 'files', given);
+  if (given.kind === 'archive') return checkContent(before, { kind: 'tree', cid: given.cid });
+  if (given.kind === 'folder') return checkFolder(before, given);
+  const { sha256 } = given;
+  return checkContent(before, { kind: 'file', sha256, ...(path !== undefined && { path }) });
+}
+
+/** As a tree where that is the artifact's; else each file by its sha256 and path, which leaves out what a browser does not tell. */
+function checkFolder(before: Verification, { trees, files }: Extract<Given, { kind: 'folder' }>) {
+  const { facts } = before;
+  const [plain = ''] = trees;
+  const cid = trees.find((one) => one === facts?.artifact);
+  if (cid !== undefined || facts === null || facts.kind === 'test')
+    return checkContent(before, { kind: 'tree', cid: cid ?? plain });
+  return goOn(before, 'files', (wanted) => {
+    compareFiles(wanted, files);
+    return `Recomputed from the files: each of ${counted(files.length, 'file')} has the sha256 of its path in the artifact. Executable bits, links and empty folders are not compared: a browser does not tell them.`;
+  });
+}
+
+function compareFiles({ files: wanted }: VerifiedFacts, files: readonly { path: string; sha256: string }[]) {
+  const hashes = new Map(wanted.map(({ path, sha256 }) => [path, sha256]));
+  const wrong = files.find(({ path, sha256 }) => hashes.get(path) !== sha256);
+  if (wrong !== undefined) {
+    const why = hashes.has(wrong.path)
+      ? `its sha256 is ${wrong.sha256}; in the artifact it is ${hashes.get(wrong.path)}`
+      : 'the artifact has no such file';
+    throw new QuorateError('FILES_TREE_MISMATCH', `${escapeLine(wrong.path, 200)}: ${why}`);
+  }
+  const here = new Set(files.map(({ path }) => path));
+  const missing = wanted.find(({ path }) => !here.has(path));
+  if (missing !== undefined)
+    throw new QuorateError(
+      'FILES_TREE_MISMATCH',
+      `${escapeLine(missing.path, 200)} of the artifact is not among the files`,
+    );
+}
+
+function lastLine(result: Verification, artifact: Question['artifact']): string {
+  if (artifact === undefined) {
+    if (!result.ok) return 'The evidence does not hold.';
+    return isTrusted(result)
+      ? 'The evidence holds. No file was compared with it.'
+      : 'The evidence holds, and its level is not trusted. No file was compared with it.';
+  }
+  const { name, given } = artifact;
+  const paths =
+    result.facts !== null && !(given instanceof QuorateError) && given.kind === 'file'
+      ? pathsOf(result.facts, given.sha256)
+      : undefined;
+  return answerLine(name, result, paths);
+}

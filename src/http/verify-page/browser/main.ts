@@ -1,0 +1,175 @@
+import './no-eval.ts';
+import type { Verifier } from '../../../core/documents/index.ts';
+import { messageOf, QuorateError } from '../../../core/errors.ts';
+import { parseRecipe } from '../../../core/recipe-name.ts';
+import type { ReportLine } from '../../../core/trust/index.ts';
+import { units } from '../../../core/units.ts';
+import { openWebVerifier } from '../../../identity/web-verifier.ts';
+import { type Answer, check, type Question } from './check.ts';
+import { contentOf, type Given } from './content.ts';
+import { dropped, type Picked, pickedFrom } from './picked.ts';
+
+function element<T extends HTMLElement>(id: string, kind: new () => T): T {
+  const found = document.getElementById(id);
+  if (found instanceof kind) return found;
+  throw new Error(`assertion failed: the page has no ${id}`);
+}
+
+const form = element('form', HTMLFormElement);
+const drop = element('drop', HTMLElement);
+const result = element('result', HTMLElement);
+const input = (id: string) => element(id, HTMLInputElement);
+/** Names of the text fields; a fragment may fill them: `#project=…&ref=…`. */
+const fields = ['project', 'source', 'ref', 'recipe', 'path', 'age'] as const;
+
+let bundle: File | undefined;
+let artifact: Picked | undefined;
+let running = new AbortController();
+let verifier: Verifier | undefined;
+
+function useFragment(): void {
+  const given = new URLSearchParams(location.hash.slice(1));
+  for (const name of fields) {
+    const value = given.get(name);
+    if (value !== null) input(name).value = value.slice(0, 8192);
+    if (value !== null && name !== 'project')
+      drop.parentElement?.querySelector('details')?.setAttribute('open', '');
+  }
+}
+
+function take(chosen: { bundle?: File | undefined; artifact?: Picked | undefined }): void {
+  if (chosen.bundle !== undefined) bundle = chosen.bundle;
+  if (chosen.artifact !== undefined) artifact = chosen.artifact;
+  element('bundle-name', HTMLOutputElement).value = bundle === undefined ? '' : `Bundle: ${bundle.name}`;
+  element('artifact-name', HTMLOutputElement).value =
+    artifact === undefined ? '' : `Artifact: ${artifact.name}`;
+}
+
+input('bundle').addEventListener('change', () => take({ bundle: input('bundle').files?.[0] }));
+for (const id of ['files', 'folder'])
+  input(id).addEventListener('change', () => take({ artifact: pickedFrom([...(input(id).files ?? [])]) }));
+
+document.addEventListener('dragover', (event) => {
+  event.preventDefault();
+  drop.classList.add('over');
+});
+document.addEventListener('dragleave', (event) => {
+  if (event.relatedTarget === null) drop.classList.remove('over');
+});
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  drop.classList.remove('over');
+  if (event.dataTransfer === null) return;
+  void dropped(event.dataTransfer).then((chosen) => {
+    take(chosen);
+    if (bundle !== undefined && input('project').value !== '') void run();
+  }, sayFault);
+});
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void run();
+});
+addEventListener('hashchange', useFragment);
+useFragment();
+
+async function run(): Promise<void> {
+  running.abort();
+  const own = new AbortController();
+  running = own;
+  show([line('p', '', 'verifying')]);
+  try {
+    verifier ??= await openWebVerifier();
+    const answer = await check(await question(own.signal), verifier);
+    if (!own.signal.aborted) sayAnswer(answer);
+  } catch (error) {
+    if (!own.signal.aborted) sayFault(error);
+  }
+}
+
+async function question(signal: AbortSignal): Promise<Question> {
+  const text = Object.fromEntries(fields.map((name) => [name, input(name).value.trim()]));
+  const { project = '', source, ref, recipe, path, age } = text;
+  if (bundle === undefined)
+    throw new QuorateError('VERIFY_BUNDLE_NOT_GIVEN', 'there is no evidence to verify', {
+      hint: 'Choose the bundle that quorate fetch --bundle-out wrote.',
+    });
+  const file = bundle;
+  const named = recipe ? parseRecipe(recipe) : undefined;
+  const maxAgeSeconds = age ? units.time.parse(age) : undefined;
+  if (recipe && named === undefined)
+    throw new QuorateError('VERIFY_FIELD_INVALID', 'the job file is not REPO[@COMMIT]:PATH', {
+      hint: 'Such as https://host/recipes.git:tool.yaml',
+    });
+  return {
+    project,
+    bundle: { name: file.name, bytes: file.size, text: () => file.text() },
+    artifact: artifact && { name: artifact.name, given: await read(artifact, signal) },
+    ...(source && { source }),
+    ...(ref && { ref }),
+    ...(named && { recipe: named }),
+    ...(path && { path }),
+    ...(maxAgeSeconds !== undefined && { age: { now: Date.now(), maxAgeSeconds } }),
+  };
+}
+
+async function read({ name, files, isFolder }: Picked, signal: AbortSignal): Promise<Given | QuorateError> {
+  const total = Math.max(
+    1,
+    files.reduce((sum, { size }) => sum + size, 0),
+  );
+  let done = 0;
+  let shown = -1;
+  const progress = (bytes: number) => {
+    done += bytes;
+    const percent = Math.min(100, Math.floor((100 * done) / total));
+    if (percent !== shown) show([line('p', '', `reading ${name}: ${percent} %`)]);
+    shown = percent;
+  };
+  try {
+    return await contentOf(files, isFolder, progress, signal);
+  } catch (error) {
+    if (error instanceof QuorateError) return error;
+    throw error;
+  }
+}
+
+function line(tag: string, className: string, text: string): HTMLElement {
+  const made = document.createElement(tag);
+  if (className !== '') made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+function show(content: HTMLElement[]): void {
+  result.hidden = false;
+  result.replaceChildren(...content);
+}
+
+function lineOf(said: ReportLine): HTMLElement {
+  if (said.kind === 'level')
+    return line('li', said.level === 'trusted' ? 'last good' : 'last bad', said.level);
+  if (said.kind === 'warning') return line('li', 'bad', said.says);
+  const item = line('li', said.kind, '');
+  if (said.kind === 'step')
+    item.append(line('b', said.ok ? 'good' : 'bad', said.ok ? 'ok' : 'no'), ` ${said.step}: ${said.says}`);
+  else item.append(line('b', '', said.label.padEnd(9)), ` ${said.says}`);
+  return item;
+}
+
+function sayAnswer({ lines, last, isTrusted, result: { ok } }: Answer): void {
+  const list = line('ul', 'lines', '');
+  list.append(...lines.map(lineOf));
+  const isGood = isTrusted || (artifact === undefined && ok);
+  show([list, line('p', isGood ? 'last good' : 'last bad', last)]);
+  result.focus();
+}
+
+function sayFault(error: unknown): void {
+  const code = error instanceof QuorateError ? ` [${error.code}]` : '';
+  const hint = error instanceof QuorateError ? error.hint : undefined;
+  show([
+    line('p', 'last bad', `${messageOf(error)}${code}`),
+    ...(hint === undefined ? [] : [line('p', '', hint)]),
+  ]);
+  result.focus();
+}

@@ -1,0 +1,210 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { cp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeBundle, encodeBundle } from '../../src/core/documents/index.ts';
+import { QuorateError } from '../../src/core/errors.ts';
+import { type ReportLine, reportOf, verifyBundle } from '../../src/core/trust/index.ts';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+import { quorate } from '../cli/support.ts';
+import { type Real, realProject, scratch, tamper } from '../proof/support.ts';
+import { carOf } from '../support/car.ts';
+import { programFolder } from '../support/program.ts';
+import { makeProject, project } from '../support/project.ts';
+import type { Vector } from '../vectors/vector.ts';
+import { fits, looks, openChromium, view, violations } from './support/chromium.ts';
+
+const url = pathToFileURL(join(programFolder, 'verify.html')).href;
+const vectorFolder = join(import.meta.dirname, '../vectors/bundle');
+const vectors: Vector[] = readdirSync(vectorFolder).flatMap((file) =>
+  JSON.parse(readFileSync(join(vectorFolder, file), 'utf8')),
+);
+
+let browser: Browser;
+let real: Real;
+beforeAll(async () => {
+  browser = await openChromium();
+  real = await realProject();
+});
+afterAll(() => browser.close());
+
+async function opened(fragment = '') {
+  const viewed = await view(browser, { offline: true });
+  await viewed.page.goto(url + fragment);
+  return viewed;
+}
+
+/** The lines of the result, in order. */
+async function verify(page: Page): Promise<string[]> {
+  await page.getByRole('button', { name: 'Verify' }).click();
+  const last = page.locator('#result > p.last');
+  await last.waitFor();
+  return page.locator('#result li, #result > p').allInnerTexts();
+}
+
+/** Without the marks of a terminal's layout. */
+const plain = (lines: readonly string[]) =>
+  lines.map((line) => line.replace(/\s+/g, ' ').trim()).filter((line) => line !== '');
+
+const shown = (line: ReportLine) =>
+  line.kind === 'step'
+    ? `${line.ok ? 'ok' : 'no'} ${line.step}: ${line.says}`
+    : line.kind === 'level'
+      ? line.level
+      : line.kind === 'fact'
+        ? `${line.label} ${line.says}`
+        : line.says;
+
+/** What Node says of a bundle as text: the lines of its report, or the code with which it is refused. */
+async function inNode(raw: string): Promise<string[]> {
+  try {
+    return plain(reportOf(await verifyBundle(decodeBundle(raw), { project }, joseVerifier)).map(shown));
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error;
+    return [`proves nothing: ${error.message}`];
+  }
+}
+
+async function give(page: Page, raw: string): Promise<void> {
+  await page
+    .locator('#bundle')
+    .setInputFiles({ name: 'it.bundle', mimeType: 'application/json', buffer: Buffer.from(raw) });
+}
+
+describe('the page that verifies, in Chromium, from a file and without a network', () => {
+  it('says of each bundle of the vectors what Node says', async () => {
+    const { page, requests } = await opened(`#project=${project}`);
+    const told: Record<string, string[]> = {};
+    const wanted: Record<string, string[]> = {};
+    for (const { name, raw } of vectors) {
+      await page.reload();
+      await give(page, raw);
+      const lines = plain(await verify(page)).filter((line) => !line.startsWith('revoked '));
+      const unreadable = lines.flatMap(
+        (line) => /(proves nothing: .*) \[VERIFY_BUNDLE_/.exec(line)?.[1] ?? [],
+      );
+      told[name] = unreadable.length > 0 ? unreadable : lines.slice(0, -1);
+      wanted[name] = plain(await inNode(raw));
+    }
+    expect(Object.keys(told).length).toBe(vectors.length);
+    expect(told).toEqual(wanted);
+    expect(requests).toEqual([]);
+  });
+
+  it('prints of real files, folders and archives the lines that quorate verify prints', async () => {
+    const car = join(real.dir, 'tool.car');
+    await writeFile(car, await carOf(real.tool));
+    const { page } = await opened(`#project=${project}&ref=main`);
+    await page.locator('#bundle').setInputFiles(real.bundleFile);
+    const terminal = async (path: string) => {
+      const args = ['verify', path, '--bundle', 'tool.bundle', '--project', project, '--ref', 'main'];
+      const { out } = await quorate(args, { cwd: real.dir });
+      return plain(out.split('\n')).filter((line) => !/^(revoked|reading) /.test(line));
+    };
+    const here = async (id: string, path: string) => {
+      await page.locator(id).setInputFiles(path);
+      return plain(await verify(page)).filter((line) => !line.startsWith('revoked '));
+    };
+    const named = (lines: string[], path: string, as: string) =>
+      lines.map((line) => (line.startsWith(path) ? as + line.slice(path.length) : line));
+    expect(await here('#files', join(real.tool, 'bin/app'))).toEqual(
+      named(await terminal('tool/bin/app'), 'tool/bin/app', 'app'),
+    );
+    // The script is executable in the artifact, which the page cannot see and finds out.
+    expect(await here('#folder', real.tool)).toEqual(await terminal('tool'));
+    expect(await here('#files', car)).toEqual(named(await terminal('tool'), 'tool can', 'tool.car can'));
+    const changed = join(await scratch(), 'app');
+    await cp(join(real.tool, 'bin/app'), changed);
+    await tamper(changed);
+    expect(await here('#files', changed)).toEqual(named(await terminal(changed), changed, 'app'));
+  });
+
+  it('refuses a folder with another file, less or more than the artifact, and an archive that was changed', async () => {
+    const { page } = await opened(`#project=${project}`);
+    await page.locator('#bundle').setInputFiles(real.bundleFile);
+    const answer = async (id: string, path: string) => {
+      await page.locator(id).setInputFiles(path);
+      return (await verify(page)).filter((line) => line.startsWith('no '));
+    };
+    const dir = await scratch();
+    const copy = async (name: string) => {
+      await cp(real.tool, join(dir, name), { recursive: true });
+      return join(dir, name);
+    };
+    const changed = await copy('changed');
+    await tamper(join(changed, 'version'));
+    expect(await answer('#folder', changed)).toEqual([
+      expect.stringMatching(/^no files: version: its sha256 is [0-9a-f]{64}; .*\[FILES_TREE_MISMATCH\]$/),
+    ]);
+    const less = await copy('less');
+    await rm(join(less, 'version'));
+    expect(await answer('#folder', less)).toEqual([
+      expect.stringMatching(/version of the artifact is not among/),
+    ]);
+    const more = await copy('more');
+    await writeFile(join(more, 'extra'), 'x');
+    expect(await answer('#folder', more)).toEqual([
+      expect.stringMatching(/extra: the artifact has no such file/),
+    ]);
+    const car = await carOf(real.tool);
+    for (const [name, bytes, code] of [
+      [
+        'flipped',
+        Buffer.concat([car.subarray(0, -1), Buffer.from([(car.at(-1) ?? 0) ^ 1])]),
+        'TRANSFER_HASH_MISMATCH',
+      ],
+      ['cut', car.subarray(0, -1), 'CAR_MALFORMED'],
+      ['longer', Buffer.concat([car, car.subarray(59)]), 'TRANSFER_EXCESS_DATA'],
+    ] as const) {
+      await writeFile(join(dir, `${name}.car`), bytes);
+      expect(await answer('#files', join(dir, `${name}.car`))).toEqual([
+        expect.stringContaining(`[${code}]`),
+      ]);
+    }
+  });
+
+  it('says so where the evidence is of another project, or not trusted', async () => {
+    const { page } = await opened();
+    await page.getByLabel('Root key').fill('12D3KooWnobody');
+    await page.locator('#bundle').setInputFiles(real.bundleFile);
+    expect(await verify(page)).toEqual([
+      'not the PeerId of an Ed25519 key: 12D3KooWnobody [KEY_INVALID]',
+      expect.stringContaining('It begins with 12D3KooW'),
+    ]);
+    const agreed = await makeProject({ own: null });
+    await page.getByLabel('Root key').fill(project);
+    await give(page, encodeBundle(agreed.bundle));
+    expect((await verify(page)).at(-1)).toMatch(/level is not trusted|does not hold/);
+  });
+
+  it('runs no script of foreign text', async () => {
+    const { page } = await opened(`#project=${encodeURIComponent('<img src=x onerror=alert(1)>')}`);
+    await page
+      .locator('#bundle')
+      .setInputFiles({ name: '<img src=x onerror=alert(1)>', mimeType: 'x', buffer: Buffer.from('{}') });
+    await verify(page);
+    expect(await page.locator('img').count()).toBe(0);
+  });
+
+  it.each(looks)('has no violation of WCAG A and AA, $width px wide, $scheme', async (look) => {
+    const { page } = await view(browser, look);
+    await page.goto(`${url}#project=${project}&ref=main`);
+    expect(await violations(page)).toEqual([]);
+    await page.locator('#bundle').setInputFiles(real.bundleFile);
+    await page.locator('#folder').setInputFiles(real.tool);
+    await verify(page);
+    await page.evaluate(() => {
+      for (const details of document.querySelectorAll('details')) details.open = true;
+    });
+    expect(await violations(page)).toEqual([]);
+    expect(await fits(page)).toBe(true);
+  });
+
+  it('says without JavaScript what does the same', async () => {
+    const { page } = await view(browser, { javaScript: false });
+    await page.goto(url);
+    expect(await page.locator('noscript').textContent()).toContain('quorate verify');
+  });
+});

@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Steering } from '../../sandbox/index.ts';
+import { Bandwidth } from '../../src/core/bandwidth.ts';
+import { type LenderPorts, lenderApp } from '../../src/http/lender/app.ts';
+import { askWorker, serveControl } from '../../src/runtime/worker/control.ts';
+import { Operator, type OperatorOptions } from '../../src/runtime/worker/operator.ts';
+import { project } from '../support/project.ts';
+
+const steering: Steering = {
+  freeze() {},
+  thaw() {},
+  cap: () => [],
+  prioritise: () => [],
+  abilities: { freeze: true, processorTime: true, idle: true, ioWeight: true, disk: true },
+  usage: () => [],
+  processorSeconds: () => 0,
+};
+
+export const origin = 'http://127.0.0.1:4711';
+export const secrets = {
+  token: 't'.repeat(43),
+  session: 's'.repeat(43),
+  folder: 'f'.repeat(43),
+  csrf: 'c'.repeat(43),
+};
+export const cookie = `quorate-worker-ffffffff=${secrets.session}`;
+
+/** What the operator of a worker steers, behind its socket, and the page that asks through it. No build runs. */
+export async function lender(
+  over: Partial<OperatorOptions> = {},
+  ports: Partial<LenderPorts> = {},
+): Promise<{ operator: Operator; app: ReturnType<typeof lenderApp>; told: string[] }> {
+  const home = await mkdtemp(join(tmpdir(), 'quorate-lender-'));
+  const told: string[] = [];
+  const operator = new Operator({
+    lending: {
+      capabilities: {
+        arch: 'x86_64',
+        cpus: 1,
+        memoryBytes: 2 ** 28,
+        diskBytes: 2 ** 28,
+        tiers: ['namespace'],
+      },
+      jobsAtOnce: 1,
+      seconds: 86_400,
+    },
+    rules: { hours: [] },
+    sandboxes: steering,
+    bandwidth: new Bandwidth(),
+    dispatch() {},
+    builds: () => [],
+    fetching: () => null,
+    damaged: () => [],
+    leases: () => 1,
+    history: () => [],
+    trouble: () => null,
+    log: () => ({ trouble: null, isVoid: false }),
+    tell: (_level, _topic, text) => told.push(text),
+    stop() {},
+    ...over,
+  });
+  const close = await serveControl(home, project, operator);
+  onTestFinished(async () => {
+    operator.close();
+    await close();
+    await rm(home, { recursive: true, force: true });
+  });
+  const app = lenderApp({
+    origin: () => origin,
+    secrets,
+    host: { cpus: 2, memoryBytes: 2 ** 32 },
+    ask: (request) => askWorker(home, project, request),
+    wait: async () => false,
+    ...ports,
+  });
+  return { operator, app, told };
+}
+
+export const host = { host: '127.0.0.1:4711' };
+const page = `/${secrets.folder}/`;
+
+/** As the browser that was let in asks. */
+export const get = (app: ReturnType<typeof lenderApp>, path = '', headers: Record<string, string> = {}) =>
+  app.request(`${origin}${page}${path}`, { headers: { ...host, cookie, ...headers } });
+
+/** As a form of the page sends. */
+export const post = (
+  app: ReturnType<typeof lenderApp>,
+  path: string,
+  fields: Record<string, string> = {},
+  headers: Record<string, string> = {},
+) =>
+  app.request(`${origin}${page}${path}`, {
+    method: 'POST',
+    headers: { ...host, cookie, origin, 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    body: new URLSearchParams({ csrf: secrets.csrf, ...fields }).toString(),
+  });

@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  decodeBundle,
+  openMessage,
+  openStatement,
+  peerIdOf,
+  type Verifier,
+} from '../../src/core/documents/index.ts';
+import { QuorateError } from '../../src/core/errors.ts';
+import { verifyBundle } from '../../src/core/trust/index.ts';
+import { plainVerifier } from '../../src/identity/verifier.ts';
+import { openWebVerifier } from '../../src/identity/web-verifier.ts';
+import { project, testKey } from '../support/project.ts';
+import type { Vector } from '../vectors/vector.ts';
+
+const folder = join(import.meta.dirname, '../vectors');
+const vectors: Vector[] = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.json') && !file.startsWith('journal'))
+  .flatMap((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')));
+
+let web: Verifier;
+beforeAll(async () => {
+  web = await openWebVerifier();
+});
+
+/** What opening a document comes to under a verifier. */
+async function outcome({ kind, raw }: Vector, verifier: Verifier): Promise<string> {
+  try {
+    if (kind === 'job') return 'not signed';
+    if (kind === 'bundle')
+      return JSON.stringify(await verifyBundle(decodeBundle(raw), { project }, verifier));
+    const opened =
+      kind === 'receipt' || kind === 'verdict'
+        ? await openStatement(kind, raw, verifier)
+        : await openMessage(kind, raw, verifier);
+    return opened.id;
+  } catch (error) {
+    if (error instanceof QuorateError) return error.code;
+    throw error;
+  }
+}
+
+describe('the verifier of a browser', () => {
+  it('opens and refuses every vector as the one of Node does', async () => {
+    const faults: string[] = [];
+    for (const vector of vectors) {
+      const [here, there] = [await outcome(vector, web), await outcome(vector, plainVerifier)];
+      if (here !== there) faults.push(`${vector.kind} ${vector.name}: ${here}, and in Node ${there}`);
+    }
+    expect(vectors.length).toBeGreaterThan(200);
+    expect(faults).toEqual([]);
+  });
+
+  it('refuses a signature of another key, of other bytes, and one that is not reduced', async () => {
+    const key = testKey('ada');
+    const message = new TextEncoder().encode('a message');
+    const signature = await key.signer.raw(message);
+    expect(await web.raw(message, signature, key.id)).toBe(true);
+    expect(await web.raw(message, signature, testKey('bob').id)).toBe(false);
+    expect(await web.raw(message.slice(1), signature, key.id)).toBe(false);
+    expect(await web.raw(message, plusOrder(signature), key.id)).toBe(false);
+    expect(await plainVerifier.raw(message, plusOrder(signature), key.id)).toBe(false);
+  });
+
+  it('refuses a PeerId that is no Ed25519 key', async () => {
+    const bytes = new Uint8Array(64);
+    await expect(web.raw(bytes, bytes, 'QmNothing')).rejects.toMatchObject({ code: 'KEY_INVALID' });
+    expect(peerIdOf(new Uint8Array(32))).toMatch(/^12D3KooW/);
+  });
+});
+
+/** The same signature with the order of the group added to its scalar (RFC 8032, 5.1.7 wants it below). */
+function plusOrder(signature: Uint8Array): Uint8Array {
+  const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const changed = Uint8Array.from(signature);
+  let scalar =
+    [...signature.slice(32)].reverse().reduce((sum, byte) => sum * 256n + BigInt(byte), 0n) + order;
+  for (let at = 32; at < 64; at += 1) {
+    changed[at] = Number(scalar % 256n);
+    scalar /= 256n;
+  }
+  return changed;
+}
