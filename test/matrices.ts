@@ -18,6 +18,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/bad-input/interrupts-with-controller.test.ts': 20,
   'test/bad-input/output.test.ts': 20,
   'test/browser/lender-page.test.ts': 30,
+  'test/browser/sign-in.test.ts': 15,
   'test/browser/verify-page.test.ts': 30,
   'test/chaos/crashes.test.ts': 24,
   'test/chaos/killed-pipeline.test.ts': 45,

@@ -1,14 +1,13 @@
 import { type Context, Hono } from 'hono';
-import { html } from 'hono/html';
 import type { ControllerNode } from '../runtime/controller/node.ts';
 import type { HttpEnv } from './env.ts';
 import { feedApp } from './feed.ts';
 import type { ListenLimits } from './listen.ts';
 import { Live } from './page/live.ts';
 import { pageApp } from './page/page-app.ts';
-import { foreign, type Html } from './page/text.ts';
 import type { SignIn } from './sign-in/index.ts';
 import { signInLimits } from './sign-in/limits.ts';
+import { accountLink } from './sign-in/pages.ts';
 import { verifyPageApp } from './verify-page/app.ts';
 import { verifyPage } from './verify-page/page-file.ts';
 
@@ -28,7 +27,10 @@ export function controllerApp({ view, pages, people }: ControllerSite): {
   if (people !== undefined) app.route('/', people.app);
   app.route('/', feedApp(view));
   app.route('/', verifyPageApp(verifyPage));
-  const who = people === undefined ? {} : { sessionOf: people.session, account: accountOf(people) };
+  const who =
+    people === undefined
+      ? {}
+      : { sessionOf: people.session, account: (c: Context) => accountLink(people.session(c)) };
   app.route('/', pageApp({ ...pages, live, ...who }));
   return {
     app,
@@ -36,13 +38,3 @@ export function controllerApp({ view, pages, people }: ControllerSite): {
     close: () => live.close(),
   };
 }
-
-/** Right in the header of a page. */
-const accountOf =
-  (people: SignIn) =>
-  (c: Context): Html => {
-    const session = people.session(c);
-    return session === undefined
-      ? html`<a href="/sign-in">Sign in</a>`
-      : html`<a href="/sign-out">${foreign(session.name, 60)}</a>`;
-  };

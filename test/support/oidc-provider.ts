@@ -23,11 +23,13 @@ const clientSecret = 'a-secret-of-the-client-registration';
 export async function startProvider(parts: {
   people: Record<string, Person>;
   redirectUris: string[];
+  /** An address of loopback. To a browser each is another site. */
+  host?: string;
 }): Promise<TestProvider> {
-  const { people, redirectUris } = parts;
+  const { people, redirectUris, host = '127.0.0.1' } = parts;
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const issuer = `http://${host}:${(server.address() as AddressInfo).port}`;
   const provider = quietly(() => new Provider(issuer, configurationOf(people, redirectUris)));
   const handle = provider.callback();
   server.on('request', (request, response) => {
@@ -102,7 +104,7 @@ async function interact(
   }
   response.writeHead(200, { 'content-type': 'text/html' });
   response.end(
-    `<!doctype html><title>Provider</title><form method="post" action="/interaction/${uid}"><label>Name <input name="login" autofocus></label><button>Sign in</button><button name="cancel" value="1">Cancel</button></form>`,
+    `<!doctype html><title>Provider</title><link rel="icon" href="data:,"><form method="post" action="/interaction/${uid}"><label>Name <input name="login" autofocus></label><button>Sign in</button><button name="cancel" value="1">Cancel</button></form>`,
   );
 }
 

@@ -23,10 +23,9 @@ interface Asked {
 }
 
 const loginForm = /<form method="post" action="(\/interaction\/[^"]+)">/;
-const refresh = /<meta http-equiv="refresh" content="0; url=([^"]+)">/;
 
 /**
- * What a browser does on a sign-in: cookies by host with SameSite=Strict, Fetch Metadata, redirects, `refresh`, and the login
+ * What a browser does on a sign-in: cookies by host with SameSite=Strict, Fetch Metadata, redirects, the header `refresh`, and the login
  * form of the test's provider. Origins in `apps` are asked in this process, others over the network.
  */
 export class WebClient {
@@ -83,7 +82,7 @@ export class WebClient {
       const answer = await this.ask(next.url, next.asked);
       const { origin } = new URL(answer.url);
       const location = answer.headers.get('location');
-      const [, onward] = refresh.exec(answer.text) ?? [];
+      const onward = answer.headers.get('refresh')?.replace('0; url=', '');
       const [, form] = loginForm.exec(answer.text) ?? [];
       if (location !== null) {
         const url = new URL(location, answer.url);
@@ -96,7 +95,7 @@ export class WebClient {
         };
         if (began !== undefined && url.origin !== origin) next.asked.from = origin;
       } else if (onward !== undefined) {
-        next = { url: new URL(onward.replaceAll('&amp;', '&'), answer.url).href, asked: { from: origin } };
+        next = { url: new URL(onward, answer.url).href, asked: { from: origin } };
       } else if (form !== undefined) {
         next = { url: origin + form, asked: { from: origin, form: { login: this.login } } };
       } else {

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
+import { escapeLine } from '../../core/escape.ts';
 import type { IdpNode } from '../../runtime/idp/node.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
@@ -53,7 +54,38 @@ export const idp: Define = (program, act) => {
     )
     .addHelpText('after', examples('quorate idp init'))
     .action(act(init));
+  group
+    .command('sessions')
+    .summary('end what people are signed in with')
+    .description(
+      'Ends sessions of people who signed in. They may sign in again: "revoked" in sign-in.toml names those who may not.',
+    )
+    .command('revoke <person>')
+    .summary('end all sessions of a person')
+    .description(
+      'Ends all sessions that a person has, here and at services that ask this one, within a second. A person is named as in "revoked" of sign-in.toml: https://issuer#subject, or the PeerId or operator of who signed in with a key.',
+    )
+    .option('--sign-in <file>', 'of the service (default: .quorate/sign-in.toml)')
+    .addHelpText('after', examples('quorate idp sessions revoke https://login.example.org#ada'))
+    .action(act(revokeSessions));
 };
+
+async function revokeSessions(
+  { cwd, out }: Context,
+  person: string,
+  { signIn }: { signIn?: string },
+): Promise<Exit> {
+  const { endSessionsOf, SignInFile } = await import('../../identity/oidc/settings-file.ts');
+  const path =
+    signIn === undefined ? join(findProject(cwd) ?? cwd, '.quorate', 'sign-in.toml') : resolve(cwd, signIn);
+  // A path that is wrong would end nobody's.
+  const file = await SignInFile.open(path, () => {});
+  file.close();
+  await endSessionsOf(person, path, Date.now());
+  out.value({ person, ended: true });
+  out.say(`Sessions of ${escapeLine(person, 600)} that there are now end.`);
+  return exits.done;
+}
 
 async function init({ cwd, out }: Context): Promise<Exit> {
   const { initIdp } = await import('../../runtime/membership/idp-folder.ts');

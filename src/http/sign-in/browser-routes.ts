@@ -40,6 +40,15 @@ export function startBrowserSession(c: Context, { sessions, cookies }: Guard, ri
   return session;
 }
 
+/**
+ * Leads a browser on to a path. A redirect in its place would be part of the navigation that came from the provider, on which
+ * browsers send no cookie with SameSite=Strict.
+ */
+export function leadOn(c: Context, title: string, path: string): Response | Promise<Response> {
+  c.header('refresh', `0; url=${path}`);
+  return c.html(onwardPage(title, path));
+}
+
 /** Pages of people: to sign in at the authority and come back, to sign out, and to hear that a session is over. */
 export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, now }: Parts): void {
   const { cookies, origin } = guard;
@@ -78,7 +87,7 @@ export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, no
       // Behind a proxy the address that the server sees is another one.
       const right = await authority.finish(new URL(callback + new URL(c.req.url).search), checks);
       const session = startBrowserSession(c, guard, right);
-      return c.html(onwardPage(`Signed in as ${session.name}`, back));
+      return leadOn(c, `Signed in as ${session.name}`, back);
     } catch (error) {
       // Here, since the cookie that is cleared belongs to the answer.
       return refuse(c, error);

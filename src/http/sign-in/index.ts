@@ -2,6 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
 import type { SignInFile } from '../../identity/oidc/settings-file.ts';
 import type { HttpEnv } from '../env.ts';
+import { staticApp } from '../static-files.ts';
 import { browserRoutes } from './browser-routes.ts';
 import { Cookies } from './cookies.ts';
 import { Guard } from './guard.ts';
@@ -55,6 +56,7 @@ export function signIn({ file, authority, keys, issuer, now }: SignInPorts): Sig
       c.header('cache-control', 'no-store');
       await next();
     });
+  app.route('/', staticApp());
   app.onError(async (error, c) => refuse(c, error));
   browserRoutes(app, { guard, authority, sealer, now });
   terminalRoutes(app, { guard, sealer, now });

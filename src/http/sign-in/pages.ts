@@ -1,25 +1,16 @@
 import { html } from 'hono/html';
+import { page as wholePage } from '../page/layout.ts';
+import { foreign, type Html } from '../page/text.ts';
+import { staticUrl } from '../static-files.ts';
 
-type Html = ReturnType<typeof html>;
+const page = (title: string, content: Html): Html =>
+  wholePage({ title, body: html`<h1>${foreign(title, 200)}</h1>${content}` });
 
-/** A page around its content; no script, no style of its own. */
-function page(title: string, content: Html, head: Html | '' = ''): Html {
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} – Quorate</title>
-${head}
-</head>
-<body>
-<main>
-<h1>${title}</h1>
-${content}
-</main>
-</body>
-</html>
-`;
+/** Right in the header of a page: who is signed in, and a script that loads the page again once they are not. */
+export function accountLink(session: { name: string } | undefined): Html {
+  return session === undefined
+    ? html`<a href="/sign-in">Sign in</a>`
+    : html`<a href="/sign-out">${foreign(session.name, 60)}</a><script src="${staticUrl('session.js')}" defer></script>`;
 }
 
 export function signInPage(parts: { host: string | undefined; origin: string; back: string }): Html {
@@ -36,16 +27,9 @@ export function signInPage(parts: { host: string | undefined; origin: string; ba
   );
 }
 
-/**
- * Leads on to a path by itself. A redirect in its place would be part of the navigation that came from the provider, on
- * which browsers send no cookie with SameSite=Strict.
- */
+/** Says where it leads; a browser goes there by itself, see `leadOn`. */
 export function onwardPage(title: string, path: string): Html {
-  return page(
-    title,
-    html`<p><a href="${path}">Go on</a></p>`,
-    html`<meta http-equiv="refresh" content="0; url=${path}">`,
-  );
+  return page(title, html`<p><a href="${path}">Go on</a></p>`);
 }
 
 /** A button that does one thing. */
@@ -59,7 +43,7 @@ ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="
 export function linkPage(name: string, code: string): Html {
   return page(
     'Sign in with a key',
-    html`<p>You sign in as <strong>${name}</strong>. Go on only if you have just run <code>quorate login</code> yourself.</p>
+    html`<p>You sign in as <strong>${foreign(name, 100)}</strong>. Go on only if you have just run <code>quorate login</code> yourself.</p>
 ${button('/sign-in/link', { code }, 'Sign in')}`,
   );
 }
@@ -67,7 +51,7 @@ ${button('/sign-in/link', { code }, 'Sign in')}`,
 export function signOutPage({ name, role, csrf }: { name: string; role: string; csrf: string }): Html {
   return page(
     'Signed in',
-    html`<p>You are signed in as <strong>${name}</strong>, ${role}.</p>
+    html`<p>You are signed in as <strong>${foreign(name, 100)}</strong>, ${role}.</p>
 ${button('/sign-out', { csrf }, 'Sign out')}`,
   );
 }
@@ -80,7 +64,7 @@ export function devicePage(parts: { name: string; csrf: string; code: string }):
   const { name, csrf, code } = parts;
   return page(
     'Sign in a terminal',
-    html`<p>The terminal that shows this code is signed in as <strong>${name}</strong>.
+    html`<p>The terminal that shows this code is signed in as <strong>${foreign(name, 100)}</strong>.
 Go on only if it is your own, and you have just run <code>quorate login</code> there: nobody else has a reason to send you a code.</p>
 <form method="post" action="/sign-in/device/confirm">
 <input type="hidden" name="csrf" value="${csrf}">
@@ -98,8 +82,8 @@ export function errorPage(error: { code: string; message: string; hint: string |
   const { code, message, hint } = error;
   return page(
     'Not signed in',
-    html`<p>${message} [${code}]</p>
-${hint === undefined ? '' : html`<p>${hint}</p>`}
+    html`<p>${foreign(message)} [${code}]</p>
+${hint === undefined ? '' : html`<p>${foreign(hint)}</p>`}
 <p><a href="/sign-in">Sign in</a></p>`,
   );
 }

@@ -6,11 +6,11 @@ import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { SignInSettings } from '../../identity/oidc/settings.ts';
 import type { HttpEnv } from '../env.ts';
+import { leadOn } from './browser-routes.ts';
 import type { Guard } from './guard.ts';
 import { readJson } from './json-body.ts';
 import { signInLimits } from './limits.ts';
 import { OneTimeCodes } from './once.ts';
-import { onwardPage } from './pages.ts';
 import type { Right } from './right.ts';
 import { randomSecret, type Session } from './sessions.ts';
 
@@ -89,7 +89,7 @@ export function serviceRoutes(
     const { search } = new URL(c.req.url);
     const again = `/sign-in/authorize${search}${here === undefined ? '&here=1' : ''}`;
     // Coming from another site a browser sends no cookie; from the page here it does.
-    if (session === undefined && here === undefined) return c.html(onwardPage('Sign in', again));
+    if (session === undefined && here === undefined) return leadOn(c, 'Sign in', again);
     if (session === undefined) return c.redirect(`/sign-in?return=${encodeURIComponent(again)}`);
     const url = new URL('/sign-in/callback', service);
     url.search = new URLSearchParams({
