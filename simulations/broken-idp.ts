@@ -30,6 +30,15 @@ class Unrevoking extends IdentityProvider {
   }
 }
 
+/** Takes an invite for the ticket that it is in. */
+class Credulous extends IdentityProvider {
+  override handle(event: IdpEvent, now: number): Handled<IdpEffect> {
+    if (event.kind !== 'grant' || event.invite === undefined) return super.handle(event, now);
+    const { holder: _, ...payload } = event.invite.payload;
+    return super.handle({ ...event, invite: { ...event.invite, payload } }, now);
+  }
+}
+
 /** Mistakes of an identity provider apart. */
 export const idpBugs = {
   'tickets-used-again': {
@@ -37,6 +46,12 @@ export const idpBugs = {
     caughtBy: 'grants',
     scenario: { idp: 'apart' as const },
     patches: (): Patches => ({ idp: (key) => new Uncounting(key) }),
+  },
+  'invite-is-ticket': {
+    says: 'the identity provider apart admits who shows an invite: somebody with the controller joins in the place of who sent it',
+    caughtBy: 'grants',
+    scenario: { idp: 'apart' as const },
+    patches: (): Patches => ({ idp: (key) => new Credulous(key) }),
   },
   'members-unsynced': {
     says: 'the identity provider gives a grant before it has the member on disk, and loses it in a power cut',

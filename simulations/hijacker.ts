@@ -23,8 +23,9 @@ export interface Hijacked {
 }
 
 /**
- * Has the controller's key, and all that came through its process: the tickets that were used. Asks the identity provider, until
- * the faults end, for grants of keys of its own, with those tickets and without any, and of the operator that the owner revokes.
+ * Has the controller's key, and all that comes through its process: invites, and of the tickets that they are in only some that are
+ * used up. Asks the identity provider, until the faults end, for grants of keys of its own, with an invite and without, and of the
+ * operator that the owner revokes.
  */
 export function hijack(around: Surroundings, paper: Paperwork, hijacked: Hijacked): void {
   const { time, network } = around;
@@ -33,15 +34,19 @@ export function hijack(around: Surroundings, paper: Paperwork, hijacked: Hijacke
   const attempt = async (): Promise<void> => {
     const [friend] = random.chance(0.3) ? friendsOf(hijacked) : [];
     const key = friend?.key ?? `hijacker ${++keys}`;
-    const all = usedTickets(hijacked);
+    const all = seenInvites(hijacked);
     const isBare = friend !== undefined || all.length === 0 || random.chance(0.3);
     const ticket = isBare ? undefined : random.pick(all);
     const self: Node = { name: key, id: paper.controller.id, up: true, life: 1, accept: () => {} };
     const enrol = await paper.enrol(key, time.now, ticket?.invite.payload.jti);
     const enrolled = ticket?.enrolled ?? friend?.enrolled ?? 0;
+    // Of a ticket that is used up somebody may have given it the whole.
+    const whole = ticket?.used === true && random.chance(0.7);
+    const possession = whole ? await paper.possession(ticket.invite.payload.jti, key, time.now) : undefined;
     const question: IdpUp = {
       ...{ kind: 'grant', enrol: enrol.raw, enrolled, epoch: paper.epoch },
       ...(ticket !== undefined && { invite: ticket.invite.raw }),
+      ...(possession !== undefined && { possession: possession.raw }),
     };
     const channel = await network.dial(self, hijacked.idp, protocols.idp);
     await channel.send(encodeMessage(question));
@@ -55,18 +60,22 @@ export function hijack(around: Surroundings, paper: Paperwork, hijacked: Hijacke
   time.after(random.int(everyMsMin, everyMsMax), again);
 }
 
-/** Tickets with which as many have joined as they are for, and the log index of the first enrolment of each operator. */
-function usedTickets({
-  idp,
-  controller,
-  tickets,
-}: Hijacked): { invite: Verified<Invite>; enrolled: number }[] {
-  const { operators } = controller.machine.state;
-  return tickets.flatMap((invite) => {
-    const { jti, hosts, role, operator } = invite.payload;
-    const enrolled = operators[role].get(operator);
-    const joined = idp.machine.state.invites.get(jti)?.length ?? 0;
-    return enrolled === undefined || joined < hosts ? [] : [{ invite, enrolled }];
+interface SeenInvite {
+  invite: Verified<Invite>;
+  /** Log index of the first enrolment of its operator. */
+  enrolled: number;
+  /** As many have joined as it is for. */
+  used: boolean;
+}
+
+/** Invites that came through the controller or will. */
+function seenInvites({ idp, controller, tickets }: Hijacked): SeenInvite[] {
+  const { operators, log } = controller.machine.state;
+  const { invites } = idp.machine.state;
+  return tickets.map((invite) => {
+    const { role, operator, jti, hosts } = invite.payload;
+    const enrolled = operators[role].get(operator) ?? log.size;
+    return { invite, enrolled, used: (invites.get(jti)?.length ?? 0) >= hosts };
   });
 }
 

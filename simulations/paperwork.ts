@@ -150,14 +150,27 @@ export class Paperwork {
     return signMessage('charter', charter, this.root);
   }
 
+  /** The key that only the text of a ticket holds, where its invite names one. */
+  keyOfTicket(jti: string): Signer {
+    return this.keys.signer(`ticket ${jti}`);
+  }
+
+  /** What whoever has a ticket shows, to join with this key. */
+  possession(invite: string, key: string, now: number) {
+    const holder = this.keyOfTicket(invite);
+    const [iat, sub] = [seconds(now), this.keys.signer(key).id];
+    const payload = { iss: holder.id, project: this.project, invite, sub, iat, exp: iat + 300 };
+    return signMessage('possession', payload, holder);
+  }
+
   invite(
     operator: string,
     role: Role,
     now: number,
-    over: { hosts?: number; key?: string; jti?: string } = {},
+    over: { hosts?: number; key?: string; jti?: string; held?: boolean } = {},
   ) {
     const iat = seconds(now);
-    const { hosts = 1, key, jti = nonceOf(`invite ${operator} ${role}`) } = over;
+    const { hosts = 1, key, jti = nonceOf(`invite ${operator} ${role}`), held = false } = over;
     return signMessage(
       'invite',
       {
@@ -167,6 +180,7 @@ export class Paperwork {
         role,
         hosts,
         ...(key === undefined ? {} : { key }),
+        ...(held && { holder: this.keyOfTicket(jti).id }),
         addrs: [],
         jti,
         iat,

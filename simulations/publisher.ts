@@ -38,7 +38,7 @@ export class Publisher {
     let nonces = 0;
     const signing: Signing = { signer, documents, nonce: () => nonceOf(`enrol publisher ${nonces++}`) };
     const invite = await paper.invite(publisherName, 'publisher', time.now);
-    const joined = await join({ dial: dialOf(around, controller), signing, clock }, invite, [
+    const joined = await join({ dial: dialOf(around, controller), signing, clock }, { invite }, [
       controllerAt(controller),
     ]);
     const credentials = await Credentials.open(signing, clock, joined, async () => {});

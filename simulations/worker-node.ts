@@ -1,5 +1,6 @@
 import {
   artifactOf,
+  type Invite,
   type Job,
   type Lease,
   resultIdOf,
@@ -210,7 +211,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     let invite = await signing.documents.message('invite', this.options.invite);
     for (;;) {
       try {
-        const membership = await join({ dial, signing, clock }, invite, [
+        const membership = await join({ dial, signing, clock }, { invite, holder: this.#holder(invite) }, [
           controllerAt(this.options.controller),
         ]);
         this.#membership = membership;
@@ -223,6 +224,11 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
           invite = await signing.documents.message('invite', await this.options.anotherInvite());
       }
     }
+  }
+
+  /** The key in its ticket. */
+  #holder({ payload: { jti, holder } }: Verified<Invite>): Signer | undefined {
+    return holder === undefined ? undefined : this.#paper.keyOfTicket(jti);
   }
 
   #ports(life: WorkerLife, dial: Dial, credentials: Credentials, revocations: RevocationBook): WorkerPorts {

@@ -327,7 +327,8 @@ export class World implements Truth {
   /** Makes tickets for one person, by the identity provider of the moment. */
   #inviting(...[person, role, over]: [string, Role, { hosts?: number; key?: string; jti?: string }]) {
     return async () => {
-      const invite = await this.#paper.invite(person, role, this.now, over);
+      const held = this.#idp !== undefined;
+      const invite = await this.#paper.invite(person, role, this.now, { ...over, held });
       this.#tickets.push(invite);
       return invite.raw;
     };

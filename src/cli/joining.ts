@@ -128,7 +128,7 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
   const { decodeTicket } = await import('../identity/ticket.ts');
   const { checkTime, openMessage } = await import('../core/documents/index.ts');
   const { joseVerifier } = await import('../identity/verifier.ts');
-  const jws = decodeTicket(ticket);
+  const { invite: jws } = decodeTicket(ticket);
   let invite: Invite;
   try {
     invite = (await openMessage('invite', jws, joseVerifier)).payload;

@@ -339,6 +339,8 @@ const coreErrors = {
   TICKET_ISSUER_MISMATCH: 'The ticket is not signed by an identity provider of this project.',
   TICKET_KEY_MISMATCH:
     'The ticket is bound to another key. Run `quorate key` on the host that shall join, and have the ticket made for what it prints.',
+  TICKET_NOT_HELD:
+    'Whoever joins has to have the ticket itself: its text holds a key beside what the controller is shown. Use the whole line of the ticket; update an older version of quorate.',
   TICKET_PROJECT_MISMATCH: 'The ticket is for another project than this controller serves.',
   TRUSTED_KEY_NOT_IN_CHARTER:
     'The charter does not name this key as a trusted worker. The owner names it: `quorate invite <name> --role trusted-worker --key <key>`.',

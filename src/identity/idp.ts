@@ -16,6 +16,8 @@ export interface InviteParts {
   hosts?: number;
   /** PeerId of the key. Required for a trusted worker, whose key the charter lists. */
   key?: string;
+  /** PeerId of a key whose private half is in the ticket only. */
+  holder?: string;
   addrs: readonly string[];
   /** Milliseconds since the epoch. */
   now: number;
@@ -47,6 +49,7 @@ export async function issueInvite(signer: Signer, parts: InviteParts): Promise<V
       role: parts.role,
       hosts: parts.hosts ?? 1,
       ...(parts.key === undefined ? {} : { key: parts.key }),
+      ...(parts.holder === undefined ? {} : { holder: parts.holder }),
       addrs: [...parts.addrs],
       jti: randomNonce(),
       iat,

@@ -1,22 +1,32 @@
+import { fromBase64Url, toBase64Url } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { identityLimits } from './limits.ts';
 
 const prefix = 'quorate1.';
-const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$/;
+/** A compact JWS, and after it the seed of the ticket's key, of 32 bytes. */
+const pattern = /^([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86})(?:\.([A-Za-z0-9_-]{43}))?$/;
 const askAgain = {
   hint: `A ticket is one long line that starts with "${prefix}"; copy it whole, or ask the project owner for a new one.`,
 };
 
-/** An invite as one line of text. Its holder can enrol as the operator, so it must be kept secret. */
-export function encodeTicket(inviteJws: string): string {
-  return prefix + inviteJws;
+/** What a ticket holds. */
+export interface Ticket {
+  /** Compact JWS, not verified. */
+  invite: string;
+  /** Of the key that the invite names as its holder, 32 bytes; absent where it names none. */
+  seed?: Uint8Array;
+}
+
+/** A ticket as one line of text. Whoever has it can enrol as the operator, so it must be kept secret. */
+export function encodeTicket({ invite, seed }: Ticket): string {
+  return `${prefix}${invite}${seed === undefined ? '' : `.${toBase64Url(seed)}`}`;
 }
 
 /**
- * Extracts the invite (a compact JWS, not verified) from a pasted ticket. White space, quotes, backticks and angle brackets, which
+ * Reads a pasted ticket. White space, quotes, backticks and angle brackets, which
  * chat programs add, are removed. @throws TICKET_MALFORMED, TICKET_UNKNOWN_VERSION
  */
-export function decodeTicket(text: string): string {
+export function decodeTicket(text: string): Ticket {
   if (text.length > identityLimits.ticketCharsMax) {
     throw new QuorateError(
       'TICKET_MALFORMED',
@@ -35,9 +45,9 @@ export function decodeTicket(text: string): string {
       },
     );
   }
-  const jws = bare.slice(prefix.length);
-  if (!bare.startsWith(prefix) || !compactJws.test(jws)) {
+  const [, invite, seed] = pattern.exec(bare.slice(prefix.length)) ?? [];
+  if (!bare.startsWith(prefix) || invite === undefined) {
     throw new QuorateError('TICKET_MALFORMED', 'the text is not a complete ticket', askAgain);
   }
-  return jws;
+  return { invite, ...(seed !== undefined && { seed: fromBase64Url(seed, 'the key of the ticket') }) };
 }

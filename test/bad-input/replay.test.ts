@@ -13,7 +13,7 @@ import { encodeMessage } from '../../src/core/wire/messages.ts';
 import { protocols } from '../../src/core/wire/protocols.ts';
 import { issueInvite } from '../../src/identity/idp.ts';
 import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
-import { decodeTicket } from '../../src/identity/ticket.ts';
+import { decodeTicket, type Ticket } from '../../src/identity/ticket.ts';
 import { openMesh } from '../../src/mesh/index.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
 import { joinProject } from '../../src/runtime/membership/join.ts';
@@ -78,17 +78,32 @@ describe('an enrolment', () => {
   const jtiOf = (jws: string): string =>
     JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()).jti;
 
+  /** What whoever has a ticket shows of it. */
+  async function shown({ invite, seed }: Ticket, by: NodeKey) {
+    if (seed === undefined) return { invite };
+    const holder = keyFromSeed(seed);
+    const payload = {
+      iss: holder.id,
+      project: folder.project,
+      invite: jtiOf(invite),
+      sub: by.id,
+      iat: now(),
+      exp: now() + 300,
+    };
+    return { invite, possession: (await signMessage('possession', payload, holder.signer)).raw };
+  }
+
   async function enrol(
     changes: Partial<Enrol>,
-    { by = stranger, from = stranger, invite }: { by?: NodeKey; from?: NodeKey; invite?: string } = {},
+    { by = stranger, from = stranger, ticket: given }: { by?: NodeKey; from?: NodeKey; ticket?: Ticket } = {},
   ): Promise<Said> {
-    const ticket = invite ?? (await ticketOf(`op-${Math.random()}`));
+    const ticket = given ?? (await ticketOf(`op-${Math.random()}`));
     const wish: Enrol = {
-      ...{ iss: by.id, aud: folder.idp.id, project: folder.project, invite: jtiOf(ticket) },
+      ...{ iss: by.id, aud: folder.idp.id, project: folder.project, invite: jtiOf(ticket.invite) },
       ...{ ...span(), ...changes },
     };
     const signed = await signMessage('enrol', wish, by.signer);
-    return say(from, protocols.api, { kind: 'enrol', enrol: signed.raw, invite: ticket });
+    return say(from, protocols.api, { kind: 'enrol', enrol: signed.raw, ...(await shown(ticket, by)) });
   }
 
   it.each<[string, string, Partial<Enrol>]>([
@@ -108,23 +123,38 @@ describe('an enrolment', () => {
   it('with a ticket of another issuer, or for another project, is refused', async () => {
     const usual = { operator: 'x', role: 'reader', addrs: controller.addrs, now: Date.now() } as const;
     const forged = await issueInvite(stranger.signer, { ...usual, project: folder.project });
-    expect(await enrol({}, { invite: forged.raw })).toMatchObject({ code: 'TICKET_ISSUER_MISMATCH' });
+    expect(await enrol({}, { ticket: { invite: forged.raw } })).toMatchObject({
+      code: 'TICKET_ISSUER_MISMATCH',
+    });
     const foreign = await issueInvite(folder.idp.signer, { ...usual, project: stranger.id });
-    expect(await enrol({}, { invite: foreign.raw })).toMatchObject({ code: 'TICKET_PROJECT_MISMATCH' });
+    expect(await enrol({}, { ticket: { invite: foreign.raw } })).toMatchObject({
+      code: 'TICKET_PROJECT_MISMATCH',
+    });
   });
 
   it('said again is one machine still; another machine finds the ticket used up', async () => {
-    const invite = await ticketOf('once');
+    const ticket = await ticketOf('once');
     const signed = await signMessage(
       'enrol',
-      { iss: stranger.id, aud: folder.idp.id, project: folder.project, invite: jtiOf(invite), ...span() },
+      {
+        iss: stranger.id,
+        aud: folder.idp.id,
+        project: folder.project,
+        invite: jtiOf(ticket.invite),
+        ...span(),
+      },
       stranger.signer,
     );
-    const message = { kind: 'enrol', enrol: signed.raw, invite };
+    const message = { kind: 'enrol', enrol: signed.raw, ...(await shown(ticket, stranger)) };
     expect(await say(stranger, protocols.api, message)).toMatchObject({ kind: 'grant' });
     expect(await say(stranger, protocols.api, message)).toMatchObject({ kind: 'grant' });
     const late = keyFromSeed(new Uint8Array(randomBytes(32)));
-    expect(await enrol({}, { by: late, from: late, invite })).toMatchObject({ code: 'TICKET_EXHAUSTED' });
+    expect(await enrol({}, { by: late, from: late, ticket })).toMatchObject({ code: 'TICKET_EXHAUSTED' });
+    // Who has seen the invite has not got the ticket.
+    const seen = { invite: (await ticketOf('seen')).invite };
+    expect(await enrol({}, { by: late, from: late, ticket: seen })).toMatchObject({
+      code: 'TICKET_NOT_HELD',
+    });
   });
 });
 

@@ -31,7 +31,8 @@ async function forged(
   const folder = await openProjectFolder(dir);
   const { addrs } = (await (await openProjectFolder(cluster.projectDir)).address()) ?? { addrs: [] };
   const usual = { project: folder.project, operator: 'eve', role: 'reader', addrs, now: Date.now() } as const;
-  return encodeTicket((await issueInvite(folder.idp.signer, { ...usual, ...changes })).raw);
+  const { raw } = await issueInvite(folder.idp.signer, { ...usual, ...changes });
+  return encodeTicket({ invite: raw });
 }
 
 describe('join refuses', () => {

@@ -216,18 +216,22 @@ describe('invites and tickets', () => {
 
   it('survive a chat', async () => {
     const invite = await issueInvite(idp.signer, parts);
-    const ticket = encodeTicket(invite.raw);
+    const { seed } = idp;
+    const ticket = encodeTicket({ invite: invite.raw, seed });
     expect(ticket).toMatch(/^quorate1\.[A-Za-z0-9_.-]+$/);
     const wrapped = `${ticket.match(/.{1,60}/g)?.join('\r\n  ')}`;
     for (const paste of [ticket, `"${ticket}"\n`, `\`${ticket}\``, `<${ticket}>`, `“${wrapped}”`]) {
-      const opened = await openMessage('invite', decodeTicket(paste), joseVerifier);
+      const read = decodeTicket(paste);
+      expect(read.seed).toEqual(seed);
+      const opened = await openMessage('invite', read.invite, joseVerifier);
       expect(opened.payload).toEqual(invite.payload);
     }
-    expect(decodeTicket(`quorate join ${ticket}`)).toBe(invite.raw);
+    expect(decodeTicket(`quorate join ${ticket}`).invite).toBe(invite.raw);
+    expect(decodeTicket(encodeTicket({ invite: invite.raw }))).toEqual({ invite: invite.raw });
   });
 
   it('are refused when cut, foreign or newer', async () => {
-    const ticket = encodeTicket((await issueInvite(idp.signer, parts)).raw);
+    const ticket = encodeTicket({ invite: (await issueInvite(idp.signer, parts)).raw });
     for (const bad of [
       '',
       'quorate1.',

@@ -62,6 +62,17 @@ export const examples: { [K in MessageKind]: { payload: Messages[K]; by: string 
     by: 'worker',
     payload: { iss: worker.id, aud: iss('idp'), project, invite: nonceOf('invite'), ...span },
   },
+  possession: {
+    by: 'ticket',
+    payload: {
+      iss: iss('ticket'),
+      project,
+      invite: nonceOf('invite'),
+      sub: worker.id,
+      iat: at,
+      exp: at + 300,
+    },
+  },
   request: { by: 'publisher', payload: makeRequest(job) },
   offer: { by: 'controller', payload: makeOffer(request, job, { index: 12 }) },
   claim: {
@@ -387,6 +398,10 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
     ['of a job that is no CID', { what: { kind: 'job', id: 'ada' } }],
     ['of an image by name', { what: { kind: 'image', id: 'host' } }],
     ['of an artifact in capitals', { what: { kind: 'artifact', id: job.toUpperCase() } }],
+  ],
+  possession: [
+    ['of a short invite', { invite: 'abc' }],
+    ['for a name instead of a key', { sub: 'ada' }],
   ],
   'sign-in': [
     ['of more than a minute', { exp: at + 61 }],

@@ -65,11 +65,12 @@ function replyGrant(transition: Transition, token: string, grant: Grant): void {
 }
 
 /** Enrols a key. Operators are created here alone: one invite, one operator, one vote. */
-export function enrol(transition: Transition, { token, enrol, invite }: EventOf<'enrol'>): void {
+export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
+  const { token, enrol, invite } = event;
   const { state } = transition;
   const charter = charterOf(transition);
   checkEnrol(enrol.payload, charter, transition.now);
-  checkTicket(invite, enrol, charter, transition.now);
+  checkTicket(event, charter, transition.now);
   const ticket = invite.payload;
   const key = enrol.signer;
   const known = state.keys.get(key);

@@ -10,6 +10,7 @@ import type {
   Lease,
   LogEntry,
   Offer,
+  Possession,
   Receipt,
   Recipe,
   Request,
@@ -71,7 +72,13 @@ export type ControllerEvent =
       stores?: Stores;
     }
   | { kind: 'charter'; charter: Verified<Charter> }
-  | { kind: 'enrol'; token: string; enrol: Verified<Enrol>; invite: Verified<Invite> }
+  | {
+      kind: 'enrol';
+      token: string;
+      enrol: Verified<Enrol>;
+      invite: Verified<Invite>;
+      possession?: Verified<Possession>;
+    }
   | { kind: 'renew'; token: string; enrol: Verified<Enrol> }
   | {
       kind: 'submit';

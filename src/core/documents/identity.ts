@@ -82,6 +82,8 @@ export const inviteSchema = z.strictObject({
   hosts: z.int().min(1).max(1000),
   /** Bound to one key: required for a trusted worker, whose key the charter names. */
   key: peerId.optional(),
+  /** A key whose private half is in the ticket only: whoever joins shows a `possession` signed by it. */
+  holder: peerId.optional(),
   addrs: z.array(multiaddr).max(16),
   jti: nonce,
   iat: seconds,
@@ -116,6 +118,21 @@ export const enrolSchema = z.strictObject({
   exp: seconds,
 });
 export type Enrol = z.infer<typeof enrolSchema>;
+
+/**
+ * What the key in a ticket signs: the key `sub` joins with it. Whoever passes an invite on, as a controller does, cannot join with it
+ * itself.
+ */
+export const possessionSchema = z.strictObject({
+  iss: peerId,
+  project: peerId,
+  /** `jti` of the invite. */
+  invite: nonce,
+  sub: peerId,
+  iat: seconds,
+  exp: seconds,
+});
+export type Possession = z.infer<typeof possessionSchema>;
 
 /** Scheme, host and port of a web service, as `new URL(…).origin` has it. */
 const origin = text(300).regex(/^https?:\/\/[^/?#@\s\\]+$/, 'not an origin such as https://ci.example.org');

@@ -13,6 +13,8 @@ import {
   grantSchema,
   type Invite,
   inviteSchema,
+  type Possession,
+  possessionSchema,
   type Session,
   type SignIn,
   sessionSchema,
@@ -38,6 +40,7 @@ export interface Messages {
   invite: Invite;
   grant: Grant;
   enrol: Enrol;
+  possession: Possession;
   request: Request;
   offer: Offer;
   claim: Claim;
@@ -54,6 +57,7 @@ const schemas: { [K in MessageKind]: z.ZodType<Messages[K]> } = {
   invite: inviteSchema,
   grant: grantSchema,
   enrol: enrolSchema,
+  possession: possessionSchema,
   request: requestSchema,
   offer: offerSchema,
   claim: claimSchema,

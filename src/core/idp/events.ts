@@ -1,4 +1,4 @@
-import type { Charter, Enrol, Grant, Invite, Revocation, Verified } from '../documents/index.ts';
+import type { Charter, Enrol, Grant, Invite, Possession, Revocation, Verified } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
 
 /** `token` identifies the request to which the effect `reply` is the answer. */
@@ -16,6 +16,7 @@ export type IdpEvent =
       by: string;
       enrol: Verified<Enrol>;
       invite?: Verified<Invite>;
+      possession?: Verified<Possession>;
       enrolled: number;
     }
   | { kind: 'revoked'; revocation: Verified<Revocation> };

@@ -10,6 +10,7 @@ import {
   checkTrusted,
   enforce,
   grantTimes,
+  type TicketUse,
   unknownKey,
 } from '../judge/index.ts';
 import { limits } from '../limits.ts';
@@ -125,7 +126,8 @@ export class IdentityProvider {
     return charter.payload;
   }
 
-  #grant({ token, by, enrol, invite, enrolled }: EventOf<'grant'>, now: number): Handled<IdpEffect> {
+  #grant(event: EventOf<'grant'>, now: number): Handled<IdpEffect> {
+    const { token, by, enrol, invite, possession, enrolled } = event;
     const charter = this.#charter;
     if (!charter.controllers.includes(by))
       throw new QuorateError(
@@ -133,7 +135,8 @@ export class IdentityProvider {
         `the charter does not name ${by} as a controller; grants are signed for those that it names`,
       );
     checkEnrol(enrol.payload, charter, now);
-    const durability = invite === undefined ? 'none' : this.#enrol({ enrol, invite, enrolled }, now);
+    const durability =
+      invite === undefined ? 'none' : this.#enrol({ enrol, invite, possession }, enrolled, now);
     const member = this.state.members.get(enrol.signer);
     if (member === undefined) throw unknownKey(enrol.signer);
     this.#checkMember(enrol.signer, member, enrolled);
@@ -151,12 +154,10 @@ export class IdentityProvider {
   }
 
   /** Admits a key, where it has not joined with this ticket yet. */
-  #enrol(
-    { enrol, invite, enrolled }: Required<Pick<EventOf<'grant'>, 'enrol' | 'invite' | 'enrolled'>>,
-    now: number,
-  ): Durability {
+  #enrol(use: TicketUse, enrolled: number, now: number): Durability {
+    const { enrol, invite } = use;
     const { invites, members, operators } = this.state;
-    checkTicket(invite, enrol, this.#charter, now);
+    checkTicket(use, this.#charter, now);
     const { operator, role, jti } = invite.payload;
     const key = enrol.signer;
     const known = members.get(key);

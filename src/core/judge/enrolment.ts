@@ -3,6 +3,7 @@ import {
   checkTime,
   type Enrol,
   type Invite,
+  type Possession,
   type Role,
   type Verified,
 } from '../documents/index.ts';
@@ -30,14 +31,21 @@ export function checkEnrol(enrol: Enrol, charter: Charter, now: number): void {
     throw new QuorateError('ENROL_AUDIENCE_MISMATCH', 'the enrolment was made for another identity provider');
 }
 
+/** What somebody shows to join. */
+export interface TicketUse {
+  invite: Verified<Invite>;
+  enrol: Verified<Enrol>;
+  /** Absent where the invite names no holder. */
+  possession?: Verified<Possession> | undefined;
+}
+
 /**
  * Whether a ticket admits the key that signed the enrolment, whoever has joined with it before. Errors: `DOC_EXPIRED`,
  * `DOC_FROM_FUTURE`, `TICKET_ISSUER_MISMATCH`, `TICKET_PROJECT_MISMATCH`, `ENROL_TICKET_MISMATCH`, `TICKET_KEY_MISMATCH`,
- * `TRUSTED_KEY_NOT_IN_CHARTER`.
+ * `TICKET_NOT_HELD`, `TRUSTED_KEY_NOT_IN_CHARTER`.
  */
 export function checkTicket(
-  { payload: ticket, signer }: Verified<Invite>,
-  enrol: Verified<Enrol>,
+  { invite: { payload: ticket, signer }, enrol, possession }: TicketUse,
   charter: Charter,
   now: number,
 ): void {
@@ -68,8 +76,30 @@ export function checkTicket(
       },
     );
   }
+  if (ticket.holder !== undefined) checkHeld(ticket, key, possession, now);
   // A ticket of that role is bound to a key.
   if (ticket.role === 'trusted-worker') checkTrusted(ticket.key === key ? charter.trusted : [], key);
+}
+
+/** Whether who joins has the ticket itself, and not its invite alone. Errors: `TICKET_NOT_HELD`, `DOC_EXPIRED`, `DOC_FROM_FUTURE`. */
+function checkHeld(
+  { holder, jti, project }: Invite,
+  key: string,
+  possession: Verified<Possession> | undefined,
+  now: number,
+): void {
+  const said = possession?.payload;
+  if (
+    said === undefined ||
+    possession?.signer !== holder ||
+    said.invite !== jti ||
+    said.sub !== key ||
+    said.project !== project
+  )
+    throw new QuorateError('TICKET_NOT_HELD', `${key} does not show that it has the ticket itself`, {
+      hint: 'Use the whole line of the ticket; with an older version of quorate, update it.',
+    });
+  checkTime(said, now, 'the use of the ticket');
 }
 
 /** Whether the charter names a trusted worker's key. Errors: `TRUSTED_KEY_NOT_IN_CHARTER`. */

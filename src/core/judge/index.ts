@@ -6,6 +6,7 @@ export {
   checkTicket,
   checkTrusted,
   grantTimes,
+  type TicketUse,
   unknownKey,
 } from './enrolment.ts';
 export { receiptShareOf, roundBytesMaxOf, runBytesMaxOf } from './evidence-size.ts';

@@ -1,4 +1,13 @@
-import { type Charter, checkTime, type Grant, signMessage, type Verified } from '../documents/index.ts';
+import {
+  type Charter,
+  checkTime,
+  type Enrol,
+  type Grant,
+  type Invite,
+  type Signer,
+  signMessage,
+  type Verified,
+} from '../documents/index.ts';
 import { codeOf, type ErrorCode, QuorateError } from '../errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
@@ -107,14 +116,24 @@ export async function openCharter(
   return charter;
 }
 
+/** The proof that who enrols has the ticket itself, signed by the key in it. */
+async function held(
+  { payload: { project, invite = '', iat, exp }, signer }: Verified<Enrol>,
+  holder: Signer | undefined,
+): Promise<{ possession?: string }> {
+  if (holder === undefined) return {};
+  const payload = { iss: holder.id, project, invite, sub: signer, iat, exp };
+  return { possession: (await signMessage('possession', payload, holder)).raw };
+}
+
 /**
- * Enrols with an invite, or renews a grant without one: signs the enrolment with the node's key and checks the grant that
+ * Enrols with an invite and the key in its ticket, or renews a grant without one: signs the enrolment with the node's key and checks the grant that
  * comes back. Errors: those of `ask`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`, `GRANT_…`.
  */
 export async function obtainGrant(
   { dial, signing, clock }: { dial: Dial; signing: Signing; clock: Pick<Clock, 'now'> },
   { project, controllers, idp }: { project: string; controllers: readonly PeerAddress[]; idp: string },
-  invite: Verified<{ jti: string }> | undefined,
+  ticket: { invite: Verified<Invite>; holder?: Signer | undefined } | undefined,
 ): Promise<{ grant: Verified<Grant>; charter: Verified<Charter>; feed: string[] | undefined }> {
   const { signer, documents, nonce } = signing;
   const iat = Math.floor(clock.now() / 1000);
@@ -124,7 +143,7 @@ export async function obtainGrant(
       iss: signer.id,
       aud: idp,
       project,
-      ...(invite === undefined ? {} : { invite: invite.payload.jti }),
+      ...(ticket === undefined ? {} : { invite: ticket.invite.payload.jti }),
       jti: nonce(),
       iat,
       exp: iat + enrolSeconds,
@@ -132,9 +151,9 @@ export async function obtainGrant(
     signer,
   );
   const question: ApiUp =
-    invite === undefined
+    ticket === undefined
       ? { kind: 'renew', enrol: enrol.raw }
-      : { kind: 'enrol', enrol: enrol.raw, invite: invite.raw };
+      : { kind: 'enrol', enrol: enrol.raw, invite: ticket.invite.raw, ...(await held(enrol, ticket.holder)) };
   const { answer } = await ask(dial, controllers, question);
   if (answer.kind !== 'grant')
     throw new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected a grant, got ${answer.kind}`, {

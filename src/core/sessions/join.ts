@@ -1,4 +1,4 @@
-import { type Charter, checkTime, type Invite, type Verified } from '../documents/index.ts';
+import { type Charter, checkTime, type Invite, type Signer, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { ask, isConnectionError, obtainGrant, openCharter } from './ask.ts';
 import { searchCharters } from './charter-search.ts';
@@ -19,13 +19,13 @@ export function checkInvite({ payload }: Verified<Invite>, key: string, now: num
 }
 
 /**
- * Enrols with an invite at one of the controllers. The invite names the root key to believe; everything else is checked
+ * Enrols with an invite at one of the controllers. `holder`: the key in the ticket, where the invite names one. The invite names the root key to believe; everything else is checked
  * against that key. Errors: those of `checkInvite`, `ask` and `obtainGrant`; `CHARTER_ISSUER_MISMATCH`,
  * `TICKET_ISSUER_MISMATCH`, `CONTROLLER_NOT_IN_CHARTER`.
  */
 export async function join(
   { dial, signing, clock }: { dial: Dial; signing: Signing; clock: Pick<Clock, 'now'> },
-  invite: Verified<Invite>,
+  { invite, holder }: { invite: Verified<Invite>; holder?: Signer | undefined },
   named: readonly PeerAddress[],
 ): Promise<Membership> {
   const { project, operator, role } = invite.payload;
@@ -39,7 +39,7 @@ export async function join(
     );
   }
   const asking = { dial, signing, clock };
-  const joined = await obtainGrant(asking, { project, controllers, idp: invite.signer }, invite);
+  const joined = await obtainGrant(asking, { project, controllers, idp: invite.signer }, { invite, holder });
   return {
     project,
     name: charter.name,

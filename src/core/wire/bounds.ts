@@ -80,7 +80,7 @@ export const messageBounds = table({
       log: byAnyone,
       checkpoint: byAnyone,
       inclusion: byAnyone,
-      // An invite may have sixteen addresses.
+      // An invite may have sixteen addresses; three signed documents.
       enrol: { ...byAnyone, bytesMax: 2 * smallBytes },
       renew: byMember,
       submit: { ...byMember, bytesMax: limits.documentBytesMax },

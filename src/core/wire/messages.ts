@@ -208,7 +208,7 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('checkpoint'), old: count, size: count.optional() }),
   /** That the leaf `index` is under the checkpoint of `size`. */
   z.strictObject({ kind: z.literal('inclusion'), index: count, size: count }),
-  z.strictObject({ kind: z.literal('enrol'), enrol: jws, invite: jws }),
+  z.strictObject({ kind: z.literal('enrol'), enrol: jws, invite: jws, possession: jws.optional() }),
   z.strictObject({ kind: z.literal('renew'), enrol: jws }),
   z.strictObject({
     kind: z.literal('submit'),
@@ -303,6 +303,7 @@ export const idpUpSchema = z.discriminatedUnion('kind', [
     kind: z.literal('grant'),
     enrol: jws,
     invite: jws.optional(),
+    possession: jws.optional(),
     enrolled: count,
     epoch: count,
   }),

@@ -379,5 +379,5 @@ export async function ownerMembership(
     now: Date.now(),
     seconds: 600,
   });
-  return joinProject({ home, ticket: encodeTicket(invite.raw), signal });
+  return joinProject({ home, ticket: encodeTicket({ invite: invite.raw }), signal });
 }

@@ -1,6 +1,7 @@
 import { QuorateError } from '../../core/errors.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { checkInvite, join } from '../../core/sessions/join.ts';
+import { keyFromSeed } from '../../identity/keys.ts';
 import { decodeTicket } from '../../identity/ticket.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { joseDocuments, meshDial, nodeClock, signingOf } from '../node/ports.ts';
@@ -19,7 +20,9 @@ export async function joinProject(options: {
   signal: AbortSignal;
 }): Promise<Membership> {
   const { home } = options;
-  const invite = await joseDocuments.message('invite', decodeTicket(options.ticket));
+  const { invite: raw, seed } = decodeTicket(options.ticket);
+  const invite = await joseDocuments.message('invite', raw);
+  const holder = seed === undefined ? undefined : keyFromSeed(seed).signer;
   const key = await home.key();
   checkInvite(invite, key.id, Date.now());
   const controllers = byPeer(invite.payload.addrs);
@@ -28,7 +31,7 @@ export async function joinProject(options: {
   try {
     const dial = meshDial(mesh, signal);
     const asking = { dial, signing: signingOf(key.signer), clock: nodeClock(signal) };
-    const membership = await join(asking, invite, controllers);
+    const membership = await join(asking, { invite, holder }, controllers);
     await home.save(membership);
     return membership;
   } catch (error) {

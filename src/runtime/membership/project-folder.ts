@@ -15,7 +15,7 @@ import {
 } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { issueInvite } from '../../identity/idp.ts';
-import { createKey, loadKey, type NodeKey } from '../../identity/keys.ts';
+import { createKey, generateSeed, keyFromSeed, loadKey, type NodeKey } from '../../identity/keys.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
@@ -214,17 +214,19 @@ export async function issueTicket(
   }
   const charterChanged = role === 'trusted-worker' && key !== undefined && (await nameTrusted(folder, key));
   const now = Date.now();
+  const seed = generateSeed();
   const invite = await issueInvite(signer, {
     project: folder.project,
     operator,
     role,
     hosts,
     ...(key === undefined ? {} : { key }),
+    holder: keyFromSeed(seed).id,
     addrs: address.addrs.slice(0, 8),
     now,
     seconds,
   });
-  return { ticket: encodeTicket(invite.raw), charterChanged, expires: invite.payload.exp };
+  return { ticket: encodeTicket({ invite: invite.raw, seed }), charterChanged, expires: invite.payload.exp };
 }
 
 async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean> {

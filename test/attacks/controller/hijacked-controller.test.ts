@@ -6,9 +6,9 @@ import { checkGrant, enforce } from '../../../src/core/judge/index.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage, type IdpUp } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
-import { randomNonce } from '../../../src/identity/idp.ts';
+import { issueInvite, randomNonce } from '../../../src/identity/idp.ts';
 import { generateSeed, keyFromSeed, type NodeKey } from '../../../src/identity/keys.ts';
-import { decodeTicket } from '../../../src/identity/ticket.ts';
+import { decodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { openMesh } from '../../../src/mesh/index.ts';
 import { type IdpNode, startIdp } from '../../../src/runtime/idp/node.ts';
@@ -78,8 +78,9 @@ async function ask({ controller, node }: Ground, as: NodeKey, question: IdpUp): 
 async function question(
   { controller }: Ground,
   key: NodeKey,
-  { invite, enrolled = 1 }: { invite?: string; enrolled?: number } = {},
+  { ticket, enrolled = 1 }: { ticket?: Ticket; enrolled?: number } = {},
 ): Promise<IdpUp> {
+  const { invite, seed } = ticket ?? {};
   const jti =
     invite === undefined ? undefined : (await openMessage('invite', invite, joseVerifier)).payload.jti;
   const enrol: Enrol = {
@@ -90,10 +91,18 @@ async function question(
   return {
     ...{ kind: 'grant', enrol: (await signMessage('enrol', enrol, key.signer)).raw, enrolled, epoch: 1 },
     ...(invite !== undefined && { invite }),
+    ...(seed !== undefined && { possession: await possession(controller.project, jti ?? '', key, seed) }),
   };
 }
 
-async function ticketOf({ idp }: Ground, operator: string): Promise<string> {
+/** What only the ticket makes. */
+async function possession(project: string, invite: string, key: NodeKey, seed: Uint8Array): Promise<string> {
+  const { id: iss, signer } = keyFromSeed(seed);
+  const payload = { iss, project, invite, sub: key.id, iat: now(), exp: now() + 300 };
+  return (await signMessage('possession', payload, signer)).raw;
+}
+
+async function ticketOf({ idp }: Ground, operator: string): Promise<Ticket> {
   const options = { operator, role: 'worker', hosts: 1, seconds: 3600 } as const;
   return decodeTicket((await issueTicket(idp, options)).ticket);
 }
@@ -104,9 +113,7 @@ describe('somebody who has taken over the controller, with the identity provider
     const { controller: stolen } = ground.controller;
     const [alice, mallory] = [newKey(), newKey()];
     const ticket = await ticketOf(ground, 'alice');
-    expect(await ask(ground, stolen, await question(ground, alice, { invite: ticket }))).toBe(
-      'a grant as alice',
-    );
+    expect(await ask(ground, stolen, await question(ground, alice, { ticket }))).toBe('a grant as alice');
 
     const own = await signMessage(
       'invite',
@@ -116,12 +123,10 @@ describe('somebody who has taken over the controller, with the identity provider
       },
       stolen.signer,
     );
-    expect(await ask(ground, stolen, await question(ground, mallory, { invite: own.raw }))).toBe(
+    expect(await ask(ground, stolen, await question(ground, mallory, { ticket: { invite: own.raw } }))).toBe(
       'TICKET_ISSUER_MISMATCH',
     );
-    expect(await ask(ground, stolen, await question(ground, mallory, { invite: ticket }))).toBe(
-      'TICKET_EXHAUSTED',
-    );
+    expect(await ask(ground, stolen, await question(ground, mallory, { ticket }))).toBe('TICKET_EXHAUSTED');
     expect(await ask(ground, stolen, await question(ground, mallory))).toBe('KEY_NOT_ENROLLED');
     // It says of who is enrolled that this was before the offers that are open.
     expect(await ask(ground, stolen, await question(ground, alice, { enrolled: 0 }))).toBe(
@@ -136,12 +141,43 @@ describe('somebody who has taken over the controller, with the identity provider
     expect(await ask(ground, mallory, await question(ground, alice))).toBe('IDP_CONTROLLER_UNKNOWN');
   });
 
+  it('joins with no ticket that a volunteer shows it, since that shows the invite and not the key in it', async () => {
+    const ground = await project();
+    const { controller: stolen } = ground.controller;
+    const [bob, mallory] = [newKey(), newKey()];
+    const ticket = await ticketOf(ground, 'bob');
+    const seen = { invite: ticket.invite };
+    expect(await ask(ground, stolen, await question(ground, mallory, { ticket: seen }))).toBe(
+      'TICKET_NOT_HELD',
+    );
+    // With what Bob showed it, beside an enrolment of its own.
+    const bobs = await question(ground, bob, { ticket });
+    const { enrol } = (await question(ground, mallory, { ticket: seen })) as Extract<
+      IdpUp,
+      { kind: 'grant' }
+    >;
+    expect(await ask(ground, stolen, { ...bobs, enrol } as IdpUp)).toBe('TICKET_NOT_HELD');
+    expect(await ask(ground, stolen, bobs)).toBe('a grant as bob');
+  });
+
+  it('control: with the ticket itself, or one that names no key of its own, it takes the volunteer’s place', async () => {
+    const ground = await project();
+    const { controller: stolen } = ground.controller;
+    const whole = await question(ground, newKey(), { ticket: await ticketOf(ground, 'carol') });
+    expect(await ask(ground, stolen, whole)).toBe('a grant as carol');
+    const { raw } = await issueInvite(ground.idp.idp.signer, {
+      ...{ project: ground.idp.project, operator: 'dave', role: 'worker', addrs: address, now: Date.now() },
+    });
+    const plain = await question(ground, newKey(), { ticket: { invite: raw } });
+    expect(await ask(ground, stolen, plain)).toBe('a grant as dave');
+  });
+
   it('gets nothing more for an operator that the owner has revoked there, whatever it kept to itself', async () => {
     const ground = await project();
     const { controller: stolen } = ground.controller;
     const friend = newKey();
-    const invite = await ticketOf(ground, 'friend');
-    expect(await ask(ground, stolen, await question(ground, friend, { invite }))).toBe('a grant as friend');
+    const ticket = await ticketOf(ground, 'friend');
+    expect(await ask(ground, stolen, await question(ground, friend, { ticket }))).toBe('a grant as friend');
     const payload = {
       iss: ground.idp.idp.id,
       project: ground.idp.project,

@@ -138,7 +138,7 @@ describe('a stranger at the address where the controller was', () => {
     );
     const named = [1, 2].map((n) => `/ip4/127.0.0.1/tcp/${n}`);
     const around = { dial: answering, signing: signingOf(member.signer), clock };
-    await expect(join(around, invite, [{ id: controller.id, addrs: named }])).rejects.toBeDefined();
+    await expect(join(around, { invite }, [{ id: controller.id, addrs: named }])).rejects.toBeDefined();
     expect(dialled).toEqual([controller.id, null, null, successor.id]);
   });
 

@@ -81,6 +81,7 @@ describe('golden vectors', () => {
       'job',
       'lease',
       'offer',
+      'possession',
       'receipt',
       'request',
       'revocation',

@@ -1,11 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { epochMs, Paperwork } from '../../../simulations/paperwork.ts';
-import type { Invite, Role, Verified } from '../../../src/core/documents/index.ts';
+import {
+  type Invite,
+  type Possession,
+  type Role,
+  type Signer,
+  signMessage,
+  type Verified,
+} from '../../../src/core/documents/index.ts';
 import type { IdpEvent, IdpReply } from '../../../src/core/idp/events.ts';
 import { IdentityProvider } from '../../../src/core/idp/machine.ts';
 
 const dayMs = 24 * 3600_000;
+
+interface Asked {
+  invite?: Verified<Invite>;
+  possession?: Verified<Possession> | undefined;
+  enrolled?: number;
+  by?: string;
+}
 
 /** An identity provider of the simulations' project, and those who ask it through the controller. */
 class Desk {
@@ -38,14 +52,11 @@ class Desk {
 
   async ask(
     key: string,
-    {
-      invite,
-      enrolled = 5,
-      by = this.paper.controller.id,
-    }: { invite?: Verified<Invite>; enrolled?: number; by?: string } = {},
+    { invite, possession, enrolled = 5, by = this.paper.controller.id }: Asked = {},
   ): Promise<IdpReply | undefined> {
     const enrol = await this.paper.enrol(key, this.now, invite?.payload.jti);
-    return this.tell({ kind: 'grant', token: 't', by, enrol, enrolled, ...(invite && { invite }) });
+    const use = { ...(invite && { invite }), ...(possession && { possession }) };
+    return this.tell({ kind: 'grant', token: 't', by, enrol, enrolled, ...use });
   }
 
   async revoke(kind: 'operator' | 'key', id: string): Promise<void> {
@@ -121,6 +132,37 @@ describe('an identity provider apart', () => {
     desk.now += later;
     const shown = forged ? { ...invite, signer: desk.paper.controller.id } : invite;
     expect(await desk.ask('ada', { invite: shown })).toEqual(refused(code));
+  });
+
+  it('admits who has the ticket itself, and nobody who has seen its invite', async () => {
+    const desk = await Desk.open();
+    const invite = await desk.paper.invite('ada', 'worker', desk.now, { held: true });
+    const holder = desk.paper.keyOfTicket(invite.payload.jti);
+    const proof = async (key: string, by: Signer, over: Partial<Possession> = {}) => {
+      const [iat, { jti }] = [desk.now / 1000, invite.payload];
+      const payload = {
+        iss: by.id,
+        project: desk.paper.project,
+        invite: jti,
+        sub: standIn.signer(key).id,
+        iat,
+        exp: iat + 300,
+      };
+      return signMessage('possession', { ...payload, ...over }, by);
+    };
+    const mine = await proof('ada', holder);
+    for (const [key, possession] of [
+      ['eve', undefined],
+      ['eve', mine],
+      ['eve', await proof('eve', standIn.signer('eve'))],
+      ['ada', await proof('ada', holder, { invite: 'another'.padEnd(32, '0') })],
+      ['ada', await proof('ada', holder, { project: standIn.signer('eve').id })],
+    ] as const)
+      expect(await desk.ask(key, { invite, possession })).toEqual(refused('TICKET_NOT_HELD'));
+    expect(await desk.ask('ada', { invite, possession: mine })).toMatchObject({ kind: 'grant' });
+    desk.now += 3600_000;
+    const old = await desk.ask('ada', { invite, possession: mine });
+    expect(old).toEqual(refused('DOC_EXPIRED'));
   });
 
   it('gives none to who was revoked, by name or by key', async () => {

@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatNoteKey, noteKinds, openMessage, signMessage } from '../../../src/core/documents/index.ts';
+import { keyFromSeed } from '../../../src/identity/keys.ts';
 import { decodeTicket } from '../../../src/identity/ticket.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
@@ -85,7 +86,9 @@ describe('a ticket', () => {
     expect(await codeOf(() => issueTicket(made, ticketFor))).toBe('TICKET_NO_ADDRESS');
     await writeAddress(made.dir, address);
     const { ticket, expires } = await issueTicket(made, ticketFor);
-    const { payload, signer } = await openMessage('invite', decodeTicket(ticket), joseVerifier);
+    const { invite, seed } = decodeTicket(ticket);
+    const { payload, signer } = await openMessage('invite', invite, joseVerifier);
+    expect(payload.holder).toBe(keyFromSeed(seed ?? new Uint8Array()).id);
     expect(signer).toBe(made.idp.id);
     expect(payload).toMatchObject({ project: made.project, operator: 'ada', addrs: address, exp: expires });
   });

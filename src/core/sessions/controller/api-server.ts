@@ -191,12 +191,15 @@ export class ApiServer {
     const { machine, signing, dispatch, refreshCharter } = this.#ports;
     const enrol = await signing.documents.message('enrol', question.enrol);
     const invite = await signing.documents.message('invite', question.invite);
+    const shown = question.possession;
+    const possession = shown === undefined ? undefined : await signing.documents.message('possession', shown);
+    const use = { enrol, invite, ...(possession !== undefined && { possession }) };
     samePeer(enrol.signer, stream.peer);
     // A charter that names this key may have been signed since it was last read.
     const ours = machine.state.charter?.payload.idps.includes(invite.signer) === true;
     if (ours && invite.payload.role === 'trusted-worker') await refreshCharter();
-    const reply = this.#ask((token) => dispatch({ kind: 'enrol', token, enrol, invite }));
-    return this.#sendGrant(stream, reply, { enrol, invite });
+    const reply = this.#ask((token) => dispatch({ kind: 'enrol', token, ...use }));
+    return this.#sendGrant(stream, reply, use);
   }
 
   async #submit(stream: ApiStream, question: Extract<ApiUp, { kind: 'submit' }>): Promise<void> {

@@ -95,11 +95,17 @@ export class IdpClient implements Grants {
     await new Promise<void>((resolve) => this.#queue.push(resolve));
   }
 
-  async #grant({ grant: wanted, enrol, invite }: GrantAsked): Promise<Verified<GrantAsked['grant']>> {
+  async #grant({
+    grant: wanted,
+    enrol,
+    invite,
+    possession,
+  }: GrantAsked): Promise<Verified<GrantAsked['grant']>> {
     const { clock, documents } = this.#ports;
     const question = (): IdpUp => ({
       ...{ kind: 'grant', enrol: enrol.raw, enrolled: wanted.enrolled, epoch: this.#charter.payload.epoch },
       ...(invite !== undefined && { invite: invite.raw }),
+      ...(possession !== undefined && { possession: possession.raw }),
     });
     const isResting = clock.monotonic() < this.#restsUntil;
     let answer = await this.#ask(question()).catch(async (error: unknown) => {

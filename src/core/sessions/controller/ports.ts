@@ -1,6 +1,6 @@
 import type { ControllerEffect, ControllerEvent } from '../../controller/events.ts';
 import type { Controller } from '../../controller/machine.ts';
-import type { Enrol, Grant, Invite, Signer, Verified } from '../../documents/index.ts';
+import type { Enrol, Grant, Invite, Possession, Signer, Verified } from '../../documents/index.ts';
 import type { Clock, Dial, PeerAddress, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
 
@@ -50,6 +50,7 @@ export interface GrantAsked {
   enrol: Verified<Enrol>;
   /** Absent where a member renews. */
   invite?: Verified<Invite>;
+  possession?: Verified<Possession>;
 }
 
 /** Who signs grants: a key at hand, or the identity provider's process. */

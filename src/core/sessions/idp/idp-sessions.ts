@@ -94,12 +94,17 @@ export class IdpSessions {
         'IDP_CHARTER_DIFFERS',
         `the identity provider goes by the charter of epoch ${epoch}, and the controller by that of ${question.epoch}`,
       );
-    const enrol = await signing.documents.message('enrol', question.enrol);
-    const invite =
-      question.invite === undefined ? undefined : await signing.documents.message('invite', question.invite);
+    const { documents } = signing;
     const { enrolled } = question;
+    const enrol = await documents.message('enrol', question.enrol);
+    const use = {
+      ...(question.invite !== undefined && { invite: await documents.message('invite', question.invite) }),
+      ...(question.possession !== undefined && {
+        possession: await documents.message('possession', question.possession),
+      }),
+    };
     const reply = this.#replies.ask((token) =>
-      dispatch({ kind: 'grant', token, by: peer, enrol, ...(invite !== undefined && { invite }), enrolled }),
+      dispatch({ kind: 'grant', token, by: peer, enrol, ...use, enrolled }),
     );
     if (reply?.kind === 'error') throw errorFrom(reply);
     if (reply === undefined) throw new QuorateError('IDP_NOT_STARTED', 'the identity provider is stopping');
