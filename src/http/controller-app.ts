@@ -14,10 +14,12 @@ import { verifyPage } from './verify-page/page-file.ts';
 export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages'> {
   /** Undefined where nobody signs in. */
   people: SignIn | undefined;
+  /** Of Quorate. */
+  version: string;
 }
 
 /** All that a controller serves by HTTP: the feed, pages, the one that verifies in a browser and, where people sign in, that. */
-export function controllerApp({ view, pages, people }: ControllerSite): {
+export function controllerApp({ view, pages, people, version }: ControllerSite): {
   app: Hono<HttpEnv>;
   limits: Partial<ListenLimits>;
   close(): void;
@@ -31,7 +33,7 @@ export function controllerApp({ view, pages, people }: ControllerSite): {
     people === undefined
       ? {}
       : { sessionOf: people.session, account: (c: Context) => accountLink(people.session(c)) };
-  app.route('/', pageApp({ ...pages, live, ...who }));
+  app.route('/', pageApp({ ...pages, live, version, ...who }));
   return {
     app,
     limits: people === undefined ? {} : { bodyBytesMax: signInLimits.bodyBytesMax },

@@ -43,6 +43,8 @@ export const httpLimits = {
   logEventLinesMax: 1_000,
   /** Searches in logs at once; each reads a file. */
   searchesMax: 2,
+  /** Lists of what artifacts were made from, made at once; each verifies a bundle. */
+  sbomsMax: 2,
   /** Files of an artifact that its page lists. */
   filesShownMax: 300,
   /** Browser windows that follow one worker: its operator has a few open. */

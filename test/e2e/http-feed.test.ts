@@ -62,6 +62,8 @@ describe('a controller with an HTTP feed', () => {
     const car = await fetch(`${url}/ipfs/${String(artifact)}?format=car`);
     expect(Buffer.from(await car.arrayBuffer()).includes('echo remote')).toBe(true);
 
+    await expectPages(String(run.run), String(artifact));
+
     // Its disk damages it.
     const file = join(cluster.projectDir, '.quorate', 'bundles', `${run.run}.json`);
     await writeFile(file, (await readFile(file, 'utf8')).replace('"v":1', '"v":2'));
@@ -75,3 +77,22 @@ describe('a controller with an HTTP feed', () => {
     await expect(readFile(file)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
+
+/** The same in a browser: the project, the run, a log and a file of it, and what it was made from. */
+async function expectPages(run: string, artifact: string): Promise<void> {
+  const get = async (path: string) => {
+    const answer = await fetch(`${url}${path}`);
+    expect([path, answer.status]).toEqual([path, 200]);
+    return answer.text();
+  };
+  expect(await get('/')).toContain(`href="/runs/${run}"`);
+  const page = await get(`/runs/${run}`);
+  expect(page).toContain('<span class="chip agreed">agreed</span>');
+  expect(page).toContain(`quorate fetch ${artifact} -o`);
+  const log = /href="(\/runs\/[0-9a-f]{64}\/logs\/[0-9a-f]{64})"/.exec(page)?.[1] ?? '';
+  expect(await get(log)).toContain('quorate: step 1 of');
+  const file = /href="(\/trees\/[^"]+say)"/.exec(page)?.[1] ?? '';
+  expect(await get(file)).toBe('#!/bin/sh\necho remote\n');
+  expect((await get(`/trees/${artifact}.tar`)).includes('echo remote')).toBe(true);
+  expect(JSON.parse(await get(`/trees/${artifact}.cdx.json`))).toMatchObject({ bomFormat: 'CycloneDX' });
+}

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
+import { version } from '../../program.ts';
 import type { ControllerNode, ControllerOptions } from '../../runtime/controller/node.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
@@ -239,7 +240,7 @@ async function serveFeed(
     ...(people === undefined ? [] : [people.origin]),
   ]);
   const { errorPage } = await import('../../http/page/layout.ts');
-  const site = controllerApp({ view: node.view, pages: node.pages, people });
+  const site = controllerApp({ view: node.view, pages: node.pages, people, version: version() });
   const server = await listenHttp({ ...http, app: site.app, names, limits: site.limits, errorPage });
   const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());
   node.tellFeed(urls);

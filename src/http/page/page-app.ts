@@ -58,7 +58,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     shown: (c, layout) => shown(ports, c, layout),
     runAsked: (c) => runAsked(ports, c),
   });
-  addTreeRoutes(app, ports.trees);
+  addTreeRoutes(app, ports.trees, ports.version ?? '');
   return app;
 }
 

@@ -19,6 +19,8 @@ export interface PagePorts {
   logs?: BuildLogs | undefined;
   /** Absent where there are no bytes of artifacts. */
   trees?: Trees | undefined;
+  /** Of Quorate, for what names the program that made it. */
+  version?: string | undefined;
   /** Undefined for who is not signed in. */
   sessionOf?: ((c: Context<HttpEnv>) => PageSession | undefined) | undefined;
   /** Right in the header: signing in and out. */

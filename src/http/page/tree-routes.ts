@@ -33,9 +33,10 @@ const binary = 'application/octet-stream';
 const forever = 'public, max-age=29030400, immutable';
 
 /** Downloads. Every one is an attachment of no type that a browser shows. */
-export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined): void {
+export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, version: string): void {
   if (trees === undefined) return;
   const downloads = new Slots(httpLimits.treesMax, 'downloads');
+  const lists = new Slots(httpLimits.sbomsMax, 'lists of what artifacts were made from');
   app.get('/trees/:tree/file', async (c) => {
     const tree = c.req.param('tree');
     const path = c.req.query('path') ?? '';
@@ -53,16 +54,18 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined): voi
   app.get('/trees/:name', async (c) => {
     const [, tree = '', form] = /^([a-z2-7]{50,100})\.(tar|cdx\.json)$/.exec(c.req.param('name')) ?? [];
     if (form === undefined || !trees.isShown(tree)) throw notFound('no such artifact');
-    afterAnswer(c, downloads.take());
     const disposition = { 'content-disposition': `attachment; filename="${tree}.${form}"` };
     if (form === 'tar') {
       if ((await trees.entry(tree, '')) === undefined) throw notFound('that artifact is not here');
+      afterAnswer(c, downloads.take());
       return c.body(streamOf(c, trees.tar(tree)), 200, {
         ...{ ...disposition, 'content-type': binary, 'cache-control': forever },
         'transfer-encoding': 'chunked',
       });
     }
-    const sbom = await trees.sbom?.(tree);
+    const release = lists.take();
+    const sbom = await trees.sbom?.(tree, version).finally(release);
+    release();
     if (sbom === undefined) throw notFound('there is no list of what it was made from');
     return c.body(sbom, 200, {
       ...disposition,

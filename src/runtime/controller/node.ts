@@ -39,11 +39,9 @@ import { ControllerImages } from './images.ts';
 import { boundOf, holdersOf, Keeper } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
-import { openLogPages } from './log-pages.ts';
 import { NamedWitnesses } from './named-witnesses.ts';
 import { openGrants } from './open-grants.ts';
-import { type BuildLogs, buildLogs, storedTrees, type Trees } from './page-parts.ts';
-import { type ProjectView, projectView } from './project-view.ts';
+import { type ControllerPages, controllerPages } from './page-parts.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { otherKeys, refreshCharter } from './refresh-charter.ts';
 import { type MemberStanding, memberStanding } from './standing.ts';
@@ -91,7 +89,7 @@ export interface ControllerNode {
   /** For signing in there. */
   readonly members: MemberStanding;
   /** For its pages. */
-  readonly pages: { view: ProjectView; logs: BuildLogs; trees: Trees };
+  readonly pages: ControllerPages;
   /** Where that server is to be found, for workers to remember. */
   tellFeed(urls: string[]): void;
   readonly health: HealthChecks;
@@ -336,15 +334,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       addresses: () => mesh.addresses(),
       view: publicView({ ...context, logEvidence }, sessions, served),
       members: memberStanding(machine, folder),
-      pages: {
-        view: projectView({
-          ...{ project: folder.project, name: folder.name, state: machine.state },
-          addresses: () => mesh.addresses(),
-          equivocations: () => logEvidence.equivocations.map(({ proves }) => proves.says),
-        }),
-        logs: buildLogs(machine.state, sessions.logs, openLogPages(join(folder.dir, 'logs'))),
-        trees: storedTrees(machine.state, store),
-      },
+      pages: controllerPages(context, { logs: sessions.logs, logEvidence, bundles: served }),
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },

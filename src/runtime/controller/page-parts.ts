@@ -1,9 +1,15 @@
+import { join } from 'node:path';
 import type { RunFacts } from '../../core/controller/facts.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
+import type { StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import { type LogSource, logSourcesOf } from '../../core/sessions/controller/log-answers.ts';
 import type { LogServer } from '../../core/sessions/controller/log-server.ts';
+import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import type { Store, TreeEntry } from '../../store/index.ts';
-import type { LogPages } from './log-pages.ts';
+import type { ControllerContext } from './context.ts';
+import { type LogPages, openLogPages } from './log-pages.ts';
+import { type ProjectView, projectView } from './project-view.ts';
+import { sbomOf } from './sbom.ts';
 
 /** Logs of builds, for pages. */
 export interface BuildLogs {
@@ -34,8 +40,40 @@ export interface Trees {
   /** Bytes of a file, verified. */
   file(cid: string): AsyncIterable<Uint8Array>;
   tar(tree: string): AsyncIterable<Uint8Array>;
-  /** CycloneDX in JSON; undefined where there is no evidence for the artifact. Absent: no tree has one. */
-  sbom?: ((tree: string) => Promise<string | undefined>) | undefined;
+  /** CycloneDX in JSON, by this version of Quorate; undefined where there is no evidence for the artifact. Absent: no tree has one. */
+  sbom?: ((tree: string, version: string) => Promise<string | undefined>) | undefined;
+}
+
+/** What the pages of a controller show. */
+export interface ControllerPages {
+  view: ProjectView;
+  logs: BuildLogs;
+  trees: Trees;
+}
+
+export function controllerPages(
+  { folder, machine, mesh, store }: ControllerContext,
+  {
+    logs,
+    logEvidence,
+    bundles,
+  }: { logs: LogServer; logEvidence: RevocationBook; bundles: Pick<StoredBundles, 'get'> },
+): ControllerPages {
+  const { project, name, dir } = folder;
+  const { state } = machine;
+  const revocations = () => logEvidence.revoked;
+  return {
+    view: projectView({
+      ...{ project, name, state },
+      addresses: () => mesh.addresses(),
+      equivocations: () => logEvidence.equivocations.map(({ proves }) => proves.says),
+    }),
+    logs: buildLogs(state, logs, openLogPages(join(dir, 'logs'))),
+    trees: {
+      ...storedTrees(state, store),
+      sbom: (tree, version) => sbomOf(tree, { project, bundles, store, revocations, version }),
+    },
+  };
 }
 
 export function buildLogs(
@@ -56,7 +94,7 @@ export function buildLogs(
   };
 }
 
-export function storedTrees(
+function storedTrees(
   { index }: Pick<ControllerState, 'index'>,
   store: Pick<Store, 'blocks' | 'list' | 'resolve' | 'readFile' | 'exportTar'>,
 ): Trees {
