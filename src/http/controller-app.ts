@@ -33,7 +33,7 @@ export function controllerApp({ view, pages, people, version }: ControllerSite):
     people === undefined
       ? {}
       : { sessionOf: people.session, account: (c: Context) => accountLink(people.session(c)) };
-  app.route('/', pageApp({ ...pages, live, version, ...who }));
+  app.route('/', pageApp({ ...pages, live, version, verifyPath: '/verify', ...who }));
   return {
     app,
     limits: people === undefined ? {} : { bodyBytesMax: signInLimits.bodyBytesMax },

@@ -99,6 +99,10 @@ const reached: Record<string, string> = {
   'src/core/interop/bom.ts': 'a digit of a hash that was computed here',
   'src/runtime/artifacts/dependency-index.ts':
     'the CID of a job that was decoded; blocks are car-stream, their index is dependency-index',
+  'src/http/static-files.ts': 'addresses of own files',
+  'src/http/static/page.js': 'times in a page that the server made',
+  'src/runtime/controller/bundles-view.ts': 'a time in a bundle that was verified',
+  'src/runtime/controller/page-parts.ts': 'the CID of a tree that a verdict was about',
   'src/runtime/controller/kept-indexes.ts': 'the CID of a job that was decoded',
   'src/cli/commands/store.ts': 'a CID on the own command line',
   'src/cli/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',

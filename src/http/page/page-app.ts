@@ -63,7 +63,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
 }
 
 async function shown(
-  { view, account }: PagePorts,
+  { view, account, verifyPath }: PagePorts,
   c: Context<HttpEnv>,
   layout: { title: string; live?: string; scripts?: readonly string[]; wide?: boolean; body: Html },
 ): Promise<Response> {
@@ -71,6 +71,7 @@ async function shown(
   const nav = [
     { href: '/', text: 'Project', current: path === '/' },
     { href: '/runs', text: 'Runs', current: path === '/runs' },
+    ...(verifyPath === undefined ? [] : [{ href: verifyPath, text: 'Verify' }]),
   ];
   const text = await page({ ...layout, project: view.name, nav, account: account?.(c) });
   return c.html(text, 200, { 'cache-control': 'no-store' });
@@ -99,13 +100,17 @@ function listAsked(c: Context<HttpEnv>): {
   };
 }
 
-async function partsOf({ view, logs, trees }: PagePorts, run: RunView, all: boolean): Promise<RunPageParts> {
+async function partsOf(
+  { view, logs, trees, verifyPath }: PagePorts,
+  run: RunView,
+  all: boolean,
+): Promise<RunPageParts> {
   const { artifact, reports, run: id } = run.summary;
   const { builds, sealed } = logs?.of(id, all) ?? { builds: [], sealed: false };
   const tree = artifact ?? reports;
   const files = trees === undefined || tree === null || tree === undefined ? undefined : filesOf(trees, tree);
   return {
-    ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed },
+    ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
     files: await files,
   };
 }

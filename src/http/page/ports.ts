@@ -21,6 +21,8 @@ export interface PagePorts {
   trees?: Trees | undefined;
   /** Of Quorate, for what names the program that made it. */
   version?: string | undefined;
+  /** Path of the page that verifies an artifact in the browser, where there is one. */
+  verifyPath?: string | undefined;
   /** Undefined for who is not signed in. */
   sessionOf?: ((c: Context<HttpEnv>) => PageSession | undefined) | undefined;
   /** Right in the header: signing in and out. */

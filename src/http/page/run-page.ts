@@ -22,6 +22,8 @@ export interface RunPageParts {
   sealed: boolean;
   /** The artifact or reports; undefined where there is none, or it is not here. */
   files: Html | undefined;
+  /** Of the page that verifies in the browser. */
+  verifyPath: string | undefined;
 }
 
 export function runBody(parts: RunPageParts): Html {
@@ -108,7 +110,7 @@ ${sealed ? html`<p class="quiet">The logs of a sealed round are for its publishe
   )}</ul></section>`;
 }
 
-function artifactPart({ run, files, project, bootstrap }: RunPageParts): Html {
+function artifactPart({ run, files, project, bootstrap, verifyPath }: RunPageParts): Html {
   const { artifact, reports, name, level } = run.summary;
   const tree = artifact ?? reports;
   if (tree === null || tree === undefined) return html`<section data-part id="artifact"></section>`;
@@ -123,7 +125,7 @@ ${
   artifact === null
     ? html`<h3>Fetch it</h3>${command(`quorate fetch ${run.summary.run} --reports -o ${folder} ${where}`)}`
     : html`<h3>Fetch and verify it</h3>
-<p>What you download here is as good as this server. These commands trust the root key alone.${level === 'trusted' ? '' : ' They refuse an artifact until it is trusted.'}</p>
+<p>What you download here is as good as this server. These commands trust the root key alone${verifyPath === undefined ? '' : html`, as does <a href="${verifyPath}">verifying in your browser</a>`}.${level === 'trusted' ? '' : ' They refuse an artifact until it is trusted.'}</p>
 ${command(`quorate fetch ${artifact} -o ${folder} --bundle-out ${folder}.bundle ${where}`)}
 ${command(`quorate verify ${folder} --bundle ${folder}.bundle --project ${project}`)}`
 }
