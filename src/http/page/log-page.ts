@@ -19,14 +19,16 @@ export function linesHtml(lines: readonly string[], from: number): string {
   return text;
 }
 
-function blocksHtml(lines: readonly string[], from: number): string {
-  let text = '';
+/** Where the lines of a log stand in its page: made piece by piece, so that a browser shows the first while the last are made. */
+export const linesPlace = '<!-- lines -->';
+
+/** The lines of a page in blocks. */
+export function* blocksHtml({ lines, from }: LogPage): Generator<string> {
   for (let at = 0; at < lines.length; at += blockLines) {
     const block = lines.slice(at, at + blockLines);
     // The height of another number of lines is not known before they are laid out.
-    text += `<div${block.length === blockLines ? ' class="block"' : ''}>${linesHtml(block, from + at)}</div>`;
+    yield `<div${block.length === blockLines ? ' class="block"' : ''}>${linesHtml(block, from + at)}</div>`;
   }
-  return text;
 }
 
 const lineHtml = (line: string, n: number, href: string): string =>
@@ -43,7 +45,7 @@ function head(run: string, name: string, build: LogSource, query: string): Html 
 <label>Search in the log<input type="search" name="q" value="${foreign(query)}" maxlength="200" spellcheck="false"></label><button>Search</button></form>`;
 }
 
-/** A page of a log; of one that is `running` and whose end is on the page, the lines follow as they come. */
+/** A page of a log around its lines; of one that is `running` and whose end is on the page, the lines follow as they come. */
 export function logBody(
   run: { id: string; name: string },
   build: LogSource,
@@ -60,7 +62,7 @@ export function logBody(
 ${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
 ${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
 ${!running ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
-<div class="log" id="log" ${running ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(blocksHtml(lines, from))}</div>`;
+<div class="log" id="log" ${running ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
 }
 
 /** What a search found. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Context, Hono } from 'hono';
 import { QuorateError } from '../../core/errors.ts';
 import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
@@ -8,22 +9,22 @@ import { notFound } from '../errors.ts';
 import { httpLimits } from '../limits.ts';
 import { Slots } from '../slots.ts';
 import { streamOf } from '../stream.ts';
-import { foundBody, linesHtml, logBody } from './log-page.ts';
+import { blocksHtml, foundBody, linesHtml, linesPlace, logBody } from './log-page.ts';
 import { type PagePorts, publisherOf, sinceOf } from './ports.ts';
 import type { Html } from './text.ts';
 
 interface Shared {
-  shown(
+  pageText(
     c: Context<HttpEnv>,
-    layout: { title: string; scripts?: readonly string[]; wide?: boolean; body: Html },
-  ): Promise<Response>;
+    parts: { title: string; scripts?: readonly string[]; wide?: boolean; body: Html },
+  ): Promise<string>;
   runAsked(c: Context<HttpEnv>): RunView;
 }
 
 const logLookMs = 150;
 
 /** The log of a build: pages, search, the text, and its lines as they come. */
-export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { shown, runAsked }: Shared): void {
+export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, runAsked }: Shared): void {
   const { logs, live } = ports;
   if (logs === undefined) return;
   const searches = new Slots(httpLimits.searchesMax, 'searches');
@@ -45,7 +46,8 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { shown, runA
       const from = numberAsked(c, 'from');
       try {
         const found = await logs.pages.search(build.lease, query, { from, max: httpLimits.logFoundMax });
-        return await shown(c, { ...layout, body: foundBody(named, build, query, found) });
+        const text = await pageText(c, { ...layout, body: foundBody(named, build, query, found) });
+        return c.html(text, 200, { 'cache-control': 'no-store' });
       } finally {
         release();
       }
@@ -54,7 +56,15 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { shown, runA
     const from = Math.floor((numberAsked(c, 'line') - 1) / max) * max + 1;
     const found = await logs.pages.page(build.lease, from, max);
     const running = logs.isLive(build.lease) && found.lines.length < max;
-    return shown(c, { ...layout, scripts: ['log.js'], body: logBody(named, build, found, running) });
+    const body = logBody(named, build, found, running);
+    const [before = '', after = ''] = (await pageText(c, { ...layout, scripts: ['log.js'], body })).split(
+      linesPlace,
+    );
+    return c.body(streamOf(c, bytesOf(paced(before, blocksHtml(found), after))), 200, {
+      'content-type': 'text/html; charset=UTF-8',
+      'transfer-encoding': 'chunked',
+      'cache-control': 'no-store',
+    });
   });
 
   app.get('/runs/:run/logs/:lease/raw', (c) => {
@@ -115,6 +125,16 @@ function buildAsked(
 function numberAsked(c: Context<HttpEnv>, name: string): number {
   const text = c.req.query(name) ?? '1';
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 1;
+}
+
+/** Lets what was made be sent, and others be served, before more is made. */
+async function* paced(before: string, blocks: Iterable<string>, after: string): AsyncGenerator<string> {
+  yield before;
+  for (const block of blocks) {
+    yield block;
+    await setImmediate();
+  }
+  yield after;
 }
 
 async function* bytesOf(text: AsyncIterable<string>): AsyncGenerator<Uint8Array> {

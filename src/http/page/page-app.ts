@@ -55,26 +55,33 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     return live.follow(c, `run ${id} ${all}`, source, { since: sinceOf(c), until: publisher?.ended });
   });
   addLogRoutes(app, ports, {
-    shown: (c, layout) => shown(ports, c, layout),
+    pageText: (c, parts) => pageText(ports, c, parts),
     runAsked: (c) => runAsked(ports, c),
   });
   addTreeRoutes(app, ports.trees, ports.version ?? '');
   return app;
 }
 
-async function shown(
-  { view, account, verifyPath }: PagePorts,
-  c: Context<HttpEnv>,
-  layout: { title: string; live?: string; scripts?: readonly string[]; wide?: boolean; body: Html },
-): Promise<Response> {
+interface Shown {
+  title: string;
+  live?: string;
+  scripts?: readonly string[];
+  wide?: boolean;
+  body: Html;
+}
+
+async function pageText({ view, account, verifyPath }: PagePorts, c: Context<HttpEnv>, shown: Shown) {
   const { path } = c.req;
   const nav = [
     { href: '/', text: 'Project', current: path === '/' },
     { href: '/runs', text: 'Runs', current: path === '/runs' },
     ...(verifyPath === undefined ? [] : [{ href: verifyPath, text: 'Verify' }]),
   ];
-  const text = await page({ ...layout, project: view.name, nav, account: account?.(c) });
-  return c.html(text, 200, { 'cache-control': 'no-store' });
+  return String(await page({ ...shown, project: view.name, nav, account: account?.(c) }));
+}
+
+async function shown(ports: PagePorts, c: Context<HttpEnv>, parts: Shown): Promise<Response> {
+  return c.html(await pageText(ports, c, parts), 200, { 'cache-control': 'no-store' });
 }
 
 function runAsked({ view }: PagePorts, c: Context<HttpEnv>): RunView {
