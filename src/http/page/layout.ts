@@ -50,9 +50,11 @@ ${account ?? ''}
 }
 
 /** The page of an error. */
-export const errorPage = ({ status, code, message }: Refusal): Promise<string> | string =>
-  page({
+export async function errorPage({ status, code, message }: Refusal): Promise<string> {
+  const text = await page({
     title: `${status}`,
     body: html`<h1>${status === 404 ? 'Nothing is here' : 'That did not work'}</h1>
 <p>${foreign(message)}.</p><p class="quiet"><code>${code}</code></p><p><a href="/">To the project</a></p>`,
   });
+  return String(text);
+}

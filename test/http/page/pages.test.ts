@@ -138,6 +138,16 @@ describe('the page of a run', () => {
       expect([path, (await get(path)).status]).toEqual([path, 404]);
   });
 
+  it('that there is not is a page for browsers, and JSON for others', async () => {
+    const { get } = await siteOf(await projectOf());
+    const page = await get('/runs/0123456789', 'text/html,*/*;q=0.8');
+    expect([page.status, page.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
+    expect(page.text).toContain('no job here begins with 0123456789');
+    expect(page.text).toContain('<html lang="en">');
+    const other = await get('/runs/0123456789');
+    expect(JSON.parse(other.text)).toMatchObject({ error: { code: 'JOB_UNKNOWN' } });
+  });
+
   it('holds nothing of a sealed round', async () => {
     const { bench, run } = await sealedRound();
     const { get } = await siteOf(bench);

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { errorPage } from '../../../src/http/page/layout.ts';
 import { Live } from '../../../src/http/page/live.ts';
 import { pageApp } from '../../../src/http/page/page-app.ts';
 import type { PageSession } from '../../../src/http/page/ports.ts';
@@ -13,7 +14,7 @@ import { projectView } from '../../../src/runtime/controller/project-view.ts';
 import type { Bench } from '../../core/controller/bench.ts';
 
 export interface Site {
-  get(path: string): Promise<{ status: number; text: string; headers: Headers }>;
+  get(path: string, accept?: string): Promise<{ status: number; text: string; headers: Headers }>;
   /** Path of the log of a lease. */
   write(lease: string, text: string): Promise<void>;
   live: Set<string>;
@@ -41,11 +42,14 @@ export async function siteOf(
   const logs: BuildLogs = buildLogs(state, server, openLogPages(join(folder, 'logs')));
   const live = new Live();
   onTestFinished(() => live.close());
-  const app = wholeApp(pageApp({ view, live, logs, trees: over.trees, sessionOf: () => over.session }));
+  const app = wholeApp(
+    pageApp({ view, live, logs, trees: over.trees, sessionOf: () => over.session }),
+    errorPage,
+  );
   return {
     live: lives,
-    async get(path) {
-      const answer = await app.request(path);
+    async get(path, accept = '*/*') {
+      const answer = await app.request(path, { headers: { accept } });
       return { status: answer.status, text: await answer.text(), headers: answer.headers };
     },
     write: (lease, text) => writeFile(join(folder, 'logs', `${lease}.log`), text),
