@@ -6,6 +6,8 @@ const httpErrors = {
   HTTP_BUSY: 'The HTTP feed is sending as many bundles as it does at once. Ask again in some seconds.',
   HTTP_FAILED:
     'The HTTP feed failed, and its operator can tell why: something in the project folder cannot be read.',
+  HTTP_FORWARDED_INVALID:
+    'A trusted proxy sent a request without saying who asks: its `Forwarded` or `X-Forwarded-For` is malformed, or the two differ. Have it set one and remove the other.',
   HTTP_HOST_UNKNOWN:
     'A request named a host that this server was not told it is. Use its address, or announce the name: `--http-announce <url>`.',
   HTTP_LENGTH_REQUIRED: 'A request had a body of unknown length. Send `content-length`.',

@@ -16,6 +16,7 @@ import { notFound, type Refusal, refusalBody, refusalHeaders, refusalOf, refusal
 import { isKnownHost } from './host.ts';
 import { httpLimits } from './limits.ts';
 import { securityHeaders } from './security-headers.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
 import { type ErrorPage, wholeApp } from './whole-app.ts';
 
 export type { HttpErrorCode } from './error-codes.ts';
@@ -51,8 +52,8 @@ export interface ListenOptions {
   /** Names, besides IP addresses and localhost, by which clients may call this server: those that its operator announced. */
   names?: readonly string[];
   limits?: Partial<ListenLimits>;
-  /** The key by which a client is limited. Default: its address, or /64 prefix. */
-  clientOf?: (request: IncomingMessage) => string;
+  /** Proxies in front, which say who their clients are. Without any a client is the address that connects, or its /64 prefix. */
+  proxies?: TrustedProxies | undefined;
   /** The option that set host and port, for hints. Default: `--http`. */
   option?: string;
   /** The page of an error, for clients that prefer HTML. Without it they get JSON, as all others do. */
@@ -87,7 +88,7 @@ export async function listenHttp(options: ListenOptions): Promise<HttpServer> {
   server.timeout = bounds.idleMs;
   server.maxConnections = bounds.connectionsMax;
   server.maxRequestsPerSocket = bounds.requestsBurst;
-  boundPerClient(server, bounds.connectionsPerAddressMax);
+  boundPerClient(server, bounds.connectionsPerAddressMax, options.proxies);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Large' : '400 Bad Request';
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
@@ -124,8 +125,8 @@ function listen(server: Server, host: string, port: number, option: string): Pro
   });
 }
 
-/** Limits the connections of one address. */
-function boundPerClient(server: Server, connectionsMax: number): void {
+/** Limits the connections of one address. Those of a trusted proxy are of many clients: their requests are limited. */
+function boundPerClient(server: Server, connectionsMax: number, proxies: TrustedProxies | undefined): void {
   const open = new Map<string, number>();
   server.on('connection', (socket) => {
     const client = clientOf(socket.remoteAddress);
@@ -136,13 +137,14 @@ function boundPerClient(server: Server, connectionsMax: number): void {
       if (left === 0) open.delete(client);
       else open.set(client, left);
     });
-    if (count > connectionsMax) socket.destroy();
+    if (count > connectionsMax && proxies?.has(socket.remoteAddress) !== true) socket.destroy();
   });
 }
 
 /** What is checked before the app sees a request, and what surrounds its answer. */
 function answering(options: ListenOptions, bounds: ListenLimits): RequestListener {
-  const { clientOf: keyOf = ({ socket }) => clientOf(socket.remoteAddress) } = options;
+  const { proxies } = options;
+  const open = new OpenRequests(bounds.connectionsPerAddressMax);
   const names = new Set((options.names ?? []).map((name) => name.toLowerCase()));
   const buckets = new Buckets(bounds.requestsPerSecond, bounds.requestsBurst);
   const whole = wholeApp(options.app, options.errorPage);
@@ -161,14 +163,13 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
   return (request, response) => {
     const limit = setTimeout(() => response.destroy(), bounds.answerMsMax).unref();
     response.once('close', () => clearTimeout(limit));
-    const client = keyOf(request);
-    clients.set(request, client);
     try {
-      if (!buckets.take(client, Date.now()))
-        throw new QuorateError(
-          'HTTP_TOO_MANY_REQUESTS',
-          'too many requests from this address; try again in a few seconds',
-        );
+      const client = proxies?.clientOf(request) ?? clientOf(request.socket.remoteAddress);
+      clients.set(request, client);
+      const isTaken = buckets.take(client, Date.now());
+      sayRate(response, bounds, buckets.left(client, Date.now()));
+      if (!isTaken || (proxies !== undefined && !open.begin(client, response)))
+        return refuse(request, response, tooMany(bounds, buckets.left(client, Date.now())));
       checkRequest(request, names, bounds.bodyBytesMax);
     } catch (error) {
       refuse(request, response, refusalOf(error));
@@ -178,12 +179,56 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
   };
 }
 
+/** `left`: tokens of the client, below zero after large answers. */
+function tooMany({ requestsPerSecond }: ListenLimits, left: number): Refusal {
+  const message = 'too many requests from this address; try again in a few seconds';
+  const refusal = refusalOf(new QuorateError('HTTP_TOO_MANY_REQUESTS', message));
+  const seconds = Math.max(1, Math.ceil((1 - left) / requestsPerSecond));
+  return { ...refusal, headers: { ...refusal.headers, 'retry-after': String(seconds) } };
+}
+
+/**
+ * How much a client may ask for, in the fields of draft-ietf-httpapi-ratelimit-headers-10: `q` requests in `w` seconds; `r` are
+ * left, and all of them again after `t` seconds.
+ */
+function sayRate(response: ServerResponse, bounds: ListenLimits, left: number): void {
+  const { requestsPerSecond: perSecond, requestsBurst: burst } = bounds;
+  response.setHeader('ratelimit-policy', `"address";q=${burst};w=${Math.ceil(burst / perSecond)}`);
+  const [remaining, seconds] = [Math.max(0, Math.floor(left)), Math.ceil((burst - left) / perSecond)];
+  response.setHeader('ratelimit', `"address";r=${remaining};t=${seconds}`);
+}
+
+/** Requests of each client that are being answered, where one connection is not one client. */
+class OpenRequests {
+  readonly #max: number;
+  readonly #open = new Map<string, number>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** False where the client has as many as it may. */
+  begin(client: string, response: ServerResponse): boolean {
+    const count = this.#open.get(client) ?? 0;
+    if (count >= this.#max) return false;
+    this.#open.set(client, count + 1);
+    response.once('close', () => {
+      const left = (this.#open.get(client) ?? 1) - 1;
+      if (left === 0) this.#open.delete(client);
+      else this.#open.set(client, left);
+    });
+    return true;
+  }
+}
+
 function checkRequest(
   { method = '', url = '', headers }: IncomingMessage,
   names: ReadonlySet<string>,
   bodyBytesMax: number,
 ): void {
-  const reads = method === 'GET' || method === 'HEAD';
+  // A preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch), which only an app that others may read answers.
+  const isPreflight = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+  const reads = method === 'GET' || method === 'HEAD' || isPreflight;
   if (!reads && (bodyBytesMax === 0 || method !== 'POST'))
     throw new QuorateError('HTTP_METHOD_NOT_ALLOWED', 'there is nothing here but to read: GET and HEAD');
   const unknown = headers['transfer-encoding'] !== undefined;

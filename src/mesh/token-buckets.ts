@@ -29,6 +29,11 @@ export class Buckets {
     return bucket.tokens >= 0 ? 0 : Math.ceil((-bucket.tokens / this.#perSecond) * 1000);
   }
 
+  /** Tokens that are left, below zero after a charge. */
+  left(key: string, now: number): number {
+    return this.#refill(key, now).tokens;
+  }
+
   #refill(key: string, now: number): { tokens: number; at: number } {
     const old = this.#buckets.get(key);
     const tokens =

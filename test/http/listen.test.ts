@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { isKnownHost, namesIn } from '../../src/http/host.ts';
 import { type ListenOptions, listenHttp } from '../../src/http/listen.ts';
+import { TrustedProxies } from '../../src/http/trusted-proxies.ts';
 import { ask, codeIn } from './support.ts';
 
 const small = () =>
@@ -100,9 +101,11 @@ describe('a name', () => {
 
 it('limits each client by the key that it is told, as a proxy in front needs it', async () => {
   const server = await served({
-    clientOf: ({ headers }) => String(headers['x-client']),
+    proxies: new TrustedProxies(['127.0.0.1']),
     limits: { requestsPerSecond: 0.001, requestsBurst: 2 },
   });
-  const from = async (client: string) => (await ask(server, '/', { headers: { 'x-client': client } })).status;
-  expect([await from('a'), await from('a'), await from('a'), await from('b')]).toEqual([200, 200, 429, 200]);
+  const from = async (client: string) =>
+    (await ask(server, '/', { headers: { 'x-forwarded-for': client } })).status;
+  const [a, b] = ['192.0.2.1', '192.0.2.2'] as const;
+  expect([await from(a), await from(a), await from(a), await from(b)]).toEqual([200, 200, 429, 200]);
 });

@@ -5,6 +5,7 @@ import type { HttpEnv } from '../../src/http/env.ts';
 import { httpLimits } from '../../src/http/limits.ts';
 import { type HttpServer, listenHttp } from '../../src/http/listen.ts';
 import { Live, type Source } from '../../src/http/page/live.ts';
+import { TrustedProxies } from '../../src/http/trusted-proxies.ts';
 import { until } from '../e2e/support/wait.ts';
 import { ask, codeIn, raw } from './support.ts';
 
@@ -28,10 +29,10 @@ async function following(text: (n: number) => string = (n) => `news ${n}`, sessi
     .get('/events', (c) =>
       live.follow(c, 'one', source, { since: c.req.header('last-event-id') ?? '', until: session }),
     );
-  // The address of a client is in a header here: a test has one.
+  // A test has one address: as a proxy it says whose requests these are.
   const server = await listenHttp({
     ...{ host: '127.0.0.1', port: 0, app, names: ['x'] },
-    clientOf: ({ headers }) => String(headers['x-client'] ?? 'somebody'),
+    proxies: new TrustedProxies(['127.0.0.1']),
     limits: { requestsPerSecond: 1_000, requestsBurst: 1_000, connectionsPerAddressMax: 255 },
   });
   onTestFinished(() => server.close());
@@ -91,9 +92,9 @@ describe('followers', () => {
     const { server, live } = await following();
     const { followersMax, followersPerAddressMax } = httpLimits;
     for (let n = 0; n < followersMax; n++)
-      follow(server, { 'x-client': `client ${Math.floor(n / followersPerAddressMax)}` });
+      follow(server, { 'x-forwarded-for': `192.0.2.${Math.floor(n / followersPerAddressMax)}` });
     await until('all of them', () => live.followers === followersMax);
-    const more = await ask(server, '/events', { headers: { 'x-client': 'another' } });
+    const more = await ask(server, '/events', { headers: { 'x-forwarded-for': '198.51.100.1' } });
     expect([more.status, codeIn(more), more.headers['retry-after']]).toEqual([503, 'HTTP_BUSY', '5']);
     expect((await ask(server, '/')).status).toBe(200);
   });
@@ -103,7 +104,7 @@ describe('followers', () => {
     for (let n = 0; n < httpLimits.followersPerAddressMax; n++) follow(server);
     await until('all of them', () => live.followers === httpLimits.followersPerAddressMax);
     expect(codeIn(await ask(server, '/events'))).toBe('HTTP_BUSY');
-    const other = follow(server, { 'x-client': 'another' });
+    const other = follow(server, { 'x-forwarded-for': '198.51.100.1' });
     await until('another', () => other.got.status === 200);
   });
 

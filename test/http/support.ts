@@ -9,21 +9,24 @@ import { project } from '../support/project.ts';
 const notice = { offer: 'a.b.c', request: 'd.e.f', publisher: 'g.h.i', job: '{}' };
 export const bundleName = 'bafyreibundle';
 
+/** What a controller shows that has published little. */
+export const viewOf = (over: Partial<PublicView> = {}): PublicView => ({
+  project,
+  charter: () => 'c.h.a',
+  offers: () => [notice],
+  verdicts: () => [],
+  revocations: () => ({ charters: [], revocations: [] }),
+  checkpoint: () => ({ note: 'a note' }),
+  block: async () => undefined,
+  tree: () => undefined,
+  level: () => 'trusted',
+  bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),
+  ...over,
+});
+
 /** A server on a free port of 127.0.0.1, closed when the test is over. */
 export async function serve(over: Partial<PublicView> = {}, idleMs?: number): Promise<HttpServer> {
-  const view: PublicView = {
-    project,
-    charter: () => 'c.h.a',
-    offers: () => [notice],
-    verdicts: () => [],
-    revocations: () => ({ charters: [], revocations: [] }),
-    checkpoint: () => ({ note: 'a note' }),
-    block: async () => undefined,
-    tree: () => undefined,
-    level: () => 'trusted',
-    bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),
-    ...over,
-  };
+  const view = viewOf(over);
   const server = await listenHttp({
     host: '127.0.0.1',
     port: 0,

@@ -14,6 +14,7 @@ import {
 } from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { openProject } from '../project.ts';
+import { proxyAddresses, proxyHelp, trustedProxies } from '../proxy-options.ts';
 import { addresses, hostPort, secondsOf, webAddresses, wholeNumber, witnessUrls } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
@@ -29,6 +30,7 @@ interface Options extends DaemonOptions {
   witnessUrl?: ReadonlyMap<string, string>;
   http?: { host: string; port: number };
   httpAnnounce?: string[];
+  httpTrustedProxy?: string[];
   signIn?: string;
   store?: string[];
   copies?: number;
@@ -91,6 +93,7 @@ export const controller: Define = (program, act) => {
       'what to tell workers instead: a proxy in front of it; repeatable',
       webAddresses,
     )
+    .option('--http-trusted-proxy <address>', proxyHelp, proxyAddresses)
     .option('--sign-in <file>', 'let people sign in at the HTTP server, as this sign-in.toml says')
     .option(
       '--store <address>',
@@ -139,6 +142,8 @@ async function run({ cwd, out: given, signal }: Context, options: Options): Prom
     throw new QuorateError('CLI_USAGE', '--copies counts stores, and --store names none');
   if (options.httpAnnounce !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
+  if (options.httpTrustedProxy !== undefined && options.http === undefined)
+    throw new QuorateError('CLI_USAGE', '--http-trusted-proxy is about a server that only --http starts');
   if (options.signIn !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--sign-in is for a server that only --http starts');
   const log = daemonLog(given, 'controller', options);
@@ -213,7 +218,7 @@ async function runOnce(
 
 async function serveFeed(
   node: ControllerNode,
-  { http, httpAnnounce, signIn }: Options,
+  { http, httpAnnounce, httpTrustedProxy, signIn }: Options,
   { folder, out }: { folder: ProjectFolder; out: Context['out'] },
 ): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
   if (http === undefined) return undefined;
@@ -241,7 +246,8 @@ async function serveFeed(
   ]);
   const { errorPage } = await import('../../http/page/layout.ts');
   const site = controllerApp({ view: node.view, pages: node.pages, people, version: version() });
-  const server = await listenHttp({ ...http, app: site.app, names, limits: site.limits, errorPage });
+  const proxies = trustedProxies(httpTrustedProxy);
+  const server = await listenHttp({ ...http, app: site.app, names, limits: site.limits, errorPage, proxies });
   const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());
   node.tellFeed(urls);
   return {

@@ -13,6 +13,7 @@ import {
 } from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { findProject } from '../project.ts';
+import { proxyAddresses, proxyHelp, trustedProxies } from '../proxy-options.ts';
 import { addresses, hostPort, secondsOf } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
@@ -23,6 +24,7 @@ interface Options extends DaemonOptions {
   grants?: number;
   acceptClock?: boolean;
   http?: { host: string; port: number };
+  httpTrustedProxy?: string[];
   signIn?: string;
 }
 
@@ -42,6 +44,7 @@ export const idp: Define = (program, act) => {
     .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
     .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
     .option('--http <host:port>', 'where people sign in, with --sign-in', hostPort)
+    .option('--http-trusted-proxy <address>', proxyHelp, proxyAddresses)
     .option('--sign-in <file>', 'let people sign in at the HTTP server, as this sign-in.toml says');
   addDaemonOptions(group)
     .addHelpText('after', examples('quorate idp init', 'quorate idp --charter charter.jws'))
@@ -163,7 +166,7 @@ async function runOnce({ cwd, signal }: Context, daemon: DaemonLog, options: Opt
 /** Where people sign in, for this service and the others of the project. */
 async function serveSignIn(
   node: IdpNode,
-  { http, signIn }: Options,
+  { http, httpTrustedProxy, signIn }: Options,
   { folder, out }: { folder: ProjectFolder; out: Context['out'] },
 ): Promise<{ origin: string; close(): Promise<void> } | undefined> {
   if (http === undefined || signIn === undefined) return undefined;
@@ -180,7 +183,9 @@ async function serveSignIn(
   });
   try {
     const limits = { bodyBytesMax: signInLimits.bodyBytesMax };
-    const server = await listenHttp({ ...http, app: people.app, names: namesIn([people.origin]), limits });
+    const names = namesIn([people.origin]);
+    const proxies = trustedProxies(httpTrustedProxy);
+    const server = await listenHttp({ ...http, app: people.app, names, limits, proxies });
     return {
       origin: people.origin,
       close() {

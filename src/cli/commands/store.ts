@@ -9,6 +9,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { addDaemonOptions, type DaemonOptions, daemonLog, monitorOf } from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { findProject } from '../project.ts';
+import { proxyAddresses, proxyHelp, trustedProxies } from '../proxy-options.ts';
 import { addresses, amountOf, hostPort, keepRules, webAddresses, wholeNumber } from '../values.ts';
 import { watchNode } from '../wait.ts';
 import { whereFrom } from '../where-from.ts';
@@ -24,6 +25,7 @@ interface ServeOptions extends DaemonOptions {
   announce?: string[];
   http?: { host: string; port: number };
   httpAnnounce?: string[];
+  httpTrustedProxy?: string[];
   quota?: number;
   keep?: RetentionRule[];
   latest?: number;
@@ -80,6 +82,7 @@ export const store: Define = (program, act) => {
       'what the HTTP server is called by others: a proxy in front of it; repeatable',
       webAddresses,
     )
+    .option('--http-trusted-proxy <address>', proxyHelp, proxyAddresses)
     .option(
       '--quota <size>',
       `bytes of all that is kept (default: ${units.size.text(quotaBytesDefault)})`,
@@ -124,6 +127,8 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
   const { home, signal } = context;
   if (options.httpAnnounce !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
+  if (options.httpTrustedProxy !== undefined && options.http === undefined)
+    throw new QuorateError('CLI_USAGE', '--http-trusted-proxy is about a server that only --http starts');
   const where = await whereFrom(context, options);
   const [{ startStore }, { openHome }, { peersOf }] = await Promise.all([
     import('../../runtime/store/node.ts'),
@@ -185,7 +190,7 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
 
 async function serveGateway(
   node: StoreNode,
-  { http, httpAnnounce }: ServeOptions,
+  { http, httpAnnounce, httpTrustedProxy }: ServeOptions,
 ): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
   if (http === undefined) return undefined;
   const { listenHttp } = await import('../../http/listen.ts');
@@ -194,7 +199,8 @@ async function serveGateway(
   const { namesIn } = await import('../../http/host.ts');
   const reached = urlsOf(http.host, http.port, node.addresses());
   const names = namesIn([...(httpAnnounce ?? []), ...reached]);
-  const server = await listenHttp({ ...http, app: feedApp(node.view), names });
+  const proxies = trustedProxies(httpTrustedProxy);
+  const server = await listenHttp({ ...http, app: feedApp(node.view), names, proxies });
   return {
     urls: httpAnnounce ?? urlsOf(server.host, server.port, node.addresses()),
     close: () => server.close(),

@@ -1,0 +1,116 @@
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import { QuorateError } from '../core/errors.ts';
+import { clientOf } from './addresses.ts';
+
+/** Hops in a header that are looked at; a request through more is refused. */
+const hopsMax = 32;
+
+/** `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`: what `TrustedProxies` takes. */
+export function isProxyAddress(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const bits = isIP(address) === 4 ? 32 : 128;
+  const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
+  return isIP(address) !== 0 && rest.length === 0 && isPrefix;
+}
+
+/**
+ * Proxies whose word on the client counts. Behind one, all clients come from one address; it says who they are in `Forwarded`
+ * (RFC 7239) or `X-Forwarded-For`.
+ */
+export class TrustedProxies {
+  readonly #list = new BlockList();
+
+  /** @param entries for which `isProxyAddress` holds */
+  constructor(entries: readonly string[]) {
+    for (const entry of entries) {
+      const [address = '', prefix] = entry.split('/');
+      const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+      if (prefix === undefined) this.#list.addAddress(address, family);
+      else this.#list.addSubnet(address, Number(prefix), family);
+    }
+  }
+
+  has(remote: string | undefined): boolean {
+    const address = plain(remote ?? '');
+    const family = isIP(address);
+    return family !== 0 && this.#list.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  }
+
+  /**
+   * The key of the client (`clientOf`): the peer, unless that is a trusted proxy; then the right-most hop that is none. What
+   * stands left of it was written by the client itself. Errors: `HTTP_FORWARDED_INVALID`.
+   */
+  clientOf({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string {
+    const peer = socket.remoteAddress;
+    if (!this.has(peer)) return clientOf(peer);
+    const clients = [forwarded(headers.forwarded), listed(headers['x-forwarded-for'])]
+      .filter((hops) => hops !== undefined)
+      .map((hops) => this.#client(hops));
+    const [client, other = client] = clients;
+    // A proxy that writes one of them may pass on what the client wrote into the other.
+    if (client !== other)
+      throw invalid(
+        'Forwarded and X-Forwarded-For name different clients; have the proxy remove one of them',
+      );
+    return client ?? clientOf(peer);
+  }
+
+  #client(hops: readonly string[]): string {
+    if (hops.length > hopsMax) throw invalid(`there are more than ${hopsMax} proxies`);
+    for (const hop of hops.toReversed()) {
+      const address = addressOf(hop);
+      if (address === undefined) throw invalid('a hop is no address');
+      if (!this.has(address)) return clientOf(address);
+    }
+    return clientOf(addressOf(hops[0] ?? ''));
+  }
+}
+
+const invalid = (what: string): QuorateError =>
+  new QuorateError('HTTP_FORWARDED_INVALID', `the proxy in front does not say who asks: ${what}`);
+
+const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+
+/** The address of a hop, which may have a port: `192.0.2.7:4711`, `[2001:db8::1]:4711`, `2001:db8::1`. */
+function addressOf(hop: string): string | undefined {
+  const [, bracketed, v4] = /^(?:\[([0-9A-Fa-f:.]+)\]|(\d[\d.]*))(?::\d{1,5})?$/.exec(hop) ?? [];
+  const address = plain(bracketed ?? v4 ?? hop);
+  return isIP(address) === 0 ? undefined : address;
+}
+
+function listed(header: string | readonly string[] | undefined): string[] | undefined {
+  if (header === undefined) return undefined;
+  return String(header)
+    .split(',')
+    .map((hop) => hop.trim());
+}
+
+const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const quoted = '"(?:[^"\\\\]|\\\\.)*"';
+const pair = new RegExp(`^(${token})=(${token}|${quoted})$`);
+/** Elements are apart by commas, pairs by semicolons; neither counts within quotes. */
+const pieces = new RegExp(`(?:[^",;]|${quoted})+|[,;]`, 'g');
+
+/** The `for` of each element. An element without one, or a header that is not of the grammar, is no answer. */
+function forwarded(header: string | undefined): string[] | undefined {
+  if (header === undefined) return undefined;
+  const found = header.match(pieces) ?? [];
+  if (found.join('') !== header) throw invalid('Forwarded is malformed');
+  const elements: string[][] = [[]];
+  for (const piece of found) {
+    if (piece === ',') elements.push([]);
+    else if (piece !== ';') elements.at(-1)?.push(piece.trim());
+  }
+  return elements.map((pairs) => {
+    const hops = pairs.flatMap((text) => {
+      const [, name, value = ''] = pair.exec(text) ?? [];
+      if (name === undefined) throw invalid('Forwarded is malformed');
+      const unquoted = value.startsWith('"') ? value.slice(1, -1).replace(/\\(.)/g, '$1') : value;
+      return name.toLowerCase() === 'for' ? [unquoted] : [];
+    });
+    const [hop] = hops;
+    if (hop === undefined || hops.length > 1) throw invalid('Forwarded is malformed');
+    return hop;
+  });
+}
