@@ -12,6 +12,8 @@ interface Build {
   does: 'building' | 'sealed' | 'lost' | 'revealed';
   result?: string;
   reports?: string;
+  /** It signed the verdict. */
+  signed?: true;
 }
 
 interface Round {
@@ -68,7 +70,18 @@ function take(round: Round, progress: Progress): void {
     case 'agreed':
     case 'failed':
       round.by = progress.by;
+      return;
+    case 'verdict':
+      if (progress.level === 'trusted' && progress.cosigned !== false) cosigned(round);
   }
+}
+
+/** The trusted worker signed what operators agreed on: it came to the same, which is told of no other way. */
+function cosigned(round: Round): void {
+  const trusted = round.builds.get('trusted');
+  const [result] = outcomesOf([...round.builds.values()]);
+  if (trusted === undefined || result === undefined) return;
+  round.builds.set('trusted', { ...trusted, does: 'revealed', result, signed: true });
 }
 
 /** Who built what: a row for each operator, a column for each outcome, and how to compare those that differ. */
@@ -106,7 +119,9 @@ const does = { building: 'building', sealed: 'done, sealed', lost: 'lost', revea
 function row(build: Build, builds: readonly Build[], outcomes: readonly string[]): Html {
   const cells = outcomes.map((outcome, at) => {
     if (build.result !== outcome) return html`<td></td>`;
-    return at === 0 ? html`<td class="same">✓ same</td>` : html`<td class="differs">✗ differs</td>`;
+    return at === 0
+      ? html`<td class="same">✓ same${build.signed === true ? ', signed' : ''}</td>`
+      : html`<td class="differs">✗ differs</td>`;
   });
   const pending = builds.some((one) => one.does !== 'revealed');
   return html`<tr><th scope="row">${foreign(build.operator, 80)}${build.slot === 'trusted' ? ' (trusted worker)' : ''}</th>

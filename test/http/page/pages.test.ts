@@ -100,6 +100,8 @@ describe('the page of a run', () => {
     bench.cosign(run);
     const { text } = await get(`/runs/${run}`);
     expect(text).toMatch(/class="reached"><strong>✓ trusted/);
+    expect(text.match(/✓ same, signed/g)).toHaveLength(1);
+    expect(text).not.toContain('Not revealed');
     expect(text).toContain(
       `quorate fetch ${A} -o app --bundle-out app.bundle --project ${bench.paper.root.id} --bootstrap /ip4/192.0.2.7`,
     );
