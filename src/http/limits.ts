@@ -4,7 +4,7 @@ import { limits } from '../core/limits.ts';
 /** Bounds of the HTTP feed. */
 export const httpLimits = {
   /** Open connections. */
-  connectionsMax: 256,
+  connectionsMax: 512,
   /** Open connections of one address, which may be an office or a proxy. */
   connectionsPerAddressMax: 64,
   /** Requests of one address: a hundred workers behind it each ask a few times a minute. */
@@ -65,7 +65,10 @@ assert(
   limits.bundleBytesMax / (500_000 / 8) <= httpLimits.answerMsMax / 1000,
   'the largest bundle can be sent at half a megabit per second',
 );
-assert(httpLimits.followersMax < httpLimits.connectionsMax, 'open pages leave connections for those who ask');
+assert(
+  2 * httpLimits.followersMax < httpLimits.connectionsMax,
+  'open pages leave half of the connections to those who ask',
+);
 assert(
   httpLimits.followersPerAddressMax < httpLimits.connectionsPerAddressMax,
   'open pages of one address leave it connections to ask',

@@ -7,7 +7,7 @@ import { graph } from './graph.ts';
 import { history } from './history.ts';
 import { logUrl } from './log-page.ts';
 import { matrix } from './matrix.ts';
-import { chip, remark, runUrl, shownId, stateOf } from './parts.ts';
+import { chip, remark, runUrl, stateOf } from './parts.ts';
 import { command, foreign, type Html, refText, shellWord, time, webLink } from './text.ts';
 
 /** What the page of a run shows besides the run. */
@@ -34,7 +34,7 @@ export function runBody(parts: RunPageParts): Html {
 export function runParts(parts: RunPageParts): Html {
   const { run } = parts;
   return html`${statePart(run)}${pipelinePart(run)}
-<section data-part id="agreement"><h2>Who agreed</h2>${matrix(run.history)}</section>
+<section data-part id="agreement"><h2>Who agreed</h2>${run.summary.earlier === undefined ? matrix(run.history) : html`<p>It was not built: the same job was, for <a href="${runUrl(run.summary.earlier)}">an earlier run</a>, and the evidence of that one is enough.</p>`}</section>
 ${logsPart(parts)}${artifactPart(parts)}
 <section data-part id="history"><h2>What happened</h2>${history(run.history)}</section>`;
 }
@@ -128,6 +128,5 @@ ${
 <p>What you download here is as good as this server. These commands trust the root key alone${verifyPath === undefined ? '' : html`, as does <a href="${verifyPath}">verifying in your browser</a>`}.${level === 'trusted' ? '' : ' They refuse an artifact until it is trusted.'}</p>
 ${command(`quorate fetch ${artifact} -o ${folder} --bundle-out ${folder}.bundle ${where}`)}
 ${command(`quorate verify ${folder} --bundle ${folder}.bundle --project ${project}`)}`
-}
-${run.summary.earlier === undefined ? '' : html`<p>It was built for an earlier run: <a href="${runUrl(run.summary.earlier)}">${shownId(run.summary.earlier)}</a></p>`}</section>`;
+}</section>`;
 }

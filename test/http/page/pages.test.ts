@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { jobNamed, treeCid } from '../../../simulations/paperwork.ts';
 import {
   A,
   B,
@@ -9,7 +10,7 @@ import {
   projectOf,
   timings,
 } from '../../core/controller/bench.ts';
-import { publish } from '../../core/controller/pipelines.ts';
+import { agree, publish, trustedBuilds } from '../../core/controller/pipelines.ts';
 import { sealedRound } from './rounds.ts';
 import { siteOf } from './support.ts';
 
@@ -129,6 +130,21 @@ describe('the page of a run', () => {
     const x = (name: string) => Number(new RegExp(`<text x="(\\d+)" y="\\d+">${name}<`).exec(text)?.[1]);
     expect(x('app')).toBeGreaterThan(x('lib') + 100);
     expect(text.match(/class="edge"/g)).toHaveLength(1);
+  });
+
+  it('of a job that was built before leads to the run that was', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const job = { source: jobNamed('app').job.source, image: treeCid('an image') };
+    const first = await bench.submit({ job });
+    await agree(bench, first, built);
+    await trustedBuilds(bench, first, built);
+    bench.cosign(first);
+    bench.store(first);
+    const again = await bench.submit({ job, jti: 'a'.repeat(32) });
+    bench.pinned(again);
+    const { text } = await (await siteOf(bench)).get(`/runs/${again}`);
+    expect(text).toContain(`It was not built: the same job was, for <a href="/runs/${first}">`);
+    expect(text).toContain('<span class="chip trusted">trusted</span>');
   });
 
   it('is found by the start of an id, and nothing else is a run', async () => {
