@@ -1,5 +1,6 @@
 import type { RevocationBook } from '../core/sessions/revocation-book.ts';
-import { reportOf, type Verification } from '../core/trust/index.ts';
+import type { Verification } from '../core/trust/index.ts';
+import { reportOf } from '../core/trust/report.ts';
 import { counted, duration } from './format.ts';
 import type { Output } from './output.ts';
 
