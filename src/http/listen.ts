@@ -91,7 +91,8 @@ export async function listenHttp(options: ListenOptions): Promise<HttpServer> {
   boundPerClient(server, bounds.connectionsPerAddressMax, options.proxies);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Large' : '400 Bad Request';
-    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    // One that is refused already gets no second answer, which a proxy would take for that of another request.
+    if (socket.writable && !refused.has(socket)) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     else socket.destroy();
   });
   const bound = await listen(server, host, port, option);
@@ -140,6 +141,9 @@ function boundPerClient(server: Server, connectionsMax: number, proxies: Trusted
     if (count > connectionsMax && proxies?.has(socket.remoteAddress) !== true) socket.destroy();
   });
 }
+
+/** Connections that end with the answer they were given. */
+const refused = new WeakSet<Socket>();
 
 /** What is checked before the app sees a request, and what surrounds its answer. */
 function answering(options: ListenOptions, bounds: ListenLimits): RequestListener {
@@ -222,7 +226,7 @@ class OpenRequests {
 }
 
 function checkRequest(
-  { method = '', url = '', headers }: IncomingMessage,
+  { method = '', url = '', headers, headersDistinct }: IncomingMessage,
   names: ReadonlySet<string>,
   bodyBytesMax: number,
 ): void {
@@ -243,7 +247,8 @@ function checkRequest(
         `the body of a request has at most ${bodyBytesMax} bytes`,
       );
   }
-  if (!isKnownHost(headers.host, names))
+  // Of two, a proxy in front may have read the other one (RFC 9112, section 3.2).
+  if (headersDistinct.host?.length !== 1 || !isKnownHost(headers.host, names))
     throw new QuorateError(
       'HTTP_HOST_UNKNOWN',
       'this server does not have the name that was asked for; use its address, or a name that its operator announced',
@@ -261,6 +266,7 @@ function isNormal(target: string): boolean {
 /** Answers what the app never sees. */
 function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
   const body = refusalBody(refusal);
+  if (refusal.headers.connection === 'close') refused.add(request.socket);
   response.writeHead(refusal.status, { ...securityHeaders, ...refusalHeaders(refusal, body) });
   response.end(request.method === 'HEAD' ? undefined : body);
 }
