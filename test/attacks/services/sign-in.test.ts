@@ -141,7 +141,8 @@ describe('somebody who prepared a browser', () => {
 
   it.each([
     ['cut', (sealed: string) => sealed.slice(0, -4)],
-    ['with another byte', (sealed: string) => sealed.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))],
+    // Of the last character some bits are no part of a byte.
+    ['with another byte', (sealed: string) => sealed.replace(/.(?=.$)/, (one) => (one === 'A' ? 'B' : 'A'))],
     [
       'made up',
       () => 'eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA',
