@@ -112,7 +112,7 @@ async function start(context: Context, options: Options): Promise<Exit> {
   let server: { url: string; close(): Promise<void> } | undefined;
   try {
     const { serveWatch } = await import('../watch-server.ts');
-    server = await serveWatch(file, watcher.watcher);
+    server = await serveWatch(file, watcher, (line) => out.note(line));
     const { url: http } = server ?? {};
     out.value({ event: 'watching', project: watcher.project, url: file.settings.url, ...(http && { http }) });
     out.say(`Watching ${out.colours.bold(escapeLine(file.settings.url, 500))}`);

@@ -37,7 +37,7 @@ const charPixels = 6.6;
 const padPixels = 12;
 
 /** An SVG image without scripts, styles and links. */
-export function badgeSvg(label: string, { level, commit }: BadgeFacts): string {
+function badgeSvg(label: string, { level, commit }: BadgeFacts): string {
   const says = commit === null ? level : `${level} ${commit.slice(0, commitChars)}`;
   const [left, right] = [label, says].map((text) => Math.round([...text].length * charPixels + padPixels));
   const [a, b] = [left ?? 0, right ?? 0];

@@ -1,12 +1,23 @@
 import { Hono } from 'hono';
 import type { HttpEnv } from '../env.ts';
+import { type ApprovalPorts, approvalsApp } from './approvals.ts';
 import { type BadgePorts, badgeApp } from './badge.ts';
 import { type WebhookPorts, webhookApp } from './webhook.ts';
 
 export { webhookBytesMax } from './webhook.ts';
 
-/** All that a watcher serves. Webhooks are absent where it has no secret to check them with. */
-export function watchApp(ports: BadgePorts & { webhook?: WebhookPorts | undefined }): Hono<HttpEnv> {
+export interface WatchPorts extends BadgePorts {
+  /** Absent where there is no secret to check them with. */
+  webhook?: WebhookPorts | undefined;
+  /** Absent where nobody signs in. */
+  approvals?: ApprovalPorts | undefined;
+}
+
+/** All that a watcher serves. */
+export function watchApp(ports: WatchPorts): Hono<HttpEnv> {
+  const { webhook, approvals } = ports;
   const app = new Hono<HttpEnv>().route('/', badgeApp(ports));
-  return ports.webhook === undefined ? app : app.route('/', webhookApp(ports.webhook));
+  if (webhook !== undefined) app.route('/', webhookApp(webhook));
+  if (approvals !== undefined) app.route('/', approvalsApp(approvals));
+  return app;
 }

@@ -1,3 +1,4 @@
+import type { Charter } from '../../core/documents/index.ts';
 import type { Client } from '../client/client.ts';
 
 /** A client is opened again after this long, so that its grant is renewed in time. */
@@ -16,16 +17,24 @@ interface Held {
 export class Connection {
   readonly #open: () => Promise<Client>;
   #current: Held | undefined;
+  #charter: Charter | undefined;
 
   constructor(open: () => Promise<Client>) {
     this.#open = open;
+  }
+
+  /** The newest that a client had; undefined before the first one. */
+  get charter(): Charter | undefined {
+    return this.#charter;
   }
 
   async use<T>(act: (client: Client) => Promise<T>): Promise<T> {
     const current = this.#fresh();
     current.users++;
     try {
-      return await act(await current.opening);
+      const client = await current.opening;
+      this.#charter = client.charter;
+      return await act(client);
     } catch (error) {
       current.stale = true;
       throw error;

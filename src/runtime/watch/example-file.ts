@@ -26,12 +26,13 @@ url = "https://git.example.org/tool.git"
 # [http]
 # listen = "127.0.0.1:8470"
 # names = ["ci.example.org"]          # by which clients may call it, besides its address
+# sign-in = "sign-in.toml"            # who may use the page of approvals: docs/sign-in.md
 
 # Pull requests wait until somebody approves their commit: quorate watch approvals. Leave the section out, and they are not
 # looked at.
 # [pull-requests]
 # authors = ["alice"]                 # theirs need no approval
-# label = "quorate"                   # a label "quorate:<whole commit id>" approves that commit
+# label = "quorate"                   # a label "quorate:<whole commit id>" approves that commit; not with gitlab and pagure
 # paths = ["src/**"]
 # job = "test"
 

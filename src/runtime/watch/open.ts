@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Charter } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { openForge, readSecret } from '../../forge/index.ts';
 import type { Client } from '../client/client.ts';
@@ -22,6 +23,8 @@ export interface OpenOptions {
 
 export interface OpenWatcher {
   readonly project: string;
+  /** As the client had it last. */
+  charter(): Charter;
   readonly watcher: Watcher;
   close(): Promise<void>;
 }
@@ -39,10 +42,9 @@ export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
     for (const one of opened.reverse()) await one();
   };
   try {
-    const { project, vcs } = await connection.use(async ({ project: id, charter }) => ({
-      project: id,
-      vcs: charter.vcs,
-    }));
+    const of = ({ project: id, charter: known }: Client) => ({ id, known });
+    const { id: project, known: first } = await connection.use(async (client) => of(client));
+    const { vcs } = first;
     const key = await home.key();
     const repository = new WatchedRepository({
       ...{ url: file.settings.url, vcs, stateDir: sandboxState(home.dir), confined: file.confined },
@@ -58,7 +60,7 @@ export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
     opened.push(() => watcher.close());
     opened.push(await serveWatchControl(home.dir, project, watcher));
     watcher.start();
-    return { project, watcher, close };
+    return { project, charter: () => connection.charter ?? first, watcher, close };
   } catch (error) {
     await close();
     throw error;

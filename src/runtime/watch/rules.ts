@@ -60,6 +60,3 @@ export function isAbout({ branches, tags }: Pick<WatchRule, 'branches' | 'tags'>
 /** The rule for a push to a ref. */
 export const ruleFor = ({ rules }: WatchSettings, ref: string): WatchRule | undefined =>
   rules.find((rule) => rule.cron === undefined && isAbout(rule, ref));
-
-/** `main`, `v1.2`. */
-export const shortRef = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, '');

@@ -87,6 +87,7 @@ const fileSchema = z.strictObject({
         )
         .max(20)
         .optional(),
+      'sign-in': line(1000).optional(),
     })
     .optional(),
   'pull-requests': z
@@ -121,8 +122,8 @@ export interface WatchFile {
   /** Git runs in a sandbox whose only way out leads to the repository's server. */
   confined: boolean;
   forge?: ForgeSettings | undefined;
-  /** `names`: those by which clients may call the server, besides its addresses. */
-  listen?: { host: string; port: number; names: string[] } | undefined;
+  /** `names`: those by which clients may call the server, besides its addresses. `signIn`: path of sign-in.toml, for the page of approvals. */
+  listen?: { host: string; port: number; names: string[]; signIn?: string | undefined } | undefined;
 }
 
 /** Errors: `WATCH_FILE_UNREADABLE`, those of `parseWatchFile`. */
@@ -177,6 +178,12 @@ function checkNames({ rule, forge, ...file }: File, text: string, path: string):
       `${path}:${lineOf(text, ['pull-requests'])}: [pull-requests] needs a [forge], which tells which are open`,
       { hint: 'Add a section [forge].' },
     );
+  if (file['pull-requests']?.label !== undefined && forge !== undefined && !labelling.includes(forge.kind))
+    throw new QuorateError(
+      'WATCH_FILE_INVALID',
+      `${path}:${lineOf(text, ['pull-requests', 'label'])}: pull-requests.label: with ${forge.kind} no label approves, since who proposes may set labels there`,
+      { hint: 'Leave it out, and approve with quorate watch approve.' },
+    );
 }
 
 function watchFileOf(file: File, folder: string): WatchFile {
@@ -220,6 +227,9 @@ function watchFileOf(file: File, folder: string): WatchFile {
     }),
   };
 }
+
+/** Forges whose labels only people with a right on the project may set. An author of Pagure may tag what he proposes. */
+const labelling: readonly ForgeKind[] = ['forgejo', 'gitea', 'github'];
 
 const keysOf = (schema: z.ZodType): string[] => {
   let inner: unknown = schema;

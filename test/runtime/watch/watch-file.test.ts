@@ -56,6 +56,11 @@ describe('watch.toml', () => {
       'WATCH_FILE_INVALID',
       /:6: forge\.project: /,
     ],
+    ...['gitlab', 'pagure'].map((kind): [string, string, RegExp] => [
+      `${head}[forge]\nkind = "${kind}"\napi = "https://host"\nproject = "a/b"\ntoken-file = "t"\n[pull-requests]\nlabel = "ok"\n`,
+      'WATCH_FILE_INVALID',
+      /:9: pull-requests\.label: with (gitlab|pagure) no label approves/,
+    ]),
     ['', 'WATCH_FILE_INVALID', /:1: repository: /],
   ])('%j is refused with the place', (text, code, message) => {
     expect(() => parsed(text)).toThrow(

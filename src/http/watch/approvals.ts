@@ -1,0 +1,78 @@
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import { QuorateError } from '../../core/errors.ts';
+import type { WatchView } from '../../runtime/watch/view.ts';
+import type { HttpEnv } from '../env.ts';
+import { page } from '../page/layout.ts';
+import { foreign, type Html, time } from '../page/text.ts';
+import type { SignIn } from '../sign-in/index.ts';
+import { staticApp } from '../static-files.ts';
+
+export interface ApprovalPorts {
+  pulls(): WatchView['pulls'];
+  /** Errors: `WATCH_PULL_UNKNOWN`, `WATCH_COMMIT_MISMATCH`. */
+  decide(pull: number, commit: string, verdict: 'approved' | 'denied', by: string): void;
+  people: SignIn;
+}
+
+type Pull = WatchView['pulls'][number];
+
+/** `GET /approvals` and `POST /approvals`, for publishers. A form names one commit, the one that its page has shown. */
+export function approvalsApp({ pulls, decide, people }: ApprovalPorts): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.route('/', people.app);
+  app.route('/', staticApp());
+  app.use('/approvals', people.requireRole('publisher'));
+  app.get('/approvals', (c) => {
+    const { csrf = '', name = '' } = people.session(c) ?? {};
+    return c.html(
+      page({
+        title: 'Pull requests',
+        account: html`<a href="/sign-out">${foreign(name, 60)}</a>`,
+        body: body(pulls(), csrf),
+      }),
+    );
+  });
+  app.post('/approvals', async (c) => {
+    const { id, verdict } = await c.req.parseBody();
+    const [, pull, commit] = /^(\d{1,9})@([0-9a-f]{40}|[0-9a-f]{64})$/.exec(String(id)) ?? [];
+    if (pull === undefined || commit === undefined || (verdict !== 'approved' && verdict !== 'denied'))
+      throw new QuorateError('WATCH_PULL_UNKNOWN', 'the form names no pull request', {
+        hint: 'Load the page again.',
+      });
+    decide(Number(pull), commit, verdict, people.session(c)?.name ?? 'somebody who is signed in');
+    return c.redirect('/approvals', 303);
+  });
+  return app;
+}
+
+function body(pulls: readonly Pull[], csrf: string): Html {
+  const [waiting, decided] = [true, false].map((isOpen) =>
+    pulls.filter(({ decision }) => (decision === null) === isOpen),
+  );
+  return html`<h1>Pull requests</h1>
+<p>What is approved is built under the floor of the project’s charter. An approval is of one commit: a commit that is pushed afterwards waits again.</p>
+<h2>Waiting</h2>
+${waiting?.length === 0 ? html`<p class="quiet">None.</p>` : waiting?.map((pull) => shown(pull, csrf))}
+<h2>Decided</h2>
+${decided?.length === 0 ? html`<p class="quiet">None.</p>` : decided?.map((pull) => shown(pull, csrf))}`;
+}
+
+function shown({ id, pull, commit, title, author, base, since, decision }: Pull, csrf: string): Html {
+  const button = (verdict: string, words: string) =>
+    html`<button type="submit" name="verdict" value="${verdict}">${words}<span class="skip"> ${pull}</span></button>`;
+  return html`<section class="notice">
+<h3>${pull}: ${foreign(title, 200)}</h3>
+<dl class="facts">
+<dt>Author</dt><dd>${foreign(author, 80)}</dd>
+<dt>Into</dt><dd>${base === null ? '' : foreign(base, 80)}</dd>
+<dt>Commit</dt><dd><code>${commit}</code>, seen ${time(since)}</dd>
+<dt>Decision</dt><dd>${decision === null ? 'none yet' : `${decision.verdict} by ${foreign(decision.by, 80)}`}</dd>
+</dl>
+<form method="post" action="/approvals">
+<input type="hidden" name="csrf" value="${csrf}"><input type="hidden" name="id" value="${id}">
+${decision?.verdict === 'approved' ? '' : button('approved', 'Approve this commit')}
+${decision?.verdict === 'denied' ? '' : button('denied', 'Deny')}
+</form>
+</section>`;
+}
