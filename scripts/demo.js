@@ -33,7 +33,7 @@ function installPackages() {
 
 async function main() {
   chdir(root);
-  const purpose = argv.slice(2).includes('pipeline') ? 'pipeline' : 'demo';
+  const purpose = ['pipeline', 'forge'].find((play) => argv.slice(2).includes(play)) ?? 'demo';
   const ready = await runForwarding(execPath, [join('scripts', 'setup.js'), '--for', purpose], toStderr);
   if (ready !== 0) return ready;
   if (packagesStale()) {

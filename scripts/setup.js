@@ -1,4 +1,4 @@
-// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|worker|test|matrices] [--check]`.
+// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices] [--check]`.
 // `worker` is all that a machine needs for every tier of sandbox it can run, `matrices` all that any test needs.
 // Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
 // standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
@@ -95,6 +95,8 @@ const needs = {
   },
   'docker-registry': { why: 'a registry that image pull reads from', program: 'docker-registry' },
   skopeo: { why: 'pushes images to that registry', program: 'skopeo' },
+  pagure: { why: 'a forge to push to, with pull requests and webhooks', program: 'pagure-admin' },
+  'redis-server': { why: 'hands the work of that forge to its workers', program: 'redis-server' },
   zip: { why: 'packs archives that quorate compare looks into', program: 'zip' },
   chromium: { why: 'a browser, in which the pages are tried', program: 'chromium' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
@@ -103,6 +105,8 @@ const needs = {
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
 /** The demo of a pipeline builds a C project. */
 const pipeline = ['bubblewrap', 'git', 'tar', 'gcc', 'libc6-dev', 'make', 'ca-certificates'];
+/** The demo of a forge. */
+const forge = ['bubblewrap', 'git', 'tar', 'ca-certificates', 'pagure', 'redis-server'];
 const test = [
   'gcc',
   'libc6-dev',
@@ -152,7 +156,7 @@ const matrices = [
   'iproute2',
   'chromium',
 ];
-const purposes = { demo, pipeline, worker, test: tests, matrices };
+const purposes = { demo, pipeline, forge, worker, test: tests, matrices };
 
 /** Where the tier looks for it (sandbox/vm/kernel.ts). */
 const kernelFolder = '/var/lib/quorate/kernel';
@@ -282,7 +286,7 @@ function install(names) {
 function main() {
   const wanted = parse(argv.slice(2));
   if (wanted === undefined) {
-    say('usage: node scripts/setup.js [--for demo|pipeline|worker|test|matrices] [--check]');
+    say('usage: node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices] [--check]');
     return 2;
   }
   if (process.platform !== 'linux') {

@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: a whole network on this machine, every node a process of its own. What is played on it: build.ts, or with the
- * word `self` self.ts, with the word `pipeline` pipeline.ts.
+ * word `self` self.ts, with `pipeline` pipeline.ts, with `forge` forge.ts.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -8,16 +8,19 @@ import { parseArgs } from 'node:util';
 import { asQuorateError, errorJson, errorText } from '../../src/cli/errors.ts';
 import { Output } from '../../src/cli/output.ts';
 import { playBuild } from './build.ts';
+import { playForge } from './forge.ts';
 import { playPipeline } from './pipeline.ts';
 import { root, Scene } from './scene.ts';
 import { playSelf } from './self.ts';
 
-const plays = { build: playBuild, self: playSelf, pipeline: playPipeline };
+const plays = { build: playBuild, self: playSelf, pipeline: playPipeline, forge: playForge };
 const isPlay = (name: string): name is keyof typeof plays => Object.hasOwn(plays, name);
 
-const usage = `usage: npm run demo -- [self|pipeline] [--json] [--keep]
+const usage = `usage: npm run demo -- [self|pipeline|forge] [--json] [--keep]
   self      this repository's own commit is built, and tested on the packages of its lock file: some minutes, 8 GB of memory
   pipeline  build, tests and package of a C project: ahead of a slow trusted worker, then against a majority that tampers
+  forge     a push to Debian's pagure, from the webhook to the flag of the commit; a stranger's pull request. Installs the
+            packages pagure and redis-server, with 125 others (100 MB), unless they are there
             (without it: this repository's own commit is built, and one of three tampers)
   --json    progress on standard error, the outcome as one line of JSON at the end
   --keep    leave the folders of all nodes in .demo/ for a look

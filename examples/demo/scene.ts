@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { QuorateError } from '../../src/core/errors.ts';
 import { anyPort, lentOptions, type Member, slowness } from './cast.ts';
+import { freePort } from './free-port.ts';
 import { type Line, Processes, type Running } from './processes.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
-const cli = join(root, 'bin', 'quorate.js');
-const quiet = '--disable-warning=ExperimentalWarning';
+export const cli = join(root, 'bin', 'quorate.js');
+export const quiet = '--disable-warning=ExperimentalWarning';
 
 /** Programs of those who do not run the ordinary worker. */
 const programs = { tampers: 'tamperer.ts', slow: 'slow-worker.ts' };
@@ -19,6 +19,8 @@ export interface Project {
   project: string;
   repo: string;
   bootstrap: string;
+  /** URL of its pages, where it serves any. */
+  http?: string | undefined;
 }
 
 /** Everything the demo runs, in a folder of its own below the clone. */
@@ -145,16 +147,21 @@ export class Scene {
     return address;
   }
 
-  async controller(name: string, vcs: string, bootstrap: string): Promise<Project> {
+  async controller(
+    name: string,
+    vcs: string,
+    bootstrap: string,
+    more: readonly string[] = [],
+  ): Promise<Project> {
     const repo = this.folder('project');
     await this.git(['init', '--quiet'], repo);
     const made = await this.quorate(['init', '--name', name, '--vcs', vcs, '--bootstrap', bootstrap], {
       cwd: repo,
     });
-    const node = this.serve('controller', ['controller', '--listen', anyPort], repo);
-    const { id } = await node.line(({ event }) => event === 'listening', 'its address', 60);
+    const node = this.serve('controller', ['controller', '--listen', anyPort, ...more], repo);
+    const { id, http = [] } = await node.line(({ event }) => event === 'listening', 'its address', 60);
     this.say('controller', String(id));
-    return { node, project: String(made.project), repo, bootstrap };
+    return { node, project: String(made.project), repo, bootstrap, http: (http as string[])[0] };
   }
 
   /** Each of these joins, and is connected and waiting for work. */
@@ -218,14 +225,3 @@ const presenceOf =
   (worker: string | undefined) =>
   ({ event, data }: Line): boolean =>
     event === 'present' && (data as { worker?: string }).worker === worker;
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}

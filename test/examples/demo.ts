@@ -12,7 +12,7 @@ interface Ended {
 
 /** `npm run demo -- PLAY --json`; `onErr` sees what it has said of its progress. */
 export function demo(
-  play: 'pipeline' | 'self',
+  play: 'pipeline' | 'self' | 'forge',
   onErr: (err: string, child: ChildProcess) => void = () => {},
 ): Promise<Ended> {
   // What `npm run demo` runs; npm itself ends at once when it is interrupted.
