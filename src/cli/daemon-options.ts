@@ -24,21 +24,27 @@ function metricsAddress(text: string): { host: string; port: number } {
 }
 
 export function addDaemonOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--log-level <level>', 'least level of what is logged (default: info)').choices(logLevels),
-    )
-    .addOption(
-      new Option('--log-format <format>', 'lines of text, or of JSON as with --json').choices([
-        'text',
-        'json',
-      ]),
-    )
-    .option(
-      '--metrics <[host:]port>',
-      'serve metrics and health by HTTP; without a host on 127.0.0.1 only',
-      metricsAddress,
-    );
+  return addMonitorOption(
+    command
+      .addOption(
+        new Option('--log-level <level>', 'least level of what is logged (default: info)').choices(logLevels),
+      )
+      .addOption(
+        new Option('--log-format <format>', 'lines of text, or of JSON as with --json').choices([
+          'text',
+          'json',
+        ]),
+      ),
+  );
+}
+
+/** For processes whose output is not a log of levels. */
+export function addMonitorOption(command: Command): Command {
+  return command.option(
+    '--metrics <[host:]port>',
+    'serve metrics and health by HTTP; without a host on 127.0.0.1 only',
+    metricsAddress,
+  );
 }
 
 export interface DaemonLog {

@@ -64,8 +64,8 @@ const startForge = async (answer?: (request: Recorded) => { body: unknown }) => 
   return forge;
 };
 
-const startWatcher = () => {
-  const watcher = cluster.start('quorate watch', ['watch']);
+const startWatcher = (...more: string[]) => {
+  const watcher = cluster.start('quorate watch', ['watch', ...more]);
   onTestFinished(async () => void (await watcher.stop()));
   return watcher;
 };
@@ -86,9 +86,11 @@ describe('quorate watch', () => {
     const first = await head('tool');
     const forge = await startForge();
     await configure({ url, forge }, ...rule);
-    const watcher = startWatcher();
+    const watcher = startWatcher('--metrics', '127.0.0.1:0');
     await watcher.event('looked');
     expect(watcher.all('published')).toEqual([]);
+    const { url: monitor } = (await watcher.event('monitored')).data as { url: string };
+    expect((await fetch(`${monitor}/readyz`)).status).toBe(200);
 
     await cluster.git.commit('tool', { 'say.sh': 'echo 2' });
     const commit = await head('tool');

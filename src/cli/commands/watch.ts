@@ -5,12 +5,13 @@ import { escapeLine } from '../../core/escape.ts';
 import type { WatchRequest } from '../../runtime/watch/control.ts';
 import type { WatchView } from '../../runtime/watch/view.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
+import { addMonitorOption, type DaemonOptions, daemonLog, monitorOf } from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { columns, shortRun, when } from '../format.ts';
 import { membershipFor } from '../project-client.ts';
 import { WatchPrinter } from '../watch-printer.ts';
 
-interface Options {
+interface Options extends Pick<DaemonOptions, 'metrics'> {
   file?: string;
   project?: string;
 }
@@ -18,8 +19,7 @@ interface Options {
 const summary = 'publish what is pushed, and show the levels at the forge';
 
 export const watch: Define = (program, act) => {
-  const group = program
-    .command('watch')
+  const group = addMonitorOption(program.command('watch'))
     .summary(summary)
     .description(
       'Watches a repository on any git server, publishes the pipeline of quorate.yaml at each commit that the rules of watch.toml are about, and tells the forge how it stands. It holds the key of a publisher and the token of the forge; the controller has neither. Ctrl-C stops it, and it goes on where it was.',
@@ -102,13 +102,18 @@ async function start(context: Context, options: Options): Promise<Exit> {
   checkPublisher(home.dir, membership.role);
   const { promise, resolve: stopped, reject } = Promise.withResolvers<void>();
   const printer = new WatchPrinter(out);
+  const monitor = await monitorOf(daemonLog(out, 'watch', {}), options);
   const watcher = await openWatcher({
     ...{ file, home, env: process.env, signal },
     openClient: async () =>
       openClient({ home, membership: await home.membership(membership.project), signal }),
     onEvent: (notice) => printer.print(notice),
     onFailure: reject,
+  }).catch(async (error) => {
+    await monitor?.close();
+    throw error;
   });
+  monitor?.watch(watcher.watcher.health);
   let server: { url: string; close(): Promise<void> } | undefined;
   try {
     const { serveWatch } = await import('../watch-server.ts');
@@ -123,6 +128,7 @@ async function start(context: Context, options: Options): Promise<Exit> {
   } finally {
     await server?.close();
     await watcher.close();
+    await monitor?.close();
   }
   return exits.done;
 }

@@ -1,6 +1,7 @@
 import { assert, codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import type { Forge, Webhook } from '../../forge/index.ts';
 import { type Journal, openJournal } from '../../journal/index.ts';
+import type { HealthChecks } from '../node/health.ts';
 import { pullChanges, refChanges } from './changes.ts';
 import type { Connection } from './connection.ts';
 import { perform } from './effects.ts';
@@ -53,6 +54,8 @@ export class Watcher {
   readonly #stands: Repeater;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
+  /** Why the last look at each of them failed. */
+  readonly #troubles = new Map<'source' | 'controller', string>();
   #looked = { refs: -1, pulls: -1 };
 
   /** Opens the journal. Errors: `JOURNAL_…`. */
@@ -65,7 +68,9 @@ export class Watcher {
     });
     for (const { event, at } of this.#journal.replay()) this.machine.handle(event, at);
     this.#looks = new Repeater(async () => {
-      this.#failures = (await this.#lookOnce()) ? 0 : this.#failures + 1;
+      const isWhole = await this.#lookOnce();
+      if (isWhole) this.#troubles.delete('source');
+      this.#failures = isWhole ? 0 : this.#failures + 1;
       return Math.max(
         options.pollMs,
         Math.min(options.pollMs * 2 ** Math.min(this.#failures, 10), pollMsMax),
@@ -79,6 +84,12 @@ export class Watcher {
 
   get signal(): AbortSignal {
     return AbortSignal.any([this.#options.signal, this.#closing.signal]);
+  }
+
+  /** Ready while repository, forge and controller answer. */
+  get health(): HealthChecks {
+    const of = (name: 'source' | 'controller') => ({ name, trouble: () => this.#troubles.get(name) });
+    return { live: [], ready: [of('source'), of('controller')] };
   }
 
   /** Goes on with what is outstanding, and looks at the repository at once. */
@@ -172,6 +183,7 @@ export class Watcher {
 
   #tellFailure(error: unknown, what: 'repository' | 'forge' | 'controller'): void {
     if (this.signal.aborted) return;
+    this.#troubles.set(what === 'controller' ? what : 'source', `${codeOf(error)}: ${messageOf(error)}`);
     if (what !== 'controller') this.#looked = { refs: -1, pulls: -1 };
     this.#options.onEvent({ kind: 'look-failed', what, code: codeOf(error), message: messageOf(error) });
   }
@@ -181,6 +193,7 @@ export class Watcher {
     if (state.publications.size === 0) return;
     try {
       const stands = await this.#options.connection.use((client) => standsOf(client, state));
+      this.#troubles.delete('controller');
       if (stands.length > 0) this.handle({ kind: 'stands', stands });
     } catch (error) {
       this.#tellFailure(error, 'controller');
