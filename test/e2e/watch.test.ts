@@ -125,7 +125,7 @@ describe('quorate watch', () => {
     await held.reached(3);
     await cluster.git.commit('slow', { a: '2' });
     const commit = await head('slow');
-    await watcher.event('cancelled');
+    await toldBy(watcher, `${before} quorate/main/build`, 'error');
     expect(await cluster.show(old?.run ?? '')).toMatchObject({ state: 'cancelled' });
     const [next] = (await watcher.event('published', { where: ({ id }) => String(id).includes(commit) }))
       .runs as { run: string }[];
