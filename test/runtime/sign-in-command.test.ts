@@ -1,10 +1,10 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { git } from '../e2e/support/git.ts';
 import { command, Inside } from '../e2e/support/inside.ts';
 import { freePort, until } from '../e2e/support/wait.ts';
-import { startProvider } from '../support/oidc-provider.ts';
+import { startProvider, type TestProvider } from '../support/oidc-provider.ts';
 import { rules } from '../support/sign-in.ts';
 import { WebClient } from '../support/web-client.ts';
 import { folder } from './support.ts';
@@ -24,6 +24,24 @@ async function answer(cwd: string, ...args: string[]): Promise<Record<string, un
   return line;
 }
 
+/** Writes a sign-in.toml for a service at this provider. */
+async function settingsIn(dir: string, origin: string, provider: TestProvider, more = ''): Promise<string> {
+  await writeFile(join(dir, 'client-secret'), `${provider.clientSecret}\n`, { mode: 0o600 });
+  const path = join(dir, 'sign-in.toml');
+  await writeFile(
+    path,
+    `origin = "${origin}"
+${more}
+[provider]
+issuer = "${provider.issuer}"
+client-id = "${provider.clientId}"
+client-secret-file = "client-secret"
+scopes = ["profile", "email", "groups"]
+${rules}`,
+  );
+  return path;
+}
+
 /** A project whose controller lets people sign in at a provider, and members with their key. */
 async function project() {
   const repo = await folder();
@@ -35,20 +53,7 @@ async function project() {
   onTestFinished(() => provider.close());
   await git(repo, 'init', '--quiet');
   await answer(repo, 'init', '--name', 'tools');
-  const settings = join(repo, '.quorate', 'sign-in.toml');
-  const secret = join(repo, '.quorate', 'client-secret');
-  await writeFile(secret, `${provider.clientSecret}\n`);
-  await chmod(secret, 0o600);
-  await writeFile(
-    settings,
-    `origin = "${origin}"
-[provider]
-issuer = "${provider.issuer}"
-client-id = "${provider.clientId}"
-client-secret-file = "client-secret"
-scopes = ["profile", "email", "groups"]
-${rules}`,
-  );
+  const settings = await settingsIn(join(repo, '.quorate'), origin, provider);
   const controller = quorate(
     repo,
     ...['controller', '--listen', '/ip4/127.0.0.1/tcp/0', '--http', origin.replace('http://', '')],
@@ -71,8 +76,8 @@ async function openLink(url: string, origin: string): Promise<WebClient> {
   return browser;
 }
 
-describe('quorate login', () => {
-  it('signs a browser in with the key of the owner, and of a member until it is revoked', async () => {
+describe('somebody who signs in', () => {
+  it('with the key of the owner, or of a member until it is revoked, by quorate login --page', async () => {
     const { repo, origin } = await project();
     const owner = await openLink(String((await answer(repo, 'login', '--page', origin)).url), origin);
     expect(await header(owner, origin)).toBe('owner');
@@ -89,7 +94,7 @@ describe('quorate login', () => {
     expect(await header(owner, origin)).toBe('owner');
   });
 
-  it('signs a terminal in by a code, until the owner ends the sessions of that person', async () => {
+  it('in a terminal by a code has a token until the owner ends the sessions of that person', async () => {
     const { repo, origin, provider } = await project();
     const ada = new WebClient({}, 'ada');
     await ada.visit(`${origin}/sign-in/start`, origin);
@@ -112,5 +117,39 @@ describe('quorate login', () => {
       async () => (await fetch(`${origin}/sign-in/session`, { headers })).status === 401,
     );
     expect(await header(ada, origin)).toBe('Sign in');
+  });
+
+  it('at a service that asks the identity provider is out once that ends their sessions', async () => {
+    const [idp, repo] = [await folder(), await folder()];
+    const [here, there] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+    const provider = await startProvider({
+      people: { ada: { name: 'Ada', groups: ['maintainers'] } },
+      redirectUris: [`${there}/sign-in/callback`],
+    });
+    onTestFinished(() => provider.close());
+    const { key } = await answer(idp, 'idp', 'init');
+    await git(repo, 'init', '--quiet');
+    await answer(repo, 'init', '--name', 'tools', '--idp', String(key));
+    const atIdp = await settingsIn(idp, there, provider, `services = ["${here}"]`);
+    const running = quorate(
+      idp,
+      ...['idp', '--charter', join(repo, '.quorate', 'charter.jws'), '--listen', '/ip4/127.0.0.1/tcp/0'],
+      ...['--http', there.replace('http://', ''), '--sign-in', atIdp],
+    );
+    const { addresses } = await running.event('listening');
+    const atController = join(repo, 'sign-in.toml');
+    await writeFile(atController, `origin = "${here}"\n[idp]\nurl = "${there}"\n`);
+    const controller = quorate(
+      repo,
+      ...['controller', '--idp', String((addresses as string[])[0]), '--listen', '/ip4/127.0.0.1/tcp/0'],
+      ...['--http', here.replace('http://', ''), '--sign-in', atController],
+    );
+    await controller.event('listening');
+    const ada = new WebClient({}, 'ada');
+    await ada.visit(`${there}/sign-in/start`, there);
+    await ada.visit(`${here}/sign-in/start`, here);
+    expect(await header(ada, here)).toBe('Ada');
+    await answer(idp, 'idp', 'sessions', 'revoke', `${provider.issuer}#ada`, '--file', atIdp);
+    await until('the end of the session', async () => (await header(ada, here)) === 'Sign in');
   });
 });

@@ -68,7 +68,7 @@ export const idp: Define = (program, act) => {
     .description(
       'Ends all sessions that a person has, here and at services that ask this one, within a second. A person is named as in "revoked" of sign-in.toml: https://issuer#subject, or the PeerId or operator of who signed in with a key.',
     )
-    .option('--sign-in <file>', 'of the service (default: .quorate/sign-in.toml)')
+    .option('--file <file>', 'sign-in.toml of the service (default: .quorate/sign-in.toml)')
     .addHelpText('after', examples('quorate idp sessions revoke https://login.example.org#ada'))
     .action(act(revokeSessions));
 };
@@ -76,11 +76,11 @@ export const idp: Define = (program, act) => {
 async function revokeSessions(
   { cwd, out }: Context,
   person: string,
-  { signIn }: { signIn?: string },
+  { file: given }: { file?: string },
 ): Promise<Exit> {
   const { endSessionsOf, SignInFile } = await import('../../identity/oidc/settings-file.ts');
   const path =
-    signIn === undefined ? join(findProject(cwd) ?? cwd, '.quorate', 'sign-in.toml') : resolve(cwd, signIn);
+    given === undefined ? join(findProject(cwd) ?? cwd, '.quorate', 'sign-in.toml') : resolve(cwd, given);
   // A path that is wrong would end nobody's.
   const file = await SignInFile.open(path, () => {});
   file.close();
