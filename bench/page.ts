@@ -31,7 +31,11 @@ async function stateOf(count: number): Promise<ControllerState> {
   for (let n = 1; n < count; n++) {
     const id = n.toString(16).padStart(64, '0');
     const ref = n % 10 === 0 ? `refs/heads/topic-${n % 1000}` : 'refs/heads/main';
-    const payload = { ...real.request.payload, ref };
+    // A commit has some jobs.
+    const commit = Math.floor(n / 30)
+      .toString(16)
+      .padStart(40, '0');
+    const payload = { ...real.request.payload, ref, commit };
     const run: RunFacts = {
       ...{ ...real, id, jobId: `${real.jobId.slice(0, -8)}${n.toString(36).padStart(8, 'a')}` },
       job: { ...real.job, name: n % 7 === 0 ? 'rare' : 'build' },

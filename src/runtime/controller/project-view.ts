@@ -183,17 +183,24 @@ function firstOf<T>(all: Iterable<T>, max: number): T[] {
   return found;
 }
 
+/** Most commits have a few jobs: this many runs are looked at first. */
+const branchRuns = 16;
+
 function branchOf(state: ControllerState, ref: string): BranchView {
-  const { runs } = state.index.list({ ref }, limits.pipelineJobsMax);
-  const [newest] = runs;
-  const commit = newest?.request.payload.commit ?? '';
   const jobs = new Map<string, RunFacts>();
-  for (const run of runs) {
-    if (run.request.payload.commit !== commit) break;
-    if (!jobs.has(run.job.name)) jobs.set(run.job.name, run);
+  let newest: RunFacts | undefined;
+  let before: number | undefined;
+  for (let looked = 0; looked < limits.pipelineJobsMax; looked += branchRuns) {
+    const { runs, next } = state.index.list({ ref }, branchRuns, before);
+    newest ??= runs[0];
+    const { commit } = newest?.request.payload ?? {};
+    const ofCommit = runs.filter(({ request }) => request.payload.commit === commit);
+    for (const run of ofCommit) if (!jobs.has(run.job.name)) jobs.set(run.job.name, run);
+    before = next;
+    if (ofCommit.length < runs.length || next === undefined) break;
   }
   return {
-    ...{ ref, commit, submittedAt: newest?.submittedAt ?? 0 },
+    ...{ ref, commit: newest?.request.payload.commit ?? '', submittedAt: newest?.submittedAt ?? 0 },
     jobs: [...jobs.values()].reverse().map((run) => summaryOf(state, run)),
   };
 }
