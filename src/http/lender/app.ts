@@ -6,7 +6,7 @@ import type { ControlAnswer, ControlRequest } from '../../runtime/worker/control
 import type { OperatorStatus } from '../../runtime/worker/operator.ts';
 import type { HttpEnv } from '../env.ts';
 import { httpLimits } from '../limits.ts';
-import { staticApp, staticUrl } from '../static-files.ts';
+import { staticApp } from '../static-files.ts';
 import { admit, checkHost, checkSession, type Guard, type Secrets } from './guard.ts';
 import { changesIn, type HostSize, knobFields } from './knob-fields.ts';
 import { type LenderView, lenderPage, type Part, partOf, parts } from './page.ts';
@@ -57,8 +57,6 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
       status,
       knobs: status === undefined ? [] : knobFields(status.lending, ports.host),
       csrf: secrets.csrf,
-      style: staticUrl('lender.css'),
-      script: staticUrl('lender.js'),
       ...{ notice: undefined, faults: new Map() },
       ...over,
     };

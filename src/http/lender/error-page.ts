@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
 import type { Refusal } from '../errors.ts';
+import { staticUrl } from '../static-files.ts';
 
 /** What a browser shows for a request that the page of a worker refuses. */
 export async function lenderErrorPage({ code, message }: Refusal): Promise<string> {
@@ -10,6 +11,8 @@ export async function lenderErrorPage({ code, message }: Refusal): Promise<strin
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<link rel="icon" href="${staticUrl('icon.svg')}" type="image/svg+xml">
+<link rel="stylesheet" href="${staticUrl('lender.css')}">
 <title>Refused · worker · Quorate</title>
 </head>
 <body>

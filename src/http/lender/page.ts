@@ -5,6 +5,7 @@ import { counted, duration, sizeText } from '../../core/quantity.ts';
 import { transferText } from '../../core/transfer-meter.ts';
 import type { PastBuild } from '../../core/worker/history.ts';
 import type { OperatorStatus } from '../../runtime/worker/operator.ts';
+import { staticUrl } from '../static-files.ts';
 import type { KnobFieldView } from './knob-fields.ts';
 
 type Html = ReturnType<typeof html>;
@@ -15,9 +16,6 @@ export interface LenderView {
   status: OperatorStatus | undefined;
   knobs: readonly KnobFieldView[];
   csrf: string;
-  /** Addresses of the style sheet and the script. */
-  style: string;
-  script: string;
   /** What was done, or why not. */
   notice: { kind: 'done' | 'fault'; text: string; hint?: string | undefined } | undefined;
   /** What was typed into fields that were refused, and why. */
@@ -29,7 +27,7 @@ export const parts = ['state', 'actions', 'builds', 'history'] as const;
 export type Part = (typeof parts)[number];
 
 export function lenderPage(view: LenderView): Html {
-  const { status, style, script, notice } = view;
+  const { status, notice } = view;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -37,8 +35,9 @@ export function lenderPage(view: LenderView): Html {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${status?.state ?? 'no answer'} · worker · Quorate</title>
-<link rel="stylesheet" href="${style}">
-<script src="${script}" defer></script>
+<link rel="icon" href="${staticUrl('icon.svg')}" type="image/svg+xml">
+<link rel="stylesheet" href="${staticUrl('lender.css')}">
+<script src="${staticUrl('lender.js')}" defer></script>
 </head>
 <body>
 <header><h1>Worker on this machine</h1></header>
