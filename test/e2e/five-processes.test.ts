@@ -9,7 +9,7 @@ import type { Proc } from './support/processes.ts';
 import { until } from './support/wait.ts';
 
 /** Of the services; members and the git server are on `world`. */
-const services = ['idp', 'controller', 'store', 'bootstrap'] as const;
+const services = ['idp', 'controller', 'store', 'bootstrap', 'watch'] as const;
 type Service = (typeof services)[number];
 const gitPort = 9418;
 
@@ -19,6 +19,8 @@ class Ground {
   readonly running = new Map<Service, Proc>();
   project = '';
   bootstrap = '';
+  /** Of the store, which the controller asks to keep what it publishes. */
+  store = '';
   #commits = 0;
 
   constructor(hosts: Hosts) {
@@ -46,12 +48,20 @@ class Ground {
     // The root key is with neither of them but for the moments in which it signs.
     await mkdir(hosts.folder('owner'));
     await rename(join(keys, 'root.key'), join(hosts.folder('owner'), 'root.key'));
-    for (const service of ['idp', 'controller', 'store'] as const) await this.start(service);
+    for (const service of ['idp', 'store', 'controller'] as const) await this.start(service);
     await this.join('owner', await this.ticket('owner', '--role', 'publisher'));
     await Promise.all(
       ['alice', 'bob', 'carol'].map(async (name) => this.work(name, await this.ticket(name))),
     );
     await this.work('tower', await this.trustedTicket());
+    await this.commit();
+    await this.join('watch', await this.ticket('watch', '--role', 'publisher'), 'watch');
+    const [url, rule] = [`url = "${this.url}"\npoll = "1s"`, 'name = "main"\nbranches = ["main"]'];
+    const settings = `[repository]\n${url}\n\n[[rule]]\n${rule}\n`;
+    await writeFile(join(hosts.dir, 'homes', 'watch', 'watch.toml'), settings);
+    await this.start('watch');
+    // What is there when it looks first is not published.
+    await this.proc('watch').event('looked');
   }
 
   async start(service: Service): Promise<Proc> {
@@ -63,17 +73,18 @@ class Ground {
         ...['--key', join(hosts.folder('bootstrap'), 'node.key'), '--json'],
       ],
       idp: () => ['idp', ...listen(4711), ...(this.running.has('idp') ? [] : ['--charter', 'charter.jws'])],
-      controller: () => ['controller', ...listen(4710), '--idp', hosts.listens('idp', 4711)],
+      controller: () => [
+        ...['controller', ...listen(4710), '--idp', hosts.listens('idp', 4711), '--store', this.store],
+      ],
+      watch: () => ['watch'],
       store: () => [
         ...['store', 'serve', ...listen(4720), '--project', this.project, '--bootstrap', this.bootstrap],
       ],
     }[service]();
     const proc = service === 'bootstrap' ? hosts.run(service, service, words) : hosts.quorate(service, words);
     this.running.set(service, proc);
-    const { addresses } = await proc.told('"listening"', () =>
-      proc.lines.find(({ event }) => event === 'listening' || event === 'serving'),
-    );
-    if (service === 'bootstrap') this.bootstrap = String((addresses as string[])[0]);
+    const { addresses = [] } = await proc.event(service === 'watch' ? 'watching' : 'listening');
+    if (service === 'bootstrap' || service === 'store') this[service] = String((addresses as string[])[0]);
     return proc;
   }
 
@@ -105,8 +116,8 @@ class Ground {
     return this.ticket('tower', '--role', 'trusted-worker', '--key', key);
   }
 
-  join(name: string, ticket: string) {
-    return this.hosts.answer('world', ['join', ticket], { home: name });
+  join(name: string, ticket: string, host: Service | 'world' = 'world') {
+    return this.hosts.answer(host, ['join', ticket], { home: name });
   }
 
   async work(name: string, ticket: string): Promise<Proc> {
@@ -117,22 +128,48 @@ class Ground {
     return worker;
   }
 
-  /** Builds another commit; gives its artifact. */
-  async build(): Promise<string> {
-    const says = `hello ${++this.#commits}`;
+  get url(): string {
+    return `git://${this.hosts.address('world')}:${gitPort}/app`;
+  }
+
+  /** Commits another program; gives what it says. */
+  async commit(): Promise<string> {
+    const says = `hello ${this.#commits++}`;
     const { repository } = this;
-    const files = program(says);
     await mkdir(repository, { recursive: true });
-    for (const [path, text] of Object.entries(files)) await writeFile(join(repository, path), text);
+    for (const [path, text] of Object.entries(program(says))) await writeFile(join(repository, path), text);
     await git(repository, 'init', '--quiet', '--initial-branch=main');
     await git(repository, 'add', '--all');
     await git(repository, 'commit', '--quiet', '--message', says);
-    const url = `git://${this.hosts.address('world')}:${gitPort}/app`;
-    const { code, lines, report } = await this.hosts.answer('world', ['run', url], { home: 'owner' });
-    expect(code, report).toBe(0);
-    const artifact = lines.at(-1)?.artifact;
-    expect(typeof artifact, report).toBe('string');
-    return String(artifact);
+    return `echo ${says}`;
+  }
+
+  /** The watcher sees a commit and publishes it; gives its run. */
+  async publish(): Promise<{ run: string; says: string }> {
+    const watch = this.proc('watch');
+    const since = watch.mark();
+    const says = await this.commit();
+    const { runs } = await watch.event('published', { since });
+    return { run: String((runs as { run: string }[])[0]?.run), says };
+  }
+
+  async show(run: string): Promise<{ level: unknown; artifact: unknown; text: string }> {
+    const { lines } = await this.hosts.answer('world', ['show', run], { home: 'owner' });
+    const { level, artifact } = (lines[0]?.summary ?? {}) as { level?: unknown; artifact?: unknown };
+    return { level, artifact, text: JSON.stringify(lines) };
+  }
+
+  async trusted(run: string): Promise<string> {
+    return until(`${run} to be trusted`, async () => {
+      const { level, artifact } = await this.show(run);
+      return level === 'trusted' && String(artifact);
+    });
+  }
+
+  /** Pushes another commit, and waits until what is built of it is trusted. */
+  async build(): Promise<{ artifact: string; says: string }> {
+    const { run, says } = await this.publish();
+    return { artifact: await this.trusted(run), says };
   }
 
   /** By somebody who knows the root key and one address. */
@@ -168,7 +205,7 @@ async function away(service: Service, meanwhile: () => Promise<void>): Promise<v
 }
 
 describe('a project as processes on addresses of their own', { timeout: longMs }, () => {
-  let artifact = '';
+  let last: { artifact: string; says: string };
 
   it('has each key where it belongs', async () => {
     const keys = async (service: Service) =>
@@ -177,9 +214,9 @@ describe('a project as processes on addresses of their own', { timeout: longMs }
     expect(await keys('idp')).toEqual(['idp.key']);
   });
 
-  it('builds what is trusted and fetched by a stranger', async () => {
-    artifact = await ground.build();
-    expect(await ground.fetch(artifact, 'first')).toBe('echo hello 1');
+  it('builds what is pushed until it is trusted, and a stranger fetches it', async () => {
+    last = await ground.build();
+    expect(await ground.fetch(last.artifact, 'first')).toBe(last.says);
   });
 
   it('goes on when each of them was killed and has started again', async () => {
@@ -189,48 +226,60 @@ describe('a project as processes on addresses of their own', { timeout: longMs }
     }
     const ticket = await ground.ticket('dora', '--role', 'reader');
     await until('dora to join', async () => (await ground.join('dora', ticket)).code === 0);
-    artifact = await ground.build();
-    expect(await ground.fetch(artifact, 'restarted')).toBe('echo hello 2');
+    last = await ground.build();
+    expect(await ground.fetch(last.artifact, 'restarted')).toBe(last.says);
   });
 
   it('builds while nobody reaches the identity provider, and admits nobody until it is back', async () => {
     const ticket = await ground.ticket('emil', '--role', 'reader');
     await away('idp', async () => {
       expect((await ground.join('emil', ticket)).error).toBe('IDP_UNREACHABLE');
-      artifact = await ground.build();
-      expect(await ground.fetch(artifact, 'no-idp')).toBe('echo hello 3');
+      last = await ground.build();
+      expect(await ground.fetch(last.artifact, 'no-idp')).toBe(last.says);
     });
     await until('emil to join', async () => (await ground.join('emil', ticket)).code === 0);
   });
 
   it('builds while nobody reaches the bootstrap node, and is fetched from an address that is known', async () => {
     await away('bootstrap', async () => {
-      const built = await ground.build();
-      const { addresses } = await ground.proc('controller').event('listening');
-      expect(await ground.fetch(built, 'no-bootstrap', String((addresses as string[])[0]))).toBe(
-        'echo hello 4',
-      );
+      const { artifact, says } = await ground.build();
+      expect(await ground.fetch(artifact, 'no-bootstrap', ground.store)).toBe(says);
     });
   });
 
-  it('builds while nobody reaches the store, which catches up', async () => {
+  it('publishes nothing while nobody reaches the store that is to keep it, and then does', async () => {
+    let run = '';
     await away('store', async () => {
-      artifact = await ground.build();
-      expect(await ground.fetch(artifact, 'no-store')).toBe('echo hello 5');
+      ({ run } = await ground.publish());
+      const waits = async () => (await ground.show(run)).text.includes('waits for an artifact store');
+      await until('the run to wait', waits);
+      expect((await ground.show(run)).level).not.toBe('trusted');
     });
-    const store = ground.proc('store');
-    await store.told('the artifact it missed', () =>
-      store.lines.find((line) => JSON.stringify(line).includes(artifact)),
-    );
+    expect(await ground.trusted(run)).toMatch(/^baf/);
+  });
+
+  it('builds what is asked for by hand while nobody reaches the watcher, which then sees what was pushed', async () => {
+    const watch = ground.proc('watch');
+    const since = watch.mark();
+    await away('watch', async () => {
+      const says = await ground.commit();
+      const { code, lines, report } = await ground.hosts.answer('world', ['run', ground.url], {
+        home: 'owner',
+      });
+      expect(code, report).toBe(0);
+      expect(await ground.fetch(String(lines.at(-1)?.artifact), 'no-watch')).toBe(says);
+    });
+    await watch.event('published', { since });
   });
 
   it('is fetched while nobody reaches the controller, and takes jobs and members once it is back', async () => {
     const ticket = await ground.ticket('fay', '--role', 'reader');
     await away('controller', async () => {
-      expect(await ground.fetch(artifact, 'no-controller')).toBe('echo hello 5');
+      expect(await ground.fetch(last.artifact, 'no-controller')).toBe(last.says);
       expect((await ground.join('fay', ticket)).error).toBe('CONTROLLER_UNREACHABLE');
     });
     await until('fay to join', async () => (await ground.join('fay', ticket)).code === 0);
-    expect(await ground.fetch(await ground.build(), 'last')).toBe('echo hello 6');
+    const { artifact, says } = await ground.build();
+    expect(await ground.fetch(artifact, 'last')).toBe(says);
   });
 });
