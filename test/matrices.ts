@@ -35,7 +35,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/cargo-go-pip.test.ts': 75,
   'test/e2e/debian-project.test.ts': 10,
   'test/e2e/dependencies.test.ts': 20,
-  'test/e2e/five-processes.test.ts': 90,
+  'test/e2e/five-processes.test.ts': 150,
   'test/e2e/grants.test.ts': 12,
   'test/e2e/hooks.test.ts': 14,
   'test/e2e/images.test.ts': 25,

@@ -274,12 +274,18 @@ describe('a project as processes on addresses of their own', { timeout: longMs }
 
   it('is fetched while nobody reaches the controller, and takes jobs and members once it is back', async () => {
     const ticket = await ground.ticket('fay', '--role', 'reader');
+    const watch = ground.proc('watch');
+    const since = watch.mark();
+    let says = '';
     await away('controller', async () => {
+      says = await ground.commit();
+      await watch.event('refused', { since });
       expect(await ground.fetch(last.artifact, 'no-controller')).toBe(last.says);
       expect((await ground.join('fay', ticket)).error).toBe('CONTROLLER_UNREACHABLE');
     });
     await until('fay to join', async () => (await ground.join('fay', ticket)).code === 0);
-    const { artifact, says } = await ground.build();
+    const { runs } = await watch.event('published', { since });
+    const artifact = await ground.trusted(String((runs as { run: string }[])[0]?.run));
     expect(await ground.fetch(artifact, 'last')).toBe(says);
   });
 });
