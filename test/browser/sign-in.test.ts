@@ -1,13 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Hono } from 'hono';
-import { html } from 'hono/html';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { listenHttp } from '../../src/http/listen.ts';
-import { page as wholePage } from '../../src/http/page/layout.ts';
-import { accountLink } from '../../src/http/sign-in/pages.ts';
+import { watchApp } from '../../src/http/watch/index.ts';
 import { endSessionsOf } from '../../src/identity/oidc/settings-file.ts';
+import type { WatchView } from '../../src/runtime/watch/view.ts';
 import { freePort } from '../e2e/support/wait.ts';
 import { startProvider, type TestProvider } from '../support/oidc-provider.ts';
 import { settingsOf, startSignIn } from '../support/sign-in.ts';
@@ -37,29 +36,33 @@ afterAll(async () => {
   await provider.close();
 });
 
-/** A service with one page, on which a publisher approves what a stranger asks for. */
+const commit = 'c0ffee'.padEnd(40, '0');
+
+/** The surface of a watcher, with one pull request of a stranger. */
 async function service() {
-  const signed = await startSignIn(settingsOf(origin, provider), { provider });
+  const people = await startSignIn(settingsOf(origin, provider), { provider });
   const approved: string[] = [];
-  const app = new Hono<HttpEnv>();
-  app.route('/', signed.app);
-  app.get('/approvals', signed.requireRole('publisher'), (c) => {
-    const session = signed.session(c);
-    const body = html`<h1>Pull requests of strangers</h1>
-<form method="post" action="/approvals/7"><input type="hidden" name="csrf" value="${session?.csrf ?? ''}"><button>Approve 7</button></form>
-<p>${approved.length} approved</p>`;
-    return c.html(wholePage({ title: 'Approvals', account: accountLink(session), body }));
-  });
-  app.post('/approvals/:id', signed.requireRole('publisher'), (c) => {
-    approved.push(`${c.req.param('id')} by ${signed.session(c)?.name}`);
-    return c.redirect('/approvals', 303);
+  const app = watchApp({
+    label: 'ci',
+    badge: () => undefined,
+    approvals: {
+      people,
+      decide: (pull, at, verdict, by) => void approved.push(`${pull}@${at} ${verdict} by ${by}`),
+      pulls: () => [
+        {
+          ...{ id: `7@${commit}`, pull: 7, commit, title: 'Fix it', author: 'stranger' },
+          ...{ base: 'refs/heads/main', since: 0 },
+          decision: approved.length === 0 ? null : { verdict: 'approved', by: 'Ada' },
+        } satisfies WatchView['pulls'][number],
+      ],
+    },
   });
   const server = await listenHttp({ host: '127.0.0.1', port, app, limits: { bodyBytesMax: 32_768 } });
   onTestFinished(async () => {
-    signed.close();
+    people.close();
     await server.close();
   });
-  return { signed, approved };
+  return { signed: people, approved };
 }
 
 async function signIn(page: Page, name: string): Promise<void> {
@@ -74,9 +77,9 @@ describe('signing in at an OpenID Connect provider, in Chromium', () => {
     const { approved } = await service();
     const { page } = await view(browser);
     await signIn(page, 'ada');
-    await page.getByRole('button', { name: 'Approve 7' }).click();
-    await page.getByText('1 approved').waitFor();
-    expect(approved).toEqual(['7 by Ada']);
+    await page.getByRole('button', { name: /^Approve/ }).click();
+    await page.getByText('approved by Ada').waitFor();
+    expect(approved).toEqual([`7@${commit} approved by Ada`]);
     expect(page.url()).toBe(`${origin}/approvals`);
     const cookies = await page.context().cookies(origin);
     expect(cookies).toMatchObject([
@@ -98,7 +101,7 @@ describe('signing in at an OpenID Connect provider, in Chromium', () => {
     const { page } = await view(browser);
     const streaming = page.waitForResponse((response) => response.url().endsWith('/sign-in/events'));
     await signIn(page, 'ada');
-    await page.getByRole('button', { name: 'Approve 7' }).waitFor();
+    await page.getByRole('button', { name: /^Approve/ }).waitFor();
     await streaming;
     await revoke(signed.path);
     // Nobody touches the page.
@@ -133,14 +136,14 @@ describe('signing in at an OpenID Connect provider, in Chromium', () => {
     evil.get('/', (c) => {
       c.header('content-security-policy', `default-src 'none'; form-action *; frame-src *`);
       return c.html(
-        `<!doctype html><title>x</title><iframe src="${origin}/approvals"></iframe><form method="post" action="${origin}/approvals/7"><input name="csrf" value="x"><button>Win</button></form>`,
+        `<!doctype html><title>x</title><iframe src="${origin}/approvals"></iframe><form method="post" action="${origin}/approvals"><input name="csrf" value="x"><button>Win</button></form>`,
       );
     });
     const other = await listenHttp({ host: '127.0.0.3', port: 0, app: evil });
     onTestFinished(() => other.close());
     const { page, faults } = await view(browser);
     await signIn(page, 'ada');
-    await page.getByRole('button', { name: 'Approve 7' }).waitFor();
+    await page.getByRole('button', { name: /^Approve/ }).waitFor();
     await page.goto(`http://127.0.0.3:${other.port}/`);
     await page.getByRole('button', { name: 'Win' }).click();
     await page.getByText(/SIGN_IN_(REQUIRED|CSRF)/).waitFor();
@@ -154,7 +157,7 @@ describe('signing in at an OpenID Connect provider, in Chromium', () => {
     await page.goto(`${origin}/sign-in`);
     expect(await violations(page)).toEqual([]);
     await signIn(page, 'ada');
-    await page.getByRole('button', { name: 'Approve 7' }).waitFor();
+    await page.getByRole('button', { name: /^Approve/ }).waitFor();
     for (const path of ['/sign-out', '/sign-in/device']) {
       await page.goto(origin + path);
       expect(await violations(page), path).toEqual([]);

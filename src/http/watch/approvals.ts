@@ -6,6 +6,7 @@ import type { HttpEnv } from '../env.ts';
 import { page } from '../page/layout.ts';
 import { foreign, type Html, time } from '../page/text.ts';
 import type { SignIn } from '../sign-in/index.ts';
+import { accountLink } from '../sign-in/pages.ts';
 import { staticApp } from '../static-files.ts';
 
 export interface ApprovalPorts {
@@ -24,14 +25,9 @@ export function approvalsApp({ pulls, decide, people }: ApprovalPorts): Hono<Htt
   app.route('/', staticApp());
   app.use('/approvals', people.requireRole('publisher'));
   app.get('/approvals', (c) => {
-    const { csrf = '', name = '' } = people.session(c) ?? {};
-    return c.html(
-      page({
-        title: 'Pull requests',
-        account: html`<a href="/sign-out">${foreign(name, 60)}</a>`,
-        body: body(pulls(), csrf),
-      }),
-    );
+    const session = people.session(c);
+    const account = accountLink(session);
+    return c.html(page({ title: 'Pull requests', account, body: body(pulls(), session?.csrf ?? '') }));
   });
   app.post('/approvals', async (c) => {
     const { id, verdict } = await c.req.parseBody();
