@@ -128,11 +128,17 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
   const { decodeTicket } = await import('../identity/ticket.ts');
   const { checkTime, openMessage } = await import('../core/documents/index.ts');
   const { joseVerifier } = await import('../identity/verifier.ts');
-  const { invite: jws } = decodeTicket(ticket);
+  const { keyFromSeed } = await import('../identity/keys.ts');
+  const { invite: jws, seed } = decodeTicket(ticket);
   let invite: Invite;
   try {
     invite = (await openMessage('invite', jws, joseVerifier)).payload;
     checkTime(invite, Date.now(), 'the ticket');
+    if ((seed && keyFromSeed(seed).id) !== invite.holder)
+      throw new QuorateError(
+        'TICKET_INVALID',
+        'the key at the end of the ticket is not the one that the ticket names',
+      );
   } catch (cause) {
     if (!(cause instanceof QuorateError)) throw cause;
     const code = cause.code === 'DOC_EXPIRED' ? 'TICKET_EXPIRED' : 'TICKET_INVALID';

@@ -75,7 +75,7 @@ describe('a folder that cannot be written', () => {
   });
 
   it('of a project: controller', async () => {
-    await cp(cluster.projectDir, person.at('closed-project'), { recursive: true });
+    await cp(cluster.projectDir, person.at('closed-project'), copied);
     const repo = await closed('closed-project');
     const args = ['controller', '--listen', '/ip4/127.0.0.1/tcp/0'];
     refused(await run(args, { cwd: repo }), 'JOURNAL_UNWRITABLE', join(repo, '.quorate'));
@@ -105,6 +105,9 @@ describe('a folder that cannot be written', () => {
   });
 });
 
+/** All of a folder but the sockets of a process that uses it. */
+const copied = { recursive: true, filter: (path: string) => !path.endsWith('.sock') };
+
 /** A worker's folder, and the project's, as they are after some use. */
 async function used(name: string): Promise<{ home: string; repo: string }> {
   const worker = await cluster.volunteer(name);
@@ -112,7 +115,7 @@ async function used(name: string): Promise<{ home: string; repo: string }> {
   const home = person.at(`home ${name}`);
   const repo = person.at(`repo ${name}`);
   await cp(cluster.home(name), home, { recursive: true });
-  await cp(cluster.projectDir, repo, { recursive: true });
+  await cp(cluster.projectDir, repo, copied);
   return { home, repo };
 }
 

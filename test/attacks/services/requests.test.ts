@@ -61,7 +61,10 @@ const smuggled: [string, string][] = [
   ['an encoding after a space', head('POST', 'Transfer-Encoding : chunked') + `0\r\n\r\n${second}`],
   ['an encoding on a folded line', head('POST', 'Transfer-Encoding:\r\n chunked') + `0\r\n\r\n${second}`],
   ['two encodings', head('POST', 'Transfer-Encoding: chunked, identity') + `0\r\n\r\n${second}`],
-  ['a chunk of a hidden size', head('POST', 'Transfer-Encoding: chunked') + `0x5\r\nhello\r\n0\r\n\r\n${second}`],
+  [
+    'a chunk of a hidden size',
+    head('POST', 'Transfer-Encoding: chunked') + `0x5\r\nhello\r\n0\r\n\r\n${second}`,
+  ],
   ['a line end without its first half', head('POST', 'Content-Length: 5\nX: y') + `hello${second}`],
   ['a body of a GET', head('GET', `Content-Length: ${second.length}`) + second],
   ['a chunked body of a GET', head('GET', 'Transfer-Encoding: chunked') + `0\r\n\r\n${second}`],
