@@ -153,6 +153,8 @@ const matrices = [
   'yarn',
   'docker-registry',
   'skopeo',
+  // Checks metrics and rules for alerts.
+  'promtool',
   'iproute2',
   'chromium',
 ];

@@ -60,6 +60,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/examples/self-demo.test.ts': 240,
   'test/fuzz/long-fuzz.test.ts': 130,
   'test/fuzz/runner.test.ts': 13,
+  'test/http/promtool.test.ts': 3,
   'test/image/debian-twice.test.ts': 45,
   'test/mesh/thousand-workers.test.ts': 120,
   'test/proof/interop.test.ts': 8,

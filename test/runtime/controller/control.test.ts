@@ -1,0 +1,103 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { askController, ControllerControl } from '../../../src/runtime/controller/control.ts';
+import { statusOf } from '../../../src/runtime/controller/status.ts';
+import { type Bench, deliverAll, leasedRound, projectOf } from '../../core/controller/bench.ts';
+
+/** The control of a bench's controller in a folder of its own, and what became of it. */
+async function controlled(bench: Bench) {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-control-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const told: string[] = [];
+  const stopped = Promise.withResolvers<void>();
+  const { state } = bench.controller;
+  const control = new ControllerControl({
+    ...{ dir, project: 'a project', state },
+    dispatch: (event) => void bench.send(event),
+    tell: (level, kind, says) => void told.push(`${level} ${kind}: ${says}`),
+    stop: stopped.resolve,
+  });
+  await control.open();
+  onTestFinished(() => control.close());
+  return { dir, told, stopped: stopped.promise, control };
+}
+
+describe('a controller that is asked how it is', () => {
+  it('says what it does and what it waits for', async () => {
+    const { bench, run } = await leasedRound();
+    const { dir } = await controlled(bench);
+    const status = await askController(dir, { do: 'status' });
+    expect(status).toMatchObject({
+      ...{ state: 'running', project: 'a project', id: bench.controller.state.id, leases: 4, stopsBy: null },
+      runs: { all: 1, open: 1, phases: { building: 1 } },
+      oldest: [{ run, phase: 'building' }],
+      workers: { worker: 3, 'trusted-worker': 1 },
+      operators: { worker: 3, 'trusted-worker': 1 },
+    });
+    expect(status.waitsFor.map(({ operator }) => operator).sort()).toEqual(['ada', 'bob', 'cy', 'trusted']);
+    expect(status).toEqual(
+      JSON.parse(
+        JSON.stringify(
+          statusOf(bench.controller.state, { project: 'a project', running: true, stopsBy: null }),
+        ),
+      ),
+    );
+  });
+
+  it('answers no other request, and goes on', async () => {
+    const { dir } = await controlled(await projectOf('ada'));
+    for (const request of [{ do: 'stop' }, { do: 'drain' }, { do: 'drain', limitMs: -1 }, [], 'x'])
+      await expect(askController(dir, request as never)).rejects.toMatchObject({
+        code: 'CONTROL_REQUEST_INVALID',
+      });
+    expect((await askController(dir, { do: 'status' })).state).toBe('running');
+  });
+
+  it('is not there once it has ended, or before it began', async () => {
+    const { dir, control } = await controlled(await projectOf('ada'));
+    await control.close();
+    const absent = { code: 'CONTROLLER_NOT_RUNNING' };
+    await expect(askController(dir, { do: 'status' })).rejects.toMatchObject(absent);
+  });
+
+  it('goes on where its folder holds no socket, and says so', async () => {
+    const told: string[] = [];
+    const control = new ControllerControl({
+      ...{ dir: `/tmp/${'x'.repeat(120)}`, project: 'a project' },
+      state: (await projectOf('ada')).controller.state,
+      dispatch: () => {},
+      tell: (level, kind) => void told.push(`${level} ${kind}`),
+      stop: () => {},
+    });
+    await control.open();
+    expect(told).toEqual(['warn control']);
+    await control.close();
+  });
+});
+
+describe('a controller that is drained', () => {
+  it('ends once no lease is live', async () => {
+    const { bench, leases, trusted } = await leasedRound();
+    const { dir, told, stopped } = await controlled(bench);
+    const status = await askController(dir, { do: 'drain', limitMs: 600_000 });
+    expect(status).toMatchObject({ state: 'draining', leases: 4 });
+    expect(status.stopsBy).toBeGreaterThan(Date.now());
+    await deliverAll(bench, leases, []);
+    await bench.deliver('trusted', trusted);
+    await stopped;
+    expect(told).toEqual([
+      'info drain: draining: begins no round, and waits for 4 leases',
+      'info drain: drained',
+    ]);
+  });
+
+  it('ends after its limit whatever still runs, and says what is left', async () => {
+    const { bench } = await leasedRound();
+    const { dir, told, stopped } = await controlled(bench);
+    await askController(dir, { do: 'drain', limitMs: 0 });
+    await stopped;
+    expect(told.at(-1)).toBe('warn drain: stops with 4 leases left: they go on after the next start');
+  });
+});
