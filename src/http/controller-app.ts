@@ -10,6 +10,7 @@ import { signInLimits } from './sign-in/limits.ts';
 import { accountLink } from './sign-in/pages.ts';
 import { verifyPageApp } from './verify-page/app.ts';
 import { verifyPage } from './verify-page/page-file.ts';
+import { badgeAmong, badgeApp } from './watch/badge.ts';
 
 export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages'> {
   /** Undefined where nobody signs in. */
@@ -29,6 +30,8 @@ export function controllerApp({ view, pages, people, version }: ControllerSite):
   if (people !== undefined) app.route('/', people.app);
   app.route('/', feedApp(view));
   app.route('/', verifyPageApp(verifyPage));
+  const badge = (ref: string) => badgeAmong(pages.view.branches(), ref);
+  app.route('/', badgeApp({ label: 'quorate', badge }));
   const who =
     people === undefined
       ? {}

@@ -92,7 +92,8 @@ export async function listenHttp(options: ListenOptions): Promise<HttpServer> {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Large' : '400 Bad Request';
     // One that is refused already gets no second answer, which a proxy would take for that of another request.
-    if (socket.writable && !refused.has(socket)) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    if (socket.writable && !refused.has(socket))
+      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     else socket.destroy();
   });
   const bound = await listen(server, host, port, option);

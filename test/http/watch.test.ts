@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { signMessage } from '../../src/core/documents/index.ts';
 import { checkWebhook } from '../../src/forge/index.ts';
 import { listenHttp } from '../../src/http/listen.ts';
+import { badgeAmong } from '../../src/http/watch/badge.ts';
 import { watchApp, webhookBytesMax } from '../../src/http/watch/index.ts';
 import { badgeOf, viewOf } from '../../src/runtime/watch/view.ts';
 import { Bench, commit, settingsOf } from '../runtime/watch/support.ts';
@@ -127,6 +128,25 @@ describe('a badge', () => {
     for (const ref of ['refs/pull/7/head', 'other', '../x', '<svg>', ''])
       expect((await app.request(`/badge.svg?ref=${encodeURIComponent(ref)}`)).status).not.toBe(200);
     expect(await (await app.request('/badge.svg?ref=main')).text()).toContain('none');
+  });
+});
+
+describe('the badge of a controller', () => {
+  const run = { level: 'trusted', state: 'done' };
+  const branchOf = (...jobs: object[]) => [
+    { ref: main, commit: commit(2), submittedAt: 0, jobs: jobs as never },
+  ];
+
+  it.each([
+    ['trusted', [run, run]],
+    ['agreed', [run, { level: 'agreed', state: 'agreed' }]],
+    ['pending', [run, { level: null, state: 'building' }]],
+    ['failed', [run, { level: 'failed', state: 'done' }]],
+    ['revoked', [run, { ...run, revoked: { since: 1, reason: 'x' } }]],
+    ['pending', []],
+  ])('is %s, the lowest of its jobs', (level, jobs) => {
+    expect(badgeAmong(branchOf(...jobs), main)).toEqual({ level, commit: commit(2) });
+    expect(badgeAmong(branchOf(...jobs), 'refs/heads/other')).toBeUndefined();
   });
 });
 

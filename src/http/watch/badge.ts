@@ -1,13 +1,15 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { isRefName } from '../../core/git-ref.ts';
+import type { BranchView } from '../../runtime/controller/project-view.ts';
+import { levelOfAll, type WholeLevel } from '../../runtime/watch/status.ts';
 import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
 
 /** What a badge tells: the level of what was published last of a branch or tag. */
 export interface BadgeFacts {
   /** Only `trusted` is green. */
-  level: 'trusted' | 'agreed' | 'failed' | 'disputed' | 'revoked' | 'cancelled' | 'pending' | 'none';
+  level: WholeLevel;
   /** Full commit id; null where nothing was published. */
   commit: string | null;
 }
@@ -61,4 +63,10 @@ export function badgeApp({ badge, label }: BadgePorts): Hono<HttpEnv> {
       'cache-control': 'no-cache, max-age=0',
     });
   });
+}
+
+/** What the badge of a branch tells, of those that a controller knows. */
+export function badgeAmong(branches: readonly BranchView[], ref: string): BadgeFacts | undefined {
+  const branch = branches.find((one) => one.ref === ref);
+  return branch && { level: levelOfAll(branch.jobs), commit: branch.commit };
 }

@@ -82,3 +82,26 @@ export function statusOfAll(stands: readonly (Omit<RunStand, 'run'> | undefined)
     return { state: 'pending', says: 'agreed, waiting for the trusted worker' };
   return { state: 'pending', says: `${trusted} ${of} trusted, ${agreed} agreed` };
 }
+
+/** One word for several jobs. */
+export type WholeLevel =
+  | 'trusted'
+  | 'agreed'
+  | 'failed'
+  | 'disputed'
+  | 'revoked'
+  | 'cancelled'
+  | 'pending'
+  | 'none';
+
+/** The lowest of some runs; undefined stands for one of which nothing is known yet. */
+export function levelOfAll(
+  runs: readonly ({ level: RunStand['level']; state: string; revoked?: unknown } | undefined)[],
+): WholeLevel {
+  if (runs.some((run) => run?.revoked !== undefined)) return 'revoked';
+  for (const level of ['disputed', 'failed'] as const)
+    if (runs.some((run) => run?.level === level)) return level;
+  if (runs.some((run) => run?.state === 'cancelled')) return 'cancelled';
+  if (runs.length === 0 || runs.some((run) => run === undefined || run.level === null)) return 'pending';
+  return runs.every((run) => run?.level === 'trusted') ? 'trusted' : 'agreed';
+}

@@ -1,5 +1,5 @@
 import { type Cause, jobStatuses, latestOf, type WatchState, wholeStatus } from './state.ts';
-import type { Status } from './status.ts';
+import { levelOfAll, type Status, type WholeLevel } from './status.ts';
 
 /** What `quorate watch status` and `approvals` show. */
 export interface WatchView {
@@ -58,31 +58,14 @@ export function viewOf(state: WatchState): WatchView {
   };
 }
 
-export type BadgeLevel =
-  | 'trusted'
-  | 'agreed'
-  | 'failed'
-  | 'disputed'
-  | 'revoked'
-  | 'cancelled'
-  | 'pending'
-  | 'none';
-
 /** The lowest level of the jobs that were published last of a branch or tag; undefined for one that is not there. */
 export function badgeOf(
   state: WatchState,
   ref: string,
-): { level: BadgeLevel; commit: string | null } | undefined {
+): { level: WholeLevel; commit: string | null } | undefined {
   const latest = latestOf(state, ref);
   if (latest === undefined) return state.tips.has(ref) ? { level: 'none', commit: null } : undefined;
-  const stands = latest.runs.map(({ run }) => latest.stands.get(run));
-  const { commit } = latest.order;
-  const is = (level: BadgeLevel) => ({ level, commit });
-  if (latest.refused !== null) return is('failed');
-  if (stands.some((stand) => stand?.revoked === true)) return is('revoked');
-  for (const level of ['disputed', 'failed'] as const)
-    if (stands.some((stand) => stand?.level === level)) return is(level);
-  if (stands.some((stand) => stand?.state === 'cancelled')) return is('cancelled');
-  if (stands.length === 0 || stands.some((stand) => stand?.level == null)) return is('pending');
-  return is(stands.every((stand) => stand?.level === 'trusted') ? 'trusted' : 'agreed');
+  const { order, refused, runs, stands } = latest;
+  const level = refused !== null ? 'failed' : levelOfAll(runs.map(({ run }) => stands.get(run)));
+  return { level, commit: order.commit };
 }
