@@ -10,7 +10,7 @@ export const seeds: Record<string, number> = {
   'ack-before-journal': 21,
   'promises-unsynced': 21,
   'fence-ignored': 3,
-  'drain-ignored': 2,
+  'drain-ignored': 18,
   'reveal-early': 2,
   'slot-freed-silently': 3,
   'receipt-dropped': 4,
