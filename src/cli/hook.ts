@@ -1,6 +1,6 @@
 import type { Client } from '../runtime/client/client.ts';
-import type { HookPorts, HookTold } from '../runtime/hooks/follow.ts';
-import type { ShownEntry } from '../runtime/hooks/ledger.ts';
+import type { HookPorts } from '../runtime/hooks/follow.ts';
+import type { HookTold, ShownEntry } from '../runtime/hooks/ledger.ts';
 import type { Home } from '../runtime/membership/home.ts';
 import type { Context } from './context.ts';
 import { membershipFor } from './project-client.ts';

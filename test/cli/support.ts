@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { caches } from '../support/caches.ts';
+import { checkJsonLine } from '../support/json-outputs.ts';
 import { quorateWords } from '../support/program.ts';
 
 const secondsMax = 240;
@@ -65,5 +66,15 @@ export function ending(child: ChildProcess): Promise<Ending> {
   });
 }
 
-export const quorate = (args: readonly string[], where?: Where): Promise<Ending> =>
-  ending(start(args, where));
+export async function quorate(args: readonly string[], where?: Where): Promise<Ending> {
+  const ended = await ending(start(args, where));
+  if (args.includes('--json')) checkJson(args, ended.out);
+  return ended;
+}
+
+/** Lines of a terminal's text, as of --help, are none of --json. */
+function checkJson(args: readonly string[], out: string): void {
+  const words = args.filter((arg) => arg !== '--json');
+  for (const line of out.split('\n').filter((one) => /^[[{]/.test(one)))
+    checkJsonLine(words, JSON.parse(line));
+}

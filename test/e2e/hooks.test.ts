@@ -2,9 +2,14 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import { encodeEquivocation } from '../../src/core/documents/index.ts';
+import { formatCheckpoint, signCheckpoint } from '../../src/core/transparency/index.ts';
+import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
+import { processesWith, uniqueSleep } from '../sandbox/support.ts';
 import { git } from './support/git.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
+import { until } from './support/wait.ts';
 
 let cluster: LocalCluster;
 let log: string;
@@ -88,4 +93,57 @@ it('runs the command with what is trusted, once, and never for a pull request', 
   expect(repeated.code, repeated.report).toBe(0);
   expect((await cluster.cli(['on', 'trusted', '--again'])).lines).toEqual([[]]);
   expect((await commands()).map((words) => words[6])).toEqual(['one', 'two', 'three', 'three']);
+});
+
+it('in a process of its own: Ctrl-C ends the command, and what was killed in the middle is not repeated', async () => {
+  const { run } = await build('four');
+  const mark = uniqueSleep();
+  const words = ['on', 'trusted', '--ref', 'main', '--name', 'slow'];
+  const start = () =>
+    cluster.spawn('quorate on', [...words, '--', 'sh', '-c', `trap '' TERM; sleep ${mark}`]);
+  const killed = start();
+  await killed.event('started', { where: ({ subject }) => subject === run });
+  await until('the command', async () => (await processesWith(mark)).length > 0);
+  await killed.kill();
+  // Nobody ends it then: it is a process of its own.
+  for (const pid of await processesWith(mark)) process.kill(pid, 'SIGKILL');
+
+  const again = start();
+  expect(await again.event('ended')).toMatchObject({ subject: run, outcome: { kind: 'unknown' } });
+  await again.event('following');
+  const next = await build('five');
+  await again.event('started', { where: ({ subject }) => subject === next.run });
+  await until('the command', async () => (await processesWith(mark)).length > 0);
+  expect(await again.stop('SIGINT')).toEqual({ code: 0, signal: null });
+  expect(again.all('ended').at(-1)).toMatchObject({ subject: next.run, outcome: { kind: 'stopped' } });
+  await until('its end', async () => (await processesWith(mark)).length === 0);
+  expect(again.all('started').map(({ subject }) => subject)).toEqual([next.run]);
+});
+
+it('tells the owner of what was revoked, and of a log with two stories, once', async () => {
+  const { run } = await build('six');
+  const script = `echo "$QUORATE_EVENT $QUORATE_REQUEST $QUORATE_REASON" >> "${log}.alarms"`;
+  const alarm = cluster.start('quorate on', ['on', 'disputed', '--', 'sh', '-c', script]);
+  await alarm.event('following');
+  const revoked = await cluster.cli(['revoke', 'ada', '--reason', 'it was stolen', '--since', '0']);
+  expect(revoked.code, revoked.report).toBe(0);
+  await alarm.event('ended', { where: ({ subject }) => subject === `revoked:${run}` });
+  await alarm.stop();
+
+  const { controller, charterJws: charter } = await openProjectFolder(cluster.projectDir);
+  const signed = (root: string) =>
+    signCheckpoint(
+      formatCheckpoint({ project: cluster.project, size: 5, root: root.repeat(64) }),
+      controller.signer,
+    );
+  const evidence = join(cluster.dir, 'evidence.json');
+  const checkpoints: [string, string] = [await signed('a'), await signed('b')];
+  await writeFile(evidence, encodeEquivocation({ v: 1, kind: 'roots', charter, checkpoints }));
+  const proven = await cluster.cli(['verify', '--equivocation', evidence, '--project', cluster.project]);
+  expect(proven.code, proven.report).toBe(0);
+  const once = cluster.start('quorate on', ['on', 'disputed', '--once', '--', 'sh', '-c', script]);
+  expect((await once.end()).code, once.report()).toBe(0);
+  const told = (await readFile(`${log}.alarms`, 'utf8')).trim().split('\n');
+  expect(told.filter((line) => line.startsWith(`revoked ${run} `))).toEqual([`revoked ${run} it was stolen`]);
+  expect(told.at(-1)).toMatch(/^equivocation {2}.*signed two logs of 5 leaves/);
 });

@@ -1,8 +1,7 @@
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import type { NamedRecipe } from '../../core/recipe-name.ts';
-import type { HookTold } from '../../runtime/hooks/follow.ts';
-import type { Outcome, ShownEntry } from '../../runtime/hooks/ledger.ts';
+import type { HookTold, Outcome, ShownEntry } from '../../runtime/hooks/ledger.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { duration, shortRun, when } from '../format.ts';

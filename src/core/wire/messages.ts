@@ -179,7 +179,7 @@ export const runSummarySchema = z.strictObject({
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
 /** A run of a pipeline as others of it are shown with it. */
-const pipelineJobSchema = z.strictObject({
+export const pipelineJobSchema = z.strictObject({
   run: sha256,
   name,
   test: z.literal(true).optional(),

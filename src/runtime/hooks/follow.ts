@@ -5,23 +5,11 @@ import type { VerifiedFacts } from '../../core/trust/index.ts';
 import { type Alarm, newAlarms } from './disputed.ts';
 import type { Taken, TakeOptions } from './evidence.ts';
 import type { HookFolder } from './folder.ts';
-import { type LedgerEvent, type Outcome, outcomeText } from './ledger.ts';
+import { type HookTold, type LedgerEvent, type Outcome, outcomeText } from './ledger.ts';
 import { hookLimits } from './limits.ts';
 import type { ListedRun, Listing } from './listing.ts';
 import type { RefPattern } from './refs.ts';
 import type { TrustedHook } from './trusted.ts';
-
-/** What a hook tells while it runs. `subject`: see `LedgerEvent`. */
-export type HookTold =
-  | { event: 'following' }
-  /** The controller cannot be reached, or members not be asked; told once until they can. */
-  | { event: 'waiting'; code: string; message: string }
-  /** An attempt failed, and is repeated. */
-  | { event: 'retrying'; run: string; code: string; message: string }
-  | { event: 'refused'; run: string; code: string; message: string }
-  | { event: 'started'; subject: string; name: string; ref: string; artifact: string | null }
-  /** `says`: the outcome for a person. */
-  | { event: 'ended'; subject: string; outcome: Outcome; says: string; ms: number };
 
 /** Variables of the command. */
 export type HookEnv = Readonly<Record<`QUORATE_${string}`, string>>;

@@ -48,12 +48,41 @@ export const ledgerEventSchema = z.discriminatedUnion('kind', [
 export type LedgerEvent = z.infer<typeof ledgerEventSchema>;
 
 /** What came of one subject. */
-export type Entry =
-  | { state: 'started'; at: number; place: Place | undefined }
-  | { state: 'ended'; at: number; place: Place | undefined; outcome: Outcome }
-  | { state: 'refused'; at: number; code: string; message: string };
+const entryShapes = {
+  started: { state: z.literal('started'), at: z.number(), place: placeSchema.optional() },
+  ended: { state: z.literal('ended'), at: z.number(), place: placeSchema.optional(), outcome: outcomeSchema },
+  refused: { state: z.literal('refused'), at: z.number(), code: z.string(), message: z.string() },
+};
+const subject = z.string();
+export const shownEntrySchema = z.discriminatedUnion('state', [
+  z.strictObject({ subject, ...entryShapes.started }),
+  z.strictObject({ subject, ...entryShapes.ended }),
+  z.strictObject({ subject, ...entryShapes.refused }),
+]);
+export type ShownEntry = z.infer<typeof shownEntrySchema>;
+type WithoutSubject<T> = T extends unknown ? Omit<T, 'subject'> : never;
+export type Entry = WithoutSubject<ShownEntry>;
 
-export type ShownEntry = Entry & { subject: string };
+const run = z.string();
+const problem = { code: z.string(), message: z.string() };
+/** What a hook tells while it runs. `subject`: see `ledgerEventSchema`. */
+export const hookToldSchema = z.discriminatedUnion('event', [
+  z.strictObject({ event: z.literal('following') }),
+  /** The controller cannot be reached, or members not be asked; told once until they can. */
+  z.strictObject({ event: z.literal('waiting'), ...problem }),
+  /** An attempt failed, and is repeated. */
+  z.strictObject({ event: z.literal('retrying'), run, ...problem }),
+  z.strictObject({ event: z.literal('refused'), run, ...problem }),
+  z.strictObject({
+    ...{ event: z.literal('started'), subject, name: z.string(), ref: z.string() },
+    artifact: z.string().nullable(),
+  }),
+  /** `says`: the outcome for a person. */
+  z.strictObject({
+    ...{ event: z.literal('ended'), subject, outcome: outcomeSchema, says: z.string(), ms: z.number() },
+  }),
+]);
+export type HookTold = z.infer<typeof hookToldSchema>;
 
 const lineOf = ({ repo, ref, name }: Omit<Place, 'index'>): string => JSON.stringify([repo, ref, name]);
 
@@ -68,7 +97,7 @@ export class Ledger {
     switch (event.kind) {
       case 'started': {
         const { place, subject } = event;
-        this.#put(subject, { state: 'started', at, place });
+        this.#put(subject, { state: 'started', at, ...(place !== undefined && { place }) });
         if (place === undefined) return;
         const highest = this.#highest.get(lineOf(place));
         if (highest === undefined || place.index > highest.index)
@@ -77,7 +106,10 @@ export class Ledger {
       }
       case 'ended': {
         const place = before === undefined || before.state === 'refused' ? undefined : before.place;
-        return this.#put(event.subject, { state: 'ended', at, place, outcome: event.outcome });
+        return this.#put(event.subject, {
+          ...{ state: 'ended', at, outcome: event.outcome },
+          ...(place !== undefined && { place }),
+        });
       }
       case 'refused':
         return this.#put(event.subject, {

@@ -3,7 +3,7 @@ import { escapeLine } from '../../core/escape.ts';
 import { askForRevocations } from '../artifacts/revocations.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
-import type { HookTold } from './follow.ts';
+import type { HookTold } from './ledger.ts';
 import { hookLimits } from './limits.ts';
 
 /**

@@ -94,7 +94,7 @@ export abstract class AnyCluster<Node extends Told> {
   /** The same command in the process of the tests, whatever the others run in. */
   inside(name: string, args: string[], place: CommandPlace = {}): Inside {
     const { home = 'owner', cwd = this.projectDir, plain = false } = place;
-    return new Inside(name, command(args, { home: this.home(home), cwd, json: !plain }));
+    return new Inside(name, command(args, { home: this.home(home), cwd, json: !plain }), plain ? [] : args);
   }
 
   /** Joins with a ticket, or goes on without one, in a namespace unless another tier is named; ready when it works. */
@@ -135,7 +135,7 @@ export abstract class AnyCluster<Node extends Told> {
     const { home = 'owner', cwd = this.projectDir, plain = false } = place;
     const [node, ...program] = quorateWords;
     const all = [...program, '--home', this.home(home), ...args, ...(plain ? [] : ['--json'])];
-    return new Proc(name, node, all, { cwd, env: this.env });
+    return new Proc(name, node, all, { cwd, env: this.env, words: plain ? [] : args });
   }
 
   /** Runs a command to its end. */

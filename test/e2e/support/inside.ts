@@ -24,8 +24,8 @@ export class Inside extends Told {
   readonly ended: Promise<Ended>;
   readonly #stop = new AbortController();
 
-  constructor(name: string, run: Run) {
-    super(name);
+  constructor(name: string, run: Run, args: readonly string[] = []) {
+    super(name, args);
     started(this);
     let rest = '';
     const tell: Telling = {

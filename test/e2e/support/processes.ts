@@ -19,9 +19,9 @@ export class Proc extends Told {
     name: string,
     program: string,
     args: string[],
-    options: { cwd: string; env: NodeJS.ProcessEnv },
+    options: { cwd: string; env: NodeJS.ProcessEnv; words?: readonly string[] },
   ) {
-    super(name);
+    super(name, options.words);
     const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     this.pid = child.pid ?? 0;

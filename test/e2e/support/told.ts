@@ -1,3 +1,4 @@
+import { checkJsonLine } from '../../support/json-outputs.ts';
 import { deadlineMs, within } from './wait.ts';
 
 /** One line of a program that speaks JSON: what it tells (`event`), an answer, or `error`. */
@@ -19,8 +20,12 @@ export abstract class Told {
   #isOver = false;
   readonly #looks = new Set<() => void>();
 
-  constructor(name: string) {
+  readonly #args: readonly string[];
+
+  /** `args`: words of the command, where it is one of quorate. */
+  constructor(name: string, args: readonly string[] = []) {
     this.name = name;
+    this.#args = args;
   }
 
   /** Takes a line of standard output. */
@@ -36,6 +41,7 @@ export abstract class Told {
   }
 
   protected takeValue(value: Line): void {
+    if (this.#args.length > 0) checkJsonLine(this.#args, value);
     this.lines.push(value);
     this.#changed();
   }

@@ -1,0 +1,344 @@
+import { z } from 'zod';
+import { charterSchema } from '../../core/documents/identity.ts';
+import { pipelineJobSchema, runSummarySchema } from '../../core/wire/messages.ts';
+import { hookToldSchema, shownEntrySchema } from '../../runtime/hooks/ledger.ts';
+import {
+  addresses,
+  change,
+  cid,
+  code,
+  commitId,
+  count,
+  entry,
+  event,
+  failure,
+  firstDifference,
+  floorText,
+  id,
+  level,
+  nodeEvent,
+  peerId,
+  policySchema,
+  progressEvent,
+  roleSchema,
+  sha256,
+  side,
+  size,
+  tier,
+  timeMs,
+  urls,
+  verification,
+  verificationFields,
+} from './parts.ts';
+import { compared, logChunk, progress, runLine, skipped } from './run-events.ts';
+
+const texts = z.array(z.string());
+const { vcs, witnesses } = charterSchema.shape;
+const epoch = count;
+const project = peerId;
+
+const image = z.strictObject({
+  ...{ image: cid, bytes: size, files: count, made: z.string(), of: z.string() },
+  file: z.string().optional(),
+});
+const imageLines = [progressEvent, image.required({ file: true })];
+const operatorStatus = z.looseObject({
+  state: z.enum(['working', 'paused', 'draining', 'waiting', 'cut off', 'refusing']),
+  ...{ reason: z.string().nullable(), log: z.string().nullable() },
+  lending: z.looseObject({ tiers: z.array(tier), cpus: z.number(), memoryBytes: size, diskBytes: size }),
+  builds: z.array(z.strictObject({ job: cid, commit: commitId, ms: z.number() })),
+  ...{ damaged: z.array(z.string()), leases: count },
+});
+const workerAnswer = [z.strictObject({ status: operatorStatus, missed: texts })];
+const builtFile = z.looseObject({ path: z.string(), size });
+const fixed = z.strictObject({
+  ...{ purl: z.string(), file: z.string(), sha256, url: z.string().optional() },
+});
+const memberSide = z
+  .looseObject({
+    kind: z.string(),
+    size: size.optional(),
+    sha256: sha256.optional(),
+    target: z.string().nullable(),
+  })
+  .nullable();
+const sides = event('sides', { a: side, b: side });
+const pageOfDiffoscope = event('diffoscope', { line: z.string() });
+
+const compareLines = [
+  sides,
+  progressEvent,
+  event('compared', {
+    ...{ path: z.string(), result: z.string(), change, a: entry.nullable(), b: entry.nullable() },
+    ...{ first: firstDifference.nullable(), normalisations: texts, reasons: texts },
+    within: z.strictObject({ format: z.enum(['tar', 'file']), bytes: size, sha256 }).nullable(),
+    members: z.array(
+      z.strictObject({ path: z.string(), change, fields: texts, a: memberSide, b: memberSide }),
+    ),
+  }),
+  event('compare', {
+    result: z.enum(['same', 'normalised', 'different']),
+    ...{ normalisations: texts, same: count.optional(), normalised: count.optional() },
+    different: count.optional(),
+  }).loose(),
+  pageOfDiffoscope,
+];
+
+const diffLines = [
+  sides,
+  progressEvent,
+  event('difference', {
+    ...{
+      path: z.string(),
+      change,
+      a: entry.nullable(),
+      b: entry.nullable(),
+      first: firstDifference.nullable(),
+    },
+  }),
+  event('diff', { differs: z.boolean(), added: count, removed: count, changed: count }),
+  event('results', {
+    results: z.array(
+      z.strictObject({
+        name: z.string(),
+        result: z.string(),
+        tree: cid.nullable(),
+        builds: z.array(compared),
+      }),
+    ),
+    workers: texts,
+  }),
+  event('logs', {
+    ...{ a: z.string(), b: z.string(), differs: z.boolean() },
+    lines: z.array(z.strictObject({ a: z.string().nullable(), b: z.string().nullable() })),
+  }),
+  pageOfDiffoscope,
+];
+
+const hookLines = [hookToldSchema];
+const rotated = { project, epoch };
+
+/**
+ * What each command prints with `--json`: one of these a line. Strict, so that tests find a field that is not described; the
+ * published schemas (docs/schemas) leave room for fields of later versions.
+ */
+const jsonOutputs = {
+  cancel: [z.strictObject({ cancelled: sha256, reason: z.string() })],
+  'charter set': [
+    z.strictObject({
+      ...{ project, epoch, vcs, before: vcs, witnesses: witnesses.optional() },
+      ...{ recipes: z.enum(['own', 'outside']), floor: policySchema, testFloor: policySchema.optional() },
+      ...{ lost: floorText, changed: z.boolean() },
+    }),
+  ],
+  compare: compareLines,
+  completion: [z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() })],
+  controller: [event('listening', { id: peerId, project, addresses, http: urls.optional() }), nodeEvent],
+  diff: diffLines,
+  doctor: [
+    z.strictObject({
+      ...{ ok: z.boolean(), tier: tier.nullable() },
+      checks: z.array(
+        z.strictObject({
+          ...{ name: z.string(), ok: z.boolean(), found: z.string(), fix: z.string().optional() },
+          tier: tier.optional(),
+        }),
+      ),
+      tiers: z.array(z.strictObject({ tier, ok: z.boolean() })),
+    }),
+  ],
+  export: [
+    z.strictObject({ verification }),
+    z.strictObject({ folder: z.string(), files: texts, commands: texts, verification }),
+  ],
+  fetch: [
+    progressEvent,
+    z.strictObject({
+      ...{ artifact: cid, folder: z.string(), bytes: size, providers: z.array(peerId) },
+      ...{ controllerUsed: z.boolean(), verification },
+    }),
+    z.strictObject({
+      ...{
+        reports: cid,
+        test: z.string(),
+        artifact: z.null(),
+        folder: z.string(),
+        bytes: size,
+        verification,
+      },
+    }),
+  ],
+  'image build': imageLines,
+  'image import': imageLines,
+  'image list': [
+    z.strictObject({
+      images: z.array(image),
+      ready: z.array(z.strictObject({ image: cid, bytes: size, used: z.string() })),
+    }),
+  ],
+  'image pull': imageLines,
+  'image remove': [z.strictObject({ removed: cid })],
+  init: [
+    z.strictObject({
+      ...{ project, name: z.string(), folder: z.string(), vcs, floor: policySchema },
+      ...{ testFloor: policySchema.optional(), lost: floorText, jobFile: z.enum(['made', 'kept']) },
+      ignored: z.enum(['added', 'kept']),
+    }),
+  ],
+  invite: [
+    z.strictObject({
+      ...{ ticket: z.string().startsWith('quorate1.'), operator: z.string(), role: roleSchema, hosts: count },
+      ...{ expires: count, charterChanged: z.boolean(), project },
+    }),
+  ],
+  jobs: [z.array(runSummarySchema)],
+  join: [
+    event('joined', { project, operator: z.string(), role: roleSchema }),
+    event('working', { id: peerId, project, operator: z.string(), role: roleSchema, addresses }),
+    event('installed', {
+      ...{ file: z.string(), home: z.string(), project, commands: z.record(z.string(), z.string()) },
+    }),
+    z.strictObject({ unit: z.string() }),
+    nodeEvent,
+  ],
+  key: [z.strictObject({ key: peerId, home: z.string() })],
+  lock: [
+    progressEvent,
+    z.strictObject({ locks: texts, files: count, open: z.literal(0) }),
+    z.strictObject({ locks: texts, fixed: z.array(fixed), kept: count, written: z.boolean() }),
+  ],
+  'lock add': [progressEvent, z.strictObject({ added: fixed })],
+  logs: [z.strictObject(logChunk)],
+  'on disputed': hookLines,
+  'on trusted': [...hookLines, z.array(shownEntrySchema)],
+  plan: [
+    z.strictObject({
+      ...{ ref: z.string(), commit: commitId, tree: cid, base: z.string().nullable() },
+      jobs: z.array(z.looseObject({ name: z.string(), job: z.string() })),
+      skipped: z.array(skipped),
+    }),
+  ],
+  'project forget': [z.strictObject({ forgotten: peerId, name: z.string() })],
+  'project list': [
+    z.array(z.strictObject({ project, name: z.string(), operator: z.string(), role: roleSchema })),
+  ],
+  revoke: [
+    z.strictObject({
+      ...{ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id, since: count },
+      ...{ reason: z.string(), index: count, byRoot: z.boolean() },
+    }),
+  ],
+  'rotate controller': [z.strictObject({ ...rotated, controller: peerId, before: peerId })],
+  'rotate idp': [
+    z.strictObject({ ...rotated, idps: z.array(peerId), gone: z.array(peerId) }),
+    z.strictObject({ ...rotated, idps: z.array(peerId), before: peerId }),
+  ],
+  'rotate trusted-worker': [
+    z.strictObject({
+      ...{ ...rotated, trusted: z.array(peerId), added: z.array(peerId), gone: z.array(peerId) },
+    }),
+  ],
+  run: [runLine],
+  sbom: [
+    progressEvent,
+    z.strictObject({ file: z.string(), artifact: cid.nullable(), level, components: count }),
+    z.looseObject({ bomFormat: z.literal('CycloneDX'), specVersion: z.string() }),
+  ],
+  show: [
+    z.strictObject({
+      summary: runSummarySchema,
+      history: z.array(z.strictObject({ at: timeMs, progress })),
+      pipeline: z.array(pipelineJobSchema),
+    }),
+  ],
+  'store forget': [z.strictObject({ forgotten: cid, store: z.string(), names: texts })],
+  'store serve': [
+    event('listening', {
+      ...{ id: peerId, project, addresses, http: urls.optional() },
+      ...{ quotaBytes: size, trees: count, bytes: size },
+    }),
+    nodeEvent,
+  ],
+  try: [
+    progressEvent,
+    event('input', {
+      ...{ name: z.string(), cid, from: z.enum(['folder', 'store', 'mesh']), level },
+    }),
+    event('source', {
+      ...{ job: z.string(), root: z.string(), tree: cid, commit: commitId.nullable(), dirty: z.boolean() },
+      file: z.string().nullable(),
+    }),
+    event('dependencies', { files: count, fetchedBytes: size }),
+    event('output', { line: z.string() }),
+    event('network', { connections: count, refused: count, received: size, sent: size }).loose(),
+    event('built', {
+      ...{ kind: z.literal('exit'), code: z.int(), ms: z.int(), artifact: cid.nullable() },
+      ...{ reports: cid.nullable().optional(), files: z.array(builtFile) },
+    }),
+    event('built', {
+      ...{ kind: z.literal('aborted'), reason: z.string(), detail: z.string(), ms: z.int() },
+      ...{ artifact: z.null(), files: z.array(builtFile) },
+    }),
+    event('varied', {
+      ...{ condition: z.string(), pinned: z.boolean(), differs: z.boolean() },
+      failed: z.unknown(),
+      files: z.array(z.strictObject({ path: z.string(), change })),
+    }),
+    event('vary', { differs: texts }),
+  ],
+  verify: [
+    z.strictObject({
+      ...{ path: z.string(), ...verificationFields },
+      revocations: z.strictObject({ known: count, askedAt: timeMs.nullable() }),
+      ...{
+        artifact: cid.optional(),
+        sha256: sha256.optional(),
+        bytes: size.optional(),
+        paths: texts.optional(),
+      },
+    }),
+    z.strictObject({
+      ...{ ok: z.literal(true), code: z.null(), log: peerId, kind: z.enum(['roots', 'ack', 'leaves']) },
+      ...{ sizes: z.array(count), index: count.nullable(), says: z.string() },
+    }),
+    z.strictObject({ ok: z.literal(false), code, says: z.string() }),
+  ],
+  version: [z.strictObject({ version: z.string(), node: z.string() })],
+  'worker config': [
+    z.strictObject({ example: z.string() }),
+    z.looseObject({ file: z.string().nullable(), tiers: z.array(tier).nullable() }),
+  ],
+  'worker drain': workerAnswer,
+  'worker limits': workerAnswer,
+  'worker pause': workerAnswer,
+  'worker resume': workerAnswer,
+  'worker status': workerAnswer,
+  'worker stop': workerAnswer,
+} satisfies Record<string, readonly z.ZodType[]>;
+
+/** By the words of the command: one line of its standard output. */
+export const jsonSchemas: ReadonlyMap<string, z.ZodType> = new Map(
+  Object.entries(jsonOutputs).map(([command, lines]) => [command, z.union([...lines, failure])]),
+);
+
+/** As a JSON Schema (draft 2020-12) for programs that read it: fields that it does not name may come. */
+function publishedSchema(command: string, schema: z.ZodType): object {
+  const json = z.toJSONSchema(schema, {
+    unrepresentable: 'any',
+    reused: 'ref',
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+    },
+  });
+  return { ...json, title: `quorate ${command} --json`, description: 'One line of standard output.' };
+}
+
+/** The files of docs/schemas, by name. */
+export function publishedSchemas(): Map<string, string> {
+  return new Map(
+    [...jsonSchemas].map(([command, schema]) => [
+      `${command.replaceAll(' ', '-')}.schema.json`,
+      `${JSON.stringify(publishedSchema(command, schema), null, 1)}\n`,
+    ]),
+  );
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import {
+  cid,
+  commitId,
+  count,
+  peerId,
+  policySchema,
+  roleSchema,
+  sha256,
+  text,
+} from '../../core/documents/base.ts';
+import { recipeSchema } from '../../core/documents/recipe.ts';
+import { slotSchema } from '../../core/documents/round.ts';
+import { outcomeSchema } from '../../core/documents/statement.ts';
+
+/** Parts that several outputs have. Times are ms since 1970, sizes bytes. */
+export const timeMs = z.number().min(0);
+export const size = z.int().min(0);
+export const code = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
+export const level = z.enum(['none', 'provisional', 'agreed', 'trusted', 'failed']);
+export const verdictLevel = z.enum(['agreed', 'trusted', 'failed', 'disputed']);
+export const tier = z.enum(['vm', 'vm-emulated', 'gvisor', 'namespace']);
+export const addresses = z.array(z.string());
+export const urls = z.array(z.url());
+export const id = z.string().min(1);
+
+/** What a command ends with instead, whatever it is. */
+export const failure = z.strictObject({
+  error: z.strictObject({ code, message: z.string(), hint: z.string().optional() }),
+});
+
+export const event = <Name extends string, Fields extends z.core.$ZodLooseShape>(
+  name: Name,
+  fields: Fields,
+) => z.strictObject({ event: z.literal(name), ...fields });
+
+const transfer = {
+  bytes: size.optional(),
+  total: size.nullable().optional(),
+  bytesPerSecond: z.number().min(0).nullable().optional(),
+};
+/** How far a transfer or a step is. */
+export const progressEvent = event('progress', { says: z.string(), ...transfer });
+
+const counted = z.strictObject({
+  ...{ receipt: sha256, worker: peerId, operator: text(64), slot: slotSchema },
+  ...{ round: z.int().min(1), index: count, outcome: outcomeSchema },
+});
+
+const facts = z.strictObject({
+  ...{ name: z.string(), job: cid, kind: z.enum(['build', 'test']), request: sha256, index: count },
+  ...{ repo: z.string(), ref: z.string(), commit: commitId, recipe: recipeSchema.nullable() },
+  ...{ policy: policySchema, artifact: cid.nullable() },
+  files: z.array(z.strictObject({ path: z.string(), sha256 })),
+  ...{ operators: z.array(z.string()), dissent: z.array(counted), cosigners: z.array(peerId) },
+  inputs: z.record(z.string(), z.strictObject({ artifact: cid.nullable(), level })),
+  ...{ earlier: sha256.nullable(), time: z.string() },
+  witnesses: z.strictObject({ operators: z.array(z.string()), named: z.array(z.string()) }),
+  witnessed: z.string().nullable(),
+});
+
+export const verificationFields = {
+  ok: z.boolean(),
+  level,
+  steps: z.array(
+    z.strictObject({ step: z.string(), ok: z.boolean(), code: code.nullable(), says: z.string() }),
+  ),
+  code: code.nullable(),
+  facts: facts.nullable(),
+};
+/** The result of `verify`: every step up to the first that failed. */
+export const verification = z.strictObject(verificationFields);
+
+export const floorText = z.strictObject({ floor: z.array(z.string()), testFloor: z.array(z.string()) });
+
+/** An entry of a tree. */
+export const entry = z.strictObject({
+  ...{ kind: z.enum(['file', 'dir', 'link']), size, executable: z.boolean(), cid },
+  ...{ sha256: sha256.optional(), target: z.string().optional() },
+});
+export const firstDifference = z.strictObject({
+  ...{ offset: size, from: size, a: z.string(), b: z.string() },
+});
+export const change = z
+  .enum(['added', 'removed', 'changed', 'kind', 'content', 'mode', 'target'])
+  .or(z.string());
+export const side = z.strictObject({
+  ...{
+    cid,
+    from: z.enum(['store', 'mesh', 'folder', 'file']),
+    level: level.or(z.literal('revoked')).optional(),
+  },
+});
+export { cid, commitId, count, peerId, policySchema, recipeSchema, roleSchema, sha256, slotSchema };
+
+/** Events of a running node: a sentence, and its data by the kind of event. */
+export const nodeEvent = z.strictObject({
+  event: z.string(),
+  at: timeMs,
+  level: z.enum(['info', 'warn']),
+  says: z.string(),
+  data: z.record(z.string(), z.unknown()).optional(),
+});

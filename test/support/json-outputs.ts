@@ -1,0 +1,29 @@
+import { jsonSchemas } from '../../src/cli/json/outputs.ts';
+
+/** Lines that no schema describes, of all commands that ran with `--json` in this process. */
+const undescribed: string[] = [];
+const names = [...jsonSchemas.keys()].sort((a, b) => b.length - a.length);
+
+/** The command that these arguments run: `['worker', 'status', …]`. */
+function commandOf(args: readonly string[]): string | undefined {
+  const words = args.join(' ');
+  return names.find((name) => words === name || words.startsWith(`${name} `));
+}
+
+/** Notes a line of `--json` that docs/schemas does not describe; the end of the test file fails with it. */
+export function checkJsonLine(args: readonly string[], value: unknown): void {
+  const command = commandOf(args);
+  const schema = command === undefined ? undefined : jsonSchemas.get(command);
+  const found = schema?.safeParse(value);
+  if (found === undefined || found.success || undescribed.length >= 5) return;
+  undescribed.push(`quorate ${command} --json: ${JSON.stringify(value).slice(0, 1000)}`);
+}
+
+/** Throws where a line was undescribed, and forgets it. */
+export function failUndescribed(): void {
+  const found = undescribed.splice(0);
+  if (found.length === 0) return;
+  throw new Error(
+    `No schema of src/cli/json describes what a command printed:\n${found.join('\n')}\nDescribe it there, then: node scripts/run.js scripts/json-schemas.ts --write`,
+  );
+}

@@ -1,0 +1,52 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { shapesOf } from '../../src/cli/command-shapes.ts';
+import { jsonSchemas, publishedSchemas } from '../../src/cli/json/outputs.ts';
+import { createProgram } from '../../src/cli/program.ts';
+import { checkJsonLine, failUndescribed } from '../support/json-outputs.ts';
+
+const folder = join(import.meta.dirname, '..', '..', 'docs', 'schemas');
+const sha256 = 'ab'.repeat(32);
+const waiting = { event: 'waiting', code: 'IMAGE_NOT_READY', message: 'm' };
+const failure = { error: { code: 'HOOK_OLDER', message: 'older' } };
+
+describe('the schemas of --json', () => {
+  it('are there for each command', () => {
+    const shapes = shapesOf(createProgram(new AbortController().signal, () => {}));
+    // A group of commands prints nothing itself; `lock` is a command and has one.
+    const groups = ['', 'charter', 'image', 'on', 'project', 'rotate', 'store', 'worker'];
+    const commands = shapes.map(({ path }) => path.join(' ')).filter((name) => !groups.includes(name));
+    expect([...jsonSchemas.keys()].sort()).toEqual(commands.sort());
+  });
+
+  it('are published as they are (renew them with: node scripts/run.js scripts/json-schemas.ts --write)', () => {
+    const files = publishedSchemas();
+    expect(readdirSync(folder).sort()).toEqual([...files.keys()].sort());
+    for (const [name, text] of files)
+      expect(readFileSync(join(folder, name), 'utf8') === text, name).toBe(true);
+  });
+
+  it('published: leave room for fields of later versions, and refuse what is no answer', () => {
+    const text = readFileSync(join(folder, 'on-trusted.schema.json'), 'utf8');
+    const check = new Ajv2020({ strict: false }).compile(JSON.parse(text));
+    expect([waiting, failure, { ...waiting, later: 1 }].map((value) => check(value))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect([{ event: 'waiting' }, {}, null, 'waiting'].map((value) => check(value))).toEqual([
+      ...[false, false, false, false],
+    ]);
+  });
+
+  it('in tests: a field that none describes is found, at the end of the file', () => {
+    checkJsonLine(['on', 'trusted', '--ref', 'main'], waiting);
+    checkJsonLine(['cancel', sha256], { cancelled: sha256, reason: 'no' });
+    failUndescribed();
+    checkJsonLine(['cancel', sha256], { cancelled: sha256, reason: 'no', later: 1 });
+    expect(failUndescribed).toThrow(/quorate cancel --json: .*later/);
+    failUndescribed();
+  });
+});
