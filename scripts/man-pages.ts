@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { shapesOf } from '../src/cli/command-shapes.ts';
 import { manPages } from '../src/cli/man-pages.ts';
 import { createProgram } from '../src/cli/program.ts';
-import { version } from '../src/cli/version.ts';
+import { version } from '../src/program.ts';
 
 const folder = join(import.meta.dirname, '..', 'man');
 const pages = manPages(shapesOf(createProgram(new AbortController().signal, () => {})), version());

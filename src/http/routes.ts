@@ -20,8 +20,11 @@ export interface Answer {
 
 /** Time for which a list is cached. */
 const freshMs = 250;
-const pathPattern =
-  /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter|revocations|checkpoint)|(offers)\?after=([0-9a-f]{64})|bundle\/([a-z0-9]{10,100}))$/;
+/** The lists of a project, by the end of their paths. */
+export const feedLists = ['offers', 'verdicts', 'charter', 'revocations', 'checkpoint'] as const;
+const pathPattern = new RegExp(
+  `^/v1/([A-Za-z0-9]{40,64})/(?:(${feedLists.join('|')})|(offers)\\?after=([0-9a-f]{64})|bundle/([a-z0-9]{10,100}))$`,
+);
 
 /**
  * The paths below `/v1/<project>`. The request target is matched as received, neither decoded nor normalized; any other

@@ -168,6 +168,8 @@ const jsonOutputs = {
       },
     }),
   ],
+  idp: [event('listening', { id: peerId, project, addresses }), nodeEvent],
+  'idp init': [z.strictObject({ key: peerId, folder: z.string(), made: z.boolean() })],
   'image build': imageLines,
   'image import': imageLines,
   'image list': [

@@ -93,11 +93,10 @@ export const side = z.strictObject({
 });
 export { cid, commitId, count, peerId, policySchema, recipeSchema, roleSchema, sha256, slotSchema };
 
-/** Events of a running node: a sentence, and its data by the kind of event. */
-export const nodeEvent = z.strictObject({
+/** A line of the log of a running node: a sentence, and what it is about by the kind of event. */
+export const nodeEvent = z.looseObject({
   event: z.string(),
-  at: timeMs,
-  level: z.enum(['info', 'warn']),
+  at: timeMs.optional(),
+  level: z.enum(['debug', 'info', 'warn', 'error']),
   says: z.string(),
-  data: z.record(z.string(), z.unknown()).optional(),
 });
