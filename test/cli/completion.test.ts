@@ -32,7 +32,7 @@ _quorate; printf '%s|%s\\n' "$falls" "\${COMPREPLY[*]}"`,
   );
   // Outside of a completion compopt is an error: it tells what it was asked for instead.
   const script = `set -eu\ncompopt() { falls=$2; }\nsource quorate.bash\n${asked.join('\n')}\n`;
-  const { stdout } = await exec('bash', ['-c', script], { cwd: dir, timeout: 60_000 });
+  const { stdout } = await exec('bash', ['--norc', '-c', script], { cwd: dir, timeout: 60_000 });
   return stdout
     .trimEnd()
     .split('\n')
@@ -72,8 +72,9 @@ describe('the completion of bash', () => {
   it('is registered, and defines nothing else', async () => {
     const dir = makeFolder();
     writeFileSync(join(dir, 'quorate.bash'), bashCompletion(shapes));
-    const { stdout } = await exec('bash', ['-c', 'source quorate.bash; complete -p quorate; declare -F'], {
+    const { stdout } = await exec('bash', ['--norc', '-c', 'source quorate.bash; complete -p quorate; declare -F'], {
       cwd: dir,
+      env: { PATH: process.env.PATH },
     });
     expect(stdout).toBe('complete -F _quorate quorate\ndeclare -f _quorate\n');
   });

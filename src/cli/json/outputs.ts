@@ -26,11 +26,11 @@ import {
   size,
   tier,
   timeMs,
-  urls,
   verification,
   verificationFields,
 } from './parts.ts';
 import { compared, logChunk, progress, runLine, skipped } from './run-events.ts';
+import { serviceOutputs } from './services.ts';
 
 const texts = z.array(z.string());
 const { vcs, witnesses } = charterSchema.shape;
@@ -123,6 +123,7 @@ const rotated = { project, epoch };
  * published schemas (docs/schemas) leave room for fields of later versions.
  */
 const jsonOutputs = {
+  ...serviceOutputs,
   cancel: [z.strictObject({ cancelled: sha256, reason: z.string() })],
   'charter set': [
     z.strictObject({
@@ -133,7 +134,6 @@ const jsonOutputs = {
   ],
   compare: compareLines,
   completion: [z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() })],
-  controller: [event('listening', { id: peerId, project, addresses, http: urls.optional() }), nodeEvent],
   diff: diffLines,
   doctor: [
     z.strictObject({
@@ -168,8 +168,6 @@ const jsonOutputs = {
       },
     }),
   ],
-  idp: [event('listening', { id: peerId, project, addresses }), nodeEvent],
-  'idp init': [z.strictObject({ key: peerId, folder: z.string(), made: z.boolean() })],
   'image build': imageLines,
   'image import': imageLines,
   'image list': [
@@ -254,13 +252,6 @@ const jsonOutputs = {
     }),
   ],
   'store forget': [z.strictObject({ forgotten: cid, store: z.string(), names: texts })],
-  'store serve': [
-    event('listening', {
-      ...{ id: peerId, project, addresses, http: urls.optional() },
-      ...{ quotaBytes: size, trees: count, bytes: size },
-    }),
-    nodeEvent,
-  ],
   try: [
     progressEvent,
     event('input', {

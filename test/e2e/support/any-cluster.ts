@@ -134,7 +134,8 @@ export abstract class AnyCluster<Node extends Told> {
   spawn(name: string, args: string[], place: CommandPlace = {}): Proc {
     const { home = 'owner', cwd = this.projectDir, plain = false } = place;
     const [node, ...program] = quorateWords;
-    const all = [...program, '--home', this.home(home), ...args, ...(plain ? [] : ['--json'])];
+    // Before the words: what stands after -- is another command.
+    const all = [...program, '--home', this.home(home), ...(plain ? [] : ['--json']), ...args];
     return new Proc(name, node, all, { cwd, env: this.env, words: plain ? [] : args });
   }
 

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { addresses, commitId, count, event, nodeEvent, peerId, sha256, size, timeMs, urls } from './parts.ts';
+
+const project = peerId;
+const listening = { id: peerId, project, addresses, http: urls.optional() };
+
+const status = z.looseObject({ says: z.string() });
+const publication = z.looseObject({
+  ...{ id: z.string(), at: timeMs, ref: z.string(), commit: commitId, status },
+  jobs: z.array(z.looseObject({ name: z.string(), run: sha256, status: status.nullable() })),
+});
+const pull = z.looseObject({
+  ...{ id: z.string(), pull: count, commit: commitId, title: z.string(), author: z.string() },
+  decision: z.looseObject({ verdict: z.enum(['approved', 'denied']), by: z.string() }).nullable(),
+});
+const pulls = [z.array(pull)];
+
+const controllerStatus = z.looseObject({
+  ...{ state: z.enum(['running', 'draining', 'stopped']), project, id: peerId, charter: count.nullable() },
+  runs: z.looseObject({ all: count, open: count, phases: z.record(z.string(), count) }),
+  ...{ offers: count, leases: count, leaves: count, revocations: count, stopsBy: timeMs.nullable() },
+});
+
+/** What the services print, and the commands that steer them. */
+export const serviceOutputs = {
+  controller: [event('listening', listening), nodeEvent],
+  'controller drain': [
+    controllerStatus.extend({ event: z.literal('draining') }),
+    event('drained', {}),
+  ],
+  'controller status': [controllerStatus],
+  idp: [event('listening', listening), nodeEvent],
+  'idp init': [z.strictObject({ key: peerId, folder: z.string(), made: z.boolean() })],
+  login: [
+    z.strictObject({ url: z.url() }),
+    event('code', { code: z.string(), url: z.url(), completeUrl: z.url() }),
+    event('signed-in', { origin: z.url(), person: z.string(), name: z.string(), role: z.string() }),
+    z.strictObject({ origin: z.url(), token: z.string() }),
+  ],
+  page: [event('listening', { project, http: urls, runs: count })],
+  'store serve': [
+    event('listening', { ...listening, quotaBytes: size, trees: count, bytes: size }),
+    nodeEvent,
+  ],
+  'worker page': [event('listening', { url: z.url() })],
+  watch: [
+    event('watching', { project, url: z.string(), http: z.string().optional() }),
+    z.looseObject({ event: z.string() }),
+  ],
+  'watch approvals': pulls,
+  'watch approve': pulls,
+  'watch deny': pulls,
+  'watch example': [z.strictObject({ example: z.string() })],
+  'watch status': [
+    z.looseObject({
+      ...{ url: z.string(), refs: count, publications: z.array(publication), pulls: z.array(pull) },
+    }),
+  ],
+} satisfies Record<string, readonly z.ZodType[]>;
