@@ -24,10 +24,7 @@ const controllerStatus = z.looseObject({
 /** What the services print, and the commands that steer them. */
 export const serviceOutputs = {
   controller: [event('listening', listening), nodeEvent],
-  'controller drain': [
-    controllerStatus.extend({ event: z.literal('draining') }),
-    event('drained', {}),
-  ],
+  'controller drain': [controllerStatus.extend({ event: z.literal('draining') }), event('drained', {})],
   'controller status': [controllerStatus],
   idp: [event('listening', listening), nodeEvent],
   'idp init': [z.strictObject({ key: peerId, folder: z.string(), made: z.boolean() })],
