@@ -16,7 +16,7 @@ describe('the schemas of --json', () => {
   it('are there for each command', () => {
     const shapes = shapesOf(createProgram(new AbortController().signal, () => {}));
     // A group of commands prints nothing itself; `lock` is a command and has one.
-    const groups = ['', 'charter', 'image', 'on', 'project', 'rotate', 'store', 'worker'];
+    const groups = ['', 'charter', 'idp sessions', 'image', 'on', 'project', 'rotate', 'store', 'worker'];
     const commands = shapes.map(({ path }) => path.join(' ')).filter((name) => !groups.includes(name));
     expect([...jsonSchemas.keys()].sort()).toEqual(commands.sort());
   });

@@ -28,6 +28,7 @@ export const serviceOutputs = {
   'controller status': [controllerStatus],
   idp: [event('listening', listening), nodeEvent],
   'idp init': [z.strictObject({ key: peerId, folder: z.string(), made: z.boolean() })],
+  'idp sessions revoke': [z.strictObject({ person: z.string(), ended: z.literal(true) })],
   login: [
     z.strictObject({ url: z.url() }),
     event('code', { code: z.string(), url: z.url(), completeUrl: z.url() }),
