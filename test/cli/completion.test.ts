@@ -72,10 +72,14 @@ describe('the completion of bash', () => {
   it('is registered, and defines nothing else', async () => {
     const dir = makeFolder();
     writeFileSync(join(dir, 'quorate.bash'), bashCompletion(shapes));
-    const { stdout } = await exec('bash', ['--norc', '-c', 'source quorate.bash; complete -p quorate; declare -F'], {
-      cwd: dir,
-      env: { PATH: process.env.PATH },
-    });
+    const { stdout } = await exec(
+      'bash',
+      ['--norc', '-c', 'source quorate.bash; complete -p quorate; declare -F'],
+      {
+        cwd: dir,
+        env: { PATH: process.env.PATH },
+      },
+    );
     expect(stdout).toBe('complete -F _quorate quorate\ndeclare -f _quorate\n');
   });
 });
