@@ -20,9 +20,10 @@ async function main([folder = join(import.meta.dirname, '..', 'docs', 'images')]
   try {
     const { cluster, url } = await projectWithPages();
     const made = await trustedRun(cluster, 'hello', jobWithLog(400));
+    await picture(browser, join(into, 'project.png'), (page) => loaded(page, url));
+    await picture(browser, join(into, 'run.png'), (page) => loaded(page, `${url}/runs/${made.run}`));
     await picture(browser, join(into, 'verify.png'), (page) => verified(page, cluster, made));
     await picture(browser, join(into, 'worker.png'), (page) => worker(page, cluster));
-    process.stderr.write(`pages of ${url}\n`);
   } finally {
     await browser.close();
     await endAll();
@@ -41,6 +42,11 @@ async function picture(browser: Browser, file: string, show: (page: Page) => Pro
   const { size } = await stat(file);
   if (size > bytesMax) throw new Error(`${file} has ${size} bytes; at most ${bytesMax} stand in the docs`);
   process.stderr.write(`${file}: ${size} bytes\n`);
+}
+
+async function loaded(page: Page, address: string): Promise<void> {
+  await page.goto(address);
+  await page.locator('h1').waitFor();
 }
 
 /** The page that verifies, with its answer about a folder that was fetched. */

@@ -1,5 +1,6 @@
-import { posix } from 'node:path';
-import { type Finding, importsOf, isCode, type Source } from './source.ts';
+import { existsSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { type Finding, importsOf, isCode, root, type Source } from './source.ts';
 
 const kept = /^(src|sandbox|bootstrap|simulations)\//;
 /** Scripts of pages, which browsers load by their address. */
@@ -44,6 +45,8 @@ export function deadLinks(sources: readonly Source[]): Finding[] {
           if (target === '' || /^[a-z]+:/.test(target)) return [];
           const to = posix.join(posix.dirname(path), decodeURIComponent(target)).replace(/\/$/, '');
           if (files.has(to) || folders.has(to)) return [];
+          // Pictures are no text, and not among the sources.
+          if (to.endsWith('.png') && existsSync(join(root, to))) return [];
           return [{ rule: 'dead-links', path, line: index + 1, message: `${link} leads nowhere` }];
         }),
       ),
