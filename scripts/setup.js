@@ -99,6 +99,8 @@ const needs = {
   'redis-server': { why: 'hands the work of that forge to its workers', program: 'redis-server' },
   zip: { why: 'packs archives that quorate compare looks into', program: 'zip' },
   chromium: { why: 'a browser, in which the pages are tried', program: 'chromium' },
+  buildah: { why: 'makes the container image of the services', program: 'buildah' },
+  netavark: { why: 'without which buildah makes no container', file: '/usr/lib/podman/netavark' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
   iproute2: { why: 'makes hosts with addresses of their own, for a test of five processes', program: 'ip' },
 };
@@ -155,6 +157,8 @@ const matrices = [
   'skopeo',
   // Checks metrics and rules for alerts.
   'promtool',
+  'buildah',
+  'netavark',
   'iproute2',
   'chromium',
 ];

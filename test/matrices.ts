@@ -33,6 +33,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/dependencies/tools/debian-tools.test.ts': 25,
   'test/dependencies/tools/npm.test.ts': 10,
   'test/dependencies/tools/registry-tools.test.ts': 12,
+  'test/deploy/container.test.ts': 65,
   'test/e2e/cargo-go-pip.test.ts': 75,
   'test/e2e/debian-project.test.ts': 10,
   'test/e2e/dependencies.test.ts': 20,
