@@ -101,6 +101,8 @@ const needs = {
   chromium: { why: 'a browser, in which the pages are tried', program: 'chromium' },
   buildah: { why: 'makes the container image of the services', program: 'buildah' },
   netavark: { why: 'without which buildah makes no container', file: '/usr/lib/podman/netavark' },
+  curl: { why: 'uploads a release in an example of hooks', program: 'curl' },
+  gnupg: { why: 'signs checksums in an example of hooks', program: 'gpg' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
   iproute2: { why: 'makes hosts with addresses of their own, for a test of five processes', program: 'ip' },
 };
@@ -161,6 +163,9 @@ const matrices = [
   'netavark',
   'iproute2',
   'chromium',
+  // Examples of docs/hooks.md.
+  'curl',
+  'gnupg',
 ];
 const purposes = { demo, pipeline, forge, worker, test: tests, matrices };
 

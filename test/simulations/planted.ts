@@ -55,10 +55,17 @@ const only = (invariant: string) => () => allCheckers().filter((checker) => chec
 const slow = [
   'broken-line-refuses',
   'compared-too-early',
+  'drain-ignored',
   'lease-ends-at-reveal',
+  'members-unsynced',
   'no-timers',
   'offers-under-old-charter',
   'reveal-before-ack',
+  'revoked-go-on-apart',
+  'slot-freed-silently',
+  'store-believed',
+  'store-counted-twice',
+  'tickets-used-again',
   'unsigned-is-disputed',
 ];
 const isSlow = ([name]: [string, Bug]) => slow.includes(name);
