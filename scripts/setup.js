@@ -103,6 +103,7 @@ const needs = {
   netavark: { why: 'without which buildah makes no container', file: '/usr/lib/podman/netavark' },
   curl: { why: 'uploads a release in an example of hooks', program: 'curl' },
   gnupg: { why: 'signs checksums in an example of hooks', program: 'gpg' },
+  promtool: { why: 'reads metrics and rules for alerts as Prometheus does', program: 'promtool' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
   iproute2: { why: 'makes hosts with addresses of their own, for a test of five processes', program: 'ip' },
 };
