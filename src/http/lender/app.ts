@@ -5,6 +5,7 @@ import type { LiveField } from '../../core/lending-knobs.ts';
 import type { ControlAnswer, ControlRequest } from '../../runtime/worker/control.ts';
 import type { OperatorStatus } from '../../runtime/worker/operator.ts';
 import type { HttpEnv } from '../env.ts';
+import { formFields } from '../form.ts';
 import { httpLimits } from '../limits.ts';
 import { staticApp } from '../static-files.ts';
 import { admit, checkHost, checkSession, type Guard, type Secrets } from './guard.ts';
@@ -118,7 +119,7 @@ async function changeLimits(
   ports: LenderPorts,
   render: (c: Context<HttpEnv>, over: Partial<LenderView>, code: 400) => Promise<Response>,
 ): Promise<Response> {
-  const form = await c.req.parseBody();
+  const form = await formFields(c);
   const status = await statusOf(ports);
   if (status === undefined) return render(c, {}, 400);
   const { changes, faults } = changesIn(form, status.lending);

@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { QuorateError } from '../../core/errors.ts';
 import type { HttpEnv } from '../env.ts';
+import { formFields } from '../form.ts';
 
 /** Random texts of one page, each of 256 bits, new with each start. */
 export interface Secrets {
@@ -19,10 +20,11 @@ export interface Secrets {
 /** Name of the cookie: pages of several workers have one each. */
 const cookieName = ({ folder }: Secrets): string => `quorate-worker-${folder.slice(0, 8)}`;
 
-const isSame = (given: string | undefined, wanted: string): boolean =>
-  given !== undefined &&
-  given.length === wanted.length &&
-  timingSafeEqual(Buffer.from(given), Buffer.from(wanted));
+function isSame(given: string | undefined, wanted: string): boolean {
+  // Lengths in bytes: those are what has to be equal.
+  const [a, b] = [Buffer.from(given ?? ''), Buffer.from(wanted)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
 
 /** Turns off one guard, for tests that show what each one prevents. */
 export type Guard = 'host' | 'token' | 'cookie' | 'origin' | 'csrf';
@@ -73,7 +75,7 @@ async function checkForm(
 ): Promise<void> {
   if (!off.has('origin') && c.req.header('origin') !== origin)
     throw forged('a form of another page was sent here');
-  const { csrf: given } = await c.req.parseBody();
+  const { csrf: given } = await formFields(c);
   if (!off.has('csrf') && !isSame(typeof given === 'string' ? given : undefined, csrf))
     throw forged('the form is of an earlier page, or not of this one; load the page again');
 }

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Context } from 'hono';
 import { QuorateError } from '../../core/errors.ts';
+import { formFields } from '../form.ts';
 import { signInLimits } from './limits.ts';
 
 const refused = (why: string): QuorateError =>
@@ -26,7 +27,7 @@ export async function formField(c: Context, name: string): Promise<string | unde
   const length = c.req.header('content-length');
   if (length === undefined || Number(length) > signInLimits.bodyBytesMax)
     throw new QuorateError('SIGN_IN_REQUEST', `a form has at most ${signInLimits.bodyBytesMax} bytes`);
-  const value = (await c.req.parseBody())[name];
+  const value = (await formFields(c))[name];
   return typeof value === 'string' ? value : undefined;
 }
 

@@ -3,6 +3,7 @@ import { html } from 'hono/html';
 import { QuorateError } from '../../core/errors.ts';
 import type { WatchView } from '../../runtime/watch/view.ts';
 import type { HttpEnv } from '../env.ts';
+import { formFields } from '../form.ts';
 import { page } from '../page/layout.ts';
 import { foreign, type Html, time } from '../page/text.ts';
 import type { SignIn } from '../sign-in/index.ts';
@@ -30,7 +31,7 @@ export function approvalsApp({ pulls, decide, people }: ApprovalPorts): Hono<Htt
     return c.html(page({ title: 'Pull requests', account, body: body(pulls(), session?.csrf ?? '') }));
   });
   app.post('/approvals', async (c) => {
-    const { id, verdict } = await c.req.parseBody();
+    const { id, verdict } = await formFields(c);
     const [, pull, commit] = /^(\d{1,9})@([0-9a-f]{40}|[0-9a-f]{64})$/.exec(String(id)) ?? [];
     if (pull === undefined || commit === undefined || (verdict !== 'approved' && verdict !== 'denied'))
       throw new QuorateError('WATCH_PULL_UNKNOWN', 'the form names no pull request', {
