@@ -34,6 +34,7 @@ const elsewhere: Record<string, string> = {
   'sandbox/versions/updates.ts parsePolicy': 'what apt on this machine says of its packages',
   'src/core/car.ts CarParser': 'inside of CarDecoder, which every stream goes through',
   'src/core/wire/messages.ts runSummarySchema': 'part of apiDownSchema',
+  'src/core/wire/messages.ts pipelineJobSchema': 'part of apiDownSchema',
   'src/core/trust/verify.ts verifyBy': 'what verifyBundle calls, with guards taken off: for tests',
   'src/core/trust/verify.ts verifyInputs': 'verifies each bundle of the inputs as verifyBundle does',
   'src/core/transparency/hash.ts splitOf': 'splits a number',
@@ -83,6 +84,14 @@ const elsewhere: Record<string, string> = {
   'src/store/tree-walk.ts readFolderNode': 'as readNode; tree and tree-diff',
   'src/store/tree-walk.ts readShard': 'as readNode; tree and tree-diff',
   'src/store/nodes.ts readBlock': 'gives a block as it is',
+  'src/cli/hook.ts readLedger': 'opens a journal as openHookFolder does: hook-journal',
+  'src/forge/secret-file.ts readSecret': 'one word in a file that only the own account may read',
+  'src/http/sign-in/json-body.ts readJson': 'sign-in-request, whose bodies it parses',
+  'src/http/verify-page/app.ts verifyPageApp': 'serves a page of the own package',
+  'src/http/verify-page/page-file.ts verifyPage': 'gives a page of the own package as it is',
+  'src/identity/oidc/settings-file.ts readClientSecret':
+    'a file that only the own account may read; what is in it is sent as it is',
+  'src/runtime/watch/watch-file.ts readWatchFile': 'reads the file that parseWatchFile is given',
 };
 
 /** Where foreign text or bytes become something else: the standard ways, as they are written. */
@@ -160,6 +169,25 @@ const reached: Record<string, string> = {
   'src/image/tar-entries.ts': 'image-layer and image-archive',
   'src/source/url.ts': 'git-url',
   'src/store/bitswap.ts': 'a PeerId of a connected peer',
+  'src/core/documents/identity.ts': 'the -jws and -payload targets of each kind of message',
+  'src/forge/api.ts': 'forge-answer-forgejo, forge-answer-gitlab and forge-answer-pagure',
+  'src/forge/webhook.ts': 'webhook-github and its neighbours, one for each forge',
+  'src/http/lender/guard.ts': 'lender-page',
+  'src/http/lender/page.ts': 'times that the worker wrote itself',
+  'src/http/sign-in/browser-routes.ts': 'sign-in-request',
+  'src/http/sign-in/cookies.ts': 'sign-in-request; the URL in it is that of sign-in.toml',
+  'src/http/sign-in/guard.ts': 'sign-in-request',
+  'src/http/sign-in/json-body.ts': 'sign-in-request',
+  'src/http/sign-in/service-routes.ts': 'sign-in-request',
+  'src/http/sign-in/oidc-authority.ts': 'the address of the issuer in sign-in.toml: sign-in-file',
+  'src/http/verify-page/browser/main.ts':
+    'what a person types into the page; files are verify-page-folder and verify-page-file, the bundle is bundle',
+  'src/http/verify-page/page-file.ts': 'addresses of own files, and a page of the own package',
+  'src/identity/oidc/bounded-fetch.ts': 'oidc-provider and oidc-device',
+  'src/identity/oidc/settings-file.ts':
+    'the list of ended sessions, which the own account writes; sign-in.toml is sign-in-file',
+  'src/runtime/controller/store-ports.ts': 'the CID in a verdict that was opened; blocks are car-stream',
+  'src/runtime/watch/control.ts': 'that line; control-socket is fed to a worker',
   'sandbox/cgroups/leftovers.ts': 'notes the sandbox wrote itself, each of whose paths is checked',
 };
 

@@ -2,22 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { Steering } from '../../sandbox/index.ts';
-import { Bandwidth } from '../../src/core/bandwidth.ts';
 import { type LenderPorts, lenderApp } from '../../src/http/lender/app.ts';
 import { askWorker, serveControl } from '../../src/runtime/worker/control.ts';
-import { Operator, type OperatorOptions } from '../../src/runtime/worker/operator.ts';
+import type { Operator, OperatorOptions } from '../../src/runtime/worker/operator.ts';
+import { idleOperator } from '../support/operator.ts';
 import { project } from '../support/project.ts';
-
-const steering: Steering = {
-  freeze() {},
-  thaw() {},
-  cap: () => [],
-  prioritise: () => [],
-  abilities: { freeze: true, processorTime: true, idle: true, ioWeight: true, disk: true },
-  usage: () => [],
-  processorSeconds: () => 0,
-};
 
 export const origin = 'http://127.0.0.1:4711';
 export const secrets = {
@@ -35,33 +24,7 @@ export async function lender(
 ): Promise<{ operator: Operator; app: ReturnType<typeof lenderApp>; told: string[] }> {
   const home = await mkdtemp(join(tmpdir(), 'quorate-lender-'));
   const told: string[] = [];
-  const operator = new Operator({
-    lending: {
-      capabilities: {
-        arch: 'x86_64',
-        cpus: 1,
-        memoryBytes: 2 ** 28,
-        diskBytes: 2 ** 28,
-        tiers: ['namespace'],
-      },
-      jobsAtOnce: 1,
-      seconds: 86_400,
-    },
-    rules: { hours: [] },
-    sandboxes: steering,
-    bandwidth: new Bandwidth(),
-    dispatch() {},
-    builds: () => [],
-    fetching: () => null,
-    damaged: () => [],
-    leases: () => 1,
-    history: () => [],
-    trouble: () => null,
-    log: () => ({ trouble: null, isVoid: false }),
-    tell: (_level, _topic, text) => told.push(text),
-    stop() {},
-    ...over,
-  });
+  const operator = idleOperator({ tell: (_level, _topic, text) => told.push(text), ...over });
   const close = await serveControl(home, project, operator);
   onTestFinished(async () => {
     operator.close();

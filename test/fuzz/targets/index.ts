@@ -9,7 +9,10 @@ import { targets as http } from './http.ts';
 import { targets as images } from './images.ts';
 import { targets as lockFiles } from './lock-files.ts';
 import { targets as mesh } from './mesh.ts';
+import { targets as providers } from './providers.ts';
 import { targets as registries } from './registries.ts';
+import { targets as services } from './services.ts';
+import { targets as signIn } from './sign-in.ts';
 import { targets as texts } from './texts.ts';
 import { targets as transfer } from './transfer.ts';
 import { targets as transparency } from './transparency.ts';
@@ -32,6 +35,9 @@ const groups = {
   mesh,
   'lock-files': lockFiles,
   registries,
+  providers,
+  services,
+  'sign-in': signIn,
 };
 
 /** Every decoder that a stranger reaches. That none is missing is held by `decoders.test.ts`. */

@@ -1,0 +1,43 @@
+import type { Steering } from '../../sandbox/index.ts';
+import { Bandwidth } from '../../src/core/bandwidth.ts';
+import { Operator, type OperatorOptions } from '../../src/runtime/worker/operator.ts';
+
+const steering: Steering = {
+  freeze() {},
+  thaw() {},
+  cap: () => [],
+  prioritise: () => [],
+  abilities: { freeze: true, processorTime: true, idle: true, ioWeight: true, disk: true },
+  usage: () => [],
+  processorSeconds: () => 0,
+};
+
+/** What the operator of a worker steers, where no build runs. */
+export const idleOperator = (over: Partial<OperatorOptions> = {}): Operator =>
+  new Operator({
+    lending: {
+      capabilities: {
+        arch: 'x86_64',
+        cpus: 1,
+        memoryBytes: 2 ** 28,
+        diskBytes: 2 ** 28,
+        tiers: ['namespace'],
+      },
+      jobsAtOnce: 1,
+      seconds: 86_400,
+    },
+    rules: { hours: [] },
+    sandboxes: steering,
+    bandwidth: new Bandwidth(),
+    dispatch() {},
+    builds: () => [],
+    fetching: () => null,
+    damaged: () => [],
+    leases: () => 1,
+    history: () => [],
+    trouble: () => null,
+    log: () => ({ trouble: null, isVoid: false }),
+    tell() {},
+    stop() {},
+    ...over,
+  });
