@@ -60,8 +60,9 @@ function optionsOf(command: Command): OptionShape[] {
     .visibleOptions(command)
     .flatMap(({ short, long, flags, required, optional, description }) => {
       if (long === undefined || long === null) return [];
-      const value = required || optional ? /[<[]([^>\]]+)[>\]]/.exec(flags)?.[1] : undefined;
-      return [{ short: short ?? undefined, long, value, optional, description }];
+      // A value in angle brackets may hold square ones: <[host:]port> is needed, and its host is not.
+      const value = (required ? /<(.+)>/ : /\[(.+)\]/).exec(flags)?.[1];
+      return [{ short: short ?? undefined, long, value, optional: optional && !required, description }];
     });
 }
 

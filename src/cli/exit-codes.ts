@@ -56,6 +56,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['TICKET_', exits.usage],
   ['WORKER_FILE_', exits.usage],
   ['SIGN_IN_FILE_', exits.usage],
+  ['WATCH_FILE_', exits.usage],
   ['LOGIN_URL_INVALID', exits.usage],
   ['WORKER_AMBIGUOUS', exits.usage],
   ['LIMITS_', exits.usage],

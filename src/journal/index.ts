@@ -126,7 +126,7 @@ function explained(cause: unknown, file: string): QuorateError {
   if (/locked|busy/i.test(message)) {
     return new QuorateError('JOURNAL_IN_USE', `${file} is in use by another process`, {
       cause,
-      hint: 'Quorate runs there already: go on with that one, or stop it first. A second worker on this machine needs a folder of its own: --home <folder>',
+      hint: 'Quorate runs there already: go on with that one, or stop it first. A second worker on this machine needs a folder of its own (--home <folder>), a second hook a name (--name <name>).',
     });
   }
   if (/not a database|malformed|no such (table|column)/i.test(message))

@@ -107,6 +107,8 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['worker limits --priority high', /Allowed choices are low, idle/],
     ['join', /MEMBERSHIP_NOT_FOUND/],
     ['key extra', /too many arguments/],
+    ['charter set', /PROJECT_NOT_FOUND|say what to change[\s\S]*hint: quorate charter set --vcs/],
+    ['watch --file absent.toml', /MEMBERSHIP_NOT_FOUND|WATCH_FILE_UNREADABLE/],
     ['login', /say where/],
     ['login --page http://ci.example.org', /LOGIN_URL_INVALID/],
     ['login --page https://ci.example.org', /MEMBERSHIP_NOT_FOUND/],

@@ -116,7 +116,9 @@ describe('a journal', () => {
   it('is not opened twice in one process either', async () => {
     const path = await file();
     open(path).append({ n: 1 }, 1);
-    expect(codeOf(() => open(path))).toBe('JOURNAL_IN_USE');
+    expect(() => open(path)).toThrow(
+      expect.objectContaining({ code: 'JOURNAL_IN_USE', hint: expect.stringMatching(/--home.*--name/) }),
+    );
   });
 
   it('of another machine is refused', async () => {

@@ -16,6 +16,11 @@ it('man pages are as the commands are (renew them with: node scripts/run.js scri
     expect(readFileSync(join(folder, name), 'utf8') === text, name).toBe(true);
 });
 
+it('a value that is needed is shown whole, also where a part of it is not', () => {
+  const page = readFileSync(join(folder, 'quorate-controller.1'), 'utf8');
+  expect(page).toContain('\\fB\\-\\-metrics\\fR \\fI[host:]port\\fR\n');
+});
+
 it('groff, where there is one, finds nothing wrong in them', () => {
   const files = readdirSync(folder).map((name) => join(folder, name));
   try {

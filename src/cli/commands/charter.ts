@@ -160,6 +160,7 @@ function changesOf({
     throw new QuorateError(
       'CLI_USAGE',
       'say what to change: --vcs or --any-vcs, --witness or --no-witnesses, --floor, --test-floor, --recipes',
+      { hint: 'quorate charter set --vcs git.example.org' },
     );
   return {
     ...(servers !== undefined && { vcs: servers }),

@@ -12,7 +12,7 @@ import { whereFrom } from '../where-from.ts';
 interface Options {
   bundles: string;
   project?: string;
-  http: { host: string; port: number };
+  http?: { host: string; port: number };
   httpAnnounce?: string[];
 }
 
@@ -27,7 +27,7 @@ export const page: Define = (program, act) => {
     )
     .requiredOption('--bundles <folder>', 'bundles, as fetch --bundle-out writes them')
     .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
-    .option('--http <host:port>', 'where to serve (default: 127.0.0.1:8080)', hostPort, httpDefault)
+    .option('--http <host:port>', 'where to serve (default: 127.0.0.1:8080)', hostPort)
     .option('--http-announce <url>', 'a name that browsers may use; repeatable', webAddresses)
     .addHelpText('after', examples('quorate page --bundles proofs --project 12D3KooW…'))
     .action(act(run));
@@ -54,7 +54,11 @@ async function run(context: Context, options: Options): Promise<Exit> {
     ...{ dir, files, project, revocations },
     onRefused: (file, why) => out.note(`${escapeLine(file, 200)} is left out: ${escapeLine(why)}`),
   });
-  const server = await servePages({ ...options.http, view, urls: options.httpAnnounce ?? [] });
+  const server = await servePages({
+    ...(options.http ?? httpDefault),
+    view,
+    urls: options.httpAnnounce ?? [],
+  });
   try {
     const urls = options.httpAnnounce ?? urlsOf(server.host, server.port, []);
     const runs = view.counts().all;

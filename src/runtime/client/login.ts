@@ -94,6 +94,9 @@ const errorSchema = z.object({
   error: z.object({ code: z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/), message: z.string() }),
 });
 
+/** What a service of Quorate answers at the paths of signing in while it runs without. */
+const notThere = new Set(['HTTP_METHOD_NOT_ALLOWED', 'HTTP_NOT_FOUND']);
+
 /** POST of a body, GET without one. */
 async function ask<T>(
   origin: string,
@@ -113,7 +116,8 @@ async function ask<T>(
     value = undefined;
   }
   const error = ok ? undefined : errorSchema.safeParse(value).data?.error;
-  if (error !== undefined) throw reportedError(error.code, escapeLine(error.message, 500));
+  if (error !== undefined && !notThere.has(error.code))
+    throw reportedError(error.code, escapeLine(error.message, 500));
   const { success, data } = schema.safeParse(value);
   if (ok && success) return data;
   throw new QuorateError(

@@ -90,7 +90,7 @@ export function openHome(dir: string): Home {
             ? `${dir} belongs to no project yet`
             : `${dir} does not belong to project ${project}`,
           {
-            hint: 'Ask the owner of the project for a ticket, then: quorate join <ticket>. Owners run this in the repository of their project.',
+            hint: `${all.length > 0 ? '"quorate project list" shows those it belongs to. ' : ''}Ask the owner of the project for a ticket, then: quorate join <ticket>. Owners run this in the repository of their project.`,
           },
         );
       }

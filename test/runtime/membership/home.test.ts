@@ -44,7 +44,10 @@ describe('a home', () => {
     await home.save(membership('two'));
     expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_AMBIGUOUS');
     expect((await home.membership('two')).project).toBe('two');
-    expect(await codeOf(() => home.membership('three'))).toBe('MEMBERSHIP_NOT_FOUND');
+    await expect(home.membership('three')).rejects.toMatchObject({
+      code: 'MEMBERSHIP_NOT_FOUND',
+      hint: expect.stringContaining('quorate project list'),
+    });
   });
 
   it('names the projects it may mean, takes a name for one, and forgets one', async () => {
