@@ -20,6 +20,7 @@ async function following(text: (n: number) => string = (n) => `news ${n}`, sessi
       everyMs: 5,
       async next(id) {
         if (told.ended) return { name: 'end', data: '', id, last: true };
+        if (id.startsWith('future')) return undefined;
         return id === String(told.n) ? undefined : { name: 'news', data: text(told.n), id: String(told.n) };
       },
     };
@@ -75,6 +76,17 @@ describe('followers', () => {
     told.ended = true;
     await until('the end', () => all.every(({ got }) => got.ended));
     await until('nobody', () => live.followers === 0);
+  });
+
+  it('that wait for what does not come keep nobody from their turn', async () => {
+    const { server, told, live } = await following();
+    const { followerGroupsMax } = httpLimits;
+    for (let n = 0; n < followerGroupsMax; n++) follow(server, { 'last-event-id': `future ${n}` });
+    await until('all of them', () => live.followers === followerGroupsMax);
+    const one = follow(server);
+    await until('an event', () => one.got.text.includes('news 0'));
+    told.n = 1;
+    await until('the next one', () => one.got.text.includes('news 1'));
   });
 
   it('that are all gone take their channel with them', async () => {

@@ -122,6 +122,9 @@ export class Live {
     for (const [id, followers] of groups) {
       // Those that connect again with ids of their own, each its own: some at a time.
       if (++looks > httpLimits.followerGroupsMax) break;
+      // The others first, next time: nobody keeps them from their turn with ids that nothing comes after.
+      for (const follower of followers)
+        if (channel.followers.delete(follower)) channel.followers.add(follower);
       const news = await channel.source.next(id);
       if (news === undefined) continue;
       const bytes = encode(news);
