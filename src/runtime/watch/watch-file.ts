@@ -223,6 +223,7 @@ function watchFileOf(file: File, folder: string): WatchFile {
         host: (listen[1] ?? '').replace(/^\[|\]$/g, ''),
         port: Number(listen[2]),
         names: http?.names ?? [],
+        signIn: http?.['sign-in'] === undefined ? undefined : resolve(folder, http['sign-in']),
       },
     }),
   };

@@ -24,6 +24,11 @@ describe('watch.toml', () => {
     });
   });
 
+  it('names sign-in.toml from its own folder', () => {
+    const text = `${head}[http]\nlisten = "127.0.0.1:8470"\nsign-in = "sign-in.toml"\n`;
+    expect(parsed(text).listen).toMatchObject({ signIn: '/home/sign-in.toml' });
+  });
+
   it.each([
     ['url = ', 'WATCH_FILE_SYNTAX', /^\/home\/watch\.toml:1:\d+: /],
     [
