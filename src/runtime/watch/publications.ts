@@ -3,7 +3,7 @@ import type { PublishOrder, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
 import { isAbout, ruleFor, type WatchRule } from './rules.ts';
 import { type Cause, isOver, type Publication, type WatchState } from './state.ts';
-import type { RunStand } from './status.ts';
+import { levelOfAll, type RunStand } from './status.ts';
 import { forgetStatuses, tellOf } from './statuses.ts';
 import { retryAfter, type Transition } from './transition.ts';
 
@@ -120,6 +120,7 @@ export function stands(transition: Transition, all: readonly RunStand[]): void {
     }
     if (!changed) continue;
     transition.changed = true;
+    dropBaseline(transition, publication);
     if (
       publication.phase === 'published' &&
       publication.runs.every(({ run }) => isOver(byStand(publication, run)))
@@ -158,10 +159,21 @@ function end(transition: Transition, publication: Publication): void {
   const { state } = transition;
   const { order: of, cause, stopped, runs } = publication;
   Object.assign(publication, { phase: 'ended', busy: false, retryAt: null });
-  if (cause.kind === 'push' && stopped === null && runs.length > 0 && state.tips.has(of.ref))
-    state.baselines.set(of.ref, of.commit);
+  const isWhole = cause.kind === 'push' && stopped === null && runs.length > 0 && isSound(publication);
+  if (isWhole && state.tips.has(of.ref)) state.baselines.set(of.ref, of.commit);
   tellOf(transition, publication);
   dropEnded(transition);
+}
+
+/** Whether a commit may rest on this one for what it did not change. What failed is built again with the next, or that would be green. */
+const isSound = ({ runs, stands: known }: Publication): boolean =>
+  ['agreed', 'trusted'].includes(levelOfAll(runs.map(({ run }) => known.get(run))));
+
+/** A verdict of what others are compared with does not stand any more: all counts as changed. */
+function dropBaseline({ state: { baselines } }: Transition, publication: Publication): void {
+  const { order: of, phase, cause } = publication;
+  if (phase !== 'ended' || cause.kind !== 'push' || isSound(publication)) return;
+  if (baselines.get(of.ref) === of.commit) baselines.delete(of.ref);
 }
 
 /** The oldest of those that are over go. */

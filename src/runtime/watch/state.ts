@@ -58,7 +58,7 @@ export interface WatchState {
   watching: boolean;
   /** Branches and tags as they were seen last. */
   tips: Map<string, { commit: string; object: string }>;
-  /** By ref: the commit whose publication came to an end last, which the next is compared with. */
+  /** By ref: the last commit whose publication came to agreement, which the next is compared with. */
   baselines: Map<string, string>;
   /** In the order of their publication. */
   publications: Map<string, Publication>;
@@ -103,18 +103,27 @@ export const isOver = (stand: RunStand | undefined): boolean =>
 
 /** The newest publication of a branch or tag that was not superseded; undefined where there is none. */
 export function latestOf({ publications }: WatchState, ref: string): Publication | undefined {
-  return [...publications.values()]
+  const found = [...publications.values()]
     .reverse()
-    .find(
+    .filter(
       ({ order, cause, stopped, unaffected }) =>
         order.ref === ref && cause.kind !== 'pull' && stopped === null && !unaffected,
     );
+  return found.find((one) => timedPart(one) === undefined) ?? found[0];
+}
+
+/** The rule of a publication at its times of one job only, which says nothing of the others. */
+function timedPart({ order, cause }: Publication): string | undefined {
+  return cause.kind === 'cron' && order.job !== null ? cause.rule : undefined;
 }
 
 /** Begins the names of a publication's statuses. A name of a ref has no colon, so these differ from each other. */
-export function contextOf({ context }: WatchSettings, { order, cause }: Publication): string {
+export function contextOf({ context }: WatchSettings, publication: Publication): string {
+  const { order, cause } = publication;
   if (cause.kind === 'pull') return pullContext(context);
   const { ref } = order;
+  const rule = timedPart(publication);
+  if (rule !== undefined) return `${context}:cron/${rule}/${ref.replace(/^refs\/heads\//, '')}`;
   return ref.startsWith('refs/tags/')
     ? `${context}:tag/${ref.slice('refs/tags/'.length)}`
     : `${context}/${ref.replace(/^refs\/heads\//, '')}`;

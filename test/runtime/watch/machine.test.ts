@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
+import { badgeOf } from '../../../src/runtime/watch/view.ts';
 import { Bench, commit, rule, settingsOf } from './support.ts';
 
 const main = 'refs/heads/main';
@@ -57,15 +58,34 @@ describe('a push', () => {
     expect(bench.take('cancel')).toEqual([]);
   });
 
-  it('is compared with the commit whose publication came to an end last', () => {
+  it('is compared with the last commit whose publication came to agreement', () => {
     const bench = begun().push(main, 2);
     const [first] = bench.orders();
     bench.published(first as never, 'a').push(main, 3);
     const [second] = bench.orders();
     expect(second?.base).toBe(commit(1));
     bench.say({ kind: 'cancelled', id: first?.id ?? '' }).published(second as never, 'b');
-    bench.say({ kind: 'stands', stands: [stand('b', 'done', 'failed')] }).push(main, 4);
+    bench.say({ kind: 'stands', stands: [stand('b', 'done', 'agreed')] }).push(main, 4);
     expect(bench.orders()[0]?.base).toBe(commit(3));
+  });
+
+  it.each(['failed', 'disputed', null] as const)(
+    'after one that came to %s is compared with the commit before that, so that it does not hide it',
+    (level) => {
+      const bench = begun().push(main, 2);
+      bench.published(bench.orders()[0] as never, 'a', 'b');
+      const ended = stand('b', level === null ? 'cancelled' : 'done', level);
+      bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted'), ended] }).push(main, 3);
+      expect(bench.orders()[0]?.base).toBe(commit(1));
+    },
+  );
+
+  it('after a commit whose verdict was revoked is compared with none', () => {
+    const bench = begun().push(main, 2);
+    bench.published(bench.orders()[0] as never, 'a');
+    bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted')] });
+    bench.say({ kind: 'stands', stands: [{ ...stand('a', 'done', 'trusted'), revoked: true }] });
+    expect(bench.push(main, 3).orders()[0]?.base).toBeNull();
   });
 
   it('beyond the bound is refused, with a status', () => {
@@ -209,6 +229,19 @@ describe('a rule with times', () => {
       { ref: main, commit: commit(2), base: null, rebuild: true },
     ]);
     expect(bench.say({ kind: 'tick' }).orders()).toEqual([]);
+  });
+
+  it('and one job does not stand for all: status and badge of the branch stay', () => {
+    const bench = begun(settingsOf({ rules: [rule(), { ...nightly, job: 'lint' }] })).push(main, 2);
+    bench.published(bench.orders()[0] as never, 'a', 'b');
+    bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted'), stand('b', 'done', 'failed')] });
+    bench.tell();
+    bench.now = bench.machine.wakeAt() ?? 0;
+    const [timed] = bench.say({ kind: 'tick' }).orders();
+    bench.published(timed as never, 'c').say({ kind: 'stands', stands: [stand('c', 'done', 'trusted')] });
+    const told = bench.tell();
+    expect([...told.keys()].sort()).toEqual(['quorate:cron/nightly/main', 'quorate:cron/nightly/main/c']);
+    expect(badgeOf(bench.machine.state, main)).toEqual({ level: 'failed', commit: commit(2) });
   });
 });
 
