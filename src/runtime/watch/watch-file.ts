@@ -7,6 +7,7 @@ import { amountSchema } from '../../core/amount-schema.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { units } from '../../core/units.ts';
 import { type ForgeKind, forgeKinds } from '../../forge/index.ts';
+import { isSafeUrl } from '../../identity/oidc/settings.ts';
 import { nearestWord } from '../../jobfile/index.ts';
 import type { WatchSettings } from './rules.ts';
 
@@ -57,7 +58,10 @@ const fileSchema = z.strictObject({
   forge: z
     .strictObject({
       kind: z.enum(forgeKinds, `expected one of ${forgeKinds.join(', ')}`),
-      api: httpUrl('the address of its API, such as "https://git.example.org"'),
+      api: httpUrl('the address of its API, such as "https://git.example.org"').refine(
+        (text) => !URL.canParse(text) || isSafeUrl(new URL(text)),
+        'expected https, or http to this host itself: the token goes there',
+      ),
       project: line(300).regex(
         /^[\w.-]+(\/[\w.-]+){0,8}$/,
         'expected a project as its address has it: "owner/name"',

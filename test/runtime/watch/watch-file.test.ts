@@ -57,6 +57,11 @@ describe('watch.toml', () => {
       /:5: forge\.api: expected a URL without a login/,
     ],
     [
+      `${head}[forge]\nkind = "github"\napi = "http://host"\nproject = "a/b"\ntoken-file = "t"\n`,
+      'WATCH_FILE_INVALID',
+      /:5: forge\.api: expected https/,
+    ],
+    [
       `${head}[forge]\nkind = "github"\napi = "https://host"\nproject = "a/../b?"\ntoken-file = "t"\n`,
       'WATCH_FILE_INVALID',
       /:6: forge\.project: /,
