@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { codeOf } from '../../src/core/errors.ts';
 import { knobs } from '../../src/core/lending-knobs.ts';
 import type { PastBuild } from '../../src/core/worker/history.ts';
 import { cookie, get, host, lender, origin, post, secrets } from './lender-support.ts';
@@ -28,6 +29,22 @@ describe('the page of a worker', () => {
     expect(page.status).toBe(200);
     expect(page.headers.get('referrer-policy')).toBe('same-origin');
     expect(page.headers.get('cache-control')).toBe('no-store');
+  });
+
+  it.each([
+    ['a cookie of as many characters, and more bytes', { cookie: cookie.replace(/s$/, '%C3%A9') }, ''],
+    ['a form that is none', { 'content-type': 'multipart/form-data; boundary=0123456789' }, 'no form'],
+  ])('refuses %s with a code', async (_, headers, body) => {
+    const { app, operator } = await lender();
+    const codes: string[] = [];
+    app.onError((error, c) => {
+      codes.push(codeOf(error));
+      return c.text('refused', 403);
+    });
+    const all = { ...host, cookie, origin, 'content-type': 'application/x-www-form-urlencoded', ...headers };
+    await app.request(`${origin}/${secrets.folder}/pause`, { method: 'POST', headers: all, body });
+    expect(codes).toEqual([expect.stringMatching(/^LENDER_/)]);
+    expect(operator.status().state).toBe('working');
   });
 
   it('shows state, builds, limits and history in one page that needs no script', async () => {

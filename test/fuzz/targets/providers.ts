@@ -15,6 +15,7 @@ import { project, publisher } from '../../support/documents.ts';
 import { mutatedBytes, mutatedJson, mutatedText } from '../arbitraries.ts';
 import { validTexts } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
+import { smallCar } from './blocks.ts';
 
 /** Stands for the address of the server, which has another port each time. */
 const here = 'https://here.invalid';
@@ -241,10 +242,12 @@ const dropped = define<string>({
 
 const droppedFile = define<Uint8Array>({
   name: 'verify-page-file',
-  seeds: async () => [toUtf8('hello'), toUtf8('')],
+  seeds: async () => [(await smallCar()).bytes, toUtf8('hello'), toUtf8('')],
   arbitrary: mutatedBytes,
   async run(bytes) {
-    await contentOf([file('a', bytes)], false, () => {}, AbortSignal.timeout(5_000));
+    const given = await contentOf([file('a', bytes)], false, () => {}, AbortSignal.timeout(5_000));
+    const { root } = await smallCar();
+    must(given.kind !== 'archive' || given.cid === `${root}`, 'an archive of a tree that was not in it');
   },
 });
 
