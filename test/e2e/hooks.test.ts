@@ -104,9 +104,10 @@ it('in a process of its own: Ctrl-C ends the command, and what was killed in the
   const killed = start();
   await killed.event('started', { where: ({ subject }) => subject === run });
   await until('the command', async () => (await processesWith(mark)).length > 0);
-  await killed.kill();
-  // Nobody ends it then: it is a process of its own.
+  killed.signal('SIGKILL');
+  // Nobody ends it then: it is a process of its own, and holds the hook's standard error open.
   for (const pid of await processesWith(mark)) process.kill(pid, 'SIGKILL');
+  expect(await killed.ended).toMatchObject({ signal: 'SIGKILL' });
 
   const again = start();
   expect(await again.event('ended')).toMatchObject({ subject: run, outcome: { kind: 'unknown' } });
@@ -121,11 +122,11 @@ it('in a process of its own: Ctrl-C ends the command, and what was killed in the
 });
 
 it('tells the owner of what was revoked, and of a log with two stories, once', async () => {
-  const { run } = await build('six');
+  const { run, artifact } = await build('six');
   const script = `echo "$QUORATE_EVENT $QUORATE_REQUEST $QUORATE_REASON" >> "${log}.alarms"`;
   const alarm = cluster.start('quorate on', ['on', 'disputed', '--', 'sh', '-c', script]);
   await alarm.event('following');
-  const revoked = await cluster.cli(['revoke', 'ada', '--reason', 'it was stolen', '--since', '0']);
+  const revoked = await cluster.cli(['revoke', artifact, '--reason', 'it was stolen', '--since', '0']);
   expect(revoked.code, revoked.report).toBe(0);
   await alarm.event('ended', { where: ({ subject }) => subject === `revoked:${run}` });
   await alarm.stop();
