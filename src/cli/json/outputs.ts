@@ -49,6 +49,8 @@ const operatorStatus = z.looseObject({
   builds: z.array(z.looseObject({ job: z.string(), commit: z.string(), ms: z.number() })),
   ...{ damaged: z.array(z.string()), leases: count },
 });
+/** What worker.toml comes to. */
+const workerFileShown = z.looseObject({ file: z.string().nullable(), tiers: z.array(tier).nullable() });
 const workerAnswer = [z.strictObject({ status: operatorStatus, missed: texts })];
 const builtFile = z.looseObject({ path: z.string(), size });
 const fixed = z.strictObject({
@@ -199,6 +201,7 @@ const jsonOutputs = {
       ...{ file: z.string(), home: z.string(), project, commands: z.record(z.string(), z.string()) },
     }),
     z.strictObject({ unit: z.string() }),
+    workerFileShown,
     nodeEvent,
   ],
   key: [z.strictObject({ key: peerId, home: z.string() })],
@@ -295,12 +298,10 @@ const jsonOutputs = {
       ...{ sizes: z.array(count), index: count.nullable(), says: z.string() },
     }),
     z.strictObject({ ok: z.literal(false), code, says: z.string() }),
+    z.strictObject({ page: z.string(), bytes: size, sha256 }),
   ],
   version: [z.strictObject({ version: z.string(), node: z.string() })],
-  'worker config': [
-    z.strictObject({ example: z.string() }),
-    z.looseObject({ file: z.string().nullable(), tiers: z.array(tier).nullable() }),
-  ],
+  'worker config': [z.strictObject({ example: z.string() }), workerFileShown],
   'worker drain': workerAnswer,
   'worker limits': workerAnswer,
   'worker pause': workerAnswer,
