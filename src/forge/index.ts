@@ -5,6 +5,7 @@ import { pagure } from './pagure.ts';
 import type { Forge, ForgeOptions } from './types.ts';
 
 export type { ForgeErrorCode } from './error-codes.ts';
+export { forgeLimits } from './limits.ts';
 export { readSecret } from './secret-file.ts';
 export { type CommitStatus, type Forge, type ForgeKind, forgeKinds, type OpenPull } from './types.ts';
 export { checkWebhook, type Webhook, type WebhookParts } from './webhook.ts';

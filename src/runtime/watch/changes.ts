@@ -1,4 +1,4 @@
-import type { OpenPull } from '../../forge/index.ts';
+import { forgeLimits, type OpenPull } from '../../forge/index.ts';
 import type { ListedRef } from '../../source/index.ts';
 import type { PullSeen, WatchEvent } from './events.ts';
 import type { WatchState } from './state.ts';
@@ -44,7 +44,9 @@ export function pullChanges(
     const known = pulls.get(pull);
     if (known === undefined || !isSame(seen, known)) events.push({ kind: 'pull', seen });
   }
-  for (const pull of pulls.keys()) if (!numbers.has(pull)) events.push({ kind: 'pull-closed', pull });
+  // A list as long as what is read of one was cut: what is not in it may be open.
+  if (open.length < forgeLimits.pagesMax * forgeLimits.perPage)
+    for (const pull of pulls.keys()) if (!numbers.has(pull)) events.push({ kind: 'pull-closed', pull });
   return events;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { pullChanges } from '../../../src/runtime/watch/changes.ts';
 import { Bench, commit, settingsOf } from './support.ts';
 
 const pulls = { authors: ['alice'], label: 'quorate', paths: [], job: 'test' };
@@ -89,5 +90,22 @@ describe('a pull request', () => {
     const orders = bench.orders();
     expect(orders).toHaveLength(1);
     expect(bench.restart().orders()).toEqual(orders);
+  });
+});
+
+describe('a list of open pull requests', () => {
+  const listed = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({
+      ...{ pull: 1_000 + n, title: 'one of many', author: 'mallory', base: 'main', labels: [] },
+    }));
+
+  it('closes what is not in it, unless it was cut: then nobody closes the others by opening many', () => {
+    const { machine } = begun().pull({ pull: 7, commit: commit(2) });
+    const closed = (count: number) =>
+      pullChanges(machine.state, listed(count), new Map(), 'refs/pull/*/head').filter(
+        ({ kind }) => kind === 'pull-closed',
+      );
+    expect(closed(499)).toEqual([{ kind: 'pull-closed', pull: 7 }]);
+    expect(closed(500)).toEqual([]);
   });
 });
