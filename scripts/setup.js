@@ -158,6 +158,8 @@ const matrices = [
   'yarn',
   'docker-registry',
   'skopeo',
+  'pagure',
+  'redis-server',
   // Checks metrics and rules for alerts.
   'promtool',
   'buildah',

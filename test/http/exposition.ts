@@ -7,7 +7,7 @@ export interface Family {
 
 const namePattern = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const samplePattern =
-  /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (NaN|[+-]Inf|[-+0-9.eE]+)$/;
+  /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (N[aA][nN]|[+-]Inf|[-+0-9.eE]+)$/;
 
 /** Throws at the first line that is not of the format, or that comes before the type of its family. */
 export function readExposition(text: string): Map<string, Family> {

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { shapesOf } from '../../src/cli/command-shapes.ts';
 import { jsonSchemas, publishedSchemas } from '../../src/cli/json/outputs.ts';
 import { createProgram } from '../../src/cli/program.ts';
-import { checkJsonLine, failUndescribed } from '../support/json-outputs.ts';
+import { checkJsonLine } from '../support/json-outputs.ts';
+import { failUndescribed } from '../support/undescribed.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'docs', 'schemas');
 const sha256 = 'ab'.repeat(32);

@@ -1,7 +1,7 @@
 // Whatever happened in a test file, none of its processes, folders, variables and spies outlives it, since the next file may
 // run in the same process; where a test failed, the processes tell what they saw.
 import { afterAll, afterEach, vi } from 'vitest';
-import { failUndescribed } from '../../support/json-outputs.ts';
+import { failUndescribed } from '../../support/undescribed.ts';
 import { endAll, reports } from './processes.ts';
 
 afterEach(({ task }) => {
