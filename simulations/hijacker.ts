@@ -15,7 +15,7 @@ export interface Hijacked {
   idp: IdpNode;
   /** Whose state it reads. */
   controller: ControllerNode;
-  /** All that the owner made. */
+  /** Every invite that the owner signed. */
   tickets: readonly Verified<Invite>[];
   scenario: Scenario;
   /** Whether the faults have ended. */

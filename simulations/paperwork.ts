@@ -155,7 +155,7 @@ export class Paperwork {
     return this.keys.signer(`ticket ${jti}`);
   }
 
-  /** What whoever has a ticket shows, to join with this key. */
+  /** Proof that the holder of a ticket joins with this key. */
   possession(invite: string, key: string, now: number) {
     const holder = this.keyOfTicket(invite);
     const [iat, sub] = [seconds(now), this.keys.signer(key).id];

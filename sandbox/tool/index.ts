@@ -21,7 +21,7 @@ export interface ToolOptions {
   /** An existing, private and empty folder on disk for all files; the caller removes it. */
   scratch: string;
   limits: Pick<SandboxLimits, 'cpus' | 'memoryBytes'>;
-  /** What runs the way to the proxy. Default: `tunnelRunner()`. */
+  /** Interpreter of the tunnel to the proxy. Default: `tunnelRunner()`. */
   runner?: TunnelRunner | undefined;
   /** For the attack tests. */
   guards?: ToolGuards;

@@ -156,7 +156,7 @@ my ($first, $second, @rest) = @ARGV;
 if ($first eq '--serve') { serve($second, @rest) } else { tunnel($first, $second) }
 `;
 
-/** What runs the program in the sandbox. */
+/** Interpreter of the tunnel program in the sandbox. */
 export type TunnelRunner = 'perl' | 'node';
 
 let runner: TunnelRunner | undefined;

@@ -1,7 +1,7 @@
 import { artifactOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** What is published is kept by as many artifact stores as are wanted, where the controller keeps no bytes. */
+/** Where the controller keeps no bytes, each published artifact is kept by as many stores as `--copies` asks for. */
 export function stores(): Checker {
   const invariant = 'stores';
   return {

@@ -19,7 +19,7 @@ const startMsMax = 300_000;
 /** Starts a program that runs until it is stopped. */
 export type Serve = (name: string, command: string, args: string[]) => void;
 
-/** What Pagure shows beside a commit. */
+/** A flag of a commit: its status, as Pagure's API has it. */
 export interface Flag {
   status: string;
   comment: string;
@@ -121,7 +121,7 @@ export class Pagure {
     return commit;
   }
 
-  /** What it shows beside a commit, by the name of the flag. */
+  /** The flags of a commit, by name. */
   async flags(project: string, commit: string): Promise<Map<string, Flag>> {
     const { flags } = await this.ask<{ flags: (Flag & { username: string })[] }>(
       'owner',

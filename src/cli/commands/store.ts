@@ -36,7 +36,7 @@ interface ServeOptions extends DaemonOptions {
 const listenDefault = '/ip4/0.0.0.0/tcp/4720';
 const latestDefault = 1;
 const dayMs = 24 * 3600 * 1000;
-/** What is agreed on becomes trusted within minutes, or never. */
+/** Retention without `--keep`: agreed artifacts for 7 days, since the trusted worker co-signs within minutes or not at all; trusted ones for ever. */
 const rulesDefault: RetentionRule[] = [
   { ref: '*', level: 'agreed', ageMs: 7 * dayMs },
   { ref: '*', ageMs: null },

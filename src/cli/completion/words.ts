@@ -1,6 +1,6 @@
 import type { CommandShape, OptionShape } from '../command-shapes.ts';
 
-/** What completes the value of an option or an argument. */
+/** Kind of path that the shell offers for the value of an option or an argument. */
 export type ValueKind = 'file' | 'folder' | 'none';
 
 const folders = /^(folder|dir|home)/;
@@ -18,7 +18,7 @@ export function allOptions(shape: CommandShape, program: CommandShape): OptionSh
   return [...shape.options, ...program.options.filter(({ long }) => !own.has(long) && long !== '--version')];
 }
 
-/** What completes a positional argument of a command. */
+/** Kind of path that the shell offers for the positional arguments of a command. */
 export function argumentKind(shape: CommandShape): ValueKind {
   const kinds = shape.arguments.map(({ name }) => (name === 'repo' ? 'folder' : kindOf(name)));
   return kinds.includes('file') ? 'file' : kinds.includes('folder') ? 'folder' : 'none';

@@ -144,7 +144,7 @@ export class Publication {
     this.#later.add(artifact);
     await pause(clock, laterMs(artifact, signing.signer.id));
     this.#later.delete(artifact);
-    if (clock.closing || !(await results.has(artifact))) return;
+    if (clock.closing || !(await results.has(artifact))) return this.#stopWaiting(artifact);
     this.#waiting.add(artifact);
     await this.#learn(artifact);
     void this.#poll(artifact);
