@@ -9,6 +9,8 @@ import type { Channel, ReceiveOptions } from './types.ts';
 const PREFIX_BYTES = 4;
 /** A large message is written in parts: each one that drains is progress, and at most one is queued. */
 const PART_BYTES = 256 * 1024;
+/** A message up to here is copied behind its length: a copy costs less than a second frame. */
+const JOINED_BYTES = 16 * 1024;
 
 export interface ChannelLimits {
   maxMessageBytes: number;
@@ -191,9 +193,12 @@ export class StreamChannel implements Channel {
   }
 
   async #write(message: Uint8Array): Promise<void> {
-    const prefix = new Uint8Array(PREFIX_BYTES);
+    const joined = message.byteLength <= JOINED_BYTES;
+    const prefix = new Uint8Array(PREFIX_BYTES + (joined ? message.byteLength : 0));
     new DataView(prefix.buffer).setUint32(0, message.byteLength);
+    if (joined) prefix.set(message, PREFIX_BYTES);
     await this.#push(prefix);
+    if (joined) return;
     for (let at = 0; at < message.byteLength; at += PART_BYTES) {
       await this.#push(message.subarray(at, at + PART_BYTES));
     }

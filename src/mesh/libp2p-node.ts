@@ -1,4 +1,3 @@
-import { noise } from '@chainsafe/libp2p-noise';
 import { autoNAT } from '@libp2p/autonat';
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
@@ -8,16 +7,18 @@ import { identify, identifyPush } from '@libp2p/identify';
 import type { Libp2p } from '@libp2p/interface';
 import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
 import { type Ping, ping } from '@libp2p/ping';
-import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
 import { Bandwidth } from '../core/bandwidth.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { batchedNoise } from './batched-noise.ts';
 import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
 import { listenError } from './errors.ts';
 import { gossip } from './gossip.ts';
 import { meshLimits } from './limits.ts';
 import { meteredTcp } from './metered-tcp.ts';
+import { pacedYamux } from './paced-yamux.ts';
+import { rememberProtocols } from './protocol-memory.ts';
 import { type RelayComponents, RelayReservation } from './relay-reservation.ts';
 import { silentLogger } from './silent-logger.ts';
 import type { MeshOptions, MeshStats } from './types.ts';
@@ -91,9 +92,9 @@ export async function startLibp2p(
       ),
       circuitRelayTransport(),
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [batchedNoise()],
     streamMuxers: [
-      yamux({
+      pacedYamux({
         maxInboundStreams: 512,
         maxEarlyStreams: meshLimits.earlyStreamsMax,
         streamOptions: { maxStreamWindowSize: limits.meshWindowBytes },
@@ -141,7 +142,11 @@ export async function startLibp2p(
     },
   });
   node.addEventListener('peer:connect', (event) => connected.add(event.detail.toString()));
-  node.addEventListener('peer:disconnect', (event) => connected.delete(event.detail.toString()));
+  const protocols = rememberProtocols(node.peerStore);
+  node.addEventListener('peer:disconnect', (event) => {
+    connected.delete(event.detail.toString());
+    protocols.forget(event.detail);
+  });
   try {
     await node.start();
   } catch (error) {

@@ -1,22 +1,28 @@
+import type { Socket } from 'node:net';
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface';
 import { type TCPComponents, type TCPOptions, tcp } from '@libp2p/tcp';
 import type { Bandwidth } from '../core/bandwidth.ts';
 
 /** Methods of AbstractMessageStream of @libp2p/utils, which libp2p's transports extend. */
 interface RawConnection extends MultiaddrConnection {
+  /** Of the TCP transport's class. */
+  readonly socket: Socket;
   sendData(data: List): { sentBytes: number; canSendMore: boolean };
   onData(data: Uint8Array): void;
   sendPause(): void;
   sendResume(): void;
   safeDispatchEvent(type: 'drain'): boolean;
 }
-interface List {
+interface List extends Iterable<Uint8Array> {
   readonly byteLength: number;
   sublist(from: number, to: number): List;
+  subarray(): Uint8Array;
 }
 
 /** Bytes written between two checks of the rate: small enough to share a slow line, large enough to fill a fast one. */
 const pieceBytes = 16 * 1024;
+/** Up to here a copy costs less than a write of several pieces. */
+const joinedBytes = 16 * 1024;
 
 /** The TCP transport with a limit on the bytes per second of all its connections together. */
 export function meteredTcp(
@@ -52,7 +58,8 @@ function metering(upgrader: Upgrader, bandwidth: Bandwidth): Upgrader {
 }
 
 function meter(connection: RawConnection, { up, down }: Bandwidth): void {
-  const { sendData, sendPause, sendResume, onData } = connection;
+  const { sendPause, sendResume, onData } = connection;
+  const sendData = inOneWrite(connection);
   let draining: NodeJS.Timeout | undefined;
   let resting: NodeJS.Timeout | undefined;
   let paused = false;
@@ -67,16 +74,13 @@ function meter(connection: RawConnection, { up, down }: Bandwidth): void {
     draining = setTimeout(() => connection.safeDispatchEvent('drain'), ms);
   };
   connection.sendData = (data) => {
-    if (up.perSecond === undefined) return sendData.call(connection, data);
+    if (up.perSecond === undefined) return sendData(data);
     const ms = up.wait(performance.now());
     if (ms > 0) {
       later(ms);
       return { sentBytes: 0, canSendMore: false };
     }
-    const { sentBytes, canSendMore } = sendData.call(
-      connection,
-      data.sublist(0, Math.min(pieceBytes, data.byteLength)),
-    );
+    const { sentBytes, canSendMore } = sendData(data.sublist(0, Math.min(pieceBytes, data.byteLength)));
     const rest = up.charge(sentBytes, performance.now());
     if (!canSendMore || rest === 0) return { sentBytes, canSendMore };
     later(rest);
@@ -103,5 +107,21 @@ function meter(connection: RawConnection, { up, down }: Bandwidth): void {
   connection.sendResume = () => {
     paused = false;
     if (resting === undefined) sendResume.call(connection);
+  };
+}
+
+/** A message is a list of pieces, the first of them its length: they go to the kernel together. */
+function inOneWrite(connection: RawConnection): RawConnection['sendData'] {
+  const { socket, sendData } = connection;
+  // It only iterates over the pieces.
+  const sendPieces = sendData as (pieces: Iterable<Uint8Array>) => ReturnType<typeof sendData>;
+  return (data) => {
+    if (data.byteLength <= joinedBytes) return sendPieces.call(connection, [data.subarray()]);
+    socket.cork();
+    try {
+      return sendData.call(connection, data);
+    } finally {
+      socket.uncork();
+    }
   };
 }

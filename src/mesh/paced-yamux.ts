@@ -1,0 +1,46 @@
+import type { StreamMuxerFactory } from '@libp2p/interface';
+import { type YamuxMuxerInit, yamux } from '@libp2p/yamux';
+
+/** Fields and methods of YamuxStream of @libp2p/yamux. */
+interface YamuxStream {
+  state: number;
+  readonly recvWindow: number;
+  readonly recvWindowCapacity: number;
+  sendWindowUpdate(): void;
+}
+interface YamuxMuxer {
+  _newStream(...given: unknown[]): YamuxStream;
+}
+
+/** StreamState.Established: the states before send a flag with the update, the states after need none. */
+const established = 3;
+
+/**
+ * Yamux that updates a window once half of it is used up, as the reference implementation does
+ * (https://github.com/hashicorp/yamux, `sendWindowUpdate`). The library answers each frame of data with an update.
+ */
+export function pacedYamux(init: YamuxMuxerInit): () => StreamMuxerFactory {
+  return () => {
+    const factory = yamux(init)();
+    const { createStreamMuxer } = factory;
+    factory.createStreamMuxer = (connection) => {
+      const muxer = createStreamMuxer.call(factory, connection);
+      paceUpdates(muxer as unknown as YamuxMuxer);
+      return muxer;
+    };
+    return factory;
+  };
+}
+
+function paceUpdates(muxer: YamuxMuxer): void {
+  const { _newStream } = muxer;
+  muxer._newStream = (...given) => {
+    const stream = _newStream.apply(muxer, given);
+    const { sendWindowUpdate } = stream;
+    stream.sendWindowUpdate = () => {
+      const half = stream.state === established && stream.recvWindowCapacity * 2 > stream.recvWindow;
+      if (!half) sendWindowUpdate.call(stream);
+    };
+    return stream;
+  };
+}
