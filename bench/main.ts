@@ -5,6 +5,7 @@ import { Bench, type Figure, removeFolders, type Suite, table } from './run.ts';
 
 /** A further suite is a file here that exports `suite`, and a line in this list. */
 const suites: Record<string, () => Promise<{ suite: Suite }>> = {
+  mesh: () => import('./mesh.ts'),
   start: () => import('./start.ts'),
   transfer: () => import('./transfer.ts'),
   files: () => import('./files.ts'),
