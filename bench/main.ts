@@ -13,6 +13,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   page: () => import('./page.ts'),
   rounds: () => import('./rounds.ts'),
   history: () => import('./history.ts'),
+  documents: () => import('./documents.ts'),
   pipeline: () => import('./pipeline.ts'),
   sandbox: () => import('./sandbox.ts'),
   images: () => import('./images.ts'),

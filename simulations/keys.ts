@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import {
+  DocumentMemory,
   encodeCanonical,
   fromBase64Url,
   peerIdOf,
@@ -9,6 +10,9 @@ import {
   type Verifier,
 } from '../src/core/documents/index.ts';
 import { toUtf8 } from '../src/core/text.ts';
+
+/** Of the texts that a key remembers to have signed, and a verifier to have opened: few, so that some are forgotten. */
+const rememberedCharsMax = 64 * 1024;
 
 /** Keys and signatures of a simulation: the fast stand-in below, or real Ed25519 handed in by a test. */
 export interface Keys {
@@ -52,7 +56,8 @@ export const standIn: Keys = {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * The same keys, one operation after the other in the order of the calls, so that the order of their results never varies.
+ * The same keys, one operation after the other in the order of the calls, so that the order of their results never varies; documents are
+ * remembered as in production.
  * `settle` resolves when no operation and no promise that followed from one is left.
  */
 export function inTurn(keys: Keys): { keys: Keys; settle: () => Promise<void> } {
@@ -75,11 +80,13 @@ export function inTurn(keys: Keys): { keys: Keys; settle: () => Promise<void> } 
           id: signer.id,
           jws: (header, payload) => queue(() => signer.jws(header, payload)),
           raw: (message) => queue(() => signer.raw(message)),
+          signed: new DocumentMemory(rememberedCharsMax),
         };
       },
       verifier: {
         jws: (compact, signer) => queue(() => keys.verifier.jws(compact, signer)),
         raw: (message, signature, signer) => queue(() => keys.verifier.raw(message, signature, signer)),
+        opened: new DocumentMemory(rememberedCharsMax),
       },
     },
     async settle() {

@@ -1,7 +1,7 @@
-import { type CryptoKey, compactVerify, errors, type KeyObject } from 'jose';
+import { type CryptoKey, compactVerify, errors } from 'jose';
 
-/** Whether a compact JWS is signed with Ed25519, and no other algorithm, under this public key of WebCrypto or Node. */
-export async function holdsJws(compact: string, key: CryptoKey | KeyObject): Promise<boolean> {
+/** Whether a compact JWS is signed with Ed25519, and no other algorithm, under this public key of WebCrypto. */
+export async function holdsJws(compact: string, key: CryptoKey): Promise<boolean> {
   try {
     await compactVerify(compact, key, { algorithms: ['Ed25519'] });
     return true;

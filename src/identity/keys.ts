@@ -1,9 +1,10 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CompactSign } from 'jose';
-import { fromBase64Url, peerIdOf, type Signer } from '../core/documents/index.ts';
+import { DocumentMemory, fromBase64Url, peerIdOf, type Signer } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import { signCompact } from './compact-jws.ts';
+import { identityLimits } from './limits.ts';
 
 /** DER prefix of a PKCS #8 Ed25519 private key, up to the 32 bytes of the seed (RFC 8410, 7). */
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -43,9 +44,9 @@ export function keyFromSeed(seed: Uint8Array): NodeKey {
     signer: {
       id,
       // The header is rebuilt so that its members have canonical order.
-      jws: ({ alg, kid, typ }, payload) =>
-        new CompactSign(payload).setProtectedHeader({ alg, kid, typ }).sign(key),
+      jws: async ({ alg, kid, typ }, payload) => signCompact({ alg, kid, typ }, payload, key),
       raw: async (message) => new Uint8Array(sign(null, message, key)),
+      signed: new DocumentMemory(identityLimits.signedCharsMax),
     },
   };
 }

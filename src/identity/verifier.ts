@@ -1,6 +1,7 @@
 import { createHash, type KeyObject, verify } from 'node:crypto';
-import type { Verifier } from '../core/documents/index.ts';
-import { holdsJws } from './jws-signature.ts';
+import { DocumentMemory, type Verifier } from '../core/documents/index.ts';
+import { holdsCompact } from './compact-jws.ts';
+import { identityLimits } from './limits.ts';
 import { importPeerId } from './pem.ts';
 
 /** Size of the cache of imported keys, about 1 KB each: more than the peers of a node at a time. */
@@ -48,15 +49,18 @@ export function remembering(verifier: Verifier, max = goodMax): Verifier {
   };
 }
 
-/** JWS with jose, raw Ed25519 signatures with Node. @throws KEY_INVALID for an invalid PeerId */
+/** Remembers nothing. @throws KEY_INVALID for an invalid PeerId */
 export const plainVerifier: Verifier = {
   async jws(compact, signer) {
-    return holdsJws(compact, keyOf(signer));
+    return holdsCompact(compact, keyOf(signer));
   },
   async raw(message, signature, signer) {
     return verify(null, message, keyOf(signer), signature);
   },
 };
 
-/** The production verifier. @throws KEY_INVALID for an invalid PeerId */
-export const joseVerifier: Verifier = remembering(plainVerifier);
+/** The production verifier: Ed25519 of Node's crypto; remembers documents and signatures that held. @throws KEY_INVALID for an invalid PeerId */
+export const joseVerifier: Verifier = {
+  ...remembering(plainVerifier),
+  opened: new DocumentMemory(identityLimits.openedCharsMax),
+};

@@ -74,7 +74,20 @@ function isPeerId(text: string): boolean {
   }
 }
 
+/** CIDs that were checked, the oldest first: the documents of a run repeat a few of them. */
+const checkedCids = new Set<string>();
+const checkedCidsMax = 1_000;
+
 function isCid(text: string): boolean {
+  if (checkedCids.has(text)) return true;
+  if (!isNewCid(text)) return false;
+  const [oldest] = checkedCids.size < checkedCidsMax ? [] : checkedCids;
+  if (oldest !== undefined) checkedCids.delete(oldest);
+  checkedCids.add(text);
+  return true;
+}
+
+function isNewCid(text: string): boolean {
   if (text.length > 120) return false;
   try {
     const cid = CID.parse(text);

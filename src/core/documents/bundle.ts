@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { fromUtf8, toUtf8 } from '../text.ts';
+import { toUtf8 } from '../text.ts';
 import { count, sha256, text } from './base.ts';
-import { decodeCanonical, encodeCanonical } from './canonical.ts';
+import { canonicalText, decodeCanonical } from './canonical.ts';
 import { documentLimits } from './limits.ts';
 
 const jws = z.string().min(1).max(limits.documentBytesMax);
@@ -56,7 +56,7 @@ export const bundleSchema = ownFields
 export type Bundle = z.infer<typeof bundleSchema>;
 
 export function encodeBundle(bundle: Bundle): string {
-  return fromUtf8(encodeCanonical(bundle));
+  return canonicalText(bundle);
 }
 
 export function decodeBundle(raw: string): Bundle {

@@ -15,8 +15,12 @@ import { plainJson } from './plain-json.ts';
  * is the sha256 of its payload.
  */
 export function encodeCanonical(value: unknown): Uint8Array {
-  const plain = plainJson(value);
-  return plain === undefined ? dagJson.encode(value) : toUtf8(plain);
+  return toUtf8(canonicalText(value));
+}
+
+/** The same as text. */
+export function canonicalText(value: unknown): string {
+  return plainJson(value) ?? fromUtf8(dagJson.encode(value));
 }
 
 /** How deep JSON is nested, and whether a string of it holds a lone surrogate: as canonical JSON, `\\ud800` to `\\udfff`. */

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { fromUtf8, toUtf8 } from '../text.ts';
+import { toUtf8 } from '../text.ts';
 import { peerId } from './base.ts';
 import { fromBase64, toBase64 } from './base64.ts';
-import { decodeCanonical, encodeCanonical, sha256Hex } from './canonical.ts';
+import { canonicalText, decodeCanonical, sha256Hex } from './canonical.ts';
 import { type Receipt, receiptSchema, type Verdict, verdictSchema } from './statement.ts';
 import { markVerified, type Signer, type Verified, type Verifier } from './verified.ts';
 
@@ -54,6 +54,8 @@ export async function openStatement<K extends StatementKind>(
   raw: string,
   verifier: Verifier,
 ): Promise<VerifiedStatement<Statements[K]>> {
+  const known = verifier.opened?.get(kind, raw);
+  if (known !== undefined) return known as VerifiedStatement<Statements[K]>;
   if (raw.length > limits.receiptBytesMax) {
     throw new QuorateError(
       'DOC_TOO_LARGE',
@@ -75,7 +77,9 @@ export async function openStatement<K extends StatementKind>(
   }
   const payload = decodeCanonical(bytes, schemas[kind], kind, limits.receiptBytesMax);
   const [signer = ''] = signers;
-  return Object.assign(markVerified({ payload, raw, id: sha256Hex(bytes), signer }), { signers });
+  const statement = Object.assign(markVerified({ payload, raw, id: sha256Hex(bytes), signer }), { signers });
+  verifier.opened?.put(kind, raw, statement);
+  return statement;
 }
 
 /** The id a statement has if it holds, without a look at its signatures; undefined where it is none. */
@@ -104,7 +108,10 @@ export async function signStatement<K extends StatementKind>(
   payload: Statements[K],
   signer: Signer,
 ): Promise<VerifiedStatement<Statements[K]>> {
-  const bytes = encodeCanonical(payload);
+  const text = canonicalText(payload);
+  const known = signer.signed?.get(kind, text);
+  if (known !== undefined) return known as VerifiedStatement<Statements[K]>;
+  const bytes = toUtf8(text);
   const checked = decodeCanonical(bytes, schemas[kind], kind, limits.receiptBytesMax);
   const signature = await signer.raw(preAuthEncoding(bytes));
   const envelope: Envelope = {
@@ -112,10 +119,11 @@ export async function signStatement<K extends StatementKind>(
     payload: toBase64(bytes),
     signatures: [{ keyid: signer.id, sig: toBase64(signature) }],
   };
-  const raw = fromUtf8(encodeCanonical(envelope));
-  return Object.assign(markVerified({ payload: checked, raw, id: sha256Hex(bytes), signer: signer.id }), {
-    signers: [signer.id],
-  });
+  const raw = canonicalText(envelope);
+  const parts = { payload: checked, raw, id: sha256Hex(bytes), signer: signer.id };
+  const statement = Object.assign(markVerified(parts), { signers: [signer.id] });
+  signer.signed?.put(kind, text, statement);
+  return statement;
 }
 
 /** Adds another signature over the same payload: how a trusted worker co-signs. Returns the bare signature, base64. */
@@ -127,5 +135,5 @@ export async function cosignStatement(raw: string, signer: Signer): Promise<stri
 /** Puts a signature made elsewhere beside those that are there. Nothing is checked: open the result. */
 export function addSignature(raw: string, keyid: string, sig: string): string {
   const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, 'envelope', limits.receiptBytesMax);
-  return fromUtf8(encodeCanonical({ ...envelope, signatures: [...envelope.signatures, { keyid, sig }] }));
+  return canonicalText({ ...envelope, signatures: [...envelope.signatures, { keyid, sig }] });
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { fromUtf8, toUtf8 } from '../text.ts';
+import { toUtf8 } from '../text.ts';
 import { count, sha256, text } from './base.ts';
-import { decodeCanonical, encodeCanonical } from './canonical.ts';
+import { canonicalText, decodeCanonical } from './canonical.ts';
 
 const jws = z.string().min(1).max(limits.equivocationCharsMax);
 /** Signed note (C2SP tlog-checkpoint) by the log key. */
@@ -35,7 +35,7 @@ const equivocationSchema = z.discriminatedUnion('kind', [
 export type EquivocationEvidence = z.infer<typeof equivocationSchema>;
 
 export function encodeEquivocation(evidence: EquivocationEvidence): string {
-  return fromUtf8(encodeCanonical(evidence));
+  return canonicalText(evidence);
 }
 
 /** Errors: `DOC_…`. */

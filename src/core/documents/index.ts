@@ -8,6 +8,7 @@ export * from './identity.ts';
 export * from './job.ts';
 export * from './jws.ts';
 export * from './leaves.ts';
+export * from './memory.ts';
 export * from './recipe.ts';
 export * from './result.ts';
 export * from './revocation.ts';

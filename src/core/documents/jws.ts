@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { toUtf8 } from '../text.ts';
 import { peerId } from './base.ts';
 import { fromBase64Url } from './base64.ts';
-import { decodeCanonical, encodeCanonical, sha256Hex } from './canonical.ts';
+import { canonicalText, decodeCanonical, sha256Hex } from './canonical.ts';
 import {
   type Charter,
   charterSchema,
@@ -84,6 +85,8 @@ export async function openMessage<K extends MessageKind>(
   compact: string,
   verifier: Verifier,
 ): Promise<Verified<Messages[K]>> {
+  const known = verifier.opened?.get(kind, compact);
+  if (known !== undefined) return known as Verified<Messages[K]>;
   if (compact.length > limits.documentBytesMax) {
     throw new QuorateError(
       'DOC_TOO_LARGE',
@@ -123,7 +126,9 @@ export async function openMessage<K extends MessageKind>(
       `${kind} names ${payload.iss} as its issuer but ${header.kid} signed it`,
     );
   }
-  return markVerified({ payload, raw: compact, id: sha256Hex(bytes), signer: header.kid });
+  const message = markVerified({ payload, raw: compact, id: sha256Hex(bytes), signer: header.kid });
+  verifier.opened?.put(kind, compact, message);
+  return message;
 }
 
 /** The id a compact JWS has if it holds, without a look at its signature: enough to see whether it is known already. */
@@ -142,12 +147,17 @@ export async function signMessage<K extends MessageKind>(
   payload: Messages[K],
   signer: Signer,
 ): Promise<Verified<Messages[K]>> {
-  const bytes = encodeCanonical(payload);
+  const text = canonicalText(payload);
+  const known = signer.signed?.get(kind, text);
+  if (known !== undefined) return known as Verified<Messages[K]>;
+  const bytes = toUtf8(text);
   const checked = decodeCanonical(bytes, schemas[kind], kind, limits.documentBytesMax);
   if (checked.iss !== signer.id)
     throw new QuorateError('DOC_WRONG_ISSUER', `${kind} names ${checked.iss} but ${signer.id} would sign it`);
   const raw = await signer.jws({ alg: 'Ed25519', typ: typOf(kind), kid: signer.id }, bytes);
-  return markVerified({ payload: checked, raw, id: sha256Hex(bytes), signer: signer.id });
+  const message = markVerified({ payload: checked, raw, id: sha256Hex(bytes), signer: signer.id });
+  signer.signed?.put(kind, text, message);
+  return message;
 }
 
 /** `iat` not in the future, `exp` not past, at `now` (ms), with the allowed skew. Throws `DOC_FROM_FUTURE`, `DOC_EXPIRED`. */

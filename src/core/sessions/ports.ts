@@ -10,7 +10,7 @@ import type {
 } from '../documents/index.ts';
 
 /**
- * The ports of the sessions. The runtime implements them with libp2p, Node's timers and jose; the simulator with its
+ * The ports of the sessions. The runtime implements them with libp2p, Node's timers and crypto; the simulator with its
  * network, its scheduler and its keys. The code between them is the same.
  */
 

@@ -28,7 +28,7 @@ export function nodeClock(signal: AbortSignal): Clock {
   };
 }
 
-/** Opens documents with jose and WebCrypto. */
+/** Opens documents with the verifier of this process. */
 export const joseDocuments: Documents = {
   message: (kind, compact) => openMessage(kind, compact, joseVerifier),
   receipt: (envelope) => openStatement('receipt', envelope, joseVerifier),
