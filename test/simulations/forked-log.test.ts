@@ -14,7 +14,7 @@ async function attack(seed: number, forks: boolean): Promise<{ informed: number;
     },
   });
   const checkers = () => [witnesses(), listener()];
-  const { failure } = await simulate(seed, { patches: () => ({ forks }), checkers });
+  const { failure } = await simulate(seed, { patches: () => ({ forks }), checkers, once: true });
   return { informed: informed.size, failure };
 }
 

@@ -5,6 +5,8 @@ import type { Scenario, Work } from '../../simulations/scenario.ts';
 import { allRuns } from '../../src/core/controller/state.ts';
 import { expectClean, range } from './seeds.ts';
 
+/** That a seed goes the same way twice, other tests prove (faults.test.ts). */
+const once = true as const;
 const work = (name: string, over: Partial<Work> = {}): Work => ({
   ...{ name, nature: 'reproducible', submitAfterMs: 1_000, cancelAfterMs: undefined, expiresSeconds: 7200 },
   policy: { agree: 2, of: 3, cosign: 'required', rounds: 3 },
@@ -46,7 +48,7 @@ function counting(): { counts: Map<string, number>; checkers: () => Checker[] } 
 
 it('under faults all that rests on others gets ahead of them, and rises with them', async () => {
   const { counts, checkers } = counting();
-  await expectClean(range(1, 1), { scenario: scenario(Array(6).fill('honest')), checkers });
+  await expectClean(range(1, 1), { scenario: scenario(Array(6).fill('honest')), checkers, once });
   expect(counts.get('inputs')).toBe(2);
   expect(counts.get('trusted')).toBeGreaterThan(0);
   expect(counts.get('agreed')).toBeGreaterThan(0);
@@ -55,7 +57,7 @@ it('under faults all that rests on others gets ahead of them, and rises with the
 it('nothing outlives the contradiction of what a majority tampered with', async () => {
   const { counts, checkers } = counting();
   const tampered = scenario([...Array(6).fill('tampers-alike'), ...Array(2).fill('honest')]);
-  await expectClean(range(1, 1), { scenario: tampered, checkers });
+  await expectClean(range(1, 1), { scenario: tampered, checkers, once });
   expect(counts.get('inputs')).toBeGreaterThan(0);
   expect(counts.get('input-lost')).toBeGreaterThan(0);
 });
@@ -71,7 +73,7 @@ const quiet = {
 it('what was built on wrong bytes is built again on the right ones, and is trusted in the end', async () => {
   const { counts, checkers } = counting();
   const tampered = scenario([...Array(4).fill('tampers-alike'), ...Array(6).fill('honest')]);
-  await expectClean([seedOfContradiction], { scenario: tampered, rates: quiet, checkers });
+  await expectClean([seedOfContradiction], { scenario: tampered, rates: quiet, checkers, once });
   expect(counts.get('input-lost')).toBe(2);
   expect(counts.get('inputs')).toBe(4);
   expect(counts.get('trusted')).toBe(2);
@@ -86,7 +88,7 @@ it('a revocation once all is over reaches what rests on it, and all of it is tru
     revokes: { operator: 'op0', afterMs: 200_000, ever: true },
     faultsMs: 240_000,
   };
-  await expectClean([1], { scenario: revoked, rates: quiet, checkers });
+  await expectClean([1], { scenario: revoked, rates: quiet, checkers, once });
   expect(counts.get('reopened')).toBe(2);
   expect(counts.get('trusted')).toBe(4);
 });

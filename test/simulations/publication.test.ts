@@ -5,6 +5,8 @@ import type { Patches } from '../../simulations/world.ts';
 import type { Policy } from '../../src/core/documents/index.ts';
 import { protocols } from '../../src/core/wire/protocols.ts';
 
+/** That a seed goes the same way twice, other tests prove (faults.test.ts). */
+const once = true as const;
 const operators = ['ada', 'bob', 'cy'].map((name) => ({
   name,
   hosts: [name],
@@ -50,21 +52,23 @@ async function published(cosign: Policy['cosign']) {
     expiresSeconds: 1_800,
   };
   const scenario = { operators, trusted: 'absent' as const, works: [work], faultsMs: 150_000 };
-  const { failure } = await simulate(1, { rates: calm, scenario, patches });
+  const { failure } = await simulate(1, { rates: calm, scenario, patches, once });
   expect(failure).toBeNull();
   return { asked, stored, times: [...storedAt.values()].sort((a, b) => a - b) };
 }
 
 describe('the bundle of a served artifact', () => {
+  const withoutCosign = published('none');
+
   it('is asked for until it cannot get better', async () => {
-    const { asked, stored } = await published('none');
+    const { asked, stored } = await withoutCosign;
     expect(stored).toHaveLength(operators.length);
     // It is there once the artifact is pinned, which takes up to a minute, and the log witnessed.
     expect(asked).toBeLessThanOrEqual(5 * operators.length);
   });
 
   it('is fetched by two mirrors at once, and by the others a minute or two later', async () => {
-    const { times } = await published('none');
+    const { times } = await withoutCosign;
     const [first = 0, second = 0, third = 0] = times;
     expect(second - first).toBeLessThan(30_000);
     expect(third - second).toBeGreaterThan(30_000);

@@ -84,7 +84,7 @@ async function levelsOf(
     revokes: undefined,
     charters: [],
   };
-  const { failure, levels } = await simulate(seed, { rates: calm, scenario, patches });
+  const { failure, levels } = await simulate(seed, { rates: calm, scenario, patches, once: true });
   expect(failure).toBeNull();
   return levels;
 }
