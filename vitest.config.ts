@@ -4,9 +4,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { matrices } from './test/matrices.ts';
 import { Skipped } from './test/support/skipped.ts';
 
-const shared = {
+const common = {
   environment: 'node' as const,
-  // Tests own processes, sockets and folders: one process a file.
   pool: 'forks' as const,
   execArgv: ['--disable-warning=ExperimentalWarning'],
   globalSetup: ['test/support/make-program.ts'],
@@ -15,34 +14,12 @@ const shared = {
   runner: './test/support/runner.ts',
 };
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
-const whole = [
-  'test/e2e/**/*.test.ts',
-  'test/chaos/**/*.test.ts',
-  'test/bad-input/**/*.test.ts',
-  'test/examples/**/*.test.ts',
-];
 /**
- * Files whose nodes, stores and servers all run in the process of the tests: several files share one, since each import of the
- * whole runtime takes 2.5 s of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top of a
- * module runs for the first of these files only; what a file opens, its end closes (test/e2e/support/after-file.ts).
+ * What has a process to itself: what measures that process. All other files share one with those before them, since each import
+ * of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
+ * of a module that tests share runs for the first of them only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */
-const inside = [
-  'test/dependencies/{fetch,lock-thread,module-zip}.test.ts',
-  'test/attacks/{compare,forge,mesh,source,store,transfer}/*.test.ts',
-  'test/attacks/{controller,e2e,services}/*.test.ts',
-  'test/bad-input/{builds,fetching,folders,full-disk,replay,terminal}.test.ts',
-  'test/e2e/{cancel,charter,clock,explained,http-feed,network,operator,pipeline,refusals,room,store}.test.ts',
-  'test/egress/{metered-socket,proxy}.test.ts',
-  'test/forge/*.test.ts',
-  'test/http/*.test.ts',
-  'test/image/{debian,hostile,layers,skip-sync}.test.ts',
-  'test/journal/*.test.ts',
-  'test/mesh/{channel,discovery,gossip,moved}.test.ts',
-  'test/runtime/**/*.test.ts',
-  'test/source/{checkout,committed-file}.test.ts',
-  'test/store/{cids,linked,packs,pull,trim}.test.ts',
-  'test/transfer/fetch.test.ts',
-];
+const alone = ['test/attacks/worker/log-memory.test.ts', 'test/mesh/{backpressure,bandwidth}.test.ts'];
 
 /** Functions and state machines: no process, no socket, nothing global that is changed. Their files share processes, in any order. */
 const pure = [
@@ -74,7 +51,7 @@ const deadlines = {
 };
 
 /** A process is shared by files that follow each other, so those of one project have a number of their own. */
-const first: Readonly<Record<string, number>> = { whole: 20, inside: 19, parts: 1 };
+const first: Readonly<Record<string, number>> = { alone: 20, shared: 10 };
 /** Of those that come last, these take ten seconds. */
 const longPure = ['proof/mutation', 'simulations/bugs', 'simulations/faults'].map(
   (name) => `test/${name}.test.ts`,
@@ -111,35 +88,24 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       {
+        test: { ...{ ...common, ...deadlines, name: 'alone' }, include: alone },
+      },
+      {
         test: {
-          ...{ ...shared, ...deadlines, name: 'parts' },
+          ...{ ...common, ...deadlines, name: 'shared', isolate: false },
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...whole, ...inside, ...pure, ...Object.keys(matrices)],
+          exclude: [...never, ...alone, ...pure, ...Object.keys(matrices)],
         },
       },
       {
         test: {
-          ...{ ...shared, ...deadlines, name: 'pure', isolate: false },
+          ...{ ...common, ...deadlines, name: 'pure', isolate: false },
           include: pure,
           exclude: [...never, ...Object.keys(matrices)],
         },
       },
       {
-        test: {
-          ...{ ...shared, ...deadlines, name: 'whole' },
-          include: whole,
-          exclude: [...never, ...inside, ...pure, ...Object.keys(matrices)],
-        },
-      },
-      {
-        test: {
-          ...{ ...shared, ...deadlines, name: 'inside', isolate: false },
-          include: inside,
-          exclude: [...never, ...Object.keys(matrices)],
-        },
-      },
-      {
-        test: { ...{ ...shared, ...deadlines, name: 'matrices' }, include: Object.keys(matrices) },
+        test: { ...{ ...common, ...deadlines, name: 'matrices' }, include: Object.keys(matrices) },
       },
     ],
   },

@@ -1,23 +1,13 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll } from 'vitest';
 import { encodeBundle, type Outcome } from '../../src/core/documents/index.ts';
 import { fingerprintOf } from '../../src/store/index.ts';
+import { scratch } from '../e2e/support/processes.ts';
 import { makeProject, type Project, type Recipe } from '../support/project.ts';
 
-const folders: string[] = [];
-afterAll(async () => {
-  for (const dir of folders.splice(0)) await rm(dir, { recursive: true, force: true });
-});
-
 /** Gone when the test file is over. */
-export async function scratch(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'quorate-proof-'));
-  folders.push(dir);
-  return dir;
-}
+export { scratch };
 
 const contents: [path: string, text: string][] = [
   ['bin/app', '#!/bin/sh\necho app\n'],

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -119,16 +120,16 @@ export function uniqueSleep(): string {
   return `${1000 + Math.floor(Math.random() * 1000)}.${process.pid}${Math.floor(Math.random() * 1e6)}`;
 }
 
-/** Host pids of processes whose command line has this text. */
+/** Host pids of processes whose command line has this text. At once: with a promise for each it takes three times as long. */
 export async function processesWith(text: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      return line.split('\0').includes(text) ? [Number(pid)] : [];
-    }),
-  );
-  return found.flat();
+  return readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(text) ? [Number(pid)] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,6 +66,13 @@ const folders: string[] = [];
 /** A folder that `endAll` removes, after every program in it has ended. */
 export async function scratch(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-e2e-'));
+  folders.push(dir);
+  return dir;
+}
+
+/** The same at once. */
+export function scratchSync(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'quorate-e2e-'));
   folders.push(dir);
   return dir;
 }
