@@ -56,6 +56,21 @@ export function exitOfError(error: QuorateError): Exit {
   return exitOf(error.code);
 }
 
+/** Commander throws after help and version too, also after the help shown when the command is missing. */
+export const isAnswered = (error: unknown): boolean =>
+  error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help');
+
+/** Whether these words ask for JSON, as far as one can say of words that may be wrong. */
+export function asksForJson(words: readonly string[]): boolean {
+  const end = words.indexOf('--');
+  const given = words.slice(0, end === -1 ? undefined : end);
+  return (
+    given.includes('--json') ||
+    given.includes('--log-format=json') ||
+    given[given.indexOf('--log-format') + 1] === 'json'
+  );
+}
+
 /** `error[CODE]: message` and a hint below it; control characters of all lines are escaped. */
 export function errorText({ code, message, hint }: QuorateError): string {
   const lines = [`error[${code}]: ${message}`, ...(hint === undefined ? [] : [`hint: ${hint}`])];

@@ -1,6 +1,5 @@
-import { CommanderError } from 'commander';
 import { QuorateError } from '../core/errors.ts';
-import { asQuorateError, errorJson, errorText, exitOfError } from './errors.ts';
+import { asksForJson, asQuorateError, errorJson, errorText, exitOfError, isAnswered } from './errors.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { createProgram } from './program.ts';
@@ -9,10 +8,7 @@ import { createProgram } from './program.ts';
 const lingerMs = 500;
 
 function failed(error: unknown): Exit {
-  // commander throws after help and version, also after the help shown when the command is missing.
-  if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help')) {
-    return exits.done;
-  }
+  if (isAnswered(error)) return exits.done;
   const early = interrupts.exit();
   if (early !== undefined) {
     tellEarly(error);
@@ -37,14 +33,7 @@ function tellEarly(error?: unknown): void {
 }
 
 function tell(error: QuorateError): void {
-  const { argv } = process;
-  const end = argv.indexOf('--');
-  const given = argv.slice(2, end === -1 ? undefined : end);
-  const isJson =
-    given.includes('--json') ||
-    given.includes('--log-format=json') ||
-    given[given.indexOf('--log-format') + 1] === 'json';
-  if (isJson) process.stdout.write(errorJson(error));
+  if (asksForJson(process.argv.slice(2))) process.stdout.write(errorJson(error));
   else process.stderr.write(errorText(error));
 }
 

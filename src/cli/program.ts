@@ -6,7 +6,7 @@ import { verbs } from './commands/index.ts';
 import type { Act, Context } from './context.ts';
 import type { Exit } from './exit-codes.ts';
 import { homeFolder } from './home-folder.ts';
-import { Output } from './output.ts';
+import { Output, type Sink } from './output.ts';
 
 const about = `Continuous integration on machines nobody has to trust.
 
@@ -25,8 +25,22 @@ interface GlobalOptions {
   json?: boolean;
 }
 
+/** What the command line reads and writes: by default what belongs to the process. */
+export interface Surroundings {
+  env: Readonly<Record<string, string | undefined>>;
+  cwd(): string;
+  stdin: { isTTY?: boolean };
+  stdout: Sink;
+  stderr: Sink;
+}
+
 /** Creates the command line. `finished` is called with the exit code of the command. */
-export function createProgram(signal: AbortSignal, finished: (exit: Exit) => void): Command {
+export function createProgram(
+  signal: AbortSignal,
+  finished: (exit: Exit) => void,
+  around: Surroundings = process,
+): Command {
+  const { stdout } = around;
   const program = new Command('quorate')
     .description(about)
     .version(version(), '-V, --version', 'print the version')
@@ -40,43 +54,46 @@ export function createProgram(signal: AbortSignal, finished: (exit: Exit) => voi
     .addHelpText('after', after)
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     // main.ts prints errors.
-    .configureOutput({ outputError: () => undefined, writeErr: (text) => process.stdout.write(text) })
+    .configureOutput({
+      outputError: () => undefined,
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stdout.write(text),
+    })
     .exitOverride()
     .showSuggestionAfterError(true);
   for (const define of verbs) {
-    define(program, actor(signal, finished));
+    define(program, actor(signal, finished, around));
   }
   return program;
 }
 
-function actor(signal: AbortSignal, finished: (exit: Exit) => void): Act {
+function actor(signal: AbortSignal, finished: (exit: Exit) => void, around: Surroundings): Act {
   return <Given extends unknown[]>(run: (context: Context, ...given: Given) => Promise<Exit> | Exit) =>
     async (...given: unknown[]) => {
       const command = given.at(-1);
       assert(command instanceof Command, 'commander passes the command last');
-      const context = contextOf(command.optsWithGlobals<GlobalOptions>(), signal);
+      const context = contextOf(command.optsWithGlobals<GlobalOptions>(), signal, around);
       finished(await run(context, ...(given.slice(0, -1) as Given)));
     };
 }
 
-function contextOf({ home, json = false }: GlobalOptions, signal: AbortSignal): Context {
-  const cursor = process.env.TERM !== 'dumb';
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR && cursor;
-  const given = home ?? (process.env.QUORATE_HOME || undefined);
+function contextOf(
+  { home, json = false }: GlobalOptions,
+  signal: AbortSignal,
+  { env, cwd, stdin, stdout, stderr }: Surroundings,
+): Context {
+  const cursor = env.TERM !== 'dumb';
+  const colour = stdout.isTTY === true && !env.NO_COLOR && cursor;
+  const given = home ?? (env.QUORATE_HOME || undefined);
   return {
     // Looked at where it is used: many commands need none.
     get home() {
       return homeFolder(given, homedir());
     },
     homeGiven: given !== undefined,
-    cwd: process.cwd(),
-    out: new Output(process.stdout, process.stderr, {
-      json,
-      colour,
-      cursor,
-      journald: isJournal(process.env.JOURNAL_STREAM),
-    }),
+    cwd: cwd(),
+    out: new Output(stdout, stderr, { json, colour, cursor, journald: isJournal(env.JOURNAL_STREAM) }),
     signal,
-    interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && !json,
+    interactive: stdin.isTTY === true && stderr.isTTY === true && !json,
   };
 }

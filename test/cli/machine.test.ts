@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packagesOf } from '../../src/cli/commands/doctor.ts';
 import { parseJobFile } from '../../src/jobfile/index.ts';
-import { ending, folder, quorate, repository, start } from './support.ts';
+import { ending, folder, quorate, quorateProcess, repository, start } from './support.ts';
 
 describe('key', () => {
   it('makes a key once, for its owner only', async () => {
@@ -81,7 +81,7 @@ describe('init', () => {
 
 describe('doctor', () => {
   it('looks at everything a build needs and agrees with its exit code', async () => {
-    const { code, out } = await quorate(['doctor', '--json'], { env: { PATH: '/usr/bin:/bin' } });
+    const { code, out } = await quorateProcess(['doctor', '--json'], { env: { PATH: '/usr/bin:/bin' } });
     const { ok, checks } = JSON.parse(out) as {
       ok: boolean;
       checks: { name: string; ok: boolean; fix?: string; tier?: string }[];
@@ -107,7 +107,7 @@ describe('doctor', () => {
   });
 
   it('names what is missing and the command that brings it', async () => {
-    const { code, out } = await quorate(['doctor'], { env: { PATH: folder() } });
+    const { code, out } = await quorateProcess(['doctor'], { env: { PATH: folder() } });
     expect(code).toBe(3);
     expect(out).toMatch(/^This machine cannot build yet\.\n/);
     expect(out).toMatch(/missing git: not found\n\s+apt-get install -y git/);

@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { commandLine } from '../e2e/support/inside.ts';
+import { scratchSync } from '../e2e/support/processes.ts';
 import { caches } from '../support/caches.ts';
 import { checkJsonLine } from '../support/json-outputs.ts';
 import { quorateWords } from '../support/program.ts';
@@ -20,12 +20,18 @@ export interface Where {
   env?: Record<string, string>;
 }
 
-const root = mkdtempSync(join(tmpdir(), 'quorate-cli-'));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+/** Of the file of tests that runs. */
+let made = '';
+
+/** The folder of all that a file of tests makes, whose end removes it. */
+function root(): string {
+  if (!existsSync(made)) made = scratchSync();
+  return made;
+}
 
 /** A folder of its own, removed when the file's tests are over. */
 export function folder(name = 'f-'): string {
-  return mkdtempSync(join(root, name));
+  return mkdtempSync(join(root(), name));
 }
 
 /** An empty git repository, whoever runs the tests. */
@@ -36,7 +42,7 @@ export function repository(): string {
 }
 
 /** The real command line as a process; nothing of the caller's environment but the path. */
-export function start(args: readonly string[], { cwd = root, env = {} }: Where = {}): ChildProcess {
+export function start(args: readonly string[], { cwd = root(), env = {} }: Where = {}): ChildProcess {
   const [node, ...program] = quorateWords;
   return spawn(node, [...program, ...args], {
     cwd,
@@ -44,7 +50,7 @@ export function start(args: readonly string[], { cwd = root, env = {} }: Where =
     timeout: secondsMax * 1000,
     env: {
       PATH: process.env.PATH ?? '',
-      QUORATE_HOME: join(root, 'home'),
+      QUORATE_HOME: join(root(), 'home'),
       ...caches,
       ...env,
     },
@@ -66,8 +72,29 @@ export function ending(child: ChildProcess): Promise<Ending> {
   });
 }
 
-export async function quorate(args: readonly string[], where?: Where): Promise<Ending> {
+/** The command line as a process. */
+export async function quorateProcess(args: readonly string[], where?: Where): Promise<Ending> {
   const ended = await ending(start(args, where));
+  if (args.includes('--json')) checkJson(args, ended.out);
+  return ended;
+}
+
+/** The same in the process of the tests, a hundredth of the processor's time: for what is about answers. */
+export async function quorate(
+  args: readonly string[],
+  { cwd = root(), env = {} }: Pick<Where, 'cwd'> & { env?: { QUORATE_HOME?: string } } = {},
+): Promise<Ending> {
+  const ended: Ending = { code: null, out: '', err: '' };
+  const tell = {
+    out: (text: string) => {
+      ended.out += text;
+    },
+    err: (text: string) => {
+      ended.err += text;
+    },
+  };
+  const place = { cwd, env: { QUORATE_HOME: join(root(), 'home'), ...env } };
+  ended.code = await commandLine(args, place, tell, AbortSignal.timeout(secondsMax * 1000));
   if (args.includes('--json')) checkJson(args, ended.out);
   return ended;
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { folder, quorate } from './support.ts';
+import { folder, quorate, quorateProcess } from './support.ts';
 
 const exec = promisify(execFile);
 const verbs = [
@@ -166,7 +166,7 @@ describe('with --json', () => {
     ['join nonsense --json', 'TICKET_MALFORMED'],
     ['jobs --json', 'MEMBERSHIP_NOT_FOUND'],
   ])('quorate %s prints the error as JSON on standard output', async (line, code) => {
-    const ended = await quorate(line.split(' '), { cwd: folder() });
+    const ended = await quorateProcess(line.split(' '), { cwd: folder() });
     expect(ended).toMatchObject({ code: 2, err: '' });
     expect(JSON.parse(ended.out)).toMatchObject({ error: { code, message: expect.any(String) } });
   });
@@ -211,7 +211,7 @@ describe('help', () => {
 describe('version', () => {
   it.concurrent('says the same in each form', async () => {
     const [flag, verb, json] = await Promise.all([
-      quorate(['--version']),
+      quorateProcess(['--version']),
       quorate(['version']),
       quorate(['version', '--json']),
     ]);

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeBundle } from '../../src/core/documents/index.ts';
 import { limits } from '../../src/core/limits.ts';
 import { isoTime } from '../../src/core/time.ts';
-import { quorate } from '../cli/support.ts';
+import { quorate, quorateProcess } from '../cli/support.ts';
 import { programFolder } from '../support/program.ts';
 import { cosign, project, testKey, trusted } from '../support/project.ts';
 import { type Real, realProject, scratch, tamper } from './support.ts';
@@ -40,7 +40,7 @@ async function copy(): Promise<string> {
 describe('verify', () => {
   it('says step by step, to a person, why a fetched folder can be trusted', async () => {
     const args = ['verify', 'tool', '--bundle', 'tool.bundle', '--project', project];
-    const { code, out, err } = await quorate(args, { cwd: real.dir });
+    const { code, out, err } = await quorateProcess(args, { cwd: real.dir });
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const steps = out.split('\n').flatMap((line) => /^ {2}ok ([a-z-]+): [A-Z].*\.$/.exec(line)?.[1] ?? []);
     expect(steps).toEqual([

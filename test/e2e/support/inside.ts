@@ -1,10 +1,14 @@
 import { Writable } from 'node:stream';
-import { Command } from 'commander';
-import { verbs } from '../../../src/cli/commands/index.ts';
-import type { Act } from '../../../src/cli/context.ts';
-import { asQuorateError, errorJson, errorText, exitOfError } from '../../../src/cli/errors.ts';
+import {
+  asksForJson,
+  asQuorateError,
+  errorJson,
+  errorText,
+  exitOfError,
+  isAnswered,
+} from '../../../src/cli/errors.ts';
 import { exits } from '../../../src/cli/exit-codes.ts';
-import { Output } from '../../../src/cli/output.ts';
+import { createProgram } from '../../../src/cli/program.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { type Ended, finished, type Line, started, Told } from './told.ts';
 
@@ -60,27 +64,32 @@ export interface CommandOptions {
 
 /** `quorate …` without a process of its own: the same commands, answers and exit codes as of `src/cli/main.ts`. */
 export function command(args: readonly string[], { home, cwd, json }: CommandOptions): Run {
-  return async (tell, signal) => {
-    const out = new Output(sink(tell.out), sink(tell.err), { json, colour: false });
-    const context = { home, homeGiven: true, cwd, out, signal, interactive: false };
-    let exit: number = exits.done;
-    const act = ((run: (...all: unknown[]) => Promise<number> | number) =>
-      async (...given: unknown[]) => {
-        // Commander passes the command last.
-        exit = await run(context, ...given.slice(0, -1));
-      }) as Act;
-    const program = new Command('quorate').exitOverride().configureOutput({ outputError: () => undefined });
-    for (const define of verbs) define(program, act);
-    try {
-      await program.parseAsync([...args], { from: 'user' });
-      return exit;
-    } catch (error) {
-      const known = signal.aborted ? stopped(error) : asQuorateError(error);
-      if (json) tell.out(errorJson(known));
-      else tell.err(errorText(known));
-      return exitOfError(known);
-    }
+  return (tell, signal) =>
+    commandLine(['--home', home, ...(json ? ['--json'] : []), ...args], { cwd, env: {} }, tell, signal);
+}
+
+/** The same as it is typed, where these variables are set. */
+export async function commandLine(
+  words: readonly string[],
+  { cwd, env }: { cwd: string; env: Record<string, string> },
+  tell: Pick<Telling, 'out' | 'err'>,
+  signal: AbortSignal,
+): Promise<number> {
+  let exit: number = exits.done;
+  const around = { env, cwd: () => cwd, stdin: {}, stdout: sink(tell.out), stderr: sink(tell.err) };
+  const finished = (code: number) => {
+    exit = code;
   };
+  try {
+    await createProgram(signal, finished, around).parseAsync([...words], { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (isAnswered(error)) return exits.done;
+    const known = signal.aborted ? stopped(error) : asQuorateError(error);
+    if (asksForJson(words)) tell.out(errorJson(known));
+    else tell.err(errorText(known));
+    return exitOfError(known);
+  }
 }
 
 function stopped(error: unknown): QuorateError {
