@@ -73,6 +73,12 @@ class LeaseTap implements Channel {
     return this.#channel.closed;
   }
 
+  /** A stream on which a lie was told is not for the next lease. */
+  get kept(): Channel['kept'] {
+    const { behaviour } = this.#worker;
+    return behaviour === 'honest' || behaviour === 'slow' ? this.#channel.kept : undefined;
+  }
+
   close(): Promise<void> {
     return this.#channel.close();
   }

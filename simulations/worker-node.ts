@@ -11,6 +11,7 @@ import { QuorateError, reportedError } from '../src/core/errors.ts';
 import { sandboxProfile } from '../src/core/sandbox-profile.ts';
 import { Credentials, type Membership } from '../src/core/sessions/credentials.ts';
 import { join } from '../src/core/sessions/join.ts';
+import { keepStreams } from '../src/core/sessions/kept-streams.ts';
 import type { Channel, Dial, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
 import { revocationServer } from '../src/core/sessions/revocation-exchange.ts';
@@ -240,7 +241,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     return {
       signing: this.#observed(life),
       clock: life.clock,
-      dial: tapped(dial, {
+      dial: tapped(keepStreams(dial, life.clock), {
         name: this.name,
         behaviour,
         paper: this.#paper,

@@ -199,7 +199,7 @@ const coreErrors = {
   LEASE_OFFER_MISMATCH: 'The lease does not fit the offer it names.',
   LEASE_OPERATOR_MISMATCH: "The lease names another operator than the worker's grant.",
   LEASE_STREAM_TAKEN:
-    'A claim or a resumed lease came on a stream that carries a lease already. Each needs a stream of its own.',
+    'A claim or a resumed lease came on a stream that carries a lease that is not over. Each needs a stream of its own meanwhile.',
   LEASE_UNASKED:
     'The controller gave a lease that this worker did not claim, or has forgotten since. The worker ends the stream and claims again.',
   LOGS_SEALED:

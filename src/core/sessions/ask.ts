@@ -13,6 +13,7 @@ import { checkGrant, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { type ApiDown, type ApiUp, apiDownSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
+import { isStale } from './kept-streams.ts';
 import { type ErrorMessage, MessageStream } from './message-stream.ts';
 import type { Clock, Dial, Documents, PeerAddress, Signing } from './ports.ts';
 
@@ -23,10 +24,16 @@ const enrolSeconds = 300;
 export type Question = MessageStream<ApiUp, ApiDown>;
 
 /** Opens a stream of the api protocol to one controller and asks. The caller reads the answers and closes the stream. */
-export async function openQuestion(dial: Dial, controller: PeerAddress, question: ApiUp): Promise<Question> {
+export async function openQuestion(
+  dial: Dial,
+  controller: PeerAddress,
+  question: ApiUp,
+  fresh = true,
+): Promise<Question> {
   const channel = await dial(controller, protocols.api, {
     timeoutMs: openMsMax,
     maxMessageBytes: limits.receiptBytesMax,
+    fresh,
   });
   const stream: Question = new MessageStream<ApiUp, ApiDown>(
     channel,
@@ -37,6 +44,7 @@ export async function openQuestion(dial: Dial, controller: PeerAddress, question
     await stream.send(question);
   } catch (error) {
     await stream.close();
+    if (isStale(channel, error)) return openQuestion(dial, controller, question);
     throw error;
   }
   return stream;
@@ -53,29 +61,58 @@ export async function ask(
 ): Promise<{ answer: ApiDown; controller: string }> {
   let last: unknown;
   for (const controller of controllers) {
-    let stream: Question;
+    let answered: Answered;
     try {
-      stream = await openQuestion(dial, controller, question);
+      answered = await askOne(dial, controller, question);
     } catch (error) {
-      last = error;
+      if (!(error instanceof Unasked)) throw error;
+      last = error.cause;
       continue;
     }
-    try {
-      const answer = await stream.receive({ timeoutMs: answerMsMax });
-      if (answer === undefined)
-        throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the stream without an answer', {
-          hint: 'Try again; what the controller itself prints says why.',
-        });
-      if (answer.kind === 'error') throw new AnsweredError(answer);
-      return { answer, controller: controller.id };
-    } finally {
-      await stream.close();
-    }
+    const { stream, answer } = answered;
+    if (answer === undefined || answer.kind === 'error') await stream.close();
+    else await stream.release();
+    if (answer === undefined)
+      throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the stream without an answer', {
+        hint: 'Try again; what the controller itself prints says why.',
+      });
+    if (answer.kind === 'error') throw new AnsweredError(answer);
+    return { answer, controller: controller.id };
   }
   throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller of the project answers', {
     cause: last,
     hint: `Tried: ${controllers.flatMap(({ addrs }) => addrs).join(', ') || 'no address is known'}. Is it running, and reachable from here?`,
   });
+}
+
+interface Answered {
+  stream: Question;
+  answer: ApiDown | undefined;
+}
+
+/** A question that did not leave. */
+class Unasked extends Error {}
+
+/** On a stream that was kept, where there is one; on a new one where that has ended. Errors: `Unasked`, `MESH_…`, `WIRE_INVALID`. */
+async function askOne(
+  dial: Dial,
+  controller: PeerAddress,
+  question: ApiUp,
+  fresh = false,
+): Promise<Answered> {
+  const stream = await openQuestion(dial, controller, question, fresh).catch((cause: unknown) => {
+    throw new Unasked('', { cause });
+  });
+  let failure: unknown;
+  try {
+    const answer = await stream.receive({ timeoutMs: answerMsMax });
+    if (answer !== undefined || !isStale(stream.channel, undefined)) return { stream, answer };
+  } catch (error) {
+    failure = error;
+  }
+  await stream.close();
+  if (!isStale(stream.channel, failure)) throw failure;
+  return askOne(dial, controller, question, true);
 }
 
 /** An error that the controller answered with, whatever code it says. */

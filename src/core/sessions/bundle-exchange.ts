@@ -3,6 +3,7 @@ import { limits } from '../limits.ts';
 import { servedBounds } from '../wire/bounds.ts';
 import { bundleDownSchema, bundleUpSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
+import { isStale } from './kept-streams.ts';
 import { sessionLimits } from './limits.ts';
 import { errorMessage, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
@@ -41,18 +42,27 @@ export function bundleServer(
     async session(channel: Channel) {
       const stream = new MessageStream<Down, Up>(channel, bundleUpSchema, 'a bundle request');
       let held = 0;
-      try {
-        const asked = await stream.receive({ timeoutMs: questionMsMax });
-        if (asked === undefined) return;
-        const bytes = (await bundles.size(asked.which)) ?? 0;
+      const send = async (which: string): Promise<void> => {
+        const bytes = (await bundles.size(which)) ?? 0;
         if (bytes > smallBytes && sending > 0 && sending + bytes > bytesMax)
           throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
         held = bytes;
         sending += held;
-        const bundle = await bundles.get(asked.which);
+        const bundle = await bundles.get(which);
         if (bundle === undefined)
-          throw new QuorateError('BUNDLE_NOT_FOUND', `there is no bundle for ${asked.which} here`);
+          throw new QuorateError('BUNDLE_NOT_FOUND', `there is no bundle for ${which} here`);
         await stream.send({ kind: 'bundle', bundle, addrs: [] });
+      };
+      try {
+        let timeoutMs: number = questionMsMax;
+        for (;;) {
+          const asked = await stream.receive({ timeoutMs });
+          if (asked === undefined) break;
+          await send(asked.which);
+          sending -= held;
+          held = 0;
+          timeoutMs = sessionLimits.nextConversationMs;
+        }
       } catch (error) {
         await stream.send(errorMessage(error)).catch(() => {});
       } finally {
@@ -68,17 +78,30 @@ export async function requestBundle(
   dial: Dial,
   peer: PeerAddress,
   which: string,
+  fresh = false,
 ): Promise<string | undefined> {
   const channel = await dial(peer, protocols.bundle, {
     timeoutMs: openMsMax,
     maxMessageBytes: limits.bundleBytesMax,
+    fresh,
   });
   const stream = new MessageStream<Up, Down>(channel, bundleDownSchema, 'a bundle answer');
+  let failure: unknown;
   try {
     await stream.send({ which });
     const answer = await stream.receive({ timeoutMs: answerMsMax });
-    return answer?.kind === 'bundle' ? answer.bundle : undefined;
-  } finally {
-    await stream.close();
+    if (answer?.kind === 'bundle') {
+      await stream.release();
+      return answer.bundle;
+    }
+    if (answer !== undefined || !isStale(channel, undefined)) {
+      await stream.close();
+      return undefined;
+    }
+  } catch (error) {
+    failure = error;
   }
+  await stream.close();
+  if (!isStale(channel, failure)) throw failure;
+  return requestBundle(dial, peer, which, true);
 }

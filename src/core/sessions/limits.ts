@@ -31,6 +31,12 @@ export const sessionLimits = {
   namedLineCharsMax: 240,
   /** A worker that is no mirror of an artifact fetches its bundle after one to two times this, in ms, and once for all verdicts until then. */
   mirrorLaterMs: 60_000,
+  /** Streams to one peer for one protocol that are kept open for the next use. */
+  keptStreamsMax: 16,
+  /** Time for which a stream is kept open without a use, in ms. */
+  keptStreamMs: 20_000,
+  /** Time for which a server waits for the next conversation on a stream, in ms. */
+  nextConversationMs: 60_000,
   /** Time between two requests for a bundle that a worker makes because it was asked for it, in ms. */
   askedAgainMs: 2_000,
 } as const;
@@ -42,5 +48,9 @@ assert(
   checkpointOwnCharsMax + memberLinesCharsMax + documentLimits.charterWitnessesMax * namedLineCharsMax <=
     transparencyLimits.checkpointCharsMax,
   'a checkpoint full of members has room for its log and for all witnesses that a charter names',
+);
+assert(
+  2 * sessionLimits.keptStreamMs < sessionLimits.nextConversationMs,
+  'who opened a stream ends it, before the other side does',
 );
 assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');

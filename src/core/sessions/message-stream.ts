@@ -68,6 +68,17 @@ export class MessageStream<Sent, Received> {
     await this.#sending.catch(() => {});
     await this.channel.close().catch(() => {});
   }
+
+  /** The conversation is over, on both sides: the stream is kept for the next one, where streams are, or closed. */
+  async release(): Promise<void> {
+    const sent = await this.#sending.then(
+      () => true,
+      () => false,
+    );
+    const { kept } = this.channel;
+    if (sent && kept !== undefined) kept.release();
+    else await this.close();
+  }
 }
 
 export interface ErrorMessage {

@@ -37,6 +37,16 @@ export interface Channel {
   close(): Promise<void>;
   /** Ends both halves at once; the other side gets `MESH_RESET`. */
   abort(reason: Error): void;
+  /** Absent where each use has a stream of its own. */
+  readonly kept?: KeptStream;
+}
+
+/** A stream that the next conversation with the same peer may use. */
+export interface KeptStream {
+  /** It carried a conversation before this one: the peer may have ended it since. */
+  readonly again: boolean;
+  /** In the place of `close`, when nothing of this conversation is still to come from either side. */
+  release(): void;
 }
 
 /** A peer and its multiaddrs. */
@@ -68,7 +78,12 @@ export interface ServedProtocol {
 export type Dial = (
   peer: DialTarget,
   protocol: string,
-  options: { timeoutMs: number; maxMessageBytes: number },
+  options: {
+    timeoutMs: number;
+    maxMessageBytes: number;
+    /** Not one that was kept. */
+    fresh?: boolean;
+  },
 ) => Promise<Channel>;
 
 /** Time and timers. */

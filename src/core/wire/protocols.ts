@@ -2,10 +2,10 @@
 export const protocols = {
   /** Worker → controller: who I am, then backlog on demand; open as long as the worker is present. */
   feed: '/quorate/feed/1',
-  /** Worker → controller, one stream per lease: claim, lease, heartbeats, receipt, ack, reveal, co-signing. */
-  lease: '/quorate/lease/1',
-  /** Worker → controller: the live log of one lease, apart so that a flood delays no heartbeat. */
-  log: '/quorate/log/1',
+  /** Worker → controller, one lease at a time on a stream: claim, lease, heartbeats, receipt, ack, reveal, co-signing. */
+  lease: '/quorate/lease/2',
+  /** Worker → controller: live logs of leases, one after the other, apart so that a flood delays no heartbeat. */
+  log: '/quorate/log/2',
   /** Anybody → controller: enrol, renew, submit, list, show, follow, logs. */
   api: '/quorate/api/1',
   /** Controller → identity provider, where that is a process of its own: grants for members, and the charter. */

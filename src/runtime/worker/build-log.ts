@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ByteQueue } from '../../core/byte-queue.ts';
 import { limits } from '../../core/limits.ts';
-import type { Channel } from '../../core/sessions/ports.ts';
-import { openLog } from '../../core/sessions/worker/log-client.ts';
-import { meshDial } from '../node/ports.ts';
+import { type LogStream, openLog } from '../../core/sessions/worker/log-client.ts';
 import type { WorkerContext } from './context.ts';
 
 /** Waits to be sent to the controller at most. */
@@ -13,13 +11,13 @@ const messageBytes = 64 * 1024;
 const endMsMax = 2_000;
 
 /** Opens the live log of a lease at the controller; undefined where the controller does not take it. */
-export async function openLogChannel(
-  { mesh, credentials, signal }: WorkerContext,
+export async function openLogStream(
+  { dial, credentials }: WorkerContext,
   lease: string,
-): Promise<Pick<Channel, 'send' | 'close'> | undefined> {
+): Promise<LogStream | undefined> {
   const [controller] = credentials.membership.controllers;
   if (controller === undefined) return undefined;
-  return openLog(meshDial(mesh, signal), controller, lease).catch(() => undefined);
+  return openLog(dial, controller, lease).catch(() => undefined);
 }
 
 /**
@@ -29,13 +27,13 @@ export async function openLogChannel(
 export class BuildLog {
   readonly #kept = new ByteQueue();
   #bytes = 0;
-  #channel: Promise<Pick<Channel, 'send' | 'close'> | undefined>;
+  #channel: Promise<LogStream | undefined>;
   readonly #queue = new ByteQueue();
   #sending: Promise<void> | undefined;
   /** Not sent since what was sent last. */
   #leftOut = 0;
 
-  constructor(channel: Promise<Pick<Channel, 'send' | 'close'> | undefined>) {
+  constructor(channel: Promise<LogStream | undefined>) {
     this.#channel = channel;
   }
 
@@ -96,7 +94,7 @@ export class BuildLog {
     this.#tellLeftOut();
     await Promise.race([this.#sending, sleep(endMsMax, undefined, { ref: false })]);
     const channel = await this.#channel;
-    await channel?.close().catch(() => {});
+    await (this.#sending === undefined ? channel?.end() : channel?.close())?.catch(() => {});
     return this.#kept.take(this.#kept.length);
   }
 }

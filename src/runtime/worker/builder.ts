@@ -6,7 +6,7 @@ import type { BuildResult, Reads } from '../../core/worker/events.ts';
 import { randomNonce } from '../../identity/idp.ts';
 import { abortedBy, buildInSandbox } from '../build/in-sandbox.ts';
 import { openBuildNetwork } from '../build/network.ts';
-import { BuildLog, openLogChannel } from './build-log.ts';
+import { BuildLog, openLogStream } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import { type BuildDependencies, openDependencies } from './dependencies.ts';
 import type { WorkerImages } from './images.ts';
@@ -79,7 +79,7 @@ export class Builder {
     const abort = new AbortController();
     this.#running.set(lease, { abort, job, since: performance.now() });
     const signal = AbortSignal.any([abort.signal, this.#context.signal]);
-    const log = new BuildLog(openLogChannel(this.#context, lease));
+    const log = new BuildLog(openLogStream(this.#context, lease));
     const startedOn = new Date().toISOString();
     const sandbox = this.#sandboxes.for(job.image);
     let outcome: Outcome;

@@ -1,5 +1,6 @@
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import type { Credentials } from '../../core/sessions/credentials.ts';
+import type { Dial } from '../../core/sessions/ports.ts';
 import type { Revoked } from '../../core/trust/index.ts';
 import type { WorkerEvent } from '../../core/worker/events.ts';
 import type { Worker } from '../../core/worker/machine.ts';
@@ -17,6 +18,8 @@ export interface WorkerContext {
   machine: Worker;
   dispatch(event: WorkerEvent): void;
   mesh: Mesh;
+  /** Keeps streams for the next use. */
+  dial: Dial;
   /** What the mesh, git and the HTTP feed may use together. */
   bandwidth: Bandwidth;
   /** Servers in a network of the operator's own that builds may reach, `host:port`. */

@@ -7,6 +7,7 @@ import { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { knobs } from '../../core/lending-knobs.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
+import { keepStreams } from '../../core/sessions/kept-streams.ts';
 import { Loop } from '../../core/sessions/loop.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
@@ -172,6 +173,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       machine,
       dispatch: (event) => loop.dispatch(event),
       mesh,
+      dial: keepStreams(meshDial(mesh, stop.signal), clock),
       bandwidth,
       privateHosts: options.rules?.privateHosts ?? [],
       store,
@@ -188,7 +190,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       {
         signing: signingOf(key.signer),
         clock,
-        dial: meshDial(mesh, stop.signal),
+        dial: context.dial,
         credentials,
         machine,
         dispatch: context.dispatch,

@@ -18,7 +18,11 @@ describe('a build that writes its log in single bytes', () => {
     expect(growth((chunk) => gone.write(chunk))).toBeLessThan(60);
     expect((await gone.end()).length).toBe(writes);
     const stuck = new BuildLog(
-      Promise.resolve({ send: () => new Promise<void>(() => {}), close: async () => {} }),
+      Promise.resolve({
+        send: () => new Promise<void>(() => {}),
+        end: async () => {},
+        close: async () => {},
+      }),
     );
     expect(growth((chunk) => stuck.write(chunk))).toBeLessThan(60);
     expect((await stuck.end()).length).toBe(writes);
@@ -41,9 +45,10 @@ describe('the log of a build', () => {
           sent.push(bytes.slice());
           await new Promise((resolve) => setTimeout(resolve, 1));
         },
-        close: async () => {
+        end: async () => {
           closed = true;
         },
+        close: async () => {},
       }),
     );
     const lines = Array.from({ length: 20_000 }, (_, n) => `line ${n}`);
@@ -67,6 +72,7 @@ describe('the log of a build', () => {
           await first;
           sent.push(bytes.slice());
         },
+        end: async () => {},
         close: async () => {},
       }),
     );

@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
 import { controllerLimits } from '../../../src/core/controller/limits.ts';
@@ -22,6 +22,7 @@ interface Down {
 /** A worker's stream to the lease server of a controller whose machine is the bench's. */
 class Line {
   readonly said: Down[] = [];
+  readonly server: LeaseServer;
   readonly #inbox: (Uint8Array | undefined)[] = [];
   #wake: () => void = () => {};
   #look: () => void = () => {};
@@ -50,6 +51,7 @@ class Line {
       replies,
       { keep: async () => {} },
     );
+    this.server = server;
     const channel = {
       peer: bench.id(worker),
       closed: false,
@@ -136,4 +138,35 @@ it('control: one of now makes the run trusted', async () => {
   const { bench, run } = await cosigned(0);
   await until('the verdict', () => bench.run(run).phase.kind === 'done');
   expect(bench.result(run)).toMatchObject({ level: 'trusted', state: 'done' });
+});
+
+describe('a stream', () => {
+  async function resumed() {
+    const { bench, leases } = await leasedRound({ seconds: 3600 });
+    const lease = leases.get('ada');
+    const line = new Line(bench, 'ada');
+    const again = () => line.say({ kind: 'resume', lease: lease?.raw });
+    again();
+    await line.heard('lease');
+    return { line, lease: lease?.id ?? '', again };
+  }
+  const kinds = ({ said }: Line) => said.map(({ kind, code }) => code ?? kind);
+
+  it('takes the next lease once the one before was revealed or released, and is told nothing more of that', async () => {
+    const { line, lease, again } = await resumed();
+    line.server.release(lease, 'RUN_OVER', 'the job has its verdict');
+    again();
+    await until('the next lease', () => kinds(line).filter((kind) => kind === 'lease').length === 2);
+    line.server.reveal(lease);
+    again();
+    await until('the third', () => kinds(line).filter((kind) => kind === 'lease').length === 3);
+    expect(kinds(line)).toEqual(['lease', 'RUN_OVER', 'lease', 'reveal', 'lease']);
+  });
+
+  it('takes none before', async () => {
+    const { line, again } = await resumed();
+    again();
+    await line.heard('error');
+    expect(kinds(line)).toEqual(['lease', 'LEASE_STREAM_TAKEN']);
+  });
 });

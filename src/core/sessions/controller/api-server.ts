@@ -11,6 +11,7 @@ import { toUtf8 } from '../../text.ts';
 import { servedBounds } from '../../wire/bounds.ts';
 import { type ApiDown, type ApiUp, apiUpSchema, encodeMessage } from '../../wire/messages.ts';
 import { protocols, topics } from '../../wire/protocols.ts';
+import { sessionLimits } from '../limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
@@ -65,8 +66,14 @@ export class ApiServer {
     const sent = (bytes: number) => this.#admission.answered(channel.peer, bytes);
     const stream: ApiStream = new MessageStream<ApiDown, ApiUp>(channel, apiUpSchema, 'a request', sent);
     try {
-      const question = await this.#admission.receive(stream, { protocol: 'api', timeoutMs: questionMsMax });
-      if (question !== undefined) await this.#answer(stream, question);
+      let timeoutMs: number = questionMsMax;
+      for (;;) {
+        const question = await this.#admission.receive(stream, { protocol: 'api', timeoutMs });
+        if (question === undefined) break;
+        await this.#answer(stream, question);
+        if (lasting.has(question.kind)) break;
+        timeoutMs = sessionLimits.nextConversationMs;
+      }
     } catch (error) {
       await stream.send(errorMessage(error)).catch(() => {});
     }
@@ -279,6 +286,9 @@ export class ApiServer {
     }
   }
 }
+
+/** Whoever asks may leave at any time, or gets more answers than one: the stream ends with them. */
+const lasting: ReadonlySet<ApiUp['kind']> = new Set(['follow', 'logs', 'bring']);
 
 function samePeer(signer: string, peer: string): void {
   if (signer !== peer)

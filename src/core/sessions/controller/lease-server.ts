@@ -31,6 +31,8 @@ interface HeldLease {
   run: string;
   /** Its receipt is recorded, and the ack was sent on this stream. */
   acked: boolean;
+  /** It was revealed or released on this stream: the next claim may come. */
+  over: boolean;
 }
 
 interface LeaseStream {
@@ -42,7 +44,7 @@ interface LeaseStream {
   heartbeatAt: number;
 }
 
-/** The controller's side of the lease protocol: from claim to co-signature on one stream per lease. */
+/** The controller's side of the lease protocol: from claim to co-signature on one stream, and then the next claim. */
 export class LeaseServer {
   readonly #ports: ControllerPorts;
   readonly #admission: Admission;
@@ -72,11 +74,18 @@ export class LeaseServer {
   }
 
   reveal(lease: string): void {
-    this.#streams.get(lease)?.messages.post({ kind: 'reveal' });
+    this.#end(lease, { kind: 'reveal' });
   }
 
   release(lease: string, code: string, message: string): void {
-    this.#streams.get(lease)?.messages.post({ kind: 'release', code, message });
+    this.#end(lease, { kind: 'release', code, message });
+  }
+
+  #end(lease: string, message: LeaseDown): void {
+    const stream = this.#streams.get(lease);
+    if (stream?.lease === undefined) return;
+    stream.lease.over = true;
+    stream.messages.post(message);
   }
 
   /** Shows the trusted worker the whole evidence. The machine asks for it once that worker's own receipt is in. */
@@ -127,12 +136,9 @@ export class LeaseServer {
   async #message(stream: LeaseStream, message: LeaseUp, at: number): Promise<void> {
     const { dispatch, signing, clock } = this.#ports;
     const { documents, signer } = signing;
-    const { messages, token } = stream;
-    if (stream.lease !== undefined && (message.kind === 'claim' || message.kind === 'resume'))
-      throw new QuorateError(
-        'LEASE_STREAM_TAKEN',
-        'a stream carries one lease; another one needs a stream of its own',
-      );
+    const { messages } = stream;
+    if (message.kind === 'claim' || message.kind === 'resume') this.#renew(stream);
+    const { token } = stream;
     switch (message.kind) {
       case 'claim': {
         const claim = await documents.message('claim', message.claim);
@@ -170,6 +176,20 @@ export class LeaseServer {
         return;
       }
     }
+  }
+
+  /** Another claim begins on the stream: nothing of the one before is told on it any more. Errors: `LEASE_STREAM_TAKEN`. */
+  #renew(stream: LeaseStream): void {
+    const { lease } = stream;
+    if (lease !== undefined && !lease.over)
+      throw new QuorateError(
+        'LEASE_STREAM_TAKEN',
+        'a stream carries one lease at a time; another one needs a stream of its own',
+      );
+    if (lease !== undefined && this.#streams.get(lease.id) === stream) this.#streams.delete(lease.id);
+    stream.lease = undefined;
+    this.#replies.drop(stream.token);
+    stream.token = this.#replies.open((reply) => this.#answer(stream, reply));
   }
 
   /** What its peer may send on a stream now. A receipt takes a lease that stands, or whose receipt is recorded. */
@@ -249,7 +269,7 @@ export class LeaseServer {
     switch (reply.kind) {
       case 'lease': {
         const id = idOf(reply.lease);
-        stream.lease = { id, run: reply.run, acked: false };
+        stream.lease = { id, run: reply.run, acked: false, over: false };
         const before = this.#streams.get(id);
         this.#streams.set(id, stream);
         // A resume that was long on its way must not leave the worker on a stream that is told nothing: it resumes again.

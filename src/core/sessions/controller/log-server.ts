@@ -5,6 +5,7 @@ import { limits } from '../../limits.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { decodeMessage, logUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { sessionLimits } from '../limits.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -65,13 +66,19 @@ export class LogServer {
   }
 
   async #session(channel: Channel): Promise<void> {
+    const admit = this.#admission.admit(channel.peer, { protocol: 'log' });
+    let timeoutMs: number = headerMsMax;
+    for (;;) {
+      const header = await channel.receive({ timeoutMs, admit });
+      if (header === undefined || !(await this.#log(channel, header))) return;
+      timeoutMs = sessionLimits.nextConversationMs;
+    }
+  }
+
+  /** Takes one log; says whether another one may follow on the stream. */
+  async #log(channel: Channel, header: Uint8Array): Promise<boolean> {
     const { machine, logFiles } = this.#ports;
-    const first = await channel.receive({
-      timeoutMs: headerMsMax,
-      admit: this.#admission.admit(channel.peer, { protocol: 'log' }),
-    });
-    if (first === undefined) return;
-    const { lease } = decodeMessage(first, logUpSchema, 'a log header');
+    const { lease } = decodeMessage(header, logUpSchema, 'a log header');
     const run = machine.state.runs.get(machine.state.leases.get(lease) ?? '');
     const holder = run === undefined ? undefined : liveLeases(run).find(({ id }) => id === lease);
     if (holder === undefined || holder.worker !== channel.peer)
@@ -80,7 +87,7 @@ export class LogServer {
     const file = await logFiles.create(lease);
     this.#live.set(lease, log);
     try {
-      await this.#receive(channel, log, (text) => file.write(text));
+      return await this.#receive(channel, log, (text) => file.write(text));
     } finally {
       // Until the last line is in the file, only followers have it.
       await file.end();
@@ -88,7 +95,7 @@ export class LogServer {
     }
   }
 
-  async #receive(channel: Channel, log: LiveLog, write: (text: string) => void): Promise<void> {
+  async #receive(channel: Channel, log: LiveLog, write: (text: string) => void): Promise<boolean> {
     const decoder = new TextDecoder();
     const lines = new LineEscaper(limits.logLineBytesMax, escapeColouredLine);
     const pass = (found: string[]) => {
@@ -104,9 +111,10 @@ export class LogServer {
     const standing = (): Standing => ({ sender: 'holder' });
     const account = `log ${channel.peer}`;
     const admit = this.#admission.admit(channel.peer, { protocol: 'log', standing }, account);
+    let chunk: Uint8Array | undefined;
     for (;;) {
-      const chunk = await channel.receive({ timeoutMs: silenceMs, admit });
-      if (chunk === undefined) break;
+      chunk = await channel.receive({ timeoutMs: silenceMs, admit });
+      if (chunk === undefined || chunk.length === 0) break;
       if (log.bytes >= limits.logBytesMax) continue;
       log.bytes += chunk.length;
       pass(lines.push(decoder.decode(chunk, { stream: true })));
@@ -114,5 +122,6 @@ export class LogServer {
         pass(['[the log is longer than what is kept; the rest is left out]']);
     }
     pass(lines.end());
+    return chunk !== undefined;
   }
 }

@@ -11,6 +11,7 @@ import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { isStale } from '../kept-streams.ts';
 import { errorFrom, MessageStream } from '../message-stream.ts';
 import { every } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
@@ -35,7 +36,18 @@ interface Purpose {
   failed(code: string, message: string): Promise<void>;
 }
 
-/** The worker's side of the lease protocol: one stream per claim or resumed lease. */
+/** How far the stream of a claim or lease came. */
+interface Conversation {
+  /** The lease that was given on it. */
+  lease: string | undefined;
+  /** Neither side has more to say of it. */
+  over: boolean;
+  /** The controller said anything. */
+  heard: boolean;
+  failure: unknown;
+}
+
+/** The worker's side of the lease protocol: a stream for each claim or resumed lease that is under way. */
 export class LeaseClient {
   readonly #ports: WorkerPorts;
   readonly #grants: GrantRenewal;
@@ -103,53 +115,70 @@ export class LeaseClient {
     this.#streams.get(lease)?.post(message);
   }
 
-  async #session(first: LeaseUp, purpose: Purpose): Promise<void> {
+  /** `fresh`: not on a stream that carried another lease. */
+  async #session(first: LeaseUp, purpose: Purpose, fresh = false): Promise<void> {
     const { clock, dispatch } = this.#ports;
     let stream: LeaseStream;
     try {
-      stream = await this.#open();
+      // What is still to come of the lease before would be taken for word of the one that is resumed.
+      stream = await this.#open(fresh || purpose.resumes !== undefined);
     } catch (error) {
       if (!clock.closing) await purpose.failed('MESH_LOST', messageOf(error));
       return;
     }
-    const stopHeartbeats = every(clock, heartbeatMs, () => stream.post({ kind: 'heartbeat' }));
-    let lease: string | undefined;
-    let over = false;
-    let broken = 'the controller closed the stream';
+    const { lease, over, heard, failure } = await this.#converse(stream, first, purpose);
     try {
-      await stream.send(first);
-      while (!over) {
-        const message = await stream.receive({ timeoutMs: silenceMsMax });
-        if (message === undefined) break;
-        if (message.kind === 'lease') {
-          if (purpose.pass || lease !== undefined)
-            throw new QuorateError('LEASE_UNASKED', 'the controller gave a lease that nobody asked for');
-          lease = await this.#leased(stream, message.lease, purpose);
-        } else over = await this.#message(message, lease, purpose);
-        if (purpose.pass) over = true;
-      }
-    } catch (error) {
-      broken = `${codeOf(error)}: ${messageOf(error)}`;
-    } finally {
-      stopHeartbeats();
+      if (!heard && !clock.closing && isStale(stream.channel, failure))
+        return await this.#session(first, purpose, true);
       const lost = !over && !clock.closing;
       if (lease === undefined) {
-        if (lost) await purpose.failed('MESH_LOST', broken);
+        const why =
+          failure === undefined
+            ? 'the controller closed the stream'
+            : `${codeOf(failure)}: ${messageOf(failure)}`;
+        if (lost) await purpose.failed('MESH_LOST', why);
       } else if (this.#streams.get(lease) === stream) {
         this.#streams.delete(lease);
         if (lost) dispatch({ kind: 'detached', lease });
       }
-      await stream.close();
+    } finally {
+      await (over ? stream.release() : stream.close());
     }
   }
 
-  async #open(): Promise<LeaseStream> {
+  /** Until the stream has served its purpose or ends. Never rejects. */
+  async #converse(stream: LeaseStream, first: LeaseUp, purpose: Purpose): Promise<Conversation> {
+    const stopHeartbeats = every(this.#ports.clock, heartbeatMs, () => stream.post({ kind: 'heartbeat' }));
+    const said: Conversation = { lease: undefined, over: false, heard: false, failure: undefined };
+    try {
+      await stream.send(first);
+      while (!said.over) {
+        const message = await stream.receive({ timeoutMs: silenceMsMax });
+        if (message === undefined) break;
+        said.heard = true;
+        if (message.kind === 'lease') {
+          if (purpose.pass || said.lease !== undefined)
+            throw new QuorateError('LEASE_UNASKED', 'the controller gave a lease that nobody asked for');
+          said.lease = await this.#leased(stream, message.lease, purpose);
+        } else said.over = await this.#message(message, said.lease, purpose);
+        if (purpose.pass) said.over = true;
+      }
+    } catch (error) {
+      said.failure = error;
+    } finally {
+      stopHeartbeats();
+    }
+    return said;
+  }
+
+  async #open(fresh: boolean): Promise<LeaseStream> {
     const { dial, credentials } = this.#ports;
     const [controller] = credentials.membership.controllers;
     if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
     const channel = await dial(controller, protocols.lease, {
       timeoutMs: openMsMax,
       maxMessageBytes: limits.bundleBytesMax,
+      fresh,
     });
     return new MessageStream<LeaseUp, LeaseDown>(channel, leaseDownSchema, 'a lease message');
   }

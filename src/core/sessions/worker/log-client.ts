@@ -1,16 +1,48 @@
 import { limits } from '../../limits.ts';
 import { encodeMessage } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { isStale } from '../kept-streams.ts';
 import type { Channel, Dial, PeerAddress } from '../ports.ts';
 
 const openMsMax = 10_000;
 
-/** Opens the live log of a lease at the controller. What is sent on the channel after that is log text. Errors: `MESH_…`. */
-export async function openLog(dial: Dial, controller: PeerAddress, lease: string): Promise<Channel> {
+/** The live log of a lease at the controller. */
+export interface LogStream {
+  /** Text of the log, at least one byte. Errors: `MESH_…`. */
+  send(text: Uint8Array): Promise<void>;
+  /** The log is whole: the stream may carry the next one. Errors: `MESH_…`. */
+  end(): Promise<void>;
+  /** Leaves the log as it is. */
+  close(): Promise<void>;
+}
+
+/** Opens the live log of a lease. Errors: `MESH_…`. */
+export async function openLog(
+  dial: Dial,
+  controller: PeerAddress,
+  lease: string,
+  fresh = false,
+): Promise<LogStream> {
   const channel = await dial(controller, protocols.log, {
     timeoutMs: openMsMax,
     maxMessageBytes: limits.documentBytesMax,
+    fresh,
   });
-  await channel.send(encodeMessage({ lease }));
-  return channel;
+  try {
+    await channel.send(encodeMessage({ lease }));
+  } catch (error) {
+    if (isStale(channel, error)) return openLog(dial, controller, lease, true);
+    throw error;
+  }
+  return {
+    send: (text) => channel.send(text),
+    end: () => end(channel),
+    close: () => channel.close(),
+  };
+}
+
+async function end(channel: Channel): Promise<void> {
+  if (channel.kept === undefined) return channel.close();
+  await channel.send(new Uint8Array());
+  channel.kept.release();
 }
