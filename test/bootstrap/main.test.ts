@@ -2,11 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { folder, node, until } from '../mesh/harness.ts';
+import { caches } from '../support/caches.ts';
+import { programFolder, quietFlag } from '../support/program.ts';
 
-const MAIN = fileURLToPath(new URL('../../bootstrap/main.ts', import.meta.url));
+const MAIN = join(programFolder, 'bootstrap.js');
 const children: ChildProcess[] = [];
 
 afterEach(async () => {
@@ -23,7 +24,10 @@ async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<number
 }
 
 function start(...args: string[]) {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [quietFlag, MAIN, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...caches },
+  });
   children.push(child);
   const output = { out: '', err: '' };
   child.stdout.on('data', (data) => {

@@ -26,7 +26,7 @@ describe('quorate image', () => {
     ]);
     expect(events.at(-1)).toMatchObject({ image: cid, files: expect.any(Number) });
     expect(await readdir(person.at('home', 'images'))).toEqual([`${cid}.car`, `${cid}.json`, 'y.car.2.new']);
-    expect((await person.run(['image', 'list'])).out).toContain(cid);
+    expect((await person.inside(['image', 'list'])).out).toContain(cid);
     const ready = person.at('home', 'image-cache', cid);
     await mkdir(ready, { recursive: true });
     await writeFile(`${ready}/tree.bytes`, '4096');
@@ -35,13 +35,13 @@ describe('quorate image', () => {
       images: [{ image: cid }],
       ready: [{ image: cid, bytes: 4096 }],
     });
-    expect((await person.run(['image', 'list'])).out).toContain('Ready to be built in, in ');
+    expect((await person.inside(['image', 'list'])).out).toContain('Ready to be built in, in ');
     await writeFile(`${ready}/using-${process.pid}-x`, '');
-    expect(codeIn((await person.run(['image', 'remove', cid])).err)).toBe('IMAGE_IN_USE');
+    expect(codeIn((await person.inside(['image', 'remove', cid])).err)).toBe('IMAGE_IN_USE');
     await rm(`${ready}/using-${process.pid}-x`);
     expect((await person.run(['image', 'remove', cid])).code).toBe(0);
     expect(await readdir(person.at('home', 'image-cache'))).toEqual([]);
-    expect((await person.run(['image', 'list'])).out).toBe('none\n');
+    expect((await person.inside(['image', 'list'])).out).toBe('none\n');
     expect(await person.litter()).toEqual([]);
   });
 
@@ -49,13 +49,13 @@ describe('quorate image', () => {
     const person = await Person.arrive();
     const repo = person.at('repo');
     await mkdir(repo);
-    expect((await person.run(['init', '--name', 'x'], { cwd: repo })).code).toBe(2);
+    expect((await person.inside(['init', '--name', 'x'], { cwd: repo })).code).toBe(2);
     const { git } = await import('../e2e/support/git.ts');
     await git(repo, 'init', '-q', '-b', 'main');
-    const begun = await person.run(['init', '--name', 'x', '--vcs', 'git.example'], { cwd: repo });
+    const begun = await person.inside(['init', '--name', 'x', '--vcs', 'git.example'], { cwd: repo });
     expect(begun.code, begun.report).toBe(0);
     const at = await writeLayout(await layoutOf([smallSystem()]));
-    expect((await person.run(['image', 'import', at], { cwd: repo })).code).toBe(0);
+    expect((await person.inside(['image', 'import', at], { cwd: repo })).code).toBe(0);
     expect(await readdir(person.at('repo', '.quorate', 'images'))).toHaveLength(2);
   });
 

@@ -8,7 +8,7 @@ import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from '../.
 import { type ServiceOptions, unitOf } from '../../src/cli/service/unit.ts';
 import { quorateWords } from '../support/program.ts';
 import { testKey } from '../support/project.ts';
-import { folder, quorate } from './support.ts';
+import { folder, quorateProcess } from './support.ts';
 
 /** Not where this checkout happens to be; the program is one that is there, since systemd looks. */
 const [node, bin] = ['/usr/bin/env', '/opt/quorate/bin/quorate.js'];
@@ -108,13 +108,13 @@ describe('quorate join --print-unit', () => {
   it('shows the unit with the options given, and writes nothing', async () => {
     const home = folder();
     const args = ['join', '--print-unit', '--user', '--home', home, '--memory', '4GiB', '--project', project];
-    const { code, out, err } = await quorate(args);
+    const { code, out, err } = await quorateProcess(args);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const [command] = line(out, 'ExecStart');
     expect(command).toContain(quorateWords[2]);
     expect(command).toContain(` --home ${home} join --project ${project} --memory 4096MiB --yes`);
     expect(await verify(out, 'user')).toBe('');
-    const json = await quorate([...args, '--json']);
+    const json = await quorateProcess([...args, '--json']);
     expect(JSON.parse(json.out)).toEqual({ unit: out });
   });
 });

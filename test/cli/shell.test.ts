@@ -135,7 +135,7 @@ describe('quorate try --shell', () => {
   });
 
   it.each(['vm', 'vm-emulated', 'gvisor'])('is refused in %s before that is looked at', async (tier) => {
-    const refused = await person.run(['try', '--shell', '--tier', tier], { cwd: dir, ms: 240_000 });
+    const refused = await person.inside(['try', '--shell', '--tier', tier], { cwd: dir });
     expect([refused.code, codeIn(refused.err)], refused.report).toEqual([3, 'TRY_NO_SHELL']);
     expect(refused.out).toBe('');
   });
@@ -143,7 +143,7 @@ describe('quorate try --shell', () => {
   it('needs a terminal, and nothing to vary', async () => {
     const without = await person.run(['try', '--shell'], { cwd: dir });
     expect([without.code, codeIn(without.err)]).toEqual([2, 'CLI_NO_TERMINAL']);
-    const both = await person.run(['try', '--shell', '--vary'], { cwd: dir });
+    const both = await person.inside(['try', '--shell', '--vary'], { cwd: dir });
     expect([both.code, codeIn(both.err)]).toEqual([2, 'CLI_USAGE']);
   });
 });
