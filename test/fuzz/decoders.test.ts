@@ -123,6 +123,7 @@ const reached: Record<string, string> = {
   'src/core/documents/base.ts': 'peer-id; CIDs are part of every document',
   'src/core/documents/canonical.ts': 'canonical, and every document',
   'src/core/transparency/checkpoint.ts': 'checkpoint',
+  'src/identity/compact-jws.ts': 'every document: what verifies it',
   'src/dependencies/fetch/get.ts':
     'addresses that others checked; redirects are in test/dependencies/fetch.test.ts',
   'src/dependencies/fetch/npm-config.ts': 'what npm of this host prints',
