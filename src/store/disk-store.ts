@@ -15,6 +15,7 @@ import { BoundedReader } from './bounded-reader.ts';
 import { readDirectory } from './directory-read.ts';
 import { type WriteOptions, writeDirectory } from './directory-write.ts';
 import { storeFile } from './file-import.ts';
+import { LastBlockOnly } from './last-block.ts';
 import { storeLimits } from './limits.ts';
 import { linkTree } from './link-tree.ts';
 import { type BlockReader, linksOf, parseCid, readBlock, statedBytes } from './nodes.ts';
@@ -175,6 +176,11 @@ export class DiskStore implements Store {
   async importBytes(bytes: Uint8Array, { into }: { into: Area }): Promise<string> {
     const blocks = await this.#blocksOf(into);
     const { cid } = await blocks.batch(() => storeFile(blocks, bytes, false));
+    return cid.toString();
+  }
+
+  async cidOf(bytes: Uint8Array): Promise<string> {
+    const { cid } = await storeFile(new LastBlockOnly(), bytes, false);
     return cid.toString();
   }
 

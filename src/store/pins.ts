@@ -73,6 +73,8 @@ export class Pins {
   readonly #blocks: Blocks;
   /** Each pinned root with the time of use recorded last, 0 for one recorded by an earlier process. */
   readonly #used = new Map<string, number>();
+  /** Pinned roots by a name that their file is known to hold: to pin one again costs nothing. */
+  readonly #named = new Map<string, Set<string>>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(dir: string, blocks: Blocks) {
@@ -123,6 +125,7 @@ export class Pins {
     const file = join(this.#dir, root);
     if (names.length === 0) {
       this.#used.delete(root);
+      this.#keepNames(root, names);
       await rm(file, { force: true });
       return;
     }
@@ -135,6 +138,24 @@ export class Pins {
     }
     await rename(`${file}.new`, file);
     this.#used.set(root, Date.now());
+    this.#keepNames(root, names);
+  }
+
+  /** Forgets that the file of a root holds other names than these. */
+  #keepNames(root: string, names: readonly string[]): void {
+    for (const [name, roots] of this.#named)
+      if (!names.includes(name) && roots.delete(root) && roots.size === 0) this.#named.delete(name);
+  }
+
+  /** Adds a name to the file of a root; false where it was there. */
+  async #add(root: string, name: string): Promise<boolean> {
+    const known = this.#named.get(name) ?? new Set();
+    if (known.has(root)) return false;
+    const names = await this.#names(root);
+    const isNew = !names.includes(name);
+    if (isNew) await this.#write(root, [...names, name]);
+    this.#named.set(name, known.add(root));
+    return isNew;
   }
 
   /** Pins whole trees under `name`. Resolves when trees and pins are durable. @throws STORE_BLOCK_MISSING */
@@ -144,11 +165,9 @@ export class Pins {
         for await (const cid of eachBlock(this.#blocks, root)) this.#blocks.touch(cid);
       await this.#blocks.sync();
       const clean = name.replaceAll('\n', ' ');
-      for (const root of roots) {
-        const names = await this.#names(root.toString());
-        if (!names.includes(clean)) await this.#write(root.toString(), [...names, clean]);
-      }
-      await syncFolder(this.#dir);
+      let written = false;
+      for (const root of roots) if (await this.#add(root.toString(), clean)) written = true;
+      if (written) await syncFolder(this.#dir);
     });
   }
 

@@ -31,6 +31,8 @@ export interface Store {
   importDirectory(dir: string, options: ImportOptions & { only?: readonly string[] }): Promise<ImportedTree>;
   /** Stores one file, such as a log. Returns its CID. */
   importBytes(bytes: Uint8Array, options: { into: Area }): Promise<string>;
+  /** The CID that `importBytes` gives, and stores nothing. */
+  cidOf(bytes: Uint8Array): Promise<string>;
 
   /** The tree as a tar archive that depends on the tree only. `reversed`: entries from last to first. */
   exportTar(root: string, options?: ReadOptions & { reversed?: boolean | undefined }): Readable;

@@ -7,12 +7,16 @@ import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import type { ControllerContext } from './context.ts';
+import type { StoredLogs } from './log-files.ts';
 
 interface Wanted {
   root: string;
   /** PeerId of who has it. */
   from: string;
 }
+
+/** Under which artifacts and logs of runs are kept: nothing drops one for the sake of one run. */
+export const pinOfRuns = 'runs';
 
 /** What comes in one moment is kept in one go, and after what somebody waits for. */
 const gatherMs = 500;
@@ -37,15 +41,21 @@ export function holdersOf({ index }: ControllerState, root: string): string[] {
   return receipts.flatMap(({ outcome, worker }) => (artifactOf(outcome) === root ? [worker] : []));
 }
 
-/** Logs and dissenting trees of rounds: worth having, but nothing waits for them. */
+/**
+ * Logs and dissenting trees of rounds: worth having, but nothing waits for them. A log that was streamed here is not fetched where what
+ * is stored of it has the CID in the receipt: where nothing in it had to be escaped or was left out.
+ */
 export class Keeper {
   readonly #context: ControllerContext;
+  readonly #logs: Pick<StoredLogs, 'bytes'>;
   readonly #signal: AbortSignal;
   /** By run. */
   readonly #wanted = new Map<string, Wanted[]>();
+  #last: Promise<boolean> = Promise.resolve(false);
 
-  constructor(context: ControllerContext, signal: AbortSignal) {
+  constructor(context: ControllerContext, logs: Pick<StoredLogs, 'bytes'>, signal: AbortSignal) {
     this.#context = context;
+    this.#logs = logs;
     this.#signal = signal;
   }
 
@@ -63,12 +73,13 @@ export class Keeper {
     const { store, tell } = this.#context;
     try {
       await sleep(gatherMs, undefined, { signal: this.#signal });
-      const wanted = this.#wanted.get(run) ?? [];
+      // Those who agree name the same tree.
+      const wanted = new Map((this.#wanted.get(run) ?? []).map((one) => [one.root, one]));
       this.#wanted.delete(run);
-      const arrived = await Promise.all(wanted.map((one) => this.#pull(run, one)));
+      const arrived = await Promise.all([...wanted.values()].map((one) => this.#pull(run, one)));
       await store.pin(
         arrived.filter((root) => root !== undefined),
-        run,
+        pinOfRuns,
       );
     } catch (error) {
       if (!this.#signal.aborted) tell('warn', 'keep', `keep: ${messageOf(error)}`, { run });
@@ -82,7 +93,7 @@ export class Keeper {
     for (let tried = 1; ; tried++) {
       const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pullMsMax)]);
       try {
-        if (!(await store.has(root)))
+        if (!(await store.has(root)) && !(await this.#keepStreamed(run, { root, from })))
           await pullArtifact(this.#context, root, { from: [from], signal, maxBytes });
         return root;
       } catch (error) {
@@ -94,5 +105,31 @@ export class Keeper {
         await sleep(500 * tried, undefined, { signal: this.#signal });
       }
     }
+  }
+
+  /** Takes a log from what was streamed of it; false where it is another text, or no log. */
+  #keepStreamed(run: string, { root, from }: Wanted): Promise<boolean> {
+    const receipts = this.#context.machine.state.index.get(run)?.receipts ?? [];
+    const builds = receipts.filter(({ worker, outcome }) => worker === from && artifactOf(outcome) !== root);
+    // One at a time is in memory.
+    const kept = this.#last.then(async () => {
+      for (const { lease } of builds) if (await this.#keepLog(lease, root)) return true;
+      return false;
+    });
+    this.#last = kept.catch(() => false);
+    return kept;
+  }
+
+  async #keepLog(lease: string, root: string): Promise<boolean> {
+    const { store } = this.#context;
+    const bytes = await this.#logs.bytes(lease, limits.logBytesMax + 1);
+    if (bytes === undefined) return false;
+    // A last line without its end was given one.
+    for (const text of [bytes, bytes.subarray(0, -1)]) {
+      if ((await store.cidOf(text)) !== root) continue;
+      await store.importBytes(text, { into: store.public });
+      return true;
+    }
+    return false;
   }
 }

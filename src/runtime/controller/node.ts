@@ -36,7 +36,7 @@ import { idpIdOf, openControllerJournal } from './controller-journal.ts';
 import { ControllerDependencies } from './dependencies.ts';
 import { controllerHealth } from './health.ts';
 import { ControllerImages } from './images.ts';
-import { boundOf, holdersOf, Keeper } from './keep.ts';
+import { boundOf, holdersOf, Keeper, pinOfRuns } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
 import { NamedWitnesses } from './named-witnesses.ts';
@@ -180,7 +180,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     every(clock, saveAgainMs, () => void logEvidence.saveAgain().catch(() => {}));
     const images = new ControllerImages(context, stop.signal);
     const dependencies = new ControllerDependencies(context, stop.signal);
-    const keeper = new Keeper(context, stop.signal);
+    const logFiles = openLogFiles(join(folder.dir, 'logs'));
+    const keeper = new Keeper(context, logFiles, stop.signal);
     const pins = new ArtifactPins(context, stop.signal);
     const pace = new Buckets(controllerNodeLimits.peerTurnsPerSecond, controllerNodeLimits.peerTurnsBurst);
     const signing = signingOf(folder.controller.signer);
@@ -217,7 +218,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       logEvidence,
       externalWitnesses: () =>
         machine.state.charter === null ? [] : named.of(machine.state.charter.payload),
-      logFiles: openLogFiles(join(folder.dir, 'logs')),
+      logFiles,
       needImage: (image) => images.need(image),
       needDependencies: (tree) => dependencies.need(tree),
       bringDependencies: (brought) => dependencies.bring(brought),
@@ -374,7 +375,7 @@ class ArtifactPins {
     try {
       if (!(await store.has(artifact)))
         await pullArtifact(this.#context, artifact, { from, signal, maxBytes });
-      await store.pin([artifact], run);
+      await store.pin([artifact], pinOfRuns);
       ok = true;
     } catch (error) {
       detail = messageOf(error);

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { z } from 'zod';
@@ -24,8 +24,7 @@ export async function writeAtomicAs(files: readonly string[], content: string, m
   const beside = `${file}.${randomUUID()}.new`;
   const more = files.slice(1).map((name) => ({ name, link: `${name}.${randomUUID()}.new` }));
   try {
-    await makePrivate(dirname(file));
-    const handle = await open(beside, 'w', mode);
+    const handle = await openIn(dirname(file), () => open(beside, 'w', mode));
     try {
       await handle.writeFile(content);
       await handle.sync();
@@ -45,6 +44,17 @@ export async function writeAtomicAs(files: readonly string[], content: string, m
       cause,
       hint: 'The folder must be writable by you and have free space; --home names another.',
     });
+  }
+}
+
+/** Opens a file in a folder, which is made where it is not there yet. */
+async function openIn(dir: string, opens: () => Promise<FileHandle>): Promise<FileHandle> {
+  try {
+    return await opens();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await makePrivate(dir);
+    return opens();
   }
 }
 

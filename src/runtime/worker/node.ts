@@ -42,7 +42,7 @@ import { WorkerImages } from './images.ts';
 import { openLeafFile } from './leaf-file.ts';
 import type { WorkerMeters } from './metrics.ts';
 import { Operator } from './operator.ts';
-import { Results } from './results.ts';
+import { pinOfResults, Results } from './results.ts';
 import { checkServed, type OperatorRules } from './terms.ts';
 import { openWitnessFile } from './witness-file.ts';
 
@@ -228,7 +228,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         stopBuild: (lease) => builder.stop(lease),
         results: {
           publish: (lease) => store.publish(store.sealed(areaOf(lease))),
-          pin: (roots, lease) => store.pin([...roots], lease),
+          pin: (roots) => store.pin([...roots], pinOfResults),
           discard: (lease) => store.discard(store.sealed(areaOf(lease))),
           retain: (leases) => retainAreas(store, leases),
           has: (artifact) => store.has(artifact),

@@ -5,6 +5,9 @@ import type { WorkerContext } from './context.ts';
 import { imagePin } from './images.ts';
 import { isInputPin } from './inputs.ts';
 
+/** Under which these are kept: `trim` drops them, and no lease of its own. */
+export const pinOfResults = 'results';
+
 /** Artifacts and logs of a worker's builds, served to others while there is room for them. */
 export class Results {
   readonly #context: Pick<WorkerContext, 'store' | 'bundles' | 'mesh' | 'tell'>;

@@ -10,8 +10,8 @@ import type { WitnessFile } from './checkpoint-book.ts';
 export interface ResultStore {
   /** Makes the sealed results of a lease public. May be repeated after a crash. */
   publish(lease: string): Promise<void>;
-  /** Keeps public trees under the name of a lease. Errors: `STORE_BLOCK_MISSING` where one is not there any more. */
-  pin(roots: readonly string[], lease: string): Promise<void>;
+  /** Keeps public trees. Errors: `STORE_BLOCK_MISSING` where one is not there any more. */
+  pin(roots: readonly string[]): Promise<void>;
   /** Removes the sealed results of a lease. */
   discard(lease: string): Promise<void>;
   /** Removes the sealed results of all leases but these. */

@@ -60,7 +60,7 @@ export class Publication {
     const roots = [log, artifact].filter((root) => root !== null);
     for (const root of roots) this.#new.set(root, clock.monotonic());
     try {
-      await results.pin(roots, lease);
+      await results.pin(roots);
     } catch (error) {
       if (codeOf(error) !== 'STORE_BLOCK_MISSING') throw error;
       dispatch({ kind: 'published', lease });

@@ -1,0 +1,86 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { escapeColouredLine, LineEscaper } from '../../../src/core/escape.ts';
+import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
+import { Keeper } from '../../../src/runtime/controller/keep.ts';
+import { openLogFiles } from '../../../src/runtime/controller/log-files.ts';
+import { openStore } from '../../../src/store/index.ts';
+import { until } from '../../e2e/support/wait.ts';
+
+const lease = 'ab'.repeat(32);
+const worker = '12D3KooWworker';
+
+/** Keeps a log of which the worker's receipt says that it is `raw`, and of which `streamed` arrived. Says what was fetched. */
+async function keeping(raw: string, streamed = raw) {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-keep-'));
+  const store = await openStore({ dir: join(dir, 'store') });
+  const stop = new AbortController();
+  onTestFinished(async () => {
+    stop.abort();
+    await store.close();
+    await rm(dir, { recursive: true });
+  });
+  const files = openLogFiles(join(dir, 'logs'));
+  const log = await files.create(lease);
+  const lines = new LineEscaper(undefined, escapeColouredLine);
+  for (const line of [...lines.push(streamed), ...lines.end()]) log.write(`${line}\n`);
+  await log.end();
+  let fetched = 0;
+  const receipts = [{ lease, worker, outcome: { kind: 'exit', code: 0, artifact: null } }];
+  const context = {
+    machine: { state: { index: { get: () => ({ job: { limits: { diskBytes: 0 } }, receipts }) } } },
+    store,
+    mesh: {
+      open: async () => {
+        fetched++;
+        throw new Error('nobody is there');
+      },
+    },
+    tell: () => {},
+  } as unknown as ControllerContext;
+  const root = await store.cidOf(Buffer.from(raw));
+  const keeper = new Keeper(context, files, stop.signal);
+  keeper.keep('run', { root, from: worker });
+  keeper.keep('run', { root, from: worker });
+  const pins = async () => (await store.pins()).filter((pin) => pin.root === root);
+  await until('kept or fetched', async () => fetched > 0 || (await pins()).length > 0);
+  return { dir, store, root, pins: await pins(), fetched };
+}
+
+it.each([
+  ['a log', 'one\n\u001b[1mtwo\u001b[0m\nthree\n'],
+  ['a log without an end of its last line', 'one\ntwo'],
+  ['a log of more than a block', 'all is well\n'.repeat(100_000)],
+])('%s is kept from what was streamed', async (_, raw) => {
+  const { store, root, pins, fetched } = await keeping(raw);
+  expect(fetched).toBe(0);
+  expect(pins).toEqual([{ root, names: ['runs'] }]);
+  expect(Buffer.from(await store.readBytes(root, { maxBytes: 2_000_000 })).toString()).toBe(raw);
+});
+
+it.each([
+  ['what was escaped', 'one\rtwo \u0007\n', undefined],
+  ['what was left out', 'one\ntwo\n', 'one\n'],
+  ['what a worker says that it is not', 'one\n', 'other\n'],
+])('%s is fetched', async (_, raw, streamed) => {
+  const { pins, fetched } = await keeping(raw, streamed);
+  expect(fetched).toBeGreaterThan(0);
+  expect(pins).toEqual([]);
+});
+
+it('a tree that many runs name has one line, and is written once', async () => {
+  const { dir, store, root } = await keeping('one\n');
+  const file = join(dir, 'store', 'pins', root);
+  const before = await stat(file);
+  for (let run = 0; run < 20; run++) await store.pin([root], 'runs');
+  const after = await stat(file);
+  expect([after.ino, after.size]).toEqual([before.ino, before.size]);
+  expect(await readdir(join(dir, 'store', 'pins'))).toEqual([root]);
+  // A name that was dropped is written again.
+  await store.unpin(root, 'runs');
+  expect(await store.pins()).toEqual([]);
+  await store.pin([root], 'runs');
+  expect(await store.pins()).toEqual([{ root, names: ['runs'] }]);
+});
