@@ -1,4 +1,4 @@
-import { type Charter, checkTime, idOf, type Offer, type Verified } from '../documents/index.ts';
+import { type Charter, checkTime, type Offer, sameValue, type Verified } from '../documents/index.ts';
 import { limits } from '../limits.ts';
 import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
@@ -48,7 +48,7 @@ export function checkOffer(
     `the request of ${it} is made to ${asked.aud}`,
   );
   check('OFFER_JOB_MISMATCH', job === jobId, `${it} is for another job`);
-  const samePolicy = idOf(policy) === idOf(asked.policy);
+  const samePolicy = sameValue(policy, asked.policy);
   check('OFFER_POLICY_MISMATCH', samePolicy, `${it} has another policy than its request`);
   const inTime = asked.iat - skew <= iat && iat <= asked.exp + skew;
   check('OFFER_NOT_IN_TIME', inTime, `${it} was made outside the time of its request`);

@@ -1,4 +1,4 @@
-import { idOf, isTrustedSlot } from '../../documents/index.ts';
+import { isTrustedSlot, sameValue } from '../../documents/index.ts';
 import { bearsFailure, type Decision, isCheap, type RankedResult } from '../decide.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import { revocationAt, revocationsFor, sayRevoked, voteRevoked } from '../revocations.ts';
@@ -45,7 +45,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   const atMost = decideWith(ask, opened, logged, trusted, {});
   const about = ask.resultOf(verdict.payload);
   const ranked = rankedBy(atMost, about);
-  const sameTree = logged.votes.some((vote) => idOf(vote.outcome) === idOf(outcome));
+  const sameTree = logged.votes.some((vote) => sameValue(vote.outcome, outcome));
   const sameFiles = logged.votes.some(({ result }) => result === about);
   check(
     'VERDICT_SUBJECTS_MISMATCH',

@@ -1,8 +1,9 @@
 import {
+  canonicalText,
   filesOf,
-  idOf,
   makeVerdict,
   openStatement,
+  sameValue,
   type Verdict,
   type VerdictFacts,
   type VerifiedStatement,
@@ -40,11 +41,7 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
     ...(kind !== undefined && { kind }),
     ...(recipe !== undefined && { recipe }),
   };
-  check(
-    'VERDICT_REQUEST_MISMATCH',
-    idOf(said) === idOf(asked),
-    'the verdict is not about the request beside it',
-  );
+  check('VERDICT_REQUEST_MISMATCH', sameValue(said, asked), 'the verdict is not about the request beside it');
   const { predicate } = verdict.payload;
   const made = makeVerdict({
     controller: verdict.signer,
@@ -52,16 +49,16 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
     files: filesOf(verdict.payload),
     facts: factsOf(verdict),
   });
-  check('VERDICT_MISMATCH', idOf(made) === verdict.id, 'the verdict contradicts itself');
+  check('VERDICT_MISMATCH', sameValue(made, verdict.payload), 'the verdict contradicts itself');
   return verdict;
 }
 
 /** The verdict must list exactly the receipts of the bundle, dissent included, each with its log index. */
 export function checkReceiptList({ check }: Ask, opened: Opened, votes: readonly Vote[]): void {
-  const listed = factsOf(opened.verdict).receipts.map((line) => idOf(line));
+  const listed = factsOf(opened.verdict).receipts.map((line) => canonicalText(line));
   const held = votes.map(({ receipt, worker, operator, slot, round, index, outcome }) =>
-    idOf({ receipt, worker, operator, slot, round, index, outcome }),
+    canonicalText({ receipt, worker, operator, slot, round, index, outcome }),
   );
-  const same = idOf(listed.sort()) === idOf(held.sort());
+  const same = sameValue(listed.sort(), held.sort());
   check('VERDICT_RECEIPTS_MISMATCH', same, 'the verdict does not list exactly the receipts beside it');
 }
