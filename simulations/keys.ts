@@ -87,6 +87,7 @@ export function inTurn(keys: Keys): { keys: Keys; settle: () => Promise<void> } 
         jws: (compact, signer) => queue(() => keys.verifier.jws(compact, signer)),
         raw: (message, signature, signer) => queue(() => keys.verifier.raw(message, signature, signer)),
         opened: new DocumentMemory(rememberedCharsMax),
+        bundles: new DocumentMemory(8 * rememberedCharsMax),
       },
     },
     async settle() {

@@ -6,6 +6,8 @@ export const identityLimits = {
   ticketCharsMax: 16 * 1024,
   /** Texts of documents that a process remembers to have opened: those of some sixty bundles. About four times as much memory. */
   openedCharsMax: 2 * 1024 * 1024,
+  /** Of bundles of inputs that held: those of some seventy jobs. About three times as much memory. */
+  heldBundlesCharsMax: 2 * 1024 * 1024,
   /** Of documents that a key remembers to have signed: those of some tens of runs. */
   signedCharsMax: 512 * 1024,
 } as const;

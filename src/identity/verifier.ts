@@ -63,4 +63,5 @@ export const plainVerifier: Verifier = {
 export const joseVerifier: Verifier = {
   ...remembering(plainVerifier),
   opened: new DocumentMemory(identityLimits.openedCharsMax),
+  bundles: new DocumentMemory(identityLimits.heldBundlesCharsMax),
 };

@@ -1,7 +1,7 @@
 /**
- * Documents that were opened or signed lately, by kind and exact text; the least recently used are given up first. It holds what
- * follows from the text alone: envelope, signatures and shape. What can change is never held: whether the signer may say it, the
- * time, revocations.
+ * Documents that were opened or signed lately, and bundles that held, by kind and exact text; the least recently used are given up
+ * first. Of a document it holds what follows from the text alone: envelope, signatures and shape. What can change is never held:
+ * whether the signer may say it, the time, revocations. The text of a bundle has in it all that it held under.
  */
 export class DocumentMemory {
   readonly #charsMax: number;
@@ -24,7 +24,8 @@ export class DocumentMemory {
 
   /** Freezes the document: it is given to everybody who opens the same text. */
   put(kind: string, text: string, document: object): void {
-    if (text.length > this.#charsMax / 8 || this.#held.has(text)) return;
+    if (text.length > this.#charsMax / 8) return;
+    if (this.#held.delete(text)) this.#chars -= text.length;
     this.#held.set(text, { kind, document: deepFreeze(document) });
     this.#chars += text.length;
     for (const [oldest] of this.#held) {

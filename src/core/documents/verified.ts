@@ -8,6 +8,8 @@ export interface Verifier {
   raw(message: Uint8Array, signature: Uint8Array, signer: string): Promise<boolean>;
   /** Documents that were opened with this verifier; absent where none are remembered. */
   readonly opened?: DocumentMemory;
+  /** Bundles of inputs that held, with all that they held under; absent where none are remembered. */
+  readonly bundles?: DocumentMemory;
 }
 
 /** Makes signatures with one key. */

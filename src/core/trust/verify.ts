@@ -2,6 +2,7 @@ import {
   artifactOf,
   type Bundle,
   filesOf,
+  type OwnBundle,
   type Receipt,
   resultOf,
   type Verdict,
@@ -32,6 +33,7 @@ import {
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
+import { verifyOnce } from './steps/remembered.ts';
 import { checkRevocations } from './steps/revocations.ts';
 import {
   plural,
@@ -82,9 +84,7 @@ export function verifyInputs(
   expected: Pick<Expected, 'project' | 'revocations'>,
   verifier: Verifier,
 ): Promise<Record<string, Level>> {
-  const evidence: InputEvidence = new InputEvidence(bundles.all, (input, of) =>
-    verifyOne(new Set(), of, input, expected, verifier, evidence),
-  );
+  const evidence = inputEvidence(new Set(), bundles.all, expected, verifier);
   return levelsOfInputs({ check: enforce }, order, evidence);
 }
 
@@ -99,11 +99,24 @@ export async function verifyBy(
   const { project, revocations } = expected;
   const known = { project, ...(revocations !== undefined && { revocations }) };
   const { log } = expected;
-  const inputs: InputEvidence = new InputEvidence(bundle.inputs ?? [], (input, of) =>
-    verifyOne(off, of, input, known, verifier, inputs, log),
-  );
+  const inputs = inputEvidence(off, bundle.inputs ?? [], known, verifier, log);
   const { proven: _, ...said } = await verifyOne(off, what, bundle, expected, verifier, inputs, log);
   return said;
+}
+
+function inputEvidence(
+  off: ReadonlySet<string>,
+  bundles: readonly OwnBundle[],
+  expected: Pick<Expected, 'project' | 'revocations'>,
+  verifier: Verifier,
+  log?: LogView,
+): InputEvidence {
+  const evidence: InputEvidence = new InputEvidence(bundles, (bundle, of) => {
+    const verify = () => verifyOne(off, of, bundle, expected, verifier, evidence, log);
+    // With a guard off it says nothing of what holds.
+    return off.size > 0 ? verify() : verifyOnce({ bundle, of, expected, verifier, evidence, log }, verify);
+  });
+  return evidence;
 }
 
 async function verifyOne(

@@ -73,8 +73,8 @@ function voteOf(checked: CheckedReceipt, result: string | null, index: number, s
  * Checks all leaves under the checkpoint: no round of this job of the request and no receipt of one is left out, the charter is the last one before the
  * verdict, and operators were enrolled where their grants say.
  */
-function rereadLog(
-  { check }: Ask,
+export function rereadLog(
+  { check }: Pick<Ask, 'check'>,
   { charter, request, jobId, offers, receipts }: Opened,
   { checkpoint, verdictIndex }: Pick<Logged, 'checkpoint' | 'verdictIndex'>,
   known: LogView,

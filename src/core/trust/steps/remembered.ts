@@ -1,0 +1,80 @@
+import type { OwnBundle, Verifier } from '../../documents/index.ts';
+import { QuorateError } from '../../errors.ts';
+import { enforce } from '../../judge/index.ts';
+import type { LogView } from '../log-view.ts';
+import type { Expected, Opened } from './context.ts';
+import type { Checked, InputEvidence, Of } from './inputs.ts';
+import { rereadLog } from './log.ts';
+import { factsOf } from './verdict.ts';
+
+/** The bundle of an input that held, and the evidence that it held with, of each request that it rests on. */
+interface HeldInput {
+  checked: Checked;
+  restsOn: readonly (Checked | undefined)[];
+}
+
+interface Verifying {
+  bundle: OwnBundle;
+  of: Of;
+  expected: Pick<Expected, 'project' | 'revocations'>;
+  verifier: Verifier;
+  evidence: InputEvidence;
+  log: LogView | undefined;
+}
+
+/**
+ * What `verify` says of an input's bundle, from the verifier's memory where it held before: the same text, for the same project, under
+ * the same revocations, and resting on the same evidence, which was verified or remembered just now. The leaves of the log, where
+ * there are some, are compared each time.
+ */
+export async function verifyOnce(
+  { bundle, of, expected, verifier, evidence, log }: Verifying,
+  verify: () => Promise<Checked>,
+): Promise<Checked> {
+  const { bundles } = verifier;
+  if (bundles === undefined) return verify();
+  const { project, revocations = [] } = expected;
+  const text = JSON.stringify([of, project, revocations, bundle]);
+  const held = bundles.get('input', text) as HeldInput | undefined;
+  if (held !== undefined && (await stillHolds(held, of, evidence, log))) return held.checked;
+  const checked = await verify();
+  if (checked.proven !== undefined) {
+    const restsOn = await evidenceFor(checked.proven.opened, of, evidence);
+    bundles.put('input', text, { checked, restsOn } satisfies HeldInput);
+  }
+  return checked;
+}
+
+async function stillHolds(
+  { checked: { proven }, restsOn }: HeldInput,
+  of: Of,
+  evidence: InputEvidence,
+  log: LogView | undefined,
+): Promise<boolean> {
+  if (proven === undefined) return false;
+  const { opened, logged } = proven;
+  const now = await evidenceFor(opened, of, evidence);
+  if (now.some((checked, at) => checked !== restsOn[at])) return false;
+  try {
+    if (log !== undefined) rereadLog({ check: enforce }, opened, logged, log);
+    return true;
+  } catch (error) {
+    // Verified again, it says at which step.
+    if (error instanceof QuorateError) return false;
+    throw error;
+  }
+}
+
+/** The evidence that was asked for when a bundle was verified, in one order. */
+function evidenceFor(
+  { request, verdict }: Opened,
+  of: Of,
+  evidence: InputEvidence,
+): Promise<(Checked | undefined)[]> {
+  const needs = of === 'input' ? Object.values(request.payload.needs ?? {}) : [];
+  const { earlier } = factsOf(verdict);
+  return Promise.all([
+    ...needs.map((need) => evidence.of(need.request)),
+    ...(earlier === undefined ? [] : [evidence.earlier(earlier.request)]),
+  ]);
+}
