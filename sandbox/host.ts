@@ -46,9 +46,13 @@ export function jobUid(slot: number): number | undefined {
   return mapped(uid) ? uid : NOBODY;
 }
 
-/** Command prefix that switches to an account; empty for the worker's own. @throws SANDBOX_UNAVAILABLE */
-export function accountPrefix(uid: number | undefined): string[] {
+/**
+ * Command prefix that switches to an account, by the native program where there is one; empty for the worker's own.
+ * @throws SANDBOX_UNAVAILABLE
+ */
+export function accountPrefix(uid: number | undefined, native?: string): string[] {
   if (uid === undefined) return [];
+  if (native !== undefined) return [native, 'enter', 'user', String(uid), '--'];
   return [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
 }
 

@@ -39,6 +39,8 @@ export async function bundle(folder) {
   });
   // Read from the folder of the program that serves them (src/http/static-files.ts).
   cpSync(join(root, 'src', 'http', 'static'), join(folder, 'static'), { recursive: true });
+  // Executed by the programs (sandbox/native/index.ts).
+  cpSync(join(root, 'sandbox', 'native', 'built'), join(folder, 'built'), { recursive: true });
   writeFileSync(join(folder, 'NOTICES.txt'), notices(root, Object.keys(metafile.inputs)));
   writeFileSync(join(folder, 'verify.html'), await makeVerifyPage());
 }

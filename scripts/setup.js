@@ -48,6 +48,12 @@ const needs = {
     file: '/etc/ssl/certs/ca-certificates.crt',
   },
   gcc: { why: 'compiles the C projects that the demo and tests build', program: 'gcc' },
+  'gcc-14': { why: 'makes the native program of sandboxes again, to its very bytes', program: 'gcc-14' },
+  'gcc-14-aarch64-linux-gnu': {
+    why: 'makes the one for other processors',
+    program: 'aarch64-linux-gnu-gcc-14',
+    only: ['x64'],
+  },
   'libc6-dev': { why: 'headers for those C projects', file: '/usr/include/stdio.h' },
   make: { why: 'runs the builds of those C projects', program: 'make' },
   'dpkg-dev': { why: 'unpacks Debian source packages', program: 'dpkg-source' },
@@ -160,6 +166,9 @@ const matrices = [
   'skopeo',
   'pagure',
   'redis-server',
+  // Compares the native program with its source.
+  'gcc-14',
+  'gcc-14-aarch64-linux-gnu',
   // Checks metrics and rules for alerts.
   'promtool',
   'buildah',

@@ -6,6 +6,7 @@
 export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/hooks/lying-controller.test.ts': 12,
   'test/attacks/mesh/gossip.test.ts': 11,
+  'test/attacks/sandbox/by-tools.test.ts': 20,
   'test/attacks/sandbox/emulated-guest.test.ts': 60,
   'test/attacks/sandbox/emulated-network.test.ts': 120,
   'test/attacks/sandbox/emulated.host.test.ts': 120,
@@ -76,6 +77,9 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/sandbox/gvisor/leftovers.test.ts': 14,
   'test/sandbox/gvisor/steering.test.ts': 23,
   'test/sandbox/namespace/beyond-memory.test.ts': 8,
+  'test/sandbox/namespace/by-tools.test.ts': 25,
+  'test/sandbox/native/fuzz.test.ts': 30,
+  'test/sandbox/native/reproduced.test.ts': 3,
   'test/sandbox/vm/left-emulated.test.ts': 60,
   'test/sandbox/vm/probe-emulated.test.ts': 120,
   'test/sandbox/vm/steering-emulated.test.ts': 87,

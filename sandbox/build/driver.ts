@@ -19,10 +19,13 @@ const pipeFds = { both: 7, read: 8, write: 9 } as const;
 /** Name of that pipe until it has been opened. Source and inputs lie in folders of their own, so it cannot collide. */
 const logPipe = '.log';
 
-/** Entries after source and inputs. If the last of them is missing, the stream was truncated. */
-export const workEntries = ({ home }: ProfileValues): TrailingEntry[] => [
+/**
+ * Entries after source and inputs. If the last of them is missing, the stream was truncated. `pipe`: for the driver of this
+ * file; the native first process makes its own.
+ */
+export const workEntries = ({ home }: ProfileValues, pipe = true): TrailingEntry[] => [
   // The driver's account differs between tiers, so every account may open it.
-  { name: logPipe, mode: 0o666, type: 'fifo' },
+  ...(pipe ? [{ name: logPipe, mode: 0o666, type: 'fifo' } as const] : []),
   { name: 'in', mode: 0o755, type: 'directory' },
   { name: home, mode: 0o755, type: 'directory' },
   { name: 'tmp', mode: 0o1777, type: 'directory' },

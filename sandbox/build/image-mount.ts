@@ -12,9 +12,13 @@ export interface MountedImage {
 /**
  * Makes an image's files reachable for a command that runs under another account. They may lie below folders that only root
  * can enter, so they are bind-mounted elsewhere, in a mount namespace that ends with the command. A command that runs under the
- * worker's account (`uid` undefined) uses them where they are. @throws SANDBOX_UNAVAILABLE without a mount point
+ * worker's account (`uid` undefined) uses them where they are. `native`: the native program. @throws SANDBOX_UNAVAILABLE without a mount point
  */
-export async function mountImage(image: SandboxImage, uid: number | undefined): Promise<MountedImage> {
+export async function mountImage(
+  image: SandboxImage,
+  uid: number | undefined,
+  native?: string,
+): Promise<MountedImage> {
   const folder = await image.directory();
   if (uid === undefined) return { folder, prefix: [] };
   const [at] = mountPlaces();
@@ -23,6 +27,7 @@ export async function mountImage(image: SandboxImage, uid: number | undefined): 
       hint: 'mkdir /mnt',
     });
   }
+  if (native !== undefined) return { folder: at, prefix: [native, 'enter', 'bind', folder, at, '--'] };
   const script = '"$1" --bind "$2" "$3"; shift 3; exec "$@"';
   return {
     folder: at,

@@ -1,17 +1,11 @@
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { QuorateError } from '../../src/core/errors.ts';
-import { allowedProcessors, requireTool } from '../host.ts';
 import { bridgeToProxy, inNetworkNamespace } from '../net/proxy-bridge.ts';
 import type { SandboxJob } from '../types.ts';
 import { driverFds, terminalFds } from './driver.ts';
-import { buildProcessLimits, type ProcessLimits, prlimit } from './process-limits.ts';
-
-/** nice(1) value of a build: it yields to the host's other processes where there is no cpu controller. */
-const NICENESS = 10;
-
-/** The kernel's out-of-memory killer ends builds first (proc_pid_oom_score_adj(5)). */
-const OOM_SCORE = 1000;
+import { enterByTools, enterNatively, processorsOf } from './enter.ts';
+import { buildProcessLimits, type ProcessLimits } from './process-limits.ts';
 
 /** The first descriptor that a tier may use for its own data; those below are the driver's. */
 export const firstFreeFd = driverFds.outputs + 1;
@@ -20,28 +14,14 @@ export const firstFreeFd = driverFds.outputs + 1;
 export const firstFreeFdFor = ({ terminal }: Pick<SandboxJob, 'terminal'>): number =>
   terminal === undefined ? firstFreeFd : terminalFds.sizes + 1;
 
-/**
- * Closes descriptors that the worker inherited (an open folder of the host would be an escape), joins the cgroups (writing 0
- * moves the writer itself, cgroups(7)) and executes the command. Needs bash: dash cannot name descriptor 10.
- */
-const enterScript = `
-set -eu
-keep=$1 groups=$2; shift 2
-echo ${OOM_SCORE} > /proc/self/oom_score_adj
-for path in /proc/self/fd/*; do
-  fd=\${path##*/}
-  if [ "$fd" -ge "$keep" ]; then eval "exec $fd>&-"; fi
-done
-while [ "$groups" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; groups=$((groups - 1)); done
-exec "$@"
-`;
-
 /** A started build: the streams to and from its driver (see driver.ts), whatever lies between it and this process. */
 export interface BuildProcess {
   /** When it has ended, no process of the build is left. */
   readonly child: { readonly ended: Promise<void>; kill(): void };
-  /** Source and inputs, as one tar stream. */
+  /** Takes `message`, then source and inputs as one tar stream. */
   readonly input: Writable;
+  /** The job, for a first process that reads it (jobMessage); absent where it has the job as its arguments. */
+  readonly message?: Uint8Array | undefined;
   readonly log: Readable;
   /** Error output of the tier's own tools and of the set-up. */
   readonly diagnostics: Readable;
@@ -64,10 +44,19 @@ export interface StartOptions {
   readonly command: readonly string[];
   readonly data?: readonly { fd: number; bytes: Uint8Array }[];
   readonly processLimits?: ProcessLimits;
+  /**
+   * The native program, and the job for the first process, if that is it: then the command finds it at `selfFd`. Absent: tools of
+   * the host take its place.
+   */
+  readonly native?: { readonly program: string; readonly message?: Uint8Array } | undefined;
 }
 
+/** The descriptor at which a command finds the native program, after its data. */
+export const selfFd = (job: Pick<SandboxJob, 'terminal'>, data: readonly unknown[]): number =>
+  firstFreeFdFor(job) + data.length;
+
 /**
- * Starts a command inside of the job's cgroups: a shell joins them and then executes the command, so no instruction of the
+ * Starts a command inside of the job's cgroups: its process joins them and then executes the command, so no instruction of the
  * build runs outside. The command may run on as many processors as the job asks for, so that a build sees the same number
  * on every host. @throws SANDBOX_SPAWN_FAILED
  */
@@ -78,16 +67,16 @@ export function startInCgroups({
   command,
   data = [],
   processLimits = buildProcessLimits,
+  native,
 }: StartOptions): BuildProcess {
-  const stdio = Array.from({ length: firstFreeFdFor(job) + data.length }, () => 'pipe' as const);
+  const stdio = Array.from({ length: selfFd(job, data) }, () => 'pipe' as const);
+  const entering = {
+    ...{ keep: stdio.length, directories, processors: processorsOf(job, slot), limits: processLimits() },
+  };
   const enter = [
-    requireTool('bash'),
-    // With a socket as standard input bash takes itself for a remote shell and would read the user's start-up file.
-    ...['--norc', '-c', enterScript, 'quorate-enter', String(stdio.length), String(directories.length)],
-    ...directories,
-    ...[requireTool('nice'), '-n', String(NICENESS)],
-    ...[requireTool('taskset'), '--cpu-list', processorsOf(job, slot).join(',')],
-    ...prlimit(processLimits()),
+    ...(native === undefined
+      ? enterByTools(entering)
+      : enterNatively(native.program, entering, native.message !== undefined)),
     ...command,
   ];
   const { network } = job;
@@ -117,19 +106,12 @@ export function startInCgroups({
   return {
     child: { ended, kill: () => void child.kill('SIGKILL') },
     input: pick(streams, 0),
+    message: native?.message,
     log: pick(streams, 1),
     diagnostics: pick(streams, 2),
     status: pick(streams, driverFds.status),
     outputs: pick(streams, driverFds.outputs),
   };
-}
-
-/** Jobs start at different processors, so that small ones do not share one while others are idle. */
-function processorsOf({ limits, variation }: SandboxJob, slot: number): number[] {
-  const allowed = allowedProcessors();
-  const wanted = variation?.processors ?? Math.ceil(limits.cpus);
-  const count = Math.min(Math.max(1, wanted), allowed.length);
-  return Array.from({ length: count }, (_, n) => allowed[(slot + n) % allowed.length] ?? 0);
 }
 
 function pick(stdio: (Readable & Writable)[], fd: number): Readable & Writable {

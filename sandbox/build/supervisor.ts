@@ -100,7 +100,9 @@ export class BuildSupervisor {
       ...inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
       ...(dependencies?.folders ?? []).map(({ name, tar }) => ({ folder: name, tar })),
     ];
-    pipeline(joinArchives(parts, workEntries(pins)), this.#process.input).catch((error: unknown) => {
+    const { input, message } = this.#process;
+    if (message !== undefined) input.write(message);
+    pipeline(joinArchives(parts, workEntries(pins, message === undefined)), input).catch((error: unknown) => {
       // Any other error is a broken pipe: the driver has ended and has reported why.
       if (error instanceof QuorateError && !this.#ready) {
         this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });

@@ -8,11 +8,19 @@ import type { OciConfig, OciMount } from './oci.ts';
 /** runsc adds a /sys and a /tmp unless the configuration has a mount there; a mount of an unknown type it ignores. */
 const absent = (destination: string): OciMount => ({ destination, type: 'quorate-absent' });
 
-/** The OCI configuration of a job: the driver, on the root file system that runsc finds at `root`; what it writes in a file below `store`. */
+/**
+ * The OCI configuration of a job: the driver, on the root file system that runsc finds at `root`; what it writes in a file
+ * below `store`. `native`: the first process is the native program, which runsc is given as an open file (`--exec-fd`).
+ */
 export function ociConfig(
   guards: GvisorGuards,
   job: SandboxJob,
-  { root, network, store }: { root: string; network: 'none' | 'host'; store?: string | undefined },
+  {
+    root,
+    network,
+    store,
+    native,
+  }: { root: string; network: 'none' | 'host'; store?: string | undefined; native: boolean },
 ): OciConfig {
   const pins = profileOf(job);
   const prefix = guards.stepPrefix(pins);
@@ -23,7 +31,7 @@ export function ociConfig(
     ociVersion: '1.0.0',
     process: {
       ...guards.driver(),
-      args: driverCommand(job, { step: prefix, files: prefix }),
+      args: native ? ['quorate-native', 'first'] : driverCommand(job, { step: prefix, files: prefix }),
       env: [`PATH=${profilePath}`],
       cwd: '/build',
       rlimits: guards.processes(job.limits),

@@ -1,7 +1,8 @@
 import { driverFds } from '../build/driver.ts';
 import { etcFiles } from '../build/etc.ts';
 import { type MountedImage, mountImage } from '../build/image-mount.ts';
-import { type BuildProcess, firstFreeFd, startInCgroups } from '../build/process.ts';
+import { jobMessage } from '../build/job-message.ts';
+import { type BuildProcess, firstFreeFd, selfFd, startInCgroups } from '../build/process.ts';
 import { profileOf } from '../build/profile.ts';
 import type { LaunchContext } from '../build/tier.ts';
 import { mountDisk } from '../disk/mount.ts';
@@ -17,10 +18,11 @@ const at = { runsc: '/runsc', bundle: '/job', root: '/job/root', state: '/state'
 /**
  * Starts runsc, rootless and inside of bwrap: a build that escapes from gVisor has an unused account, no other processes, no
  * network, and a file system that holds runsc and the build's read-only root. runsc writes to that file system only, which is
- * in memory, or to the build's disk; both disappear with its last process. @throws SANDBOX_UNAVAILABLE
+ * in memory, or to the build's disk; both disappear with its last process. `program`: the native one. @throws SANDBOX_UNAVAILABLE
  */
 export async function launch(
   guards: GvisorGuards,
+  program: string | undefined,
   job: SandboxJob,
   { directories, slot, makeDisk }: LaunchContext,
 ): Promise<BuildProcess> {
@@ -35,12 +37,15 @@ export async function launch(
     job.network === undefined ? guards.network() : ({ around: [], inside: 'host' } as const);
   const disk = makeDisk && mountDisk(await makeDisk({ file: undefined, top: uid ?? 0 }));
   const store = disk && at.store;
-  const config = JSON.stringify(ociConfig(guards, job, { root: at.root, network: inside, store }));
-  const image = job.image === 'host' ? undefined : await mountImage(job.image, uid);
+  const native = program === undefined ? undefined : { program, message: jobMessage(job) };
+  const config = JSON.stringify(
+    ociConfig(guards, job, { root: at.root, network: inside, store, native: native !== undefined }),
+  );
+  const image = job.image === 'host' ? undefined : await mountImage(job.image, uid, program);
   const around = [
     ...[...(image?.prefix ?? []), ...(disk?.prefix ?? [])],
     ...[
-      ...accountPrefix(uid),
+      ...accountPrefix(uid, program),
       requireTool('bwrap'),
       ...guards.namespaces(),
       ...network,
@@ -60,10 +65,13 @@ export async function launch(
   const runsc = [
     ...[at.runsc, `--root=${at.state}`, '--rootless', '--ignore-cgroups', '--platform=systrap'],
     ...[`--network=${inside}`, '--overlay2=none', '--oci-seccomp'],
-    ...['run', `--bundle=${at.bundle}`, ...fds.flatMap((fd) => ['--pass-fd', `${fd}:${fd}`]), 'job'],
+    ...['run', `--bundle=${at.bundle}`],
+    ...(native === undefined ? [] : ['--exec-fd', String(selfFd(job, data))]),
+    ...[...fds.flatMap((fd) => ['--pass-fd', `${fd}:${fd}`]), 'job'],
   ];
   const command = [...around, ...runsc];
-  return startInCgroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
+  const { processLimits } = guards;
+  return startInCgroups({ job, directories, slot, command, data, processLimits, native });
 }
 
 /** bwrap arguments: the build's read-only root. */

@@ -42,12 +42,9 @@ export function bwrapCall(
     ...(root !== undefined
       ? ['--ro-bind', root, '/']
       : [...systemPaths(), ...certificatesFor(job).flatMap((path) => ['--ro-bind', path, path])]),
+    // An image has these files, which are bind-mounted over; elsewhere they are part of the root, without a mount each.
     ...etcFiles(pins).flatMap(({ path, text }) => [
-      '--perms',
-      '0644',
-      '--ro-bind-data',
-      give(Buffer.from(text)),
-      path,
+      ...['--perms', '0644', root === undefined ? '--file' : '--ro-bind-data', give(Buffer.from(text)), path],
     ]),
     ...guards.files(),
     ...['--proc', '/proc', '--dev', '/dev', ...hide(guards.hidden())],

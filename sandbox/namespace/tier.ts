@@ -1,14 +1,18 @@
 import type { TierBackend } from '../build/tier.ts';
+import { nativeProgram } from '../native/index.ts';
 import { type Guards, guards as productGuards } from './guards.ts';
 import { launch } from './launch.ts';
 
-/** The tier `namespace`: bubblewrap, a seccomp filter and cgroups. Builds share the host's kernel. */
-export function namespaceTier(guards: Guards = productGuards): TierBackend {
+/** The tier `namespace`: bubblewrap, a seccomp filter and cgroups. Builds share the host's kernel. `native`: finds the native program. */
+export function namespaceTier(
+  guards: Guards = productGuards,
+  native: () => string | undefined = nativeProgram,
+): TierBackend {
   return {
     tier: 'namespace',
     hostImage: true,
     disk: 'loop',
     guards,
-    launch: (job, launching) => launch(guards, job, launching),
+    launch: (job, launching) => launch(guards, native(), job, launching),
   };
 }

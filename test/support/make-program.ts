@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { programFolder } from './program.ts';
 
 const script = join(import.meta.dirname, '..', '..', 'scripts', 'bundle.js');
+/** Of files that the programs read and execute. */
+const folders = ['static', 'built'];
 const made = Symbol.for('quorate.tests.program');
 
 export default function makeProgram(): void {
@@ -17,11 +19,13 @@ export default function makeProgram(): void {
     // The programs come last: what they import has a hash in its name, and does not replace anything.
     const isPart = (name: string) => /-[A-Z0-9]{8}\.js$/.test(name);
     const names = readdirSync(beside).sort((a, b) => Number(isPart(b)) - Number(isPart(a)));
-    for (const name of names.filter((one) => one !== 'static'))
+    for (const name of names.filter((one) => !folders.includes(one)))
       renameSync(join(beside, name), join(programFolder, name));
-    mkdirSync(join(programFolder, 'static'), { recursive: true });
-    for (const name of readdirSync(join(beside, 'static')))
-      renameSync(join(beside, 'static', name), join(programFolder, 'static', name));
+    for (const folder of folders) {
+      mkdirSync(join(programFolder, folder), { recursive: true });
+      for (const name of readdirSync(join(beside, folder)))
+        renameSync(join(beside, folder, name), join(programFolder, folder, name));
+    }
   } finally {
     rmSync(beside, { recursive: true, force: true });
   }

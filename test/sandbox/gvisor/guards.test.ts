@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GvisorGuards, guards } from '../../../sandbox/gvisor/guards.ts';
+import type { GvisorGuards } from '../../../sandbox/gvisor/guards.ts';
 import { exited, play, processesOfJobs, tempFolder } from '../support.ts';
 import { gvisorWith } from './support.ts';
 
-/** The driver under the account of the steps, as in other tiers. */
+/** The driver under the account of the steps, as in other tiers, and with no more than theirs. */
 const oneAccount: Partial<GvisorGuards> = {
-  driver: () => ({ ...guards.driver(), user: { uid: 1000, gid: 1000 } }),
-  stepPrefix: () => [],
+  driver: () => ({
+    user: { uid: 1000, gid: 1000 },
+    capabilities: { bounding: [], effective: [], permitted: [], inheritable: [] },
+    noNewPrivileges: true,
+  }),
+  stepPrefix: () => ['env'],
 };
 
 /** Each guard inside of gVisor as it is, and the same attack where that one is off. */

@@ -56,6 +56,8 @@ export interface TierUnderAttack {
   readonly slower: number;
   /** What a job's seconds are multiplied by before it is ended. */
   readonly timeFactor: number;
+  /** Whether a program of its own, `cat`, copies the log: where there is no native first process, which does it itself. */
+  readonly hasCopier: boolean;
   /** Of a processor: less of it, and the tier itself would hardly start. */
   readonly leastCpus: number;
   /** As the product makes it, or without one guard; undefined where the tier has no such guard to take away. */

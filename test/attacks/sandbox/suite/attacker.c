@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -268,13 +269,25 @@ static void copier(void) {
   }
 }
 
-static void driver(void) {
+/* `signals`: how many of them it sends, besides those that no process can ignore. */
+static void driver(long signals) {
   kill(1, SIGKILL);
   kill(1, SIGSTOP);
+  for (int signal = 1; signal <= signals; signal++) kill(1, signal);
+  char word[] = "exit 0\n";
+  struct iovec here = {word, sizeof word}, there = {(void *)0x400000, sizeof word};
   tell("trace it", ptrace(PTRACE_ATTACH, 1, 0, 0));
   tell("memory", open("/proc/1/mem", O_RDWR));
   tell("its word", open("/proc/1/fd/3", O_WRONLY));
   tell("its outputs", open("/proc/1/fd/4", O_WRONLY));
+  /* By then it is /dev/null, which is nobody's to feed. */
+  int job = open("/proc/1/fd/0", O_RDWR);
+  struct stat null = {0};
+  tell("its job", job >= 0 && fstat(job, &null) == 0 && S_ISCHR(null.st_mode) ? (errno = ENXIO, -1) : job);
+  tell("its log", open("/proc/1/fd/1", O_WRONLY));
+  tell("its program", open("/proc/1/exe", O_RDONLY));
+  tell("its mounts", open("/proc/1/root", O_RDONLY));
+  tell("words in its memory", process_vm_writev(1, &here, 1, &there, 1, 0));
   tell("its handle", syscall(SYS_pidfd_getfd, syscall(SYS_pidfd_open, 1, 0), 3, 0));
   copier();
 }
@@ -305,7 +318,7 @@ int main(int count, char **words) {
   else if (strcmp(what, "peer") == 0) peer();
   else if (strcmp(what, "smuggle") == 0) smuggle(number);
   else if (strcmp(what, "terminal") == 0) terminal();
-  else if (strcmp(what, "driver") == 0) driver();
+  else if (strcmp(what, "driver") == 0) driver(number);
   else if (strcmp(what, "starve") == 0) starve();
   else return 2;
   return 0;

@@ -46,7 +46,7 @@ function ofLargerMachine(driver: TierBackend): TierBackend {
 
 export const emulatedUnderAttack: TierUnderAttack = {
   name: 'vm-emulated',
-  ...{ kernel: 'guest', ownMiB: 0, ownDevices: [] },
+  ...{ kernel: 'guest', hasCopier: true, ownMiB: 0, ownDevices: [] },
   ...{ slower: 20, timeFactor: sandboxLimits.emulatedTimeFactor, leastCpus: 0.2 },
   driver: (guard) => {
     if (guard === undefined) return machine();

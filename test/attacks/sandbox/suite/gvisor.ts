@@ -2,6 +2,7 @@ import { profileValues } from '../../../../sandbox/build/profile.ts';
 import { type GvisorGuards, guards } from '../../../../sandbox/gvisor/guards.ts';
 import { gvisorTier } from '../../../../sandbox/gvisor/tier.ts';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';
+import { nativeProgram } from '../../../../sandbox/native/index.ts';
 import type { Guard, TierUnderAttack } from './arena.ts';
 import { DISK_OF_A_CONTROL, weakenedGroups } from './weakened.ts';
 
@@ -43,6 +44,7 @@ export const gvisorUnderAttack: TierUnderAttack = {
   name: 'gvisor',
   ...{
     kernel: 'gVisor',
+    hasCopier: nativeProgram() === undefined,
     ownMiB: sandboxLimits.gvisorMemoryBytes / 2 ** 20,
     ownDevices: ['fuse', 'tun'],
     slower: 10,
