@@ -3,8 +3,20 @@ import { readFile } from 'node:fs/promises';
 /** The kernel counts processor time in these, whatever its own tick is (proc_pid_stat(5), USER_HZ). */
 const ticksPerSecond = 100;
 
-/** Milliseconds of processor time a process has used, with those of its children that it has waited for. */
+/** Milliseconds of processor time that a process has used, its children included: those it has waited for, and those that run. */
 export async function processorMs(pid: number): Promise<number> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  const theirs = await Promise.all(
+    children
+      .split(' ')
+      .filter(Boolean)
+      .map((child) => processorMs(Number(child)).catch(() => 0)),
+  );
+  const own = await waitedForMs(pid);
+  return theirs.reduce((sum, ms) => sum + ms, own);
+}
+
+async function waitedForMs(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   // The name in parentheses may hold anything.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

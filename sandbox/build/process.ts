@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import { QuorateError } from '../../src/core/errors.ts';
+import { sharedSpawner } from '../native/spawner.ts';
 import { bridgeToProxy, inNetworkNamespace } from '../net/proxy-bridge.ts';
 import type { SandboxJob } from '../types.ts';
 import { driverFds, terminalFds } from './driver.ts';
@@ -17,7 +18,7 @@ export const firstFreeFdFor = ({ terminal }: Pick<SandboxJob, 'terminal'>): numb
 /** A started build: the streams to and from its driver (see driver.ts), whatever lies between it and this process. */
 export interface BuildProcess {
   /** When it has ended, no process of the build is left. */
-  readonly child: { readonly ended: Promise<void>; kill(): void };
+  readonly child: { readonly ended: Promise<unknown>; kill(): void };
   /** Takes `message`, then source and inputs as one tar stream. */
   readonly input: Writable;
   /** The job, for a first process that reads it (jobMessage); absent where it has the job as its arguments. */
@@ -79,19 +80,10 @@ export function startInCgroups({
       : enterNatively(native.program, entering, native.message !== undefined)),
     ...command,
   ];
-  const { network } = job;
-  const [file = '', ...words] = network === undefined ? enter : inNetworkNamespace(enter);
-  const child = spawn(file, words, {
-    ...{ cwd: '/', env: {} },
-    stdio: network === undefined ? stdio : [...stdio, 'ipc'],
-  });
-  if (network !== undefined) bridgeToProxy(child, network.socket);
-  const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    // The program could not be started.
-    child.on('error', () => resolve());
-  });
-  const streams = (child.stdio ?? []) as unknown as (Readable & Writable)[];
+  const spawner =
+    job.network === undefined && native !== undefined ? sharedSpawner(native.program) : undefined;
+  const { streams, ended, kill } =
+    spawner?.start({ words: enter, folder: '/' }, stdio.length) ?? startByNode(job, enter, stdio);
   for (const { fd, bytes } of data) {
     const pipe = pick(streams, fd);
     // A command that ends before it has read the data reports the reason itself.
@@ -104,7 +96,7 @@ export function startInCgroups({
     from.pipe(pipe);
   }
   return {
-    child: { ended, kill: () => void child.kill('SIGKILL') },
+    child: { ended, kill },
     input: pick(streams, 0),
     message: native?.message,
     log: pick(streams, 1),
@@ -114,7 +106,29 @@ export function startInCgroups({
   };
 }
 
-function pick(stdio: (Readable & Writable)[], fd: number): Readable & Writable {
+interface Started {
+  readonly streams: readonly Duplex[];
+  readonly ended: Promise<unknown>;
+  kill(): void;
+}
+
+/** Where the native program starts none, or the process has a channel to its proxy. */
+function startByNode({ network }: SandboxJob, enter: readonly string[], stdio: 'pipe'[]): Started {
+  const [file = '', ...words] = network === undefined ? enter : inNetworkNamespace(enter);
+  const child = spawn(file, words, {
+    ...{ cwd: '/', env: {} },
+    stdio: network === undefined ? stdio : [...stdio, 'ipc'],
+  });
+  if (network !== undefined) bridgeToProxy(child, network.socket);
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    // The program could not be started.
+    child.on('error', () => resolve());
+  });
+  return { streams: child.stdio as unknown as Duplex[], ended, kill: () => void child.kill('SIGKILL') };
+}
+
+function pick(stdio: readonly Duplex[], fd: number): Duplex {
   const stream = stdio[fd];
   if (stream == null) throw new QuorateError('SANDBOX_SPAWN_FAILED', `no stream for descriptor ${fd}`);
   return stream;

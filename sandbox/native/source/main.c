@@ -15,6 +15,7 @@ __attribute__((used)) _Noreturn void begin(long *stack) {
   if (words == 2 && same(word[1], "first")) first();
   if (words == 2 && same(word[1], "unpack")) leave(unpack());
   if (words >= 2 && same(word[1], "pack")) leave(pack(1, word + 2, (size_t)(words - 2)));
+  if (words == 3 && same(word[1], "serve")) serve(word[2]);
   if (words == 2 && same(word[1], "version")) leave(write_all(1, "quorate-native 1\n", 17) < 0);
-  fail("usage: enter WORDS… -- COMMAND | first | unpack | pack PATH… | version", "", 0);
+  fail("usage: enter WORDS… -- COMMAND | first | unpack | pack PATH… | serve FIRST | version", "", 0);
 }

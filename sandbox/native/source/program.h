@@ -13,3 +13,6 @@ int unpack(void);
 
 /* pack.c: the files at `paths`, below the current folder, as a tar stream. Returns 0 when all of them are in it. */
 int pack(int out, char **paths, size_t count);
+
+/* serve.c: starts programs for the process at descriptors 0 and 1. */
+_Noreturn void serve(const char *first);

@@ -11,7 +11,7 @@
 enum {
   nr_read = 0, nr_write = 1, nr_close = 3, nr_fstat = 5, nr_mmap = 9, nr_sigprocmask = 14, nr_mremap = 25, nr_getpid = 39,
   nr_clone = 56, nr_execve = 59, nr_wait4 = 61, nr_kill = 62, nr_fcntl = 72, nr_chdir = 80, nr_fchmod = 91, nr_umask = 95,
-  nr_getuid = 102, nr_setgroups = 116, nr_setresuid = 117, nr_setresgid = 119, nr_capset = 126, nr_getpriority = 140,
+  nr_getuid = 102, nr_setsid = 112, nr_setgroups = 116, nr_setresuid = 117, nr_setresgid = 119, nr_capset = 126, nr_getpriority = 140,
   nr_setpriority = 141, nr_prctl = 157, nr_mount = 165, nr_sched_setaffinity = 203, nr_getdents = 217, nr_exit = 231,
   nr_openat = 257, nr_mkdirat = 258, nr_fstatat = 262, nr_unlinkat = 263, nr_linkat = 265, nr_symlinkat = 266,
   nr_readlinkat = 267, nr_faccessat = 269, nr_ppoll = 271, nr_unshare = 272, nr_utimensat = 280, nr_signalfd = 289,
@@ -37,7 +37,7 @@ static inline long syscall6(long nr, long a, long b, long c, long d, long e, lon
 enum {
   nr_read = 63, nr_write = 64, nr_close = 57, nr_fstat = 80, nr_mmap = 222, nr_sigprocmask = 135, nr_mremap = 216,
   nr_getpid = 172, nr_clone = 220, nr_execve = 221, nr_wait4 = 260, nr_kill = 129, nr_fcntl = 25, nr_chdir = 49,
-  nr_fchmod = 52, nr_umask = 166, nr_getuid = 174, nr_setgroups = 159, nr_setresuid = 147, nr_setresgid = 149,
+  nr_fchmod = 52, nr_umask = 166, nr_getuid = 174, nr_setsid = 157, nr_setgroups = 159, nr_setresuid = 147, nr_setresgid = 149,
   nr_capset = 91, nr_getpriority = 141, nr_setpriority = 140, nr_prctl = 167, nr_mount = 40, nr_sched_setaffinity = 122,
   nr_getdents = 61, nr_exit = 94, nr_openat = 56, nr_mkdirat = 34, nr_fstatat = 79, nr_unlinkat = 35, nr_linkat = 37,
   nr_symlinkat = 36, nr_readlinkat = 78, nr_faccessat = 48, nr_ppoll = 73, nr_unshare = 97, nr_utimensat = 88,
