@@ -33,7 +33,7 @@ import {
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
-import { verifyOnce } from './steps/remembered.ts';
+import { checkInputOnce } from './steps/remembered.ts';
 import { checkRevocations } from './steps/revocations.ts';
 import {
   plural,
@@ -114,7 +114,9 @@ function inputEvidence(
   const evidence: InputEvidence = new InputEvidence(bundles, (bundle, of) => {
     const verify = () => verifyOne(off, of, bundle, expected, verifier, evidence, log);
     // With a guard off it says nothing of what holds.
-    return off.size > 0 ? verify() : verifyOnce({ bundle, of, expected, verifier, evidence, log }, verify);
+    return off.size > 0
+      ? verify()
+      : checkInputOnce({ bundle, of, expected, verifier, evidence, log }, verify);
   });
   return evidence;
 }

@@ -27,7 +27,7 @@ interface Verifying {
  * the same revocations, and resting on the same evidence, which was verified or remembered just now. The leaves of the log, where
  * there are some, are compared each time.
  */
-export async function verifyOnce(
+export async function checkInputOnce(
   { bundle, of, expected, verifier, evidence, log }: Verifying,
   verify: () => Promise<Checked>,
 ): Promise<Checked> {
