@@ -5,6 +5,7 @@ import { parseMonitorAddress } from '../http/addresses.ts';
 import type { Monitor } from '../http/monitor.ts';
 import { version } from '../program.ts';
 import type { NodeEvent } from '../runtime/node/node-events.ts';
+import { boundHeap } from './bounded-heap.ts';
 import { eventPrinter } from './node-events.ts';
 import type { Output } from './output.ts';
 
@@ -26,6 +27,7 @@ function metricsAddress(text: string): { host: string; port: number } {
 export function addDaemonOptions(command: Command): Command {
   return addMonitorOption(
     command
+      .hook('preAction', boundHeap)
       .addOption(
         new Option('--log-level <level>', 'least level of what is logged (default: info)').choices(logLevels),
       )

@@ -114,7 +114,7 @@ describe('the files of a lock file', () => {
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));
     });
-    const agent = openAgent();
+    const agent = await openAgent();
     onTestFinished(() => agent.destroy());
     const env = { PIP_INDEX_URL: server.url };
     const registries = new Registries({ env, agent, signal: AbortSignal.timeout(120_000), listMs: 300 });

@@ -38,7 +38,7 @@ export async function fetchDependencies(
 ): Promise<Map<Entry, FetchedFile>> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const agent = openAgent();
+  const agent = await openAgent();
   const fetcher = new Fetcher(entries.length, { ...options, signal }, agent);
   const found = new Map<Entry, FetchedFile>();
   const waiting = entries.values();

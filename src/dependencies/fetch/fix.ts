@@ -56,7 +56,7 @@ async function withFixer<T>(
   filesTotal: number,
   use: (fixer: Fixer) => Promise<T>,
 ): Promise<T> {
-  const agent = openAgent();
+  const agent = await openAgent();
   try {
     return await use(new Fixer(options, agent, filesTotal));
   } finally {

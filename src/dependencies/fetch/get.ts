@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher, request } from 'undici';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { fetchLimits } from './limits.ts';
 
@@ -101,7 +101,8 @@ async function ask(
   options: Parameters<typeof request>[1] & { signal: AbortSignal },
 ): Promise<Awaited<ReturnType<typeof request>>> {
   try {
-    return await request(url, options);
+    const { request: send } = await import('undici');
+    return await send(url, options);
   } catch (cause) {
     options.signal.throwIfAborted();
     throw new NoAnswer(messageOf(cause), { cause });

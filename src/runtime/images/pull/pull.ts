@@ -32,7 +32,7 @@ export type PullStep = 'fetch' | Parameters<ImageProgress>[0];
 export async function pullImage(options: PullOptions): Promise<MadeImage> {
   const { reference: text, arch, cache, env, plainHttp, onProgress } = options;
   const reference = parseReference(text);
-  const agent = openAgent({ isDirect: isHere(reference) });
+  const agent = await openAgent({ isDirect: isHere(reference) });
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   try {
