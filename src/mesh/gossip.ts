@@ -1,7 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { GossipSub, GossipSubComponents, Message } from '@libp2p/gossipsub';
 import { gossipsub, StrictSign } from '@libp2p/gossipsub';
 import type { Connection, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
-import { sha256 } from '@noble/hashes/sha2.js';
 import { limits } from '../core/limits.ts';
 import { meshLimits } from './limits.ts';
 import { PacedReader } from './paced-reader.ts';
@@ -24,7 +24,7 @@ const TEXT = new TextEncoder();
  * first on another topic or by another author and rejected there, would count as seen.
  */
 export function messageId(topic: string, author: Uint8Array | undefined, data: Uint8Array): Uint8Array {
-  const hash = sha256.create();
+  const hash = createHash('sha256');
   for (const part of [TEXT.encode(topic), author ?? new Uint8Array()]) {
     hash.update(Uint8Array.of(part.byteLength >> 8, part.byteLength & 0xff)).update(part);
   }

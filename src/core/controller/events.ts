@@ -88,12 +88,14 @@ export type ControllerEvent =
       job: Job;
       jobId: string;
       entropy: string;
+      /** Operators whose workers were connected then; absent in journals of before. */
+      around?: number;
     }
   | { kind: 'present'; grant: Verified<Grant>; capabilities: Capabilities }
   | { kind: 'absent'; worker: string }
   | { kind: 'claim'; token: string; claim: Verified<Claim>; grant: Verified<Grant> }
   /** The reason in a claim of a worker that takes no slot; the claim itself is an event of its own. */
-  /** Raised by the machine: every connected worker that may claim has answered. */
+  /** Raised by the machine: no connected worker that has yet to answer could have a lower draw than those who get the slots. */
   | { kind: 'answered'; offer: string }
   /** Raised by the machine: the worker of a lease went silent. */
   | { kind: 'silent'; lease: string }

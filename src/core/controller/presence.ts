@@ -42,6 +42,13 @@ export function newPresence(): Presence {
   };
 }
 
+/** How many operators have a worker connected. */
+export function operatorsAround({ presence }: Pick<Known, 'presence'>): number {
+  const found = new Set<string>();
+  for (const { operator, role } of presence.workers.values()) if (role === 'worker') found.add(operator);
+  return found.size;
+}
+
 /** Part of the controller's state. */
 interface Known {
   presence: Presence;

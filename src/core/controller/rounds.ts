@@ -13,8 +13,18 @@ import { revocationsIn } from './revocations.ts';
 import type { Candidate, ControllerState, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
 import { appendLeaf, currentRound, tell, unchanged } from './state.ts';
 
-/** Operators per slot that may claim at first: enough for M slots and some in reserve. */
+/**
+ * Operators that may claim at first, of those that are around: enough for M slots, some that pass, and some in reserve. Each claim
+ * costs, so they are no more where more are around. Where nobody counted, it is a share of all that ever enrolled.
+ */
+const claimsFor = (slots: number): number => 2 * slots + 4;
 const sharePerSlot = 8;
+
+function firstShare({ around, operators }: ControllerState, slots: number): number {
+  const [claims, among] =
+    around === undefined ? [sharePerSlot * slots, operators.worker.size] : [claimsFor(slots), around];
+  return Math.min(fullShare, Math.floor((fullShare * claims) / Math.max(1, among)));
+}
 
 /** Operators that drew low for one instance of a job draw anew for the next. */
 function seedOf({ entropy, earlier, jobId }: Run, round: number): string {
@@ -26,11 +36,7 @@ export function openRound(transition: Transition, run: Run): void {
   const { state, now } = transition;
   const { policy, exp } = run.request.payload;
   const n = run.rounds.length + 1;
-  const workers = state.operators.worker.size;
-  const share = Math.min(
-    fullShare,
-    Math.floor((fullShare * sharePerSlot * policy.of) / Math.max(1, workers)),
-  );
+  const share = firstShare(state, policy.of);
   const charter = charterOf(transition);
   const offer: Offer = {
     iss: state.id,
@@ -214,15 +220,18 @@ function claimTrusted(
   giveLease(transition, run, round, 'trusted', candidate);
 }
 
-/** Raises the event that closes the window of a run's round, once every connected worker that may claim has answered. */
+/**
+ * Raises the event that closes the window of a run's round, once no connected worker that has not answered could have a lower draw
+ * than those who get the slots.
+ */
 export function considerWindow(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (run.phase.kind !== 'building' || round?.windowOpen !== true) return;
-  if (isHeld(transition.state, round) || !everybodyAnswered(transition, run, round)) return;
+  if (isHeld(transition.state, round) || !isSettled(transition, run, round)) return;
   transition.out.push({ kind: 'raise', event: { kind: 'answered', offer: round.offerId } });
 }
 
-/** Everybody has answered: the window closes before its time. */
+/** Who gets the slots is settled: the window closes before its time. */
 export function everyoneAnswered(transition: Transition, { offer }: EventOf<'answered'>): void {
   const run = transition.state.runs.get(transition.state.offers.get(offer) ?? '');
   const round = run === undefined ? undefined : currentRound(run);
@@ -238,17 +247,27 @@ export function closeWindow(transition: Transition, run: Run, round: Round): voi
   tellReserve(transition, round);
 }
 
-function everybodyAnswered(transition: Transition, run: Run, round: Round): boolean {
+function isSettled(transition: Transition, run: Run, round: Round): boolean {
   const { state } = transition;
   const before = operatorsBefore(run, round);
   const have = answeredBy(state, round.offerId);
+  const highest = highestDraw(round);
   let eligible = 0;
   for (const [worker, { operator, role, enrolled }] of state.presence.workers) {
     if (role !== 'worker' || enrolled >= round.offer.index || before.has(operator)) continue;
-    if (!mayClaim(round.offer, drawOf(operator, round.offer.draw.seed), transition.now - round.openedAt))
-      continue;
-    if (!have.has(worker)) return false;
+    const answered = have.has(worker);
+    if (answered && eligible > 0) continue;
+    const draw = drawOf(operator, round.offer.draw.seed);
+    if (!mayClaim(round.offer, draw, transition.now - round.openedAt)) continue;
+    if (!answered && draw < highest) return false;
     eligible++;
   }
   return eligible > 0;
+}
+
+/** The highest draw that gets a slot, of the claims so far; more than any where they are too few for all slots. */
+function highestDraw({ candidates, slots }: Round): number {
+  const draws = new Map(candidates.map(({ operator, draw }) => [operator, draw]));
+  const sorted = [...draws.values()].sort((a, b) => a - b);
+  return sorted[slots.length - 1] ?? fullShare;
 }

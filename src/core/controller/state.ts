@@ -157,6 +157,8 @@ export interface ControllerState {
   keys: Map<string, Enrolled>;
   /** Log index at which an operator was first admitted, by role and name. */
   operators: Record<Role, Map<string, number>>;
+  /** Operators that were around when a job was last submitted; undefined where that is not known. */
+  around: number | undefined;
   /** Keys that joined on an invite, by its jti. */
   invites: Map<string, string[]>;
   /** In log order. */
@@ -194,6 +196,7 @@ export function newState(id: string, idp: string): ControllerState {
     log: new MerkleTree(),
     keys: new Map(),
     operators: { worker: new Map(), 'trusted-worker': new Map(), publisher: new Map(), reader: new Map() },
+    around: undefined,
     invites: new Map(),
     revocations: [],
     presence: newPresence(),

@@ -63,7 +63,7 @@ function checkRoom({ state }: Transition, operator: string): void {
 }
 
 /** A request opens one run, however often it is sent. Errors: those of `checkOrder`, `CONTROLLER_BUSY`. */
-export function submit(transition: Transition, { token, ...order }: EventOf<'submit'>): void {
+export function submit(transition: Transition, { token, around, ...order }: EventOf<'submit'>): void {
   const { state } = transition;
   const { request, publisher, job, jobId, entropy } = order;
   const { repo, ref, commit, recipe } = request.payload;
@@ -110,5 +110,6 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     ...{ repo, ref, commit },
     ...(recipe !== undefined && { recipe }),
   });
+  if (around !== undefined) state.around = around;
   begin(transition, run);
 }

@@ -141,6 +141,16 @@ export function claimedIdOf(compact: string): string | undefined {
   }
 }
 
+/** What a compact JWS of one kind says if it holds, without a look at its signature; undefined where it is none. */
+export function claimedPayloadOf<K extends MessageKind>(kind: K, compact: string): Messages[K] | undefined {
+  const [, payload = ''] = compact.slice(0, limits.documentBytesMax).split('.');
+  try {
+    return decodeCanonical(fromBase64Url(payload, 'payload'), schemas[kind], kind, limits.documentBytesMax);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Signs a message after checking its payload against the schema. */
 export async function signMessage<K extends MessageKind>(
   kind: K,

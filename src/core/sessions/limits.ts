@@ -23,6 +23,8 @@ export const sessionLimits = {
   idpWaitingMax: 512,
   /** After a start, time for workers to come back and sign the last checkpoint before it is told what it lacks. */
   lateWitnessMs: 10_000,
+  /** Workers that one checkpoint is put before while no verdict waits for witnesses. Each is shown a current one every 15 s in any case. */
+  witnessesAsked: 5,
   /** Lines of members under a checkpoint, about thirty-five; the rest of it is for its log and for witnesses from outside. */
   memberLinesCharsMax: 5888,
   /** Trees that a store fetches at once for controllers; each takes a few streams and blocks in memory. */

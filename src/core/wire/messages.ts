@@ -63,6 +63,8 @@ export const revocationListSchema = z.strictObject({
 /** Where a controller's HTTP feed is: http or https, no credentials, no query. */
 const feedUrls = z.array(text(300).regex(/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/)).max(limits.feedUrlsMax);
 
+/** Of inclusion or consistency, see `verifyInclusion` and `verifyConsistency`. */
+const proof = z.array(sha256).max(wireLimits.proofHashesMax);
 /** A checkpoint of the log (signed note), with lines of witnesses or without. */
 const note = z.string().min(1).max(transparencyLimits.checkpointCharsMax);
 
@@ -94,8 +96,15 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     /** The current one, with the lines that it has so far. */
     checkpoint: note.optional(),
   }),
-  /** A round has begun: check it, and answer with `witness`. */
-  z.strictObject({ kind: z.literal('checkpoint'), note }),
+  /**
+   * A round has begun: check it, and answer with `witness`. `since`: the proof that it goes on from the checkpoint of this size, the
+   * last one that the receiver witnessed on this stream.
+   */
+  z.strictObject({
+    kind: z.literal('checkpoint'),
+    note,
+    since: z.strictObject({ size: count, proof }).optional(),
+  }),
   error,
 ]);
 
@@ -197,8 +206,6 @@ export const pipelineJobSchema = z.strictObject({
 export type PipelineJob = z.infer<typeof pipelineJobSchema>;
 
 const progress = z.looseObject({ kind: text(40) });
-/** Of inclusion or consistency, see `verifyInclusion` and `verifyConsistency`. */
-const proof = z.array(sha256).max(wireLimits.proofHashesMax);
 
 export const apiUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('charter') }),

@@ -51,6 +51,8 @@ export type WorkerEvent =
       job: Job;
       jobId: string;
       entropy: string;
+      /** Since it was heard of, in ms; none where it is left out. */
+      waitedMs?: number;
     }
   /** The claim got no slot when the window closed; a lease may still come. */
   | { kind: 'reserve'; offer: string }

@@ -180,7 +180,7 @@ export class Worker {
     this.#out.push({ kind: 'poll' });
   }
 
-  #offer({ offer, request, job, jobId, entropy }: EventOf<'offer'>, now: number): void {
+  #offer({ offer, request, job, jobId, entropy, waitedMs = 0 }: EventOf<'offer'>, now: number): void {
     if (this.#known.has(offer.id) || this.#grant === null || this.#lending === null) return this.#unchanged();
     const leased = [...this.#assignments.values()].some((held) => held.offer === offer.id);
     const known: Known = {
@@ -189,7 +189,7 @@ export class Worker {
       job,
       jobId,
       entropy,
-      firstSeenAt: now,
+      firstSeenAt: now - waitedMs,
       state: leased ? 'leased' : 'waiting',
       claimAt: now,
     };

@@ -271,6 +271,7 @@ export class Bench {
       recipe?: Recipe | undefined;
       rebuild?: boolean;
       jti?: string;
+      around?: number;
     } = {},
   ): Promise<string> {
     if (!this.#grants.has('publisher')) await this.enrol('publisher', { role: 'publisher' });
@@ -295,6 +296,7 @@ export class Bench {
       publisher: this.grantOf(as),
       ...work,
       entropy: `entropy of ${work.jobId}`,
+      ...(over.around === undefined ? {} : { around: over.around }),
     });
     const reply = this.lastReply(token);
     if (reply.kind !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(reply)}`);

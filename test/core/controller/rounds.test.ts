@@ -50,6 +50,28 @@ describe('a claim window', () => {
     expect([...leases.keys()].sort()).toEqual(wanted.slice(0, 3).sort());
   });
 
+  it('closes once nobody who has yet to answer could get a slot', async () => {
+    const operators = ['ada', 'bob', 'cy', 'dan', 'eve'];
+    const bench = await projectOf(...operators);
+    await bench.submit();
+    const [lowest = '', second = '', third = '', fourth = ''] = byDraw(bench, ...operators);
+    const tokens = new Map<string, string>();
+    for (const name of [fourth, third, second]) tokens.set(name, await bench.claim(name));
+    // Three claims are enough for all slots; the lowest draw has yet to answer.
+    expect([...tokens.values()].map((token) => code(bench, token))).toEqual(Array(3).fill('standby'));
+    tokens.set(lowest, await bench.claim(lowest));
+    const answers = [lowest, second, third, fourth].map((name) => code(bench, tokens.get(name) ?? ''));
+    expect(answers).toEqual(['lease', 'lease', 'lease', 'reserve']);
+  });
+
+  it('lets in twice as many as there are slots and four more, of the operators that are around', async () => {
+    const bench = await projectOf(...Array.from({ length: 24 }, (_, n) => `op-${n}`));
+    await bench.submit({ policy: { agree: 2, of: 3 }, around: 15 });
+    expect(bench.offer.draw.share).toBe(Math.floor((fullShare * 10) / 15));
+    await bench.submit({ name: 'other', policy: { agree: 2, of: 3 }, around: 4 });
+    expect(bench.offer.draw.share).toBe(fullShare);
+  });
+
   it('lets nobody in whose draw is above the share, until it has widened', async () => {
     const operators = Array.from({ length: 24 }, (_, n) => `op-${n}`);
     const bench = await projectOf(...operators);

@@ -3,10 +3,8 @@ import { nonceOf } from '../../../simulations/paperwork.ts';
 import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
 import type { Signer } from '../../../src/core/documents/index.ts';
 import { documentLimits } from '../../../src/core/documents/limits.ts';
-import {
-  CheckpointRounds,
-  type WitnessedCheckpoint,
-} from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
+import type { WitnessedCheckpoint } from '../../../src/core/sessions/controller/checkpoint-round.ts';
+import { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
 import type { ControllerPorts, ExternalWitness } from '../../../src/core/sessions/controller/ports.ts';
 import { VerdictWitnesses } from '../../../src/core/sessions/controller/verdict-witnesses.ts';
 import { Loop } from '../../../src/core/sessions/loop.ts';
@@ -26,6 +24,8 @@ const settled = () => new Promise(setImmediate);
 class Rounds {
   readonly bench: Bench;
   readonly pushed: string[] = [];
+  /** To whom each was. */
+  readonly shown: string[][] = [];
   readonly ended: WitnessedCheckpoint[] = [];
   readonly grown: WitnessedCheckpoint[] = [];
   urgent = false;
@@ -90,7 +90,13 @@ class Rounds {
     await this.rounds.load();
     const keys = this.present.map((name) => this.bench.id(name));
     this.rounds.start(
-      { present: keys, checkpoint: (note) => this.pushed.push(note) },
+      {
+        present: keys,
+        checkpoint: ({ note }, to) => {
+          this.pushed.push(note);
+          this.shown.push([...to]);
+        },
+      },
       {
         isUrgent: () => this.urgent,
         grown: (checkpoint) => this.grown.push(checkpoint),
@@ -189,6 +195,32 @@ describe('rounds of checkpoints', () => {
       path: log.consistency(first?.size ?? 0, second?.size),
     };
     expect(verifyConsistency(proof)).toBe(true);
+  });
+
+  it('are put before a few workers in turn, and before all while a verdict waits', async () => {
+    const names = Array.from({ length: 12 }, (_, n) => `op${n}`);
+    const rounds = await roundsOf(...names);
+    const asked = (n: number) => names.filter((name) => rounds.shown[n]?.includes(rounds.bench.id(name)));
+    expect(asked(0)).toEqual(names.slice(0, 5));
+    for (const name of asked(0)) await rounds.answer(name);
+    expect(rounds.ended).toHaveLength(1);
+    // Whoever was not asked may sign as well.
+    await rounds.answer('op11');
+    expect(await rounds.witnesses()).toHaveLength(6);
+    // A verdict waits for others under the same checkpoint.
+    rounds.urgent = true;
+    rounds.rounds.look();
+    await rounds.pass(1_000);
+    expect(asked(1)).toEqual(names);
+    rounds.urgent = false;
+    for (const name of names) await rounds.answer(name);
+    await rounds.bench.enrol('cy');
+    await rounds.pass(1_000);
+    expect(asked(2)).toEqual(names.slice(5, 10));
+    for (const name of asked(2)) await rounds.answer(name);
+    await rounds.bench.enrol('dan');
+    await rounds.pass(1_000);
+    expect(asked(3).sort()).toEqual(['op0', 'op1', 'op10', 'op11', 'op2']);
   });
 
   it('take no line of another key, time, note or round', async () => {
@@ -345,6 +377,7 @@ describe('rounds of checkpoints', () => {
     }));
     await rounds.start();
     for (const name of operators) await rounds.answer(name);
+    await rounds.pass(1_000);
     const { note, outside } = rounds.ended.at(-1) ?? { note: '' };
     expect(outside).toEqual(rounds.outside.map((_, n) => lineOf(n)));
     expect((await rounds.witnesses(note)).length).toBeGreaterThan(30);

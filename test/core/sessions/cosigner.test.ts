@@ -34,7 +34,7 @@ async function shown(
   const found: WorkerEvent[] = [];
   const ports = {
     signing: signingOf(trusted.signer),
-    clock: { now: () => now, closing: false },
+    clock: { now: () => now, monotonic: () => now, closing: false },
     credentials: {
       membership: { project: charter.payload.project, controllers: [] },
       charter: { ...charter.payload, epoch },

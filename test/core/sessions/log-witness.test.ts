@@ -36,6 +36,32 @@ describe('a worker as a witness', () => {
     expect(bench.asked).toEqual([{ kind: 'checkpoint', old: 3, size: 8 }]);
   });
 
+  it.each<[string, number, (log: TestLog) => readonly string[], number]>([
+    ['holds it to the proof that came with it', 3, (log) => log.tree.consistency(3, 8), 0],
+    ['asks for one where that does not hold', 3, (log) => log.tree.consistency(2, 8), 1],
+    ['asks for one where that is from another size', 2, (log) => log.tree.consistency(2, 8), 1],
+  ])('%s', async (_what, size, proofOf, asked) => {
+    const log = honest();
+    const bench = await WitnessBench.open(log);
+    await bench.witness.see(await log.note(3));
+    const lines: string[] = [];
+    const since = { size, proof: proofOf(log) };
+    await bench.witness.witness(await log.note(), (_, line) => lines.push(line), since);
+    expect([lines.length, bench.asked.length]).toEqual([1, asked]);
+  });
+
+  it('signs none that does not go on from the last one, whatever proof came with it', async () => {
+    const bench = await WitnessBench.open(honest());
+    await bench.witness.see(await honest().note(7));
+    const other = forked();
+    bench.answer = (question) => other.answer(question);
+    const lines: string[] = [];
+    const since = { size: 7, proof: other.tree.consistency(7, 9) };
+    await bench.witness.witness(await other.note(9), (_, line) => lines.push(line), since);
+    expect(lines).toEqual([]);
+    expect(bench.witness.trouble).not.toBeNull();
+  });
+
   it('signs nothing while what it signed cannot be kept', async () => {
     const log = honest();
     const bench = await WitnessBench.open(log);

@@ -10,7 +10,7 @@ import {
   toBase64,
 } from '../../../src/core/documents/index.ts';
 import { assembleBundle } from '../../../src/core/sessions/controller/bundle.ts';
-import type { WitnessedCheckpoint } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
+import type { WitnessedCheckpoint } from '../../../src/core/sessions/controller/checkpoint-round.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import { VerdictWitnesses } from '../../../src/core/sessions/controller/verdict-witnesses.ts';
 import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';

@@ -147,8 +147,9 @@ export class Bench {
     return { offer: await signMessage('offer', offer, this.paper.controller), request, ...work };
   }
 
-  offer(offered: Offered): WorkerEffect[] {
-    return this.send({ kind: 'offer', ...offered, entropy: nonceOf('entropy') });
+  offer(offered: Offered, waitedMs?: number): WorkerEffect[] {
+    const entropy = nonceOf('entropy');
+    return this.send({ kind: 'offer', ...offered, entropy, ...(waitedMs !== undefined && { waitedMs }) });
   }
 
   async lease(

@@ -30,6 +30,17 @@ describe('an offer', () => {
     expect(bench.worker.nextDeadline()).toBeUndefined();
   });
 
+  it('is claimed when the share has widened since it was heard of, though it was looked at later', async () => {
+    const bench = await started();
+    const offered = await bench.makeOffer('app', { share: 1 });
+    const draw = drawOf('ada', offered.offer.payload.draw.seed);
+    const ms = Math.ceil(Math.log2(draw + 1)) * 1_000;
+    expect(kinds(bench.offer(offered, ms - 1))).toEqual([]);
+    expect(kinds(bench.drive(1))).toEqual(['claim']);
+    const another = await bench.makeOffer('other', { share: 1 });
+    expect(kinds(bench.offer(another, 40_000))).toEqual(['claim']);
+  });
+
   it('is claimed once, however often it is heard of', async () => {
     const bench = await started();
     const offered = await bench.makeOffer();

@@ -2,6 +2,7 @@ import { checkPublisher } from '../../controller/enrolment.ts';
 import type { Reply } from '../../controller/events.ts';
 import { isOver, type RunFacts } from '../../controller/facts.ts';
 import { pipelineOf } from '../../controller/pipeline-of.ts';
+import { operatorsAround } from '../../controller/presence.ts';
 import { checkOrder } from '../../controller/submit.ts';
 import { findRun, summaries, summaryOf } from '../../controller/view.ts';
 import { decodeJob } from '../../documents/index.ts';
@@ -220,8 +221,9 @@ export class ApiServer {
     await needImage(job.image);
     if (job.dependencies !== undefined) needDependencies(job.dependencies.tree);
     const entropy = signing.nonce();
+    const around = operatorsAround(state);
     const reply = this.#ask((token) =>
-      dispatch({ kind: 'submit', token, request, publisher, job, jobId, entropy }),
+      dispatch({ kind: 'submit', token, request, publisher, job, jobId, entropy, around }),
     );
     if (reply?.kind === 'accepted') return stream.send(reply);
     throw refusal(reply);

@@ -1,4 +1,3 @@
-import type { Grant, Verified } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import {
@@ -8,11 +7,18 @@ import {
   openWitnessLine,
   signatureLines,
   signCheckpoint,
-  type Witness,
   withoutWitnesses,
 } from '../../transparency/index.ts';
 import { sessionLimits } from '../limits.ts';
 import { every } from '../timing.ts';
+import {
+  hasAnswered,
+  type MemberLine,
+  makeRoom,
+  type Round,
+  type WitnessedCheckpoint,
+  witnessed,
+} from './checkpoint-round.ts';
 import type { ControllerPorts, ExternalWitness } from './ports.ts';
 
 /** A round ends after this, whoever has not answered. */
@@ -26,19 +32,6 @@ const retryMs = 2_000;
 const retryMsMax = 5 * 60_000;
 /** Difference between the time in a line and the clock of this host. */
 const timeSecondsMax = limits.clockSkewSeconds + roundMsMax / 1000;
-
-/** A checkpoint with the lines that it has: those of members, one for each operator, and those from outside. */
-export interface WitnessedCheckpoint {
-  size: number;
-  /** Hexadecimal. */
-  root: string;
-  note: string;
-  /** The note with the line of the log only. */
-  base: string;
-  members: readonly MemberLine[];
-  /** Lines of witnesses from outside. */
-  outside: readonly string[];
-}
 
 /** What is done with the checkpoints. */
 export interface RoundsUse {
@@ -54,38 +47,15 @@ export interface RoundsUse {
 export interface RoundsFeed {
   /** Keys of the workers that are there. */
   readonly present: Iterable<string>;
-  /** Sends a checkpoint to each of them. */
-  checkpoint(note: string): void;
-}
-
-/** The line of a worker, which was verified. */
-export interface MemberLine extends Witness {
-  operator: string;
-  isTrusted: boolean;
-  line: string;
-  /** Under which it signed; undefined for a line of the life before. */
-  grant: Verified<Grant> | undefined;
-}
-
-interface Round {
-  size: number;
-  root: string;
-  /** With the line of the log only. */
-  base: string;
-  members: MemberLine[];
-  /** Lines of witnesses from outside. */
-  outside: string[];
-  /** Keys whose line was valid, whether it is kept or not. */
-  answered: Set<string>;
-  /** Names of witnesses from outside that have not answered or failed. */
-  asked: Set<string>;
-  open: boolean;
+  /** Sends a checkpoint to some of them. */
+  checkpoint(checkpoint: { note: string; size: number }, to: Iterable<string>): void;
 }
 
 /**
- * Puts one checkpoint of the log at a time before the witnesses: the workers that are present, and those from outside. A
- * round begins when the log has grown since the last one, and ends when all have answered or after `roundMsMax`. Lines that
- * come later are taken until the next round begins.
+ * Puts one checkpoint of the log at a time before the witnesses: workers that are present, and those from outside. While a verdict
+ * waits for witnesses that is all workers, else a few in turn, so that a round costs the same however many are there; the others
+ * meet a checkpoint with each answer of the feed. A round begins when the log has grown since the last one, and ends when all that it
+ * waits for have answered or after `roundMsMax`. Lines of others, and those that come later, are taken until the next round begins.
  */
 export class CheckpointRounds {
   readonly #ports: ControllerPorts;
@@ -93,6 +63,8 @@ export class CheckpointRounds {
   #use: RoundsUse = { isUrgent: () => false, grown() {}, ended() {} };
   #round: Round | undefined;
   #beginning = false;
+  /** Workers that were asked in turn so far. */
+  #turn = 0;
   /** Monotonic time. */
   #beganAt = Number.NEGATIVE_INFINITY;
   #cancel: () => void = () => {};
@@ -163,7 +135,8 @@ export class CheckpointRounds {
         });
     }
     const answered = new Set(members.map(({ witness }) => witness));
-    this.#round = { size, root, base, members, outside, answered, asked: new Set(), open: false };
+    const waits = { waitsFor: undefined, asked: new Set<string>() };
+    this.#round = { size, root, base, members, outside, answered, ...waits, open: false };
   }
 
   /** Undefined where another key signed it. Errors: `CHECKPOINT_…`. */
@@ -186,9 +159,11 @@ export class CheckpointRounds {
   look(): void {
     const { clock, machine } = this.#ports;
     const { size } = machine.state.log;
-    if (this.#beginning || this.#round?.open === true || size === (this.#round?.size ?? 0)) return;
-    if (clock.closing) return;
+    if (this.#beginning || this.#round?.open === true || clock.closing) return;
     const isUrgent = this.#use.isUrgent();
+    // A verdict may wait for more lines than those of the few that were asked.
+    const isPut = size === (this.#round?.size ?? 0) && !(isUrgent && this.#round?.waitsFor !== undefined);
+    if (isPut) return;
     const wait = this.#beganAt + (isUrgent ? urgentMsMin : roundMsMin) - clock.monotonic();
     if (wait > 0) {
       if (isUrgent) this.#lookIn(wait);
@@ -224,12 +199,23 @@ export class CheckpointRounds {
     const asked = new Set(outside.flatMap(({ name }) => (this.#failing.has(name) ? [] : [name])));
     const root = machine.state.log.root(size);
     const lines = { members: [], outside: [], answered: new Set<string>() };
-    const round: Round = { size, root, base, ...lines, asked, open: true };
+    const waitsFor = this.#use.isUrgent() ? undefined : this.#some();
+    const round: Round = { size, root, base, ...lines, waitsFor, asked, open: true };
     this.#round = round;
     this.#cancel = clock.after(roundMsMax, () => this.#end(round));
-    this.#feed.checkpoint(base);
+    this.#feed.checkpoint({ note: base, size }, waitsFor ?? this.#feed.present);
     for (const witness of outside) void this.#askOutside(round, witness);
     this.settle();
+  }
+
+  /** The next few of the workers that are present; undefined where there are no more. */
+  #some(): Set<string> | undefined {
+    const present = [...this.#feed.present];
+    const { witnessesAsked } = sessionLimits;
+    if (present.length <= witnessesAsked) return undefined;
+    const from = this.#turn % present.length;
+    this.#turn += witnessesAsked;
+    return new Set([...present.slice(from), ...present.slice(0, from)].slice(0, witnessesAsked));
   }
 
   /**
@@ -279,23 +265,11 @@ export class CheckpointRounds {
         one.grant !== undefined ||
         (one.witness !== peer && (isTrusted || one.isTrusted || one.operator !== member.operator)),
     );
-    if (this.#makeRoom(round, member.operator, isTrusted, line.length)) {
+    if (makeRoom(round, member.operator, isTrusted, line.length)) {
       round.members.push({ ...opened, operator: member.operator, isTrusted, line, grant: member.grant });
       this.#grown(round);
     }
     this.settle();
-  }
-
-  /** Whether a line of this operator is wanted, and has room. One of a trusted worker takes that of another. */
-  #makeRoom({ members }: Round, operator: string, isTrusted: boolean, chars: number): boolean {
-    if (!isTrusted && members.some((one) => one.operator === operator)) return false;
-    const length = () => members.reduce((sum, { line }) => sum + line.length, chars);
-    while (length() > sessionLimits.memberLinesCharsMax) {
-      const last = members.findLastIndex((one) => !one.isTrusted);
-      if (!isTrusted || last < 0) return false;
-      members.splice(last, 1);
-    }
-    return true;
   }
 
   /** Asks a witness from outside for its lines, again and again while the round is the current one. */
@@ -341,7 +315,9 @@ export class CheckpointRounds {
   settle(): void {
     const round = this.#round;
     if (round?.open !== true || round.asked.size > 0) return;
-    for (const worker of this.#feed.present) if (!round.answered.has(worker)) return;
+    const { waitsFor, answered } = round;
+    for (const worker of this.#feed.present)
+      if (waitsFor?.has(worker) !== false && !answered.has(worker)) return;
     this.#end(round);
   }
 
@@ -385,14 +361,4 @@ export class CheckpointRounds {
     const { clock, tell } = this.#ports;
     if (!clock.closing) tell('warn', 'checkpoint', says);
   }
-}
-
-/** Whether this worker's line is there, or none is wanted. One of the life before is asked for again. */
-function hasAnswered({ answered, members }: Round, peer: string): boolean {
-  return answered.has(peer) && !members.some((one) => one.witness === peer && one.grant === undefined);
-}
-
-function witnessed({ size, root, base, members, outside }: Round): WitnessedCheckpoint {
-  const note = [base, ...members.map(({ line }) => line), ...outside].join('');
-  return { size, root, note, base, members: [...members], outside: [...outside] };
 }

@@ -18,6 +18,13 @@ import type { ControllerPorts } from './ports.ts';
 type Up = FeedUp;
 type Down = z.infer<typeof feedDownSchema>;
 
+/** The feed of a worker that is there. */
+interface Feed {
+  stream: MessageStream<Down, Up>;
+  /** Size of the checkpoint that it witnessed last on this stream. */
+  witnessed: number | undefined;
+}
+
 /** A worker asks for the backlog at least this often; a worker that is silent for longer is absent. */
 const silenceMs = 90_000;
 
@@ -28,7 +35,7 @@ export class FeedServer {
   readonly #backlog: ReadonlyMap<string, OfferNotice>;
   readonly #checkpoints: CheckpointRounds;
   /** By worker. */
-  readonly #streams = new Map<string, MessageStream<Down, Up>>();
+  readonly #feeds = new Map<string, Feed>();
 
   /** `backlog`: open offers by id, oldest first. */
   constructor(
@@ -45,12 +52,20 @@ export class FeedServer {
 
   /** Keys of the workers that are there. */
   get present(): Iterable<string> {
-    return this.#streams.keys();
+    return this.#feeds.keys();
   }
 
-  /** Puts a checkpoint before every present worker. */
-  checkpoint(note: string): void {
-    for (const stream of this.#streams.values()) stream.post({ kind: 'checkpoint', note });
+  /** Puts a checkpoint before some of them, each with the proof that it goes on from the last one that this worker witnessed. */
+  checkpoint({ note, size }: { note: string; size: number }, to: Iterable<string>): void {
+    const { log } = this.#ports.machine.state;
+    for (const worker of to) {
+      const feed = this.#feeds.get(worker);
+      if (feed === undefined) continue;
+      const { stream, witnessed } = feed;
+      const isKnown = witnessed !== undefined && witnessed <= size;
+      const since = isKnown ? { size: witnessed, proof: log.consistency(witnessed, size) } : undefined;
+      stream.post({ kind: 'checkpoint', note, ...(since !== undefined && { since }) });
+    }
   }
 
   get served(): ServedProtocol {
@@ -65,14 +80,14 @@ export class FeedServer {
   push(offers: OfferNotice[]): void {
     const { charter } = this.#ports.machine.state;
     if (charter === null) return;
-    for (const stream of this.#streams.values()) stream.post(this.#answer(charter.raw, offers));
+    for (const { stream } of this.#feeds.values()) stream.post(this.#answer(charter.raw, offers));
   }
 
   /** Tells every present worker the charter in force. Resolves when it has left, or its stream has failed. */
   async tellCharter(): Promise<void> {
     const { charter } = this.#ports.machine.state;
     if (charter === null) return;
-    const told = [...this.#streams.values()].map((stream) => stream.send(this.#answer(charter.raw, [])));
+    const told = [...this.#feeds.values()].map(({ stream }) => stream.send(this.#answer(charter.raw, [])));
     await Promise.allSettled(told);
   }
 
@@ -108,6 +123,7 @@ export class FeedServer {
     const { peer } = channel;
     const sent = (bytes: number) => this.#admission.answered(peer, bytes);
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
+    const feed: Feed = { stream, witnessed: undefined };
     const pass = new BacklogPass(this.#backlog);
     let worker: string | undefined;
     let granted: Verified<Grant> | undefined;
@@ -123,10 +139,10 @@ export class FeedServer {
           checkTime(grant.payload, clock.now(), 'the grant');
           // The machine checks the rest.
           worker = peer;
-          const before = this.#streams.get(peer);
-          this.#streams.set(peer, stream);
+          const before = this.#feeds.get(peer);
+          this.#feeds.set(peer, feed);
           // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
-          if (before !== undefined && before !== stream) void before.close();
+          if (before !== undefined && before !== feed) void before.stream.close();
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
           if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant);
           // Later ones show a grant that was renewed.
@@ -143,6 +159,8 @@ export class FeedServer {
           throw this.#refusal(granted);
         if (message.kind === 'witness') {
           await this.#checkpoints.witness(worker, message);
+          // Only one that was signed: of another size there may be no proof.
+          if (message.size <= machine.state.log.size) feed.witnessed = message.size;
           continue;
         }
         const { charter } = machine.state;
@@ -156,8 +174,8 @@ export class FeedServer {
       warnOfExpired(this.#ports, peer, codeOf(error));
     } finally {
       release();
-      if (worker !== undefined && this.#streams.get(worker) === stream) {
-        this.#streams.delete(worker);
+      if (worker !== undefined && this.#feeds.get(worker) === feed) {
+        this.#feeds.delete(worker);
         dispatch({ kind: 'absent', worker });
         this.#checkpoints.settle();
         tell('info', 'absent', `${granted?.payload.operator ?? worker} is gone`, { worker });

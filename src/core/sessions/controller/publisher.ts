@@ -16,12 +16,17 @@ import {
 import { topics } from '../../wire/protocols.ts';
 import { mirrorsOf } from '../mirrors.ts';
 import { listOf } from '../revocation-book.ts';
+import { pause } from '../timing.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
-import type { CheckpointRounds, WitnessedCheckpoint } from './checkpoint-rounds.ts';
+import type { WitnessedCheckpoint } from './checkpoint-round.ts';
+import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
 import { evidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 import { signerOf } from './signers.ts';
+
+/** Between two checkpoints that are gossiped: present workers are shown them anyway. */
+const checkpointMsMin = 5_000;
 
 /** Whether it names an artifact that was contradicted, and that no verdict proves. */
 function isContradicted(state: ControllerState, name: string): boolean {
@@ -59,6 +64,10 @@ export class Publisher {
   readonly #backlog: Map<string, OfferNotice>;
   readonly #feed: FeedServer;
   readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
+  /** The newest checkpoint, while it waits to be gossiped. */
+  #checkpoint: string | undefined;
+  /** Monotonic time when one was gossiped. */
+  #gossipedAt = Number.NEGATIVE_INFINITY;
   /** The bundle that is assembled and stored. */
   #last: Promise<void> = Promise.resolve();
 
@@ -185,10 +194,17 @@ export class Publisher {
     return kept;
   }
 
-  /** Gossips a checkpoint with its witnesses. */
+  /** Gossips a checkpoint with its witnesses, or the one that follows it within `checkpointMsMin` of the one before. */
   async checkpoint({ note }: WitnessedCheckpoint): Promise<void> {
-    const { project, publish } = this.#ports;
-    const notice: CheckpointNotice = { note };
+    const { clock, project, publish } = this.#ports;
+    const isDue = this.#checkpoint === undefined;
+    this.#checkpoint = note;
+    if (!isDue) return;
+    await pause(clock, Math.max(0, this.#gossipedAt + checkpointMsMin - clock.monotonic()));
+    const notice: CheckpointNotice = { note: this.#checkpoint };
+    this.#checkpoint = undefined;
+    if (clock.closing) return;
+    this.#gossipedAt = clock.monotonic();
     await publish(topics.checkpoints(project), encodeMessage(notice));
   }
 

@@ -7,7 +7,7 @@ import { documentLimits } from '../../documents/limits.ts';
 import { checkGrant } from '../../judge/index.ts';
 import { openNamedWitnesses, type Witness } from '../../transparency/index.ts';
 import { isWitnessed } from '../../trust/index.ts';
-import type { MemberLine, WitnessedCheckpoint } from './checkpoint-rounds.ts';
+import type { MemberLine, WitnessedCheckpoint } from './checkpoint-round.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /** Tells the machine which witnesses signed the checkpoints that verdicts wait for. */

@@ -12,6 +12,10 @@ export const workerSessionLimits = {
   checkpointsWaitingMax: 16,
   /** Members whose checkpoints wait for a proof of the controller. A worker asks three of them at a time. */
   uncomparedMax: 64,
+  /** Offers that wait, unverified, until this operator may claim them; of a further one everything is verified at once. */
+  postponedMax: 256,
+  /** A notice with a larger job or request does not wait: 8 MB in all. */
+  postponedCharsMax: 32 * 1024,
   /** Pages of open offers that are asked for by HTTP one after the other. The last one is empty. */
   offerPagesMax: Math.ceil(limits.openRequestsMax / limits.feedOffersMax) + 2,
 } as const;

@@ -26,6 +26,14 @@ import { Uncompared } from './uncompared.ts';
 
 /** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
 const promiseMsMax = 10 * 60_000;
+/** One that is gossiped is left out where another was compared within this: others follow. */
+const gossipedMsMin = 10_000;
+
+/** The proof of a controller that a checkpoint goes on from the one of `size`. */
+export interface Since {
+  size: number;
+  proof: readonly string[];
+}
 
 /**
  * The worker as a witness of the project's log: each checkpoint that it meets anywhere is compared with those before, and
@@ -40,6 +48,8 @@ export class LogWitness {
   /** Why the last checkpoint was not witnessed, other than for a connection. */
   #trouble: string | null = null;
   readonly #uncompared = new Uncompared();
+  /** Monotonic time when a checkpoint was last compared. */
+  #comparedAt = Number.NEGATIVE_INFINITY;
   /** Which member's checkpoints the controller gives no proof for. */
   #unproven: { member: string; says: string } | undefined;
 
@@ -51,8 +61,9 @@ export class LogWitness {
 
   /** Hears the checkpoints that are gossiped. */
   start(accepts: (author: string) => boolean): void {
-    const { credentials, subscribe } = this.#ports;
+    const { clock, credentials, subscribe } = this.#ports;
     subscribe(topics.checkpoints(credentials.membership.project), accepts, (data) => {
+      if (clock.monotonic() < this.#comparedAt + gossipedMsMin) return;
       void this.hear(() => decodeMessage(data, checkpointNoticeSchema, 'a notice of a checkpoint').note);
     });
   }
@@ -103,15 +114,19 @@ export class LogWitness {
     if (this.#unproven?.member === member) this.#unproven = undefined;
   }
 
-  /** The same of one that the controller sent; gives `answer` this worker's line for it where it is the newest. */
-  async witness(note: string, answer: (size: number, line: string) => void): Promise<void> {
+  /**
+   * The same of one that the controller sent, with its proof where it gave one; gives `answer` this worker's line for it where it is
+   * the newest.
+   */
+  async witness(note: string, answer: (size: number, line: string) => void, since?: Since): Promise<void> {
     this.#uncompared.heard(this.#ports.clock.monotonic());
     if (this.#isBusy) return;
-    await this.#orTell(async () => {
-      const { size } = await this.see(note);
-      if (size !== this.#book.newest(this.#log)?.size) return;
-      answer(size, await this.sign(note));
-    });
+    await this.#orTell(() =>
+      this.#inTurn(async () => {
+        const { size } = await this.#seen(note, since);
+        if (size === this.#book.newest(this.#log)?.size) answer(size, await this.#line(note));
+      }),
+    );
   }
 
   /**
@@ -120,17 +135,19 @@ export class LogWitness {
    * those of `ask`.
    */
   see(note: string): Promise<Checkpoint> {
-    return this.#inTurn(async () => {
-      try {
-        const checkpoint = await this.#check(withoutWitnesses(note));
-        this.#trouble = null;
-        return checkpoint;
-      } catch (error) {
-        if (codeOf(error) === 'LOG_FORKED' || codeOf(error) === 'LOG_INCONSISTENT')
-          this.#trouble = messageOf(error);
-        throw error;
-      }
-    });
+    return this.#inTurn(() => this.#seen(note));
+  }
+
+  async #seen(note: string, since?: Since): Promise<Checkpoint> {
+    try {
+      const checkpoint = await this.#check(withoutWitnesses(note), since);
+      this.#trouble = null;
+      return checkpoint;
+    } catch (error) {
+      if (codeOf(error) === 'LOG_FORKED' || codeOf(error) === 'LOG_INCONSISTENT')
+        this.#trouble = messageOf(error);
+      throw error;
+    }
   }
 
   /**
@@ -140,9 +157,13 @@ export class LogWitness {
   sign(note: string): Promise<string> {
     return this.#inTurn(async () => {
       await this.#compareAndKeep(withoutWitnesses(note));
-      const { signing, clock } = this.#ports;
-      return witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
+      return this.#line(note);
     });
+  }
+
+  #line(note: string): Promise<string> {
+    const { signing, clock } = this.#ports;
+    return witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
   }
 
   #open(note: string): Promise<Checkpoint> {
@@ -151,14 +172,14 @@ export class LogWitness {
     return openCheckpoint(note, { project, log: this.#log }, signing.documents.verifier);
   }
 
-  async #check(note: string): Promise<Checkpoint> {
+  async #check(note: string, since?: Since): Promise<Checkpoint> {
     const log = this.#log;
-    const checkpoint = await this.#compareAndKeep(note);
+    const checkpoint = await this.#compareAndKeep(note, since);
     await this.#lookForPromises(log);
     return checkpoint;
   }
 
-  async #compareAndKeep(note: string): Promise<Checkpoint> {
+  async #compareAndKeep(note: string, since?: Since): Promise<Checkpoint> {
     this.#checkStands();
     await this.#book.load();
     const checkpoint = await this.#open(note);
@@ -170,9 +191,12 @@ export class LogWitness {
     if (same !== undefined && same.root !== root) throw await this.#forked(size, same.note, note);
     if (newest !== undefined && same === undefined) {
       const [smaller, larger] = size < newest.size ? [seen, newest] : [newest, seen];
-      await this.#prove(smaller, larger);
+      const given = since?.size === smaller.size ? since.proof : undefined;
+      if (given === undefined || larger !== seen || !goesOn(smaller, larger, given))
+        await this.#prove(smaller, larger);
     }
     if (same === undefined) await this.#book.keep(log, seen);
+    this.#comparedAt = this.#ports.clock.monotonic();
     return checkpoint;
   }
 
@@ -188,14 +212,7 @@ export class LogWitness {
     const shown = await this.#open(withoutWitnesses(answer.note));
     if (shown.size === larger.size && shown.root !== larger.root)
       throw await this.#forked(larger.size, larger.note, withoutWitnesses(answer.note));
-    const proof = {
-      from: smaller.size,
-      fromRoot: smaller.root,
-      to: larger.size,
-      toRoot: larger.root,
-      path: answer.proof,
-    };
-    if (verifyConsistency(proof)) return;
+    if (goesOn(smaller, larger, answer.proof)) return;
     await this.#askAgain(smaller);
     throw inconsistent(sizes, 'gives no proof that holds');
   }
@@ -335,6 +352,11 @@ export class LogWitness {
 
 const hint =
   'Tell the owner of the project. Until this is explained, nothing of this log is witnessed that does not go on from what it said before.';
+
+function goesOn(smaller: Seen, larger: Seen, path: readonly string[]): boolean {
+  const [from, to] = [smaller, larger];
+  return verifyConsistency({ from: from.size, fromRoot: from.root, to: to.size, toRoot: to.root, path });
+}
 
 function inconsistent(sizes: string, says: string): QuorateError {
   return new QuorateError(

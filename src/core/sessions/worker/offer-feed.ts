@@ -20,8 +20,9 @@ import { errorFrom, MessageStream } from '../message-stream.ts';
 import { every, pause, spread } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
-import type { LogWitness } from './log-witness.ts';
+import type { LogWitness, Since } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
+import { PostponedOffers } from './postponed-offers.ts';
 import type { VerdictOn } from './publication.ts';
 import { expelledRetryMs, isExpelled, type RevocationFeed } from './revocation-feed.ts';
 
@@ -54,6 +55,7 @@ export class OfferFeed {
   /** Why the last connection ended or could not be made. */
   #lost: string | null = null;
   readonly #told = new Set<string>();
+  readonly #postponed: PostponedOffers;
   readonly #http: HttpFeed;
   readonly #revocations: RevocationFeed;
   readonly #witness: LogWitness;
@@ -70,6 +72,7 @@ export class OfferFeed {
     this.#onVerdict = onVerdict;
     this.#revocations = revocations;
     this.#witness = witness;
+    this.#postponed = new PostponedOffers(ports.clock);
     this.#http = new HttpFeed(ports, timings, {
       offer: (notice) => this.#consider(notice, 'http'),
       verdict: (notice) => this.#verdict(notice),
@@ -118,24 +121,30 @@ export class OfferFeed {
   }
 
   /** A notice is a hint that there is a bundle; only the bundle proves anything. */
-  #verdict({ artifact, level, mirrors }: VerdictNotice): void {
+  #verdict({ artifact, level, mirrors, request }: VerdictNotice): void {
+    this.#postponed.settled(request);
     if (artifact !== null && level !== 'disputed') this.#onVerdict({ artifact, level, mirrors });
   }
 
-  async #consider(notice: OfferNotice, via: Via): Promise<void> {
+  async #consider(notice: OfferNotice, via: Via, waitedMs?: number): Promise<void> {
     // What would come of it is void.
     if (this.#witness.isVoid) return;
-    await this.#check(notice, via).catch((error) =>
+    await this.#check(notice, via, waitedMs).catch((error) =>
       this.#ports.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`),
     );
   }
 
   /** Checks everything about an offer that a worker can check, before its machine gets it. */
-  async #check(notice: OfferNotice, via: Via): Promise<void> {
+  async #check(notice: OfferNotice, via: Via, waitedMs?: number): Promise<void> {
     const { credentials, machine, dispatch, signing, clock, dial } = this.#ports;
     const { documents } = signing;
     const claimed = claimedIdOf(notice.offer);
-    if (claimed !== undefined && !machine.wants(claimed)) return;
+    if (claimed !== undefined) {
+      if (!machine.wants(claimed) || this.#postponed.has(claimed)) return;
+      const later = (same: OfferNotice, ms: number) => void this.#consider(same, via, ms);
+      const isNew = waitedMs === undefined;
+      if (isNew && this.#postponed.put(claimed, notice, credentials.grant.payload, later)) return;
+    }
     const offer = await documents.message('offer', notice.offer);
     if (!machine.wants(offer.id)) return;
     checkOfferIssuer(enforce, offer, credentials.charter);
@@ -148,7 +157,16 @@ export class OfferFeed {
     checkStands(this.#ports.revocations.revoked, charter, { offer, request, publisher, job, jobId });
     checkOffered(enforce, offer, { request, publisher, job, jobId }, { charter, now: clock.now() });
     this.#tellOf(offer.id, job.name, via);
-    dispatch({ kind: 'offer', offer, request, job, jobId, entropy: signing.nonce() });
+    const entropy = signing.nonce();
+    dispatch({
+      kind: 'offer',
+      offer,
+      request,
+      job,
+      jobId,
+      entropy,
+      ...(waitedMs !== undefined && { waitedMs }),
+    });
   }
 
   /** Once per offer: one that was passed on while busy comes again with every backlog. */
@@ -230,12 +248,14 @@ export class OfferFeed {
     const poll = () => stream.post(said === credentials.grant.id ? { kind: 'poll' } : hello());
     /** Size of the last checkpoint that was answered on this stream. */
     let witnessed: number | undefined;
-    const witness = (note: string) =>
-      void this.#witness.witness(note, (size, line) => {
+    const witness = (note: string, since?: Since) => {
+      const answer = (size: number, line: string) => {
         if (size === witnessed) return;
         witnessed = size;
         stream.post({ kind: 'witness', size, line });
-      });
+      };
+      void this.#witness.witness(note, answer, since);
+    };
     const stopPolling = every(clock, pollMs, poll);
     const cancelFirst = clock.after(firstPollMs, poll);
     try {
@@ -248,7 +268,7 @@ export class OfferFeed {
           throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the feed');
         if (message.kind === 'error') throw errorFrom(message);
         if (message.kind === 'checkpoint') {
-          witness(message.note);
+          witness(message.note, message.since);
           continue;
         }
         if (!this.#connected) {

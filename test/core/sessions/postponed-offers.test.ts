@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../../src/core/sessions/ports.ts';
+import { workerSessionLimits } from '../../../src/core/sessions/worker/limits.ts';
+import { PostponedOffers } from '../../../src/core/sessions/worker/postponed-offers.ts';
+import { fullShare } from '../../../src/core/trust/draw.ts';
+import type { OfferNotice } from '../../../src/core/wire/messages.ts';
+import { Bench } from '../worker/bench.ts';
+
+/** Timers in the tester's hand. */
+class Timers {
+  readonly running = new Map<() => void, number>();
+  readonly clock = {
+    after: (ms: number, act: () => void) => {
+      this.running.set(act, ms);
+      return () => this.running.delete(act);
+    },
+    closing: false,
+  } as unknown as Clock;
+}
+
+const bench = new Bench();
+const grant = (await bench.grant()).payload;
+
+async function noticeOf(
+  name: string,
+  share: number,
+  job = '{}',
+): Promise<{ id: string; notice: OfferNotice }> {
+  const { offer, request } = await bench.makeOffer(name, { share });
+  return { id: offer.id, notice: { offer: offer.raw, request: request.raw, publisher: 'a.b.c', job } };
+}
+
+describe('an offer that an operator may not claim yet', () => {
+  it('waits until it may, and says how long it did', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const taken: number[] = [];
+    const { id, notice } = await noticeOf('app', 1);
+    expect(postponed.put(id, notice, grant, (_, ms) => taken.push(ms))).toBe(true);
+    expect(postponed.has(id)).toBe(true);
+    const [[act, ms] = [() => {}, 0]] = timers.running;
+    act();
+    expect(taken).toEqual([ms]);
+    expect(ms).toBeGreaterThan(0);
+    expect(postponed.has(id)).toBe(false);
+  });
+
+  it('goes with a verdict on its request, and with no other', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const { id, notice } = await noticeOf('app', 1);
+    const { request } = await bench.makeOffer('app', { share: 1 });
+    postponed.put(id, notice, grant, () => {});
+    postponed.settled('0'.repeat(64));
+    expect([postponed.has(id), timers.running.size]).toEqual([true, 1]);
+    postponed.settled(request.id);
+    expect([postponed.has(id), timers.running.size]).toEqual([false, 0]);
+  });
+
+  it.each<[string, () => Promise<{ id: string; notice: OfferNotice }>, Partial<typeof grant>]>([
+    ['of a draw below the share', () => noticeOf('app', fullShare), {}],
+    ['that a trusted worker hears of', () => noticeOf('app', 1), { role: 'trusted-worker' }],
+    ['made before the operator was enrolled', () => noticeOf('app', 1), { enrolled: 10 }],
+    ['with a large job', () => noticeOf('app', 1, 'x'.repeat(workerSessionLimits.postponedCharsMax)), {}],
+    [
+      'that is none',
+      async () => ({ id: 'x', notice: { ...(await noticeOf('app', 1)).notice, offer: 'a.b.c' } }),
+      {},
+    ],
+  ])('is not one %s, which is looked at now', async (_what, make, over) => {
+    const { id, notice } = await make();
+    const postponed = new PostponedOffers(new Timers().clock);
+    expect(postponed.put(id, notice, { ...grant, ...over }, () => {})).toBe(false);
+  });
+
+  it('is looked at now where many wait already', async () => {
+    const postponed = new PostponedOffers(new Timers().clock);
+    const { notice } = await noticeOf('app', 1);
+    const put = (n: number) => postponed.put(`${n}`, notice, grant, () => {});
+    for (let n = 0; n < workerSessionLimits.postponedMax; n++) expect(put(n)).toBe(true);
+    expect(put(-1)).toBe(false);
+  });
+});
