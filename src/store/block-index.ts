@@ -1,7 +1,6 @@
-import { closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { promisify } from 'node:util';
 import { QuorateError } from '../core/errors.ts';
 
 /** The place of a block's bytes in a pack. */
@@ -22,13 +21,12 @@ export interface Row extends Place {
 
 const formatVersion = 1;
 const memory = ':memory:';
-const datasync = promisify(fdatasync);
-/** Longest time until a change is committed. A crash loses uncommitted rows; opening cuts their blocks off the packs. */
+/** Longest time until a change is committed. A crash loses uncommitted rows; opening finds their blocks in the packs. */
 const commitMs = 500;
 
 /**
- * Maps digests to places, in SQLite. It is derived from the packs, so a damaged index is rebuilt. Changes are gathered into
- * transactions; `commit` ends one.
+ * Maps digests to places, in SQLite. It is derived from the packs: a damaged index is rebuilt, and rows that a crash lost are made
+ * again, so it is never synced. Changes are gathered into transactions; `commit` ends one.
  */
 export class BlockIndex {
   readonly #db: DatabaseSync;
@@ -38,15 +36,13 @@ export class BlockIndex {
   readonly #remove: StatementSync;
   readonly #end: StatementSync;
   #timer: NodeJS.Timeout | undefined;
-  #wal: number | undefined;
-  /** Also what an earlier process may have left behind. */
-  #unsynced = true;
-  #syncing: Promise<void> = Promise.resolve();
+  /** Whether the process that had it open last was killed, or lost power. SQLite removes the log of a database that is closed. */
+  readonly wasCut: boolean;
 
   /** @param file path, or ":memory:" for an index that is rebuilt from the packs each time it is opened */
   constructor(file: string) {
+    this.wasCut = existsSync(`${file}-wal`);
     this.#db = openDatabase(file);
-    if (file !== memory) this.#wal = openSync(`${file}-wal`, 'r');
     this.#find = this.#db.prepare('SELECT pack, at, size, used FROM blocks WHERE digest = ?');
     this.#add = this.#db.prepare(
       'INSERT OR REPLACE INTO blocks (digest, codec, pack, at, size, used) VALUES (?, ?, ?, ?, ?, ?)',
@@ -140,30 +136,23 @@ export class BlockIndex {
     else this.#end.run(pack, from);
   }
 
+  /** Removes the rows of blocks that lie behind the end of their pack: they were committed before their bytes were written. */
+  dropUnwritten(): void {
+    this.#begin();
+    // Of a framed block, which has no offset, the file is smaller than the block.
+    this.#db.exec(
+      'DELETE FROM blocks WHERE at >= 0 AND at + size > IFNULL((SELECT end FROM packs WHERE id = pack), 0)',
+    );
+  }
+
   commit(): void {
     clearTimeout(this.#timer);
     if (this.#db.isTransaction) this.#db.exec('COMMIT');
   }
 
-  /** Resolves when all changes so far are durable. */
-  sync(): Promise<void> {
-    this.commit();
-    if (this.#wal === undefined || !this.#unsynced) return this.#syncing;
-    this.#unsynced = false;
-    // Commits go to the write-ahead log, which is one file as long as the database is open (sqlite.org/wal.html).
-    this.#syncing = datasync(this.#wal).catch((error: unknown) => {
-      this.#unsynced = true;
-      throw error;
-    });
-    return this.#syncing;
-  }
-
-  async close(): Promise<void> {
+  close(): void {
     this.commit();
     this.#db.close();
-    await this.#syncing.catch(() => {});
-    if (this.#wal !== undefined) closeSync(this.#wal);
-    this.#wal = undefined;
   }
 
   /** Commits after `commitMs`. A failure (disk full) is reported by the next `commit`. */
@@ -178,7 +167,6 @@ export class BlockIndex {
   #begin(): void {
     if (this.#db.isTransaction) return;
     this.#db.exec('BEGIN');
-    this.#unsynced = true;
     this.#timer = setTimeout(() => this.#commitLater(), commitMs).unref();
   }
 }

@@ -84,10 +84,10 @@ export class Blocks extends BaseBlockstore {
     cid: CID,
     value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): Promise<CID> {
-    if (this.touch(cid)) return cid;
     const bytes = value instanceof Uint8Array ? value : await concat(value);
+    if (this.touch(cid)) return cid;
     try {
-      if (!this.touch(cid)) this.writer.append(cid, bytes, { used: Date.now() });
+      this.writer.append(cid, bytes, { used: Date.now() });
     } catch (error) {
       throw diskError(error, this.dir);
     }
@@ -158,7 +158,7 @@ export class Blocks extends BaseBlockstore {
         place.at === framedAt
           ? await readFramed(this.files, place)
           : await this.files.read(place.pack, place.at, place.size, alloc);
-      if (bytes !== undefined && hashMatches(cid, bytes)) return bytes;
+      if (bytes !== undefined && digestMatches(cid.multihash.digest, bytes)) return bytes;
       const now = this.#find(cid);
       // A sweep has moved it: read its new place.
       if (now !== undefined && (now.pack !== place.pack || now.at !== place.at)) continue;
@@ -255,30 +255,45 @@ async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<numbe
   for (const pack of known.keys()) if (!present.includes(pack)) index.dropPack(pack);
   const ends = new Map<number, number>();
   for (const pack of present) {
-    const end =
-      known.get(pack) ?? (await (files.isLinked(pack) ? indexLinked : indexPack)(files, index, pack));
     const size = await files.size(pack);
+    let end = known.get(pack);
     if (files.isLinked(pack)) {
+      end ??= await indexLinked(files, index, pack);
       if (size === end) ends.set(pack, end);
       else await dropLinked(files, index, pack);
       continue;
     }
+    // What was written last may have no rows yet. All of a store is not hashed where the whole index is new.
+    if (end === undefined || size > end)
+      end = await indexPack(files, index, pack, { from: end ?? 0, isHashed: known.size > 0 });
     if (size > end) await files.cut(pack, end);
     if (size < end) index.dropPack(pack, size);
     if (Math.min(size, end) > 0) ends.set(pack, Math.min(size, end));
     else await files.remove(pack);
   }
+  if (index.wasCut) index.dropUnwritten();
   index.commit();
   return ends;
 }
 
-/** Indexes an unknown pack: of a sealed area, one published just before a crash, or each one after the index was lost. */
-async function indexPack(files: PackFiles, index: BlockIndex, pack: number): Promise<number> {
+/**
+ * Indexes a pack from an offset on: one of a sealed area, what was written just before a crash, or each one after the index was
+ * lost. Returns where it ends, which is before a block that `isHashed` finds incomplete.
+ */
+async function indexPack(
+  files: PackFiles,
+  index: BlockIndex,
+  pack: number,
+  { from, isHashed }: { from: number; isHashed: boolean },
+): Promise<number> {
   const used = Date.now();
-  const end = await files.scan(pack, ({ cid, at, size }) => {
+  let end = from;
+  for await (const { cid, at, size } of files.scan(pack, from)) {
     const [digest, codec] = [cid.subarray(4), cid[1] ?? 0];
+    if (isHashed && !digestMatches(digest, await files.read(pack, at, size))) break;
     if (index.find(digest) === undefined) index.add({ digest, codec, pack, at, size, used });
-  });
+    end = at + size;
+  }
   if (end > 0) index.setEnd(pack, end);
   return end;
 }
@@ -323,7 +338,6 @@ async function concat(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>):
   return Buffer.concat(all);
 }
 
-/** True when the bytes have the CID's sha2-256. */
-function hashMatches(cid: CID, bytes: Uint8Array): boolean {
-  return Buffer.compare(hash('sha256', bytes, 'buffer'), cid.multihash.digest) === 0;
+function digestMatches(digest: Uint8Array, bytes: Uint8Array | undefined): boolean {
+  return bytes !== undefined && Buffer.compare(hash('sha256', bytes, 'buffer'), digest) === 0;
 }

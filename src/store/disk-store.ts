@@ -41,7 +41,7 @@ import type {
 
 const publicArea: Area = { name: 'public', sealed: false };
 
-/** The store in a folder: packs in `<dir>/public` and `<dir>/sealed/<name>`, a file per pinned tree in `<dir>/pins`. */
+/** The store in a folder: packs in `<dir>/public` and `<dir>/sealed/<name>`, and a log of pinned trees, `<dir>/pins.log`. */
 export class DiskStore implements Store {
   readonly public = publicArea;
   readonly blocks: PublicBlocks;
@@ -56,7 +56,7 @@ export class DiskStore implements Store {
   private constructor(dir: string, blocks: Blocks) {
     this.#dir = dir;
     this.#blocks = blocks;
-    this.#pins = new Pins(join(dir, 'pins'), blocks);
+    this.#pins = new Pins(join(dir, 'pins.log'), blocks);
     blocks.onAsked = (cid) => this.#pins.asked(cid);
     this.blocks = {
       parse: parseCid,
@@ -73,7 +73,7 @@ export class DiskStore implements Store {
   static async open(dir: string, libp2p?: Libp2p): Promise<Store> {
     const store = new DiskStore(dir, await Blocks.open(join(dir, 'public'), { keepIndex: true }));
     await mkdir(join(dir, 'sealed'), { recursive: true, mode: 0o700 });
-    await store.#pins.open();
+    store.#pins.open();
     if (libp2p !== undefined) {
       const { startExchange } = await import('./bitswap.ts');
       store.#exchange = await startExchange(libp2p, store.#blocks);
@@ -86,6 +86,7 @@ export class DiskStore implements Store {
     this.#exchange = undefined;
     for (const opening of this.#sealed.values()) await (await opening).close();
     this.#sealed.clear();
+    await this.#pins.close();
     await this.#blocks.close();
   }
 
@@ -279,7 +280,7 @@ export class DiskStore implements Store {
     return { bytes: await this.#blocks.files.bytes(), pins: this.#pins.size };
   }
 
-  pins(): Promise<Pin[]> {
+  async pins(): Promise<Pin[]> {
     return this.#pins.list();
   }
 

@@ -133,34 +133,35 @@ export class PackFiles {
     }
   }
 
-  /** Calls `each` for every complete section. Returns the end of the last one: bytes after it are an incomplete write. */
-  async scan(pack: number, each: (found: Section) => void): Promise<number> {
-    const end = await this.use(pack, async (handle) => {
-      const header = await readAt(handle, 0, packHeader.length);
-      if (Buffer.compare(header, packHeader) !== 0) return 0;
-      const { size: fileBytes } = await handle.stat();
-      let at = packHeader.length;
-      let window: Uint8Array = new Uint8Array();
-      let windowAt = 0;
-      for (;;) {
-        if (at + 4 + cidBytes > windowAt + window.length) {
-          window = await readAt(handle, at, windowBytes);
-          windowAt = at;
-        }
-        const head = window.subarray(at - windowAt);
-        const length = head.length > 4 + cidBytes ? readVarint(head, 0) : undefined;
-        const total = length === undefined ? 0 : length.next + length.value;
-        if (length === undefined || length.value < cidBytes || length.value > cidBytes + limits.blockBytesMax)
-          return at;
-        const cid = head.slice(length.next, length.next + cidBytes);
-        if (!isTreeCid(cid) || at + total > fileBytes) return at;
-        each({ cid, at: at + length.next + cidBytes, size: length.value - cidBytes });
-        at += total;
-        // The bytes of a large block are skipped.
-        if (at > windowAt + window.length) window = new Uint8Array();
+  /** Every complete section, from an offset where one begins or from the first on. Bytes after the last are an incomplete write. */
+  async *scan(pack: number, from = 0): AsyncGenerator<Section> {
+    const header = await this.#readAhead(pack, 0);
+    if (Buffer.compare(header.subarray(0, packHeader.length), packHeader) !== 0) return;
+    const fileBytes = await this.size(pack);
+    let at = Math.max(from, packHeader.length);
+    let window: Uint8Array = new Uint8Array();
+    let windowAt = 0;
+    for (;;) {
+      if (at + 4 + cidBytes > windowAt + window.length) {
+        window = await this.#readAhead(pack, at);
+        windowAt = at;
       }
-    });
-    return end ?? 0;
+      const head = window.subarray(at - windowAt);
+      const length = head.length > 4 + cidBytes ? lengthOf(head) : undefined;
+      if (length === undefined) return;
+      const total = length.next + length.value;
+      const cid = head.slice(length.next, length.next + cidBytes);
+      if (!isTreeCid(cid) || at + total > fileBytes) return;
+      yield { cid, at: at + length.next + cidBytes, size: length.value - cidBytes };
+      at += total;
+      // The bytes of a large block are skipped.
+      if (at > windowAt + window.length) window = new Uint8Array();
+    }
+  }
+
+  async #readAhead(pack: number, at: number): Promise<Uint8Array> {
+    const bytes = await this.use(pack, (handle) => readAt(handle, at, windowBytes));
+    return bytes ?? new Uint8Array();
   }
 
   /** Drops windows read ahead, before their bytes are overwritten. */
@@ -221,6 +222,17 @@ export class PackFiles {
     if (!entry.unwanted || entry.users > 0) return;
     if (this.#open.get(pack) === entry) this.#open.delete(pack);
     entry.handle.then((handle) => handle.close()).catch(() => {});
+  }
+}
+
+/** The length of a section, and where it ends; undefined for bytes that are no section. */
+function lengthOf(head: Uint8Array): { value: number; next: number } | undefined {
+  try {
+    const length = readVarint(head, 0);
+    const size = (length?.value ?? 0) - cidBytes;
+    return size >= 0 && size <= limits.blockBytesMax ? length : undefined;
+  } catch {
+    return undefined;
   }
 }
 

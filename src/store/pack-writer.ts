@@ -103,7 +103,7 @@ export class PackWriter {
     return this.#running ?? Promise.resolve();
   }
 
-  /** Resolves when all blocks appended so far and their index rows are durable. Calls run one at a time. */
+  /** Resolves when all blocks appended so far are durable. Calls run one at a time. */
   sync(): Promise<void> {
     const synced = this.#syncing.catch(() => {}).then(() => this.#sync());
     this.#syncing = synced;
@@ -123,7 +123,6 @@ export class PackWriter {
     }
     if (this.#hasNewFile) await syncFolder(this.#files.dir);
     this.#hasNewFile = false;
-    await this.#index.sync();
   }
 
   /** Reserves a number for a pack that is moved here, and syncs it with the rest. */
@@ -165,7 +164,6 @@ export class PackWriter {
         await this.#put(taken);
         taken = [];
       }
-      this.#index.commit();
       // Synchronously after the check of the queue: a block appended later starts the next run.
       this.#running = undefined;
     } catch (error) {

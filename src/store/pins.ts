@@ -1,12 +1,9 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import type { Blocks } from './blocks.ts';
-import { syncFolder } from './disk.ts';
-import { storeLimits } from './limits.ts';
 import { decodeNode, parseCid, readBlock } from './nodes.ts';
+import { PinLog } from './pin-log.ts';
 import { PinsIncomplete } from './pins-incomplete.ts';
 import { compact, sweepBlocks } from './sweep.ts';
 
@@ -64,47 +61,47 @@ export interface TrimOptions {
 /** Resolution of the recorded time of use of a tree. */
 const usedMs = 60_000;
 
-/**
- * The pinned roots: one file per root, which holds the names (reasons) and whose mtime is the time of the last use. Changes
- * and sweeps run one at a time.
- */
+/** The pinned roots, each with its names (reasons) and the time of its last use. Changes and sweeps run one at a time. */
 export class Pins {
-  readonly #dir: string;
+  readonly #log: PinLog;
   readonly #blocks: Blocks;
-  /** Each pinned root with the time of use recorded last, 0 for one recorded by an earlier process. */
-  readonly #used = new Map<string, number>();
-  /** Pinned roots by a name that their file is known to hold: to pin one again costs nothing. */
-  readonly #named = new Map<string, Set<string>>();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(dir: string, blocks: Blocks) {
-    this.#dir = dir;
+  /** @param file path of the log of pins */
+  constructor(file: string, blocks: Blocks) {
+    this.#log = new PinLog(file);
     this.#blocks = blocks;
   }
 
-  async open(): Promise<void> {
-    await mkdir(this.#dir, { recursive: true });
-    for (const root of await this.#roots()) this.#used.set(root, 0);
+  open(): void {
+    this.#log.open();
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    this.#log.close();
   }
 
   has(root: string): boolean {
-    return this.#used.has(root);
+    return this.#log.pins.has(root);
   }
 
   /** Pinned trees. */
   get size(): number {
-    return this.#used.size;
+    return this.#log.pins.size;
   }
 
   /** Records a use of the tree whose root this block is, if it is pinned. */
   asked(cid: CID): void {
     const root = cid.toString();
-    const last = this.#used.get(root);
-    const now = Date.now();
-    if (last === undefined || now - last < usedMs) return;
-    this.#used.set(root, now);
-    // The pin may be dropped at the same time; then its file is gone.
-    utimes(join(this.#dir, root), now / 1000, now / 1000).catch(() => {});
+    const pin = this.#log.pins.get(root);
+    const used = Date.now();
+    if (pin === undefined || used - pin.used < usedMs) return;
+    try {
+      this.#log.append([{ kind: 'used', root, used }]);
+    } catch {
+      // A full disk: the tree counts as not used.
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -113,61 +110,17 @@ export class Pins {
     return result;
   }
 
-  async #names(root: string): Promise<string[]> {
-    const text = await readFile(join(this.#dir, root), 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
-      throw error;
-    });
-    return text.split('\n').filter((line) => line !== '');
-  }
-
-  async #write(root: string, names: string[]): Promise<void> {
-    const file = join(this.#dir, root);
-    if (names.length === 0) {
-      this.#used.delete(root);
-      this.#keepNames(root, names);
-      await rm(file, { force: true });
-      return;
-    }
-    const handle = await open(`${file}.new`, 'w');
-    try {
-      await handle.writeFile(`${names.join('\n')}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(`${file}.new`, file);
-    this.#used.set(root, Date.now());
-    this.#keepNames(root, names);
-  }
-
-  /** Forgets that the file of a root holds other names than these. */
-  #keepNames(root: string, names: readonly string[]): void {
-    for (const [name, roots] of this.#named)
-      if (!names.includes(name) && roots.delete(root) && roots.size === 0) this.#named.delete(name);
-  }
-
-  /** Adds a name to the file of a root; false where it was there. */
-  async #add(root: string, name: string): Promise<boolean> {
-    const known = this.#named.get(name) ?? new Set();
-    if (known.has(root)) return false;
-    const names = await this.#names(root);
-    const isNew = !names.includes(name);
-    if (isNew) await this.#write(root, [...names, name]);
-    this.#named.set(name, known.add(root));
-    return isNew;
-  }
-
   /** Pins whole trees under `name`. Resolves when trees and pins are durable. @throws STORE_BLOCK_MISSING */
   pin(roots: readonly CID[], name: string): Promise<void> {
     return this.#inTurn(async () => {
       for (const root of roots)
         for await (const cid of eachBlock(this.#blocks, root)) this.#blocks.touch(cid);
       await this.#blocks.sync();
+      const used = Date.now();
       const clean = name.replaceAll('\n', ' ');
-      let written = false;
-      for (const root of roots) if (await this.#add(root.toString(), clean)) written = true;
-      if (written) await syncFolder(this.#dir);
+      const fresh = roots.map(String).filter((root) => !this.#log.pins.get(root)?.names.has(clean));
+      this.#log.append(fresh.map((root) => ({ kind: 'pin', root, used, name: clean })));
+      await this.#log.sync();
     });
   }
 
@@ -179,24 +132,19 @@ export class Pins {
     });
   }
 
-  /** Drops one name of a pin, or the whole pin. */
+  /** Drops one name of a pin, or the whole pin. May be undone by a power failure. */
   unpin(root: CID, name?: string): Promise<void> {
     return this.#inTurn(async () => {
-      const names = name === undefined ? [] : await this.#names(root.toString());
-      await this.#write(
-        root.toString(),
-        names.filter((other) => other !== name?.replaceAll('\n', ' ')),
-      );
-      await syncFolder(this.#dir);
+      const known = this.#log.pins.get(root.toString());
+      const clean = name?.replaceAll('\n', ' ');
+      if (known === undefined || (clean !== undefined && !known.names.has(clean))) return;
+      this.#log.append([{ kind: 'unpin', root: root.toString(), name: clean }]);
     });
   }
 
-  async list(): Promise<Pin[]> {
-    return fewAtOnce(await this.#roots(), async (root) => ({ root, names: await this.#names(root) }));
-  }
-
-  async #roots(): Promise<string[]> {
-    return (await readdir(this.#dir)).filter((file) => !file.endsWith('.new')).sort();
+  list(): Pin[] {
+    const roots = [...this.#log.pins.keys()].sort();
+    return roots.map((root) => ({ root, names: [...(this.#log.pins.get(root)?.names ?? [])] }));
   }
 
   /**
@@ -205,12 +153,13 @@ export class Pins {
    */
   trim({ bytesMax, counts, stays, signal }: TrimOptions): Promise<string[]> {
     return this.#inTurn(async () => {
-      const pins = (await this.list()).filter(counts);
-      const known = await fewAtOnce(pins, async (pin) => ({
-        root: pin.root,
-        stays: stays(pin),
-        used: (await stat(join(this.#dir, pin.root))).mtimeMs,
-      }));
+      const known = this.list()
+        .filter(counts)
+        .map((pin) => ({
+          root: pin.root,
+          stays: stays(pin),
+          used: this.#log.pins.get(pin.root)?.used ?? 0,
+        }));
       known.sort((a, b) => Number(b.stays) - Number(a.stays) || b.used - a.used);
       const seen = new Set<string>();
       let bytes = 0;
@@ -219,10 +168,9 @@ export class Pins {
         // Drops the first tree over the limit and all that were used before it.
         if (dropped.length === 0) bytes += await this.#newBytes(one.root, seen, signal);
         if (bytes <= bytesMax || one.stays) continue;
-        await this.#write(one.root, []);
+        this.#log.append([{ kind: 'unpin', root: one.root }]);
         dropped.push(one.root);
       }
-      if (dropped.length > 0) await syncFolder(this.#dir);
       return dropped;
     });
   }
@@ -248,7 +196,7 @@ export class Pins {
     return this.#inTurn(async () => {
       const kept = new Set<string>();
       const incomplete: string[] = [];
-      for (const root of await this.#roots()) {
+      for (const { root } of this.list()) {
         try {
           for await (const cid of eachBlock(this.#blocks, parseCid(root), false, signal))
             kept.add(keyOf(cid.multihash.digest));
@@ -258,17 +206,11 @@ export class Pins {
         }
       }
       if (incomplete.length > 0) throw new PinsIncomplete(incomplete);
+      // A tree whose pin came back would not be whole any more.
+      await this.#log.sync();
       return sweepBlocks(this.#blocks, (digest) => kept.has(keyOf(digest)), usedBefore, signal);
     });
   }
-}
-
-/** Works through a list with as many files open at once as the store allows itself, in order. */
-async function fewAtOnce<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
-  const done: R[] = [];
-  for (let at = 0; at < all.length; at += storeLimits.blockTasksMax)
-    done.push(...(await Promise.all(all.slice(at, at + storeLimits.blockTasksMax).map(work))));
-  return done;
 }
 
 const keyOf = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');

@@ -61,7 +61,6 @@ export async function compact(blocks: Blocks, signal?: AbortSignal): Promise<voi
     }
     await blocks.sync();
     blocks.index.dropPack(pack);
-    await blocks.index.sync();
     await blocks.files.remove(pack);
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, utimes } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { openStore } from '../../src/store/index.ts';
@@ -19,7 +19,6 @@ async function left(dir: string): Promise<{ brokenOff: string; result: string }>
       ).root;
     const [brokenOff, result] = [await add(1), await add(2)];
     await store.pin([result], 'of-an-earlier-lease');
-    await utimes(join(dir, 'pins', result), ago / 1000, ago / 1000);
     return { brokenOff, result };
   } finally {
     clock.mockRestore();

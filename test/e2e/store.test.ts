@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { program } from './support/jobs.ts';
@@ -19,7 +19,10 @@ jobs:
 `;
 const of = (run: Told, event: string, name: string): Line[] =>
   run.all(event).filter((line) => line.name === name);
-const pinsOf = (folder: string) => readdir(join(folder, 'store', 'pins'));
+const pinsOf = async (folder: string) => {
+  const log = await readFile(join(folder, 'store', 'pins.log'), 'utf8');
+  return [...log.matchAll(/^pin (\S+)/gm)].map(([, root]) => root);
+};
 
 async function serve(name: string, ...more: string[]) {
   const words = ['store', 'serve', '--project', cluster.project, '--listen', '/ip4/127.0.0.1/tcp/0'];

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -57,8 +57,8 @@ describe('a scrub', () => {
 it('a store with thousands of pins opens and lists them with few file descriptors', async () => {
   const dir = await folder();
   await (await reopened(dir)).close();
-  await mkdir(join(dir, 'pins'), { recursive: true });
-  for (let n = 0; n < 3_000; n++) await writeFile(join(dir, 'pins', `bafk${n}`), 'a run\n');
+  const lines = Array.from({ length: 3_000 }, (_, n) => `pin bafk${n} 1 a run\n`);
+  await writeFile(join(dir, 'pins.log'), lines.join(''));
   const program = `
     const { openStore } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/store/index.ts'))});
     const store = await openStore({ dir: ${JSON.stringify(dir)} });

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { appendFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { appendFile, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CID } from 'multiformats/cid';
@@ -95,6 +96,43 @@ describe('packs', () => {
     for (const { root } of [...trees, big]) expect(await again.has(root)).toBe(true);
     expect((await again.collect({ graceSeconds: -10 })).blocks).toBe(76);
     expect((await collect(again.list(big.root, { hash: true }))).length).toBe(1);
+  });
+
+  it('give blocks whose rows a crash lost, and none that is incomplete', async () => {
+    const s = await store();
+    const [first, second] = [files(5, 500), files(5, 500, 100)];
+    const { root } = await s.importTar(await tar(first), { into: s.public });
+    await s.pin([root], 'kept');
+    const { root: last } = await s.importTar(await tar(second), { into: s.public });
+    // What a killed process leaves: the files as they are now.
+    const [killed, cut] = [await folder(), await folder()];
+    for (const dir of [killed, cut]) await cp(s.dir, dir, { recursive: true });
+    const again = await reopened(killed);
+    expect([await again.has(root), await again.has(last), again.pinned(root)]).toEqual([true, true, true]);
+    expect((await collect(again.list(last, { hash: true }))).length).toBe(10);
+
+    await damage(cut, last);
+    const partly = await reopened(cut);
+    expect([await partly.has(root), await partly.has(last)]).toEqual([true, false]);
+    await partly.importTar(await tar(second), { into: partly.public });
+    expect((await collect(partly.list(last, { hash: true }))).length).toBe(10);
+  });
+
+  it('take a block again whose row was there before its bytes', async () => {
+    const s = await store();
+    await s.importBytes(noiseBytes(500), { into: s.public });
+    await s.close();
+    const body = noiseBytes(500, 2);
+    const db = new DatabaseSync(join(s.dir, 'public/index.db'));
+    const digest = createHash('sha256').update(body).digest();
+    db.prepare('INSERT INTO blocks VALUES (?, 85, 1, 5000, 500, 0)').run(digest);
+    // A database that is not closed keeps its log.
+    const killed = await folder();
+    await cp(s.dir, killed, { recursive: true });
+    db.close();
+    const again = await reopened(killed);
+    const cid = await again.importBytes(body, { into: again.public });
+    expect(await again.readBytes(cid, { maxBytes: 1000 })).toEqual(Buffer.from(body));
   });
 
   it('are refused to a second process and to an older version', async () => {

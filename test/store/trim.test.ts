@@ -1,5 +1,3 @@
-import { utimes } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { pullArtifact } from '../../src/runtime/artifacts/transfer.ts';
 import type { Pin, Store } from '../../src/store/index.ts';
@@ -19,16 +17,10 @@ async function trees(s: Store & { dir: string }, count: number): Promise<string[
     });
     await s.pin([root], `lease-${n}`);
     clock.mockRestore();
-    await usedAgo(s, root, seconds);
     roots.push(root);
   }
   return roots;
 }
-
-const usedAgo = (s: { dir: string }, root: string, seconds: number) => {
-  const at = Date.now() / 1000 - seconds;
-  return utimes(join(s.dir, 'pins', root), at, at);
-};
 
 const all = { counts: () => true, stays: () => false };
 const pinned = async (s: Store): Promise<string[]> => (await s.pins()).map(({ root }) => root).sort();

@@ -172,15 +172,11 @@ const pack = define<Uint8Array>({
     const files = new PackFiles(dir);
     await writeFile(files.path(1), bytes);
     let reached = packHeader.length;
-    const end = await files.scan(1, ({ at, size }) => {
+    for await (const { at, size } of files.scan(1)) {
       must(at >= reached && at + size <= bytes.length, 'a section reaches outside of its file');
       reached = at + size;
-    });
+    }
     await files.close();
-    must(
-      end === reached || (end === 0 && reached === packHeader.length),
-      'the end is not that of the last section',
-    );
   },
   close: () => packScratch.close(),
 });
