@@ -19,16 +19,34 @@ export interface Row extends Place {
   used: number;
 }
 
+/** Maps digests to places, for one area. */
+export interface AreaIndex {
+  find(digest: Uint8Array): (Place & { used: number }) | undefined;
+  add(row: Row): void;
+  /** False when there is no such block. */
+  touch(digest: Uint8Array, used: number): boolean;
+  /** Removes a block's row unless the block has moved. */
+  remove(digest: Uint8Array, place: Place): void;
+  /** All rows, or those of one pack, in the order of their bytes. */
+  rows(pack?: number): Row[];
+  /** The end of the last block of each known pack: an offset in bytes. */
+  packs(): Map<number, number>;
+  setEnd(pack: number, end: number): void;
+  /** Removes the rows of a pack, or of a pack from an offset on. */
+  dropPack(pack: number, from?: number): void;
+  commit(): void;
+  close(): void;
+}
+
 const formatVersion = 1;
-const memory = ':memory:';
 /** Longest time until a change is committed. A crash loses uncommitted rows; opening finds their blocks in the packs. */
 const commitMs = 500;
 
 /**
- * Maps digests to places, in SQLite. It is derived from the packs: a damaged index is rebuilt, and rows that a crash lost are made
+ * The index of the public area, in SQLite. It is derived from the packs: a damaged index is rebuilt, and rows that a crash lost are made
  * again, so it is never synced. Changes are gathered into transactions; `commit` ends one.
  */
-export class BlockIndex {
+export class BlockIndex implements AreaIndex {
   readonly #db: DatabaseSync;
   readonly #find: StatementSync;
   readonly #add: StatementSync;
@@ -39,7 +57,6 @@ export class BlockIndex {
   /** Whether the process that had it open last was killed, or lost power. SQLite removes the log of a database that is closed. */
   readonly wasCut: boolean;
 
-  /** @param file path, or ":memory:" for an index that is rebuilt from the packs each time it is opened */
   constructor(file: string) {
     this.wasCut = existsSync(`${file}-wal`);
     this.#db = openDatabase(file);
@@ -61,13 +78,11 @@ export class BlockIndex {
     this.#add.run(row.digest, row.codec, row.pack, row.at, row.size, row.used);
   }
 
-  /** False when there is no such block. */
   touch(digest: Uint8Array, used: number): boolean {
     this.#begin();
     return this.#touch.run(used, digest).changes !== 0;
   }
 
-  /** Removes a block's row unless the block has moved. */
   remove(digest: Uint8Array, { pack, at }: Place): void {
     this.#begin();
     this.#remove.run(digest, pack, at);
@@ -82,7 +97,6 @@ export class BlockIndex {
     );
   }
 
-  /** All rows, or those of one pack, in the order of their bytes. */
   rows(pack?: number): Row[] {
     const where = pack === undefined ? '' : 'WHERE pack = ?';
     const select = this.#db.prepare(
@@ -104,7 +118,6 @@ export class BlockIndex {
     return new Map(rows.map(({ pack, live }) => [Number(pack), Number(live)]));
   }
 
-  /** The end of the last block of each known pack: an offset in bytes. */
   packs(): Map<number, number> {
     return new Map(
       this.#db
@@ -128,7 +141,6 @@ export class BlockIndex {
     for (const { digest, codec, at, size } of rows) insert.run(digest, codec, pack, at, size, used);
   }
 
-  /** Removes the rows of a pack, or of a pack from an offset on. */
   dropPack(pack: number, from = 0): void {
     this.#begin();
     this.#db.prepare('DELETE FROM blocks WHERE pack = ? AND at + size > ?').run(pack, from);
@@ -174,7 +186,7 @@ export class BlockIndex {
 function openDatabase(file: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    if (file !== memory) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     db = new DatabaseSync(file);
     // Locks the file for this process until it closes or dies.
     db.exec(

@@ -7,12 +7,13 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { pbCode, rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
-import { BlockIndex, IndexDamaged, type Place } from './block-index.ts';
+import { type AreaIndex, BlockIndex, IndexDamaged, type Place } from './block-index.ts';
 import { BlockNotFound } from './block-not-found.ts';
 import { diskError } from './disk.ts';
 import { chunkBytes } from './file-import.ts';
 import { framedAt, frameExecutable } from './framed-file.ts';
 import { storeLimits } from './limits.ts';
+import { MemoryIndex } from './memory-index.ts';
 import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
 
@@ -22,18 +23,18 @@ const sha256Code = 0x12;
  * The blocks of one area: packs in a folder and their index. A block is identified by its sha2-256. Its bytes are hashed
  * each time they are read from disk, so a damaged block is reported and removed.
  */
-export class Blocks extends BaseBlockstore {
+export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore {
   readonly dir: string;
-  readonly index: BlockIndex;
+  readonly index: Index;
   readonly files: PackFiles;
   readonly writer: PackWriter;
   /** Called for each block that a peer gets by Bitswap. */
   onAsked: (cid: CID) => void = () => {};
   #closing: Promise<void> | undefined;
 
-  private constructor(dir: string, index: BlockIndex, files: PackFiles, packs: ReadonlyMap<number, number>) {
+  private constructor(index: Index, files: PackFiles, packs: ReadonlyMap<number, number>) {
     super();
-    this.dir = dir;
+    this.dir = files.dir;
     this.index = index;
     this.files = files;
     this.writer = new PackWriter(files, index, packs);
@@ -41,10 +42,9 @@ export class Blocks extends BaseBlockstore {
 
   /**
    * Opens a folder of blocks, creating it when missing, and truncates blocks that a crash left incomplete.
-   * @param keepIndex whether the index is a file; if not it is rebuilt in memory, which suits a sealed area's few blocks
    * @throws STORE_IN_USE, STORE_VERSION_NEWER, STORE_UNWRITABLE
    */
-  static async open(dir: string, { keepIndex }: { keepIndex: boolean }): Promise<Blocks> {
+  static async open(dir: string): Promise<Blocks> {
     try {
       await mkdir(dir, { recursive: true, mode: 0o700 });
     } catch (cause) {
@@ -53,9 +53,19 @@ export class Blocks extends BaseBlockstore {
         cause,
       });
     }
-    const index = await openIndex(keepIndex ? join(dir, 'index.db') : ':memory:');
+    const index = await openIndex(join(dir, 'index.db'));
     const files = new PackFiles(dir);
-    return new Blocks(dir, index, files, await reconcile(files, index));
+    const ends = await reconcile(files, index);
+    if (index.wasCut) index.dropUnwritten();
+    index.commit();
+    return new Blocks(index, files, ends);
+  }
+
+  /** Opens a sealed area, whose packs are in a folder that sealed areas share. Nothing is created before it has a block. */
+  static async openSealed(dir: string, name: string): Promise<Blocks<MemoryIndex>> {
+    const files = new PackFiles(dir, name);
+    const index = new MemoryIndex();
+    return new Blocks(index, files, await reconcile(files, index));
   }
 
   /** True when the block is here. Marks it as used now, which a sweep respects; synchronous, so that none comes between. */
@@ -198,34 +208,10 @@ export class Blocks extends BaseBlockstore {
     }
   }
 
-  /**
-   * Moves all blocks of another area here and removes that area. Resolves when they are durable. Interrupted at any point,
-   * it can be repeated.
-   */
-  async adopt(from: Blocks): Promise<void> {
-    await from.writer.flush();
-    for (const [pack, end] of from.index.packs()) {
-      const rows = from.index.rows(pack);
-      if (end > storeLimits.packCopyBytesMax) {
-        await from.sync();
-        const id = this.writer.newId();
-        from.files.moveTo(pack, this.files, id);
-        this.index.adopt(rows, id, end, Date.now());
-        continue;
-      }
-      await this.batch(async () => {
-        for (const { digest, codec } of rows) {
-          const cid = CID.createV1(codec, createDigest(sha256Code, digest));
-          const bytes = await from.read(cid).catch((error: unknown) => {
-            if (!(error instanceof BlockNotFound)) throw error;
-          });
-          if (bytes !== undefined) await this.put(cid, bytes);
-        }
-      });
-    }
-    await this.sync();
-    await from.close();
-    await rm(from.dir, { recursive: true, force: true });
+  /** Closes it and removes its packs. */
+  async discard(): Promise<void> {
+    await this.close();
+    for (const pack of this.files.list()) await this.files.remove(pack);
   }
 
   /** May be called again. */
@@ -249,7 +235,7 @@ async function openIndex(file: string): Promise<BlockIndex> {
 }
 
 /** Makes index and packs consistent after a crash. Returns the end of each pack, in bytes. */
-async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<number, number>> {
+async function reconcile(files: PackFiles, index: AreaIndex): Promise<Map<number, number>> {
   const known = index.packs();
   const present = files.list();
   for (const pack of known.keys()) if (!present.includes(pack)) index.dropPack(pack);
@@ -271,8 +257,6 @@ async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<numbe
     if (Math.min(size, end) > 0) ends.set(pack, Math.min(size, end));
     else await files.remove(pack);
   }
-  if (index.wasCut) index.dropUnwritten();
-  index.commit();
   return ends;
 }
 
@@ -282,7 +266,7 @@ async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<numbe
  */
 async function indexPack(
   files: PackFiles,
-  index: BlockIndex,
+  index: AreaIndex,
   pack: number,
   { from, isHashed }: { from: number; isHashed: boolean },
 ): Promise<number> {
@@ -305,7 +289,7 @@ async function readFramed(files: PackFiles, { pack, size }: Place): Promise<Uint
 }
 
 /** Indexes the chunks of an unknown linked pack, as they are cut in each tree; of one chunk also its frame. */
-async function indexLinked(files: PackFiles, index: BlockIndex, pack: number): Promise<number> {
+async function indexLinked(files: PackFiles, index: AreaIndex, pack: number): Promise<number> {
   const used = Date.now();
   let at = 0;
   for (;;) {
@@ -327,7 +311,7 @@ async function indexLinked(files: PackFiles, index: BlockIndex, pack: number): P
 }
 
 /** The file behind it was changed. */
-async function dropLinked(files: PackFiles, index: BlockIndex, pack: number): Promise<void> {
+async function dropLinked(files: PackFiles, index: AreaIndex, pack: number): Promise<void> {
   index.dropPack(pack);
   await files.remove(pack);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Blockstore } from 'interface-blockstore';
 import { QuorateError } from '../core/errors.ts';
-import { ByteBudget, chunkBytes, storeFile } from './file-import.ts';
+import { ByteBudget, chunkBytes, storeChunks, storeFile } from './file-import.ts';
 import { compareNames, decodeName, printable, splitPath } from './names.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { TaskPool } from './task-pool.ts';
@@ -183,9 +183,10 @@ async function storeLarge(state: Walk, path: string, seen: BigIntStats, slot: Fi
   }
   try {
     checkSame(path, await handle.stat({ bigint: true }), seen);
-    const content =
-      seen.size > chunkBytes ? chunks(handle, path, seen.size) : await whole(handle, path, seen.size);
-    slot.stored = await storeFile(state.blocks, content, slot.executable);
+    slot.stored =
+      seen.size > chunkBytes
+        ? await storeChunks(state.blocks, chunks(handle, path, seen.size), slot.executable)
+        : await storeFile(state.blocks, await whole(handle, path, seen.size), slot.executable);
   } finally {
     await handle.close();
   }
@@ -215,18 +216,17 @@ async function whole(handle: FileHandle, path: string, size: bigint): Promise<Ui
 }
 
 async function* chunks(handle: FileHandle, path: string, size: bigint): AsyncGenerator<Uint8Array> {
-  let at = 0n;
+  let at = 0;
   for (;;) {
-    const { bytesRead, buffer } = await handle.read(
-      Buffer.allocUnsafe(chunkBytes),
-      0,
-      chunkBytes,
-      Number(at),
-    );
-    if (bytesRead === 0) break;
-    at += BigInt(bytesRead);
-    if (at > size) throw changed(path);
-    yield buffer.subarray(0, bytesRead);
+    const chunk = new Uint8Array(chunkBytes);
+    let filled = 0;
+    for (let read = -1; read !== 0 && filled < chunkBytes; filled += read)
+      read = (await handle.read(chunk, filled, chunkBytes - filled, at + filled)).bytesRead;
+    at += filled;
+    if (BigInt(at) > size) throw changed(path);
+    if (filled === chunkBytes) yield chunk;
+    else if (filled > 0) yield chunk.subarray(0, filled);
+    if (filled < chunkBytes) break;
   }
-  if (at !== size) throw changed(path);
+  if (BigInt(at) !== size) throw changed(path);
 }

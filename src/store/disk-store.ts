@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Libp2p } from '@libp2p/interface';
@@ -8,7 +8,9 @@ import { rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
+import { adopt } from './adopt.ts';
 import type { Exchange } from './bitswap.ts';
+import type { AreaIndex } from './block-index.ts';
 import { BlockNotFound } from './block-not-found.ts';
 import { Blocks } from './blocks.ts';
 import { BoundedReader } from './bounded-reader.ts';
@@ -18,7 +20,9 @@ import { storeFile } from './file-import.ts';
 import { LastBlockOnly } from './last-block.ts';
 import { storeLimits } from './limits.ts';
 import { linkTree } from './link-tree.ts';
+import type { MemoryIndex } from './memory-index.ts';
 import { type BlockReader, linksOf, parseCid, readBlock, statedBytes } from './nodes.ts';
+import { PackFiles } from './pack-files.ts';
 import { eachBlock, type Pin, Pins, type TrimOptions } from './pins.ts';
 import { type PullOptions, type PullResult, pullTree } from './pull.ts';
 import { type Scrubbed, type ScrubOptions, scrubBlocks } from './scrub.ts';
@@ -41,14 +45,14 @@ import type {
 
 const publicArea: Area = { name: 'public', sealed: false };
 
-/** The store in a folder: packs in `<dir>/public` and `<dir>/sealed/<name>`, and a log of pinned trees, `<dir>/pins.log`. */
+/** The store in a folder: packs in `<dir>/public` and `<dir>/sealed`, and a log of pinned trees, `<dir>/pins.log`. */
 export class DiskStore implements Store {
   readonly public = publicArea;
   readonly blocks: PublicBlocks;
   readonly #dir: string;
   readonly #blocks: Blocks;
   readonly #pins: Pins;
-  readonly #sealed = new Map<string, Promise<Blocks>>();
+  readonly #sealed = new Map<string, Promise<Blocks<MemoryIndex>>>();
   /** Start of each running import or pull: blocks used since are not swept. */
   readonly #since = new Set<{ ms: number }>();
   #exchange: Exchange | undefined;
@@ -71,7 +75,7 @@ export class DiskStore implements Store {
   }
 
   static async open(dir: string, libp2p?: Libp2p): Promise<Store> {
-    const store = new DiskStore(dir, await Blocks.open(join(dir, 'public'), { keepIndex: true }));
+    const store = new DiskStore(dir, await Blocks.open(join(dir, 'public')));
     await mkdir(join(dir, 'sealed'), { recursive: true, mode: 0o700 });
     store.#pins.open();
     if (libp2p !== undefined) {
@@ -106,14 +110,17 @@ export class DiskStore implements Store {
   }
 
   async sealedNames(): Promise<string[]> {
-    return (await readdir(join(this.#dir, 'sealed'))).sort();
+    return PackFiles.areas(join(this.#dir, 'sealed'));
   }
 
-  #blocksOf(area: Area): Promise<Blocks> {
-    if (!area.sealed) return Promise.resolve(this.#blocks);
+  #blocksOf(area: Area): Promise<Blocks<AreaIndex>> {
+    return area.sealed ? this.#sealedBlocks(area) : Promise.resolve(this.#blocks);
+  }
+
+  #sealedBlocks(area: Area): Promise<Blocks<MemoryIndex>> {
     let opening = this.#sealed.get(area.name);
     if (opening === undefined) {
-      opening = Blocks.open(join(this.#dir, 'sealed', area.name), { keepIndex: false });
+      opening = Blocks.openSealed(join(this.#dir, 'sealed'), area.name);
       this.#sealed.set(area.name, opening);
     }
     return opening;
@@ -121,17 +128,16 @@ export class DiskStore implements Store {
 
   async publish(area: Area): Promise<void> {
     assert(area.sealed, 'only a sealed area can be published');
-    if (!(await this.sealedNames()).includes(area.name)) return;
-    await this.#during(async () => this.#blocks.adopt(await this.#blocksOf(area)));
+    const from = await this.#sealedBlocks(area);
+    await this.#during(() => adopt(this.#blocks, from));
     this.#sealed.delete(area.name);
   }
 
   async discard(area: Area): Promise<void> {
     assert(area.sealed, 'only a sealed area can be discarded');
-    const opened = this.#sealed.get(area.name);
+    const blocks = this.#sealedBlocks(area);
     this.#sealed.delete(area.name);
-    await (await opened)?.close();
-    await rm(join(this.#dir, 'sealed', area.name), { recursive: true, force: true });
+    await (await blocks).discard();
   }
 
   async #during<T>(work: () => Promise<T>): Promise<T> {
@@ -159,7 +165,7 @@ export class DiskStore implements Store {
 
   #import(
     { into, maxBytes, maxEntries, rules, signal }: ImportOptions,
-    read: (blocks: Blocks, bounds: ReadLimits) => Promise<BuiltTree & { bytes: number }>,
+    read: (blocks: Blocks<AreaIndex>, bounds: ReadLimits) => Promise<BuiltTree & { bytes: number }>,
   ): Promise<ImportedTree> {
     const bounds = {
       maxBytes: Math.min(maxBytes ?? limits.treeBytesMax, limits.treeBytesMax),
@@ -312,10 +318,10 @@ export class DiskStore implements Store {
 }
 
 class BothAreas implements BlockReader {
-  readonly #first: Promise<Blocks>;
+  readonly #first: Promise<Blocks<AreaIndex>>;
   readonly #second: Blocks;
 
-  constructor(first: Promise<Blocks>, second: Blocks) {
+  constructor(first: Promise<Blocks<AreaIndex>>, second: Blocks) {
     this.#first = first;
     this.#second = second;
   }

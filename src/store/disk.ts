@@ -1,5 +1,6 @@
-import type { FileHandle } from 'node:fs/promises';
+import { write, writev, writevSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { QuorateError } from '../core/errors.ts';
 
 export const hasCode = (error: unknown, ...codes: string[]): boolean =>
@@ -17,17 +18,19 @@ export function diskError(error: unknown, dir: string): unknown {
   });
 }
 
+const writes = { many: promisify(writev), one: promisify(write) };
+/** A write of up to so many bytes to the page cache takes less than handing it to another thread. */
+const atOnceBytes = 64 * 1024;
+
 /** Writes all parts in order at offset `at`. Returns the number of bytes. */
-export async function writeAll(handle: FileHandle, parts: Uint8Array[], at: number): Promise<number> {
+export async function writeAll(file: number, parts: Uint8Array[], at: number): Promise<number> {
   const total = parts.reduce((sum, part) => sum + part.length, 0);
-  let { bytesWritten: done } = await handle.writev(parts, at);
+  let done =
+    total <= atOnceBytes ? writevSync(file, parts, at) : (await writes.many(file, parts, at)).bytesWritten;
   if (done === total) return total;
   // A nearly full disk takes part of it; the next write then fails.
   const whole = Buffer.concat(parts);
-  while (done < total) {
-    const { bytesWritten } = await handle.write(whole, done, total - done, at + done);
-    done += bytesWritten;
-  }
+  while (done < total) done += (await writes.one(file, whole, done, total - done, at + done)).bytesWritten;
   return total;
 }
 

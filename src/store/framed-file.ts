@@ -1,6 +1,8 @@
 import { encode, prepare } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
-import { executableMode } from './file-import.ts';
+
+/** The mode of a file or node that states one. */
+export const executableMode = 0o755;
 
 /** In place of an offset: the block is all of the linked file, in the node of an executable that has one chunk. */
 export const framedAt = -1;

@@ -1,6 +1,7 @@
-import { readdirSync, renameSync } from 'node:fs';
-import { type FileHandle, link, open, rm, stat } from 'node:fs/promises';
+import { closeSync, ftruncate, open, read, readdirSync, renameSync } from 'node:fs';
+import { link, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { carHeader, cidBytes, isTreeCid, readVarint } from '../core/car.ts';
 import { assert } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -8,6 +9,9 @@ import { hasCode } from './disk.ts';
 
 /** CAR header of a pack. Its root is the CID of the empty block, since a pack has no root and readers require one. */
 export const packHeader = carHeader([Uint8Array.of(1, 0x55, 0, 0)]);
+
+/** With callbacks and descriptors: for small packs a `FileHandle` costs more than the calls. */
+const files = { open: promisify(open), read: promisify(read), truncate: promisify(ftruncate) };
 
 const openMax = 64;
 /** Blocks up to this size are read with a window of the bytes after them: blocks of one folder are adjacent. */
@@ -17,7 +21,8 @@ const windowBytes = 64 * 1024;
 const windowsMax = 16;
 
 interface OpenPack {
-  handle: Promise<FileHandle>;
+  /** File descriptor. */
+  file: Promise<number>;
   users: number;
   unwanted: boolean;
 }
@@ -36,27 +41,38 @@ export interface Section {
 }
 
 /**
- * A folder of packs, `<number>.car`, each a valid CARv1 file. Packs are appended to and never changed. A linked pack, `<number>.file`,
- * is a hard link to a file of somebody else, whose bytes are the chunks of one file of a tree; it is only read.
+ * The packs of one area, each a valid CARv1 file: `<number>.car` in a folder of their own, or `<name>.<number>.car` in one that other
+ * areas share. Packs are appended to and never changed. A linked pack, `<number>.file`, is a hard link to a file of somebody else, whose
+ * bytes are the chunks of one file of a tree; it is only read.
  */
 export class PackFiles {
   readonly dir: string;
+  readonly #prefix: string;
   readonly #linked = new Set<number>();
   readonly #open = new Map<number, OpenPack>();
   #windows: Window[] = [];
 
-  constructor(dir: string) {
+  /** @param name of the area, where others share its folder */
+  constructor(dir: string, name?: string) {
     this.dir = dir;
+    this.#prefix = name === undefined ? '' : `${name}.`;
+  }
+
+  /** The areas in a folder that several share. */
+  static areas(dir: string): string[] {
+    const names = readdirSync(dir).map((file) => /^(.+)\.\d+\.car$/.exec(file)?.[1]);
+    return [...new Set(names.filter((name) => name !== undefined))].sort();
   }
 
   path(pack: number): string {
-    return join(this.dir, `${pack}.${this.#linked.has(pack) ? 'file' : 'car'}`);
+    return join(this.dir, `${this.#prefix}${pack}.${this.#linked.has(pack) ? 'file' : 'car'}`);
   }
 
   list(): number[] {
     const ids: number[] = [];
     for (const name of readdirSync(this.dir)) {
-      const [, id, kind] = /^(\d+)\.(car|file)$/.exec(name) ?? [];
+      if (!name.startsWith(this.#prefix)) continue;
+      const [, id, kind] = /^(\d+)\.(car|file)$/.exec(name.slice(this.#prefix.length)) ?? [];
       if (id === undefined) continue;
       ids.push(Number(id));
       if (kind === 'file') this.#linked.add(Number(id));
@@ -85,12 +101,12 @@ export class PackFiles {
     return (await stat(this.path(pack))).size;
   }
 
-  /** Calls `work` with the open file of a pack. Undefined when there is no such pack. */
-  async use<T>(pack: number, work: (handle: FileHandle) => Promise<T>, flags = 'r+'): Promise<T | undefined> {
+  /** Calls `work` with the file descriptor of a pack. Undefined when there is no such pack. */
+  async use<T>(pack: number, work: (file: number) => Promise<T>, flags = 'r+'): Promise<T | undefined> {
     const entry = this.#entry(pack, flags);
     entry.users += 1;
     try {
-      return await work(await entry.handle);
+      return await work(await entry.file);
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
       entry.unwanted = true;
@@ -108,7 +124,7 @@ export class PackFiles {
     size: number,
     alloc?: (size: number) => Uint8Array,
   ): Promise<Uint8Array | undefined> {
-    if (size > smallBytes) return this.use(pack, (handle) => readAt(handle, at, size, alloc));
+    if (size > smallBytes) return this.use(pack, (file) => readAt(file, at, size, alloc));
     const inside = ({ pack: other, at: from }: Window): boolean =>
       other === pack && from <= at && at + size <= from + windowBytes;
     const window = this.#windows.find(inside);
@@ -119,7 +135,7 @@ export class PackFiles {
     const opened: Window = {
       pack,
       at,
-      bytes: this.use(pack, (handle) => readAt(handle, at, windowBytes)).then(
+      bytes: this.use(pack, (file) => readAt(file, at, windowBytes)).then(
         (found) => found ?? new Uint8Array(),
       ),
     };
@@ -160,7 +176,7 @@ export class PackFiles {
   }
 
   async #readAhead(pack: number, at: number): Promise<Uint8Array> {
-    const bytes = await this.use(pack, (handle) => readAt(handle, at, windowBytes));
+    const bytes = await this.use(pack, (file) => readAt(file, at, windowBytes));
     return bytes ?? new Uint8Array();
   }
 
@@ -168,7 +184,7 @@ export class PackFiles {
   async cut(pack: number, end: number): Promise<void> {
     assert(!this.#linked.has(pack), 'the file of somebody else is not changed');
     this.#windows = this.#windows.filter((window) => window.pack !== pack);
-    await this.use(pack, (handle) => handle.truncate(end));
+    await this.use(pack, (file) => files.truncate(file, end));
   }
 
   /** Moves a pack to another folder. Reads that have it open go on. */
@@ -184,9 +200,9 @@ export class PackFiles {
   }
 
   async close(): Promise<void> {
-    const closing = [...this.#open].map(async ([pack, { handle }]) => {
+    const closing = [...this.#open].map(async ([pack, { file }]) => {
       this.#forget(pack);
-      await handle.catch(() => {});
+      await file.catch(() => {});
     });
     await Promise.all(closing);
   }
@@ -207,9 +223,9 @@ export class PackFiles {
       this.#open.set(pack, known);
       return known;
     }
-    const handle = open(this.path(pack), this.#linked.has(pack) ? 'r' : flags);
-    const entry = { handle, users: 0, unwanted: false };
-    entry.handle.catch(() => {});
+    const file = files.open(this.path(pack), this.#linked.has(pack) ? 'r' : flags, 0o666);
+    const entry = { file, users: 0, unwanted: false };
+    entry.file.catch(() => {});
     this.#open.set(pack, entry);
     if (this.#open.size > openMax) {
       const idle = [...this.#open].find(([, other]) => other.users === 0 && other !== entry);
@@ -221,7 +237,7 @@ export class PackFiles {
   #settle(pack: number, entry: OpenPack): void {
     if (!entry.unwanted || entry.users > 0) return;
     if (this.#open.get(pack) === entry) this.#open.delete(pack);
-    entry.handle.then((handle) => handle.close()).catch(() => {});
+    entry.file.then(closeSync).catch(() => {});
   }
 }
 
@@ -237,7 +253,7 @@ function lengthOf(head: Uint8Array): { value: number; next: number } | undefined
 }
 
 async function readAt(
-  handle: FileHandle,
+  file: number,
   at: number,
   size: number,
   alloc: (size: number) => Uint8Array = Buffer.allocUnsafeSlow,
@@ -245,7 +261,7 @@ async function readAt(
   const bytes = alloc(size);
   let filled = 0;
   while (filled < size) {
-    const { bytesRead } = await handle.read(bytes, filled, size - filled, at + filled);
+    const { bytesRead } = await files.read(file, bytes, filled, size - filled, at + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

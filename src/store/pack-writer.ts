@@ -1,11 +1,14 @@
+import { fdatasync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
 import { sectionHead } from '../core/car.ts';
 import { assert } from '../core/errors.ts';
-import type { BlockIndex, Place } from './block-index.ts';
+import type { AreaIndex, Place } from './block-index.ts';
 import { diskError, syncFolder, writeAll } from './disk.ts';
 import { storeLimits } from './limits.ts';
 import { type PackFiles, packHeader } from './pack-files.ts';
 
+const datasync = promisify(fdatasync);
 /** Bytes gathered before a write: two blocks of the largest size, or some thousand small files. */
 const writeBytes = 2 * 1024 * 1024;
 const writeMs = 100;
@@ -31,7 +34,7 @@ const keyOf = ({ pack, at }: Place): string => `${pack}/${at}`;
 /** Appends blocks to packs, in the background, many blocks per write. */
 export class PackWriter {
   readonly #files: PackFiles;
-  readonly #index: BlockIndex;
+  readonly #index: AreaIndex;
   #current: OpenEnd | undefined;
   #lastId: number;
   #queue: Queued[] = [];
@@ -46,7 +49,7 @@ export class PackWriter {
   #failure: unknown;
 
   /** @param packs numbers of the packs that exist, with the end of each in bytes */
-  constructor(files: PackFiles, index: BlockIndex, packs: ReadonlyMap<number, number>) {
+  constructor(files: PackFiles, index: AreaIndex, packs: ReadonlyMap<number, number>) {
     this.#files = files;
     this.#index = index;
     this.#lastId = Math.max(0, ...packs.keys());
@@ -115,7 +118,7 @@ export class PackWriter {
     for (const id of [...this.#unsynced]) {
       this.#unsynced.delete(id);
       try {
-        await this.#files.use(id, (handle) => handle.datasync());
+        await this.#files.use(id, (file) => datasync(file));
       } catch (error) {
         this.#unsynced.add(id);
         throw error;
@@ -190,7 +193,7 @@ export class PackWriter {
     assert(pack !== undefined, 'a write has something to write');
     const flags = pack.written === 0 ? 'wx+' : 'r+';
     const parts = taken.flatMap((queued) => queued.parts);
-    const bytes = await this.#files.use(pack.id, (handle) => writeAll(handle, parts, pack.written), flags);
+    const bytes = await this.#files.use(pack.id, (file) => writeAll(file, parts, pack.written), flags);
     if (bytes === undefined) throw new Error(`${this.#files.path(pack.id)} is gone`);
     pack.written += bytes;
     this.#unsynced.add(pack.id);

@@ -46,14 +46,17 @@ class Gaps {
     const skip = Math.min(chunk.length, Math.max(0, this.#contentEnd - this.total));
     // Content ends at a block boundary, so blocks are skipped as a whole.
     if (skip > 0) this.#blockIsZero = true;
-    for (let index = skip; index < chunk.length; index += 1) {
+    for (let index = skip; index < chunk.length; ) {
       const at = this.total + index;
-      if (chunk[index] !== 0) {
+      const end = Math.min(chunk.length, index + blockBytes - (at % blockBytes));
+      // Content ends with a block: which byte of it is not zero does not matter.
+      if (!isZero(chunk, index, end)) {
         this.#blockIsZero = false;
         this.#lastNonZero = at;
       }
-      if (at % blockBytes !== blockBytes - 1) continue;
-      if (this.#blockIsZero) this.#addZero(at + 1 - blockBytes);
+      index = end;
+      if ((this.total + end) % blockBytes !== 0) continue;
+      if (this.#blockIsZero) this.#addZero(this.total + end - blockBytes);
       this.#blockIsZero = true;
     }
     this.total += chunk.length;
@@ -79,6 +82,11 @@ class Gaps {
     if (this.#lastNonZero >= this.#contentEnd) throw damaged('goes on after its end');
     if (this.total < this.#contentEnd + 2 * blockBytes) throw damaged('has no end marker');
   }
+}
+
+function isZero(bytes: Uint8Array, from: number, end: number): boolean {
+  for (let index = from; index < end; index += 1) if (bytes[index] !== 0) return false;
+  return true;
 }
 
 /**

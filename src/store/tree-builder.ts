@@ -2,12 +2,11 @@ import { unixfs } from '@helia/unixfs';
 import { encode, prepare } from '@ipld/dag-pb';
 import type { Blockstore } from 'interface-blockstore';
 import { UnixFS } from 'ipfs-unixfs';
-import { CID } from 'multiformats/cid';
-import { sha256 } from 'multiformats/hashes/sha2';
+import type { CID } from 'multiformats/cid';
 import { pbCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { toUtf8 } from '../core/text.ts';
-import type { StoredFile } from './file-import.ts';
+import { cidOf, type StoredFile } from './file-import.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
 import { Symlinks } from './symlinks.ts';
 import type { TreeRules } from './types.ts';
@@ -201,13 +200,31 @@ export class TreeBuilder {
 async function storeLink(blocks: Blockstore, target: string): Promise<Built> {
   const data = new UnixFS({ type: 'symlink', data: toUtf8(target) }).marshal();
   const bytes = encode(prepare({ Data: data }));
-  const cid = CID.createV1(pbCode, await sha256.digest(bytes));
+  const cid = cidOf(pbCode, bytes);
   await blocks.put(cid, bytes);
   return { cid, dagSize: bytes.length };
 }
 
-/** Writes one directory of stored entries: a plain node, or a HAMT when that node would be over 256 KiB. */
+/** The profile shards a folder whose block would be over this size. */
+const folderBytesMax = 256 * 1024;
+/** Bytes of a link besides its name, at most. */
+const linkBytesMax = 64;
+
+/** Writes one directory of stored entries, in the order of their names: a node, or a HAMT when that node would be too large. */
 async function storeFolder(blocks: Blockstore, children: (Built & { name: string })[]): Promise<Built> {
+  const bytesMax = children.reduce((sum, { name }) => sum + linkBytesMax + 3 * name.length, linkBytesMax);
+  if (bytesMax > folderBytesMax) return storeLargeFolder(blocks, children);
+  const links = children.map(({ name, cid, dagSize }) => ({ Name: name, Tsize: dagSize, Hash: cid }));
+  const bytes = encode(prepare({ Data: folderData, Links: links }));
+  const cid = cidOf(pbCode, bytes);
+  await blocks.put(cid, bytes);
+  return { cid, dagSize: children.reduce((sum, { dagSize }) => sum + dagSize, bytes.length) };
+}
+
+const folderData = new UnixFS({ type: 'directory' }).marshal();
+
+/** By the library, which knows the exact size and how to shard. */
+async function storeLargeFolder(blocks: Blockstore, children: (Built & { name: string })[]): Promise<Built> {
   const results = unixfs({ blockstore: blocks }).addAll([], {
     profile: 'unixfs-v1-2025',
     wrapWithDirectory: true,

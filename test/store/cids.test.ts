@@ -5,6 +5,7 @@ import { unixfs } from '@helia/unixfs';
 import { MemoryBlockstore } from 'blockstore-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { storeChunks } from '../../src/store/file-import.ts';
 import { collect, folder, noiseBytes, pieces, store, type TarEntry, tar, tarBytes } from './support.ts';
 
 /** Names so long that a folder of a thousand is about as large as one block of a folder may be. */
@@ -98,6 +99,21 @@ describe('CIDs of the profile unixfs-v1-2025+x', () => {
     const last = (await collect(results)).at(-1);
     const s = await store();
     expect((await s.importTar(await tar(entries), { into: s.public })).root).toBe(last?.cid.toString());
+  });
+
+  it("is the library's own for a file of more chunks than one node has", async () => {
+    const chunks = Array.from({ length: 1030 }, (_, index) => noiseBytes(10, index + 1));
+    const source = async function* () {
+      for (const chunk of chunks) yield Uint8Array.from(chunk);
+    };
+    const { cid, dagSize } = await storeChunks(new MemoryBlockstore(), source(), true);
+    const library = unixfs({ blockstore: new MemoryBlockstore() });
+    const added = library.addAll([{ content: source(), mode: 0o755 }], {
+      profile: 'unixfs-v1-2025',
+      chunker: (bytes) => bytes,
+    });
+    const [expected] = await collect(added);
+    expect([cid.toString(), BigInt(dagSize)]).toEqual([expected?.cid.toString(), expected?.size]);
   });
 
   it('does not depend on the order of the archive, even where many subfolders make a folder large', async () => {

@@ -187,7 +187,7 @@ describe('packs', () => {
     const { root } = await s.importTar(await tar([{ name: 'big', body: noiseBytes(9_000_000) }]), {
       into: area,
     });
-    const [pack] = await packsOf(join(s.dir, 'sealed/large'));
+    const [pack] = await packsOf(join(s.dir, 'sealed'));
     const { ino } = await stat(pack ?? '');
     await s.publish(area);
     const there = await Promise.all((await packsOf(join(s.dir, 'public'))).map((file) => stat(file)));

@@ -51,7 +51,7 @@ class Forge {
 /** A store that holds the tree `make` forged. */
 async function forged(make: (f: Forge) => Promise<CID>): Promise<{ s: Store; root: string }> {
   const dir = await folder();
-  const blocks = await Blocks.open(join(dir, 'public'), { keepIndex: true });
+  const blocks = await Blocks.open(join(dir, 'public'));
   const root = (await make(new Forge(blocks))).toString();
   await blocks.close();
   const s = await openStore({ dir });
