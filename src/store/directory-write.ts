@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFile } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { chmodSync, closeSync, mkdirSync, open, openSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
+import { writeAll } from './disk.ts';
 import { storeLimits } from './limits.ts';
 import { type BlockReader, readBlock } from './nodes.ts';
 import { checkedEntries } from './tar-write.ts';
@@ -101,13 +103,14 @@ async function writeEntries(
     else files.push(found);
   }
   const queues = [...folders.values()].map((files) => files.reverse());
+  const pace = new Pace();
   const failed = new AbortController();
   const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
   const writers = Array.from({ length: storeLimits.blockTasksMax }, async (_, writer) => {
     try {
       for (let found = take(queues, writer); found !== undefined; found = take(queues, writer)) {
         either.throwIfAborted();
-        await writeFound(blocks, found, join(base, found.path), either, onWritten);
+        await writeFound(blocks, found, join(base, found.path), pace, either, onWritten);
       }
     } catch (error) {
       failed.abort(error);
@@ -133,6 +136,7 @@ async function writeFound(
   blocks: BlockReader,
   found: WalkedEntry,
   path: string,
+  pace: Pace,
   signal: AbortSignal,
   onWritten: (bytes: number) => void,
 ): Promise<void> {
@@ -140,23 +144,53 @@ async function writeFound(
   if (found.cid.code === rawCode) {
     signal.throwIfAborted();
     const bytes = await readBlock(blocks, found.cid);
-    await writeNew(path, bytes, mode);
+    const file = await pace.create(path, mode);
+    try {
+      if (bytes.length > 0) await writeAll(file, [bytes], 0);
+    } finally {
+      closeSync(file);
+    }
     onWritten(bytes.length);
     return;
   }
-  const file = await open(path, 'wx', mode);
+  let at = 0;
+  const file = await openNew(path, 'wx', mode);
   try {
     for await (const chunk of fileBytes(blocks, found.cid, signal)) {
-      await file.writeFile(chunk);
+      at += await writeAll(file, [chunk], at);
       onWritten(chunk.length);
     }
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-const writeFileNow = promisify(writeFile);
+const openNew = promisify(open);
+/** Longest time for which creating files blocks the event loop. */
+const sliceMs = 8;
+/** A file system is slow when it takes longer than this to create a file. */
+const slowMs = 1;
+/** Files that are created in other threads after a slow one, several at once. */
+const slowFiles = 64;
 
-/** Callback-based: for thousands of small files the promises of node:fs/promises cost more than the calls. */
-const writeNew = (path: string, bytes: Uint8Array, mode: number): Promise<void> =>
-  writeFileNow(path, bytes, { flag: 'wx', mode });
+/** Creates files: one after the other here, which costs half of what other threads do, unless the file system is slow. */
+class Pace {
+  #sliceEnd = 0;
+  #slowLeft = 0;
+
+  /** Returns a file descriptor. Throws the error of the system. */
+  async create(path: string, mode: number): Promise<number> {
+    if (this.#slowLeft > 0) {
+      this.#slowLeft -= 1;
+      return openNew(path, 'wx', mode);
+    }
+    if (performance.now() > this.#sliceEnd) {
+      await setImmediate();
+      this.#sliceEnd = performance.now() + sliceMs;
+    }
+    const begun = performance.now();
+    const file = openSync(path, 'wx', mode);
+    if (performance.now() - begun > slowMs) this.#slowLeft = slowFiles;
+    return file;
+  }
+}

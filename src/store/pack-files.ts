@@ -124,7 +124,7 @@ export class PackFiles {
     size: number,
     alloc?: (size: number) => Uint8Array,
   ): Promise<Uint8Array | undefined> {
-    if (size > smallBytes) return this.use(pack, (file) => readAt(file, at, size, alloc));
+    if (size > smallBytes) return this.use(pack, (file) => readAt(file, at, size, { alloc }));
     const inside = ({ pack: other, at: from }: Window): boolean =>
       other === pack && from <= at && at + size <= from + windowBytes;
     const window = this.#windows.find(inside);
@@ -135,9 +135,7 @@ export class PackFiles {
     const opened: Window = {
       pack,
       at,
-      bytes: this.use(pack, (file) => readAt(file, at, windowBytes)).then(
-        (found) => found ?? new Uint8Array(),
-      ),
+      bytes: this.#readAhead(pack, at, size),
     };
     this.#windows = [opened, ...this.#windows.slice(0, windowsMax - 1)];
     try {
@@ -175,8 +173,9 @@ export class PackFiles {
     }
   }
 
-  async #readAhead(pack: number, at: number): Promise<Uint8Array> {
-    const bytes = await this.use(pack, (file) => readAt(file, at, windowBytes));
+  /** Up to a window: at least `enough` bytes where the file has them. */
+  async #readAhead(pack: number, at: number, enough = windowBytes): Promise<Uint8Array> {
+    const bytes = await this.use(pack, (file) => readAt(file, at, windowBytes, { enough }));
     return bytes ?? new Uint8Array();
   }
 
@@ -256,11 +255,14 @@ async function readAt(
   file: number,
   at: number,
   size: number,
-  alloc: (size: number) => Uint8Array = Buffer.allocUnsafeSlow,
+  {
+    alloc = Buffer.allocUnsafeSlow,
+    enough = size,
+  }: { alloc?: ((size: number) => Uint8Array) | undefined; enough?: number },
 ): Promise<Uint8Array> {
   const bytes = alloc(size);
   let filled = 0;
-  while (filled < size) {
+  while (filled < enough) {
     const { bytesRead } = await files.read(file, bytes, filled, size - filled, at + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -70,14 +70,13 @@ it.each([
   expect(pins).toEqual([]);
 });
 
-it('a tree that many runs name has one line, and is written once', async () => {
+it('a tree that many runs name has one name, and is written once', async () => {
   const { dir, store, root } = await keeping('one\n');
-  const file = join(dir, 'store', 'pins', root);
+  const file = join(dir, 'store', 'pins.log');
   const before = await stat(file);
   for (let run = 0; run < 20; run++) await store.pin([root], 'runs');
   const after = await stat(file);
   expect([after.ino, after.size]).toEqual([before.ino, before.size]);
-  expect(await readdir(join(dir, 'store', 'pins'))).toEqual([root]);
   // A name that was dropped is written again.
   await store.unpin(root, 'runs');
   expect(await store.pins()).toEqual([]);
