@@ -38,7 +38,7 @@ function limitsIn(source: Source): Limit[] {
 
 /** `meshLimits.dialMs`, under another name where it is imported so, or taken apart: `const { dialMs } = meshLimits`. */
 function uses({ text }: Source, { table, key }: Limit): boolean {
-  if (!text.includes(table) || !text.includes(key)) return false;
+  if (!text.includes(key)) return false;
   const name = new RegExp(`\\b${table} as (\\w+)`).exec(text)?.[1] ?? table;
   return new RegExp(`(?<![\\w.#])${name}\\.${key}\\b|\\b${key}\\b[^}]*\\} = ${name};`).test(text);
 }
@@ -48,9 +48,18 @@ export function limits(sources: readonly Source[]): Finding[] {
   const code = sources.filter(({ path }) => isCode(path) && product.test(path));
   const tables = code.filter(({ path }) => posix.basename(path) === 'limits.ts');
   const others = code.filter(({ path }) => posix.basename(path) !== 'limits.ts');
-  return tables.flatMap(limitsIn).flatMap((limit) => {
+  const all = tables.flatMap(limitsIn);
+  const naming = new Map(
+    [...new Set(all.map(({ table }) => table))].map((table) => [
+      table,
+      others.filter(({ text }) => text.includes(table)),
+    ]),
+  );
+  return all.flatMap((limit) => {
     const users = [
-      ...new Set(others.filter((source) => uses(source, limit)).map(({ path }) => homeOf(path))),
+      ...new Set(
+        naming.get(limit.table)?.flatMap((source) => (uses(source, limit) ? homeOf(source.path) : [])),
+      ),
     ];
     const { table, key, path, line } = limit;
     const [only] = users;

@@ -73,9 +73,10 @@ export function walk(
   at?: string,
 ): void {
   visit(node, parent, at);
-  for (const [key, value] of Object.entries(node)) {
-    for (const child of Array.isArray(value) ? value : [value])
-      if (isAst(child)) walk(child, visit, node, key);
+  for (const key in node) {
+    const value = node[key];
+    if (Array.isArray(value)) for (const child of value) isAst(child) && walk(child, visit, node, key);
+    else if (isAst(value)) walk(value, visit, node, key);
   }
 }
 
