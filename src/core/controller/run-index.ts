@@ -17,8 +17,8 @@ export class RunIndex<Open extends RunFacts> {
   readonly #position = new Map<string, number>();
   /** By lease. */
   readonly #receipts = new Map<string, { at: number; recorded: Recorded }>();
-  /** Runs with a published verdict about an artifact. */
-  readonly #byArtifact = new Map<string, Set<number>>();
+  /** Runs with a published verdict about an artifact, in the order they were submitted. */
+  readonly #byArtifact = new Map<string, number[]>();
   /** Where the runs are that need what a run makes, by that one. As many entries as the requests name needs. */
   readonly #readers = new Map<string, number[]>();
   /** The last runs of a job that came to a verdict on receipts of their own, by job, the newest first. */
@@ -59,9 +59,12 @@ export class RunIndex<Open extends RunFacts> {
   /** A verdict about this artifact was made, and may not be the last one of its run. */
   decided(run: RunFacts, artifact: string): void {
     const at = this.#at(run);
-    const runs = this.#byArtifact.get(artifact) ?? new Set();
-    if (runs.has(at)) return;
-    this.#byArtifact.set(artifact, runs.add(at));
+    const runs = this.#byArtifact.get(artifact) ?? [];
+    // Mostly the last one, or close to it.
+    const before = runs.findLastIndex((one) => one <= at);
+    if (runs[before] === at) return;
+    runs.splice(before + 1, 0, at);
+    this.#byArtifact.set(artifact, runs);
     this.#names.add(artifact, at);
   }
 
@@ -107,7 +110,16 @@ export class RunIndex<Open extends RunFacts> {
 
   /** Runs that once had a verdict about this artifact, in the order they were submitted. */
   withArtifact(artifact: string): RunFacts[] {
-    return this.#inOrder(this.#byArtifact.get(artifact) ?? []);
+    return (this.#byArtifact.get(artifact) ?? []).flatMap((at) => this.#all[at] ?? []);
+  }
+
+  /** The same, the newest first: a reader that stops early does not pay for all there ever were. */
+  *latestWithArtifact(artifact: string): Generator<RunFacts> {
+    const runs = this.#byArtifact.get(artifact) ?? [];
+    for (let n = runs.length - 1; n >= 0; n--) {
+      const run = this.#all[runs[n] ?? -1];
+      if (run !== undefined) yield run;
+    }
   }
 
   /** Runs that need what one of these makes, each once, in the order they were submitted. */

@@ -301,8 +301,12 @@ export function allRuns({ finished, runs }: Pick<ControllerState, 'finished' | '
 }
 
 export function liveLeases(run: Run): LiveLease[] {
-  const slots = run.rounds.flatMap((round) => round.slots);
-  return [...slots, run.trusted].flatMap((slot) => (slot.kind === 'leased' ? [slot.live] : []));
+  // Asked for each open run at each event.
+  const live: LiveLease[] = [];
+  for (const { slots } of run.rounds)
+    for (const slot of slots) if (slot.kind === 'leased') live.push(slot.live);
+  if (run.trusted.kind === 'leased') live.push(run.trusted.live);
+  return live;
 }
 
 export function currentRound(run: Run): Round | undefined {

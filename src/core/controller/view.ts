@@ -50,13 +50,18 @@ const isAlarming = ({ history }: RunFacts): boolean =>
  * that a revocation voids only where there is no other. A test proves no artifact, whatever it put out.
  */
 export function provingRun(state: ControllerState, artifact: string): RunFacts | undefined {
+  for (const run of state.index.latestWithArtifact(artifact)) {
+    const { level, outcome } = publishedOf(run)?.verdict ?? {};
+    if (level === 'trusted' && run.revoked === null && artifactIn(run, outcome) === artifact) return run;
+  }
   let best: RunFacts | undefined;
   for (const run of state.index.withArtifact(artifact)) {
     const { level, outcome } = publishedOf(run)?.verdict ?? {};
     if (artifactIn(run, outcome) !== artifact) continue;
     const stands = run.revoked === null;
     if (best === undefined || (best.revoked !== null && stands)) best = run;
-    else if (level === 'trusted' && (stands || best.revoked !== null)) best = run;
+    // No trusted one stands.
+    else if (level === 'trusted' && best.revoked !== null) best = run;
   }
   return best;
 }

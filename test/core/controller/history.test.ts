@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { RunIndex } from '../../../src/core/controller/run-index.ts';
+import type { ControllerState, Run } from '../../../src/core/controller/state.ts';
 import { findRun, provingRun, summaries } from '../../../src/core/controller/view.ts';
 import { artifactOf } from '../../../src/core/documents/index.ts';
 import { History } from '../../support/history.ts';
@@ -16,6 +18,29 @@ function cost(act: () => void): number {
 }
 
 describe('what a controller does', () => {
+  it('looks at one run to find what proves an artifact that a thousand runs made', () => {
+    const index = new RunIndex<Run>();
+    let looked = 0;
+    const verdict = { level: 'trusted', outcome: { kind: 'exit', code: 0, artifact: 'made' } };
+    for (let n = 0; n < 1000; n++) {
+      const run = {
+        ...{ id: `run${n}`, jobId: 'job', job: { name: 'app', outputs: ['.'] }, history: [], revoked: null },
+        request: { payload: { ref: 'main' } },
+        get phase() {
+          looked++;
+          return { kind: 'done', published: { verdict } };
+        },
+      } as unknown as Run;
+      index.submitted(run);
+      index.decided(run, 'made');
+      index.decided(run, 'made');
+    }
+    looked = 0;
+    expect(provingRun({ index } as ControllerState, 'made')?.id).toBe('run999');
+    expect(looked).toBeLessThan(5);
+    expect(index.withArtifact('made')).toHaveLength(1000);
+  });
+
   it('costs the same after 1,000 jobs as after 100', { timeout: 300_000 }, async () => {
     const history = new History();
     await history.start();
