@@ -17,6 +17,8 @@ export const sessionLimits = {
   receivedBytesPerTurn: 16 * 1024,
   /** The same of answers, which are encoded and not checked. */
   sentBytesPerTurn: 64 * 1024,
+  /** Turns that a message takes from a key that is not enrolled, in the place of one. */
+  strangerFactor: 2,
   /** Questions to an identity provider of its own that are under way at once. */
   idpQuestionsMax: 8,
   /** Those that wait for their turn: a controller's members ask once in twelve hours, and all at once after it was away. */

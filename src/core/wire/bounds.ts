@@ -17,6 +17,8 @@ export interface MessageBound {
   bytesMax: number | 'receipt';
   /** Answer to a peer that is less. */
   refused: ErrorCode;
+  /** Turns that it takes, beside those for its length: what it costs, measured in claims. Default: 1. */
+  turns?: number;
 }
 
 export interface ProtocolBound<Kind extends string> {
@@ -58,7 +60,7 @@ export const messageBounds = table({
     messages: {
       claim: byMember,
       resume: byMember,
-      heartbeat: byMember,
+      heartbeat: { ...byMember, turns: 0.25 },
       receipt: { from: 'holder', bytesMax: 'receipt', refused: 'RECEIPT_STALE_FENCE' },
       cosigned: whenAsked,
       'cosign-refused': whenAsked,
@@ -66,7 +68,8 @@ export const messageBounds = table({
   },
   log: {
     streams: 64,
-    streamsPerMinute: 240,
+    // As many as leases.
+    streamsPerMinute: 600,
     messages: {
       header: byMember,
       output: { from: 'holder', bytesMax: limits.documentBytesMax, refused: 'LOG_NO_LEASE' },
@@ -78,8 +81,9 @@ export const messageBounds = table({
     messages: {
       charter: byAnyone,
       log: byAnyone,
-      checkpoint: byAnyone,
-      inclusion: byAnyone,
+      // Proofs of the log: hashes that are there, and no signature to check.
+      checkpoint: { ...byAnyone, turns: 0.5 },
+      inclusion: { ...byAnyone, turns: 0.25 },
       // An invite may have sixteen addresses; three signed documents.
       enrol: { ...byAnyone, bytesMax: 2 * smallBytes },
       renew: byMember,
@@ -130,7 +134,8 @@ export const messageBounds = table({
   },
   car: {
     streams: 8,
-    streamsPerMinute: 240,
+    // A controller fetches the tree of each run from one of those who built it.
+    streamsPerMinute: 1200,
     // A thousand CIDs.
     messages: { roots: { ...byAnyone, bytesMax: 128 * 1024 } },
   },
@@ -175,6 +180,12 @@ export function checkLength(protocol: keyof typeof messageBounds, standing: Stan
     'WIRE_TOO_LARGE',
     `the message has ${bytes} bytes; at most ${most} are read from this peer on /quorate/${protocol} now`,
   );
+}
+
+/** Turns that a message of this kind takes, beside those for its length. */
+export function turnsOf(protocol: keyof typeof messageBounds, kind: string): number {
+  const { messages }: ProtocolBound<string> = messageBounds[protocol];
+  return messages[kind]?.turns ?? 1;
 }
 
 /** Whether a message of this kind may be handled, which was read. Errors: the `refused` code of its line, `WIRE_TOO_LARGE`. */

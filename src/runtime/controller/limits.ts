@@ -2,8 +2,11 @@ import { assert } from '../../core/errors.ts';
 
 /** Turns of one peer at a controller, beyond which it waits. A message takes one, and more if it is large. */
 export const controllerNodeLimits = {
-  /** Turns in the long run: a worker with 64 leases sends 13 messages a second. */
-  peerTurnsPerSecond: 50,
+  /**
+   * Turns in the long run: a worker takes about five for a run (claim, receipt, log, proofs; a pass of another offer), a trusted one six,
+   * and may build fifteen a second. All of them cost a controller about a tenth of a core.
+   */
+  peerTurnsPerSecond: 100,
   /** Turns at once: a controller that restarts hears from all leases of a worker. */
   peerTurnsBurst: 500,
   /** Connections of a controller where its owner says nothing: one per member, and some for those who ask. */

@@ -1,7 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
-import type { Channel, ReceiveOptions } from '../../../src/core/sessions/ports.ts';
+import type { MessageStream } from '../../../src/core/sessions/message-stream.ts';
+import type { Channel, Clock, ReceiveOptions } from '../../../src/core/sessions/ports.ts';
 import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
 import {
   bytesMaxOf,
@@ -14,6 +16,8 @@ import {
 } from '../../../src/core/wire/bounds.ts';
 import { encodeMessage, type LeaseUp } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
+import { Buckets } from '../../../src/mesh/token-buckets.ts';
+import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
 import { codeOf } from '../../runtime/support.ts';
 import { type Bench, projectOf } from '../controller/bench.ts';
 
@@ -191,4 +195,77 @@ describe('a controller', () => {
 
 it('a message is what its bytes say, whoever wrote them', () => {
   expect(encodeMessage({ kind: 'poll', left: undefined })).toEqual(toUtf8('{"kind":"poll"}'));
+});
+
+/** Milliseconds that a peer waits for its turns, which says these things so many times a second for a minute. */
+async function waited(
+  isMember: boolean,
+  perSecond: number,
+  said: [Protocol, string, number][],
+): Promise<number> {
+  const { peerTurnsPerSecond, peerTurnsBurst } = controllerNodeLimits;
+  const pace = new Buckets(peerTurnsPerSecond, peerTurnsBurst);
+  let now = 0;
+  let waits = 0;
+  const clock = {
+    closing: false,
+    after(ms: number, act: () => void) {
+      now += ms;
+      waits += ms;
+      queueMicrotask(act);
+      return () => {};
+    },
+    onClosing: () => () => {},
+  } as unknown as Clock;
+  const admission = new Admission(
+    { clock, charge: (who, turns) => pace.charge(who, turns, now) },
+    () => isMember,
+  );
+  const standing = isMember ? { standing: (): Standing => ({ sender: 'asked', receiptBytesMax }) } : {};
+  for (let n = 0; n < 60 * perSecond; n++) {
+    now += 1000 / perSecond;
+    for (const [protocol, kind, bytes] of said) {
+      const stream = {
+        peer: 'peer',
+        receiveSized: async ({ admit }: ReceiveOptions) => {
+          await admit?.(bytes);
+          return { message: { kind }, bytes };
+        },
+      } as unknown as MessageStream<never, { kind: string }>;
+      await admission.receive(stream, { protocol, timeoutMs: 1, ...standing });
+    }
+  }
+  return waits;
+}
+
+describe('turns', () => {
+  const build: [Protocol, string, number][] = [
+    ['lease', 'claim', 4_000],
+    ['lease', 'claim', 4_000],
+    ['lease', 'receipt', 5_000],
+    ['lease', 'cosigned', 800],
+    ['lease', 'heartbeat', 20],
+    ['api', 'checkpoint', 60],
+    ['api', 'inclusion', 60],
+    ['api', 'log', 40],
+  ];
+
+  it('suffice for a worker that builds 15 runs a second', async () => {
+    expect(await waited(true, 15, build)).toBe(0);
+  });
+
+  it.each<[string, [Protocol, string, number]]>([
+    ['claims', ['lease', 'claim', 4_000]],
+    ['heartbeats', ['lease', 'heartbeat', 20]],
+    ['proofs', ['api', 'inclusion', 60]],
+  ])('hold up a member that floods with %s', async (_, one) => {
+    // Two thousand a second, of which a minute's worth is read in no less than this.
+    expect(await waited(true, 2_000, [one])).toBeGreaterThan(200_000);
+  });
+
+  it('hold up a stranger twice as much as a member', async () => {
+    const flood: [Protocol, string, number][] = [['api', 'show', 40]];
+    const [stranger, member] = [await waited(false, 300, flood), await waited(true, 300, flood)];
+    expect(stranger / member).toBeGreaterThan(1.9);
+  });
 });

@@ -1,4 +1,4 @@
-import { checkKind, checkLength, type messageBounds, type Standing } from '../../wire/bounds.ts';
+import { checkKind, checkLength, type messageBounds, type Standing, turnsOf } from '../../wire/bounds.ts';
 import { sessionLimits } from '../limits.ts';
 import type { MessageStream } from '../message-stream.ts';
 import { pause } from '../timing.ts';
@@ -42,7 +42,11 @@ export class Admission {
     const { protocol, timeoutMs, standing = () => this.standingOf(stream.peer) } = reading;
     const found = await stream.receiveSized({ timeoutMs, admit: this.admit(stream.peer, reading) });
     if (found === undefined) return undefined;
-    checkKind(protocol, standing(), { kind: found.message.kind, bytes: found.bytes });
+    const { kind } = found.message;
+    checkKind(protocol, standing(), { kind, bytes: found.bytes });
+    // What was taken for it was the turn of a claim.
+    const turns = turnsOf(protocol, kind);
+    if (turns !== 1) this.#charge(stream.peer, standing(), turns - 1);
     return found.message;
   }
 
@@ -52,15 +56,19 @@ export class Admission {
     { protocol, standing = () => this.standingOf(peer), waiting = () => {} }: Omit<Reading, 'timeoutMs'>,
     account = peer,
   ): (bytes: number) => Promise<void> {
-    const { charge, clock } = this.#ports;
+    const { clock } = this.#ports;
     return async (bytes) => {
       checkLength(protocol, standing(), bytes);
-      let ms = charge(account, 1 + bytes / sessionLimits.receivedBytesPerTurn);
+      let ms = this.#charge(account, standing(), 1 + bytes / sessionLimits.receivedBytesPerTurn);
       for (; ms > 0 && !clock.closing; ms -= waitMsMax) {
         waiting();
         await pause(clock, Math.min(ms, waitMsMax));
       }
     };
+  }
+
+  #charge(account: string, { sender }: Standing, turns: number): number {
+    return this.#ports.charge(account, turns * (sender === 'anyone' ? sessionLimits.strangerFactor : 1));
   }
 
   /** Counts an answer: what it cost is waited for before the next message of the peer is read. */
