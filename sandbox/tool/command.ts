@@ -4,9 +4,6 @@ import { findTool } from '../host.ts';
 import { certificates, passage, systemPaths } from '../namespace/arguments.ts';
 import { type TunnelRunner, toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
-/** nice(1) value of a tool. */
-const NICENESS = 10;
-
 /** The first descriptor for files that bwrap reads. */
 const FIRST_FD = 10;
 
@@ -103,24 +100,14 @@ export function toolCommand(
     ...(reach === 'nothing' ? [] : reaching(net, open(toolFiles.tunnel), runner)),
     ...['--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev'],
     ...passage(dir),
-    ...['--bind', dir, dir, '--remount-ro', '/', '--chdir', '/'],
+    ...['--bind', dir, dir, '--remount-ro', '/', '--chdir', dir],
     ...['--seccomp', open(toolFiles.filter)],
   ];
   return [
     ...[tool('bash'), '--norc', '-c', enterScript, 'quorate-enter', String(FIRST_FD)],
     ...[String(opened.length), String(groups.length), ...opened, ...groups],
-    ...[
-      tool('nice'),
-      '-n',
-      String(NICENESS),
-      ...prlimit(buildProcessLimits()),
-      tool('bwrap'),
-      ...bwrap,
-      '--',
-    ],
+    ...[...prlimit(buildProcessLimits()), tool('bwrap'), ...bwrap, '--'],
     ...account(uid).prefix,
-    // After the change of account: only that account can enter the folder.
-    ...['env', '-C', dir],
     ...(reach === 'loopback' ? withLoopback(command) : command),
   ];
 }

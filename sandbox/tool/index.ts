@@ -58,8 +58,9 @@ export function openToolSandbox({
 }: ToolOptions): ToolSandbox {
   const [dir, net, files] = [join(scratch, 'work'), join(scratch, 'net'), join(scratch, 'files')];
   for (const folder of [dir, net, files]) mkdirSync(folder, { mode: 0o700 });
-  // The tool's account must reach the socket. Other accounts are kept out by the mode of `scratch`.
-  chmodSync(net, 0o711);
+  // The tool's account must reach the socket, and root its folder without the right to pass any. Other accounts are kept out by
+  // the mode of `scratch`.
+  for (const folder of [dir, net]) chmodSync(folder, 0o711);
   writeFileSync(join(files, toolFiles.filter), seccompFilter(hostArch));
   writeFileSync(join(files, toolFiles.tunnel), tunnelProgram(runner));
   for (const { path, text } of profileEtc) writeFileSync(join(files, toolFiles.etc(path)), text);

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
+import { CountedStream } from './counted-stream.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
 import { forward } from './forward.ts';
 import { egressLimits } from './limits.ts';
@@ -42,6 +43,11 @@ export interface Egress {
   /** The first errors of refused or closed connections. */
   readonly refusals: readonly QuorateError[];
   readonly counts: Readonly<{ connections: number; refused: number; received: number; sent: number }>;
+  /**
+   * Connects to a server itself, as through the socket: by the same rules, and counted with it.
+   * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE, EGRESS_LIMIT_EXCEEDED
+   */
+  connect(target: Target): Promise<Duplex>;
   /** Closes the proxy and all connections. Resolves when none is left. */
   close(): Promise<void>;
 }
@@ -208,6 +214,14 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     socket,
     refusals,
     counts,
+    connect: async (target) => {
+      tally();
+      try {
+        return new CountedStream(await reach(target), { received, sent });
+      } catch (error) {
+        throw refuse(error, target);
+      }
+    },
     close: () => {
       if (proxy.listening) proxy.close();
       cutAll();

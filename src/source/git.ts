@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { SourceErrorCode } from './error-codes.ts';
@@ -22,6 +22,8 @@ export type GitAccess = 'server' | 'nothing';
 
 export interface RunOptions extends GitOptions {
   cwd: string;
+  /** What the command reads; nothing where it is absent. Destroyed when the command has ended. Its error ends the command, and is thrown. */
+  input?: Readable | undefined;
   /** Default: nothing. */
   reach?: GitAccess | undefined;
   /** Reads standard output, which is not returned then. If it rejects, git is killed. */
@@ -61,6 +63,8 @@ function settings(protocol: GitProtocol | undefined, idleSeconds: number): strin
     'fetch.recurseSubmodules=false',
     'gc.auto=0',
     'maintenance.auto=false',
+    // Whatever is written here is of one checkout.
+    'core.fsync=none',
     // A redirect could lead to a host that the charter does not list.
     'http.followRedirects=false',
     'http.lowSpeedLimit=1',
@@ -98,7 +102,7 @@ export function git(protocol: GitProtocol | undefined, args: string[], options: 
 
 /**
  * Runs git with the settings above several times, one after the other, as one process group that is wrapped once. The first that
- * fails ends it. @throws as `run`
+ * fails ends it. The output is that of the last. @throws as `run`
  */
 export function gitInTurn(
   protocol: GitProtocol | undefined,
@@ -109,7 +113,11 @@ export function gitInTurn(
   const lines = calls.map((args) => [...command, ...args].map(quoted).join(' '));
   const last = lines.pop() ?? '';
   // A limit of the shell applies to git and all its children.
-  const script = [`ulimit -v ${memoryKib} 2>/dev/null; set -e`, ...lines, `exec ${last}`].join('\n');
+  const script = [
+    `ulimit -v ${memoryKib} 2>/dev/null; set -e`,
+    ...lines.map((line) => `${line} >/dev/null`),
+    `exec ${last}`,
+  ].join('\n');
   return run(['/bin/sh', '-c', script], { ...options, env: { ...environment, ...options.env } });
 }
 
@@ -142,8 +150,8 @@ export async function run(command: string[], options: RunOptions): Promise<strin
     cwd: options.cwd,
     env: options.env,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
   let failure: { error: unknown } | undefined;
   const kill = (): void => {
     // Otherwise a slow reader would delay the end of the process.
@@ -165,6 +173,11 @@ export async function run(command: string[], options: RunOptions): Promise<strin
     () => stop(tooSlow('SOURCE_TIMEOUT', `git took over ${seconds} s`)),
     seconds * 1000,
   );
+  if (options.input !== undefined && child.stdin !== null) {
+    options.input.once('error', stop).pipe(child.stdin);
+    // The command may end without having read all of it, and then says why.
+    child.stdin.on('error', () => options.input?.destroy());
+  }
   const onAbort = (): void => stop(options.signal?.reason);
   options.signal?.addEventListener('abort', onAbort, { once: true });
 
@@ -220,6 +233,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
     });
     child.on('close', resolve);
   });
+  options.input?.destroy();
   clearInterval(timer);
   clearTimeout(deadline);
   options.signal?.removeEventListener('abort', onAbort);
@@ -306,7 +320,7 @@ const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; h
   },
   {
     pattern:
-      /fsck|early eof|hung up|could not read from remote|protocol error|bad line length|invalid index-pack|index-pack failed|bad pack|pack has|unexpected|expected|out of memory|malformed|corrupt/i,
+      /fsck|early eof|hung up|could not read from remote|protocol error|bad line length|invalid index-pack|index-pack failed|bad pack|pack has|not a tree object|unexpected|expected|out of memory|malformed|corrupt/i,
     code: 'SOURCE_SERVER_ERROR',
     message: 'the version control server sent invalid data',
     hint: 'Check the repository with git fsck.',

@@ -39,7 +39,7 @@ export async function confined(
     said,
     fetch: async (commit, options = {}) => {
       try {
-        const wrapped = { dir: git.dir, wrap: git.wrap, ...options };
+        const wrapped = { dir: git.dir, wrap: git.wrap, connect: git.connect, ...options };
         const { value } = await readCommit(url, commit, wrapped, async (tar) => {
           let text = '';
           for await (const chunk of tar as AsyncIterable<Buffer>) text += chunk.toString('latin1');

@@ -9,7 +9,7 @@ import {
   type Resolve,
   targetsOf,
 } from '../../egress/index.ts';
-import type { GitOptions, GitUrl } from '../../source/index.ts';
+import type { CommitOptions, GitOptions, GitUrl } from '../../source/index.ts';
 import { buildLimits } from './limits.ts';
 import { fetchableUrl } from './source-url.ts';
 
@@ -41,6 +41,8 @@ export interface ConfinedGit {
   /** Folder that git can write to. */
   readonly dir: string;
   readonly wrap: NonNullable<GitOptions['wrap']>;
+  /** A connection to the server, for what this process asks of it. */
+  readonly connect: NonNullable<CommitOptions['connect']>;
   readonly egress: Egress;
   /** Replaces an error of git by its cause, if the sandbox or the proxy knows it. */
   explain(error: unknown): unknown;
@@ -77,11 +79,12 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
   }
 }
 
-function confined(tool: ToolSandbox, egress: Egress, { protocol }: GitUrl): ConfinedGit {
+function confined(tool: ToolSandbox, egress: Egress, { protocol, host, port }: GitUrl): ConfinedGit {
   const access = protocol === 'git' ? 'command' : 'loopback';
   return {
     dir: tool.dir,
     egress,
+    connect: () => egress.connect({ host, port }),
     wrap: (command, reach) => tool.wrap(command, reach === 'server' ? access : 'nothing'),
     explain: (error) => {
       if (!/^SOURCE_(?!TIMEOUT|TOO_LARGE|COMMIT_)/.test(codeOf(error))) return error;

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Job } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
-import { type GitOptions, readCommit } from '../../source/index.ts';
+import { type CommitOptions, type GitOptions, readCommit } from '../../source/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
 
 /** Time limit of fetching a source, independent of the job's. */
@@ -21,6 +21,8 @@ export interface SourceOptions {
   git?: Job['git'];
   /** Runs git in a sandbox; absent: as the user. */
   wrap?: GitOptions['wrap'];
+  /** The way to the server; absent: git connects by itself. */
+  connect?: CommitOptions['connect'];
   signal: AbortSignal;
 }
 

@@ -23,7 +23,9 @@ export interface SeenCommit {
 }
 
 /** Gives git in a sandbox of its own, which reaches the repository's server only (`openConfinedGit`). */
-export type Confine = <T>(use: (git: Pick<ConfinedGit, 'dir' | 'wrap'>) => Promise<T>) => Promise<T>;
+export type Confine = <T>(
+  use: (git: Pick<ConfinedGit, 'dir' | 'wrap' | 'connect'>) => Promise<T>,
+) => Promise<T>;
 
 /** A repository on a server, or one around a folder, of which only objects that are there are read. */
 export type Repository = { url: string } | { folder: string };
@@ -131,7 +133,7 @@ async function readCommitOf(
   const into = store.public;
   if ('url' in repository) {
     const { url } = repository;
-    const readIn = async (git: { dir: string; wrap?: ConfinedGit['wrap'] }) => {
+    const readIn = async (git: Pick<ConfinedGit, 'dir'> & Partial<Pick<ConfinedGit, 'wrap' | 'connect'>>) => {
       const seen =
         typeof named === 'string'
           ? { ref: named, ...(await resolveRef(url, named, { ...git, signal, seconds: 60 })) }

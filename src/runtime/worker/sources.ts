@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from '../../core/documents/index.ts';
-import { QuorateError } from '../../core/errors.ts';
+import { messageOf, QuorateError } from '../../core/errors.ts';
 import { randomNonce } from '../../identity/idp.ts';
 import type { Area } from '../../store/index.ts';
 import { type ConfinedGit, openConfinedGit } from '../build/confined-git.ts';
@@ -43,6 +43,8 @@ export class Sources {
   readonly #context: WorkerContext;
   /** By URL, commit and git folder, the one used longest ago first. */
   readonly #kept = new Map<string, Kept>();
+  /** Folders of checkouts that are over, on their way out. */
+  readonly #removing = new Set<Promise<unknown>>();
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -79,9 +81,9 @@ export class Sources {
     const { url, commit } = source;
     const area = store.sealed(`source-${randomNonce()}`);
     try {
-      const { root, ...made } = await this.#inSandbox(source.url, of, say, ({ dir, wrap }) =>
+      const { root, ...made } = await this.#inSandbox(source.url, of, say, ({ dir, wrap, connect }) =>
         importSource(store, {
-          ...{ url, commit, ref, dir, wrap, into: area, maxBytes: of.diskBytes, signal },
+          ...{ url, commit, ref, dir, wrap, connect, into: area, maxBytes: of.diskBytes, signal },
           ...(git !== undefined && { git }),
         }),
       );
@@ -117,8 +119,16 @@ export class Sources {
         await git.close();
       }
     } finally {
-      await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+      this.#remove(scratch);
     }
+  }
+
+  /** Nobody waits for it but the end: the build can begin meanwhile. */
+  #remove(scratch: string): void {
+    const removing = rm(scratch, { recursive: true, force: true, maxRetries: 5 })
+      .catch((error: unknown) => this.#context.tell('warn', 'source', `source: ${messageOf(error)}`))
+      .finally(() => this.#removing.delete(removing));
+    this.#removing.add(removing);
   }
 
   async #release(key: string, kept: Kept): Promise<void> {
@@ -143,6 +153,7 @@ export class Sources {
     const kept = [...this.#kept.values()];
     this.#kept.clear();
     for (const { area } of kept) await this.#context.store.discard(area);
+    await Promise.all(this.#removing);
   }
 
   #bytes(): number {

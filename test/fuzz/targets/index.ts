@@ -5,6 +5,7 @@ import { targets as comparison } from './comparison.ts';
 import { targets as documents } from './documents.ts';
 import { targets as egress } from './egress.ts';
 import { targets as files } from './files.ts';
+import { targets as git } from './git.ts';
 import { targets as http } from './http.ts';
 import { targets as images } from './images.ts';
 import { targets as lockFiles } from './lock-files.ts';
@@ -30,6 +31,7 @@ const groups = {
   images,
   transfer,
   texts,
+  git,
   http,
   egress,
   mesh,

@@ -1,0 +1,191 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { connect, isIP } from 'node:net';
+import { addAbortSignal, type Duplex } from 'node:stream';
+import { connect as connectTls, createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { messageOf, QuorateError } from '../core/errors.ts';
+import { delimiterPacket, flushPacket, type Packet, packet, packetsOf } from './pkt-line.ts';
+import { type GitUrl, visible } from './url.ts';
+
+/** Connects to the server of a source, if it may. @throws what stands against it */
+export type ConnectServer = () => Promise<Duplex>;
+
+/** Connects without a bound of its own. */
+export const connectTo =
+  ({ host, port }: GitUrl): ConnectServer =>
+  async () => {
+    const socket = connect({ host: bare(host), port });
+    await once(socket, 'connect');
+    return socket;
+  };
+
+/** An IPv6 address without brackets. */
+const bare = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
+
+export interface PackRequest {
+  /** Of git, http or https. */
+  url: GitUrl;
+  commit: string;
+  connect: ConnectServer;
+  /** Ends the connection. */
+  signal: AbortSignal;
+  /** Called for each packet. */
+  onLife(): void;
+}
+
+/** The server sends no pack in this way: git itself may have more success, or a better explanation. Thrown before the first byte. */
+export class NoPack extends Error {
+  /** Whether the server answered that it does not have or does not serve the commit. */
+  get isMissing(): boolean {
+    return /not our ref|unadvertised object/i.test(this.message);
+  }
+}
+
+/** Packets before the pack: capabilities of the server, and the line that says where the history is cut. */
+const headPacketsMax = 64;
+
+/**
+ * Asks a server for the objects of one commit, without its parents, and passes on the pack that it answers with
+ * (gitprotocol-v2(5), gitprotocol-pack(5)). The pack is as the server sends it: nothing in it is checked.
+ *
+ * The request is sent at once. A server before version 2 of the protocol does not understand it, and there is no pack then.
+ * @throws NoPack, SOURCE_UNREACHABLE, SOURCE_SERVER_ERROR (once the pack has begun)
+ */
+export async function* fetchPack(asked: PackRequest): AsyncGenerator<Buffer, void> {
+  const server = await asked.connect().catch((cause: unknown) => {
+    throw new QuorateError(
+      'SOURCE_UNREACHABLE',
+      `the version control server cannot be reached: ${messageOf(cause)}`,
+      { hint: 'Check the host, the port and the network.', cause },
+    );
+  });
+  let begun = false;
+  try {
+    addAbortSignal(asked.signal, server);
+    for await (const bytes of packBytes(asked, server)) {
+      begun = true;
+      yield bytes;
+    }
+  } catch (error) {
+    const why = visible(messageOf(error)).slice(0, 300);
+    if (!begun) throw new NoPack(why);
+    throw new QuorateError('SOURCE_SERVER_ERROR', `the version control server sent invalid data (${why})`, {
+      hint: 'Check the repository with git fsck.',
+      cause: error,
+    });
+  } finally {
+    server.destroy();
+  }
+}
+
+async function* packBytes(asked: PackRequest, server: Duplex): AsyncGenerator<Buffer> {
+  const { url, onLife } = asked;
+  const isHttp = url.protocol !== 'git';
+  const answer = isHttp ? await askByHttp(asked, server) : askByGit(asked, server);
+  const packets = packetsOf(answer);
+  const next = async (): Promise<Packet> => {
+    const { value, done } = await packets.next();
+    onLife();
+    if (done === true) throw new Error('unexpected end of the answer');
+    if (Buffer.isBuffer(value) && startsWith(value, 'ERR ')) throw new Error(value.toString('utf8', 4));
+    return value;
+  };
+  if (!isHttp) await readCapabilities(next);
+  await readHead(next);
+  for (;;) {
+    const part = await next();
+    if (!Buffer.isBuffer(part)) return;
+    const [band] = part;
+    if (band === 3) throw new Error(`remote: ${part.toString('utf8', 1)}`);
+    if (band === 1 && part.length > 1) yield part.subarray(1);
+  }
+}
+
+/** The server's capabilities, of which none is needed but the version itself. */
+async function readCapabilities(next: () => Promise<Packet>): Promise<void> {
+  const first = await next();
+  if (!Buffer.isBuffer(first) || !/^version 2\n?$/.test(first.toString('latin1')))
+    throw new Error('the server does not speak version 2 of the protocol');
+  for (let count = 0; (await next()) !== 'flush'; count += 1)
+    if (count > headPacketsMax) throw new Error('too many capabilities');
+}
+
+/** All sections before the pack. */
+async function readHead(next: () => Promise<Packet>): Promise<void> {
+  for (let count = 0; count < headPacketsMax; count += 1) {
+    const line = await next();
+    if (Buffer.isBuffer(line) && /^packfile\n?$/.test(line.toString('latin1'))) return;
+    if (line === 'flush' || line === 'end') break;
+  }
+  throw new Error('the answer holds no pack');
+}
+
+const startsWith = (bytes: Buffer, text: string): boolean =>
+  bytes.toString('latin1', 0, text.length) === text;
+
+/** SHA-1 is what is meant where no format is named, also by servers that know of no other. */
+const fetchCommand = (commit: string): string =>
+  [
+    packet('command=fetch\n'),
+    ...(commit.length === 64 ? [packet('object-format=sha256\n')] : []),
+    delimiterPacket,
+    packet('ofs-delta\n'),
+    packet('deepen 1\n'),
+    packet(`want ${commit}\n`),
+    packet('done\n'),
+    flushPacket,
+  ].join('');
+
+/** gitprotocol-pack(5), "Git Transport". */
+function askByGit({ url, commit }: PackRequest, server: Duplex): Duplex {
+  const { host, port, usualPort } = url;
+  const path = decodeURIComponent(url.path);
+  // Either would end the path, as the server reads it.
+  if (/[\0\n]/.test(path)) throw new Error('the path of the repository holds a control character');
+  const name = port === usualPort ? host : `${host}:${port}`;
+  server.write(packet(`git-upload-pack ${path}\0host=${name}\0\0version=2\0`) + fetchCommand(commit));
+  return server;
+}
+
+/** gitprotocol-http(5), "Smart Service git-upload-pack", without a request for references before. */
+async function askByHttp({ url, commit }: PackRequest, server: Duplex): Promise<IncomingMessage> {
+  const { protocol, href, host, path } = url;
+  const connection = protocol === 'https' ? await overTls(server, host) : server;
+  const asking = request({
+    createConnection: () => connection,
+    method: 'POST',
+    path: `${path.replace(/\/$/, '')}/git-upload-pack`,
+    headers: {
+      host: new URL(href).host,
+      connection: 'close',
+      'user-agent': 'git/2 (quorate)',
+      'git-protocol': 'version=2',
+      'content-type': 'application/x-git-upload-pack-request',
+      accept: 'application/x-git-upload-pack-result',
+    },
+  });
+  asking.end(fetchCommand(commit));
+  const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+  asking.on('error', (error) => answer.destroy(error));
+  const { statusCode, headers } = answer;
+  if (statusCode === 200 && headers['content-type'] === 'application/x-git-upload-pack-result') return answer;
+  throw new Error(`the server answered with status ${statusCode}`);
+}
+
+let trusted: SecureContext | undefined;
+
+/** TLS with the certificates that the host trusts, as git has them. */
+async function overTls(server: Duplex, host: string): Promise<Duplex> {
+  trusted ??= createSecureContext({ ca: getCACertificates('system') });
+  const name = bare(host);
+  const secured = connectTls({
+    socket: server,
+    host: name,
+    ...(isIP(name) === 0 && { servername: name }),
+    secureContext: trusted,
+    rejectUnauthorized: true,
+    ALPNProtocols: ['http/1.1'],
+  });
+  await once(secured, 'secureConnect');
+  return secured;
+}

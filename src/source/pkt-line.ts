@@ -1,0 +1,42 @@
+/** A packet of a git server (gitprotocol-common(5)): its payload, or what a packet without one marks. */
+export type Packet = Buffer | 'flush' | 'delimiter' | 'end';
+
+/** Digits of the length that a packet begins with, which counts them too. */
+const headBytes = 4;
+/** Longest packet, by git's own `LARGE_PACKET_MAX`. */
+const packetBytesMax = 65_520;
+
+const marks: Record<number, Exclude<Packet, Buffer>> = { 0: 'flush', 1: 'delimiter', 2: 'end' };
+
+/** A packet with this text. */
+export function packet(text: string): string {
+  return `${(headBytes + Buffer.byteLength(text)).toString(16).padStart(headBytes, '0')}${text}`;
+}
+
+export const flushPacket = '0000';
+export const delimiterPacket = '0001';
+
+/** The packets in a stream. Holds one of them at most. @throws Error where the stream is not of packets, or ends within one */
+export async function* packetsOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Packet, void> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    while (rest.length >= headBytes) {
+      const bytes = lengthOf(rest);
+      const mark = marks[bytes];
+      const end = mark === undefined ? bytes : headBytes;
+      if (rest.length < end) break;
+      const payload = rest.subarray(headBytes, end);
+      rest = rest.subarray(end);
+      yield mark ?? payload;
+    }
+  }
+  if (rest.length > 0) throw new Error('unexpected end of the answer');
+}
+
+function lengthOf(bytes: Buffer): number {
+  const digits = bytes.toString('latin1', 0, headBytes);
+  const length = /^[0-9a-fA-F]{4}$/.test(digits) ? Number.parseInt(digits, 16) : Number.NaN;
+  if (length in marks || (length >= headBytes && length <= packetBytesMax)) return length;
+  throw new Error(`bad line length ${JSON.stringify(digits)}`);
+}

@@ -1,0 +1,325 @@
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { QuorateError } from '../core/errors.ts';
+import { sizeText } from '../core/quantity.ts';
+import { type ConnectServer, connectTo, fetchPack, NoPack } from './fetch-pack.ts';
+import { GitFailed, type GitOptions, git, gitInTurn, type RunOptions, runScript } from './git.ts';
+import { type GitFolderReader, type GitFolderSource, type GitTag, packGitFolder } from './git-folder.ts';
+import { sourceLimits } from './limits.ts';
+import { readThrough } from './read-through.ts';
+import type { GitUrl } from './url.ts';
+
+export interface CommitOptions extends GitOptions {
+  /** An existing folder for temporary files, which are removed. A command from `wrap` must be able to write to it. */
+  dir: string;
+  /** A branch or tag that contains the commit, for servers that do not serve single commits. */
+  ref?: string | undefined;
+  /** Maximum size of the fetched objects in bytes. The reader must bound the size of the files: a small pack can hold a large tree. */
+  maxBytes?: number | undefined;
+  /** Read after the files: the git folder of the commit. */
+  gitFolder?: GitFolderReader | undefined;
+  /** Connects to the server, for what this process asks of it itself. Default: directly, unless git is wrapped. */
+  connect?: ConnectServer | undefined;
+}
+
+export interface ReadCommit<T> {
+  /** What the reader returned. */
+  value: T;
+  /** The commit's committer time, in seconds since 1970: 0 where it has none that git can read, at most that of year 2242. */
+  committedSeconds: number;
+}
+
+/** A temporary bare repository for one commit. */
+export class Repository {
+  readonly #gitDir: string;
+  readonly #url: GitUrl | undefined;
+  readonly #commit: string;
+  readonly #options: CommitOptions;
+  readonly #maxBytes: number;
+
+  constructor(gitDir: string, url: GitUrl | undefined, commit: string, options: CommitOptions) {
+    this.#gitDir = gitDir;
+    this.#url = url;
+    this.#commit = commit;
+    this.#options = options;
+    this.#maxBytes = options.maxBytes ?? sourceLimits.bytesMax;
+  }
+
+  #git(args: string[], more: Partial<RunOptions> = {}): Promise<string> {
+    return git(this.#url?.protocol, [`--git-dir=${this.#gitDir}`, ...args], this.#runOptions(more));
+  }
+
+  #runOptions(more: Partial<RunOptions>): RunOptions {
+    const { signal, seconds, idleSeconds, env, wrap } = this.#options;
+    return { cwd: this.#gitDir, signal, seconds, idleSeconds, env, wrap, ...more };
+  }
+
+  /** Creates the files of git-init(1) --bare (gitrepository-layout(5)), without templates. */
+  init(): void {
+    const sha256 = this.#commit.length === 64;
+    const files = {
+      HEAD: 'ref: refs/heads/none\n',
+      config: `[core]\n\trepositoryformatversion = ${sha256 ? 1 : 0}\n\tbare = true\n${sha256 ? '[extensions]\n\tobjectformat = sha256\n' : ''}`,
+      // Takes precedence over .gitattributes in the tree (gitattributes(5)).
+      'info/attributes':
+        '* !text !eol !crlf !ident !filter !working-tree-encoding !export-ignore !export-subst\n',
+    };
+    // Six small calls of the kernel cost less than handing them to another thread.
+    for (const folder of ['objects', 'refs', 'info']) mkdirSync(join(this.#gitDir, folder));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(this.#gitDir, name), text);
+  }
+
+  /**
+   * Fetches the commit and archives it, in one sandbox. Undefined if the server does not serve single commits, or does not have
+   * it; nothing was read then.
+   */
+  async fetchArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T> | undefined> {
+    try {
+      return (await this.#packArchive(read)) ?? (await this.#gitArchive(read));
+    } catch (error) {
+      if ((error instanceof NoPack || error instanceof GitFailed) && error.isMissing) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * With the pack fetched by this process: git indexes and archives it, and needs no network. Undefined if that is not how the
+   * server serves it.
+   */
+  async #packArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T> | undefined> {
+    const url = this.#url;
+    if (url === undefined || url.protocol === 'ssh') return undefined;
+    const { wrap, connect = wrap === undefined ? connectTo(url) : undefined } = this.#options;
+    if (connect === undefined) return undefined;
+    const end = new AbortController();
+    let life = 0;
+    const onLife = (): void => {
+      life += 1;
+    };
+    const asked = { url, connect, commit: this.#commit, signal: end.signal, onLife };
+    const input = Readable.from(this.#bounded(fetchPack(asked)), { objectMode: false });
+    try {
+      const index = ['-c', 'pack.writeReverseIndex=false', 'index-pack', '--stdin', '-v', '--fsck-objects'];
+      return await this.#archived(read, index, { input, life: async () => life });
+    } catch (error) {
+      if (error instanceof NoPack && !error.isMissing) return undefined;
+      throw error;
+    } finally {
+      end.abort();
+    }
+  }
+
+  #gitArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
+    const fetch = this.#fetchArgs([this.#commit], ['--depth=1']);
+    return this.#archived(read, fetch, { reach: 'server', life: () => this.#checkSize() });
+  }
+
+  /** Runs git to get the commit, and to archive it. `life` changes while something is received. */
+  async #archived<T>(
+    read: (tar: Readable) => Promise<T>,
+    getting: string[],
+    { life, ...more }: Pick<RunOptions, 'input' | 'reach'> & { life(): Promise<number> },
+  ): Promise<ReadCommit<T>> {
+    let begun = false;
+    const archive = this.#reading(read);
+    await gitInTurn(
+      this.#url?.protocol,
+      [getting, this.#archiveArgs()].map((args) => [`--git-dir=${this.#gitDir}`, ...args]),
+      this.#runOptions({
+        ...more,
+        watch: () => (begun ? Promise.resolve(performance.now()) : life()),
+        read: async (output) => {
+          begun = await hasOutput(output);
+          if (begun) await archive.read(output);
+        },
+      }),
+    );
+    await this.#checkSize();
+    return archive.result();
+  }
+
+  /** Throws where a pack is too large. */
+  async *#bounded(pack: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+    let bytes = 0;
+    for await (const part of pack) {
+      bytes += part.length;
+      if (bytes > this.#maxBytes) throw this.#tooLarge();
+      yield part;
+    }
+  }
+
+  /** The same for a commit that has to be searched in what refs hold. */
+  async searchArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
+    await this.#search();
+    return this.archive(read);
+  }
+
+  async #search(): Promise<void> {
+    // Servers before protocol version 2 serve advertised refs only.
+    const { ref } = this.#options;
+    const names =
+      ref === undefined
+        ? ['refs/heads/*']
+        : ref.startsWith('refs/')
+          ? [ref]
+          : [`refs/heads/${ref}`, `refs/tags/${ref}`];
+    for (const name of names) {
+      const refspec = [`+${name}:refs/fetched/${name}`];
+      if ((await this.#tryFetch(refspec, true)) && (await this.#isHere())) return;
+      if ((await this.#tryFetch(refspec, false)) && (await this.#isHere())) return;
+    }
+    throw this.#notFound();
+  }
+
+  /** Fetches an annotated tag of the commit, if the server has it. */
+  async fetchTag({ name, object }: GitTag): Promise<void> {
+    if (object === this.#commit || (await this.#tryFetch([object], true))) return;
+    await this.#tryFetch([`+refs/tags/${name}:refs/fetched/tag`], true);
+  }
+
+  packGitFolder(reader: GitFolderReader): Promise<void> {
+    const source: GitFolderSource = {
+      commit: this.#commit,
+      git: (args, more) => this.#git(args, more),
+      sh: (script, args, more = {}) => runScript(this.#gitDir, script, args, this.#runOptions(more)),
+    };
+    return packGitFolder(source, reader);
+  }
+
+  #notFound(): QuorateError {
+    return new QuorateError('SOURCE_COMMIT_NOT_FOUND', `the server does not serve commit ${this.#commit}`, {
+      hint: 'Push the commit; when its branch has moved on, keep it reachable by a branch or tag.',
+    });
+  }
+
+  /** False if the server does not have or does not serve the requested refs. */
+  async #tryFetch(refspec: string[], shallow: boolean): Promise<boolean> {
+    const depth = shallow ? ['--depth=1'] : (await this.#isShallow()) ? ['--unshallow'] : [];
+    try {
+      await this.#git(this.#fetchArgs(refspec, depth), {
+        reach: 'server',
+        watch: () => this.#checkSize(),
+      });
+    } catch (error) {
+      if (error instanceof GitFailed && error.isMissing) return false;
+      throw error;
+    }
+    await this.#checkSize();
+    return true;
+  }
+
+  #fetchArgs(refspec: string[], depth: string[]): string[] {
+    const flags = ['--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', '--progress'];
+    return ['fetch', ...flags, ...depth, '--end-of-options', this.#url?.href ?? '', ...refspec];
+  }
+
+  #archiveArgs(): string[] {
+    return ['-c', 'tar.umask=0', 'archive', '--format=tar', this.#commit];
+  }
+
+  async #isHere(): Promise<boolean> {
+    try {
+      const found = await this.#git(['rev-parse', '--verify', '--quiet', `${this.#commit}^{commit}`]);
+      return found.trim() === this.#commit;
+    } catch (error) {
+      if (error instanceof GitFailed) return false;
+      throw error;
+    }
+  }
+
+  async #isShallow(): Promise<boolean> {
+    return (await this.#git(['rev-parse', '--is-shallow-repository'])).trim() === 'true';
+  }
+
+  async #checkSize(): Promise<number> {
+    const size = await folderBytes(this.#gitDir);
+    if (size > this.#maxBytes) throw this.#tooLarge();
+    return size;
+  }
+
+  #tooLarge(): QuorateError {
+    return new QuorateError('SOURCE_TOO_LARGE', `the source is over ${sizeText(this.#maxBytes)}`, {
+      hint: 'Make the repository smaller, or raise the limit for source.',
+    });
+  }
+
+  async archive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
+    const archive = this.#reading(read);
+    await this.#git(this.#archiveArgs(), {
+      // The reader sets the pace, so there is no idle timeout.
+      watch: async () => performance.now(),
+      read: (output) => archive.read(output),
+    });
+    return archive.result();
+  }
+
+  /** Passes an archive to its reader; `result` once git has ended well. */
+  #reading<T>(read: (tar: Readable) => Promise<T>): {
+    read(output: Readable): Promise<void>;
+    result(): ReadCommit<T>;
+  } {
+    let result: ReadCommit<T> | undefined;
+    let committedSeconds = 0;
+    return {
+      read: async (output) => {
+        const tar = this.#ofCommit((seconds) => {
+          committedSeconds = seconds;
+        });
+        result = { value: await readThrough(output, tar, read), committedSeconds };
+      },
+      result: () => {
+        if (result === undefined) throw new Error('assertion failed: git exited 0 without output');
+        return result;
+      },
+    };
+  }
+
+  /**
+   * Checks that the archive begins with the commit's id (git-get-tar-commit-id(1)): an archive of a tree or tag does not. git
+   * gives its entries the committer time, which is passed on.
+   */
+  #ofCommit(onTime: (seconds: number) => void): Transform {
+    const comment = ` comment=${this.#commit}\n`;
+    const notFound = this.#notFound();
+    let start: Buffer | undefined = Buffer.alloc(0);
+    return new Transform({
+      transform(chunk: Buffer, _encoding, callback) {
+        if (start === undefined) return callback(null, chunk);
+        const all = Buffer.concat([start, chunk]);
+        start = all;
+        if (all.length < 1024) return callback();
+        if (!all.subarray(512, 1024).toString('latin1').includes(comment)) return callback(notFound);
+        start = undefined;
+        onTime(tarSeconds(all));
+        return callback(null, all);
+      },
+      flush: (callback) => callback(start === undefined ? null : notFound),
+    });
+  }
+}
+
+/** Waits for the first byte of a stream, which stays in it; false where it ends before. */
+async function hasOutput(output: Readable): Promise<boolean> {
+  await Promise.race([once(output, 'readable'), once(output, 'close')]);
+  return output.readableLength > 0;
+}
+
+/** Modification time of the first entry of a tar archive in seconds (POSIX ustar: octal, at byte 136). */
+function tarSeconds(archive: Buffer): number {
+  const digits = /^[0-7]+/.exec(archive.toString('latin1', 136, 147))?.[0] ?? '0';
+  return Number.parseInt(digits, 8);
+}
+
+/** Total size of the files below a folder in bytes. Files that disappear meanwhile are ignored. */
+async function folderBytes(dir: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(dir, { withFileTypes: true }).catch(() => [])) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) bytes += await folderBytes(path);
+    else bytes += (await stat(path).catch(() => ({ size: 0 }))).size;
+  }
+  return bytes;
+}
