@@ -21,28 +21,6 @@ const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
  */
 const alone = ['test/attacks/worker/log-memory.test.ts', 'test/mesh/{backpressure,bandwidth}.test.ts'];
 
-/** Functions and state machines: no process, no socket, nothing global that is changed. Their files share processes, in any order. */
-const pure = [
-  'test/core/**/*.test.ts',
-  'test/dependencies/layout.test.ts',
-  'test/identity/**/*.test.ts',
-  'test/jobfile/**/*.test.ts',
-  'test/proof/mutation.test.ts',
-  'test/attacks/{image,machines,trust}/**/*.test.ts',
-  'test/cli/{board,config,pipeline-picture,side-by-side,format,lending-knobs,lending,network-need,rate,tiers,worker-file}.test.ts',
-  'test/egress/addresses.test.ts',
-  'test/http/page/*.test.ts',
-  'test/examples/story.test.ts',
-  'test/sandbox/{archive,parity,state-folder}.test.ts',
-  'test/sandbox/{cgroups,seccomp}/**/*.test.ts',
-  'test/sandbox/build/{deadline,driver}.test.ts',
-  'test/sandbox/vm/{boot,end-marker}.test.ts',
-  'test/simulations/{bugs,faults}.test.ts',
-  'test/source/url.test.ts',
-  'test/store/{areas,diff,export,symlinks}.test.ts',
-  'test/transfer/car.test.ts',
-];
-
 /** Against hanging only, on a machine that is busy with something else too. No test passes or fails by them otherwise. */
 const deadlines = {
   testTimeout: 300_000,
@@ -50,22 +28,40 @@ const deadlines = {
   expect: { poll: { timeout: 240_000, interval: 50 } },
 };
 
-/** A process is shared by files that follow each other, so those of one project have a number of their own. */
-const first: Readonly<Record<string, number>> = { alone: 20, shared: 10 };
-/** Of those that come last, these take ten seconds. */
-const longPure = ['proof/mutation', 'simulations/bugs', 'simulations/faults'].map(
-  (name) => `test/${name}.test.ts`,
-);
+/** Those that take longest, with their processor seconds; the others follow by their size, or by the time of the last run. */
+const longest: Readonly<Record<string, number>> = {
+  'test/attacks/mesh/connections.test.ts': 9,
+  'test/attacks/sandbox/namespace.outputs.test.ts': 8,
+  'test/attacks/sandbox/namespace.resources.test.ts': 20,
+  'test/bad-input/builds.test.ts': 12,
+  'test/bad-input/full-disk.test.ts': 7,
+  'test/bad-input/terminal.test.ts': 6,
+  'test/cli/image.test.ts': 7,
+  'test/cli/try.test.ts': 14,
+  'test/e2e/cancel.test.ts': 7,
+  'test/e2e/charter.test.ts': 11,
+  'test/e2e/journey.test.ts': 25,
+  'test/e2e/pipeline.test.ts': 14,
+  'test/e2e/volunteer.test.ts': 9,
+  'test/proof/mutation.test.ts': 10,
+  'test/sandbox/gvisor/gvisor.test.ts': 9,
+  'test/sandbox/namespace/leftovers.test.ts': 15,
+  'test/sandbox/namespace/namespace.test.ts': 8,
+  'test/simulations/bugs.test.ts': 12,
+  'test/simulations/faults.test.ts': 12,
+  'test/tidy/tidy.test.ts': 6,
+};
 
 /** Those that take long come first, so that none of them is left when all others have ended. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const seconds = ({ project, moduleId }: TestSpecification) => {
       const file = relative(project.config.root, moduleId);
-      return matrices[file] ?? first[project.name] ?? (longPure.includes(file) ? 0.5 : 0);
+      // Between files that share a process there is none that does not, or it would end.
+      return matrices[file] ?? (project.name === 'alone' ? Number.MAX_VALUE : (longest[file] ?? 0));
     };
-    const bySize = await super.sort(files);
-    return bySize.sort((a, b) => seconds(b) - seconds(a));
+    const others = await super.sort(files);
+    return others.sort((a, b) => seconds(b) - seconds(a));
   }
 }
 
@@ -94,14 +90,7 @@ export default defineConfig({
         test: {
           ...{ ...common, ...deadlines, name: 'shared', isolate: false },
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...alone, ...pure, ...Object.keys(matrices)],
-        },
-      },
-      {
-        test: {
-          ...{ ...common, ...deadlines, name: 'pure', isolate: false },
-          include: pure,
-          exclude: [...never, ...Object.keys(matrices)],
+          exclude: [...never, ...alone, ...Object.keys(matrices)],
         },
       },
       {
