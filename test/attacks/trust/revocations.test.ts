@@ -133,7 +133,7 @@ describe('a controller that keeps a revocation from the trusted worker', () => {
         learnCharter: async () => {},
       },
       signing: { documents: joseDocuments, signer: trusted.signer },
-      clock: { now: () => (at + 1000) * 1000, closing: false },
+      clock: { now: () => (at + 1000) * 1000, monotonic: () => 0, closing: false },
       machine: { leaseOf: () => ({}) },
       witnessFile: { load: async () => undefined, save: async () => {} },
       leafFile: { load: async () => [], append: async () => {} },
