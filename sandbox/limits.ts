@@ -17,6 +17,8 @@ export const sandboxLimits = {
    * 50 s beside eight busy programs, above 120 s beside a dozen. A host that takes ten times as long is too slow to build.
    */
   emulatedProbeSecondsMax: 300,
+  /** A sandbox that was started before a job came: longer, and the next one is not a next one. It takes a few MB of memory. */
+  aheadSecondsMax: 300,
   /** A tool that is asked for its version, or a package manager for the packages it has. */
   toolMs: 10_000,
   /** For the file of a build's disk to be allocated, and for its file system to be made: milliseconds, but on a busy disk. */

@@ -35,19 +35,17 @@ export interface Entering {
   readonly limits: ReturnType<ProcessLimits>;
 }
 
-/** Wraps a command so that it is entered by the native program. `shown`: which then also is descriptor `keep`. */
+/** Wraps a command so that it is entered by the native program, which then also is descriptor `keep`. */
 export function enterNatively(
   program: string,
   { keep, directories, processors, limits }: Entering,
-  shown: boolean,
 ): string[] {
   return [
     ...[program, 'enter', 'keep', String(keep), 'oom', String(OOM_SCORE)],
     ...directories.flatMap((directory) => ['group', directory]),
     ...['nice', String(NICENESS), 'cpus', processors.join(',')],
     ...Object.entries(limits).flatMap(([name, value]) => ['limit', name, ...value.split(':')]),
-    ...(shown ? ['self', String(keep)] : []),
-    '--',
+    ...['self', String(keep), '--'],
   ];
 }
 

@@ -19,10 +19,10 @@ export const firstFreeFdFor = ({ terminal }: Pick<SandboxJob, 'terminal'>): numb
 export interface BuildProcess {
   /** When it has ended, no process of the build is left. */
   readonly child: { readonly ended: Promise<unknown>; kill(): void };
-  /** Takes `message`, then source and inputs as one tar stream. */
+  /** Takes source and inputs as one tar stream, after the job where that is read (jobMessage). */
   readonly input: Writable;
-  /** The job, for a first process that reads it (jobMessage); absent where it has the job as its arguments. */
-  readonly message?: Uint8Array | undefined;
+  /** Whether the first process reads its job; else it has the job as its arguments. */
+  readonly readsJob: boolean;
   readonly log: Readable;
   /** Error output of the tier's own tools and of the set-up. */
   readonly diagnostics: Readable;
@@ -46,10 +46,10 @@ export interface StartOptions {
   readonly data?: readonly { fd: number; bytes: Uint8Array }[];
   readonly processLimits?: ProcessLimits;
   /**
-   * The native program, and the job for the first process, if that is it: then the command finds it at `selfFd`. Absent: tools of
-   * the host take its place.
+   * Path of the native program, which enters the sandbox and is its first process: the command finds it at `selfFd`. Absent: tools
+   * of the host take its place.
    */
-  readonly native?: { readonly program: string; readonly message?: Uint8Array } | undefined;
+  readonly native?: string | undefined;
 }
 
 /** The descriptor at which a command finds the native program, after its data. */
@@ -75,13 +75,10 @@ export function startInCgroups({
     ...{ keep: stdio.length, directories, processors: processorsOf(job, slot), limits: processLimits() },
   };
   const enter = [
-    ...(native === undefined
-      ? enterByTools(entering)
-      : enterNatively(native.program, entering, native.message !== undefined)),
+    ...(native === undefined ? enterByTools(entering) : enterNatively(native, entering)),
     ...command,
   ];
-  const spawner =
-    job.network === undefined && native !== undefined ? sharedSpawner(native.program) : undefined;
+  const spawner = job.network === undefined && native !== undefined ? sharedSpawner(native) : undefined;
   const { streams, ended, kill } =
     spawner?.start({ words: enter, folder: '/' }, stdio.length) ?? startByNode(job, enter, stdio);
   for (const { fd, bytes } of data) {
@@ -98,7 +95,7 @@ export function startInCgroups({
   return {
     child: { ended, kill },
     input: pick(streams, 0),
-    message: native?.message,
+    readsJob: native !== undefined,
     log: pick(streams, 1),
     diagnostics: pick(streams, 2),
     status: pick(streams, driverFds.status),

@@ -10,6 +10,7 @@ import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../type
 import { Deadline } from './deadline.ts';
 import { type DriverStatus, parseStatus, workEntries } from './driver.ts';
 import type { BuildGuards } from './guards.ts';
+import { jobMessage } from './job-message.ts';
 import { boundedOutputs } from './outputs.ts';
 import type { BuildProcess } from './process.ts';
 import { profileOf } from './profile.ts';
@@ -100,9 +101,9 @@ export class BuildSupervisor {
       ...inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
       ...(dependencies?.folders ?? []).map(({ name, tar }) => ({ folder: name, tar })),
     ];
-    const { input, message } = this.#process;
-    if (message !== undefined) input.write(message);
-    pipeline(joinArchives(parts, workEntries(pins, message === undefined)), input).catch((error: unknown) => {
+    const { input, readsJob } = this.#process;
+    if (readsJob) input.write(jobMessage(this.#job));
+    pipeline(joinArchives(parts, workEntries(pins, !readsJob)), input).catch((error: unknown) => {
       // Any other error is a broken pipe: the driver has ended and has reported why.
       if (error instanceof QuorateError && !this.#ready) {
         this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { cpus, release } from 'node:os';
+import { Readable } from 'node:stream';
 import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
 import { detectAbilities } from '../cgroups/abilities.ts';
@@ -10,6 +11,7 @@ import { lowPriority, withPriority } from '../cgroups/settings.ts';
 import { checkJob } from '../check-job.ts';
 import { type DiskAbility, type DiskKind, diskAbility } from '../disk/ability.ts';
 import { type DiskOwners, makeDiskFile } from '../disk/file.ts';
+import { sandboxLimits } from '../limits.ts';
 import type {
   Sandbox,
   SandboxAbilities,
@@ -23,6 +25,7 @@ import type {
   Steering,
   Tier,
 } from '../types.ts';
+import { AheadSandbox, type Started, shapeOf } from './ahead.ts';
 import type { BuildGuards } from './guards.ts';
 import type { BuildProcess } from './process.ts';
 import { BuildSupervisor } from './supervisor.ts';
@@ -49,6 +52,8 @@ export interface TierBackend {
   readonly guards: BuildGuards;
   /** How the tier gives a build a file as its disk. Absent: all that builds write is in memory. */
   readonly disk?: DiskKind;
+  /** Whether the first process waits for its job, so that a sandbox can be started before there is one. Default: no. */
+  waits?(): boolean;
   /** Properties that the tier cannot pin. Default: the kernel release seen by the probe, and the host's processor. */
   unpinned?(): Unpinned;
   launch(job: SandboxJob, launching: LaunchContext): Promise<BuildProcess>;
@@ -76,6 +81,9 @@ export class TierSandbox implements Sandbox, Steering {
   #canDisk = false;
   /** Processor time of ended jobs, in seconds. */
   #ended = 0;
+  readonly #ahead = new AheadSandbox(sandboxLimits.aheadSecondsMax * 1000);
+  /** Grows with each job and each dismissal, so that a sandbox that was still starting is not kept. */
+  #turn = 0;
 
   constructor(backend: TierBackend, context: TierContext) {
     this.#backend = backend;
@@ -103,6 +111,29 @@ export class TierSandbox implements Sandbox, Steering {
 
   async run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome> {
     checkJob(job, this.#backend);
+    this.#turn++;
+    const started = (await this.#ahead.take(shapeOf(job))) ?? (await this.#start(job));
+    const { group, build, filesInMemory } = started;
+    try {
+      const supervisor = new BuildSupervisor(job, io, group, this.#backend.guards, build);
+      const running = { group, supervisor, limits: job.limits };
+      supervisor.filesInMemory = filesInMemory;
+      supervisor.pause(this.#frozen);
+      supervisor.cap(this.#caps);
+      this.#running.add(running);
+      try {
+        return await supervisor.outcome();
+      } finally {
+        this.#running.delete(running);
+        this.#ended += group.usage().processorSeconds || 0;
+      }
+    } finally {
+      await started.end();
+    }
+  }
+
+  /** @throws SANDBOX_CGROUP_FAILED, SANDBOX_UNAVAILABLE, SANDBOX_DISK_FULL; nothing is left then */
+  async #start(job: SandboxJob): Promise<Started> {
     const { parents, recordsDir } = this.#context;
     const { guards } = this.#backend;
     const settings = withPriority(guards.cgroup, () => this.#priority);
@@ -111,6 +142,14 @@ export class TierSandbox implements Sandbox, Steering {
     const forget = recordJob(recordsDir, name, groupDirectories(parents, name));
     let group: Group | undefined;
     let build: BuildProcess | undefined;
+    const end = async (): Promise<void> => {
+      try {
+        await group?.destroy();
+        await build?.cleanUp?.();
+      } finally {
+        forget();
+      }
+    };
     try {
       group = createGroup(parents, name, capped(job.limits, this.#caps), settings);
       if (this.#frozen) group.freeze(true);
@@ -122,26 +161,34 @@ export class TierSandbox implements Sandbox, Steering {
         ...{ directories: group.directories, slot, name, folder },
         ...(onDisk && { makeDisk }),
       });
-      const running = {
-        group,
-        supervisor: new BuildSupervisor(job, io, group, guards, build),
-        limits: job.limits,
-      };
-      running.supervisor.filesInMemory = !onDisk;
-      running.supervisor.pause(this.#frozen);
-      running.supervisor.cap(this.#caps);
-      this.#running.add(running);
-      try {
-        return await running.supervisor.outcome();
-      } finally {
-        this.#running.delete(running);
-        this.#ended += group.usage().processorSeconds || 0;
-      }
-    } finally {
-      await group?.destroy();
-      await build?.cleanUp?.();
-      forget();
+      return { group, build, limits: job.limits, filesInMemory: !onDisk, end };
+    } catch (error) {
+      await end();
+      throw error;
     }
+  }
+
+  async ahead(limits: SandboxLimits): Promise<boolean> {
+    // Its command line holds nothing of a job but this, and its first process waits for the rest.
+    const job: SandboxJob = {
+      ...{ source: Readable.from([]), inputs: [], run: [], env: {}, outputs: [], limits, image: 'host' },
+    };
+    const shape = shapeOf(job);
+    if (this.#backend.waits?.() !== true || shape === undefined || this.#frozen) return false;
+    if (this.#backend.guards.diskFileBytes(limits) !== undefined || this.#running.size > 0) return false;
+    checkJob(job, this.#backend);
+    const turn = ++this.#turn;
+    const started = await this.#start(job);
+    this.#ahead.keep(shape, started);
+    // Else a job came meanwhile, or the sandbox is not wanted any more.
+    if (turn === this.#turn && !this.#frozen) return true;
+    await this.#ahead.drop();
+    return false;
+  }
+
+  dismiss(): Promise<void> {
+    this.#turn++;
+    return this.#ahead.drop();
   }
 
   /** Whether builds of this tier can write more than their memory. Tried once, with a small file; throws nothing. */
@@ -175,6 +222,7 @@ export class TierSandbox implements Sandbox, Steering {
 
   #freeze(frozen: boolean): void {
     this.#frozen = frozen;
+    if (frozen) void this.dismiss();
     for (const { group, supervisor } of this.#running) {
       group.freeze(frozen);
       supervisor.pause(frozen);
@@ -193,7 +241,7 @@ export class TierSandbox implements Sandbox, Steering {
   }
 
   #apply(): string[] {
-    return [...this.#running].flatMap(({ group, limits }) => group.limit(capped(limits, this.#caps)));
+    return this.#held().flatMap(({ group, limits }) => group.limit(capped(limits, this.#caps)));
   }
 
   get abilities(): SandboxAbilities {
@@ -203,7 +251,13 @@ export class TierSandbox implements Sandbox, Steering {
   }
 
   usage(): SandboxUsage[] {
-    return [...this.#running].map(({ group }) => group.usage());
+    return this.#held().map(({ group }) => group.usage());
+  }
+
+  /** What runs, and what waits for a job: the operator's limits hold for both. */
+  #held(): { group: Group; limits: SandboxLimits }[] {
+    const { waiting } = this.#ahead;
+    return [...this.#running, ...(waiting === undefined ? [] : [waiting])];
   }
 
   processorSeconds(): number {

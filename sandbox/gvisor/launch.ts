@@ -1,7 +1,6 @@
 import { driverFds } from '../build/driver.ts';
 import { etcFiles } from '../build/etc.ts';
 import { type MountedImage, mountImage } from '../build/image-mount.ts';
-import { jobMessage } from '../build/job-message.ts';
 import { type BuildProcess, firstFreeFd, selfFd, startInCgroups } from '../build/process.ts';
 import { profileOf } from '../build/profile.ts';
 import type { LaunchContext } from '../build/tier.ts';
@@ -37,9 +36,8 @@ export async function launch(
     job.network === undefined ? guards.network() : ({ around: [], inside: 'host' } as const);
   const disk = makeDisk && mountDisk(await makeDisk({ file: undefined, top: uid ?? 0 }));
   const store = disk && at.store;
-  const native = program === undefined ? undefined : { program, message: jobMessage(job) };
   const config = JSON.stringify(
-    ociConfig(guards, job, { root: at.root, network: inside, store, native: native !== undefined }),
+    ociConfig(guards, job, { root: at.root, network: inside, store, native: program !== undefined }),
   );
   const image = job.image === 'host' ? undefined : await mountImage(job.image, uid, program);
   const around = [
@@ -66,12 +64,12 @@ export async function launch(
     ...[at.runsc, `--root=${at.state}`, '--rootless', '--ignore-cgroups', '--platform=systrap'],
     ...[`--network=${inside}`, '--overlay2=none', '--oci-seccomp'],
     ...['run', `--bundle=${at.bundle}`],
-    ...(native === undefined ? [] : ['--exec-fd', String(selfFd(job, data))]),
+    ...(program === undefined ? [] : ['--exec-fd', String(selfFd(job, data))]),
     ...[...fds.flatMap((fd) => ['--pass-fd', `${fd}:${fd}`]), 'job'],
   ];
   const command = [...around, ...runsc];
   const { processLimits } = guards;
-  return startInCgroups({ job, directories, slot, command, data, processLimits, native });
+  return startInCgroups({ job, directories, slot, command, data, processLimits, native: program });
 }
 
 /** bwrap arguments: the build's read-only root. */

@@ -1,6 +1,5 @@
 import { driverCommand } from '../build/driver.ts';
 import { mountImage } from '../build/image-mount.ts';
-import { jobMessage } from '../build/job-message.ts';
 import { type BuildProcess, firstFreeFdFor, selfFd, startInCgroups } from '../build/process.ts';
 import type { LaunchContext } from '../build/tier.ts';
 import { mountDisk } from '../disk/mount.ts';
@@ -32,7 +31,6 @@ export async function launch(
     ...[...(image?.prefix ?? []), ...(disk?.prefix ?? [])],
     ...[...accountPrefix(uid, program), requireTool('bwrap'), ...args, '--', ...first],
   ];
-  const native = program === undefined ? undefined : { program, message: jobMessage(job) };
   const { processLimits } = guards;
-  return startInCgroups({ job, directories, slot, command, data, processLimits, native });
+  return startInCgroups({ job, directories, slot, command, data, processLimits, native: program });
 }

@@ -13,6 +13,7 @@ export function namespaceTier(
     hostImage: true,
     disk: 'loop',
     guards,
+    waits: () => native() !== undefined,
     launch: (job, launching) => launch(guards, native(), job, launching),
   };
 }

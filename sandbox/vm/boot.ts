@@ -25,6 +25,7 @@ export interface BootOptions {
  */
 export class VmBoot implements BuildProcess {
   readonly input: Writable;
+  readonly readsJob = false;
   readonly diagnostics = new PassThrough();
   readonly status: Transform;
   readonly log: Transform;

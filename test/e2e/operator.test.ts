@@ -130,6 +130,16 @@ it('while it is paused nothing new is begun, and afterwards it is', async () => 
   for (const { at } of run.all('leased')) expect(at).toBeGreaterThanOrEqual(resumed);
 });
 
+it('between builds one sandbox waits for the next, and is gone once the terms change', async () => {
+  const none = async () => (await groups('ada')).length === 0;
+  await until('a sandbox that waits', async () => !(await none()));
+  expect(await steer('ada', 'status')).toMatchObject({ state: 'working', builds: [] });
+  const waiting = await groups('ada');
+  await steer('ada', 'limits', '--cpus', '2');
+  await until('no sandbox', none);
+  expect(waiting.some(existsSync)).toBe(false);
+});
+
 it('drains: finishes what it builds, and then ends by itself', async () => {
   // The rounds of before end when nobody came for their other slots.
   await until('no lease', async () => (await steer('ada', 'status')).leases === 0);

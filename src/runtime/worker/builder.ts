@@ -11,6 +11,7 @@ import { areaOf, type WorkerContext } from './context.ts';
 import { type BuildDependencies, openDependencies } from './dependencies.ts';
 import type { WorkerImages } from './images.ts';
 import { type BuildInputs, WorkerInputs } from './inputs.ts';
+import { workerNodeLimits } from './limits.ts';
 import { type Source, Sources } from './sources.ts';
 
 /** What a lease is for. */
@@ -39,6 +40,9 @@ export class Builder {
   readonly #images: WorkerImages;
   readonly #inputs: WorkerInputs;
   readonly #running = new Map<string, { abort: AbortController; job: Job; since: number }>();
+  /** Whether the operator takes jobs now: else no sandbox is started before its job. */
+  takesJobs: () => boolean = () => false;
+  #next: NodeJS.Timeout | undefined;
 
   constructor(context: WorkerContext, sandboxes: Sandboxes, images: WorkerImages) {
     this.#context = context;
@@ -57,8 +61,30 @@ export class Builder {
   }
 
   /** When no build runs any more. */
-  close(): Promise<void> {
-    return this.#sources.close();
+  async close(): Promise<void> {
+    await this.dismiss();
+    await this.#sources.close();
+  }
+
+  /** Ends the sandbox that waits for the next job, if one does. To be called when the operator's terms change. */
+  async dismiss(): Promise<void> {
+    clearTimeout(this.#next);
+    await this.#sandboxes.for('host')?.dismiss?.();
+  }
+
+  /** Starts a sandbox for the next job, like the last one, once this worker has been idle for a moment. */
+  #startNext({ image, network, dependencies, limits }: Job): void {
+    clearTimeout(this.#next);
+    if (image !== 'host' || network !== undefined || dependencies !== undefined) return;
+    const { signal, tell } = this.#context;
+    this.#next = setTimeout(() => {
+      if (this.#running.size > 0 || signal.aborted || !this.takesJobs()) return;
+      const started = this.#sandboxes.for(image)?.ahead?.(limits);
+      started?.catch((error: unknown) =>
+        tell('warn', 'sandbox', `none waits for the next job: ${messageOf(error)}`),
+      );
+    }, workerNodeLimits.aheadAfterMs);
+    this.#next.unref();
   }
 
   stop(lease: string): void {
@@ -77,6 +103,7 @@ export class Builder {
   /** Never throws: whatever goes wrong is an outcome. Undefined when the build was stopped from outside. */
   async build({ lease, job, ref, reads }: BuildOrder): Promise<BuildResult | undefined> {
     const abort = new AbortController();
+    clearTimeout(this.#next);
     this.#running.set(lease, { abort, job, since: performance.now() });
     const signal = AbortSignal.any([abort.signal, this.#context.signal]);
     const log = new BuildLog(openLogStream(this.#context, lease));
@@ -97,6 +124,7 @@ export class Builder {
       await this.#context.store.discard(this.#context.store.sealed(areaOf(lease))).catch(() => {});
     } finally {
       this.#running.delete(lease);
+      this.#startNext(job);
     }
     const text = await log.end();
     if (signal.aborted) return undefined;

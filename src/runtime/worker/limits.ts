@@ -4,4 +4,6 @@ export const workerNodeLimits = {
   sourcesKeptMax: 32,
   /** Disk for these. */
   sourcesKeptBytesMax: 512 * 1024 * 1024,
+  /** Idle time before a sandbox is started for the next job: what follows a build at once comes first. */
+  aheadAfterMs: 250,
 } as const;

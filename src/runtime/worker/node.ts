@@ -256,7 +256,11 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       rules,
       sandboxes,
       bandwidth,
-      dispatch: (event) => loop.dispatch(event),
+      dispatch: (event) => {
+        // The terms may have changed that a sandbox was started under.
+        if (event.kind === 'lending') void builder.dismiss();
+        loop.dispatch(event);
+      },
       builds: () => builder.builds,
       fetching: () => images.fetching,
       damaged: () => damaged,
@@ -268,6 +272,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       stop: () => options.onStop?.(),
     });
     onBuilds = () => operator.rebalance();
+    builder.takesJobs = () => operator.lending.closed === undefined;
     if (options.metrics !== undefined) {
       const { meterWorker } = await import('./metrics.ts');
       meters = meterWorker(options.metrics, { status: () => operator.status(), mesh, store });
