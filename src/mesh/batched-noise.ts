@@ -1,5 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import type { MessageStream } from '@libp2p/interface';
+import { noiseCrypto } from './noise-crypto.ts';
 
 /** A connection encrypted by libp2p-noise: methods and fields of AbstractMessageStream of @libp2p/utils. */
 interface Encrypted extends MessageStream {
@@ -24,7 +25,7 @@ const waitingBytesMax = 64 * 1024;
  */
 export function batchedNoise(): Noise {
   return (components) => {
-    const encrypter = noise()(components);
+    const encrypter = noise({ crypto: noiseCrypto })(components);
     const batching = (secure: Encrypter['secureInbound']): Encrypter['secureInbound'] => {
       return async (raw, options) => {
         const secured = await secure.call(encrypter, raw, options);
