@@ -6,10 +6,10 @@ import { type Prepared, prepare } from '../src/runtime/client/submit.ts';
 import { openHome } from '../src/runtime/membership/home.ts';
 import { openProjectFolder } from '../src/runtime/membership/project-folder.ts';
 import { Cluster } from '../test/e2e/support/cluster.ts';
+import { processorMs } from '../test/e2e/support/proc-files.ts';
 import { endAll } from '../test/e2e/support/processes.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
 import makeProgram from '../test/support/make-program.ts';
-import { processorMs } from './processes.ts';
 import { type Bench, median } from './run.ts';
 
 const volunteers = ['ada', 'ben', 'cleo'];

@@ -12,6 +12,8 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   diff: () => import('./diff.ts'),
   page: () => import('./page.ts'),
   rounds: () => import('./rounds.ts'),
+  sustained: () => import('./sustained.ts'),
+  growth: () => import('./growth.ts'),
   history: () => import('./history.ts'),
   documents: () => import('./documents.ts'),
   pipeline: () => import('./pipeline.ts'),

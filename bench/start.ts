@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { processorMs } from '../test/e2e/support/proc-files.ts';
 import makeProgram from '../test/support/make-program.ts';
 import { programFolder, quietFlag } from '../test/support/program.ts';
-import { processorMs } from './processes.ts';
+
 import { type Bench, inTurn, type Suite, seconds } from './run.ts';
 
 const run = promisify(execFile);

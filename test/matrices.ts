@@ -41,6 +41,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/dependencies.test.ts': 20,
   'test/e2e/five-processes.test.ts': 150,
   'test/e2e/grants.test.ts': 12,
+  'test/e2e/growth.test.ts': 90,
   'test/e2e/hooks.test.ts': 14,
   'test/e2e/images.test.ts': 25,
   'test/e2e/npm-projects.test.ts': 150,

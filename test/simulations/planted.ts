@@ -7,7 +7,7 @@ import { range } from './seeds.ts';
 /** Seeds that bring a bug to light now; where the code has changed since, the first 200 are searched. */
 export const seeds: Record<string, number> = {
   'vote-counted-twice': 4,
-  'ack-before-journal': 21,
+  'ack-before-journal': 2,
   'promises-unsynced': 21,
   'fence-ignored': 3,
   'drain-ignored': 18,
@@ -15,7 +15,7 @@ export const seeds: Record<string, number> = {
   'slot-freed-silently': 3,
   'receipt-dropped': 4,
   'log-rewritten': 7,
-  'policy-weakened': 21,
+  'policy-weakened': 8,
   'unwitnessed-is-trusted': 9,
   'verdict-changed': 6,
   'unsigned-is-disputed': 1,

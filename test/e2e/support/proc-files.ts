@@ -28,3 +28,28 @@ export async function isConnected(pid: number, port: number): Promise<boolean> {
     .map((fields) => `socket:[${fields[9]}]`);
   return (await openFiles(pid)).some((path) => sockets.includes(path));
 }
+
+/** Those that its first thread started and that run. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return children.split(' ').filter(Boolean).map(Number);
+}
+
+/** The kernel counts processor time in these, whatever its own tick is (proc_pid_stat(5), USER_HZ). */
+const ticksPerSecond = 100;
+
+/** Milliseconds of processor time that a process has used, its children included: those it has waited for, and those that run. */
+export async function processorMs(pid: number): Promise<number> {
+  const children = await childrenOf(pid);
+  const theirs = await Promise.all(children.map((child) => processorMs(child).catch(() => 0)));
+  const own = await waitedForMs(pid);
+  return theirs.reduce((sum, ms) => sum + ms, own);
+}
+
+async function waitedForMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // The name in parentheses may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return (ticks / ticksPerSecond) * 1000;
+}

@@ -1,0 +1,70 @@
+import { emptyJob, LiveProject, spent } from '../test/e2e/support/live-project.ts';
+import { endAll } from '../test/e2e/support/processes.ts';
+import { sleep } from '../test/e2e/support/wait.ts';
+import makeProgram from '../test/support/make-program.ts';
+import { memoryMb } from './processes.ts';
+import { type Bench, type Suite, seconds } from './run.ts';
+
+const minutes = 5;
+const atOnce = 24;
+const runsAll = 600;
+const settleMs = 10_000;
+const secondsMax = 2_400;
+
+async function run(bench: Bench): Promise<void> {
+  const signal = AbortSignal.timeout(secondsMax * 1000);
+  makeProgram();
+  bench.after(endAll);
+  const project = await LiveProject.open(emptyJob, signal);
+  bench.after(() => project.client.close());
+  await sleep(settleMs);
+  const worker = project.cluster.worker('ada').pid;
+  const memory = async (when: string, aim?: number): Promise<void> => {
+    const { resident, proportional } = await memoryMb(worker);
+    bench.figure(
+      `memory of a worker, ${when}`,
+      resident,
+      'MB',
+      aim === undefined ? {} : { aim: { under: aim } },
+    );
+    bench.figure(`memory of a worker, ${when}, its share`, proportional, 'MB');
+  };
+  await memory('idle', 120);
+  const commit = await project.newCommit(signal);
+  let done = 0;
+  let left = Number.POSITIVE_INFINITY;
+  const one = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      const { run } = await project.submit(commit);
+      await project.trusted(run, signal);
+      done += 1;
+    }
+  };
+  const begun = await project.used();
+  const running = Promise.all(Array.from({ length: atOnce }, one));
+  const rates: number[] = [];
+  for (let minute = 1; minute <= minutes; minute += 1) {
+    const [before, doneBefore] = [await project.used(), done];
+    const took = await seconds(() => Promise.race([sleep(60_000), running]));
+    const count = done - doneBefore;
+    rates.push(count / took);
+    bench.figure(`minute ${minute}`, count / took, 'runs/s', {
+      note: `${Math.round(spent(before, await project.used()) / count)} ms of processor time a run`,
+    });
+  }
+  bench.figure(`the slowest of ${minutes} minutes`, Math.min(...rates), 'runs/s', { aim: { over: 9 } });
+  left = Math.max(0, runsAll - done - atOnce);
+  await running;
+  bench.figure('processor time of a run, all processes', spent(begun, await project.used()) / done, 'ms', {
+    aim: { under: 180 },
+  });
+  await sleep(settleMs);
+  await memory(`after ${done} runs`, 170);
+}
+
+export const suite: Suite = {
+  what: `${minutes} minutes of empty builds, ${atOnce} runs at once, and at least ${runsAll} runs`,
+  secondsMax,
+  run,
+};
