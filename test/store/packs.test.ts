@@ -103,7 +103,9 @@ describe('packs', () => {
     const [first, second] = [files(5, 500), files(5, 500, 100)];
     const { root } = await s.importTar(await tar(first), { into: s.public });
     await s.pin([root], 'kept');
-    const { root: last } = await s.importTar(await tar(second), { into: s.public });
+    await s.close();
+    const later = await reopened(s.dir);
+    const { root: last } = await later.importTar(await tar(second), { into: later.public });
     // What a killed process leaves: the files as they are now.
     const [killed, cut] = [await folder(), await folder()];
     for (const dir of [killed, cut]) await cp(s.dir, dir, { recursive: true });
@@ -111,7 +113,8 @@ describe('packs', () => {
     expect([await again.has(root), await again.has(last), again.pinned(root)]).toEqual([true, true, true]);
     expect((await collect(again.list(last, { hash: true }))).length).toBe(10);
 
-    await damage(cut, last);
+    const { cid = '' } = (await later.resolve(last, 'd0/f0')) ?? {};
+    await damage(cut, cid);
     const partly = await reopened(cut);
     expect([await partly.has(root), await partly.has(last)]).toEqual([true, false]);
     await partly.importTar(await tar(second), { into: partly.public });
