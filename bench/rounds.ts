@@ -136,7 +136,11 @@ async function latency(bench: Bench, project: LiveProject, signal: AbortSignal):
 async function throughput(bench: Bench, project: LiveProject, signal: AbortSignal): Promise<void> {
   const commit = await project.newCommit(signal);
   const before = await project.used();
-  const took = await seconds(() => project.runs(commit, { count: crowd }, signal));
+  const took = await seconds(async () => {
+    const runs: string[] = [];
+    while (runs.length < crowd) runs.push((await project.submit(commit)).run);
+    for (const run of runs) await project.trusted(run, signal);
+  });
   const after = await project.used();
   const perRun = (of?: (name: string) => boolean): number => spent(before, after, of) / crowd;
   bench.figure('runs of 3 + 1 builds', crowd / took, 'runs/s', { aim: { over: 9 } });
