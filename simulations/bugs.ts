@@ -390,6 +390,6 @@ function answerOfLine(cause: unknown): never {
   throw reportedError('LOG_UNREADABLE', 'the line broke', { cause });
 }
 
-const startsLateMs = 5_000;
+const startsLateMs = 20_000;
 /** Any lease at all, for a session that asks whether its machine knows one. */
 const unknownLease = {} as NonNullable<ReturnType<Worker['leaseOf']>>;

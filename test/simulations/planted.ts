@@ -32,7 +32,7 @@ export const seeds: Record<string, number> = {
   'builds-all-at-once': 6,
   'trusted-worker-copies': 23,
   'lease-ends-at-reveal': 41,
-  'offers-before-started': 50,
+  'offers-before-started': 62,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,
   'controller-never-looked-for': 7,
