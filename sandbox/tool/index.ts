@@ -9,6 +9,8 @@ import { findCgroupParents, readHierarchies } from '../cgroups/parents.ts';
 import { limitSettings, lowPriority, withPriority } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
+import { nativeProgram } from '../native/index.ts';
+import { type ProgramToStart, type Spawner, sharedSpawner } from '../native/spawner.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';
@@ -38,6 +40,8 @@ export interface ToolSandbox {
    * reads. The first call changes the owner of the content of `dir` to the tool's account.
    */
   wrap(command: readonly string[], reach: ProxyAccess): string[];
+  /** Starts a wrapped command by the native program (ADR 0069). Absent where there is none, and for the first of this process. */
+  readonly start?: Spawner['start'];
   /** Whether the kernel killed one of its processes for memory. */
   outOfMemory(): boolean;
   /** Kills the tool. Resolves when no process and no cgroup of it is left. @throws SANDBOX_CLEANUP_FAILED */
@@ -87,9 +91,14 @@ export function openToolSandbox({
     throw error;
   }
   let handedOver = uid === undefined;
+  const native = nativeProgram();
+  const spawner = native === undefined ? undefined : sharedSpawner(native);
   return {
     dir,
     net,
+    ...(spawner !== undefined && {
+      start: (program: ProgramToStart, streams: number) => spawner.start(program, streams),
+    }),
     wrap: (command, reach) => {
       if (!handedOver && uid !== undefined) handOver(dir, uid);
       handedOver = true;

@@ -1,6 +1,7 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { QuorateError } from '../core/errors.ts';
+import { finished } from 'node:stream/promises';
+import { messageOf, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { SourceErrorCode } from './error-codes.ts';
 import { type GitProtocol, visible } from './url.ts';
@@ -15,6 +16,24 @@ export interface GitOptions {
   env?: Record<string, string> | undefined;
   /** Wraps a command, for example to run it in a sandbox that has access to its folders. */
   wrap?: ((command: string[], reach: GitAccess) => string[]) | undefined;
+  /** Starts a command in a session of its own, with no more environment than `variables`. Default: this process does. */
+  start?: StartCommand | undefined;
+}
+
+export type StartCommand = (
+  words: readonly string[],
+  folder: string,
+  variables: Readonly<Record<string, string>>,
+) => StartedCommand;
+
+export interface StartedCommand {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** `code` is null where a signal ended it. Errors: that it could not be started. */
+  readonly ended: Promise<{ code: number | null }>;
+  /** Ends the whole session (SIGKILL). */
+  kill(): void;
 }
 
 /** Network access of a command: `server` for fetch and ls-remote, `nothing` for others. */
@@ -146,22 +165,14 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   options.signal?.throwIfAborted();
   const [file, ...args] =
     options.wrap === undefined ? command : options.wrap(command, options.reach ?? 'nothing');
-  const child = spawn(file ?? '', args, {
-    cwd: options.cwd,
-    env: options.env,
-    detached: true,
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-  }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
+  const start = options.start ?? startHere;
+  const child = start([file ?? '', ...args], options.cwd, options.env ?? {});
+  if (options.input === undefined) child.stdin.end();
   let failure: { error: unknown } | undefined;
   const kill = (): void => {
     // Otherwise a slow reader would delay the end of the process.
     child.stdout.destroy();
-    if (child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // The process group has ended.
-    }
+    child.kill();
   };
   const stop = (error: unknown): void => {
     failure ??= { error };
@@ -173,10 +184,10 @@ export async function run(command: string[], options: RunOptions): Promise<strin
     () => stop(tooSlow('SOURCE_TIMEOUT', `git took over ${seconds} s`)),
     seconds * 1000,
   );
-  if (options.input !== undefined && child.stdin !== null) {
+  // The command may end without having read all of it, and then says why.
+  child.stdin.on('error', () => options.input?.destroy());
+  if (options.input !== undefined) {
     options.input.once('error', stop).pipe(child.stdin);
-    // The command may end without having read all of it, and then says why.
-    child.stdin.on('error', () => options.input?.destroy());
   }
   const onAbort = (): void => stop(options.signal?.reason);
   options.signal?.addEventListener('abort', onAbort, { once: true });
@@ -221,17 +232,14 @@ export async function run(command: string[], options: RunOptions): Promise<strin
       });
   }, pollMs);
 
-  const code = await new Promise<number | null>((resolve) => {
-    child.on('error', (cause) => {
-      failure ??= {
-        error: new QuorateError('SOURCE_GIT_MISSING', `cannot run ${file}: ${cause.message}`, {
-          hint: 'Install git and make sure that it is in the PATH.',
-          cause,
-        }),
-      };
-      resolve(null);
-    });
-    child.on('close', resolve);
+  const code = await endOf(child).catch((cause: unknown) => {
+    failure ??= {
+      error: new QuorateError('SOURCE_GIT_MISSING', `cannot run ${file}: ${messageOf(cause)}`, {
+        hint: 'Install git and make sure that it is in the PATH.',
+        cause,
+      }),
+    };
+    return null;
   });
   options.input?.destroy();
   clearInterval(timer);
@@ -244,6 +252,33 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   if (unread !== undefined) throw unread.error;
   return output;
 }
+
+/** The code of a command, once it has ended and what it wrote is read. */
+async function endOf({ ended, stdout, stderr }: StartedCommand): Promise<number | null> {
+  // What is killed is not read to its end.
+  const read = [stdout, stderr].map((stream) => finished(stream, { writable: false }).catch(() => {}));
+  const { code } = await ended;
+  await Promise.all(read);
+  return code;
+}
+
+/** Node finds the program in the PATH of this process's, or of the command's, environment. */
+const startHere: StartCommand = ([file = '', ...args], cwd, env) => {
+  const child = spawn(file, args, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const ended = new Promise<{ code: number | null }>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve({ code }));
+  });
+  const kill = (): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // The process group has ended.
+    }
+  };
+  return { stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, ended, kill };
+};
 
 const tooSlow = (code: SourceErrorCode, message: string): QuorateError =>
   new QuorateError(code, message, {

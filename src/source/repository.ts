@@ -53,8 +53,8 @@ export class Repository {
   }
 
   #runOptions(more: Partial<RunOptions>): RunOptions {
-    const { signal, seconds, idleSeconds, env, wrap } = this.#options;
-    return { cwd: this.#gitDir, signal, seconds, idleSeconds, env, wrap, ...more };
+    const { signal, seconds, idleSeconds, env, wrap, start } = this.#options;
+    return { cwd: this.#gitDir, signal, seconds, idleSeconds, env, wrap, start, ...more };
   }
 
   /** Creates the files of git-init(1) --bare (gitrepository-layout(5)), without templates. */

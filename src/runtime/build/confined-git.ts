@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { openToolSandbox, type ToolOptions, type ToolSandbox } from '../../../sandbox/index.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, QuorateError, reportedError } from '../../core/errors.ts';
@@ -41,6 +42,7 @@ export interface ConfinedGit {
   /** Folder that git can write to. */
   readonly dir: string;
   readonly wrap: NonNullable<GitOptions['wrap']>;
+  readonly start?: NonNullable<GitOptions['start']>;
   /** A connection to the server, for what this process asks of it. */
   readonly connect: NonNullable<CommitOptions['connect']>;
   readonly egress: Egress;
@@ -85,6 +87,7 @@ function confined(tool: ToolSandbox, egress: Egress, { protocol, host, port }: G
     dir: tool.dir,
     egress,
     connect: () => egress.connect({ host, port }),
+    ...(tool.start !== undefined && { start: startBy(tool.start) }),
     wrap: (command, reach) => tool.wrap(command, reach === 'server' ? access : 'nothing'),
     explain: (error) => {
       if (!/^SOURCE_(?!TIMEOUT|TOO_LARGE|COMMIT_)/.test(codeOf(error))) return error;
@@ -105,3 +108,11 @@ function confined(tool: ToolSandbox, egress: Egress, { protocol, host, port }: G
     },
   };
 }
+
+const startBy =
+  (start: NonNullable<ToolSandbox['start']>): NonNullable<ConfinedGit['start']> =>
+  (words, folder, variables) => {
+    const { streams, ended, kill } = start({ words, folder, variables, group: true }, 3);
+    const [stdin, stdout, stderr] = streams as [Duplex, Duplex, Duplex];
+    return { stdin, stdout, stderr, ended, kill };
+  };

@@ -21,6 +21,7 @@ export interface SourceOptions {
   git?: Job['git'];
   /** Runs git in a sandbox; absent: as the user. */
   wrap?: GitOptions['wrap'];
+  start?: GitOptions['start'];
   /** The way to the server; absent: git connects by itself. */
   connect?: CommitOptions['connect'];
   signal: AbortSignal;

@@ -81,9 +81,10 @@ export class Sources {
     const { url, commit } = source;
     const area = store.sealed(`source-${randomNonce()}`);
     try {
-      const { root, ...made } = await this.#inSandbox(source.url, of, say, ({ dir, wrap, connect }) =>
+      const { root, ...made } = await this.#inSandbox(source.url, of, say, ({ dir, wrap, start, connect }) =>
         importSource(store, {
           ...{ url, commit, ref, dir, wrap, connect, into: area, maxBytes: of.diskBytes, signal },
+          ...(start !== undefined && { start }),
           ...(git !== undefined && { git }),
         }),
       );
