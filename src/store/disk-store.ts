@@ -77,7 +77,7 @@ export class DiskStore implements Store {
   static async open(dir: string, libp2p?: Libp2p): Promise<Store> {
     const store = new DiskStore(dir, await Blocks.open(join(dir, 'public')));
     await mkdir(join(dir, 'sealed'), { recursive: true, mode: 0o700 });
-    store.#pins.open();
+    await store.#pins.open(join(dir, 'pins'));
     if (libp2p !== undefined) {
       const { startExchange } = await import('./bitswap.ts');
       store.#exchange = await startExchange(libp2p, store.#blocks);

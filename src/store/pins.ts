@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
@@ -73,8 +76,19 @@ export class Pins {
     this.#blocks = blocks;
   }
 
-  open(): void {
+  /** `earlier`: a folder of an earlier version, with a file of names for each root. It is taken over and removed. @throws STORE_DISK_FULL */
+  async open(earlier: string): Promise<void> {
     this.#log.open();
+    if (!existsSync(earlier)) return;
+    for (const root of await readdir(earlier)) {
+      if (root.endsWith('.new')) continue;
+      const file = join(earlier, root);
+      const used = Math.floor((await stat(file)).mtimeMs);
+      const names = (await readFile(file, 'utf8')).split('\n').filter((name) => name !== '');
+      this.#log.append(names.map((name) => ({ kind: 'pin', root, used, name })));
+    }
+    await this.#log.sync();
+    await rm(earlier, { recursive: true });
   }
 
   async close(): Promise<void> {

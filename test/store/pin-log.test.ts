@@ -1,6 +1,15 @@
-import { appendFileSync, readFileSync, statSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { openStore } from '../../src/store/index.ts';
 import { PinLog } from '../../src/store/pin-log.ts';
 import { folder } from './support.ts';
 
@@ -53,4 +62,22 @@ it('a log of pins stays as long as what it says', async () => {
   log.close();
   expect(namesOf(opened(file))).toEqual({ kept: ['run'], last: ['run'] });
   expect(statSync(`${file}.new`, { throwIfNoEntry: false })).toBeUndefined();
+});
+
+it('pins of an earlier version, a file for each tree, are taken over once', async () => {
+  const dir = await folder();
+  const root = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+  mkdirSync(join(dir, 'pins'), { recursive: true });
+  writeFileSync(join(dir, 'pins', root), 'run 1\nrun 2\n');
+  writeFileSync(join(dir, 'pins', `${root}.new`), 'cut o');
+  utimesSync(join(dir, 'pins', root), 77, 77);
+  for (let opening = 0; opening < 2; opening += 1) {
+    const store = await openStore({ dir });
+    expect(await store.pins()).toEqual([{ root, names: ['run 1', 'run 2'] }]);
+    await store.close();
+    expect(existsSync(join(dir, 'pins'))).toBe(false);
+  }
+  expect(readFileSync(join(dir, 'pins.log'), 'utf8')).toBe(
+    `pin ${root} 77000 run 1\npin ${root} 77000 run 2\n`,
+  );
 });
