@@ -56,7 +56,7 @@ async function workers(bench: Bench, project: LiveProject, signal: AbortSignal):
   bench.figure(`a worker at rest, ${among}`, beside.rest, 'ms a second');
 }
 
-/** What a job costs beside an empty one, in pairs. */
+/** Processor and wall time of a job and of an empty one, in ms, measured in pairs. */
 async function bytes(bench: Bench, project: LiveProject, signal: AbortSignal): Promise<void> {
   const commit = await project.newCommit(signal);
   const cost = async (job?: JobSpec): Promise<number> => {

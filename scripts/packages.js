@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const installed = join(root, 'node_modules', '.package-lock.json');
 const toStderr = { stdio: ['ignore', 2, 2] };
 
-/** What is installed differs from what the lock file says: a package is absent, or in another version. */
+/** Whether the installed packages differ from the lock file: a package is absent, or in another version. */
 function packagesStale() {
   if (!existsSync(installed)) return true;
   const [wanted, present] = [join(root, 'package-lock.json'), installed].map(

@@ -14,7 +14,7 @@ export interface Started {
 }
 
 /**
- * What of a job a command line depends on, for jobs whose sandbox may be started before them: in the host's system, without a
+ * The limits of a job as a key, for jobs whose sandbox may be started before them: in the host's system, without a
  * network, a terminal, a variation or dependencies. Undefined for all others: they need what exists only with the job, such as
  * an image in use or a proxy.
  */

@@ -24,7 +24,7 @@ while [ "$groups" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; groups=$((group
 exec "$@"
 `;
 
-/** What a process becomes before it executes the command of a sandbox. */
+/** Settings of a process before it executes the command of a sandbox: descriptors, cgroups, processors, limits. */
 export interface Entering {
   /** The first descriptor that is closed, with all above. */
   readonly keep: number;

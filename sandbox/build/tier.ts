@@ -254,7 +254,7 @@ export class TierSandbox implements Sandbox, Steering {
     return this.#held().map(({ group }) => group.usage());
   }
 
-  /** What runs, and what waits for a job: the operator's limits hold for both. */
+  /** Sandboxes that run a job, and the one that waits for a job: the operator's limits hold for both. */
   #held(): { group: Group; limits: SandboxLimits }[] {
     const { waiting } = this.#ahead;
     return [...this.#running, ...(waiting === undefined ? [] : [waiting])];

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { sandboxLimits } from '../limits.ts';
 
-/** What the program says when it is asked for its version: that of the messages it understands. */
+/** Output of the program's mode `version`: the version of its job messages. */
 const version = 'quorate-native 1\n';
 
 /** Beside this file, and in a package beside the program. */

@@ -119,7 +119,7 @@ class Batch {
     const ended = new Promise<ProgramEnd>((resolve) => {
       this.#running.set(id, resolve);
     });
-    // What the program did not read of its input is dropped with it.
+    // Input that the program has not read is discarded when it ends.
     void ended.then(() => streams[0]?.destroy());
     streams[0]?.on('error', () => {}).resume();
     this.#child.ref();
@@ -135,7 +135,7 @@ class Batch {
     return { streams, ended, kill: () => this.#request([requestKind.kill, id, killSignal]) };
   }
 
-  /** Nothing more is started; the process ends with the last program. */
+  /** Starts no further program; the process ends with the last one that runs. */
   last(): void {
     this.#last = true;
     if (this.#running.size === 0) this.kill();

@@ -8,15 +8,20 @@ import { delimiterPacket, flushPacket, type Packet, packet, packetsOf } from './
 import { type GitUrl, visible } from './url.ts';
 
 /** Connects to the server of a source, if it may. @throws what stands against it */
-export type ConnectServer = () => Promise<Duplex>;
+export type ConnectServer = (signal: AbortSignal) => Promise<Duplex>;
 
-/** Connects without a bound of its own. */
+/** Connects. The signal is the only limit on its time. */
 export const connectTo =
   ({ host, port }: GitUrl): ConnectServer =>
-  async () => {
+  async (signal) => {
     const socket = connect({ host: bare(host), port });
-    await once(socket, 'connect');
-    return socket;
+    try {
+      await once(socket, 'connect', { signal });
+      return socket;
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
   };
 
 /** An IPv6 address without brackets. */
@@ -52,7 +57,8 @@ const headPacketsMax = 64;
  * @throws NoPack, SOURCE_UNREACHABLE, SOURCE_SERVER_ERROR (once the pack has begun)
  */
 export async function* fetchPack(asked: PackRequest): AsyncGenerator<Buffer, void> {
-  const server = await asked.connect().catch((cause: unknown) => {
+  const server = await asked.connect(asked.signal).catch((cause: unknown) => {
+    asked.signal.throwIfAborted();
     throw new QuorateError(
       'SOURCE_UNREACHABLE',
       `the version control server cannot be reached: ${messageOf(cause)}`,

@@ -225,7 +225,10 @@ describe('a source that is not what the job says', () => {
 describe('after all of them', () => {
   it('the worker works on, and nothing of them is left', async () => {
     for (const name of runs.keys()) await outcomeOf(name);
-    expect((await readdir(cluster.home('ada'))).filter((file) => file.startsWith('tmp-'))).toEqual([]);
+    // No build waits for the removal of its folder.
+    const folders = async () =>
+      (await readdir(cluster.home('ada'))).filter((file) => file.startsWith('tmp-'));
+    await expect.poll(folders, { timeout: 20_000 }).toEqual([]);
     const status = await readFile(`/proc/${worker.pid}/status`, 'utf8');
     const peakKib = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]);
     expect(peakKib / 1024).toBeLessThan(500);

@@ -165,7 +165,8 @@ it('stops at once, also while it is paused, and leaves nothing behind', async ()
   expect((await ben.end()).code).toBe(0);
   expect(directories.filter(existsSync)).toEqual([]);
   expect(await readdir(join(cluster.home('ben'), 'control'))).toEqual([]);
-  expect((await readdir(cluster.home('ben'))).filter((name) => name.startsWith('tmp-'))).toEqual([]);
+  const folders = async () => (await readdir(cluster.home('ben'))).filter((name) => name.startsWith('tmp-'));
+  await expect.poll(folders, { timeout: 20_000 }).toEqual([]);
 });
 
 it('worker.toml says what is lent and when; a mistake in it is told with its line', async () => {

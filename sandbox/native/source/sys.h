@@ -1,5 +1,5 @@
 /*
- * What the program has of the system: raw system calls, a few constants of the kernel's interface, strings. No libc, no
+ * Raw system calls, constants of the kernel's interface, and string functions of the program. No libc, no
  * headers of the kernel, so that the bytes of the program depend on the compiler only. Numbers and layouts: UAPI headers of
  * Linux 6.12 (asm/unistd_64.h, asm-generic/unistd.h, asm/stat.h, linux/fcntl.h, linux/stat.h, linux/prctl.h).
  */

@@ -49,7 +49,7 @@ const operatorStatus = z.looseObject({
   builds: z.array(z.looseObject({ job: z.string(), commit: z.string(), ms: z.number() })),
   ...{ damaged: z.array(z.string()), leases: count },
 });
-/** What worker.toml comes to. */
+/** Settings read from worker.toml. */
 const workerFileShown = z.looseObject({ file: z.string().nullable(), tiers: z.array(tier).nullable() });
 const workerAnswer = [z.strictObject({ status: operatorStatus, missed: texts })];
 const builtFile = z.looseObject({ path: z.string(), size });
