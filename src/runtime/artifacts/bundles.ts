@@ -46,9 +46,8 @@ export function openBundles(dir: string): Bundles {
       const keys = job === null ? [run] : [run, job];
       if (artifact !== null) {
         // A later run of the same job starts without receipts: its bundle does not replace a trusted one of the artifact.
-        const before = await readOptional(file(artifact));
-        const stays = before !== undefined && levelIn(before) === 'trusted' && levelIn(bundle) !== 'trusted';
-        if (!stays) keys.push(artifact);
+        const before = levelIn(bundle) === 'trusted' ? undefined : await readOptional(file(artifact));
+        if (before === undefined || levelIn(before) !== 'trusted') keys.push(artifact);
       }
       await writeAtomicAs(keys.map(file), bundle);
     },

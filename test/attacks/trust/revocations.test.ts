@@ -154,7 +154,10 @@ describe('a controller that keeps a revocation from the trusted worker', () => {
       },
     } as unknown as WorkerPorts;
     const feed = new RevocationFeed(ports);
-    await new Cosigner(ports, feed, new LogWitness(ports, feed)).check('lease', encodeBundle(made.draft));
+    await new Cosigner(ports, feed, new LogWitness(ports, feed), { cosigned: () => {} }).check(
+      'lease',
+      encodeBundle(made.draft),
+    );
     const [event] = events;
     return event?.kind === 'cosign-checked' ? event.code : 'nothing';
   }

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { encodeBundle, leaves as leafOf, resultOf } from '../../../src/core/documents/index.ts';
+import { decodeBundle, encodeBundle, leaves as leafOf, resultOf } from '../../../src/core/documents/index.ts';
 import type { KnownEquivocation } from '../../../src/core/sessions/revocation-book.ts';
 import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
 import type { LeaseClient } from '../../../src/core/sessions/worker/lease-client.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
+import { verifyBundle } from '../../../src/core/trust/index.ts';
 import type { LeaseUp } from '../../../src/core/wire/messages.ts';
 import type { WorkerEvent } from '../../../src/core/worker/events.ts';
 import { signingOf } from '../../../src/runtime/node/ports.ts';
@@ -20,6 +21,8 @@ interface Around {
   proven?: () => KnownEquivocation | undefined;
 }
 
+const signing = signingOf(trusted.signer);
+
 /** What a trusted worker with this clock, which knows a charter of this epoch, finds of a draft; undefined where nothing. */
 async function look(recipe: Recipe, around: Around = {}): Promise<Checked | undefined> {
   return (await shown(recipe, around)).found[0] as Checked | undefined;
@@ -33,7 +36,7 @@ async function shown(
   const { draft, leaves, charter } = await makeProject(recipe);
   const found: WorkerEvent[] = [];
   const ports = {
-    signing: signingOf(trusted.signer),
+    signing,
     clock: { now: () => now, monotonic: () => now, closing: false },
     credentials: {
       membership: { project: charter.payload.project, controllers: [] },
@@ -48,11 +51,14 @@ async function shown(
     tell: () => {},
   } as unknown as WorkerPorts;
   const feed = new RevocationFeed(ports);
-  const cosigner = new Cosigner(ports, feed, new LogWitness(ports, feed));
+  const kept = new Map<string, string>();
+  const cosigner = new Cosigner(ports, feed, new LogWitness(ports, feed), {
+    cosigned: (lease, { bundle }) => void kept.set(lease, bundle),
+  });
   await cosigner.check('lease', encodeBundle(draft));
   const sent: LeaseUp[] = [];
   const leases = { send: (_: string, message: LeaseUp) => void sent.push(message) } as unknown as LeaseClient;
-  return { found, sent, sign: () => cosigner.sign('lease', leases) };
+  return { found, sent, kept, charter, sign: () => cosigner.sign('lease', leases) };
 }
 
 describe('a trusted worker', () => {
@@ -85,6 +91,16 @@ describe('a trusted worker', () => {
     const honest = await shown({});
     await honest.sign();
     expect(honest.sent).toMatchObject([{ kind: 'cosigned' }]);
+  });
+
+  it('has the bundle that holds once it has signed, and none that it did not sign', async () => {
+    const { kept, sign, charter } = await shown({});
+    expect(kept.size).toBe(0);
+    await sign();
+    const bundle = decodeBundle(kept.get('lease') ?? '');
+    const { project } = charter.payload;
+    const verification = await verifyBundle(bundle, { project }, signing.documents.verifier);
+    expect(verification).toMatchObject({ ok: true, level: 'trusted' });
   });
 
   it('waits for another draft where it knows a newer charter: that one is no dispute', async () => {

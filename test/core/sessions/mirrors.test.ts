@@ -11,6 +11,15 @@ describe('the mirrors of an artifact', () => {
     expect(mirrorsOf('artifact', [...workers, ...workers])).toEqual(mirrors);
   });
 
+  it('are the one that has the bundle already, and one more', () => {
+    const [first = '', second] = mirrorsOf('artifact', workers);
+    expect(mirrorsOf('artifact', workers, 'worker7')).toEqual([
+      'worker7',
+      first === 'worker7' ? second : first,
+    ]);
+    expect(mirrorsOf('artifact', workers, first)).toEqual([first, second]);
+  });
+
   it('are others for other artifacts: each worker has its share', () => {
     const chosen = Array.from({ length: 1_000 }, (_, n) => mirrorsOf(`artifact ${n}`, workers)).flat();
     for (const worker of workers) {

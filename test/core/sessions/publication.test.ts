@@ -62,7 +62,8 @@ function worker(name: string, artifact: string) {
     credentials: {
       membership: { project: paper.project, charter: '', controllers: [{ id: 'controller', addrs: [] }] },
     },
-    results: { has: async (root: string) => root === artifact },
+    results: { has: async (root: string) => root === artifact, publish: async () => {}, pin: async () => {} },
+    dispatch: () => {},
     bundles: {
       put: async (keys: { artifact: string | null }, text: string) =>
         void (keys.artifact !== null && held.set(keys.artifact, text)),
@@ -97,13 +98,14 @@ function worker(name: string, artifact: string) {
 }
 
 const someone = 'another worker';
+const request = '1'.repeat(64);
 
 describe('a worker that built an artifact', () => {
   it('fetches its bundle at once where it is a mirror of it, or where no mirrors are named', async () => {
     await desk.play('app', built);
     for (const mirrors of [[desk.bench.id('ada'), someone], undefined]) {
       const ada = worker('ada', A);
-      await ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors });
+      await ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors, request });
       expect(ada.held.get(A)).toBe(desk.stored.get(A));
     }
   });
@@ -112,7 +114,7 @@ describe('a worker that built an artifact', () => {
     await desk.play('app', built);
     const ada = worker('ada', A);
     for (const level of ['agreed', 'trusted', 'trusted'])
-      void ada.publication.onVerdict({ artifact: A, level, mirrors: [someone] });
+      void ada.publication.onVerdict({ artifact: A, level, mirrors: [someone], request });
     await new Promise((resolve) => setImmediate(resolve));
     expect([ada.asked(), ada.held.size]).toEqual([0, 0]);
     ada.ring();
@@ -123,7 +125,7 @@ describe('a worker that built an artifact', () => {
   it('fetches it before, when it is asked for it', async () => {
     await desk.play('app', built);
     const ada = worker('ada', A);
-    void ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors: [someone] });
+    void ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors: [someone], request });
     await new Promise((resolve) => setImmediate(resolve));
     expect(await ada.serving.get('another artifact')).toBeUndefined();
     expect(ada.asked()).toBe(0);
@@ -133,7 +135,7 @@ describe('a worker that built an artifact', () => {
 
   it('does not ask again for each who asks, while there is none', async () => {
     const ada = worker('ada', A);
-    void ada.publication.onVerdict({ artifact: A, level: 'agreed', mirrors: [someone] });
+    void ada.publication.onVerdict({ artifact: A, level: 'agreed', mirrors: [someone], request });
     await new Promise((resolve) => setImmediate(resolve));
     for (let n = 0; n < 5; n++) expect(await ada.serving.get(A)).toBeUndefined();
     expect(ada.asked()).toBe(1);
@@ -143,10 +145,41 @@ describe('a worker that built an artifact', () => {
   });
 });
 
-describe('a controller', () => {
-  it('names as mirrors two of those who built the artifact', async () => {
+describe('a trusted worker', () => {
+  const lease = 'lease';
+  const revealed = { kind: 'publish', lease, artifact: A, log: null } as const;
+  const cosigned = { request, job: '2'.repeat(64), bundle: 'the bundle that it co-signed' };
+
+  it('has the bundle that it co-signed once its lease is revealed, and fetches none', async () => {
+    const { publication, held, asked } = worker('trusted', A);
+    publication.cosigned(lease, cosigned);
+    await publication.onVerdict({ artifact: A, level: 'trusted', mirrors: undefined, request });
+    expect(held.size).toBe(0);
+    await publication.publish(revealed);
+    expect(held.get(A)).toBe(cosigned.bundle);
+    await publication.onVerdict({ artifact: A, level: 'trusted', mirrors: undefined, request });
+    expect(asked()).toBe(0);
+  });
+
+  it('fetches that of another request, and of one that it signed in a lease that was dropped', async () => {
     await desk.play('app', built);
-    const holders = ['ada', 'bob', 'cy', 'trusted'].map((name) => desk.bench.id(name));
-    expect(desk.notices.at(-1)?.mirrors).toEqual(mirrorsOf(A, holders));
+    const other = worker('trusted', A);
+    other.publication.cosigned(lease, cosigned);
+    const mirrors = undefined;
+    await other.publication.onVerdict({ artifact: A, level: 'trusted', mirrors, request: '3'.repeat(64) });
+    expect(other.held.get(A)).toBe(desk.stored.get(A));
+    const dropped = worker('trusted', A);
+    dropped.publication.cosigned(lease, cosigned);
+    dropped.publication.dropped(lease);
+    await dropped.publication.onVerdict({ artifact: A, level: 'trusted', mirrors, request });
+    expect(dropped.held.get(A)).toBe(desk.stored.get(A));
+  });
+});
+
+describe('a controller', () => {
+  it('names as mirrors the co-signer, which has the bundle, and one of those who built the artifact', async () => {
+    await desk.play('app', built);
+    const [trusted, ...others] = ['trusted', 'ada', 'bob', 'cy'].map((name) => desk.bench.id(name));
+    expect(desk.notices.at(-1)?.mirrors).toEqual([trusted, mirrorsOf(A, others)[0]]);
   });
 });

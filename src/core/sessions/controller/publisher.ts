@@ -41,11 +41,15 @@ function isContradicted(state: ControllerState, name: string): boolean {
 const cosignerOf = ({ backing }: BundleDraft): string | undefined =>
   backing.kind === 'cosigned' ? backing.worker : undefined;
 
-/** Which of the workers that built a run's artifact fetch its bundle at once; nothing where none of them did. */
+/**
+ * Which of the workers that built a run's artifact have its bundle, as its co-signer, or fetch it at once; nothing where none of
+ * them did.
+ */
 function mirrorsAmong(
   state: ControllerState,
   run: string,
   artifact: string | null,
+  cosigner: string | undefined,
 ): Pick<VerdictNotice, 'mirrors'> {
   const receipts = state.index.get(run)?.receipts ?? [];
   const holders = receipts.filter(({ outcome }) => artifact !== null && artifactOf(outcome) === artifact);
@@ -54,6 +58,7 @@ function mirrorsAmong(
     mirrors: mirrorsOf(
       artifact,
       holders.map(({ worker }) => worker),
+      cosigner,
     ),
   };
 }
@@ -153,7 +158,7 @@ export class Publisher {
     const notice: VerdictNotice = {
       ...{ job, request: runId, level, artifact },
       ...(countsUncosigned(policy, level) && { cosigned: false }),
-      ...mirrorsAmong(machine.state, runId, artifact),
+      ...mirrorsAmong(machine.state, runId, artifact, cosignerOf(draft)),
     };
     const verdict = idOf(draft.verdict);
     const before = await bundles.get(runId);

@@ -1,12 +1,14 @@
 import {
+  addSignature,
   type Bundle,
   claimedStatementId,
   cosignStatement,
   decodeBundle,
+  encodeBundle,
   resultOf,
 } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
-import { type Checkpoint, parseCheckpoint } from '../../transparency/index.ts';
+import { addWitness, type Checkpoint, parseCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence, type LogView } from '../../trust/index.ts';
 import { ask, isConnectionError, openCharter } from '../ask.ts';
 import { sessionLimits } from '../limits.ts';
@@ -15,6 +17,7 @@ import type { LeaseClient } from './lease-client.ts';
 import { LogCopy } from './log-copy.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
+import type { Publication } from './publication.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
 
 const noRequest = '0'.repeat(64);
@@ -30,6 +33,7 @@ export class Cosigner {
   readonly #log: LogCopy;
   readonly #revocations: RevocationFeed;
   readonly #witness: LogWitness;
+  readonly #publication: Pick<Publication, 'cosigned'>;
   /** Drafts that hold, by lease id, until they are signed or refused. */
   readonly #drafts = new Map<string, Bundle>();
   /** Ids of the verdicts that were shown last, by lease id, until they are signed or refused. */
@@ -37,10 +41,17 @@ export class Cosigner {
   /** Leases whose draft is being checked. A draft that is shown meanwhile is checked afterwards, the latest only. */
   readonly #checking = new Map<string, string | undefined>();
 
-  constructor(ports: WorkerPorts, revocations: RevocationFeed, witness: LogWitness) {
+  /** `publication` is told of each bundle that is co-signed. */
+  constructor(
+    ports: WorkerPorts,
+    revocations: RevocationFeed,
+    witness: LogWitness,
+    publication: Pick<Publication, 'cosigned'>,
+  ) {
     this.#ports = ports;
     this.#revocations = revocations;
     this.#witness = witness;
+    this.#publication = publication;
     this.#log = new LogCopy(ports.leafFile);
   }
 
@@ -138,6 +149,15 @@ export class Cosigner {
       return this.refuse(lease, codeOf(error), messageOf(error), leases);
     }
     const signature = await cosignStatement(draft.verdict, signing.signer);
+    const { payload } = await signing.documents.verdict(draft.verdict);
+    this.#publication.cosigned(lease, {
+      ...payload.predicate.quorate_verdict,
+      bundle: encodeBundle({
+        ...draft,
+        verdict: addSignature(draft.verdict, signing.signer.id, signature),
+        checkpoint: addWitness(draft.checkpoint, witness),
+      }),
+    });
     leases.send(lease, { kind: 'cosigned', verdict, signature, witness });
     tell('info', 'cosigned', 'co-signed the verdict: built the same, and the evidence holds', { lease });
   }

@@ -123,7 +123,7 @@ export class OfferFeed {
   /** A notice is a hint that there is a bundle; only the bundle proves anything. */
   #verdict({ artifact, level, mirrors, request }: VerdictNotice): void {
     this.#postponed.settled(request);
-    if (artifact !== null && level !== 'disputed') this.#onVerdict({ artifact, level, mirrors });
+    if (artifact !== null && level !== 'disputed') this.#onVerdict({ artifact, level, mirrors, request });
   }
 
   async #consider(notice: OfferNotice, via: Via, waitedMs?: number): Promise<void> {

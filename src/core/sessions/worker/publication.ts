@@ -24,11 +24,19 @@ export interface VerdictOn {
   readonly level: string;
   /** See `VerdictNotice`. */
   readonly mirrors: readonly string[] | undefined;
+  readonly request: string;
+}
+
+/** A bundle that this worker co-signed, as text, and what it is the bundle of. */
+interface Cosigned {
+  readonly request: string;
+  readonly job: string;
+  readonly bundle: string;
 }
 
 /**
  * After the reveal: publishes what was built, and serves the bundle of its verdict. A mirror of the artifact fetches the bundle as
- * soon as there is one; any other worker when it is asked for it, and else a minute or two later.
+ * soon as there is one; any other worker when it is asked for it, and else a minute or two later. A trusted worker has the bundle that it co-signed.
  */
 export class Publication {
   readonly #ports: WorkerPorts;
@@ -43,6 +51,10 @@ export class Publication {
   readonly #new = new Map<string, number>();
   /** The latest level that was heard of an artifact: a count that grows, so that an older wait ends. */
   readonly #heard = new Map<string, number>();
+  /** By lease id, until it is revealed or dropped. */
+  readonly #cosigned = new Map<string, Cosigned>();
+  /** Request whose bundle was stored without fetching it, by artifact: the latest of each. */
+  readonly #own = new Map<string, string>();
   /** Served artifacts whose bundle is fetched later. */
   readonly #later = new Set<string>();
   /** Monotonic time of the last request that was made because somebody asked, by artifact. */
@@ -54,7 +66,15 @@ export class Publication {
   }
 
   /** Publishes the results of a lease, then dispatches `published`. May be repeated after a crash. */
-  async publish({ lease, artifact, log, test }: Extract<WorkerEffect, { kind: 'publish' }>): Promise<void> {
+  async publish(effect: Extract<WorkerEffect, { kind: 'publish' }>): Promise<void> {
+    try {
+      await this.#publish(effect);
+    } finally {
+      this.dropped(effect.lease);
+    }
+  }
+
+  async #publish({ lease, artifact, log, test }: Extract<WorkerEffect, { kind: 'publish' }>): Promise<void> {
     const { results, tell, dispatch, clock } = this.#ports;
     await results.publish(lease);
     const roots = [log, artifact].filter((root) => root !== null);
@@ -71,8 +91,37 @@ export class Publication {
     // The bundle of a test proves no artifact.
     if (artifact === null || test) return;
     tell('info', 'published', `the round is over; serving ${artifact}`, { artifact });
+    const cosigned = this.#cosigned.get(lease);
+    if (cosigned !== undefined) return this.#keepOwn(artifact, cosigned);
     this.#waiting.add(artifact);
     void this.#poll(artifact);
+  }
+
+  /** This worker checked the evidence and co-signed: what is published after the reveal of the lease need not be fetched. */
+  cosigned(lease: string, { request, job, bundle }: Cosigned): void {
+    this.#cosigned.set(lease, { request, job, bundle });
+  }
+
+  /** The lease is over: what it was co-signed for is kept, or is not needed. */
+  dropped(lease: string): void {
+    this.#cosigned.delete(lease);
+  }
+
+  async #keepOwn(artifact: string, { request, job, bundle }: Cosigned): Promise<void> {
+    const { bundles, tell } = this.#ports;
+    this.#own.set(artifact, request);
+    await bundles.put({ run: request, job, artifact }, bundle);
+    void this.#announce(artifact);
+    tell('info', 'proof', `holds the proof for ${artifact}: trusted`, { artifact, level: 'trusted' });
+    this.#stopWaiting(artifact);
+  }
+
+  /** Whether the bundle of this request is here, or will be once its lease is revealed. */
+  #isOwn(artifact: string, request: string): boolean {
+    return (
+      this.#own.get(artifact) === request ||
+      [...this.#cosigned.values()].some((cosigned) => cosigned.request === request)
+    );
   }
 
   /** True for a root that the controller may still have to fetch: it is kept whatever room it takes. */
@@ -85,6 +134,7 @@ export class Publication {
 
   /** The root is not served any more. */
   forget(root: string): void {
+    this.#own.delete(root);
     this.#stopWaiting(root);
   }
 
@@ -121,8 +171,9 @@ export class Publication {
   }
 
   /** A verdict was heard of: fetches its bundle, where the artifact is served here. */
-  async onVerdict({ artifact, level, mirrors }: VerdictOn): Promise<void> {
+  async onVerdict({ artifact, level, mirrors, request }: VerdictOn): Promise<void> {
     const { results, clock, signing } = this.#ports;
+    if (level === 'trusted' && this.#isOwn(artifact, request)) return;
     if (!this.#waiting.has(artifact) && !(await results.has(artifact))) return;
     if (mirrors !== undefined && !mirrors.includes(signing.signer.id)) return this.#fetchLater(artifact);
     const turn = (this.#heard.get(artifact) ?? 0) + 1;

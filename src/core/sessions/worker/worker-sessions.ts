@@ -36,7 +36,7 @@ export class WorkerSessions {
     this.witness = witness;
     this.#neighbours = new Neighbours(ports, witness, revocations);
     this.publication = new Publication(ports, witness);
-    this.#cosigner = new Cosigner(ports, revocations, witness);
+    this.#cosigner = new Cosigner(ports, revocations, witness, this.publication);
     this.#grants = new GrantRenewal(ports);
     this.#leases = new LeaseClient(ports, this.#grants, witness, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
@@ -91,6 +91,7 @@ export class WorkerSessions {
       case 'publish':
         return this.#finish('publish', this.publication.publish(effect));
       case 'discard':
+        this.publication.dropped(effect.lease);
         return this.#finish('discard', results.discard(effect.lease));
       case 'cosign':
         return this.#run('cosign', this.#cosigner.sign(effect.lease, this.#leases));
