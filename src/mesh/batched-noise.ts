@@ -1,5 +1,7 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import type { MessageStream } from '@libp2p/interface';
+import { QuorateError } from '../core/errors.ts';
+import { meshLimits } from './limits.ts';
 import { noiseCrypto } from './noise-crypto.ts';
 
 /** A connection encrypted by libp2p-noise: methods and fields of AbstractMessageStream of @libp2p/utils. */
@@ -42,7 +44,10 @@ export function batchedNoise(): Noise {
 
 function batchSends(connection: Encrypted, raw: MessageStream): void {
   const { processSendQueue } = connection;
+  raw.maxWriteBufferLength = meshLimits.heldBytesMax;
   let waiting: NodeJS.Immediate | undefined;
+  /** Frames since the peer last read. Streams wait for it; answers of the muxer (pings, refused streams) do not. */
+  let held = 0;
   const send = (): boolean => {
     clearImmediate(waiting);
     waiting = undefined;
@@ -56,6 +61,11 @@ function batchSends(connection: Encrypted, raw: MessageStream): void {
     }
   };
   connection.processSendQueue = () => {
+    held = connection.writableNeedsDrain ? held + 1 : 0;
+    if (held > meshLimits.heldFramesMax) {
+      connection.abort(readsNothing(held));
+      return false;
+    }
     if (connection.writableNeedsDrain || connection.writeBufferLength >= waitingBytesMax) return send();
     waiting ??= setImmediate(sendAtEndOfTurn);
     return true;
@@ -69,6 +79,9 @@ function batchSends(connection: Encrypted, raw: MessageStream): void {
     };
   }
 }
+
+const readsNothing = (frames: number): QuorateError =>
+  new QuorateError('MESH_PEER_QUOTA', `${frames} frames wait for a peer that reads nothing`);
 
 /**
  * The decoder reads a length after each message. Where none has arrived it expects a RangeError, whose stack trace costs

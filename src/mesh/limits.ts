@@ -30,6 +30,10 @@ export const meshLimits = {
   waitMs: 120_000,
   /** Time without progress after which the reader of a stream counts as gone. */
   stallMs: 60_000,
+  /** Frames that wait for a peer that reads nothing: what its own frames were answered with, some 200 bytes of memory each. */
+  heldFramesMax: 20_000,
+  /** Encrypted bytes that wait for one connection: a window of each stream that sends, and more. */
+  heldBytesMax: 64 * 1024 * 1024,
   /** Time for which a peer may keep its half of a channel open after ours is closed and while it is not read. */
   lingerMs: 30_000,
   /** The same where a message of the peer was refused unread: time for the answer to reach it. */
