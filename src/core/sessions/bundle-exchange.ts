@@ -8,6 +8,7 @@ import { sessionLimits } from './limits.ts';
 import { errorMessage, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
 
+const { bundlesPerStreamMax, bundleBytesPerStream } = sessionLimits;
 const questionMsMax = 10_000;
 const openMsMax = 10_000;
 const answerMsMax = 20_000;
@@ -42,7 +43,8 @@ export function bundleServer(
     async session(channel: Channel) {
       const stream = new MessageStream<Down, Up>(channel, bundleUpSchema, 'a bundle request');
       let held = 0;
-      const send = async (which: string): Promise<void> => {
+      /** Returns the bytes of the bundle. */
+      const send = async (which: string): Promise<number> => {
         const bytes = (await bundles.size(which)) ?? 0;
         if (bytes > smallBytes && sending > 0 && sending + bytes > bytesMax)
           throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
@@ -52,13 +54,15 @@ export function bundleServer(
         if (bundle === undefined)
           throw new QuorateError('BUNDLE_NOT_FOUND', `there is no bundle for ${which} here`);
         await stream.send({ kind: 'bundle', bundle, addrs: [] });
+        return bundle.length;
       };
       try {
         let timeoutMs: number = questionMsMax;
-        for (;;) {
+        let sent = 0;
+        for (let count = 0; count < bundlesPerStreamMax && sent < bundleBytesPerStream; count += 1) {
           const asked = await stream.receive({ timeoutMs });
           if (asked === undefined) break;
-          await send(asked.which);
+          sent += await send(asked.which);
           sending -= held;
           held = 0;
           timeoutMs = sessionLimits.nextConversationMs;

@@ -41,6 +41,12 @@ export const sessionLimits = {
   keptStreamMs: 20_000,
   /** Time for which a server waits for the next conversation on a stream, in ms. */
   nextConversationMs: 60_000,
+  /**
+   * Requests for bundles that one stream carries, and bytes of bundles after which it carries no further one: what a peer may ask for is
+   * bounded by the streams that it may open in a minute.
+   */
+  bundlesPerStreamMax: 8,
+  bundleBytesPerStream: 256 * 1024,
   /** Time between two requests for a bundle that a worker makes because it was asked for it, in ms. */
   askedAgainMs: 2_000,
 } as const;
