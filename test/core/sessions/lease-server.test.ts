@@ -27,7 +27,7 @@ class Line {
   #wake: () => void = () => {};
   #look: () => void = () => {};
 
-  constructor(bench: Bench, worker: string) {
+  constructor(bench: Bench, worker: string, keep: () => Promise<void> = async () => {}) {
     const { paper, controller } = bench;
     const replies = new Replies();
     const ports = {
@@ -49,7 +49,7 @@ class Line {
       ports,
       new Admission(ports, (peer) => ports.machine.state.keys.has(peer)),
       replies,
-      { keep: async () => {} },
+      { keep },
     );
     this.server = server;
     const channel = {
@@ -168,5 +168,21 @@ describe('a stream', () => {
     again();
     await line.heard('error');
     expect(kinds(line)).toEqual(['lease', 'LEASE_STREAM_TAKEN']);
+  });
+
+  it('is shown no draft of a lease that ended while it was assembled: the next lease would be taken for its own', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({ seconds: 3600 });
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted);
+    const kept = Promise.withResolvers<void>();
+    const line = new Line(bench, 'trusted', () => kept.promise);
+    line.say({ kind: 'resume', lease: trusted?.raw });
+    await line.heard('lease');
+    const shown = line.server.cosign(run, trusted?.id ?? '');
+    line.server.release(trusted?.id ?? '', 'RUN_OVER', 'the job has its verdict');
+    kept.resolve();
+    await shown;
+    expect(kinds(line)).not.toContain('cosign');
   });
 });

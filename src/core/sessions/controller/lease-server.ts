@@ -98,6 +98,8 @@ export class LeaseServer {
       await this.#checkpoints.keep(draft.checkpoint.size);
       const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
       const bundle = await assembleBundle(draft, project, signing.signer, inputs);
+      // Meanwhile the lease may be over, and the stream with the next one.
+      if (stream.lease?.id !== lease || stream.lease.over) return;
       await stream.messages.send({ kind: 'cosign', bundle });
     } catch (error) {
       tell('warn', 'cosign', `the trusted worker could not be asked: ${messageOf(error)}`, { run });
