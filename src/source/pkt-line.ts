@@ -18,20 +18,28 @@ export const delimiterPacket = '0001';
 
 /** The packets in a stream. Holds one of them at most. @throws Error where the stream is not of packets, or ends within one */
 export async function* packetsOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Packet, void> {
-  let rest: Buffer = Buffer.alloc(0);
+  // Joined once a packet is whole: a server may send it byte by byte.
+  let parts: Buffer[] = [];
+  let have = 0;
+  let wanted = headBytes;
   for await (const chunk of stream) {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    while (rest.length >= headBytes) {
+    parts.push(chunk);
+    have += chunk.length;
+    if (have < wanted) continue;
+    let rest = parts.length === 1 ? chunk : Buffer.concat(parts);
+    for (wanted = headBytes; rest.length >= headBytes; wanted = headBytes) {
       const bytes = lengthOf(rest);
       const mark = marks[bytes];
-      const end = mark === undefined ? bytes : headBytes;
-      if (rest.length < end) break;
-      const payload = rest.subarray(headBytes, end);
-      rest = rest.subarray(end);
+      wanted = mark === undefined ? bytes : headBytes;
+      if (rest.length < wanted) break;
+      const payload = rest.subarray(headBytes, wanted);
+      rest = rest.subarray(wanted);
       yield mark ?? payload;
     }
+    parts = rest.length === 0 ? [] : [rest];
+    have = rest.length;
   }
-  if (rest.length > 0) throw new Error('unexpected end of the answer');
+  if (have > 0) throw new Error('unexpected end of the answer');
 }
 
 function lengthOf(bytes: Buffer): number {
