@@ -46,6 +46,8 @@ export class PinLog {
   /** Of the lines those that are needed: one for each name of a root. */
   #live = 0;
   #isSynced = false;
+  /** The folder does not hold the file for good yet. */
+  #isNew = false;
 
   constructor(file: string) {
     this.#file = file;
@@ -57,11 +59,13 @@ export class PinLog {
 
   /** Reads the file, creating it when missing, and cuts off a line that a crash left incomplete. */
   open(): void {
-    const text = existsSync(this.#file) ? readFileSync(this.#file, 'utf8') : '';
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    for (const line of whole.split('\n')) if (line !== '') this.#apply(parse(line));
+    this.#isNew = !existsSync(this.#file);
+    const bytes = this.#isNew ? Buffer.alloc(0) : readFileSync(this.#file);
+    // Bytes are counted, not characters: those of a damaged line may be none.
+    this.#end = bytes.lastIndexOf('\n') + 1;
+    for (const line of bytes.toString('utf8', 0, this.#end).split('\n'))
+      if (line !== '') this.#apply(parse(line));
     this.#fd = openSync(this.#file, 'a', 0o600);
-    this.#end = Buffer.byteLength(whole);
     ftruncateSync(this.#fd, this.#end);
   }
 
@@ -85,7 +89,11 @@ export class PinLog {
     this.#isSynced = true;
     try {
       if (this.#lines > 2 * this.#live + spareLines) await this.#rewrite();
-      else await datasync(this.#fd);
+      else {
+        await datasync(this.#fd);
+        if (this.#isNew) await syncFolder(dirname(this.#file));
+      }
+      this.#isNew = false;
     } catch (error) {
       this.#isSynced = false;
       throw diskError(error, dirname(this.#file));
@@ -150,10 +158,10 @@ function format(change: PinChange): string {
 
 /** Undefined for a line that the disk has damaged. */
 function parse(line: string): PinChange | undefined {
-  const pin = /^pin (\S+) (\d+) (.*)$/.exec(line);
+  const pin = /^pin (\S+) (\d+) ([^\n]*)$/.exec(line);
   if (pin !== null) return { kind: 'pin', root: pin[1] ?? '', used: Number(pin[2]), name: pin[3] ?? '' };
   const used = /^used (\S+) (\d+)$/.exec(line);
   if (used !== null) return { kind: 'used', root: used[1] ?? '', used: Number(used[2]) };
-  const [, root, name] = /^unpin (\S+)(?: (.*))?$/.exec(line) ?? [];
+  const [, root, name] = /^unpin (\S+)(?: ([^\n]*))?$/.exec(line) ?? [];
   return root === undefined ? undefined : { kind: 'unpin', root, name };
 }

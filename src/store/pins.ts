@@ -208,6 +208,8 @@ export class Pins {
    */
   sweep(usedBefore: () => number, signal?: AbortSignal): Promise<{ blocks: number; bytes: number }> {
     return this.#inTurn(async () => {
+      // A tree whose pin came back would not be whole any more. Also where nothing is removed: uses of trees make the log grow.
+      await this.#log.sync();
       const kept = new Set<string>();
       const incomplete: string[] = [];
       for (const { root } of this.list()) {
@@ -220,8 +222,6 @@ export class Pins {
         }
       }
       if (incomplete.length > 0) throw new PinsIncomplete(incomplete);
-      // A tree whose pin came back would not be whole any more.
-      await this.#log.sync();
       return sweepBlocks(this.#blocks, (digest) => kept.has(keyOf(digest)), usedBefore, signal);
     });
   }

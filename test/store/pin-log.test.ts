@@ -45,6 +45,32 @@ it('a log of pins gives what was appended, without a line that a crash left inco
   expect(namesOf(opened(file))).toEqual({ a: ['run 2'], d: ['y'] });
 });
 
+it('a log of pins loses no line but the one that the disk damaged', async () => {
+  const file = join(await folder(), 'pins.log');
+  const log = opened(file);
+  log.append(['a', 'b'].map((root) => ({ kind: 'pin', root, used: 1, name: 'run' })));
+  log.close();
+  const bytes = readFileSync(file);
+  // No byte of UTF-8: as text it is three.
+  bytes[bytes.indexOf('a')] = 0xff;
+  writeFileSync(file, bytes);
+  const again = opened(file);
+  again.append([{ kind: 'pin', root: 'c', used: 2, name: 'run' }]);
+  again.close();
+  expect(Object.keys(namesOf(opened(file)))).toEqual(expect.arrayContaining(['b', 'c']));
+  expect(readFileSync(file)).not.toContain(0);
+});
+
+it('a name of a pin may hold any character', async () => {
+  const file = join(await folder(), 'pins.log');
+  const names = ['with\rreturn', 'with\u2028line', ' ', '\u{1f600}'];
+  const log = opened(file);
+  log.append(names.map((name) => ({ kind: 'pin', root: 'a', used: 1, name })));
+  log.append([{ kind: 'unpin', root: 'a', name: 'with\rreturn' }]);
+  log.close();
+  expect(namesOf(opened(file))).toEqual({ a: names.slice(1) });
+});
+
 it('a log of pins stays as long as what it says', async () => {
   const file = join(await folder(), 'pins.log');
   const log = opened(file);
