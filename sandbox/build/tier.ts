@@ -82,7 +82,7 @@ export class TierSandbox implements Sandbox, Steering {
   /** Processor time of ended jobs, in seconds. */
   #ended = 0;
   readonly #ahead = new AheadSandbox(sandboxLimits.aheadSecondsMax * 1000);
-  /** Grows with each job and each dismissal, so that a sandbox that was still starting is not kept. */
+  /** Grows with each job, dismissal and change of limits, of which a sandbox that is still starting does not hear. */
   #turn = 0;
 
   constructor(backend: TierBackend, context: TierContext) {
@@ -111,7 +111,7 @@ export class TierSandbox implements Sandbox, Steering {
 
   async run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome> {
     checkJob(job, this.#backend);
-    this.#turn++;
+    const turn = ++this.#turn;
     const started = (await this.#ahead.take(shapeOf(job))) ?? (await this.#start(job));
     const { group, build, filesInMemory } = started;
     try {
@@ -121,6 +121,7 @@ export class TierSandbox implements Sandbox, Steering {
       supervisor.pause(this.#frozen);
       supervisor.cap(this.#caps);
       this.#running.add(running);
+      if (turn !== this.#turn) this.#steer(running);
       try {
         return await supervisor.outcome();
       } finally {
@@ -221,6 +222,7 @@ export class TierSandbox implements Sandbox, Steering {
   }
 
   #freeze(frozen: boolean): void {
+    this.#turn++;
     this.#frozen = frozen;
     if (frozen) void this.dismiss();
     for (const { group, supervisor } of this.#running) {
@@ -230,18 +232,26 @@ export class TierSandbox implements Sandbox, Steering {
   }
 
   cap(caps: SandboxCaps): string[] {
+    this.#turn++;
     this.#caps = caps;
     for (const { supervisor } of this.#running) supervisor.cap(caps);
     return this.#apply();
   }
 
   prioritise(priority: SandboxPriority): string[] {
+    this.#turn++;
     this.#priority = priority;
     return this.#apply();
   }
 
   #apply(): string[] {
     return this.#held().flatMap(({ group, limits }) => group.limit(capped(limits, this.#caps)));
+  }
+
+  /** What its owner may have changed while it started. */
+  #steer({ group, limits }: { group: Group; limits: SandboxLimits }): void {
+    group.freeze(this.#frozen);
+    group.limit(capped(limits, this.#caps));
   }
 
   get abilities(): SandboxAbilities {
