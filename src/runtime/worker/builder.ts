@@ -112,6 +112,8 @@ export class Builder {
     let outcome: Outcome;
     let files: BuildResult['files'] = [];
     try {
+      // The one that waits is of another tier, which hears nothing of this job.
+      if (sandbox !== this.#sandboxes.for('host')) await this.dismiss();
       const done = await this.#run({ lease, job, ref, reads, log, signal, sandbox });
       outcome = done.outcome;
       if (outcome.kind === 'aborted') log.line(`quorate: aborted: ${outcome.reason}: ${outcome.detail}`);
