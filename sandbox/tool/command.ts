@@ -4,8 +4,9 @@ import { findTool } from '../host.ts';
 import { certificates, passage, systemPaths } from '../namespace/arguments.ts';
 import { type TunnelRunner, toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
-/** The first descriptor for files that bwrap reads. */
+/** The first descriptor for files that bwrap reads, by tools and by the native program, which closes all from there on. */
 const FIRST_FD = 10;
+const FIRST_NATIVE_FD = 3;
 
 /**
  * Closes inherited descriptors, opens the files that bwrap reads by descriptor, joins the cgroups (writing 0 moves the writer
@@ -35,6 +36,8 @@ export interface ToolContext {
   readonly groups: readonly string[];
   /** The uid on the host that the tool runs under; undefined for the caller's own. */
   readonly uid: number | undefined;
+  /** Path of the native program, which enters the sandbox; absent: tools of the host take its place. */
+  readonly native: string | undefined;
   readonly runner: TunnelRunner;
 }
 
@@ -70,45 +73,66 @@ export type ProxyAccess = 'loopback' | 'command' | 'nothing';
 
 /** Wraps a command so that it runs in the sandbox. */
 export function toolCommand(
-  { dir, net, files, groups, uid, runner }: ToolContext,
+  { dir, net, files, groups, uid, native, runner }: ToolContext,
   command: readonly string[],
   reach: ProxyAccess,
   guards: ToolGuards,
 ): string[] {
+  const firstFd = native === undefined ? FIRST_FD : FIRST_NATIVE_FD;
   const opened: string[] = [];
   const open = (name: string): string => {
     opened.push(`${files}/${name}`);
-    return String(FIRST_FD + opened.length - 1);
+    return String(firstFd + opened.length - 1);
   };
   const bwrap = [
     ...['--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try', '--hostname', 'quorate'],
     ...guards.processes(),
     ...guards.network(),
     ...['--new-session', '--die-with-parent', '--cap-drop', 'ALL'],
-    ...account(uid).flags,
+    ...accountFlags(uid),
     ...passage('/etc/x'),
     ...systemPaths(),
-    ...certificates().flatMap((path) => [...passage(path), '--ro-bind', path, path]),
-    ...profileEtc.flatMap(({ path }) => [
-      '--perms',
-      '0644',
-      '--ro-bind-data',
-      open(toolFiles.etc(path)),
-      path,
-    ]),
+    ...profileEtc.flatMap(({ path }) => ['--perms', '0644', '--file', open(toolFiles.etc(path)), path]),
     ...guards.files(),
     ...(reach === 'nothing' ? [] : reaching(net, open(toolFiles.tunnel), runner)),
-    ...['--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev'],
+    ...['--proc', '/proc', ...devices],
     ...passage(dir),
     ...['--bind', dir, dir, '--remount-ro', '/', '--chdir', dir],
     ...['--seccomp', open(toolFiles.filter)],
   ];
+  // The native program searches no PATH.
+  const [file = '', ...words] = command;
+  const named = [file.includes('/') ? file : tool(file), ...words];
+  const inside = [
+    ...accountPrefix(uid, native === undefined ? undefined : firstFd + opened.length),
+    ...(reach === 'loopback' ? withLoopback(named) : named),
+  ];
+  const enter = native === undefined ? enterByTools(opened, groups) : enterNatively(native, opened, groups);
+  return [...enter, tool('bwrap'), ...bwrap, '--', ...inside];
+}
+
+/** A mount each, as all that bwrap has by itself: git and a tunnel use no more. */
+const devices = [
+  ...['--perms', '0755', '--dir', '/dev'],
+  ...['/dev/null', '/dev/urandom'].flatMap((path) => ['--dev-bind', path, path]),
+];
+
+function enterByTools(opened: readonly string[], groups: readonly string[]): string[] {
   return [
     ...[tool('bash'), '--norc', '-c', enterScript, 'quorate-enter', String(FIRST_FD)],
     ...[String(opened.length), String(groups.length), ...opened, ...groups],
-    ...[...prlimit(buildProcessLimits()), tool('bwrap'), ...bwrap, '--'],
-    ...account(uid).prefix,
-    ...(reach === 'loopback' ? withLoopback(command) : command),
+    ...prlimit(buildProcessLimits()),
+  ];
+}
+
+/** The same by the native program, which then is the descriptor after the files. */
+function enterNatively(native: string, opened: readonly string[], groups: readonly string[]): string[] {
+  return [
+    ...[native, 'enter', 'keep', String(FIRST_NATIVE_FD)],
+    ...opened.flatMap((path, n) => ['open', String(FIRST_NATIVE_FD + n), path]),
+    ...groups.flatMap((directory) => ['group', directory]),
+    ...Object.entries(buildProcessLimits()).flatMap(([name, value]) => ['limit', name, ...value.split(':')]),
+    ...['self', String(FIRST_NATIVE_FD + opened.length), '--'],
   ];
 }
 
@@ -116,21 +140,27 @@ export function toolCommand(
  * A tool of an ordinary user runs as uid 1000 in a user namespace. For root there is no user namespace: bwrap as root can bind
  * folders that only root can enter, and the first command inside switches to an unused account.
  */
-function account(uid: number | undefined): { flags: string[]; prefix: string[] } {
-  if (uid === undefined)
-    return { flags: ['--unshare-user', '--disable-userns', '--uid', '1000', '--gid', '1000'], prefix: [] };
-  const kept = ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'];
-  return {
-    flags: kept.flatMap((capability) => ['--cap-add', capability]),
-    prefix: [
-      ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--no-new-privs'],
-      ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
-    ],
-  };
+function accountFlags(uid: number | undefined): string[] {
+  if (uid === undefined) return ['--unshare-user', '--disable-userns', '--uid', '1000', '--gid', '1000'];
+  return ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((capability) => ['--cap-add', capability]);
+}
+
+/** `self`: the descriptor of the native program. */
+function accountPrefix(uid: number | undefined, self: number | undefined): string[] {
+  if (self !== undefined) {
+    const drop = uid === undefined ? [] : ['drop', String(uid)];
+    return [`/proc/self/fd/${self}`, 'enter', 'keep', String(FIRST_NATIVE_FD), ...drop, '--'];
+  }
+  if (uid === undefined) return [];
+  return [
+    ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--no-new-privs'],
+    ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
+  ];
 }
 
 function reaching(net: string, tunnel: string, runner: TunnelRunner): string[] {
   return [
+    ...certificates().flatMap((path) => [...passage(path), '--ro-bind', path, path]),
     ...passage(tunnelPaths.net),
     ...(runner === 'node' ? ['--ro-bind', process.execPath, tunnelPaths.node] : []),
     ...['--ro-bind', net, tunnelPaths.net],

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { chmodSync, lchownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { limits as bounds } from '../../src/core/limits.ts';
 import { profileEtc } from '../build/etc.ts';
 import { createGroup, groupDirectories } from '../cgroups/group.ts';
@@ -25,6 +26,8 @@ export interface ToolOptions {
   limits: Pick<SandboxLimits, 'cpus' | 'memoryBytes'>;
   /** Interpreter of the tunnel to the proxy. Default: `tunnelRunner()`. */
   runner?: TunnelRunner | undefined;
+  /** Finds the native program. Default: `nativeProgram`. */
+  native?: (() => string | undefined) | undefined;
   /** For the attack tests. */
   guards?: ToolGuards;
 }
@@ -42,6 +45,8 @@ export interface ToolSandbox {
   wrap(command: readonly string[], reach: ProxyAccess): string[];
   /** Starts a wrapped command by the native program (ADR 0069). Absent where there is none, and for the first of this process. */
   readonly start?: Spawner['start'];
+  /** Changes its limits. Returns whether all of them hold now. */
+  limit(limits: ToolOptions['limits']): boolean;
   /** Whether the kernel killed one of its processes for memory. */
   outOfMemory(): boolean;
   /** Kills the tool. Resolves when no process and no cgroup of it is left. @throws SANDBOX_CLEANUP_FAILED */
@@ -58,15 +63,16 @@ export function openToolSandbox({
   scratch,
   limits,
   runner = tunnelRunner(),
+  native: find = nativeProgram,
   guards = toolGuards,
 }: ToolOptions): ToolSandbox {
+  const native = find();
   const [dir, net, files] = [join(scratch, 'work'), join(scratch, 'net'), join(scratch, 'files')];
   for (const folder of [dir, net, files]) mkdirSync(folder, { mode: 0o700 });
   // The tool's account must reach the socket, and root its folder without the right to pass any. Other accounts are kept out by
   // the mode of `scratch`.
   for (const folder of [dir, net]) chmodSync(folder, 0o711);
   writeFileSync(join(files, toolFiles.filter), seccompFilter(hostArch));
-  writeFileSync(join(files, toolFiles.tunnel), tunnelProgram(runner));
   for (const { path, text } of profileEtc) writeFileSync(join(files, toolFiles.etc(path)), text);
 
   const slot = randomInt(2 ** 32);
@@ -74,10 +80,7 @@ export function openToolSandbox({
   const name = `${groupPrefix}${process.pid}-${slot.toString(16)}`;
   const { parents } = findCgroupParents(readHierarchies());
   const forget = recordJob(join(stateDir, 'sandbox'), name, groupDirectories(parents, name));
-  const held: SandboxLimits = {
-    ...{ cpus: limits.cpus, memoryBytes: Math.min(limits.memoryBytes, sandboxLimits.toolMemoryBytesMax) },
-    ...{ pids: sandboxLimits.toolPidsMax, diskBytes: Number.MAX_SAFE_INTEGER, seconds: bounds.gitSecondsMax },
-  };
+  let held = heldTo(limits);
   let group: ReturnType<typeof createGroup>;
   try {
     group = createGroup(
@@ -91,7 +94,7 @@ export function openToolSandbox({
     throw error;
   }
   let handedOver = uid === undefined;
-  const native = nativeProgram();
+  let hasTunnel = false;
   const spawner = native === undefined ? undefined : sharedSpawner(native);
   return {
     dir,
@@ -102,7 +105,18 @@ export function openToolSandbox({
     wrap: (command, reach) => {
       if (!handedOver && uid !== undefined) handOver(dir, uid);
       handedOver = true;
-      return toolCommand({ dir, net, files, groups: group.directories, uid, runner }, command, reach, guards);
+      if (reach !== 'nothing' && !hasTunnel) {
+        writeFileSync(join(files, toolFiles.tunnel), tunnelProgram(runner));
+        hasTunnel = true;
+      }
+      const context = { dir, net, files, groups: group.directories, uid, native, runner };
+      return toolCommand(context, command, reach, guards);
+    },
+    limit: (other) => {
+      const wanted = heldTo(other);
+      if (isDeepStrictEqual(wanted, held)) return true;
+      held = wanted;
+      return group.limit(held).length === 0;
     },
     outOfMemory: () => group.oomKills() > 0,
     close: async () => {
@@ -111,6 +125,11 @@ export function openToolSandbox({
     },
   };
 }
+
+const heldTo = ({ cpus, memoryBytes }: ToolOptions['limits']): SandboxLimits => ({
+  ...{ cpus, memoryBytes: Math.min(memoryBytes, sandboxLimits.toolMemoryBytesMax) },
+  ...{ pids: sandboxLimits.toolPidsMax, diskBytes: Number.MAX_SAFE_INTEGER, seconds: bounds.gitSecondsMax },
+});
 
 /** Changes the owner of a tree. No untrusted process has run in it yet, so the tree does not change meanwhile. */
 function handOver(dir: string, uid: number): void {

@@ -1,12 +1,13 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { explain } from './git.ts';
+import { explain } from './git-failed.ts';
 import type { GitFolderReader } from './git-folder.ts';
 import { type CommitOptions, type ReadCommit, Repository } from './repository.ts';
 import { checkRef, isCommitId, parseGitUrl } from './url.ts';
+import { newGitDir, removeGitDir, WaitingGit } from './waiting-git.ts';
 
 /**
  * Fetches one commit and passes its files to `read` as a tar archive (git-archive(1)), as stored in the repository: without
@@ -34,10 +35,12 @@ export async function readCommit<T>(
     );
   }
   if (options.ref !== undefined) checkRef(options.ref);
-  const gitDir = await mkdtemp(join(options.dir, '.source-'));
   const started = performance.now();
   const left = (): number =>
     Math.max(0.1, (options.seconds ?? limits.gitSecondsMax) - (performance.now() - started) / 1000);
+  const { waiting } = options;
+  assert(waiting === undefined || WaitingGit.reads(commit), 'git that waits reads this commit');
+  const gitDir = waiting?.gitDir ?? (await newGitDir(options.dir));
   try {
     const repository = new Repository(gitDir, at, commit, {
       ...options,
@@ -45,7 +48,7 @@ export async function readCommit<T>(
         return left();
       },
     });
-    repository.init();
+    if (waiting === undefined) repository.init();
     const done = (await repository.fetchArchive(read)) ?? (await repository.searchArchive(read));
     const { gitFolder } = options;
     if (gitFolder !== undefined) {
@@ -56,8 +59,8 @@ export async function readCommit<T>(
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {
-    // In a sandbox, killed processes may write a moment longer than their output is open.
-    await rm(gitDir, { recursive: true, force: true, maxRetries: 5 });
+    waiting?.end();
+    if (options.leavesFiles !== true) await removeGitDir(gitDir);
   }
 }
 
@@ -96,7 +99,7 @@ async function withLocal<T>(
   options: CommitOptions,
   use: (repository: Repository) => Promise<T>,
 ): Promise<T> {
-  const gitDir = await mkdtemp(join(options.dir, '.source-'));
+  const gitDir = await newGitDir(options.dir);
   try {
     const repository = new Repository(gitDir, undefined, commit, options);
     repository.init();
@@ -107,7 +110,6 @@ async function withLocal<T>(
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {
-    // As above.
-    await rm(gitDir, { recursive: true, force: true, maxRetries: 5 });
+    await removeGitDir(gitDir);
   }
 }

@@ -1,6 +1,7 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
-import { GitFailed, type RunOptions } from './git.ts';
+import type { RunOptions } from './git.ts';
+import { GitFailed } from './git-failed.ts';
 import { readThrough } from './read-through.ts';
 
 /** A tag of a commit, which `git describe` finds in its git folder. */

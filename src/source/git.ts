@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises';
 import { messageOf, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { SourceErrorCode } from './error-codes.ts';
+import { GitFailed } from './git-failed.ts';
 import { type GitProtocol, visible } from './url.ts';
 
 export interface GitOptions {
@@ -43,6 +44,8 @@ export interface RunOptions extends GitOptions {
   cwd: string;
   /** What the command reads; nothing where it is absent. Destroyed when the command has ended. Its error ends the command, and is thrown. */
   input?: Readable | undefined;
+  /** What was started before, in place of the command. */
+  started?: StartedCommand | undefined;
   /** Default: nothing. */
   reach?: GitAccess | undefined;
   /** Reads standard output, which is not returned then. If it rejects, git is killed. */
@@ -108,11 +111,10 @@ const environment: Record<string, string> = {
 };
 
 /** The command that runs git with the settings above. */
-const gitCommand = (protocol: GitProtocol | undefined, { idleSeconds }: GitOptions): string[] => [
-  'git',
-  '--no-pager',
-  ...settings(protocol, idleSeconds ?? limits.gitIdleSecondsMax),
-];
+const gitCommand = (
+  protocol: GitProtocol | undefined,
+  { idleSeconds }: Pick<GitOptions, 'idleSeconds'>,
+): string[] => ['git', '--no-pager', ...settings(protocol, idleSeconds ?? limits.gitIdleSecondsMax)];
 
 /** Runs git with the settings above. @throws as `run` */
 export function git(protocol: GitProtocol | undefined, args: string[], options: RunOptions): Promise<string> {
@@ -128,6 +130,16 @@ export function gitInTurn(
   calls: readonly string[][],
   options: RunOptions,
 ): Promise<string> {
+  const env = { ...environment, ...options.env };
+  return run(gitScript(protocol, calls, options), { ...options, env });
+}
+
+/** The command that runs git so. */
+export function gitScript(
+  protocol: GitProtocol | undefined,
+  calls: readonly string[][],
+  options: Pick<GitOptions, 'idleSeconds'>,
+): string[] {
   const command = gitCommand(protocol, options);
   const lines = calls.map((args) => [...command, ...args].map(quoted).join(' '));
   const last = lines.pop() ?? '';
@@ -137,7 +149,15 @@ export function gitInTurn(
     ...lines.map((line) => `${line} >/dev/null`),
     `exec ${last}`,
   ].join('\n');
-  return run(['/bin/sh', '-c', script], { ...options, env: { ...environment, ...options.env } });
+  return ['/bin/sh', '-c', script];
+}
+
+/** Starts a command of git's, for `run` to follow it. */
+export function startGit(
+  command: string[],
+  options: Pick<RunOptions, 'wrap' | 'start' | 'env' | 'cwd'>,
+): StartedCommand {
+  return startCommand(command, { ...options, env: { ...environment, ...options.env } });
 }
 
 /** A word of sh(1) that stands for exactly this text. */
@@ -163,10 +183,7 @@ export function runScript(
  */
 export async function run(command: string[], options: RunOptions): Promise<string> {
   options.signal?.throwIfAborted();
-  const [file, ...args] =
-    options.wrap === undefined ? command : options.wrap(command, options.reach ?? 'nothing');
-  const start = options.start ?? startHere;
-  const child = start([file ?? '', ...args], options.cwd, options.env ?? {});
+  const child = options.started ?? startCommand(command, options);
   if (options.input === undefined) child.stdin.end();
   let failure: { error: unknown } | undefined;
   const kill = (): void => {
@@ -234,7 +251,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
 
   const code = await endOf(child).catch((cause: unknown) => {
     failure ??= {
-      error: new QuorateError('SOURCE_GIT_MISSING', `cannot run ${file}: ${messageOf(cause)}`, {
+      error: new QuorateError('SOURCE_GIT_MISSING', `cannot run ${command[0]}: ${messageOf(cause)}`, {
         hint: 'Install git and make sure that it is in the PATH.',
         cause,
       }),
@@ -251,6 +268,13 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   if (code !== 0) throw new GitFailed(code, visible(stderr).trim());
   if (unread !== undefined) throw unread.error;
   return output;
+}
+
+function startCommand(
+  command: string[],
+  { wrap, reach = 'nothing', start = startHere, cwd, env = {} }: RunOptions,
+): StartedCommand {
+  return start(wrap?.(command, reach) ?? command, cwd, env);
 }
 
 /** The code of a command, once it has ended and what it wrote is read. */
@@ -284,99 +308,3 @@ const tooSlow = (code: SourceErrorCode, message: string): QuorateError =>
   new QuorateError(code, message, {
     hint: 'Try again later, or raise the limit for a slow server or a large repository.',
   });
-
-/** git exited with an error. `explain` converts it to a coded error. */
-export class GitFailed extends Error {
-  readonly stderr: string;
-
-  constructor(code: number | null, stderr: string) {
-    super(`git ended with ${code}: ${stderr}`);
-    this.stderr = stderr;
-  }
-
-  /** Whether the server answered that it does not have or does not serve the commit or ref. */
-  get isMissing(): boolean {
-    return /not our ref|unadvertised object|couldn't find remote ref|no such remote ref/i.test(this.stderr);
-  }
-}
-
-const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; hint: string }[] = [
-  {
-    // What begins with `remote:` is of the server's disk.
-    pattern: /^(?!remote:).*(?:no space left on device|disk quota exceeded)/im,
-    code: 'SOURCE_DISK_FULL',
-    message: 'there is no room here for what git fetches',
-    hint: 'Make room for temporary files, or name another folder for them: TMPDIR.',
-  },
-  {
-    pattern: /(git|exec): .*not found|No such file or directory.*git$/i,
-    code: 'SOURCE_GIT_MISSING',
-    message: 'git is not installed',
-    hint: 'Install git and make sure that it is in the PATH.',
-  },
-  {
-    pattern: /not our ref|unadvertised object|couldn't find remote ref/i,
-    code: 'SOURCE_COMMIT_NOT_FOUND',
-    message: 'the repository does not have that commit or ref',
-    hint: 'Push the commit first; name the branch or tag it is on.',
-  },
-  {
-    pattern: /operation too slow/i,
-    code: 'SOURCE_STALLED',
-    message: 'the version control server stopped sending',
-    hint: 'Try again later, or raise the limit for a slow server.',
-  },
-  {
-    pattern:
-      /could not resolve|connection refused|unable to connect|failed to connect|couldn't connect|timed out|no route to host|unreachable|connection reset/i,
-    code: 'SOURCE_UNREACHABLE',
-    message: 'the version control server cannot be reached',
-    hint: 'Check the host, the port and the network.',
-  },
-  {
-    pattern:
-      /authentication failed|could not read username|permission denied|host key verification failed|terminal prompts disabled/i,
-    code: 'SOURCE_DENIED',
-    message: 'the version control server requires a login',
-    hint: 'Use a public URL.',
-  },
-  {
-    pattern: /redirect/i,
-    code: 'SOURCE_REDIRECTED',
-    message: 'the version control server redirects to another address',
-    hint: 'Use the final address in the job.',
-  },
-  {
-    pattern:
-      /repository not exported|repository .*not found|not found|does not appear to be a git repository|not valid: is this a git/i,
-    code: 'SOURCE_NOT_FOUND',
-    message: 'there is no such repository',
-    hint: 'Check the path of the URL.',
-  },
-  {
-    pattern:
-      /fsck|early eof|hung up|could not read from remote|protocol error|bad line length|invalid index-pack|index-pack failed|bad pack|pack has|not a tree object|unexpected|expected|out of memory|malformed|corrupt/i,
-    code: 'SOURCE_SERVER_ERROR',
-    message: 'the version control server sent invalid data',
-    hint: 'Check the repository with git fsck.',
-  },
-];
-
-/** Converts GitFailed to a coded error; returns other errors unchanged. */
-export function explain(error: unknown, what: string): unknown {
-  if (!(error instanceof GitFailed)) return error;
-  for (const { pattern, code, message, hint } of explanations) {
-    if (!pattern.test(error.stderr)) continue;
-    return new QuorateError(code, `${what}: ${message} (${lastLine(error.stderr)})`, {
-      hint,
-      cause: error,
-    });
-  }
-  return new QuorateError('SOURCE_FAILED', `${what}: git failed (${lastLine(error.stderr)})`, {
-    hint: 'Try the same by hand: git ls-remote <url>',
-    cause: error,
-  });
-}
-
-const lastLine = (text: string): string =>
-  text.split('\n').filter(Boolean).at(-1)?.slice(0, 300) ?? 'no output';

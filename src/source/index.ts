@@ -7,4 +7,5 @@ export { type CommittedFile, committedFile, type LocalRepo, localRepo } from './
 export type { CommitOptions, ReadCommit } from './repository.ts';
 export { type Resolved, resolveRef } from './resolve-ref.ts';
 export { checkRef, type GitProtocol, type GitUrl, isCommitId, parseGitUrl } from './url.ts';
+export { WaitingGit } from './waiting-git.ts';
 export { type LocalCommit, localCommit, type WorkingFiles, workingFiles } from './working-tree.ts';

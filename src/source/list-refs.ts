@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { isRefName } from '../core/git-ref.ts';
-import { explain, type GitOptions, git } from './git.ts';
+import { type GitOptions, git } from './git.ts';
+import { explain } from './git-failed.ts';
 import { sourceLimits } from './limits.ts';
 import { isCommitId, parseGitUrl } from './url.ts';
 

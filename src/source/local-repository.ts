@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { QuorateError } from '../core/errors.ts';
-import { explain, GitFailed, type GitOptions, type RunOptions, run } from './git.ts';
+import { type GitOptions, type RunOptions, run } from './git.ts';
+import { explain, GitFailed } from './git-failed.ts';
 import { visible } from './url.ts';
 
 /** The state of a local repository. */

@@ -1,20 +1,23 @@
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
 import { type ConnectServer, connectTo, fetchPack, NoPack } from './fetch-pack.ts';
-import { GitFailed, type GitOptions, git, gitInTurn, type RunOptions, runScript } from './git.ts';
+import { type GitOptions, git, gitInTurn, type RunOptions, run, runScript } from './git.ts';
+import { GitFailed } from './git-failed.ts';
 import { type GitFolderReader, type GitFolderSource, type GitTag, packGitFolder } from './git-folder.ts';
 import { sourceLimits } from './limits.ts';
 import { readThrough } from './read-through.ts';
 import type { GitUrl } from './url.ts';
+import { archiveArgs, hashOf, initRepository, WaitingGit } from './waiting-git.ts';
 
 export interface CommitOptions extends GitOptions {
   /** An existing folder for temporary files, which are removed. A command from `wrap` must be able to write to it. */
   dir: string;
+  /** The caller removes `dir` with all that is in it. Default: what is made here is removed here. */
+  leavesFiles?: boolean | undefined;
   /** A branch or tag that contains the commit, for servers that do not serve single commits. */
   ref?: string | undefined;
   /** Maximum size of the fetched objects in bytes. The reader must bound the size of the files: a small pack can hold a large tree. */
@@ -23,6 +26,8 @@ export interface CommitOptions extends GitOptions {
   gitFolder?: GitFolderReader | undefined;
   /** Connects to the server, for what this process asks of it itself. Default: directly, unless git is wrapped. */
   connect?: ConnectServer | undefined;
+  /** git that was started before with the same `wrap` and `start`, below `dir`, and reads this commit. Used or ended. */
+  waiting?: WaitingGit | undefined;
 }
 
 export interface ReadCommit<T> {
@@ -57,19 +62,8 @@ export class Repository {
     return { cwd: this.#gitDir, signal, seconds, idleSeconds, env, wrap, start, ...more };
   }
 
-  /** Creates the files of git-init(1) --bare (gitrepository-layout(5)), without templates. */
   init(): void {
-    const sha256 = this.#commit.length === 64;
-    const files = {
-      HEAD: 'ref: refs/heads/none\n',
-      config: `[core]\n\trepositoryformatversion = ${sha256 ? 1 : 0}\n\tbare = true\n${sha256 ? '[extensions]\n\tobjectformat = sha256\n' : ''}`,
-      // Takes precedence over .gitattributes in the tree (gitattributes(5)).
-      'info/attributes':
-        '* !text !eol !crlf !ident !filter !working-tree-encoding !export-ignore !export-subst\n',
-    };
-    // Six small calls of the kernel cost less than handing them to another thread.
-    for (const folder of ['objects', 'refs', 'info']) mkdirSync(join(this.#gitDir, folder));
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(this.#gitDir, name), text);
+    initRepository(this.#gitDir, hashOf(this.#commit));
   }
 
   /**
@@ -102,8 +96,11 @@ export class Repository {
     const asked = { url, connect, commit: this.#commit, signal: end.signal, onLife };
     const input = Readable.from(this.#bounded(fetchPack(asked)), { objectMode: false });
     try {
-      const index = ['-c', 'pack.writeReverseIndex=false', 'index-pack', '--stdin', '-v', '--fsck-objects'];
-      return await this.#archived(read, index, { input, life: async () => life });
+      return await this.#archived(
+        read,
+        (more) => this.#unpacked({ ...more, input }),
+        async () => life,
+      );
     } catch (error) {
       if (error instanceof NoPack && !error.isMissing) return undefined;
       throw error;
@@ -112,32 +109,42 @@ export class Repository {
     }
   }
 
-  #gitArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
-    const fetch = this.#fetchArgs([this.#commit], ['--depth=1']);
-    return this.#archived(read, fetch, { reach: 'server', life: () => this.#checkSize() });
+  async #gitArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
+    const calls = [this.#fetchArgs([this.#commit], ['--depth=1']), archiveArgs(this.#commit)];
+    const runGit = (more: Partial<RunOptions>): Promise<string> =>
+      gitInTurn(
+        this.#url?.protocol,
+        calls.map((args) => [`--git-dir=${this.#gitDir}`, ...args]),
+        this.#runOptions({ ...more, reach: 'server' }),
+      );
+    const done = await this.#archived(read, runGit, () => this.#checkSize());
+    await this.#checkSize();
+    return done;
   }
 
-  /** Runs git to get the commit, and to archive it. `life` changes while something is received. */
+  /** Runs git that was started before, or starts it. */
+  #unpacked(more: Partial<RunOptions>): Promise<string> {
+    const { signal, waiting } = this.#options;
+    signal?.throwIfAborted();
+    const git = waiting ?? WaitingGit.start(this.#gitDir, this.#options);
+    return run(['git'], this.#runOptions({ ...more, started: git.use(this.#commit) }));
+  }
+
+  /** Runs git that gets the commit and archives it. `life` changes while something is received. */
   async #archived<T>(
     read: (tar: Readable) => Promise<T>,
-    getting: string[],
-    { life, ...more }: Pick<RunOptions, 'input' | 'reach'> & { life(): Promise<number> },
+    runGit: (more: Pick<RunOptions, 'watch' | 'read'>) => Promise<string>,
+    life: () => Promise<number>,
   ): Promise<ReadCommit<T>> {
     let begun = false;
     const archive = this.#reading(read);
-    await gitInTurn(
-      this.#url?.protocol,
-      [getting, this.#archiveArgs()].map((args) => [`--git-dir=${this.#gitDir}`, ...args]),
-      this.#runOptions({
-        ...more,
-        watch: () => (begun ? Promise.resolve(performance.now()) : life()),
-        read: async (output) => {
-          begun = await hasOutput(output);
-          if (begun) await archive.read(output);
-        },
-      }),
-    );
-    await this.#checkSize();
+    await runGit({
+      watch: () => (begun ? Promise.resolve(performance.now()) : life()),
+      read: async (output) => {
+        begun = await hasOutput(output);
+        if (begun) await archive.read(output);
+      },
+    });
     return archive.result();
   }
 
@@ -216,10 +223,6 @@ export class Repository {
     return ['fetch', ...flags, ...depth, '--end-of-options', this.#url?.href ?? '', ...refspec];
   }
 
-  #archiveArgs(): string[] {
-    return ['-c', 'tar.umask=0', 'archive', '--format=tar', this.#commit];
-  }
-
   async #isHere(): Promise<boolean> {
     try {
       const found = await this.#git(['rev-parse', '--verify', '--quiet', `${this.#commit}^{commit}`]);
@@ -248,7 +251,7 @@ export class Repository {
 
   async archive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
     const archive = this.#reading(read);
-    await this.#git(this.#archiveArgs(), {
+    await this.#git(archiveArgs(this.#commit), {
       // The reader sets the pace, so there is no idle timeout.
       watch: async () => performance.now(),
       read: (output) => archive.read(output),

@@ -1,5 +1,6 @@
 import { QuorateError } from '../core/errors.ts';
-import { explain, type GitOptions, git } from './git.ts';
+import { type GitOptions, git } from './git.ts';
+import { explain } from './git-failed.ts';
 import { type GitTag, tagOf } from './git-folder.ts';
 import { checkRef, isCommitId, parseGitUrl } from './url.ts';
 

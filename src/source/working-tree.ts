@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { explain, type GitOptions } from './git.ts';
+import type { GitOptions } from './git.ts';
+import { explain } from './git-failed.ts';
 import { type GitTag, tagOf } from './git-folder.ts';
 import { askGit, headOf, isDirty, noCommit, type OwnGit, ownGit, topFolder } from './local-repository.ts';
 import { checkRef, isCommitId, visible } from './url.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { explain, GitFailed } from '../../src/source/git.ts';
+import { explain, GitFailed } from '../../src/source/git-failed.ts';
 
 it.each([
   [

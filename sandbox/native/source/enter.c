@@ -12,6 +12,8 @@
  *   self N             descriptor N is this program, in sealed memory (memfd_create(2), F_ADD_SEALS of fcntl(2))
  *   bind FROM TO       a mount namespace of its own, in which FROM is mounted at TO (mount_namespaces(7), mount(2))
  *   user N             the account N, without supplementary groups (setgroups(2), setresuid(2))
+ *   open N PATH        descriptor N is the file, for reading
+ *   drop N             the account N, without any privilege: as a step of a build
  */
 #include "sys.h"
 #include "program.h"
@@ -113,6 +115,13 @@ static void show_self(int at) {
   if (shown != at) sys(nr_close, shown);
 }
 
+static void open_at(int at, const char *path) {
+  long fd = sys(nr_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  long result = fd < 0 ? fd : fd == at ? sys(nr_fcntl, at, 2 /* F_SETFD */, 0) : sys(nr_dup3, fd, at, 0);
+  if (result < 0) fail("open", path, result);
+  if (fd != at) sys(nr_close, fd);
+}
+
 static void bind_mount(const char *from, const char *to) {
   long result = sys(nr_unshare, 0x20000 /* CLONE_NEWNS */);
   /* MS_REC | MS_PRIVATE: nothing mounted here is seen outside. */
@@ -131,7 +140,7 @@ static void become(uint32_t uid) {
 /* Carries out one word and what belongs to it; returns how many that were. */
 static int carry_out(int left, char **word) {
   const char *name = word[0];
-  int takes = same(name, "limit") ? 4 : same(name, "bind") ? 3 : 2;
+  int takes = same(name, "limit") ? 4 : same(name, "bind") || same(name, "open") ? 3 : 2;
   if (left < takes) fail("not enough words for", name, 0);
   if (same(name, "keep")) close_from((unsigned)count(name, word[1], 1 << 20));
   else if (same(name, "oom")) put("oom", "/proc/self/oom_score_adj", word[1]);
@@ -142,6 +151,8 @@ static int carry_out(int left, char **word) {
   else if (same(name, "self")) show_self((int)count(name, word[1], 1 << 20));
   else if (same(name, "bind")) bind_mount(word[1], word[2]);
   else if (same(name, "user")) become((uint32_t)count(name, word[1], UINT32_MAX - 1));
+  else if (same(name, "open")) open_at((int)count(name, word[1], 1 << 20), word[2]);
+  else if (same(name, "drop")) drop_privileges((uint32_t)count(name, word[1], UINT32_MAX - 1));
   else fail("unknown word", name, 0);
   return takes;
 }

@@ -122,33 +122,6 @@ static void read_job(void) {
   if (words.at != words.end) refuse("it is too long");
 }
 
-/*
- * Gives up every privilege, in an order in which each call still may (capabilities(7), credentials(7)): the bounding set needs
- * CAP_SETPCAP, the account CAP_SETUID and CAP_SETGID. Ambient capabilities go with the permitted ones (capset(2)).
- */
-static void drop_privileges(void) {
-  /* PR_CAPBSET_READ 23, PR_CAPBSET_DROP 24: -EINVAL ends the list, which is not empty. */
-  for (int capability = 0; capability < 64; capability++) {
-    long has = sys(nr_prctl, 23, capability);
-    if (has == -EINVAL && capability > 0) break;
-    long dropped = has == 0 ? 0 : sys(nr_prctl, 24, capability);
-    if (has < 0 || dropped < 0) fail("cannot give up", "a capability", has < 0 ? has : dropped);
-  }
-  /* In gVisor the first process has another account; elsewhere it may change none. */
-  if ((uint32_t)sys(nr_getuid, 0) != job.uid) {
-    long changed = sys(nr_setgroups, 0, 0);
-    if (changed >= 0) changed = sys(nr_setresgid, job.uid, job.uid, job.uid);
-    if (changed >= 0) changed = sys(nr_setresuid, job.uid, job.uid, job.uid);
-    if (changed < 0) fail("cannot change", "the account", changed);
-  }
-  /* _LINUX_CAPABILITY_VERSION_3: effective, permitted, inheritable, twice. */
-  uint32_t header[2] = {0x20080522, 0}, none[6] = {0};
-  long result = sys(nr_capset, header, none);
-  /* PR_SET_NO_NEW_PRIVS: no program gives one back. bwrap and runsc have set it already. */
-  if (result >= 0) result = sys(nr_prctl, 38, 1, 0, 0, 0);
-  if (result < 0) fail("cannot give up", "privileges", result);
-}
-
 static int fork_child(void) {
   long child = sys(nr_clone, SIGCHLD, 0, 0, 0, 0);
   if (child == 0) {
@@ -184,7 +157,7 @@ static void take_files(void) {
   if (child == 0) {
     sys(nr_close, LOG);
     close_from(STATUS);
-    drop_privileges();
+    drop_privileges(job.uid);
     long at = sys(nr_chdir, "/build");
     if (at < 0) fail("cannot enter", "/build", at);
     leave(unpack());
@@ -279,7 +252,7 @@ static _Noreturn void become(const struct step *step, const char *bash_at) {
   sys(nr_close, OUTPUTS);
   sys(nr_close, KEYS);
   close_from(job.has_terminal ? SIZES + 1 : SIZES);
-  drop_privileges();
+  drop_privileges(job.uid);
   int is_bash = same(step->shell, "bash");
   char **argument = is_bash ? bash_words : sh;
   const char *at = is_bash ? bash_at : sh[0];
@@ -360,7 +333,7 @@ static void give_outputs(void) {
   if (child == 0) {
     sys(nr_close, STATUS);
     close_from(OUTPUTS + 1);
-    drop_privileges();
+    drop_privileges(job.uid);
     /* As the account of the build: the first process may enter more. */
     if (job.output_count > 0 && sys(nr_chdir, "/build/out") < 0) complain("cannot enter", "$OUT", EACCES), leave(1);
     leave(pack(OUTPUTS, job.outputs, job.output_count));

@@ -7,6 +7,9 @@ _Noreturn void enter(int words, char **word, char **environment);
 /* first.c: the first process of a sandbox. */
 _Noreturn void first(void);
 
+/* privileges.c: gives up all of them, for the account `uid`. Ends this process where one is kept. */
+void drop_privileges(uint32_t uid);
+
 /* unpack.c: a tar stream on standard input to the current folder. Returns the code of what it came to. */
 enum { UNPACKED = 0, UNPACK_FAILED = 2, UNPACK_FULL = 3, UNPACK_CUT = 4 };
 int unpack(void);

@@ -10,7 +10,7 @@ import {
   type Resolve,
   targetsOf,
 } from '../../egress/index.ts';
-import type { CommitOptions, GitOptions, GitUrl } from '../../source/index.ts';
+import { type CommitOptions, type GitOptions, type GitUrl, WaitingGit } from '../../source/index.ts';
 import { buildLimits } from './limits.ts';
 import { fetchableUrl } from './source-url.ts';
 
@@ -34,7 +34,10 @@ export interface ConfinedOptions {
   /** Replaced in attack tests. */
   resolve?: Resolve;
   runner?: ToolOptions['runner'];
+  native?: ToolOptions['native'];
   guards?: ToolOptions['guards'];
+  /** A sandbox that was opened before in `stateDir` and `scratch`. It is closed with what is opened here. */
+  ahead?: ConfinedAhead;
 }
 
 /** git in a sandbox that can connect to the server of one source only. */
@@ -45,25 +48,70 @@ export interface ConfinedGit {
   readonly start?: NonNullable<GitOptions['start']>;
   /** A connection to the server, for what this process asks of it. */
   readonly connect: NonNullable<CommitOptions['connect']>;
+  /** Waits for a pack, for the first commit. */
+  readonly waiting?: WaitingGit;
   readonly egress: Egress;
   /** Replaces an error of git by its cause, if the sandbox or the proxy knows it. */
   explain(error: unknown): unknown;
   close(): Promise<void>;
 }
 
+/** A sandbox in which git waits for a pack, before it is known which: used once. */
+export interface ConfinedAhead {
+  readonly tool: ToolSandbox;
+  readonly waiting: WaitingGit;
+  /** Sets the limits of a job. Returns whether they hold. */
+  limit(limits: Pick<ConfinedOptions, 'cpus' | 'memoryBytes'>): boolean;
+  close(): Promise<void>;
+}
+
+type ToolPlace = Pick<
+  ConfinedOptions,
+  'stateDir' | 'scratch' | 'cpus' | 'memoryBytes' | 'guards' | 'runner' | 'native'
+>;
+
+/** Opens a sandbox before its source is known. @throws `SANDBOX_…` */
+export async function openConfinedAhead(options: ToolPlace): Promise<ConfinedAhead> {
+  const tool = openTool(options);
+  try {
+    const waiting = await WaitingGit.ahead(tool.dir, {
+      wrap: (command) => tool.wrap(command, 'nothing'),
+      ...(tool.start !== undefined && { start: startBy(tool.start) }),
+    });
+    return {
+      tool,
+      waiting,
+      limit: (limits) => tool.limit(toolLimits(limits)),
+      close: async () => {
+        waiting.end();
+        await tool.close();
+      },
+    };
+  } catch (error) {
+    await tool.close();
+    throw error;
+  }
+}
+
+const openTool = ({ stateDir, scratch, guards, runner, native, ...limits }: ToolPlace): ToolSandbox =>
+  openToolSandbox({
+    ...{ stateDir, scratch, limits: toolLimits(limits), runner, native },
+    ...(guards !== undefined && { guards }),
+  });
+
+const toolLimits = ({
+  cpus,
+  memoryBytes,
+}: Pick<ToolPlace, 'cpus' | 'memoryBytes'>): ToolOptions['limits'] => ({
+  cpus,
+  memoryBytes: Math.max(memoryBytes, buildLimits.gitMemoryBytesMin),
+});
+
 /** Opens a sandbox for git. @throws `SOURCE_URL_…`, SOURCE_PROTOCOL_REFUSED, `SANDBOX_…`, EGRESS_UNAVAILABLE */
 export async function openConfinedGit(options: ConfinedOptions): Promise<ConfinedGit> {
-  const { vcs, stateDir, scratch, cpus, memoryBytes, say } = options;
+  const { vcs, say, ahead } = options;
   const url = fetchableUrl(options.url);
-  const tool = openToolSandbox({
-    ...{
-      stateDir,
-      scratch,
-      limits: { cpus, memoryBytes: Math.max(memoryBytes, buildLimits.gitMemoryBytesMin) },
-    },
-    ...(options.guards !== undefined && { guards: options.guards }),
-    runner: options.runner,
-  });
+  const tool = ahead?.tool ?? openTool(options);
   try {
     const egress = await openEgressProxy({
       dir: tool.net,
@@ -74,20 +122,27 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
       ...(options.bandwidth !== undefined && { connect: meteredConnect(options.bandwidth) }),
       onRefusal: ({ code, message }) => say(`${code}: ${message}`),
     });
-    return confined(tool, egress, url);
+    return confined(tool, egress, url, ahead?.waiting);
   } catch (error) {
+    ahead?.waiting.end();
     await tool.close();
     throw error;
   }
 }
 
-function confined(tool: ToolSandbox, egress: Egress, { protocol, host, port }: GitUrl): ConfinedGit {
+function confined(
+  tool: ToolSandbox,
+  egress: Egress,
+  { protocol, host, port }: GitUrl,
+  waiting: WaitingGit | undefined,
+): ConfinedGit {
   const access = protocol === 'git' ? 'command' : 'loopback';
   return {
     dir: tool.dir,
     egress,
     connect: () => egress.connect({ host, port }),
     ...(tool.start !== undefined && { start: startBy(tool.start) }),
+    ...(waiting !== undefined && { waiting }),
     wrap: (command, reach) => tool.wrap(command, reach === 'server' ? access : 'nothing'),
     explain: (error) => {
       if (!/^SOURCE_(?!TIMEOUT|TOO_LARGE|COMMIT_)/.test(codeOf(error))) return error;
@@ -104,6 +159,7 @@ function confined(tool: ToolSandbox, egress: Egress, { protocol, host, port }: G
       return reportedError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
     },
     close: async () => {
+      waiting?.end();
       await Promise.all([egress.close(), tool.close()]);
     },
   };

@@ -14,6 +14,8 @@ export interface SourceOptions {
   ref: string;
   /** A folder for git's temporary files. */
   dir: string;
+  /** The caller removes it. */
+  leavesFiles?: CommitOptions['leavesFiles'];
   into: Area;
   /** Maximum size in bytes of the fetched objects, and of the files. */
   maxBytes?: number;
@@ -24,6 +26,8 @@ export interface SourceOptions {
   start?: GitOptions['start'];
   /** The way to the server; absent: git connects by itself. */
   connect?: CommitOptions['connect'];
+  /** git that was started before. */
+  waiting?: CommitOptions['waiting'];
   signal: AbortSignal;
 }
 

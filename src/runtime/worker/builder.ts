@@ -66,23 +66,23 @@ export class Builder {
     await this.#sources.close();
   }
 
-  /** Ends the sandbox that waits for the next job, if one does. To be called when the operator's terms change. */
+  /** Ends the sandboxes that wait for the next job and its commit. To be called when the operator's terms change. */
   async dismiss(): Promise<void> {
     clearTimeout(this.#next);
-    await this.#sandboxes.for('host')?.dismiss?.();
+    await Promise.all([this.#sandboxes.for('host')?.dismiss?.(), this.#sources.dismiss()]);
   }
 
-  /** Starts a sandbox for the next job, like the last one, once this worker has been idle for a moment. */
+  /** Starts sandboxes for the next job and its commit, like the last one's, once this worker has been idle for a moment. */
   #startNext({ image, network, dependencies, limits }: Job): void {
     clearTimeout(this.#next);
-    if (image !== 'host' || network !== undefined || dependencies !== undefined) return;
     const { signal, tell } = this.#context;
+    const failed = (error: unknown): void =>
+      tell('warn', 'sandbox', `none waits for the next job: ${messageOf(error)}`);
     this.#next = setTimeout(() => {
       if (this.#running.size > 0 || signal.aborted || !this.takesJobs()) return;
-      const started = this.#sandboxes.for(image)?.ahead?.(limits);
-      started?.catch((error: unknown) =>
-        tell('warn', 'sandbox', `none waits for the next job: ${messageOf(error)}`),
-      );
+      if (image === 'host' && network === undefined && dependencies === undefined)
+        this.#sandboxes.for(image)?.ahead?.(limits).catch(failed);
+      this.#sources.startNext(limits).catch(failed);
     }, workerNodeLimits.aheadAfterMs);
     this.#next.unref();
   }

@@ -6,4 +6,6 @@ export const workerNodeLimits = {
   sourcesKeptBytesMax: 512 * 1024 * 1024,
   /** Idle time before a sandbox is started for the next job: what follows a build at once comes first. */
   aheadAfterMs: 250,
+  /** A sandbox of git that was started before its commit: as of one for builds. */
+  checkoutAheadMsMax: 300_000,
 } as const;

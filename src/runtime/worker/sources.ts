@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import type { Job } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { randomNonce } from '../../identity/idp.ts';
+import { WaitingGit } from '../../source/index.ts';
 import type { Area } from '../../store/index.ts';
 import { type ConfinedGit, openConfinedGit } from '../build/confined-git.ts';
 import { importSource } from '../build/import-source.ts';
+import { CheckoutAhead, type CheckoutLimits } from './checkout-ahead.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 
@@ -45,9 +47,25 @@ export class Sources {
   readonly #kept = new Map<string, Kept>();
   /** Folders of checkouts that are over, on their way out. */
   readonly #removing = new Set<Promise<unknown>>();
+  readonly #ahead: CheckoutAhead;
+  /** Whether the last commit was fetched: else the next one is less likely to be. */
+  #hasFetched = false;
 
   constructor(context: WorkerContext) {
     this.#context = context;
+    this.#ahead = new CheckoutAhead(context);
+  }
+
+  /** Starts a sandbox of git for the next commit, like the last one's, unless one waits or none was fetched since. @throws `SANDBOX_…` */
+  async startNext(limits: CheckoutLimits): Promise<void> {
+    if (!this.#hasFetched) return;
+    this.#hasFetched = false;
+    await this.#ahead.start(limits);
+  }
+
+  /** Ends the sandbox that waits for the next commit. */
+  dismiss(): Promise<void> {
+    return this.#ahead.drop();
   }
 
   /** Errors: `SOURCE_…`, `STORE_…`; `SOURCE_TREE_MISMATCH` when the commit holds another tree than the job says. */
@@ -81,12 +99,18 @@ export class Sources {
     const { url, commit } = source;
     const area = store.sealed(`source-${randomNonce()}`);
     try {
-      const { root, ...made } = await this.#inSandbox(source.url, of, say, ({ dir, wrap, start, connect }) =>
-        importSource(store, {
-          ...{ url, commit, ref, dir, wrap, connect, into: area, maxBytes: of.diskBytes, signal },
-          ...(start !== undefined && { start }),
-          ...(git !== undefined && { git }),
-        }),
+      const { root, ...made } = await this.#inSandbox(
+        source,
+        of,
+        say,
+        ({ dir, wrap, start, connect, waiting }) =>
+          importSource(store, {
+            ...{ url, commit, ref, dir, wrap, connect, into: area, maxBytes: of.diskBytes, signal },
+            leavesFiles: true,
+            ...(start !== undefined && { start }),
+            ...(waiting !== undefined && { waiting }),
+            ...(git !== undefined && { git }),
+          }),
       );
       const { committedSeconds } = made;
       const bytes = made.bytes + (made.git?.bytes ?? 0);
@@ -99,34 +123,35 @@ export class Sources {
 
   /** Git of a worker never runs as its user. */
   async #inSandbox<T>(
-    url: string,
+    { url, commit }: Job['source'],
     { cpus, memoryBytes, diskBytes }: Job['limits'],
     say: (text: string) => void,
     use: (git: ConfinedGit) => Promise<T>,
   ): Promise<T> {
     const { dir, credentials, bandwidth } = this.#context;
-    const scratch = await mkdtemp(join(dir, 'tmp-'));
+    const ahead = WaitingGit.reads(commit) ? this.#ahead.take({ cpus, memoryBytes }) : undefined;
+    this.#hasFetched = true;
+    const scratch = ahead?.scratch ?? (await mkdtemp(join(dir, 'tmp-')));
+    let git: ConfinedGit | undefined;
     try {
-      const git = await openConfinedGit({
+      git = await openConfinedGit({
+        ...(ahead !== undefined && { ahead: ahead.git }),
         ...{ url, vcs: credentials.charter.vcs, stateDir: join(dir, 'sandbox'), scratch },
         bandwidth,
         ...{ cpus, memoryBytes, bytesMax: diskBytes, say: (text) => say(`git: ${text}`) },
       });
-      try {
-        return await use(git);
-      } catch (error) {
-        throw git.explain(error);
-      } finally {
-        await git.close();
-      }
+      return await use(git);
+    } catch (error) {
+      throw git?.explain(error) ?? error;
     } finally {
-      this.#remove(scratch);
+      this.#remove(scratch, git);
     }
   }
 
-  /** Nobody waits for it but the end: the build can begin meanwhile. */
-  #remove(scratch: string): void {
-    const removing = rm(scratch, { recursive: true, force: true, maxRetries: 5 })
+  /** Nobody waits for it but the end: git has ended, and the build can begin meanwhile. What is left the next start removes. */
+  #remove(scratch: string, git: ConfinedGit | undefined): void {
+    const removing = (git?.close() ?? Promise.resolve())
+      .finally(() => rm(scratch, { recursive: true, force: true, maxRetries: 5 }))
       .catch((error: unknown) => this.#context.tell('warn', 'source', `source: ${messageOf(error)}`))
       .finally(() => this.#removing.delete(removing));
     this.#removing.add(removing);
@@ -151,6 +176,7 @@ export class Sources {
 
   /** Nothing of them is of use to the next start. */
   async close(): Promise<void> {
+    await this.dismiss();
     const kept = [...this.#kept.values()];
     this.#kept.clear();
     for (const { area } of kept) await this.#context.store.discard(area);

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nativeProgram } from '../../../sandbox/native/index.ts';
 import { toolGuards } from '../../../sandbox/tool/command.ts';
 import type { GitOptions } from '../../../src/source/index.ts';
 import { confined, homeOf, hostOf } from '../../source/confined.ts';
@@ -116,15 +117,31 @@ describe('code that runs in the place of git', () => {
     await nextWorks();
   });
 
-  it('holds no capability, no way to gain one, and the builds’ filter of system calls', async () => {
-    const box = await confined('http://127.0.0.1:1/x', []);
-    const { out } = await inPlaceOfGit(box, 'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status; id -u');
-    expect(out.match(/^Cap\w+:\t0{16}$/gm)).toHaveLength(5);
-    expect(out).toContain('NoNewPrivs:\t1');
-    expect(out).toContain('Seccomp:\t2');
-    expect(Number(out.trim().split('\n').at(-1))).toBeGreaterThan(0);
-    expect((await inPlaceOfGit(box, 'unshare -U true')).code).not.toBe(0);
-  });
+  it.each([
+    ['the native program', nativeProgram],
+    ['tools of the host', () => undefined],
+  ])(
+    'holds no capability, no way to gain one, and the builds’ filter of system calls, entered by %s',
+    async (_, native) => {
+      const box = await confined('http://127.0.0.1:1/x', [], { native });
+      const { out } = await inPlaceOfGit(
+        box,
+        'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status; id -u',
+      );
+      expect(out.match(/^Cap\w+:\t0{16}$/gm)).toHaveLength(5);
+      expect(out).toContain('NoNewPrivs:\t1');
+      // Standard streams, and the folder that is listed: no program of the host, no file of the sandbox.
+      expect((await inPlaceOfGit(box, 'ls /proc/self/fd')).out.trim().split(/\s+/)).toEqual([
+        '0',
+        '1',
+        '2',
+        '3',
+      ]);
+      expect(out).toContain('Seccomp:\t2');
+      expect(Number(out.trim().split('\n').at(-1))).toBeGreaterThan(0);
+      expect((await inPlaceOfGit(box, 'unshare -U true')).code).not.toBe(0);
+    },
+  );
 
   it('leaves nothing running', async () => {
     const mark = `${1000 + Math.floor(Math.random() * 1000)}.${process.pid}`;
@@ -160,7 +177,7 @@ describe('a server that takes too much', () => {
 
   it('of git’s memory ends git, not the machine', async () => {
     const box = await confined('http://127.0.0.1:1/x', []);
-    const eat = 'head -c 900000000 /dev/zero | tail -c 900000000 > /dev/null';
+    const eat = 'yes | head -c 900000000 | tail -c 900000000 > /dev/null';
     expect((await inPlaceOfGit(box, `${eat}; false`)).code).not.toBe(0);
     const error = new Error('git died') as Error & { code: string };
     error.code = 'SOURCE_FAILED';

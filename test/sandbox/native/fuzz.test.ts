@@ -36,7 +36,7 @@ beforeAll(() => {
       '-o',
       join(folder, name),
       join(import.meta.dirname, 'harness.c'),
-      join(source, 'sys.c'),
+      ...['sys.c', 'privileges.c'].map((file) => join(source, file)),
     ]);
   compile('unpack');
   compile('job', '-DREADS_JOB');
