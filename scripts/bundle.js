@@ -6,6 +6,7 @@ import { argv } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { notices } from './notices.js';
+import { oneLanguage } from './one-language.js';
 import { makeVerifyPage } from './verify-page.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -33,6 +34,7 @@ export async function bundle(folder) {
     target: 'node22.19',
     format: 'esm',
     banner: { js: requireForThem },
+    plugins: [oneLanguage],
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,

@@ -6,20 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { notices } from './notices.js';
+import { oneLanguage } from './one-language.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'src', 'http', 'verify-page');
-
-/** Messages of zod in forty languages, of which one is used. */
-const oneLanguage = {
-  name: 'one-language',
-  setup({ onLoad }) {
-    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
-      contents: "export { default as en } from './en.js';",
-      resolveDir: join(root, 'node_modules', 'zod', 'v4', 'locales'),
-    }));
-  },
-};
 
 const sha256 = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 const escaped = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
