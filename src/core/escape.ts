@@ -3,11 +3,10 @@ import { limits } from './limits.ts';
 /** A colour or style of a terminal (ECMA-48 SGR): means nothing to a reader, so it goes without a trace. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this file is about
 const colours = /\u001b\[[0-9;:]{0,40}m/g;
-/** C0, DEL, C1; separators that look like line breaks; marks that turn the reading order; what cannot be seen; lone surrogates. */
-const harmful =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
-  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
-
+/** C0 besides tab, line feed and ESC, DEL, C1; separators that look like line breaks; marks that turn the reading order; what cannot be seen. */
+const others = String.raw`\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}`;
+/** These, line feeds, ESC and lone surrogates. */
+const harmful = new RegExp(String.raw`[\u000a\u001b${others}]|\p{Surrogate}`, 'gu');
 const escaped = (char: string): string => {
   const code = (char.codePointAt(0) ?? 0).toString(16);
   if (code.length <= 2) return `\\x${code.padStart(2, '0')}`;
@@ -28,8 +27,16 @@ export function escapeLine(text: string, maxChars: number = limits.logLineBytesM
 }
 
 /** Colours, bold, faint, italic and underlined, and what ends them: nothing that hides text or makes it blink. */
-const harmlessStyle =
-  /^(?:0|1|2|3|4|7|22|23|24|27|39|49|3[0-7]|4[0-7]|9[0-7]|10[0-7]|[34]8[;:](?:5[;:]\d{1,3}|2(?:[;:]\d{1,3}){3}))?$/;
+const harmlessStyles = String.raw`(?:0|1|2|3|4|7|22|23|24|27|39|49|3[0-7]|4[0-7]|9[0-7]|10[0-7]|[34]8[;:](?:5[;:]\d{1,3}|2(?:[;:]\d{1,3}){3}))?`;
+const harmlessStyle = new RegExp(`^${harmlessStyles}$`);
+
+/** The first character of what `escapeLine` would change in a text of several lines; a carriage return ends a line as well. */
+const notPlain = new RegExp(String.raw`[\u001b${others}]|\p{Surrogate}`, 'gu');
+/** The same of `escapeColouredLine`, to which a sequence with one harmless style is nothing to change. */
+const notPlainColoured = new RegExp(
+  String.raw`[${others}]|\u001b(?!\[${harmlessStyles}m)|\p{Surrogate}`,
+  'gu',
+);
 
 /** `escapeLine` that leaves harmless colours and styles where they are, for a page that shows them. */
 export function escapeColouredLine(text: string, maxChars: number = limits.logLineBytesMax): string {
@@ -90,10 +97,13 @@ export class LineEscaper {
   #skipping = false;
   readonly #maxChars: number;
   readonly #escape: (line: string, maxChars: number) => string;
+  readonly #notPlain: RegExp;
 
-  constructor(maxChars: number = limits.logLineBytesMax, escapes = escapeLine) {
+  /** @param colours leaves harmless ones, as `escapeColouredLine` does */
+  constructor(maxChars: number = limits.logLineBytesMax, { colours: coloured = false } = {}) {
     this.#maxChars = maxChars;
-    this.#escape = escapes;
+    this.#escape = coloured ? escapeColouredLine : escapeLine;
+    this.#notPlain = coloured ? notPlainColoured : notPlain;
   }
 
   /** The lines that `chunk` completes. A lone carriage return ends a line too: what it would hide stays visible. */
@@ -117,13 +127,54 @@ export class LineEscaper {
     return lines;
   }
 
+  /** The same lines as a text, each with a line break at its end. Lines in which nothing changes are not handled one by one. */
+  pushText(chunk: string): string {
+    if (this.#skipping) return joined(this.push(chunk));
+    const text = this.#pending + chunk;
+    this.#pending = '';
+    const end = text.lastIndexOf('\n') + 1;
+    let out = '';
+    // Where many lines change, more of them are handled one by one before the next look.
+    let chars = 0;
+    for (let at = 0; at < end; ) {
+      const plainEnd = this.#plainEnd(text, at, end);
+      out += text.slice(at, plainEnd);
+      if (plainEnd === end) break;
+      chars = plainEnd - at > chars ? 0 : 2 * chars + 64;
+      at = text.indexOf('\n', Math.min(plainEnd + chars, end - 1)) + 1;
+      out += joined(this.push(text.slice(plainEnd, at)));
+    }
+    return out + joined(this.push(text.slice(end)));
+  }
+
   /** What is left when the text ends without a line break. */
   end(): string[] {
     const rest = this.#pending.replace(/\r$/, '');
     this.#pending = '';
     return rest === '' ? [] : [this.#escape(rest, this.#maxChars)];
   }
+
+  /** `end` as `pushText` gives it. */
+  endText(): string {
+    return joined(this.end());
+  }
+
+  /** Where the first line begins, of those from `at` on, in which something changes; `end`, which is that of a line, where there is none. */
+  #plainEnd(text: string, at: number, end: number): number {
+    this.#notPlain.lastIndex = at;
+    const found = this.#notPlain.exec(text)?.index ?? end;
+    const plainEnd = found >= end ? end : text.lastIndexOf('\n', found) + 1;
+    for (let from = at; from < plainEnd; ) {
+      const lineEnd = text.lastIndexOf('\n', Math.min(from + this.#maxChars, plainEnd - 1));
+      if (lineEnd < from) return from;
+      from = lineEnd + 1;
+    }
+    return Math.max(at, plainEnd);
+  }
 }
+
+/** Lines as a text, each with a line break at its end. */
+const joined = (lines: readonly string[]): string => (lines.length === 0 ? '' : `${lines.join('\n')}\n`);
 
 /** Ours are three levels deep. */
 const valueDepthMax = 8;

@@ -79,6 +79,45 @@ describe('LineEscaper', () => {
   });
 });
 
+describe('LineEscaper.pushText', () => {
+  const parts = fc.constantFrom(
+    ...['a', 'bc', '\n', '\n\n', '\r', '\r\n', 'ddddddddd', 'ä', '😀', '\t', '\u0007', '\ufeff', '\ud83d'],
+    ...['\u001b[1m', '\u001b[31;8m', '\u001b[38;5;9m', '\u001b[m', '\u001b[8m', '\u001b[', '\u001b'],
+  );
+
+  it.each([false, true])('gives the lines of push as a text, colours: %s', (colours) => {
+    fc.assert(
+      fc.property(fc.array(fc.array(parts, { maxLength: 60 }), { maxLength: 6 }), (chunks) => {
+        const [lines, text] = [new LineEscaper(8, { colours }), new LineEscaper(8, { colours })];
+        let found = '';
+        for (const chunk of chunks.map((some) => some.join(''))) {
+          const expected = lines.push(chunk).map((line) => `${line}\n`);
+          expect(text.pushText(chunk)).toBe(expected.join(''));
+          found += expected.join('');
+        }
+        const rest = lines.end().map((line) => `${line}\n`);
+        expect(text.endText()).toBe(rest.join(''));
+        for (const character of ['\u0007', '\ufeff', '\r']) expect(found).not.toContain(character);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('does not handle lines one by one that it leaves as they are', () => {
+    const line = 'an ordinary \u001b[32mline\u001b[0m of a log\n';
+    const took = (take: (lines: LineEscaper, chunk: string) => unknown) => {
+      const lines = new LineEscaper(undefined, { colours: true });
+      const began = process.cpuUsage();
+      for (let n = 0; n < 20; n += 1) take(lines, line.repeat(2_000));
+      const { user, system } = process.cpuUsage(began);
+      return user + system;
+    };
+    took((lines, chunk) => lines.pushText(chunk));
+    const apart = took((lines, chunk) => lines.push(chunk));
+    expect(took((lines, chunk) => lines.pushText(chunk))).toBeLessThan(apart / 2);
+  });
+});
+
 describe('escapeColouredLine', () => {
   it.each([
     ['\u001b[31mred\u001b[0m', '\u001b[31mred\u001b[0m'],

@@ -6,7 +6,9 @@ import type { WorkerContext } from './context.ts';
 
 /** Waits to be sent to the controller at most. */
 const queueBytesMax = 1024 * 1024;
+/** What there is of a log is sent as soon as it is as much as this, and else this long after the message before. */
 const messageBytes = 64 * 1024;
+const gatherMs = 50;
 /** What is not sent this long after the build is not waited for. */
 const endMsMax = 2_000;
 
@@ -32,6 +34,12 @@ export class BuildLog {
   #sending: Promise<void> | undefined;
   /** Not sent since what was sent last. */
   #leftOut = 0;
+  /** Monotonic time of the last message. */
+  #sentAt = Number.NEGATIVE_INFINITY;
+  #ended = false;
+  /** Ends the wait for more to send. */
+  #enough: () => void = () => {};
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(channel: Promise<LogStream | undefined>) {
     this.#channel = channel;
@@ -73,25 +81,42 @@ export class BuildLog {
 
   #send(bytes: Uint8Array): void {
     this.#queue.push(bytes);
+    if (this.#queue.length >= messageBytes) this.#enough();
     this.#sending ??= this.#empty().finally(() => {
       this.#sending = undefined;
     });
   }
 
-  /** What came while one message was on its way goes out with the next. */
+  /** What came while one message was on its way, and in the moment after it, goes out with the next. */
   async #empty(): Promise<void> {
     const channel = await this.#channel;
     try {
-      while (channel !== undefined && this.#queue.length > 0)
+      while (channel !== undefined && this.#queue.length > 0) {
+        await this.#gather();
         await channel.send(this.#queue.take(Math.min(messageBytes, this.#queue.length)));
+        this.#sentAt = performance.now();
+      }
     } catch {
       this.#channel = Promise.resolve(undefined);
     }
     this.#queue.clear();
   }
 
+  /** Resolves when a message is due. */
+  async #gather(): Promise<void> {
+    const ms = this.#sentAt + gatherMs - performance.now();
+    if (ms <= 0 || this.#ended || this.#queue.length >= messageBytes) return;
+    await new Promise<void>((resolve) => {
+      this.#enough = resolve;
+      this.#timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(this.#timer);
+  }
+
   async end(): Promise<Uint8Array> {
     this.#tellLeftOut();
+    this.#ended = true;
+    this.#enough();
     await Promise.race([this.#sending, sleep(endMsMax, undefined, { ref: false })]);
     const channel = await this.#channel;
     await (this.#sending === undefined ? channel?.end() : channel?.close())?.catch(() => {});

@@ -217,6 +217,9 @@ const lines = define<string>({
       for (let at = 0; at < text.length; at += size) found.push(...cut.push(text.slice(at, at + size)));
       must([...found, ...cut.end()].join('\n') === expected.join('\n'), 'other pieces, other lines');
     }
+    const asText = new LineEscaper();
+    const textOf = asText.pushText(text) + asText.endText();
+    must(textOf === expected.map((line) => `${line}\n`).join(''), 'another text than its lines');
     must(!expected.some((line) => harmful.test(line)), 'a line that is not harmless');
     must(!harmful.test(escapeLine(text)), 'a line that is not harmless');
     const log = new LogLines((head) => head);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { escapeColouredLine, LineEscaper } from '../../../src/core/escape.ts';
+import { LineEscaper } from '../../../src/core/escape.ts';
 import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
 import { Keeper } from '../../../src/runtime/controller/keep.ts';
 import { openLogFiles } from '../../../src/runtime/controller/log-files.ts';
@@ -24,7 +24,7 @@ async function keeping(raw: string, streamed = raw) {
   });
   const files = openLogFiles(join(dir, 'logs'));
   const log = await files.create(lease);
-  const lines = new LineEscaper(undefined, escapeColouredLine);
+  const lines = new LineEscaper(undefined, { colours: true });
   for (const line of [...lines.push(streamed), ...lines.end()]) log.write(`${line}\n`);
   await log.end();
   let fetched = 0;

@@ -1,12 +1,13 @@
 import { liveLeases } from '../../controller/state.ts';
 import { QuorateError } from '../../errors.ts';
-import { escapeColouredLine, LineEscaper, piecesWithoutColours, withoutColours } from '../../escape.ts';
+import { LineEscaper, piecesWithoutColours, withoutColours } from '../../escape.ts';
 import { limits } from '../../limits.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { decodeMessage, logUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { sessionLimits } from '../limits.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
+import { TextTail } from '../text-tail.ts';
 import type { Admission } from './admission.ts';
 import type { ControllerPorts } from './ports.ts';
 
@@ -18,7 +19,7 @@ declare const TextDecoder: new () => {
 interface LiveLog {
   bytes: number;
   /** The end of the text, for followers that come late. */
-  tail: string;
+  tail: TextTail;
   listeners: Set<(text: string) => void>;
 }
 
@@ -60,7 +61,8 @@ export class LogServer {
   follow(lease: string, listener: (text: string) => void): (() => void) | undefined {
     const live = this.#live.get(lease);
     if (live === undefined) return undefined;
-    if (live.tail !== '') listener(live.tail);
+    const tail = withoutColours(live.tail.text());
+    if (tail !== '') listener(tail);
     live.listeners.add(listener);
     return () => live.listeners.delete(listener);
   }
@@ -83,7 +85,7 @@ export class LogServer {
     const holder = run === undefined ? undefined : liveLeases(run).find(({ id }) => id === lease);
     if (holder === undefined || holder.worker !== channel.peer)
       throw new QuorateError('LOG_NO_LEASE', 'a log is sent by the worker that holds its lease');
-    const log: LiveLog = { bytes: 0, tail: '', listeners: new Set() };
+    const log: LiveLog = { bytes: 0, tail: new TextTail(tailChars), listeners: new Set() };
     const file = await logFiles.create(lease);
     this.#live.set(lease, log);
     try {
@@ -97,14 +99,14 @@ export class LogServer {
 
   async #receive(channel: Channel, log: LiveLog, write: (text: string) => void): Promise<boolean> {
     const decoder = new TextDecoder();
-    const lines = new LineEscaper(limits.logLineBytesMax, escapeColouredLine);
-    const pass = (found: string[]) => {
-      if (found.length === 0) return;
-      const text = `${found.join('\n')}\n`;
+    const lines = new LineEscaper(limits.logLineBytesMax, { colours: true });
+    const pass = (text: string) => {
+      if (text === '') return;
       write(text);
+      log.tail.push(text);
+      if (log.listeners.size === 0) return;
       // Pages show colours; everybody else gets text.
       const plain = withoutColours(text);
-      log.tail = (log.tail + plain).slice(-tailChars);
       for (const listener of log.listeners) listener(plain);
     };
     // Apart from the other messages of the worker, whose heartbeats would wait for its output.
@@ -117,11 +119,11 @@ export class LogServer {
       if (chunk === undefined || chunk.length === 0) break;
       if (log.bytes >= limits.logBytesMax) continue;
       log.bytes += chunk.length;
-      pass(lines.push(decoder.decode(chunk, { stream: true })));
+      pass(lines.pushText(decoder.decode(chunk, { stream: true })));
       if (log.bytes >= limits.logBytesMax)
-        pass(['[the log is longer than what is kept; the rest is left out]']);
+        pass('[the log is longer than what is kept; the rest is left out]\n');
     }
-    pass(lines.end());
+    pass(lines.endText());
     return chunk !== undefined;
   }
 }

@@ -1,0 +1,106 @@
+import { expect, it } from 'vitest';
+import type { Admission } from '../../../src/core/sessions/controller/admission.ts';
+import { LogServer } from '../../../src/core/sessions/controller/log-server.ts';
+import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import type { Channel } from '../../../src/core/sessions/ports.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+
+const lease = 'ab'.repeat(32);
+const worker = 'the holder';
+
+/** A log server with one live lease, and the stream of its holder, who sends what `send` is called with. */
+async function serving() {
+  const run = {
+    rounds: [{ slots: [{ kind: 'leased', live: { id: lease, worker } }] }],
+    trusted: { kind: 'waits' },
+  };
+  const stored: string[] = [];
+  const logFiles = {
+    create: async () => ({ write: (text: string) => void stored.push(text), async end() {} }),
+    async *read() {},
+  };
+  const machine = { state: { runs: new Map([['run', run]]), leases: new Map([[lease, 'run']]) } };
+  const ports = { machine, logFiles } as unknown as ControllerPorts;
+  const admission = { admit: () => async () => {} } as unknown as Admission;
+  const server = new LogServer(ports, admission);
+  const waiting: (Uint8Array | undefined)[] = [encodeMessage({ lease })];
+  let arrived: () => void = () => {};
+  const channel = {
+    peer: worker,
+    receive: async () => {
+      while (waiting.length === 0) await new Promise<void>((resolve) => (arrived = resolve));
+      return waiting.shift();
+    },
+  } as unknown as Channel;
+  const ended = server.served.session(channel);
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+  const put = async (message: Uint8Array | undefined) => {
+    waiting.push(message);
+    arrived();
+    await turn();
+  };
+  await turn();
+  return { server, stored, ended, put, send: (text: string | Uint8Array) => put(Buffer.from(text)) };
+}
+
+it('follower that joins in the middle has each line once, in order, without colours', async () => {
+  const { server, stored, ended, put, send } = await serving();
+  const line = (n: number) => `\u001b[32mline\u001b[0m ${n} ä`;
+  const text = Buffer.from(Array.from({ length: 3_000 }, (_, n) => `${line(n)}\n`).join(''));
+  const heard = ['', ''];
+  // Pieces end anywhere: within a line, a colour, a character.
+  const pieces = [0, 1, 2, 3, 4].map((n) => text.subarray(n * 13_337, (n + 1) * 13_337));
+  for (const [n, piece] of [...pieces, text.subarray(5 * 13_337)].entries()) {
+    if (n < 2) server.follow(lease, (more) => (heard[n] += more));
+    await send(piece);
+  }
+  await put(undefined);
+  await ended;
+  const all = Array.from({ length: 3_000 }, (_, n) => `line ${n} ä\n`).join('');
+  expect(heard).toEqual([all, all]);
+  expect(stored.join('')).toBe(text.toString());
+  expect(server.isLive(lease)).toBe(false);
+});
+
+it('follower that joins after more than what is kept has the whole lines at the end', async () => {
+  const { server, ended, put, send } = await serving();
+  for (let n = 0; n < 20; n += 1) await send(`${`\u001b[1mx${n}\u001b[0m`.padEnd(99, 'y')}\n`.repeat(200));
+  let heard = '';
+  server.follow(lease, (text) => (heard += text));
+  expect(heard.length).toBeGreaterThan(200_000);
+  expect(heard).toMatch(/^(?:x\d+y+\n)+$/);
+  expect(heard.endsWith(`${'x19'.padEnd(91, 'y')}\n`)).toBe(true);
+  await put(undefined);
+  await ended;
+});
+
+it('a log that is cut within a line, as of a build that was killed, ends with what came of it', async () => {
+  const { stored, ended, put, send } = await serving();
+  await send('one\ntw');
+  await send(Buffer.from('o ä').subarray(0, 3));
+  await put(undefined);
+  await ended;
+  expect(stored.join('')).toMatch(/^one\ntwo .?\n$/);
+});
+
+it('logs of two builds on one stream stay apart', async () => {
+  const { stored, ended, put, send } = await serving();
+  await send('first, with an end that is missing');
+  await send('');
+  await put(encodeMessage({ lease }));
+  await send('second\n');
+  await put(undefined);
+  await ended;
+  expect(stored).toEqual(['first, with an end that is missing\n', 'second\n']);
+});
+
+it('what is over the limit is left out, and said', async () => {
+  const { stored, ended, put, send } = await serving();
+  const flood = 'a line that is harmless\n'.repeat(10_000);
+  for (let n = 0; n < 80; n += 1) await send(flood);
+  await put(undefined);
+  await ended;
+  const text = stored.join('');
+  expect(text.length).toBeLessThan(16 * 2 ** 20 + flood.length + 100);
+  expect(text.endsWith('harmless\n[the log is longer than what is kept; the rest is left out]\n')).toBe(true);
+});

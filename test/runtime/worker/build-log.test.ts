@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { BuildLog } from '../../../src/runtime/worker/build-log.ts';
+
+/** A log whose messages are kept, with the time of each. */
+function logging() {
+  const sent: { text: string; at: number }[] = [];
+  const stream = {
+    send: async (bytes: Uint8Array) =>
+      void sent.push({ text: Buffer.from(bytes).toString(), at: performance.now() }),
+    end: async () => {},
+    close: async () => {},
+  };
+  const text = () => sent.map((message) => message.text).join('');
+  return { log: new BuildLog(Promise.resolve(stream)), sent, text };
+}
+
+it('a line after a silence is sent at once', async () => {
+  const { log, sent } = logging();
+  log.line('first');
+  await sleep(0);
+  expect(sent.map(({ text }) => text)).toEqual(['first\n']);
+  await sleep(80);
+  log.line('second');
+  await sleep(0);
+  expect(sent.map(({ text }) => text)).toEqual(['first\n', 'second\n']);
+  await log.end();
+});
+
+it('lines that follow each other are gathered into few messages, and none is late', async () => {
+  const { log, sent, text } = logging();
+  const written: number[] = [];
+  const began = performance.now();
+  for (let n = 0; performance.now() - began < 400; n += 1) {
+    log.line(`line ${n}`);
+    written.push(performance.now());
+    await sleep(1);
+  }
+  const last = performance.now();
+  // Without an end: what is gathered goes out by itself.
+  while (!text().endsWith(`line ${written.length - 1}\n`) && performance.now() - last < 5_000) await sleep(5);
+  expect(text()).toBe(written.map((_, n) => `line ${n}\n`).join(''));
+  const seconds = (performance.now() - began) / 1000;
+  expect(sent.length).toBeLessThan(2 + seconds / 0.05);
+  expect(sent.length).toBeGreaterThan(3);
+  await log.end();
+});
+
+it('a flood of small pieces is sent in messages of 64 KiB, without a wait for the clock', async () => {
+  const { log, sent, text } = logging();
+  log.line('begins');
+  const began = performance.now();
+  const piece = Buffer.from(`${'x'.repeat(99)}\n`);
+  for (let n = 0; n < 20_000; n += 1) {
+    log.write(piece);
+    if (n % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  const took = performance.now() - began;
+  await log.end();
+  expect(text().length).toBe('begins\n'.length + 2_000_000);
+  expect(sent.length).toBeLessThan(2_000_000 / 65_536 + 3 + took / 50);
+  expect(Math.max(...sent.map((message) => message.text.length))).toBeLessThanOrEqual(65_536);
+});
+
+it('a build that ends, or is killed, leaves nothing unsent and waits for no clock', async () => {
+  const { log, text } = logging();
+  log.line('first');
+  await sleep(0);
+  log.write(Buffer.from('cut off, without a line break'));
+  expect(text()).toBe('first\n');
+  await sleep(0);
+  const kept = log.end();
+  // Before any timer of the log can be due.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(text()).toBe('first\ncut off, without a line break');
+  expect(Buffer.from(await kept).toString()).toBe(text());
+});
