@@ -164,7 +164,7 @@ export class DiskStore implements Store {
   }
 
   #import(
-    { into, maxBytes, maxEntries, rules, signal }: ImportOptions,
+    { into, maxBytes, maxEntries, rules, signal, ownsChunks }: ImportOptions,
     read: (blocks: Blocks<AreaIndex>, bounds: ReadLimits) => Promise<BuiltTree & { bytes: number }>,
   ): Promise<ImportedTree> {
     const bounds = {
@@ -172,6 +172,7 @@ export class DiskStore implements Store {
       maxEntries: Math.min(maxEntries ?? limits.treeEntriesMax, limits.treeEntriesMax),
       rules,
       signal,
+      ownsChunks,
     };
     return this.#during(async () => {
       const blocks = await this.#blocksOf(into);

@@ -9,6 +9,7 @@ import { pbCode, rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
 import { executableMode, frameExecutable } from './framed-file.ts';
+import { giveUpMemory } from './give-up-memory.ts';
 
 /** Name of the CID profile in a job: unixfs-v1-2025 of IPIP-499, plus mode 0755 on executables only. */
 export const cidProfile = 'unixfs-v1-2025+x';
@@ -71,6 +72,15 @@ async function storeChunk(
   return { cid, dagSize: block.length, size, sha256 };
 }
 
+/** As `storeFile`, of content in pieces of any size. Takes over their memory. */
+export function storePieces(
+  blocks: Destination,
+  pieces: AsyncIterable<Uint8Array>,
+  executable: boolean,
+): Promise<StoredFile> {
+  return storeChunks(blocks, inChunks(pieces, giveUpMemory), executable);
+}
+
 /** As `storeFile`, of content in chunks of `chunkBytes` of which only the last may be shorter. Takes over their memory. */
 export async function storeChunks(
   blocks: Destination,
@@ -119,6 +129,7 @@ async function storeNodes(blocks: Destination, parts: readonly Part[], executabl
 /** Copies content into chunks of `chunkBytes` and a rest, each in memory of its own. */
 async function* inChunks(
   content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  copied: (piece: Uint8Array) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   let chunk = new Uint8Array(chunkBytes);
   let filled = 0;
@@ -133,6 +144,7 @@ async function* inChunks(
       chunk = new Uint8Array(chunkBytes);
       filled = 0;
     }
+    copied(piece);
   }
   if (filled > 0) yield chunk.slice(0, filled);
 }

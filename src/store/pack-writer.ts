@@ -5,6 +5,7 @@ import { sectionHead } from '../core/car.ts';
 import { assert } from '../core/errors.ts';
 import type { AreaIndex, Place } from './block-index.ts';
 import { diskError, syncFolder, writeAll } from './disk.ts';
+import { giveUpMemory } from './give-up-memory.ts';
 import { storeLimits } from './limits.ts';
 import { type PackFiles, packHeader } from './pack-files.ts';
 
@@ -12,8 +13,6 @@ const datasync = promisify(fdatasync);
 /** Bytes gathered before a write: two blocks of the largest size, or some thousand small files. */
 const writeBytes = 2 * 1024 * 1024;
 const writeMs = 100;
-/** Memory of blocks from this size on is released explicitly; smaller ones may share their buffer. */
-const freedBytesMin = 64 * 1024;
 
 interface Queued {
   pack: OpenEnd;
@@ -207,10 +206,7 @@ export class PackWriter {
     const found = this.#unwritten.get(key);
     this.#unwritten.delete(key);
     if (found === undefined || !found.isOwned) return;
-    const { buffer, byteLength } = found.bytes;
-    // Released explicitly: a transfer would otherwise trigger the garbage collector again and again.
-    if (byteLength >= freedBytesMin && buffer.byteLength === byteLength && buffer instanceof ArrayBuffer)
-      buffer.transfer(0);
+    giveUpMemory(found.bytes);
   }
 
   /** Removes blocks whose bytes could not be written. The next block begins a new pack. */

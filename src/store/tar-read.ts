@@ -3,7 +3,7 @@ import type { Blockstore } from 'interface-blockstore';
 import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
-import { ByteBudget, chunkBytes, storeFile } from './file-import.ts';
+import { ByteBudget, chunkBytes, storeFile, storePieces } from './file-import.ts';
 import { printable } from './names.ts';
 import { TaskPool } from './task-pool.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
@@ -14,6 +14,8 @@ export interface ReadLimits {
   maxEntries: number;
   rules?: TreeRules | undefined;
   signal?: AbortSignal | undefined;
+  /** Whether the chunks of the archive are nobody else's, so that their memory is taken over. */
+  ownsChunks?: boolean | undefined;
 }
 
 /** The parser emits the offset of an entry's content, which its types leave out. */
@@ -115,7 +117,10 @@ export async function readTar(
       gaps.entry(header.byteOffset, header.size);
       const slot = place(tree, header);
       if (slot === undefined) entry.resume();
-      else await take(entry as AsyncIterable<Uint8Array>, header, slot, blocks, budget, pool);
+      else {
+        const store = bounds.ownsChunks === true ? storePieces : storeFile;
+        await take(entry as AsyncIterable<Uint8Array>, header, slot, blocks, budget, pool, store);
+      }
     }
     await pumped;
   } catch (error) {
@@ -241,11 +246,12 @@ async function take(
   blocks: Blockstore,
   budget: ByteBudget,
   pool: TaskPool,
+  store: typeof storePieces,
 ): Promise<void> {
   const size = header.size;
   budget.take(size);
   if (size > chunkBytes) {
-    slot.stored = await storeFile(blocks, content, slot.executable);
+    slot.stored = await store(blocks, content, slot.executable);
     return;
   }
   const chunks: Uint8Array[] = [];

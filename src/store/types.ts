@@ -55,6 +55,8 @@ export interface ImportOptions {
   /** Default: `portable`. */
   rules?: TreeRules | undefined;
   signal?: AbortSignal | undefined;
+  /** Of an archive: its chunks are nobody else's, so that their memory may be taken over. Default: false. */
+  ownsChunks?: boolean | undefined;
 }
 
 export interface ReadOptions {

@@ -79,7 +79,12 @@ export async function buildInSandbox(
     {
       onLog,
       onOutputs: async (tar: Readable) => {
-        built = await store.importTar(tar, { into, maxBytes: job.limits.diskBytes, signal });
+        built = await store.importTar(tar, {
+          into,
+          maxBytes: job.limits.diskBytes,
+          signal,
+          ownsChunks: true,
+        });
       },
       signal: hopeless === undefined ? signal : AbortSignal.any([signal, hopeless]),
     },
