@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { connect, isIP } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
 import { connect as connectTls, createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
@@ -171,11 +171,26 @@ async function askByHttp({ url, commit }: PackRequest, server: Duplex): Promise<
     },
   });
   asking.end(fetchCommand(commit));
-  const [answer] = (await once(asking, 'response')) as [IncomingMessage];
-  asking.on('error', (error) => answer.destroy(error));
+  const answer = await answerOf(asking);
   const { statusCode, headers } = answer;
   if (statusCode === 200 && headers['content-type'] === 'application/x-git-upload-pack-result') return answer;
   throw new Error(`the server answered with status ${statusCode}`);
+}
+
+/** Its head. What is wrong later, even within the packet that brought it, is an error of the answer. */
+function answerOf(asking: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    let answer: IncomingMessage | undefined;
+    asking.once('response', (found) => {
+      answer = found;
+      resolve(found);
+    });
+    asking.on('error', (error) => {
+      answer?.destroy(error);
+      reject(error);
+    });
+    asking.once('close', () => reject(new Error('the server closed the connection without an answer')));
+  });
 }
 
 let trusted: SecureContext | undefined;
@@ -192,6 +207,8 @@ async function overTls(server: Duplex, host: string): Promise<Duplex> {
     rejectUnauthorized: true,
     ALPNProtocols: ['http/1.1'],
   });
+  // Whoever reads it hears that it has ended; what comes before it is read is no error of this process.
+  secured.on('error', () => {});
   await once(secured, 'secureConnect');
   return secured;
 }
