@@ -37,12 +37,29 @@ describe('an offer that an operator may not claim yet', () => {
     const taken: number[] = [];
     const { id, notice } = await noticeOf('app', 1);
     expect(postponed.put(id, notice, grant, (_, ms) => taken.push(ms))).toBe(true);
-    expect(postponed.has(id)).toBe(true);
+    expect(postponed.has(id, notice)).toBe(true);
     const [[act, ms] = [() => {}, 0]] = timers.running;
     act();
     expect(taken).toEqual([ms]);
     expect(ms).toBeGreaterThan(0);
-    expect(postponed.has(id)).toBe(false);
+    expect(postponed.has(id, notice)).toBe(false);
+  });
+
+  it('is looked at now where a false text with its id waits, which is no reason to leave it out', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const { id, notice } = await noticeOf('app', 1);
+    // The id is a hash of what the offer says: anybody can put other documents beside it, or a signature that does not hold.
+    const [head, payload] = notice.offer.split('.');
+    for (const other of [{ request: 'a.b.c' }, { job: '{"a":1}' }, { offer: `${head}.${payload}.AAAA` }]) {
+      const mixed = { ...notice, ...other };
+      expect(postponed.put(id, mixed, grant, () => {})).toBe(true);
+      expect(postponed.has(id, mixed)).toBe(true);
+      expect(postponed.has(id, notice)).toBe(false);
+      expect(postponed.put(id, notice, grant, () => {})).toBe(false);
+      for (const [act] of timers.running) act();
+      timers.running.clear();
+    }
   });
 
   it('goes with a verdict on its request, and with no other', async () => {
@@ -52,9 +69,9 @@ describe('an offer that an operator may not claim yet', () => {
     const { request } = await bench.makeOffer('app', { share: 1 });
     postponed.put(id, notice, grant, () => {});
     postponed.settled('0'.repeat(64));
-    expect([postponed.has(id), timers.running.size]).toEqual([true, 1]);
+    expect([postponed.has(id, notice), timers.running.size]).toEqual([true, 1]);
     postponed.settled(request.id);
-    expect([postponed.has(id), timers.running.size]).toEqual([false, 0]);
+    expect([postponed.has(id, notice), timers.running.size]).toEqual([false, 0]);
   });
 
   it.each<[string, () => Promise<{ id: string; notice: OfferNotice }>, Partial<typeof grant>]>([

@@ -140,7 +140,7 @@ export class OfferFeed {
     const { documents } = signing;
     const claimed = claimedIdOf(notice.offer);
     if (claimed !== undefined) {
-      if (!machine.wants(claimed) || this.#postponed.has(claimed)) return;
+      if (!machine.wants(claimed) || this.#postponed.has(claimed, notice)) return;
       const later = (same: OfferNotice, ms: number) => void this.#consider(same, via, ms);
       const isNew = waitedMs === undefined;
       if (isNew && this.#postponed.put(claimed, notice, credentials.grant.payload, later)) return;

@@ -9,6 +9,7 @@ type Take = (notice: OfferNotice, waitedMs: number) => void;
 
 interface Waiting {
   request: string;
+  notice: OfferNotice;
   cancel: () => void;
 }
 
@@ -24,12 +25,24 @@ export class PostponedOffers {
     this.#clock = clock;
   }
 
-  has(offer: string): boolean {
-    return this.#waiting.has(offer);
+  /** Whether it waits with this very text: another one with its id may be false, and so may this one. */
+  has(id: string, { offer, request, publisher, job }: OfferNotice): boolean {
+    const notice = this.#waiting.get(id)?.notice;
+    if (notice === undefined) return false;
+    return (
+      notice.offer === offer &&
+      notice.request === request &&
+      notice.publisher === publisher &&
+      notice.job === job
+    );
   }
 
-  /** Takes over an offer with this id that may be claimed later. Returns false where it has to be looked at now. */
+  /**
+   * Takes over an offer with this id that may be claimed later. Returns false where it has to be looked at now, as where another text with its
+   * id waits.
+   */
   put(id: string, notice: OfferNotice, grant: Grant, take: Take): boolean {
+    if (this.#waiting.has(id)) return false;
     if (grant.role !== 'worker' || this.#waiting.size >= workerSessionLimits.postponedMax) return false;
     const { offer: raw, request: asked, publisher, job } = notice;
     if (raw.length + asked.length + publisher.length + job.length > workerSessionLimits.postponedCharsMax)
@@ -42,7 +55,7 @@ export class PostponedOffers {
       this.#waiting.delete(id);
       if (!this.#clock.closing) take(notice, waitMs);
     });
-    this.#waiting.set(id, { request: offer.request, cancel });
+    this.#waiting.set(id, { request: offer.request, notice, cancel });
     return true;
   }
 
