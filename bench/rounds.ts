@@ -1,9 +1,8 @@
-import type { Progress } from '../src/core/controller/events.ts';
-import type { Prepared } from '../src/runtime/client/submit.ts';
 import { emptyJob, LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
 import { endAll } from '../test/e2e/support/processes.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
 import makeProgram from '../test/support/make-program.ts';
+import { type Course, course } from './course.ts';
 import { memoryMb } from './processes.ts';
 import { type Bench, median, type Suite, seconds } from './run.ts';
 
@@ -17,61 +16,6 @@ const courseAims = {
   'a new commit': { began: 90, trusted: 170 },
   'the same commit': { began: 45, trusted: 110 },
 };
-
-/** When a run got where, in ms after it was submitted. */
-interface Course {
-  accepted: number;
-  leased: number;
-  allLeased: number;
-  began: number;
-  allBegan: number;
-  delivered: number;
-  agreed: number;
-  trusted: number;
-}
-
-/** Submits a run and follows it until it is trusted. */
-async function course(project: LiveProject, commit: Prepared, signal: AbortSignal): Promise<Course> {
-  const started = performance.timeOrigin + performance.now();
-  const { run } = await project.submit(commit);
-  const at = new Map<string, number[]>();
-  const note = (what: string, when: number): unknown =>
-    at.set(what, [...(at.get(what) ?? []), when - started]);
-  for await (const { at: when, progress } of project.client.follow(run, signal)) {
-    note(milestone(progress), when);
-    if (progress.kind === 'verdict' && progress.level === 'trusted') break;
-  }
-  for await (const { slot, text } of project.client.logs(run, { follow: false, signal })) {
-    const [, nanoseconds] = /began=(\d+)/.exec(text) ?? [];
-    if (slot !== 'trusted' && nanoseconds !== undefined) note('began', Number(nanoseconds) / 1e6);
-  }
-  const first = (what: string): number => at.get(what)?.[0] ?? Number.NaN;
-  const last = (what: string): number => Math.max(...(at.get(what) ?? [Number.NaN]));
-  const began = at.get('began') ?? [];
-  if (began.length !== volunteers.length) throw new Error(`${began.length} builds said when they began`);
-  return {
-    accepted: first('accepted'),
-    leased: first('leased'),
-    allLeased: last('leased'),
-    began: Math.min(...began),
-    allBegan: Math.max(...began),
-    delivered: last('delivered'),
-    agreed: first('agreed'),
-    trusted: first('trusted'),
-  };
-}
-
-function milestone(progress: Progress): string {
-  switch (progress.kind) {
-    case 'verdict':
-      return progress.level;
-    case 'leased':
-    case 'delivered':
-      return progress.slot === 'trusted' ? `${progress.kind} trusted` : progress.kind;
-    default:
-      return progress.kind;
-  }
-}
 
 /** Of each step, so that it shows where the time goes. */
 const steps: Record<string, [keyof Course | undefined, keyof Course]> = {

@@ -1,0 +1,58 @@
+import type { Progress } from '../src/core/controller/events.ts';
+import type { Prepared } from '../src/runtime/client/submit.ts';
+import { type LiveProject, volunteers } from '../test/e2e/support/live-project.ts';
+
+/** When a run got where, in ms after it was submitted. */
+export interface Course {
+  accepted: number;
+  leased: number;
+  allLeased: number;
+  began: number;
+  allBegan: number;
+  delivered: number;
+  agreed: number;
+  trusted: number;
+}
+
+/** Submits a run and follows it until it is trusted. */
+export async function course(project: LiveProject, commit: Prepared, signal: AbortSignal): Promise<Course> {
+  const started = performance.timeOrigin + performance.now();
+  const { run } = await project.submit(commit);
+  const at = new Map<string, number[]>();
+  const note = (what: string, when: number): unknown =>
+    at.set(what, [...(at.get(what) ?? []), when - started]);
+  for await (const { at: when, progress } of project.client.follow(run, signal)) {
+    note(milestone(progress), when);
+    if (progress.kind === 'verdict' && progress.level === 'trusted') break;
+  }
+  for await (const { slot, text } of project.client.logs(run, { follow: false, signal })) {
+    const [, nanoseconds] = /began=(\d+)/.exec(text) ?? [];
+    if (slot !== 'trusted' && nanoseconds !== undefined) note('began', Number(nanoseconds) / 1e6);
+  }
+  const first = (what: string): number => at.get(what)?.[0] ?? Number.NaN;
+  const last = (what: string): number => Math.max(...(at.get(what) ?? [Number.NaN]));
+  const began = at.get('began') ?? [];
+  if (began.length !== volunteers.length) throw new Error(`${began.length} builds said when they began`);
+  return {
+    accepted: first('accepted'),
+    leased: first('leased'),
+    allLeased: last('leased'),
+    began: Math.min(...began),
+    allBegan: Math.max(...began),
+    delivered: last('delivered'),
+    agreed: first('agreed'),
+    trusted: first('trusted'),
+  };
+}
+
+function milestone(progress: Progress): string {
+  switch (progress.kind) {
+    case 'verdict':
+      return progress.level;
+    case 'leased':
+    case 'delivered':
+      return progress.slot === 'trusted' ? `${progress.kind} trusted` : progress.kind;
+    default:
+      return progress.kind;
+  }
+}
