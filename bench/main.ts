@@ -20,6 +20,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   sandbox: () => import('./sandbox.ts'),
   images: () => import('./images.ts'),
   dependencies: () => import('./dependencies.ts'),
+  peers: () => import('./peers.ts'),
 };
 
 async function main(args: string[]): Promise<number> {

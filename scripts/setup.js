@@ -1,4 +1,4 @@
-// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices] [--check]`.
+// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers] [--check]`.
 // `worker` is all that a machine needs for every tier of sandbox it can run, `matrices` all that any test needs.
 // Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
 // standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
@@ -111,6 +111,12 @@ const needs = {
   gnupg: { why: 'signs checksums in an example of hooks', program: 'gpg' },
   promtool: { why: 'reads metrics and rules for alerts as Prometheus does', program: 'promtool' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
+  buildbot: { why: 'another CI, which the bench measures beside this one', program: 'buildbot' },
+  'buildbot-worker': { why: 'the workers of that', program: 'buildbot-worker' },
+  'python3-sqlalchemy-ext': {
+    why: 'makes its database as fast as it is meant to be',
+    lack: () => (sqlalchemyIsCompiled() ? undefined : 'no compiled part of SQLAlchemy'),
+  },
   iproute2: { why: 'makes hosts with addresses of their own, for a test of five processes', program: 'ip' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
@@ -179,7 +185,14 @@ const matrices = [
   'curl',
   'gnupg',
 ];
-const purposes = { demo, pipeline, forge, worker, test: tests, matrices };
+/** The bench beside another CI. */
+const peers = [...demo, 'buildbot', 'buildbot-worker', 'python3-sqlalchemy-ext'];
+const purposes = { demo, pipeline, forge, worker, test: tests, matrices, peers };
+
+function sqlalchemyIsCompiled() {
+  const folder = '/usr/lib/python3/dist-packages/sqlalchemy/cyextension';
+  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.so'));
+}
 
 /** Where the tier looks for it (sandbox/vm/kernel.ts). */
 const kernelFolder = '/var/lib/quorate/kernel';
@@ -309,7 +322,7 @@ function install(names) {
 function main() {
   const wanted = parse(argv.slice(2));
   if (wanted === undefined) {
-    say('usage: node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices] [--check]');
+    say('usage: node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers] [--check]');
     return 2;
   }
   if (process.platform !== 'linux') {

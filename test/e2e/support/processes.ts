@@ -20,10 +20,17 @@ export class Proc extends Told {
     name: string,
     program: string,
     args: string[],
-    options: { cwd: string; env: NodeJS.ProcessEnv; words?: readonly string[] },
+    options: {
+      cwd: string;
+      env: NodeJS.ProcessEnv;
+      words?: readonly string[];
+      /** For `write`; nothing by default. */
+      stdin?: 'pipe';
+    },
   ) {
     super(name, options.words);
-    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { cwd, env, stdin = 'ignore' } = options;
+    const child = spawn(program, args, { cwd, env, stdio: [stdin, 'pipe', 'pipe'] });
     this.#child = child;
     this.pid = child.pid ?? 0;
     started(this);
@@ -43,6 +50,11 @@ export class Proc extends Told {
       });
       child.once('close', end);
     });
+  }
+
+  /** Writes a line to its standard input. */
+  write(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
   }
 
   signal(name: NodeJS.Signals): void {

@@ -1,0 +1,142 @@
+import type { Prepared } from '../src/runtime/client/submit.ts';
+import { emptyJob, LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
+import { endAll } from '../test/e2e/support/processes.ts';
+import { sleep } from '../test/e2e/support/wait.ts';
+import makeProgram from '../test/support/make-program.ts';
+import { Buildbot, type BuildbotCourse, installBuildbot } from './buildbot/buildbot.ts';
+import { type Course, course } from './course.ts';
+import { type Bench, median, type Suite, seconds } from './run.ts';
+
+const rounds = 8;
+const crowd = 40;
+const crowdRounds = 2;
+const quietMs = 1_000;
+const secondsMax = 900;
+
+interface Both {
+  project: LiveProject;
+  buildbot: Buildbot;
+}
+
+async function open(bench: Bench, signal: AbortSignal): Promise<Both> {
+  installBuildbot();
+  makeProgram();
+  bench.after(endAll);
+  const project = await LiveProject.open(emptyJob, signal);
+  bench.after(() => project.client.close());
+  const repository = project.cluster.git.url('project');
+  const buildbot = await Buildbot.start(await bench.folder(), repository, volunteers);
+  return { project, buildbot };
+}
+
+/** What is done with one side and then with the other, first with this one and then with that one. */
+async function inEitherOrder(round: number, ours: () => Promise<void>, theirs: () => Promise<void>) {
+  for (const one of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) {
+    await one();
+    // What follows the end of a run is over before the next.
+    await sleep(quietMs);
+  }
+}
+
+async function latency(bench: Bench, { project, buildbot }: Both, signal: AbortSignal): Promise<void> {
+  const courses = {
+    'a new commit': { ours: [] as Course[], theirs: [] as BuildbotCourse[] },
+    'the same commit': { ours: [] as Course[], theirs: [] as BuildbotCourse[] },
+  };
+  // The first round is the first of everything, and is not counted.
+  for (let round = 0; round <= rounds; round += 1) {
+    const commit = await project.newCommit(signal);
+    for (const { ours, theirs } of Object.values(courses)) {
+      await inEitherOrder(
+        round,
+        async () => void ours.push(await course(project, commit, signal)),
+        async () => void theirs.push(await buildbot.course(commit.commit)),
+      );
+    }
+  }
+  for (const [which, { ours, theirs }] of Object.entries(courses)) {
+    const mine = (of: (course: Course) => number): number => median(ours.slice(1).map(of));
+    const over = median(theirs.slice(1).map((course) => course.over));
+    const figure = (name: string, value: number, reference: number): void =>
+      bench.figure(`${name}, ${which}`, value, 'ms', named(buildbot, reference));
+    figure(
+      'first build process',
+      mine(({ began }) => began),
+      median(theirs.slice(1).map(({ began }) => began)),
+    );
+    figure(
+      'all three builds began',
+      mine(({ allBegan }) => allBegan),
+      median(theirs.slice(1).map(({ allBegan }) => allBegan)),
+    );
+    figure(
+      'all three builds over',
+      mine(({ delivered }) => delivered),
+      over,
+    );
+    figure(
+      'compared and co-signed, beside builds over',
+      mine(({ trusted }) => trusted),
+      over,
+    );
+  }
+}
+
+const named = ({ version }: Buildbot, value: number) => ({
+  reference: { name: `Buildbot ${version}`, value },
+});
+
+/** Many changes at once, each built by all three workers. */
+async function throughput(bench: Bench, both: Both, signal: AbortSignal): Promise<void> {
+  const { project, buildbot } = both;
+  const commit = await project.newCommit(signal);
+  const ours = { took: 0, used: 0 };
+  const theirs = { took: 0, used: 0 };
+  for (let round = 0; round < crowdRounds; round += 1) {
+    await inEitherOrder(
+      round,
+      async () => {
+        const before = await project.used();
+        ours.took += await seconds(() => crowdOf(project, commit, signal));
+        ours.used += spent(before, await project.used());
+      },
+      async () => {
+        const before = await buildbot.processorMs();
+        theirs.took += await seconds(() => buildbot.builds(commit.commit, crowd));
+        theirs.used += (await buildbot.processorMs()) - before;
+      },
+    );
+  }
+  const builds = crowd * crowdRounds * volunteers.length;
+  bench.figure(
+    `builds, ${crowd} × ${volunteers.length} queued`,
+    builds / ours.took,
+    'builds/s',
+    named(buildbot, builds / theirs.took),
+  );
+  bench.figure(
+    'processor time of a build, all processes',
+    ours.used / builds,
+    'ms',
+    named(buildbot, theirs.used / builds),
+  );
+}
+
+async function crowdOf(project: LiveProject, commit: Prepared, signal: AbortSignal): Promise<void> {
+  const runs: string[] = [];
+  while (runs.length < crowd) runs.push((await project.submit(commit)).run);
+  for (const run of runs) await project.trusted(run, signal);
+}
+
+async function run(bench: Bench): Promise<void> {
+  const signal = AbortSignal.timeout(secondsMax * 1000);
+  const both = await open(bench, signal);
+  await latency(bench, both, signal);
+  await throughput(bench, both, signal);
+}
+
+export const suite: Suite = {
+  what: 'three workers of Buildbot beside three of ours and a trusted one, on the same commits; empty builds',
+  secondsMax,
+  run,
+};
