@@ -108,8 +108,8 @@ export async function startLibp2p(
       dialTimeout: meshLimits.dialMs,
       maxPeerAddrsToDial: 12,
     },
-    // Generous: a build that uses all processors delays answers.
-    connectionMonitor: { pingInterval: 20_000, pingTimeout: { minTimeout: 15_000 } },
+    // `liveness.ts` replaces it.
+    connectionMonitor: { enabled: false },
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
@@ -124,7 +124,7 @@ export async function startLibp2p(
         alpha: 4,
         disjointPaths: 3,
         initialQuerySelfInterval: 500,
-        querySelfInterval: 60_000,
+        querySelfInterval: 5 * 60_000,
         datastorePrefix: DHT_PREFIX,
         validators: { pk: refuseRecord },
         // Records are lost when the peers that hold them restart: announce long before they expire after 48 hours.

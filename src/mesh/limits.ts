@@ -34,6 +34,10 @@ export const meshLimits = {
   heldFramesMax: 20_000,
   /** Encrypted bytes that wait for one connection: a window of each stream that sends, and more. */
   heldBytesMax: 64 * 1024 * 1024,
+  /** Time without any data of a peer after which it is asked whether it is there. */
+  quietMs: 20_000,
+  /** Time for its answer. Generous: a build that uses all processors delays answers. */
+  pongMs: 15_000,
   /** Time for which a peer may keep its half of a channel open after ours is closed and while it is not read. */
   lingerMs: 30_000,
   /** The same where a message of the peer was refused unread: time for the answer to reach it. */

@@ -1,5 +1,6 @@
 import type { StreamMuxerFactory } from '@libp2p/interface';
 import { type YamuxMuxerInit, yamux } from '@libp2p/yamux';
+import { watchLiveness } from './liveness.ts';
 
 /** Fields and methods of YamuxStream of @libp2p/yamux. */
 interface YamuxStream {
@@ -17,15 +18,17 @@ const established = 3;
 
 /**
  * Yamux that updates a window once half of it is used up, as the reference implementation does
- * (https://github.com/hashicorp/yamux, `sendWindowUpdate`). The library answers each frame of data with an update.
+ * (https://github.com/hashicorp/yamux, `sendWindowUpdate`), where the library answers each frame of data with an update. Its own
+ * pings find no silent peer: `watchLiveness` does.
  */
 export function pacedYamux(init: YamuxMuxerInit): () => StreamMuxerFactory {
   return () => {
-    const factory = yamux(init)();
+    const factory = yamux({ ...init, enableKeepAlive: false })();
     const { createStreamMuxer } = factory;
     factory.createStreamMuxer = (connection) => {
       const muxer = createStreamMuxer.call(factory, connection);
       paceUpdates(muxer as unknown as YamuxMuxer);
+      watchLiveness(muxer, connection);
       return muxer;
     };
     return factory;

@@ -10,7 +10,7 @@ const SETTLED_MS = 60_000;
 const ASK_MS = 5_000;
 const SEARCH_MS = 10_000;
 const HURRY_MS = 1_000;
-/** Waits between searches and announcements in the DHT, whose peers lose the record only when they restart. */
+/** Waits between searches in the DHT. Where no peer came or went this node is announced anew after `DHT_SETTLED_MS` only. */
 const DHT_EAGER_MS = 5_000;
 const DHT_FEW_MS = 60_000;
 const DHT_SETTLED_MS = 10 * 60_000;
@@ -44,6 +44,9 @@ export class ProjectDiscovery {
   #waitMs = FIRST_MS;
   #lastRound = Number.NEGATIVE_INFINITY;
   #dhtDue = 0;
+  /** When, and after how many changes of peers: they lose a record when they restart. */
+  #announced = { at: Number.NEGATIVE_INFINITY, changes: 0 };
+  #changes = 0;
 
   constructor(root: string, ports: ProjectPorts) {
     this.#root = root;
@@ -54,6 +57,7 @@ export class ProjectDiscovery {
 
   /** Starts the next round soon after a peer connected or disconnected, at most once per `HURRY_MS`. */
   hurry(): void {
+    this.#changes += 1;
     if (this.#connected() >= meshLimits.projectPeers) return;
     this.#waitMs = Math.min(this.#waitMs, HURRY_MS);
     if (performance.now() - this.#lastRound >= HURRY_MS) this.#wake?.();
@@ -93,7 +97,8 @@ export class ProjectDiscovery {
   /** Dials members as the DHT finds them, ends the search when there are enough, and announces this node. */
   async #search(): Promise<void> {
     this.#dhtDue = Number.POSITIVE_INFINITY;
-    let announced = false;
+    const { at, changes } = this.#announced;
+    let announced = changes === this.#changes && performance.now() - at < DHT_SETTLED_MS;
     try {
       const signal = this.#limit(SEARCH_MS);
       let wanted = Math.max(1, meshLimits.projectPeers - this.#connected());
@@ -103,8 +108,12 @@ export class ProjectDiscovery {
         wanted -= 1;
         if (wanted === 0) break;
       }
-      await this.#ports.provide(this.#cid, this.#limit(meshLimits.lookupMs));
-      announced = true;
+      if (!announced) {
+        const before = { at: performance.now(), changes: this.#changes };
+        await this.#ports.provide(this.#cid, this.#limit(meshLimits.lookupMs));
+        announced = true;
+        this.#announced = before;
+      }
     } catch {
       // No peers yet, or a timeout: due again soon.
     }

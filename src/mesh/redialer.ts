@@ -1,7 +1,9 @@
 import { meshLimits } from './limits.ts';
 import type { RememberedPeer } from './remembered-peers.ts';
 
-const TICK_MS = 250;
+/** The shortest wait between two looks at what is to be dialled, and the longest. */
+const LOOK_MS_MIN = 250;
+const LOOK_MS_MAX = 10_000;
 const PARALLEL_DIALS = 4;
 const BACKOFF_FIRST_MS = 500;
 const BOOTSTRAP_BACKOFF_MAX_MS = 60_000;
@@ -27,13 +29,16 @@ export interface RedialPorts {
 
 /**
  * Keeps bootstrap peers connected, and dials remembered ones while there are fewer than `meshLimits.projectPeers`
- * neighbours. At most `PARALLEL_DIALS` dials run at once. The wait doubles with each failure and is randomized, so that
+ * neighbours. At most `PARALLEL_DIALS` dials run at once. It looks when a peer is lost, when a dial ends and when one is due,
+ * and not while nothing changes. The wait doubles with each failure and is randomized, so that
  * nodes do not all dial a restarted bootstrap node in the same second.
  */
 export class Redialer {
   readonly #ports: RedialPorts;
   readonly #targets = new Map<string, Target>();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #nextLook = Number.POSITIVE_INFINITY;
+  #closed = false;
   #running = 0;
 
   constructor(ports: RedialPorts, bootstrap: { id: string; addrs: string[] }[]) {
@@ -41,12 +46,12 @@ export class Redialer {
     for (const peer of bootstrap)
       this.#targets.set(peer.id, { ...peer, configured: peer.addrs, bootstrap: true, failures: 0, due: 0 });
     for (const peer of ports.remembered()) this.#adopt(peer);
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    this.#tick();
+    this.#look();
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#closed = true;
+    clearTimeout(this.#timer);
   }
 
   /** Dials a lost peer again after a short, randomized wait. */
@@ -54,6 +59,7 @@ export class Redialer {
     for (const peer of this.#ports.remembered()) this.#adopt(peer);
     const target = this.#targets.get(id);
     if (target !== undefined) target.due = performance.now() + BACKOFF_FIRST_MS * (0.5 + 3 * Math.random());
+    this.#lookIn(LOOK_MS_MIN);
   }
 
   #adopt(peer: RememberedPeer): void {
@@ -78,14 +84,28 @@ export class Redialer {
     }
   }
 
-  #tick(): void {
+  #look(): void {
+    this.#nextLook = Number.POSITIVE_INFINITY;
     const now = performance.now();
     const wanting = this.#ports.neighbours() < meshLimits.projectPeers;
+    let wait = LOOK_MS_MAX;
     for (const target of this.#targets.values()) {
-      if (this.#running >= PARALLEL_DIALS) return;
-      if (target.due > now || (!target.bootstrap && !wanting) || this.#ports.isConnected(target.id)) continue;
-      void this.#dial(target);
+      // Of a dial that runs, the end is awaited.
+      if (target.due === Number.POSITIVE_INFINITY || (!target.bootstrap && !wanting)) continue;
+      if (this.#ports.isConnected(target.id)) continue;
+      if (target.due > now) wait = Math.min(wait, target.due - now);
+      else if (this.#running < PARALLEL_DIALS) void this.#dial(target);
     }
+    this.#lookIn(wait);
+  }
+
+  /** Looks in so many ms, unless it looks earlier. */
+  #lookIn(ms: number): void {
+    const at = performance.now() + Math.max(LOOK_MS_MIN, ms);
+    if (this.#closed || at >= this.#nextLook) return;
+    this.#nextLook = at;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look(), at - performance.now());
   }
 
   async #dial(target: Target): Promise<void> {
@@ -102,6 +122,7 @@ export class Redialer {
       target.due = performance.now() + wait * (0.75 + 0.5 * Math.random());
     } finally {
       this.#running -= 1;
+      this.#lookIn(LOOK_MS_MIN);
     }
   }
 }
