@@ -14,6 +14,11 @@ export const GOSSIP_BYTES_MAX = limits.documentBytesMax * 2;
 const RPC_BYTES_MAX = GOSSIP_BYTES_MAX * 2;
 /** Bytes queued for one neighbour that reads slowly; beyond this its stream is reset and opened again. */
 const OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * From this size on neighbours are told at once that a message is here. Its author sends it to all of them, so most have it before such
+ * a control message comes: it prevents few copies, and one of these costs more than a copy below this.
+ */
+export const UNWANTED_BYTES_MIN = 32 * 1024;
 /** Bytes that one neighbour may send at once before it is throttled. */
 const BURST_BYTES = 4 * meshLimits.gossipBytesPerSecond;
 
@@ -47,6 +52,7 @@ export function gossip(topics: string[], stats: MeshStats): (components: GossipS
     ignoreDuplicatePublishError: true,
     emitSelf: false,
     fallbackToFloodsub: false,
+    idontwantMinDataSize: UNWANTED_BYTES_MIN,
     // Own messages go to all neighbours: a mesh is small, and one neighbour may drop a message.
     floodPublish: true,
     // Gossipsub's peer exchange accepts addresses from any peer that prunes us; `peer-exchange.ts` replaces it.

@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { UNWANTED_BYTES_MIN } from '../../src/mesh/gossip.ts';
+import type { Libp2pNode } from '../../src/mesh/libp2p-node.ts';
 import {
   bootstrapNode,
   bytes,
@@ -109,5 +111,27 @@ describe('gossip', () => {
     await a.publish('notes', bytes('after it'));
     await until('what was said after it is heard', () => notes.has('after it'));
     expect(heard).toEqual([]);
+  });
+});
+
+describe('what neighbours are told of a message that has come', () => {
+  test('nothing, unless the message is larger than such a word', async () => {
+    const nodes = await Promise.all(Array.from({ length: 3 }, () => node()));
+    const heard = nodes.map((mesh) => collect(mesh));
+    const [author, ...others] = nodes;
+    const told = others.map((mesh) => {
+      const { pubsub } = (mesh as unknown as { libp2p: Libp2pNode }).libp2p.services;
+      if (pubsub === undefined) throw new Error('a node without gossip');
+      return vi.spyOn(pubsub as unknown as { sendIDontWants: () => void }, 'sendIDontWants');
+    });
+    for (const mesh of others) await mesh.connect(author?.addresses() ?? []);
+    await others[0]?.connect(others[1]?.addresses() ?? []);
+    await until('everybody hears everybody', () => nodes.every((mesh) => subscribers(mesh) >= 2));
+    await author?.publish('jobs', bytes('x'.repeat(UNWANTED_BYTES_MIN - 1)));
+    await until('the small one is there', () => heard.slice(1).every((set) => set.size === 1));
+    expect(told.map((spy) => spy.mock.calls.length)).toEqual([0, 0]);
+    await author?.publish('jobs', bytes('x'.repeat(UNWANTED_BYTES_MIN)));
+    await until('the large one is there', () => heard.slice(1).every((set) => set.size === 2));
+    expect(told.map((spy) => spy.mock.calls.length)).toEqual([1, 1]);
   });
 });
