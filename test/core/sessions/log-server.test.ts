@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import type { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { LogServer } from '../../../src/core/sessions/controller/log-server.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
-import type { Channel } from '../../../src/core/sessions/ports.ts';
+import type { Channel, PeerAddress } from '../../../src/core/sessions/ports.ts';
+import { openLog } from '../../../src/core/sessions/worker/log-client.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 
 const lease = 'ab'.repeat(32);
@@ -70,17 +71,18 @@ it('follower that joins after more than what is kept has the whole lines at the 
   expect(heard.length).toBeGreaterThan(200_000);
   expect(heard).toMatch(/^(?:x\d+y+\n)+$/);
   expect(heard.endsWith(`${'x19'.padEnd(91, 'y')}\n`)).toBe(true);
+  await send('');
   await put(undefined);
   await ended;
 });
 
-it('a log that is cut within a line, as of a build that was killed, ends with what came of it', async () => {
+it('a log that is cut within a line, as of a build that was killed, ends with what came of it, and says so', async () => {
   const { stored, ended, put, send } = await serving();
   await send('one\ntw');
   await send(Buffer.from('o ä').subarray(0, 3));
   await put(undefined);
   await ended;
-  expect(stored.join('')).toMatch(/^one\ntwo .?\n$/);
+  expect(stored.join('')).toMatch(/^one\ntwo .?\n\[the rest of the log was not received\]\n$/);
 });
 
 it('logs of two builds on one stream stay apart', async () => {
@@ -89,6 +91,7 @@ it('logs of two builds on one stream stay apart', async () => {
   await send('');
   await put(encodeMessage({ lease }));
   await send('second\n');
+  await send('');
   await put(undefined);
   await ended;
   expect(stored).toEqual(['first, with an end that is missing\n', 'second\n']);
@@ -103,4 +106,16 @@ it('what is over the limit is left out, and said', async () => {
   const text = stored.join('');
   expect(text.length).toBeLessThan(16 * 2 ** 20 + flood.length + 100);
   expect(text.endsWith('harmless\n[the log is longer than what is kept; the rest is left out]\n')).toBe(true);
+});
+
+it('a worker ends a log by an empty message, also on a stream that is not used again', async () => {
+  const sent: number[] = [];
+  const channel = {
+    send: async (message: Uint8Array) => void sent.push(message.length),
+    close: async () => void sent.push(-1),
+  } as unknown as Channel;
+  const log = await openLog(async () => channel, {} as PeerAddress, lease);
+  await log.send(Buffer.from('one\n'));
+  await log.end();
+  expect(sent.slice(1)).toEqual([4, 0, -1]);
 });

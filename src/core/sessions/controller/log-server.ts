@@ -113,17 +113,25 @@ export class LogServer {
     const standing = (): Standing => ({ sender: 'holder' });
     const account = `log ${channel.peer}`;
     const admit = this.#admission.admit(channel.peer, { protocol: 'log', standing }, account);
-    let chunk: Uint8Array | undefined;
-    for (;;) {
-      chunk = await channel.receive({ timeoutMs: silenceMs, admit });
-      if (chunk === undefined || chunk.length === 0) break;
-      if (log.bytes >= limits.logBytesMax) continue;
-      log.bytes += chunk.length;
-      pass(lines.pushText(decoder.decode(chunk, { stream: true })));
-      if (log.bytes >= limits.logBytesMax)
-        pass('[the log is longer than what is kept; the rest is left out]\n');
+    let isWhole = false;
+    try {
+      for (;;) {
+        const chunk = await channel.receive({ timeoutMs: silenceMs, admit });
+        if (chunk === undefined) break;
+        if (chunk.length === 0) {
+          isWhole = true;
+          break;
+        }
+        if (log.bytes >= limits.logBytesMax) continue;
+        log.bytes += chunk.length;
+        pass(lines.pushText(decoder.decode(chunk, { stream: true })));
+        if (log.bytes >= limits.logBytesMax)
+          pass('[the log is longer than what is kept; the rest is left out]\n');
+      }
+    } finally {
+      pass(lines.endText());
+      if (!isWhole && log.bytes < limits.logBytesMax) pass('[the rest of the log was not received]\n');
     }
-    pass(lines.endText());
-    return chunk !== undefined;
+    return isWhole;
   }
 }

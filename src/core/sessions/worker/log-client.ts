@@ -12,7 +12,7 @@ export interface LogStream {
   send(text: Uint8Array): Promise<void>;
   /** The log is whole: the stream may carry the next one. Errors: `MESH_…`. */
   end(): Promise<void>;
-  /** Leaves the log as it is. */
+  /** Ends the stream before the log is whole, and the controller notes that in the log. */
   close(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export async function openLog(
 }
 
 async function end(channel: Channel): Promise<void> {
-  if (channel.kept === undefined) return channel.close();
   await channel.send(new Uint8Array());
+  if (channel.kept === undefined) return channel.close();
   channel.kept.release();
 }
