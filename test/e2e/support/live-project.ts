@@ -6,7 +6,7 @@ import { openHome } from '../../../src/runtime/membership/home.ts';
 import { openProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
 import { Cluster } from './cluster.ts';
 import { jobFile } from './jobs.ts';
-import { processorMs } from './proc-files.ts';
+import { processorMs, writeCalls } from './proc-files.ts';
 
 export const volunteers = ['ada', 'ben', 'cleo'];
 /** Name of the trusted worker. */
@@ -14,7 +14,7 @@ export const tower = 'tower';
 /** An empty build that says when it began, in ns since the epoch. */
 export const emptyJob = jobFile({ run: ['date +began=%s%N'], outputs: ['.'], time: '1m' });
 
-/** Milliseconds of processor time by node, children that it has waited for included. */
+/** How much of something each node has used so far. */
 export type Used = ReadonlyMap<string, number>;
 
 /** A controller, three workers and a trusted worker, each a process, and a client that submits one job to them. */
@@ -99,8 +99,18 @@ export class LiveProject {
     return new Map([['controller', cluster.control.pid], ...workers]);
   }
 
-  async used(): Promise<Used> {
-    const each = [...this.nodes].map(async ([name, pid]) => [name, await processorMs(pid)] as const);
+  /** Milliseconds of processor time, children that a node has waited for included. */
+  used(): Promise<Used> {
+    return this.#ofEach(processorMs);
+  }
+
+  /** Calls that wrote to files and sockets, without those of children: how much a node says and keeps, whatever the load. */
+  writes(): Promise<Used> {
+    return this.#ofEach(writeCalls);
+  }
+
+  async #ofEach(measure: (pid: number) => Promise<number>): Promise<Used> {
+    const each = [...this.nodes].map(async ([name, pid]) => [name, await measure(pid)] as const);
     return new Map(await Promise.all(each));
   }
 }

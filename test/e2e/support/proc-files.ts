@@ -53,3 +53,8 @@ async function waitedForMs(pid: number): Promise<number> {
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
   return (ticks / ticksPerSecond) * 1000;
 }
+
+/** Calls by which the process itself, without its children, has written to files and sockets (proc_pid_io(5), syscw). */
+export async function writeCalls(pid: number): Promise<number> {
+  return Number(/^syscw: (\d+)$/m.exec(await readFile(`/proc/${pid}/io`, 'utf8'))?.[1] ?? Number.NaN);
+}

@@ -7,7 +7,7 @@ const quietMs = 2_000;
 /** Over which it is measured what nodes do without any run. */
 const restMs = 8_000;
 
-/** Milliseconds of processor time that a run costs, without what nodes do at rest. */
+/** What a run costs, in milliseconds of processor time or in what else is measured, without what nodes do at rest. */
 export interface RunCost {
   controller: number;
   trusted: number;
@@ -17,7 +17,9 @@ export interface RunCost {
   idle: number;
   /** Controller, trusted worker and three that build. */
   involved: number;
-  /** A worker at rest, in ms a second. */
+  /** All nodes together. */
+  all: number;
+  /** A worker at rest, a second. */
   rest: number;
 }
 
@@ -27,13 +29,14 @@ export async function costOfRuns(
   commit: Prepared,
   count: number,
   signal: AbortSignal,
+  measure = () => project.used(),
 ): Promise<RunCost> {
-  const [atRest, restBegan] = [await project.used(), performance.now()];
+  const [atRest, restBegan] = [await measure(), performance.now()];
   await sleep(restMs);
-  const [before, began] = [await project.used(), performance.now()];
+  const [before, began] = [await measure(), performance.now()];
   const builders = await project.runs(commit, { count, atOnce: 8 }, signal);
   await sleep(quietMs);
-  const after = await project.used();
+  const after = await measure();
   const [restSeconds, seconds] = [began - restBegan, performance.now() - began].map((ms) => ms / 1000);
   const rest = (name: string): number =>
     spent(atRest, before, (node) => node === name) / (restSeconds ?? Number.NaN);
@@ -43,23 +46,24 @@ export async function costOfRuns(
   const { idle, builder } = split(
     workers.map((name) => ({
       builds: builders.filter((operators) => operators.includes(name)).length / count,
-      ms: of(name),
+      used: of(name),
     })),
   );
   const [controller, trusted] = [of('controller'), of(tower)];
   const involved = controller + trusted + volunteers.length * builder;
   const resting = workers.reduce((sum, name) => sum + rest(name), 0) / workers.length;
-  return { controller, trusted, builder, idle, involved, rest: resting };
+  const all = workers.reduce((sum, name) => sum + of(name), controller + trusted);
+  return { controller, trusted, builder, idle, involved, all, rest: resting };
 }
 
 /** Least squares: what a worker spends is a part for each run, and a part for each that it builds. */
-function split(points: readonly { builds: number; ms: number }[]): { idle: number; builder: number } {
-  const mean = (of: (point: { builds: number; ms: number }) => number): number =>
+function split(points: readonly { builds: number; used: number }[]): { idle: number; builder: number } {
+  const mean = (of: (point: { builds: number; used: number }) => number): number =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length;
-  const [builds, ms] = [mean((point) => point.builds), mean((point) => point.ms)];
+  const [builds, used] = [mean((point) => point.builds), mean((point) => point.used)];
   const variance = mean((point) => (point.builds - builds) ** 2);
-  if (variance === 0) return { idle: 0, builder: ms / builds };
-  const slope = mean((point) => (point.builds - builds) * (point.ms - ms)) / variance;
-  const idle = ms - slope * builds;
+  if (variance === 0) return { idle: 0, builder: used / builds };
+  const slope = mean((point) => (point.builds - builds) * (point.used - used)) / variance;
+  const idle = used - slope * builds;
   return { idle, builder: idle + slope };
 }
