@@ -11,7 +11,8 @@ import { type Bench, median, type Suite } from './run.ts';
 
 const secondsMax = 1_800;
 const runs = 40;
-const warmRuns = 12;
+/** Builds of each worker before it is measured: a program is faster once its code is compiled. */
+const warmBuilds = 32;
 const workersMany = 30;
 /** A run of three builds and a trusted one. */
 const buildsOfRun = volunteers.length + 1;
@@ -38,11 +39,12 @@ function jobOf(run: string): JobSpec {
 /** The same runs with three workers connected and with many. */
 async function workers(bench: Bench, project: LiveProject, signal: AbortSignal): Promise<void> {
   const commit = await project.newCommit(signal);
-  await project.runs(commit, { count: warmRuns, atOnce: 4 }, signal);
+  await project.runs(commit, { count: warmBuilds, atOnce: 4 }, signal);
   const alone = await costOfRuns(project, commit, runs, signal);
   for (let n = volunteers.length; n < workersMany; n += 1) await project.cluster.volunteer(`more${n}`);
-  // Each has built once, and what members find out of each other they know.
-  await project.runs(commit, { count: 2 * workersMany, atOnce: 8 }, signal);
+  // As many builds for each as before, however many there are: lots are drawn.
+  const count = Math.ceil((warmBuilds * workersMany) / volunteers.length);
+  await project.runs(commit, { count, atOnce: 8 }, signal);
   const beside = await costOfRuns(project, commit, runs, signal);
   const reference = (value: number) => ({ name: `ms, ${volunteers.length} workers`, value });
   const among = `${workersMany} workers connected`;
