@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { expect, it, onTestFinished } from 'vitest';
 import { fetchPack, NoPack } from '../../../src/source/fetch-pack.ts';
 import { parseGitUrl } from '../../../src/source/url.ts';
-import { listen } from '../../source/support.ts';
-import { some } from './support.ts';
+import { folder, listen } from '../../source/support.ts';
+import { run, some } from './support.ts';
 
 /** Asks a server that answers with these bytes, in one write, and then resets the connection. Gives why there is no pack. */
 async function asked(protocol: 'http' | 'git', answer: string): Promise<string> {
@@ -59,4 +62,59 @@ it.each([
   ['capabilities without end', `000eversion 2\n${'0006ab'.repeat(100)}`, 'too many'],
 ])('a server that answers by git with %s fails the checkout only', async (_, answer, why) => {
   expect(await asked('git', answer)).toContain(why);
+});
+
+/** A client of one pack in a process of its own, which trusts a certificate. It prints why it gets none. */
+const client = (port: number) => `
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { CountedStream } from '${new URL('../../../src/egress/counted-stream.ts', import.meta.url)}';
+import { fetchPack } from '${new URL('../../../src/source/fetch-pack.ts', import.meta.url)}';
+import { parseGitUrl } from '${new URL('../../../src/source/url.ts', import.meta.url)}';
+const packs = fetchPack({
+  url: parseGitUrl('https://localhost:${port}/r'), commit: '${some}', signal: AbortSignal.timeout(60_000), onLife() {},
+  connect: async () => {
+    const socket = connect(${port}, '127.0.0.1');
+    await once(socket, 'connect');
+    return new CountedStream(socket, { received() {}, sent() {} });
+  },
+});
+await packs.next().catch((error) => console.log(error.constructor.name));
+await new Promise((resolve) => setTimeout(resolve, 100));`;
+
+it('somebody on the way who adds to the first answer of a server by https fails the checkout only', async () => {
+  const dir = await folder();
+  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
+  const subject = ['-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  await run('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+    ...subject,
+  ]);
+  const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (socket) => {
+    socket.on('error', () => {});
+  });
+  server.on('tlsClientError', () => {});
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const port = await listen((near) => {
+    const far = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    for (const socket of [near, far]) socket.on('error', () => {});
+    near.pipe(far);
+    far.once('data', (first: Buffer) => {
+      near.write(Buffer.concat([first, Buffer.from('no record of TLS')]));
+      far.pipe(near);
+    });
+  });
+  const words = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', client(port)];
+  const { stdout } = await run(process.execPath, words, { env: { ...process.env, SSL_CERT_FILE: cert } });
+  expect(stdout.trim()).toBe('NoPack');
 });
