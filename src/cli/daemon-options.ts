@@ -6,6 +6,7 @@ import type { Monitor } from '../http/monitor.ts';
 import { version } from '../program.ts';
 import type { NodeEvent } from '../runtime/node/node-events.ts';
 import { boundHeap } from './bounded-heap.ts';
+import { writeCompiledCode } from './compiled-code.ts';
 import { eventPrinter } from './node-events.ts';
 import type { Output } from './output.ts';
 
@@ -28,6 +29,7 @@ export function addDaemonOptions(command: Command): Command {
   return addMonitorOption(
     command
       .hook('preAction', boundHeap)
+      .hook('preAction', () => writeCompiledCode())
       .addOption(
         new Option('--log-level <level>', 'least level of what is logged (default: info)').choices(logLevels),
       )
