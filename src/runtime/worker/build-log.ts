@@ -9,8 +9,10 @@ const queueBytesMax = 1024 * 1024;
 /** What there is of a log is sent as soon as it is as much as this, and else this long after the message before. */
 const messageBytes = 64 * 1024;
 const gatherMs = 50;
-/** What is not sent this long after the build is not waited for. */
+/** How long the result of a build waits for its log to be sent. */
 const endMsMax = 2_000;
+/** What is not sent this long after the build is left out. */
+const restMsMax = 60_000;
 
 /** Opens the live log of a lease at the controller; undefined where the controller does not take it. */
 export async function openLogStream(
@@ -113,13 +115,18 @@ export class BuildLog {
     clearTimeout(this.#timer);
   }
 
+  /** All of the log, once it is sent too, or `endMsMax` after that was asked for: what is left then is sent meanwhile. */
   async end(): Promise<Uint8Array> {
     this.#tellLeftOut();
     this.#ended = true;
     this.#enough();
-    await Promise.race([this.#sending, sleep(endMsMax, undefined, { ref: false })]);
+    await Promise.race([this.#sendRest(), sleep(endMsMax, undefined, { ref: false })]);
+    return this.#kept.take(this.#kept.length);
+  }
+
+  async #sendRest(): Promise<void> {
+    await Promise.race([this.#sending, sleep(restMsMax, undefined, { ref: false })]);
     const channel = await this.#channel;
     await (this.#sending === undefined ? channel?.end() : channel?.close())?.catch(() => {});
-    return this.#kept.take(this.#kept.length);
   }
 }

@@ -3,16 +3,19 @@ import { expect, it } from 'vitest';
 import { BuildLog } from '../../../src/runtime/worker/build-log.ts';
 
 /** A log whose messages are kept, with the time of each. */
-function logging() {
+function logging(reads: Promise<void> = Promise.resolve()) {
   const sent: { text: string; at: number }[] = [];
+  const ended: number[] = [];
   const stream = {
-    send: async (bytes: Uint8Array) =>
-      void sent.push({ text: Buffer.from(bytes).toString(), at: performance.now() }),
-    end: async () => {},
+    send: async (bytes: Uint8Array) => {
+      await reads;
+      sent.push({ text: Buffer.from(bytes).toString(), at: performance.now() });
+    },
+    end: async () => void ended.push(sent.length),
     close: async () => {},
   };
   const text = () => sent.map((message) => message.text).join('');
-  return { log: new BuildLog(Promise.resolve(stream)), sent, text };
+  return { log: new BuildLog(Promise.resolve(stream)), sent, ended, text };
 }
 
 it('a line after a silence is sent at once', async () => {
@@ -74,4 +77,15 @@ it('a build that ends, or is killed, leaves nothing unsent and waits for no cloc
   await new Promise((resolve) => setImmediate(resolve));
   expect(text()).toBe('first\ncut off, without a line break');
   expect(Buffer.from(await kept).toString()).toBe(text());
+});
+
+it('a result does not wait for a controller that reads slowly, and what is left of the log is sent after it', async () => {
+  const { promise: reads, resolve: read } = Promise.withResolvers<void>();
+  const { log, ended, text } = logging(reads);
+  log.write(Buffer.alloc(500_000, 'x'));
+  expect((await log.end()).length).toBe(500_000);
+  expect([text(), ended.length]).toEqual(['', 0]);
+  read();
+  await expect.poll(() => ended).toEqual([8]);
+  expect(text().length).toBe(500_000);
 });
