@@ -43,7 +43,7 @@ async function measure(): Promise<HistoryFigures> {
       },
     },
     journal,
-    clock: { now: () => last, monotonic: () => 0, after: () => () => {} },
+    clock: { now: () => last, monotonic: () => 0, after: () => () => {}, endOfTurn: queueMicrotask },
     perform: () => {},
     tick: { kind: 'tick' },
     failed: (error) => {

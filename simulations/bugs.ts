@@ -1,9 +1,8 @@
-import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
+import type { ControllerEffect } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
 import { newPresence } from '../src/core/controller/presence.ts';
 import type { LiveLease, LoggedRevocation } from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
-import type { Handled } from '../src/core/durability.ts';
 import { reportedError } from '../src/core/errors.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
@@ -20,6 +19,7 @@ import {
   withoutEvidence,
 } from './broken-workers.ts';
 import { drainBugs } from './drain-bugs.ts';
+import { journalBugs } from './journal-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Scenario } from './scenario.ts';
@@ -42,6 +42,20 @@ export interface Bug {
   scenario?: Partial<Scenario>;
 }
 
+/** Some job is being built at any time. */
+const busy: Partial<Scenario> = {
+  operators: ['ada', 'ben', 'cleo', 'dan'].map((name) => ({
+    ...{ name, hosts: [name], joinsLate: false },
+    behaviour: 'honest',
+  })),
+  works: Array.from({ length: 10 }, (_, n) => ({
+    ...{ name: `job${n}`, nature: 'reproducible', submitAfterMs: 15_000 * (n + 1), expiresSeconds: 7200 },
+    ...{ cancelAfterMs: undefined, policy: { agree: 2, of: 3, cosign: 'required', rounds: 3 } },
+  })),
+  ...{ trusted: 'there', second: false, revokes: undefined, charters: [], grantSeconds: 24 * 3600 },
+  faultsMs: 240_000,
+};
+
 export const bugs: Record<string, Bug> = {
   'vote-counted-twice': {
     says: 'each machine of an invite becomes an operator of its own',
@@ -55,27 +69,7 @@ export const bugs: Record<string, Bug> = {
       return handle({ ...event, invite: { ...invite, payload } }, now);
     }),
   },
-  'ack-before-journal': {
-    says: 'effects are carried out before the event is in the journal',
-    caughtBy: 'acks',
-    patches: () => ({ journalLate: true }),
-  },
-  'promises-unsynced': {
-    says: 'what was promised is written and not synced: it may be lost in a power cut',
-    caughtBy: 'acks',
-    patches: () => ({
-      controller: (id, idp) => {
-        const real = new Controller(id, idp);
-        const handle = real.handle.bind(real);
-        return Object.assign(real, {
-          handle: (event: ControllerEvent, now: number): Handled<ControllerEffect> => {
-            const { effects, durability } = handle(event, now);
-            return { effects, durability: durability === 'sync' ? 'lazy' : durability };
-          },
-        });
-      },
-    }),
-  },
+  ...journalBugs,
   'fence-ignored': {
     says: 'a lease that was lost stands again: its receipt is taken',
     caughtBy: 'fences',
@@ -297,7 +291,8 @@ export const bugs: Record<string, Bug> = {
   'offers-before-started': {
     says: 'a worker that starts again takes offers before its start is in the journal, and drops the lease in silence',
     caughtBy: 'known leases',
-    rates: { breakPerMessage: 0, crashPerMinute: 2, stallMsMax: 8_000 },
+    rates: { ...calm, crashPerMinute: 1, stallMsMax: 1_000 },
+    scenario: busy,
     patches: () => ({
       workerPorts: (ports) => ({
         ...ports,
@@ -305,8 +300,9 @@ export const bugs: Record<string, Bug> = {
           leaseOf: (machine, lease) => machine.leaseOf(lease) ?? unknownLease,
         }),
         dispatch(event) {
-          if (event.kind !== 'started') ports.dispatch(event);
-          else ports.clock.after(startsLateMs, () => ports.dispatch(event));
+          if (event.kind !== 'started') return ports.dispatch(event);
+          ports.clock.after(startsLateMs, () => void ports.dispatch(event));
+          return Promise.resolve();
         },
       }),
     }),
@@ -327,6 +323,7 @@ export const bugs: Record<string, Bug> = {
     says: 'a reveal that comes before the ack ends the stream, and nobody opens another one for the result',
     caughtBy: 'liveness',
     rates: { ...calm, breakPerMessage: 0.15, delayMsMax: 5_000, stallMsMax: 15_000, noticeMsMax: 60_000 },
+    scenario: busy,
     patches: () => ({
       workerPorts: (ports) => ({ ...ports, machine: withMethods(ports.machine, { isOpen: () => false }) }),
     }),

@@ -121,9 +121,9 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       ),
     );
     this.#sessions = sessions;
-    this.#served = new Map([...sessions.served, bundles].map((served) => [served.protocol, served]));
+    this.#served = new Map();
     this.#life = life;
-    void this.#start(life, sessions, keys).catch((error) =>
+    void this.#start(life, sessions, { keys, served: [...sessions.served, bundles] }).catch((error) =>
       this.#options.observe({ kind: 'not-started', code: codeOf(error), says: messageOf(error) }),
     );
   }
@@ -131,15 +131,16 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   async #start(
     life: ControllerLife,
     sessions: ControllerSessions,
-    keys: { controller: string; idp: string },
+    { keys, served }: { keys: { controller: string; idp: string }; served: readonly ServedProtocol[] },
   ): Promise<void> {
     await sessions.checkpoints.load();
     const charter = this.#folder ?? (await this.#paper.charter());
     const { timings, stores } = this.#options;
     const kept = stores && { stores: { ids: stores.nodes.map(({ id }) => id), copies: stores.copies } };
-    this.dispatch(life, { kind: 'started', charter, keys, timings, ...kept });
+    await this.dispatch(life, { kind: 'started', charter, keys, timings, ...kept });
     if (!life.alive()) return;
     sessions.start();
+    this.#served = new Map(served.map((one) => [one.protocol, one]));
     this.#idpClient?.start();
   }
 
@@ -149,17 +150,18 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const charter = await this.#paper.next(replaces);
     this.#folder = charter;
     if (life === undefined) return;
-    this.dispatch(life, { kind: 'charter', charter });
+    await this.dispatch(life, { kind: 'charter', charter });
     if (replaces === 'nothing') return;
     await this.#sessions?.tellCharter();
     if (life.alive()) this.crash('to go on with other keys');
   }
 
   /** Its operator drains it, and stops it when its leases have ended, or after that time. */
-  drain(limitMs: number): void {
+  async drain(limitMs: number): Promise<void> {
     const life = this.#life;
     if (life === undefined || !life.alive()) return;
-    this.dispatch(life, { kind: 'drain' });
+    await this.dispatch(life, { kind: 'drain' });
+    if (!life.alive()) return;
     const stopsAt = life.clock.monotonic() + limitMs;
     const look = (): void => {
       const over = awaitedLeases(this.machine.state).length === 0;
@@ -283,7 +285,13 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
         // Some trees are large: the trusted worker may well deliver meanwhile.
         life.clock.after(luck.chance(0.3) ? luck.int(5_000, 60_000) : luck.int(200, 4_000), () => {
           const ok = this.#options.serves(artifact, from);
-          this.dispatch(life, { kind: 'pinned', run, artifact, ok, detail: ok ? '' : 'nobody serves it' });
+          void this.dispatch(life, {
+            kind: 'pinned',
+            run,
+            artifact,
+            ok,
+            detail: ok ? '' : 'nobody serves it',
+          });
         });
       },
       keep: () => {},
@@ -314,7 +322,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       takeCharter: async (charter) => {
         if (!life.alive()) return;
         this.#folder = charter;
-        this.dispatch(life, { kind: 'charter', charter });
+        await this.dispatch(life, { kind: 'charter', charter });
       },
       addresses: () => ['/dns4/controller.example/tcp/1'],
       tell: (level, kind, says) => {

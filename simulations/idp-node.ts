@@ -67,15 +67,15 @@ export class IdpNode extends Process<IdpEvent, IdpEffect, IdentityProvider> {
 
   async #start(life: IdpLife, sessions: IdpSessions): Promise<void> {
     const charter = this.#folder ?? (await this.#paper.charter());
-    this.dispatch(life, { kind: 'started', charter, key: this.id, grantMs: this.#options.grantMs });
-    for (const revocation of this.#revocations) this.dispatch(life, { kind: 'revoked', revocation });
+    await this.dispatch(life, { kind: 'started', charter, key: this.id, grantMs: this.#options.grantMs });
+    for (const revocation of this.#revocations) await this.dispatch(life, { kind: 'revoked', revocation });
     if (life.alive()) this.#served = sessions.served;
   }
 
-  #takeCharter(life: IdpLife, charter: Verified<Charter>): void {
+  async #takeCharter(life: IdpLife, charter: Verified<Charter>): Promise<void> {
     if (!life.alive()) return;
     this.#folder = charter;
-    this.dispatch(life, { kind: 'charter', charter });
+    await this.dispatch(life, { kind: 'charter', charter });
   }
 
   /** The owner makes another key of the identity provider, on its host, and signs the charter that names it. */
@@ -83,14 +83,14 @@ export class IdpNode extends Process<IdpEvent, IdpEffect, IdentityProvider> {
     const charter = await this.#paper.next(replaces);
     this.#folder = charter;
     if (this.#life === undefined || !this.#life.alive()) return;
-    this.dispatch(this.#life, { kind: 'charter', charter });
+    await this.dispatch(this.#life, { kind: 'charter', charter });
     this.crash('to go on with another key');
   }
 
   /** The owner signs a revocation on its host. */
   learn(revocation: Verified<Revocation>): void {
     this.#revocations.push(revocation);
-    if (this.#life !== undefined) this.dispatch(this.#life, { kind: 'revoked', revocation });
+    if (this.#life !== undefined) void this.dispatch(this.#life, { kind: 'revoked', revocation });
   }
 
   protected perform(effect: IdpEffect): void {

@@ -65,7 +65,7 @@ export function scheduleDrains(
     if (!chance.chance(rates.drainPerMinute)) continue;
     const limitMs = chance.int(1_000, 3 * minuteMs);
     time.at(at + chance.int(0, minuteMs - 1), () => {
-      if (!ground.healed()) controller.drain(limitMs);
+      if (!ground.healed()) void controller.drain(limitMs);
     });
   }
 }

@@ -1,16 +1,21 @@
 import type { Handled } from '../src/core/durability.ts';
 import { codeOf, messageOf } from '../src/core/errors.ts';
 import { limits } from '../src/core/limits.ts';
+import { sessionLimits } from '../src/core/sessions/limits.ts';
 import { type EventLog, Loop, type Machine } from '../src/core/sessions/loop.ts';
 import type { Channel, Clock, Documents, Signing } from '../src/core/sessions/ports.ts';
+import { type Crash, SimulatedJournal } from './journal.ts';
 import type { Keys } from './keys.ts';
 import type { Network, Node } from './network.ts';
 import { Violation } from './observer.ts';
-import { nonceOf } from './paperwork.ts';
+import { epochMs, nonceOf } from './paperwork.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
+
+/** Time in which the first lives begin; whoever joins first does so after it, and finds them. */
+export const startMs = 500;
 
 /** Shared by all processes of a simulated world. */
 export interface Surroundings {
@@ -24,51 +29,17 @@ export interface Surroundings {
   rates: () => Rates;
 }
 
-/** When a process dies at an event: before it is in the journal, right after, or with some effects carried out. */
-export type CrashPoint = 'before the journal' | 'after the journal' | 'between effects';
-
-/** A process that is killed loses nothing that it wrote; a power cut takes events that were not synced with it. */
-type Crash = 'kill' | 'power cut';
-
-/** The journal of a process, as it survives its crashes. */
-class SimulatedJournal<Event extends { kind: string }> implements EventLog<Event> {
-  readonly events: { event: Event; at: number; rules: number; record: string | undefined }[] = [];
-  /** Events at the start that a power cut cannot take. */
-  #synced = 0;
-  /** A planted bug: an event is written only after its effects were carried out. */
-  late = false;
-  #unwritten: { event: Event; at: number; rules: number; record: string | undefined } | undefined;
-
-  append(event: Event, at: number, record: string | undefined): void {
-    this.write();
-    const written = { event, at, rules: 1, record };
-    if (this.late) this.#unwritten = written;
-    else this.events.push(written);
-  }
-
-  sync(): void {
-    this.#synced = this.events.length;
-  }
-
-  replay(): SimulatedJournal<Event>['events'] {
-    return this.events;
-  }
-
-  /** With the bug: the event is written now. */
-  write(): void {
-    if (this.#unwritten !== undefined) this.events.push(this.#unwritten);
-    this.#unwritten = undefined;
-  }
-
-  /** Removes the events that a crash loses. Returns their number. */
-  crash(how: Crash, random: Random): number {
-    this.#unwritten = undefined;
-    const lost = how === 'kill' ? 0 : random.int(0, this.events.length - this.#synced);
-    this.events.length -= lost;
-    this.#synced = this.events.length;
-    return lost;
-  }
-}
+/**
+ * When a process dies at an event: before its batch is in the journal, before that is synced (in a power cut, which takes the batch),
+ * right after, or with some effects carried out.
+ */
+const crashPoints = [
+  'before the journal',
+  'before the sync',
+  'after the journal',
+  'between effects',
+] as const;
+export type CrashPoint = (typeof crashPoints)[number];
 
 /** A replay that comes to something else than was promised on breaks the invariant of replays. */
 function replayed(loop: Pick<Loop<{ kind: string }, unknown>, 'replay'>): number {
@@ -114,16 +85,24 @@ export abstract class Process<
   readonly #powerCuts: Random;
   readonly #damages: Random;
   #current: Life<Event, Effect, M> | undefined;
-  /** Effects of the event being handled that are still carried out before the process dies. */
+  /** Where the process dies in the batch that is handled. */
+  #plan: { at: number; point: CrashPoint } | undefined;
+  /** Events and effects of the batch that were handled. */
+  #batch = { events: 0, effects: 0, mustSync: false };
+  /** Effects of the batch that are still carried out before the process dies. */
   #effectsLeft = Number.POSITIVE_INFINITY;
-  /** With the planted bug: the process dies once the effects are carried out, before the event is written. */
-  #diesUnwritten = false;
+  /** The state before the batch, where nothing of it is left. */
+  #atStart: string | undefined;
+  readonly #turns: Random;
+  /** How late a turn of its event loop may end: it is busy, or waits for its disk. */
+  readonly #turnMsMax: number;
   /** The state before a kill; undefined after a power cut, which may have taken the last of it, or with the disk damaged. */
   #before: string | undefined;
   #nonces = 0;
   /** Events that were handled, those of replays not counted. */
   #events = 0;
   #clockOffMs = 0;
+  #syncLate = false;
   /** A planted bug: what measures time is set with the wall clock. */
   steady = true;
 
@@ -132,6 +111,8 @@ export abstract class Process<
     this.#random = around.random.fork(`crashes of ${name}`);
     this.#powerCuts = around.random.fork(`power cuts of ${name}`);
     this.#damages = around.random.fork(`damages of ${name}`);
+    this.#turns = around.random.fork(`turns of ${name}`);
+    this.#turnMsMax = this.#turns.pick([0, 0, 10, 100]);
   }
 
   protected abstract readonly tick: Event | undefined;
@@ -161,9 +142,10 @@ export abstract class Process<
   }
   abstract accept(protocol: string, channel: Channel): void;
 
-  /** A planted bug: effects are carried out before their event is in the journal. */
-  set journalLate(late: boolean) {
-    this.#journal.late = late;
+  /** A planted bug: effects are carried out before their events are in the journal, or before it is synced. */
+  set journalLate(late: 'append' | 'sync' | undefined) {
+    this.#journal.late = late === 'append';
+    this.#syncLate = late === 'sync';
   }
 
   get machine(): M {
@@ -194,7 +176,12 @@ export abstract class Process<
     const { time, trace } = this.around;
     const alive = () => this.up && this.life === n;
     const machine = this.fresh();
+    const journal = this.#journal;
     const clock: Clock = {
+      endOfTurn: (act) =>
+        this.#endOfTurn(() => {
+          if (alive()) this.#handleBatch(loop.waiting, act, alive);
+        }),
       now: () => time.now + this.#clockOffMs,
       monotonic: () => time.now + (this.steady ? 0 : this.#clockOffMs),
       after: (ms, act) => time.after(ms, () => (alive() ? act() : undefined)),
@@ -202,8 +189,12 @@ export abstract class Process<
       onClosing: () => () => {},
     };
     const loop = new Loop<Event, Effect>({
-      machine: this.#watched(machine),
-      journal: this.onDisk(this.#journal),
+      machine: this.#watched(machine, alive),
+      journal: this.onDisk({
+        appendAll: (entries) => (alive() ? journal.appendAll(entries) : undefined),
+        sync: () => this.#sync(alive),
+        replay: () => journal.replay(),
+      }),
       clock,
       perform: (effect) => this.#perform(effect, alive),
       tick: this.tick,
@@ -259,12 +250,22 @@ export abstract class Process<
   /** Dies. Comes back by itself after a while, unless `forGood`. */
   crash(where: string, forGood = false): void {
     if (!this.up) return;
+    const how = this.#powerCuts.chance(this.around.rates().powerCutPerCrash) ? 'power cut' : 'kill';
+    this.#crash(where, how, { forGood, before: () => this.snapshot(this.machine) });
+  }
+
+  /** `before`: the state that a kill leaves on disk. `batches`: how many a power cut takes at least. */
+  #crash(
+    where: string,
+    how: Crash,
+    { forGood = false, batches = 0, before }: { forGood?: boolean; batches?: number; before?: () => string },
+  ): void {
+    if (!this.up) return;
     const { time, trace, network, rates } = this.around;
-    const how: Crash = this.#powerCuts.chance(rates().powerCutPerCrash) ? 'power cut' : 'kill';
-    this.#before = how === 'kill' ? this.snapshot(this.machine) : undefined;
+    this.#before = how === 'kill' ? before?.() : undefined;
     this.up = false;
     this.#ready = false;
-    const lost = this.#journal.crash(how, this.#powerCuts);
+    const lost = this.#journal.crash(how, this.#powerCuts, batches);
     trace.write(time.now, this.name, `crashes ${where} (${how}, loses ${lost} events)`);
     if (this.damaged(this.#damages)) this.#before = undefined;
     network.crashed(this);
@@ -272,36 +273,73 @@ export abstract class Process<
   }
 
   /** Dispatches an event, at which the process may die. */
-  protected dispatch({ loop, alive }: Life<Event, Effect, M>, event: Event): void {
-    if (!alive()) return;
-    loop.dispatch(event);
-    if (this.#diesUnwritten && alive()) this.crash('before the journal');
-    this.#diesUnwritten = false;
+  protected dispatch({ loop, alive }: Life<Event, Effect, M>, event: Event): Promise<void> {
+    return alive() ? loop.dispatch(event) : Promise.resolve();
+  }
+
+  /** A turn ends at once, or when others had theirs at the same time or a little later: batches get all sizes. */
+  #endOfTurn(act: () => void): void {
+    const atOnce = this.#turns.chance(0.5) || this.around.time.now < epochMs + startMs;
+    if (atOnce) queueMicrotask(act);
+    else this.around.time.after(this.#turns.int(0, this.#turnMsMax), act);
+  }
+
+  #handleBatch(waiting: number, act: () => void, alive: () => boolean): void {
+    this.#plan = this.#crashPlan(Math.min(waiting, sessionLimits.eventsAtOnceMax));
+    this.#batch = { events: 0, effects: 0, mustSync: false };
+    this.#effectsLeft = Number.POSITIVE_INFINITY;
+    this.#atStart = this.#losesBatch ? this.snapshot(this.machine) : undefined;
+    act();
+    if (alive() && this.#plan !== undefined) {
+      if (this.#journal.late) this.crash('before the journal');
+      else if (this.#losesBatch) this.#crash('before the sync', 'power cut', { batches: 1 });
+    }
     if (alive()) this.#journal.write();
+    if (alive() && this.#syncLate && this.#batch.mustSync) this.#journal.sync();
+    this.#plan = undefined;
+  }
+
+  /** Whether the process dies so that nothing of the batch is left. */
+  get #losesBatch(): boolean {
+    const point = this.#plan?.point;
+    return !this.#journal.late && (point === 'before the journal' || point === 'before the sync');
+  }
+
+  #sync(alive: () => boolean): void {
+    if (!alive() || this.#syncLate) return;
+    if (this.#losesBatch) this.#crash('before the sync', 'power cut', { batches: 1 });
+    else this.#journal.sync();
   }
 
   /** The machine of a life: its process may die at any event, and what it does is written down. */
-  #watched(machine: M): Machine<Event, Effect> {
+  #watched(machine: M, alive: () => boolean): Machine<Event, Effect> {
     return {
       nextDeadline: () => machine.nextDeadline(),
       handle: (event, now): Handled<Effect> => {
+        if (!alive()) return nothing;
         if (!this.#ready) return machine.handle(event, now);
-        const point = this.#crashPoint();
-        if (point === 'before the journal' && !this.#journal.late) {
-          this.crash(point);
+        const plan = this.#batch.events++ === this.#plan?.at ? this.#plan : undefined;
+        if (plan?.point === 'before the journal' && this.#losesBatch) {
+          const how = this.#powerCuts.chance(this.around.rates().powerCutPerCrash) ? 'power cut' : 'kill';
+          const before = this.#atStart;
+          this.#crash(plan.point, how, before === undefined ? {} : { before: () => before });
           return nothing;
         }
         const handled = machine.handle(event, now);
         const { effects, durability } = handled;
-        if (durability !== 'none') this.journaled(now);
-        const line = this.describe(event, effects);
-        if (line !== undefined) this.around.trace.write(now, this.name, line);
-        this.handled(event, effects);
-        this.#diesUnwritten = point !== undefined && this.#journal.late;
-        // The machine's journal is synced by then, where it asked for that: to die before is to die before the journal.
-        if (point === undefined || this.#journal.late) this.#effectsLeft = Number.POSITIVE_INFINITY;
-        else if (point === 'after the journal') this.#effectsLeft = 0;
-        else this.#effectsLeft = this.#random.int(0, effects.length);
+        // Nobody will ever know of an event that is lost before its effects.
+        if (!this.#losesBatch) {
+          if (durability !== 'none') this.journaled(now);
+          const line = this.describe(event, effects);
+          if (line !== undefined) this.around.trace.write(now, this.name, line);
+          this.handled(event, effects);
+        }
+        if (plan?.point === 'after the journal') this.#effectsLeft = this.#batch.effects;
+        if (plan?.point === 'between effects')
+          this.#effectsLeft = this.#batch.effects + this.#random.int(0, effects.length);
+        if (this.#journal.late) this.#effectsLeft = Number.POSITIVE_INFINITY;
+        this.#batch.effects += effects.length;
+        this.#batch.mustSync ||= durability === 'sync';
         return handled;
       },
     };
@@ -309,14 +347,26 @@ export abstract class Process<
 
   #perform(effect: Effect, alive: () => boolean): void {
     if (!alive()) return;
+    // Of a batch that is never synced nothing else says that it is in the journal.
+    if (this.#losesBatch && !this.#batch.mustSync)
+      return this.#crash('before the sync', 'power cut', { batches: 1 });
     if (this.#effectsLeft-- <= 0) return this.crash('before an effect');
     this.perform(effect);
+  }
+
+  /** The first event of a batch at which the process dies. */
+  #crashPlan(events: number): { at: number; point: CrashPoint } | undefined {
+    for (let at = 0; at < events; at++) {
+      const point = this.#crashPoint();
+      if (point !== undefined) return { at, point };
+    }
+    return undefined;
   }
 
   #crashPoint(): CrashPoint | undefined {
     const planned = this.crashPlanned(++this.#events);
     if (planned !== undefined) return planned;
     if (!this.#random.chance(this.crashRate())) return undefined;
-    return this.#random.pick(['before the journal', 'after the journal', 'between effects'] as const);
+    return this.#random.pick(crashPoints);
   }
 }

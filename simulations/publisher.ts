@@ -7,7 +7,7 @@ import type { Dial, Signing } from '../src/core/sessions/ports.ts';
 import { fromUtf8 } from '../src/core/text.ts';
 import type { Node } from './network.ts';
 import { jobNamed, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
-import type { Surroundings } from './process.ts';
+import { type Surroundings, startMs } from './process.ts';
 import type { Work } from './scenario.ts';
 import { controllerAt } from './worker-node.ts';
 
@@ -33,6 +33,9 @@ export class Publisher {
 
   static async join(around: Surroundings, paper: Paperwork, controller: Node): Promise<Publisher> {
     const { documents, keys, time } = around;
+    await new Promise<void>((started) => {
+      time.after(startMs, started);
+    });
     const signer = keys.signer(publisherName);
     const clock = { now: () => time.now };
     let nonces = 0;

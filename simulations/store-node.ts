@@ -76,6 +76,7 @@ export class StoreNode implements Node {
       get closing() {
         return !alive();
       },
+      endOfTurn: queueMicrotask,
       onClosing: () => () => {},
     };
     return pinServer({

@@ -202,7 +202,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       checkpoint: () => sessions.witness.newest,
     });
     await sessions.prepare();
-    sessions.start({ kind: 'started', grant: credentials.grant, lending });
+    await sessions.start({ kind: 'started', grant: credentials.grant, lending });
   }
 
   /** Enrols, again and again until it works. */

@@ -36,7 +36,8 @@ export interface Patches {
   idp?: (key: string) => IdentityProvider;
   /** Of honest workers: ports that do something else. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
-  journalLate?: boolean;
+  /** The controller carries effects out before that is done to its journal. */
+  journalLate?: 'append' | 'sync';
   /** Sets the timers of the controller together with its wall clock. */
   unsteadyClock?: boolean;
   /** The controller tells its workers two stories. */
@@ -142,7 +143,7 @@ export class World implements Truth {
         return patches.controller?.(controller.id, idp.id) ?? new Controller(controller.id, idp.id);
       },
     });
-    this.#controller.journalLate = patches.journalLate ?? false;
+    this.#controller.journalLate = patches.journalLate;
     this.#controller.bundlesBelieved = patches.bundlesBelieved ?? false;
     this.#controller.steady = patches.unsteadyClock !== true;
   }

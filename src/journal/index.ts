@@ -15,6 +15,8 @@ export interface Journal<Event> {
   readonly name: string;
   /** `record`: what came of the event, where it left something that lasts. One transaction: whole or not at all. */
   append(event: Event, at: number, record?: string): void;
+  /** The same of several, in one transaction: all or none. */
+  appendAll(entries: readonly { event: Event; at: number; record?: string | undefined }[]): void;
   /** Returns once all appended events are on disk. */
   sync(): void;
   /** Every event, in the order they were appended. */
@@ -66,10 +68,22 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
       });
     }
   };
+  const append = (event: Event, at: number, record?: string) =>
+    insert.run(at, JSON.stringify(event), machine.rules, record ?? null);
   return {
     name,
-    append: (event, at, record) =>
-      written(() => insert.run(at, JSON.stringify(event), machine.rules, record ?? null)),
+    append: (event, at, record) => written(() => append(event, at, record)),
+    appendAll: (entries) =>
+      written(() => {
+        if (entries.length > 1) db.exec('BEGIN IMMEDIATE');
+        try {
+          for (const { event, at, record } of entries) append(event, at, record);
+          if (entries.length > 1) db.exec('COMMIT');
+        } catch (error) {
+          if (db.isTransaction) db.exec('ROLLBACK');
+          throw error;
+        }
+      }),
     sync: () => written(() => fdatasyncSync(wal)),
     *replay() {
       const rows = select.iterate();

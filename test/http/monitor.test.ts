@@ -82,11 +82,11 @@ describe('metrics', () => {
     const { state } = new Bench().controller;
     const appended: unknown[] = [];
     const journal = meterController(registry, { state, mesh: mesh as never, store }).journal({
-      append: (event) => void appended.push(event),
+      appendAll: (entries) => void appended.push(...entries.map(({ event }) => event)),
       sync: () => {},
       replay: () => [],
     });
-    journal.append({ kind: 'tick' }, 1, undefined);
+    journal.appendAll([{ event: { kind: 'tick' }, at: 1, record: undefined }]);
     journal.sync();
     expect(appended).toEqual([{ kind: 'tick' }]);
     const counts = (await read(registry))

@@ -168,6 +168,37 @@ describe('a journal', () => {
     ]);
   });
 
+  it('takes several events whole or not at all', async () => {
+    const path = await file();
+    const journal = open(path);
+    const cannotBeWritten: Event = { n: 3 };
+    Object.defineProperty(cannotBeWritten, 'toJSON', {
+      value: () => {
+        throw new Error('no text');
+      },
+    });
+    const at = 1;
+    journal.appendAll([]);
+    journal.appendAll([
+      { event: { n: 1 }, at, record: 'a leaf' },
+      { event: { n: 2 }, at },
+    ]);
+    const failing = [
+      { event: { n: 2.5 }, at },
+      { event: cannotBeWritten, at },
+    ];
+    expect(codeOf(() => journal.appendAll(failing))).toBe('JOURNAL_UNWRITABLE');
+    // What comes after it is not part of what failed.
+    journal.appendAll([{ event: { n: 4 }, at }]);
+    journal.close();
+    const rows = [...open(path).replay()].map(({ event, record }) => [event.n, record]);
+    expect(rows).toEqual([
+      [1, 'a leaf'],
+      [2, undefined],
+      [4, undefined],
+    ]);
+  });
+
   it('that is no database is refused, and left as it is', async () => {
     const path = await file();
     open(path).close();

@@ -29,7 +29,7 @@ export const idleOperator = (over: Partial<OperatorOptions> = {}): Operator =>
     rules: { hours: [] },
     sandboxes: steering,
     bandwidth: new Bandwidth(),
-    dispatch() {},
+    async dispatch() {},
     builds: () => [],
     fetching: () => null,
     damaged: () => [],

@@ -21,7 +21,7 @@ export interface GoldenJournal {
 
 /** Journals that only look at what they are given. */
 export const readOnly = (rows: readonly Row[]): EventLog<ControllerEvent> => ({
-  append: () => {},
+  appendAll: () => {},
   sync: () => {},
   replay: () => rows,
 });

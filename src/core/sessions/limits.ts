@@ -47,6 +47,8 @@ export const sessionLimits = {
    */
   bundlesPerStreamMax: 8,
   bundleBytesPerStream: 256 * 1024,
+  /** Events that a machine handles before others get the event loop: at a fifth of a millisecond each about as long as a sync. */
+  eventsAtOnceMax: 64,
   /** Time between two requests for a bundle that a worker makes because it was asked for it, in ms. */
   askedAgainMs: 2_000,
 } as const;

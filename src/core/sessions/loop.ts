@@ -1,6 +1,7 @@
 import type { Handled } from '../durability.ts';
 import { QuorateError } from '../errors.ts';
 import { isoTime } from '../time.ts';
+import { sessionLimits } from './limits.ts';
 import { MachineTime } from './machine-time.ts';
 import type { Clock } from './ports.ts';
 
@@ -12,17 +13,23 @@ export interface Machine<Event, Effect> {
 }
 
 /** An event that was taken, and what came of it. */
-export interface JournalRow<Event> {
+export interface JournalEntry<Event> {
   event: Event;
+  /** ms since the epoch. */
   at: number;
-  rules: number;
+  /** What came of the event (`Handled.record`). */
   record: string | undefined;
+}
+
+/** The same, as it is read again. */
+export interface JournalRow<Event> extends JournalEntry<Event> {
+  rules: number;
 }
 
 /** Events on disk, in order. */
 export interface EventLog<Event> {
-  /** `record`: what came of the event (`Handled.record`). Whole or not at all. */
-  append(event: Event, at: number, record: string | undefined): void;
+  /** All of them or none, however many. */
+  appendAll(entries: readonly JournalEntry<Event>[]): void;
   /** Puts all that was appended on disk. */
   sync(): void;
   replay(): Iterable<JournalRow<Event>>;
@@ -31,15 +38,24 @@ export interface EventLog<Event> {
 /** Timers of Node wait 2^31 − 1 ms at most. A tick before its time changes nothing. */
 const timerMsMax = 24 * 3600 * 1000;
 
+/** An event that waits for the end of the turn. */
+interface Queued<Event> {
+  event: Event;
+  done: () => void;
+}
+
 /**
- * Runs a state machine: each event that changed something is in the journal, with what came of it and as durable as the
- * machine says, before an effect of it is carried out. An event at which the machine breaks is not written, so that the next
- * start does not break at it. Its time is a `MachineTime`; a `tick` is delivered when the next deadline is reached.
+ * Runs a state machine. Events are queued, and at the end of the turn of the event loop handled in order, as one batch: each
+ * event of it that changed something is in the journal, with what came of it, and the journal is synced once where one of them
+ * asks for that, before an effect of any is carried out. Nothing runs between the first of a batch and its sync, so no reader
+ * of the machine meets a state that is less durable than the machine asks for. An event at which the machine breaks is not
+ * written, so that the next start does not break at it. Its time is a `MachineTime`; a `tick` is delivered when the next
+ * deadline is reached.
  */
 export class Loop<Event extends { kind: string }, Effect> {
   readonly #machine: Machine<Event, Effect>;
   readonly #journal: EventLog<Event>;
-  readonly #clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;
+  readonly #clock: Pick<Clock, 'now' | 'monotonic' | 'after' | 'endOfTurn'>;
   readonly #acceptClock: boolean;
   readonly #perform: (effect: Effect) => void;
   readonly #tick: Event | undefined;
@@ -49,18 +65,21 @@ export class Loop<Event extends { kind: string }, Effect> {
   /** Time of the last event. */
   #last: number | undefined;
   #cancel: () => void = () => {};
+  /** The oldest first. */
+  #queue: Queued<Event>[] = [];
+  #flushes = false;
   #closed = false;
 
   constructor(options: {
     machine: Machine<Event, Effect>;
     journal: EventLog<Event>;
-    clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;
+    clock: Pick<Clock, 'now' | 'monotonic' | 'after' | 'endOfTurn'>;
     /** The clock is right, and was wrong where events of the journal are later than now. */
     acceptClock?: boolean;
     perform: (effect: Effect) => void;
     /** Undefined where nothing of the machine waits for time to pass. */
     tick: Event | undefined;
-    /** The journal cannot be written or the machine broke: the node must stop. */
+    /** The journal cannot be written, the machine or an effect broke: the node must stop. */
     failed: (error: unknown) => void;
   }) {
     this.#machine = options.machine;
@@ -95,28 +114,77 @@ export class Loop<Event extends { kind: string }, Effect> {
     return new MachineTime(this.#clock, this.#acceptClock ? undefined : this.#last);
   }
 
-  dispatch(event: Event): void {
+  /**
+   * Queues an event. Resolves once its effects were carried out, or once the loop is closed and nothing comes of it any more; never
+   * rejects.
+   */
+  dispatch(event: Event): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((done) => {
+      this.#queue.push({ event, done });
+      this.#flushLater();
+    });
+  }
+
+  /** Events that were not handled yet. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  #flushLater(): void {
+    if (this.#flushes) return;
+    this.#flushes = true;
+    this.#clock.endOfTurn(() => {
+      this.#flushes = false;
+      this.#flush();
+    });
+  }
+
+  /** Events that its effects dispatch are of a later batch, as are those beyond the bound of one. */
+  #flush(): void {
     if (this.#closed) return;
-    let handled: Handled<Effect>;
+    const batch = this.#queue.splice(0, sessionLimits.eventsAtOnceMax);
+    if (this.#queue.length > 0) this.#flushLater();
     try {
-      this.#time ??= this.#newTime();
-      const now = this.#time.now();
-      this.#last = now;
-      handled = this.#machine.handle(event, now);
-      if (handled.durability !== 'none') this.#journal.append(event, now, handled.record);
-      if (handled.durability === 'sync') this.#journal.sync();
+      for (const effect of this.#take(batch)) this.#perform(effect);
+      this.#schedule();
     } catch (error) {
       this.close();
       this.#failed(error);
-      return;
     }
-    for (const effect of handled.effects) this.#perform(effect);
-    this.#schedule();
+    for (const { done } of batch) done();
   }
 
+  /**
+   * Handles events and puts them in the journal. Returns their effects, in order. Where the machine breaks at one, those before
+   * it are kept, and no effect is carried out: effects read the state, and it is not that of the journal any more.
+   */
+  #take(batch: readonly Queued<Event>[]): Effect[] {
+    this.#time ??= this.#newTime();
+    const at = this.#time.now();
+    this.#last = at;
+    const entries: JournalEntry<Event>[] = [];
+    const effects: Effect[] = [];
+    let mustSync = false;
+    try {
+      for (const { event } of batch) {
+        const handled = this.#machine.handle(event, at);
+        if (handled.durability !== 'none') entries.push({ event, at, record: handled.record });
+        if (handled.durability === 'sync') mustSync = true;
+        effects.push(...handled.effects);
+      }
+    } finally {
+      if (entries.length > 0) this.#journal.appendAll(entries);
+      if (mustSync) this.#journal.sync();
+    }
+    return effects;
+  }
+
+  /** What is queued is dropped, as a message is that comes too late: nothing of it was promised to anyone. */
   close(): void {
     this.#closed = true;
     this.#cancel();
+    for (const { done } of this.#queue.splice(0)) done();
   }
 
   #schedule(): void {
@@ -126,7 +194,7 @@ export class Loop<Event extends { kind: string }, Effect> {
     const tick = this.#tick;
     if (next === undefined || tick === undefined || this.#closed) return;
     const wait = Math.min(timerMsMax, Math.max(0, next - (this.#last ?? 0)));
-    this.#cancel = this.#clock.after(wait, () => this.dispatch(tick));
+    this.#cancel = this.#clock.after(wait, () => void this.dispatch(tick));
   }
 }
 

@@ -94,6 +94,8 @@ export interface Clock {
   monotonic(): number;
   /** Calls `act` once, `ms` from now; the returned function cancels it. */
   after(ms: number, act: () => void): () => void;
+  /** Calls `act` once, when what this turn of the event loop has already received is dealt with. */
+  endOfTurn(act: () => void): void;
   /** True once the node is shutting down: nothing new is begun. */
   readonly closing: boolean;
   /** Calls `act` when the node begins to shut down, at once if it has begun; the returned function cancels it. */

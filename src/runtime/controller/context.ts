@@ -9,7 +9,7 @@ import type { Tell } from '../node/node-events.ts';
 export interface ControllerContext {
   folder: ProjectFolder;
   machine: Controller;
-  dispatch(event: ControllerEvent): void;
+  dispatch(event: ControllerEvent): Promise<void>;
   mesh: Mesh;
   store: Store;
   tell: Tell;

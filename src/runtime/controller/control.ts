@@ -28,7 +28,7 @@ export interface ControlOptions {
   dir: string;
   project: string;
   state: ControllerState;
-  dispatch(event: ControllerEvent): void;
+  dispatch(event: ControllerEvent): Promise<void>;
   tell: Tell;
   /** Ends the node: it is drained. */
   stop(): void;
@@ -63,17 +63,17 @@ export class ControllerControl {
     await this.#closeSocket();
   }
 
-  #answer(given: unknown): ControllerStatus {
+  async #answer(given: unknown): Promise<ControllerStatus> {
     const request = requestSchema.parse(given);
-    if (request.do === 'drain') this.#drain(request.limitMs);
+    if (request.do === 'drain') await this.#drain(request.limitMs);
     const { state, project } = this.#options;
     return statusOf(state, { project, running: true, stopsBy: this.#stopsBy });
   }
 
   /** Begins no round any more, waits for the builds that run, and stops; after `limitMs` whatever still runs. */
-  #drain(limitMs: number): void {
+  async #drain(limitMs: number): Promise<void> {
     const { state, dispatch, tell, stop } = this.#options;
-    dispatch({ kind: 'drain' });
+    await dispatch({ kind: 'drain' });
     this.#stopsBy = Date.now() + limitMs;
     const end = performance.now() + limitMs;
     tell(

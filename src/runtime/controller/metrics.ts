@@ -62,7 +62,7 @@ export const controllerMetrics = {
   quorate_log_leaves: { type: 'gauge', help: 'Leaves of the log of the project.' },
   quorate_journal_write_seconds: {
     type: 'histogram',
-    help: 'Time of a write to the journal: `append` of an event, `sync` to disk.',
+    help: 'Time of a write to the journal: `append` of the events of one turn, `sync` to disk.',
     labels: { operation: ['append', 'sync'] },
     buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
   },
@@ -124,9 +124,9 @@ export function meterController(
       }
     },
     journal: (journal) => ({
-      append(event, at, record) {
+      appendAll(entries) {
         const start = performance.now();
-        journal.append(event, at, record);
+        journal.appendAll(entries);
         meters.observe('quorate_journal_write_seconds', (performance.now() - start) / 1000, {
           operation: 'append',
         });

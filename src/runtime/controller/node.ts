@@ -273,7 +273,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     };
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
     if (charter === null) throw new Error('a project folder that was opened has a charter');
-    loop.dispatch({
+    await loop.dispatch({
       kind: 'started',
       charter,
       keys: { controller: folder.controller.id, idp: idpIdOf(folder) },
@@ -380,6 +380,6 @@ class ArtifactPins {
     } catch (error) {
       detail = messageOf(error);
     }
-    dispatch({ kind: 'pinned', run, artifact, ok, detail });
+    await dispatch({ kind: 'pinned', run, artifact, ok, detail });
   }
 }

@@ -6,7 +6,7 @@ import type { ControllerContext } from './context.ts';
 export async function refreshCharter({ folder, machine, dispatch, tell }: ControllerContext): Promise<void> {
   const charter = await readCharter(folder.dir);
   if (charter === undefined || charter.payload.epoch <= (machine.state.charter?.payload.epoch ?? 0)) return;
-  dispatch({ kind: 'charter', charter });
+  await dispatch({ kind: 'charter', charter });
   tell('info', 'charter', `the charter is now of epoch ${charter.payload.epoch}`);
 }
 

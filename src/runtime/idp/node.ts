@@ -141,13 +141,13 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     const takeFolder = async () => {
       const charter = await readCharter(folder.dir);
       if (charter !== undefined && charter.payload.epoch > (machine.state.charter?.payload.epoch ?? 0)) {
-        loop.dispatch({ kind: 'charter', charter });
+        await loop.dispatch({ kind: 'charter', charter });
         tell('info', 'charter', `the charter is now of epoch ${charter.payload.epoch}`);
       }
       // Read from the file each time: the command that revokes is another process.
       const { list } = await openRevocationBook(folder.dir, folder.project);
       for (const raw of list.revocations.slice(0, limits.revocationsMax))
-        loop.dispatch({ kind: 'revoked', revocation: await joseDocuments.message('revocation', raw) });
+        await loop.dispatch({ kind: 'revoked', revocation: await joseDocuments.message('revocation', raw) });
       const inForce = machine.state.charter?.payload;
       if (rekeyed || inForce === undefined || inForce.idps[0] === key.id) return;
       const other = (await openKeys(folder.dir, inForce)).idp;
@@ -167,7 +167,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
     if (charter === null) throw new Error('a project folder that was opened has a charter');
     const grantMs = options.grantMs ?? limits.grantSecondsMax * 1000;
-    loop.dispatch({ kind: 'started', charter, key: key.id, grantMs });
+    await loop.dispatch({ kind: 'started', charter, key: key.id, grantMs });
     await look();
     const { protocol, session, options: bounds } = sessions.served;
     mesh.handle(protocol, session, bounds);

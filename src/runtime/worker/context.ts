@@ -16,7 +16,7 @@ export interface WorkerContext {
   key: NodeKey;
   credentials: Credentials;
   machine: Worker;
-  dispatch(event: WorkerEvent): void;
+  dispatch(event: WorkerEvent): Promise<void>;
   mesh: Mesh;
   /** Keeps streams for the next use. */
   dial: Dial;

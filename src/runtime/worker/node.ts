@@ -259,7 +259,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       dispatch: (event) => {
         // The terms may have changed that a sandbox was started under.
         if (event.kind === 'lending') void builder.dismiss();
-        loop.dispatch(event);
+        return loop.dispatch(event);
       },
       builds: () => builder.builds,
       fetching: () => images.fetching,
@@ -279,7 +279,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     }
     closers.push(() => operator.close());
     closers.push(await serveControl(home.dir, membership.project, operator));
-    sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
+    await sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
     operator.start();
     closers.push(mesh.joinProject(membership.project));
     void sessions.publication.resume();

@@ -58,7 +58,7 @@ export interface OperatorOptions {
   rules: OperatorRules;
   sandboxes: Steering;
   bandwidth: Bandwidth;
-  dispatch(event: WorkerEvent): void;
+  dispatch(event: WorkerEvent): Promise<void>;
   builds(): OperatorStatus['builds'];
   fetching(): OperatorStatus['fetching'];
   damaged(): OperatorStatus['damaged'];
@@ -261,7 +261,7 @@ export class Operator {
     const { sandboxes, dispatch } = this.#options;
     if (this.#manual === 'paused' || (this.#busyOwner && this.#manual === 'working')) sandboxes.freeze();
     else sandboxes.thaw();
-    dispatch({ kind: 'lending', lending: this.lending });
+    void dispatch({ kind: 'lending', lending: this.lending });
   }
 
   #isTime(): boolean {

@@ -126,7 +126,7 @@ describe('a controller that keeps a revocation from the trusted worker', () => {
       }),
     };
     const ports = {
-      dispatch: (event: WorkerEvent) => void events.push(event),
+      dispatch: async (event: WorkerEvent) => void events.push(event),
       credentials: {
         membership: { project, controllers: [{ id: controller.id, addrs: [] }] },
         charter: made.charter.payload,

@@ -194,7 +194,7 @@ export class Bench {
   replay(names?: ReadonlySet<string>): void {
     this.controller = this.#fresh();
     const rows = this.journal.map(({ event, now }) => ({ event, at: now, rules: 1, record: undefined }));
-    const journal = { append: () => {}, sync: () => {}, replay: () => rows };
+    const journal = { appendAll: () => {}, sync: () => {}, replay: () => rows };
     const replayed = names === undefined ? journal : new StoredEvidence(journal, names);
     for (const { event, at } of replayed.replay()) this.controller.handle(event, at);
   }

@@ -16,7 +16,12 @@ function replay({ rows }: GoldenJournal, machine: Machine<ControllerEvent, Contr
   return new Loop<ControllerEvent, ControllerEffect>({
     machine,
     journal: readOnly(rows),
-    clock: { now: () => rows.at(-1)?.at ?? 0, monotonic: () => 0, after: () => () => {} },
+    clock: {
+      now: () => rows.at(-1)?.at ?? 0,
+      monotonic: () => 0,
+      after: () => () => {},
+      endOfTurn: queueMicrotask,
+    },
     perform: () => {},
     tick: { kind: 'tick' },
     failed: () => {},

@@ -109,11 +109,12 @@ function serve(bench: Bench, charged: [string, number][] = []) {
       now: () => bench.now,
       monotonic: () => 0,
       after: () => () => {},
+      endOfTurn: queueMicrotask,
       closing: false,
       onClosing: () => () => {},
     },
     machine: bench.controller,
-    dispatch: (event) => void bench.send(event),
+    dispatch: async (event) => void bench.send(event),
     charge(account, turns) {
       charged.push([account, turns]);
       return 0;

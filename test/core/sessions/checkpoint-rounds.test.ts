@@ -463,13 +463,13 @@ describe('a controller whose event could not be written', () => {
     const loop = new Loop<ControllerEvent, ControllerEffect>({
       machine: bench.controller,
       journal: {
-        append() {
+        appendAll() {
           if (isFull) throw new Error('the disk is full');
         },
         sync() {},
         replay: () => [],
       },
-      clock: { now: () => bench.now, monotonic: () => 0, after: () => () => {} },
+      clock: { now: () => bench.now, monotonic: () => 0, after: () => () => {}, endOfTurn: queueMicrotask },
       perform() {},
       tick: { kind: 'tick' },
       failed: () => {
@@ -505,7 +505,7 @@ describe('a verdict that waits for witnesses', () => {
       get machine() {
         return bench.controller;
       },
-      dispatch: (event) => void bench.send(event),
+      dispatch: async (event) => void bench.send(event),
       signing: { documents: { verifier: bench.paper.keys.verifier } },
     } as ControllerPorts);
     let seen = 0;

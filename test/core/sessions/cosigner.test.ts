@@ -47,7 +47,7 @@ async function shown(
     witnessFile: { load: async () => undefined, save: async () => {} },
     leafFile: { load: async () => [...leaves], append: async () => {} },
     revocations: { revoked: [], equivocationOf: () => proven() },
-    dispatch: (event: WorkerEvent) => found.push(event),
+    dispatch: async (event: WorkerEvent) => void found.push(event),
     tell: () => {},
   } as unknown as WorkerPorts;
   const feed = new RevocationFeed(ports);

@@ -63,7 +63,7 @@ export class Desk {
       tell: () => {},
       clock: { closing: false },
       checkpointFile: { save: async () => {} },
-      dispatch: (event: ControllerEvent) => void this.bench.send(event),
+      dispatch: async (event: ControllerEvent) => void this.bench.send(event),
     } as unknown as ControllerPorts;
     const rounds = new CheckpointRounds(ports);
     const feed = new FeedServer(

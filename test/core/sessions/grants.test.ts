@@ -92,6 +92,7 @@ class Desk {
       now: () => epochMs + this.ms,
       monotonic: () => this.ms,
       after: () => () => {},
+      endOfTurn: queueMicrotask,
       closing: false,
       onClosing: () => () => {},
     };
@@ -104,7 +105,7 @@ class Desk {
       signing: { signer: this.paper.idp, documents, nonce: () => nonceOf('x') },
       clock: this.clock,
       machine,
-      dispatch: (event) => {
+      dispatch: async (event) => {
         for (const effect of machine.handle(event, this.clock.now()).effects) sessions.perform(effect);
       },
       charge: () => 0,

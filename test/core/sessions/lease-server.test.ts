@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
-import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import type { ControllerEvent, Reply } from '../../../src/core/controller/events.ts';
 import { controllerLimits } from '../../../src/core/controller/limits.ts';
 import { cosignStatement, decodeBundle } from '../../../src/core/documents/index.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
@@ -23,6 +23,10 @@ interface Down {
 class Line {
   readonly said: Down[] = [];
   readonly server: LeaseServer;
+  /** Errors of the effects of what it said: each would end the controller. */
+  readonly broken: unknown[] = [];
+  /** The key in whose name the controller answers, where that is not its own. */
+  iss: string | undefined;
   readonly #inbox: (Uint8Array | undefined)[] = [];
   #wake: () => void = () => {};
   #look: () => void = () => {};
@@ -38,9 +42,9 @@ class Line {
       clock: { now: () => bench.now, monotonic: () => 0, closing: false },
       charge: () => 0,
       tell: () => {},
-      dispatch: (event: ControllerEvent) => {
+      dispatch: async (event: ControllerEvent) => {
         for (const effect of bench.send(event)) {
-          if (effect.kind === 'reply') replies.answer(effect.token, effect.reply);
+          if (effect.kind === 'reply') this.#reply(replies, effect.token, effect.reply);
           if (effect.kind === 'cosign') void server.cosign(effect.run, effect.lease);
         }
       },
@@ -72,6 +76,16 @@ class Line {
     } as unknown as Channel;
     void server.served.session(channel);
     onTestFinished(() => this.#put(undefined));
+  }
+
+  #reply(replies: Replies, token: string, reply: Reply): void {
+    const { iss } = this;
+    const changed = reply.kind === 'lease' && iss !== undefined;
+    try {
+      replies.answer(token, changed ? { ...reply, lease: { ...reply.lease, iss } } : reply);
+    } catch (error) {
+      this.broken.push(error);
+    }
   }
 
   say(message: object): void {
@@ -161,6 +175,16 @@ describe('a stream', () => {
     again();
     await until('the third', () => kinds(line).filter((kind) => kind === 'lease').length === 3);
     expect(kinds(line)).toEqual(['lease', 'RUN_OVER', 'lease', 'reveal', 'lease']);
+  });
+
+  it('ends where a key that the controller had before is missing, and the controller goes on', async () => {
+    const { bench, leases } = await leasedRound({ seconds: 3600 });
+    const line = new Line(bench, 'ada');
+    line.iss = bench.id('dan');
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('error');
+    expect(kinds(line)).toEqual(['CONTROLLER_KEY_MISSING']);
+    expect(line.broken).toEqual([]);
   });
 
   it('takes none before', async () => {

@@ -66,7 +66,7 @@ function start(
   const loop: Loop<Event, Effect> = new Loop<Event, Effect>({
     machine,
     journal,
-    clock: { now, monotonic: () => real.monotonic() + steady.now, after: real.after },
+    clock: { ...real, now, monotonic: () => real.monotonic() + steady.now },
     acceptClock,
     perform: (effect) => {
       effects.push(effect);
@@ -92,7 +92,7 @@ describe('the loop of a machine', () => {
   it('rebuilds the state from the journal without carrying anything out again', async () => {
     const file = await fileIn();
     const first = start(file);
-    for (const n of [1, 2, 3]) first.loop.dispatch({ kind: 'add', n });
+    for (const n of [1, 2, 3]) await first.loop.dispatch({ kind: 'add', n });
     first.loop.close();
     first.journal.close();
     const second = start(file);
@@ -100,7 +100,7 @@ describe('the loop of a machine', () => {
     expect(second.machine.sum).toBe(6);
     expect(second.machine.times).toEqual(first.machine.times);
     expect(second.effects).toEqual([]);
-    second.loop.dispatch({ kind: 'add', n: 4 });
+    await second.loop.dispatch({ kind: 'add', n: 4 });
     expect(second.effects).toMatchObject([{ sum: 10 }]);
   });
 
@@ -109,8 +109,8 @@ describe('the loop of a machine', () => {
       written.push([...setting.journal.replay()].length);
     });
     const written: number[] = [];
-    setting.loop.dispatch({ kind: 'add', n: 1 });
-    setting.loop.dispatch({ kind: 'add', n: 1 });
+    await setting.loop.dispatch({ kind: 'add', n: 1 });
+    await setting.loop.dispatch({ kind: 'add', n: 1 });
     expect(written).toEqual([1, 2]);
   });
 
@@ -128,7 +128,7 @@ describe('the loop of a machine', () => {
         throw error;
       },
     });
-    for (const n of [1, 0, 0, 2, 0]) loop.dispatch({ kind: 'add', n });
+    for (const n of [1, 0, 0, 2, 0]) await loop.dispatch({ kind: 'add', n });
     loop.close();
     journal.close();
     const second = start(file);
@@ -137,20 +137,20 @@ describe('the loop of a machine', () => {
 
   it('takes events that effects cause, in order', async () => {
     const { loop, machine, journal } = start(await fileIn(), ({ sum }, own) => {
-      if (sum < 5) own.dispatch({ kind: 'add', n: 1 });
+      if (sum < 5) void own.dispatch({ kind: 'add', n: 1 });
     });
-    loop.dispatch({ kind: 'add', n: 1 });
-    expect(machine.sum).toBe(5);
+    await loop.dispatch({ kind: 'add', n: 1 });
+    await until('the last event', () => machine.sum === 5);
     expect([...journal.replay()].length).toBe(5);
   });
 
   it('ticks when the deadline is reached, and neither before nor again', async () => {
     const { loop, machine } = start(await fileIn());
-    loop.dispatch({ kind: 'wait', ms: 150 });
+    await loop.dispatch({ kind: 'wait', ms: 150 });
     await until('the tick', () => machine.ticks.length > 0);
     const [began = Number.NaN] = machine.times;
     expect(machine.ticks[0]).toBeGreaterThanOrEqual(began + 150);
-    loop.dispatch({ kind: 'wait', ms: 1 });
+    await loop.dispatch({ kind: 'wait', ms: 1 });
     await until('the next tick', () => machine.ticks.length > 1);
     // A timer may fire a little early, and is set again; nothing waits now.
     expect([machine.ticks.length, machine.nextDeadline()]).toEqual([2, undefined]);
@@ -159,13 +159,13 @@ describe('the loop of a machine', () => {
   it('ticks for a deadline that passed while the process was away', async () => {
     const file = await fileIn();
     const first = start(file);
-    first.loop.dispatch({ kind: 'wait', ms: 1 });
+    await first.loop.dispatch({ kind: 'wait', ms: 1 });
     first.loop.close();
     first.journal.close();
     const second = start(file);
     second.loop.replay();
     expect(second.machine.ticks).toEqual([]);
-    second.loop.dispatch({ kind: 'add', n: 1 });
+    await second.loop.dispatch({ kind: 'add', n: 1 });
     await until('the tick', () => second.machine.ticks.length === 1);
   });
 
@@ -177,7 +177,7 @@ describe('the loop of a machine', () => {
     journal.close();
     const { loop, machine } = start(file);
     loop.replay();
-    loop.dispatch({ kind: 'add', n: 2 });
+    await loop.dispatch({ kind: 'add', n: 2 });
     const [, second = 0] = machine.times;
     expect(second).toBeGreaterThanOrEqual(ahead);
     expect(second).toBeLessThan(ahead + 20_000);
@@ -193,13 +193,13 @@ describe('the loop of a machine', () => {
     refused.journal.close();
     const accepted = start(file, undefined, true);
     accepted.loop.replay();
-    accepted.loop.dispatch({ kind: 'add', n: 2 });
+    await accepted.loop.dispatch({ kind: 'add', n: 2 });
     accepted.loop.close();
     accepted.journal.close();
     // And from then on without being told.
     const after = start(file);
     expect(after.loop.replay()).toBe(2);
-    after.loop.dispatch({ kind: 'add', n: 4 });
+    await after.loop.dispatch({ kind: 'add', n: 4 });
     expect(after.machine.sum).toBe(7);
     expect(after.machine.times.at(-1)).toBeLessThan(Date.now() + 60_000);
   });
@@ -207,11 +207,11 @@ describe('the loop of a machine', () => {
   it('records nothing under a clock that was set while it ran, and stops', async () => {
     let wall = Date.now();
     const { loop, machine, journal, failures, steady } = start(await fileIn(), undefined, false, () => wall);
-    loop.dispatch({ kind: 'add', n: 1 });
+    await loop.dispatch({ kind: 'add', n: 1 });
     wall += 365 * 24 * 3600_000;
-    loop.dispatch({ kind: 'add', n: 2 });
+    await loop.dispatch({ kind: 'add', n: 2 });
     steady.now += 11_000;
-    loop.dispatch({ kind: 'add', n: 4 });
+    await loop.dispatch({ kind: 'add', n: 4 });
     expect(failures).toMatchObject([{ code: 'CLOCK_JUMPED' }]);
     expect([...journal.replay()].map(({ at }) => at <= wall - 364 * 24 * 3600_000)).toEqual([true, true]);
     expect(machine.sum).toBe(3);
@@ -219,10 +219,10 @@ describe('the loop of a machine', () => {
 
   it('stops when the journal cannot be written: nothing comes of the event', async () => {
     const { loop, machine, journal, failures, effects } = start(await fileIn());
-    loop.dispatch({ kind: 'add', n: 1 });
+    await loop.dispatch({ kind: 'add', n: 1 });
     journal.close();
-    loop.dispatch({ kind: 'add', n: 2 });
-    loop.dispatch({ kind: 'add', n: 4 });
+    await loop.dispatch({ kind: 'add', n: 2 });
+    await loop.dispatch({ kind: 'add', n: 4 });
     expect(effects).toMatchObject([{ sum: 1 }]);
     expect(machine.sum).toBe(3);
     expect(failures).toMatchObject([{ code: 'JOURNAL_UNWRITABLE' }]);
@@ -231,21 +231,21 @@ describe('the loop of a machine', () => {
   it('stops when the machine breaks, and does not break at the same event when it is started again', async () => {
     const file = await fileIn();
     const { loop, machine, journal, failures } = start(file);
-    loop.dispatch({ kind: 'add', n: 1 });
-    loop.dispatch({ kind: 'break' });
-    loop.dispatch({ kind: 'add', n: 2 });
+    await loop.dispatch({ kind: 'add', n: 1 });
+    await loop.dispatch({ kind: 'break' });
+    await loop.dispatch({ kind: 'add', n: 2 });
     expect(failures).toMatchObject([{ message: 'a mistake of ours' }]);
     expect(machine.sum).toBe(1);
     journal.close();
     const second = start(file);
     expect(second.loop.replay()).toBe(1);
-    second.loop.dispatch({ kind: 'add', n: 2 });
+    await second.loop.dispatch({ kind: 'add', n: 2 });
     expect(second.effects).toMatchObject([{ sum: 3 }]);
   });
 
   it('never has an event in the journal that changed nothing: a process that is killed then leaves one that starts', async () => {
     const { loop, machine, journal } = start(await fileIn());
-    loop.dispatch({ kind: 'add', n: 1 });
+    await loop.dispatch({ kind: 'add', n: 1 });
     const handle = machine.handle.bind(machine);
     const seen: number[] = [];
     machine.handle = (event, now) => {
@@ -253,18 +253,18 @@ describe('the loop of a machine', () => {
       seen.push([...journal.replay()].length);
       return handled;
     };
-    for (const n of [0, 0, 2, 0]) loop.dispatch({ kind: 'add', n });
+    for (const n of [0, 0, 2, 0]) await loop.dispatch({ kind: 'add', n });
     expect(seen).toEqual([1, 1, 1, 2]);
     expect([...journal.replay()].length).toBe(2);
   });
 
   it('is silent once closed, also a tick that was due', async () => {
     const { loop, machine } = start(await fileIn());
-    loop.dispatch({ kind: 'wait', ms: 30 });
+    await loop.dispatch({ kind: 'wait', ms: 30 });
     loop.close();
-    loop.dispatch({ kind: 'add', n: 1 });
+    await loop.dispatch({ kind: 'add', n: 1 });
     const other = start(await fileIn());
-    other.loop.dispatch({ kind: 'wait', ms: 60 });
+    await other.loop.dispatch({ kind: 'wait', ms: 60 });
     await until('a later tick of another', () => other.machine.ticks.length > 0);
     expect([machine.sum, machine.ticks.length]).toEqual([0, 0]);
   });
@@ -272,7 +272,7 @@ describe('the loop of a machine', () => {
   it('does not start where an old event would come to something else, says which, and changes nothing', async () => {
     const file = await fileIn();
     const first = start(file);
-    for (const n of [1, 2, 3]) first.loop.dispatch({ kind: 'add', n });
+    for (const n of [1, 2, 3]) await first.loop.dispatch({ kind: 'add', n });
     first.loop.close();
     first.journal.close();
     const kept = await readFile(file);
@@ -310,9 +310,9 @@ describe('the loop of a machine', () => {
     onTestFinished(() => real.close());
     const journal: Journal<Event> = {
       ...real,
-      append: (event, at, record) => {
-        order.push(`append ${event.kind}`);
-        real.append(event, at, record);
+      appendAll: (entries) => {
+        order.push(`append ${entries.map(({ event }) => event.kind).join()}`);
+        real.appendAll(entries);
       },
       sync: () => {
         order.push('sync');
@@ -330,8 +330,10 @@ describe('the loop of a machine', () => {
       },
     });
     onTestFinished(() => loop.close());
-    loop.dispatch({ kind: 'wait', ms: 60_000 });
-    loop.dispatch({ kind: 'add', n: 2 });
-    expect(order).toEqual(['append wait', 'append add', 'sync', 'effect 2']);
+    await loop.dispatch({ kind: 'wait', ms: 60_000 });
+    void loop.dispatch({ kind: 'wait', ms: 60_000 });
+    setImmediate(() => void loop.dispatch({ kind: 'add', n: 1 }));
+    await loop.dispatch({ kind: 'add', n: 2 });
+    expect(order).toEqual(['append wait', 'append wait,add,add', 'sync', 'effect 2', 'effect 3']);
   });
 });

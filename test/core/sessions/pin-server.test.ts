@@ -50,6 +50,7 @@ const clock: Clock = {
   now: () => 1_000_000,
   monotonic: () => 0,
   after: () => () => {},
+  endOfTurn: queueMicrotask,
   closing: false,
   onClosing: () => () => {},
 };

@@ -30,7 +30,7 @@ class Desk {
     this.witnesses = new VerdictWitnesses({
       machine: bench.controller,
       signing: { documents: { verifier: standIn.verifier } },
-      dispatch: (event: ControllerEvent) => {
+      dispatch: async (event: ControllerEvent) => {
         this.dispatched.push(event);
         bench.send(event);
       },

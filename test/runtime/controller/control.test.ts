@@ -15,7 +15,7 @@ async function controlled(bench: Bench) {
   const { state } = bench.controller;
   const control = new ControllerControl({
     ...{ dir, project: 'a project', state },
-    dispatch: (event) => void bench.send(event),
+    dispatch: async (event) => void bench.send(event),
     tell: (level, kind, says) => void told.push(`${level} ${kind}: ${says}`),
     stop: stopped.resolve,
   });
@@ -67,7 +67,7 @@ describe('a controller that is asked how it is', () => {
     const control = new ControllerControl({
       ...{ dir: `/tmp/${'x'.repeat(120)}`, project: 'a project' },
       state: (await projectOf('ada')).controller.state,
-      dispatch: () => {},
+      dispatch: async () => {},
       tell: (level, kind) => void told.push(`${level} ${kind}`),
       stop: () => {},
     });

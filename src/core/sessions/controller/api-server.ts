@@ -114,7 +114,7 @@ export class ApiServer {
       case 'renew': {
         const enrol = await this.#ports.signing.documents.message('enrol', question.enrol);
         samePeer(enrol.signer, stream.peer);
-        const reply = this.#ask((token) => this.#ports.dispatch({ kind: 'renew', token, enrol }));
+        const reply = await this.#ask((token) => this.#ports.dispatch({ kind: 'renew', token, enrol }));
         return this.#sendGrant(stream, reply, { enrol });
       }
       case 'submit':
@@ -145,14 +145,14 @@ export class ApiServer {
         // A charter that names who signed it may lie in the project's folder.
         if (state.charter?.payload.idps.includes(revocation.signer) !== true)
           await this.#ports.refreshCharter();
-        const reply = this.#ask((token) => this.#ports.dispatch({ kind: 'revoke', token, revocation }));
+        const reply = await this.#ask((token) => this.#ports.dispatch({ kind: 'revoke', token, revocation }));
         if (reply?.kind === 'revoked') return stream.send(reply);
         throw refusal(reply);
       }
       case 'cancel': {
         const { which, reason } = question;
         const by = stream.peer;
-        const reply = this.#ask((token) =>
+        const reply = await this.#ask((token) =>
           this.#ports.dispatch({ kind: 'cancel', token, which, by, reason }),
         );
         if (reply?.kind === 'cancelled') return stream.send(reply);
@@ -165,7 +165,7 @@ export class ApiServer {
     }
   }
 
-  #ask(dispatch: (token: string) => void): Reply | undefined {
+  #ask(dispatch: (token: string) => Promise<void>): Promise<Reply | undefined> {
     return this.#replies.ask(dispatch);
   }
 
@@ -206,7 +206,7 @@ export class ApiServer {
     // A charter that names this key may have been signed since it was last read.
     const ours = machine.state.charter?.payload.idps.includes(invite.signer) === true;
     if (ours && invite.payload.role === 'trusted-worker') await refreshCharter();
-    const reply = this.#ask((token) => dispatch({ kind: 'enrol', token, ...use }));
+    const reply = await this.#ask((token) => dispatch({ kind: 'enrol', token, ...use }));
     return this.#sendGrant(stream, reply, use);
   }
 
@@ -222,7 +222,7 @@ export class ApiServer {
     if (job.dependencies !== undefined) needDependencies(job.dependencies.tree);
     const entropy = signing.nonce();
     const around = operatorsAround(state);
-    const reply = this.#ask((token) =>
+    const reply = await this.#ask((token) =>
       dispatch({ kind: 'submit', token, request, publisher, job, jobId, entropy, around }),
     );
     if (reply?.kind === 'accepted') return stream.send(reply);

@@ -99,7 +99,7 @@ export class ControllerSessions {
     this.checkpoints.look();
     switch (effect.kind) {
       case 'raise':
-        return this.#ports.dispatch(effect.event);
+        return void this.#ports.dispatch(effect.event);
       case 'reply':
         return this.#replies.answer(effect.token, effect.reply);
       case 'offer':
@@ -138,7 +138,8 @@ export class ControllerSessions {
         this.#ports.tell('warn', 'recall', `a run is not built again: ${messageOf(error)}`, { run });
       return null;
     });
-    if (!this.#ports.clock.closing) dispatch({ kind: 'recalled', run, entropy: signing.nonce(), documents });
+    if (!this.#ports.clock.closing)
+      await dispatch({ kind: 'recalled', run, entropy: signing.nonce(), documents });
   }
 
   /**

@@ -106,11 +106,16 @@ export class FeedServer {
     };
   }
 
+  /** Errors: those for which the machine does not count a member as present. */
+  #check(grant: Verified<Grant>): void {
+    const { machine, clock } = this.#ports;
+    checkPresent({ state: machine.state, now: clock.now() }, grant);
+  }
+
   /** Why the machine does not count this member as present. */
   #refusal(grant: Verified<Grant>): QuorateError {
-    const { machine, clock } = this.#ports;
     try {
-      checkPresent({ state: machine.state, now: clock.now() }, grant);
+      this.#check(grant);
     } catch (error) {
       if (error instanceof QuorateError) return error;
       throw error;
@@ -137,13 +142,14 @@ export class FeedServer {
           if (grant.payload.sub !== peer)
             throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
           checkTime(grant.payload, clock.now(), 'the grant');
-          // The machine checks the rest.
+          // Nothing is sent to whoever the machine would refuse.
+          this.#check(grant);
           worker = peer;
           const before = this.#feeds.get(peer);
           this.#feeds.set(peer, feed);
           // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
           if (before !== undefined && before !== feed) void before.stream.close();
-          dispatch({ kind: 'present', grant, capabilities: message.capabilities });
+          await dispatch({ kind: 'present', grant, capabilities: message.capabilities });
           if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant);
           // Later ones show a grant that was renewed.
           if (granted === undefined) {
@@ -176,7 +182,7 @@ export class FeedServer {
       release();
       if (worker !== undefined && this.#feeds.get(worker) === feed) {
         this.#feeds.delete(worker);
-        dispatch({ kind: 'absent', worker });
+        void dispatch({ kind: 'absent', worker });
         this.#checkpoints.settle();
         tell('info', 'absent', `${granted?.payload.operator ?? worker} is gone`, { worker });
       }

@@ -42,6 +42,8 @@ interface LeaseStream {
   lease: HeldLease | undefined;
   /** Monotonic time of the last heartbeat that counted. */
   heartbeatAt: number;
+  /** Why it cannot be answered. */
+  failure: unknown;
 }
 
 /** The controller's side of the lease protocol: from claim to co-signature on one stream, and then the next claim. */
@@ -109,8 +111,10 @@ export class LeaseServer {
   async #session(channel: Channel): Promise<void> {
     const { dispatch, clock } = this.#ports;
     const messages = new MessageStream<LeaseDown, LeaseUp>(channel, leaseUpSchema, 'a lease message');
-    const stream: LeaseStream = { messages, lease: undefined, token: '', heartbeatAt: -heartbeatMsMin };
-    stream.token = this.#replies.open((reply) => this.#answer(stream, reply));
+    const stream: LeaseStream = {
+      ...{ messages, lease: undefined, token: '', heartbeatAt: -heartbeatMsMin, failure: undefined },
+    };
+    stream.token = this.#open(stream);
     try {
       for (;;) {
         const message = await this.#admission.receive(messages, {
@@ -121,6 +125,7 @@ export class LeaseServer {
         });
         if (message === undefined) break;
         await this.#message(stream, message, clock.monotonic());
+        if (stream.failure !== undefined) throw stream.failure;
       }
     } catch (error) {
       messages.post(errorMessage(error));
@@ -129,7 +134,7 @@ export class LeaseServer {
       const lease = stream.lease?.id;
       if (lease !== undefined && this.#streams.get(lease) === stream) {
         this.#streams.delete(lease);
-        dispatch({ kind: 'detached', worker: messages.peer, lease });
+        void dispatch({ kind: 'detached', worker: messages.peer, lease });
       }
       await messages.close();
     }
@@ -150,17 +155,16 @@ export class LeaseServer {
         if (claim.payload.aud !== signer.id)
           throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim is for another controller');
         checkTime(claim.payload, clock.now(), 'the claim');
-        dispatch({ kind: 'claim', token, claim, grant });
+        const claimed = dispatch({ kind: 'claim', token, claim, grant });
         const { offer, pass } = claim.payload;
-        if (pass !== undefined) dispatch({ kind: 'passed', worker: messages.peer, offer, reason: pass });
-        return;
+        if (pass !== undefined) void dispatch({ kind: 'passed', worker: messages.peer, offer, reason: pass });
+        return claimed;
       }
       case 'resume': {
         const lease = await documents.message('lease', message.lease);
         if (![signer, ...this.#ports.retired].some(({ id }) => id === lease.signer))
           throw new QuorateError('LEASE_ISSUER_MISMATCH', 'the lease is not from this controller');
-        dispatch({ kind: 'resume', token, lease, worker: messages.peer });
-        return;
+        return dispatch({ kind: 'resume', token, lease, worker: messages.peer });
       }
       case 'heartbeat':
         if (at - stream.heartbeatAt < heartbeatMsMin) return;
@@ -174,7 +178,7 @@ export class LeaseServer {
         const { lease } = stream;
         const { kind: _, ...refusal } = message;
         if (lease !== undefined)
-          dispatch({ kind: 'cosign-refused', run: lease.run, worker: messages.peer, ...refusal });
+          await dispatch({ kind: 'cosign-refused', run: lease.run, worker: messages.peer, ...refusal });
         return;
       }
     }
@@ -191,7 +195,7 @@ export class LeaseServer {
     if (lease !== undefined && this.#streams.get(lease.id) === stream) this.#streams.delete(lease.id);
     stream.lease = undefined;
     this.#replies.drop(stream.token);
-    stream.token = this.#replies.open((reply) => this.#answer(stream, reply));
+    stream.token = this.#open(stream);
   }
 
   /** What its peer may send on a stream now. A receipt takes a lease that stands, or whose receipt is recorded. */
@@ -211,7 +215,7 @@ export class LeaseServer {
 
   #heard({ messages, lease }: LeaseStream): void {
     if (lease !== undefined)
-      this.#ports.dispatch({ kind: 'heartbeat', worker: messages.peer, lease: lease.id });
+      void this.#ports.dispatch({ kind: 'heartbeat', worker: messages.peer, lease: lease.id });
   }
 
   async #receipt(stream: LeaseStream, envelope: string): Promise<void> {
@@ -224,7 +228,7 @@ export class LeaseServer {
       throw new QuorateError('RECEIPT_SIGNER_MISMATCH', 'a receipt is sent by the key that signed it');
     if (receipt.payload.predicate.quorate_receipt.lease !== lease.id)
       throw new QuorateError('RECEIPT_LEASE_MISMATCH', 'a receipt is sent on the stream of its lease');
-    dispatch({ kind: 'receipt', token, lease: lease.id, receipt });
+    await dispatch({ kind: 'receipt', token, lease: lease.id, receipt });
   }
 
   /** Checks the signature and the witness line; the machine gets only a co-signature that holds. */
@@ -263,9 +267,21 @@ export class LeaseServer {
         message,
       });
     }
-    dispatch({ kind: 'cosigned', run, worker: peer, ...cosignature });
+    await dispatch({ kind: 'cosigned', run, worker: peer, ...cosignature });
   }
 
+  /** A token for replies. One that cannot be given ends its stream, and nothing else. */
+  #open(stream: LeaseStream): string {
+    return this.#replies.open((reply) => {
+      try {
+        this.#answer(stream, reply);
+      } catch (error) {
+        stream.failure = error;
+      }
+    });
+  }
+
+  /** Errors: `CONTROLLER_KEY_MISSING`. */
   #answer(stream: LeaseStream, reply: Reply): void {
     const { messages } = stream;
     switch (reply.kind) {

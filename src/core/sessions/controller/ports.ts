@@ -94,8 +94,8 @@ export interface ControllerPorts {
   readonly grants: Grants;
   readonly clock: Clock;
   readonly machine: Controller;
-  /** Journals an event, has the machine handle it and carries out the effects, all before it returns. */
-  dispatch(event: ControllerEvent): void;
+  /** As `Loop.dispatch`. */
+  dispatch(event: ControllerEvent): Promise<void>;
   /** Gossips. */
   publish(topic: string, message: Uint8Array): Promise<void>;
   /** Keeps the connections of a peer when there are too many, until the returned function is called. */

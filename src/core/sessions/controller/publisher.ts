@@ -136,7 +136,7 @@ export class Publisher {
       tell('info', 'verdict', `${known.job.name}: ${stored.notice.level}`, about);
     }
     const sha256 = sha256Hex(toUtf8(stored.text));
-    dispatch({ kind: 'stored', run: runId, verdict: stored.verdict, sha256 });
+    void dispatch({ kind: 'stored', run: runId, verdict: stored.verdict, sha256 });
     if (stored.isNew && stored.notice.artifact !== null && stored.notice.level !== 'disputed')
       await announce(stored.notice.artifact);
   }

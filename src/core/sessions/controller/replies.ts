@@ -16,13 +16,13 @@ export class Replies<Answer = Reply> {
     this.#waiting.delete(token);
   }
 
-  /** Dispatches an event and returns its reply. The machine replies within the dispatch, or not at all. */
-  ask(dispatch: (token: string) => void): Answer | undefined {
+  /** Dispatches an event and resolves to its reply. The machine replies within the dispatch, or not at all. */
+  async ask(dispatch: (token: string) => Promise<void>): Promise<Answer | undefined> {
     let answer: Answer | undefined;
     const token = this.open((reply) => {
       answer = reply;
     });
-    dispatch(token);
+    await dispatch(token);
     this.drop(token);
     return answer;
   }

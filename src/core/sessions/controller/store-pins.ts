@@ -40,12 +40,12 @@ export class StorePins {
     const about = { kind: 'pinned' as const, run, artifact, store };
     try {
       await this.#kept(this.#stores.addressOf(store), effect);
-      if (!clock.closing) dispatch({ ...about, ok: true, detail: '' });
+      if (!clock.closing) await dispatch({ ...about, ok: true, detail: '' });
     } catch (error) {
       if (clock.closing) return;
       const [detail, fault] = [`${store}: ${messageOf(error)}`, faultOf(error)];
       if (fault === 'store') tell('warn', 'store', `the artifact store ${detail}`, { store, run });
-      dispatch({ ...about, ok: false, detail, fault });
+      await dispatch({ ...about, ok: false, detail, fault });
     }
   }
 

@@ -1,5 +1,5 @@
 import type { ControllerEvent } from '../../controller/events.ts';
-import type { EventLog, JournalRow } from '../loop.ts';
+import type { EventLog, JournalEntry, JournalRow } from '../loop.ts';
 
 /**
  * The journal of a controller, replayed by what is on disk: the machine lets the receipts of a finished run go when its bundle
@@ -19,8 +19,8 @@ export class StoredEvidence implements EventLog<ControllerEvent> {
     this.#names = names;
   }
 
-  append(event: ControllerEvent, at: number, record: string | undefined): void {
-    this.#journal.append(event, at, record);
+  appendAll(entries: readonly JournalEntry<ControllerEvent>[]): void {
+    this.#journal.appendAll(entries);
   }
 
   sync(): void {

@@ -40,7 +40,7 @@ export class VerdictWitnesses {
       const log = logFor(machine.state, run, draft, { ...checkpoint, named });
       const by = countWitnesses(run, draft, log, revocationsIn(machine.state, draft.charter));
       if (ended || isWitnessed(by, run.request.payload.policy, draft.charter.payload))
-        dispatch({ kind: 'witnessed', run: id, verdict: draft.id, root: checkpoint.root, log });
+        void dispatch({ kind: 'witnessed', run: id, verdict: draft.id, root: checkpoint.root, log });
     }
   }
 

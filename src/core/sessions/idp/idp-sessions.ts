@@ -18,8 +18,8 @@ export interface IdpPorts {
   readonly signing: Signing;
   readonly clock: Clock;
   readonly machine: IdentityProvider;
-  /** Journals an event, has the machine handle it and carries out the effects, all before it returns. */
-  dispatch(event: IdpEvent): void;
+  /** As `Loop.dispatch`. */
+  dispatch(event: IdpEvent): Promise<void>;
   /** Takes turns from the account of a peer; returns the milliseconds until its next message may be read. */
   charge(account: string, turns: number): number;
   /** Keeps a charter of a higher epoch for the next start, and dispatches it. Errors: `HOME_…`. */
@@ -103,7 +103,7 @@ export class IdpSessions {
         possession: await documents.message('possession', question.possession),
       }),
     };
-    const reply = this.#replies.ask((token) =>
+    const reply = await this.#replies.ask((token) =>
       dispatch({ kind: 'grant', token, by: peer, enrol, ...use, enrolled }),
     );
     if (reply?.kind === 'error') throw errorFrom(reply);

@@ -118,9 +118,9 @@ export class Cosigner {
       await this.#log.keep(log);
       this.#drafts.set(lease, draft);
       const result = resultOf(payload);
-      dispatch({ kind: 'cosign-checked', lease, request, result, ok: true, code: 'OK', message: '' });
+      await dispatch({ kind: 'cosign-checked', lease, request, result, ok: true, code: 'OK', message: '' });
     } catch (error) {
-      dispatch({
+      await dispatch({
         kind: 'cosign-checked',
         lease,
         request,

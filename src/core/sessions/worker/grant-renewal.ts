@@ -118,7 +118,7 @@ export class GrantRenewal {
     this.#failure = null;
     this.#toldExpired = false;
     this.#expelled = false;
-    dispatch({ kind: 'grant', grant: credentials.grant });
+    await dispatch({ kind: 'grant', grant: credentials.grant });
     tell('info', 'grant', `the grant was renewed, until ${isoTime(credentials.grant.payload.exp * 1000)}`);
     return true;
   }

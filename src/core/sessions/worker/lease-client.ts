@@ -81,7 +81,7 @@ export class LeaseClient {
         pass: claim.pass !== undefined,
         failed: async (code, message) => {
           const renewed = mayBeRenewed(code) && (await this.#grants.refresh(grant));
-          dispatch({ kind: 'declined', offer, code, message, ...(renewed ? { again: true } : {}) });
+          await dispatch({ kind: 'declined', offer, code, message, ...(renewed ? { again: true } : {}) });
         },
       },
     );
@@ -98,8 +98,8 @@ export class LeaseClient {
         resumes: id,
         pass: false,
         async failed(code, message) {
-          if (code === 'MESH_LOST') dispatch({ kind: 'detached', lease: id });
-          else dispatch({ kind: 'released', lease: id, code, message });
+          if (code === 'MESH_LOST') await dispatch({ kind: 'detached', lease: id });
+          else await dispatch({ kind: 'released', lease: id, code, message });
         },
       },
     );
@@ -139,7 +139,7 @@ export class LeaseClient {
         if (lost) await purpose.failed('MESH_LOST', why);
       } else if (this.#streams.get(lease) === stream) {
         this.#streams.delete(lease);
-        if (lost) dispatch({ kind: 'detached', lease });
+        if (lost) await dispatch({ kind: 'detached', lease });
       }
     } finally {
       await (over ? stream.release() : stream.close());
@@ -194,7 +194,7 @@ export class LeaseClient {
     else if (lease.id !== resumes)
       throw new QuorateError('LEASE_UNASKED', 'the controller resumed another lease than it was asked for');
     this.#streams.set(lease.id, stream);
-    dispatch({ kind: 'leased', offer, lease });
+    await dispatch({ kind: 'leased', offer, lease });
     // While the stream lives, the controller waits for a result.
     if (machine.leaseOf(lease.id) === undefined) {
       this.#streams.delete(lease.id);
@@ -217,13 +217,13 @@ export class LeaseClient {
       case 'standby':
         return false;
       case 'reserve':
-        dispatch({ kind: 'reserve', offer });
+        await dispatch({ kind: 'reserve', offer });
         return false;
       case 'error':
         // The controller lost the connection, not the lease.
         if (message.code.startsWith('MESH_')) throw errorFrom(message);
         if (lease === undefined || onStream === undefined) await failed(message.code, message.message);
-        else dispatch({ kind: 'refused', lease, code: message.code, message: message.message });
+        else await dispatch({ kind: 'refused', lease, code: message.code, message: message.message });
         return true;
       default:
     }
@@ -235,15 +235,15 @@ export class LeaseClient {
         if (ack.payload.aud !== signing.signer.id) return false;
         // Once it is acknowledged nothing asks for the ack again.
         await this.#witness.promised(ack, offer);
-        dispatch({ kind: 'acked', lease, ack });
+        await dispatch({ kind: 'acked', lease, ack });
         return false;
       }
       case 'reveal':
-        dispatch({ kind: 'revealed', lease });
+        await dispatch({ kind: 'revealed', lease });
         // A result that is not acknowledged is not revealed either: the stream is still needed.
         return !machine.isOpen(lease);
       case 'release':
-        dispatch({ kind: 'released', lease, code: message.code, message: message.message });
+        await dispatch({ kind: 'released', lease, code: message.code, message: message.message });
         return true;
       case 'cosign':
         // The ack went to a stream of before. A resumed stream brings it first, and then the draft again.

@@ -158,7 +158,7 @@ export class OfferFeed {
     checkOffered(enforce, offer, { request, publisher, job, jobId }, { charter, now: clock.now() });
     this.#tellOf(offer.id, job.name, via);
     const entropy = signing.nonce();
-    dispatch({
+    await dispatch({
       kind: 'offer',
       offer,
       request,

@@ -49,8 +49,8 @@ export interface WorkerPorts {
   readonly dial: Dial;
   readonly credentials: Credentials;
   readonly machine: Worker;
-  /** Journals an event, has the machine handle it and carries out the effects, all before it returns. */
-  dispatch(event: WorkerEvent): void;
+  /** As `Loop.dispatch`. */
+  dispatch(event: WorkerEvent): Promise<void>;
   /** Hears a gossip topic. A message that `accepts` refuses is neither handled nor passed on. */
   subscribe(topic: string, accepts: Accepts, handle: (data: Uint8Array) => void): void;
   /** Gossips. */

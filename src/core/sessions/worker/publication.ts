@@ -83,11 +83,11 @@ export class Publication {
       await results.pin(roots);
     } catch (error) {
       if (codeOf(error) !== 'STORE_BLOCK_MISSING') throw error;
-      dispatch({ kind: 'published', lease });
+      await dispatch({ kind: 'published', lease });
       tell('warn', 'publish', `a result of before is not here any more: ${messageOf(error)}`);
       return;
     }
-    dispatch({ kind: 'published', lease });
+    await dispatch({ kind: 'published', lease });
     // The bundle of a test proves no artifact.
     if (artifact === null || test) return;
     tell('info', 'published', `the round is over; serving ${artifact}`, { artifact });

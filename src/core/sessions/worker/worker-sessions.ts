@@ -55,8 +55,8 @@ export class WorkerSessions {
    * Begins the life of a worker whose machine was replayed. Offers are heard only after `started` is journaled: it forgets
    * the claims of the life before, and a lease for a forgotten claim would be refused.
    */
-  start(started: Extract<WorkerEvent, { kind: 'started' }>): void {
-    this.#ports.dispatch(started);
+  async start(started: Extract<WorkerEvent, { kind: 'started' }>): Promise<void> {
+    await this.#ports.dispatch(started);
     this.#feed.start();
     this.#neighbours.start();
     void this.#grants.run();
@@ -116,7 +116,7 @@ export class WorkerSessions {
     tell('info', 'build', `building ${name} at ${source.commit.slice(0, 12)}`, { lease, job: name });
     const result = await build(lease, job, ref, reads);
     if (result === undefined) return;
-    dispatch({ kind: 'built', lease, result });
+    await dispatch({ kind: 'built', lease, result });
   }
 
   #tellOfResult({ lease, job, outcome }: Extract<WorkerEffect, { kind: 'tell-built' }>): void {
