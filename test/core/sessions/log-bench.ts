@@ -73,6 +73,8 @@ export class WitnessBench {
   readonly key: NodeKey;
   neighbours: WitnessBench[] = [];
   now = at * 1000;
+  /** Writes of what it keeps of the log. */
+  saves = 0;
   /** What the controller answers; throws where it cannot be reached. */
   answer: (question: ApiUp) => Promise<object>;
   witness!: LogWitness;
@@ -124,6 +126,7 @@ export class WitnessBench {
       witnessFile: {
         load: async () => this.stored,
         save: async (state: WitnessState) => {
+          this.saves++;
           this.stored = structuredClone(state);
         },
       },

@@ -336,9 +336,18 @@ describe('a receipt that was acknowledged', () => {
     await bench.witness.see(await log.note(5));
     expect(bench.stored?.promises).toHaveLength(1);
     await bench.restart();
+    const lookedFor = () => bench.asked.filter(({ kind }) => kind === 'inclusion').length;
+    await bench.witness.see(await log.note(6));
+    expect([lookedFor(), bench.told]).toEqual([1, []]);
+    // That it was found is written with the next checkpoint: whoever dies before that looks for it once more.
+    await bench.restart();
+    await bench.witness.see(await log.note(7));
+    expect(lookedFor()).toBe(2);
     await bench.witness.see(await log.note(8));
-    expect(bench.stored?.promises).toEqual([]);
+    expect([lookedFor(), bench.stored?.promises]).toEqual([2, []]);
     expect(bench.told).toEqual([]);
+    // The promise, and four checkpoints.
+    expect(bench.saves).toBe(5);
   });
 
   it.each<[string, string[]]>([
@@ -351,7 +360,10 @@ describe('a receipt that was acknowledged', () => {
     await bench.witness.see(await log.note(8));
     const [known] = bench.revocations.equivocations;
     expect(known?.proves).toMatchObject({ kind: 'ack', index: 5, sizes: [8] });
-    expect(bench.stored?.promises).toEqual([]);
+    // Nothing is asked under that log any more.
+    const asked = bench.asked.length;
+    await expect(bench.witness.see(await log.note(8))).rejects.toMatchObject({ code: 'LOG_EQUIVOCATED' });
+    expect(bench.asked).toHaveLength(asked);
   });
 
   it('and is not shown is reported after a bounded time, and not before', async () => {
@@ -364,7 +376,9 @@ describe('a receipt that was acknowledged', () => {
     bench.now += 11 * 60_000;
     await bench.witness.see(await log.note(8));
     expect(bench.told.map(({ code: told }) => told)).toEqual(['ACK_NOT_IN_LOG']);
-    expect(bench.stored?.promises).toEqual([]);
+    const asked = bench.asked.length;
+    await bench.witness.see(await log.note(8));
+    expect([bench.told.length, bench.asked.length]).toEqual([1, asked]);
   });
 
   it('is one of a bounded number', async () => {

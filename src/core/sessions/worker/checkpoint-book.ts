@@ -45,7 +45,7 @@ export interface WitnessFile {
 
 /**
  * The checkpoints of a project's log that a worker knows to be consistent with each other, and the promises that it waits
- * for. A change is on disk when it is made; nothing is signed that is not.
+ * for. What is added is on disk when it is made; nothing is signed that is not.
  */
 export class CheckpointBook {
   readonly #file: WitnessFile;
@@ -109,11 +109,11 @@ export class CheckpointBook {
     return full ? promises[0] : undefined;
   }
 
-  /** Removes promises that were kept, or given up. Errors: those of the file. */
-  async settle(done: readonly AckPromise[]): Promise<void> {
+  /** Removes promises that were kept, or given up. On disk with the next change: one that is still there is looked for once more. */
+  settle(done: readonly AckPromise[]): void {
     if (done.length === 0) return;
     const promises = this.#loaded.promises.filter((one) => !done.includes(one));
-    await this.#save({ ...this.#loaded, promises });
+    this.#state = { ...this.#loaded, promises };
   }
 
   async #save(state: WitnessState): Promise<void> {

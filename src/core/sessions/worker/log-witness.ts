@@ -262,7 +262,7 @@ export class LogWitness {
       this.#tellOverdue(promise);
       done.push(promise);
     }
-    await this.#book.settle(done);
+    this.#book.settle(done);
   }
 
   /** Another leaf in its place is evidence; there is nothing more to wait for. */
