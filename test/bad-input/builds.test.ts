@@ -225,10 +225,12 @@ describe('a source that is not what the job says', () => {
 describe('after all of them', () => {
   it('the worker works on, and nothing of them is left', async () => {
     for (const name of runs.keys()) await outcomeOf(name);
-    // No build waits for the removal of its folder.
     const folders = async () =>
       (await readdir(cluster.home('ada'))).filter((file) => file.startsWith('tmp-'));
+    // No build waits for the removal of its folder; what waits for the next job is gone at a pause.
+    await cluster.cli(['worker', 'pause'], { home: 'ada', cwd: cluster.dir });
     await expect.poll(folders, { timeout: 20_000 }).toEqual([]);
+    await cluster.cli(['worker', 'resume'], { home: 'ada', cwd: cluster.dir });
     const status = await readFile(`/proc/${worker.pid}/status`, 'utf8');
     const peakKib = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]);
     expect(peakKib / 1024).toBeLessThan(500);

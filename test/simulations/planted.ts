@@ -45,7 +45,7 @@ export const seeds: Record<string, number> = {
   'revocation-not-passed-on': 1,
   'answered-under-earlier-policy': 1,
   'compared-too-early': 25,
-  'store-counted-twice': 1,
+  'store-counted-twice': 2,
   'store-believed': 1,
   'order-by-chance': 4,
 };

@@ -52,7 +52,7 @@ async function published(cosign: Policy['cosign']) {
     expiresSeconds: 1_800,
   };
   const scenario = { operators, trusted: 'absent' as const, works: [work], faultsMs: 150_000 };
-  const { failure } = await simulate(1, { rates: calm, scenario, patches, once });
+  const { failure } = await simulate(2, { rates: calm, scenario, patches, once });
   expect(failure).toBeNull();
   return { asked, stored, times: [...storedAt.values()].sort((a, b) => a - b) };
 }
