@@ -29,11 +29,11 @@ async function open(bench: Bench, signal: AbortSignal): Promise<Both> {
   return { project, buildbot };
 }
 
-/** What is done with one side and then with the other, first with this one and then with that one. */
+/** Measures both sides, one after the other: ours first in even rounds, theirs in odd ones. Waits `quietMs` after each. */
 async function inEitherOrder(round: number, ours: () => Promise<void>, theirs: () => Promise<void>) {
   for (const one of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) {
     await one();
-    // What follows the end of a run is over before the next.
+    // Logs and proofs of a run are stored and spread before the next run begins.
     await sleep(quietMs);
   }
 }

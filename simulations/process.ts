@@ -327,7 +327,7 @@ export abstract class Process<
         }
         const handled = machine.handle(event, now);
         const { effects, durability } = handled;
-        // Nobody will ever know of an event that is lost before its effects.
+        // An event that is lost before its effects is known to no other process.
         if (!this.#losesBatch) {
           if (durability !== 'none') this.journaled(now);
           const line = this.describe(event, effects);

@@ -248,7 +248,7 @@ export class TierSandbox implements Sandbox, Steering {
     return this.#held().flatMap(({ group, limits }) => group.limit(capped(limits, this.#caps)));
   }
 
-  /** What its owner may have changed while it started. */
+  /** Applies the pause and the limits that its owner set while it started. */
   #steer({ group, limits }: { group: Group; limits: SandboxLimits }): void {
     group.freeze(this.#frozen);
     group.limit(capped(limits, this.#caps));

@@ -17,7 +17,7 @@ export interface JournalEntry<Event> {
   event: Event;
   /** ms since the epoch. */
   at: number;
-  /** What came of the event (`Handled.record`). */
+  /** Result of the event, `Handled.record`; absent where it left nothing that lasts. */
   record: string | undefined;
 }
 
@@ -180,7 +180,7 @@ export class Loop<Event extends { kind: string }, Effect> {
     return effects;
   }
 
-  /** What is queued is dropped, as a message is that comes too late: nothing of it was promised to anyone. */
+  /** Drops the queued events: no effect of them was carried out, so nothing was promised. */
   close(): void {
     this.#closed = true;
     this.#cancel();

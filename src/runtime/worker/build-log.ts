@@ -6,12 +6,12 @@ import type { WorkerContext } from './context.ts';
 
 /** Waits to be sent to the controller at most. */
 const queueBytesMax = 1024 * 1024;
-/** What there is of a log is sent as soon as it is as much as this, and else this long after the message before. */
+/** A message carries up to `messageBytes` of log; a shorter one is sent `gatherMs` after the message before. */
 const messageBytes = 64 * 1024;
 const gatherMs = 50;
 /** How long the result of a build waits for its log to be sent. */
 const endMsMax = 2_000;
-/** What is not sent this long after the build is left out. */
+/** Longest time after the build for which the rest of its log is sent, in ms; what is left then is omitted. */
 const restMsMax = 60_000;
 
 /** Opens the live log of a lease at the controller; undefined where the controller does not take it. */
@@ -89,7 +89,7 @@ export class BuildLog {
     });
   }
 
-  /** What came while one message was on its way, and in the moment after it, goes out with the next. */
+  /** Sends the queue in messages of up to `messageBytes`, one at a time, until it is empty. */
   async #empty(): Promise<void> {
     const channel = await this.#channel;
     try {

@@ -142,7 +142,7 @@ export class FeedServer {
           if (grant.payload.sub !== peer)
             throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
           checkTime(grant.payload, clock.now(), 'the grant');
-          // Nothing is sent to whoever the machine would refuse.
+          // A peer that the machine refuses is sent nothing.
           this.#check(grant);
           worker = peer;
           const before = this.#feeds.get(peer);
