@@ -1,6 +1,6 @@
 // Measures what the product is to be fast at, each figure beside its reference in the same run:
 // npm run bench [-- --only SUITE]. JSON lines on stdout, a table on stderr at the end.
-import { cpus } from 'node:os';
+import { constants, cpus } from 'node:os';
 import { Bench, type Figure, removeFolders, type Suite, table } from './run.ts';
 
 /** A further suite is a file here that exports `suite`, and a line in this list. */
@@ -23,6 +23,28 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   peers: () => import('./peers.ts'),
 };
 
+const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
+
+/** Ends a suite that takes too long, or that is to end. `code` is what to exit with. */
+function stopping(suite: string, secondsMax: number): { code: Promise<number>; forget(): void } {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const end = (why: string, code: number): void => {
+    process.stderr.write(`${suite}: ${why}\n`);
+    resolve(code);
+  };
+  const limit = setTimeout(() => end(`not done after ${secondsMax} s`, 1), secondsMax * 1000);
+  const onSignal = (signal: NodeJS.Signals): void =>
+    end(`ended by ${signal}`, 128 + constants.signals[signal]);
+  for (const signal of signals) process.once(signal, onSignal);
+  return {
+    code: promise,
+    forget() {
+      clearTimeout(limit);
+      for (const signal of signals) process.off(signal, onSignal);
+    },
+  };
+}
+
 async function main(args: string[]): Promise<number> {
   const only = args[0] === '--only' ? args.slice(1) : [];
   const unknown = only.find((name) => !(name in suites));
@@ -38,17 +60,12 @@ async function main(args: string[]): Promise<number> {
     const { suite } = loaded;
     process.stderr.write(`${name}: ${suite.what}\n`);
     const bench = new Bench(name);
-    const limit = setTimeout(() => {
-      process.stderr.write(`${name}: not done after ${suite.secondsMax} s\n`);
-      void bench
-        .close()
-        .then(removeFolders)
-        .finally(() => process.exit(1));
-    }, suite.secondsMax * 1000);
+    const stop = stopping(name, suite.secondsMax);
     try {
-      await suite.run(bench);
+      const code = await Promise.race([suite.run(bench), stop.code]);
+      if (code !== undefined) return code;
     } finally {
-      clearTimeout(limit);
+      stop.forget();
       await bench.close();
     }
     figures.push(...bench.figures);
@@ -57,8 +74,11 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
+let code: number;
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  code = await main(process.argv.slice(2));
 } finally {
   await removeFolders();
 }
+// A suite that was ended may still wait for something.
+if (code !== 0) process.exit(code);

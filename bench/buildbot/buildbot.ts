@@ -11,6 +11,8 @@ import { freePort } from '../../test/e2e/support/wait.ts';
 
 const exec = promisify(execFile);
 const startMsMax = 120_000;
+/** The master writes to its database now and then. */
+const lockedMsMax = 10_000;
 const buildsMsMax = 600_000;
 const root = join(import.meta.dirname, '..', '..');
 
@@ -124,7 +126,7 @@ export class Buildbot {
 
   /** Milliseconds since the epoch, as the build's log has it. */
   #began(build: number): number {
-    const database = new DatabaseSync(this.#database, { readOnly: true });
+    const database = new DatabaseSync(this.#database, { readOnly: true, timeout: lockedMsMax });
     try {
       const chunks = database
         .prepare(

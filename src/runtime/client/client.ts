@@ -12,6 +12,7 @@ import { escapeValue } from '../../core/escape.ts';
 import { isConnectionError, openQuestion } from '../../core/sessions/ask.ts';
 import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
 import { errorFrom } from '../../core/sessions/message-stream.ts';
+import { keepStreams } from '../../core/sessions/kept-streams.ts';
 import type { Dial, PeerAddress } from '../../core/sessions/ports.ts';
 import { fromUtf8 } from '../../core/text.ts';
 import type { ApiDown, ApiUp, PipelineJob, RunSummary } from '../../core/wire/messages.ts';
@@ -26,7 +27,7 @@ import { ask, openCharter, openCredentials } from '../membership/credentials.ts'
 import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
-import { meshDial } from '../node/ports.ts';
+import { meshDial, nodeClock } from '../node/ports.ts';
 import { jobDocument } from './job-document.ts';
 import type { SubmitOptions } from './submit.ts';
 
@@ -104,6 +105,7 @@ export async function openClient(options: {
 class MeshClient implements Client {
   readonly #home: Home;
   readonly #mesh: Mesh;
+  readonly #dial: Dial;
   readonly #credentials: Credentials;
   readonly #signal: AbortSignal;
   #served: Store | undefined;
@@ -111,6 +113,7 @@ class MeshClient implements Client {
   constructor(home: Home, mesh: Mesh, credentials: Credentials, signal: AbortSignal) {
     this.#home = home;
     this.#mesh = mesh;
+    this.#dial = keepStreams(meshDial(mesh, signal), nodeClock(signal));
     this.#credentials = credentials;
     this.#signal = signal;
   }
@@ -127,10 +130,6 @@ class MeshClient implements Client {
     return this.#found(() => this.#credentials.renewDue(this.#dial));
   }
 
-  get #dial(): Dial {
-    return meshDial(this.#mesh, this.#signal);
-  }
-
   /** The controller to ask. Errors: `CONTROLLER_UNREACHABLE`. */
   get #controller(): PeerAddress {
     const [controller] = this.#credentials.membership.controllers;
@@ -139,7 +138,7 @@ class MeshClient implements Client {
   }
 
   async #ask(question: ApiUp): Promise<ApiDown> {
-    const asked = () => ask(this.#mesh, this.#credentials.membership.controllers, question, this.#signal);
+    const asked = () => ask(this.#dial, this.#credentials.membership.controllers, question, this.#signal);
     return (await this.#found(asked)).answer;
   }
 
@@ -211,7 +210,7 @@ class MeshClient implements Client {
       publisher: this.#credentials.grant.raw,
       job: fromUtf8(bytes),
     };
-    const { answer } = await ask(this.#mesh, [controller], question, this.#signal);
+    const { answer } = await ask(this.#dial, [controller], question, this.#signal);
     if (answer.kind !== 'accepted') throw unexpected('accepted', answer);
     return { run: answer.run, job: answer.job };
   }

@@ -1,10 +1,10 @@
 import type { Charter, Verified } from '../../core/documents/index.ts';
 import * as sessions from '../../core/sessions/ask.ts';
 import { Credentials, type Membership } from '../../core/sessions/credentials.ts';
+import type { Dial } from '../../core/sessions/ports.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
 import type { NodeKey } from '../../identity/keys.ts';
-import type { Mesh } from '../../mesh/index.ts';
-import { joseDocuments, meshDial, signingOf } from '../node/ports.ts';
+import { joseDocuments, signingOf } from '../node/ports.ts';
 import type { Home } from './home.ts';
 
 const clock = { now: () => Date.now() };
@@ -14,15 +14,15 @@ export function openCharter(raw: string, project: string): Promise<Verified<Char
   return sessions.openCharter(raw, project, joseDocuments);
 }
 
-/** As `ask` of the sessions, over the mesh. Throws the reason of `signal` once that is aborted. */
+/** As `ask` of the sessions. Throws the reason of `signal` once that is aborted. */
 export async function ask(
-  mesh: Mesh,
+  dial: Dial,
   controllers: Membership['controllers'],
   question: ApiUp,
   signal: AbortSignal,
 ): Promise<{ answer: ApiDown; controller: string }> {
   try {
-    return await sessions.ask(meshDial(mesh, signal), controllers, question);
+    return await sessions.ask(dial, controllers, question);
   } catch (error) {
     signal.throwIfAborted();
     throw error;

@@ -4,6 +4,7 @@ import { isNamed, type RevocationList } from '../../core/judge/index.ts';
 import { isConnectionError } from '../../core/sessions/ask.ts';
 import type { NodeKey } from '../../identity/keys.ts';
 import { openMesh } from '../../mesh/index.ts';
+import { meshDial } from '../node/ports.ts';
 import { ask } from './credentials.ts';
 import { byPeer } from './join.ts';
 import { type ProjectFolder, readCharter } from './project-folder.ts';
@@ -50,6 +51,7 @@ export async function revoke(
   const mesh = await openMesh({
     ...{ key: generateSeed(), listen: [], bootstrap: [], topics: [], role: 'node' },
   });
+  const dial = meshDial(mesh, limit);
   try {
     const whole = what.kind !== 'operator' && what.kind !== 'key';
     const from = since ?? (whole ? 0 : await logSize());
@@ -61,7 +63,7 @@ export async function revoke(
       const list = { charters: bySelf ? [] : [charter?.raw ?? folder.charterJws], revocations: [raw] };
       let answered: Awaited<ReturnType<typeof ask>>;
       try {
-        answered = await ask(mesh, controllers, { kind: 'revoke', revocation: raw }, limit);
+        answered = await ask(dial, controllers, { kind: 'revoke', revocation: raw }, limit);
       } catch (error) {
         // No more grants, whether the controller hears of it now or later.
         if (isConnectionError(error)) await keepForIdp(folder, list);
@@ -84,7 +86,7 @@ export async function revoke(
   }
 
   async function logSize(): Promise<number> {
-    const { answer } = await ask(mesh, controllers, { kind: 'log', from: Number.MAX_SAFE_INTEGER }, limit);
+    const { answer } = await ask(dial, controllers, { kind: 'log', from: Number.MAX_SAFE_INTEGER }, limit);
     if (answer.kind !== 'leaves') throw unexpected(answer.kind);
     return answer.size;
   }

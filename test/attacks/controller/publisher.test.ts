@@ -17,6 +17,7 @@ import {
   issueTicket,
   type ProjectFolder,
 } from '../../../src/runtime/membership/project-folder.ts';
+import { meshDial } from '../../../src/runtime/node/ports.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 
@@ -66,7 +67,7 @@ describe('a publisher whose jobs are as large as jobs may be', () => {
         key.signer,
       );
       const { answer } = await ask(
-        publisher,
+        meshDial(publisher, soon()),
         membership.controllers,
         { kind: 'submit', request: request.raw, publisher: membership.grant, job: fromUtf8(bytes) },
         soon(),
