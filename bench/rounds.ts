@@ -3,7 +3,6 @@ import { endAll } from '../test/e2e/support/processes.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
 import makeProgram from '../test/support/make-program.ts';
 import { type Course, course } from './course.ts';
-import { memoryMb } from './processes.ts';
 import { type Bench, median, type Suite, seconds } from './run.ts';
 
 const warmRounds = 10;
@@ -102,9 +101,6 @@ async function throughput(bench: Bench, project: LiveProject, signal: AbortSigna
 async function run(bench: Bench): Promise<void> {
   const signal = AbortSignal.timeout(secondsMax * 1000);
   const project = await open(bench, signal);
-  const idle = await memoryMb(project.cluster.worker('ada').pid);
-  bench.figure('memory of an idle worker', idle.resident, 'MB', { aim: { under: 120 } });
-  bench.figure('memory of an idle worker, its share', idle.proportional, 'MB');
   await latency(bench, project, signal);
   await throughput(bench, project, signal);
 }

@@ -28,7 +28,7 @@ function metricsAddress(text: string): { host: string; port: number } {
 export function addDaemonOptions(command: Command): Command {
   return addMonitorOption(
     command
-      .hook('preAction', boundHeap)
+      .hook('preAction', () => boundHeap())
       .hook('preAction', () => writeCompiledCode())
       .addOption(
         new Option('--log-level <level>', 'least level of what is logged (default: info)').choices(logLevels),

@@ -45,7 +45,7 @@ export class BoundedDatastore extends BaseDatastore {
   override put(key: Key, value: Uint8Array): Key {
     const name = key.toString();
     this.#remove(name);
-    this.#data.set(name, value);
+    this.#data.set(name, compact(value));
     const provider = providerOf(name);
     if (provider !== undefined) this.#addProvider(name, provider);
     else if (name.startsWith(PEERS)) this.#addPeer(name);
@@ -126,6 +126,10 @@ export class BoundedDatastore extends BaseDatastore {
     drop(this.#heldBy, provider.peer, name);
   }
 }
+
+/** A record that came in a message is a view of all that was read with it, up to 64 KB. */
+const compact = (value: Uint8Array): Uint8Array =>
+  value.byteLength < value.buffer.byteLength ? value.slice() : value;
 
 /** Splits `<prefix>/provider/<multihash>/<peer>`; `cid` is the whole key before the last slash, as in queries. */
 function providerOf(name: string): { cid: string; peer: string } | undefined {

@@ -6,23 +6,59 @@ import { describe, expect, it } from 'vitest';
 import { programFolder, quietFlag } from '../support/program.ts';
 
 const module = new URL('../../src/cli/bounded-heap.ts', import.meta.url);
+const bounded = (times: string) => `const { boundHeap } = await import('${module}'); boundHeap(${times});`;
 
-/** Megabytes of the young generation of a process that makes garbage, much of which survives a while. */
-async function youngMb(first: string): Promise<number> {
-  const script = `import v8 from 'node:v8';
+/** Standard output of a process that runs `first`, makes garbage for a while, much of which survives some time, and then runs `last`. */
+async function afterGarbage(first: string, last: string): Promise<string> {
+  const script = `import { constants, PerformanceObserver } from 'node:perf_hooks';
+import v8 from 'node:v8';
+const youngMb = () => v8.getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space').space_size / 1e6;
+const heapMb = () => v8.getHeapStatistics().total_heap_size / 1e6;
+const turn = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 ${first}
-const kept = [];
-for (let n = 0; n < 600_000; n++) kept[n % 20_000] = { n, list: [n] };
-const young = v8.getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
-console.log(young.space_size / 1e6);`;
+let kept = [];
+for (let n = 0; n < 600_000; n++) {
+  kept[n % 20_000] = { n, list: [n] };
+  if (n % 4_000 === 0) await turn(1);
+}
+${last}`;
   const words = [quietFlag, '--input-type=module', '-e', script];
-  return Number((await promisify(execFile)(process.execPath, words)).stdout);
+  return (await promisify(execFile)(process.execPath, words)).stdout;
 }
 
+const youngMb = async (first: string): Promise<number> =>
+  Number(await afterGarbage(first, 'console.log(youngMb())'));
+
 describe('the heap of a process that goes on running', () => {
-  it('keeps its young generation small', async () => {
-    const bounded = await youngMb(`const { boundHeap } = await import('${module}'); boundHeap();`);
-    expect(bounded).toBeLessThan((await youngMb('')) / 2);
+  it('keeps its young generation small while it starts, and bounded after that', async () => {
+    const [starting, later, free] = await Promise.all(
+      [bounded('{}'), bounded('{ startMs: 0 }'), ''].map(youngMb),
+    );
+    expect(starting).toBeLessThan(3);
+    expect(later).toBeGreaterThan(3);
+    expect(later).toBeLessThan(20);
+    expect(free).toBeGreaterThan(later ?? 0);
+  });
+
+  it('is given back at rest after a busy time', async () => {
+    // Those that V8 makes at rest by itself have a flag.
+    const rest = `let whole = 0;
+new PerformanceObserver((list) => {
+  for (const { detail: { kind, flags } } of list.getEntries())
+    if (kind === constants.NODE_PERFORMANCE_GC_MAJOR && flags === constants.NODE_PERFORMANCE_GC_FLAGS_NO) whole += 1;
+}).observe({ entryTypes: ['gc'] });
+const busy = heapMb();
+kept = undefined;
+await turn(4_000);
+console.log(JSON.stringify({ whole, given: busy - heapMb() }));`;
+    const [bounding, kept] = await Promise.all(
+      [bounded('{ spanMs: 300 }'), bounded('{}')].map(async (first) =>
+        JSON.parse(await afterGarbage(first, rest)),
+      ),
+    );
+    expect(bounding.whole).toBeGreaterThan(0);
+    expect(bounding.given).toBeGreaterThan(2);
+    expect(kept.whole).toBe(0);
   });
 
   it('holds the program in one byte a character', async () => {

@@ -86,6 +86,17 @@ describe('an attacker announces itself for everything', () => {
     // Control: not pinned, it is gone.
     expect(flood('nobody')).toBe(false);
   });
+
+  test('a record keeps none of the message that it came in', () => {
+    const store = new BoundedDatastore(
+      () => false,
+      () => {},
+    );
+    const key = new Key('/peers/stranger');
+    store.put(key, new Uint8Array(65_536).fill(7).subarray(100, 200));
+    expect(store.get(key)).toEqual(new Uint8Array(100).fill(7));
+    expect(store.get(key).buffer.byteLength).toBe(100);
+  });
 });
 
 describe('an attacker with many identities wants to be all a node remembers', () => {

@@ -1,0 +1,41 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { messageBounds } from '../../../src/core/wire/bounds.ts';
+import { openClient, ownerMembership } from '../../../src/runtime/client/client.ts';
+import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
+import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
+import { loopbackController } from '../../support/controller.ts';
+
+let dir: string;
+let folder: ProjectFolder;
+let controller: ControllerNode;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-questions-'));
+  folder = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
+  controller = await loopbackController(folder);
+});
+afterAll(async () => {
+  await controller.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe('a client', () => {
+  it('asks more questions in a minute than it may open streams', async () => {
+    const home = openHome(join(dir, 'owner'));
+    const signal = AbortSignal.timeout(50_000);
+    const membership = await ownerMembership(home, folder, signal);
+    const client = await openClient({ home, membership, signal });
+    const count = messageBounds.api.streamsPerMinute + 100;
+    let answered = 0;
+    try {
+      for (; answered < count; answered += 1) await client.jobs();
+    } finally {
+      await client.close();
+    }
+    expect(answered).toBe(count);
+  }, 60_000);
+});
