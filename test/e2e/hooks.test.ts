@@ -5,7 +5,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { encodeEquivocation } from '../../src/core/documents/index.ts';
 import { formatCheckpoint, signCheckpoint } from '../../src/core/transparency/index.ts';
 import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
-import { processesWith, uniqueSleep } from '../sandbox/support.ts';
+import { killAll, processesWith, uniqueSleep } from '../sandbox/support.ts';
 import { git } from './support/git.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
@@ -106,7 +106,7 @@ it('in a process of its own: Ctrl-C ends the command, and what was killed in the
   await until('the command', async () => (await processesWith(mark)).length > 0);
   killed.signal('SIGKILL');
   // Nobody ends it then: it is a process of its own, and holds the hook's standard error open.
-  for (const pid of await processesWith(mark)) process.kill(pid, 'SIGKILL');
+  killAll(await processesWith(mark));
   expect(await killed.ended).toMatchObject({ signal: 'SIGKILL' });
 
   const again = start();

@@ -147,6 +147,17 @@ export async function processesOfJobs(worker: number = process.pid): Promise<num
   return found.flat();
 }
 
+/** Kills processes. When the first process of a PID namespace is killed, the others are gone before their turn. */
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
 /** Looks every 20 ms until it holds; false after `ms`. */
 export async function holdsWithin(ms: number, condition: () => Promise<boolean>): Promise<boolean> {
   const until = performance.now() + ms;

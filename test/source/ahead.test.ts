@@ -9,7 +9,7 @@ import { CheckoutAhead } from '../../src/runtime/worker/checkout-ahead.ts';
 import type { WorkerContext } from '../../src/runtime/worker/context.ts';
 import { Sources } from '../../src/runtime/worker/sources.ts';
 import { openStore } from '../../src/store/index.ts';
-import { holdsWithin, processesOfJobs } from '../sandbox/support.ts';
+import { holdsWithin, killAll, processesOfJobs } from '../sandbox/support.ts';
 import { type Confined, confined, hostOf } from './confined.ts';
 import { commitAll, folder, git, oldServer, repo, serve } from './support.ts';
 
@@ -138,7 +138,7 @@ it('nothing is left after a time, or when it was killed', async () => {
   const other = await worker();
   await other.ahead.start(limits);
   expect(await holdsWithin(60_000, async () => (await processesOfJobs()).length > 0)).toBe(true);
-  for (const pid of await processesOfJobs()) process.kill(pid, 'SIGKILL');
+  killAll(await processesOfJobs());
   expect(await holdsWithin(60_000, async () => (await other.left()).length === 0)).toBe(true);
   expect(other.ahead.take(limits)).toBeUndefined();
 });

@@ -9,31 +9,40 @@ import { encodeMessage } from '../../../src/core/wire/messages.ts';
 const lease = 'ab'.repeat(32);
 const worker = 'the holder';
 
-/** A log server with one live lease, and the stream of its holder, who sends what `send` is called with. */
-async function serving() {
+/**
+ * A log server with one lease, which is live or whose receipt is recorded, and the stream of its holder, who sends what `send` is
+ * called with.
+ */
+async function serving({ recorded = false, by = worker }: { recorded?: boolean; by?: string } = {}) {
   const run = {
-    rounds: [{ slots: [{ kind: 'leased', live: { id: lease, worker } }] }],
+    rounds: [{ slots: recorded ? [] : [{ kind: 'leased', live: { id: lease, worker } }] }],
     trusted: { kind: 'waits' },
   };
   const stored: string[] = [];
   const logFiles = {
     create: async () => ({ write: (text: string) => void stored.push(text), async end() {} }),
-    async *read() {},
+    async *read() {
+      yield* stored;
+    },
   };
-  const machine = { state: { runs: new Map([['run', run]]), leases: new Map([[lease, 'run']]) } };
+  const index = { receiptOf: () => (recorded ? { recorded: { worker } } : undefined) };
+  const leases = new Map(recorded ? [] : [[lease, 'run']]);
+  const machine = { state: { runs: new Map([['run', run]]), leases, index } };
   const ports = { machine, logFiles } as unknown as ControllerPorts;
   const admission = { admit: () => async () => {} } as unknown as Admission;
   const server = new LogServer(ports, admission);
   const waiting: (Uint8Array | undefined)[] = [encodeMessage({ lease })];
   let arrived: () => void = () => {};
   const channel = {
-    peer: worker,
+    peer: by,
     receive: async () => {
       while (waiting.length === 0) await new Promise<void>((resolve) => (arrived = resolve));
       return waiting.shift();
     },
   } as unknown as Channel;
   const ended = server.served.session(channel);
+  // A session that is refused is looked at later.
+  ended.catch(() => {});
   const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
   const put = async (message: Uint8Array | undefined) => {
     waiting.push(message);
@@ -95,6 +104,21 @@ it('logs of two builds on one stream stay apart', async () => {
   await put(undefined);
   await ended;
   expect(stored).toEqual(['first, with an end that is missing\n', 'second\n']);
+});
+
+it('a log whose first message is read after the receipt is taken once, from who held the lease', async () => {
+  const { server, stored, ended, put, send } = await serving({ recorded: true });
+  expect(server.isLive(lease)).toBe(true);
+  expect(await server.hasCome(lease)).toBe(true);
+  await send('late\n');
+  await send('');
+  await put(encodeMessage({ lease }));
+  await expect(ended).rejects.toMatchObject({ code: 'LOG_NO_LEASE' });
+  expect(stored).toEqual(['late\n']);
+
+  const other = await serving({ recorded: true, by: 'somebody else' });
+  await expect(other.ended).rejects.toMatchObject({ code: 'LOG_NO_LEASE' });
+  expect(await other.server.hasCome(lease)).toBe(false);
 });
 
 it('what is over the limit is left out, and said', async () => {

@@ -6,6 +6,7 @@ import { openSandbox, type SandboxLimits } from '../../../sandbox/index.ts';
 import {
   exited,
   holdsWithin,
+  killAll,
   MiB,
   type Play,
   play,
@@ -123,7 +124,7 @@ it('when it ends by itself the next job starts in one of its own', async () => {
   // It joins its control groups a moment after it was asked for.
   const began = async () => (await processesOfJobs()).length > 0;
   expect(await holdsWithin(60_000, began)).toBe(true);
-  for (const pid of await processesOfJobs()) process.kill(pid, 'SIGKILL');
+  killAll(await processesOfJobs());
   expect(await holdsWithin(60_000, async () => records().length === 0)).toBe(true);
   await runs('true');
 });

@@ -11,6 +11,8 @@ import type { LogServer } from './log-server.ts';
 const pieceChars = 32 * 1024;
 const pollMs = 100;
 const drainMs = 50;
+/** For a log whose receipt is recorded: of a short build it may come a moment later. */
+const lateMsMax = 1_000;
 /** Workers that an error message names. */
 const workersNamedMax = 8;
 
@@ -47,16 +49,29 @@ export async function sendLogs(
 ): Promise<void> {
   const all = stream.peer === run.request.signer;
   const done = new Set<string>();
+  /** Monotonic time until which the log of a recorded receipt may come, by lease. */
+  const late = new Map<string, number>();
+  const mayCome = async ({ lease }: LogSource): Promise<boolean> => {
+    const now = clock.monotonic();
+    const until = late.get(lease) ?? now + lateMsMax;
+    late.set(lease, until);
+    return now < until && !(await logs.hasCome(lease));
+  };
   const sending: Promise<void>[] = [];
   let failed: unknown;
   for (;;) {
     // A build that ended between two polls is still sent after the last one.
     const over = !request.follow || isOver(run);
+    let isWaiting = false;
     for (const source of logSourcesOf(state, run, all)) {
       const { lease, delivered } = source;
       if (done.has(lease) || !wanted(source, request.worker)) continue;
       // A build that was just leased sends its log soon.
       if (!over && !delivered && !logs.isLive(lease)) continue;
+      if (request.follow && delivered && (await mayCome(source))) {
+        isWaiting = true;
+        continue;
+      }
       done.add(lease);
       sending.push(
         sendOne({ logs, clock }, stream, source, request.follow).catch((error: unknown) => {
@@ -64,7 +79,7 @@ export async function sendLogs(
         }),
       );
     }
-    if (over) break;
+    if (over && !isWaiting) break;
     if (failed !== undefined) throw failed;
     if (stream.channel.closed || clock.closing) return;
     await pause(clock, pollMs);

@@ -24,6 +24,7 @@ interface LiveLog {
 }
 
 const tailChars = 256 * 1024;
+const begunMax = 10_000;
 const headerMsMax = 10_000;
 /** A build may say nothing for as long as it may run. */
 const silenceMs = 24 * 3600 * 1000;
@@ -34,6 +35,8 @@ export class LogServer {
   readonly #admission: Admission;
   /** By lease id. */
   readonly #live = new Map<string, LiveLog>();
+  /** Leases whose log began since this process started, the latest `begunMax`. */
+  readonly #begun = new Set<string>();
 
   constructor(ports: Pick<ControllerPorts, 'machine' | 'logFiles'>, admission: Admission) {
     this.#ports = ports;
@@ -55,6 +58,13 @@ export class LogServer {
 
   isLive(lease: string): boolean {
     return this.#live.has(lease);
+  }
+
+  /** Whether the log of a lease began, or is there. */
+  async hasCome(lease: string): Promise<boolean> {
+    if (this.#begun.has(lease)) return true;
+    for await (const text of this.#ports.logFiles.read(lease)) if (text !== '') return true;
+    return false;
   }
 
   /** Calls back with the latest text and each new piece until the result is called; undefined when nothing is being sent. */
@@ -79,14 +89,14 @@ export class LogServer {
 
   /** Takes one log; says whether another one may follow on the stream. */
   async #log(channel: Channel, header: Uint8Array): Promise<boolean> {
-    const { machine, logFiles } = this.#ports;
     const { lease } = decodeMessage(header, logUpSchema, 'a log header');
-    const run = machine.state.runs.get(machine.state.leases.get(lease) ?? '');
-    const holder = run === undefined ? undefined : liveLeases(run).find(({ id }) => id === lease);
-    if (holder === undefined || holder.worker !== channel.peer)
+    if (!(await this.#mayLog(channel.peer, lease)))
       throw new QuorateError('LOG_NO_LEASE', 'a log is sent by the worker that holds its lease');
+    this.#begun.add(lease);
+    const [oldest] = this.#begun;
+    if (this.#begun.size > begunMax && oldest !== undefined) this.#begun.delete(oldest);
     const log: LiveLog = { bytes: 0, tail: new TextTail(tailChars), listeners: new Set() };
-    const file = await logFiles.create(lease);
+    const file = await this.#ports.logFiles.create(lease);
     this.#live.set(lease, log);
     try {
       return await this.#receive(channel, log, (text) => file.write(text));
@@ -95,6 +105,18 @@ export class LogServer {
       await file.end();
       this.#live.delete(lease);
     }
+  }
+
+  /**
+   * The holder of a lease, and who held one whose receipt is recorded and whose log is not there: of a short build the receipt,
+   * on a stream that is open already, may be read before the first message of the log.
+   */
+  async #mayLog(peer: string, lease: string): Promise<boolean> {
+    const { runs, leases, index } = this.#ports.machine.state;
+    const run = runs.get(leases.get(lease) ?? '');
+    const holder = run && liveLeases(run).find(({ id }) => id === lease);
+    if (holder !== undefined) return holder.worker === peer;
+    return index.receiptOf(lease)?.recorded.worker === peer && !(await this.hasCome(lease));
   }
 
   async #receive(channel: Channel, log: LiveLog, write: (text: string) => void): Promise<boolean> {

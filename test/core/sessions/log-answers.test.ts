@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import type { RunFacts } from '../../../src/core/controller/facts.ts';
+import { type LogAnswerPorts, sendLogs } from '../../../src/core/sessions/controller/log-answers.ts';
+import type { MessageStream } from '../../../src/core/sessions/message-stream.ts';
+import type { ApiDown, ApiUp } from '../../../src/core/wire/messages.ts';
+import { nodeClock } from '../../../src/runtime/node/ports.ts';
+
+const lease = 'ab'.repeat(32);
+const asker = 'the publisher';
+
+/** What is answered of a run that is over, with one recorded receipt, whose log comes after `comesMs`. */
+async function answers(comesMs: number, follow: boolean): Promise<unknown[]> {
+  const began = performance.now();
+  const hasCome = () => performance.now() - began >= comesMs;
+  const logs = {
+    isLive: () => false,
+    hasCome: async () => hasCome(),
+    follow: () => undefined,
+    async *read() {
+      if (hasCome()) yield 'late\n';
+    },
+  };
+  const recorded = { lease, worker: 'ada', operator: 'ada', slot: 0, round: 1 };
+  const run = {
+    ...{ id: 'run', request: { signer: asker }, receipts: [recorded] },
+    phase: { kind: 'done' },
+  } as unknown as RunFacts;
+  const sent: unknown[] = [];
+  const channel = { closed: false };
+  const send = async (answer: ApiDown) =>
+    void sent.push(answer.kind === 'output' ? answer.text : answer.kind);
+  const stream = { peer: asker, channel, send } as unknown as MessageStream<ApiDown, ApiUp>;
+  const clock = nodeClock(new AbortController().signal);
+  const ports = { logs, clock, state: { runs: new Map() } } as unknown as LogAnswerPorts;
+  await sendLogs(ports, stream, run, { kind: 'logs', which: 'run', follow });
+  return sent;
+}
+
+it('who follows a run has the log of a short build that comes after its receipt', async () => {
+  expect(await answers(300, true)).toEqual(['late\n', 'end']);
+});
+
+it('nobody waits long for a log that does not come, and who does not follow waits for none', async () => {
+  const began = performance.now();
+  expect(await answers(300, false)).toEqual(['end']);
+  expect(performance.now() - began).toBeLessThan(250);
+  expect(await answers(Number.POSITIVE_INFINITY, true)).toEqual(['end']);
+});
