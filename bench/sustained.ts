@@ -11,7 +11,7 @@ const atOnce = 16;
 const runsAll = 600;
 const settleMs = 10_000;
 /** A node that rested for a minute gives memory back. */
-const restMs = 80_000;
+const restMs = 100_000;
 const secondsMax = 2_400;
 const refusedMs = 1_000;
 

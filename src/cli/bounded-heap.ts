@@ -9,12 +9,11 @@ import { runInNewContext } from 'node:vm';
 const youngBytesMax = 8 * 1024 * 1024;
 /** What a process allocates while it starts is no reason to grow. */
 const startMs = 10_000;
-/** A time of `spanMs` with so few collections is one of rest. */
+/** A span in which the process uses no more of a processor is one of rest; one in which it uses so much is busy. */
 const spanMs = 10_000;
-const restCollectionsMax = 6;
-/** Collections in other times since the heap was last given back; after fewer there is little to give. */
-const busyCollectionsMin = 32;
-/** So many times of rest after each other: what comes after the heap was given back is slower for a while. */
+const restShareMax = 0.015;
+const busyShareMin = 0.05;
+/** Spans of rest since the last busy one: what comes after memory was given back is slower for a while. */
 const restSpans = 6;
 
 /**
@@ -26,9 +25,6 @@ const restSpans = 6;
 export function boundHeap(times: { startMs?: number; spanMs?: number } = {}): void {
   const grown = performance.now() + (times.startMs ?? startMs);
   let grows: boolean | undefined;
-  let lately = 0;
-  let busy = 0;
-  let rested = 0;
   const boundYoung = (): void => {
     const next = performance.now() >= grown && youngBytes() * 2 <= youngBytesMax;
     if (next === grows) return;
@@ -37,19 +33,33 @@ export function boundHeap(times: { startMs?: number; spanMs?: number } = {}): vo
   };
   setFlagsFromString('--heap-growing-percent=50');
   boundYoung();
-  new PerformanceObserver((list) => {
-    lately += list.getEntries().length;
-    boundYoung();
-  }).observe({ entryTypes: ['gc'] });
+  new PerformanceObserver(boundYoung).observe({ entryTypes: ['gc'] });
+  afterRest(times.spanMs ?? spanMs, giveBack);
+}
+
+/** Calls `act` when there were `restSpans` of rest since the process was busy. */
+function afterRest(everyMs: number, act: () => void): void {
+  let wasBusy = false;
+  let rested = 0;
+  let from = { at: performance.now(), used: processorMs() };
   setInterval(() => {
-    const collections = lately;
-    lately = 0;
-    rested = collections <= restCollectionsMax ? rested + 1 : 0;
-    if (rested === 0) busy += collections;
-    if (busy < busyCollectionsMin || rested < restSpans) return;
-    busy = 0;
-    giveBack();
-  }, times.spanMs ?? spanMs).unref();
+    const to = { at: performance.now(), used: processorMs() };
+    const share = (to.used - from.used) / (to.at - from.at);
+    from = to;
+    if (share >= busyShareMin) {
+      wasBusy = true;
+      rested = 0;
+    } else if (share <= restShareMax) rested += 1;
+    if (!wasBusy || rested < restSpans) return;
+    wasBusy = false;
+    act();
+    from = { at: performance.now(), used: processorMs() };
+  }, everyMs).unref();
+}
+
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 const youngBytes = (): number =>
