@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 /**
  * Size up to which the young generation grows where there is much to do: with 1 MB, where it begins, a busy node spends a tenth of its
  * processor time on collections; above this it gains nothing.
+ * One long turn may pass it.
  */
 const youngBytesMax = 8 * 1024 * 1024;
 /** What a process allocates while it starts is no reason to grow. */
@@ -19,8 +20,8 @@ const restSpans = 6;
 /**
  * For a process that goes on running: keeps the heap near what is in use. V8 lets the young generation grow to tens of megabytes and
  * the old one to a multiple of what survived, and both stay. V8 reads these flags at each collection, so they hold from now on
- * (ADR 0065); called before the program of the process is loaded, which would let it grow. After a minute of rest that follows a
- * busy time, all garbage is collected and its pages are given back to the system, which takes some 0.2 s of processor time.
+ * (ADR 0065); called before the program of the process is loaded, which would let it grow. After six spans of rest that follow a
+ * busy one, all garbage is collected and its pages are given back to the system, which takes some 0.2 s of processor time.
  */
 export function boundHeap(times: { startMs?: number; spanMs?: number } = {}): void {
   const grown = performance.now() + (times.startMs ?? startMs);

@@ -127,9 +127,9 @@ export class BoundedDatastore extends BaseDatastore {
   }
 }
 
-/** A record that came in a message is a view of all that was read with it, up to 64 KB. */
+/** A short record may be a view of the pool that Node makes small buffers from, 64 KB of which it would keep. */
 const compact = (value: Uint8Array): Uint8Array =>
-  value.byteLength < value.buffer.byteLength ? value.slice() : value;
+  value.byteLength < value.buffer.byteLength ? new Uint8Array(value) : value;
 
 /** Splits `<prefix>/provider/<multihash>/<peer>`; `cid` is the whole key before the last slash, as in queries. */
 function providerOf(name: string): { cid: string; peer: string } | undefined {

@@ -105,7 +105,9 @@ export async function openClient(options: {
 class MeshClient implements Client {
   readonly #home: Home;
   readonly #mesh: Mesh;
+  /** Keeps streams for questions. */
   readonly #dial: Dial;
+  readonly #closing = new AbortController();
   readonly #credentials: Credentials;
   readonly #signal: AbortSignal;
   #served: Store | undefined;
@@ -113,7 +115,7 @@ class MeshClient implements Client {
   constructor(home: Home, mesh: Mesh, credentials: Credentials, signal: AbortSignal) {
     this.#home = home;
     this.#mesh = mesh;
-    this.#dial = keepStreams(meshDial(mesh, signal), nodeClock(signal));
+    this.#dial = keepStreams(meshDial(mesh, signal), nodeClock(this.#closing.signal));
     this.#credentials = credentials;
     this.#signal = signal;
   }
@@ -137,8 +139,8 @@ class MeshClient implements Client {
     return controller;
   }
 
-  async #ask(question: ApiUp): Promise<ApiDown> {
-    const asked = () => ask(this.#dial, this.#credentials.membership.controllers, question, this.#signal);
+  async #ask(question: ApiUp, dial = this.#dial): Promise<ApiDown> {
+    const asked = () => ask(dial, this.#credentials.membership.controllers, question, this.#signal);
     return (await this.#found(asked)).answer;
   }
 
@@ -253,7 +255,8 @@ class MeshClient implements Client {
   }
 
   async cancel(which: string, reason: string): Promise<string> {
-    const answer = await this.#ask({ kind: 'cancel', which, reason });
+    // On a stream of its own: on one that was kept it may be asked twice, and the second answer is that the run is over.
+    const answer = await this.#ask({ kind: 'cancel', which, reason }, meshDial(this.#mesh, this.#signal));
     if (answer.kind !== 'cancelled') throw unexpected('cancelled', answer);
     return answer.run;
   }
@@ -323,6 +326,7 @@ class MeshClient implements Client {
   }
 
   close(): Promise<void> {
+    this.#closing.abort();
     return this.#mesh.close();
   }
 }

@@ -14,7 +14,7 @@ async function answers(comesMs: number, follow: boolean): Promise<unknown[]> {
   const hasCome = () => performance.now() - began >= comesMs;
   const logs = {
     isLive: () => false,
-    hasCome: async () => hasCome(),
+    mayCome: () => !hasCome(),
     follow: () => undefined,
     async *read() {
       if (hasCome()) yield 'late\n';
@@ -36,13 +36,15 @@ async function answers(comesMs: number, follow: boolean): Promise<unknown[]> {
   return sent;
 }
 
-it('who follows a run has the log of a short build that comes after its receipt', async () => {
-  expect(await answers(300, true)).toEqual(['late\n', 'end']);
-});
+it.each([true, false])(
+  'the log of a short build that comes after its receipt is in the answer (follow: %s)',
+  async (follow) => {
+    expect(await answers(300, follow)).toEqual(['late\n', 'end']);
+  },
+);
 
-it('nobody waits long for a log that does not come, and who does not follow waits for none', async () => {
+it('nobody waits long for a log that does not come', async () => {
   const began = performance.now();
-  expect(await answers(300, false)).toEqual(['end']);
-  expect(performance.now() - began).toBeLessThan(250);
   expect(await answers(Number.POSITIVE_INFINITY, true)).toEqual(['end']);
+  expect(performance.now() - began).toBeLessThan(5_000);
 });

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { LogServer } from '../../../src/core/sessions/controller/log-server.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
@@ -10,47 +10,54 @@ const lease = 'ab'.repeat(32);
 const worker = 'the holder';
 
 /**
- * A log server with one lease, which is live or whose receipt is recorded, and the stream of its holder, who sends what `send` is
- * called with.
+ * A log server with one lease, which is live or whose receipt was recorded `recordedMs` ago, and the stream of its holder, who
+ * sends what `send` is called with.
  */
-async function serving({ recorded = false, by = worker }: { recorded?: boolean; by?: string } = {}) {
+async function serving({ recordedMs, by = worker }: { recordedMs?: number; by?: string } = {}) {
+  const isLive = recordedMs === undefined;
   const run = {
-    rounds: [{ slots: recorded ? [] : [{ kind: 'leased', live: { id: lease, worker } }] }],
+    rounds: [{ slots: isLive ? [{ kind: 'leased', live: { id: lease, worker } }] : [] }],
     trusted: { kind: 'waits' },
+    history: [{ at: 0, progress: { kind: 'delivered', worker, round: 1, slot: 0 } }],
   };
   const stored: string[] = [];
   const logFiles = {
     create: async () => ({ write: (text: string) => void stored.push(text), async end() {} }),
-    async *read() {
-      yield* stored;
-    },
+    async *read() {},
   };
-  const index = { receiptOf: () => (recorded ? { recorded: { worker } } : undefined) };
-  const leases = new Map(recorded ? [] : [[lease, 'run']]);
+  const index = {
+    receiptOf: () => (isLive ? undefined : { run, recorded: { worker, round: 1, slot: 0 } }),
+  };
+  const leases = new Map(isLive ? [[lease, 'run']] : []);
   const machine = { state: { runs: new Map([['run', run]]), leases, index } };
-  const ports = { machine, logFiles } as unknown as ControllerPorts;
+  const clock = { now: () => recordedMs };
+  const ports = { machine, logFiles, clock } as unknown as ControllerPorts;
   const admission = { admit: () => async () => {} } as unknown as Admission;
   const server = new LogServer(ports, admission);
-  const waiting: (Uint8Array | undefined)[] = [encodeMessage({ lease })];
-  let arrived: () => void = () => {};
-  const channel = {
-    peer: by,
-    receive: async () => {
-      while (waiting.length === 0) await new Promise<void>((resolve) => (arrived = resolve));
-      return waiting.shift();
-    },
-  } as unknown as Channel;
-  const ended = server.served.session(channel);
-  // A session that is refused is looked at later.
-  ended.catch(() => {});
   const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
-  const put = async (message: Uint8Array | undefined) => {
-    waiting.push(message);
-    arrived();
-    await turn();
+  const open = () => {
+    const waiting: (Uint8Array | undefined)[] = [encodeMessage({ lease })];
+    let arrived: () => void = () => {};
+    const channel = {
+      peer: by,
+      receive: async () => {
+        while (waiting.length === 0) await new Promise<void>((resolve) => (arrived = resolve));
+        return waiting.shift();
+      },
+    } as unknown as Channel;
+    const ended = server.served.session(channel);
+    // A session that is refused is looked at later.
+    ended.catch(() => {});
+    const put = async (message: Uint8Array | undefined) => {
+      waiting.push(message);
+      arrived();
+      await turn();
+    };
+    return { ended, put, send: (text: string | Uint8Array) => put(Buffer.from(text)) };
   };
+  const stream = open();
   await turn();
-  return { server, stored, ended, put, send: (text: string | Uint8Array) => put(Buffer.from(text)) };
+  return { server, stored, open, ...stream };
 }
 
 it('follower that joins in the middle has each line once, in order, without colours', async () => {
@@ -106,19 +113,40 @@ it('logs of two builds on one stream stay apart', async () => {
   expect(stored).toEqual(['first, with an end that is missing\n', 'second\n']);
 });
 
-it('a log whose first message is read after the receipt is taken once, from who held the lease', async () => {
-  const { server, stored, ended, put, send } = await serving({ recorded: true });
-  expect(server.isLive(lease)).toBe(true);
-  expect(await server.hasCome(lease)).toBe(true);
-  await send('late\n');
-  await send('');
-  await put(encodeMessage({ lease }));
-  await expect(ended).rejects.toMatchObject({ code: 'LOG_NO_LEASE' });
-  expect(stored).toEqual(['late\n']);
+describe('a log whose first message is read after the receipt', () => {
+  const refused = { code: 'LOG_NO_LEASE' };
 
-  const other = await serving({ recorded: true, by: 'somebody else' });
-  await expect(other.ended).rejects.toMatchObject({ code: 'LOG_NO_LEASE' });
-  expect(await other.server.hasCome(lease)).toBe(false);
+  it('is taken once, from who held the lease', async () => {
+    const { server, stored, ended, put, send } = await serving({ recordedMs: 2_000 });
+    expect(server.isLive(lease)).toBe(true);
+    expect(server.mayCome(lease)).toBe(false);
+    await send('late\n');
+    await send('');
+    await put(encodeMessage({ lease }));
+    await expect(ended).rejects.toMatchObject(refused);
+    expect(stored).toEqual(['late\n']);
+
+    const other = await serving({ recordedMs: 2_000, by: 'somebody else' });
+    await expect(other.ended).rejects.toMatchObject(refused);
+    expect(other.server.mayCome(lease)).toBe(true);
+  });
+
+  it('is taken once also where two streams bring it at the same time', async () => {
+    const { stored, ended, put, open } = await serving({ recordedMs: 2_000 });
+    const second = open();
+    await expect(second.ended).rejects.toMatchObject(refused);
+    await put(Buffer.from('first\n'));
+    await put(new Uint8Array());
+    await put(undefined);
+    await ended;
+    expect(stored).toEqual(['first\n']);
+  });
+
+  it('is not taken when others may have been read in the meantime', async () => {
+    const { ended, server } = await serving({ recordedMs: 61_000 });
+    await expect(ended).rejects.toMatchObject(refused);
+    expect(server.mayCome(lease)).toBe(false);
+  });
 });
 
 it('what is over the limit is left out, and said', async () => {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,4 +39,15 @@ describe('a client', () => {
     }
     expect(answered).toBe(count);
   }, 60_000);
+
+  it('that was closed is held by nothing of the process that opened it', async () => {
+    const home = openHome(join(dir, 'owner'));
+    const { signal } = new AbortController();
+    const membership = await ownerMembership(home, folder, signal);
+    const before = getEventListeners(signal, 'abort').length;
+    const client = await openClient({ home, membership, signal });
+    await client.jobs();
+    await client.close();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(before);
+  });
 });

@@ -28,7 +28,7 @@ const questionMsMax = 10_000;
 /** The longest life of a request, and a day. */
 const followMsMax = 8 * 24 * 3600 * 1000;
 
-/** The controller's side of the api protocol: one question per stream. `follow` and `logs` answer until the run is over. */
+/** The controller's side of the api protocol: one question after the other. `follow` and `logs` answer until the run is over, and end the stream. */
 export class ApiServer {
   readonly #ports: ControllerPorts;
   readonly #admission: Admission;

@@ -11,7 +11,7 @@ import type { LogServer } from './log-server.ts';
 const pieceChars = 32 * 1024;
 const pollMs = 100;
 const drainMs = 50;
-/** For a log whose receipt is recorded: of a short build it may come a moment later. */
+/** Wait for a log that may still come (`LogServer.mayCome`). */
 const lateMsMax = 1_000;
 /** Workers that an error message names. */
 const workersNamedMax = 8;
@@ -49,13 +49,13 @@ export async function sendLogs(
 ): Promise<void> {
   const all = stream.peer === run.request.signer;
   const done = new Set<string>();
-  /** Monotonic time until which the log of a recorded receipt may come, by lease. */
+  /** Monotonic time until which a log is waited for, by lease. */
   const late = new Map<string, number>();
-  const mayCome = async ({ lease }: LogSource): Promise<boolean> => {
+  const mayWait = (lease: string): boolean => {
     const now = clock.monotonic();
     const until = late.get(lease) ?? now + lateMsMax;
     late.set(lease, until);
-    return now < until && !(await logs.hasCome(lease));
+    return now < until;
   };
   const sending: Promise<void>[] = [];
   let failed: unknown;
@@ -68,7 +68,7 @@ export async function sendLogs(
       if (done.has(lease) || !wanted(source, request.worker)) continue;
       // A build that was just leased sends its log soon.
       if (!over && !delivered && !logs.isLive(lease)) continue;
-      if (request.follow && delivered && (await mayCome(source))) {
+      if (delivered && logs.mayCome(lease) && mayWait(lease)) {
         isWaiting = true;
         continue;
       }

@@ -25,20 +25,22 @@ interface LiveLog {
 
 const tailChars = 256 * 1024;
 const begunMax = 10_000;
+/** From a receipt to the first message of its log. */
+const lateMsMax = 60_000;
 const headerMsMax = 10_000;
 /** A build may say nothing for as long as it may run. */
 const silenceMs = 24 * 3600 * 1000;
 
 /** The log protocol: live logs of builds are escaped on arrival, stored with their colours, bounded, and passed on to followers. */
 export class LogServer {
-  readonly #ports: Pick<ControllerPorts, 'machine' | 'logFiles'>;
+  readonly #ports: Pick<ControllerPorts, 'machine' | 'logFiles' | 'clock'>;
   readonly #admission: Admission;
   /** By lease id. */
   readonly #live = new Map<string, LiveLog>();
   /** Leases whose log began since this process started, the latest `begunMax`. */
   readonly #begun = new Set<string>();
 
-  constructor(ports: Pick<ControllerPorts, 'machine' | 'logFiles'>, admission: Admission) {
+  constructor(ports: Pick<ControllerPorts, 'machine' | 'logFiles' | 'clock'>, admission: Admission) {
     this.#ports = ports;
     this.#admission = admission;
   }
@@ -60,11 +62,23 @@ export class LogServer {
     return this.#live.has(lease);
   }
 
-  /** Whether the log of a lease began, or is there. */
-  async hasCome(lease: string): Promise<boolean> {
-    if (this.#begun.has(lease)) return true;
-    for await (const text of this.#ports.logFiles.read(lease)) if (text !== '') return true;
-    return false;
+  /**
+   * Whether the log of a recorded receipt may still come: of a short build the receipt, on a stream that is open already, may be
+   * read before the first message of the log.
+   */
+  mayCome(lease: string): boolean {
+    const { clock, machine } = this.#ports;
+    const found = machine.state.index.receiptOf(lease);
+    if (found === undefined || this.#begun.has(lease)) return false;
+    const { worker, round, slot } = found.recorded;
+    const delivered = found.run.history.findLast(
+      ({ progress }) =>
+        progress.kind === 'delivered' &&
+        progress.worker === worker &&
+        progress.round === round &&
+        progress.slot === slot,
+    );
+    return delivered !== undefined && clock.now() - delivered.at < lateMsMax;
   }
 
   /** Calls back with the latest text and each new piece until the result is called; undefined when nothing is being sent. */
@@ -90,33 +104,41 @@ export class LogServer {
   /** Takes one log; says whether another one may follow on the stream. */
   async #log(channel: Channel, header: Uint8Array): Promise<boolean> {
     const { lease } = decodeMessage(header, logUpSchema, 'a log header');
-    if (!(await this.#mayLog(channel.peer, lease)))
+    if (!(await this.#begin(channel.peer, lease)))
       throw new QuorateError('LOG_NO_LEASE', 'a log is sent by the worker that holds its lease');
-    this.#begun.add(lease);
-    const [oldest] = this.#begun;
-    if (this.#begun.size > begunMax && oldest !== undefined) this.#begun.delete(oldest);
     const log: LiveLog = { bytes: 0, tail: new TextTail(tailChars), listeners: new Set() };
-    const file = await this.#ports.logFiles.create(lease);
     this.#live.set(lease, log);
     try {
-      return await this.#receive(channel, log, (text) => file.write(text));
+      const file = await this.#ports.logFiles.create(lease);
+      try {
+        return await this.#receive(channel, log, (text) => file.write(text));
+      } finally {
+        // Until the last line is in the file, only followers have it.
+        await file.end();
+      }
     } finally {
-      // Until the last line is in the file, only followers have it.
-      await file.end();
-      this.#live.delete(lease);
+      if (this.#live.get(lease) === log) this.#live.delete(lease);
     }
   }
 
-  /**
-   * The holder of a lease, and who held one whose receipt is recorded and whose log is not there: of a short build the receipt,
-   * on a stream that is open already, may be read before the first message of the log.
-   */
-  async #mayLog(peer: string, lease: string): Promise<boolean> {
+  /** Whether a peer may begin a log now: the holder of the lease, or once, for a while after its receipt, who held it. */
+  async #begin(peer: string, lease: string): Promise<boolean> {
     const { runs, leases, index } = this.#ports.machine.state;
     const run = runs.get(leases.get(lease) ?? '');
     const holder = run && liveLeases(run).find(({ id }) => id === lease);
-    if (holder !== undefined) return holder.worker === peer;
-    return index.receiptOf(lease)?.recorded.worker === peer && !(await this.hasCome(lease));
+    const isLate = holder === undefined && this.mayCome(lease);
+    const by = isLate ? index.receiptOf(lease)?.recorded.worker : holder?.worker;
+    if (by !== peer) return false;
+    this.#begun.add(lease);
+    const [oldest] = this.#begun;
+    if (this.#begun.size > begunMax && oldest !== undefined) this.#begun.delete(oldest);
+    // It may have come before this process started.
+    return !isLate || !(await this.#isStored(lease));
+  }
+
+  async #isStored(lease: string): Promise<boolean> {
+    for await (const text of this.#ports.logFiles.read(lease)) if (text !== '') return true;
+    return false;
   }
 
   async #receive(channel: Channel, log: LiveLog, write: (text: string) => void): Promise<boolean> {
