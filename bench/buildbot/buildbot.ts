@@ -11,7 +11,7 @@ import { freePort } from '../../test/e2e/support/wait.ts';
 
 const exec = promisify(execFile);
 const startMsMax = 120_000;
-/** The master writes to its database now and then. */
+/** Wait for the lock of the database while the master writes, in ms. */
 const lockedMsMax = 10_000;
 const buildsMsMax = 600_000;
 const root = join(import.meta.dirname, '..', '..');

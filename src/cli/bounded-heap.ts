@@ -4,17 +4,16 @@ import { runInNewContext } from 'node:vm';
 
 /**
  * Size up to which the young generation grows where there is much to do: with 1 MB, where it begins, a busy node spends a tenth of its
- * processor time on collections; above this it gains nothing.
- * One long turn may pass it.
+ * processor time on collections; above this it gains nothing. The young generation may pass it within one turn of the event loop.
  */
 const youngBytesMax = 8 * 1024 * 1024;
-/** What a process allocates while it starts is no reason to grow. */
+/** Time after the start, in ms, in which the young generation stays at 1 MB. */
 const startMs = 10_000;
-/** A span in which the process uses no more of a processor is one of rest; one in which it uses so much is busy. */
+/** Length of a span, in ms, and the shares of one processor up to which it is one of rest, and from which it is a busy one. */
 const spanMs = 10_000;
 const restShareMax = 0.015;
 const busyShareMin = 0.05;
-/** Spans of rest since the last busy one: what comes after memory was given back is slower for a while. */
+/** Spans of rest after a busy one, until memory is given back. Work right after that is slower, since code is compiled again. */
 const restSpans = 6;
 
 /**

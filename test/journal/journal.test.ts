@@ -188,7 +188,7 @@ describe('a journal', () => {
       { event: cannotBeWritten, at },
     ];
     expect(codeOf(() => journal.appendAll(failing))).toBe('JOURNAL_UNWRITABLE');
-    // What comes after it is not part of what failed.
+    // Appends after the failed batch do not belong to it.
     journal.appendAll([{ event: { n: 4 }, at }]);
     journal.close();
     const rows = [...open(path).replay()].map(({ event, record }) => [event.n, record]);

@@ -64,7 +64,7 @@ describe('a verdict that waits for witnesses', () => {
       signing: { documents: { verifier: bench.paper.keys.verifier } },
     } as ControllerPorts);
     let seen = 0;
-    /** What the rounds reported since the last look. */
+    /** Reports of the rounds since the last call. */
     const look = async () => {
       const reported = [...rounds.grown, ...rounds.ended];
       for (const one of reported.slice(seen)) await verdicts.check(one, false);

@@ -8,7 +8,7 @@ import { nodeClock } from '../../../src/runtime/node/ports.ts';
 const lease = 'ab'.repeat(32);
 const asker = 'the publisher';
 
-/** What is answered of a run that is over, with one recorded receipt, whose log comes after `comesMs`. */
+/** Answers to `logs` of a run that is over, with one recorded receipt. Its log comes after `comesMs`, in ms. */
 async function answers(comesMs: number, follow: boolean): Promise<unknown[]> {
   const began = performance.now();
   const hasCome = () => performance.now() - began >= comesMs;

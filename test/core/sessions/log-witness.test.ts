@@ -360,7 +360,7 @@ describe('a receipt that was acknowledged', () => {
     await bench.witness.see(await log.note(8));
     const [known] = bench.revocations.equivocations;
     expect(known?.proves).toMatchObject({ kind: 'ack', index: 5, sizes: [8] });
-    // Nothing is asked under that log any more.
+    // The worker sends no further question about that log.
     const asked = bench.asked.length;
     await expect(bench.witness.see(await log.note(8))).rejects.toMatchObject({ code: 'LOG_EQUIVOCATED' });
     expect(bench.asked).toHaveLength(asked);

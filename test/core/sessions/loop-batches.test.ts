@@ -94,7 +94,7 @@ describe('events of one turn', () => {
   it('are appended at once and share one sync, before the first effect of any', async () => {
     const { order, machine, done, dispatch, endTurn } = setting();
     for (const n of [1, 2, 3]) dispatch('promise', n);
-    // Whoever reads the machine in the same turn meets the state that is on disk.
+    // A read of the machine's state in the same turn returns the state that is on disk.
     expect([order, machine.taken, done]).toEqual([[], [], []]);
     await endTurn();
     expect(order).toEqual(['append 1,2,3', 'sync', 'effect 1', 'effect 2', 'effect 3']);
