@@ -1,3 +1,4 @@
+import { Controller } from '../src/core/controller/machine.ts';
 import type { EventLog, JournalEntry, JournalRow } from '../src/core/sessions/loop.ts';
 import type { Random } from './random.ts';
 
@@ -31,7 +32,7 @@ export class SimulatedJournal<Event extends { kind: string }> implements EventLo
   write(): void {
     if (this.#unwritten.length === 0) return;
     this.#unsynced.push(this.events.length);
-    this.events.push(...this.#unwritten.map((entry) => ({ ...entry, rules: 1 })));
+    this.events.push(...this.#unwritten.map((entry) => ({ ...entry, rules: Controller.rules })));
     this.#unwritten = [];
   }
 

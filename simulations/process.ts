@@ -315,9 +315,9 @@ export abstract class Process<
   #watched(machine: M, alive: () => boolean): Machine<Event, Effect> {
     return {
       nextDeadline: () => machine.nextDeadline(),
-      handle: (event, now): Handled<Effect> => {
+      handle: (event, now, rules): Handled<Effect> => {
         if (!alive()) return nothing;
-        if (!this.#ready) return machine.handle(event, now);
+        if (!this.#ready) return machine.handle(event, now, rules);
         const plan = this.#batch.events++ === this.#plan?.at ? this.#plan : undefined;
         if (plan?.point === 'before the journal' && this.#losesBatch) {
           const how = this.#powerCuts.chance(this.around.rates().powerCutPerCrash) ? 'power cut' : 'kill';

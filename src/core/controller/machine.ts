@@ -42,12 +42,12 @@ import { giveUpAhead } from './wrong-clock.ts';
  * before it calls, carries the effects out, and turns their results into events. `nextDeadline` says when a `tick` is
  * due. Replaying the journal into a new instance gives the same state; a `started` event then resumes it.
  *
- * The same events at the same times always give the same effects: no clock, no randomness, no I/O. A refused event
- * changes nothing and is answered with its code.
+ * The same events at the same times under the same rules always give the same effects: no clock, no randomness, no I/O. A
+ * refused event changes nothing and is answered with its code.
  */
 export class Controller {
   /** Grows with every change of what comes of an event, and of the shape of events. */
-  static readonly rules = 1;
+  static readonly rules = 2;
   readonly state: ControllerState;
 
   /** The keys it signs with until a `started` event names others. */
@@ -55,10 +55,10 @@ export class Controller {
     this.state = newState(id, idp);
   }
 
-  handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
+  handle(event: ControllerEvent, now: number, rules: number = Controller.rules): Handled<ControllerEffect> {
     const leavesBefore = this.state.log.size;
     const transition: Transition = {
-      ...{ state: this.state, now, out: [], stirred: new Set<string>() },
+      ...{ state: this.state, now, rules, out: [], stirred: new Set<string>() },
       durability: 'lazy',
     };
     try {

@@ -216,6 +216,8 @@ export function newState(id: string, idp: string): ControllerState {
 export interface Transition {
   readonly state: ControllerState;
   readonly now: number;
+  /** `Controller.rules` of when the event was taken: a replay comes to what was promised on then. */
+  readonly rules: number;
   readonly out: ControllerEffect[];
   /** Runs whose published verdict changed, or that ended: what rests on them is looked at again. */
   readonly stirred: Set<string>;

@@ -7,7 +7,8 @@ import type { Clock } from './ports.ts';
 
 /** A sans-I/O state machine. */
 export interface Machine<Event, Effect> {
-  handle(event: Event, now: number): Handled<Effect>;
+  /** `rules`: those that the event was taken under, where it is replayed; the newest where it is new. */
+  handle(event: Event, now: number, rules?: number): Handled<Effect>;
   /** When the next `tick` is due, ms since the epoch; undefined while nothing waits for time to pass. */
   nextDeadline(): number | undefined;
 }
@@ -100,7 +101,7 @@ export class Loop<Event extends { kind: string }, Effect> {
     let events = 0;
     for (const { event, at, rules, record } of this.#journal.replay()) {
       this.#last = at;
-      const handled = this.#machine.handle(event, at);
+      const handled = this.#machine.handle(event, at, rules);
       events++;
       const difference = differenceOf(handled, record);
       if (difference !== undefined)

@@ -12,7 +12,7 @@ export function statusOfStopped(folder: ProjectFolder): ControllerStatus {
   if (!existsSync(journalFile(folder.dir))) return statusOf(newController(folder).state, about);
   const { journal, machine } = openControllerJournal(folder);
   try {
-    for (const { event, at } of journal.replay()) machine.handle(event, at);
+    for (const { event, at, rules } of journal.replay()) machine.handle(event, at, rules);
     return statusOf(machine.state, about);
   } finally {
     journal.close();

@@ -193,7 +193,9 @@ export class Bench {
   /** `names`: bundles that are on disk; all that were stored where absent. */
   replay(names?: ReadonlySet<string>): void {
     this.controller = this.#fresh();
-    const rows = this.journal.map(({ event, now }) => ({ event, at: now, rules: 1, record: undefined }));
+    const rows = this.journal.map(({ event, now }) => ({
+      ...{ event, at: now, rules: Controller.rules, record: undefined },
+    }));
     const journal = { appendAll: () => {}, sync: () => {}, replay: () => rows };
     const replayed = names === undefined ? journal : new StoredEvidence(journal, names);
     for (const { event, at } of replayed.replay()) this.controller.handle(event, at);

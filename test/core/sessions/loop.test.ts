@@ -19,10 +19,12 @@ class Adder {
   sum = 0;
   ticks: number[] = [];
   times: number[] = [];
+  rules: (number | undefined)[] = [];
   #due: number | undefined;
 
-  handle(event: Event, now: number): Handled<Effect> {
+  handle(event: Event, now: number, rules?: number): Handled<Effect> {
     this.times.push(now);
+    this.rules.push(rules);
     if (event.kind === 'break') throw new Error('a mistake of ours');
     if (event.kind === 'add') this.sum += event.n;
     if (event.kind === 'wait') this.#due = now + event.ms;
@@ -56,11 +58,12 @@ function start(
   perform?: (effect: Effect, loop: Loop<Event, Effect>) => void,
   acceptClock = false,
   now: () => number = Date.now,
+  rules = 1,
 ): Setting {
   const real = nodeClock(new AbortController().signal);
   const steady = { now: 0 };
   const machine = new Adder();
-  const journal = openJournal<Event>(file, { name: 'adder', rules: 1 });
+  const journal = openJournal<Event>(file, { name: 'adder', rules });
   const effects: Effect[] = [];
   const failures: unknown[] = [];
   const loop: Loop<Event, Effect> = new Loop<Event, Effect>({
@@ -102,6 +105,19 @@ describe('the loop of a machine', () => {
     expect(second.effects).toEqual([]);
     await second.loop.dispatch({ kind: 'add', n: 4 });
     expect(second.effects).toMatchObject([{ sum: 10 }]);
+  });
+
+  it('tells the machine the rules under which a replayed event was taken, and none of a new one', async () => {
+    const file = await fileIn();
+    for (const rules of [1, 2]) {
+      const journal = openJournal<Event>(file, { name: 'adder', rules });
+      journal.append({ kind: 'add', n: 1 }, rules, `sum ${rules}`);
+      journal.close();
+    }
+    const { loop, machine } = start(file, undefined, false, Date.now, 2);
+    loop.replay();
+    await loop.dispatch({ kind: 'add', n: 1 });
+    expect(machine.rules).toEqual([1, 2, undefined]);
   });
 
   it('has an event in the journal before an effect of it is carried out', async () => {
