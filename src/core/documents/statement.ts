@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text } from './base.ts';
 import { cidDigestHex } from './canonical.ts';
+import { growth } from './growth.ts';
 import { fenceSchema, type Job } from './job.ts';
 import { documentLimits } from './limits.ts';
 import { recipeSchema } from './recipe.ts';
@@ -43,6 +44,7 @@ const unpinnedSchema = z.strictObject({
 export type Unpinned = z.infer<typeof unpinnedSchema>;
 
 const receiptFactsSchema = z.strictObject({
+  ...growth,
   project: peerId,
   job: cid,
   offer: sha256,
@@ -200,6 +202,7 @@ const countedReceiptSchema = z.strictObject({
 export type CountedReceipt = z.infer<typeof countedReceiptSchema>;
 
 const verdictFactsSchema = z.strictObject({
+  ...growth,
   project: peerId,
   job: cid,
   name,
