@@ -1,9 +1,7 @@
 import type { GossipSub, TopicValidatorFn } from '@libp2p/gossipsub';
 import type { IdentifyResult, PeerId } from '@libp2p/interface';
-import { peerIdFromString } from '@libp2p/peer-id';
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
-import { CID } from 'multiformats/cid';
 import { assert, QuorateError } from '../core/errors.ts';
+import { groupByPeer, parseAddress, parseCid, parseMultiaddr, parsePeer, withPeer } from './addresses.ts';
 import { Announcements } from './announcements.ts';
 import { type ChannelLimits, StreamChannel } from './channel.ts';
 import { ConnectionPruner } from './connection-pruner.ts';
@@ -351,48 +349,3 @@ class MeshNode implements Mesh {
 }
 
 type TopicVerdict = Awaited<ReturnType<TopicValidatorFn>>;
-
-function parseMultiaddr(text: string): Multiaddr {
-  try {
-    return multiaddr(text);
-  } catch (cause) {
-    throw addressError(text, cause);
-  }
-}
-
-/** A multiaddr that names its peer: the last `/p2p/` is the peer to reach. */
-function parseAddress(text: string): PeerAddress {
-  const last = parseMultiaddr(text).getComponents().at(-1);
-  if (last?.name !== 'p2p' || last.value === undefined) throw addressError(text);
-  return { id: parsePeer(last.value).toString(), addrs: [text] };
-}
-
-function parsePeer(id: string): PeerId {
-  try {
-    return peerIdFromString(id);
-  } catch (cause) {
-    throw new QuorateError('MESH_PEER_INVALID', `not a PeerId: ${id}`, { cause });
-  }
-}
-
-function parseCid(cid: string): CID {
-  try {
-    return CID.parse(cid);
-  } catch (cause) {
-    throw new QuorateError('MESH_CID_INVALID', `not a CID: ${cid}`, { cause });
-  }
-}
-
-function withPeer(address: Multiaddr, id: string): Multiaddr {
-  return address.getComponents().at(-1)?.name === 'p2p' ? address : address.encapsulate(`/p2p/${id}`);
-}
-
-function groupByPeer(addresses: PeerAddress[]): PeerAddress[] {
-  const peers = new Map<string, PeerAddress>();
-  for (const { id, addrs } of addresses) {
-    const peer = peers.get(id);
-    if (peer === undefined) peers.set(id, { id, addrs: [...addrs] });
-    else peer.addrs.push(...addrs);
-  }
-  return [...peers.values()];
-}
