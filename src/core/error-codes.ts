@@ -321,6 +321,8 @@ const coreErrors = {
     'The revocation is from a leaf on that the log does not have yet. Give an index up to the size of the log; without `--since` the command takes it.',
   REVOCATION_TARGET_UNKNOWN:
     'No operator of that name, or no such key, was ever enrolled in this project. `quorate jobs` and `quorate show` name them.',
+  REVOCATION_UNREADABLE:
+    'What was given as revocations holds none of this project that holds up; the message says why. Give the file that `quorate revoke --out` wrote.',
   REVOCATION_WITHHELD:
     'The log holds a revocation that the controller does not show, so the trusted worker signs nothing. Ask the owner what became of the controller.',
   RUN_CANCELLED:
