@@ -13,6 +13,10 @@ const encoder = new TextEncoder();
 
 export const toUtf8 = (text: string): Uint8Array => encoder.encode(text);
 
+/** Text without control characters, line separators, and characters that change the direction of text: all that a signed text holds. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+export const withoutControl = /^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$/u;
+
 /** Strict: throws `DOC_NOT_UTF8` where bytes are not UTF-8. */
 export function fromUtf8(bytes: Uint8Array): string {
   try {

@@ -22,7 +22,7 @@ const storeErrors = {
     "A link's target is empty, too long or odd, or a hard link does not lead to an earlier file of the archive.",
   STORE_NAME_NOT_UTF8: "A file's name is not UTF-8. Rename the file.",
   STORE_NAME_REFUSED:
-    'A path has an empty, `.` or `..` part. Paths of a tree are relative and plain, such as `bin/tool`.',
+    'A path has an empty, `.` or `..` part, or a name with a control character or one that changes the direction of text. Paths of a tree are relative and plain, such as `bin/tool`.',
   STORE_NOT_A_FOLDER: 'What should be stored as a tree is not a folder.',
   STORE_PATH_ABSOLUTE: 'A path is absolute. Create the archive from inside the folder, with relative paths.',
   STORE_PATH_CASE_CONFLICT:

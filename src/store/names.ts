@@ -1,6 +1,7 @@
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError, unreachable } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { toUtf8 } from '../core/text.ts';
+import { flawOfName } from '../core/tree-path.ts';
 
 /** Case-folded and normalized name. Names with equal folds are one file on some file systems. */
 export function foldName(name: string): string {
@@ -44,34 +45,44 @@ export function printable(path: string): string {
 
 /** Checks one component of a path. @throws STORE_NAME_REFUSED, STORE_NAME_NOT_UTF8, STORE_PATH_TOO_LONG */
 export function checkName(name: string, path: string): void {
-  if (name === '' || name === '.' || name === '..') {
-    throw new QuorateError(
-      'STORE_NAME_REFUSED',
-      `the path ${printable(path)} has an empty, "." or ".." part`,
-      {
-        hint: 'Paths of a tree are relative and plain, such as "bin/tool".',
-      },
-    );
-  }
-  if (name.includes('/') || name.includes('\0')) {
-    throw new QuorateError(
-      'STORE_NAME_REFUSED',
-      `the path ${printable(path)} has a "/" or NUL inside a name`,
-    );
-  }
-  // U+FFFD stands for bytes that were not UTF-8; lone surrogates have no UTF-8 encoding.
-  if (name.includes('\ufffd') || !name.isWellFormed()) {
-    throw new QuorateError('STORE_NAME_NOT_UTF8', `the path ${printable(path)} is not UTF-8`, {
-      hint: 'Rename the file: names must be UTF-8.',
-    });
-  }
-  if (toUtf8(name).length > limits.nameBytesMax) {
-    throw new QuorateError(
-      'STORE_PATH_TOO_LONG',
-      `a name in ${printable(path)} is over ${limits.nameBytesMax} bytes`,
-    );
+  const flaw = flawOfName(name);
+  switch (flaw) {
+    case undefined:
+      return;
+    case 'dots':
+      throw refused(
+        path,
+        'an empty, "." or ".." part',
+        'Paths of a tree are relative and plain, such as "bin/tool".',
+      );
+    case 'separator':
+      throw refused(path, 'a "/" or NUL inside a name');
+    case 'control':
+      throw refused(
+        path,
+        'a name with a control character or one that changes the direction of text',
+        'Rename the file: no receipt can list such a name.',
+      );
+    case 'encoding':
+      throw new QuorateError('STORE_NAME_NOT_UTF8', `the path ${printable(path)} is not UTF-8`, {
+        hint: 'Rename the file: names must be UTF-8.',
+      });
+    case 'length':
+      throw new QuorateError(
+        'STORE_PATH_TOO_LONG',
+        `a name in ${printable(path)} is over ${limits.nameBytesMax} bytes`,
+      );
+    default:
+      return unreachable(flaw, 'flaw of a name');
   }
 }
+
+const refused = (path: string, has: string, hint?: string): QuorateError =>
+  new QuorateError(
+    'STORE_NAME_REFUSED',
+    `the path ${printable(path)} has ${has}`,
+    hint === undefined ? {} : { hint },
+  );
 
 /** Splits and checks a path relative to the tree. @throws as `checkName`, and STORE_PATH_TOO_DEEP, STORE_PATH_ABSOLUTE */
 export function splitPath(path: string): string[] {

@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid';
 import { z } from 'zod';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { withoutControl } from '../text.ts';
 import { isBelow } from '../tree-path.ts';
 import { documentLimits } from './limits.ts';
 
@@ -110,12 +111,7 @@ export const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 export const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, . _ - only, at most 64');
-export const text = (max: number) =>
-  z
-    .string()
-    .max(max)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
-    .regex(/^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$/u, 'holds control characters');
+export const text = (max: number) => z.string().max(max).regex(withoutControl, 'holds control characters');
 /** Path of a file below the top of a source tree. */
 export const treePath = text(limits.pathBytesMax).refine(
   isBelow,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
+import { isTreePath } from '../tree-path.ts';
 import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text } from './base.ts';
 import { cidDigestHex } from './canonical.ts';
-import { growth } from './growth.ts';
 import { fenceSchema, type Job } from './job.ts';
 import { documentLimits } from './limits.ts';
 import { recipeSchema } from './recipe.ts';
@@ -11,7 +11,10 @@ import { slotSchema } from './round.ts';
 /** in-toto Statement v1 (https://in-toto.io/Statement/v1): the payload of every DSSE envelope here. */
 const statementType = 'https://in-toto.io/Statement/v1';
 const subjectSchema = z.strictObject({
-  name: text(limits.pathBytesMax + 16),
+  name: text(limits.pathBytesMax + 16).refine(
+    (name) => name === '.' || isTreePath(name),
+    'not the path of a file in a tree',
+  ),
   digest: z.strictObject({ sha256 }),
 });
 /** `.` is the tree: its digest is the one inside the root CID. Then each file of it. */
@@ -44,7 +47,6 @@ const unpinnedSchema = z.strictObject({
 export type Unpinned = z.infer<typeof unpinnedSchema>;
 
 const receiptFactsSchema = z.strictObject({
-  ...growth,
   project: peerId,
   job: cid,
   offer: sha256,
@@ -202,7 +204,6 @@ const countedReceiptSchema = z.strictObject({
 export type CountedReceipt = z.infer<typeof countedReceiptSchema>;
 
 const verdictFactsSchema = z.strictObject({
-  ...growth,
   project: peerId,
   job: cid,
   name,

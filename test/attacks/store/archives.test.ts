@@ -51,6 +51,14 @@ const refusals: [string, string, TarEntry[]][] = [
   ['".." inside', 'STORE_NAME_REFUSED', [{ name: 'a/../b', body: 'x' }]],
   ['"." inside', 'STORE_NAME_REFUSED', [{ name: 'a/./b', body: 'x' }]],
   ['"//" inside', 'STORE_NAME_REFUSED', [{ name: 'a//b', body: 'x' }]],
+  ['a tab in a name', 'STORE_NAME_REFUSED', [{ name: 'a\tb', body: 'x' }]],
+  [
+    'a name that turns the text after it around',
+    'STORE_NAME_REFUSED',
+    [{ name: 'a/txt\u202egpj', body: 'x' }],
+  ],
+  ['a folder with a line break', 'STORE_NAME_REFUSED', [{ name: 'a\nb/', type: 'directory' }]],
+  ['a link with an escape sequence', 'STORE_NAME_REFUSED', [link('\u001b[2J', 'a')]],
   ['an absolute name', 'STORE_PATH_ABSOLUTE', [{ name: '/etc/passwd', body: 'x' }]],
   ['an absolute name behind "./"', 'STORE_PATH_ABSOLUTE', [{ name: './/etc/passwd', body: 'x' }]],
   [

@@ -77,6 +77,8 @@ describe('a tree made by hand to hurt who writes it out', () => {
     ['a name ".."', 'STORE_NAME_REFUSED', async (f) => f.folder([['..', await f.raw('x')]])],
     ['an empty name', 'STORE_NAME_REFUSED', async (f) => f.folder([['', await f.raw('x')]])],
     ['a NUL', 'STORE_NAME_REFUSED', async (f) => f.folder([['a\0b', await f.raw('x')]])],
+    ['a control character', 'STORE_NAME_REFUSED', async (f) => f.folder([['a\tb', await f.raw('x')]])],
+    ['turned text', 'STORE_NAME_REFUSED', async (f) => f.folder([['a\u202eb', await f.raw('x')]])],
     [
       'one name twice',
       'STORE_PATH_CASE_CONFLICT',
