@@ -18,6 +18,7 @@ import {
   withMethods,
   withoutEvidence,
 } from './broken-workers.ts';
+import { busy } from './busy.ts';
 import { drainBugs } from './drain-bugs.ts';
 import { journalBugs } from './journal-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
@@ -41,20 +42,6 @@ export interface Bug {
   /** Jobs and workers with which it shows soon, where few seeds have such. */
   scenario?: Partial<Scenario>;
 }
-
-/** Some job is being built at any time. */
-const busy: Partial<Scenario> = {
-  operators: ['ada', 'ben', 'cleo', 'dan'].map((name) => ({
-    ...{ name, hosts: [name], joinsLate: false },
-    behaviour: 'honest',
-  })),
-  works: Array.from({ length: 10 }, (_, n) => ({
-    ...{ name: `job${n}`, nature: 'reproducible', submitAfterMs: 15_000 * (n + 1), expiresSeconds: 7200 },
-    ...{ cancelAfterMs: undefined, policy: { agree: 2, of: 3, cosign: 'required', rounds: 3 } },
-  })),
-  ...{ trusted: 'there', second: false, revokes: undefined, charters: [], grantSeconds: 24 * 3600 },
-  faultsMs: 240_000,
-};
 
 export const bugs: Record<string, Bug> = {
   'vote-counted-twice': {

@@ -1,5 +1,7 @@
 /** Bounds of the worker's state machine. */
 export const workerLimits = {
+  /** Offers that are remembered: those that were answered are forgotten first, and would be answered once more. */
+  offersKnownMax: 2_000,
   /** Leases whose rounds have not ended, built or to be built: their results take up the worker's disk until then. */
   leasesHeldMax: 64,
   /** Time for which an emulated worker does not take a job it was too slow for: by then it may be less busy. */

@@ -18,13 +18,12 @@ import { History } from './history.ts';
 import { workerLimits } from './limits.ts';
 import { receiptOf } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
-import type { Assignment, Known } from './state.ts';
+import { type Assignment, forgetAnswered, type Known, promised } from './state.ts';
 
 type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 
 /** Delay before a broken stream is opened again, in ms; shorter than the controller's `detachGraceMs`. */
 const resumeMs = 1_000;
-const knownMax = 2_000;
 
 /**
  * The worker, sans-I/O, like the controller: `handle(event, now)` and `nextDeadline()`. It decides what to claim, keeps
@@ -195,16 +194,9 @@ export class Worker {
     };
     const says = firstSeen(known, this.#grant.payload);
     if (says !== undefined) this.#out.push({ kind: 'note', lease: null, says });
-    if (this.#known.size >= knownMax) this.#forget();
+    forgetAnswered(this.#known);
     this.#known.set(offer.id, known);
     if (known.state === 'waiting' && known.claimAt <= now) this.#answer(known, now);
-  }
-
-  #forget(): void {
-    for (const [id, { state }] of this.#known) {
-      if (state === 'passed' || state === 'done') this.#known.delete(id);
-      if (this.#known.size < knownMax) return;
-    }
   }
 
   /** Claims, or passes with the reason, so that the claim window need not wait for this worker. */
@@ -221,16 +213,10 @@ export class Worker {
   #reasonToPass(known: Known, lending: Lending, now: number): string | undefined {
     const { needs } = known.offer.payload;
     if (this.#assignments.size >= workerLimits.leasesHeldMax) return reasonWhenLeasesFull;
-    return this.#slow.reason(known, now) ?? reasonToPass(needs, known.job.limits, lending, this.#promised());
-  }
-
-  /** Jobs that are building, leased or claimed. */
-  #promised(): Job[] {
-    const held = [...this.#assignments.values()].filter(
-      ({ state }) => state === 'queued' || state === 'building',
+    return (
+      this.#slow.reason(known, now) ??
+      reasonToPass(needs, known.job.limits, lending, promised(this.#assignments, this.#known))
     );
-    const claimed = [...this.#known.values()].filter(({ state }) => state === 'claimed');
-    return [...held, ...claimed].map(({ job }) => job);
   }
 
   /** The claim got no slot: offers that were passed on because of it can be claimed now. */

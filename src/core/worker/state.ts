@@ -1,5 +1,6 @@
 import type { Job, Lease, Offer, Receipt, Request, Verified } from '../documents/index.ts';
 import type { BuildResult, Reads } from './events.ts';
+import { workerLimits } from './limits.ts';
 
 /** Version of the machine's rules: grows with every change of what comes of an event, and of the shape of events. */
 export const workerRules = 1;
@@ -31,4 +32,22 @@ export interface Assignment {
   result: BuildResult | null;
   receipt: Receipt | null;
   retryAt: number | null;
+}
+
+/** Jobs that are building, leased or claimed. */
+export function promised(
+  assignments: ReadonlyMap<string, Assignment>,
+  known: ReadonlyMap<string, Known>,
+): Job[] {
+  const held = [...assignments.values()].filter(({ state }) => state === 'queued' || state === 'building');
+  const claimed = [...known.values()].filter(({ state }) => state === 'claimed');
+  return [...held, ...claimed].map(({ job }) => job);
+}
+
+/** Forgets offers that were answered, where as many are known as are kept. */
+export function forgetAnswered(known: Map<string, Known>): void {
+  for (const [id, { state }] of known) {
+    if (known.size < workerLimits.offersKnownMax) return;
+    if (state === 'passed' || state === 'done') known.delete(id);
+  }
 }
