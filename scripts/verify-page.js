@@ -43,8 +43,7 @@ export async function makeVerifyPage() {
     `script-src ${sha256(script)}`,
     `style-src ${sha256(style)}`,
     'img-src data:',
-    // For revocations, from a server that a person names.
-    "connect-src 'self' http: https:",
+    "connect-src 'none'",
     "form-action 'none'",
     "base-uri 'none'",
   ].join('; ');

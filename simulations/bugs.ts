@@ -21,6 +21,7 @@ import {
 import { busy } from './busy.ts';
 import { drainBugs } from './drain-bugs.ts';
 import { journalBugs } from './journal-bugs.ts';
+import { leaseBugs } from './lease-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Scenario } from './scenario.ts';
@@ -350,7 +351,7 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
-  ...{ ...pipelineBugs, ...idpBugs, ...storeBugs, ...drainBugs },
+  ...{ ...pipelineBugs, ...idpBugs, ...storeBugs, ...drainBugs, ...leaseBugs },
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',

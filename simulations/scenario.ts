@@ -14,6 +14,8 @@ export type Behaviour =
   /** Claims a result and never serves a byte of it. */
   | 'serves-nothing'
   | 'vanishes'
+  /** Builds for longer than any lease lasts. */
+  | 'endless'
   | 'aborts'
   | 'fails'
   /** Sends its receipt several times and then another one. */
@@ -53,6 +55,8 @@ export interface Operator {
   behaviour: Behaviour;
   /** Joins only when the faults have begun. */
   joinsLate: boolean;
+  /** Something about its hosts makes receipts that cannot be signed. */
+  unsigned?: true;
 }
 
 /** The result of a job's source with an honest worker. */
@@ -216,7 +220,7 @@ export function scenarioOf(random: Random): Scenario {
   return {
     stores: storesOf(random.fork('stores')),
     attackerShare,
-    operators: random.shuffle(operators),
+    operators: withUnsigned(random.fork('unsigned'), random.shuffle(operators)),
     trusted: trusted ?? full ?? drawTrusted(random, wronged),
     second: random.fork('second').chance(0.3),
     works: withRepeats(random.fork('the same again'), withTests(random.fork('kind: test'), works)),
@@ -229,6 +233,14 @@ export function scenarioOf(random: Random): Scenario {
       replaces: replaces ? keys.pick(['controller', 'controller', 'idp', 'idp at once'] as const) : 'nothing',
     })),
   };
+}
+
+/** In some seeds an honest operator cannot sign what it built. */
+function withUnsigned(random: Random, operators: readonly Operator[]): Operator[] {
+  if (!random.chance(0.15)) return [...operators];
+  const honest = operators.filter(({ behaviour }) => !isAttack(behaviour));
+  const [one] = honest.length > 0 ? [random.pick(honest)] : [];
+  return operators.map((operator) => (operator === one ? { ...operator, unsigned: true } : operator));
 }
 
 /** Some of the jobs read what others make; then there are up to four. */
@@ -305,8 +317,8 @@ export function describeScenario(scenario: Scenario): string[] {
         ]),
     `attackers: ${attackerShare}; trusted worker: ${trusted}${second ? ' and a second one' : ''}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${idp === 'apart' ? ' by an identity provider apart' : ''}${charters}`,
     ...operators.map(
-      ({ name, hosts, behaviour, joinsLate }) =>
-        `${name}: ${hosts.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,
+      ({ name, hosts, behaviour, joinsLate, unsigned }) =>
+        `${name}: ${hosts.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}${unsigned ? ', cannot sign receipts' : ''}`,
     ),
     ...(revokes === undefined
       ? []

@@ -48,6 +48,8 @@ export interface WorkerOptions {
   joined: (membership: Membership) => void;
   /** It cannot write what it read of the log. */
   fullDisk: boolean;
+  /** Its receipts cannot be signed. */
+  unsigned: boolean;
   fresh: (id: string) => Worker;
   /** A planted bug: ports that do something else. */
   ports: (ports: WorkerPorts) => WorkerPorts;
@@ -355,6 +357,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       life.clock.after(this.#random.int(0, 5_000), () => this.crash('and never comes back', true));
       return new Promise(() => {});
     }
+    if (behaviour === 'endless') return new Promise(() => {});
     const ms = behaviour === 'slow' ? this.#random.int(60_000, 500_000) : this.#random.int(2_000, 40_000);
     const spoilt = Object.entries(job.inputs).filter(([name, artifact]) => {
       const right = truthOf(this.options.workOf(name));
@@ -374,7 +377,11 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
           outcome,
           files,
           log: treeCid(`log of ${lease}`),
-          sandbox: { tier: 'namespace', profile: sandboxProfile, portable: false },
+          sandbox: {
+            tier: this.options.unsigned ? 'name\tspace' : 'namespace',
+            profile: sandboxProfile,
+            portable: false,
+          },
           startedOn: isoTime(time.now - ms),
           finishedOn: isoTime(time.now),
           nonce: nonceOf(`${this.name} ${lease} ${life.n}`),

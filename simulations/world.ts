@@ -359,6 +359,7 @@ export class World implements Truth {
         return work;
       },
       foreignGrants: () => this.#grants.filter((one) => one.worker !== worker.id).map(({ raw }) => raw),
+      unsigned: scenario.operators.some(({ hosts, unsigned }) => unsigned === true && hosts.includes(name)),
       fullDisk: name === 'trusted' && scenario.trusted === 'full-disk',
       fresh: (id) => patches.worker?.(id, name) ?? new Worker(id),
       ports: (ports) => (honest ? (patches.workerPorts?.(ports) ?? ports) : ports),

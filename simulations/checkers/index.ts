@@ -12,6 +12,7 @@ import { fences } from './fences.ts';
 import { finished } from './finished.ts';
 import { grants } from './grants.ts';
 import { knownLeases } from './known-leases.ts';
+import { leaseEnds } from './lease-ends.ts';
 import { leases } from './leases.ts';
 import { lending } from './lending.ts';
 import { liveness } from './liveness.ts';
@@ -38,6 +39,7 @@ export function allCheckers(): Checker[] {
     witnesses(),
     votes(),
     leases(),
+    leaseEnds(),
     drains(),
     knownLeases(),
     served(),

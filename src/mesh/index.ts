@@ -5,11 +5,9 @@ export { projectRendezvous } from './rendezvous.ts';
 export type {
   Channel,
   DialTarget,
-  Link,
   Mesh,
   MeshOptions,
   MeshStats,
-  OpenOptions,
   PeerAddress,
   PeerEvent,
   ProtocolOptions,

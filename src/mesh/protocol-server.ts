@@ -3,9 +3,8 @@ import { QuorateError } from '../core/errors.ts';
 import { StreamChannel } from './channel.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
-import { ConnectionLink } from './link.ts';
 import { Buckets } from './token-buckets.ts';
-import type { Channel, Link, MeshStats, ProtocolOptions } from './types.ts';
+import type { Channel, MeshStats, ProtocolOptions } from './types.ts';
 
 /**
  * Serves protocols. Limits the streams that one peer has open over all its connections (libp2p limits them per connection)
@@ -43,7 +42,7 @@ export class ProtocolServer {
         if (left > 0) open.set(peer, left);
         else open.delete(peer);
       });
-      void this.#serve(stream, new ConnectionLink(connection, this.#stats), handler, options);
+      void this.#serve(stream, peer, handler, options);
     };
     // The protocol is registered synchronously; the promise resolves when the peer store has it too.
     void this.#node
@@ -57,11 +56,11 @@ export class ProtocolServer {
 
   async #serve(
     stream: Stream,
-    link: Link,
+    peer: string,
     handler: (channel: Channel) => Promise<void>,
     { maxMessageBytes, maxSendBytes = maxMessageBytes }: ProtocolOptions,
   ): Promise<void> {
-    const channel = new StreamChannel(stream, link, {
+    const channel = new StreamChannel(stream, peer, {
       maxMessageBytes,
       maxSendBytes,
       onTooLarge: () => {

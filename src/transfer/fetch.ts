@@ -184,12 +184,10 @@ class Fetch implements Work {
   }
 
   #result(): FetchResult {
-    const servedBy: Record<string, number> = {};
-    for (const { peer, served } of this.#sessions) servedBy[peer] = (servedBy[peer] ?? 0) + served;
     return {
       bytes: this.#state.bytes,
       blocks: this.#state.blocks,
-      servedBy,
+      servedBy: Object.fromEntries(this.#sessions.map(({ peer, served }) => [peer, served])),
       dropped: this.#dropped(),
     };
   }

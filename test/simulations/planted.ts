@@ -33,6 +33,8 @@ export const seeds: Record<string, number> = {
   'builds-all-at-once': 6,
   'trusted-worker-copies': 27,
   'lease-ends-at-reveal': 41,
+  'failure-untold': 1,
+  'deadline-ignored': 1,
   'offers-before-started': 2,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,

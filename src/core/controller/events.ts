@@ -106,6 +106,8 @@ export type ControllerEvent =
   | { kind: 'detached'; worker: string; lease: string }
   | { kind: 'heartbeat'; worker: string; lease: string }
   | { kind: 'receipt'; token: string; lease: string; receipt: VerifiedStatement<Receipt> }
+  /** No receipt comes under this lease: its worker says so, or what it sent is none. */
+  | { kind: 'failed'; worker: string; lease: string; code: string; message: string }
   /** `store`: which of the stores answers; absent where the controller keeps artifacts. */
   | {
       kind: 'pinned';

@@ -151,6 +151,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return ofLease(transition, event, (live) => hear(state, live.id, transition.now));
     case 'receipt':
       return receipt(transition, event);
+    case 'failed':
+      return failed(transition, event);
     case 'pinned':
       return withRun(transition, event.run, (run) =>
         run.phase.kind === 'answering'
@@ -208,6 +210,13 @@ function silent(transition: Transition, { lease }: EventOf<'silent'>): void {
   const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
   if (run === undefined || findLease(run, lease) === undefined) return unchanged(transition);
   loseLease(transition, run, lease, 'the worker went silent');
+  settle(transition, run);
+}
+
+function failed(transition: Transition, { lease, worker, code, message }: EventOf<'failed'>): void {
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
+  if (run === undefined || findLease(run, lease)?.live.worker !== worker) return unchanged(transition);
+  loseLease(transition, run, lease, `${code}: ${message}`);
   settle(transition, run);
 }
 

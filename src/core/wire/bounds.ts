@@ -62,6 +62,8 @@ export const messageBounds = table({
       resume: byMember,
       heartbeat: { ...byMember, turns: 0.25 },
       receipt: { from: 'holder', bytesMax: 'receipt', refused: 'RECEIPT_STALE_FENCE' },
+      // Its lease may be over by now, which is no mistake of the sender.
+      failed: byMember,
       cosigned: whenAsked,
       'cosign-refused': whenAsked,
     } satisfies Record<LeaseUp['kind'], MessageBound>,

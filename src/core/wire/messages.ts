@@ -118,6 +118,8 @@ export const leaseUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('resume'), lease: jws }),
   z.strictObject({ kind: z.literal('heartbeat') }),
   z.strictObject({ kind: z.literal('receipt'), envelope }),
+  /** No receipt comes: the worker cannot make, sign or send one. */
+  z.strictObject({ kind: z.literal('failed'), code, message: says }),
   z.strictObject({
     kind: z.literal('cosigned'),
     /** Of the draft that was signed: there may be another one by now. */

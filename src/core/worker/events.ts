@@ -60,6 +60,8 @@ export type WorkerEvent =
   | { kind: 'declined'; offer: string; code: string; message: string; again?: true }
   | { kind: 'leased'; offer: string; lease: Verified<Lease> }
   | { kind: 'built'; lease: string; result: BuildResult }
+  /** There will be no receipt: the build, or its signing or sending, ended in an error that is no outcome of a build. */
+  | { kind: 'failed'; lease: string; code: string; message: string }
   | { kind: 'acked'; lease: string; ack: Verified<Ack> }
   | { kind: 'refused'; lease: string; code: string; message: string }
   | { kind: 'revealed'; lease: string }
@@ -103,6 +105,8 @@ export type WorkerEffect =
   | { kind: 'tell-built'; lease: string; job: string; outcome: Outcome }
   /** Sign and send on the lease's stream; repeated after each reconnect until it is acknowledged. */
   | { kind: 'send-receipt'; lease: string; receipt: Receipt }
+  /** Tell the controller on the lease's stream that no receipt comes. Without a stream it learns so by the silence. */
+  | { kind: 'give-up'; lease: string; code: string; message: string }
   /** Open a new stream for a lease whose stream broke. */
   | { kind: 'resume'; lease: Verified<Lease> }
   /**

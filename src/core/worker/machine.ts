@@ -122,6 +122,8 @@ export class Worker {
       case 'refused':
       case 'released':
         return this.#dropped(event, now);
+      case 'failed':
+        return this.#failed(event, now);
       case 'revealed':
         return this.#revealed(event.lease);
       case 'published':
@@ -339,8 +341,16 @@ export class Worker {
     this.#out.push({ kind: 'publish', lease, artifact, log, ...(job.kind === 'test' && { test: true }) });
   }
 
-  /** The controller ended the lease: the build is stopped and its result deleted. */
-  #dropped({ lease, code, message }: EventOf<'refused' | 'released'>, now: number): void {
+  /** A receipt that is acknowledged stands. */
+  #failed(event: EventOf<'failed'>, now: number): void {
+    const state = this.#assignments.get(event.lease)?.state;
+    if (state !== 'building' && state !== 'built') return this.#unchanged();
+    this.#out.push({ ...event, kind: 'give-up' });
+    this.#dropped(event, now);
+  }
+
+  /** The lease is over without a receipt: the build is stopped and its result deleted. */
+  #dropped({ lease, code, message }: EventOf<'refused' | 'released' | 'failed'>, now: number): void {
     const assignment = this.#assignments.get(lease);
     if (assignment === undefined || assignment.state === 'revealed') return this.#unchanged();
     this.#mustSync();

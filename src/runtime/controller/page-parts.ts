@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { RunFacts } from '../../core/controller/facts.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
-import { artifactLevel } from '../../core/controller/view.ts';
 import type { StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import { type LogSource, logSourcesOf } from '../../core/sessions/controller/log-answers.ts';
 import type { LogServer } from '../../core/sessions/controller/log-server.ts';
@@ -10,7 +9,6 @@ import type { Store, TreeEntry } from '../../store/index.ts';
 import type { ControllerContext } from './context.ts';
 import { type LogPages, openLogPages } from './log-pages.ts';
 import { type ProjectView, projectView } from './project-view.ts';
-import type { PublicView } from './public-view.ts';
 import { sbomOf } from './sbom.ts';
 
 /** Logs of builds, for pages. */
@@ -35,8 +33,6 @@ export interface ListedFiles {
 export interface Trees {
   /** Whether a verdict was about it. */
   isShown(tree: string): boolean;
-  /** See `PublicView.level`. */
-  level(tree: string): ReturnType<PublicView['level']>;
   /** The first entries; undefined where the tree is not here. */
   list(tree: string, max: number): Promise<ListedFiles | undefined>;
   /** Undefined where there is none. */
@@ -99,7 +95,7 @@ export function buildLogs(
 }
 
 function storedTrees(
-  state: ControllerState,
+  { index }: Pick<ControllerState, 'index'>,
   store: Pick<Store, 'blocks' | 'list' | 'resolve' | 'readFile' | 'exportTar'>,
 ): Trees {
   const { blocks } = store;
@@ -111,8 +107,7 @@ function storedTrees(
     }
   };
   return {
-    isShown: (tree) => state.index.withArtifact(tree).length > 0,
-    level: (tree) => artifactLevel(state, tree),
+    isShown: (tree) => index.withArtifact(tree).length > 0,
     async list(tree, max) {
       if (!isHere(tree)) return undefined;
       const files: TreeEntry[] = [];

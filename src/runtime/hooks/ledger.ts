@@ -20,10 +20,8 @@ const placeSchema = z.strictObject({
   repo: z.string(),
   ref: z.string(),
   name: z.string(),
-  /** Log index at which the request was opened, as somebody else than the controller signed it too. */
+  /** Log index at which the request was opened. */
   index: z.int().min(0),
-  /** When its publisher says it asked, ISO 8601 in UTC. Absent of rules 1. */
-  requested: z.string().optional(),
 });
 export type Place = z.infer<typeof placeSchema>;
 
@@ -86,19 +84,13 @@ export const hookToldSchema = z.discriminatedUnion('event', [
 ]);
 export type HookTold = z.infer<typeof hookToldSchema>;
 
-type Line = Pick<Place, 'repo' | 'ref' | 'name'>;
-const lineOf = ({ repo, ref, name }: Line): string => JSON.stringify([repo, ref, name]);
-
-/** The run of a line that a command was started for last. */
-export interface Last extends Pick<Place, 'index' | 'requested'> {
-  subject: string;
-}
+const lineOf = ({ repo, ref, name }: Omit<Place, 'index'>): string => JSON.stringify([repo, ref, name]);
 
 /** What a hook has handled, from the events of its journal. Pure. */
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
-  /** Those with the highest log index that a command was started for, by line. */
-  readonly #last = new Map<string, Last>();
+  /** Highest log index that a command was started for, by line. */
+  readonly #highest = new Map<string, { index: number; subject: string }>();
 
   apply(event: LedgerEvent, at: number): void {
     const before = this.#entries.get(event.subject);
@@ -107,9 +99,9 @@ export class Ledger {
         const { place, subject } = event;
         this.#put(subject, { state: 'started', at, ...(place !== undefined && { place }) });
         if (place === undefined) return;
-        const last = this.#last.get(lineOf(place));
-        if (last === undefined || place.index >= last.index)
-          this.#last.set(lineOf(place), { index: place.index, requested: place.requested, subject });
+        const highest = this.#highest.get(lineOf(place));
+        if (highest === undefined || place.index > highest.index)
+          this.#highest.set(lineOf(place), { index: place.index, subject });
         return;
       }
       case 'ended': {
@@ -138,13 +130,13 @@ export class Ledger {
   }
 
   /** The run of this line with the highest log index that a command was started for. */
-  last(line: Line): Last | undefined {
-    return this.#last.get(lineOf(line));
+  highest(line: Omit<Place, 'index'>): { index: number; subject: string } | undefined {
+    return this.#highest.get(lineOf(line));
   }
 
   /** Whether there is room for a line that is not there yet. */
   get hasRoom(): boolean {
-    return this.#last.size < hookLimits.linesMax;
+    return this.#highest.size < hookLimits.linesMax;
   }
 
   /** Those whose command may have run to an end that is not known: started, and not ended. */

@@ -42,6 +42,31 @@ describe('a slot that its operator lost', () => {
   });
 });
 
+describe('a worker that can send no receipt', () => {
+  const why = { code: 'DOC_INVALID', message: 'the receipt holds control characters' };
+
+  it('makes room at once for another one, and the run says why', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    const lease = leases.get('ada')?.id ?? '';
+    const effects = bench.send({ kind: 'failed', worker: bench.id('ada'), lease, ...why });
+    expect(effects).toMatchObject([{ kind: 'release', lease }, { kind: 'progress' }, { kind: 'offer' }]);
+    expect(bench.progress(run, 'lost')).toMatchObject([
+      { operator: 'ada', reason: 'DOC_INVALID: the receipt holds control characters' },
+    ]);
+    await bench.restart();
+    expect(bench.lastReply(await bench.claim('ada'))).toMatchObject({ code: 'CLAIM_SLOT_LOST' });
+  });
+
+  it('ends no lease of another worker, and none whose receipt is recorded', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    const lease = leases.get('ada')?.id ?? '';
+    expect(bench.send({ kind: 'failed', worker: bench.id('bob'), lease, ...why })).toEqual([]);
+    await bench.deliver('ada', leases.get('ada'), built);
+    expect(bench.send({ kind: 'failed', worker: bench.id('ada'), lease, ...why })).toEqual([]);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+  });
+});
+
 describe('a trusted worker that is gone before it signs', () => {
   it('leaves what N operators agree on: the run ends as agreed, and not as disputed', async () => {
     const bench = await projectOf('ada', 'bob', 'cy');

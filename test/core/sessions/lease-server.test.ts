@@ -187,6 +187,33 @@ describe('a stream', () => {
     expect(line.broken).toEqual([]);
   });
 
+  it.each([
+    [
+      'says that none comes',
+      { kind: 'failed', code: 'DISK_FULL', message: 'no space' },
+      'DISK_FULL: no space',
+    ],
+    ['sends what is none', { kind: 'receipt', envelope: '{}' }, /^DOC_/],
+  ])('loses its lease at once where its worker %s in the place of a receipt', async (_, message, reason) => {
+    const { bench, run, leases } = await leasedRound({ seconds: 3600 });
+    const line = new Line(bench, 'ada');
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('lease');
+    line.say(message);
+    await until('the loss', () => bench.progress(run, 'lost').length === 1);
+    expect(bench.progress(run, 'lost')[0]?.reason).toMatch(reason);
+  });
+
+  it('keeps its lease where a question of another kind cannot be answered', async () => {
+    const { bench, run, leases } = await leasedRound({ seconds: 3600 });
+    const line = new Line(bench, 'ada');
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('lease');
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('error');
+    expect(bench.progress(run, 'lost')).toEqual([]);
+  });
+
   it('takes none before', async () => {
     const { line, again } = await resumed();
     again();

@@ -55,6 +55,33 @@ describe('a lease', () => {
     expect(bench.all('build').map(({ lease }) => lease)).toEqual([first, second]);
   });
 
+  it('whose receipt cannot be made is given up with the reason, and claimed anew', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    const why = { code: 'DOC_INVALID', message: 'the receipt holds control characters' };
+    const effects = bench.send({ kind: 'failed', lease: lease.id, ...why });
+    expect(effects).toMatchObject([
+      { kind: 'give-up', lease: lease.id, ...why },
+      { kind: 'discard' },
+      { kind: 'note' },
+      { kind: 'poll' },
+    ]);
+    expect(bench.worker.leaseOf(lease.id)).toBeUndefined();
+    expect(bench.worker.history.list).toMatchObject([{ fate: 'dropped', code: 'DOC_INVALID' }]);
+    await bench.restart();
+    expect(bench.worker.leases).toEqual([]);
+  });
+
+  it('whose receipt is acknowledged stands, whatever fails later', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    await bench.ack(lease);
+    expect(bench.send({ kind: 'failed', lease: lease.id, code: 'DOC_INVALID', message: '' })).toEqual([]);
+    expect(bench.worker.isOpen(lease.id)).toBe(true);
+  });
+
   it('that nobody asked for is not built: the offer was passed on, or leased before', async () => {
     const bench = await started();
     bench.send({ kind: 'lending', lending: { capabilities, jobsAtOnce: 1, closed: 'outside its hours' } });

@@ -41,9 +41,7 @@ async function place(): Promise<Place> {
   const [mesh, other] = meshes;
   const [store, served] = stores as [Store, Store];
   serveArtifacts({ mesh: other, store: served });
-  await mesh.connect(other.addresses());
-  const [from] = mesh.links(other.id);
-  if (from === undefined) throw new Error('they are connected');
+  await other.connect(mesh.addresses());
   const needed = new Set<string>();
   const open = {
     values: () => [...needed].map((tree) => ({ job: { dependencies: { tree } } })).values(),
@@ -61,7 +59,7 @@ async function place(): Promise<Place> {
       typeof what === 'number'
         ? await served.importBytes(Buffer.alloc(what * KiB, `${made} `), { into: served.public })
         : await importInto(served, what);
-    await by.bring({ tree, from, operator, onProgress: () => {} });
+    await by.bring({ tree, from: other.id, operator, onProgress: () => {} });
     return tree;
   };
   const again = async () => {

@@ -2,7 +2,7 @@ import { draftOf } from '../../controller/draft.ts';
 import type { Reply } from '../../controller/events.ts';
 import { findLease } from '../../controller/leases.ts';
 import { addSignature, checkTime, idOf, signMessage, signStatement } from '../../documents/index.ts';
-import { messageOf, QuorateError } from '../../errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { receiptBytesMaxOf } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
 import { isoTime, secondsOfIso } from '../../time.ts';
@@ -25,6 +25,8 @@ import { signerOf } from './signers.ts';
 const silenceMs = 120_000;
 /** Heartbeats that follow the last one faster are ignored. */
 const heartbeatMsMin = 1_000;
+/** Of the reason why a lease ended, in the history of its run. */
+const failureCharsMax = 500;
 
 interface HeldLease {
   id: string;
@@ -129,6 +131,8 @@ export class LeaseServer {
       }
     } catch (error) {
       messages.post(errorMessage(error));
+      // What its worker has to send is no receipt: it would send the same on another stream.
+      if (/^(DOC|RECEIPT|WIRE)_/.test(codeOf(error))) this.#failed(stream, errorMessage(error));
     } finally {
       this.#replies.drop(stream.token);
       const lease = stream.lease?.id;
@@ -172,6 +176,8 @@ export class LeaseServer {
         return this.#heard(stream);
       case 'receipt':
         return this.#receipt(stream, message.envelope);
+      case 'failed':
+        return this.#failed(stream, message);
       case 'cosigned':
         return this.#cosigned(stream, message);
       case 'cosign-refused': {
@@ -216,6 +222,15 @@ export class LeaseServer {
   #heard({ messages, lease }: LeaseStream): void {
     if (lease !== undefined)
       void this.#ports.dispatch({ kind: 'heartbeat', worker: messages.peer, lease: lease.id });
+  }
+
+  /** The lease of a stream ends without a receipt, unless one is recorded. */
+  #failed({ messages, lease }: LeaseStream, { code, message }: { code: string; message: string }): void {
+    if (lease === undefined || lease.acked || lease.over) return;
+    void this.#ports.dispatch({
+      kind: 'failed',
+      ...{ worker: messages.peer, lease: lease.id, code, message: message.slice(0, failureCharsMax) },
+    });
   }
 
   async #receipt(stream: LeaseStream, envelope: string): Promise<void> {
@@ -315,6 +330,7 @@ export class LeaseServer {
         return;
       case 'error':
         messages.post(reply);
+        this.#failed(stream, reply);
         warnOfExpired(this.#ports, messages.peer, reply.code);
         return;
       case 'accepted':

@@ -6,6 +6,7 @@ import {
   decodeBundle,
   encodeBundle,
   resultOf,
+  type Verdict,
 } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
 import { addWitness, type Checkpoint, parseCheckpoint } from '../../transparency/index.ts';
@@ -141,15 +142,17 @@ export class Cosigner {
     this.#drafts.delete(lease);
     this.#shown.delete(lease);
     let witness: string;
+    let signature: string;
+    let payload: Verdict;
     try {
       witness = await this.#witness.sign(draft.checkpoint);
+      signature = await cosignStatement(draft.verdict, signing.signer);
+      ({ payload } = await signing.documents.verdict(draft.verdict));
     } catch (error) {
       // Unanswered, the controller would wait for it until the request ends.
       this.#shown.set(lease, verdict);
       return this.refuse(lease, codeOf(error), messageOf(error), leases);
     }
-    const signature = await cosignStatement(draft.verdict, signing.signer);
-    const { payload } = await signing.documents.verdict(draft.verdict);
     this.#publication.cosigned(lease, {
       ...payload.predicate.quorate_verdict,
       bundle: encodeBundle({

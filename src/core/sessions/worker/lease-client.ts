@@ -11,8 +11,9 @@ import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { isConnectionError } from '../ask.ts';
 import { isStale } from '../kept-streams.ts';
-import { errorFrom, MessageStream } from '../message-stream.ts';
+import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import { every } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import type { LogWitness } from './log-witness.ts';
@@ -106,8 +107,28 @@ export class LeaseClient {
   }
 
   async sendReceipt(lease: string, receipt: Receipt): Promise<void> {
-    const { raw } = await signStatement('receipt', receipt, this.#ports.signing.signer);
-    this.send(lease, { kind: 'receipt', envelope: raw });
+    const { signing } = this.#ports;
+    try {
+      const { raw } = await signStatement('receipt', receipt, signing.signer);
+      await this.#streams.get(lease)?.send({ kind: 'receipt', envelope: raw });
+    } catch (error) {
+      // On another stream it is sent again; what is wrong with the receipt itself stays so.
+      if (!isConnectionError(error)) await this.failed(lease, 'receipt', error);
+    }
+  }
+
+  /** What was built under a lease, or its receipt, ended in an error, which the operator reads whole. */
+  async failed(lease: string, what: string, error: unknown): Promise<void> {
+    const { clock, dispatch, tell } = this.#ports;
+    if (clock.closing) return;
+    tell('warn', what, `${what}: ${messageOf(error)}`, { lease });
+    const { code, message } = errorMessage(error);
+    await dispatch({ kind: 'failed', lease, code, message });
+  }
+
+  /** Tells the controller that no receipt comes under this lease. */
+  giveUp({ lease, code, message }: { lease: string; code: string; message: string }): void {
+    this.send(lease, { kind: 'failed', code, message });
   }
 
   /** On the open stream of a lease; without one the message is dropped, as a resumed stream says it again. */

@@ -86,6 +86,8 @@ export class WorkerSessions {
         return this.#tellOfResult(effect);
       case 'send-receipt':
         return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect.receipt));
+      case 'give-up':
+        return this.#leases.giveUp(effect);
       case 'resume':
         return this.#run('resume', this.#leases.resume(effect.lease));
       case 'publish':
@@ -114,9 +116,12 @@ export class WorkerSessions {
     const { build, dispatch, tell } = this.#ports;
     const { name, source } = job;
     tell('info', 'build', `building ${name} at ${source.commit.slice(0, 12)}`, { lease, job: name });
-    const result = await build(lease, job, ref, reads);
-    if (result === undefined) return;
-    await dispatch({ kind: 'built', lease, result });
+    try {
+      const result = await build(lease, job, ref, reads);
+      if (result !== undefined) await dispatch({ kind: 'built', lease, result });
+    } catch (error) {
+      await this.#leases.failed(lease, 'build', error);
+    }
   }
 
   #tellOfResult({ lease, job, outcome }: Extract<WorkerEffect, { kind: 'tell-built' }>): void {

@@ -1,0 +1,41 @@
+import { liveLeases } from '../src/core/controller/state.ts';
+import { Broken } from './broken-controller.ts';
+import { busy } from './busy.ts';
+import { calm } from './rates.ts';
+import type { Operator, Scenario } from './scenario.ts';
+import type { Patches } from './world.ts';
+
+const busyWith = (change: Partial<Operator>): Partial<Scenario> => ({
+  ...busy,
+  operators: busy.operators.map((operator) => ({ ...operator, ...change })),
+});
+
+export const leaseBugs = {
+  'failure-untold': {
+    says: 'a worker that cannot sign what it built keeps that to itself, and its lease alive',
+    caughtBy: 'lease ends',
+    rates: calm,
+    scenario: busyWith({ unsigned: true }),
+    patches: (): Patches => ({
+      workerPorts: (ports) => ({
+        ...ports,
+        dispatch: (event) => (event.kind === 'failed' ? Promise.resolve() : ports.dispatch(event)),
+      }),
+    }),
+  },
+  'deadline-ignored': {
+    says: 'a lease lasts for as long as its worker sends heartbeats',
+    caughtBy: 'lease ends',
+    rates: calm,
+    scenario: busyWith({ behaviour: 'endless' }),
+    patches: (): Patches => ({
+      controller: (id, idp) =>
+        new Broken(id, idp, ({ state }, handle) => (event, now) => {
+          const effects = handle(event, now);
+          for (const run of state.runs.values())
+            for (const live of liveLeases(run)) live.lease = { ...live.lease, exp: run.request.payload.exp };
+          return effects;
+        }),
+    }),
+  },
+};
