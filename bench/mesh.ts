@@ -8,7 +8,7 @@ import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
 import { StreamChannel } from '../src/mesh/channel.ts';
 import { BoundedDatastore } from '../src/mesh/datastore.ts';
-import { type Channel, type Mesh, openMesh } from '../src/mesh/index.ts';
+import { type Channel, type Link, type Mesh, openMesh } from '../src/mesh/index.ts';
 import { processorSeconds } from './processes.ts';
 import { type Bench, median, type Suite } from './run.ts';
 
@@ -63,7 +63,8 @@ async function asDocumented(bench: Bench): Promise<Pair> {
     return made;
   };
   const [from, to] = [await node(), await node()];
-  const channel = (stream: Stream): StreamChannel => new StreamChannel(stream, 'the other', limits);
+  const other: Link = { peer: 'the other', open: () => Promise.reject(new Error('not used')) };
+  const channel = (stream: Stream): StreamChannel => new StreamChannel(stream, other, limits);
   await to.handle(protocol, (stream) => void echo(channel(stream)).catch(() => {}), {
     maxInboundStreams: 1024,
   });

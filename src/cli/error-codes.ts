@@ -33,8 +33,6 @@ const cliErrors = {
   EXPORT_MISMATCH: 'The folder is not the artifact that the evidence is about. Fetch it again.',
   IMAGE_IN_USE: 'A build uses the image that was to be removed. Try again when it has ended.',
   PROJECT_IN_USE: 'A worker of the project runs here. End it first: `quorate worker stop`.',
-  REVOCATION_UNREADABLE:
-    'The file holds no revocation of this project that holds up; the message says why. Name the file that `quorate revoke --out` wrote.',
   SANDBOX_CONSENT_NEEDED:
     'The strongest sandbox that works here shares your kernel with the builds, or is weaker than the one this host lent itself with before. Accept it with `--tier` or in `worker.toml`, or see with `quorate doctor` what a stronger one lacks.',
   SERVICE_EXISTS:

@@ -107,6 +107,8 @@ const coreErrors = {
   EARLIER_NOT_VERIFIED:
     'The evidence of the earlier request that the verdict rests on does not hold; the message quotes why. Ask for a new build: quorate run --rebuild.',
   EARLIER_OUTCOME_MISMATCH: 'The verdict is about another outcome than the earlier one that it rests on.',
+  EARLIER_OWN_REQUEST:
+    'The verdict rests on another verdict of its own request, which is no evidence for itself.',
   EARLIER_VERDICT_MISMATCH:
     'The bundle holds the evidence of another request or verdict than the earlier one that is named.',
   EARLIER_WITHOUT_RECEIPTS:
@@ -319,6 +321,8 @@ const coreErrors = {
     'The revocation is from a leaf on that the log does not have yet. Give an index up to the size of the log; without `--since` the command takes it.',
   REVOCATION_TARGET_UNKNOWN:
     'No operator of that name, or no such key, was ever enrolled in this project. `quorate jobs` and `quorate show` name them.',
+  REVOCATION_UNREADABLE:
+    'What was given as revocations holds none of this project that holds up; the message says why. Give the file that `quorate revoke --out` wrote.',
   REVOCATION_WITHHELD:
     'The log holds a revocation that the controller does not show, so the trusted worker signs nothing. Ask the owner what became of the controller.',
   RUN_CANCELLED:
@@ -347,6 +351,8 @@ const coreErrors = {
   VERDICT_FROM_FUTURE:
     "The verdict says it was given later than now. Check this host's clock (`timedatectl`); if that is right, do not use the artifact.",
   VERDICT_ISSUER_MISMATCH: 'The verdict is not signed by a controller that the charter names.',
+  VERDICT_LOGGED_BEFORE:
+    'The log holds the verdict at an earlier index than the bundle says: the controller logged it again to have it pass for a later one.',
   VERDICT_MISMATCH: 'The verdict contradicts itself.',
   VERDICT_NOT_IN_TIME: 'The verdict is dated before its last round, or after its trusted worker signed it.',
   VERDICT_RECEIPTS_MISMATCH: 'The verdict does not list exactly the receipts beside it.',

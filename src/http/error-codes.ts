@@ -32,6 +32,8 @@ const httpErrors = {
   VERIFY_BUNDLE_UNREADABLE:
     'The file given to the page that verifies is no bundle, or a damaged one: it proves nothing. Fetch the artifact again with `--bundle-out`.',
   VERIFY_FIELD_INVALID: 'A field of the page that verifies is not in the form that it has to be in.',
+  VERIFY_SERVER_UNREACHABLE:
+    'The server that the page that verifies was to ask for revocations gave no answer.',
   VERIFY_PAGE_MISSING:
     'The page that verifies in a browser is not beside the program. In a checkout `npm run build` makes it.',
 } as const;

@@ -1,15 +1,11 @@
 import { QuorateError } from '../core/errors.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
+import { type Answer, artifactAnswer } from './answer.ts';
 import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
-import type { Answer } from './routes.ts';
 
 /** Paths of a trustless gateway (https://specs.ipfs.tech/http-gateways/trustless-gateway/): a CAR or a raw block. */
 const targetPattern = /^\/ipfs\/([a-z2-7]{50,100})\?format=(car|raw)$/;
-/** A level may change. */
-const revalidate = 'no-cache';
-const forever = 'public, max-age=29030400, immutable';
-
 /** Serves public trees as CAR streams, each with its level, and single blocks. Clients verify the hashes. */
 export class Gateway {
   readonly #view: PublicView;
@@ -27,8 +23,10 @@ export class Gateway {
       const body = await this.#view.block(cid);
       if (body === undefined) throw notFound(`there is no block ${cid} here`);
       const type = 'application/vnd.ipld.raw';
-      const etag = `"${cid}.raw"`;
-      return [{ body, etag, type, cache: forever, fileName: `${cid}.bin` }, () => {}];
+      return [
+        artifactAnswer({ body, type, level: this.#view.level(cid), name: cid, extension: '.bin', id: cid }),
+        () => {},
+      ];
     }
     if (this.#trees >= httpLimits.treesMax)
       throw new QuorateError('HTTP_BUSY', 'too many trees are being sent; try again in a moment');
@@ -42,8 +40,6 @@ export class Gateway {
       held = false;
     };
     const level = this.#view.level(cid);
-    // Nothing that may still fall is named or cached as if it were final.
-    const [name, cache] = level === 'trusted' ? [`${cid}.car`, forever] : [`${cid}.${level}.car`, revalidate];
-    return [{ body, etag: `"${name}"`, type, cache, fileName: name, level }, release];
+    return [artifactAnswer({ body, type, level, name: cid, extension: '.car', id: cid }), release];
   }
 }

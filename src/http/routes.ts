@@ -1,22 +1,9 @@
-import { createHash } from 'node:crypto';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
+import { type Answer, etagOf, revalidate } from './answer.ts';
 import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
-
-export interface Answer {
-  /** In chunks when it is large. */
-  body: Uint8Array | AsyncIterable<Uint8Array>;
-  /** Strong validator (RFC 9110, section 8.8.3): equal etags mean equal bytes. */
-  etag: string;
-  type: string;
-  cache: string;
-  /** File name for a download; absent for JSON. */
-  fileName?: string;
-  /** How much the artifact is worth; absent for what is none. */
-  level?: ReturnType<PublicView['level']>;
-}
 
 /** Time for which a list is cached. */
 const freshMs = 250;
@@ -88,11 +75,11 @@ export class Routes {
   }
 }
 
-const json = { type: 'application/json; charset=utf-8', cache: 'no-cache' };
+const json = { type: 'application/json; charset=utf-8', cache: revalidate };
 
 function answerOf(text: string): Answer {
   const body = Buffer.from(text);
-  return { ...json, body, etag: `"${createHash('sha256').update(body).digest('hex').slice(0, 32)}"` };
+  return { ...json, body, etag: etagOf(body) };
 }
 
 /** A JSON array of the first items that fit into `limits.feedBytesMax`. */

@@ -4,7 +4,7 @@ import { assert, QuorateError } from '../core/errors.ts';
 import { tooLarge } from './errors.ts';
 import { meshLimits } from './limits.ts';
 import { PacedReader } from './paced-reader.ts';
-import type { Channel, ReceiveOptions } from './types.ts';
+import type { Channel, Link, ReceiveOptions } from './types.ts';
 
 const PREFIX_BYTES = 4;
 /** A large message is written in parts: each one that drains is progress, and at most one is queued. */
@@ -23,7 +23,7 @@ export interface ChannelLimits {
 
 /** Messages over one libp2p stream: a length of four bytes, big-endian, then the message. */
 export class StreamChannel implements Channel {
-  readonly peer: string;
+  readonly link: Link;
   readonly #stream: Stream;
   readonly #reader: PacedReader;
   readonly #limits: ChannelLimits;
@@ -42,12 +42,16 @@ export class StreamChannel implements Channel {
   #linger: NodeJS.Timeout | undefined;
   #writeClosed = false;
 
-  constructor(stream: Stream, peer: string, channelLimits: ChannelLimits) {
-    this.peer = peer;
+  constructor(stream: Stream, link: Link, channelLimits: ChannelLimits) {
+    this.link = link;
     this.#stream = stream;
     this.#limits = channelLimits;
     this.#reader = new PacedReader(stream);
     stream.addEventListener('close', () => clearTimeout(this.#linger));
+  }
+
+  get peer(): string {
+    return this.link.peer;
   }
 
   get closed(): boolean {

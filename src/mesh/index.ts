@@ -5,9 +5,11 @@ export { projectRendezvous } from './rendezvous.ts';
 export type {
   Channel,
   DialTarget,
+  Link,
   Mesh,
   MeshOptions,
   MeshStats,
+  OpenOptions,
   PeerAddress,
   PeerEvent,
   ProtocolOptions,

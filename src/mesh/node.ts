@@ -1,16 +1,14 @@
 import type { GossipSub, TopicValidatorFn } from '@libp2p/gossipsub';
-import type { IdentifyResult, PeerId } from '@libp2p/interface';
-import { peerIdFromString } from '@libp2p/peer-id';
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
-import { CID } from 'multiformats/cid';
-import { assert, QuorateError } from '../core/errors.ts';
+import type { Connection, IdentifyResult, PeerId } from '@libp2p/interface';
+import { assert, codeOf, QuorateError } from '../core/errors.ts';
+import { groupByPeer, parseAddress, parseCid, parseMultiaddr, parsePeer, withPeer } from './addresses.ts';
 import { Announcements } from './announcements.ts';
-import { type ChannelLimits, StreamChannel } from './channel.ts';
 import { ConnectionPruner } from './connection-pruner.ts';
 import { addressError, dialError, tooLarge } from './errors.ts';
 import { GOSSIP_BYTES_MAX } from './gossip.ts';
 import { connectionsMax, DHT_PROTOCOL, type Libp2pNode, startLibp2p } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
+import { ConnectionLink } from './link.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { ProjectDiscovery } from './project-discovery.ts';
 import { ProtocolServer } from './protocol-server.ts';
@@ -19,9 +17,11 @@ import { RememberedPeers } from './remembered-peers.ts';
 import type {
   Channel,
   DialTarget,
+  Link,
   Mesh,
   MeshOptions,
   MeshStats,
+  OpenOptions,
   PeerAddress,
   PeerEvent,
   ProtocolOptions,
@@ -146,30 +146,53 @@ class MeshNode implements Mesh {
     this.#protocolServer.handle(protocol, handler, options);
   }
 
-  async open(
-    peer: string | DialTarget,
-    protocol: string,
-    options: { signal: AbortSignal; maxMessageBytes: number },
-  ): Promise<Channel> {
+  async open(peer: string | DialTarget, protocol: string, options: OpenOptions): Promise<Channel> {
     const target = typeof peer === 'string' ? { id: peer, addrs: [] } : peer;
-    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(meshLimits.dialMs)]);
-    const connection = await this.#dial(target, signal, protocol);
-    try {
-      const stream = await connection.newStream(protocol, {
-        signal,
-        runOnLimitedConnection: true,
-        maxOutboundStreams: 256,
-      });
-      const channelLimits: ChannelLimits = {
-        maxMessageBytes: options.maxMessageBytes,
-        onTooLarge: () => {
-          this.#stats.messagesTooLarge += 1;
-        },
-      };
-      return new StreamChannel(stream, connection.remotePeer.toString(), channelLimits);
-    } catch (error) {
-      throw dialError(error, target.id ?? 'anybody', target.addrs, protocol);
+    const { signal, timeoutMs = meshLimits.dialMs, maxMessageBytes } = options;
+    const limit = AbortSignal.timeout(timeoutMs);
+    const within = {
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+      maxMessageBytes,
+    };
+    const known = target.id === null ? [] : this.#connections(target.id);
+    let unknown: unknown;
+    for (const connection of known) {
+      try {
+        return await this.#link(connection).open(protocol, within);
+      } catch (error) {
+        if (codeOf(error) !== 'MESH_PROTOCOL_UNKNOWN') throw error;
+        unknown = error;
+      }
     }
+    // Who listens may be another process than those that dialled.
+    const isDialled = known.some(({ direction, limits }) => direction === 'outbound' && limits === undefined);
+    if (isDialled) throw unknown;
+    const force = known.length > 0;
+    const connection = await this.#dial(target, within.signal, { protocol, force }).catch(
+      (error: unknown) => {
+        throw unknown ?? error;
+      },
+    );
+    return this.#link(connection).open(protocol, within);
+  }
+
+  links(peer: string): Link[] {
+    return this.#connections(peer).map((connection) => this.#link(connection));
+  }
+
+  #link(connection: Connection): Link {
+    return new ConnectionLink(connection, this.#stats);
+  }
+
+  /** Those that are open, in the order in which they are used. */
+  #connections(peer: string): Connection[] {
+    return this.libp2p
+      .getConnections(parsePeer(peer))
+      .filter(({ status }) => status === 'open')
+      .sort((a, b) => {
+        const byKind = Number(a.limits !== undefined) - Number(b.limits !== undefined);
+        return byKind || b.timeline.open - a.timeline.open;
+      });
   }
 
   async connect(addrs: string[]): Promise<string> {
@@ -277,17 +300,20 @@ class MeshNode implements Mesh {
     clearTimeout(timer);
   }
 
-  async #dial(peer: DialTarget, signal: AbortSignal, protocol?: string) {
+  /** The connection to use, or a new one. `force`: a new one in any case. */
+  async #dial(
+    peer: DialTarget,
+    signal: AbortSignal,
+    { protocol, force = false }: { protocol?: string; force?: boolean } = {},
+  ): Promise<Connection> {
     const { id: name } = peer;
     const id = name === null ? null : parsePeer(name);
     const plain = peer.addrs.map(parseMultiaddr);
     const addrs = name === null ? plain : plain.map((address) => withPeer(address, name));
     try {
-      if (id === null) return await this.libp2p.dial(addrs, { signal });
-      const open = this.libp2p.getConnections(id).filter((connection) => connection.status === 'open');
-      const direct = open.find((connection) => connection.limits === undefined) ?? open[0];
-      if (direct !== undefined) return direct;
-      return await this.libp2p.dial(addrs.length > 0 ? addrs : id, { signal });
+      if (id === null || name === null) return await this.libp2p.dial(addrs, { signal });
+      const [best] = force ? [] : this.#connections(name);
+      return best ?? (await this.libp2p.dial(addrs.length > 0 ? addrs : id, { signal, force }));
     } catch (error) {
       throw dialError(signal.aborted ? signal.reason : error, name ?? 'anybody', peer.addrs, protocol);
     }
@@ -351,48 +377,3 @@ class MeshNode implements Mesh {
 }
 
 type TopicVerdict = Awaited<ReturnType<TopicValidatorFn>>;
-
-function parseMultiaddr(text: string): Multiaddr {
-  try {
-    return multiaddr(text);
-  } catch (cause) {
-    throw addressError(text, cause);
-  }
-}
-
-/** A multiaddr that names its peer: the last `/p2p/` is the peer to reach. */
-function parseAddress(text: string): PeerAddress {
-  const last = parseMultiaddr(text).getComponents().at(-1);
-  if (last?.name !== 'p2p' || last.value === undefined) throw addressError(text);
-  return { id: parsePeer(last.value).toString(), addrs: [text] };
-}
-
-function parsePeer(id: string): PeerId {
-  try {
-    return peerIdFromString(id);
-  } catch (cause) {
-    throw new QuorateError('MESH_PEER_INVALID', `not a PeerId: ${id}`, { cause });
-  }
-}
-
-function parseCid(cid: string): CID {
-  try {
-    return CID.parse(cid);
-  } catch (cause) {
-    throw new QuorateError('MESH_CID_INVALID', `not a CID: ${cid}`, { cause });
-  }
-}
-
-function withPeer(address: Multiaddr, id: string): Multiaddr {
-  return address.getComponents().at(-1)?.name === 'p2p' ? address : address.encapsulate(`/p2p/${id}`);
-}
-
-function groupByPeer(addresses: PeerAddress[]): PeerAddress[] {
-  const peers = new Map<string, PeerAddress>();
-  for (const { id, addrs } of addresses) {
-    const peer = peers.get(id);
-    if (peer === undefined) peers.set(id, { id, addrs: [...addrs] });
-    else peer.addrs.push(...addrs);
-  }
-  return [...peers.values()];
-}

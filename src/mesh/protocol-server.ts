@@ -3,8 +3,9 @@ import { QuorateError } from '../core/errors.ts';
 import { StreamChannel } from './channel.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
+import { ConnectionLink } from './link.ts';
 import { Buckets } from './token-buckets.ts';
-import type { Channel, MeshStats, ProtocolOptions } from './types.ts';
+import type { Channel, Link, MeshStats, ProtocolOptions } from './types.ts';
 
 /**
  * Serves protocols. Limits the streams that one peer has open over all its connections (libp2p limits them per connection)
@@ -42,7 +43,7 @@ export class ProtocolServer {
         if (left > 0) open.set(peer, left);
         else open.delete(peer);
       });
-      void this.#serve(stream, peer, handler, options);
+      void this.#serve(stream, new ConnectionLink(connection, this.#stats), handler, options);
     };
     // The protocol is registered synchronously; the promise resolves when the peer store has it too.
     void this.#node
@@ -56,11 +57,11 @@ export class ProtocolServer {
 
   async #serve(
     stream: Stream,
-    peer: string,
+    link: Link,
     handler: (channel: Channel) => Promise<void>,
     { maxMessageBytes, maxSendBytes = maxMessageBytes }: ProtocolOptions,
   ): Promise<void> {
-    const channel = new StreamChannel(stream, peer, {
+    const channel = new StreamChannel(stream, link, {
       maxMessageBytes,
       maxSendBytes,
       onTooLarge: () => {

@@ -61,6 +61,8 @@ export interface ReceiveOptions {
  */
 export interface Channel {
   readonly peer: string;
+  /** The connection that it goes over. */
+  readonly link: Link;
   /**
    * Resolves when the whole message is written, that is within the peer's window.
    * @throws MESH_MESSAGE_TOO_LARGE (nothing was sent, the channel stays usable), MESH_TIMEOUT (no progress for
@@ -81,6 +83,20 @@ export interface Channel {
   abort(reason: Error): void;
   /** True once neither half can be used. */
   readonly closed: boolean;
+}
+
+export interface OpenOptions {
+  signal?: AbortSignal;
+  /** Time to open it. Default: `meshLimits.dialMs`. */
+  timeoutMs?: number;
+  maxMessageBytes: number;
+}
+
+/** One open connection to a peer, which leads to one process: several may have the same key. */
+export interface Link {
+  readonly peer: string;
+  /** @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_PROTOCOL_UNKNOWN, MESH_PEER_QUOTA */
+  open(protocol: string, options: OpenOptions): Promise<Channel>;
 }
 
 export interface PeerAddress {
@@ -118,13 +134,12 @@ export interface Mesh {
   /** Serves a protocol. The channel is closed when the handler returns and aborted when it throws. */
   handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void;
   /**
+   * Opens a channel to a process of the peer that speaks the protocol: over its connections, the newest first, or a new one.
    * @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_PROTOCOL_UNKNOWN, MESH_PEER_QUOTA, MESH_ADDRESS_INVALID
    */
-  open(
-    peer: string | DialTarget,
-    protocol: string,
-    options: { signal: AbortSignal; maxMessageBytes: number },
-  ): Promise<Channel>;
+  open(peer: string | DialTarget, protocol: string, options: OpenOptions): Promise<Channel>;
+  /** The open connections to a peer: direct ones before relayed ones, then the newest first. */
+  links(peer: string): Link[];
   /** Dials the addresses of one peer. Returns its PeerId. @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_ADDRESS_INVALID */
   connect(addrs: string[]): Promise<string>;
   /** PeerIds of connected peers. */

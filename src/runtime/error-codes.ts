@@ -41,8 +41,12 @@ const runtimeErrors = {
     'No trusted worker signed the verdict, so whoever holds the controller can forge it. `--uncosigned` accepts it nevertheless.',
   HOOK_OLDER:
     'The command ran for a later run of the same repository, ref and job already, and never goes back. Build the commit that is meant again: `quorate run --rebuild`.',
+  HOOK_PLACE_UNSIGNED:
+    "The job was not built for this request: it was answered from an earlier build, and nobody but the controller signed where that answer stands in the log. Publish it again with --rebuild, or under a controller and a trusted worker of today's version.",
   HOOK_REF_INVALID:
     'A hook is for branches and tags that the owner names, and for no other refs. Name a branch, or a ref below `refs/heads/` or `refs/tags/`.',
+  HOOK_REQUEST_AHEAD:
+    'The publisher signed a time that is ahead of the clock of this host. One of the two clocks is wrong; set it, and publish again.',
   HOOK_RUN_UNKNOWN:
     'The controller lists no run of that id. `quorate on trusted --again` lists those that the hook knows.',
   HOOK_TAKE_TIMEOUT:

@@ -184,10 +184,12 @@ class Fetch implements Work {
   }
 
   #result(): FetchResult {
+    const servedBy: Record<string, number> = {};
+    for (const { peer, served } of this.#sessions) servedBy[peer] = (servedBy[peer] ?? 0) + served;
     return {
       bytes: this.#state.bytes,
       blocks: this.#state.blocks,
-      servedBy: Object.fromEntries(this.#sessions.map(({ peer, served }) => [peer, served])),
+      servedBy,
       dropped: this.#dropped(),
     };
   }

@@ -2,15 +2,24 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Hono } from 'hono';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeBundle, encodeBundle } from '../../src/core/documents/index.ts';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { decodeBundle, encodeBundle, signMessage } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
+import type { RevocationList } from '../../src/core/judge/index.ts';
 import { type ReportLine, reportOf, verifyBundle } from '../../src/core/trust/index.ts';
+import type { HttpEnv } from '../../src/http/env.ts';
+import { feedApp } from '../../src/http/feed.ts';
+import { listenHttp } from '../../src/http/listen.ts';
+import { verifyPageApp } from '../../src/http/verify-page/app.ts';
+import { verifyPage } from '../../src/http/verify-page/page-file.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { quorate } from '../cli/support.ts';
+import { viewOf } from '../http/support.ts';
 import { type Real, realProject, scratch, tamper } from '../proof/support.ts';
 import { carOf } from '../support/car.ts';
+import { at, idp } from '../support/documents.ts';
 import { programFolder } from '../support/program.ts';
 import { makeProject, project } from '../support/project.ts';
 import type { Vector } from '../vectors/vector.ts';
@@ -35,6 +44,16 @@ async function opened(fragment = '') {
   await viewed.page.goto(url + fragment);
   return viewed;
 }
+
+/** Gives the page a list of revocations without one. */
+const giveNoRevocations = (page: Page) =>
+  page.locator('#revocations').setInputFiles({
+    name: 'list.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from('{"charters":[],"revocations":[]}'),
+  });
+/** What the page says of its knowledge, and a terminal of its own. */
+const isKnowledge = (line: string) => /^(revoked |reading |What was revoked since)/.test(line);
 
 /** The lines of the result, in order. */
 async function verify(page: Page): Promise<string[]> {
@@ -80,8 +99,9 @@ describe('the page that verifies, in Chromium, from a file and without a network
     const wanted: Record<string, string[]> = {};
     for (const { name, raw } of vectors) {
       await page.reload();
+      await giveNoRevocations(page);
       await give(page, raw);
-      const lines = plain(await verify(page)).filter((line) => !line.startsWith('revoked '));
+      const lines = plain(await verify(page)).filter((line) => !isKnowledge(line));
       const unreadable = lines.flatMap(
         (line) => /(proves nothing: .*) \[VERIFY_BUNDLE_/.exec(line)?.[1] ?? [],
       );
@@ -97,15 +117,16 @@ describe('the page that verifies, in Chromium, from a file and without a network
     const car = join(real.dir, 'tool.car');
     await writeFile(car, await carOf(real.tool));
     const { page } = await opened(`#project=${project}&ref=main`);
+    await giveNoRevocations(page);
     await page.locator('#bundle').setInputFiles(real.bundleFile);
     const terminal = async (path: string) => {
       const args = ['verify', path, '--bundle', 'tool.bundle', '--project', project, '--ref', 'main'];
       const { out } = await quorate(args, { cwd: real.dir });
-      return plain(out.split('\n')).filter((line) => !/^(revoked|reading) /.test(line));
+      return plain(out.split('\n')).filter((line) => !isKnowledge(line));
     };
     const here = async (id: string, path: string) => {
       await page.locator(id).setInputFiles(path);
-      return plain(await verify(page)).filter((line) => !line.startsWith('revoked '));
+      return plain(await verify(page)).filter((line) => !isKnowledge(line));
     };
     const named = (lines: string[], path: string, as: string) =>
       lines.map((line) => (line.startsWith(path) ? as + line.slice(path.length) : line));
@@ -177,6 +198,49 @@ describe('the page that verifies, in Chromium, from a file and without a network
     await page.getByLabel('Root key').fill(project);
     await give(page, encodeBundle(agreed.bundle));
     expect((await verify(page)).at(-1)).toMatch(/level is not trusted|does not hold/);
+  });
+
+  it('is green only with what its server, another one or a file says of revocations', async () => {
+    const what = { kind: 'artifact' as const, id: real.cid };
+    const about = { iss: idp.id, project, what, since: 0, reason: 'it phones home', iat: at };
+    const { raw } = await signMessage('revocation', about, idp.signer);
+    const revoked = { charters: [real.bundle.charter], revocations: [raw] };
+    let known: RevocationList = { charters: [], revocations: [] };
+    const feed = feedApp(
+      viewOf({ revocations: () => known, checkpoint: () => undefined, charter: () => undefined }),
+    );
+    const app = new Hono<HttpEnv>().route('/', feed).route('/', verifyPageApp(verifyPage));
+    const server = await listenHttp({ host: '127.0.0.1', port: 0, app, limits: { requestsBurst: 1_000 } });
+    onTestFinished(() => server.close());
+    const origin = `http://127.0.0.1:${server.port}`;
+    const { page, faults, requests } = await view(browser, {});
+    const classOf = () => page.locator('#result > p.last').getAttribute('class');
+    const asked = async (address: string, fragment = '') => {
+      await page.goto('about:blank');
+      await page.goto(`${address}#project=${project}${fragment}`);
+      await page.locator('#bundle').setInputFiles(real.bundleFile);
+      await page.locator('#files').setInputFiles(join(real.tool, 'bin/app'));
+      return (await verify(page)).join(' ');
+    };
+    // Its own server, unless a person names none.
+    expect(await asked(`${origin}/verify`)).toContain(`nothing, by ${origin}`);
+    expect(await classOf()).toBe('last good');
+    expect(await asked(`${origin}/verify`, '&server=')).toContain('nobody was asked');
+    expect(await classOf()).toBe('last open');
+    known = revoked;
+    expect(await asked(`${origin}/verify`)).toContain('[ARTIFACT_REVOKED]');
+    expect(await classOf()).toBe('last bad');
+    // Opened as a file it asks another server.
+    expect(await asked(url, `&server=${origin}`)).toContain('[ARTIFACT_REVOKED]');
+    expect(await asked(url)).toContain('nobody was asked');
+    expect(await asked(url, '&server=http://127.0.0.1:1')).toContain('[VERIFY_SERVER_UNREACHABLE]');
+    expect(await asked(url, '&server=javascript:alert(1)')).toContain('[VERIFY_FIELD_INVALID]');
+    const paths = requests.map((one) => one.replace(/http:\/\/[^/]+/, ''));
+    const lists = ['revocations', 'charter', 'checkpoint'].map((name) => `GET /v1/${project}/${name}`);
+    expect([...new Set(paths)].sort()).toEqual([...lists, 'GET /verify'].sort());
+    // The browser notes what a server did not have, or was not there to give.
+    expect(faults.filter((fault) => !fault.startsWith('Failed to load resource'))).toEqual([]);
+    faults.length = 0;
   });
 
   it('runs no script of foreign text', async () => {

@@ -46,9 +46,25 @@ describe('a job with dependencies', () => {
     const [one, two] = [await npmPackage('one', '1.0.0'), await npmPackage('two', '1.0.0')];
     const { url, asked } = await registry({ '/one/-/one-1.0.0.tgz': one, '/two/-/two-1.0.0.tgz': two });
     const files = npmProject(url, { one: sri('sha512', one), two: sri('sha512', two) });
+    // Further processes of the publisher's home, with the same key.
+    const others = await Promise.all(
+      [0, 1].map(async (n) => {
+        const other = cluster.start(`quorate on ${n}`, [
+          'on',
+          'disputed',
+          '--name',
+          `other-${n}`,
+          '--',
+          'true',
+        ]);
+        await other.event('following');
+        return other;
+      }),
+    );
     const run = await cluster.submit(await cluster.git.commit('tool', { 'quorate.yaml': job, ...files }));
     const { code } = await run.end();
     expect(code, run.report()).toBe(0);
+    for (const other of others) await other.stop();
     expect(run.all('dependencies')).toMatchObject([{ files: 2, fetchedBytes: one.length + two.length }]);
     const verdict = run.lines.at(-1);
     expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });

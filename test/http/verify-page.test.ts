@@ -3,14 +3,23 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeBundle } from '../../src/core/documents/index.ts';
+import { encodeBundle, signMessage } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../src/core/transparency/index.ts';
 import { verifyPageApp } from '../../src/http/verify-page/app.ts';
 import { check, type Question } from '../../src/http/verify-page/browser/check.ts';
 import { contentOf, type GivenFile } from '../../src/http/verify-page/browser/content.ts';
+import type { Brought } from '../../src/http/verify-page/browser/knowledge.ts';
+import type { NodeKey } from '../../src/identity/keys.ts';
 import { openWebVerifier } from '../../src/identity/web-verifier.ts';
 import { type Real, realProject, scratch } from '../proof/support.ts';
 import { carOf } from '../support/car.ts';
+import { at, idp, log, trusted } from '../support/documents.ts';
 import { programFolder } from '../support/program.ts';
 import { project } from '../support/project.ts';
 
@@ -30,6 +39,9 @@ async function folder(dir: string): Promise<GivenFile[]> {
   return Promise.all(files.map((file) => given(file, file.slice(dir.length + 1))));
 }
 
+/** A list without a revocation. */
+const nothing: Brought = { from: 'list.json', revocations: '{"charters":[],"revocations":[]}' };
+
 async function ask(files: GivenFile[], isFolder: boolean, over: Partial<Question> = {}) {
   const name = 'it';
   const content = await contentOf(files, isFolder, () => {}, AbortSignal.timeout(60_000)).catch(
@@ -40,7 +52,8 @@ async function ask(files: GivenFile[], isFolder: boolean, over: Partial<Question
   );
   const text = encodeBundle(real.bundle);
   const bundle = { name: 'tool.bundle', bytes: text.length, text: async () => text };
-  return check({ project, bundle, artifact: { name, given: content }, ...over }, await openWebVerifier());
+  const question = { project, bundle, artifact: { name, given: content }, brought: nothing, now: Date.now() };
+  return check({ ...question, ...over }, await openWebVerifier());
 }
 
 describe('what the page that verifies computes', () => {
@@ -76,9 +89,8 @@ describe('what the page that verifies computes', () => {
   });
 
   it('says of an old verdict, of evidence alone and of a file that is no bundle what it is', async () => {
-    const now = Date.now();
     const app = [await given(join(real.tool, 'bin/app'), 'app')];
-    expect(await ask(app, false, { age: { now, maxAgeSeconds: 60 } })).toMatchObject({
+    expect(await ask(app, false, { maxAgeSeconds: 60 })).toMatchObject({
       isTrusted: false,
       result: { code: 'VERDICT_TOO_OLD' },
     });
@@ -96,8 +108,87 @@ describe('what the page that verifies computes', () => {
   });
 });
 
+describe('what the page that verifies knows of revocations', () => {
+  const list = async (id: string) => {
+    const what = { kind: 'artifact' as const, id };
+    const { raw } = await signMessage(
+      'revocation',
+      { iss: idp.id, project, what, since: 0, reason: 'it phones home', iat: at },
+      idp.signer,
+    );
+    return JSON.stringify({ charters: [real.bundle.charter], revocations: [raw] });
+  };
+  const app = async () => [await given(join(real.tool, 'bin/app'), 'app')];
+  /** A checkpoint with a line of the trusted worker, or of somebody else, as a feed serves it. */
+  const served = async (by: NodeKey, seconds: number) => {
+    const note = await signCheckpoint(
+      formatCheckpoint({ project, size: 9, root: '0'.repeat(64) }),
+      log.signer,
+    );
+    const line = await witnessCheckpoint(note, by.signer, seconds);
+    return JSON.stringify({ note: addWitness(note, line) });
+  };
+
+  it('is nothing where nobody was asked: no artifact can be trusted then', async () => {
+    const { isTrusted, isUnlessRevoked, last, lines } = await ask(await app(), false, { brought: undefined });
+    expect({ isTrusted, isUnlessRevoked, last }).toEqual({
+      isTrusted: false,
+      isUnlessRevoked: true,
+      last: 'it can be trusted, as bin/app of the artifact, unless something was revoked: nobody was asked.',
+    });
+    expect(lines.at(-1)).toMatchObject({ kind: 'warning', says: expect.stringContaining('not known here') });
+  });
+
+  it('is what a list says, and voids the artifact that it names', async () => {
+    const brought = { from: 'list.json', revocations: await list(real.cid) };
+    expect(await ask(await app(), false, { brought })).toMatchObject({
+      isTrusted: false,
+      isUnlessRevoked: false,
+      last: 'it: no.',
+      result: { code: 'ARTIFACT_REVOKED' },
+    });
+    const other = { from: 'list.json', revocations: await list(`${real.cid.slice(0, -1)}q`) };
+    expect(await ask(await app(), false, { brought: other })).toMatchObject({ isTrusted: true });
+  });
+
+  it('is as old as the newest line of the trusted worker under the checkpoint of the server', async () => {
+    const now = at * 1000 + 10 * 60_000;
+    const said = async (brought: Brought) =>
+      (await ask(await app(), false, { brought, now })).lines.slice(-2);
+    const fresh = { ...nothing, checkpoint: await served(trusted, at + 60) };
+    expect((await said(fresh)).at(-1)).toMatchObject({
+      label: 'revoked',
+      says: expect.stringMatching(/^nothing, by list\.json; the trusted worker .* signed the log 9 min/),
+    });
+    const warned = { kind: 'warning', says: expect.stringContaining('nobody but who gave it') };
+    expect((await said(nothing)).at(-1)).toMatchObject(warned);
+    // A line of anybody else says nothing.
+    const others = { ...nothing, checkpoint: await served(idp, at + 60) };
+    expect((await said(others)).at(-1)).toMatchObject(warned);
+    const old = { ...nothing, checkpoint: await served(trusted, at - 200_000) };
+    expect((await said(old)).at(-1)).toMatchObject({
+      kind: 'warning',
+      says: expect.stringMatching(/^What was revoked in the last 2 (d|days) /),
+    });
+  });
+
+  it('is nothing of a list that does not hold', async () => {
+    const forged = JSON.parse(await list(real.cid));
+    for (const revocations of ['{', '[]', JSON.stringify({ ...forged, charters: [] })]) {
+      const brought = { from: 'x', revocations };
+      await expect(ask(await app(), false, { brought })).rejects.toMatchObject({
+        code: 'REVOCATION_UNREADABLE',
+      });
+    }
+    const brought = { ...nothing, checkpoint: '{"note":"x"}' };
+    await expect(ask(await app(), false, { brought })).rejects.toMatchObject({
+      code: 'REVOCATION_UNREADABLE',
+    });
+  });
+});
+
 describe('the page as it is served', () => {
-  it('allows its own script and style, and no connection', async () => {
+  it('allows its own script and style, and connections for revocations only', async () => {
     const html = await readFile(join(programFolder, 'verify.html'));
     const text = html.toString('utf8');
     const policy = /http-equiv="content-security-policy" content="([^"]+)"/.exec(text)?.[1] ?? '';
@@ -107,7 +198,8 @@ describe('the page as it is served', () => {
     };
     expect(policy).toContain(`script-src ${hashOf('script')};`);
     expect(policy).toContain(`style-src ${hashOf('style')};`);
-    expect(policy).toContain("connect-src 'none'");
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("connect-src 'self' http: https:");
     expect(text.match(/<script/g)).toHaveLength(1);
     // Nothing in it is fetched from elsewhere.
     expect(text).not.toMatch(/<(?:script|img|link|iframe)[^>]+(?:src|href)="(?!data:)/);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { StreamChannel } from '../../src/mesh/channel.ts';
 import type { Channel } from '../../src/mesh/index.ts';
+import { ConnectionLink } from '../../src/mesh/link.ts';
 import { bytes, codeOf, echo, node, soon, text, until } from './harness.ts';
 
 const PROTOCOL = '/test/1';
@@ -141,7 +142,10 @@ describe('a peer that neither reads nor closes', () => {
     const [connection] = client.libp2p.getConnections();
     if (connection === undefined) throw new Error('unreachable');
     const stream = await connection.newStream(PROTOCOL);
-    return new StreamChannel(stream, server.id, { maxMessageBytes: 32 * 1024 * 1024, ...channelLimits });
+    return new StreamChannel(stream, new ConnectionLink(connection, client.stats()), {
+      maxMessageBytes: 32 * 1024 * 1024,
+      ...channelLimits,
+    });
   }
 
   test('stops a send after the time allowed for a stall', async () => {

@@ -18,8 +18,8 @@ export const powers: Power[] = [
     row: 'request any commit of an allowed server, under any policy the floor allows',
   },
   {
-    what: /^publisher: (request followed: ref|whole followed: asks for (another commit|no co-signature))$/,
-    is: /^trusted (ref|job,commit|policy,witnesses)$/,
+    what: /^publisher: (request followed: (ref|iat)|whole followed: asks for (another commit|no co-signature))$/,
+    is: /^trusted (ref|requested|job,commit|policy,witnesses)$/,
     row: 'request any commit of an allowed server, under any policy the floor allows',
   },
   {

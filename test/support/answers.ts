@@ -1,7 +1,9 @@
 import {
+  addSignature,
   type Bundle,
   type Charter,
   claimedStatementId,
+  cosignStatement,
   encodeJob,
   type Job,
   leaves,
@@ -15,10 +17,17 @@ import {
 } from '../../src/core/documents/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
 import { isoTime } from '../../src/core/time.ts';
-import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../src/core/transparency/index.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  MerkleTree,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../src/core/transparency/index.ts';
+import type { NodeKey } from '../../src/identity/keys.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import * as it from './documents.ts';
-import type { Project } from './project.ts';
+import { type Project, workerKey } from './project.ts';
 
 /** What may be changed about an answer that is right. */
 export interface AnswerRecipe {
@@ -36,6 +45,12 @@ export interface AnswerRecipe {
   files?: readonly { path: string; sha256: string }[];
   /** Where the verdict is in the log, from its end. */
   back?: number;
+  /** Who signs the answer and the checkpoint that it is under, beside controller and log; nobody unless told. */
+  cosigner?: NodeKey;
+  /** Who signs the checkpoint alone: workers of these operators, with their grants, and a trusted worker. */
+  witnesses?: readonly string[];
+  /** When these do, in seconds since the epoch. */
+  witnessedAt?: number;
   evidence?: (valid: OwnBundle[]) => OwnBundle[];
   bundle?: (valid: Bundle) => Bundle;
 }
@@ -84,14 +99,27 @@ export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   const tree = new MerkleTree(lines);
   const index = lines.indexOf(leaf);
   const { inputs = [], ...own } = from.bundle;
+  const { cosigner, witnesses = [], witnessedAt = it.at + 3010 + later } = recipe;
+  const signature = cosigner && (await cosignStatement(verdict.raw, cosigner.signer));
+  let note = await signCheckpoint(
+    formatCheckpoint({ project: it.project, size: tree.size, root: tree.root() }),
+    it.log.signer,
+  );
+  const grants: string[] = [];
+  for (const operator of witnesses) {
+    const key = workerKey(operator);
+    note = addWitness(note, await witnessCheckpoint(note, key.signer, witnessedAt));
+    const grant = it.makeGrant(key, operator, 'worker', { iat: it.at, exp: it.at + 86_400 });
+    grants.push((await signMessage('grant', grant, it.idp.signer)).raw);
+  }
+  if (cosigner !== undefined)
+    note = addWitness(note, await witnessCheckpoint(note, cosigner.signer, witnessedAt));
   const bundle: Bundle = {
     v: 1,
     ...{ charter: charter.raw, request: request.raw, publisher: publisher.raw, job: fromUtf8(bytes) },
-    ...{ offers: [], receipts: [], verdict: verdict.raw },
-    checkpoint: await signCheckpoint(
-      formatCheckpoint({ project: it.project, size: tree.size, root: tree.root() }),
-      it.log.signer,
-    ),
+    ...{ offers: [], receipts: [], checkpoint: note },
+    verdict: cosigner && signature ? addSignature(verdict.raw, cosigner.id, signature) : verdict.raw,
+    ...(grants.length > 0 && { witnesses: grants }),
     entries: [{ leaf, index, path: tree.inclusion(index) }],
     inputs: (recipe.evidence ?? same)([own, ...inputs]),
   };

@@ -23,6 +23,7 @@ import {
   recipe,
   testKey,
 } from '../support/documents.ts';
+import { mayHave, mayNotHave } from './growth.ts';
 import type { Vector } from './vector.ts';
 
 const base64url = (data: string | Uint8Array) => Buffer.from(data).toString('base64url');
@@ -446,5 +447,38 @@ export async function messageVectors(kind: MessageKind): Promise<Vector[]> {
       expect: 'DOC_INVALID',
     });
   }
-  return vectors;
+  return [...vectors, ...(await growthVectors(kind))];
+}
+
+async function growthVectors(kind: MessageKind): Promise<Vector[]> {
+  const { payload, by } = examples[kind];
+  const key = testKey(by);
+  const header = { alg: 'Ed25519', kid: key.id, typ: typOf(kind) };
+  const grown = (change: object) => canonical({ ...payload, ...change });
+  const [head, , signature] = (await forge(header, grown({}), key)).split('.');
+  return [
+    ...(await Promise.all(
+      mayHave.map(async ([name, change]) => ({
+        ...{ name, kind, raw: await forge(header, grown(change), key) },
+        ...{ signers: [by], now: at * 1000, expect: 'ok' },
+      })),
+    )),
+    ...(await Promise.all(
+      mayNotHave.map(async ([name, change, expect]) => ({
+        ...{ name, kind, raw: await forge(header, grown(change), key), expect },
+      })),
+    )),
+    {
+      name: 'with `more` out of order',
+      kind,
+      raw: await forge(header, grown({ more: { a: 1, b: 2 } }).replace('"a":1,"b":2', '"b":2,"a":1'), key),
+      expect: 'DOC_NOT_CANONICAL',
+    },
+    {
+      name: 'of version 9, under the signature of another text',
+      kind,
+      raw: `${head}.${base64url(grown({ v: 9 }))}.${signature}`,
+      expect: 'DOC_BAD_SIGNATURE',
+    },
+  ];
 }

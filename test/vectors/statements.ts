@@ -1,6 +1,8 @@
-import { preAuthEncoding } from '../../src/core/documents/index.ts';
+import { encodeCanonical, preAuthEncoding } from '../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../src/core/text.ts';
 import { testKey } from '../support/documents.ts';
 import { makeProject, payloadOf, workerKey } from '../support/project.ts';
+import { mayHave, mayNotHave } from './growth.ts';
 import type { Vector } from './vector.ts';
 
 type Json = Record<string, unknown>;
@@ -221,5 +223,21 @@ export async function statementVectors(kind: 'receipt' | 'verdict'): Promise<Vec
   if (kind === 'verdict') {
     vectors.push({ name: 'co-signed', kind, raw: bundle.verdict, signers: [by, 'trusted'], expect: 'ok' });
   }
+  const grown = async (change: object): Promise<string> => {
+    const copy = structuredClone(payload) as { predicate: Record<string, object> };
+    copy.predicate[`quorate_${kind}`] = { ...copy.predicate[`quorate_${kind}`], ...change };
+    return canonical(await seal(fromUtf8(encodeCanonical(copy)), [key]));
+  };
+  for (const [name, change] of mayHave)
+    vectors.push({ name, kind, raw: await grown(change), signers: [by], expect: 'ok' });
+  for (const [name, change, code] of mayNotHave) bad.push([name, await grown(change), code]);
+  bad.push(['with `more` outside its own part', await as('more', {}), 'DOC_INVALID']);
+  bad.push(['with `more` in the predicate', await as('predicate.more', {}), 'DOC_INVALID']);
+  const { payload: newer } = JSON.parse(await grown({ v: 9 }));
+  bad.push([
+    'of version 9, under the signature of another text',
+    canonical({ ...valid, payload: newer }),
+    'DOC_BAD_SIGNATURE',
+  ]);
   return [...vectors, ...bad.map(([name, envelope, code]) => ({ name, kind, raw: envelope, expect: code }))];
 }

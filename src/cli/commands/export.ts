@@ -97,7 +97,10 @@ async function run({ cwd, home, out, signal }: Context, file: string, options: O
     await writeFile(join(dest, name), content);
   }
   out.value({ folder: dest, files: [...files.keys()], commands, verification });
-  out.say(`${files.size} files in ${dest}. In that folder:`, ...commands.map((line) => `  ${line}`));
+  out.say(
+    `${files.size} files in ${dest}. The evidence comes to ${verification.level}. In that folder:`,
+    ...commands.map((line) => `  ${line}`),
+  );
   return exits.done;
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { count, sha256, text } from '../documents/base.ts';
-import { dagJsonCid, decodeCanonical, encodeCanonical, sha256Hex } from '../documents/canonical.ts';
+import { dagJsonCid, decodeDocument, encodeCanonical, sha256Hex } from '../documents/canonical.ts';
 import { jobSchema } from '../documents/job.ts';
 import { limits } from '../limits.ts';
 import type { Entry, Integrity } from './entry.ts';
@@ -114,6 +114,6 @@ export function encodeIndex(index: DependencyIndex): { bytes: Uint8Array; cid: s
 /** Throws `DOC_…` for anything but an index in canonical form. Says nothing about what is in it: `checkIndex`. */
 export function decodeIndex(bytes: Uint8Array): { index: DependencyIndex; cid: string } {
   const { indexBytesMax } = dependencyLimits;
-  const index = decodeCanonical(bytes, dependencyIndexSchema, 'index of dependencies', indexBytesMax);
+  const index = decodeDocument('index of dependencies', bytes, dependencyIndexSchema, indexBytesMax);
   return { index, cid: dagJsonCid(bytes) };
 }

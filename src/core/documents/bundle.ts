@@ -3,7 +3,7 @@ import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
 import { count, sha256, text } from './base.ts';
-import { canonicalText, decodeCanonical } from './canonical.ts';
+import { canonicalText, decodeDocument } from './canonical.ts';
 import { documentLimits } from './limits.ts';
 
 const jws = z.string().min(1).max(limits.documentBytesMax);
@@ -63,5 +63,5 @@ export function decodeBundle(raw: string): Bundle {
   // A lone surrogate would become another character when encoded.
   if (!raw.isWellFormed())
     throw new QuorateError('DOC_NOT_UTF8', 'the bundle is not text that UTF-8 can hold');
-  return decodeCanonical(toUtf8(raw), bundleSchema, 'bundle', limits.bundleBytesMax);
+  return decodeDocument('bundle', toUtf8(raw), bundleSchema, limits.bundleBytesMax);
 }

@@ -6,6 +6,7 @@ import * as Digest from 'multiformats/hashes/digest';
 import type { z } from 'zod';
 import { QuorateError } from '../errors.ts';
 import { fromUtf8, toUtf8 } from '../text.ts';
+import { checkVersion, type DocumentKind } from './growth.ts';
 import { documentLimits } from './limits.ts';
 import { plainJson } from './plain-json.ts';
 
@@ -72,13 +73,29 @@ function readDagJson(bytes: Uint8Array, what: string): unknown {
   }
 }
 
-/** Size, depth, syntax, duplicate keys, canonical form; then the schema. `what` names the document in errors. */
+/** Size, depth, syntax, duplicate keys, canonical form; then the schema. `what` names the text in errors. */
 export function decodeCanonical<T>(
   bytes: Uint8Array,
   schema: z.ZodType<T>,
   what: string,
   bytesMax: number,
 ): T {
+  return checkExact(readCanonical(bytes, what, bytesMax), schema, what);
+}
+
+/** The same of a document, whose version comes before its schema: `DOC_NEWER`. */
+export function decodeDocument<T>(
+  kind: DocumentKind,
+  bytes: Uint8Array,
+  schema: z.ZodType<T>,
+  bytesMax: number,
+): T {
+  const value = readCanonical(bytes, kind, bytesMax);
+  checkVersion(kind, value);
+  return checkExact(value, schema, kind);
+}
+
+function readCanonical(bytes: Uint8Array, what: string, bytesMax: number): unknown {
   if (bytes.length > bytesMax) {
     throw new QuorateError(
       'DOC_TOO_LARGE',
@@ -94,24 +111,16 @@ export function decodeCanonical<T>(
   if (value === undefined || isHalf) {
     throw new QuorateError('DOC_NOT_CANONICAL', `${what} is JSON, but not in canonical form (DAG-JSON)`);
   }
-  checkVersion(value, what);
+  return value;
+}
+
+function checkExact<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
   const checked = checkShape(value, schema, what);
   // A schema may drop a key it cannot keep (`__proto__`): what was signed must be what is read, to the byte.
   if (!sameValue(value, checked)) {
     throw new QuorateError('DOC_INVALID', `${what} is not valid: it holds a key that cannot be kept`);
   }
   return checked;
-}
-
-/** The version of all documents that have one. */
-const version = 1;
-
-function checkVersion(value: unknown, what: string): void {
-  const v = typeof value === 'object' && value !== null && 'v' in value ? value.v : undefined;
-  if (typeof v !== 'number' || !Number.isSafeInteger(v) || v <= version) return;
-  throw new QuorateError('DOC_NEWER', `${what} is of version ${v}, newer than this program`, {
-    hint: `It reads version ${version}: update it.`,
-  });
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

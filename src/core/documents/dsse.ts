@@ -4,7 +4,7 @@ import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
 import { peerId } from './base.ts';
 import { fromBase64, toBase64 } from './base64.ts';
-import { canonicalText, decodeCanonical, sha256Hex } from './canonical.ts';
+import { canonicalText, decodeCanonical, decodeDocument, sha256Hex } from './canonical.ts';
 import { type Receipt, receiptSchema, type Verdict, verdictSchema } from './statement.ts';
 import { markVerified, type Signer, type Verified, type Verifier } from './verified.ts';
 
@@ -75,7 +75,7 @@ export async function openStatement<K extends StatementKind>(
     }
     signers.push(keyid);
   }
-  const payload = decodeCanonical(bytes, schemas[kind], kind, limits.receiptBytesMax);
+  const payload = decodeDocument(kind, bytes, schemas[kind], limits.receiptBytesMax);
   const [signer = ''] = signers;
   const statement = Object.assign(markVerified({ payload, raw, id: sha256Hex(bytes), signer }), { signers });
   verifier.opened?.put(kind, raw, statement);
@@ -112,7 +112,7 @@ export async function signStatement<K extends StatementKind>(
   const known = signer.signed?.get(kind, text);
   if (known !== undefined) return known as VerifiedStatement<Statements[K]>;
   const bytes = toUtf8(text);
-  const checked = decodeCanonical(bytes, schemas[kind], kind, limits.receiptBytesMax);
+  const checked = decodeDocument(kind, bytes, schemas[kind], limits.receiptBytesMax);
   const signature = await signer.raw(preAuthEncoding(bytes));
   const envelope: Envelope = {
     payloadType,

@@ -3,7 +3,7 @@ import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
 import { count, sha256, text } from './base.ts';
-import { canonicalText, decodeCanonical } from './canonical.ts';
+import { canonicalText, decodeDocument } from './canonical.ts';
 
 const jws = z.string().min(1).max(limits.equivocationCharsMax);
 /** Signed note (C2SP tlog-checkpoint) by the log key. */
@@ -42,5 +42,5 @@ export function encodeEquivocation(evidence: EquivocationEvidence): string {
 export function decodeEquivocation(raw: string): EquivocationEvidence {
   if (!raw.isWellFormed())
     throw new QuorateError('DOC_NOT_UTF8', 'the evidence is not text that UTF-8 can hold');
-  return decodeCanonical(toUtf8(raw), equivocationSchema, 'equivocation', limits.equivocationCharsMax);
+  return decodeDocument('equivocation', toUtf8(raw), equivocationSchema, limits.equivocationCharsMax);
 }

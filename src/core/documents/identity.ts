@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { count, multiaddr, name, nonce, peerId, policySchema, roleSchema, seconds, text } from './base.ts';
+import { growth } from './growth.ts';
 import { documentLimits } from './limits.ts';
 import { noteKinds, parseNoteKey } from './vkey.ts';
 
 /** Who runs a project, signed by its root key. A consumer pins `project`, the root's PeerId. */
 const charterFields = z.strictObject({
+  ...growth,
   iss: peerId,
   project: peerId,
   name,
@@ -75,6 +77,7 @@ export type Charter = z.infer<typeof charterSchema>;
 
 /** A ticket for one operator. Whoever holds it may enrol up to `hosts` keys as that operator until `exp`. */
 export const inviteSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   project: peerId,
   operator: name,
@@ -94,6 +97,7 @@ export type Invite = z.infer<typeof inviteSchema>;
 /** States that `sub` is a key of `operator` in `role`, enrolled at that log index; signed by the IDP, valid for at most 24 h. */
 export const grantSchema = z
   .strictObject({
+    ...growth,
     iss: peerId,
     sub: peerId,
     project: peerId,
@@ -109,6 +113,7 @@ export type Grant = z.infer<typeof grantSchema>;
 
 /** What a node signs to enrol or to renew: proves it holds `iss`, for this IDP and this project. */
 export const enrolSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   aud: peerId,
   project: peerId,
@@ -124,6 +129,7 @@ export type Enrol = z.infer<typeof enrolSchema>;
  * itself.
  */
 export const possessionSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   project: peerId,
   /** `jti` of the invite. */
@@ -140,6 +146,7 @@ const origin = text(300).regex(/^https?:\/\/[^/?#@\s\\]+$/, 'not an origin such 
 /** What a key signs to sign in at a web service: it holds `iss`, answers `challenge`, and means `aud` alone. */
 export const signInSchema = z
   .strictObject({
+    ...growth,
     iss: peerId,
     aud: origin,
     project: peerId,
@@ -157,6 +164,7 @@ export type SignIn = z.infer<typeof signInSchema>;
 /** States that a person is signed in at the identity provider, in a role; for one web service, and for minutes. */
 export const sessionSchema = z
   .strictObject({
+    ...growth,
     iss: peerId,
     aud: origin,
     project: peerId,

@@ -16,7 +16,8 @@ import {
   text,
   treePath,
 } from './base.ts';
-import { dagJsonCid, decodeCanonical, encodeCanonical } from './canonical.ts';
+import { dagJsonCid, decodeDocument, encodeCanonical } from './canonical.ts';
+import { growth } from './growth.ts';
 import { recipeSchema } from './recipe.ts';
 import { stepSchema } from './step.ts';
 
@@ -110,7 +111,7 @@ export function encodeJob(job: Job): { bytes: Uint8Array; id: string } {
 }
 
 export function decodeJob(bytes: Uint8Array): { job: Job; id: string } {
-  return { job: decodeCanonical(bytes, jobSchema, 'job', limits.jobBytesMax), id: dagJsonCid(bytes) };
+  return { job: decodeDocument('job', bytes, jobSchema, limits.jobBytesMax), id: dagJsonCid(bytes) };
 }
 
 /** The job of a template: it reads these artifacts. */
@@ -145,6 +146,7 @@ const needsSchema = z
 
 /** The publisher's order: this job, from this ref of this repository, under this policy. */
 export const requestSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   /** The controller that may open rounds for it. */
   aud: peerId,

@@ -4,7 +4,7 @@ import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
 import { peerId } from './base.ts';
 import { fromBase64Url } from './base64.ts';
-import { canonicalText, decodeCanonical, sha256Hex } from './canonical.ts';
+import { canonicalText, decodeCanonical, decodeDocument, sha256Hex } from './canonical.ts';
 import {
   type Charter,
   charterSchema,
@@ -119,7 +119,7 @@ export async function openMessage<K extends MessageKind>(
     throw new QuorateError('DOC_BAD_SIGNATURE', `${kind} does not carry a valid signature of ${header.kid}`);
   }
   const bytes = fromBase64Url(payloadPart, `${kind} payload`);
-  const payload = decodeCanonical(bytes, schemas[kind], kind, limits.documentBytesMax);
+  const payload = decodeDocument(kind, bytes, schemas[kind], limits.documentBytesMax);
   if (payload.iss !== header.kid) {
     throw new QuorateError(
       'DOC_WRONG_ISSUER',
@@ -145,7 +145,7 @@ export function claimedIdOf(compact: string): string | undefined {
 export function claimedPayloadOf<K extends MessageKind>(kind: K, compact: string): Messages[K] | undefined {
   const [, payload = ''] = compact.slice(0, limits.documentBytesMax).split('.');
   try {
-    return decodeCanonical(fromBase64Url(payload, 'payload'), schemas[kind], kind, limits.documentBytesMax);
+    return decodeDocument(kind, fromBase64Url(payload, 'payload'), schemas[kind], limits.documentBytesMax);
   } catch {
     return undefined;
   }
@@ -161,7 +161,7 @@ export async function signMessage<K extends MessageKind>(
   const known = signer.signed?.get(kind, text);
   if (known !== undefined) return known as Verified<Messages[K]>;
   const bytes = toUtf8(text);
-  const checked = decodeCanonical(bytes, schemas[kind], kind, limits.documentBytesMax);
+  const checked = decodeDocument(kind, bytes, schemas[kind], limits.documentBytesMax);
   if (checked.iss !== signer.id)
     throw new QuorateError('DOC_WRONG_ISSUER', `${kind} names ${checked.iss} but ${signer.id} would sign it`);
   const raw = await signer.jws({ alg: 'Ed25519', typ: typOf(kind), kid: signer.id }, bytes);

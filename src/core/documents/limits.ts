@@ -2,6 +2,8 @@ import { assert } from '../errors.ts';
 
 /** Bounds of signed documents. */
 export const documentLimits = {
+  /** Canonical JSON of the member `more`: what later versions add. Keeps the largest message well below `documentBytesMax`. */
+  moreBytesMax: 4096,
   /** Depth of nested JSON. Documents of this version need eight. */
   jsonDepthMax: 24,
   /** Operators that build in one round; the controller holds a lease for each. */

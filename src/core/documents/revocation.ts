@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cid, count, name, peerId, seconds, text } from './base.ts';
+import { growth } from './growth.ts';
 
 const what = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('operator'), id: name }),
@@ -14,6 +15,7 @@ const what = z.discriminatedUnion('kind', [
  * provider of the charter; by the root for keys that the charter names.
  */
 export const revocationSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   project: peerId,
   what,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cid, count, name, nonce, peerId, policySchema, seconds, sha256, text } from './base.ts';
+import { growth } from './growth.ts';
 import { fenceSchema, type Job } from './job.ts';
 import { documentLimits } from './limits.ts';
 
@@ -13,6 +14,7 @@ const needsSchema = z.strictObject({
 
 /** Opens a round of a job to operators whose draw is below the share. Gossiped, and pulled as backlog. */
 export const offerSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   project: peerId,
   /** Epoch of the charter in force when the round opened; whoever knows an older one fetches it before it claims. */
@@ -57,6 +59,7 @@ export type Capabilities = z.infer<typeof capabilitiesSchema>;
 
 /** A worker's answer to an offer: it wants a slot, or it passes with a reason so that the claim window can close. */
 export const claimSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   aud: peerId,
   offer: sha256,
@@ -84,6 +87,7 @@ export function isTrustedSlot(slot: Slot): slot is 'trusted' {
 
 /** The right to build one slot until the deadline; a receipt must carry this fence. */
 export const leaseSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   aud: peerId,
   project: peerId,
@@ -102,6 +106,7 @@ export type Lease = z.infer<typeof leaseSchema>;
 
 /** The controller has the receipt on disk and promises its log index. */
 export const ackSchema = z.strictObject({
+  ...growth,
   iss: peerId,
   aud: peerId,
   lease: sha256,

@@ -3,6 +3,7 @@ import { limits } from '../limits.ts';
 import { isTreePath } from '../tree-path.ts';
 import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text } from './base.ts';
 import { cidDigestHex } from './canonical.ts';
+import { growth } from './growth.ts';
 import { fenceSchema, type Job } from './job.ts';
 import { documentLimits } from './limits.ts';
 import { recipeSchema } from './recipe.ts';
@@ -47,6 +48,7 @@ const unpinnedSchema = z.strictObject({
 export type Unpinned = z.infer<typeof unpinnedSchema>;
 
 const receiptFactsSchema = z.strictObject({
+  ...growth,
   project: peerId,
   job: cid,
   offer: sha256,
@@ -204,6 +206,7 @@ const countedReceiptSchema = z.strictObject({
 export type CountedReceipt = z.infer<typeof countedReceiptSchema>;
 
 const verdictFactsSchema = z.strictObject({
+  ...growth,
   project: peerId,
   job: cid,
   name,

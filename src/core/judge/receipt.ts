@@ -28,7 +28,15 @@ export function checkReceipt(
   const facts = payload.predicate.quorate_receipt;
   const { project, job, offer, round, slot, fence, operator } = lease;
   const leased = { project, job, offer, round, slot, fence, operator, lease: id };
-  const { outcome: _outcome, log: _log, sandbox: _sandbox, nonce: _nonce, link: _link, ...said } = facts;
+  const {
+    outcome: _outcome,
+    log: _log,
+    sandbox: _sandbox,
+    nonce: _nonce,
+    link: _link,
+    more: _more,
+    ...said
+  } = facts;
   check('RECEIPT_LEASE_MISMATCH', sameValue(leased, said), `${it} says other things than its lease`);
   check(
     'RECEIPT_PROFILE_MISMATCH',

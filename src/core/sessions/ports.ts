@@ -23,6 +23,8 @@ export interface ReceiveOptions {
 export interface Channel {
   /** PeerId of the other side, proven by the transport. */
   readonly peer: string;
+  /** The connection that it goes over, where that matters. */
+  readonly link?: Link;
   /** True once neither half can be used any more. */
   readonly closed: boolean;
   /** Resolves when the message has left; waits while the peer does not read. Errors: `MESH_…`. */
@@ -39,6 +41,12 @@ export interface Channel {
   abort(reason: Error): void;
   /** Absent where each use has a stream of its own. */
   readonly kept?: KeptStream;
+}
+
+/** An open connection to one process of a peer; several processes may have the same key. */
+export interface Link {
+  readonly peer: string;
+  open(protocol: string, options: { timeoutMs: number; maxMessageBytes: number }): Promise<Channel>;
 }
 
 /** A stream that the next conversation with the same peer may use. */

@@ -15,6 +15,8 @@ export class LogIndex {
   readonly receipts = new Map<string, number[]>();
   /** By operator and role: the first. */
   readonly enrolments = new Map<string, number>();
+  /** By id: the first. */
+  readonly verdicts = new Map<string, number>();
 
   constructor(lines: Iterable<string> = []) {
     for (const line of lines) this.append(line);
@@ -28,6 +30,7 @@ export class LogIndex {
     else if (kind === 'offer' && second === 'job' && fourth === 'request' && more.length === 0)
       addTo(this.rounds, `${fifth} ${third}`, at);
     else if (kind === 'receipt' && second === 'offer' && fourth === '') addTo(this.receipts, third, at);
+    else if (kind === 'verdict' && !this.verdicts.has(first)) this.verdicts.set(first, at);
     else if (kind === 'enrol' && third !== '') {
       const who = `${first} ${second}`;
       if (!this.enrolments.has(who)) this.enrolments.set(who, at);
@@ -106,15 +109,24 @@ export class LogView {
 
   /** The index at which an operator was first enrolled. */
   enrolment(operator: string, role: string): number | undefined {
-    for (const { index, offset, count } of this.#parts) {
-      const at = index.enrolments.get(`${operator} ${role}`);
-      if (at !== undefined && at < count) return offset + at;
-    }
-    return undefined;
+    return this.#first(({ enrolments }) => enrolments.get(`${operator} ${role}`));
+  }
+
+  /** The index at which a verdict, an id, is first. */
+  verdict(id: string): number | undefined {
+    return this.#first(({ verdicts }) => verdicts.get(id));
   }
 
   revocations(): string[] {
     return this.#lines(({ revocations }) => revocations).map(({ leaf }) => leaf);
+  }
+
+  #first(firstOf: (index: LogIndex) => number | undefined): number | undefined {
+    for (const { index, offset, count } of this.#parts) {
+      const at = firstOf(index);
+      if (at !== undefined && at < count) return offset + at;
+    }
+    return undefined;
   }
 
   #lines(listOf: (index: LogIndex) => readonly number[] | undefined): { at: number; leaf: string }[] {

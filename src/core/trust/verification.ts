@@ -1,5 +1,6 @@
 import type { CountedReceipt, Policy, Recipe } from '../documents/index.ts';
 import type { Level } from './evidence.ts';
+import type { VerdictPlace } from './steps/place.ts';
 
 export type StepName =
   | 'charter'
@@ -40,6 +41,10 @@ export interface VerifiedFacts {
   request: string;
   /** Log index at which the request was opened: of its first round's offer, or of the verdict where nothing was built for it. */
   index: number;
+  /** Who says so beside the controller. Nothing is to be ordered by an index of which only the controller says so. */
+  place: VerdictPlace;
+  /** When the publisher says it asked, ISO 8601. */
+  requested: string;
   repo: string;
   ref: string;
   commit: string;

@@ -32,6 +32,7 @@ import {
 } from './steps/inputs.ts';
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
+import { placeOf, type VerdictPlace } from './steps/place.ts';
 import { openReceipts } from './steps/receipts.ts';
 import { checkInputOnce } from './steps/remembered.ts';
 import { checkRevocations } from './steps/revocations.ts';
@@ -42,6 +43,7 @@ import {
   sayEarlier,
   sayExpected,
   sayInputs,
+  sayPlace,
   sayReceipts,
   sayRequest,
   sayRevocations,
@@ -50,7 +52,7 @@ import {
 } from './steps/sentences.ts';
 import { checkTimes } from './steps/times.ts';
 import { factsOf, openVerdict } from './steps/verdict.ts';
-import { checkWitnesses } from './steps/witnesses.ts';
+import { checkWitnesses, ownWitnesses } from './steps/witnesses.ts';
 import type { StepName, Verification, VerificationStep, VerifiedFacts } from './verification.ts';
 import type { Witnessed } from './witnesses.ts';
 
@@ -205,22 +207,27 @@ async function verifyOne(
         : decideOnEarlier(ask, opened, logged, earlier);
     passed(sayDecision(decided, policy));
 
+    step = 'co-signature';
     let witnessed: Witnessed | null = null;
+    // Of a draft the second signature is what is asked for; an answer rests on one that is there.
+    if (earlier !== undefined) checkEarlierCosignature(ask, opened, decided.cosigners);
+    else if (what !== 'draft') checkCosignature(ask, opened, logged, decided.cosigners);
+    const own = earlier === undefined ? null : await ownWitnesses(ask, opened, logged);
     if (what !== 'draft') {
-      step = 'co-signature';
-      if (earlier === undefined) checkCosignature(ask, opened, logged, decided.cosigners);
-      else checkEarlierCosignature(ask, opened, decided.cosigners);
-      const isCosigned = earlier !== undefined && decided.cosigners.length > 0;
-      witnessed = isCosigned
-        ? null
-        : await checkWitnesses(ask, opened, earlier ?? { ...ask, opened, logged });
+      const rests = earlier !== undefined && decided.cosigners.length > 0;
+      witnessed =
+        own ?? (rests ? null : await checkWitnesses(ask, opened, earlier ?? { ...ask, opened, logged }));
       const uncosigned = countsUncosigned(policy, factsOf(verdict).level);
-      passed(witnessed === null ? sayCosigners(decided.cosigners, uncosigned) : sayWitnessed(witnessed));
+      const signed =
+        witnessed === null ? sayCosigners(decided.cosigners, uncosigned) : sayWitnessed(witnessed);
+      passed(earlier === undefined ? signed : `${signed} ${sayPlace(placeOf(ask, opened, logged, own))}`);
     }
+    const place = placeOf(ask, opened, logged, earlier === undefined ? witnessed : own);
 
     step = 'expected';
     const index = Math.min(logged.verdictIndex, ...offers.map(({ payload }) => payload.index));
-    const facts = collectFacts(ask, opened, earlier ?? { opened, logged }, { ...decided, witnessed, index });
+    const built = earlier ?? { opened, logged };
+    const facts = collectFacts(ask, opened, built, { ...decided, witnessed, index, place });
     checkExpected(ask, facts);
     passed(sayExpected(expected));
     const { cosigners } = decided;
@@ -243,7 +250,13 @@ function collectFacts(
   ask: Ask,
   { request, job, jobId, inputs, verdict: decided }: Opened,
   { opened: { verdict }, logged }: { opened: Opened; logged: Logged },
-  { operators, cosigners, witnessed, index }: Decided & { witnessed: Witnessed | null; index: number },
+  {
+    operators,
+    cosigners,
+    witnessed,
+    index,
+    place,
+  }: Decided & { witnessed: Witnessed | null; index: number; place: VerdictPlace },
 ): VerifiedFacts {
   const { repo, ref, commit, recipe = null, policy } = request.payload;
   const { outcome, receipts } = factsOf(verdict);
@@ -258,6 +271,8 @@ function collectFacts(
     kind: job.kind ?? 'build',
     request: request.id,
     index,
+    place,
+    requested: isoTime(request.payload.iat * 1000),
     repo,
     ref,
     commit,

@@ -13,14 +13,3 @@ export function fileTable(tree: string, { files, more }: ListedFiles, sbom: bool
       html`<tr><td>${kind === 'link' ? html`${foreign(path, 500)} → ${foreign(target ?? '', 500)}` : html`<a href="/trees/${tree}/file?path=${encodeURIComponent(path)}">${foreign(path, 500)}</a>${executable ? html` <span class="quiet">executable</span>` : ''}`}</td><td class="number">${kind === 'file' ? sizeText(size) : ''}</td></tr>`,
   )}</tbody></table></div>${more ? html`<p class="quiet">There are more files; the archives have all of them.</p>` : ''}`;
 }
-
-/** RFC 6266 with RFC 8187: never more than the last component of a path, without what a shell or a file system would act on. */
-export function attachment(path: string): string {
-  const last = path.split(/[/\\]/).at(-1) ?? '';
-  const plain =
-    last
-      .replace(/[^A-Za-z0-9._+-]/g, '_')
-      .replace(/^\.+/, '_')
-      .slice(0, 100) || 'file';
-  return `attachment; filename="${plain}"`;
-}

@@ -1,12 +1,13 @@
+import { createHash } from 'node:crypto';
 import type { Hono } from 'hono';
 import { limits } from '../../core/limits.ts';
 import type { ListedFiles, Trees } from '../../runtime/controller/page-parts.ts';
-import { afterAnswer, type HttpEnv } from '../env.ts';
+import { answerWith, artifactAnswer } from '../answer.ts';
+import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
 import { httpLimits } from '../limits.ts';
 import { Slots } from '../slots.ts';
-import { streamOf } from '../stream.ts';
-import { attachment, fileTable } from './files.ts';
+import { fileTable } from './files.ts';
 import type { Html } from './text.ts';
 
 /** Lists that are kept: trees do not change. */
@@ -30,7 +31,6 @@ export async function filesOf(trees: Trees, tree: string): Promise<Html | undefi
 }
 
 const binary = 'application/octet-stream';
-const forever = 'public, max-age=29030400, immutable';
 
 /** Downloads. Every one is an attachment of no type that a browser shows. */
 export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, version: string): void {
@@ -43,34 +43,30 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
     if (!trees.isShown(tree) || path.length > limits.pathBytesMax) throw notFound('no such file');
     const entry = await trees.entry(tree, path);
     if (entry === undefined || entry.kind !== 'file') throw notFound('no such file');
-    afterAnswer(c, downloads.take());
-    return c.body(streamOf(c, trees.file(entry.cid)), 200, {
-      'content-type': binary,
-      'content-disposition': attachment(path),
-      'content-length': String(entry.size),
-      'cache-control': forever,
-    });
+    const release = downloads.take();
+    const { cid, size } = entry;
+    const about = { level: trees.level(tree), name: path, extension: '', id: cid };
+    return answerWith(c, artifactAnswer({ ...about, body: trees.file(cid), size, type: binary }), release);
   });
   app.get('/trees/:name', async (c) => {
     const [, tree = '', form] = /^([a-z2-7]{50,100})\.(tar|cdx\.json)$/.exec(c.req.param('name')) ?? [];
     if (form === undefined || !trees.isShown(tree)) throw notFound('no such artifact');
-    const disposition = { 'content-disposition': `attachment; filename="${tree}.${form}"` };
+    const about = { level: trees.level(tree), name: tree, extension: `.${form}` };
     if (form === 'tar') {
       if ((await trees.entry(tree, '')) === undefined) throw notFound('that artifact is not here');
-      afterAnswer(c, downloads.take());
-      return c.body(streamOf(c, trees.tar(tree)), 200, {
-        ...{ ...disposition, 'content-type': binary, 'cache-control': forever },
-        'transfer-encoding': 'chunked',
-      });
+      const release = downloads.take();
+      return answerWith(
+        c,
+        artifactAnswer({ ...about, id: tree, body: trees.tar(tree), type: binary }),
+        release,
+      );
     }
     const release = lists.take();
     const sbom = await trees.sbom?.(tree, version).finally(release);
     release();
     if (sbom === undefined) throw notFound('there is no list of what it was made from');
-    return c.body(sbom, 200, {
-      ...disposition,
-      'content-type': 'application/json',
-      'cache-control': 'no-cache',
-    });
+    const body = Buffer.from(sbom);
+    const id = createHash('sha256').update(body).digest('hex').slice(0, 32);
+    return answerWith(c, artifactAnswer({ ...about, id, body, type: 'application/json' }), () => {});
   });
 }

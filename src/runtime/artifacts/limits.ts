@@ -13,6 +13,8 @@ export const artifactLimits = {
   repairSeconds: 300,
   /** Peers that are asked for it. */
   repairPeersMax: 5,
+  /** Opening a stream to one process of a peer. */
+  openMs: 10_000,
   /** A file with the index of dependencies: the largest index, and the framing of its blocks. */
   indexFileBytesMax: 65 * 1024 * 1024,
 } as const;

@@ -1,4 +1,5 @@
 import { limits } from '../../core/limits.ts';
+import type { Link } from '../../core/sessions/ports.ts';
 import { servedBounds } from '../../core/wire/bounds.ts';
 import { protocols } from '../../core/wire/protocols.ts';
 import type { Mesh } from '../../mesh/index.ts';
@@ -10,6 +11,9 @@ import {
   serveTrees,
   TransferFailed,
 } from '../../transfer/index.ts';
+import { artifactLimits } from './limits.ts';
+
+const unspoken = 'MESH_PROTOCOL_UNKNOWN';
 
 interface Ends {
   mesh: Mesh;
@@ -25,8 +29,8 @@ export function serveArtifacts({ mesh, store }: Ends): void {
 }
 
 export interface PullOptions {
-  /** PeerIds to fetch from. */
-  from: readonly string[];
+  /** Peers to fetch from, by PeerId, or as a provider. */
+  from: readonly (string | Provider)[];
   signal: AbortSignal;
   /** Limit in bytes of all its blocks. Default: `limits.treeBytesMax`. */
   maxBytes?: number;
@@ -71,10 +75,10 @@ export async function pullArtifact(
     );
   } catch (error) {
     if (!(error instanceof TransferFailed)) throw error;
-    const others = error.dropped.filter(({ code }) => code === 'MESH_PROTOCOL_UNKNOWN');
+    const others = bitswapOnly(from, error.dropped);
     if (others.length === 0) throw error;
     return store.pull(root, {
-      from: others.map(({ peer }) => peer),
+      from: others,
       signal,
       maxBytes,
       onProgress: progress,
@@ -82,14 +86,36 @@ export async function pullArtifact(
   }
 }
 
-/** Peers, by PeerId, as those who serve trees by `/quorate/car/1`. */
-export function providersOf(mesh: Mesh, from: readonly string[], signal: AbortSignal): Provider[] {
-  return [...new Set(from)].map((peer) => ({
-    peer,
-    open: (stop) =>
+/** Peers of which no process speaks `/quorate/car/1`. */
+function bitswapOnly(from: PullOptions['from'], dropped: TransferFailed['dropped']): string[] {
+  const speak = new Set(dropped.flatMap(({ peer, code }) => (code === unspoken ? [] : [peer])));
+  return from.filter((peer) => typeof peer === 'string').filter((peer) => !speak.has(peer));
+}
+
+/**
+ * Peers as those who serve trees by `/quorate/car/1`. Several processes of one peer are a provider each: which of them has the tree is
+ * not known.
+ */
+export function providersOf(
+  mesh: Mesh,
+  from: readonly (string | Provider)[],
+  signal: AbortSignal,
+): Provider[] {
+  return [...new Set(from)].flatMap((peer): Provider[] => {
+    if (typeof peer !== 'string') return [peer];
+    const links = mesh.links(peer);
+    const open = (stop: AbortSignal) =>
       mesh.open(peer, protocols.car, {
         signal: AbortSignal.any([signal, stop]),
         maxMessageBytes: messageBytesMax,
-      }),
-  }));
+      });
+    return links.length > 1 ? links.map(providerOver) : [{ peer, open }];
+  });
+}
+
+/** The process at the other end of a connection as a provider. */
+export function providerOver(link: Link): Provider {
+  const open = () =>
+    link.open(protocols.car, { timeoutMs: artifactLimits.openMs, maxMessageBytes: messageBytesMax });
+  return { peer: link.peer, open };
 }

@@ -1,7 +1,7 @@
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { sizeText } from '../../core/quantity.ts';
 import type { BroughtTree } from '../../core/sessions/controller/ports.ts';
-import { pullArtifact } from '../artifacts/transfer.ts';
+import { providerOver, pullArtifact } from '../artifacts/transfer.ts';
 import type { ControllerContext } from './context.ts';
 import { type DependencyRoom, dependencyRoom } from './dependency-room.ts';
 import { KeptIndexes } from './kept-indexes.ts';
@@ -89,12 +89,14 @@ export class ControllerDependencies {
 
   async #pull(
     tree: string,
-    { from, maxBytes }: { from: string; maxBytes: number },
+    { from, maxBytes }: { from: BroughtTree['from']; maxBytes: number },
     onProgress: (bytes: number, total: number | undefined) => void,
   ): Promise<number> {
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(this.#room.bringMsMax)]);
     try {
-      const pulled = await pullArtifact(this.#context, tree, { from: [from], signal, maxBytes, onProgress });
+      const pulled = await pullArtifact(this.#context, tree, {
+        ...{ from: [providerOver(from)], signal, maxBytes, onProgress },
+      });
       return pulled.bytes;
     } catch (error) {
       this.#signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { RunFacts } from '../../core/controller/facts.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
+import { artifactLevel } from '../../core/controller/view.ts';
 import type { StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import { type LogSource, logSourcesOf } from '../../core/sessions/controller/log-answers.ts';
 import type { LogServer } from '../../core/sessions/controller/log-server.ts';
@@ -9,6 +10,7 @@ import type { Store, TreeEntry } from '../../store/index.ts';
 import type { ControllerContext } from './context.ts';
 import { type LogPages, openLogPages } from './log-pages.ts';
 import { type ProjectView, projectView } from './project-view.ts';
+import type { PublicView } from './public-view.ts';
 import { sbomOf } from './sbom.ts';
 
 /** Logs of builds, for pages. */
@@ -33,6 +35,8 @@ export interface ListedFiles {
 export interface Trees {
   /** Whether a verdict was about it. */
   isShown(tree: string): boolean;
+  /** See `PublicView.level`. */
+  level(tree: string): ReturnType<PublicView['level']>;
   /** The first entries; undefined where the tree is not here. */
   list(tree: string, max: number): Promise<ListedFiles | undefined>;
   /** Undefined where there is none. */
@@ -95,7 +99,7 @@ export function buildLogs(
 }
 
 function storedTrees(
-  { index }: Pick<ControllerState, 'index'>,
+  state: ControllerState,
   store: Pick<Store, 'blocks' | 'list' | 'resolve' | 'readFile' | 'exportTar'>,
 ): Trees {
   const { blocks } = store;
@@ -107,7 +111,8 @@ function storedTrees(
     }
   };
   return {
-    isShown: (tree) => index.withArtifact(tree).length > 0,
+    isShown: (tree) => state.index.withArtifact(tree).length > 0,
+    level: (tree) => artifactLevel(state, tree),
     async list(tree, max) {
       if (!isHere(tree)) return undefined;
       const files: TreeEntry[] = [];

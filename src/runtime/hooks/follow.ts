@@ -85,13 +85,13 @@ async function takeFor(
   again: boolean,
 ): Promise<{ taken: Taken; event: LedgerEvent }> {
   const accept = (facts: VerifiedFacts) => {
-    const event = hook.verified(run, facts, again);
+    const event = hook.verified(run, facts, Date.now(), again);
     if (event.kind === 'refused') throw new Unwanted(event);
   };
   const { run: id, ref, artifact } = run;
   if (artifact === null) throw new QuorateError('ARTIFACT_NOT_FOUND', 'the run has no artifact');
   const taken = await take({ run: id, ref, artifact }, await folder.fresh(), accept);
-  return { taken, event: hook.verified(run, taken.facts, again) };
+  return { taken, event: hook.verified(run, taken.facts, Date.now(), again) };
 }
 
 function refuse({ folder, tell }: HookPorts, event: LedgerEvent): Acted {

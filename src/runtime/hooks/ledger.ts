@@ -20,8 +20,10 @@ const placeSchema = z.strictObject({
   repo: z.string(),
   ref: z.string(),
   name: z.string(),
-  /** Log index at which the request was opened. */
+  /** Log index at which the request was opened, as somebody else than the controller signed it too. */
   index: z.int().min(0),
+  /** When its publisher says it asked, ISO 8601 in UTC. Absent of rules 1. */
+  requested: z.string().optional(),
 });
 export type Place = z.infer<typeof placeSchema>;
 
@@ -84,13 +86,19 @@ export const hookToldSchema = z.discriminatedUnion('event', [
 ]);
 export type HookTold = z.infer<typeof hookToldSchema>;
 
-const lineOf = ({ repo, ref, name }: Omit<Place, 'index'>): string => JSON.stringify([repo, ref, name]);
+type Line = Pick<Place, 'repo' | 'ref' | 'name'>;
+const lineOf = ({ repo, ref, name }: Line): string => JSON.stringify([repo, ref, name]);
+
+/** The run of a line that a command was started for last. */
+export interface Last extends Pick<Place, 'index' | 'requested'> {
+  subject: string;
+}
 
 /** What a hook has handled, from the events of its journal. Pure. */
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
-  /** Highest log index that a command was started for, by line. */
-  readonly #highest = new Map<string, { index: number; subject: string }>();
+  /** Those with the highest log index that a command was started for, by line. */
+  readonly #last = new Map<string, Last>();
 
   apply(event: LedgerEvent, at: number): void {
     const before = this.#entries.get(event.subject);
@@ -99,9 +107,9 @@ export class Ledger {
         const { place, subject } = event;
         this.#put(subject, { state: 'started', at, ...(place !== undefined && { place }) });
         if (place === undefined) return;
-        const highest = this.#highest.get(lineOf(place));
-        if (highest === undefined || place.index > highest.index)
-          this.#highest.set(lineOf(place), { index: place.index, subject });
+        const last = this.#last.get(lineOf(place));
+        if (last === undefined || place.index >= last.index)
+          this.#last.set(lineOf(place), { index: place.index, requested: place.requested, subject });
         return;
       }
       case 'ended': {
@@ -130,13 +138,13 @@ export class Ledger {
   }
 
   /** The run of this line with the highest log index that a command was started for. */
-  highest(line: Omit<Place, 'index'>): { index: number; subject: string } | undefined {
-    return this.#highest.get(lineOf(line));
+  last(line: Line): Last | undefined {
+    return this.#last.get(lineOf(line));
   }
 
   /** Whether there is room for a line that is not there yet. */
   get hasRoom(): boolean {
-    return this.#highest.size < hookLimits.linesMax;
+    return this.#last.size < hookLimits.linesMax;
   }
 
   /** Those whose command may have run to an end that is not known: started, and not ended. */

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 import type { VerifiedFacts } from '../../core/trust/index.ts';
 import type { Ledger, LedgerEvent } from './ledger.ts';
 import { hookLimits } from './limits.ts';
@@ -92,18 +93,26 @@ export class TrustedHook {
   }
 
   /**
-   * Its evidence holds, under the pinned root key and the revocations of this moment. `again`: the owner wants the command of a run
-   * that was handled before.
+   * Its evidence holds, under the pinned root key and the revocations of this moment. `now`: of this clock, in ms since the epoch.
+   * `again`: the owner wants the command of a run that was handled before.
    */
-  verified(said: Named & { run: string }, facts: VerifiedFacts, again = false): LedgerEvent {
-    const refused = this.#refusalOf(said, facts, again);
+  verified(said: Named & { run: string }, facts: VerifiedFacts, now: number, again = false): LedgerEvent {
+    const refused = this.#refusalOf(said, facts, now, again);
     if (refused !== undefined) return refusal(said.run, refused.code, refused.message);
-    const { repo, ref, name, index, artifact } = facts;
-    return { kind: 'started', subject: said.run, place: { repo, ref, name, index }, artifact };
+    const { repo, ref, name, requested, artifact } = facts;
+    const last = this.#ledger.last(facts);
+    // What was started keeps its place.
+    const { index } = last?.subject === said.run ? last : facts;
+    return { kind: 'started', subject: said.run, place: { repo, ref, name, index, requested }, artifact };
   }
 
-  #refusalOf(said: Named & { run: string }, facts: VerifiedFacts, again: boolean): Refused | undefined {
-    const { request, ref, name, artifact, kind, cosigners, index } = facts;
+  #refusalOf(
+    said: Named & { run: string },
+    facts: VerifiedFacts,
+    now: number,
+    again: boolean,
+  ): Refused | undefined {
+    const { request, ref, name, artifact, kind, cosigners, index, place, requested } = facts;
     if (request !== said.run || !sameLine(said, facts)) {
       const listed = `${said.name} at ${said.ref}`;
       return no(
@@ -120,16 +129,30 @@ export class TrustedHook {
         'HOOK_NOT_COSIGNED',
         'no trusted worker signed it: whoever holds the controller can forge it',
       );
-    const highest = this.#ledger.highest(facts);
-    if (highest === undefined) {
+    const last = this.#ledger.last(facts);
+    if (again && last?.subject === said.run) return undefined;
+    if (place === 'controller')
+      return no(
+        'HOOK_PLACE_UNSIGNED',
+        'it was not built for this request, and only the controller says where the answer stands in the log',
+      );
+    if (Date.parse(requested) > now + limits.clockSkewSeconds * 1000)
+      return no('HOOK_REQUEST_AHEAD', `its publisher asked at ${requested}, which is ahead of this clock`);
+    if (last === undefined) {
       if (this.#ledger.hasRoom) return undefined;
       return no('HOOK_LINES_FULL', `this hook has run for ${hookLimits.linesMax} refs and jobs`);
     }
-    if (index > highest.index || (again && highest.subject === said.run)) return undefined;
-    return no(
-      'HOOK_OLDER',
-      `it was opened at ${index} of the log; the command ran for a later one, opened at ${highest.index}`,
-    );
+    if (index <= last.index)
+      return no(
+        'HOOK_OLDER',
+        `it was opened at ${index} of the log; the command ran for a later one, opened at ${last.index}`,
+      );
+    if (last.requested !== undefined && requested < last.requested)
+      return no(
+        'HOOK_OLDER',
+        `its publisher asked at ${requested}; the command ran for one that was asked for later, at ${last.requested}`,
+      );
+    return undefined;
   }
 }
 

@@ -1,23 +1,26 @@
 import { describe, expect, it } from 'vitest';
 import {
-  addSignature,
   type Bundle,
   claimedStatementId,
-  cosignStatement,
   openStatement,
   type Policy,
   type Request,
 } from '../../../src/core/documents/index.ts';
+import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
 import { LogView } from '../../../src/core/trust/index.ts';
 import { factsOf } from '../../../src/core/trust/steps/verdict.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type AnswerRecipe, makeAnswer } from '../../support/answers.ts';
 import {
+  at,
   exit,
   keyRevoked,
+  log,
   makeProject,
   namedWitness,
+  nonceOf,
   policy,
+  project,
   type Recipe,
   testKey,
   trusted,
@@ -38,6 +41,11 @@ const under =
     ...valid,
     policy: { ...valid.policy, ...policy },
   });
+
+const withoutCosignature = (valid: Bundle): Bundle => {
+  const { signatures, ...envelope } = JSON.parse(valid.verdict);
+  return { ...valid, verdict: JSON.stringify({ ...envelope, signatures: signatures.slice(0, 1) }) };
+};
 
 async function answer(recipe: Omit<AnswerRecipe, 'from'>, first: Recipe = {}): Promise<Bundle> {
   const from = await makeProject(first);
@@ -105,11 +113,7 @@ describe('a controller that answers a request from evidence that is not enough f
 
   it('that without the co-signature that this one asks for', async () => {
     await holdsOff('VERDICT_UNSUPPORTED_BY_EVIDENCE', {}, uncosigned, ['COSIGN_MISSING']);
-    const unsigned: Recipe['bundle'] = (valid) => {
-      const { signatures, ...envelope } = JSON.parse(valid.verdict);
-      return { ...valid, verdict: JSON.stringify({ ...envelope, signatures: signatures.slice(0, 1) }) };
-    };
-    await holdsOff('COSIGN_MISSING', {}, { policy: open, bundle: unsigned });
+    await holdsOff('COSIGN_MISSING', {}, { policy: open, bundle: withoutCosignature });
   });
 
   it('that with the co-signature of a trusted worker that the charter of today does not name', async () => {
@@ -232,6 +236,7 @@ describe('a controller that answers a request', () => {
     const first = await makeAnswer({ from });
     const { inputs: _, ...own } = first.bundle;
     const bundle = await answer({
+      request: (valid) => ({ ...valid, jti: nonceOf('a third time') }),
       facts: (valid) => ({
         ...valid,
         earlier: { request: first.request, verdict: claimedStatementId(first.bundle.verdict) ?? '' },
@@ -252,10 +257,103 @@ describe('a controller that answers a request', () => {
     expect((await verifyWithout([], none.bundle)).code).toBe('OFFER_MISSING');
   });
 
-  it('and has it co-signed by who built nothing for it', async () => {
-    const bundle = await answer({});
-    const signature = await cosignStatement(bundle.verdict, trusted.signer);
-    const verdict = addSignature(bundle.verdict, trusted.id, signature);
-    expect((await verifyWithout([], { ...bundle, verdict })).code).toBe('COSIGN_NOT_BUILT');
+  it('with another verdict of its own request', async () => {
+    const from = await makeProject();
+    const facts: AnswerRecipe['facts'] = (valid) => ({ ...valid, request: from.request.id });
+    const { bundle } = await makeAnswer({
+      from,
+      facts,
+      bundle: (valid) => ({ ...valid, request: from.bundle.request, publisher: from.bundle.publisher }),
+      request: () => from.request.payload,
+    });
+    expect((await verifyWithout([], bundle)).code).toBe('EARLIER_OWN_REQUEST');
+    expect(await verifyWithout(['EARLIER_OWN_REQUEST'], bundle)).toMatchObject({
+      ok: true,
+      level: 'trusted',
+    });
   });
+
+  it('and has it co-signed by a key that the charter does not name', async () => {
+    await holdsOff('COSIGN_NOT_TRUSTED_KEY', { cosigner: testKey('another trusted worker') });
+  });
+});
+
+describe('where an answer stands in the log', () => {
+  const placeIn = async (bundle: Bundle, over = {}) => {
+    const { ok, level, facts } = await verifyWithout([], bundle, over);
+    return [ok, level, facts?.place];
+  };
+
+  it('is the word of the controller where nobody else signed it, and of the trusted worker where that did', async () => {
+    const from = await makeProject();
+    expect(await placeIn(from.bundle)).toEqual([true, 'trusted', 'cosigned']);
+    expect(await placeIn(await answer({}))).toEqual([true, 'trusted', 'controller']);
+    const signed = await answer({ cosigner: trusted });
+    expect(await placeIn(signed)).toEqual([true, 'trusted', 'cosigned']);
+    // The line of the trusted worker alone, which it gives to every checkpoint, does not say that it looked at the answer.
+    const { verdict } = await answer({});
+    expect(await placeIn({ ...signed, verdict })).toEqual([true, 'trusted', 'controller']);
+    // Nor its signature alone, where the answer stands.
+    const { checkpoint } = await answer({});
+    expect(await placeIn({ ...signed, checkpoint })).toEqual([true, 'trusted', 'controller']);
+  });
+
+  it('is the word of the controller where the trusted worker signed the log before the answer was made, or was revoked', async () => {
+    const early = await answer({ cosigner: trusted, witnessedAt: at + 2000 });
+    expect(await placeIn(early)).toEqual([true, 'trusted', 'controller']);
+    const signed = await answer({ cosigner: trusted });
+    const index = Number(signed.entries[0]?.index);
+    const revocations = [keyRevoked(trusted.id, index)];
+    expect(await placeIn(signed, { revocations })).toEqual([true, 'trusted', 'controller']);
+  });
+
+  it('is what witnesses signed where no co-signature is asked for: as many as it needs, under the answer itself', async () => {
+    const request = under(open);
+    const none = await answer({ request }, uncosigned);
+    expect(await placeIn(none)).toEqual([true, 'trusted', 'controller']);
+    const few = await answer({ request, witnesses: ['ada'] }, uncosigned);
+    expect(await placeIn(few)).toEqual([true, 'trusted', 'controller']);
+    const enough = await answer({ request, witnesses: ['ada', 'bob'] }, uncosigned);
+    expect(await placeIn(enough)).toEqual([true, 'trusted', 'witnessed']);
+    const early = await answer({ request, witnesses: ['ada', 'bob'], witnessedAt: at + 2000 }, uncosigned);
+    expect(await placeIn(early)).toEqual([true, 'trusted', 'controller']);
+    const named: AnswerRecipe['charter'] = (valid) => ({
+      ...valid,
+      epoch: 2,
+      witnesses: { need: 1, keys: [namedWitness('outside')] },
+    });
+    const lacks = await answer(
+      { request, charter: named, witnesses: ['ada', 'bob'] },
+      { ...uncosigned, namedWitnesses: ['outside'] },
+    );
+    expect(await placeIn(lacks)).toEqual([true, 'trusted', 'controller']);
+  });
+
+  it('is its first one, for whoever has the leaves: a controller may log it again', async () => {
+    const from = await makeProject();
+    const { bundle, leaves } = await makeAnswer({ from });
+    const [leaf = ''] = leaves.slice(-1);
+    const lines = [...leaves, 'junk', leaf];
+    const tree = new MerkleTree(lines);
+    const moved = {
+      ...bundle,
+      checkpoint: await signCheckpoint(
+        formatCheckpoint({ project, size: tree.size, root: tree.root() }),
+        log.signer,
+      ),
+      entries: [{ leaf, index: lines.length - 1, path: tree.inclusion(lines.length - 1) }],
+    };
+    const known = { log: LogView.of(lines) };
+    expect((await verifyWithout([], moved, known)).code).toBe('VERDICT_LOGGED_BEFORE');
+    expect((await verifyWithout(['VERDICT_LOGGED_BEFORE'], moved, known)).facts?.index).toBe(
+      lines.length - 1,
+    );
+    expect((await verifyWithout([], bundle, known)).ok).toBe(true);
+  });
+});
+
+it('a draft of an answer rests on a co-signature that is there', async () => {
+  const bundle = await answer({}, { policy: open, bundle: withoutCosignature });
+  expect((await verifyWithout([], bundle, {}, 'draft')).code).toBe('COSIGN_MISSING');
+  expect((await verifyWithout([], await answer({}), {}, 'draft')).ok).toBe(true);
 });

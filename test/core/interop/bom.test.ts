@@ -70,7 +70,8 @@ function parts(over: Partial<Job> = {}, more: Partial<VerifiedFacts> = {}, of = 
     ...{ operators: ['ada', 'ben'], dissent: [], cosigners: [], earlier: null, recipe: null },
     inputs: { lib: { artifact: cidOf('lib'), level: 'agreed' }, test: { artifact: null, level: 'agreed' } },
     time: '2026-01-02T03:04:05.000Z',
-    ...{ witnesses: { operators: [], named: [] }, witnessed: null },
+    ...{ witnesses: { operators: [], named: [] }, witnessed: null, place: 'controller' },
+    requested: '2026-01-02T03:00:00.000Z',
     ...more,
   };
   return { project, facts, job, index: of, level: 'agreed', tool: '0.1.0' };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
+import { artifactAnswer } from '../../../src/http/answer.ts';
 import { refusalOf } from '../../../src/http/errors.ts';
-import { attachment } from '../../../src/http/page/files.ts';
 import { errorPage } from '../../../src/http/page/layout.ts';
 import type { Trees } from '../../../src/runtime/controller/page-parts.ts';
 import { A, Bench, built, deliverAll } from '../../core/controller/bench.ts';
@@ -62,6 +62,7 @@ describe('text of strangers', () => {
     const link = { ...entry, kind: 'link', target: text } as const;
     const trees: Trees = {
       isShown: () => true,
+      level: () => 'trusted',
       list: async () => ({ files: [entry, link], more: true }),
       entry: async () => entry,
       async *file() {
@@ -103,6 +104,9 @@ describe('a download', () => {
     ['\u202egnp.exe', '_gnp.exe'],
     ['', 'file'],
   ])('of %j is saved as %s', (path, name) => {
-    expect(attachment(path)).toBe(`attachment; filename="${name}"`);
+    const about = { name: path, extension: '', id: A, type: 'application/octet-stream' };
+    const body = new Uint8Array(1);
+    expect(artifactAnswer({ ...about, body, level: 'trusted' }).fileName).toBe(name);
+    expect(artifactAnswer({ ...about, body, level: 'revoked' }).fileName).toBe(`${name}.revoked`);
   });
 });

@@ -41,7 +41,9 @@ async function place(): Promise<Place> {
   const [mesh, other] = meshes;
   const [store, served] = stores as [Store, Store];
   serveArtifacts({ mesh: other, store: served });
-  await other.connect(mesh.addresses());
+  await mesh.connect(other.addresses());
+  const [from] = mesh.links(other.id);
+  if (from === undefined) throw new Error('they are connected');
   const needed = new Set<string>();
   const open = {
     values: () => [...needed].map((tree) => ({ job: { dependencies: { tree } } })).values(),
@@ -59,7 +61,7 @@ async function place(): Promise<Place> {
       typeof what === 'number'
         ? await served.importBytes(Buffer.alloc(what * KiB, `${made} `), { into: served.public })
         : await importInto(served, what);
-    await by.bring({ tree, from: other.id, operator, onProgress: () => {} });
+    await by.bring({ tree, from, operator, onProgress: () => {} });
     return tree;
   };
   const again = async () => {

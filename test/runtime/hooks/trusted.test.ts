@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { VerifiedFacts } from '../../../src/core/trust/index.ts';
 import { Ledger, type LedgerEvent } from '../../../src/runtime/hooks/ledger.ts';
 import { hookLimits } from '../../../src/runtime/hooks/limits.ts';
 import type { ListedRun } from '../../../src/runtime/hooks/listing.ts';
@@ -7,6 +8,8 @@ import { parseRefPattern } from '../../../src/runtime/hooks/refs.ts';
 import { TrustedHook, type TrustedRules } from '../../../src/runtime/hooks/trusted.ts';
 import { facts, id, listed, repo } from './support.ts';
 
+/** Of the clock of a hook, ms since the epoch. */
+const later = 10_000_000;
 const rules = (more: Partial<TrustedRules> = {}): TrustedRules => ({
   ...{ refs: [parseRefPattern('main')], jobs: [], uncosigned: false },
   ...more,
@@ -52,7 +55,7 @@ describe('which run is looked at', () => {
 
   it('is none below one that the command was started for, and the next one where a newer was refused', () => {
     const { hook, take } = makeHook();
-    take(hook.verified(listed(2), facts(2)));
+    take(hook.verified(listed(2), facts(2), later));
     expect(hook.next([listed(2), listed(1)], 0)).toBeUndefined();
     expect(hook.next([listed(3), listed(2), listed(1)], 0)?.run).toBe(id(3));
     take({ kind: 'refused', subject: id(3), code: 'ARTIFACT_REVOKED', message: 'm' });
@@ -85,9 +88,9 @@ describe('which run is looked at', () => {
 
 describe('verified facts', () => {
   it('start the command, at the place that they have', () => {
-    expect(makeHook().hook.verified(listed(4), facts(4))).toEqual({
+    expect(makeHook().hook.verified(listed(4), facts(4), later)).toEqual({
       ...{ kind: 'started', subject: id(4), artifact: 'bafy4' },
-      place: { repo, ref: 'refs/heads/main', name: 'build', index: 4 },
+      place: { repo, ref: 'refs/heads/main', name: 'build', index: 4, requested: '1970-01-01T00:00:04.000Z' },
     });
   });
 
@@ -100,29 +103,29 @@ describe('verified facts', () => {
     ['no artifact', facts(1, { artifact: null }), 'HOOK_NOTICE_FALSE'],
     ['what nobody co-signed', facts(1, { cosigners: [] }), 'HOOK_NOT_COSIGNED'],
   ])('of %s start nothing', (_, found, code) => {
-    expect(makeHook().hook.verified(listed(1), found)).toMatchObject({ kind: 'refused', code });
+    expect(makeHook().hook.verified(listed(1), found, later)).toMatchObject({ kind: 'refused', code });
   });
 
   it('without a co-signature count where the owner says so', () => {
     const { hook } = makeHook({ uncosigned: true });
-    expect(hook.verified(listed(1), facts(1, { cosigners: [] })).kind).toBe('started');
+    expect(hook.verified(listed(1), facts(1, { cosigners: [] }), later).kind).toBe('started');
   });
 
   it('that are older than the last of their ref and job start nothing, those of others do', () => {
     const { hook, take } = makeHook({ refs: [parseRefPattern('*')] });
-    take(hook.verified(listed(5), facts(5)));
-    expect(hook.verified(listed(4), facts(4))).toMatchObject({ kind: 'refused', code: 'HOOK_OLDER' });
+    take(hook.verified(listed(5), facts(5), later));
+    expect(hook.verified(listed(4), facts(4), later)).toMatchObject({ kind: 'refused', code: 'HOOK_OLDER' });
     const side = { ref: 'refs/heads/side' };
-    expect(hook.verified(listed(4, side), facts(4, side)).kind).toBe('started');
-    expect(hook.verified(listed(5), facts(5)).kind).toBe('refused');
+    expect(hook.verified(listed(4, side), facts(4, side), later).kind).toBe('started');
+    expect(hook.verified(listed(5), facts(5), later).kind).toBe('refused');
   });
 
   it('again: of the last one, or of one that did not start; never of an older one', () => {
     const { hook, take } = makeHook();
-    take(hook.verified(listed(5), facts(5)));
-    expect(hook.verified(listed(5), facts(5), true).kind).toBe('started');
-    expect(hook.verified(listed(6), facts(6), true).kind).toBe('started');
-    expect(hook.verified(listed(4), facts(4), true)).toMatchObject({ code: 'HOOK_OLDER' });
+    take(hook.verified(listed(5), facts(5), later));
+    expect(hook.verified(listed(5), facts(5), later, true).kind).toBe('started');
+    expect(hook.verified(listed(6), facts(6), later, true).kind).toBe('started');
+    expect(hook.verified(listed(4), facts(4), later, true)).toMatchObject({ code: 'HOOK_OLDER' });
   });
 
   it('of more refs than are remembered start nothing', () => {
@@ -132,7 +135,7 @@ describe('verified facts', () => {
       take({ kind: 'started', subject: id(n), place, artifact: null });
     }
     const more = { ref: 'refs/tags/more' };
-    expect(hook.verified(listed(1, more), facts(1, more))).toMatchObject({ code: 'HOOK_LINES_FULL' });
+    expect(hook.verified(listed(1, more), facts(1, more), later)).toMatchObject({ code: 'HOOK_LINES_FULL' });
   });
 });
 
@@ -172,7 +175,7 @@ it('whatever a controller lists and whenever the process dies: once for a run, a
         }
         const n = Number.parseInt(run.run, 16);
         const about = answer === 'older evidence' ? n - 1 : n;
-        const event = hook.verified(run, facts(n, { request: id(about), index: about, ref: run.ref }));
+        const event = hook.verified(run, facts(n, { request: id(about), index: about, ref: run.ref }), later);
         record(event);
         if (event.kind !== 'started') continue;
         if (answer !== 'crash before the command') commands.push({ run: run.run, ref: run.ref, index: n });
@@ -186,4 +189,50 @@ it('whatever a controller lists and whenever the process dies: once for a run, a
     }),
     { numRuns: 150 },
   );
+});
+
+describe('the place of what was verified', () => {
+  it.each([
+    ['nobody but the controller signed it', { place: 'controller' }, 'HOOK_PLACE_UNSIGNED'],
+    [
+      'its publisher asked at a time that is ahead of this clock',
+      { requested: new Date(later + 121_000).toISOString() },
+      'HOOK_REQUEST_AHEAD',
+    ],
+  ] as [string, Partial<VerifiedFacts>, string][])('starts nothing where %s', (_, more, code) => {
+    const { hook } = makeHook();
+    expect(hook.verified(listed(1), facts(1, more), later)).toMatchObject({ kind: 'refused', code });
+  });
+
+  it('starts nothing where the index is greater and the publisher asked before, nor the other way round', () => {
+    const { hook, take } = makeHook();
+    take(hook.verified(listed(5), facts(5), later));
+    const { requested } = facts(4);
+    expect(hook.verified(listed(6), facts(6, { requested }), later)).toMatchObject({ code: 'HOOK_OLDER' });
+    const index = 5;
+    expect(hook.verified(listed(6), facts(6, { index }), later)).toMatchObject({ code: 'HOOK_OLDER' });
+    // Two that were asked for within a second.
+    const same = facts(5).requested;
+    expect(hook.verified(listed(6), facts(6, { requested: same }), later).kind).toBe('started');
+  });
+
+  it('of a journal of before is its index alone, until a command was started since', () => {
+    const { hook, take } = makeHook();
+    const place = { repo, ref: 'refs/heads/main', name: 'build', index: 5 };
+    take({ kind: 'started', subject: id(5), place, artifact: null });
+    const { requested } = facts(1);
+    expect(hook.verified(listed(5), facts(5), later).kind).toBe('refused');
+    take(hook.verified(listed(6), facts(6, { requested }), later));
+    expect(hook.verified(listed(7), facts(7, { requested: facts(0).requested }), later)).toMatchObject({
+      code: 'HOOK_OLDER',
+    });
+  });
+
+  it('stays what it was where the owner has the command run again', () => {
+    const { hook, take } = makeHook();
+    take(hook.verified(listed(5), facts(5), later));
+    const again = hook.verified(listed(5), facts(5, { index: 1000, place: 'controller' }), later, true);
+    expect(take(again)).toMatchObject({ kind: 'started', place: { index: 5 } });
+    expect(hook.verified(listed(6), facts(6), later).kind).toBe('started');
+  });
 });

@@ -13,6 +13,7 @@ const excused: Record<string, string> = {
   'src/core/controller/pipeline-of.ts': 'makes the pipeline of a run that the API answers with',
   'src/core/controller/view.ts': 'makes the summary of a run that the API answers with',
   'src/http/openapi.ts': 'describes the bodies of the HTTP feed',
+  'src/http/verify-page/browser/knowledge.ts': 'reads the bodies of the HTTP feed',
   'src/runtime/client/client.ts': 'passes on the questions and answers of the API',
   'src/runtime/controller/public-view.ts': 'hands the notices to the HTTP feed',
   'src/runtime/membership/credentials.ts': 'passes on the questions and answers of the API',

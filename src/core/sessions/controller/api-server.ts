@@ -6,7 +6,7 @@ import { operatorsAround } from '../../controller/presence.ts';
 import { checkOrder } from '../../controller/submit.ts';
 import { findRun, summaries, summaryOf } from '../../controller/view.ts';
 import { decodeJob } from '../../documents/index.ts';
-import { QuorateError } from '../../errors.ts';
+import { assert, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
 import { servedBounds } from '../../wire/bounds.ts';
@@ -234,8 +234,10 @@ export class ApiServer {
     const publisher = await signing.documents.message('grant', question.publisher);
     checkPublisher({ state: machine.state, now: clock.now() }, publisher, stream.peer);
     const { tree } = question;
+    const { link: from } = stream.channel;
+    assert(from !== undefined, 'what a publisher brings is fetched over its connection');
     await bringDependencies({
-      ...{ tree, from: stream.peer, operator: publisher.payload.operator },
+      ...{ tree, from, operator: publisher.payload.operator },
       onProgress: (bytes, total) =>
         stream.post({ kind: 'bringing', bytes, ...(total !== undefined && { total }) }),
     });

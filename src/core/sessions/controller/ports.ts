@@ -1,7 +1,7 @@
 import type { ControllerEffect, ControllerEvent } from '../../controller/events.ts';
 import type { Controller } from '../../controller/machine.ts';
 import type { Enrol, Grant, Invite, Possession, Signer, Verified } from '../../documents/index.ts';
-import type { Clock, Dial, PeerAddress, Signing, Tell } from '../ports.ts';
+import type { Clock, Dial, Link, PeerAddress, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
 
 /** Bundles on disk, by run, job and artifact. */
@@ -62,8 +62,8 @@ export interface Grants {
 /** A tree that a publisher offers. */
 export interface BroughtTree {
   tree: string;
-  /** PeerId of who has it, over the connection that is there. */
-  from: string;
+  /** The process that has it. */
+  from: Link;
   operator: string;
   /** Called about once a second, also while nothing arrives. `total` is what the tree states. */
   onProgress(bytes: number, total: number | undefined): void;

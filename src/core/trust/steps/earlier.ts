@@ -26,7 +26,7 @@ export function checkRounds({ check }: Pick<Ask, 'check'>, { offers, receipts, v
 /**
  * The evidence of the earlier request that a verdict rests on: the very same job, from its own bundle, which is verified whole but
  * for what that request's inputs came to. Those of this request count. Codes: `EARLIER_NOT_ALLOWED`, `REBUILD_ASKED`,
- * `EARLIER_EVIDENCE_MISSING`, `EARLIER_NOT_VERIFIED`, `EARLIER_VERDICT_MISMATCH`, `EARLIER_JOB_MISMATCH`, `EARLIER_OUTCOME_MISMATCH`,
+ * `EARLIER_OWN_REQUEST`, `EARLIER_EVIDENCE_MISSING`, `EARLIER_NOT_VERIFIED`, `EARLIER_VERDICT_MISMATCH`, `EARLIER_JOB_MISMATCH`, `EARLIER_OUTCOME_MISMATCH`,
  * `EARLIER_NOT_EARLIER`, `EARLIER_BELOW_LEVEL`.
  */
 export async function openEarlier(
@@ -43,6 +43,11 @@ export async function openEarlier(
     'the job is built in the image of whoever builds it, or with a network: what came of it once says nothing of another time',
   );
   check('REBUILD_ASKED', !request.payload.rebuild, 'the request asks for the job to be built again');
+  check(
+    'EARLIER_OWN_REQUEST',
+    earlier.request !== request.id,
+    'the verdict rests on another one of its own request: a run is no evidence for itself',
+  );
   const held: Checked | undefined = await evidence.earlier(earlier.request);
   check(
     'EARLIER_EVIDENCE_MISSING',
@@ -123,20 +128,20 @@ export function decideOnEarlier(ask: Ask, opened: Opened, logged: Logged, proven
 }
 
 /**
- * Where this request asks for a co-signature, that of the earlier verdict has to be of a trusted worker that today's charter names.
- * Codes: `COSIGN_NOT_BUILT`, `COSIGN_MISSING`.
+ * Where this request asks for a co-signature, that of the earlier verdict has to be of a trusted worker that today's charter names. A
+ * second signature of this verdict is for its place in the log, and of such a worker as well. Codes: `COSIGN_NOT_TRUSTED_KEY`, `COSIGN_MISSING`.
  */
 export function checkEarlierCosignature(
   { check }: Pick<Ask, 'check'>,
-  { request, verdict }: Opened,
+  { charter, request, verdict }: Opened,
   cosigners: readonly string[],
 ): void {
-  const [, second] = verdict.signers;
-  check(
-    'COSIGN_NOT_BUILT',
-    second === undefined,
-    `${second} co-signed a verdict on what was not built for its request`,
-  );
+  for (const key of verdict.signers.slice(1))
+    check(
+      'COSIGN_NOT_TRUSTED_KEY',
+      charter.payload.trusted.includes(key),
+      `${key} co-signed the verdict; the charter does not name that key`,
+    );
   const { level, outcome } = factsOf(verdict);
   const cheap = outcome !== null && isCheap(outcome);
   if (level !== 'trusted' || (request.payload.policy.cosign === 'none' && !cheap)) return;

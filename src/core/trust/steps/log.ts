@@ -70,12 +70,12 @@ function voteOf(checked: CheckedReceipt, result: string | null, index: number, s
 }
 
 /**
- * Checks all leaves under the checkpoint: no round of this job of the request and no receipt of one is left out, the charter is the last one before the
- * verdict, and operators were enrolled where their grants say.
+ * Checks all leaves under the checkpoint: no round of this job of the request and no receipt of one is left out, the verdict is nowhere before its
+ * place, the charter is the last one before it, and operators were enrolled where their grants say.
  */
 export function rereadLog(
   { check }: Pick<Ask, 'check'>,
-  { charter, request, jobId, offers, receipts }: Opened,
+  { charter, request, jobId, offers, receipts, verdict }: Opened,
   { checkpoint, verdictIndex }: Pick<Logged, 'checkpoint' | 'verdictIndex'>,
   known: LogView,
 ): void {
@@ -84,6 +84,12 @@ export function rereadLog(
   check('LOG_LEAVES_MISMATCH', same, 'the leaves are not those the checkpoint is over');
   const listed = new Set(receipts.map(({ receipt, offer }) => leafOf.receipt(receipt.id, offer.id)));
   const ours = new Set(offers.map(({ id }) => leafOf.offer(id, jobId, request.id)));
+  const first = log.verdict(verdict.id);
+  check(
+    'VERDICT_LOGGED_BEFORE',
+    first === undefined || first >= verdictIndex,
+    `the verdict is at ${first} of the log already, and not for the first time at ${verdictIndex}`,
+  );
   const last = log.charterBefore(verdictIndex);
   check(
     'CHARTER_NOT_IN_FORCE',

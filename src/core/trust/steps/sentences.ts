@@ -6,6 +6,7 @@ import type { Witnessed } from '../witnesses.ts';
 import type { Expected } from './context.ts';
 import type { Decided } from './decision.ts';
 import type { Proven } from './inputs.ts';
+import type { VerdictPlace } from './place.ts';
 
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
@@ -64,6 +65,17 @@ export function sayCosigners(cosigners: readonly string[], uncosigned: boolean):
 export function sayWitnessed({ operators, named }: Witnessed): string {
   const others = named.length === 0 ? '' : `, and of ${named.join(', ')}, which the charter names`;
   return `${warning} Workers of ${operators.join(', ')} signed the log${others}.`;
+}
+
+export function sayPlace(place: VerdictPlace): string {
+  switch (place) {
+    case 'cosigned':
+      return 'A trusted worker signed the answer, and the log that it is in.';
+    case 'witnessed':
+      return 'Witnesses signed the log that the answer is in.';
+    case 'controller':
+      return "Where the answer stands in the log is the controller's word: nothing may be ordered by it.";
+  }
 }
 
 /** `known`: how many the caller gave. */

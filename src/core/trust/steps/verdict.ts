@@ -32,6 +32,7 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
     outcome: _outcome,
     receipts: _receipts,
     earlier: _earlier,
+    more: _more,
     ...said
   } = factsOf(verdict);
   const { repo, ref, commit, recipe, policy, project } = request.payload;

@@ -1,24 +1,53 @@
 import { type Grant, openMessage, type Verified } from '../../documents/index.ts';
 import { openNamedWitnesses } from '../../transparency/index.ts';
-import { needsWitnesses, type Witnessed, witnessedBy, witnessesNeeded } from '../witnesses.ts';
-import type { Ask, Opened } from './context.ts';
+import { isWitnessed, needsWitnesses, type Witnessed, witnessedBy, witnessesNeeded } from '../witnesses.ts';
+import type { Ask, Logged, Opened } from './context.ts';
 import type { Proven } from './inputs.ts';
 import { plural } from './sentences.ts';
 import { decidedAt } from './times.ts';
 import { factsOf } from './verdict.ts';
 
+/** What the receipts are in: the verdict's own bundle, or that of the earlier request that it rests on. */
+type Built = Pick<Proven, 'bundle' | 'opened' | 'logged' | 'revoked'>;
+
 /**
  * Where a verdict is trusted without a co-signature, workers of as many operators as have to agree must have signed the log
  * that it is in, and those that the charter asks for besides. Null where nothing of that is needed. `built`: where the receipts are.
  */
-export async function checkWitnesses(
-  { verifier, check, revoked: ownRevoked }: Ask,
-  { request, verdict, charter: { payload: charter } }: Opened,
-  built: Pick<Proven, 'bundle' | 'opened' | 'logged' | 'revoked'>,
-): Promise<Witnessed | null> {
-  const { policy } = request.payload;
-  const { level, outcome } = factsOf(verdict);
+export async function checkWitnesses(ask: Ask, own: Opened, built: Built): Promise<Witnessed | null> {
+  const { policy } = own.request.payload;
+  const { level, outcome } = factsOf(own.verdict);
   if (!needsWitnesses(policy, level, outcome)) return null;
+  const charter = own.charter.payload;
+  const by = await witnessesOf(ask, own, built);
+  const needed = witnessesNeeded(policy, charter);
+  ask.check(
+    'WITNESS_OPERATORS_MISSING',
+    by.operators.length >= needed.operators,
+    `workers of ${plural(by.operators.length, 'operator')} signed the log after the verdict (${by.operators.join(', ') || 'none'}); without a co-signature those of ${needed.operators} have to`,
+  );
+  ask.check(
+    'CHARTER_WITNESS_MISSING',
+    by.named.length >= needed.named,
+    `${plural(by.named.length, 'witness', 'witnesses')} of the charter signed the log after the verdict (${by.named.join(', ') || 'none'}); it asks for ${needed.named} of ${charter.witnesses?.keys.length ?? 0}`,
+  );
+  return by;
+}
+
+/** The witnesses under the checkpoint of an answer itself, where it needs some and these are enough; null otherwise. */
+export async function ownWitnesses(ask: Ask, own: Opened, logged: Logged): Promise<Witnessed | null> {
+  const { policy } = own.request.payload;
+  const { level, outcome } = factsOf(own.verdict);
+  if (!needsWitnesses(policy, level, outcome)) return null;
+  const by = await witnessesOf(ask, own, { ...ask, opened: own, logged });
+  return isWitnessed(by, policy, own.charter.payload) ? by : null;
+}
+
+async function witnessesOf(
+  { verifier, check, revoked: ownRevoked }: Ask,
+  { charter: { payload: charter } }: Opened,
+  built: Built,
+): Promise<Witnessed> {
   const { bundle, opened, logged } = built;
   const { receipts } = opened;
   const revoked = [...ownRevoked, ...built.revoked];
@@ -27,7 +56,7 @@ export async function checkWitnesses(
   const { checkpoint } = logged;
   const keys = charter.witnesses?.keys ?? [];
   const named = await openNamedWitnesses(bundle.checkpoint, keys, verifier);
-  const by = witnessedBy(
+  return witnessedBy(
     check,
     { keys: checkpoint.witnesses, named },
     { receipts: receipts.map(({ grant }) => grant), more },
@@ -38,16 +67,4 @@ export async function checkWitnesses(
       last: checkpoint.size - 1,
     },
   );
-  const needed = witnessesNeeded(policy, charter);
-  check(
-    'WITNESS_OPERATORS_MISSING',
-    by.operators.length >= needed.operators,
-    `workers of ${plural(by.operators.length, 'operator')} signed the log after the verdict (${by.operators.join(', ') || 'none'}); without a co-signature those of ${needed.operators} have to`,
-  );
-  check(
-    'CHARTER_WITNESS_MISSING',
-    by.named.length >= needed.named,
-    `${plural(by.named.length, 'witness', 'witnesses')} of the charter signed the log after the verdict (${by.named.join(', ') || 'none'}); it asks for ${needed.named} of ${keys.length}`,
-  );
-  return by;
 }

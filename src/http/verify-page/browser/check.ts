@@ -19,6 +19,7 @@ import {
   verifyBundle,
 } from '../../../core/trust/index.ts';
 import type { Given } from './content.ts';
+import { type Brought, knowledgeOf } from './knowledge.ts';
 
 /** What a person gave to the page. */
 export interface Question {
@@ -31,44 +32,52 @@ export interface Question {
   ref?: string;
   recipe?: NamedRecipe;
   path?: string;
-  /** The clock in ms, and how old the verdict may be. */
-  age?: { now: number; maxAgeSeconds: number };
+  /** How old the verdict may be. */
+  maxAgeSeconds?: number;
+  /** What is said of revocations; undefined where nobody was asked. */
+  brought?: Brought;
+  /** The clock, ms. */
+  now: number;
 }
 
 export interface Answer {
   /** What `quorate verify` prints for the same, line by line. */
   lines: ReportLine[];
-  /** Whether the artifact that was given can be used. */
+  /** Whether the artifact that was given can be used, by all that is known of revocations. False where nothing is. */
   isTrusted: boolean;
+  /** Whether all that was asked holds but for what is not known of revocations. */
+  isUnlessRevoked: boolean;
   last: string;
   result: Verification;
 }
 
-/** This page does not know what is known elsewhere. */
-const revoked: ReportLine = {
-  kind: 'fact',
-  label: 'revoked',
-  says: 'nothing that is known here; this page asks nobody (quorate verify --online asks)',
+const nothingKnown: ReportLine = {
+  kind: 'warning',
+  says: 'Whether anything was revoked is not known here: name a server to ask, or choose a file of revocations.',
 };
 
-/** Verifies as `quorate verify` does. @throws KEY_INVALID, VERIFY_BUNDLE_TOO_LARGE, VERIFY_BUNDLE_UNREADABLE */
+/** Verifies as `quorate verify` does. @throws KEY_INVALID, VERIFY_BUNDLE_TOO_LARGE, VERIFY_BUNDLE_UNREADABLE, REVOCATION_UNREADABLE */
 export async function check(question: Question, verifier: Verifier): Promise<Answer> {
-  const { project, bundle: file, artifact, source, ref, recipe, age } = question;
+  const { project, bundle: file, artifact, source, ref, recipe, maxAgeSeconds, brought, now } = question;
   publicKeyOf(project);
   const bundle = await openBundle(file);
+  const known = brought && (await knowledgeOf(brought, { project, bundle, verifier, now }));
   const expected = {
     project,
+    ...(known !== undefined && { revocations: known.revoked }),
     ...(source !== undefined && { source }),
     ...(ref !== undefined && { ref }),
     ...(recipe !== undefined && { recipe }),
   };
   let result = await verifyBundle(bundle, expected, verifier);
   if (artifact !== undefined) result = compare(result, artifact.given, question.path);
-  if (age !== undefined) result = checkAge(result, age);
+  if (maxAgeSeconds !== undefined) result = checkAge(result, { now, maxAgeSeconds });
+  const holds = artifact === undefined ? result.ok : isTrusted(result);
   return {
-    lines: [...reportOf(result), revoked],
-    isTrusted: artifact !== undefined && isTrusted(result),
-    last: lastLine(result, artifact),
+    lines: [...reportOf(result), ...(known?.lines ?? [nothingKnown])],
+    isTrusted: artifact !== undefined && holds && known !== undefined,
+    isUnlessRevoked: holds && known === undefined,
+    last: lastLine(result, artifact, known !== undefined),
     result,
   };
 }
@@ -130,7 +139,14 @@ function compareFiles({ files: wanted }: VerifiedFacts, files: readonly { path: 
     );
 }
 
-function lastLine(result: Verification, artifact: Question['artifact']): string {
+function lastLine(result: Verification, artifact: Question['artifact'], isKnown: boolean): string {
+  const said = answer(result, artifact);
+  return isKnown || !result.ok
+    ? said
+    : `${said.replace(/\.$/, '')}, unless something was revoked: nobody was asked.`;
+}
+
+function answer(result: Verification, artifact: Question['artifact']): string {
   if (artifact === undefined) {
     if (!result.ok) return 'The evidence does not hold.';
     return isTrusted(result)

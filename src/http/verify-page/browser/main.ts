@@ -1,12 +1,15 @@
 import './no-eval.ts';
 import type { Verifier } from '../../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../../core/errors.ts';
+import { limits } from '../../../core/limits.ts';
 import { parseRecipe } from '../../../core/recipe-name.ts';
 import type { ReportLine } from '../../../core/trust/index.ts';
 import { units } from '../../../core/units.ts';
 import { openWebVerifier } from '../../../identity/web-verifier.ts';
+import { askServer } from './ask-server.ts';
 import { type Answer, check, type Question } from './check.ts';
 import { contentOf, type Given } from './content.ts';
+import type { Brought } from './knowledge.ts';
 import { dropped, type Picked, pickedFrom } from './picked.ts';
 
 function element<T extends HTMLElement>(id: string, kind: new () => T): T {
@@ -20,7 +23,7 @@ const drop = element('drop', HTMLElement);
 const result = element('result', HTMLElement);
 const input = (id: string) => element(id, HTMLInputElement);
 /** Names of the text fields; a fragment may fill them: `#project=…&ref=…`. */
-const fields = ['project', 'source', 'ref', 'recipe', 'path', 'age'] as const;
+const fields = ['project', 'server', 'source', 'ref', 'recipe', 'path', 'age'] as const;
 
 let bundle: File | undefined;
 let artifact: Picked | undefined;
@@ -32,7 +35,7 @@ function useFragment(): void {
   for (const name of fields) {
     const value = given.get(name);
     if (value !== null) input(name).value = value.slice(0, 8192);
-    if (value !== null && name !== 'project')
+    if (value !== null && name !== 'project' && name !== 'server')
       drop.parentElement?.querySelector('details')?.setAttribute('open', '');
   }
 }
@@ -70,6 +73,8 @@ form.addEventListener('submit', (event) => {
   void run();
 });
 addEventListener('hashchange', useFragment);
+// The server that the page is from, unless it is opened as a file.
+if (location.protocol !== 'file:') input('server').value = location.origin;
 useFragment();
 
 async function run(): Promise<void> {
@@ -88,7 +93,7 @@ async function run(): Promise<void> {
 
 async function question(signal: AbortSignal): Promise<Question> {
   const text = Object.fromEntries(fields.map((name) => [name, input(name).value.trim()]));
-  const { project = '', source, ref, recipe, path, age } = text;
+  const { project = '', server, source, ref, recipe, path, age } = text;
   if (bundle === undefined)
     throw new QuorateError('VERIFY_BUNDLE_NOT_GIVEN', 'there is no evidence to verify', {
       hint: 'Choose the bundle that quorate fetch --bundle-out wrote.',
@@ -108,8 +113,23 @@ async function question(signal: AbortSignal): Promise<Question> {
     ...(ref && { ref }),
     ...(named && { recipe: named }),
     ...(path && { path }),
-    ...(maxAgeSeconds !== undefined && { age: { now: Date.now(), maxAgeSeconds } }),
+    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
+    ...(await brought(server ?? '', project, signal)),
+    now: Date.now(),
   };
+}
+
+/** What a file or, without one, a server says of revocations. */
+async function brought(server: string, project: string, signal: AbortSignal): Promise<{ brought?: Brought }> {
+  const file = input('revocations').files?.[0];
+  if (file !== undefined) {
+    if (file.size > limits.receiptBytesMax)
+      throw new QuorateError('REVOCATION_UNREADABLE', `${file.name} is too large for a list of revocations`, {
+        hint: 'Choose the file that revoke --out wrote.',
+      });
+    return { brought: { from: file.name, revocations: await file.text() } };
+  }
+  return server === '' ? {} : { brought: await askServer(server, project, signal) };
 }
 
 async function read({ name, files, isFolder }: Picked, signal: AbortSignal): Promise<Given | QuorateError> {
@@ -156,11 +176,11 @@ function lineOf(said: ReportLine): HTMLElement {
   return item;
 }
 
-function sayAnswer({ lines, last, isTrusted, result: { ok } }: Answer): void {
+function sayAnswer({ lines, last, isTrusted, isUnlessRevoked, result: { ok } }: Answer): void {
   const list = line('ul', 'lines', '');
   list.append(...lines.map(lineOf));
-  const isGood = isTrusted || (artifact === undefined && ok);
-  show([list, line('p', isGood ? 'last good' : 'last bad', last)]);
+  const isGood = isTrusted || (artifact === undefined && ok && !isUnlessRevoked);
+  show([list, line('p', isGood ? 'last good' : isUnlessRevoked ? 'last open' : 'last bad', last)]);
   result.focus();
 }
 

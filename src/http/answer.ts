@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import type { Context } from 'hono';
+import type { PublicView } from '../runtime/controller/public-view.ts';
+import { afterAnswer, type HttpEnv } from './env.ts';
+import { streamOf } from './stream.ts';
+
+/** How much an artifact is worth, for people: its bundle is the proof. */
+export type ArtifactLevel = ReturnType<PublicView['level']>;
+
+export interface Answer {
+  /** In chunks when it is large. */
+  body: Uint8Array | AsyncIterable<Uint8Array>;
+  /** Bytes of a body in chunks, where that is known. */
+  size?: number;
+  /** Strong validator (RFC 9110, section 8.8.3): equal etags mean equal bytes. */
+  etag: string;
+  type: string;
+  cache: string;
+  /** File name for a download; absent for JSON. */
+  fileName?: string;
+  /** Absent for what is no artifact. */
+  level?: ArtifactLevel;
+}
+
+/** A cache may keep the answer, and asks each time whether it still is one. */
+export const revalidate = 'no-cache';
+
+export const etagOf = (bytes: Uint8Array): string =>
+  `"${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}"`;
+
+interface ArtifactBytes extends Pick<Answer, 'body' | 'size' | 'type'> {
+  level: ArtifactLevel;
+  /** File name without what `extension` adds: a path, of which the last component is used. */
+  name: string;
+  /** With its dot; '' where the name has its own. */
+  extension: string;
+  /** Names these bytes: the CID of the file, block or tree, or a hash. */
+  id: string;
+}
+
+/**
+ * The answer with bytes of an artifact, or about it. Each such answer is made here: the level is in a header and, unless it is
+ * `trusted`, in the name of the file. No cache may serve it without asking again, because any level can be revoked.
+ */
+export function artifactAnswer({ level, name, extension, id, ...rest }: ArtifactBytes): Answer {
+  const suffix = level === 'trusted' ? '' : `.${level}`;
+  return {
+    ...rest,
+    etag: `"${id}.${level}${extension}"`,
+    cache: revalidate,
+    fileName: `${safeName(name)}${suffix}${extension}`,
+    level,
+  };
+}
+
+/** The last component of a path, without characters that a shell or a file system acts on. */
+function safeName(path: string): string {
+  const last = path.split(/[/\\]/).at(-1) ?? '';
+  return (
+    last
+      .replace(/[^A-Za-z0-9._+-]/g, '_')
+      .replace(/^\.+/, '_')
+      .slice(0, 100) || 'file'
+  );
+}
+
+/** Sends an answer; `release` is called once it is sent or has failed. */
+export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => void): Response {
+  afterAnswer(c, release);
+  const { body, etag, type, cache, fileName, level } = answer;
+  const standing = {
+    etag,
+    'cache-control': cache,
+    ...(level === undefined ? {} : { 'quorate-level': level }),
+  };
+  if (c.req.header('if-none-match') === etag) {
+    // It was read as if it were sent.
+    if (body instanceof Uint8Array) c.env.charge?.(body.length);
+    return new Response(null, { status: 304, headers: standing });
+  }
+  const whole = body instanceof Uint8Array;
+  const size = whole ? body.length : answer.size;
+  const headers = {
+    ...standing,
+    'content-type': type,
+    // RFC 6266: always a download.
+    ...(fileName === undefined ? {} : { 'content-disposition': `attachment; filename="${fileName}"` }),
+    // An aborted answer has no last chunk, so that clients notice.
+    ...(size === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(size) }),
+  };
+  if (c.req.method === 'HEAD') return new Response(null, { headers });
+  return c.body(whole ? Uint8Array.from(body) : streamOf(c, body), 200, headers);
+}

@@ -1,0 +1,77 @@
+import { messageOf, QuorateError } from '../../../core/errors.ts';
+import { limits } from '../../../core/limits.ts';
+import type { Brought } from './knowledge.ts';
+
+/** For each of the three answers. */
+const askMsMax = 20_000;
+
+/**
+ * Asks the HTTP feed of a controller or store for revocations. `address`: http or https, without credentials and query.
+ * Errors: `VERIFY_FIELD_INVALID`, `VERIFY_SERVER_UNREACHABLE`.
+ */
+export async function askServer(address: string, project: string, signal: AbortSignal): Promise<Brought> {
+  const base = baseOf(address);
+  const get = (name: string) => textOf(`${base}/v1/${encodeURIComponent(project)}/${name}`, signal);
+  const revocations = await get('revocations');
+  if (revocations === undefined) throw unreachable(base, 'it does not serve this project');
+  const [charter, checkpoint] = [await get('charter'), await get('checkpoint')];
+  return {
+    from: base,
+    revocations,
+    ...(charter !== undefined && { charter }),
+    ...(checkpoint !== undefined && { checkpoint }),
+  };
+}
+
+function baseOf(address: string): string {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const isPlain = url?.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  if (url === undefined || !isPlain || !/^https?:$/.test(url.protocol))
+    throw new QuorateError(
+      'VERIFY_FIELD_INVALID',
+      'the address to ask is not http:// or https:// and a host',
+      {
+        hint: 'Such as https://ci.example.org',
+      },
+    );
+  return url.href.replace(/\/+$/, '');
+}
+
+/** Undefined where there is no such thing. */
+async function textOf(url: string, signal: AbortSignal): Promise<string | undefined> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(askMsMax)]);
+  try {
+    const answer = await fetch(url, {
+      ...{ signal: within, redirect: 'error', credentials: 'omit', cache: 'no-store' },
+      referrerPolicy: 'no-referrer',
+    });
+    if (answer.status === 404) return undefined;
+    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+    return await boundedText(answer);
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw unreachable(url, messageOf(cause), cause);
+  }
+}
+
+async function boundedText({ body }: Response): Promise<string> {
+  const reader = body?.getReader();
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let text = '';
+  let bytes = 0;
+  for (let next = await reader?.read(); next?.done === false; next = await reader?.read()) {
+    bytes += next.value.length;
+    if (bytes > limits.receiptBytesMax) {
+      await reader?.cancel();
+      throw new Error(`it sends more than ${limits.receiptBytesMax} bytes`);
+    }
+    text += decoder.decode(next.value, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+const unreachable = (where: string, why: string, cause?: unknown): QuorateError =>
+  new QuorateError('VERIFY_SERVER_UNREACHABLE', `${where} could not be asked: ${why}`, {
+    hint: 'Name the HTTP address of a controller or store of the project, or choose a file of revocations.',
+    ...(cause !== undefined && { cause }),
+  });

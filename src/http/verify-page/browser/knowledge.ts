@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import type { Bundle, Verifier } from '../../../core/documents/index.ts';
+import { QuorateError } from '../../../core/errors.ts';
+import { openCharterOf } from '../../../core/judge/index.ts';
+import { counted, duration } from '../../../core/quantity.ts';
+import { RevocationBook, storedRevocationsSchema } from '../../../core/sessions/revocation-book.ts';
+import { shortId } from '../../../core/short-id.ts';
+import { toUtf8 } from '../../../core/text.ts';
+import { isoTime } from '../../../core/time.ts';
+import { openCheckpoint } from '../../../core/transparency/index.ts';
+import type { ReportLine, Revoked } from '../../../core/trust/index.ts';
+import {
+  checkpointNoticeSchema,
+  decodeMessage,
+  feedCharterSchema,
+  revocationListSchema,
+} from '../../../core/wire/messages.ts';
+
+/** What a file or a server says of revocations. Nothing of it is checked. */
+export interface Brought {
+  /** Name of the file, or address of the server. */
+  from: string;
+  /** JSON: a list as `revoke --out` writes and a feed serves it, or the file of a home folder. */
+  revocations: string;
+  /** JSON of a feed: the charter in force, and a checkpoint that says how old this is. */
+  charter?: string;
+  checkpoint?: string;
+}
+
+/** What is known of revocations, and since when. */
+export interface Knowledge {
+  revoked: readonly Revoked[];
+  lines: ReportLine[];
+}
+
+/** Older than this, ms, what is known is warned of. */
+const oldMs = 86_400_000;
+
+const fileSchema = z.union([storedRevocationsSchema, revocationListSchema]);
+
+/**
+ * Checks what was brought under the root key. How old it is: when a trusted worker last signed the checkpoint that came with it, or when the
+ * home that wrote the file last asked. Errors: `REVOCATION_UNREADABLE`.
+ */
+export async function knowledgeOf(
+  brought: Brought,
+  { project, bundle, verifier, now }: { project: string; bundle: Bundle; verifier: Verifier; now: number },
+): Promise<Knowledge> {
+  const { from } = brought;
+  try {
+    const list = decodeMessage(toUtf8(brought.revocations), fileSchema, from);
+    const book = await RevocationBook.open(project, verifier, {
+      load: async () => undefined,
+      save: async () => {},
+    });
+    const { refused } = await book.learn(list);
+    const [why] = refused;
+    if (why !== undefined) throw why;
+    const signed = await signedAt(brought, bundle, project, verifier);
+    const asked = 'askedAt' in list ? list.askedAt : null;
+    const count = book.size === 0 ? 'nothing' : counted(book.size, 'revocation');
+    const line: ReportLine = {
+      kind: 'fact',
+      label: 'revoked',
+      says: `${count}, by ${from}; ${ageText(signed, asked, now)}`,
+    };
+    return { revoked: book.revoked, lines: [line, ...warnings(signed?.at ?? asked, now)] };
+  } catch (cause) {
+    if (!(cause instanceof QuorateError)) throw cause;
+    throw new QuorateError(
+      'REVOCATION_UNREADABLE',
+      `${from} tells nothing of revocations: ${cause.message}`,
+      {
+        hint: 'Take the file that revoke --out wrote, or revocations/PROJECT.json of a home, or name a controller of this project.',
+        cause,
+      },
+    );
+  }
+}
+
+interface Signed {
+  by: string;
+  at: number;
+}
+
+/** The newest line of a trusted worker under the checkpoint, by its own clock. */
+async function signedAt(
+  { charter, checkpoint }: Brought,
+  bundle: Bundle,
+  project: string,
+  verifier: Verifier,
+): Promise<Signed | undefined> {
+  if (checkpoint === undefined) return undefined;
+  const inForce =
+    charter === undefined
+      ? bundle.charter
+      : decodeMessage(toUtf8(charter), feedCharterSchema, 'the charter').charter;
+  const { log, trusted } = (await openCharterOf(inForce, project, verifier)).payload;
+  const { note } = decodeMessage(toUtf8(checkpoint), checkpointNoticeSchema, 'the checkpoint');
+  const { witnesses } = await openCheckpoint(note, { project, log }, verifier);
+  return witnesses
+    .filter(({ witness }) => trusted.includes(witness))
+    .map(({ witness, time }) => ({ by: witness, at: time * 1000 }))
+    .sort((a, b) => b.at - a.at)[0];
+}
+
+function ageText(signed: Signed | undefined, asked: number | null, now: number): string {
+  const age = (at: number) => `${duration(Math.max(0, now - at))} ago (${isoTime(at)})`;
+  if (signed !== undefined)
+    return `the trusted worker ${shortId(signed.by)} signed the log ${age(signed.at)}`;
+  return asked === null
+    ? 'nothing shows how old that is'
+    : `its home last asked members of the project ${age(asked)}`;
+}
+
+function warnings(at: number | null, now: number): ReportLine[] {
+  if (at !== null && now - at <= oldMs) return [];
+  return [
+    {
+      kind: 'warning',
+      says:
+        at === null
+          ? 'What was revoked since may be missing: nobody but who gave it says how old it is.'
+          : `What was revoked in the last ${duration(now - at)} is not known here.`,
+    },
+  ];
+}

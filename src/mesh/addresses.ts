@@ -1,0 +1,52 @@
+import type { PeerId } from '@libp2p/interface';
+import { peerIdFromString } from '@libp2p/peer-id';
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import { CID } from 'multiformats/cid';
+import { QuorateError } from '../core/errors.ts';
+import { addressError } from './errors.ts';
+import type { PeerAddress } from './types.ts';
+
+export function parseMultiaddr(text: string): Multiaddr {
+  try {
+    return multiaddr(text);
+  } catch (cause) {
+    throw addressError(text, cause);
+  }
+}
+
+/** A multiaddr that names its peer: the last `/p2p/` is the peer to reach. */
+export function parseAddress(text: string): PeerAddress {
+  const last = parseMultiaddr(text).getComponents().at(-1);
+  if (last?.name !== 'p2p' || last.value === undefined) throw addressError(text);
+  return { id: parsePeer(last.value).toString(), addrs: [text] };
+}
+
+export function parsePeer(id: string): PeerId {
+  try {
+    return peerIdFromString(id);
+  } catch (cause) {
+    throw new QuorateError('MESH_PEER_INVALID', `not a PeerId: ${id}`, { cause });
+  }
+}
+
+export function parseCid(cid: string): CID {
+  try {
+    return CID.parse(cid);
+  } catch (cause) {
+    throw new QuorateError('MESH_CID_INVALID', `not a CID: ${cid}`, { cause });
+  }
+}
+
+export function withPeer(address: Multiaddr, id: string): Multiaddr {
+  return address.getComponents().at(-1)?.name === 'p2p' ? address : address.encapsulate(`/p2p/${id}`);
+}
+
+export function groupByPeer(addresses: PeerAddress[]): PeerAddress[] {
+  const peers = new Map<string, PeerAddress>();
+  for (const { id, addrs } of addresses) {
+    const peer = peers.get(id);
+    if (peer === undefined) peers.set(id, { id, addrs: [...addrs] });
+    else peer.addrs.push(...addrs);
+  }
+  return [...peers.values()];
+}

@@ -1,0 +1,104 @@
+import type { Hono } from 'hono';
+import { describe, expect, it } from 'vitest';
+import type { ArtifactLevel } from '../../src/http/answer.ts';
+import { controllerApp } from '../../src/http/controller-app.ts';
+import type { HttpEnv } from '../../src/http/env.ts';
+import { publicTrees } from '../../src/runtime/artifacts/public-trees.ts';
+import type { Trees } from '../../src/runtime/controller/page-parts.ts';
+import { store, tar } from '../store/support.ts';
+import { viewOf } from './support.ts';
+
+/** Routes of a controller by which no bytes of an artifact and nothing about its parts is sent. A new route belongs here or in `bytes`. */
+const others = [
+  'GET /',
+  'GET /badge.svg',
+  'GET /events',
+  'GET /runs',
+  'GET /runs/:run',
+  'GET /runs/:run/events',
+  'GET /runs/:run/logs/:lease',
+  'GET /runs/:run/logs/:lease/events',
+  'GET /runs/:run/logs/:lease/raw',
+  'GET /static/:name',
+  'GET /v1/*',
+  'GET /verify',
+];
+
+interface Case {
+  target: (tree: string) => string;
+  name: (tree: string, level: string) => string;
+}
+const dot = (level: string) => (level === '' ? '' : `.${level}`);
+/** Routes that send bytes of an artifact, or what it was made from, and how the file is called at a level that is not trusted. */
+const bytes: Record<string, Case[]> = {
+  'GET /ipfs/*': [
+    { target: (tree) => `/ipfs/${tree}?format=car`, name: (tree, level) => `${tree}${dot(level)}.car` },
+    { target: (tree) => `/ipfs/${tree}?format=raw`, name: (tree, level) => `${tree}${dot(level)}.bin` },
+  ],
+  'GET /trees/:tree/file': [
+    { target: (tree) => `/trees/${tree}/file?path=bin%2Ftool`, name: (_, level) => `tool${dot(level)}` },
+  ],
+  'GET /trees/:name': [
+    { target: (tree) => `/trees/${tree}.tar`, name: (tree, level) => `${tree}${dot(level)}.tar` },
+    { target: (tree) => `/trees/${tree}.cdx.json`, name: (tree, level) => `${tree}${dot(level)}.cdx.json` },
+  ],
+};
+
+/** All that a controller serves, of one tree that is at this level. */
+async function siteAt(level: () => ArtifactLevel) {
+  const own = await store();
+  const { root } = await own.importTar(await tar([{ name: 'bin/tool', body: 'hello' }]), {
+    into: own.public,
+  });
+  const trees: Trees = {
+    isShown: (tree) => tree === root,
+    level,
+    list: async () => undefined,
+    entry: (tree, path) => own.resolve(tree, path),
+    file: (cid) => own.readFile(cid),
+    tar: (tree) => own.exportTar(tree),
+    sbom: async () => '{"bomFormat":"CycloneDX"}',
+  };
+  const view = viewOf({ ...publicTrees(own), level });
+  const pages = { view: {}, logs: {}, trees } as never;
+  const { app, close } = controllerApp({ view, pages, people: undefined, version: '1' });
+  return { app, close, root };
+}
+
+const levels = ['trusted', 'agreed', 'revoked', 'none'] as const;
+
+describe('bytes of an artifact', () => {
+  it('leave a controller by these routes and no other', async () => {
+    const { app, close } = await siteAt(() => 'trusted');
+    close();
+    const served = app.routes.filter(({ method }) => method !== 'ALL');
+    const known = [...others, ...Object.keys(bytes)].sort();
+    expect([...new Set(served.map(({ method, path }) => `${method} ${path}`))].sort()).toEqual(known);
+  });
+
+  const cases = Object.values(bytes).flat();
+  it.each(cases.map((one) => ({ ...one, shown: one.target('TREE') })))(
+    'say their level, and no cache keeps them as final: $shown',
+    async ({ target, name }) => {
+      let now: ArtifactLevel = 'trusted';
+      const { app, close, root } = await siteAt(() => now);
+      const ask = (headers = {}) => (app as Hono<HttpEnv>).request(target(root), { headers }, {});
+      let before = '';
+      for (const level of levels) {
+        now = level;
+        const { status, headers } = await ask({ 'if-none-match': before });
+        // What a cache has of another level is not confirmed.
+        expect([level, status]).toEqual([level, 200]);
+        expect(Object.fromEntries(headers)).toMatchObject({
+          'quorate-level': level,
+          'cache-control': 'no-cache',
+          'content-disposition': `attachment; filename="${name(root, level === 'trusted' ? '' : level)}"`,
+        });
+        before = headers.get('etag') ?? '';
+        const again = await ask({ 'if-none-match': before });
+        expect([again.status, again.headers.get('quorate-level')]).toEqual([304, level]);
+      }
+      close();
+    },
+  );
+});

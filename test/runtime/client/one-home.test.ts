@@ -1,0 +1,84 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { ask } from '../../../src/core/sessions/ask.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import { openMesh } from '../../../src/mesh/index.ts';
+import { type Client, openClient, ownerMembership } from '../../../src/runtime/client/client.ts';
+import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
+import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
+import { meshDial } from '../../../src/runtime/node/ports.ts';
+import { openStore, type Store } from '../../../src/store/index.ts';
+import { loopbackController } from '../../support/controller.ts';
+
+let dir: string;
+let folder: ProjectFolder;
+let controller: ControllerNode;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-one-home-'));
+  folder = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
+  controller = await loopbackController(folder);
+});
+afterAll(async () => {
+  await controller.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function publisher(): Promise<Client> {
+  const home = openHome(join(dir, 'owner'));
+  const signal = AbortSignal.timeout(60_000);
+  const client = await openClient({ home, membership: await ownerMembership(home, folder, signal), signal });
+  onTestFinished(() => client.close());
+  // Connects.
+  await client.jobs();
+  return client;
+}
+
+async function storeWith(name: string, text: string): Promise<{ store: Store; tree: string }> {
+  const store = await openStore({ dir: join(dir, name) });
+  onTestFinished(() => store.close());
+  return { store, tree: await store.importBytes(Buffer.from(text), { into: store.public }) };
+}
+
+describe('two commands of one home', () => {
+  it.each(['before', 'after'])(
+    'dependencies are fetched from the one that brings them, with one that was connected %s it',
+    async (when) => {
+      const first = await publisher();
+      const second = await publisher();
+      const brings = when === 'before' ? second : first;
+      const { store, tree } = await storeWith(when, `dependencies brought with another one ${when}`);
+      await brings.bring(store, tree, () => {});
+    },
+  );
+
+  it('nobody is asked for dependencies but the one that brings them', async () => {
+    const brings = await publisher();
+    const { seed } = await openHome(join(dir, 'owner')).key();
+    const other = await openMesh({ key: seed, listen: [], bootstrap: [], topics: [], role: 'node' });
+    onTestFinished(() => other.close());
+    let asked = 0;
+    other.handle(
+      protocols.car,
+      async () => {
+        asked += 1;
+      },
+      { maxInboundStreams: 8, maxMessageBytes: 1000 },
+    );
+    const at = { id: controller.id, addrs: controller.addresses() };
+    await ask(meshDial(other, AbortSignal.timeout(60_000)), [at], { kind: 'charter' });
+    const { store, tree } = await storeWith('asked', 'dependencies that one process has');
+    await brings.bring(store, tree, () => {});
+    expect(asked).toBe(0);
+  });
+
+  it('bring dependencies of their own at once', async () => {
+    const clients = [await publisher(), await publisher()];
+    const trees = await Promise.all(clients.map((_, n) => storeWith(`own-${n}`, `of client ${n}`)));
+    const brought = trees.map(({ store, tree }, n) => clients[n]?.bring(store, tree, () => {}));
+    expect(await Promise.all(brought)).toEqual([undefined, undefined]);
+  });
+});
