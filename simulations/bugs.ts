@@ -157,7 +157,7 @@ export const bugs: Record<string, Bug> = {
       for (const run of [...state.index.open.values()]) {
         if (run.phase.kind !== 'witnessing') continue;
         const backing = { kind: 'none' } as const;
-        run.phase = { kind: 'done', published: { verdict: run.phase.draft, backing, dispute: null } };
+        run.phase = { kind: 'done', published: { verdict: run.phase.draft, backing, ending: null } };
         state.index.ended(run);
         state.unstored.add(run.id);
         effects.push({ kind: 'verdict', run: run.id });

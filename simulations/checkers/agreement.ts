@@ -14,7 +14,7 @@ function lastTurn(run: RunFacts): string | undefined {
   return run.history.flatMap(({ progress: { kind } }) => turns.filter((turn) => turn === kind)).at(-1);
 }
 
-/** Checks that a run on which N operators agree does not end as disputed because a trusted worker or a connection failed. */
+/** Checks that a run on which N operators agree does not end without a result because a trusted worker or a connection failed. */
 export function agreement(): Checker {
   const invariant = 'agreement';
   /** Runs that waited for a trusted worker's signature to an agreement. */
@@ -34,8 +34,9 @@ export function agreement(): Checker {
         if (!isOver(run) || !awaited.has(run.id) || lastTurn(run) !== 'agreed') continue;
         // A revoked receipt does not count, so the rest may be too few to agree.
         if (run.receipts.some((vote) => voteRevoked(revoked, vote) !== undefined)) continue;
-        if (levelOf(run) === 'disputed')
-          throw new Violation(invariant, `${truth.workOf(run.id)?.name} was agreed on and is disputed`);
+        const level = levelOf(run);
+        if (level === 'disputed' || level === 'unfinished')
+          throw new Violation(invariant, `${truth.workOf(run.id)?.name} was agreed on and is ${level}`);
       }
     },
   };

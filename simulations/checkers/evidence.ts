@@ -1,6 +1,6 @@
 import { revocationsIn } from '../../src/core/controller/revocations.ts';
 import { idOf, isTrustedSlot, leaves } from '../../src/core/documents/index.ts';
-import { verifyBundle } from '../../src/core/trust/index.ts';
+import { provenBy, verifyBundle } from '../../src/core/trust/index.ts';
 import type { Revoked } from '../../src/core/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -55,8 +55,8 @@ export function evidence(): Checker {
           throw new Violation(invariant, 'trusted without the trusted worker having built the same');
       }
       // A run that expired before any receipt has no evidence and claims nothing.
-      if (level === 'disputed' && receipts.length === 0) return;
-      const wanted = level === 'disputed' ? 'none' : level;
+      const wanted = provenBy(level);
+      if (wanted === 'none' && receipts.length === 0) return;
       const verified = (known: readonly Revoked[]) =>
         verifyBundle(seen.bundle, { project: truth.project, revocations: known }, truth.keys.verifier);
       let checked = await verified([]);

@@ -7,7 +7,7 @@ import {
   publishedOf,
 } from '../../src/core/controller/state.ts';
 import { artifactOf, type Request } from '../../src/core/documents/index.ts';
-import { atLeast } from '../../src/core/trust/index.ts';
+import { atLeast, provenBy } from '../../src/core/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 type Needs = NonNullable<Request['needs']>;
@@ -33,9 +33,7 @@ export function pipelines(): Checker {
       const of = state.index.get(need.request);
       const made = of === undefined ? null : publishedOf(of);
       const stands = of !== undefined && of.revoked === null && of.phase.kind !== 'cancelled' ? made : null;
-      const reached =
-        stands !== null &&
-        atLeast(stands.verdict.level === 'disputed' ? 'none' : stands.verdict.level, need.level);
+      const reached = stands !== null && atLeast(provenBy(stands.verdict.level), need.level);
       const outcome = stands?.verdict.outcome ?? null;
       const same = need.gate === true || (outcome !== null && artifactOf(outcome) === run.job.inputs[input]);
       const says = `${name} (${run.phase.kind}, ${level}) reads ${input}, which is ${stands?.verdict.level ?? 'nothing'}`;
@@ -57,7 +55,7 @@ export function pipelines(): Checker {
       // Of a job that made nothing there is nothing to read.
       const outcome = of === undefined ? undefined : publishedOf(of)?.verdict.outcome;
       if (of === undefined || (gate !== true && artifactIn(of, outcome) === null)) return false;
-      return is !== null && is !== 'disputed' && is !== 'failed' && atLeast(is, wanted);
+      return is !== null && atLeast(provenBy(is), wanted);
     });
     if (run.phase.kind === 'waiting' && ready)
       throw new Violation(invariant, `${name} waits, and all that it reads is there`);

@@ -13,7 +13,7 @@ function finalOf(state: ControllerState, id: string, wanted: 'agreed' | 'trusted
   if (run === undefined || published === null || run.revoked !== null || run.phase.kind === 'cancelled')
     return undefined;
   const { level, outcome, index } = published.verdict;
-  if (level === 'disputed' || level === 'failed' || !atLeast(level, wanted)) return undefined;
+  if ((level !== 'agreed' && level !== 'trusted') || !atLeast(level, wanted)) return undefined;
   const told = run.history.findLast(({ progress }) => progress.kind === 'verdict');
   return { level, index, artifact: outcome === null ? null : artifactOf(outcome), at: told?.at ?? 0 };
 }

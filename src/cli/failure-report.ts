@@ -6,6 +6,9 @@ import { shortRun } from './format.ts';
 import { NetworkNeed } from './network-need.ts';
 import type { Output } from './output.ts';
 
+/** States and levels of runs of which builds failed or were aborted, whose logs are told. */
+export const withLogs: ReadonlySet<string> = new Set(['failed', 'aborted', 'disputed', 'unfinished']);
+
 /** The last lines shown of a failed build. */
 const linesShown = 12;
 /** Logs are printed after the verdict is out: they may take this long. */

@@ -3,8 +3,9 @@ import type { Client } from '../runtime/client/client.ts';
 import { sayAlarm } from './alarm-report.ts';
 import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
-import { failedResults, sayFailure } from './failure-report.ts';
+import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { counted } from './format.ts';
+import { accountNow, stepText } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import type { PublishedJob } from './publish.ts';
 
@@ -64,12 +65,15 @@ export async function followAll(
     board.end();
   }
   for (const { run, verdict, history } of followed)
-    if (verdict?.level === 'failed' || verdict?.level === 'disputed')
+    if (verdict !== undefined && withLogs.has(verdict.level))
       await sayFailure(out, client, run, failedResults(history), limit);
   const needed = new Set(published.flatMap(({ needs }) => needs.map(({ name }) => name)));
-  for (const { name, verdict } of followed)
-    if (!needed.has(name) && verdict?.level === 'trusted' && verdict.artifact !== null)
-      out.say(`${name}: quorate fetch ${verdict.artifact} -o <folder>`);
+  for (const { name, run } of followed) {
+    const account = await accountNow(context, client, { run, name });
+    // What others of the pipeline read is on their way to more.
+    if (account === undefined || (account.state === 'trusted' && needed.has(name))) continue;
+    for (const step of account.next) out.say(`${name}: ${stepText(step)}`);
+  }
   const reached = (verdict: Verdict | undefined) =>
     verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
   let alarm: Exit | undefined;
@@ -77,7 +81,7 @@ export async function followAll(
   const lacking = followed.filter(({ verdict }) => !reached(verdict)).length;
   if (lacking > 0) {
     const what = `${lacking} of ${counted(followed.length, 'job')} not ${until}`;
-    out.say(`${what}. To publish what failed, is disputed or was cancelled again: quorate run --failed`);
+    out.say(`${what}. To publish what came to nothing again: quorate run --failed`);
   }
   return followed.every(({ verdict, differs }) => reached(verdict) && !differs)
     ? (alarm ?? exits.done)

@@ -1,4 +1,4 @@
-import { levelText } from '../core/controller/dispute-words.ts';
+import { verdictText } from '../core/account/index.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { duration, shortId, shortRun } from './format.ts';
@@ -133,7 +133,11 @@ export class PipelineView {
         const made = artifact === null ? '' : `  ${this.#board.live ? shortId(artifact) : artifact}`;
         const more = `${took}${made}  ${this.#who(job)}`.trimEnd();
         if (level === 'agreed') return { ...this.#agreed(job), more };
-        return { says: levelText(level, reason), more, paint: level === 'trusted' ? green : red };
+        return {
+          says: escapeLine(verdictText(level, reason), 200),
+          more,
+          paint: level === 'trusted' ? green : red,
+        };
       }
       default:
         return undefined;

@@ -1,5 +1,5 @@
+import { verdictText } from '../core/account/index.ts';
 import type { Missing } from '../core/controller/backing.ts';
-import { levelText } from '../core/controller/dispute-words.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { recipeText } from '../core/recipe-name.ts';
@@ -159,7 +159,9 @@ export class ProgressView {
         const paint = progress.level === 'trusted' ? green : red;
         const { level, reason, artifact, reports, cosigned } = progress;
         const about = artifact ?? (reports === undefined ? undefined : `reports ${reports}`);
-        say(`${bold(paint(levelText(level, reason)))}${about === undefined ? '' : ` ${about}`}`);
+        say(
+          `${bold(paint(escapeLine(verdictText(level, reason), 300)))}${about === undefined ? '' : ` ${about}`}`,
+        );
         if (cosigned === false) say(yellow(notCosigned));
         return;
       }

@@ -74,7 +74,7 @@ describe('a run, shown', () => {
           { ...slot('bob', 1), result, log: null },
         ],
       },
-      { kind: 'verdict', level: 'disputed', artifact: null, reason: 'aborted' },
+      { kind: 'verdict', level: 'unfinished', artifact: null, reason: 'aborted' },
     ];
     const out = sink({ columns: 40, rows: 20 });
     play(out, { story: ended });
@@ -82,7 +82,7 @@ describe('a run, shown', () => {
     const shown = screen(out.text());
     const inFull = shown.filter((line) => line.includes('where it is named'));
     expect(inFull).toEqual([`alice, bob: ${result.replace('\u001b', '\\x1b')}`]);
-    expect(shown.at(-1)).toBe('disputed: no operator could build it');
+    expect(shown.at(-1)).toBe('unfinished: no operator could build it');
   });
 
   it('says how to compare what differs: the result of most with each of the others', async () => {

@@ -142,7 +142,7 @@ describe('the badge of a controller', () => {
     ['agreed', [run, { level: 'agreed', state: 'agreed' }]],
     ['pending', [run, { level: null, state: 'building' }]],
     ['failed', [run, { level: 'failed', state: 'done' }]],
-    ['revoked', [run, { ...run, revoked: { since: 1, reason: 'x' } }]],
+    ['revoked', [run, { ...run, revoked: { what: 'key', id: 'k', since: 1, reason: 'x' } }]],
     ['pending', []],
   ])('is %s, the lowest of its jobs', (level, jobs) => {
     expect(badgeAmong(branchOf(...jobs), main)).toEqual({ level, commit: commit(2) });

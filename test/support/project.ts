@@ -46,7 +46,7 @@ import {
   signCheckpoint,
   witnessCheckpoint,
 } from '../../src/core/transparency/index.ts';
-import { decide, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
+import { decide, provenBy, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
 import type { Revoked } from '../../src/core/trust/revocations.ts';
 import { needsWitnesses } from '../../src/core/trust/witnesses.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
@@ -337,7 +337,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     { keys: {} },
   );
   const level = recipe.level ?? verdictLevelOf(decision);
-  const decided = level === 'disputed' ? null : decision.outcome;
+  const decided = provenBy(level) === 'none' ? null : decision.outcome;
   const outcome = recipe.outcome === undefined ? decided : recipe.outcome;
   const { repo, ref, commit, recipe: jobFile } = request.payload;
   const facts: VerdictFacts = {

@@ -1,4 +1,4 @@
-import { levelText } from '../../core/controller/dispute-words.ts';
+import { accountOf, type RunState } from '../../core/account/index.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { notCosigned } from '../../core/trust/not-cosigned.ts';
 import type { Client } from '../../runtime/client/client.ts';
@@ -6,6 +6,9 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { columns, duration, shortId, shortRun } from '../format.ts';
 import { withClient } from '../project-client.ts';
+
+/** Of a reason, in a list. */
+const reasonCharsMax = 100;
 
 interface Options {
   project?: string;
@@ -24,7 +27,7 @@ export const jobs: Define = (program, act) => {
 async function run(context: Context, { project }: Options): Promise<Exit> {
   const { out } = context;
   const { jobs: found, equivocations } = await withClient(context, project, (client) => client.jobs());
-  out.value(found);
+  out.value(found.map((job) => ({ ...job, account: accountOf(job) })));
   for (const says of equivocations)
     out.note(`Nothing under this log counts any more [LOG_EQUIVOCATED]: ${escapeLine(says, 1000)}.`);
   if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
@@ -44,12 +47,12 @@ async function run(context: Context, { project }: Options): Promise<Exit> {
 
 type JobSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
-function stateOf({ state, level, reason, revoked, missing, cosigned, test }: JobSummary): string {
-  const words = [
-    level === null ? state : levelText(level, reason),
-    ...(cosigned === false ? ['not co-signed'] : []),
-    ...(revoked === undefined ? [] : ['revoked']),
-    ...(missing === undefined || level === null ? [] : ['waits for witnesses']),
-  ];
-  return `${test ? 'test ' : ''}${words.join(', ')}`;
+/** States that say enough by themselves, in a list. */
+const plain: ReadonlySet<RunState> = new Set(['trusted', 'agreed', 'building', 'failed']);
+
+function stateOf(job: JobSummary): string {
+  const { state, reason, alarm } = accountOf(job);
+  const why = plain.has(state) || reason === '' ? '' : `: ${escapeLine(reason, reasonCharsMax)}`;
+  const unsigned = job.cosigned === false ? ', not co-signed' : '';
+  return `${job.test ? 'test ' : ''}${alarm ? 'ALARM ' : ''}${state}${unsigned}${why}`;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
+import { accountLine } from '../../core/account/index.ts';
 import type { Progress } from '../../core/controller/events.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
@@ -12,10 +13,11 @@ import { bringDependencies } from '../bring-dependencies.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { asQuorateError } from '../errors.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { failedResults, sayFailure } from '../failure-report.ts';
+import { failedResults, sayFailure, withLogs } from '../failure-report.ts';
 import { followAll } from '../follow-all.ts';
 import { duration, shortRun } from '../format.ts';
 import { LogLines } from '../log-lines.ts';
+import { accountNow, stepText } from '../next-steps.ts';
 import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
 import { membershipFor } from '../project-client.ts';
@@ -42,10 +44,6 @@ interface Options {
 const idleMs = 20_000;
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
-const noOperatorYet =
-  'No operator has taken a slot yet. A job is for those who joined before it was published: the next one is for all who are there now.';
-const notTrustedYet =
-  'Agreed, but no trusted worker has taken the job yet, and only with its signature is it trusted. Start it: it builds what waits.';
 
 export const run: Define = (program, act) => {
   program
@@ -191,7 +189,13 @@ async function follow(
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
   const history: Progress[] = [];
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
-  let idle = setTimeout(() => out.note(noOperatorYet), idleMs);
+  const tellWaiting = async () => {
+    const account = await accountNow(context, client, { run });
+    if (account === undefined || account.over) return;
+    for (const line of [escapeLine(accountLine(account), 1000), ...account.next.map(stepText)])
+      out.note(line);
+  };
+  let idle = setTimeout(() => void tellWaiting(), idleMs);
   let awaited = false;
   let differs = false;
   try {
@@ -214,7 +218,7 @@ async function follow(
       if (rebuild && progress.level !== 'agreed') continue;
       if (progress.level !== 'agreed' || until === 'agreed') break;
       clearTimeout(idle);
-      if (!awaited) idle = setTimeout(() => out.note(notTrustedYet), idleMs);
+      if (!awaited) idle = setTimeout(() => void tellWaiting(), idleMs);
     }
     if (verdict?.level !== 'agreed') await logs?.rest();
   } catch (error) {
@@ -228,12 +232,12 @@ async function follow(
     out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
     return exits.interrupted;
   }
-  if (verdict?.level === 'failed' || verdict?.level === 'disputed')
+  const level = verdict?.level;
+  if (level !== undefined && withLogs.has(level))
     await sayFailure(out, client, run, failedResults(history), limit);
-  const reached = verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
-  if (verdict?.level === 'trusted' && verdict.artifact !== null) {
-    out.say(`Get it: quorate fetch ${verdict.artifact} -o <folder>`);
-  }
+  const reached = level === 'trusted' || (level === 'agreed' && until === 'agreed');
+  const account = await accountNow(context, client, { run });
+  for (const step of account?.next ?? []) out.say(stepText(step));
   const alarm = await sayAlarm(context, client, run, history);
   return reached && !differs ? (alarm ?? exits.done) : exits.no;
 }

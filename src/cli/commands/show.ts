@@ -1,15 +1,15 @@
-import { levelText } from '../../core/controller/dispute-words.ts';
+import { accountLine, accountOf } from '../../core/account/index.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { recipeText } from '../../core/recipe-name.ts';
 import { notCosigned } from '../../core/trust/not-cosigned.ts';
-import type { Client } from '../../runtime/client/client.ts';
 import { lookedAt } from '../alarms.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { failedResults, sayFailure } from '../failure-report.ts';
+import { failedResults, sayFailure, withLogs } from '../failure-report.ts';
 import { shortRun, when } from '../format.ts';
+import { stepText } from '../next-steps.ts';
 import { pipelineTable } from '../pipeline-table.ts';
-import { missingText, ProgressView } from '../progress.ts';
+import { ProgressView } from '../progress.ts';
 import { withClient } from '../project-client.ts';
 
 interface Options {
@@ -33,13 +33,16 @@ async function run(context: Context, which: string, { project }: Options): Promi
   const { out } = context;
   await withClient(context, project, async (client, home) => {
     const { summary, history, pipeline } = await client.show(which);
-    out.value({ summary, history, pipeline });
+    out.value({ summary, account: accountOf(summary), history, pipeline });
     const view = new ProgressView(out.board({ live: false }), out.colours);
     for (const { at, progress } of history) view.show(at, progress);
     view.end();
-    const { level, reason, state, artifact, reports, submittedAt, run: id } = summary;
+    const { artifact, reports, submittedAt, run: id } = summary;
+    const account = accountOf(summary);
     out.say(
-      `submitted ${when(submittedAt)}, now: ${level === null ? state : levelText(level, reason)}${summary.revoked === undefined ? '' : ', revoked'}`,
+      `submitted ${when(submittedAt)}`,
+      `now       ${escapeLine(accountLine(account), 1000)}`,
+      ...account.next.map((step) => `next      ${stepText(step)}`),
       `run       ${id}`,
       `job       ${summary.job}${summary.test ? ', a test' : ''}`,
       ...(summary.recipe === undefined ? [] : [`job file  ${escapeLine(recipeText(summary.recipe), 500)}`]),
@@ -51,24 +54,15 @@ async function run(context: Context, which: string, { project }: Options): Promi
         ? []
         : [`built in  ${summary.earlier}, an earlier run of the same job`]),
       ...(summary.cosigned === false ? [`trust     ${notCosigned}`] : []),
-      ...(summary.missing === undefined ? [] : [`waits     ${missingText(summary.missing)}`]),
-      ...revokedLines(summary.revoked),
     );
     if (summary.alarming === true) {
       out.say(out.colours.red(`dispute   builders came to different results: quorate diff ${shortRun(id)}`));
       await lookedAt(context, home, client.project, id);
     }
     if (pipeline.length > 1) out.say('pipeline', ...pipelineTable(pipeline, id, out.colours));
-    if (level !== 'failed' && level !== 'disputed') return;
+    if (!withLogs.has(account.state)) return;
     const failed = failedResults(history.map(({ progress }) => progress));
     await sayFailure(out, client, id, failed, context.signal);
   });
   return exits.done;
-}
-
-/** Why the verdict stands no more. */
-function revokedLines(revoked: Awaited<ReturnType<Client['show']>>['summary']['revoked']): string[] {
-  if (revoked === undefined) return [];
-  const { what, id, since, reason } = revoked;
-  return [`revoked   the ${what} ${id}, from leaf ${since} of the log on: ${escapeLine(reason, 500)}`];
 }

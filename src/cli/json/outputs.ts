@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { charterSchema } from '../../core/documents/identity.ts';
-import { pipelineJobSchema, runSummarySchema } from '../../core/wire/messages.ts';
+import { pipelineJobSchema, runSummarySchema } from '../../core/wire/runs.ts';
 import { hookToldSchema, shownEntrySchema } from '../../runtime/hooks/ledger.ts';
 import {
+  accountFields,
   addresses,
   change,
   cid,
@@ -193,7 +194,7 @@ const jsonOutputs = {
       ...{ expires: count, charterChanged: z.boolean(), project },
     }),
   ],
-  jobs: [z.array(runSummarySchema)],
+  jobs: [z.array(runSummarySchema.extend({ account: z.strictObject(accountFields) }))],
   join: [
     event('joined', { project, operator: z.string(), role: roleSchema }),
     event('working', { id: peerId, project, operator: z.string(), role: roleSchema, addresses }),
@@ -250,6 +251,7 @@ const jsonOutputs = {
   show: [
     z.strictObject({
       summary: runSummarySchema,
+      account: z.strictObject(accountFields),
       history: z.array(z.strictObject({ at: timeMs, progress })),
       pipeline: z.array(pipelineJobSchema),
     }),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { runStates } from '../../core/account/index.ts';
 import {
   cid,
   commitId,
@@ -11,14 +12,22 @@ import {
 } from '../../core/documents/base.ts';
 import { recipeSchema } from '../../core/documents/recipe.ts';
 import { slotSchema } from '../../core/documents/round.ts';
-import { outcomeSchema } from '../../core/documents/statement.ts';
+import { outcomeSchema, verdictLevelSchema } from '../../core/documents/statement.ts';
 
 /** Parts that several outputs have. Times are ms since 1970, sizes bytes. */
 export const timeMs = z.number().min(0);
 export const size = z.int().min(0);
 export const code = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
 export const level = z.enum(['none', 'provisional', 'agreed', 'trusted', 'failed']);
-export const verdictLevel = z.enum(['agreed', 'trusted', 'failed', 'disputed']);
+export const verdictLevel = verdictLevelSchema;
+/** How a run stands, why, and what can be done. */
+export const accountFields = {
+  state: z.enum(runStates),
+  reason: z.string(),
+  next: z.array(z.strictObject({ says: z.string(), command: z.string().optional() })),
+  over: z.boolean(),
+  alarm: z.boolean(),
+};
 export const tier = z.enum(['vm', 'vm-emulated', 'gvisor', 'namespace']);
 export const addresses = z.array(z.string());
 export const urls = z.array(z.url());

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Progress } from '../../core/controller/events.ts';
 import {
+  accountFields,
   cid,
   code,
   commitId,
@@ -122,5 +123,6 @@ export const runLine = z.union([
   event('waiting', { code, says }),
   event('submitted', { name: z.string(), run: sha256, job: cid, commit: commitId, needs }),
   event('kept', { name: z.string(), run: sha256 }),
+  event('account', { name: z.string().optional(), run: sha256, ...accountFields }),
   event('output', logChunk),
 ]);

@@ -1,5 +1,5 @@
 import { artifactOf, isTrustedSlot, type VerdictLevel } from '../documents/index.ts';
-import { atLeast, isCheap } from '../trust/decide.ts';
+import { atLeast, isCheap, provenBy } from '../trust/decide.ts';
 import { mayBeAnswered } from '../trust/earlier.ts';
 import { type Revoked, voteRevoked } from '../trust/revocations.ts';
 import { levelOn } from './answer-level.ts';
@@ -139,6 +139,6 @@ function levelFor(
   const cheap = verdict.outcome !== null && isCheap(verdict.outcome);
   const final = cheap && policy.cosign === 'none' && inputsTrusted(state, run);
   if (reached !== 'trusted' && !(reached === 'agreed' && final)) return undefined;
-  if (!atLeast(verdict.level === 'disputed' ? 'none' : verdict.level, reached)) return undefined;
+  if (!atLeast(provenBy(verdict.level), reached)) return undefined;
   return reached;
 }

@@ -9,7 +9,7 @@ import { documentsOf, type Published, type Run, type Transition, tell } from './
  * the trusted worker built. Only of a dispute: there was no agreement in the end, or one that the trusted worker contradicted. What
  * the trusted worker made is kept, to be compared.
  */
-export function compareResults(transition: Transition, run: Run, { dispute }: Published): void {
+export function compareResults(transition: Transition, run: Run, { ending }: Published): void {
   // Of the job that is built now: on other inputs it is another one.
   const begun = run.history.findLastIndex(
     ({ progress: { kind } }) => kind === 'inputs' || kind === 'reopened',
@@ -17,7 +17,7 @@ export function compareResults(transition: Transition, run: Run, { dispute }: Pu
   const since = run.history.slice(begun + 1);
   const told = (kind: Progress['kind']) => since.some(({ progress }) => progress.kind === kind);
   const ended = run.receipts.filter(({ outcome }) => outcome.kind === 'exit');
-  if (told('compared') || (dispute === null && !told('contradicted'))) return;
+  if (told('compared') || (ending === null && !told('contradicted'))) return;
   if (new Set(ended.map(({ result }) => result)).size < 2) return;
   const receipts = ended.map((recorded) => documentsOf(run, recorded).receipt);
   const results = ended.map(({ round, slot, worker, operator, outcome }, at) => {

@@ -1,3 +1,4 @@
+import type { Ending } from '../account/index.ts';
 import type {
   Ack,
   Capabilities,
@@ -25,7 +26,6 @@ import type { ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { VoidTarget } from '../trust/index.ts';
 import type { Backing, Missing, WitnessedLog } from './backing.ts';
-import type { Dispute } from './dispute-reasons.ts';
 import type { Fault, Stores } from './store-answers.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
@@ -279,7 +279,7 @@ export type Progress =
       artifact: string | null;
       reports?: string;
       cosigned?: false;
-      reason?: Dispute;
+      reason?: Ending;
     }
   /** The published verdict does not stand any more. */
   | {

@@ -1,3 +1,4 @@
+import type { Ending } from '../account/index.ts';
 import {
   artifactOf,
   type Charter,
@@ -12,7 +13,6 @@ import {
 import type { Vote } from '../trust/decide.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { BackingFacts } from './backing.ts';
-import type { Dispute } from './dispute-reasons.ts';
 import type { Progress } from './events.ts';
 import type { StoreAnswers } from './store-answers.ts';
 
@@ -38,8 +38,8 @@ export interface VerdictFacts {
 export interface PublishedFacts {
   readonly verdict: VerdictFacts;
   readonly backing: BackingFacts;
-  /** Why there was no agreement, where the level is `disputed`. */
-  readonly dispute: Dispute | null;
+  /** Why it states no result; null where it states one. */
+  readonly ending: Ending | null;
 }
 
 export type Phase<P extends PublishedFacts = PublishedFacts> =

@@ -1,5 +1,6 @@
 import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { wireLimits } from '../wire/limits.ts';
 
 /** Bounds of the controller's state machine. */
 export const controllerLimits = {
@@ -8,7 +9,7 @@ export const controllerLimits = {
   /** Jobs that one request is built as, one after the other: each time what it reads came to other bytes. */
   instancesMax: 8,
   /** Operators per round whose reason not to take a slot is told and kept: a few say what a job lacks. */
-  passesToldMax: 16,
+  passesToldMax: wireLimits.declinedMax,
   /** Names of differing files that are told and kept per round; their number is told too. */
   differingFilesToldMax: 20,
   /** Earlier runs of a job that are looked at when it is asked for again: what an event costs does not grow with their number. */

@@ -1,3 +1,4 @@
+import { shownLevel } from '../account/index.ts';
 import { type Request, sameValue } from '../documents/index.ts';
 import { enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
@@ -64,7 +65,7 @@ function madeBy(state: ControllerState, run: RunFacts | undefined): Made {
         ? 'was cancelled'
         : run.revoked !== null
           ? 'was revoked'
-          : `ended as ${published?.verdict.level}`;
+          : `ended as ${published === null ? 'nothing' : shownLevel(published.verdict.level, published.ending ?? undefined)}`;
   if (published === null || run.phase.kind === 'cancelled') return { level: 'none', artifact: null, final };
   if (run.revoked !== null) return { level: 'none', artifact: null, final };
   const { level, outcome } = published.verdict;

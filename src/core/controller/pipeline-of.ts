@@ -1,9 +1,10 @@
 import { limits } from '../limits.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
-import type { PipelineJob } from '../wire/messages.ts';
+import type { PipelineJob } from '../wire/runs.ts';
 import type { RunFacts } from './facts.ts';
 import { needsOfRun } from './needs.ts';
-import { type ControllerState, levelOf } from './state.ts';
+import { awaitsOf } from './open-facts.ts';
+import { type ControllerState, levelOf, publishedOf } from './state.ts';
 
 /**
  * The runs of this one's pipeline: all that it rests on, all that rests on it, and all that these are connected with, in the
@@ -16,11 +17,13 @@ export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[]
     for (const other of [...needed, ...state.index.readersOf([one.id])])
       if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
   }
-  return state.index.inOrder(found.keys()).map(jobOf);
+  return state.index.inOrder(found.keys()).map((one) => jobOf(state, one));
 }
 
-function jobOf(run: RunFacts): PipelineJob {
+function jobOf(state: ControllerState, run: RunFacts): PipelineJob {
   const level = levelOf(run);
+  const ending = publishedOf(run)?.ending ?? null;
+  const awaits = awaitsOf(state, run);
   const { phase } = run;
   return {
     run: run.id,
@@ -30,7 +33,9 @@ function jobOf(run: RunFacts): PipelineJob {
     ...(run.job.kind === 'test' && { test: true }),
     ...(level !== null && countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
     ...(run.revoked !== null && { revoked: true }),
-    ...(phase.kind === 'cancelled' && { reason: phase.reason.slice(0, 500) }),
+    ...(ending !== null && { reason: ending }),
+    ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, 500) }),
+    ...(awaits.length > 0 && { awaits }),
     needs: needsOfRun(run).map(([name, { request, level: wanted }]) => ({
       name,
       run: request,

@@ -52,11 +52,11 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
   };
 }
 
-function factsOf({ verdict, backing, dispute }: PublishedFacts): PublishedFacts {
+function factsOf({ verdict, backing, ending }: PublishedFacts): PublishedFacts {
   const { id, index, charter, level, outcome, result } = verdict;
   return {
     verdict: { id, index, charter, level, outcome, result },
     backing: backingFacts(backing),
-    dispute,
+    ending,
   };
 }

@@ -1,15 +1,20 @@
-import { isOver, type RunFacts } from './facts.ts';
+import { shownLevel } from '../account/index.ts';
+import type { RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 
 /** How a run stands, for lists: open, or how it ended; `revoked` once its verdict does not stand any more. */
-export const standings = ['open', 'trusted', 'agreed', 'failed', 'disputed', 'cancelled', 'revoked'] as const;
+export const standings = [
+  ...(['open', 'trusted', 'agreed', 'failed', 'disputed', 'unfinished'] as const),
+  ...(['cancelled', 'revoked'] as const),
+] as const;
 export type Standing = (typeof standings)[number];
 
 export function standingOf(run: RunFacts): Standing {
   if (run.revoked !== null) return 'revoked';
-  if (!isOver(run)) return 'open';
   if (run.phase.kind === 'cancelled') return 'cancelled';
-  return run.phase.kind === 'done' ? run.phase.published.verdict.level : 'open';
+  if (run.phase.kind !== 'done') return 'open';
+  const { verdict, ending } = run.phase.published;
+  return shownLevel(verdict.level, ending ?? undefined);
 }
 
 export interface RunFilter {

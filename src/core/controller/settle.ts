@@ -14,7 +14,15 @@ import { mayOpenRound, openRound } from './rounds.ts';
 import type { EventOf, Round, Run, Transition } from './state.ts';
 import { currentRound, documentsOf, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
 import { askToPin, countAnswer } from './stores.ts';
-import { closeOffer, conclude, endLeases, finish, publish, recordedWith } from './verdict.ts';
+import {
+  closeOffer,
+  conclude,
+  concludeWithout,
+  endLeases,
+  finish,
+  publish,
+  recordedWith,
+} from './verdict.ts';
 
 /** A store that is away is asked again less often than signers. */
 const storeRetryFactor = 5;
@@ -120,12 +128,12 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
   const decision = decisionOf(transition, run);
   const trusted = trustedReceipt(run);
   const about = recordedWith(run, decision.result);
-  if (decision.level === 'failed' && policy.cosign === 'none') {
-    if (inputsTrusted(transition.state, run))
-      tell(transition, run, { kind: 'failed', round: round.n, by: decision.operators });
-    return end(transition, run, 'failed', about);
-  }
-  if (decision.level === 'failed' && trusted !== undefined) return end(transition, run, 'failed', about);
+  if (decision.level === 'failed' && (policy.cosign === 'none' || trusted !== undefined))
+    return end(transition, run, () => {
+      if (policy.cosign === 'none')
+        tell(transition, run, { kind: 'failed', round: round.n, by: decision.operators });
+      conclude(transition, run, 'failed', about);
+    });
   if (decision.level === 'agreed' || decision.level === 'trusted') {
     if (run.phase.kind === 'agreed') {
       if (decision.level === 'trusted') return conclude(transition, run, 'trusted', about);
@@ -175,8 +183,8 @@ function isFinal({ state }: Transition, run: Run): boolean {
 }
 
 /** Ends a run without an artifact. Not while its inputs may still turn out to be false: then that may be why. */
-function end(transition: Transition, run: Run, level: 'failed' | 'disputed', about: Recorded | null): void {
-  if (inputsTrusted(transition.state, run)) conclude(transition, run, level, about);
+function end(transition: Transition, run: Run, conclude: () => void): void {
+  if (inputsTrusted(transition.state, run)) conclude();
   else run.phase = { kind: 'held' };
 }
 
@@ -313,7 +321,7 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
   if (more && room) {
     closeOffer(transition, round);
     openRound(transition, run);
-  } else end(transition, run, 'disputed', null);
+  } else end(transition, run, () => concludeWithout(transition, run, decisionOf(transition, run)));
 }
 
 /**
@@ -329,7 +337,7 @@ function agreedUnpublished(transition: Transition, run: Run): Recorded | null {
   return level === 'agreed' ? recordedWith(run, result) : null;
 }
 
-/** The request expired: an agreed verdict stands, anything less becomes disputed. */
+/** The request expired: an agreed verdict stands, anything less ends without a result. */
 export function expire(transition: Transition, run: Run): void {
   if (isOver(run)) return;
   if (run.phase.kind === 'waiting')
@@ -346,7 +354,7 @@ export function expire(transition: Transition, run: Run): void {
   if (published === null) {
     const agreed = agreedUnpublished(transition, run);
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
-    return conclude(transition, run, 'disputed', null);
+    return concludeWithout(transition, run, decisionOf(transition, run));
   }
   tell(transition, run, {
     kind: 'unconfirmed',

@@ -1,5 +1,5 @@
 import { artifactOf, type Charter, type Verified } from '../documents/index.ts';
-import { atLeast, bearsFailure, decide } from '../trust/decide.ts';
+import { atLeast, bearsFailure, decide, provenBy } from '../trust/decide.ts';
 import type { Level } from '../trust/evidence.ts';
 import {
   type Revoked,
@@ -48,7 +48,7 @@ export function verdictStandsNot(
   published: PublishedFacts,
 ): Revoked | undefined {
   const { level } = published.verdict;
-  if (state.revocations.length === 0 || level === 'disputed') return undefined;
+  if (state.revocations.length === 0 || provenBy(level) === 'none') return undefined;
   const read = inputRevoked(state, run);
   if (read !== undefined) return read;
   if (run.answer !== null) return answerStandsNot(state, run, run.answer, published);
@@ -73,7 +73,7 @@ function answerStandsNot(
     evidenceStandsNot(state, earlier, published, {});
   if (whole !== undefined) return whole;
   const reached = levelOn(state, run, { earlier, published, charter, index });
-  if (level === 'disputed' || atLeast(reached, level)) return undefined;
+  if (atLeast(reached, provenBy(level))) return undefined;
   const all = revocationsIn(state, charter);
   const [voided] = earlier.receipts.flatMap((vote) => voteRevoked(all, vote) ?? []);
   return voided ?? all.at(-1);
@@ -88,7 +88,7 @@ function evidenceStandsNot(
   const { verdict, backing } = published;
   const { index, charter, level, outcome } = verdict;
   const all = revocationsIn(state, charter);
-  if (all.length === 0 || level === 'disputed') return undefined;
+  if (all.length === 0 || provenBy(level) === 'none') return undefined;
   const artifact = outcome === null ? null : artifactOf(outcome);
   const last = backing.kind === 'witnessed' ? backing.size - 1 : index;
   const whole = runRevoked(state, run, { index, artifact, last }, charter);
@@ -117,6 +117,6 @@ function evidenceStandsNot(
   const stands =
     level === 'failed'
       ? bearsFailure(decision, verdict.result)
-      : result !== undefined && atLeast(result.level, level);
+      : result !== undefined && atLeast(result.level, provenBy(level));
   return stands ? undefined : (voided ?? lapsed);
 }

@@ -11,14 +11,22 @@ import {
 import type { ErrorCode } from '../errors.ts';
 import { assert } from '../errors.ts';
 import { isoTime } from '../time.ts';
+import type { Decision } from '../trust/decide.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import { needsWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
 import type { Backing } from './backing.ts';
 import { compareWithEarlier } from './compare-earlier.ts';
 import { compareResults } from './compared.ts';
-import { disputeOf } from './dispute.ts';
+import { endingOf } from './ending.ts';
 import { signedCharter } from './enrolment.ts';
-import { artifactIn, type FinishedRun, type Recorded, type RunFacts, reportsIn } from './facts.ts';
+import {
+  artifactIn,
+  type FinishedRun,
+  type PublishedFacts,
+  type Recorded,
+  type RunFacts,
+  reportsIn,
+} from './facts.ts';
 import { findLease, setSlot } from './leases.ts';
 import { controllerLimits } from './limits.ts';
 import { tokenOf } from './presence.ts';
@@ -99,6 +107,12 @@ export function conclude(
     });
   }
   finish(transition, run, publish(transition, run, level, about));
+}
+
+/** Ends a run that came to no result. */
+export function concludeWithout(transition: Transition, run: Run, decision: Decision): void {
+  const { level, ending } = endingOf(run, decision, transition.rules);
+  finish(transition, run, publish(transition, run, level, null, ending));
 }
 
 /** What a verdict is about: a receipt of the run, or the verdict of an earlier one. */
@@ -185,10 +199,10 @@ export function publish(
   run: Run,
   level: VerdictLevel,
   about: About | null,
+  ending: PublishedFacts['ending'] = null,
 ): Published {
-  const dispute = level === 'disputed' ? disputeOf(run) : null;
   const verdict = writeVerdict(transition, run, level, about);
-  const published: Published = { verdict, backing: { kind: 'none' }, dispute };
+  const published: Published = { verdict, backing: { kind: 'none' }, ending };
   announce(transition, run, published);
   return published;
 }
@@ -202,7 +216,7 @@ export function cosigned(
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
     return unchanged(transition);
   const backing: Backing = { kind: 'cosigned', worker, cosignature: { worker, signature, witness } };
-  const published = { verdict: run.phase.draft, backing, dispute: null };
+  const published = { verdict: run.phase.draft, backing, ending: null };
   announce(transition, run, published);
   finish(transition, run, published);
 }
@@ -222,7 +236,7 @@ export function cosignRefused(
     return tell(transition, run, { kind: 'cosign-delayed', worker, code, message });
   }
   tell(transition, run, { kind: 'cosign-refused', worker, code, message });
-  conclude(transition, run, 'disputed', null);
+  finish(transition, run, publish(transition, run, 'disputed', null, 'cosign-refused'));
 }
 
 /** From now on the signature of a draft is waited for. */
@@ -275,7 +289,7 @@ function isPassing(code: string): boolean {
 }
 
 export function announce(transition: Transition, run: Run, published: Published): void {
-  const { verdict, dispute } = published;
+  const { verdict, ending } = published;
   const { level, outcome } = verdict;
   // Whoever follows the run stops at its last verdict.
   if (level !== 'agreed') compareResults(transition, run, published);
@@ -289,7 +303,7 @@ export function announce(transition: Transition, run: Run, published: Published)
     artifact: artifactIn(run, outcome),
     ...(reports !== null && { reports }),
     ...(countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
-    ...(dispute !== null && { reason: dispute }),
+    ...(ending !== null && { reason: ending }),
   });
 }
 

@@ -1,19 +1,24 @@
 import { QuorateError } from '../errors.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import type { Revoked } from '../trust/revocations.ts';
-import type { RunSummary } from '../wire/messages.ts';
+import type { RunSummary } from '../wire/runs.ts';
 import { artifactIn, type RunFacts, reportsIn } from './facts.ts';
+import { awaitsOf, builtOf, openFactsOf } from './open-facts.ts';
 import { type ControllerState, levelOf, outcomeOf, publishedOf } from './state.ts';
 import { missing } from './witness-count.ts';
 
 const shortest = 8;
+const reasonCharsMax = 500;
 
 /** The artifact of a run's verdict. */
 const artifactBy = (run: RunFacts): string | null => artifactIn(run, outcomeOf(run));
 
 export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   const { repo, ref, commit, recipe, policy } = run.request.payload;
-  const dispute = publishedOf(run)?.dispute ?? null;
+  const ending = publishedOf(run)?.ending ?? null;
+  const open = openFactsOf(state, run);
+  const awaits = awaitsOf(state, run);
+  const built = builtOf(run);
   const reports = reportsIn(run, outcomeOf(run));
   const level = levelOf(run);
   return {
@@ -27,11 +32,15 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(recipe !== undefined && { recipe }),
     state: run.phase.kind,
     level,
-    ...(dispute !== null && { reason: dispute }),
+    ...(ending !== null && { reason: ending }),
     artifact: artifactBy(run),
     ...(reports !== null && { reports }),
     ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),
     ...(isAlarming(run) && { alarming: true }),
+    ...(run.phase.kind === 'cancelled' && { cancelled: run.phase.reason.slice(0, reasonCharsMax) }),
+    ...(awaits.length > 0 && { awaits }),
+    ...(built > 0 && { built }),
+    ...(open !== undefined && { open }),
     ...(run.answer !== null && { earlier: run.answer.id }),
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),

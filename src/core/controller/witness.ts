@@ -21,7 +21,7 @@ export function witnessed(transition: Transition, run: Run, event: EventOf<'witn
     const published: Published = {
       verdict: draft,
       backing: { kind: 'witnessed', size: log.size, by: counted, log },
-      dispute: null,
+      ending: null,
     };
     announce(transition, run, published);
     return finish(transition, run, published);

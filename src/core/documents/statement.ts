@@ -205,6 +205,14 @@ const countedReceiptSchema = z.strictObject({
 /** One line of a verdict's evidence, dissent included. */
 export type CountedReceipt = z.infer<typeof countedReceiptSchema>;
 
+/**
+ * `failed`: the build failed, and the trusted worker's did too, or N operators came to the same failure of a test that needs no
+ * co-signature. Of the rounds allowed none came to a result: `disputed` where somebody built something else, `unfinished` where
+ * nobody did and too few could finish.
+ */
+export const verdictLevelSchema = z.enum(['agreed', 'trusted', 'failed', 'disputed', 'unfinished']);
+export type VerdictLevel = z.infer<typeof verdictLevelSchema>;
+
 const verdictFactsSchema = z.strictObject({
   ...growth,
   project: peerId,
@@ -219,7 +227,7 @@ const verdictFactsSchema = z.strictObject({
   /** As in the request. */
   recipe: recipeSchema.optional(),
   policy: policySchema,
-  level: z.enum(['agreed', 'trusted', 'failed', 'disputed']),
+  level: verdictLevelSchema,
   outcome: outcomeSchema.nullable(),
   /**
    * The request that this job was built for before, and the last verdict on it: this one rests on the receipts of that one, and has
@@ -230,12 +238,7 @@ const verdictFactsSchema = z.strictObject({
     .array(countedReceiptSchema)
     .max((documentLimits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * documentLimits.roundsMax),
 });
-/**
- * `failed`: the build failed, and the trusted worker's did too, or N operators came to the same failure of a test that needs no
- * co-signature. `disputed`: no agreement in the rounds allowed.
- */
 export type VerdictFacts = z.infer<typeof verdictFactsSchema>;
-export type VerdictLevel = VerdictFacts['level'];
 
 /** Verification summary (https://slsa.dev/spec/v1.0/verification_summary); claims no SLSA level. */
 export const verdictSchema = z.strictObject({

@@ -14,7 +14,7 @@ import {
 import { applyRules, before, type ExclusionReason, type Rule, rules } from './rules.ts';
 
 export type { Evidence, Level, Revocations, Vote } from './evidence.ts';
-export { atLeast } from './evidence.ts';
+export { atLeast, provenBy } from './evidence.ts';
 export type { ExclusionReason } from './rules.ts';
 
 /** CID of the empty directory: as easy to agree on as no output. */
@@ -66,6 +66,8 @@ export interface Decision {
   unconfirmedFailure: boolean;
   /** Of a test that nobody co-signs: what N operators of a round came to first that failed. */
   failure: AgreedFailure | null;
+  /** Somebody built something else: the trusted worker than operators, or operators than each other. Null: nobody did. */
+  dispute: 'trusted-worker' | 'operators' | null;
   /** Receipts that do not count towards N, with the reason. */
   excluded: Map<string, ExclusionReason>;
 }
@@ -121,7 +123,14 @@ export function decideBy(
     .sort(bestFirst);
   const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
   const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
-  const common = { results, contradicted, unconfirmedFailure, failure, excluded };
+  const alike = (votes: readonly ExitVote[]) => isAlike(votes, ownFailureCounts(policy, evidence));
+  const dispute: Decision['dispute'] =
+    contradicted.length > 0 || (alike(counted) && counted.length > 0 && !alike([...counted, ...trusted]))
+      ? 'trusted-worker'
+      : alike(counted)
+        ? null
+        : 'operators';
+  const common = { results, contradicted, unconfirmedFailure, failure, dispute, excluded };
   if (failure !== null && !results.some(({ level }) => atLeast(level, 'agreed')))
     return { ...common, ...failure, level: 'failed' };
   const [confirmed] = asked('failure-confirmed') ? trusted : counted.filter(failed);
@@ -154,12 +163,19 @@ export function levelOf(decision: Decision, artifact: string): Level {
   return decision.results.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
 }
 
-/** The level a verdict states for a decision; without agreement `disputed`. */
-export function verdictLevelOf({ level }: Decision): VerdictLevel {
+/** The level of a verdict that states no result: `disputed` where N was not reached and somebody built something else. */
+export function levelWithoutResult({ level, dispute }: Decision): 'disputed' | 'unfinished' {
+  const reached = level !== 'none' && level !== 'provisional';
+  return !reached && dispute !== null ? 'disputed' : 'unfinished';
+}
+
+/** The level a verdict states for a decision. */
+export function verdictLevelOf(decision: Decision): VerdictLevel {
+  const { level } = decision;
   switch (level) {
     case 'none':
     case 'provisional':
-      return 'disputed';
+      return levelWithoutResult(decision);
     case 'agreed':
     case 'trusted':
     case 'failed':
@@ -167,6 +183,12 @@ export function verdictLevelOf({ level }: Decision): VerdictLevel {
     default:
       return unreachable(level, 'level');
   }
+}
+
+/** Whether all came to the same. Failures are not told apart, where they form no quorum. */
+function isAlike(votes: readonly ExitVote[], failuresCount: boolean): boolean {
+  const made = ({ outcome, result }: ExitVote) => (outcome.code !== 0 && !failuresCount ? '' : result);
+  return new Set(votes.map(made)).size <= 1;
 }
 
 /** Each receipt once, in log order. */

@@ -1,4 +1,4 @@
-import type { Job, Outcome, Slot } from '../documents/index.ts';
+import type { Job, Outcome, Slot, VerdictLevel } from '../documents/index.ts';
 
 /**
  * How far an artifact can be trusted. `none`: not at all; `provisional`: somebody built it; `agreed`: N operators of one
@@ -13,6 +13,10 @@ const ranks: Record<Level, number> = { failed: -1, none: 0, provisional: 1, agre
 export function atLeast(level: Level, wanted: Level): boolean {
   return ranks[level] >= ranks[wanted];
 }
+
+/** The level that a verdict proves: none where it states no result. */
+export const provenBy = (stated: VerdictLevel): Level =>
+  stated === 'disputed' || stated === 'unfinished' ? 'none' : stated;
 
 /** One receipt of a request's rounds, with what its lease, grant and offer say about it. */
 export interface Vote {

@@ -11,4 +11,6 @@ export const wireLimits = {
   /** Workers that a store is told of as having a tree, and addresses of each. */
   pinFromMax: 8,
   pinAddrsMax: 8,
+  /** Operators that are told with the reason for which they take no slot, per run. */
+  declinedMax: 16,
 } as const;

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { cid, count, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
 import { reasonOf } from '../documents/canonical.ts';
-import { documentLimits } from '../documents/limits.ts';
-import { recipeSchema } from '../documents/recipe.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
+import { verdictLevelSchema } from '../documents/statement.ts';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { fromUtf8, toUtf8 } from '../text.ts';
 import { transparencyLimits } from '../transparency/index.ts';
 import { wireLimits } from './limits.ts';
+import { pipelineJobSchema, revokedSchema, runSummarySchema } from './runs.ts';
 
 /**
  * What travels on the protocols: JSON, one message per frame. A message only frames signed documents; nothing in one is
@@ -30,14 +30,11 @@ export const offerNoticeSchema = z.strictObject({
 });
 export type OfferNotice = z.infer<typeof offerNoticeSchema>;
 
-/** Why a verdict does not stand any more. */
-const revokedSchema = z.strictObject({ what: text(40), id: text(120), since: count, reason: text(500) });
-
 /** A hint that a verdict is out; whoever cares pulls the bundle and checks it. */
 export const verdictNoticeSchema = z.strictObject({
   job: cid,
   request: sha256,
-  level: z.enum(['agreed', 'trusted', 'failed', 'disputed']),
+  level: verdictLevelSchema,
   /** Null for a test too, which makes none. */
   artifact: cid.nullable(),
   /** It counts without a co-signature: whoever holds the controller can forge it. */
@@ -146,66 +143,6 @@ export const leaseDownSchema = z.discriminatedUnion('kind', [
 export type LeaseDown = z.infer<typeof leaseDownSchema>;
 
 export const logUpSchema = z.strictObject({ lease: sha256 });
-
-/** How a run stands, for lists and for people. */
-export const runSummarySchema = z.strictObject({
-  run: sha256,
-  job: cid,
-  name,
-  /** Of a test. */
-  test: z.literal(true).optional(),
-  repo: text(2000),
-  ref: text(300),
-  commit: text(64),
-  /** Where the job file is not the source's own. */
-  recipe: recipeSchema.optional(),
-  state: text(40),
-  level: z.enum(['agreed', 'trusted', 'failed', 'disputed']).nullable(),
-  /** Why there was no agreement, where the level is `disputed`; a controller may know of more reasons than its clients. */
-  reason: text(40).optional(),
-  artifact: cid.nullable(),
-  /** The tree that a test put out, which is no artifact. */
-  reports: cid.optional(),
-  /** The published level counts without a co-signature: whoever holds the controller can forge it. */
-  cosigned: z.literal(false).optional(),
-  /** The earlier run of the same job on whose evidence the verdict rests: the job was not built for this one. */
-  earlier: sha256.optional(),
-  revoked: revokedSchema.optional(),
-  /** Results were in dispute, or what operators had agreed on was contradicted: who published it should look. */
-  alarming: z.literal(true).optional(),
-  /** Of a run that waits for witnesses of the log: who has signed and who has not. */
-  missing: z
-    .strictObject({
-      operators: z.array(name).max(documentLimits.slotsMax),
-      operatorsNeeded: count,
-      named: z.array(text(128)).max(documentLimits.charterWitnessesMax),
-      namedNeeded: count,
-      namedMissing: z.array(text(128)).max(documentLimits.charterWitnessesMax),
-    })
-    .optional(),
-  submittedAt: count,
-  round: count,
-  policy: z.strictObject({ agree: count, of: count, cosign: z.boolean() }),
-});
-export type RunSummary = z.infer<typeof runSummarySchema>;
-
-/** A run of a pipeline as others of it are shown with it. */
-export const pipelineJobSchema = z.strictObject({
-  run: sha256,
-  name,
-  test: z.literal(true).optional(),
-  state: text(40),
-  level: z.enum(['agreed', 'trusted', 'failed', 'disputed']).nullable(),
-  cosigned: z.literal(false).optional(),
-  revoked: z.literal(true).optional(),
-  /** Why it was cancelled. */
-  reason: text(500).optional(),
-  /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
-  needs: z
-    .array(z.strictObject({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))
-    .max(limits.pipelineJobsMax),
-});
-export type PipelineJob = z.infer<typeof pipelineJobSchema>;
 
 const progress = z.looseObject({ kind: text(40) });
 

@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
+import { accountOf } from '../../core/account/index.ts';
 import type { PipelineJob } from '../../runtime/controller/project-view.ts';
-import { runUrl, stateOf } from './parts.ts';
+import { runUrl } from './parts.ts';
 import { foreign, type Html } from './text.ts';
 
 const box = { width: 168, height: 40, gapX: 44, gapY: 14 } as const;
@@ -34,17 +35,17 @@ ${[...placed.values()].map((one) => node(one, here))}
 }
 
 function node({ job, x, y }: Placed, here: string): Html {
-  const { kind, text } = stateOf(job);
+  const { state, reason } = accountOf(job);
   const name = foreign(job.name, 80);
   const short = name.length > nameChars ? `${name.slice(0, nameChars - 1)}…` : name;
   const needs = job.needs.map((need) => foreign(need.name, 80)).join(', ');
-  const label = `${name}, ${text}${needs === '' ? '' : `, needs ${needs}`}`;
-  const classes = `${kind}${job.run === here ? ' here' : ''}`;
+  const label = `${name}, ${state}${needs === '' ? '' : `, needs ${needs}`}`;
+  const classes = `${state}${job.run === here ? ' here' : ''}`;
   return html`<g role="listitem" class="${classes}"><a href="${runUrl(job.run)}" aria-label="${label}"${job.run === here ? html` aria-current="page"` : ''}>
-<title>${label}</title>
+<title>${label}. ${foreign(reason)}</title>
 <rect x="${x}" y="${y}" width="${box.width}" height="${box.height}" rx="4"/>
 <text x="${x + 10}" y="${y + 17}">${short}</text>
-<text class="state" x="${x + 10}" y="${y + 32}">${text}${job.test === true ? ' · test' : ''}</text>
+<text class="state" x="${x + 10}" y="${y + 32}">${state}${job.test === true ? ' · test' : ''}</text>
 </a></g>`;
 }
 

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { levelText } from '../../core/controller/dispute-words.ts';
+import { verdictText } from '../../core/account/index.ts';
 import type { Progress } from '../../core/controller/events.ts';
 import type { RunFacts } from '../../core/controller/facts.ts';
 import { foreign, type Html, shortId, time } from './text.ts';
@@ -84,7 +84,7 @@ function saidOfVerdict(progress: Progress): string {
     case 'revoked':
       return `does not stand any more: the ${progress.what} was revoked: ${foreign(progress.reason)}`;
     case 'verdict':
-      return `verdict: ${levelText(progress.level, progress.reason)}`;
+      return `verdict: ${foreign(verdictText(progress.level, progress.reason))}`;
     default:
       return progress.kind;
   }

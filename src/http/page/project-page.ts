@@ -1,7 +1,8 @@
 import { html } from 'hono/html';
+import { accountLine, accountOf, worstOf } from '../../core/account/index.ts';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import type { BranchView, ProjectView, RunPage } from '../../runtime/controller/project-view.ts';
-import { chip, runTable, runUrl, stateOf } from './parts.ts';
+import { chip, runTable, runUrl } from './parts.ts';
 import { foreign, type Html, refText, time } from './text.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
@@ -15,13 +16,6 @@ export function projectBody(view: ProjectView): Html {
   return html`<h1>${foreign(view.name, 80)}</h1><p class="quiet">Root key <code class="id">${view.project}</code></p>${projectParts(view)}`;
 }
 
-/** The worst of a branch's jobs says how it stands. */
-const order = ['revoked', 'disputed', 'failed', 'cancelled', 'open', 'agreed', 'trusted'];
-function worstOf<T extends { kind: string }>(states: readonly T[]): T | undefined {
-  const rank = ({ kind }: T) => order.indexOf(kind);
-  return states.toSorted((a, b) => rank(a) - rank(b))[0];
-}
-
 function branchesPart(view: ProjectView): Html {
   const branches = view.branches();
   return html`<section data-part id="branches"><h2>Branches and tags</h2>
@@ -32,11 +26,11 @@ ${branches.length === 0 ? html`<p class="quiet">Nothing was published yet. <code
 }
 
 function branchRow({ ref, commit, jobs, submittedAt }: BranchView): Html {
-  const worst = worstOf(jobs.map(stateOf));
+  const worst = worstOf(jobs);
   return html`<tr><th scope="row"><a href="/runs?ref=${encodeURIComponent(ref)}">${refText(ref)}</a></th>
-<td class="narrow">${worst === undefined ? '' : html`<span class="chip ${worst.kind}">${worst.text}</span>`}</td>
+<td class="narrow">${worst === undefined ? '' : chip(worst)}</td>
 <td class="narrow"><code>${foreign(commit.slice(0, 10))}</code></td>
-<td>${jobs.slice(0, 12).map((job) => html`<a href="${runUrl(job.run)}" class="chip ${stateOf(job).kind}" title="${stateOf(job).text}">${foreign(job.name, 40)}</a> `)}${jobs.length > 12 ? html`<span class="quiet">and ${jobs.length - 12} more</span>` : ''}</td>
+<td>${jobs.slice(0, 12).map((job) => html`<a href="${runUrl(job.run)}" class="chip ${accountOf(job).state}" title="${foreign(accountLine(accountOf(job)))}">${foreign(job.name, 40)}</a> `)}${jobs.length > 12 ? html`<span class="quiet">and ${jobs.length - 12} more</span>` : ''}</td>
 <td class="narrow">${time(submittedAt)}</td></tr>`;
 }
 

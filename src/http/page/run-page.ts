@@ -1,13 +1,12 @@
 import { html } from 'hono/html';
-import { disputeText } from '../../core/controller/dispute-words.ts';
+import { type Account, accountOf, type RunState } from '../../core/account/index.ts';
 import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
 import type { RunSummary, RunView } from '../../runtime/controller/project-view.ts';
-import { adviceFor } from './advice.ts';
 import { graph } from './graph.ts';
 import { history } from './history.ts';
 import { logUrl } from './log-page.ts';
 import { matrix } from './matrix.ts';
-import { chip, remark, runUrl, stateOf } from './parts.ts';
+import { chip, runUrl } from './parts.ts';
 import { command, foreign, type Html, refText, shellWord, time, webLink } from './text.ts';
 
 /** What the page of a run shows besides the run. */
@@ -49,49 +48,52 @@ ${recipe === undefined ? '' : html`<dt>Job file</dt><dd><code>${foreign(recipe.p
 <dt>Job</dt><dd><code class="id">${job}</code></dd><dt>Run</dt><dd><code class="id">${run}</code></dd></dl>`;
 }
 
-function statePart(run: RunView): Html {
-  const { summary } = run;
-  const says = remark(summary);
-  return html`<section data-part id="state"><p role="status">${chip(summary)} ${says === '' ? '' : says}</p>${ladder(run)}${trouble(summary)}</section>`;
+function statePart({ summary }: RunView): Html {
+  const account = accountOf(summary);
+  const { reason, next } = account;
+  const text = foreign(reason, 600);
+  const kind = bad.has(account.state) ? 'bad' : account.alarm ? 'bad' : 'some';
+  const steps = html`<ol class="next">${next.map(({ says, command: line }) => html`<li>${foreign(says, 600)}${line === undefined ? '' : html`: <code>${foreign(line, 300)}</code>`}</li>`)}</ol>`;
+  return html`<section data-part id="state"><p role="status">${chip(summary)} ${text}</p>${ladder(summary, account)}${
+    next.length === 0
+      ? ''
+      : html`<div class="notice ${kind}"><p><strong>What to do</strong></p>${steps}</div>`
+  }</section>`;
 }
 
-type Rung = 'reached' | 'now' | 'broken' | 'ahead';
+/** States in which something is wrong. */
+const bad: ReadonlySet<RunState> = new Set([
+  'failed',
+  'aborted',
+  'disputed',
+  'unfinished',
+  'lost',
+  'revoked',
+]);
+/** States on the way to `trusted`. */
+const rising: ReadonlySet<RunState> = new Set([
+  ...(['waiting', 'building', 'sealed', 'provisional', 'agreed', 'trusted'] as const),
+]);
 
-/** How far the run has come: somebody built it, enough operators agree, it is trusted. */
-function ladder({ summary, history: told }: RunView): Html {
-  const built = told.some(({ progress }) => progress.kind === 'revealed' || progress.kind === 'answered');
-  const { kind } = stateOf(summary);
-  const { agree, of, cosign } = summary.policy;
-  const broken = ['disputed', 'failed', 'revoked', 'cancelled'].includes(kind);
-  const agreed = summary.level === 'agreed' || summary.level === 'trusted';
-  const trusted = summary.level === 'trusted' && kind !== 'revoked';
-  const next = (reached: boolean, before: boolean): Rung =>
-    reached ? 'reached' : !before ? 'ahead' : broken ? 'broken' : 'now';
-  const rungs: [string, string, Rung][] = [
-    ['provisional', built ? 'was built' : 'is to be built', next(built, true)],
-    ['agreed', `${agree} of ${of} operators built the same bytes`, next(agreed && kind !== 'revoked', built)],
+/** How far a run has come that may still be trusted, or is: somebody built it, enough operators agree, it is trusted. */
+function ladder({ policy, level, built = 0, earlier }: RunSummary, { state }: Account): Html {
+  if (!rising.has(state)) return html``;
+  const wasBuilt = built > 0 || earlier !== undefined || level !== null;
+  const agreed = level === 'agreed' || level === 'trusted';
+  const rungs: [name: string, says: string, reached: boolean][] = [
+    ['provisional', wasBuilt ? 'was built' : 'is to be built', wasBuilt],
+    ['agreed', `${policy.agree} of ${policy.of} operators built the same bytes`, agreed],
     [
       'trusted',
-      cosign ? 'the trusted worker built the same and signs' : 'witnesses signed the log',
-      next(trusted, agreed),
+      policy.cosign ? 'the trusted worker built the same and signs' : 'witnesses signed the log',
+      level === 'trusted',
     ],
   ];
+  const now = rungs.findIndex(([, , reached]) => !reached);
   return html`<ol class="ladder">${rungs.map(
-    ([name, says, rung]) =>
-      html`<li class="${rung}"${rung === 'now' || rung === 'broken' ? html` aria-current="step"` : ''}><strong>${rung === 'reached' ? '✓ ' : rung === 'broken' ? '✗ ' : ''}${name}</strong>${says}</li>`,
+    ([name, says, reached], at) =>
+      html`<li class="${reached ? 'reached' : at === now ? 'now' : 'ahead'}"${at === now ? html` aria-current="step"` : ''}><strong>${reached ? '✓ ' : ''}${name}</strong>${says}</li>`,
   )}</ol>`;
-}
-
-function trouble({ reason, revoked, level, run, missing }: RunSummary): Html {
-  if (revoked !== undefined)
-    return html`<div class="notice bad"><p><strong>This does not stand any more.</strong> The ${foreign(revoked.what, 20)} <code class="id">${foreign(revoked.id, 120)}</code> was revoked from leaf ${revoked.since} of the log on: ${foreign(revoked.reason)}</p><p>Do not use the artifact. Publish the commit again to have it built by others: <code>quorate run --rebuild</code></p></div>`;
-  if (reason !== undefined)
-    return html`<div class="notice bad"><p><strong>Disputed: ${foreign(disputeText(reason))}.</strong> ${adviceFor(reason, run)}</p></div>`;
-  if (level === 'failed')
-    return html`<div class="notice bad"><p><strong>It failed alike at enough operators.</strong> The logs below say where.</p></div>`;
-  if (missing !== undefined)
-    return html`<div class="notice some"><p>It waits for witnesses of the log: ${missing.operators.length} of ${missing.operatorsNeeded} operators${missing.namedNeeded > 0 ? ` and ${missing.named.length} of ${missing.namedNeeded} named witnesses` : ''} have signed.</p></div>`;
-  return html``;
 }
 
 function pipelinePart({ summary, pipeline }: RunView): Html {

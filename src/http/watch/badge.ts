@@ -2,14 +2,14 @@ import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { isRefName } from '../../core/git-ref.ts';
 import type { BranchView } from '../../runtime/controller/project-view.ts';
-import { levelOfAll, type WholeLevel } from '../../runtime/watch/status.ts';
+import { stateOfAll, type WholeState } from '../../runtime/watch/status.ts';
 import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
 
-/** What a badge tells: the level of what was published last of a branch or tag. */
+/** What a badge tells: the state of what was published last of a branch or tag. */
 export interface BadgeFacts {
   /** Only `trusted` is green. */
-  level: WholeLevel;
+  level: WholeState;
   /** Full commit id; null where nothing was published. */
   commit: string | null;
 }
@@ -26,8 +26,11 @@ const colours: Record<BadgeFacts['level'], string> = {
   trusted: '#1a7f37',
   agreed: '#8a5a00',
   failed: '#b42318',
+  aborted: '#b42318',
   disputed: '#b42318',
+  unfinished: '#b42318',
   revoked: '#b42318',
+  lost: '#57606a',
   cancelled: '#57606a',
   pending: '#57606a',
   none: '#57606a',
@@ -68,5 +71,5 @@ export function badgeApp({ badge, label }: BadgePorts): Hono<HttpEnv> {
 /** What the badge of a branch tells, of those that a controller knows. */
 export function badgeAmong(branches: readonly BranchView[], ref: string): BadgeFacts | undefined {
   const branch = branches.find((one) => one.ref === ref);
-  return branch && { level: levelOfAll(branch.jobs), commit: branch.commit };
+  return branch && { level: stateOfAll(branch.jobs), commit: branch.commit };
 }

@@ -4,7 +4,12 @@ import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import { decodeBundle } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import { type Verification, type VerifiedFacts, verifyBundle } from '../../core/trust/index.ts';
+import {
+  countsUncosigned,
+  type Verification,
+  type VerifiedFacts,
+  verifyBundle,
+} from '../../core/trust/index.ts';
 import type { Revoked } from '../../core/trust/revocations.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { controllerNodeLimits } from './limits.ts';
@@ -138,7 +143,7 @@ function summaryOf({ level, facts, at }: Proven): RunSummary {
     ...(recipe !== null && { recipe }),
     artifact: isTest ? null : artifact,
     ...(isTest && artifact !== null && { reports: artifact }),
-    ...(facts.cosigners.length === 0 && { cosigned: false as const }),
+    ...(countsUncosigned(policy, level) && { cosigned: false as const }),
     ...(facts.earlier !== null && { earlier: facts.earlier }),
     policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
   };

@@ -24,7 +24,7 @@ export const controllerMetrics = {
   quorate_runs_total: {
     type: 'counter',
     help: 'Verdicts that were given, by level. A run that is agreed first and trusted later counts in both.',
-    labels: { level: ['trusted', 'agreed', 'failed', 'disputed'] },
+    labels: { level: ['trusted', 'agreed', 'failed', 'disputed', 'unfinished'] },
   },
   quorate_runs_cancelled_total: { type: 'counter', help: 'Runs that were ended without a verdict.' },
   quorate_runs_revoked_total: {

@@ -1,6 +1,7 @@
+import { accountLine, accountOf } from '../../core/account/index.ts';
 import { isOver, type RunFacts } from '../../core/controller/facts.ts';
 import { pipelineOf } from '../../core/controller/pipeline-of.ts';
-import type { RunFilter, Standing } from '../../core/controller/run-lists.ts';
+import { type RunFilter, type Standing, standings } from '../../core/controller/run-lists.ts';
 import { type ControllerState, liveLeases } from '../../core/controller/state.ts';
 import { findRun, summaryOf } from '../../core/controller/view.ts';
 import { limits } from '../../core/limits.ts';
@@ -124,14 +125,8 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     runs: (filter, before) => page(filter, pageRuns, before),
     counts: () => {
       const { lists, size } = state.index;
-      const [open, trusted, agreed, failed] = (['open', 'trusted', 'agreed', 'failed'] as const).map((one) =>
-        lists.countOf(one),
-      );
-      return {
-        ...{ all: size, open: open ?? 0, trusted: trusted ?? 0, agreed: agreed ?? 0, failed: failed ?? 0 },
-        ...{ disputed: lists.countOf('disputed'), cancelled: lists.countOf('cancelled') },
-        revoked: lists.countOf('revoked'),
-      };
+      const each = standings.map((one) => [one, lists.countOf(one)]);
+      return { ...(Object.fromEntries(each) as Record<Standing, number>), all: size };
     },
     queue: () =>
       firstOf(state.index.open.values(), pageRuns).map((run) => ({
@@ -168,7 +163,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
       if (run === undefined) return undefined;
       return pipelineOf(state, run)
         .map((job) => `${job.run} ${job.state} ${job.level} ${job.revoked ?? ''}`)
-        .concat(String(run.history.length))
+        .concat(String(run.history.length), accountLine(accountOf(summary(run))))
         .join('\n');
     },
   };

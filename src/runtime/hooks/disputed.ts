@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { accountOf } from '../../core/account/index.ts';
 import type { Ledger } from './ledger.ts';
 import { hookLimits } from './limits.ts';
 import type { ListedRun } from './listing.ts';
@@ -36,9 +37,10 @@ export function newAlarms(
 
 function alarmsOf(run: ListedRun): Alarm[] {
   const found: Alarm[] = [];
-  if (run.level === 'disputed' || run.alarming === true) {
-    const reason = run.level === 'disputed' ? (run.reason ?? 'disputed') : 'contradicted';
-    found.push({ event: 'disputed', subject: `disputed:${run.run}`, reason, run });
+  const { state, alarm } = accountOf(run);
+  if (alarm) {
+    const why = state === 'disputed' ? (run.reason ?? 'disputed') : 'contradicted';
+    found.push({ event: 'disputed', subject: `disputed:${run.run}`, reason: why, run });
   }
   if (run.revoked !== undefined)
     found.push({ event: 'revoked', subject: `revoked:${run.run}`, reason: run.revoked.reason, run });

@@ -1,9 +1,10 @@
 import { Cron } from 'croner';
+import { sameValue } from '../../core/documents/index.ts';
 import type { PublishOrder, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
 import { isAbout, ruleFor, type WatchRule } from './rules.ts';
 import { type Cause, isOver, type Publication, type WatchState } from './state.ts';
-import { levelOfAll, type RunStand } from './status.ts';
+import { type RunStand, stateOfAll } from './status.ts';
 import { forgetStatuses, tellOf } from './statuses.ts';
 import { retryAfter, type Transition } from './transition.ts';
 
@@ -136,8 +137,10 @@ export const isSameStand = (a: RunStand, b: RunStand | undefined): boolean =>
   b !== undefined &&
   a.state === b.state &&
   a.level === b.level &&
+  a.reason === b.reason &&
   a.revoked === b.revoked &&
-  a.cosigned === b.cosigned;
+  a.cosigned === b.cosigned &&
+  sameValue(a.account ?? null, b.account ?? null);
 
 export function cancelled(transition: Transition, id: string): void {
   const publication = transition.state.publications.get(id);
@@ -167,7 +170,7 @@ function end(transition: Transition, publication: Publication): void {
 
 /** Whether a commit may rest on this one for what it did not change. What failed is built again with the next, or that would be green. */
 const isSound = ({ runs, stands: known }: Publication): boolean =>
-  ['agreed', 'trusted'].includes(levelOfAll(runs.map(({ run }) => known.get(run))));
+  ['agreed', 'trusted'].includes(stateOfAll(runs.map(({ run }) => known.get(run))));
 
 /** A verdict of what others are compared with does not stand any more: all counts as changed. */
 function dropBaseline({ state: { baselines } }: Transition, publication: Publication): void {

@@ -1,3 +1,4 @@
+import { accountOf } from '../../core/account/index.ts';
 import { codeOf } from '../../core/errors.ts';
 import type { Client } from '../client/client.ts';
 import { isSameStand } from './publications.ts';
@@ -35,13 +36,20 @@ export async function standsOf(
       return undefined;
     });
     // A controller that lost it, as after a restore from an older copy, has nothing to say of it any more.
-    found.push(shown === undefined ? { run, state: 'cancelled', level: null } : standIn(shown.summary));
+    found.push(shown === undefined ? { run, state: 'lost', level: null } : standIn(shown.summary));
   }
   return found.filter((stand) => !isSameStand(stand, known.get(stand.run)));
 }
 
-const standIn = ({ run, state, level, cosigned, revoked }: RunSummary): RunStand => ({
-  ...{ run, state, level },
-  ...(cosigned === false && { cosigned }),
-  ...(revoked !== undefined && { revoked: true }),
-});
+function standIn(summary: RunSummary): RunStand {
+  const { run, state, level, reason, cosigned, revoked } = summary;
+  const account = accountOf(summary);
+  return {
+    ...{ run, state, level },
+    ...(reason !== undefined && { reason }),
+    // Who builds changes often, and forges count requests.
+    account: { state: account.state, reason: account.state === 'building' ? '' : account.reason },
+    ...(cosigned === false && { cosigned }),
+    ...(revoked !== undefined && { revoked: true }),
+  };
+}

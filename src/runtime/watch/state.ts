@@ -1,3 +1,4 @@
+import { accountOf } from '../../core/account/index.ts';
 import type { PublishedRun, PublishOrder, PullSeen } from './events.ts';
 import type { WatchSettings } from './rules.ts';
 import { type RunStand, type Status, statusOfAll, statusOfRun } from './status.ts';
@@ -98,8 +99,7 @@ export function wholeStatus(of: Publication): Status {
 }
 
 /** Whether nothing more comes of a run, but a revocation. */
-export const isOver = (stand: RunStand | undefined): boolean =>
-  stand?.state === 'done' || stand?.state === 'cancelled';
+export const isOver = (stand: RunStand | undefined): boolean => stand !== undefined && accountOf(stand).over;
 
 /** The newest publication of a branch or tag that was not superseded; undefined where there is none. */
 export function latestOf({ publications }: WatchState, ref: string): Publication | undefined {

@@ -1,12 +1,20 @@
+import {
+  type Account,
+  type AccountFacts,
+  accountLine,
+  accountOf,
+  type RunState,
+  worstOf,
+} from '../../core/account/index.ts';
+import { unreachable } from '../../core/errors.ts';
+
 /** How a run stands, as far as statuses say. */
-export interface RunStand {
+export interface RunStand extends Pick<AccountFacts, 'state' | 'level' | 'reason' | 'cosigned'> {
   run: string;
-  state: string;
-  level: 'agreed' | 'trusted' | 'failed' | 'disputed' | null;
-  /** Trusted without a co-signature, by its policy. */
-  cosigned?: false | undefined;
   /** Its verdict does not stand any more. */
   revoked?: true | undefined;
+  /** Its account, by all that was known when it was read. */
+  account?: Pick<Account, 'state' | 'reason'> | undefined;
 }
 
 /** What a forge shows beside a commit. Only `success` is green. */
@@ -24,48 +32,36 @@ export const statusCharsMax = 140;
 export const isSame = (a: Status, b: Status | undefined): boolean =>
   b !== undefined && a.state === b.state && a.says === b.says && a.link === b.link;
 
-/** By the state of a run without a verdict. */
-const inWords: Readonly<Record<string, string>> = {
-  waiting: 'waits for the jobs that it needs',
-  answering: 'was built before; looking for what was built',
-  building: 'building',
-  pinning: 'operators agree; keeping what they built',
-  'awaiting-trusted': 'failed at operators, waiting for the trusted worker',
-  held: 'waits until its inputs are trusted',
-  cosigning: 'waiting for the co-signature',
-  witnessing: 'waiting for witnesses of the log',
-};
+/** Of each state of a run. */
+function shadeOf(state: RunState): Status['state'] {
+  switch (state) {
+    case 'trusted':
+      return 'success';
+    case 'waiting':
+    case 'building':
+    case 'sealed':
+    case 'provisional':
+    case 'agreed':
+      return 'pending';
+    case 'failed':
+    case 'aborted':
+    case 'disputed':
+    case 'unfinished':
+    case 'revoked':
+      return 'failure';
+    case 'cancelled':
+    case 'lost':
+      return 'error';
+    default:
+      return unreachable(state, 'state of a run');
+  }
+}
 
 /** A job's status. It never says more than the level. */
 export function statusOfRun(stand: Omit<RunStand, 'run'> | undefined): Status {
   if (stand === undefined) return { state: 'pending', says: 'published' };
-  const { state, level, revoked, cosigned } = stand;
-  if (revoked === true) return { state: 'failure', says: 'revoked: the verdict does not stand any more' };
-  if (state === 'cancelled') return { state: 'error', says: 'cancelled' };
-  switch (level) {
-    case 'trusted':
-      return {
-        state: 'success',
-        says:
-          cosigned === false
-            ? 'trusted: operators agree and witnesses signed the log'
-            : 'trusted: operators agree and the trusted worker co-signed',
-      };
-    case 'agreed':
-      return {
-        state: 'pending',
-        says:
-          state === 'witnessing'
-            ? 'agreed, waiting for witnesses of the log'
-            : 'agreed, waiting for the trusted worker',
-      };
-    case 'failed':
-      return { state: 'failure', says: 'failed' };
-    case 'disputed':
-      return { state: 'failure', says: 'disputed: the builds do not agree' };
-    case null:
-      return { state: 'pending', says: inWords[state] ?? 'published' };
-  }
+  const account = stand.account ?? accountOf(stand);
+  return { state: shadeOf(account.state), says: accountLine(account) };
 }
 
 /** Of all jobs together: green when each is trusted. */
@@ -83,25 +79,27 @@ export function statusOfAll(stands: readonly (Omit<RunStand, 'run'> | undefined)
   return { state: 'pending', says: `${trusted} ${of} trusted, ${agreed} agreed` };
 }
 
-/** One word for several jobs. */
-export type WholeLevel =
-  | 'trusted'
-  | 'agreed'
-  | 'failed'
-  | 'disputed'
-  | 'revoked'
-  | 'cancelled'
+/** One word for several jobs: `pending` while more may come of one of them, `none` where there is none. */
+export type WholeState =
+  | Exclude<RunState, 'waiting' | 'building' | 'sealed' | 'provisional'>
   | 'pending'
   | 'none';
 
-/** The lowest of some runs; undefined stands for one of which nothing is known yet. */
-export function levelOfAll(
-  runs: readonly ({ level: RunStand['level']; state: string; revoked?: unknown } | undefined)[],
-): WholeLevel {
-  if (runs.some((run) => run?.revoked !== undefined)) return 'revoked';
-  for (const level of ['disputed', 'failed'] as const)
-    if (runs.some((run) => run?.level === level)) return level;
-  if (runs.some((run) => run?.state === 'cancelled')) return 'cancelled';
-  if (runs.length === 0 || runs.some((run) => run === undefined || run.level === null)) return 'pending';
-  return runs.every((run) => run?.level === 'trusted') ? 'trusted' : 'agreed';
+/** The worst of some runs; undefined stands for one of which nothing is known yet. */
+export function stateOfAll(runs: readonly (AccountFacts | undefined)[]): WholeState {
+  const known = runs.flatMap((run) => run ?? []);
+  const worst = worstOf(known);
+  const state = worst === undefined ? 'pending' : accountOf(worst).state;
+  switch (state) {
+    case 'waiting':
+    case 'building':
+    case 'sealed':
+    case 'provisional':
+      return 'pending';
+    case 'agreed':
+    case 'trusted':
+      return known.length < runs.length ? 'pending' : state;
+    default:
+      return state;
+  }
 }

@@ -1,5 +1,5 @@
 import { type Cause, jobStatuses, latestOf, type WatchState, wholeStatus } from './state.ts';
-import { levelOfAll, type Status, type WholeLevel } from './status.ts';
+import { type Status, stateOfAll, type WholeState } from './status.ts';
 
 /** What `quorate watch status` and `approvals` show. */
 export interface WatchView {
@@ -62,10 +62,10 @@ export function viewOf(state: WatchState): WatchView {
 export function badgeOf(
   state: WatchState,
   ref: string,
-): { level: WholeLevel; commit: string | null } | undefined {
+): { level: WholeState; commit: string | null } | undefined {
   const latest = latestOf(state, ref);
   if (latest === undefined) return state.tips.has(ref) ? { level: 'none', commit: null } : undefined;
   const { order, refused, runs, stands } = latest;
-  const level = refused !== null ? 'failed' : levelOfAll(runs.map(({ run }) => stands.get(run)));
+  const level = refused !== null ? 'failed' : stateOfAll(runs.map(({ run }) => stands.get(run)));
   return { level, commit: order.commit };
 }

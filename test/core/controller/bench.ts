@@ -355,12 +355,12 @@ export class Bench {
   /** What came of a run so far. */
   result(id: string) {
     const run = this.facts(id);
-    const { state, level, reason: dispute = null } = summaryOf(this.controller.state, run);
+    const { state, level, reason: ending = null } = summaryOf(this.controller.state, run);
     const whole = this.controller.state.runs.get(id);
     return {
       state,
       level,
-      dispute,
+      ending,
       outcome: outcomeOf(run),
       verdict: whole === undefined ? undefined : verdictOf(whole)?.payload,
     };

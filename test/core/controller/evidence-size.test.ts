@@ -114,7 +114,7 @@ describe('a further round', () => {
     const two = 2 * runBytesMaxOf(sizes, 0) + 2 * roundBytesMaxOf(sizes, { of: 3 });
     const { bench, lib, app } = await disagree(limits.bundleBytesMax - two);
     expect(bench.facts(lib).rounds).toHaveLength(1);
-    expect(bench.result(lib)).toMatchObject({ level: 'disputed', dispute: 'results-differ' });
+    expect(bench.result(lib)).toMatchObject({ level: 'disputed', ending: 'results-differ' });
     expect(bench.progress(lib, 'unconfirmed')[0]?.says).toContain('no further round');
     expect(bench.result(app).state).toBe('cancelled');
   });

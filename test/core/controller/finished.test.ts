@@ -54,7 +54,7 @@ describe('a run that is over', () => {
     expect(bench.controller.state.runs.size).toBe(0);
     const nobody = await bench.submit({ name: 'lib', policy: { rounds: 1 } });
     bench.drive(timings.windowMs + timings.slotFillMs);
-    expect(bench.result(nobody)).toMatchObject({ level: 'disputed', dispute: 'not-built' });
+    expect(bench.result(nobody)).toMatchObject({ level: 'unfinished', ending: 'not-built' });
     expect([bench.controller.state.runs.size, bench.controller.state.unstored.size]).toEqual([0, 0]);
   });
 

@@ -143,6 +143,6 @@ describe('a refusal', () => {
   ])('for %s is for good', async (code) => {
     const { bench, run } = await waiting();
     bench.send({ kind: 'cosign-refused', run, worker: bench.id('trusted'), code, message: 'no' });
-    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'cosign-refused' });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', ending: 'cosign-refused' });
   });
 });

@@ -137,6 +137,6 @@ describe('a draft that the trusted worker cannot check', () => {
   it('for its evidence is refused for good', async () => {
     const { bench, run, refuse } = await shown();
     refuse('COSIGN_RESULT_MISMATCH');
-    expect(bench.result(run)).toMatchObject({ state: 'done', level: 'disputed', dispute: 'cosign-refused' });
+    expect(bench.result(run)).toMatchObject({ state: 'done', level: 'disputed', ending: 'cosign-refused' });
   });
 });

@@ -39,7 +39,7 @@ describe('the pipeline of a run', () => {
     bench.send({ kind: 'cancel', token: bench.token('cancel'), which: app, by, reason: 'wrong branch' });
     expect(shownPipeline(bench.controller.state, bench.facts(lib))).toMatchObject([
       { name: 'lib', state: 'done', level: 'trusted' },
-      { name: 'app', state: 'cancelled', level: null, reason: 'wrong branch' },
+      { name: 'app', state: 'cancelled', level: null, cancelled: 'wrong branch' },
     ]);
   });
 });

@@ -305,6 +305,6 @@ describe('a run that is not over', () => {
     await bench.revoke(artifact);
     await deliverAll(bench, leases, []);
     expect(bench.progress(run, 'agreed')).toEqual([]);
-    expect(bench.result(run)).toMatchObject({ level: 'disputed' });
+    expect(bench.result(run)).toMatchObject({ level: 'unfinished', ending: 'artifact-revoked' });
   });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { treeCid } from '../../../simulations/paperwork.ts';
+import { accountOf } from '../../../src/core/account/index.ts';
 import { draftOf, publishedParts } from '../../../src/core/controller/draft.ts';
+import { Controller } from '../../../src/core/controller/machine.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
 import { idOf, type Outcome } from '../../../src/core/documents/index.ts';
 import {
@@ -139,17 +141,19 @@ describe('a sealed round', () => {
 describe('no agreement', () => {
   const none = { policy: { cosign: 'none', rounds: 1 } } as const;
   const failedOtherwise = { ...failed, code: 2 };
-  it.each<[string, Outcome[], string]>([
-    ['different results', [built, other, failed], 'results-differ'],
-    ['nobody able to build it', [aborted, aborted, aborted], 'aborted'],
-    ['one who could, alone', [built, aborted, aborted], 'too-few'],
-    ['a build that fails everywhere', [failed, failedOtherwise, aborted], 'build-failed'],
-  ])('by %s says so', async (_, outcomes, reason) => {
+  it.each<[string, Outcome[], string, string]>([
+    ['different results', [built, other, failed], 'disputed', 'results-differ'],
+    ['one who failed where another one did not', [built, failed, aborted], 'disputed', 'results-differ'],
+    ['nobody able to build it', [aborted, aborted, aborted], 'unfinished', 'aborted'],
+    ['one who could, alone', [built, aborted, aborted], 'unfinished', 'too-few'],
+    // How a build fails is no result.
+    ['a build that fails everywhere', [failed, failedOtherwise, aborted], 'unfinished', 'build-failed'],
+  ])('by %s says so', async (_, outcomes, level, reason) => {
     const { bench, run, leases } = await leasedRound(none);
     await deliverAll(bench, leases, outcomes);
     // A slot whose run was aborted may be leased again, and nobody is left to take it.
     bench.drive(timings.windowMs + timings.slotFillMs);
-    expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({ level: 'disputed', reason });
+    expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({ level, reason });
     expect(bench.facts(run).history.at(-1)?.progress).toMatchObject({ kind: 'verdict', reason });
   });
 
@@ -158,9 +162,22 @@ describe('no agreement', () => {
     expect(leases.size).toBe(3);
     bench.drive(timings.leaseSilenceMs + timings.windowMs + timings.slotFillMs);
     expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({
-      level: 'disputed',
+      level: 'unfinished',
       reason: 'not-built',
     });
+  });
+
+  it('was disputed under the first rules, whatever it was for, and is again in a replay', async () => {
+    const { bench, run } = await leasedRound(none);
+    bench.drive(timings.leaseSilenceMs + timings.windowMs + timings.slotFillMs);
+    const levelUnder = (rules: number) => {
+      const machine = new Controller(bench.paper.controller.id, bench.paper.idp.id);
+      for (const { event, now } of bench.journal) machine.handle(event, now, rules);
+      return summaryOf(machine.state, machine.state.index.get(run) ?? bench.facts(run));
+    };
+    expect([1, 2].map((rules) => levelUnder(rules).level)).toEqual(['disputed', 'unfinished']);
+    // It is shown by the reason.
+    expect(accountOf(levelUnder(1)).state).toBe('unfinished');
   });
 
   it('since nobody could take a slot says so, with what each of them lacked', async () => {
@@ -184,12 +201,12 @@ describe('no agreement', () => {
     ]);
     bench.drive(timings.windowMs + timings.slotFillMs);
     expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({
-      level: 'disputed',
+      level: 'unfinished',
       reason: 'not-taken',
     });
     bench.replay();
     expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({
-      level: 'disputed',
+      level: 'unfinished',
       reason: 'not-taken',
     });
   });
@@ -198,7 +215,7 @@ describe('no agreement', () => {
     const { bench, run, leases } = await leasedRound(none);
     await deliverAll(bench, leases, []);
     bench.pinned(run);
-    expect(bench.result(run)).toMatchObject({ level: 'trusted', dispute: null });
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', ending: null });
     expect(summaryOf(bench.controller.state, bench.facts(run))).not.toHaveProperty('reason');
   });
 
@@ -237,7 +254,7 @@ describe('no agreement', () => {
         await bench.deliver(key, leases.get(key), built, {
           files: [{ path: 'a', sha256: String(n).repeat(64) }],
         });
-      expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'files-differ' });
+      expect(bench.result(run)).toMatchObject({ level: 'disputed', ending: 'files-differ' });
     },
   );
 
@@ -259,7 +276,7 @@ describe('no agreement', () => {
     bench.pinned(run);
     await bench.deliver('trusted', trusted, built, { files: [{ path: 'a', sha256: 'f'.repeat(64) }] });
     expect(bench.all('cosign')).toEqual([]);
-    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'contradicted' });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', ending: 'contradicted' });
   });
 
   it('of one with the files leaves those of the others in the verdict', async () => {
@@ -307,11 +324,11 @@ describe('pinning', () => {
 });
 
 describe("the request's time", () => {
-  it('is up while a round is sealed: it is revealed, its workers are let go, and it is disputed', async () => {
+  it('is up while a round is sealed: it is revealed, its workers are let go, and it is unfinished', async () => {
     const { bench, run, leases } = await leasedRound({ seconds: 20 });
     await bench.deliver('ada', leases.get('ada'));
     bench.drive(20_000);
-    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'too-few', state: 'done' });
+    expect(bench.result(run)).toMatchObject({ level: 'unfinished', ending: 'too-few', state: 'done' });
     expect(bench.all('reveal').map(({ worker }) => worker)).toContain(bench.id('ada'));
     expect(bench.all('release').map(({ worker }) => worker)).toEqual(
       expect.arrayContaining(['bob', 'cy', 'trusted'].map((key) => bench.id(key))),
@@ -377,7 +394,7 @@ describe("the request's time", () => {
     bench.pinned(run);
     await bench.deliver('trusted', trusted, failed);
     bench.drive(20_000);
-    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'trusted-failed' });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', ending: 'trusted-failed' });
   });
 
   it('is up after what was agreed had been contradicted: disputed', async () => {
@@ -386,7 +403,7 @@ describe("the request's time", () => {
     bench.pinned(run);
     await bench.deliver('trusted', trusted, other);
     bench.drive(20_000);
-    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'contradicted' });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', ending: 'contradicted' });
   });
 });
 

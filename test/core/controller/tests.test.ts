@@ -91,7 +91,7 @@ describe('a test that nobody co-signs', () => {
     await deliverAll(bench, leases, each);
     expect(bench.result(run)).toMatchObject({ state: 'building', level: null });
     await deliverAll(bench, await bench.lease('dan', 'eve', 'fay'), each);
-    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'results-differ' });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', ending: 'results-differ' });
   });
 
   it('asks fresh operators where each failed in another way, and then says that they differ', async () => {
@@ -99,17 +99,17 @@ describe('a test that nobody co-signs', () => {
     await deliverAll(bench, leases, [exits(1), exits(2), exits(3)]);
     expect(bench.result(run)).toMatchObject({ state: 'building', level: null });
     await deliverAll(bench, await bench.lease('dan', 'eve', 'fay'), [exits(1), exits(2), exits(3)]);
-    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'results-differ' });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', ending: 'results-differ' });
     expect(await verified(bench, run)).toBe('none');
   });
 
-  it('that too few saw fail is disputed for that', async () => {
+  it('that too few saw fail is unfinished for that', async () => {
     const { bench, run, leases } = await leasedRound({ ...test, policy: { cosign: 'none', rounds: 1 } });
     const [ada] = leases;
     if (ada === undefined) throw new Error('a lease');
     await bench.deliver(ada[0], ada[1], failed);
     bench.drive(600_000);
-    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'too-few' });
+    expect(bench.result(run)).toMatchObject({ level: 'unfinished', ending: 'too-few' });
   });
 
   it('fails in a later round where nobody serves what N say it put out, and that bears a verdict', async () => {

@@ -118,7 +118,7 @@ describe('the trusted worker', () => {
     });
     expect(bench.result(run)).toMatchObject({
       level: 'disputed',
-      dispute: 'cosign-refused',
+      ending: 'cosign-refused',
       state: 'done',
     });
   });
@@ -232,9 +232,9 @@ describe('failing builds', () => {
     expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: built });
   });
 
-  it('without a co-signature stay disputed', async () => {
+  it('without a co-signature end unfinished', async () => {
     const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
     await deliverAll(bench, leases, [failed, failed, failed]);
-    expect(bench.result(run).level).toBe('disputed');
+    expect(bench.result(run)).toMatchObject({ level: 'unfinished', ending: 'build-failed' });
   });
 });

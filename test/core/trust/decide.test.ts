@@ -38,9 +38,13 @@ describe('levels', () => {
     expect(judge([...two, own(A)], { inputs: { [B]: 'trusted' } }).level).toBe('trusted');
   });
 
-  it('are stated in a verdict as they are, and as disputed below agreement', () => {
-    expect(verdictLevelOf(judge([]))).toBe('disputed');
-    expect(verdictLevelOf(judge([vote('ada', 0, A)]))).toBe('disputed');
+  it('are stated in a verdict as they are, and below agreement as disputed where somebody built something else', () => {
+    expect(verdictLevelOf(judge([]))).toBe('unfinished');
+    expect(verdictLevelOf(judge([vote('ada', 0, A)]))).toBe('unfinished');
+    expect(verdictLevelOf(judge([vote('ada', 0, A), vote('bob', 1, B)]))).toBe('disputed');
+    expect(verdictLevelOf(judge([vote('ada', 0, A), own(B)]))).toBe('disputed');
+    expect(verdictLevelOf(judge([vote('ada', 0, A), own(A)]))).toBe('unfinished');
+    expect(verdictLevelOf(judge([...two, own(B)]))).toBe('disputed');
     expect(verdictLevelOf(judge(two))).toBe('agreed');
     expect(verdictLevelOf(judge([...two, own(A)]))).toBe('trusted');
   });
@@ -175,7 +179,7 @@ describe('cheap agreement', () => {
     for (const under of [policy, open]) {
       const decision = judge(failing, { policy: under });
       expect(decision).toMatchObject({ level: 'none', outcome: null, unconfirmedFailure: true });
-      expect(verdictLevelOf(decision)).toBe('disputed');
+      expect(verdictLevelOf(decision)).toBe('unfinished');
     }
     expect(
       judge([vote('ada', 0, A, { outcome: exit(A, 1) }), vote('bob', 1, A, { outcome: exit(A, 1) })]).level,

@@ -148,6 +148,21 @@ describe('a bundle is refused', () => {
       'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     ],
     [
+      'whose verdict says unfinished but names an artifact',
+      { level: 'unfinished', outcome: exit('good') },
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    ],
+    [
+      'whose verdict says unfinished where operators built different things',
+      { runs: [{ operator: 'ada' }, { operator: 'bob', builds: 'other' }], own: null, level: 'unfinished' },
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    ],
+    [
+      'whose verdict says unfinished where the trusted worker built something else',
+      { own: { operator: 'owner', builds: 'other' }, level: 'unfinished' },
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    ],
+    [
       'whose verdict lists other files than the builds',
       {
         verdict: (v) => ({

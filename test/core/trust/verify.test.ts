@@ -119,8 +119,13 @@ describe('a valid bundle', () => {
       { operator: 'ada', builds: 'a' },
       { operator: 'bob', builds: 'b' },
     ];
-    const disputed = await makeProject({ runs, own: null });
-    expect(await verify(disputed.bundle)).toMatchObject({ ok: true, level: 'none' });
+    for (const recipe of [{ runs }, { runs: runs.slice(0, 1) }, { runs, level: 'disputed' as const }]) {
+      const { bundle } = await makeProject({ ...recipe, own: null });
+      expect(await verify(bundle)).toMatchObject({ ok: true, level: 'none' });
+    }
+    // As verdicts said of runs that nobody built something else in.
+    const before = await makeProject({ runs: runs.slice(0, 1), own: null, level: 'disputed' });
+    expect(await verify(before.bundle)).toMatchObject({ ok: true, level: 'none' });
   });
 
   it('is trusted by a later round after a contradiction, and shows both', async () => {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { VerdictLevel } from '../../../src/core/documents/index.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
 import { badgeOf } from '../../../src/runtime/watch/view.ts';
 import { Bench, commit, rule, settingsOf } from './support.ts';
 
 const main = 'refs/heads/main';
 const begun = (settings = settingsOf()) => new Bench(settings).refs({ [main]: 1 }, true);
-const stand = (run: string, state: string, level: 'agreed' | 'trusted' | 'failed' | 'disputed' | null) => ({
+const stand = (run: string, state: string, level: VerdictLevel | null) => ({
   ...{ run, state, level },
 });
 
@@ -102,18 +103,52 @@ describe('a push', () => {
 
 describe('a status', () => {
   const levels = [
-    [stand('a', 'waiting', null), 'pending', 'waits for the jobs that it needs'],
+    [stand('a', 'waiting', null), 'pending', 'waiting: for the jobs that it needs'],
     [stand('a', 'building', null), 'pending', 'building'],
-    [stand('a', 'agreed', 'agreed'), 'pending', 'agreed, waiting for the trusted worker'],
-    [stand('a', 'witnessing', 'agreed'), 'pending', 'agreed, waiting for witnesses of the log'],
-    [stand('a', 'done', 'trusted'), 'success', 'trusted: operators agree and the trusted worker co-signed'],
-    [stand('a', 'done', 'failed'), 'failure', 'failed'],
-    [stand('a', 'done', 'disputed'), 'failure', 'disputed: the builds do not agree'],
+    [
+      stand('a', 'agreed', 'agreed'),
+      'pending',
+      'agreed: operators built the same; it waits for the trusted worker',
+    ],
+    [
+      stand('a', 'witnessing', 'agreed'),
+      'pending',
+      'agreed: operators built the same; it waits for witnesses of the log',
+    ],
+    [
+      stand('a', 'done', 'trusted'),
+      'success',
+      'trusted: operators built the same and the trusted worker co-signed',
+    ],
+    [
+      stand('a', 'done', 'failed'),
+      'failure',
+      'failed: the build failed at enough operators and at the trusted worker',
+    ],
+    [
+      { ...stand('a', 'done', 'disputed'), reason: 'results-differ' },
+      'failure',
+      'disputed: operators came to different results',
+    ],
+    [
+      { ...stand('a', 'done', 'unfinished'), reason: 'too-few' },
+      'failure',
+      'unfinished: too few operators built it',
+    ],
+    [
+      {
+        ...stand('a', 'building', null),
+        account: { state: 'waiting' as const, reason: 'for an operator: none is connected' },
+      },
+      'pending',
+      'waiting: for an operator: none is connected',
+    ],
+    [stand('a', 'lost', null), 'error', 'lost: the controller does not know it any more'],
     [stand('a', 'cancelled', null), 'error', 'cancelled'],
     [
       { ...stand('a', 'done', 'trusted'), revoked: true as const },
       'failure',
-      'revoked: the verdict does not stand any more',
+      'revoked: its verdict does not stand any more',
     ],
   ] as const;
 

@@ -42,7 +42,7 @@ const levels: Record<string, readonly (readonly string[])[]> = {
     ['documents'],
     ['transparency', 'judge', 'pipeline', 'dependencies'],
     ['trust'],
-    ['wire', 'interop'],
+    ['wire', 'interop', 'account'],
     ['controller', 'idp', 'worker', 'store'],
     ['sessions'],
   ],

@@ -9,9 +9,6 @@ const rooms = /^src\/core\/(sessions|wire)\//;
 const excused: Record<string, string> = {
   'simulations/adversary.ts': 'says other messages than the sessions do: it lies',
   'simulations/hijacker.ts': 'asks what no controller of the product asks',
-  'src/cli/json/outputs.ts': 'describes what commands print of the answers of the API',
-  'src/core/controller/pipeline-of.ts': 'makes the pipeline of a run that the API answers with',
-  'src/core/controller/view.ts': 'makes the summary of a run that the API answers with',
   'src/http/openapi.ts': 'describes the bodies of the HTTP feed',
   'src/http/verify-page/browser/knowledge.ts': 'reads the bodies of the HTTP feed',
   'src/runtime/client/client.ts': 'passes on the questions and answers of the API',

@@ -137,8 +137,7 @@ export class Publisher {
     }
     const sha256 = sha256Hex(toUtf8(stored.text));
     void dispatch({ kind: 'stored', run: runId, verdict: stored.verdict, sha256 });
-    if (stored.isNew && stored.notice.artifact !== null && stored.notice.level !== 'disputed')
-      await announce(stored.notice.artifact);
+    if (stored.isNew && stored.notice.artifact !== null) await announce(stored.notice.artifact);
   }
 
   /** Resolves once every bundle whose verdict was told by now is stored, or failed to be. */

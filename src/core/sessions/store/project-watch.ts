@@ -2,12 +2,12 @@ import type { Charter, Verified } from '../../documents/index.ts';
 import { messageOf } from '../../errors.ts';
 import {
   decodeMessage,
-  type RunSummary,
   revocationListSchema,
   type VerdictNotice,
   verdictNoticeSchema,
 } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
+import type { RunSummary } from '../../wire/runs.ts';
 import { ask, openCharter } from '../ask.ts';
 import { searchCharters } from '../charter-search.ts';
 import type { Clock, Dial, PeerAddress, Signing, Tell } from '../ports.ts';

@@ -1,5 +1,5 @@
 import { isTrustedSlot, sameValue } from '../../documents/index.ts';
-import { bearsFailure, type Decision, isCheap, type RankedResult } from '../decide.ts';
+import { bearsFailure, type Decision, isCheap, levelWithoutResult, type RankedResult } from '../decide.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import { revocationAt, revocationsFor, sayRevoked, voteRevoked } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
@@ -57,6 +57,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
     agreed: ranked !== undefined && atLeast(ranked.level, 'agreed'),
     failed: bearsFailure(atMost, about),
     disputed: outcome === null,
+    unfinished: outcome === null && levelWithoutResult(atMost) === 'unfinished',
   };
   const [voided] = logged.votes.flatMap((vote) => voteRevoked(revoked, vote) ?? []);
   check(
@@ -70,7 +71,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
     `the verdict says "${stated}"; its receipts do not bear that out`,
   );
   const cosigners = verdict.signers.filter((key) => trusted.includes(key) && isValid(key));
-  if (stated === 'disputed') return { level: 'none', operators: [], cosigners };
+  if (stated === 'disputed' || stated === 'unfinished') return { level: 'none', operators: [], cosigners };
   const low = Object.entries(opened.inputs).find(([, of]) => of !== 'trusted');
   check(
     'INPUTS_NOT_TRUSTED',

@@ -1,7 +1,7 @@
 import { artifactOf, filesOf, sameValue } from '../../documents/index.ts';
 import { isCheap } from '../decide.ts';
 import { decideEarlier, mayBeAnswered } from '../earlier.ts';
-import { atLeast } from '../evidence.ts';
+import { atLeast, provenBy } from '../evidence.ts';
 import { revocationAt, revocationsFor } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import type { Decided } from './decision.ts';
@@ -83,7 +83,7 @@ export async function openEarlier(
   );
   check(
     'EARLIER_BELOW_LEVEL',
-    atLeast(held.level, stated === 'disputed' ? 'failed' : stated),
+    provenBy(stated) === 'none' || atLeast(held.level, provenBy(stated)),
     `the verdict says "${stated}"; by the evidence of its own request the earlier one was ${held.level}`,
   );
   return proven;
@@ -124,7 +124,7 @@ export function decideOnEarlier(ask: Ask, opened: Opened, logged: Logged, proven
     bears,
     `the verdict says "${stated}"; under the policy of this request the receipts of the earlier one come to "${ranked?.level ?? 'none'}"`,
   );
-  return { level: stated === 'disputed' ? 'none' : stated, operators: ranked?.operators ?? [], cosigners };
+  return { level: provenBy(stated), operators: ranked?.operators ?? [], cosigners };
 }
 
 /**

@@ -1,0 +1,210 @@
+import { counted } from '../quantity.ts';
+import { shortId } from '../short-id.ts';
+import { endingText, shownLevel } from './endings.ts';
+import type { AccountFacts, OpenFacts } from './facts.ts';
+import type { Account, NextStep } from './states.ts';
+import { waitsForOperators } from './waiting.ts';
+
+/** The account of a run: the one place where its state, its reason and what to do about it are derived from what is known. */
+export function accountOf(facts: AccountFacts): Account {
+  const account = stateOf(facts);
+  const { alarming, acknowledged } = facts;
+  const alarm = (account.state === 'disputed' || alarming === true) && acknowledged !== true;
+  const reason =
+    alarming === true && account.state !== 'disputed'
+      ? `${account.reason}; the trusted worker contradicted what operators had agreed on before`
+      : account.reason;
+  const over = ended.has(facts.state) || account.state === 'lost';
+  return { ...account, reason, over, alarm };
+}
+
+/** As one line. */
+export const accountLine = ({ state, reason }: Pick<Account, 'state' | 'reason'>): string =>
+  reason === '' ? state : `${state}: ${reason}`;
+
+type Stated = Pick<Account, 'state' | 'reason' | 'next'>;
+
+const ended: ReadonlySet<string> = new Set(['done', 'cancelled']);
+const again: NextStep = { says: 'publish it again', command: 'quorate run --failed' };
+
+function stateOf(facts: AccountFacts): Stated {
+  const { state, level, reason, limit, revoked, cancelled } = facts;
+  if (revoked !== undefined) return revokedOf(facts, revoked);
+  if (state === 'lost')
+    return { state: 'lost', reason: 'the controller does not know it any more', next: [again] };
+  if (state === 'cancelled') return { state: 'cancelled', reason: cancelled ?? '', next: [again] };
+  const shown = level === null ? null : shownLevel(level, reason);
+  switch (shown) {
+    case 'disputed':
+    case 'unfinished':
+      if (limit !== undefined) return abortedAt(facts, limit);
+      return withoutResult(facts, shown);
+    case 'failed':
+      return limit === undefined ? failed(facts) : abortedAt(facts, limit);
+    case 'trusted':
+      return {
+        state: 'trusted',
+        reason:
+          facts.cosigned === false
+            ? `${agreeing(facts)} and witnesses signed the log; nobody co-signed`
+            : `${agreeing(facts)} and the trusted worker co-signed`,
+        next: fetchSteps(facts),
+      };
+    case 'agreed':
+      return agreed(facts);
+    case null:
+      return undecided(facts);
+  }
+}
+
+const show = ({ run }: AccountFacts): NextStep[] =>
+  run === undefined ? [] : [{ says: 'read what happened', command: `quorate show ${run.slice(0, 10)}` }];
+
+const logs = ({ run }: AccountFacts): NextStep[] =>
+  run === undefined ? [] : [{ says: 'read the logs', command: `quorate logs ${run.slice(0, 10)}` }];
+
+function fetchSteps({ artifact, test }: AccountFacts): NextStep[] {
+  if (artifact === null || artifact === undefined || test === true) return [];
+  return [{ says: 'get it', command: `quorate fetch ${artifact} -o <folder>` }];
+}
+
+/** `2 of 3 operators built the same`. */
+function agreeing({ policy, earlier, test }: AccountFacts): string {
+  const who = policy === undefined ? 'operators' : `${policy.agree} of ${policy.of} operators`;
+  const did = test === true ? 'came to the same result' : 'built the same';
+  return earlier === undefined ? `${who} ${did}` : `${who} ${did} in an earlier run`;
+}
+
+function revokedOf(facts: AccountFacts, revoked: NonNullable<AccountFacts['revoked']>): Stated {
+  const isArtifact = revoked !== true && revoked.what === 'artifact';
+  return {
+    state: 'revoked',
+    reason:
+      revoked === true
+        ? 'its verdict does not stand any more'
+        : `the ${revoked.what} ${shortId(revoked.id)} was revoked${revoked.since === undefined ? '' : ` from leaf ${revoked.since} of the log on`}: ${revoked.reason}`,
+    next: [
+      ...(facts.artifact == null ? [] : [{ says: 'do not use the artifact' }]),
+      isArtifact
+        ? { says: 'publish a commit that makes other bytes' }
+        : { says: 'have it built by others', command: 'quorate run --rebuild' },
+    ],
+  };
+}
+
+function abortedAt(facts: AccountFacts, limit: string): Stated {
+  const next = [{ says: 'raise the limit of the job, or have the build stay below it' }, ...logs(facts)];
+  return { state: 'aborted', reason: limit, next };
+}
+
+function withoutResult(facts: AccountFacts, state: 'disputed' | 'unfinished'): Stated {
+  const text = endingText(facts.reason);
+  const { run } = facts;
+  const compare: NextStep[] =
+    state === 'unfinished' || run === undefined
+      ? []
+      : [{ says: 'compare the results', command: `quorate diff ${run.slice(0, 10)}` }];
+  return {
+    state,
+    reason: text?.says ?? facts.reason ?? '',
+    next: [...(text === undefined ? [] : [{ says: text.advice }]), ...compare, ...show(facts)],
+  };
+}
+
+function failed(facts: AccountFacts): Stated {
+  const what = facts.test === true ? 'the test' : 'the build';
+  const who = facts.policy === undefined ? 'enough operators' : `${facts.policy.agree} operators`;
+  const both = facts.cosigned === false ? '' : ' and at the trusted worker';
+  return {
+    state: 'failed',
+    reason: `${what} failed at ${who}${both}`,
+    next: [...logs(facts), { says: 'mend it, and publish the commit that does' }],
+  };
+}
+
+/** Published as agreed. */
+function agreed(facts: AccountFacts): Stated {
+  const { state, awaits = [], missing } = facts;
+  const same = agreeing(facts);
+  const of = (reason: string, ...next: NextStep[]): Stated => ({
+    state: awaits.length > 0 ? 'provisional' : 'agreed',
+    reason: `${same}; ${reason}`,
+    next,
+  });
+  if (state === 'done')
+    return facts.cosigned === false
+      ? of('nothing more can come of it without a co-signature')
+      : of('no trusted worker signed it in time', {
+          ...again,
+          says: 'publish it again, with a trusted worker',
+        });
+  if (state === 'witnessing') return of(waitsForWitnesses(missing));
+  if (state === 'cosigning') return of('it waits for the signature of the trusted worker');
+  if (awaits.length > 0) return of(`it reads ${awaits.join(', ')}, which is not trusted yet`);
+  const { says, next } = trustedWorker(facts.open);
+  return of(says, ...next);
+}
+
+/** What the trusted worker is waited for. */
+function trustedWorker(open: OpenFacts | undefined): { says: string; next: NextStep[] } {
+  const start = { says: 'start the trusted worker: it builds what waits' };
+  if (open === undefined || open.trusted === undefined)
+    return { says: 'it waits for the trusted worker', next: [] };
+  if (open.trusted === 'building') return { says: 'the trusted worker builds it', next: [] };
+  if (open.trusted === 'free' && open.trustedConnected !== true)
+    return { says: 'it waits for the trusted worker, and none is connected', next: [start] };
+  return { says: 'it waits for the trusted worker', next: [] };
+}
+
+function waitsForWitnesses(missing: AccountFacts['missing']): string {
+  if (missing === undefined) return 'it waits for witnesses of the log';
+  const { operators, operatorsNeeded, named, namedNeeded } = missing;
+  const also = namedNeeded === 0 ? '' : ` and ${named.length} of ${namedNeeded} named witnesses`;
+  return `it waits for witnesses of the log: ${operators.length} of ${operatorsNeeded} operators${also} have signed`;
+}
+
+/** Nothing is published. */
+function undecided(facts: AccountFacts): Stated {
+  const { state, awaits = [], open, policy } = facts;
+  const waiting = (reason: string, next: NextStep[] = []): Stated => ({ state: 'waiting', reason, next });
+  switch (state) {
+    case 'waiting':
+      return waiting(`for ${awaits.length === 0 ? 'the jobs that it needs' : awaits.join(', ')}`);
+    case 'answering':
+      return waiting('it was built before, and the artifact is looked for');
+    case 'building':
+      return open === undefined ? { state: 'building', reason: '', next: [] } : round(facts, open);
+    case 'pinning':
+      return { state: 'provisional', reason: `${agreeing(facts)}; the bytes are being fetched`, next: [] };
+    case 'awaiting-trusted': {
+      const { says, next } = trustedWorker(open);
+      const who = policy === undefined ? 'operators' : `${policy.agree} operators`;
+      return waiting(`it failed at ${who}, which counts once it fails at the trusted worker: ${says}`, next);
+    }
+    case 'held':
+      return waiting(
+        `for ${awaits.length === 0 ? 'its inputs' : awaits.join(', ')} to be trusted: until then its result may be their fault`,
+      );
+    case 'cosigning':
+      return waiting('for the signature of the trusted worker');
+    case 'witnessing':
+      return waiting(waitsForWitnesses(facts.missing));
+    default:
+      return waiting(state);
+  }
+}
+
+/** Of a round that is open. */
+function round({ policy }: AccountFacts, open: OpenFacts): Stated {
+  const of = policy === undefined ? '' : ` of ${policy.of}`;
+  const are = open.sealed === 1 ? 'result is' : 'results are';
+  const inAlready = open.sealed === 0 ? '' : `${open.sealed}${of} ${are} in, sealed`;
+  if (open.building.length > 0) {
+    const who = `${counted(open.building.length, 'operator')}: ${open.building.join(', ')}`;
+    const reason = inAlready === '' ? `by ${who}` : `by ${who}; ${inAlready}`;
+    return { state: 'building', reason, next: [] };
+  }
+  const { says, next } = waitsForOperators(open);
+  if (open.sealed === 0) return { state: 'waiting', reason: says, next };
+  return { state: 'sealed', reason: `${inAlready}; waiting ${says}`, next };
+}

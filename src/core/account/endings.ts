@@ -1,0 +1,135 @@
+import type { VerdictLevel } from '../documents/index.ts';
+
+/** Why a run ended without a result. */
+export type Ending =
+  /** Operators built different things. */
+  | 'results-differ'
+  /** The trees are the same, and the operators list other files in them. */
+  | 'files-differ'
+  /** The trusted worker built something else than operators did. */
+  | 'contradicted'
+  /** The trusted worker's build of what operators built failed. */
+  | 'trusted-failed'
+  | 'cosign-refused'
+  /** All receipts that came say that the build was aborted. */
+  | 'aborted'
+  /** No operator took a slot, and some said why. */
+  | 'not-taken'
+  /** No receipt came: nobody took a slot, or whoever did was lost. */
+  | 'not-built'
+  /** Each build that ended by itself failed, and no trusted worker's build failed too. */
+  | 'build-failed'
+  /** The builds agree, and are fewer than the policy asks for. */
+  | 'too-few'
+  /** Agreed upon, and none of those who agree could serve the bytes. */
+  | 'not-served'
+  /** What was built is an artifact that is revoked. */
+  | 'artifact-revoked'
+  /** The request expired before the receipts were decided on. */
+  | 'too-late';
+
+type WithoutResult = Extract<VerdictLevel, 'disputed' | 'unfinished'>;
+
+interface EndingText {
+  level: WithoutResult;
+  says: string;
+  /** What to do about it. */
+  advice: string;
+}
+
+export const endings: Record<Ending, EndingText> = {
+  'results-differ': {
+    level: 'disputed',
+    says: 'operators came to different results',
+    advice:
+      'The build is not reproducible, or an operator changed it. Compare the results, and find what the build depends on: quorate try --vary',
+  },
+  'files-differ': {
+    level: 'disputed',
+    says: 'operators list different files for the same tree',
+    advice:
+      'An operator states other files than its tree has. Look at its receipt, and revoke the operator if that was no accident.',
+  },
+  contradicted: {
+    level: 'disputed',
+    says: 'the trusted worker built something else',
+    advice:
+      'Operators built what the trusted worker does not get. Compare the results. If the build is reproducible, those operators lied: revoke them.',
+  },
+  'trusted-failed': {
+    level: 'disputed',
+    says: "the trusted worker's build failed",
+    advice:
+      'Read the log of the trusted worker: it lacks something that the operators have, or they agreed on something else than the commit.',
+  },
+  'cosign-refused': {
+    level: 'disputed',
+    says: 'the trusted worker does not sign',
+    advice: 'The history of the run holds its reason. Look at its log before anything is published again.',
+  },
+  aborted: {
+    level: 'unfinished',
+    says: 'no operator could build it',
+    advice: 'Their reasons are in the logs: a limit of the job is too low, or an output is missing.',
+  },
+  'not-taken': {
+    level: 'unfinished',
+    says: 'no operator could take it',
+    advice: 'Lower what the job asks for, or ask an operator to lend more.',
+  },
+  'not-built': {
+    level: 'unfinished',
+    says: 'no operator built it',
+    advice: 'Have workers connected that fit the job, and publish it again.',
+  },
+  'build-failed': {
+    level: 'unfinished',
+    says: 'the build failed, and no trusted worker has confirmed it',
+    advice:
+      'Read the logs. If it fails everywhere, fix the commit; connect the trusted worker to have the failure confirmed.',
+  },
+  'too-few': {
+    level: 'unfinished',
+    says: 'too few operators built it',
+    advice:
+      'Have more operators connected, or lower the number that has to agree, as far as the charter allows.',
+  },
+  'not-served': {
+    level: 'unfinished',
+    says: 'no peer serves the agreed artifact',
+    advice: 'The operators that built it went away. Publish it again.',
+  },
+  'artifact-revoked': {
+    level: 'unfinished',
+    says: 'it came to an artifact that is revoked',
+    advice:
+      'Building the same commit again gives the same bytes. Publish a commit that makes others: the reason of the revocation says what was wrong.',
+  },
+  'too-late': {
+    level: 'unfinished',
+    says: "the request's time was up",
+    advice: 'Publish it again; have more workers connected, or give it more time.',
+  },
+};
+
+const known = (reason: string): EndingText | undefined =>
+  Object.hasOwn(endings, reason) ? endings[reason as Ending] : undefined;
+
+/** The text of an ending; undefined for one that a newer controller may send. */
+export const endingText = (reason: string | undefined): EndingText | undefined =>
+  reason === undefined ? undefined : known(reason);
+
+/**
+ * The level as it is shown. Verdicts of before there was `unfinished` say `disputed` of runs that nobody built something else in:
+ * the reason tells them apart.
+ */
+export function shownLevel(level: VerdictLevel, reason: string | undefined): VerdictLevel {
+  return level === 'disputed' ? (endingText(reason)?.level ?? level) : level;
+}
+
+/** A verdict as it was given, in words. */
+export function verdictText(level: VerdictLevel, reason: string | undefined): string {
+  const text = endingText(reason)?.says ?? reason;
+  const shown = shownLevel(level, reason);
+  return text === undefined ? shown : `${shown}: ${text}`;
+}

@@ -1,0 +1,79 @@
+import { isTrustedSlot } from '../documents/index.ts';
+import type { RunSummary } from '../wire/runs.ts';
+import { isHeld } from './drain.ts';
+import type { RunFacts } from './facts.ts';
+import { operatorsBefore, operatorsIn } from './leases.ts';
+import { inputLevels, inputOf, needsOfRun } from './needs.ts';
+import { operatorsAround } from './presence.ts';
+import { type ControllerState, currentRound, liveLeases, type Round, type Run } from './state.ts';
+
+type OpenFacts = NonNullable<RunSummary['open']>;
+
+/** Where a run stands that has not ended; undefined for one that has. Tells nothing that is sealed. */
+export function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefined {
+  const open = state.index.open.get(run.id);
+  if (open === undefined) return undefined;
+  const round = currentRound(open);
+  const trusted = trustedOf(open);
+  return {
+    sealed: round === undefined || round.revealed ? 0 : slotsOf(round, 'delivered'),
+    building: liveLeases(open).flatMap(({ lease, operator }) =>
+      isTrustedSlot(lease.slot) ? [] : [operator],
+    ),
+    connected: operatorsAround(state),
+    ...eligibleOf(state, open, round),
+    ...(round !== undefined && !round.revealed && isHeld(state, round) && { held: true }),
+    ...(trusted !== undefined && { trusted }),
+    ...([...state.presence.workers.values()].some(({ role }) => role === 'trusted-worker') && {
+      trustedConnected: true,
+    }),
+  };
+}
+
+const slotsOf = ({ slots }: Round, kind: Round['slots'][number]['kind']): number =>
+  slots.filter((slot) => slot.kind === kind).length;
+
+function trustedOf({ request, trusted }: Run): OpenFacts['trusted'] {
+  if (request.payload.policy.cosign !== 'required') return undefined;
+  return trusted.kind === 'leased' ? 'building' : trusted.kind;
+}
+
+/** Connected operators that may take a slot of the round, and those of them that declined. */
+function eligibleOf(
+  state: ControllerState,
+  run: Run,
+  round: Round | undefined,
+): Pick<OpenFacts, 'eligible' | 'declined'> {
+  if (round === undefined || round.revealed) return { eligible: 0, declined: [] };
+  const before = operatorsBefore(run, round);
+  const within = operatorsIn(run, round);
+  const eligible = new Set<string>();
+  for (const { operator, role, enrolled } of state.presence.workers.values()) {
+    if (role !== 'worker' || enrolled >= round.offer.index) continue;
+    if (!before.has(operator) && !within.has(operator) && !round.lostBy.has(operator)) eligible.add(operator);
+  }
+  const reasons = new Map<string, string>();
+  for (const { progress } of run.history)
+    if (progress.kind === 'passed' && progress.round === round.n && eligible.has(progress.operator))
+      reasons.set(progress.operator, progress.reason.slice(0, 500));
+  const declined = [...reasons].map(([operator, reason]) => ({ operator, reason }));
+  return { eligible: eligible.size, declined };
+}
+
+/** Results of the operators that are revealed. */
+export function builtOf({ receipts, rounds }: RunFacts): number {
+  return receipts.filter(
+    ({ round, slot, outcome }) =>
+      outcome.kind === 'exit' && !isTrustedSlot(slot) && rounds[round - 1]?.revealed === true,
+  ).length;
+}
+
+/** Names of what a run reads that is not there yet, or is not trusted. */
+export function awaitsOf(state: ControllerState, run: RunFacts): string[] {
+  if (run.phase.kind === 'cancelled') return [];
+  if (run.phase.kind === 'waiting')
+    return needsOfRun(run).flatMap(([name, need]) => (inputOf(state, need).reached ? [] : [name]));
+  return Object.entries(inputLevels(state, run)).flatMap(([name, level]) =>
+    level === 'trusted' ? [] : [name],
+  );
+}

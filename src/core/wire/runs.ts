@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { cid, count, name, sha256, text } from '../documents/base.ts';
+import { documentLimits } from '../documents/limits.ts';
+import { recipeSchema } from '../documents/recipe.ts';
+import { verdictLevelSchema } from '../documents/statement.ts';
+import { limits } from '../limits.ts';
+import { wireLimits } from './limits.ts';
+
+/** Why a verdict does not stand any more. */
+export const revokedSchema = z.strictObject({
+  what: text(40),
+  id: text(120),
+  since: count,
+  reason: text(500),
+});
+
+/** Where a run stands that has not ended: see `OpenFacts`. */
+const openFactsSchema = z.strictObject({
+  sealed: count,
+  building: z.array(name).max(documentLimits.slotsMax),
+  connected: count,
+  eligible: count,
+  declined: z.array(z.strictObject({ operator: name, reason: text(500) })).max(wireLimits.declinedMax),
+  held: z.literal(true).optional(),
+  trusted: z.enum(['free', 'building', 'delivered', 'expired']).optional(),
+  trustedConnected: z.literal(true).optional(),
+});
+
+/** How a run stands, for lists and for people. */
+export const runSummarySchema = z.strictObject({
+  run: sha256,
+  job: cid,
+  name,
+  /** Of a test. */
+  test: z.literal(true).optional(),
+  repo: text(2000),
+  ref: text(300),
+  commit: text(64),
+  /** Where the job file is not the source's own. */
+  recipe: recipeSchema.optional(),
+  state: text(40),
+  level: verdictLevelSchema.nullable(),
+  /** Why the verdict states no result, where its level is `disputed` or `unfinished`; a controller may know of more reasons than its clients. */
+  reason: text(40).optional(),
+  /** The limit at which the builds were aborted, with its number. */
+  limit: text(500).optional(),
+  /** Why it was cancelled. */
+  cancelled: text(500).optional(),
+  /** Names of what it reads that is not trusted, or not there yet. */
+  awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
+  /** Results that are revealed, the trusted worker's not among them. */
+  built: count.optional(),
+  open: openFactsSchema.optional(),
+  artifact: cid.nullable(),
+  /** The tree that a test put out, which is no artifact. */
+  reports: cid.optional(),
+  /** The published level counts without a co-signature: whoever holds the controller can forge it. */
+  cosigned: z.literal(false).optional(),
+  /** The earlier run of the same job on whose evidence the verdict rests: the job was not built for this one. */
+  earlier: sha256.optional(),
+  revoked: revokedSchema.optional(),
+  /** Results were in dispute, or what operators had agreed on was contradicted: who published it should look. */
+  alarming: z.literal(true).optional(),
+  /** Of a run that waits for witnesses of the log: who has signed and who has not. */
+  missing: z
+    .strictObject({
+      operators: z.array(name).max(documentLimits.slotsMax),
+      operatorsNeeded: count,
+      named: z.array(text(128)).max(documentLimits.charterWitnessesMax),
+      namedNeeded: count,
+      namedMissing: z.array(text(128)).max(documentLimits.charterWitnessesMax),
+    })
+    .optional(),
+  submittedAt: count,
+  round: count,
+  policy: z.strictObject({ agree: count, of: count, cosign: z.boolean() }),
+});
+export type RunSummary = z.infer<typeof runSummarySchema>;
+
+/** A run of a pipeline as others of it are shown with it. */
+export const pipelineJobSchema = z.strictObject({
+  run: sha256,
+  name,
+  test: z.literal(true).optional(),
+  state: text(40),
+  level: verdictLevelSchema.nullable(),
+  cosigned: z.literal(false).optional(),
+  revoked: z.literal(true).optional(),
+  /** As in a summary. */
+  reason: text(500).optional(),
+  cancelled: text(500).optional(),
+  awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
+  /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
+  needs: z
+    .array(z.strictObject({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))
+    .max(limits.pipelineJobsMax),
+});
+export type PipelineJob = z.infer<typeof pipelineJobSchema>;

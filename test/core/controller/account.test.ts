@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { accountLine, accountOf } from '../../../src/core/account/index.ts';
+import { summaryOf } from '../../../src/core/controller/view.ts';
+import { A, type Bench, built, deliverAll, leasedRound, other, projectOf, timings } from './bench.ts';
+import { agree, publish } from './pipelines.ts';
+
+const line = (bench: Bench, run: string): string =>
+  accountLine(accountOf(summaryOf(bench.controller.state, bench.facts(run))));
+
+describe('what a controller tells of a run for its account', () => {
+  it('is for whom it waits: nobody is connected, or those who are came after it', async () => {
+    const bench = await projectOf();
+    const run = await bench.submit();
+    expect(line(bench, run)).toBe('waiting: for an operator: none is connected');
+    await bench.members('late');
+    bench.present('late');
+    expect(line(bench, run)).toMatch(
+      /^waiting: for another operator: the one that is connected joined after/,
+    );
+  });
+
+  it('is who takes no slot, and why', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const run = await bench.submit();
+    const { offerId: offer = '' } = bench.run(run).rounds[0] ?? {};
+    expect(line(bench, run)).toBe('waiting: for 2 operators to answer the offer');
+    bench.send({ kind: 'passed', worker: bench.id('ada'), offer, reason: 'paused by its operator' });
+    expect(line(bench, run)).toBe('waiting: for 1 operator to answer the offer');
+    bench.send({ kind: 'passed', worker: bench.id('bob'), offer, reason: 'needs 64 cpus' });
+    expect(line(bench, run)).toBe(
+      'waiting: for an operator that takes it: ada: paused by its operator; bob: needs 64 cpus',
+    );
+  });
+
+  it('is who builds, what is sealed, and for whom the rest waits', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const run = await bench.submit({ policy: { cosign: 'none' } });
+    const leases = await bench.lease('ada', 'bob');
+    expect(line(bench, run)).toMatch(/^building: by 2 operators: /);
+    await bench.deliver('ada', leases.get('ada'));
+    expect(line(bench, run)).toBe('building: by 1 operator: bob; 1 of 3 result is in, sealed');
+    await bench.deliver('bob', leases.get('bob'));
+    expect(line(bench, run)).toMatch(
+      /^sealed: 2 of 3 results are in, sealed; waiting for another operator: /,
+    );
+    expect(JSON.stringify(summaryOf(bench.controller.state, bench.facts(run)))).not.toContain(A);
+  });
+
+  it('is that it was cancelled, also after it was agreed on', async () => {
+    const { bench, run, leases } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, other]);
+    bench.pinned(run);
+    expect(line(bench, run)).toMatch(/^agreed: /);
+    const by = bench.id('publisher');
+    bench.send({ kind: 'cancel', token: 'c', which: run, by, reason: 'wrong branch' });
+    expect(line(bench, run)).toBe('cancelled: wrong branch');
+  });
+
+  it('is what it reads that is not trusted', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const lib = await publish(bench, 'lib');
+    const app = await publish(bench, 'app', { needs: { lib: [lib] } });
+    expect(line(bench, app)).toBe('waiting: for lib');
+    await agree(bench, lib, built);
+    await agree(bench, app, built);
+    expect(line(bench, app)).toBe(
+      'provisional: 2 of 3 operators built the same; it reads lib, which is not trusted yet',
+    );
+  });
+
+  it('is that nothing was built where nobody built', async () => {
+    const bench = await projectOf('ada');
+    const run = await bench.submit({ policy: { rounds: 1 } });
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    const summary = summaryOf(bench.controller.state, bench.facts(run));
+    expect(summary).not.toHaveProperty('built');
+    expect(line(bench, run)).toBe('unfinished: no operator built it');
+  });
+});
