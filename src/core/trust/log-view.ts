@@ -117,8 +117,9 @@ export class LogView {
     return this.#first(({ verdicts }) => verdicts.get(id));
   }
 
-  revocations(): string[] {
-    return this.#lines(({ revocations }) => revocations).map(({ leaf }) => leaf);
+  /** The leaf of the first revocation whose id is not known; undefined where all are. */
+  withheld(isKnown: (id: string) => boolean): string | undefined {
+    return this.#lines(({ revocations }) => revocations).find(({ leaf }) => !isKnown(leaf.slice(-64)))?.leaf;
   }
 
   #first(firstOf: (index: LogIndex) => number | undefined): number | undefined {

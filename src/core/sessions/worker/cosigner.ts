@@ -182,7 +182,7 @@ export class Cosigner {
   /** Each revocation that the log has must be known here before anything is decided. Errors: `REVOCATION_WITHHELD`. */
   async #learnRevocations(lease: string, log: LogView): Promise<void> {
     const { revocations } = this.#ports;
-    const missing = () => log.revocations().find((leaf) => !revocations.has(leaf.slice(-64)));
+    const missing = () => log.withheld((id) => revocations.has(id));
     if (missing() === undefined) return;
     await this.#whileLeased(lease, () => this.#revocations.ask());
     const withheld = missing();
