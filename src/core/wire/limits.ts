@@ -6,6 +6,8 @@ export const wireLimits = {
   controllerAddrsMax: 16,
   /** Hashes of a proof: an inclusion in a log of 2^53 leaves has 53, a consistency at most twice as many and one. */
   proofHashesMax: 110,
+  /** Grants of those whose lines are under a checkpoint: about thirty-five lines fit. */
+  checkpointGrantsMax: 64,
   /** Workers that fetch the bundle of an artifact at once, besides the controller, which has it: a worker may leave at any time. */
   mirrorsMax: 2,
   /** Workers that a store is told of as having a tree, and addresses of each. */

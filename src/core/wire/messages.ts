@@ -150,7 +150,10 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('charter') }),
   /** Leaves of the log from this index on, as many as one message holds. */
   z.strictObject({ kind: z.literal('log'), from: count }),
-  /** The current checkpoint, or the one of `size`, and the proof that it goes on from the first `old` leaves. */
+  /**
+   * The current checkpoint, with lines and grants of members that sign it now, or the one of `size`; and the proof that it goes on from the
+   * first `old` leaves.
+   */
   z.strictObject({ kind: z.literal('checkpoint'), old: count, size: count.optional() }),
   /** That the leaf `index` is under the checkpoint of `size`. */
   z.strictObject({ kind: z.literal('inclusion'), index: count, size: count }),
@@ -194,7 +197,12 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
     size: count,
     leaves: z.array(text(400)).max(limits.leavesPerMessageMax),
   }),
-  z.strictObject({ kind: z.literal('checkpoint'), note, proof }),
+  z.strictObject({
+    kind: z.literal('checkpoint'),
+    note,
+    proof,
+    grants: z.array(jws).max(wireLimits.checkpointGrantsMax).optional(),
+  }),
   z.strictObject({ kind: z.literal('inclusion'), leaf: text(400), proof }),
   z.strictObject({
     kind: z.literal('grant'),

@@ -85,6 +85,44 @@ describe('rounds of checkpoints', () => {
     expect(asked(3).sort()).toEqual(['op0', 'op1', 'op10', 'op11', 'op2']);
   });
 
+  it('are always put before trusted workers', async () => {
+    const names = Array.from({ length: 12 }, (_, n) => `op${n}`);
+    const rounds = await roundsOf(...names, 'trusted');
+    for (let n = 0; n < 4; n++) {
+      expect(rounds.shown[n]).toContain(rounds.bench.id('trusted'));
+      for (const name of [...names, 'trusted']) await rounds.answer(name);
+      await rounds.bench.enrol(`more${n}`);
+      await rounds.pass(1_000);
+    }
+  });
+
+  it('are held again for lines of now, once a minute at most, and answer when they have ended', async () => {
+    const rounds = await roundsOf('ada', 'trusted');
+    for (const name of ['ada', 'trusted']) await rounds.answer(name);
+    const first = rounds.rounds.current?.note;
+    await rounds.pass(59_000);
+    expect(await rounds.rounds.renewed()).toMatchObject({ note: first });
+    expect(rounds.pushed).toHaveLength(1);
+
+    await rounds.pass(1_000);
+    const asked = rounds.rounds.renewed();
+    await settled();
+    expect(rounds.pushed).toHaveLength(2);
+    for (const name of ['ada', 'trusted']) await rounds.answer(name);
+    const renewed = await asked;
+    expect(await rounds.witnesses(renewed?.note)).toHaveLength(2);
+    expect(renewed?.members.every(({ time }) => time >= rounds.bench.now / 1000 + 60)).toBe(true);
+    expect(renewed?.size).toBe(rounds.ended[0]?.size);
+
+    // Who says nothing is waited for as long as in any round.
+    await rounds.pass(60_000);
+    const alone = rounds.rounds.renewed();
+    await settled();
+    await rounds.answer('ada');
+    await rounds.pass(5_000);
+    expect(await rounds.witnesses((await alone)?.note)).toEqual([rounds.bench.id('ada')]);
+  });
+
   it('take no line of another key, time, note or round', async () => {
     const rounds = await roundsOf('ada', 'bob');
     const sent = (line: string) => codeOf(() => rounds.answer('ada', { line }));

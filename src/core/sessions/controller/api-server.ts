@@ -171,13 +171,14 @@ export class ApiServer {
 
   async #checkpoint(stream: ApiStream, { old, size }: Extract<ApiUp, { kind: 'checkpoint' }>): Promise<void> {
     const { log } = this.#ports.machine.state;
-    const { current } = this.#checkpoints;
+    const current = size === undefined ? await this.#checkpoints.renewed() : this.#checkpoints.current;
     const to = size ?? current?.size;
     if (to === undefined)
       throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has signed no checkpoint yet');
     const proof = log.consistency(old, to);
     const note = to === current?.size ? current.note : await this.#checkpoints.at(to);
-    return stream.send({ kind: 'checkpoint', note, proof });
+    const grants = current?.members.flatMap(({ grant }) => (grant === undefined ? [] : [grant.raw])) ?? [];
+    return stream.send({ kind: 'checkpoint', note, proof, ...(size === undefined && { grants }) });
   }
 
   /** Somebody brings evidence against the log of this controller. */

@@ -27,6 +27,8 @@ const roundMsMax = 5_000;
 const roundMsMin = 1_000;
 /** The same while a verdict waits for its witnesses. */
 const urgentMsMin = 50;
+/** Between two rounds of the same checkpoint, for those who want lines of now. */
+const renewMsMin = 60_000;
 /** Time until a witness from outside that failed is asked again; doubled each time. */
 const retryMs = 2_000;
 const retryMsMax = 5 * 60_000;
@@ -67,6 +69,9 @@ export class CheckpointRounds {
   #turn = 0;
   /** Monotonic time. */
   #beganAt = Number.NEGATIVE_INFINITY;
+  /** The same checkpoint is put before the witnesses once more. */
+  #renewing = false;
+  #ended: (() => void)[] = [];
   #cancel: () => void = () => {};
   #urgent: () => void = () => {};
   /** Witnesses from outside whose failure was told: how often they failed since they last signed, and when they are asked again. */
@@ -163,19 +168,38 @@ export class CheckpointRounds {
     const isUrgent = this.#use.isUrgent();
     // A verdict may wait for more lines than those of the few that were asked.
     const isPut = size === (this.#round?.size ?? 0) && !(isUrgent && this.#round?.waitsFor !== undefined);
-    if (isPut) return;
+    if (isPut && !this.#renewing) return;
     const wait = this.#beganAt + (isUrgent ? urgentMsMin : roundMsMin) - clock.monotonic();
     if (wait > 0) {
       if (isUrgent) this.#lookIn(wait);
       return;
     }
     this.#beginning = true;
+    this.#renewing = false;
     this.#beganAt = clock.monotonic();
     this.#begin()
       .catch((error) => this.#warn(`no checkpoint was made: ${messageOf(error)}`))
       .finally(() => {
         this.#beginning = false;
       });
+  }
+
+  /**
+   * The current checkpoint with lines of the last minute, where its witnesses answer: it is put before them again, and resolves when that
+   * round has ended. Undefined before the first one.
+   */
+  async renewed(): Promise<WitnessedCheckpoint | undefined> {
+    const { clock } = this.#ports;
+    const isOpen = () => this.#beginning || this.#round?.open === true;
+    if (!isOpen() && clock.monotonic() >= this.#beganAt + renewMsMin) {
+      this.#renewing = true;
+      this.look();
+    }
+    if (isOpen())
+      await new Promise<void>((resolve) => {
+        this.#ended.push(resolve, clock.after(roundMsMax, resolve));
+      });
+    return this.current;
   }
 
   #lookIn(ms: number): void {
@@ -208,14 +232,17 @@ export class CheckpointRounds {
     this.settle();
   }
 
-  /** The next few of the workers that are present; undefined where there are no more. */
+  /** Trusted workers, and the next few of the others that are present; undefined where there are no more. */
   #some(): Set<string> | undefined {
     const present = [...this.#feed.present];
     const { witnessesAsked } = sessionLimits;
     if (present.length <= witnessesAsked) return undefined;
+    const { workers } = this.#ports.machine.state.presence;
+    const trusted = present.filter((key) => workers.get(key)?.role === 'trusted-worker');
     const from = this.#turn % present.length;
     this.#turn += witnessesAsked;
-    return new Set([...present.slice(from), ...present.slice(0, from)].slice(0, witnessesAsked));
+    const others = [...present.slice(from), ...present.slice(0, from)].slice(0, witnessesAsked);
+    return new Set([...trusted, ...others]);
   }
 
   /**
@@ -333,6 +360,7 @@ export class CheckpointRounds {
     if (!round.open) return;
     round.open = false;
     this.#cancel();
+    for (const resolve of this.#ended.splice(0)) resolve();
     this.#report(round);
     this.look();
   }

@@ -248,9 +248,10 @@ export class OfferFeed {
     const poll = () => stream.post(said === credentials.grant.id ? { kind: 'poll' } : hello());
     /** Size of the last checkpoint that was answered on this stream. */
     let witnessed: number | undefined;
-    const witness = (note: string, since?: Since) => {
+    // A round may be of the same checkpoint again, for lines of now.
+    const witness = (note: string, isRound: boolean, since?: Since) => {
       const answer = (size: number, line: string) => {
-        if (size === witnessed) return;
+        if (size === witnessed && !isRound) return;
         witnessed = size;
         stream.post({ kind: 'witness', size, line });
       };
@@ -268,7 +269,7 @@ export class OfferFeed {
           throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the feed');
         if (message.kind === 'error') throw errorFrom(message);
         if (message.kind === 'checkpoint') {
-          witness(message.note, message.since);
+          witness(message.note, true, message.since);
           continue;
         }
         if (!this.#connected) {
@@ -280,7 +281,7 @@ export class OfferFeed {
         await credentials.learnCharter(message.charter);
         await credentials.learnFeed(message.feed);
         await this.#revocations.heard(message.revocations);
-        if (message.checkpoint !== undefined) witness(message.checkpoint);
+        if (message.checkpoint !== undefined) witness(message.checkpoint, false);
         for (const notice of message.offers) await this.#consider(notice, 'backlog');
         // As many in a row as a whole backlog takes; after that at the usual pace.
         following = message.more === true && following < backlogAnswersMax ? following + 1 : 0;
