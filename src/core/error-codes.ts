@@ -28,6 +28,8 @@ const coreErrors = {
   CHECKPOINT_LOG_MISMATCH: "The checkpoint is of another project's log.",
   CHECKPOINT_MALFORMED:
     'A checkpoint is three lines (origin, size, sha256 root) and its signatures; this one is not.',
+  CHECKPOINT_STALE:
+    'No checkpoint of the log has a recent line of a trusted worker of the charter (in a project without one: of workers of as many operators as have to agree), so nothing shows that no revocation is kept back. Is the trusted worker running, and its clock right?',
   CHECKPOINT_UNSIGNED: 'The checkpoint lacks the signature of the log key in the charter.',
   CLOCK_BEHIND:
     'The clock of this host is earlier than the last event of its journal: it is wrong now, or it was wrong then. Nothing is done under such a time, since every document would have another one. Set the clock (`sudo timedatectl set-ntp true`); where it is right now, start once with `--accept-clock`.',
@@ -327,6 +329,9 @@ const coreErrors = {
     'The log holds a revocation that the controller does not show, so the trusted worker signs nothing. Ask the owner what became of the controller.',
   RUN_CANCELLED:
     'The job ended without a verdict: its publisher cancelled it, or a revocation or a new charter does not allow it. The lease is over, and what was built on it is thrown away.',
+  RUN_MISMATCH:
+    'The evidence that is shown for a run is that of another one, or of another repository, ref, commit or job than was published.',
+  RUN_NOT_TRUSTED: 'The evidence of a run holds, and comes to a lower level than `trusted`.',
   RUN_OVER:
     'The job has its verdict, or was cancelled; nothing more is built for it, and there is nothing left to cancel.',
   SOURCE_HOST_NOT_ALLOWED:

@@ -108,10 +108,12 @@ describe('a badge', () => {
     ['disputed', stand('done', 'disputed')],
     ['cancelled', stand('cancelled', null)],
     ['revoked', stand('done', 'trusted', true)],
-    ['trusted', stand('done', 'trusted')],
-  ])('says %s, and is green for trusted only', async (level, said) => {
+    ['pending', stand('done', 'trusted')],
+    ['trusted', stand('done', 'trusted'), true],
+  ])('says %s, and is green for verified evidence only', async (level, said, verified = false) => {
     const bench = new Bench().refs({ [main]: 1 }, true).push(main, 2);
     bench.published(bench.orders()[0] as never, 'a').say({ kind: 'stands', stands: [said] });
+    if (verified) bench.proven('a');
     const app = watchApp({ label: 'quorate', badge: (ref) => badgeOf(bench.machine.state, ref) });
     const answer = await app.request('/badge.svg?ref=main');
     expect(answer.headers.get('content-type')).toBe('image/svg+xml; charset=utf-8');

@@ -2,6 +2,7 @@ export * from './content.ts';
 export * from './decide.ts';
 export * from './draw.ts';
 export { checkEquivocation, type Equivocation, revokedByEquivocation } from './equivocation.ts';
+export { areFresh } from './fresh-lines.ts';
 export { LogIndex, LogView } from './log-view.ts';
 export { countsUncosigned } from './not-cosigned.ts';
 export * from './report.ts';

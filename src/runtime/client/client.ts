@@ -14,6 +14,8 @@ import type { Credentials, Membership } from '../../core/sessions/credentials.ts
 import { keepStreams } from '../../core/sessions/kept-streams.ts';
 import { errorFrom } from '../../core/sessions/message-stream.ts';
 import type { Dial, PeerAddress } from '../../core/sessions/ports.ts';
+import { runSource, unexpected } from '../../core/sessions/run-source.ts';
+import type { RunSource } from '../../core/sessions/run-verifier.ts';
 import { fromUtf8 } from '../../core/text.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
 import type { PipelineJob, RunSummary } from '../../core/wire/runs.ts';
@@ -29,6 +31,7 @@ import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 import { meshDial, nodeClock } from '../node/ports.ts';
+import { membersOf } from './ask-members.ts';
 import { jobDocument } from './job-document.ts';
 import type { SubmitOptions } from './submit.ts';
 
@@ -74,9 +77,13 @@ export interface Client {
   /** Cancels a run of this publisher. Returns its id. */
   cancel(which: string, reason: string): Promise<string>;
   bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
+  /** For a verifier of runs. */
+  readonly source: RunSource;
   close(): Promise<void>;
 }
 
+/** For one bundle, in milliseconds. */
+const bundleMsMax = 30_000;
 /** Longest wait for the next word of a controller that fetches, which says how far it is once a second. */
 const bringMsMax = 60_000;
 
@@ -104,6 +111,7 @@ export async function openClient(options: {
 }
 
 class MeshClient implements Client {
+  readonly source: RunSource;
   readonly #home: Home;
   readonly #mesh: Mesh;
   /** Keeps streams for questions. */
@@ -119,6 +127,11 @@ class MeshClient implements Client {
     this.#dial = keepStreams(meshDial(mesh, signal), nodeClock(this.#closing.signal));
     this.#credentials = credentials;
     this.#signal = signal;
+    this.source = runSource({
+      ...{ ask: (question) => this.#ask(question), credentials, dial: meshDial(mesh, signal) },
+      bundle: async (which) => (await this.bundle(which)).bundle,
+      askMembers: membersOf(credentials, signal),
+    });
   }
 
   get project(): string {
@@ -215,7 +228,8 @@ class MeshClient implements Client {
     };
     const { answer } = await ask(this.#dial, [controller], question, this.#signal);
     if (answer.kind !== 'accepted') throw unexpected('accepted', answer);
-    return { run: answer.run, job: answer.job };
+    // What was signed here says which run it is, and not the answer.
+    return { run: signed.id, job: id };
   }
 
   bring(store: Store, tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
@@ -317,8 +331,11 @@ class MeshClient implements Client {
         this.#mesh,
         controller,
         which,
-        AbortSignal.any([this.#signal, AbortSignal.timeout(30_000)]),
-      );
+        AbortSignal.any([this.#signal, AbortSignal.timeout(bundleMsMax)]),
+      ).catch((cause: unknown) => {
+        if (!(cause instanceof Error && cause.name === 'TimeoutError')) throw cause;
+        throw new QuorateError('CONTROLLER_SILENT', `the bundle of ${which} did not come in time`, { cause });
+      });
       if (text !== undefined) return { bundle: decodeBundle(text), text };
     }
     throw new QuorateError('BUNDLE_NOT_FOUND', `the controller has no bundle for ${which}`, {
@@ -336,12 +353,6 @@ function lost(cause?: unknown): QuorateError {
   return new QuorateError('CONTROLLER_LOST', 'the connection to the controller was lost', {
     hint: 'The job goes on: quorate jobs lists it, once the controller is back.',
     cause,
-  });
-}
-
-function unexpected(wanted: string, answer: ApiDown): QuorateError {
-  return new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected ${wanted}, got ${answer.kind}`, {
-    hint: 'The controller may run another version: update both.',
   });
 }
 

@@ -109,7 +109,10 @@ export function openHome(dir: string): Home {
     },
     async forget(project) {
       const journal = join(dir, `worker-${project}.db`);
-      const files = [journal, `${journal}-wal`, `${journal}-shm`, join(dir, `log-${project}.txt`)];
+      const files = [
+        ...[journal, `${journal}-wal`, `${journal}-shm`],
+        ...[join(dir, `log-${project}.txt`), watchedLog(dir, project)],
+      ];
       try {
         for (const file of [...files, join(projects, `${project}.json`)]) await rm(file, { force: true });
       } catch (cause) {
@@ -123,3 +126,6 @@ export function openHome(dir: string): Home {
       writeAtomic(join(projects, `${membership.project}.json`), `${JSON.stringify(membership, null, 2)}\n`),
   };
 }
+
+/** Leaves of the log that a watcher has read. */
+export const watchedLog = (dir: string, project: string): string => join(dir, `watch-log-${project}.txt`);

@@ -1,5 +1,5 @@
 import type { WatchSettings } from './rules.ts';
-import type { RunStand, Status } from './status.ts';
+import type { Proof, RunStand, Status } from './status.ts';
 
 /** A job of a publication, with its run. */
 export interface PublishedRun {
@@ -40,7 +40,10 @@ export type WatchEvent =
   /** No path that its rule is about has changed, or no job is left. */
   | { kind: 'unaffected'; id: string; says: string }
   | { kind: 'refused'; id: string; code: string; message: string; again: boolean }
+  /** What the controller says. */
   | { kind: 'stands'; stands: RunStand[] }
+  /** What this watcher found of the evidence of a run. */
+  | { kind: 'proof'; run: string; proof: Proof }
   | { kind: 'cancelled'; id: string }
   | { kind: 'cancel-failed'; id: string }
   | { kind: 'status-set'; key: string; status: Status }

@@ -21,6 +21,7 @@ url = "https://git.example.org/tool.git"
 # [status]
 # context = "quorate"
 # link = "https://ci.example.org/runs/{run}"
+# checkpoint-age = "10m"              # green: revocations are known up to a log that the trusted worker signed so recently
 
 # Webhooks, badges and the page of approvals are served here. Put a TLS proxy in front of it.
 # [http]

@@ -10,6 +10,16 @@ export const watchLimits = {
   pullsMax: 500,
   /** Webhooks that are remembered, against replays. */
   deliveriesMax: 5_000,
+  /** Runs whose evidence is fetched and verified in one look, one after the other: a bundle takes up to 64 MiB. */
+  proofsAtOnceMax: 8,
+  /** Between two looks for revocations, in milliseconds, while something is shown as trusted. */
+  learnMs: 60_000,
+  /** Of the reason of a revocation that is kept. */
+  reasonCharsMax: 300,
+  /** Greatest age of the line under the log up to which revocations are known, in seconds, unless the file says so: default and bounds. */
+  checkpointAgeSeconds: 600,
+  checkpointAgeSecondsMin: 60,
+  checkpointAgeSecondsMax: 24 * 3600,
   /** First wait before something is tried again, in milliseconds; it doubles with each try. */
   retryMs: 5_000,
   /** Longest wait before something is tried again. */

@@ -6,6 +6,7 @@ import {
   cancelled,
   nextTimes,
   orderPush,
+  proven,
   published,
   refused,
   schedule,
@@ -25,7 +26,7 @@ import { outstanding, type Transition } from './transition.ts';
  */
 export class WatchMachine {
   /** Version of its rules, kept with each event. */
-  static readonly rules = 1;
+  static readonly rules = 2;
   readonly state: WatchState = newState();
 
   handle(event: WatchEvent, now: number): { effects: WatchEffect[]; changed: boolean } {
@@ -85,6 +86,8 @@ function dispatch(transition: Transition, event: WatchEvent): void {
       return refused(transition, event);
     case 'stands':
       return stands(transition, event.stands);
+    case 'proof':
+      return proven(transition, event);
     case 'cancelled':
       return cancelled(transition, event.id);
     case 'cancel-failed':

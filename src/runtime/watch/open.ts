@@ -1,9 +1,14 @@
 import { join } from 'node:path';
 import type { Charter } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import { RunVerifier } from '../../core/sessions/run-verifier.ts';
+import { LogCopy } from '../../core/sessions/worker/log-copy.ts';
 import { openForge, readSecret } from '../../forge/index.ts';
 import type { Client } from '../client/client.ts';
-import type { Home } from '../membership/home.ts';
+import { type Home, watchedLog } from '../membership/home.ts';
+import { openRevocationBook } from '../membership/revocation-file.ts';
+import { joseDocuments } from '../node/ports.ts';
+import { openLeafFile } from '../worker/leaf-file.ts';
 import { Connection } from './connection.ts';
 import { serveWatchControl } from './control.ts';
 import { sandboxState, WatchedRepository } from './repository.ts';
@@ -52,10 +57,16 @@ export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
     const forge =
       file.forge === undefined || token === undefined ? undefined : openForge({ ...file.forge, token });
     if (forge !== undefined) opened.push(() => forge.close());
+    const verifier = new RunVerifier({
+      ...{ project, documents: joseDocuments, ageSecondsMax: file.checkpointAgeSeconds },
+      log: new LogCopy(openLeafFile(watchedLog(home.dir, project))),
+      book: () => openRevocationBook(home.dir, project),
+      now: () => Date.now(),
+    });
     const watcher = new Watcher({
       ...{ settings: file.settings, pollMs: file.pollMs, project, key: key.id },
       ...{ journal: join(home.dir, `watch-${project}.db`), home: home.dir, env },
-      ...{ repository, connection, forge, onEvent, onFailure, signal },
+      ...{ repository, connection, verifier, forge, onEvent, onFailure, signal },
     });
     opened.push(() => watcher.close());
     opened.push(await serveWatchControl(home.dir, project, watcher));

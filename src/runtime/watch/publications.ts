@@ -3,8 +3,8 @@ import { sameValue } from '../../core/documents/index.ts';
 import type { PublishOrder, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
 import { isAbout, ruleFor, type WatchRule } from './rules.ts';
-import { type Cause, isOver, type Publication, type WatchState } from './state.ts';
-import { type RunStand, stateOfAll } from './status.ts';
+import { type Cause, isOver, knownOf, type Publication, type WatchState } from './state.ts';
+import { isProven, type Proof, type RunStand } from './status.ts';
 import { forgetStatuses, tellOf } from './statuses.ts';
 import { retryAfter, type Transition } from './transition.ts';
 
@@ -30,6 +30,7 @@ export function order(transition: Transition, wanted: Omit<PublishOrder, 'id' | 
     phase: isFull ? 'ended' : 'ordered',
     runs: [],
     stands: new Map(),
+    proofs: new Map(),
     stopped: null,
     refused: isFull ? `not published: ${open} pipelines are not over` : null,
     unaffected: false,
@@ -121,7 +122,7 @@ export function stands(transition: Transition, all: readonly RunStand[]): void {
     }
     if (!changed) continue;
     transition.changed = true;
-    dropBaseline(transition, publication);
+    settleBaseline(transition, publication);
     if (
       publication.phase === 'published' &&
       publication.runs.every(({ run }) => isOver(byStand(publication, run)))
@@ -132,6 +133,21 @@ export function stands(transition: Transition, all: readonly RunStand[]): void {
 }
 
 const byStand = ({ stands: known }: Publication, run: string): RunStand | undefined => known.get(run);
+
+/** What the watcher found of a run's evidence. */
+export function proven(transition: Transition, { run, proof }: EventOf<'proof'>): void {
+  for (const publication of transition.state.publications.values()) {
+    const { runs, proofs } = publication;
+    if (!runs.some((one) => one.run === run) || isSameProof(proof, proofs.get(run))) continue;
+    transition.changed = true;
+    proofs.set(run, proof);
+    settleBaseline(transition, publication);
+    tellOf(transition, publication);
+  }
+}
+
+const isSameProof = (a: Proof, b: Proof | undefined): boolean =>
+  b !== undefined && JSON.stringify(a) === JSON.stringify(b);
 
 export const isSameStand = (a: RunStand, b: RunStand | undefined): boolean =>
   b !== undefined &&
@@ -159,24 +175,33 @@ export function cancelFailed(transition: Transition, id: string): void {
 }
 
 function end(transition: Transition, publication: Publication): void {
-  const { state } = transition;
-  const { order: of, cause, stopped, runs } = publication;
   Object.assign(publication, { phase: 'ended', busy: false, retryAt: null });
-  const isWhole = cause.kind === 'push' && stopped === null && runs.length > 0 && isSound(publication);
-  if (isWhole && state.tips.has(of.ref)) state.baselines.set(of.ref, of.commit);
+  settleBaseline(transition, publication);
   tellOf(transition, publication);
   dropEnded(transition);
 }
 
-/** Whether a commit may rest on this one for what it did not change. What failed is built again with the next, or that would be green. */
-const isSound = ({ runs, stands: known }: Publication): boolean =>
-  ['agreed', 'trusted'].includes(stateOfAll(runs.map(({ run }) => known.get(run))));
+/**
+ * Whether a commit may rest on this one for what it did not change: the evidence of all its jobs was verified. What failed is built again
+ * with the next, or that would be green; and so is what the controller alone says is trusted.
+ */
+const isSound = (publication: Publication): boolean =>
+  publication.runs.length > 0 && knownOf(publication).every(isProven);
 
-/** A verdict of what others are compared with does not stand any more: all counts as changed. */
-function dropBaseline({ state: { baselines } }: Transition, publication: Publication): void {
-  const { order: of, phase, cause } = publication;
-  if (phase !== 'ended' || cause.kind !== 'push' || isSound(publication)) return;
-  if (baselines.get(of.ref) === of.commit) baselines.delete(of.ref);
+/** The newest sound commit is what the next is compared with. Where the one that was is not sound any more, all counts as changed. */
+function settleBaseline({ state }: Transition, publication: Publication): void {
+  const { publications, baselines, tips } = state;
+  const { order: of, phase, cause, stopped } = publication;
+  if (phase !== 'ended' || cause.kind !== 'push' || stopped !== null) return;
+  if (!isSound(publication)) {
+    if (baselines.get(of.ref) === of.commit) baselines.delete(of.ref);
+    return;
+  }
+  const all = [...publications.values()];
+  const isNewer = all
+    .slice(all.indexOf(publication) + 1)
+    .some(({ order: { ref, commit } }) => ref === of.ref && commit === baselines.get(ref));
+  if (tips.has(of.ref) && !isNewer) baselines.set(of.ref, of.commit);
 }
 
 /** The oldest of those that are over go. */

@@ -1,7 +1,7 @@
 import { accountOf } from '../../core/account/index.ts';
 import type { PublishedRun, PublishOrder, PullSeen } from './events.ts';
 import type { WatchSettings } from './rules.ts';
-import { type RunStand, type Status, statusOfAll, statusOfRun } from './status.ts';
+import { type Known, type Proof, type RunStand, type Status, statusOfAll, statusOfRun } from './status.ts';
 
 export type Cause =
   | { kind: 'push'; rule: string }
@@ -15,8 +15,10 @@ export interface Publication {
   /** `published`: its runs are known. `ended`: they are over, or nothing was published. */
   phase: 'ordered' | 'published' | 'ended';
   runs: PublishedRun[];
-  /** By run. */
+  /** By run: what the controller says. */
   stands: Map<string, RunStand>;
+  /** By run: what this watcher found of the evidence. */
+  proofs: Map<string, Proof>;
   /** Why it is to end without a verdict; null while it goes on. */
   stopped: string | null;
   /** Why nothing was published. */
@@ -84,18 +86,20 @@ export const newState = (): WatchState => ({
   cron: new Map(),
 });
 
-const standOf = ({ stands }: Publication, { run }: PublishedRun): RunStand | undefined => stands.get(run);
+/** What is known of each run, in their order. */
+export const knownOf = ({ runs, stands, proofs }: Publication): Known[] =>
+  runs.map(({ run }) => ({ stand: stands.get(run), proof: proofs.get(run) }));
 
 /** The status of each job, by name. */
 export const jobStatuses = (of: Publication): Map<string, Status> =>
-  new Map(of.runs.map((run) => [run.name, { ...statusOfRun(standOf(of, run)) }]));
+  new Map(knownOf(of).map((known, at) => [of.runs[at]?.name ?? '', statusOfRun(known)]));
 
 /** The status of the whole. */
 export function wholeStatus(of: Publication): Status {
   if (of.refused !== null) return { state: 'error', says: of.refused };
   if (of.stopped !== null) return { state: 'error', says: of.stopped };
   if (of.phase === 'ordered') return { state: 'pending', says: 'ordered' };
-  return statusOfAll(of.runs.map((run) => standOf(of, run)));
+  return statusOfAll(knownOf(of));
 }
 
 /** Whether nothing more comes of a run, but a revocation. */

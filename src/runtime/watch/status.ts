@@ -8,13 +8,27 @@ import {
 } from '../../core/account/index.ts';
 import { unreachable } from '../../core/errors.ts';
 
-/** How a run stands, as far as statuses say. */
+/** How a run stands as the controller says. */
 export interface RunStand extends Pick<AccountFacts, 'state' | 'level' | 'reason' | 'cosigned'> {
   run: string;
   /** Its verdict does not stand any more. */
   revoked?: true | undefined;
   /** Its account, by all that was known when it was read. */
   account?: Pick<Account, 'state' | 'reason'> | undefined;
+}
+
+/** What the watcher itself found of a run's evidence. */
+export type Proof =
+  /** Its bundle is trusted. `known` stands for the revocations that it was verified with. */
+  | { kind: 'trusted'; cosigned: boolean; known: string }
+  /** It was revoked, by what is known here. */
+  | { kind: 'revoked'; says: string; known: string }
+  /** Its bundle was not shown, does not hold, or may be revoked by what is kept back. */
+  | { kind: 'missing'; code: string };
+
+export interface Known {
+  stand: Omit<RunStand, 'run'> | undefined;
+  proof?: Proof | undefined;
 }
 
 /** What a forge shows beside a commit. Only `success` is green. */
@@ -32,16 +46,15 @@ export const statusCharsMax = 140;
 export const isSame = (a: Status, b: Status | undefined): boolean =>
   b !== undefined && a.state === b.state && a.says === b.says && a.link === b.link;
 
-/** Of each state of a run. */
+/** Of each state that a run is said to have. Green takes evidence. */
 function shadeOf(state: RunState): Status['state'] {
   switch (state) {
-    case 'trusted':
-      return 'success';
     case 'waiting':
     case 'building':
     case 'sealed':
     case 'provisional':
     case 'agreed':
+    case 'trusted':
       return 'pending';
     case 'failed':
     case 'aborted':
@@ -57,26 +70,63 @@ function shadeOf(state: RunState): Status['state'] {
   }
 }
 
-/** A job's status. It never says more than the level. */
-export function statusOfRun(stand: Omit<RunStand, 'run'> | undefined): Status {
+/** Why a run that is said to be trusted is not shown as that, by the code of what was tried. */
+const unproven: Readonly<Record<string, string>> = {
+  BUNDLE_NOT_FOUND: 'the controller shows no evidence',
+  CHECKPOINT_STALE: 'no recent line of the trusted worker under the log',
+  REVOCATION_WITHHELD: 'the log holds a revocation that is not shown',
+  RUN_NOT_TRUSTED: 'its evidence comes to less',
+  RUN_MISMATCH: 'the evidence that is shown is of another run',
+};
+
+/** In front: what is too long is cut at the end. */
+const word = (says: string): string => `the controller says: ${says}`;
+
+const said = (stand: Omit<RunStand, 'run'>): Pick<Account, 'state' | 'reason'> =>
+  stand.account ?? accountOf(stand);
+
+/** Whether the controller says that it is trusted. */
+export const isSaidTrusted = (stand: Omit<RunStand, 'run'> | undefined): boolean =>
+  stand !== undefined && said(stand).state === 'trusted';
+
+/** Whether that is so, by evidence. */
+export const isProven = ({ stand, proof }: Known): boolean =>
+  isSaidTrusted(stand) && proof?.kind === 'trusted';
+
+/** A job's status. Green is what was verified here; what the controller alone says is labelled. */
+export function statusOfRun({ stand, proof }: Known): Status {
+  if (proof?.kind === 'revoked') return { state: 'failure', says: `revoked: ${proof.says}` };
   if (stand === undefined) return { state: 'pending', says: 'published' };
-  const account = stand.account ?? accountOf(stand);
-  return { state: shadeOf(account.state), says: accountLine(account) };
+  const account = said(stand);
+  if (account.state !== 'trusted') return { state: shadeOf(account.state), says: word(accountLine(account)) };
+  if (proof?.kind !== 'trusted') return { state: 'pending', says: word(`trusted; ${whyUnproven(proof)}`) };
+  const cosigned = proof.cosigned ? undefined : false;
+  return { state: 'success', says: accountLine(accountOf({ state: 'done', level: 'trusted', cosigned })) };
 }
 
-/** Of all jobs together: green when each is trusted. */
-export function statusOfAll(stands: readonly (Omit<RunStand, 'run'> | undefined)[]): Status {
-  const each = stands.map(statusOfRun);
+const whyUnproven = (proof: Exclude<Proof, { kind: 'trusted' }> | undefined): string =>
+  proof?.kind === 'missing'
+    ? `not verified: ${unproven[proof.code] ?? proof.code}`
+    : 'its evidence is being verified';
+
+/** Of all jobs together: green when the evidence of each was verified here. */
+export function statusOfAll(all: readonly Known[]): Status {
+  const each = all.map(statusOfRun);
   const count = (state: Status['state']) => each.filter((one) => one.state === state).length;
-  const of = `of ${stands.length}`;
-  if (count('failure') > 0) return { state: 'failure', says: `${count('failure')} ${of} failed` };
-  if (count('error') > 0) return { state: 'error', says: `${count('error')} ${of} cancelled` };
+  const of = `of ${all.length}`;
+  if (count('failure') > 0) {
+    const says = `${count('failure')} ${of} failed`;
+    return { state: 'failure', says: all.some(({ proof }) => proof?.kind === 'revoked') ? says : word(says) };
+  }
+  if (count('error') > 0) return { state: 'error', says: word(`${count('error')} ${of} cancelled`) };
   const trusted = count('success');
-  if (trusted === stands.length) return { state: 'success', says: 'trusted' };
-  const agreed = stands.filter((stand) => stand?.level === 'agreed').length;
-  if (trusted + agreed === stands.length)
-    return { state: 'pending', says: 'agreed, waiting for the trusted worker' };
-  return { state: 'pending', says: `${trusted} ${of} trusted, ${agreed} agreed` };
+  if (trusted > 0 && trusted === all.length) return { state: 'success', says: 'trusted' };
+  const lacking = each.find(({ state }) => state !== 'success');
+  if (lacking !== undefined && all.every(({ stand }) => isSaidTrusted(stand))) return lacking;
+  const agreed = all.filter(({ stand }) => stand?.level === 'agreed').length;
+  if (trusted + agreed === all.length)
+    return { state: 'pending', says: word('agreed, waiting for the trusted worker') };
+  return { state: 'pending', says: word(`${trusted} ${of} trusted, ${agreed} agreed`) };
 }
 
 /** One word for several jobs: `pending` while more may come of one of them, `none` where there is none. */
@@ -103,3 +153,13 @@ export function stateOfAll(runs: readonly (AccountFacts | undefined)[]): WholeSt
       return state;
   }
 }
+
+/** The same of what is known here: nothing is trusted whose evidence was not verified. */
+export const provenState = (all: readonly Known[]): WholeState =>
+  stateOfAll(
+    all.map((known) => {
+      const { stand, proof } = known;
+      if (proof?.kind === 'revoked') return { state: 'done', level: null, ...stand, revoked: true };
+      return isSaidTrusted(stand) && !isProven(known) ? undefined : stand;
+    }),
+  );

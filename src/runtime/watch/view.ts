@@ -1,5 +1,5 @@
-import { type Cause, jobStatuses, latestOf, type WatchState, wholeStatus } from './state.ts';
-import { type Status, stateOfAll, type WholeState } from './status.ts';
+import { type Cause, jobStatuses, knownOf, latestOf, type WatchState, wholeStatus } from './state.ts';
+import { provenState, type Status, type WholeState } from './status.ts';
 
 /** What `quorate watch status` and `approvals` show. */
 export interface WatchView {
@@ -65,7 +65,7 @@ export function badgeOf(
 ): { level: WholeState; commit: string | null } | undefined {
   const latest = latestOf(state, ref);
   if (latest === undefined) return state.tips.has(ref) ? { level: 'none', commit: null } : undefined;
-  const { order, refused, runs, stands } = latest;
-  const level = refused !== null ? 'failed' : stateOfAll(runs.map(({ run }) => stands.get(run)));
+  const { order, refused } = latest;
+  const level = refused !== null ? 'failed' : provenState(knownOf(latest));
   return { level, commit: order.commit };
 }

@@ -9,6 +9,7 @@ import { units } from '../../core/units.ts';
 import { type ForgeKind, forgeKinds } from '../../forge/index.ts';
 import { isSafeUrl } from '../../identity/oidc/settings.ts';
 import { nearestWord } from '../../jobfile/index.ts';
+import { watchLimits } from './limits.ts';
 import type { WatchSettings } from './rules.ts';
 
 /** A file of a hundred rules is far below; a larger one is another file. */
@@ -76,6 +77,10 @@ const fileSchema = z.strictObject({
         .regex(/^[\w. -]+$/, 'expected letters, digits, space and . _ - only')
         .optional(),
       link: httpUrl('an address such as "https://ci.example.org/runs/{run}"').optional(),
+      'checkpoint-age': amountSchema(units.time, {
+        min: watchLimits.checkpointAgeSecondsMin,
+        max: watchLimits.checkpointAgeSecondsMax,
+      }).optional(),
     })
     .optional(),
   http: z
@@ -123,6 +128,8 @@ export interface ForgeSettings {
 export interface WatchFile {
   settings: WatchSettings;
   pollMs: number;
+  /** Greatest age of the line under the log up to which revocations are known, for a green status. */
+  checkpointAgeSeconds: number;
   /** Git runs in a sandbox whose only way out leads to the repository's server. */
   confined: boolean;
   forge?: ForgeSettings | undefined;
@@ -211,6 +218,7 @@ function watchFileOf(file: File, folder: string): WatchFile {
   return {
     settings,
     pollMs: (repository.poll ?? 60) * 1000,
+    checkpointAgeSeconds: status?.['checkpoint-age'] ?? watchLimits.checkpointAgeSeconds,
     confined: repository.sandbox ?? true,
     ...(forge !== undefined && {
       forge: {

@@ -1,11 +1,14 @@
 import { assert, codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import type { RunVerifier } from '../../core/sessions/run-verifier.ts';
 import type { Forge, Webhook } from '../../forge/index.ts';
 import { type Journal, openJournal } from '../../journal/index.ts';
 import type { HealthChecks } from '../node/health.ts';
+import { steadyTime } from '../node/steady-time.ts';
 import { pullChanges, refChanges } from './changes.ts';
 import type { Connection } from './connection.ts';
 import { perform } from './effects.ts';
 import type { WatchEffect, WatchEvent } from './events.ts';
+import { EvidenceChecker, saidTrusted } from './evidence.ts';
 import { WatchMachine } from './machine.ts';
 import { Repeater } from './repeater.ts';
 import type { WatchedRepository } from './repository.ts';
@@ -36,6 +39,7 @@ export interface WatcherOptions {
   env: NodeJS.ProcessEnv;
   repository: WatchedRepository;
   connection: Connection;
+  verifier: RunVerifier;
   forge?: Forge | undefined;
   onEvent(notice: WatchNotice): void;
   /** The journal cannot be written: the watcher has to end. */
@@ -52,6 +56,8 @@ export class Watcher {
   readonly #running = new Set<Promise<void>>();
   readonly #looks: Repeater;
   readonly #stands: Repeater;
+  readonly #proofs: Repeater;
+  readonly #evidence: EvidenceChecker;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   /** Why the last look at each of them failed. */
@@ -80,6 +86,14 @@ export class Watcher {
       await this.#standsOnce();
       return openRuns(this.machine.state).length > 0 ? standMs.open : standMs.over;
     }, this.#failed);
+    this.#evidence = new EvidenceChecker({
+      ...{ verifier: options.verifier, steady: steadyTime() },
+      found: (run, proof) => this.handle({ kind: 'proof', run, proof }),
+    });
+    this.#proofs = new Repeater(async () => {
+      await this.#proofsOnce();
+      return this.#evidence.isBusy(saidTrusted(this.machine.state)) ? standMs.open : standMs.over;
+    }, this.#failed);
   }
 
   get signal(): AbortSignal {
@@ -98,6 +112,7 @@ export class Watcher {
     this.handle({ kind: 'started' });
     this.#looks.poke();
     this.#stands.poke();
+    this.#proofs.poke();
   }
 
   /** Gives the machine an event. What changed something is in the journal before an effect of it is carried out. */
@@ -115,6 +130,7 @@ export class Watcher {
     }
     if (changed) this.#options.onEvent(event);
     if (event.kind === 'published') this.#stands.poke();
+    if (event.kind === 'stands') this.#proofs.poke();
     for (const effect of effects) this.#perform(effect);
     this.#arm();
   }
@@ -200,6 +216,17 @@ export class Watcher {
     }
   }
 
+  async #proofsOnce(): Promise<void> {
+    const wanted = saidTrusted(this.machine.state);
+    if (wanted.length === 0) return;
+    try {
+      await this.#options.connection.use(({ source }) => this.#evidence.look(source, wanted));
+    } catch (error) {
+      if (/^(HOME|JOURNAL)_/.test(codeOf(error))) throw error;
+      this.#tellFailure(error, 'controller');
+    }
+  }
+
   /**
    * Decides on the commit of a pull request. Errors: `WATCH_PULL_UNKNOWN`, `WATCH_COMMIT_MISMATCH`.
    */
@@ -233,7 +260,7 @@ export class Watcher {
   async close(): Promise<void> {
     this.#closing.abort(new DOMException('the watcher ends', 'AbortError'));
     clearTimeout(this.#timer);
-    await Promise.all([this.#looks.close(), this.#stands.close()]);
+    await Promise.all([this.#looks.close(), this.#stands.close(), this.#proofs.close()]);
     while (this.#running.size > 0) await Promise.allSettled([...this.#running]);
     this.#journal.close();
   }

@@ -11,6 +11,7 @@ import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { type Client, openClient, type TimedProgress } from '../../../src/runtime/client/client.ts';
+import type { SubmitOptions } from '../../../src/runtime/client/submit.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import {
   cidOf,
@@ -18,6 +19,8 @@ import {
   idp,
   makeCharter,
   makeGrant,
+  makeJob,
+  nonceOf,
   policy,
   project,
   root,
@@ -72,6 +75,10 @@ beforeAll(async () => {
       };
       if (kind === 'show')
         await channel.send(encodeMessage({ kind: 'job', summary, history: told, pipeline: [] }));
+      if (kind === 'submit')
+        await channel.send(
+          encodeMessage({ kind: 'accepted', run: 'b'.repeat(64), job: cidOf('another job') }),
+        );
       for (const line of kind === 'follow' ? told : [])
         await channel.send(encodeMessage({ kind: 'progress', ...line }));
       if (kind === 'follow') await channel.send(encodeMessage({ kind: 'end' }));
@@ -134,4 +141,15 @@ describe('a controller that draws on the terminal of who asks it', () => {
   it('control: told as it came, it draws', () => {
     expect(shown(told as unknown as TimedProgress[])).toMatch(drawing);
   });
+});
+
+it('a controller that answers a request with the run of another: what was signed says which run it is', async () => {
+  const { source, ...job } = makeJob();
+  const { run: id, job: named } = await client.submit({
+    ...{ repo: { url: source.url, ref: 'refs/heads/main' }, commit: source.commit, tree: source.tree ?? '' },
+    ...{ job: job as unknown as SubmitOptions['job'], policy, expiresSeconds: 60 },
+    stamp: { jti: nonceOf('stamp'), iat: Math.floor(Date.now() / 1000) },
+  });
+  expect(id).not.toBe('b'.repeat(64));
+  expect(named).not.toBe(cidOf('another job'));
 });

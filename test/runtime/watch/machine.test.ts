@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { VerdictLevel } from '../../../src/core/documents/index.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
+import { jobStatuses } from '../../../src/runtime/watch/state.ts';
+import { type Proof, statusOfAll } from '../../../src/runtime/watch/status.ts';
 import { badgeOf } from '../../../src/runtime/watch/view.ts';
 import { Bench, commit, rule, settingsOf } from './support.ts';
 
@@ -59,15 +61,24 @@ describe('a push', () => {
     expect(bench.take('cancel')).toEqual([]);
   });
 
-  it('is compared with the last commit whose publication came to agreement', () => {
+  it('is compared with the last commit whose evidence was verified, whatever the controller says of others', () => {
     const bench = begun().push(main, 2);
     const [first] = bench.orders();
     bench.published(first as never, 'a').push(main, 3);
     const [second] = bench.orders();
     expect(second?.base).toBe(commit(1));
     bench.say({ kind: 'cancelled', id: first?.id ?? '' }).published(second as never, 'b');
-    bench.say({ kind: 'stands', stands: [stand('b', 'done', 'agreed')] }).push(main, 4);
-    expect(bench.orders()[0]?.base).toBe(commit(3));
+    bench.say({ kind: 'stands', stands: [stand('b', 'done', 'trusted')] }).push(main, 4);
+    const [third] = bench.orders();
+    expect(third?.base).toBe(commit(1));
+    bench.proven('b').push(main, 5);
+    const [fourth] = bench.orders();
+    expect(fourth?.base).toBe(commit(3));
+    bench.say({ kind: 'cancelled', id: third?.id ?? '' }).published(fourth as never, 'd');
+    bench.say({ kind: 'stands', stands: [stand('d', 'done', 'trusted')] }).proven('d');
+    // What is verified later does not take the place of a newer commit.
+    bench.say({ kind: 'proof', run: 'b', proof: { kind: 'missing', code: 'BUNDLE_NOT_FOUND' } }).proven('b');
+    expect(bench.push(main, 6).orders()[0]?.base).toBe(commit(5));
   });
 
   it.each(['failed', 'disputed', null] as const)(
@@ -84,7 +95,7 @@ describe('a push', () => {
   it('after a commit whose verdict was revoked is compared with none', () => {
     const bench = begun().push(main, 2);
     bench.published(bench.orders()[0] as never, 'a');
-    bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted')] });
+    bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted')] }).proven('a');
     bench.say({ kind: 'stands', stands: [{ ...stand('a', 'done', 'trusted'), revoked: true }] });
     expect(bench.push(main, 3).orders()[0]?.base).toBeNull();
   });
@@ -102,6 +113,7 @@ describe('a push', () => {
 });
 
 describe('a status', () => {
+  const word = 'the controller says: ';
   const levels = [
     [stand('a', 'waiting', null), 'pending', 'waiting: for the jobs that it needs'],
     [stand('a', 'building', null), 'pending', 'building'],
@@ -115,11 +127,7 @@ describe('a status', () => {
       'pending',
       'agreed: operators built the same; it waits for witnesses of the log',
     ],
-    [
-      stand('a', 'done', 'trusted'),
-      'success',
-      'trusted: operators built the same and the trusted worker co-signed',
-    ],
+    [stand('a', 'done', 'trusted'), 'pending', 'trusted; its evidence is being verified'],
     [
       stand('a', 'done', 'failed'),
       'failure',
@@ -156,20 +164,70 @@ describe('a status', () => {
     const bench = begun(settingsOf({ link: 'https://ci/{run}' })).push(main, 2);
     bench.published(bench.orders()[0] as never, 'a').tell();
     const told = bench.say({ kind: 'stands', stands: [stands] }).tell();
-    expect(told.get('quorate/main/a')?.status).toEqual({ state, says, link: 'https://ci/a' });
+    expect(told.get('quorate/main/a')?.status).toEqual({
+      ...{ state, says: `${word}${says}` },
+      link: 'https://ci/a',
+    });
     expect(told.get('quorate/main')?.status.state ?? 'pending').toBe(state);
   });
 
-  it('of the whole is green when each job is trusted, and not before', () => {
+  const proofs: [Proof, string, string][] = [
+    [
+      { kind: 'trusted', cosigned: true, known: '' },
+      'success',
+      'trusted: operators built the same and the trusted worker co-signed',
+    ],
+    [
+      { kind: 'trusted', cosigned: false, known: '' },
+      'success',
+      'trusted: operators built the same and witnesses signed the log; nobody co-signed',
+    ],
+    [{ kind: 'revoked', says: 'it steals', known: '' }, 'failure', 'revoked: it steals'],
+    [
+      { kind: 'missing', code: 'BUNDLE_NOT_FOUND' },
+      'pending',
+      `${word}trusted; not verified: the controller shows no evidence`,
+    ],
+    [{ kind: 'missing', code: 'KEY_ODD' }, 'pending', `${word}trusted; not verified: KEY_ODD`],
+  ];
+
+  it.each(proofs)('of evidence %j is %s: %s', (proof, state, says) => {
+    const bench = begun().push(main, 2);
+    bench.published(bench.orders()[0] as never, 'a');
+    bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted')] }).tell();
+    const told = bench.say({ kind: 'proof', run: 'a', proof }).tell();
+    if (state !== 'pending') expect(told.get('quorate/main/a')?.status).toEqual({ state, says });
+    expect(jobStatuses([...bench.machine.state.publications.values()][0] as never).get('a')).toEqual({
+      state,
+      says,
+    });
+    expect(told.get('quorate/main')?.status.state ?? 'pending').toBe(state);
+  });
+
+  it('is not green by evidence where the controller says worse', () => {
+    const bench = begun().push(main, 2);
+    bench.published(bench.orders()[0] as never, 'a').proven('a');
+    bench.say({ kind: 'stands', stands: [stand('a', 'done', 'disputed')] });
+    expect(bench.tell().get('quorate/main')?.status.state).toBe('failure');
+  });
+
+  it('of the whole is green when the evidence of each job was verified, and not before', () => {
     const bench = begun().push(main, 2);
     bench.published(bench.orders()[0] as never, 'a', 'b');
     const whole = () => bench.tell().get('quorate/main')?.status;
     bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted'), stand('b', 'agreed', 'agreed')] });
-    expect(whole()).toEqual({ state: 'pending', says: 'agreed, waiting for the trusted worker' });
+    expect(bench.proven('a') && whole()).toEqual({
+      ...{ state: 'pending', says: `${word}agreed, waiting for the trusted worker` },
+    });
     bench.say({ kind: 'stands', stands: [stand('b', 'done', 'trusted')] });
-    expect(whole()).toEqual({ state: 'success', says: 'trusted' });
+    expect(whole()).toEqual({ state: 'pending', says: `${word}trusted; its evidence is being verified` });
+    expect(bench.proven('b') && whole()).toEqual({ state: 'success', says: 'trusted' });
     bench.say({ kind: 'stands', stands: [{ ...stand('a', 'done', 'trusted'), revoked: true }] });
-    expect(whole()).toEqual({ state: 'failure', says: '1 of 2 failed' });
+    expect(whole()).toEqual({ state: 'failure', says: `${word}1 of 2 failed` });
+  });
+
+  it('of a pipeline without a job is not green', () => {
+    expect(statusOfAll([])).toMatchObject({ state: 'pending' });
   });
 
   it('is told again when the forge could not take it, ever more slowly, and at last not any more', () => {
@@ -193,7 +251,7 @@ describe('a status', () => {
     expect(bench.take('status').map(({ context }) => context)).toEqual(['quorate/main/a']);
     bench.say({ kind: 'status-set', key: first?.key ?? '', status: first?.status as never });
     expect(bench.take('status')).toMatchObject([
-      { context: 'quorate/main', status: { says: '0 of 1 trusted, 0 agreed' } },
+      { context: 'quorate/main', status: { says: 'the controller says: 0 of 1 trusted, 0 agreed' } },
     ]);
   });
 });

@@ -13,6 +13,7 @@ describe('watch.toml', () => {
     const all = exampleWatchFile.replaceAll(/^# (?=\[|[a-z-]+ = )/gm, '');
     expect(parsed(all)).toMatchObject({
       pollMs: 60_000,
+      checkpointAgeSeconds: 600,
       confined: true,
       forge: { kind: 'forgejo', project: 'owner/tool', tokenFile: '/home/forge.token' },
       listen: { host: '127.0.0.1', port: 8470 },
@@ -38,6 +39,11 @@ describe('watch.toml', () => {
     ],
     [`${head}[rules]\n`, 'WATCH_FILE_UNKNOWN_KEY', /:3: there is no "rules"/],
     [`${head}poll = "0s"\n`, 'WATCH_FILE_INVALID', /:3: repository\.poll: /],
+    ...['59s', '25h'].map((age): [string, string, RegExp] => [
+      `${head}[status]\ncheckpoint-age = "${age}"\n`,
+      'WATCH_FILE_INVALID',
+      /:4: status\.checkpoint-age: .* out of bounds/,
+    ]),
     [`${head}[[rule]]\nname = "a"\n`, 'WATCH_FILE_INVALID', /:3: rule: expected branches or tags/],
     [
       `${head}[[rule]]\nname = "a"\ntags = ["*"]\n[[rule]]\nname = "b"\ntags = ["*"]\ncron = "every day"\n`,

@@ -1,0 +1,57 @@
+import type { Bundle } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import type { ApiDown, ApiUp } from '../wire/messages.ts';
+import type { Credentials } from './credentials.ts';
+import type { Dial } from './ports.ts';
+import type { RevocationBook } from './revocation-book.ts';
+import { requestRevocations } from './revocation-exchange.ts';
+import type { RunSource } from './run-verifier.ts';
+
+export interface RunSourcePorts {
+  ask(question: ApiUp): Promise<ApiDown>;
+  credentials: Credentials;
+  dial: Dial;
+  bundle(run: string): Promise<Bundle>;
+  /** Asks other members than controllers for revocations. */
+  askMembers(book: RevocationBook): Promise<void>;
+}
+
+/**
+ * What a verifier of runs asks the controller for, and other members for revocations that it keeps back. Errors: those of `ask`, `bundle` and
+ * `askMembers`, `WIRE_INVALID`, `HOME_…`.
+ */
+export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSourcePorts): RunSource {
+  return {
+    bundle,
+    async charter() {
+      const answer = await ask({ kind: 'charter' });
+      if (answer.kind !== 'charter') throw unexpected('charter', answer);
+      await credentials.learnCharter(answer.charter);
+      // An older one than is known is no answer.
+      return credentials.membership.charter;
+    },
+    async checkpoint() {
+      const answer = await ask({ kind: 'checkpoint', old: 0 });
+      if (answer.kind !== 'checkpoint') throw unexpected('checkpoint', answer);
+      return { note: answer.note, grants: answer.grants ?? [] };
+    },
+    async leaves(from) {
+      const answer = await ask({ kind: 'log', from });
+      if (answer.kind !== 'leaves') throw unexpected('leaves', answer);
+      return answer.from === from ? answer.leaves : [];
+    },
+    async revocations(book, isWithheld) {
+      for (const controller of credentials.membership.controllers) {
+        const list = await requestRevocations(dial, controller).catch(() => undefined);
+        if (list !== undefined) await book.learn(list);
+      }
+      if (isWithheld()) await askMembers(book);
+    },
+  };
+}
+
+/** The controller answered something else than was asked. */
+export const unexpected = (wanted: string, { kind }: ApiDown): QuorateError =>
+  new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected ${wanted}, got ${kind}`, {
+    hint: 'The controller may run another version: update both.',
+  });

@@ -1,0 +1,264 @@
+import { describe, expect, it } from 'vitest';
+import { leaves as leafOf, type Revocation, signMessage } from '../../../src/core/documents/index.ts';
+import { QuorateError } from '../../../src/core/errors.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  MerkleTree,
+  signCheckpoint,
+  withoutWitnesses,
+  witnessCheckpoint,
+} from '../../../src/core/transparency/index.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { type Answers, answersOf, EvidenceDesk, saidTrustedRun } from '../../runtime/watch/evidence-desk.ts';
+import {
+  at,
+  idp,
+  log,
+  makeGrant,
+  makeProject,
+  type Project,
+  project,
+  type Recipe,
+  root,
+  testKey,
+  trusted,
+  workerKey,
+} from '../../support/project.ts';
+
+/**
+ * Whoever holds the controller tells a watcher what it likes: that a run which the watcher published is trusted, and what it shows for it.
+ * In the control runs one guard is off, or the controller is honest, and the forge shows green.
+ */
+async function attack(
+  { published, shown }: { published: Project; shown: Answers },
+  off: string[] = [],
+  /** The watcher's clock, in seconds since the epoch. */
+  now = at + 1_060,
+): Promise<string> {
+  const desk = new EvidenceDesk(shown, { off }).published(published.request.id);
+  desk.now = now;
+  await desk.says(saidTrustedRun(published.request.id));
+  const { state = 'none', says = '' } = desk.forge() ?? {};
+  return state === 'success' ? 'green' : `${state}: ${says}`;
+}
+
+const saidOnly = (why: string) => `pending: the controller says: trusted; not verified: ${why}`;
+
+describe('a controller that says that a run is trusted, and shows', () => {
+  it('nothing but that one line', async () => {
+    const published = await makeProject();
+    const bundle = () => {
+      throw new QuorateError('BUNDLE_NOT_FOUND', 'no');
+    };
+    const shown = { ...answersOf(published), bundle };
+    expect(await attack({ published, shown })).toBe(saidOnly('the controller shows no evidence'));
+    // Control: the evidence of that run.
+    expect(await attack({ published, shown: answersOf(published) })).toBe('green');
+  });
+
+  it.each<[string, (published: Project) => Promise<Project>]>([
+    [
+      'an older request of the same commit',
+      () => makeProject({ request: (valid) => ({ ...valid, jti: 'A'.repeat(24), iat: valid.iat - 60 }) }),
+    ],
+    [
+      'a run at another ref',
+      () => makeProject({ request: (valid) => ({ ...valid, ref: 'refs/pull/1/head' }) }),
+    ],
+    [
+      'a run of another commit',
+      () => {
+        const commit = 'd'.repeat(40);
+        const url = 'https://git.example/app.git';
+        return makeProject({
+          job: {
+            source: { url, commit, tree: 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi' },
+          },
+          request: (valid) => ({ ...valid, commit }),
+        });
+      },
+    ],
+    ['a run of another job', () => makeProject({ job: { name: 'other' } })],
+  ])('the evidence of %s', async (_what, make) => {
+    const published = await makeProject();
+    const shown = answersOf(await make(published));
+    expect(await attack({ published, shown })).toBe(saidOnly('the evidence that is shown is of another run'));
+    expect(await attack({ published, shown }, ['RUN_MISMATCH'])).toBe('green');
+  });
+
+  it('evidence that comes to agreed only', async () => {
+    const published = await makeProject({ own: null, level: 'agreed' });
+    const note = await witnessedBy(published.bundle.checkpoint, trusted);
+    const shown = { ...answersOf(published), note };
+    expect(await attack({ published, shown })).toBe(saidOnly('its evidence comes to less'));
+    expect(await attack({ published, shown }, ['RUN_NOT_TRUSTED'])).toBe('green');
+  });
+});
+
+/** A line of this key under a checkpoint, this many seconds after the verdict. */
+async function witnessedBy(note: string, key: NodeKey, seconds = 50): Promise<string> {
+  return addWitness(note, await witnessCheckpoint(note, key.signer, at + 1_000 + seconds));
+}
+
+describe('a controller that shows no log of now', () => {
+  const stale = saidOnly('no recent line of the trusted worker under the log');
+
+  it('but one that the trusted worker signed over ten minutes ago, or for the future', async () => {
+    const published = await makeProject({ witnessedAt: at + 1_010 });
+    const shown = answersOf(published);
+    for (const seconds of [-61, 601])
+      expect(await attack({ published, shown }, [], at + 1_010 + seconds)).toBe(stale);
+    for (const seconds of [-60, 600])
+      expect(await attack({ published, shown }, [], at + 1_010 + seconds)).toBe('green');
+    expect(await attack({ published, shown }, ['CHECKPOINT_STALE'], at + 1_010 + 601)).toBe('green');
+  });
+
+  it('but one that workers signed, or a trusted worker of others, or nobody', async () => {
+    const published = await makeProject();
+    const shown = answersOf(published);
+    const now = at + 5_000;
+    const bare = withoutWitnesses(shown.note);
+    expect(await attack({ published, shown: { ...shown, note: bare } }, [], now)).toBe(stale);
+    for (const key of [workerKey('ada'), testKey('another trusted worker')]) {
+      const note = await witnessedBy(bare, key, 4_000);
+      expect(await attack({ published, shown: { ...shown, note } }, [], now)).toBe(stale);
+    }
+    // Control.
+    const note = await witnessedBy(bare, trusted, 4_000);
+    expect(await attack({ published, shown: { ...shown, note } }, [], now)).toBe('green');
+  });
+
+  it('but leaves that are not those under it', async () => {
+    const published = await makeProject();
+    const leaves = published.leaves.map((leaf, n) => (n === 1 ? leafOf.charter('9'.repeat(64)) : leaf));
+    const desk = new EvidenceDesk({ ...answersOf(published), leaves }).published(published.request.id);
+    await desk.says(saidTrustedRun(published.request.id));
+    expect(desk.forge()).toMatchObject({ says: expect.stringContaining('LOG_LEAVES_MISMATCH') });
+    // Nothing of them is kept: the next look starts from what holds.
+    expect(desk.kept).toEqual([]);
+    desk.answers.leaves = published.leaves;
+    await desk.look(60);
+    expect(desk.forge()).toMatchObject({ state: 'success' });
+    expect(desk.kept).toEqual(published.leaves);
+  });
+
+  it('in a project without a trusted worker: one that too few operators signed', async () => {
+    const recipe: Recipe = {
+      ...{ own: null, policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 } },
+      charter: (valid) => ({ ...valid, trusted: [] }),
+      witnessedAt: at + 1_010,
+    };
+    const published = await makeProject(recipe);
+    const shown = answersOf(published);
+    expect(await attack({ published, shown })).toBe('green');
+    const bare = withoutWitnesses(shown.note);
+    const later = async (...keys: [NodeKey, string, NodeKey?][]) => {
+      let note = bare;
+      const grants: string[] = [];
+      for (const [key, operator, by = idp] of keys) {
+        note = await witnessedBy(note, key, 800);
+        const grant = { ...makeGrant(key, operator, 'worker'), iss: by.id };
+        grants.push((await signMessage('grant', grant, by.signer)).raw);
+      }
+      const desk = new EvidenceDesk({ ...shown, note, grants }).published(published.request.id);
+      desk.now = at + 1_810;
+      await desk.says(saidTrustedRun(published.request.id));
+      return desk.forge()?.state;
+    };
+    const [ada, bob] = [workerKey('ada'), workerKey('bob')];
+    expect(await later()).toBe('pending');
+    expect(await later([ada, 'ada'])).toBe('pending');
+    // Two machines of one operator, and one whom the controller invented.
+    expect(await later([ada, 'ada'], [testKey('dora 1'), 'ada'])).toBe('pending');
+    expect(await later([ada, 'ada'], [testKey('dora 1'), 'dora', testKey('mallory')])).toBe('pending');
+    expect(await later([ada, 'ada'], [bob, 'bob'])).toBe('success');
+    // A grant that does not hold keeps those that do from nothing.
+    expect(await later([testKey('dora 1'), 'dora', testKey('mallory')], [ada, 'ada'], [bob, 'bob'])).toBe(
+      'success',
+    );
+  });
+});
+
+describe('a verdict that was revoked', () => {
+  const revoke = async (by: NodeKey, what: Revocation['what']) => {
+    const payload = { iss: by.id, project, what, since: 0, reason: 'it steals', iat: at };
+    return signMessage('revocation', payload, by.signer);
+  };
+
+  /** The evidence of a run, and a log that goes on with the revocation of its artifact. */
+  async function revoked() {
+    const published = await makeProject();
+    const revocation = await revoke(root, { kind: 'artifact', id: published.artifact ?? '' });
+    const leaves = [...published.leaves, leafOf.revocation(revocation.id)];
+    const tree = new MerkleTree(leaves);
+    const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
+    const note = await witnessedBy(await signCheckpoint(body, log.signer), trusted);
+    return { published, revocation, shown: { ...answersOf(published), note, leaves } };
+  }
+
+  it('is not shown as green where the revocation is kept back', async () => {
+    const { published, revocation, shown } = await revoked();
+    expect(await attack({ published, shown })).toBe(saidOnly('the log holds a revocation that is not shown'));
+    expect(await attack({ published, shown }, ['REVOCATION_WITHHELD'])).toBe('green');
+    // Shown, it is red, and no word of the controller.
+    const told = { charters: [], revocations: [revocation.raw] };
+    expect(await attack({ published, shown: { ...shown, told } })).toMatch(/^failure: revoked: .*it steals/);
+  });
+
+  it('is not shown as green with an older log that ends before it, once that is not of now any more', async () => {
+    const { published, shown } = await revoked();
+    const old = { ...shown, note: published.bundle.checkpoint, leaves: published.leaves };
+    const desk = new EvidenceDesk(old).published(published.request.id);
+    desk.now = at + 1_010 + 601;
+    await desk.says(saidTrustedRun(published.request.id));
+    expect(desk.forge()).toMatchObject({ state: 'pending' });
+  });
+
+  it('turns red or pending once it is learned, also where the controller goes silent', async () => {
+    const { published, revocation, shown } = await revoked();
+    const desk = new EvidenceDesk(answersOf(published)).published(published.request.id);
+    await desk.says(saidTrustedRun(published.request.id));
+    expect(desk.forge()).toMatchObject({ state: 'success' });
+    desk.answers = { ...shown, told: { charters: [], revocations: [revocation.raw] } };
+    await desk.look(30);
+    // Revocations are asked for once a minute.
+    expect(desk.forge()).toBeUndefined();
+    await desk.look(60);
+    expect(desk.forge()).toMatchObject({ state: 'failure', says: expect.stringMatching(/^revoked: /) });
+
+    // Members tell of it; the controller shows no log of now.
+    const old = new EvidenceDesk(answersOf(published)).published(published.request.id);
+    await old.says(saidTrustedRun(published.request.id));
+    expect(old.forge()).toMatchObject({ state: 'success' });
+    await (await old.book()).learn({ charters: [], revocations: [revocation.raw] });
+    await old.look(3_600);
+    expect(old.forge()).toMatchObject({ state: 'failure', says: expect.stringMatching(/^revoked: /) });
+
+    // Members tell of it; the controller shows neither the log nor the evidence any more.
+    const silent = new EvidenceDesk(answersOf(published)).published(published.request.id);
+    await silent.says(saidTrustedRun(published.request.id));
+    expect(silent.forge()).toMatchObject({ state: 'success' });
+    await (await silent.book()).learn({ charters: [], revocations: [revocation.raw] });
+    silent.answers.bundle = () => {
+      throw new QuorateError('BUNDLE_NOT_FOUND', 'no');
+    };
+    await silent.look(3_600);
+    expect(silent.forge()).toMatchObject({ state: 'pending' });
+  });
+
+  it('by the key of the trusted worker whose line is shown: the line does not count', async () => {
+    const published = await makeProject({
+      policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 },
+      own: null,
+    });
+    const shown = { ...answersOf(published), note: await witnessedBy(published.bundle.checkpoint, trusted) };
+    const desk = new EvidenceDesk(shown).published(published.request.id);
+    const { raw } = await revoke(root, { kind: 'key', id: trusted.id });
+    await (await desk.book()).learn({ charters: [], revocations: [raw] });
+    await desk.says(saidTrustedRun(published.request.id));
+    expect(desk.forge()).toMatchObject({ state: 'pending' });
+    // Control.
+    expect(await attack({ published, shown })).toBe('green');
+  });
+});

@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { leaves as leafOf, signMessage } from '../../../src/core/documents/index.ts';
+import { QuorateError } from '../../../src/core/errors.ts';
+import { sessionLimits } from '../../../src/core/sessions/limits.ts';
+import type { PublishedAs, RunSource, RunVerifier } from '../../../src/core/sessions/run-verifier.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  MerkleTree,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../../src/core/transparency/index.ts';
+import { EvidenceChecker, type WantedProof } from '../../../src/runtime/watch/evidence.ts';
+import { watchLimits } from '../../../src/runtime/watch/limits.ts';
+import type { Proof } from '../../../src/runtime/watch/status.ts';
+import {
+  at,
+  commit,
+  log,
+  makeCharter,
+  makeProject,
+  project,
+  repo,
+  root,
+  testKey,
+  trusted,
+} from '../../support/project.ts';
+import { codeOf } from '../support.ts';
+import { answersOf, EvidenceDesk, saidTrustedRun } from './evidence-desk.ts';
+
+describe('the evidence of a run', () => {
+  it.each<keyof PublishedAs>(['request', 'repo', 'ref', 'commit', 'job'])(
+    'is that of the %s that was published',
+    async (field) => {
+      const made = await makeProject();
+      const desk = new EvidenceDesk(answersOf(made));
+      const published = { request: made.request.id, repo, ref: 'refs/heads/main', commit, job: 'app' };
+      const verify = (as: PublishedAs) => codeOf(() => desk.verifier.verify(desk.source, as));
+      expect(await verify(published)).toBeUndefined();
+      expect(await verify({ ...published, [field]: 'another' })).toBe('RUN_MISMATCH');
+    },
+  );
+
+  it('is not looked for in a log that would not fit into memory', async () => {
+    const made = await makeProject();
+    const size = sessionLimits.logLeavesMax + 1;
+    const bare = await signCheckpoint(formatCheckpoint({ project, size, root: 'ab'.repeat(32) }), log.signer);
+    const note = addWitness(bare, await witnessCheckpoint(bare, trusted.signer, at + 1_050));
+    const desk = new EvidenceDesk({ ...answersOf(made), note }).published(made.request.id);
+    await desk.says(saidTrustedRun(made.request.id));
+    expect(desk.forge()?.says).toContain('LOG_TOO_LARGE');
+    expect(desk.asked).not.toContain('leaves');
+  });
+
+  it('counts no line of a trusted worker whom a newer charter in the log does not name', async () => {
+    const made = await makeProject();
+    const before = testKey('the trusted worker of before');
+    const sign = (trustedKey: string, epoch: number) =>
+      signMessage('charter', { ...makeCharter({ trusted: [trustedKey] }), epoch }, root.signer);
+    const [older, newer] = [await sign(before.id, 2), await sign(trusted.id, 3)];
+    const leaves = [...made.leaves, leafOf.charter(older.id), leafOf.charter(newer.id)];
+    const tree = new MerkleTree(leaves);
+    const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
+    const bare = await signCheckpoint(body, log.signer);
+    const signedBy = async (key: typeof before) =>
+      addWitness(bare, await witnessCheckpoint(bare, key.signer, at + 5_000));
+    const says = async (charter: string, note: string, off: string[] = []) => {
+      const desk = new EvidenceDesk({ ...answersOf(made), leaves, charter, note }, { off });
+      desk.published(made.request.id).now = at + 5_000;
+      await desk.says(saidTrustedRun(made.request.id));
+      return desk.forge();
+    };
+    const old = await signedBy(before);
+    expect(await says(newer.raw, old)).toMatchObject({ state: 'pending' });
+    expect((await says(older.raw, old))?.says).toContain('CHARTER_NOT_IN_FORCE');
+    expect(await says(older.raw, old, ['CHARTER_NOT_IN_FORCE'])).toMatchObject({ state: 'success' });
+    expect(await says(newer.raw, await signedBy(trusted))).toMatchObject({ state: 'success' });
+  });
+});
+
+describe('the looks for evidence', () => {
+  /** A checker whose verifier answers as it is told, and a steady clock in the tester's hand. */
+  class Looks {
+    answer: (run: string) => Proof | Error = () => ({ kind: 'trusted', cosigned: true, known: this.known });
+    known = 'k1';
+    ms = 0;
+    readonly tried: string[] = [];
+    learned = 0;
+    readonly proofs = new Map<string, Proof>();
+    readonly checker = new EvidenceChecker({
+      steady: () => this.ms,
+      found: (run, proof) => void this.proofs.set(run, proof),
+      verifier: {
+        verify: async (_: RunSource, { request }: PublishedAs) => {
+          this.tried.push(request);
+          const answer = this.answer(request);
+          if (answer instanceof Error) throw answer;
+          return { facts: { cosigners: [trusted.id] }, known: this.known };
+        },
+        learn: async () => void this.learned++,
+        known: async () => this.known,
+      } as unknown as RunVerifier,
+    });
+
+    wanted(count: number): WantedProof[] {
+      return Array.from({ length: count }, (_, n) => ({
+        published: { request: `run ${n}`, repo, ref: 'refs/heads/main', commit, job: 'app' },
+        before: this.proofs.get(`run ${n}`),
+      }));
+    }
+
+    async look(count: number): Promise<string[]> {
+      const before = this.tried.length;
+      await this.checker.look({} as RunSource, this.wanted(count));
+      return this.tried.slice(before);
+    }
+  }
+  const lacking = new QuorateError('BUNDLE_NOT_FOUND', 'no');
+
+  it('get a bounded number each, those that were tried least first', async () => {
+    const looks = new Looks();
+    const max = watchLimits.proofsAtOnceMax;
+    looks.answer = () => lacking;
+    const first = await looks.look(max + 3);
+    expect(first).toHaveLength(max);
+    expect(await looks.look(max + 3)).toEqual([`run ${max}`, `run ${max + 1}`, `run ${max + 2}`]);
+    looks.ms += watchLimits.retryMsMax;
+    expect(await looks.look(max + 4)).toContain(`run ${max + 3}`);
+  });
+
+  it('try what is kept back ever more slowly, and for as long as it is said to be trusted', async () => {
+    const looks = new Looks();
+    looks.answer = () => lacking;
+    const waits: number[] = [];
+    for (let tries = 0, last = 0; tries < 12; looks.ms += 1_000)
+      if ((await looks.look(1)).length > 0) {
+        waits.push(looks.ms - last);
+        last = looks.ms;
+        tries++;
+      }
+    expect(waits.slice(1, 4)).toEqual([5_000, 10_000, 20_000]);
+    expect(Math.max(...waits)).toBe(watchLimits.retryMsMax);
+    looks.ms += watchLimits.retryMsMax;
+    looks.answer = () => ({ kind: 'trusted', cosigned: true, known: '' });
+    await looks.look(1);
+    expect(looks.proofs.get('run 0')).toEqual({ kind: 'trusted', cosigned: true, known: 'k1' });
+    expect(await looks.look(1)).toEqual([]);
+  });
+
+  it('learn of revocations once a minute while something is green, and verify it again once others are known', async () => {
+    const looks = new Looks();
+    expect(await looks.look(2)).toHaveLength(2);
+    looks.ms += watchLimits.learnMs - 1;
+    await looks.look(2);
+    expect(looks.learned).toBe(0);
+    looks.ms += 1;
+    expect(await looks.look(2)).toEqual([]);
+    expect(looks.learned).toBe(1);
+    looks.ms += watchLimits.learnMs;
+    looks.known = 'k2';
+    expect(await looks.look(2)).toHaveLength(2);
+    expect(looks.proofs.get('run 1')).toMatchObject({ known: 'k2' });
+  });
+
+  it('end where the connection fails, and take nothing away but what was verified under other revocations', async () => {
+    const looks = new Looks();
+    looks.answer = () => new QuorateError('MESH_RESET', 'no');
+    expect(await codeOf(() => looks.look(2))).toBe('MESH_RESET');
+    expect(looks.tried).toHaveLength(1);
+    expect(looks.proofs.size).toBe(0);
+    looks.proofs.set('run 0', { kind: 'trusted', cosigned: true, known: 'k0' });
+    looks.ms += watchLimits.retryMsMax;
+    expect(await codeOf(() => looks.look(1))).toBe('MESH_RESET');
+    expect(looks.proofs.get('run 0')).toEqual({ kind: 'missing', code: 'MESH_RESET' });
+  });
+
+  it('end the watcher where its own disk fails', async () => {
+    const looks = new Looks();
+    looks.answer = () => new QuorateError('HOME_UNWRITABLE', 'no');
+    expect(await codeOf(() => looks.look(1))).toBe('HOME_UNWRITABLE');
+    expect(looks.proofs.size).toBe(0);
+  });
+});
