@@ -9,15 +9,7 @@ import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { Broken, type Handle, runOf } from './broken-controller.ts';
 import { idpBugs } from './broken-idp.ts';
-import {
-  Copier,
-  content,
-  Forgetful,
-  Greedy,
-  incurious,
-  withMethods,
-  withoutEvidence,
-} from './broken-workers.ts';
+import { Copier, content, Forgetful, Greedy, incurious, withMethods } from './broken-workers.ts';
 import { busy } from './busy.ts';
 import { drainBugs } from './drain-bugs.ts';
 import { journalBugs } from './journal-bugs.ts';
@@ -26,6 +18,7 @@ import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Scenario } from './scenario.ts';
 import { storeBugs } from './store-bugs.ts';
+import { witnessBugs } from './witness-bugs.ts';
 import type { Patches } from './world.ts';
 
 const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
@@ -338,20 +331,7 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
-  'witness-forgets': {
-    says: 'a worker keeps what it saw of the log in memory only, where the controller tells two stories',
-    caughtBy: 'witnesses',
-    rates: { workerCrashPerEvent: 0.05, crashPerMinute: 0.5 },
-    patches: () => ({
-      forks: true,
-      workerPorts: (ports) => ({
-        ...ports,
-        witnessFile: { load: async () => undefined, save: async () => {} },
-        revocations: withoutEvidence(ports.revocations),
-      }),
-    }),
-  },
-  ...{ ...pipelineBugs, ...idpBugs, ...storeBugs, ...drainBugs, ...leaseBugs },
+  ...{ ...witnessBugs, ...pipelineBugs, ...idpBugs, ...storeBugs, ...drainBugs, ...leaseBugs },
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',

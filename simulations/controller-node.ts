@@ -36,7 +36,7 @@ export interface ControllerOptions {
   /** It dies at this event, once. */
   crash: { at: number; point: CrashPoint } | undefined;
   /** It tells its workers two stories. */
-  forks: boolean;
+  forks: number | undefined;
   /** The identity provider's process; undefined where its key is in this one. */
   idp: Node | undefined;
 }
@@ -72,11 +72,12 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.id = paper.controller.id;
     this.#paper = paper;
     this.#options = options;
-    if (options.forks)
+    if (options.forks !== undefined)
       this.#stories = new TwoStories({
         random: around.random.fork('two stories'),
         project: paper.project,
         signer: paper.controller,
+        at: options.forks,
         leaves: () => this.machine.state.log.leaves(),
       });
   }
@@ -244,7 +245,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       dispatch: (event) => this.dispatch(life, event),
       publish: async (topic, message) => {
         // It would tell all of them the same one.
-        const isKept = this.#options.forks && topic === topics.checkpoints(this.#paper.project);
+        const isKept = this.#options.forks !== undefined && topic === topics.checkpoints(this.#paper.project);
         if (!life.alive() || isKept) return;
         const listeners = this.#options.listeners();
         network.gossip(this, listeners, (node) =>

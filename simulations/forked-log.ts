@@ -10,9 +10,6 @@ import {
 import { protocols } from '../src/core/wire/protocols.ts';
 import type { Random } from './random.ts';
 
-/** The leaf that the other log has instead: early, so that nearly every checkpoint of it differs. */
-const forkedAt = 1;
-
 interface Message {
   kind?: string;
   note?: string;
@@ -33,6 +30,7 @@ export class TwoStories {
   readonly #project: string;
   readonly #signer: Signer;
   readonly #leaves: () => readonly string[];
+  readonly #at: number;
   /** Workers that are shown the other log. */
   readonly #deceived = new Set<string>();
 
@@ -42,11 +40,14 @@ export class TwoStories {
     signer: Signer;
     /** Of the real log. */
     leaves: () => readonly string[];
+    /** Index of the leaf that the other log has instead. */
+    at: number;
   }) {
     this.#random = options.random;
     this.#project = options.project;
     this.#signer = options.signer;
     this.#leaves = options.leaves;
+    this.#at = options.at;
   }
 
   /** The channel of a worker, on which it is told its story. */
@@ -80,7 +81,7 @@ export class TwoStories {
   }
 
   async #other(said: Message, asked: Message): Promise<object> {
-    const leaves = this.#leaves().map((leaf, at) => (at === forkedAt ? 'charter of another story' : leaf));
+    const leaves = this.#leaves().map((leaf, at) => (at === this.#at ? 'charter of another story' : leaf));
     const tree = new MerkleTree(leaves);
     switch (said.kind) {
       case 'backlog':

@@ -2,6 +2,7 @@ import type { ControllerEffect, ControllerEvent } from '../src/core/controller/e
 import type { ControllerState } from '../src/core/controller/state.ts';
 import type { Bundle, Verdict } from '../src/core/documents/index.ts';
 import type { IdpEffect, IdpEvent } from '../src/core/idp/events.ts';
+import type { Equivocation } from '../src/core/trust/index.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import type { Keys } from './keys.ts';
 import type { Behaviour, TrustedWorker, Work } from './scenario.ts';
@@ -33,8 +34,8 @@ export type Observation =
   | { kind: 'idp-restarted'; members: readonly string[] }
   /** A worker signed a checkpoint of the log, of the feed or of a draft. */
   | { kind: 'witnessed'; worker: string; size: number; root: string }
-  /** A worker came to know that the log tells two stories. */
-  | { kind: 'equivocated'; worker: string }
+  /** A worker came to know that the log tells two stories, or of how many of them trusted workers signed. */
+  | { kind: 'equivocated'; worker: string; proves: Equivocation }
   /** The controller does not go on. */
   | { kind: 'not-started'; code: string; says: string }
   /** Faults are over, everything that can has come back, and there was time to finish. */

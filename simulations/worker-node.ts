@@ -317,7 +317,8 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       },
       revocations,
       tell: (level, kind, says) => {
-        if (kind === 'equivocated' && life.alive()) observe({ kind, worker: this.id });
+        if (kind === 'equivocated' && life.alive())
+          for (const { proves } of revocations.equivocations) observe({ kind, worker: this.id, proves });
         if (level === 'warn' && kind !== 'note' && life.alive())
           this.around.trace.write(time.now, this.name, `${kind}: ${says}`);
       },

@@ -40,8 +40,8 @@ export interface Patches {
   journalLate?: 'append' | 'sync';
   /** Sets the timers of the controller together with its wall clock. */
   unsteadyClock?: boolean;
-  /** The controller tells its workers two stories. */
-  forks?: boolean;
+  /** The controller tells its workers two stories, which differ in this leaf. */
+  forks?: number;
   /** The controller takes the word of stores for what they keep. */
   storesBelieved?: boolean;
   /** The controller takes the journal's word for the bundles that are stored. */
@@ -137,7 +137,7 @@ export class World implements Truth {
       serves,
       stores: this.stores,
       crash: options.crash,
-      forks: patches.forks ?? false,
+      forks: patches.forks,
       fresh: () => {
         const [controller, idp] = this.#first;
         return patches.controller?.(controller.id, idp.id) ?? new Controller(controller.id, idp.id);

@@ -10,6 +10,7 @@ import { drains } from './drains.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
 import { finished } from './finished.ts';
+import { forks } from './forks.ts';
 import { grants } from './grants.ts';
 import { knownLeases } from './known-leases.ts';
 import { leaseEnds } from './lease-ends.ts';
@@ -37,6 +38,7 @@ export function allCheckers(): Checker[] {
     clocks(),
     log(),
     witnesses(),
+    forks(),
     votes(),
     leases(),
     leaseEnds(),

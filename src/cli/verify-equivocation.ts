@@ -33,7 +33,9 @@ export async function sayEquivocation(
     out.say(
       out.colours.red('The log of this project tells two stories.'),
       `  ${escapeLine(proves.says, 2000)}.`,
-      '  Nothing under that log key counts, until the root key names another one in the charter.',
+      proves.lines === 2
+        ? '  Nothing under that log key counts, until the root key names another one in the charter.'
+        : '  What has no line of a trusted worker does not count, until the root key names another log key in the charter.',
     );
     return exits.done;
   } catch (error) {

@@ -227,7 +227,7 @@ const coreErrors = {
     "The controller's journal gives another log than the one whose checkpoint it signed last: the journal is an older copy. It does not start, since its log would tell two stories. Put back the journal that belongs to `.quorate/checkpoint.txt`; where it is lost, name another controller key (`quorate rotate controller`), and the project goes on under a new log. Each trusted worker then refuses it until its owner removes `log-PROJECT.txt` from its home folder.",
   LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',
   LOG_EQUIVOCATED:
-    "The project's log key signed two stories, and there is evidence that anybody can check (`quorate verify --equivocation`). Nothing under that key counts. The owner must find out who used the key, and name another one in the charter.",
+    "The project's log key signed two stories, and there is evidence that anybody can check (`quorate verify --equivocation`). What no trusted worker's line is under does not count; where trusted workers signed both stories, nothing under that key does. The owner must find out who used the key, and name another one in the charter.",
   LOG_FORKED:
     'The controller signed two logs of the same size that are not the same: it tells two stories. The worker witnesses neither. Tell the owner of the project.',
   LOG_INCONSISTENT:

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { encodeEquivocation } from '../../src/core/documents/index.ts';
-import { formatCheckpoint, signCheckpoint } from '../../src/core/transparency/index.ts';
+import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../src/core/transparency/index.ts';
+import { openHome } from '../../src/runtime/membership/home.ts';
 import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
@@ -113,20 +114,23 @@ it('is refused where its signer may not', async () => {
   expect([unknown.code, unknown.error], unknown.report).toEqual([2, 'REVOCATION_TARGET_UNKNOWN']);
 });
 
-it('of the log itself, by evidence: whoever has it tells owner, members and consumers', async () => {
+it('of the log itself, by evidence: it voids what a trusted worker signed where that one signed both stories', async () => {
   const { controller, charterJws: charter } = await openProjectFolder(cluster.projectDir);
   const { project } = cluster;
   const signed = (root: string) =>
     signCheckpoint(formatCheckpoint({ project, size: 5, root: root.repeat(64) }), controller.signer);
-  const written = async (name: string, ...roots: [string, string]) => {
+  const tower = await openHome(cluster.home('tower')).key();
+  const lined = async (note: string) => note + (await witnessCheckpoint(note, tower.signer, 1_700_000_000));
+  const written = async (name: string, roots: [string, string], line = async (note: string) => note) => {
     const file = join(cluster.dir, name);
-    const checkpoints: [string, string] = [await signed(roots[0]), await signed(roots[1])];
+    const [one, two] = [await signed(roots[0]), await signed(roots[1])];
+    const checkpoints: [string, string] = [await line(one), await line(two)];
     await writeFile(file, encodeEquivocation({ v: 1, kind: 'roots', charter, checkpoints }));
     return file;
   };
   const check = async (file: string, home: string) =>
     cluster.cli(['verify', '--equivocation', file, '--project', project], { home, cwd: cluster.dir });
-  const nothing = await check(await written('false.json', 'a', 'a'), 'third');
+  const nothing = await check(await written('false.json', ['a', 'a']), 'third');
   expect(nothing.lines[0], nothing.report).toMatchObject({ ok: false, code: 'EQUIVOCATION_UNPROVEN' });
   expect(nothing.code).toBe(1);
 
@@ -134,9 +138,13 @@ it('of the log itself, by evidence: whoever has it tells owner, members and cons
   const verify = async (home: string, ...more: string[]) =>
     (await cluster.cli([...bundle, '--project', project, ...more], { home, cwd: cluster.dir })).lines[0];
   expect(await verify('third')).toMatchObject({ ok: true });
-  const evidence = await written('evidence.json', 'a', 'b');
+  // The trusted worker co-signed it, and signed one log.
+  const alone = await check(await written('alone.json', ['a', 'b']), 'third');
+  expect(alone.lines[0], alone.report).toMatchObject({ ok: true, lines: 0 });
+  expect(await verify('third')).toMatchObject({ ok: true });
+  const evidence = await written('evidence.json', ['a', 'b'], lined);
   const proven = await check(evidence, 'third');
-  expect(proven.lines[0], proven.report).toMatchObject({ ok: true, log: controller.id, kind: 'roots' });
+  expect(proven.lines[0], proven.report).toMatchObject({ ok: true, log: controller.id, lines: 2 });
   expect(proven.code).toBe(0);
   expect(await verify('third')).toMatchObject({ ok: false, code: 'LOG_EQUIVOCATED' });
 

@@ -29,7 +29,9 @@ async function run(context: Context, { project }: Options): Promise<Exit> {
   const { jobs: found, equivocations } = await withClient(context, project, (client) => client.jobs());
   out.value(found.map((job) => ({ ...job, account: accountOf(job) })));
   for (const says of equivocations)
-    out.note(`Nothing under this log counts any more [LOG_EQUIVOCATED]: ${escapeLine(says, 1000)}.`);
+    out.note(
+      `The log tells two stories: what has no line of a trusted worker counts no more [LOG_EQUIVOCATED]: ${escapeLine(says, 1000)}.`,
+    );
   if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
   const now = Date.now();
   const rows = found.map((job) => [

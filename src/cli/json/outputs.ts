@@ -297,7 +297,7 @@ const jsonOutputs = {
     }),
     z.strictObject({
       ...{ ok: z.literal(true), code: z.null(), log: peerId, kind: z.enum(['roots', 'ack', 'leaves']) },
-      ...{ sizes: z.array(count), index: count.nullable(), says: z.string() },
+      ...{ sizes: z.array(count), index: count.nullable(), lines: count, says: z.string() },
     }),
     z.strictObject({ ok: z.literal(false), code, says: z.string() }),
     z.strictObject({ page: z.string(), bytes: size, sha256 }),

@@ -31,7 +31,8 @@ export function runRevoked(
     // The controller that was asked gave the verdict; its key may have been replaced since.
     controller: run.request.payload.aud,
     index,
-    log: { key: charter?.payload.log ?? run.request.payload.aud, last },
+    // Evidence of two stories is none of the revocations in the log.
+    log: { key: charter?.payload.log ?? run.request.payload.aud, last, hasLine: false },
     publisher: {
       key: run.request.signer,
       operator: run.publisher.payload.operator,

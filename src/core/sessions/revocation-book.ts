@@ -50,7 +50,7 @@ export class RevocationBook {
   readonly #verifier: Verifier;
   readonly #file: RevocationFile;
   readonly #known = new Map<string, OpenedRevocation>();
-  /** By log key, the first that was learned. */
+  /** By log key, the first of those that show of the most stories that trusted workers signed them. */
   readonly #equivocations = new Map<string, KnownEquivocation>();
   #askedAt: number | null = null;
   #last: Promise<unknown> = Promise.resolve();
@@ -181,12 +181,13 @@ export class RevocationBook {
     return { fresh, found, refused: [...unproven, ...refused] };
   }
 
-  /** Undefined where there is evidence against that log key already. Errors: those of `checkEquivocation`. */
+  /** Undefined where there is evidence against that log key already that shows as much. Errors: those of `checkEquivocation`. */
   async #takeEvidence(raw: string): Promise<KnownEquivocation | undefined> {
     if (this.equivocations.some((known) => known.raw === raw)) return undefined;
     const proves = await checkEquivocation(raw, this.#project, this.#verifier);
+    const before = this.#equivocations.get(proves.log);
     const isFull = this.#equivocations.size >= limits.equivocationsMax;
-    if (isFull || this.#equivocations.has(proves.log)) return undefined;
+    if (before === undefined ? isFull : proves.lines <= before.proves.lines) return undefined;
     const known = { raw, proves };
     this.#equivocations.set(proves.log, known);
     return known;

@@ -10,7 +10,7 @@ import {
   toBase64,
   type Verifier,
 } from '../documents/index.ts';
-import { QuorateError } from '../errors.ts';
+import { codeOf, QuorateError } from '../errors.ts';
 import { toUtf8 } from '../text.ts';
 import { concat, formatLine, type NoteLine, splitLine, splitNote } from './note.ts';
 
@@ -106,6 +106,35 @@ export function withoutWitnesses(note: string): string {
   const { origin } = parseBody(body);
   const own = lines.filter(({ name }) => name === origin);
   return `${body}\n${own.map(({ text }) => text).join('')}`;
+}
+
+/** A line of a witness that holds. */
+export interface WitnessLine extends Witness {
+  /** With its line feed. */
+  line: string;
+}
+
+/**
+ * The lines of these keys under a note, each key once: the first that names it, where that holds. All others are skipped, so that
+ * no line that somebody adds spoils the rest. Errors: `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`.
+ */
+export async function openLinesOf(
+  note: string,
+  keys: readonly string[],
+  verifier: Verifier,
+): Promise<WitnessLine[]> {
+  const { body, lines } = splitNote(note);
+  const found: WitnessLine[] = [];
+  for (const key of keys) {
+    const line = lines.find(({ name }) => name === key);
+    const witness = line && (await openWitness(line, body, verifier).catch(skipped));
+    if (line !== undefined && witness !== undefined) found.push({ ...witness, line: line.text });
+  }
+  return found;
+}
+
+function skipped(error: unknown): undefined {
+  if (codeOf(error) !== 'CHECKPOINT_BAD_SIGNATURE') throw error;
 }
 
 /** The signature lines of a note, each with its line feed. Nothing is verified. Throws `CHECKPOINT_MALFORMED`. */

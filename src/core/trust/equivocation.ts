@@ -5,7 +5,13 @@ import {
   type Verifier,
 } from '../documents/index.ts';
 import { enforce, openCharterOf } from '../judge/index.ts';
-import { type Checkpoint, openCheckpoint, verifyInclusion } from '../transparency/index.ts';
+import {
+  type Checkpoint,
+  openCheckpoint,
+  openLinesOf,
+  verifyInclusion,
+  withoutWitnesses,
+} from '../transparency/index.ts';
 import type { Revoked } from './revocations.ts';
 
 /** What evidence of equivocation proves: the log of this key tells two stories. */
@@ -17,13 +23,16 @@ export interface Equivocation {
   sizes: number[];
   /** The index at which two leaves are known; null where only the roots differ. */
   index: number | null;
+  /** Of how many of the two stories a checkpoint has the line of a trusted worker. With two everything under the key is void. */
+  lines: number;
   /** A sentence without its end. */
   says: string;
 }
 
 /**
  * Whether evidence proves that a log key of the project, which its root key named, signed two stories. It proves that against
- * this key and nobody else. Errors: `EQUIVOCATION_UNPROVEN`, `CHARTER_…`, `CHECKPOINT_…`, `DOC_…`.
+ * this key and nobody else. Lines count that hold, of trusted workers of the charter in the evidence; others are skipped.
+ * Errors: `EQUIVOCATION_UNPROVEN`, `CHARTER_…`, `CHECKPOINT_…`, `DOC_…`.
  */
 export async function checkEquivocation(
   raw: string,
@@ -31,17 +40,66 @@ export async function checkEquivocation(
   verifier: Verifier,
 ): Promise<Equivocation> {
   const evidence = decodeEquivocation(raw);
-  const { log } = (await openCharterOf(evidence.charter, project, verifier)).payload;
-  const open = (note: string) => openCheckpoint(note, { project, log }, verifier);
-  const { kind } = evidence;
-  switch (kind) {
+  const { log, trusted } = (await openCharterOf(evidence.charter, project, verifier)).payload;
+  const open: OpenNote = (note) => openCheckpoint(withoutWitnesses(note), { project, log }, verifier);
+  const proves = await checkStories(evidence, log, open, verifier);
+  let lines = 0;
+  for (const note of notesOf(evidence)) if ((await openLinesOf(note, trusted, verifier)).length > 0) lines++;
+  const signed = ['', '; a trusted worker signed one of them', '; trusted workers signed both'][lines];
+  return { log, kind: evidence.kind, lines, ...proves, says: `${proves.says}${signed}` };
+}
+
+/** The checkpoints in evidence: one for each story, and for a story that is an ack none. */
+export function notesOf(evidence: EquivocationEvidence): readonly string[] {
+  switch (evidence.kind) {
+    case 'roots':
+      return evidence.checkpoints;
+    case 'ack':
+      return [evidence.entry.checkpoint];
+    case 'leaves':
+      return evidence.entries.map(({ checkpoint }) => checkpoint);
+  }
+}
+
+/** The same evidence with other lines under its checkpoints. */
+export function withNotes(
+  evidence: EquivocationEvidence,
+  [first = '', second = '']: readonly string[],
+): EquivocationEvidence {
+  switch (evidence.kind) {
+    case 'roots':
+      return { ...evidence, checkpoints: [first, second] };
+    case 'ack':
+      return { ...evidence, entry: { ...evidence.entry, checkpoint: first } };
+    case 'leaves': {
+      const [one, two] = evidence.entries;
+      return {
+        ...evidence,
+        entries: [
+          { ...one, checkpoint: first },
+          { ...two, checkpoint: second },
+        ],
+      };
+    }
+  }
+}
+
+type OpenNote = (note: string) => Promise<Checkpoint>;
+
+async function checkStories(
+  evidence: EquivocationEvidence,
+  log: string,
+  open: OpenNote,
+  verifier: Verifier,
+): Promise<Pick<Equivocation, 'sizes' | 'index' | 'says'>> {
+  switch (evidence.kind) {
     case 'roots': {
       const [first, second] = [await open(evidence.checkpoints[0]), await open(evidence.checkpoints[1])];
       const { size } = first;
       unproven(size === second.size, `one checkpoint is of ${size} leaves, the other of ${second.size}`);
       unproven(first.root !== second.root, 'both checkpoints have the same root');
       const says = `the log key ${log} signed two logs of ${size} leaves, with the roots ${first.root} and ${second.root}`;
-      return { log, kind, sizes: [size], index: null, says };
+      return { sizes: [size], index: null, says };
     }
     case 'ack': {
       const { payload, signer } = await openMessage('ack', evidence.ack, verifier);
@@ -50,7 +108,7 @@ export async function checkEquivocation(
       const { size, leaf } = await openEntry(evidence.entry, index, open);
       unproven(!leaf.startsWith(`receipt ${receipt} `), 'the log has the receipt where the ack promised it');
       const says = `the log key ${log} promised receipt ${receipt} as leaf ${index}, and signed a log that has "${leaf}" there`;
-      return { log, kind, sizes: [size], index, says };
+      return { sizes: [size], index, says };
     }
     case 'leaves': {
       const { index } = evidence;
@@ -58,7 +116,7 @@ export async function checkEquivocation(
       const second = await openEntry(evidence.entries[1], index, open);
       unproven(first.leaf !== second.leaf, `both logs have the same leaf ${index}`);
       const says = `the log key ${log} signed a log of ${first.size} leaves with "${first.leaf}" as leaf ${index}, and one of ${second.size} with "${second.leaf}" there`;
-      return { log, kind, sizes: [first.size, second.size], index, says };
+      return { sizes: [first.size, second.size], index, says };
     }
   }
 }
@@ -68,7 +126,7 @@ type Entry = Extract<EquivocationEvidence, { kind: 'ack' }>['entry'];
 async function openEntry(
   { checkpoint, leaf, path }: Entry,
   index: number,
-  open: (note: string) => Promise<Checkpoint>,
+  open: OpenNote,
 ): Promise<{ size: number; leaf: string }> {
   const { size, root } = await open(checkpoint);
   const included = verifyInclusion({ leaf, index, size, root, path });
@@ -80,7 +138,7 @@ function unproven(holds: boolean, why: string): void {
   enforce('EQUIVOCATION_UNPROVEN', holds, why);
 }
 
-/** What it voids: everything under that log key, until the root names another one. */
-export function revokedByEquivocation({ log, says }: Equivocation): Revoked {
-  return { what: { kind: 'log', id: log }, since: 0, reason: says, byRoot: true };
+/** What it voids, until the root names another log key. */
+export function revokedByEquivocation({ log, lines, says }: Equivocation): Revoked {
+  return { what: { kind: 'log', id: log, whole: lines === 2 }, since: 0, reason: says, byRoot: true };
 }

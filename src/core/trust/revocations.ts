@@ -12,8 +12,11 @@ import { type ErrorCode, QuorateError } from '../errors.ts';
 import { enforce, isNamed } from '../judge/index.ts';
 import type { Revocations, Vote } from './evidence.ts';
 
-/** What can be void: what a revocation names, or a log that tells two stories. */
-export type VoidTarget = RevocationTarget | { kind: 'log'; id: string };
+/**
+ * What can be void: what a revocation names, or a log that tells two stories. `whole`: trusted workers signed both, so that everything
+ * under that log key is void; else only what has no line of a trusted worker.
+ */
+export type VoidTarget = RevocationTarget | { kind: 'log'; id: string; whole: boolean };
 
 /** What a revocation that holds says, or evidence of equivocation. */
 export interface Revoked {
@@ -36,7 +39,11 @@ export function revokedUnder(all: readonly Revoked[], charter: Charter): Revoked
 }
 
 /** The earliest revocation of this that reaches something at a log index. */
-export function revocationAt(all: readonly Revoked[], what: VoidTarget, index: number): Revoked | undefined {
+export function revocationAt(
+  all: readonly Revoked[],
+  what: RevocationTarget,
+  index: number,
+): Revoked | undefined {
   let first: Revoked | undefined;
   for (const one of all) {
     const same = one.what.kind === what.kind && one.what.id === what.id;
@@ -78,8 +85,8 @@ export interface VerdictUse {
   /** Who signed the verdict, and where it is. */
   controller: string;
   index: number;
-  /** The key that signed the checkpoint, and the last leaf under it. */
-  log: { key: string; last: number };
+  /** The key that signed the checkpoint, the last leaf under it, and whether the checkpoint has the line of a trusted worker. */
+  log: { key: string; last: number; hasLine: boolean };
   /** Who asked for it: key, operator, and the identity provider that granted. */
   publisher: { key: string; operator: string; issuer: string };
   offers: readonly { signer: string; index: number }[];
@@ -89,8 +96,9 @@ export interface VerdictUse {
 export function verdictRevoked(all: readonly Revoked[], use: VerdictUse): Revoked | undefined {
   if (all.length === 0) return undefined;
   const { jobId, image, artifact, controller, index, log, publisher, offers } = use;
-  const uses: [VoidTarget, number][] = [
-    [{ kind: 'log', id: log.key }, log.last],
+  const forked = forkOf(all, log);
+  if (forked !== undefined) return forked;
+  const uses: [RevocationTarget, number][] = [
     [{ kind: 'job', id: jobId }, index],
     [{ kind: 'image', id: image }, index],
     [{ kind: 'key', id: controller }, index],
@@ -109,6 +117,14 @@ export function verdictRevoked(all: readonly Revoked[], use: VerdictUse): Revoke
     if (revoked !== undefined) return revoked;
   }
   return undefined;
+}
+
+/** The evidence of two stories that voids what is under a checkpoint of this log key. */
+export function forkOf(
+  all: readonly Revoked[],
+  { key, hasLine }: Pick<VerdictUse['log'], 'key' | 'hasLine'>,
+): Revoked | undefined {
+  return all.find(({ what }) => what.kind === 'log' && what.id === key && (what.whole || !hasLine));
 }
 
 /** What a worker knows of an order before anything is built. */
@@ -133,7 +149,7 @@ export function checkStands(
     artifact: null,
     controller: offer.signer,
     index,
-    log: { key: charter.log, last: index },
+    log: { key: charter.log, last: index, hasLine: false },
     publisher: { key: request.signer, operator: publisher.payload.operator, issuer: publisher.signer },
     offers: [{ signer: offer.signer, index }],
   });
@@ -169,7 +185,8 @@ const refusals: Record<VoidTarget['kind'], { code: ErrorCode }> = {
 
 /** A sentence without its end: what, since when, why. */
 export function sayRevoked({ what, since, reason, byRoot }: Revoked): string {
-  if (what.kind === 'log') return `the log of the project tells two stories: ${reason}`;
+  if (what.kind === 'log')
+    return `the log of the project tells two stories${what.whole ? '' : ', and no trusted worker signed in which of them this is'}: ${reason}`;
   const by = byRoot ? 'the root key' : 'the identity provider';
   return `the ${what.kind} ${what.id} was revoked from leaf ${since} of the log on, by ${by}: ${reason}`;
 }

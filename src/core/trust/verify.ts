@@ -16,7 +16,7 @@ import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
 import type { LogView } from './log-view.ts';
 import { countsUncosigned } from './not-cosigned.ts';
-import { revokedUnder } from './revocations.ts';
+import { codeOfRevoked, revokedUnder, sayRevoked } from './revocations.ts';
 import { rules } from './rules.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
 import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
@@ -24,18 +24,20 @@ import { checkCosignature, type Decided, decideAgain, witnessTimes } from './ste
 import { checkEarlierCosignature, checkRounds, decideOnEarlier, openEarlier } from './steps/earlier.ts';
 import {
   type Checked,
+  forkIn,
   type InputBundles,
   InputEvidence,
   levelsOfInputs,
   type Of,
   type Proven,
+  restsOn,
 } from './steps/inputs.ts';
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { placeOf, type VerdictPlace } from './steps/place.ts';
 import { openReceipts } from './steps/receipts.ts';
 import { checkInputOnce } from './steps/remembered.ts';
-import { checkRevocations } from './steps/revocations.ts';
+import { checkBeneath, checkRevocations } from './steps/revocations.ts';
 import {
   plural,
   sayCosigners,
@@ -80,14 +82,17 @@ export function checkEvidence(draft: Bundle, expected: Expected, verifier: Verif
  * Verifies what a job reads before it is built, from the bundles of its inputs. Nothing else is said of the request, which is
  * verified by its offer. Errors: those of `levelsOfInputs`.
  */
-export function verifyInputs(
+export async function verifyInputs(
   bundles: InputBundles,
   order: Parameters<typeof levelsOfInputs>[1],
   expected: Pick<Expected, 'project' | 'revocations'>,
   verifier: Verifier,
 ): Promise<Record<string, Level>> {
   const evidence = inputEvidence(new Set(), bundles.all, expected, verifier);
-  return levelsOfInputs({ check: enforce }, order, evidence);
+  const levels = await levelsOfInputs({ check: enforce }, order, evidence);
+  const fork = forkIn(await restsOn(order.request.payload, undefined, evidence));
+  if (fork !== undefined) enforce(codeOfRevoked(fork), false, sayRevoked(fork));
+  return levels;
 }
 
 /** With the guards of these codes off, and the guards and rules of the decision that are named, for tests that show what each one prevents. */
@@ -102,7 +107,11 @@ export async function verifyBy(
   const known = { project, ...(revocations !== undefined && { revocations }) };
   const { log } = expected;
   const inputs = inputEvidence(off, bundle.inputs ?? [], known, verifier, log);
-  const { proven: _, ...said } = await verifyOne(off, what, bundle, expected, verifier, inputs, log);
+  const {
+    proven: _,
+    fork: __,
+    ...said
+  } = await verifyOne(off, what, bundle, expected, verifier, inputs, log);
   return said;
 }
 
@@ -197,7 +206,12 @@ async function verifyOne(
     }
 
     step = 'revocations';
-    checkRevocations(ask, opened, logged);
+    const beneath = forkIn(
+      await restsOn(what === 'earlier' ? {} : request.payload, factsOf(verdict).earlier?.request, evidence),
+    );
+    const isBeneath = what === 'input' || what === 'earlier';
+    const ownFork = checkRevocations(ask, opened, logged, isBeneath);
+    if (!isBeneath) checkBeneath(ask, opened, logged, beneath);
     passed(sayRevocations(revocations.length));
 
     step = 'decision';
@@ -232,11 +246,20 @@ async function verifyOne(
     passed(sayExpected(expected));
     const { cosigners } = decided;
     const proven = { bundle, opened, logged, cosigners, revoked: ask.revoked };
-    return { ok: true, level: decided.level, steps, code: null, facts, proven };
+    const fork = ownFork ?? (place === 'cosigned' ? undefined : beneath);
+    return { ok: true, level: decided.level, steps, code: null, facts, proven, fork };
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error;
     steps.push({ step, ok: false, code: error.code, says: `${error.message}.` });
-    return { ok: false, level: 'none', steps, code: error.code, facts: null, proven: undefined };
+    return {
+      ok: false,
+      level: 'none',
+      steps,
+      code: error.code,
+      facts: null,
+      proven: undefined,
+      fork: undefined,
+    };
   }
 }
 

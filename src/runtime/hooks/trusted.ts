@@ -22,7 +22,6 @@ const finalCodes: readonly string[] = [
   'REF_MISMATCH',
   'SOURCE_MISMATCH',
   'RECIPE_MISMATCH',
-  'LOG_EQUIVOCATED',
 ];
 const isFinal = (code: string): boolean => finalCodes.includes(code) || code.endsWith('_REVOKED');
 

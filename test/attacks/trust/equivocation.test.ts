@@ -18,7 +18,6 @@ import { topics } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../runtime/support.ts';
 import { at, controller, log, makeProject, type Project, project, testKey } from '../../support/project.ts';
-import { verifyWithout } from './attack.ts';
 
 const receipt = 'a'.repeat(64);
 const leafAt = (n: number) => `leaf ${n}`;
@@ -142,30 +141,6 @@ describe('evidence that a log tells two stories', () => {
     expect(await open(text.replace('"v":1', '"v":2'))).toBe('DOC_NEWER');
     expect(await open(text.padEnd(limits.equivocationCharsMax + 1))).toBe('DOC_TOO_LARGE');
     expect(await open('')).toBe('DOC_NOT_JSON');
-  });
-});
-
-describe('a bundle of a log that tells two stories', () => {
-  const learned = async () => {
-    const book = await RevocationBook.open(project, joseVerifier, {
-      load: async () => undefined,
-      save: async () => {},
-    });
-    const text = encodeEquivocation(await roots(await note(one, 8), await note(two, 8)));
-    await book.learn({ charters: [], revocations: [], equivocations: [text] });
-    return book.revoked;
-  };
-
-  it('counts no more, whoever signed it', async () => {
-    const revocations = await learned();
-    const verified = await verifyWithout([], made.bundle, { project, revocations });
-    expect(verified).toMatchObject({ ok: false, code: 'LOG_EQUIVOCATED' });
-    expect(verified.steps.at(-1)?.says).toContain('signed two logs of 8 leaves');
-  });
-  it('control: does where that is not looked at', async () => {
-    const expected = { project, revocations: await learned() };
-    expect(await verifyWithout(['LOG_EQUIVOCATED'], made.bundle, expected)).toMatchObject({ ok: true });
-    expect(await verifyWithout([], made.bundle, { project, revocations: [] })).toMatchObject({ ok: true });
   });
 });
 

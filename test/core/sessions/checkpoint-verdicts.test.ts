@@ -54,6 +54,7 @@ describe('a verdict that waits for witnesses', () => {
     for (const [key, lease] of leases) await bench.deliver(key, lease, built);
     bench.pinned(run);
     bench.present('dan', 'eve');
+    bench.send({ kind: 'absent', worker: bench.id('trusted') });
     const rounds = new Rounds(bench, 'dan', 'eve');
     await rounds.start();
     const verdicts = new VerdictWitnesses({

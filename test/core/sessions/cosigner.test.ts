@@ -84,7 +84,10 @@ describe('a trusted worker', () => {
     let proven: KnownEquivocation | undefined;
     const { found, sent, sign } = await shown({}, { proven: () => proven });
     expect(found).toMatchObject([{ ok: true }]);
-    proven = { raw: '', proves: { log: '', kind: 'roots', sizes: [8], index: null, says: 'two stories' } };
+    proven = {
+      raw: '',
+      proves: { log: '', kind: 'roots', sizes: [8], index: null, lines: 0, says: 'two stories' },
+    };
     await sign();
     expect(sent).toMatchObject([{ kind: 'cosign-refused', code: 'LOG_EQUIVOCATED' }]);
     // Control.

@@ -1,3 +1,4 @@
+import { signMessage } from '../../../src/core/documents/index.ts';
 import { codeOf, QuorateError } from '../../../src/core/errors.ts';
 import type { Channel, Dial } from '../../../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
@@ -13,7 +14,7 @@ import { type ApiUp, encodeMessage } from '../../../src/core/wire/messages.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { signingOf } from '../../../src/runtime/node/ports.ts';
-import { at, controller, log, makeProject, project, testKey } from '../../support/project.ts';
+import { at, controller, log, makeCharter, project, root, testKey } from '../../support/project.ts';
 
 /** A log of the project, with its key. A fork is another one that begins with the same leaves. */
 export class TestLog {
@@ -68,6 +69,7 @@ export class WitnessBench {
   revocations!: RevocationBook;
   feed!: RevocationFeed;
   charter = '';
+  trusted: readonly string[] = [];
   readonly told: { code: unknown; says: string }[] = [];
   readonly asked: ApiUp[] = [];
   readonly key: NodeKey;
@@ -84,9 +86,12 @@ export class WitnessBench {
     this.answer = (question) => of.answer(question);
   }
 
-  static async open(of: TestLog, name = 'witness'): Promise<WitnessBench> {
+  /** `trusted`: names of the trusted workers of the project. */
+  static async open(of: TestLog, name = 'witness', trusted: readonly string[] = []): Promise<WitnessBench> {
     const bench = new WitnessBench(of, name);
-    bench.charter = (await makeProject()).charter.raw;
+    bench.trusted = trusted.map((one) => testKey(one).id);
+    const charter = { ...makeCharter(), trusted: [...bench.trusted] };
+    bench.charter = (await signMessage('charter', charter, root.signer)).raw;
     await bench.restart();
     return bench;
   }
@@ -120,7 +125,7 @@ export class WitnessBench {
       neighbours: () => this.neighbours.map(({ key }) => key.id),
       credentials: {
         membership: { project, charter: this.charter, controllers: [{ id: controller.id, addrs: [] }] },
-        charter: { log: log.id, controllers: [controller.id] },
+        charter: { log: log.id, controllers: [controller.id], trusted: this.trusted },
       },
       dial: this.#dial,
       witnessFile: {

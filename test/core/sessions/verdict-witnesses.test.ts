@@ -42,6 +42,7 @@ class Desk {
     bench.witnessing = false;
     await deliverAll(bench, leases, [built, built, built]);
     bench.pinned(run);
+    bench.send({ kind: 'absent', worker: bench.id('trusted') });
     return new Desk(bench, run);
   }
 
@@ -94,10 +95,10 @@ class Desk {
 describe('witnesses of a verdict', () => {
   it('are told to the machine while their round is open once they are enough, with no line more than it needs', async () => {
     const desk = await Desk.open('dan');
-    await desk.witnesses.check(await desk.checkpoint(['ada', 'trusted', 'fay']), false);
+    await desk.witnesses.check(await desk.checkpoint(['ada', 'fay']), false);
     expect(desk.dispatched).toEqual([]);
     expect(desk.witnesses.waiting).toBe(true);
-    const checkpoint = await desk.checkpoint(['ada', 'trusted', 'cy']);
+    const checkpoint = await desk.checkpoint(['ada', 'fay', 'cy']);
     await desk.witnesses.check(checkpoint, false);
     expect(desk.dispatched).toHaveLength(1);
     expect(desk.witnesses.waiting).toBe(false);
@@ -106,6 +107,24 @@ describe('witnesses of a verdict', () => {
     expect(bundle.checkpoint).toBe(`${checkpoint.base}${ada?.line}${cy?.line}`);
     expect(bundle.witnesses).toBeUndefined();
     expect([level, facts?.witnesses.operators]).toEqual(['trusted', ['ada', 'cy']]);
+  });
+
+  it('are beside the line of a trusted worker, which is waited for while one is present and the round is open', async () => {
+    const desk = await Desk.open('dan');
+    desk.bench.present('trusted');
+    await desk.witnesses.check(await desk.checkpoint(['ada', 'cy']), false);
+    expect(desk.dispatched).toEqual([]);
+    const checkpoint = await desk.checkpoint(['ada', 'trusted', 'cy']);
+    await desk.witnesses.check(checkpoint, false);
+    const { bundle, level, facts } = await desk.bundle();
+    const [ada, trusted, cy] = checkpoint.members;
+    expect(bundle.checkpoint).toBe(`${checkpoint.base}${trusted?.line}${ada?.line}${cy?.line}`);
+    expect([level, facts?.witnesses.operators]).toEqual(['trusted', ['ada', 'cy']]);
+    // One that says nothing holds up the end of a round, and no more.
+    const silent = await Desk.open('dan');
+    silent.bench.present('trusted');
+    await silent.witnesses.check(await silent.checkpoint(['ada', 'cy']), true);
+    expect(await silent.bundle()).toMatchObject({ ok: true, level: 'trusted' });
   });
 
   it('need not have built: the bundle has the grants of those who are there', async () => {

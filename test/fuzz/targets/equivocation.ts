@@ -10,10 +10,11 @@ import {
   MerkleTree,
   parseCheckpoint,
   signCheckpoint,
+  witnessCheckpoint,
 } from '../../../src/core/transparency/index.ts';
-import { checkEquivocation } from '../../../src/core/trust/index.ts';
+import { checkEquivocation, notesOf } from '../../../src/core/trust/equivocation.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { at, log, makeCharter, project, testKey } from '../../support/project.ts';
+import { at, log, makeCharter, project, testKey, trusted } from '../../support/project.ts';
 import { mutatedJson, mutatedText } from '../arbitraries.ts';
 import { define, must } from '../target.ts';
 
@@ -21,6 +22,8 @@ const one = new MerkleTree(['a', 'b', 'c', 'd']);
 const two = new MerkleTree(['a', 'b', 'x', 'y', 'z']);
 const noteOf = (tree: MerkleTree, size: number) =>
   signCheckpoint(formatCheckpoint({ project, size, root: tree.root(size) }), log.signer);
+/** With the line of the trusted worker. */
+const lined = async (note: string) => note + (await witnessCheckpoint(note, trusted.signer, at));
 const entryOf = async (tree: MerkleTree, index: number) => ({
   checkpoint: await noteOf(tree, tree.size),
   leaf: tree.leaves(index, index + 1)[0] ?? '',
@@ -37,6 +40,10 @@ export const equivocation = define<string>({
     const ack = (await signMessage('ack', payload, log.signer)).raw;
     const all: EquivocationEvidence[] = [
       { v: 1, kind: 'roots', charter, checkpoints: [await noteOf(one, 4), await noteOf(two, 4)] },
+      {
+        ...{ v: 1, kind: 'roots', charter },
+        checkpoints: [await lined(await noteOf(one, 4)), await lined(await noteOf(two, 4))],
+      },
       { v: 1, kind: 'ack', charter, ack, entry: await entryOf(one, 2) },
       { v: 1, kind: 'leaves', charter, index: 2, entries: [await entryOf(one, 2), await entryOf(two, 2)] },
     ];
@@ -50,6 +57,8 @@ export const equivocation = define<string>({
     must(encodeEquivocation(evidence) === text, 'the evidence encodes to another text');
     const proves = await checkEquivocation(text, project, joseVerifier);
     must(proves.log === log.id, 'evidence against another key');
+    const named = notesOf(evidence).filter((note) => note.includes(trusted.id));
+    must(proves.lines <= named.length, 'a line of a trusted worker where none is named');
     if (evidence.kind !== 'roots') return;
     const [first, second] = evidence.checkpoints.map((note) => parseCheckpoint(note));
     must(

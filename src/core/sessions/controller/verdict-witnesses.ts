@@ -2,7 +2,7 @@ import type { WitnessedLog } from '../../controller/backing.ts';
 import { revocationsIn } from '../../controller/revocations.ts';
 import type { ControllerState, LoggedVerdict, Run } from '../../controller/state.ts';
 import { countWitnesses, grantsIn } from '../../controller/witness-count.ts';
-import type { Grant, Verified } from '../../documents/index.ts';
+import type { Charter, Grant, Verified } from '../../documents/index.ts';
 import { documentLimits } from '../../documents/limits.ts';
 import { checkGrant } from '../../judge/index.ts';
 import { openNamedWitnesses, type Witness } from '../../transparency/index.ts';
@@ -27,7 +27,7 @@ export class VerdictWitnesses {
 
   /**
    * Looks who has signed a checkpoint, for each verdict under it that waits. While its round is open, only enough of them are
-   * told to the machine; when it has `ended`, all.
+   * told to the machine, with the line of a trusted worker where one is present; when it has `ended`, all.
    */
   async check(checkpoint: WitnessedCheckpoint, ended: boolean): Promise<void> {
     const { machine, dispatch } = this.#ports;
@@ -39,7 +39,9 @@ export class VerdictWitnesses {
       if (run === undefined || waitingDraft(run) !== draft) continue;
       const log = logFor(machine.state, run, draft, { ...checkpoint, named });
       const by = countWitnesses(run, draft, log, revocationsIn(machine.state, draft.charter));
-      if (ended || isWitnessed(by, run.request.payload.policy, draft.charter.payload))
+      const { payload: charter } = draft.charter;
+      const isEnough = isWitnessed(by, run.request.payload.policy, charter);
+      if (ended || (isEnough && !waitsForTrusted(machine.state, charter, checkpoint)))
         void dispatch({ kind: 'witnessed', run: id, verdict: draft.id, root: checkpoint.root, log });
     }
   }
@@ -60,11 +62,24 @@ function waitingDraft(run: Run | undefined): LoggedVerdict | undefined {
   return run?.phase.kind === 'witnessing' ? run.phase.draft : undefined;
 }
 
+/** Whether a trusted worker is present, and the checkpoint has the line of none yet. */
+function waitsForTrusted(
+  { presence }: ControllerState,
+  { trusted }: Charter,
+  { members }: WitnessedCheckpoint,
+): boolean {
+  const isSigned = members.some(({ witness }) => trusted.includes(witness));
+  return !isSigned && trusted.some((key) => presence.workers.has(key));
+}
+
 interface Lines extends WitnessedCheckpoint {
   named: { name: string; time: number; line: string }[];
 }
 
-/** The checkpoint with the lines that count for a verdict, those of operators with a receipt first. */
+/**
+ * The checkpoint with the lines that count for a verdict, those of operators with a receipt first, and one of a trusted worker, which
+ * keeps it where the log tells two stories.
+ */
 function logFor(
   state: ControllerState,
   run: Run,
@@ -82,9 +97,10 @@ function logFor(
     ...known.filter(({ witness }) => held.has(witness)),
     ...known.filter(({ witness }) => !held.has(witness)),
   ];
+  const own = members.filter(({ witness }) => draft.charter.payload.trusted.includes(witness)).slice(0, 1);
   const toLog = (lines: typeof ordered): WitnessedLog => ({
     size,
-    note: [base, ...lines.map(({ line }) => line), ...named.map(({ line }) => line)].join(''),
+    note: [base, ...[...own, ...lines, ...named].map(({ line }) => line)].join(''),
     lines: {
       keys: lines.map(({ witness, time }) => ({ witness, time })),
       named: named.map(({ name, time }) => ({ name, time })),

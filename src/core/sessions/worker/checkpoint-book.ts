@@ -8,7 +8,7 @@ import { workerSessionLimits } from './limits.ts';
 const seenSchema = z.strictObject({
   size: count,
   root: sha256,
-  /** With the line of the log only. */
+  /** With the line of the log, and those of trusted workers that are known. */
   note: z.string().max(transparencyLimits.checkpointCharsMax),
 });
 export type Seen = z.infer<typeof seenSchema>;
@@ -98,6 +98,16 @@ export class CheckpointBook {
       ...this.#loaded,
       logs: [...others, { log, seen: all }].slice(-workerSessionLimits.logKeysMax),
     });
+  }
+
+  /** Replaces one that is kept, in memory: on disk with the next change. */
+  replace(log: string, seen: Seen): void {
+    const logs = this.#loaded.logs.map((one) =>
+      one.log === log
+        ? { log, seen: one.seen.map((before) => (before.size === seen.size ? seen : before)) }
+        : one,
+    );
+    this.#state = { ...this.#loaded, logs };
   }
 
   /** Adds a promise, once. Returns the one that was dropped for it, where there were too many. Errors: those of the file. */

@@ -12,16 +12,17 @@ import {
   verifyConsistency,
   verifyInclusion,
   withoutWitnesses,
-  witnessCheckpoint,
 } from '../../transparency/index.ts';
 import { checkpointNoticeSchema, decodeMessage } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import { ask, isConnectionError } from '../ask.ts';
+import type { KnownEquivocation } from '../revocation-book.ts';
 import { type AckPromise, CheckpointBook, type Seen } from './checkpoint-book.ts';
 import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
+import { LineKeeper } from './trusted-lines.ts';
 import { Uncompared } from './uncompared.ts';
 
 /** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
@@ -43,6 +44,7 @@ export class LogWitness {
   readonly #ports: WorkerPorts;
   readonly #revocations: RevocationFeed;
   readonly #book: CheckpointBook;
+  readonly #lines: LineKeeper;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   /** Why the last checkpoint was not witnessed, other than for a connection. */
@@ -57,6 +59,8 @@ export class LogWitness {
     this.#ports = ports;
     this.#revocations = revocations;
     this.#book = new CheckpointBook(ports.witnessFile);
+    this.#lines = new LineKeeper(ports, this.#book);
+    revocations.completes = (known) => this.#lines.complete(known);
   }
 
   /** Hears the checkpoints that are gossiped. */
@@ -140,7 +144,7 @@ export class LogWitness {
 
   async #seen(note: string, since?: Since): Promise<Checkpoint> {
     try {
-      const checkpoint = await this.#check(withoutWitnesses(note), since);
+      const checkpoint = await this.#check(note, since);
       this.#trouble = null;
       return checkpoint;
     } catch (error) {
@@ -156,20 +160,20 @@ export class LogWitness {
    */
   sign(note: string): Promise<string> {
     return this.#inTurn(async () => {
-      await this.#compareAndKeep(withoutWitnesses(note));
+      await this.#compareAndKeep(note);
       return this.#line(note);
     });
   }
 
   #line(note: string): Promise<string> {
-    const { signing, clock } = this.#ports;
-    return witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
+    return this.#lines.sign(this.#log, note);
   }
 
   #open(note: string): Promise<Checkpoint> {
     const { credentials, signing } = this.#ports;
     const { project } = credentials.membership;
-    return openCheckpoint(note, { project, log: this.#log }, signing.documents.verifier);
+    const expected = { project, log: this.#log };
+    return openCheckpoint(withoutWitnesses(note), expected, signing.documents.verifier);
   }
 
   async #check(note: string, since?: Since): Promise<Checkpoint> {
@@ -179,20 +183,31 @@ export class LogWitness {
     return checkpoint;
   }
 
-  async #compareAndKeep(note: string, since?: Since): Promise<Checkpoint> {
-    this.#checkStands();
-    await this.#book.load();
-    const checkpoint = await this.#open(note);
+  async #compareAndKeep(given: string, since?: Since): Promise<Checkpoint> {
     const log = this.#log;
+    const known = this.#ports.revocations.equivocationOf(log);
+    if (known?.proves.lines === 2) throw equivocated(known);
+    await this.#book.load();
+    const checkpoint = await this.#open(given);
+    const note = await this.#lines.only(given);
     const { size, root } = checkpoint;
     const seen: Seen = { size, root, note };
     const newest = this.#book.newest(log);
     const same = this.#book.at(log, size);
-    if (same !== undefined && same.root !== root) throw await this.#forked(size, same.note, note);
+    if (same !== undefined && same.root !== root) {
+      const forked = await this.#forked(size, same.note, note);
+      throw known === undefined ? forked : equivocated(known);
+    }
+    const hasMore = this.#lines.add(log, note);
+    if (known !== undefined) {
+      // Nothing is kept or signed any more; what others saw may show that trusted workers signed both stories.
+      if (hasMore) await this.#revocations.strengthen(known);
+      throw equivocated(known);
+    }
     if (newest !== undefined && same === undefined) {
       const [smaller, larger] = size < newest.size ? [seen, newest] : [newest, seen];
-      const given = since?.size === smaller.size ? since.proof : undefined;
-      if (given === undefined || larger !== seen || !goesOn(smaller, larger, given))
+      const proof = since?.size === smaller.size ? since.proof : undefined;
+      if (proof === undefined || larger !== seen || !goesOn(smaller, larger, proof))
         await this.#prove(smaller, larger);
     }
     if (same === undefined) await this.#book.keep(log, seen);
@@ -209,9 +224,9 @@ export class LogWitness {
       throw codeOf(error) === 'LOG_OUT_OF_RANGE' ? inconsistent(sizes, 'has fewer than it signed') : error;
     });
     if (answer.kind !== 'checkpoint') throw inconsistent(sizes, `answers "${answer.kind}"`);
-    const shown = await this.#open(withoutWitnesses(answer.note));
+    const shown = await this.#open(answer.note);
     if (shown.size === larger.size && shown.root !== larger.root)
-      throw await this.#forked(larger.size, larger.note, withoutWitnesses(answer.note));
+      throw await this.#forked(larger.size, larger.note, await this.#lines.only(answer.note));
     if (goesOn(smaller, larger, answer.proof)) return;
     await this.#askAgain(smaller);
     throw inconsistent(sizes, 'gives no proof that holds');
@@ -223,9 +238,10 @@ export class LogWitness {
     const question = { kind: 'checkpoint', old: size, size } as const;
     const asked = await ask(dial, credentials.membership.controllers, question).catch(() => undefined);
     if (asked?.answer.kind !== 'checkpoint') return;
-    const again = withoutWitnesses(asked.answer.note);
+    const again = asked.answer.note;
     const shown = await this.#open(again);
-    if (shown.size === size && shown.root !== root) throw await this.#forked(size, note, again);
+    if (shown.size === size && shown.root !== root)
+      throw await this.#forked(size, note, await this.#lines.only(again));
   }
 
   /** Keeps an ack as a promise until its receipt was found in the log. Never rejects. */
@@ -286,21 +302,14 @@ export class LogWitness {
    * that it has seen.
    */
   async compare(note: string, kept: readonly string[], shown: readonly string[]): Promise<void> {
-    const own = withoutWitnesses(note);
-    const { size, root } = await this.#open(own);
+    const { size, root } = await this.#open(note);
     const before = this.#book.largest(this.#log, kept.length);
     if (before === undefined) return;
     const first = { ...before, leaves: kept.slice(0, before.size) };
-    const second = { note: own, size, root, leaves: shown };
+    const second = { note: await this.#lines.only(note), size, root, leaves: shown };
     const { charter } = this.#ports.credentials.membership;
     const evidence = evidenceOfLeaves(charter, first, second);
     if (evidence !== undefined) await this.#revocations.found(encodeEquivocation(evidence));
-  }
-
-  /** Errors: `LOG_EQUIVOCATED`. */
-  #checkStands(): void {
-    const known = this.#ports.revocations.equivocationOf(this.#log);
-    if (known !== undefined) throw new QuorateError('LOG_EQUIVOCATED', known.proves.says);
   }
 
   async #forked(size: number, first: string, second: string): Promise<QuorateError> {
@@ -352,6 +361,8 @@ export class LogWitness {
 
 const hint =
   'Tell the owner of the project. Until this is explained, nothing of this log is witnessed that does not go on from what it said before.';
+
+const equivocated = ({ proves }: KnownEquivocation) => new QuorateError('LOG_EQUIVOCATED', proves.says);
 
 function goesOn(smaller: Seen, larger: Seen, path: readonly string[]): boolean {
   const [from, to] = [smaller, larger];

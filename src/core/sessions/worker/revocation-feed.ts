@@ -26,7 +26,7 @@ export const isExpelled = (code: string): boolean => expelledCodes.has(code);
 /** A worker whose key or operator was revoked asks this often whether that is still so. */
 export const expelledRetryMs = 10 * 60_000;
 
-/** Evidence by gossip that is looked at in a minute: six signatures each, of everybody together and of one author. */
+/** Evidence by gossip that is looked at in a minute: six signatures each and those of lines of trusted workers, of everybody together and of one author. */
 const evidencePerMinute = 30;
 const evidencePerAuthor = 3;
 const minuteMs = 60_000;
@@ -42,6 +42,8 @@ export class RevocationFeed {
   /** Evidence looked at in this minute, by author. */
   readonly #looked = new Map<string, number>();
   #minuteEnds = Number.NEGATIVE_INFINITY;
+  /** Evidence with lines of trusted workers that are known here beside it, where that says more. Set by who keeps them. */
+  completes: (known: KnownEquivocation) => Promise<string | undefined> = async () => undefined;
 
   constructor(ports: WorkerPorts) {
     this.#ports = ports;
@@ -64,7 +66,7 @@ export class RevocationFeed {
     // Those to whom it was told before may not have been there.
     for (const known of this.#ports.revocations.equivocations) {
       this.#tellOf(known);
-      this.#spread(known);
+      void this.#orTell(() => this.#pass(known));
     }
   }
 
@@ -86,14 +88,25 @@ export class RevocationFeed {
   }
 
   async learn(list: RevocationList, askedAt?: number): Promise<void> {
-    for (const known of (await this.#learn(list, askedAt)).found) this.#spread(known);
+    for (const known of (await this.#learn(list, askedAt)).found) await this.#pass(known);
   }
 
   /** Evidence that this worker made. Returns whether it holds. */
   async found(equivocation: string): Promise<boolean> {
     const learned = await this.#learn({ charters: [], revocations: [], equivocations: [equivocation] });
-    for (const known of learned.found) this.#spread(known);
+    for (const known of learned.found) await this.#pass(known);
     return learned.refused.length === 0;
+  }
+
+  /** Makes evidence stronger with what is known here, and tells everybody where that is more. */
+  async strengthen(known: KnownEquivocation): Promise<boolean> {
+    const stronger = await this.completes(known);
+    if (stronger !== undefined) await this.found(stronger);
+    return stronger !== undefined;
+  }
+
+  async #pass(known: KnownEquivocation): Promise<void> {
+    if (!(await this.strengthen(known))) this.#spread(known);
   }
 
   async #learn(list: RevocationList, askedAt?: number): Promise<Learned> {
@@ -125,7 +138,7 @@ export class RevocationFeed {
   /** Of gossiped evidence: only what is new and holds is passed on. */
   async #judge(author: string, data: Uint8Array): Promise<Awaited<ReturnType<Accepts>>> {
     const { credentials, revocations } = this.#ports;
-    if (revocations.equivocationOf(credentials.charter.log) !== undefined) return 'ignore';
+    if (revocations.equivocationOf(credentials.charter.log)?.proves.lines === 2) return 'ignore';
     if (!this.#hasTurn(author)) return 'ignore';
     let equivocation: string;
     try {
@@ -136,6 +149,7 @@ export class RevocationFeed {
     try {
       const list = { charters: [], revocations: [], equivocations: [equivocation] };
       const { found, refused } = await this.#learn(list);
+      for (const known of found) await this.strengthen(known);
       return refused.length > 0 ? false : found.length > 0 || 'ignore';
     } catch {
       // It could not be kept here, for which nobody else is to blame.

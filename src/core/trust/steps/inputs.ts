@@ -10,6 +10,7 @@ import { QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { recipeText } from '../../recipe-name.ts';
 import { atLeast, type Level } from '../evidence.ts';
+import type { Revoked } from '../revocations.ts';
 import type { Verification } from '../verification.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 
@@ -60,6 +61,11 @@ export interface Proven {
 export interface Checked extends Verification {
   /** Undefined unless `ok`. */
   proven: Proven | undefined;
+  /**
+   * A log with two stories that it rests on, where no trusted worker signed in which of them it is: it counts for nothing but a
+   * verdict for which one checked it.
+   */
+  fork: Revoked | undefined;
 }
 
 /** `input`: of what a job rests on; `earlier`: of the same job for an earlier request, without what that rested on. */
@@ -100,6 +106,23 @@ export class InputEvidence {
     this.#verified[of].set(request, verified);
     return verified;
   }
+}
+
+/** The evidence that a verdict rests on, in one order: of each need, and of the earlier request that it answers from. */
+export function restsOn(
+  { needs = {} }: Pick<Request, 'needs'>,
+  earlier: string | undefined,
+  evidence: InputEvidence,
+): Promise<(Checked | undefined)[]> {
+  return Promise.all([
+    ...Object.values(needs).map((need) => evidence.of(need.request)),
+    ...(earlier === undefined ? [] : [evidence.earlier(earlier)]),
+  ]);
+}
+
+/** The first log with two stories beneath a verdict, see `Checked`. */
+export function forkIn(all: readonly (Checked | undefined)[]): Revoked | undefined {
+  return all.find((checked) => checked?.fork !== undefined)?.fork;
 }
 
 /**

@@ -3,7 +3,7 @@ import { QuorateError } from '../../errors.ts';
 import { enforce } from '../../judge/index.ts';
 import type { LogView } from '../log-view.ts';
 import type { Expected, Opened } from './context.ts';
-import type { Checked, InputEvidence, Of } from './inputs.ts';
+import { type Checked, type InputEvidence, type Of, restsOn } from './inputs.ts';
 import { rereadLog } from './log.ts';
 import { factsOf } from './verdict.ts';
 
@@ -65,16 +65,11 @@ async function stillHolds(
   }
 }
 
-/** The evidence that was asked for when a bundle was verified, in one order. */
+/** The evidence that was asked for when a bundle was verified. */
 function evidenceFor(
   { request, verdict }: Opened,
   of: Of,
   evidence: InputEvidence,
 ): Promise<(Checked | undefined)[]> {
-  const needs = of === 'input' ? Object.values(request.payload.needs ?? {}) : [];
-  const { earlier } = factsOf(verdict);
-  return Promise.all([
-    ...needs.map((need) => evidence.of(need.request)),
-    ...(earlier === undefined ? [] : [evidence.earlier(earlier.request)]),
-  ]);
+  return restsOn(of === 'input' ? request.payload : {}, factsOf(verdict).earlier?.request, evidence);
 }

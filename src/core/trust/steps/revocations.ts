@@ -1,18 +1,61 @@
 import { artifactOf } from '../../documents/index.ts';
-import { codeOfRevoked, sayRevoked, type VerdictUse, verdictRevoked } from '../revocations.ts';
+import {
+  codeOfRevoked,
+  forkOf,
+  type Revoked,
+  revocationAt,
+  sayRevoked,
+  type VerdictUse,
+  verdictRevoked,
+} from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
+import { placeOf } from './place.ts';
 import { factsOf } from './verdict.ts';
 
 /**
  * Whether a revocation voids the verdict whatever its receipts say: of its job, image or artifact, of a key or an operator
- * that asked, offered or decided. Receipts that are revoked are left to the decision. Codes: `…_REVOKED`.
+ * that asked, offered or decided. Receipts that are revoked are left to the decision. Of evidence that another verdict rests on
+ * (`beneath`) a log with two stories voids nothing yet where a trusted worker may have checked it for that one: what would is
+ * returned. Codes: `…_REVOKED`, `LOG_EQUIVOCATED`.
  */
-export function checkRevocations({ check, revoked }: Ask, opened: Opened, logged: Logged): void {
-  const found = verdictRevoked(revoked, useOf(opened, logged));
+export function checkRevocations(
+  { check, revoked }: Ask,
+  opened: Opened,
+  logged: Logged,
+  beneath: boolean,
+): Revoked | undefined {
+  const use = useOf(revoked, opened, logged);
+  const found = verdictRevoked(revoked, beneath ? { ...use, log: { ...use.log, hasLine: true } } : use);
   if (found !== undefined) check(codeOfRevoked(found), false, sayRevoked(found));
+  return forkOf(revoked, use.log);
 }
 
-function useOf(opened: Opened, { verdictIndex, checkpoint }: Logged): VerdictUse {
+/** Keys of trusted workers of the charter that signed the checkpoint, and were not revoked at the verdict. */
+function linesOf(revoked: readonly Revoked[], { charter }: Opened, { checkpoint, verdictIndex }: Logged) {
+  const { trusted } = charter.payload;
+  return checkpoint.witnesses
+    .map(({ witness }) => witness)
+    .filter(
+      (id) => trusted.includes(id) && revocationAt(revoked, { kind: 'key', id }, verdictIndex) === undefined,
+    );
+}
+
+/**
+ * Where what the verdict rests on is in a log with two stories, a trusted worker has to have checked it for this verdict: it
+ * co-signed, and signed the checkpoint. Code: `LOG_EQUIVOCATED`.
+ */
+export function checkBeneath(
+  { check, revoked }: Ask,
+  opened: Opened,
+  logged: Logged,
+  fork: Revoked | undefined,
+): void {
+  if (fork === undefined || placeOf({ revoked }, opened, logged, null) === 'cosigned') return;
+  check(codeOfRevoked(fork), false, `what the verdict rests on does not stand: ${sayRevoked(fork)}`);
+}
+
+function useOf(revoked: readonly Revoked[], opened: Opened, logged: Logged): VerdictUse {
+  const { verdictIndex, checkpoint } = logged;
   const { charter, request, publisher, job, jobId, offers, verdict } = opened;
   const { outcome, earlier } = factsOf(verdict);
   const rounds = offers.map(({ signer, payload }) => ({ signer, index: payload.index }));
@@ -24,7 +67,11 @@ function useOf(opened: Opened, { verdictIndex, checkpoint }: Logged): VerdictUse
     artifact: outcome === null ? null : artifactOf(outcome),
     controller: verdict.signer,
     index: verdictIndex,
-    log: { key: charter.payload.log, last: checkpoint.size - 1 },
+    log: {
+      key: charter.payload.log,
+      last: checkpoint.size - 1,
+      hasLine: linesOf(revoked, opened, logged).length > 0,
+    },
     publisher: {
       key: request.signer,
       operator: publisher.payload.operator,

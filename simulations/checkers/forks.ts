@@ -1,0 +1,60 @@
+import type { Bundle } from '../../src/core/documents/index.ts';
+import { openCharterOf } from '../../src/core/judge/index.ts';
+import { signatureLines } from '../../src/core/transparency/index.ts';
+import { type Equivocation, revokedByEquivocation } from '../../src/core/trust/equivocation.ts';
+import { verifyBundle } from '../../src/core/trust/index.ts';
+import { type Checker, type Truth, Violation } from '../observer.ts';
+
+interface Published {
+  bundle: Bundle;
+  log: string;
+  /** Whether a trusted worker signed the checkpoint. */
+  hasLine: boolean;
+}
+
+/**
+ * Evidence of two stories of a log voids what has no line of a trusted worker, and nothing that has one, unless trusted workers signed
+ * both: then everything. A single trusted worker never signs both.
+ */
+export function forks(): Checker {
+  const invariant = 'forks';
+  const published: Published[] = [];
+  const proven: Equivocation[] = [];
+
+  async function check({ bundle, log, hasLine }: Published, proves: Equivocation, truth: Truth) {
+    if (proves.log !== log) return;
+    const revocations = [revokedByEquivocation(proves)];
+    const { project, keys } = truth;
+    const before = await verifyBundle(bundle, { project }, keys.verifier);
+    if (!before.ok) return;
+    const { code } = await verifyBundle(bundle, { project, revocations }, keys.verifier);
+    const stays = hasLine && proves.lines < 2;
+    if (stays !== (code === null))
+      throw new Violation(
+        invariant,
+        `of two stories trusted workers signed ${proves.lines}; a verdict ${hasLine ? 'under' : 'without'} such a line came to ${code}`,
+      );
+  }
+
+  return {
+    invariant,
+    async observe(seen, truth) {
+      if (seen.kind === 'equivocated') {
+        const { proves } = seen;
+        if (proves.lines === 2 && !truth.second)
+          throw new Violation(invariant, 'one trusted worker signed both stories');
+        if (proven.some(({ log, lines }) => log === proves.log && lines === proves.lines)) return;
+        proven.push(proves);
+        for (const one of published) await check(one, proves, truth);
+      }
+      if (seen.kind !== 'published') return;
+      const { bundle } = seen;
+      const { project, keys } = truth;
+      const { log, trusted } = (await openCharterOf(bundle.charter, project, keys.verifier)).payload;
+      const hasLine = signatureLines(bundle.checkpoint).some(({ name }) => trusted.includes(name));
+      const one = { bundle, log, hasLine };
+      published.push(one);
+      for (const proves of proven) await check(one, proves, truth);
+    },
+  };
+}

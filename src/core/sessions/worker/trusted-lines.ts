@@ -1,0 +1,89 @@
+import { decodeEquivocation, encodeEquivocation } from '../../documents/index.ts';
+import { openCharterOf } from '../../judge/index.ts';
+import {
+  openLinesOf,
+  parseCheckpoint,
+  signatureLines,
+  withoutWitnesses,
+  witnessCheckpoint,
+} from '../../transparency/index.ts';
+import { notesOf, withNotes } from '../../trust/equivocation.ts';
+import type { KnownEquivocation } from '../revocation-book.ts';
+import type { CheckpointBook } from './checkpoint-book.ts';
+import type { WorkerPorts } from './ports.ts';
+
+/**
+ * The lines of trusted workers under the checkpoints that a worker keeps: in evidence of two stories they show which of them such
+ * a worker signed.
+ */
+export class LineKeeper {
+  readonly #ports: WorkerPorts;
+  readonly #book: CheckpointBook;
+
+  constructor(ports: WorkerPorts, book: CheckpointBook) {
+    this.#ports = ports;
+    this.#book = book;
+  }
+
+  get #trusted(): readonly string[] {
+    return this.#ports.credentials.charter.trusted;
+  }
+
+  /** The note with the line of the log, and those of trusted workers that hold. Errors: `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`. */
+  async only(note: string, trusted = this.#trusted): Promise<string> {
+    const lines = await openLinesOf(note, trusted, this.#ports.signing.documents.verifier);
+    return [withoutWitnesses(note), ...lines.map(({ line }) => line)].join('');
+  }
+
+  /** Remembers these lines for a checkpoint in the book, on the disk with its next change. Returns whether there was a new one. */
+  add(log: string, note: string): boolean {
+    const { size, root } = parseCheckpoint(note);
+    const seen = this.#book.at(log, size);
+    if (seen?.root !== root) return false;
+    const more = together(seen.note, note);
+    if (more === seen.note) return false;
+    this.#book.replace(log, { ...seen, note: more });
+    return true;
+  }
+
+  /** This worker's line under a note, now; remembered where it is a trusted worker of the project. */
+  async sign(log: string, note: string, trusted = this.#trusted): Promise<string> {
+    const { signing, clock } = this.#ports;
+    const line = await witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
+    if (trusted.includes(signing.signer.id)) this.add(log, withoutWitnesses(note) + line);
+    return line;
+  }
+
+  /**
+   * Evidence with the lines that are known here, this worker's own among them, where it then shows of more stories that a
+   * trusted worker signed them; undefined otherwise. Errors: those of the file of the book.
+   */
+  async complete({ raw, proves: { log, lines } }: KnownEquivocation): Promise<string | undefined> {
+    const { credentials, signing } = this.#ports;
+    const { verifier } = signing.documents;
+    const evidence = decodeEquivocation(raw);
+    const { trusted } = (await openCharterOf(evidence.charter, credentials.membership.project, verifier))
+      .payload;
+    await this.#book.load();
+    const notes: string[] = [];
+    let more = 0;
+    for (const note of notesOf(evidence)) {
+      const { size, root } = parseCheckpoint(note);
+      const seen = this.#book.at(log, size);
+      const isKept = seen?.root === root;
+      if (isKept && trusted.includes(signing.signer.id)) await this.sign(log, seen.note, trusted);
+      const known = isKept ? (this.#book.at(log, size)?.note ?? note) : note;
+      const own = await this.only(together(note, known), trusted);
+      if (signatureLines(own).length > 1) more++;
+      notes.push(own);
+    }
+    return more > lines ? encodeEquivocation(withNotes(evidence, notes)) : undefined;
+  }
+}
+
+/** A note with the lines of another one of the same checkpoint, each key's once. */
+function together(note: string, other: string): string {
+  const names = new Set(signatureLines(note).map(({ name }) => name));
+  const more = signatureLines(other).filter(({ name }) => !names.has(name));
+  return [note, ...more.map(({ line }) => line)].join('');
+}

@@ -1,0 +1,258 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Bundle, encodeEquivocation, signMessage } from '../../../src/core/documents/index.ts';
+import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
+import {
+  formatCheckpoint,
+  MerkleTree,
+  signCheckpoint,
+  withoutWitnesses,
+  witnessCheckpoint,
+} from '../../../src/core/transparency/index.ts';
+import { checkEquivocation } from '../../../src/core/trust/index.ts';
+import type { Revoked } from '../../../src/core/trust/revocations.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import {
+  at,
+  keyRevoked,
+  log,
+  makeCharter,
+  makeProject,
+  type Project,
+  policy,
+  project,
+  type Run,
+  root,
+  testKey,
+  trusted,
+  workerKey,
+} from '../../support/project.ts';
+import { verifyWithout } from './attack.ts';
+
+const second = testKey('second');
+const threeAlike: Run[] = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, builds: 'good' }));
+const withoutCosign = { ...policy, cosign: 'none' } as const;
+const bothTrusted = [trusted.id, second.id];
+
+/** Who signs the checkpoints of a story. */
+type Lines = readonly { key: { id: string; signer: typeof log.signer }; of?: string; broken?: true }[];
+const trustedLine: Lines = [{ key: trusted }];
+const secondLine: Lines = [{ key: second }];
+
+const trees = ['one', 'two'].map((story) => new MerkleTree(['a', 'b', story, 'd']));
+const bare = (tree: MerkleTree) =>
+  signCheckpoint(formatCheckpoint({ project, size: tree.size, root: tree.root() }), log.signer);
+
+async function lined(note: string, lines: Lines): Promise<string> {
+  let with_ = note;
+  for (const { key, of, broken } of lines) {
+    const line = await witnessCheckpoint(of ?? note, key.signer, at);
+    // Another time than that which was signed.
+    with_ +=
+      broken === undefined
+        ? line
+        : await witnessCheckpoint(await bare(new MerkleTree(['x'])), key.signer, at);
+  }
+  return with_;
+}
+
+/** Evidence that the log key signed two logs, with these lines under each. */
+async function twoStories(first: Lines, other: Lines, among = bothTrusted): Promise<string> {
+  const charter = (await signMessage('charter', makeCharter({ trusted: [...among] }), root.signer)).raw;
+  const [one, two] = await Promise.all(trees.map(bare));
+  const checkpoints: [string, string] = [await lined(one ?? '', first), await lined(two ?? '', other)];
+  return encodeEquivocation({ v: 1, kind: 'roots', charter, checkpoints });
+}
+
+const linesOf = async (raw: string) => (await checkEquivocation(raw, project, joseVerifier)).lines;
+
+/** What a consumer knows that hears of evidence in this order, and how often it learned something. */
+async function learned(...all: string[]): Promise<{ revoked: Revoked[]; times: number; stored: unknown }> {
+  let stored: StoredRevocations | undefined;
+  const file = {
+    load: async () => undefined,
+    save: async (kept: StoredRevocations) => {
+      stored = kept;
+    },
+  };
+  const book = await RevocationBook.open(project, joseVerifier, file);
+  let times = 0;
+  for (const raw of all)
+    times += (await book.learn({ charters: [], revocations: [], equivocations: [raw] })).found.length;
+  return { revoked: book.revoked, times, stored: stored?.equivocations };
+}
+
+const verify = async (bundle: Bundle, evidence: readonly string[], off: readonly string[] = []) =>
+  verifyWithout(off, bundle, { project, revocations: (await learned(...evidence)).revoked });
+const said = async (...given: Parameters<typeof verify>) => (await verify(...given)).code;
+
+let cosigned: Project;
+let witnessed: Project;
+let agreed: Project;
+/** Where the log key tells two stories of which a trusted worker signed none, one, both. */
+let none: string;
+let first: string;
+let both: string;
+beforeAll(async () => {
+  const charter = (valid: ReturnType<typeof makeCharter>) => ({
+    ...valid,
+    trusted: bothTrusted,
+    floor: { ...valid.floor, cosign: 'none' as const },
+  });
+  cosigned = await makeProject();
+  witnessed = await makeProject({ charter, policy: withoutCosign, own: null, runs: threeAlike });
+  agreed = await makeProject({ own: null, runs: threeAlike });
+  [none, first, both] = [
+    await twoStories([], []),
+    await twoStories(trustedLine, []),
+    await twoStories(trustedLine, secondLine),
+  ];
+});
+
+describe('a thief of a log key, retired or not, that tells a second story', () => {
+  it('voids nothing that is under the line of a trusted worker', async () => {
+    for (const evidence of [none, first])
+      expect(await verify(cosigned.bundle, [evidence])).toMatchObject({ ok: true, level: 'trusted' });
+  });
+  it('control: voids it where that line is not looked for, or is not there', async () => {
+    const bare = { ...cosigned.bundle, checkpoint: withoutWitnesses(cosigned.bundle.checkpoint) };
+    expect(await said(bare, [first])).toBe('LOG_EQUIVOCATED');
+    expect(await said(bare, [])).toBe('WITNESS_MISSING');
+  });
+
+  it('voids what rests on the log key: what is agreed on, and what operators witnessed', async () => {
+    for (const { bundle } of [agreed, witnessed]) {
+      const verified = await verify(bundle, [first]);
+      expect(verified).toMatchObject({ ok: false, code: 'LOG_EQUIVOCATED' });
+      expect(verified.steps.at(-1)?.says).toContain('signed two logs of 4 leaves');
+    }
+  });
+  it('control: which would pass where evidence is not looked at', async () => {
+    for (const { bundle } of [agreed, witnessed])
+      expect(await verify(bundle, [first], ['LOG_EQUIVOCATED'])).toMatchObject({ ok: true });
+    expect(await verify(witnessed.bundle, [])).toMatchObject({ ok: true, level: 'trusted' });
+  });
+
+  it('spares what no trusted worker co-signed where one signed the log that it is in', async () => {
+    const { bundle } = witnessed;
+    const checkpoint = await lined(bundle.checkpoint, [
+      { key: trusted, of: withoutWitnesses(bundle.checkpoint) },
+    ]);
+    expect(await verify({ ...bundle, checkpoint }, [first])).toMatchObject({ ok: true, level: 'trusted' });
+  });
+
+  it.each<[string, (note: string) => Promise<Lines>, string]>([
+    ['of a worker', async (of) => [{ key: workerKey('ada', 7), of }], 'LOG_EQUIVOCATED'],
+    ['of a stranger', async (of) => [{ key: testKey('mallory'), of }], 'LOG_EQUIVOCATED'],
+    [
+      'of a trusted worker for another log',
+      async () => [{ key: trusted, broken: true }],
+      'CHECKPOINT_BAD_SIGNATURE',
+    ],
+  ])('does not pass off the line %s as one for this story', async (_whose, lines, code) => {
+    const note = withoutWitnesses(witnessed.bundle.checkpoint);
+    const checkpoint = await lined(witnessed.bundle.checkpoint, await lines(note));
+    expect(await said({ ...witnessed.bundle, checkpoint }, [first])).toBe(code);
+  });
+
+  it('does not pass off the line of a key that was revoked before the verdict', async () => {
+    const { bundle } = witnessed;
+    const checkpoint = await lined(bundle.checkpoint, [
+      { key: trusted, of: withoutWitnesses(bundle.checkpoint) },
+    ]);
+    const { revoked } = await learned(first);
+    const of = (since: number) => ({ project, revocations: [...revoked, keyRevoked(trusted.id, since)] });
+    expect(await verifyWithout([], { ...bundle, checkpoint }, of(0))).toMatchObject({
+      code: 'LOG_EQUIVOCATED',
+    });
+    expect(await verifyWithout([], { ...bundle, checkpoint }, of(99))).toMatchObject({ ok: true });
+  });
+});
+
+describe('a log key and a trusted worker’s key that are stolen together, or a trusted worker that is deceived', () => {
+  it('void everything under that log key', async () => {
+    for (const { bundle } of [cosigned, witnessed, agreed])
+      expect(await said(bundle, [both])).toBe('LOG_EQUIVOCATED');
+    expect(await said(cosigned.bundle, [await twoStories(trustedLine, trustedLine)])).toBe('LOG_EQUIVOCATED');
+  });
+  it('control: what both sign passes where their evidence is not looked at', async () =>
+    expect(await verify(cosigned.bundle, [both], ['LOG_EQUIVOCATED'])).toMatchObject({ ok: true }));
+});
+
+describe('what somebody changes of the lines in evidence', () => {
+  it.each<[string, number, Lines, Lines, string[]?]>([
+    ['takes away', 0, [], []],
+    ['puts a line of one story under the other', 1, trustedLine, [{ key: second, of: 'first' }]],
+    ['puts a broken line beside', 1, trustedLine, [{ key: second, broken: true }]],
+    ['puts a broken line before', 1, [{ key: second, broken: true }, { key: trusted }], []],
+    ['puts lines of workers', 0, [{ key: workerKey('ada') }], [{ key: workerKey('bob') }]],
+    ['puts lines of trusted workers that this charter does not name', 0, trustedLine, secondLine, []],
+  ])(
+    '%s: it says of %i that a trusted worker signed them, and proves the rest',
+    async (_what, lines, one, two, among) => {
+      const of = await bare(trees[0] as MerkleTree);
+      const other = two.map((line) => (line.of === 'first' ? { ...line, of } : line));
+      const raw = await twoStories(one, other, among);
+      expect(await linesOf(raw)).toBe(lines);
+    },
+  );
+
+  it('changes nothing for who knows more, and is replaced by what says more, in any order', async () => {
+    const second_ = await twoStories([], secondLine);
+    const all = [none, first, second_, both];
+    for (const order of permutations(all)) {
+      const { revoked, times, stored } = await learned(...order);
+      expect(revoked.map(({ what }) => what)).toEqual([{ kind: 'log', id: log.id, whole: true }]);
+      expect(stored).toEqual([both]);
+      // From none to one to both.
+      expect(times).toBeLessThanOrEqual(3);
+    }
+    for (const order of permutations([none, first, second_]))
+      expect((await learned(...order)).revoked).toMatchObject([{ what: { whole: false } }]);
+  });
+  it('control: where the first that is heard stays, whoever strips the lines and is heard first decides', async () => {
+    expect(await said(cosigned.bundle, [none])).toBeNull();
+    expect(await said(cosigned.bundle, [none, both])).toBe('LOG_EQUIVOCATED');
+  });
+});
+
+describe('what a verdict rests on, in a log that tells two stories', () => {
+  async function pipeline(upper: Parameters<typeof makeProject>[0]) {
+    const before = await makeProject({ own: null, runs: threeAlike });
+    return makeProject({ ...upper, reads: { app: { from: before, level: 'agreed' } } });
+  }
+  const gated = async (upper: Parameters<typeof makeProject>[0]) => {
+    const charter = (valid: ReturnType<typeof makeCharter>) => ({
+      ...valid,
+      floor: { ...valid.floor, cosign: 'none' as const },
+    });
+    const before = await makeProject({ charter, policy: withoutCosign, own: null, runs: threeAlike });
+    return makeProject({ charter, ...upper, reads: { app: { from: before } } });
+  };
+
+  it('stands for a verdict that a trusted worker co-signed, which checked it then', async () => {
+    const { bundle } = await gated({});
+    expect(await verify(bundle, [first])).toMatchObject({ ok: true, level: 'trusted' });
+    expect(await said(bundle, [both])).toBe('INPUT_NOT_VERIFIED');
+  });
+  it('control: and for no other', async () => {
+    const { bundle } = await gated({ policy: withoutCosign, own: null, runs: threeAlike });
+    const of = withoutWitnesses(bundle.checkpoint);
+    const checkpoint = await lined(bundle.checkpoint, [{ key: trusted, of }]);
+    const verified = await verify({ ...bundle, checkpoint }, [first]);
+    expect(verified).toMatchObject({ ok: false, code: 'LOG_EQUIVOCATED' });
+    expect(verified.steps.at(-1)?.says).toContain('what the verdict rests on does not stand');
+    expect(await verify({ ...bundle, checkpoint }, [])).toMatchObject({ ok: true });
+    const { draft } = await pipeline({});
+    const { revoked: revocations } = await learned(first);
+    expect(await verifyWithout([], draft, { project, revocations }, 'draft')).toMatchObject({
+      code: 'LOG_EQUIVOCATED',
+    });
+  });
+});
+
+function permutations<T>(all: readonly T[]): T[][] {
+  if (all.length < 2) return [[...all]];
+  return all.flatMap((one, at) =>
+    permutations([...all.slice(0, at), ...all.slice(at + 1)]).map((rest) => [one, ...rest]),
+  );
+}
