@@ -1,3 +1,4 @@
+import type { Account } from '../core/account/index.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { messageOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
@@ -11,24 +12,24 @@ import { comparedIn, sayDispute } from './run-comparison.ts';
 const compareMsMax = 60_000;
 
 /**
- * Compares the results of a run that was in dispute, without diffoscope, which may take minutes. With --json the event `compared`
- * says who differs. Returns the exit code that tells of a contradiction where the run was trusted in the end all the same.
+ * Tells the alarm of a run that was followed, and compares its results, without diffoscope, which may take minutes. With --json the
+ * event `compared` says who differs. Returns the exit code that tells of a contradiction where the run was trusted in the end all the
+ * same. `account`: undefined where it could not be had; the history says enough then.
  */
 export async function sayAlarm(
   context: Context,
   client: Pick<Client, 'logs'>,
-  run: string,
-  history: readonly Progress[],
+  { run, account, history }: { run: string; account: Account | undefined; history: readonly Progress[] },
 ): Promise<Exit | undefined> {
   const { out } = context;
   const contradicted = history.some(({ kind }) => kind === 'contradicted');
   const compared = comparedIn(history);
-  if (!contradicted && compared === undefined) return undefined;
+  if (!contradicted && compared === undefined && account?.alarm !== true) return undefined;
   out.note(
     out.colours.red(
       contradicted
         ? 'ALARM: the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong.'
-        : 'ALARM: builders came to different results.',
+        : `ALARM: ${account?.state === 'disputed' ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
     ),
   );
   if (compared !== undefined && !out.json) {

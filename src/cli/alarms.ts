@@ -1,3 +1,4 @@
+import { accountOf } from '../core/account/index.ts';
 import { messageOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
 import type { Client } from '../runtime/client/client.ts';
@@ -10,36 +11,51 @@ const namedMax = 3;
 /** The notice follows the answer of a command, which does not wait longer for it. */
 const askMsMax = 5_000;
 
-/** The owner has looked at the dispute of this run: no later command tells of it. What cannot be written is noted. */
-export async function lookedAt({ out }: Context, home: Home, project: string, run: string): Promise<void> {
-  const { lookAt } = await import('../runtime/membership/looked-at.ts');
-  await lookAt(home, project, run).catch((error: unknown) =>
-    out.note(`This dispute will be told again: ${escapeLine(messageOf(error), 300)}`),
-  );
+/**
+ * A publisher has looked at the alarm of this run: the controller keeps that, and raises it no more. Who is none has only read it; what
+ * fails otherwise is noted.
+ */
+export async function lookedAt(
+  { out }: Context,
+  client: Pick<Client, 'acknowledge' | 'role'>,
+  run: string,
+): Promise<void> {
+  if (client.role !== 'publisher') return;
+  await client
+    .acknowledge(run)
+    .catch((error: unknown) => out.note(`The alarm stays: ${escapeLine(messageOf(error), 300)}`));
 }
 
 /**
- * Tells a publisher on standard error, after every command until it has looked, of runs whose results were in dispute. Never
- * throws: the command has its answer.
+ * Tells a publisher on standard error, after the answer of a command, of alarms that nobody has looked at: each once from this home
+ * folder. `said`: runs whose alarm the command told by itself. Never throws: the command has its answer.
  */
 export async function tellAlarms(
   { out, signal }: Context,
   home: Home,
   client: Pick<Client, 'jobs' | 'project'>,
+  said: readonly string[] = [],
 ): Promise<void> {
   if (signal.aborted) return;
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, askMsMax, undefined).unref());
   const answer = await Promise.race([client.jobs(), late]).catch(() => undefined);
-  const { runsLookedAt } = await import('../runtime/membership/looked-at.ts');
-  const seen = await runsLookedAt(home, client.project).catch((): string[] => []);
-  const runs = (answer?.jobs ?? []).filter(({ alarming, run }) => alarming === true && !seen.includes(run));
+  const { rememberTold, toldAlarms } = await import('../runtime/membership/told-alarms.ts');
+  const told = await toldAlarms(home, client.project).catch((): string[] => []);
+  const raised = (answer?.jobs ?? []).filter((job) => accountOf(job).alarm && !told.includes(job.run));
+  if (raised.length === 0) return;
+  const runs = raised.filter(({ run }) => !said.includes(run));
   const [first] = runs;
-  if (first === undefined) return;
-  const names = runs.slice(0, namedMax).map(({ name, run }) => `${name} (${shortRun(run)})`);
-  const more = runs.length > namedMax ? `, and ${runs.length - namedMax} more` : '';
-  out.note(
-    out.colours.red(
-      `ALARM: builders came to different results in ${counted(runs.length, 'job')}: ${names.join(', ')}${more}. Look at it: quorate diff ${shortRun(first.run)}`,
-    ),
+  if (first !== undefined) {
+    const names = runs.slice(0, namedMax).map(({ name, run }) => `${name} (${shortRun(run)})`);
+    const more = runs.length > namedMax ? `, and ${runs.length - namedMax} more` : '';
+    out.note(
+      out.colours.red(
+        `ALARM: builders came to different results in ${counted(runs.length, 'job')}: ${names.join(', ')}${more}. Look at it: quorate show ${shortRun(first.run)}`,
+      ),
+    );
+  }
+  const ids = raised.map(({ run }) => run);
+  await rememberTold(home, client.project, ids).catch((error: unknown) =>
+    out.note(`This alarm will be told again: ${escapeLine(messageOf(error), 300)}`),
   );
 }

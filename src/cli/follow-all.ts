@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { counted } from './format.ts';
-import { accountNow, stepText } from './next-steps.ts';
+import { accountNow, idleMs, noteWaiting, stepText } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import type { PublishedJob } from './publish.ts';
 
@@ -39,7 +39,18 @@ export async function followAll(
   const followOne = async ({ name, run }: PublishedJob): Promise<void> => {
     const one: Followed = { name, run, verdict: undefined, history: [], differs: false };
     followed.push(one);
+    const idle = setTimeout(() => void noteWaiting(context, client, { run, name }), idleMs);
+    try {
+      await followEvents(one, idle);
+    } finally {
+      clearTimeout(idle);
+    }
+  };
+  const followEvents = async (one: Followed, idle: NodeJS.Timeout): Promise<void> => {
+    const { name, run } = one;
     for await (const { at, progress } of client.follow(run, limit)) {
+      // Said by what it waits for, or by the operators themselves.
+      if (['waiting', 'leased', 'passed'].includes(progress.kind)) clearTimeout(idle);
       out.value({ ...progress, event: progress.kind, name, run, at });
       view.show(name, at, progress);
       if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) one.history.push(progress);
@@ -68,16 +79,16 @@ export async function followAll(
     if (verdict !== undefined && withLogs.has(verdict.level))
       await sayFailure(out, client, run, failedResults(history), limit);
   const needed = new Set(published.flatMap(({ needs }) => needs.map(({ name }) => name)));
-  for (const { name, run } of followed) {
+  let alarm: Exit | undefined;
+  for (const { name, run, history } of followed) {
     const account = await accountNow(context, client, { run, name });
+    alarm = (await sayAlarm(context, client, { run, account, history })) ?? alarm;
     // What others of the pipeline read is on their way to more.
     if (account === undefined || (account.state === 'trusted' && needed.has(name))) continue;
     for (const step of account.next) out.say(`${name}: ${stepText(step)}`);
   }
   const reached = (verdict: Verdict | undefined) =>
     verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
-  let alarm: Exit | undefined;
-  for (const { run, history } of followed) alarm = (await sayAlarm(context, client, run, history)) ?? alarm;
   const lacking = followed.filter(({ verdict }) => !reached(verdict)).length;
   if (lacking > 0) {
     const what = `${lacking} of ${counted(followed.length, 'job')} not ${until}`;

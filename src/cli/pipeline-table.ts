@@ -1,3 +1,4 @@
+import { accountLine, accountOf, type RunState } from '../core/account/index.ts';
 import { escapeLine } from '../core/escape.ts';
 import { notCosigned } from '../core/trust/not-cosigned.ts';
 import type { ShownRun } from '../runtime/client/client.ts';
@@ -6,6 +7,8 @@ import type { Colours } from './output.ts';
 import { graphRows } from './pipeline-graph.ts';
 
 type PipelineJob = ShownRun['pipeline'][number];
+
+const withReason: ReadonlySet<RunState> = new Set(['waiting', 'cancelled']);
 
 /** Lines that draw how jobs rest on each other, with the level of each; the run `current` is marked. */
 export function pipelineTable(
@@ -20,7 +23,7 @@ export function pipelineTable(
   const lines = columns(
     rows.map(({ job: { run }, head, also }) => {
       const job = byRun.get(run);
-      const says = job === undefined ? '' : standing(job, byRun);
+      const says = job === undefined ? '' : standing(job);
       return [
         `${run === current ? '>' : ' '} ${head}`,
         shortRun(run),
@@ -32,22 +35,9 @@ export function pipelineTable(
   return jobs.some(({ cosigned }) => cosigned === false) ? [...lines, yellow(`* ${notCosigned}`)] : lines;
 }
 
-function standing(
-  { state, level, test, cosigned, revoked, reason, needs }: PipelineJob,
-  byRun: ReadonlyMap<string, PipelineJob>,
-): string {
-  const untrusted = needs.filter(({ run }) => !isTrusted(byRun.get(run)));
-  const parts = [
-    ...(test === true ? ['test'] : []),
-    state === 'cancelled'
-      ? `cancelled: ${escapeLine(reason ?? '', 200)}`
-      : state === 'waiting'
-        ? `waits for ${untrusted.map(({ name }) => name).join(', ')}`
-        : (level ?? state),
-    ...(level === 'agreed' && state !== 'cancelled' && untrusted.length > 0 ? ['provisional'] : []),
-    ...(revoked === true ? ['revoked'] : []),
-  ];
-  return `${parts.join(', ')}${cosigned === false ? ' *' : ''}`;
+/** The state of a job; of one that waits or was cancelled also why. */
+function standing(job: PipelineJob): string {
+  const account = accountOf(job);
+  const says = withReason.has(account.state) ? escapeLine(accountLine(account), 300) : account.state;
+  return `${job.test === true ? 'test, ' : ''}${says}${job.cosigned === false ? ' *' : ''}`;
 }
-
-const isTrusted = (job: PipelineJob | undefined): boolean => job?.level === 'trusted' && job.revoked !== true;

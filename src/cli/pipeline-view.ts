@@ -146,7 +146,7 @@ export class PipelineView {
 
   #agreed(job: Shown): State {
     const { yellow } = this.#colours;
-    return { says: this.#isProvisional(job) ? 'agreed, provisional' : 'agreed', paint: yellow };
+    return { says: this.#isProvisional(job) ? 'provisional' : 'agreed', paint: yellow };
   }
 
   #who = ({ operators }: Shown): string => [...operators].join(', ');

@@ -1,3 +1,4 @@
+import { accountOf } from '../core/account/index.ts';
 import type { ComparedResult, Progress } from '../core/controller/events.ts';
 import { messageOf, QuorateError } from '../core/errors.ts';
 import { escapeLine, LineEscaper } from '../core/escape.ts';
@@ -34,12 +35,12 @@ export interface ResultGroup {
  * others where their logs and trees differ. True where they do. Errors: `DIFF_NO_DISPUTE`, those of the client.
  */
 export async function compareRun(context: Context, which: string, options: CompareOptions): Promise<boolean> {
-  await withClient(context, options.project, async (client, home) => {
+  await withClient(context, options.project, async (client) => {
     const { summary, history } = await client.show(which);
     const compared = comparedIn(history.map(({ progress }) => progress));
     if (compared === undefined) throw noDispute(summary.run, summary.state);
     await sayDispute(context, client, summary.run, compared, options);
-    await lookedAt(context, home, client.project, summary.run);
+    if (accountOf(summary).alarm) await lookedAt(context, client, summary.run);
   });
   return true;
 }

@@ -12,7 +12,7 @@ import { verifyPageApp } from './verify-page/app.ts';
 import { verifyPage } from './verify-page/page-file.ts';
 import { badgeAmong, badgeApp } from './watch/badge.ts';
 
-export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages'> {
+export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge'> {
   /** Undefined where nobody signs in. */
   people: SignIn | undefined;
   /** Of Quorate. */
@@ -20,7 +20,7 @@ export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages'> {
 }
 
 /** All that a controller serves by HTTP: the feed, pages, the one that verifies in a browser and, where people sign in, that. */
-export function controllerApp({ view, pages, people, version }: ControllerSite): {
+export function controllerApp({ view, pages, acknowledge, people, version }: ControllerSite): {
   app: Hono<HttpEnv>;
   limits: Partial<ListenLimits>;
   close(): void;
@@ -35,7 +35,9 @@ export function controllerApp({ view, pages, people, version }: ControllerSite):
   const who =
     people === undefined
       ? {}
-      : { sessionOf: people.session, account: (c: Context) => accountLink(people.session(c)) };
+      : { sessionOf: people.session, acknowledge, account: (c: Context) => accountLink(people.session(c)) };
+  // A change: whoever asks for it is held to the token of the form.
+  if (people !== undefined) app.use('/runs/:run/acknowledge', people.requireRole('publisher'));
   app.route('/', pageApp({ ...pages, live, version, verifyPath: '/verify', ...who }));
   return {
     app,

@@ -66,7 +66,7 @@ describe('a pipeline that is followed', () => {
     const lines = screen(await play(sink({ columns: 100, rows: 24 })));
     expect(lines).toEqual([
       '  lib     agreed  in 2.0 s  bafybei…63256i  ada, ben',
-      '  └ test  agreed, provisional  in 5.0 s  cleo',
+      '  └ test  provisional  in 5.0 s  cleo',
     ]);
   });
 
@@ -81,7 +81,7 @@ describe('a pipeline that is followed', () => {
 
   it('keeps names and levels on a narrow terminal', async () => {
     const lines = screen(await play(sink({ columns: 31, rows: 24 })));
-    expect(lines).toEqual(['lib agreed', '└ test agreed, provisional']);
+    expect(lines).toEqual(['lib agreed', '└ test provisional']);
   });
 
   it('says why nobody takes a job', async () => {
@@ -102,7 +102,7 @@ describe('a pipeline that is followed', () => {
       '  lib     built in 2.0 s  ada, ben',
       `  lib     agreed  in 2.0 s  ${artifact}  ada, ben`,
       '  test    building  cleo',
-      '  test    agreed, provisional  in 5.0 s  cleo',
+      '  test    provisional  in 5.0 s  cleo',
       '',
     ]);
   });
@@ -114,6 +114,7 @@ describe('the events of a run', () => {
       ...{ accepted: true, waiting: true, inputs: true, 'input-lost': true, round: true, leased: true },
       ...{ passed: true, delivered: true, lost: true, unfilled: true, revealed: true, differs: true },
       ...{
+        acknowledged: true,
         agreed: true,
         failed: true,
         unconfirmed: true,
@@ -125,7 +126,7 @@ describe('the events of a run', () => {
       ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true, reopened: true },
       ...{ answered: true, 'answer-failed': true, repeated: true },
     };
-    const others = ['dependencies', 'skipped', 'submitted', 'kept', 'output'];
+    const others = ['account', 'dependencies', 'skipped', 'submitted', 'kept', 'output'];
     expect([...documentedEvents().keys()].sort()).toEqual([...Object.keys(kinds), ...others].sort());
   });
 });
@@ -143,20 +144,23 @@ describe('the pipeline of a job that is shown', () => {
     const lines = pipelineTable(
       [
         job('a', 'lib', [], { state: 'agreed', level: 'agreed' }),
-        job('b', 'test', ['a'], { state: 'agreed', level: 'agreed', test: true, cosigned: false }),
-        job('c', 'docs', ['a'], { state: 'cancelled', level: null, reason: 'wrong\u001b[2J' }),
+        job('b', 'test', ['a'], {
+          ...{ state: 'agreed', level: 'agreed', test: true, cosigned: false },
+          awaits: ['lib'],
+        }),
+        job('c', 'docs', ['a'], { state: 'cancelled', level: null, cancelled: 'wrong\u001b[2J' }),
         job('d', 'old', ['a'], { revoked: true }),
-        job('e', 'app', ['a', 'b'], { state: 'waiting', level: null }),
+        job('e', 'app', ['a', 'b'], { state: 'waiting', level: null, awaits: ['lib', 'test'] }),
       ],
       run('b'),
       colours,
     );
     expect(lines).toEqual([
       '  lib      aaaaaaaaaa  agreed',
-      '> ├ test   bbbbbbbbbb  test, agreed, provisional *',
-      '  │ └ app  eeeeeeeeee  waits for a, b',
+      '> ├ test   bbbbbbbbbb  test, provisional *',
+      '  │ └ app  eeeeeeeeee  waiting: for lib, test',
       '  ├ docs   cccccccccc  cancelled: wrong\\x1b[2J',
-      '  └ old    dddddddddd  trusted, revoked',
+      '  └ old    dddddddddd  revoked',
       '* not co-signed: whoever holds the controller can forge this',
     ]);
   });

@@ -61,7 +61,13 @@ async function siteAt(level: () => ArtifactLevel) {
   };
   const view = viewOf({ ...publicTrees(own), level });
   const pages = { view: {}, logs: {}, trees } as never;
-  const { app, close } = controllerApp({ view, pages, people: undefined, version: '1' });
+  const { app, close } = controllerApp({
+    view,
+    pages,
+    acknowledge: async () => {},
+    people: undefined,
+    version: '1',
+  });
   return { app, close, root };
 }
 

@@ -1,14 +1,12 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { signMessage } from '../../src/core/documents/index.ts';
 import { checkWebhook } from '../../src/forge/index.ts';
 import { listenHttp } from '../../src/http/listen.ts';
 import { badgeAmong } from '../../src/http/watch/badge.ts';
 import { watchApp, webhookBytesMax } from '../../src/http/watch/index.ts';
 import { badgeOf, viewOf } from '../../src/runtime/watch/view.ts';
 import { Bench, commit, settingsOf } from '../runtime/watch/support.ts';
-import { idp, makeGrant, project, publisher } from '../support/documents.ts';
-import { startSignIn } from '../support/sign-in.ts';
+import { signedInPublisher, startSignIn } from '../support/sign-in.ts';
 import { WebClient } from '../support/web-client.ts';
 
 const origin = 'http://127.0.0.1:4997';
@@ -29,22 +27,8 @@ async function approvals() {
       decide: (pull, of, verdict, by) => void bench.say({ kind: 'decided', pull, commit: of, verdict, by }),
     },
   });
-  const post = async (path: string, body: object) => {
-    const text = JSON.stringify(body);
-    const headers = { 'content-type': 'application/json', 'content-length': String(text.length) };
-    return (await app.request(`${origin}${path}`, { method: 'POST', body: text, headers })).json();
-  };
-  const { challenge } = (await post('/sign-in/challenge', {})) as { challenge: string };
-  const iat = Math.floor(now / 1000);
-  const payload = { iss: publisher.id, aud: origin, project, challenge, iat, exp: iat + 60 };
-  const grant = makeGrant(publisher, 'ada', 'publisher', { iat: iat - 60, exp: iat + 3_600 });
-  const { url } = (await post('/sign-in/key', {
-    'sign-in': (await signMessage('sign-in', payload, publisher.signer)).raw,
-    grant: (await signMessage('grant', grant, idp.signer)).raw,
-  })) as { url: string };
-  const [ada, stranger] = [new WebClient({ [origin]: app }), new WebClient({ [origin]: app })];
-  const code = new URL(url).searchParams.get('code') ?? '';
-  await ada.ask(`${origin}/sign-in/link`, { form: { code }, from: origin });
+  const ada = await signedInPublisher(app, origin, now);
+  const stranger = new WebClient({ [origin]: app });
   return { bench, ada, stranger };
 }
 

@@ -1,13 +1,14 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Charter, Grant } from '../../src/core/documents/index.ts';
+import { type Charter, type Grant, signMessage } from '../../src/core/documents/index.ts';
 import { type SignIn, type SignInPorts, signIn } from '../../src/http/sign-in/index.ts';
 import { oidcAuthority } from '../../src/http/sign-in/oidc-authority.ts';
 import { SignInFile } from '../../src/identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
-import { makeCharter } from './documents.ts';
+import { idp, makeCharter, makeGrant, project, publisher } from './documents.ts';
 import type { TestProvider } from './oidc-provider.ts';
+import { WebClient } from './web-client.ts';
 
 export const rules = `
 [[rules]]
@@ -76,4 +77,29 @@ export async function startSignIn(
       file.close();
     },
   };
+}
+
+/** A browser in which the publisher `ada` has signed in with her key. `now` is that of the service, in milliseconds. */
+export async function signedInPublisher(
+  app: { request(input: string, init?: RequestInit): Response | Promise<Response> },
+  origin: string,
+  now: number,
+): Promise<WebClient> {
+  const post = async (path: string, body: object) => {
+    const text = JSON.stringify(body);
+    const headers = { 'content-type': 'application/json', 'content-length': String(text.length) };
+    return (await app.request(`${origin}${path}`, { method: 'POST', body: text, headers })).json();
+  };
+  const { challenge } = (await post('/sign-in/challenge', {})) as { challenge: string };
+  const iat = Math.floor(now / 1000);
+  const payload = { iss: publisher.id, aud: origin, project, challenge, iat, exp: iat + 60 };
+  const grant = makeGrant(publisher, 'ada', 'publisher', { iat: iat - 60, exp: iat + 3_600 });
+  const { url } = (await post('/sign-in/key', {
+    'sign-in': (await signMessage('sign-in', payload, publisher.signer)).raw,
+    grant: (await signMessage('grant', grant, idp.signer)).raw,
+  })) as { url: string };
+  const browser = new WebClient({ [origin]: app as never });
+  const code = new URL(url).searchParams.get('code') ?? '';
+  await browser.ask(`${origin}/sign-in/link`, { form: { code }, from: origin });
+  return browser;
 }

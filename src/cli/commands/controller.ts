@@ -245,7 +245,13 @@ async function serveFeed(
     ...(people === undefined ? [] : [people.origin]),
   ]);
   const { errorPage } = await import('../../http/page/layout.ts');
-  const site = controllerApp({ view: node.view, pages: node.pages, people, version: version() });
+  const site = controllerApp({
+    view: node.view,
+    pages: node.pages,
+    acknowledge: node.acknowledge,
+    people,
+    version: version(),
+  });
   const proxies = trustedProxies(httpTrustedProxy);
   const server = await listenHttp({ ...http, app: site.app, names, limits: site.limits, errorPage, proxies });
   const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
-import { accountLine } from '../../core/account/index.ts';
 import type { Progress } from '../../core/controller/events.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
@@ -17,7 +16,7 @@ import { failedResults, sayFailure, withLogs } from '../failure-report.ts';
 import { followAll } from '../follow-all.ts';
 import { duration, shortRun } from '../format.ts';
 import { LogLines } from '../log-lines.ts';
-import { accountNow, stepText } from '../next-steps.ts';
+import { accountNow, idleMs, noteWaiting, stepText } from '../next-steps.ts';
 import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
 import { membershipFor } from '../project-client.ts';
@@ -41,7 +40,6 @@ interface Options {
   project?: string;
 }
 
-const idleMs = 20_000;
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
 
@@ -152,6 +150,8 @@ async function start(context: Context, given: string | undefined, options: Optio
       );
     }
     const client = await openClient({ home, membership, signal: limit });
+    /** Whose alarms are told with the end of the command. */
+    let followed: string[] = [];
     try {
       const { url } = source.repo;
       const { keptRuns } = await import('../kept-runs.ts');
@@ -165,12 +165,13 @@ async function start(context: Context, given: string | undefined, options: Optio
       const more = { ...(kept !== undefined && { kept }), rebuild, dependenciesOf };
       const publishing = publishAll(context, client, prepared, url, limit, more);
       const published = await publishing.finally(close);
+      followed = published.map(({ run }) => run);
       const [only, second] = published;
       if (only !== undefined && second === undefined)
         return await follow(context, client, only.run, options, limit);
       return await followAll(context, client, published, { until: options.until, rebuild }, limit);
     } finally {
-      if (membership.role === 'publisher') await tellAlarms(context, home, client);
+      if (membership.role === 'publisher') await tellAlarms(context, home, client, followed);
       await client.close();
     }
   }
@@ -189,12 +190,7 @@ async function follow(
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
   const history: Progress[] = [];
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
-  const tellWaiting = async () => {
-    const account = await accountNow(context, client, { run });
-    if (account === undefined || account.over) return;
-    for (const line of [escapeLine(accountLine(account), 1000), ...account.next.map(stepText)])
-      out.note(line);
-  };
+  const tellWaiting = () => noteWaiting(context, client, { run });
   let idle = setTimeout(() => void tellWaiting(), idleMs);
   let awaited = false;
   let differs = false;
@@ -238,7 +234,7 @@ async function follow(
   const reached = level === 'trusted' || (level === 'agreed' && until === 'agreed');
   const account = await accountNow(context, client, { run });
   for (const step of account?.next ?? []) out.say(stepText(step));
-  const alarm = await sayAlarm(context, client, run, history);
+  const alarm = await sayAlarm(context, client, { run, account, history });
   return reached && !differs ? (alarm ?? exits.done) : exits.no;
 }
 

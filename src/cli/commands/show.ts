@@ -6,7 +6,7 @@ import { lookedAt } from '../alarms.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure, withLogs } from '../failure-report.ts';
-import { shortRun, when } from '../format.ts';
+import { when } from '../format.ts';
 import { stepText } from '../next-steps.ts';
 import { pipelineTable } from '../pipeline-table.ts';
 import { ProgressView } from '../progress.ts';
@@ -31,7 +31,7 @@ export const show: Define = (program, act) => {
 
 async function run(context: Context, which: string, { project }: Options): Promise<Exit> {
   const { out } = context;
-  await withClient(context, project, async (client, home) => {
+  await withClient(context, project, async (client) => {
     const { summary, history, pipeline } = await client.show(which);
     out.value({ summary, account: accountOf(summary), history, pipeline });
     const view = new ProgressView(out.board({ live: false }), out.colours);
@@ -55,10 +55,7 @@ async function run(context: Context, which: string, { project }: Options): Promi
         : [`built in  ${summary.earlier}, an earlier run of the same job`]),
       ...(summary.cosigned === false ? [`trust     ${notCosigned}`] : []),
     );
-    if (summary.alarming === true) {
-      out.say(out.colours.red(`dispute   builders came to different results: quorate diff ${shortRun(id)}`));
-      await lookedAt(context, home, client.project, id);
-    }
+    if (account.alarm) await lookedAt(context, client, id);
     if (pipeline.length > 1) out.say('pipeline', ...pipelineTable(pipeline, id, out.colours));
     if (!withLogs.has(account.state)) return;
     const failed = failedResults(history.map(({ progress }) => progress));

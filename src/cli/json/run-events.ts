@@ -68,6 +68,7 @@ const kinds = [
   kind('compared', { results: z.array(compared), files: z.array(z.string()), count }),
   kind('agreed', { round: at.round, artifact, by: z.array(z.string()) }),
   kind('failed', { round: at.round, by: z.array(z.string()) }),
+  kind('acknowledged', { by: z.string() }),
   kind('unconfirmed', { round: at.round, says }),
   kind('contradicted', { round: at.round, artifact, trusted: artifact }),
   kind('cosigning', { worker: peerId }),

@@ -1,3 +1,4 @@
+import { shownLevel } from '../account/index.ts';
 import { artifactOf, isTrustedSlot } from '../documents/index.ts';
 import { describeOutcome, reportsOfFailure } from './described.ts';
 import { differingFiles } from './differing-files.ts';
@@ -9,15 +10,16 @@ import { documentsOf, type Published, type Run, type Transition, tell } from './
  * the trusted worker built. Only of a dispute: there was no agreement in the end, or one that the trusted worker contradicted. What
  * the trusted worker made is kept, to be compared.
  */
-export function compareResults(transition: Transition, run: Run, { ending }: Published): void {
+export function compareResults(transition: Transition, run: Run, { verdict, ending }: Published): void {
   // Of the job that is built now: on other inputs it is another one.
   const begun = run.history.findLastIndex(
     ({ progress: { kind } }) => kind === 'inputs' || kind === 'reopened',
   );
   const since = run.history.slice(begun + 1);
+  const disputed = shownLevel(verdict.level, ending ?? undefined) === 'disputed';
   const told = (kind: Progress['kind']) => since.some(({ progress }) => progress.kind === kind);
   const ended = run.receipts.filter(({ outcome }) => outcome.kind === 'exit');
-  if (told('compared') || (ending === null && !told('contradicted'))) return;
+  if (told('compared') || (!disputed && !told('contradicted'))) return;
   if (new Set(ended.map(({ result }) => result)).size < 2) return;
   const receipts = ended.map((recorded) => documentsOf(run, recorded).receipt);
   const results = ended.map(({ round, slot, worker, operator, outcome }, at) => {

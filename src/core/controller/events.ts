@@ -131,6 +131,8 @@ export type ControllerEvent =
   | { kind: 'recalled'; run: string; entropy: string; documents: RunDocuments | null }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
+  /** Somebody who may publish has looked at the alarm of this run. `by`: an operator, or who is signed in at a page. */
+  | { kind: 'acknowledge'; token?: string; run: string; by: string }
   /** Its operator wants it to end once the leases that are live have. */
   | { kind: 'drain' }
   | { kind: 'tick' };
@@ -172,6 +174,7 @@ export type Reply =
   | { kind: 'lease'; run: string; lease: Lease }
   | { kind: 'ack'; ack: Ack }
   | { kind: 'cancelled'; run: string }
+  | { kind: 'acknowledged'; run: string }
   /** `index`: of its leaf. */
   | { kind: 'revoked'; index: number };
 
@@ -260,6 +263,8 @@ export type Progress =
   | { kind: 'agreed'; round: number; artifact: string | null; by: string[] }
   /** N operators came to the same failure of a test that needs no co-signature. */
   | { kind: 'failed'; round: number; by: string[] }
+  /** Who published it has looked at its alarm. */
+  | { kind: 'acknowledged'; by: string }
   | { kind: 'unconfirmed'; round: number; says: string }
   | { kind: 'contradicted'; round: number; artifact: string | null; trusted: string | null }
   | { kind: 'cosigning'; worker: string }

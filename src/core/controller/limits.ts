@@ -10,6 +10,8 @@ export const controllerLimits = {
   instancesMax: 8,
   /** Operators per round whose reason not to take a slot is told and kept: a few say what a job lacks. */
   passesToldMax: wireLimits.declinedMax,
+  /** Alarms that wait to be looked at: a project that has more of them does not read single ones. */
+  alarmsMax: 1_000,
   /** Names of differing files that are told and kept per round; their number is told too. */
   differingFilesToldMax: 20,
   /** Earlier runs of a job that are looked at when it is asked for again: what an event costs does not grow with their number. */

@@ -1,6 +1,7 @@
 import { idOf } from '../documents/index.ts';
 import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
+import { acknowledgeAlarm } from './acknowledge-alarm.ts';
 import { artifactSought, seekArtifact } from './answer.ts';
 import { cancel } from './cancel.ts';
 import { takeCharter } from './charter.ts';
@@ -67,7 +68,7 @@ export class Controller {
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
       // No request to answer. The event is dropped, so that a peer's input cannot stop a replay.
-      if (!('token' in event)) return { effects: [], durability: 'none' };
+      if (!('token' in event) || event.token === undefined) return { effects: [], durability: 'none' };
       const { code, message, hint } = error;
       const reply = { kind: 'error' as const, code, message, ...(hint === undefined ? {} : { hint }) };
       return { effects: [{ kind: 'reply', token: event.token, reply }], durability: 'none' };
@@ -173,6 +174,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return recalled(transition, event);
     case 'cancel':
       return cancel(transition, event);
+    case 'acknowledge':
+      return acknowledgeAlarm(transition, event);
     case 'drain':
       return drain(transition);
     case 'tick':

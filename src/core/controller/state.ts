@@ -1,3 +1,4 @@
+import { shownLevel } from '../account/index.ts';
 import type {
   Charter,
   Grant,
@@ -29,6 +30,7 @@ import type {
   RunFacts,
   VerdictFacts,
 } from './facts.ts';
+import { controllerLimits } from './limits.ts';
 import { newPresence, type Presence } from './presence.ts';
 import { RunIndex } from './run-index.ts';
 import type { Stores } from './store-answers.ts';
@@ -171,6 +173,8 @@ export interface ControllerState {
   index: RunIndex<Run>;
   /** Runs whose last published verdict may not be stored yet. */
   unstored: Set<string>;
+  /** Runs whose alarm nobody has acknowledged, the oldest first: the newest `controllerLimits.alarmsMax`. */
+  alarms: Set<string>;
   /** Runs that have ended and are opened again once their documents are here. */
   recalls: Set<string>;
   /** Hexadecimal sha256 of the bundle that was stored last, by run. */
@@ -204,6 +208,7 @@ export function newState(id: string, idp: string): ControllerState {
     finished: new Map(),
     index: new RunIndex(),
     unstored: new Set(),
+    alarms: new Set(),
     recalls: new Set(),
     bundles: new Map(),
     offers: new Map(),
@@ -251,8 +256,21 @@ const stirring: ReadonlySet<Progress['kind']> = new Set([
   'cancelled',
 ]);
 
+/** A dispute, or a contradiction by the trusted worker, is an alarm until somebody has looked. */
+function considerAlarm({ alarms }: ControllerState, run: string, progress: Progress): void {
+  const { kind } = progress;
+  if (kind === 'acknowledged') alarms.delete(run);
+  const disputed = kind === 'verdict' && shownLevel(progress.level, progress.reason) === 'disputed';
+  if (!disputed && kind !== 'contradicted') return;
+  alarms.delete(run);
+  alarms.add(run);
+  const [oldest] = alarms;
+  if (alarms.size > controllerLimits.alarmsMax && oldest !== undefined) alarms.delete(oldest);
+}
+
 export function tell(transition: Transition, run: RunFacts, progress: Progress): void {
   if (stirring.has(progress.kind)) transition.stirred.add(run.id);
+  considerAlarm(transition.state, run.id, progress);
   run.history.push({ at: transition.now, progress });
   transition.out.push({ kind: 'progress', run: run.id, progress });
 }

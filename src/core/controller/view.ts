@@ -37,6 +37,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(reports !== null && { reports }),
     ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),
     ...(isAlarming(run) && { alarming: true }),
+    ...(isLookedAt(state, run) && { acknowledged: true }),
     ...(run.phase.kind === 'cancelled' && { cancelled: run.phase.reason.slice(0, reasonCharsMax) }),
     ...(awaits.length > 0 && { awaits }),
     ...(built > 0 && { built }),
@@ -49,6 +50,10 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
   };
 }
+
+/** Whether there was an alarm of the run, which somebody has looked at. */
+const isLookedAt = ({ alarms }: ControllerState, { id, history }: RunFacts): boolean =>
+  !alarms.has(id) && history.some(({ progress }) => progress.kind === 'acknowledged');
 
 /** Whether results were in dispute, or the trusted worker contradicted what operators had agreed on. */
 const isAlarming = ({ history }: RunFacts): boolean =>

@@ -100,6 +100,8 @@ export const messageBounds = table({
       // It proves itself as well, and comes from whoever found it.
       equivocation: { ...byAnyone, bytesMax: 2 * limits.equivocationCharsMax },
       cancel: byMember,
+      // As `bring`.
+      acknowledge: byMember,
       logs: byAnyone,
     } satisfies Record<ApiUp['kind'], MessageBound>,
   },

@@ -180,6 +180,8 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('equivocation'), equivocation }),
   /** Of one's own runs only. */
   z.strictObject({ kind: z.literal('cancel'), which: text(120), reason: text(500).min(1) }),
+  /** The alarm of this run was looked at, by who may publish. */
+  z.strictObject({ kind: z.literal('acknowledge'), which: text(120), publisher: jws }),
   /** Live logs of a sealed round go to its requester and nobody else. */
   z.strictObject({
     kind: z.literal('logs'),
@@ -215,6 +217,7 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('bringing'), bytes: count, total: count.optional() }),
   z.strictObject({ kind: z.literal('brought'), tree: cid }),
   z.strictObject({ kind: z.literal('cancelled'), run: sha256 }),
+  z.strictObject({ kind: z.literal('acknowledged'), run: sha256 }),
   z.strictObject({ kind: z.literal('revoked'), index: count }),
   z.strictObject({
     kind: z.literal('jobs'),

@@ -61,6 +61,8 @@ export const runSummarySchema = z.strictObject({
   revoked: revokedSchema.optional(),
   /** Results were in dispute, or what operators had agreed on was contradicted: who published it should look. */
   alarming: z.literal(true).optional(),
+  /** Somebody who may publish has looked at that. */
+  acknowledged: z.literal(true).optional(),
   /** Of a run that waits for witnesses of the log: who has signed and who has not. */
   missing: z
     .strictObject({

@@ -62,6 +62,8 @@ function said(progress: Progress): string {
 
 function saidOfVerdict(progress: Progress): string {
   switch (progress.kind) {
+    case 'acknowledged':
+      return `${foreign(progress.by, 80)} has looked at it`;
     case 'unconfirmed':
       return foreign(progress.says);
     case 'contradicted':

@@ -116,12 +116,21 @@ const outcomeName = (result: string): Html =>
 
 const does = { building: 'building', sealed: 'done, sealed', lost: 'lost', revealed: '' } as const;
 
+/** What a cell says of a result: the same as others is what at least two builds came to, and most of all. */
+function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: string; says: string } {
+  if (/^exit [1-9]/.test(outcome)) return { kind: 'differs', says: '✗ failed' };
+  if (outcome.startsWith('aborted:')) return { kind: 'differs', says: '✗ aborted' };
+  const results = builds.flatMap(({ result }) => result ?? []);
+  if (results.length === 1) return { kind: '', says: 'built' };
+  const same = results.filter((result) => result === outcome).length;
+  return at === 0 && same > 1 ? { kind: 'same', says: '✓ same' } : { kind: 'differs', says: '✗ differs' };
+}
+
 function row(build: Build, builds: readonly Build[], outcomes: readonly string[]): Html {
   const cells = outcomes.map((outcome, at) => {
     if (build.result !== outcome) return html`<td></td>`;
-    return at === 0
-      ? html`<td class="same">✓ same${build.signed === true ? ', signed' : ''}</td>`
-      : html`<td class="differs">✗ differs</td>`;
+    const mark = markOf(outcome, at, builds);
+    return html`<td class="${mark.kind}">${mark.says}${build.signed === true ? ', signed' : ''}</td>`;
   });
   const pending = builds.some((one) => one.does !== 'revealed');
   return html`<tr><th scope="row">${foreign(build.operator, 80)}${build.slot === 'trusted' ? ' (trusted worker)' : ''}</th>

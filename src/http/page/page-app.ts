@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
+import { html } from 'hono/html';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import type { ProjectView, RunView } from '../../runtime/controller/project-view.ts';
 import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
 import { staticApp } from '../static-files.ts';
+import { addAlarmRoute, alarmPart } from './alarm.ts';
 import { page } from './layout.ts';
 import { addLogRoutes } from './log-routes.ts';
 import { runUrl } from './parts.ts';
@@ -37,10 +39,15 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     const run = runAsked(ports, c);
     const { run: id, name } = run.summary;
     if (c.req.param('run') !== id) return c.redirect(runUrl(id));
-    const parts = await partsOf(ports, run, publisherOf(ports, c) !== undefined);
+    const publisher = publisherOf(ports, c);
+    const parts = await partsOf(ports, run, publisher !== undefined);
     const changes = !run.over || run.pipeline.some(({ state }) => state !== 'done' && state !== 'cancelled');
     const events = changes ? { live: `${runUrl(id)}/events` } : {};
-    return shown(ports, c, { title: name, ...events, body: runBody(parts) });
+    return shown(ports, c, {
+      title: name,
+      ...events,
+      body: html`${alarmPart(run, publisher)}${runBody(parts)}`,
+    });
   });
   app.get('/runs/:run/events', (c) => {
     const { run: id } = runAsked(ports, c).summary;
@@ -54,6 +61,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
       );
     return live.follow(c, `run ${id} ${all}`, source, { since: sinceOf(c), until: publisher?.ended });
   });
+  addAlarmRoute(app, ports);
   addLogRoutes(app, ports, {
     pageText: (c, parts) => pageText(ports, c, parts),
     runAsked: (c) => runAsked(ports, c),

@@ -8,6 +8,9 @@ import type { Html } from './text.ts';
 /** Who is signed in. */
 export interface PageSession {
   role: string;
+  name?: string;
+  /** What a form of this session has to send back; absent where none is accepted. */
+  csrf?: string;
   /** It is over: what it alone may see is not sent any more. */
   ended: AbortSignal;
 }
@@ -25,6 +28,8 @@ export interface PagePorts {
   verifyPath?: string | undefined;
   /** Undefined for who is not signed in. */
   sessionOf?: ((c: Context<HttpEnv>) => PageSession | undefined) | undefined;
+  /** Keeps that the alarm of a run was looked at, and by whom. Absent where nobody signs in. */
+  acknowledge?: ((run: string, by: string) => Promise<void>) | undefined;
   /** Right in the header: signing in and out. */
   account?: ((c: Context<HttpEnv>) => Html | undefined) | undefined;
 }

@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import { accountLine, accountOf, worstOf } from '../../core/account/index.ts';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
+import { counted } from '../../core/quantity.ts';
 import type { BranchView, ProjectView, RunPage } from '../../runtime/controller/project-view.ts';
 import { chip, runTable, runUrl } from './parts.ts';
 import { foreign, type Html, refText, time } from './text.ts';
@@ -64,16 +65,16 @@ ${count === 0 ? html`<p class="quiet">No worker is connected.</p>` : ''}
 }
 
 function troublePart(view: ProjectView): Html {
-  const { disputed, revoked, revocations, equivocations, declined } = view.trouble();
+  const { alarms, revoked, revocations, equivocations, declined } = view.trouble();
   const notices = [
     ...equivocations.map(
       (says) =>
         html`<div class="notice bad"><p><strong>The log tells two stories.</strong> ${foreign(says, 600)}. Workers take no jobs of this project any more.</p></div>`,
     ),
-    ...(disputed.count === 0
+    ...(alarms.count === 0
       ? []
       : [
-          html`<div class="notice bad"><p><strong>${disputed.count} disputed.</strong> ${disputed.runs.slice(0, 3).map((run) => html`<a href="${runUrl(run.run)}">${foreign(run.name, 80)}</a> ${refText(run.ref)} · `)}<a href="/runs?state=disputed">all</a></p></div>`,
+          html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`<a href="${runUrl(run.run)}">${foreign(run.name, 80)}</a> ${refText(run.ref)} · `)}<a href="/runs?state=disputed">all disputed</a></p></div>`,
         ]),
     ...(revoked.count === 0
       ? []

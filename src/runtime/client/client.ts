@@ -57,6 +57,7 @@ export interface LogChunk {
 /** A member's connection to the controller of its project. */
 export interface Client {
   readonly project: string;
+  readonly role: Membership['role'];
   /** As this member knows it. */
   readonly charter: Charter;
   submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
@@ -74,6 +75,8 @@ export interface Client {
     which: string,
     options: { follow: boolean; worker?: string; signal: AbortSignal },
   ): AsyncGenerator<LogChunk>;
+  /** Its alarm was looked at. Of a publisher. */
+  acknowledge(which: string): Promise<void>;
   /** Cancels a run of this publisher. Returns its id. */
   cancel(which: string, reason: string): Promise<string>;
   bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
@@ -132,6 +135,10 @@ class MeshClient implements Client {
       bundle: async (which) => (await this.bundle(which)).bundle,
       askMembers: membersOf(credentials, signal),
     });
+  }
+
+  get role(): Membership['role'] {
+    return this.#credentials.membership.role;
   }
 
   get project(): string {
@@ -274,6 +281,11 @@ class MeshClient implements Client {
     const answer = await this.#ask({ kind: 'cancel', which, reason }, meshDial(this.#mesh, this.#signal));
     if (answer.kind !== 'cancelled') throw unexpected('cancelled', answer);
     return answer.run;
+  }
+
+  async acknowledge(which: string): Promise<void> {
+    const answer = await this.#ask({ kind: 'acknowledge', which, publisher: this.#credentials.grant.raw });
+    if (answer.kind !== 'acknowledged') throw unexpected('acknowledged', answer);
   }
 
   async *follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress> {

@@ -66,14 +66,10 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
     },
     queue: () => [],
     workers: () => ({ shown: [], count: 0 }),
-    trouble: () => {
-      const disputed = summaries.filter(({ level }) => level === 'disputed');
-      const none = { count: 0, runs: [] };
-      return {
-        disputed: { count: disputed.length, runs: disputed.slice(0, 10) },
-        ...{ revoked: none, revocations: [], equivocations: [], declined: [] },
-      };
-    },
+    trouble: () => ({
+      ...{ alarms: { count: 0, runs: [] }, revoked: { count: 0, runs: [] } },
+      ...{ revocations: [], equivocations: [], declined: [] },
+    }),
     run(which) {
       const one = runs.find(
         ({ facts }) =>

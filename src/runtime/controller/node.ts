@@ -90,6 +90,8 @@ export interface ControllerNode {
   readonly members: MemberStanding;
   /** For its pages. */
   readonly pages: ControllerPages;
+  /** Keeps that the alarm of a run was looked at, and by whom. */
+  acknowledge(run: string, by: string): Promise<void>;
   /** Where that server is to be found, for workers to remember. */
   tellFeed(urls: string[]): void;
   readonly health: HealthChecks;
@@ -336,6 +338,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       view: publicView({ ...context, logEvidence }, sessions, served),
       members: memberStanding(machine, folder),
       pages: controllerPages(context, { logs: sessions.logs, logEvidence, bundles: served }),
+      acknowledge: (run, by) => context.dispatch({ kind: 'acknowledge', run, by }),
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },

@@ -48,7 +48,8 @@ export interface WorkerView {
 
 /** What somebody should look at. */
 export interface TroubleView {
-  disputed: { count: number; runs: RunSummary[] };
+  /** Alarms of runs that nobody has looked at, the newest first. */
+  alarms: { count: number; runs: RunSummary[] };
   revoked: { count: number; runs: RunSummary[] };
   /** The newest first. */
   revocations: { what: string; id: string; since: number; reason: string }[];
@@ -135,7 +136,16 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
       })),
     workers: () => workersOf(state),
     trouble: () => ({
-      disputed: troubled('disputed'),
+      alarms: {
+        count: state.alarms.size,
+        runs: [...state.alarms]
+          .slice(-troubleRuns)
+          .reverse()
+          .flatMap((id) => {
+            const run = state.index.get(id);
+            return run === undefined ? [] : [summary(run)];
+          }),
+      },
       revoked: troubled('revoked'),
       revocations: state.revocations
         .slice(-troubleRuns)

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { jobNamed, treeCid } from '../../../simulations/paperwork.ts';
+import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
 import {
   A,
   B,
   built,
   deliverAll,
+  failed,
   leasedRound,
   other,
   projectOf,
@@ -48,7 +49,7 @@ describe('the page of a project', () => {
     await bench.revoke({ kind: 'operator', id: 'ada' }, { reason: 'lost laptop' });
     const { get } = await siteOf(bench, { equivocations: ['two roots for size 7'] });
     const { text } = await get('/');
-    expect(text).toContain('1 disputed.');
+    expect(text).toContain('Alarm: in 1 run somebody built something else.');
     expect(text).toContain(`/runs/${run}`);
     expect(text).toContain('lost laptop');
     expect(text).toContain('two roots for size 7');
@@ -118,6 +119,46 @@ describe('the page of a run', () => {
     expect(text).toContain('<span class="chip disputed">disputed</span> operators came to different results');
     expect(text).toContain('quorate try --vary');
     expect(text).not.toContain('class="ladder"');
+  });
+
+  it('calls nothing the same that one operator alone came to, and nothing that failed', async () => {
+    const round = await leasedRound({ policy: { rounds: 1, agree: 2, cosign: 'none' } });
+    const third = exited(treeCid('artifact c'));
+    await deliverAll(round.bench, round.leases, [built, other, third]);
+    const { text } = await (await siteOf(round.bench)).get(`/runs/${round.run}`);
+    expect([text.match(/✓/g), text.match(/✗ differs/g)?.length]).toEqual([null, 3]);
+    const tests = await leasedRound({ kind: 'test', policy: { cosign: 'none' } });
+    await deliverAll(tests.bench, tests.leases, [failed, failed, failed]);
+    expect(tests.bench.result(tests.run).level).toBe('failed');
+    const page = (await (await siteOf(tests.bench)).get(`/runs/${tests.run}`)).text;
+    expect([page.match(/✓/g), page.match(/✗ failed/g)?.length]).toEqual([null, 3]);
+    expect(page).toContain('<span class="chip failed">failed</span> the test failed at 2 operators');
+  });
+
+  it('says of a run that was cancelled after it was agreed on that it was cancelled', async () => {
+    const { bench, run, leases } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    bench.send({ kind: 'cancel', token: 'c', which: run, by: bench.id('publisher'), reason: 'wrong branch' });
+    const { get } = await siteOf(bench);
+    for (const path of ['/runs', `/runs/${run}`]) {
+      const { text } = await get(path);
+      expect(text).toContain('<span class="chip cancelled">cancelled</span>');
+      expect(text).not.toContain('chip agreed');
+    }
+  });
+
+  it('says that nothing was built where nobody built', async () => {
+    const bench = await projectOf('ada');
+    const run = await bench.submit({ policy: { rounds: 1 } });
+    const { get } = await siteOf(bench);
+    const waits = (await get(`/runs/${run}`)).text;
+    expect(waits).toContain('<span class="chip waiting">waiting</span> for 1 operator to answer the offer');
+    expect(waits).toMatch(/class="now" aria-current="step"><strong>provisional<\/strong>is to be built/);
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    const ended = (await get(`/runs/${run}`)).text;
+    expect(ended).toContain('<span class="chip unfinished">unfinished</span> no operator built it');
+    expect(ended).not.toContain('was built');
   });
 
   it('draws the pipeline, each job in the column after what it needs', async () => {

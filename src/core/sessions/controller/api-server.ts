@@ -158,6 +158,8 @@ export class ApiServer {
         if (reply?.kind === 'cancelled') return stream.send(reply);
         throw refusal(reply);
       }
+      case 'acknowledge':
+        return this.#acknowledge(stream, question);
       case 'logs': {
         const { clock } = this.#ports;
         return sendLogs({ logs: this.#logs, clock, state }, stream, findRun(state, question.which), question);
@@ -227,6 +229,17 @@ export class ApiServer {
       dispatch({ kind: 'submit', token, request, publisher, job, jobId, entropy, around }),
     );
     if (reply?.kind === 'accepted') return stream.send(reply);
+    throw refusal(reply);
+  }
+
+  async #acknowledge(stream: ApiStream, question: Extract<ApiUp, { kind: 'acknowledge' }>): Promise<void> {
+    const { machine, signing, clock, dispatch } = this.#ports;
+    const publisher = await signing.documents.message('grant', question.publisher);
+    checkPublisher({ state: machine.state, now: clock.now() }, publisher, stream.peer);
+    const { id: run } = findRun(machine.state, question.which);
+    const by = publisher.payload.operator;
+    const reply = await this.#ask((token) => dispatch({ kind: 'acknowledge', token, run, by }));
+    if (reply?.kind === 'acknowledged') return stream.send(reply);
     throw refusal(reply);
   }
 
