@@ -20,7 +20,7 @@ export async function membershipFor(
     const { openProjectFolder } = await import('../runtime/membership/project-folder.ts');
     const folder = await openProjectFolder(own);
     if (project === undefined || project === folder.project) {
-      const { ownerMembership } = await import('../runtime/client/client.ts');
+      const { ownerMembership } = await import('../runtime/client/owner-membership.ts');
       return { home, membership: await ownerMembership(home, folder, signal) };
     }
   }

@@ -19,17 +19,14 @@ import type { RunSource } from '../../core/sessions/run-verifier.ts';
 import { fromUtf8 } from '../../core/text.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
 import type { PipelineJob, RunSummary } from '../../core/wire/runs.ts';
-import { issueInvite, randomNonce } from '../../identity/idp.ts';
-import { encodeTicket } from '../../identity/ticket.ts';
+import { randomNonce } from '../../identity/idp.ts';
 import { type Mesh, openMesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
 import { refusePrivate } from '../build/source-url.ts';
-import { ask, openCharter, openCredentials } from '../membership/credentials.ts';
+import { ask, openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
-import { byPeer, joinProject } from '../membership/join.ts';
-import type { ProjectFolder } from '../membership/project-folder.ts';
 import { meshDial, nodeClock } from '../node/ports.ts';
 import { membersOf } from './ask-members.ts';
 import { jobDocument } from './job-document.ts';
@@ -366,45 +363,4 @@ function lost(cause?: unknown): QuorateError {
     hint: 'The job goes on: quorate jobs lists it, once the controller is back.',
     cause,
   });
-}
-
-/** The owner's membership as publisher: the identity provider's key in the project's folder invites the key of this home. */
-export async function ownerMembership(
-  home: Home,
-  folder: ProjectFolder,
-  signal: AbortSignal,
-): Promise<Membership> {
-  const address = await folder.address();
-  if (address === undefined) {
-    throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
-      hint: 'Start it: quorate controller',
-    });
-  }
-  const known = (await home.memberships()).find(({ project }) => project === folder.project);
-  if (known?.role === 'publisher') {
-    const { epoch } = (await openCharter(known.charter, known.project)).payload;
-    const charter = folder.charter.epoch > epoch ? folder.charterJws : known.charter;
-    const current = { ...known, charter, controllers: byPeer(address.addrs) };
-    await home.save(current);
-    return current;
-  }
-  if (!folder.holds.idp)
-    throw new QuorateError(
-      'IDP_KEY_APART',
-      `this home is no publisher of the project, and the identity provider's key is not in ${folder.dir}`,
-      {
-        hint: 'On the host of the identity provider: quorate invite owner --role publisher. Then here: quorate join <ticket>',
-      },
-    );
-  const key = await home.key();
-  const invite = await issueInvite(folder.idp.signer, {
-    project: folder.project,
-    operator: 'owner',
-    role: 'publisher',
-    key: key.id,
-    addrs: address.addrs.slice(0, 8),
-    now: Date.now(),
-    seconds: 600,
-  });
-  return joinProject({ home, ticket: encodeTicket({ invite: invite.raw }), signal });
 }

@@ -10,7 +10,7 @@ import { fromUtf8 } from '../../../src/core/text.ts';
 import type { ApiUp } from '../../../src/core/wire/messages.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { serveArtifacts } from '../../../src/runtime/artifacts/transfer.ts';
-import { ownerMembership } from '../../../src/runtime/client/client.ts';
+import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
 import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import { type Home, openHome } from '../../../src/runtime/membership/home.ts';
 import { joinProject } from '../../../src/runtime/membership/join.ts';

@@ -7,7 +7,7 @@ import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { ownerMembership } from '../../../src/runtime/client/client.ts';
+import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
 import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import { ask } from '../../../src/runtime/membership/credentials.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';

@@ -1,6 +1,7 @@
 import type { JobSpec } from '../../../src/jobfile/index.ts';
 import { parseJobFile } from '../../../src/jobfile/index.ts';
-import { type Client, openClient, ownerMembership } from '../../../src/runtime/client/client.ts';
+import { type Client, openClient } from '../../../src/runtime/client/client.ts';
+import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
 import { type Prepared, prepare } from '../../../src/runtime/client/submit.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { openProjectFolder } from '../../../src/runtime/membership/project-folder.ts';

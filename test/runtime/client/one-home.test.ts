@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { ask } from '../../../src/core/sessions/ask.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { openMesh } from '../../../src/mesh/index.ts';
-import { type Client, openClient, ownerMembership } from '../../../src/runtime/client/client.ts';
+import { type Client, openClient } from '../../../src/runtime/client/client.ts';
+import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
 import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
