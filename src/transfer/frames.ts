@@ -16,7 +16,7 @@ export const closing = new Uint8Array();
 /** Largest message, in bytes: a block of the largest size with its head, or many small ones. */
 export const messageBytesMax = limits.blockBytesMax + 64 * 1024;
 
-const requestSchema = z.strictObject({
+const requestSchema = z.object({
   roots: z.array(z.string().max(100)).min(1).max(transferLimits.rootsMax),
   max: z.int().positive(),
 });

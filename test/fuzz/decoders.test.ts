@@ -37,6 +37,7 @@ const elsewhere: Record<string, string> = {
   'sandbox/versions/read.ts readVersion': 'runs a program of the machine and reads its own version',
   'sandbox/versions/updates.ts parsePolicy': 'what apt on this machine says of its packages',
   'src/core/car.ts CarParser': 'inside of CarDecoder, which every stream goes through',
+  'src/core/documents/canonical.ts decodeDocument': 'what each kind of document is opened with',
   'src/core/wire/messages.ts runSummarySchema': 'part of apiDownSchema',
   'src/core/wire/messages.ts pipelineJobSchema': 'part of apiDownSchema',
   'src/core/trust/verify.ts verifyBy': 'what verifyBundle calls, with guards taken off: for tests',

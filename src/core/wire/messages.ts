@@ -12,17 +12,18 @@ import { pipelineJobSchema, revokedSchema, runSummarySchema } from './runs.ts';
 
 /**
  * What travels on the protocols: JSON, one message per frame. A message only frames signed documents; nothing in one is
- * believed for itself, except what a controller says of its own jobs to those who ask it.
+ * believed for itself, except what a controller says of its own jobs to those who ask it. Members that this version does not know
+ * are left out by the decoder: later versions add some, and nothing of them is kept or passed on.
  */
 const jws = z.string().min(1).max(limits.documentBytesMax);
 const envelope = z.string().min(1).max(limits.receiptBytesMax);
 const code = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
 /** Sentences are for people: control characters never pass. */
 const says = text(2000);
-const error = z.strictObject({ kind: z.literal('error'), code, message: says, hint: says.optional() });
+const error = z.object({ kind: z.literal('error'), code, message: says, hint: says.optional() });
 
 /** An offer with all that is needed to judge it. Gossiped, and in every backlog. */
-export const offerNoticeSchema = z.strictObject({
+export const offerNoticeSchema = z.object({
   offer: jws,
   request: jws,
   publisher: jws,
@@ -31,7 +32,7 @@ export const offerNoticeSchema = z.strictObject({
 export type OfferNotice = z.infer<typeof offerNoticeSchema>;
 
 /** A hint that a verdict is out; whoever cares pulls the bundle and checks it. */
-export const verdictNoticeSchema = z.strictObject({
+export const verdictNoticeSchema = z.object({
   job: cid,
   request: sha256,
   level: verdictLevelSchema,
@@ -48,10 +49,10 @@ export type VerdictNotice = z.infer<typeof verdictNoticeSchema>;
 /** Evidence that a log of the project tells two stories. Gossiped, one at a time, and wherever revocations are told. */
 const equivocation = z.string().min(1).max(limits.equivocationCharsMax);
 const equivocations = z.array(equivocation).max(limits.equivocationsMax);
-export const equivocationNoticeSchema = z.strictObject({ equivocation });
+export const equivocationNoticeSchema = z.object({ equivocation });
 
 /** Signed revocations with the charters that name who signed them: one of each in gossip, all that are known elsewhere. */
-export const revocationListSchema = z.strictObject({
+export const revocationListSchema = z.object({
   charters: z.array(jws).max(limits.revocationChartersMax),
   revocations: z.array(jws).max(limits.revocationsMax),
   equivocations: equivocations.optional(),
@@ -66,14 +67,14 @@ const proof = z.array(sha256).max(wireLimits.proofHashesMax);
 const note = z.string().min(1).max(transparencyLimits.checkpointCharsMax);
 
 /** A checkpoint whose round has ended. Gossiped, and by HTTP. */
-export const checkpointNoticeSchema = z.strictObject({ note });
+export const checkpointNoticeSchema = z.object({ note });
 export type CheckpointNotice = z.infer<typeof checkpointNoticeSchema>;
 
 export const feedUpSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('hello'), grant: jws, capabilities: capabilitiesSchema }),
-  z.strictObject({ kind: z.literal('poll') }),
+  z.object({ kind: z.literal('hello'), grant: jws, capabilities: capabilitiesSchema.strip() }),
+  z.object({ kind: z.literal('poll') }),
   /** The sender's line for the checkpoint of this size; one of a round that is over is ignored. */
-  z.strictObject({
+  z.object({
     kind: z.literal('witness'),
     size: count,
     line: z.string().max(wireLimits.witnessLineCharsMax),
@@ -81,7 +82,7 @@ export const feedUpSchema = z.discriminatedUnion('kind', [
 ]);
 export type FeedUp = z.infer<typeof feedUpSchema>;
 export const feedDownSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
+  z.object({
     kind: z.literal('backlog'),
     charter: jws,
     offers: z.array(offerNoticeSchema).max(limits.openRequestsMax),
@@ -97,10 +98,10 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
    * A round has begun: check it, and answer with `witness`. `since`: the proof that it goes on from the checkpoint of this size, the
    * last one that the receiver witnessed on this stream.
    */
-  z.strictObject({
+  z.object({
     kind: z.literal('checkpoint'),
     note,
-    since: z.strictObject({ size: count, proof }).optional(),
+    since: z.object({ size: count, proof }).optional(),
   }),
   error,
 ]);
@@ -108,16 +109,16 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
 /** Bodies of the HTTP feed. */
 export const feedOffersSchema = z.array(offerNoticeSchema).max(limits.feedOffersMax);
 export const feedVerdictsSchema = z.array(verdictNoticeSchema).max(limits.feedOffersMax);
-export const feedCharterSchema = z.strictObject({ charter: jws });
+export const feedCharterSchema = z.object({ charter: jws });
 
 export const leaseUpSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('claim'), claim: jws, grant: jws }),
-  z.strictObject({ kind: z.literal('resume'), lease: jws }),
-  z.strictObject({ kind: z.literal('heartbeat') }),
-  z.strictObject({ kind: z.literal('receipt'), envelope }),
+  z.object({ kind: z.literal('claim'), claim: jws, grant: jws }),
+  z.object({ kind: z.literal('resume'), lease: jws }),
+  z.object({ kind: z.literal('heartbeat') }),
+  z.object({ kind: z.literal('receipt'), envelope }),
   /** No receipt comes: the worker cannot make, sign or send one. */
-  z.strictObject({ kind: z.literal('failed'), code, message: says }),
-  z.strictObject({
+  z.object({ kind: z.literal('failed'), code, message: says }),
+  z.object({
     kind: z.literal('cosigned'),
     /** Of the draft that was signed: there may be another one by now. */
     verdict: sha256,
@@ -125,41 +126,41 @@ export const leaseUpSchema = z.discriminatedUnion('kind', [
     witness: z.string().max(400),
   }),
   /** `verdict` is absent where the draft could not be read. */
-  z.strictObject({ kind: z.literal('cosign-refused'), verdict: sha256.optional(), code, message: says }),
+  z.object({ kind: z.literal('cosign-refused'), verdict: sha256.optional(), code, message: says }),
 ]);
 export type LeaseUp = z.infer<typeof leaseUpSchema>;
 export const leaseDownSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('standby') }),
+  z.object({ kind: z.literal('standby') }),
   /** The window closed without a slot for this claim; it may still get one that becomes free. */
-  z.strictObject({ kind: z.literal('reserve') }),
-  z.strictObject({ kind: z.literal('lease'), lease: jws }),
-  z.strictObject({ kind: z.literal('ack'), ack: jws }),
-  z.strictObject({ kind: z.literal('reveal') }),
-  z.strictObject({ kind: z.literal('release'), code, message: says }),
+  z.object({ kind: z.literal('reserve') }),
+  z.object({ kind: z.literal('lease'), lease: jws }),
+  z.object({ kind: z.literal('ack'), ack: jws }),
+  z.object({ kind: z.literal('reveal') }),
+  z.object({ kind: z.literal('release'), code, message: says }),
   /** The draft bundle; its checkpoint is what the trusted worker reads the log up to before it signs. */
-  z.strictObject({ kind: z.literal('cosign'), bundle: z.string().max(limits.bundleBytesMax) }),
+  z.object({ kind: z.literal('cosign'), bundle: z.string().max(limits.bundleBytesMax) }),
   error,
 ]);
 export type LeaseDown = z.infer<typeof leaseDownSchema>;
 
-export const logUpSchema = z.strictObject({ lease: sha256 });
+export const logUpSchema = z.object({ lease: sha256 });
 
 const progress = z.looseObject({ kind: text(40) });
 
 export const apiUpSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('charter') }),
+  z.object({ kind: z.literal('charter') }),
   /** Leaves of the log from this index on, as many as one message holds. */
-  z.strictObject({ kind: z.literal('log'), from: count }),
+  z.object({ kind: z.literal('log'), from: count }),
   /**
    * The current checkpoint, with lines and grants of members that sign it now, or the one of `size`; and the proof that it goes on from the
    * first `old` leaves.
    */
-  z.strictObject({ kind: z.literal('checkpoint'), old: count, size: count.optional() }),
+  z.object({ kind: z.literal('checkpoint'), old: count, size: count.optional() }),
   /** That the leaf `index` is under the checkpoint of `size`. */
-  z.strictObject({ kind: z.literal('inclusion'), index: count, size: count }),
-  z.strictObject({ kind: z.literal('enrol'), enrol: jws, invite: jws, possession: jws.optional() }),
-  z.strictObject({ kind: z.literal('renew'), enrol: jws }),
-  z.strictObject({
+  z.object({ kind: z.literal('inclusion'), index: count, size: count }),
+  z.object({ kind: z.literal('enrol'), enrol: jws, invite: jws, possession: jws.optional() }),
+  z.object({ kind: z.literal('renew'), enrol: jws }),
+  z.object({
     kind: z.literal('submit'),
     request: jws,
     publisher: jws,
@@ -169,21 +170,21 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
    * The dependencies of jobs that are to be submitted: the controller fetches this tree from the sender, by `/quorate/car/1` over
    * the connection that this came on. Answered with `bringing` while it does and `brought` at the end.
    */
-  z.strictObject({ kind: z.literal('bring'), tree: cid, publisher: jws }),
-  z.strictObject({ kind: z.literal('jobs') }),
+  z.object({ kind: z.literal('bring'), tree: cid, publisher: jws }),
+  z.object({ kind: z.literal('jobs') }),
   /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
-  z.strictObject({ kind: z.literal('show'), which: text(120) }),
-  z.strictObject({ kind: z.literal('follow'), which: text(120) }),
+  z.object({ kind: z.literal('show'), which: text(120) }),
+  z.object({ kind: z.literal('follow'), which: text(120) }),
   /** The revocation proves by itself who may say so; whoever brings it does not matter. */
-  z.strictObject({ kind: z.literal('revoke'), revocation: jws }),
+  z.object({ kind: z.literal('revoke'), revocation: jws }),
   /** Evidence against the log; it proves itself. Answered with `end`. */
-  z.strictObject({ kind: z.literal('equivocation'), equivocation }),
+  z.object({ kind: z.literal('equivocation'), equivocation }),
   /** Of one's own runs only. */
-  z.strictObject({ kind: z.literal('cancel'), which: text(120), reason: text(500).min(1) }),
+  z.object({ kind: z.literal('cancel'), which: text(120), reason: text(500).min(1) }),
   /** The alarm of this run was looked at, by who may publish. */
-  z.strictObject({ kind: z.literal('acknowledge'), which: text(120), publisher: jws }),
+  z.object({ kind: z.literal('acknowledge'), which: text(120), publisher: jws }),
   /** Live logs of a sealed round go to its requester and nobody else. */
-  z.strictObject({
+  z.object({
     kind: z.literal('logs'),
     which: text(120),
     follow: z.boolean(),
@@ -192,62 +193,62 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
 ]);
 export type ApiUp = z.infer<typeof apiUpSchema>;
 export const apiDownSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('charter'), charter: jws }),
-  z.strictObject({
+  z.object({ kind: z.literal('charter'), charter: jws }),
+  z.object({
     kind: z.literal('leaves'),
     from: count,
     size: count,
     leaves: z.array(text(400)).max(limits.leavesPerMessageMax),
   }),
-  z.strictObject({
+  z.object({
     kind: z.literal('checkpoint'),
     note,
     proof,
     grants: z.array(jws).max(wireLimits.checkpointGrantsMax).optional(),
   }),
-  z.strictObject({ kind: z.literal('inclusion'), leaf: text(400), proof }),
-  z.strictObject({
+  z.object({ kind: z.literal('inclusion'), leaf: text(400), proof }),
+  z.object({
     kind: z.literal('grant'),
     grant: jws,
     charter: jws,
     feed: feedUrls.optional(),
   }),
-  z.strictObject({ kind: z.literal('accepted'), run: sha256, job: cid }),
+  z.object({ kind: z.literal('accepted'), run: sha256, job: cid }),
   /** Bytes that are there; `total` is what the tree states, once its root is there. */
-  z.strictObject({ kind: z.literal('bringing'), bytes: count, total: count.optional() }),
-  z.strictObject({ kind: z.literal('brought'), tree: cid }),
-  z.strictObject({ kind: z.literal('cancelled'), run: sha256 }),
-  z.strictObject({ kind: z.literal('acknowledged'), run: sha256 }),
-  z.strictObject({ kind: z.literal('revoked'), index: count }),
-  z.strictObject({
+  z.object({ kind: z.literal('bringing'), bytes: count, total: count.optional() }),
+  z.object({ kind: z.literal('brought'), tree: cid }),
+  z.object({ kind: z.literal('cancelled'), run: sha256 }),
+  z.object({ kind: z.literal('acknowledged'), run: sha256 }),
+  z.object({ kind: z.literal('revoked'), index: count }),
+  z.object({
     kind: z.literal('jobs'),
     jobs: z.array(runSummarySchema).max(10_000),
     /** What was proven against the log, for people. */
     equivocations: z.array(says).max(limits.equivocationsMax).optional(),
   }),
-  z.strictObject({
+  z.object({
     kind: z.literal('job'),
     summary: runSummarySchema,
-    history: z.array(z.strictObject({ at: count, progress })).max(10_000),
+    history: z.array(z.object({ at: count, progress })).max(10_000),
     /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
     pipeline: z.array(pipelineJobSchema).max(limits.pipelineJobsMax),
   }),
-  z.strictObject({ kind: z.literal('progress'), at: count, progress }),
-  z.strictObject({
+  z.object({ kind: z.literal('progress'), at: count, progress }),
+  z.object({
     kind: z.literal('output'),
     worker: peerId,
     operator: name,
     slot: text(20),
     text: z.string().max(limits.documentBytesMax),
   }),
-  z.strictObject({ kind: z.literal('end') }),
+  z.object({ kind: z.literal('end') }),
   error,
 ]);
 export type ApiDown = z.infer<typeof apiDownSchema>;
 
 export const idpUpSchema = z.discriminatedUnion('kind', [
   /** The charter that the sender knows. Of a controller also where it is, for tickets. Answered with the newer one of both. */
-  z.strictObject({
+  z.object({
     kind: z.literal('charter'),
     charter: jws,
     addrs: z.array(multiaddr).max(wireLimits.controllerAddrsMax),
@@ -256,7 +257,7 @@ export const idpUpSchema = z.discriminatedUnion('kind', [
    * A grant for who signed `enrol`, whose operator was first enrolled at this index of the log. `epoch`: of the charter that the
    * sender goes by.
    */
-  z.strictObject({
+  z.object({
     kind: z.literal('grant'),
     enrol: jws,
     invite: jws.optional(),
@@ -267,17 +268,17 @@ export const idpUpSchema = z.discriminatedUnion('kind', [
 ]);
 export type IdpUp = z.infer<typeof idpUpSchema>;
 export const idpDownSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('charter'), charter: jws }),
-  z.strictObject({ kind: z.literal('grant'), grant: jws }),
+  z.object({ kind: z.literal('charter'), charter: jws }),
+  z.object({ kind: z.literal('grant'), grant: jws }),
   error,
 ]);
 export type IdpDown = z.infer<typeof idpDownSchema>;
 
 /** Answered with the bundle's text in one frame, or an error. */
-export const bundleUpSchema = z.strictObject({ which: text(120) });
+export const bundleUpSchema = z.object({ which: text(120) });
 export type BundleUp = z.infer<typeof bundleUpSchema>;
 export const bundleDownSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
+  z.object({
     kind: z.literal('bundle'),
     bundle: z.string().max(limits.bundleBytesMax),
     addrs: z.array(multiaddr).max(64),
@@ -286,32 +287,32 @@ export const bundleDownSchema = z.discriminatedUnion('kind', [
 ]);
 
 /** Asks a store to keep a tree of at most so many bytes, which these peers have. */
-export const pinUpSchema = z.strictObject({
+export const pinUpSchema = z.object({
   kind: z.literal('pin'),
   run: sha256,
   tree: cid,
   maxBytes: count,
   from: z
-    .array(z.strictObject({ id: peerId, addrs: z.array(multiaddr).max(wireLimits.pinAddrsMax) }))
+    .array(z.object({ id: peerId, addrs: z.array(multiaddr).max(wireLimits.pinAddrsMax) }))
     .max(wireLimits.pinFromMax),
 });
 export type PinUp = z.infer<typeof pinUpSchema>;
 export const pinDownSchema = z.discriminatedUnion('kind', [
   /** Every few seconds, while the tree is being fetched. */
-  z.strictObject({ kind: z.literal('pinning') }),
+  z.object({ kind: z.literal('pinning') }),
   /** All of it is there, and stays until `until` at least, in seconds since the epoch. */
-  z.strictObject({ kind: z.literal('pinned'), tree: cid, until: count }),
+  z.object({ kind: z.literal('pinned'), tree: cid, until: count }),
   error,
 ]);
 
 export const revocationsUpSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('ask') }),
+  z.object({ kind: z.literal('ask') }),
   /** The newest checkpoint that is known there. */
-  z.strictObject({ kind: z.literal('checkpoint') }),
+  z.object({ kind: z.literal('checkpoint') }),
 ]);
 export const revocationsDownSchema = z.discriminatedUnion('kind', [
   revocationListSchema.extend({ kind: z.literal('revocations') }),
-  z.strictObject({ kind: z.literal('checkpoint'), note: note.nullable(), equivocations }),
+  z.object({ kind: z.literal('checkpoint'), note: note.nullable(), equivocations }),
   error,
 ]);
 

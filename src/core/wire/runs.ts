@@ -7,7 +7,7 @@ import { limits } from '../limits.ts';
 import { wireLimits } from './limits.ts';
 
 /** Why a verdict does not stand any more. */
-export const revokedSchema = z.strictObject({
+export const revokedSchema = z.object({
   what: text(40),
   id: text(120),
   since: count,
@@ -15,19 +15,19 @@ export const revokedSchema = z.strictObject({
 });
 
 /** Where a run stands that has not ended: see `OpenFacts`. */
-const openFactsSchema = z.strictObject({
+const openFactsSchema = z.object({
   sealed: count,
   building: z.array(name).max(documentLimits.slotsMax),
   connected: count,
   eligible: count,
-  declined: z.array(z.strictObject({ operator: name, reason: text(500) })).max(wireLimits.declinedMax),
+  declined: z.array(z.object({ operator: name, reason: text(500) })).max(wireLimits.declinedMax),
   held: z.literal(true).optional(),
   trusted: z.enum(['free', 'building', 'delivered', 'expired']).optional(),
   trustedConnected: z.literal(true).optional(),
 });
 
 /** How a run stands, for lists and for people. */
-export const runSummarySchema = z.strictObject({
+export const runSummarySchema = z.object({
   run: sha256,
   job: cid,
   name,
@@ -37,7 +37,7 @@ export const runSummarySchema = z.strictObject({
   ref: text(300),
   commit: text(64),
   /** Where the job file is not the source's own. */
-  recipe: recipeSchema.optional(),
+  recipe: recipeSchema.strip().optional(),
   state: text(40),
   level: verdictLevelSchema.nullable(),
   /** Why the verdict states no result, where its level is `disputed` or `unfinished`; a controller may know of more reasons than its clients. */
@@ -65,7 +65,7 @@ export const runSummarySchema = z.strictObject({
   acknowledged: z.literal(true).optional(),
   /** Of a run that waits for witnesses of the log: who has signed and who has not. */
   missing: z
-    .strictObject({
+    .object({
       operators: z.array(name).max(documentLimits.slotsMax),
       operatorsNeeded: count,
       named: z.array(text(128)).max(documentLimits.charterWitnessesMax),
@@ -75,12 +75,12 @@ export const runSummarySchema = z.strictObject({
     .optional(),
   submittedAt: count,
   round: count,
-  policy: z.strictObject({ agree: count, of: count, cosign: z.boolean() }),
+  policy: z.object({ agree: count, of: count, cosign: z.boolean() }),
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
 /** A run of a pipeline as others of it are shown with it. */
-export const pipelineJobSchema = z.strictObject({
+export const pipelineJobSchema = z.object({
   run: sha256,
   name,
   test: z.literal(true).optional(),
@@ -94,7 +94,7 @@ export const pipelineJobSchema = z.strictObject({
   awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
   /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
   needs: z
-    .array(z.strictObject({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))
+    .array(z.object({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))
     .max(limits.pipelineJobsMax),
 });
 export type PipelineJob = z.infer<typeof pipelineJobSchema>;

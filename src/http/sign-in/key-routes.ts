@@ -12,7 +12,7 @@ import { OneTimeCodes } from './once.ts';
 import { linkPage } from './pages.ts';
 import type { Right } from './right.ts';
 
-const answerSchema = z.strictObject({
+const answerSchema = z.object({
   'sign-in': z.string().max(limits.documentBytesMax),
   grant: z.string().max(limits.documentBytesMax),
 });

@@ -21,22 +21,22 @@ export interface SessionIssuer {
 }
 
 const secretPattern = /^[A-Za-z0-9_-]{43}$/;
-const askSchema = z.strictObject({
+const askSchema = z.object({
   service: z.string().max(300),
   state: z.string().regex(/^[A-Za-z0-9_-]{22,128}$/),
   challenge: z.string().regex(secretPattern),
   here: z.literal('1').optional(),
 });
-const exchangeSchema = z.strictObject({
+const exchangeSchema = z.object({
   code: z.string().regex(secretPattern),
   verifier: z.string().min(43).max(128),
   service: z.string().max(300),
 });
-const renewSchema = z.strictObject({
+const renewSchema = z.object({
   service: z.string().max(300),
   /** Handles, and when the session document of each ends that the service has. */
   sessions: z
-    .array(z.strictObject({ handle: z.string().regex(secretPattern), exp: z.int() }))
+    .array(z.object({ handle: z.string().regex(secretPattern), exp: z.int() }))
     .max(signInLimits.renewSessionsMax),
 });
 

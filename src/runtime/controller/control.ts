@@ -11,8 +11,8 @@ import { controllerNodeLimits } from './limits.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
 
 const requestSchema = z.discriminatedUnion('do', [
-  z.strictObject({ do: z.literal('status') }),
-  z.strictObject({
+  z.object({ do: z.literal('status') }),
+  z.object({
     do: z.literal('drain'),
     limitMs: z.int().min(0).max(controllerNodeLimits.drainMsMax),
   }),

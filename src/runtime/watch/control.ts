@@ -7,7 +7,8 @@ import { viewOf, type WatchView } from './view.ts';
 import type { Watcher } from './watcher.ts';
 
 const requestSchema = z.discriminatedUnion('do', [
-  z.strictObject({ do: z.literal('view') }),
+  z.object({ do: z.literal('view') }),
+  // What this version does not know of a decision may narrow it.
   z.strictObject({
     do: z.literal('decide'),
     pull: z.int().positive(),

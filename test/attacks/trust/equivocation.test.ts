@@ -11,6 +11,7 @@ import { RevocationBook, type StoredRevocations } from '../../../src/core/sessio
 import { evidenceOfLeaves } from '../../../src/core/sessions/worker/compare-leaves.ts';
 import type { Accepts, WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
 import { checkEquivocation } from '../../../src/core/trust/index.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
@@ -166,6 +167,7 @@ describe('a stranger that floods members with evidence', () => {
     });
     let now = 0;
     let judge: Accepts = () => false;
+    const published: string[] = [];
     const ports = {
       clock: { monotonic: () => now, closing: false },
       credentials: {
@@ -176,16 +178,17 @@ describe('a stranger that floods members with evidence', () => {
       subscribe: (topic: string, accepts: Accepts) => {
         if (topic === topics.equivocations(project)) judge = accepts;
       },
-      publish: async () => {},
+      publish: async (_topic: string, message: Uint8Array) => void published.push(fromUtf8(message)),
       dial: () => Promise.reject(new Error('nobody is there')),
       tell: () => {},
     } as unknown as WorkerPorts;
     new RevocationFeed(ports).start(() => false);
-    const send = (author: string, equivocation: string) => judge(author, encodeMessage({ equivocation }));
+    const send = (author: string, equivocation: string, ballast = {}) =>
+      judge(author, encodeMessage({ equivocation, ...ballast }));
     const pass = (ms: number) => {
       now += ms;
     };
-    return { counted, book, send, pass };
+    return { counted, book, send, pass, published };
   }
   const falsehood = async () => encodeEquivocation(await roots(await note(one, 8), await note(one, 8)));
   const truth = async () => encodeEquivocation(await roots(await note(one, 8), await note(two, 8)));
@@ -205,6 +208,14 @@ describe('a stranger that floods members with evidence', () => {
     expect(answers.slice(-10).filter((answer) => answer === false)).toHaveLength(3);
     expect(await send('ada', await truth())).toBe(true);
     expect(book.equivocations).toHaveLength(1);
+  });
+
+  it('has nothing passed on that it put beside the evidence', async () => {
+    const { book, send, published } = await worker();
+    expect(await send('mallory', await truth(), { ballast: 'x'.repeat(50_000) })).toBe('ignore');
+    // The evidence itself is believed, and goes on.
+    expect(book.equivocations).toHaveLength(1);
+    expect(published).toEqual([JSON.stringify({ equivocation: await truth() })]);
   });
 
   it('control: what holds is taken from anybody, passed on once, and kept', async () => {

@@ -60,7 +60,7 @@ const revoked = { what: 'operator', id: 'ada', since: 3, reason: 'stolen' };
 type Schema = Parameters<typeof decodeMessage<unknown>>[1];
 
 /** A kind of message, and one of each shape it may have. Messages that hold anything are read, but never sent on. */
-const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: boolean][] = [
+export const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: boolean][] = [
   ['offer', offerNoticeSchema, [notice]],
   ['verdict', verdictNoticeSchema, [verdict, { ...verdict, artifact: null }]],
   [

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { messageOf } from '../../errors.ts';
 import type { RevocationList } from '../../judge/index.ts';
 import { revokedBy, sayRevoked } from '../../trust/index.ts';
@@ -5,6 +6,7 @@ import {
   decodeMessage,
   encodeMessage,
   equivocationNoticeSchema,
+  holdsNothingElse,
   revocationListSchema,
 } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
@@ -140,17 +142,22 @@ export class RevocationFeed {
     const { credentials, revocations } = this.#ports;
     if (revocations.equivocationOf(credentials.charter.log)?.proves.lines === 2) return 'ignore';
     if (!this.#hasTurn(author)) return 'ignore';
-    let equivocation: string;
+    let notice: z.infer<typeof equivocationNoticeSchema>;
     try {
-      ({ equivocation } = decodeMessage(data, equivocationNoticeSchema, 'a notice of evidence'));
+      notice = decodeMessage(data, equivocationNoticeSchema, 'a notice of evidence');
     } catch {
       return false;
     }
     try {
-      const list = { charters: [], revocations: [], equivocations: [equivocation] };
+      const list = { charters: [], revocations: [], equivocations: [notice.equivocation] };
       const { found, refused } = await this.#learn(list);
       for (const known of found) await this.strengthen(known);
-      return refused.length > 0 ? false : found.length > 0 || 'ignore';
+      if (refused.length > 0) return false;
+      if (found.length === 0) return 'ignore';
+      if (holdsNothingElse(data, notice)) return true;
+      // Anybody may add to it what nobody checks: it goes on without.
+      for (const known of found) this.#spread(known);
+      return 'ignore';
     } catch {
       // It could not be kept here, for which nobody else is to blame.
       return 'ignore';

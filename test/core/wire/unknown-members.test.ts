@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { decodeMessage, encodeMessage } from '../../../src/core/wire/messages.ts';
+import { kinds } from '../../fuzz/targets/wire.ts';
+
+const unknown = { zz: { from: 'a later version' } };
+
+/** With an unknown member in each object; progress is what its kind says. */
+function grown(value: unknown, key = ''): unknown {
+  if (Array.isArray(value)) return value.map((one) => grown(one));
+  if (typeof value !== 'object' || value === null || key === 'progress') return value;
+  const members = Object.entries(value).map(([name, one]) => [name, grown(one, name)]);
+  return { ...Object.fromEntries(members), ...unknown };
+}
+
+describe.each(kinds)('messages of %s', (_name, schema, valid) => {
+  it.each(valid.map((message) => [JSON.stringify(message), message]))(
+    'leave out what this version does not know: %s',
+    (_text, message) => {
+      const decode = (value: unknown) => decodeMessage(encodeMessage(value), schema, 'a message');
+      expect(decode(grown(message))).toEqual(decode(message));
+    },
+  );
+
+  it('check what it knows beside that', () => {
+    for (const message of valid)
+      for (const key of Object.keys(message))
+        expect(() =>
+          decodeMessage(encodeMessage({ ...message, ...unknown, [key]: [[]] }), schema, 'it'),
+        ).toThrow(expect.objectContaining({ code: 'WIRE_INVALID' }));
+  });
+});
