@@ -204,7 +204,7 @@ export const bugs: Record<string, Bug> = {
         const { runs, finished, presence } = state;
         state.revocations = [];
         if (event.kind === 'revoke')
-          Object.assign(state, { runs: new Map(), finished: new Map(), presence: newPresence() });
+          Object.assign(state, { runs: new Map(), finished: new Map(), presence: newPresence(0) });
         const effects = handle(event, now);
         Object.assign(state, { runs, finished, presence });
         hidden.push(...state.revocations);

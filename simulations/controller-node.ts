@@ -12,6 +12,7 @@ import { StoredEvidence } from '../src/core/sessions/controller/stored-evidence.
 import type { EventLog } from '../src/core/sessions/loop.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
+import { ownVersion } from '../src/core/wire/peer-version.ts';
 import { topics } from '../src/core/wire/protocols.ts';
 import { describeController } from './describe.ts';
 import { TwoStories } from './forked-log.ts';
@@ -238,6 +239,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     return {
       project: this.#paper.project,
       signing: this.signing(),
+      version: ownVersion('1.0.0'),
       retired: this.#paper.controllers.filter(({ id }) => id !== this.id),
       grants: this.#grants(life),
       clock: life.clock,

@@ -20,6 +20,7 @@ import type { Accepts, WorkerPorts } from '../src/core/sessions/worker/ports.ts'
 import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
 import { fromUtf8 } from '../src/core/text.ts';
 import { isoTime } from '../src/core/time.ts';
+import { ownVersion } from '../src/core/wire/peer-version.ts';
 import type { BuildResult, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import type { Worker } from '../src/core/worker/machine.ts';
 import { tapped } from './adversary.ts';
@@ -242,6 +243,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     const { behaviour, observe } = this.options;
     return {
       signing: this.#observed(life),
+      version: ownVersion('1.0.0'),
       clock: life.clock,
       dial: tapped(keepStreams(dial, life.clock), {
         name: this.name,

@@ -105,8 +105,9 @@ function sayLeases(out: Output, waitsFor: ControllerStatus['waitsFor'], leases: 
 }
 
 function say(out: Output, name: string, now: ControllerStatus): void {
-  const { bold, dim } = out.colours;
-  const { state, runs, oldest, offers, leases, waitsFor, workers, operators, leaves, revocations } = now;
+  const { bold, dim, yellow } = out.colours;
+  const { state, runs, oldest, offers, leases, waitsFor, workers, behind, operators, leaves, revocations } =
+    now;
   out.say(
     `${bold(state)}${state === 'draining' ? `: begins no round, ends by ${when(now.stopsBy ?? 0)}` : ''}`,
   );
@@ -125,6 +126,10 @@ function say(out: Output, name: string, now: ControllerStatus): void {
     out.say(
       `  connected  ${counted(workers.worker, 'worker')}, ${counted(workers['trusted-worker'], 'trusted worker')}`,
     );
+  // A controller of before says nothing of it.
+  for (const { operator, role, says } of (behind ?? []).slice(0, shownMax))
+    out.say(yellow(`  older      the ${role} of ${escapeLine(operator, 80)} ${escapeLine(says, 500)}`));
+  if ((behind ?? []).length > shownMax) out.say(`  older      ${behind.length - shownMax} more`);
   out.say(
     `  admitted   ${counted(operators.worker, 'operator')}, ${counted(operators['trusted-worker'], 'trusted operator')}`,
   );

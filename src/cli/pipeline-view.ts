@@ -1,6 +1,7 @@
 import { verdictText } from '../core/account/index.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
+import { passReason } from '../core/wire/peer-version.ts';
 import { duration, shortId, shortRun } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 import { graphRows } from './pipeline-graph.ts';
@@ -100,7 +101,7 @@ export class PipelineView {
         if (job.level === 'agreed') return { ...this.#agreed(job), more: 'the trusted worker builds it' };
         return { says: 'building', counts: true, more: this.#who(job) };
       case 'passed': {
-        const who = `${escapeLine(progress.operator, 80)}: ${escapeLine(progress.reason, 200)}`;
+        const who = `${escapeLine(progress.operator, 80)}: ${escapeLine(passReason(progress.reason), 200)}`;
         return job.operators.size > 0
           ? undefined
           : { says: 'offered', more: `declined by ${who}`, paint: yellow };

@@ -4,6 +4,7 @@ import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { recipeText } from '../core/recipe-name.ts';
 import { notCosigned } from '../core/trust/not-cosigned.ts';
+import { passReason } from '../core/wire/peer-version.ts';
 import { counted, duration, shortId, shortRun, when } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 
@@ -84,7 +85,7 @@ export class ProgressView {
       case 'leased':
         return this.#building(at, progress);
       case 'passed':
-        return this.#passed(progress.operator, progress.reason);
+        return this.#passed(progress.operator, passReason(progress.reason));
       case 'delivered':
         return this.#delivered(at, progress);
       case 'lost':

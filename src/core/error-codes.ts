@@ -52,6 +52,8 @@ const coreErrors = {
     'The charter does not name this key as a controller. Sign a charter that does, with the root key.',
   CONTROLLER_NOT_STARTED:
     "The controller has no charter yet. Start it in the project's folder: `quorate controller`.",
+  CONTROLLER_OLDER:
+    'The controller runs an older version of Quorate, which does not understand this worker. The owner of the project updates it.',
   CONTROLLER_SILENT:
     'The controller closed the connection without an answer. Try again; its own output says why.',
   CONTROLLER_STOPPED: 'The controller is stopping. Try again when it is back.',
@@ -379,6 +381,8 @@ const coreErrors = {
     'A witness line for a checkpoint was sent by another key than the one that signed it.',
   WITNESS_TIME:
     'A witness line has another time than the clock of the controller. Set the clocks of both (timedatectl).',
+  WORKER_OLDER:
+    'The worker states no version of Quorate: it runs an older one, and gets no job of this controller. Update Quorate on its machine.',
 } as const;
 
 export type CoreErrorCode = keyof typeof coreErrors;

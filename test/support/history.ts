@@ -8,6 +8,7 @@ import {
 } from '../../src/core/controller/events.ts';
 import { Controller } from '../../src/core/controller/machine.ts';
 import { type Grant, idOf, type Lease, type Verified } from '../../src/core/documents/index.ts';
+import { ownVersion } from '../../src/core/wire/peer-version.ts';
 
 const operators = ['ada', 'bob', 'cy'];
 const builders = [...operators, 'trusted'];
@@ -101,7 +102,13 @@ export class History {
     const work = jobNamed(name);
     const request = await this.paper.request('publisher', work, this.now, { policy });
     const publisher = await this.#grant('publisher');
-    for (const key of builders) this.send({ kind: 'present', grant: await this.#grant(key), capabilities });
+    for (const key of builders)
+      this.send({
+        kind: 'present',
+        grant: await this.#grant(key),
+        capabilities,
+        version: ownVersion('1.0.0'),
+      });
     const entropy = createHash('sha256').update(name).digest('base64url').slice(0, 24);
     const submitted = this.send({ kind: 'submit', token: 's', request, publisher, ...work, entropy });
     const offer = submitted.flatMap((effect) => (effect.kind === 'offer' ? [effect.offer] : []))[0];

@@ -36,6 +36,7 @@ export const idleOperator = (over: Partial<OperatorOptions> = {}): Operator =>
     leases: () => 1,
     history: () => [],
     trouble: () => null,
+    behind: () => null,
     log: () => ({ trouble: null, isVoid: false }),
     tell() {},
     stop() {},

@@ -9,7 +9,7 @@ export const doctor: Define = (program, act) => {
     .command('doctor')
     .summary('see whether this machine can build')
     .description(
-      'Checks what building for others needs: Node, git, a sandbox that really holds (it runs jobs in it), disk space and the clock. What the machine can do comes first, then what is missing and what mends it.',
+      'Checks what building for others needs: Node, git, a sandbox that really holds (it runs jobs in it), disk space and the clock; and whether the workers that run here, and those of the project here, have a version that reads the documents of their controller. What the machine can do comes first, then what is missing and what mends it.',
     )
     .option(
       '--tier <tier>',
@@ -30,11 +30,16 @@ interface Options {
 }
 
 async function run(context: Context, { tier: named, verbose = false }: Options): Promise<Exit> {
-  const { home, out } = context;
+  const { home, cwd, out } = context;
   const { checkHost } = await import('../host-checks.ts');
   const { watchProbes } = await import('../probe-progress.ts');
   const { tierSays } = await import('../tier-consent.ts');
-  const checks = await watchProbes(context, (watch) => checkHost(home, watch, named));
+  const { checkVersions } = await import('../version-checks.ts');
+  const [host, versions] = await Promise.all([
+    watchProbes(context, (watch) => checkHost(home, watch, named)),
+    checkVersions(home, cwd),
+  ]);
+  const checks = [...host, ...versions];
   // The strongest first, in the order of the checks.
   const tiers = [...new Set(checks.flatMap(({ tier }) => tier ?? []))].map((tier) => ({
     tier,

@@ -127,9 +127,23 @@ async function ask(context: Context, project: string | undefined, request: Contr
 function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: ControlAnswer): void {
   const { bold, dim, yellow } = out.colours;
   if (verb === 'stop') return out.say('It stops.');
-  const { state, reason, log, lending, unheeded, builds, damaged, fetching, using, leases, hostLoad } =
-    status;
+  const {
+    state,
+    reason,
+    behind,
+    log,
+    lending,
+    unheeded,
+    builds,
+    damaged,
+    fetching,
+    using,
+    leases,
+    hostLoad,
+  } = status;
   out.say(`${bold(state)}${reason === null ? '' : `: takes no new job, ${reason}`}`);
+  // A worker of before says nothing of it.
+  if (typeof behind === 'string') out.say(yellow(`  older      ${escapeLine(behind, 1000)}`));
   if (log !== null) out.say(yellow(`  the log    ${escapeLine(log, 1000)}`));
   if (verb === 'drain')
     out.say(

@@ -45,7 +45,7 @@ const image = z.strictObject({
 const imageLines = [progressEvent, image.required({ file: true })];
 const operatorStatus = z.looseObject({
   state: z.enum(['working', 'paused', 'draining', 'waiting', 'cut off', 'refusing']),
-  ...{ reason: z.string().nullable(), log: z.string().nullable() },
+  ...{ reason: z.string().nullable(), behind: z.string().nullable(), log: z.string().nullable() },
   lending: z.looseObject({ tiers: z.array(tier), cpus: z.number(), memoryBytes: size, diskBytes: size }),
   builds: z.array(z.looseObject({ job: z.string(), commit: z.string(), ms: z.number() })),
   ...{ damaged: z.array(z.string()), leases: count },

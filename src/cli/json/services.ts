@@ -18,6 +18,9 @@ const pulls = [z.array(pull)];
 const controllerStatus = z.looseObject({
   ...{ state: z.enum(['running', 'draining', 'stopped']), project, id: peerId, charter: count.nullable() },
   runs: z.looseObject({ all: count, open: count, phases: z.record(z.string(), count) }),
+  behind: z.array(
+    z.looseObject({ worker: peerId, operator: z.string(), version: z.string().nullable(), says: z.string() }),
+  ),
   ...{ offers: count, leases: count, leaves: count, revocations: count, stopsBy: timeMs.nullable() },
 });
 

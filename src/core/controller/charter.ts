@@ -5,6 +5,7 @@ import { checkGrant, checkRequest, checkTemplate, checkTrusted, enforce, keysOf 
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
 import { charterOf } from './enrolment.ts';
+import { expel } from './presence.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, redraft, settle } from './settle.ts';
 import { appendLeaf, type Run, type Transition } from './state.ts';
@@ -19,9 +20,8 @@ export function takeCharter(transition: Transition, charter: Verified<Charter>):
   if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
   state.charter = charter;
   for (const key of keysOf(charter.payload)) state.named.add(key);
-  const { workers } = state.presence;
-  for (const [key, { role }] of workers)
-    if (role === 'trusted-worker' && !charter.payload.trusted.includes(key)) workers.delete(key);
+  for (const [key, { role }] of state.presence.workers)
+    if (role === 'trusted-worker' && !charter.payload.trusted.includes(key)) expel(state.presence, key);
   appendLeaf(transition, leaves.charter(charter.id));
   // A run that ends leaves the index.
   for (const run of [...state.index.open.values()]) act(transition, run, charter.payload);

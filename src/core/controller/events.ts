@@ -25,6 +25,7 @@ import type {
 import type { ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { VoidTarget } from '../trust/index.ts';
+import type { PeerVersion } from '../wire/peer-version.ts';
 import type { Backing, Missing, WitnessedLog } from './backing.ts';
 import type { Fault, Stores } from './store-answers.ts';
 
@@ -60,6 +61,13 @@ export const defaultTimings: Timings = {
   grantMs: limits.grantSecondsMax * 1000,
 };
 
+/** A connected worker that cannot read a job. */
+export interface OlderWorker {
+  worker: string;
+  operator: string;
+  version: string | null;
+}
+
 /** `token` identifies the request to which the effect `reply` is the answer. */
 export type ControllerEvent =
   /** `keys`: those it signs with from now on; without them the ones before. */
@@ -91,7 +99,7 @@ export type ControllerEvent =
       /** Operators whose workers were connected then; absent in journals of before. */
       around?: number;
     }
-  | { kind: 'present'; grant: Verified<Grant>; capabilities: Capabilities }
+  | { kind: 'present'; grant: Verified<Grant>; capabilities: Capabilities; version: PeerVersion | null }
   | { kind: 'absent'; worker: string }
   | { kind: 'claim'; token: string; claim: Verified<Claim>; grant: Verified<Grant> }
   /** The reason in a claim of a worker that takes no slot; the claim itself is an event of its own. */
@@ -102,6 +110,8 @@ export type ControllerEvent =
   /** Raised by the machine: the trusted worker of a draft is gone or does not sign, and another one is there. */
   | { kind: 'hand-over'; lease: string; reason: string }
   | { kind: 'passed'; worker: string; offer: string; reason: string }
+  /** Raised by the machine: only these workers could take the job, and none of them can read it. `version`: of the program; null where it states none. */
+  | { kind: 'outdated'; run: string; workers: OlderWorker[] }
   | { kind: 'resume'; token: string; lease: Verified<Lease>; worker: string }
   | { kind: 'detached'; worker: string; lease: string }
   | { kind: 'heartbeat'; worker: string; lease: string }
@@ -296,9 +306,11 @@ export type Progress =
       reason: string;
     };
 
+type RaisedKind = 'answered' | 'silent' | 'hand-over' | 'passed' | 'outdated';
+
 export type ControllerEffect =
   /** Dispatch this event: it follows from what is not in the journal. */
-  | { kind: 'raise'; event: Extract<ControllerEvent, { kind: 'answered' | 'silent' | 'hand-over' }> }
+  | { kind: 'raise'; event: Extract<ControllerEvent, { kind: RaisedKind }> }
   | { kind: 'reply'; token: string; reply: Reply }
   /** Sign, gossip and put into the backlog. */
   | { kind: 'offer'; run: string; offer: Offer }

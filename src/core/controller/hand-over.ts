@@ -1,9 +1,12 @@
 import { limits } from '../limits.ts';
+import { canRead } from '../wire/peer-version.ts';
 import { loseLease } from './leases.ts';
 import { controllerLimits } from './limits.ts';
+import { documentsOffered } from './older.ts';
 import { withdrawDraft } from './settle.ts';
 import {
   type ControllerState,
+  currentRound,
   type EventOf,
   type Run,
   type Transition,
@@ -14,10 +17,13 @@ import {
 const { cosignAbsentMsMax, cosignAnswerMsMax, handedOverMs } = controllerLimits;
 
 /** Whether a trusted worker is there that could take the place of this one. */
-function hasAnother({ presence, charter }: ControllerState, worker: string): boolean {
-  for (const [id, { role }] of presence.workers)
-    if (role === 'trusted-worker' && id !== worker && charter?.payload.trusted.includes(id) === true)
-      return true;
+function hasAnother(state: ControllerState, run: Run, worker: string): boolean {
+  const { presence, charter } = state;
+  const round = currentRound(run);
+  const documents = round === undefined ? {} : documentsOffered(state, run, round);
+  for (const [id, { role, version }] of presence.workers)
+    if (role === 'trusted-worker' && id !== worker && canRead(version, documents))
+      if (charter?.payload.trusted.includes(id) === true) return true;
   return false;
 }
 
@@ -28,7 +34,7 @@ function hasAnother({ presence, charter }: ControllerState, worker: string): boo
 export function handsOverAt(state: ControllerState, run: Run): { at: number; reason: string } | undefined {
   const live = trustedLease(run);
   if (run.phase.kind !== 'cosigning' || live === null) return undefined;
-  if (run.trustedLeases >= limits.slotLeasesMax || !hasAnother(state, live.worker)) return undefined;
+  if (run.trustedLeases >= limits.slotLeasesMax || !hasAnother(state, run, live.worker)) return undefined;
   const { heard, retries } = state.presence;
   const last = heard.get(live.id);
   const silentFrom =

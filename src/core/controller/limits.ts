@@ -30,6 +30,13 @@ export const controllerLimits = {
   cosignAbsentMsMax: 60_000,
   /** So does one that has not signed for this long, whatever it says: a log of a million leaves is read and checked in less. */
   cosignAnswerMsMax: 600_000,
+  /**
+   * A worker that lost its connection, or whose controller has just started, is back within this: it tries again after 5 s at most, half
+   * as much more by chance, and a connection takes up to 10 s.
+   */
+  reconnectMs: 20_000,
+  /** Older workers that the reason of a run names which only they could take. */
+  olderNamedMax: 5,
   /** One that made room gets the slot again only after this long: the other one may not be able to build that job. */
   handedOverMs: 600_000,
 } as const;

@@ -12,8 +12,9 @@ import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
 import { considerHandOver, handOver, handsOverAt } from './hand-over.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
+import { considerOutdated, isBehind, outdated, outdatedAt, passForOlder } from './older.ts';
 import { passed } from './passes.ts';
-import { hear, newPresence, silentAt } from './presence.ts';
+import { hear, leave, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
 import { retire } from './retire.ts';
 import { revoke } from './revoke.ts';
@@ -93,6 +94,8 @@ export class Controller {
       if (again !== null && again !== undefined) consider(again);
       const handsOver = handsOverAt(this.state, run);
       if (handsOver !== undefined) consider(handsOver.at);
+      const outdated = outdatedAt(this.state, run);
+      if (outdated !== undefined) consider(outdated.at);
       const round = currentRound(run);
       if (round !== undefined && run.phase.kind === 'building' && !isHeld(this.state, round)) {
         if (round.windowOpen) consider(round.windowEnds);
@@ -128,9 +131,7 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
     case 'present':
       return present(transition, event);
     case 'absent':
-      state.presence.workers.delete(event.worker);
-      for (const run of state.index.open.values()) considerWindow(transition, run);
-      return unchanged(transition);
+      return absent(transition, event);
     case 'claim':
       return claim(transition, event);
     case 'answered':
@@ -141,6 +142,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return handOver(transition, event);
     case 'passed':
       return passed(transition, event);
+    case 'outdated':
+      return outdated(transition, event);
     case 'resume':
       return resume(transition, event);
     case 'detached':
@@ -237,7 +240,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   state.epoch++;
   state.leasesThisEpoch = 0;
   state.draining = false;
-  state.presence = newPresence();
+  state.presence = newPresence(now);
   takeCharter(transition, event.charter);
   // A run that ends leaves the index.
   for (const run of [...state.index.open.values()]) giveUpAhead(transition, run);
@@ -287,15 +290,30 @@ function stored(transition: Transition, { run: id, verdict, sha256 }: EventOf<'s
   if (run !== undefined) retire(transition, run);
 }
 
-function present(transition: Transition, { grant, capabilities }: EventOf<'present'>): void {
+function present(transition: Transition, { grant, capabilities, version }: EventOf<'present'>): void {
   const granted = checkPresent(transition, grant);
-  transition.state.presence.workers.set(granted.sub, {
-    operator: granted.operator,
-    role: granted.role,
-    enrolled: granted.enrolled,
-    capabilities,
-    grant,
-  });
+  const { sub, operator, role, enrolled } = granted;
+  const { presence, index } = transition.state;
+  const worker = { operator, role, enrolled, capabilities, grant, version };
+  presence.workers.set(sub, worker);
+  presence.gone.delete(sub);
+  if (isBehind(worker)) {
+    presence.behind.add(sub);
+    for (const run of index.open.values()) {
+      passForOlder(transition, run);
+      considerOutdated(transition, run);
+    }
+  } else presence.behind.delete(sub);
+  unchanged(transition);
+}
+
+function absent(transition: Transition, { worker: id }: EventOf<'absent'>): void {
+  const { presence, index } = transition.state;
+  leave(presence, id, transition.now);
+  for (const run of index.open.values()) {
+    considerWindow(transition, run);
+    considerOutdated(transition, run);
+  }
   unchanged(transition);
 }
 
@@ -355,6 +373,7 @@ function tick(transition: Transition): void {
         out.push({ kind: 'raise', event: { kind: 'silent', lease: live.id } });
     }
     considerHandOver(transition, run);
+    considerOutdated(transition, run);
   }
   if (!changed) unchanged(transition);
 }

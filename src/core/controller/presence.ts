@@ -1,6 +1,8 @@
 import type { Capabilities, Grant, Role, Verified } from '../documents/index.ts';
 import type { Witnessed } from '../trust/witnesses.ts';
+import type { PeerVersion } from '../wire/peer-version.ts';
 import type { Timings } from './events.ts';
+import { controllerLimits } from './limits.ts';
 
 /** A worker that is connected. */
 export interface Present {
@@ -9,6 +11,8 @@ export interface Present {
   enrolled: number;
   capabilities: Capabilities;
   grant: Verified<Grant>;
+  /** Null where it states none. */
+  version: PeerVersion | null;
 }
 
 /**
@@ -19,6 +23,12 @@ export interface Present {
  */
 export interface Presence {
   workers: Map<string, Present>;
+  /** Those of them that cannot read something that this controller may write. */
+  behind: Set<string>;
+  /** Workers that left a moment ago, and when: `reconnectMs`. */
+  gone: Map<string, { worker: Present; at: number }>;
+  /** When this life began, ms since the epoch: before it nobody could be there. */
+  since: number;
   /** By lease. */
   heard: Map<string, { at: number; detachedAt: number | null }>;
   /** Workers that claimed or passed, by offer: its window closes when everybody present has. */
@@ -31,9 +41,12 @@ export interface Presence {
   witnessed: Map<string, Witnessed>;
 }
 
-export function newPresence(): Presence {
+export function newPresence(since: number): Presence {
   return {
     workers: new Map(),
+    behind: new Set(),
+    gone: new Map(),
+    since,
     heard: new Map(),
     answered: new Map(),
     tokens: new WeakMap(),
@@ -42,11 +55,27 @@ export function newPresence(): Presence {
   };
 }
 
-/** How many operators have a worker connected. */
+/** How many operators have a worker connected that gets offers. */
 export function operatorsAround({ presence }: Pick<Known, 'presence'>): number {
   const found = new Set<string>();
-  for (const { operator, role } of presence.workers.values()) if (role === 'worker') found.add(operator);
+  for (const { operator, role, version } of presence.workers.values())
+    if (role === 'worker' && version !== null) found.add(operator);
   return found.size;
+}
+
+/** A member is no member any more, and does not come back. */
+export function expel({ workers, behind }: Presence, id: string): void {
+  workers.delete(id);
+  behind.delete(id);
+}
+
+/** A worker's connection has ended. */
+export function leave(presence: Presence, id: string, now: number): void {
+  const { workers, gone } = presence;
+  const worker = workers.get(id);
+  expel(presence, id);
+  for (const [other, { at }] of gone) if (at + controllerLimits.reconnectMs < now) gone.delete(other);
+  if (worker !== undefined) gone.set(id, { worker, at: now });
 }
 
 /** Part of the controller's state. */

@@ -7,6 +7,7 @@ import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
 import { charterOf } from './enrolment.ts';
 import { isOver } from './facts.ts';
+import { expel } from './presence.ts';
 import { considerRecall } from './recall.ts';
 import { reviewPublished } from './review.ts';
 import { memberRevoked, revocationsIn } from './revocations.ts';
@@ -62,9 +63,8 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   });
   out.push({ kind: 'reply', token, reply: { kind: 'revoked', index } });
   out.push({ kind: 'revocation', id: revocation.id });
-  const { workers } = state.presence;
-  for (const [key, { operator, role }] of workers)
-    if (memberRevoked(state, { sub: key, operator, role }) !== undefined) workers.delete(key);
+  for (const [key, { operator, role }] of state.presence.workers)
+    if (memberRevoked(state, { sub: key, operator, role }) !== undefined) expel(state.presence, key);
   // In the order they were submitted. That in which they finished is another after a replay, where a lost bundle was stored again.
   const all = [...state.index.latest()].reverse();
   for (const run of all) if (state.finished.has(run.id)) reviewPublished(transition, run);

@@ -3,11 +3,13 @@ import { QuorateError } from '../errors.ts';
 import { checkTrusted, lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
+import { canRead } from '../wire/peer-version.ts';
 import { isHeld } from './drain.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';
+import { considerOutdated, documentsOffered, passForOlder } from './older.ts';
 import { answeredBy, attach, tokenOf } from './presence.ts';
 import { revocationsIn } from './revocations.ts';
 import type { Candidate, ControllerState, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
@@ -81,6 +83,8 @@ export function openRound(transition: Transition, run: Run): void {
     of: policy.of,
     cosign: policy.cosign === 'required',
   });
+  passForOlder(transition, run);
+  considerOutdated(transition, run);
 }
 
 /** Whether the policy allows one more round, and there are operators for it without a receipt of an earlier one. */
@@ -253,8 +257,10 @@ function isSettled(transition: Transition, run: Run, round: Round): boolean {
   const have = answeredBy(state, round.offerId);
   const highest = highestDraw(round);
   let eligible = 0;
-  for (const [worker, { operator, role, enrolled }] of state.presence.workers) {
+  const documents = documentsOffered(state, run, round);
+  for (const [worker, { operator, role, enrolled, version }] of state.presence.workers) {
     if (role !== 'worker' || enrolled >= round.offer.index || before.has(operator)) continue;
+    if (!canRead(version, documents)) continue;
     const answered = have.has(worker);
     if (answered && eligible > 0) continue;
     const draw = drawOf(operator, round.offer.draw.seed);

@@ -203,7 +203,7 @@ export function newState(id: string, idp: string): ControllerState {
     around: undefined,
     invites: new Map(),
     revocations: [],
-    presence: newPresence(),
+    presence: newPresence(0),
     runs: new Map(),
     finished: new Map(),
     index: new RunIndex(),

@@ -5,8 +5,9 @@ import { documentLimits } from './limits.ts';
 import { plainJson } from './plain-json.ts';
 
 /**
- * The newest version of each kind of document that this program reads and writes. A document states its own in `v`; a signed one of
- * version 1 has none. To restrict something, or to change what a member means: raise the number here, and let the schema take
+ * The newest version of each kind of document that this program reads. A document states its own in `v`; a signed one of
+ * version 1 has none. Whether a worker can take a job is told by charter, request, grant, job and offer: where a lease or an ack changes,
+ * the offer's version rises too. To restrict something, or to change what a member means: raise the number here, and let the schema take
  * `v: z.literal(2).optional()` together with what needs it.
  */
 export const documentVersions = {
@@ -43,6 +44,12 @@ function memberOf(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
     ? (value as Record<string, unknown>)[key]
     : undefined;
+}
+
+/** The version that a document states. */
+export function versionIn(kind: DocumentKind, payload: unknown): number {
+  const v = memberOf(partWithVersion(kind, payload), 'v');
+  return typeof v === 'number' ? v : 1;
 }
 
 /** Before the schema, which would only say that a member is unknown. Throws `DOC_NEWER`. */

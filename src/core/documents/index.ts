@@ -4,7 +4,7 @@ export * from './bundle.ts';
 export * from './canonical.ts';
 export * from './dsse.ts';
 export * from './equivocation.ts';
-export { type DocumentKind, documentVersions, type More } from './growth.ts';
+export { type DocumentKind, documentVersions, type More, versionIn } from './growth.ts';
 export * from './identity.ts';
 export * from './job.ts';
 export * from './jws.ts';

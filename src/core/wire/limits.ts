@@ -4,6 +4,9 @@ export const wireLimits = {
   witnessLineCharsMax: 400,
   /** Addresses of a controller that it tells its identity provider, for tickets; a ticket has eight. */
   controllerAddrsMax: 16,
+  /** Kinds of documents that a peer states versions of, and the highest: there are 19 kinds today. */
+  documentKindsMax: 64,
+  documentVersionMax: 1_000,
   /** Hashes of a proof: an inclusion in a log of 2^53 leaves has 53, a consistency at most twice as many and one. */
   proofHashesMax: 110,
   /** Grants of those whose lines are under a checkpoint: about thirty-five lines fit. */

@@ -8,6 +8,7 @@ import { limits } from '../limits.ts';
 import { fromUtf8, toUtf8 } from '../text.ts';
 import { transparencyLimits } from '../transparency/index.ts';
 import { wireLimits } from './limits.ts';
+import { peerVersionSchema } from './peer-version.ts';
 import { pipelineJobSchema, revokedSchema, runSummarySchema } from './runs.ts';
 
 /**
@@ -71,7 +72,13 @@ export const checkpointNoticeSchema = z.object({ note });
 export type CheckpointNotice = z.infer<typeof checkpointNoticeSchema>;
 
 export const feedUpSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('hello'), grant: jws, capabilities: capabilitiesSchema.strip() }),
+  z.object({
+    kind: z.literal('hello'),
+    grant: jws,
+    capabilities: capabilitiesSchema.strip(),
+    /** Absent where it is of before versions were stated. */
+    version: peerVersionSchema.optional(),
+  }),
   z.object({ kind: z.literal('poll') }),
   /** The sender's line for the checkpoint of this size; one of a round that is over is ignored. */
   z.object({
@@ -93,6 +100,8 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     more: z.literal(true).optional(),
     /** The current one, with the lines that it has so far. */
     checkpoint: note.optional(),
+    /** Only to those who state theirs. */
+    version: peerVersionSchema.optional(),
   }),
   /**
    * A round has begun: check it, and answer with `witness`. `since`: the proof that it goes on from the checkpoint of this size, the

@@ -22,7 +22,8 @@ export const protocols = {
 
 /** Gossip topics of a project. */
 export const topics = {
-  offers: (project: string) => `/quorate/1/${project}/offers`,
+  /** Of 1 are nodes that state no version, which get no offers. */
+  offers: (project: string) => `/quorate/2/${project}/offers`,
   verdicts: (project: string) => `/quorate/1/${project}/verdicts`,
   revocations: (project: string) => `/quorate/1/${project}/revocations`,
   checkpoints: (project: string) => `/quorate/1/${project}/checkpoints`,

@@ -2,7 +2,7 @@ import type { Capabilities, Claim } from '../documents/index.ts';
 import type { Known } from './state.ts';
 
 /** Lifetime of a claim. */
-const claimSeconds = 3600;
+export const claimSeconds = 3600;
 
 /** The worker's answer to an offer: a claim, or with `pass` the reason why it wants no slot. `now` in ms since the epoch. */
 export function claimOf({

@@ -72,9 +72,20 @@ export function partOf(part: Part, view: Pick<LenderView, 'status' | 'csrf'>): H
 const noticeLine = ({ kind, text, hint }: NonNullable<LenderView['notice']>): Html =>
   html`<p class="notice ${kind === 'fault' ? 'bad' : 'good'}" role="${kind === 'fault' ? 'alert' : 'status'}">${text}${hint === undefined ? '' : html`<br>${hint}`}</p>`;
 
-function stateOf({ state, reason, log, unheeded, damaged, hostLoad, leases, builds }: OperatorStatus): Html {
+function stateOf({
+  state,
+  reason,
+  behind,
+  log,
+  unheeded,
+  damaged,
+  hostLoad,
+  leases,
+  builds,
+}: OperatorStatus): Html {
   const good = state === 'working';
   return html`<p class="state ${good ? 'good' : 'warn'}">${state}${reason === null ? '' : `: takes no new job, ${reason}`}</p>
+${typeof behind === 'string' ? html`<p class="bad">This worker is older than its controller: ${escapeLine(behind, 1000)}</p>` : ''}
 ${log === null ? '' : html`<p class="bad">The log: ${escapeLine(log, 1000)}</p>`}
 ${unheeded.map((what) => html`<p class="warn">No effect here: ${what}</p>`)}
 ${damaged.length === 0 ? '' : html`<p class="warn">Damaged in the store: ${counted(damaged.length, 'tree')}; nothing is removed until it is repaired or given up. <code>quorate worker status</code> says which.</p>`}

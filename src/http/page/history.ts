@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import { verdictText } from '../../core/account/index.ts';
 import type { Progress } from '../../core/controller/events.ts';
 import type { RunFacts } from '../../core/controller/facts.ts';
+import { passReason } from '../../core/wire/peer-version.ts';
 import { foreign, type Html, shortId, time } from './text.ts';
 
 /** Entries of the newest that are shown. */
@@ -39,7 +40,7 @@ function said(progress: Progress): string {
     case 'leased':
       return `${who(progress)} builds`;
     case 'passed':
-      return `${foreign(progress.operator, 80)} declines: ${foreign(progress.reason)}`;
+      return `${foreign(progress.operator, 80)} declines: ${foreign(passReason(progress.reason))}`;
     case 'delivered':
       return `${who(progress)} is done; the result is sealed`;
     case 'lost':

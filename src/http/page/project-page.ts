@@ -59,8 +59,9 @@ ${count === 0 ? html`<p class="quiet">No worker is connected.</p>` : ''}
       arch,
       tiers,
       builds,
+      behind,
     }) => html`<tr><td>${foreign(operator, 80)}${trusted ? html` <span class="chip trusted">trusted</span>` : ''}</td>
-<td class="narrow"><code>…${id}</code></td><td>${arch} ${tiers.join(', ')}</td><td class="number">${builds}</td></tr>`,
+<td class="narrow"><code>…${id}</code></td><td>${arch} ${tiers.join(', ')}${behind === null ? '' : html`<p class="bad">It ${foreign(behind, 500)}.</p>`}</td><td class="number">${builds}</td></tr>`,
   )}</tbody></table></section>`;
 }
 

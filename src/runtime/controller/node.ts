@@ -10,9 +10,11 @@ import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.t
 import { Loop } from '../../core/sessions/loop.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
+import { ownVersion } from '../../core/wire/peer-version.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { Buckets } from '../../mesh/token-buckets.ts';
+import { version } from '../../program.ts';
 import { openStore } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
@@ -207,6 +209,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const sessions = new ControllerSessions({
       project: folder.project,
       signing,
+      version: ownVersion(version()),
       retired: folder.retired.map(({ signer }) => signer),
       grants,
       clock,

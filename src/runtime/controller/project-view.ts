@@ -5,6 +5,7 @@ import { type RunFilter, type Standing, standings } from '../../core/controller/
 import { type ControllerState, liveLeases } from '../../core/controller/state.ts';
 import { findRun, summaryOf } from '../../core/controller/view.ts';
 import { limits } from '../../core/limits.ts';
+import { behindText, passReason } from '../../core/wire/peer-version.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 /** How a run stands. */
@@ -44,6 +45,8 @@ export interface WorkerView {
   tiers: string[];
   /** Builds that run on it. */
   builds: number;
+  /** How its version of Quorate is behind that of the controller; null where it is not. */
+  behind: string | null;
 }
 
 /** What somebody should look at. */
@@ -216,9 +219,10 @@ function workersOf(state: ControllerState): { shown: WorkerView[]; count: number
     for (const { worker } of liveLeases(run)) builds.set(worker, (builds.get(worker) ?? 0) + 1);
   const { workers } = state.presence;
   const shown = firstOf(workers, controllerNodeLimits.pageWorkersMax).map(
-    ([worker, { operator, role, capabilities }]) => ({
+    ([worker, { operator, role, capabilities, version }]) => ({
       ...{ operator, trusted: role === 'trusted-worker', id: worker.slice(-6) },
       ...{ arch: capabilities.arch, tiers: [...capabilities.tiers], builds: builds.get(worker) ?? 0 },
+      behind: behindText(version) ?? null,
     }),
   );
   const named = ({ trusted, operator, id }: WorkerView) => `${trusted ? 0 : 1} ${operator} ${id}`;
@@ -231,6 +235,6 @@ function declinedIn(state: ControllerState): TroubleView['declined'] {
   const reasons = new Map<string, string>();
   for (const { history } of firstOf(state.index.open.values(), pageRuns))
     for (const { progress } of history)
-      if (progress.kind === 'passed') reasons.set(progress.operator, progress.reason);
+      if (progress.kind === 'passed') reasons.set(progress.operator, passReason(progress.reason));
   return firstOf(reasons, pageRuns).map(([operator, reason]) => ({ operator, reason }));
 }

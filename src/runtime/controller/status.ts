@@ -1,5 +1,6 @@
 import { type AwaitedLease, awaitedLeases } from '../../core/controller/drain.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
+import { behindText } from '../../core/wire/peer-version.ts';
 
 /** Leases and runs that are named; their numbers are told too. */
 const namedMax = 50;
@@ -24,6 +25,8 @@ export interface ControllerStatus {
   waitsFor: AwaitedLease[];
   /** Connected workers by role; null of a stopped controller. */
   workers: { worker: number; 'trusted-worker': number } | null;
+  /** Connected workers that cannot read what this controller may write, and what that means. `version`: null where they state none. */
+  behind: { worker: string; operator: string; role: string; version: string | null; says: string }[];
   /** Operators that were admitted, by role. */
   operators: { worker: number; 'trusted-worker': number };
   /** Leaves of the log. */
@@ -57,6 +60,7 @@ export function statusOf(
     leases: leases.length,
     waitsFor: leases.slice(0, namedMax),
     workers: about.running ? workers : null,
+    behind: about.running ? behindOf(state) : [],
     operators: {
       worker: state.operators.worker.size,
       'trusted-worker': state.operators['trusted-worker'].size,
@@ -65,4 +69,15 @@ export function statusOf(
     revocations: state.revocations.length,
     stopsBy: about.stopsBy,
   };
+}
+
+/** Workers that are there and behind this version, the first of them. */
+export function behindOf({ presence }: Pick<ControllerState, 'presence'>): ControllerStatus['behind'] {
+  return [...presence.behind].slice(0, namedMax).flatMap((worker) => {
+    const known = presence.workers.get(worker);
+    const says = known === undefined ? undefined : behindText(known.version);
+    if (known === undefined || says === undefined) return [];
+    const { operator, role, version } = known;
+    return [{ worker, operator, role, version: version?.program ?? null, says }];
+  });
 }

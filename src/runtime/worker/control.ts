@@ -82,6 +82,17 @@ export async function askWorker(
   return answer as ControlAnswer;
 }
 
+/** What the workers say that run from this home, with the end of their project's id. One that does not answer is left out. */
+export async function askWorkers(home: string): Promise<{ project: string; answer: ControlAnswer }[]> {
+  const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));
+  const asked = names.map(async (name) => {
+    const project = name.slice(0, -'.sock'.length);
+    const answer = await askWorker(home, project, { do: 'status' });
+    return { project, answer };
+  });
+  return (await Promise.allSettled(asked)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+}
+
 /** Whether a worker of this project answers here. */
 export async function isWorkerRunning(home: string, project: string): Promise<boolean> {
   const socket = await connectControlSocket(socketOf(home, project)).catch(() => undefined);

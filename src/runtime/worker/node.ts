@@ -13,12 +13,14 @@ import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
 import { type HttpFeedTimings, httpFeedTimings } from '../../core/sessions/worker/http-feed.ts';
 import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
+import { ownVersion } from '../../core/wire/peer-version.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../../core/worker/events.ts';
 import { Worker } from '../../core/worker/machine.ts';
 import { workerRules } from '../../core/worker/state.ts';
 import { checkJournalFree, openJournal } from '../../journal/index.ts';
 import { openMesh } from '../../mesh/index.ts';
+import { version } from '../../program.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
@@ -189,6 +191,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     const sessions = new WorkerSessions(
       {
         signing: signingOf(key.signer),
+        version: ownVersion(version()),
         clock,
         dial: context.dial,
         credentials,
@@ -267,6 +270,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       leases: () => machine.openLeases,
       history: () => machine.history.list,
       trouble: () => sessions.trouble,
+      behind: () => sessions.behind,
       log: () => sessions.witness,
       tell,
       stop: () => options.onStop?.(),

@@ -32,6 +32,8 @@ export interface OperatorStatus {
   state: 'working' | 'paused' | 'draining' | 'waiting' | 'cut off' | 'refusing';
   /** Why no new job is taken; null while jobs are taken. */
   reason: string | null;
+  /** How this version of Quorate is behind that of the controller; null where it is not, as far as is known. */
+  behind: string | null;
   /** What is wrong with the log of the project; null while nothing is known to be. */
   log: string | null;
   lending: Lent;
@@ -66,6 +68,7 @@ export interface OperatorOptions {
   history(): PastBuild[];
   /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
   trouble(): string | null;
+  behind(): string | null;
   /** What is wrong with the log of the project, and whether no job of it is taken for that. */
   log(): { trouble: string | null; isVoid: boolean };
   tell: Tell;
@@ -231,6 +234,7 @@ export class Operator {
     return {
       state: this.#manual !== 'working' ? this.#manual : closed === undefined ? open : 'waiting',
       reason: closed ?? (log.isVoid ? 'the log of the project tells two stories' : trouble),
+      behind: this.#options.behind(),
       log: log.trouble,
       lending: this.#lent(),
       unheeded: unheeded(this.#rules, sandboxes.abilities),

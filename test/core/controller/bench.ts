@@ -38,6 +38,7 @@ import {
 } from '../../../src/core/documents/index.ts';
 import type { Durability } from '../../../src/core/durability.ts';
 import { StoredEvidence } from '../../../src/core/sessions/controller/stored-evidence.ts';
+import { ownVersion, type PeerVersion } from '../../../src/core/wire/peer-version.ts';
 import { advanceClock } from '../advance-clock.ts';
 
 export const timings: Timings = {
@@ -256,7 +257,12 @@ export class Bench {
   }
 
   present(...keys: string[]): void {
-    for (const key of keys) this.send({ kind: 'present', grant: this.grantOf(key), capabilities });
+    this.presentAs(ownVersion('1.0.0'), ...keys);
+  }
+
+  /** Connects workers that state this version. */
+  presentAs(version: PeerVersion | null, ...keys: string[]): void {
+    for (const key of keys) this.send({ kind: 'present', grant: this.grantOf(key), capabilities, version });
   }
 
   /** Enrols a publisher if need be and submits a job; the run's id comes back. */

@@ -22,7 +22,7 @@ const core = 'src/core';
 const mayImport: Record<string, readonly string[]> = {
   [core]: [],
   ...Object.fromEntries(siblings.map((folder) => [folder, [core]])),
-  'src/runtime': [...siblings, core],
+  'src/runtime': ['src/program.ts', ...siblings, core],
   'src/http': ['src/runtime', ...siblings, core],
   // What a program may know of itself.
   'src/program.ts': [],

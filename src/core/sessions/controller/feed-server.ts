@@ -6,6 +6,7 @@ import { codeOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { servedBounds } from '../../wire/bounds.ts';
 import { type FeedUp, type feedDownSchema, feedUpSchema, type OfferNotice } from '../../wire/messages.ts';
+import { behindText } from '../../wire/peer-version.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
@@ -21,6 +22,8 @@ type Down = z.infer<typeof feedDownSchema>;
 /** The feed of a worker that is there. */
 interface Feed {
   stream: MessageStream<Down, Up>;
+  /** It states its version; one that does not gets no offer, and nothing in messages that it would not know. */
+  isStated: boolean;
   /** Size of the checkpoint that it witnessed last on this stream. */
   witnessed: number | undefined;
 }
@@ -80,29 +83,32 @@ export class FeedServer {
   push(offers: OfferNotice[]): void {
     const { charter } = this.#ports.machine.state;
     if (charter === null) return;
-    for (const { stream } of this.#feeds.values()) stream.post(this.#answer(charter.raw, offers));
+    for (const feed of this.#feeds.values()) feed.stream.post(this.#answer(feed, charter.raw, offers));
   }
 
   /** Tells every present worker the charter in force. Resolves when it has left, or its stream has failed. */
   async tellCharter(): Promise<void> {
     const { charter } = this.#ports.machine.state;
     if (charter === null) return;
-    const told = [...this.#feeds.values()].map(({ stream }) => stream.send(this.#answer(charter.raw, [])));
+    const told = [...this.#feeds.values()].map((feed) =>
+      feed.stream.send(this.#answer(feed, charter.raw, [])),
+    );
     await Promise.allSettled(told);
   }
 
-  #answer(charter: string, offers: OfferNotice[], more = false): Down {
+  #answer({ isStated }: Feed, charter: string, offers: OfferNotice[], more = false): Down {
     const feed = [...this.#ports.feedUrls()];
     const revocations = this.#ports.machine.state.revocations.length;
     const checkpoint = this.#checkpoints.current?.note;
     return {
       kind: 'backlog',
       charter,
-      offers,
+      offers: isStated ? offers : [],
       revocations,
       ...(feed.length === 0 ? {} : { feed }),
-      ...(more && { more }),
+      ...(more && isStated && { more }),
       ...(checkpoint === undefined ? {} : { checkpoint }),
+      ...(isStated && { version: this.#ports.version }),
     };
   }
 
@@ -128,7 +134,7 @@ export class FeedServer {
     const { peer } = channel;
     const sent = (bytes: number) => this.#admission.answered(peer, bytes);
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
-    const feed: Feed = { stream, witnessed: undefined };
+    const feed: Feed = { stream, isStated: false, witnessed: undefined };
     const pass = new BacklogPass(this.#backlog);
     let worker: string | undefined;
     let granted: Verified<Grant> | undefined;
@@ -145,17 +151,22 @@ export class FeedServer {
           // A peer that the machine refuses is sent nothing.
           this.#check(grant);
           worker = peer;
+          const { capabilities, version = null } = message;
+          feed.isStated = version !== null;
           const before = this.#feeds.get(peer);
           this.#feeds.set(peer, feed);
           // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
           if (before !== undefined && before !== feed) void before.stream.close();
-          await dispatch({ kind: 'present', grant, capabilities: message.capabilities });
+          await dispatch({ kind: 'present', grant, capabilities, version });
           if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant);
           // Later ones show a grant that was renewed.
           if (granted === undefined) {
             release = keepConnection(peer);
             const { operator, role } = grant.payload;
             tell('info', 'present', `${operator} (${role}) is here`, { worker, operator });
+            const behind = behindText(version);
+            if (behind !== undefined)
+              tell('warn', 'behind', `the worker of ${operator} ${behind}`, { worker, operator });
           }
           granted = grant;
         } else if (worker === undefined)
@@ -173,7 +184,7 @@ export class FeedServer {
         if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
         const { offers, more } = pass.next();
-        await stream.send(this.#answer(charter.raw, offers, more));
+        await stream.send(this.#answer(feed, charter.raw, offers, more));
       }
     } catch (error) {
       stream.post(errorMessage(error));

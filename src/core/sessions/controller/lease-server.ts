@@ -159,6 +159,11 @@ export class LeaseServer {
         if (claim.payload.aud !== signer.id)
           throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim is for another controller');
         checkTime(claim.payload, clock.now(), 'the claim');
+        // It may have the offer by HTTP, or from before this controller was updated.
+        if (this.#ports.machine.state.presence.workers.get(messages.peer)?.version === null)
+          throw new QuorateError('WORKER_OLDER', 'the worker states no version, and gets no job', {
+            hint: 'Update Quorate on the machine of the worker.',
+          });
         const claimed = dispatch({ kind: 'claim', token, claim, grant });
         const { offer, pass } = claim.payload;
         if (pass !== undefined) void dispatch({ kind: 'passed', worker: messages.peer, offer, reason: pass });

@@ -1,6 +1,7 @@
 import type { ControllerEffect, ControllerEvent } from '../../controller/events.ts';
 import type { Controller } from '../../controller/machine.ts';
 import type { Enrol, Grant, Invite, Possession, Signer, Verified } from '../../documents/index.ts';
+import type { PeerVersion } from '../../wire/peer-version.ts';
 import type { Clock, Dial, Link, PeerAddress, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
 
@@ -89,6 +90,8 @@ export interface ControllerPorts {
   readonly project: string;
   /** Signs as the controller. */
   readonly signing: Signing;
+  /** What this node states of itself to its peers. */
+  readonly version: PeerVersion;
   /** As the keys that this controller had before. */
   readonly retired: readonly Signer[];
   readonly grants: Grants;

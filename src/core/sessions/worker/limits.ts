@@ -16,6 +16,8 @@ export const workerSessionLimits = {
   postponedMax: 256,
   /** A notice with a larger job or request does not wait: 8 MB in all. */
   postponedCharsMax: 32 * 1024,
+  /** Offers that cannot be read and were passed on; a forgotten one is passed on again. */
+  unreadMax: 1_000,
   /** Pages of open offers that are asked for by HTTP one after the other. The last one is empty. */
   offerPagesMax: Math.ceil(limits.openRequestsMax / limits.feedOffersMax) + 2,
 } as const;

@@ -14,12 +14,14 @@ import {
   type VerdictNotice,
   verdictNoticeSchema,
 } from '../../wire/messages.ts';
+import { ownBehindText, type PeerVersion, workerOlder } from '../../wire/peer-version.ts';
 import { protocols, topics } from '../../wire/protocols.ts';
 import { isConnectionError } from '../ask.ts';
-import { errorFrom, MessageStream } from '../message-stream.ts';
+import { type ErrorMessage, errorFrom, MessageStream } from '../message-stream.ts';
 import { every, pause, spread } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
+import { workerSessionLimits } from './limits.ts';
 import type { LogWitness, Since } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 import { PostponedOffers } from './postponed-offers.ts';
@@ -55,6 +57,12 @@ export class OfferFeed {
   /** Why the last connection ended or could not be made. */
   #lost: string | null = null;
   readonly #told = new Set<string>();
+  /** Offers that this version cannot read, and that were passed on for it. */
+  readonly #unread = new Set<string>();
+  /** The charter in force, where this version cannot read it. */
+  #unreadCharter: string | undefined;
+  #controller: PeerVersion | undefined;
+  readonly #pass: (offer: string) => void;
   readonly #postponed: PostponedOffers;
   readonly #http: HttpFeed;
   readonly #revocations: RevocationFeed;
@@ -65,11 +73,12 @@ export class OfferFeed {
     grants: GrantRenewal,
     timings: HttpFeedTimings,
     { revocations, witness }: { revocations: RevocationFeed; witness: LogWitness },
-    onVerdict: (verdict: VerdictOn) => void,
+    { onVerdict, pass }: { onVerdict(verdict: VerdictOn): void; pass(offer: string): void },
   ) {
     this.#ports = ports;
     this.#grants = grants;
     this.#onVerdict = onVerdict;
+    this.#pass = pass;
     this.#revocations = revocations;
     this.#witness = witness;
     this.#postponed = new PostponedOffers(ports.clock);
@@ -110,8 +119,14 @@ export class OfferFeed {
 
   /** Why no job may reach this worker; null while it is connected. */
   get trouble(): string | null {
+    if (this.#unreadCharter !== undefined) return `${this.#unreadCharter}: update Quorate here`;
     if (this.#connected) return null;
     return `no connection to the controller${this.#lost === null ? ' yet' : `: ${this.#lost}`}`;
+  }
+
+  /** How this version is behind that of the controller; null where it is not, as far as is known. */
+  get behind(): string | null {
+    return this.#controller === undefined ? null : (ownBehindText(this.#controller) ?? null);
   }
 
   /** Asks for the backlog: there is room for more work. */
@@ -129,9 +144,21 @@ export class OfferFeed {
   async #consider(notice: OfferNotice, via: Via, waitedMs?: number): Promise<void> {
     // What would come of it is void.
     if (this.#witness.isVoid) return;
-    await this.#check(notice, via, waitedMs).catch((error) =>
-      this.#ports.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`),
-    );
+    const id = claimedIdOf(notice.offer);
+    if (id !== undefined && this.#unread.has(id)) return;
+    await this.#check(notice, via, waitedMs).catch((error) => {
+      if (id !== undefined && codeOf(error) === 'DOC_NEWER') return this.#passUnread(id, messageOf(error));
+      this.#ports.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`);
+    });
+  }
+
+  /** Once per offer: it comes again with every backlog. */
+  #passUnread(offer: string, why: string): void {
+    if (this.#unread.size >= workerSessionLimits.unreadMax) this.#unread.clear();
+    this.#unread.add(offer);
+    const says = `takes no slot: ${why}. Update Quorate here`;
+    this.#ports.tell('warn', 'pass', says, { offer, pass: workerOlder });
+    this.#pass(offer);
   }
 
   /** Checks everything about an offer that a worker can check, before its machine gets it. */
@@ -229,8 +256,22 @@ export class OfferFeed {
     return true;
   }
 
+  /** One that is newer than this version stays unread, and so do the offers under it. */
+  async #learnCharter(raw: string): Promise<void> {
+    const { credentials, tell } = this.#ports;
+    try {
+      await credentials.learnCharter(raw);
+      this.#unreadCharter = undefined;
+    } catch (error) {
+      if (codeOf(error) !== 'DOC_NEWER') throw error;
+      if (this.#unreadCharter === undefined)
+        tell('warn', 'charter', `no job can be taken: ${messageOf(error)}. Update Quorate here`);
+      this.#unreadCharter = messageOf(error);
+    }
+  }
+
   async #session(): Promise<void> {
-    const { dial, credentials, clock, tell, lending } = this.#ports;
+    const { dial, credentials, clock, tell, lending, version } = this.#ports;
     const [controller] = credentials.membership.controllers;
     if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
     await this.#grants.renewDue();
@@ -242,7 +283,7 @@ export class OfferFeed {
     let said: string | undefined;
     const hello = (): Up => {
       said = credentials.grant.id;
-      return { kind: 'hello', grant: credentials.grant.raw, capabilities: lending.capabilities };
+      return { kind: 'hello', grant: credentials.grant.raw, capabilities: lending.capabilities, version };
     };
     // The controller counts a witness under the grant that it was shown: one that was renewed since is shown as well.
     const poll = () => stream.post(said === credentials.grant.id ? { kind: 'poll' } : hello());
@@ -267,7 +308,7 @@ export class OfferFeed {
         const message = await stream.receive({ timeoutMs: 2 * pollMs });
         if (message === undefined)
           throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the feed');
-        if (message.kind === 'error') throw errorFrom(message);
+        if (message.kind === 'error') throw refusalFrom(message);
         if (message.kind === 'checkpoint') {
           witness(message.note, true, message.since);
           continue;
@@ -278,7 +319,8 @@ export class OfferFeed {
         }
         this.#connected = true;
         this.#http.heard();
-        await credentials.learnCharter(message.charter);
+        this.#controller = message.version;
+        await this.#learnCharter(message.charter);
         await credentials.learnFeed(message.feed);
         await this.#revocations.heard(message.revocations);
         if (message.checkpoint !== undefined) witness(message.checkpoint, false);
@@ -294,4 +336,12 @@ export class OfferFeed {
       await stream.close();
     }
   }
+}
+
+/** A controller that does not know the members of a hello is older than this worker: a newer one leaves out what it does not know. */
+function refusalFrom(message: ErrorMessage): QuorateError {
+  const cause = errorFrom(message);
+  if (message.code !== 'WIRE_INVALID') return cause;
+  const says = 'the controller is of an older version, and does not understand this worker';
+  return new QuorateError('CONTROLLER_OLDER', says, { hint: 'The owner of the project updates it.', cause });
 }

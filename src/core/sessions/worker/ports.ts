@@ -1,4 +1,5 @@
 import type { Job } from '../../documents/index.ts';
+import type { PeerVersion } from '../../wire/peer-version.ts';
 import type { BuildResult, Lending, Reads, WorkerEvent } from '../../worker/events.ts';
 import type { Worker } from '../../worker/machine.ts';
 import type { Credentials } from '../credentials.ts';
@@ -45,6 +46,8 @@ export type Accepts = (author: string, data: Uint8Array) => boolean | 'ignore' |
 /** Everything outside of the sessions of a worker. */
 export interface WorkerPorts {
   readonly signing: Signing;
+  /** What this node states of itself to its peers. */
+  readonly version: PeerVersion;
   readonly clock: Clock;
   readonly dial: Dial;
   readonly credentials: Credentials;

@@ -6,7 +6,6 @@ import {
   decodeMessage,
   encodeMessage,
   equivocationNoticeSchema,
-  holdsNothingElse,
   revocationListSchema,
 } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
@@ -183,4 +182,10 @@ export class RevocationFeed {
       if (!clock.closing) tell('warn', 'revocation', `revocations: ${messageOf(error)}`);
     });
   }
+}
+
+/** Whether a message, as it was received, has none of the members that its decoder left out. */
+function holdsNothingElse(bytes: Uint8Array, decoded: unknown): boolean {
+  const known = encodeMessage(decoded);
+  return known.length === bytes.length && known.every((byte, n) => byte === bytes[n]);
 }

@@ -1,5 +1,7 @@
 import type { Claim } from '../../documents/index.ts';
 import { messageOf, unreachable } from '../../errors.ts';
+import { workerOlder } from '../../wire/peer-version.ts';
+import { claimSeconds } from '../../worker/claim.ts';
 import type { WorkerEffect, WorkerEvent } from '../../worker/events.ts';
 import { Cosigner } from './cosigner.ts';
 import { GrantRenewal } from './grant-renewal.ts';
@@ -41,8 +43,15 @@ export class WorkerSessions {
     this.#leases = new LeaseClient(ports, this.#grants, witness, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
-    this.#feed = new OfferFeed(ports, this.#grants, timings, { revocations, witness }, (verdict) =>
-      this.#run('verdict', this.publication.onVerdict(verdict)),
+    this.#feed = new OfferFeed(
+      ports,
+      this.#grants,
+      timings,
+      { revocations, witness },
+      {
+        onVerdict: (verdict) => this.#run('verdict', this.publication.onVerdict(verdict)),
+        pass: (offer) => this.#run('claim', this.#leases.claim(offer, this.#passOf(offer))),
+      },
     );
   }
 
@@ -65,6 +74,11 @@ export class WorkerSessions {
   /** Why this worker gets no job at the moment, whatever it lends; null while nothing is known to be wrong. */
   get trouble(): string | null {
     return this.#grants.trouble ?? this.#feed.trouble;
+  }
+
+  /** How this version is behind that of the controller; null where it is not, as far as is known. */
+  get behind(): string | null {
+    return this.#feed.behind;
   }
 
   /** Resolves when stopped builds have cleaned up and revealed results are public. */
@@ -106,6 +120,23 @@ export class WorkerSessions {
       default:
         return unreachable(effect, 'worker effect');
     }
+  }
+
+  /** For an offer that this version cannot read. */
+  #passOf(offer: string): Claim {
+    const { signing, credentials, clock, lending } = this.#ports;
+    const [controller] = credentials.membership.controllers;
+    const iat = Math.floor(clock.now() / 1000);
+    return {
+      iss: signing.signer.id,
+      aud: controller?.id ?? signing.signer.id,
+      offer,
+      pass: workerOlder,
+      capabilities: lending.capabilities,
+      jti: signing.nonce(),
+      iat,
+      exp: iat + claimSeconds,
+    };
   }
 
   #tellOfPass({ offer, pass }: Claim): void {

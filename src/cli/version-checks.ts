@@ -1,0 +1,41 @@
+import { codeOf, messageOf } from '../core/errors.ts';
+import { escapeLine } from '../core/escape.ts';
+import type { HostCheck } from './host-checks.ts';
+import { findProject, openProject } from './project.ts';
+
+const fix = 'update Quorate, and start it again';
+
+/** Whether the nodes that run from here, and those that work for them, read each other's documents. Empty where none runs. */
+export async function checkVersions(home: string, cwd: string): Promise<HostCheck[]> {
+  return [...(await checkWorkers(home)), ...(await checkController(cwd))];
+}
+
+async function checkWorkers(home: string): Promise<HostCheck[]> {
+  const { askWorkers } = await import('../runtime/worker/control.ts');
+  return (await askWorkers(home)).map(({ project, answer }) => {
+    const name = `version of the worker for …${project}`;
+    const behind = answer.status.behind ?? null;
+    return behind === null
+      ? { name, ok: true, found: 'reads what its controller writes, as far as is known' }
+      : { name, ok: false, found: escapeLine(behind, 500), fix };
+  });
+}
+
+async function checkController(cwd: string): Promise<HostCheck[]> {
+  if (findProject(cwd) === undefined) return [];
+  const name = 'versions of the workers of this project';
+  const { askController } = await import('../runtime/controller/control.ts');
+  try {
+    const folder = await openProject(cwd);
+    const { behind = [] } = await askController(folder.dir, { do: 'status' });
+    if (behind.length === 0)
+      return [{ name, ok: true, found: 'all that are connected read what the controller writes' }];
+    const named = behind.map(({ operator, role, says }) => `the ${role} of ${operator} ${says}`).join('; ');
+    return [
+      { name, ok: false, found: escapeLine(named, 1000), fix: 'tell their operators to update Quorate' },
+    ];
+  } catch (error) {
+    if (codeOf(error) === 'CONTROLLER_NOT_RUNNING') return [];
+    return [{ name, ok: false, found: escapeLine(messageOf(error), 500) }];
+  }
+}

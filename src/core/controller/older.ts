@@ -1,0 +1,123 @@
+import type { Role } from '../documents/index.ts';
+import { versionIn } from '../documents/index.ts';
+import { canRead, unreadBy, type Versions, workerOlder } from '../wire/peer-version.ts';
+import { endRun } from './cancel.ts';
+import type { OlderWorker } from './events.ts';
+import { operatorsBefore } from './leases.ts';
+import { controllerLimits } from './limits.ts';
+import type { Present } from './presence.ts';
+import type { ControllerState, EventOf, Round, Run, Transition } from './state.ts';
+import { currentRound, unchanged } from './state.ts';
+
+const { olderNamedMax, passesToldMax, reconnectMs } = controllerLimits;
+
+/** The documents that a worker reads before it claims a slot of a round. */
+export function documentsOffered({ charter }: ControllerState, run: Run, { offer }: Round): Versions {
+  return {
+    charter: versionIn('charter', charter?.payload),
+    request: versionIn('request', run.request.payload),
+    grant: versionIn('grant', run.publisher.payload),
+    job: versionIn('job', run.job),
+    offer: versionIn('offer', offer),
+  };
+}
+
+/** Whether a worker cannot read something that this controller may write. */
+export const isBehind = ({ version }: Pick<Present, 'version'>): boolean =>
+  version === null || unreadBy(version).length > 0;
+
+/** Whether nobody has claimed a slot of the run yet. */
+function isUntouched(run: Run, { slots, candidates }: Round): boolean {
+  if (run.receipts.length > 0 || candidates.length > 0 || run.trusted.kind !== 'free') return false;
+  return slots.every(({ kind }) => kind === 'free');
+}
+
+interface Eligible {
+  able: boolean;
+  /** Undefined while it is connected. */
+  goneAt: number | undefined;
+  worker: OlderWorker;
+}
+
+/** Workers of a role that may claim in a round, whether or not they can read its documents; also those that have just left. */
+function* eligible(state: ControllerState, run: Run, round: Round, role: Role): Generator<Eligible> {
+  const { presence, charter } = state;
+  const before = operatorsBefore(run, round);
+  const documents = documentsOffered(state, run, round);
+  const all = function* (): Generator<[string, Present, number | undefined]> {
+    for (const [id, worker] of presence.workers) yield [id, worker, undefined];
+    for (const [id, { worker, at }] of presence.gone) yield [id, worker, at];
+  };
+  for (const [id, { role: has, operator, enrolled, version }, goneAt] of all()) {
+    if (has !== role) continue;
+    if (role === 'trusted-worker' && charter?.payload.trusted.includes(id) !== true) continue;
+    if (role === 'worker' && (enrolled >= round.offer.index || before.has(operator))) continue;
+    const worker = { worker: id, operator, version: version?.program ?? null };
+    yield { able: canRead(version, documents), goneAt, worker };
+  }
+}
+
+/** Connected workers of a role that cannot read the job, where no other could take it, and since when that is so. */
+function onlyOlder(state: ControllerState, run: Run, round: Round, role: Role) {
+  let since = state.presence.since;
+  const workers: OlderWorker[] = [];
+  for (const { able, goneAt, worker } of eligible(state, run, round, role)) {
+    if (able && goneAt === undefined) return undefined;
+    if (able && goneAt !== undefined) since = Math.max(since, goneAt);
+    else if (goneAt === undefined) workers.push(worker);
+  }
+  return workers.length === 0 ? undefined : { workers, since };
+}
+
+/**
+ * When a run is given up, in ms since the epoch, which only older workers could take: as operators or as the trusted worker. Undefined
+ * while somebody else could, has begun, or nobody is there at all. Whoever lost its connection gets time to come back.
+ */
+export function outdatedAt(
+  state: ControllerState,
+  run: Run,
+): { at: number; workers: OlderWorker[] } | undefined {
+  if (state.presence.behind.size === 0 || state.draining) return undefined;
+  const round = currentRound(run);
+  if (run.phase.kind !== 'building' || round === undefined || !isUntouched(run, round)) return undefined;
+  const needsTrusted = run.request.payload.policy.cosign === 'required';
+  const found =
+    onlyOlder(state, run, round, 'worker') ??
+    (needsTrusted ? onlyOlder(state, run, round, 'trusted-worker') : undefined);
+  return found === undefined ? undefined : { at: found.since + reconnectMs, workers: found.workers };
+}
+
+/** Raises the event once it is time. */
+export function considerOutdated({ state, now, out }: Transition, run: Run): void {
+  const due = outdatedAt(state, run);
+  if (due === undefined || now < due.at) return;
+  const workers = due.workers.slice(0, olderNamedMax);
+  out.push({ kind: 'raise', event: { kind: 'outdated', run: run.id, workers } });
+}
+
+/** Passes in the name of workers that state no version: they get no offer that they could pass on. */
+export function passForOlder({ state, out }: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (state.presence.behind.size === 0 || run.phase.kind !== 'building' || round === undefined) return;
+  let passes = 0;
+  for (const id of state.presence.behind) {
+    if (state.presence.workers.get(id)?.version !== null || passes++ >= passesToldMax) continue;
+    const event = { kind: 'passed' as const, worker: id, offer: round.offerId, reason: workerOlder };
+    out.push({ kind: 'raise', event });
+  }
+}
+
+/** The run ends without a verdict: it would wait for workers that cannot read it. */
+export function outdated(transition: Transition, { run: id, workers }: EventOf<'outdated'>): void {
+  const run = transition.state.runs.get(id);
+  const round = run === undefined ? undefined : currentRound(run);
+  if (run?.phase.kind !== 'building' || round === undefined || !isUntouched(run, round))
+    return unchanged(transition);
+  endRun(transition, run, onlyOlderText(workers));
+}
+
+/** For people: which workers have to be updated before a run can be taken. */
+function onlyOlderText(workers: readonly OlderWorker[]): string {
+  const named = workers.map(({ operator, version }) => `${operator} (${version ?? 'states no version'})`);
+  return `only older workers could take it, whose operators have to update Quorate: ${named.join(', ')}`;
+}

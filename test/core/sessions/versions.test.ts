@@ -1,0 +1,307 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { capabilities, Paperwork } from '../../../simulations/paperwork.ts';
+import { Reader } from '../../../simulations/reader.ts';
+import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import { encodeCanonical, signMessage } from '../../../src/core/documents/index.ts';
+import { Admission } from '../../../src/core/sessions/controller/admission.ts';
+import type { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
+import { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts';
+import { LeaseServer } from '../../../src/core/sessions/controller/lease-server.ts';
+import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import { Replies } from '../../../src/core/sessions/controller/replies.ts';
+import type { Channel } from '../../../src/core/sessions/ports.ts';
+import type { GrantRenewal } from '../../../src/core/sessions/worker/grant-renewal.ts';
+import type { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
+import { OfferFeed } from '../../../src/core/sessions/worker/offer-feed.ts';
+import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
+import type { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage, type OfferNotice } from '../../../src/core/wire/messages.ts';
+import { ownVersion, type PeerVersion } from '../../../src/core/wire/peer-version.ts';
+import { Worker } from '../../../src/core/worker/machine.ts';
+import { until } from '../../e2e/support/wait.ts';
+import { type Bench, projectOf } from '../controller/bench.ts';
+
+interface Message {
+  kind: string;
+  offers?: unknown[];
+  version?: PeerVersion;
+  code?: string;
+  more?: true;
+}
+
+/** A channel whose other side is the test. */
+class Wire {
+  readonly said: Message[] = [];
+  readonly #inbox: (Uint8Array | undefined)[] = [];
+  #wake = () => {};
+  readonly channel: Channel;
+
+  constructor(peer: string) {
+    this.channel = {
+      peer,
+      closed: false,
+      send: async (bytes: Uint8Array) => void this.said.push(JSON.parse(fromUtf8(bytes))),
+      receive: async () => {
+        while (this.#inbox.length === 0) {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          this.#wake = resolve;
+          await promise;
+        }
+        return this.#inbox.shift();
+      },
+      close: async () => {},
+      abort: () => {},
+    } as unknown as Channel;
+    onTestFinished(() => this.#put(undefined));
+  }
+
+  say(message: object): void {
+    this.#put(encodeMessage(message));
+  }
+
+  #put(bytes: Uint8Array | undefined): void {
+    this.#inbox.push(bytes);
+    this.#wake();
+  }
+
+  async heard(count: number): Promise<Message> {
+    await until('an answer', () => this.said.length >= count);
+    return this.said[count - 1] ?? { kind: '' };
+  }
+}
+
+describe('a controller', () => {
+  function server(bench: Bench) {
+    const { paper, controller } = bench;
+    const told: string[] = [];
+    const notice = { offer: 'a', request: 'b', publisher: 'c', job: '{}' };
+    const ports = {
+      machine: controller,
+      signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
+      version: ownVersion('2.0.0'),
+      clock: { now: () => bench.now, monotonic: () => 0, closing: false },
+      charge: () => 0,
+      feedUrls: () => [],
+      keepConnection: () => () => {},
+      tell: (_level: string, kind: string, says: string) => void told.push(`${kind}: ${says}`),
+      dispatch: async (event: ControllerEvent) => void bench.send(event),
+    } as unknown as ControllerPorts;
+    const checkpoints = { current: undefined, settle: () => {} } as unknown as CheckpointRounds;
+    const admission = new Admission(ports, () => true);
+    const feed = new FeedServer(ports, admission, new Map([['offer', notice]]), checkpoints);
+    const connect = (worker: string, version: PeerVersion | undefined) => {
+      const wire = new Wire(bench.id(worker));
+      void feed.served.session(wire.channel);
+      const stated = version === undefined ? {} : { version };
+      wire.say({ kind: 'hello', grant: bench.grantOf(worker).raw, capabilities, ...stated });
+      return wire;
+    };
+    return { ports, admission, feed, notice, told, connect };
+  }
+
+  it('gives a worker that states no version no offer, nothing that it would not know, and names it', async () => {
+    const bench = await projectOf('ada');
+    const { feed, notice, told, connect } = server(bench);
+    const wire = connect('ada', undefined);
+    expect(Object.keys(await wire.heard(1)).sort()).toEqual(['charter', 'kind', 'offers', 'revocations']);
+    feed.push([notice]);
+    await wire.heard(2);
+    expect(wire.said.map(({ offers }) => offers)).toEqual([[], []]);
+    expect(told.at(-1)).toBe(
+      'behind: the worker of ada states no version: it is older, and gets no offer until it is updated',
+    );
+    expect(bench.controller.state.presence.behind).toEqual(new Set([bench.id('ada')]));
+  });
+
+  it('gives one that does offers and its own version', async () => {
+    const { notice, told, connect } = server(await projectOf('ada'));
+    const wire = connect('ada', { program: '1.5.0', reads: { tomorrow: 7 } });
+    expect(await wire.heard(1)).toMatchObject({ offers: [notice], version: { program: '2.0.0', reads: {} } });
+    expect(told.filter((line) => line.startsWith('behind'))).toEqual([]);
+  });
+
+  it.each([
+    ['no version of a program', { program: '2\u001b[2J', reads: {} }],
+    ['a version that is too long', { program: '1'.repeat(41), reads: {} }],
+    ['a version of a document that is text', { program: '2', reads: { job: '2' } }],
+    [
+      'too many kinds',
+      {
+        program: '2',
+        reads: Object.fromEntries(
+          Array.from({ length: 65 }, (_, n) => [`a${'b'.repeat(n % 30)}-${'c'.repeat(n / 30)}`, 2]),
+        ),
+      },
+    ],
+  ])('refuses one that states %s', async (_, version) => {
+    const wire = server(await projectOf('ada')).connect('ada', version as unknown as PeerVersion);
+    expect(await wire.heard(1)).toMatchObject({ kind: 'error', code: 'WIRE_INVALID' });
+  });
+
+  it('gives one that states none no lease, however it came to the offer', async () => {
+    const bench = await projectOf('ada');
+    bench.presentAs(null, 'ada');
+    bench.presentAs(ownVersion('1'), 'trusted');
+    const { ports, admission } = server(bench);
+    await bench.submit();
+    const leases = new LeaseServer(ports, admission, new Replies(), { keep: async () => {} });
+    const claimed = async (worker: string) => {
+      const wire = new Wire(bench.id(worker));
+      void leases.served.session(wire.channel);
+      const claim = await bench.paper.claim(
+        worker,
+        bench.controller.state.offers.keys().next().value ?? '',
+        bench.now,
+      );
+      wire.say({ kind: 'claim', claim: claim.raw, grant: bench.grantOf(worker).raw });
+      return wire;
+    };
+    expect(await (await claimed('ada')).heard(1)).toMatchObject({ kind: 'error', code: 'WORKER_OLDER' });
+  });
+});
+
+describe('a worker', () => {
+  /** Its feed; what it told its operator, and the offers that it passed on. */
+  async function feed() {
+    const paper = new Paperwork(standIn);
+    const now = 1_800_000_000_000;
+    const told: string[] = [];
+    const passed: string[] = [];
+    const learned: string[] = [];
+    const controller = paper.controller.id;
+    const wire = new Wire(controller);
+    const closing = { is: false };
+    onTestFinished(() => {
+      closing.is = true;
+    });
+    const charter = await paper.charter();
+    const documents = new Reader(paper.keys.verifier);
+    const grant = { id: 'g', raw: 'a.b.c', payload: { role: 'trusted-worker' } };
+    const ports = {
+      signing: { signer: paper.keys.signer('ada'), documents, nonce: () => 'n'.repeat(24) },
+      version: ownVersion('1.0.0'),
+      clock: {
+        now: () => now,
+        monotonic: () => 0,
+        after: () => () => {},
+        onClosing: () => () => {},
+        get closing() {
+          return closing.is;
+        },
+      },
+      dial: async () => wire.channel,
+      credentials: {
+        membership: { project: paper.project, controllers: [{ id: controller, addrs: [] }] },
+        charter: charter.payload,
+        grant,
+        catchUp: async () => {},
+        learnCharter: async (raw: string) => {
+          await documents.message('charter', raw);
+          learned.push(raw);
+        },
+        learnFeed: async () => {},
+        learnAddress: async () => {},
+      },
+      machine: new Worker(paper.keys.signer('ada').id),
+      lending: { capabilities, jobsAtOnce: 1 },
+      revocations: { revoked: [] },
+      subscribe: () => {},
+      findPeer: async () => [],
+      findMembers: async () => [],
+      dispatch: async () => {},
+      tell: (_level: string, kind: string, says: string) => void told.push(`${kind}: ${says}`),
+    } as unknown as WorkerPorts;
+    const grants = { renewDue: async () => {}, refresh: async () => false } as unknown as GrantRenewal;
+    const others = {
+      revocations: { start: () => {}, heard: async () => {} } as unknown as RevocationFeed,
+      witness: { start: () => {}, isVoid: false } as unknown as LogWitness,
+    };
+    const offers = new OfferFeed(ports, grants, { quietMs: 1e9, everyMs: 1e9 }, others, {
+      onVerdict: () => {},
+      pass: (offer) => void passed.push(offer),
+    });
+    offers.start();
+    await wire.heard(1);
+    const backlog = (over: object) =>
+      wire.say({ kind: 'backlog', charter: charter.raw, offers: [], revocations: 0, ...over });
+    return { paper, now, wire, told, passed, learned, offers, backlog, charter };
+  }
+
+  /** As this message, but of version 9. */
+  async function newer(
+    paper: Paperwork,
+    kind: string,
+    payload: object,
+    by = paper.controller,
+  ): Promise<string> {
+    const header = { alg: 'Ed25519', typ: `quorate-${kind}+jwt`, kid: by.id } as const;
+    return by.jws(header, encodeCanonical({ ...payload, v: 9 }));
+  }
+
+  async function noticeOf(bench: Bench): Promise<OfferNotice> {
+    const run = await bench.submit();
+    const { request, publisher, job } = bench.run(run);
+    const offer = await signMessage('offer', bench.offer, bench.paper.controller);
+    const block = fromUtf8(encodeCanonical(job));
+    return { offer: offer.raw, request: request.raw, publisher: publisher.raw, job: block };
+  }
+
+  it('states its version when it connects', async () => {
+    const { wire } = await feed();
+    expect(wire.said[0]).toMatchObject({ kind: 'hello', version: { program: '1.0.0', reads: {} } });
+  });
+
+  it('passes once on an offer of which it cannot read a document, and says so', async () => {
+    const bench = await projectOf('ada');
+    const notice = await noticeOf(bench);
+    const { paper, passed, told, backlog } = await feed();
+    const { iss: _, ...rest } = bench.offer;
+    const newerOffer = await newer(paper, 'offer', { ...rest, iss: paper.controller.id });
+    const job = fromUtf8(encodeCanonical({ ...JSON.parse(notice.job), v: 9 }));
+    for (let n = 0; n < 3; n++) backlog({ offers: [{ ...notice, offer: newerOffer }] });
+    await until('a pass', () => passed.length > 0);
+    backlog({ offers: [{ ...notice, job }] });
+    await until('another', () => passed.length > 1);
+    expect(passed).toHaveLength(2);
+    expect(told.filter((line) => line.startsWith('pass'))).toEqual([
+      'pass: takes no slot: offer is of version 9, newer than this program. Update Quorate here',
+      'pass: takes no slot: job is of version 9, newer than this program. Update Quorate here',
+    ]);
+  });
+
+  it('stays connected under a charter that it cannot read, and says that it can take no job', async () => {
+    const { paper, told, learned, offers, backlog, charter } = await feed();
+    const unread = await newer(paper, 'charter', charter.payload, paper.keys.signer('root'));
+    for (let n = 0; n < 3; n++) backlog({ charter: unread });
+    await until('trouble', () => offers.trouble?.includes('version 9') === true);
+    expect(offers.trouble).toBe('charter is of version 9, newer than this program: update Quorate here');
+    backlog({});
+    await until('the charter', () => learned.length === 1);
+    expect(offers.trouble).toBeNull();
+    expect(told.filter((line) => line.startsWith('charter'))).toHaveLength(1);
+  });
+
+  it('says how it is behind its controller', async () => {
+    const { offers, backlog, learned } = await feed();
+    backlog({ version: { program: '3.0.0', reads: { revocation: 9, tomorrow: 2 } } });
+    await until('the backlog', () => learned.length === 1);
+    expect(offers.behind).toContain(
+      'the controller is 3.0.0, and this version cannot read revocation of version 9',
+    );
+    backlog({ version: ownVersion('3.0.0') });
+    await until('the next one', () => learned.length === 2);
+    expect(offers.behind).toBeNull();
+  });
+
+  it('says that its controller is older where that does not understand it', async () => {
+    const { wire, offers } = await feed();
+    const message = 'a feed message is not valid at its root: Unrecognized key: "version"';
+    wire.say({ kind: 'error', code: 'WIRE_INVALID', message });
+    await until('trouble', () => offers.trouble?.includes('older') === true);
+    expect(offers.trouble).toBe(
+      'no connection to the controller: the controller is of an older version, and does not understand this worker',
+    );
+  });
+});
