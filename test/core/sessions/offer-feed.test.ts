@@ -60,7 +60,7 @@ it('a worker signs each round that a checkpoint is put before it in, and what a 
         witness: async (_note: string, signed: (size: number, line: string) => void) => signed(8, 'line'),
       } as unknown as LogWitness,
     },
-    () => {},
+    { onVerdict: () => {}, pass: () => {} },
   );
   feed.start();
   await over.promise;
