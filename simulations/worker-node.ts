@@ -242,8 +242,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       life.alive() ? Promise.resolve(act()) : new Promise(() => {});
     const { behaviour, observe } = this.options;
     return {
-      signing: this.#observed(life),
-      version: ownVersion('1.0.0'),
+      ...{ signing: this.#observed(life), version: ownVersion('1.0.0') },
       clock: life.clock,
       dial: tapped(keepStreams(dial, life.clock), {
         name: this.name,
