@@ -14,6 +14,9 @@ interface Call {
   signal: AbortSignal;
 }
 
+/** Of a list whose first page is read with each look. */
+const secondPage = 2;
+
 /** The API of a forge at one address: bounded in time and size, without redirects, which would take the token elsewhere. */
 export class ForgeApi {
   readonly #base: string;
@@ -60,25 +63,42 @@ export class ForgeApi {
     }
   }
 
-  /** A page after the other, until one is not full. `path` takes the number of the page, from 1 on. @throws as `call` */
+  /**
+   * The first page of a list, and then a page after the other from `from` on, until one is not full: as many as are read at once. `path` takes
+   * the number of the page, from 1 on. `next`: the page with which to go on, so that a list is read whole however long it is. @throws as `call`
+   */
   async pages<T>(
     path: (page: number) => string,
     schema: z.ZodType<readonly T[]>,
     signal: AbortSignal,
-  ): Promise<T[]> {
-    const all: T[] = [];
-    for (let page = 1; page <= forgeLimits.pagesMax; page++) {
-      const answer = await this.call({ method: 'GET', path: path(page), signal });
-      const result = schema.safeParse(answer);
-      if (!result.success) {
-        const [issue] = result.error.issues;
-        const where = issue?.path.map(String).join('.') || 'its root';
-        throw failure('FORGE_ANSWER_INVALID', `GET ${path(page)}`, `not as described at ${where}`);
-      }
-      all.push(...result.data.slice(0, forgeLimits.perPage));
-      if (result.data.length < forgeLimits.perPage) break;
+    from = secondPage,
+  ): Promise<{ all: T[]; isWhole: boolean; next: number }> {
+    const all = [...(await this.#page(path(1), schema, signal))];
+    const begin = from > forgeLimits.listPagesMax ? secondPage : Math.max(secondPage, from);
+    let isFull = all.length === forgeLimits.perPage;
+    let next = begin;
+    while (isFull && next < begin + forgeLimits.pagesMax - 1) {
+      const more = await this.#page(path(next), schema, signal);
+      all.push(...more);
+      isFull = more.length === forgeLimits.perPage;
+      next++;
     }
-    return all;
+    return { all, isWhole: !isFull && begin === secondPage, next: isFull ? next : secondPage };
+  }
+
+  async #page<T>(path: string, schema: z.ZodType<readonly T[]>, signal: AbortSignal): Promise<readonly T[]> {
+    const result = schema.safeParse(await this.call({ method: 'GET', path, signal }));
+    if (result.success) return result.data.slice(0, forgeLimits.perPage);
+    const [issue] = result.error.issues;
+    const where = issue?.path.map(String).join('.') || 'its root';
+    throw failure('FORGE_ANSWER_INVALID', `GET ${path}`, `not as described at ${where}`);
+  }
+
+  /** One value. @throws as `call` */
+  async get<T>(path: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
+    const result = schema.safeParse(await this.call({ method: 'GET', path, signal }));
+    if (result.success) return result.data;
+    throw failure('FORGE_ANSWER_INVALID', `GET ${path}`, 'not as described');
   }
 
   async close(): Promise<void> {

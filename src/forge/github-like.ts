@@ -14,10 +14,12 @@ const pullsSchema = z.array(
   }),
 );
 
+const stateSchema = z.object({ state: z.string() });
+
 /**
  * Forgejo, Gitea and GitHub: the same requests, at other addresses.
- * Sources: "Create a commit status" and "List pull requests" of the REST API of GitHub (2022-11-28);
- * `repoCreateStatus` and `repoListPullRequests` in the Swagger description of Forgejo and Gitea (v1).
+ * Sources: "Create a commit status", "List pull requests" (the newest first) and "Get a pull request" of the REST API of GitHub (2022-11-28);
+ * `repoCreateStatus`, `repoListPullRequests` and `repoGetPullRequest` in the Swagger description of Forgejo and Gitea (v1).
  */
 export function githubLike(api: ForgeApi, repository: string, pageSize: 'limit' | 'per_page'): Forge {
   return {
@@ -29,11 +31,11 @@ export function githubLike(api: ForgeApi, repository: string, pageSize: 'limit' 
       };
       await api.call({ method: 'POST', path: `${repository}/statuses/${commit}`, body, signal });
     },
-    async openPulls(signal) {
+    async openPulls(signal, from) {
       const path = (page: number) =>
         `${repository}/pulls?state=open&${pageSize}=${forgeLimits.perPage}&page=${page}`;
-      const pulls = await api.pages(path, pullsSchema, signal);
-      return pulls.map(
+      const { all, ...rest } = await api.pages(path, pullsSchema, signal, from);
+      const pulls = all.map(
         ({ number, title, user, labels, base }): OpenPull => ({
           pull: number,
           title: shown(title),
@@ -42,6 +44,10 @@ export function githubLike(api: ForgeApi, repository: string, pageSize: 'limit' 
           labels: (labels ?? []).slice(0, forgeLimits.labelsMax).map(({ name }) => name),
         }),
       );
+      return { pulls, ...rest };
+    },
+    async isOpen(pull, signal) {
+      return (await api.get(`${repository}/pulls/${pull}`, stateSchema, signal)).state === 'open';
     },
   };
 }

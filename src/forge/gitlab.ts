@@ -14,10 +14,12 @@ const pullsSchema = z.array(
   }),
 );
 
+const stateSchema = z.object({ state: z.string() });
+
 const states = { pending: 'pending', success: 'success', failure: 'failed', error: 'canceled' } as const;
 
 /**
- * GitLab. Sources: "Set commit pipeline status" and "List project merge requests" of its REST API (v4).
+ * GitLab. Sources: "Set commit pipeline status", "List project merge requests" (the newest first) and "Get single MR" of its REST API (v4).
  * A status that is as it was before is answered with 400 and "Cannot transition status": that is what was asked for.
  */
 export function gitlab(api: ForgeApi, project: string): Forge {
@@ -35,11 +37,11 @@ export function gitlab(api: ForgeApi, project: string): Forge {
         if (codeOf(error) !== 'FORGE_REFUSED' || !isUnchanged(messageOf(error), states[state])) throw error;
       }
     },
-    async openPulls(signal) {
+    async openPulls(signal, from) {
       const path = (page: number) =>
         `${root}/merge_requests?state=opened&per_page=${forgeLimits.perPage}&page=${page}`;
-      const pulls = await api.pages(path, pullsSchema, signal);
-      return pulls.map(
+      const { all, ...rest } = await api.pages(path, pullsSchema, signal, from);
+      const pulls = all.map(
         ({ iid, title, author, labels, target_branch }): OpenPull => ({
           pull: iid,
           title: shown(title),
@@ -48,6 +50,10 @@ export function gitlab(api: ForgeApi, project: string): Forge {
           labels: labels.slice(0, forgeLimits.labelsMax),
         }),
       );
+      return { pulls, ...rest };
+    },
+    async isOpen(pull, signal) {
+      return (await api.get(`${root}/merge_requests/${pull}`, stateSchema, signal)).state === 'opened';
     },
   };
 }

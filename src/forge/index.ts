@@ -7,7 +7,14 @@ import type { Forge, ForgeOptions } from './types.ts';
 export type { ForgeErrorCode } from './error-codes.ts';
 export { forgeLimits } from './limits.ts';
 export { readSecret } from './secret-file.ts';
-export { type CommitStatus, type Forge, type ForgeKind, forgeKinds, type OpenPull } from './types.ts';
+export {
+  type CommitStatus,
+  type Forge,
+  type ForgeKind,
+  forgeKinds,
+  type OpenPull,
+  type OpenPulls,
+} from './types.ts';
 export { checkWebhook, type Webhook, type WebhookParts } from './webhook.ts';
 
 /** A forge at the address that the owner names. */

@@ -2,8 +2,10 @@
 export const forgeLimits = {
   /** Of one answer. A page of 50 pull requests with long descriptions is below. */
   answerBytesMax: 8 * 1024 * 1024,
-  /** Pages of a list. More pull requests than these hold are not seen; an endless list ends. */
+  /** Pages of a list that are read at once; the next look goes on after them. */
   pagesMax: 10,
+  /** Pages of a list: an endless one is begun again after these. */
+  listPagesMax: 400,
   perPage: 50,
   /** Of one request, from its beginning to the end of the answer, in milliseconds. */
   requestMsMax: 30_000,

@@ -18,8 +18,10 @@ const pullsSchema = z
   })
   .transform(({ requests }) => requests);
 
+const stateSchema = z.object({ status: z.string() });
+
 /**
- * Pagure. Sources: "Flag a commit" and "List project's Pull-Requests" of the API that each instance describes at `/api/0/`.
+ * Pagure. Sources: "Flag a commit", "List project's Pull-Requests" (the newest first) and "Pull-Request information" of the API that each instance describes at `/api/0/`.
  * A flag needs a link: that of the commit, where the owner names none.
  */
 export function pagure(api: ForgeApi, base: string, project: string): Forge {
@@ -37,11 +39,11 @@ export function pagure(api: ForgeApi, base: string, project: string): Forge {
       });
       await api.call({ method: 'POST', path: `${root}/c/${commit}/flag`, body, signal });
     },
-    async openPulls(signal) {
+    async openPulls(signal, from) {
       const path = (page: number) =>
         `${root}/pull-requests?status=Open&per_page=${forgeLimits.perPage}&page=${page}`;
-      const pulls = await api.pages(path, pullsSchema, signal);
-      return pulls.map(
+      const { all, ...rest } = await api.pages(path, pullsSchema, signal, from);
+      const pulls = all.map(
         ({ id, title, user, tags = [], branch }): OpenPull => ({
           pull: id,
           title: shown(title),
@@ -50,6 +52,10 @@ export function pagure(api: ForgeApi, base: string, project: string): Forge {
           labels: tags.slice(0, forgeLimits.labelsMax),
         }),
       );
+      return { pulls, ...rest };
+    },
+    async isOpen(pull, signal) {
+      return (await api.get(`${root}/pull-request/${pull}`, stateSchema, signal)).status === 'Open';
     },
   };
 }

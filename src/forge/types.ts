@@ -25,6 +25,14 @@ export interface OpenPull {
   labels: string[];
 }
 
+export interface OpenPulls {
+  pulls: OpenPull[];
+  /** These are all. */
+  isWhole: boolean;
+  /** The page with which to go on. */
+  next: number;
+}
+
 export interface ForgeOptions {
   kind: ForgeKind;
   /** Base URL of the API. */
@@ -40,6 +48,10 @@ export interface Forge {
   readonly pullRefs: string;
   /** Errors: `FORGE_…`. */
   setStatus(status: CommitStatus, signal: AbortSignal): Promise<void>;
-  /** All that are open, as many as the limits allow. Errors: `FORGE_…`. */
-  openPulls(signal: AbortSignal): Promise<OpenPull[]>;
+  /**
+   * The newest that are open and, of a list that is longer than what is read at once, those from the page `from` on. Errors: `FORGE_…`.
+   */
+  openPulls(signal: AbortSignal, from?: number): Promise<OpenPulls>;
+  /** Whether this one is open still. Errors: `FORGE_…`. */
+  isOpen(pull: number, signal: AbortSignal): Promise<boolean>;
 }

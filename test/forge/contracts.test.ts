@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type CommitStatus, type Forge, type ForgeKind, openForge } from '../../src/forge/index.ts';
+import { forgeLimits } from '../../src/forge/limits.ts';
 import { ContractServer } from './contract-server.ts';
 
 const commit = 'c'.repeat(40);
@@ -21,6 +22,8 @@ interface Contract {
     headers: Record<string, string>;
   };
   pulls: { path: string; query: Record<string, string>; answer: unknown };
+  /** One of them. */
+  one: { path: string; open: object; closed: object[] };
   refs: string;
 }
 
@@ -51,6 +54,11 @@ const contracts: Contract[] = [
         query: { state: 'open', limit: '50', page: '1' },
         answer: [githubPull],
       },
+      one: {
+        path: '/api/v1/repos/owner/tool/pulls/7',
+        open: { state: 'open' },
+        closed: [{ state: 'closed' }],
+      },
       refs: 'refs/pull/*/head',
     }),
   ),
@@ -72,6 +80,7 @@ const contracts: Contract[] = [
       query: { state: 'open', per_page: '50', page: '1' },
       answer: [githubPull],
     },
+    one: { path: '/repos/owner/tool/pulls/7', open: { state: 'open' }, closed: [{ state: 'closed' }] },
     refs: 'refs/pull/*/head',
   },
   {
@@ -95,6 +104,11 @@ const contracts: Contract[] = [
           target_branch: 'main',
         },
       ],
+    },
+    one: {
+      path: '/api/v4/projects/group%2Fsub%2Ftool/merge_requests/7',
+      open: { state: 'opened' },
+      closed: [{ state: 'closed' }, { state: 'merged' }],
     },
     refs: 'refs/merge-requests/*/head',
   },
@@ -120,6 +134,11 @@ const contracts: Contract[] = [
         ],
       },
     },
+    one: {
+      path: '/api/0/namespace/tool/pull-request/7',
+      open: { status: 'Open' },
+      closed: [{ status: 'Closed' }, { status: 'Merged' }],
+    },
     refs: 'refs/pull/*/head',
   },
 ];
@@ -134,12 +153,16 @@ async function open(kind: ForgeKind, project: string): Promise<{ forge: Forge; s
   return { forge, server };
 }
 
+/** The pull requests of an answer. */
+const listIn = (answer: unknown[] | { requests: unknown[] }) =>
+  Array.isArray(answer) ? answer : answer.requests;
+
 const bodyOf = ({ headers, body }: { headers: Record<string, string | undefined>; body: string }) =>
   headers['content-type'] === 'application/json'
     ? JSON.parse(body)
     : Object.fromEntries(new URLSearchParams(body));
 
-describe.each(contracts)('$kind', ({ kind, project, setStatus, pulls, refs }) => {
+describe.each(contracts)('$kind', ({ kind, project, setStatus, pulls, one, refs }) => {
   it('is told of a status by the request that its API describes', async () => {
     const { forge, server } = await open(kind, project);
     for (const [state, named] of Object.entries(setStatus.states)) {
@@ -158,8 +181,50 @@ describe.each(contracts)('$kind', ({ kind, project, setStatus, pulls, refs }) =>
     const { forge, server } = await open(kind, project);
     expect(forge.pullRefs).toBe(refs);
     server.answer(() => ({ body: pulls.answer }));
-    expect(await forge.openPulls(signal)).toEqual([pull]);
+    expect(await forge.openPulls(signal)).toEqual({ pulls: [pull], isWhole: true, next: 2 });
     expect(server.requests).toMatchObject([{ method: 'GET', path: pulls.path, query: pulls.query }]);
+  });
+
+  it('is asked whether one is open still', async () => {
+    const { forge, server } = await open(kind, project);
+    for (const body of [one.open, ...one.closed]) {
+      server.answer(() => ({ body }));
+      expect(await forge.isOpen(7, signal)).toBe(body === one.open);
+      expect(server.requests.at(-1)).toMatchObject({ method: 'GET', path: one.path, query: {} });
+    }
+    server.answer(() => ({ body: {} }));
+    await expect(forge.isOpen(7, signal)).rejects.toMatchObject({ code: 'FORGE_ANSWER_INVALID' });
+  });
+
+  it('is asked for the newest each time, and for a further part of a list that is longer than what is read at once', async () => {
+    const { forge, server } = await open(kind, project);
+    const { perPage, pagesMax } = forgeLimits;
+    const numbered = JSON.stringify(pulls.answer);
+    const pages = (count: number) =>
+      server.answer(({ query }) => {
+        const begin = (Number(query.page) - 1) * perPage;
+        const size = Math.max(0, Math.min(perPage, count - begin));
+        const every = Array.from({ length: size }, (_, n) =>
+          listIn(JSON.parse(numbered.replace(/"(number|iid|id)":7/, `"$1":${begin + n + 1}`))),
+        ).flat();
+        return { body: kind === 'pagure' ? { requests: every } : every };
+      });
+    const read = async (from?: number) => {
+      const { pulls: found, ...rest } = await forge.openPulls(signal, from);
+      return { ...rest, first: found[0]?.pull, second: found[perPage]?.pull, last: found.at(-1)?.pull };
+    };
+    pages(pagesMax * perPage - 1);
+    expect(await read()).toMatchObject({ isWhole: true, next: 2, last: 499 });
+    // A list that may go on is not whole, though it happens to end there.
+    pages(pagesMax * perPage);
+    expect(await read()).toMatchObject({ isWhole: false, next: pagesMax + 1, last: 500 });
+    pages(1_200);
+    expect(await read()).toEqual({ isWhole: false, next: 11, first: 1, second: 51, last: 500 });
+    expect(await read(11)).toEqual({ isWhole: false, next: 20, first: 1, second: 501, last: 950 });
+    expect(await read(20)).toEqual({ isWhole: false, next: 2, first: 1, second: 951, last: 1_200 });
+    server.requests.length = 0;
+    await read(forgeLimits.listPagesMax + 1);
+    expect(server.requests.map(({ query }) => query.page).slice(0, 2)).toEqual(['1', '2']);
   });
 });
 

@@ -1,6 +1,7 @@
-import { forgeLimits, type OpenPull } from '../../forge/index.ts';
+import type { OpenPulls } from '../../forge/index.ts';
 import type { ListedRef } from '../../source/index.ts';
 import type { PullSeen, WatchEvent } from './events.ts';
+import { watchLimits } from './limits.ts';
 import type { WatchState } from './state.ts';
 
 const isWatched = (ref: string): boolean => ref.startsWith('refs/heads/') || ref.startsWith('refs/tags/');
@@ -20,17 +21,22 @@ export function refChanges(
 
 /**
  * The events that bring the state in step with the open pull requests of a forge. Their commits are those that the git server has at
- * `pattern`, where `*` stands for the number. A label `LABEL:COMMIT` approves that commit.
+ * `pattern`, where `*` stands for the number. A label `LABEL:COMMIT` approves that commit. Of a list that is not whole nothing is closed:
+ * what it does not hold may be open, and only its commit is looked at.
  */
 export function pullChanges(
   { pulls, settings }: WatchState,
-  open: readonly OpenPull[],
+  { pulls: open, isWhole }: Pick<OpenPulls, 'pulls' | 'isWhole'>,
   refs: ReadonlyMap<string, ListedRef>,
   pattern: string,
 ): WatchEvent[] {
   const events: WatchEvent[] = [];
   const label = settings?.pulls?.label;
   const numbers = new Set<number>();
+  const look = (seen: PullSeen) => {
+    const known = pulls.get(seen.pull);
+    if (known === undefined || !isSame(seen, known)) events.push({ kind: 'pull', seen });
+  };
   for (const { pull, title, author, base, labels } of open) {
     const ref = pattern.replace('*', String(pull));
     const commit = refs.get(ref)?.commit;
@@ -40,14 +46,32 @@ export function pullChanges(
       .filter((one) => label !== undefined && one.startsWith(`${label}:`))
       .map((one) => one.slice((label?.length ?? 0) + 1))
       .filter((one) => one === commit);
-    const seen: PullSeen = { pull, ref, commit, base, title, author, approved };
-    const known = pulls.get(pull);
-    if (known === undefined || !isSame(seen, known)) events.push({ kind: 'pull', seen });
+    look({ pull, ref, commit, base, title, author, approved });
   }
-  // A list as long as what is read of one was cut: what is not in it may be open.
-  if (open.length < forgeLimits.pagesMax * forgeLimits.perPage)
-    for (const pull of pulls.keys()) if (!numbers.has(pull)) events.push({ kind: 'pull-closed', pull });
+  for (const known of pulls.values()) {
+    if (numbers.has(known.pull)) continue;
+    const commit = refs.get(known.ref)?.commit;
+    if (isWhole || commit === undefined) events.push({ kind: 'pull-closed', pull: known.pull });
+    else {
+      const { pull, ref, base, title, author, approved } = known;
+      look({ pull, ref, commit, base, title, author, approved: approved.filter((one) => one === commit) });
+    }
+  }
   return events;
+}
+
+/** Those that a part of the list did not hold, the ones that were asked of least recently first. */
+export function unlisted(
+  { pulls }: WatchState,
+  { pulls: open, isWhole }: Pick<OpenPulls, 'pulls' | 'isWhole'>,
+  askedAt: ReadonlyMap<number, number>,
+): number[] {
+  if (isWhole) return [];
+  const listed = new Set(open.map(({ pull }) => pull));
+  return [...pulls.keys()]
+    .filter((pull) => !listed.has(pull))
+    .sort((a, b) => (askedAt.get(a) ?? 0) - (askedAt.get(b) ?? 0))
+    .slice(0, watchLimits.pullsAskedMax);
 }
 
 const isSame = (a: PullSeen, b: PullSeen): boolean =>

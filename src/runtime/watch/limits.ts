@@ -6,8 +6,15 @@ export const watchLimits = {
   publicationsOpenMax: 200,
   /** Publications that are over and still looked at for revocations and badges. */
   publicationsEndedMax: 200,
-  /** Open pull requests that are known. */
+  /** Of these, pipelines of pull requests: pushes have the rest. */
+  pullPublicationsMax: 100,
+  /** Of these, pipelines of one author. Further ones wait until one of theirs is over. */
+  authorPublicationsMax: 10,
+  /** Open pull requests that are known, and those of one author. */
   pullsMax: 500,
+  authorPullsMax: 100,
+  /** Pull requests that a part of a list does not hold, and of which the forge is asked one by one in a look. */
+  pullsAskedMax: 20,
   /** Webhooks that are remembered, against replays. */
   deliveriesMax: 5_000,
   /** Runs whose evidence is fetched and verified in one look, one after the other: a bundle takes up to 64 MiB. */
@@ -39,4 +46,10 @@ export const watchLimits = {
 assert(
   watchLimits.publishTriesMax * watchLimits.retryMsMax < watchLimits.requestSeconds * 1000,
   'what is tried again is still valid',
+);
+assert(
+  watchLimits.authorPublicationsMax < watchLimits.pullPublicationsMax &&
+    watchLimits.pullPublicationsMax < watchLimits.publicationsOpenMax &&
+    watchLimits.authorPullsMax < watchLimits.pullsMax,
+  'one author leaves room for others, and pull requests for pushes',
 );

@@ -13,10 +13,11 @@ import {
   stands,
   unaffected,
 } from './publications.ts';
-import { closePull, decide, pullSeen } from './pulls.ts';
+import { closePull, decide, orderPulls, pullSeen } from './pulls.ts';
 import { newState, type WatchState } from './state.ts';
 import { statusFailed, statusSet } from './statuses.ts';
 import { outstanding, type Transition } from './transition.ts';
+import { Turns } from './turns.ts';
 
 /**
  * The watcher as a state machine without I/O: what to publish, to cancel, and to tell the forge. `handle` takes an event and the
@@ -28,11 +29,14 @@ export class WatchMachine {
   /** Version of its rules, kept with each event. */
   static readonly rules = 2;
   readonly state: WatchState = newState();
+  /** Whose effects are next; what is outstanding after a start begins anew. */
+  readonly #turns = { publish: new Turns(), status: new Turns() };
 
   handle(event: WatchEvent, now: number): { effects: WatchEffect[]; changed: boolean } {
     const transition: Transition = { state: this.state, now, effects: [], changed: false };
     dispatch(transition, event);
-    outstanding(transition);
+    orderPulls(transition);
+    outstanding(transition, this.#turns);
     return { effects: transition.effects, changed: transition.changed };
   }
 

@@ -15,10 +15,15 @@ interface Tip {
   object: string;
 }
 
-const isOpen = ({ phase }: Publication): boolean => phase !== 'ended';
+export const isOpen = ({ phase }: Publication): boolean => phase !== 'ended';
 
 /** Orders the pipeline of a commit. */
-export function order(transition: Transition, wanted: Omit<PublishOrder, 'id' | 'at'>, cause: Cause): void {
+export function order(
+  transition: Transition,
+  wanted: Omit<PublishOrder, 'id' | 'at'>,
+  cause: Cause,
+  author: string | null = null,
+): void {
   const { state, now } = transition;
   const id = `${wanted.ref}@${wanted.commit}@${now}`;
   if (state.publications.has(id)) return;
@@ -26,7 +31,7 @@ export function order(transition: Transition, wanted: Omit<PublishOrder, 'id' | 
   const isFull = open >= watchLimits.publicationsOpenMax;
   const publication: Publication = {
     order: { ...wanted, id, at: now },
-    cause,
+    ...{ cause, author },
     phase: isFull ? 'ended' : 'ordered',
     runs: [],
     stands: new Map(),

@@ -1,7 +1,7 @@
 import { escapeLine } from '../../core/escape.ts';
 import type { PullSeen, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
-import { order, stop } from './publications.ts';
+import { isOpen, order, stop } from './publications.ts';
 import type { Pull } from './state.ts';
 import { forgetStatuses, tellOfPull } from './statuses.ts';
 import type { Transition } from './transition.ts';
@@ -11,22 +11,44 @@ export function pullSeen(transition: Transition, seen: PullSeen): void {
   const { state, now } = transition;
   if (state.settings?.pulls === undefined) return;
   const known = state.pulls.get(seen.pull);
-  if (known === undefined && state.pulls.size >= watchLimits.pullsMax) return;
+  if (known === undefined && !makeRoom(transition, seen.author)) return;
   transition.changed = true;
   const isSameCommit = known?.commit === seen.commit;
   const pull: Pull = {
     ...seen,
     decision: isSameCommit ? known.decision : null,
     since: isSameCommit ? known.since : now,
+    ordered: isSameCommit && known.ordered,
   };
   state.pulls.set(seen.pull, pull);
   if (!isSameCommit)
     stop(transition, `superseded by ${seen.commit.slice(0, 12)}`, ({ cause }) => isOf(cause, seen.pull));
+  if (known !== undefined && !isSameCommit) forgetStatuses(transition);
   if (pull.decision === null) {
     const by = approvedBy(transition, seen);
     if (by !== undefined) return settle(transition, pull, 'approved', by);
     if (!isSameCommit) tellOfPull(transition, pull);
   }
+}
+
+/**
+ * Whether one more of this author has room. Where there is none, the newest undecided one goes of the author who has most, if that is more
+ * than this one would have.
+ */
+function makeRoom(transition: Transition, author: string): boolean {
+  const { pulls } = transition.state;
+  const counts = new Map<string, number>();
+  for (const one of pulls.values()) counts.set(one.author, (counts.get(one.author) ?? 0) + 1);
+  const own = counts.get(author) ?? 0;
+  if (own >= watchLimits.authorPullsMax) return false;
+  if (pulls.size < watchLimits.pullsMax) return true;
+  const [most] = [...counts].sort(([, a], [, b]) => b - a);
+  if (most === undefined || most[1] <= own + 1) return false;
+  const last = [...pulls.values()].findLast((one) => one.author === most[0] && one.decision === null);
+  if (last === undefined) return false;
+  pulls.delete(last.pull);
+  forgetStatuses(transition);
+  return true;
 }
 
 const isOf = (cause: { kind: string; pull?: number }, pull: number): boolean =>
@@ -57,20 +79,52 @@ export function decide(
 }
 
 function settle(transition: Transition, pull: Pull, verdict: 'approved' | 'denied', by: string): void {
-  const { state } = transition;
   transition.changed = true;
-  pull.decision = { verdict, by: escapeLine(by, 60) };
-  if (verdict === 'denied') {
-    stop(transition, `denied by ${pull.decision.by}`, ({ cause }) => isOf(cause, pull.pull));
-    tellOfPull(transition, pull);
-    return;
+  Object.assign(pull, { decision: { verdict, by: escapeLine(by, 60) }, ordered: false });
+  if (verdict === 'denied')
+    stop(transition, `denied by ${escapeLine(by, 60)}`, ({ cause }) => isOf(cause, pull.pull));
+  tellOfPull(transition, pull);
+}
+
+/**
+ * Orders the pipelines of approved pull requests, as many as there is room for: of the author who has the fewest under way first, and of
+ * each author a few at a time.
+ */
+export function orderPulls(transition: Transition): void {
+  const { state } = transition;
+  if (state.settings?.pulls === undefined) return;
+  const waiting = [...state.pulls.values()].filter(
+    ({ decision, ordered }) => decision?.verdict === 'approved' && !ordered,
+  );
+  if (waiting.length === 0) return;
+  const open = [...state.publications.values()].filter(isOpen);
+  const underWay = new Map<string, number>();
+  let room = Math.min(
+    watchLimits.publicationsOpenMax - open.length,
+    watchLimits.pullPublicationsMax - open.filter(({ author }) => author !== null).length,
+  );
+  for (const { author } of open) if (author !== null) underWay.set(author, (underWay.get(author) ?? 0) + 1);
+  const of = ({ author }: Pull) => underWay.get(author) ?? 0;
+  for (; room > 0; room--) {
+    const [next] = waiting
+      .filter((pull) => !pull.ordered && of(pull) < watchLimits.authorPublicationsMax)
+      .sort((a, b) => of(a) - of(b));
+    if (next === undefined) return;
+    underWay.set(next.author, of(next) + 1);
+    orderPull(transition, next);
   }
-  const { ref, commit, base } = pull;
+}
+
+function orderPull(transition: Transition, pull: Pull): void {
+  const { state } = transition;
+  pull.ordered = true;
+  const { ref, commit, base, author } = pull;
   const { paths = [], job = null } = state.settings?.pulls ?? {};
   const tip = base === undefined ? undefined : state.tips.get(`refs/heads/${base}`)?.commit;
   order(
     transition,
     { ref, commit, object: commit, base: tip ?? null, paths, job, rebuild: false, floor: true },
-    { kind: 'pull', pull: pull.pull, by: pull.decision.by },
+    { kind: 'pull', pull: pull.pull, by: pull.decision?.by ?? '' },
+    author,
   );
 }

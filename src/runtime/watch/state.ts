@@ -12,6 +12,8 @@ export type Cause =
 export interface Publication {
   order: PublishOrder;
   cause: Cause;
+  /** Of the pull request; null for a branch or tag. */
+  author: string | null;
   /** `published`: its runs are known. `ended`: they are over, or nothing was published. */
   phase: 'ordered' | 'published' | 'ended';
   runs: PublishedRun[];
@@ -37,6 +39,8 @@ export interface Pull extends PullSeen {
   decision: { verdict: 'approved' | 'denied'; by: string } | null;
   /** When its commit was seen first. */
   since: number;
+  /** Its pipeline was ordered; one that is approved and was not waits for its turn. */
+  ordered: boolean;
 }
 
 /** What a forge is to show, and what it was told last. */
@@ -44,6 +48,8 @@ export interface WantedStatus {
   commit: string;
   context: string;
   pull: number | null;
+  /** Of the pull request; null for a branch or tag. */
+  author: string | null;
   /** When what it tells of was ordered: nothing older overwrites it. */
   at: number;
   wanted: Status;

@@ -14,6 +14,7 @@ interface Place {
   commit: string;
   context: string;
   pull: number | null;
+  author: string | null;
   at: number;
 }
 
@@ -39,10 +40,10 @@ function want({ state }: Transition, place: Place, status: Status): void {
 export function tellOf(transition: Transition, publication: Publication): void {
   const { settings } = transition.state;
   if (settings === null || publication.unaffected) return;
-  const { order, cause, runs } = publication;
+  const { order, cause, author, runs } = publication;
   const context = contextOf(settings, publication);
   const pull = cause.kind === 'pull' ? cause.pull : null;
-  const place = { commit: order.commit, pull, at: order.at };
+  const place = { commit: order.commit, pull, author, at: order.at };
   const linked = (run: string | undefined) =>
     settings.link === undefined || run === undefined
       ? {}
@@ -58,24 +59,30 @@ export function tellOf(transition: Transition, publication: Publication): void {
 }
 
 /** The status of a pull request of which nothing is published. */
-export function tellOfPull(transition: Transition, { commit, pull, decision }: Pull): void {
+export function tellOfPull(transition: Transition, { commit, pull, author, decision }: Pull): void {
   const { settings } = transition.state;
   if (settings === null) return;
-  const place = { commit, pull, context: pullContext(settings.context), at: transition.now };
-  const status: Status =
-    decision?.verdict === 'denied'
-      ? { state: 'error', says: `denied by ${decision.by}` }
-      : { state: 'pending', says: 'waiting for the approval of a maintainer' };
-  want(transition, place, status);
+  const place = { commit, pull, author, context: pullContext(settings.context), at: transition.now };
+  want(transition, place, statusOfPull(decision));
 }
 
-/** Forgets the statuses of commits that nothing is told of any more, once they were told. */
+function statusOfPull(decision: Pull['decision']): Status {
+  if (decision === null) return { state: 'pending', says: 'waiting for the approval of a maintainer' };
+  return decision.verdict === 'denied'
+    ? { state: 'error', says: `denied by ${decision.by}` }
+    : { state: 'pending', says: `approved by ${decision.by}, waiting for its turn` };
+}
+
+/**
+ * Forgets the statuses of commits that nothing is told of any more, once they were told; those of pull requests at once: whoever pushes
+ * often fills nothing.
+ */
 export function forgetStatuses({ state }: Transition): void {
   const { publications, pulls, statuses } = state;
   const commits = new Set([...publications.values()].map(({ order }) => order.commit));
   for (const { commit } of pulls.values()) commits.add(commit);
-  for (const [key, { commit, told, wanted, failed }] of statuses)
-    if (!commits.has(commit) && (told === wanted || failed !== null)) statuses.delete(key);
+  for (const [key, { commit, pull, told, wanted, failed }] of statuses)
+    if (!commits.has(commit) && (pull !== null || told === wanted || failed !== null)) statuses.delete(key);
 }
 
 export function statusSet(

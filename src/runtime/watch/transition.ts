@@ -1,6 +1,7 @@
 import type { WatchEffect } from './events.ts';
 import { watchLimits } from './limits.ts';
 import { isOver, type WatchState } from './state.ts';
+import type { Turns } from './turns.ts';
 
 /** One call of `handle`. */
 export interface Transition {
@@ -16,35 +17,41 @@ export interface Transition {
 export const retryAfter = (tries: number): number =>
   Math.min(watchLimits.retryMs * 2 ** Math.min(tries - 1, 20), watchLimits.retryMsMax);
 
-/** Gives the effects that are due, as many at the same time as the limits allow. */
-export function outstanding({ state, now, effects }: Transition): void {
+/** Whose turn it is to have a pipeline published, and a status told. */
+export interface EffectTurns {
+  publish: Turns;
+  status: Turns;
+}
+
+/** Gives the effects that are due, as many at the same time as the limits allow, of authors in turn. */
+export function outstanding({ state, now, effects }: Transition, turns: EffectTurns): void {
   if (state.settings === null) return;
   const due = ({ busy, retryAt }: { busy: boolean; retryAt: number | null }) =>
     !busy && (retryAt === null || retryAt <= now);
-  let publishing = [...state.publications.values()].filter(
-    ({ busy, phase }) => busy && phase === 'ordered',
-  ).length;
-  for (const [id, publication] of state.publications) {
-    if (!due(publication)) continue;
-    const { phase, order, runs, stands, stopped } = publication;
-    if (phase === 'ordered' && publishing < watchLimits.publishingAtOnceMax) {
-      publishing++;
-      publication.busy = true;
-      effects.push({ kind: 'publish', order });
-    } else if (phase === 'published' && stopped !== null) {
-      publication.busy = true;
-      const open = runs.filter(({ run }) => !isOver(stands.get(run))).map(({ run }) => run);
-      // Each before what it rests on, so that each ends with this reason.
-      effects.push({ kind: 'cancel', id, runs: open.reverse(), reason: stopped });
-    }
+  const publications = [...state.publications.values()];
+  const ordered = publications.filter(({ phase }) => phase === 'ordered');
+  const publishing = ordered.filter(({ busy }) => busy).length;
+  for (const publication of turns.publish.pick(
+    ordered.filter(due),
+    watchLimits.publishingAtOnceMax - publishing,
+  )) {
+    publication.busy = true;
+    effects.push({ kind: 'publish', order: publication.order });
   }
-  let telling = [...state.statuses.values()].filter(({ busy }) => busy).length;
-  for (const [key, status] of state.statuses) {
-    if (telling >= watchLimits.statusesAtOnceMax) return;
-    if (!due(status) || status.told === status.wanted || status.failed !== null) continue;
-    telling++;
-    status.busy = true;
-    const { commit, context, pull, wanted } = status;
+  for (const publication of publications) {
+    const { phase, order, runs, stands, stopped } = publication;
+    if (!due(publication) || phase !== 'published' || stopped === null) continue;
+    publication.busy = true;
+    const open = runs.filter(({ run }) => !isOver(stands.get(run))).map(({ run }) => run);
+    // Each before what it rests on, so that each ends with this reason.
+    effects.push({ kind: 'cancel', id: order.id, runs: open.reverse(), reason: stopped });
+  }
+  const statuses = [...state.statuses].map(([key, of]) => ({ key, of, author: of.author }));
+  const telling = statuses.filter(({ of }) => of.busy).length;
+  const untold = statuses.filter(({ of }) => due(of) && of.told !== of.wanted && of.failed === null);
+  for (const { key, of } of turns.status.pick(untold, watchLimits.statusesAtOnceMax - telling)) {
+    of.busy = true;
+    const { commit, context, pull, wanted } = of;
     effects.push({ kind: 'status', key, commit, context, pull, status: wanted });
   }
 }

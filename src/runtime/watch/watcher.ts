@@ -1,10 +1,10 @@
 import { assert, codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import type { RunVerifier } from '../../core/sessions/run-verifier.ts';
-import type { Forge, Webhook } from '../../forge/index.ts';
+import type { Forge, OpenPulls, Webhook } from '../../forge/index.ts';
 import { type Journal, openJournal } from '../../journal/index.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { steadyTime } from '../node/steady-time.ts';
-import { pullChanges, refChanges } from './changes.ts';
+import { pullChanges, refChanges, unlisted } from './changes.ts';
 import type { Connection } from './connection.ts';
 import { perform } from './effects.ts';
 import type { WatchEffect, WatchEvent } from './events.ts';
@@ -63,6 +63,10 @@ export class Watcher {
   /** Why the last look at each of them failed. */
   readonly #troubles = new Map<'source' | 'controller', string>();
   #looked = { refs: -1, pulls: -1 };
+  /** Of the forge's list of pull requests: where the next look goes on. */
+  #page: number | undefined;
+  /** By pull request: when the forge was asked whether it is open, by the steady clock. */
+  readonly #askedAt = new Map<number, number>();
 
   /** Opens the journal. Errors: `JOURNAL_…`. */
   constructor(options: WatcherOptions) {
@@ -179,13 +183,29 @@ export class Watcher {
         this.#tellLooked(refs.size, 0);
         return true;
       }
-      const open = await forge.openPulls(this.signal);
+      const open = await forge.openPulls(this.signal, this.#page);
+      this.#page = open.next;
       for (const change of pullChanges(this.machine.state, open, refs, pullRefs)) this.handle(change);
-      this.#tellLooked(refs.size, open.length);
+      await this.#closeOthers(forge, open);
+      this.#tellLooked(refs.size, open.pulls.length);
       return true;
     } catch (error) {
       this.#tellFailure(error, codeOf(error).startsWith('FORGE_') ? 'forge' : 'repository');
       return false;
+    }
+  }
+
+  /** Asks of those that a part of the list did not hold, a few at a time, whether they are open still. */
+  async #closeOthers(forge: Forge, open: OpenPulls): Promise<void> {
+    const { state } = this.machine;
+    for (const pull of this.#askedAt.keys()) if (!state.pulls.has(pull)) this.#askedAt.delete(pull);
+    for (const pull of unlisted(state, open, this.#askedAt)) {
+      this.#askedAt.set(pull, performance.now());
+      const isOpen = await forge.isOpen(pull, this.signal).catch((error: unknown) => {
+        if (codeOf(error) !== 'FORGE_NOT_FOUND') throw error;
+        return false;
+      });
+      if (!isOpen) this.handle({ kind: 'pull-closed', pull });
     }
   }
 

@@ -26,7 +26,7 @@ describe('a forge that lies', () => {
     const { server, forge } = await lying((page) => ({
       body: Array.from({ length: forgeLimits.perPage }, (_, n) => pullOf(page * 1000 + n)),
     }));
-    const pulls = await forge.openPulls(signal);
+    const { pulls } = await forge.openPulls(signal);
     expect(server.requests).toHaveLength(forgeLimits.pagesMax);
     expect(pulls).toHaveLength(forgeLimits.pagesMax * forgeLimits.perPage);
   });
@@ -35,7 +35,7 @@ describe('a forge that lies', () => {
     const { forge } = await lying((page) => ({
       body: page > 1 ? [] : Array.from({ length: 5_000 }, (_, n) => pullOf(n + 1)),
     }));
-    expect(await forge.openPulls(signal)).toHaveLength(forgeLimits.perPage);
+    expect((await forge.openPulls(signal)).pulls).toHaveLength(forgeLimits.perPage);
   });
 
   it('answers without end: it is cut', async () => {
@@ -58,7 +58,7 @@ describe('a forge that lies', () => {
     const { forge } = await lying(() => ({
       body: [pullOf(1, { title: '\u001b[2Jgone\nnew line\u202e', user: { login: '<b>m</b>\u0007' } })],
     }));
-    const [pull] = await forge.openPulls(signal);
+    const [pull] = (await forge.openPulls(signal)).pulls;
     expect(pull).toMatchObject({ title: '\\x1b[2Jgone\\x0anew line\\u202e', author: '<b>m</b>\\x07' });
   });
 

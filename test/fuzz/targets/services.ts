@@ -112,7 +112,7 @@ const forgeAnswer = (kind: ForgeKind): AnyTarget =>
       const opened = openForge({ kind, api: server.url, project: 'ada/tool', token: 'a-token' });
       const signal = AbortSignal.timeout(5_000);
       try {
-        for (const { pull, title, author, labels } of await opened.openPulls(signal)) {
+        for (const { pull, title, author, labels } of (await opened.openPulls(signal)).pulls) {
           must(Number.isSafeInteger(pull) && pull > 0, 'a pull request with another number');
           must(!/\p{Cc}/u.test(title + author), 'text that is not harmless');
           must(labels.length <= 100, 'more labels than are looked at');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { pullChanges } from '../../../src/runtime/watch/changes.ts';
-import { Bench, commit, settingsOf } from './support.ts';
+import { pullChanges, unlisted } from '../../../src/runtime/watch/changes.ts';
+import { watchLimits } from '../../../src/runtime/watch/limits.ts';
+import { Bench, commit, rule, settingsOf } from './support.ts';
 
 const pulls = { authors: ['alice'], label: 'quorate', paths: [], job: 'test' };
 const begun = () => new Bench(settingsOf({ pulls })).refs({ 'refs/heads/main': 1 }, true);
@@ -94,18 +95,187 @@ describe('a pull request', () => {
 });
 
 describe('a list of open pull requests', () => {
-  const listed = (count: number) =>
+  const listed = (count: number, author = 'mallory') =>
     Array.from({ length: count }, (_, n) => ({
-      ...{ pull: 1_000 + n, title: 'one of many', author: 'mallory', base: 'main', labels: [] },
+      ...{ pull: 1_000 + n, title: 'one of many', author, base: 'main', labels: [] },
     }));
+  const refs = (numbers: Record<number, number>) =>
+    new Map(
+      Object.entries(numbers).map(([pull, n]) => [
+        `refs/pull/${pull}/head`,
+        { commit: commit(n), object: commit(n) },
+      ]),
+    );
 
-  it('closes what is not in it, unless it was cut: then nobody closes the others by opening many', () => {
+  it('closes what is not in it, unless it is a part: then nobody closes the others by opening many', () => {
     const { machine } = begun().pull({ pull: 7, commit: commit(2) });
-    const closed = (count: number) =>
-      pullChanges(machine.state, listed(count), new Map(), 'refs/pull/*/head').filter(
+    const closed = (isWhole: boolean, there = refs({ 7: 2 })) =>
+      pullChanges(machine.state, { pulls: listed(499), isWhole }, there, 'refs/pull/*/head').filter(
         ({ kind }) => kind === 'pull-closed',
       );
-    expect(closed(499)).toEqual([{ kind: 'pull-closed', pull: 7 }]);
-    expect(closed(500)).toEqual([]);
+    expect(closed(true)).toEqual([{ kind: 'pull-closed', pull: 7 }]);
+    expect(closed(false)).toEqual([]);
+    // The git server does not have it any more.
+    expect(closed(false, refs({}))).toEqual([{ kind: 'pull-closed', pull: 7 }]);
+  });
+
+  it('that is a part hides no commit of what it does not hold, and keeps no approval of another one', () => {
+    const { machine } = begun().pull({ pull: 7, commit: commit(2), approved: [commit(2)] });
+    const part = { pulls: listed(3), isWhole: false };
+    expect(pullChanges(machine.state, part, refs({ 7: 2 }), 'refs/pull/*/head')).toEqual([]);
+    expect(pullChanges(machine.state, part, refs({ 7: 3 }), 'refs/pull/*/head')).toMatchObject([
+      { kind: 'pull', seen: { pull: 7, commit: commit(3), author: 'mallory', approved: [] } },
+    ]);
+  });
+
+  it('that is a part has the forge asked of the others, a few in a look, in turn', () => {
+    const bench = begun();
+    const { pullsAskedMax } = watchLimits;
+    for (let pull = 1; pull <= pullsAskedMax + 5; pull++) bench.pull({ pull, commit: commit(pull) });
+    const part = { pulls: [{ ...listed(1)[0], pull: 1 } as never], isWhole: false };
+    const askedAt = new Map<number, number>();
+    const first = unlisted(bench.machine.state, part, askedAt);
+    expect(first).toEqual(Array.from({ length: pullsAskedMax }, (_, n) => n + 2));
+    for (const pull of first) askedAt.set(pull, 1);
+    expect(unlisted(bench.machine.state, part, askedAt).slice(0, 4)).toEqual([22, 23, 24, 25]);
+    expect(unlisted(bench.machine.state, { ...part, isWhole: true }, askedAt)).toEqual([]);
+  });
+});
+
+describe('five hundred pull requests of one author', () => {
+  const { authorPullsMax, authorPublicationsMax, pullsMax, publishingAtOnceMax } = watchLimits;
+  const flood = (bench: Bench, count: number, author = 'mallory', from = 1_000) => {
+    for (let n = 0; n < count; n++)
+      bench.pull({ pull: from + n, commit: commit(from + n), author, title: 'one of many' });
+    return bench;
+  };
+  const known = ({ machine }: Bench, author: string) =>
+    [...machine.state.pulls.values()].filter((one) => one.author === author).length;
+
+  it('do not keep out those of others', () => {
+    const bench = flood(begun(), 500).pull({ pull: 7, commit: commit(2), author: 'bob' });
+    expect([known(bench, 'mallory'), known(bench, 'bob')]).toEqual([authorPullsMax, 1]);
+  });
+
+  it('with several accounts leave room for one more of another, and one who has less is not put out', () => {
+    const bench = begun();
+    for (let n = 0; n < 5; n++) flood(bench, 200, `mallory${n}`, 1_000 * (n + 1));
+    expect(bench.machine.state.pulls.size).toBe(pullsMax);
+    for (let pull = 1; pull <= 50; pull++) bench.pull({ pull, commit: commit(pull), author: 'bob' });
+    expect(known(bench, 'bob')).toBe(50);
+    expect(bench.machine.state.pulls.size).toBe(pullsMax);
+  });
+
+  it('of many accounts leave each author as many as any other, and what is decided stays', () => {
+    const bench = begun();
+    for (let n = 0; n < 10; n++) flood(bench, 50, `mallory${n}`, 1_000 * (n + 1));
+    const last = { pull: 1_049, commit: commit(1_049), author: 'mallory0' };
+    bench.pull({ ...last, approved: [commit(1_049)] });
+    flood(bench, 100, 'bob', 100);
+    expect(bench.machine.state.pulls.size).toBe(pullsMax);
+    expect(known(bench, 'bob')).toBe(45);
+    for (let n = 0; n < 10; n++) expect(known(bench, `mallory${n}`)).toBeGreaterThanOrEqual(45);
+    expect(bench.machine.state.pulls.has(1_049)).toBe(true);
+    expect(bench.machine.state.pulls.has(1_048)).toBe(false);
+  });
+
+  it('do not have the statuses of others wait, nor those of branches', () => {
+    const bench = flood(begun(), authorPullsMax);
+    bench.pull({ pull: 7, commit: commit(2), author: 'bob' }).push('refs/heads/main', 3);
+    const order: number[] = [];
+    for (let told = bench.take('status'); told.length > 0; told = bench.take('status'))
+      for (const { key, commit: of, status } of told) {
+        order.push(Number.parseInt(of, 16));
+        bench.say({ kind: 'status-set', key, status });
+      }
+    expect(Math.max(order.indexOf(2), order.indexOf(3))).toBeLessThan(10);
+    expect(order).toHaveLength(authorPullsMax + 2);
+  });
+
+  it('that need no approval are built a few at a time, others and pushes between them, and all in the end', () => {
+    const bench = begun();
+    flood(bench, authorPullsMax, 'alice');
+    bench.pull({ pull: 7, commit: commit(2), author: 'bob', approved: [commit(2)] });
+    bench.push('refs/heads/main', 3);
+    const open = () =>
+      [...bench.machine.state.publications.values()].filter(({ phase }) => phase !== 'ended');
+    const ofAlice = () => open().filter(({ author }) => author === 'alice').length;
+    expect(ofAlice()).toBe(authorPublicationsMax);
+    const waiting = bench.tell();
+    expect([...waiting.values()].map(({ status }) => status.says)).toContain('ordered');
+    const done: number[] = [];
+    for (let orders = bench.orders(); orders.length > 0; orders = bench.orders()) {
+      expect(orders.length).toBeLessThanOrEqual(publishingAtOnceMax);
+      for (const order of orders) {
+        done.push(Number.parseInt(order.commit, 16));
+        bench.now += 1;
+        bench.published(order, `run ${order.commit}`);
+        bench.say({
+          kind: 'stands',
+          stands: [{ run: `run ${order.commit}`, state: 'done', level: 'failed' }],
+        });
+        expect(ofAlice()).toBeLessThanOrEqual(authorPublicationsMax);
+      }
+    }
+    expect(Math.max(done.indexOf(2), done.indexOf(3))).toBeLessThan(6);
+    expect(done).toHaveLength(authorPullsMax + 2);
+  });
+
+  it('say that they wait for their turn, and are ordered the same after a crash', () => {
+    const bench = flood(begun(), authorPublicationsMax + 1, 'alice');
+    expect(bench.tell().size).toBe(1);
+    const last = commit(1_000 + authorPublicationsMax);
+    expect([...bench.machine.state.statuses.values()].find((one) => one.commit === last)?.wanted).toEqual({
+      state: 'pending',
+      says: 'approved by the rule for alice, waiting for its turn',
+    });
+    const ids = () => [...bench.machine.state.publications.keys()];
+    const before = ids();
+    expect(before).toHaveLength(authorPublicationsMax);
+    bench.restart();
+    expect(ids()).toEqual(before);
+  });
+
+  it('leave room for pushes, however many authors they are of', () => {
+    const bench = new Bench(
+      settingsOf({
+        pulls: { ...pulls, label: 'quorate' },
+        rules: [rule({ branches: ['**'], supersede: false })],
+      }),
+    ).refs({}, true);
+    for (let n = 0; n < 40; n++)
+      for (let m = 0; m < 5; m++) {
+        const pull = 1_000 + 10 * n + m;
+        bench.pull({ pull, commit: commit(pull), author: `a${n}`, approved: [commit(pull)] });
+      }
+    const open = [...bench.machine.state.publications.values()];
+    expect(open).toHaveLength(watchLimits.pullPublicationsMax);
+    // Who has none under way is next, also where another one waited before.
+    for (const pull of bench.machine.state.pulls.values())
+      if (Number(pull.author.slice(1)) >= 20) bench.say({ kind: 'pull-closed', pull: pull.pull });
+    bench.pull({ pull: 8_000, commit: commit(8_000), author: 'a1', approved: [commit(8_000)] });
+    bench.pull({ pull: 8_001, commit: commit(8_001), author: 'bob', approved: [commit(8_001)] });
+    bench.published(open[0]?.order as never, 'a');
+    bench.say({ kind: 'stands', stands: [{ run: 'a', state: 'done', level: 'failed' }] });
+    const next = [...bench.machine.state.publications.values()].at(-1)?.author;
+    expect(next).toBe('bob');
+    bench.push('refs/heads/main', 3);
+    expect([...bench.machine.state.publications.values()].at(-1)).toMatchObject({ phase: 'ordered' });
+  });
+
+  it('that are pushed to again and again leave no status behind', () => {
+    const bench = begun();
+    for (let n = 0; n < 1_000; n++) bench.pull({ pull: 7, commit: commit(n + 10) });
+    expect(bench.machine.state.statuses.size).toBe(1);
+  });
+
+  it('a denial is taken back: it is built once more', () => {
+    const bench = begun()
+      .pull({ pull: 7, commit: commit(2) })
+      .say(decided(2, 'approved'));
+    bench.published(bench.orders()[0] as never, 'a').say(decided(2, 'denied'));
+    bench.say({ kind: 'cancelled', id: [...bench.machine.state.publications.keys()][0] ?? '' });
+    bench.now += 1;
+    expect(bench.say(decided(2, 'approved')).orders()).toHaveLength(1);
   });
 });
