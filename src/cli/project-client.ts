@@ -35,7 +35,12 @@ export async function withClient<Result>(
 ): Promise<Result> {
   const { openClient } = await import('../runtime/client/client.ts');
   const { home, membership } = await membershipFor(context, project);
-  const client = await openClient({ home, membership, signal: context.signal });
+  const client = await openClient({
+    home,
+    membership,
+    signal: context.signal,
+    tell: (says) => context.out.note(says),
+  });
   try {
     const result = await use(client, home);
     if (membership.role === 'publisher') await tellAlarms(context, home, client);

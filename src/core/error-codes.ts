@@ -120,6 +120,8 @@ const coreErrors = {
   EARLIER_WITH_ROUNDS: 'The verdict rests on an earlier request, though the job was built for this one.',
   ENROLMENT_NOT_LOGGED: 'The log does not show that the operator was first admitted where its grant says.',
   ENROL_AUDIENCE_MISMATCH: 'The enrolment was made for another identity provider.',
+  API_FOLLOWED_MAX:
+    'All commands with this key together follow as many runs and logs as one key may. Others can be followed when some of them have ended.',
   ENROL_SENDER_MISMATCH: 'The enrolment was sent by another node than the one that signed it.',
   ENROL_TICKET_MISMATCH: 'The enrolment names another ticket than the one beside it.',
   EQUIVOCATION_UNPROVEN:

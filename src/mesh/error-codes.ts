@@ -11,7 +11,10 @@ const meshErrors = {
   MESH_NOT_ANNOUNCED:
     'No peer stored the provider record of the artifact, so others cannot find it. Try again once connected to peers.',
   MESH_PEER_INVALID: 'This is not a PeerId.',
-  MESH_PEER_QUOTA: 'Too many channels to one peer are open. Close those no longer used.',
+  MESH_PEER_QUOTA:
+    'One key, with all processes that have it, has too many channels open to a peer. Try again when some of them have ended.',
+  MESH_PEER_RATE:
+    'One key, with all processes that have it, opens channels to a peer too fast. Try again in a minute.',
   MESH_PEER_UNKNOWN: 'Nobody knows an address of this peer. It may be offline, or on another network.',
   MESH_PORT_IN_USE:
     'Another program already listens on this address. Choose another port or stop the other program.',

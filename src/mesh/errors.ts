@@ -41,6 +41,12 @@ export function dialError(error: unknown, peer: string, tried: string[], protoco
       cause: error,
     });
   }
+  if (has(error, (e) => /\bECONNRESET\b/.test(e.message))) {
+    return new QuorateError('MESH_RESET', `${where} closed the connection at once`, {
+      hint: 'It takes so many new connections of one address a second: try again in a moment.',
+      cause: error,
+    });
+  }
   return new QuorateError('MESH_UNREACHABLE', `could not reach ${where}`, {
     hint: 'Check that the peer is running and that its address and port can be reached from here.',
     cause: error,

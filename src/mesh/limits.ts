@@ -46,6 +46,9 @@ export const meshLimits = {
   streamsPerMinute: 240,
   /** Gossip accepted from one peer. Beyond it the peer has to wait. */
   gossipBytesPerSecond: 1024 * 1024,
+  /** Refused streams of one peer, and of all, that are open at once for their answer; others are reset without one. */
+  refusedPerPeerMax: 32,
+  refusedMax: 256,
   /** Time for which a protocol that a connected peer speaks is not written to its record again; far less than the life of a record. */
   protocolMemoryMs: 10 * 60_000,
   /** Provider records stored for others, in all. */

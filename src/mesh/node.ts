@@ -41,6 +41,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     gossipThrottled: 0,
     streamsRefusedByRate: 0,
     streamsRefusedByCount: 0,
+    refusalsUnanswered: 0,
     messagesTooLarge: 0,
     handlerFailures: 0,
     recordsEvicted: 0,

@@ -1,5 +1,7 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { QuorateError } from '../core/errors.ts';
+import { errorMessage } from '../core/sessions/message-stream.ts';
+import { toUtf8 } from '../core/text.ts';
 import { StreamChannel } from './channel.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
@@ -7,13 +9,32 @@ import { ConnectionLink } from './link.ts';
 import { Buckets } from './token-buckets.ts';
 import type { Channel, Link, MeshStats, ProtocolOptions } from './types.ts';
 
+/** Counts by peer; a peer without any takes no memory. */
+class Counts {
+  readonly #of = new Map<string, number>();
+  total = 0;
+
+  of(peer: string): number {
+    return this.#of.get(peer) ?? 0;
+  }
+
+  add(peer: string, change: 1 | -1): void {
+    const count = this.of(peer) + change;
+    this.total += change;
+    if (count > 0) this.#of.set(peer, count);
+    else this.#of.delete(peer);
+  }
+}
+
 /**
  * Serves protocols. Limits the streams that one peer has open over all its connections (libp2p limits them per connection)
- * and the rate at which it opens them, and closes each channel when its handler returns.
+ * and the rate at which it opens them, answers those that it refuses with the limit, and closes each channel when its handler returns.
  */
 export class ProtocolServer {
   readonly #node: Libp2pNode;
   readonly #stats: MeshStats;
+  /** Streams that are open for their refusal. */
+  readonly #refused = new Counts();
 
   constructor(node: Libp2pNode, stats: MeshStats) {
     this.#node = node;
@@ -21,38 +42,68 @@ export class ProtocolServer {
   }
 
   handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void {
-    const perMinute = options.perPeerPerMinute ?? meshLimits.streamsPerMinute;
-    const rate = new Buckets(perMinute / 60, perMinute);
-    const open = new Map<string, number>();
+    const { maxInboundStreams, perPeerPerMinute = meshLimits.streamsPerMinute } = options;
+    const rate = new Buckets(perPeerPerMinute / 60, perPeerPerMinute);
+    const open = new Counts();
     const serve = (stream: Stream, connection: Connection): void => {
-      const peer = connection.remotePeer.toString();
-      const count = open.get(peer) ?? 0;
-      if (count >= options.maxInboundStreams) {
+      const link = new ConnectionLink(connection, this.#stats);
+      const { peer } = link;
+      if (open.of(peer) >= maxInboundStreams) {
         this.#stats.streamsRefusedByCount += 1;
-        stream.abort(quota(`${peer} has ${count} open channels on ${protocol}`));
+        const most = `one peer may have ${maxInboundStreams} channels open on ${protocol}`;
+        void this.#refuse(stream, link, options, limitReached('MESH_PEER_QUOTA', most));
         return;
       }
       if (!rate.take(peer, performance.now())) {
         this.#stats.streamsRefusedByRate += 1;
-        stream.abort(quota(`${peer} opens channels on ${protocol} too fast`));
+        const most = `one peer may open ${perPeerPerMinute} channels on ${protocol} a minute`;
+        void this.#refuse(stream, link, options, limitReached('MESH_PEER_RATE', most));
         return;
       }
-      open.set(peer, count + 1);
-      stream.addEventListener('close', () => {
-        const left = (open.get(peer) ?? 1) - 1;
-        if (left > 0) open.set(peer, left);
-        else open.delete(peer);
-      });
-      void this.#serve(stream, new ConnectionLink(connection, this.#stats), handler, options);
+      open.add(peer, 1);
+      stream.addEventListener('close', () => open.add(peer, -1));
+      void this.#serve(stream, link, handler, options);
     };
     // The protocol is registered synchronously; the promise resolves when the peer store has it too.
     void this.#node
       .handle(protocol, serve, {
-        maxInboundStreams: options.maxInboundStreams + 1,
+        maxInboundStreams: maxInboundStreams + meshLimits.refusedPerPeerMax + 1,
         maxOutboundStreams: 256,
         runOnLimitedConnection: true,
       })
       .catch(() => {});
+  }
+
+  /** Says why, and ends the stream within `meshLimits.refusedLingerMs`; nothing of it is read. */
+  async #refuse(
+    stream: Stream,
+    link: Link,
+    { maxMessageBytes, refusal = asMessage }: ProtocolOptions,
+    error: QuorateError,
+  ): Promise<void> {
+    const { peer } = link;
+    if (
+      this.#refused.of(peer) >= meshLimits.refusedPerPeerMax ||
+      this.#refused.total >= meshLimits.refusedMax
+    ) {
+      this.#stats.refusalsUnanswered += 1;
+      stream.abort(error);
+      return;
+    }
+    this.#refused.add(peer, 1);
+    stream.addEventListener('close', () => this.#refused.add(peer, -1));
+    const { refusedLingerMs } = meshLimits;
+    const messages = refusal(error);
+    const maxSendBytes = Math.max(...messages.map(({ length }) => length));
+    const channel = new StreamChannel(stream, link, {
+      ...{ maxMessageBytes, maxSendBytes, stallMs: refusedLingerMs, lingerMs: refusedLingerMs },
+    });
+    try {
+      for (const message of messages) await channel.send(message);
+      await channel.close();
+    } catch {
+      channel.abort(error);
+    }
   }
 
   async #serve(
@@ -78,7 +129,9 @@ export class ProtocolServer {
   }
 }
 
-const quota = (message: string): QuorateError =>
-  new QuorateError('MESH_PEER_QUOTA', message, {
-    hint: 'Reuse open channels and close those no longer needed.',
+const asMessage = (error: QuorateError): Uint8Array[] => [toUtf8(JSON.stringify(errorMessage(error)))];
+
+const limitReached = (code: 'MESH_PEER_QUOTA' | 'MESH_PEER_RATE', message: string): QuorateError =>
+  new QuorateError(code, message, {
+    hint: 'Several processes with one key share this limit. Try again in a moment, and close channels that are no longer used.',
   });

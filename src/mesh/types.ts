@@ -1,5 +1,6 @@
 import type { Libp2p } from '@libp2p/interface';
 import type { Bandwidth } from '../core/bandwidth.ts';
+import type { QuorateError } from '../core/errors.ts';
 
 export interface MeshOptions {
   /** Ed25519 seed, 32 bytes. The PeerId is derived from it. */
@@ -32,6 +33,8 @@ export interface ProtocolOptions {
   maxSendBytes?: number;
   /** Streams one peer may open per minute. Default: `meshLimits.streamsPerMinute`. */
   perPeerPerMinute?: number;
+  /** What a refused stream is answered with. Default: one message, the error as the protocols in JSON write it. */
+  refusal?: (error: QuorateError) => readonly Uint8Array[];
 }
 
 /** Counters since the start: inputs accepted and refused, limits reached. */
@@ -43,6 +46,8 @@ export interface MeshStats {
   gossipThrottled: number;
   streamsRefusedByRate: number;
   streamsRefusedByCount: number;
+  /** Refused streams that were reset without an answer: too many of them waited to be closed. */
+  refusalsUnanswered: number;
   messagesTooLarge: number;
   handlerFailures: number;
   recordsEvicted: number;

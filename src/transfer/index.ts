@@ -4,7 +4,7 @@ export type { TransferErrorCode } from './error-codes.ts';
 export { fetchTree, TransferFailed } from './fetch.ts';
 export { fetchBlock } from './fetch-block.ts';
 export { messageBytesMax } from './frames.ts';
-export { serveTrees } from './serve.ts';
+export { refusedTransfer, serveTrees } from './serve.ts';
 export type {
   Alloc,
   BlockSink,

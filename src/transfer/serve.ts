@@ -29,6 +29,12 @@ export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void
   }
 }
 
+/** The answer to a peer that is served nothing now. */
+export const refusedTransfer = ({ code, message }: QuorateError): Uint8Array[] => [
+  closing,
+  encodeEnd({ kind: 'failed', code, message: message.slice(0, 1000) }),
+];
+
 /** A chunk from this size on is a message by itself: gathering would copy it. */
 const largeBytes = 64 * 1024;
 

@@ -135,6 +135,26 @@ describe('channels', () => {
   });
 });
 
+describe('a stream that is refused', () => {
+  test.each([
+    ['for their number', { maxInboundStreams: 1, perPeerPerMinute: 100 }, 'MESH_PEER_QUOTA'],
+    ['for their rate', { maxInboundStreams: 9, perPeerPerMinute: 1 }, 'MESH_PEER_RATE'],
+  ])('%s is answered with the limit', async (_, bounds, code) => {
+    const { open } = await pair(echo, { ...OPTIONS, ...bounds });
+    const first = await open();
+    await first.send(bytes('x'));
+    await first.receive();
+    const refused = await open();
+    const answer = JSON.parse(text(await refused.receive({ timeoutMs: 10_000 })));
+    expect(answer).toMatchObject({
+      kind: 'error',
+      code,
+      message: expect.stringMatching(/one peer may .*1 channels/),
+    });
+    await refused.close();
+  });
+});
+
 describe('a peer that neither reads nor closes', () => {
   async function stuck(channelLimits: { stallMs?: number; lingerMs?: number }): Promise<StreamChannel> {
     const { client, server } = await pair(() => new Promise(() => {}));

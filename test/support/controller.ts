@@ -2,10 +2,10 @@ import { type ControllerNode, startController } from '../../src/runtime/controll
 import type { ProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 
 /** A controller on the loopback that tells nobody what it does. */
-export const loopbackController = (folder: ProjectFolder): Promise<ControllerNode> =>
+export const loopbackController = (folder: ProjectFolder, port = 0): Promise<ControllerNode> =>
   startController({
     folder,
-    listen: ['/ip4/127.0.0.1/tcp/0'],
+    listen: [`/ip4/127.0.0.1/tcp/${port}`],
     announce: [],
     bootstrap: [],
     onEvent: () => {},

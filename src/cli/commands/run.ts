@@ -149,7 +149,7 @@ async function start(context: Context, given: string | undefined, options: Optio
         ),
       );
     }
-    const client = await openClient({ home, membership, signal: limit });
+    const client = await openClient({ home, membership, signal: limit, tell: (says) => out.note(says) });
     /** Whose alarms are told with the end of the command. */
     let followed: string[] = [];
     try {

@@ -122,12 +122,17 @@ class AnsweredError extends QuorateError {
   }
 }
 
+/** A limit of streams was reached, which all processes with one key share: what was asked was not read, and may be asked again. */
+export const isBusy = (error: unknown): boolean => busyCodes.has(codeOf(error));
+const busyCodes: ReadonlySet<string> = new Set(['MESH_PEER_QUOTA', 'MESH_PEER_RATE', 'API_FOLLOWED_MAX']);
+
 /**
  * True for errors of the connection, also where the controller noticed them first; false for all others that it answered
  * with. Only the former may pass.
  */
 export function isConnectionError(error: unknown): boolean {
   const code = codeOf(error);
+  if (isBusy(error)) return false;
   if (code.startsWith('MESH_')) return true;
   return (
     !(error instanceof AnsweredError) && (code === 'CONTROLLER_UNREACHABLE' || code === 'CONTROLLER_SILENT')

@@ -5,7 +5,7 @@ import { bundleDownSchema, bundleUpSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
 import { isStale } from './kept-streams.ts';
 import { sessionLimits } from './limits.ts';
-import { errorMessage, MessageStream } from './message-stream.ts';
+import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
 
 const { bundlesPerStreamMax, bundleBytesPerStream } = sessionLimits;
@@ -100,6 +100,8 @@ export async function requestBundle(
     }
     if (answer !== undefined || !isStale(channel, undefined)) {
       await stream.close();
+      // It says that it may not be asked now, and not that it has none.
+      if (answer?.code.startsWith('MESH_') === true) throw errorFrom(answer);
       return undefined;
     }
   } catch (error) {

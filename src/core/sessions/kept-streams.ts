@@ -4,9 +4,13 @@ import type { Channel, Clock, Dial, KeptStream, ReceiveOptions } from './ports.t
 
 /**
  * A dial that gives a released stream to the next caller for the same peer and protocol: to open one costs as much as five messages.
- * A stream that nobody uses is closed after `keptStreamMs`, or as soon as the peer ends it or says anything on it.
+ * A stream that nobody uses is closed after `keptMs`, or as soon as the peer ends it or says anything on it.
  */
-export function keepStreams(dial: Dial, clock: Pick<Clock, 'closing' | 'onClosing'>): Dial {
+export function keepStreams(
+  dial: Dial,
+  clock: Pick<Clock, 'closing' | 'onClosing'>,
+  keptMs: number = sessionLimits.keptStreamMs,
+): Dial {
   /** By peer and protocol, the one used last at the end. */
   const idle = new Map<string, KeptChannel[]>();
   clock.onClosing(() => {
@@ -20,7 +24,7 @@ export function keepStreams(dial: Dial, clock: Pick<Clock, 'closing' | 'onClosin
     if (found !== undefined) return found.take();
     const channel = await dial(peer, protocol, options);
     if (peer.id === null) return channel;
-    return new KeptChannel(channel, {
+    return new KeptChannel(channel, keptMs, {
       add(released) {
         const others = idle.get(key) ?? [];
         if (clock.closing || others.length >= sessionLimits.keptStreamsMax) return false;
@@ -45,13 +49,15 @@ interface Idle {
 class KeptChannel implements Channel {
   readonly #channel: Channel;
   readonly #idle: Idle;
+  readonly #keptMs: number;
   #again = false;
   #isIdle = false;
   /** The read that waits for the end of the stream while nobody uses it. */
   #watch: Promise<Uint8Array | undefined> | undefined;
 
-  constructor(channel: Channel, idle: Idle) {
+  constructor(channel: Channel, keptMs: number, idle: Idle) {
     this.#channel = channel;
+    this.#keptMs = keptMs;
     this.#idle = idle;
   }
 
@@ -71,7 +77,7 @@ class KeptChannel implements Channel {
     return this.#channel.send(message);
   }
 
-  /** The first read of a further use may wait for `keptStreamMs` longer. */
+  /** The first read of a further use may wait for `keptMs` longer. */
   async receive(options?: ReceiveOptions): Promise<Uint8Array | undefined> {
     const watch = this.#watch;
     this.#watch = undefined;
@@ -113,7 +119,7 @@ class KeptChannel implements Channel {
       if (this.#isIdle) void this.close().catch(() => {});
     };
     // One that was released before its first read is still watched.
-    this.#watch ??= this.#channel.receive({ timeoutMs: sessionLimits.keptStreamMs });
+    this.#watch ??= this.#channel.receive({ timeoutMs: this.#keptMs });
     this.#watch.then(ended, ended);
   }
 }

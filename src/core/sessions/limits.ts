@@ -2,6 +2,7 @@ import { documentLimits } from '../documents/limits.ts';
 import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { transparencyLimits } from '../transparency/index.ts';
+import { messageBounds } from '../wire/bounds.ts';
 
 /** Bounds of the sessions. */
 export const sessionLimits = {
@@ -35,10 +36,14 @@ export const sessionLimits = {
   namedLineCharsMax: 240,
   /** A worker that is no mirror of an artifact fetches its bundle after one to two times this, in ms, and once for all verdicts until then. */
   mirrorLaterMs: 60_000,
+  /** Streams of one key that follow a run, its logs, or bring dependencies; the others are for questions. */
+  followedPerPeerMax: 24,
   /** Streams to one peer for one protocol that are kept open for the next use. */
   keptStreamsMax: 16,
   /** Time for which a stream is kept open without a use, in ms. */
   keptStreamMs: 20_000,
+  /** The same at a client, of whose home many commands may run at once. */
+  clientKeptStreamMs: 1_000,
   /** Time for which a server waits for the next conversation on a stream, in ms. */
   nextConversationMs: 60_000,
   /**
@@ -64,5 +69,9 @@ assert(
 assert(
   2 * sessionLimits.keptStreamMs < sessionLimits.nextConversationMs,
   'who opened a stream ends it, before the other side does',
+);
+assert(
+  sessionLimits.followedPerPeerMax + 8 <= messageBounds.api.streams,
+  'who follows runs can still ask questions',
 );
 assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');

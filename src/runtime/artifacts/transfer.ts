@@ -8,6 +8,7 @@ import {
   fetchTree,
   messageBytesMax,
   type Provider,
+  refusedTransfer,
   serveTrees,
   TransferFailed,
 } from '../../transfer/index.ts';
@@ -25,6 +26,7 @@ export function serveArtifacts({ mesh, store }: Ends): void {
   mesh.handle(protocols.car, (channel) => serveTrees(channel, store.blocks), {
     ...servedBounds('car'),
     maxSendBytes: messageBytesMax,
+    refusal: refusedTransfer,
   });
 }
 

@@ -1,4 +1,3 @@
-import type { Progress } from '../../core/controller/events.ts';
 import {
   type Bundle,
   type Charter,
@@ -12,7 +11,7 @@ import { escapeValue } from '../../core/escape.ts';
 import { isConnectionError, openQuestion } from '../../core/sessions/ask.ts';
 import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
 import { keepStreams } from '../../core/sessions/kept-streams.ts';
-import { errorFrom } from '../../core/sessions/message-stream.ts';
+import { sessionLimits } from '../../core/sessions/limits.ts';
 import type { Dial, PeerAddress } from '../../core/sessions/ports.ts';
 import { runSource, unexpected } from '../../core/sessions/run-source.ts';
 import type { RunSource } from '../../core/sessions/run-verifier.ts';
@@ -29,26 +28,18 @@ import { ask, openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { meshDial, nodeClock } from '../node/ports.ts';
 import { membersOf } from './ask-members.ts';
+import { Following, type LogChunk, type TimedProgress } from './following.ts';
 import { jobDocument } from './job-document.ts';
+import { isUnread, patiently, type Waiting } from './patience.ts';
 import type { SubmitOptions } from './submit.ts';
 
-export interface TimedProgress {
-  at: number;
-  progress: Progress;
-}
+export type { LogChunk, TimedProgress } from './following.ts';
 
 export interface ShownRun {
   summary: RunSummary;
   history: TimedProgress[];
   /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
   pipeline: PipelineJob[];
-}
-
-export interface LogChunk {
-  worker: string;
-  operator: string;
-  slot: string;
-  text: string;
 }
 
 /** A member's connection to the controller of its project. */
@@ -84,24 +75,21 @@ export interface Client {
 
 /** For one bundle, in milliseconds. */
 const bundleMsMax = 30_000;
-/** Longest wait for the next word of a controller that fetches, which says how far it is once a second. */
-const bringMsMax = 60_000;
-
-/** Longest wait for the next answer of a followed run: as long as builds may take, in milliseconds. */
-const quietMsMax = 8 * 24 * 3600 * 1000;
 
 /** Connects to the controller of a membership. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
 export async function openClient(options: {
   home: Home;
   membership: Membership;
   signal: AbortSignal;
+  /** Told when the controller is waited for: a limit that all commands of the home share, a connection that was lost. */
+  tell?: (says: string) => void;
 }): Promise<Client> {
-  const { home, membership, signal } = options;
+  const { home, membership, signal, tell = () => {} } = options;
   const key = await home.key();
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
     const credentials = await openCredentials(home, key, membership);
-    const client = new MeshClient(home, mesh, credentials, signal);
+    const client = new MeshClient(home, mesh, credentials, { signal, tell });
     await client.renewDue();
     return client;
   } catch (error) {
@@ -119,14 +107,22 @@ class MeshClient implements Client {
   readonly #closing = new AbortController();
   readonly #credentials: Credentials;
   readonly #signal: AbortSignal;
+  readonly #waiting: Waiting;
+  readonly #following: Following;
   #served: Store | undefined;
 
-  constructor(home: Home, mesh: Mesh, credentials: Credentials, signal: AbortSignal) {
+  constructor(home: Home, mesh: Mesh, credentials: Credentials, waiting: Waiting) {
     this.#home = home;
     this.#mesh = mesh;
-    this.#dial = keepStreams(meshDial(mesh, signal), nodeClock(this.#closing.signal));
+    const clock = nodeClock(this.#closing.signal);
+    const { signal } = waiting;
+    this.#dial = keepStreams(meshDial(mesh, signal), clock, sessionLimits.clientKeptStreamMs);
     this.#credentials = credentials;
     this.#signal = signal;
+    this.#waiting = waiting;
+    const open = (question: ApiUp, within: AbortSignal) =>
+      this.#found(() => openQuestion(meshDial(mesh, within), this.#controller, question));
+    this.#following = new Following(open, waiting);
     this.source = runSource({
       ...{ ask: (question) => this.#ask(question), credentials, dial: meshDial(mesh, signal) },
       bundle: async (which) => (await this.bundle(which)).bundle,
@@ -147,7 +143,11 @@ class MeshClient implements Client {
   }
 
   renewDue(): Promise<void> {
-    return this.#found(() => this.#credentials.renewDue(this.#dial));
+    return patiently(
+      this.#waiting,
+      () => this.#found(() => this.#credentials.renewDue(this.#dial)),
+      isUnread,
+    );
   }
 
   /** The controller to ask. Errors: `CONTROLLER_UNREACHABLE`. */
@@ -159,7 +159,7 @@ class MeshClient implements Client {
 
   async #ask(question: ApiUp, dial = this.#dial): Promise<ApiDown> {
     const asked = () => ask(dial, this.#credentials.membership.controllers, question, this.#signal);
-    return (await this.#found(asked)).answer;
+    return (await patiently(this.#waiting, () => this.#found(asked), isUnread)).answer;
   }
 
   /** Does it again where the controller or the identity provider turns out to have another key by now. */
@@ -184,7 +184,9 @@ class MeshClient implements Client {
   }
 
   submit(options: SubmitOptions): Promise<{ run: string; job: string }> {
-    return this.#found(() => this.#submit(options));
+    // The same request each time, which is one run.
+    const stamp = options.stamp ?? { jti: randomNonce(), iat: Math.floor(Date.now() / 1000) };
+    return patiently(this.#waiting, () => this.#found(() => this.#submit({ ...options, stamp })));
   }
 
   async #submit({
@@ -199,13 +201,12 @@ class MeshClient implements Client {
     rebuild = false,
     dependencies,
     expiresSeconds,
-    stamp = { jti: randomNonce(), iat: Math.floor(Date.now() / 1000) },
-  }: SubmitOptions): Promise<{ run: string; job: string }> {
+    stamp: { jti, iat },
+  }: SubmitOptions & Required<Pick<SubmitOptions, 'stamp'>>): Promise<{ run: string; job: string }> {
     refusePrivate(repo.url, this.#credentials.charter.vcs);
     const key = await this.#home.key();
     const full = jobDocument({ repo, commit, tree, job, dependencies, ...(tag !== undefined && { tag }) });
     const { bytes, id } = encodeJob(full);
-    const { jti, iat } = stamp;
     const controller = this.#controller;
     const request: Request = {
       iss: key.id,
@@ -240,24 +241,7 @@ class MeshClient implements Client {
     assert(this.#served === undefined || this.#served === store, 'a client serves one store');
     if (this.#served === undefined) serveArtifacts({ mesh: this.#mesh, store });
     this.#served = store;
-    return this.#found(() => this.#bring(tree, onProgress));
-  }
-
-  async #bring(tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
-    const question: ApiUp = { kind: 'bring', tree, publisher: this.#credentials.grant.raw };
-    const stream = await openQuestion(this.#dial, this.#controller, question);
-    try {
-      for (;;) {
-        const answer = await stream.receive({ timeoutMs: bringMsMax });
-        if (answer === undefined) throw lost();
-        if (answer.kind === 'error') throw errorFrom(answer);
-        if (answer.kind === 'brought') return;
-        if (answer.kind !== 'bringing') throw unexpected('brought', answer);
-        onProgress(answer.bytes, answer.total);
-      }
-    } finally {
-      await stream.close();
-    }
+    return this.#found(() => this.#following.bring(tree, this.#credentials.grant.raw, onProgress));
   }
 
   async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[] }> {
@@ -285,49 +269,15 @@ class MeshClient implements Client {
     if (answer.kind !== 'acknowledged') throw unexpected('acknowledged', answer);
   }
 
-  async *follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress> {
-    for await (const answer of this.#stream({ kind: 'follow', which }, signal)) {
-      if (answer.kind === 'progress')
-        yield { at: answer.at, progress: escapeValue(answer.progress) as Progress };
-    }
+  follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress> {
+    return this.#following.follow(which, signal);
   }
 
-  async *logs(
+  logs(
     which: string,
     options: { follow: boolean; worker?: string; signal: AbortSignal },
   ): AsyncGenerator<LogChunk> {
-    const { follow, worker, signal } = options;
-    const question: ApiUp = {
-      kind: 'logs',
-      which,
-      follow,
-      ...(worker === undefined ? {} : { worker }),
-    };
-    for await (const answer of this.#stream(question, signal)) {
-      if (answer.kind === 'output')
-        yield { worker: answer.worker, operator: answer.operator, slot: answer.slot, text: answer.text };
-    }
-  }
-
-  async *#stream(question: ApiUp, signal: AbortSignal): AsyncGenerator<ApiDown> {
-    const both = AbortSignal.any([signal, this.#signal]);
-    const stream = await this.#found(() =>
-      openQuestion(meshDial(this.#mesh, both), this.#controller, question),
-    );
-    try {
-      for (;;) {
-        const answer = await stream.receive({ timeoutMs: quietMsMax }).catch((error: unknown) => {
-          if (['MESH_RESET', 'MESH_TRUNCATED'].includes(codeOf(error))) throw lost(error);
-          throw error;
-        });
-        if (answer === undefined) throw lost();
-        if (answer.kind === 'error') throw errorFrom(answer);
-        if (answer.kind === 'end') return;
-        yield answer;
-      }
-    } finally {
-      await stream.close();
-    }
+    return this.#following.logs(which, options);
   }
 
   bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
@@ -356,11 +306,4 @@ class MeshClient implements Client {
     this.#closing.abort();
     return this.#mesh.close();
   }
-}
-
-function lost(cause?: unknown): QuorateError {
-  return new QuorateError('CONTROLLER_LOST', 'the connection to the controller was lost', {
-    hint: 'The job goes on: quorate jobs lists it, once the controller is back.',
-    cause,
-  });
 }

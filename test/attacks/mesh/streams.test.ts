@@ -1,7 +1,8 @@
 import { connect as connectSocket, type Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Channel, Mesh, ProtocolOptions } from '../../../src/mesh/index.ts';
-import { bytes, codeOf, echo, node, soon, text, until } from '../../mesh/harness.ts';
+import { meshLimits } from '../../../src/mesh/limits.ts';
+import { bytes, codeOf, echo, node, sleep, soon, text, until } from '../../mesh/harness.ts';
 import { addressesOf, connect, type Plain, plain } from './plain.ts';
 
 const PROTOCOL = '/test/1';
@@ -76,6 +77,47 @@ describe('a peer keeps streams open over several connections', () => {
   });
 });
 
+describe('a peer keeps the streams open that it is refused', () => {
+  /** Streams of the attacker that are open at the victim when it has opened forty, and a moment later. */
+  async function hold(): Promise<{ atOnce: number; later: number }> {
+    const victim = await node();
+    victim.handle(PROTOCOL, echo, { maxInboundStreams: 2, maxMessageBytes: 100 });
+    const attacker = await plain();
+    for (let i = 0; i < 4; i++) {
+      const connection = await attacker.dial(addressesOf(victim), { force: true });
+      for (let j = 0; j < 10; j++) await connection.newStream(PROTOCOL).catch(() => {});
+    }
+    await until('each is taken or refused', () => victim.stats().streamsRefusedByCount === 38);
+    const open = () =>
+      victim.libp2p
+        .getConnections()
+        .flatMap(({ streams }) => streams)
+        .filter(({ protocol, status }) => protocol === PROTOCOL && status === 'open').length;
+    const atOnce = open();
+    await sleep(3_000);
+    return { atOnce, later: open() };
+  }
+
+  function withLimits(changed: { refusedPerPeerMax: number; refusedLingerMs: number }): void {
+    const before = { ...meshLimits };
+    Object.assign(meshLimits, changed);
+    onTestFinished(() => void Object.assign(meshLimits, before));
+  }
+
+  test('they end soon, and few are open at once', async () => {
+    withLimits({ refusedPerPeerMax: 8, refusedLingerMs: 1_000 });
+    const { atOnce, later } = await hold();
+    expect(atOnce).toBeLessThanOrEqual(10);
+    expect(later).toBe(2);
+  });
+
+  test('control: without these bounds all of them stay', async () => {
+    withLimits({ refusedPerPeerMax: 1_000, refusedLingerMs: 10_000 });
+    const { atOnce, later } = await hold();
+    expect([atOnce, later]).toEqual([40, 40]);
+  });
+});
+
 describe('a peer announces a message of four gigabytes', () => {
   async function announce(maxMessageBytes: number, timeoutMs = 120_000): Promise<string | undefined> {
     const victim = await node();
@@ -129,6 +171,6 @@ describe('an attacker opens connections and says nothing', () => {
 
   test('control: with the library’s few slots for pending connections it does not', async () => {
     const connectionManager = { maxIncomingPendingConnections: 10, inboundConnectionThreshold: 1000 };
-    expect(await attack(await plain({}, { connectionManager }))).toBe('MESH_UNREACHABLE');
+    expect(await attack(await plain({}, { connectionManager }))).toBe('MESH_RESET');
   });
 });

@@ -1,18 +1,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ask } from '../../../src/core/sessions/ask.ts';
+import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { openMesh } from '../../../src/mesh/index.ts';
 import { type Client, openClient } from '../../../src/runtime/client/client.ts';
 import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
+import type { SubmitOptions } from '../../../src/runtime/client/submit.ts';
 import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
 import { meshDial } from '../../../src/runtime/node/ports.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { loopbackController } from '../../support/controller.ts';
+import { makeJob } from '../../support/documents.ts';
 
 let dir: string;
 let folder: ProjectFolder;
@@ -82,4 +85,59 @@ describe('two commands of one home', () => {
     const brought = trees.map(({ store, tree }, n) => clients[n]?.bring(store, tree, () => {}));
     expect(await Promise.all(brought)).toEqual([undefined, undefined]);
   });
+});
+
+/** A job without an image, as `quorate run` would read it, and where it is from. */
+function orderOf(n: number): SubmitOptions {
+  const { name: _, source, ...job } = makeJob({ image: 'host' });
+  return {
+    ...{ repo: { url: source.url, ref: 'refs/heads/main' }, commit: source.commit, tree: source.tree },
+    job: { ...job, name: `job-${n}`, trust: { ...folder.charter.floor } } as SubmitOptions['job'],
+    ...{ policy: folder.charter.floor, expiresSeconds: 3600 },
+  };
+}
+
+describe('commands of one home, more than its key may have streams', () => {
+  it('all publish and follow, each progress once, and end with their runs', async () => {
+    const count = sessionLimits.followedPerPeerMax + 16;
+    const signal = AbortSignal.timeout(120_000);
+    const first = await publisher();
+    const submitted: string[] = [];
+    const ends = Array.from({ length: count }, async (_, n) => {
+      const client = await publisher();
+      const { run } = await client.submit(orderOf(n));
+      submitted.push(run);
+      const kinds: string[] = [];
+      for await (const { progress } of client.follow(run, signal)) kinds.push(progress.kind);
+      return kinds;
+    });
+    await vi.waitUntil(() => submitted.length === count, { timeout: 60_000 });
+    const { jobs } = await first.jobs();
+    expect(jobs).toHaveLength(count);
+    for (const run of submitted) await first.cancel(run, 'enough');
+    for (const kinds of await Promise.all(ends)) {
+      expect(kinds.filter((kind) => kind === 'cancelled')).toHaveLength(1);
+      expect(new Set(kinds).size).toBe(kinds.length);
+    }
+  }, 180_000);
+});
+
+describe('a run that is followed', () => {
+  it('is followed on where the controller was away, each progress once', async () => {
+    const client = await publisher();
+    const { run } = await client.submit(orderOf(1000));
+    const kinds: string[] = [];
+    const end = (async () => {
+      for await (const { progress } of client.follow(run, AbortSignal.timeout(60_000)))
+        kinds.push(progress.kind);
+    })();
+    await vi.waitUntil(() => kinds.length > 0, { timeout: 10_000 });
+    const port = Number(controller.addresses()[0]?.split('/')[4]);
+    await controller.close();
+    controller = await loopbackController(folder, port);
+    await vi.waitUntil(() => client.cancel(run, 'enough').catch(() => undefined), { timeout: 20_000 });
+    await end;
+    expect(kinds.filter((kind) => kind === 'cancelled')).toHaveLength(1);
+    expect(new Set(kinds).size).toBe(kinds.length);
+  }, 90_000);
 });

@@ -36,6 +36,8 @@ export class ApiServer {
   readonly #followers: Followers;
   readonly #logs: LogServer;
   readonly #checkpoints: CheckpointRounds;
+  /** Lasting answers that are under way, by peer. */
+  readonly #followed = new Map<string, number>();
 
   constructor(
     ports: ControllerPorts,
@@ -71,14 +73,39 @@ export class ApiServer {
       for (;;) {
         const question = await this.#admission.receive(stream, { protocol: 'api', timeoutMs });
         if (question === undefined) break;
+        if (lasting.has(question.kind)) {
+          await this.#lasting(stream, () => this.#answer(stream, question));
+          break;
+        }
         await this.#answer(stream, question);
-        if (lasting.has(question.kind)) break;
         timeoutMs = sessionLimits.nextConversationMs;
       }
     } catch (error) {
       await stream.send(errorMessage(error)).catch(() => {});
     }
     await stream.close();
+  }
+
+  /** Errors: `API_FOLLOWED_MAX`. */
+  async #lasting({ peer }: ApiStream, answer: () => Promise<void>): Promise<void> {
+    const count = this.#followed.get(peer) ?? 0;
+    const { followedPerPeerMax } = sessionLimits;
+    if (count >= followedPerPeerMax)
+      throw new QuorateError(
+        'API_FOLLOWED_MAX',
+        `one key may follow ${followedPerPeerMax} runs and logs at once`,
+        {
+          hint: 'Several processes with one key share this limit. Try again when some of them have ended.',
+        },
+      );
+    this.#followed.set(peer, count + 1);
+    try {
+      await answer();
+    } finally {
+      const left = (this.#followed.get(peer) ?? 1) - 1;
+      if (left > 0) this.#followed.set(peer, left);
+      else this.#followed.delete(peer);
+    }
   }
 
   async #answer(stream: ApiStream, question: ApiUp): Promise<void> {

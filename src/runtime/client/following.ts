@@ -1,0 +1,124 @@
+import type { Progress } from '../../core/controller/events.ts';
+import { codeOf, QuorateError } from '../../core/errors.ts';
+import { escapeValue } from '../../core/escape.ts';
+import type { Question } from '../../core/sessions/ask.ts';
+import { errorFrom } from '../../core/sessions/message-stream.ts';
+import { unexpected } from '../../core/sessions/run-source.ts';
+import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
+import { isUnread, Patience, patiently, type Waiting } from './patience.ts';
+
+export interface TimedProgress {
+  at: number;
+  progress: Progress;
+}
+
+export interface LogChunk {
+  worker: string;
+  operator: string;
+  slot: string;
+  text: string;
+}
+
+/** Longest wait for the next word of a controller that fetches, which says how far it is once a second. */
+const bringMsMax = 60_000;
+
+/** Longest wait for the next answer of a followed run: as long as builds may take, in milliseconds. */
+const quietMsMax = 8 * 24 * 3600 * 1000;
+
+/** Questions with several answers, each on a stream of its own. */
+export class Following {
+  readonly #open: (question: ApiUp, signal: AbortSignal) => Promise<Question>;
+  readonly #waiting: Waiting;
+
+  constructor(open: (question: ApiUp, signal: AbortSignal) => Promise<Question>, waiting: Waiting) {
+    this.#open = open;
+    this.#waiting = waiting;
+  }
+
+  /** Past progress, then live progress, each once, over as many streams as it takes; ends with the run. */
+  async *follow(which: string, until: AbortSignal): AsyncGenerator<TimedProgress> {
+    const { tell } = this.#waiting;
+    const signal = AbortSignal.any([until, this.#waiting.signal]);
+    const patience = new Patience({ signal, tell }, true);
+    let seen = 0;
+    for (;;) {
+      try {
+        // A stream tells the whole history.
+        let count = 0;
+        for await (const answer of this.#answers({ kind: 'follow', which }, signal)) {
+          patience.progressed();
+          if (answer.kind !== 'progress') continue;
+          count += 1;
+          if (count <= seen) continue;
+          seen = count;
+          yield { at: answer.at, progress: escapeValue(answer.progress) as Progress };
+        }
+        return;
+      } catch (error) {
+        await patience.wait(error);
+      }
+    }
+  }
+
+  /** One stream: the log of a build that runs is told from where its reader comes. */
+  async *logs(
+    which: string,
+    { follow, worker, signal: until }: { follow: boolean; worker?: string; signal: AbortSignal },
+  ): AsyncGenerator<LogChunk> {
+    const signal = AbortSignal.any([until, this.#waiting.signal]);
+    const question: ApiUp = { kind: 'logs', which, follow, ...(worker !== undefined && { worker }) };
+    const begin = async () => {
+      const answers = this.#answers(question, signal);
+      return { answers, first: await answers.next() };
+    };
+    const { answers, first } = await patiently({ ...this.#waiting, signal }, begin, isUnread);
+    try {
+      for (let next = first; next.done !== true; next = await answers.next()) {
+        const answer = next.value;
+        if (answer.kind !== 'output') continue;
+        yield { worker: answer.worker, operator: answer.operator, slot: answer.slot, text: answer.text };
+      }
+    } finally {
+      await answers.return(undefined);
+    }
+  }
+
+  /** Has the controller fetch a tree. Blocks that have arrived are kept. */
+  bring(tree: string, publisher: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
+    return patiently(this.#waiting, async () => {
+      const question: ApiUp = { kind: 'bring', tree, publisher };
+      const { signal } = this.#waiting;
+      for await (const answer of this.#answers(question, signal, bringMsMax)) {
+        if (answer.kind === 'brought') return;
+        if (answer.kind !== 'bringing') throw unexpected('brought', answer);
+        onProgress(answer.bytes, answer.total);
+      }
+    });
+  }
+
+  /** Up to `end`. Errors: `CONTROLLER_LOST`, and what the controller answers with. */
+  async *#answers(question: ApiUp, signal: AbortSignal, timeoutMs = quietMsMax): AsyncGenerator<ApiDown> {
+    const stream = await this.#open(question, signal);
+    try {
+      for (;;) {
+        const answer = await stream.receive({ timeoutMs }).catch((error: unknown) => {
+          if (['MESH_RESET', 'MESH_TRUNCATED'].includes(codeOf(error))) throw lost(error);
+          throw error;
+        });
+        if (answer === undefined) throw lost();
+        if (answer.kind === 'error') throw errorFrom(answer);
+        if (answer.kind === 'end') return;
+        yield answer;
+      }
+    } finally {
+      await stream.close();
+    }
+  }
+}
+
+function lost(cause?: unknown): QuorateError {
+  return new QuorateError('CONTROLLER_LOST', 'the connection to the controller was lost', {
+    hint: 'The job goes on: quorate jobs lists it, once the controller is back.',
+    cause,
+  });
+}

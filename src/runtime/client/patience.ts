@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf } from '../../core/errors.ts';
+import { isBusy, isConnectionError } from '../../core/sessions/ask.ts';
+
+const pauseMsMin = 200;
+const pauseMsMax = 5_000;
+/** A controller that restarts is back by then. */
+const lostMsMax = 30_000;
+
+/** Said of the controller itself, which is starting or stopping. */
+const passing = new Set(['CONTROLLER_NOT_STARTED', 'CONTROLLER_STOPPED', 'CONTROLLER_LOST']);
+
+const isLost = (error: unknown): boolean => isConnectionError(error) || passing.has(codeOf(error));
+
+export interface Waiting {
+  signal: AbortSignal;
+  /** Called once in a wait that is long enough to be noticed. */
+  tell: (says: string) => void;
+}
+
+const unreachable = new Set(['CONTROLLER_UNREACHABLE', 'MESH_UNREACHABLE']);
+
+/** Nothing was there that could be lost. A reset is of somebody who is there, and too busy to say why. */
+const isUnreached = (error: unknown): boolean =>
+  unreachable.has(codeOf(error)) && !(error instanceof Error && codeOf(error.cause) === 'MESH_RESET');
+
+/** What was asked was not read: it may be asked again, whatever it is. */
+export const isUnread = (error: unknown): boolean =>
+  isBusy(error) || (codeOf(error) === 'CONTROLLER_UNREACHABLE' && !isUnreached(error));
+
+/**
+ * Waits between attempts of one thing that may be attempted again: longer each time, by a random factor. While a limit is reached that
+ * all commands of a home share, without an end; for a connection that was there and was lost, for `lostMsMax`.
+ */
+export class Patience {
+  readonly #signal: AbortSignal;
+  readonly #tell: (says: string) => void;
+  #pauseMs = pauseMsMin;
+  #lostSince: number | undefined;
+  #told = false;
+  /** There was a connection. */
+  #reached: boolean;
+
+  /** `reached`: there was a connection before. */
+  constructor({ signal, tell }: Waiting, reached: boolean) {
+    this.#signal = signal;
+    this.#tell = tell;
+    this.#reached = reached;
+  }
+
+  /** There was an answer. */
+  progressed(): void {
+    this.#pauseMs = pauseMsMin;
+    this.#lostSince = undefined;
+    this.#told = false;
+    this.#reached = true;
+  }
+
+  /** Resolves when it may be attempted again. Throws the error where it may not. */
+  async wait(error: unknown): Promise<void> {
+    const busy = isBusy(error);
+    if (!isUnreached(error)) this.#reached = true;
+    if (this.#signal.aborted || !(busy || (this.#reached && isLost(error)))) throw error;
+    const now = performance.now();
+    this.#lostSince = busy ? undefined : (this.#lostSince ?? now);
+    if (this.#lostSince !== undefined && now - this.#lostSince > lostMsMax) throw error;
+    if (!this.#told && this.#pauseMs > 1_000) {
+      this.#told = true;
+      this.#tell(
+        busy
+          ? 'waiting: too many commands of this home ask the controller at once'
+          : 'the connection to the controller was lost: trying again',
+      );
+    }
+    const ms = this.#pauseMs * (0.5 + Math.random());
+    this.#pauseMs = Math.min(pauseMsMax, this.#pauseMs * 2);
+    // One that is given up rejects with the error that led here.
+    await sleep(ms, undefined, { signal: this.#signal }).catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** Attempts it until it succeeds, fails with what is not `passing`, or `Patience` has an end. */
+export async function patiently<T>(
+  waiting: Waiting,
+  act: () => Promise<T>,
+  passing: (error: unknown) => boolean = () => true,
+): Promise<T> {
+  const patience = new Patience(waiting, false);
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!passing(error)) throw error;
+      await patience.wait(error);
+    }
+  }
+}
