@@ -2,6 +2,8 @@
 const meshErrors = {
   MESH_ADDRESS_INVALID:
     'This is not a usable peer address. Addresses look like `/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…`.',
+  MESH_BUSY:
+    'The peer took the connection and did not complete it: it is overloaded, or has as many new connections of one address as it takes. Try again in a moment.',
   MESH_CID_INVALID: 'What was looked for is not a CID.',
   MESH_CLOSED: 'The channel was already closed on this side.',
   MESH_KEY_INVALID: "A node's key does not have the length of an Ed25519 private key.",

@@ -15,6 +15,11 @@ const has = (error: unknown, test: (e: Error) => boolean): boolean => {
 
 const TIMEOUTS = new Set(['TimeoutError', 'AbortError']);
 
+/** A handshake that a peer which is too busy for it broke off, or left without an answer. */
+const isIncomplete = ({ name, message }: Error): boolean =>
+  /\bECONNRESET\b|\bEPIPE\b/.test(message) ||
+  (name === 'EncryptionFailedError' && message.includes('aborted due to timeout'));
+
 /** Maps a failure of a dial or of opening a stream to a `MESH_*` code. */
 export function dialError(error: unknown, peer: string, tried: string[], protocol?: string): QuorateError {
   if (error instanceof QuorateError) return error;
@@ -41,9 +46,9 @@ export function dialError(error: unknown, peer: string, tried: string[], protoco
       cause: error,
     });
   }
-  if (has(error, (e) => /\bECONNRESET\b/.test(e.message))) {
-    return new QuorateError('MESH_RESET', `${where} closed the connection at once`, {
-      hint: 'It takes so many new connections of one address a second: try again in a moment.',
+  if (has(error, isIncomplete)) {
+    return new QuorateError('MESH_BUSY', `${where} took the connection and did not complete it`, {
+      hint: 'It may be overloaded, or have as many new connections as it takes: try again in a moment.',
       cause: error,
     });
   }

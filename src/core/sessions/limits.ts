@@ -42,8 +42,6 @@ export const sessionLimits = {
   keptStreamsMax: 16,
   /** Time for which a stream is kept open without a use, in ms. */
   keptStreamMs: 20_000,
-  /** The same at a client, of whose home many commands may run at once. */
-  clientKeptStreamMs: 1_000,
   /** Time for which a server waits for the next conversation on a stream, in ms. */
   nextConversationMs: 60_000,
   /**

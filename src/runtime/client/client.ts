@@ -11,7 +11,6 @@ import { escapeValue } from '../../core/escape.ts';
 import { isConnectionError, openQuestion } from '../../core/sessions/ask.ts';
 import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
 import { keepStreams } from '../../core/sessions/kept-streams.ts';
-import { sessionLimits } from '../../core/sessions/limits.ts';
 import type { Dial, PeerAddress } from '../../core/sessions/ports.ts';
 import { runSource, unexpected } from '../../core/sessions/run-source.ts';
 import type { RunSource } from '../../core/sessions/run-verifier.ts';
@@ -30,6 +29,7 @@ import { meshDial, nodeClock } from '../node/ports.ts';
 import { membersOf } from './ask-members.ts';
 import { Following, type LogChunk, type TimedProgress } from './following.ts';
 import { jobDocument } from './job-document.ts';
+import { clientLimits } from './limits.ts';
 import { isUnread, patiently, type Waiting } from './patience.ts';
 import type { SubmitOptions } from './submit.ts';
 
@@ -116,7 +116,7 @@ class MeshClient implements Client {
     this.#mesh = mesh;
     const clock = nodeClock(this.#closing.signal);
     const { signal } = waiting;
-    this.#dial = keepStreams(meshDial(mesh, signal), clock, sessionLimits.clientKeptStreamMs);
+    this.#dial = keepStreams(meshDial(mesh, signal), clock, clientLimits.keptStreamMs);
     this.#credentials = credentials;
     this.#signal = signal;
     this.#waiting = waiting;

@@ -20,9 +20,12 @@ export interface Waiting {
 
 const unreachable = new Set(['CONTROLLER_UNREACHABLE', 'MESH_UNREACHABLE']);
 
-/** Nothing was there that could be lost. A reset is of somebody who is there, and too busy to say why. */
+/** Causes of somebody who is there, and too busy to say why. */
+const overloaded = new Set(['MESH_BUSY', 'MESH_RESET']);
+
+/** Nothing was there that could be lost. */
 const isUnreached = (error: unknown): boolean =>
-  unreachable.has(codeOf(error)) && !(error instanceof Error && codeOf(error.cause) === 'MESH_RESET');
+  unreachable.has(codeOf(error)) && !(error instanceof Error && overloaded.has(codeOf(error.cause)));
 
 /** What was asked was not read: it may be asked again, whatever it is. */
 export const isUnread = (error: unknown): boolean =>

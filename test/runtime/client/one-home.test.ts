@@ -33,7 +33,7 @@ afterAll(async () => {
 
 async function publisher(): Promise<Client> {
   const home = openHome(join(dir, 'owner'));
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(150_000);
   const client = await openClient({ home, membership: await ownerMembership(home, folder, signal), signal });
   onTestFinished(() => client.close());
   // Connects.
@@ -103,15 +103,16 @@ describe('commands of one home, more than its key may have streams', () => {
     const signal = AbortSignal.timeout(120_000);
     const first = await publisher();
     const submitted: string[] = [];
-    const ends = Array.from({ length: count }, async (_, n) => {
-      const client = await publisher();
+    const clients: Client[] = [];
+    for (let n = 0; n < count; n += 1) clients.push(await publisher());
+    const ends = clients.map(async (client, n) => {
       const { run } = await client.submit(orderOf(n));
       submitted.push(run);
       const kinds: string[] = [];
       for await (const { progress } of client.follow(run, signal)) kinds.push(progress.kind);
       return kinds;
     });
-    await vi.waitUntil(() => submitted.length === count, { timeout: 60_000 });
+    await vi.waitUntil(() => submitted.length === count, { timeout: 120_000 });
     const { jobs } = await first.jobs();
     expect(jobs).toHaveLength(count);
     for (const run of submitted) await first.cancel(run, 'enough');
