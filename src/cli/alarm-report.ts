@@ -14,22 +14,22 @@ const compareMsMax = 60_000;
 /**
  * Tells the alarm of a run that was followed, and compares its results, without diffoscope, which may take minutes. With --json the
  * event `compared` says who differs. Returns the exit code that tells of a contradiction where the run was trusted in the end all the
- * same. `account`: undefined where it could not be had; the history says enough then.
+ * same.
  */
 export async function sayAlarm(
   context: Context,
   client: Pick<Client, 'logs'>,
-  { run, account, history }: { run: string; account: Account | undefined; history: readonly Progress[] },
+  { run, account, history }: { run: string; account: Account; history: readonly Progress[] },
 ): Promise<Exit | undefined> {
   const { out } = context;
   const contradicted = history.some(({ kind }) => kind === 'contradicted');
   const compared = comparedIn(history);
-  if (!contradicted && compared === undefined && account?.alarm !== true) return undefined;
+  if (!contradicted && compared === undefined && !account.alarm) return undefined;
   out.note(
     out.colours.red(
       contradicted
         ? 'ALARM: the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong.'
-        : `ALARM: ${account?.state === 'disputed' ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
+        : `ALARM: ${account.state === 'disputed' ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
     ),
   );
   if (compared !== undefined && !out.json) {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { accountLine } from '../core/account/index.ts';
 import { codeOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
 import type { ControllerStatus } from '../runtime/controller/status.ts';
@@ -118,7 +119,7 @@ function say(out: Output, name: string, now: ControllerStatus): void {
   );
   for (const run of oldest.slice(0, shownMax))
     out.say(
-      `             ${shortRun(run.run)} ${escapeLine(run.name, 80)}: ${run.phase} since ${when(run.submittedAt)}`,
+      `             ${shortRun(run.run)} ${escapeLine(run.name, 80)}, published ${when(run.submittedAt)}: ${escapeLine(accountLine(run), 300)}`,
     );
   if (runs.open > shownMax) out.say(`             ${runs.open - shownMax} more`);
   out.say(`  offers     ${offers}`);

@@ -1,11 +1,13 @@
+import { type AccountFacts, accountOf } from '../core/account/index.ts';
 import type { Progress } from '../core/controller/events.ts';
+import { afterProgress, untold } from '../core/controller/told-facts.ts';
 import type { Client } from '../runtime/client/client.ts';
 import { sayAlarm } from './alarm-report.ts';
 import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { counted } from './format.ts';
-import { accountNow, idleMs, noteWaiting, stepText } from './next-steps.ts';
+import { idleMs, noteWaiting, runEvent, stepText } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import type { PublishedJob } from './publish.ts';
 
@@ -19,6 +21,7 @@ interface Followed {
   run: string;
   verdict: Verdict | undefined;
   history: Progress[];
+  facts: AccountFacts;
   /** It was built again, to something else. */
   differs: boolean;
 }
@@ -37,7 +40,7 @@ export async function followAll(
   const followed: Followed[] = [];
   const queue = [...published];
   const followOne = async ({ name, run }: PublishedJob): Promise<void> => {
-    const one: Followed = { name, run, verdict: undefined, history: [], differs: false };
+    const one: Followed = { name, run, verdict: undefined, history: [], facts: untold(run), differs: false };
     followed.push(one);
     const idle = setTimeout(() => void noteWaiting(context, client, { run, name }), idleMs);
     try {
@@ -51,7 +54,8 @@ export async function followAll(
     for await (const { at, progress } of client.follow(run, limit)) {
       // Said by what it waits for, or by the operators themselves.
       if (['waiting', 'leased', 'passed'].includes(progress.kind)) clearTimeout(idle);
-      out.value({ ...progress, event: progress.kind, name, run, at });
+      one.facts = afterProgress(one.facts, progress);
+      out.value({ ...runEvent(at, progress, one.facts), name, run });
       view.show(name, at, progress);
       if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) one.history.push(progress);
       if (progress.kind === 'input-lost') one.verdict = undefined;
@@ -80,11 +84,11 @@ export async function followAll(
       await sayFailure(out, client, run, failedResults(history), limit);
   const needed = new Set(published.flatMap(({ needs }) => needs.map(({ name }) => name)));
   let alarm: Exit | undefined;
-  for (const { name, run, history } of followed) {
-    const account = await accountNow(context, client, { run, name });
+  for (const { name, run, facts, history } of followed) {
+    const account = accountOf(facts);
     alarm = (await sayAlarm(context, client, { run, account, history })) ?? alarm;
     // What others of the pipeline read is on their way to more.
-    if (account === undefined || (account.state === 'trusted' && needed.has(name))) continue;
+    if (!account.over || (account.state === 'trusted' && needed.has(name))) continue;
     for (const step of account.next) out.say(`${name}: ${stepText(step)}`);
   }
   const reached = (verdict: Verdict | undefined) =>

@@ -1,4 +1,5 @@
-import { type Account, accountLine, accountOf, type NextStep } from '../core/account/index.ts';
+import { type AccountFacts, accountLine, accountOf, type NextStep } from '../core/account/index.ts';
+import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Context } from './context.ts';
@@ -12,31 +13,26 @@ export function stepText({ says, command }: NextStep): string {
   return `${escapeLine(text, 500)}${command === undefined ? '' : `: ${escapeLine(command, 500)}`}`;
 }
 
-/**
- * Asks for the account of a run and tells it with --json: its state, why, and what can be done. Undefined where it cannot be had,
- * as when the connection is gone: what was followed is told all the same.
- */
-export async function accountNow(
+/** Progress after which a run may stand otherwise for good. */
+const ends: ReadonlySet<Progress['kind']> = new Set(['verdict', 'cancelled', 'revoked']);
+
+/** A line of `run --json`: what was told, and with the end of a run its account by all that was told until then. */
+export function runEvent(at: number, progress: Progress, facts: AccountFacts): object {
+  const account = ends.has(progress.kind) ? { account: accountOf(facts) } : {};
+  return { ...progress, event: progress.kind, at, ...account };
+}
+
+/** Notes for whom a run waits, and what can be done. What cannot be had, as when the connection is gone, is left out. */
+export async function noteWaiting(
   { out }: Context,
   client: Pick<Client, 'show'>,
   { run, name }: { run: string; name?: string },
-): Promise<Account | undefined> {
-  const shown = await client.show(run).catch(() => undefined);
-  if (shown === undefined) return undefined;
-  const account = accountOf(shown.summary);
-  out.value({ event: 'account', ...(name !== undefined && { name }), run, ...account });
-  return account;
-}
-
-/** Notes for whom a run waits, and what can be done. */
-export async function noteWaiting(
-  context: Context,
-  client: Pick<Client, 'show'>,
-  of: { run: string; name?: string },
 ): Promise<void> {
-  const account = await accountNow(context, client, of);
+  const shown = await client.show(run).catch(() => undefined);
+  const account = shown === undefined ? undefined : accountOf(shown.summary);
   if (account === undefined || account.over) return;
-  const head = of.name === undefined ? '' : `${of.name}: `;
+  out.value({ event: 'account', ...(name !== undefined && { name }), run, ...account });
+  const head = name === undefined ? '' : `${name}: `;
   for (const line of [escapeLine(accountLine(account), 1000), ...account.next.map(stepText)])
-    context.out.note(`${head}${line}`);
+    out.note(`${head}${line}`);
 }

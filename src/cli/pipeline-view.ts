@@ -91,7 +91,7 @@ export class PipelineView {
     const { green, red, yellow } = this.#colours;
     switch (progress.kind) {
       case 'waiting':
-        return { says: `waits for ${needsText(progress.needs)}` };
+        return { says: `waiting for ${needsText(progress.needs)}` };
       case 'round':
         job.operators.clear();
         return { says: progress.round === 1 ? 'offered' : `offered again, round ${progress.round}` };

@@ -248,7 +248,7 @@ describe('after all of them', () => {
     expect(out).toMatch(/slot 1 .*aborted: outputs: STORE_ENTRY_REFUSED: .*pipe/);
     expect(out).not.toContain('Nobody took 3 of');
     expect(out).toMatch(
-      /disputed: no operator could build it\n.*aborted: outputs: .*, after step 1 of 1: mkfifo/,
+      /unfinished: no operator could build it\n.*aborted: outputs: .*, after step 1 of 1: mkfifo/,
     );
   });
 

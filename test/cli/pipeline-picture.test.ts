@@ -96,7 +96,7 @@ describe('a pipeline that is followed', () => {
     const text = await play(sink());
     expect(text.split('\n')).toEqual([
       '  lib     offered',
-      '  test    waits for lib (agreed)',
+      '  test    waiting for lib (agreed)',
       '  lib     building  ada',
       '  lib     building  ada, ben',
       '  lib     built in 2.0 s  ada, ben',

@@ -66,7 +66,7 @@ describe('a job that nobody can take', () => {
     const reason =
       /declined by \w+, \w+, \w+(?:, \w+)?: the job wants 4 TiB of memory, the host lends [0-9.]+ GiB/;
     expect(lines).toMatch(reason);
-    expect(lines).toContain('disputed: no operator could take it');
+    expect(lines).toContain('unfinished: no operator could take it');
     // At once: before the verdict, and beside it.
     expect(lines.match(new RegExp(reason, 'g'))?.length).toBeGreaterThan(1);
   });

@@ -18,7 +18,10 @@ describe('two of three operators who tamper alike', () => {
     const run = await cluster.submit(await cluster.git.commit('tool', program('good')));
     const { code } = await run.end();
     expect(code, run.report()).toBe(1);
-    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', reason: 'contradicted' });
+    expect(run.lines.at(-1)).toMatchObject({
+      ...{ event: 'verdict', level: 'disputed', reason: 'contradicted' },
+      account: { state: 'disputed', alarm: true },
+    });
     expect(run.all('round').length).toBe(1);
 
     // The trusted worker may have built before the round ended: then it is contradicted at once.
@@ -46,9 +49,10 @@ describe('two of three operators who tamper alike', () => {
         ['tower', by('ada')],
       ]),
     );
-    // Every command of the owner says so until the dispute was looked at.
+    // It was told with the end of the run, once. The list marks it until somebody has looked.
     const jobs = await cluster.cli(['jobs']);
-    expect(jobs.stderr).toContain(`quorate diff ${run.run.slice(0, 10)}`);
+    expect(jobs.stderr).not.toContain('ALARM');
+    expect(JSON.stringify(jobs.lines)).toMatch(/"alarm":true/);
 
     const dispute = cluster.inside('diff', ['diff', '--no-diffoscope', run.run.slice(0, 10)], {
       plain: true,
@@ -59,7 +63,7 @@ describe('two of three operators who tamper alike', () => {
     expect(dispute.text).toContain('Files that differ: bin/say');
     expect(dispute.text).toContain('The logs of a and b are alike.');
     expect(dispute.text).toMatch(/^changed bin\/say: .*bytes differ from offset 20 on$/m);
-    expect((await cluster.cli(['jobs'])).stderr).not.toContain('ALARM');
+    expect(JSON.stringify((await cluster.cli(['jobs'])).lines)).not.toMatch(/"alarm":true/);
 
     const shown = cluster.inside('show', ['show', run.run], { plain: true });
     expect((await shown.end()).code, shown.report()).toBe(0);

@@ -19,7 +19,10 @@ describe('quorate try with --input', () => {
     // One honest operator alone never amounts to agreement.
     expect(run.all('delivered')).toMatchObject([{ operator: 'ada' }]);
     expect(run.all('unfilled')).toMatchObject([{ slots: 2 }]);
-    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', reason: 'too-few' });
+    expect(run.lines.at(-1)).toMatchObject({
+      ...{ event: 'verdict', level: 'unfinished', reason: 'too-few' },
+      account: { state: 'unfinished', over: true, alarm: false },
+    });
     const [revealed] = run.all('revealed') as { results?: { result: string }[] }[];
     const artifact = String(revealed?.results?.[0]?.result);
     expect(artifact).toMatch(/^bafy/);

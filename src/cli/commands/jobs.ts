@@ -50,7 +50,7 @@ async function run(context: Context, { project }: Options): Promise<Exit> {
 type JobSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
 /** States that say enough by themselves, in a list. */
-const plain: ReadonlySet<RunState> = new Set(['trusted', 'agreed', 'building', 'failed']);
+const plain: ReadonlySet<RunState> = new Set(['trusted', 'building', 'failed']);
 
 function stateOf(job: JobSummary): string {
   const { state, reason, alarm } = accountOf(job);

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
+import { accountOf } from '../../core/account/index.ts';
 import type { Progress } from '../../core/controller/events.ts';
+import { afterProgress, untold } from '../../core/controller/told-facts.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { skipText } from '../../core/pipeline/plan.ts';
@@ -16,7 +18,7 @@ import { failedResults, sayFailure, withLogs } from '../failure-report.ts';
 import { followAll } from '../follow-all.ts';
 import { duration, shortRun } from '../format.ts';
 import { LogLines } from '../log-lines.ts';
-import { accountNow, idleMs, noteWaiting, stepText } from '../next-steps.ts';
+import { idleMs, noteWaiting, runEvent, stepText } from '../next-steps.ts';
 import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
 import { membershipFor } from '../project-client.ts';
@@ -189,6 +191,7 @@ async function follow(
   const view = new ProgressView(board, out.colours);
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
   const history: Progress[] = [];
+  let facts = untold(run);
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
   const tellWaiting = () => noteWaiting(context, client, { run });
   let idle = setTimeout(() => void tellWaiting(), idleMs);
@@ -196,7 +199,8 @@ async function follow(
   let differs = false;
   try {
     for await (const { at, progress } of client.follow(run, limit)) {
-      out.value({ event: progress.kind, at, ...progress });
+      facts = afterProgress(facts, progress);
+      out.value(runEvent(at, progress, facts));
       view.show(at, progress);
       if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) history.push(progress);
       // Said by the operators themselves.
@@ -232,8 +236,8 @@ async function follow(
   if (level !== undefined && withLogs.has(level))
     await sayFailure(out, client, run, failedResults(history), limit);
   const reached = level === 'trusted' || (level === 'agreed' && until === 'agreed');
-  const account = await accountNow(context, client, { run });
-  for (const step of account?.next ?? []) out.say(stepText(step));
+  const account = accountOf(facts);
+  if (account.over) for (const step of account.next) out.say(stepText(step));
   const alarm = await sayAlarm(context, client, { run, account, history });
   return reached && !differs ? (alarm ?? exits.done) : exits.no;
 }

@@ -92,7 +92,11 @@ export const progress = z.discriminatedUnion('kind', kinds);
 
 /** As a line of `run`: `event` is the kind; `name` and `run` where several jobs are followed. */
 const lines = kinds.map((one) =>
-  one.extend({ event: one.shape.kind, at: timeMs, name: z.string().optional(), run: sha256.optional() }),
+  one.extend({
+    ...{ event: one.shape.kind, at: timeMs, name: z.string().optional(), run: sha256.optional() },
+    // With a verdict, and what else may be the end of a run.
+    account: z.strictObject(accountFields).optional(),
+  }),
 );
 
 export const logChunk = {

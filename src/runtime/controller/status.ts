@@ -1,5 +1,7 @@
+import { accountOf, type RunState } from '../../core/account/index.ts';
 import { type AwaitedLease, awaitedLeases } from '../../core/controller/drain.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
+import { summaryOf } from '../../core/controller/view.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
 
 /** Leases and runs that are named; their numbers are told too. */
@@ -16,8 +18,15 @@ export interface ControllerStatus {
   charter: number | null;
   /** Runs in all, and those that have not ended by what they wait for. */
   runs: { all: number; open: number; phases: Record<string, number> };
-  /** The oldest of these. */
-  oldest: { run: string; name: string; phase: string; submittedAt: number }[];
+  /** The oldest of these. `state` and `reason` as in its account; of a stopped controller nothing else is known than that it waits for it. */
+  oldest: {
+    run: string;
+    name: string;
+    phase: string;
+    state: RunState;
+    reason: string;
+    submittedAt: number;
+  }[];
   /** Offers that still take claims. */
   offers: number;
   /** Leases of builds that have not delivered; of a stopped controller, those that wait for its next start. */
@@ -53,9 +62,13 @@ export function statusOf(
     id: state.id,
     charter: state.charter?.payload.epoch ?? null,
     runs: { all: state.index.size, open: open.length, phases },
-    oldest: open.slice(0, namedMax).map(({ id, job, phase, submittedAt }) => ({
-      ...{ run: id, name: job.name, phase: phase.kind, submittedAt },
-    })),
+    oldest: open.slice(0, namedMax).map((run) => {
+      const { id, job, phase, submittedAt } = run;
+      const { state: stands, reason } = about.running
+        ? accountOf(summaryOf(state, run))
+        : { state: 'waiting' as const, reason: 'for the controller, which is stopped' };
+      return { run: id, name: job.name, phase: phase.kind, state: stands, reason, submittedAt };
+    }),
     offers: state.offers.size,
     leases: leases.length,
     waitsFor: leases.slice(0, namedMax),

@@ -32,7 +32,9 @@ describe('a controller that is asked how it is', () => {
     expect(status).toMatchObject({
       ...{ state: 'running', project: 'a project', id: bench.controller.state.id, leases: 4, stopsBy: null },
       runs: { all: 1, open: 1, phases: { building: 1 } },
-      oldest: [{ run, phase: 'building' }],
+      oldest: [
+        { run, phase: 'building', state: 'building', reason: expect.stringMatching(/^by 3 operators: /) },
+      ],
       workers: { worker: 3, 'trusted-worker': 1 },
       operators: { worker: 3, 'trusted-worker': 1 },
     });

@@ -1,0 +1,62 @@
+import type { AccountFacts } from '../account/index.ts';
+import type { Progress } from './events.ts';
+
+/** Of a run of which nothing was told yet. */
+export const untold = (run: string): AccountFacts => ({ run, state: 'waiting', level: null });
+
+/**
+ * The facts of a run, as far as those who follow it are told: who is connected is not among them. The summary that a controller gives
+ * of a run has the same, and more.
+ */
+export function afterProgress(facts: AccountFacts, progress: Progress): AccountFacts {
+  switch (progress.kind) {
+    case 'accepted':
+      return { ...facts, ...(progress.test === true && { test: true }) };
+    case 'waiting':
+      return { ...facts, state: 'waiting', level: null, awaits: Object.keys(progress.needs) };
+    case 'inputs':
+      return { ...facts, state: 'building', awaits: [] };
+    case 'answered':
+      return { ...facts, earlier: progress.earlier };
+    case 'round': {
+      const { agree, of, cosign } = progress;
+      return { ...facts, state: 'building', level: null, policy: { agree, of, cosign } };
+    }
+    case 'revealed': {
+      const built = progress.results.filter(({ result }) => !result.startsWith('aborted: ')).length;
+      return { ...facts, built: (facts.built ?? 0) + built };
+    }
+    case 'agreed':
+      return { ...facts, state: 'pinning' };
+    case 'contradicted':
+      return { ...facts, level: null, alarming: true, acknowledged: undefined };
+    case 'compared':
+      return { ...facts, alarming: true, acknowledged: undefined };
+    case 'acknowledged':
+      return { ...facts, acknowledged: true };
+    case 'input-lost':
+      return { ...facts, state: 'waiting', level: null };
+    case 'reopened':
+      return { ...facts, state: 'building', level: null, revoked: undefined, earlier: undefined };
+    case 'cosigning':
+    case 'witnessing':
+      return { ...facts, state: progress.kind };
+    case 'unwitnessed': {
+      const { operators, operatorsNeeded, named, namedNeeded } = progress;
+      return { ...facts, missing: { operators, operatorsNeeded, named, namedNeeded } };
+    }
+    case 'cancelled':
+      return { ...facts, state: 'cancelled', cancelled: progress.reason };
+    case 'revoked': {
+      const { what, id, since, reason } = progress;
+      return { ...facts, revoked: { what, id, since, reason } };
+    }
+    case 'verdict': {
+      const { level, reason, cosigned, artifact } = progress;
+      const state = level !== 'agreed' ? 'done' : facts.state === 'witnessing' ? 'witnessing' : 'agreed';
+      return { ...facts, state, level, reason, cosigned, artifact, revoked: undefined };
+    }
+    default:
+      return facts;
+  }
+}

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { accountLine, accountOf } from '../../../src/core/account/index.ts';
+import { afterProgress, untold } from '../../../src/core/controller/told-facts.ts';
+import { summaryOf } from '../../../src/core/controller/view.ts';
+import { type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
+import { publish } from './pipelines.ts';
+
+/** What those who followed a run can say of it, and what the controller says. */
+function both(bench: Bench, run: string): [told: string, known: string] {
+  const { history } = bench.facts(run);
+  const told = history.reduce((facts, { progress }) => afterProgress(facts, progress), untold(run));
+  const known = summaryOf(bench.controller.state, bench.facts(run));
+  return [accountLine(accountOf(told)), accountLine(accountOf(known))];
+}
+
+describe('who follows a run', () => {
+  const ends: [string, () => Promise<{ bench: Bench; run: string }>][] = [
+    [
+      'trusted',
+      async () => {
+        const { bench, run, leases, trusted } = await leasedRound();
+        await deliverAll(bench, leases, [built, built, other]);
+        bench.pinned(run);
+        await bench.deliver('trusted', trusted, built);
+        bench.cosign(run);
+        return { bench, run };
+      },
+    ],
+    [
+      'failed',
+      async () => {
+        const { bench, run, leases, trusted } = await leasedRound();
+        await deliverAll(bench, leases, [failed, failed, failed]);
+        await bench.deliver('trusted', trusted, failed);
+        bench.cosign(run);
+        return { bench, run };
+      },
+    ],
+    [
+      'disputed',
+      async () => {
+        const { bench, run, leases } = await leasedRound({ policy: { rounds: 1, cosign: 'none', agree: 3 } });
+        await deliverAll(bench, leases, [built, other, built]);
+        return { bench, run };
+      },
+    ],
+    [
+      'unfinished',
+      async () => {
+        const bench = await projectOf('ada');
+        const run = await bench.submit({ policy: { rounds: 1 } });
+        bench.drive(timings.windowMs + timings.slotFillMs);
+        return { bench, run };
+      },
+    ],
+    [
+      'cancelled',
+      async () => {
+        const { bench, run, leases } = await leasedRound();
+        await deliverAll(bench, leases, []);
+        bench.pinned(run);
+        const by = bench.id('publisher');
+        bench.send({ kind: 'cancel', token: 'c', which: run, by, reason: 'wrong branch' });
+        return { bench, run };
+      },
+    ],
+    [
+      'revoked',
+      async () => {
+        const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none', rounds: 1 } });
+        await deliverAll(bench, leases, [built, built, other]);
+        bench.pinned(run);
+        await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0 });
+        return { bench, run };
+      },
+    ],
+    [
+      'waiting',
+      async () => {
+        const bench = await projectOf('ada');
+        const lib = await publish(bench, 'lib');
+        return { bench, run: await publish(bench, 'app', { needs: { lib: [lib] } }) };
+      },
+    ],
+  ];
+
+  it.each(ends)('says the same as the controller of what is %s', async (state, make) => {
+    const { bench, run } = await make();
+    const [told, known] = both(bench, run);
+    expect(told).toBe(known);
+    expect(told).toMatch(new RegExp(`^${state}`));
+  });
+});
