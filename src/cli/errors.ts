@@ -32,6 +32,12 @@ export function asQuorateError(error: unknown): QuorateError {
     });
   }
   const message = error instanceof Error ? error.message : String(error);
+  // Of a signal.
+  if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError'))
+    return new QuorateError('TIMED_OUT', 'the command took longer than it may', {
+      hint: 'Try again: another host may have been too busy to answer.',
+      cause: error,
+    });
   // node:sqlite has no `syscall`.
   if (error instanceof Error && 'errcode' in error && error.errcode === sqliteFull)
     return new QuorateError('CLI_SYSTEM_ERROR', message, { hint: remedies.ENOSPC ?? '', cause: error });

@@ -6,6 +6,8 @@ const jobFileErrors = {
     'The job file names a version; this program knows files without one. Update it, or remove the key.',
   JOBFILE_SYNTAX:
     'The job file is not YAML that is read here; the message begins with file, line and column.',
+  JOBFILE_TOO_DEEP:
+    'The job file has more lists and mappings within each other than are read; the message begins with file, line and column.',
   JOBFILE_TOO_LARGE: 'The job file is larger than people write. Move long scripts into files and run those.',
   JOBFILE_UNKNOWN_KEY: 'The job file has a key that means nothing; the hint names the nearest one that does.',
 } as const;

@@ -5,6 +5,8 @@ import { limits } from '../core/limits.ts';
 export const jobFileLimits = {
   /** The whole file. It is written by hand. */
   bytesMax: 256 * 1024,
+  /** Lists and mappings within each other. A job file needs eight. */
+  nestingMax: 64,
   /** Jobs of one file; one command can request all of them. */
   jobsMax: 100,
   /** Keys of one matrix. */

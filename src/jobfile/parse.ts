@@ -11,7 +11,7 @@ import { jobFileLimits } from './limits.ts';
 import { nearestWord } from './nearest-word.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
 import { stepOf } from './step.ts';
-import { keyOffsets, offsetOf, yamlFaults } from './yaml-faults.ts';
+import { keyOffsets, offsetOf, tooDeepAt, yamlFaults } from './yaml-faults.ts';
 
 /** One job with all defaults filled in. The job document and the request are made from it. */
 export interface JobSpec {
@@ -75,7 +75,7 @@ export function checkJobFileSize(bytes: number, path: string): void {
 
 /**
  * Parses a job file and expands its jobs. Messages of errors begin with `path:line:column:` and report the first fault.
- * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY`, `JOBFILE_NEWER`,
+ * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_TOO_DEEP`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY`, `JOBFILE_NEWER`,
  * `JOBFILE_INVALID` or `PIPELINE_…`, those of `expandTemplates` and `evidenceFault`.
  */
 export function parseJobFile(text: string, path: string): JobFile {
@@ -159,13 +159,14 @@ interface Read {
 
 function readYaml(text: string, lineCounter: LineCounter, path: string): Read {
   const options = { lineCounter, prettyErrors: false, version: '1.2', uniqueKeys: false } as const;
-  let document: Document.Parsed;
-  try {
-    document = parseDocument(text, options);
-  } catch (cause) {
-    // The parser recurses per level, and limits the depth of some kinds of nesting only.
-    throw new QuorateError('JOBFILE_SYNTAX', `${path}:1:1: nested too deeply`, { cause });
+  const deep = tooDeepAt(text);
+  if (deep !== undefined) {
+    const line = text.slice(0, deep).split('\n').length;
+    const column = deep - text.lastIndexOf('\n', deep - 1);
+    const most = `at most ${jobFileLimits.nestingMax} lists and mappings are read within each other`;
+    throw new QuorateError('JOBFILE_TOO_DEEP', `${path}:${line}:${column}: ${most}`);
   }
+  const document = parseDocument(text, options);
   const faults = [...document.errors, ...document.warnings].map(({ code, message, pos }): Fault => {
     const plain = code === 'MULTIPLE_DOCS' ? 'only one YAML document may be in the file' : message;
     return { code: 'JOBFILE_SYNTAX', offset: pos[0], message: plain };

@@ -1,10 +1,40 @@
-import { type Document, isAlias, isCollection, isMap, isPair, isScalar, visit } from 'yaml';
+import { type CST, type Document, isAlias, isCollection, isMap, isPair, isScalar, Parser, visit } from 'yaml';
+import { jobFileLimits } from './limits.ts';
 
 /** A fault of the YAML, with its offset in the text. */
 export interface YamlFault {
   code: 'JOBFILE_SYNTAX' | 'JOBFILE_INVALID';
   offset: number;
   message: string;
+}
+
+/**
+ * The offset at which a text is nested deeper than `jobFileLimits.nestingMax`; undefined where it is not. What makes a document of tokens
+ * recurses for each level, with the stack that there is.
+ */
+export function tooDeepAt(text: string): number | undefined {
+  try {
+    return deepTokenAt(text);
+  } catch (error) {
+    // The parser of tokens recurses where thousands of levels end at once.
+    if (error instanceof RangeError) return 0;
+    throw error;
+  }
+}
+
+function deepTokenAt(text: string): number | undefined {
+  for (const top of new Parser().parse(text)) {
+    const open: { token: CST.Token; depth: number }[] = [{ token: top, depth: 0 }];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const { token, depth } = next;
+      if (depth > jobFileLimits.nestingMax) return token.offset;
+      if ('items' in token)
+        for (const { key, value } of token.items)
+          for (const inner of [key, value]) if (inner) open.push({ token: inner, depth: depth + 1 });
+      if (token.type === 'document' && token.value !== undefined) open.push({ token: token.value, depth });
+    }
+  }
+  return undefined;
 }
 
 /** Most aliases of a file. Aliases within an aliased node count each time it is aliased. */

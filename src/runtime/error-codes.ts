@@ -1,5 +1,7 @@
 /** Error codes of the runtime: what each means and what to do. docs/errors.md is made from it. */
 const runtimeErrors = {
+  TIMED_OUT:
+    'The other hosts that had to be asked did not answer in the time for all of it. Try again; what the controller prints says whether it is overloaded.',
   STORE_NOT_PINNED:
     'The store keeps no such tree. `quorate worker status` and the event `damaged` name those that are damaged; in a project the store is that of the controller, with `--worker` that of the home folder.',
   ARTIFACT_NOT_FOUND:

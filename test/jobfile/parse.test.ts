@@ -344,8 +344,6 @@ describe('what is not YAML we read', () => {
     ['an unknown tag', 'jobs: !!js/function x', '1:7'],
     ['an alias without its anchor', 'jobs: *x', '1:1'],
     ['an open bracket', 'jobs: [', '1:8'],
-    ['very deep nesting', '['.repeat(50_000), '1:'],
-    ['very deep nesting of maps without keys', `${': '.repeat(8_000)}\n? a`, '1:'],
     [
       'aliases that multiply',
       `${many('a', 'x')}${many('b', '*a')}${many('c', '*b')}${many('jobs', '*c')}`,
@@ -356,6 +354,20 @@ describe('what is not YAML we read', () => {
     const { code, message } = faultOf(text);
     expect(code).toBe('JOBFILE_SYNTAX');
     expect(message).toContain(`q.yaml:${place}`);
+  });
+
+  it.each([
+    ['lists', '['.repeat(50_000)],
+    ['lists, one more than are read', `${'['.repeat(66)}${']'.repeat(66)}`],
+    ['mappings', '{a: '.repeat(20_000)],
+    ['lists of dashes', '- '.repeat(50_000)],
+    ['mappings by indentation', Array.from({ length: 500 }, (_, n) => `${' '.repeat(n)}a:`).join('\n')],
+    ['maps without keys', `${': '.repeat(8_000)}\n? a`],
+    ['keys that are lists', '? '.repeat(20_000)],
+  ])('ends at a limit of ours for %s within each other', (_, text) => {
+    const { code, message } = faultOf(text);
+    expect(code).toBe('JOBFILE_TOO_DEEP');
+    expect(message).toMatch(/^q\.yaml:\d+:\d+: at most 64 lists and mappings/);
   });
 
   it.each([

@@ -18,4 +18,8 @@ export const wireLimits = {
   pinAddrsMax: 8,
   /** Operators that are told with the reason for which they take no slot, per run. */
   declinedMax: 16,
+  /** One text in the progress of a run: a reason, a result, a path. */
+  progressCharsMax: 16 * 1024,
+  /** Results, files or operators in one progress of a run. */
+  progressItemsMax: 10_000,
 } as const;

@@ -9,6 +9,7 @@ import { fromUtf8, toUtf8 } from '../text.ts';
 import { transparencyLimits } from '../transparency/index.ts';
 import { wireLimits } from './limits.ts';
 import { peerVersionSchema } from './peer-version.ts';
+import { progressSchema } from './progress.ts';
 import { pipelineJobSchema, revokedSchema, runSummarySchema } from './runs.ts';
 
 /**
@@ -154,8 +155,6 @@ export type LeaseDown = z.infer<typeof leaseDownSchema>;
 
 export const logUpSchema = z.object({ lease: sha256 });
 
-const progress = z.looseObject({ kind: text(40) });
-
 export const apiUpSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('charter') }),
   /** Leaves of the log from this index on, as many as one message holds. */
@@ -238,11 +237,11 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('job'),
     summary: runSummarySchema,
-    history: z.array(z.object({ at: count, progress })).max(10_000),
+    history: z.array(z.object({ at: count, progress: progressSchema })).max(10_000),
     /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
     pipeline: z.array(pipelineJobSchema).max(limits.pipelineJobsMax),
   }),
-  z.object({ kind: z.literal('progress'), at: count, progress }),
+  z.object({ kind: z.literal('progress'), at: count, progress: progressSchema }),
   z.object({
     kind: z.literal('output'),
     worker: peerId,

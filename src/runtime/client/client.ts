@@ -254,7 +254,9 @@ class MeshClient implements Client {
     const answer = await this.#ask({ kind: 'show', which });
     if (answer.kind !== 'job') throw unexpected('job', answer);
     const { summary, history, pipeline } = answer;
-    return { summary, history: escapeValue(history) as TimedProgress[], pipeline };
+    // Null: of a later version.
+    const known = history.filter(({ progress }) => progress !== null);
+    return { summary, history: escapeValue(known) as TimedProgress[], pipeline };
   }
 
   async cancel(which: string, reason: string): Promise<string> {

@@ -51,7 +51,9 @@ export class Following {
           count += 1;
           if (count <= seen) continue;
           seen = count;
-          yield { at: answer.at, progress: escapeValue(answer.progress) as Progress };
+          // Null: of a later version.
+          if (answer.progress !== null)
+            yield { at: answer.at, progress: escapeValue(answer.progress) as Progress };
         }
         return;
       } catch (error) {

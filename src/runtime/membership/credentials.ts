@@ -4,6 +4,7 @@ import { Credentials, type Membership } from '../../core/sessions/credentials.ts
 import type { Dial } from '../../core/sessions/ports.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
 import type { NodeKey } from '../../identity/keys.ts';
+import { throwIfAborted } from '../node/aborted.ts';
 import { joseDocuments, signingOf } from '../node/ports.ts';
 import type { Home } from './home.ts';
 
@@ -14,7 +15,7 @@ export function openCharter(raw: string, project: string): Promise<Verified<Char
   return sessions.openCharter(raw, project, joseDocuments);
 }
 
-/** As `ask` of the sessions. Throws the reason of `signal` once that is aborted. */
+/** As `ask` of the sessions. Throws as `throwIfAborted` once `signal` is aborted. */
 export async function ask(
   dial: Dial,
   controllers: Membership['controllers'],
@@ -24,7 +25,7 @@ export async function ask(
   try {
     return await sessions.ask(dial, controllers, question);
   } catch (error) {
-    signal.throwIfAborted();
+    throwIfAborted(signal, `"${question.kind}" at the controller`);
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { checkInvite, join } from '../../core/sessions/join.ts';
 import { keyFromSeed } from '../../identity/keys.ts';
 import { decodeTicket } from '../../identity/ticket.ts';
 import { openMesh } from '../../mesh/index.ts';
+import { throwIfAborted } from '../node/aborted.ts';
 import { joseDocuments, meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import type { Home } from './home.ts';
 
@@ -35,7 +36,7 @@ export async function joinProject(options: {
     await home.save(membership);
     return membership;
   } catch (error) {
-    signal.throwIfAborted();
+    throwIfAborted(signal, `joining at ${controllers.map(({ id }) => id).join(', ')}`);
     throw error;
   } finally {
     await mesh.close();

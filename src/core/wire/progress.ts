@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { cid, commitId, count, peerId, sha256, text } from '../documents/base.ts';
+import { recipeSchema } from '../documents/recipe.ts';
+import { slotSchema } from '../documents/round.ts';
+import { verdictLevelSchema } from '../documents/statement.ts';
+import { wireLimits } from './limits.ts';
+
+/**
+ * Progress of a run as a controller tells it and its clients read it: one schema for each kind. Members that a reader does not know are
+ * ignored.
+ */
+const words = z.string().max(wireLimits.progressCharsMax);
+const list = <Item extends z.ZodType>(item: Item) => z.array(item).max(wireLimits.progressItemsMax);
+const codeSchema = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
+const timeMs = z.number().min(0);
+const kind = <Name extends string, Fields extends z.core.$ZodLooseShape>(name: Name, fields: Fields) =>
+  z.object({ kind: z.literal(name), ...fields });
+const at = { round: z.int().min(1), slot: slotSchema, worker: peerId, operator: words };
+const result = z.object({
+  ...{ worker: peerId, operator: words, slot: slotSchema, result: words },
+  ...{ reports: cid.optional(), log: cid.nullable() },
+});
+export const comparedSchema = z.object({
+  ...{ ...at, result: words, reports: cid.optional(), log: cid.nullable(), tier: words },
+  ...{ kernel: words.optional(), processor: words.optional() },
+});
+const needed = z.object({ request: sha256, level: words, gate: z.literal(true).optional() });
+
+const artifact = cid.nullable();
+
+/** Progress of a run, by kind. docs/run-events.md says what each means. */
+export const progressKinds = [
+  kind('accepted', {
+    ...{ job: cid, name: words, test: z.literal(true).optional(), repo: words, ref: words },
+    ...{ commit: commitId, recipe: recipeSchema.strip().optional() },
+  }),
+  kind('waiting', { needs: z.record(words, needed) }),
+  kind('inputs', { job: cid, inputs: z.record(words, cid) }),
+  kind('answered', { earlier: sha256, ref: words, decidedAt: timeMs }),
+  kind('answer-failed', { earlier: sha256, artifact: cid, detail: words }),
+  kind('repeated', { earlier: sha256, decidedAt: timeMs, same: z.boolean(), artifact, before: artifact }),
+  kind('input-lost', { input: words, artifact, reason: words }),
+  kind('reopened', { reason: words }),
+  kind('round', {
+    ...{
+      round: z.int().min(1),
+      offer: sha256,
+      agree: z.int().min(1),
+      of: z.int().min(1),
+      cosign: z.boolean(),
+    },
+  }),
+  kind('leased', at),
+  kind('passed', { round: at.round, operator: at.operator, worker: at.worker, reason: words }),
+  kind('delivered', at),
+  kind('lost', { ...at, reason: words }),
+  kind('unfilled', { round: at.round, slots: count }),
+  kind('revealed', { round: at.round, results: list(result) }),
+  kind('differs', { round: at.round, files: list(words), count }),
+  kind('compared', { results: list(comparedSchema), files: list(words), count }),
+  kind('agreed', { round: at.round, artifact, by: list(words) }),
+  kind('failed', { round: at.round, by: list(words) }),
+  kind('acknowledged', { by: words }),
+  kind('unconfirmed', { round: at.round, says: words }),
+  kind('contradicted', { round: at.round, artifact, trusted: artifact }),
+  kind('cosigning', { worker: peerId }),
+  kind('cosign-delayed', { worker: peerId, code: codeSchema, message: words }),
+  kind('cosign-refused', { worker: peerId, code: codeSchema, message: words }),
+  kind('witnessing', { operators: count, named: count }),
+  kind('unwitnessed', {
+    ...{ operators: list(words), operatorsNeeded: count, named: list(words) },
+    ...{ namedNeeded: count, namedMissing: list(words) },
+  }),
+  kind('pin-failed', { artifact: cid, detail: words }),
+  kind('cancelled', { reason: words }),
+  kind('verdict', {
+    ...{
+      level: verdictLevelSchema,
+      artifact,
+      reports: cid.optional(),
+      cosigned: z.literal(false).optional(),
+    },
+    reason: words.optional(),
+  }),
+  kind('revoked', { artifact, what: words, id: words, since: count, reason: words }),
+] as const;
+
+export type WireProgress = z.infer<(typeof progressKinds)[number]>;
+
+const known = new Map<string, (typeof progressKinds)[number]>(
+  progressKinds.map((one) => [one.shape.kind.value, one]),
+);
+
+/** Null for a kind that this version does not know. */
+export const progressSchema = z
+  .looseObject({ kind: text(40) })
+  .transform((value, context): WireProgress | null => {
+    const result = known.get(value.kind)?.safeParse(value);
+    if (result === undefined) return null;
+    if (result.success) return result.data;
+    for (const { path, message } of result.error.issues)
+      context.addIssue({ code: 'custom', path: [...path], message });
+    return z.NEVER;
+  });
