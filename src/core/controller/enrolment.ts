@@ -11,12 +11,13 @@ import {
   grantTimes,
   unknownKey,
 } from '../judge/index.ts';
-import { checkNotRevoked } from './revocations.ts';
+import { revocationAt, revokedError } from '../trust/revocations.ts';
+import { checkNotRevoked, revocationsIn } from './revocations.ts';
 import type { EventOf, Transition } from './state.ts';
 import { appendLeaf, mustSync, unchanged } from './state.ts';
 
-/** State and time (ms since the epoch), for checks that change nothing. */
-export type Moment = Pick<Transition, 'state' | 'now'>;
+/** State and time (ms since the epoch), for checks that change nothing. `rules`: of the event; those of now where absent. */
+export type Moment = Pick<Transition, 'state' | 'now'> & Partial<Pick<Transition, 'rules'>>;
 
 /** The charter in force, as the root key signed it. Errors: `CONTROLLER_NOT_STARTED`. */
 export function signedCharter({ state }: Moment): Verified<Charter> {
@@ -39,6 +40,7 @@ export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer:
   checkTime(publisher.payload, moment.now, 'the grant');
   const at = Math.floor(moment.now / 1000);
   checkGrant(enforce, publisher, charter, { by: peer, as: 'publisher', at });
+  checkIssuer(moment, publisher.signer);
   checkEnrolled(moment, publisher.payload);
 }
 
@@ -71,6 +73,7 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   const charter = charterOf(transition);
   checkEnrol(enrol.payload, charter, transition.now);
   checkTicket(event, charter, transition.now);
+  checkIssuer(transition, invite.signer);
   const ticket = invite.payload;
   const key = enrol.signer;
   const known = state.keys.get(key);
@@ -117,8 +120,16 @@ export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string)
   const charter = charterOf(moment);
   checkTime(grant.payload, moment.now, 'the grant');
   checkGrant(enforce, grant, charter, { by, at: Math.floor(moment.now / 1000) });
+  checkIssuer(moment, grant.signer);
   checkEnrolled(moment, grant.payload);
   return grant.payload;
+}
+
+/** Whether an identity provider was not revoked: what came of its word would be void. Errors: `KEY_REVOKED`. */
+function checkIssuer({ state, rules = 2 }: Moment, id: string): void {
+  if (rules < 2) return;
+  const revoked = revocationAt(revocationsIn(state), { kind: 'key', id }, state.log.size);
+  if (revoked !== undefined) throw revokedError(revoked);
 }
 
 /**

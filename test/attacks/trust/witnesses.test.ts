@@ -3,7 +3,7 @@ import { type Ack, leaves, openMessage, signMessage } from '../../../src/core/do
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { forked, honest, leafTexts, TestLog, WitnessBench } from '../../core/sessions/log-bench.ts';
 import { codeOf } from '../../runtime/support.ts';
-import { at, log, testKey } from '../../support/project.ts';
+import { at, log, project, root, testKey } from '../../support/project.ts';
 
 /** Whether a worker signs a log that its controller shows, after all it has seen. */
 const signs = (bench: WitnessBench, of: TestLog, size: number) =>
@@ -77,6 +77,23 @@ describe('a controller that drops a receipt which it acknowledged', () => {
   it('control: goes on where workers forget their acks, or nothing was dropped', async () => {
     expect(await attack(true, false)).toBeUndefined();
     expect(await attack(false, true)).toBeUndefined();
+  });
+});
+
+describe('a thief of a log key that the root has revoked', () => {
+  const attack = async (since: number | undefined) => {
+    const ada = await WitnessBench.open(honest(), 'ada');
+    const what = { kind: 'key', id: log.id } as const;
+    const payload = { iss: root.id, project, what, since: since ?? 0, reason: 'stolen', iat: at };
+    const { raw } = await signMessage('revocation', payload, root.signer);
+    if (since !== undefined) await ada.feed.learn({ charters: [], revocations: [raw] });
+    return signs(ada, honest(), 8);
+  };
+
+  it('has nothing witnessed from there on', async () => expect(await attack(7)).toBe('KEY_REVOKED'));
+  it('control: has where that is not known, and what is before it', async () => {
+    expect(await attack(undefined)).toBeUndefined();
+    expect(await attack(8)).toBeUndefined();
   });
 });
 

@@ -13,6 +13,7 @@ import {
   verifyInclusion,
   withoutWitnesses,
 } from '../../transparency/index.ts';
+import { revocationAt, revokedUnder, sayRevoked } from '../../trust/revocations.ts';
 import { checkpointNoticeSchema, decodeMessage } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import { ask, isConnectionError } from '../ask.ts';
@@ -189,8 +190,9 @@ export class LogWitness {
     if (known?.proves.lines === 2) throw equivocated(known);
     await this.#book.load();
     const checkpoint = await this.#open(given);
-    const note = await this.#lines.only(given);
     const { size, root } = checkpoint;
+    this.#checkNotRevoked(size);
+    const note = await this.#lines.only(given);
     const seen: Seen = { size, root, note };
     const newest = this.#book.newest(log);
     const same = this.#book.at(log, size);
@@ -310,6 +312,14 @@ export class LogWitness {
     const { charter } = this.#ports.credentials.membership;
     const evidence = evidenceOfLeaves(charter, first, second);
     if (evidence !== undefined) await this.#revocations.found(encodeEquivocation(evidence));
+  }
+
+  /** What the root ended is witnessed by nobody. Errors: `KEY_REVOKED`. */
+  #checkNotRevoked(size: number): void {
+    const { credentials, revocations } = this.#ports;
+    const counting = revokedUnder(revocations.revoked, credentials.charter);
+    const revoked = revocationAt(counting, { kind: 'key', id: this.#log }, size - 1);
+    if (revoked !== undefined) throw new QuorateError('KEY_REVOKED', sayRevoked(revoked));
   }
 
   async #forked(size: number, first: string, second: string): Promise<QuorateError> {

@@ -147,8 +147,9 @@ export class OfferFeed {
     const id = claimedIdOf(notice.offer);
     if (id !== undefined && this.#unread.has(id)) return;
     await this.#check(notice, via, waitedMs).catch((error) => {
-      if (id !== undefined && codeOf(error) === 'DOC_NEWER') return this.#passUnread(id, messageOf(error));
-      this.#ports.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`);
+      const code = codeOf(error);
+      if (id !== undefined && code === 'DOC_NEWER') return this.#passUnread(id, messageOf(error));
+      this.#ports.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`, { code });
     });
   }
 
