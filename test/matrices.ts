@@ -70,6 +70,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/fuzz/runner.test.ts': 13,
   'test/http/promtool.test.ts': 3,
   'test/image/debian-twice.test.ts': 45,
+  'test/keys/online.test.ts': 60,
   'test/mesh/thousand-workers.test.ts': 120,
   'test/proof/interop.test.ts': 8,
   'test/proof/mutation-whole.test.ts': 50,

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { encodeBundle, type Outcome } from '../../src/core/documents/index.ts';
 import { fingerprintOf } from '../../src/store/index.ts';
 import { scratch } from '../e2e/support/processes.ts';
-import { makeProject, type Project, type Recipe } from '../support/project.ts';
+import { makeProject, type Project, type Recipe, type Run } from '../support/project.ts';
 
 /** Gone when the test file is over. */
 export { scratch };
@@ -28,7 +28,10 @@ export interface Real extends Project {
   rootBlock: Uint8Array;
 }
 
-/** A project whose workers built files that are there; `more` of them than usual. Those below `bin` are executable. */
+/**
+ * A project whose workers built files that are there; `more` of them than usual. Those below `bin` are executable. A run of the recipe that
+ * does not say what it built built them.
+ */
 export async function realProject(
   recipe: Recipe = {},
   more: readonly [path: string, text: string][] = [],
@@ -45,11 +48,12 @@ export async function realProject(
   const held = await fingerprintOf(tool);
   if (held.kind !== 'tree') throw new Error('a folder is a tree');
   const outcome: Outcome = { kind: 'exit', code: 0, artifact: held.cid };
+  const runs: Run[] = recipe.runs ?? ['ada', 'bob', 'cyd'].map((operator) => ({ operator }));
   const made = await makeProject({
-    runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome })),
     own: { operator: 'owner', outcome },
     files,
     ...recipe,
+    runs: runs.map((run) => (run.builds === undefined ? { outcome, ...run } : run)),
   });
   const bundleFile = join(dir, 'tool.bundle');
   await writeFile(bundleFile, encodeBundle(made.bundle));
