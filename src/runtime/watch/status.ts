@@ -73,7 +73,7 @@ function shadeOf(state: RunState): Status['state'] {
 /** Why a run that is said to be trusted is not shown as that, by the code of what was tried. */
 const unproven: Readonly<Record<string, string>> = {
   BUNDLE_NOT_FOUND: 'the controller shows no evidence',
-  CHECKPOINT_STALE: 'no recent line of the trusted worker under the log',
+  CHECKPOINT_STALE: 'the log has no recent line of a trusted worker, or of enough operators',
   REVOCATION_WITHHELD: 'the log holds a revocation that is not shown',
   RUN_NOT_TRUSTED: 'its evidence comes to less',
   RUN_MISMATCH: 'the evidence that is shown is of another run',

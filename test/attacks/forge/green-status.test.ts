@@ -102,7 +102,7 @@ async function witnessedBy(note: string, key: NodeKey, seconds = 50): Promise<st
 }
 
 describe('a controller that shows no log of now', () => {
-  const stale = saidOnly('no recent line of the trusted worker under the log');
+  const stale = saidOnly('the log has no recent line of a trusted worker, or of enough operators');
 
   it('but one that the trusted worker signed over ten minutes ago, or for the future', async () => {
     const published = await makeProject({ witnessedAt: at + 1_010 });
