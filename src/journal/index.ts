@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { QuorateError } from '../core/errors.ts';
@@ -143,14 +143,17 @@ function explained(cause: unknown, file: string): QuorateError {
       hint: 'Quorate runs there already: go on with that one, or stop it first. A second worker on this machine needs a folder of its own (--home <folder>), a second hook a name (--name <name>).',
     });
   }
-  if (/not a database|malformed|no such (table|column)/i.test(message))
+  if (/not a database|malformed|disk I\/O|no such (table|column)/i.test(message))
     return new QuorateError('JOURNAL_DAMAGED', `${file} is not a whole journal: ${message}`, {
       hint: restore,
       cause,
     });
   return new QuorateError('JOURNAL_UNWRITABLE', `cannot open ${file}: ${message}`, {
     cause,
-    hint: 'The folder must exist and be writable by you.',
+    hint:
+      existsSync(file) && statSync(file).isDirectory()
+        ? 'A folder lies in its place: move it away, and put the file back from a copy.'
+        : 'The folder must exist and be writable by you.',
   });
 }
 

@@ -31,7 +31,8 @@ const runtimeErrors = {
     'The index does not lead from the dependencies that the signed job names: the file was changed or is damaged, or belongs to another artifact. Nothing of it is shown. Get it again: `quorate fetch --index-out`.',
   DEPENDENCY_INDEX_MISSING:
     'The job of the artifact has dependencies. What they are stands in an index that is no part of the bundle: name the file that `quorate fetch --index-out` wrote, with `--index`.',
-  HOME_DAMAGED: 'A file in the home folder is not JSON. Remove it and join again.',
+  HOME_DAMAGED:
+    "A file in a home folder or a project's folder does not hold what was written to it. The message names the file, and the hint says what mends it.",
   HOOK_COMMAND_MISSING:
     'The command that the hook is to run was not given. It stands after two hyphens: `quorate on trusted --ref main -- ./publish.sh`.',
   HOOK_LINES_FULL:

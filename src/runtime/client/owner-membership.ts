@@ -2,10 +2,11 @@ import { QuorateError } from '../../core/errors.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { issueInvite } from '../../identity/idp.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
-import { openCharter } from '../membership/credentials.ts';
+import { membershipHint, openCharter } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
+import { inFile } from '../node/files.ts';
 
 /** The owner's membership as publisher: the identity provider's key in the project's folder invites the key of this home. */
 export async function ownerMembership(
@@ -21,7 +22,10 @@ export async function ownerMembership(
   }
   const known = (await home.memberships()).find(({ project }) => project === folder.project);
   if (known?.role === 'publisher') {
-    const { epoch } = (await openCharter(known.charter, known.project)).payload;
+    const { payload } = await inFile(home.fileOf(known.project), membershipHint, () =>
+      openCharter(known.charter, known.project),
+    );
+    const { epoch } = payload;
     const charter = folder.charter.epoch > epoch ? folder.charterJws : known.charter;
     const current = { ...known, charter, controllers: byPeer(address.addrs) };
     await home.save(current);

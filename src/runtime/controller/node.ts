@@ -31,7 +31,7 @@ import { openRevocationBook } from '../membership/revocation-file.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
-import { openCheckpointFile } from './checkpoint-file.ts';
+import { inCheckpointFile, openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerControl } from './control.ts';
 import { idpIdOf, openControllerJournal } from './controller-journal.ts';
@@ -205,6 +205,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       closing: stop.signal,
       refresh: () => refresh(),
     });
+    const checkpointFile = join(folder.dir, 'checkpoint.txt');
     let feedUrls: readonly string[] = [];
     const sessions = new ControllerSessions({
       project: folder.project,
@@ -219,7 +220,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       keepConnection: (peer) => mesh.keep(peer),
       charge: (account, turns) => pace.charge(account, turns, performance.now()),
       bundles,
-      checkpointFile: openCheckpointFile(join(folder.dir, 'checkpoint.txt')),
+      checkpointFile: openCheckpointFile(checkpointFile),
       logEvidence,
       externalWitnesses: () =>
         machine.state.charter === null ? [] : named.of(machine.state.charter.payload),
@@ -263,7 +264,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
         'charter',
         `charter.jws was a copy of before: the charter in force, of epoch ${machine.state.charter?.payload.epoch}, is there again. Sign once more what you changed since`,
       );
-    await sessions.checkpoints.load();
+    await inCheckpointFile(checkpointFile, () => sessions.checkpoints.load());
     const missing = [...evidence.missing].filter((run) => machine.state.unstored.has(run));
     if (missing.length > 0)
       tell('warn', 'bundle', `${missing.length} bundles are missing and made again`, {

@@ -5,6 +5,7 @@ import type { Dial } from '../../core/sessions/ports.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
 import type { NodeKey } from '../../identity/keys.ts';
 import { throwIfAborted } from '../node/aborted.ts';
+import { inFile } from '../node/files.ts';
 import { joseDocuments, signingOf } from '../node/ports.ts';
 import type { Home } from './home.ts';
 
@@ -30,7 +31,12 @@ export async function ask(
   }
 }
 
+/** What mends a damaged membership. */
+export const membershipHint = 'Remove it and join again.';
+
 /** The credentials of a node, kept in its home. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
 export function openCredentials(home: Home, key: NodeKey, membership: Membership): Promise<Credentials> {
-  return Credentials.open(signingOf(key.signer), clock, membership, (changed) => home.save(changed));
+  return inFile(home.fileOf(membership.project), membershipHint, () =>
+    Credentials.open(signingOf(key.signer), clock, membership, (changed) => home.save(changed)),
+  );
 }

@@ -29,6 +29,8 @@ const projectsNamedMax = 8;
 /** A node's home folder: its key, and a file per membership. */
 export interface Home {
   readonly dir: string;
+  /** Where the membership of a project is kept. */
+  fileOf(project: string): string;
   hasKey(): boolean;
   /** The node's key, created on first use, readable by its owner only. */
   key(): Promise<NodeKey>;
@@ -74,6 +76,7 @@ export function openHome(dir: string): Home {
 
   return {
     dir,
+    fileOf: (project) => join(projects, `${project}.json`),
     hasKey: () => existsSync(keyFile),
     key,
     memberships,

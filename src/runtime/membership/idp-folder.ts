@@ -5,7 +5,7 @@ import { QuorateError } from '../../core/errors.ts';
 import { enforce } from '../../core/judge/index.ts';
 import { createKey, loadKey } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { readOptional } from '../node/files.ts';
+import { inFile, readOptional } from '../node/files.ts';
 import { openProjectFolder, type ProjectFolder, writeCharter } from './project-folder.ts';
 import { keyFiles } from './project-keys.ts';
 
@@ -43,7 +43,11 @@ export async function openIdpFolder(dir: string, charterFile: string | undefined
   }
   const text = await readOptional(charterFile);
   if (text === undefined) throw new QuorateError('IDP_CHARTER_NEEDED', `there is no file ${charterFile}`);
-  const charter = await openMessage('charter', text.trim(), joseVerifier);
+  const charter = await inFile(
+    charterFile,
+    'Copy it again from the .quorate/ that "quorate init --idp" made.',
+    () => openMessage('charter', text.trim(), joseVerifier),
+  );
   const { project } = charter.payload;
   const byRoot = charter.signer === project;
   enforce('CHARTER_ISSUER_MISMATCH', byRoot, `${charterFile} is not signed by the root key of its project`);

@@ -18,7 +18,7 @@ import { issueInvite } from '../../identity/idp.ts';
 import { createKey, generateSeed, keyFromSeed, loadKey, type NodeKey } from '../../identity/keys.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { inFile, parseFile, readOptional, writeAtomic } from '../node/files.ts';
 import { keyFiles, openKeys } from './project-keys.ts';
 import { checkApart } from './trusted-keys.ts';
 
@@ -143,11 +143,15 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
   };
 }
 
+const copyHint =
+  'Put it back from a copy; each member has one: the member "charter" of the file in projects/ of its home folder.';
+
 /** Reads the charter and checks its signature; undefined when there is none. */
 export async function readCharter(dir: string): Promise<Verified<Charter> | undefined> {
-  const raw = await readOptional(join(dir, files.charter));
+  const file = join(dir, files.charter);
+  const raw = await readOptional(file);
   if (raw === undefined) return undefined;
-  const charter = await openMessage('charter', raw.trim(), joseVerifier);
+  const charter = await inFile(file, copyHint, () => openMessage('charter', raw.trim(), joseVerifier));
   if (charter.signer !== charter.payload.project) {
     throw new QuorateError(
       'CHARTER_ISSUER_MISMATCH',

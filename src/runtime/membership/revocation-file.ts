@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { publicKeyOf } from '../../core/documents/index.ts';
 import { RevocationBook, storedRevocationsSchema } from '../../core/sessions/revocation-book.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { inFile, parseFile, readOptional, writeAtomic } from '../node/files.ts';
 
 /**
  * The revocations that a home folder knows of a project, in `revocations/<project>.json`. Every command of that home reads
@@ -16,26 +16,24 @@ export function openRevocationBook(
 ): Promise<RevocationBook> {
   publicKeyOf(project);
   const file = join(dir, 'revocations', `${project}.json`);
-  return RevocationBook.open(
-    project,
-    joseVerifier,
-    {
-      async load() {
-        const text = await readOptional(file);
-        if (text === undefined) return undefined;
-        return parseFile(
-          file,
-          text,
-          storedRevocationsSchema,
-          'Remove it; verify --online asks for them again.',
-        );
+  const hint = 'Remove it; verify --online asks for them again.';
+  const open = () =>
+    RevocationBook.open(
+      project,
+      joseVerifier,
+      {
+        async load() {
+          const text = await readOptional(file);
+          if (text === undefined) return undefined;
+          return parseFile(file, text, storedRevocationsSchema, hint);
+        },
+        async save(stored) {
+          await writeAtomic(file, `${JSON.stringify(stored)}\n`);
+          for (const [n, evidence] of (stored.equivocations ?? []).entries())
+            await writeAtomic(join(dir, 'revocations', `${project}-equivocation-${n + 1}.json`), evidence);
+        },
       },
-      async save(stored) {
-        await writeAtomic(file, `${JSON.stringify(stored)}\n`);
-        for (const [n, evidence] of (stored.equivocations ?? []).entries())
-          await writeAtomic(join(dir, 'revocations', `${project}-equivocation-${n + 1}.json`), evidence);
-      },
-    },
-    unsaved,
-  );
+      unsaved,
+    );
+  return inFile(file, hint, open);
 }

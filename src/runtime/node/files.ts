@@ -4,7 +4,7 @@ import { type FileHandle, link, mkdir, open, readFile, rename, rm } from 'node:f
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { z } from 'zod';
-import { messageOf, QuorateError } from '../../core/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { syncFolder } from '../../store/disk.ts';
 
 /** Creates a folder of mode 0700 unless it exists. */
@@ -64,7 +64,27 @@ export async function readOptional(file: string): Promise<string | undefined> {
     return await readFile(file, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new QuorateError('HOME_UNREADABLE', `cannot read ${file}: ${messageOf(cause)}`, { cause });
+    throw new QuorateError('HOME_UNREADABLE', `cannot read ${file}: ${messageOf(cause)}`, {
+      cause,
+      hint:
+        (cause as NodeJS.ErrnoException).code === 'EISDIR'
+          ? 'A folder lies in its place: move it away, and put the file back from a copy.'
+          : 'Mend its permissions, or run this as the user whose folder it is.',
+    });
+  }
+}
+
+/** Codes of what a document or a note says when its bytes are not those that were written. */
+const damage =
+  /^(?:DOC_(?:BAD_SIGNATURE|INVALID|NOT_\w+|TOO_\w+|WRONG_\w+)|CHECKPOINT_(?:BAD_SIGNATURE|LOG_MISMATCH|MALFORMED|UNSIGNED)|CHARTER_ISSUER_MISMATCH|LOG_UNREADABLE)$/;
+
+/** Uses what a file holds: an error of its content names the file and what mends it. Throws `HOME_DAMAGED`, and what `use` throws. */
+export async function inFile<T>(file: string, hint: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (cause) {
+    if (!damage.test(codeOf(cause))) throw cause;
+    throw new QuorateError('HOME_DAMAGED', `${file} is damaged: ${messageOf(cause)}`, { hint, cause });
   }
 }
 
