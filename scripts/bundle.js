@@ -21,8 +21,11 @@ const programs = {
 const requireForThem = `import { createRequire as bundledRequire } from 'node:module';
 const require = bundledRequire(import.meta.url);`;
 
-/** @param {string} folder is made; what else is in there stays */
-export async function bundle(folder) {
+/**
+ * @param {string} folder is made; what else is in there stays
+ * @param {import('esbuild').Plugin[]} more of tests
+ */
+export async function bundle(folder, more = []) {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: programs,
@@ -34,7 +37,7 @@ export async function bundle(folder) {
     target: 'node22.19',
     format: 'esm',
     banner: { js: requireForThem },
-    plugins: [oneLanguage],
+    plugins: [...more, oneLanguage],
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,

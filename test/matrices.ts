@@ -54,6 +54,8 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/store.test.ts': 9,
   'test/e2e/tampering.test.ts': 17,
   'test/e2e/try-input.test.ts': 14,
+  'test/e2e/upgrade.test.ts': 60,
+  'test/e2e/versions.test.ts': 75,
   'test/e2e/watch.test.ts': 30,
   'test/e2e/weaker-tier.test.ts': 20,
   'test/e2e/witnesses.test.ts': 10,

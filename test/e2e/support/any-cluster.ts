@@ -27,6 +27,8 @@ export interface ClusterOptions {
   controllerArgs?: string[];
   /** A bootstrap node of its own. */
   bootstrap?: boolean;
+  /** Of other versions, by the name of the node or home that runs them. */
+  programs?: Map<string, string>;
   /** Commands that ask, prepare or submit something run in the process of the tests. */
   askInside?: boolean;
 }
@@ -62,6 +64,8 @@ export abstract class AnyCluster<Node extends Told> {
   readonly controllerArgs: string[];
   readonly #askInside: boolean;
   readonly workers = new Map<string, Node>();
+  /** Files of other versions of the program, by the name of the node or home that runs them. */
+  readonly programs: Map<string, string>;
   project = '';
   controller: Node | undefined;
   bootstrap: Node | undefined;
@@ -69,7 +73,8 @@ export abstract class AnyCluster<Node extends Told> {
   bootstrapAddress: string | undefined;
 
   constructor({ dir, git: gitServer, port }: Ground, options: ClusterOptions) {
-    const { slotWait, controllerArgs = [], askInside = false } = options;
+    const { slotWait, controllerArgs = [], askInside = false, programs = new Map() } = options;
+    this.programs = programs;
     this.#askInside = askInside;
     this.dir = dir;
     this.git = gitServer;
@@ -133,7 +138,8 @@ export abstract class AnyCluster<Node extends Told> {
   /** The same command in a process of its own, whatever the others run in. */
   spawn(name: string, args: string[], place: CommandPlace = {}): Proc {
     const { home = 'owner', cwd = this.projectDir, plain = false } = place;
-    const [node, ...program] = quorateWords;
+    const [node, quiet, own] = quorateWords;
+    const program = [quiet, this.programs.get(name) ?? this.programs.get(home) ?? own];
     // Before the words: what stands after -- is another command.
     const all = [...program, '--home', this.home(home), ...(plain ? [] : ['--json']), ...args];
     return new Proc(name, node, all, { cwd, env: this.env, words: plain ? [] : args });
