@@ -10,6 +10,7 @@ import {
 } from '../../src/core/documents/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
 import { encodeMessage } from '../../src/core/wire/messages.ts';
+import { ownVersion } from '../../src/core/wire/peer-version.ts';
 import { protocols } from '../../src/core/wire/protocols.ts';
 import { issueInvite } from '../../src/identity/idp.ts';
 import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
@@ -183,6 +184,7 @@ describe('a peer without a grant', () => {
 });
 
 describe('a claim, a lease, a co-signature', () => {
+  const version = ownVersion('1.0.0');
   const claimOf = (by: Member, changes: Partial<Claim> = {}) =>
     signMessage(
       'claim',
@@ -196,7 +198,7 @@ describe('a claim, a lease, a co-signature', () => {
 
   it('of another machine is refused from whoever replays it', async () => {
     const { raw } = await claimOf(ada);
-    const replayed = { kind: 'claim', claim: raw, grant: ada.grant };
+    const replayed = { kind: 'claim', claim: raw, grant: ada.grant, version };
     expect(await say(eve.key, protocols.lease, replayed)).toMatchObject({ code: 'CLAIM_SENDER_MISMATCH' });
     // The control: from the one who signed it, it is only about an offer that nobody made.
     expect(await say(ada.key, protocols.lease, replayed)).toMatchObject({ code: 'OFFER_CLOSED' });
@@ -208,7 +210,7 @@ describe('a claim, a lease, a co-signature', () => {
     ['from the future', 'DOC_FROM_FUTURE', { iat: now() + hour, exp: now() + 2 * hour }],
   ])('%s is refused', async (_, code, changes) => {
     const { raw } = await claimOf(eve, changes);
-    const message = { kind: 'claim', claim: raw, grant: eve.grant };
+    const message = { kind: 'claim', claim: raw, grant: eve.grant, version };
     expect(await say(eve.key, protocols.lease, message)).toMatchObject({ code });
   });
 

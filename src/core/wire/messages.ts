@@ -122,7 +122,8 @@ export const feedVerdictsSchema = z.array(verdictNoticeSchema).max(limits.feedOf
 export const feedCharterSchema = z.object({ charter: jws });
 
 export const leaseUpSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('claim'), claim: jws, grant: jws }),
+  /** `version` as in a hello: a feed may have ended before the claim. */
+  z.object({ kind: z.literal('claim'), claim: jws, grant: jws, version: peerVersionSchema.optional() }),
   z.object({ kind: z.literal('resume'), lease: jws }),
   z.object({ kind: z.literal('heartbeat') }),
   z.object({ kind: z.literal('receipt'), envelope }),

@@ -15,6 +15,7 @@ import {
 import { sandboxProfile } from '../../../src/core/sandbox-profile.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { ownVersion } from '../../../src/core/wire/peer-version.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
@@ -196,7 +197,7 @@ async function refusedMessages(): Promise<void> {
   );
 
   expect(await say(protocols.lease, await receipt(1, 5_000))).toEqual(['KEY_NOT_ENROLLED']);
-  const aClaim = { kind: 'claim', claim: claim.raw, grant };
+  const aClaim = { kind: 'claim', claim: claim.raw, grant, version: ownVersion('1') };
   expect(await say(protocols.lease, aClaim)).toEqual(['KEY_NOT_ENROLLED']);
   expect(await say(protocols.feed, { kind: 'hello', grant, capabilities })).toEqual(['KEY_NOT_ENROLLED']);
   expect(await say(protocols.api, { kind: 'enrol', enrol: enrol.raw, invite: invite.raw })).toEqual([

@@ -3,7 +3,7 @@ import { standIn } from '../../../simulations/keys.ts';
 import { capabilities, Paperwork } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
-import { encodeCanonical, signMessage } from '../../../src/core/documents/index.ts';
+import { encodeCanonical, idOf, signMessage } from '../../../src/core/documents/index.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import type { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
 import { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts';
@@ -142,23 +142,15 @@ describe('a controller', () => {
 
   it('gives one that states none no lease, however it came to the offer', async () => {
     const bench = await projectOf('ada');
-    bench.presentAs(null, 'ada');
-    bench.presentAs(ownVersion('1'), 'trusted');
     const { ports, admission } = server(bench);
     await bench.submit();
     const leases = new LeaseServer(ports, admission, new Replies(), { keep: async () => {} });
-    const claimed = async (worker: string) => {
-      const wire = new Wire(bench.id(worker));
-      void leases.served.session(wire.channel);
-      const claim = await bench.paper.claim(
-        worker,
-        bench.controller.state.offers.keys().next().value ?? '',
-        bench.now,
-      );
-      wire.say({ kind: 'claim', claim: claim.raw, grant: bench.grantOf(worker).raw });
-      return wire;
-    };
-    expect(await (await claimed('ada')).heard(1)).toMatchObject({ kind: 'error', code: 'WORKER_OLDER' });
+    const wire = new Wire(bench.id('ada'));
+    void leases.served.session(wire.channel);
+    const claim = await bench.paper.claim('ada', idOf(bench.offer), bench.now);
+    wire.say({ kind: 'claim', claim: claim.raw, grant: bench.grantOf('ada').raw });
+    expect(await wire.heard(1)).toMatchObject({ kind: 'error', code: 'WORKER_OLDER' });
+    expect(bench.run([...bench.controller.state.runs.keys()][0] ?? '').rounds[0]?.candidates).toEqual([]);
   });
 });
 

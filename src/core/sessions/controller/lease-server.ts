@@ -160,7 +160,7 @@ export class LeaseServer {
           throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim is for another controller');
         checkTime(claim.payload, clock.now(), 'the claim');
         // It may have the offer by HTTP, or from before this controller was updated.
-        if (this.#ports.machine.state.presence.workers.get(messages.peer)?.version === null)
+        if (message.version === undefined)
           throw new QuorateError('WORKER_OLDER', 'the worker states no version, and gets no job', {
             hint: 'Update Quorate on the machine of the worker.',
           });

@@ -71,11 +71,11 @@ export class LeaseClient {
   }
 
   async claim(offer: string, claim: Claim): Promise<void> {
-    const { signing, credentials, dispatch } = this.#ports;
+    const { signing, credentials, dispatch, version } = this.#ports;
     const { grant } = credentials;
     const signed = await signMessage('claim', claim, signing.signer);
     await this.#session(
-      { kind: 'claim', claim: signed.raw, grant: grant.raw },
+      { kind: 'claim', claim: signed.raw, grant: grant.raw, version },
       {
         offer,
         resumes: undefined,

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { allCheckers } from '../../simulations/checkers/index.ts';
+import { type Checker, Violation } from '../../simulations/observer.ts';
+import type { Operator } from '../../simulations/scenario.ts';
+import type { Patches } from '../../simulations/world.ts';
+import { allRuns } from '../../src/core/controller/state.ts';
+import type { PeerVersion } from '../../src/core/wire/peer-version.ts';
+import { expectClean, range } from './seeds.ts';
+
+const operators = Array.from(
+  { length: 5 },
+  (_, n): Operator => ({ name: `op${n}`, hosts: [`op${n}`], behaviour: 'honest', joinsLate: false }),
+);
+const scenario = { operators, attackerShare: 'nobody', trusted: 'there', revokes: undefined } as const;
+
+/** Workers whose keys `isOlder` picks state no version. */
+const older =
+  (isOlder: (key: string) => boolean): (() => Patches) =>
+  () => ({
+    workerPorts: (ports) =>
+      // JSON leaves it out.
+      isOlder(ports.signing.signer.id) ? { ...ports, version: undefined as unknown as PeerVersion } : ports,
+  });
+
+/** No worker that states no version gets a lease, and a run that ended because there are only such says so. */
+function versions(isOlder: (key: string) => boolean, ends: string[]): Checker {
+  const invariant = 'versions';
+  return {
+    invariant,
+    observe(seen) {
+      if (seen.kind !== 'ended') return;
+      for (const { history, phase } of allRuns(seen.state)) {
+        for (const { progress } of history)
+          if (progress.kind === 'leased' && isOlder(progress.worker))
+            throw new Violation(invariant, `${progress.worker} states no version and got a lease`);
+        ends.push(phase.kind === 'cancelled' ? phase.reason : phase.kind);
+      }
+    },
+  };
+}
+
+describe('with workers that state no version', () => {
+  it('of all operators every run ends, and says whom it is for', { timeout: 300_000 }, async () => {
+    const all = () => true;
+    const ends: string[] = [];
+    const options = {
+      scenario,
+      patches: older(all),
+      checkers: () => [...allCheckers(), versions(all, ends)],
+    };
+    expect(await expectClean(range(40, 4), options)).toEqual([]);
+    const named = ends.filter((end) => /^only older workers could take it.*\(states no version\)$/.test(end));
+    expect(named.length).toBeGreaterThan(ends.length / 2);
+    expect(ends).not.toContain('done');
+  });
+
+  it('of some the others build', { timeout: 300_000 }, async () => {
+    const some = (key: string) => key.charCodeAt(key.length - 1) % 4 === 0;
+    const ends: string[] = [];
+    const options = {
+      scenario,
+      patches: older(some),
+      checkers: () => [...allCheckers(), versions(some, ends)],
+    };
+    expect(await expectClean(range(50, 4), options)).toContain('trusted');
+  });
+});
