@@ -7,6 +7,7 @@ import { reportedError } from '../src/core/errors.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
+import { answerBugs } from './answer-bugs.ts';
 import { Broken, type Handle, runOf } from './broken-controller.ts';
 import { idpBugs } from './broken-idp.ts';
 import { Copier, content, Forgetful, Greedy, incurious, withMethods } from './broken-workers.ts';
@@ -331,7 +332,7 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
-  ...{ ...witnessBugs, ...pipelineBugs, ...idpBugs, ...storeBugs, ...drainBugs, ...leaseBugs },
+  ...{ ...answerBugs, ...witnessBugs, ...pipelineBugs, ...idpBugs, ...storeBugs, ...drainBugs, ...leaseBugs },
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',

@@ -1,6 +1,5 @@
 import type { ControllerState } from '../src/core/controller/state.ts';
 import { artifactOf, isTrustedSlot } from '../src/core/documents/index.ts';
-import { answeredUnderEarlierPolicy } from './answered-under-policy.ts';
 import { Broken } from './broken-controller.ts';
 import type { Behaviour, Scenario, Work } from './scenario.ts';
 import type { Patches } from './world.ts';
@@ -123,6 +122,5 @@ export const pipelineBugs = {
   'inputs-count-for-nothing': needsForgotten,
   'lost-input-ends-all': stoppedForGood,
   'revocation-not-passed-on': notPassedOn,
-  'answered-under-earlier-policy': answeredUnderEarlierPolicy,
   'compared-too-early': comparedEarly,
 };

@@ -11,6 +11,7 @@ import {
   type Request,
 } from '../../src/core/documents/index.ts';
 import { toUtf8 } from '../../src/core/text.ts';
+import { verifyBundle } from '../../src/core/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Counted from the lines of the earlier verdict, without what `decide` does. */
@@ -32,12 +33,15 @@ function mostAlike(
 
 /**
  * A request that was answered from the evidence of an earlier one is at no higher level than that evidence gives under its own policy,
- * as it was signed, and under the revocations of then; and it did not ask to be built.
+ * as it was signed, and under the revocations of then; and it did not ask to be built. It rests on another request. Where it is trusted,
+ * somebody else than the controller signed its place in the log too; a trusted worker signs one answer to a request.
  */
 export function answers(): Checker {
   const invariant = 'answers';
   /** As signed, whatever the controller makes of it. */
   const asked = new Map<string, Request>();
+  /** What trusted workers signed: the verdict, by worker and request. */
+  const signed = new Map<string, string>();
   let state: ControllerState | undefined;
 
   /** The log index from which on receipts of an operator are void, by what was revoked before this index. */
@@ -56,10 +60,25 @@ export function answers(): Checker {
         state = seen.state;
         if (seen.event.kind === 'submit') asked.set(seen.event.request.id, seen.event.request.payload);
       }
+      if (seen.kind === 'worker-handled' && seen.event.kind === 'answer-checked') {
+        const { request, verdict } = seen.event;
+        if (!seen.effects.some(({ kind }) => kind === 'sign-answer')) return;
+        const before = signed.get(`${seen.worker} ${request}`) ?? verdict;
+        if (before !== verdict)
+          throw new Violation(invariant, 'a trusted worker signed two answers to one request');
+        signed.set(`${seen.worker} ${request}`, verdict);
+      }
       if (seen.kind !== 'published') return;
       const { earlier, job: jobId, level, outcome } = seen.verdict.predicate.quorate_verdict;
       const request = asked.get(seen.run);
       if (earlier === undefined || request === undefined) return;
+      if (earlier.request === seen.run)
+        throw new Violation(invariant, 'a request was answered from its own verdict');
+      if (level === 'trusted') {
+        const { facts } = await verifyBundle(seen.bundle, { project: truth.project }, truth.keys.verifier);
+        if (facts?.place === 'controller')
+          throw new Violation(invariant, 'only the controller says where an answer stands in the log');
+      }
       const { entries, inputs = [], job: jobText } = seen.bundle;
       const fail = (says: string) => {
         throw new Violation(invariant, `${truth.workOf(seen.run)?.name} was answered: ${says}`);

@@ -113,6 +113,10 @@ export class PipelineView {
         return { says: `built in ${duration(at - (job.began ?? at))}`, more: this.#who(job) };
       case 'answered':
         return { says: `built before, in ${shortRun(progress.earlier)}` };
+      case 'answer-cosigning':
+        return { says: 'built before, waits for the signature of a trusted worker' };
+      case 'answer-refused':
+        return { says: `not answered: ${escapeLine(progress.message, 200)}`, paint: yellow };
       case 'contradicted':
         job.level = undefined;
         return { says: "the trusted worker's build does not confirm it", paint: red };

@@ -77,6 +77,14 @@ export class ProgressView {
             `It was built before, and ${shortId(progress.artifact)} is not there any more: it is built.`,
           ),
         );
+      case 'answer-cosigning':
+        return say(dim('waits for a trusted worker to sign that answer, and where it stands in the log'));
+      case 'answer-refused':
+        return say(
+          yellow(
+            `The trusted worker does not sign the answer, so it is built: ${escapeLine(progress.message, 300)} [${progress.code}]`,
+          ),
+        );
       case 'repeated':
         return this.#repeated(progress);
       case 'input-lost':

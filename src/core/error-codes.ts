@@ -61,6 +61,10 @@ const coreErrors = {
     'The controller answered something else than was asked. It may run another version: update both.',
   CONTROLLER_UNREACHABLE:
     'No controller of the project answers at the addresses tried. See that it is running and can be reached from here.',
+  COSIGN_ANSWERED:
+    'The trusted worker signed another answer to that request before, so it does not sign this one. The job is built.',
+  COSIGN_ANSWERS_FULL:
+    'The trusted worker remembers as many answers of requests that have not ended as it may. The job is built.',
   COSIGN_BEFORE_ACK:
     'A draft was shown to a trusted worker before its own receipt was acknowledged. It resumes the lease, which brings both in order.',
   COSIGN_EVIDENCE:

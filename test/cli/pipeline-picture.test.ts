@@ -124,7 +124,13 @@ describe('the events of a run', () => {
       },
       ...{ 'cosign-delayed': true, 'cosign-refused': true, witnessing: true, unwitnessed: true },
       ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true, reopened: true },
-      ...{ answered: true, 'answer-failed': true, repeated: true },
+      ...{
+        answered: true,
+        'answer-failed': true,
+        'answer-cosigning': true,
+        'answer-refused': true,
+        repeated: true,
+      },
     };
     const others = ['account', 'dependencies', 'skipped', 'submitted', 'kept', 'output'];
     expect([...documentedEvents().keys()].sort()).toEqual([...Object.keys(kinds), ...others].sort());

@@ -46,6 +46,8 @@ export const seeds: Record<string, number> = {
   'lost-input-ends-all': 17,
   'revocation-not-passed-on': 1,
   'answered-under-earlier-policy': 1,
+  'answer-signed-twice': 1,
+  'answer-signed-unread': 1,
   'compared-too-early': 25,
   'store-counted-twice': 2,
   'store-believed': 1,

@@ -172,6 +172,15 @@ function undecided(facts: AccountFacts): Stated {
       return waiting(`for ${awaits.length === 0 ? 'the jobs that it needs' : awaits.join(', ')}`);
     case 'answering':
       return waiting('it was built before, and the artifact is looked for');
+    case 'answer-cosigning': {
+      const isAway = open !== undefined && open.trustedConnected !== true;
+      const next = isAway ? [{ says: 'start the trusted worker: it signs what waits' }] : [];
+      const away = isAway ? ', and none is connected' : '';
+      return waiting(
+        `it was built before, and the answer waits for the signature of a trusted worker${away}`,
+        next,
+      );
+    }
     case 'building':
       return open === undefined ? { state: 'building', reason: '', next: [] } : round(facts, open);
     case 'pinning':

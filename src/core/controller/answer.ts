@@ -4,12 +4,13 @@ import { mayBeAnswered } from '../trust/earlier.ts';
 import { type Revoked, voteRevoked } from '../trust/revocations.ts';
 import { levelOn } from './answer-level.ts';
 import { endRun } from './cancel.ts';
-import { publisherLapsed } from './charter.ts';
 import { endedAt } from './compare-earlier.ts';
+import { delay, isPassing } from './cosign-refusals.ts';
 import { signedCharter } from './enrolment.ts';
-import { bytesOf, roomForEarlier } from './evidence-size.ts';
+import { bytesOf, dropAnswer, roomForEarlier } from './evidence-size.ts';
 import type { FinishedRun, PublishedFacts, RunFacts } from './facts.ts';
 import { inputsTrusted } from './needs.ts';
+import { publisherLapsed } from './refusal.ts';
 import { finishedOf } from './retire.ts';
 import { revocationsIn } from './revocations.ts';
 import { openRound } from './rounds.ts';
@@ -17,6 +18,7 @@ import { runRevoked } from './standing.ts';
 import {
   type ControllerState,
   type EventOf,
+  type Published,
   publishedOf,
   type Run,
   type Transition,
@@ -24,7 +26,7 @@ import {
   unchanged,
 } from './state.ts';
 import { askToPin, countAnswer } from './stores.ts';
-import { finish, publish } from './verdict.ts';
+import { announce, conclude, finish, publish } from './verdict.ts';
 
 /** What an earlier run of the same job is worth to a later one. */
 interface Found {
@@ -87,28 +89,92 @@ function answer(transition: Transition, run: Run, { run: earlier, published, lev
   run.answer = earlier;
   run.evidence = { ...run.evidence, receipts: run.evidence.receipts + bytesOf(earlier) };
   tell(transition, run, { kind: 'answered', earlier: earlier.id, ref, decidedAt });
-  finish(transition, run, publish(transition, run, level, published.verdict));
+  // Under rules 1 an answer was signed by the controller alone.
+  if (transition.rules === 1) finish(transition, run, publish(transition, run, level, published.verdict));
+  else conclude(transition, run, level, published.verdict);
+}
+
+/** Answers a request anew whose draft is not to be signed as it is, or builds its job. */
+export function answerAgain(transition: Transition, run: Run): void {
+  dropAnswer(run);
+  answerOrBuild(transition, run);
+}
+
+/** The same where the evidence is not enough any more for what the draft says. */
+export function considerAnswer(transition: Transition, run: Run): void {
+  if (!('draft' in run.phase) || run.answer === null) return;
+  const { draft } = run.phase;
+  const { state } = transition;
+  const earlier = state.index.builtOf(run.jobId).find(({ id }) => id === run.answer?.id);
+  const found = earlier && foundIn(transition, run, earlier);
+  const isSame =
+    found?.level === draft.level && found.published.verdict.id === publishedOf(run.answer)?.verdict.id;
+  if (isSame && !isContradicted(state, run, found)) return;
+  answerAgain(transition, run);
+}
+
+/** A trusted worker signed the answer, and the log that it is in by now. */
+export function answerCosigned(transition: Transition, run: Run, event: EventOf<'cosigned'>): void {
+  const { state } = transition;
+  const { worker, verdict, signature, witness, log } = event;
+  if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict || log === undefined)
+    return unchanged(transition);
+  const { draft } = run.phase;
+  const { size, root } = log;
+  const isOurs = size >= draft.size && size <= state.log.size && state.log.root(size) === root;
+  if (!isOurs || !draft.charter.payload.trusted.includes(worker)) return unchanged(transition);
+  const cosignature = { worker, signature, witness };
+  const published: Published = {
+    verdict: draft,
+    backing: { kind: 'cosigned', worker, cosignature, size },
+    ending: null,
+  };
+  announce(transition, run, published);
+  finish(transition, run, published);
+}
+
+/** A trusted worker did not sign the answer: it is asked again where that is only for now, and else the job is built. */
+export function answerRefused(transition: Transition, run: Run, refusal: EventOf<'cosign-refused'>): void {
+  const { worker, verdict, code, message } = refusal;
+  if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict) return unchanged(transition);
+  // The clock of the one or the other is wrong, and may be set.
+  if (isPassing(code) || code === 'DOC_FROM_FUTURE') return delay(transition, run, run.phase, refusal);
+  tell(transition, run, { kind: 'answer-refused', worker, code, message });
+  dropAnswer(run);
+  const lapsed = publisherLapsed(transition, run);
+  if (lapsed !== undefined) return endRun(transition, run, lapsed);
+  openRound(transition, run);
 }
 
 /** The run that ended last of those of this job whose evidence is enough, where no other one speaks against what it made. */
-function answerTo({ state, now }: Transition, run: Run): Found | undefined {
+function answerTo(transition: Transition, run: Run): Found | undefined {
   if (run.request.payload.rebuild || !mayBeAnswered(run.job)) return undefined;
-  const before = state.index.builtOf(run.jobId);
-  for (const earlier of before) {
-    const ended = finishedOf(earlier);
-    const published = ended === undefined ? null : publishedOf(ended);
-    const result = published?.verdict.result ?? null;
-    // One that is open again may come to something else, also as another instance of its request.
-    if (ended?.phase.kind !== 'done' || published === null || result === null) continue;
-    if (earlier.revoked !== null) continue;
-    const level = levelFor(state, run, earlier, published, signedCharter({ state, now }));
-    if (level === undefined || !roomForEarlier(state, run, earlier)) continue;
-    const all = revocationsIn(state);
-    return before.some((other) => speaksAgainst(all, other, result))
-      ? undefined
-      : { run: { ...ended, history: [], revoked: null }, published, level };
+  const { state } = transition;
+  for (const earlier of state.index.builtOf(run.jobId)) {
+    const found = foundIn(transition, run, earlier);
+    if (found === undefined || !roomForEarlier(state, run, earlier)) continue;
+    return isContradicted(state, run, found) ? undefined : found;
   }
   return undefined;
+}
+
+/** What an earlier run is worth to this one, where its evidence is enough. */
+function foundIn({ state, now }: Transition, run: Run, earlier: RunFacts): Found | undefined {
+  const ended = finishedOf(earlier);
+  const published = ended === undefined ? null : publishedOf(ended);
+  // One that is open again may come to something else, also as another instance of its request.
+  if (ended?.phase.kind !== 'done' || published === null || published.verdict.result === null)
+    return undefined;
+  if (earlier.revoked !== null) return undefined;
+  const level = levelFor(state, run, earlier, published, signedCharter({ state, now }));
+  return level && { run: { ...ended, history: [], revoked: null }, published, level };
+}
+
+/** Whether another run of the same job speaks against what was found. */
+function isContradicted(state: ControllerState, { jobId }: Run, { published }: Found): boolean {
+  const { result } = published.verdict;
+  const all = revocationsIn(state);
+  return result !== null && state.index.builtOf(jobId).some((other) => speaksAgainst(all, other, result));
 }
 
 /** Whether a run of the same job came to something else: then the job does not always make the same, or somebody was wrong. */

@@ -39,7 +39,11 @@ export type BackingFacts =
 /** The same with what its bundle is made of. */
 export type Backing =
   | Extract<BackingFacts, { kind: 'none' }>
-  | (Extract<BackingFacts, { kind: 'cosigned' }> & { readonly cosignature: Cosignature })
+  | (Extract<BackingFacts, { kind: 'cosigned' }> & {
+      readonly cosignature: Cosignature;
+      /** Leaves under the checkpoint that was signed, where it is a later one than that of the verdict. */
+      readonly size?: number;
+    })
   | (Extract<BackingFacts, { kind: 'witnessed' }> & { readonly log: WitnessedLog });
 
 export function backingFacts(backing: BackingFacts): BackingFacts {

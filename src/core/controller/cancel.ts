@@ -1,5 +1,6 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { dropAnswer } from './evidence-size.ts';
 import { retire } from './retire.ts';
 import type { EventOf, Run, Transition } from './state.ts';
 import { currentRound, mustSync, publishedOf, tell } from './state.ts';
@@ -56,6 +57,7 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
   }
   state.presence.witnessed.delete(run.id);
   // A draft that awaits signatures is dropped: it was never published.
+  if (publishedOf(run) === null) dropAnswer(run);
   state.index.ended(run);
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
   tell(transition, run, { kind: 'cancelled', reason });

@@ -1,11 +1,11 @@
 import { type Charter, type Grant, instantiate, leaves, type Verified } from '../documents/index.ts';
-import { QuorateError } from '../errors.ts';
+import type { QuorateError } from '../errors.ts';
 import { escapeLine } from '../escape.ts';
 import { checkGrant, checkRequest, checkTemplate, checkTrusted, enforce, keysOf } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
-import { charterOf } from './enrolment.ts';
 import { expel } from './presence.ts';
+import { refusalBy } from './refusal.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, redraft, settle } from './settle.ts';
 import { appendLeaf, type Run, type Transition } from './state.ts';
@@ -52,15 +52,6 @@ export function refusalOfRun(run: Run, charter: Charter): QuorateError | undefin
   });
 }
 
-/** Why nobody would take a first round or an answer now: the publisher's grant has to be good when that is made. */
-export function publisherLapsed(transition: Transition, { publisher, request }: Run): string | undefined {
-  const at = Math.floor(transition.now / 1000);
-  const refused = refusalBy(() =>
-    checkGrant(enforce, publisher, charterOf(transition), { by: request.signer, as: 'publisher', at }),
-  );
-  return refused && `it comes too late for the grant of its publisher (${refused.code}): publish it again`;
-}
-
 /** Why the holder of a grant may not act for a run any more. */
 function refusalOf(grant: Verified<Grant>, charter: Charter): QuorateError | undefined {
   const { sub, role } = grant.payload;
@@ -74,14 +65,4 @@ function refusalOf(grant: Verified<Grant>, charter: Charter): QuorateError | und
 function checkIssuer(grant: Verified<Grant>, charter: Charter): void {
   const { sub, iat } = grant.payload;
   checkGrant(enforce, grant, charter, { by: sub, at: iat });
-}
-
-function refusalBy(check: () => void): QuorateError | undefined {
-  try {
-    check();
-    return undefined;
-  } catch (error) {
-    if (error instanceof QuorateError) return error;
-    throw error;
-  }
 }

@@ -1,12 +1,12 @@
 import { instantiate } from '../documents/index.ts';
 import { assert } from '../errors.ts';
 import { endRun } from './cancel.ts';
-import { publisherLapsed } from './charter.ts';
 import { artifactIn, type FinishedRun, isOver, type RunFacts } from './facts.ts';
 import { replaceInstance, resume, suspend } from './instances.ts';
 import { controllerLimits } from './limits.ts';
 import { inputOf, inputRevoked, needsOfRun } from './needs.ts';
 import { considerRecall, reopened } from './recall.ts';
+import { publisherLapsed } from './refusal.ts';
 import { retire } from './retire.ts';
 import { reviewPublished } from './review.ts';
 import { decideAgain } from './settle.ts';

@@ -20,13 +20,20 @@ export function draftOf(state: ControllerState, runId: string): BundleDraft | un
   return partsOf(state, run, run.phase.draft, { kind: 'none' });
 }
 
+/** The same of an answer, at the end of the log that has this many leaves. */
+export function answerDraftOf(state: ControllerState, runId: string, size: number): BundleDraft | undefined {
+  const run = state.runs.get(runId);
+  if (run?.phase.kind !== 'answer-cosigning') return undefined;
+  return partsOf(state, run, { ...run.phase.draft, size }, { kind: 'none' });
+}
+
 function partsOf(
   state: ControllerState,
   run: Run,
   { size: ownSize, payload, id, index, charter }: LoggedVerdict,
   backing: Backing,
 ): BundleDraft {
-  const size = backing.kind === 'witnessed' ? backing.size : ownSize;
+  const { size = ownSize } = 'size' in backing ? backing : {};
   const receipts = run.receipts.filter((recorded) => recorded.index < index);
   const entry = (leaf: string, at: number): LogEntry => {
     assert(state.log.leaves(at, at + 1)[0] === leaf, 'the log holds what the run says it does');

@@ -129,8 +129,17 @@ export type ControllerEvent =
       fault?: Fault;
     }
   /** `verdict`: id of the draft that this is about. */
-  | { kind: 'cosigned'; run: string; worker: string; verdict: string; signature: string; witness: string }
-  /** Absent: of whichever is shown now. */
+  /** `log`: the checkpoint that was signed, its root in hexadecimal, where it is not the one of the verdict: of an answer. */
+  | {
+      kind: 'cosigned';
+      run: string;
+      worker: string;
+      verdict: string;
+      signature: string;
+      witness: string;
+      log?: { size: number; root: string };
+    }
+  /** `verdict` absent: of whichever is shown now. */
   | { kind: 'cosign-refused'; run: string; worker: string; verdict?: string; code: string; message: string }
   /** Witnesses signed this checkpoint, whose root is in hexadecimal; `verdict`: id of the one that waits for them. */
   | { kind: 'witnessed'; run: string; verdict: string; root: string; log: WitnessedLog }
@@ -223,6 +232,10 @@ export type Progress =
   | { kind: 'answered'; earlier: string; ref: string; decidedAt: number }
   /** The evidence of the earlier run would do, but its artifact is not there any more: the job is built. */
   | { kind: 'answer-failed'; earlier: string; artifact: string; detail: string }
+  /** The answer waits for a trusted worker's signature. */
+  | { kind: 'answer-cosigning'; earlier: string }
+  /** The trusted worker does not sign the answer: the job is built. */
+  | { kind: 'answer-refused'; worker: string; code: string; message: string }
   /**
    * It was asked for to be built again, and this is how what came of it compares with the earlier run that ended last.
    * `artifact` and `before`: the trees that the two put out, reports of a test too.
@@ -325,6 +338,8 @@ export type ControllerEffect =
   | { kind: 'keep'; run: string; root: string; from: string }
   /** Send the draft bundle of this run to the trusted worker, on the stream of that lease. */
   | { kind: 'cosign'; run: string; worker: string; lease: string }
+  /** Show the drafts of answers that wait to a trusted worker, together. */
+  | { kind: 'cosign-answers' }
   /** Assemble, store and publish the bundle of this run. Idempotent. */
   | { kind: 'verdict'; run: string }
   /** Read the documents of this run, which has ended; answer with `recalled`. */

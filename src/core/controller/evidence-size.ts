@@ -11,7 +11,7 @@ import { limits } from '../limits.ts';
 import { sizeTexts } from '../quantity.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { restsOn } from './needs.ts';
-import type { ControllerState } from './state.ts';
+import type { ControllerState, Run } from './state.ts';
 
 const { bundleBytesMax, pipelineJobsMax } = limits;
 
@@ -23,6 +23,13 @@ export function evidenceOf({ job }: Pick<Order, 'job'>): RunFacts['evidence'] {
 /** What a bundle holds of a run by now, at most. */
 export const bytesOf = ({ evidence: { own, receipts } }: Pick<RunFacts, 'evidence'>): number =>
   own + receipts;
+
+/** A run rests on no earlier one any more: its answer was not signed, or is not to be. */
+export function dropAnswer(run: Run): void {
+  if (run.answer === null) return;
+  run.evidence = { ...run.evidence, receipts: run.evidence.receipts - bytesOf(run.answer) };
+  run.answer = null;
+}
 
 /** What it may come to hold, if no further round is opened: the first one in the worst case, also of a run that may be built again on other bytes. */
 function mayCome(run: RunFacts): number {

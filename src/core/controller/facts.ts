@@ -74,6 +74,8 @@ export type Phase<P extends PublishedFacts = PublishedFacts> =
       /** The trusted worker could not check it, for a reason that may pass; told once. */
       delayed: boolean;
     }
+  /** The job was built for an earlier request, and a trusted worker has to sign that answer. `delayed`: as in `cosigning`. */
+  | { kind: 'answer-cosigning'; draft: P['verdict']; published: P | null; delayed: boolean }
   /** Trusted without a co-signature, once enough witnesses have signed the log that it is in. */
   | { kind: 'witnessing'; draft: P['verdict']; published: P | null }
   | { kind: 'done'; published: P }
@@ -117,7 +119,7 @@ export interface RunFacts {
   readonly evidence: { readonly own: number; readonly receipts: number };
   /** Oldest first. */
   readonly earlier: readonly EarlierInstance[];
-  /** Of a run that was not built: the earlier run of the same job that its verdict rests on, as it had ended. Null for all others. */
+  /** Of a run that is not built: the earlier run of the same job that its verdict or its draft rests on, as it had ended. Null for all others. */
   readonly answer: FinishedRun | null;
   readonly phase: Phase;
   /** Why the published verdict does not stand any more. */

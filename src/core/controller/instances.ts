@@ -1,6 +1,6 @@
 import { isTrustedSlot, type Job } from '../documents/index.ts';
 import { answerOrBuild } from './answer.ts';
-import { evidenceOf } from './evidence-size.ts';
+import { dropAnswer, evidenceOf } from './evidence-size.ts';
 import { findLease, setSlot } from './leases.ts';
 import { decideRound, settle } from './settle.ts';
 import { currentRound, liveLeases, mustSync, type Round, type Run, type Transition } from './state.ts';
@@ -27,6 +27,7 @@ export function suspend(transition: Transition, run: Run, reason: string): void 
   if (round !== undefined) withdrawOffer(transition, round, 'INPUT_LOST', message);
   state.presence.witnessed.delete(run.id);
   // A draft that awaits signatures is dropped: it was never published.
+  dropAnswer(run);
   run.phase = { kind: 'waiting' };
 }
 

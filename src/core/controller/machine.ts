@@ -2,9 +2,10 @@ import { idOf } from '../documents/index.ts';
 import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import { acknowledgeAlarm } from './acknowledge-alarm.ts';
-import { artifactSought, seekArtifact } from './answer.ts';
+import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './answer.ts';
 import { cancel } from './cancel.ts';
 import { takeCharter } from './charter.ts';
+import { showAgain, showsAgainAt, waitForSignature } from './cosign-refusals.ts';
 import { recalled, reviewDependants } from './dependants.ts';
 import { drain, isHeld } from './drain.ts';
 import { checkPresent, enrol, renew } from './enrolment.ts';
@@ -35,7 +36,7 @@ import {
   unchanged,
 } from './state.ts';
 import { submit } from './submit.ts';
-import { cosigned, cosignRefused, showAgain, showsAgainAt, waitForSignature } from './verdict.ts';
+import { cosigned, cosignRefused } from './verdict.ts';
 import { witnessed } from './witness.ts';
 import { giveUpAhead } from './wrong-clock.ts';
 
@@ -164,9 +165,13 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
           : pinned(transition, run, event),
       );
     case 'cosigned':
-      return withRun(transition, event.run, (run) => cosigned(transition, run, event));
+      return withRun(transition, event.run, (run) =>
+        run.answer === null ? cosigned(transition, run, event) : answerCosigned(transition, run, event),
+      );
     case 'cosign-refused':
-      return withRun(transition, event.run, (run) => cosignRefused(transition, run, event));
+      return withRun(transition, event.run, (run) =>
+        run.answer === null ? cosignRefused(transition, run, event) : answerRefused(transition, run, event),
+      );
     case 'witnessed':
       return withRun(transition, event.run, (run) => witnessed(transition, run, event));
     case 'stored':
@@ -253,7 +258,8 @@ function started(transition: Transition, event: EventOf<'started'>): void {
     for (const { id } of liveLeases(run)) state.presence.heard.set(id, { at: now, detachedAt: now });
     const confirming = trustedLease(run);
     if (confirming !== null) state.presence.heard.set(confirming.id, { at: now, detachedAt: now });
-    if (run.phase.kind === 'cosigning') waitForSignature(transition, run.phase);
+    if (run.phase.kind === 'cosigning' || run.phase.kind === 'answer-cosigning')
+      waitForSignature(transition, run.phase);
     // What a store kept then it says again.
     if (run.phase.kind === 'answering' || run.phase.kind === 'pinning')
       run.phase.answers = { by: [], failed: [] };

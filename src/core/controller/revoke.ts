@@ -119,6 +119,7 @@ function act(transition: Transition, run: Run): void {
   const all = revocationsIn(state);
   const touched =
     dismissed ||
+    run.answer !== null ||
     run.receipts.some((vote) => voteRevoked(all, vote) !== undefined) ||
     all.some(({ what }) => what.kind === 'artifact');
   if (touched) decideAgain(transition, run);

@@ -1,6 +1,7 @@
 import { artifactOf, isTrustedSlot } from '../documents/index.ts';
 import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
 import { revocationsFor } from '../trust/revocations.ts';
+import { answerAgain, considerAnswer } from './answer.ts';
 import { endRun } from './cancel.ts';
 import { describeOutcome, reportsOfFailure } from './described.ts';
 import { differingFiles } from './differing-files.ts';
@@ -15,6 +16,8 @@ import type { EventOf, Round, Run, Transition } from './state.ts';
 import { currentRound, documentsOf, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
 import { askToPin, countAnswer } from './stores.ts';
 import {
+  type About,
+  aboutResult,
   closeOffer,
   conclude,
   concludeWithout,
@@ -276,6 +279,7 @@ function afterPin(transition: Transition, run: Run): void {
  */
 export function redraft(transition: Transition, run: Run): void {
   if (!('draft' in run.phase)) return;
+  if (run.answer !== null) return answerAgain(transition, run);
   const { level, result } = run.phase.draft;
   const decision = decisionOf(transition, run);
   const same = decision.level === level && decision.result === result;
@@ -295,6 +299,7 @@ export function withdrawDraft(run: Run): void {
 
 /** Decides again what was agreed or waits for the trusted worker: receipts or an artifact were revoked. */
 export function decideAgain(transition: Transition, run: Run): void {
+  if ('draft' in run.phase && run.answer !== null) return considerAnswer(transition, run);
   const round = currentRound(run);
   // A round decides at its end, and what is being fetched once it is here.
   if (round === undefined || ['waiting', 'building', 'pinning'].includes(run.phase.kind)) return;
@@ -328,9 +333,9 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
  * What N operators agree on and is pinned, though nothing was published: the trusted worker was the first to deliver, or no
  * checkpoint was made. It stands without the signatures that were waited for.
  */
-function agreedUnpublished(transition: Transition, run: Run): Recorded | null {
+function agreedUnpublished(transition: Transition, run: Run): About | null {
   if ('draft' in run.phase)
-    return run.phase.draft.level === 'trusted' ? recordedWith(run, run.phase.draft.result) : null;
+    return run.phase.draft.level === 'trusted' ? aboutResult(run, run.phase.draft.result) : null;
   // The trusted worker made room for another one.
   if (run.phase.kind !== 'awaiting-trusted') return null;
   const { level, result } = decisionOf(transition, run);
@@ -344,6 +349,8 @@ export function expire(transition: Transition, run: Run): void {
     return endRun(transition, run, 'the request ended before what the job reads was there');
   if (run.phase.kind === 'answering')
     return endRun(transition, run, 'the request ended before the artifact of the earlier build was there');
+  if (run.phase.kind === 'answer-cosigning')
+    return endRun(transition, run, 'the request ended before a trusted worker had signed the answer');
   const round = currentRound(run);
   if (round !== undefined && !round.revealed) {
     endLeases(transition, run);
@@ -365,6 +372,6 @@ export function expire(transition: Transition, run: Run): void {
         : 'the request ended before a trusted worker had signed',
   });
   // The draft was not signed in time; the agreed verdict is published again.
-  const about = recordedWith(run, published.verdict.result);
+  const about = aboutResult(run, published.verdict.result);
   finish(transition, run, 'draft' in run.phase ? publish(transition, run, 'agreed', about) : published);
 }

@@ -17,6 +17,7 @@ import { needsWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
 import type { Backing } from './backing.ts';
 import { compareWithEarlier } from './compare-earlier.ts';
 import { compareResults } from './compared.ts';
+import { delay, isPassing, waitForSignature } from './cosign-refusals.ts';
 import { endingOf } from './ending.ts';
 import { signedCharter } from './enrolment.ts';
 import {
@@ -28,10 +29,9 @@ import {
   reportsIn,
 } from './facts.ts';
 import { findLease, setSlot } from './leases.ts';
-import { controllerLimits } from './limits.ts';
 import { tokenOf } from './presence.ts';
 import { retire } from './retire.ts';
-import type { ControllerState, EventOf, LoggedVerdict, Published, Round, Run, Transition } from './state.ts';
+import type { EventOf, LoggedVerdict, Published, Round, Run, Transition } from './state.ts';
 import {
   appendLeaf,
   currentRound,
@@ -73,17 +73,19 @@ export function withdrawOffer(
   state.presence.answered.delete(round.offerId);
 }
 
+/** What a verdict of the run with this result is about: the verdict that answers it, or a receipt. */
+export function aboutResult(run: Run, result: string | null): About | null {
+  return run.answer === null ? recordedWith(run, result) : (publishedOf(run.answer)?.verdict ?? null);
+}
+
 /**
- * Ends a run with a verdict about a result, as one of its receipts states it. Where the policy requires a co-signature, the
- * draft goes to the trusted worker first; where it does not, what is trusted waits for witnesses of the log.
+ * Ends a run with a verdict about a result, as one of its receipts or the run that answers it states it. Where the policy requires a
+ * co-signature, the draft goes to a trusted worker first; where it does not, what is trusted waits for witnesses of the log.
  */
-export function conclude(
-  transition: Transition,
-  run: Run,
-  level: VerdictLevel,
-  about: Recorded | null,
-): void {
+export function conclude(transition: Transition, run: Run, level: VerdictLevel, about: About | null): void {
   if ((level === 'trusted' || level === 'failed') && run.request.payload.policy.cosign === 'required') {
+    if (run.answer !== null)
+      return showAnswer(transition, run, run.answer.id, writeVerdict(transition, run, level, about));
     const held = trustedLease(run);
     assert(held !== null, 'what needs the trusted worker has its receipt');
     const { worker, id: lease } = held;
@@ -109,6 +111,13 @@ export function conclude(
   finish(transition, run, publish(transition, run, level, about));
 }
 
+function showAnswer(transition: Transition, run: Run, earlier: string, draft: LoggedVerdict): void {
+  run.phase = { kind: 'answer-cosigning', draft, published: null, delayed: false };
+  waitForSignature(transition, run.phase);
+  tell(transition, run, { kind: 'answer-cosigning', earlier });
+  transition.out.push({ kind: 'cosign-answers' });
+}
+
 /** Ends a run that came to no result. */
 export function concludeWithout(transition: Transition, run: Run, decision: Decision): void {
   const { level, ending } = endingOf(run, decision, transition.rules);
@@ -116,7 +125,7 @@ export function concludeWithout(transition: Transition, run: Run, decision: Deci
 }
 
 /** What a verdict is about: a receipt of the run, or the verdict of an earlier one. */
-type About = Recorded | Pick<LoggedVerdict, 'outcome' | 'result'>;
+export type About = Recorded | Pick<LoggedVerdict, 'outcome' | 'result'>;
 
 function writeVerdict(
   transition: Transition,
@@ -221,71 +230,13 @@ export function cosigned(
   finish(transition, run, published);
 }
 
-export function cosignRefused(
-  transition: Transition,
-  run: Run,
-  { worker, verdict, code, message }: EventOf<'cosign-refused'>,
-): void {
+export function cosignRefused(transition: Transition, run: Run, refusal: EventOf<'cosign-refused'>): void {
+  const { worker, verdict, code, message } = refusal;
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(transition);
   if (verdict !== undefined && run.phase.draft.id !== verdict) return unchanged(transition);
-  if (isPassing(code)) {
-    showLater(transition, run.phase);
-    // Told once: it may go on for as long as the request lasts.
-    if (run.phase.delayed) return unchanged(transition);
-    run.phase.delayed = true;
-    return tell(transition, run, { kind: 'cosign-delayed', worker, code, message });
-  }
+  if (isPassing(code)) return delay(transition, run, run.phase, refusal);
   tell(transition, run, { kind: 'cosign-refused', worker, code, message });
   finish(transition, run, publish(transition, run, 'disputed', null, 'cosign-refused'));
-}
-
-/** From now on the signature of a draft is waited for. */
-export function waitForSignature({ state, now }: Transition, draft: object): void {
-  state.presence.retries.set(draft, { since: now, tries: 0, at: null });
-}
-
-/** Waits twice as long each time; what is said meanwhile changes nothing. */
-function showLater({ state, now }: Transition, draft: object): void {
-  const { cosignRetryMs, cosignRetryMsMax } = controllerLimits;
-  const { since, tries, at: due } = state.presence.retries.get(draft) ?? { since: now, tries: 0, at: null };
-  if (due !== null) return;
-  const at = now + Math.min(cosignRetryMsMax, cosignRetryMs * 2 ** tries);
-  state.presence.retries.set(draft, { since, tries: tries + 1, at });
-}
-
-/** Shows a draft again whose check failed for a reason that may have passed, once it is time. */
-export function showAgain({ state, now, out }: Transition, run: Run): void {
-  const at = showsAgainAt(state, run);
-  if (run.phase.kind !== 'cosigning' || at === undefined || now < at) return;
-  const { worker, lease } = run.phase;
-  const { since, tries } = state.presence.retries.get(run.phase) ?? { since: now, tries: 0 };
-  state.presence.retries.set(run.phase, { since, tries, at: null });
-  out.push({ kind: 'cosign', run: run.id, worker, lease });
-}
-
-/** When a draft is shown again, ms since the epoch; undefined where it is not. */
-export function showsAgainAt({ presence }: ControllerState, { phase }: Run): number | undefined {
-  return presence.retries.get(phase)?.at ?? undefined;
-}
-
-/** Areas of codes that say what is wrong with a connection, or with a worker's own host: nothing about a draft. */
-const passingAreas = ['MESH', 'CONTROLLER', 'HOME', 'STORE', 'JOURNAL', 'CLOCK'] as const;
-/** Refusals that compare a draft with a clock: that of the worker or of the controller may be the wrong one, and be set. */
-const passingClocks: readonly string[] = ['VERDICT_FROM_FUTURE', 'REQUEST_OVER', 'COSIGN_WITNESS_TIME'];
-/** Codes of the system and of its runtime: `ENOSPC`, `EMFILE`, `ERR_…`, `ABORT_ERR`. */
-const ofSystem = /^(?:E[A-Z0-9]+|ERR_[A-Z0-9_]+|ABORT_ERR)$/;
-
-/**
- * Whether a trusted worker that refused with this code may sign the same draft later: it could not be checked, for the sake of
- * a connection, of a clock or of that worker's own host. Any other code says that the draft does not hold.
- */
-function isPassing(code: string): boolean {
-  return (
-    code === 'INTERNAL' ||
-    ofSystem.test(code) ||
-    passingClocks.includes(code) ||
-    passingAreas.some((area) => code.startsWith(`${area}_`))
-  );
 }
 
 export function announce(transition: Transition, run: Run, published: Published): void {

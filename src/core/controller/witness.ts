@@ -1,7 +1,7 @@
 import { isWitnessed } from '../trust/witnesses.ts';
 import { revocationsIn } from './revocations.ts';
 import { type EventOf, type Published, type Run, type Transition, tell, unchanged } from './state.ts';
-import { announce, finish, publish, recordedWith } from './verdict.ts';
+import { aboutResult, announce, finish, publish } from './verdict.ts';
 import { countedOf, countWitnesses, missing } from './witness-count.ts';
 
 /**
@@ -30,6 +30,6 @@ export function witnessed(transition: Transition, run: Run, event: EventOf<'witn
   if (run.phase.published !== null) return unchanged(transition);
   // Told once: it may go on for as long as the request lasts.
   tell(transition, run, { kind: 'unwitnessed', ...missing(state, run, draft) });
-  const about = recordedWith(run, draft.result);
+  const about = aboutResult(run, draft.result);
   run.phase = { ...run.phase, published: publish(transition, run, 'agreed', about) };
 }

@@ -1,6 +1,6 @@
 import { assert, type ErrorCode, QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { ApiUp, BundleUp, FeedUp, IdpUp, LeaseUp, PinUp } from './messages.ts';
+import type { ApiUp, BundleUp, CosignUp, FeedUp, IdpUp, LeaseUp, PinUp } from './messages.ts';
 
 /**
  * What a node knows of a peer before it reads its message; each includes those before it. `anyone`: the peer has proven its
@@ -67,6 +67,16 @@ export const messageBounds = table({
       cosigned: whenAsked,
       'cosign-refused': whenAsked,
     } satisfies Record<LeaseUp['kind'], MessageBound>,
+  },
+  cosign: {
+    streams: 4,
+    streamsPerMinute: 240,
+    messages: {
+      hello: byMember,
+      heartbeat: { ...byMember, turns: 0.25 },
+      // A refusal has a sentence of up to two thousand characters for each draft.
+      answered: { ...whenAsked, bytesMax: 128 * 1024 },
+    } satisfies Record<CosignUp['kind'], MessageBound>,
   },
   log: {
     streams: 64,

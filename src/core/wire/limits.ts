@@ -2,6 +2,8 @@
 export const wireLimits = {
   /** A witness's line under a checkpoint: two hundred characters for a name that is a PeerId. */
   witnessLineCharsMax: 400,
+  /** Drafts of answers that a trusted worker is shown at once; more wait for the next time. */
+  answersAtOnceMax: 32,
   /** Addresses of a controller that it tells its identity provider, for tickets; a ticket has eight. */
   controllerAddrsMax: 16,
   /** Kinds of documents that a peer states versions of, and the highest: there are 19 kinds today. */

@@ -154,6 +154,32 @@ export const leaseDownSchema = z.discriminatedUnion('kind', [
 ]);
 export type LeaseDown = z.infer<typeof leaseDownSchema>;
 
+/** What a trusted worker says on the stream on which it is asked to sign answers from earlier builds. */
+export const cosignUpSchema = z.discriminatedUnion('kind', [
+  /** The first message, and again where the grant was renewed. */
+  z.object({ kind: z.literal('hello'), grant: jws }),
+  z.object({ kind: z.literal('heartbeat') }),
+  z.object({
+    kind: z.literal('answered'),
+    /** Its line for the checkpoint of the drafts; absent where it signs none. */
+    witness: z.string().max(wireLimits.witnessLineCharsMax).optional(),
+    /** In the order of the drafts: the signature, or why there is none. */
+    answers: z
+      .array(z.union([z.object({ signature: z.string().max(100) }), z.object({ code, message: says })]))
+      .max(wireLimits.answersAtOnceMax),
+  }),
+]);
+export type CosignUp = z.infer<typeof cosignUpSchema>;
+export const cosignDownSchema = z.discriminatedUnion('kind', [
+  /** Draft bundles with one checkpoint, up to which the log is read before any of them is signed. Answered with `answered`. */
+  z.object({
+    kind: z.literal('answers'),
+    bundles: z.array(z.string().max(limits.bundleBytesMax)).min(1).max(wireLimits.answersAtOnceMax),
+  }),
+  error,
+]);
+export type CosignDown = z.infer<typeof cosignDownSchema>;
+
 export const logUpSchema = z.object({ lease: sha256 });
 
 export const apiUpSchema = z.discriminatedUnion('kind', [

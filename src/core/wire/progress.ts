@@ -38,6 +38,8 @@ export const progressKinds = [
   kind('inputs', { job: cid, inputs: z.record(words, cid) }),
   kind('answered', { earlier: sha256, ref: words, decidedAt: timeMs }),
   kind('answer-failed', { earlier: sha256, artifact: cid, detail: words }),
+  kind('answer-cosigning', { earlier: sha256 }),
+  kind('answer-refused', { worker: peerId, code: codeSchema, message: words }),
   kind('repeated', { earlier: sha256, decidedAt: timeMs, same: z.boolean(), artifact, before: artifact }),
   kind('input-lost', { input: words, artifact, reason: words }),
   kind('reopened', { reason: words }),

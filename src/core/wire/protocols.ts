@@ -4,6 +4,8 @@ export const protocols = {
   feed: '/quorate/feed/1',
   /** Worker → controller, one lease at a time on a stream: claim, lease, heartbeats, receipt, ack, reveal, co-signing. */
   lease: '/quorate/lease/2',
+  /** Trusted worker → controller: drafts of answers from earlier builds to sign; open as long as the worker is present. */
+  cosign: '/quorate/cosign/1',
   /** Worker → controller: live logs of leases, one after the other, apart so that a flood delays no heartbeat. */
   log: '/quorate/log/2',
   /** Anybody → controller: enrol, renew, submit, list, show, follow, logs. */

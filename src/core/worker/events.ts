@@ -81,6 +81,18 @@ export type WorkerEvent =
       code: string;
       message: string;
     }
+  /** The same of the draft of an answer from an earlier build: no lease is held for it. `iat` and `exp`: of the request, in seconds. */
+  | {
+      kind: 'answer-checked';
+      request: string;
+      /** Id of the draft. */
+      verdict: string;
+      iat: number;
+      exp: number;
+      ok: boolean;
+      code: string;
+      message: string;
+    }
   | { kind: 'tick' };
 
 /** Of a request: whose artifacts its job reads, and the job file that these have to be of too. */
@@ -117,6 +129,8 @@ export type WorkerEffect =
   | { kind: 'discard'; lease: string }
   | { kind: 'cosign'; lease: string }
   | { kind: 'refuse-cosign'; lease: string; code: string; message: string }
+  | { kind: 'sign-answer'; verdict: string }
+  | { kind: 'refuse-answer'; verdict: string; code: string; message: string }
   /** Ask for the backlog. */
   | { kind: 'poll' }
   | { kind: 'note'; lease: string | null; says: string };

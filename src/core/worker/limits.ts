@@ -8,6 +8,8 @@ export const workerLimits = {
   slowJobSeconds: 24 * 3600,
   /** Jobs remembered as too slow. The oldest is forgotten first, which costs one more lease. */
   slowJobsMax: 1_000,
+  /** Answers that were signed, of requests that have not ended: a week at most. At 200 bytes each, 10 MB. */
+  answersMax: 50_000,
   /** Builds that ended, which its operator is shown: about 400 bytes each, in one answer of the control socket. */
   historyMax: 100,
 } as const;

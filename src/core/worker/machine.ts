@@ -9,6 +9,7 @@ import {
 } from '../documents/index.ts';
 import type { Durability, Handled } from '../durability.ts';
 import { unreachable } from '../errors.ts';
+import { SignedAnswers } from './answers.ts';
 import { claimOf } from './claim.ts';
 import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
@@ -28,7 +29,7 @@ const resumeMs = 1_000;
 /**
  * The worker, sans-I/O, like the controller: `handle(event, now)` and `nextDeadline()`. It decides what to claim, keeps
  * every result sealed until its round is revealed, repeats a receipt until it is acknowledged, and, as a trusted
- * worker, signs nothing it did not build. Events are journaled by the runtime; after a crash a replay and a `started`
+ * worker, signs nothing it did not build, but for one answer from an earlier build to a request. Events are journaled by the runtime; after a crash a replay and a `started`
  * event resume what can be resumed. A build that ran when the process died is lost, and its lease is dropped.
  */
 export class Worker {
@@ -38,6 +39,7 @@ export class Worker {
   readonly #known = new Map<string, Known>();
   readonly #assignments = new Map<string, Assignment>();
   readonly #slow = new SlowJobs();
+  readonly #answers = new SignedAnswers();
   /** Builds that ended. */
   readonly history = new History();
   readonly #out: WorkerEffect[] = [];
@@ -139,6 +141,11 @@ export class Worker {
       case 'cosign-checked':
         this.#out.push(...cosignOrRefuse(this.#assignments.get(event.lease), event));
         return this.#unchanged();
+      case 'answer-checked': {
+        const { effect, isNew } = this.#answers.decide(event, now);
+        this.#out.push(effect);
+        return isNew ? this.#mustSync() : this.#unchanged();
+      }
       case 'tick':
         return this.#tick(now);
       default:

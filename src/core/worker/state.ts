@@ -3,7 +3,7 @@ import type { BuildResult, Reads } from './events.ts';
 import { workerLimits } from './limits.ts';
 
 /** Version of the machine's rules: grows with every change of what comes of an event, and of the shape of events. */
-export const workerRules = 1;
+export const workerRules = 2;
 
 /** An offer this worker knows. */
 export interface Known {

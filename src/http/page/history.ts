@@ -33,6 +33,10 @@ function said(progress: Progress): string {
       return `built before, in run ${progress.earlier.slice(0, 10)}: its evidence is enough`;
     case 'answer-failed':
       return `built before, but ${shortId(progress.artifact)} is not there any more`;
+    case 'answer-cosigning':
+      return 'waits for a trusted worker to sign the answer';
+    case 'answer-refused':
+      return `the trusted worker does not sign the answer, so it is built: ${foreign(progress.message)}`;
     case 'repeated':
       return `built again: ${progress.same ? 'the same' : 'something else'} as in run ${progress.earlier.slice(0, 10)}`;
     case 'round':

@@ -10,6 +10,7 @@ import { meterMesh } from '../node/node-metrics.ts';
 const phases = [
   'waiting',
   'answering',
+  'answer-cosigning',
   'building',
   'awaiting-trusted',
   'held',

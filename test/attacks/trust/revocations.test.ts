@@ -3,6 +3,7 @@ import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src
 import { openRevocations } from '../../../src/core/judge/index.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
 import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import { DraftChecks } from '../../../src/core/sessions/worker/draft-checks.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
@@ -154,7 +155,8 @@ describe('a controller that keeps a revocation from the trusted worker', () => {
       },
     } as unknown as WorkerPorts;
     const feed = new RevocationFeed(ports);
-    await new Cosigner(ports, feed, new LogWitness(ports, feed), { cosigned: () => {} }).check(
+    const witness = new LogWitness(ports, feed);
+    await new Cosigner(ports, new DraftChecks(ports, feed, witness), witness, { cosigned: () => {} }).check(
       'lease',
       encodeBundle(made.draft),
     );

@@ -80,6 +80,16 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
     'waiting: it was built before, and the artifact is looked for',
   ],
   [
+    'an answer from an earlier build, and no trusted worker is there to sign it',
+    facts('answer-cosigning', { open: open() }),
+    'waiting: it was built before, and the answer waits for the signature of a trusted worker, and none is connected',
+  ],
+  [
+    'the same where one is there',
+    facts('answer-cosigning', { open: open({ trustedConnected: true }) }),
+    'waiting: it was built before, and the answer waits for the signature of a trusted worker',
+  ],
+  [
     'builds that failed, and no trusted worker is there to confirm it',
     facts('awaiting-trusted', { built: 3, open: open() }),
     'waiting: it failed at 2 operators, which counts once it fails at the trusted worker: it waits for the trusted worker, and none is connected',

@@ -142,12 +142,16 @@ export class Bench {
    */
   witness(
     id: string,
-    { keys, named = [], time = Math.floor(this.now / 1000), grants = [], ...over }: Witnessing = {},
+    { keys, named = [], time = Math.floor(this.now / 1000), grants, ...over }: Witnessing = {},
   ): ControllerEffect[] {
-    const { log, runs } = this.controller.state;
+    const { log, runs, presence } = this.controller.state;
     const { receipts, phase } = runs.get(id) ?? { receipts: [], phase: {} };
     const delivered = receipts.flatMap(({ slot, worker }) => (slot === 'trusted' ? [] : [worker]));
-    const workers = keys?.map((key) => this.id(key)) ?? delivered;
+    const present = [...presence.workers].flatMap(([key, { role }]) => (role === 'worker' ? [key] : []));
+    const workers = keys?.map((key) => this.id(key)) ?? (delivered.length > 0 ? delivered : present);
+    // Where nothing was built for it no grant is known from a receipt.
+    const shown =
+      delivered.length > 0 ? [] : workers.flatMap((key) => presence.workers.get(key)?.grant ?? []);
     const size = over.size ?? log.size;
     return this.send({
       kind: 'witnessed',
@@ -161,7 +165,7 @@ export class Bench {
           keys: workers.map((witness) => ({ witness, time })),
           named: named.map((name) => ({ name, time })),
         },
-        grants,
+        grants: grants ?? shown,
       },
     });
   }

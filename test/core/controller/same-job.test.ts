@@ -5,7 +5,7 @@ import { decodeBundle, type Outcome, type Policy } from '../../../src/core/docum
 import { emptyTree } from '../../../src/core/trust/decide.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
 import { A, B, type Bench, failed, projectOf, timings } from './bench.ts';
-import { bundleOf, cosign, revocationsOf, verified } from './evidence.ts';
+import { answer, bundleOf, cosign, revocationsOf, verified } from './evidence.ts';
 
 const { source } = jobNamed('project').job;
 const image = treeCid('an image');
@@ -77,7 +77,7 @@ describe('a job that was built before', () => {
     // The artifact may have been removed: it is looked for first.
     expect(stateOf(bench, run)).toEqual(['answering', null]);
     expect(bench.durabilityOf('pin')).toBe('sync');
-    bench.pinned(run);
+    await answer(bench, run);
     expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
     expect(bench.all('offer').filter((offer) => offer.run === run)).toEqual([]);
     expect(bench.progress(run, 'answered')).toMatchObject([{ earlier: before, ref: 'refs/heads/main' }]);
@@ -98,10 +98,10 @@ describe('a job that was built before', () => {
 
   it('is answered again from what was built, never from an answer', async () => {
     const { bench, before, run } = await again();
-    bench.pinned(run);
+    await answer(bench, run);
     for (const one of [before, run]) bench.store(one);
     const third = await ask(bench);
-    bench.pinned(third);
+    await answer(bench, third);
     expect(bench.facts(third).answer?.id).toBe(before);
     expect(stateOf(bench, third)).toEqual(['done', 'trusted']);
   });
@@ -109,7 +109,7 @@ describe('a job that was built before', () => {
   it('is not answered for a publisher whose grant ended while its artifact was looked for', async () => {
     const { bench, run } = await again({}, { seconds: 3 * 86_400 });
     bench.drive(2 * 86_400_000);
-    bench.pinned(run);
+    await answer(bench, run);
     expect(stateOf(bench, run)).toEqual(['cancelled', null]);
     expect(bench.progress(run, 'cancelled')).toMatchObject([
       { reason: expect.stringContaining('GRANT_NOT_VALID_THEN') },
@@ -141,7 +141,7 @@ describe('a job that was built before', () => {
   it('is answered where as many agreed as are asked for now, and where a co-signature is more than is asked for', async () => {
     for (const policy of [{ agree: 3, of: 3 }, { agree: 3, of: 5 }, { ...nobody }, { rounds: 1 }]) {
       const { bench, run } = await again({}, { policy });
-      bench.pinned(run);
+      await answer(bench, run);
       expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
       expect(await verified(bench, run)).toBe('trusted');
     }
@@ -163,7 +163,7 @@ describe('a job that was built before', () => {
 
   it('without a co-signature is answered from as many witnesses as it needs', async () => {
     const { bench, run } = await again({ policy: nobody });
-    bench.pinned(run);
+    await answer(bench, run);
     expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
     expect(await verified(bench, run)).toBe('trusted');
     const more = await ask(bench, { policy: { ...nobody, agree: 3 } });
@@ -184,7 +184,7 @@ describe('a job that was built before', () => {
     expect(stateOf(bench, run)).toEqual(['done', 'agreed']);
     expect(await verified(bench, run)).toBe('agreed');
     const empty = await again({ kind: 'test', policy: nobody }, {}, { outcome: exited(emptyTree) });
-    empty.bench.pinned(empty.run);
+    await answer(empty.bench, empty.run);
     expect(stateOf(empty.bench, empty.run)).toEqual(['done', 'agreed']);
   });
 
@@ -224,7 +224,7 @@ describe('after a revocation', () => {
   it('of an operator whose receipt is needed the job is built, and what was answered stands no more', async () => {
     const first = { policy: { agree: 2, of: 2 } };
     const { bench, before, run } = await again(first, {}, { keys: ['ada', 'bob'] });
-    bench.pinned(run);
+    await answer(bench, run);
     const waits = await ask(bench, first);
     await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0, reason: 'bad' });
     for (const one of [before, run]) expect(bench.facts(one).revoked?.reason).toBe('bad');
@@ -238,7 +238,7 @@ describe('after a revocation', () => {
     const first = { policy: { agree: 2, of: 2 } };
     const { bench, run } = await again(first, {}, { keys: ['ada', 'bob'] });
     const { evidence } = bench.facts(run);
-    bench.pinned(run);
+    await answer(bench, run);
     await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0, reason: 'bad' });
     expect(bench.all('recall').map((recall) => recall.run)).toContain(run);
     bench.recall(run, bench.documentsOf(run));
@@ -261,9 +261,9 @@ describe('after a revocation', () => {
 
   it('what the earlier request can spare stands, and what this one needs does not', async () => {
     const { bench, before, run } = await again({}, { policy: { agree: 3, of: 3 } });
-    bench.pinned(run);
+    await answer(bench, run);
     const lax = await ask(bench);
-    bench.pinned(lax);
+    await answer(bench, lax);
     await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0, reason: 'bad' });
     expect([before, run, lax].map((one) => bench.facts(one).revoked?.reason)).toEqual([
       undefined,
@@ -279,7 +279,7 @@ describe('after a revocation', () => {
 
   it('of the artifact nobody is answered with it', async () => {
     const { bench, run } = await again();
-    bench.pinned(run);
+    await answer(bench, run);
     await bench.revoke({ kind: 'artifact', id: A }, { since: bench.controller.state.log.size });
     expect(bench.facts(run).revoked).toBeNull();
     const third = await ask(bench);
@@ -292,7 +292,7 @@ describe('after a revocation', () => {
     const before = await ask(bench);
     await build(bench, before);
     const run = await ask(bench, { as: 'pat' });
-    bench.pinned(run);
+    await answer(bench, run);
     await bench.revoke({ kind: 'operator', id: 'pat' }, { since: 0, reason: 'stolen' });
     expect([before, run].map((one) => bench.facts(one).revoked?.reason)).toEqual([undefined, 'stolen']);
     expect([await of(bench, before), await of(bench, run)]).toEqual(['trusted', 'OPERATOR_REVOKED']);
@@ -300,7 +300,7 @@ describe('after a revocation', () => {
 
   it('of the trusted worker by the root nothing is answered from what it signed', async () => {
     const { bench, run } = await again();
-    bench.pinned(run);
+    await answer(bench, run);
     await bench.revoke({ kind: 'key', id: bench.id('trusted') }, { since: 0, as: 'root', reason: 'stolen' });
     expect(bench.facts(run).revoked?.reason).toBe('stolen');
     expect(stateOf(bench, await ask(bench))).toEqual(['building', null]);
@@ -339,8 +339,8 @@ describe('a job of a pipeline', () => {
     const { bench, lib, app } = await pipeline();
     const lib2 = await ask(bench, { name: 'lib' });
     const app2 = await ask(bench, { name: 'app', needs: needs(lib2) });
-    bench.pinned(lib2);
-    bench.pinned(app2);
+    await answer(bench, lib2);
+    await answer(bench, app2);
     expect([bench.facts(lib2).answer?.id, bench.facts(app2).answer?.id]).toEqual([lib, app]);
     expect(stateOf(bench, app2)).toEqual(['done', 'trusted']);
     expect(await verified(bench, app2)).toBe('trusted');
@@ -357,7 +357,7 @@ describe('a job of a pipeline', () => {
     const app2 = await ask(bench, { name: 'app', needs: needs(lib2) });
     for (const [key, held] of await lease(bench, lib2, 'ada', 'bob', 'cy'))
       await bench.deliver(key, held, exited(A));
-    bench.pinned(lib2);
+    await answer(bench, lib2);
     expect(stateOf(bench, app2)).toEqual(['building', null]);
   });
 
@@ -367,7 +367,7 @@ describe('a job of a pipeline', () => {
     await bench.restart();
     expect(stateOf(bench, lib2)).toEqual(['answering', null]);
     expect(bench.effects.at(-1)).toMatchObject({ kind: 'pin', run: lib2, artifact: A });
-    bench.pinned(lib2);
+    await answer(bench, lib2);
     await bench.restart();
     expect(stateOf(bench, lib2)).toEqual(['done', 'trusted']);
   });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeBundle, encodeBundle, leaves as leafOf, resultOf } from '../../../src/core/documents/index.ts';
 import type { KnownEquivocation } from '../../../src/core/sessions/revocation-book.ts';
 import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import { DraftChecks } from '../../../src/core/sessions/worker/draft-checks.ts';
 import type { LeaseClient } from '../../../src/core/sessions/worker/lease-client.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
@@ -51,8 +52,9 @@ async function shown(
     tell: () => {},
   } as unknown as WorkerPorts;
   const feed = new RevocationFeed(ports);
+  const witness = new LogWitness(ports, feed);
   const kept = new Map<string, string>();
-  const cosigner = new Cosigner(ports, feed, new LogWitness(ports, feed), {
+  const cosigner = new Cosigner(ports, new DraftChecks(ports, feed, witness), witness, {
     cosigned: (lease, { bundle }) => void kept.set(lease, bundle),
   });
   await cosigner.check('lease', encodeBundle(draft));

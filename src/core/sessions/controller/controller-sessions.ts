@@ -7,6 +7,7 @@ import type { ServedProtocol } from '../ports.ts';
 import { revocationServer } from '../revocation-exchange.ts';
 import { pause } from '../timing.ts';
 import { Admission } from './admission.ts';
+import { AnswerServer } from './answer-server.ts';
 import { ApiServer } from './api-server.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
 import { CheckpointRounds } from './checkpoint-rounds.ts';
@@ -41,6 +42,7 @@ export class ControllerSessions {
   readonly #replies = new Replies();
   readonly #followers = new Followers();
   readonly #leases: LeaseServer;
+  readonly #answers: AnswerServer;
   readonly #publisher: Publisher;
   readonly #witnesses: VerdictWitnesses;
   readonly #storePins: StorePins | undefined;
@@ -62,6 +64,7 @@ export class ControllerSessions {
       checkpoints,
     });
     this.#leases = new LeaseServer(ports, admission, this.#replies, checkpoints);
+    this.#answers = new AnswerServer(ports, admission, checkpoints);
     this.#publisher = new Publisher(ports, backlog, feed, checkpoints);
     this.#witnesses = new VerdictWitnesses(ports);
     this.#storePins = ports.stores === undefined ? undefined : new StorePins(ports, ports.stores);
@@ -69,7 +72,8 @@ export class ControllerSessions {
       list: () => knownTo(ports),
       checkpoint: () => checkpoints.current?.note,
     });
-    this.served = [feed.served, this.#leases.served, logs.served, api.served, revocations];
+    const { served } = this.#answers;
+    this.served = [feed.served, this.#leases.served, served, logs.served, api.served, revocations];
   }
 
   /** Begins the rounds of checkpoints. Once the machine has started; `checkpoints.load` is before that. */
@@ -116,6 +120,8 @@ export class ControllerSessions {
         return this.#ports.keep(effect);
       case 'cosign':
         return this.#run('cosign', this.#leases.cosign(effect.run, effect.lease));
+      case 'cosign-answers':
+        return this.#answers.look();
       case 'verdict':
         return this.#run('verdict', this.#publisher.verdict(effect.run));
       case 'recall':

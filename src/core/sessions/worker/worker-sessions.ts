@@ -3,7 +3,9 @@ import { messageOf, unreachable } from '../../errors.ts';
 import { workerOlder } from '../../wire/peer-version.ts';
 import { claimSeconds } from '../../worker/claim.ts';
 import type { WorkerEffect, WorkerEvent } from '../../worker/events.ts';
+import { AnswerSigner } from './answer-signer.ts';
 import { Cosigner } from './cosigner.ts';
+import { DraftChecks } from './draft-checks.ts';
 import { GrantRenewal } from './grant-renewal.ts';
 import type { HttpFeedTimings } from './http-feed.ts';
 import { LeaseClient } from './lease-client.ts';
@@ -27,6 +29,7 @@ export class WorkerSessions {
   readonly #feed: OfferFeed;
   readonly #leases: LeaseClient;
   readonly #cosigner: Cosigner;
+  readonly #answers: AnswerSigner;
   readonly #neighbours: Neighbours;
   /** Work that must end before the store and the journal are closed. */
   readonly #unfinished = new Set<Promise<void>>();
@@ -38,8 +41,10 @@ export class WorkerSessions {
     this.witness = witness;
     this.#neighbours = new Neighbours(ports, witness, revocations);
     this.publication = new Publication(ports, witness);
-    this.#cosigner = new Cosigner(ports, revocations, witness, this.publication);
+    const checks = new DraftChecks(ports, revocations, witness);
+    this.#cosigner = new Cosigner(ports, checks, witness, this.publication);
     this.#grants = new GrantRenewal(ports);
+    this.#answers = new AnswerSigner(ports, this.#grants, checks, witness);
     this.#leases = new LeaseClient(ports, this.#grants, witness, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
@@ -69,6 +74,7 @@ export class WorkerSessions {
     this.#feed.start();
     this.#neighbours.start();
     void this.#grants.run();
+    this.#run('answers', this.#answers.run());
   }
 
   /** Why this worker gets no job at the moment, whatever it lends; null while nothing is known to be wrong. */
@@ -113,6 +119,10 @@ export class WorkerSessions {
         return this.#run('cosign', this.#cosigner.sign(effect.lease, this.#leases));
       case 'refuse-cosign':
         return this.#cosigner.refuse(effect.lease, effect.code, effect.message, this.#leases);
+      case 'sign-answer':
+        return this.#answers.decided(effect.verdict, null);
+      case 'refuse-answer':
+        return this.#answers.decided(effect.verdict, { code: effect.code, message: effect.message });
       case 'poll':
         return this.#feed.poll();
       case 'note':

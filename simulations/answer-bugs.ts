@@ -1,0 +1,113 @@
+import type { ControllerEffect } from '../src/core/controller/events.ts';
+import { Controller } from '../src/core/controller/machine.ts';
+import { finishedOf } from '../src/core/controller/retire.ts';
+import type { ControllerState, Run, Transition } from '../src/core/controller/state.ts';
+import { conclude } from '../src/core/controller/verdict.ts';
+import type { Policy } from '../src/core/documents/index.ts';
+import type { Handled } from '../src/core/durability.ts';
+import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
+import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
+import { Worker } from '../src/core/worker/machine.ts';
+import { answeredUnderEarlierPolicy } from './answered-under-policy.ts';
+import { Broken } from './broken-controller.ts';
+import { calm } from './rates.ts';
+import type { Scenario, Work } from './scenario.ts';
+import type { Patches } from './world.ts';
+
+const policy: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 };
+const common = {
+  nature: 'reproducible',
+  portable: true,
+  cancelAfterMs: undefined,
+  expiresSeconds: 7200,
+  policy,
+} as const;
+/** A job that is asked for twice. */
+const works: Work[] = [
+  { ...common, name: 'lib', submitAfterMs: 1_000 },
+  { ...common, name: 'lib-0', repeats: 'lib', submitAfterMs: 600_000 },
+];
+const scenario: Partial<Scenario> = {
+  ...{ trusted: 'there', second: false, works, charters: [], revokes: undefined },
+};
+
+/** Drafts another answer to a request that has its verdict, from this run: with a later place in the log. */
+function answerAfterwards(
+  state: ControllerState,
+  run: Run,
+  now: number,
+  from: Run['answer'],
+): ControllerEffect[] {
+  const { phase } = run;
+  if (phase.kind !== 'done') return [];
+  const out: ControllerEffect[] = [];
+  const stirred = new Set<string>();
+  const transition: Transition = { state, now, rules: Controller.rules, out, stirred, durability: 'lazy' };
+  run.answer = from;
+  run.receipts = [];
+  run.rounds = [];
+  state.index.reopened(run);
+  conclude(transition, run, 'trusted', phase.published.verdict);
+  return out;
+}
+
+/** A controller that, once, answers a request again whose verdict was just stored: those that were answered, or those that were built. */
+const answersAgain = (which: 'answered' | 'built') => (id: string, idp: string) =>
+  new Broken(id, idp, (controller, handle) => {
+    const done = new Set<string>();
+    return (event, now) => {
+      const { state } = controller;
+      const run = event.kind === 'stored' ? state.runs.get(event.run) : undefined;
+      const isOne = run?.phase.kind === 'done' && run.phase.published.backing.kind === 'cosigned';
+      if (run === undefined || !isOne || (run.answer === null) !== (which === 'built') || done.has(run.id))
+        return handle(event, now);
+      done.add(run.id);
+      const self = finishedOf(run);
+      const from = which === 'built' ? (self === undefined ? null : { ...self, history: [] }) : run.answer;
+      // The bundle that is stored is that of the verdict before.
+      return answerAfterwards(state, run, now, from);
+    };
+  });
+
+/** Takes each answer for the first one of its request. */
+class Oblivious extends Worker {
+  #asked = 0;
+
+  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
+    if (event.kind !== 'answer-checked') return super.handle(event, now);
+    return super.handle({ ...event, request: `${++this.#asked}` }, now);
+  }
+}
+
+/** Signs whatever it is shown. */
+const credulous = (ports: WorkerPorts): WorkerPorts => ({
+  ...ports,
+  dispatch: (event) => ports.dispatch(event.kind === 'answer-checked' ? { ...event, ok: true } : event),
+});
+
+/** Whoever has the controller's key, and mistakes that would let it have what it is after. */
+export const answerBugs = {
+  'answered-under-earlier-policy': answeredUnderEarlierPolicy,
+  'answer-signed-twice': {
+    says: 'a trusted worker forgets for which requests it signed an answer, and the controller has one answered again at the end of the log',
+    caughtBy: 'answers',
+    ...{ scenario, rates: calm },
+    patches: (): Patches => ({
+      controller: answersAgain('answered'),
+      worker: (id, name) => (name === 'trusted' ? new Oblivious(id) : new Worker(id)),
+    }),
+  },
+  'answer-signed-unread': {
+    says: 'a trusted worker signs answers whatever they rest on, and the controller has a request rest on its own first verdict',
+    caughtBy: 'answers',
+    ...{ scenario, rates: calm },
+    patches: (): Patches => ({ controller: answersAgain('built'), workerPorts: credulous }),
+  },
+};
+
+/** The same controllers with an honest trusted worker, which signs none of it. */
+export const answerAttacks = {
+  'a second answer to a request': answersAgain('answered'),
+  'a verdict that rests on its own request': answersAgain('built'),
+};
+export const answerScenario = scenario;

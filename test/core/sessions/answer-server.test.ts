@@ -1,0 +1,224 @@
+import { describe, expect, it } from 'vitest';
+import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
+import { Reader } from '../../../simulations/reader.ts';
+import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import { cosignStatement, decodeBundle } from '../../../src/core/documents/index.ts';
+import { Admission } from '../../../src/core/sessions/controller/admission.ts';
+import { AnswerServer } from '../../../src/core/sessions/controller/answer-server.ts';
+import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import { witnessCheckpoint } from '../../../src/core/transparency/index.ts';
+import type { CosignDown } from '../../../src/core/wire/messages.ts';
+import { until } from '../../e2e/support/wait.ts';
+import { A, B, type Bench, projectOf, timings } from '../controller/bench.ts';
+import { bundleOf, cosign, verified } from '../controller/evidence.ts';
+import { FakeChannel } from './fake-channel.ts';
+
+const { source } = jobNamed('project').job;
+const image = treeCid('an image');
+let requests = 0;
+const ask = (bench: Bench, name: string): Promise<string> =>
+  bench.submit({ name, job: { source, image }, jti: `request-${++requests}-of-many-requests` });
+
+async function lease(bench: Bench, run: string, ...keys: string[]) {
+  const offer = bench.run(run).rounds.at(-1)?.offerId ?? '';
+  const tokens: [string, string][] = [];
+  for (const key of keys) tokens.push([key, await bench.claim(key, { offer })]);
+  if (bench.run(run).rounds.at(-1)?.windowOpen === true) bench.drive(timings.windowMs);
+  const leases = [];
+  for (const [key, token] of tokens) {
+    const reply = bench.lastReply(token);
+    if (reply.kind === 'lease') leases.push([key, await bench.signed(reply.lease)] as const);
+  }
+  return leases;
+}
+
+async function build(bench: Bench, name: string, artifact: string): Promise<void> {
+  const run = await ask(bench, name);
+  for (const [key, held] of await lease(bench, run, 'ada', 'bob', 'cy'))
+    await bench.deliver(key, held, exited(artifact));
+  bench.pinned(run);
+  for (const [key, held] of await lease(bench, run, 'trusted'))
+    await bench.deliver(key, held, exited(artifact));
+  await cosign(bench, run, 'trusted');
+}
+
+/** Two jobs were built, and are asked for again: two answers wait. */
+async function waiting() {
+  const bench = await projectOf('ada', 'bob', 'cy');
+  await build(bench, 'lib', A);
+  await build(bench, 'app', B);
+  const runs: string[] = [];
+  for (const name of ['lib', 'app']) {
+    const run = await ask(bench, name);
+    bench.pinned(run);
+    runs.push(run);
+  }
+  expect(runs.map((run) => bench.result(run).state)).toEqual(['answer-cosigning', 'answer-cosigning']);
+  return { bench, runs };
+}
+
+/** The server of a controller whose machine is the bench's, with a clock that the test drives. */
+function serve(bench: Bench) {
+  const { paper, controller } = bench;
+  const stored = new Map<string, string>();
+  const later: { ms: number; act: () => void }[] = [];
+  const ports = {
+    machine: controller,
+    project: paper.project,
+    signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
+    retired: [],
+    bundles: { get: async (which: string) => stored.get(which) ?? (await bundleOf(bench, which)) },
+    clock: {
+      ...{ now: () => bench.now, monotonic: () => 0, closing: false },
+      after(ms: number, act: () => void) {
+        const timer = { ms, act };
+        later.push(timer);
+        return () => void later.splice(later.indexOf(timer), 1);
+      },
+    },
+    charge: () => 0,
+    tell: () => {},
+    dispatch: async (event: ControllerEvent) => {
+      for (const effect of bench.send(event)) if (effect.kind === 'cosign-answers') server.look();
+    },
+  } as unknown as ControllerPorts;
+  const admission = new Admission(ports, (peer) => controller.state.keys.has(peer));
+  const server: AnswerServer = new AnswerServer(ports, admission, { keep: async () => {} });
+  return {
+    server,
+    later,
+    async connect(name = 'trusted') {
+      const line = new FakeChannel<CosignDown>(bench.id(name));
+      void server.served.session(line.channel);
+      line.say({
+        kind: 'hello',
+        grant: controller.state.presence.workers.get(bench.id(name))?.grant.raw ?? '',
+      });
+      return line;
+    },
+  };
+}
+
+async function bundlesIn(line: FakeChannel<CosignDown>, nth = 1): Promise<string[]> {
+  const message = await line.heard('answers', nth);
+  return 'bundles' in message ? message.bundles : [];
+}
+
+/** What an honest trusted worker says to these drafts; `seconds`: when its line is made, from now. */
+async function answered(bench: Bench, texts: readonly string[], { seconds = 0, by = 'trusted' } = {}) {
+  const signer = bench.paper.keys.signer(by);
+  const bundles = texts.map(decodeBundle);
+  const time = Math.floor(bench.now / 1000) + seconds;
+  const answers = [];
+  for (const { verdict } of bundles) answers.push({ signature: await cosignStatement(verdict, signer) });
+  const witness = await witnessCheckpoint(bundles[0]?.checkpoint ?? '', signer, time);
+  return { kind: 'answered', witness, answers };
+}
+const states = (bench: Bench, runs: readonly string[]) => runs.map((run) => bench.result(run).state);
+
+describe('answers that wait', () => {
+  it('are shown together to the trusted worker that comes, and are published with what it signed', async () => {
+    const { bench, runs } = await waiting();
+    const line = await serve(bench).connect();
+    const texts = await bundlesIn(line);
+    expect(texts).toHaveLength(2);
+    expect(new Set(texts.map((text) => decodeBundle(text).checkpoint)).size).toBe(1);
+    line.say(await answered(bench, texts));
+    await until('both are published', () => states(bench, runs).every((state) => state === 'done'));
+    for (const run of runs) expect(await verified(bench, run)).toBe('trusted');
+    expect(line.said.filter(({ kind }) => kind === 'answers')).toHaveLength(1);
+  });
+
+  it('are shown to another one where the stream of the first ends', async () => {
+    const { bench, runs } = await waiting();
+    const { connect } = serve(bench);
+    const first = await connect();
+    await bundlesIn(first);
+    first.end();
+    const second = await connect();
+    second.say(await answered(bench, await bundlesIn(second)));
+    await until('both are published', () => states(bench, runs).every((state) => state === 'done'));
+  });
+
+  it('are not waited for without end from one that does not answer: its stream is closed', async () => {
+    const { bench } = await waiting();
+    const { connect, later } = serve(bench);
+    const line = await connect();
+    await bundlesIn(line);
+    expect(later.map(({ ms }) => ms)).toEqual([600_000]);
+    later[0]?.act();
+    await until('it is closed', () => line.closed);
+    const again = await connect();
+    expect(await bundlesIn(again)).toHaveLength(2);
+  });
+
+  it('are each signed or refused by itself', async () => {
+    const { bench, runs } = await waiting();
+    const line = await serve(bench).connect();
+    const signed = await answered(bench, await bundlesIn(line));
+    const [first] = signed.answers;
+    line.say({ ...signed, answers: [first, { code: 'COSIGN_ANSWERED', message: 'before' }] });
+    await until('the other one is built', () => states(bench, runs)[1] === 'building');
+    expect(states(bench, runs)).toEqual(['done', 'building']);
+  });
+
+  it('are shown again where the clock of the signer is wrong', async () => {
+    const { bench, runs } = await waiting();
+    const line = await serve(bench).connect();
+    line.say(await answered(bench, await bundlesIn(line), { seconds: -600 }));
+    await until('it is told', () => bench.progress(runs[0] ?? '', 'cosign-delayed').length > 0);
+    expect(bench.progress(runs[0] ?? '', 'cosign-delayed')).toMatchObject([{ code: 'COSIGN_WITNESS_TIME' }]);
+    expect(states(bench, runs)).toEqual(['answer-cosigning', 'answer-cosigning']);
+  });
+});
+
+describe('a stream for answers', () => {
+  it.each<[string, (bench: Bench, texts: string[]) => Promise<object>, string]>([
+    [
+      'signatures by another key',
+      (bench, texts) => answered(bench, texts, { by: 'ada' }),
+      'DOC_BAD_SIGNATURE',
+    ],
+    [
+      'no line for the checkpoint',
+      async (bench, texts) => ({ ...(await answered(bench, texts)), witness: undefined }),
+      'COSIGN_NO_WITNESS',
+    ],
+    ['fewer answers than drafts', async (bench, texts) => answered(bench, texts.slice(1)), 'WIRE_INVALID'],
+  ])('that brings %s ends, and nothing is published', async (_, say, code) => {
+    const { bench, runs } = await waiting();
+    const line = await serve(bench).connect();
+    line.say(await say(bench, await bundlesIn(line)));
+    expect(await line.heard('error')).toMatchObject({ code });
+    expect(states(bench, runs)).toEqual(['answer-cosigning', 'answer-cosigning']);
+  });
+
+  it('is for trusted workers that the charter names', async () => {
+    const { bench } = await waiting();
+    const line = await serve(bench).connect('ada');
+    expect(await line.heard('error')).toMatchObject({ code: 'COSIGN_NOT_TRUSTED_KEY' });
+  });
+
+  it('takes no answer that nobody asked for', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const line = await serve(bench).connect();
+    line.say({ kind: 'answered', answers: [] });
+    expect(await line.heard('error')).toMatchObject({ code: 'COSIGN_NOT_ASKED' });
+  });
+
+  it('shows nothing to one that was revoked since', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    await build(bench, 'lib', A);
+    const { server, connect } = serve(bench);
+    const line = await connect();
+    const key = bench.id('trusted');
+    await bench.revoke({ kind: 'key', id: key }, { since: bench.controller.state.log.size, as: 'root' });
+    const run = await ask(bench, 'lib');
+    bench.pinned(run);
+    expect(bench.result(run).state).toBe('answer-cosigning');
+    server.look();
+    line.end();
+    await until('the stream is over', () => line.closed);
+    expect(line.said.filter(({ kind }) => kind === 'answers')).toEqual([]);
+  });
+});
