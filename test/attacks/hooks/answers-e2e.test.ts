@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import {
   type Bundle,
   claimedStatementId,
@@ -62,7 +62,8 @@ const published = () => readFile(out, 'utf8');
 const bundleText = (run: string) =>
   readFile(join(cluster.projectDir, '.quorate', 'bundles', `${run}.json`), 'utf8');
 
-beforeAll(async () => {
+/** Two releases, of which the hook published the newer one. */
+async function start(): Promise<void> {
   cluster = await LocalCluster.start({ volunteers: ['ada', 'ben', 'cyd'], trusted: true });
   out = join(cluster.dir, 'published');
   const layout = await writeLayout(await layoutOf([smallSystem(), [file('usr/share/mark', 'x\n')]]));
@@ -71,7 +72,7 @@ beforeAll(async () => {
   runs.newer = await release('FIXED 1.1\n');
   expect((await hook()).code).toBe(0);
   expect(await published()).toBe('FIXED 1.1\n');
-});
+}
 
 /** With the keys of controller and log: the old request rests on its own verdict, at the end of the log. */
 async function selfAnswer(run: string): Promise<string> {
@@ -115,24 +116,21 @@ function serveAs(run: string, text: string): void {
   onTestFinished(() => void Object.assign(CheckedBundles.prototype, { get, size }));
 }
 
-describe('a hook', () => {
-  it('does not go back to an old release that the controller gave a new place', async () => {
-    serveAs(runs.old.run, await selfAnswer(runs.old.run));
-    const { code, report } = await hook('--again', runs.old.run);
-    expect(code).not.toBe(0);
-    expect(report).toContain('EARLIER_OWN_REQUEST');
-    expect(await published()).toBe('FIXED 1.1\n');
-  });
+it('a hook does not go back to an old release that the controller gave a new place, and goes on to an answer that the trusted worker signed', async () => {
+  await start();
+  serveAs(runs.old.run, await selfAnswer(runs.old.run));
+  const forged = await hook('--again', runs.old.run);
+  expect(forged.code).not.toBe(0);
+  expect(forged.report).toContain('EARLIER_OWN_REQUEST');
+  expect(await published()).toBe('FIXED 1.1\n');
 
-  it('goes on to an answer that the trusted worker signed, and to what is built after it', async () => {
-    const again = await publish(runs.newer.url);
-    const bundle = decodeBundle(await bundleText(again.run));
-    const { facts } = await verifyBundle(bundle, { project: cluster.project }, joseVerifier);
-    expect(facts).toMatchObject({ earlier: runs.newer.run, place: 'cosigned' });
-    const { code, report } = await hook();
-    expect(code, report).toBe(0);
-    await release('BETTER 1.2\n');
-    expect((await hook()).code).toBe(0);
-    expect(await published()).toBe('FIXED 1.1\nFIXED 1.1\nBETTER 1.2\n');
-  });
+  const again = await publish(runs.newer.url);
+  const bundle = decodeBundle(await bundleText(again.run));
+  const { facts } = await verifyBundle(bundle, { project: cluster.project }, joseVerifier);
+  expect(facts).toMatchObject({ earlier: runs.newer.run, place: 'cosigned' });
+  const { code, report } = await hook();
+  expect(code, report).toBe(0);
+  await release('BETTER 1.2\n');
+  expect((await hook()).code).toBe(0);
+  expect(await published()).toBe('FIXED 1.1\nFIXED 1.1\nBETTER 1.2\n');
 });
