@@ -99,7 +99,9 @@ describe('a job with an image', () => {
     const kinds = (lines: readonly Record<string, unknown>[]) => lines.map(({ event }) => event);
     const again = await cluster.cli(['run', tool]);
     expect(again.code, again.report).toBe(0);
-    expect(kinds(again.lines)).toEqual(['submitted', 'accepted', 'answered', 'verdict']);
+    expect(kinds(again.lines)).toEqual([
+      ...['submitted', 'accepted', 'answered', 'answer-cosigning', 'verdict'],
+    ]);
     const verdict = again.lines.at(-1);
     expect(verdict).toMatchObject({ level: 'trusted', artifact: expect.any(String) });
     const fetched = await cluster.fetch(String(verdict?.artifact), 'again');
