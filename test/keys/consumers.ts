@@ -6,6 +6,7 @@ import { codeOf } from '../../src/core/errors.ts';
 import { RevocationBook } from '../../src/core/sessions/revocation-book.ts';
 import { RunVerifier } from '../../src/core/sessions/run-verifier.ts';
 import { Cosigner } from '../../src/core/sessions/worker/cosigner.ts';
+import { DraftChecks } from '../../src/core/sessions/worker/draft-checks.ts';
 import { LogCopy } from '../../src/core/sessions/worker/log-copy.ts';
 import { LogWitness } from '../../src/core/sessions/worker/log-witness.ts';
 import type { WorkerPorts } from '../../src/core/sessions/worker/ports.ts';
@@ -75,7 +76,9 @@ const trustedWorker: Asks = async (given) => {
     tell: () => {},
   } as unknown as WorkerPorts;
   const feed = new RevocationFeed(ports);
-  const cosigner = new Cosigner(ports, feed, new LogWitness(ports, feed), { cosigned: () => {} });
+  const witness = new LogWitness(ports, feed);
+  const checks = new DraftChecks(ports, feed, witness);
+  const cosigner = new Cosigner(ports, checks, witness, { cosigned: () => {} });
   await cosigner.check('lease', encodeBundle(draft));
   const [checked] = found;
   if (checked?.kind !== 'cosign-checked') return 'waits for a draft under the charter in force';

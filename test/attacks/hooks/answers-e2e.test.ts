@@ -19,6 +19,7 @@ import { loadKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { jobFile } from '../../e2e/support/jobs.ts';
 import { LocalCluster } from '../../e2e/support/local-cluster.ts';
+import { until } from '../../e2e/support/wait.ts';
 import { file, layoutOf, writeLayout } from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
 
@@ -126,7 +127,8 @@ it('a hook does not go back to an old release that the controller gave a new pla
   expect(await published()).toBe('FIXED 1.1\n');
 
   const again = await publish(runs.newer.url);
-  const bundle = decodeBundle(await bundleText(again.run));
+  const text = await until('the bundle is stored', () => bundleText(again.run).catch(() => undefined));
+  const bundle = decodeBundle(text);
   const { facts } = await verifyBundle(bundle, { project: cluster.project }, joseVerifier);
   expect(facts).toMatchObject({ earlier: runs.newer.run, place: 'cosigned' });
   const { code, report } = await hook();

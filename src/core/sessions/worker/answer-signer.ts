@@ -8,6 +8,7 @@ import {
 } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
+import { counted } from '../../quantity.ts';
 import type { LogView } from '../../trust/index.ts';
 import { type CosignDown, type CosignUp, cosignDownSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
@@ -125,7 +126,11 @@ export class AnswerSigner {
       answers.push('code' in one ? one : { signature: await cosignStatement(one.verdict, signing.signer) });
     const refused = checked.flatMap((one) => ('code' in one ? [one] : []));
     if (isSigned)
-      tell('info', 'cosigned', `signed ${answers.length - refused.length} answers from earlier builds`);
+      tell(
+        'info',
+        'cosigned',
+        `signed ${counted(answers.length - refused.length, 'answer')} from earlier builds`,
+      );
     for (const { code, message } of refused)
       tell('warn', 'cosign-refused', `did not sign an answer: ${message}`, { code });
     return { kind: 'answered', ...(witness !== undefined && { witness }), answers };
