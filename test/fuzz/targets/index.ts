@@ -13,6 +13,7 @@ import { targets as mesh } from './mesh.ts';
 import { targets as providers } from './providers.ts';
 import { targets as registries } from './registries.ts';
 import { targets as services } from './services.ts';
+import { targets as sessions } from './sessions.ts';
 import { targets as signIn } from './sign-in.ts';
 import { targets as texts } from './texts.ts';
 import { targets as transfer } from './transfer.ts';
@@ -39,6 +40,7 @@ const groups = {
   registries,
   providers,
   services,
+  sessions,
   'sign-in': signIn,
 };
 

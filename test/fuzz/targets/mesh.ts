@@ -12,10 +12,12 @@ import { mutatedBytes } from '../arbitraries.ts';
 import { Scratch, validTexts } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
 import { smallCar } from './blocks.ts';
+import { changesOf } from './sessions.ts';
 
 /** As in `src/mesh/libp2p-node.ts`, which brings all of libp2p along. */
 const dhtProtocol = '/quorate/kad/1';
 const waitMsMax = 5_000;
+const answerCharsMax = 4_000;
 /** Streams by one peer before another takes its place: beyond its rate a peer is refused before it is read. */
 const streamsPerPeer = 100;
 
@@ -103,6 +105,7 @@ const framed = (message: Uint8Array): Uint8Array => {
   head.writeUInt32BE(message.length);
   return new Uint8Array(Buffer.concat([head, message]));
 };
+const isJson = (message: Uint8Array): boolean => message[4] === '{'.charCodeAt(0);
 const first = (kind: Parameters<typeof validTexts>[0]): string => validTexts(kind)[0] ?? '';
 
 /** One honest opening of each protocol that a stranger may speak. */
@@ -186,6 +189,20 @@ const streams = define<{ which: number; hex: string; piece: number }>({
           piece: fc.constantFrom(1, 7, 1000, 100_000),
         }),
       ),
+      // Each field of it missing, doubled, or of another type.
+      fc
+        .constantFrom(...opened.flatMap(([, message], which) => (isJson(message) ? [which] : [])))
+        .chain((which) =>
+          fc.record({
+            which: fc.constant(which),
+            hex: fc
+              .constantFrom(
+                ...changesOf(JSON.parse(Buffer.from(opened[which]?.[1] ?? []).toString('utf8', 4))),
+              )
+              .map((text) => Buffer.from(framed(Buffer.from(text))).toString('hex')),
+            piece: fc.constant(100_000),
+          }),
+        ),
       // The message changed and its length as it should be.
       fc.nat({ max: seeds.length - 1 }).chain((which) =>
         fc.record({
@@ -207,6 +224,10 @@ const streams = define<{ which: number; hex: string; piece: number }>({
       ?.newStream(protocol, { signal: AbortSignal.timeout(waitMsMax) })
       .catch(() => undefined);
     const bytes = Buffer.from(hex, 'hex');
+    let answer = '';
+    stream?.addEventListener('message', ({ data }) => {
+      if (answer.length < answerCharsMax) answer += Buffer.from(data.subarray()).toString('latin1');
+    });
     try {
       for (let at = 0; stream !== undefined && at < bytes.length && at / piece < 2_000; at += piece) {
         if (stream.writeStatus !== 'writable') break;
@@ -218,6 +239,7 @@ const streams = define<{ which: number; hex: string; piece: number }>({
     }
     stream?.abort(new Error('enough'));
     await live.mustLive();
+    must(!answer.includes('"code":"INTERNAL"'), `it is answered with a failure: ${answer.slice(0, 200)}`);
   },
   close: () => live.close(),
 });
