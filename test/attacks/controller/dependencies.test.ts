@@ -128,3 +128,16 @@ describe('a controller takes dependencies', () => {
     expect(await submit(nowhere)).toBe('DEPENDENCIES_UNKNOWN');
   });
 });
+
+describe('a controller ends the alarm of a run', () => {
+  const acknowledge = (mesh: Mesh, publisher: string) =>
+    asked(mesh, { kind: 'acknowledge', which: 'ab'.repeat(32), publisher });
+
+  it('for a publisher, and for nobody else, whoever has the papers', async () => {
+    expect(await acknowledge(eve.mesh, owner.membership.grant)).toBe('KEY_NOT_ENROLLED');
+    expect(await acknowledge(ada.mesh, owner.membership.grant)).toBe('GRANT_KEY_MISMATCH');
+    expect(await acknowledge(ada.mesh, ada.membership.grant)).toBe('GRANT_ROLE_MISMATCH');
+    // Control: the owner is let in, and there is no such run.
+    expect(await acknowledge(owner.mesh, owner.membership.grant)).toBe('JOB_UNKNOWN');
+  });
+});
