@@ -9,6 +9,8 @@ import {
   bundleDownSchema,
   bundleUpSchema,
   checkpointNoticeSchema,
+  cosignDownSchema,
+  cosignUpSchema,
   decodeMessage,
   encodeMessage,
   equivocationNoticeSchema,
@@ -125,6 +127,19 @@ export const kinds: [name: string, schema: Schema, valid: readonly object[], sen
       ...[{ kind: 'release', code: 'LEASE_LOST', message: 'late' }, { kind: 'cosign', bundle: '{}' }, error],
     ],
   ],
+  [
+    'cosign-up',
+    cosignUpSchema,
+    [
+      { kind: 'hello', grant: jws },
+      { kind: 'heartbeat' },
+      {
+        ...{ kind: 'answered', witness: 'line' },
+        answers: [{ signature: 'c2ln' }, { code: 'COSIGN_ANSWERED', message: 'before' }],
+      },
+    ],
+  ],
+  ['cosign-down', cosignDownSchema, [{ kind: 'answers', bundles: ['{}'] }, error]],
   ['log-up', logUpSchema, [{ lease: id }]],
   [
     'idp-up',
