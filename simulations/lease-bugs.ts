@@ -23,6 +23,20 @@ export const leaseBugs = {
       }),
     }),
   },
+  'nobody-waited-for': {
+    says: 'a round waits for operators that nobody has for as long as for those that are busy',
+    caughtBy: 'absences',
+    rates: calm,
+    scenario: { ...busy, operators: busy.operators.slice(0, 2) },
+    patches: (): Patches => ({
+      controller: (id, idp) =>
+        new Broken(
+          id,
+          idp,
+          (_, handle) => (event, now) => (event.kind === 'untaken' ? [] : handle(event, now)),
+        ),
+    }),
+  },
   'deadline-ignored': {
     says: 'a lease lasts for as long as its worker sends heartbeats',
     caughtBy: 'lease ends',

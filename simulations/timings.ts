@@ -3,7 +3,8 @@ import type { Timings } from '../src/core/controller/events.ts';
 /** Of every simulated controller. */
 export const timings: Omit<Timings, 'grantMs'> = {
   windowMs: 2_000,
-  slotFillMs: 60_000,
+  slotFillMs: 120_000,
+  absenceMs: 10_000,
   leaseSilenceMs: 30_000,
   detachGraceMs: 10_000,
   leaseOverheadMs: 60_000,

@@ -1,4 +1,5 @@
 import type { Checker } from '../observer.ts';
+import { absences } from './absences.ts';
 import { acks } from './acks.ts';
 import { agreement } from './agreement.ts';
 import { answers } from './answers.ts';
@@ -42,6 +43,7 @@ export function allCheckers(): Checker[] {
     votes(),
     leases(),
     leaseEnds(),
+    absences(),
     drains(),
     knownLeases(),
     served(),

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import type { Sandboxes, Tier } from '../../sandbox/index.ts';
 import type { Invite, Role } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
@@ -7,6 +6,7 @@ import type { Membership } from '../core/sessions/credentials.ts';
 import type { Lending } from '../core/worker/events.ts';
 import type { Home } from '../runtime/membership/home.ts';
 import type { OperatorRules } from '../runtime/worker/terms.ts';
+import { confirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { shortId } from './format.ts';
@@ -160,23 +160,16 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
 }
 
 export async function agreed(
-  { interactive, signal }: Context,
+  context: Context,
   { yes = false }: JoinOptions,
   consent?: Consent,
 ): Promise<boolean> {
   if (yes && consent !== undefined) throw consentNeeded(consent);
   if (yes) return true;
-  if (!interactive) {
+  if (!context.interactive) {
     throw new QuorateError('CLI_CONFIRMATION_NEEDED', 'there is no terminal to ask for confirmation', {
       hint: consent === undefined ? 'Add --yes.' : `Add --yes, and --tier ${consent.tier}: ${consent.why}.`,
     });
   }
-  const question = `Lend this machine${consent === undefined ? '' : ` with ${consent.tier}`}? [y/N] `;
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-  try {
-    return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());
-  } finally {
-    terminal.close();
-  }
+  return confirmed(context, `Lend this machine${consent === undefined ? '' : ` with ${consent.tier}`}?`);
 }

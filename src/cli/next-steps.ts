@@ -30,7 +30,7 @@ export async function noteWaiting(
 ): Promise<void> {
   const shown = await client.show(run).catch(() => undefined);
   const account = shown === undefined ? undefined : accountOf(shown.summary);
-  if (account === undefined || account.over) return;
+  if (account === undefined || account.over || account.state === 'building') return;
   out.value({ event: 'account', ...(name !== undefined && { name }), run, ...account });
   const head = name === undefined ? '' : `${name}: `;
   for (const line of [escapeLine(accountLine(account), 1000), ...account.next.map(stepText)])

@@ -101,7 +101,7 @@ export class ProgressView {
       case 'unfilled':
         return say(
           yellow(
-            `Slots without a result: ${progress.slots}. No operator took them, or their builds were aborted or lost.`,
+            `Slots without a result: ${progress.slots}. ${progress.absent === true ? 'Nobody is connected who could take them.' : 'No operator took them, or their builds were aborted or lost.'}`,
           ),
         );
       case 'revealed':

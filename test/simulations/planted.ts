@@ -35,6 +35,7 @@ export const seeds: Record<string, number> = {
   'lease-ends-at-reveal': 41,
   'failure-untold': 1,
   'deadline-ignored': 1,
+  'nobody-waited-for': 1,
   'offers-before-started': 2,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { controllerLimits } from '../../core/controller/limits.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { version } from '../../program.ts';
 import type { ControllerNode, ControllerOptions } from '../../runtime/controller/node.ts';
@@ -24,6 +25,7 @@ interface Options extends DaemonOptions {
   bootstrap?: string[];
   idp?: string[];
   slotWait?: number;
+  absenceWait?: number;
   connections?: number;
   grants?: number;
   acceptClock?: boolean;
@@ -49,6 +51,12 @@ function connectionsOf(text: string): number {
   if (number < connectionsMin || number > connectionsMax)
     throw new InvalidArgumentError(`expected ${connectionsMin} to ${connectionsMax}`);
   return number;
+}
+
+function absenceOf(text: string): number {
+  const seconds = secondsOf(text);
+  if (seconds * 1000 > controllerLimits.absenceMsMax) throw new InvalidArgumentError('expected at most 24h');
+  return seconds;
 }
 
 export const controller: Define = (program, act) => {
@@ -79,6 +87,11 @@ export const controller: Define = (program, act) => {
       '--slot-wait <time>',
       'how long a round waits for operators to take its slots (default: 10m)',
       secondsOf,
+    )
+    .option(
+      '--absence-wait <time>',
+      'how long a round that has enough equal results waits while nobody is connected who could take its other slots; at most 24h (default: 10s)',
+      absenceOf,
     )
     .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
     .option('--witness-url <name=url>', 'where a witness is that the charter names; repeatable', witnessUrls)
@@ -174,6 +187,7 @@ async function runOnce(
     bootstrap: options.bootstrap ?? [],
     ...(options.idp === undefined ? {} : { idp: options.idp }),
     ...(options.connections === undefined ? {} : { connections: options.connections }),
+    ...(options.absenceWait === undefined ? {} : { absenceWaitMs: options.absenceWait * 1000 }),
     ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
     ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
     ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),

@@ -5,6 +5,7 @@ import { QuorateError } from '../../core/errors.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { fewerIsFine } from '../fewer-operators.ts';
 import { NewFile } from '../new-file.ts';
 import { openProject } from '../project.ts';
 import { reasonText } from '../values.ts';
@@ -17,6 +18,7 @@ interface Options {
   since?: number;
   as?: Kind;
   out?: string;
+  yes?: boolean;
 }
 
 export const revoke: Define = (program, act) => {
@@ -34,6 +36,7 @@ export const revoke: Define = (program, act) => {
       logIndex,
     )
     .addOption(new Option('--as <kind>', 'what it is, where that is not plain').choices(kinds))
+    .option('--yes', 'ask nothing, also where fewer operators are left than a round has slots')
     .option('--out <file>', 'write the revocation to a file as well, for verify --revocations')
     .addHelpText(
       'after',
@@ -45,10 +48,15 @@ export const revoke: Define = (program, act) => {
     .action(act(run));
 };
 
-async function run({ cwd, out, signal }: Context, what: string, options: Options): Promise<Exit> {
+async function run(context: Context, what: string, options: Options): Promise<Exit> {
+  const { cwd, out, signal } = context;
   const folder = await openProject(cwd);
   const target = await targetOf(what, options.as, folder);
-  const { reason, since } = options;
+  const { reason, since, yes = false } = options;
+  if (target.kind === 'operator' && !(await fewerIsFine(context, folder, { operator: target.id, yes }))) {
+    out.note('Nothing was revoked.');
+    return exits.no;
+  }
   const { revoke: sign } = await import('../../runtime/membership/revoke.ts');
   const file = options.out === undefined ? undefined : await NewFile.open(resolve(cwd, options.out));
   let done: Awaited<ReturnType<typeof sign>>;

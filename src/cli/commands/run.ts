@@ -42,6 +42,8 @@ interface Options {
   project?: string;
 }
 
+/** The same after a build, which others may follow at once. */
+const restsMs = 3_000;
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
 
@@ -209,6 +211,11 @@ async function follow(
         if (progress.slot === 'trusted') awaited = true;
         if (progress.slot !== 'trusted' || verdict !== undefined) clearTimeout(idle);
       }
+      if (progress.kind === 'delivered' || progress.kind === 'lost') {
+        clearTimeout(idle);
+        idle = setTimeout(() => void tellWaiting(), restsMs);
+      }
+      if (progress.kind === 'revealed') clearTimeout(idle);
       if (progress.kind === 'unwitnessed') awaited = true;
       if (progress.kind === 'input-lost') verdict = undefined;
       if (progress.kind === 'repeated') differs = !progress.same;

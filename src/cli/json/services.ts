@@ -21,6 +21,7 @@ const controllerStatus = z.looseObject({
   behind: z.array(
     z.looseObject({ worker: peerId, operator: z.string(), version: z.string().nullable(), says: z.string() }),
   ),
+  rounds: z.looseObject({ slots: count, operators: count }),
   ...{ offers: count, leases: count, leaves: count, revocations: count, stopsBy: timeMs.nullable() },
 });
 

@@ -27,6 +27,7 @@ import { limits } from '../limits.ts';
 import type { VoidTarget } from '../trust/index.ts';
 import type { PeerVersion } from '../wire/peer-version.ts';
 import type { Backing, Missing, WitnessedLog } from './backing.ts';
+import { controllerLimits } from './limits.ts';
 import type { Fault, Stores } from './store-answers.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
@@ -35,6 +36,8 @@ export interface Timings {
   windowMs: number;
   /** A slot that nobody took for this long expires. */
   slotFillMs: number;
+  /** As many equal results are in as have to agree, and nobody connected could take the slots left: they expire after this. */
+  absenceMs: number;
   /** A lease without a heartbeat for this long is lost. */
   leaseSilenceMs: number;
   /** A lease whose stream broke is kept this long for its worker to come back. */
@@ -52,6 +55,7 @@ export interface Timings {
 export const defaultTimings: Timings = {
   windowMs: 2_000,
   slotFillMs: 10 * 60_000,
+  absenceMs: controllerLimits.absenceMs,
   leaseSilenceMs: 30_000,
   detachGraceMs: 10_000,
   leaseOverheadMs: 10 * 60_000,
@@ -105,6 +109,8 @@ export type ControllerEvent =
   /** The reason in a claim of a worker that takes no slot; the claim itself is an event of its own. */
   /** Raised by the machine: no connected worker that has yet to answer could have a lower draw than those who get the slots. */
   | { kind: 'answered'; offer: string }
+  /** Raised by the machine: nobody was connected for `absenceMs` who could take the slots that are left of a round with enough equal results. */
+  | { kind: 'untaken'; offer: string }
   /** Raised by the machine: the worker of a lease went silent. */
   | { kind: 'silent'; lease: string }
   /** Raised by the machine: the trusted worker of a draft is gone or does not sign, and another one is there. */
@@ -265,7 +271,8 @@ export type Progress =
       operator: string;
       reason: string;
     }
-  | { kind: 'unfilled'; round: number; slots: number }
+  /** `absent`: nobody was connected who could take them. */
+  | { kind: 'unfilled'; round: number; slots: number; absent?: true }
   | {
       kind: 'revealed';
       round: number;
@@ -319,7 +326,7 @@ export type Progress =
       reason: string;
     };
 
-type RaisedKind = 'answered' | 'silent' | 'hand-over' | 'passed' | 'outdated';
+type RaisedKind = 'answered' | 'untaken' | 'silent' | 'hand-over' | 'passed' | 'outdated';
 
 export type ControllerEffect =
   /** Dispatch this event: it follows from what is not in the journal. */

@@ -8,6 +8,10 @@ export const controllerLimits = {
   openRequestsPerPublisherMax: 500,
   /** Jobs that one request is built as, one after the other: each time what it reads came to other bytes. */
   instancesMax: 8,
+  /** Default of `absenceMs`: a worker that restarts or changes its network is back by then. */
+  absenceMs: 10_000,
+  /** The longest that an owner may set. */
+  absenceMsMax: 24 * 3600_000,
   /** Operators per round whose reason not to take a slot is told and kept: a few say what a job lacks. */
   passesToldMax: wireLimits.declinedMax,
   /** Alarms that wait to be looked at: a project that has more of them does not read single ones. */

@@ -1,6 +1,7 @@
 import { idOf } from '../documents/index.ts';
 import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
+import { absenceEndsAt, considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './absence.ts';
 import { acknowledgeAlarm } from './acknowledge-alarm.ts';
 import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './answer.ts';
 import { cancel } from './cancel.ts';
@@ -12,7 +13,7 @@ import { checkPresent, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
 import { considerHandOver, handOver, handsOverAt } from './hand-over.ts';
-import { assignSlots, findLease, loseLease } from './leases.ts';
+import { findLease, loseLease } from './leases.ts';
 import { considerOutdated, isBehind, outdated, outdatedAt, passForOlder } from './older.ts';
 import { passed } from './passes.ts';
 import { hear, leave, newPresence, silentAt } from './presence.ts';
@@ -100,7 +101,8 @@ export class Controller {
       const round = currentRound(run);
       if (round !== undefined && run.phase.kind === 'building' && !isHeld(this.state, round)) {
         if (round.windowOpen) consider(round.windowEnds);
-        else if (round.slots.some((slot) => slot.kind === 'free')) consider(round.fillBy);
+        else if (round.slots.some((slot) => slot.kind === 'free'))
+          consider(Math.min(round.fillBy, absenceEndsAt(this.state, run) ?? round.fillBy));
       }
       for (const live of liveLeases(run)) consider(Math.min(silentAt(this.state, live), endOf(live)));
     }
@@ -137,6 +139,10 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return claim(transition, event);
     case 'answered':
       return everyoneAnswered(transition, event);
+    case 'untaken': {
+      const run = untaken(transition, event);
+      return run === undefined ? undefined : settle(transition, run);
+    }
     case 'silent':
       return silent(transition, event);
     case 'hand-over':
@@ -273,6 +279,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
       round.fillBy = now + state.timings.windowMs + state.timings.slotFillMs;
     }
     if (round.windowOpen) round.windowEnds = now + state.timings.windowMs;
+    considerAbsence(transition, run);
     if (state.offers.has(round.offerId))
       transition.out.push({ kind: 'offer', run: run.id, offer: round.offer });
     if (run.phase.kind === 'pinning') {
@@ -310,6 +317,7 @@ function present(transition: Transition, { grant, capabilities, version }: Event
       considerOutdated(transition, run);
     }
   } else presence.behind.delete(sub);
+  reconsiderAbsences(transition);
   unchanged(transition);
 }
 
@@ -318,6 +326,7 @@ function absent(transition: Transition, { worker: id }: EventOf<'absent'>): void
   leave(presence, id, transition.now);
   for (const run of index.open.values()) {
     considerWindow(transition, run);
+    considerAbsence(transition, run);
     considerOutdated(transition, run);
   }
   unchanged(transition);
@@ -378,15 +387,12 @@ function tick(transition: Transition): void {
       if (now >= silentAt(state, live))
         out.push({ kind: 'raise', event: { kind: 'silent', lease: live.id } });
     }
+    const free = absenceEndsAt(state, run);
+    const offer = currentRound(run)?.offerId;
+    if (free !== undefined && now >= free && offer !== undefined)
+      out.push({ kind: 'raise', event: { kind: 'untaken', offer } });
     considerHandOver(transition, run);
     considerOutdated(transition, run);
   }
   if (!changed) unchanged(transition);
-}
-
-function giveUpFreeSlots(transition: Transition, run: Run): void {
-  const round = currentRound(run);
-  if (round === undefined) return;
-  assignSlots(transition, run, round);
-  round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
 }

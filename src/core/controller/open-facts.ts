@@ -1,8 +1,8 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import type { RunSummary } from '../wire/runs.ts';
 import { isHeld } from './drain.ts';
+import { eligible } from './eligible.ts';
 import type { RunFacts } from './facts.ts';
-import { operatorsBefore, operatorsIn } from './leases.ts';
 import { inputLevels, inputOf, needsOfRun } from './needs.ts';
 import { operatorsAround } from './presence.ts';
 import { type ControllerState, currentRound, liveLeases, type Round, type Run } from './state.ts';
@@ -45,19 +45,14 @@ function eligibleOf(
   round: Round | undefined,
 ): Pick<OpenFacts, 'eligible' | 'declined'> {
   if (round === undefined || round.revealed) return { eligible: 0, declined: [] };
-  const before = operatorsBefore(run, round);
-  const within = operatorsIn(run, round);
-  const eligible = new Set<string>();
-  for (const { operator, role, enrolled } of state.presence.workers.values()) {
-    if (role !== 'worker' || enrolled >= round.offer.index) continue;
-    if (!before.has(operator) && !within.has(operator) && !round.lostBy.has(operator)) eligible.add(operator);
-  }
+  const operators = new Set<string>();
+  for (const [, { operator }] of eligible(state, run, round)) operators.add(operator);
   const reasons = new Map<string, string>();
   for (const { progress } of run.history)
-    if (progress.kind === 'passed' && progress.round === round.n && eligible.has(progress.operator))
+    if (progress.kind === 'passed' && progress.round === round.n && operators.has(progress.operator))
       reasons.set(progress.operator, progress.reason.slice(0, 500));
   const declined = [...reasons].map(([operator, reason]) => ({ operator, reason }));
-  return { eligible: eligible.size, declined };
+  return { eligible: operators.size, declined };
 }
 
 /** Results of the operators that are revealed. */

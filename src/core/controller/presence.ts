@@ -15,6 +15,9 @@ export interface Present {
   version: PeerVersion | null;
 }
 
+/** To an offer. One that is busy claims once it is free; one that declined may change its mind. */
+export type Answer = 'claimed' | 'busy' | 'declined';
+
 /**
  * What a controller knows of the connections of this life: who is there, when a lease was last heard of, who has answered an
  * offer. Members say such things all the time, so none of it is journaled: an event that changes nothing else has the
@@ -31,8 +34,10 @@ export interface Presence {
   since: number;
   /** By lease. */
   heard: Map<string, { at: number; detachedAt: number | null }>;
-  /** Workers that claimed or passed, by offer: its window closes when everybody present has. */
-  answered: Map<string, Set<string>>;
+  /** What workers answered, by offer: its window closes when everybody present has. */
+  answered: Map<string, Map<string, Answer>>;
+  /** Since when nobody is there who could take what is left of a round, by offer; only where that is all it waits for. */
+  absent: Map<string, number>;
   /** Where a candidate waits for its answer, if it has claimed again since. */
   tokens: WeakMap<object, string>;
   /** Drafts, by phase of their run: since when a signature is waited for, how often it could not be given, when it is asked for again. */
@@ -49,6 +54,7 @@ export function newPresence(since: number): Presence {
     since,
     heard: new Map(),
     answered: new Map(),
+    absent: new Map(),
     tokens: new WeakMap(),
     retries: new WeakMap(),
     witnessed: new Map(),
@@ -78,6 +84,12 @@ export function leave(presence: Presence, id: string, now: number): void {
   if (worker !== undefined) gone.set(id, { worker, at: now });
 }
 
+/** The round of an offer is over. */
+export function forgetOffer({ presence }: Pick<Known, 'presence'>, offer: string): void {
+  presence.answered.delete(offer);
+  presence.absent.delete(offer);
+}
+
 /** Part of the controller's state. */
 interface Known {
   presence: Presence;
@@ -88,9 +100,9 @@ export function tokenOf({ presence }: Known, candidate: { token: string }): stri
   return presence.tokens.get(candidate) ?? candidate.token;
 }
 
-/** Workers that claimed or passed on an offer. */
-export function answeredBy({ presence }: Known, offer: string): Set<string> {
-  const found = presence.answered.get(offer) ?? new Set();
+/** What workers answered to an offer. */
+export function answeredBy({ presence }: Known, offer: string): Map<string, Answer> {
+  const found = presence.answered.get(offer) ?? new Map<string, Answer>();
   presence.answered.set(offer, found);
   return found;
 }

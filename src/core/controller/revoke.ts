@@ -3,6 +3,7 @@ import { QuorateError } from '../errors.ts';
 import { checkRevocation, enforce, isNamed } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { type Revoked, revokedBy, revokedError, sayRevoked, voteRevoked } from '../trust/revocations.ts';
+import { considerAbsence } from './absence.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
 import { charterOf } from './enrolment.ts';
@@ -71,7 +72,9 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   for (const run of state.runs.values()) {
     // First: a new round takes back what was agreed.
     reviewPublished(transition, run);
-    if (!isOver(run)) act(transition, run);
+    if (isOver(run)) continue;
+    act(transition, run);
+    considerAbsence(transition, run);
   }
   for (const { id } of all) {
     const run = state.index.get(id);

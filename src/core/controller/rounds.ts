@@ -1,17 +1,18 @@
 import { checkTime, idOf, leaves, needsOf, type Offer, sha256Hex } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { checkTrusted, lackOf } from '../judge/index.ts';
+import { checkTrusted, isBusy, lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { canRead } from '../wire/peer-version.ts';
+import { considerAbsence } from './absence.ts';
 import { isHeld } from './drain.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';
 import { considerOutdated, documentsOffered, passForOlder } from './older.ts';
+import { operatorsLeft } from './operators-left.ts';
 import { answeredBy, attach, tokenOf } from './presence.ts';
-import { revocationsIn } from './revocations.ts';
 import type { Candidate, ControllerState, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
 import { appendLeaf, currentRound, tell, unchanged } from './state.ts';
 
@@ -94,10 +95,7 @@ export function mayOpenRound(
 ): boolean {
   const { policy } = run.request.payload;
   const held = operatorsBefore(run, { n: run.rounds.length + 1 });
-  const revoked = new Set(
-    revocationsIn(state).flatMap(({ what }) => (what.kind === 'operator' ? [what.id] : [])),
-  );
-  const fresh = [...state.operators.worker.keys()].filter((name) => !held.has(name) && !revoked.has(name));
+  const fresh = operatorsLeft(state).filter((name) => !held.has(name));
   return run.rounds.length < policy.rounds && fresh.length >= policy.agree;
 }
 
@@ -130,7 +128,8 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
     throw new QuorateError('GRANT_ROLE_MISMATCH', `a ${granted.role} builds nothing`);
   if (round !== currentRound(run) || round.revealed) throw closed('the round is over');
   if (claim.payload.pass !== undefined) {
-    answeredBy(state, round.offerId).add(worker);
+    answeredBy(state, round.offerId).set(worker, isBusy(claim.payload.pass) ? 'busy' : 'declined');
+    considerAbsence(transition, run);
     transition.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
     considerWindow(transition, run);
     return unchanged(transition);
@@ -155,7 +154,7 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   if (operatorsIn(run, round).has(granted.operator)) {
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
   }
-  answeredBy(state, round.offerId).add(worker);
+  answeredBy(state, round.offerId).set(worker, 'claimed');
   const standing = round.candidates.find((candidate) => candidate.worker === worker);
   const again = standing !== undefined && !outlasts(grant, standing.grant);
   const candidate = again

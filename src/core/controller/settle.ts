@@ -1,6 +1,7 @@
 import { artifactOf, isTrustedSlot } from '../documents/index.ts';
 import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
 import { revocationsFor } from '../trust/revocations.ts';
+import { considerAbsence, expireFree } from './absence.ts';
 import { answerAgain, considerAnswer } from './answer.ts';
 import { endRun } from './cancel.ts';
 import { describeOutcome, reportsOfFailure } from './described.ts';
@@ -9,7 +10,7 @@ import { charterOf } from './enrolment.ts';
 import { roomForRound } from './evidence-size.ts';
 import { isOver, type Recorded } from './facts.ts';
 import { inputLevels, inputsTrusted } from './needs.ts';
-import { tokenOf } from './presence.ts';
+import { forgetOffer, tokenOf } from './presence.ts';
 import { revocationsIn } from './revocations.ts';
 import { mayOpenRound, openRound } from './rounds.ts';
 import type { EventOf, Round, Run, Transition } from './state.ts';
@@ -67,7 +68,8 @@ export function settle(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return;
   if (run.phase.kind === 'building') {
-    if (!round.slots.every((slot) => slot.kind === 'delivered' || slot.kind === 'expired')) return;
+    if (!round.slots.every((slot) => slot.kind === 'delivered' || slot.kind === 'expired'))
+      return considerAbsence(transition, run);
     reveal(transition, run, round);
     decideRound(transition, run, round);
   } else if (run.phase.kind === 'awaiting-trusted' || run.phase.kind === 'agreed') {
@@ -88,7 +90,7 @@ function reveal(transition: Transition, run: Run, round: Round): void {
     });
   }
   round.candidates = [];
-  transition.state.presence.answered.delete(round.offerId);
+  forgetOffer(transition.state, round.offerId);
   if (run.trusted.kind !== 'free' || run.request.payload.policy.cosign === 'none')
     closeOffer(transition, round);
   const delivered = run.receipts.filter(
@@ -104,7 +106,13 @@ function reveal(transition: Transition, run: Run, round: Round): void {
     if (artifact !== null) transition.out.push({ kind: 'keep', run: run.id, root: artifact, from: worker });
   }
   const empty = round.slots.filter((slot) => slot.kind === 'expired').length;
-  if (empty > 0) tell(transition, run, { kind: 'unfilled', round: round.n, slots: empty });
+  if (empty > 0)
+    tell(transition, run, {
+      kind: 'unfilled',
+      round: round.n,
+      slots: empty,
+      ...(round.untaken && { absent: true }),
+    });
   tell(transition, run, {
     kind: 'revealed',
     round: round.n,
@@ -354,7 +362,7 @@ export function expire(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round !== undefined && !round.revealed) {
     endLeases(transition, run);
-    round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
+    expireFree(round);
     reveal(transition, run, round);
   }
   const published = publishedOf(run);

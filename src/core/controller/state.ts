@@ -82,6 +82,8 @@ export interface Round extends RoundFacts {
   /** Operators that lost a lease of this round: they get no other one in it. */
   lostBy: Set<string>;
   revealed: boolean;
+  /** It ended without those that nobody connected could give. */
+  untaken?: true;
 }
 
 /** The documents of a recorded receipt. */

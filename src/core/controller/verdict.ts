@@ -29,7 +29,7 @@ import {
   reportsIn,
 } from './facts.ts';
 import { findLease, setSlot } from './leases.ts';
-import { tokenOf } from './presence.ts';
+import { forgetOffer, tokenOf } from './presence.ts';
 import { retire } from './retire.ts';
 import type { EventOf, LoggedVerdict, Published, Round, Run, Transition } from './state.ts';
 import {
@@ -70,7 +70,7 @@ export function withdrawOffer(
       reply: { kind: 'error', code, message },
     });
   round.candidates = [];
-  state.presence.answered.delete(round.offerId);
+  forgetOffer(state, round.offerId);
 }
 
 /** What a verdict of the run with this result is about: the verdict that answers it, or a receipt. */

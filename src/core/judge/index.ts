@@ -12,7 +12,7 @@ export {
 export { receiptShareOf, roundBytesMaxOf, runBytesMaxOf } from './evidence-size.ts';
 export { checkGrant, type GrantUse } from './grant.ts';
 export { checkLease } from './lease.ts';
-export { lackOf } from './needs.ts';
+export { isBusy, lackOf } from './needs.ts';
 export { checkOffer, checkOffered, checkOfferIssuer } from './offer.ts';
 export { policyMeetsFloor, type Weakness, weaknessesOf } from './policy.ts';
 export { checkReceipt } from './receipt.ts';

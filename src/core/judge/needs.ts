@@ -15,3 +15,6 @@ export function lackOf(needs: Offer['needs'], has: Capabilities): string | undef
   }
   return undefined;
 }
+
+/** Whether a worker that takes no slot, for this reason, claims one as soon as it has room: then the reason begins so. */
+export const isBusy = (reason: string): boolean => /^busy\b/.test(reason);

@@ -56,7 +56,7 @@ export const progressKinds = [
   kind('passed', { round: at.round, operator: at.operator, worker: at.worker, reason: words }),
   kind('delivered', at),
   kind('lost', { ...at, reason: words }),
-  kind('unfilled', { round: at.round, slots: count }),
+  kind('unfilled', { round: at.round, slots: count, absent: z.literal(true).optional() }),
   kind('revealed', { round: at.round, results: list(result) }),
   kind('differs', { round: at.round, files: list(words), count }),
   kind('compared', { results: list(comparedSchema), files: list(words), count }),

@@ -74,4 +74,4 @@ export function isLeaseFor(
 }
 
 /** Sealed results take disk space until their round ends, so the number of leases is bounded. */
-export const reasonWhenLeasesFull = `this host waits for the rounds of ${workerLimits.leasesHeldMax} jobs already`;
+export const reasonWhenLeasesFull = `busy: this host waits for the rounds of ${workerLimits.leasesHeldMax} jobs already`;

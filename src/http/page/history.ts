@@ -50,7 +50,7 @@ function said(progress: Progress): string {
     case 'lost':
       return `${who(progress)} was lost: ${foreign(progress.reason)}`;
     case 'unfilled':
-      return `${progress.slots} slots without a result`;
+      return `${progress.slots} slots without a result${progress.absent === true ? ': nobody is connected who could take them' : ''}`;
     case 'revealed':
       return `round ${progress.round} revealed: ${progress.results.length} results`;
     case 'differs':

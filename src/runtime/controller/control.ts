@@ -11,7 +11,8 @@ import { controllerNodeLimits } from './limits.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
 
 const requestSchema = z.discriminatedUnion('do', [
-  z.object({ do: z.literal('status') }),
+  /** `without`: an operator that is not counted, as if it were revoked. */
+  z.object({ do: z.literal('status'), without: z.string().max(100).optional() }),
   z.object({
     do: z.literal('drain'),
     limitMs: z.int().min(0).max(controllerNodeLimits.drainMsMax),
@@ -67,7 +68,8 @@ export class ControllerControl {
     const request = requestSchema.parse(given);
     if (request.do === 'drain') await this.#drain(request.limitMs);
     const { state, project } = this.#options;
-    return statusOf(state, { project, running: true, stopsBy: this.#stopsBy });
+    const without = request.do === 'status' ? request.without : undefined;
+    return statusOf(state, { project, running: true, stopsBy: this.#stopsBy, without });
   }
 
   /** Begins no round any more, waits for the builds that run, and stops; after `limitMs` whatever still runs. */

@@ -58,6 +58,7 @@ export interface ControllerOptions {
   connections?: number;
   /** How long a slot may stay empty before a round goes on without it. */
   slotWaitMs?: number;
+  absenceWaitMs?: number;
   /** Lifetime of the grants of members; a day by default, which is the most. */
   grantMs?: number;
   /** Where the witnesses of others are that the charter names, by name. */
@@ -286,6 +287,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       timings: {
         ...defaultTimings,
         ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
+        ...(options.absenceWaitMs === undefined ? {} : { absenceMs: options.absenceWaitMs }),
         ...(options.grantMs === undefined ? {} : { grantMs: options.grantMs }),
       },
       ...(options.stores === undefined

@@ -1,5 +1,6 @@
 import { accountOf, type RunState } from '../../core/account/index.ts';
 import { type AwaitedLease, awaitedLeases } from '../../core/controller/drain.ts';
+import { operatorsLeft, slotsAsked } from '../../core/controller/operators-left.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
 import { summaryOf } from '../../core/controller/view.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
@@ -38,6 +39,8 @@ export interface ControllerStatus {
   behind: { worker: string; operator: string; role: string; version: string | null; says: string }[];
   /** Operators that were admitted, by role. */
   operators: { worker: number; 'trusted-worker': number };
+  /** The most slots that a round has of late, and operators of workers that are not revoked; the one that was asked about is not counted. */
+  rounds: { slots: number; operators: number };
   /** Leaves of the log. */
   leaves: number;
   revocations: number;
@@ -47,7 +50,7 @@ export interface ControllerStatus {
 
 export function statusOf(
   state: ControllerState,
-  about: Pick<ControllerStatus, 'project' | 'stopsBy'> & { running: boolean },
+  about: Pick<ControllerStatus, 'project' | 'stopsBy'> & { running: boolean; without?: string | undefined },
 ): ControllerStatus {
   const open = [...state.index.open.values()];
   const phases: Record<string, number> = {};
@@ -77,6 +80,10 @@ export function statusOf(
     operators: {
       worker: state.operators.worker.size,
       'trusted-worker': state.operators['trusted-worker'].size,
+    },
+    rounds: {
+      slots: slotsAsked(state),
+      operators: operatorsLeft(state).filter((name) => name !== about.without).length,
     },
     leaves: state.log.size,
     revocations: state.revocations.length,

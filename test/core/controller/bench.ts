@@ -44,6 +44,7 @@ import { advanceClock } from '../advance-clock.ts';
 export const timings: Timings = {
   windowMs: 1_000,
   slotFillMs: 60_000,
+  absenceMs: 10_000,
   leaseSilenceMs: 30_000,
   detachGraceMs: 10_000,
   leaseOverheadMs: 60_000,

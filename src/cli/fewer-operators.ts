@@ -1,0 +1,30 @@
+import { codeOf } from '../core/errors.ts';
+import { counted } from '../core/quantity.ts';
+import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
+import { confirmed } from './confirm.ts';
+import type { Context } from './context.ts';
+
+/**
+ * Says where a project has fewer operators than its rounds have slots once this one is revoked, and asks at a terminal. Returns
+ * whether to go on. Where no controller runs from this folder nobody knows, and nothing is said.
+ */
+export async function fewerIsFine(
+  context: Pick<Context, 'out' | 'interactive' | 'signal'>,
+  folder: Pick<ProjectFolder, 'dir'>,
+  { operator, yes, ask = confirmed }: { operator: string; yes: boolean; ask?: typeof confirmed },
+): Promise<boolean> {
+  const { askController } = await import('../runtime/controller/control.ts');
+  let left: { slots: number; operators: number };
+  try {
+    ({ rounds: left } = await askController(folder.dir, { do: 'status', without: operator }));
+  } catch (error) {
+    if (['CONTROLLER_NOT_RUNNING', 'CONTROL_LOST'].includes(codeOf(error))) return true;
+    throw error;
+  }
+  const { slots, operators } = left;
+  if (operators >= slots) return true;
+  context.out.note(
+    `Without ${operator} the project has ${counted(operators, 'operator')}, and a round asks for ${slots}: each waits for one that does not come, and one that needs more than there are comes to nothing. Admit another one: quorate ticket`,
+  );
+  return yes || !context.interactive || ask(context, `Revoke ${operator}?`);
+}

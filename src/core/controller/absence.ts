@@ -1,0 +1,100 @@
+import { isTrustedSlot } from '../documents/index.ts';
+import { lackOf } from '../judge/index.ts';
+import { canRead } from '../wire/peer-version.ts';
+import { eligible } from './eligible.ts';
+import { assignSlots } from './leases.ts';
+import { controllerLimits } from './limits.ts';
+import { documentsOffered } from './older.ts';
+import {
+  type ControllerState,
+  currentRound,
+  type EventOf,
+  type Round,
+  type Run,
+  type Transition,
+  unchanged,
+} from './state.ts';
+
+/** Whether a connected worker could take a slot now: it can read the offer, the host fits, and it did not decline. One that is busy claims once it is free. */
+function isAttended(state: ControllerState, run: Run, round: Round): boolean {
+  const answers = state.presence.answered.get(round.offerId);
+  const documents = documentsOffered(state, run, round);
+  for (const [worker, { capabilities, version }] of eligible(state, run, round)) {
+    if (answers?.get(worker) === 'declined' || !canRead(version, documents)) continue;
+    if (lackOf(round.offer.needs, capabilities) === undefined) return true;
+  }
+  return false;
+}
+
+/** Whether as many operators of an open round delivered one result as have to agree, and nobody builds for it. */
+function hasEnough(run: Run, round: Round): boolean {
+  if (run.phase.kind !== 'building') return false;
+  if (round.slots.some(({ kind }) => kind === 'leased')) return false;
+  const counts = new Map<string, number>();
+  for (const { round: n, slot, result } of run.receipts) {
+    if (n !== round.n || isTrustedSlot(slot) || result === null) continue;
+    counts.set(result, (counts.get(result) ?? 0) + 1);
+  }
+  return Math.max(0, ...counts.values()) >= run.request.payload.policy.agree;
+}
+
+/**
+ * Notes since when a round lacks nothing but votes that nobody connected could give. To be called whenever that may have
+ * changed. After a start members have the time to come back that a silent lease has.
+ */
+export function considerAbsence({ state, now }: Pick<Transition, 'state' | 'now'>, run: Run): void {
+  const round = currentRound(run);
+  if (round === undefined) return;
+  const { absent, since } = state.presence;
+  const someone = !hasEnough(run, round) || isAttended(state, run, round);
+  if (someone) absent.delete(round.offerId);
+  else if (!absent.has(round.offerId))
+    absent.set(round.offerId, Math.max(now, since + state.timings.leaseSilenceMs));
+}
+
+/** Somebody connected: rounds that had nobody may have somebody now. */
+export function reconsiderAbsences(transition: Transition): void {
+  const { state } = transition;
+  for (const offer of [...state.presence.absent.keys()]) {
+    const run = state.runs.get(state.offers.get(offer) ?? '');
+    if (run === undefined) state.presence.absent.delete(offer);
+    else considerAbsence(transition, run);
+  }
+}
+
+/** When the round ends with its free slots empty, in ms; undefined while somebody could take them. */
+export function absenceEndsAt({ presence, timings }: ControllerState, run: Run): number | undefined {
+  const since = presence.absent.get(currentRound(run)?.offerId ?? '');
+  return since === undefined ? undefined : since + Math.min(timings.absenceMs, controllerLimits.absenceMsMax);
+}
+
+/** The free slots of a round expire. */
+export function expireFree(round: Round): void {
+  round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
+}
+
+/** Nobody took the free slots in time: those who wait get them, the others expire. */
+export function giveUpFreeSlots(transition: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (round === undefined) return;
+  assignSlots(transition, run, round);
+  expireFree(round);
+}
+
+/**
+ * The free slots of a round that has enough equal results expire: nobody was connected for a while who could take them. Returns
+ * the run, which is to be settled. Who is connected is not in the journal, and not looked at here.
+ */
+export function untaken(transition: Transition, { offer }: EventOf<'untaken'>): Run | undefined {
+  const { state } = transition;
+  const run = state.runs.get(state.offers.get(offer) ?? '');
+  const round = run === undefined ? undefined : currentRound(run);
+  state.presence.absent.delete(offer);
+  if (run === undefined || round === undefined || !hasEnough(run, round)) {
+    unchanged(transition);
+    return undefined;
+  }
+  round.untaken = true;
+  expireFree(round);
+  return run;
+}
