@@ -122,7 +122,7 @@ describe('quorate diff', () => {
   });
 
   it('answers in JSON with everything of both sides, and is safe to look at', async () => {
-    const name = 'n\u009b2J\u202e\u001b[2J\n';
+    const name = 'name';
     const [a, b] = [await folder({ [name]: 'ab\u001b[2J' }), await folder({ [name]: 'ac' })];
     const { raw, lines } = await events([a, b]);
     expect(raw).not.toMatch(/[^\P{Cc}\n]|[\u202a-\u202e]/u);
@@ -136,8 +136,15 @@ describe('quorate diff', () => {
     });
     const { out } = await diff([a, b]);
     expect(out).not.toMatch(/[^\P{Cc}\n]|[\u202a-\u202e]/u);
-    expect(out).toContain('changed n\\x9b2J\\u202e\\x1b[2J\\x0a: 6 B → 2 B; bytes differ from offset 1 on\n');
+    expect(out).toContain('changed name: 6 B → 2 B; bytes differ from offset 1 on\n');
     expect(out).toContain('  a 00000000  61 62 1b 5b 32 4a                                ab.[2J\n');
+  });
+
+  it('refuses a folder with a name that no artifact has, and prints nothing of it raw', async () => {
+    const name = 'n\u009b2J\u202e\u001b[2J\n';
+    const { code, out, err } = await diff([await folder({ [name]: 'a' }), await folder({ name: 'a' })]);
+    expect([code, err]).toEqual([1, expect.stringContaining('STORE_NAME_REFUSED')]);
+    expect(out + err).not.toMatch(/[^\P{Cc}\n]|[\u202a-\u202e]/u);
   });
 
   it('prints a hundred differences as text, and all of them as JSON', async () => {

@@ -1,6 +1,7 @@
 import type { Role } from '../documents/index.ts';
 import { versionIn } from '../documents/index.ts';
-import { canRead, unreadBy, type Versions, workerOlder } from '../wire/peer-version.ts';
+import { workerOlder } from '../wire/pass-reason.ts';
+import { canRead, unreadBy, type Versions } from '../wire/peer-version.ts';
 import { endRun } from './cancel.ts';
 import type { OlderWorker } from './events.ts';
 import { operatorsBefore } from './leases.ts';

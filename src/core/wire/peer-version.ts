@@ -20,13 +20,6 @@ export const ownVersion = (program: string): PeerVersion => ({
   reads: Object.fromEntries(Object.entries(documentVersions).filter(([, version]) => version > 1)),
 });
 
-/** Reason of a worker that passes on an offer which it cannot read. */
-export const workerOlder = 'worker-older';
-
-/** A reason to pass, for people. */
-export const passReason = (reason: string): string =>
-  reason === workerOlder ? 'its version of Quorate is older and cannot read the job; update it' : reason;
-
 /** Versions of documents by their kind; those of version 1 may be left out. */
 export type Versions = Partial<Record<DocumentKind, number>>;
 

@@ -5,7 +5,8 @@ import { type RunFilter, type Standing, standings } from '../../core/controller/
 import { type ControllerState, liveLeases } from '../../core/controller/state.ts';
 import { findRun, summaryOf } from '../../core/controller/view.ts';
 import { limits } from '../../core/limits.ts';
-import { behindText, passReason } from '../../core/wire/peer-version.ts';
+import { passReason } from '../../core/wire/pass-reason.ts';
+import { behindText } from '../../core/wire/peer-version.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 /** How a run stands. */

@@ -14,7 +14,8 @@ import {
   type VerdictNotice,
   verdictNoticeSchema,
 } from '../../wire/messages.ts';
-import { ownBehindText, type PeerVersion, workerOlder } from '../../wire/peer-version.ts';
+import { workerOlder } from '../../wire/pass-reason.ts';
+import { ownBehindText, type PeerVersion } from '../../wire/peer-version.ts';
 import { protocols, topics } from '../../wire/protocols.ts';
 import { isConnectionError } from '../ask.ts';
 import { type ErrorMessage, errorFrom, MessageStream } from '../message-stream.ts';

@@ -1,6 +1,6 @@
 import type { Claim } from '../../documents/index.ts';
 import { messageOf, unreachable } from '../../errors.ts';
-import { workerOlder } from '../../wire/peer-version.ts';
+import { workerOlder } from '../../wire/pass-reason.ts';
 import { claimSeconds } from '../../worker/claim.ts';
 import type { WorkerEffect, WorkerEvent } from '../../worker/events.ts';
 import { AnswerSigner } from './answer-signer.ts';
