@@ -143,7 +143,7 @@ describe('quorate diff', () => {
   it('refuses a folder with a name that no artifact has, and prints nothing of it raw', async () => {
     const name = 'n\u009b2J\u202e\u001b[2J\n';
     const { code, out, err } = await diff([await folder({ [name]: 'a' }), await folder({ name: 'a' })]);
-    expect([code, err]).toEqual([1, expect.stringContaining('STORE_NAME_REFUSED')]);
+    expect([code, err]).toEqual([3, expect.stringContaining('STORE_NAME_REFUSED')]);
     expect(out + err).not.toMatch(/[^\P{Cc}\n]|[\u202a-\u202e]/u);
   });
 
