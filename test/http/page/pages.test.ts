@@ -11,6 +11,7 @@ import {
   projectOf,
   timings,
 } from '../../core/controller/bench.ts';
+import { answer } from '../../core/controller/evidence.ts';
 import { agree, publish, trustedBuilds } from '../../core/controller/pipelines.ts';
 import { sealedRound } from './rounds.ts';
 import { siteOf } from './support.ts';
@@ -182,7 +183,7 @@ describe('the page of a run', () => {
     bench.cosign(first);
     bench.store(first);
     const again = await bench.submit({ job, jti: 'a'.repeat(32) });
-    bench.pinned(again);
+    await answer(bench, again);
     const { text } = await (await siteOf(bench)).get(`/runs/${again}`);
     expect(text).toContain(`It was not built: the same job was, for <a href="/runs/${first}">`);
     expect(text).toContain('<span class="chip trusted">trusted</span>');
