@@ -39,7 +39,7 @@ export class Patience {
   readonly #signal: AbortSignal;
   readonly #tell: (says: string) => void;
   #pauseMs = pauseMsMin;
-  #lostSince: number | undefined;
+  #lost: { error: unknown; since: number } | undefined;
   #told = false;
   /** There was a connection. */
   #reached: boolean;
@@ -54,7 +54,7 @@ export class Patience {
   /** There was an answer. */
   progressed(): void {
     this.#pauseMs = pauseMsMin;
-    this.#lostSince = undefined;
+    this.#lost = undefined;
     this.#told = false;
     this.#reached = true;
   }
@@ -65,8 +65,9 @@ export class Patience {
     if (!isUnreached(error)) this.#reached = true;
     if (this.#signal.aborted || !(busy || (this.#reached && isLost(error)))) throw error;
     const now = performance.now();
-    this.#lostSince = busy ? undefined : (this.#lostSince ?? now);
-    if (this.#lostSince !== undefined && now - this.#lostSince > lostMsMax) throw error;
+    this.#lost = busy ? undefined : (this.#lost ?? { error, since: now });
+    // What was lost, and not how the last attempt failed.
+    if (this.#lost !== undefined && now - this.#lost.since > lostMsMax) throw this.#lost.error;
     if (!this.#told && this.#pauseMs > 1_000) {
       this.#told = true;
       this.#tell(

@@ -15,6 +15,7 @@ import type { SubmitOptions } from '../../../src/runtime/client/submit.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import {
   cidOf,
+  commit,
   controller,
   idp,
   makeCharter,
@@ -24,28 +25,32 @@ import {
   policy,
   project,
   root,
+  testKey,
 } from '../../support/documents.ts';
 
 /** Clears the screen and writes what the attacker likes; in C1 as well, and turns the reading order. */
 const draws = '\u001b[2J\u001b[1;1Htrusted bafy…good\n\u009b2Jx\u202e';
 
-/** What a controller tells of a job, with such a thing wherever there is text. */
+const worker = testKey('worker').id;
+
+/** What a controller tells of a job, with such a thing wherever any text may be; ids and codes are checked at the wire. */
+const artifact = cidOf('artifact');
 const told = [
-  { kind: 'accepted', job: draws, name: draws, repo: draws, ref: draws, commit: draws },
-  { kind: 'round', round: 1, offer: draws, agree: draws, of: draws, cosign: true },
-  { kind: 'leased', round: 1, slot: draws, worker: draws, operator: draws },
-  { kind: 'delivered', round: 1, slot: 0, worker: draws, operator: draws },
-  { kind: 'lost', round: 1, slot: 0, worker: draws, operator: draws, reason: draws },
+  { kind: 'accepted', job: artifact, name: draws, repo: draws, ref: draws, commit },
+  { kind: 'round', round: 1, offer: 'ab'.repeat(32), agree: 1, of: 1, cosign: true },
+  { kind: 'leased', round: 1, slot: 0, worker, operator: draws },
+  { kind: 'delivered', round: 1, slot: 0, worker, operator: draws },
+  { kind: 'lost', round: 1, slot: 0, worker, operator: draws, reason: draws },
   {
     kind: 'revealed',
     round: 1,
-    results: [{ worker: draws, operator: draws, slot: 0, result: draws, log: draws }],
+    results: [{ worker, operator: draws, slot: 0, result: draws, log: artifact }],
   },
-  { kind: 'agreed', round: 1, artifact: draws, by: [draws] },
-  { kind: 'contradicted', round: 1, artifact: draws, trusted: null },
-  { kind: 'cosign-refused', worker: draws, code: draws, message: draws },
-  { kind: 'pin-failed', artifact: draws, detail: draws },
-  { kind: 'verdict', level: draws, artifact: draws },
+  { kind: 'agreed', round: 1, artifact, by: [draws] },
+  { kind: 'contradicted', round: 1, artifact, trusted: null },
+  { kind: 'cosign-refused', worker, code: 'A_CODE', message: draws },
+  { kind: 'pin-failed', artifact, detail: draws },
+  { kind: 'verdict', level: 'disputed', artifact, reason: draws },
 ].map((progress, at) => ({ at, progress }));
 
 let dir: string;
