@@ -23,9 +23,9 @@ class Unsynced extends IdentityProvider {
 class Unrevoking extends IdentityProvider {
   override handle(event: IdpEvent, now: number): Handled<IdpEffect> {
     const { revocations } = this.state;
-    this.state.revocations = [];
+    this.state.revocations = new Map();
     const handled = super.handle(event, now);
-    this.state.revocations = [...revocations, ...this.state.revocations];
+    this.state.revocations = new Map([...revocations, ...this.state.revocations]);
     return handled;
   }
 }

@@ -14,7 +14,7 @@ import { join } from '../src/core/sessions/join.ts';
 import { keepStreams } from '../src/core/sessions/kept-streams.ts';
 import type { Channel, Dial, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
-import { revocationServer } from '../src/core/sessions/revocation-exchange.ts';
+import { knownIn, revocationServer } from '../src/core/sessions/revocation-exchange.ts';
 import type { WitnessState } from '../src/core/sessions/worker/checkpoint-book.ts';
 import type { Accepts, WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
@@ -201,7 +201,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     if (!life.alive()) return;
     this.#sessions = sessions;
     this.#served = revocationServer({
-      list: () => revocations.list,
+      ...knownIn(revocations),
       checkpoint: () => sessions.witness.newest,
     });
     await sessions.prepare();

@@ -1,6 +1,7 @@
 import { accountOf } from '../core/account/index.ts';
 import { messageOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
+import { sayFull } from '../core/trust/full-keys.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Home } from '../runtime/membership/home.ts';
 import type { Context } from './context.ts';
@@ -8,6 +9,7 @@ import { counted, shortRun } from './format.ts';
 
 /** Runs that a notice names. */
 const namedMax = 3;
+const endIt = 'quorate rotate idp --at-once --since <index>; see docs/rotation.md, the day a key is stolen.';
 /** The notice follows the answer of a command, which does not wait longer for it. */
 const askMsMax = 5_000;
 
@@ -28,7 +30,8 @@ export async function lookedAt(
 
 /**
  * Tells a publisher on standard error, after the answer of a command, of alarms that nobody has looked at: each once from this home
- * folder. `said`: runs whose alarm the command told by itself. Never throws: the command has its answer.
+ * folder; and of keys that revoke all they can, until they are ended. `said`: runs whose alarm the command told by itself. Never throws: the
+ * command has its answer.
  */
 export async function tellAlarms(
   { out, signal }: Context,
@@ -39,6 +42,7 @@ export async function tellAlarms(
   if (signal.aborted) return;
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, askMsMax, undefined).unref());
   const answer = await Promise.race([client.jobs(), late]).catch(() => undefined);
+  for (const key of answer?.full ?? []) out.note(out.colours.red(`ALARM: ${sayFull(key)}. ${endIt}`));
   const { rememberTold, toldAlarms } = await import('../runtime/membership/told-alarms.ts');
   const told = await toldAlarms(home, client.project).catch((): string[] => []);
   const raised = (answer?.jobs ?? []).filter((job) => accountOf(job).alarm && !told.includes(job.run));

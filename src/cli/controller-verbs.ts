@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { accountLine } from '../core/account/index.ts';
 import { codeOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
+import { sayFull } from '../core/trust/full-keys.ts';
 import type { ControllerStatus } from '../runtime/controller/status.ts';
 import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
 import { type Act, type Context, examples } from './context.ts';
@@ -107,8 +108,8 @@ function sayLeases(out: Output, waitsFor: ControllerStatus['waitsFor'], leases: 
 
 function say(out: Output, name: string, now: ControllerStatus): void {
   const { bold, dim, yellow } = out.colours;
-  const { state, runs, oldest, offers, leases, waitsFor, workers, behind, operators, leaves, revocations } =
-    now;
+  const { state, runs, oldest, offers, leases, waitsFor, workers, behind, operators, leaves } = now;
+  const { revocations, fullKeys } = now;
   out.say(
     `${bold(state)}${state === 'draining' ? `: begins no round, ends by ${when(now.stopsBy ?? 0)}` : ''}`,
   );
@@ -136,5 +137,6 @@ function say(out: Output, name: string, now: ControllerStatus): void {
   );
   sayLeases(out, waitsFor, leases);
   out.say(`  log        ${leaves} leaves, ${counted(revocations, 'revocation')}`);
+  for (const key of fullKeys) out.say(out.colours.red(`  ALARM      ${sayFull(key)}`));
   if (state === 'stopped') out.say(dim('From its journal. To start it: quorate controller'));
 }

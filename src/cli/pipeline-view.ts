@@ -131,6 +131,9 @@ export class PipelineView {
       case 'revoked':
         job.level = undefined;
         return { says: `revoked: ${escapeLine(progress.reason, 200)}`, paint: red };
+      case 'restored':
+        job.level = progress.level;
+        return { says: 'stands again: the key that revoked it was revoked' };
       case 'verdict': {
         const { level, reason, artifact } = progress;
         job.level = level;

@@ -160,6 +160,10 @@ export class ProgressView {
             `The verdict stands no more: the ${progress.what} ${progress.id} was revoked from leaf ${progress.since} on: ${escapeLine(progress.reason, 500)}`,
           ),
         );
+      case 'restored':
+        return say(
+          `The verdict stands again: ${progress.key}, which revoked it, was revoked by the root key.`,
+        );
       case 'verdict': {
         // Printed already, with the operators; the co-signature is pending.
         if (progress.level === 'agreed') return;

@@ -179,3 +179,9 @@ export function reasonText(text: string): string {
     throw new InvalidArgumentError('Give one line of at most 500 characters.');
   return text;
 }
+
+/** An index of the log. */
+export function logIndex(text: string): number {
+  if (!/^(0|[1-9]\d{0,14})$/.test(text)) throw new InvalidArgumentError('Give an index of the log: 0, 120.');
+  return Number(text);
+}

@@ -69,9 +69,13 @@ export const limits = {
   feedBytesMax: 16 * 1024 * 1024,
   /** HTTP feed addresses of one controller that a worker keeps: one per network of a host with several. */
   feedUrlsMax: 4,
-  /** Revocations of one project: all of them in one answer are 3 MB at 3 kB each. */
+  /** Revocations of one project by one key other than the root's, and in one message: 3 MB at 3 kB each. */
   revocationsMax: 1_000,
-  /** Charters beside them: one for each key that signed some. An owner changes the identity provider's now and then. */
+  /** By the root key; beyond it the project is refused. 30 MB at 3 kB each, kept in one file and told in thirteen messages. */
+  rootRevocationsMax: 10_000,
+  /** Messages that all of them take: those of the root, and of as many other keys as ever signed some. */
+  revocationPagesMax: 80,
+  /** Charters beside them in one message: one for each key that signed some. An owner changes the identity provider's now and then. */
   revocationChartersMax: 64,
   /** Evidence of equivocation: a charter, two checkpoints and two proofs; a charter of ordinary length has 2 kB. */
   equivocationCharsMax: 64 * 1024,
@@ -112,6 +116,10 @@ assert(limits.logLineBytesMax <= limits.logBytesMax, 'a log holds its longest li
 assert(
   limits.feedOffersMax <= limits.openRequestsMax,
   'one answer of a feed has no more offers than there can be',
+);
+assert(
+  limits.rootRevocationsMax <= limits.revocationPagesMax * limits.revocationsMax,
+  'all revocations of the root are told',
 );
 assert(limits.clockSkewSeconds < limits.grantSecondsMax, 'a grant outlives the tolerated clock difference');
 assert(limits.gitIdleSecondsMax < limits.gitSecondsMax, 'silence is noticed before the whole time is over');

@@ -20,7 +20,11 @@ const lists: Record<(typeof feedLists)[number], { summary: string; schema: z.Zod
     summary: 'Open offers, oldest first, with all that is needed to judge them.',
     schema: feedOffersSchema,
   },
-  revocations: { summary: 'All revocations, and evidence against the log.', schema: revocationListSchema },
+  revocations: {
+    summary:
+      'The revocations that count, those of the root first, and evidence against the log; `next` where more follow.',
+    schema: revocationListSchema,
+  },
   verdicts: {
     summary: 'The latest verdicts, newest first: hints, whose bundles are the proof.',
     schema: feedVerdictsSchema,
@@ -98,10 +102,10 @@ function schemaOf(schema: z.ZodType): object {
 export function openApi(version: string): object {
   const ofLists = Object.entries(lists).map(([name, { summary, schema }]) => {
     const after = {
-      ...{ name: 'after', in: 'query', description: 'Only those that follow this offer.' },
+      ...{ name: 'after', in: 'query', description: 'Only those that follow this one, by its id.' },
       schema: { type: 'string', pattern: '^[0-9a-f]{64}$' },
     };
-    const parameters = name === 'offers' ? [project, after] : [project];
+    const parameters = name === 'offers' || name === 'revocations' ? [project, after] : [project];
     return [`/v1/{project}/${name}`, get(summary, inJson(schemaOf(schema)), { parameters })];
   });
   const which = {

@@ -10,12 +10,12 @@ const freshMs = 250;
 /** The lists of a project, by the end of their paths. */
 export const feedLists = ['offers', 'verdicts', 'charter', 'revocations', 'checkpoint'] as const;
 const pathPattern = new RegExp(
-  `^/v1/([A-Za-z0-9]{40,64})/(?:(${feedLists.join('|')})|(offers)\\?after=([0-9a-f]{64})|bundle/([a-z0-9]{10,100}))$`,
+  `^/v1/([A-Za-z0-9]{40,64})/(?:(${feedLists.join('|')})|(offers|revocations)\\?after=([0-9a-f]{64})|bundle/([a-z0-9]{10,100}))$`,
 );
 
 /**
  * The paths below `/v1/<project>`. The request target is matched as received, neither decoded nor normalized; any other
- * path, and any other query than that of the offers, is not found.
+ * path, and any other query than that of the offers and revocations, is not found.
  */
 export class Routes {
   readonly #view: PublicView;
@@ -44,7 +44,7 @@ export class Routes {
   #list(name: string, after: string | undefined): string {
     if (name === 'offers') return boundedList(this.#view.offers(after));
     if (name === 'verdicts') return boundedList(this.#view.verdicts());
-    if (name === 'revocations') return JSON.stringify(this.#view.revocations());
+    if (name === 'revocations') return JSON.stringify(this.#view.revocations(after));
     if (name === 'checkpoint') {
       const notice = this.#view.checkpoint();
       if (notice === undefined) throw notFound('there is no checkpoint yet');

@@ -130,6 +130,7 @@ describe('the events of a run', () => {
         'answer-cosigning': true,
         'answer-refused': true,
         repeated: true,
+        restored: true,
       },
     };
     const others = ['account', 'dependencies', 'skipped', 'submitted', 'kept', 'output'];

@@ -40,7 +40,7 @@ async function folder(dir: string): Promise<GivenFile[]> {
 }
 
 /** A list without a revocation. */
-const nothing: Brought = { from: 'list.json', revocations: '{"charters":[],"revocations":[]}' };
+const nothing: Brought = { from: 'list.json', revocations: ['{"charters":[],"revocations":[]}'] };
 
 async function ask(files: GivenFile[], isFolder: boolean, over: Partial<Question> = {}) {
   const name = 'it';
@@ -140,14 +140,14 @@ describe('what the page that verifies knows of revocations', () => {
   });
 
   it('is what a list says, and voids the artifact that it names', async () => {
-    const brought = { from: 'list.json', revocations: await list(real.cid) };
+    const brought = { from: 'list.json', revocations: [await list(real.cid)] };
     expect(await ask(await app(), false, { brought })).toMatchObject({
       isTrusted: false,
       isUnlessRevoked: false,
       last: 'it: no.',
       result: { code: 'ARTIFACT_REVOKED' },
     });
-    const other = { from: 'list.json', revocations: await list(`${real.cid.slice(0, -1)}q`) };
+    const other = { from: 'list.json', revocations: [await list(`${real.cid.slice(0, -1)}q`)] };
     expect(await ask(await app(), false, { brought: other })).toMatchObject({ isTrusted: true });
   });
 
@@ -174,8 +174,9 @@ describe('what the page that verifies knows of revocations', () => {
 
   it('is nothing of a list that does not hold', async () => {
     const forged = JSON.parse(await list(real.cid));
-    for (const revocations of ['{', '[]', JSON.stringify({ ...forged, charters: [] })]) {
-      const brought = { from: 'x', revocations };
+    const part = JSON.stringify({ ...forged, next: 'a'.repeat(64) });
+    for (const revocations of ['{', '[]', JSON.stringify({ ...forged, charters: [] }), part]) {
+      const brought = { from: 'x', revocations: [revocations] };
       await expect(ask(await app(), false, { brought })).rejects.toMatchObject({
         code: 'REVOCATION_UNREADABLE',
       });

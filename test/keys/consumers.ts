@@ -94,7 +94,7 @@ const page: Asks = async (given) => {
       project,
       bundle: { name: 'bundle', bytes: text.length, text: async () => text },
       artifact: undefined,
-      brought: { from: 'a file', revocations: JSON.stringify(listOf(given)) },
+      brought: { from: 'a file', revocations: [JSON.stringify(listOf(given))] },
       now: at * 1000,
     },
     await openWebVerifier(),

@@ -22,7 +22,7 @@ async function member(given: Case): Promise<Mesh> {
   const mesh = await loopbackMesh();
   const text = encodeBundle(given.real.bundle);
   serveBundles(mesh, { get: async () => text, size: async () => text.length });
-  serveRevocations(mesh, { list: () => listOf(given), checkpoint: () => undefined });
+  serveRevocations(mesh, { page: () => listOf(given), evidence: () => [], checkpoint: () => undefined });
   mesh.joinProject(project);
   return mesh;
 }

@@ -286,6 +286,8 @@ const witnessKey = (name: string, of = 'witness') => formatNoteKey(name, noteKin
 const witnesses = (need: number, keys: string[]) => ({ witnesses: { need, keys } });
 
 /** What the schema of one kind alone takes, beside the example. */
+const idpKey = { kind: 'key', id: iss('idp') };
+
 const variants: Partial<Record<MessageKind, [string, object][]>> = {
   charter: [
     ['with job files from outside', { recipes: 'outside' }],
@@ -301,6 +303,10 @@ const variants: Partial<Record<MessageKind, [string, object][]>> = {
       'that needs others',
       { needs: { lib: { request, level: 'agreed' }, test: { request, level: 'trusted', gate: true } } },
     ],
+  ],
+  revocation: [
+    ['of a key', { what: idpKey }],
+    ['of a key of whose revocations one stays', { v: 2, what: idpKey, keeps: [idOf('kept')] }],
   ],
 };
 
@@ -399,6 +405,15 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
     ['of a job that is no CID', { what: { kind: 'job', id: 'ada' } }],
     ['of an image by name', { what: { kind: 'image', id: 'host' } }],
     ['of an artifact in capitals', { what: { kind: 'artifact', id: job.toUpperCase() } }],
+    ['of version 2 that keeps nothing', { v: 2, what: idpKey }],
+    ['of version 2 with an empty list of what is kept', { v: 2, what: idpKey, keeps: [] }],
+    ['that keeps some and is of version 1', { what: idpKey, keeps: [idOf('kept')] }],
+    ['of an operator that keeps some', { v: 2, keeps: [idOf('kept')] }],
+    ['that keeps what is no id', { v: 2, what: idpKey, keeps: ['kept'] }],
+    [
+      'that keeps more than a key may have',
+      { v: 2, what: idpKey, keeps: Array.from({ length: 1001 }, (_, n) => idOf(`kept ${n}`)) },
+    ],
   ],
   possession: [
     ['of a short invite', { invite: 'abc' }],

@@ -2,13 +2,16 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { RevocationTarget } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import type { RevocationList } from '../../core/judge/index.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
+import type { RevokedNow } from '../../runtime/membership/revoke.ts';
 import { type Context, type Define, examples } from '../context.ts';
+import { endOf, sayEnd } from '../end-of-key.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { fewerIsFine } from '../fewer-operators.ts';
 import { NewFile } from '../new-file.ts';
 import { openProject } from '../project.ts';
-import { reasonText } from '../values.ts';
+import { logIndex, reasonText } from '../values.ts';
 
 type Kind = RevocationTarget['kind'];
 const kinds: Kind[] = ['operator', 'key', 'job', 'image', 'artifact'];
@@ -16,6 +19,7 @@ const kinds: Kind[] = ['operator', 'key', 'job', 'image', 'artifact'];
 interface Options {
   reason: string;
   since?: number;
+  keep?: string[];
   as?: Kind;
   out?: string;
   yes?: boolean;
@@ -35,9 +39,17 @@ export const revoke: Define = (program, act) => {
       'void from this leaf of the log on (default: now for an operator or a key, 0 for the rest)',
       logIndex,
     )
+    .option(
+      '--keep <id>',
+      "of an identity provider's key: a revocation by it that stays; repeatable, or none (default: those in the log before --since)",
+      keptId,
+    )
     .addOption(new Option('--as <kind>', 'what it is, where that is not plain').choices(kinds))
     .option('--yes', 'ask nothing, also where fewer operators are left than a round has slots')
-    .option('--out <file>', 'write the revocation to a file as well, for verify --revocations')
+    .option(
+      '--out <file>',
+      'write the revocation to a file as well, for verify --revocations, whether the controller takes it or not',
+    )
     .addHelpText(
       'after',
       examples(
@@ -52,33 +64,60 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
   const { cwd, out, signal } = context;
   const folder = await openProject(cwd);
   const target = await targetOf(what, options.as, folder);
-  const { reason, since, yes = false } = options;
+  const { reason, since, keep, yes = false } = options;
+  if (keep !== undefined && target.kind !== 'key')
+    throw new QuorateError('CLI_USAGE', `--keep is of the end of a key, and "${what}" is no key`);
   if (target.kind === 'operator' && !(await fewerIsFine(context, folder, { operator: target.id, yes }))) {
     out.note('Nothing was revoked.');
     return exits.no;
   }
   const { revoke: sign } = await import('../../runtime/membership/revoke.ts');
   const file = options.out === undefined ? undefined : await NewFile.open(resolve(cwd, options.out));
-  let done: Awaited<ReturnType<typeof sign>>;
+  let signed: RevocationList | undefined;
+  const write = async (instead: string) => {
+    if (signed !== undefined) await file?.finish(`${JSON.stringify(signed)}\n`, instead);
+  };
+  let done: RevokedNow;
   try {
     done = await sign(folder, {
       ...{ what: target, reason, signal },
-      ...(since === undefined ? {} : { since }),
+      ...(since !== undefined && { since }),
+      ...(keep !== undefined && { keeps: keep }),
+      signed: (list) => {
+        signed = list;
+      },
+    }).catch(async (error) => {
+      await write('The controller did not take it.');
+      if (file !== undefined && signed !== undefined)
+        out.note(
+          `The revocation is in ${options.out}: whoever is given it goes by it, see verify --revocations.`,
+        );
+      throw error;
     });
-    await file?.finish(`${JSON.stringify(done.list)}\n`, `It is revoked, as leaf ${done.index} of the log.`);
+    await write(`It is revoked, as leaf ${done.index} of the log.`);
   } finally {
     await file?.drop();
   }
-  out.value({ ...target, since: done.since, reason, index: done.index, byRoot: done.byRoot });
+  out.value({
+    ...{ ...target, since: done.since, reason, index: done.index, byRoot: done.byRoot },
+    ...endOf(done),
+  });
   const { bold, dim } = out.colours;
   out.say(
     `Revoked the ${target.kind} ${bold(target.id)}, from leaf ${done.since} of the log on.`,
+    ...sayEnd(done),
     dim(
       `It is leaf ${done.index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
     ),
   );
   return exits.done;
 }
+
+const keptId = (text: string, before: string[] = []): string[] => {
+  if (text === 'none') return before;
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError('Give the id of a revocation, or none.');
+  return [...before, text];
+};
 
 /** Returns the revocation's target that an argument names. Errors: `CLI_USAGE`, `KEY_INVALID`. */
 async function targetOf(
@@ -105,9 +144,4 @@ async function kindOf(text: string, folder: ProjectFolder): Promise<Kind> {
   if (!/^baf[a-z2-7]{50,}$/.test(text)) return 'operator';
   const { hasImageFile, imagesFolder } = await import('../../runtime/images/files.ts');
   return hasImageFile(imagesFolder(folder.dir), text) ? 'image' : 'artifact';
-}
-
-function logIndex(text: string): number {
-  if (!/^(0|[1-9]\d{0,14})$/.test(text)) throw new InvalidArgumentError('Give an index of the log: 0, 120.');
-  return Number(text);
 }

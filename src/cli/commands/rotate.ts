@@ -1,8 +1,11 @@
 import { QuorateError } from '../../core/errors.ts';
+import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
+import type { RevokedNow } from '../../runtime/membership/revoke.ts';
 import { type Context, type Define, examples } from '../context.ts';
+import { sayEnd } from '../end-of-key.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { openProject } from '../project.ts';
-import { peerIds } from '../values.ts';
+import { logIndex, peerIds, reasonText } from '../values.ts';
 
 export const rotate: Define = (program, act) => {
   const group = program
@@ -24,10 +27,16 @@ export const rotate: Define = (program, act) => {
     .command('idp')
     .summary('a new key for the identity provider')
     .description(
-      'Makes another key for the identity provider, which signs tickets and grants from now on. Those of before stay good until --finish; with --at-once they end now.',
+      'Makes another key for the identity provider, which signs tickets and grants from now on. Those of before stay good until --finish; with --at-once they end now. A key that is dropped is revoked with the root key: what it revoked itself before --since stays, and it revokes nothing more.',
     )
     .option('--at-once', 'drop the keys of before now: one of them was stolen')
     .option('--finish', 'make no key; drop the keys of before')
+    .option(
+      '--since <index>',
+      'of the keys that are dropped: void from this leaf of the log on (default: now)',
+      logIndex,
+    )
+    .option('--reason <text>', 'why they are dropped, for everybody', reasonText)
     .addHelpText('after', examples('quorate rotate idp', 'quorate rotate idp --finish'))
     .action(act(idp));
   group
@@ -61,42 +70,120 @@ async function controller({ cwd, out }: Context): Promise<Exit> {
 interface IdpOptions {
   atOnce?: boolean;
   finish?: boolean;
+  since?: number;
+  reason?: string;
 }
 
-async function idp({ cwd, out }: Context, { atOnce = false, finish = false }: IdpOptions): Promise<Exit> {
+async function idp(context: Context, options: IdpOptions): Promise<Exit> {
+  const { cwd, out } = context;
+  const { atOnce = false, finish = false } = options;
   if (atOnce && finish)
     throw new QuorateError('CLI_USAGE', '--at-once makes a key and drops the others; --finish drops only');
+  const drops = atOnce || finish;
+  if (!drops && (options.since !== undefined || options.reason !== undefined))
+    throw new QuorateError(
+      'CLI_USAGE',
+      '--since and --reason are of keys that are dropped: --at-once, --finish',
+    );
   const folder = await openProject(cwd);
-  const { dropOldIdps, rotateIdp } = await import('../../runtime/membership/rotate.ts');
+  const { currentCharter, dropOldIdps, rotateIdp } = await import('../../runtime/membership/rotate.ts');
   const { bold } = out.colours;
+  const { idps: before } = await currentCharter(folder);
+  // Where that key is not here, nothing is signed.
+  const { id: own } = folder.idp;
+  const gone = atOnce ? before : finish ? before.filter((id) => id !== own) : [];
+  // While the controller is there under the keys of before.
+  const ended = folder.root === undefined ? [] : await endKeys(context, folder, gone, options);
   if (finish) {
-    const { before, now } = await dropOldIdps(folder);
-    const gone = before.idps.filter((id) => !now.idps.includes(id));
-    out.value({ project: folder.project, epoch: now.epoch, idps: now.idps, gone });
+    const { now } = await dropOldIdps(folder);
+    out.value({
+      project: folder.project,
+      epoch: now.epoch,
+      idps: now.idps,
+      gone,
+      ended: ended.map(endedValue),
+    });
     if (gone.length === 0) out.say('The charter names one identity provider only: nothing was signed.');
     else
       out.say(
-        `Signed the charter of epoch ${now.epoch}. It names ${bold(folder.idp.id)} alone.`,
+        `Signed the charter of epoch ${now.epoch}. It names ${bold(own)} alone.`,
         `Tickets and grants of ${gone.join(', ')} end now; members get new grants by themselves.`,
+        ...ended.flatMap(sayEnded),
       );
     return exits.done;
   }
   const { now, key, old } = await rotateIdp(folder, { atOnce });
-  out.value({ project: folder.project, epoch: now.epoch, idps: now.idps, before: old });
+  out.value({
+    ...{ project: folder.project, epoch: now.epoch, idps: now.idps, before: old },
+    ...(atOnce && { ended: ended.map(endedValue) }),
+  });
   out.say(
     `Signed the charter of epoch ${now.epoch}. The identity provider has the key ${bold(key)} now. Before: ${old}.`,
     ...(atOnce
       ? [
           'Tickets and grants of before end now. Members get new grants by themselves; make open tickets again: quorate invite.',
           'Jobs that are open and rest on them end; ask for them again: quorate run.',
+          ...ended.flatMap(sayEnded),
         ]
       : [
           'Tickets and grants of before stay good. Members get new grants by themselves, within a day.',
           'Then drop the key of before: quorate rotate idp --finish',
+          'Was it stolen? Then drop it now: quorate rotate idp --at-once --since <index>',
         ]),
-    ...stolen(old),
   );
   return exits.done;
+}
+
+/** The end of a key that the charter leaves out. */
+type Ended = { key: string } & ({ done: RevokedNow } | { failed: QuorateError });
+
+/** The controller is not waited for longer than this: it is there, or the command goes on. */
+const endMsMax = 3_000;
+
+async function endKeys(
+  { signal }: Context,
+  folder: ProjectFolder,
+  keys: readonly string[],
+  { since, reason = 'replaced by another key' }: IdpOptions,
+): Promise<Ended[]> {
+  const { revoke } = await import('../../runtime/membership/revoke.ts');
+  const ended: Ended[] = [];
+  for (const key of keys) {
+    const what = { kind: 'key' as const, id: key };
+    const revoking = { what, reason, signal, waitMs: endMsMax, ...(since !== undefined && { since }) };
+    try {
+      ended.push({ key, done: await revoke(folder, revoking) });
+    } catch (error) {
+      // A key that was stolen is replaced all the same.
+      if (!(error instanceof QuorateError)) throw error;
+      ended.push({ key, failed: error });
+    }
+  }
+  return ended;
+}
+
+function endedValue(ended: Ended): object {
+  if ('failed' in ended) return { key: ended.key, code: ended.failed.code };
+  const { since, index, keeps, voids } = ended.done;
+  return { key: ended.key, since, index, keeps, voids };
+}
+
+function sayEnded(ended: Ended): string[] {
+  const { key } = ended;
+  if ('failed' in ended)
+    return [
+      `${key} is not revoked yet (${ended.failed.code}: ${ended.failed.message}). Once the controller runs: quorate revoke ${key} --reason <text>`,
+    ];
+  const { done } = ended;
+  return [
+    `The root key revoked ${key}, from leaf ${done.since} of the log on.`,
+    ...sayEnd(done),
+    ...(done.since > 0
+      ? [
+          `Was it stolen before that? Then from there on: quorate revoke ${key} --since <index> --reason <text>`,
+        ]
+      : []),
+  ];
 }
 
 interface TrustedOptions {

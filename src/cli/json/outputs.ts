@@ -120,6 +120,21 @@ const diffLines = [
 
 const hookLines = [hookToldSchema];
 const rotated = { project, epoch };
+/** What a key revoked that ends; `leaf`: of the log. */
+const ownRevocations = z.array(
+  z.strictObject({
+    id,
+    what: z.strictObject({ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id: z.string() }),
+    ...{ since: count, reason: z.string(), leaf: count.nullable() },
+  }),
+);
+/** The ends of keys that a charter leaves out; `code`: why one is not revoked yet. */
+const ended = z.array(
+  z.union([
+    z.strictObject({ key: peerId, since: count, index: count, keeps: ownRevocations, voids: ownRevocations }),
+    z.strictObject({ key: peerId, code: z.string() }),
+  ]),
+);
 
 /**
  * What each command prints with `--json`: one of these a line. Strict, so that tests find a field that is not described; the
@@ -230,12 +245,13 @@ const jsonOutputs = {
     z.strictObject({
       ...{ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id, since: count },
       ...{ reason: z.string(), index: count, byRoot: z.boolean() },
+      ...{ keeps: ownRevocations.optional(), voids: ownRevocations.optional() },
     }),
   ],
   'rotate controller': [z.strictObject({ ...rotated, controller: peerId, before: peerId })],
   'rotate idp': [
-    z.strictObject({ ...rotated, idps: z.array(peerId), gone: z.array(peerId) }),
-    z.strictObject({ ...rotated, idps: z.array(peerId), before: peerId }),
+    z.strictObject({ ...rotated, idps: z.array(peerId), gone: z.array(peerId), ended }),
+    z.strictObject({ ...rotated, idps: z.array(peerId), before: peerId, ended: ended.optional() }),
   ],
   'rotate trusted-worker': [
     z.strictObject({

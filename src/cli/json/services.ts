@@ -23,6 +23,7 @@ const controllerStatus = z.looseObject({
   ),
   rounds: z.looseObject({ slots: count, operators: count }),
   ...{ offers: count, leases: count, leaves: count, revocations: count, stopsBy: timeMs.nullable() },
+  fullKeys: z.array(z.string()),
 });
 
 /** What the services print, and the commands that steer them. */

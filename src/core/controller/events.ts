@@ -324,7 +324,9 @@ export type Progress =
       id: string;
       since: number;
       reason: string;
-    };
+    }
+  /** It stands again: the key that revoked what it rests on was ended by the root, and that revocation does not stay. */
+  | { kind: 'restored'; level: VerdictLevel; artifact: string | null; key: string };
 
 type RaisedKind = 'answered' | 'untaken' | 'silent' | 'hand-over' | 'passed' | 'outdated';
 

@@ -19,7 +19,7 @@ import { passed } from './passes.ts';
 import { hear, leave, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
 import { retire } from './retire.ts';
-import { revoke } from './revoke.ts';
+import { beginToEndKeys, revoke } from './revoke.ts';
 import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
 import { expire, pin, pinned, settle } from './settle.ts';
 import {
@@ -253,6 +253,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   state.draining = false;
   state.presence = newPresence(now);
   takeCharter(transition, event.charter);
+  beginToEndKeys(transition);
   // A run that ends leaves the index.
   for (const run of [...state.index.open.values()]) giveUpAhead(transition, run);
   for (const id of state.unstored) {

@@ -1,23 +1,68 @@
 import type { Charter, Grant, Verified } from '../documents/index.ts';
+import { limits } from '../limits.ts';
 import {
+  EndedKeys,
   memberRevokedAt,
   type Revoked,
   revokedBy,
   revokedError,
   revokedUnder,
 } from '../trust/revocations.ts';
-import type { ControllerState } from './state.ts';
+import type { ControllerState, LoggedRevocation } from './state.ts';
+
+/** What follows from the revocations in the log, until there is another one. */
+interface Derived {
+  length: number;
+  endsKeys: boolean;
+  all: readonly Revoked[];
+  ended: EndedKeys;
+  /** By charter. */
+  under: Map<string, Revoked[]>;
+}
+const derived = new WeakMap<readonly LoggedRevocation[], Derived>();
+
+function derivedFrom({ revocations, endsKeys }: ControllerState): Derived {
+  const known = derived.get(revocations);
+  if (known?.length === revocations.length && known.endsKeys === endsKeys) return known;
+  const all = revocations.map(({ revocation }) => revokedBy(revocation));
+  const ended = new EndedKeys(endsKeys ? all : []);
+  const fresh = { length: revocations.length, endsKeys, all, ended, under: new Map() };
+  derived.set(revocations, fresh);
+  return fresh;
+}
 
 /** The revocations in the log that count under a charter, by default the one in force. */
 export function revocationsIn(
-  { charter: inForce, revocations }: ControllerState,
-  charter: Verified<Charter> | null = inForce,
-): Revoked[] {
+  state: ControllerState,
+  charter: Verified<Charter> | null = state.charter,
+): readonly Revoked[] {
   if (charter === null) return [];
-  return revokedUnder(
-    revocations.map(({ revocation }) => revokedBy(revocation)),
-    charter.payload,
-  );
+  const { all, under } = derivedFrom(state);
+  const known = under.get(charter.id);
+  if (known !== undefined) return known;
+  const found = revokedUnder(all, charter.payload, state.endsKeys);
+  under.set(charter.id, found);
+  return found;
+}
+
+/** The keys that the root revoked, by the log. */
+export function endedKeys(state: ControllerState): EndedKeys {
+  return derivedFrom(state).ended;
+}
+
+/** Whether a key has signed as many revocations as are taken of one. */
+export function isFull(state: ControllerState, signer: string): boolean {
+  const max = signer === state.charter?.payload.project ? limits.rootRevocationsMax : limits.revocationsMax;
+  let count = 0;
+  for (const { revocation } of state.revocations) if (revocation.signer === signer) count++;
+  return count >= max;
+}
+
+/** The keys of the charter in force for which that is so. Those that the root ended revoke nothing more. */
+export function fullKeys(state: ControllerState): string[] {
+  if (state.charter === null || state.revocations.length < limits.revocationsMax) return [];
+  const { idps, project } = state.charter.payload;
+  return [project, ...idps].filter((key) => isFull(state, key) && !endedKeys(state).has(key));
 }
 
 /** The revocation for which a key may not act in its role any more. A trusted worker's key is revoked by itself. */

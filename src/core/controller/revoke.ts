@@ -2,6 +2,7 @@ import { checkTime, leaves } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkRevocation, enforce, isNamed } from '../judge/index.ts';
 import { limits } from '../limits.ts';
+import { sayFull } from '../trust/full-keys.ts';
 import { type Revoked, revokedBy, revokedError, sayRevoked, voteRevoked } from '../trust/revocations.ts';
 import { considerAbsence } from './absence.ts';
 import { endRun } from './cancel.ts';
@@ -11,7 +12,7 @@ import { isOver } from './facts.ts';
 import { expel } from './presence.ts';
 import { considerRecall } from './recall.ts';
 import { reviewPublished } from './review.ts';
-import { memberRevoked, revocationsIn } from './revocations.ts';
+import { endedKeys, isFull, memberRevoked, revocationsIn } from './revocations.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, settle } from './settle.ts';
 import { runRevoked } from './standing.ts';
@@ -29,7 +30,7 @@ import {
  * whole end, and every published verdict is decided again. A verdict that does not stand any more stays published; the
  * revocation is published beside it.
  * Errors: `DOC_FROM_FUTURE`, those of `checkRevocation`, `REVOCATION_SINCE_AHEAD`, `REVOCATION_TARGET_UNKNOWN`,
- * `REVOCATIONS_FULL`.
+ * `KEY_REVOKED`, `REVOCATIONS_FULL`.
  */
 export function revoke(transition: Transition, { token, revocation }: EventOf<'revoke'>): void {
   const { state, out } = transition;
@@ -51,11 +52,13 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
     'Put root.key into .quorate/ for this one command.',
   );
   checkTarget(state, revoked);
-  if (state.revocations.length >= limits.revocationsMax)
-    throw new QuorateError(
-      'REVOCATIONS_FULL',
-      `the project has ${state.revocations.length} revocations; no more are taken`,
-    );
+  const { signer, id } = revocation;
+  enforce(
+    'KEY_REVOKED',
+    !endedKeys(state).voids(signer, id),
+    `the revocation is signed by ${signer}, which the root key revoked; it revokes nothing more`,
+  );
+  if (isFull(state, signer)) throw fullError(signer, byRoot);
   const index = appendLeaf(transition, leaves.revocation(revocation.id));
   state.revocations.push({
     revocation,
@@ -63,7 +66,21 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
     index,
   });
   out.push({ kind: 'reply', token, reply: { kind: 'revoked', index } });
-  out.push({ kind: 'revocation', id: revocation.id });
+  out.push({ kind: 'revocation', id });
+  reconsider(transition);
+}
+
+/** From the first start under rules 2 on the end of a key is that of its revocations, also of one in a journal of rules 1. */
+export function beginToEndKeys(transition: Transition): void {
+  const { state, rules } = transition;
+  if (rules < 2 || state.endsKeys) return;
+  state.endsKeys = true;
+  if (endedKeys(state).size > 0) reconsider(transition);
+}
+
+/** The revocations in the log are others than before, or count otherwise: acts on all that rests on them. */
+function reconsider(transition: Transition): void {
+  const { state } = transition;
   for (const [key, { operator, role }] of state.presence.workers)
     if (memberRevoked(state, { sub: key, operator, role }) !== undefined) expel(state.presence, key);
   // In the order they were submitted. That in which they finished is another after a replay, where a lost bundle was stored again.
@@ -81,6 +98,17 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
     if (run !== undefined) considerRecall(transition, run);
   }
 }
+
+const fullError = (signer: string, byRoot: boolean): QuorateError =>
+  byRoot
+    ? new QuorateError(
+        'REVOCATIONS_FULL',
+        `the root key has signed ${limits.rootRevocationsMax} revocations, and no more are taken of it`,
+        { hint: 'The project cannot revoke anything any more: begin another one, see docs/rotation.md.' },
+      )
+    : new QuorateError('REVOCATIONS_FULL', sayFull(signer), {
+        hint: 'quorate rotate idp --at-once --since <the leaf from which it is not yours any more>; with root.key in .quorate/ other revocations are signed by the root meanwhile.',
+      });
 
 function checkTarget(state: ControllerState, { what, since, byRoot }: Revoked): void {
   if (since > state.log.size)

@@ -25,6 +25,7 @@ export function runRevoked(
   offers: VerdictUse['offers'] = run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index })),
 ): Revoked | undefined {
   return verdictRevoked(revocationsIn(state, charter), {
+    project: charter?.payload.project ?? '',
     jobId: run.jobId,
     image: run.job.image,
     artifact,

@@ -167,6 +167,8 @@ export interface ControllerState {
   invites: Map<string, string[]>;
   /** In log order. */
   revocations: LoggedRevocation[];
+  /** A key that the root revoked revokes nothing but what is kept. False until the first start under rules 2. */
+  endsKeys: boolean;
   presence: Presence;
   /** Those that are open, and those in `unstored`. */
   runs: Map<string, Run>;
@@ -205,6 +207,7 @@ export function newState(id: string, idp: string): ControllerState {
     around: undefined,
     invites: new Map(),
     revocations: [],
+    endsKeys: false,
     presence: newPresence(0),
     runs: new Map(),
     finished: new Map(),
@@ -255,6 +258,7 @@ const stirring: ReadonlySet<Progress['kind']> = new Set([
   'contradicted',
   'input-lost',
   'revoked',
+  'restored',
   'cancelled',
 ]);
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { cid, count, name, peerId, seconds, text } from './base.ts';
+import { limits } from '../limits.ts';
+import { cid, count, name, peerId, seconds, sha256, text } from './base.ts';
 import { growth } from './growth.ts';
 
 const what = z.discriminatedUnion('kind', [
@@ -14,14 +15,29 @@ const what = z.discriminatedUnion('kind', [
  * Takes trust back: what is signed, built or decided from log index `since` on counts no more. Signed by an identity
  * provider of the charter; by the root for keys that the charter names.
  */
-export const revocationSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
-  project: peerId,
-  what,
-  since: count,
-  reason: text(500).min(1),
-  iat: seconds,
-});
+export const revocationSchema = z
+  .strictObject({
+    ...growth,
+    v: z.literal(2).optional(),
+    iss: peerId,
+    project: peerId,
+    what,
+    since: count,
+    /**
+     * Of a key, by the root: ids of the revocations by that key that stay. All others by it count no more, from whatever leaf on;
+     * without it, none does.
+     */
+    keeps: z.array(sha256).min(1).max(limits.revocationsMax).optional(),
+    reason: text(500).min(1),
+    iat: seconds,
+  })
+  .refine(({ keeps, v }) => (keeps === undefined) === (v === undefined), {
+    message: 'version 2 says what is kept',
+    path: ['v'],
+  })
+  .refine(({ keeps, what: { kind } }) => keeps === undefined || kind === 'key', {
+    message: 'only the end of a key keeps some',
+    path: ['keeps'],
+  });
 export type Revocation = z.infer<typeof revocationSchema>;
 export type RevocationTarget = Revocation['what'];

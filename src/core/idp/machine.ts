@@ -14,6 +14,7 @@ import {
   unknownKey,
 } from '../judge/index.ts';
 import { limits } from '../limits.ts';
+import { sayFull } from '../trust/full-keys.ts';
 import {
   memberRevokedAt,
   type Revoked,
@@ -43,7 +44,8 @@ interface IdpState {
   members: Map<string, Member>;
   /** The log index of the first enrolment, by role and operator. */
   operators: Map<string, number>;
-  revocations: { id: string; revoked: Revoked }[];
+  /** By id. */
+  revocations: Map<string, Revoked>;
 }
 
 /**
@@ -53,7 +55,7 @@ interface IdpState {
  */
 export class IdentityProvider {
   /** Grows with every change of what comes of an event, and of the shape of events. */
-  static readonly rules = 1;
+  static readonly rules = 2;
   readonly state: IdpState;
 
   constructor(key: string) {
@@ -64,7 +66,7 @@ export class IdentityProvider {
       invites: new Map(),
       members: new Map(),
       operators: new Map(),
-      revocations: [],
+      revocations: new Map(),
     };
   }
 
@@ -89,7 +91,7 @@ export class IdentityProvider {
   revoked(member: Pick<Grant, 'sub' | 'operator' | 'role'>): Revoked | undefined {
     const { charter, revocations } = this.state;
     if (charter === null) return undefined;
-    const all = revocations.map(({ revoked }) => revoked);
+    const all = [...revocations.values()];
     // A revocation is from a leaf on that is there: whoever asks now comes after it.
     return memberRevokedAt(revokedUnder(all, charter.payload), member, Number.MAX_SAFE_INTEGER);
   }
@@ -188,11 +190,15 @@ export class IdentityProvider {
 
   #revoke({ revocation }: EventOf<'revoked'>): Durability {
     const { revocations } = this.state;
-    if (revocations.some(({ id }) => id === revocation.id)) return 'none';
+    const { id, signer } = revocation;
+    if (revocations.has(id)) return 'none';
     checkRevocation(enforce, revocation, this.#charter);
-    if (revocations.length >= limits.revocationsMax)
-      throw new QuorateError('REVOCATIONS_FULL', `the project has ${revocations.length} revocations`);
-    revocations.push({ id: revocation.id, revoked: revokedBy(revocation) });
+    // Whoever has stolen another key keeps none of the root's out.
+    const max = signer === this.#charter.project ? limits.rootRevocationsMax : limits.revocationsMax;
+    let count = 0;
+    for (const { document } of revocations.values()) if (document?.signer === signer) count++;
+    if (count >= max) throw new QuorateError('REVOCATIONS_FULL', sayFull(signer));
+    revocations.set(id, revokedBy(revocation));
     return 'sync';
   }
 }

@@ -24,7 +24,7 @@ export function isNamed(charter: Charter, key: string): boolean {
  */
 export function checkRevocation(check: Check, revocation: Verified<Revocation>, charter: Charter): void {
   const { signer, payload } = revocation;
-  const { project, what } = payload;
+  const { project, what, keeps } = payload;
   check('REVOCATION_PROJECT_MISMATCH', project === charter.project, `the revocation is for ${project}`);
   if (signer === charter.project) return;
   check(
@@ -34,8 +34,10 @@ export function checkRevocation(check: Check, revocation: Verified<Revocation>, 
   );
   check(
     'REVOCATION_NEEDS_ROOT',
-    what.kind !== 'key' || !isNamed(charter, what.id),
-    `the charter names ${what.id}; only the root key revokes it`,
+    keeps === undefined && (what.kind !== 'key' || !isNamed(charter, what.id)),
+    keeps === undefined
+      ? `the charter names ${what.id}; only the root key revokes it`
+      : `only the root key ends ${what.id} and says which of its revocations stay`,
     'Put root.key into .quorate/ for this one command.',
   );
 }

@@ -54,6 +54,8 @@ export const sessionLimits = {
   eventsAtOnceMax: 64,
   /** Time between two requests for a bundle that a worker makes because it was asked for it, in ms. */
   askedAgainMs: 2_000,
+  /** Revocations and charters in one message, in characters: a thousand at 3 kB each are less. */
+  revocationPageCharsMax: 4 * 1024 * 1024,
 } as const;
 
 const { memberLinesCharsMax, namedLineCharsMax } = sessionLimits;
@@ -73,3 +75,8 @@ assert(
   'who follows runs can still ask questions',
 );
 assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');
+
+assert(
+  sessionLimits.revocationPageCharsMax + limits.documentBytesMax < limits.receiptBytesMax,
+  'a page of revocations is one message',
+);

@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { claimedIdOf, type Verifier } from '../documents/index.ts';
+import { claimedIdOf, type Revocation, type Verified, type Verifier } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { type OpenedRevocation, openRevocations, type RevocationList } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
 import { checkEquivocation, type Equivocation, revokedByEquivocation } from '../trust/equivocation.ts';
-import { type Revoked, revokedBy } from '../trust/revocations.ts';
+import { EndedKeys, type Revoked, revokedBy } from '../trust/revocations.ts';
 import { decodeMessage, revocationListSchema } from '../wire/messages.ts';
+import { listOf, pageOf, type RevocationPage, withEvidence } from './revocation-pages.ts';
 
 /** What is kept of a project's revocations. */
 export interface StoredRevocations {
@@ -19,13 +20,15 @@ export interface StoredRevocations {
 }
 
 /** A list as text, as the owner hands it on. Errors: `WIRE_INVALID`. */
-export function decodeRevocations(text: string, what: string): RevocationList {
+export function decodeRevocations(text: string, what: string): RevocationPage {
   return decodeMessage(toUtf8(text), revocationListSchema, what);
 }
 
-/** For a file. The root's own are kept beyond the bound. */
+const text = z.string().max(limits.documentBytesMax);
+/** For a file, which holds what takes several messages. */
 export const storedRevocationsSchema: z.ZodType<StoredRevocations> = revocationListSchema.extend({
-  revocations: z.array(z.string().max(limits.documentBytesMax)),
+  charters: z.array(text),
+  revocations: z.array(text),
   askedAt: z.number().nullable(),
 });
 
@@ -44,12 +47,20 @@ export interface KnownEquivocation {
   proves: Equivocation;
 }
 
-/** The revocations of one project that a node knows, and the evidence against its log. It learns from anybody, believes only what holds, and forgets none. */
+/**
+ * The revocations of one project that a node knows, and the evidence against its log. It learns from anybody, believes only what
+ * holds, and forgets none that counts: what is taken is never displaced, and each key has room of its own.
+ */
 export class RevocationBook {
   readonly #project: string;
   readonly #verifier: Verifier;
   readonly #file: RevocationFile;
   readonly #known = new Map<string, OpenedRevocation>();
+  readonly #ended = new EndedKeys();
+  /** Ids of those that count no more: known ones whose key was ended, and leaves of the log by such a key. */
+  readonly #void = new Set<string>();
+  /** How many of a key are known, other than what stays of one that was ended. */
+  readonly #taken = new Map<string, number>();
   /** By log key, the first of those that show of the most stories that trusted workers signed them. */
   readonly #equivocations = new Map<string, KnownEquivocation>();
   #askedAt: number | null = null;
@@ -58,12 +69,16 @@ export class RevocationBook {
   /** What is known is not all in the file. */
   #isUnsaved = false;
 
+  readonly #off: ReadonlySet<string>;
+
   private constructor(
+    off: ReadonlySet<string>,
     project: string,
     verifier: Verifier,
     file: RevocationFile,
     unsaved?: (error: Error) => void,
   ) {
+    this.#off = off;
     this.#unsaved = unsaved;
     this.#project = project;
     this.#verifier = verifier;
@@ -74,13 +89,24 @@ export class RevocationBook {
    * With what the file holds. `unsaved` is told once when it cannot be written, until it can be again; what is learned is
    * known all the same. Without it that is an error of `learn`. Errors: those of the file.
    */
-  static async open(
+  static open(
     project: string,
     verifier: Verifier,
     file: RevocationFile,
     unsaved?: (error: Error) => void,
   ): Promise<RevocationBook> {
-    const book = new RevocationBook(project, verifier, file, unsaved);
+    return RevocationBook.openBy(new Set(), project, verifier, file, unsaved);
+  }
+
+  /** With these guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`. */
+  static async openBy(
+    off: ReadonlySet<string>,
+    project: string,
+    verifier: Verifier,
+    file: RevocationFile,
+    unsaved?: (error: Error) => void,
+  ): Promise<RevocationBook> {
+    const book = new RevocationBook(off, project, verifier, file, unsaved);
     const stored = await file.load();
     if (stored !== undefined) {
       await book.#take(stored);
@@ -115,23 +141,41 @@ export class RevocationBook {
     return this.#equivocations.get(log);
   }
 
+  /** Whether it was seen, also where it counts no more. */
   has(id: string): boolean {
-    return this.#known.has(id);
+    return this.#known.has(id) || this.#void.has(id);
   }
 
-  /** To tell others. */
+  /** Those of one key that count. */
+  signedBy(key: string): Verified<Revocation>[] {
+    return [...this.#known.values()].flatMap(({ revocation }) =>
+      revocation.signer === key ? [revocation] : [],
+    );
+  }
+
+  /** All that count. */
   get list(): RevocationList {
-    const equivocations = this.equivocations.map(({ raw }) => raw);
-    return { ...listOf([...this.#known.values()]), ...(equivocations.length > 0 && { equivocations }) };
+    return withEvidence(listOf([...this.#known.values()]), this.evidence());
+  }
+
+  /** To tell others: those that follow one, or the first ones. */
+  page(after?: string): RevocationPage {
+    return pageOf([...this.#known.values()], after);
+  }
+
+  /** The same that the log tells two stories, to tell others. */
+  evidence(): readonly string[] {
+    return this.equivocations.map(({ raw }) => raw);
   }
 
   /**
-   * Takes what holds and is new, and keeps it. `askedAt`: the time of an answer to a question. Returns what was new, and
-   * why the rest does not hold. Errors: those of the file.
+   * Takes what holds and is new, and keeps it. `askedAt`: the time of an answer to a question. `leaves`: ids in the log that are
+   * not known; those that count no more are known from then on. Returns what was new, and why the rest does not hold. Errors: those of the
+   * file.
    */
-  learn(list: RevocationList, askedAt?: number): Promise<Learned> {
+  learn(list: RevocationList, askedAt?: number, leaves?: ReadonlySet<string>): Promise<Learned> {
     const done = this.#last.then(async () => {
-      const learned = await this.#take(list);
+      const learned = await this.#take(list, leaves);
       const { fresh, found } = learned;
       if (askedAt !== undefined) this.#askedAt = Math.max(askedAt, this.#askedAt ?? 0);
       if (this.#isUnsaved || fresh.length > 0 || found.length > 0 || askedAt !== undefined)
@@ -165,7 +209,10 @@ export class RevocationBook {
     }
   }
 
-  async #take({ charters, revocations, equivocations = [] }: RevocationList): Promise<Learned> {
+  async #take(
+    { charters, revocations, equivocations = [] }: RevocationList,
+    leaves?: ReadonlySet<string>,
+  ): Promise<Learned> {
     const found: KnownEquivocation[] = [];
     const unproven: QuorateError[] = [];
     for (const raw of equivocations) {
@@ -177,8 +224,8 @@ export class RevocationBook {
         unproven.push(error);
       }
     }
-    const { fresh, refused } = await this.#takeRevocations({ charters, revocations });
-    return { fresh, found, refused: [...unproven, ...refused] };
+    const { fresh, refused, full } = await this.#takeRevocations({ charters, revocations }, leaves);
+    return { fresh, found, refused: [...unproven, ...refused], full };
   }
 
   /** Undefined where there is evidence against that log key already that shows as much. Errors: those of `checkEquivocation`. */
@@ -193,18 +240,47 @@ export class RevocationBook {
     return known;
   }
 
-  async #takeRevocations({ charters, revocations }: RevocationList) {
-    const unknown = revocations.filter((raw) => !this.#known.has(claimedIdOf(raw) ?? ''));
-    if (unknown.length === 0) return { fresh: [], refused: [] };
+  async #takeRevocations({ charters, revocations }: RevocationList, leaves?: ReadonlySet<string>) {
+    const unknown = revocations.filter((raw) => !this.has(claimedIdOf(raw) ?? ''));
+    const fresh: OpenedRevocation[] = [];
+    const full = new Set<string>();
+    if (unknown.length === 0) return { fresh, refused: [], full: [] };
     const list = { charters, revocations: unknown };
     const { opened, refused } = await openRevocations(list, this.#project, this.#verifier);
-    const fresh = opened.filter(({ revocation, charter }) => {
-      // The root's own are taken in any case: whoever has stolen another key must not keep them out.
-      const room = this.#known.size < limits.revocationsMax || charter === null;
-      if (room) this.#known.set(revocation.id, { revocation, charter });
-      return room;
-    });
-    return { fresh, refused };
+    // The root's first: they say which of the others count.
+    const ofRoot = opened.filter(({ charter }) => charter === null);
+    for (const one of [...ofRoot, ...opened.filter(({ charter }) => charter !== null)]) {
+      const { id, signer } = one.revocation;
+      if (this.has(id)) continue;
+      if (this.#ended.voids(signer, id)) {
+        if (leaves?.has(id) === true) this.#void.add(id);
+      } else if (this.#hasRoom(signer)) {
+        this.#add(one);
+        fresh.push(one);
+      } else full.add(signer);
+    }
+    return { fresh, refused, full: [...full] };
+  }
+
+  #add(one: OpenedRevocation): void {
+    const { id, signer } = one.revocation;
+    this.#known.set(id, one);
+    this.#taken.set(signer, (this.#taken.get(signer) ?? 0) + 1);
+    if (this.#off.has('key-ended') || !this.#ended.add(revokedBy(one.revocation))) return;
+    for (const [other, { revocation }] of this.#known) {
+      if (!this.#ended.voids(revocation.signer, other)) continue;
+      this.#known.delete(other);
+      this.#void.add(other);
+    }
+  }
+
+  #hasRoom(signer: string): boolean {
+    if (this.#off.has('room-per-key')) return this.#known.size < limits.revocationsMax;
+    // What stays of a key that was ended is bounded by what its end lists.
+    if (this.#ended.has(signer) && signer !== this.#project) return true;
+    // One more of the root's than there may be: with it nothing of the project is believed.
+    const max = signer === this.#project ? limits.rootRevocationsMax + 1 : limits.revocationsMax;
+    return (this.#taken.get(signer) ?? 0) < max;
   }
 }
 
@@ -213,17 +289,6 @@ export interface Learned {
   fresh: OpenedRevocation[];
   found: KnownEquivocation[];
   refused: QuorateError[];
-}
-
-/** One charter for each key that signed some. */
-export function listOf(
-  known: readonly { revocation: { raw: string; signer: string }; charter: string | null }[],
-): RevocationList {
-  const charters = new Map<string, string>();
-  for (const { revocation, charter } of known)
-    if (charter !== null && !charters.has(revocation.signer)) charters.set(revocation.signer, charter);
-  return {
-    charters: [...new Set(charters.values())].slice(0, limits.revocationChartersMax),
-    revocations: known.map(({ revocation }) => revocation.raw).slice(0, limits.revocationsMax),
-  };
+  /** Keys of which no more is taken: each has as many revocations as one may have. */
+  full: readonly string[];
 }

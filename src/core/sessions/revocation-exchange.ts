@@ -1,12 +1,14 @@
 import type { z } from 'zod';
 import { QuorateError } from '../errors.ts';
-import type { RevocationList } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { servedBounds } from '../wire/bounds.ts';
+import { wireLimits } from '../wire/limits.ts';
 import { revocationsDownSchema, revocationsUpSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
 import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
+import type { Learned, RevocationBook } from './revocation-book.ts';
+import type { RevocationPage } from './revocation-pages.ts';
 
 type Up = z.infer<typeof revocationsUpSchema>;
 type Down = z.infer<typeof revocationsDownSchema>;
@@ -17,10 +19,21 @@ const answerMsMax = 20_000;
 
 /** What a node tells everybody: it is public, and proves itself. */
 export interface Known {
-  list(): RevocationList;
+  /** Those that follow one, by its id, or the first ones. */
+  page(after?: string): RevocationPage;
+  /** Those with these ids, also where they count no more; absent where only those are kept that count. */
+  find?(ids: ReadonlySet<string>): RevocationPage;
+  /** Evidence that a log of the project tells two stories. */
+  evidence(): readonly string[];
   /** The newest checkpoint; undefined before the first one. */
   checkpoint(): string | undefined;
 }
+
+/** What a node tells that keeps those that count in a book. */
+export const knownIn = (book: RevocationBook): Pick<Known, 'page' | 'evidence'> => ({
+  page: (after) => book.page(after),
+  evidence: () => book.evidence(),
+});
 
 /** Tells everybody the revocations and the checkpoint that are known here. */
 export function revocationServer(known: Known): ServedProtocol {
@@ -30,22 +43,10 @@ export function revocationServer(known: Known): ServedProtocol {
     async session(channel: Channel) {
       const stream = new MessageStream<Down, Up>(channel, revocationsUpSchema, 'a question for revocations');
       try {
-        const asked = await stream.receive({ timeoutMs: questionMsMax });
-        if (asked === undefined) return;
-        if (asked.kind === 'checkpoint')
-          await stream.send({
-            kind: 'checkpoint',
-            note: known.checkpoint() ?? null,
-            equivocations: [...(known.list().equivocations ?? [])],
-          });
-        else {
-          const { charters, revocations, equivocations } = known.list();
-          await stream.send({
-            kind: 'revocations',
-            charters: [...charters],
-            revocations: [...revocations],
-            ...(equivocations !== undefined && { equivocations: [...equivocations] }),
-          });
+        for (let pages = 0; pages < limits.revocationPagesMax; pages++) {
+          const asked = await stream.receive({ timeoutMs: questionMsMax });
+          if (asked === undefined) break;
+          await stream.send(answerTo(known, asked));
         }
       } catch (error) {
         await stream.send(errorMessage(error)).catch(() => {});
@@ -55,11 +56,62 @@ export function revocationServer(known: Known): ServedProtocol {
   };
 }
 
-/** Asks one peer. What it answers proves itself; what it leaves out nobody can tell. Errors: `MESH_…`, `WIRE_INVALID`, `CONTROLLER_SILENT`. */
-export async function requestRevocations(dial: Dial, peer: PeerAddress): Promise<RevocationList> {
-  const answer = await request(dial, peer, { kind: 'ask' });
-  if (answer.kind !== 'revocations') throw unexpected(answer.kind);
-  return answer;
+function answerTo(known: Known, asked: Up): Down {
+  const equivocations = [...known.evidence()];
+  if (asked.kind === 'checkpoint')
+    return { kind: 'checkpoint', note: known.checkpoint() ?? null, equivocations };
+  const { ids, after } = asked;
+  const page = ids === undefined ? known.page(after) : (known.find?.(new Set(ids)) ?? known.page());
+  const { charters, revocations, next } = page;
+  return {
+    kind: 'revocations',
+    charters: [...charters],
+    revocations: [...revocations],
+    ...(equivocations.length > 0 && { equivocations }),
+    ...(next !== undefined && { next }),
+  };
+}
+
+/**
+ * Asks one peer, message by message, and has each learned. What it answers proves itself; what it leaves out nobody can tell. A peer
+ * that sends too much that does not hold is asked no further. `ids`: for these alone, also where they count no more. Errors: `MESH_…`,
+ * `WIRE_INVALID`, `CONTROLLER_SILENT`.
+ */
+export async function requestRevocations(
+  dial: Dial,
+  peer: PeerAddress,
+  learn: (page: RevocationPage) => Promise<Learned>,
+  ids?: readonly string[],
+): Promise<void> {
+  let refused = 0;
+  await asking(dial, peer, async (question) => {
+    let after: string | undefined;
+    for (let pages = 0; pages < limits.revocationPagesMax; pages++) {
+      const wanted = ids !== undefined ? { ids: [...ids] } : after !== undefined ? { after } : {};
+      const answer = await question({ kind: 'ask', ...wanted });
+      if (answer.kind !== 'revocations') throw unexpected(answer.kind);
+      refused += (await learn(answer)).refused.length;
+      after = answer.next;
+      if (after === undefined || ids !== undefined || refused > limits.revocationsMax) return;
+    }
+  });
+}
+
+/**
+ * Asks one peer for revocations in the log, by their ids, also where they count no more: then they are known. Errors: those of
+ * `requestRevocations`.
+ */
+export async function requestLeaves(
+  dial: Dial,
+  peer: PeerAddress,
+  book: RevocationBook,
+  ids: readonly string[],
+): Promise<void> {
+  const leaves = new Set(ids);
+  for (let from = 0; from < ids.length; from += wireLimits.revocationIdsMax) {
+    const some = ids.slice(from, from + wireLimits.revocationIdsMax);
+    await requestRevocations(dial, peer, (page) => book.learn(page, undefined, leaves), some);
+  }
 }
 
 /** Asks one peer for the newest checkpoint that it checked, and its evidence against the log. Errors: as above. */
@@ -67,31 +119,35 @@ export async function requestCheckpoint(
   dial: Dial,
   peer: PeerAddress,
 ): Promise<{ note: string | null; equivocations: readonly string[] }> {
-  const answer = await request(dial, peer, { kind: 'checkpoint' });
-  if (answer.kind !== 'checkpoint') throw unexpected(answer.kind);
-  return answer;
+  return asking(dial, peer, async (question) => {
+    const answer = await question({ kind: 'checkpoint' });
+    if (answer.kind !== 'checkpoint') throw unexpected(answer.kind);
+    return answer;
+  });
 }
 
 const unexpected = (kind: string): QuorateError =>
   new QuorateError('WIRE_INVALID', `the peer answered something else than was asked: ${kind}`);
 
-async function request(
+async function asking<T>(
   dial: Dial,
   peer: PeerAddress,
-  question: Up,
-): Promise<Exclude<Down, { kind: 'error' }>> {
+  work: (question: (asked: Up) => Promise<Exclude<Down, { kind: 'error' }>>) => Promise<T>,
+): Promise<T> {
   const channel = await dial(peer, protocols.revocations, {
     timeoutMs: openMsMax,
     maxMessageBytes: limits.receiptBytesMax,
   });
   const stream = new MessageStream<Up, Down>(channel, revocationsDownSchema, 'an answer about revocations');
   try {
-    await stream.send(question);
-    const answer = await stream.receive({ timeoutMs: answerMsMax });
-    if (answer === undefined)
-      throw new QuorateError('CONTROLLER_SILENT', 'the peer closed the stream without an answer');
-    if (answer.kind === 'error') throw errorFrom(answer);
-    return answer;
+    return await work(async (asked) => {
+      await stream.send(asked);
+      const answer = await stream.receive({ timeoutMs: answerMsMax });
+      if (answer === undefined)
+        throw new QuorateError('CONTROLLER_SILENT', 'the peer closed the stream without an answer');
+      if (answer.kind === 'error') throw errorFrom(answer);
+      return answer;
+    });
   } finally {
     await stream.close();
   }

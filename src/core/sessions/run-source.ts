@@ -1,10 +1,10 @@
 import type { Bundle } from '../documents/index.ts';
-import { QuorateError } from '../errors.ts';
+import { codeOf, QuorateError } from '../errors.ts';
 import type { ApiDown, ApiUp } from '../wire/messages.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dial } from './ports.ts';
 import type { RevocationBook } from './revocation-book.ts';
-import { requestRevocations } from './revocation-exchange.ts';
+import { requestLeaves, requestRevocations } from './revocation-exchange.ts';
 import type { RunSource } from './run-verifier.ts';
 
 export interface RunSourcePorts {
@@ -40,14 +40,20 @@ export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSou
       if (answer.kind !== 'leaves') throw unexpected('leaves', answer);
       return answer.from === from ? answer.leaves : [];
     },
-    async revocations(book, isWithheld) {
+    async revocations(book, withheld) {
       for (const controller of credentials.membership.controllers) {
-        const list = await requestRevocations(dial, controller).catch(() => undefined);
-        if (list !== undefined) await book.learn(list);
+        await requestRevocations(dial, controller, (page) => book.learn(page)).catch(orHome);
+        // Of keys that the root has revoked since: nobody is told of these any more.
+        await requestLeaves(dial, controller, book, withheld()).catch(orHome);
       }
-      if (isWithheld()) await askMembers(book);
+      if (withheld().length > 0) await askMembers(book);
     },
   };
+}
+
+/** What another may answer. Errors: those of our own disk. */
+function orHome(error: unknown): void {
+  if (codeOf(error).startsWith('HOME_')) throw error;
 }
 
 /** The controller answered something else than was asked. */

@@ -29,7 +29,7 @@ export interface RunSource {
   leaves(from: number): Promise<readonly string[]>;
   bundle(run: string): Promise<Bundle>;
   /** Learns revocations from the controller and, where `isWithheld` says that it leaves some out, from other members. */
-  revocations(book: RevocationBook, isWithheld: () => boolean): Promise<void>;
+  revocations(book: RevocationBook, withheld: () => readonly string[]): Promise<void>;
 }
 
 /** A run as its publisher knows it. */
@@ -170,11 +170,11 @@ export class RunVerifier {
     );
     const book = await this.#ports.book();
     const withheld = () => log.withheld((revocation) => book.has(revocation));
-    if (withheld() !== undefined) await source.revocations(book, () => withheld() !== undefined);
+    if (withheld().length > 0) await source.revocations(book, withheld);
     this.#check(
       'REVOCATION_WITHHELD',
-      withheld() === undefined,
-      `the log holds "${withheld()}", and nobody shows that revocation`,
+      withheld().length === 0,
+      `the log holds the revocation ${withheld()[0]}, and nobody shows it`,
     );
     const { revoked } = book;
     const fresh = freshUnder(revokedUnder(revoked, charter.payload));

@@ -117,9 +117,11 @@ export class LogView {
     return this.#first(({ verdicts }) => verdicts.get(id));
   }
 
-  /** The leaf of the first revocation whose id is not known; undefined where all are. */
-  withheld(isKnown: (id: string) => boolean): string | undefined {
-    return this.#lines(({ revocations }) => revocations).find(({ leaf }) => !isKnown(leaf.slice(-64)))?.leaf;
+  /** Ids of the revocations that are not known. */
+  withheld(isKnown: (id: string) => boolean): string[] {
+    return this.#lines(({ revocations }) => revocations)
+      .map(({ leaf }) => leaf.slice(-64))
+      .filter((id) => !isKnown(id));
   }
 
   #first(firstOf: (index: LogIndex) => number | undefined): number | undefined {

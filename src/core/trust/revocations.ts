@@ -10,13 +10,17 @@ import type {
 } from '../documents/index.ts';
 import { type ErrorCode, QuorateError } from '../errors.ts';
 import { enforce, isNamed } from '../judge/index.ts';
+import { limits } from '../limits.ts';
 import type { Revocations, Vote } from './evidence.ts';
 
 /**
- * What can be void: what a revocation names, or a log that tells two stories. `whole`: trusted workers signed both, so that everything
- * under that log key is void; else only what has no line of a trusted worker.
+ * What can be void: what a revocation names; a log that tells two stories; a project whose root key revokes without end. `whole`: trusted
+ * workers signed both stories, so that everything under that log key is void; else only what has no line of a trusted worker.
  */
-export type VoidTarget = RevocationTarget | { kind: 'log'; id: string; whole: boolean };
+export type VoidTarget =
+  | RevocationTarget
+  | { kind: 'log'; id: string; whole: boolean }
+  | { kind: 'project'; id: string };
 
 /** What a revocation that holds says, or evidence of equivocation. */
 export interface Revoked {
@@ -26,30 +30,109 @@ export interface Revoked {
   reason: string;
   /** Signed by the root; else by an identity provider. */
   byRoot: boolean;
+  /** The signed document; absent for evidence. `keeps`: see the schema. */
+  document?: { id: string; signer: string; keeps: readonly string[] };
 }
 
-export function revokedBy({ payload, signer }: Verified<Revocation>): Revoked {
-  const { what, since, reason, project } = payload;
-  return { what, since, reason, byRoot: signer === project };
+export function revokedBy({ payload, signer, id }: Verified<Revocation>): Revoked {
+  const { what, since, reason, project, keeps = [] } = payload;
+  return { what, since, reason, byRoot: signer === project, document: { id, signer, keeps } };
 }
 
-/** Those that count for evidence under a charter: the keys it names are revoked by the root only. */
-export function revokedUnder(all: readonly Revoked[], charter: Charter): Revoked[] {
-  return all.filter(({ what, byRoot }) => byRoot || what.kind !== 'key' || !isNamed(charter, what.id));
+/**
+ * Those that count for evidence under a charter. The keys that it names are revoked by the root only. A key that the root
+ * revoked revokes nothing but what is kept. From a root that revoked more than anybody can be told of, nothing is believed. `endsKeys`:
+ * false for what was decided before the end of a key was the end of its revocations.
+ */
+export function revokedUnder(all: readonly Revoked[], charter: Charter, endsKeys = true): Revoked[] {
+  const counting = (endsKeys ? withoutEnded(all) : all).filter(
+    ({ what, byRoot }) => byRoot || what.kind !== 'key' || !isNamed(charter, what.id),
+  );
+  const { project } = charter;
+  if (isRootFull(all))
+    counting.push({ what: { kind: 'project', id: project }, since: 0, reason: '', byRoot: true });
+  return counting;
+}
+
+/** Whether the root signed more revocations than a project may have. */
+const isRootFull = (all: readonly Revoked[]): boolean =>
+  all.length > limits.rootRevocationsMax &&
+  new Set(all.flatMap(({ byRoot, document }) => (byRoot && document !== undefined ? [document.id] : [])))
+    .size > limits.rootRevocationsMax;
+
+/** Keys that the root revoked, and which of their own revocations stay: those that each of its revocations of the key keeps. */
+export class EndedKeys {
+  readonly #kept = new Map<string, ReadonlySet<string>>();
+
+  constructor(all: readonly Revoked[] = []) {
+    for (const one of all) this.add(one);
+  }
+
+  /** Returns whether it is the end of a key. More of them keep less, in whatever order they come. */
+  add({ what, byRoot, document }: Revoked): boolean {
+    // The root's own key is ended by nobody: nothing is above it.
+    if (!byRoot || what.kind !== 'key' || what.id === document?.signer) return false;
+    const before = this.#kept.get(what.id);
+    const keeps = document?.keeps ?? [];
+    this.#kept.set(what.id, new Set(before === undefined ? keeps : keeps.filter((id) => before.has(id))));
+    return true;
+  }
+
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  has(key: string): boolean {
+    return this.#kept.has(key);
+  }
+
+  /** Whether a revocation with this id, signed by this key, counts no more. Never one of the root. */
+  voids(signer: string, id: string): boolean {
+    return this.#kept.get(signer)?.has(id) === false;
+  }
+}
+
+/** Without those that keys signed which the root revoked, but for what stays. */
+export function withoutEnded(all: readonly Revoked[]): readonly Revoked[] {
+  const ended = new EndedKeys(all);
+  if (ended.size === 0) return all;
+  return all.filter(
+    ({ byRoot, document }) => byRoot || document === undefined || !ended.voids(document.signer, document.id),
+  );
+}
+
+/** The earliest revocation of each target. Lists of revocations are never changed once they are made. */
+const earliest = new WeakMap<readonly Revoked[], ReadonlyMap<string, Revoked>>();
+
+function earliestIn(all: readonly Revoked[]): ReadonlyMap<string, Revoked> {
+  const known = earliest.get(all);
+  if (known !== undefined) return known;
+  const found = new Map<string, Revoked>();
+  for (const one of all) {
+    const target = targetOf(one.what);
+    const before = found.get(target);
+    if (before === undefined || isBefore(one, before)) found.set(target, one);
+  }
+  earliest.set(all, found);
+  return found;
+}
+
+const targetOf = ({ kind, id }: VoidTarget): string => `${kind} ${id}`;
+
+/** Of two of the same leaf always the same, in whatever order they are known. */
+function isBefore(a: Revoked, b: Revoked): boolean {
+  if (a.since !== b.since) return a.since < b.since;
+  return (a.document?.id ?? '') < (b.document?.id ?? '');
 }
 
 /** The earliest revocation of this that reaches something at a log index. */
 export function revocationAt(
   all: readonly Revoked[],
-  what: RevocationTarget,
+  what: Exclude<VoidTarget, { kind: 'log' }>,
   index: number,
 ): Revoked | undefined {
-  let first: Revoked | undefined;
-  for (const one of all) {
-    const same = one.what.kind === what.kind && one.what.id === what.id;
-    if (same && one.since <= index && (first === undefined || one.since < first.since)) first = one;
-  }
-  return first;
+  const first = earliestIn(all).get(targetOf(what));
+  return first !== undefined && first.since <= index ? first : undefined;
 }
 
 /** The revocation for which a key may not act in its role any more, at a log index. A trusted worker's key is revoked by itself. */
@@ -79,6 +162,7 @@ export function voteRevoked(
 
 /** What a verdict rests on besides the receipts it counts. Indices are those of the log. */
 export interface VerdictUse {
+  project: string;
   jobId: string;
   image: string;
   artifact: string | null;
@@ -95,10 +179,11 @@ export interface VerdictUse {
 /** The revocation that voids a verdict whatever its receipts say. */
 export function verdictRevoked(all: readonly Revoked[], use: VerdictUse): Revoked | undefined {
   if (all.length === 0) return undefined;
-  const { jobId, image, artifact, controller, index, log, publisher, offers } = use;
+  const { project, jobId, image, artifact, controller, index, log, publisher, offers } = use;
   const forked = forkOf(all, log);
   if (forked !== undefined) return forked;
-  const uses: [RevocationTarget, number][] = [
+  const uses: [Parameters<typeof revocationAt>[1], number][] = [
+    [{ kind: 'project', id: project }, index],
     [{ kind: 'job', id: jobId }, index],
     [{ kind: 'image', id: image }, index],
     [{ kind: 'key', id: controller }, index],
@@ -144,6 +229,7 @@ export function checkStands(
 ): void {
   const { index } = offer.payload;
   const revoked = verdictRevoked(revokedUnder(all, charter), {
+    project: charter.project,
     jobId,
     image: job.image,
     artifact: null,
@@ -158,17 +244,29 @@ export function checkStands(
 
 /** For `decide`. An artifact is revoked for verdicts from its log index on; `index` is that of the verdict. */
 export function revocationsFor(all: readonly Revoked[], index: number): Revocations {
-  const from = (kind: RevocationTarget['kind']) => {
-    const found = new Map<string, number>();
-    for (const { what, since } of all)
-      if (what.kind === kind) found.set(what.id, Math.min(since, found.get(what.id) ?? since));
-    return found;
+  const { keys, operators, artifacts } = fromIn(all);
+  return { keys, operators, artifacts: artifacts.flatMap(([id, since]) => (since <= index ? [id] : [])) };
+}
+
+interface From extends Required<Omit<Revocations, 'artifacts'>> {
+  artifacts: readonly (readonly [id: string, since: number])[];
+}
+const froms = new WeakMap<readonly Revoked[], From>();
+
+function fromIn(all: readonly Revoked[]): From {
+  const known = froms.get(all);
+  if (known !== undefined) return known;
+  const of = (kind: RevocationTarget['kind']) =>
+    [...earliestIn(all).values()].flatMap(({ what, since }) =>
+      what.kind === kind ? [[what.id, since] as const] : [],
+    );
+  const found: From = {
+    keys: Object.fromEntries(of('key')),
+    operators: Object.fromEntries(of('operator')),
+    artifacts: of('artifact'),
   };
-  return {
-    keys: Object.fromEntries(from('key')),
-    operators: Object.fromEntries(from('operator')),
-    artifacts: [...from('artifact')].flatMap(([id, since]) => (since <= index ? [id] : [])),
-  };
+  froms.set(all, found);
+  return found;
 }
 
 /** The code for what is refused because of it. */
@@ -181,12 +279,15 @@ const refusals: Record<VoidTarget['kind'], { code: ErrorCode }> = {
   image: { code: 'IMAGE_REVOKED' },
   artifact: { code: 'ARTIFACT_REVOKED' },
   log: { code: 'LOG_EQUIVOCATED' },
+  project: { code: 'REVOCATIONS_FULL' },
 };
 
 /** A sentence without its end: what, since when, why. */
 export function sayRevoked({ what, since, reason, byRoot }: Revoked): string {
   if (what.kind === 'log')
     return `the log of the project tells two stories${what.whole ? '' : ', and no trusted worker signed in which of them this is'}: ${reason}`;
+  if (what.kind === 'project')
+    return `the root key of ${what.id} signed more than ${limits.rootRevocationsMax} revocations: nothing of the project is believed any more`;
   const by = byRoot ? 'the root key' : 'the identity provider';
   return `the ${what.kind} ${what.id} was revoked from leaf ${since} of the log on, by ${by}: ${reason}`;
 }

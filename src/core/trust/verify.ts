@@ -158,7 +158,7 @@ async function verifyOne(
   const passed = (says: string) => steps.push({ step, ok: true, code: null, says });
   try {
     const charter = await openCharter(ask);
-    ask = { ...ask, revoked: revokedUnder(revocations, charter.payload) };
+    ask = { ...ask, revoked: revokedUnder(revocations, charter.payload, !off.has('key-ended')) };
     passed(`The root key says who runs the project "${charter.payload.name}".`);
 
     step = 'request';

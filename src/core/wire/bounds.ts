@@ -105,8 +105,8 @@ export const messageBounds = table({
       jobs: byAnyone,
       show: byAnyone,
       follow: byAnyone,
-      // It proves by itself who says so, and an owner brings it with any key.
-      revoke: byAnyone,
+      // It proves by itself who says so, and an owner brings it with any key. The end of a key lists up to a thousand ids.
+      revoke: { ...byAnyone, bytesMax: 12 * smallBytes },
       // It proves itself as well, and comes from whoever found it.
       equivocation: { ...byAnyone, bytesMax: 2 * limits.equivocationCharsMax },
       cancel: byMember,

@@ -15,6 +15,10 @@ export const wireLimits = {
   checkpointGrantsMax: 64,
   /** Workers that fetch the bundle of an artifact at once, besides the controller, which has it: a worker may leave at any time. */
   mirrorsMax: 2,
+  /** Keys of a charter that may be told as full: the root's and eight identity providers'. */
+  fullKeysMax: 9,
+  /** Revocations that are asked for by their ids: 7 kB of them. */
+  revocationIdsMax: 100,
   /** Workers that a store is told of as having a tree, and addresses of each. */
   pinFromMax: 8,
   pinAddrsMax: 8,

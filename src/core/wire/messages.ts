@@ -53,11 +53,15 @@ const equivocation = z.string().min(1).max(limits.equivocationCharsMax);
 const equivocations = z.array(equivocation).max(limits.equivocationsMax);
 export const equivocationNoticeSchema = z.object({ equivocation });
 
-/** Signed revocations with the charters that name who signed them: one of each in gossip, all that are known elsewhere. */
+/**
+ * Signed revocations with the charters that name who signed them: one of each in gossip, a page of those that are known elsewhere.
+ * `next`: id of the last one in it, where more follow.
+ */
 export const revocationListSchema = z.object({
   charters: z.array(jws).max(limits.revocationChartersMax),
   revocations: z.array(jws).max(limits.revocationsMax),
   equivocations: equivocations.optional(),
+  next: sha256.optional(),
 });
 
 /** Where a controller's HTTP feed is: http or https, no credentials, no query. */
@@ -260,6 +264,8 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
     jobs: z.array(runSummarySchema).max(10_000),
     /** What was proven against the log, for people. */
     equivocations: z.array(says).max(limits.equivocationsMax).optional(),
+    /** Keys that have signed as many revocations as one may. */
+    full: z.array(peerId).max(wireLimits.fullKeysMax).optional(),
   }),
   z.object({
     kind: z.literal('job'),
@@ -341,7 +347,12 @@ export const pinDownSchema = z.discriminatedUnion('kind', [
 ]);
 
 export const revocationsUpSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('ask') }),
+  /** Those that follow one, by its id; or these, also where their key was revoked by the root. */
+  z.object({
+    kind: z.literal('ask'),
+    after: sha256.optional(),
+    ids: z.array(sha256).max(wireLimits.revocationIdsMax).optional(),
+  }),
   /** The newest checkpoint that is known there. */
   z.object({ kind: z.literal('checkpoint') }),
 ]);

@@ -85,6 +85,7 @@ export const progressKinds = [
     reason: words.optional(),
   }),
   kind('revoked', { artifact, what: words, id: words, since: count, reason: words }),
+  kind('restored', { level: verdictLevelSchema, artifact, key: peerId }),
 ] as const;
 
 export type WireProgress = z.infer<(typeof progressKinds)[number]>;

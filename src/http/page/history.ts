@@ -90,6 +90,8 @@ function saidOfVerdict(progress: Progress): string {
       return `${{ 'input-lost': 'an input is lost', reopened: 'built again', cancelled: 'cancelled' }[progress.kind]}: ${foreign(progress.reason)}`;
     case 'revoked':
       return `does not stand any more: the ${progress.what} was revoked: ${foreign(progress.reason)}`;
+    case 'restored':
+      return 'stands again: the key that revoked it was revoked by the root key';
     case 'verdict':
       return `verdict: ${foreign(verdictText(progress.level, progress.reason))}`;
     default:

@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import { accountLine, accountOf, worstOf } from '../../core/account/index.ts';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import { counted } from '../../core/quantity.ts';
+import { sayFull } from '../../core/trust/full-keys.ts';
 import type { BranchView, ProjectView, RunPage } from '../../runtime/controller/project-view.ts';
 import { chip, runTable, runUrl } from './parts.ts';
 import { foreign, type Html, refText, time } from './text.ts';
@@ -66,11 +67,15 @@ ${count === 0 ? html`<p class="quiet">No worker is connected.</p>` : ''}
 }
 
 function troublePart(view: ProjectView): Html {
-  const { alarms, revoked, revocations, equivocations, declined } = view.trouble();
+  const { alarms, revoked, revocations, equivocations, fullKeys, declined } = view.trouble();
   const notices = [
     ...equivocations.map(
       (says) =>
         html`<div class="notice bad"><p><strong>The log tells two stories.</strong> ${foreign(says, 600)}. Workers take no jobs of this project any more.</p></div>`,
+    ),
+    ...fullKeys.map(
+      (key) =>
+        html`<div class="notice bad"><p><strong>A key revokes all it can.</strong> ${foreign(sayFull(key), 600)}.</p></div>`,
     ),
     ...(alarms.count === 0
       ? []

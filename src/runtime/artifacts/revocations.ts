@@ -95,5 +95,5 @@ export async function learnRevocations(
   book: RevocationBook,
   signal: AbortSignal,
 ): Promise<void> {
-  await book.learn(await requestRevocations(meshDial(mesh, signal), peer), Date.now());
+  await requestRevocations(meshDial(mesh, signal), peer, (page) => book.learn(page, Date.now()));
 }

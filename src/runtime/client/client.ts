@@ -55,7 +55,7 @@ export interface Client {
    */
   bring(store: Store, tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void>;
   /** The newest, and what was proven against the log. */
-  jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[] }>;
+  jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }>;
   show(which: string): Promise<ShownRun>;
   /** Past progress, then live progress; ends with the run. */
   follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress>;
@@ -244,10 +244,11 @@ class MeshClient implements Client {
     return this.#found(() => this.#following.bring(tree, this.#credentials.grant.raw, onProgress));
   }
 
-  async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[] }> {
+  async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }> {
     const answer = await this.#ask({ kind: 'jobs' });
     if (answer.kind !== 'jobs') throw unexpected('jobs', answer);
-    return { jobs: answer.jobs, equivocations: answer.equivocations ?? [] };
+    const { jobs, equivocations = [], full = [] } = answer;
+    return { jobs, equivocations, full };
   }
 
   async show(which: string): Promise<ShownRun> {

@@ -1,6 +1,7 @@
 import { accountLine, accountOf } from '../../core/account/index.ts';
 import { isOver, type RunFacts } from '../../core/controller/facts.ts';
 import { pipelineOf } from '../../core/controller/pipeline-of.ts';
+import { fullKeys } from '../../core/controller/revocations.ts';
 import { type RunFilter, type Standing, standings } from '../../core/controller/run-lists.ts';
 import { type ControllerState, liveLeases } from '../../core/controller/state.ts';
 import { findRun, summaryOf } from '../../core/controller/view.ts';
@@ -59,6 +60,8 @@ export interface TroubleView {
   revocations: { what: string; id: string; since: number; reason: string }[];
   /** What was proven against the log. */
   equivocations: string[];
+  /** Keys that have signed as many revocations as one may. */
+  fullKeys: string[];
   /** Operators that take none of what is open, with their reason. */
   declined: { operator: string; reason: string }[];
 }
@@ -158,6 +161,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
           ...{ what: payload.what.kind, id: payload.what.id, since: payload.since, reason: payload.reason },
         })),
       equivocations: ports.equivocations(),
+      fullKeys: fullKeys(state),
       declined: declinedIn(state),
     }),
     run: (which) => {

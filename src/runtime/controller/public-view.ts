@@ -1,13 +1,13 @@
 import { artifactIn } from '../../core/controller/facts.ts';
 import { publishedOf } from '../../core/controller/state.ts';
 import { artifactLevel, summaryOfRevoked } from '../../core/controller/view.ts';
-import type { RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
 import type { StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import { offersAfter } from '../../core/sessions/controller/backlog-pass.ts';
 import type { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { knownTo } from '../../core/sessions/controller/known.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
+import { type RevocationPage, withEvidence } from '../../core/sessions/revocation-pages.ts';
 import { countsUncosigned } from '../../core/trust/index.ts';
 import type { CheckpointNotice, OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
 import { type PublicTrees, publicTrees } from '../artifacts/public-trees.ts';
@@ -22,8 +22,8 @@ export interface PublicView extends PublicTrees {
   offers(after?: string): OfferNotice[];
   /** The latest verdicts, newest first, at most `limits.feedOffersMax`. Hints: the bundle is the proof. */
   verdicts(): VerdictNotice[];
-  /** All that are in the log. */
-  revocations(): RevocationList;
+  /** Those in the log that count: as many as one answer holds, the first ones or those that follow one, by its id. */
+  revocations(after?: string): RevocationPage;
   /** The current one, with its witnesses; undefined before there is one. */
   checkpoint(): CheckpointNotice | undefined;
   /** Of a run, a job or an artifact. Errors: `BUNDLE_DAMAGED`. */
@@ -38,6 +38,7 @@ export function publicView(
   bundles: Pick<StoredBundles, 'get'>,
 ): PublicView {
   const { state } = machine;
+  const known = knownTo({ machine, logEvidence });
   return {
     project: folder.project,
     charter: () => state.charter?.raw,
@@ -61,7 +62,7 @@ export function publicView(
       }
       return found;
     },
-    revocations: () => knownTo({ machine, logEvidence }),
+    revocations: (after) => withEvidence(known.page(after), known.evidence()),
     checkpoint() {
       const { current } = checkpoints;
       return current === undefined ? undefined : { note: current.note };

@@ -1,6 +1,7 @@
 import { accountOf, type RunState } from '../../core/account/index.ts';
 import { type AwaitedLease, awaitedLeases } from '../../core/controller/drain.ts';
 import { operatorsLeft, slotsAsked } from '../../core/controller/operators-left.ts';
+import { fullKeys } from '../../core/controller/revocations.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
 import { summaryOf } from '../../core/controller/view.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
@@ -44,6 +45,8 @@ export interface ControllerStatus {
   /** Leaves of the log. */
   leaves: number;
   revocations: number;
+  /** Keys that have signed as many revocations as one may. */
+  fullKeys: string[];
   /** When a drain ends at the latest; null while there is none. */
   stopsBy: number | null;
 }
@@ -87,6 +90,7 @@ export function statusOf(
     },
     leaves: state.log.size,
     revocations: state.revocations.length,
+    fullKeys: fullKeys(state),
     stopsBy: about.stopsBy,
   };
 }

@@ -1,6 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
-import type { Charter, Grant } from '../../core/documents/index.ts';
+import { type Charter, claimedIdOf, type Grant } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import type { IdpEffect, IdpEvent } from '../../core/idp/events.ts';
 import { IdentityProvider } from '../../core/idp/machine.ts';
@@ -18,7 +19,7 @@ import {
   writeCharter,
 } from '../membership/project-folder.ts';
 import { openKeys } from '../membership/project-keys.ts';
-import { openRevocationBook } from '../membership/revocation-file.ts';
+import { openRevocationBook, revocationFile } from '../membership/revocation-file.ts';
 import { type HealthChecks, meshCheck } from '../node/health.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { joseDocuments, nodeClock, signingOf } from '../node/ports.ts';
@@ -138,16 +139,18 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     });
 
     let rekeyed = false;
+    /** The file of revocations as it was read last, and under which charter. */
+    let readAs = '';
     const takeFolder = async () => {
       const charter = await readCharter(folder.dir);
       if (charter !== undefined && charter.payload.epoch > (machine.state.charter?.payload.epoch ?? 0)) {
         await loop.dispatch({ kind: 'charter', charter });
         tell('info', 'charter', `the charter is now of epoch ${charter.payload.epoch}`);
       }
-      // Read from the file each time: the command that revokes is another process.
-      const { list } = await openRevocationBook(folder.dir, folder.project);
-      for (const raw of list.revocations.slice(0, limits.revocationsMax))
-        await loop.dispatch({ kind: 'revoked', revocation: await joseDocuments.message('revocation', raw) });
+      // The command that revokes is another process.
+      const stamp = `${machine.state.charter?.payload.epoch} ${await stampOf(revocationFile(folder.dir, folder.project))}`;
+      if (stamp !== readAs) await takeRevocations();
+      readAs = stamp;
       const inForce = machine.state.charter?.payload;
       if (rekeyed || inForce === undefined || inForce.idps[0] === key.id) return;
       const other = (await openKeys(folder.dir, inForce)).idp;
@@ -155,6 +158,13 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       rekeyed = true;
       tell('warn', 'rekeyed', 'the charter names another key; the identity provider goes on with that');
       options.onRekeyed();
+    };
+    const takeRevocations = async () => {
+      const { list } = await openRevocationBook(folder.dir, folder.project);
+      for (const raw of list.revocations) {
+        if (machine.state.revocations.has(claimedIdOf(raw) ?? '')) continue;
+        await loop.dispatch({ kind: 'revoked', revocation: await joseDocuments.message('revocation', raw) });
+      }
     };
     // One at a time: a charter that comes by the wire is put in force before its answer.
     let looking: Promise<void> = Promise.resolve();
@@ -193,5 +203,12 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     throw error;
   }
 }
+
+/** Another one where the file was written since; empty where there is none. */
+const stampOf = (file: string): Promise<string> =>
+  stat(file).then(
+    ({ ino, mtimeMs, size }) => `${ino} ${mtimeMs} ${size}`,
+    () => '',
+  );
 
 const nameOf = ({ id }: { id: string }): string => `identity provider ${id}`;

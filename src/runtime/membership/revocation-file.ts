@@ -4,6 +4,10 @@ import { RevocationBook, storedRevocationsSchema } from '../../core/sessions/rev
 import { joseVerifier } from '../../identity/verifier.ts';
 import { inFile, parseFile, readOptional, writeAtomic } from '../node/files.ts';
 
+/** In a home folder. */
+export const revocationFile = (dir: string, project: string): string =>
+  join(dir, 'revocations', `${project}.json`);
+
 /**
  * The revocations that a home folder knows of a project, in `revocations/<project>.json`. Every command of that home reads
  * and adds to them. Evidence against the log of the project is also in a file of its own beside it, to hand on. `unsaved` is told when the folder cannot be written; without it that is an error.
@@ -15,7 +19,7 @@ export function openRevocationBook(
   unsaved?: (error: Error) => void,
 ): Promise<RevocationBook> {
   publicKeyOf(project);
-  const file = join(dir, 'revocations', `${project}.json`);
+  const file = revocationFile(dir, project);
   const hint = 'Remove it; verify --online asks for them again.';
   const open = () =>
     RevocationBook.open(

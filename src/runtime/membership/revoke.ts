@@ -1,44 +1,69 @@
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type RevocationTarget, signMessage } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { isNamed, type RevocationList } from '../../core/judge/index.ts';
 import { isConnectionError } from '../../core/sessions/ask.ts';
+import { type OwnRevocation, revocationsBy } from '../../core/sessions/own-revocations.ts';
+import { parseCheckpoint } from '../../core/transparency/index.ts';
 import type { NodeKey } from '../../identity/keys.ts';
+import { joseVerifier as verifier } from '../../identity/verifier.ts';
 import { openMesh } from '../../mesh/index.ts';
+import { readOptional } from '../node/files.ts';
 import { meshDial } from '../node/ports.ts';
 import { ask } from './credentials.ts';
 import { byPeer } from './join.ts';
 import { type ProjectFolder, readCharter } from './project-folder.ts';
 import { openRevocationBook } from './revocation-file.ts';
 
-const askMsMax = 30_000;
+type Question = Parameters<typeof ask>[2];
+type Answer = Awaited<ReturnType<typeof ask>>['answer'];
+
+/** All questions of one revocation. */
+const askMsMax = 50_000;
+const againMs = 500;
 
 export interface Revoking {
   what: RevocationTarget;
   /** Log index; by default the size of the log for operators and keys, and 0 for the rest. */
   since?: number;
+  /** Of a key of the identity provider: ids of its revocations that stay; by default those in the log before `since`. */
+  keeps?: readonly string[];
   reason: string;
+  /** A controller that is not there, or is started again under other keys, is asked again for so long. Default: 20 s. */
+  waitMs?: number;
+  /** Is given each document that was signed, before the controller is. */
+  signed?(list: RevocationList): void;
   signal: AbortSignal;
 }
 
+export interface RevokedNow {
+  /** Of its leaf. */
+  index: number;
+  since: number;
+  byRoot: boolean;
+  /** Of the end of a key that revoked some: those that stay, and those that count no more. */
+  keeps: OwnRevocation[];
+  voids: OwnRevocation[];
+}
+
+/** What a root's revocation is signed by, where the identity provider's key may not. */
+const rootNeeded: ReadonlySet<string> = new Set(['REVOCATION_NEEDS_ROOT', 'REVOCATIONS_FULL', 'KEY_REVOKED']);
+
 /**
  * Signs a revocation and has the controller take it: with the identity provider's key, or with the root key for a key that
- * the charter names. In the folder of an identity provider apart it holds there too, also where the controller cannot be reached.
- * `index`: of its leaf. `list`: to hand on.
- * Errors: `REVOCATION_…`, `CONTROLLER_…`, `MESH_…`.
+ * the charter names and where the other key is refused. In the folder of an identity provider apart it holds there too, also where the
+ * controller cannot be reached.
+ * Errors: `REVOCATION_…`, `REVOCATIONS_FULL`, `CONTROLLER_…`, `MESH_…`.
  */
-export async function revoke(
-  folder: ProjectFolder,
-  { what, since, reason, signal }: Revoking,
-): Promise<{ index: number; since: number; byRoot: boolean; list: RevocationList }> {
+export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise<RevokedNow> {
+  const { what, since, keeps, reason, waitMs = 20_000, signed = () => {}, signal } = revoking;
   // Read again: another command may have changed it since the folder was opened.
   const charter = await readCharter(folder.dir);
-  const byRoot = what.kind === 'key' && isNamed(charter?.payload ?? folder.charter, what.id);
-  if (byRoot && folder.root === undefined)
-    throw new QuorateError(
-      'REVOCATION_NEEDS_ROOT',
-      `the charter names ${what.id}; only the root key revokes it, and it is not in this folder`,
-      { hint: `Put root.key into ${folder.dir} for this one command.` },
-    );
+  const { root } = folder;
+  const byRoot =
+    keeps !== undefined || (what.kind === 'key' && isNamed(charter?.payload ?? folder.charter, what.id));
+  if (byRoot && root === undefined) throw needsRoot(folder, what.id);
   const address = await folder.address();
   if (address === undefined)
     throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
@@ -52,43 +77,98 @@ export async function revoke(
     ...{ key: generateSeed(), listen: [], bootstrap: [], topics: [], role: 'node' },
   });
   const dial = meshDial(mesh, limit);
+  const askNow = async (question: Question) => (await ask(dial, controllers, question, limit)).answer;
+  const end = performance.now() + waitMs;
+  const asked = (question: Question) => untilReached(() => askNow(question), end, signal);
   try {
     const whole = what.kind !== 'operator' && what.kind !== 'key';
-    const from = since ?? (whole ? 0 : await logSize());
-    const sign = async ({ signer }: NodeKey) => {
+    const from = since ?? (whole ? 0 : await logSize(folder, asked));
+    const own = what.kind === 'key' ? await ownOf(what.id) : [];
+    const stays = own.filter(({ id, leaf }) => keeps?.includes(id) ?? (leaf !== null && leaf < from));
+    const kept = keeps ?? stays.map(({ id }) => id);
+    const sign = async ({ signer }: NodeKey): Promise<RevokedNow> => {
       const iat = Math.floor(Date.now() / 1000);
-      const payload = { iss: signer.id, project: folder.project, what, since: from, reason, iat };
+      const payload = {
+        ...{ iss: signer.id, project: folder.project, what, since: from, reason, iat },
+        ...(kept.length > 0 && { v: 2 as const, keeps: [...kept] }),
+      };
       const { raw } = await signMessage('revocation', payload, signer);
       const bySelf = signer.id === folder.project;
       const list = { charters: bySelf ? [] : [charter?.raw ?? folder.charterJws], revocations: [raw] };
-      let answered: Awaited<ReturnType<typeof ask>>;
+      signed(list);
+      let answer: Answer;
       try {
-        answered = await ask(dial, controllers, { kind: 'revoke', revocation: raw }, limit);
+        answer = await asked({ kind: 'revoke', revocation: raw });
       } catch (error) {
         // No more grants, whether the controller hears of it now or later.
         if (isConnectionError(error)) await keepForIdp(folder, list);
         throw error;
       }
-      const { answer } = answered;
       if (answer.kind !== 'revoked') throw unexpected(answer.kind);
       await keepForIdp(folder, list);
-      return { index: answer.index, since: from, byRoot: bySelf, list };
+      const voids = own.filter((one) => !stays.includes(one));
+      return { index: answer.index, since: from, byRoot: bySelf, keeps: stays, voids };
     };
-    const { root } = folder;
-    if (byRoot && root !== undefined) return await sign(root);
+    if (root !== undefined && (byRoot || own.length > 0)) return await sign(root);
+    if (own.length > 0) throw needsRoot(folder, what.id);
     return await sign(folder.idp).catch((error: unknown) => {
-      // A charter of before named the key, which the controller knows from its log.
-      if (root !== undefined && codeOf(error) === 'REVOCATION_NEEDS_ROOT') return sign(root);
+      // A charter of before named the key, which the controller knows from its log; or that key may not revoke any more.
+      if (root !== undefined && rootNeeded.has(codeOf(error))) return sign(root);
       throw error;
     });
   } finally {
     await mesh.close();
   }
 
-  async function logSize(): Promise<number> {
-    const { answer } = await ask(dial, controllers, { kind: 'log', from: Number.MAX_SAFE_INTEGER }, limit);
+  /** What a key that is to be revoked has revoked itself. */
+  async function ownOf(key: string): Promise<OwnRevocation[]> {
+    const [controller] = controllers;
+    if (controller === undefined) return [];
+    const { project } = folder;
+    const by = () => revocationsBy({ dial, controller, project, verifier, ask: askNow }, key);
+    try {
+      return await untilReached(by, end, signal);
+    } catch (error) {
+      // Without `keeps`, what the identity provider's key revoked would stand again.
+      const { idps } = charter?.payload ?? folder.charter;
+      if (isConnectionError(error) && (keeps !== undefined || !idps.includes(key))) return [];
+      throw error;
+    }
+  }
+}
+
+const needsRoot = ({ dir }: ProjectFolder, key: string): QuorateError =>
+  new QuorateError(
+    'REVOCATION_NEEDS_ROOT',
+    `a charter names ${key}; only the root key revokes it, and it is not in this folder`,
+    { hint: `Put root.key into ${dir} for this one command.` },
+  );
+
+/** The size of the log, as the controller says it or said it in the last checkpoint here. Errors: those of `asked`. */
+async function logSize(
+  { dir }: ProjectFolder,
+  asked: (question: Question) => Promise<Answer>,
+): Promise<number> {
+  try {
+    const answer = await asked({ kind: 'log', from: Number.MAX_SAFE_INTEGER });
     if (answer.kind !== 'leaves') throw unexpected(answer.kind);
     return answer.size;
+  } catch (error) {
+    const note = isConnectionError(error) ? await readOptional(join(dir, 'checkpoint.txt')) : undefined;
+    if (note === undefined) throw error;
+    return parseCheckpoint(note).size;
+  }
+}
+
+/** Tries again while there is no connection: a controller under another key is there within seconds. */
+async function untilReached<T>(work: () => Promise<T>, end: number, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isConnectionError(error) || performance.now() + againMs > end) throw error;
+    }
+    await setTimeout(againMs, undefined, { signal });
   }
 }
 

@@ -84,5 +84,5 @@ async function rotate(
 }
 
 /** Read again: another command may have changed it since the folder was opened. */
-const currentCharter = async (folder: ProjectFolder): Promise<Charter> =>
+export const currentCharter = async (folder: ProjectFolder): Promise<Charter> =>
   (await readCharter(folder.dir))?.payload ?? folder.charter;

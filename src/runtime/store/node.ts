@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
+import { knownIn } from '../../core/sessions/revocation-exchange.ts';
 import { pinServer } from '../../core/sessions/store/pin-server.ts';
 import { ProjectWatch } from '../../core/sessions/store/project-watch.ts';
 import { every } from '../../core/sessions/timing.ts';
@@ -139,7 +140,10 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
     });
     mesh.handle(pins.protocol, pins.session, pins.options);
     serveBundles(mesh, bundles);
-    serveRevocations(mesh, { list: () => revocations.list, checkpoint: () => undefined });
+    serveRevocations(mesh, {
+      ...knownIn(revocations),
+      checkpoint: () => undefined,
+    });
     serveArtifacts(context);
     closers.push(mesh.joinProject(project));
     watch.start();

@@ -1,5 +1,6 @@
 import { limits } from '../../core/limits.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
+import { withEvidence } from '../../core/sessions/revocation-pages.ts';
 import type { ProjectWatch } from '../../core/sessions/store/project-watch.ts';
 import { publicTrees } from '../artifacts/public-trees.ts';
 import type { StoreContext } from './context.ts';
@@ -9,7 +10,7 @@ import type { LedgerEntry } from './ledger.ts';
 export function storeView(
   { project, store, bundles, ledger }: Pick<StoreContext, 'project' | 'store' | 'bundles' | 'ledger'>,
   watch: Pick<ProjectWatch, 'charter'>,
-  revocations: Pick<RevocationBook, 'list'>,
+  revocations: Pick<RevocationBook, 'page' | 'evidence'>,
 ) {
   const kept = (): LedgerEntry[] =>
     [...ledger.entries.values()]
@@ -27,7 +28,7 @@ export function storeView(
           ...{ job, request: run, level, artifact: kind === 'test' ? null : tree },
           ...(cosigned === false && { cosigned: false as const }),
         })),
-    revocations: () => revocations.list,
+    revocations: (after?: string) => withEvidence(revocations.page(after), revocations.evidence()),
     checkpoint: () => undefined,
     bundle: (which: string) => bundles.get(which),
     level(tree: string) {

@@ -10,6 +10,7 @@ import type { Membership } from '../../core/sessions/credentials.ts';
 import { keepStreams } from '../../core/sessions/kept-streams.ts';
 import { Loop } from '../../core/sessions/loop.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
+import { knownIn } from '../../core/sessions/revocation-exchange.ts';
 import { every } from '../../core/sessions/timing.ts';
 import { type HttpFeedTimings, httpFeedTimings } from '../../core/sessions/worker/http-feed.ts';
 import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
@@ -249,7 +250,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     perform = (effect) => sessions.perform(effect);
     serveBundles(mesh, sessions.publication.serving(context.bundles));
     serveRevocations(mesh, {
-      list: () => revocations.list,
+      ...knownIn(revocations),
       checkpoint: () => sessions.witness.newest,
     });
     serveArtifacts(context);

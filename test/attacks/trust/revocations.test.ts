@@ -1,16 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/core/documents/index.ts';
 import { openRevocations } from '../../../src/core/judge/index.ts';
-import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
-import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
-import { DraftChecks } from '../../../src/core/sessions/worker/draft-checks.ts';
-import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
-import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
-import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
-import { fromUtf8 } from '../../../src/core/text.ts';
-import { encodeMessage } from '../../../src/core/wire/messages.ts';
-import { protocols } from '../../../src/core/wire/protocols.ts';
-import type { WorkerEvent } from '../../../src/core/worker/events.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { joseDocuments } from '../../../src/runtime/node/ports.ts';
@@ -21,13 +11,13 @@ import {
   keyRevoked,
   makeCharter,
   makeProject,
-  type Project,
   project,
   root,
   testKey,
   trusted,
 } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
+import { answerOf } from './withheld.ts';
 
 const mallory = testKey('mallory');
 const revocation = async (by: NodeKey, what: Revocation['what'], over: Partial<Revocation> = {}) =>
@@ -106,70 +96,12 @@ describe('a revoked artifact', () => {
 describe('a controller that keeps a revocation from the trusted worker', () => {
   const zoe = { kind: 'operator', id: 'zoe' } as const;
 
-  /** What the trusted worker answers to a draft, where the controller tells `told` and the log holds `logged`. */
-  async function answerOf(made: Project, told: string[]): Promise<string> {
-    const events: WorkerEvent[] = [];
-    const book = await RevocationBook.open(project, joseVerifier, {
-      load: async () => undefined,
-      save: async () => {},
-    });
-    const answers: Record<string, () => Promise<unknown>> = {
-      [protocols.api]: async () => ({
-        kind: 'leaves',
-        from: 0,
-        size: made.leaves.length,
-        leaves: made.leaves,
-      }),
-      [protocols.revocations]: async () => ({
-        kind: 'revocations',
-        charters: [made.charter.raw],
-        revocations: told,
-      }),
-    };
-    const ports = {
-      dispatch: async (event: WorkerEvent) => void events.push(event),
-      credentials: {
-        membership: { project, controllers: [{ id: controller.id, addrs: [] }] },
-        charter: made.charter.payload,
-        learnCharter: async () => {},
-      },
-      signing: { documents: joseDocuments, signer: trusted.signer },
-      clock: { now: () => (at + 1000) * 1000, monotonic: () => 0, closing: false },
-      machine: { leaseOf: () => ({}) },
-      witnessFile: { load: async () => undefined, save: async () => {} },
-      leafFile: { load: async () => [], append: async () => {} },
-      revocations: book,
-      tell: () => {},
-      dial: async (_peer: unknown, protocol: string) => {
-        let asked = false;
-        return {
-          peer: controller.id,
-          closed: false,
-          send: async (message: Uint8Array) => {
-            asked = fromUtf8(message) !== '';
-          },
-          receive: async () => (asked ? encodeMessage(await answers[protocol]?.()) : undefined),
-          close: async () => {},
-          abort: () => {},
-        };
-      },
-    } as unknown as WorkerPorts;
-    const feed = new RevocationFeed(ports);
-    const witness = new LogWitness(ports, feed);
-    await new Cosigner(ports, new DraftChecks(ports, feed, witness), witness, { cosigned: () => {} }).check(
-      'lease',
-      encodeBundle(made.draft),
-    );
-    const [event] = events;
-    return event?.kind === 'cosign-checked' ? event.code : 'nothing';
-  }
-
   it('gets no signature, as the log holds it', async () => {
     const raw = await revocation(idp, zoe);
     const { id } = await joseDocuments.message('revocation', raw);
     const logged = await makeProject({ log: (all) => [...all, leaves.revocation(id)] });
-    expect(await answerOf(logged, [])).toBe('REVOCATION_WITHHELD');
-    expect(await answerOf(logged, [raw])).toBe('OK');
+    expect(await answerOf(logged, encodeBundle(logged.draft), { all: [] })).toBe('REVOCATION_WITHHELD');
+    expect(await answerOf(logged, encodeBundle(logged.draft), { all: [raw] })).toBe('OK');
   });
   it('and one of an operator that counts is counted', async () => {
     const made = await makeProject({ runs: [{ operator: 'ada' }, { operator: 'bob' }] });
@@ -179,8 +111,8 @@ describe('a controller that keeps a revocation from the trusted worker', () => {
       runs: [{ operator: 'ada' }, { operator: 'bob' }],
       log: (all) => [...all, leaves.revocation(id)],
     });
-    expect(await answerOf(logged, [raw])).toBe('EVIDENCE_REVOKED');
+    expect(await answerOf(logged, encodeBundle(logged.draft), { all: [raw] })).toBe('EVIDENCE_REVOKED');
     // Control: a log without it.
-    expect(await answerOf(made, [raw])).toBe('OK');
+    expect(await answerOf(made, encodeBundle(made.draft), { all: [raw] })).toBe('OK');
   });
 });

@@ -107,10 +107,11 @@ export class Bench {
     this.#make = make;
     this.paper = new Paperwork(keys);
     this.#first = { controller: this.paper.controller.id, idp: this.paper.idp.id };
-    this.controller = this.#fresh();
+    this.controller = this.fresh();
   }
 
-  #fresh(): Controller {
+  /** A machine that has handled nothing. */
+  fresh(): Controller {
     return this.#make(this.#first.controller, this.#first.idp);
   }
 
@@ -198,7 +199,7 @@ export class Bench {
 
   /** `names`: bundles that are on disk; all that were stored where absent. */
   replay(names?: ReadonlySet<string>): void {
-    this.controller = this.#fresh();
+    this.controller = this.fresh();
     const rows = this.journal.map(({ event, now }) => ({
       ...{ event, at: now, rules: Controller.rules, record: undefined },
     }));
@@ -319,7 +320,7 @@ export class Bench {
   /** Revokes from a leaf of the log on, by default from now on; the answer comes back. */
   async revoke(
     what: RevocationTarget,
-    over: { since?: number; as?: string; reason?: string } = {},
+    over: { since?: number; as?: string; reason?: string; keeps?: readonly string[] } = {},
   ): Promise<Reply> {
     const { since = this.controller.state.log.size, ...rest } = over;
     const revocation = await this.paper.revocation(what, since, this.now, rest);

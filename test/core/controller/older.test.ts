@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { controllerLimits } from '../../../src/core/controller/limits.ts';
-import type { PeerVersion } from '../../../src/core/wire/peer-version.ts';
+import { ownVersion, type PeerVersion } from '../../../src/core/wire/peer-version.ts';
 import { Bench, projectOf, timings } from './bench.ts';
 
 const { reconnectMs } = controllerLimits;
 const old: PeerVersion = { program: '0.9.0', reads: {} };
-const current: PeerVersion = { program: '1.1.0', reads: { job: 2 } };
+const current: PeerVersion = { program: '1.1.0', reads: { ...ownVersion('1.1.0').reads, job: 2 } };
 /** A job of a version that `old` does not read. */
 const newer = { job: { v: 2 as 1 } };
 

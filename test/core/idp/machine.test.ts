@@ -11,6 +11,7 @@ import {
 } from '../../../src/core/documents/index.ts';
 import type { IdpEvent, IdpReply } from '../../../src/core/idp/events.ts';
 import { IdentityProvider } from '../../../src/core/idp/machine.ts';
+import { limits } from '../../../src/core/limits.ts';
 
 const dayMs = 24 * 3600_000;
 
@@ -174,6 +175,31 @@ describe('an identity provider apart', () => {
     expect(await desk.ask('bob')).toEqual(refused('KEY_REVOKED'));
     const again = await desk.ticket('ada', { hosts: 2 });
     expect(await desk.ask('ada elsewhere', { invite: again })).toEqual(refused('OPERATOR_REVOKED'));
+  });
+
+  it('goes by no revocation of a key that the root ended, but for what stays', async () => {
+    const desk = await Desk.open();
+    for (const name of ['ada', 'bob']) await desk.ask(name, { invite: await desk.ticket(name) });
+    await desk.revoke('operator', 'ada');
+    await desk.revoke('operator', 'bob');
+    const [, ours = ''] = [...desk.machine.state.revocations.keys()];
+    const what = { kind: 'key', id: desk.paper.idp.id } as const;
+    const end = await desk.paper.revocation(what, 5, desk.now, { as: 'root', keeps: [ours] });
+    desk.tell({ kind: 'revoked', revocation: end });
+    expect(desk.durability).toBe('sync');
+    expect(await desk.ask('ada')).toMatchObject({ kind: 'grant' });
+    expect(await desk.ask('bob')).toEqual(refused('OPERATOR_REVOKED'));
+  });
+
+  it('takes the root’s revocations where another key has signed as many as it may', async () => {
+    const desk = await Desk.open();
+    await desk.ask('ada', { invite: await desk.ticket('ada') });
+    for (let n = 0; n <= limits.revocationsMax; n++) await desk.revoke('operator', `nobody-${n}`);
+    expect(desk.durability).toBe('none');
+    const what = { kind: 'operator', id: 'ada' } as const;
+    const revocation = await desk.paper.revocation(what, 5, desk.now, { as: 'root' });
+    desk.tell({ kind: 'revoked', revocation });
+    expect(await desk.ask('ada')).toEqual(refused('OPERATOR_REVOKED'));
   });
 
   it('takes no revocation of a key that the charter names, unless the root signed it, and no charter of before', async () => {

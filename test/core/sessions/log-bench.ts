@@ -2,7 +2,7 @@ import { signMessage } from '../../../src/core/documents/index.ts';
 import { codeOf, QuorateError } from '../../../src/core/errors.ts';
 import type { Channel, Dial } from '../../../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
-import { revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
+import { knownIn, revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
 import type { WitnessState } from '../../../src/core/sessions/worker/checkpoint-book.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import { Neighbours } from '../../../src/core/sessions/worker/neighbours.ts';
@@ -155,7 +155,10 @@ export class WitnessBench {
   };
 
   #serve(channel: Channel): Promise<void> {
-    const known = { list: () => this.revocations.list, checkpoint: () => this.witness.newest };
+    const known = {
+      ...knownIn(this.revocations),
+      checkpoint: () => this.witness.newest,
+    };
     return revocationServer(known).session(channel);
   }
 

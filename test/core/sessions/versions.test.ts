@@ -117,8 +117,8 @@ describe('a controller', () => {
 
   it('gives one that does offers and its own version', async () => {
     const { notice, told, connect } = server(await projectOf('ada'));
-    const wire = connect('ada', { program: '1.5.0', reads: { tomorrow: 7 } });
-    expect(await wire.heard(1)).toMatchObject({ offers: [notice], version: { program: '2.0.0', reads: {} } });
+    const wire = connect('ada', { program: '1.5.0', reads: { ...ownVersion('1.5.0').reads, tomorrow: 7 } });
+    expect(await wire.heard(1)).toMatchObject({ offers: [notice], version: ownVersion('2.0.0') });
     expect(told.filter((line) => line.startsWith('behind'))).toEqual([]);
   });
 

@@ -30,9 +30,10 @@ it('answers as a scan of all leaves does, wherever the kept ones end and however
       expect(view.root()).toBe(new MerkleTree(lines).root());
       const revoked = lines.filter((line) => line.startsWith('revocation '));
       const asked: string[] = [];
-      expect(view.withheld((id) => asked.push(id) > 0)).toBeUndefined();
+      expect(view.withheld((id) => asked.push(id) > 0)).toEqual([]);
       expect(asked).toEqual(revoked.map((line) => line.slice(-64)));
-      expect(view.withheld((id) => id !== revoked.at(-1)?.slice(-64))).toBe(revoked.at(-1));
+      const last = revoked.at(-1)?.slice(-64);
+      expect(view.withheld((id) => id !== last)).toEqual(asked.filter((id) => id === last));
       for (let n = 0; n <= size; n++)
         expect(view.charterBefore(n)).toBe(lines.slice(0, n).findLast((line) => line.startsWith('charter ')));
       for (const id of ['a'.repeat(64), 'b'.repeat(64)]) {

@@ -94,10 +94,14 @@ const ends: Record<string, { valid: readonly object[]; run: (dial: Dial) => Prom
     run: (dial) => following(dial).bring(cidOf('tree'), jws, () => {}),
   },
   bundle: { valid: validOf('bundle-down'), run: (dial) => requestBundle(dial, at, which) },
-  revocations: { valid: validOf('revocations-down'), run: (dial) => requestRevocations(dial, at) },
+  revocations: {
+    valid: validOf('revocations-down'),
+    run: (dial) => requestRevocations(dial, at, learnNothing),
+  },
   checkpoint: { valid: validOf('revocations-down'), run: (dial) => requestCheckpoint(dial, at) },
 };
 
+const learnNothing = async () => ({ fresh: [], found: [], refused: [], full: [] });
 const soon = () => AbortSignal.timeout(20_000);
 
 /** One stream; a second one is refused for good, so that nothing is waited for. */

@@ -3,6 +3,7 @@ import type { Reply } from '../../controller/events.ts';
 import { isOver, type RunFacts } from '../../controller/facts.ts';
 import { pipelineOf } from '../../controller/pipeline-of.ts';
 import { operatorsAround } from '../../controller/presence.ts';
+import { fullKeys } from '../../controller/revocations.ts';
 import { checkOrder } from '../../controller/submit.ts';
 import { findRun, summaries, summaryOf } from '../../controller/view.ts';
 import { decodeJob } from '../../documents/index.ts';
@@ -150,10 +151,12 @@ export class ApiServer {
         return this.#bring(stream, question);
       case 'jobs': {
         const equivocations = this.#ports.logEvidence.equivocations.map(({ proves }) => proves.says);
+        const full = fullKeys(state);
         return stream.send({
           kind: 'jobs',
           jobs: summaries(state, jobsMax),
           ...(equivocations.length > 0 && { equivocations }),
+          ...(full.length > 0 && { full }),
         });
       }
       case 'equivocation':

@@ -69,7 +69,7 @@ export class ControllerSessions {
     this.#witnesses = new VerdictWitnesses(ports);
     this.#storePins = ports.stores === undefined ? undefined : new StorePins(ports, ports.stores);
     const revocations = revocationServer({
-      list: () => knownTo(ports),
+      ...knownTo(ports),
       checkpoint: () => checkpoints.current?.note,
     });
     const { served } = this.#answers;

@@ -1,12 +1,20 @@
-import type { RevocationList } from '../../judge/index.ts';
-import { listOf } from '../revocation-book.ts';
+import { EndedKeys, revokedBy } from '../../trust/revocations.ts';
+import type { Known } from '../revocation-exchange.ts';
+import { pageOf } from '../revocation-pages.ts';
 import type { ControllerPorts } from './ports.ts';
 
-/** What a controller tells everybody: the revocations in its log, and the evidence against that log. */
+/** What a controller tells everybody: the revocations in its log that count, and the evidence against that log. */
 export function knownTo({
-  machine,
+  machine: { state },
   logEvidence,
-}: Pick<ControllerPorts, 'machine' | 'logEvidence'>): RevocationList {
-  const equivocations = logEvidence.equivocations.map(({ raw }) => raw);
-  return { ...listOf(machine.state.revocations), ...(equivocations.length > 0 && { equivocations }) };
+}: Pick<ControllerPorts, 'machine' | 'logEvidence'>): Required<Omit<Known, 'checkpoint'>> {
+  return {
+    page(after) {
+      const ended = new EndedKeys(state.revocations.map(({ revocation }) => revokedBy(revocation)));
+      const counts = state.revocations.filter(({ revocation: { signer, id } }) => !ended.voids(signer, id));
+      return pageOf(counts, after);
+    },
+    find: (ids) => pageOf(state.revocations.filter(({ revocation }) => ids.has(revocation.id))),
+    evidence: () => logEvidence.evidence(),
+  };
 }

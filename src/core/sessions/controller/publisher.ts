@@ -1,12 +1,13 @@
 import { publishedParts } from '../../controller/draft.ts';
 import type { BundleDraft, ControllerEffect } from '../../controller/events.ts';
 import { artifactIn, type RunFacts } from '../../controller/facts.ts';
+import { fullKeys } from '../../controller/revocations.ts';
 import { type ControllerState, publishedOf } from '../../controller/state.ts';
 import { isProven } from '../../controller/verdict.ts';
 import { provingRun } from '../../controller/view.ts';
 import { artifactOf, encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
 import { fromUtf8, toUtf8 } from '../../text.ts';
-import { countsUncosigned, revokedBy, sayRevoked } from '../../trust/index.ts';
+import { countsUncosigned, revokedBy, sayFull, sayRevoked } from '../../trust/index.ts';
 import {
   type CheckpointNotice,
   encodeMessage,
@@ -15,7 +16,7 @@ import {
 } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import { mirrorsOf } from '../mirrors.ts';
-import { listOf } from '../revocation-book.ts';
+import { listOf } from '../revocation-pages.ts';
 import { pause } from '../timing.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
@@ -218,6 +219,12 @@ export class Publisher {
     const logged = machine.state.revocations.find(({ revocation }) => revocation.id === id);
     if (logged === undefined) return;
     tell('info', 'revoked', sayRevoked(revokedBy(logged.revocation)), { revocation: id });
+    const { signer } = logged.revocation;
+    if (fullKeys(machine.state).includes(signer))
+      tell('warn', 'revocations-full', `ALARM: ${sayFull(signer)}`, {
+        code: 'REVOCATIONS_FULL',
+        key: signer,
+      });
     this.#feed.push([]);
     await publish(topics.revocations(project), encodeMessage(listOf([logged])));
   }

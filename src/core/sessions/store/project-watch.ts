@@ -11,7 +11,7 @@ import type { RunSummary } from '../../wire/runs.ts';
 import { ask, openCharter } from '../ask.ts';
 import { searchCharters } from '../charter-search.ts';
 import type { Clock, Dial, PeerAddress, Signing, Tell } from '../ports.ts';
-import type { RevocationBook } from '../revocation-book.ts';
+import type { Learned, RevocationBook } from '../revocation-book.ts';
 import { requestRevocations } from '../revocation-exchange.ts';
 import { pause, spread } from '../timing.ts';
 import type { Accepts } from '../worker/ports.ts';
@@ -108,8 +108,10 @@ export class ProjectWatch {
       ),
     );
     subscribe(topics.revocations(project), accepts, (data) =>
-      this.#orTell('revocation', async () =>
-        this.#learn(decodeMessage(data, revocationListSchema, 'a notice of revocations')),
+      this.#orTell(
+        'revocation',
+        async () =>
+          void (await this.#learn(decodeMessage(data, revocationListSchema, 'a notice of revocations'))),
       ),
     );
     void this.#run();
@@ -126,10 +128,11 @@ export class ProjectWatch {
     this.#ports.verdict({ run, tree, level });
   }
 
-  async #learn(list: Parameters<RevocationBook['learn']>[0]): Promise<void> {
+  async #learn(list: Parameters<RevocationBook['learn']>[0]): Promise<Learned> {
     const { revocations, revoked, clock } = this.#ports;
-    const { fresh, found } = await revocations.learn(list, clock.now());
-    if (fresh.length + found.length > 0) revoked();
+    const learned = await revocations.learn(list, clock.now());
+    if (learned.fresh.length + learned.found.length > 0) revoked();
+    return learned;
   }
 
   async #run(): Promise<void> {
@@ -158,8 +161,7 @@ export class ProjectWatch {
     const { answer } = await ask(dial, this.controllers, { kind: 'jobs' });
     if (answer.kind === 'jobs') for (const job of answer.jobs) this.#listed(job);
     for (const controller of this.controllers) {
-      const list = await requestRevocations(dial, controller).catch(() => undefined);
-      if (list !== undefined) await this.#learn(list);
+      await requestRevocations(dial, controller, (page) => this.#learn(page)).catch(() => undefined);
     }
   }
 

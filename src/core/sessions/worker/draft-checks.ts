@@ -92,13 +92,15 @@ export class DraftChecks {
   async #learnRevocations(log: LogView, isWanted: IsWanted): Promise<void> {
     const { revocations } = this.#ports;
     const missing = () => log.withheld((id) => revocations.has(id));
-    if (missing() === undefined) return;
+    if (missing().length === 0) return;
     await this.#whileWanted(isWanted, () => this.#revocations.ask());
-    const withheld = missing();
+    // Of a key that the root has revoked since: nobody is told of these any more.
+    if (missing().length > 0) await this.#whileWanted(isWanted, () => this.#revocations.askFor(missing()));
+    const [withheld] = missing();
     if (withheld !== undefined)
       throw new QuorateError(
         'REVOCATION_WITHHELD',
-        `the log holds "${withheld}", and the controller does not show that revocation`,
+        `the log holds the revocation ${withheld}, and the controller does not show it`,
       );
   }
 

@@ -37,7 +37,7 @@ interface Takes {
   /** Checks it like a gossiped offer. */
   offer(notice: OfferNotice): Promise<void>;
   verdict(notice: VerdictNotice): void;
-  revocations(list: RevocationList): Promise<void>;
+  revocations(list: RevocationList): Promise<unknown>;
   checkpoint(note: string): void;
 }
 
@@ -55,6 +55,8 @@ export class HttpFeed {
   #wake: () => void = () => {};
   /** The last offers by URL: one that was passed on while busy is considered again although nothing changed. */
   #pages = new Map<string, OfferNotice[]>();
+  /** Of the revocations that follow those of a URL, where the last answer stopped. */
+  #follows = new Map<string, string | undefined>();
   readonly #etags = new Map<string, string>();
 
   constructor(ports: Around, timings: HttpFeedTimings, takes: Takes) {
@@ -106,14 +108,31 @@ export class HttpFeed {
     const root = `${base.replace(/\/$/, '')}/v1/${credentials.membership.project}`;
     const charter = await this.#get(`${root}/charter`, feedCharterSchema, limits.documentBytesMax * 2);
     if (charter !== undefined) await credentials.learnCharter(charter.charter);
-    const revocations = await this.#get(`${root}/revocations`, revocationListSchema, limits.feedBytesMax);
-    if (revocations !== undefined) await this.#takes.revocations(revocations);
+    await this.#lookAtRevocations(`${root}/revocations`);
     await this.#lookAtOffers(`${root}/offers`);
     const verdicts = await this.#get(`${root}/verdicts`, feedVerdictsSchema, limits.feedBytesMax);
     for (const notice of verdicts ?? []) this.#takes.verdict(notice);
     const { checkpointCharsMax } = transparencyLimits;
     const checkpoint = await this.#get(`${root}/checkpoint`, checkpointNoticeSchema, 2 * checkpointCharsMax);
     if (checkpoint !== undefined) this.#takes.checkpoint(checkpoint.note);
+  }
+
+  /** Goes through all revocations, page by page. */
+  async #lookAtRevocations(first: string): Promise<void> {
+    const follows = new Map<string, string | undefined>();
+    try {
+      for (let url = first; !follows.has(url) && follows.size < limits.revocationPagesMax; ) {
+        const page = await this.#get(url, revocationListSchema, limits.feedBytesMax);
+        if (page !== undefined) await this.#takes.revocations(page);
+        const next = page === undefined ? this.#follows.get(url) : page.next;
+        follows.set(url, next);
+        if (next === undefined) break;
+        url = `${first}?after=${next}`;
+      }
+    } finally {
+      for (const url of this.#follows.keys()) if (!follows.has(url)) this.#etags.delete(url);
+      this.#follows = follows;
+    }
   }
 
   /** Goes through all open offers, page by page: each is asked for with the last offer of the one before. */

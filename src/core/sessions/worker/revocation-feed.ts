@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { messageOf } from '../../errors.ts';
 import type { RevocationList } from '../../judge/index.ts';
-import { revokedBy, sayRevoked } from '../../trust/index.ts';
+import { revokedBy, sayFull, sayRevoked } from '../../trust/index.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -11,7 +11,7 @@ import {
 import { topics } from '../../wire/protocols.ts';
 import { ask } from '../ask.ts';
 import type { KnownEquivocation, Learned } from '../revocation-book.ts';
-import { requestRevocations } from '../revocation-exchange.ts';
+import { requestLeaves, requestRevocations } from '../revocation-exchange.ts';
 import type { Accepts, WorkerPorts } from './ports.ts';
 
 /** What a controller answers to a key that may not work any more. */
@@ -40,6 +40,8 @@ export class RevocationFeed {
   readonly #ports: WorkerPorts;
   /** How many the controller had when it was last asked, in this life. */
   #told = 0;
+  /** Keys of which no more is taken. */
+  readonly #full = new Set<string>();
   /** Evidence looked at in this minute, by author. */
   readonly #looked = new Map<string, number>();
   #minuteEnds = Number.NEGATIVE_INFINITY;
@@ -54,9 +56,9 @@ export class RevocationFeed {
     const { credentials, subscribe } = this.#ports;
     const { project } = credentials.membership;
     subscribe(topics.revocations(project), accepts, (data) => {
-      void this.#orTell(async () =>
-        this.learn(decodeMessage(data, revocationListSchema, 'a notice of a revocation')),
-      );
+      void this.#orTell(async () => {
+        await this.learn(decodeMessage(data, revocationListSchema, 'a notice of a revocation'));
+      });
     });
     // From anybody: it proves itself, and is passed on only once it was checked.
     subscribe(
@@ -85,11 +87,20 @@ export class RevocationFeed {
     const { credentials, dial, clock } = this.#ports;
     const [controller] = credentials.membership.controllers;
     if (controller === undefined) return;
-    await this.learn(await requestRevocations(dial, controller), clock.now());
+    await requestRevocations(dial, controller, (page) => this.learn(page, clock.now()));
   }
 
-  async learn(list: RevocationList, askedAt?: number): Promise<void> {
-    for (const known of (await this.#learn(list, askedAt)).found) await this.#pass(known);
+  /** Asks the controller for those in the log with these ids, also where they count no more: then they are known. Errors: as above. */
+  async askFor(ids: readonly string[]): Promise<void> {
+    const { credentials, dial, revocations } = this.#ports;
+    const [controller] = credentials.membership.controllers;
+    if (controller !== undefined) await requestLeaves(dial, controller, revocations, ids);
+  }
+
+  async learn(list: RevocationList, askedAt?: number): Promise<Learned> {
+    const learned = await this.#learn(list, askedAt);
+    for (const known of learned.found) await this.#pass(known);
+    return learned;
   }
 
   /** Evidence that this worker made. Returns whether it holds. */
@@ -113,13 +124,24 @@ export class RevocationFeed {
   async #learn(list: RevocationList, askedAt?: number): Promise<Learned> {
     const { revocations, tell } = this.#ports;
     const learned = await revocations.learn(list, askedAt);
-    const { fresh, found, refused } = learned;
+    const { fresh, found, refused, full } = learned;
     for (const { revocation } of fresh)
       tell('warn', 'revoked', sayRevoked(revokedBy(revocation)), { revocation: revocation.id });
     for (const known of found) this.#tellOf(known);
     const [why] = refused;
     if (why !== undefined) tell('warn', 'revocation', `a revocation was ignored: ${why.message}`);
+    for (const key of full) this.#tellFull(key);
     return learned;
+  }
+
+  /** Once for each key, in this life. */
+  #tellFull(key: string): void {
+    if (this.#full.has(key)) return;
+    this.#full.add(key);
+    this.#ports.tell('warn', 'revocations-full', `${sayFull(key)}. Tell the owner of the project`, {
+      code: 'REVOCATIONS_FULL',
+      key,
+    });
   }
 
   #tellOf({ proves }: KnownEquivocation): void {

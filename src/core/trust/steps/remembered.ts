@@ -1,7 +1,9 @@
-import type { OwnBundle, Verifier } from '../../documents/index.ts';
+import { type OwnBundle, sha256Hex, type Verifier } from '../../documents/index.ts';
 import { QuorateError } from '../../errors.ts';
 import { enforce } from '../../judge/index.ts';
+import { toUtf8 } from '../../text.ts';
 import type { LogView } from '../log-view.ts';
+import type { Revoked } from '../revocations.ts';
 import type { Expected, Opened } from './context.ts';
 import { type Checked, type InputEvidence, type Of, restsOn } from './inputs.ts';
 import { rereadLog } from './log.ts';
@@ -34,7 +36,7 @@ export async function checkInputOnce(
   const { bundles } = verifier;
   if (bundles === undefined) return verify();
   const { project, revocations = [] } = expected;
-  const text = JSON.stringify([of, project, revocations, bundle]);
+  const text = JSON.stringify([of, project, digestOf(revocations), bundle]);
   const held = bundles.get('input', text) as HeldInput | undefined;
   if (held !== undefined && (await stillHolds(held, of, evidence, log))) return held.checked;
   const checked = await verify();
@@ -43,6 +45,17 @@ export async function checkInputOnce(
     bundles.put('input', text, { checked, restsOn } satisfies HeldInput);
   }
   return checked;
+}
+
+/** Of a list that is verified against more than once: there may be ten thousand, for a hundred inputs. */
+const digests = new WeakMap<readonly Revoked[], string>();
+
+function digestOf(revocations: readonly Revoked[]): string {
+  const known = digests.get(revocations);
+  if (known !== undefined) return known;
+  const digest = sha256Hex(toUtf8(JSON.stringify(revocations)));
+  digests.set(revocations, digest);
+  return digest;
 }
 
 async function stillHolds(

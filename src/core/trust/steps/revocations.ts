@@ -62,6 +62,7 @@ function useOf(revoked: readonly Revoked[], opened: Opened, logged: Logged): Ver
   // Without a round the verdict is the first that was done for the request.
   const first = { signer: verdict.signer, index: verdictIndex };
   return {
+    project: charter.payload.project,
     jobId,
     image: job.image,
     artifact: outcome === null ? null : artifactOf(outcome),

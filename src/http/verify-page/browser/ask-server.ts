@@ -1,19 +1,27 @@
 import { messageOf, QuorateError } from '../../../core/errors.ts';
 import { limits } from '../../../core/limits.ts';
+import { decodeRevocations } from '../../../core/sessions/revocation-book.ts';
+import type { RevocationPage } from '../../../core/sessions/revocation-pages.ts';
 import type { Brought } from './knowledge.ts';
 
-/** For each of the three answers. */
+/** For each answer. */
 const askMsMax = 20_000;
 
 /**
  * Asks the HTTP feed of a controller or store for revocations. `address`: http or https, without credentials and query.
- * Errors: `VERIFY_FIELD_INVALID`, `VERIFY_SERVER_UNREACHABLE`.
+ * Errors: `VERIFY_FIELD_INVALID`, `VERIFY_SERVER_UNREACHABLE`, `WIRE_INVALID`.
  */
 export async function askServer(address: string, project: string, signal: AbortSignal): Promise<Brought> {
   const base = baseOf(address);
   const get = (name: string) => textOf(`${base}/v1/${encodeURIComponent(project)}/${name}`, signal);
-  const revocations = await get('revocations');
-  if (revocations === undefined) throw unreachable(base, 'it does not serve this project');
+  const revocations: string[] = [];
+  let page = await get('revocations');
+  if (page === undefined) throw unreachable(base, 'it does not serve this project');
+  while (page !== undefined && revocations.length < limits.revocationPagesMax) {
+    revocations.push(page);
+    const { next }: RevocationPage = decodeRevocations(page, `what ${base} answers`);
+    page = next === undefined ? undefined : await get(`revocations?after=${next}`);
+  }
   const [charter, checkpoint] = [await get('charter'), await get('checkpoint')];
   return {
     from: base,

@@ -20,8 +20,8 @@ import {
 export interface Brought {
   /** Name of the file, or address of the server. */
   from: string;
-  /** JSON: a list as `revoke --out` writes and a feed serves it, or the file of a home folder. */
-  revocations: string;
+  /** JSON: a list as `revoke --out` writes it, the pages that a feed serves, or the file of a home folder. */
+  revocations: readonly string[];
   /** JSON of a feed: the charter in force, and a checkpoint that says how old this is. */
   charter?: string;
   checkpoint?: string;
@@ -48,16 +48,21 @@ export async function knowledgeOf(
 ): Promise<Knowledge> {
   const { from } = brought;
   try {
-    const list = decodeMessage(toUtf8(brought.revocations), fileSchema, from);
+    const pages = brought.revocations.map((page) => decodeMessage(toUtf8(page), fileSchema, from));
     const book = await RevocationBook.open(project, verifier, {
       load: async () => undefined,
       save: async () => {},
     });
-    const { refused } = await book.learn(list);
-    const [why] = refused;
-    if (why !== undefined) throw why;
+    for (const page of pages) {
+      const { refused } = await book.learn(page);
+      const [why] = refused;
+      if (why !== undefined) throw why;
+    }
+    const last = pages.at(-1);
+    if (last !== undefined && 'next' in last && last.next !== undefined)
+      throw new QuorateError('REVOCATION_UNREADABLE', 'it is a part of a list, of which more follows');
     const signed = await signedAt(brought, bundle, project, verifier);
-    const asked = 'askedAt' in list ? list.askedAt : null;
+    const asked = last !== undefined && 'askedAt' in last ? last.askedAt : null;
     const count = book.size === 0 ? 'nothing' : counted(book.size, 'revocation');
     const line: ReportLine = {
       kind: 'fact',

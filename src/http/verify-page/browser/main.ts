@@ -123,11 +123,11 @@ async function question(signal: AbortSignal): Promise<Question> {
 async function brought(server: string, project: string, signal: AbortSignal): Promise<{ brought?: Brought }> {
   const file = input('revocations').files?.[0];
   if (file !== undefined) {
-    if (file.size > limits.receiptBytesMax)
+    if (file.size > limits.bundleBytesMax)
       throw new QuorateError('REVOCATION_UNREADABLE', `${file.name} is too large for a list of revocations`, {
         hint: 'Choose the file that revoke --out wrote.',
       });
-    return { brought: { from: file.name, revocations: await file.text() } };
+    return { brought: { from: file.name, revocations: [await file.text()] } };
   }
   return server === '' ? {} : { brought: await askServer(server, project, signal) };
 }

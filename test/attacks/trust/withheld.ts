@@ -1,0 +1,76 @@
+import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
+import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import { DraftChecks } from '../../../src/core/sessions/worker/draft-checks.ts';
+import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
+import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
+import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import type { WorkerEvent } from '../../../src/core/worker/events.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { joseDocuments } from '../../../src/runtime/node/ports.ts';
+import { at, controller, type Project, project, trusted } from '../../support/project.ts';
+
+/**
+ * What the trusted worker answers to a draft, where the controller tells `all` to whoever asks, and `byId` to whoever asks for these; the
+ * log is that of the project.
+ */
+export async function answerOf(
+  made: Project,
+  draft: string,
+  told: { all: string[]; byId?: string[] },
+): Promise<string> {
+  const events: WorkerEvent[] = [];
+  const book = await RevocationBook.open(project, joseVerifier, {
+    load: async () => undefined,
+    save: async () => {},
+  });
+  const answers: Record<string, (asked: string) => Promise<unknown>> = {
+    [protocols.api]: async () => ({
+      kind: 'leaves',
+      from: 0,
+      size: made.leaves.length,
+      leaves: made.leaves,
+    }),
+    [protocols.revocations]: async (asked) => ({
+      kind: 'revocations',
+      charters: [made.charter.raw],
+      revocations: asked.includes('"ids"') ? (told.byId ?? []) : told.all,
+    }),
+  };
+  const ports = {
+    dispatch: async (event: WorkerEvent) => void events.push(event),
+    credentials: {
+      membership: { project, controllers: [{ id: controller.id, addrs: [] }] },
+      charter: made.charter.payload,
+      learnCharter: async () => {},
+    },
+    signing: { documents: joseDocuments, signer: trusted.signer },
+    clock: { now: () => (at + 1000) * 1000, monotonic: () => 0, closing: false },
+    machine: { leaseOf: () => ({}) },
+    witnessFile: { load: async () => undefined, save: async () => {} },
+    leafFile: { load: async () => [], append: async () => {} },
+    revocations: book,
+    tell: () => {},
+    dial: async (_peer: unknown, protocol: string) => {
+      let asked = '';
+      return {
+        peer: controller.id,
+        closed: false,
+        send: async (message: Uint8Array) => {
+          asked = fromUtf8(message);
+        },
+        receive: async () => (asked === '' ? undefined : encodeMessage(await answers[protocol]?.(asked))),
+        close: async () => {},
+        abort: () => {},
+      };
+    },
+  } as unknown as WorkerPorts;
+  const feed = new RevocationFeed(ports);
+  const witness = new LogWitness(ports, feed);
+  const checks = new DraftChecks(ports, feed, witness);
+  await new Cosigner(ports, checks, witness, { cosigned: () => {} }).check('lease', draft);
+  const [event] = events;
+  return event?.kind === 'cosign-checked' ? event.code : 'nothing';
+}

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { snapshot } from '../../../simulations/snapshot.ts';
+import { fullKeys, memberRevoked } from '../../../src/core/controller/revocations.ts';
+import { summaryOf } from '../../../src/core/controller/view.ts';
+import { limits } from '../../../src/core/limits.ts';
+import { A, type Bench, built, deliverAll, leasedRound, projectOf } from './bench.ts';
+
+const artifact = { kind: 'artifact', id: A } as const;
+const idpKey = (bench: Bench) => ({ kind: 'key', id: bench.id('idp') }) as const;
+const lastRevocation = ({ controller: { state } }: Bench) => state.revocations.at(-1)?.revocation.id ?? '';
+
+/** How a run stands with a controller, whether it holds its documents or not. */
+function standing({ state }: Bench['controller'], run: string) {
+  const found = state.index.get(run);
+  if (found === undefined) throw new Error('no such run');
+  return summaryOf(state, found);
+}
+
+async function trustedRun() {
+  const { bench, run, leases, trusted } = await leasedRound();
+  await deliverAll(bench, leases, [built, built, built]);
+  bench.pinned(run);
+  await bench.deliver('trusted', trusted);
+  bench.cosign(run);
+  bench.store(run);
+  expect(bench.result(run)).toMatchObject({ level: 'trusted', state: 'done' });
+  return { bench, run };
+}
+
+/** An identity provider's key that signed as many as are taken of one. */
+async function full(bench: Bench): Promise<void> {
+  for (let n = 0; n < limits.revocationsMax; n++)
+    await bench.revoke({ kind: 'artifact', id: A }, { reason: `n ${n}` });
+}
+
+describe('an identity provider’s key that revokes all it can', () => {
+  it('is full by itself: the root revokes, and the alarm names the key until it is ended', async () => {
+    const bench = await projectOf('ada');
+    await full(bench);
+    const { state } = bench.controller;
+    expect(fullKeys(state)).toEqual([bench.id('idp')]);
+    const before = snapshot(state);
+    expect(await bench.revoke({ kind: 'operator', id: 'ada' })).toMatchObject({
+      kind: 'error',
+      code: 'REVOCATIONS_FULL',
+      message: expect.stringMatching(/end that key/),
+    });
+    expect(snapshot(state)).toBe(before);
+    expect(await bench.revoke({ kind: 'operator', id: 'ada' }, { as: 'root' })).toMatchObject({
+      kind: 'revoked',
+    });
+    expect(await bench.revoke(idpKey(bench), { as: 'root' })).toMatchObject({ kind: 'revoked' });
+    expect(fullKeys(state)).toEqual([]);
+  });
+});
+
+describe('the end of an identity provider’s key', () => {
+  it('ends its revocations: what it voided stands again, what stays does not, and it revokes nothing more', async () => {
+    const { bench, run } = await trustedRun();
+    const { state } = bench.controller;
+    await bench.revoke(artifact, { since: 0, reason: 'the thief' });
+    expect(standing(bench.controller, run).revoked).toMatchObject({ reason: 'the thief' });
+    await bench.revoke({ kind: 'operator', id: 'ada' }, { reason: 'ours' });
+    const ours = lastRevocation(bench);
+    await bench.revoke(idpKey(bench), { as: 'root', keeps: [ours] });
+    expect(standing(bench.controller, run).revoked).toBeUndefined();
+    expect(bench.progress(run, 'restored')).toEqual([
+      { kind: 'restored', level: 'trusted', artifact: A, key: bench.id('idp') },
+    ]);
+    expect(state.index.lists.countOf('revoked')).toBe(0);
+    const ada = { sub: bench.id('ada'), operator: 'ada', role: 'worker' } as const;
+    expect(memberRevoked(state, ada)).toMatchObject({ reason: 'ours' });
+    const again = await bench.revoke(artifact, { since: 0, reason: 'the thief again' });
+    expect(again).toMatchObject({ kind: 'error', code: 'KEY_REVOKED' });
+  });
+
+  it('leaves a verdict void that another revocation voids too', async () => {
+    const { bench, run } = await trustedRun();
+    await bench.revoke(artifact, { since: 0, reason: 'the thief' });
+    await bench.revoke(artifact, { since: 0, as: 'root', reason: 'malware' });
+    await bench.revoke(idpKey(bench), { as: 'root' });
+    const { revoked } = standing(bench.controller, run);
+    expect(revoked).toMatchObject({ reason: 'malware' });
+  });
+
+  it('is there again after a crash', async () => {
+    const { bench } = await trustedRun();
+    await bench.revoke(artifact, { since: 0 });
+    await bench.revoke(idpKey(bench), { as: 'root' });
+    const before = snapshot(bench.controller.state);
+    bench.replay();
+    expect(snapshot(bench.controller.state)).toBe(before);
+  });
+
+  it('of a journal of rules 1 counts from the first start under these on, and not before', async () => {
+    const { bench, run } = await trustedRun();
+    await bench.revoke(artifact, { since: 0, reason: 'the thief' });
+    await bench.revoke(idpKey(bench), { as: 'root' });
+    const old = bench.fresh();
+    for (const { event, now } of bench.journal) old.handle(event, now, 1);
+    expect(old.state.log.root()).toBe(bench.controller.state.log.root());
+    expect(standing(old, run).revoked).toMatchObject({ reason: 'the thief' });
+    const start = bench.journal.find(({ event }) => event.kind === 'started');
+    if (start === undefined) throw new Error('a controller was started');
+    old.handle(start.event, bench.now);
+    expect(standing(old, run).revoked).toBeUndefined();
+  });
+});
