@@ -30,23 +30,24 @@ export async function caseOf(row: Row, state: State): Promise<Case | undefined> 
   return { real, inForce: await inForceOf(row, state, real.charter.payload), revocations, charters: [] };
 }
 
-/** A revocation of the artifact, by this key, before whoever verifies a bundle that holds. */
+/** A revocation of the artifact before whoever verifies a bundle that holds, by a key that nothing in the bundle rests on. */
 async function revocationCase(row: Row, state: State): Promise<Case | undefined> {
   if (row.key === 'root' && state !== 'in force' && state !== 'revoked by the root') return undefined;
   const real = await realProject();
   const { payload } = real.charter;
   const named: Record<State, Charter> = {
-    'in force': payload,
-    'two keys at once': { ...payload, idps: [next.id, it.idp.id] },
-    'rotated out': payload,
-    'left out': { ...payload, idps: [next.id] },
-    'revoked by the root': payload,
+    'in force': { ...payload, idps: [next.id] },
+    'two keys at once': { ...payload, idps: [it.idp.id, next.id] },
+    'rotated out': { ...payload, idps: [next.id] },
+    'left out': payload,
+    'revoked by the root': { ...payload, idps: [next.id] },
   };
-  const own = await revocation(keyOf(row), { kind: 'artifact', id: real.cid });
-  const ended = state === 'revoked by the root' ? [await ofKey(keyOf(row).id)] : [];
+  const key = row.key === 'root' ? it.root : next;
+  const own = await revocation(key, { kind: 'artifact', id: real.cid });
+  const ended = state === 'revoked by the root' ? [await ofKey(key.id)] : [];
   return {
     real,
-    inForce: await inForceOf(row, state, payload),
+    inForce: state === 'rotated out' ? await charterOf({ epoch: 2 }) : undefined,
     revocations: [...ended, own],
     charters: [await charterOf(named[state])],
   };
