@@ -174,6 +174,28 @@ describe('the HTTP feed of a worker', () => {
     expect(asked.slice(5, 8)).toEqual(['charter again', 'revocations again', 'offers again']);
   });
 
+  it('goes through all revocations, page by page, also where the first page is as it was', async () => {
+    const list = (name: string, next?: string) => ({
+      charters: [],
+      revocations: [name],
+      ...(next !== undefined && { next }),
+    });
+    const [one, two] = ['a'.repeat(64), 'b'.repeat(64)];
+    const all = `/v1/${project}/revocations`;
+    const { url, asked } = await feed({
+      [all]: list('1', one),
+      [`${all}?after=${one}`]: list('2', two),
+      [`${all}?after=${two}`]: list('3'),
+    });
+    const { taken } = listener([url]);
+    const page = (of: string) => `revocations?after=${of}`;
+    await until('two looks', () => asked.includes(`${page(two)} again`));
+    expect(taken.revocations.map(({ revocations }) => revocations[0])).toEqual(['1', '2', '3']);
+    const pages = asked.filter((path) => path.startsWith('revocations'));
+    expect(pages.slice(0, 3)).toEqual(['revocations', page(one), page(two)]);
+    expect(pages.slice(3, 6)).toEqual(['revocations again', `${page(one)} again`, `${page(two)} again`]);
+  });
+
   it('goes through all open offers, page by page, and asks for each page again the next time', async () => {
     const signed = await Promise.all(
       [1, 2, 3].map(async (n) => {

@@ -124,6 +124,15 @@ describe('a key that was rotated out, and revoked by the root', () => {
     expect(verdict.code).toBe('ARTIFACT_REVOKED');
   });
 
+  it('fills no room of what stays where all of it comes in one list, the end last', async () => {
+    const kept = await sign(idp, { kind: 'operator', id: 'ada' }, { reason: 'ours' });
+    const end = await sign(root, stolen, { v: 2, keeps: [kept.id] });
+    const book = await open();
+    const learned = await book.learn({ charters, revocations: raws([...junk, kept, end]) });
+    expect(learned.fresh.map(({ revocation }) => revocation.id).sort()).toEqual([end.id, kept.id].sort());
+    expect(book.size).toBe(2);
+  });
+
   it("cannot say of itself what stays: only the root's word counts", async () => {
     const kept = await sign(idp, { kind: 'operator', id: 'ada' });
     const own = await sign(idp, { kind: 'key', id: testKey('nobody').id }, { v: 2, keeps: [kept.id] });

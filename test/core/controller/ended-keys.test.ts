@@ -16,8 +16,8 @@ function standing({ state }: Bench['controller'], run: string) {
   return summaryOf(state, found);
 }
 
-async function trustedRun() {
-  const { bench, run, leases, trusted } = await leasedRound();
+async function trustedRun(...more: string[]) {
+  const { bench, run, leases, trusted } = await leasedRound({}, ...more);
   await deliverAll(bench, leases, [built, built, built]);
   bench.pinned(run);
   await bench.deliver('trusted', trusted);
@@ -81,6 +81,17 @@ describe('the end of an identity provider’s key', () => {
     await bench.revoke(idpKey(bench), { as: 'root' });
     const { revoked } = standing(bench.controller, run);
     expect(revoked).toMatchObject({ reason: 'malware' });
+  });
+
+  it('leaves a run as it ended that was to be built again', async () => {
+    const { bench, run } = await trustedRun('dan', 'eve', 'fay');
+    for (const id of ['ada', 'bob']) await bench.revoke({ kind: 'operator', id }, { since: 0 });
+    expect(bench.controller.state.recalls.has(run)).toBe(true);
+    await bench.revoke(idpKey(bench), { as: 'root' });
+    expect(standing(bench.controller, run).revoked).toBeUndefined();
+    expect(bench.controller.state.recalls.has(run)).toBe(false);
+    bench.recall(run, null);
+    expect(bench.durability).toBe('none');
   });
 
   it('is there again after a crash', async () => {

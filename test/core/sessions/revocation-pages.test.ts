@@ -10,6 +10,8 @@ import {
   revocationServer,
 } from '../../../src/core/sessions/revocation-exchange.ts';
 import type { RevocationPage } from '../../../src/core/sessions/revocation-pages.ts';
+import { checkKind } from '../../../src/core/wire/bounds.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { at, makeCharter } from '../../support/documents.ts';
 
 const root = standIn.signer('root');
@@ -183,6 +185,18 @@ describe('all revocations of a project', () => {
     await book.learn({ charters: [charter.raw], revocations: await many(idp, 3) });
     expect(book.page('f'.repeat(64)).revocations).toHaveLength(3);
     expect(book.page((await sign(idp, 0)).id).revocations).toHaveLength(2);
+  });
+});
+
+describe('the end of a key', () => {
+  it('that keeps as many as it may is a message that anybody may bring', async () => {
+    const keeps = Array.from({ length: limits.revocationsMax }, (_, n) => n.toString(16).padStart(64, '0'));
+    const what = { kind: 'key', id: idp.id } as const;
+    const reason = 'é'.repeat(500);
+    const { raw } = await sign(root, 0, { v: 2, what, keeps, reason });
+    const { length } = encodeMessage({ kind: 'revoke', revocation: raw });
+    const standing = { sender: 'anyone' } as const;
+    expect(() => checkKind('api', standing, { kind: 'revoke', bytes: length })).not.toThrow();
   });
 });
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
+import { limits } from '../../../src/core/limits.ts';
+import { statusOf } from '../../../src/runtime/controller/status.ts';
 import {
   A,
   B,
@@ -54,6 +56,23 @@ describe('the page of a project', () => {
     expect(text).toContain(`/runs/${run}`);
     expect(text).toContain('lost laptop');
     expect(text).toContain('two roots for size 7');
+  });
+});
+
+describe('a key that revokes all it can', () => {
+  it('is named on the page of the project, and in the status of its controller, until it is ended', async () => {
+    const { bench } = await leasedRound();
+    for (let n = 0; n < limits.revocationsMax; n++)
+      await bench.revoke({ kind: 'job', id: A }, { reason: `n ${n}` });
+    const { get } = await siteOf(bench);
+    const says = async () => {
+      const { state } = bench.controller;
+      const { fullKeys } = statusOf(state, { project: 'p', stopsBy: null, running: true });
+      return [(await get('/')).text.includes('A key revokes all it can'), fullKeys];
+    };
+    expect(await says()).toEqual([true, [bench.id('idp')]]);
+    await bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root' });
+    expect(await says()).toEqual([false, []]);
   });
 });
 
