@@ -146,9 +146,9 @@ export class RunVerifier {
     if (bundle !== undefined) found.push(await this.#open(bundle.checkpoint, charter.payload.log));
     const opened = found.filter((one) => one !== undefined);
     const freshUnder = (revoked: readonly Revoked[]) =>
-      opened.filter(({ witnesses, size }) =>
+      opened.filter(({ witnesses }) =>
         areFresh(witnesses, {
-          ...{ charter: charter.payload, revoked, grants, last: size - 1 },
+          ...{ charter: charter.payload, revoked, grants },
           ...{ now: now() / 1000, ageSecondsMax },
         }),
       );

@@ -5,6 +5,9 @@ import type { Witness } from '../transparency/index.ts';
 import { type Revoked, revocationAt } from './revocations.ts';
 import { witnessedBy } from './witnesses.ts';
 
+/** The index of a leaf that all revocations reach. */
+const everyLeaf = Number.MAX_SAFE_INTEGER;
+
 export interface Freshness {
   /** The one in force. */
   charter: Charter;
@@ -12,8 +15,6 @@ export interface Freshness {
   revoked: readonly Revoked[];
   /** Of workers, in a project without a trusted worker. Those that do not hold are left out. */
   grants: readonly Verified<Grant>[];
-  /** Index of the last leaf under the checkpoint. */
-  last: number;
   /** The caller's clock, in seconds since the epoch. */
   now: number;
   ageSecondsMax: number;
@@ -22,10 +23,11 @@ export interface Freshness {
 /**
  * Whether the lines under a checkpoint show that it was current not long ago, by others than whoever holds the log key: one of a trusted
  * worker that the charter names or, where it names none, those of workers of as many operators as its floor asks to agree. Lines from the
- * future do not count: they would never grow old.
+ * future do not count: they would never grow old. Nor do those of a key that is revoked, whatever leaf that is from on: a line says what is
+ * the log now, and a thief could make it under a log of before.
  */
 export function areFresh(lines: readonly Witness[], about: Freshness): boolean {
-  const { charter, revoked, grants, last, now, ageSecondsMax } = about;
+  const { charter, revoked, grants, now, ageSecondsMax } = about;
   const recent = lines.filter(
     ({ time }) => time >= now - ageSecondsMax && time <= now + limits.clockSkewSeconds,
   );
@@ -33,12 +35,12 @@ export function areFresh(lines: readonly Witness[], about: Freshness): boolean {
     return recent.some(
       ({ witness }) =>
         charter.trusted.includes(witness) &&
-        revocationAt(revoked, { kind: 'key', id: witness }, last) === undefined,
+        revocationAt(revoked, { kind: 'key', id: witness }, everyLeaf) === undefined,
     );
   const more = grants.filter((grant) =>
     recent.some(({ witness, time }) => grant.payload.sub === witness && holds(grant, charter, time)),
   );
-  const context = { charter, revoked, decidedAt: 0, last };
+  const context = { charter, revoked, decidedAt: 0, last: everyLeaf };
   const by = witnessedBy(enforce, { keys: recent, named: [] }, { receipts: [], more }, context);
   return by.operators.length >= charter.floor.agree;
 }

@@ -181,8 +181,8 @@ describe('a controller that shows no log of now', () => {
 });
 
 describe('a verdict that was revoked', () => {
-  const revoke = async (by: NodeKey, what: Revocation['what']) => {
-    const payload = { iss: by.id, project, what, since: 0, reason: 'it steals', iat: at };
+  const revoke = async (by: NodeKey, what: Revocation['what'], since = 0) => {
+    const payload = { iss: by.id, project, what, since, reason: 'it steals', iat: at };
     return signMessage('revocation', payload, by.signer);
   };
 
@@ -247,18 +247,38 @@ describe('a verdict that was revoked', () => {
     expect(silent.forge()).toMatchObject({ state: 'pending' });
   });
 
-  it('by the key of the trusted worker whose line is shown: the line does not count', async () => {
+  // A thief of the key signs the log as it was before, today: what was revoked since would stay hidden for ever.
+  it.each([
+    ['from the first leaf on', () => 0],
+    ['from a leaf on that is after the log which is shown', ({ leaves }: Project) => leaves.length],
+  ])('by the key of the trusted worker whose line is shown, %s: the line does not count', async (_, since) => {
     const published = await makeProject({
       policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 },
       own: null,
     });
     const shown = { ...answersOf(published), note: await witnessedBy(published.bundle.checkpoint, trusted) };
     const desk = new EvidenceDesk(shown).published(published.request.id);
-    const { raw } = await revoke(root, { kind: 'key', id: trusted.id });
+    const { raw } = await revoke(root, { kind: 'key', id: trusted.id }, since(published));
     await (await desk.book()).learn({ charters: [], revocations: [raw] });
     await desk.says(saidTrustedRun(published.request.id));
     expect(desk.forge()).toMatchObject({ state: 'pending' });
     // Control.
     expect(await attack({ published, shown })).toBe('green');
+  });
+
+  it('by keys of operators whose lines are shown, in a project without a trusted worker: they do not count', async () => {
+    const published = await makeProject({
+      ...{ own: null, policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 }, witnessedAt: at + 1_010 },
+      charter: (valid) => ({ ...valid, trusted: [] }),
+    });
+    const desk = new EvidenceDesk(answersOf(published)).published(published.request.id);
+    for (const id of ['ada', 'bob']) {
+      const { raw } = await revoke(root, { kind: 'operator', id }, published.leaves.length);
+      await (await desk.book()).learn({ charters: [], revocations: [raw] });
+    }
+    await desk.says(saidTrustedRun(published.request.id));
+    expect(desk.forge()).toMatchObject({ state: 'pending' });
+    // Control.
+    expect(await attack({ published, shown: answersOf(published) })).toBe('green');
   });
 });
