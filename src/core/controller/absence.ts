@@ -1,10 +1,12 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { lackOf } from '../judge/index.ts';
+import { voteRevoked } from '../trust/revocations.ts';
 import { canRead } from '../wire/peer-version.ts';
 import { eligible } from './eligible.ts';
 import { assignSlots } from './leases.ts';
 import { controllerLimits } from './limits.ts';
 import { documentsOffered } from './older.ts';
+import { revocationsIn } from './revocations.ts';
 import {
   type ControllerState,
   currentRound,
@@ -26,13 +28,16 @@ function isAttended(state: ControllerState, run: Run, round: Round): boolean {
   return false;
 }
 
-/** Whether as many operators of an open round delivered one result as have to agree, and nobody builds for it. */
-function hasEnough(run: Run, round: Round): boolean {
+/** Whether as many operators of an open round delivered one result as have to agree, by receipts that are votes, and nobody builds for it. */
+function hasEnough(state: ControllerState, run: Run, round: Round): boolean {
   if (run.phase.kind !== 'building') return false;
   if (round.slots.some(({ kind }) => kind === 'leased')) return false;
   const counts = new Map<string, number>();
-  for (const { round: n, slot, result } of run.receipts) {
+  const all = revocationsIn(state);
+  for (const vote of run.receipts) {
+    const { round: n, slot, result } = vote;
     if (n !== round.n || isTrustedSlot(slot) || result === null) continue;
+    if (voteRevoked(all, vote) !== undefined) continue;
     counts.set(result, (counts.get(result) ?? 0) + 1);
   }
   return Math.max(0, ...counts.values()) >= run.request.payload.policy.agree;
@@ -46,7 +51,7 @@ export function considerAbsence({ state, now }: Pick<Transition, 'state' | 'now'
   const round = currentRound(run);
   if (round === undefined) return;
   const { absent, since } = state.presence;
-  const someone = !hasEnough(run, round) || isAttended(state, run, round);
+  const someone = !hasEnough(state, run, round) || isAttended(state, run, round);
   if (someone) absent.delete(round.offerId);
   else if (!absent.has(round.offerId))
     absent.set(round.offerId, Math.max(now, since + state.timings.leaseSilenceMs));
@@ -90,7 +95,7 @@ export function untaken(transition: Transition, { offer }: EventOf<'untaken'>): 
   const run = state.runs.get(state.offers.get(offer) ?? '');
   const round = run === undefined ? undefined : currentRound(run);
   state.presence.absent.delete(offer);
-  if (run === undefined || round === undefined || !hasEnough(run, round)) {
+  if (run === undefined || round === undefined || !hasEnough(state, run, round)) {
     unchanged(transition);
     return undefined;
   }

@@ -209,6 +209,22 @@ describe('a round with enough equal results, and nobody connected for the slots 
     expect(isOpen(bench, run)).toBe(false);
   });
 
+  it.each(['operator', 'key'] as const)(
+    'counts no result of one whose %s was revoked: who comes later makes up for it',
+    async (kind) => {
+      const { bench, run } = await twoOfThree([built, built], 'cy');
+      await bench.revoke({ kind, id: kind === 'key' ? bench.id('ada') : 'ada' }, { since: 0 });
+      bench.send({ kind: 'untaken', offer: idOf(bench.offer) });
+      bench.drive(2 * absenceMs);
+      expect(isOpen(bench, run)).toBe(true);
+      bench.present('cy');
+      const leases = await bench.lease('cy');
+      await bench.deliver('cy', leases.get('cy'), built);
+      bench.pinned(run);
+      expect(bench.result(run)).toMatchObject({ level: 'agreed' });
+    },
+  );
+
   it('shrinks nothing: what it decides on is N of M as before', async () => {
     const bench = await longUp('ada');
     const run = await bench.submit({ policy: { agree: 2, of: 3, rounds: 1 } });
