@@ -206,7 +206,10 @@ export class RunVerifier {
     });
   }
 
-  /** The leaves under the checkpoints and that of the bundle. Errors: `LOG_TOO_LARGE`, `LOG_LEAVES_MISMATCH`, those of `LogCopy.read`. */
+  /**
+   * The leaves under the checkpoints and that of the bundle, and all that were kept: a charter or a revocation that was seen once counts.
+   * Errors: `LOG_TOO_LARGE`, `LOG_LEAVES_MISMATCH`, those of `LogCopy.read`.
+   */
   async #read(
     copy: LogCopy,
     opened: readonly Checkpoint[],
@@ -215,7 +218,7 @@ export class RunVerifier {
   ): Promise<LogView> {
     const sizes = opened.map(({ size }) => size);
     if (bundle !== undefined) sizes.push(parseCheckpoint(bundle.checkpoint).size);
-    const size = Math.max(0, ...sizes);
+    const size = Math.max(await copy.size, ...sizes);
     if (size > sessionLimits.logLeavesMax)
       throw new QuorateError(
         'LOG_TOO_LARGE',

@@ -143,6 +143,35 @@ describe('a controller that shows no log of now', () => {
     expect(desk.kept).toEqual(published.leaves);
   });
 
+  it('but one of before the charter that left the trusted worker out which signs it', async () => {
+    const published = await makeProject();
+    const next = testKey('the next trusted worker');
+    const later = await makeProject({
+      charter: (valid) => ({ ...valid, epoch: valid.epoch + 1, trusted: [next.id] }),
+    });
+    const leaves = [...published.leaves, leafOf.charter(later.charter.id)];
+    const tree = new MerkleTree(leaves);
+    const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
+    const note = await witnessedBy(await signCheckpoint(body, log.signer), next);
+    const look = async (...shown: Answers[]) => {
+      const desk = new EvidenceDesk(answersOf(published)).published(published.request.id);
+      for (const answers of shown) {
+        desk.answers = answers;
+        await desk.verifier.learn(desk.source);
+      }
+      desk.answers = answersOf(published);
+      await desk.says(saidTrustedRun(published.request.id));
+      return desk.forge();
+    };
+    const newer = { ...answersOf(published), note, leaves, charter: later.charter.raw };
+    expect(await look(newer)).toMatchObject({
+      state: 'pending',
+      says: expect.stringContaining('CHARTER_NOT_IN_FORCE'),
+    });
+    // Control: to a watcher that has not seen the newer one.
+    expect(await look()).toMatchObject({ state: 'success' });
+  });
+
   it('in a project without a trusted worker: one that too few operators signed', async () => {
     const recipe: Recipe = {
       ...{ own: null, policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 } },
@@ -251,12 +280,15 @@ describe('a verdict that was revoked', () => {
   it.each([
     ['from the first leaf on', () => 0],
     ['from a leaf on that is after the log which is shown', ({ leaves }: Project) => leaves.length],
-  ])('by the key of the trusted worker whose line is shown, %s: the line does not count', async (_, since) => {
+  ])('of the trusted worker whose line is shown, %s: it does not count', async (_, since) => {
     const published = await makeProject({
       policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 },
       own: null,
     });
-    const shown = { ...answersOf(published), note: await witnessedBy(published.bundle.checkpoint, trusted) };
+    const shown = {
+      ...answersOf(published),
+      note: await witnessedBy(published.bundle.checkpoint, trusted),
+    };
     const desk = new EvidenceDesk(shown).published(published.request.id);
     const { raw } = await revoke(root, { kind: 'key', id: trusted.id }, since(published));
     await (await desk.book()).learn({ charters: [], revocations: [raw] });

@@ -37,6 +37,11 @@ export class LogCopy {
     return new LogView(kept, from, fresh);
   }
 
+  /** How many were kept. Errors: `HOME_UNREADABLE`. */
+  get size(): Promise<number> {
+    return this.#inTurn(async () => (await this.#load()).tree.size);
+  }
+
   /** Those that were kept. Errors: `HOME_UNREADABLE`. */
   get kept(): Promise<readonly string[]> {
     return this.#inTurn(async () => (await this.#load()).tree.leaves());
