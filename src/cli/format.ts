@@ -1,3 +1,5 @@
+import { isoTime } from '../core/time.ts';
+
 export { counted, duration, sizeText as bytes } from '../core/quantity.ts';
 export { shortId } from '../core/short-id.ts';
 
@@ -6,7 +8,7 @@ export const shortRun = (run: string): string => run.slice(0, 10);
 
 /** `2026-11-25 14:03:07Z`. */
 export function when(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+  return `${isoTime(ms).slice(0, 19).replace('T', ' ')}Z`;
 }
 
 /** Left-aligned columns, two spaces apart, without trailing spaces. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cid, count, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
+import { cid, count, milliseconds, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
 import { reasonOf } from '../documents/canonical.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
@@ -270,11 +270,11 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('job'),
     summary: runSummarySchema,
-    history: z.array(z.object({ at: count, progress: progressSchema })).max(10_000),
+    history: z.array(z.object({ at: milliseconds, progress: progressSchema })).max(10_000),
     /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
     pipeline: z.array(pipelineJobSchema).max(limits.pipelineJobsMax),
   }),
-  z.object({ kind: z.literal('progress'), at: count, progress: progressSchema }),
+  z.object({ kind: z.literal('progress'), at: milliseconds, progress: progressSchema }),
   z.object({
     kind: z.literal('output'),
     worker: peerId,

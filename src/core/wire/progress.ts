@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cid, commitId, count, peerId, sha256, text } from '../documents/base.ts';
+import { cid, commitId, count, milliseconds, peerId, sha256, text } from '../documents/base.ts';
 import { recipeSchema } from '../documents/recipe.ts';
 import { slotSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
@@ -12,7 +12,6 @@ import { wireLimits } from './limits.ts';
 const words = z.string().max(wireLimits.progressCharsMax);
 const list = <Item extends z.ZodType>(item: Item) => z.array(item).max(wireLimits.progressItemsMax);
 const codeSchema = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
-const timeMs = z.number().min(0);
 const kind = <Name extends string, Fields extends z.core.$ZodLooseShape>(name: Name, fields: Fields) =>
   z.object({ kind: z.literal(name), ...fields });
 const at = { round: z.int().min(1), slot: slotSchema, worker: peerId, operator: words };
@@ -36,11 +35,17 @@ export const progressKinds = [
   }),
   kind('waiting', { needs: z.record(words, needed) }),
   kind('inputs', { job: cid, inputs: z.record(words, cid) }),
-  kind('answered', { earlier: sha256, ref: words, decidedAt: timeMs }),
+  kind('answered', { earlier: sha256, ref: words, decidedAt: milliseconds }),
   kind('answer-failed', { earlier: sha256, artifact: cid, detail: words }),
   kind('answer-cosigning', { earlier: sha256 }),
   kind('answer-refused', { worker: peerId, code: codeSchema, message: words }),
-  kind('repeated', { earlier: sha256, decidedAt: timeMs, same: z.boolean(), artifact, before: artifact }),
+  kind('repeated', {
+    earlier: sha256,
+    decidedAt: milliseconds,
+    same: z.boolean(),
+    artifact,
+    before: artifact,
+  }),
   kind('input-lost', { input: words, artifact, reason: words }),
   kind('reopened', { reason: words }),
   kind('round', {

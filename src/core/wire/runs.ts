@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cid, count, name, sha256, text } from '../documents/base.ts';
+import { cid, count, milliseconds, name, sha256, text } from '../documents/base.ts';
 import { documentLimits } from '../documents/limits.ts';
 import { recipeSchema } from '../documents/recipe.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
@@ -73,7 +73,7 @@ export const runSummarySchema = z.object({
       namedMissing: z.array(text(128)).max(documentLimits.charterWitnessesMax),
     })
     .optional(),
-  submittedAt: count,
+  submittedAt: milliseconds,
   round: count,
   policy: z.object({ agree: count, of: count, cosign: z.boolean() }),
 });

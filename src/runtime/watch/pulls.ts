@@ -11,7 +11,7 @@ export function pullSeen(transition: Transition, seen: PullSeen): void {
   const { state, now } = transition;
   if (state.settings?.pulls === undefined) return;
   const known = state.pulls.get(seen.pull);
-  if (known === undefined && !makeRoom(transition, seen.author)) return;
+  if (known === undefined && !makeRoom(transition, seen)) return;
   transition.changed = true;
   const isSameCommit = known?.commit === seen.commit;
   const pull: Pull = {
@@ -32,20 +32,20 @@ export function pullSeen(transition: Transition, seen: PullSeen): void {
 }
 
 /**
- * Whether one more of this author has room. Where there is none, the newest undecided one goes of the author who has most, if that is more
- * than this one would have.
+ * Whether one more of this author has room. Where there is none, the newest one that nobody approved goes of the author who has most among
+ * those with such a one, if that is more than this one would have, or if the owner's rule approves this one.
  */
-function makeRoom(transition: Transition, author: string): boolean {
+function makeRoom(transition: Transition, seen: PullSeen): boolean {
   const { pulls } = transition.state;
   const counts = new Map<string, number>();
   for (const one of pulls.values()) counts.set(one.author, (counts.get(one.author) ?? 0) + 1);
-  const own = counts.get(author) ?? 0;
+  const own = counts.get(seen.author) ?? 0;
   if (own >= watchLimits.authorPullsMax) return false;
   if (pulls.size < watchLimits.pullsMax) return true;
-  const [most] = [...counts].sort(([, a], [, b]) => b - a);
-  if (most === undefined || most[1] <= own + 1) return false;
-  const last = [...pulls.values()].findLast((one) => one.author === most[0] && one.decision === null);
-  if (last === undefined) return false;
+  const unapproved = [...pulls.values()].filter(({ decision }) => decision?.verdict !== 'approved');
+  const most = Math.max(0, ...unapproved.map(({ author }) => counts.get(author) ?? 0));
+  const last = unapproved.findLast(({ author }) => counts.get(author) === most);
+  if (last === undefined || (most <= own + 1 && approvedBy(transition, seen) === undefined)) return false;
   pulls.delete(last.pull);
   forgetStatuses(transition);
   return true;

@@ -179,6 +179,27 @@ describe('five hundred pull requests of one author', () => {
     expect(bench.machine.state.pulls.has(1_048)).toBe(false);
   });
 
+  it('keep nobody out behind an author who has as many that are approved, nor once they are denied', () => {
+    const bench = flood(begun(), authorPullsMax, 'alice');
+    for (let n = 0; n < 4; n++) flood(bench, authorPullsMax, `mallory${n}`, 2_000 + 1_000 * n);
+    expect(bench.machine.state.pulls.size).toBe(pullsMax);
+    bench.pull({ pull: 7, commit: commit(2), author: 'bob' });
+    expect([known(bench, 'alice'), known(bench, 'bob')]).toEqual([authorPullsMax, 1]);
+    for (const { pull, commit: of, decision } of [...bench.machine.state.pulls.values()])
+      if (decision === null) bench.say({ kind: 'decided', pull, commit: of, verdict: 'denied', by: 'carol' });
+    bench.pull({ pull: 8, commit: commit(3), author: 'dave' });
+    expect([known(bench, 'alice'), known(bench, 'dave')]).toEqual([authorPullsMax, 1]);
+  });
+
+  it('of as many accounts do not keep out an author of the rule', () => {
+    const bench = begun();
+    for (let n = 0; n < pullsMax; n++) flood(bench, 1, `mallory${n}`, 1_000 + n);
+    bench.pull({ pull: 7, commit: commit(2), author: 'bob' });
+    bench.pull({ pull: 8, commit: commit(3), author: 'alice' });
+    expect([known(bench, 'bob'), known(bench, 'alice')]).toEqual([0, 1]);
+    expect(bench.orders().map(({ commit: of }) => of)).toContain(commit(3));
+  });
+
   it('do not have the statuses of others wait, nor those of branches', () => {
     const bench = flood(begun(), authorPullsMax);
     bench.pull({ pull: 7, commit: commit(2), author: 'bob' }).push('refs/heads/main', 3);
