@@ -147,7 +147,8 @@ const coreErrors = {
     'The artifact has this file, at another path than `--path` says: perhaps another program than you take it for.',
   FILES_TREE_MISMATCH:
     'The folder is not the artifact that the evidence is about: something in it was changed, added or left out, or it is the evidence of another artifact. Fetch it again.',
-  GRANT_ISSUER_MISMATCH: 'The grant is not signed by an identity provider that the charter names.',
+  GRANT_ISSUER_MISMATCH:
+    'The grant is not signed by an identity provider that the charter names, or by one that the root key revoked.',
   GRANT_KEY_MISMATCH: 'The grant is for another key than the one that used it.',
   GRANT_NOT_VALID_THEN: 'The grant was not valid at the time it was used.',
   GRANT_PROJECT_MISMATCH: 'The grant is for another project.',
@@ -353,7 +354,8 @@ const coreErrors = {
     'An artifact store did not say in time that it keeps what it was asked to keep, or said so of something else. The controller asks again by itself, and the run waits; look at the store.',
   TICKET_EXHAUSTED:
     'As many hosts have joined as the ticket was for. Ask the owner for one with more: `quorate invite <name> --hosts <n>`.',
-  TICKET_ISSUER_MISMATCH: 'The ticket is not signed by an identity provider of this project.',
+  TICKET_ISSUER_MISMATCH:
+    'The ticket is not signed by an identity provider of this project, or by one that the root key revoked. Ask the owner for another one.',
   TICKET_KEY_MISMATCH:
     'The ticket is bound to another key. Run `quorate key` on the host that shall join, and have the ticket made for what it prints.',
   TICKET_NOT_HELD:

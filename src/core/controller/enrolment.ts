@@ -1,5 +1,5 @@
 import { type Charter, checkTime, type Grant, leaves, type Role, type Verified } from '../documents/index.ts';
-import { QuorateError } from '../errors.ts';
+import { type ErrorCode, QuorateError } from '../errors.ts';
 import {
   checkEnrol,
   checkGrant,
@@ -11,7 +11,7 @@ import {
   grantTimes,
   unknownKey,
 } from '../judge/index.ts';
-import { revocationAt, revokedError } from '../trust/revocations.ts';
+import { revocationAt, sayRevoked } from '../trust/revocations.ts';
 import { checkNotRevoked, revocationsIn } from './revocations.ts';
 import type { EventOf, Transition } from './state.ts';
 import { appendLeaf, mustSync, unchanged } from './state.ts';
@@ -40,7 +40,7 @@ export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer:
   checkTime(publisher.payload, moment.now, 'the grant');
   const at = Math.floor(moment.now / 1000);
   checkGrant(enforce, publisher, charter, { by: peer, as: 'publisher', at });
-  checkIssuer(moment, publisher.signer);
+  checkIssuer(moment, publisher.signer, 'GRANT_ISSUER_MISMATCH');
   checkEnrolled(moment, publisher.payload);
 }
 
@@ -73,7 +73,7 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   const charter = charterOf(transition);
   checkEnrol(enrol.payload, charter, transition.now);
   checkTicket(event, charter, transition.now);
-  checkIssuer(transition, invite.signer);
+  checkIssuer(transition, invite.signer, 'TICKET_ISSUER_MISMATCH');
   const ticket = invite.payload;
   const key = enrol.signer;
   const known = state.keys.get(key);
@@ -120,16 +120,19 @@ export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string)
   const charter = charterOf(moment);
   checkTime(grant.payload, moment.now, 'the grant');
   checkGrant(enforce, grant, charter, { by, at: Math.floor(moment.now / 1000) });
-  checkIssuer(moment, grant.signer);
+  checkIssuer(moment, grant.signer, 'GRANT_ISSUER_MISMATCH');
   checkEnrolled(moment, grant.payload);
   return grant.payload;
 }
 
-/** Whether an identity provider was not revoked: what came of its word would be void. Errors: `KEY_REVOKED`. */
-function checkIssuer({ state, rules = 2 }: Moment, id: string): void {
+/**
+ * Whether an identity provider was not revoked: what came of its word would be void. The code is that of a key which the charter does
+ * not name: whoever holds the document gets another one, and is not revoked itself.
+ */
+function checkIssuer({ state, rules = 2 }: Moment, id: string, code: ErrorCode): void {
   if (rules < 2) return;
   const revoked = revocationAt(revocationsIn(state), { kind: 'key', id }, state.log.size);
-  if (revoked !== undefined) throw revokedError(revoked);
+  if (revoked !== undefined) throw new QuorateError(code, sayRevoked(revoked));
 }
 
 /**

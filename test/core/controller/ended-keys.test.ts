@@ -74,6 +74,13 @@ describe('the end of an identity provider’s key', () => {
     expect(again).toMatchObject({ kind: 'error', code: 'KEY_REVOKED' });
   });
 
+  it('has its members get grants of another one: none of them is revoked', async () => {
+    const { bench } = await leasedRound({}, 'dan');
+    await bench.revoke(idpKey(bench), { as: 'root' });
+    expect(bench.lastReply(await bench.claim('dan'))).toMatchObject({ code: 'GRANT_ISSUER_MISMATCH' });
+    expect(await bench.enrol('eve')).toMatchObject({ code: 'TICKET_ISSUER_MISMATCH' });
+  });
+
   it('leaves a verdict void that another revocation voids too', async () => {
     const { bench, run } = await trustedRun();
     await bench.revoke(artifact, { since: 0, reason: 'the thief' });
