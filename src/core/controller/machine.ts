@@ -14,7 +14,7 @@ import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
 import { considerHandOver, handOver, handsOverAt } from './hand-over.ts';
 import { findLease, loseLease } from './leases.ts';
-import { considerOutdated, isBehind, outdated, outdatedAt, passForOlder } from './older.ts';
+import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './older.ts';
 import { passed } from './passes.ts';
 import { hear, leave, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
@@ -309,15 +309,11 @@ function present(transition: Transition, { grant, capabilities, version }: Event
   const { sub, operator, role, enrolled } = granted;
   const { presence, index } = transition.state;
   const worker = { operator, role, enrolled, capabilities, grant, version };
-  presence.workers.set(sub, worker);
-  presence.gone.delete(sub);
-  if (isBehind(worker)) {
-    presence.behind.add(sub);
+  if (arriveBehind(presence, sub, worker, transition.now))
     for (const run of index.open.values()) {
       passForOlder(transition, run);
       considerOutdated(transition, run);
     }
-  } else presence.behind.delete(sub);
   reconsiderAbsences(transition);
   unchanged(transition);
 }

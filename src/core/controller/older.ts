@@ -6,7 +6,7 @@ import { endRun } from './cancel.ts';
 import type { OlderWorker } from './events.ts';
 import { operatorsBefore } from './leases.ts';
 import { controllerLimits } from './limits.ts';
-import type { Present } from './presence.ts';
+import type { Presence, Present } from './presence.ts';
 import type { ControllerState, EventOf, Round, Run, Transition } from './state.ts';
 import { currentRound, unchanged } from './state.ts';
 
@@ -24,8 +24,25 @@ export function documentsOffered({ charter }: ControllerState, run: Run, { offer
 }
 
 /** Whether a worker cannot read something that this controller may write. */
-export const isBehind = ({ version }: Pick<Present, 'version'>): boolean =>
+const isBehind = ({ version }: Pick<Present, 'version'>): boolean =>
   version === null || unreadBy(version).length > 0;
+
+/**
+ * A worker is connected; returns whether it is behind. Where its key was connected with a version that is not, two processes have that
+ * key, or a thief: the one of before has as long to come back as any that lost its connection.
+ */
+export function arriveBehind(presence: Presence, id: string, worker: Present, now: number): boolean {
+  const before = presence.workers.get(id);
+  presence.workers.set(id, worker);
+  presence.gone.delete(id);
+  if (!isBehind(worker)) {
+    presence.behind.delete(id);
+    return false;
+  }
+  presence.behind.add(id);
+  if (before !== undefined && !isBehind(before)) presence.gone.set(id, { worker: before, at: now });
+  return true;
+}
 
 /** Whether nobody has claimed a slot of the run yet. */
 function isUntouched(run: Run, { slots, candidates }: Round): boolean {

@@ -106,6 +106,23 @@ describe('a run that somebody can take beside older workers', () => {
     expect(reasonOf(bench, run)).toContain('ada (states no version)');
   });
 
+  it('waits where the key of one that is there says that it is older: whoever stole it takes turns with its owner', async () => {
+    const bench = await project({ ada: current });
+    for (const key of ['ada', 'trusted']) {
+      bench.presentAs(null, key);
+      const run = await bench.submit({ name: `while the key of ${key} is used` });
+      for (let turn = 0; turn < 2; turn++) {
+        bench.drive(reconnectMs - 1);
+        expect(reasonOf(bench, run)).toBe('building');
+        bench.presentAs(current, key);
+        bench.presentAs(null, key);
+      }
+      bench.drive(reconnectMs);
+      expect(reasonOf(bench, run)).toContain(`${key} (states no version)`);
+      bench.presentAs(current, key);
+    }
+  });
+
   it('waits for them after a start of the controller', async () => {
     const bench = await project({ ada: current, bob: null });
     const run = await bench.submit();
