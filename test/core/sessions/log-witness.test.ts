@@ -298,17 +298,20 @@ describe('a worker as a witness', () => {
     const { checkpointsMax } = workerSessionLimits;
     const log = new TestLog(leafTexts(0, checkpointsMax + 10));
     const bench = await WitnessBench.open(log);
-    for (let size = 2; size < checkpointsMax + 10; size++) await bench.witness.see(await log.note(size));
-    const draft = await log.note(1);
+    for (const size of [1, ...Array.from({ length: checkpointsMax + 7 }, (_, n) => n + 3)])
+      await bench.witness.see(await log.note(size));
+    const draft = await log.note(2);
     await bench.witness.see(draft);
     await bench.witness.see(await log.note());
-    expect(sizes(bench)).not.toContain(1);
+    expect(sizes(bench)).not.toContain(2);
     const note = addWitness(draft, await bench.witness.sign(draft));
     const { witnesses } = await openCheckpoint(note, { project, log: logKey.id }, joseVerifier);
     expect(witnesses).toMatchObject([{ witness: bench.key.id }]);
     // Control: not where it cannot be.
-    bench.answer = async () => ({ kind: 'error', code: 'MESH_RESET', message: 'gone' });
+    log.tree.append('one more');
     await bench.witness.see(await log.note());
+    expect(sizes(bench)).not.toContain(2);
+    bench.answer = async () => ({ kind: 'error', code: 'MESH_RESET', message: 'gone' });
     await expect(bench.witness.sign(await log.note(2))).rejects.toEqual(code('MESH_RESET'));
   });
 });

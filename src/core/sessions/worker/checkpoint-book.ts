@@ -10,6 +10,8 @@ const seenSchema = z.strictObject({
   root: sha256,
   /** With the line of the log, and those of trusted workers that are known. */
   note: z.string().max(transparencyLimits.checkpointCharsMax),
+  /** When it was kept, ms since the epoch. Absent of versions before this was written down. */
+  at: count.optional(),
 });
 export type Seen = z.infer<typeof seenSchema>;
 
@@ -43,6 +45,25 @@ export interface WitnessFile {
   save(state: WitnessState): Promise<void>;
 }
 
+/** The wall clock, and one that nobody sets, in ms. */
+export interface Times {
+  now: number;
+  steady: number;
+}
+
+/**
+ * With room for another one. What is not kept is compared with the newest by a proof; but those that are kept say how old a smaller one is. So
+ * one goes that was kept within a minute of both beside it, else the smallest: however many come, they reach back half an hour.
+ */
+function withRoom(seen: readonly Seen[]): readonly Seen[] {
+  const { checkpointsMax, checkpointsRecent, checkpointsApartMs } = workerSessionLimits;
+  if (seen.length < checkpointsMax) return seen;
+  const at = (n: number): number => seen[n]?.at ?? 0;
+  const isClose = (_: Seen, n: number): boolean =>
+    n > 0 && n < seen.length - checkpointsRecent && at(n + 1) - at(n - 1) < checkpointsApartMs;
+  return seen.toSpliced(Math.max(0, seen.findIndex(isClose)), 1);
+}
+
 /**
  * The checkpoints of a project's log that a worker knows to be consistent with each other, and the promises that it waits
  * for. What is added is on disk when it is made; nothing is signed that is not.
@@ -50,6 +71,8 @@ export interface WitnessFile {
 export class CheckpointBook {
   readonly #file: WitnessFile;
   #state: WitnessState | undefined;
+  /** By log key and size: the steady time at which one was kept in this life. A wall clock may be set. */
+  readonly #keptAt = new Map<string, number>();
 
   constructor(file: WitnessFile) {
     this.#file = file;
@@ -83,21 +106,36 @@ export class CheckpointBook {
     return this.#of(log).findLast((one) => one.size <= size);
   }
 
+  /** For how long a larger one has been known, in ms; 0 where none is. Times are those of now. */
+  outdatedFor(log: string, size: number, { now, steady }: Times): number {
+    const ages = this.#of(log)
+      .filter((one) => one.size > size)
+      .map(({ size: larger, at = now }) => {
+        const kept = this.#keptAt.get(`${log} ${larger}`);
+        return kept === undefined ? now - at : steady - kept;
+      });
+    return Math.max(0, ...ages);
+  }
+
   get promises(): readonly AckPromise[] {
     return this.#loaded.promises;
   }
 
   /** Keeps a checkpoint that is consistent with all others of this key. Errors: those of the file. */
-  async keep(log: string, seen: Seen): Promise<void> {
+  async keep(log: string, seen: Omit<Seen, 'at'>, { now, steady }: Times): Promise<void> {
     const { logs } = this.#loaded;
-    // The smallest goes: one that is not kept is compared with the newest by a proof.
-    const before = this.#of(log).slice(1 - workerSessionLimits.checkpointsMax);
-    const all = [...before, seen].sort((a, b) => a.size - b.size);
+    const before = withRoom(this.#of(log));
+    const all = [...before, { ...seen, at: now }].sort((a, b) => a.size - b.size);
     const others = logs.filter((one) => one.log !== log);
     await this.#save({
       ...this.#loaded,
       logs: [...others, { log, seen: all }].slice(-workerSessionLimits.logKeysMax),
     });
+    this.#keptAt.set(`${log} ${seen.size}`, steady);
+    for (const key of this.#keptAt.keys()) {
+      const [of = '', size] = key.split(' ');
+      if (this.at(of, Number(size)) === undefined) this.#keptAt.delete(key);
+    }
   }
 
   /** Replaces one that is kept, in memory: on disk with the next change. */

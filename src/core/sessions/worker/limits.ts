@@ -4,6 +4,10 @@ import { limits } from '../../limits.ts';
 export const workerSessionLimits = {
   /** Checkpoints of one log key that a worker keeps: one for each round of the last minutes of a busy project. */
   checkpointsMax: 64,
+  /** The newest of them, which are kept however short the time between them. */
+  checkpointsRecent: 16,
+  /** Time over which two of the others are kept at most, in ms: all together reach back 24 minutes at least. */
+  checkpointsApartMs: 60_000,
   /** Log keys of one project: a charter names another one now and then. */
   logKeysMax: 4,
   /** Acks whose receipts were not found in the log yet. One is settled within seconds. */

@@ -23,7 +23,7 @@ import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
-import { LineKeeper } from './trusted-lines.ts';
+import { LineKeeper, timesOf } from './trusted-lines.ts';
 import { Uncompared } from './uncompared.ts';
 
 /** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
@@ -156,7 +156,7 @@ export class LogWitness {
   }
 
   /**
-   * This worker's line for a checkpoint, now. One that was seen may have made room for others since, and is compared again.
+   * This worker's line for a checkpoint, of now or of when a larger one became known. One that was seen may have made room for others since, and is compared again.
    * Errors: those of `see`.
    */
   sign(note: string): Promise<string> {
@@ -212,7 +212,7 @@ export class LogWitness {
       if (proof === undefined || larger !== seen || !goesOn(smaller, larger, proof))
         await this.#prove(smaller, larger);
     }
-    if (same === undefined) await this.#book.keep(log, seen);
+    if (same === undefined) await this.#book.keep(log, seen, timesOf(this.#ports.clock));
     this.#comparedAt = this.#ports.clock.monotonic();
     return checkpoint;
   }

@@ -9,7 +9,7 @@ import {
 } from '../../transparency/index.ts';
 import { notesOf, withNotes } from '../../trust/equivocation.ts';
 import type { KnownEquivocation } from '../revocation-book.ts';
-import type { CheckpointBook } from './checkpoint-book.ts';
+import type { CheckpointBook, Times } from './checkpoint-book.ts';
 import type { WorkerPorts } from './ports.ts';
 
 /**
@@ -46,10 +46,15 @@ export class LineKeeper {
     return true;
   }
 
-  /** This worker's line under a note, now; remembered where it is a trusted worker of the project. */
+  /**
+   * This worker's line under a note, remembered where it is a trusted worker of the project. Its time is the last at which nothing larger
+   * was known here: a line of now under an older checkpoint would say that the log still ends there.
+   */
   async sign(log: string, note: string, trusted = this.#trusted): Promise<string> {
     const { signing, clock } = this.#ports;
-    const line = await witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
+    const times = timesOf(clock);
+    const age = this.#book.outdatedFor(log, parseCheckpoint(note).size, times);
+    const line = await witnessCheckpoint(note, signing.signer, Math.floor((times.now - age) / 1000));
     if (trusted.includes(signing.signer.id)) this.add(log, withoutWitnesses(note) + line);
     return line;
   }
@@ -80,6 +85,11 @@ export class LineKeeper {
     return more > lines ? encodeEquivocation(withNotes(evidence, notes)) : undefined;
   }
 }
+
+export const timesOf = (clock: Pick<WorkerPorts['clock'], 'now' | 'monotonic'>): Times => ({
+  now: clock.now(),
+  steady: clock.monotonic(),
+});
 
 /** A note with the lines of another one of the same checkpoint, each key's once. */
 function together(note: string, other: string): string {
