@@ -1,4 +1,11 @@
-import { type Bundle, type Grant, leaves as leafOf, sha256Hex, type Verified } from '../documents/index.ts';
+import {
+  type Bundle,
+  claimedIdOf,
+  type Grant,
+  leaves as leafOf,
+  sha256Hex,
+  type Verified,
+} from '../documents/index.ts';
 import { codeOf, type ErrorCode, QuorateError } from '../errors.ts';
 import { type Check, enforce } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
@@ -90,6 +97,13 @@ export class RunVerifier {
    */
   async verify(source: RunSource, expected: PublishedAs): Promise<VerifiedRun> {
     const bundle = await source.bundle(expected.request);
+    // Before it can be said to be revoked: what voids the evidence of another run says nothing of this one.
+    const about = claimedIdOf(bundle.request) ?? 'none';
+    this.#check(
+      'RUN_MISMATCH',
+      about === expected.request,
+      `the evidence is about request ${about}, not ${expected.request}`,
+    );
     let knowledge: Knowledge;
     try {
       knowledge = await this.#learn(source, bundle);

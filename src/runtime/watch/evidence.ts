@@ -91,7 +91,8 @@ export class EvidenceChecker {
   }
 
   #isOpen({ before }: WantedProof): boolean {
-    if (before === undefined || before.kind === 'missing') return true;
+    // What voids a verdict that the controller made up says nothing of the one that there is.
+    if (before?.kind !== 'trusted') return true;
     return this.#known !== undefined && before.known !== this.#known;
   }
 
@@ -110,9 +111,15 @@ export class EvidenceChecker {
       this.#tries.set(run, { count, due: steady() + retryAfter(count) });
       const isConnection = isConnectionError(error);
       // Of what was found before nothing is known any more under other revocations; of the rest nothing was known.
-      if (!isConnection || before?.kind === 'trusted') found(run, await this.#failure(error));
+      // What is revoked stands no better for being kept back.
+      if ((!isConnection || before?.kind === 'trusted') && !(await this.#isStillRevoked(before)))
+        found(run, await this.#failure(error));
       if (isConnection) throw error;
     }
+  }
+
+  async #isStillRevoked(before: Proof | undefined): Promise<boolean> {
+    return before?.kind === 'revoked' && before.known === (await this.#ports.verifier.known());
   }
 
   async #failure(error: unknown): Promise<Proof> {

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { leaves as leafOf, type Revocation, signMessage } from '../../../src/core/documents/index.ts';
+import {
+  type Bundle,
+  filesOf,
+  leaves as leafOf,
+  makeVerdict,
+  openStatement,
+  type Revocation,
+  signMessage,
+  signStatement,
+} from '../../../src/core/documents/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import {
   addWitness,
@@ -10,9 +19,11 @@ import {
   witnessCheckpoint,
 } from '../../../src/core/transparency/index.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type Answers, answersOf, EvidenceDesk, saidTrustedRun } from '../../runtime/watch/evidence-desk.ts';
 import {
   at,
+  controller,
   idp,
   log,
   makeGrant,
@@ -209,6 +220,34 @@ describe('a controller that shows no log of now', () => {
   });
 });
 
+/** Evidence with a verdict on the request of one project whose outcome is that of another one, in a log of its own. */
+async function madeUpFrom({ bundle, leaves, jobId }: Project, other: Project): Promise<Bundle> {
+  const { payload, id } = await openStatement('verdict', bundle.verdict, joseVerifier);
+  const { payload: about } = await openStatement('verdict', other.bundle.verdict, joseVerifier);
+  const { outcome } = about.predicate.quorate_verdict;
+  const made = makeVerdict({
+    controller: controller.id,
+    time: payload.predicate.timeVerified,
+    files: filesOf(about),
+    facts: { ...payload.predicate.quorate_verdict, outcome },
+  });
+  const verdict = await signStatement('verdict', made, controller.signer);
+  const before = leafOf.verdict(id, jobId);
+  const after = leafOf.verdict(verdict.id, jobId);
+  const tree = new MerkleTree(leaves.map((leaf) => (leaf === before ? after : leaf)));
+  const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
+  return {
+    ...bundle,
+    verdict: verdict.raw,
+    checkpoint: await signCheckpoint(body, log.signer),
+    entries: bundle.entries.map(({ leaf, index }) => ({
+      leaf: leaf === before ? after : leaf,
+      index,
+      path: tree.inclusion(index),
+    })),
+  };
+}
+
 describe('a verdict that was revoked', () => {
   const revoke = async (by: NodeKey, what: Revocation['what'], since = 0) => {
     const payload = { iss: by.id, project, what, since, reason: 'it steals', iat: at };
@@ -274,6 +313,41 @@ describe('a verdict that was revoked', () => {
     };
     await silent.look(3_600);
     expect(silent.forge()).toMatchObject({ state: 'pending' });
+  });
+
+  it('is not taken for that of a run which the controller shows it for, or makes it up for', async () => {
+    const published = await makeProject();
+    const bad = await makeProject({
+      runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, builds: 'bad' })),
+      own: { operator: 'owner', slot: 'trusted', builds: 'bad' },
+      request: (valid) => ({ ...valid, jti: 'A'.repeat(24), iat: valid.iat - 60 }),
+    });
+    const revocation = await revoke(root, { kind: 'artifact', id: bad.artifact ?? '' });
+    const madeUp = await madeUpFrom(published, bad);
+    const shown = async (bundle: Bundle, off: string[] = []) => {
+      const desk = new EvidenceDesk({ ...answersOf(published), bundle: () => bundle }, { off });
+      desk.published(published.request.id);
+      await (await desk.book()).learn({ charters: [], revocations: [revocation.raw] });
+      await desk.says(saidTrustedRun(published.request.id));
+      return desk;
+    };
+    const other = await shown(bad.bundle);
+    expect(other.forge()?.says).toBe(
+      'the controller says: trusted; not verified: the evidence that is shown is of another run',
+    );
+    // Control.
+    expect((await shown(bad.bundle, ['RUN_MISMATCH'])).forge()?.says).toMatch(/^revoked: /);
+    // Who signs verdicts can make one up that is void. It is red until the evidence is shown that there is.
+    const made = await shown(madeUp);
+    expect(made.forge()).toMatchObject({ state: 'failure', says: expect.stringMatching(/^revoked: /) });
+    made.answers.bundle = () => {
+      throw new QuorateError('BUNDLE_NOT_FOUND', 'no');
+    };
+    await made.look(60);
+    expect(made.forge()).toBeUndefined();
+    made.answers = answersOf(published);
+    await made.look(300);
+    expect(made.forge()).toMatchObject({ state: 'success' });
   });
 
   // A thief of the key signs the log as it was before, today: what was revoked since would stay hidden for ever.
