@@ -11,7 +11,8 @@ import { verifyBundle } from '../../../src/core/trust/index.ts';
 import type { LeaseUp } from '../../../src/core/wire/messages.ts';
 import type { WorkerEvent } from '../../../src/core/worker/events.ts';
 import { signingOf } from '../../../src/runtime/node/ports.ts';
-import { at, makeProject, payloadOf, type Recipe, trusted } from '../../support/project.ts';
+import { makeAnswer } from '../../support/answers.ts';
+import { at, makeProject, type Project, payloadOf, type Recipe, trusted } from '../../support/project.ts';
 
 type Checked = Extract<WorkerEvent, { kind: 'cosign-checked' }>;
 
@@ -30,11 +31,14 @@ async function look(recipe: Recipe, around: Around = {}): Promise<Checked | unde
 }
 
 /** A draft is shown to a trusted worker. */
-async function shown(
-  recipe: Recipe,
+async function shown(recipe: Recipe, around: Around = {}) {
+  return show(await makeProject(recipe), around);
+}
+
+async function show(
+  { draft, leaves, charter }: Pick<Project, 'draft' | 'leaves' | 'charter'>,
   { now = (at + 1000) * 1000, epoch = 1, proven = () => undefined }: Around = {},
 ) {
-  const { draft, leaves, charter } = await makeProject(recipe);
   const found: WorkerEvent[] = [];
   const ports = {
     signing,
@@ -81,6 +85,13 @@ describe('a trusted worker', () => {
   ])('%s', async (_what, recipe, over, code) =>
     expect(await look(recipe, over)).toMatchObject({ ok: false, result: null, code }),
   );
+
+  it('signs no answer from an earlier build under a lease: only the other session remembers that there is one', async () => {
+    const from = await makeProject();
+    const { bundle, leaves } = await makeAnswer({ from });
+    const { found } = await show({ ...from, draft: bundle, leaves }, { now: (at + 3100) * 1000 });
+    expect(found).toMatchObject([{ ok: false, code: 'COSIGN_NOT_BUILT' }]);
+  });
 
   it('answers where the log turns out to tell two stories after its check, so that nobody waits', async () => {
     let proven: KnownEquivocation | undefined;

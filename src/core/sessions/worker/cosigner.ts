@@ -8,7 +8,7 @@ import {
   resultOf,
   type Verdict,
 } from '../../documents/index.ts';
-import { codeOf, messageOf } from '../../errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { addWitness } from '../../transparency/index.ts';
 import type { DraftChecks } from './draft-checks.ts';
 import type { LeaseClient } from './lease-client.ts';
@@ -80,7 +80,13 @@ export class Cosigner {
       if (outdated !== undefined) return tell('info', 'cosign', outdated, { lease });
       request = (await documents.message('request', draft.request)).id;
       const log = await this.#checks.readLog(draft.checkpoint, () => machine.leaseOf(lease) !== undefined);
-      const { verdict: payload } = await this.#checks.check(draft, log);
+      const { verdict: payload, verification } = await this.#checks.check(draft, log);
+      // Of a job without outputs its result would be that of the build.
+      if (verification.facts?.earlier !== null)
+        throw new QuorateError(
+          'COSIGN_NOT_BUILT',
+          'an answer from an earlier build is signed in a session of its own',
+        );
       await this.#checks.keep(log);
       this.#drafts.set(lease, draft);
       const result = resultOf(payload);
