@@ -19,7 +19,7 @@ import type { NodeKey } from '../../src/identity/keys.ts';
 import { openWebVerifier } from '../../src/identity/web-verifier.ts';
 import { type Real, realProject, scratch } from '../proof/support.ts';
 import { carOf } from '../support/car.ts';
-import { at, idp, log, trusted } from '../support/documents.ts';
+import { at, idp, log, root, trusted } from '../support/documents.ts';
 import { programFolder } from '../support/program.ts';
 import { project } from '../support/project.ts';
 
@@ -170,6 +170,22 @@ describe('what the page that verifies knows of revocations', () => {
       kind: 'warning',
       says: expect.stringMatching(/^What was revoked in the last 2 (d|days) /),
     });
+  });
+
+  it('is as old as nobody says, where who signed the log is revoked or says so ahead of the clock', async () => {
+    const now = at * 1000 + 10 * 60_000;
+    const last = async (brought: Brought) => (await ask(await app(), false, { brought, now })).lines.at(-1);
+    const what = { kind: 'key' as const, id: trusted.id };
+    // From a leaf on that the bundle has not reached: the artifact stays.
+    const ended = { iss: project, project, what, since: 1_000_000, reason: 'it was stolen', iat: at };
+    const { raw } = await signMessage('revocation', ended, root.signer);
+    const revocations = [JSON.stringify({ charters: [], revocations: [raw] })];
+    const warned = { kind: 'warning', says: expect.stringContaining('nobody but who gave it') };
+    const checkpoint = await served(trusted, at + 60);
+    expect(await last({ ...nothing, checkpoint })).toMatchObject({ label: 'revoked' });
+    expect(await last({ from: 'x', revocations, checkpoint })).toMatchObject(warned);
+    const ahead = await served(trusted, at + 86_400);
+    expect(await last({ ...nothing, checkpoint: ahead })).toMatchObject(warned);
   });
 
   it('is nothing of a list that does not hold', async () => {

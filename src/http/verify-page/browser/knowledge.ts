@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Bundle, Verifier } from '../../../core/documents/index.ts';
 import { QuorateError } from '../../../core/errors.ts';
 import { openCharterOf } from '../../../core/judge/index.ts';
+import { limits } from '../../../core/limits.ts';
 import { counted, duration } from '../../../core/quantity.ts';
 import { RevocationBook, storedRevocationsSchema } from '../../../core/sessions/revocation-book.ts';
 import { shortId } from '../../../core/short-id.ts';
@@ -9,6 +10,7 @@ import { toUtf8 } from '../../../core/text.ts';
 import { isoTime } from '../../../core/time.ts';
 import { openCheckpoint } from '../../../core/transparency/index.ts';
 import type { ReportLine, Revoked } from '../../../core/trust/index.ts';
+import { revocationAt } from '../../../core/trust/revocations.ts';
 import {
   checkpointNoticeSchema,
   decodeMessage,
@@ -44,7 +46,7 @@ const fileSchema = z.union([storedRevocationsSchema, revocationListSchema]);
  */
 export async function knowledgeOf(
   brought: Brought,
-  { project, bundle, verifier, now }: { project: string; bundle: Bundle; verifier: Verifier; now: number },
+  { project, bundle, verifier, now }: About,
 ): Promise<Knowledge> {
   const { from } = brought;
   try {
@@ -61,7 +63,7 @@ export async function knowledgeOf(
     const last = pages.at(-1);
     if (last !== undefined && 'next' in last && last.next !== undefined)
       throw new QuorateError('REVOCATION_UNREADABLE', 'it is a part of a list, of which more follows');
-    const signed = await signedAt(brought, bundle, project, verifier);
+    const signed = await signedAt(brought, { project, bundle, verifier, now, revoked: book.revoked });
     const asked = last !== undefined && 'askedAt' in last ? last.askedAt : null;
     const count = book.size === 0 ? 'nothing' : counted(book.size, 'revocation');
     const line: ReportLine = {
@@ -83,17 +85,26 @@ export async function knowledgeOf(
   }
 }
 
+interface About {
+  project: string;
+  bundle: Bundle;
+  verifier: Verifier;
+  /** The clock, ms. */
+  now: number;
+}
+
 interface Signed {
   by: string;
   at: number;
 }
 
-/** The newest line of a trusted worker under the checkpoint, by its own clock. */
+/**
+ * The newest line of a trusted worker under the checkpoint, by its own clock. One of the future would never grow old, and whoever stole a key
+ * that is revoked could make one at any time: neither counts.
+ */
 async function signedAt(
   { charter, checkpoint }: Brought,
-  bundle: Bundle,
-  project: string,
-  verifier: Verifier,
+  { project, bundle, verifier, now, revoked }: About & { revoked: readonly Revoked[] },
 ): Promise<Signed | undefined> {
   if (checkpoint === undefined) return undefined;
   const inForce =
@@ -104,7 +115,12 @@ async function signedAt(
   const { note } = decodeMessage(toUtf8(checkpoint), checkpointNoticeSchema, 'the checkpoint');
   const { witnesses } = await openCheckpoint(note, { project, log }, verifier);
   return witnesses
-    .filter(({ witness }) => trusted.includes(witness))
+    .filter(
+      ({ witness, time }) =>
+        trusted.includes(witness) &&
+        time * 1000 <= now + limits.clockSkewSeconds * 1000 &&
+        revocationAt(revoked, { kind: 'key', id: witness }, Number.MAX_SAFE_INTEGER) === undefined,
+    )
     .map(({ witness, time }) => ({ by: witness, at: time * 1000 }))
     .sort((a, b) => b.at - a.at)[0];
 }
