@@ -115,8 +115,8 @@ export interface WitnessLine extends Witness {
 }
 
 /**
- * The lines of these keys under a note, each key once: the first that names it, where that holds. All others are skipped, so that
- * no line that somebody adds spoils the rest. Errors: `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`.
+ * The lines of these keys under a note, each key once: the first that holds. All others are skipped, so that no line that somebody adds
+ * spoils the rest. Errors: `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`.
  */
 export async function openLinesOf(
   note: string,
@@ -126,9 +126,12 @@ export async function openLinesOf(
   const { body, lines } = splitNote(note);
   const found: WitnessLine[] = [];
   for (const key of keys) {
-    const line = lines.find(({ name }) => name === key);
-    const witness = line && (await openWitness(line, body, verifier).catch(skipped));
-    if (line !== undefined && witness !== undefined) found.push({ ...witness, line: line.text });
+    for (const line of lines.filter(({ name }) => name === key)) {
+      const witness = await openWitness(line, body, verifier).catch(skipped);
+      if (witness === undefined) continue;
+      found.push({ ...witness, line: line.text });
+      break;
+    }
   }
   return found;
 }

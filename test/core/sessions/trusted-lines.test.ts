@@ -103,6 +103,17 @@ describe('evidence that is weaker than what a worker knows', () => {
     expect(linesIn(other)).toBe(1);
   });
 
+  it('is completed also where somebody put broken lines of trusted workers into it', async () => {
+    const theo = await bench(forked(), 'theo');
+    await theo.witness.see(await forked().note(8));
+    theo.feed.start(() => true);
+    const first = await lined(broken(await honest().note(8), 'tess'), 'tess');
+    const raw = await evidence(first, broken(await forked().note(8), 'theo'), theo);
+    expect(await hears(theo, raw)).toBe(true);
+    expect(signersIn(theo)).toEqual([[id('tess')], [id('theo')]]);
+    expect(linesIn(theo)).toBe(2);
+  });
+
   it('is completed by what neighbours show after it is known, though nothing is kept or signed any more', async () => {
     const witness = await bench(honest());
     witness.feed.start(() => true);
