@@ -174,6 +174,12 @@ describe('a log key and a trusted worker’s key that are stolen together, or a 
       expect(await said(bundle, [both])).toBe('LOG_EQUIVOCATED');
     expect(await said(cosigned.bundle, [await twoStories(trustedLine, trustedLine)])).toBe('LOG_EQUIVOCATED');
   });
+  // A line does not say beside which log key it was given: the thief of the one before signs the story that goes on from a copy.
+  it('counts the lines of a trusted worker that went on with its key, and not of one that got another', async () => {
+    expect(await linesOf(await twoStories(trustedLine, trustedLine, [trusted.id]))).toBe(2);
+    expect(await linesOf(await twoStories(trustedLine, secondLine, [trusted.id]))).toBe(1);
+  });
+
   it('control: what both sign passes where their evidence is not looked at', async () =>
     expect(await verify(cosigned.bundle, [both], ['LOG_EQUIVOCATED'])).toMatchObject({ ok: true }));
 });
