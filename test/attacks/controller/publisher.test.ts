@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJob, signMessage } from '../../../src/core/documents/index.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { ownVersion } from '../../../src/core/wire/peer-version.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
@@ -87,7 +88,8 @@ describe('a publisher whose jobs are as large as jobs may be', () => {
       maxMessageBytes: 64 * 2 ** 20,
     });
     const capabilities = { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, tiers: ['namespace'] };
-    await channel.send(encodeMessage({ kind: 'hello', grant: worker.grant, capabilities }));
+    const version = ownVersion('1.0.0');
+    await channel.send(encodeMessage({ kind: 'hello', grant: worker.grant, capabilities, version }));
     const backlog = JSON.parse(fromUtf8((await channel.receive({ timeoutMs: 10_000 })) ?? new Uint8Array()));
     const offered = (backlog.offers as { job: string }[]).map(({ job }) => JSON.parse(job).name);
     expect(offered).toEqual(submitted.map((_, n) => `large-${n}`));

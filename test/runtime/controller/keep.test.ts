@@ -33,6 +33,7 @@ async function keeping(raw: string, streamed = raw) {
     machine: { state: { index: { get: () => ({ job: { limits: { diskBytes: 0 } }, receipts }) } } },
     store,
     mesh: {
+      links: () => [],
       open: async () => {
         fetched++;
         throw new Error('nobody is there');
