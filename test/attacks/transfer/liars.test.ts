@@ -250,7 +250,6 @@ describe('a peer that asks', () => {
     ['bytes nobody hashed', '{"roots":["bafkqaaa"],"max":1}'],
     ['no CID', '{"roots":["../../etc/passwd"],"max":1}'],
     ['no bytes', JSON.stringify({ roots: [unlinked.cid.toString()], max: 0 })],
-    ['more than is in the protocol', JSON.stringify({ roots: [unlinked.cid.toString()], max: 1, also: 1 })],
   ])('for %s is cut off, and others are served', async (_, request) => {
     const from = await serving();
     const root = await importInto(from.store, small(3));
@@ -259,5 +258,31 @@ describe('a peer that asks', () => {
     await channel.send(Buffer.from(request));
     expect(await codeOf(channel.receive({ timeoutMs: 5_000 }))).toBe('MESH_RESET');
     expect((await to.fetch(root, [from.mesh])).dropped).toEqual([]);
+  });
+
+  it('for more than is in the protocol gets what it gets without that, and nothing sealed', async () => {
+    const from = await serving();
+    const open = await importInto(from.store, small(3));
+    const sealed = await from.store.importBytes(Buffer.from('the answer of this round'), {
+      into: from.store.sealed('lease'),
+    });
+    const to = await Receiver.open();
+    const channel = await to.provider(from.mesh).open(AbortSignal.timeout(120_000));
+    const answerTo = async (request: object): Promise<{ chunks: string; end: string }> => {
+      await channel.send(Buffer.from(JSON.stringify(request)));
+      const messages: Uint8Array[] = [];
+      while (messages.at(-1)?.length !== 0) messages.push((await channel.receive()) ?? new Uint8Array());
+      const end = Buffer.from((await channel.receive()) ?? []).toString();
+      return { chunks: Buffer.concat(messages).toString('hex'), end };
+    };
+    for (const [root, kind] of [
+      [open, 'end'],
+      [sealed, 'failed'],
+    ]) {
+      const request = { roots: [root], max: 1_000_000 };
+      const answer = await answerTo(request);
+      expect(JSON.parse(answer.end)).toMatchObject({ kind });
+      expect(await answerTo({ ...request, also: 1, sealed: true, area: 'lease' })).toEqual(answer);
+    }
   });
 });
