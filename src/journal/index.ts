@@ -133,6 +133,12 @@ function openDatabase(file: string): DatabaseSync {
   }
 }
 
+/**
+ * SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS. All other codes with the text "disk I/O error" are of locks and writes: a journal
+ * that may not be written is whole.
+ */
+const readErrors: ReadonlySet<number> = new Set([266, 522, 8202, 8458]);
+
 /** What SQLite says, as an error of ours. */
 function explained(cause: unknown, file: string): QuorateError {
   if (cause instanceof QuorateError) return cause;
@@ -143,7 +149,10 @@ function explained(cause: unknown, file: string): QuorateError {
       hint: 'Quorate runs there already: go on with that one, or stop it first. A second worker on this machine needs a folder of its own (--home <folder>), a second hook a name (--name <name>).',
     });
   }
-  if (/not a database|malformed|disk I\/O|no such (table|column)/i.test(message))
+  const isDamaged =
+    readErrors.has(Number((cause as { errcode?: unknown }).errcode)) ||
+    /not a database|malformed|no such (table|column)/i.test(message);
+  if (isDamaged)
     return new QuorateError('JOURNAL_DAMAGED', `${file} is not a whole journal: ${message}`, {
       hint: restore,
       cause,

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -218,6 +218,19 @@ describe('a journal', () => {
     bytes.fill(0xff, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 8192);
     await writeFile(path, bytes);
     expect(codeOf(() => [...open(path).replay()])).toBe('JOURNAL_DAMAGED');
+  });
+
+  it('on a disk that does not give it back is damaged', async () => {
+    const path = await file();
+    open(path).close();
+    // What these answer to a read: EIO and EINVAL.
+    for (const unreadable of ['mem', 'clear_refs']) {
+      await symlink(`/proc/self/${unreadable}`, `${path}-${unreadable}`);
+      expect(
+        codeOf(() => open(`${path}-${unreadable}`)),
+        unreadable,
+      ).toBe('JOURNAL_DAMAGED');
+    }
   });
 
   it('with an event that is no JSON says which', async () => {
