@@ -65,6 +65,8 @@ export const bugs: Record<string, Bug> = {
           const run = live === undefined ? undefined : runOf(controller, live.lease.offer);
           const round = run?.rounds.at(-1);
           if (live === undefined || run === undefined || round?.offerId !== live.lease.offer) continue;
+          // One whose time is up would be lost again at once, for ever.
+          if (now >= live.lease.exp * 1000) continue;
           if (live.lease.slot === 'trusted' || round.slots[live.lease.slot]?.kind !== 'free') continue;
           round.slots[live.lease.slot] = { kind: 'leased', live };
           state.presence.heard.set(live.id, { at: now, detachedAt: null });
