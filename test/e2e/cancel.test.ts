@@ -99,8 +99,8 @@ describe('a run cancelled while three operators build', () => {
     const { lines } = await cluster.cli(['show', first.id('app')]);
     expect(lines[0]).toMatchObject({ summary: { state: 'cancelled' } });
     expect(lines[0]?.pipeline).toMatchObject([
-      { name: 'lib', state: 'cancelled', reason: 'wrong' },
-      { name: 'app', state: 'cancelled', reason: 'lib, which it needs, was cancelled' },
+      { name: 'lib', state: 'cancelled', cancelled: 'wrong' },
+      { name: 'app', state: 'cancelled', cancelled: 'lib, which it needs, was cancelled' },
     ]);
     await cluster.cli(['cancel', first.id('other'), '--reason', 'wrong']);
     expect((await first.run.end()).code).toBe(1);

@@ -7,13 +7,13 @@ import { range } from './seeds.ts';
 /** Seeds that bring a bug to light now; where the code has changed since, the first 200 are searched. */
 export const seeds: Record<string, number> = {
   'vote-counted-twice': 4,
-  'ack-before-journal': 2,
-  'ack-before-sync': 11,
+  'ack-before-journal': 9,
+  'ack-before-sync': 6,
   'promises-unsynced': 21,
-  'fence-ignored': 3,
+  'fence-ignored': 5,
   'drain-ignored': 18,
   'reveal-early': 2,
-  'slot-freed-silently': 3,
+  'slot-freed-silently': 8,
   'receipt-dropped': 4,
   'log-rewritten': 7,
   'policy-weakened': 8,

@@ -221,19 +221,6 @@ export const kinds: [name: string, schema: Schema, valid: readonly object[], sen
     [{ kind: 'pin', run: id, tree: cid, maxBytes: 1, from: [{ id: peer, addrs: ['/ip4/127.0.0.1/tcp/1'] }] }],
   ],
   ['pin-down', pinDownSchema, [{ kind: 'pinning' }, { kind: 'pinned', tree: cid, until: 1 }, error]],
-  [
-    'cosign-up',
-    cosignUpSchema,
-    [
-      { kind: 'hello', grant: jws },
-      { kind: 'heartbeat' },
-      {
-        ...{ kind: 'answered', witness: 'a line' },
-        answers: [{ signature: 'AAAA' }, { code: 'RUN_UNKNOWN', message: 'there is no such run' }],
-      },
-    ],
-  ],
-  ['cosign-down', cosignDownSchema, [{ kind: 'answers', bundles: ['{}'] }, error]],
   ['bundle-up', bundleUpSchema, [{ which: cid }]],
   [
     'bundle-down',
