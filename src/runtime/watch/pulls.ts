@@ -6,7 +6,10 @@ import type { Pull } from './state.ts';
 import { forgetStatuses, tellOfPull } from './statuses.ts';
 import type { Transition } from './transition.ts';
 
-/** A pull request that is new, or of which something changed. An approval is of one commit: another one waits again. */
+/**
+ * A pull request that is new, or of which something changed. An approval is of one commit: another one waits again. What was found is of a
+ * commit and the branch that it is compared with: which jobs are needed hangs on both.
+ */
 export function pullSeen(transition: Transition, seen: PullSeen): void {
   const { state, now } = transition;
   if (state.settings?.pulls === undefined) return;
@@ -18,11 +21,17 @@ export function pullSeen(transition: Transition, seen: PullSeen): void {
     ...seen,
     decision: isSameCommit ? known.decision : null,
     since: isSameCommit ? known.since : now,
-    ordered: isSameCommit && known.ordered,
+    ordered: isSameCommit && known.base === seen.base && known.ordered,
   };
   state.pulls.set(seen.pull, pull);
   if (!isSameCommit)
     stop(transition, `superseded by ${seen.commit.slice(0, 12)}`, ({ cause }) => isOf(cause, seen.pull));
+  else if (known.ordered && !pull.ordered) {
+    stop(transition, `it is for ${escapeLine(seen.base ?? '', 60)} now`, ({ cause }) =>
+      isOf(cause, seen.pull),
+    );
+    tellOfPull(transition, pull);
+  }
   if (known !== undefined && !isSameCommit) forgetStatuses(transition);
   if (pull.decision === null) {
     const by = approvedBy(transition, seen);

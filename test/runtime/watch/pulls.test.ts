@@ -41,6 +41,24 @@ describe('a pull request', () => {
     expect(bench.say(decided(3, 'approved')).orders()).toMatchObject([{ commit: commit(3) }]);
   });
 
+  it('that was green for another branch, with which few jobs were needed, is built again for this one', () => {
+    const bench = begun().refs({ 'refs/heads/release/1': 5 });
+    bench.orders();
+    bench.pull({ pull: 7, commit: commit(2), author: 'alice', base: 'release/1' });
+    const [first] = bench.orders();
+    expect(first).toMatchObject({ base: commit(5) });
+    bench.published(first as never, 'a');
+    bench.say({ kind: 'stands', stands: [{ run: 'a', state: 'done', level: 'trusted' }] });
+    bench.say({ kind: 'proof', run: 'a', proof: { kind: 'trusted', cosigned: true, known: '' } });
+    expect(bench.tell().get('quorate:pull')?.status.state).toBe('success');
+    bench.now += 1_000;
+    bench.pull({ pull: 7, commit: commit(2), author: 'alice', base: 'main', title: 'worse' });
+    expect(bench.orders()).toMatchObject([{ commit: commit(2), base: commit(1) }]);
+    expect(bench.tell().get('quorate:pull')?.status.state).toBe('pending');
+    bench.pull({ pull: 7, commit: commit(2), author: 'alice', base: 'main', title: 'worst' });
+    expect(bench.orders()).toEqual([]);
+  });
+
   it('is approved by a label with its commit, and by none with another', () => {
     const bench = begun().pull({ pull: 7, commit: commit(2) });
     bench.pull({ pull: 7, commit: commit(2), approved: [commit(9)] });
