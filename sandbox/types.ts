@@ -130,10 +130,18 @@ export interface SandboxJob {
   variation?: SandboxVariation;
 }
 
-/** `exit` is a result of the build and can be a vote. `aborted` has a cause outside of the build, or exceeded a limit. */
+/**
+ * `exit` is a result of the build and can be a vote. `aborted` has a cause outside of the build, or exceeded a limit. `limit`: the one of
+ * the job; absent where the operator's cap was lower.
+ */
 export type SandboxOutcome =
   | { kind: 'exit'; code: number }
-  | { kind: 'aborted'; reason: 'time' | 'memory' | 'disk' | 'killed' | 'setup'; detail: string };
+  | {
+      kind: 'aborted';
+      reason: 'time' | 'memory' | 'disk' | 'killed' | 'setup';
+      detail: string;
+      limit?: 'seconds' | 'memoryBytes' | 'diskBytes';
+    };
 
 export interface SandboxIo {
   /** Standard output and error of the steps, in order: raw bytes, control characters included. */

@@ -48,7 +48,14 @@ export class BuildSupervisor {
   readonly #stopping = Promise.withResolvers<void>();
 
   constructor(job: SandboxJob, io: SandboxIo, group: Group, guards: BuildGuards, process: BuildProcess) {
-    this.#deadline = new Deadline((detail) => this.#stop({ kind: 'aborted', reason: 'time', detail }));
+    this.#deadline = new Deadline((detail) =>
+      this.#stop({
+        ...{ kind: 'aborted', reason: 'time', detail },
+        ...(this.#ready &&
+          this.#exitCode === undefined &&
+          !this.#isCapped('seconds') && { limit: 'seconds' }),
+      }),
+    );
     this.#job = job;
     this.#io = io;
     this.#group = group;
@@ -185,7 +192,10 @@ export class BuildSupervisor {
     const stream = boundedOutputs(this.#process.outputs, {
       bytesMax,
       exceeded: () =>
-        this.#stop({ kind: 'aborted', reason: 'disk', detail: `the outputs exceed ${sizeText(bytesMax)}` }),
+        this.#stop({
+          ...{ kind: 'aborted', reason: 'disk', limit: 'diskBytes' },
+          detail: `the outputs exceed ${sizeText(bytesMax)}`,
+        }),
       complete: this.#complete.promise,
     });
     // A stream that breaks off is incomplete, whatever the driver reported.
@@ -233,10 +243,18 @@ export class BuildSupervisor {
     return [seconds * 1000, `over ${seconds} s, the operator's limit`];
   }
 
+  /** Whether the operator's cap is below the job's limit. */
+  #isCapped(name: 'seconds' | 'memoryBytes'): boolean {
+    return (this.#caps[name] ?? Number.POSITIVE_INFINITY) < this.#job.limits[name];
+  }
+
   #outOfMemory(): Aborted {
     const included = this.filesInMemory ? ', files in /build included' : '';
     const detail = `over ${sizeText(this.#job.limits.memoryBytes)} of memory${included}`;
-    return { kind: 'aborted', reason: 'memory', detail };
+    return {
+      ...{ kind: 'aborted', reason: 'memory', detail },
+      ...(!this.#isCapped('memoryBytes') && { limit: 'memoryBytes' }),
+    };
   }
 
   /** Pauses the time limit while the job is frozen. */
@@ -282,7 +300,10 @@ export class BuildSupervisor {
     if (this.#exitCode !== undefined) return { kind: 'exit', code: this.#exitCode };
     if (this.#setupFailure === 'bash' && !this.#ready) throw noBash(this.#job);
     if (this.#setupFailure === 'disk') {
-      return { kind: 'aborted', reason: 'disk', detail: 'source and inputs do not fit the disk limit' };
+      return {
+        ...{ kind: 'aborted', reason: 'disk', limit: 'diskBytes' },
+        detail: 'source and inputs do not fit the disk limit',
+      };
     }
     if (this.#ready) {
       return { kind: 'aborted', reason: 'killed', detail: 'the sandbox was ended from outside' };

@@ -121,7 +121,14 @@ export type ControllerEvent =
   | { kind: 'resume'; token: string; lease: Verified<Lease>; worker: string }
   | { kind: 'detached'; worker: string; lease: string }
   | { kind: 'heartbeat'; worker: string; lease: string }
-  | { kind: 'receipt'; token: string; lease: string; receipt: VerifiedStatement<Receipt> }
+  /** `limit`: where the build was aborted at one, as its worker reports it. */
+  | {
+      kind: 'receipt';
+      token: string;
+      lease: string;
+      receipt: VerifiedStatement<Receipt>;
+      limit?: { name: string; max: number };
+    }
   /** No receipt comes under this lease: its worker says so, or what it sent is none. */
   | { kind: 'failed'; worker: string; lease: string; code: string; message: string }
   /** `store`: which of the stores answers; absent where the controller keeps artifacts. */
@@ -315,6 +322,8 @@ export type Progress =
       reports?: string;
       cosigned?: false;
       reason?: Ending;
+      /** At which the builds were aborted, with its number. */
+      limit?: string;
     }
   /** The published verdict does not stand any more. */
   | {

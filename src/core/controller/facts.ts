@@ -10,6 +10,7 @@ import {
   type VerdictLevel,
   type Verified,
 } from '../documents/index.ts';
+import type { BuildLimit } from '../judge/index.ts';
 import type { Vote } from '../trust/decide.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { BackingFacts } from './backing.ts';
@@ -20,6 +21,8 @@ import type { StoreAnswers } from './store-answers.ts';
 export interface Recorded extends Vote {
   /** Id of its lease. */
   readonly lease: string;
+  /** The limit of the job or the protocol at which its worker says that the build was aborted. */
+  readonly limit?: BuildLimit;
 }
 
 /** What is known of a verdict in the log without its document. */
@@ -40,6 +43,8 @@ export interface PublishedFacts {
   readonly backing: BackingFacts;
   /** Why it states no result; null where it states one. */
   readonly ending: Ending | null;
+  /** The limit at which the builds of the run were aborted. */
+  readonly limit?: BuildLimit;
 }
 
 export type Phase<P extends PublishedFacts = PublishedFacts> =

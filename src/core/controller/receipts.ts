@@ -1,6 +1,6 @@
 import { type Ack, isTrustedSlot, leaves, resultOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { checkReceipt, enforce, receiptShareOf } from '../judge/index.ts';
+import { checkReceipt, enforce, knownLimit, receiptShareOf } from '../judge/index.ts';
 import { isOver, type Recorded, type RunFacts } from './facts.ts';
 import { otherInputs } from './instances.ts';
 import { assignSlots, findLease, loseLease, mayLeaseAgain, setSlot } from './leases.ts';
@@ -45,7 +45,8 @@ export function letGo(transition: Transition, run: RunFacts, recorded: Recorded)
     transition.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
 }
 
-export function receipt(transition: Transition, { token, lease, receipt }: EventOf<'receipt'>): void {
+export function receipt(transition: Transition, event: EventOf<'receipt'>): void {
+  const { token, lease, receipt } = event;
   const before = transition.state.index.receiptOf(lease);
   if (before !== undefined) {
     if (before.recorded.receipt !== receipt.id)
@@ -67,6 +68,9 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
   const result = resultOf(receipt.payload);
   // One text for all that built the same: these lines are kept for good.
   const same = recordedWith(run, result);
+  const { outcome } = receipt.payload.predicate.quorate_receipt;
+  const limit =
+    outcome.kind === 'aborted' && event.limit !== undefined ? knownLimit(run.job, event.limit) : undefined;
   const recorded: Recorded = {
     receipt: receipt.id,
     lease,
@@ -79,9 +83,10 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
     index,
     enrolled: grant.payload.enrolled,
     offerIndex: round.offer.index,
-    outcome: same?.outcome ?? receipt.payload.predicate.quorate_receipt.outcome,
+    outcome: same?.outcome ?? outcome,
     result: same?.result ?? result,
     sealed: isTrustedSlot(slot) || !round.revealed,
+    ...(limit !== undefined && { limit }),
   };
   run.receipts.push(recorded);
   const { own, receipts } = run.evidence;

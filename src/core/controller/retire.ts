@@ -52,11 +52,12 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
   };
 }
 
-function factsOf({ verdict, backing, ending }: PublishedFacts): PublishedFacts {
+function factsOf({ verdict, backing, ending, limit }: PublishedFacts): PublishedFacts {
   const { id, index, charter, level, outcome, result } = verdict;
   return {
     verdict: { id, index, charter, level, outcome, result },
     backing: backingFacts(backing),
     ending,
+    ...(limit !== undefined && { limit }),
   };
 }

@@ -1,21 +1,21 @@
 import { artifactOf, isTrustedSlot } from '../documents/index.ts';
+import { limitText } from '../judge/index.ts';
 import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
-import { revocationsFor } from '../trust/revocations.ts';
 import { considerAbsence, expireFree } from './absence.ts';
 import { answerAgain, considerAnswer } from './answer.ts';
+import { endsAtLimit, reachedLimit } from './at-limit.ts';
 import { endRun } from './cancel.ts';
 import { describeOutcome, reportsOfFailure } from './described.ts';
 import { differingFiles } from './differing-files.ts';
-import { charterOf } from './enrolment.ts';
 import { roomForRound } from './evidence-size.ts';
 import { isOver, type Recorded } from './facts.ts';
 import { inputLevels, inputsTrusted } from './needs.ts';
 import { forgetOffer, tokenOf } from './presence.ts';
-import { revocationsIn } from './revocations.ts';
 import { mayOpenRound, openRound } from './rounds.ts';
 import type { EventOf, Round, Run, Transition } from './state.ts';
 import { currentRound, documentsOf, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
 import { askToPin, countAnswer } from './stores.ts';
+import { trustIn } from './trust-in.ts';
 import {
   type About,
   aboutResult,
@@ -35,10 +35,7 @@ const storeRetryFactor = 5;
 function decisionOf(transition: Transition, run: Run): Decision {
   const { state } = transition;
   const signer = trustedLease(run)?.worker;
-  const { keys, operators = {}, artifacts = [] } = revocationsFor(revocationsIn(state), state.log.size);
-  const { trusted: trustedKeys } = charterOf(transition);
-  // Nothing that a revoked trusted worker built is waited for any more, from whenever on it is revoked.
-  const gone = trustedKeys.filter((key) => Object.hasOwn(keys, key)).map((key) => [key, 0]);
+  const { trustedKeys, revocations } = trustIn(transition);
   return decide(
     run.request.payload.policy,
     {
@@ -48,11 +45,7 @@ function decisionOf(transition: Transition, run: Run): Decision {
       cosigned: signer === undefined ? [] : [signer],
       inputs: inputLevels(state, run),
     },
-    {
-      keys: { ...keys, ...Object.fromEntries(gone) },
-      operators,
-      artifacts: [...artifacts, ...run.unserved],
-    },
+    { ...revocations, artifacts: [...(revocations.artifacts ?? []), ...run.unserved] },
   );
 }
 
@@ -68,12 +61,17 @@ export function settle(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return;
   if (run.phase.kind === 'building') {
+    // What the others build could only end there too.
+    if (reachedLimit(transition, run)?.stands === true) {
+      endLeases(transition, run);
+      expireFree(round);
+    }
     if (!round.slots.every((slot) => slot.kind === 'delivered' || slot.kind === 'expired'))
       return considerAbsence(transition, run);
     reveal(transition, run, round);
     decideRound(transition, run, round);
   } else if (run.phase.kind === 'awaiting-trusted' || run.phase.kind === 'agreed') {
-    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired')
+    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired' || endsAtLimit(transition, run))
       decideRound(transition, run, round);
   }
 }
@@ -185,8 +183,22 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
     run.phase = { kind: 'awaiting-trusted' };
     return;
   }
+  const reached = reachedLimit(transition, run);
+  if (reached?.stands === true) return end(transition, run, () => withoutResult(transition, run));
+  if (reached !== undefined && run.trusted.kind === 'leased') {
+    tell(transition, run, {
+      kind: 'unconfirmed',
+      round: round.n,
+      says: `builds were aborted: ${limitText(reached.limit)}; that counts once the trusted worker's is aborted there too`,
+    });
+    run.phase = { kind: 'awaiting-trusted' };
+    return;
+  }
   nextRound(transition, run, round);
 }
+
+const withoutResult = (transition: Transition, run: Run): void =>
+  concludeWithout(transition, run, decisionOf(transition, run));
 
 /** Whether what is agreed can become nothing more: no trusted worker is waited for, nor an input. */
 function isFinal({ state }: Transition, run: Run): boolean {
@@ -334,7 +346,7 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
   if (more && room) {
     closeOffer(transition, round);
     openRound(transition, run);
-  } else end(transition, run, () => concludeWithout(transition, run, decisionOf(transition, run)));
+  } else end(transition, run, () => withoutResult(transition, run));
 }
 
 /**
@@ -369,7 +381,7 @@ export function expire(transition: Transition, run: Run): void {
   if (published === null) {
     const agreed = agreedUnpublished(transition, run);
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
-    return concludeWithout(transition, run, decisionOf(transition, run));
+    return withoutResult(transition, run);
   }
   tell(transition, run, {
     kind: 'unconfirmed',

@@ -52,9 +52,9 @@ export function afterProgress(facts: AccountFacts, progress: Progress): AccountF
       return { ...facts, revoked: { what, id, since, reason } };
     }
     case 'verdict': {
-      const { level, reason, cosigned, artifact } = progress;
+      const { level, reason, limit, cosigned, artifact } = progress;
       const state = level !== 'agreed' ? 'done' : facts.state === 'witnessing' ? 'witnessing' : 'agreed';
-      return { ...facts, state, level, reason, cosigned, artifact, revoked: undefined };
+      return { ...facts, state, level, reason, limit, cosigned, artifact, revoked: undefined };
     }
     default:
       return facts;

@@ -10,10 +10,12 @@ import {
 } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
 import { assert } from '../errors.ts';
+import { limitText } from '../judge/index.ts';
 import { isoTime } from '../time.ts';
 import type { Decision } from '../trust/decide.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import { needsWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
+import { reachedLimit } from './at-limit.ts';
 import type { Backing } from './backing.ts';
 import { compareWithEarlier } from './compare-earlier.ts';
 import { compareResults } from './compared.ts';
@@ -121,7 +123,9 @@ function showAnswer(transition: Transition, run: Run, earlier: string, draft: Lo
 /** Ends a run that came to no result. */
 export function concludeWithout(transition: Transition, run: Run, decision: Decision): void {
   const { level, ending } = endingOf(run, decision, transition.rules);
-  finish(transition, run, publish(transition, run, level, null, ending));
+  const reached = reachedLimit(transition, run);
+  const limit = reached?.stands === true ? reached.limit : undefined;
+  finish(transition, run, publish(transition, run, level, null, ending, limit));
 }
 
 /** What a verdict is about: a receipt of the run, or the verdict of an earlier one. */
@@ -209,9 +213,15 @@ export function publish(
   level: VerdictLevel,
   about: About | null,
   ending: PublishedFacts['ending'] = null,
+  limit?: PublishedFacts['limit'],
 ): Published {
   const verdict = writeVerdict(transition, run, level, about);
-  const published: Published = { verdict, backing: { kind: 'none' }, ending };
+  const published: Published = {
+    verdict,
+    backing: { kind: 'none' },
+    ending,
+    ...(limit !== undefined && { limit }),
+  };
   announce(transition, run, published);
   return published;
 }
@@ -240,7 +250,7 @@ export function cosignRefused(transition: Transition, run: Run, refusal: EventOf
 }
 
 export function announce(transition: Transition, run: Run, published: Published): void {
-  const { verdict, ending } = published;
+  const { verdict, ending, limit } = published;
   const { level, outcome } = verdict;
   // Whoever follows the run stops at its last verdict.
   if (level !== 'agreed') compareResults(transition, run, published);
@@ -255,6 +265,7 @@ export function announce(transition: Transition, run: Run, published: Published)
     ...(reports !== null && { reports }),
     ...(countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
     ...(ending !== null && { reason: ending }),
+    ...(limit !== undefined && { limit: limitText(limit) }),
   });
 }
 

@@ -1,4 +1,5 @@
 import { QuorateError } from '../errors.ts';
+import { limitText } from '../judge/index.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { RunSummary } from '../wire/runs.ts';
@@ -15,7 +16,7 @@ const artifactBy = (run: RunFacts): string | null => artifactIn(run, outcomeOf(r
 
 export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   const { repo, ref, commit, recipe, policy } = run.request.payload;
-  const ending = publishedOf(run)?.ending ?? null;
+  const { ending = null, limit } = publishedOf(run) ?? {};
   const open = openFactsOf(state, run);
   const awaits = awaitsOf(state, run);
   const built = builtOf(run);
@@ -33,6 +34,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     state: run.phase.kind,
     level,
     ...(ending !== null && { reason: ending }),
+    ...(limit !== undefined && { limit: limitText(limit) }),
     artifact: artifactBy(run),
     ...(reports !== null && { reports }),
     ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),

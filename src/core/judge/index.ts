@@ -1,3 +1,11 @@
+export {
+  type BuildLimit,
+  type BuildLimitName,
+  knownLimit,
+  limitNamed,
+  limitText,
+  limitVaries,
+} from './build-limits.ts';
 export { type Check, checker, enforce } from './check.ts';
 export {
   checkEnrol,

@@ -198,7 +198,11 @@ function distinct(votes: readonly Vote[]): Vote[] {
 }
 
 /** Whether a vote is a trusted worker's: its role, slot and key all say so, and the key is not revoked. */
-function speaksAsTrusted(vote: Vote, trustedKeys: readonly string[], revocations: Revocations): boolean {
+export function speaksAsTrusted(
+  vote: Vote,
+  trustedKeys: readonly string[],
+  revocations: Revocations,
+): boolean {
   return (
     vote.role === 'trusted-worker' &&
     isTrustedSlot(vote.slot) &&

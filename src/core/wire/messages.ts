@@ -125,12 +125,15 @@ export const feedOffersSchema = z.array(offerNoticeSchema).max(limits.feedOffers
 export const feedVerdictsSchema = z.array(verdictNoticeSchema).max(limits.feedOffersMax);
 export const feedCharterSchema = z.object({ charter: jws });
 
+const reportedLimitSchema = z.object({ name: text(40), max: count });
+
 export const leaseUpSchema = z.discriminatedUnion('kind', [
   /** `version` as in a hello: a feed may have ended before the claim. */
   z.object({ kind: z.literal('claim'), claim: jws, grant: jws, version: peerVersionSchema.optional() }),
   z.object({ kind: z.literal('resume'), lease: jws }),
   z.object({ kind: z.literal('heartbeat') }),
-  z.object({ kind: z.literal('receipt'), envelope }),
+  /** `limit`: of the job or the protocol, by its name and number, where the build was aborted at one. */
+  z.object({ kind: z.literal('receipt'), envelope, limit: reportedLimitSchema.optional() }),
   /** No receipt comes: the worker cannot make, sign or send one. */
   z.object({ kind: z.literal('failed'), code, message: says }),
   z.object({

@@ -88,6 +88,7 @@ export const progressKinds = [
       cosigned: z.literal(false).optional(),
     },
     reason: words.optional(),
+    limit: words.optional(),
   }),
   kind('revoked', { artifact, what: words, id: words, since: count, reason: words }),
   kind('restored', { level: verdictLevelSchema, artifact, key: peerId }),

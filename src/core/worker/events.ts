@@ -14,10 +14,13 @@ import type {
   Unpinned,
   Verified,
 } from '../documents/index.ts';
+import type { BuildLimit } from '../judge/index.ts';
 
 /** The result of one build. Times are ISO 8601; `files` with their sha256, for the receipt's subjects. */
 export interface BuildResult {
   outcome: Outcome;
+  /** The limit of the job or the protocol at which it was aborted. One of the operator's own machine is not stated. */
+  limit?: BuildLimit;
   files: FileHash[];
   log: string | null;
   sandbox: { tier: string; profile: string; portable: boolean; unpinned?: Unpinned };
@@ -101,6 +104,12 @@ export interface Reads {
   recipe?: Request['recipe'];
 }
 
+/** `limit`: as in the result of the build. */
+export interface SentReceipt {
+  receipt: Receipt;
+  limit?: BuildLimit;
+}
+
 export type WorkerEffect =
   /** Open a lease stream with this claim. */
   | { kind: 'claim'; offer: string; claim: Claim }
@@ -116,7 +125,7 @@ export type WorkerEffect =
   /** The result of a build is kept: a restart does not build again. */
   | { kind: 'tell-built'; lease: string; job: string; outcome: Outcome }
   /** Sign and send on the lease's stream; repeated after each reconnect until it is acknowledged. */
-  | { kind: 'send-receipt'; lease: string; receipt: Receipt }
+  | ({ kind: 'send-receipt'; lease: string } & SentReceipt)
   /** Tell the controller on the lease's stream that no receipt comes. Without a stream it learns so by the silence. */
   | { kind: 'give-up'; lease: string; code: string; message: string }
   /** Open a new stream for a lease whose stream broke. */

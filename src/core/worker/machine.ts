@@ -1,23 +1,15 @@
-import {
-  type Grant,
-  idOf,
-  type Job,
-  type Lease,
-  needsOf,
-  type Receipt,
-  type Verified,
-} from '../documents/index.ts';
+import { type Grant, idOf, type Job, type Lease, needsOf, type Verified } from '../documents/index.ts';
 import type { Durability, Handled } from '../durability.ts';
 import { unreachable } from '../errors.ts';
 import { SignedAnswers } from './answers.ts';
 import { claimOf } from './claim.ts';
 import { cosignOrRefuse } from './cosign.ts';
-import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
+import type { Lending, SentReceipt, WorkerEffect, WorkerEvent } from './events.ts';
 import { firstSeen } from './first-seen.ts';
 import { isLeaseFor, nonRetryable, reasonToPass, reasonWhenLeasesFull } from './fit.ts';
 import { History } from './history.ts';
 import { workerLimits } from './limits.ts';
-import { receiptOf } from './receipt.ts';
+import { receiptOf, sentReceipt } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
 import { type Assignment, forgetAnswered, type Known, promised } from './state.ts';
 
@@ -314,7 +306,7 @@ export class Worker {
     assignment.receipt = receiptOf(this.id, assignment.job, assignment.lease, result);
     this.history.built(assignment, result);
     this.#out.push({ kind: 'tell-built', lease, job: assignment.job.name, outcome: result.outcome });
-    this.#out.push({ kind: 'send-receipt', lease, receipt: assignment.receipt });
+    this.#out.push({ kind: 'send-receipt', lease, ...sentReceipt(assignment.receipt, result) });
     this.#startNext();
     this.#claimPassed(now);
   }
@@ -393,8 +385,8 @@ export class Worker {
   }
 
   /** The receipt to repeat on a resumed stream; undefined once it is acknowledged. */
-  pendingReceipt(lease: string): Receipt | undefined {
-    const assignment = this.#assignments.get(lease);
-    return assignment?.state === 'built' ? (assignment.receipt ?? undefined) : undefined;
+  pendingReceipt(lease: string): SentReceipt | undefined {
+    const { state, receipt = null, result = null } = this.#assignments.get(lease) ?? {};
+    return state === 'built' && receipt !== null ? sentReceipt(receipt, result) : undefined;
   }
 }

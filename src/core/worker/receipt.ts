@@ -1,5 +1,5 @@
 import { type Job, type Lease, makeReceipt, type Receipt, type Verified } from '../documents/index.ts';
-import type { BuildResult } from './events.ts';
+import type { BuildResult, SentReceipt } from './events.ts';
 
 /** The receipt for a build under a lease. */
 export function receiptOf(
@@ -31,3 +31,8 @@ export function receiptOf(
     },
   });
 }
+
+export const sentReceipt = (receipt: Receipt, result: BuildResult | null): SentReceipt => ({
+  receipt,
+  ...(result?.limit !== undefined && { limit: result.limit }),
+});

@@ -10,7 +10,7 @@ import type {
 } from '../../../sandbox/index.ts';
 import type { Job, Outcome } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { filesFit, outputFilesMaxOf } from '../../core/judge/index.ts';
+import { type BuildLimit, filesFit, limitNamed, outputFilesMaxOf } from '../../core/judge/index.ts';
 import { emptyTree } from '../../core/trust/index.ts';
 import { layoutFolders, layoutTar } from '../../dependencies/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
@@ -45,7 +45,7 @@ export interface BuildIo {
 }
 
 /**
- * Builds a job, for workers and for trials. `built` holds the outputs, if there are any.
+ * Builds a job, for workers and for trials. `built` holds the outputs, if there are any; `limit` is the one of the job that it exceeded.
  * @throws `SANDBOX_…`, `STORE_…` and `EGRESS_…`, which `abortedBy` converts to an outcome
  */
 export async function buildInSandbox(
@@ -54,7 +54,7 @@ export async function buildInSandbox(
   job: Pick<Job, 'kind' | 'run' | 'env' | 'outputs' | 'limits'>,
   { commit, from, git, image, into, inputs = [], dependencies, network, terminal, onLog, signal }: BuildIo,
   { variation, reversed }: BuildVariation = {},
-): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
+): Promise<{ outcome: Outcome; built: ImportedTree | undefined; limit?: BuildLimit }> {
   let built: ImportedTree | undefined;
   const hopeless = network?.hopeless;
   const outcome = await sandbox.run(
@@ -79,12 +79,17 @@ export async function buildInSandbox(
     {
       onLog,
       onOutputs: async (tar: Readable) => {
-        built = await store.importTar(tar, {
-          into,
-          maxBytes: job.limits.diskBytes,
-          signal,
-          ownsChunks: true,
-        });
+        try {
+          built = await store.importTar(tar, {
+            into,
+            maxBytes: job.limits.diskBytes,
+            signal,
+            ownsChunks: true,
+          });
+        } catch (error) {
+          if (!(error instanceof QuorateError) || error.code !== 'STORE_TREE_TOO_MANY_ENTRIES') throw error;
+          throw new LimitExceeded(limitNamed(job, 'treeEntries'), error);
+        }
       },
       signal: hopeless === undefined ? signal : AbortSignal.any([signal, hopeless]),
     },
@@ -95,16 +100,21 @@ export async function buildInSandbox(
   if (built !== undefined && !filesFit(job, built.files)) {
     const most = outputFilesMaxOf(job);
     const found = built.files.length;
-    throw new QuorateError(
+    const refused = new QuorateError(
       'STORE_TOO_MANY_ENTRIES',
       found > most
         ? `the outputs are ${found} files; this job may have ${most}`
         : `the paths of the ${found} output files are too long for a receipt of this job`,
       { hint: 'Pack them into one archive, or set "files" under "limits" in quorate.yaml.' },
     );
+    throw found > most ? new LimitExceeded(limitNamed(job, 'files'), refused) : refused;
   }
   const made = outcome.kind === 'exit' && outcome.code !== 0 && built?.root === emptyTree ? undefined : built;
-  return { outcome: outcomeOf(outcome, made), built: made };
+  const limit = outcome.kind === 'aborted' ? outcome.limit : undefined;
+  return {
+    ...{ outcome: outcomeOf(outcome, made), built: made },
+    ...(limit !== undefined && { limit: limitNamed(job, limit) }),
+  };
 }
 
 const inSandbox = ({ layout, open }: NonNullable<BuildIo['dependencies']>): SandboxDependencies => ({
@@ -126,6 +136,21 @@ function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Ou
 }
 
 type Aborted = Extract<Outcome, { kind: 'aborted' }>;
+
+/** What a build put out exceeds a limit of its job or of the protocol. */
+class LimitExceeded extends QuorateError {
+  readonly limit: BuildLimit;
+
+  constructor(limit: BuildLimit, cause: QuorateError) {
+    const { code, message, hint } = cause;
+    super(code, message, { cause, ...(hint !== undefined && { hint }) });
+    this.limit = limit;
+  }
+}
+
+/** The limit that an error of a build is about; undefined where it is about none, or about one of this machine. */
+export const limitOf = (error: unknown): BuildLimit | undefined =>
+  error instanceof LimitExceeded ? error.limit : undefined;
 
 /** The outcome of a build that was ended by an error. */
 export const abortedBy = (error: unknown): Aborted => ({

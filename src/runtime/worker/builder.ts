@@ -4,7 +4,7 @@ import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { signLink } from '../../core/interop/index.ts';
 import type { BuildResult, Reads } from '../../core/worker/events.ts';
 import { randomNonce } from '../../identity/idp.ts';
-import { abortedBy, buildInSandbox } from '../build/in-sandbox.ts';
+import { abortedBy, buildInSandbox, limitOf } from '../build/in-sandbox.ts';
 import { openBuildNetwork } from '../build/network.ts';
 import { BuildLog, openLogStream } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
@@ -27,10 +27,7 @@ interface Build extends BuildOrder {
   signal: AbortSignal;
 }
 
-interface Done {
-  outcome: Outcome;
-  files: BuildResult['files'];
-}
+type Done = Pick<BuildResult, 'outcome' | 'limit' | 'files'>;
 
 /** Builds jobs of leases in the sandbox; everything a build leaves is in a sealed area of the store. */
 export class Builder {
@@ -111,17 +108,19 @@ export class Builder {
     const sandbox = this.#sandboxes.for(job.image);
     let outcome: Outcome;
     let files: BuildResult['files'] = [];
+    let limit: BuildResult['limit'];
     try {
       // The one that waits is of another tier, which hears nothing of this job.
       if (sandbox !== this.#sandboxes.for('host')) await this.dismiss();
       const done = await this.#run({ lease, job, ref, reads, log, signal, sandbox });
       outcome = done.outcome;
       if (outcome.kind === 'aborted') log.line(`quorate: aborted: ${outcome.reason}: ${outcome.detail}`);
-      files = done.files;
+      ({ files, limit } = done);
     } catch (error) {
       log.line(`quorate: ${codeOf(error)}: ${messageOf(error)}`);
       if (error instanceof QuorateError && error.hint !== undefined) log.line(`quorate: hint: ${error.hint}`);
       outcome = abortedBy(error);
+      limit = limitOf(error);
       // Half of the outputs are nobody's, and may be what the disk is full of.
       await this.#context.store.discard(this.#context.store.sealed(areaOf(lease))).catch(() => {});
     } finally {
@@ -135,6 +134,7 @@ export class Builder {
     const link = await this.#link(lease, job, outcome, files);
     return {
       outcome,
+      ...(limit !== undefined && { limit }),
       files,
       log: logCid,
       sandbox: {
@@ -212,7 +212,7 @@ export class Builder {
     });
     const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal, say);
     try {
-      const { outcome, built } = await buildInSandbox(sandbox, store, job, {
+      const { outcome, built, limit } = await buildInSandbox(sandbox, store, job, {
         commit: { id: job.source.commit, tree: job.source.tree, seconds: source.committedSeconds },
         from: source.area,
         git: source.git,
@@ -224,7 +224,8 @@ export class Builder {
         onLog: (chunk) => log.write(chunk),
         signal,
       });
-      return { outcome, files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })) };
+      const files = (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 }));
+      return { outcome, files, ...(limit !== undefined && { limit }) };
     } finally {
       await image?.release();
       await network?.close();

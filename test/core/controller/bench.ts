@@ -435,12 +435,17 @@ export class Bench {
     key: string,
     lease: Verified<Lease> | undefined,
     outcome: Outcome = built,
-    over: { facts?: Partial<ReceiptFacts>; files?: { path: string; sha256: string }[] } = {},
+    over: {
+      facts?: Partial<ReceiptFacts>;
+      files?: { path: string; sha256: string }[];
+      limit?: { name: string; max: number };
+    } = {},
   ): Promise<Reply> {
     if (lease === undefined) throw new Error(`${key} has no lease`);
     const receipt = await this.paper.receipt(key, lease, this.jobOf(lease), outcome, over);
     const token = this.token(`receipt ${key}`);
-    this.send({ kind: 'receipt', token, lease: lease.id, receipt });
+    const { limit } = over;
+    this.send({ kind: 'receipt', token, lease: lease.id, receipt, ...(limit !== undefined && { limit }) });
     return this.lastReply(token);
   }
 

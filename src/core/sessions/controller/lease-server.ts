@@ -180,7 +180,7 @@ export class LeaseServer {
         stream.heartbeatAt = at;
         return this.#heard(stream);
       case 'receipt':
-        return this.#receipt(stream, message.envelope);
+        return this.#receipt(stream, message);
       case 'failed':
         return this.#failed(stream, message);
       case 'cosigned':
@@ -238,7 +238,10 @@ export class LeaseServer {
     });
   }
 
-  async #receipt(stream: LeaseStream, envelope: string): Promise<void> {
+  async #receipt(
+    stream: LeaseStream,
+    { envelope, limit }: Extract<LeaseUp, { kind: 'receipt' }>,
+  ): Promise<void> {
     const { dispatch, signing } = this.#ports;
     const { lease, messages, token } = stream;
     // One that crossed its ack, which says all there is to say.
@@ -248,7 +251,10 @@ export class LeaseServer {
       throw new QuorateError('RECEIPT_SIGNER_MISMATCH', 'a receipt is sent by the key that signed it');
     if (receipt.payload.predicate.quorate_receipt.lease !== lease.id)
       throw new QuorateError('RECEIPT_LEASE_MISMATCH', 'a receipt is sent on the stream of its lease');
-    await dispatch({ kind: 'receipt', token, lease: lease.id, receipt });
+    await dispatch({
+      ...{ kind: 'receipt', token, lease: lease.id, receipt },
+      ...(limit !== undefined && { limit }),
+    });
   }
 
   /** Checks the signature and the witness line; the machine gets only a co-signature that holds. */

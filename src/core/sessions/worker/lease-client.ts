@@ -2,7 +2,6 @@ import {
   type Claim,
   checkTime,
   type Lease,
-  type Receipt,
   signMessage,
   signStatement,
   type Verified,
@@ -11,6 +10,7 @@ import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import type { SentReceipt } from '../../worker/events.ts';
 import { isConnectionError } from '../ask.ts';
 import { isStale } from '../kept-streams.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
@@ -106,11 +106,14 @@ export class LeaseClient {
     );
   }
 
-  async sendReceipt(lease: string, receipt: Receipt): Promise<void> {
+  async sendReceipt(lease: string, { receipt, limit }: SentReceipt): Promise<void> {
     const { signing } = this.#ports;
     try {
       const { raw } = await signStatement('receipt', receipt, signing.signer);
-      await this.#streams.get(lease)?.send({ kind: 'receipt', envelope: raw });
+      await this.#streams.get(lease)?.send({
+        ...{ kind: 'receipt', envelope: raw },
+        ...(limit !== undefined && { limit }),
+      });
     } catch (error) {
       // On another stream it is sent again; what is wrong with the receipt itself stays so.
       if (!isConnectionError(error)) await this.failed(lease, 'receipt', error);

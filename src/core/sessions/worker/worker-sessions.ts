@@ -105,7 +105,7 @@ export class WorkerSessions {
       case 'tell-built':
         return this.#tellOfResult(effect);
       case 'send-receipt':
-        return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect.receipt));
+        return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect));
       case 'give-up':
         return this.#leases.giveUp(effect);
       case 'resume':
