@@ -135,14 +135,14 @@ export class PipelineView {
         job.level = progress.level;
         return { says: 'stands again: the key that revoked it was revoked' };
       case 'verdict': {
-        const { level, reason, artifact } = progress;
+        const { level, artifact } = progress;
         job.level = level;
         const took = `in ${duration(at - (job.began ?? at))}`;
         const made = artifact === null ? '' : `  ${this.#board.live ? shortId(artifact) : artifact}`;
         const more = `${took}${made}  ${this.#who(job)}`.trimEnd();
         if (level === 'agreed') return { ...this.#agreed(job), more };
         return {
-          says: escapeLine(verdictText(level, reason), 200),
+          says: escapeLine(verdictText(progress), 200),
           more,
           paint: level === 'trusted' ? green : red,
         };

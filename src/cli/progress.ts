@@ -170,10 +170,10 @@ export class ProgressView {
         this.#board.end();
         if (progress.reason === 'not-taken' || progress.reason === 'too-few') this.#sayPasses();
         const paint = progress.level === 'trusted' ? green : red;
-        const { level, reason, artifact, reports, cosigned } = progress;
+        const { artifact, reports, cosigned } = progress;
         const about = artifact ?? (reports === undefined ? undefined : `reports ${reports}`);
         say(
-          `${bold(paint(escapeLine(verdictText(level, reason), 300)))}${about === undefined ? '' : ` ${about}`}`,
+          `${bold(paint(escapeLine(verdictText(progress), 300)))}${about === undefined ? '' : ` ${about}`}`,
         );
         if (cosigned === false) say(yellow(notCosigned));
         return;

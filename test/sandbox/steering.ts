@@ -58,6 +58,20 @@ export function steeringContract(
       const { outcome } = await play(sandbox, spin, { limits: { seconds: 60 } });
       expect(outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
       expect(JSON.stringify(outcome)).toContain('over 1 s of processor time');
+      expect(outcome).not.toHaveProperty('limit');
+    } finally {
+      sandbox.cap({});
+    }
+  });
+
+  it('a build over the memory of its operator exceeds no limit of its job', async () => {
+    sandbox.cap({ memoryBytes: 64 * 2 ** 20 });
+    try {
+      const { outcome } = await play(sandbox, ['dd if=/dev/zero of=/dev/null bs=100000000 count=1'], {
+        limits: { memoryBytes: 512 * 2 ** 20 },
+      });
+      expect(outcome).toMatchObject({ kind: 'aborted', reason: 'memory' });
+      expect(outcome).not.toHaveProperty('limit');
     } finally {
       sandbox.cap({});
     }
@@ -78,6 +92,7 @@ export function steeringContract(
       const { outcome } = await build.ended;
       expect(outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
       expect(JSON.stringify(outcome)).toContain("over 1 s, the operator's limit");
+      expect(outcome).not.toHaveProperty('limit');
     } finally {
       sandbox.cap({});
     }

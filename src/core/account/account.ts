@@ -40,7 +40,7 @@ function stateOf(facts: AccountFacts): Stated {
       if (limit !== undefined) return abortedAt(facts, limit);
       return withoutResult(facts, shown);
     case 'failed':
-      return limit === undefined ? failed(facts) : abortedAt(facts, limit);
+      return failed(facts);
     case 'trusted':
       return {
         state: 'trusted',
@@ -93,7 +93,10 @@ function revokedOf(facts: AccountFacts, revoked: NonNullable<AccountFacts['revok
 }
 
 function abortedAt(facts: AccountFacts, limit: string): Stated {
-  const next = [{ says: 'raise the limit of the job, or have the build stay below it' }, ...logs(facts)];
+  const next = [
+    { says: 'have the build stay below the limit, or raise it where the job sets it' },
+    ...logs(facts),
+  ];
   return { state: 'aborted', reason: limit, next };
 }
 

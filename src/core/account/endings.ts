@@ -127,8 +127,16 @@ export function shownLevel(level: VerdictLevel, reason: string | undefined): Ver
   return level === 'disputed' ? (endingText(reason)?.level ?? level) : level;
 }
 
+interface VerdictWords {
+  level: VerdictLevel;
+  reason?: string | undefined;
+  /** At which the builds were aborted. */
+  limit?: string | undefined;
+}
+
 /** A verdict as it was given, in words. */
-export function verdictText(level: VerdictLevel, reason: string | undefined): string {
+export function verdictText({ level, reason, limit }: VerdictWords): string {
+  if (limit !== undefined) return `aborted: ${limit}`;
   const text = endingText(reason)?.says ?? reason;
   const shown = shownLevel(level, reason);
   return text === undefined ? shown : `${shown}: ${text}`;

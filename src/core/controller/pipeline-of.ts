@@ -1,3 +1,4 @@
+import { limitText } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import type { PipelineJob } from '../wire/runs.ts';
@@ -22,7 +23,7 @@ export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[]
 
 function jobOf(state: ControllerState, run: RunFacts): PipelineJob {
   const level = levelOf(run);
-  const ending = publishedOf(run)?.ending ?? null;
+  const { ending = null, limit } = publishedOf(run) ?? {};
   const awaits = awaitsOf(state, run);
   const { phase } = run;
   return {
@@ -34,6 +35,7 @@ function jobOf(state: ControllerState, run: RunFacts): PipelineJob {
     ...(level !== null && countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
     ...(run.revoked !== null && { revoked: true }),
     ...(ending !== null && { reason: ending }),
+    ...(limit !== undefined && { limit: limitText(limit) }),
     ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, 500) }),
     ...(awaits.length > 0 && { awaits }),
     needs: needsOfRun(run).map(([name, { request, level: wanted }]) => ({

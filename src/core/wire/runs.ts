@@ -90,6 +90,7 @@ export const pipelineJobSchema = z.object({
   revoked: z.literal(true).optional(),
   /** As in a summary. */
   reason: text(500).optional(),
+  limit: text(500).optional(),
   cancelled: text(500).optional(),
   awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
   /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */

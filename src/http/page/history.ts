@@ -93,7 +93,7 @@ function saidOfVerdict(progress: Progress): string {
     case 'restored':
       return 'stands again: the key that revoked it was revoked by the root key';
     case 'verdict':
-      return `verdict: ${foreign(verdictText(progress.level, progress.reason))}`;
+      return `verdict: ${foreign(verdictText(progress))}`;
     default:
       return progress.kind;
   }

@@ -27,7 +27,7 @@ import type { Durability } from '../../../src/core/durability.ts';
 import { sandboxProfile } from '../../../src/core/sandbox-profile.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { fullShare } from '../../../src/core/trust/draw.ts';
-import type { Lending, WorkerEffect, WorkerEvent } from '../../../src/core/worker/events.ts';
+import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from '../../../src/core/worker/events.ts';
 import { Worker } from '../../../src/core/worker/machine.ts';
 import { advanceClock } from '../advance-clock.ts';
 
@@ -190,12 +190,13 @@ export class Bench {
     return { offered, lease };
   }
 
-  built(lease: { id: string }, outcome: Outcome): WorkerEffect[] {
+  built(lease: { id: string }, outcome: Outcome, limit?: BuildResult['limit']): WorkerEffect[] {
     return this.send({
       kind: 'built',
       lease: lease.id,
       result: {
         outcome,
+        ...(limit !== undefined && { limit }),
         files: filesBuilt,
         log: null,
         sandbox: { tier: 'namespace', profile: sandboxProfile, portable: false },

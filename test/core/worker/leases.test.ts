@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { capabilities, exited, treeCid } from '../../../simulations/paperwork.ts';
-import { idOf } from '../../../src/core/documents/index.ts';
+import { idOf, type Outcome } from '../../../src/core/documents/index.ts';
 import type { Lending } from '../../../src/core/worker/events.ts';
 import { workerLimits } from '../../../src/core/worker/limits.ts';
 import { type Bench, kinds, started } from './bench.ts';
 
 const A = treeCid('a');
 const built = exited(A);
+const aborted: Outcome = { kind: 'aborted', reason: 'outputs', detail: '' };
 
 describe('a lease', () => {
   it('has what the job reads held to the job file of its request', async () => {
@@ -332,7 +333,7 @@ describe('a stream that breaks', () => {
     const { lease } = await bench.building();
     expect(bench.worker.pendingReceipt(lease.id)).toBeUndefined();
     bench.built(lease, built);
-    expect(bench.worker.pendingReceipt(lease.id)).toEqual(bench.all('send-receipt')[0]?.receipt);
+    expect(bench.all('send-receipt')).toMatchObject([bench.worker.pendingReceipt(lease.id) ?? {}]);
     await bench.ack(lease);
     expect(bench.worker.pendingReceipt(lease.id)).toBeUndefined();
   });
@@ -350,9 +351,10 @@ describe('a restart', () => {
   it('resumes a lease whose receipt is not acknowledged yet, with the same receipt', async () => {
     const bench = await started();
     const { lease } = await bench.building();
-    bench.built(lease, built);
+    bench.built(lease, aborted, { name: 'files', max: 2000 });
     expect(kinds(await bench.restart())).toEqual(['resume', 'poll']);
-    expect(bench.worker.pendingReceipt(lease.id)).toEqual(bench.all('send-receipt')[0]?.receipt);
+    expect(bench.all('send-receipt')).toMatchObject([bench.worker.pendingReceipt(lease.id) ?? {}]);
+    expect(bench.worker.pendingReceipt(lease.id)?.limit).toEqual({ name: 'files', max: 2000 });
   });
 
   it('resumes a lease that waits for its round', async () => {

@@ -4,6 +4,7 @@ export interface JobOptions {
   time?: string;
   memory?: string;
   disk?: string;
+  files?: number;
   agree?: number;
   of?: number;
   rounds?: number;
@@ -12,14 +13,14 @@ export interface JobOptions {
 
 /** A `quorate.yaml` with one job, `build`. */
 export function jobFile(options: JobOptions): string {
-  const { run, outputs = ['.'], time = '1m', memory = '256MiB', disk = '64MiB' } = options;
+  const { run, outputs = ['.'], time = '1m', memory = '256MiB', disk = '64MiB', files = 2000 } = options;
   const { agree = 2, of = 3, rounds = 2, image = 'host' } = options;
   return `jobs:
   build:
     image: ${image}
     run: ${JSON.stringify(run)}
     outputs: ${JSON.stringify(outputs)}
-    limits: {cpus: 1, memory: ${memory}, disk: ${disk}, time: ${time}}
+    limits: {cpus: 1, memory: ${memory}, disk: ${disk}, time: ${time}, files: ${files}}
     trust: {agree: ${agree}, of: ${of}, cosign: required, rounds: ${rounds}}
 `;
 }

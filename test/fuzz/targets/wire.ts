@@ -113,7 +113,7 @@ export const kinds: [name: string, schema: Schema, valid: readonly object[], sen
     [
       ...[{ kind: 'claim', claim: jws, grant: jws }, { kind: 'resume', lease: jws }, { kind: 'heartbeat' }],
       ...[
-        { kind: 'receipt', envelope: '{}' },
+        { kind: 'receipt', envelope: '{}', limit: { name: 'files', max: 2000 } },
         { kind: 'cosigned', verdict: 'a'.repeat(64), signature: 'AA==', witness: '\u2014 a AA==' },
       ],
       { kind: 'cosign-refused', code: 'COSIGN_EVIDENCE', message: 'old' },

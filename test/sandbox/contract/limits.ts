@@ -11,7 +11,10 @@ export function limitsHold(ground: Ground): void {
         limits: { memoryBytes: 32 * MiB },
         outputs: ['.'],
       });
-      expect(ran).toMatchObject({ outcome: { kind: 'aborted', reason: 'memory' }, delivered: false });
+      expect(ran).toMatchObject({
+        outcome: { kind: 'aborted', reason: 'memory', limit: 'memoryBytes' },
+        delivered: false,
+      });
     });
 
     it('hold wall time, against everything the build started', async () => {
@@ -24,7 +27,7 @@ export function limitsHold(ground: Ground): void {
           limits: { seconds: 0.5 },
         },
       );
-      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
+      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'time', limit: 'seconds' });
       expect(await survivors(nap)).toEqual([]);
     });
 
@@ -84,12 +87,12 @@ export function limitsHold(ground: Ground): void {
     it('hold the disk before the first step too', async () => {
       const source = tarOf([{ name: 'big', content: 'x'.repeat(3 * MiB) }]);
       const ran = await play(['true'], { source, limits: { diskBytes: 2 * MiB } });
-      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'disk' });
+      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'disk', limit: 'diskBytes' });
     });
 
     it('hold the size of what comes out', async () => {
       const ran = await play(['truncate -s 20G $OUT/sparse'], { outputs: ['.'] });
-      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'disk' });
+      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'disk', limit: 'diskBytes' });
     });
   });
 }
