@@ -141,6 +141,16 @@ export function claimedIdOf(compact: string): string | undefined {
   }
 }
 
+/** Who signed a compact JWS if it holds, without a look at its signature; undefined where it is none. */
+export function claimedSignerOf(compact: string): string | undefined {
+  const [header = ''] = compact.slice(0, limits.documentBytesMax).split('.');
+  try {
+    return decodeCanonical(fromBase64Url(header, 'header'), headerSchema, 'header', 512).kid;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a compact JWS of one kind says if it holds, without a look at its signature; undefined where it is none. */
 export function claimedPayloadOf<K extends MessageKind>(kind: K, compact: string): Messages[K] | undefined {
   const [, payload = ''] = compact.slice(0, limits.documentBytesMax).split('.');

@@ -1,5 +1,6 @@
 import {
   type Charter,
+  claimedSignerOf,
   openMessage,
   type Revocation,
   type Verified,
@@ -58,14 +59,16 @@ export interface OpenedRevocation {
 
 /**
  * Opens revocations that anybody may have brought, given only the project's root key. What does not hold is left out, so
- * that it hides nothing else; `refused` is why.
+ * that it hides nothing else; `refused` is why. `unread`: the root's own of a later version than this program reads. What they
+ * revoke is not known, so nothing of the project may be believed.
  */
 export async function openRevocations(
   { charters, revocations }: RevocationList,
   project: string,
   verifier: Verifier,
-): Promise<{ opened: OpenedRevocation[]; refused: QuorateError[] }> {
+): Promise<{ opened: OpenedRevocation[]; refused: QuorateError[]; unread: string[] }> {
   const refused: QuorateError[] = [];
+  const unread: string[] = [];
   const orRefused = async <T>(open: () => Promise<T>): Promise<T[]> => {
     try {
       return [await open()];
@@ -78,9 +81,13 @@ export async function openRevocations(
   const known: Verified<Charter>[] = [];
   for (const raw of charters) known.push(...(await orRefused(() => openCharterOf(raw, project, verifier))));
   const opened: OpenedRevocation[] = [];
-  for (const raw of revocations)
+  for (const raw of revocations) {
+    const before = refused.length;
     opened.push(...(await orRefused(async () => openOne(await openMessage('revocation', raw, verifier)))));
-  return { opened, refused };
+    // The version is looked at after the signature.
+    if (refused[before]?.code === 'DOC_NEWER' && claimedSignerOf(raw) === project) unread.push(raw);
+  }
+  return { opened, refused, unread };
 
   function openOne(revocation: Verified<Revocation>): OpenedRevocation {
     const ours = revocation.payload.project === project;

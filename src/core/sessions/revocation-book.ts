@@ -5,8 +5,9 @@ import { type OpenedRevocation, openRevocations, type RevocationList } from '../
 import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
 import { checkEquivocation, type Equivocation, revokedByEquivocation } from '../trust/equivocation.ts';
-import { EndedKeys, type Revoked, revokedBy } from '../trust/revocations.ts';
+import { EndedKeys, type Revoked, revokedBy, revokedUnread } from '../trust/revocations.ts';
 import { decodeMessage, revocationListSchema } from '../wire/messages.ts';
+import { sessionLimits } from './limits.ts';
 import { listOf, pageOf, type RevocationPage, withEvidence } from './revocation-pages.ts';
 
 /** What is kept of a project's revocations. */
@@ -59,6 +60,8 @@ export class RevocationBook {
   readonly #ended = new EndedKeys();
   /** Ids of those that count no more: known ones whose key was ended, and leaves of the log by such a key. */
   readonly #void = new Set<string>();
+  /** Those of the root that this version cannot read, by their ids: `sessionLimits.unreadRevocationsMax`. */
+  readonly #unread = new Map<string, string>();
   /** How many of a key are known, other than what stays of one that was ended. */
   readonly #taken = new Map<string, number>();
   /** By log key, the first of those that show of the most stories that trusted workers signed them. */
@@ -128,6 +131,7 @@ export class RevocationBook {
     return [
       ...[...this.#known.values()].map(({ revocation }) => revokedBy(revocation)),
       ...[...this.#equivocations.values()].map(({ proves }) => revokedByEquivocation(proves)),
+      ...(this.#unread.size > 0 ? [revokedUnread(this.#project)] : []),
     ];
   }
 
@@ -143,7 +147,7 @@ export class RevocationBook {
 
   /** Whether it was seen, also where it counts no more. */
   has(id: string): boolean {
-    return this.#known.has(id) || this.#void.has(id);
+    return this.#known.has(id) || this.#void.has(id) || this.#unread.has(id);
   }
 
   /** Those of one key that count. */
@@ -155,7 +159,11 @@ export class RevocationBook {
 
   /** All that count. */
   get list(): RevocationList {
-    return withEvidence(listOf([...this.#known.values()]), this.evidence());
+    const { charters, revocations } = listOf([...this.#known.values()]);
+    return withEvidence(
+      { charters, revocations: [...revocations, ...this.#unread.values()] },
+      this.evidence(),
+    );
   }
 
   /** To tell others: those that follow one, or the first ones. */
@@ -246,7 +254,10 @@ export class RevocationBook {
     const full = new Set<string>();
     if (unknown.length === 0) return { fresh, refused: [], full: [] };
     const list = { charters, revocations: unknown };
-    const { opened, refused } = await openRevocations(list, this.#project, this.#verifier);
+    const { opened, refused, unread } = await openRevocations(list, this.#project, this.#verifier);
+    for (const raw of unread)
+      if (this.#unread.size < sessionLimits.unreadRevocationsMax)
+        this.#unread.set(claimedIdOf(raw) ?? '', raw);
     // The root's first: they say which of the others count.
     const ofRoot = opened.filter(({ charter }) => charter === null);
     for (const one of [...ofRoot, ...opened.filter(({ charter }) => charter !== null)]) {

@@ -20,7 +20,8 @@ import type { Revocations, Vote } from './evidence.ts';
 export type VoidTarget =
   | RevocationTarget
   | { kind: 'log'; id: string; whole: boolean }
-  | { kind: 'project'; id: string };
+  /** All of it: its root revoked more than a project may, or `newer`: something that this version cannot read. */
+  | { kind: 'project'; id: string; why?: 'newer' };
 
 /** What a revocation that holds says, or evidence of equivocation. */
 export interface Revoked {
@@ -53,6 +54,11 @@ export function revokedUnder(all: readonly Revoked[], charter: Charter, endsKeys
     counting.push({ what: { kind: 'project', id: project }, since: 0, reason: '', byRoot: true });
   return counting;
 }
+
+/** What a revocation by the root that this program cannot read voids: all of the project. */
+export const revokedUnread = (project: string): Revoked => ({
+  ...{ what: { kind: 'project', id: project, why: 'newer' }, since: 0, reason: '', byRoot: true },
+});
 
 /** Whether the root signed more revocations than a project may have. */
 const isRootFull = (all: readonly Revoked[]): boolean =>
@@ -270,7 +276,8 @@ function fromIn(all: readonly Revoked[]): From {
 }
 
 /** The code for what is refused because of it. */
-export const codeOfRevoked = ({ what }: Revoked): ErrorCode => refusals[what.kind].code;
+export const codeOfRevoked = ({ what }: Revoked): ErrorCode =>
+  what.kind === 'project' && what.why === 'newer' ? 'DOC_NEWER' : refusals[what.kind].code;
 
 const refusals: Record<VoidTarget['kind'], { code: ErrorCode }> = {
   operator: { code: 'OPERATOR_REVOKED' },
@@ -286,6 +293,8 @@ const refusals: Record<VoidTarget['kind'], { code: ErrorCode }> = {
 export function sayRevoked({ what, since, reason, byRoot }: Revoked): string {
   if (what.kind === 'log')
     return `the log of the project tells two stories${what.whole ? '' : ', and no trusted worker signed in which of them this is'}: ${reason}`;
+  if (what.kind === 'project' && what.why === 'newer')
+    return `the root key of ${what.id} revoked something in a document of a later version than this program reads: update Quorate here`;
   if (what.kind === 'project')
     return `the root key of ${what.id} signed more than ${limits.rootRevocationsMax} revocations: nothing of the project is believed any more`;
   const by = byRoot ? 'the root key' : 'the identity provider';
