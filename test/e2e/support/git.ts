@@ -40,7 +40,8 @@ export class GitServer {
     // Not `git daemon`: that is a parent of the server, which would outlive it.
     const program = join(await git(dir, '--exec-path'), 'git-daemon');
     const where = ['--listen=127.0.0.1', `--port=${port}`, `--base-path=${dir}`];
-    const args = ['--reuseaddr', '--export-all', '--log-destination=stderr', ...where];
+    // More than 32 connections at once, which it resets otherwise: many commands are checked out together.
+    const args = ['--reuseaddr', '--export-all', '--max-connections=0', '--log-destination=stderr', ...where];
     const proc = new Proc('git daemon', program, args, { cwd: dir, env: gitEnv });
     await until('the git daemon', () => answers(port), 10_000);
     return new GitServer(dir, port, proc);
