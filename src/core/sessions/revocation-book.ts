@@ -101,7 +101,7 @@ export class RevocationBook {
     return RevocationBook.openBy(new Set(), project, verifier, file, unsaved);
   }
 
-  /** With these guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`. */
+  /** With these guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`, `file-shared`. */
   static async openBy(
     off: ReadonlySet<string>,
     project: string,
@@ -184,11 +184,18 @@ export class RevocationBook {
   learn(list: RevocationList, askedAt?: number, leaves?: ReadonlySet<string>): Promise<Learned> {
     const done = this.#last.then(async () => {
       const learned = await this.#take(list, leaves);
-      const { fresh, found } = learned;
+      const { fresh, found, refused, full } = learned;
       if (askedAt !== undefined) this.#askedAt = Math.max(askedAt, this.#askedAt ?? 0);
-      if (this.#isUnsaved || fresh.length > 0 || found.length > 0 || askedAt !== undefined)
-        await this.#save();
-      return learned;
+      if (!this.#isUnsaved && fresh.length === 0 && found.length === 0 && askedAt === undefined)
+        return learned;
+      const others = await this.#takeFile();
+      await this.#save();
+      return {
+        fresh: [...fresh, ...others.fresh].filter(({ revocation }) => this.#known.has(revocation.id)),
+        found: [...found, ...others.found],
+        refused,
+        full: [...new Set([...full, ...others.full])],
+      };
     });
     this.#last = done.catch(() => {});
     return done;
@@ -197,6 +204,14 @@ export class RevocationBook {
   /** Tries again to save what could not be saved. Errors: those of the file, where nobody is told of them. */
   async saveAgain(): Promise<void> {
     if (this.#isUnsaved) await this.learn({ charters: [], revocations: [] });
+  }
+
+  /** What other processes of the same home have added since. One that cannot be read is written anew. */
+  async #takeFile(): Promise<Pick<Learned, 'fresh' | 'found' | 'full'>> {
+    const stored = this.#off.has('file-shared') ? undefined : await this.#file.load().catch(() => undefined);
+    if (stored === undefined) return { fresh: [], found: [], full: [] };
+    if (stored.askedAt !== null) this.#askedAt = Math.max(stored.askedAt, this.#askedAt ?? 0);
+    return this.#take(stored);
   }
 
   async #save(): Promise<void> {

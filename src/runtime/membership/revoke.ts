@@ -52,7 +52,7 @@ const rootNeeded: ReadonlySet<string> = new Set(['REVOCATION_NEEDS_ROOT', 'REVOC
 
 /**
  * Signs a revocation and has the controller take it: with the identity provider's key, or with the root key for a key that
- * the charter names and where the other key is refused. In the folder of an identity provider apart it holds there too, also where the
+ * the charter names, for one where the controller cannot be reached, and where the other key is refused. In the folder of an identity provider apart it holds there too, also where the
  * controller cannot be reached.
  * Errors: `REVOCATION_…`, `REVOCATIONS_FULL`, `CONTROLLER_…`, `MESH_…`.
  */
@@ -112,8 +112,10 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     if (root !== undefined && (byRoot || own.length > 0)) return await sign(root);
     if (own.length > 0) throw needsRoot(folder, what.id);
     return await sign(folder.idp).catch((error: unknown) => {
-      // A charter of before named the key, which the controller knows from its log; or that key may not revoke any more.
-      if (root !== undefined && rootNeeded.has(codeOf(error))) return sign(root);
+      // A charter of before named the key, which the controller knows from its log; or that key may not revoke any more. Where no
+      // controller says so it may be one: the root's document holds in any case.
+      const mayNeedRoot = rootNeeded.has(codeOf(error)) || (what.kind === 'key' && isConnectionError(error));
+      if (root !== undefined && mayNeedRoot) return sign(root);
       throw error;
     });
   } finally {
@@ -129,10 +131,19 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     try {
       return await untilReached(by, end, signal);
     } catch (error) {
-      // Without `keeps`, what the identity provider's key revoked would stand again.
+      if (!isConnectionError(error)) throw error;
+      // Without `keeps`, what the identity provider's key revoked would stand again, for good: a later end keeps no more.
       const { idps } = charter?.payload ?? folder.charter;
-      if (isConnectionError(error) && (keeps !== undefined || !idps.includes(key))) return [];
-      throw error;
+      const mayBeIdp = idps.includes(key) || folder.retired.some(({ id }) => id === key);
+      if (keeps !== undefined || !mayBeIdp) return [];
+      throw new QuorateError(
+        'CONTROLLER_UNREACHABLE',
+        `what ${key} revoked itself, and may stay, is not known while the controller cannot be reached`,
+        {
+          hint: 'Start the controller, or say which of its revocations stay: --keep <id>, or --keep none.',
+          cause: error,
+        },
+      );
     }
   }
 }
