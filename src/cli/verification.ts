@@ -1,4 +1,5 @@
 import type { RevocationBook } from '../core/sessions/revocation-book.ts';
+import { sayFull } from '../core/trust/full-keys.ts';
 import type { Verification } from '../core/trust/index.ts';
 import { reportOf } from '../core/trust/report.ts';
 import { counted, duration } from './format.ts';
@@ -15,8 +16,17 @@ export function sayVerification(out: Output, result: Verification): void {
   }
 }
 
-/** How old what is known here of revocations is. */
-export function sayKnowledge(out: Output, { size, askedAt }: Pick<RevocationBook, 'size' | 'askedAt'>): void {
+/** How old what is known here of revocations is, and of which keys some may be missing. */
+export function sayKnowledge(
+  out: Output,
+  { size, askedAt, full }: Pick<RevocationBook, 'size' | 'askedAt' | 'full'>,
+): void {
+  for (const key of full)
+    out.note(
+      out.colours.red(
+        `ALARM: ${sayFull(key)}. What else it revoked is not known here; tell the owner of the project`,
+      ),
+    );
   const asked =
     askedAt === null
       ? 'nobody was asked yet (--online asks)'

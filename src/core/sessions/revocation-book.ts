@@ -150,6 +150,11 @@ export class RevocationBook {
     return this.#known.has(id) || this.#void.has(id) || this.#unread.has(id);
   }
 
+  /** Keys of which no more is taken, so that what else they revoked is not known here. */
+  get full(): string[] {
+    return [...this.#taken.keys()].filter((signer) => signer !== this.#project && !this.#hasRoom(signer));
+  }
+
   /** Those of one key that count. */
   signedBy(key: string): Verified<Revocation>[] {
     return [...this.#known.values()].flatMap(({ revocation }) =>

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Output } from '../../../src/cli/output.ts';
+import { sayKnowledge } from '../../../src/cli/verification.ts';
 import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
@@ -71,6 +73,28 @@ describe("who stole the identity provider's key and signs as many revocations as
     const { fresh: taken, full } = await book.learn({ charters, revocations: raws(junk) });
     expect([taken.length, full]).toEqual([limits.revocationsMax - 1, [idp.id]]);
     expect(book.has(first.id)).toBe(true);
+  });
+
+  it('does not keep those of the owner out unseen: whoever verifies is told, until the root ends the key', async () => {
+    const said = (known: RevocationBook) => {
+      const notes: string[] = [];
+      const out = { say: () => {}, note: (line: string) => notes.push(line), colours: { red: String } };
+      sayKnowledge(out as unknown as Output, known);
+      return notes;
+    };
+    const file = memory();
+    const book = await open(file);
+    await book.learn({ charters, revocations: raws(junk.slice(1)) });
+    expect(said(book)).toEqual([]);
+    await book.learn({ charters, revocations: raws(junk) });
+    const ours = await sign(idp, { kind: 'operator', id: 'mallory' });
+    await book.learn({ charters, revocations: [ours.raw] });
+    expect(book.has(ours.id)).toBe(false);
+    for (const known of [book, await open(file)])
+      expect(said(known)).toEqual([expect.stringContaining(`the key ${idp.id} has signed 1000 revocations`)]);
+    const end = await sign(root, stolen, { v: 2, keeps: [ours.id] });
+    await book.learn({ charters, revocations: [end.raw, ours.raw] });
+    expect([book.has(ours.id), said(book)]).toEqual([true, []]);
   });
 });
 
