@@ -12,7 +12,7 @@ import {
   unknownKey,
 } from '../judge/index.ts';
 import { revocationAt, sayRevoked } from '../trust/revocations.ts';
-import { checkNotRevoked, revocationsIn } from './revocations.ts';
+import { checkNotRevoked, isMember, revocationsIn } from './revocations.ts';
 import type { EventOf, Transition } from './state.ts';
 import { appendLeaf, mustSync, unchanged } from './state.ts';
 
@@ -46,7 +46,7 @@ export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer:
 
 function grantFor(transition: Transition, key: string, jti: string): Grant {
   const enrolled = transition.state.keys.get(key);
-  if (enrolled === undefined) throw unknownKey(key);
+  if (!isMember(transition.state, enrolled)) throw unknownKey(key);
   checkNotRevoked(transition.state, { sub: key, ...enrolled });
   return {
     iss: transition.state.idp,
@@ -76,7 +76,8 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   checkIssuer(transition, invite.signer, 'TICKET_ISSUER_MISMATCH');
   const ticket = invite.payload;
   const key = enrol.signer;
-  const known = state.keys.get(key);
+  const joinedBefore = state.keys.get(key);
+  const known = isMember(state, joinedBefore) ? joinedBefore : undefined;
   checkSameMember(key, known, ticket);
   checkNotRevoked(state, { sub: key, operator: ticket.operator, role: ticket.role });
   const joined = state.invites.get(ticket.jti) ?? [];
@@ -90,6 +91,8 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
       operator: ticket.operator,
       role: ticket.role,
       invite: ticket.jti,
+      by: invite.signer,
+      at: state.log.size,
       enrolled: admit(transition, ticket.operator, ticket.role, ticket.jti),
     });
   if (transition.durability !== 'sync') unchanged(transition);
@@ -148,6 +151,7 @@ export function checkPresent(moment: Moment, grant: Verified<Grant>): Grant {
 export function checkEnrolled({ state }: Moment, { sub, operator, role, enrolled }: Grant): void {
   checkNotRevoked(state, { sub, operator, role });
   const known = state.keys.get(sub);
-  if (known?.operator === operator && known.role === role && known.enrolled === enrolled) return;
+  const isSame = known?.operator === operator && known.role === role && known.enrolled === enrolled;
+  if (isSame && isMember(state, known)) return;
   throw new QuorateError('KEY_NOT_ENROLLED', `the key ${sub} is not enrolled as ${operator} (${role})`);
 }

@@ -4,11 +4,12 @@ import {
   EndedKeys,
   memberRevokedAt,
   type Revoked,
+  revocationAt,
   revokedBy,
   revokedError,
   revokedUnder,
 } from '../trust/revocations.ts';
-import type { ControllerState, LoggedRevocation } from './state.ts';
+import type { ControllerState, Enrolled, LoggedRevocation } from './state.ts';
 
 /** What follows from the revocations in the log, until there is another one. */
 interface Derived {
@@ -71,6 +72,22 @@ export function memberRevoked(
   { sub, operator, role }: Pick<Grant, 'sub' | 'operator' | 'role'>,
 ): Revoked | undefined {
   return memberRevokedAt(revocationsIn(state), { sub, operator, role }, state.log.size);
+}
+
+/**
+ * Whether a key is a member: it joined with a ticket of a key that was its owner's then. Who stole the identity provider's key joins with
+ * keys of its own, also as an operator that was there before, which no leaf tells.
+ */
+export function isMember(state: ControllerState, enrolled: Enrolled | undefined): enrolled is Enrolled {
+  if (enrolled === undefined) return false;
+  if (!state.endsKeys) return true;
+  const { by, at } = enrolled;
+  if (revocationAt(revocationsIn(state), { kind: 'key', id: by }, at) === undefined) return true;
+  // An end from its own leaf on says nothing of what was before. Joining needs no leaf, so that the log may have had none since.
+  return !state.revocations.some(
+    ({ revocation: { payload }, index }) =>
+      payload.what.id === by && payload.since <= at && payload.since < index,
+  );
 }
 
 /** Errors: `KEY_REVOKED`, `OPERATOR_REVOKED`. */

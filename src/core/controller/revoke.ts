@@ -1,6 +1,6 @@
 import { checkTime, leaves } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { checkRevocation, enforce, isNamed } from '../judge/index.ts';
+import { checkRevocation, enforce, isNamed, unknownKey } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { sayFull } from '../trust/full-keys.ts';
 import { type Revoked, revokedBy, revokedError, sayRevoked, voteRevoked } from '../trust/revocations.ts';
@@ -12,7 +12,7 @@ import { isOver } from './facts.ts';
 import { expel } from './presence.ts';
 import { considerRecall } from './recall.ts';
 import { reviewPublished } from './review.ts';
-import { endedKeys, isFull, memberRevoked, revocationsIn } from './revocations.ts';
+import { endedKeys, isFull, isMember, memberRevoked, revocationsIn } from './revocations.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, settle } from './settle.ts';
 import { runRevoked } from './standing.ts';
@@ -82,7 +82,11 @@ export function beginToEndKeys(transition: Transition): void {
 function reconsider(transition: Transition): void {
   const { state } = transition;
   for (const [key, { operator, role }] of state.presence.workers)
-    if (memberRevoked(state, { sub: key, operator, role }) !== undefined) expel(state.presence, key);
+    if (
+      !isMember(state, state.keys.get(key)) ||
+      memberRevoked(state, { sub: key, operator, role }) !== undefined
+    )
+      expel(state.presence, key);
   // In the order they were submitted. That in which they finished is another after a replay, where a lost bundle was stored again.
   const all = [...state.index.latest()].reverse();
   for (const run of all) if (state.finished.has(run.id)) reviewPublished(transition, run);
@@ -144,6 +148,7 @@ function act(transition: Transition, run: Run): void {
   ]);
   if (whole !== undefined) return endRun(transition, run, sayRevoked(whole));
   const dismissed = dismiss(transition, run, ({ payload }) => {
+    if (!isMember(state, state.keys.get(payload.sub))) return unknownKey(payload.sub);
     const revoked = memberRevoked(state, payload);
     return revoked === undefined ? undefined : revokedError(revoked);
   });

@@ -142,6 +142,9 @@ export interface Enrolled {
   role: Role;
   invite: string;
   enrolled: number;
+  /** The identity provider's key that signed the ticket it joined with, and the size of the log then. */
+  by: string;
+  at: number;
 }
 
 export interface ControllerState {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { snapshot } from '../../../simulations/snapshot.ts';
 import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
 import { Controller } from '../../../src/core/controller/machine.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
@@ -68,5 +69,83 @@ describe('who stole the identity provider’s key', () => {
     await bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root' });
     await bench.revoke(artifact, { since: 0, reason: 'because I can' });
     expect(stands()).toBe(stays);
+  });
+});
+
+/** With the guard off: who joined with a ticket of a key that was the thief's stays a member. */
+class Keeping extends Controller {
+  override handle(event: ControllerEvent, now: number, rules?: number): Handled<ControllerEffect> {
+    for (const member of this.state.keys.values()) member.at = -1;
+    return super.handle(event, now, rules);
+  }
+}
+
+describe('who stole the identity provider’s key, and joined with a key of its own as an operator that was there before', () => {
+  async function attack(make: typeof Controller) {
+    const bench = new Bench((id, idp) => new make(id, idp));
+    await bench.start();
+    await bench.members('ada', 'bob');
+    const since = bench.controller.state.log.size;
+    // No leaf says so: the operator has one.
+    await bench.enrol('thief', { operator: 'ada', invite: 'thiefthiefthiefthiefAA' });
+    await bench.enrol('asks', { operator: 'publisher', role: 'publisher' });
+    bench.present('ada', 'thief');
+    await bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root', since });
+    const renewed = async (key: string) => {
+      const token = bench.token(`renew ${key}`);
+      bench.send({
+        kind: 'renew',
+        token,
+        enrol: await bench.paper.enrol(key, bench.now, 'againagainagainagainAA'),
+      });
+      const reply = bench.lastReply(token);
+      return reply.kind === 'error' ? reply.code : reply.kind;
+    };
+    const present = [...bench.controller.state.presence.workers.keys()];
+    return {
+      present: present.map((id) => bench.nameOf(id)),
+      renewed: await Promise.all(['ada', 'thief', 'asks'].map(renewed)),
+    };
+  }
+
+  it('is no member any more, and the operator still is', async () => {
+    expect(await attack(Controller)).toEqual({
+      present: ['ada'],
+      renewed: ['grant', 'KEY_NOT_ENROLLED', 'KEY_NOT_ENROLLED'],
+    });
+  });
+
+  it('but a key that is replaced, from now on, dismisses nobody', async () => {
+    const bench = new Bench();
+    await bench.start();
+    await bench.members('ada');
+    await bench.enrol('second host', { operator: 'ada', invite: 'ownerownerownerownerAA' });
+    bench.present('second host');
+    await bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root' });
+    expect(bench.controller.state.presence.workers.size).toBe(1);
+  });
+
+  it('comes back with a ticket of the key of now alone', async () => {
+    const bench = new Bench();
+    await bench.start();
+    const since = bench.controller.state.log.size;
+    await bench.enrol('bob');
+    const revoked = await bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root', since });
+    expect(revoked).toMatchObject({ kind: 'revoked' });
+    bench.paper.replace('idp at once');
+    await bench.start({ epoch: 2 });
+    expect(await bench.enrol('bob', { invite: 'ownerownerownerownerAA' })).toMatchObject({
+      grant: { iss: bench.paper.idp.id, operator: 'bob' },
+    });
+    const before = snapshot(bench.controller.state);
+    bench.replay();
+    expect(snapshot(bench.controller.state)).toBe(before);
+  });
+
+  it('control: has grants of the next key, and votes as that operator', async () => {
+    expect(await attack(Keeping)).toEqual({
+      present: ['ada', 'thief'],
+      renewed: ['grant', 'grant', 'grant'],
+    });
   });
 });
