@@ -51,7 +51,7 @@ import { giveUpAhead } from './wrong-clock.ts';
  */
 export class Controller {
   /** Grows with every change of what comes of an event, and of the shape of events. */
-  static readonly rules = 2;
+  static readonly rules = 3;
   readonly state: ControllerState;
 
   /** The keys it signs with until a `started` event names others. */
