@@ -1,20 +1,14 @@
-import { cells } from './cells.ts';
-import { type Answer, parties, rowOf, rows, states, stateTexts } from './table.ts';
+import { cells, grouped } from './cells.ts';
+import { type Answer, type Party, rowOf, rows, states, stateTexts } from './table.ts';
 
 const isCode = (answer: Answer): boolean => /^[A-Z]+(_[A-Z]+)+$/.test(answer);
 
-/** The answers of a document in a state, each with who gives it. */
-function line(answers: Partial<Record<string, Answer>>): string {
-  const given = new Map<Answer, string[]>();
-  for (const party of parties) {
-    const answer = answers[party];
-    if (answer !== undefined) given.set(answer, [...(given.get(answer) ?? []), party]);
-  }
-  if (given.size === 1) {
-    const [[answer, by] = ['', []]] = given;
-    return `${said(answer)}${by.length > 1 ? ' by all' : ''}`;
-  }
-  return [...given].map(([answer, by]) => `${said(answer)}: ${by.join(', ')}`).join('; ');
+/** The answers of a document in a state, each with the parties that give it. */
+function line(answers: Partial<Record<Party, Answer>>): string {
+  const given = Object.entries(grouped(answers));
+  const [[answer, by] = ['', []], another] = given;
+  if (another === undefined) return `${said(answer)}${by.length > 1 ? ' by all' : ''}`;
+  return given.map(([one, of]) => `${said(one)}: ${of.join(', ')}`).join('; ');
 }
 
 const said = (answer: Answer): string => (isCode(answer) ? `\`${answer}\`` : answer);
