@@ -16,7 +16,7 @@ export function askToPin(
 
 /** What an answer amounts to, with those before it. An attempt is over at the answer by which it has succeeded, or cannot any more. */
 export function countAnswer(
-  { state: { stores } }: Transition,
+  { state: { stores }, rules }: Transition,
   answers: StoreAnswers,
   { store, ok, fault = 'signers' }: Pick<EventOf<'pinned'>, 'store' | 'ok' | 'fault'>,
 ): Pinned {
@@ -28,8 +28,10 @@ export function countAnswer(
   else failed.push({ store, fault });
   if (by.length >= stores.copies) return 'kept';
   if (stores.ids.length - failed.length >= stores.copies) return 'waiting';
-  // Where stores that were up would have been enough, nobody is to blame but those that were not.
   const down = failed.filter((other) => other.fault === 'store').length;
+  const refusedBySigners = failed.length - down;
   answers.failed = [];
+  // Enough stores were up, whatever becomes of the others: one that never comes back would hold a run of dishonest signers until its end.
+  if (rules >= 3 && by.length + refusedBySigners >= stores.copies) return 'signers';
   return by.length + down >= stores.copies ? 'store' : 'signers';
 }

@@ -76,6 +76,17 @@ describe('a controller that keeps no bytes', () => {
     expect(bench.offer.round).toBe(2);
   });
 
+  it('gives it up where enough stores were there and got nothing, and another one never comes back', async () => {
+    const { bench, run, says } = await agreed([one, two], 1);
+    for (let n = 0; n < timings.pinTriesMax; n++) {
+      says(one, false, 'store');
+      says(two, false, 'signers');
+      bench.drive(timings.pinRetryMs);
+    }
+    expect(bench.progress(run, 'pin-failed')).toMatchObject([{ artifact: A }]);
+    expect(bench.offer.round).toBe(2);
+  });
+
   it('asks all of them again after a restart, also others than before', async () => {
     const { bench, run, says } = await agreed([one, two], 2);
     says(one, true);
