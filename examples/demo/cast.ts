@@ -35,6 +35,6 @@ export const lentOptions = [
 ];
 /** Limits where this repository tests itself: its packages are 650 MB, in the memory of each build. */
 export const lentForTests = [
-  ...['--cpus', String(lent.cpus), '--memory', '3GiB', '--disk', '1GiB', '--jobs', '1'],
+  ...['--cpus', String(lent.cpus), '--memory', '2GiB', '--disk', '1GiB', '--jobs', '1'],
 ];
 export const anyPort = '/ip4/127.0.0.1/tcp/0';

@@ -17,7 +17,7 @@ const plays = { build: playBuild, self: playSelf, pipeline: playPipeline, forge:
 const isPlay = (name: string): name is keyof typeof plays => Object.hasOwn(plays, name);
 
 const usage = `usage: npm run demo -- [self|pipeline|forge] [--json] [--keep]
-  self      this repository's own commit is built, and tested on the packages of its lock file: some minutes, 12 GB of memory
+  self      this repository's own commit is built, and tested on the packages of its lock file: some minutes, 8 GB of memory
   pipeline  build, tests and package of a C project: ahead of a slow trusted worker, then against a majority that tampers
   forge     a push to Debian's pagure, from the webhook to the flag of the commit; a stranger's pull request. Installs the
             packages pagure and redis-server, with 125 others (100 MB), unless they are there
