@@ -1,4 +1,4 @@
-import type { Progress } from '../src/core/controller/events.ts';
+import type { Progress } from '../src/core/wire/progress.ts';
 import type { Prepared } from '../src/runtime/client/submit.ts';
 import { type LiveProject, volunteers } from '../test/e2e/support/live-project.ts';
 

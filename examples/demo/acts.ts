@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Progress } from '../../src/core/controller/events.ts';
+import type { Progress } from '../../src/core/wire/progress.ts';
 import { decodeBundle, openStatement } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';

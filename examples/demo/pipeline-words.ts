@@ -1,6 +1,6 @@
 import { shortId } from '../../src/cli/format.ts';
 import type { Colours } from '../../src/cli/output.ts';
-import type { Progress } from '../../src/core/controller/events.ts';
+import type { Progress } from '../../src/core/wire/progress.ts';
 import { escapeLine } from '../../src/core/escape.ts';
 import type { Story } from './story.ts';
 

@@ -1,7 +1,7 @@
 import type { Account } from '../core/account/index.ts';
-import type { Progress } from '../core/controller/events.ts';
 import { messageOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
+import type { Progress } from '../core/wire/progress.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';

@@ -1,5 +1,5 @@
-import type { Progress } from '../core/controller/events.ts';
 import { escapeLine, LineEscaper } from '../core/escape.ts';
+import type { Progress } from '../core/wire/progress.ts';
 import type { Client, LogChunk } from '../runtime/client/client.ts';
 import { asQuorateError } from './errors.ts';
 import { shortRun } from './format.ts';

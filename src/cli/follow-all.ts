@@ -1,6 +1,6 @@
 import { type AccountFacts, accountOf } from '../core/account/index.ts';
-import type { Progress } from '../core/controller/events.ts';
 import { afterProgress, untold } from '../core/controller/told-facts.ts';
+import type { Progress } from '../core/wire/progress.ts';
 import type { Client } from '../runtime/client/client.ts';
 import { sayAlarm } from './alarm-report.ts';
 import type { Context } from './context.ts';

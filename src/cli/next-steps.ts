@@ -1,6 +1,6 @@
 import { type AccountFacts, accountLine, accountOf, type NextStep } from '../core/account/index.ts';
-import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
+import type { Progress } from '../core/wire/progress.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Context } from './context.ts';
 

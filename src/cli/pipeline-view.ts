@@ -1,7 +1,7 @@
 import { verdictText } from '../core/account/index.ts';
-import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { passReason } from '../core/wire/pass-reason.ts';
+import type { Progress } from '../core/wire/progress.ts';
 import { duration, shortId, shortRun } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 import { graphRows } from './pipeline-graph.ts';

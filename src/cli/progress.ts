@@ -1,10 +1,10 @@
 import { verdictText } from '../core/account/index.ts';
 import type { Missing } from '../core/controller/backing.ts';
-import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { recipeText } from '../core/recipe-name.ts';
 import { notCosigned } from '../core/trust/not-cosigned.ts';
 import { passReason } from '../core/wire/pass-reason.ts';
+import type { Progress } from '../core/wire/progress.ts';
 import { counted, duration, shortId, shortRun, when } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 

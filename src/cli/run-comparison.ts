@@ -1,7 +1,7 @@
 import { accountOf } from '../core/account/index.ts';
-import type { ComparedResult, Progress } from '../core/controller/events.ts';
 import { messageOf, QuorateError } from '../core/errors.ts';
 import { escapeLine, LineEscaper } from '../core/escape.ts';
+import type { ComparedResult, Progress } from '../core/wire/progress.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { SideAsked } from '../runtime/comparison/sides.ts';
 import { lookedAt } from './alarms.ts';

@@ -3,7 +3,7 @@ import { Output, type Sink } from '../../src/cli/output.ts';
 import { graphRows } from '../../src/cli/pipeline-graph.ts';
 import { pipelineTable } from '../../src/cli/pipeline-table.ts';
 import { PipelineView } from '../../src/cli/pipeline-view.ts';
-import type { Progress } from '../../src/core/controller/events.ts';
+import type { Progress } from '../../src/core/wire/progress.ts';
 import type { PipelineJob } from '../../src/core/wire/runs.ts';
 import { documentedEvents } from './run-events.ts';
 import { screen, sink } from './screen.ts';

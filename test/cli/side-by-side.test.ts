@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { differingFilesText } from '../../src/cli/progress.ts';
 import { groupsOf, workerDifferences } from '../../src/cli/run-comparison.ts';
 import { pairTexts, sideBySide } from '../../src/cli/side-by-side.ts';
-import type { ComparedResult } from '../../src/core/controller/events.ts';
+import type { ComparedResult } from '../../src/core/wire/progress.ts';
 
 const alike = (count: number) => Array.from({ length: count }, (_, n) => `line ${n}`);
 

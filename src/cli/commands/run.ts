@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import { accountOf } from '../../core/account/index.ts';
-import type { Progress } from '../../core/controller/events.ts';
 import { afterProgress, untold } from '../../core/controller/told-facts.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { skipText } from '../../core/pipeline/plan.ts';
 import { recipeText } from '../../core/recipe-name.ts';
+import type { Progress } from '../../core/wire/progress.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { sayAlarm } from '../alarm-report.ts';
 import { tellAlarms } from '../alarms.ts';

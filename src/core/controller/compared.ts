@@ -1,8 +1,8 @@
 import { shownLevel } from '../account/index.ts';
 import { artifactOf, isTrustedSlot } from '../documents/index.ts';
+import type { Progress } from '../wire/progress.ts';
 import { describeOutcome, reportsOfFailure } from './described.ts';
 import { differingFiles } from './differing-files.ts';
-import type { Progress } from './events.ts';
 import { documentsOf, type Published, type Run, type Transition, tell } from './state.ts';
 
 /**

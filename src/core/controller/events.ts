@@ -1,4 +1,3 @@
-import type { Ending } from '../account/index.ts';
 import type {
   Ack,
   Capabilities,
@@ -13,20 +12,17 @@ import type {
   Offer,
   Possession,
   Receipt,
-  Recipe,
   Request,
   Revocation,
-  Slot,
   Verdict,
-  VerdictLevel,
   Verified,
   VerifiedStatement,
 } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { VoidTarget } from '../trust/index.ts';
 import type { PeerVersion } from '../wire/peer-version.ts';
-import type { Backing, Missing, WitnessedLog } from './backing.ts';
+import type { Progress } from '../wire/progress.ts';
+import type { Backing, WitnessedLog } from './backing.ts';
 import { controllerLimits } from './limits.ts';
 import type { Fault, Stores } from './store-answers.ts';
 
@@ -209,133 +205,6 @@ export type Reply =
   | { kind: 'acknowledged'; run: string }
   /** `index`: of its leaf. */
   | { kind: 'revoked'; index: number };
-
-/** A build and its result, with what the receipt says of where it ran. */
-export interface ComparedResult {
-  round: number;
-  slot: Slot;
-  worker: string;
-  operator: string;
-  result: string;
-  reports?: string;
-  log: string | null;
-  tier: string;
-  kernel?: string;
-  processor?: string;
-}
-
-/** Progress of a run, for those who follow it. Holds no result of a sealed round. */
-export type Progress =
-  | {
-      kind: 'accepted';
-      job: string;
-      name: string;
-      test?: true;
-      repo: string;
-      ref: string;
-      commit: string;
-      /** Where the job file is not the source's own. */
-      recipe?: Recipe;
-    }
-  /** It waits for these jobs, by the name of the input. */
-  | { kind: 'waiting'; needs: Record<string, { request: string; level: string }> }
-  /** All inputs have their level: `job` is the instance that is built, `inputs` the artifacts by name. */
-  | { kind: 'inputs'; job: string; inputs: Record<string, string> }
-  /** The same job was built for an earlier request, whose evidence is enough for this one: it is not built. `decidedAt`: when that had its verdict. */
-  | { kind: 'answered'; earlier: string; ref: string; decidedAt: number }
-  /** The evidence of the earlier run would do, but its artifact is not there any more: the job is built. */
-  | { kind: 'answer-failed'; earlier: string; artifact: string; detail: string }
-  /** The answer waits for a trusted worker's signature. */
-  | { kind: 'answer-cosigning'; earlier: string }
-  /** The trusted worker does not sign the answer: the job is built. */
-  | { kind: 'answer-refused'; worker: string; code: string; message: string }
-  /**
-   * It was asked for to be built again, and this is how what came of it compares with the earlier run that ended last.
-   * `artifact` and `before`: the trees that the two put out, reports of a test too.
-   */
-  | {
-      kind: 'repeated';
-      earlier: string;
-      decidedAt: number;
-      same: boolean;
-      artifact: string | null;
-      before: string | null;
-    }
-  /** An input was contradicted, cancelled or revoked; the run's own `artifact` does not stand either. It waits again, or ends. */
-  | { kind: 'input-lost'; input: string; artifact: string | null; reason: string }
-  /** The verdict that the run had ended with does not stand any more: it is built again. */
-  | { kind: 'reopened'; reason: string }
-  | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
-  | { kind: 'leased'; round: number; slot: Slot; worker: string; operator: string }
-  /** An operator takes no slot at the moment, for this reason. */
-  | { kind: 'passed'; round: number; operator: string; worker: string; reason: string }
-  | { kind: 'delivered'; round: number; slot: Slot; worker: string; operator: string }
-  | {
-      kind: 'lost';
-      round: number;
-      slot: Slot;
-      worker: string;
-      operator: string;
-      reason: string;
-    }
-  /** `absent`: nobody was connected who could take them. */
-  | { kind: 'unfilled'; round: number; slots: number; absent?: true }
-  | {
-      kind: 'revealed';
-      round: number;
-      results: {
-        worker: string;
-        operator: string;
-        slot: Slot;
-        result: string;
-        /** The tree of reports of a test that failed. */
-        reports?: string;
-        log: string | null;
-      }[];
-    }
-  /** Files of the round in which results differ, at most some of them, and how many there are. */
-  | { kind: 'differs'; round: number; files: string[]; count: number }
-  /** Of a dispute, once no further round can open: every build that ended by itself, the trusted worker's too. Files as in `differs`. */
-  | { kind: 'compared'; results: ComparedResult[]; files: string[]; count: number }
-  | { kind: 'agreed'; round: number; artifact: string | null; by: string[] }
-  /** N operators came to the same failure of a test that needs no co-signature. */
-  | { kind: 'failed'; round: number; by: string[] }
-  /** Who published it has looked at its alarm. */
-  | { kind: 'acknowledged'; by: string }
-  | { kind: 'unconfirmed'; round: number; says: string }
-  | { kind: 'contradicted'; round: number; artifact: string | null; trusted: string | null }
-  | { kind: 'cosigning'; worker: string }
-  /** The draft could not be checked, for a reason that may pass; it is shown again. */
-  | { kind: 'cosign-delayed'; worker: string; code: string; message: string }
-  | { kind: 'cosign-refused'; worker: string; code: string; message: string }
-  /** Trusted, once so many operators' workers and witnesses of the charter have signed the log. */
-  | { kind: 'witnessing'; operators: number; named: number }
-  /** Some of these are missing. It goes on waiting. */
-  | ({ kind: 'unwitnessed' } & Missing)
-  | { kind: 'pin-failed'; artifact: string; detail: string }
-  | { kind: 'cancelled'; reason: string }
-  /** `reports`: the tree that a test put out, which is no artifact. `cosigned`: false where the policy asks for no co-signature. */
-  | {
-      kind: 'verdict';
-      level: VerdictLevel;
-      artifact: string | null;
-      reports?: string;
-      cosigned?: false;
-      reason?: Ending;
-      /** At which the builds were aborted, with its number. */
-      limit?: string;
-    }
-  /** The published verdict does not stand any more. */
-  | {
-      kind: 'revoked';
-      artifact: string | null;
-      what: VoidTarget['kind'];
-      id: string;
-      since: number;
-      reason: string;
-    }
-  /** It stands again: the key that revoked what it rests on was ended by the root, and that revocation does not stay. */
-  | { kind: 'restored'; level: VerdictLevel; artifact: string | null; key: string };
 
 type RaisedKind = 'answered' | 'untaken' | 'silent' | 'hand-over' | 'passed' | 'outdated';
 

@@ -13,8 +13,8 @@ import {
 import type { BuildLimit } from '../judge/index.ts';
 import type { Vote } from '../trust/decide.ts';
 import type { Revoked } from '../trust/revocations.ts';
+import type { Progress } from '../wire/progress.ts';
 import type { BackingFacts } from './backing.ts';
-import type { Progress } from './events.ts';
 import type { StoreAnswers } from './store-answers.ts';
 
 /** An acknowledged receipt, without its document. Never removed or changed. */

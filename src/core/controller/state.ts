@@ -17,8 +17,9 @@ import type { Durability } from '../durability.ts';
 import { assert } from '../errors.ts';
 import type { OpenedRevocation } from '../judge/index.ts';
 import { MerkleTree } from '../transparency/merkle.ts';
+import type { Progress } from '../wire/progress.ts';
 import type { Backing } from './backing.ts';
-import type { ControllerEffect, ControllerEvent, Progress, Timings } from './events.ts';
+import type { ControllerEffect, ControllerEvent, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
 import type {
   EarlierInstance,

@@ -1,5 +1,5 @@
 import type { AccountFacts } from '../account/index.ts';
-import type { Progress } from './events.ts';
+import type { Progress } from '../wire/progress.ts';
 
 /** Of a run of which nothing was told yet. */
 export const untold = (run: string): AccountFacts => ({ run, state: 'waiting', level: null });

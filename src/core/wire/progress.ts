@@ -5,10 +5,6 @@ import { slotSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
 import { wireLimits } from './limits.ts';
 
-/**
- * Progress of a run as a controller tells it and its clients read it: one schema for each kind. Members that a reader does not know are
- * ignored.
- */
 const words = z.string().max(wireLimits.progressCharsMax);
 const list = <Item extends z.ZodType>(item: Item) => z.array(item).max(wireLimits.progressItemsMax);
 const codeSchema = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
@@ -19,15 +15,18 @@ const result = z.object({
   ...{ worker: peerId, operator: words, slot: slotSchema, result: words },
   ...{ reports: cid.optional(), log: cid.nullable() },
 });
+/** A build and its result, with what the receipt says of where it ran. */
 export const comparedSchema = z.object({
   ...{ ...at, result: words, reports: cid.optional(), log: cid.nullable(), tier: words },
   ...{ kernel: words.optional(), processor: words.optional() },
 });
 const needed = z.object({ request: sha256, level: words, gate: z.literal(true).optional() });
-
 const artifact = cid.nullable();
 
-/** Progress of a run, by kind. docs/run-events.md says what each means. */
+/**
+ * Progress of a run, for those who follow it: one schema for each kind. docs/run-events.md says what each means. None holds a result of a
+ * sealed round. Members that a reader does not know are ignored.
+ */
 export const progressKinds = [
   kind('accepted', {
     ...{ job: cid, name: words, test: z.literal(true).optional(), repo: words, ref: words },
@@ -94,7 +93,8 @@ export const progressKinds = [
   kind('restored', { level: verdictLevelSchema, artifact, key: peerId }),
 ] as const;
 
-export type WireProgress = z.infer<(typeof progressKinds)[number]>;
+export type Progress = z.infer<(typeof progressKinds)[number]>;
+export type ComparedResult = z.infer<typeof comparedSchema>;
 
 const known = new Map<string, (typeof progressKinds)[number]>(
   progressKinds.map((one) => [one.shape.kind.value, one]),
@@ -103,7 +103,7 @@ const known = new Map<string, (typeof progressKinds)[number]>(
 /** Null for a kind that this version does not know. */
 export const progressSchema = z
   .looseObject({ kind: text(40) })
-  .transform((value, context): WireProgress | null => {
+  .transform((value, context): Progress | null => {
     const result = known.get(value.kind)?.safeParse(value);
     if (result === undefined) return null;
     if (result.success) return result.data;

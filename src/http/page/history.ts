@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
 import { verdictText } from '../../core/account/index.ts';
-import type { Progress } from '../../core/controller/events.ts';
 import type { RunFacts } from '../../core/controller/facts.ts';
 import { passReason } from '../../core/wire/pass-reason.ts';
+import type { Progress } from '../../core/wire/progress.ts';
 import { foreign, type Html, shortId, time } from './text.ts';
 
 /** Entries of the newest that are shown. */

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import type { Progress } from '../../core/controller/events.ts';
 import type { RunFacts } from '../../core/controller/facts.ts';
+import type { Progress } from '../../core/wire/progress.ts';
 import { shownId } from './parts.ts';
 import { command, foreign, type Html } from './text.ts';
 

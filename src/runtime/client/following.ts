@@ -1,10 +1,10 @@
-import type { Progress } from '../../core/controller/events.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { escapeValue } from '../../core/escape.ts';
 import type { Question } from '../../core/sessions/ask.ts';
 import { errorFrom } from '../../core/sessions/message-stream.ts';
 import { unexpected } from '../../core/sessions/run-source.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
+import type { Progress } from '../../core/wire/progress.ts';
 import { isUnread, Patience, patiently, type Waiting } from './patience.ts';
 
 export interface TimedProgress {

@@ -10,7 +10,6 @@ import {
 import type {
   ControllerEffect,
   ControllerEvent,
-  Progress,
   Reply,
   RunDocuments,
   Timings,
@@ -39,6 +38,7 @@ import {
 import type { Durability } from '../../../src/core/durability.ts';
 import { StoredEvidence } from '../../../src/core/sessions/controller/stored-evidence.ts';
 import { ownVersion, type PeerVersion } from '../../../src/core/wire/peer-version.ts';
+import type { Progress } from '../../../src/core/wire/progress.ts';
 import { advanceClock } from '../advance-clock.ts';
 
 export const timings: Timings = {
