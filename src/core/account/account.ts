@@ -82,7 +82,7 @@ function revokedOf(facts: AccountFacts, revoked: NonNullable<AccountFacts['revok
     reason:
       revoked === true
         ? 'its verdict does not stand any more'
-        : `the ${revoked.what} ${shortId(revoked.id)} was revoked${revoked.since === undefined ? '' : ` from leaf ${revoked.since} of the log on`}: ${revoked.reason}`,
+        : `the ${revoked.what} ${shortId(revoked.id)} was revoked from leaf ${revoked.since} of the log on: ${revoked.reason}`,
     next: [
       ...(facts.artifact == null ? [] : [{ says: 'do not use the artifact' }]),
       isArtifact

@@ -1,5 +1,5 @@
+import type { OpenFacts } from '../account/index.ts';
 import { isTrustedSlot } from '../documents/index.ts';
-import type { RunSummary } from '../wire/runs.ts';
 import { isHeld } from './drain.ts';
 import { eligible } from './eligible.ts';
 import type { RunFacts } from './facts.ts';
@@ -7,9 +7,7 @@ import { inputLevels, inputOf, needsOfRun } from './needs.ts';
 import { operatorsAround } from './presence.ts';
 import { type ControllerState, currentRound, liveLeases, type Round, type Run } from './state.ts';
 
-type OpenFacts = NonNullable<RunSummary['open']>;
-
-/** Where a run stands that has not ended; undefined for one that has. Tells nothing that is sealed. */
+/** See the schema; undefined for a run that has ended. */
 export function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefined {
   const open = state.index.open.get(run.id);
   if (open === undefined) return undefined;
@@ -55,7 +53,7 @@ function eligibleOf(
   return { eligible: operators.size, declined };
 }
 
-/** Results of the operators that are revealed. */
+/** Revealed results of operators. */
 export function builtOf({ receipts, rounds }: RunFacts): number {
   return receipts.filter(
     ({ round, slot, outcome }) =>
@@ -63,7 +61,7 @@ export function builtOf({ receipts, rounds }: RunFacts): number {
   ).length;
 }
 
-/** Names of what a run reads that is not there yet, or is not trusted. */
+/** Inputs of a run, by name, that are not there yet or not trusted. */
 export function awaitsOf(state: ControllerState, run: RunFacts): string[] {
   if (run.phase.kind === 'cancelled') return [];
   if (run.phase.kind === 'waiting')

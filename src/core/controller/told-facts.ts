@@ -1,12 +1,12 @@
 import type { AccountFacts } from '../account/index.ts';
 import type { Progress } from '../wire/progress.ts';
 
-/** Of a run of which nothing was told yet. */
+/** The facts of a run before its first event. */
 export const untold = (run: string): AccountFacts => ({ run, state: 'waiting', level: null });
 
 /**
- * The facts of a run, as far as those who follow it are told: who is connected is not among them. The summary that a controller gives
- * of a run has the same, and more.
+ * The facts of a run after one more event, for whoever follows it. Whoever has the controller's summary takes that: it also tells who is
+ * connected.
  */
 export function afterProgress(facts: AccountFacts, progress: Progress): AccountFacts {
   switch (progress.kind) {
@@ -21,10 +21,6 @@ export function afterProgress(facts: AccountFacts, progress: Progress): AccountF
     case 'round': {
       const { agree, of, cosign } = progress;
       return { ...facts, state: 'building', level: null, policy: { agree, of, cosign } };
-    }
-    case 'revealed': {
-      const built = progress.results.filter(({ result }) => !result.startsWith('aborted: ')).length;
-      return { ...facts, built: (facts.built ?? 0) + built };
     }
     case 'agreed':
       return { ...facts, state: 'pinning' };

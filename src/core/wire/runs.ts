@@ -6,7 +6,7 @@ import { verdictLevelSchema } from '../documents/statement.ts';
 import { limits } from '../limits.ts';
 import { wireLimits } from './limits.ts';
 
-/** Why a verdict does not stand any more. */
+/** The revocation that voids a verdict. */
 export const revokedSchema = z.object({
   what: text(40),
   id: text(120),
@@ -14,15 +14,23 @@ export const revokedSchema = z.object({
   reason: text(500),
 });
 
-/** Where a run stands that has not ended: see `OpenFacts`. */
+/** A run that has not ended: its round, who builds, and who could. Nothing that is sealed. */
 const openFactsSchema = z.object({
+  /** Results of the round that are in, and sealed until it ends. */
   sealed: count,
+  /** Operators that build it, without the trusted worker's. */
   building: z.array(name).max(documentLimits.slotsMax),
+  /** Operators that are connected. */
   connected: count,
+  /** Of these, operators that may take a slot: enrolled before the offer, without a lease of the run so far. */
   eligible: count,
+  /** Of these, operators that said why they take none. */
   declined: z.array(z.object({ operator: name, reason: text(500) })).max(wireLimits.declinedMax),
+  /** The controller gives no lease until its next start. */
   held: z.literal(true).optional(),
+  /** The trusted worker's own build, where the policy asks for a co-signature. */
   trusted: z.enum(['free', 'building', 'delivered', 'expired']).optional(),
+  /** A trusted worker is connected. */
   trustedConnected: z.literal(true).optional(),
 });
 
@@ -38,7 +46,9 @@ export const runSummarySchema = z.object({
   commit: text(64),
   /** Where the job file is not the source's own. */
   recipe: recipeSchema.strip().optional(),
+  /** The phase of the controller's machine. */
   state: text(40),
+  /** That is published. */
   level: verdictLevelSchema.nullable(),
   /** Why the verdict states no result, where its level is `disputed` or `unfinished`; a controller may know of more reasons than its clients. */
   reason: text(40).optional(),
@@ -46,7 +56,7 @@ export const runSummarySchema = z.object({
   limit: text(500).optional(),
   /** Why it was cancelled. */
   cancelled: text(500).optional(),
-  /** Names of what it reads that is not trusted, or not there yet. */
+  /** Inputs, by name, that are not there yet or not trusted. */
   awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
   /** Results that are revealed, the trusted worker's not among them. */
   built: count.optional(),
