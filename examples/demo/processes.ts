@@ -228,7 +228,7 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-export async function within<T>(promise: Promise<T>, seconds: number, what: string): Promise<T> {
+async function within<T>(promise: Promise<T>, seconds: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const error = new QuorateError('DEMO_TIMEOUT', `waited ${seconds} s for ${what}`);

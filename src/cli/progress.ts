@@ -293,7 +293,7 @@ export function differingFilesText(files: readonly string[], count: number): str
 }
 
 /** Who has to sign the log yet before an artifact is trusted that needs no co-signature. */
-export function missingText(missing: Missing): string {
+function missingText(missing: Missing): string {
   const { operators, operatorsNeeded, named, namedNeeded, namedMissing } = missing;
   const of = (who: readonly string[]) => (who.length === 0 ? '' : ` (${escapeLine(who.join(', '), 300)})`);
   const parts = [

@@ -5,7 +5,6 @@ import { pagure } from './pagure.ts';
 import type { Forge, ForgeOptions } from './types.ts';
 
 export type { ForgeErrorCode } from './error-codes.ts';
-export { forgeLimits } from './limits.ts';
 export { readSecret } from './secret-file.ts';
 export {
   type CommitStatus,

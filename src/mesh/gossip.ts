@@ -28,7 +28,7 @@ const TEXT = new TextEncoder();
  * SHA-256 over topic, author and data of a message. With data alone a peer could suppress a message: the same bytes, sent
  * first on another topic or by another author and rejected there, would count as seen.
  */
-export function messageId(topic: string, author: Uint8Array | undefined, data: Uint8Array): Uint8Array {
+function messageId(topic: string, author: Uint8Array | undefined, data: Uint8Array): Uint8Array {
   const hash = createHash('sha256');
   for (const part of [TEXT.encode(topic), author ?? new Uint8Array()]) {
     hash.update(Uint8Array.of(part.byteLength >> 8, part.byteLength & 0xff)).update(part);

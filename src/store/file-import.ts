@@ -11,10 +11,7 @@ import { sizeText } from '../core/quantity.ts';
 import { executableMode, frameExecutable } from './framed-file.ts';
 import { giveUpMemory } from './give-up-memory.ts';
 
-/** Name of the CID profile in a job: unixfs-v1-2025 of IPIP-499, plus mode 0755 on executables only. */
-export const cidProfile = 'unixfs-v1-2025+x';
-
-/** Chunk size of the profile in bytes: a plain file up to this size is one raw block. */
+/** Chunk size of the CID profile (`cids` of a job) in bytes: a plain file up to this size is one raw block. */
 export const chunkBytes = 1_048_576;
 /** Most links of a node of the profile. */
 const nodeLinksMax = 1024;

@@ -8,7 +8,6 @@ import type { Tree, TreeEntry } from './types.ts';
 
 export type { StoreErrorCode } from './error-codes.ts';
 export type { FirstDifference } from './file-diff.ts';
-export { cidProfile } from './file-import.ts';
 export type { Fingerprint } from './fingerprint.ts';
 export type { Pin, TrimOptions } from './pins.ts';
 export { PinsIncomplete } from './pins-incomplete.ts';

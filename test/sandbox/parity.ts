@@ -6,7 +6,7 @@ import { houseFiles, root } from '../tidy/house/source.ts';
 import { differences } from './differences.ts';
 
 /** Between these in docs/sandbox.md stands the table. */
-export const parityMarks = ['<!-- parity: node scripts/parity.ts --write -->', '<!-- /parity -->'] as const;
+const parityMarks = ['<!-- parity: node scripts/parity.ts --write -->', '<!-- /parity -->'] as const;
 
 /** The suite, in the order its chapters are shown. */
 const contractFiles = [

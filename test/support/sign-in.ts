@@ -35,7 +35,7 @@ scopes = ["profile", "email", "groups"]
 ${rules}`;
 
 /** A folder with a sign-in.toml, and it opened. */
-export async function settingsFile(
+async function settingsFile(
   text: string,
 ): Promise<{ path: string; file: SignInFile; errors: Error[] }> {
   const path = join(await mkdtemp(join(tmpdir(), 'quorate-sign-in-')), 'sign-in.toml');

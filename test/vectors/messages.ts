@@ -44,7 +44,7 @@ const capabilities = {
 const iss = (name: string) => testKey(name).id;
 
 /** A valid document of each kind, and the name of the key that signs it. */
-export const examples: { [K in MessageKind]: { payload: Messages[K]; by: string } } = {
+const examples: { [K in MessageKind]: { payload: Messages[K]; by: string } } = {
   charter: { by: 'root', payload: makeCharter() },
   invite: {
     by: 'idp',

@@ -12,14 +12,13 @@ import {
 } from '../../core/documents/base.ts';
 import { recipeSchema } from '../../core/documents/recipe.ts';
 import { slotSchema } from '../../core/documents/round.ts';
-import { outcomeSchema, verdictLevelSchema } from '../../core/documents/statement.ts';
+import { outcomeSchema } from '../../core/documents/statement.ts';
 
 /** Parts that several outputs have. Times are ms since 1970, sizes bytes. */
 export const timeMs = z.number().min(0);
 export const size = z.int().min(0);
 export const code = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
 export const level = z.enum(['none', 'provisional', 'agreed', 'trusted', 'failed']);
-export const verdictLevel = verdictLevelSchema;
 /** How a run stands, why, and what can be done. */
 export const accountFields = {
   state: z.enum(runStates),
@@ -101,7 +100,7 @@ export const side = z.strictObject({
     level: level.or(z.literal('revoked')).optional(),
   },
 });
-export { cid, commitId, count, peerId, policySchema, recipeSchema, roleSchema, sha256, slotSchema };
+export { cid, commitId, count, peerId, policySchema, roleSchema, sha256 };
 
 /** A line of the log of a running node: a sentence, and what it is about by the kind of event. */
 export const nodeEvent = z.looseObject({

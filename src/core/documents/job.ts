@@ -100,7 +100,7 @@ export const jobSchema = z.strictObject({
   git: z.strictObject({ tag: gitTagSchema.optional() }).optional(),
   /** What is pinned around a build, as a version (docs/sandbox.md). */
   profile: z.literal(sandboxProfile),
-  /** How trees become CIDs. */
+  /** How trees become CIDs: unixfs-v1-2025 of IPIP-499, plus mode 0755 on executables only. */
   cids: z.literal('unixfs-v1-2025+x'),
 });
 export type Job = z.infer<typeof jobSchema>;

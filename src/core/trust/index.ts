@@ -1,7 +1,7 @@
 export * from './content.ts';
 export * from './decide.ts';
 export * from './draw.ts';
-export { checkEquivocation, type Equivocation, revokedByEquivocation } from './equivocation.ts';
+export { checkEquivocation, type Equivocation } from './equivocation.ts';
 export { areFresh } from './fresh-lines.ts';
 export { sayFull } from './full-keys.ts';
 export { LogIndex, LogView } from './log-view.ts';

@@ -99,7 +99,7 @@ export class EndedKeys {
 }
 
 /** Without those that keys signed which the root revoked, but for what stays. */
-export function withoutEnded(all: readonly Revoked[]): readonly Revoked[] {
+function withoutEnded(all: readonly Revoked[]): readonly Revoked[] {
   const ended = new EndedKeys(all);
   if (ended.size === 0) return all;
   return all.filter(

@@ -96,7 +96,7 @@ export function statusOf(
 }
 
 /** Workers that are there and behind this version, the first of them. */
-export function behindOf({ presence }: Pick<ControllerState, 'presence'>): ControllerStatus['behind'] {
+function behindOf({ presence }: Pick<ControllerState, 'presence'>): ControllerStatus['behind'] {
   return [...presence.behind].slice(0, namedMax).flatMap((worker) => {
     const known = presence.workers.get(worker);
     const says = known === undefined ? undefined : behindText(known.version);

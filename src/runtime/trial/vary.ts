@@ -48,7 +48,7 @@ export async function* vary(
   }
 }
 
-export const differs = ({ differences, failed }: ConditionResult): boolean =>
+const differs = ({ differences, failed }: ConditionResult): boolean =>
   differences.length > 0 || failed !== undefined;
 
 async function resultOf(

@@ -12,8 +12,6 @@ import { type Expected, verifyBy } from '../../../src/core/trust/verify.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { exit, idp, project, trusted, workerKey } from '../../support/project.ts';
 
-export { verifyBundle as verify } from '../../../src/core/trust/verify.ts';
-
 /** Verifies with some guards off. */
 export function verifyWithout(
   codes: readonly string[],
