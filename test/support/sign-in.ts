@@ -35,9 +35,7 @@ scopes = ["profile", "email", "groups"]
 ${rules}`;
 
 /** A folder with a sign-in.toml, and it opened. */
-async function settingsFile(
-  text: string,
-): Promise<{ path: string; file: SignInFile; errors: Error[] }> {
+async function settingsFile(text: string): Promise<{ path: string; file: SignInFile; errors: Error[] }> {
   const path = join(await mkdtemp(join(tmpdir(), 'quorate-sign-in-')), 'sign-in.toml');
   await writeFile(path, text);
   const errors: Error[] = [];

@@ -50,41 +50,32 @@ function isUntouched(run: Run, { slots, candidates }: Round): boolean {
   return slots.every(({ kind }) => kind === 'free');
 }
 
-interface Eligible {
-  able: boolean;
-  /** Undefined while it is connected. */
-  goneAt: number | undefined;
-  worker: OlderWorker;
-}
-
-/** Workers of a role that may claim in a round, whether or not they can read its documents; also those that have just left. */
-function* eligible(state: ControllerState, run: Run, round: Round, role: Role): Generator<Eligible> {
-  const { presence, charter } = state;
+/** Workers of a role that may claim in a round, whether or not they can read its documents. */
+function claimants(state: ControllerState, run: Run, round: Round, role: Role) {
+  const trusted = state.charter?.payload.trusted ?? [];
   const before = operatorsBefore(run, round);
-  const documents = documentsOffered(state, run, round);
-  const all = function* (): Generator<[string, Present, number | undefined]> {
-    for (const [id, worker] of presence.workers) yield [id, worker, undefined];
-    for (const [id, { worker, at }] of presence.gone) yield [id, worker, at];
-  };
-  for (const [id, { role: has, operator, enrolled, version }, goneAt] of all()) {
-    if (has !== role) continue;
-    if (role === 'trusted-worker' && charter?.payload.trusted.includes(id) !== true) continue;
-    if (role === 'worker' && (enrolled >= round.offer.index || before.has(operator))) continue;
-    const worker = { worker: id, operator, version: version?.program ?? null };
-    yield { able: canRead(version, documents), goneAt, worker };
-  }
+  return (id: string, { role: has, operator, enrolled }: Present): boolean =>
+    has === role &&
+    (role === 'trusted-worker'
+      ? trusted.includes(id)
+      : enrolled < round.offer.index && !before.has(operator));
 }
 
 /** Connected workers of a role that cannot read the job, where no other could take it, and since when that is so. */
 function onlyOlder(state: ControllerState, run: Run, round: Round, role: Role) {
-  let since = state.presence.since;
-  const workers: OlderWorker[] = [];
-  for (const { able, goneAt, worker } of eligible(state, run, round, role)) {
-    if (able && goneAt === undefined) return undefined;
-    if (able && goneAt !== undefined) since = Math.max(since, goneAt);
-    else if (goneAt === undefined) workers.push(worker);
+  const { workers, gone, since: started } = state.presence;
+  const documents = documentsOffered(state, run, round);
+  const mayClaim = claimants(state, run, round, role);
+  const older: OlderWorker[] = [];
+  for (const [id, worker] of workers) {
+    if (!mayClaim(id, worker)) continue;
+    if (canRead(worker.version, documents)) return undefined;
+    older.push({ worker: id, operator: worker.operator, version: worker.version?.program ?? null });
   }
-  return workers.length === 0 ? undefined : { workers, since };
+  let since = started;
+  for (const [id, { worker, at }] of gone)
+    if (mayClaim(id, worker) && canRead(worker.version, documents)) since = Math.max(since, at);
+  return older.length === 0 ? undefined : { workers: older, since };
 }
 
 /**
