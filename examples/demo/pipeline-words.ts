@@ -1,7 +1,7 @@
 import { shortId } from '../../src/cli/format.ts';
 import type { Colours } from '../../src/cli/output.ts';
-import type { Progress } from '../../src/core/wire/progress.ts';
 import { escapeLine } from '../../src/core/escape.ts';
+import type { Progress } from '../../src/core/wire/progress.ts';
 import type { Story } from './story.ts';
 
 type Paints = Pick<Colours, 'green' | 'red' | 'yellow'>;
