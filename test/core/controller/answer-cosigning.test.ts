@@ -1,58 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
+import { exited } from '../../../simulations/paperwork.ts';
 import { Controller } from '../../../src/core/controller/machine.ts';
-import { decodeBundle, type Policy } from '../../../src/core/documents/index.ts';
+import { decodeBundle } from '../../../src/core/documents/index.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
-import { A, B, Bench, projectOf, timings } from './bench.ts';
+import { again, ask, build, type Of } from './asked-again.ts';
+import { A, B, Bench, projectOf } from './bench.ts';
 import { answer, bundleOf, cosign, revocationsOf, verified } from './evidence.ts';
+import { nobody, operators, stateOf } from './pipelines.ts';
 
-const { source } = jobNamed('project').job;
-const image = treeCid('an image');
-const nobody: Partial<Policy> = { cosign: 'none' };
-const operators = ['ada', 'bob', 'cy', 'dan', 'eve', 'fay'];
-type Of = Parameters<Bench['submit']>[0];
-
-let requests = 0;
-const ask = (bench: Bench, over: Of = {}): Promise<string> =>
-  bench.submit({
-    ...{ name: 'app', ...over, job: { source, image, ...over?.job } },
-    jti: `answer-${++requests}-of-many-requests`,
-  });
-
-async function lease(bench: Bench, run: string, ...keys: string[]) {
-  const round = bench.run(run).rounds.at(-1);
-  const tokens: [string, string][] = [];
-  for (const key of keys) tokens.push([key, await bench.claim(key, { offer: round?.offerId ?? '' })]);
-  if (round?.windowOpen === true) bench.drive(timings.windowMs);
-  const leases = [];
-  for (const [key, token] of tokens) {
-    const reply = bench.lastReply(token);
-    if (reply.kind === 'lease') leases.push([key, await bench.signed(reply.lease)] as const);
-  }
-  return leases;
-}
-
-async function build(bench: Bench, run: string, outcome = exited(A), keys = ['ada', 'bob', 'cy']) {
-  for (const [key, held] of await lease(bench, run, ...keys)) await bench.deliver(key, held, outcome);
-  if (bench.facts(run).phase.kind === 'pinning') bench.pinned(run);
-  if (bench.facts(run).request.payload.policy.cosign === 'none') return;
-  for (const [key, held] of await lease(bench, run, 'trusted')) await bench.deliver(key, held, outcome);
-  if (bench.facts(run).phase.kind === 'cosigning') await cosign(bench, run, 'trusted');
-}
-
-const stateOf = (bench: Bench, run: string) => {
-  const { state, level } = bench.result(run);
-  return [state, level];
-};
 const waits = ['answer-cosigning', null];
 const built = ['building', null];
 
 /** A job was built, and is asked for again: the answer is drafted. */
-async function drafted(first: Of = {}, keys = ['ada', 'bob', 'cy']) {
-  const bench = await projectOf(...operators);
-  const before = await ask(bench, first);
-  await build(bench, before, exited(A), keys);
-  const run = await ask(bench, first);
+async function drafted(first: Of = {}) {
+  const { bench, before, run } = await again(first);
   bench.pinned(run);
   expect(stateOf(bench, run)).toEqual(waits);
   return { bench, before, run };
@@ -223,7 +184,7 @@ describe('while an answer waits for its signature', () => {
     await bench.revoke({ kind: 'operator', id: 'bob' }, { since: 0, reason: 'bad' });
     expect(stateOf(bench, run)).toEqual(built);
     expect(bench.facts(run).answer).toBeNull();
-    await build(bench, run, exited(A), ['dan', 'eve', 'fay']);
+    await build(bench, run, { keys: ['dan', 'eve', 'fay'] });
     expect(await verified(bench, run, revocationsOf(bench))).toBe('trusted');
   });
 
@@ -239,7 +200,7 @@ describe('while an answer waits for its signature', () => {
   it('a run of the job that comes to something else has it built', async () => {
     const { bench, run } = await drafted();
     const other = await ask(bench, { rebuild: true });
-    await build(bench, other, exited(B), ['dan', 'eve', 'fay']);
+    await build(bench, other, { outcome: exited(B), keys: ['dan', 'eve', 'fay'] });
     expect(stateOf(bench, other)).toEqual(['done', 'trusted']);
     // It is looked at with the next event that may concern it.
     await bench.revoke({ kind: 'operator', id: 'cy' }, { since: bench.controller.state.log.size });
@@ -268,7 +229,7 @@ describe('while an answer waits for its signature', () => {
     const needs = (of: string) => ({ lib: { request: of, level: 'agreed' as const } });
     const app = await ask(bench, { needs: needs(lib) });
     await build(bench, lib);
-    await build(bench, app, exited(B));
+    await build(bench, app, { outcome: exited(B) });
     const again = await ask(bench, { needs: needs(lib) });
     bench.pinned(again);
     expect(stateOf(bench, again)).toEqual(waits);

@@ -1,74 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
-import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
-import { decodeBundle, type Outcome, type Policy } from '../../../src/core/documents/index.ts';
+import { exited, treeCid } from '../../../simulations/paperwork.ts';
+import { decodeBundle } from '../../../src/core/documents/index.ts';
 import { emptyTree } from '../../../src/core/trust/decide.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
-import { A, B, type Bench, failed, projectOf, timings } from './bench.ts';
-import { answer, bundleOf, cosign, revocationsOf, verified } from './evidence.ts';
-
-const { source } = jobNamed('project').job;
-const image = treeCid('an image');
-const nobody: Partial<Policy> = { cosign: 'none' };
-const operators = ['ada', 'bob', 'cy', 'dan', 'eve', 'fay'];
-
-type Of = Parameters<Bench['submit']>[0];
-
-let requests = 0;
-/** Asks for the job of this name, each time in a request of its own. */
-const ask = (bench: Bench, over: Of = {}): Promise<string> =>
-  bench.submit({
-    name: 'app',
-    ...over,
-    job: { source, image, ...over?.job },
-    jti: `request-number-${++requests}-of-many`,
-  });
-
-async function lease(bench: Bench, run: string, ...keys: string[]) {
-  const round = bench.run(run).rounds.at(-1);
-  const tokens: [string, string][] = [];
-  for (const key of keys) tokens.push([key, await bench.claim(key, { offer: round?.offerId ?? '' })]);
-  if (round?.windowOpen === true) bench.drive(timings.windowMs);
-  const leases = [];
-  for (const [key, token] of tokens) {
-    const reply = bench.lastReply(token);
-    if (reply.kind === 'lease') leases.push([key, await bench.signed(reply.lease)] as const);
-  }
-  return leases;
-}
-
-interface Built {
-  outcome?: Outcome;
-  keys?: string[];
-  trusted?: Outcome;
-}
-
-/** The operators of a round build, and the trusted worker where a co-signature is required. */
-async function build(
-  bench: Bench,
-  run: string,
-  { outcome = exited(A), keys = ['ada', 'bob', 'cy'], trusted = outcome }: Built = {},
-) {
-  for (const [key, held] of await lease(bench, run, ...keys)) await bench.deliver(key, held, outcome);
-  if (bench.facts(run).phase.kind === 'pinning') bench.pinned(run);
-  if (bench.facts(run).request.payload.policy.cosign === 'none') return;
-  for (const [key, held] of await lease(bench, run, 'trusted')) await bench.deliver(key, held, trusted);
-  if (bench.facts(run).phase.kind === 'cosigning') await cosign(bench, run, 'trusted');
-}
-
-const stateOf = (bench: Bench, run: string) => {
-  const { state, level } = bench.result(run);
-  return [state, level];
-};
-
-/** A job was built, and is asked for again. */
-async function again(first: Of = {}, then: Of = {}, built: Built = {}) {
-  const bench = await projectOf(...operators);
-  const before = await ask(bench, first);
-  await build(bench, before, built);
-  const run = await ask(bench, { ...first, ...then });
-  return { bench, before, run };
-}
+import { again, ask, type Built, build, type Of } from './asked-again.ts';
+import { A, B, type Bench, failed, projectOf } from './bench.ts';
+import { answer, bundleOf, revocationsOf, verified } from './evidence.ts';
+import { lease, nobody, operators, stateOf } from './pipelines.ts';
 
 describe('a job that was built before', () => {
   it('is answered from the evidence there is, without a round, and its bundle verifies', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent, Reply } from '../../../src/core/controller/events.ts';
 import { controllerLimits } from '../../../src/core/controller/limits.ts';
@@ -7,11 +7,10 @@ import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { LeaseServer } from '../../../src/core/sessions/controller/lease-server.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import { Replies } from '../../../src/core/sessions/controller/replies.ts';
-import type { Channel } from '../../../src/core/sessions/ports.ts';
 import { witnessCheckpoint } from '../../../src/core/transparency/index.ts';
-import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { type Bench, deliverAll, leasedRound } from '../controller/bench.ts';
+import { FakeChannel } from './fake-channel.ts';
 
 interface Down {
   kind: string;
@@ -20,18 +19,14 @@ interface Down {
 }
 
 /** A worker's stream to the lease server of a controller whose machine is the bench's. */
-class Line {
-  readonly said: Down[] = [];
+class Line extends FakeChannel<Down> {
   readonly server: LeaseServer;
   /** Errors of the effects of what it said: each would end the controller. */
   readonly broken: unknown[] = [];
   /** The key in whose name the controller answers, where that is not its own. */
   iss: string | undefined;
-  readonly #inbox: (Uint8Array | undefined)[] = [];
-  #wake: () => void = () => {};
-  #look: () => void = () => {};
-
   constructor(bench: Bench, worker: string, keep: () => Promise<void> = async () => {}) {
+    super(bench.id(worker));
     const { paper, controller } = bench;
     const replies = new Replies();
     const ports = {
@@ -56,26 +51,7 @@ class Line {
       { keep },
     );
     this.server = server;
-    const channel = {
-      peer: bench.id(worker),
-      closed: false,
-      send: async (bytes: Uint8Array) => {
-        this.said.push(JSON.parse(new TextDecoder().decode(bytes)));
-        this.#look();
-      },
-      receive: async () => {
-        while (this.#inbox.length === 0) {
-          const { promise, resolve } = Promise.withResolvers<void>();
-          this.#wake = resolve;
-          await promise;
-        }
-        return this.#inbox.shift();
-      },
-      close: async () => {},
-      abort: () => {},
-    } as unknown as Channel;
-    void server.served.session(channel);
-    onTestFinished(() => this.#put(undefined));
+    void server.served.session(this.channel);
   }
 
   #reply(replies: Replies, token: string, reply: Reply): void {
@@ -85,26 +61,6 @@ class Line {
       replies.answer(token, changed ? { ...reply, lease: { ...reply.lease, iss } } : reply);
     } catch (error) {
       this.broken.push(error);
-    }
-  }
-
-  say(message: object): void {
-    this.#put(encodeMessage(message));
-  }
-
-  #put(bytes: Uint8Array | undefined): void {
-    this.#inbox.push(bytes);
-    this.#wake();
-  }
-
-  /** The first message of a kind. The time limit is the test's. */
-  async heard(kind: string): Promise<Down> {
-    for (;;) {
-      const found = this.said.find((message) => message.kind === kind);
-      if (found !== undefined) return found;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#look = resolve;
-      await promise;
     }
   }
 }

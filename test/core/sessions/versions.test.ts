@@ -10,18 +10,18 @@ import { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts
 import { LeaseServer } from '../../../src/core/sessions/controller/lease-server.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import { Replies } from '../../../src/core/sessions/controller/replies.ts';
-import type { Channel } from '../../../src/core/sessions/ports.ts';
 import type { GrantRenewal } from '../../../src/core/sessions/worker/grant-renewal.ts';
 import type { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import { OfferFeed } from '../../../src/core/sessions/worker/offer-feed.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import type { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
-import { encodeMessage, type OfferNotice } from '../../../src/core/wire/messages.ts';
+import type { OfferNotice } from '../../../src/core/wire/messages.ts';
 import { ownVersion, type PeerVersion } from '../../../src/core/wire/peer-version.ts';
 import { Worker } from '../../../src/core/worker/machine.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { type Bench, projectOf } from '../controller/bench.ts';
+import { FakeChannel } from './fake-channel.ts';
 
 interface Message {
   kind: string;
@@ -29,47 +29,6 @@ interface Message {
   version?: PeerVersion;
   code?: string;
   more?: true;
-}
-
-/** A channel whose other side is the test. */
-class Wire {
-  readonly said: Message[] = [];
-  readonly #inbox: (Uint8Array | undefined)[] = [];
-  #wake = () => {};
-  readonly channel: Channel;
-
-  constructor(peer: string) {
-    this.channel = {
-      peer,
-      closed: false,
-      send: async (bytes: Uint8Array) => void this.said.push(JSON.parse(fromUtf8(bytes))),
-      receive: async () => {
-        while (this.#inbox.length === 0) {
-          const { promise, resolve } = Promise.withResolvers<void>();
-          this.#wake = resolve;
-          await promise;
-        }
-        return this.#inbox.shift();
-      },
-      close: async () => {},
-      abort: () => {},
-    } as unknown as Channel;
-    onTestFinished(() => this.#put(undefined));
-  }
-
-  say(message: object): void {
-    this.#put(encodeMessage(message));
-  }
-
-  #put(bytes: Uint8Array | undefined): void {
-    this.#inbox.push(bytes);
-    this.#wake();
-  }
-
-  async heard(count: number): Promise<Message> {
-    await until('an answer', () => this.said.length >= count);
-    return this.said[count - 1] ?? { kind: '' };
-  }
 }
 
 describe('a controller', () => {
@@ -92,7 +51,7 @@ describe('a controller', () => {
     const admission = new Admission(ports, () => true);
     const feed = new FeedServer(ports, admission, new Map([['offer', notice]]), checkpoints);
     const connect = (worker: string, version: PeerVersion | undefined) => {
-      const wire = new Wire(bench.id(worker));
+      const wire = new FakeChannel<Message>(bench.id(worker));
       void feed.served.session(wire.channel);
       const stated = version === undefined ? {} : { version };
       wire.say({ kind: 'hello', grant: bench.grantOf(worker).raw, capabilities, ...stated });
@@ -105,9 +64,14 @@ describe('a controller', () => {
     const bench = await projectOf('ada');
     const { feed, notice, told, connect } = server(bench);
     const wire = connect('ada', undefined);
-    expect(Object.keys(await wire.heard(1)).sort()).toEqual(['charter', 'kind', 'offers', 'revocations']);
+    expect(Object.keys(await wire.heard('backlog')).sort()).toEqual([
+      'charter',
+      'kind',
+      'offers',
+      'revocations',
+    ]);
     feed.push([notice]);
-    await wire.heard(2);
+    await wire.heard('backlog', 2);
     expect(wire.said.map(({ offers }) => offers)).toEqual([[], []]);
     expect(told.at(-1)).toBe(
       'behind: the worker of ada states no version: it is older, and gets no offer until it is updated',
@@ -118,7 +82,7 @@ describe('a controller', () => {
   it('gives one that does offers and its own version', async () => {
     const { notice, told, connect } = server(await projectOf('ada'));
     const wire = connect('ada', { program: '1.5.0', reads: { ...ownVersion('1.5.0').reads, tomorrow: 7 } });
-    expect(await wire.heard(1)).toMatchObject({ offers: [notice], version: ownVersion('2.0.0') });
+    expect(await wire.heard('backlog')).toMatchObject({ offers: [notice], version: ownVersion('2.0.0') });
     expect(told.filter((line) => line.startsWith('behind'))).toEqual([]);
   });
 
@@ -137,7 +101,7 @@ describe('a controller', () => {
     ],
   ])('refuses one that states %s', async (_, version) => {
     const wire = server(await projectOf('ada')).connect('ada', version as unknown as PeerVersion);
-    expect(await wire.heard(1)).toMatchObject({ kind: 'error', code: 'WIRE_INVALID' });
+    expect(await wire.heard('error')).toMatchObject({ kind: 'error', code: 'WIRE_INVALID' });
   });
 
   it('gives one that states none no lease, however it came to the offer', async () => {
@@ -145,11 +109,11 @@ describe('a controller', () => {
     const { ports, admission } = server(bench);
     await bench.submit();
     const leases = new LeaseServer(ports, admission, new Replies(), { keep: async () => {} });
-    const wire = new Wire(bench.id('ada'));
+    const wire = new FakeChannel<Message>(bench.id('ada'));
     void leases.served.session(wire.channel);
     const claim = await bench.paper.claim('ada', idOf(bench.offer), bench.now);
     wire.say({ kind: 'claim', claim: claim.raw, grant: bench.grantOf('ada').raw });
-    expect(await wire.heard(1)).toMatchObject({ kind: 'error', code: 'WORKER_OLDER' });
+    expect(await wire.heard('error')).toMatchObject({ kind: 'error', code: 'WORKER_OLDER' });
     expect(bench.run([...bench.controller.state.runs.keys()][0] ?? '').rounds[0]?.candidates).toEqual([]);
   });
 });
@@ -163,7 +127,7 @@ describe('a worker', () => {
     const passed: string[] = [];
     const learned: string[] = [];
     const controller = paper.controller.id;
-    const wire = new Wire(controller);
+    const wire = new FakeChannel<Message>(controller);
     const closing = { is: false };
     onTestFinished(() => {
       closing.is = true;
@@ -215,7 +179,7 @@ describe('a worker', () => {
       pass: (offer) => void passed.push(offer),
     });
     offers.start();
-    await wire.heard(1);
+    await wire.heard('hello');
     const backlog = (over: object) =>
       wire.say({ kind: 'backlog', charter: charter.raw, offers: [], revocations: 0, ...over });
     return { paper, now, wire, told, passed, learned, offers, backlog, charter };
