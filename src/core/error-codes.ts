@@ -335,7 +335,7 @@ const coreErrors = {
   REVOCATION_UNREADABLE:
     'What was given as revocations holds none of this project that holds up; the message says why. Give the file that `quorate revoke --out` wrote.',
   REVOCATION_WITHHELD:
-    'The log holds a revocation that the controller does not show, so the trusted worker signs nothing. Ask the owner what became of the controller.',
+    'The log holds a revocation that the controller does not show, so the trusted worker signs nothing. Ask the owner what became of the controller. Where there is no such revocation, the owner says so with `quorate revoke <key> --since <index> --void-leaf <id>`.',
   RUN_CANCELLED:
     'The job ended without a verdict: its publisher cancelled it, or a revocation or a new charter does not allow it. The lease is over, and what was built on it is thrown away.',
   RUN_MISMATCH:

@@ -307,6 +307,11 @@ const variants: Partial<Record<MessageKind, [string, object][]>> = {
   revocation: [
     ['of a key', { what: idpKey }],
     ['of a key of whose revocations one stays', { v: 2, what: idpKey, keeps: [idOf('kept')] }],
+    ['of a key that wrote a leaf that is void', { v: 3, what: idpKey, voidLeaves: [idOf('nothing')] }],
+    [
+      'of a key of which one stays and a leaf is void',
+      { v: 3, what: idpKey, keeps: [idOf('kept')], voidLeaves: [idOf('nothing')] },
+    ],
   ],
 };
 
@@ -414,6 +419,12 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
       'that keeps more than a key may have',
       { v: 2, what: idpKey, keeps: Array.from({ length: 1001 }, (_, n) => idOf(`kept ${n}`)) },
     ],
+    ['of version 3 that voids no leaf', { v: 3, what: idpKey, keeps: [idOf('kept')] }],
+    ['of version 3 with an empty list of leaves', { v: 3, what: idpKey, voidLeaves: [] }],
+    ['that voids a leaf and is of version 1', { what: idpKey, voidLeaves: [idOf('nothing')] }],
+    ['that voids a leaf and is of version 2', { v: 2, what: idpKey, voidLeaves: [idOf('nothing')] }],
+    ['of an operator that voids a leaf', { v: 3, voidLeaves: [idOf('nothing')] }],
+    ['that voids what is no id', { v: 3, what: idpKey, voidLeaves: ['nothing'] }],
   ],
   possession: [
     ['of a short invite', { invite: 'abc' }],

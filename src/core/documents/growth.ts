@@ -21,7 +21,7 @@ export const documentVersions = {
   claim: 1,
   lease: 1,
   ack: 1,
-  revocation: 2,
+  revocation: 3,
   'sign-in': 1,
   session: 1,
   receipt: 1,

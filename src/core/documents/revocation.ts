@@ -18,7 +18,7 @@ const what = z.discriminatedUnion('kind', [
 export const revocationSchema = z
   .strictObject({
     ...growth,
-    v: z.literal(2).optional(),
+    v: z.union([z.literal(2), z.literal(3)]).optional(),
     iss: peerId,
     project: peerId,
     what,
@@ -28,16 +28,25 @@ export const revocationSchema = z
      * without it, none does.
      */
     keeps: z.array(sha256).min(1).max(limits.revocationsMax).optional(),
+    /**
+     * Of a key that wrote the log, by the root: ids in leaves of revocations that there are not. Nobody waits for them any more; one
+     * that is shown all the same counts.
+     */
+    voidLeaves: z.array(sha256).min(1).max(limits.revocationsMax).optional(),
     reason: text(500).min(1),
     iat: seconds,
   })
-  .refine(({ keeps, v }) => (keeps === undefined) === (v === undefined), {
-    message: 'version 2 says what is kept',
+  .refine(({ keeps, voidLeaves, v }) => v === (voidLeaves !== undefined ? 3 : keeps && 2), {
+    message: 'version 2 says what is kept, version 3 which leaves are void',
     path: ['v'],
   })
   .refine(({ keeps, what: { kind } }) => keeps === undefined || kind === 'key', {
     message: 'only the end of a key keeps some',
     path: ['keeps'],
+  })
+  .refine(({ voidLeaves, what: { kind } }) => voidLeaves === undefined || kind === 'key', {
+    message: 'only the end of a key voids leaves',
+    path: ['voidLeaves'],
   });
 export type Revocation = z.infer<typeof revocationSchema>;
 export type RevocationTarget = Revocation['what'];

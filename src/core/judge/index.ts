@@ -34,5 +34,6 @@ export {
   openCharterOf,
   openRevocations,
   type RevocationList,
+  type UnreadRevocation,
 } from './revocation.ts';
 export { vcsAllowed } from './vcs.ts';

@@ -1,5 +1,6 @@
 import {
   type Charter,
+  claimedIdOf,
   claimedSignerOf,
   openMessage,
   type Revocation,
@@ -25,7 +26,8 @@ export function isNamed(charter: Charter, key: string): boolean {
  */
 export function checkRevocation(check: Check, revocation: Verified<Revocation>, charter: Charter): void {
   const { signer, payload } = revocation;
-  const { project, what, keeps } = payload;
+  const { project, what, keeps, voidLeaves } = payload;
+  const plain = keeps === undefined && voidLeaves === undefined;
   check('REVOCATION_PROJECT_MISMATCH', project === charter.project, `the revocation is for ${project}`);
   if (signer === charter.project) return;
   check(
@@ -35,10 +37,10 @@ export function checkRevocation(check: Check, revocation: Verified<Revocation>, 
   );
   check(
     'REVOCATION_NEEDS_ROOT',
-    keeps === undefined && (what.kind !== 'key' || !isNamed(charter, what.id)),
-    keeps === undefined
+    plain && (what.kind !== 'key' || !isNamed(charter, what.id)),
+    plain
       ? `the charter names ${what.id}; only the root key revokes it`
-      : `only the root key ends ${what.id} and says which of its revocations stay`,
+      : `only the root key ends ${what.id}, and says which revocations stay and which leaves are void`,
     'Put root.key into .quorate/ for this one command.',
   );
 }
@@ -57,18 +59,23 @@ export interface OpenedRevocation {
   charter: string | null;
 }
 
+/** One of a later version than this program reads, with a signature that holds. */
+export interface UnreadRevocation {
+  revocation: { id: string; raw: string; signer: string };
+  charter: string | null;
+}
+
 /**
  * Opens revocations that anybody may have brought, given only the project's root key. What does not hold is left out, so
- * that it hides nothing else; `refused` is why. `unread`: the root's own of a later version than this program reads. What they
- * revoke is not known, so nothing of the project may be believed.
+ * that it hides nothing else; `refused` is why. `unread`: what they revoke is not known, so nothing of the project may be believed.
  */
 export async function openRevocations(
   { charters, revocations }: RevocationList,
   project: string,
   verifier: Verifier,
-): Promise<{ opened: OpenedRevocation[]; refused: QuorateError[]; unread: string[] }> {
+): Promise<{ opened: OpenedRevocation[]; refused: QuorateError[]; unread: UnreadRevocation[] }> {
   const refused: QuorateError[] = [];
-  const unread: string[] = [];
+  const unread: UnreadRevocation[] = [];
   const orRefused = async <T>(open: () => Promise<T>): Promise<T[]> => {
     try {
       return [await open()];
@@ -85,15 +92,26 @@ export async function openRevocations(
     const before = refused.length;
     opened.push(...(await orRefused(async () => openOne(await openMessage('revocation', raw, verifier)))));
     // The version is looked at after the signature.
-    if (refused[before]?.code === 'DOC_NEWER' && claimedSignerOf(raw) === project) unread.push(raw);
+    if (refused[before]?.code === 'DOC_NEWER') unread.push(...unreadOf(raw));
   }
   return { opened, refused, unread };
+
+  function unreadOf(raw: string): UnreadRevocation[] {
+    const [id, signer] = [claimedIdOf(raw), claimedSignerOf(raw)];
+    const charter = signer === project ? null : charterNaming(signer)?.raw;
+    if (id === undefined || signer === undefined || charter === undefined) return [];
+    return [{ revocation: { id, raw, signer }, charter }];
+  }
+
+  function charterNaming(idp: string | undefined): Verified<Charter> | undefined {
+    return known.find(({ payload }) => payload.idps.some((one) => one === idp));
+  }
 
   function openOne(revocation: Verified<Revocation>): OpenedRevocation {
     const ours = revocation.payload.project === project;
     enforce('REVOCATION_PROJECT_MISMATCH', ours, `the revocation is for ${revocation.payload.project}`);
     if (revocation.signer === project) return { revocation, charter: null };
-    const charter = known.find(({ payload }) => payload.idps.includes(revocation.signer));
+    const charter = charterNaming(revocation.signer);
     if (charter === undefined)
       throw new QuorateError(
         'REVOCATION_ISSUER_MISMATCH',

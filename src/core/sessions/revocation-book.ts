@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { claimedIdOf, type Revocation, type Verified, type Verifier } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { type OpenedRevocation, openRevocations, type RevocationList } from '../judge/index.ts';
+import {
+  type OpenedRevocation,
+  openRevocations,
+  type RevocationList,
+  type UnreadRevocation,
+} from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
 import { checkEquivocation, type Equivocation, revokedByEquivocation } from '../trust/equivocation.ts';
@@ -60,8 +65,10 @@ export class RevocationBook {
   readonly #ended = new EndedKeys();
   /** Ids of those that count no more: known ones whose key was ended, and leaves of the log by such a key. */
   readonly #void = new Set<string>();
-  /** Those of the root that this version cannot read, by their ids: `sessionLimits.unreadRevocationsMax`. */
-  readonly #unread = new Map<string, string>();
+  /** Those that this version cannot read, by their ids: `sessionLimits.unreadRevocationsMax` of each key. */
+  readonly #unread = new Map<string, UnreadRevocation>();
+  /** Ids in leaves of the log of revocations that there are not, by the word of the root. */
+  readonly #absent = new Set<string>();
   /** How many of a key are known, other than what stays of one that was ended. */
   readonly #taken = new Map<string, number>();
   /** By log key, the first of those that show of the most stories that trusted workers signed them. */
@@ -101,7 +108,7 @@ export class RevocationBook {
     return RevocationBook.openBy(new Set(), project, verifier, file, unsaved);
   }
 
-  /** With these guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`, `file-shared`. */
+  /** With these guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`, `file-shared`, `newer-told`. */
   static async openBy(
     off: ReadonlySet<string>,
     project: string,
@@ -131,7 +138,7 @@ export class RevocationBook {
     return [
       ...[...this.#known.values()].map(({ revocation }) => revokedBy(revocation)),
       ...[...this.#equivocations.values()].map(({ proves }) => revokedByEquivocation(proves)),
-      ...(this.#unread.size > 0 ? [revokedUnread(this.#project)] : []),
+      ...[...this.#unread.values()].map(({ charter }) => revokedUnread(this.#project, charter === null)),
     ];
   }
 
@@ -145,8 +152,12 @@ export class RevocationBook {
     return this.#equivocations.get(log);
   }
 
-  /** Whether it was seen, also where it counts no more. */
+  /** Whether nobody waits for the revocation of a leaf: it was seen, also where it counts no more; or there is none. */
   has(id: string): boolean {
+    return this.#isSeen(id) || this.#absent.has(id);
+  }
+
+  #isSeen(id: string): boolean {
     return this.#known.has(id) || this.#void.has(id) || this.#unread.has(id);
   }
 
@@ -164,16 +175,16 @@ export class RevocationBook {
 
   /** All that count. */
   get list(): RevocationList {
-    const { charters, revocations } = listOf([...this.#known.values()]);
-    return withEvidence(
-      { charters, revocations: [...revocations, ...this.#unread.values()] },
-      this.evidence(),
-    );
+    return withEvidence(listOf(this.#told), this.evidence());
+  }
+
+  get #told(): (OpenedRevocation | UnreadRevocation)[] {
+    return [...this.#unread.values(), ...this.#known.values()];
   }
 
   /** To tell others: those that follow one, or the first ones. */
   page(after?: string): RevocationPage {
-    return pageOf([...this.#known.values()], after);
+    return pageOf(this.#off.has('newer-told') ? [...this.#known.values()] : this.#told, after);
   }
 
   /** The same that the log tells two stories, to tell others. */
@@ -269,20 +280,17 @@ export class RevocationBook {
   }
 
   async #takeRevocations({ charters, revocations }: RevocationList, leaves?: ReadonlySet<string>) {
-    const unknown = revocations.filter((raw) => !this.has(claimedIdOf(raw) ?? ''));
+    const unknown = revocations.filter((raw) => !this.#isSeen(claimedIdOf(raw) ?? ''));
     const fresh: OpenedRevocation[] = [];
     const full = new Set<string>();
     if (unknown.length === 0) return { fresh, refused: [], full: [] };
     const list = { charters, revocations: unknown };
     const { opened, refused, unread } = await openRevocations(list, this.#project, this.#verifier);
-    for (const raw of unread)
-      if (this.#unread.size < sessionLimits.unreadRevocationsMax)
-        this.#unread.set(claimedIdOf(raw) ?? '', raw);
     // The root's first: they say which of the others count.
     const ofRoot = opened.filter(({ charter }) => charter === null);
     for (const one of [...ofRoot, ...opened.filter(({ charter }) => charter !== null)]) {
       const { id, signer } = one.revocation;
-      if (this.has(id)) continue;
+      if (this.#isSeen(id)) continue;
       if (this.#ended.voids(signer, id)) {
         if (leaves?.has(id) === true) this.#void.add(id);
       } else if (this.#hasRoom(signer)) {
@@ -290,17 +298,31 @@ export class RevocationBook {
         fresh.push(one);
       } else full.add(signer);
     }
+    // After the ends of keys: an ended one stops nobody.
+    for (const one of unread) this.#takeUnread(one, leaves);
     return { fresh, refused, full: [...full] };
+  }
+
+  #takeUnread(one: UnreadRevocation, leaves?: ReadonlySet<string>): void {
+    const { id, signer } = one.revocation;
+    if (this.#ended.voids(signer, id)) {
+      if (leaves?.has(id) === true) this.#void.add(id);
+      return;
+    }
+    const ofKey = [...this.#unread.values()].filter(({ revocation }) => revocation.signer === signer);
+    if (ofKey.length < sessionLimits.unreadRevocationsMax) this.#unread.set(id, one);
   }
 
   #add(one: OpenedRevocation): void {
     const { id, signer } = one.revocation;
     this.#known.set(id, one);
     this.#taken.set(signer, (this.#taken.get(signer) ?? 0) + 1);
+    for (const leaf of one.revocation.payload.voidLeaves ?? []) this.#absent.add(leaf);
     if (this.#off.has('key-ended') || !this.#ended.add(revokedBy(one.revocation))) return;
-    for (const [other, { revocation }] of this.#known) {
+    for (const [other, { revocation }] of [...this.#known, ...this.#unread]) {
       if (!this.#ended.voids(revocation.signer, other)) continue;
       this.#known.delete(other);
+      this.#unread.delete(other);
       this.#void.add(other);
     }
   }

@@ -13,6 +13,10 @@ import type { RevocationPage } from './revocation-pages.ts';
 type Up = z.infer<typeof revocationsUpSchema>;
 type Down = z.infer<typeof revocationsDownSchema>;
 
+/** Where a leaf names a revocation that nobody shows. */
+export const withheldHint =
+  'Ask the owner of the project. An owner who signed no such revocation ends the key that wrote the leaf: quorate revoke <key> --since <index> --void-leaf <id>';
+
 const questionMsMax = 10_000;
 const openMsMax = 10_000;
 const answerMsMax = 20_000;

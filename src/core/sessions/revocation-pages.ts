@@ -4,7 +4,8 @@ import { sessionLimits } from './limits.ts';
 
 /** One of those that are known, and the charter that names its signer; null for the root's own. */
 export interface KnownRevocation {
-  revocation: { id: string; raw: string; signer: string; payload: { what: { kind: string } } };
+  /** `payload`: absent where this version cannot read it. */
+  revocation: { id: string; raw: string; signer: string; payload?: { what: { kind: string } } };
   charter: string | null;
 }
 
@@ -25,8 +26,8 @@ export function listOf(known: readonly KnownRevocation[]): RevocationList {
 }
 
 /**
- * Those that follow one with this id, or the first ones, also where that one is known no more. Keys that the root ended are told
- * first, then what else the root revoked: whoever has stolen another key cannot keep these back.
+ * Those that follow one with this id, or the first ones, also where that one is known no more. What this version cannot read of the
+ * root, and keys that it ended, are told first, then what else the root revoked: whoever has stolen another key cannot keep these back.
  */
 export function pageOf(known: readonly KnownRevocation[], after?: string): RevocationPage {
   const ordered = [0, 1, 2].flatMap((rank) => known.filter((one) => rankOf(one) === rank));
@@ -51,7 +52,7 @@ export function pageOf(known: readonly KnownRevocation[], after?: string): Revoc
 
 function rankOf({ revocation, charter }: KnownRevocation): number {
   if (charter !== null) return 2;
-  return revocation.payload.what.kind === 'key' ? 0 : 1;
+  return revocation.payload === undefined || revocation.payload.what.kind === 'key' ? 0 : 1;
 }
 
 export function withEvidence(list: RevocationPage, equivocations: readonly string[]): RevocationPage {

@@ -24,6 +24,7 @@ import { openCharter } from './ask.ts';
 import { sessionLimits } from './limits.ts';
 import type { Documents } from './ports.ts';
 import type { RevocationBook } from './revocation-book.ts';
+import { withheldHint } from './revocation-exchange.ts';
 import type { LogCopy } from './worker/log-copy.ts';
 
 /** Where evidence is asked for. Nothing that it answers is believed; each of these may throw. */
@@ -189,6 +190,7 @@ export class RunVerifier {
       'REVOCATION_WITHHELD',
       withheld().length === 0,
       `the log holds the revocation ${withheld()[0]}, and nobody shows it`,
+      withheldHint,
     );
     const { revoked } = book;
     const fresh = freshUnder(revokedUnder(revoked, charter.payload));

@@ -26,7 +26,7 @@ export class LogIndex {
     const at = this.tree.append(leaf);
     const [kind, first = '', second = '', third = '', fourth = '', fifth = '', ...more] = leaf.split(' ');
     if (kind === 'charter') this.charters.push(at);
-    else if (kind === 'revocation') this.revocations.push(at);
+    else if (revocationLeaf.test(leaf)) this.revocations.push(at);
     else if (kind === 'offer' && second === 'job' && fourth === 'request' && more.length === 0)
       addTo(this.rounds, `${fifth} ${third}`, at);
     else if (kind === 'receipt' && second === 'offer' && fourth === '') addTo(this.receipts, third, at);
@@ -37,6 +37,9 @@ export class LogIndex {
     }
   }
 }
+
+/** Nobody waits for what a line of another form names: no document has such an id. */
+const revocationLeaf = /^revocation [0-9a-f]{64}$/;
 
 function addTo(lists: Map<string, number[]>, key: string, at: number): void {
   const list = lists.get(key);

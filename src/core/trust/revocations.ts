@@ -20,7 +20,7 @@ import type { Revocations, Vote } from './evidence.ts';
 export type VoidTarget =
   | RevocationTarget
   | { kind: 'log'; id: string; whole: boolean }
-  /** All of it: its root revoked more than a project may, or `newer`: something that this version cannot read. */
+  /** All of it: its root revoked more than a project may, or `newer`: something was revoked that this version cannot read. */
   | { kind: 'project'; id: string; why?: 'newer' };
 
 /** What a revocation that holds says, or evidence of equivocation. */
@@ -55,9 +55,9 @@ export function revokedUnder(all: readonly Revoked[], charter: Charter, endsKeys
   return counting;
 }
 
-/** What a revocation by the root that this program cannot read voids: all of the project. */
-export const revokedUnread = (project: string): Revoked => ({
-  ...{ what: { kind: 'project', id: project, why: 'newer' }, since: 0, reason: '', byRoot: true },
+/** What a revocation that this program cannot read voids: all of the project. */
+export const revokedUnread = (project: string, byRoot: boolean): Revoked => ({
+  ...{ what: { kind: 'project', id: project, why: 'newer' }, since: 0, reason: '', byRoot },
 });
 
 /** Whether the root signed more revocations than a project may have. */
@@ -294,7 +294,7 @@ export function sayRevoked({ what, since, reason, byRoot }: Revoked): string {
   if (what.kind === 'log')
     return `the log of the project tells two stories${what.whole ? '' : ', and no trusted worker signed in which of them this is'}: ${reason}`;
   if (what.kind === 'project' && what.why === 'newer')
-    return `the root key of ${what.id} revoked something in a document of a later version than this program reads: update Quorate here`;
+    return `${byRoot ? 'the root key' : 'an identity provider'} of ${what.id} revoked something in a document of a later version than this program reads: update Quorate here`;
   if (what.kind === 'project')
     return `the root key of ${what.id} signed more than ${limits.rootRevocationsMax} revocations: nothing of the project is believed any more`;
   const by = byRoot ? 'the root key' : 'the identity provider';

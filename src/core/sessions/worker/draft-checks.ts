@@ -4,6 +4,7 @@ import { type Checkpoint, parseCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence, type LogView, type Verification } from '../../trust/index.ts';
 import { ask, isConnectionError, openCharter } from '../ask.ts';
 import { sessionLimits } from '../limits.ts';
+import { withheldHint } from '../revocation-exchange.ts';
 import { pause } from '../timing.ts';
 import { LogCopy } from './log-copy.ts';
 import type { LogWitness } from './log-witness.ts';
@@ -101,6 +102,7 @@ export class DraftChecks {
       throw new QuorateError(
         'REVOCATION_WITHHELD',
         `the log holds the revocation ${withheld}, and the controller does not show it`,
+        { hint: withheldHint },
       );
   }
 
