@@ -3,8 +3,9 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeBundle, signMessage } from '../../src/core/documents/index.ts';
+import { canonicalText, encodeBundle, signMessage, typOf } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
+import { toUtf8 } from '../../src/core/text.ts';
 import {
   addWitness,
   formatCheckpoint,
@@ -147,6 +148,11 @@ describe('what the page that verifies knows of revocations', () => {
       last: 'it: no.',
       result: { code: 'ARTIFACT_REVOKED' },
     });
+    const payload = { iss: root.id, project, what: { kind: 'job', id: real.cid }, since: 0, iat: at, v: 99 };
+    const header = { alg: 'Ed25519', typ: typOf('revocation'), kid: root.id } as const;
+    const raw = await root.signer.jws(header, toUtf8(canonicalText(payload as never)));
+    const newer = { from: 'list.json', revocations: [JSON.stringify({ charters: [], revocations: [raw] })] };
+    expect((await ask(await app(), false, { brought: newer })).result).toMatchObject({ code: 'DOC_NEWER' });
     const other = { from: 'list.json', revocations: [await list(`${real.cid.slice(0, -1)}q`)] };
     expect(await ask(await app(), false, { brought: other })).toMatchObject({ isTrusted: true });
   });
@@ -158,7 +164,9 @@ describe('what the page that verifies knows of revocations', () => {
     const fresh = { ...nothing, checkpoint: await served(trusted, at + 60) };
     expect((await said(fresh)).at(-1)).toMatchObject({
       label: 'revoked',
-      says: expect.stringMatching(/^nothing, by list\.json; the trusted worker .* signed the log 9 min/),
+      says: expect.stringMatching(
+        /^nothing, by list\.json; the trusted worker .* signed the log 9 min.*; that no revocation is left out is the word of list\.json alone$/,
+      ),
     });
     const warned = { kind: 'warning', says: expect.stringContaining('nobody but who gave it') };
     expect((await said(nothing)).at(-1)).toMatchObject(warned);

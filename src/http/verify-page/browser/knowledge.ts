@@ -57,7 +57,8 @@ export async function knowledgeOf(
     });
     for (const page of pages) {
       const { refused } = await book.learn(page);
-      const [why] = refused;
+      // Of what this version cannot read the book knows.
+      const why = refused.find(({ code }) => code !== 'DOC_NEWER');
       if (why !== undefined) throw why;
     }
     const last = pages.at(-1);
@@ -69,7 +70,7 @@ export async function knowledgeOf(
     const line: ReportLine = {
       kind: 'fact',
       label: 'revoked',
-      says: `${count}, by ${from}; ${ageText(signed, asked, now)}`,
+      says: `${count}, by ${from}; ${ageText(from, signed, asked, now)}`,
     };
     return { revoked: book.revoked, lines: [line, ...warnings(signed?.at ?? asked, now)] };
   } catch (cause) {
@@ -125,13 +126,14 @@ async function signedAt(
     .sort((a, b) => b.at - a.at)[0];
 }
 
-function ageText(signed: Signed | undefined, asked: number | null, now: number): string {
+/** How old the list is, and whose word it is that nothing is left out of it: no line under the log says so. */
+function ageText(from: string, signed: Signed | undefined, asked: number | null, now: number): string {
   const age = (at: number) => `${duration(Math.max(0, now - at))} ago (${isoTime(at)})`;
   if (signed !== undefined)
-    return `the trusted worker ${shortId(signed.by)} signed the log ${age(signed.at)}`;
+    return `the trusted worker ${shortId(signed.by)} signed the log ${age(signed.at)}; that no revocation is left out is the word of ${from} alone`;
   return asked === null
-    ? 'nothing shows how old that is'
-    : `its home last asked members of the project ${age(asked)}`;
+    ? `nothing shows how old that is; that no revocation is left out is the word of ${from} alone`
+    : `its home last asked members of the project ${age(asked)}; that no revocation is left out is the word of who answered, and of ${from}`;
 }
 
 function warnings(at: number | null, now: number): ReportLine[] {
