@@ -5,18 +5,28 @@ import type { RevokedNow } from '../runtime/membership/revoke.ts';
 /** Revocations that are printed; the JSON has all. */
 const namedMax = 20;
 
-/** For JSON: which revocations of a key stay, and which end with it; nothing where it revoked none. */
-export function endOf({ keeps, voids }: Pick<RevokedNow, 'keeps' | 'voids'>): {
-  keeps?: OwnRevocation[];
-  voids?: OwnRevocation[];
-} {
-  return keeps.length + voids.length === 0 ? {} : { keeps, voids };
+type End = Pick<RevokedNow, 'keeps' | 'voids' | 'voidLeaves'>;
+
+/** For JSON: which revocations of a key stay, which end with it, and which leaves are void; nothing where there are none. */
+export function endOf({ keeps, voids, voidLeaves }: End): Partial<End> {
+  return {
+    ...(keeps.length + voids.length > 0 && { keeps, voids }),
+    ...(voidLeaves.length > 0 && { voidLeaves }),
+  };
 }
 
 /** The same for people. */
-export function sayEnd({ keeps, voids }: Pick<RevokedNow, 'keeps' | 'voids'>): string[] {
-  if (keeps.length + voids.length === 0) return [];
+export function sayEnd({ keeps, voids, voidLeaves }: End): string[] {
+  const leaves =
+    voidLeaves.length === 0
+      ? []
+      : [
+          'Void: leaves of the log that name these revocations, which nobody signed:',
+          ...few(voidLeaves.map((id) => `  ${id}`)),
+        ];
+  if (keeps.length + voids.length === 0) return leaves;
   return [
+    ...leaves,
     `Of what that key revoked, ${keeps.length} stay:`,
     ...lines(keeps),
     `${voids.length} count no more; revoke again what should be:`,
@@ -25,11 +35,15 @@ export function sayEnd({ keeps, voids }: Pick<RevokedNow, 'keeps' | 'voids'>): s
 }
 
 function lines(all: readonly OwnRevocation[]): string[] {
-  const said = all
-    .slice(0, namedMax)
-    .map(
+  return few(
+    all.map(
       ({ id, what, leaf, reason }) =>
         `  ${id.slice(0, 12)}  leaf ${leaf ?? '?'}  ${what.kind} ${what.id}: ${escapeLine(reason, 100)}`,
-    );
-  return all.length > namedMax ? [...said, `  and ${all.length - namedMax} more: --json has all`] : said;
+    ),
+  );
+}
+
+function few(all: readonly string[]): string[] {
+  if (all.length <= namedMax) return [...all];
+  return [...all.slice(0, namedMax), `  and ${all.length - namedMax} more: --json has all`];
 }

@@ -35,7 +35,8 @@ async function learnFile(book: RevocationBook, file: string): Promise<void> {
   const text = await readText(file, 'Name the file that revoke --out wrote.');
   try {
     const { refused } = await book.learn(decodeRevocations(text, file));
-    const [why] = refused;
+    // Of what this version cannot read the book knows.
+    const why = refused.find(({ code }) => code !== 'DOC_NEWER');
     if (why !== undefined) throw why;
   } catch (cause) {
     if (!(cause instanceof QuorateError) || cause.code.startsWith('HOME_')) throw cause;

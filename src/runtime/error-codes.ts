@@ -125,6 +125,8 @@ const runtimeErrors = {
   REPORTS_NOT_FOUND:
     'There are no reports of this test: it left no files, operators did not agree on them, or no peer that was asked has its evidence. The message says which; the hint goes on from there.',
   REPORTS_OF_BUILD: 'Only a test has reports. Fetch the artifact of the job without `--reports`.',
+  REVOCATION_LEAF_SHOWN:
+    'The revocation that a leaf of the log names is there, or the root has said before that there is none: the leaf is not to be voided.',
   REVOCATION_NO_ANSWER:
     'No member of the project could be asked for revocations. See that the network works, or name a peer with `--bootstrap`; without `--online` what is known here counts.',
   STORE_QUOTA:

@@ -1,12 +1,15 @@
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import type { ControllerEvent } from '../../src/core/controller/events.ts';
 import { decodeBundle, type Revocation, signMessage } from '../../src/core/documents/index.ts';
 import { generateSeed, loadKey, type NodeKey } from '../../src/identity/keys.ts';
 import { openMesh, projectRendezvous } from '../../src/mesh/index.ts';
 import { serveRevocations } from '../../src/runtime/artifacts/revocations.ts';
+import { openControllerJournal } from '../../src/runtime/controller/controller-journal.ts';
 import { ask } from '../../src/runtime/membership/credentials.ts';
 import { byPeer } from '../../src/runtime/membership/join.ts';
+import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 import { meshDial } from '../../src/runtime/node/ports.ts';
 import { cidOf } from '../support/documents.ts';
 import { program } from './support/jobs.ts';
@@ -108,7 +111,10 @@ it('the day the identity provider’s key is stolen: each step of the page, one 
   ours = ended[0]?.keeps[0]?.id ?? '';
 
   // Directly afterwards, while the controller goes on under the next key.
-  const again = await type('quorate revoke <old key>', { 'old key': thief.id, index: String(since) });
+  const again = await type('quorate revoke <old key> --since <index> --reason', {
+    'old key': thief.id,
+    index: String(since),
+  });
   expect(again.code, again.report).toBe(0);
   expect(again.lines[0]).toMatchObject({ byRoot: true, keeps: [{ id: ours }] });
 
@@ -160,6 +166,59 @@ it('and afterwards its revocations count nowhere, whoever brings them', async ()
   expect(await verify()).toMatchObject({ ok: true });
   await mesh.close();
   const run = await cluster.submit(await cluster.git.commit('tool', program('two')), '--ref', 'main');
+  expect((await run.end()).code, run.report()).toBe(0);
+});
+
+/** With the controller's process, between two of its lives: it has a leaf of a revocation that nobody signed. */
+async function writeLeaf(id: string): Promise<number> {
+  const { journal, machine } = openControllerJournal(
+    await openProjectFolder(join(cluster.projectDir, '.quorate')),
+  );
+  for (const { event, at, rules } of journal.replay()) machine.handle(event, at, rules);
+  const at = Date.now();
+  const { idp: signer, log } = machine.state;
+  const payload: Revocation = {
+    ...{ iss: signer, project: cluster.project, what: { kind: 'job', id: cidOf('no job') } },
+    ...{ since: 0, reason: 'nobody signed this', iat: Math.floor(at / 1000) },
+  };
+  const event = {
+    kind: 'revoke',
+    token: 'thief',
+    revocation: { id, signer, payload, raw: 'e30.e30.AA' },
+  } as unknown as ControllerEvent;
+  const { record, durability } = machine.handle(event, at);
+  expect(durability).toBe('sync');
+  journal.append(event, at, record);
+  journal.sync();
+  journal.close();
+  return log.size - 1;
+}
+
+it('the day the controller’s process was somebody else’s: a leaf stops the trusted worker until the root voids it', async () => {
+  await cluster.control.stop();
+  const random = 'ab'.repeat(32);
+  const index = await writeLeaf(random);
+  const tower = cluster.worker('tower');
+  const mark = tower.mark();
+  await cluster.startController();
+  await tower.event('connected', { since: mark });
+  const source = await cluster.git.commit('tool', program('three'));
+  const stopped = await cluster.submit(source, '--ref', 'main');
+  await expect.poll(() => stopped.report(), { timeout: 60_000 }).toContain('REVOCATION_WITHHELD');
+
+  const rotated = await type('quorate rotate controller');
+  expect(rotated.code, rotated.report).toBe(0);
+  await stopped.end();
+  const values = { 'old key': String(rotated.lines[0]?.before), index: String(index) };
+  const voided = await type('quorate revoke <old key> --since <index> --void-leaf', values);
+  expect(voided.code, voided.report).toBe(0);
+  expect(voided.lines[0]).toMatchObject({ byRoot: true, voidLeaves: [random] });
+  const shown = await cluster.cli([
+    ...['revoke', values['old key'], '--since', values.index, '--void-leaf', ours, '--reason', 'no'],
+  ]);
+  expect(shown.error, shown.report).toBe('REVOCATION_LEAF_SHOWN');
+
+  const run = await cluster.submit(source, '--ref', 'main');
   expect((await run.end()).code, run.report()).toBe(0);
 });
 

@@ -20,6 +20,7 @@ interface Options {
   reason: string;
   since?: number;
   keep?: string[];
+  voidLeaf?: string[];
   as?: Kind;
   out?: string;
   yes?: boolean;
@@ -44,6 +45,11 @@ export const revoke: Define = (program, act) => {
       "of an identity provider's key: a revocation by it that stays; repeatable, or none (default: those in the log before --since)",
       keptId,
     )
+    .option(
+      '--void-leaf <id>',
+      'of a key that wrote the log: nobody signed the revocation that a leaf names; repeatable, or all: each from --since on that the controller does not show',
+      voidId,
+    )
     .addOption(new Option('--as <kind>', 'what it is, where that is not plain').choices(kinds))
     .option('--yes', 'ask nothing, also where fewer operators are left than a round has slots')
     .option(
@@ -64,9 +70,14 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
   const { cwd, out, signal } = context;
   const folder = await openProject(cwd);
   const target = await targetOf(what, options.as, folder);
-  const { reason, since, keep, yes = false } = options;
-  if (keep !== undefined && target.kind !== 'key')
-    throw new QuorateError('CLI_USAGE', `--keep is of the end of a key, and "${what}" is no key`);
+  const { reason, since, keep, voidLeaf, yes = false } = options;
+  if ((keep ?? voidLeaf) !== undefined && target.kind !== 'key')
+    throw new QuorateError(
+      'CLI_USAGE',
+      `${keep === undefined ? '--void-leaf' : '--keep'} is of the end of a key, and "${what}" is no key`,
+    );
+  if (voidLeaf?.includes('all') === true && since === undefined)
+    throw new QuorateError('CLI_USAGE', '--void-leaf all is of the leaves from --since on: give that too');
   if (target.kind === 'operator' && !(await fewerIsFine(context, folder, { operator: target.id, yes }))) {
     out.note('Nothing was revoked.');
     return exits.no;
@@ -83,6 +94,7 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
       ...{ what: target, reason, signal },
       ...(since !== undefined && { since }),
       ...(keep !== undefined && { keeps: keep }),
+      ...(voidLeaf !== undefined && { voidLeaves: voidLeaf.includes('all') ? 'all' : voidLeaf }),
       signed: (list) => {
         signed = list;
       },
@@ -116,6 +128,12 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
 const keptId = (text: string, before: string[] = []): string[] => {
   if (text === 'none') return before;
   if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError('Give the id of a revocation, or none.');
+  return [...before, text];
+};
+
+const voidId = (text: string, before: string[] = []): string[] => {
+  if (text !== 'all' && !/^[0-9a-f]{64}$/.test(text))
+    throw new InvalidArgumentError('Give the id that the leaf names, or all.');
   return [...before, text];
 };
 

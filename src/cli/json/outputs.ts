@@ -246,6 +246,7 @@ const jsonOutputs = {
       ...{ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id, since: count },
       ...{ reason: z.string(), index: count, byRoot: z.boolean() },
       ...{ keeps: ownRevocations.optional(), voids: ownRevocations.optional() },
+      voidLeaves: z.array(id).optional(),
     }),
   ],
   'rotate controller': [z.strictObject({ ...rotated, controller: peerId, before: peerId })],

@@ -67,7 +67,7 @@ export interface UnreadRevocation {
 
 /**
  * Opens revocations that anybody may have brought, given only the project's root key. What does not hold is left out, so
- * that it hides nothing else; `refused` is why. `unread`: what they revoke is not known, so nothing of the project may be believed.
+ * that it hides nothing else; `refused` is why. `unread`, refused as `DOC_NEWER`: what they revoke is not known, so nothing of the project may be believed.
  */
 export async function openRevocations(
   { charters, revocations }: RevocationList,
@@ -92,15 +92,18 @@ export async function openRevocations(
     const before = refused.length;
     opened.push(...(await orRefused(async () => openOne(await openMessage('revocation', raw, verifier)))));
     // The version is looked at after the signature.
-    if (refused[before]?.code === 'DOC_NEWER') unread.push(...unreadOf(raw));
+    if (refused[before]?.code !== 'DOC_NEWER') continue;
+    const one = unreadOf(raw);
+    if (one === undefined) refused[before] = issuerMismatch(claimedSignerOf(raw));
+    else unread.push(one);
   }
   return { opened, refused, unread };
 
-  function unreadOf(raw: string): UnreadRevocation[] {
+  function unreadOf(raw: string): UnreadRevocation | undefined {
     const [id, signer] = [claimedIdOf(raw), claimedSignerOf(raw)];
     const charter = signer === project ? null : charterNaming(signer)?.raw;
-    if (id === undefined || signer === undefined || charter === undefined) return [];
-    return [{ revocation: { id, raw, signer }, charter }];
+    if (id === undefined || signer === undefined || charter === undefined) return undefined;
+    return { revocation: { id, raw, signer }, charter };
   }
 
   function charterNaming(idp: string | undefined): Verified<Charter> | undefined {
@@ -112,15 +115,17 @@ export async function openRevocations(
     enforce('REVOCATION_PROJECT_MISMATCH', ours, `the revocation is for ${revocation.payload.project}`);
     if (revocation.signer === project) return { revocation, charter: null };
     const charter = charterNaming(revocation.signer);
-    if (charter === undefined)
-      throw new QuorateError(
-        'REVOCATION_ISSUER_MISMATCH',
-        `no charter beside the revocation names ${revocation.signer} as an identity provider`,
-      );
+    if (charter === undefined) throw issuerMismatch(revocation.signer);
     checkRevocation(enforce, revocation, charter.payload);
     return { revocation, charter: charter.raw };
   }
 }
+
+const issuerMismatch = (signer: string | undefined): QuorateError =>
+  new QuorateError(
+    'REVOCATION_ISSUER_MISMATCH',
+    `no charter beside the revocation names ${signer} as an identity provider`,
+  );
 
 /** Opens a charter that anybody may have brought. Errors: `CHARTER_PROJECT_MISMATCH`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
 export async function openCharterOf(

@@ -1,9 +1,10 @@
 import type { RevocationTarget, Verifier } from '../documents/index.ts';
 import { limits } from '../limits.ts';
+import { revokedByLeaf } from '../trust/index.ts';
 import type { ApiDown, ApiUp } from '../wire/messages.ts';
 import type { Dial, PeerAddress } from './ports.ts';
 import { RevocationBook } from './revocation-book.ts';
-import { requestRevocations } from './revocation-exchange.ts';
+import { requestLeaves, requestRevocations } from './revocation-exchange.ts';
 
 /** A revocation that a key signed, for people. */
 export interface OwnRevocation {
@@ -25,18 +26,35 @@ export interface Asked {
 
 /** The revocations that count and that a key signed, with their leaves, as the controller shows them. Errors: `CONTROLLER_…`, `MESH_…`. */
 export async function revocationsBy(asked: Asked, key: string): Promise<OwnRevocation[]> {
-  const { dial, controller, project, verifier } = asked;
-  const book = await RevocationBook.open(project, verifier, {
-    load: async () => undefined,
-    save: async () => {},
-  });
-  await requestRevocations(dial, controller, (page) => book.learn(page));
-  const own = book.signedBy(key);
+  const own = (await bookOf(asked)).signedBy(key);
   const places = own.length === 0 ? new Map<string, number>() : await leavesOf(asked);
   return own.map(({ id, payload: { what, since, reason } }) => ({
     ...{ id, what, since, reason },
     leaf: places.get(id) ?? null,
   }));
+}
+
+/** Those that count. */
+async function bookOf({ dial, controller, project, verifier }: Asked): Promise<RevocationBook> {
+  const book = await RevocationBook.open(project, verifier, {
+    load: async () => undefined,
+    save: async () => {},
+  });
+  await requestRevocations(dial, controller, (page) => book.learn(page));
+  return book;
+}
+
+/** Ids in leaves of revocations from an index on, or of these, for which the controller shows none and that the root did not void. Errors: as above. */
+export async function unshownLeaves(asked: Asked, which: number | readonly string[]): Promise<string[]> {
+  const book = await bookOf(asked);
+  const unshown = (ids: readonly string[]) => [...new Set(ids)].filter((id) => !book.has(id));
+  const wanted = unshown(
+    typeof which === 'number'
+      ? [...(await leavesOf(asked))].flatMap(([id, index]) => (index >= which ? [id] : []))
+      : which,
+  );
+  await requestLeaves(asked.dial, asked.controller, book, wanted);
+  return unshown(wanted);
 }
 
 /** Where each revocation is in the log. */
@@ -46,8 +64,8 @@ async function leavesOf({ ask }: Pick<Asked, 'ask'>): Promise<Map<string, number
     const answer = await ask({ kind: 'log', from });
     if (answer.kind !== 'leaves' || answer.leaves.length === 0) return places;
     for (const [at, leaf] of answer.leaves.entries()) {
-      const [kind, id = ''] = leaf.split(' ');
-      if (kind === 'revocation') places.set(id, answer.from + at);
+      const id = revokedByLeaf(leaf);
+      if (id !== undefined) places.set(id, answer.from + at);
     }
     if (answer.from + answer.leaves.length >= answer.size) return places;
   }

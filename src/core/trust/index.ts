@@ -4,7 +4,7 @@ export * from './draw.ts';
 export { checkEquivocation, type Equivocation } from './equivocation.ts';
 export { areFresh } from './fresh-lines.ts';
 export { sayFull } from './full-keys.ts';
-export { LogIndex, LogView } from './log-view.ts';
+export { LogIndex, LogView, revokedByLeaf } from './log-view.ts';
 export { countsUncosigned } from './not-cosigned.ts';
 export * from './report.ts';
 export { checkStands, type Revoked, revokedBy, sayRevoked, type VoidTarget } from './revocations.ts';

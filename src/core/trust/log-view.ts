@@ -26,7 +26,7 @@ export class LogIndex {
     const at = this.tree.append(leaf);
     const [kind, first = '', second = '', third = '', fourth = '', fifth = '', ...more] = leaf.split(' ');
     if (kind === 'charter') this.charters.push(at);
-    else if (revocationLeaf.test(leaf)) this.revocations.push(at);
+    else if (revokedByLeaf(leaf) !== undefined) this.revocations.push(at);
     else if (kind === 'offer' && second === 'job' && fourth === 'request' && more.length === 0)
       addTo(this.rounds, `${fifth} ${third}`, at);
     else if (kind === 'receipt' && second === 'offer' && fourth === '') addTo(this.receipts, third, at);
@@ -38,8 +38,9 @@ export class LogIndex {
   }
 }
 
-/** Nobody waits for what a line of another form names: no document has such an id. */
-const revocationLeaf = /^revocation [0-9a-f]{64}$/;
+/** The id in the leaf of a revocation. A line of another form names no document, and nobody waits for it. */
+export const revokedByLeaf = (leaf: string): string | undefined =>
+  /^revocation ([0-9a-f]{64})$/.exec(leaf)?.[1];
 
 function addTo(lists: Map<string, number[]>, key: string, at: number): void {
   const list = lists.get(key);
@@ -123,7 +124,7 @@ export class LogView {
   /** Ids of the revocations that are not known. */
   withheld(isKnown: (id: string) => boolean): string[] {
     return this.#lines(({ revocations }) => revocations)
-      .map(({ leaf }) => leaf.slice(-64))
+      .map(({ leaf }) => revokedByLeaf(leaf) ?? '')
       .filter((id) => !isKnown(id));
   }
 

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type RevocationTarget, signMessage } from '../../core/documents/index.ts';
-import { codeOf, QuorateError } from '../../core/errors.ts';
+import { assert, codeOf, QuorateError } from '../../core/errors.ts';
 import { isNamed, type RevocationList } from '../../core/judge/index.ts';
+import { limits } from '../../core/limits.ts';
 import { isConnectionError } from '../../core/sessions/ask.ts';
-import { type OwnRevocation, revocationsBy } from '../../core/sessions/own-revocations.ts';
+import { type OwnRevocation, revocationsBy, unshownLeaves } from '../../core/sessions/own-revocations.ts';
 import { parseCheckpoint } from '../../core/transparency/index.ts';
 import type { NodeKey } from '../../identity/keys.ts';
 import { joseVerifier as verifier } from '../../identity/verifier.ts';
@@ -29,10 +30,15 @@ export interface Revoking {
   since?: number;
   /** Of a key of the identity provider: ids of its revocations that stay; by default those in the log before `since`. */
   keeps?: readonly string[];
+  /**
+   * Of a key that wrote the log: ids in leaves of revocations that nobody signed; `all`: those from `since` on for which the controller
+   * shows none. For each `limits.revocationsMax` there is a document.
+   */
+  voidLeaves?: readonly string[] | 'all';
   reason: string;
   /** A controller that is not there, or is started again under other keys, is asked again for so long. Default: 20 s. */
   waitMs?: number;
-  /** Is given each document that was signed, before the controller is. */
+  /** Is given what was signed so far, before the controller is. */
   signed?(list: RevocationList): void;
   signal: AbortSignal;
 }
@@ -45,6 +51,8 @@ export interface RevokedNow {
   /** Of the end of a key that revoked some: those that stay, and those that count no more. */
   keeps: OwnRevocation[];
   voids: OwnRevocation[];
+  /** Ids in leaves of the log that name no revocation. */
+  voidLeaves: string[];
 }
 
 /** What a root's revocation is signed by, where the identity provider's key may not. */
@@ -57,19 +65,21 @@ const rootNeeded: ReadonlySet<string> = new Set(['REVOCATION_NEEDS_ROOT', 'REVOC
  * Errors: `REVOCATION_…`, `REVOCATIONS_FULL`, `CONTROLLER_…`, `MESH_…`.
  */
 export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise<RevokedNow> {
-  const { what, since, keeps, reason, waitMs = 20_000, signed = () => {}, signal } = revoking;
+  const { what, since, keeps, voidLeaves, reason, waitMs = 20_000, signed = () => {}, signal } = revoking;
   // Read again: another command may have changed it since the folder was opened.
   const charter = await readCharter(folder.dir);
   const { root } = folder;
   const byRoot =
-    keeps !== undefined || (what.kind === 'key' && isNamed(charter?.payload ?? folder.charter, what.id));
+    keeps !== undefined ||
+    voidLeaves !== undefined ||
+    (what.kind === 'key' && isNamed(charter?.payload ?? folder.charter, what.id));
   if (byRoot && root === undefined) throw needsRoot(folder, what.id);
   const address = await folder.address();
   if (address === undefined)
     throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
       hint: 'Start it: quorate controller',
     });
-  const controllers = byPeer(address.addrs);
+  let controllers = byPeer(address.addrs);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(askMsMax)]);
   // A key of its own: whoever brings a revocation does not matter.
   const { generateSeed } = await import('../../identity/keys.ts');
@@ -79,22 +89,32 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   const dial = meshDial(mesh, limit);
   const askNow = async (question: Question) => (await ask(dial, controllers, question, limit)).answer;
   const end = performance.now() + waitMs;
-  const asked = (question: Question) => untilReached(() => askNow(question), end, signal);
+  const reached = <T>(work: () => Promise<T>) =>
+    untilReached(work, end, signal, async () => {
+      // Under another key it is somebody else.
+      controllers = byPeer((await folder.address())?.addrs ?? address.addrs);
+    });
+  const asked = (question: Question) => reached(() => askNow(question));
   try {
     const whole = what.kind !== 'operator' && what.kind !== 'key';
     const from = since ?? (whole ? 0 : await logSize(folder, asked));
     const own = what.kind === 'key' ? await ownOf(what.id) : [];
     const stays = own.filter(({ id, leaf }) => keeps?.includes(id) ?? (leaf !== null && leaf < from));
     const kept = keeps ?? stays.map(({ id }) => id);
-    const sign = async ({ signer }: NodeKey): Promise<RevokedNow> => {
+    const leaves = voidLeaves === undefined ? [] : await unshown(voidLeaves === 'all' ? from : voidLeaves);
+    const documents: string[] = [];
+    const sign = async ({ signer }: NodeKey, part: readonly string[] = []): Promise<RevokedNow> => {
       const iat = Math.floor(Date.now() / 1000);
       const payload = {
         ...{ iss: signer.id, project: folder.project, what, since: from, reason, iat },
         ...(kept.length > 0 && { v: 2 as const, keeps: [...kept] }),
+        ...(part.length > 0 && { v: 3 as const, voidLeaves: [...part] }),
       };
       const { raw } = await signMessage('revocation', payload, signer);
       const bySelf = signer.id === folder.project;
-      const list = { charters: bySelf ? [] : [charter?.raw ?? folder.charterJws], revocations: [raw] };
+      if (part.length > 0) documents.push(raw);
+      const revocations = part.length > 0 ? documents : [raw];
+      const list = { charters: bySelf ? [] : [charter?.raw ?? folder.charterJws], revocations };
       signed(list);
       let answer: Answer;
       try {
@@ -107,9 +127,13 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
       if (answer.kind !== 'revoked') throw unexpected(answer.kind);
       await keepForIdp(folder, list);
       const voids = own.filter((one) => !stays.includes(one));
-      return { index: answer.index, since: from, byRoot: bySelf, keeps: stays, voids };
+      return { index: answer.index, since: from, byRoot: bySelf, keeps: stays, voids, voidLeaves: leaves };
     };
-    if (root !== undefined && (byRoot || own.length > 0)) return await sign(root);
+    if (root !== undefined && (byRoot || own.length > 0)) {
+      const size = limits.revocationsMax;
+      for (let end = size; end < leaves.length; end += size) await sign(root, leaves.slice(end - size, end));
+      return await sign(root, leaves.slice(-(leaves.length % size || size)));
+    }
     if (own.length > 0) throw needsRoot(folder, what.id);
     return await sign(folder.idp).catch((error: unknown) => {
       // A charter of before named the key, which the controller knows from its log; or that key may not revoke any more. Where no
@@ -122,14 +146,31 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     await mesh.close();
   }
 
+  function asking(): Parameters<typeof revocationsBy>[0] {
+    const [controller] = controllers;
+    assert(controller !== undefined, 'an address names who is there');
+    return { dial, controller, project: folder.project, verifier, ask: askNow };
+  }
+
+  /** Ids in leaves that are void. Errors: `REVOCATION_LEAF_SHOWN`, those of `asked`. */
+  async function unshown(which: number | readonly string[]): Promise<string[]> {
+    const found = await reached(() => unshownLeaves(asking(), which)).catch((error) => {
+      if (typeof which === 'number' || !isConnectionError(error)) throw error;
+      return [...which];
+    });
+    const shown = typeof which === 'number' ? undefined : which.find((id) => !found.includes(id));
+    if (shown !== undefined)
+      throw new QuorateError(
+        'REVOCATION_LEAF_SHOWN',
+        `the controller shows the revocation ${shown}, or the root has voided its leaf: there is nothing to void`,
+      );
+    return found;
+  }
+
   /** What a key that is to be revoked has revoked itself. */
   async function ownOf(key: string): Promise<OwnRevocation[]> {
-    const [controller] = controllers;
-    if (controller === undefined) return [];
-    const { project } = folder;
-    const by = () => revocationsBy({ dial, controller, project, verifier, ask: askNow }, key);
     try {
-      return await untilReached(by, end, signal);
+      return await reached(() => revocationsBy(asking(), key));
     } catch (error) {
       if (!isConnectionError(error)) throw error;
       // Without `keeps`, what the identity provider's key revoked would stand again, for good: a later end keeps no more.
@@ -172,7 +213,12 @@ async function logSize(
 }
 
 /** Tries again while there is no connection: a controller under another key is there within seconds. */
-async function untilReached<T>(work: () => Promise<T>, end: number, signal: AbortSignal): Promise<T> {
+async function untilReached<T>(
+  work: () => Promise<T>,
+  end: number,
+  signal: AbortSignal,
+  look: () => Promise<void>,
+): Promise<T> {
   for (;;) {
     try {
       return await work();
@@ -180,6 +226,7 @@ async function untilReached<T>(work: () => Promise<T>, end: number, signal: Abor
       if (!isConnectionError(error) || performance.now() + againMs > end) throw error;
     }
     await setTimeout(againMs, undefined, { signal });
+    await look();
   }
 }
 
