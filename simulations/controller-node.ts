@@ -348,7 +348,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
           return network.dial(this, node, protocol);
         },
         addressOf: (id) => ({ id, addrs: [] }),
-        findWorker: async (id) => ({ id, addrs: [] }),
+        findPeer: async (id) => ({ id, addrs: [] }),
         boundOf: () => 1,
         probe: ({ id }, artifact) =>
           new Promise((resolve, reject) => {

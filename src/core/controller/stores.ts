@@ -4,14 +4,14 @@ import type { Fault, StoreAnswers } from './store-answers.ts';
 /** `waiting`: other stores may still answer. `foreign`: the answer is of nobody that was asked. */
 export type Pinned = 'kept' | 'waiting' | 'foreign' | Fault;
 
-/** Has an artifact fetched and kept: by stores that do not yet, where there are stores, else by the controller. */
+/** Has an artifact fetched and kept: by stores that do not yet, where there are stores, from those that do too; else by the controller. */
 export function askToPin(
   { state: { stores }, out }: Transition,
   run: Run,
   { artifact, from, answers }: { artifact: string; from: string[]; answers: StoreAnswers },
 ): void {
   const asked = stores === null ? {} : { stores: stores.ids.filter((id) => !answers.by.includes(id)) };
-  out.push({ kind: 'pin', run: run.id, artifact, from, ...asked });
+  out.push({ kind: 'pin', run: run.id, artifact, from: [...answers.by, ...from], ...asked });
 }
 
 /** What an answer amounts to, with those before it. An attempt is over at the answer by which it has succeeded, or cannot any more. */
@@ -31,7 +31,7 @@ export function countAnswer(
   const down = failed.filter((other) => other.fault === 'store').length;
   const refusedBySigners = failed.length - down;
   answers.failed = [];
-  // Enough stores were up, whatever becomes of the others: one that never comes back would hold a run of dishonest signers until its end.
-  if (rules >= 3 && by.length + refusedBySigners >= stores.copies) return 'signers';
+  // As many speak against the signers as have to keep it, whatever becomes of those that are down.
+  if (rules >= 3) return refusedBySigners >= stores.copies ? 'signers' : 'store';
   return by.length + down >= stores.copies ? 'store' : 'signers';
 }

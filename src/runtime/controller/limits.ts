@@ -18,7 +18,7 @@ export const controllerNodeLimits = {
   /** Log files of which it is remembered where lines begin: two numbers for each 500 lines. */
   logIndexesMax: 64,
   /** To look up the addresses of a worker that a store is told of. */
-  findWorkerMs: 5_000,
+  findPeerMs: 5_000,
   /** For all blocks of one look at whether a store serves what it says it keeps. */
   probeMs: 20_000,
   /** Of these, from the root of the tree on. */

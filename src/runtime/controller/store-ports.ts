@@ -19,8 +19,10 @@ export function storePorts(
   return {
     dial: meshDial(mesh, closing),
     addressOf: (id) => stores.find((store) => store.id === id) ?? { id, addrs: [] },
-    async findWorker(id) {
-      const signal = AbortSignal.any([closing, AbortSignal.timeout(controllerNodeLimits.findWorkerMs)]);
+    async findPeer(id) {
+      const known = stores.find((store) => store.id === id);
+      if (known !== undefined) return known;
+      const signal = AbortSignal.any([closing, AbortSignal.timeout(controllerNodeLimits.findPeerMs)]);
       return { id, addrs: await mesh.findPeer(id, { signal }).catch(() => []) };
     },
     boundOf(run, artifact) {

@@ -87,6 +87,26 @@ describe('a controller that keeps no bytes', () => {
     expect(bench.offer.round).toBe(2);
   });
 
+  it.each([
+    { ids: [one, two, three], copies: 2, down: [two] },
+    { ids: [one, two, three], copies: 3, down: [] },
+    { ids: [one, three], copies: 2, down: [] },
+  ])('waits where one says that it got nothing, and one keeps it: $copies of $ids', async (stores) => {
+    const { bench, run, says } = await agreed(stores.ids, stores.copies);
+    const honest = stores.ids.filter((id) => id !== three && !stores.down.includes(id));
+    for (const id of honest) says(id, true);
+    for (let n = 0; n < 2 * timings.pinTriesMax; n++) {
+      for (const id of stores.down) says(id, false, 'store');
+      says(three, false, 'signers');
+      bench.drive(5 * timings.pinRetryMs);
+    }
+    expect(bench.progress(run, 'pin-failed')).toEqual([]);
+    // The others may get it from those that keep it.
+    expect(bench.all('pin').at(-1)).toMatchObject({ from: expect.arrayContaining(honest) });
+    says(three, true);
+    expect(bench.result(run).level).toBe('trusted');
+  });
+
   it('asks all of them again after a restart, also others than before', async () => {
     const { bench, run, says } = await agreed([one, two], 2);
     says(one, true);

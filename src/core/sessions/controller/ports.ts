@@ -74,8 +74,8 @@ export interface BroughtTree {
 export interface StorePorts {
   readonly dial: Dial;
   addressOf(store: string): PeerAddress;
-  /** Addresses of a worker, as far as they are known; never fails. */
-  findWorker(worker: string): Promise<PeerAddress>;
+  /** Addresses of a worker, or of a store, as far as they are known; never fails. */
+  findPeer(peer: string): Promise<PeerAddress>;
   /** The largest that an artifact of a run can be, in bytes. */
   boundOf(run: string, artifact: string): number;
   /**

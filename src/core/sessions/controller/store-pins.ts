@@ -50,8 +50,8 @@ export class StorePins {
   }
 
   async #kept(store: PeerAddress, { run, artifact, from }: Pin): Promise<void> {
-    const { dial, findWorker, boundOf, probe } = this.#stores;
-    const workers = await Promise.all(from.slice(0, wireLimits.pinFromMax).map(findWorker));
+    const { dial, findPeer, boundOf, probe } = this.#stores;
+    const peers = await Promise.all(from.slice(0, wireLimits.pinFromMax).map(findPeer));
     const channel = await dial(store, protocols.pin, {
       timeoutMs: openMsMax,
       maxMessageBytes: answerBytesMax,
@@ -60,7 +60,7 @@ export class StorePins {
     try {
       await stream.send({
         ...{ kind: 'pin', run, tree: artifact, maxBytes: boundOf(run, artifact) },
-        from: workers.map(({ id, addrs }) => ({ id, addrs: addrs.slice(0, wireLimits.pinAddrsMax) })),
+        from: peers.map(({ id, addrs }) => ({ id, addrs: addrs.slice(0, wireLimits.pinAddrsMax) })),
       });
       await pinnedOn(stream, artifact, this.#ports.clock);
     } finally {
