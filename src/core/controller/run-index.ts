@@ -19,6 +19,8 @@ export class RunIndex<Open extends RunFacts> {
   readonly #receipts = new Map<string, { at: number; recorded: Recorded }>();
   /** Runs with a published verdict about an artifact, in the order they were submitted. */
   readonly #byArtifact = new Map<string, number[]>();
+  /** Where the runs of a publisher are, by operator, in the order they were submitted. */
+  readonly #byPublisher = new Map<string, number[]>();
   /** Where the runs are that need what a run makes, by that one. As many entries as the requests name needs. */
   readonly #readers = new Map<string, number[]>();
   /** The last runs of a job that came to a verdict on receipts of their own, by job, the newest first. */
@@ -40,6 +42,10 @@ export class RunIndex<Open extends RunFacts> {
     this.#names.add(run.id, at);
     this.#names.add(run.jobId, at);
     this.lists.submitted(at, run);
+    const { operator } = run.publisher.payload;
+    const own = this.#byPublisher.get(operator);
+    if (own === undefined) this.#byPublisher.set(operator, [at]);
+    else own.push(at);
     for (const { request } of Object.values(run.request.payload.needs ?? {})) {
       const readers = this.#readers.get(request);
       if (readers === undefined) this.#readers.set(request, [at]);
@@ -150,6 +156,14 @@ export class RunIndex<Open extends RunFacts> {
       const run = this.#all[at];
       if (run !== undefined) yield run;
     }
+  }
+
+  /** The newest first, at most `max`: of one publisher at most `ofOneMax` while there are others. */
+  newest(max: number, ofOneMax: number): RunFacts[] {
+    const first = [...this.#byPublisher.values()].flatMap((own) => own.slice(-ofOneMax));
+    const found = new Set(first.sort((a, b) => b - a).slice(0, max));
+    for (let at = this.#all.length - 1; at >= 0 && found.size < max; at--) found.add(at);
+    return this.#inOrder(found).reverse();
   }
 
   /**

@@ -98,14 +98,16 @@ export function summaryOfRevoked({ what, since, reason }: Revoked): NonNullable<
   return { what: what.kind, id: what.id, since, reason };
 }
 
-/** Newest first. */
-export function summaries(state: ControllerState, max: number): RunSummary[] {
-  const newest: RunSummary[] = [];
-  for (const run of state.index.latest()) {
-    if (newest.length >= max) break;
-    newest.push(summaryOf(state, run));
-  }
-  return newest;
+/**
+ * The newest first, at most `max`. Hooks, alarms and stores look for what ends: one publisher that submits and cancels without end hides
+ * nobody's runs from them.
+ */
+export function summaries(
+  state: ControllerState,
+  max: number,
+  ofOneMax: number = Math.ceil(max / 2),
+): RunSummary[] {
+  return state.index.newest(max, ofOneMax).map((run) => summaryOf(state, run));
 }
 
 /**

@@ -37,7 +37,8 @@ export function newAlarms(
 
 function alarmsOf(run: ListedRun): Alarm[] {
   const found: Alarm[] = [];
-  const { state, alarm } = accountOf(run);
+  // A hook tells each once by itself. Whoever holds a publisher's key could look at all of them first.
+  const { state, alarm } = accountOf({ ...run, acknowledged: undefined });
   if (alarm) {
     const why = state === 'disputed' ? (run.reason ?? 'disputed') : 'contradicted';
     found.push({ event: 'disputed', subject: `disputed:${run.run}`, reason: why, run });

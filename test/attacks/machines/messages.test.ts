@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
 import { controllerLimits } from '../../../src/core/controller/limits.ts';
+import { summaries } from '../../../src/core/controller/view.ts';
 import {
   addSignature,
   type Claim,
@@ -196,6 +197,24 @@ describe('a flood of jobs', () => {
     // The control: of another it is taken.
     expect(await attack(openRequestsPerPublisherMax, 'amy', 'ann')).toBe('accepted');
   });
+
+  /** Lists of 10: one run of amy, then jobs of ann without end, each of which she cancels. */
+  async function listed(ofOneMax?: number) {
+    const bench = await openBench('on');
+    for (const as of ['ann', 'amy']) await bench.enrol(as, { role: 'publisher' });
+    const run = await bench.submit({ as: 'amy', policy: twoOfThree });
+    for (let n = 0; n < 30; n++) {
+      const which = await bench.submit({ as: 'ann', name: `job-${n}`, policy: twoOfThree });
+      bench.send({ kind: 'cancel', token: 'c', which, by: bench.id('ann'), reason: 'again' });
+    }
+    const found = summaries(bench.controller.state, 10, ofOneMax);
+    expect(found).toHaveLength(10);
+    return found.map((one) => one.run).includes(run);
+  }
+  it('of one publisher hides nobody else’s run from hooks and alarms, which list the newest', async () =>
+    expect(await listed()).toBe(true));
+  it('control: it does where one publisher may have the whole list', async () =>
+    expect(await listed(10)).toBe(false));
 });
 
 describe('a request that never ends', () => {

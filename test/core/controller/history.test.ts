@@ -26,6 +26,7 @@ describe('what a controller does', () => {
       const run = {
         ...{ id: `run${n}`, jobId: 'job', job: { name: 'app', outputs: ['.'] }, history: [], revoked: null },
         request: { payload: { ref: 'main' } },
+        publisher: { payload: { operator: 'ann' } },
         get phase() {
           looked++;
           return { kind: 'done', published: { verdict } };

@@ -18,6 +18,7 @@ const runOf = ({ ref, name, level }: Made, at: number): RunFacts =>
     jobId: `job${at}`,
     job: { name },
     request: { payload: { ref } },
+    publisher: { payload: { operator: name } },
     revoked: null,
     phase: level === undefined ? { kind: 'building' } : { kind: 'done', published: { verdict: { level } } },
   }) as unknown as RunFacts;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { accountOf } from '../../../src/core/account/index.ts';
 import { newAlarms } from '../../../src/runtime/hooks/disputed.ts';
 import { Ledger } from '../../../src/runtime/hooks/ledger.ts';
 import type { ListedRun } from '../../../src/runtime/hooks/listing.ts';
@@ -75,6 +76,13 @@ describe('alarms', () => {
     ]);
     for (const { subject } of found) ledger.apply({ kind: 'started', subject, artifact: null }, 0);
     expect(newAlarms(ledger, all)).toEqual([]);
+  });
+
+  it('are told whoever has looked at them before: a thief of a publisher’s key ends none', () => {
+    const runs = [run(1, { level: 'disputed', reason: 'no-quorum', acknowledged: true })];
+    // What ends the alarm of pages and commands.
+    expect(runs.map((one) => accountOf(one).alarm)).toEqual([false]);
+    expect(newAlarms(new Ledger(), { runs, equivocations: [] })).toMatchObject([{ event: 'disputed' }]);
   });
 
   it('are of the refs that are named, but for the log', () => {
