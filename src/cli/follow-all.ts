@@ -56,7 +56,7 @@ export async function followAll(
       if (['waiting', 'leased', 'passed'].includes(progress.kind)) clearTimeout(idle);
       one.facts = afterProgress(one.facts, progress);
       out.value({ ...runEvent(at, progress, one.facts), name, run });
-      view.show(name, at, progress);
+      view.show(name, at, progress, one.facts);
       if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) one.history.push(progress);
       if (progress.kind === 'input-lost') one.verdict = undefined;
       if (progress.kind === 'repeated') one.differs = !progress.same;

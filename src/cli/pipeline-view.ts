@@ -1,4 +1,4 @@
-import { verdictText } from '../core/account/index.ts';
+import { type AccountFacts, accountLine, accountOf, type RunState } from '../core/account/index.ts';
 import { escapeLine } from '../core/escape.ts';
 import { passReason } from '../core/wire/pass-reason.ts';
 import type { Progress } from '../core/wire/progress.ts';
@@ -7,20 +7,24 @@ import type { Board, Colours, Row } from './output.ts';
 import { graphRows } from './pipeline-graph.ts';
 import type { PublishedJob } from './publish.ts';
 
-/** What is known of one job. */
+/** One job of the picture. */
 interface Shown {
   head: string;
   also: string[];
   needs: PublishedJob['needs'];
-  level: string | undefined;
+  /** Undefined before its first event. */
+  facts: AccountFacts | undefined;
+  told: Told;
   /** Operators that build it, or did in its last round. */
   operators: Set<string>;
   /** When the first build began, in ms; undefined before. */
   began: number | undefined;
 }
 
-interface State extends Pick<Row, 'paint'> {
-  says: string;
+/** The last event of a job, beside the state that it is in. */
+interface Told extends Pick<Row, 'paint'> {
+  /** Stands for the state while its round is open. */
+  says?: string;
   /** Shows the time since the first build began. */
   counts?: boolean;
   /** Left out where the terminal is narrow. */
@@ -42,23 +46,46 @@ export class PipelineView {
     this.#width = Math.max(0, ...rows.map(({ head }) => head.length));
     for (const { job, head, also } of rows) {
       const needs = needsOf.get(job.name) ?? [];
-      const fresh = { level: undefined, operators: new Set<string>(), began: undefined };
+      const fresh = { facts: undefined, told: {}, operators: new Set<string>(), began: undefined };
       this.#jobs.set(job.name, { head, also, needs, ...fresh });
       // Rows stand in the order in which they are first set.
-      if (board.live) this.#set(job.name, { says: 'published' });
+      if (board.live) this.#set(job.name, 'published', {});
     }
   }
 
-  show(name: string, at: number, progress: Progress): void {
+  /** `facts`: of the run, this event included. */
+  show(name: string, at: number, progress: Progress, facts: AccountFacts): void {
     const job = this.#jobs.get(name);
     if (job === undefined) return;
-    const before = job.level;
-    const state = this.#state(job, at, progress);
-    if (state !== undefined) this.#set(name, state);
-    if (job.level !== before) this.#markProvisional(name, job.level);
+    job.facts = facts;
+    const told = this.#told(job, at, progress);
+    if (told === undefined) return;
+    job.told = told;
+    this.#draw(name, job);
+    for (const [other, one] of this.#jobs)
+      if (one.facts?.level === 'agreed' && one.needs.some((need) => need.name === name))
+        this.#draw(other, one);
   }
 
-  #set(name: string, { says, counts, more = '', paint }: State): void {
+  #draw(name: string, { facts, needs, told }: Shown): void {
+    if (facts === undefined) return;
+    const awaits = needs.filter((need) => !isTrusted(this.#jobs.get(need.name))).map(nameOf);
+    const account = accountOf(facts.level === null ? facts : { ...facts, awaits });
+    const { state } = account;
+    const says =
+      state === 'building' ? (told.says ?? state) : onlyState.has(state) ? state : accountLine(account);
+    const paint = told.paint ?? this.#paintOf(state);
+    this.#set(name, escapeLine(says, 200), { ...told, ...(paint !== undefined && { paint }) });
+  }
+
+  #paintOf(state: RunState): Row['paint'] {
+    const { green, red, yellow } = this.#colours;
+    if (state === 'waiting' || state === 'building') return undefined;
+    if (state === 'trusted') return green;
+    return state === 'agreed' || state === 'provisional' || state === 'cancelled' ? yellow : red;
+  }
+
+  #set(name: string, says: string, { counts, more = '', paint }: Told): void {
     const job = this.#jobs.get(name);
     if (job === undefined) return;
     const live = this.#board.live;
@@ -76,85 +103,54 @@ export class PipelineView {
     });
   }
 
-  /** Where the level of a job changed, what rests on it may be provisional no more, or again. */
-  #markProvisional(changed: string, level: string | undefined): void {
-    for (const [name, job] of this.#jobs)
-      if (job.level === 'agreed' && level === 'trusted' && job.needs.some((need) => need.name === changed))
-        if (!this.#isProvisional(job)) this.#set(name, { says: 'agreed', paint: this.#colours.yellow });
-  }
-
-  #isProvisional({ needs }: Shown): boolean {
-    return needs.some(({ name }) => this.#jobs.get(name)?.level !== 'trusted');
-  }
-
-  #state(job: Shown, at: number, progress: Progress): State | undefined {
-    const { green, red, yellow } = this.#colours;
+  /** Undefined for an event that its row does not show. */
+  #told(job: Shown, at: number, progress: Progress): Told | undefined {
+    const { red, yellow } = this.#colours;
+    const took = `in ${duration(at - (job.began ?? at))}`;
     switch (progress.kind) {
       case 'waiting':
-        return { says: `waiting for ${needsText(progress.needs)}` };
+      case 'answer-cosigning':
+      case 'cancelled':
+      case 'revoked':
+        return {};
       case 'round':
         job.operators.clear();
         return { says: progress.round === 1 ? 'offered' : `offered again, round ${progress.round}` };
       case 'leased':
         job.began ??= at;
         job.operators.add(progress.operator);
-        if (job.level === 'agreed') return { ...this.#agreed(job), more: 'the trusted worker builds it' };
+        if (job.facts?.level === 'agreed') return { more: 'the trusted worker builds it' };
         return { says: 'building', counts: true, more: this.#who(job) };
       case 'passed': {
         const who = `${escapeLine(progress.operator, 80)}: ${escapeLine(passReason(progress.reason), 200)}`;
-        return job.operators.size > 0
-          ? undefined
-          : { says: 'offered', more: `declined by ${who}`, paint: yellow };
+        if (job.operators.size > 0) return undefined;
+        return { says: 'offered', more: `declined by ${who}`, paint: yellow };
       }
       case 'lost':
         job.operators.delete(progress.operator);
         return undefined;
       case 'revealed':
-        return { says: `built in ${duration(at - (job.began ?? at))}`, more: this.#who(job) };
+        return { says: `built ${took}`, more: this.#who(job) };
       case 'answered':
-        return { says: `built before, in ${shortRun(progress.earlier)}` };
-      case 'answer-cosigning':
-        return { says: 'built before, waits for the signature of a trusted worker' };
+        return { more: `in ${shortRun(progress.earlier)}` };
       case 'answer-refused':
-        return { says: `not answered: ${escapeLine(progress.message, 200)}`, paint: yellow };
+        return { says: `not answered: ${progress.message}`, paint: yellow };
       case 'contradicted':
-        job.level = undefined;
         return { says: "the trusted worker's build does not confirm it", paint: red };
       case 'input-lost':
-        job.level = undefined;
-        return { says: `stands no more: ${escapeLine(progress.reason, 200)}`, paint: red };
+        return { more: `stands no more: ${escapeLine(progress.reason, 200)}`, paint: red };
       case 'reopened':
-        job.level = undefined;
-        return { says: `built again: ${escapeLine(progress.reason, 200)}`, paint: yellow };
-      case 'cancelled':
-        return { says: `cancelled: ${escapeLine(progress.reason, 200)}`, paint: yellow };
-      case 'revoked':
-        job.level = undefined;
-        return { says: `revoked: ${escapeLine(progress.reason, 200)}`, paint: red };
+        return { says: `built again: ${progress.reason}`, paint: yellow };
       case 'restored':
-        job.level = progress.level;
-        return { says: 'stands again: the key that revoked it was revoked' };
+        return { more: 'stands again: the key that revoked it was revoked' };
       case 'verdict': {
-        const { level, artifact } = progress;
-        job.level = level;
-        const took = `in ${duration(at - (job.began ?? at))}`;
+        const { artifact } = progress;
         const made = artifact === null ? '' : `  ${this.#board.live ? shortId(artifact) : artifact}`;
-        const more = `${took}${made}  ${this.#who(job)}`.trimEnd();
-        if (level === 'agreed') return { ...this.#agreed(job), more };
-        return {
-          says: escapeLine(verdictText(progress), 200),
-          more,
-          paint: level === 'trusted' ? green : red,
-        };
+        return { more: `${took}${made}  ${this.#who(job)}`.trimEnd() };
       }
       default:
         return undefined;
     }
-  }
-
-  #agreed(job: Shown): State {
-    const { yellow } = this.#colours;
-    return { says: this.#isProvisional(job) ? 'provisional' : 'agreed', paint: yellow };
   }
 
   #who = ({ operators }: Shown): string => [...operators].join(', ');
@@ -162,8 +158,8 @@ export class PipelineView {
 
 const nameOf = ({ name }: { name: string }): string => name;
 
-/** `lib (agreed), docs (trusted)`. */
-const needsText = (needs: Record<string, { level: string }>): string =>
-  Object.entries(needs)
-    .map(([name, { level }]) => `${name} (${level})`)
-    .join(', ');
+/** States that say enough by themselves. */
+const onlyState: ReadonlySet<RunState> = new Set(['provisional', 'agreed', 'trusted']);
+
+const isTrusted = (job: Shown | undefined): boolean =>
+  job?.facts !== undefined && accountOf(job.facts).state === 'trusted';

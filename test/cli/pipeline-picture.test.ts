@@ -3,6 +3,7 @@ import { Output, type Sink } from '../../src/cli/output.ts';
 import { graphRows } from '../../src/cli/pipeline-graph.ts';
 import { pipelineTable } from '../../src/cli/pipeline-table.ts';
 import { PipelineView } from '../../src/cli/pipeline-view.ts';
+import { afterProgress, untold } from '../../src/core/controller/told-facts.ts';
 import type { Progress } from '../../src/core/wire/progress.ts';
 import type { PipelineJob } from '../../src/core/wire/runs.ts';
 import { documentedEvents } from './run-events.ts';
@@ -45,6 +46,7 @@ const story: [name: string, at: number, progress: Progress][] = [
   ['lib', 1000, { kind: 'leased', ...slot('ben') }],
   ['lib', 3000, { kind: 'revealed', round: 1, results: [] }],
   ['lib', 3000, { kind: 'verdict', level: 'agreed', artifact }],
+  ['test', 4000, round],
   ['test', 4000, { kind: 'leased', ...slot('cleo') }],
   ['test', 9000, { kind: 'verdict', level: 'agreed', artifact: null }],
 ];
@@ -56,7 +58,12 @@ function view(out: Sink): PipelineView {
 
 async function play(out: Sink & { text(): string }, more: typeof story = []): Promise<string> {
   const shown = view(out);
-  for (const [name, at, progress] of [...story, ...more]) shown.show(name, at, progress);
+  const facts = new Map(published.map(({ name, run }) => [name, untold(run)]));
+  for (const [name, at, progress] of [...story, ...more]) {
+    const now = afterProgress(facts.get(name) ?? untold(''), progress);
+    facts.set(name, now);
+    shown.show(name, at, progress, now);
+  }
   await new Promise((resolve) => setImmediate(resolve));
   return out.text();
 }
@@ -76,7 +83,7 @@ describe('a pipeline that is followed', () => {
         ['lib', 10_000, { kind: 'verdict', level: 'trusted', artifact }],
       ]),
     );
-    expect(lines[1]).toBe('  └ test  agreed');
+    expect(lines[1]).toBe('  └ test  agreed  in 5.0 s  cleo');
   });
 
   it('keeps names and levels on a narrow terminal', async () => {
@@ -86,21 +93,23 @@ describe('a pipeline that is followed', () => {
 
   it('says why nobody takes a job', async () => {
     const passed: Progress = { kind: 'passed', ...slot('dan'), reason: 'the job wants 64 GiB of memory' };
-    const out = sink();
-    view(out).show('lib', 0, passed);
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(out.text()).toBe('  lib     offered  declined by dan: the job wants 64 GiB of memory\n');
+    const text = await play(sink(), [
+      ['lib', 0, round],
+      ['lib', 0, passed],
+    ]);
+    expect(text).toContain('  lib     offered  declined by dan: the job wants 64 GiB of memory\n');
   });
 
   it('is a line per change elsewhere, without a drawing', async () => {
     const text = await play(sink());
     expect(text.split('\n')).toEqual([
       '  lib     offered',
-      '  test    waiting for lib (agreed)',
+      '  test    waiting: for lib',
       '  lib     building  ada',
       '  lib     building  ada, ben',
       '  lib     built in 2.0 s  ada, ben',
       `  lib     agreed  in 2.0 s  ${artifact}  ada, ben`,
+      '  test    offered',
       '  test    building  cleo',
       '  test    provisional  in 5.0 s  cleo',
       '',

@@ -18,6 +18,13 @@ export function afterProgress(facts: AccountFacts, progress: Progress): AccountF
       return { ...facts, state: 'building', awaits: [] };
     case 'answered':
       return { ...facts, earlier: progress.earlier };
+    case 'answer-cosigning':
+    case 'cosigning':
+    case 'witnessing':
+      return { ...facts, state: progress.kind };
+    case 'answer-failed':
+    case 'answer-refused':
+      return { ...facts, state: 'building', earlier: undefined };
     case 'round': {
       const { agree, of, cosign } = progress;
       return { ...facts, state: 'building', level: null, policy: { agree, of, cosign } };
@@ -25,7 +32,7 @@ export function afterProgress(facts: AccountFacts, progress: Progress): AccountF
     case 'agreed':
       return { ...facts, state: 'pinning' };
     case 'contradicted':
-      return { ...facts, level: null, alarming: true, acknowledged: undefined };
+      return { ...facts, state: 'building', level: null, alarming: true, acknowledged: undefined };
     case 'compared':
       return { ...facts, alarming: true, acknowledged: undefined };
     case 'acknowledged':
@@ -34,9 +41,6 @@ export function afterProgress(facts: AccountFacts, progress: Progress): AccountF
       return { ...facts, state: 'waiting', level: null };
     case 'reopened':
       return { ...facts, state: 'building', level: null, revoked: undefined, earlier: undefined };
-    case 'cosigning':
-    case 'witnessing':
-      return { ...facts, state: progress.kind };
     case 'unwitnessed': {
       const { operators, operatorsNeeded, named, namedNeeded } = progress;
       return { ...facts, missing: { operators, operatorsNeeded, named, namedNeeded } };
@@ -47,6 +51,8 @@ export function afterProgress(facts: AccountFacts, progress: Progress): AccountF
       const { what, id, since, reason } = progress;
       return { ...facts, revoked: { what, id, since, reason } };
     }
+    case 'restored':
+      return { ...facts, revoked: undefined };
     case 'verdict': {
       const { level, reason, limit, cosigned, artifact } = progress;
       const state = level !== 'agreed' ? 'done' : facts.state === 'witnessing' ? 'witnessing' : 'agreed';

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { accountLine, accountOf } from '../../../src/core/account/index.ts';
 import { afterProgress, untold } from '../../../src/core/controller/told-facts.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
-import { type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
+import { again } from './asked-again.ts';
+import { A, type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
 import { publish } from './pipelines.ts';
 
 /** What those who followed a run can say of it, and what the controller says. */
@@ -83,6 +84,26 @@ describe('who follows a run', () => {
       },
     ],
   ];
+
+  it('says that a verdict stands again once the key that revoked it was ended', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none', rounds: 1 } });
+    await deliverAll(bench, leases, [built, built, other]);
+    bench.pinned(run);
+    await bench.revoke({ kind: 'artifact', id: A }, { since: 0 });
+    expect(both(bench, run)[0]).toMatch(/^revoked/);
+    await bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root' });
+    const [told, known] = both(bench, run);
+    expect(bench.progress(run, 'restored')).toHaveLength(1);
+    expect(told).toBe(known);
+  });
+
+  it('says of an answer from an earlier build what it waits for', async () => {
+    const { bench, run } = await again();
+    bench.pinned(run);
+    const [told, known] = both(bench, run);
+    expect(told).toMatch(/^waiting: it was built before, and the answer waits for the signature/);
+    expect(told).toBe(known);
+  });
 
   it.each(ends)('says the same as the controller of what is %s', async (state, make) => {
     const { bench, run } = await make();
