@@ -170,7 +170,7 @@ export const bugs: Record<string, Bug> = {
         return handle(event, now);
       const { published } = run.phase;
       const draft = { worker: 'nobody', lease: '', draft: published.verdict, published };
-      run.phase = { kind: 'cosigning', ...draft, delayed: false };
+      run.phase = { kind: 'cosigning', ...draft, delayed: false, refusedAt: null };
       const refused = { run: run.id, worker: 'nobody', code: 'X', message: '' };
       return [...handle({ kind: 'cosign-refused', ...refused }, now), ...handle(event, now)];
     }),

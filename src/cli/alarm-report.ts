@@ -13,8 +13,8 @@ const compareMsMax = 60_000;
 
 /**
  * Tells the alarm of a run that was followed, and compares its results, without diffoscope, which may take minutes. With --json the
- * event `compared` says who differs. Returns the exit code that tells of a contradiction where the run was trusted in the end all the
- * same.
+ * event `compared` says who differs. Returns the exit code that tells of a contradiction, or of a trusted worker that refused to sign, where the run
+ * was trusted in the end all the same.
  */
 export async function sayAlarm(
   context: Context,
@@ -23,13 +23,14 @@ export async function sayAlarm(
 ): Promise<Exit | undefined> {
   const { out } = context;
   const contradicted = history.some(({ kind }) => kind === 'contradicted');
+  const refused = history.some(({ kind }) => kind === 'cosign-refused');
   const compared = comparedIn(history);
   if (!contradicted && compared === undefined && !account.alarm) return undefined;
   out.note(
     out.colours.red(
       contradicted
         ? 'ALARM: the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong.'
-        : `ALARM: ${account.state === 'disputed' ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
+        : `ALARM: ${account.state === 'disputed' || refused ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
     ),
   );
   if (compared !== undefined && !out.json) {
@@ -41,5 +42,5 @@ export async function sayAlarm(
     });
   }
   out.note(`With diffoscope, and again: quorate diff ${shortRun(run)}`);
-  return contradicted ? exits.lookAt : undefined;
+  return contradicted || refused ? exits.lookAt : undefined;
 }

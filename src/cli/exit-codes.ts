@@ -8,8 +8,8 @@ export const exits = {
   /** A failure of this host, the network or a peer. */
   cannot: 3,
   /**
-   * The answer is yes, and there is something to look at: what operators had agreed on was contradicted on the way, or two files
-   * are the same only after a normalisation.
+   * The answer is yes, and there is something to look at: what operators had agreed on was contradicted on the way, a trusted worker refused
+   * to sign it, or two files are the same only after a normalisation.
    */
   lookAt: 4,
   /** Interrupted before there was an answer (128 + SIGINT). */

@@ -142,7 +142,7 @@ export class ProgressView {
         );
       case 'cosign-refused':
         return say(
-          red(`The trusted worker does not sign: ${progress.code}: ${escapeLine(progress.message, 300)}`),
+          red(`A trusted worker does not sign: ${progress.code}: ${escapeLine(progress.message, 300)}`),
         );
       case 'witnessing':
         return say(dim('Witnesses look at the log.'));

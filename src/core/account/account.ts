@@ -1,22 +1,29 @@
 import { counted } from '../quantity.ts';
 import { shortId } from '../short-id.ts';
 import { endingText, shownLevel } from './endings.ts';
-import type { AccountFacts, OpenFacts } from './facts.ts';
+import type { AccountFacts, OpenFacts, TrustedFailure } from './facts.ts';
 import type { Account, NextStep } from './states.ts';
 import { waitsForOperators } from './waiting.ts';
 
 /** The account of a run: the one place where its state, its reason and what to do about it are derived from what is known. */
 export function accountOf(facts: AccountFacts): Account {
   const account = stateOf(facts);
-  const { alarming, acknowledged } = facts;
-  const alarm = (account.state === 'disputed' || alarming === true) && acknowledged !== true;
-  const reason =
-    alarming === true && account.state !== 'disputed'
-      ? `${account.reason}; the trusted worker contradicted what operators had agreed on before`
-      : account.reason;
+  const { alarming, acknowledged, trustedFailures = [] } = facts;
+  const isRefused = trustedFailures.some(({ refused }) => refused === true);
+  const isAlarming = account.state === 'disputed' || alarming === true || isRefused;
+  const parts = [account.reason];
+  if (alarming === true && account.state !== 'disputed')
+    parts.push('the trusted worker contradicted what operators had agreed on before');
+  if (!withoutFailures.has(account.state)) parts.push(...trustedFailures.map(failureText));
   const over = ended.has(facts.state) || account.state === 'lost';
-  return { ...account, reason, over, alarm };
+  return { ...account, reason: parts.join('; '), over, alarm: isAlarming && acknowledged !== true };
 }
+
+/** Their reason says why nothing comes of the run, whatever trusted workers did. */
+const withoutFailures: ReadonlySet<string> = new Set(['revoked', 'cancelled', 'lost', 'aborted']);
+
+const failureText = ({ worker, says, refused }: TrustedFailure): string =>
+  `trusted worker ${shortId(worker)} ${refused === true ? 'refused to sign' : 'failed'}: ${says}`;
 
 /** As one line. */
 export const accountLine = ({ state, reason }: Pick<Account, 'state' | 'reason'>): string =>

@@ -65,7 +65,7 @@ export const endings: Record<Ending, EndingText> = {
   'cosign-refused': {
     level: 'disputed',
     says: 'the trusted worker does not sign',
-    advice: 'The history of the run holds its reason. Look at its log before anything is published again.',
+    advice: "Look at that worker's log, and at the project's, before anything is published again.",
   },
   aborted: {
     level: 'unfinished',

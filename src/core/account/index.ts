@@ -1,5 +1,5 @@
 export { accountLine, accountOf } from './account.ts';
 export { type Ending, shownLevel, verdictText } from './endings.ts';
-export type { AccountFacts, OpenFacts } from './facts.ts';
+export type { AccountFacts, OpenFacts, TrustedFailure } from './facts.ts';
 export { type Account, type NextStep, type RunState, runStates } from './states.ts';
 export { worstOf } from './worst.ts';

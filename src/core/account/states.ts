@@ -40,6 +40,6 @@ export interface Account {
   next: NextStep[];
   /** Nothing more comes of it by itself. */
   over: boolean;
-  /** Somebody has to look at it: results are in dispute, or the trusted worker contradicted them. Nobody has yet. */
+  /** Somebody has to look at it: results are in dispute, or a trusted worker contradicted them or refused to sign. Nobody has yet. */
   alarm: boolean;
 }

@@ -78,6 +78,8 @@ export type Phase<P extends PublishedFacts = PublishedFacts> =
       published: P | null;
       /** The trusted worker could not check it, for a reason that may pass; told once. */
       delayed: boolean;
+      /** When it refused for good, ms since the epoch; another trusted worker may be asked. */
+      refusedAt: number | null;
     }
   /** The job was built for an earlier request, and a trusted worker has to sign that answer. `delayed`: as in `cosigning`. */
   | { kind: 'answer-cosigning'; draft: P['verdict']; published: P | null; delayed: boolean }

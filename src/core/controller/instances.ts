@@ -87,7 +87,7 @@ export function replaceInstance(
       unserved: [],
       evidence: evidenceOf({ job }),
     },
-    ...{ trusted: { kind: 'free' }, trustedLeases: 0, handedOver: null },
+    ...{ trusted: { kind: 'free' }, trustedLeases: 0, passedOver: new Map() },
   } satisfies Partial<Run>);
   state.index.instantiated(run);
 }

@@ -4,6 +4,7 @@ import { limits } from '../limits.ts';
 import { isHeld } from './drain.ts';
 import { charterOf } from './enrolment.ts';
 import type { RunFacts } from './facts.ts';
+import { controllerLimits } from './limits.ts';
 import { answeredBy, hear, tokenOf } from './presence.ts';
 import type { Candidate, ControllerState, LiveLease, Round, Run, SlotState, Transition } from './state.ts';
 import { currentRound, tell } from './state.ts';
@@ -168,6 +169,12 @@ function leaseSecondsOf({ timings }: ControllerState, { job }: Run): number {
   return job.limits.seconds + Math.ceil(timings.leaseOverheadMs / 1000);
 }
 
+/** Other trusted workers are asked before this one, which lost the slot of a run. */
+function passOver({ now }: Transition, { passedOver }: Run, worker: string): void {
+  const { lost = 0, refused = false } = passedOver.get(worker) ?? {};
+  passedOver.set(worker, { lost: lost + 1, until: now + controllerLimits.passedOverMs, refused });
+}
+
 /** Ends a lease; its fence is stale from now on. The slot is leased again, at most `slotLeasesMax` times in all. */
 export function loseLease(
   transition: Transition,
@@ -189,7 +196,8 @@ export function loseLease(
     operator: live.operator,
     reason,
   });
-  if (!isTrustedSlot(slot)) round.lostBy.add(live.operator);
+  if (isTrustedSlot(slot)) passOver(transition, run, live.worker);
+  else round.lostBy.add(live.operator);
   setSlot(
     run,
     round,

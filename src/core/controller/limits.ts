@@ -41,8 +41,8 @@ export const controllerLimits = {
   reconnectMs: 20_000,
   /** Older workers that the reason of a run names which only they could take. */
   olderNamedMax: 5,
-  /** One that made room gets the slot again only after this long: the other one may not be able to build that job. */
-  handedOverMs: 600_000,
+  /** A trusted worker that lost the slot of a run waits this long for another one that is there: that one may not be able to build the job. */
+  passedOverMs: 600_000,
 } as const;
 
 assert(

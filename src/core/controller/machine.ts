@@ -12,8 +12,9 @@ import { drain, isHeld } from './drain.ts';
 import { checkPresent, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
-import { considerHandOver, handOver, handsOverAt } from './hand-over.ts';
+import { considerHandOver, cosignRefused, endUnsigned, handOver, handOverDue } from './hand-over.ts';
 import { findLease, loseLease } from './leases.ts';
+import { failed, silent } from './lost-leases.ts';
 import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './older.ts';
 import { passed } from './passes.ts';
 import { hear, leave, newPresence, silentAt } from './presence.ts';
@@ -37,7 +38,7 @@ import {
   unchanged,
 } from './state.ts';
 import { submit } from './submit.ts';
-import { cosigned, cosignRefused } from './verdict.ts';
+import { cosigned } from './verdict.ts';
 import { witnessed } from './witness.ts';
 import { giveUpAhead } from './wrong-clock.ts';
 
@@ -94,8 +95,8 @@ export class Controller {
       consider(run.request.payload.exp * 1000);
       const again = run.phase.kind === 'pinning' ? run.phase.retryAt : showsAgainAt(this.state, run);
       if (again !== null && again !== undefined) consider(again);
-      const handsOver = handsOverAt(this.state, run);
-      if (handsOver !== undefined) consider(handsOver.at);
+      const handsOver = handOverDue(this.state, run);
+      if (handsOver !== undefined) consider(handsOver);
       const outdated = outdatedAt(this.state, run);
       if (outdated !== undefined) consider(outdated.at);
       const round = currentRound(run);
@@ -223,20 +224,6 @@ function ofLease(
   unchanged(transition);
 }
 
-function silent(transition: Transition, { lease }: EventOf<'silent'>): void {
-  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
-  if (run === undefined || findLease(run, lease) === undefined) return unchanged(transition);
-  loseLease(transition, run, lease, 'the worker went silent');
-  settle(transition, run);
-}
-
-function failed(transition: Transition, { lease, worker, code, message }: EventOf<'failed'>): void {
-  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
-  if (run === undefined || findLease(run, lease)?.live.worker !== worker) return unchanged(transition);
-  loseLease(transition, run, lease, `${code}: ${message}`);
-  settle(transition, run);
-}
-
 /** The process started: streams and claims of the previous one are gone, leases wait for their workers to resume. */
 function started(transition: Transition, event: EventOf<'started'>): void {
   const { state, now } = transition;
@@ -267,6 +254,8 @@ function started(transition: Transition, event: EventOf<'started'>): void {
     if (confirming !== null) state.presence.heard.set(confirming.id, { at: now, detachedAt: now });
     if (run.phase.kind === 'cosigning' || run.phase.kind === 'answer-cosigning')
       waitForSignature(transition, run.phase);
+    // Others have the time again to connect.
+    if (run.phase.kind === 'cosigning' && run.phase.refusedAt !== null) run.phase.refusedAt = now;
     // What a store kept then it says again.
     if (run.phase.kind === 'answering' || run.phase.kind === 'pinning')
       run.phase.answers = { by: [], failed: [] };
@@ -378,6 +367,7 @@ function tick(transition: Transition): void {
       changed ||= closes || ends;
     }
     settle(transition, run);
+    endUnsigned(transition, run);
     if (now >= run.request.payload.exp * 1000) expire(transition, run);
     changed ||= out.length > before || isOver(run);
     for (const live of liveLeases(run)) {

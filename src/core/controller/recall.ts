@@ -123,7 +123,7 @@ function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run |
     }),
     trusted: { kind: 'free' },
     trustedLeases: 0,
-    handedOver: null,
+    passedOver: new Map(),
     receipts: [...receipts],
     earlier: [...earlier],
     answer: null,

@@ -5,6 +5,7 @@ import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { canRead } from '../wire/peer-version.ts';
 import { considerAbsence } from './absence.ts';
+import { isForAnother } from './another-trusted.ts';
 import { isHeld } from './drain.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { isOver, type RunFacts } from './facts.ts';
@@ -211,8 +212,7 @@ function claimTrusted(
   if (isOver(run) || (trusted.kind !== 'free' && !held) || round !== currentRound(run)) {
     throw closed('the trusted slot is taken');
   }
-  const { handedOver } = run;
-  if (handedOver?.worker === candidate.worker && transition.now < handedOver.until)
+  if (!held && isForAnother(transition, run, candidate.worker))
     throw closed('another trusted worker is asked first');
   const waits = transition.state.draining && (round.revealed || isHeld(transition.state, round));
   if (pass !== undefined || (waits && !held)) {

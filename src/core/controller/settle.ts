@@ -2,6 +2,7 @@ import { artifactOf, isTrustedSlot } from '../documents/index.ts';
 import { limitText } from '../judge/index.ts';
 import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
 import { considerAbsence, expireFree } from './absence.ts';
+import { isRefused } from './another-trusted.ts';
 import { answerAgain, considerAnswer } from './answer.ts';
 import { endsAtLimit, reachedLimit } from './at-limit.ts';
 import { endRun } from './cancel.ts';
@@ -21,6 +22,7 @@ import {
   aboutResult,
   closeOffer,
   conclude,
+  concludeRefused,
   concludeWithout,
   endLeases,
   finish,
@@ -377,6 +379,7 @@ export function expire(transition: Transition, run: Run): void {
     expireFree(round);
     reveal(transition, run, round);
   }
+  if (isRefused(transition.state, run)) return concludeRefused(transition, run);
   const published = publishedOf(run);
   if (published === null) {
     const agreed = agreedUnpublished(transition, run);

@@ -106,6 +106,16 @@ export interface Published extends PublishedFacts {
   backing: Backing;
 }
 
+/** Why other trusted workers are asked first. */
+export interface PassedOver {
+  /** Leases of the slot that it lost. */
+  lost: number;
+  /** It waits for others until then, ms since the epoch. */
+  until: number;
+  /** It refused to sign, and gets the slot no more. */
+  refused: boolean;
+}
+
 /** A run that is open, or whose bundle may not be stored yet: with all its documents. */
 export interface Run extends RunFacts {
   request: Verified<Request>;
@@ -118,8 +128,8 @@ export interface Run extends RunFacts {
   trusted: TrustedSlotState;
   /** Leases given for the trusted worker's slot, bounded. */
   trustedLeases: number;
-  /** The trusted worker that made room for another one, and until when it does. */
-  handedOver: { worker: string; until: number } | null;
+  /** Trusted workers that lost the slot or do not sign: others are asked before them. At most one for each lease of the slot. */
+  passedOver: Map<string, PassedOver>;
   receipts: Recorded[];
   evidence: RunFacts['evidence'];
   earlier: EarlierInstance[];
@@ -266,12 +276,12 @@ const stirring: ReadonlySet<Progress['kind']> = new Set([
   'cancelled',
 ]);
 
-/** A dispute, or a contradiction by the trusted worker, is an alarm until somebody has looked. */
+/** A dispute, or a trusted worker that contradicts or refuses to sign, is an alarm until somebody has looked. */
 function considerAlarm({ alarms }: ControllerState, run: string, progress: Progress): void {
   const { kind } = progress;
   if (kind === 'acknowledged') alarms.delete(run);
   const disputed = kind === 'verdict' && shownLevel(progress.level, progress.reason) === 'disputed';
-  if (!disputed && kind !== 'contradicted') return;
+  if (!disputed && kind !== 'contradicted' && kind !== 'cosign-refused') return;
   alarms.delete(run);
   alarms.add(run);
   const [oldest] = alarms;

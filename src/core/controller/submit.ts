@@ -87,7 +87,7 @@ export function submit(transition: Transition, { token, around, ...order }: Even
     rounds: [],
     trusted: { kind: 'free' },
     trustedLeases: 0,
-    handedOver: null,
+    passedOver: new Map(),
     receipts: [],
     evidence: evidenceOf(order),
     earlier: [],

@@ -1,5 +1,6 @@
 import type { AccountFacts } from '../account/index.ts';
 import type { Progress } from '../wire/progress.ts';
+import { afterFailure } from './trusted-failures.ts';
 
 /** The facts of a run before its first event. */
 export const untold = (run: string): AccountFacts => ({ run, state: 'waiting', level: null });
@@ -35,6 +36,13 @@ export function afterProgress(facts: AccountFacts, progress: Progress): AccountF
       return { ...facts, state: 'building', level: null, alarming: true, acknowledged: undefined };
     case 'compared':
       return { ...facts, alarming: true, acknowledged: undefined };
+    case 'cosign-refused':
+    case 'lost':
+    case 'delivered': {
+      const trustedFailures = afterFailure(facts.trustedFailures ?? [], progress);
+      const isNew = progress.kind === 'cosign-refused';
+      return { ...facts, trustedFailures, ...(isNew && { acknowledged: undefined }) };
+    }
     case 'acknowledged':
       return { ...facts, acknowledged: true };
     case 'input-lost':

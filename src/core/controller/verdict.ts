@@ -19,7 +19,7 @@ import { reachedLimit } from './at-limit.ts';
 import type { Backing } from './backing.ts';
 import { compareWithEarlier } from './compare-earlier.ts';
 import { compareResults } from './compared.ts';
-import { delay, isPassing, waitForSignature } from './cosign-refusals.ts';
+import { waitForSignature } from './cosign-refusals.ts';
 import { endingOf } from './ending.ts';
 import { signedCharter } from './enrolment.ts';
 import {
@@ -93,7 +93,7 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
     const { worker, id: lease } = held;
     const draft = writeVerdict(transition, run, level, about);
     const published = publishedOf(run);
-    run.phase = { kind: 'cosigning', worker, lease, draft, published, delayed: false };
+    run.phase = { kind: 'cosigning', worker, lease, draft, published, delayed: false, refusedAt: null };
     waitForSignature(transition, run.phase);
     tell(transition, run, { kind: 'cosigning', worker });
     transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
@@ -127,6 +127,10 @@ export function concludeWithout(transition: Transition, run: Run, decision: Deci
   const limit = reached?.stands === true ? reached.limit : undefined;
   finish(transition, run, publish(transition, run, level, null, ending, limit));
 }
+
+/** Ends a run that trusted workers do not sign. */
+export const concludeRefused = (transition: Transition, run: Run): void =>
+  finish(transition, run, publish(transition, run, 'disputed', null, 'cosign-refused'));
 
 /** What a verdict is about: a receipt of the run, or the verdict of an earlier one. */
 export type About = Recorded | Pick<LoggedVerdict, 'outcome' | 'result'>;
@@ -238,15 +242,6 @@ export function cosigned(
   const published = { verdict: run.phase.draft, backing, ending: null };
   announce(transition, run, published);
   finish(transition, run, published);
-}
-
-export function cosignRefused(transition: Transition, run: Run, refusal: EventOf<'cosign-refused'>): void {
-  const { worker, verdict, code, message } = refusal;
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(transition);
-  if (verdict !== undefined && run.phase.draft.id !== verdict) return unchanged(transition);
-  if (isPassing(code)) return delay(transition, run, run.phase, refusal);
-  tell(transition, run, { kind: 'cosign-refused', worker, code, message });
-  finish(transition, run, publish(transition, run, 'disputed', null, 'cosign-refused'));
 }
 
 export function announce(transition: Transition, run: Run, published: Published): void {

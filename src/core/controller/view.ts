@@ -1,3 +1,4 @@
+import type { TrustedFailure } from '../account/index.ts';
 import { QuorateError } from '../errors.ts';
 import { limitText } from '../judge/index.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
@@ -6,6 +7,7 @@ import type { RunSummary } from '../wire/runs.ts';
 import { artifactIn, type RunFacts, reportsIn } from './facts.ts';
 import { awaitsOf, builtOf, openFactsOf } from './open-facts.ts';
 import { type ControllerState, levelOf, outcomeOf, publishedOf } from './state.ts';
+import { afterFailure } from './trusted-failures.ts';
 import { missing } from './witness-count.ts';
 
 const shortest = 8;
@@ -22,6 +24,10 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   const built = builtOf(run);
   const reports = reportsIn(run, outcomeOf(run));
   const level = levelOf(run);
+  const failures = run.history.reduce<TrustedFailure[]>(
+    (known, { progress }) => afterFailure(known, progress),
+    [],
+  );
   return {
     run: run.id,
     job: run.jobId,
@@ -39,6 +45,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(reports !== null && { reports }),
     ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),
     ...(isAlarming(run) && { alarming: true }),
+    ...(failures.length > 0 && { trustedFailures: failures }),
     ...(isLookedAt(state, run) && { acknowledged: true }),
     ...(run.phase.kind === 'cancelled' && { cancelled: run.phase.reason.slice(0, reasonCharsMax) }),
     ...(awaits.length > 0 && { awaits }),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cid, count, milliseconds, name, sha256, text } from '../documents/base.ts';
+import { cid, count, milliseconds, name, peerId, sha256, text } from '../documents/base.ts';
 import { documentLimits } from '../documents/limits.ts';
 import { recipeSchema } from '../documents/recipe.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
@@ -71,6 +71,14 @@ export const runSummarySchema = z.object({
   revoked: revokedSchema.optional(),
   /** Results were in dispute, or what operators had agreed on was contradicted: who published it should look. */
   alarming: z.literal(true).optional(),
+  /**
+   * Trusted workers that came to no signature, the newest last; one that lost its lease and delivered later is not among them. `says`: why, with
+   * the code where there is one; `refused`: it built it and refuses to sign, else it lost its lease.
+   */
+  trustedFailures: z
+    .array(z.object({ worker: peerId, says: text(500), refused: z.literal(true).optional() }))
+    .max(limits.slotLeasesMax)
+    .optional(),
   /** Somebody who may publish has looked at that. */
   acknowledged: z.literal(true).optional(),
   /** Of a run that waits for witnesses of the log: who has signed and who has not. */

@@ -26,6 +26,7 @@ const declined = (...who: [operator: string, reason: string][]) =>
   who.map(([operator, reason]) => ({ operator, reason }));
 const done = (level: AccountFacts['level'], over: Partial<AccountFacts> = {}) =>
   facts('done', { level, ...over });
+const tess = `12D3KooW${'a'.repeat(36)}TessTess`;
 const revoked = { what: 'operator', id: 'ada', since: 7, reason: 'lost laptop' };
 
 /** What is known of a run, and what is said of it. */
@@ -190,6 +191,33 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
     'trusted: 2 of 3 operators built the same and the trusted worker co-signed; the trusted worker contradicted what operators had agreed on before',
   ],
 
+  [
+    'a trusted worker that failed before another one signed',
+    done('trusted', { artifact, trustedFailures: [{ worker: tess, says: 'SANDBOX_FAILED: no' }] }),
+    'trusted: 2 of 3 operators built the same and the trusted worker co-signed; trusted worker 12D3Koo…ssTess failed: SANDBOX_FAILED: no',
+  ],
+  [
+    'the same where no other one did',
+    done('agreed', { trustedFailures: [{ worker: tess, says: 'SANDBOX_FAILED: no' }] }),
+    'agreed: 2 of 3 operators built the same; no trusted worker signed it in time; trusted worker 12D3Koo…ssTess failed: SANDBOX_FAILED: no',
+  ],
+  [
+    'a trusted worker that refused before another one signed',
+    done('trusted', {
+      artifact,
+      trustedFailures: [{ worker: tess, says: 'LOG_FORKED: two', refused: true }],
+    }),
+    'trusted: 2 of 3 operators built the same and the trusted worker co-signed; trusted worker 12D3Koo…ssTess refused to sign: LOG_FORKED: two',
+  ],
+  [
+    'a limit, whatever a trusted worker did',
+    done('unfinished', {
+      ...{ reason: 'aborted', limit: 'too many files' },
+      trustedFailures: [{ worker: tess, says: 'the build was aborted' }],
+    }),
+    'aborted: too many files',
+  ],
+
   // It came to nothing, as the source says.
   ['a build that fails', done('failed'), 'failed: the build failed at 2 operators and at the trusted worker'],
   [
@@ -335,6 +363,12 @@ describe('the alarm', () => {
       done('trusted', { alarming: true }),
       true,
     ],
+    [
+      'a trusted worker that refuses, with what another one signed',
+      done('trusted', { trustedFailures: [{ worker: tess, says: 'LOG_FORKED: two', refused: true }] }),
+      true,
+    ],
+    ['one that only fails', done('agreed', { trustedFailures: [{ worker: tess, says: 'no' }] }), false],
     ['a contradiction while others build', building({ building: ['dan'] }), false],
     ['the same, told', { ...building({ building: ['dan'] }), alarming: true as const }, true],
     [

@@ -3,7 +3,7 @@ import { controllerLimits } from '../../../src/core/controller/limits.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { type Bench, built, deliverAll, projectOf, timings } from './bench.ts';
 
-const { cosignAbsentMsMax, cosignAnswerMsMax, handedOverMs } = controllerLimits;
+const { cosignAbsentMsMax, cosignAnswerMsMax, passedOverMs } = controllerLimits;
 
 /** A run that waits for the signature of `trusted`; `second` is a trusted worker, too. */
 async function waiting(): Promise<{ bench: Bench; run: string; lease: string }> {
@@ -91,7 +91,7 @@ describe('a trusted worker whose signature is waited for', () => {
     expect(bench.progress(run, 'lost')).toMatchObject([{ reason: expect.stringContaining('did not sign') }]);
     // It does not take its slot from the other one at once.
     expect(bench.lastReply(await bench.claim('trusted'))).toMatchObject({ code: 'OFFER_CLOSED' });
-    bench.drive(handedOverMs);
+    bench.drive(passedOverMs);
     expect(bench.lastReply(await bench.claim('trusted'))).toMatchObject({ kind: 'lease' });
   });
 
@@ -143,6 +143,8 @@ describe('a refusal', () => {
   ])('for %s is for good', async (code) => {
     const { bench, run } = await waiting();
     bench.send({ kind: 'cosign-refused', run, worker: bench.id('trusted'), code, message: 'no' });
+    // The other trusted worker is not there.
+    bench.drive(cosignAbsentMsMax);
     expect(bench.result(run)).toMatchObject({ level: 'disputed', ending: 'cosign-refused' });
   });
 });

@@ -1,0 +1,27 @@
+import type { TrustedFailure } from '../account/index.ts';
+import { isTrustedSlot } from '../documents/index.ts';
+import { limits } from '../limits.ts';
+import type { Progress } from '../wire/progress.ts';
+
+const saysCharsMax = 300;
+
+/** What is known of trusted workers that failed at a run, after some more progress of it: one entry for each, the newest last. */
+export function afterFailure(failures: TrustedFailure[], progress: Progress): TrustedFailure[] {
+  if (progress.kind === 'cosign-refused') {
+    const { worker, code, message } = progress;
+    return withFailure(failures, { worker, says: `${code}: ${message}`, refused: true });
+  }
+  if ((progress.kind !== 'lost' && progress.kind !== 'delivered') || !isTrustedSlot(progress.slot))
+    return failures;
+  const { worker } = progress;
+  // It is handed over after it has refused.
+  if (failures.some((one) => one.worker === worker && one.refused === true)) return failures;
+  if (progress.kind === 'lost') return withFailure(failures, { worker, says: progress.reason });
+  return failures.filter((one) => one.worker !== worker);
+}
+
+function withFailure(failures: readonly TrustedFailure[], failure: TrustedFailure): TrustedFailure[] {
+  const others = failures.filter(({ worker }) => worker !== failure.worker);
+  const says = failure.says.slice(0, saysCharsMax);
+  return [...others, { ...failure, says }].slice(-limits.slotLeasesMax);
+}
