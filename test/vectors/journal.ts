@@ -37,7 +37,7 @@ export const goldenState = ({ state }: Controller): Pick<GoldenJournal, 'root' |
 
 /**
  * A life of a controller with each kind of end a run can have, and a restart: trusted, agreed without a co-signature,
- * contradicted and disputed, failed, cancelled, still building.
+ * contradicted and disputed, failed, cancelled, refused by one trusted worker and signed by another, still building.
  */
 export async function writeGoldenJournal(): Promise<GoldenJournal> {
   const bench = new Bench();
@@ -82,6 +82,21 @@ export async function writeGoldenJournal(): Promise<GoldenJournal> {
   const fifth = await round('cancelled');
   const by = bench.id('publisher');
   bench.send({ kind: 'cancel', token: bench.token('cancel'), which: fifth.run, by, reason: 'not needed' });
+
+  const trusted = [bench.id('trusted'), bench.id('second')];
+  bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, trusted }) });
+  await bench.enrol('second', { role: 'trusted-worker', operator: 'second' });
+  bench.present('second');
+  const sixth = await round('refused');
+  await deliverAll(bench, sixth.leases, []);
+  bench.pinned(sixth.run);
+  await bench.deliver('trusted', sixth.trusted);
+  const refusal = { run: sixth.run, worker: bench.id('trusted'), code: 'COSIGN_EVIDENCE', message: 'no' };
+  bench.send({ kind: 'cosign-refused', ...refusal });
+  bench.drive(1);
+  await bench.deliver('second', (await bench.lease('second')).get('second'));
+  bench.cosign(sixth.run, 'second');
+
   await round('building');
 
   const { controller, idp } = bench.paper;
