@@ -25,7 +25,7 @@ export function canonicalText(value: unknown): string {
 }
 
 /** How deep JSON is nested, and whether a string of it holds a lone surrogate: as canonical JSON, `\\ud800` to `\\udfff`. */
-function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
+export function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
   let depth = 0;
   let max = 0;
   let inString = false;

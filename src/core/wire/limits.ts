@@ -1,5 +1,7 @@
 /** Bounds of messages. */
 export const wireLimits = {
+  /** Depth of a message's JSON. Those of this version need fewer than ten; later ones may add members. */
+  jsonDepthMax: 32,
   /** A witness's line under a checkpoint: two hundred characters for a name that is a PeerId. */
   witnessLineCharsMax: 400,
   /** Drafts of answers that a trusted worker is shown at once; more wait for the next time. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cid, count, milliseconds, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
-import { reasonOf } from '../documents/canonical.ts';
+import { reasonOf, survey } from '../documents/canonical.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
 import { QuorateError } from '../errors.ts';
@@ -370,8 +370,10 @@ export function encodeMessage(message: unknown): Uint8Array {
   return toUtf8(JSON.stringify(message));
 }
 
-/** Size is bounded by the frame; then syntax, then the schema. Throws `WIRE_INVALID`. */
+/** Size is bounded by the frame; then depth, then syntax, then the schema. Throws `WIRE_INVALID`. */
 export function decodeMessage<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
+  if (survey(bytes).depth > wireLimits.jsonDepthMax)
+    throw new QuorateError('WIRE_INVALID', `${what} is nested deeper than ${wireLimits.jsonDepthMax}`);
   let value: unknown;
   try {
     value = JSON.parse(fromUtf8(bytes));

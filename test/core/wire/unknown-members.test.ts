@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { toUtf8 } from '../../../src/core/text.ts';
+import { wireLimits } from '../../../src/core/wire/limits.ts';
 import { decodeMessage, encodeMessage } from '../../../src/core/wire/messages.ts';
 import { kinds } from '../../fuzz/targets/wire.ts';
 
@@ -20,6 +22,19 @@ describe.each(kinds)('messages of %s', (_name, schema, valid) => {
       expect(decode(grown(message))).toEqual(decode(message));
     },
   );
+
+  it('are refused where anything in them is nested deeper than the bound', () => {
+    const { jsonDepthMax } = wireLimits;
+    const nested = (message: object, depth: number) =>
+      `${JSON.stringify(message).slice(0, -1)},"zz":${'['.repeat(depth - 1)}"[{"${']'.repeat(depth - 1)}}`;
+    for (const message of valid.filter((one) => !Array.isArray(one))) {
+      expect(decodeMessage(toUtf8(nested(message, jsonDepthMax)), schema, 'it')).toBeDefined();
+      for (const depth of [jsonDepthMax + 1, 200_000])
+        expect(() => decodeMessage(toUtf8(nested(message, depth)), schema, 'it')).toThrow(
+          expect.objectContaining({ code: 'WIRE_INVALID', message: expect.stringContaining('deeper') }),
+        );
+    }
+  });
 
   it('check what it knows beside that', () => {
     for (const message of valid)
