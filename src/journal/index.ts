@@ -6,7 +6,7 @@ import { QuorateError } from '../core/errors.ts';
 export type { JournalErrorCode } from './error-codes.ts';
 
 /**
- * An append-only list of the events a state machine was given, with their times (ms since the epoch), in SQLite. An event
+ * A list of the events a state machine was given, with their times (ms since the epoch), in SQLite. An event
  * that was appended survives the end of the process; after `sync` it survives a power failure too, with all events before
  * it. One process at a time; another gets `JOURNAL_IN_USE`.
  */
@@ -17,6 +17,8 @@ export interface Journal<Event> {
   append(event: Event, at: number, record?: string): void;
   /** The same of several, in one transaction: all or none. */
   appendAll(entries: readonly { event: Event; at: number; record?: string | undefined }[]): void;
+  /** Puts one event in the place of all that there are, whose state it holds. On disk when it returns. */
+  replaceAll(event: Event, at: number): void;
   /** Returns once all appended events are on disk. */
   sync(): void;
   /** Every event, in the order they were appended. */
@@ -70,19 +72,35 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
   };
   const append = (event: Event, at: number, record?: string) =>
     insert.run(at, JSON.stringify(event), machine.rules, record ?? null);
+  /** In one transaction. */
+  const whole = (write: () => void): void => {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      write();
+      db.exec('COMMIT');
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  };
   return {
     name,
     append: (event, at, record) => written(() => append(event, at, record)),
     appendAll: (entries) =>
       written(() => {
-        if (entries.length > 1) db.exec('BEGIN IMMEDIATE');
-        try {
+        const all = () => {
           for (const { event, at, record } of entries) append(event, at, record);
-          if (entries.length > 1) db.exec('COMMIT');
-        } catch (error) {
-          if (db.isTransaction) db.exec('ROLLBACK');
-          throw error;
-        }
+        };
+        if (entries.length > 1) whole(all);
+        else all();
+      }),
+    replaceAll: (event, at) =>
+      written(() => {
+        whole(() => {
+          db.exec('DELETE FROM events');
+          append(event, at);
+        });
+        fdatasyncSync(wal);
       }),
     sync: () => written(() => fdatasyncSync(wal)),
     *replay() {

@@ -1,4 +1,5 @@
 import type { WatchSettings } from './rules.ts';
+import type { KeptState } from './state.ts';
 import type { Proof, RunStand, Status } from './status.ts';
 
 /** A job of a publication, with its run. */
@@ -25,6 +26,8 @@ export interface PullSeen {
  * changed only (`changesOf`).
  */
 export type WatchEvent =
+  /** What all events before it came to (`keptState`), in their place in the journal. */
+  | { kind: 'state'; state: KeptState }
   | { kind: 'configured'; settings: WatchSettings }
   /** Effects that are outstanding are given again. Not kept in the journal. */
   | { kind: 'started' }

@@ -10,6 +10,8 @@ export const watchLimits = {
   pullPublicationsMax: 100,
   /** Of these, pipelines of one author. Further ones wait until one of theirs is over. */
   authorPublicationsMax: 10,
+  /** Events of the journal; beyond them one that holds the state takes their place. A start replays them in about a second. */
+  journalEventsMax: 10_000,
   /** Open pull requests that are known, and those of one author. */
   pullsMax: 500,
   authorPullsMax: 100,

@@ -14,7 +14,7 @@ import {
   unaffected,
 } from './publications.ts';
 import { closePull, decide, orderPulls, pullSeen } from './pulls.ts';
-import { newState, type WatchState } from './state.ts';
+import { newState, stateOf, type WatchState } from './state.ts';
 import { statusFailed, statusSet } from './statuses.ts';
 import { outstanding, type Transition } from './transition.ts';
 import { Turns } from './turns.ts';
@@ -27,7 +27,7 @@ import { Turns } from './turns.ts';
  */
 export class WatchMachine {
   /** Version of its rules, kept with each event. */
-  static readonly rules = 2;
+  static readonly rules = 3;
   readonly state: WatchState = newState();
   /** Whose effects are next; what is outstanding after a start begins anew. */
   readonly #turns = { publish: new Turns(), status: new Turns() };
@@ -60,6 +60,9 @@ export class WatchMachine {
 function dispatch(transition: Transition, event: WatchEvent): void {
   const { state, now } = transition;
   switch (event.kind) {
+    case 'state':
+      Object.assign(state, stateOf(event.state));
+      return;
     case 'configured':
       return configured(transition, event);
     case 'started':

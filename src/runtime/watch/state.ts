@@ -1,7 +1,15 @@
 import { accountOf } from '../../core/account/index.ts';
 import type { PublishedRun, PublishOrder, PullSeen } from './events.ts';
 import type { WatchSettings } from './rules.ts';
-import { type Known, type Proof, type RunStand, type Status, statusOfAll, statusOfRun } from './status.ts';
+import {
+  isSame,
+  type Known,
+  type Proof,
+  type RunStand,
+  type Status,
+  statusOfAll,
+  statusOfRun,
+} from './status.ts';
 
 export type Cause =
   | { kind: 'push'; rule: string }
@@ -91,6 +99,22 @@ export const newState = (): WatchState => ({
   deliveries: new Map(),
   cron: new Map(),
 });
+
+/** A state as JSON: a map is an object with the only member `map`, its entries. */
+export type KeptState = { readonly [member: string]: unknown };
+
+export const keptState = (state: WatchState): KeptState =>
+  JSON.parse(JSON.stringify(state, (_, value) => (value instanceof Map ? { map: [...value] } : value)));
+
+/** The same again. What was told and is wanted still is one object, as `statusSet` leaves it. */
+export function stateOf(kept: KeptState): WatchState {
+  const state: WatchState = JSON.parse(JSON.stringify(kept), (_, value) =>
+    Array.isArray(value?.map) ? new Map(value.map) : value,
+  );
+  for (const status of state.statuses.values())
+    if (status.told !== null && isSame(status.told, status.wanted)) status.told = status.wanted;
+  return state;
+}
 
 /** What is known of each run, in their order. */
 export const knownOf = ({ runs, stands, proofs }: Publication): Known[] =>

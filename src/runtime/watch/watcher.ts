@@ -9,11 +9,13 @@ import type { Connection } from './connection.ts';
 import { perform } from './effects.ts';
 import type { WatchEffect, WatchEvent } from './events.ts';
 import { EvidenceChecker, saidTrusted } from './evidence.ts';
+import { watchLimits } from './limits.ts';
 import { WatchMachine } from './machine.ts';
 import { Repeater } from './repeater.ts';
 import type { WatchedRepository } from './repository.ts';
 import type { WatchSettings } from './rules.ts';
 import { openRuns, standsOf } from './stands.ts';
+import { keptState } from './state.ts';
 
 /** How often the controller is asked for runs that are open, and for those that are over, in milliseconds. */
 const standMs = { open: 2_000, over: 60_000 };
@@ -52,6 +54,8 @@ export class Watcher {
   readonly machine = new WatchMachine();
   readonly #options: WatcherOptions;
   readonly #journal: Journal<WatchEvent>;
+  /** In the journal. */
+  #events = 0;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #looks: Repeater;
@@ -76,7 +80,10 @@ export class Watcher {
       name: `watcher ${project} ${key}`,
       rules: WatchMachine.rules,
     });
-    for (const { event, at } of this.#journal.replay()) this.machine.handle(event, at);
+    for (const { event, at } of this.#journal.replay()) {
+      this.machine.handle(event, at);
+      this.#events++;
+    }
     this.#looks = new Repeater(async () => {
       const isWhole = await this.#lookOnce();
       if (isWhole) this.#troubles.delete('source');
@@ -128,6 +135,8 @@ export class Watcher {
       if (changed) {
         this.#journal.append(event, now);
         this.#journal.sync();
+        this.#events++;
+        if (this.#events > watchLimits.journalEventsMax) this.#compact(now);
       }
     } catch (error) {
       return this.#failed(error);
@@ -137,6 +146,11 @@ export class Watcher {
     if (event.kind === 'stands') this.#proofs.poke();
     for (const effect of effects) this.#perform(effect);
     this.#arm();
+  }
+
+  #compact(now: number): void {
+    this.#journal.replaceAll({ kind: 'state', state: keptState(this.machine.state) }, now);
+    this.#events = 1;
   }
 
   #perform(effect: WatchEffect): void {

@@ -1,6 +1,8 @@
+import { expect } from 'vitest';
 import type { PublishOrder, PullSeen, WatchEffect, WatchEvent } from '../../../src/runtime/watch/events.ts';
 import { WatchMachine } from '../../../src/runtime/watch/machine.ts';
 import type { WatchRule, WatchSettings } from '../../../src/runtime/watch/rules.ts';
+import { keptState } from '../../../src/runtime/watch/state.ts';
 
 export const commit = (n: number): string => n.toString(16).padStart(40, '0');
 
@@ -99,10 +101,16 @@ export class Bench {
     return this;
   }
 
-  /** Starts anew from the journal, as after a crash. */
+  /** Starts anew from the journal, as after a crash; from the event that takes its place where it is as long as one may be. */
   restart(settings?: WatchSettings): this {
+    const replayed = new WatchMachine();
+    for (const { event, at } of this.journal) replayed.handle(event, at);
+    const event: WatchEvent = JSON.parse(JSON.stringify({ kind: 'state', state: keptState(replayed.state) }));
     this.machine = new WatchMachine();
-    for (const { event, at } of this.journal) this.machine.handle(event, at);
+    this.machine.handle(event, this.now);
+    const settled = (machine: WatchMachine) => machine.handle({ kind: 'started' }, this.now).effects;
+    expect(settled(this.machine)).toEqual(settled(replayed));
+    expect(this.machine.state).toEqual(replayed.state);
     this.effects = [];
     if (settings !== undefined) this.say({ kind: 'configured', settings });
     return this.say({ kind: 'started' });

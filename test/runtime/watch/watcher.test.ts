@@ -5,6 +5,10 @@ import { expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
 import type { Forge, OpenPull } from '../../../src/forge/index.ts';
 import { forgeLimits } from '../../../src/forge/limits.ts';
+import { openJournal } from '../../../src/journal/index.ts';
+import type { WatchEvent } from '../../../src/runtime/watch/events.ts';
+import { watchLimits } from '../../../src/runtime/watch/limits.ts';
+import { WatchMachine } from '../../../src/runtime/watch/machine.ts';
 import { Watcher, type WatcherOptions, type WatchNotice } from '../../../src/runtime/watch/watcher.ts';
 import { commit, settingsOf } from './support.ts';
 
@@ -38,6 +42,56 @@ class ManyPulls implements Partial<Forge> {
   }
 }
 
+/** Of a folder of its own, with a forge; `again` opens it as the next process does. */
+async function opened(options: Partial<WatcherOptions>) {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-watcher-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const journal = join(dir, 'watch.db');
+  const again = () => {
+    const watcher = new Watcher({
+      settings: settingsOf({ pulls: { authors: [], paths: [] } }),
+      ...{ pollMs: 5, project: 'p', key: 'k', journal, home: dir, env: {} },
+      onEvent: () => {},
+      onFailure: (error: unknown) => {
+        throw error;
+      },
+      signal: new AbortController().signal,
+      ...options,
+    } as unknown as WatcherOptions);
+    onTestFinished(() => watcher.close().catch(() => {}));
+    return watcher;
+  };
+  return { journal, again };
+}
+
+it('a journal that is longer than it may be becomes one event, and the state of a next process is the same', async () => {
+  const { journal, again } = await opened({});
+  const open = () => openJournal<WatchEvent>(journal, { name: 'watcher p k', rules: WatchMachine.rules });
+  const rows = () => {
+    const file = open();
+    const kinds = [...file.replay()].map(({ event }) => event.kind);
+    file.close();
+    return kinds;
+  };
+  const before = open();
+  const webhook = (n: number): WatchEvent => ({ kind: 'webhook', delivery: `${n}`, digest: `of ${n}` });
+  const all = Array.from({ length: watchLimits.journalEventsMax }, (_, n) => webhook(n));
+  before.appendAll(all.map((event) => ({ event, at: 1_800_000_000_000 })));
+  before.close();
+
+  const watcher = again();
+  watcher.handle(webhook(all.length));
+  watcher.handle(webhook(all.length + 1));
+  const { state } = watcher.machine;
+  await watcher.close();
+  expect(rows()).toEqual(['state', 'webhook']);
+
+  const next = again();
+  expect(next.machine.state).toEqual(state);
+  expect(next.machine.isReplay(`${all.length}`, 'another')).toBe(true);
+  await next.close();
+});
+
 it('a watcher sees each pull request of a list that is longer than what is read at once, and those that are closed', async () => {
   const of = (pull: number, author: string): OpenPull => ({
     ...{ pull, title: 'one of many', author, base: 'main', labels: [] },
@@ -47,28 +101,18 @@ it('a watcher sees each pull request of a list that is longer than what is read 
   const refs = new Map(
     forge.open.map(({ pull }) => [`refs/pull/${pull}/head`, { commit: commit(pull), object: commit(pull) }]),
   );
-  const dir = await mkdtemp(join(tmpdir(), 'quorate-watcher-'));
   const notices: WatchNotice[] = [];
-  const watcher = new Watcher({
-    settings: settingsOf({ pulls: { authors: [], paths: [] } }),
-    ...{ pollMs: 5, project: 'p', key: 'k', journal: join(dir, 'watch.db'), home: dir, env: {} },
-    repository: { refs: async () => refs },
+  const { again } = await opened({
+    repository: { refs: async () => refs } as unknown as WatcherOptions['repository'],
     forge: {
       ...forge,
       openPulls: forge.openPulls.bind(forge),
       isOpen: forge.isOpen.bind(forge),
       setStatus: async () => {},
-    },
-    onEvent: (notice: WatchNotice) => void notices.push(notice),
-    onFailure: (error: unknown) => {
-      throw error;
-    },
-    signal: new AbortController().signal,
-  } as unknown as WatcherOptions);
-  onTestFinished(async () => {
-    await watcher.close();
-    await rm(dir, { recursive: true, force: true });
+    } as unknown as Forge,
+    onEvent: (notice) => void notices.push(notice),
   });
+  const watcher = again();
   const until = async (what: () => boolean) => {
     for (let n = 0; n < 400 && !what(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(what()).toBe(true);
