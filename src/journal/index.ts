@@ -13,6 +13,8 @@ export type { JournalErrorCode } from './error-codes.ts';
 export interface Journal<Event> {
   /** Whose it is, as it was when the journal was made. */
   readonly name: string;
+  /** Its file, for messages. */
+  readonly place: string;
   /** `record`: what came of the event, where it left something that lasts. One transaction: whole or not at all. */
   append(event: Event, at: number, record?: string): void;
   /** The same of several, in one transaction: all or none. */
@@ -85,6 +87,7 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
   };
   return {
     name,
+    place: file,
     append: (event, at, record) => written(() => append(event, at, record)),
     appendAll: (entries) =>
       written(() => {
@@ -129,6 +132,28 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
   };
 }
 
+/**
+ * Gives `take` each event, in order. One that it cannot make sense of was not written so. Errors: `JOURNAL_DAMAGED`, and coded ones of `take`.
+ */
+export function replayEach<Event>(
+  { place, replay }: Pick<Journal<Event>, 'place' | 'replay'>,
+  take: (event: Event, at: number) => void,
+): void {
+  let n = 0;
+  for (const { event, at } of replay()) {
+    n++;
+    try {
+      take(event, at);
+    } catch (cause) {
+      if (cause instanceof QuorateError) throw cause;
+      throw new QuorateError('JOURNAL_DAMAGED', `event ${n} of ${place} cannot be read`, {
+        hint: restore,
+        cause,
+      });
+    }
+  }
+}
+
 /** Says at once whether another process has it; one that is not there yet is nobody's. Errors: `JOURNAL_IN_USE`, `JOURNAL_UNWRITABLE`. */
 export function checkJournalFree(file: string): void {
   if (existsSync(file)) openDatabase(file).close();
@@ -139,6 +164,7 @@ const restore = 'Put it back from a copy: nothing is guessed from half a journal
 function openDatabase(file: string): DatabaseSync {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    checkNotEmptied(file);
     const db = new DatabaseSync(file);
     // Locks the file for this process until it closes or dies; SQLite then answers SQLITE_BUSY to the next.
     db.exec(
@@ -149,6 +175,13 @@ function openDatabase(file: string): DatabaseSync {
   } catch (cause) {
     throw explained(cause, file);
   }
+}
+
+/** SQLite takes a file without a byte for a new database, and writes to a new one before it says that it is open. */
+function checkNotEmptied(file: string): void {
+  const sizeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;
+  if (sizeOf(file) === 0 && (sizeOf(`${file}-wal`) ?? 0) === 0)
+    throw new QuorateError('JOURNAL_DAMAGED', `${file} is empty`, { hint: restore });
 }
 
 /**

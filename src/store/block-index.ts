@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { QuorateError } from '../core/errors.ts';
+import { unopened } from './disk.ts';
 
 /** The place of a block's bytes in a pack. */
 export interface Place {
@@ -216,10 +217,7 @@ function openDatabase(file: string): DatabaseSync {
       });
     }
     if (/not a database|malformed/i.test(message)) throw new IndexDamaged(message, { cause });
-    throw new QuorateError('STORE_UNWRITABLE', `cannot open ${file}: ${message}`, {
-      cause,
-      hint: 'The folder must exist, be writable by you and lie on a disk with room.',
-    });
+    throw unopened(cause, file);
   }
 }
 

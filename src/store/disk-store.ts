@@ -16,6 +16,7 @@ import { Blocks } from './blocks.ts';
 import { BoundedReader } from './bounded-reader.ts';
 import { readDirectory } from './directory-read.ts';
 import { type WriteOptions, writeDirectory } from './directory-write.ts';
+import { unopened } from './disk.ts';
 import { storeFile } from './file-import.ts';
 import { LastBlockOnly } from './last-block.ts';
 import { storeLimits } from './limits.ts';
@@ -75,7 +76,10 @@ export class DiskStore implements Store {
   }
 
   static async open(dir: string, libp2p?: Libp2p): Promise<Store> {
-    const store = new DiskStore(dir, await Blocks.open(join(dir, 'public')));
+    const blocks = await Blocks.open(join(dir, 'public')).catch((error: unknown) => {
+      throw unopened(error, dir);
+    });
+    const store = new DiskStore(dir, blocks);
     await mkdir(join(dir, 'sealed'), { recursive: true, mode: 0o700 });
     await store.#pins.open(join(dir, 'pins'));
     if (libp2p !== undefined) {

@@ -1,10 +1,21 @@
 import { write, writev, writevSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { QuorateError } from '../core/errors.ts';
+import { messageOf, QuorateError } from '../core/errors.ts';
 
 export const hasCode = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
+
+/** What the system says of a file of the store that cannot be opened or read; an error of ours as it is. */
+export function unopened(cause: unknown, file: string): QuorateError {
+  if (cause instanceof QuorateError) return cause;
+  return new QuorateError('STORE_UNWRITABLE', `cannot open ${file}: ${messageOf(cause)}`, {
+    hint: hasCode(cause, 'EISDIR')
+      ? 'A folder lies in its place: move it away, and put the file back from a copy.'
+      : 'The folder must exist, be writable by you and lie on a disk with room.',
+    cause,
+  });
+}
 
 const sqliteFull = 13;
 

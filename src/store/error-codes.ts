@@ -31,6 +31,8 @@ const storeErrors = {
   STORE_PATH_DUPLICATE: 'A path occurs twice.',
   STORE_PATH_TOO_DEEP: 'A path has too many folders.',
   STORE_PATH_TOO_LONG: 'A path, or a name in it, is too long.',
+  STORE_PINS_DAMAGED:
+    'The file that says which trees to keep has lines that cannot be read, and a sweep would remove the trees that they name. Put it back from a copy, or remove those lines.',
   STORE_PINS_INCOMPLETE:
     'Blocks of a tree that is to be kept are missing or damaged: the disk changed them, or files were removed. No sweep removes anything until the tree is whole; it is fetched again from peers. Check the disk. Where nobody has it any more, stop the node and give it up: `quorate store forget <cid>`.',
   STORE_PULL_BLOCK_MISSING:

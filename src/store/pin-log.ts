@@ -11,7 +11,8 @@ import {
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { diskError, syncFolder } from './disk.ts';
+import { QuorateError } from '../core/errors.ts';
+import { diskError, syncFolder, unopened } from './disk.ts';
 
 /** What is known of one pinned tree. */
 export interface PinRecord {
@@ -57,16 +58,29 @@ export class PinLog {
     return this.#pins;
   }
 
-  /** Reads the file, creating it when missing, and cuts off a line that a crash left incomplete. */
+  /**
+   * Reads the file, creating it when missing, and cuts off a line that a crash left incomplete. Another line that cannot be read may be a
+   * pin, whose tree a sweep would remove. @throws STORE_PINS_DAMAGED, STORE_UNWRITABLE
+   */
   open(): void {
-    this.#isNew = !existsSync(this.#file);
-    const bytes = this.#isNew ? Buffer.alloc(0) : readFileSync(this.#file);
-    // Bytes are counted, not characters: those of a damaged line may be none.
-    this.#end = bytes.lastIndexOf('\n') + 1;
-    for (const line of bytes.toString('utf8', 0, this.#end).split('\n'))
-      if (line !== '') this.#apply(parse(line));
-    this.#fd = openSync(this.#file, 'a', 0o600);
-    ftruncateSync(this.#fd, this.#end);
+    try {
+      this.#isNew = !existsSync(this.#file);
+      const bytes = this.#isNew ? Buffer.alloc(0) : readFileSync(this.#file);
+      // Bytes are counted, not characters: those of a damaged line may be none.
+      this.#end = bytes.lastIndexOf('\n') + 1;
+      for (const [n, line] of bytes.toString('utf8', 0, this.#end).split('\n').entries())
+        if (line !== '') this.#apply(parse(line) ?? this.#damaged(n + 1));
+      this.#fd = openSync(this.#file, 'a', 0o600);
+      ftruncateSync(this.#fd, this.#end);
+    } catch (error) {
+      throw unopened(error, this.#file);
+    }
+  }
+
+  #damaged(line: number): never {
+    throw new QuorateError('STORE_PINS_DAMAGED', `${this.#file} is damaged: line ${line} cannot be read`, {
+      hint: 'Put it back from a copy. Without one remove the lines that cannot be read: a tree that only they name is removed with the next sweep.',
+    });
   }
 
   /** Appends changes. Nothing is recorded when that fails. @throws STORE_DISK_FULL */
@@ -126,9 +140,8 @@ export class PinLog {
     await syncFolder(dirname(this.#file));
   }
 
-  #apply(change: PinChange | undefined): void {
+  #apply(change: PinChange): void {
     this.#lines += 1;
-    if (change === undefined) return;
     const { kind, root } = change;
     const pin = this.#pins.get(root);
     if (kind === 'pin') {

@@ -6,7 +6,8 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openJournal } from '../../src/journal/index.ts';
+import { QuorateError } from '../../src/core/errors.ts';
+import { openJournal, replayEach } from '../../src/journal/index.ts';
 
 interface Event {
   n: number;
@@ -278,4 +279,37 @@ describe('a journal', () => {
     const events = [...open(path).replay()].map(({ event }) => event.n);
     expect(events).toEqual(lines.map(Number));
   });
+});
+
+it('an event that means nothing is named with its file, and one that was refused keeps its code', async () => {
+  const path = await file();
+  const journal = open(path);
+  journal.appendAll([
+    { event: { n: 1 }, at: 1 },
+    { event: { n: 2 }, at: 2 },
+  ]);
+  const taken: number[] = [];
+  const failing = (error: Error) => () =>
+    replayEach(journal, ({ n }) => {
+      if (n === 2) throw error;
+      taken.push(n);
+    });
+  expect(failing(new TypeError('of undefined'))).toThrow(
+    expect.objectContaining({ code: 'JOURNAL_DAMAGED', message: `event 2 of ${path} cannot be read` }),
+  );
+  expect(codeOf(failing(new QuorateError('JOURNAL_NEWER', 'newer')))).toBe('JOURNAL_NEWER');
+  expect(taken).toEqual([1, 1]);
+});
+
+it('one event in the place of all is there alone, and what comes later follows it', async () => {
+  const path = await file();
+  const journal = open(path);
+  for (let n = 0; n < 5; n++) journal.append({ n }, n);
+  journal.replaceAll({ n: 10 }, 7);
+  journal.append({ n: 11 }, 8);
+  journal.close();
+  expect([...open(path).replay()].map(({ event, at }) => [event.n, at])).toEqual([
+    [10, 7],
+    [11, 8],
+  ]);
 });

@@ -1,5 +1,5 @@
 import type { Handled } from '../durability.ts';
-import { QuorateError } from '../errors.ts';
+import { messageOf, QuorateError } from '../errors.ts';
 import { isoTime } from '../time.ts';
 import { sessionLimits } from './limits.ts';
 import { MachineTime } from './machine-time.ts';
@@ -29,6 +29,8 @@ export interface JournalRow<Event> extends JournalEntry<Event> {
 
 /** Events on disk, in order. */
 export interface EventLog<Event> {
+  /** Where they lie, for messages. */
+  readonly place?: string;
   /** All of them or none, however many. */
   appendAll(entries: readonly JournalEntry<Event>[]): void;
   /** Puts all that was appended on disk. */
@@ -101,14 +103,26 @@ export class Loop<Event extends { kind: string }, Effect> {
     let events = 0;
     for (const { event, at, rules, record } of this.#journal.replay()) {
       this.#last = at;
-      const handled = this.#machine.handle(event, at, rules);
       events++;
-      const difference = differenceOf(handled, record);
-      if (difference !== undefined)
-        throw mismatch({ n: events, kind: event.kind, at, rules, says: difference });
+      const difference = this.#replayed({ event, at, rules, record });
+      if (difference !== undefined) {
+        const { place = 'the journal' } = this.#journal;
+        throw mismatch({ n: events, kind: event.kind, at, rules, says: difference, place });
+      }
     }
     this.#time = this.#newTime();
     return events;
+  }
+
+  /** How an event comes to something else than it did, or to nothing that can be handled; undefined where it does not. */
+  #replayed({ event, at, rules, record }: JournalRow<Event>): string | undefined {
+    let handled: Handled<Effect>;
+    try {
+      handled = this.#machine.handle(event, at, rules);
+    } catch (error) {
+      return `cannot be handled: ${messageOf(error)}`;
+    }
+    return differenceOf(handled, record);
   }
 
   #newTime(): MachineTime {
@@ -225,14 +239,15 @@ interface Mismatch {
   at: number;
   rules: number;
   says: string;
+  place: string;
 }
 
-function mismatch({ n, kind, at, rules, says }: Mismatch): QuorateError {
+function mismatch({ n, kind, at, rules, says, place }: Mismatch): QuorateError {
   return new QuorateError(
     'JOURNAL_REPLAY_MISMATCH',
-    `event ${n} of the journal (${kind}, ${isoTime(at)}, rules ${rules}) ${says}`,
+    `event ${n} of ${place} (${kind}, ${isoTime(at)}, rules ${rules}) ${says}`,
     {
-      hint: 'This version judges an old event otherwise than the one that took it. Nothing was changed: start the version that ran before, and report this.',
+      hint: 'This version judges an old event otherwise than the one that took it. Nothing was changed: start the version that ran before, and report this. Where the disk damaged it, put it back from a copy.',
     },
   );
 }

@@ -1,13 +1,15 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { bundleServer, requestBundle, type StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import type { Mesh } from '../../mesh/index.ts';
-import { readOptional, writeAtomicAs } from '../node/files.ts';
+import { parseFile, readOptional, writeAtomicAs } from '../node/files.ts';
 import { meshDial } from '../node/ports.ts';
 
 /** Bundles on disk. Each is found by the id of its run, its job or its artifact: three names of one file. */
 export interface Bundles {
   put(keys: { run: string; job: string | null; artifact: string | null }, bundle: string): Promise<void>;
+  /** Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`. */
   get(which: string): Promise<string | undefined>;
   has(which: string): Promise<boolean>;
   /** Size in bytes; undefined when there is no such bundle. */
@@ -23,6 +25,7 @@ export interface Bundles {
   names(): Promise<Set<string>>;
 }
 
+const hint = 'Remove it: a controller makes it again at its next start, others fetch it again.';
 const keyPattern = /^[a-z0-9]{10,100}$/;
 
 export function openBundles(dir: string): Bundles {
@@ -52,7 +55,9 @@ export function openBundles(dir: string): Bundles {
       await writeAtomicAs(keys.map(file), bundle);
     },
     async get(which) {
-      return keyPattern.test(which) ? readOptional(file(which)) : undefined;
+      const text = keyPattern.test(which) ? await readOptional(file(which)) : undefined;
+      if (text !== undefined) parseFile(file(which), text, z.looseObject({}), hint);
+      return text;
     },
     async has(which) {
       return (await size(which)) !== undefined;

@@ -1,7 +1,7 @@
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
-import { openJournal } from '../../journal/index.ts';
+import { openJournal, replayEach } from '../../journal/index.ts';
 import { makePrivate } from '../node/files.ts';
 import { Ledger, type LedgerEvent, ledgerEventSchema } from './ledger.ts';
 
@@ -35,14 +35,7 @@ export async function openHookFolder(home: string, project: string, name: string
   const ledger = new Ledger();
   const clear = () => removeTree(work);
   try {
-    for (const { event, at } of journal.replay()) {
-      const read = ledgerEventSchema.safeParse(event);
-      if (!read.success)
-        throw new QuorateError('JOURNAL_DAMAGED', `an event in the journal of ${dir} cannot be read`, {
-          hint: 'Put it back from a copy: without it commands may be repeated.',
-        });
-      ledger.apply(read.data, at);
-    }
+    replayEach(journal, (event, at) => ledger.apply(ledgerEventSchema.parse(event), at));
     // Of a process that was killed.
     await clear();
   } catch (error) {

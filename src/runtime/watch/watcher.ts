@@ -1,7 +1,7 @@
 import { assert, codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import type { RunVerifier } from '../../core/sessions/run-verifier.ts';
 import type { Forge, OpenPulls, Webhook } from '../../forge/index.ts';
-import { type Journal, openJournal } from '../../journal/index.ts';
+import { type Journal, openJournal, replayEach } from '../../journal/index.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { steadyTime } from '../node/steady-time.ts';
 import { pullChanges, refChanges, unlisted } from './changes.ts';
@@ -80,10 +80,10 @@ export class Watcher {
       name: `watcher ${project} ${key}`,
       rules: WatchMachine.rules,
     });
-    for (const { event, at } of this.#journal.replay()) {
+    replayEach(this.#journal, (event, at) => {
       this.machine.handle(event, at);
       this.#events++;
-    }
+    });
     this.#looks = new Repeater(async () => {
       const isWhole = await this.#lookOnce();
       if (isWhole) this.#troubles.delete('source');

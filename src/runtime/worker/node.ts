@@ -238,7 +238,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
           has: (artifact) => store.has(artifact),
         },
         bundles: context.bundles,
-        witnessFile: openWitnessFile(join(home.dir, `witness-${membership.project}.json`)),
+        witnessFile: openWitnessFile(
+          join(home.dir, `witness-${membership.project}.json`),
+          membership.project,
+        ),
         leafFile: openLeafFile(join(home.dir, `log-${membership.project}.txt`)),
         revocations,
         tell,

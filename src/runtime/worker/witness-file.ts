@@ -1,16 +1,36 @@
-import { type WitnessFile, witnessStateSchema } from '../../core/sessions/worker/checkpoint-book.ts';
-import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { QuorateError } from '../../core/errors.ts';
+import {
+  type WitnessFile,
+  type WitnessState,
+  witnessStateSchema,
+} from '../../core/sessions/worker/checkpoint-book.ts';
+import { openCheckpoint, withoutWitnesses } from '../../core/transparency/index.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { inFile, parseFile, readOptional, writeAtomic } from '../node/files.ts';
 
 const hint =
   'Restore it from a backup. Without it this worker does not know what it signed before: remove it only together with node.key, so that it joins as another one.';
 
-/** What a worker saw of the log, in a file of mode 0600. */
-export function openWitnessFile(file: string): WitnessFile {
+/** What a worker saw of the log of a project, in a file of mode 0600. */
+export function openWitnessFile(file: string, project: string): WitnessFile {
   return {
     async load() {
       const text = await readOptional(file);
-      return text === undefined ? undefined : parseFile(file, text, witnessStateSchema, hint);
+      if (text === undefined) return undefined;
+      const state = parseFile(file, text, witnessStateSchema, hint);
+      await inFile(file, hint, () => checkNotes(state, project));
+      return state;
     },
     save: (state) => writeAtomic(file, `${JSON.stringify(state)}\n`),
   };
+}
+
+/** Errors: `CHECKPOINT_…`. */
+async function checkNotes({ logs }: WitnessState, project: string): Promise<void> {
+  for (const { log, seen } of logs)
+    for (const { note, size, root } of seen) {
+      const signed = await openCheckpoint(withoutWitnesses(note), { project, log }, joseVerifier);
+      if (signed.size !== size || signed.root !== root)
+        throw new QuorateError('CHECKPOINT_MALFORMED', 'a checkpoint is not the one that is signed');
+    }
 }

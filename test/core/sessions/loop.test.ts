@@ -306,6 +306,12 @@ describe('the loop of a machine', () => {
         ({ effects, durability }) => ({ effects, durability }),
         /came to sum 1, and would come to nothing now/,
       ],
+      [
+        () => {
+          throw new TypeError('of undefined');
+        },
+        /^event 1 .*cannot be handled: of undefined/,
+      ],
     ];
     for (const [otherwise, says] of cases) {
       const second = start(file);
@@ -314,6 +320,7 @@ describe('the loop of a machine', () => {
       expect(() => second.loop.replay()).toThrow(
         expect.objectContaining({ code: 'JOURNAL_REPLAY_MISMATCH', message: expect.stringMatching(says) }),
       );
+      expect(() => second.loop.replay()).toThrow(file);
       second.journal.close();
     }
     expect(await readFile(file)).toEqual(kept);

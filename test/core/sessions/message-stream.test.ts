@@ -98,10 +98,10 @@ describe('bundles over the mesh', () => {
     const [server, asker] = await Promise.all([node(), node()]);
     const bundles = openBundles(await folder());
     const run = 'c'.repeat(64);
-    await bundles.put({ run, job: 'baguqeera2', artifact: null }, 'the proof');
+    await bundles.put({ run, job: 'baguqeera2', artifact: null }, '{"the":"proof"}');
     serveBundles(server, bundles);
     const peer = { id: server.id, addrs: server.addresses() };
-    expect(await fetchBundle(asker, peer, run, soon())).toBe('the proof');
+    expect(await fetchBundle(asker, peer, run, soon())).toBe('{"the":"proof"}');
     expect(await fetchBundle(asker, peer, 'd'.repeat(64), soon())).toBeUndefined();
     expect(await fetchBundle(asker, peer, '../../etc/passwd', soon())).toBeUndefined();
   });

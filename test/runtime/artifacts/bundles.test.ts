@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,6 +40,21 @@ describe('bundles of one artifact', () => {
     await bundles.put({ run: run(3), job, artifact }, agreed);
     expect(await bundles.get(artifact)).toBe(trusted);
     expect(await bundles.get(run(3))).toBe(agreed);
+  });
+
+  it.each([
+    ['empty', ''],
+    ['of other bytes', 'no bundle'],
+    ['cut in half', undefined],
+  ])('that are damaged on disk are named, with what mends them: %s', async (_, text) => {
+    await bundles.put({ run: run(4), job, artifact: null }, agreed);
+    const file = join(dir, 'bundles', `${run(4)}.json`);
+    await writeFile(file, text ?? agreed.slice(0, agreed.length / 2));
+    await expect(bundles.get(run(4))).rejects.toMatchObject({
+      ...{ code: 'HOME_DAMAGED', message: expect.stringContaining(file), hint: expect.any(String) },
+    });
+    await bundles.put({ run: run(4), job, artifact: null }, agreed);
+    expect(await bundles.get(run(4))).toBe(agreed);
   });
 
   it('are gone once the artifact is contradicted', async () => {

@@ -19,6 +19,10 @@ export class StoredEvidence implements EventLog<ControllerEvent> {
     this.#names = names;
   }
 
+  get place(): string | undefined {
+    return this.#journal.place;
+  }
+
   appendAll(entries: readonly JournalEntry<ControllerEvent>[]): void {
     this.#journal.appendAll(entries);
   }

@@ -32,6 +32,11 @@ export class DraftChecks {
     this.#log = new LogCopy(ports.leafFile);
   }
 
+  /** Reads the leaves that were kept before. Errors: those of the file. */
+  async load(): Promise<void> {
+    await this.#log.size;
+  }
+
   /**
    * Reads the log up to a checkpoint that fits those that were seen; each revocation in it is known then. Errors: those of
    * `LogWitness.see` and `LogCopy.read`, `LOG_TOO_LARGE`, `REVOCATION_WITHHELD`.

@@ -64,6 +64,11 @@ export class LogWitness {
     revocations.completes = (known) => this.#lines.complete(known);
   }
 
+  /** Reads what it saw before. Errors: those of the file. */
+  load(): Promise<void> {
+    return this.#book.load();
+  }
+
   /** Hears the checkpoints that are gossiped. */
   start(accepts: (author: string) => boolean): void {
     const { clock, credentials, subscribe } = this.#ports;

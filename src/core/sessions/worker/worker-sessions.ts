@@ -28,6 +28,7 @@ export class WorkerSessions {
   readonly #grants: GrantRenewal;
   readonly #feed: OfferFeed;
   readonly #leases: LeaseClient;
+  readonly #checks: DraftChecks;
   readonly #cosigner: Cosigner;
   readonly #answers: AnswerSigner;
   readonly #neighbours: Neighbours;
@@ -41,10 +42,10 @@ export class WorkerSessions {
     this.witness = witness;
     this.#neighbours = new Neighbours(ports, witness, revocations);
     this.publication = new Publication(ports, witness);
-    const checks = new DraftChecks(ports, revocations, witness);
-    this.#cosigner = new Cosigner(ports, checks, witness, this.publication);
+    this.#checks = new DraftChecks(ports, revocations, witness);
+    this.#cosigner = new Cosigner(ports, this.#checks, witness, this.publication);
     this.#grants = new GrantRenewal(ports);
-    this.#answers = new AnswerSigner(ports, this.#grants, checks, witness);
+    this.#answers = new AnswerSigner(ports, this.#grants, this.#checks, witness);
     this.#leases = new LeaseClient(ports, this.#grants, witness, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
@@ -60,9 +61,14 @@ export class WorkerSessions {
     );
   }
 
-  /** Removes the sealed results of leases that are over. After the replay, before `start`. */
-  prepare(): Promise<void> {
-    return this.#ports.results.retain(this.#ports.machine.leases);
+  /**
+   * Reads what it knows of the log, and removes the sealed results of leases that are over. After the replay, before `start`. Errors: those of
+   * the files.
+   */
+  async prepare(): Promise<void> {
+    await this.witness.load();
+    await this.#checks.load();
+    await this.#ports.results.retain(this.#ports.machine.leases);
   }
 
   /**
