@@ -1,5 +1,4 @@
 import type { WatchSettings } from './rules.ts';
-import type { KeptState } from './state.ts';
 import type { Proof, RunStand, Status } from './status.ts';
 
 /** A job of a publication, with its run. */
@@ -20,6 +19,9 @@ export interface PullSeen {
   /** Commits that labels approve. */
   approved: readonly string[];
 }
+
+/** A `WatchState` as JSON: a map is an object with the only member `map`, its entries. */
+export type KeptState = { readonly [member: string]: unknown };
 
 /**
  * `at`, which comes with each event, is in milliseconds since the epoch. Those that the forge or the git server tell of hold what

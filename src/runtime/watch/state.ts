@@ -1,5 +1,5 @@
 import { accountOf } from '../../core/account/index.ts';
-import type { PublishedRun, PublishOrder, PullSeen } from './events.ts';
+import type { KeptState, PublishedRun, PublishOrder, PullSeen } from './events.ts';
 import type { WatchSettings } from './rules.ts';
 import {
   isSame,
@@ -100,9 +100,7 @@ export const newState = (): WatchState => ({
   cron: new Map(),
 });
 
-/** A state as JSON: a map is an object with the only member `map`, its entries. */
-export type KeptState = { readonly [member: string]: unknown };
-
+/** A state as JSON. */
 export const keptState = (state: WatchState): KeptState =>
   JSON.parse(JSON.stringify(state, (_, value) => (value instanceof Map ? { map: [...value] } : value)));
 
