@@ -1,18 +1,9 @@
 import { answerDraftOf } from '../../controller/draft.ts';
 import { checkPresent } from '../../controller/enrolment.ts';
 import type { BundleDraft } from '../../controller/events.ts';
-import {
-  addSignature,
-  checkTime,
-  type Grant,
-  idOf,
-  signStatement,
-  type Verified,
-} from '../../documents/index.ts';
+import { checkTime, type Grant, idOf, type Verified } from '../../documents/index.ts';
 import { messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { isoTime, secondsOfIso } from '../../time.ts';
-import { addWitness, formatCheckpoint, openCheckpoint, signCheckpoint } from '../../transparency/index.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { wireLimits } from '../../wire/limits.ts';
 import { type CosignDown, type CosignUp, cosignUpSchema } from '../../wire/messages.ts';
@@ -22,6 +13,7 @@ import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
 import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
+import { cosignatureFlaw } from './cosignature.ts';
 import { evidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 
@@ -245,13 +237,9 @@ export class AnswerServer {
     { drafts, size, root }: Asked,
     { answers, witness = '' }: Extract<CosignUp, { kind: 'answered' }>,
   ): Promise<void> {
-    const { machine, dispatch, project, signing, clock } = this.#ports;
-    const { signer, documents } = signing;
+    const { dispatch } = this.#ports;
     if (answers.length !== drafts.length)
       throw new QuorateError('WIRE_INVALID', `${drafts.length} drafts have ${answers.length} answers`);
-    const note = await signCheckpoint(formatCheckpoint({ project, size, root }), signer);
-    const log = machine.state.charter?.payload.log ?? signer.id;
-    const skew = limits.clockSkewSeconds;
     const told: Promise<void>[] = [];
     for (const [at, answer] of answers.entries()) {
       const asked = drafts[at];
@@ -264,23 +252,9 @@ export class AnswerServer {
         continue;
       }
       const { signature } = answer;
-      const signed = await signStatement('verdict', draft.verdict, signer);
-      await documents.verdict(addSignature(signed.raw, worker, signature));
-      const { witnesses } = await openCheckpoint(
-        addWitness(note, witness),
-        { project, log },
-        documents.verifier,
-      );
-      const line = witnesses.find(({ witness: key }) => key === worker);
-      if (line === undefined)
-        throw new QuorateError('COSIGN_NO_WITNESS', 'the signature lacks the witness line of its signer');
-      const { timeVerified } = draft.verdict.predicate;
-      // Consumers would not take the place for signed. A clock may be set.
-      if (secondsOfIso(timeVerified) > line.time + skew || line.time > clock.now() / 1000 + skew)
-        refuse(
-          'COSIGN_WITNESS_TIME',
-          `the witness line is of ${isoTime(line.time * 1000)}, and the verdict of ${timeVerified}`,
-        );
+      const signed = { verdict: draft.verdict, size, root };
+      const flaw = await cosignatureFlaw(this.#ports, signed, { worker, signature, witness });
+      if (flaw !== undefined) refuse('COSIGN_WITNESS_TIME', flaw);
       else
         told.push(
           dispatch({ kind: 'cosigned', run, worker, verdict, signature, witness, log: { size, root } }),

@@ -1,12 +1,10 @@
 import { draftOf } from '../../controller/draft.ts';
 import type { Reply } from '../../controller/events.ts';
 import { findLease } from '../../controller/leases.ts';
-import { addSignature, checkTime, idOf, signMessage, signStatement } from '../../documents/index.ts';
+import { checkTime, idOf, signMessage } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { receiptBytesMaxOf } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
-import { isoTime, secondsOfIso } from '../../time.ts';
-import { addWitness, formatCheckpoint, openCheckpoint, signCheckpoint } from '../../transparency/index.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
@@ -15,6 +13,7 @@ import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
 import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
+import { cosignatureFlaw } from './cosignature.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import { evidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -259,41 +258,23 @@ export class LeaseServer {
 
   /** Checks the signature and the witness line; the machine gets only a co-signature that holds. */
   async #cosigned(stream: LeaseStream, message: Extract<LeaseUp, { kind: 'cosigned' }>): Promise<void> {
-    const { machine, dispatch, project, signing } = this.#ports;
-    const { signer, documents } = signing;
-    const { peer } = stream.messages;
+    const { machine, dispatch } = this.#ports;
+    const { peer: worker } = stream.messages;
     const run = stream.lease?.run;
     const draft = run === undefined ? undefined : draftOf(machine.state, run);
     if (run === undefined || draft === undefined)
       throw new QuorateError('COSIGN_NOT_ASKED', 'no co-signature was asked for');
     const { kind: _, ...cosignature } = message;
-    const { signature, witness } = cosignature;
+    const { verdict } = cosignature;
     // The draft was made again since.
-    if (cosignature.verdict !== idOf(draft.verdict)) return;
-    const verdict = await signStatement('verdict', draft.verdict, signer);
-    await documents.verdict(addSignature(verdict.raw, peer, signature));
-    const note = await signCheckpoint(formatCheckpoint({ project, ...draft.checkpoint }), signer);
-    const log = machine.state.charter?.payload.log ?? signer.id;
-    const checkpoint = await openCheckpoint(addWitness(note, witness), { project, log }, documents.verifier);
-    const line = checkpoint.witnesses.find(({ witness: key }) => key === peer);
-    if (line === undefined)
-      throw new QuorateError('COSIGN_NO_WITNESS', 'the co-signature lacks the witness line of its signer');
-    // Consumers would refuse the verdict (`VERDICT_NOT_IN_TIME`). The lease stands: a clock may be set, and the draft is shown again.
-    const decided = secondsOfIso(draft.verdict.predicate.timeVerified);
-    const skew = limits.clockSkewSeconds;
-    if (decided > line.time + skew || line.time > this.#ports.clock.now() / 1000 + skew) {
-      const message = `the witness line is of ${isoTime(line.time * 1000)}, and the verdict of ${draft.verdict.predicate.timeVerified}`;
-      const { verdict: id } = cosignature;
-      return dispatch({
-        kind: 'cosign-refused',
-        run,
-        worker: peer,
-        verdict: id,
-        code: 'COSIGN_WITNESS_TIME',
-        message,
-      });
-    }
-    await dispatch({ kind: 'cosigned', run, worker: peer, ...cosignature });
+    if (verdict !== idOf(draft.verdict)) return;
+    const signed = { verdict: draft.verdict, ...draft.checkpoint };
+    const flaw = await cosignatureFlaw(this.#ports, signed, { worker, ...cosignature });
+    await dispatch(
+      flaw === undefined
+        ? { kind: 'cosigned', run, worker, ...cosignature }
+        : { kind: 'cosign-refused', run, worker, verdict, code: 'COSIGN_WITNESS_TIME', message: flaw },
+    );
   }
 
   /** A token for replies. One that cannot be given ends its stream, and nothing else. */
