@@ -47,8 +47,7 @@ const orCode = (ask: () => Promise<Answer>): Promise<Answer> =>
   ask().catch((error: unknown) => codeOf(error));
 
 async function bookOf(given: Case): Promise<RevocationBook> {
-  const file = { load: async () => undefined, save: async () => {} };
-  const book = await RevocationBook.open(project, joseVerifier, file);
+  const book = await RevocationBook.open(project, joseVerifier);
   await book.learn(listOf(given));
   return book;
 }

@@ -35,10 +35,7 @@ async function openWorker(given: Case) {
   const told: unknown[] = [];
   const done: string[] = [];
   const heard = new Map<string, (data: Uint8Array) => void>();
-  const revocations = await RevocationBook.open(project, joseVerifier, {
-    load: async () => undefined,
-    save: async () => {},
-  });
+  const revocations = await RevocationBook.open(project, joseVerifier);
   const ports = {
     ...{ signing, clock, credentials, revocations },
     machine: { wants: () => true },

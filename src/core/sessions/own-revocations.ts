@@ -36,10 +36,7 @@ export async function revocationsBy(asked: Asked, key: string): Promise<OwnRevoc
 
 /** Those that count. */
 async function bookOf({ dial, controller, project, verifier }: Asked): Promise<RevocationBook> {
-  const book = await RevocationBook.open(project, verifier, {
-    load: async () => undefined,
-    save: async () => {},
-  });
+  const book = await RevocationBook.open(project, verifier);
   await requestRevocations(dial, controller, (page) => book.learn(page));
   return book;
 }

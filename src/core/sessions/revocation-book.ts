@@ -47,6 +47,8 @@ export interface RevocationFile {
   save(stored: StoredRevocations): Promise<void>;
 }
 
+const noFile: RevocationFile = { load: async () => undefined, save: async () => {} };
+
 /** Evidence that a log tells two stories, and what it proves. */
 export interface KnownEquivocation {
   raw: string;
@@ -96,13 +98,13 @@ export class RevocationBook {
   }
 
   /**
-   * With what the file holds. `unsaved` is told once when it cannot be written, until it can be again; what is learned is
+   * With what the file holds; without one what is learned is kept for as long as the book is. `unsaved` is told once when it cannot be written, until it can be again; what is learned is
    * known all the same. Without it that is an error of `learn`. Errors: those of the file.
    */
   static open(
     project: string,
     verifier: Verifier,
-    file: RevocationFile,
+    file: RevocationFile = noFile,
     unsaved?: (error: Error) => void,
   ): Promise<RevocationBook> {
     return RevocationBook.openBy(new Set(), project, verifier, file, unsaved);
@@ -113,7 +115,7 @@ export class RevocationBook {
     off: ReadonlySet<string>,
     project: string,
     verifier: Verifier,
-    file: RevocationFile,
+    file: RevocationFile = noFile,
     unsaved?: (error: Error) => void,
   ): Promise<RevocationBook> {
     const book = new RevocationBook(off, project, verifier, file, unsaved);

@@ -325,7 +325,7 @@ async function findBundle(
 }
 
 function emptyBook(project: string): Promise<RevocationBook> {
-  return RevocationBook.open(project, joseVerifier, { load: async () => undefined, save: async () => {} });
+  return RevocationBook.open(project, joseVerifier);
 }
 
 function rank({ ok, level }: Verification): number {

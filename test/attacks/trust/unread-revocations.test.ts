@@ -22,11 +22,7 @@ beforeAll(async () => {
 });
 
 const ofIdp = { kind: 'key', id: idp.id } as const;
-const openBook = (off: string[]) =>
-  RevocationBook.openBy(new Set(off), project, joseVerifier, {
-    load: async () => undefined,
-    save: async () => {},
-  });
+const openBook = (off: string[]) => RevocationBook.openBy(new Set(off), project, joseVerifier);
 
 /** A revocation of a version that nobody reads yet, as `key` signs it in the name of `kid`. */
 function newer(key: NodeKey, kid = key.id): Promise<string> {

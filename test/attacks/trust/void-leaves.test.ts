@@ -19,8 +19,7 @@ const sign = (key: NodeKey, over: Partial<Revocation> = {}) =>
     { iss: key.id, project, what: stolen, since: 99, reason: 'stolen', iat: at, ...over },
     key.signer,
   );
-const open = () =>
-  RevocationBook.open(project, joseVerifier, { load: async () => undefined, save: async () => {} });
+const open = () => RevocationBook.open(project, joseVerifier);
 
 describe('who had the key of the log, and wrote a leaf of a revocation that nobody signed', () => {
   /** What a trusted worker and a watcher come to, with these leaves in the log, where they are told this. */

@@ -22,10 +22,7 @@ export async function answerOf(
   told: { all: string[]; byId?: string[] },
 ): Promise<string> {
   const events: WorkerEvent[] = [];
-  const book = await RevocationBook.open(project, joseVerifier, {
-    load: async () => undefined,
-    save: async () => {},
-  });
+  const book = await RevocationBook.open(project, joseVerifier);
   const answers: Record<string, (asked: string) => Promise<unknown>> = {
     [protocols.api]: async () => ({
       kind: 'leaves',

@@ -37,8 +37,7 @@ const sign = (by: typeof root, n: number, over: Partial<Revocation> = {}) =>
   );
 const many = async (by: typeof root, count: number) =>
   (await Promise.all(Array.from({ length: count }, (_, n) => sign(by, n)))).map(({ raw }) => raw);
-const open = () =>
-  RevocationBook.open(project, standIn.verifier, { load: async () => undefined, save: async () => {} });
+const open = () => RevocationBook.open(project, standIn.verifier);
 
 /** Two ends of a stream. */
 function pair(): [Channel, Channel] {

@@ -114,8 +114,7 @@ it('and a book that learns them one by one, in any order, comes to the same as o
   await fc.assert(
     fc.asyncProperty(learned, async ({ some, made, first }) => {
       const all = await documentsOf({ some, made });
-      const open = () =>
-        RevocationBook.open(project, standIn.verifier, { load: async () => undefined, save: async () => {} });
+      const open = () => RevocationBook.open(project, standIn.verifier);
       const [slow, quick] = [await open(), await open()];
       for (const n of first) await slow.learn({ charters: [charter.raw], revocations: [all[n]?.raw ?? ''] });
       await quick.learn({ charters: [charter.raw], revocations: all.map(({ raw }) => raw) });

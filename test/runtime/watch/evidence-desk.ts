@@ -70,10 +70,7 @@ export class EvidenceDesk {
   }
 
   book(): Promise<RevocationBook> {
-    this.#book ??= RevocationBook.open(project, joseVerifier, {
-      load: async () => undefined,
-      save: async () => {},
-    });
+    this.#book ??= RevocationBook.open(project, joseVerifier);
     return this.#book;
   }
 

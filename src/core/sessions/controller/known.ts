@@ -1,4 +1,4 @@
-import { EndedKeys, revokedBy } from '../../trust/revocations.ts';
+import { endedKeys } from '../../controller/revocations.ts';
 import type { Known } from '../revocation-exchange.ts';
 import { pageOf } from '../revocation-pages.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -10,7 +10,7 @@ export function knownTo({
 }: Pick<ControllerPorts, 'machine' | 'logEvidence'>): Required<Omit<Known, 'checkpoint'>> {
   return {
     page(after) {
-      const ended = new EndedKeys(state.revocations.map(({ revocation }) => revokedBy(revocation)));
+      const ended = endedKeys(state);
       const counts = state.revocations.filter(({ revocation: { signer, id } }) => !ended.voids(signer, id));
       return pageOf(counts, after);
     },

@@ -51,10 +51,7 @@ export async function knowledgeOf(
   const { from } = brought;
   try {
     const pages = brought.revocations.map((page) => decodeMessage(toUtf8(page), fileSchema, from));
-    const book = await RevocationBook.open(project, verifier, {
-      load: async () => undefined,
-      save: async () => {},
-    });
+    const book = await RevocationBook.open(project, verifier);
     for (const page of pages) {
       const { refused } = await book.learn(page);
       // Of what this version cannot read the book knows.
