@@ -1,7 +1,7 @@
 import { accountOf } from '../core/account/index.ts';
 import { messageOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
-import { sayFull } from '../core/trust/full-keys.ts';
+import { sayFullKey } from '../core/trust/full-keys.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Home } from '../runtime/membership/home.ts';
 import type { Context } from './context.ts';
@@ -42,7 +42,7 @@ export async function tellAlarms(
   if (signal.aborted) return;
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, askMsMax, undefined).unref());
   const answer = await Promise.race([client.jobs(), late]).catch(() => undefined);
-  for (const key of answer?.full ?? []) out.note(out.colours.red(`ALARM: ${sayFull(key)}. ${endIt}`));
+  for (const key of answer?.full ?? []) out.note(out.colours.red(`ALARM: ${sayFullKey(key)}. ${endIt}`));
   const { rememberTold, toldAlarms } = await import('../runtime/membership/told-alarms.ts');
   const told = await toldAlarms(home, client.project).catch((): string[] => []);
   const raised = (answer?.jobs ?? []).filter((job) => accountOf(job).alarm && !told.includes(job.run));

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { accountLine } from '../core/account/index.ts';
+import type { MemberFacts } from '../core/controller/members.ts';
 import { codeOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
-import { sayFull } from '../core/trust/full-keys.ts';
+import { sayFullKey } from '../core/trust/full-keys.ts';
 import type { ControllerStatus } from '../runtime/controller/status.ts';
 import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
 import { type Act, type Context, examples } from './context.ts';
@@ -18,7 +19,7 @@ const shownMax = 10;
 const limitDefaultSeconds = 3_600;
 const lookMs = 1_000;
 
-/** `controller status` and `controller drain`, for the controller that runs from this repository. */
+/** `controller status`, `controller members` and `controller drain`, for the controller that runs from this repository. */
 export function addControllerVerbs(controller: Command, act: Act): void {
   controller
     .command('status')
@@ -28,6 +29,14 @@ export function addControllerVerbs(controller: Command, act: Act): void {
     )
     .addHelpText('after', examples('quorate controller status'))
     .action(act(status));
+  controller
+    .command('members')
+    .summary('show who joined, and by which key')
+    .description(
+      "Lists the keys that joined the project of this repository, in the order they did: operator, role, the key of the identity provider that signed the ticket, and the leaves of the log then. Also those that were revoked, or dismissed because that key was not its owner's any more.",
+    )
+    .addHelpText('after', examples('quorate controller members', 'quorate controller members --json'))
+    .action(act(members));
   controller
     .command('drain')
     .summary('begin no round, wait for the builds that run, then end')
@@ -57,6 +66,33 @@ async function statusNow(folder: ProjectFolder): Promise<ControllerStatus> {
     if (codeOf(error) !== 'CONTROLLER_NOT_RUNNING') throw error;
     const { statusOfStopped } = await import('../runtime/controller/stopped.ts');
     return statusOfStopped(folder);
+  }
+}
+
+async function members({ cwd, out }: Context): Promise<Exit> {
+  const folder = await openProject(cwd);
+  const all = await membersNow(folder);
+  out.value({ project: folder.project, members: all });
+  const { bold, dim, yellow } = out.colours;
+  for (const { key, operator, role, state, by, since } of all) {
+    const stands = state === 'member' ? '' : `  ${yellow(state)}`;
+    out.say(
+      `${bold(escapeLine(operator, 80))} (${role})${stands}`,
+      dim(`  key ${key}, joined before leaf ${since} of the log, with a ticket of ${by}`),
+    );
+  }
+  out.say(`${counted(all.length, 'key')} joined. Who should not be here: quorate revoke <operator or key>`);
+  return exits.done;
+}
+
+async function membersNow(folder: ProjectFolder): Promise<MemberFacts[]> {
+  const { askForMembers } = await import('../runtime/controller/control.ts');
+  try {
+    return await askForMembers(folder.dir);
+  } catch (error) {
+    if (codeOf(error) !== 'CONTROLLER_NOT_RUNNING') throw error;
+    const { membersOfStopped } = await import('../runtime/controller/stopped.ts');
+    return membersOfStopped(folder);
   }
 }
 
@@ -137,6 +173,6 @@ function say(out: Output, name: string, now: ControllerStatus): void {
   );
   sayLeases(out, waitsFor, leases);
   out.say(`  log        ${leaves} leaves, ${counted(revocations, 'revocation')}`);
-  for (const key of fullKeys) out.say(out.colours.red(`  ALARM      ${sayFull(key)}`));
+  for (const key of fullKeys) out.say(out.colours.red(`  ALARM      ${sayFullKey(key)}`));
   if (state === 'stopped') out.say(dim('From its journal. To start it: quorate controller'));
 }

@@ -71,6 +71,11 @@ export const limits = {
   feedUrlsMax: 4,
   /** Revocations of one project by one key other than the root's, and in one message: 3 MB at 3 kB each. */
   revocationsMax: 1_000,
+  /**
+   * Tickets of one identity provider's key with which somebody joined: each may make an operator. A project of a thousand operators, each with a
+   * new ticket a month, replaces that key within ten months.
+   */
+  ticketsOfKeyMax: 10_000,
   /** By the root key; beyond it the project is refused. 30 MB at 3 kB each, kept in one file and told in thirteen messages. */
   rootRevocationsMax: 10_000,
   /** Messages that all of them take: those of the root, and of as many other keys as ever signed some. */

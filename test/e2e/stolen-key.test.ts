@@ -84,6 +84,12 @@ beforeAll(async () => {
   thief = await loadKey(stolen);
 });
 
+async function members() {
+  const { code, lines, report } = await cluster.cli(['controller', 'members']);
+  expect(code, report).toBe(0);
+  return (lines[0] as unknown as { members: { operator: string; by: string; state: string }[] }).members;
+}
+
 const fetched = async (folder: string) => {
   const { code, error } = await cluster.fetch(artifact, folder);
   return [code, error];
@@ -118,6 +124,11 @@ it('the day the identity provider’s key is stolen: each step of the page, one 
   expect(again.code, again.report).toBe(0);
   expect(again.lines[0]).toMatchObject({ byRoot: true, keeps: [{ id: ours }] });
 
+  const joined = await members();
+  expect(joined.map(({ operator }) => operator)).toEqual(
+    expect.arrayContaining(['ada', 'ben', 'cyd', 'tower', 'owner']),
+  );
+  for (const { by, state } of joined) expect([by, state]).toEqual([thief.id, 'member']);
   expect(await fetched('again')).toEqual([0, undefined]);
   const late = await signed({ kind: 'artifact', id: artifact }, 'the thief again');
   expect(await bring(late.raw)).toMatch(/^(KEY_REVOKED|REVOCATION_ISSUER_MISMATCH)$/);
@@ -227,7 +238,9 @@ it('revoke writes the document also where the controller refuses it, or is not t
   const refused = await cluster.cli(['revoke', 'nobody', '--reason', 'no', '--out', out]);
   expect([refused.code, refused.error], refused.report).toEqual([2, 'REVOCATION_TARGET_UNKNOWN']);
   expect(JSON.parse(await readFile(out, 'utf8')).revocations).toHaveLength(1);
+  const running = await members();
   await cluster.control.stop();
+  expect(await members()).toEqual(running);
   const offline = join(cluster.dir, 'offline.json');
   const args = ['revoke', artifact, '--reason', 'malware', '--out', offline];
   const silent = await cluster.cli(args);

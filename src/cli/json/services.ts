@@ -1,5 +1,17 @@
 import { z } from 'zod';
-import { addresses, commitId, count, event, nodeEvent, peerId, sha256, size, timeMs, urls } from './parts.ts';
+import {
+  addresses,
+  commitId,
+  count,
+  event,
+  nodeEvent,
+  peerId,
+  roleSchema,
+  sha256,
+  size,
+  timeMs,
+  urls,
+} from './parts.ts';
 
 const project = peerId;
 const listening = { id: peerId, project, addresses, http: urls.optional() };
@@ -30,6 +42,18 @@ const controllerStatus = z.looseObject({
 export const serviceOutputs = {
   controller: [event('listening', listening), nodeEvent],
   'controller drain': [controllerStatus.extend({ event: z.literal('draining') }), event('drained', {})],
+  'controller members': [
+    z.strictObject({
+      project,
+      members: z.array(
+        z.strictObject({
+          ...{ key: peerId, operator: z.string(), role: roleSchema },
+          ...{ state: z.enum(['member', 'revoked', 'dismissed']), by: peerId, invite: z.string() },
+          ...{ since: count, enrolled: count },
+        }),
+      ),
+    }),
+  ],
   'controller status': [controllerStatus],
   idp: [event('listening', listening), nodeEvent],
   'idp init': [z.strictObject({ key: peerId, folder: z.string(), made: z.boolean() })],

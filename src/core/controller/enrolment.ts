@@ -6,6 +6,7 @@ import {
   checkRoom,
   checkSameMember,
   checkTicket,
+  checkTickets,
   checkTrusted,
   enforce,
   grantTimes,
@@ -83,6 +84,7 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   const joined = state.invites.get(ticket.jti) ?? [];
   if (!joined.includes(key)) {
     checkRoom(ticket, joined);
+    if (joined.length === 0) useTicket(transition, invite.signer);
     state.invites.set(ticket.jti, [...joined, key]);
     mustSync(transition);
   }
@@ -97,6 +99,13 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
     });
   if (transition.durability !== 'sync') unchanged(transition);
   replyGrant(transition, token, grantFor(transition, key, enrol.payload.jti));
+}
+
+/** One more ticket of this key is used. Errors: `TICKETS_FULL`. */
+function useTicket({ state, rules }: Transition, signer: string): void {
+  const used = state.tickets.get(signer) ?? 0;
+  if (rules >= 3) checkTickets(signer, used);
+  state.tickets.set(signer, used + 1);
 }
 
 /** The log index at which this operator was first admitted in this role. */

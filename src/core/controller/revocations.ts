@@ -59,11 +59,17 @@ export function isFull(state: ControllerState, signer: string): boolean {
   return count >= max;
 }
 
-/** The keys of the charter in force for which that is so. Those that the root ended revoke nothing more. */
+/** The keys of the charter in force for which that is so, or of which as many tickets were used. Those that the root ended sign nothing more. */
 export function fullKeys(state: ControllerState): string[] {
-  if (state.charter === null || state.revocations.length < limits.revocationsMax) return [];
-  const { idps, project } = state.charter.payload;
-  return [project, ...idps].filter((key) => isFull(state, key) && !endedKeys(state).has(key));
+  const { charter, revocations, tickets } = state;
+  if (charter === null) return [];
+  const { idps, project } = charter.payload;
+  const mayRevoke = revocations.length < limits.revocationsMax;
+  return [project, ...idps].filter(
+    (key) =>
+      ((tickets.get(key) ?? 0) >= limits.ticketsOfKeyMax || (!mayRevoke && isFull(state, key))) &&
+      !endedKeys(state).has(key),
+  );
 }
 
 /** The revocation for which a key may not act in its role any more. A trusted worker's key is revoked by itself. */

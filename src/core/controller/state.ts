@@ -179,6 +179,8 @@ export interface ControllerState {
   around: number | undefined;
   /** Keys that joined on an invite, by its jti. */
   invites: Map<string, string[]>;
+  /** Tickets that were used, by the identity provider's key that signed them. */
+  tickets: Map<string, number>;
   /** In log order. */
   revocations: LoggedRevocation[];
   /** A key that the root revoked revokes nothing but what is kept. False until the first start under rules 2. */
@@ -220,6 +222,7 @@ export function newState(id: string, idp: string): ControllerState {
     operators: { worker: new Map(), 'trusted-worker': new Map(), publisher: new Map(), reader: new Map() },
     around: undefined,
     invites: new Map(),
+    tickets: new Map(),
     revocations: [],
     endsKeys: false,
     presence: newPresence(0),

@@ -8,7 +8,8 @@ export type IdpEvent =
   | { kind: 'charter'; charter: Verified<Charter> }
   /**
    * A controller asks for a grant. `by`: its key, proven by its connection. `enrolled`: the log index at which it says that the
-   * operator was first admitted. With an invite the key is enrolled first.
+   * operator was first admitted. With an invite the key is enrolled first; `at`: the size of the log at which the controller says that
+   * it did, absent of one of before.
    */
   | {
       kind: 'grant';
@@ -18,6 +19,7 @@ export type IdpEvent =
       invite?: Verified<Invite>;
       possession?: Verified<Possession>;
       enrolled: number;
+      at?: number;
     }
   | { kind: 'revoked'; revocation: Verified<Revocation> };
 

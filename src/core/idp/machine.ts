@@ -7,6 +7,7 @@ import {
   checkRoom,
   checkSameMember,
   checkTicket,
+  checkTickets,
   checkTrusted,
   enforce,
   grantTimes,
@@ -26,12 +27,15 @@ import type { IdpEffect, IdpEvent } from './events.ts';
 
 type EventOf<K extends IdpEvent['kind']> = Extract<IdpEvent, { kind: K }>;
 
-/** A key that joined with a ticket. Nothing removes it: a member renews as long as the project lasts. */
+/** A key that joined with a ticket. It renews as long as the project lasts, unless it is revoked or dismissed. */
 interface Member {
   operator: string;
   role: Role;
   /** The log index that the first grant of its operator in this role named. */
   enrolled: number;
+  /** The key that signed its ticket, and the size of the log then: at least, where the controller did not say it. */
+  by: string;
+  at: number;
 }
 
 interface IdpState {
@@ -44,6 +48,10 @@ interface IdpState {
   members: Map<string, Member>;
   /** The log index of the first enrolment, by role and operator. */
   operators: Map<string, number>;
+  /** Tickets that were used, by the key that signed them. */
+  tickets: Map<string, number>;
+  /** The largest log index that a controller named. */
+  heard: number;
   /** By id. */
   revocations: Map<string, Revoked>;
 }
@@ -55,7 +63,7 @@ interface IdpState {
  */
 export class IdentityProvider {
   /** Grows with every change of what comes of an event, and of the shape of events. */
-  static readonly rules = 2;
+  static readonly rules = 3;
   readonly state: IdpState;
 
   constructor(key: string) {
@@ -66,13 +74,15 @@ export class IdentityProvider {
       invites: new Map(),
       members: new Map(),
       operators: new Map(),
+      tickets: new Map(),
+      heard: 0,
       revocations: new Map(),
     };
   }
 
-  handle(event: IdpEvent, now: number): Handled<IdpEffect> {
+  handle(event: IdpEvent, now: number, rules = IdentityProvider.rules): Handled<IdpEffect> {
     try {
-      return this.#handle(event, now);
+      return this.#handle(event, now, rules);
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
       if (!('token' in event)) return { effects: [], durability: 'none' };
@@ -87,6 +97,24 @@ export class IdentityProvider {
     return undefined;
   }
 
+  /** Whether the holder of a grant may not act any more: it or its operator was revoked, or it is dismissed. */
+  isRevoked(grant: Pick<Grant, 'sub' | 'operator' | 'role'>): boolean {
+    return this.revoked(grant) !== undefined || this.#isDismissed(this.state.members.get(grant.sub));
+  }
+
+  /**
+   * Whether a key joined with a ticket of a key that was not its owner's then. A further key of an operator leaves no leaf: at the very index from
+   * which the key was ended it stays, as it may have joined just before the end. The controller, which knows the leaf of that end, is stricter.
+   */
+  #isDismissed(member: Member | undefined): boolean {
+    if (member === undefined) return false;
+    const { by, at, enrolled } = member;
+    const last = at === enrolled ? at : at - 1;
+    for (const { what, since, byRoot } of this.state.revocations.values())
+      if (byRoot && what.kind === 'key' && what.id === by && since <= last) return true;
+    return false;
+  }
+
   /** The revocation for which a member may not act any more. */
   revoked(member: Pick<Grant, 'sub' | 'operator' | 'role'>): Revoked | undefined {
     const { charter, revocations } = this.state;
@@ -96,7 +124,7 @@ export class IdentityProvider {
     return memberRevokedAt(revokedUnder(all, charter.payload), member, Number.MAX_SAFE_INTEGER);
   }
 
-  #handle(event: IdpEvent, now: number): Handled<IdpEffect> {
+  #handle(event: IdpEvent, now: number, rules: number): Handled<IdpEffect> {
     switch (event.kind) {
       case 'started':
         this.state.key = event.key;
@@ -106,7 +134,7 @@ export class IdentityProvider {
       case 'charter':
         return { effects: [], durability: this.#takeCharter(event.charter) ? 'sync' : 'none' };
       case 'grant':
-        return this.#grant(event, now);
+        return this.#grant(event, now, rules);
       case 'revoked':
         return { effects: [], durability: this.#revoke(event) };
       default:
@@ -128,7 +156,7 @@ export class IdentityProvider {
     return charter.payload;
   }
 
-  #grant(event: EventOf<'grant'>, now: number): Handled<IdpEffect> {
+  #grant(event: EventOf<'grant'>, now: number, rules: number): Handled<IdpEffect> {
     const { token, by, enrol, invite, possession, enrolled } = event;
     const charter = this.#charter;
     if (!charter.controllers.includes(by))
@@ -138,48 +166,64 @@ export class IdentityProvider {
       );
     checkEnrol(enrol.payload, charter, now);
     const durability =
-      invite === undefined ? 'none' : this.#enrol({ enrol, invite, possession }, enrolled, now);
+      invite === undefined ? 'none' : this.#enrol({ enrol, invite, possession }, event, now, rules);
     const member = this.state.members.get(enrol.signer);
     if (member === undefined) throw unknownKey(enrol.signer);
-    this.#checkMember(enrol.signer, member, enrolled);
+    this.#checkMember(enrol.signer, member, enrolled, rules);
+    const { operator, role, enrolled: first } = member;
     const grant: Grant = {
       ...{ iss: this.state.key, sub: enrol.signer, project: charter.project },
-      ...member,
+      ...{ operator, role, enrolled: first },
       jti: enrol.payload.jti,
       ...grantTimes(now, this.state.grantMs),
     };
     return {
       effects: [{ kind: 'reply', token, reply: { kind: 'grant', grant } }],
       durability,
-      ...(durability === 'sync' && { record: JSON.stringify({ sub: enrol.signer, ...member }) }),
+      ...(durability === 'sync' && {
+        record: JSON.stringify({ sub: enrol.signer, operator, role, enrolled: first }),
+      }),
     };
   }
 
   /** Admits a key, where it has not joined with this ticket yet. */
-  #enrol(use: TicketUse, enrolled: number, now: number): Durability {
+  #enrol(
+    use: TicketUse,
+    { enrolled, at }: Pick<EventOf<'grant'>, 'enrolled' | 'at'>,
+    now: number,
+    rules: number,
+  ): Durability {
     const { enrol, invite } = use;
-    const { invites, members, operators } = this.state;
+    const { invites, members, operators, tickets } = this.state;
     checkTicket(use, this.#charter, now);
     const { operator, role, jti } = invite.payload;
     const key = enrol.signer;
-    const known = members.get(key);
+    const before = members.get(key);
+    const known = rules >= 3 && this.#isDismissed(before) ? undefined : before;
+    const heard = Math.max(this.state.heard, enrolled, at ?? 0);
     checkSameMember(key, known, invite.payload);
-    const member = known ?? { operator, role, enrolled: operators.get(`${role} ${operator}`) ?? enrolled };
-    this.#checkMember(key, member, enrolled);
+    const first = operators.get(`${role} ${operator}`) ?? enrolled;
+    const member = known ?? { operator, role, enrolled: first, by: invite.signer, at: at ?? heard };
+    this.#checkMember(key, member, enrolled, rules);
     const joined = invites.get(jti) ?? [];
-    if (joined.includes(key)) return 'none';
-    checkRoom(invite.payload, joined);
-    invites.set(jti, [...joined, key]);
+    if (joined.includes(key) && known !== undefined) return 'none';
+    if (!joined.includes(key)) checkRoom(invite.payload, joined);
+    const used = tickets.get(invite.signer) ?? 0;
+    if (joined.length === 0 && rules >= 3) checkTickets(invite.signer, used);
+    if (joined.length === 0) tickets.set(invite.signer, used + 1);
+    this.state.heard = heard;
+    invites.set(jti, [...new Set([...joined, key])]);
     members.set(key, member);
     operators.set(`${role} ${operator}`, member.enrolled);
     return 'sync';
   }
 
-  #checkMember(key: string, member: Member, enrolled: number): void {
+  #checkMember(key: string, member: Member, enrolled: number, rules: number): void {
     const charter = this.#charter;
     if (member.role === 'trusted-worker') checkTrusted(charter.trusted, key);
     const revoked = this.revoked({ sub: key, ...member });
     if (revoked !== undefined) throw revokedError(revoked);
+    if (rules >= 3 && this.#isDismissed(member)) throw unknownKey(key);
     if (member.enrolled !== enrolled)
       throw new QuorateError(
         'IDP_ENROLMENT_DIFFERS',

@@ -140,6 +140,18 @@ export function checkRoom(ticket: Invite, joined: readonly string[]): void {
   );
 }
 
+/** Whether one more ticket of a key may be used. `used`: how many were. Errors: `TICKETS_FULL`. */
+export function checkTickets(signer: string, used: number): void {
+  if (used < limits.ticketsOfKeyMax) return;
+  throw new QuorateError(
+    'TICKETS_FULL',
+    `${limits.ticketsOfKeyMax} tickets that the key ${signer} signed were used, and no more of it are taken`,
+    {
+      hint: 'The owner ends that key: quorate rotate idp, then --finish; where it was stolen: quorate rotate idp --at-once --since <the leaf from which it is not yours any more>',
+    },
+  );
+}
+
 /** A key that nobody enrolled. */
 export function unknownKey(key: string): QuorateError {
   return new QuorateError('KEY_NOT_ENROLLED', `the key ${key} is not enrolled in this project`, {

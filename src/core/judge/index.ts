@@ -12,6 +12,7 @@ export {
   checkRoom,
   checkSameMember,
   checkTicket,
+  checkTickets,
   checkTrusted,
   grantTimes,
   type TicketUse,

@@ -3,3 +3,7 @@ import { limits } from '../limits.ts';
 /** A sentence without its end: a key that has signed as many revocations as one may. */
 export const sayFull = (key: string): string =>
   `the key ${key} has signed ${limits.revocationsMax} revocations, and no more of it are taken: end that key`;
+
+/** The same of a key that may be full of tickets instead. */
+export const sayFullKey = (key: string): string =>
+  `the key ${key} has signed ${limits.revocationsMax} revocations, or ${limits.ticketsOfKeyMax} tickets that were used, and no more of it are taken: end that key`;

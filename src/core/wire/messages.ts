@@ -307,6 +307,8 @@ export const idpUpSchema = z.discriminatedUnion('kind', [
     invite: jws.optional(),
     possession: jws.optional(),
     enrolled: count,
+    /** With an invite: the size of the log when the key joined. */
+    at: count.optional(),
     epoch: count,
   }),
 ]);

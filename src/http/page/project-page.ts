@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { accountLine, accountOf, worstOf } from '../../core/account/index.ts';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import { counted } from '../../core/quantity.ts';
-import { sayFull } from '../../core/trust/full-keys.ts';
+import { sayFullKey } from '../../core/trust/full-keys.ts';
 import type { BranchView, ProjectView, RunPage } from '../../runtime/controller/project-view.ts';
 import { chip, runTable, runUrl } from './parts.ts';
 import { foreign, type Html, refText, time } from './text.ts';
@@ -75,7 +75,7 @@ function troublePart(view: ProjectView): Html {
     ),
     ...fullKeys.map(
       (key) =>
-        html`<div class="notice bad"><p><strong>A key revokes all it can.</strong> ${foreign(sayFull(key), 600)}.</p></div>`,
+        html`<div class="notice bad"><p><strong>A key has signed all it may.</strong> ${foreign(sayFullKey(key), 600)}.</p></div>`,
     ),
     ...(alarms.count === 0
       ? []

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { awaitedLeases } from '../../core/controller/drain.ts';
 import type { ControllerEvent } from '../../core/controller/events.ts';
+import { type MemberFacts, membersOf } from '../../core/controller/members.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { counted } from '../../core/quantity.ts';
@@ -13,12 +14,14 @@ import { type ControllerStatus, statusOf } from './status.ts';
 const requestSchema = z.discriminatedUnion('do', [
   /** `without`: an operator that is not counted, as if it were revoked. */
   z.object({ do: z.literal('status'), without: z.string().max(100).optional() }),
+  z.object({ do: z.literal('members'), after: z.string().max(100).optional() }),
   z.object({
     do: z.literal('drain'),
     limitMs: z.int().min(0).max(controllerNodeLimits.drainMsMax),
   }),
 ]);
 export type ControllerRequest = z.infer<typeof requestSchema>;
+type MembersPage = ReturnType<typeof membersOf>;
 
 const drainLookMs = 200;
 
@@ -64,8 +67,10 @@ export class ControllerControl {
     await this.#closeSocket();
   }
 
-  async #answer(given: unknown): Promise<ControllerStatus> {
+  async #answer(given: unknown): Promise<ControllerStatus | MembersPage> {
     const request = requestSchema.parse(given);
+    if (request.do === 'members')
+      return membersOf(this.#options.state, controllerNodeLimits.membersPerAnswer, request.after);
     if (request.do === 'drain') await this.#drain(request.limitMs);
     const { state, project } = this.#options;
     const without = request.do === 'status' ? request.without : undefined;
@@ -97,7 +102,10 @@ export class ControllerControl {
 }
 
 /** Asks the controller that runs from this project folder. Errors: `CONTROLLER_NOT_RUNNING`, `CONTROL_LOST`, `CONTROL_REQUEST_INVALID`. */
-export async function askController(dir: string, request: ControllerRequest): Promise<ControllerStatus> {
+export async function askController<Request extends ControllerRequest>(
+  dir: string,
+  request: Request,
+): Promise<Request extends { do: 'members' } ? MembersPage : ControllerStatus> {
   const answer = await askControlSocket(socketOf(dir), request, {
     absent: (path, cause) =>
       new QuorateError('CONTROLLER_NOT_RUNNING', `no controller answers at ${path}`, {
@@ -110,5 +118,19 @@ export async function askController(dir: string, request: ControllerRequest): Pr
         cause,
       }),
   });
-  return answer as ControllerStatus;
+  return answer as Request extends { do: 'members' } ? MembersPage : ControllerStatus;
+}
+
+/** All members, asked for in parts. Errors: as above. */
+export async function askForMembers(dir: string): Promise<MemberFacts[]> {
+  const all: MemberFacts[] = [];
+  for (let after: string | null | undefined; after !== null; ) {
+    const { members, next } = await askController(dir, {
+      do: 'members',
+      ...(after !== undefined && { after }),
+    });
+    all.push(...members);
+    after = next;
+  }
+  return all;
 }

@@ -13,6 +13,8 @@ export const controllerNodeLimits = {
   connectionsDefault: 2_000,
   /** Runs on one page of a list. */
   pageRunsMax: 50,
+  /** Members in one answer on the control socket: 300 bytes each. */
+  membersPerAnswer: 1_000,
   /** Workers on the page of a project. */
   pageWorkersMax: 200,
   /** Log files of which it is remembered where lines begin: two numbers for each 500 lines. */

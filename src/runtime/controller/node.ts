@@ -11,7 +11,7 @@ import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.t
 import { Loop } from '../../core/sessions/loop.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
-import { sayFull } from '../../core/trust/index.ts';
+import { sayFullKey } from '../../core/trust/index.ts';
 import { ownVersion } from '../../core/wire/peer-version.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
@@ -331,8 +331,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       }),
     );
     for (const { proves } of logEvidence.equivocations) tell('warn', 'equivocated', proves.says);
-    for (const key of fullKeys(machine.state))
-      tell('warn', 'revocations-full', `ALARM: ${sayFull(key)}`, { code: 'REVOCATIONS_FULL', key });
+    for (const key of fullKeys(machine.state)) tell('warn', 'key-full', `ALARM: ${sayFullKey(key)}`, { key });
     const control = new ControllerControl({
       ...{ dir: folder.dir, project: folder.project, state: machine.state, tell },
       dispatch: context.dispatch,

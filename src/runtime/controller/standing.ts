@@ -1,5 +1,5 @@
 import type { Controller } from '../../core/controller/machine.ts';
-import { memberRevoked } from '../../core/controller/revocations.ts';
+import { isMember, memberRevoked } from '../../core/controller/revocations.ts';
 import type { Charter, Grant } from '../../core/documents/index.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 
@@ -7,13 +7,17 @@ import type { ProjectFolder } from '../membership/project-folder.ts';
 export interface MemberStanding {
   /** The charter in force. */
   charter(): Charter;
-  /** Whether the key or the operator of a grant is revoked. */
+  /** Whether the key or the operator of a grant is revoked, or it joined with a ticket of a key that was not its owner's then. */
   isRevoked(grant: Grant): boolean;
 }
 
 export function memberStanding({ state }: Controller, folder: ProjectFolder): MemberStanding {
   return {
     charter: () => state.charter?.payload ?? folder.charter,
-    isRevoked: (grant) => memberRevoked(state, grant) !== undefined,
+    isRevoked: (grant) => {
+      const enrolled = state.keys.get(grant.sub);
+      const isDismissed = enrolled !== undefined && !isMember(state, enrolled);
+      return isDismissed || memberRevoked(state, grant) !== undefined;
+    },
   };
 }

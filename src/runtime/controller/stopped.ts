@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { type MemberFacts, membersOf } from '../../core/controller/members.ts';
+import type { ControllerState } from '../../core/controller/state.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 import { journalFile, newController, openControllerJournal } from './controller-journal.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
@@ -7,13 +9,19 @@ import { type ControllerStatus, statusOf } from './status.ts';
  * What the journal of a controller that does not run says. Holds the journal meanwhile, so a controller that starts at this
  * moment is told that it is in use. Errors: `JOURNAL_…`.
  */
-export function statusOfStopped(folder: ProjectFolder): ControllerStatus {
-  const about = { project: folder.project, running: false, stopsBy: null };
-  if (!existsSync(journalFile(folder.dir))) return statusOf(newController(folder).state, about);
+export const statusOfStopped = (folder: ProjectFolder): ControllerStatus =>
+  statusOf(stateOfStopped(folder), { project: folder.project, running: false, stopsBy: null });
+
+/** The same of its members. */
+export const membersOfStopped = (folder: ProjectFolder): MemberFacts[] =>
+  membersOf(stateOfStopped(folder), Number.POSITIVE_INFINITY).members;
+
+function stateOfStopped(folder: ProjectFolder): ControllerState {
+  if (!existsSync(journalFile(folder.dir))) return newController(folder).state;
   const { journal, machine } = openControllerJournal(folder);
   try {
     for (const { event, at, rules } of journal.replay()) machine.handle(event, at, rules);
-    return statusOf(machine.state, about);
+    return machine.state;
   } finally {
     journal.close();
   }

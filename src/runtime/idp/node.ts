@@ -47,7 +47,7 @@ export interface IdpNode {
   readonly id: string;
   readonly project: string;
   addresses(): string[];
-  /** The charter in force, and whether the key or the operator of a grant is revoked. */
+  /** The charter in force, and whether the holder of a grant is revoked or dismissed. */
   readonly members: { charter(): Charter; isRevoked(grant: Grant): boolean };
   readonly health: HealthChecks;
   close(): Promise<void>;
@@ -193,7 +193,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       addresses: () => mesh.addresses(),
       members: {
         charter: () => machine.state.charter?.payload ?? folder.charter,
-        isRevoked: (grant) => machine.revoked(grant) !== undefined,
+        isRevoked: (grant) => machine.isRevoked(grant),
       },
       health: { live: [{ name: 'journal', trouble: () => broken }], ready: [meshCheck(mesh)] },
       close: closeAll,

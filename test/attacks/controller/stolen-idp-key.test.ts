@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
+import type { ControllerEffect, ControllerEvent, Reply } from '../../../src/core/controller/events.ts';
 import { Controller } from '../../../src/core/controller/machine.ts';
+import { membersOf } from '../../../src/core/controller/members.ts';
+import { fullKeys } from '../../../src/core/controller/revocations.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
 import type { Handled } from '../../../src/core/durability.ts';
 import { limits } from '../../../src/core/limits.ts';
@@ -72,6 +74,51 @@ describe('who stole the identity provider’s key', () => {
   });
 });
 
+/** With the guard off: a key signs tickets without end, as under the rules before. */
+class Unbounded extends Controller {
+  override handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
+    return super.handle(event, now, 2);
+  }
+}
+
+describe('who stole the identity provider’s key, and makes operators with it', () => {
+  async function attack(make: typeof Controller) {
+    const bench = new Bench((id, idp) => new make(id, idp));
+    await bench.start();
+    const { state } = bench.controller;
+    await bench.enrol('ada', { hosts: 2, invite: 'adasadasadasadasadasAA' });
+    state.tickets.set(bench.id('idp'), limits.ticketsOfKeyMax - 1);
+    const before = fullKeys(state);
+    const codes = [];
+    for (const name of ['mallory', 'trudy', 'eve']) codes.push(codeOf(await bench.enrol(name)));
+    // A ticket that was used before takes no room.
+    const second = { operator: 'ada', hosts: 2, invite: 'adasadasadasadasadasAA' };
+    codes.push(codeOf(await bench.enrol('ada 2', second)));
+    const full = fullKeys(state);
+    const stolen = bench.id('idp');
+    expect(before).toEqual([]);
+    await bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root' });
+    bench.paper.replace('idp at once');
+    await bench.start({ epoch: 2 });
+    codes.push(codeOf(await bench.enrol('trudy', { invite: 'trudytrudytrudytrudyAA' })));
+    return { codes, full: full.map((key) => key === stolen), after: fullKeys(state) };
+  }
+  const codeOf = (reply: Reply) => (reply.kind === 'error' ? reply.code : reply.kind);
+
+  it('makes as many as tickets are taken of one key, which is an alarm; the next key has room', async () => {
+    expect(await attack(Controller)).toEqual({
+      codes: ['grant', 'TICKETS_FULL', 'TICKETS_FULL', 'grant', 'grant'],
+      full: [true],
+      after: [],
+    });
+  });
+
+  it('control: as many as it likes', async () => {
+    const { codes } = await attack(Unbounded);
+    expect(codes).toEqual(['grant', 'grant', 'grant', 'grant', 'grant']);
+  });
+});
+
 /** With the guard off: who joined with a ticket of a key that was the thief's stays a member. */
 class Keeping extends Controller {
   override handle(event: ControllerEvent, now: number, rules?: number): Handled<ControllerEffect> {
@@ -102,7 +149,12 @@ describe('who stole the identity provider’s key, and joined with a key of its 
       return reply.kind === 'error' ? reply.code : reply.kind;
     };
     const present = [...bench.controller.state.presence.workers.keys()];
+    const { members } = membersOf(bench.controller.state, 10);
     return {
+      listed: members.map(({ key, operator, state, by }) => {
+        expect(by).toBe(bench.id('idp'));
+        return [bench.nameOf(key), operator, state];
+      }),
       present: present.map((id) => bench.nameOf(id)),
       renewed: await Promise.all(['ada', 'thief', 'asks'].map(renewed)),
     };
@@ -112,6 +164,12 @@ describe('who stole the identity provider’s key, and joined with a key of its 
     expect(await attack(Controller)).toEqual({
       present: ['ada'],
       renewed: ['grant', 'KEY_NOT_ENROLLED', 'KEY_NOT_ENROLLED'],
+      listed: [
+        ['ada', 'ada', 'member'],
+        ['bob', 'bob', 'member'],
+        ['thief', 'ada', 'dismissed'],
+        ['asks', 'publisher', 'dismissed'],
+      ],
     });
   });
 
@@ -143,7 +201,7 @@ describe('who stole the identity provider’s key, and joined with a key of its 
   });
 
   it('control: has grants of the next key, and votes as that operator', async () => {
-    expect(await attack(Keeping)).toEqual({
+    expect(await attack(Keeping)).toMatchObject({
       present: ['ada', 'thief'],
       renewed: ['grant', 'grant', 'grant'],
     });

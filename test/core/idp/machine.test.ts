@@ -19,6 +19,7 @@ interface Asked {
   invite?: Verified<Invite>;
   possession?: Verified<Possession> | undefined;
   enrolled?: number;
+  at?: number;
   by?: string;
 }
 
@@ -29,6 +30,7 @@ class Desk {
   readonly journal: { event: IdpEvent; now: number }[] = [];
   now = epochMs;
   durability = '';
+  rules = IdentityProvider.rules;
 
   static async open(grantMs = dayMs): Promise<Desk> {
     const desk = new Desk();
@@ -37,7 +39,7 @@ class Desk {
   }
 
   tell(event: IdpEvent): IdpReply | undefined {
-    const { effects, durability } = this.machine.handle(event, this.now);
+    const { effects, durability } = this.machine.handle(event, this.now, this.rules);
     this.durability = durability;
     if (durability !== 'none') this.journal.push({ event, now: this.now });
     return effects[0]?.reply;
@@ -53,10 +55,14 @@ class Desk {
 
   async ask(
     key: string,
-    { invite, possession, enrolled = 5, by = this.paper.controller.id }: Asked = {},
+    { invite, possession, enrolled = 5, at, by = this.paper.controller.id }: Asked = {},
   ): Promise<IdpReply | undefined> {
     const enrol = await this.paper.enrol(key, this.now, invite?.payload.jti);
-    const use = { ...(invite && { invite }), ...(possession && { possession }) };
+    const use = {
+      ...(invite && { invite }),
+      ...(possession && { possession }),
+      ...(at !== undefined && { at }),
+    };
     return this.tell({ kind: 'grant', token: 't', by, enrol, enrolled, ...use });
   }
 
@@ -184,11 +190,74 @@ describe('an identity provider apart', () => {
     await desk.revoke('operator', 'bob');
     const [, ours = ''] = [...desk.machine.state.revocations.keys()];
     const what = { kind: 'key', id: desk.paper.idp.id } as const;
-    const end = await desk.paper.revocation(what, 5, desk.now, { as: 'root', keeps: [ours] });
+    const end = await desk.paper.revocation(what, 6, desk.now, { as: 'root', keeps: [ours] });
     desk.tell({ kind: 'revoked', revocation: end });
     expect(desk.durability).toBe('sync');
     expect(await desk.ask('ada')).toMatchObject({ kind: 'grant' });
     expect(await desk.ask('bob')).toEqual(refused('OPERATOR_REVOKED'));
+  });
+
+  /** A thief of its key, who joins from leaf 8 on, also as ada; and what is given to whom after that key is ended. */
+  async function stolen(rules: number) {
+    const desk = await Desk.open();
+    desk.rules = rules;
+    const joined: [string, string, number, number][] = [
+      ['ada', 'ada', 5, 5],
+      ['ada 2', 'ada', 5, 8],
+      ['mallory', 'mallory', 8, 8],
+      ['thief', 'ada', 5, 9],
+    ];
+    for (const [key, operator, enrolled, at] of joined)
+      await desk.ask(key, { invite: await desk.ticket(operator, { hosts: 3 }), enrolled, at });
+    const what = { kind: 'key', id: desk.paper.idp.id } as const;
+    const end = await desk.paper.revocation(what, 8, desk.now, { as: 'root' });
+    desk.tell({ kind: 'revoked', revocation: end });
+    const codeOf = (reply: IdpReply | undefined) => (reply?.kind === 'error' ? reply.code : reply?.kind);
+    const codes = [];
+    for (const [key, , enrolled] of joined) codes.push(codeOf(await desk.ask(key, { enrolled })));
+    const sessions = ['ada', 'thief'].map((key) =>
+      desk.machine.isRevoked({ sub: standIn.signer(key).id, operator: 'ada', role: 'worker' }),
+    );
+    desk.tell({ kind: 'charter', charter: await desk.paper.next('idp at once') });
+    const again = await desk.ticket('mallory', { hosts: 2 });
+    codes.push(codeOf(await desk.ask('mallory', { invite: again, enrolled: 8, at: 20 })));
+    return { desk, codes, sessions };
+  }
+
+  it('dismisses who joined with a ticket of a key that was somebody else’s then, until they have one of the next', async () => {
+    const { codes, sessions } = await stolen(IdentityProvider.rules);
+    expect(codes).toEqual(['grant', 'grant', 'KEY_NOT_ENROLLED', 'KEY_NOT_ENROLLED', 'grant']);
+    expect(sessions).toEqual([false, true]);
+    // Control: as under the rules before.
+    expect((await stolen(2)).codes).toEqual(['grant', 'grant', 'grant', 'grant', 'grant']);
+  });
+
+  it('goes by what it was told later of when a key joined where the controller did not say it', async () => {
+    const desk = await Desk.open();
+    const invite = await desk.ticket('ada', { hosts: 2 });
+    await desk.ask('ada', { invite, enrolled: 5 });
+    await desk.ask('bob', { invite: await desk.ticket('bob'), enrolled: 12 });
+    await desk.ask('thief', { invite, enrolled: 5 });
+    const what = { kind: 'key', id: desk.paper.idp.id } as const;
+    desk.tell({
+      kind: 'revoked',
+      revocation: await desk.paper.revocation(what, 11, desk.now, { as: 'root' }),
+    });
+    expect(await desk.ask('ada')).toMatchObject({ kind: 'grant' });
+    expect(await desk.ask('thief')).toEqual(refused('KEY_NOT_ENROLLED'));
+  });
+
+  it('takes so many tickets of one key, and then no more until the next', async () => {
+    const desk = await Desk.open();
+    desk.machine.state.tickets.set(desk.paper.idp.id, limits.ticketsOfKeyMax - 1);
+    expect(await desk.ask('ada', { invite: await desk.ticket('ada') })).toMatchObject({ kind: 'grant' });
+    expect(await desk.ask('bob', { invite: await desk.ticket('bob') })).toEqual(refused('TICKETS_FULL'));
+    // Control: as under the rules before.
+    desk.rules = 2;
+    expect(await desk.ask('bob', { invite: await desk.ticket('bob') })).toMatchObject({ kind: 'grant' });
+    desk.rules = IdentityProvider.rules;
+    desk.tell({ kind: 'charter', charter: await desk.paper.next('idp at once') });
+    expect(await desk.ask('cy', { invite: await desk.ticket('cy') })).toMatchObject({ kind: 'grant' });
   });
 
   it('takes the root’s revocations where another key has signed as many as it may', async () => {
@@ -219,5 +288,11 @@ describe('an identity provider apart', () => {
     const again = new IdentityProvider(desk.paper.idps.at(-1)?.id ?? '');
     for (const { event, now } of desk.journal) again.handle(event, now);
     expect(again.state).toEqual(desk.machine.state);
+    for (const rules of [2, IdentityProvider.rules]) {
+      const { desk: before } = await stolen(rules);
+      const replayed = new IdentityProvider(before.paper.idps[0]?.id ?? '');
+      for (const { event, now } of before.journal) replayed.handle(event, now, rules);
+      expect(replayed.state).toEqual(before.machine.state);
+    }
   });
 });

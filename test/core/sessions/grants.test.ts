@@ -162,7 +162,8 @@ describe('a controller without the key of its identity provider', () => {
     const desk = await Desk.open();
     desk.serve();
     const client = desk.client();
-    const grant = await client.sign(await desk.asked('ada'));
+    const grant = await client.sign({ ...(await desk.asked('ada')), at: 7 });
+    expect([...desk.machine.state.members.values()]).toMatchObject([{ by: desk.paper.idp.id, at: 7 }]);
     expect(grant.signer).toBe(desk.paper.idp.id);
     expect(grant.payload).toMatchObject({ operator: 'ada', enrolled: 3, exp: epochMs / 1000 + 3600 });
     expect(desk.told).toEqual(['the identity provider answers']);

@@ -68,7 +68,7 @@ describe('a key that revokes all it can', () => {
     const says = async () => {
       const { state } = bench.controller;
       const { fullKeys } = statusOf(state, { project: 'p', stopsBy: null, running: true });
-      return [(await get('/')).text.includes('A key revokes all it can'), fullKeys];
+      return [(await get('/')).text.includes('A key has signed all it may'), fullKeys];
     };
     expect(await says()).toEqual([true, [bench.id('idp')]]);
     await bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root' });

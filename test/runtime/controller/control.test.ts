@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { askController, ControllerControl } from '../../../src/runtime/controller/control.ts';
+import { askController, askForMembers, ControllerControl } from '../../../src/runtime/controller/control.ts';
 import { statusOf } from '../../../src/runtime/controller/status.ts';
 import { type Bench, deliverAll, leasedRound, projectOf } from '../../core/controller/bench.ts';
 
@@ -45,6 +45,22 @@ describe('a controller that is asked how it is', () => {
           statusOf(bench.controller.state, { project: 'a project', running: true, stopsBy: null }),
         ),
       ),
+    );
+  });
+
+  it('says who joined and by which key, in parts', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const { state } = bench.controller;
+    const [bob] = [...state.keys].slice(-1).map(([, enrolled]) => enrolled);
+    if (bob === undefined) throw new Error('nobody joined');
+    for (let n = 0; n < 2_500; n++) state.keys.set(`key ${n}`, { ...bob, at: n });
+    const { dir } = await controlled(bench);
+    const members = await askForMembers(dir);
+    expect(members.map(({ key }) => key)).toEqual([...state.keys.keys()]);
+    expect(members).toMatchObject(
+      [...state.keys.values()].map(({ operator, role, by, at }) => ({
+        ...{ operator, role, by, since: at, state: 'member' },
+      })),
     );
   });
 

@@ -38,6 +38,8 @@ export class ApiServer {
   readonly #logs: LogServer;
   readonly #checkpoints: CheckpointRounds;
   /** Lasting answers that are under way, by peer. */
+  /** Keys of identity providers of which it was told that no more tickets are taken. */
+  readonly #full = new Set<string>();
   readonly #followed = new Map<string, number>();
 
   constructor(
@@ -240,7 +242,17 @@ export class ApiServer {
     const ours = machine.state.charter?.payload.idps.includes(invite.signer) === true;
     if (ours && invite.payload.role === 'trusted-worker') await refreshCharter();
     const reply = await this.#ask((token) => dispatch({ kind: 'enrol', token, ...use }));
-    return this.#sendGrant(stream, reply, use);
+    if (reply?.kind === 'error' && reply.code === 'TICKETS_FULL')
+      this.#tellFull(invite.signer, reply.message);
+    const at = machine.state.keys.get(enrol.signer)?.at;
+    return this.#sendGrant(stream, reply, { ...use, ...(at !== undefined && { at }) });
+  }
+
+  /** Once for each key, in this life. */
+  #tellFull(key: string, says: string): void {
+    if (this.#full.has(key)) return;
+    this.#full.add(key);
+    this.#ports.tell('warn', 'key-full', `ALARM: ${says}: end that key`, { code: 'TICKETS_FULL', key });
   }
 
   async #submit(stream: ApiStream, question: Extract<ApiUp, { kind: 'submit' }>): Promise<void> {

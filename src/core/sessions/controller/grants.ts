@@ -100,11 +100,13 @@ export class IdpClient implements Grants {
     enrol,
     invite,
     possession,
+    at: joinedAt,
   }: GrantAsked): Promise<Verified<GrantAsked['grant']>> {
     const { clock, documents } = this.#ports;
     const question = (): IdpUp => ({
       ...{ kind: 'grant', enrol: enrol.raw, enrolled: wanted.enrolled, epoch: this.#charter.payload.epoch },
       ...(invite !== undefined && { invite: invite.raw }),
+      ...(joinedAt !== undefined && { at: joinedAt }),
       ...(possession !== undefined && { possession: possession.raw }),
     });
     const isResting = clock.monotonic() < this.#restsUntil;

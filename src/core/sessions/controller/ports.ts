@@ -52,6 +52,8 @@ export interface GrantAsked {
   /** Absent where a member renews. */
   invite?: Verified<Invite>;
   possession?: Verified<Possession>;
+  /** With an invite: the size of the log when the key joined. */
+  at?: number;
 }
 
 /** Who signs grants: a key at hand, or the identity provider's process. */

@@ -7,7 +7,7 @@ import { isProven } from '../../controller/verdict.ts';
 import { provingRun } from '../../controller/view.ts';
 import { artifactOf, encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
 import { fromUtf8, toUtf8 } from '../../text.ts';
-import { countsUncosigned, revokedBy, sayFull, sayRevoked } from '../../trust/index.ts';
+import { countsUncosigned, revokedBy, sayFullKey, sayRevoked } from '../../trust/index.ts';
 import {
   type CheckpointNotice,
   encodeMessage,
@@ -221,10 +221,7 @@ export class Publisher {
     tell('info', 'revoked', sayRevoked(revokedBy(logged.revocation)), { revocation: id });
     const { signer } = logged.revocation;
     if (fullKeys(machine.state).includes(signer))
-      tell('warn', 'revocations-full', `ALARM: ${sayFull(signer)}`, {
-        code: 'REVOCATIONS_FULL',
-        key: signer,
-      });
+      tell('warn', 'key-full', `ALARM: ${sayFullKey(signer)}`, { key: signer });
     this.#feed.push([]);
     await publish(topics.revocations(project), encodeMessage(listOf([logged])));
   }

@@ -95,7 +95,7 @@ export class IdpSessions {
         `the identity provider goes by the charter of epoch ${epoch}, and the controller by that of ${question.epoch}`,
       );
     const { documents } = signing;
-    const { enrolled } = question;
+    const { enrolled, at } = question;
     const enrol = await documents.message('enrol', question.enrol);
     const use = {
       ...(question.invite !== undefined && { invite: await documents.message('invite', question.invite) }),
@@ -104,7 +104,7 @@ export class IdpSessions {
       }),
     };
     const reply = await this.#replies.ask((token) =>
-      dispatch({ kind: 'grant', token, by: peer, enrol, ...use, enrolled }),
+      dispatch({ kind: 'grant', token, by: peer, enrol, ...use, enrolled, ...(at !== undefined && { at }) }),
     );
     if (reply?.kind === 'error') throw errorFrom(reply);
     if (reply === undefined) throw new QuorateError('IDP_NOT_STARTED', 'the identity provider is stopping');
