@@ -7,7 +7,7 @@ const namedMax = 20;
 
 type End = Pick<RevokedNow, 'keeps' | 'voids' | 'voidLeaves'>;
 
-/** For JSON: which revocations of a key stay, which end with it, and which leaves are void; nothing where there are none. */
+/** For JSON: revocations of a key that stay, those that end with it, and leaves that are void. Empty where there are none. */
 export function endOf({ keeps, voids, voidLeaves }: End): Partial<End> {
   return {
     ...(keeps.length + voids.length > 0 && { keeps, voids }),
@@ -15,7 +15,7 @@ export function endOf({ keeps, voids, voidLeaves }: End): Partial<End> {
   };
 }
 
-/** The same for people. */
+/** The lines that say it to people. */
 export function sayEnd({ keeps, voids, voidLeaves }: End): string[] {
   const leaves =
     voidLeaves.length === 0

@@ -32,7 +32,7 @@ export function asQuorateError(error: unknown): QuorateError {
     });
   }
   const message = error instanceof Error ? error.message : String(error);
-  // Of a signal.
+  // The reason of an aborted signal.
   if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError'))
     return new QuorateError('TIMED_OUT', 'the command took longer than it may', {
       hint: 'Try again: another host may have been too busy to answer.',

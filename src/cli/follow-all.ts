@@ -52,7 +52,7 @@ export async function followAll(
   const followEvents = async (one: Followed, idle: NodeJS.Timeout): Promise<void> => {
     const { name, run } = one;
     for await (const { at, progress } of client.follow(run, limit)) {
-      // Said by what it waits for, or by the operators themselves.
+      // The row of the job says why nobody builds it.
       if (['waiting', 'leased', 'passed'].includes(progress.kind)) clearTimeout(idle);
       one.facts = afterProgress(one.facts, progress);
       out.value({ ...runEvent(at, progress, one.facts), name, run });
@@ -87,7 +87,7 @@ export async function followAll(
   for (const { name, run, facts, history } of followed) {
     const account = accountOf(facts);
     alarm = (await sayAlarm(context, client, { run, account, history })) ?? alarm;
-    // What others of the pipeline read is on their way to more.
+    // An artifact that other jobs read is not what the user came for.
     if (!account.over || (account.state === 'trusted' && needed.has(name))) continue;
     for (const step of account.next) out.say(`${name}: ${stepText(step)}`);
   }

@@ -35,7 +35,7 @@ async function learnFile(book: RevocationBook, file: string): Promise<void> {
   const text = await readText(file, 'Name the file that revoke --out wrote.');
   try {
     const { refused } = await book.learn(decodeRevocations(text, file));
-    // Of what this version cannot read the book knows.
+    // The book keeps revocations that this version cannot read.
     const why = refused.find(({ code }) => code !== 'DOC_NEWER');
     if (why !== undefined) throw why;
   } catch (cause) {

@@ -16,7 +16,7 @@ export function sayVerification(out: Output, result: Verification): void {
   }
 }
 
-/** How old what is known here of revocations is, and of which keys some may be missing. */
+/** Age of the revocations that are known here, and keys of which some may be missing. */
 export function sayKnowledge(
   out: Output,
   { size, askedAt, full }: Pick<RevocationBook, 'size' | 'askedAt' | 'full'>,

@@ -14,7 +14,7 @@ interface Call {
   signal: AbortSignal;
 }
 
-/** Of a list whose first page is read with each look. */
+/** The first page of a list is read with each look; further ones in turn. */
 const secondPage = 2;
 
 /** The API of a forge at one address: bounded in time and size, without redirects, which would take the token elsewhere. */

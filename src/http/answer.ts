@@ -4,7 +4,7 @@ import type { PublicView } from '../runtime/controller/public-view.ts';
 import { afterAnswer, type HttpEnv } from './env.ts';
 import { streamOf } from './stream.ts';
 
-/** How much an artifact is worth, for people: its bundle is the proof. */
+/** Level of an artifact, for people: its bundle is the proof. */
 export type ArtifactLevel = ReturnType<PublicView['level']>;
 
 export interface Answer {
@@ -74,7 +74,7 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
     ...(level === undefined ? {} : { 'quorate-level': level }),
   };
   if (c.req.header('if-none-match') === etag) {
-    // It was read as if it were sent.
+    // Reading the body costs as much as sending it.
     if (body instanceof Uint8Array) c.env.charge?.(body.length);
     return new Response(null, { status: 304, headers: standing });
   }

@@ -165,7 +165,7 @@ class MeshNode implements Mesh {
         unknown = error;
       }
     }
-    // Who listens may be another process than those that dialled.
+    // Another process of the same key may listen, beside those that dialled.
     const isDialled = known.some(({ direction, limits }) => direction === 'outbound' && limits === undefined);
     if (isDialled) throw unknown;
     const force = known.length > 0;
@@ -185,7 +185,7 @@ class MeshNode implements Mesh {
     return new ConnectionLink(connection, this.#stats);
   }
 
-  /** Those that are open, in the order in which they are used. */
+  /** Open connections, the preferred one first. */
   #connections(peer: string): Connection[] {
     return this.libp2p
       .getConnections(parsePeer(peer))

@@ -33,7 +33,7 @@ export interface ProtocolOptions {
   maxSendBytes?: number;
   /** Streams one peer may open per minute. Default: `meshLimits.streamsPerMinute`. */
   perPeerPerMinute?: number;
-  /** What a refused stream is answered with. Default: one message, the error as the protocols in JSON write it. */
+  /** Messages that answer a refused stream. Default: one, the error as the protocols in JSON write it. */
   refusal?: (error: QuorateError) => readonly Uint8Array[];
 }
 

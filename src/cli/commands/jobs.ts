@@ -7,7 +7,7 @@ import { type Exit, exits } from '../exit-codes.ts';
 import { columns, duration, shortId, shortRun } from '../format.ts';
 import { withClient } from '../project-client.ts';
 
-/** Of a reason, in a list. */
+/** Characters of a reason that the list shows. */
 const reasonCharsMax = 100;
 
 interface Options {

@@ -42,7 +42,7 @@ interface Options {
   project?: string;
 }
 
-/** The same after a build, which others may follow at once. */
+/** Wait after a build before the account is told: another operator may take a slot at once. */
 const restsMs = 3_000;
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;

@@ -120,7 +120,7 @@ const diffLines = [
 
 const hookLines = [hookToldSchema];
 const rotated = { project, epoch };
-/** What a key revoked that ends; `leaf`: of the log. */
+/** Revocations signed by a key that ends; `leaf`: index in the log. */
 const ownRevocations = z.array(
   z.strictObject({
     id,

@@ -25,7 +25,7 @@ export const progress = z.union(kinds);
 const lines = kinds.map((one) =>
   one.extend({
     ...{ event: one.shape.kind, at: timeMs, name: z.string().optional(), run: sha256.optional() },
-    // With a verdict, and what else may be the end of a run.
+    // With `verdict`, `cancelled` and `revoked`.
     account: z.strictObject(accountFields).optional(),
   }),
 );

@@ -25,7 +25,7 @@ const withoutFailures: ReadonlySet<string> = new Set(['revoked', 'cancelled', 'l
 const failureText = ({ worker, says, refused }: TrustedFailure): string =>
   `trusted worker ${shortId(worker)} ${refused === true ? 'refused to sign' : 'failed'}: ${says}`;
 
-/** As one line. */
+/** State and reason in one line. */
 export const accountLine = ({ state, reason }: Pick<Account, 'state' | 'reason'>): string =>
   reason === '' ? state : `${state}: ${reason}`;
 
@@ -132,7 +132,7 @@ function failed(facts: AccountFacts): Stated {
   };
 }
 
-/** Published as agreed. */
+/** The account of a run whose published verdict is `agreed`. */
 function agreed(facts: AccountFacts): Stated {
   const { state, awaits = [], missing } = facts;
   const same = agreeing(facts);
@@ -155,7 +155,7 @@ function agreed(facts: AccountFacts): Stated {
   return of(says, ...next);
 }
 
-/** What the trusted worker is waited for. */
+/** Why the trusted worker has not signed yet, and what helps. */
 function trustedWorker(open: OpenFacts | undefined): { says: string; next: NextStep[] } {
   const start = { says: 'start the trusted worker: it builds what waits' };
   if (open === undefined || open.trusted === undefined)
@@ -173,7 +173,7 @@ function waitsForWitnesses(missing: AccountFacts['missing']): string {
   return `it waits for witnesses of the log: ${operators.length} of ${operatorsNeeded} operators${also} have signed`;
 }
 
-/** Nothing is published. */
+/** The account of a run without a published verdict. */
 function undecided(facts: AccountFacts): Stated {
   const { state, awaits = [], open, policy } = facts;
   const waiting = (reason: string, next: NextStep[] = []): Stated => ({ state: 'waiting', reason, next });
@@ -213,7 +213,7 @@ function undecided(facts: AccountFacts): Stated {
   }
 }
 
-/** Of a round that is open. */
+/** The account of a run whose round is open. */
 function round({ policy }: AccountFacts, open: OpenFacts): Stated {
   const of = policy === undefined ? '' : ` of ${policy.of}`;
   const are = open.sealed === 1 ? 'result is' : 'results are';

@@ -23,7 +23,7 @@ export type Ending =
   | 'too-few'
   /** Agreed upon, and none of those who agree could serve the bytes. */
   | 'not-served'
-  /** What was built is an artifact that is revoked. */
+  /** The builds made an artifact that is revoked. */
   | 'artifact-revoked'
   /** The request expired before the receipts were decided on. */
   | 'too-late';
@@ -33,7 +33,7 @@ type WithoutResult = Extract<VerdictLevel, 'disputed' | 'unfinished'>;
 interface EndingText {
   level: WithoutResult;
   says: string;
-  /** What to do about it. */
+  /** The next step for whoever published it. */
   advice: string;
 }
 
@@ -120,7 +120,7 @@ export const endingText = (reason: string | undefined): EndingText | undefined =
   reason === undefined ? undefined : known(reason);
 
 /**
- * The level as it is shown. Verdicts of before there was `unfinished` say `disputed` of runs that nobody built something else in:
+ * The level as it is shown. Older verdicts, from before the level `unfinished`, are `disputed` also where no results differ:
  * the reason tells them apart.
  */
 export function shownLevel(level: VerdictLevel, reason: string | undefined): VerdictLevel {
@@ -130,7 +130,7 @@ export function shownLevel(level: VerdictLevel, reason: string | undefined): Ver
 interface VerdictWords {
   level: VerdictLevel;
   reason?: string | undefined;
-  /** At which the builds were aborted. */
+  /** The limit at which the builds were aborted. */
   limit?: string | undefined;
 }
 

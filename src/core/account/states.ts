@@ -1,45 +1,45 @@
-/** How a run stands. */
+/** States of a run, as every command and page names them. */
 export const runStates = [
-  /** Nothing is built at the moment: the reason names whom it waits for. */
+  /** No build runs; the reason names whom the run waits for. */
   'waiting',
   'building',
-  /** Results are in, and no build runs; they are revealed when the round ends. */
+  /** Results are in, no build runs, and the round is open: results are revealed when it ends. */
   'sealed',
-  /** It was built, and is less than agreed or rests on what is not trusted. */
+  /** Agreed, with bytes still to be fetched or an input that is not trusted. */
   'provisional',
   'agreed',
   'trusted',
   'failed',
   /** Builds were aborted at a limit of the job or of the protocol. */
   'aborted',
-  /** Somebody built something else. */
+  /** Results differ. */
   'disputed',
-  /** Too few could finish, and nobody built something else. */
+  /** Too few builds ended, and none differs. */
   'unfinished',
-  /** The controller does not know it (any more). */
+  /** The controller does not know the run (any more). */
   'lost',
   'cancelled',
-  /** Its verdict does not stand any more. */
+  /** A revocation voids its verdict. */
   'revoked',
 ] as const;
 export type RunState = (typeof runStates)[number];
 
-/** What somebody can do. */
+/** Something that can be done about a run. */
 export interface NextStep {
   says: string;
   /** A command line that does it. */
   command?: string;
 }
 
-/** What is to be said of a run. */
+/** State of a run, the reason, and the next steps. */
 export interface Account {
   state: RunState;
   /** Why it is in that state, without a full stop. Texts of others in it are as they came: escape it. */
   reason: string;
   /** The most useful first. */
   next: NextStep[];
-  /** Nothing more comes of it by itself. */
+  /** The run has ended. */
   over: boolean;
-  /** Somebody has to look at it: results are in dispute, or a trusted worker contradicted them or refused to sign. Nobody has yet. */
+  /** Results are in dispute, or a trusted worker contradicted them or refused to sign, and no publisher has acknowledged that. */
   alarm: boolean;
 }

@@ -57,7 +57,7 @@ export function considerAbsence({ state, now }: Pick<Transition, 'state' | 'now'
     absent.set(round.offerId, Math.max(now, since + state.timings.leaseSilenceMs));
 }
 
-/** Somebody connected: rounds that had nobody may have somebody now. */
+/** A worker connected, who may be able to take slots of rounds that waited for one. */
 export function reconsiderAbsences(transition: Transition): void {
   const { state } = transition;
   for (const offer of [...state.presence.absent.keys()]) {
@@ -78,7 +78,7 @@ export function expireFree(round: Round): void {
   round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
 }
 
-/** Nobody took the free slots in time: those who wait get them, the others expire. */
+/** Time to fill slots is up: waiting candidates get free slots, the rest expire. */
 export function giveUpFreeSlots(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return;

@@ -100,7 +100,7 @@ export function answerAgain(transition: Transition, run: Run): void {
   answerOrBuild(transition, run);
 }
 
-/** The same where the evidence is not enough any more for what the draft says. */
+/** Answers anew, or builds, where the evidence is no longer enough for the draft. */
 export function considerAnswer(transition: Transition, run: Run): void {
   if (!('draft' in run.phase) || run.answer === null) return;
   const { draft } = run.phase;
@@ -158,7 +158,7 @@ function answerTo(transition: Transition, run: Run): Found | undefined {
   return undefined;
 }
 
-/** What an earlier run is worth to this one, where its evidence is enough. */
+/** An earlier run and the level that its evidence has for this one; undefined below what this one asks for. */
 function foundIn({ state, now }: Transition, run: Run, earlier: RunFacts): Found | undefined {
   const ended = finishedOf(earlier);
   const published = ended === undefined ? null : publishedOf(ended);

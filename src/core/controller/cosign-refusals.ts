@@ -21,7 +21,7 @@ export function isPassing(code: string): boolean {
   );
 }
 
-/** From now on the signature of a draft is waited for. */
+/** Starts the clock of a draft that waits for its signature. */
 export function waitForSignature({ state, now }: Transition, draft: object): void {
   state.presence.retries.set(draft, { since: now, tries: 0, at: null });
 }
@@ -43,7 +43,7 @@ export function delay(
   refusal: Pick<EventOf<'cosign-refused'>, 'worker' | 'code' | 'message'>,
 ): void {
   showLater(transition, phase);
-  // It may go on for as long as the request lasts.
+  // Told once: it may be repeated for as long as the request lasts.
   if (phase.delayed) return unchanged(transition);
   phase.delayed = true;
   const { worker, code, message } = refusal;

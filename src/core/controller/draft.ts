@@ -20,7 +20,7 @@ export function draftOf(state: ControllerState, runId: string): BundleDraft | un
   return partsOf(state, run, run.phase.draft, { kind: 'none' });
 }
 
-/** The same of an answer, at the end of the log that has this many leaves. */
+/** The draft of an answer, in the log of `size` leaves. */
 export function answerDraftOf(state: ControllerState, runId: string, size: number): BundleDraft | undefined {
   const run = state.runs.get(runId);
   if (run?.phase.kind !== 'answer-cosigning') return undefined;

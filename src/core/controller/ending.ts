@@ -15,7 +15,7 @@ export function endingOf(
   return { level: rules < 2 ? 'disputed' : level, ending };
 }
 
-/** Who built something else. */
+/** The reason of a dispute. */
 function disputeOf(run: Run, { dispute, excluded }: Decision): Ending {
   if (dispute === 'trusted-worker') {
     const codes = run.receipts.flatMap(({ slot, outcome }) =>
@@ -29,7 +29,7 @@ function disputeOf(run: Run, { dispute, excluded }: Decision): Ending {
   return new Set(made).size > 1 ? 'results-differ' : 'files-differ';
 }
 
-/** What there was too little of. */
+/** The reason why a run is unfinished. */
 function shortfallOf(run: Run, { excluded }: Decision): Ending {
   const { policy } = run.request.payload;
   if (run.phase.kind === 'pinning' || run.unserved.length > 0) return 'not-served';

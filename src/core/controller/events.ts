@@ -32,7 +32,7 @@ export interface Timings {
   windowMs: number;
   /** A slot that nobody took for this long expires. */
   slotFillMs: number;
-  /** As many equal results are in as have to agree, and nobody connected could take the slots left: they expire after this. */
+  /** Free slots expire after this where enough equal results are in and no connected worker could take them. */
   absenceMs: number;
   /** A lease without a heartbeat for this long is lost. */
   leaseSilenceMs: number;

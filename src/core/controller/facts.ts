@@ -126,7 +126,7 @@ export interface RunFacts {
   readonly evidence: { readonly own: number; readonly receipts: number };
   /** Oldest first. */
   readonly earlier: readonly EarlierInstance[];
-  /** Of a run that is not built: the earlier run of the same job that its verdict or its draft rests on, as it had ended. Null for all others. */
+  /** The earlier run of the same job that the verdict or draft rests on, as it had ended; null where this run is built. */
   readonly answer: FinishedRun | null;
   readonly phase: Phase;
   /** Why the published verdict does not stand any more. */

@@ -44,7 +44,7 @@ export function arriveBehind(presence: Presence, id: string, worker: Present, no
   return true;
 }
 
-/** Whether nobody has claimed a slot of the run yet. */
+/** True while no slot of the run is claimed. */
 function isUntouched(run: Run, { slots, candidates }: Round): boolean {
   if (run.receipts.length > 0 || candidates.length > 0 || run.trusted.kind !== 'free') return false;
   return slots.every(({ kind }) => kind === 'free');
@@ -125,7 +125,7 @@ export function outdated(transition: Transition, { run: id, workers }: EventOf<'
   endRun(transition, run, onlyOlderText(workers));
 }
 
-/** For people: which workers have to be updated before a run can be taken. */
+/** Names the workers that have to be updated before a run can be taken. */
 function onlyOlderText(workers: readonly OlderWorker[]): string {
   const named = workers.map(({ operator, version }) => `${operator} (${version ?? 'states no version'})`);
   return `only older workers could take it, whose operators have to update Quorate: ${named.join(', ')}`;

@@ -15,7 +15,7 @@ export interface Present {
   version: PeerVersion | null;
 }
 
-/** To an offer. One that is busy claims once it is free; one that declined may change its mind. */
+/** Answer of a worker to an offer. A busy one claims once it is free; one that declined may claim later. */
 export type Answer = 'claimed' | 'busy' | 'declined';
 
 /**
@@ -26,7 +26,7 @@ export type Answer = 'claimed' | 'busy' | 'declined';
  */
 export interface Presence {
   workers: Map<string, Present>;
-  /** Those of them that cannot read something that this controller may write. */
+  /** Of these, workers that cannot read a document that this controller may write. */
   behind: Set<string>;
   /** Workers that left a moment ago, and when: `reconnectMs`. */
   gone: Map<string, { worker: Present; at: number }>;
@@ -34,7 +34,7 @@ export interface Presence {
   since: number;
   /** By lease. */
   heard: Map<string, { at: number; detachedAt: number | null }>;
-  /** What workers answered, by offer: its window closes when everybody present has. */
+  /** Answers of workers, by offer: its window closes when everybody present has answered. */
   answered: Map<string, Map<string, Answer>>;
   /** Since when nobody is there who could take what is left of a round, by offer; only where that is all it waits for. */
   absent: Map<string, number>;
@@ -61,7 +61,7 @@ export function newPresence(since: number): Presence {
   };
 }
 
-/** How many operators have a worker connected that gets offers. */
+/** Number of operators with a connected worker that gets offers. */
 export function operatorsAround({ presence }: Pick<Known, 'presence'>): number {
   const found = new Set<string>();
   for (const { operator, role, version } of presence.workers.values())
@@ -100,7 +100,7 @@ export function tokenOf({ presence }: Known, candidate: { token: string }): stri
   return presence.tokens.get(candidate) ?? candidate.token;
 }
 
-/** What workers answered to an offer. */
+/** Answers of workers to an offer. */
 export function answeredBy({ presence }: Known, offer: string): Map<string, Answer> {
   const found = presence.answered.get(offer) ?? new Map<string, Answer>();
   presence.answered.set(offer, found);

@@ -11,7 +11,7 @@ import {
 } from '../trust/revocations.ts';
 import type { ControllerState, Enrolled, LoggedRevocation } from './state.ts';
 
-/** What follows from the revocations in the log, until there is another one. */
+/** Derived from the revocations in the log; made again when there is another one. */
 interface Derived {
   length: number;
   endsKeys: boolean;

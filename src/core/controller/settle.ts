@@ -63,7 +63,7 @@ export function settle(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return;
   if (run.phase.kind === 'building') {
-    // What the others build could only end there too.
+    // Builds that still run would end at the same limit.
     if (reachedLimit(transition, run)?.stands === true) {
       endLeases(transition, run);
       expireFree(round);

@@ -83,7 +83,7 @@ export interface Round extends RoundFacts {
   /** Operators that lost a lease of this round: they get no other one in it. */
   lostBy: Set<string>;
   revealed: boolean;
-  /** It ended without those that nobody connected could give. */
+  /** Its free slots expired because no connected worker could take them. */
   untaken?: true;
 }
 

@@ -75,7 +75,7 @@ export function withdrawOffer(
   forgetOffer(state, round.offerId);
 }
 
-/** What a verdict of the run with this result is about: the verdict that answers it, or a receipt. */
+/** The earlier verdict or the receipt that a verdict of this run with this result is about. */
 export function aboutResult(run: Run, result: string | null): About | null {
   return run.answer === null ? recordedWith(run, result) : (publishedOf(run.answer)?.verdict ?? null);
 }

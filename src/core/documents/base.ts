@@ -106,7 +106,7 @@ export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'not a sha256 in lower-
 export const commitId = z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, 'not a full git commit id');
 /** NumericDate of RFC 7519: whole seconds since the epoch. */
 export const seconds = z.int().min(0).max(253_402_300_799);
-/** The same in milliseconds. */
+/** Milliseconds since the epoch. */
 export const milliseconds = z.int().min(0).max(253_402_300_799_999);
 export const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 /** A name people gave: an operator, a project, a job. Printable, short, safe on a terminal and in a path. */

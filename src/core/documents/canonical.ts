@@ -83,7 +83,7 @@ export function decodeCanonical<T>(
   return checkExact(readCanonical(bytes, what, bytesMax), schema, what);
 }
 
-/** The same of a document, whose version comes before its schema: `DOC_NEWER`. */
+/** As `decodeCanonical`, and checks the version of a document before its schema: `DOC_NEWER`. */
 export function decodeDocument<T>(
   kind: DocumentKind,
   bytes: Uint8Array,

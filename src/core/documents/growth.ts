@@ -33,7 +33,7 @@ export const documentVersions = {
 } as const;
 export type DocumentKind = keyof typeof documentVersions;
 
-/** Where a document has `v` and `more`: a statement in its own part of the predicate, every other one at its top. */
+/** The part of a document with `v` and `more`: the own part of the predicate of a statement, the top of every other one. */
 function partWithVersion(kind: DocumentKind, value: unknown): unknown {
   return kind === 'receipt' || kind === 'verdict'
     ? memberOf(memberOf(value, 'predicate'), `quorate_${kind}`)

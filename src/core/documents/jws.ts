@@ -141,7 +141,7 @@ export function claimedIdOf(compact: string): string | undefined {
   }
 }
 
-/** Who signed a compact JWS if it holds, without a look at its signature; undefined where it is none. */
+/** The key that a compact JWS names as its signer, unverified; undefined where it is none. */
 export function claimedSignerOf(compact: string): string | undefined {
   const [header = ''] = compact.slice(0, limits.documentBytesMax).split('.');
   try {

@@ -237,7 +237,7 @@ export class IdentityProvider {
     const { id, signer } = revocation;
     if (revocations.has(id)) return 'none';
     checkRevocation(enforce, revocation, this.#charter);
-    // Whoever has stolen another key keeps none of the root's out.
+    // The bound is per key, so that a stolen key cannot keep out revocations of the root.
     const max = signer === this.#charter.project ? limits.rootRevocationsMax : limits.revocationsMax;
     let count = 0;
     for (const { document } of revocations.values()) if (document?.signer === signer) count++;

@@ -67,5 +67,5 @@ export function knownLimit(
 
 export const limitVaries = ({ name }: BuildLimit): boolean => known[name].varies;
 
-/** For people. */
+/** A limit in words. */
 export const limitText = ({ name, max }: BuildLimit): string => known[name].says(max);

@@ -100,7 +100,7 @@ export async function requestBundle(
     }
     if (answer !== undefined || !isStale(channel, undefined)) {
       await stream.close();
-      // It says that it may not be asked now, and not that it has none.
+      // A limit of streams was reached: nothing is said about the bundle.
       if (answer?.code.startsWith('MESH_') === true) throw errorFrom(answer);
       return undefined;
     }

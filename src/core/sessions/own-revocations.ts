@@ -54,7 +54,7 @@ export async function unshownLeaves(asked: Asked, which: number | readonly strin
   return unshown(wanted);
 }
 
-/** Where each revocation is in the log. */
+/** Index in the log of each revocation, by id. */
 async function leavesOf({ ask }: Pick<Asked, 'ask'>): Promise<Map<string, number>> {
   const places = new Map<string, number>();
   for (let from = 0; ; from += limits.leavesPerMessageMax) {

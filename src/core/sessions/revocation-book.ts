@@ -31,7 +31,7 @@ export function decodeRevocations(text: string, what: string): RevocationPage {
 }
 
 const text = z.string().max(limits.documentBytesMax);
-/** For a file, which holds what takes several messages. */
+/** Schema of the file: without the bounds of one message. */
 export const storedRevocationsSchema: z.ZodType<StoredRevocations> = revocationListSchema.extend({
   charters: z.array(text),
   revocations: z.array(text),
@@ -71,9 +71,9 @@ export class RevocationBook {
   readonly #unread = new Map<string, UnreadRevocation>();
   /** Ids in leaves of the log of revocations that there are not, by the word of the root. */
   readonly #absent = new Set<string>();
-  /** How many of a key are known, other than what stays of one that was ended. */
+  /** Number of known revocations by key, without those that an ended key keeps. */
   readonly #taken = new Map<string, number>();
-  /** By log key, the first of those that show of the most stories that trusted workers signed them. */
+  /** Evidence by log key: the first one with lines of trusted workers under the most stories. */
   readonly #equivocations = new Map<string, KnownEquivocation>();
   #askedAt: number | null = null;
   #last: Promise<unknown> = Promise.resolve();
@@ -110,7 +110,7 @@ export class RevocationBook {
     return RevocationBook.openBy(new Set(), project, verifier, file, unsaved);
   }
 
-  /** With these guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`, `file-shared`, `newer-told`. */
+  /** Opens a book with guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`, `file-shared`, `newer-told`. */
   static async openBy(
     off: ReadonlySet<string>,
     project: string,
@@ -168,7 +168,7 @@ export class RevocationBook {
     return [...this.#taken.keys()].filter((signer) => signer !== this.#project && !this.#hasRoom(signer));
   }
 
-  /** Those of one key that count. */
+  /** Revocations that count, signed by one key. */
   signedBy(key: string): Verified<Revocation>[] {
     return [...this.#known.values()].flatMap(({ revocation }) =>
       revocation.signer === key ? [revocation] : [],
@@ -184,12 +184,12 @@ export class RevocationBook {
     return [...this.#unread.values(), ...this.#known.values()];
   }
 
-  /** To tell others: those that follow one, or the first ones. */
+  /** One message of revocations for others: those after the id `after`, or the first ones. */
   page(after?: string): RevocationPage {
     return pageOf(this.#off.has('newer-told') ? [...this.#known.values()] : this.#told, after);
   }
 
-  /** The same that the log tells two stories, to tell others. */
+  /** Evidence that the log tells two stories, for others. */
   evidence(): readonly string[] {
     return this.equivocations.map(({ raw }) => raw);
   }
@@ -224,7 +224,7 @@ export class RevocationBook {
     if (this.#isUnsaved) await this.learn({ charters: [], revocations: [] });
   }
 
-  /** What other processes of the same home have added since. One that cannot be read is written anew. */
+  /** Takes what other processes of the same home have added to the file. A file that cannot be read is replaced. */
   async #takeFile(): Promise<Pick<Learned, 'fresh' | 'found' | 'full'>> {
     const stored = this.#off.has('file-shared') ? undefined : await this.#file.load().catch(() => undefined);
     if (stored === undefined) return { fresh: [], found: [], full: [] };
@@ -331,9 +331,9 @@ export class RevocationBook {
 
   #hasRoom(signer: string): boolean {
     if (this.#off.has('room-per-key')) return this.#known.size < limits.revocationsMax;
-    // What stays of a key that was ended is bounded by what its end lists.
+    // An ended key keeps only revocations that its end lists, which bounds them.
     if (this.#ended.has(signer) && signer !== this.#project) return true;
-    // One more of the root's than there may be: with it nothing of the project is believed.
+    // One more than the root may sign: it proves that the root exceeded the bound.
     const max = signer === this.#project ? limits.rootRevocationsMax + 1 : limits.revocationsMax;
     return (this.#taken.get(signer) ?? 0) < max;
   }

@@ -23,9 +23,9 @@ const answerMsMax = 20_000;
 
 /** What a node tells everybody: it is public, and proves itself. */
 export interface Known {
-  /** Those that follow one, by its id, or the first ones. */
+  /** One message of revocations: those after the id `after`, or the first ones. */
   page(after?: string): RevocationPage;
-  /** Those with these ids, also where they count no more; absent where only those are kept that count. */
+  /** Revocations with these ids, also where they count no more; absent where only counting ones are kept. */
   find?(ids: ReadonlySet<string>): RevocationPage;
   /** Evidence that a log of the project tells two stories. */
   evidence(): readonly string[];
@@ -33,7 +33,7 @@ export interface Known {
   checkpoint(): string | undefined;
 }
 
-/** What a node tells that keeps those that count in a book. */
+/** Answers from a book of revocations. */
 export const knownIn = (book: RevocationBook): Pick<Known, 'page' | 'evidence'> => ({
   page: (after) => book.page(after),
   evidence: () => book.evidence(),

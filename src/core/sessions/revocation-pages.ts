@@ -2,14 +2,14 @@ import type { RevocationList } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { sessionLimits } from './limits.ts';
 
-/** One of those that are known, and the charter that names its signer; null for the root's own. */
+/** A revocation, and the charter that names its signer; null for one by the root. */
 export interface KnownRevocation {
   /** `payload`: absent where this version cannot read it. */
   revocation: { id: string; raw: string; signer: string; payload?: { what: { kind: string } } };
   charter: string | null;
 }
 
-/** As many as one message holds. `next`: id of the last one in it, where more follow. */
+/** Revocations in one message. `next`: id of the last one in it, where more follow. */
 export interface RevocationPage extends RevocationList {
   next?: string | undefined;
 }

@@ -17,7 +17,7 @@ export interface RunSourcePorts {
 }
 
 /**
- * What a verifier of runs asks the controller for, and other members for revocations that it keeps back. Errors: those of `ask`, `bundle` and
+ * Source of a verifier of runs: the controller, and other members for revocations that it keeps back. Errors: those of `ask`, `bundle` and
  * `askMembers`, `WIRE_INVALID`, `HOME_…`.
  */
 export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSourcePorts): RunSource {
@@ -43,7 +43,7 @@ export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSou
     async revocations(book, withheld) {
       for (const controller of credentials.membership.controllers) {
         await requestRevocations(dial, controller, (page) => book.learn(page)).catch(orHome);
-        // Of keys that the root has revoked since: nobody is told of these any more.
+        // Revocations by keys that the root has ended are no longer in the list, only found by id.
         await requestLeaves(dial, controller, book, withheld()).catch(orHome);
       }
       if (withheld().length > 0) await askMembers(book);
@@ -51,7 +51,7 @@ export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSou
   };
 }
 
-/** What another may answer. Errors: those of our own disk. */
+/** Passes over errors of others. Errors: those of our own disk. */
 function orHome(error: unknown): void {
   if (codeOf(error).startsWith('HOME_')) throw error;
 }

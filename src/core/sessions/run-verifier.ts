@@ -27,7 +27,7 @@ import type { RevocationBook } from './revocation-book.ts';
 import { withheldHint } from './revocation-exchange.ts';
 import type { LogCopy } from './worker/log-copy.ts';
 
-/** Where evidence is asked for. Nothing that it answers is believed; each of these may throw. */
+/** Source of evidence. Its answers are verified; each method may throw. */
 export interface RunSource {
   /** The newest charter, compact JWS. */
   charter(): Promise<string>;
@@ -57,17 +57,17 @@ export interface RunVerifierPorts {
   project: string;
   documents: Documents;
   log: LogCopy;
-  /** What is known of revocations at the moment. */
+  /** Revocations that are known at the moment. */
   book(): Promise<RevocationBook>;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Greatest age of a line under the checkpoint up to which revocations are known. */
   ageSecondsMax: number;
-  /** With some guards off in tests, which show what each one prevents. */
+  /** Default: `enforce`. Tests turn guards off to show what each one prevents. */
   check?: Check;
 }
 
-/** What was found of a run that is trusted. */
+/** A run whose evidence is trusted. */
 export interface VerifiedRun {
   facts: VerifiedFacts;
   /** Stands for the revocations that it was verified with: another one where others are known. */
@@ -109,7 +109,7 @@ export class RunVerifier {
     try {
       knowledge = await this.#learn(source, bundle);
     } catch (error) {
-      // What is kept back hides no revocation that is known here.
+      // Revocations that are known here count, whatever is kept back.
       const { revoked } = await this.#ports.book();
       const { code, steps } = await this.#verifyBundle(bundle, { revocations: revoked });
       if (code?.endsWith('_REVOKED') === true) throw refusedAt(code, steps);
@@ -200,7 +200,7 @@ export class RunVerifier {
     return { log, revoked, known: digestOf(revoked) };
   }
 
-  /** Those that are signed; whether they hold is not checked. */
+  /** Grants with a valid signature; nothing else is checked. */
   async #grants(shown: readonly string[], bundle: Bundle | undefined): Promise<Verified<Grant>[]> {
     const all = [
       ...shown,

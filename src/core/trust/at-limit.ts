@@ -18,7 +18,7 @@ export interface LimitReached {
   stands: boolean;
 }
 
-/** What is asked before a run ends at a limit. */
+/** Guards of a run that ends at a limit. */
 export type LimitGuard = 'no-result' | 'trusted-worker' | 'operators' | 'revoked';
 
 /**
@@ -69,7 +69,7 @@ function distinct(reports: readonly Report[]): BuildLimit[] {
 const speaksAsOperator = ({ role, slot, worker }: Report, trustedKeys: readonly string[]): boolean =>
   role === 'worker' && !isTrustedSlot(slot) && !trustedKeys.includes(worker);
 
-/** Of one round: operators of different rounds are not added up. */
+/** The most operators of one round: those of different rounds are not added up. */
 function mostOperators(reports: readonly Report[]): number {
   const rounds = new Map<number, Set<string>>();
   for (const { round, operator } of reports)

@@ -23,7 +23,7 @@ export interface Equivocation {
   sizes: number[];
   /** The index at which two leaves are known; null where only the roots differ. */
   index: number | null;
-  /** Of how many of the two stories a checkpoint has the line of a trusted worker. With two everything under the key is void. */
+  /** Number of the two stories whose checkpoint has the line of a trusted worker. With two everything under the key is void. */
   lines: number;
   /** A sentence without its end. */
   says: string;
@@ -138,7 +138,7 @@ function unproven(holds: boolean, why: string): void {
   enforce('EQUIVOCATION_UNPROVEN', holds, why);
 }
 
-/** What it voids, until the root names another log key. */
+/** The log key is void, in whole or in part, until the root names another one. */
 export function revokedByEquivocation({ log, lines, says }: Equivocation): Revoked {
   return { what: { kind: 'log', id: log, whole: lines === 2 }, since: 0, reason: says, byRoot: true };
 }

@@ -11,9 +11,9 @@ const everyLeaf = Number.MAX_SAFE_INTEGER;
 export interface Freshness {
   /** The one in force. */
   charter: Charter;
-  /** Those that count under it. */
+  /** Revocations that count under it. */
   revoked: readonly Revoked[];
-  /** Of workers, in a project without a trusted worker. Those that do not hold are left out. */
+  /** Grants of workers, in a project without a trusted worker. Invalid ones are skipped. */
   grants: readonly Verified<Grant>[];
   /** The caller's clock, in seconds since the epoch. */
   now: number;

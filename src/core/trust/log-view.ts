@@ -15,7 +15,7 @@ export class LogIndex {
   readonly receipts = new Map<string, number[]>();
   /** By operator and role: the first. */
   readonly enrolments = new Map<string, number>();
-  /** By id: the first. */
+  /** By id: the index of the first leaf. */
   readonly verdicts = new Map<string, number>();
 
   constructor(lines: Iterable<string> = []) {

@@ -14,7 +14,7 @@ import { limits } from '../limits.ts';
 import type { Revocations, Vote } from './evidence.ts';
 
 /**
- * What can be void: what a revocation names; a log that tells two stories; a project whose root key revokes without end. `whole`: trusted
+ * Targets that can be void: those of revocations; a log that tells two stories; a project whose root key revokes without end. `whole`: trusted
  * workers signed both stories, so that everything under that log key is void; else only what has no line of a trusted worker.
  */
 export type VoidTarget =
@@ -41,7 +41,7 @@ export function revokedBy({ payload, signer, id }: Verified<Revocation>): Revoke
 }
 
 /**
- * Those that count for evidence under a charter. The keys that it names are revoked by the root only. A key that the root
+ * The revocations that count for evidence under a charter. The keys that it names are revoked by the root only. A key that the root
  * revoked revokes nothing but what is kept. From a root that revoked more than anybody can be told of, nothing is believed. `endsKeys`:
  * false for what was decided before the end of a key was the end of its revocations.
  */
@@ -55,7 +55,7 @@ export function revokedUnder(all: readonly Revoked[], charter: Charter, endsKeys
   return counting;
 }
 
-/** What a revocation that this program cannot read voids: all of the project. */
+/** A revocation that this program cannot read voids all of the project. */
 export const revokedUnread = (project: string, byRoot: boolean): Revoked => ({
   ...{ what: { kind: 'project', id: project, why: 'newer' }, since: 0, reason: '', byRoot },
 });
@@ -98,7 +98,7 @@ export class EndedKeys {
   }
 }
 
-/** Without those that keys signed which the root revoked, but for what stays. */
+/** Leaves out revocations by keys that the root ended, except those that it keeps. */
 function withoutEnded(all: readonly Revoked[]): readonly Revoked[] {
   const ended = new EndedKeys(all);
   if (ended.size === 0) return all;
@@ -125,7 +125,7 @@ function earliestIn(all: readonly Revoked[]): ReadonlyMap<string, Revoked> {
 
 const targetOf = ({ kind, id }: VoidTarget): string => `${kind} ${id}`;
 
-/** Of two of the same leaf always the same, in whatever order they are known. */
+/** Order by leaf, then by id, so that the result does not depend on the order in which they were learned. */
 function isBefore(a: Revoked, b: Revoked): boolean {
   if (a.since !== b.since) return a.since < b.since;
   return (a.document?.id ?? '') < (b.document?.id ?? '');

@@ -41,7 +41,7 @@ export interface VerifiedFacts {
   request: string;
   /** Log index at which the request was opened: of its first round's offer, or of the verdict where nothing was built for it. */
   index: number;
-  /** Who says so beside the controller. Nothing is to be ordered by an index of which only the controller says so. */
+  /** Signer of that index beside the controller. Nothing may be ordered by an index that only the controller states. */
   place: VerdictPlace;
   /** When the publisher says it asked, ISO 8601. */
   requested: string;

@@ -223,7 +223,7 @@ async function verifyOne(
 
     step = 'co-signature';
     let witnessed: Witnessed | null = null;
-    // Of a draft the second signature is what is asked for; an answer rests on one that is there.
+    // A draft lacks the co-signature that is asked for; an answer rests on an earlier one that is there.
     if (earlier !== undefined) checkEarlierCosignature(ask, opened, decided.cosigners);
     else if (what !== 'draft') checkCosignature(ask, opened, logged, decided.cosigners);
     const own = earlier === undefined ? null : await ownWitnesses(ask, opened, logged);

@@ -161,7 +161,7 @@ export const leaseDownSchema = z.discriminatedUnion('kind', [
 ]);
 export type LeaseDown = z.infer<typeof leaseDownSchema>;
 
-/** What a trusted worker says on the stream on which it is asked to sign answers from earlier builds. */
+/** From a trusted worker, on the stream for answers from earlier builds. */
 export const cosignUpSchema = z.discriminatedUnion('kind', [
   /** The first message, and again where the grant was renewed. */
   z.object({ kind: z.literal('hello'), grant: jws }),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type DocumentKind, documentVersions } from '../documents/index.ts';
 import { wireLimits } from './limits.ts';
 
-/** What a node states of itself when it connects. */
+/** Version of a node, stated when it connects. */
 export const peerVersionSchema = z.object({
   /** Version of the program, for people. */
   program: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+-]{0,39}$/, 'not a version'),
@@ -11,10 +11,10 @@ export const peerVersionSchema = z.object({
     .record(z.string().regex(/^[a-z][a-z -]{0,39}$/), z.int().min(1).max(wireLimits.documentVersionMax))
     .refine((reads) => Object.keys(reads).length <= wireLimits.documentKindsMax, 'names too many kinds'),
 });
-/** Of a peer; null where it states none: it is older than the version that began to. */
+/** Null where a peer states none: it is older than the version that began to. */
 export type PeerVersion = z.infer<typeof peerVersionSchema>;
 
-/** What this version reads. */
+/** Version of this node. */
 export const ownVersion = (program: string): PeerVersion => ({
   program,
   reads: Object.fromEntries(Object.entries(documentVersions).filter(([, version]) => version > 1)),
@@ -30,7 +30,7 @@ export interface Unread {
   reads: number;
 }
 
-/** What of these documents a peer cannot read. */
+/** The documents among these that a peer cannot read. */
 export function unreadBy({ reads }: PeerVersion, documents: Versions = documentVersions): Unread[] {
   return Object.entries(documents).flatMap(([kind, version]) => {
     const known = reads[kind] ?? 1;
@@ -46,7 +46,7 @@ export function canRead(peer: PeerVersion | null, documents: Versions): boolean 
 const list = (unread: readonly Unread[]): string =>
   unread.map(({ kind, version, reads }) => `${kind} of version ${version} (${reads} at most)`).join(', ');
 
-/** For people: how a peer is behind this node; undefined where it reads what this one may write. */
+/** Says how a peer is behind this node; undefined where it reads all that this one may write. */
 export function behindText(peer: PeerVersion | null): string | undefined {
   if (peer === null) return 'states no version: it is older, and gets no offer until it is updated';
   const unread = unreadBy(peer);
@@ -54,7 +54,7 @@ export function behindText(peer: PeerVersion | null): string | undefined {
   return `is ${peer.program} and cannot read ${list(unread)}: it takes no job that has such documents until it is updated`;
 }
 
-/** For people: how this node is behind a peer; undefined where it reads what that one may write. */
+/** Says how this node is behind a peer; undefined where it reads all that that one may write. */
 export function ownBehindText({ program, reads }: PeerVersion): string | undefined {
   const known: Readonly<Record<string, number>> = documentVersions;
   const unread = Object.entries(reads).flatMap(([kind, version]) =>

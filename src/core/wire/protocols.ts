@@ -24,7 +24,7 @@ export const protocols = {
 
 /** Gossip topics of a project. */
 export const topics = {
-  /** Of 1 are nodes that state no version, which get no offers. */
+  /** Version 2: nodes that state no version listen at 1, and get no offers. */
   offers: (project: string) => `/quorate/2/${project}/offers`,
   verdicts: (project: string) => `/quorate/1/${project}/verdicts`,
   revocations: (project: string) => `/quorate/1/${project}/revocations`,

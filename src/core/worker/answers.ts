@@ -10,7 +10,7 @@ export class SignedAnswers {
   /** By request: the id of the verdict, and the end of the request in seconds since the epoch. */
   readonly #signed = new Map<string, { verdict: string; exp: number }>();
 
-  /** What becomes of an answer whose evidence was checked; `isNew` where it has to be remembered before it is signed. `now`: ms since the epoch. */
+  /** Decides on an answer whose evidence was checked; `isNew`: it has to be on disk before it is signed. `now`: ms since the epoch. */
   decide(
     event: Extract<WorkerEvent, { kind: 'answer-checked' }>,
     now: number,
@@ -29,7 +29,7 @@ export class SignedAnswers {
       return refuse('DOC_FROM_FUTURE', `the request is of ${iat - seconds} s later than now`);
     const before = this.#signed.get(request);
     const sign = { kind: 'sign-answer', verdict } as const;
-    // Its signature did not arrive.
+    // Asked again, because its signature did not arrive.
     if (before?.verdict === verdict) return { effect: sign, isNew: false };
     if (before !== undefined)
       return refuse('COSIGN_ANSWERED', 'this worker signed another answer to that request');

@@ -84,7 +84,7 @@ export type WorkerEvent =
       code: string;
       message: string;
     }
-  /** The same of the draft of an answer from an earlier build: no lease is held for it. `iat` and `exp`: of the request, in seconds. */
+  /** The draft of an answer from an earlier build was checked; no lease is held for it. `iat` and `exp`: of the request, in seconds. */
   | {
       kind: 'answer-checked';
       request: string;

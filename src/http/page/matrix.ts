@@ -116,7 +116,7 @@ const outcomeName = (result: string): Html =>
 
 const does = { building: 'building', sealed: 'done, sealed', lost: 'lost', revealed: '' } as const;
 
-/** What a cell says of a result: the same as others is what at least two builds came to, and most of all. */
+/** Mark of a result: `same` is the result of most builds, where at least two came to it. */
 function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: string; says: string } {
   if (/^exit [1-9]/.test(outcome)) return { kind: 'differs', says: '✗ failed' };
   if (outcome.startsWith('aborted:')) return { kind: 'differs', says: '✗ aborted' };

@@ -9,7 +9,7 @@ import type { Html } from './text.ts';
 export interface PageSession {
   role: string;
   name?: string;
-  /** What a form of this session has to send back; absent where none is accepted. */
+  /** Token that a form of this session has to send back; absent where no form is accepted. */
   csrf?: string;
   /** It is over: what it alone may see is not sent any more. */
   ended: AbortSignal;

@@ -75,7 +75,7 @@ const rising: ReadonlySet<RunState> = new Set([
   ...(['waiting', 'building', 'sealed', 'provisional', 'agreed', 'trusted'] as const),
 ]);
 
-/** How far a run has come that may still be trusted, or is: somebody built it, enough operators agree, it is trusted. */
+/** Steps of a run that may still be trusted, or is: built, agreed, trusted. */
 function ladder({ policy, level, built = 0, earlier }: RunSummary, { state }: Account): Html {
   if (!rising.has(state)) return html``;
   const wasBuilt = built > 0 || earlier !== undefined || level !== null;

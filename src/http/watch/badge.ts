@@ -6,7 +6,7 @@ import { stateOfAll, type WholeState } from '../../runtime/watch/status.ts';
 import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
 
-/** What a badge tells: the state of what was published last of a branch or tag. */
+/** State of the newest publication of a branch or tag. */
 export interface BadgeFacts {
   /** Only `trusted` is green. */
   level: WholeState;

@@ -137,7 +137,7 @@ function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Ou
 
 type Aborted = Extract<Outcome, { kind: 'aborted' }>;
 
-/** What a build put out exceeds a limit of its job or of the protocol. */
+/** The outputs of a build exceed a limit of its job or of the protocol. */
 class LimitExceeded extends QuorateError {
   readonly limit: BuildLimit;
 

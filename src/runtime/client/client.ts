@@ -63,17 +63,17 @@ export interface Client {
     which: string,
     options: { follow: boolean; worker?: string; signal: AbortSignal },
   ): AsyncGenerator<LogChunk>;
-  /** Its alarm was looked at. Of a publisher. */
+  /** Acknowledges the alarm of a run, as a publisher. */
   acknowledge(which: string): Promise<void>;
   /** Cancels a run of this publisher. Returns its id. */
   cancel(which: string, reason: string): Promise<string>;
   bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
-  /** For a verifier of runs. */
+  /** Source of evidence for `RunVerifier`. */
   readonly source: RunSource;
   close(): Promise<void>;
 }
 
-/** For one bundle, in milliseconds. */
+/** Longest time to fetch one bundle, in milliseconds. */
 const bundleMsMax = 30_000;
 
 /** Connects to the controller of a membership. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
@@ -184,7 +184,7 @@ class MeshClient implements Client {
   }
 
   submit(options: SubmitOptions): Promise<{ run: string; job: string }> {
-    // The same request each time, which is one run.
+    // Repeated with the same id, so that all attempts are one run.
     const stamp = options.stamp ?? { jti: randomNonce(), iat: Math.floor(Date.now() / 1000) };
     return patiently(this.#waiting, () => this.#found(() => this.#submit({ ...options, stamp })));
   }
@@ -233,7 +233,7 @@ class MeshClient implements Client {
     };
     const { answer } = await ask(this.#dial, [controller], question, this.#signal);
     if (answer.kind !== 'accepted') throw unexpected('accepted', answer);
-    // What was signed here says which run it is, and not the answer.
+    // Ids follow from what was signed here; those in the answer are not believed.
     return { run: signed.id, job: id };
   }
 

@@ -62,7 +62,7 @@ export class Following {
     }
   }
 
-  /** One stream: the log of a build that runs is told from where its reader comes. */
+  /** One stream, not resumed: a running build's log is sent from the moment of asking on. */
   async *logs(
     which: string,
     { follow, worker, signal: until }: { follow: boolean; worker?: string; signal: AbortSignal },

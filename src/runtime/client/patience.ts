@@ -7,7 +7,7 @@ const pauseMsMax = 5_000;
 /** A controller that restarts is back by then. */
 const lostMsMax = 30_000;
 
-/** Said of the controller itself, which is starting or stopping. */
+/** Codes of a controller that is starting or stopping. */
 const passing = new Set(['CONTROLLER_NOT_STARTED', 'CONTROLLER_STOPPED', 'CONTROLLER_LOST']);
 
 const isLost = (error: unknown): boolean => isConnectionError(error) || passing.has(codeOf(error));
@@ -23,11 +23,11 @@ const unreachable = new Set(['CONTROLLER_UNREACHABLE', 'MESH_UNREACHABLE']);
 /** Causes of somebody who is there, and too busy to say why. */
 const overloaded = new Set(['MESH_BUSY', 'MESH_RESET']);
 
-/** Nothing was there that could be lost. */
+/** No connection was made, and no peer was too busy for one. */
 const isUnreached = (error: unknown): boolean =>
   unreachable.has(codeOf(error)) && !(error instanceof Error && overloaded.has(codeOf(error.cause)));
 
-/** What was asked was not read: it may be asked again, whatever it is. */
+/** The question was not read, so that any question may be asked again. */
 export const isUnread = (error: unknown): boolean =>
   isBusy(error) || (codeOf(error) === 'CONTROLLER_UNREACHABLE' && !isUnreached(error));
 
@@ -66,7 +66,7 @@ export class Patience {
     if (this.#signal.aborted || !(busy || (this.#reached && isLost(error)))) throw error;
     const now = performance.now();
     this.#lost = busy ? undefined : (this.#lost ?? { error, since: now });
-    // What was lost, and not how the last attempt failed.
+    // The error that began the wait, not that of the last attempt.
     if (this.#lost !== undefined && now - this.#lost.since > lostMsMax) throw this.#lost.error;
     if (!this.#told && this.#pauseMs > 1_000) {
       this.#told = true;
@@ -78,7 +78,7 @@ export class Patience {
     }
     const ms = this.#pauseMs * (0.5 + Math.random());
     this.#pauseMs = Math.min(pauseMsMax, this.#pauseMs * 2);
-    // One that is given up rejects with the error that led here.
+    // An aborted wait rejects with the error that it waited for.
     await sleep(ms, undefined, { signal: this.#signal }).catch(() => {
       throw error;
     });

@@ -10,7 +10,7 @@ import { passReason } from '../../core/wire/pass-reason.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
 import { controllerNodeLimits } from './limits.ts';
 
-/** How a run stands. */
+/** Summary of a run, as the controller gives it. */
 export type RunSummary = ReturnType<typeof summaryOf>;
 /** A run of a pipeline, as it is shown with the others. */
 export type PipelineJob = ReturnType<typeof pipelineOf>[number];
@@ -47,7 +47,7 @@ export interface WorkerView {
   tiers: string[];
   /** Builds that run on it. */
   builds: number;
-  /** How its version of Quorate is behind that of the controller; null where it is not. */
+  /** Says how its version is behind the controller's; null where it is not. */
   behind: string | null;
 }
 

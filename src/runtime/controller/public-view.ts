@@ -22,7 +22,7 @@ export interface PublicView extends PublicTrees {
   offers(after?: string): OfferNotice[];
   /** The latest verdicts, newest first, at most `limits.feedOffersMax`. Hints: the bundle is the proof. */
   verdicts(): VerdictNotice[];
-  /** Those in the log that count: as many as one answer holds, the first ones or those that follow one, by its id. */
+  /** One message of the revocations in the log that count: those after the id `after`, or the first ones. */
   revocations(after?: string): RevocationPage;
   /** The current one, with its witnesses; undefined before there is one. */
   checkpoint(): CheckpointNotice | undefined;

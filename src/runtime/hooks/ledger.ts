@@ -97,7 +97,7 @@ export interface Last extends Pick<Place, 'index' | 'requested'> {
 /** What a hook has handled, from the events of its journal. Pure. */
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
-  /** Those with the highest log index that a command was started for, by line. */
+  /** By line: the run with the highest log index that a command was started for. */
   readonly #last = new Map<string, Last>();
 
   apply(event: LedgerEvent, at: number): void {

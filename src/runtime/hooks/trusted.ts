@@ -100,7 +100,7 @@ export class TrustedHook {
     if (refused !== undefined) return refusal(said.run, refused.code, refused.message);
     const { repo, ref, name, requested, artifact } = facts;
     const last = this.#ledger.last(facts);
-    // What was started keeps its place.
+    // A command that runs again keeps the index of its first start.
     const { index } = last?.subject === said.run ? last : facts;
     return { kind: 'started', subject: said.run, place: { repo, ref, name, index, requested }, artifact };
   }

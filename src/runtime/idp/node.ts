@@ -204,7 +204,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
   }
 }
 
-/** Another one where the file was written since; empty where there is none. */
+/** Changes whenever the file is written; empty where there is none. */
 const stampOf = (file: string): Promise<string> =>
   stat(file).then(
     ({ ino, mtimeMs, size }) => `${ino} ${mtimeMs} ${size}`,

@@ -31,7 +31,7 @@ export async function ask(
   }
 }
 
-/** What mends a damaged membership. */
+/** Hint for a damaged membership. */
 export const membershipHint = 'Remove it and join again.';
 
 /** The credentials of a node, kept in its home. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */

@@ -55,7 +55,7 @@ export interface RevokedNow {
   voidLeaves: string[];
 }
 
-/** What a root's revocation is signed by, where the identity provider's key may not. */
+/** Refusals of the identity provider's key after which the root key signs, where it is here. */
 const rootNeeded: ReadonlySet<string> = new Set(['REVOCATION_NEEDS_ROOT', 'REVOCATIONS_FULL', 'KEY_REVOKED']);
 
 /**
@@ -167,7 +167,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     return found;
   }
 
-  /** What a key that is to be revoked has revoked itself. */
+  /** Revocations signed by the key that is to be revoked. */
   async function ownOf(key: string): Promise<OwnRevocation[]> {
     try {
       return await reached(() => revocationsBy(asking(), key));

@@ -60,7 +60,7 @@ export function pullChanges(
   return events;
 }
 
-/** Those that a part of the list did not hold, the ones that were asked of least recently first. */
+/** Known pull requests that are not in this part of the list, those asked for least recently first. */
 export function unlisted(
   { pulls }: WatchState,
   { pulls: open, isWhole }: Pick<OpenPulls, 'pulls' | 'isWhole'>,

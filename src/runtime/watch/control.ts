@@ -8,7 +8,7 @@ import type { Watcher } from './watcher.ts';
 
 const requestSchema = z.discriminatedUnion('do', [
   z.object({ do: z.literal('view') }),
-  // What this version does not know of a decision may narrow it.
+  // Strict: an unknown member may restrict the decision.
   z.strictObject({
     do: z.literal('decide'),
     pull: z.int().positive(),

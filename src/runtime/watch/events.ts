@@ -45,9 +45,9 @@ export type WatchEvent =
   /** No path that its rule is about has changed, or no job is left. */
   | { kind: 'unaffected'; id: string; says: string }
   | { kind: 'refused'; id: string; code: string; message: string; again: boolean }
-  /** What the controller says. */
+  /** States of runs, as the controller says. */
   | { kind: 'stands'; stands: RunStand[] }
-  /** What this watcher found of the evidence of a run. */
+  /** Result of verifying the evidence of a run here. */
   | { kind: 'proof'; run: string; proof: Proof }
   | { kind: 'cancelled'; id: string }
   | { kind: 'cancel-failed'; id: string }

@@ -15,7 +15,7 @@ import { retryAfter } from './transition.ts';
 /** A run whose evidence is wanted. */
 export interface WantedProof {
   published: PublishedAs;
-  /** What was found before; absent the first time. */
+  /** The result before; absent the first time. */
   before?: Proof | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface EvidencePorts {
   verifier: RunVerifier;
   /** Steady clock, in milliseconds. */
   steady(): number;
-  /** What was found differs from before. */
+  /** Called with each result that may be new. */
   found(run: string, proof: Proof): void;
 }
 
@@ -77,7 +77,7 @@ export class EvidenceChecker {
     for (const one of due.slice(0, watchLimits.proofsAtOnceMax)) await this.#prove(source, one);
   }
 
-  /** What was found stands until something else is known: a controller that says nothing takes nothing away. */
+  /** Learns revocations. Earlier results stand where a controller does not answer. */
   async #learn(source: RunSource): Promise<void> {
     const { verifier, steady } = this.#ports;
     if (steady() < this.#learnAt) return;
@@ -91,7 +91,7 @@ export class EvidenceChecker {
   }
 
   #isOpen({ before }: WantedProof): boolean {
-    // What voids a verdict that the controller made up says nothing of the one that there is.
+    // `revoked` stays open: the controller may have shown another verdict than the published one.
     if (before?.kind !== 'trusted') return true;
     return this.#known !== undefined && before.known !== this.#known;
   }
@@ -110,8 +110,8 @@ export class EvidenceChecker {
       const count = (this.#tries.get(run)?.count ?? 0) + 1;
       this.#tries.set(run, { count, due: steady() + retryAfter(count) });
       const isConnection = isConnectionError(error);
-      // Of what was found before nothing is known any more under other revocations; of the rest nothing was known.
-      // What is revoked stands no better for being kept back.
+      // On a connection error only an earlier `trusted` is taken back: it is of other revocations.
+      // A revoked verdict stays revoked while its evidence is kept back.
       if ((!isConnection || before?.kind === 'trusted') && !(await this.#isStillRevoked(before)))
         found(run, await this.#failure(error));
       if (isConnection) throw error;
@@ -131,5 +131,5 @@ export class EvidenceChecker {
   }
 }
 
-/** What no answer of another mends. */
+/** Errors of this host's own disk. */
 const isOwn = (error: unknown): boolean => /^(HOME|JOURNAL)_/.test(codeOf(error));

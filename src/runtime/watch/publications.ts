@@ -139,7 +139,7 @@ export function stands(transition: Transition, all: readonly RunStand[]): void {
 
 const byStand = ({ stands: known }: Publication, run: string): RunStand | undefined => known.get(run);
 
-/** What the watcher found of a run's evidence. */
+/** Takes the result of verifying a run's evidence. */
 export function proven(transition: Transition, { run, proof }: EventOf<'proof'>): void {
   for (const publication of transition.state.publications.values()) {
     const { runs, proofs } = publication;

@@ -47,7 +47,7 @@ function standIn(summary: RunSummary): RunStand {
   return {
     ...{ run, state, level },
     ...(reason !== undefined && { reason }),
-    // Who builds changes often, and forges count requests.
+    // Without the names of builders, which change often: forges count requests.
     account: { state: account.state, reason: account.state === 'building' ? '' : account.reason },
     ...(cosigned === false && { cosigned }),
     ...(revoked !== undefined && { revoked: true }),

@@ -27,7 +27,7 @@ export interface Publication {
   runs: PublishedRun[];
   /** By run: what the controller says. */
   stands: Map<string, RunStand>;
-  /** By run: what this watcher found of the evidence. */
+  /** By run: the result of verifying its evidence here. */
   proofs: Map<string, Proof>;
   /** Why it is to end without a verdict; null while it goes on. */
   stopped: string | null;
@@ -114,7 +114,7 @@ export function stateOf(kept: KeptState): WatchState {
   return state;
 }
 
-/** What is known of each run, in their order. */
+/** State and proof of each run, in their order. */
 export const knownOf = ({ runs, stands, proofs }: Publication): Known[] =>
   runs.map(({ run }) => ({ stand: stands.get(run), proof: proofs.get(run) }));
 

@@ -8,20 +8,20 @@ import {
 } from '../../core/account/index.ts';
 import { unreachable } from '../../core/errors.ts';
 
-/** How a run stands as the controller says. */
+/** State of a run, as the controller says. */
 export interface RunStand extends Pick<AccountFacts, 'state' | 'level' | 'reason' | 'cosigned'> {
   run: string;
-  /** Its verdict does not stand any more. */
+  /** A revocation voids its verdict. */
   revoked?: true | undefined;
-  /** Its account, by all that was known when it was read. */
+  /** Its account when it was read. Absent in journals of rules 1. */
   account?: Pick<Account, 'state' | 'reason'> | undefined;
 }
 
-/** What the watcher itself found of a run's evidence. */
+/** Result of verifying a run's evidence in the watcher. */
 export type Proof =
   /** Its bundle is trusted. `known` stands for the revocations that it was verified with. */
   | { kind: 'trusted'; cosigned: boolean; known: string }
-  /** It was revoked, by what is known here. */
+  /** A revocation that is known here voids it. */
   | { kind: 'revoked'; says: string; known: string }
   /** Its bundle was not shown, does not hold, or may be revoked by what is kept back. */
   | { kind: 'missing'; code: string };
@@ -46,7 +46,7 @@ export const statusCharsMax = 140;
 export const isSame = (a: Status, b: Status | undefined): boolean =>
   b !== undefined && a.state === b.state && a.says === b.says && a.link === b.link;
 
-/** Of each state that a run is said to have. Green takes evidence. */
+/** Status of a run by its account alone: never green, which takes evidence. */
 function shadeOf(state: RunState): Status['state'] {
   switch (state) {
     case 'waiting':
@@ -79,7 +79,7 @@ const unproven: Readonly<Record<string, string>> = {
   RUN_MISMATCH: 'the evidence that is shown is of another run',
 };
 
-/** In front: what is too long is cut at the end. */
+/** Label in front, because long text is cut at the end. */
 const word = (says: string): string => `the controller says: ${says}`;
 
 const said = (stand: Omit<RunStand, 'run'>): Pick<Account, 'state' | 'reason'> =>
@@ -109,7 +109,7 @@ const whyUnproven = (proof: Exclude<Proof, { kind: 'trusted' }> | undefined): st
     ? `not verified: ${unproven[proof.code] ?? proof.code}`
     : 'its evidence is being verified';
 
-/** Of all jobs together: green when the evidence of each was verified here. */
+/** Status of all jobs together: green when the evidence of each was verified here. */
 export function statusOfAll(all: readonly Known[]): Status {
   const each = all.map(statusOfRun);
   const count = (state: Status['state']) => each.filter((one) => one.state === state).length;
@@ -154,7 +154,7 @@ export function stateOfAll(runs: readonly (AccountFacts | undefined)[]): WholeSt
   }
 }
 
-/** The same of what is known here: nothing is trusted whose evidence was not verified. */
+/** As `stateOfAll`, where a run counts as trusted only if its evidence was verified here. */
 export const provenState = (all: readonly Known[]): WholeState =>
   stateOfAll(
     all.map((known) => {

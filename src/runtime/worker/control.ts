@@ -82,7 +82,7 @@ export async function askWorker(
   return answer as ControlAnswer;
 }
 
-/** What the workers say that run from this home, with the end of their project's id. One that does not answer is left out. */
+/** Answers of the workers that run from this home, with the end of their project's id. Silent ones are left out. */
 export async function askWorkers(home: string): Promise<{ project: string; answer: ControlAnswer }[]> {
   const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));
   const asked = names.map(async (name) => {

@@ -32,7 +32,7 @@ export interface OperatorStatus {
   state: 'working' | 'paused' | 'draining' | 'waiting' | 'cut off' | 'refusing';
   /** Why no new job is taken; null while jobs are taken. */
   reason: string | null;
-  /** How this version of Quorate is behind that of the controller; null where it is not, as far as is known. */
+  /** Says how this version is behind the controller's; null where it is not, as far as is known. */
   behind: string | null;
   /** What is wrong with the log of the project; null while nothing is known to be. */
   log: string | null;

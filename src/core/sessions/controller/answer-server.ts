@@ -48,7 +48,7 @@ export class AnswerServer {
   readonly #ports: ControllerPorts;
   readonly #admission: Admission;
   readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
-  /** By key, in the order in which they were asked. */
+  /** Connected trusted workers by key, the one that was asked last at the end. */
   readonly #signers = new Map<string, Signer>();
   /** Drafts that are being signed, by id. */
   readonly #shown = new Set<string>();

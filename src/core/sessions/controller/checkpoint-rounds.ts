@@ -69,7 +69,7 @@ export class CheckpointRounds {
   #turn = 0;
   /** Monotonic time. */
   #beganAt = Number.NEGATIVE_INFINITY;
-  /** The same checkpoint is put before the witnesses once more. */
+  /** The current checkpoint is to be put before the witnesses again. */
   #renewing = false;
   #ended: (() => void)[] = [];
   #cancel: () => void = () => {};

@@ -22,7 +22,7 @@ type Down = z.infer<typeof feedDownSchema>;
 /** The feed of a worker that is there. */
 interface Feed {
   stream: MessageStream<Down, Up>;
-  /** It states its version; one that does not gets no offer, and nothing in messages that it would not know. */
+  /** The worker states its version. One that does not gets no offer and no members that an older version refuses. */
   isStated: boolean;
   /** Size of the checkpoint that it witnessed last on this stream. */
   witnessed: number | undefined;

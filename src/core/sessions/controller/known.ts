@@ -3,7 +3,7 @@ import type { Known } from '../revocation-exchange.ts';
 import { pageOf } from '../revocation-pages.ts';
 import type { ControllerPorts } from './ports.ts';
 
-/** What a controller tells everybody: the revocations in its log that count, and the evidence against that log. */
+/** The revocations in the log that count, and the evidence against that log, for anybody who asks. */
 export function knownTo({
   machine: { state },
   logEvidence,

@@ -24,7 +24,7 @@ import { signerOf } from './signers.ts';
 const silenceMs = 120_000;
 /** Heartbeats that follow the last one faster are ignored. */
 const heartbeatMsMin = 1_000;
-/** Of the reason why a lease ended, in the history of its run. */
+/** Characters of the reason why a lease ended, in the history of its run. */
 const failureCharsMax = 500;
 
 interface HeldLease {
@@ -130,7 +130,7 @@ export class LeaseServer {
       }
     } catch (error) {
       messages.post(errorMessage(error));
-      // What its worker has to send is no receipt: it would send the same on another stream.
+      // The worker's receipt is invalid, and it would send the same one on another stream.
       if (/^(DOC|RECEIPT|WIRE)_/.test(codeOf(error))) this.#failed(stream, errorMessage(error));
     } finally {
       this.#replies.drop(stream.token);
@@ -158,7 +158,7 @@ export class LeaseServer {
         if (claim.payload.aud !== signer.id)
           throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim is for another controller');
         checkTime(claim.payload, clock.now(), 'the claim');
-        // It may have the offer by HTTP, or from before this controller was updated.
+        // An older worker may have the offer by HTTP, or from before this controller was updated.
         if (message.version === undefined)
           throw new QuorateError('WORKER_OLDER', 'the worker states no version, and gets no job', {
             hint: 'Update Quorate on the machine of the worker.',

@@ -92,7 +92,7 @@ export interface ControllerPorts {
   readonly project: string;
   /** Signs as the controller. */
   readonly signing: Signing;
-  /** What this node states of itself to its peers. */
+  /** Version and readable documents, as stated to peers. */
   readonly version: PeerVersion;
   /** As the keys that this controller had before. */
   readonly retired: readonly Signer[];

@@ -42,7 +42,7 @@ export class AnswerSigner {
   readonly #grants: GrantRenewal;
   readonly #checks: DraftChecks;
   readonly #witness: LogWitness;
-  /** What the machine decided, by verdict; null: to sign it. */
+  /** Decisions of the machine, by verdict; null: sign it. */
   readonly #decided = new Map<string, Refusal | null>();
 
   constructor(ports: WorkerPorts, grants: GrantRenewal, checks: DraftChecks, witness: LogWitness) {
@@ -136,7 +136,7 @@ export class AnswerSigner {
     return { kind: 'answered', ...(witness !== undefined && { witness }), answers };
   }
 
-  /** Those that hold and that the machine signs, in the order of the drafts. */
+  /** For each draft, in their order: itself where it may be signed, or the refusal. */
   async #check(
     note: string,
     drafts: readonly (Bundle | Refusal)[],

@@ -8,7 +8,7 @@ import { workerSessionLimits } from './limits.ts';
 const seenSchema = z.strictObject({
   size: count,
   root: sha256,
-  /** With the line of the log, and those of trusted workers that are known. */
+  /** The note with the line of the log, and known lines of trusted workers. */
   note: z.string().max(transparencyLimits.checkpointCharsMax),
   /** When it was kept, ms since the epoch. Absent of versions before this was written down. */
   at: count.optional(),
@@ -52,7 +52,7 @@ export interface Times {
 }
 
 /**
- * With room for another one. What is not kept is compared with the newest by a proof; but those that are kept say how old a smaller one is. So
+ * Makes room for another checkpoint. One that is not kept is compared with the newest by a proof; those that are kept say how old a smaller one is. So
  * one goes that was kept within a minute of both beside it, else the smallest: however many come, they reach back half an hour.
  */
 function withRoom(seen: readonly Seen[]): readonly Seen[] {
@@ -106,7 +106,7 @@ export class CheckpointBook {
     return this.#of(log).findLast((one) => one.size <= size);
   }
 
-  /** For how long a larger one has been known, in ms; 0 where none is. Times are those of now. */
+  /** Time in ms since which a checkpoint larger than `size` is known; 0 where none is. */
   outdatedFor(log: string, size: number, { now, steady }: Times): number {
     const ages = this.#of(log)
       .filter((one) => one.size > size)

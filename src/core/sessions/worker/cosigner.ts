@@ -81,7 +81,7 @@ export class Cosigner {
       request = (await documents.message('request', draft.request)).id;
       const log = await this.#checks.readLog(draft.checkpoint, () => machine.leaseOf(lease) !== undefined);
       const { verdict: payload, verification } = await this.#checks.check(draft, log);
-      // Of a job without outputs its result would be that of the build.
+      // An answer for a job without outputs has the same result as the build, and would pass for it.
       if (verification.facts?.earlier !== null)
         throw new QuorateError(
           'COSIGN_NOT_BUILT',

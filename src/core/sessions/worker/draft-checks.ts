@@ -18,7 +18,7 @@ const retryMsMax = 15_000;
 /** Whether what is checked is still waited for: a connection that fails is tried again for as long as it is. */
 type IsWanted = () => boolean;
 
-/** What a trusted worker looks at before it signs a verdict: the whole log up to the checkpoint of its draft, and the evidence. */
+/** Checks of a trusted worker before it signs a verdict: the whole log up to the checkpoint of the draft, and the evidence. */
 export class DraftChecks {
   readonly #ports: WorkerPorts;
   readonly #log: LogCopy;
@@ -100,7 +100,7 @@ export class DraftChecks {
     const missing = () => log.withheld((id) => revocations.has(id));
     if (missing().length === 0) return;
     await this.#whileWanted(isWanted, () => this.#revocations.ask());
-    // Of a key that the root has revoked since: nobody is told of these any more.
+    // Revocations by keys that the root has ended are no longer in the list, only found by id.
     if (missing().length > 0) await this.#whileWanted(isWanted, () => this.#revocations.askFor(missing()));
     const [withheld] = missing();
     if (withheld !== undefined)

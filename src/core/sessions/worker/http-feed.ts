@@ -55,7 +55,7 @@ export class HttpFeed {
   #wake: () => void = () => {};
   /** The last offers by URL: one that was passed on while busy is considered again although nothing changed. */
   #pages = new Map<string, OfferNotice[]>();
-  /** Of the revocations that follow those of a URL, where the last answer stopped. */
+  /** By URL of a page of revocations: `next` of its last answer. */
   #follows = new Map<string, string | undefined>();
   readonly #etags = new Map<string, string>();
 

@@ -115,12 +115,12 @@ export class LeaseClient {
         ...(limit !== undefined && { limit }),
       });
     } catch (error) {
-      // On another stream it is sent again; what is wrong with the receipt itself stays so.
+      // After a connection error it is sent again on another stream; any other error is final.
       if (!isConnectionError(error)) await this.failed(lease, 'receipt', error);
     }
   }
 
-  /** What was built under a lease, or its receipt, ended in an error, which the operator reads whole. */
+  /** The build or the receipt of a lease failed: tells the operator, and the machine. */
   async failed(lease: string, what: string, error: unknown): Promise<void> {
     const { clock, dispatch, tell } = this.#ports;
     if (clock.closing) return;

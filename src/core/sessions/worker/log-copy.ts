@@ -37,7 +37,7 @@ export class LogCopy {
     return new LogView(kept, from, fresh);
   }
 
-  /** How many were kept. Errors: `HOME_UNREADABLE`. */
+  /** Number of leaves that are kept. Errors: `HOME_UNREADABLE`. */
   get size(): Promise<number> {
     return this.#inTurn(async () => (await this.#load()).tree.size);
   }

@@ -207,7 +207,7 @@ export class LogWitness {
     }
     const hasMore = this.#lines.add(log, note);
     if (known !== undefined) {
-      // Nothing is kept or signed any more; what others saw may show that trusted workers signed both stories.
+      // Under a void log nothing is kept or signed; lines that others saw may complete the evidence.
       if (hasMore) await this.#revocations.strengthen(known);
       throw equivocated(known);
     }
@@ -319,7 +319,7 @@ export class LogWitness {
     if (evidence !== undefined) await this.#revocations.found(encodeEquivocation(evidence));
   }
 
-  /** What the root ended is witnessed by nobody. Errors: `KEY_REVOKED`. */
+  /** Refuses a log key that the root revoked. Errors: `KEY_REVOKED`. */
   #checkNotRevoked(size: number): void {
     const { credentials, revocations } = this.#ports;
     const counting = revokedUnder(revocations.revoked, credentials.charter);

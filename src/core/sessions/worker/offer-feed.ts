@@ -125,7 +125,7 @@ export class OfferFeed {
     return `no connection to the controller${this.#lost === null ? ' yet' : `: ${this.#lost}`}`;
   }
 
-  /** How this version is behind that of the controller; null where it is not, as far as is known. */
+  /** Says how this version is behind the controller's; null where it is not, as far as is known. */
   get behind(): string | null {
     return this.#controller === undefined ? null : (ownBehindText(this.#controller) ?? null);
   }
@@ -258,7 +258,7 @@ export class OfferFeed {
     return true;
   }
 
-  /** One that is newer than this version stays unread, and so do the offers under it. */
+  /** A charter that is newer than this version stays unread, and so do the offers under it. */
   async #learnCharter(raw: string): Promise<void> {
     const { credentials, tell } = this.#ports;
     try {

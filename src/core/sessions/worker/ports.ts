@@ -46,7 +46,7 @@ export type Accepts = (author: string, data: Uint8Array) => boolean | 'ignore' |
 /** Everything outside of the sessions of a worker. */
 export interface WorkerPorts {
   readonly signing: Signing;
-  /** What this node states of itself to its peers. */
+  /** Version and readable documents, as stated to peers. */
   readonly version: PeerVersion;
   readonly clock: Clock;
   readonly dial: Dial;

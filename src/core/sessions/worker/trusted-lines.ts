@@ -78,7 +78,7 @@ export class LineKeeper {
       const isKept = seen?.root === root;
       if (isKept && trusted.includes(signing.signer.id)) await this.sign(log, seen.note, trusted);
       const known = isKept ? (this.#book.at(log, size)?.note ?? note) : note;
-      // One that does not hold must not stand for one that does.
+      // Invalid lines are dropped first: one must not stand for a valid line of the same key.
       const own = together(await this.only(note, trusted), await this.only(known, trusted));
       if (signatureLines(own).length > 1) more++;
       notes.push(own);

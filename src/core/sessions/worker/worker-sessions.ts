@@ -88,7 +88,7 @@ export class WorkerSessions {
     return this.#grants.trouble ?? this.#feed.trouble;
   }
 
-  /** How this version is behind that of the controller; null where it is not, as far as is known. */
+  /** Says how this version is behind the controller's; null where it is not, as far as is known. */
   get behind(): string | null {
     return this.#feed.behind;
   }
@@ -138,7 +138,7 @@ export class WorkerSessions {
     }
   }
 
-  /** For an offer that this version cannot read. */
+  /** The claim that passes on an offer which this version cannot read. */
   #passOf(offer: string): Claim {
     const { signing, credentials, clock, lending } = this.#ports;
     const [controller] = credentials.membership.controllers;

@@ -6,7 +6,7 @@ import { witnessTimes } from './decision.ts';
 import { decidedAt } from './times.ts';
 
 /**
- * Who says where a verdict stands in the log, beside the controller: a trusted worker of the charter that signed it and the
+ * Signer of the place of a verdict in the log, beside the controller: a trusted worker of the charter that signed it and the
  * checkpoint, as many witnesses as it needs, or nobody.
  */
 export type VerdictPlace = 'cosigned' | 'witnessed' | 'controller';

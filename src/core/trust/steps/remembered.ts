@@ -47,7 +47,7 @@ export async function checkInputOnce(
   return checked;
 }
 
-/** Of a list that is verified against more than once: there may be ten thousand, for a hundred inputs. */
+/** Digest by list of revocations: ten thousand of them may be verified against for a hundred inputs. */
 const digests = new WeakMap<readonly Revoked[], string>();
 
 function digestOf(revocations: readonly Revoked[]): string {

@@ -7,7 +7,7 @@ import { plural } from './sentences.ts';
 import { decidedAt } from './times.ts';
 import { factsOf } from './verdict.ts';
 
-/** What the receipts are in: the verdict's own bundle, or that of the earlier request that it rests on. */
+/** The evidence with the receipts: the verdict's own bundle, or that of the earlier request that it rests on. */
 type Built = Pick<Proven, 'bundle' | 'opened' | 'logged' | 'revoked'>;
 
 /**

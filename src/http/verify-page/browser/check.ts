@@ -34,7 +34,7 @@ export interface Question {
   path?: string;
   /** How old the verdict may be. */
   maxAgeSeconds?: number;
-  /** What is said of revocations; undefined where nobody was asked. */
+  /** Revocations from a file or a server; undefined where nobody was asked. */
   brought?: Brought;
   /** The clock, ms. */
   now: number;

@@ -18,7 +18,7 @@ import {
   revocationListSchema,
 } from '../../../core/wire/messages.ts';
 
-/** What a file or a server says of revocations. Nothing of it is checked. */
+/** Revocations from a file or a server, unchecked. */
 export interface Brought {
   /** Name of the file, or address of the server. */
   from: string;
@@ -29,7 +29,7 @@ export interface Brought {
   checkpoint?: string;
 }
 
-/** What is known of revocations, and since when. */
+/** Revocations that are known, and lines that say how old they are. */
 export interface Knowledge {
   revoked: readonly Revoked[];
   lines: ReportLine[];
@@ -54,7 +54,7 @@ export async function knowledgeOf(
     const book = await RevocationBook.open(project, verifier);
     for (const page of pages) {
       const { refused } = await book.learn(page);
-      // Of what this version cannot read the book knows.
+      // The book keeps revocations that this version cannot read.
       const why = refused.find(({ code }) => code !== 'DOC_NEWER');
       if (why !== undefined) throw why;
     }

@@ -119,7 +119,7 @@ async function question(signal: AbortSignal): Promise<Question> {
   };
 }
 
-/** What a file or, without one, a server says of revocations. */
+/** Revocations from the file or, without one, from the server. */
 async function brought(server: string, project: string, signal: AbortSignal): Promise<{ brought?: Brought }> {
   const file = input('revocations').files?.[0];
   if (file !== undefined) {
