@@ -120,7 +120,26 @@ describe('rounds of checkpoints', () => {
     await settled();
     await rounds.answer('ada');
     await rounds.pass(5_000);
-    expect(await rounds.witnesses((await alone)?.note)).toEqual([rounds.bench.id('ada')]);
+    const members = (await alone)?.members ?? [];
+    const now = rounds.bench.now / 1000;
+    // The line that it gave before stays: it may be away by now.
+    expect(members.map(({ witness, time }) => [witness, time - now])).toEqual([
+      [rounds.bench.id('trusted'), 60],
+      [rounds.bench.id('ada'), 120],
+    ]);
+  });
+
+  it('that anybody asks for, again and again, lose no line of who is away by now', async () => {
+    const rounds = await roundsOf('ada', 'bob', 'cy');
+    for (const name of ['ada', 'bob', 'cy']) {
+      await rounds.answer(name);
+      await rounds.pass(5_000);
+      rounds.present.splice(0);
+      await rounds.pass(60_000);
+      void rounds.rounds.renewed();
+      await settled();
+    }
+    expect(await rounds.witnesses()).toEqual(['ada', 'bob', 'cy'].map((name) => rounds.bench.id(name)));
   });
 
   it('take no line of another key, time, note or round', async () => {
@@ -160,6 +179,17 @@ describe('rounds of checkpoints', () => {
     expect(after).toContain(rounds.bench.id('trusted'));
     expect(after).toHaveLength(before.length);
     expect(rounds.ended).toHaveLength(1);
+
+    // Put before them once more: old lines go for those of now.
+    await rounds.pass(60_000);
+    void rounds.rounds.renewed();
+    await settled();
+    await rounds.answer('eve.2');
+    for (const name of operators.toReversed()) await rounds.answer(name);
+    const renewed = await rounds.witnesses();
+    expect(renewed).not.toContain(rounds.bench.id('eve.1'));
+    expect(renewed).toEqual(expect.arrayContaining(['eve.2', 'op44'].map((name) => rounds.bench.id(name))));
+    expect(renewed).toHaveLength(before.length);
   });
 
   it('ask witnesses from outside, with proofs from what they know', async () => {
@@ -285,6 +315,13 @@ describe('rounds of checkpoints', () => {
     // Whoever took more would not start again.
     rounds.fresh();
     await rounds.start();
+
+    // One that gives itself another name each time has one line nevertheless.
+    rounds.outside = rounds.outside.map((one, n) => ({ ...one, ask: ask(n + 100) }));
+    await rounds.pass(60_000);
+    void rounds.rounds.renewed();
+    await settled();
+    expect(rounds.rounds.current?.outside).toEqual(rounds.outside.map((_, n) => lineOf(n + 100)));
   });
 
   it('go on after a restart with the checkpoint and the lines of before', async () => {

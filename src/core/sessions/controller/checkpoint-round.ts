@@ -31,8 +31,8 @@ export interface Round {
   /** With the line of the log only. */
   base: string;
   members: MemberLine[];
-  /** Lines of witnesses from outside. */
-  outside: string[];
+  /** Lines of witnesses from outside, by the name under which each is asked; of the life before by the name in it. */
+  outside: Map<string, string>;
   /** Keys whose line was valid, whether it is kept or not. */
   answered: Set<string>;
   /** Keys of the workers that it waits for; undefined for all that are present. */
@@ -42,13 +42,28 @@ export interface Round {
   open: boolean;
 }
 
-/** Whether a line of this operator is wanted, and has room. One of a trusted worker takes that of another. */
-export function makeRoom({ members }: Round, operator: string, isTrusted: boolean, chars: number): boolean {
+/** Whether a line is of an earlier round of the same checkpoint, or of the life before. */
+const isOld = ({ answered }: Round, { witness, grant }: MemberLine): boolean =>
+  grant === undefined || !answered.has(witness);
+
+/**
+ * Whether a line of this worker is wanted, and has room: an old one of its operator goes, then other old ones. One of a trusted worker takes
+ * the room of another.
+ */
+export function makeRoom(
+  round: Round,
+  { witness, operator, isTrusted, line }: Pick<MemberLine, 'witness' | 'operator' | 'isTrusted' | 'line'>,
+): boolean {
+  const isOf = (one: MemberLine) =>
+    one.witness === witness || (!isTrusted && !one.isTrusted && one.operator === operator);
+  round.members = round.members.filter((one) => !isOld(round, one) || !isOf(one));
+  const { members } = round;
   if (!isTrusted && members.some((one) => one.operator === operator)) return false;
-  const length = () => members.reduce((sum, { line }) => sum + line.length, chars);
+  const length = () => members.reduce((sum, one) => sum + one.line.length, line.length);
   while (length() > sessionLimits.memberLinesCharsMax) {
-    const last = members.findLastIndex((one) => !one.isTrusted);
-    if (!isTrusted || last < 0) return false;
+    const old = members.findLastIndex((one) => !one.isTrusted && isOld(round, one));
+    const last = old >= 0 || !isTrusted ? old : members.findLastIndex((one) => !one.isTrusted);
+    if (last < 0) return false;
     members.splice(last, 1);
   }
   return true;
@@ -61,6 +76,7 @@ export function hasAnswered({ answered, members }: Round, peer: string): boolean
 
 /** What it has so far. */
 export function witnessed({ size, root, base, members, outside }: Round): WitnessedCheckpoint {
-  const note = [base, ...members.map(({ line }) => line), ...outside].join('');
-  return { size, root, note, base, members: [...members], outside: [...outside] };
+  const lines = [...outside.values()];
+  const note = [base, ...members.map(({ line }) => line), ...lines].join('');
+  return { size, root, note, base, members: [...members], outside: lines };
 }

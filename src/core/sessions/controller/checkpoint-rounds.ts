@@ -124,12 +124,12 @@ export class CheckpointRounds {
     this.#kept = size;
     const base = withoutWitnesses(note);
     const members: MemberLine[] = [];
-    const outside: string[] = [];
+    const outside = new Map<string, string>();
     for (const { name, line } of signatureLines(note)) {
       if (base.endsWith(line)) continue;
       const granted = keys.get(name);
       const found = witnesses.find(({ witness }) => witness === name);
-      if (found === undefined || granted === undefined) outside.push(line);
+      if (found === undefined || granted === undefined) outside.set(name, line);
       else
         members.push({
           ...found,
@@ -222,7 +222,11 @@ export class CheckpointRounds {
     // One that failed is not waited for.
     const asked = new Set(outside.flatMap(({ name }) => (this.#failing.has(name) ? [] : [name])));
     const root = machine.state.log.root(size);
-    const lines = { members: [], outside: [], answered: new Set<string>() };
+    // Put before them once more, it keeps the lines of those who are away by now.
+    const before = this.#round?.size === size ? this.#round : undefined;
+    const named = [...(before?.outside ?? [])].filter(([name]) => outside.some((one) => one.name === name));
+    const members = [...(before?.members ?? [])];
+    const lines = { members, outside: new Map(named), answered: new Set<string>() };
     const waitsFor = this.#use.isUrgent() ? undefined : this.#some();
     const round: Round = { size, root, base, ...lines, waitsFor, asked, open: true };
     this.#round = round;
@@ -284,16 +288,12 @@ export class CheckpointRounds {
       );
     const member = machine.state.presence.workers.get(peer);
     if (member === undefined || hasAnswered(round, peer)) return;
+    const { operator, role, grant } = member;
+    const given = { ...opened, operator, isTrusted: role === 'trusted-worker', line, grant };
+    const isKept = makeRoom(round, given);
     round.answered.add(peer);
-    const isTrusted = member.role === 'trusted-worker';
-    // This one counts with a grant that was good when it was made; of the life before no grant is known.
-    round.members = round.members.filter(
-      (one) =>
-        one.grant !== undefined ||
-        (one.witness !== peer && (isTrusted || one.isTrusted || one.operator !== member.operator)),
-    );
-    if (makeRoom(round, member.operator, isTrusted, line.length)) {
-      round.members.push({ ...opened, operator: member.operator, isTrusted, line, grant: member.grant });
+    if (isKept) {
+      round.members.push(given);
       this.#grown(round);
     }
     this.settle();
@@ -320,7 +320,7 @@ export class CheckpointRounds {
         const [only, ...more] = signatureLines(`${round.base}${line}`).slice(signatureLines(base).length);
         const fits = line.length <= sessionLimits.namedLineCharsMax;
         if (only === undefined || more.length > 0 || !fits) continue;
-        round.outside.push(line);
+        round.outside.set(name, line);
         this.#grown(round);
         // Another one would say the same, and take the room of others.
         break;
