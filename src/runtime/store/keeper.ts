@@ -10,6 +10,7 @@ import type { StoreContext } from './context.ts';
 import { type ProvenVerdict, proofIn, proveVerdict } from './evidence.ts';
 import { Hints } from './hints.ts';
 import { findHolders } from './holders.ts';
+import type { LedgerEntry } from './ledger.ts';
 import { storeNodeLimits } from './limits.ts';
 
 /** Under this name the store keeps what this node pins. */
@@ -26,6 +27,8 @@ export class StoreKeeper {
   /** Changes of what is kept, one at a time. */
   #last: Promise<unknown> = Promise.resolve();
   #sweptAt = Number.NEGATIVE_INFINITY;
+  /** Runs whose bundles made room for others on the same tree. Lost with the process: then they are looked at once more. */
+  readonly #passed = new Set<string>();
 
   constructor(context: StoreContext) {
     this.#context = context;
@@ -37,7 +40,7 @@ export class StoreKeeper {
     const { ledger } = this.#context;
     const known = ledger.entries.get(hint.run);
     const isKnown = known?.tree === hint.tree && (known.level === 'trusted' || hint.level === 'agreed');
-    if (!isKnown) this.#hints.add(hint);
+    if (!isKnown && !this.#passed.has(hint.run)) this.#hints.add(hint);
   }
 
   /** Drops pins that a crash left, and forgets trees whose pins the disk lost. Before `run`. */
@@ -185,11 +188,12 @@ export class StoreKeeper {
         bytes: before.bytes + more + ofBundle,
         beside: [...before.beside, ...fresh.map(([root]) => root)].slice(0, storeNodeLimits.besideMax),
       });
-      ledger.add(entry);
+      const gone = ledger.add(entry);
       await ledger.save();
       const { run, job, kind } = entry;
       // The bundle of a test proves no artifact.
       await bundles.put({ run, job, artifact: kind === 'test' ? null : tree }, text);
+      if (gone?.tree === tree) await this.#pass(gone);
     });
     tell('info', 'kept', `${entry.name} (${entry.level}): ${tree}, ${sizeText(bytes)}`, {
       ...{ run: entry.run, tree, level: entry.level, ref: entry.ref, bytes },
@@ -197,6 +201,19 @@ export class StoreKeeper {
     announce(mesh, tree, signal).catch((error) => {
       if (!signal.aborted) tell('warn', 'provide', messageOf(error));
     });
+  }
+
+  /** A bundle makes room for another one on the same tree. */
+  async #pass({ run, tree }: LedgerEntry): Promise<void> {
+    const { bundles, ledger } = this.#context;
+    this.#passed.add(run);
+    const [oldest] = this.#passed;
+    if (this.#passed.size > storeNodeLimits.hintsMax && oldest !== undefined) this.#passed.delete(oldest);
+    const kept = ledger.trees.get(tree);
+    const bytes = (await bundles.size(run)) ?? 0;
+    await bundles.dropRun(run);
+    if (kept !== undefined) ledger.trees.set(tree, { ...kept, bytes: Math.max(0, kept.bytes - bytes) });
+    await ledger.save();
   }
 
   /** From builders that are connected; else from whoever has it, workers before controllers. Errors: `TRANSFER_…`, `STORE_…`. */

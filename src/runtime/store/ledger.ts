@@ -83,13 +83,20 @@ export class Ledger {
     return [...this.entries.values()].filter((entry) => entry.tree === tree);
   }
 
-  add(entry: LedgerEntry): void {
+  /**
+   * Returns the one that is forgotten for it: of a tree that has its share the second oldest, so that the first one and the last ones stay;
+   * else of trees that are not kept the oldest.
+   */
+  add(entry: LedgerEntry): LedgerEntry | undefined {
     this.entries.set(entry.run, entry);
-    if (this.entries.size <= storeNodeLimits.entriesMax) return;
-    const oldest = [...this.entries.values()]
-      .filter(({ tree }) => !this.trees.has(tree))
-      .sort((a, b) => a.decidedAt - b.decidedAt)[0];
-    this.entries.delete((oldest ?? entry).run);
+    const isFull = this.entries.size > storeNodeLimits.entriesMax;
+    const own = this.of(entry.tree);
+    if (!isFull && own.length <= storeNodeLimits.entriesPerTreeMax) return undefined;
+    const among = isFull ? [...this.entries.values()].filter(({ tree }) => !this.trees.has(tree)) : own;
+    const [oldest, second] = among.sort((a, b) => a.decidedAt - b.decidedAt);
+    const gone = (isFull ? oldest : second) ?? entry;
+    this.entries.delete(gone.run);
+    return gone;
   }
 
   /** Errors: `HOME_UNWRITABLE`. */

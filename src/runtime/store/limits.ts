@@ -2,6 +2,8 @@
 export const storeNodeLimits = {
   /** Verdicts that are remembered, 400 bytes each: those of trees that are not kept go first. */
   entriesMax: 20_000,
+  /** Of one tree: whoever has it answered again and again makes the store drop no other tree for the room of its bundles. */
+  entriesPerTreeMax: 32,
   /** Verdicts that were heard of and are not proven yet. The oldest goes; the next list names it again. */
   hintsMax: 10_000,
   /** Logs, and the index of dependencies, that are kept beside one tree. */

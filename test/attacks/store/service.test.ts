@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { probe } from '../../../src/runtime/controller/store-ports.ts';
 import { AskedTrees } from '../../../src/runtime/store/asked.ts';
+import { storeNodeLimits } from '../../../src/runtime/store/limits.ts';
 import { keepAll, keeping, peer, verdictOn } from '../../runtime/store/support.ts';
 import { keyRevoked, testKey, trusted, workerKey } from '../../support/project.ts';
 
@@ -163,6 +164,51 @@ it('a revocation that voids a verdict takes the tree out of the store', async ()
   expect(await store.told('dropped')).toMatchObject({ data: { tree, why: 'unproven' } });
   expect(await store.roots()).toEqual([]);
   expect(await store.context.bundles.get(run)).toBeUndefined();
+});
+
+it('a publisher that has one artifact answered again and again fills no store with its bundles', async () => {
+  const honest = await peer();
+  const tree = await honest.add('good');
+  const { run, text } = await verdictOn(tree);
+  honest.bundles.set(run, text);
+  const store = await keeping([honest]);
+  const { bundles, ledger } = store.context;
+  store.keeper.hint({ run, tree, level: 'trusted' });
+  await store.told('kept');
+  const entry = ledger.entries.get(run);
+  const bytes = () => ledger.trees.get(tree)?.bytes ?? 0;
+  if (entry === undefined) throw new Error('it is kept');
+  const alone = bytes();
+  // Older ones, as many as there is room for.
+  const { entriesPerTreeMax } = storeNodeLimits;
+  const others = Array.from({ length: entriesPerTreeMax }, (_, n) => String(n).padStart(64, '0'));
+  ledger.entries.clear();
+  for (const [n, other] of others.entries()) {
+    ledger.add({ ...entry, run: other, decidedAt: n });
+    await bundles.put({ run: other, job: entry.job, artifact: null }, 'x'.repeat(1_000));
+  }
+  ledger.trees.set(tree, { bytes: alone + 1_000 * others.length, beside: [] });
+  await store.keeper.inTurn(async () => {});
+
+  store.keeper.hint({ run, tree, level: 'trusted' });
+  await expect.poll(() => ledger.entries.has(run)).toBe(true);
+  await expect.poll(() => bundles.size(others[1] ?? '')).toBeUndefined();
+  const left = [others[0], ...others.slice(2), run];
+  expect([...ledger.entries.keys()]).toEqual(left);
+  for (const one of left) expect(await bundles.size(one ?? '')).toBeDefined();
+  expect(bytes()).toBe(alone + 1_000 * (others.length - 1) + text.length);
+
+  // The one that made room is not looked at again.
+  const asked: string[] = [];
+  const get = honest.bundles.get.bind(honest.bundles);
+  honest.bundles.get = (which) => {
+    asked.push(which);
+    return get(which);
+  };
+  const unknown = 'f'.repeat(64);
+  for (const one of [others[1] ?? '', unknown]) store.keeper.hint({ run: one, tree, level: 'trusted' });
+  await expect.poll(() => asked).toContain(unknown);
+  expect(asked).not.toContain(others[1]);
 });
 
 describe('what a controller asks a store to hold', () => {
