@@ -24,10 +24,10 @@ export async function sayEquivocation(
     'Name the file that a worker wrote: revocations/*-equivocation-1.json in its home.',
   );
   try {
-    const proves = await checkEquivocation(text, project, joseVerifier);
     const book = await openRevocationBook(home, project, ({ message }) =>
       out.note(`What was learned of the log is not kept: ${message}`),
     );
+    const { signers, ...proves } = await checkEquivocation(text, project, joseVerifier, book.ended);
     await book.learn({ charters: [], revocations: [], equivocations: [text] });
     out.value({ ok: true, code: null, ...proves });
     out.say(

@@ -322,7 +322,7 @@ const coreErrors = {
   REQUEST_TOO_LONG:
     'The request asks for more than a week. Publish the job again with a shorter life: what has no verdict by then never will.',
   REVOCATIONS_FULL:
-    'The key has signed as many revocations as are taken of one: 1,000, of the root key 10,000. End that key (`quorate rotate idp --at-once --since <index>`); of a root key that signed more, nothing of the project is believed any more.',
+    'The key has signed as many revocations as are taken of one: 1,000, of the root key 10,000. End that key (`quorate rotate idp --at-once --since <index>`); of a root key that signed more, nothing of the project is believed any more. Of evidence that a log tells two stories: it is known of 32 log keys of the project.',
   REVOCATION_ISSUER_MISMATCH:
     'The revocation is signed by a key that the charter does not name as an identity provider, nor is it the root.',
   REVOCATION_NEEDS_ROOT:

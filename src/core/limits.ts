@@ -84,8 +84,8 @@ export const limits = {
   revocationChartersMax: 64,
   /** Evidence of equivocation: a charter, two checkpoints and two proofs; a charter of ordinary length has 2 kB. */
   equivocationCharsMax: 64 * 1024,
-  /** Of these, of one project: one for each log key. */
-  equivocationsMax: 4,
+  /** Of these, of one project: one for each log key that its root ever named. They are in each message of revocations. */
+  equivocationsMax: 32,
   /** Leaves of the transparency log in one answer: 1.6 MB at 160 bytes each. */
   leavesPerMessageMax: 10_000,
   /** Flow-control window of a stream, the bytes in flight to a reader that does not read: 20 MB/s at 50 ms. */

@@ -79,6 +79,9 @@ assert(
 assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');
 
 assert(
-  sessionLimits.revocationPageCharsMax + limits.documentBytesMax < limits.receiptBytesMax,
-  'a page of revocations is one message',
+  sessionLimits.revocationPageCharsMax +
+    limits.documentBytesMax +
+    limits.equivocationsMax * limits.equivocationCharsMax <
+    limits.receiptBytesMax,
+  'a page of revocations is one message, with all evidence',
 );

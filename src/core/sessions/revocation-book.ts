@@ -9,7 +9,12 @@ import {
 } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
-import { checkEquivocation, type Equivocation, revokedByEquivocation } from '../trust/equivocation.ts';
+import {
+  checkEquivocation,
+  type Equivocation,
+  revokedByEquivocation,
+  withoutRevoked,
+} from '../trust/equivocation.ts';
 import { EndedKeys, type Revoked, revokedBy, revokedUnread } from '../trust/revocations.ts';
 import { decodeMessage, revocationListSchema } from '../wire/messages.ts';
 import { sessionLimits } from './limits.ts';
@@ -110,7 +115,7 @@ export class RevocationBook {
     return RevocationBook.openBy(new Set(), project, verifier, file, unsaved);
   }
 
-  /** Opens a book with guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`, `file-shared`, `newer-told`. */
+  /** Opens a book with guards off, for tests that show what each one prevents: `room-per-key`, `key-ended`, `file-shared`, `lines-of-revoked`, `newer-told`. */
   static async openBy(
     off: ReadonlySet<string>,
     project: string,
@@ -147,6 +152,11 @@ export class RevocationBook {
   /** The evidence that a log tells two stories; one for each log key. */
   get equivocations(): readonly KnownEquivocation[] {
     return [...this.#equivocations.values()];
+  }
+
+  /** Keys that the root revoked: their lines do not show which of two stories is true. */
+  get ended(): Pick<ReadonlySet<string>, 'has'> {
+    return this.#off.has('lines-of-revoked') ? new Set() : this.#ended;
   }
 
   /** What is proven against this log key. */
@@ -272,10 +282,16 @@ export class RevocationBook {
   /** Undefined where there is evidence against that log key already that shows as much. Errors: those of `checkEquivocation`. */
   async #takeEvidence(raw: string): Promise<KnownEquivocation | undefined> {
     if (this.equivocations.some((known) => known.raw === raw)) return undefined;
-    const proves = await checkEquivocation(raw, this.#project, this.#verifier);
+    const proves = await checkEquivocation(raw, this.#project, this.#verifier, this.ended);
     const before = this.#equivocations.get(proves.log);
     const isFull = this.#equivocations.size >= limits.equivocationsMax;
-    if (before === undefined ? isFull : proves.lines <= before.proves.lines) return undefined;
+    if (before === undefined && isFull)
+      throw new QuorateError(
+        'REVOCATIONS_FULL',
+        `it is known of ${limits.equivocationsMax} log keys that they tell two stories; evidence against ${proves.log} is not taken`,
+        { hint: 'Begin another project: see docs/rotation.md.' },
+      );
+    if (before !== undefined && proves.lines <= before.proves.lines) return undefined;
     const known = { raw, proves };
     this.#equivocations.set(proves.log, known);
     return known;
@@ -321,6 +337,8 @@ export class RevocationBook {
     this.#taken.set(signer, (this.#taken.get(signer) ?? 0) + 1);
     for (const leaf of one.revocation.payload.voidLeaves ?? []) this.#absent.add(leaf);
     if (this.#off.has('key-ended') || !this.#ended.add(revokedBy(one.revocation))) return;
+    for (const [log, { raw, proves }] of this.#equivocations)
+      this.#equivocations.set(log, { raw, proves: withoutRevoked(proves, this.ended) });
     for (const [other, { revocation }] of [...this.#known, ...this.#unread]) {
       if (!this.#ended.voids(revocation.signer, other)) continue;
       this.#known.delete(other);

@@ -23,7 +23,9 @@ export interface Equivocation {
   sizes: number[];
   /** The index at which two leaves are known; null where only the roots differ. */
   index: number | null;
-  /** Number of the two stories whose checkpoint has the line of a trusted worker. With two everything under the key is void. */
+  /** By story: the trusted workers whose lines its checkpoint has, also those whose keys are revoked. */
+  signers: readonly (readonly string[])[];
+  /** Number of the two stories that one of them signed whose key is not revoked. With two everything under the log key is void. */
   lines: number;
   /** A sentence without its end. */
   says: string;
@@ -31,22 +33,43 @@ export interface Equivocation {
 
 /**
  * Whether evidence proves that a log key of the project, which its root key named, signed two stories. It proves that against
- * this key and nobody else. Lines count that hold, of trusted workers of the charter in the evidence; others are skipped.
+ * this key and nobody else. Lines count that hold, of trusted workers of the charter in the evidence; others are skipped. `revoked`: keys
+ * that the root revoked, from whatever index on: a line of theirs counts for neither story, since a thief chooses what it is under.
  * Errors: `EQUIVOCATION_UNPROVEN`, `CHARTER_…`, `CHECKPOINT_…`, `DOC_…`.
  */
 export async function checkEquivocation(
   raw: string,
   project: string,
   verifier: Verifier,
+  revoked: Pick<ReadonlySet<string>, 'has'> = new Set(),
 ): Promise<Equivocation> {
   const evidence = decodeEquivocation(raw);
   const { log, trusted } = (await openCharterOf(evidence.charter, project, verifier)).payload;
   const open: OpenNote = (note) => openCheckpoint(withoutWitnesses(note), { project, log }, verifier);
   const proves = await checkStories(evidence, log, open, verifier);
-  let lines = 0;
-  for (const note of notesOf(evidence)) if ((await openLinesOf(note, trusted, verifier)).length > 0) lines++;
-  const signed = ['', '; a trusted worker signed one of them', '; trusted workers signed both'][lines];
-  return { log, kind: evidence.kind, lines, ...proves, says: `${proves.says}${signed}` };
+  const signers: string[][] = [];
+  for (const note of notesOf(evidence))
+    signers.push((await openLinesOf(note, trusted, verifier)).map(({ witness }) => witness));
+  return counted({ log, kind: evidence.kind, signers, ...proves }, revoked);
+}
+
+const signedText = ['', '; a trusted worker signed one of them', '; trusted workers signed both'];
+
+function counted(
+  proves: Omit<Equivocation, 'lines'>,
+  revoked: Pick<ReadonlySet<string>, 'has'>,
+): Equivocation {
+  const lines = proves.signers.filter((keys) => keys.some((key) => !revoked.has(key))).length;
+  return { ...proves, lines, says: `${proves.says}${signedText[lines] ?? ''}` };
+}
+
+/** The same where more keys are revoked than before. */
+export function withoutRevoked(
+  { lines, says, ...proves }: Equivocation,
+  revoked: Pick<ReadonlySet<string>, 'has'>,
+): Equivocation {
+  const bare = says.slice(0, says.length - (signedText[lines] ?? '').length);
+  return counted({ ...proves, says: bare }, revoked);
 }
 
 /** The checkpoints in evidence: one for each story, and for a story that is an ack none. */

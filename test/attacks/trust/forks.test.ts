@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Bundle, encodeEquivocation, signMessage } from '../../../src/core/documents/index.ts';
+import { limits } from '../../../src/core/limits.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
 import {
   formatCheckpoint,
@@ -65,8 +66,19 @@ async function twoStories(first: Lines, other: Lines, among = bothTrusted): Prom
 
 const linesOf = async (raw: string) => (await checkEquivocation(raw, project, joseVerifier)).lines;
 
-/** What a consumer knows that hears of evidence in this order, and how often it learned something. */
-async function learned(...all: string[]): Promise<{ revoked: Revoked[]; times: number; stored: unknown }> {
+/** The root ends a key. */
+const ended = async ({ id }: { id: string }, since = 0): Promise<string> => {
+  const what = { kind: 'key', id } as const;
+  const payload = { iss: root.id, project, what, since, reason: 'stolen', iat: at };
+  return (await signMessage('revocation', payload, root.signer)).raw;
+};
+
+/** What a consumer knows that hears of evidence and of the root's revocations in this order, and how often it learned something. */
+const learned = (...all: string[]) => learnedWithout([], ...all);
+async function learnedWithout(
+  off: readonly string[],
+  ...all: string[]
+): Promise<{ revoked: Revoked[]; times: number; stored: unknown }> {
   let stored: StoredRevocations | undefined;
   const file = {
     load: async () => undefined,
@@ -74,10 +86,12 @@ async function learned(...all: string[]): Promise<{ revoked: Revoked[]; times: n
       stored = kept;
     },
   };
-  const book = await RevocationBook.open(project, joseVerifier, file);
+  const book = await RevocationBook.openBy(new Set(off), project, joseVerifier, file);
   let times = 0;
-  for (const raw of all)
-    times += (await book.learn({ charters: [], revocations: [], equivocations: [raw] })).found.length;
+  for (const raw of all) {
+    const list = raw.startsWith('{') ? { equivocations: [raw], revocations: [] } : { revocations: [raw] };
+    times += (await book.learn({ charters: [], ...list })).found.length;
+  }
   return { revoked: book.revoked, times, stored: stored?.equivocations };
 }
 
@@ -184,6 +198,36 @@ describe('a log key and a trusted worker’s key that are stolen together, or a 
     expect(await verify(cosigned.bundle, [both], ['LOG_EQUIVOCATED'])).toMatchObject({ ok: true }));
 });
 
+describe('a log key and a trusted worker’s key that are stolen together, once the root has ended the latter', () => {
+  async function verdict(off: readonly string[], ...known: string[]) {
+    const { revoked: revocations } = await learnedWithout(off, ...known);
+    return (await verifyWithout([], cosigned.bundle, { project, revocations })).code;
+  }
+
+  // The thief chooses what its line is under, so an index says nothing.
+  it.each([0, 1, 99])('void nothing under the line of another one, from leaf %i on', async (since) => {
+    const end = await ended(second, since);
+    const alone = await twoStories(secondLine, secondLine);
+    for (const order of [...permutations([both, end]), ...permutations([alone, end])])
+      expect(await verdict([], ...order)).toBeNull();
+  });
+  it('control: void everything where a line of the ended key counts', async () => {
+    const end = await ended(second, 99);
+    for (const order of permutations([both, end]))
+      expect(await verdict(['lines-of-revoked'], ...order)).toBe('LOG_EQUIVOCATED');
+  });
+  it('spare what that key itself signed before the leaf of its end, and nothing after', async () => {
+    expect(await verdict([], both, await ended(trusted, 99))).toBeNull();
+    expect(await verdict([], both, await ended(trusted, 0))).not.toBeNull();
+  });
+  it('do not keep out what others prove then', async () => {
+    const third = testKey('third');
+    const among = [trusted.id, second.id, third.id];
+    const others = await twoStories(trustedLine, [{ key: third }], among);
+    expect(await verdict([], both, await ended(second), others)).toBe('LOG_EQUIVOCATED');
+  });
+});
+
 describe('what somebody changes of the lines in evidence', () => {
   it.each<[string, number, Lines, Lines, string[]?]>([
     ['takes away', 0, [], []],
@@ -218,6 +262,35 @@ describe('what somebody changes of the lines in evidence', () => {
   it('control: where the first that is heard stays, whoever strips the lines and is heard first decides', async () => {
     expect(await said(cosigned.bundle, [none])).toBeNull();
     expect(await said(cosigned.bundle, [none, both])).toBe('LOG_EQUIVOCATED');
+  });
+});
+
+describe('a thief of several log keys that were replaced', () => {
+  /** Evidence against as many log keys of the project, the one in force last. */
+  const against = (count: number) =>
+    Promise.all(
+      Array.from({ length: count }, async (_, n) => {
+        const key = n === count - 1 ? log : testKey(`log ${n}`);
+        const charter = await signMessage('charter', makeCharter({ epoch: n + 1, log: key.id }), root.signer);
+        const signed = trees.map((tree) => {
+          const { size } = tree;
+          return signCheckpoint(formatCheckpoint({ project, size, root: tree.root() }), key.signer);
+        });
+        const [one = '', two = ''] = await Promise.all(signed);
+        return encodeEquivocation({ v: 1, kind: 'roots', charter: charter.raw, checkpoints: [one, two] });
+      }),
+    );
+
+  it('leaves room for evidence against the one in force', async () => {
+    expect(await said(agreed.bundle, await against(5))).toBe('LOG_EQUIVOCATED');
+  });
+  it('control: not where all room is taken, which says so', async () => {
+    const all = await against(limits.equivocationsMax + 1);
+    expect(await said(agreed.bundle, all)).toBeNull();
+    const file = { load: async () => undefined, save: async () => {} };
+    const book = await RevocationBook.open(project, joseVerifier, file);
+    const { refused } = await book.learn({ charters: [], revocations: [], equivocations: all });
+    expect(refused.map(({ code }) => code)).toEqual(['REVOCATIONS_FULL']);
   });
 });
 

@@ -99,7 +99,7 @@ describe('a trusted worker', () => {
     expect(found).toMatchObject([{ ok: true }]);
     proven = {
       raw: '',
-      proves: { log: '', kind: 'roots', sizes: [8], index: null, lines: 0, says: 'two stories' },
+      proves: { log: '', kind: 'roots', sizes: [8], index: null, signers: [], lines: 0, says: 'two stories' },
     };
     await sign();
     expect(sent).toMatchObject([{ kind: 'cosign-refused', code: 'LOG_EQUIVOCATED' }]);

@@ -11,7 +11,7 @@ import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../runtime/support.ts';
-import { at, log, project, testKey } from '../../support/project.ts';
+import { at, log, project, root, testKey } from '../../support/project.ts';
 import { forked, honest, type TestLog, WitnessBench } from './log-bench.ts';
 
 const trusted = ['tess', 'theo'];
@@ -101,6 +101,19 @@ describe('evidence that is weaker than what a worker knows', () => {
     other.feed.start(() => true);
     await hears(other, raw);
     expect(linesIn(other)).toBe(1);
+  });
+
+  it('is passed on as it is by a trusted worker whose key the root ended', async () => {
+    const theo = await bench(forked(), 'theo');
+    await theo.witness.see(await forked().note(8));
+    theo.feed.start(() => true);
+    const payload = { iss: root.id, project, what: { kind: 'key', id: id('theo') }, since: 99 } as const;
+    const end = await signMessage('revocation', { ...payload, reason: 'stolen', iat: at }, root.signer);
+    await theo.revocations.learn({ charters: [], revocations: [end.raw] });
+    const raw = await evidence(await lined(await honest().note(8), 'tess'), await forked().note(8), theo);
+    await theo.feed.learn({ charters: [], revocations: [], equivocations: [raw] });
+    expect(linesIn(theo)).toBe(1);
+    expect(theo.asked.at(-1)).toEqual({ kind: 'equivocation', equivocation: raw });
   });
 
   it('is completed also where somebody put broken lines of trusted workers into it', async () => {

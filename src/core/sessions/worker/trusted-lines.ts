@@ -64,11 +64,11 @@ export class LineKeeper {
    * trusted worker signed them; undefined otherwise. Errors: those of the file of the book.
    */
   async complete({ raw, proves: { log, lines } }: KnownEquivocation): Promise<string | undefined> {
-    const { credentials, signing } = this.#ports;
+    const { credentials, signing, revocations } = this.#ports;
     const { verifier } = signing.documents;
     const evidence = decodeEquivocation(raw);
-    const { trusted } = (await openCharterOf(evidence.charter, credentials.membership.project, verifier))
-      .payload;
+    const { payload } = await openCharterOf(evidence.charter, credentials.membership.project, verifier);
+    const trusted = payload.trusted.filter((key) => !revocations.ended.has(key));
     await this.#book.load();
     const notes: string[] = [];
     let more = 0;
