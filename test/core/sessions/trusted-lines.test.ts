@@ -113,7 +113,7 @@ describe('evidence that is weaker than what a worker knows', () => {
     const raw = await evidence(await lined(await honest().note(8), 'tess'), await forked().note(8), theo);
     await theo.feed.learn({ charters: [], revocations: [], equivocations: [raw] });
     expect(linesIn(theo)).toBe(1);
-    expect(theo.asked.at(-1)).toEqual({ kind: 'equivocation', equivocation: raw });
+    expect(theo.gossiped).toEqual([topics.equivocations(project)]);
   });
 
   it('is completed also where somebody put broken lines of trusted workers into it', async () => {
