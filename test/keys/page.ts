@@ -25,7 +25,7 @@ export function keysPage(): string {
   return `${intro}\n${tables.join('\n')}`;
 }
 
-const intro = `# What each key can do
+const intro = `# Documents of each key, and who accepts them
 
 Made from \`test/keys/cells.json\` by \`node scripts/run.js scripts/keys-page.ts --write\`. \`test/keys\` signs every document with the key in every state, asks
 every party through its own entry, and compares the answers. What a code means is in [errors.md](errors.md); how a key is replaced, in [rotation.md](rotation.md); how it is ended, in [revocation.md](revocation.md).
