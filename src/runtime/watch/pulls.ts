@@ -71,9 +71,12 @@ function approvedBy({ state }: Transition, { author, approved, commit }: PullSee
 }
 
 export function closePull(transition: Transition, pull: number): void {
-  if (!transition.state.pulls.delete(pull)) return;
+  const closed = transition.state.pulls.get(pull);
+  if (closed === undefined) return;
+  transition.state.pulls.delete(pull);
   transition.changed = true;
   stop(transition, 'the pull request was closed', ({ cause }) => isOf(cause, pull));
+  tellOfPull(transition, closed);
   forgetStatuses(transition);
 }
 

@@ -1,7 +1,16 @@
 import { escapeLine } from '../../core/escape.ts';
 import type { WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
-import { contextOf, jobStatuses, type Publication, type Pull, pullContext, wholeStatus } from './state.ts';
+import type { WatchSettings } from './rules.ts';
+import {
+  contextOf,
+  jobStatuses,
+  type Publication,
+  type Pull,
+  pullContext,
+  type WatchState,
+  wholeStatus,
+} from './state.ts';
 import { isSame, type Status, statusCharsMax } from './status.ts';
 import { retryAfter, type Transition } from './transition.ts';
 
@@ -36,6 +45,40 @@ function want({ state }: Transition, place: Place, status: Status): void {
   Object.assign(known, { failed: null, retryAt: null, tries: 0 });
 }
 
+const linkTo = (
+  settings: WatchSettings,
+  { order }: Publication,
+  run: string | undefined,
+): { link?: string } =>
+  settings.link === undefined || run === undefined
+    ? {}
+    : { link: settings.link.replaceAll('{run}', run).replaceAll('{commit}', order.commit) };
+
+/** From the worst on. */
+const states: readonly Status['state'][] = ['failure', 'error', 'pending', 'success'];
+
+/**
+ * What the commit of open pull requests shows, since a status is of a commit: the worst of them. One that is green for a branch from which
+ * little differs makes none green that has the same commit for another branch; one that nobody decided on changes nothing where another one
+ * for the same branch was approved. Undefined where none is open.
+ */
+function statusOfPulls(state: WatchState, settings: WatchSettings, commit: string): Status | undefined {
+  const open = [...state.pulls.values()].filter((pull) => pull.commit === commit);
+  const approved = new Set(
+    open.flatMap(({ decision, base }) => (decision?.verdict === 'approved' ? [base] : [])),
+  );
+  const counting = open.filter(({ decision, base }) => decision !== null || !approved.has(base));
+  const publications = [...state.publications.values()].filter(({ order }) => order.commit === commit);
+  const each = counting.flatMap(({ pull, ordered, decision }) => {
+    const of = publications.findLast(({ cause }) => cause.kind === 'pull' && cause.pull === pull);
+    if (ordered && of?.unaffected === true) return [];
+    const status = ordered && of !== undefined ? wholeStatus(of) : statusOfPull(decision);
+    const says = counting.length > 1 ? `${pull}: ${status.says}` : status.says;
+    return [{ ...status, says, ...(of !== undefined && linkTo(settings, of, of.runs[0]?.run)) }];
+  });
+  return each.sort((a, b) => states.indexOf(a.state) - states.indexOf(b.state))[0];
+}
+
 /** Brings the statuses of a publication in step with how it stands. */
 export function tellOf(transition: Transition, publication: Publication): void {
   const { settings } = transition.state;
@@ -44,26 +87,29 @@ export function tellOf(transition: Transition, publication: Publication): void {
   const context = contextOf(settings, publication);
   const pull = cause.kind === 'pull' ? cause.pull : null;
   const place = { commit: order.commit, pull, author, at: order.at };
-  const linked = (run: string | undefined) =>
-    settings.link === undefined || run === undefined
-      ? {}
-      : { link: settings.link.replaceAll('{run}', run).replaceAll('{commit}', order.commit) };
-  const whole = { ...wholeStatus(publication), ...linked(runs[0]?.run) };
-  want(transition, { ...place, context }, whole);
+  const own = { ...wholeStatus(publication), ...linkTo(settings, publication, runs[0]?.run) };
+  const ofPulls = pull === null ? undefined : statusOfPulls(transition.state, settings, order.commit);
+  const at = ofPulls === undefined ? order.at : transition.now;
+  want(transition, { ...place, context, at }, ofPulls ?? own);
   const each = jobStatuses(publication);
   for (const { name, run } of runs) {
     const status = each.get(name);
     if (status !== undefined)
-      want(transition, { ...place, context: `${context}/${name}` }, { ...status, ...linked(run) });
+      want(
+        transition,
+        { ...place, context: `${context}/${name}` },
+        { ...status, ...linkTo(settings, publication, run) },
+      );
   }
 }
 
-/** The status of a pull request of which nothing is published. */
-export function tellOfPull(transition: Transition, { commit, pull, author, decision }: Pull): void {
+/** The status of the commit of a pull request that changed, or was closed. */
+export function tellOfPull(transition: Transition, { commit, pull, author }: Pull): void {
   const { settings } = transition.state;
-  if (settings === null) return;
+  const status = settings === null ? undefined : statusOfPulls(transition.state, settings, commit);
+  if (settings === null || status === undefined) return;
   const place = { commit, pull, author, context: pullContext(settings.context), at: transition.now };
-  want(transition, place, statusOfPull(decision));
+  want(transition, place, status);
 }
 
 function statusOfPull(decision: Pull['decision']): Status {

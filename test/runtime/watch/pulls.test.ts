@@ -59,6 +59,37 @@ describe('a pull request', () => {
     expect(bench.orders()).toEqual([]);
   });
 
+  /** One of mallory for main, and then one of alice with the same commit for another branch, which is green. */
+  function green(base: string) {
+    const bench = begun().refs({ 'refs/heads/release/1': 5 });
+    bench.orders();
+    bench.pull({ pull: 7, commit: commit(2), author: 'mallory', base: 'main' });
+    bench.now += 1_000;
+    bench.pull({ pull: 8, commit: commit(2), author: 'alice', base });
+    bench.published(bench.orders()[0] as never, 'a');
+    bench.say({ kind: 'stands', stands: [{ run: 'a', state: 'done', level: 'trusted' }] });
+    bench.say({ kind: 'proof', run: 'a', proof: { kind: 'trusted', cosigned: true, known: '' } });
+    return bench;
+  }
+  const shown = (bench: Bench) => bench.tell().get('quorate:pull')?.status;
+  const waits = { state: 'pending', says: '7: waiting for the approval of a maintainer' };
+
+  it('is not green by another one with its commit, which is green for a branch from which little differs', () => {
+    const bench = green('release/1');
+    expect(shown(bench)).toEqual(waits);
+    // What becomes of it is told also where the other one was ordered later.
+    bench.say(decided(2, 'approved'));
+    bench.published(bench.orders()[0] as never, 'b');
+    bench.say({ kind: 'stands', stands: [{ run: 'b', state: 'done', level: 'failed' }] });
+    expect(shown(bench)).toMatchObject({ state: 'failure', says: expect.stringContaining('7: ') });
+    bench.say({ kind: 'pull-closed', pull: 7 });
+    expect(shown(bench)).toMatchObject({ state: 'success' });
+  });
+
+  it('that a stranger makes of the commit of another one for the same branch takes nothing away', () => {
+    expect(shown(green('main'))).toMatchObject({ state: 'success' });
+  });
+
   it('is approved by a label with its commit, and by none with another', () => {
     const bench = begun().pull({ pull: 7, commit: commit(2) });
     bench.pull({ pull: 7, commit: commit(2), approved: [commit(9)] });
