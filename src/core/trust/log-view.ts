@@ -96,9 +96,10 @@ export class LogView {
     return this.#kept.tree.rootWith(this.from, this.fresh);
   }
 
-  /** The last one before an index. */
+  /** The last one before an index. Each counts where it was first: one that is logged again does not replace those after it. */
   charterBefore(index: number): string | undefined {
-    return this.#lines(({ charters }) => charters).findLast(({ at }) => at < index)?.leaf;
+    const before = this.#lines(({ charters }) => charters).filter(({ at }) => at < index);
+    return [...new Set(before.map(({ leaf }) => leaf))].at(-1);
   }
 
   /** Leaves of the rounds of a request's job. */

@@ -56,6 +56,13 @@ describe('the controller decides under a charter that was replaced', () => {
     expect((await reread(replaced)).code).toBe('CHARTER_NOT_IN_FORCE');
     expect(await reread(replaced, ['CHARTER_NOT_IN_FORCE'])).toMatchObject({ ok: true, level: 'trusted' });
   });
+  it('or logs the one of before again, after the later one', async () => {
+    const again: Recipe = {
+      log: (lines) => beforeVerdict(lines, [leafOf.charter('9'.repeat(64)), lines[0] ?? '']),
+    };
+    expect((await reread(again)).code).toBe('CHARTER_NOT_IN_FORCE');
+    expect(await reread(again, ['CHARTER_NOT_IN_FORCE'])).toMatchObject({ ok: true, level: 'trusted' });
+  });
   it('or never logged the one it uses', async () => {
     const none: Recipe = { log: ([, ...lines]) => ['nothing', ...lines] };
     expect((await reread(none)).code).toBe('CHARTER_NOT_IN_FORCE');
