@@ -11,7 +11,7 @@ import { History } from './history.ts';
 import { workerLimits } from './limits.ts';
 import { receiptOf, sentReceipt } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
-import { type Assignment, forgetAnswered, type Known, promised } from './state.ts';
+import { type Assignment, forgetAnswered, type Known, type LoggedRound, promised } from './state.ts';
 
 type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 
@@ -88,6 +88,14 @@ export class Worker {
   /** The lease with this id, unless it is over. */
   leaseOf(lease: string): Verified<Lease> | undefined {
     return this.#assignments.get(lease)?.lease;
+  }
+
+  /** The round that a lease is of, as its leaf has it. */
+  roundOf(id: string): LoggedRound | undefined {
+    const held = this.#assignments.get(id);
+    if (held === undefined) return undefined;
+    const { offer, offerIndex: index, request, lease } = held;
+    return { offer, index, job: lease.payload.job, request };
   }
 
   #dispatch(event: WorkerEvent, now: number): void {
@@ -265,7 +273,7 @@ export class Worker {
     const { repo, ref, needs = {}, recipe } = known.request.payload;
     this.#assignments.set(lease.id, {
       lease,
-      offer,
+      ...{ offer, offerIndex: known.offer.payload.index },
       request: known.request.id,
       job: known.job,
       repo,

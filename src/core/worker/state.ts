@@ -18,10 +18,21 @@ export interface Known {
   claimAt: number;
 }
 
+/** A round as its leaf has it. */
+export interface LoggedRound {
+  offer: string;
+  /** Of its leaf in the log. */
+  index: number;
+  job: string;
+  request: string;
+}
+
 /** A lease this worker holds, until its result is published or deleted. */
 export interface Assignment {
   lease: Verified<Lease>;
   offer: string;
+  /** Of the offer's leaf in the log. */
+  offerIndex: number;
   request: string;
   job: Job;
   repo: string;

@@ -61,13 +61,15 @@ describe('a controller that tells two workers two stories', () => {
 describe('a controller that drops a receipt which it acknowledged', () => {
   const receipt = 'a'.repeat(64);
   const offer = 'b'.repeat(64);
+  const round = { offer, index: 4, job: 'bafyjob', request: 'd'.repeat(64) };
   async function attack(dropped: boolean, keepsAcks: boolean) {
     const leaf = dropped ? 'leaf 5' : leaves.receipt(receipt, offer);
-    const shown = new TestLog([...leafTexts(0, 5), leaf, ...leafTexts(6, 8)]);
+    const opened = leaves.offer(offer, round.job, round.request);
+    const shown = new TestLog([...leafTexts(0, 4), opened, leaf, ...leafTexts(6, 8)]);
     const ada = await WitnessBench.open(shown, 'ada');
     const payload: Ack = { iss: log.id, aud: testKey('ada').id, lease: receipt, receipt, index: 5, iat: at };
     const { raw } = await signMessage('ack', payload, log.signer);
-    if (keepsAcks) await ada.witness.promised(await openMessage('ack', raw, joseVerifier), offer);
+    if (keepsAcks) await ada.witness.promised(await openMessage('ack', raw, joseVerifier), round);
     await signs(ada, shown, 7);
     return signs(ada, shown, 8);
   }
@@ -77,6 +79,35 @@ describe('a controller that drops a receipt which it acknowledged', () => {
   it('control: goes on where workers forget their acks, or nothing was dropped', async () => {
     expect(await attack(true, false)).toBeUndefined();
     expect(await attack(false, true)).toBeUndefined();
+  });
+});
+
+describe('a controller that has builds in a round which nobody who rereads its log is to find', () => {
+  const receipt = 'a'.repeat(64);
+  const round = { offer: 'b'.repeat(64), index: 4, job: 'bafyjob', request: 'd'.repeat(64) };
+  async function attack(opened: string | undefined, looksForRounds = true) {
+    const lines = [...leafTexts(0, 4), opened ?? 'leaf 4', leaves.receipt(receipt, round.offer), 'leaf 6'];
+    const shown = new TestLog(lines);
+    const ada = await WitnessBench.open(shown, 'ada');
+    const payload: Ack = { iss: log.id, aud: testKey('ada').id, lease: receipt, receipt, index: 5, iat: at };
+    const { raw } = await signMessage('ack', payload, log.signer);
+    await ada.witness.promised(await openMessage('ack', raw, joseVerifier), round);
+    if (!looksForRounds && ada.stored !== undefined) {
+      ada.stored.promises = ada.stored.promises.filter(({ leaf }) => leaf.startsWith('receipt '));
+      await ada.restart();
+    }
+    await signs(ada, shown, 7);
+    return ada.told.map(({ code }) => code);
+  }
+
+  it('is told of by the worker that builds there: the round is not in the log, or under another request', async () => {
+    expect(await attack(undefined)).toEqual(['ACK_NOT_IN_LOG']);
+    const other = leaves.offer(round.offer, round.job, 'e'.repeat(64));
+    expect(await attack(other)).toEqual(['ACK_NOT_IN_LOG']);
+  });
+  it('control: goes on where workers look for their receipts alone, or the round is there', async () => {
+    expect(await attack(undefined, false)).toEqual([]);
+    expect(await attack(leaves.offer(round.offer, round.job, round.request))).toEqual([]);
   });
 });
 

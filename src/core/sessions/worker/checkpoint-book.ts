@@ -15,7 +15,7 @@ const seenSchema = z.strictObject({
 });
 export type Seen = z.infer<typeof seenSchema>;
 
-/** The controller's promise that a receipt is in the log. */
+/** The controller's promise that a receipt is in the log, or the round that it is of: whoever acknowledged the one has logged the other. */
 const promiseSchema = z.strictObject({
   /** Compact JWS. */
   ack: z.string().max(limits.documentBytesMax),
@@ -148,13 +148,13 @@ export class CheckpointBook {
     this.#state = { ...this.#loaded, logs };
   }
 
-  /** Adds a promise, once. Returns the one that was dropped for it, where there were too many. Errors: those of the file. */
-  async promise(promise: AckPromise): Promise<AckPromise | undefined> {
+  /** Adds promises of an ack, once. Returns those that were dropped for them, where there were too many. Errors: those of the file. */
+  async promise(added: readonly AckPromise[]): Promise<readonly AckPromise[]> {
     const { promises } = this.#loaded;
-    if (promises.some(({ ack }) => ack === promise.ack)) return undefined;
-    const full = promises.length >= workerSessionLimits.promisesMax;
-    await this.#save({ ...this.#loaded, promises: [...promises.slice(full ? 1 : 0), promise] });
-    return full ? promises[0] : undefined;
+    if (promises.some((one) => added.some(({ ack }) => ack === one.ack))) return [];
+    const over = Math.max(0, promises.length + added.length - workerSessionLimits.promisesMax);
+    await this.#save({ ...this.#loaded, promises: [...promises.slice(over), ...added] });
+    return promises.slice(0, over);
   }
 
   /** Removes promises that were kept, or given up. On disk with the next change: one that is still there is looked for once more. */

@@ -258,7 +258,8 @@ export class LeaseClient {
         // The machine holds it to the key that gave the lease.
         if (ack.payload.aud !== signing.signer.id) return false;
         // Once it is acknowledged nothing asks for the ack again.
-        await this.#witness.promised(ack, offer);
+        const round = machine.roundOf(lease);
+        if (round !== undefined) await this.#witness.promised(ack, round);
         await dispatch({ kind: 'acked', lease, ack });
         return false;
       }

@@ -10,8 +10,8 @@ export const workerSessionLimits = {
   checkpointsApartMs: 60_000,
   /** Log keys of one project: a charter names another one now and then. */
   logKeysMax: 4,
-  /** Acks whose receipts were not found in the log yet. One is settled within seconds. */
-  promisesMax: 256,
+  /** Receipts that were acknowledged, and their rounds, which were not found in the log yet. One is settled within seconds. */
+  promisesMax: 512,
   /** Checkpoints that wait for their turn; a further one is dropped, since there will be others. */
   checkpointsWaitingMax: 16,
   /** Members whose checkpoints wait for a proof of the controller. A worker asks three of them at a time. */

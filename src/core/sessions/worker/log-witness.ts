@@ -16,6 +16,7 @@ import {
 import { revocationAt, revokedUnder, sayRevoked } from '../../trust/revocations.ts';
 import { checkpointNoticeSchema, decodeMessage } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
+import type { LoggedRound } from '../../worker/state.ts';
 import { ask, isConnectionError } from '../ask.ts';
 import type { KnownEquivocation } from '../revocation-book.ts';
 import { type AckPromise, CheckpointBook, type Seen } from './checkpoint-book.ts';
@@ -251,16 +252,21 @@ export class LogWitness {
       throw await this.#forked(size, note, await this.#lines.only(again));
   }
 
-  /** Keeps an ack as a promise until its receipt was found in the log. Never rejects. */
-  async promised(ack: Verified<Ack>, offer: string): Promise<void> {
-    const { receipt, index } = ack.payload;
-    const at = this.#ports.clock.now();
-    const promise: AckPromise = { ack: ack.raw, index, leaf: leaves.receipt(receipt, offer), at };
+  /**
+   * Keeps an ack as a promise until its receipt and the round that it is of were found in the log: one that is not there under its request
+   * is found by nobody who rereads the log. Never rejects.
+   */
+  async promised(ack: Verified<Ack>, { offer, index, job, request }: LoggedRound): Promise<void> {
+    const { receipt, index: at } = ack.payload;
+    const promise = { ack: ack.raw, at: this.#ports.clock.now() };
+    const promises = [
+      { ...promise, index: at, leaf: leaves.receipt(receipt, offer) },
+      { ...promise, index, leaf: leaves.offer(offer, job, request) },
+    ];
     await this.#orTell(() =>
       this.#inTurn(async () => {
         await this.#book.load();
-        const dropped = await this.#book.promise(promise);
-        if (dropped !== undefined) this.#tellOverdue(dropped);
+        for (const dropped of await this.#book.promise(promises)) this.#tellOverdue(dropped);
       }),
     );
   }
@@ -297,6 +303,11 @@ export class LogWitness {
     const { leaf: shown, proof: path } = answer;
     if (!verifyInclusion({ leaf: shown, index, size, root, path })) return false;
     if (shown === leaf) return true;
+    // An offer that was lost in a power cut is no second story.
+    if (!leaf.startsWith('receipt ')) {
+      this.#tellOverdue({ index, leaf }, shown);
+      return true;
+    }
     // Of two keys one cannot be held to what the other promised.
     const { signer } = await this.#ports.signing.documents.message('ack', ack);
     if (signer !== this.#log) return false;
@@ -342,8 +353,9 @@ export class LogWitness {
     return this.#revocations.found(encodeEquivocation(make(charter)));
   }
 
-  #tellOverdue({ index, leaf }: AckPromise): void {
-    const says = `the controller acknowledged "${leaf}" as entry ${index} of the log, and does not show that it is there`;
+  #tellOverdue({ index, leaf }: Pick<AckPromise, 'index' | 'leaf'>, instead?: string): void {
+    const shows = instead === undefined ? 'does not show that it is there' : `has "${instead}" there`;
+    const says = `the controller acknowledged "${leaf}" as entry ${index} of the log, and ${shows}`;
     this.#ports.tell('warn', 'ack', says, { code: 'ACK_NOT_IN_LOG' });
   }
 
