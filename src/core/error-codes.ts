@@ -29,7 +29,7 @@ const coreErrors = {
   CHECKPOINT_MALFORMED:
     'A checkpoint is three lines (origin, size, sha256 root) and its signatures; this one is not.',
   CHECKPOINT_STALE:
-    'No checkpoint of the log has a recent line of a trusted worker of the charter (in a project without one: of workers of as many operators as have to agree), so nothing shows that no revocation is kept back. Is the trusted worker running, and its clock right?',
+    'No checkpoint of the log has a recent line of a trusted worker of the charter (in a project without one: of workers of as many operators as have to agree), so nothing but the word of the controller shows how long the log is, and that no revocation is kept back. Is the trusted worker running, and its clock right?',
   CHECKPOINT_UNSIGNED: 'The checkpoint lacks the signature of the log key in the charter.',
   CLOCK_BEHIND:
     'The clock of this host is earlier than the last event of its journal: it is wrong now, or it was wrong then. Nothing is done under such a time, since every document would have another one. Set the clock (`sudo timedatectl set-ntp true`); where it is right now, start once with `--accept-clock`.',
@@ -335,7 +335,7 @@ const coreErrors = {
   REVOCATION_UNREADABLE:
     'What was given as revocations holds none of this project that holds up; the message says why. Give the file that `quorate revoke --out` wrote.',
   REVOCATION_WITHHELD:
-    'The log holds a revocation that the controller does not show, so the trusted worker signs nothing. Ask the owner what became of the controller. Where there is no such revocation, the owner says so with `quorate revoke <key> --since <index> --void-leaf <id>`.',
+    'The log holds a revocation that the controller does not show, so the trusted worker signs nothing, and an owner no end of a key. Ask the owner what became of the controller. Where there is no such revocation, the owner says so with `quorate revoke <key> --since <index> --void-leaf <id>`.',
   RUN_CANCELLED:
     'The job ended without a verdict: its publisher cancelled it, or a revocation or a new charter does not allow it. The lease is over, and what was built on it is thrown away.',
   RUN_MISMATCH:

@@ -172,7 +172,7 @@ function sayEnded(ended: Ended): string[] {
   const { key } = ended;
   if ('failed' in ended)
     return [
-      `${key} is not revoked yet (${ended.failed.code}: ${ended.failed.message}). Once the controller runs: quorate revoke ${key} --reason <text>`,
+      `${key} is not revoked yet (${ended.failed.code}: ${ended.failed.message}). Once that is mended: quorate revoke ${key} --reason <text>`,
     ];
   const { done } = ended;
   return [

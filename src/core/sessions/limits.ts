@@ -12,6 +12,8 @@ export const sessionLimits = {
   resultHeldSecondsMin: 600,
   /** Leaves of a log that a trusted worker reads into memory: at 160 bytes each, 160 MB. A run adds about seven. */
   logLeavesMax: 1_000_000,
+  /** Age of a line of a trusted worker or a witness up to which an owner goes by the log beneath it, in seconds. */
+  ownerLineSecondsMax: 600,
   /** Places asked at once for the charter when no controller answers: the addresses of one, and members. */
   charterSearchMax: 24,
   /** Bytes of a message that take a further turn of its sender at a controller: a receipt of 800 KB takes fifty. */

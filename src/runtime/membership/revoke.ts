@@ -1,11 +1,16 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type RevocationTarget, signMessage } from '../../core/documents/index.ts';
-import { assert, codeOf, QuorateError } from '../../core/errors.ts';
+import { assert, codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { isNamed, type RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
 import { isConnectionError } from '../../core/sessions/ask.ts';
-import { type OwnRevocation, revocationsBy, unshownLeaves } from '../../core/sessions/own-revocations.ts';
+import {
+  type OwnRevocation,
+  presentSize,
+  revocationsBy,
+  unshownLeaves,
+} from '../../core/sessions/own-revocations.ts';
 import { parseCheckpoint } from '../../core/transparency/index.ts';
 import type { NodeKey } from '../../identity/keys.ts';
 import { joseVerifier as verifier } from '../../identity/verifier.ts';
@@ -26,7 +31,7 @@ const againMs = 500;
 
 export interface Revoking {
   what: RevocationTarget;
-  /** Log index; by default the size of the log for operators and keys, and 0 for the rest. */
+  /** Log index; by default the size of the log for operators and keys (see `presentSize`), and 0 for the rest. */
   since?: number;
   /** Of a key of the identity provider: ids of its revocations that stay; by default those in the log before `since`. */
   keeps?: readonly string[];
@@ -62,17 +67,16 @@ const rootNeeded: ReadonlySet<string> = new Set(['REVOCATION_NEEDS_ROOT', 'REVOC
  * Signs a revocation and has the controller take it: with the identity provider's key, or with the root key for a key that
  * the charter names, for one where the controller cannot be reached, and where the other key is refused. In the folder of an identity provider apart it holds there too, also where the
  * controller cannot be reached.
- * Errors: `REVOCATION_…`, `REVOCATIONS_FULL`, `CONTROLLER_…`, `MESH_…`.
+ * Errors: `REVOCATION_…`, `REVOCATIONS_FULL`, `CHECKPOINT_…`, `LOG_…`, `CONTROLLER_…`, `MESH_…`.
  */
 export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise<RevokedNow> {
   const { what, since, keeps, voidLeaves, reason, waitMs = 20_000, signed = () => {}, signal } = revoking;
   // Read again: another command may have changed it since the folder was opened.
   const charter = await readCharter(folder.dir);
   const { root } = folder;
+  const inForce = charter?.payload ?? folder.charter;
   const byRoot =
-    keeps !== undefined ||
-    voidLeaves !== undefined ||
-    (what.kind === 'key' && isNamed(charter?.payload ?? folder.charter, what.id));
+    keeps !== undefined || voidLeaves !== undefined || (what.kind === 'key' && isNamed(inForce, what.id));
   if (byRoot && root === undefined) throw needsRoot(folder, what.id);
   const address = await folder.address();
   if (address === undefined)
@@ -97,8 +101,8 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   const asked = (question: Question) => reached(() => askNow(question));
   try {
     const whole = what.kind !== 'operator' && what.kind !== 'key';
-    const from = since ?? (whole ? 0 : await logSize(folder, asked));
-    const own = what.kind === 'key' ? await ownOf(what.id) : [];
+    const from = since ?? (whole ? 0 : await logSize());
+    const own = what.kind === 'key' ? await ownOf(what.id, from) : [];
     const stays = own.filter(({ id, leaf }) => keeps?.includes(id) ?? (leaf !== null && leaf < from));
     const kept = keeps ?? stays.map(({ id }) => id);
     const leaves = voidLeaves === undefined ? [] : await unshown(voidLeaves === 'all' ? from : voidLeaves);
@@ -149,7 +153,22 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   function asking(): Parameters<typeof revocationsBy>[0] {
     const [controller] = controllers;
     assert(controller !== undefined, 'an address names who is there');
-    return { dial, controller, project: folder.project, verifier, ask: askNow };
+    return {
+      ...{ dial, controller, project: folder.project, verifier, ask: askNow },
+      ...{ charter: inForce, target: what.id, now: () => Date.now() },
+    };
+  }
+
+  /** The size of the log, or what the controller said of it in the last checkpoint here, where it is away. */
+  async function logSize(): Promise<number> {
+    try {
+      return await reached(() => presentSize(asking()));
+    } catch (error) {
+      const { dir } = folder;
+      const note = isConnectionError(error) ? await readOptional(join(dir, 'checkpoint.txt')) : undefined;
+      if (note !== undefined) return parseCheckpoint(note).size;
+      throw unsigned(error, 'If that is so, say it: --since <index>');
+    }
   }
 
   /** Ids in leaves that are void. Errors: `REVOCATION_LEAF_SHOWN`, those of `asked`. */
@@ -167,16 +186,20 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     return found;
   }
 
-  /** Revocations signed by the key that is to be revoked. */
-  async function ownOf(key: string): Promise<OwnRevocation[]> {
+  /** Revocations signed by the key that is to be revoked; of those in the log before `before`, all. */
+  async function ownOf(key: string, before: number): Promise<OwnRevocation[]> {
+    const mayBeIdp = inForce.idps.includes(key) || folder.retired.some(({ id }) => id === key);
+    // Leaves that name no revocation are those of a key that wrote the log.
+    const mayRevoke = mayBeIdp && voidLeaves === undefined;
     try {
-      return await reached(() => revocationsBy(asking(), key));
+      return await reached(() => revocationsBy(asking(), key, { mayRevoke, before }));
     } catch (error) {
-      if (!isConnectionError(error)) throw error;
+      const isAway = isConnectionError(error);
+      if (!isAway && !isUnsigned(error) && codeOf(error) !== 'REVOCATION_WITHHELD') throw error;
       // Without `keeps`, what the identity provider's key revoked would stand again, for good: a later end keeps no more.
-      const { idps } = charter?.payload ?? folder.charter;
-      const mayBeIdp = idps.includes(key) || folder.retired.some(({ id }) => id === key);
-      if (keeps !== undefined || !mayBeIdp) return [];
+      if (keeps !== undefined || (isAway && !mayBeIdp)) return [];
+      if (!isAway)
+        throw unsigned(error, 'Or say which revocations by that key stay: --keep <id>, or --keep none');
       throw new QuorateError(
         'CONTROLLER_UNREACHABLE',
         `what ${key} revoked itself, and may stay, is not known while the controller cannot be reached`,
@@ -189,6 +212,16 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   }
 }
 
+/** Nobody but the controller says how the log is: a trusted worker may be on its way, and a controller under its next key. */
+const isUnsigned = (error: unknown): boolean =>
+  ['CHECKPOINT_STALE', 'CHECKPOINT_UNSIGNED'].includes(codeOf(error));
+
+function unsigned(error: unknown, instead: string): unknown {
+  if (!isUnsigned(error)) return error;
+  const hint = `Have a trusted worker connected, and its clock and this one right. ${instead}.`;
+  return new QuorateError('CHECKPOINT_STALE', messageOf(error), { hint, cause: error });
+}
+
 const needsRoot = ({ dir }: ProjectFolder, key: string): QuorateError =>
   new QuorateError(
     'REVOCATION_NEEDS_ROOT',
@@ -196,23 +229,7 @@ const needsRoot = ({ dir }: ProjectFolder, key: string): QuorateError =>
     { hint: `Put root.key into ${dir} for this one command.` },
   );
 
-/** The size of the log, as the controller says it or said it in the last checkpoint here. Errors: those of `asked`. */
-async function logSize(
-  { dir }: ProjectFolder,
-  asked: (question: Question) => Promise<Answer>,
-): Promise<number> {
-  try {
-    const answer = await asked({ kind: 'log', from: Number.MAX_SAFE_INTEGER });
-    if (answer.kind !== 'leaves') throw unexpected(answer.kind);
-    return answer.size;
-  } catch (error) {
-    const note = isConnectionError(error) ? await readOptional(join(dir, 'checkpoint.txt')) : undefined;
-    if (note === undefined) throw error;
-    return parseCheckpoint(note).size;
-  }
-}
-
-/** Tries again while there is no connection: a controller under another key is there within seconds. */
+/** Tries again while there is no connection, or no line: a controller under another key is there within seconds, and who signs its log. */
 async function untilReached<T>(
   work: () => Promise<T>,
   end: number,
@@ -223,7 +240,8 @@ async function untilReached<T>(
     try {
       return await work();
     } catch (error) {
-      if (!isConnectionError(error) || performance.now() + againMs > end) throw error;
+      const mayPass = isConnectionError(error) || isUnsigned(error);
+      if (!mayPass || performance.now() + againMs > end) throw error;
     }
     await setTimeout(againMs, undefined, { signal });
     await look();
