@@ -58,6 +58,25 @@ describe('a controller that tells two workers two stories', () => {
   });
 });
 
+describe('a thief of a log key that is the neighbour of a worker which has seen nothing of the log yet', () => {
+  async function attack(asNeighbour: boolean) {
+    const told = forked();
+    const ada = await WitnessBench.open(honest(), 'ada');
+    const thief = await WitnessBench.open(told, 'a thief');
+    await signs(thief, told, 9);
+    ada.neighbours = [thief];
+    if (asNeighbour) await ada.talk();
+    // What the worker would do with it if it were from the controller.
+    else await signs(ada, told, 9);
+    return signs(ada, honest(), 8);
+  }
+
+  it('does not tell it the first of it, which all others would contradict', async () =>
+    expect(await attack(true)).toBeUndefined());
+  it('control: does where that is taken from anybody', async () =>
+    expect(await attack(false)).toBe('LOG_INCONSISTENT'));
+});
+
 describe('a controller that drops a receipt which it acknowledged', () => {
   const receipt = 'a'.repeat(64);
   const offer = 'b'.repeat(64);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { count, peerId, sha256 } from '../../documents/base.ts';
+import { type Ack, leaves, type Verified } from '../../documents/index.ts';
 import { limits } from '../../limits.ts';
-import { transparencyLimits } from '../../transparency/index.ts';
+import { transparencyLimits, verifyConsistency } from '../../transparency/index.ts';
+import type { LoggedRound } from '../../worker/state.ts';
 import { workerSessionLimits } from './limits.ts';
 
 /** A checkpoint that was found consistent with those before. */
@@ -26,6 +28,16 @@ const promiseSchema = z.strictObject({
   at: count,
 });
 export type AckPromise = z.infer<typeof promiseSchema>;
+
+/** What an ack promises. `at`: when it came, ms since the epoch. */
+export function promisesOf(ack: Verified<Ack>, round: LoggedRound, at: number): AckPromise[] {
+  const { receipt, index } = ack.payload;
+  const { offer, job, request } = round;
+  return [
+    { ack: ack.raw, at, index, leaf: leaves.receipt(receipt, offer) },
+    { ack: ack.raw, at, index: round.index, leaf: leaves.offer(offer, job, request) },
+  ];
+}
 
 export const witnessStateSchema = z.strictObject({
   v: z.literal(1),
@@ -168,4 +180,10 @@ export class CheckpointBook {
     await this.#file.save(state);
     this.#state = state;
   }
+}
+
+/** Whether the log of one checkpoint goes on in that of another. */
+export function goesOn(smaller: Seen, larger: Seen, path: readonly string[]): boolean {
+  const [from, to] = [smaller, larger];
+  return verifyConsistency({ from: from.size, fromRoot: from.root, to: to.size, toRoot: to.root, path });
 }

@@ -2,14 +2,12 @@ import {
   type Ack,
   type EquivocationEvidence,
   encodeEquivocation,
-  leaves,
   type Verified,
 } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import {
   type Checkpoint,
   openCheckpoint,
-  verifyConsistency,
   verifyInclusion,
   withoutWitnesses,
 } from '../../transparency/index.ts';
@@ -19,7 +17,7 @@ import { topics } from '../../wire/protocols.ts';
 import type { LoggedRound } from '../../worker/state.ts';
 import { ask, isConnectionError } from '../ask.ts';
 import type { KnownEquivocation } from '../revocation-book.ts';
-import { type AckPromise, CheckpointBook, type Seen } from './checkpoint-book.ts';
+import { type AckPromise, CheckpointBook, goesOn, promisesOf, type Seen } from './checkpoint-book.ts';
 import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { WorkerPorts } from './ports.ts';
@@ -113,6 +111,9 @@ export class LogWitness {
     if (this.#isBusy) return;
     const { clock, tell } = this.#ports;
     try {
+      await this.#book.load();
+      // Nothing could be compared. What comes first is from the controller: a thief of its log key may be anybody's neighbour.
+      if (this.newest === undefined) return;
       await this.see(note);
     } catch (error) {
       if (!isConnectionError(error)) return this.#orTell(() => Promise.reject(error));
@@ -256,13 +257,8 @@ export class LogWitness {
    * Keeps an ack as a promise until its receipt and the round that it is of were found in the log: one that is not there under its request
    * is found by nobody who rereads the log. Never rejects.
    */
-  async promised(ack: Verified<Ack>, { offer, index, job, request }: LoggedRound): Promise<void> {
-    const { receipt, index: at } = ack.payload;
-    const promise = { ack: ack.raw, at: this.#ports.clock.now() };
-    const promises = [
-      { ...promise, index: at, leaf: leaves.receipt(receipt, offer) },
-      { ...promise, index, leaf: leaves.offer(offer, job, request) },
-    ];
+  async promised(ack: Verified<Ack>, round: LoggedRound): Promise<void> {
+    const promises = promisesOf(ack, round, this.#ports.clock.now());
     await this.#orTell(() =>
       this.#inTurn(async () => {
         await this.#book.load();
@@ -390,11 +386,6 @@ const hint =
   'Tell the owner of the project. Until this is explained, nothing of this log is witnessed that does not go on from what it said before.';
 
 const equivocated = ({ proves }: KnownEquivocation) => new QuorateError('LOG_EQUIVOCATED', proves.says);
-
-function goesOn(smaller: Seen, larger: Seen, path: readonly string[]): boolean {
-  const [from, to] = [smaller, larger];
-  return verifyConsistency({ from: from.size, fromRoot: from.root, to: to.size, toRoot: to.root, path });
-}
 
 function inconsistent(sizes: string, says: string): QuorateError {
   return new QuorateError(
