@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
+import { accountOf } from '../../core/account/index.ts';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import type { ProjectView, RunView } from '../../runtime/controller/project-view.ts';
 import type { HttpEnv } from '../env.ts';
@@ -41,7 +42,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     if (c.req.param('run') !== id) return c.redirect(runUrl(id));
     const publisher = publisherOf(ports, c);
     const parts = await partsOf(ports, run, publisher !== undefined);
-    const changes = !run.over || run.pipeline.some(({ state }) => state !== 'done' && state !== 'cancelled');
+    const changes = !run.over || run.pipeline.some((job) => !accountOf(job).over);
     const events = changes ? { live: `${runUrl(id)}/events` } : {};
     return shown(ports, c, {
       title: name,

@@ -180,7 +180,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
       const run = state.index.get(id);
       if (run === undefined) return undefined;
       return pipelineOf(state, run)
-        .map((job) => `${job.run} ${job.state} ${job.level} ${job.revoked ?? ''}`)
+        .map((job) => `${job.run} ${accountLine(accountOf(job))}`)
         .concat(String(run.history.length), accountLine(accountOf(summary(run))))
         .join('\n');
     },
