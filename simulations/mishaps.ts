@@ -53,6 +53,20 @@ export function scheduleCrashes(ground: Ground, until: number): void {
   }
 }
 
+/** A process dies again and again, every minute or so. */
+export function flicker(
+  node: Pick<Mortal, 'crash'>,
+  { time, random, healed }: Pick<Ground, 'time' | 'random' | 'healed'>,
+): void {
+  const chance = random.fork('flicker');
+  const again = (): void => {
+    if (healed()) return;
+    node.crash('for no reason');
+    time.after(chance.int(20_000, 90_000), again);
+  };
+  time.after(chance.int(20_000, 90_000), again);
+}
+
 /** The controller is drained, as its operator does before an update. */
 export function scheduleDrains(
   ground: Ground,

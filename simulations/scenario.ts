@@ -1,5 +1,5 @@
-import type { Outcome, Policy } from '../src/core/documents/index.ts';
-import { exited, type KeyChange, nonceOf, treeCid } from './paperwork.ts';
+import type { Policy } from '../src/core/documents/index.ts';
+import type { KeyChange } from './paperwork.ts';
 import type { Random } from './random.ts';
 
 /** Behaviour of an operator's workers. All but `honest` and `slow` are attacks or failures. */
@@ -350,47 +350,3 @@ const readsText = (needs: Work['needs'] = {}): string =>
     .join('');
 
 export const isAttack = (behaviour: Behaviour) => behaviour !== 'honest' && behaviour !== 'slow';
-
-/** The result of an honest build of this job; undefined where honest workers differ. */
-export function truthOf(work: Work): Outcome | undefined {
-  const { nature, repeats: name = work.name } = work;
-  if (nature === 'varies' || nature === 'passes here and there') return undefined;
-  if (nature === 'fails') return exited(reportsOfFailure(work), 1);
-  return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
-}
-
-/** What a test puts out that fails; a build that fails makes nothing. */
-const reportsOfFailure = ({ name: own, repeats: name = own, test }: Work): string | null =>
-  test === true ? treeCid(`reports of ${name}, which failed`) : null;
-
-/** The tree that all workers with the behaviour `tampers-alike` deliver for a job. */
-export const tamperedAlike = ({ name: own, repeats: name = own }: Work): string =>
-  treeCid(`${name} with a back door`);
-
-/**
- * The outcome that a worker states. `spoilt`: what the job reads, where that is not what it should be; an honest build makes
- * something else of it.
- */
-export function resultOf(work: Work, behaviour: Behaviour, machine: string, spoilt: string): Outcome {
-  switch (behaviour) {
-    case 'tampers-alike':
-      return exited(tamperedAlike(work));
-    case 'tampers-alone':
-      return exited(treeCid(`${work.name} with the back door of ${machine}`));
-    case 'fails':
-      return exited(null, 2);
-    case 'aborts':
-      return { kind: 'aborted', reason: 'operator', detail: 'no' };
-    default:
-      if (work.nature === 'passes here and there')
-        return passesOn(work, machine)
-          ? exited(treeCid(`reports of ${work.name}`))
-          : exited(reportsOfFailure(work), 1);
-      if (work.nature === 'varies') return exited(treeCid(`${work.name} as ${machine} makes it`));
-      if (spoilt !== '') return exited(treeCid(`${work.name} of ${spoilt}`));
-      return truthOf(work) ?? exited(null);
-  }
-}
-
-const passesOn = ({ name }: Work, machine: string): boolean =>
-  Number.parseInt(nonceOf(`${name} on ${machine}`).slice(0, 2), 16) % 2 === 0;

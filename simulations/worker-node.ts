@@ -27,10 +27,11 @@ import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
 import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
+import { spoiltInputs, statedBy } from './outcomes.ts';
 import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
-import { type Behaviour, resultOf, truthOf, type Work } from './scenario.ts';
+import type { Behaviour, Work } from './scenario.ts';
 
 export interface WorkerOptions {
   name: string;
@@ -361,12 +362,8 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     }
     if (behaviour === 'endless') return new Promise(() => {});
     const ms = behaviour === 'slow' ? this.#random.int(60_000, 500_000) : this.#random.int(2_000, 40_000);
-    const spoilt = Object.entries(job.inputs).filter(([name, artifact]) => {
-      const right = truthOf(this.options.workOf(name));
-      return right === undefined || artifactOf(right) !== artifact;
-    });
-    const as = spoilt.map(([name, artifact]) => `${name} ${artifact}`).join();
-    const outcome = resultOf(this.options.workOf(job.name), behaviour, this.name, as);
+    const { workOf } = this.options;
+    const outcome = statedBy(this.name, behaviour, workOf(job.name), spoiltInputs(job, workOf));
     return new Promise((resolve) => {
       life.clock.after(ms, () => {
         if (life.machine.leaseOf(lease) === undefined) return resolve(undefined);

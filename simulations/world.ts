@@ -9,7 +9,7 @@ import { revokeLater } from './expulsion.ts';
 import { hijack } from './hijacker.ts';
 import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
-import { scheduleClocks, scheduleCrashes, scheduleDrains, schedulePartitions } from './mishaps.ts';
+import { flicker, scheduleClocks, scheduleCrashes, scheduleDrains, schedulePartitions } from './mishaps.ts';
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
 import { type KeyChange, nonceOf, Paperwork } from './paperwork.ts';
@@ -369,17 +369,8 @@ export class World implements Truth {
     this.trace.name(worker.id, name);
     if (startsAfterMs === 0) worker.start();
     else this.#time.after(startsAfterMs, () => worker.start());
-    if (name === 'trusted' && scenario.trusted === 'flaky') this.#flicker(worker);
-  }
-
-  #flicker(worker: WorkerNode): void {
-    const random = this.#options.random.fork('flicker');
-    const again = (): void => {
-      if (this.#healed) return;
-      worker.crash('for no reason');
-      this.#time.after(random.int(20_000, 90_000), again);
-    };
-    this.#time.after(random.int(20_000, 90_000), again);
+    if (name === 'trusted' && scenario.trusted === 'flaky')
+      flicker(worker, { ...this.#around, healed: () => this.#healed });
   }
 
   #heal(): void {

@@ -1,6 +1,6 @@
 import { artifactOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
-import { tamperedAlike, truthOf } from '../scenario.ts';
+import { tamperedAlike, truthOf } from '../outcomes.ts';
 
 /**
  * An attacker's artifact is never trusted where an honest trusted worker must co-sign, nor by agreement alone while there
