@@ -13,11 +13,14 @@ import { idpBugs } from './broken-idp.ts';
 import { Copier, content, Forgetful, Greedy, incurious, withMethods } from './broken-workers.ts';
 import { busy } from './busy.ts';
 import { drainBugs } from './drain-bugs.ts';
+import { endingBugs } from './ending-bugs.ts';
 import { journalBugs } from './journal-bugs.ts';
 import { leaseBugs } from './lease-bugs.ts';
+import { limitBugs } from './limit-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Scenario } from './scenario.ts';
+import { stolenKeyBugs } from './stolen-key-bugs.ts';
 import { storeBugs } from './store-bugs.ts';
 import { witnessBugs } from './witness-bugs.ts';
 import type { Patches } from './world.ts';
@@ -334,7 +337,18 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
-  ...{ ...answerBugs, ...witnessBugs, ...pipelineBugs, ...idpBugs, ...storeBugs, ...drainBugs, ...leaseBugs },
+  ...{
+    ...answerBugs,
+    ...witnessBugs,
+    ...pipelineBugs,
+    ...idpBugs,
+    ...storeBugs,
+    ...drainBugs,
+    ...leaseBugs,
+    ...limitBugs,
+    ...endingBugs,
+    ...stolenKeyBugs,
+  },
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',

@@ -1,24 +1,68 @@
-import type { RevocationTarget } from '../src/core/documents/index.ts';
+import type { Revocation, Verified } from '../src/core/documents/index.ts';
 import { codeOf } from '../src/core/errors.ts';
+import type { ControllerNode } from './controller-node.ts';
+import type { IdpNode } from './idp-node.ts';
+import type { Paperwork } from './paperwork.ts';
 import type { Surroundings } from './process.ts';
+import type { Publisher } from './publisher.ts';
 import type { Expulsion } from './scenario.ts';
 
 const retryMs = 3_000;
 
-/** The owner asks, again and again until it is told that the revocation is in the log. */
+/** The owner at work with revocations. */
+export class Owner {
+  /** Ids of those it signed with the identity provider's key. */
+  readonly revocations: string[] = [];
+  /** How many of those that it was to sign are in the log. */
+  logged = 0;
+  readonly controller: ControllerNode;
+  readonly #publisher: Publisher;
+  readonly #idp: IdpNode | undefined;
+
+  constructor(controller: ControllerNode, publisher: Publisher, idp: IdpNode | undefined) {
+    this.controller = controller;
+    this.#publisher = publisher;
+    this.#idp = idp;
+  }
+
+  /** Has the controller take it. */
+  async revoke(revocation: Verified<Revocation>): Promise<void> {
+    await this.#publisher.ask({ kind: 'revoke', revocation: revocation.raw });
+    this.#idp?.learn(revocation);
+    this.logged++;
+  }
+}
+
+/** From then on the owner asks again and again until it is told that the revocation is in the log. */
 export function revokeLater(
   { time, trace }: Pick<Surroundings, 'time' | 'trace'>,
-  { operator, afterMs, ever }: Expulsion,
-  revoke: (what: RevocationTarget, ever: boolean) => Promise<void>,
+  { what, afterMs }: { what: string; afterMs: number },
+  revoke: () => Promise<void>,
 ): void {
   const attempt = (): void => {
-    revoke({ kind: 'operator', id: operator }, ever).then(
-      () => trace.write(time.now, 'owner', `${operator} is revoked`),
+    revoke().then(
+      () => trace.write(time.now, 'owner', `${what} is revoked`),
       (error) => {
-        trace.write(time.now, 'owner', `revoking ${operator}: ${codeOf(error)}`);
+        trace.write(time.now, 'owner', `revoking ${what}: ${codeOf(error)}`);
         time.after(retryMs, attempt);
       },
     );
   };
   time.at(time.now + afterMs, attempt);
+}
+
+/** The owner revokes an operator. */
+export function expelLater(
+  around: Pick<Surroundings, 'time' | 'trace'>,
+  paper: Paperwork,
+  { operator, afterMs, ever }: Expulsion,
+  owner: Owner,
+): void {
+  revokeLater(around, { what: operator, afterMs }, async () => {
+    const since = ever ? 0 : owner.controller.machine.state.log.size;
+    const what = { kind: 'operator', id: operator } as const;
+    const revocation = await paper.revocation(what, since, around.time.now);
+    owner.revocations.push(revocation.id);
+    await owner.revoke(revocation);
+  });
 }

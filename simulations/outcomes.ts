@@ -1,6 +1,7 @@
 import { artifactOf, type Job, type Outcome } from '../src/core/documents/index.ts';
+import { type BuildLimit, type BuildLimitName, limitNamed, limitText } from '../src/core/judge/index.ts';
 import { exited, nonceOf, treeCid } from './paperwork.ts';
-import type { Behaviour, Work } from './scenario.ts';
+import { type Behaviour, isAttack, type Work } from './scenario.ts';
 
 /** The result of an honest build of this job; undefined where honest workers differ. */
 export function truthOf(work: Work): Outcome | undefined {
@@ -18,8 +19,8 @@ const reportsOfFailure = ({ name: own, repeats: name = own, test }: Work): strin
 export const tamperedAlike = ({ name: own, repeats: name = own }: Work): string =>
   treeCid(`${name} with a back door`);
 
-/** The outcome that a worker states. `spoilt`: inputs that are not what they should be; an honest build of them makes something else. */
-export function statedBy(machine: string, behaviour: Behaviour, work: Work, spoilt: string): Outcome {
+/** How a build ends, or is said to. `spoilt`: inputs that are not what they should be; an honest build of them makes something else. */
+function outcomeOf(machine: string, behaviour: Behaviour, work: Work, spoilt: string): Outcome {
   switch (behaviour) {
     case 'tampers-alike':
       return exited(tamperedAlike(work));
@@ -42,6 +43,30 @@ export function statedBy(machine: string, behaviour: Behaviour, work: Work, spoi
 
 const passesOn = ({ name }: Work, machine: string): boolean =>
   Number.parseInt(nonceOf(`${name} on ${machine}`).slice(0, 2), 16) % 2 === 0;
+
+/** The limit of the job at which a machine's build is aborted, or is said to be. */
+function limitOf(machine: string, behaviour: Behaviour, work: Work): BuildLimitName | undefined {
+  if (behaviour === 'aborts') return passesOn(work, machine) ? 'files' : undefined;
+  if (isAttack(behaviour)) return undefined;
+  if (work.nature === 'too many files') return 'files';
+  if (work.nature === 'too much memory here and there')
+    return passesOn(work, machine) ? undefined : 'memoryBytes';
+  return undefined;
+}
+
+/** What a worker states of its build. */
+export function statedBy(
+  machine: string,
+  behaviour: Behaviour,
+  work: Work,
+  { job, spoilt }: { job: Job; spoilt: string },
+): { outcome: Outcome; limit?: BuildLimit } {
+  const name = limitOf(machine, behaviour, work);
+  if (name === undefined) return { outcome: outcomeOf(machine, behaviour, work, spoilt) };
+  const limit = limitNamed(job, name);
+  const reason = name === 'files' ? 'outputs' : 'memory';
+  return { outcome: { kind: 'aborted', reason, detail: limitText(limit) }, limit };
+}
 
 /** The inputs of a job that are not what an honest build makes, as text; empty where all are right. */
 export function spoiltInputs({ inputs }: Job, workOf: (name: string) => Work): string {

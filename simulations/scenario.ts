@@ -16,6 +16,7 @@ export type Behaviour =
   | 'vanishes'
   /** Builds for longer than any lease lasts. */
   | 'endless'
+  /** Aborts each build, by its own will or, as it says, at a limit of the job. */
   | 'aborts'
   | 'fails'
   /** Sends its receipt several times and then another one. */
@@ -60,7 +61,10 @@ export interface Operator {
 }
 
 /** The result of a job's source with an honest worker. */
-export type Nature = 'reproducible' | 'fails' | 'makes nothing' | 'varies' | TestNature;
+export type Nature = 'reproducible' | 'fails' | 'makes nothing' | 'varies' | OverLimit | TestNature;
+
+/** Each build is aborted at a limit of the job; of memory on some machines only. */
+export type OverLimit = 'too many files' | 'too much memory here and there';
 
 /** Of a test: it passes on some machines and fails on others, alike on each of them. */
 type TestNature = 'passes here and there';
@@ -71,6 +75,16 @@ export interface Expulsion {
   afterMs: number;
   /** Whether all it ever signed is void, or what it signs from now on. */
   ever: boolean;
+}
+
+/** Somebody gets the identity provider's key, joins and revokes with it, until the owner ends it. */
+export interface Theft {
+  afterMs: number;
+  /** After the theft. */
+  endsAfterMs: number;
+  /** The thief revokes this operator, and joins under the name of the other one. */
+  revokes: string;
+  poses: string;
 }
 
 export interface Work {
@@ -112,6 +126,7 @@ export interface Scenario {
   second: boolean;
   works: Work[];
   revokes: Expulsion | undefined;
+  theft: Theft | undefined;
   faultsMs: number;
   /** Whether the identity provider's key is in the controller's process, or in one of its own. */
   idp: 'inside' | 'apart';
@@ -129,6 +144,15 @@ const policies: Omit<Policy, 'rounds'>[] = [
   { agree: 3, of: 5, cosign: 'required' },
   { agree: 1, of: 1, cosign: 'required' },
 ];
+
+/** In some seeds some of the jobs exceed a limit of their own. */
+function withLimits(random: Random, works: readonly Work[]): Work[] {
+  if (!random.chance(0.2)) return [...works];
+  return works.map((work) => {
+    const nature = random.pick<OverLimit>(['too many files', 'too much memory here and there']);
+    return random.chance(0.6) ? { ...work, nature } : work;
+  });
+}
 
 /** In some seeds some of the jobs are tests, most of which need no co-signature. Others wait for such a job, and read nothing of it. */
 function withTests(random: Random, works: readonly Work[]): Work[] {
@@ -215,18 +239,21 @@ export function scenarioOf(random: Random): Scenario {
   const pipeline = works.some(({ needs }) => Object.keys(needs ?? {}).length > 0);
   const wronged = pipeline && random.fork('wronged').chance(0.4);
   if (wronged) conspire(random.fork('conspiracy'), operators, works);
+  const limited = withLimits(random.fork('limits'), works);
   const trusted = random.fork('vanishes').chance(0.1) ? 'vanishes' : undefined;
   const full = random.fork('full-disk').chance(0.1) ? 'full-disk' : undefined;
+  const theft = theftOf(random.fork('theft'), operators);
+  if (theft !== undefined) for (const operator of operators) operator.joinsLate = false;
   return {
-    stores: storesOf(random.fork('stores')),
+    ...{ theft, stores: storesOf(random.fork('stores')) },
     attackerShare,
     operators: withUnsigned(random.fork('unsigned'), random.shuffle(operators)),
-    trusted: trusted ?? full ?? drawTrusted(random, wronged),
+    trusted: trusted ?? full ?? drawTrusted(random, { wronged, onTime: theft !== undefined }),
     second: random.fork('second').chance(0.3),
-    works: withRepeats(random.fork('the same again'), withTests(random.fork('kind: test'), works)),
+    works: withRepeats(random.fork('the same again'), withTests(random.fork('kind: test'), limited)),
     revokes: expulsionOf(random.fork('revokes'), operators, pipeline ? 0.6 : 0.3),
     faultsMs: random.int(2, 8) * 60_000,
-    idp: random.fork('identity provider').chance(0.3) ? 'apart' : 'inside',
+    idp: theft === undefined && random.fork('identity provider').chance(0.3) ? 'apart' : 'inside',
     grantSeconds: random.pick([90, 24 * 3600]),
     charters: Array.from({ length: charters.int(0, 2) }, () => ({
       afterMs: charters.int(0, 180_000),
@@ -266,9 +293,14 @@ function drawPipeline(random: Random, works: Work[]): void {
 }
 
 /** The trusted worker that a majority of tampering operators is ahead of, or any. */
-function drawTrusted(random: Random, wronged: boolean): TrustedWorker {
+function drawTrusted(
+  random: Random,
+  { wronged, onTime }: { wronged: boolean; onTime: boolean },
+): TrustedWorker {
   const drawn = random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent'] as const);
-  return wronged && drawn !== 'absent' ? random.fork('late or slow').pick(['late', 'slow']) : drawn;
+  const found =
+    wronged && drawn !== 'absent' ? random.fork('late or slow').pick(['late', 'slow'] as const) : drawn;
+  return onTime && found === 'late' ? 'slow' : found;
 }
 
 /** Most operators tamper alike with what others build on, and there are rounds enough for those that do not. */
@@ -298,6 +330,14 @@ function storesOf(random: Random): Scenario['stores'] {
   return { behaviours, copies: random.int(1, honest) };
 }
 
+/** Everybody has joined by then: who joins after a theft is not told from the thief. */
+function theftOf(random: Random, operators: readonly Operator[]): Theft | undefined {
+  if (!random.chance(0.15)) return undefined;
+  const [revokes, poses] = random.shuffle(operators.map(({ name }) => name));
+  if (revokes === undefined || poses === undefined) return undefined;
+  return { afterMs: random.int(10_000, 120_000), endsAfterMs: random.int(5_000, 150_000), revokes, poses };
+}
+
 function expulsionOf(random: Random, operators: readonly Operator[], chance: number): Expulsion | undefined {
   if (!random.chance(chance)) return undefined;
   const { name: operator } = random.pick(operators);
@@ -324,6 +364,11 @@ export function describeScenario(scenario: Scenario): string[] {
       ? []
       : [
           `${revokes.operator} is revoked after ${revokes.afterMs / 1000} s, from ${revokes.ever ? 'its beginning' : 'then'} on`,
+        ]),
+    ...(scenario.theft === undefined
+      ? []
+      : [
+          `the identity provider's key is stolen after ${scenario.theft.afterMs / 1000} s, for ${scenario.theft.endsAfterMs / 1000} s: the thief revokes ${scenario.theft.revokes} and poses as ${scenario.theft.poses}`,
         ]),
     ...works.map(
       ({

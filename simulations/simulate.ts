@@ -64,12 +64,13 @@ export function hasPipeline(seed: number): boolean {
 function drawn(seed: number, options: SimulateOptions) {
   const random = new Random(`seed ${seed}`);
   const plain = scenarioOf(random.fork('scenario'));
-  // A seed that is changed shows what it was chosen for: no further process comes in between.
+  // A seed that is changed shows what it was chosen for: no further process or thief comes in between.
   const isChanged = [options.scenario, options.rates, options.patches, options.crash].some(
     (change) => change !== undefined,
   );
   const idp = isChanged ? 'inside' : plain.idp;
-  const scenario: Scenario = { ...plain, idp, ...options.scenario };
+  const theft = isChanged ? undefined : plain.theft;
+  const scenario: Scenario = { ...plain, idp, theft, ...options.scenario };
   const rates: Rates = { ...calm, ...ratesOf(random.fork('rates')), ...options.rates };
   return { random, scenario, rates };
 }

@@ -363,7 +363,9 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     if (behaviour === 'endless') return new Promise(() => {});
     const ms = behaviour === 'slow' ? this.#random.int(60_000, 500_000) : this.#random.int(2_000, 40_000);
     const { workOf } = this.options;
-    const outcome = statedBy(this.name, behaviour, workOf(job.name), spoiltInputs(job, workOf));
+    const spoilt = spoiltInputs(job, workOf);
+    const stated = statedBy(this.name, behaviour, workOf(job.name), { job, spoilt });
+    const { outcome } = stated;
     return new Promise((resolve) => {
       life.clock.after(ms, () => {
         if (life.machine.leaseOf(lease) === undefined) return resolve(undefined);
@@ -373,7 +375,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
         this.built.set(lease, { key: this.id, result: resultIdOf(outcome, files) });
         this.#sealed.set(lease, artifact);
         resolve({
-          outcome,
+          ...stated,
           files,
           log: treeCid(`log of ${lease}`),
           sandbox: {

@@ -5,7 +5,7 @@ import { IdentityProvider } from '../src/core/idp/machine.ts';
 import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerNode } from './controller-node.ts';
-import { revokeLater } from './expulsion.ts';
+import { expelLater, Owner } from './expulsion.ts';
 import { hijack } from './hijacker.ts';
 import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
@@ -20,6 +20,7 @@ import { calm, type Rates } from './rates.ts';
 import { Reader } from './reader.ts';
 import { type Behaviour, isAttack, type Scenario, type Work } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
+import { stealKey } from './stolen-key.ts';
 import { Stores } from './store-node.ts';
 import { timings } from './timings.ts';
 import { Trace } from './trace.ts';
@@ -89,7 +90,7 @@ export class World implements Truth {
   readonly #grants: { worker: string; raw: string }[] = [];
   #healed = false;
   #vanished = false;
-  #revoked = false;
+  #owner: Owner | undefined;
   /** The first invariant that did not hold, or error that nobody caught. */
   #failure: { error: unknown } | undefined;
 
@@ -101,7 +102,9 @@ export class World implements Truth {
     this.#time = new Scheduler(settle);
     this.trusted = scenario.trusted;
     this.second = scenario.second;
-    this.attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
+    const attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
+    // A thief votes as an operator of its own, and as one that it poses as.
+    this.attackers = attackers + (scenario.theft === undefined ? 0 : 2);
     this.#paper = new Paperwork(keys, scenario.second ? ['trusted', 'second'] : ['trusted']);
     this.#first = [this.#paper.controller, this.#paper.idp];
     this.#network = new Network(this.#time, random.fork('network'), calm);
@@ -236,14 +239,16 @@ export class World implements Truth {
         signed: (request) => void this.#runs.set(request, work),
         accepted: () => void this.#accepted.add(work.name),
       });
-    if (scenario.revokes !== undefined)
-      revokeLater(this.#around, scenario.revokes, async (what, ever) => {
-        const since = ever ? 0 : this.#controller.machine.state.log.size;
-        const revocation = await this.#paper.revocation(what, since, this.now);
-        await publisher.ask({ kind: 'revoke', revocation: revocation.raw });
-        this.#idp?.learn(revocation);
-        this.#revoked = true;
-      });
+    const { revokes, theft } = scenario;
+    const owner = new Owner(this.#controller, publisher, this.#idp);
+    this.#owner = owner;
+    if (revokes !== undefined) expelLater(this.#around, this.#paper, revokes, owner);
+    const thief = {
+      join: (host: string, operator: string, ticket: string) =>
+        this.#addWorker(host, operator, 'tampers-alike', { first: ticket, another: async () => ticket }, 0),
+      revoke: (revocation: string) => publisher.ask({ kind: 'revoke', revocation }),
+    };
+    if (theft !== undefined) stealKey(this.#around, this.#paper, theft, { owner, thief });
     for (const { afterMs, replaces } of scenario.charters)
       this.#time.at(this.now + afterMs, () => void this.#signer(replaces).nextCharter(replaces));
     if (this.#idp !== undefined)
@@ -274,9 +279,10 @@ export class World implements Truth {
   }
 
   #finished(): boolean {
-    const { works, revokes } = this.#options.scenario;
+    const { works, revokes, theft } = this.#options.scenario;
     if (!this.#healed || this.#accepted.size < works.length) return false;
-    if (revokes !== undefined && !this.#revoked) return false;
+    const awaited = [revokes, theft].filter((one) => one !== undefined).length;
+    if (this.#owner === undefined || this.#owner.logged < awaited) return false;
     const { runs, recalls } = this.#controller.machine.state;
     return recalls.size === 0 && [...runs.values()].every(isOver);
   }

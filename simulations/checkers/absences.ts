@@ -1,3 +1,4 @@
+import type { RunFacts } from '../../src/core/controller/facts.ts';
 import { currentRound, type Run } from '../../src/core/controller/state.ts';
 import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
@@ -6,19 +7,26 @@ import { timings } from '../timings.ts';
 /** Until a tick that is due. */
 const lateMs = 30_000;
 
-/** Whether an open round has as many equal results as have to agree, and no build that runs. */
-function isComplete(run: Run): boolean {
-  const round = currentRound(run);
-  if (run.phase.kind !== 'building' || round === undefined) return false;
-  if (round.slots.some(({ kind }) => kind === 'leased')) return false;
-  const results = run.receipts.flatMap(({ round: n, slot, result }) =>
-    n === round.n && !isTrustedSlot(slot) && result !== null ? [result] : [],
+/** Whether as many operators of a round came to one result as have to agree, without those that are revoked. */
+function hasQuorum({ receipts, request }: RunFacts, of: number, revoked: ReadonlySet<string>): boolean {
+  const results = receipts.flatMap(({ round, slot, result, operator }) =>
+    round === of && !isTrustedSlot(slot) && result !== null && !revoked.has(operator) ? [result] : [],
   );
-  const { agree } = run.request.payload.policy;
+  const { agree } = request.payload.policy;
   return results.some((result) => results.filter((other) => other === result).length >= agree);
 }
 
-/** A round that has all it needs does not wait for operators where every one that is connected has built for its run. */
+/** Whether an open round has as many equal results as have to agree, and no build that runs. */
+function isComplete(run: Run, revoked: ReadonlySet<string>): boolean {
+  const round = currentRound(run);
+  if (run.phase.kind !== 'building' || round === undefined) return false;
+  return round.slots.every(({ kind }) => kind !== 'leased') && hasQuorum(run, round.n, revoked);
+}
+
+/**
+ * A round that has all it needs does not wait for operators where every one that is connected has built for its run. One that has fewer
+ * equal results than have to agree ends for no such reason.
+ */
 export function absences(): Checker {
   const invariant = 'absences';
   /** By offer. */
@@ -29,11 +37,19 @@ export function absences(): Checker {
     observe(seen, truth) {
       if (seen.kind === 'restarted' && seen.state !== undefined) upSince = truth.now;
       if (seen.kind !== 'handled') return;
+      const revoked = new Set(seen.state.revocations.map(({ revocation }) => revocation.payload.what.id));
+      for (const effect of seen.effects) {
+        if (effect.kind !== 'progress' || effect.progress.kind !== 'unfilled') continue;
+        const run = seen.state.index.get(effect.run);
+        const { round, absent } = effect.progress;
+        if (absent === true && run !== undefined && !hasQuorum(run, round, revoked))
+          throw new Violation(invariant, `round ${round} ended for want of operators, with too few results`);
+      }
       const connected = [...seen.state.presence.workers.values()].filter(({ role }) => role === 'worker');
       for (const run of seen.state.index.open.values()) {
         const offer = currentRound(run)?.offerId ?? '';
         const built = new Set(run.receipts.map(({ operator }) => operator));
-        const waits = isComplete(run) && connected.every(({ operator }) => built.has(operator));
+        const waits = isComplete(run, revoked) && connected.every(({ operator }) => built.has(operator));
         if (!waits) since.delete(offer);
         else if (!since.has(offer)) since.set(offer, truth.now);
         const from = Math.max(since.get(offer) ?? Number.POSITIVE_INFINITY, upSince);

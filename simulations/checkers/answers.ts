@@ -13,6 +13,7 @@ import {
 import { toUtf8 } from '../../src/core/text.ts';
 import { verifyBundle } from '../../src/core/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
+import { countingIn } from './ended-keys.ts';
 
 /** Counted from the lines of the earlier verdict, without what `decide` does. */
 function mostAlike(
@@ -47,7 +48,7 @@ export function answers(): Checker {
   /** The log index from which on receipts of an operator are void, by what was revoked before this index. */
   const voidFrom = (operator: string, before: number): number =>
     Math.min(
-      ...(state?.revocations ?? []).flatMap(({ revocation: { payload }, index }) =>
+      ...countingIn(state?.revocations ?? []).flatMap(({ revocation: { payload }, index }) =>
         payload.what.id === operator && index < before ? [payload.since] : [],
       ),
       Number.POSITIVE_INFINITY,

@@ -8,6 +8,8 @@ import { charters } from './charters.ts';
 import { clocks } from './clocks.ts';
 import { cosigning } from './cosigning.ts';
 import { drains } from './drains.ts';
+import { endedKeys } from './ended-keys.ts';
+import { endings } from './endings.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
 import { finished } from './finished.ts';
@@ -17,6 +19,7 @@ import { knownLeases } from './known-leases.ts';
 import { leaseEnds } from './lease-ends.ts';
 import { leases } from './leases.ts';
 import { lending } from './lending.ts';
+import { limits } from './limits.ts';
 import { liveness } from './liveness.ts';
 import { log } from './log.ts';
 import { pipelines } from './pipelines.ts';
@@ -44,11 +47,13 @@ export function allCheckers(): Checker[] {
     leases(),
     leaseEnds(),
     absences(),
+    endings(),
     drains(),
     knownLeases(),
     served(),
     stores(),
     lending(),
+    limits(),
     charters(),
     rotations(),
     fences(),
@@ -58,6 +63,7 @@ export function allCheckers(): Checker[] {
     rebuilt(),
     replay(),
     revoked(),
+    endedKeys(),
     grants(),
     verdicts(),
     tests(),

@@ -1,7 +1,19 @@
 import { isOver } from '../../src/core/controller/facts.ts';
-import { allRuns, publishedOf } from '../../src/core/controller/state.ts';
-import { artifactOf, isTrustedSlot, type Policy } from '../../src/core/documents/index.ts';
+import {
+  allRuns,
+  type ControllerState,
+  type LoggedRevocation,
+  publishedOf,
+} from '../../src/core/controller/state.ts';
+import {
+  artifactOf,
+  isTrustedSlot,
+  type Policy,
+  type Revocation,
+  type Verified,
+} from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
+import { countingIn, endOf } from './ended-keys.ts';
 
 /**
  * After the leaf of its revocation an operator gets neither grant nor lease; no verdict that is decided from there on needs
@@ -11,18 +23,29 @@ export function revoked(): Checker {
   const invariant = 'revoked';
   /** Where the receipts of an operator end to count, and its revocation's leaf. */
   const operators = new Map<string, { since: number; leaf: number }>();
+  /** By id, whatever the controller makes of it. */
+  const signed = new Map<string, Verified<Revocation>>();
+  const asSigned = ({ revocations }: ControllerState): LoggedRevocation[] =>
+    revocations.map(({ revocation, ...more }) => ({
+      ...more,
+      revocation: signed.get(revocation.id) ?? revocation,
+    }));
   const voided = (operator: string, index: number) => index >= (operators.get(operator)?.since ?? Infinity);
   return {
     invariant,
     observe(seen) {
       if (seen.kind === 'restarted' && seen.state !== undefined) {
         // A power cut may take back what was not synced; a revocation is.
-        const left = new Set(seen.state.revocations.map(({ revocation }) => revocation.payload.what.id));
+        const left = new Set(
+          countingIn(asSigned(seen.state)).map(({ revocation }) => revocation.payload.what.id),
+        );
         for (const operator of operators.keys())
           if (!left.has(operator)) throw new Violation(invariant, `the revocation of ${operator} is lost`);
       }
       if (seen.kind === 'handled') {
-        for (const { revocation, index } of seen.state.revocations) {
+        if (seen.event.kind === 'revoke') signed.set(seen.event.revocation.id, seen.event.revocation);
+        operators.clear();
+        for (const { revocation, index } of countingIn(asSigned(seen.state))) {
           const { what, since } = revocation.payload;
           const before = operators.get(what.id);
           operators.set(what.id, {
@@ -60,6 +83,10 @@ export function revoked(): Checker {
         const { answer } = run;
         const from = (answer === null ? null : publishedOf(answer)) ?? { verdict, backing };
         const receipts = (answer ?? run).receipts.filter(({ index }) => index < from.verdict.index);
+        // What was granted by a key that the root ended is void by its own index.
+        const isVoid = (issuer: string, index: number) => (endOf(seen.state, issuer) ?? Infinity) <= index;
+        if (isVoid(run.publisher.signer, verdict.index)) continue;
+        if (receipts.some(({ issuer, index }) => isVoid(issuer, index))) continue;
         const most = (p: Policy) => {
           const alike = receipts.flatMap(({ operator, result, index, slot, round }) => {
             const counts = !isTrustedSlot(slot) && slot < p.of && round <= p.rounds && result === about;

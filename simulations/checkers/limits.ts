@@ -1,0 +1,105 @@
+import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { type ControllerState, publishedOf } from '../../src/core/controller/state.ts';
+import { isTrustedSlot } from '../../src/core/documents/index.ts';
+import { knownLimit, limitVaries } from '../../src/core/judge/index.ts';
+import { type Checker, type Truth, Violation } from '../observer.ts';
+
+interface Said {
+  lease: string;
+  operator: string;
+  round: number;
+  trusted: boolean;
+  /** Of the job or the protocol; undefined for a build that was aborted for another reason. */
+  limit: string | undefined;
+  varies: boolean;
+}
+
+/** The limit that enough of those who report have come to, counted without what the controller makes of it. */
+function reachedBy(said: readonly Said[], { request }: RunFacts): string | undefined {
+  const { agree, of, cosign } = request.payload.policy;
+  return said.find(({ limit, varies }) => {
+    const same = said.filter((one) => limit !== undefined && one.limit === limit);
+    if (cosign === 'required' && !same.some(({ trusted }) => trusted)) return false;
+    const needed = cosign === 'none' ? of : varies ? agree : 1;
+    return same.some(({ round }) => {
+      const operators = same
+        .filter((one) => !one.trusted && one.round === round)
+        .map(({ operator }) => operator);
+      return new Set(operators).size >= needed;
+    });
+  })?.limit;
+}
+
+/**
+ * A run ends at a limit of its job as soon as enough workers report it, the trusted one among them where it must co-sign, and nobody built
+ * to the end; and for no other reason is it said to have ended there.
+ */
+export function limits(): Checker {
+  const invariant = 'limits';
+  /** Aborted builds by run and job; null where some build came to an end. */
+  const reports = new Map<string, Said[] | null>();
+  const keyOf = ({ id, jobId }: RunFacts) => `${id} ${jobId}`;
+
+  function add(
+    state: ControllerState,
+    said: Extract<Parameters<Checker['observe']>[0], { kind: 'handled' }>,
+  ) {
+    if (
+      said.event.kind !== 'receipt' ||
+      !said.effects.some((e) => e.kind === 'reply' && e.reply.kind === 'ack')
+    )
+      return;
+    const { receipt, limit: reported } = said.event;
+    const { lease, operator, round, slot, outcome } = receipt.payload.predicate.quorate_receipt;
+    const run = state.index.receiptOf(lease)?.run;
+    if (run === undefined) return;
+    const before = reports.get(keyOf(run)) ?? (reports.has(keyOf(run)) ? null : []);
+    if (before === null || outcome.kind === 'exit') return void reports.set(keyOf(run), null);
+    if (before.some((one) => one.lease === lease)) return;
+    const limit = reported === undefined ? undefined : knownLimit(run.job, reported);
+    reports.set(keyOf(run), [
+      ...before,
+      {
+        ...{ lease, operator, round, trusted: isTrustedSlot(slot) },
+        limit: limit === undefined ? undefined : `${limit.name} ${limit.max}`,
+        varies: limit !== undefined && limitVaries(limit),
+      },
+    ]);
+  }
+
+  function check(run: RunFacts, truth: Truth): void {
+    const said = reports.get(keyOf(run));
+    const name = truth.workOf(run.id)?.name;
+    const published = publishedOf(run);
+    const reached = said === null || said === undefined ? undefined : reachedBy(said, run);
+    if (published?.limit !== undefined && reached !== `${published.limit.name} ${published.limit.max}`)
+      throw new Violation(
+        invariant,
+        `${name} ended at a limit of ${published.limit.name} that too few report`,
+      );
+    if (reached !== undefined && !isOver(run))
+      throw new Violation(invariant, `${name} goes on, though enough workers report the limit ${reached}`);
+  }
+
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind === 'restarted' && seen.state !== undefined) {
+        const { index } = seen.state;
+        // A power cut may take what was not acknowledged yet.
+        for (const [key, said] of reports)
+          if (said !== null)
+            reports.set(
+              key,
+              said.filter(({ lease }) => index.receiptOf(lease) !== undefined),
+            );
+      }
+      if (seen.kind !== 'handled') return;
+      const { state } = seen;
+      add(state, seen);
+      // The word of a revoked worker counts no more.
+      if (state.revocations.length > 0) return;
+      for (const run of state.runs.values()) check(run, truth);
+    },
+  };
+}
