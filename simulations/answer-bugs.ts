@@ -85,7 +85,7 @@ const credulous = (ports: WorkerPorts): WorkerPorts => ({
   dispatch: (event) => ports.dispatch(event.kind === 'answer-checked' ? { ...event, ok: true } : event),
 });
 
-/** Whoever has the controller's key, and mistakes that would let it have what it is after. */
+/** Answers to a request by a stolen controller's key, each with the mistake of a trusted worker that lets them pass. */
 export const answerBugs = {
   'answered-under-earlier-policy': answeredUnderEarlierPolicy,
   'answer-signed-twice': {
@@ -105,7 +105,7 @@ export const answerBugs = {
   },
 };
 
-/** The same controllers with an honest trusted worker, which signs none of it. */
+/** The same controllers, for tests with an honest trusted worker, which must refuse to sign. */
 export const answerAttacks = {
   'a second answer to a request': answersAgain('answered'),
   'a verdict that rests on its own request': answersAgain('built'),

@@ -12,7 +12,7 @@ const common = {
   expiresSeconds: 7200,
 } as const;
 const lax: Policy = { agree: 2, of: 3, cosign: 'none', rounds: 2 };
-/** What is built without a co-signature, and asked for again with one. */
+/** A job without a co-signature, requested again with one. */
 const laxThenStrict: Work[] = [
   { ...common, name: 'lib', submitAfterMs: 1_000, policy: lax },
   {

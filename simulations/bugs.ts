@@ -148,7 +148,7 @@ export const bugs: Record<string, Bug> = {
     }),
   },
   'unwitnessed-is-trusted': {
-    says: 'what is decided without a co-signature is published before anybody witnessed the log',
+    says: 'a verdict without a co-signature is published before enough workers have witnessed the log',
     caughtBy: 'evidence',
     patches: breaking((controller, handle) => (event, now) => {
       const effects = handle(event, now);
@@ -237,7 +237,7 @@ export const bugs: Record<string, Bug> = {
     patches: () => ({ bundlesBelieved: true }),
   },
   'state-outside-journal': {
-    says: 'the machine keeps something that no event brought',
+    says: 'the state of the controller changes without an event',
     caughtBy: 'replay',
     patches: () => {
       let lives = 0;
@@ -260,12 +260,12 @@ export const bugs: Record<string, Bug> = {
     }),
   },
   'builds-all-at-once': {
-    says: 'a worker builds whatever it has a lease for, however many its operator allows at once',
+    says: 'a worker builds all jobs that it has leases for, also more than its operator allows at once',
     caughtBy: 'lending',
     patches: () => ({ worker: (id) => new Greedy(id) }),
   },
   'trusted-worker-copies': {
-    says: 'the trusted worker states what it thinks the others built',
+    says: 'the trusted worker states the result that it expects of the others, without building',
     caughtBy: 'cosigning',
     patches: () => ({ worker: (id, name) => (name === 'trusted' ? new Copier(id) : new Worker(id)) }),
   },
@@ -350,7 +350,7 @@ export const bugs: Record<string, Bug> = {
     ...stolenKeyBugs,
   },
   'wrong-clock-journaled': {
-    says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
+    says: 'timers are set with the wall clock, so that events are journaled under a wrong time',
     caughtBy: 'clocks',
     patches: () => ({ unsteadyClock: true }),
     rates: { clockPerMinute: 0.3 },

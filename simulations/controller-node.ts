@@ -49,7 +49,7 @@ type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
 /** The controller's process. */
 export class ControllerNode extends Process<ControllerEvent, ControllerEffect, Controller> {
   readonly name = 'controller';
-  /** Of the key of this life. */
+  /** PeerId of the key that this life signs with. */
   id: string;
   protected readonly tick: ControllerEvent = { kind: 'tick' };
   readonly #paper: Paperwork;
@@ -246,7 +246,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       machine: life.machine,
       dispatch: (event) => this.dispatch(life, event),
       publish: async (topic, message) => {
-        // It would tell all of them the same one.
+        // Gossip would show all workers the same story.
         const isKept = this.#options.forks !== undefined && topic === topics.checkpoints(this.#paper.project);
         if (!life.alive() || isKept) return;
         const listeners = this.#options.listeners();

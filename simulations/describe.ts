@@ -42,7 +42,7 @@ function about(event: ControllerEvent, name: (id: string) => string): string {
   }
 }
 
-/** The same for a worker. */
+/** One line of the trace: a worker's event and its effects. */
 export function describeWorker(event: WorkerEvent, effects: readonly WorkerEffect[]): string | undefined {
   const said = effects.map((effect) =>
     effect.kind === 'claim' && effect.claim.pass !== undefined ? 'pass' : effect.kind,

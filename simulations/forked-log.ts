@@ -38,7 +38,7 @@ export class TwoStories {
     random: Random;
     project: string;
     signer: Signer;
-    /** Of the real log. */
+    /** Leaves of the real log. */
     leaves: () => readonly string[];
     /** Index of the leaf that the other log has instead. */
     at: number;
@@ -67,7 +67,7 @@ export class TwoStories {
           const bytes = await channel.receive(options);
           if (bytes === undefined) return undefined;
           asked = JSON.parse(fromUtf8(bytes)) as Message;
-          // It is of no use under the real log.
+          // The proof does not verify under the real log.
           if (asked.kind !== 'witness') return bytes;
         }
       },

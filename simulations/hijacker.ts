@@ -13,7 +13,7 @@ const everyMsMax = 30_000;
 
 export interface Hijacked {
   idp: IdpNode;
-  /** Whose state it reads. */
+  /** The controller whose state it reads. */
   controller: ControllerNode;
   /** Every invite that the owner signed. */
   tickets: readonly Verified<Invite>[];
@@ -40,7 +40,7 @@ export function hijack(around: Surroundings, paper: Paperwork, hijacked: Hijacke
     const self: Node = { name: key, id: paper.controller.id, up: true, life: 1, accept: () => {} };
     const enrol = await paper.enrol(key, time.now, ticket?.invite.payload.jti);
     const enrolled = ticket?.enrolled ?? friend?.enrolled ?? 0;
-    // Of a ticket that is used up somebody may have given it the whole.
+    // A used-up ticket may have leaked whole, with the holder's key.
     const whole = ticket?.used === true && random.chance(0.7);
     const possession = whole ? await paper.possession(ticket.invite.payload.jti, key, time.now) : undefined;
     const question: IdpUp = {
@@ -64,7 +64,7 @@ interface SeenInvite {
   invite: Verified<Invite>;
   /** Log index of the first enrolment of its operator. */
   enrolled: number;
-  /** As many have joined as it is for. */
+  /** True once as many machines have joined as the invite is for. */
   used: boolean;
 }
 

@@ -19,7 +19,7 @@ export interface IdpOptions {
 /** The identity provider's process, where it is apart from the controller's. */
 export class IdpNode extends Process<IdpEvent, IdpEffect, IdentityProvider> {
   readonly name = 'idp';
-  /** Of the key of this life. */
+  /** PeerId of the key that this life signs with. */
   id: string;
   protected readonly tick = undefined;
   readonly #paper: Paperwork;

@@ -17,7 +17,7 @@ export const journalBugs = {
     patches: (): Patches => ({ journalLate: 'sync' }),
   },
   'promises-unsynced': {
-    says: 'what was promised is written and not synced: it may be lost in a power cut',
+    says: 'promises are written and not synced: they may be lost in a power cut',
     caughtBy: 'acks',
     patches: (): Patches => ({
       controller: (id, idp) => {

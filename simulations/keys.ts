@@ -11,7 +11,7 @@ import {
 } from '../src/core/documents/index.ts';
 import { toUtf8 } from '../src/core/text.ts';
 
-/** Of the texts that a key remembers to have signed, and a verifier to have opened: few, so that some are forgotten. */
+/** Characters of signed, and of opened, texts that are remembered: few, so that some are forgotten. */
 const rememberedCharsMax = 64 * 1024;
 
 /** Keys and signatures of a simulation: the fast stand-in below, or real Ed25519 handed in by a test. */

@@ -12,7 +12,7 @@ const busyWith = (change: Partial<Operator>): Partial<Scenario> => ({
 
 export const leaseBugs = {
   'failure-untold': {
-    says: 'a worker that cannot sign what it built keeps that to itself, and its lease alive',
+    says: 'a worker that cannot sign its receipt reports no failure, and keeps its lease alive',
     caughtBy: 'lease ends',
     rates: calm,
     scenario: busyWith({ unsigned: true }),

@@ -59,7 +59,7 @@ function readArguments(args: string[]) {
   return { from, count, alone, bug: values.bug, pipelines: values.pipelines && !alone };
 }
 
-/** So many seeds, the first of them at `from`. */
+/** `count` seeds that `counts` accepts, from `from` on. */
 function* seedsFrom(from: number, count: number, counts: (seed: number) => boolean): Generator<number> {
   for (let seed = from, left = count; left > 0; seed++) {
     if (!counts(seed)) continue;

@@ -7,7 +7,7 @@ import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import type { Keys } from './keys.ts';
 import type { Behaviour, TrustedWorker, Work } from './scenario.ts';
 
-/** What a checker observes, in the order it happened. */
+/** Observations of a checker, in the order in which they happen. */
 export type Observation =
   /** The controller's machine took an event. Its effects may still be lost in a crash. */
   | { kind: 'handled'; event: ControllerEvent; effects: readonly ControllerEffect[]; state: ControllerState }
@@ -30,7 +30,7 @@ export type Observation =
   | { kind: 'restarted'; who: string; before: string; after: string; state: ControllerState | undefined }
   /** An identity provider of its own took an event. */
   | { kind: 'idp-handled'; event: IdpEvent; effects: readonly IdpEffect[] }
-  /** It was rebuilt from its journal: the keys that are members. */
+  /** An identity provider was rebuilt from its journal, with these keys as members. */
   | { kind: 'idp-restarted'; members: readonly string[] }
   /** A worker signed a checkpoint of the log, of the feed or of a draft. */
   | { kind: 'witnessed'; worker: string; size: number; root: string }
@@ -73,9 +73,9 @@ export interface Truth {
   /** Operators that do not build what the source says. */
   readonly attackers: number;
   readonly trusted: TrustedWorker;
-  /** Whether a second one is there. */
+  /** True where there is a second trusted worker. */
   readonly second: boolean;
-  /** Of a controller that keeps no bytes: how many stores have to keep what is published, and how many ever did. */
+  /** For a controller that keeps no bytes: number of stores that have to keep an artifact, and of those that ever did. */
   readonly stores: { copies: number; keeping(tree: string): number } | undefined;
   /** How late a message may be beside its delay. */
   readonly stallMsMax: number;

@@ -11,7 +11,7 @@ export function truthOf(work: Work): Outcome | undefined {
   return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
 }
 
-/** What a test puts out that fails; a build that fails makes nothing. */
+/** Artifact of a job that fails: the reports of a test, none of a build. */
 const reportsOfFailure = ({ name: own, repeats: name = own, test }: Work): string | null =>
   test === true ? treeCid(`reports of ${name}, which failed`) : null;
 
@@ -54,7 +54,7 @@ function limitOf(machine: string, behaviour: Behaviour, work: Work): BuildLimitN
   return undefined;
 }
 
-/** What a worker states of its build. */
+/** The outcome that a worker states of its build, and the limit that it reports. */
 export function statedBy(
   machine: string,
   behaviour: Behaviour,

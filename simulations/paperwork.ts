@@ -38,7 +38,7 @@ export function treeCid(text: string): string {
 export const nonceOf = (text: string) => sha256Hex(toUtf8(text)).slice(0, 32);
 export const exited = (artifact: string | null, code = 0): Outcome => ({ kind: 'exit', code, artifact });
 
-/** What a simulated machine lends. */
+/** Jobs that a simulated machine builds at once. */
 export const jobsAtOnce = 1;
 export const capabilities: Capabilities = {
   arch: 'x86_64',
@@ -83,7 +83,7 @@ export class Paperwork {
   /** Keys of the identity provider that the charter names, the one that signs first. */
   idps;
   #replaced = 0;
-  /** Of the charter that was signed last. */
+  /** Epoch of the charter that was signed last. */
   #epoch = 1;
 
   /** Names of the trusted workers. */
@@ -190,7 +190,7 @@ export class Paperwork {
     );
   }
 
-  /** Of an operator, a key, a job, an image or an artifact; `as` names another key than the identity provider's. */
+  /** A revocation of an operator, key, job, image or artifact; `as` names another signer than the identity provider. */
   revocation(
     what: RevocationTarget,
     since: number,
@@ -284,7 +284,7 @@ export class Paperwork {
     );
   }
 
-  /** What an honest worker states about a lease; `over` is where the dishonest ones come in. */
+  /** A receipt of an honest worker; `over` replaces what dishonest ones state otherwise. */
   receipt(
     key: string,
     lease: { id: string; payload: Lease },

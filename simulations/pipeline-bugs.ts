@@ -23,7 +23,7 @@ const pipelineOfTwo = (of = 3): Work[] => [
 const operatorsOf = (behaviours: Behaviour[]): Scenario['operators'] =>
   behaviours.map((behaviour, n) => ({ name: `op${n}`, hosts: [`op${n}`], behaviour, joinsLate: false }));
 
-/** Of each run that is being built it is forgotten what it rests on. */
+/** Removes `needs` from each run that is being built. */
 function forgetNeeds({ runs }: ControllerState): void {
   for (const run of runs.values()) {
     const { needs, ...payload } = run.request.payload;
@@ -32,7 +32,7 @@ function forgetNeeds({ runs }: ControllerState): void {
 }
 
 const needsForgotten = {
-  says: 'once a job is being built it is forgotten what it rests on',
+  says: 'the needs of a job are forgotten once it is being built',
   caughtBy: 'pipelines',
   scenario: { trusted: 'late' as const, works: pipelineOfTwo() },
   patches: (): Patches => ({
@@ -68,7 +68,7 @@ const stoppedForGood = {
 };
 
 const notPassedOn = {
-  says: 'a revocation reaches what it voids, and not what rests on that',
+  says: 'a revocation voids a verdict, and not those of jobs that read its artifact',
   caughtBy: 'rebuilt',
   scenario: {
     ...{ trusted: 'there' as const, works: pipelineOfTwo(2), charters: [], grantSeconds: 24 * 3600 },
@@ -91,9 +91,9 @@ const notPassedOn = {
   }),
 };
 
-/** Mistakes with jobs that rest on others, or on an earlier run, by name. */
+/** Mistakes with jobs that read the artifacts of others, or rest on an earlier run, by name. */
 const comparedEarly = {
-  says: 'what the trusted worker built is told when it contradicts operators, while fresh ones build',
+  says: 'the result of the trusted worker is told when it contradicts operators, while fresh ones build',
   caughtBy: 'sealed',
   scenario: {
     ...{ trusted: 'there' as const, works: pipelineOfTwo().slice(0, 1), revokes: undefined, charters: [] },

@@ -299,7 +299,7 @@ export abstract class Process<
     this.#plan = undefined;
   }
 
-  /** Whether the process dies so that nothing of the batch is left. */
+  /** True where the planned crash loses the whole batch. */
   get #losesBatch(): boolean {
     const point = this.#plan?.point;
     return !this.#journal.late && (point === 'before the journal' || point === 'before the sync');
@@ -347,7 +347,7 @@ export abstract class Process<
 
   #perform(effect: Effect, alive: () => boolean): void {
     if (!alive()) return;
-    // Of a batch that is never synced nothing else says that it is in the journal.
+    // A batch that needs no sync: its first effect is the first sign that it is in the journal.
     if (this.#losesBatch && !this.#batch.mustSync)
       return this.#crash('before the sync', 'power cut', { batches: 1 });
     if (this.#effectsLeft-- <= 0) return this.crash('before an effect');

@@ -20,7 +20,7 @@ export interface Rates {
   crashPerMinute: number;
   /** How many crashes are power cuts; the others kill the process only. */
   powerCutPerCrash: number;
-  /** Of the bundles that the controller has stored, those that are gone after a crash. */
+  /** Share of the stored bundles that are missing after a crash of the controller. */
   bundleLossPerCrash: number;
   downMsMax: number;
   partitionPerMinute: number;

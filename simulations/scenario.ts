@@ -66,14 +66,14 @@ export type Nature = 'reproducible' | 'fails' | 'makes nothing' | 'varies' | Ove
 /** Each build is aborted at a limit of the job; of memory on some machines only. */
 export type OverLimit = 'too many files' | 'too much memory here and there';
 
-/** Of a test: it passes on some machines and fails on others, alike on each of them. */
+/** A test that passes on some machines and fails on others, each time alike on one machine. */
 type TestNature = 'passes here and there';
 
 /** The owner revokes an operator in the middle. */
 export interface Expulsion {
   operator: string;
   afterMs: number;
-  /** Whether all it ever signed is void, or what it signs from now on. */
+  /** True: all receipts of the operator are void; false: those from now on. */
   ever: boolean;
 }
 
@@ -107,7 +107,7 @@ export interface Work {
   expiresSeconds: number;
 }
 
-/** Of an artifact store. All but `keeps` and `late` are faults, and `lies` an attack. */
+/** Behaviour of an artifact store. All but `keeps` and `late` are faults, and `lies` an attack. */
 export type StoreBehaviour =
   | 'keeps'
   | 'late'
@@ -160,7 +160,7 @@ function withTests(random: Random, works: readonly Work[]): Work[] {
   return works.map((work) => {
     if (!random.chance(0.7)) return work;
     const isNeeded = works.some(({ needs }) => needs?.[work.name] !== undefined);
-    // Of its own, so that which jobs others need changes nothing of the rest.
+    // A generator of its own: which jobs others need does not move the other draws.
     const draw = isNeeded ? random.fork(`gate ${work.name}`) : random;
     if (isNeeded && !draw.chance(0.4)) return work;
     const failing = draw.chance(isNeeded ? 0.2 : 0.4);
@@ -319,7 +319,7 @@ function conspire(random: Random, operators: Operator[], works: Work[]): void {
   }
 }
 
-/** As many stores keep what they say as have to. */
+/** Stores of which at least `copies` keep what they say they keep. */
 function storesOf(random: Random): Scenario['stores'] {
   if (!random.chance(0.25)) return undefined;
   const behaviours = Array.from({ length: random.int(1, 3) }, () =>

@@ -2,10 +2,10 @@ import { Broken } from './broken-controller.ts';
 import type { Scenario } from './scenario.ts';
 import type { Patches } from './world.ts';
 
-/** Of a controller whose artifact stores keep the bytes. */
+/** Mistakes of a controller whose bytes are kept by artifact stores. */
 export const storeBugs = {
   'store-counted-twice': {
-    says: 'what one store says twice counts as the word of two',
+    says: 'the answer of one store is counted for two',
     caughtBy: 'stores',
     scenario: { stores: { behaviours: ['keeps', 'late', 'late'], copies: 2 } } satisfies Partial<Scenario>,
     patches: (): Patches => ({

@@ -110,7 +110,7 @@ export class StoreNode implements Node {
 /** The artifact stores of a controller that keeps no bytes. */
 export class Stores {
   readonly nodes: readonly StoreNode[];
-  /** So many have to keep what is published. */
+  /** Number of stores that have to keep an artifact before its verdict is published. */
   readonly copies: number;
   /** A planted bug: the controller takes their word for what they keep. */
   readonly believed: boolean;

@@ -1,6 +1,6 @@
 import type { Timings } from '../src/core/controller/events.ts';
 
-/** Of every simulated controller. */
+/** Timings of every simulated controller. */
 export const timings: Omit<Timings, 'grantMs'> = {
   windowMs: 2_000,
   slotFillMs: 120_000,

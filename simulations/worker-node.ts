@@ -48,7 +48,7 @@ export interface WorkerOptions {
   /** Grants of others, for those who try with them. */
   foreignGrants: () => readonly string[];
   joined: (membership: Membership) => void;
-  /** It cannot write what it read of the log. */
+  /** Writes of log leaves fail. */
   fullDisk: boolean;
   /** Its receipts cannot be signed. */
   unsigned: boolean;

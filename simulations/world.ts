@@ -29,13 +29,13 @@ import { WorkerNode } from './worker-node.ts';
 /** Time a machine gets to finish once nothing goes wrong any more: every lease of every round run out in turn. */
 const finishMs = 3 * 3600_000;
 
-/** What a planted bug may change. */
+/** Parts of the world that a planted bug may replace. */
 export interface Patches {
   controller?: (id: string, idp: string) => Controller;
   worker?: (id: string, name: string) => Worker;
-  /** Of an identity provider apart. */
+  /** Machine of an identity provider apart. */
   idp?: (key: string) => IdentityProvider;
-  /** Of honest workers: ports that do something else. */
+  /** Replaces ports of honest workers. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
   /** The controller carries effects out before that is done to its journal. */
   journalLate?: 'append' | 'sync';
@@ -65,7 +65,7 @@ const minuteMs = 60_000;
 /** A whole project in one place: controller, workers, publisher, network and clock. */
 export class World implements Truth {
   readonly trace = new Trace();
-  /** Of the verdicts published so far. */
+  /** Levels of the verdicts published so far. */
   readonly levels: string[] = [];
   readonly keys: Keys;
   readonly attackers: number;

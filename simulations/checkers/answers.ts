@@ -39,9 +39,9 @@ function mostAlike(
  */
 export function answers(): Checker {
   const invariant = 'answers';
-  /** As signed, whatever the controller makes of it. */
+  /** Requests as their publisher signed them, by id: a planted bug may change those in the state. */
   const asked = new Map<string, Request>();
-  /** What trusted workers signed: the verdict, by worker and request. */
+  /** Ids of the verdicts that trusted workers signed, by worker and request. */
   const signed = new Map<string, string>();
   let state: ControllerState | undefined;
 

@@ -32,7 +32,7 @@ export function cosigning(): Checker {
         );
       if (seen.kind === 'worker-handled') {
         const refusal = seen.effects.find((effect) => effect.kind === 'refuse-cosign');
-        // It may hear of a revocation that voids the draft before the controller has withdrawn it, or have a full disk or a wrong clock.
+        // Excused: a revocation reached the worker before the controller withdrew the draft; a full disk; a wrong clock.
         const mayRefuse = truth.clockIsOff(seen.worker)
           ? /_REVOKED$|^HOME_UNWRITABLE$|^VERDICT_FROM_FUTURE$|^REQUEST_OVER$/
           : /_REVOKED$|^HOME_UNWRITABLE$/;

@@ -27,7 +27,7 @@ export function endOf(
 /** Once the root has ended an identity provider's key, who joined with its tickets from then on gets neither grant nor lease, and holds none. */
 export function endedKeys(): Checker {
   const invariant = 'ended keys';
-  /** Who joined: on a ticket of this key, when the log had as many leaves. */
+  /** By member: the key that signed its ticket, and the size of the log when it joined. */
   const joined = new Map<string, { by: string; at: number }>();
   let size = 0;
 
@@ -52,7 +52,7 @@ export function endedKeys(): Checker {
         const key =
           reply.kind === 'grant' ? reply.grant.sub : reply.kind === 'lease' ? reply.lease.aud : undefined;
         if (key === undefined) continue;
-        // Whoever was dismissed may join again with another ticket.
+        // A dismissed key may join again with another ticket.
         if (event.kind === 'enrol' && (!joined.has(key) || isDismissed(state, key)))
           joined.set(key, { by: event.invite.signer, at: size });
         if (isDismissed(state, key) && event.kind !== 'resume')

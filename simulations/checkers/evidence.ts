@@ -5,8 +5,7 @@ import type { Revoked } from '../../src/core/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**
- * Nothing is trusted without its evidence: every bundle verifies as a consumer's would, and holds all receipts that were
- * acknowledged for its request until then.
+ * Every bundle verifies as a consumer verifies it, and holds all receipts that were acknowledged for its request before its verdict.
  */
 export function evidence(): Checker {
   const invariant = 'evidence';
@@ -41,7 +40,7 @@ export function evidence(): Checker {
       );
       if (dropped.length > 0)
         throw new Violation(invariant, `the verdict leaves out ${dropped.length} receipt(s)`);
-      // What it rests on otherwise is a checker of its own.
+      // Answers (`earlier`) have a checker of their own.
       if (level === 'trusted' && policy.cosign === 'required' && earlier === undefined) {
         const built = receipts.some(
           (line) =>

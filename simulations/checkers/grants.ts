@@ -1,7 +1,7 @@
 import { type Checker, Violation } from '../observer.ts';
 
 /**
- * Of an identity provider apart: a key gets a grant as the operator on whose ticket it joined, and nobody else does; one that got
+ * With an identity provider apart, a key gets a grant as the operator on whose ticket it joined, and nobody else does; one that got
  * a grant stays a member through every crash; an operator that is revoked gets none.
  */
 export function grants(): Checker {

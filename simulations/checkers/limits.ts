@@ -9,7 +9,7 @@ interface Said {
   operator: string;
   round: number;
   trusted: boolean;
-  /** Of the job or the protocol; undefined for a build that was aborted for another reason. */
+  /** Limit of the job or the protocol; undefined for a build that was aborted for another reason. */
   limit: string | undefined;
   varies: boolean;
 }

@@ -8,7 +8,7 @@ function trustedLeasesOf({ history }: RunFacts): number {
   return history.filter(({ progress }) => progress.kind === 'leased' && isTrustedSlot(progress.slot)).length;
 }
 
-/** Whether no co-signature can come any more, for the run or for one that it needs: the trusted worker's leases are used up. */
+/** True once no co-signature can come, for the run or for one that it needs: the trusted worker's leases are used up. */
 function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts): boolean {
   const needs = Object.values(run.request.payload.needs ?? {});
   return (

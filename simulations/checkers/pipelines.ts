@@ -24,7 +24,7 @@ function isBusy({ runs, offers }: ControllerState, { id }: RunFacts): boolean {
  */
 export function pipelines(): Checker {
   const invariant = 'pipelines';
-  /** As signed, by run: whatever the controller makes of it. */
+  /** Needs as the publisher signed them, by run: a planted bug may change those in the state. */
   const asked = new Map<string, Needs>();
 
   function check(state: ControllerState, run: RunFacts, needs: Needs, name: string): void {
@@ -52,7 +52,7 @@ export function pipelines(): Checker {
       const of = state.index.get(request);
       const is =
         of === undefined || of.revoked !== null || of.phase.kind === 'cancelled' ? null : levelOf(of);
-      // Of a job that made nothing there is nothing to read.
+      // A job without an artifact satisfies no need, unless it is a gate.
       const outcome = of === undefined ? undefined : publishedOf(of)?.verdict.outcome;
       if (of === undefined || (gate !== true && artifactIn(of, outcome) === null)) return false;
       return is !== null && atLeast(provenBy(is), wanted);

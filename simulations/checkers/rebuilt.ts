@@ -36,7 +36,7 @@ export function rebuilt(): Checker {
     const own = publishedOf(run);
     const finals = needs.map(([input, { request, level, gate }]) => {
       const final = finalOf(state, request, level);
-      // Nothing is read of a test that is waited for.
+      // A gate (a test that is waited for) has no artifact to read.
       const same = final !== undefined && (gate === true || final.artifact === run.job.inputs[input]);
       return { input, final, same };
     });
@@ -62,7 +62,7 @@ export function rebuilt(): Checker {
     );
     const again = needs.some(([, { request }]) => {
       const input = state.index.get(request);
-      // It came back only after the run that reads it had ended for the sake of it.
+      // The input reopened only after its dependant had ended because of it.
       return input !== undefined && lastOf(input, 'reopened') > endedAt;
     });
     if (!inTime || again) return;

@@ -83,7 +83,7 @@ export function revoked(): Checker {
         const { answer } = run;
         const from = (answer === null ? null : publishedOf(answer)) ?? { verdict, backing };
         const receipts = (answer ?? run).receipts.filter(({ index }) => index < from.verdict.index);
-        // What was granted by a key that the root ended is void by its own index.
+        // Grants by an ended key are void from the end's `since` on, and what rests on them.
         const isVoid = (issuer: string, index: number) => (endOf(seen.state, issuer) ?? Infinity) <= index;
         if (isVoid(run.publisher.signer, verdict.index)) continue;
         if (receipts.some(({ issuer, index }) => isVoid(issuer, index))) continue;

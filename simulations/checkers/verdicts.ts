@@ -1,7 +1,7 @@
 import { artifactOf, idOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** What the run came to before stands no more. */
+/** Progress that takes back the verdicts of a run. */
 const beginsAnew: ReadonlySet<string> = new Set(['reopened', 'input-lost']);
 
 const isFinal = (level: string) => level !== 'agreed';

@@ -24,7 +24,7 @@ export function votes(): Checker {
       }
       if (seen.kind !== 'published') return;
       const { level, outcome, receipts, policy, earlier } = seen.verdict.predicate.quorate_verdict;
-      // Nobody voted on an answer: what it rests on is a checker of its own.
+      // An answer has no votes of its own: see the `answers` checker.
       if (earlier !== undefined) return;
       if ((level !== 'agreed' && level !== 'trusted') || outcome?.kind !== 'exit') return;
       const people = new Map<number, Set<string>>();
