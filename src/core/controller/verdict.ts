@@ -14,7 +14,7 @@ import { limitText } from '../judge/index.ts';
 import { isoTime } from '../time.ts';
 import type { Decision } from '../trust/decide.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
-import { needsWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
+import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
 import { reachedLimit } from './at-limit.ts';
 import type { Backing } from './backing.ts';
 import { compareWithEarlier } from './compare-earlier.ts';
@@ -100,7 +100,11 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
     return;
   }
   const { policy } = run.request.payload;
-  if (needsWitnesses(policy, level, about?.outcome ?? null)) {
+  const isAnswer = run.answer !== null && transition.rules >= 3;
+  const awaitsWitnesses = isAnswer
+    ? placedByWitnesses(policy, level)
+    : needsWitnesses(policy, level, about?.outcome ?? null);
+  if (awaitsWitnesses) {
     const draft = writeVerdict(transition, run, level, about);
     run.phase = { kind: 'witnessing', draft, published: publishedOf(run) };
     transition.state.presence.witnessed.delete(run.id);

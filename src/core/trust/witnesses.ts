@@ -29,7 +29,15 @@ export interface Witnessed {
  * signed the log that it is in.
  */
 export function needsWitnesses(policy: Policy, level: VerdictLevel, outcome: Outcome | null): boolean {
-  return level === 'trusted' && policy.cosign === 'none' && (outcome === null || !isCheap(outcome));
+  return placedByWitnesses(policy, level) && (outcome === null || !isCheap(outcome));
+}
+
+/**
+ * Whether witnesses sign the place of an answer from an earlier run: also of one that made nothing, whose earlier verdict a trusted worker
+ * signed.
+ */
+export function placedByWitnesses(policy: Policy, level: VerdictLevel): boolean {
+  return level === 'trusted' && policy.cosign === 'none';
 }
 
 /** How many operators' workers, and how many witnesses of others, have to have signed. */

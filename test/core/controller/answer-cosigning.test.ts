@@ -259,6 +259,19 @@ describe('an answer under a policy without a co-signature', () => {
     expect(await placeOf(bench, run)).toBe('witnessed');
   });
 
+  it('waits for them also where nothing was made, and the earlier verdict was co-signed', async () => {
+    const bench = await projectOf(...operators);
+    const test = { kind: 'test' } as const;
+    await build(bench, await ask(bench, test), { outcome: exited(null) });
+    bench.witnessing = false;
+    const run = await ask(bench, { ...test, policy: nobody });
+    expect(stateOf(bench, run)).toEqual(['witnessing', null]);
+    bench.witness(run, { keys: ['dan', 'eve'] });
+    expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
+    expect(await verified(bench, run)).toBe('trusted');
+    expect(await placeOf(bench, run)).toBe('witnessed');
+  });
+
   it('is agreed on meanwhile, where these are too few', async () => {
     const { bench, run } = await unwitnessed();
     bench.witness(run, { keys: ['dan'] });

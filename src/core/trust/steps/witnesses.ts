@@ -1,6 +1,13 @@
 import { type Grant, openMessage, type Verified } from '../../documents/index.ts';
 import { openNamedWitnesses } from '../../transparency/index.ts';
-import { isWitnessed, needsWitnesses, type Witnessed, witnessedBy, witnessesNeeded } from '../witnesses.ts';
+import {
+  isWitnessed,
+  needsWitnesses,
+  placedByWitnesses,
+  type Witnessed,
+  witnessedBy,
+  witnessesNeeded,
+} from '../witnesses.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import type { Proven } from './inputs.ts';
 import { plural } from './sentences.ts';
@@ -34,11 +41,10 @@ export async function checkWitnesses(ask: Ask, own: Opened, built: Built): Promi
   return by;
 }
 
-/** The witnesses under the checkpoint of an answer itself, where it needs some and these are enough; null otherwise. */
+/** The witnesses under the checkpoint of an answer itself, where they sign its place and these are enough; null otherwise. */
 export async function ownWitnesses(ask: Ask, own: Opened, logged: Logged): Promise<Witnessed | null> {
   const { policy } = own.request.payload;
-  const { level, outcome } = factsOf(own.verdict);
-  if (!needsWitnesses(policy, level, outcome)) return null;
+  if (!placedByWitnesses(policy, factsOf(own.verdict).level)) return null;
   const by = await witnessesOf(ask, own, { ...ask, opened: own, logged });
   return isWitnessed(by, policy, own.charter.payload) ? by : null;
 }
