@@ -7,10 +7,10 @@ import { timings } from '../timings.ts';
 /** Until a tick that is due. */
 const lateMs = 30_000;
 
-/** Whether as many operators of a round came to one result as have to agree, without those that are revoked. */
-function hasQuorum({ receipts, request }: RunFacts, of: number, revoked: ReadonlySet<string>): boolean {
+/** Whether as many operators of a round came to one result as have to agree, without these. */
+function hasQuorum({ receipts, request }: RunFacts, of: number, without: ReadonlySet<string>): boolean {
   const results = receipts.flatMap(({ round, slot, result, operator }) =>
-    round === of && !isTrustedSlot(slot) && result !== null && !revoked.has(operator) ? [result] : [],
+    round === of && !isTrustedSlot(slot) && result !== null && !without.has(operator) ? [result] : [],
   );
   const { agree } = request.payload.policy;
   return results.some((result) => results.filter((other) => other === result).length >= agree);
@@ -42,7 +42,7 @@ export function absences(): Checker {
         if (effect.kind !== 'progress' || effect.progress.kind !== 'unfilled') continue;
         const run = seen.state.index.get(effect.run);
         const { round, absent } = effect.progress;
-        if (absent === true && run !== undefined && !hasQuorum(run, round, revoked))
+        if (absent === true && run !== undefined && !hasQuorum(run, round, new Set()))
           throw new Violation(invariant, `round ${round} ended for want of operators, with too few results`);
       }
       const connected = [...seen.state.presence.workers.values()].filter(({ role }) => role === 'worker');
