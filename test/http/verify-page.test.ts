@@ -6,12 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { canonicalText, encodeBundle, signMessage, typOf } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { toUtf8 } from '../../src/core/text.ts';
-import {
-  addWitness,
-  formatCheckpoint,
-  signCheckpoint,
-  witnessCheckpoint,
-} from '../../src/core/transparency/index.ts';
+import { addWitness, witnessCheckpoint } from '../../src/core/transparency/index.ts';
 import { verifyPageApp } from '../../src/http/verify-page/app.ts';
 import { check, type Question } from '../../src/http/verify-page/browser/check.ts';
 import { contentOf, type GivenFile } from '../../src/http/verify-page/browser/content.ts';
@@ -20,9 +15,9 @@ import type { NodeKey } from '../../src/identity/keys.ts';
 import { openWebVerifier } from '../../src/identity/web-verifier.ts';
 import { type Real, realProject, scratch } from '../proof/support.ts';
 import { carOf } from '../support/car.ts';
-import { at, idp, log, root, trusted } from '../support/documents.ts';
+import { at, idp, root, trusted } from '../support/documents.ts';
 import { programFolder } from '../support/program.ts';
-import { project } from '../support/project.ts';
+import { noteOf, project, revocationBy } from '../support/project.ts';
 
 let real: Real;
 beforeAll(async () => {
@@ -112,20 +107,13 @@ describe('what the page that verifies computes', () => {
 describe('what the page that verifies knows of revocations', () => {
   const list = async (id: string) => {
     const what = { kind: 'artifact' as const, id };
-    const { raw } = await signMessage(
-      'revocation',
-      { iss: idp.id, project, what, since: 0, reason: 'it phones home', iat: at },
-      idp.signer,
-    );
+    const { raw } = await revocationBy(idp, what, { reason: 'it phones home' });
     return JSON.stringify({ charters: [real.bundle.charter], revocations: [raw] });
   };
   const app = async () => [await given(join(real.tool, 'bin/app'), 'app')];
   /** A checkpoint with a line of the trusted worker, or of somebody else, as a feed serves it. */
   const served = async (by: NodeKey, seconds: number) => {
-    const note = await signCheckpoint(
-      formatCheckpoint({ project, size: 9, root: '0'.repeat(64) }),
-      log.signer,
-    );
+    const note = await noteOf({ size: 9, root: () => '0'.repeat(64) });
     const line = await witnessCheckpoint(note, by.signer, seconds);
     return JSON.stringify({ note: addWitness(note, line) });
   };

@@ -17,13 +17,7 @@ import {
 } from '../../src/core/documents/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
 import { isoTime } from '../../src/core/time.ts';
-import {
-  addWitness,
-  formatCheckpoint,
-  MerkleTree,
-  signCheckpoint,
-  witnessCheckpoint,
-} from '../../src/core/transparency/index.ts';
+import { addWitness, MerkleTree, witnessCheckpoint } from '../../src/core/transparency/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import * as it from './documents.ts';
@@ -101,10 +95,7 @@ export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   const { inputs = [], ...own } = from.bundle;
   const { cosigner, witnesses = [], witnessedAt = it.at + 3010 + later } = recipe;
   const signature = cosigner && (await cosignStatement(verdict.raw, cosigner.signer));
-  let note = await signCheckpoint(
-    formatCheckpoint({ project: it.project, size: tree.size, root: tree.root() }),
-    it.log.signer,
-  );
+  let note = await it.noteOf(tree);
   const grants: string[] = [];
   for (const operator of witnesses) {
     const key = workerKey(operator);

@@ -10,9 +10,13 @@ import {
   type Policy,
   type Recipe,
   type Request,
+  type Revocation,
   type Role,
+  signMessage,
+  type Verified,
 } from '../../src/core/documents/index.ts';
 import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
+import { formatCheckpoint, type MerkleTree, signCheckpoint } from '../../src/core/transparency/index.ts';
 import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
 
 /** When everything in these documents happens: 14 November 2023, in seconds. */
@@ -140,3 +144,17 @@ export function makeOffer(request: string, job: string, over: Partial<Offer> = {
     ...over,
   };
 }
+
+/** A revocation by this key, from the first leaf of the log on. */
+export function revocationBy(
+  by: NodeKey,
+  what: Revocation['what'],
+  over: Partial<Revocation> = {},
+): Promise<Verified<Revocation>> {
+  const payload = { iss: by.id, project, what, since: 0, reason: 'no', iat: at, ...over };
+  return signMessage('revocation', payload, by.signer);
+}
+
+/** The checkpoint of a log, with the line of its key alone. */
+export const noteOf = (tree: Pick<MerkleTree, 'size' | 'root'>, by = log): Promise<string> =>
+  signCheckpoint(formatCheckpoint({ project, size: tree.size, root: tree.root() }), by.signer);

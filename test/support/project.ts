@@ -39,13 +39,7 @@ import { linkPartsOf, signLink } from '../../src/core/interop/index.ts';
 import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
 import { isoTime } from '../../src/core/time.ts';
-import {
-  addWitness,
-  formatCheckpoint,
-  MerkleTree,
-  signCheckpoint,
-  witnessCheckpoint,
-} from '../../src/core/transparency/index.ts';
+import { addWitness, MerkleTree, witnessCheckpoint } from '../../src/core/transparency/index.ts';
 import { decide, provenBy, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
 import type { Revoked } from '../../src/core/trust/revocations.ts';
 import { needsWitnesses } from '../../src/core/trust/witnesses.ts';
@@ -376,10 +370,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
 
   const logged = (recipe.log ?? same)(lines);
   const tree = new MerkleTree(logged);
-  const note = await signCheckpoint(
-    formatCheckpoint({ project: it.project, size: tree.size, root: tree.root() }),
-    keys.log.signer,
-  );
+  const note = await it.noteOf(tree, keys.log);
   const needed = [
     ...offers.map(({ id }) => leaves.offer(id, jobId, request.id)),
     ...votes.map((vote) => leaves.receipt(vote.receipt, offers[vote.round - 1]?.id ?? '')),

@@ -12,9 +12,7 @@ import {
 import { QuorateError } from '../../../src/core/errors.ts';
 import {
   addWitness,
-  formatCheckpoint,
   MerkleTree,
-  signCheckpoint,
   withoutWitnesses,
   witnessCheckpoint,
 } from '../../../src/core/transparency/index.ts';
@@ -25,12 +23,12 @@ import {
   at,
   controller,
   idp,
-  log,
   makeGrant,
   makeProject,
+  noteOf,
   type Project,
-  project,
   type Recipe,
+  revocationBy,
   root,
   testKey,
   trusted,
@@ -162,8 +160,7 @@ describe('a controller that shows no log of now', () => {
     });
     const leaves = [...published.leaves, leafOf.charter(later.charter.id)];
     const tree = new MerkleTree(leaves);
-    const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
-    const note = await witnessedBy(await signCheckpoint(body, log.signer), next);
+    const note = await witnessedBy(await noteOf(tree), next);
     const look = async (...shown: Answers[]) => {
       const desk = new EvidenceDesk(answersOf(published)).published(published.request.id);
       for (const answers of shown) {
@@ -235,11 +232,10 @@ async function madeUpFrom({ bundle, leaves, jobId }: Project, other: Project): P
   const before = leafOf.verdict(id, jobId);
   const after = leafOf.verdict(verdict.id, jobId);
   const tree = new MerkleTree(leaves.map((leaf) => (leaf === before ? after : leaf)));
-  const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
   return {
     ...bundle,
     verdict: verdict.raw,
-    checkpoint: await signCheckpoint(body, log.signer),
+    checkpoint: await noteOf(tree),
     entries: bundle.entries.map(({ leaf, index }) => ({
       leaf: leaf === before ? after : leaf,
       index,
@@ -249,10 +245,8 @@ async function madeUpFrom({ bundle, leaves, jobId }: Project, other: Project): P
 }
 
 describe('a verdict that was revoked', () => {
-  const revoke = async (by: NodeKey, what: Revocation['what'], since = 0) => {
-    const payload = { iss: by.id, project, what, since, reason: 'it steals', iat: at };
-    return signMessage('revocation', payload, by.signer);
-  };
+  const revoke = (by: NodeKey, what: Revocation['what'], since = 0) =>
+    revocationBy(by, what, { since, reason: 'it steals' });
 
   /** The evidence of a run, and a log that goes on with the revocation of its artifact. */
   async function revoked() {
@@ -260,8 +254,7 @@ describe('a verdict that was revoked', () => {
     const revocation = await revoke(root, { kind: 'artifact', id: published.artifact ?? '' });
     const leaves = [...published.leaves, leafOf.revocation(revocation.id)];
     const tree = new MerkleTree(leaves);
-    const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
-    const note = await witnessedBy(await signCheckpoint(body, log.signer), trusted);
+    const note = await witnessedBy(await noteOf(tree), trusted);
     return { published, revocation, shown: { ...answersOf(published), note, leaves } };
   }
 

@@ -8,7 +8,7 @@ import {
   signStatement,
 } from '../../../src/core/documents/index.ts';
 import { isoTime } from '../../../src/core/time.ts';
-import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
+import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { LogView, type VerifiedFacts } from '../../../src/core/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { Ledger } from '../../../src/runtime/hooks/ledger.ts';
@@ -58,10 +58,7 @@ async function selfAnswer(old: them.Project, before: readonly string[]) {
   const { inputs = [], ...own } = old.bundle;
   const bundle: Bundle = {
     ...{ ...own, offers: [], receipts: [], verdict: verdict.raw, inputs: [own, ...inputs] },
-    checkpoint: await signCheckpoint(
-      formatCheckpoint({ project: them.project, size: tree.size, root: tree.root() }),
-      them.log.signer,
-    ),
+    checkpoint: await them.noteOf(tree),
     entries: [{ leaf, index, path: tree.inclusion(index) }],
   };
   return { bundle, lines };

@@ -6,7 +6,7 @@ import {
   type Policy,
   type Request,
 } from '../../../src/core/documents/index.ts';
-import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
+import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { LogView } from '../../../src/core/trust/index.ts';
 import { factsOf } from '../../../src/core/trust/steps/verdict.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
@@ -15,12 +15,11 @@ import {
   at,
   exit,
   keyRevoked,
-  log,
   makeProject,
   namedWitness,
   nonceOf,
+  noteOf,
   policy,
-  project,
   type Recipe,
   testKey,
   trusted,
@@ -337,10 +336,7 @@ describe('where an answer stands in the log', () => {
     const tree = new MerkleTree(lines);
     const moved = {
       ...bundle,
-      checkpoint: await signCheckpoint(
-        formatCheckpoint({ project, size: tree.size, root: tree.root() }),
-        log.signer,
-      ),
+      checkpoint: await noteOf(tree),
       entries: [{ leaf, index: lines.length - 1, path: tree.inclusion(lines.length - 1) }],
     };
     const known = { log: LogView.of(lines) };

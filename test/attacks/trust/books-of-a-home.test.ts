@@ -7,13 +7,12 @@ import { RevocationBook, type StoredRevocations } from '../../../src/core/sessio
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { openRevocationBook, revocationFile } from '../../../src/runtime/membership/revocation-file.ts';
-import { at, idp, makeCharter, makeProject, project, root } from '../../support/project.ts';
+import { idp, makeCharter, makeProject, project, revocationBy, root } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
 
 const charters = [(await signMessage('charter', makeCharter(), root.signer)).raw];
 const sign = async (key: NodeKey, what: Revocation['what'], since = 0) =>
-  (await signMessage('revocation', { iss: key.id, project, what, since, reason: 'no', iat: at }, key.signer))
-    .raw;
+  (await revocationBy(key, what, { since })).raw;
 
 /** What processes of one home open: a worker that runs, and commands. */
 function home(...off: string[]) {

@@ -1,13 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import type { Output } from '../../../src/cli/output.ts';
 import { sayKnowledge } from '../../../src/cli/verification.ts';
-import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/core/documents/index.ts';
+import { encodeBundle, leaves, signMessage } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
 import { revokedBy } from '../../../src/core/trust/revocations.ts';
-import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { at, idp, makeCharter, makeProject, project, root, testKey } from '../../support/project.ts';
+import {
+  idp,
+  makeCharter,
+  makeProject,
+  project,
+  revocationBy,
+  root,
+  testKey,
+} from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
 import { answerOf } from './withheld.ts';
 
@@ -19,14 +26,10 @@ const today = await signMessage('charter', makeCharter({ epoch: epoch + 1, idps:
 const charters = [before.raw, today.raw];
 const stolen = { kind: 'key', id: idp.id } as const;
 
-const sign = (key: NodeKey, what: Revocation['what'], over: Partial<Revocation> = {}) =>
-  signMessage(
-    'revocation',
-    { iss: key.id, project, what, since: 0, reason: 'no', iat: at, ...over },
-    key.signer,
-  );
 const junk = await Promise.all(
-  Array.from({ length: limits.revocationsMax }, (_, n) => sign(idp, { kind: 'operator', id: `nobody-${n}` })),
+  Array.from({ length: limits.revocationsMax }, (_, n) =>
+    revocationBy(idp, { kind: 'operator', id: `nobody-${n}` }),
+  ),
 );
 const raws = (all: readonly { raw: string }[]) => all.map(({ raw }) => raw);
 
@@ -49,7 +52,7 @@ describe("who stole the identity provider's key and signs as many revocations as
     const file = memory();
     const book = await open(file, ...off);
     await book.learn({ charters, revocations: raws(junk) });
-    const told = await sign(root, { kind: 'artifact', id: artifact ?? '' });
+    const told = await revocationBy(root, { kind: 'artifact', id: artifact ?? '' });
     await book.learn({ charters: [], revocations: [told.raw] });
     const restarted = await open(file, ...off);
     const other = await open(memory(), ...off);
@@ -68,7 +71,7 @@ describe("who stole the identity provider's key and signs as many revocations as
 
   it('is named as full, and displaces nothing that was taken', async () => {
     const book = await open();
-    const first = await sign(idp, { kind: 'operator', id: 'ada' });
+    const first = await revocationBy(idp, { kind: 'operator', id: 'ada' });
     await book.learn({ charters, revocations: [first.raw] });
     const { fresh: taken, full } = await book.learn({ charters, revocations: raws(junk) });
     expect([taken.length, full]).toEqual([limits.revocationsMax - 1, [idp.id]]);
@@ -87,12 +90,12 @@ describe("who stole the identity provider's key and signs as many revocations as
     await book.learn({ charters, revocations: raws(junk.slice(1)) });
     expect(said(book)).toEqual([]);
     await book.learn({ charters, revocations: raws(junk) });
-    const ours = await sign(idp, { kind: 'operator', id: 'mallory' });
+    const ours = await revocationBy(idp, { kind: 'operator', id: 'mallory' });
     await book.learn({ charters, revocations: [ours.raw] });
     expect(book.has(ours.id)).toBe(false);
     for (const known of [book, await open(file)])
       expect(said(known)).toEqual([expect.stringContaining(`the key ${idp.id} has signed 1000 revocations`)]);
-    const end = await sign(root, stolen, { v: 2, keeps: [ours.id] });
+    const end = await revocationBy(root, stolen, { v: 2, keeps: [ours.id] });
     await book.learn({ charters, revocations: [end.raw, ours.raw] });
     expect([book.has(ours.id), said(book)]).toEqual([true, []]);
   });
@@ -101,10 +104,10 @@ describe("who stole the identity provider's key and signs as many revocations as
 describe('a key that was rotated out, and revoked by the root', () => {
   async function attack(endFirst: boolean, ...off: string[]) {
     const { bundle, artifact } = await makeProject();
-    const end = { charters, revocations: [(await sign(root, stolen, { since: 99 })).raw] };
+    const end = { charters, revocations: [(await revocationBy(root, stolen, { since: 99 })).raw] };
     const theirs = {
       charters,
-      revocations: [(await sign(idp, { kind: 'artifact', id: artifact ?? '' })).raw],
+      revocations: [(await revocationBy(idp, { kind: 'artifact', id: artifact ?? '' })).raw],
     };
     const book = await open(memory(), ...off);
     for (const list of endFirst ? [end, theirs] : [theirs, end]) await book.learn(list);
@@ -120,9 +123,9 @@ describe('a key that was rotated out, and revoked by the root', () => {
   it('takes no room: that of the present key, and of others, stays', async () => {
     const take = async (...off: string[]) => {
       const book = await open(memory(), ...off);
-      await book.learn({ charters, revocations: [(await sign(root, stolen)).raw] });
+      await book.learn({ charters, revocations: [(await revocationBy(root, stolen)).raw] });
       const taken = await book.learn({ charters, revocations: raws(junk) });
-      const own = await sign(fresh, { kind: 'operator', id: 'mallory' });
+      const own = await revocationBy(fresh, { kind: 'operator', id: 'mallory' });
       const learned = await book.learn({ charters, revocations: [own.raw] });
       return [taken.fresh.length, learned.fresh.length, book.size];
     };
@@ -137,8 +140,8 @@ describe('a key that was rotated out, and revoked by the root', () => {
 
   it('keeps what the root says that stays, also where the room was full of others', async () => {
     const { bundle, artifact } = await makeProject();
-    const kept = await sign(idp, { kind: 'artifact', id: artifact ?? '' }, { reason: 'malware' });
-    const end = await sign(root, stolen, { v: 2, keeps: [kept.id] });
+    const kept = await revocationBy(idp, { kind: 'artifact', id: artifact ?? '' }, { reason: 'malware' });
+    const end = await revocationBy(root, stolen, { v: 2, keeps: [kept.id] });
     const book = await open();
     await book.learn({ charters, revocations: raws(junk) });
     await book.learn({ charters, revocations: [end.raw] });
@@ -149,8 +152,8 @@ describe('a key that was rotated out, and revoked by the root', () => {
   });
 
   it('fills no room of what stays where all of it comes in one list, the end last', async () => {
-    const kept = await sign(idp, { kind: 'operator', id: 'ada' }, { reason: 'ours' });
-    const end = await sign(root, stolen, { v: 2, keeps: [kept.id] });
+    const kept = await revocationBy(idp, { kind: 'operator', id: 'ada' }, { reason: 'ours' });
+    const end = await revocationBy(root, stolen, { v: 2, keeps: [kept.id] });
     const book = await open();
     const learned = await book.learn({ charters, revocations: raws([...junk, kept, end]) });
     expect(learned.fresh.map(({ revocation }) => revocation.id).sort()).toEqual([end.id, kept.id].sort());
@@ -158,8 +161,12 @@ describe('a key that was rotated out, and revoked by the root', () => {
   });
 
   it("cannot say of itself what stays: only the root's word counts", async () => {
-    const kept = await sign(idp, { kind: 'operator', id: 'ada' });
-    const own = await sign(idp, { kind: 'key', id: testKey('nobody').id }, { v: 2, keeps: [kept.id] });
+    const kept = await revocationBy(idp, { kind: 'operator', id: 'ada' });
+    const own = await revocationBy(
+      idp,
+      { kind: 'key', id: testKey('nobody').id },
+      { v: 2, keeps: [kept.id] },
+    );
     const book = await open();
     const { refused } = await book.learn({ charters, revocations: [own.raw] });
     expect(refused.map(({ code }) => code)).toEqual(['REVOCATION_NEEDS_ROOT']);
@@ -169,15 +176,15 @@ describe('a key that was rotated out, and revoked by the root', () => {
 describe('a root key that revokes without end', () => {
   it('does not end its own revocations', async () => {
     const book = await open();
-    const own = await sign(root, { kind: 'operator', id: 'ada' });
-    const end = await sign(root, { kind: 'key', id: root.id });
+    const own = await revocationBy(root, { kind: 'operator', id: 'ada' });
+    const end = await revocationBy(root, { kind: 'key', id: root.id });
     await book.learn({ charters: [], revocations: [end.raw, own.raw] });
     expect(book.size).toBe(2);
   });
 
   it('is believed up to its bound, and from there on nothing of the project is', async () => {
     const { bundle } = await makeProject();
-    const one = revokedBy(await sign(root, { kind: 'operator', id: 'nobody' }));
+    const one = revokedBy(await revocationBy(root, { kind: 'operator', id: 'nobody' }));
     const many = (count: number) =>
       Array.from({ length: count }, (_, n) => ({
         ...one,
@@ -192,8 +199,8 @@ describe('a root key that revokes without end', () => {
 
 describe('a controller whose log holds revocations of a key that was ended', () => {
   it('is not taken for one that keeps revocations back', async () => {
-    const theirs = await sign(idp, { kind: 'operator', id: 'zoe' });
-    const end = await sign(root, { kind: 'key', id: idp.id }, { since: 99 });
+    const theirs = await revocationBy(idp, { kind: 'operator', id: 'zoe' });
+    const end = await revocationBy(root, { kind: 'key', id: idp.id }, { since: 99 });
     const logged = await makeProject({
       log: (all) => [...all, leaves.revocation(theirs.id), leaves.revocation(end.id)],
     });
@@ -203,7 +210,7 @@ describe('a controller whose log holds revocations of a key that was ended', () 
     // Control: a leaf that it shows to nobody.
     expect(await answerOf(logged, draft, { all: [end.raw], byId: [] })).toBe('REVOCATION_WITHHELD');
     // One that counts is not passed off as one that does not.
-    const counts = await sign(root, { kind: 'operator', id: 'zoe' });
+    const counts = await revocationBy(root, { kind: 'operator', id: 'zoe' });
     const hidden = await makeProject({
       log: (all) => [...all, leaves.revocation(counts.id), leaves.revocation(end.id)],
     });

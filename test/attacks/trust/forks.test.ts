@@ -18,10 +18,12 @@ import {
   log,
   makeCharter,
   makeProject,
+  noteOf,
   type Project,
   policy,
   project,
   type Run,
+  revocationBy,
   root,
   testKey,
   trusted,
@@ -40,9 +42,6 @@ const trustedLine: Lines = [{ key: trusted }];
 const secondLine: Lines = [{ key: second }];
 
 const trees = ['one', 'two'].map((story) => new MerkleTree(['a', 'b', story, 'd']));
-const bare = (tree: MerkleTree) =>
-  signCheckpoint(formatCheckpoint({ project, size: tree.size, root: tree.root() }), log.signer);
-
 async function lined(note: string, lines: Lines): Promise<string> {
   let with_ = note;
   for (const { key, of, broken } of lines) {
@@ -51,7 +50,7 @@ async function lined(note: string, lines: Lines): Promise<string> {
     with_ +=
       broken === undefined
         ? line
-        : await witnessCheckpoint(await bare(new MerkleTree(['x'])), key.signer, at);
+        : await witnessCheckpoint(await noteOf(new MerkleTree(['x'])), key.signer, at);
   }
   return with_;
 }
@@ -59,7 +58,7 @@ async function lined(note: string, lines: Lines): Promise<string> {
 /** Evidence that the log key signed two logs, with these lines under each. */
 async function twoStories(first: Lines, other: Lines, among = bothTrusted): Promise<string> {
   const charter = (await signMessage('charter', makeCharter({ trusted: [...among] }), root.signer)).raw;
-  const [one, two] = await Promise.all(trees.map(bare));
+  const [one, two] = await Promise.all(trees.map((tree) => noteOf(tree)));
   const checkpoints: [string, string] = [await lined(one ?? '', first), await lined(two ?? '', other)];
   return encodeEquivocation({ v: 1, kind: 'roots', charter, checkpoints });
 }
@@ -68,9 +67,7 @@ const linesOf = async (raw: string) => (await checkEquivocation(raw, project, jo
 
 /** The root ends a key. */
 const ended = async ({ id }: { id: string }, since = 0): Promise<string> => {
-  const what = { kind: 'key', id } as const;
-  const payload = { iss: root.id, project, what, since, reason: 'stolen', iat: at };
-  return (await signMessage('revocation', payload, root.signer)).raw;
+  return (await revocationBy(root, { kind: 'key', id }, { since, reason: 'stolen' })).raw;
 };
 
 /** What a consumer knows that hears of evidence and of the root's revocations in this order, and how often it learned something. */
@@ -239,7 +236,7 @@ describe('what somebody changes of the lines in evidence', () => {
   ])(
     '%s: it says of %i that a trusted worker signed them, and proves the rest',
     async (_what, lines, one, two, among) => {
-      const of = await bare(trees[0] as MerkleTree);
+      const of = await noteOf(trees[0] as MerkleTree);
       const other = two.map((line) => (line.of === 'first' ? { ...line, of } : line));
       const raw = await twoStories(one, other, among);
       expect(await linesOf(raw)).toBe(lines);

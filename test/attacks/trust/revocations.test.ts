@@ -5,13 +5,13 @@ import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { joseDocuments } from '../../../src/runtime/node/ports.ts';
 import {
-  at,
   controller,
   idp,
   keyRevoked,
   makeCharter,
   makeProject,
   project,
+  revocationBy,
   root,
   testKey,
   trusted,
@@ -21,13 +21,7 @@ import { answerOf } from './withheld.ts';
 
 const mallory = testKey('mallory');
 const revocation = async (by: NodeKey, what: Revocation['what'], over: Partial<Revocation> = {}) =>
-  (
-    await signMessage(
-      'revocation',
-      { iss: by.id, project, what, since: 0, reason: 'no', iat: at, ...over },
-      by.signer,
-    )
-  ).raw;
+  (await revocationBy(by, what, over)).raw;
 const charter = async (by = root, over: Parameters<typeof makeCharter>[0] = {}) =>
   (await signMessage('charter', { ...makeCharter(over), iss: by.id }, by.signer)).raw;
 const held = async (charters: string[], revocations: string[]) => {
