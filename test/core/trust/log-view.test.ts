@@ -34,8 +34,10 @@ it('answers as a scan of all leaves does, wherever the kept ones end and however
       expect(asked).toEqual(revoked.map((line) => line.slice(-64)));
       const last = revoked.at(-1)?.slice(-64);
       expect(view.withheld((id) => id !== last)).toEqual(asked.filter((id) => id === last));
-      for (let n = 0; n <= size; n++)
-        expect(view.charterBefore(n)).toBe(lines.slice(0, n).findLast((line) => line.startsWith('charter ')));
+      for (let n = 0; n <= size; n++) {
+        const charters = new Set(lines.slice(0, n).filter((line) => line.startsWith('charter ')));
+        expect(view.charterBefore(n)).toBe([...charters].at(-1));
+      }
       for (const id of ['a'.repeat(64), 'b'.repeat(64)]) {
         for (const job of ['one', 'two'])
           expect(view.rounds(id, job)).toEqual(
