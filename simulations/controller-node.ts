@@ -16,7 +16,7 @@ import { ownVersion } from '../src/core/wire/peer-version.ts';
 import { topics } from '../src/core/wire/protocols.ts';
 import { describeController } from './describe.ts';
 import { TwoStories } from './forked-log.ts';
-import type { Node } from './network.ts';
+import { type Node, serve } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type CrashPoint, type Life, Process, type Surroundings } from './process.ts';
@@ -229,7 +229,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const served = this.#served.get(protocol);
     if (served === undefined) return channel.abort(new Error(`${protocol} is not served`));
     const told = this.#stories?.tell(protocol, channel) ?? channel;
-    served.session(told).catch((error) => channel.abort(error));
+    void serve(served, told);
   }
 
   #ports(life: ControllerLife, logEvidence: RevocationBook): ControllerPorts {

@@ -3,6 +3,7 @@ import type { IdpEffect, IdpEvent } from '../src/core/idp/events.ts';
 import type { IdentityProvider } from '../src/core/idp/machine.ts';
 import { IdpSessions } from '../src/core/sessions/idp/idp-sessions.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
+import { serve } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
@@ -99,7 +100,7 @@ export class IdpNode extends Process<IdpEvent, IdpEffect, IdentityProvider> {
 
   accept(protocol: string, channel: Channel): void {
     if (protocol !== this.#served?.protocol) return channel.abort(new Error(`${protocol} is not served`));
-    this.#served.session(channel).catch((error) => channel.abort(error));
+    void serve(this.#served, channel);
   }
 
   protected crashRate(): number {

@@ -1,5 +1,5 @@
 import { reportedError } from '../src/core/errors.ts';
-import type { Channel, ReceiveOptions } from '../src/core/sessions/ports.ts';
+import type { Channel, ReceiveOptions, ServedProtocol } from '../src/core/sessions/ports.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -15,6 +15,29 @@ export interface Node {
   accept(protocol: string, channel: Channel): void;
 }
 
+/** A stream as its messages are seen on the line. `up`: from who opened it. */
+export interface OnLine {
+  protocol: string;
+  up: boolean;
+}
+
+/** Whoever is between the nodes, as far as a test lets it: what one end says is changed before it comes to the other. */
+export interface Line {
+  carries(message: Uint8Array, on: OnLine): Uint8Array;
+  /** A node broke a stream off. */
+  aborted(reason: unknown, on: OnLine): void;
+}
+
+/** Serves a stream and ends it, as the mesh does. */
+export async function serve({ session }: ServedProtocol, channel: Channel): Promise<void> {
+  try {
+    await session(channel);
+    await channel.close();
+  } catch (error) {
+    channel.abort(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
 /** How long a receive waits where the caller sets no limit, as the mesh does. */
 const receiveMsMax = 120_000;
 
@@ -28,6 +51,7 @@ class Side implements Channel {
   readonly node: Node;
   readonly life: number;
   readonly peer: string;
+  readonly on: OnLine;
   readonly #time: Scheduler;
   readonly #network: Network;
   far!: Side;
@@ -40,7 +64,8 @@ class Side implements Channel {
   readonly #queue: Uint8Array[] = [];
   #waiting: (() => void) | undefined;
 
-  constructor(network: Network, time: Scheduler, node: Node, peer: string) {
+  constructor(network: Network, time: Scheduler, [node, peer]: [Node, string], on: OnLine) {
+    this.on = on;
     this.#network = network;
     this.#time = time;
     this.node = node;
@@ -92,7 +117,8 @@ class Side implements Channel {
     this.#network.end(this.far, 'closed');
   }
 
-  abort(): void {
+  abort(reason?: unknown): void {
+    if (reason !== undefined) this.#network.line?.aborted(reason, this.on);
     if (this.closed) return;
     this.finish('reset');
     this.#network.end(this.far, 'reset');
@@ -117,6 +143,7 @@ class Side implements Channel {
 /** Streams and gossip between nodes, with delays and faults. */
 export class Network {
   rates: Rates;
+  line: Line | undefined;
   readonly #time: Scheduler;
   readonly #random: Random;
   readonly #streams = new Set<Side>();
@@ -134,8 +161,8 @@ export class Network {
 
   /** Opens a stream. Errors: `MESH_UNREACHABLE`. */
   dial(from: Node, to: Node, protocol: string): Promise<Channel> {
-    const near = new Side(this, this.#time, from, to.id);
-    const far = new Side(this, this.#time, to, from.id);
+    const near = new Side(this, this.#time, [from, to.id], { protocol, up: true });
+    const far = new Side(this, this.#time, [to, from.id], { protocol, up: false });
     near.far = far;
     far.far = near;
     const delay = this.#delay;
@@ -188,7 +215,8 @@ export class Network {
     const stall = stalls ? this.#random.int(0, stallMsMax) : 0;
     const arrival = Math.max(far.lastArrival, this.#time.now + this.#delay + stall);
     far.lastArrival = arrival;
-    this.#time.at(arrival, () => far.arrive(message));
+    const arrives = this.line?.carries(message, side.on) ?? message;
+    this.#time.at(arrival, () => far.arrive(arrives));
     if (!breaks) return;
     // The sender sees the broken line first; the other side hears nothing, and takes its time to notice.
     this.end(side, 'reset');

@@ -1,7 +1,7 @@
 import { reportedError } from '../src/core/errors.ts';
 import type { Channel, Clock, ServedProtocol } from '../src/core/sessions/ports.ts';
 import { pinServer } from '../src/core/sessions/store/pin-server.ts';
-import type { Node } from './network.ts';
+import { type Node, serve } from './network.ts';
 import type { Surroundings } from './process.ts';
 import type { Scenario, StoreBehaviour } from './scenario.ts';
 
@@ -40,7 +40,7 @@ export class StoreNode implements Node {
 
   accept(protocol: string, channel: Channel): void {
     if (protocol !== this.#served.protocol) return channel.abort(new Error(`${protocol} is not served`));
-    this.#served.session(channel).catch((error) => channel.abort(error));
+    void serve(this.#served, channel);
   }
 
   /** Goes down for a while; one that forgets comes back with an empty disk. */

@@ -25,7 +25,7 @@ import type { BuildResult, WorkerEffect, WorkerEvent } from '../src/core/worker/
 import type { Worker } from '../src/core/worker/machine.ts';
 import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
-import type { Node } from './network.ts';
+import { type Node, serve } from './network.ts';
 import type { Observation } from './observer.ts';
 import { spoiltInputs, statedBy } from './outcomes.ts';
 import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
@@ -160,7 +160,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
 
   accept(protocol: string, channel: Channel): void {
     if (protocol !== this.#served?.protocol) return channel.abort(new Error(`${protocol} is not served`));
-    this.#served.session(channel).catch((error) => channel.abort(error));
+    void serve(this.#served, channel);
   }
 
   /** A gossiped message arrives. */

@@ -2,7 +2,6 @@ import { isOver } from '../src/core/controller/facts.ts';
 import { Controller } from '../src/core/controller/machine.ts';
 import type { Invite, Role, Signer, Verified } from '../src/core/documents/index.ts';
 import { IdentityProvider } from '../src/core/idp/machine.ts';
-import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerNode } from './controller-node.ts';
 import { expelLater, Owner } from './expulsion.ts';
@@ -13,6 +12,7 @@ import { flicker, scheduleClocks, scheduleCrashes, scheduleDrains, scheduleParti
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
 import { type KeyChange, nonceOf, Paperwork } from './paperwork.ts';
+import type { Patches } from './patches.ts';
 import type { CrashPoint, Surroundings } from './process.ts';
 import { Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
@@ -29,25 +29,7 @@ import { WorkerNode } from './worker-node.ts';
 /** Time a machine gets to finish once nothing goes wrong any more: every lease of every round run out in turn. */
 const finishMs = 3 * 3600_000;
 
-/** Parts of the world that a planted bug may replace. */
-export interface Patches {
-  controller?: (id: string, idp: string) => Controller;
-  worker?: (id: string, name: string) => Worker;
-  /** Machine of an identity provider apart. */
-  idp?: (key: string) => IdentityProvider;
-  /** Replaces ports of honest workers. */
-  workerPorts?: (ports: WorkerPorts) => WorkerPorts;
-  /** The controller carries effects out before that is done to its journal. */
-  journalLate?: 'append' | 'sync';
-  /** Sets the timers of the controller together with its wall clock. */
-  unsteadyClock?: boolean;
-  /** The controller tells its workers two stories, which differ in this leaf. */
-  forks?: number;
-  /** The controller takes the word of stores for what they keep. */
-  storesBelieved?: boolean;
-  /** The controller takes the journal's word for the bundles that are stored. */
-  bundlesBelieved?: boolean;
-}
+export type { Patches } from './patches.ts';
 
 export interface WorldOptions {
   scenario: Scenario;
@@ -226,6 +208,14 @@ export class World implements Truth {
     this.#controller.start();
     const publisher = await this.#joinAll();
     this.#network.rates = rates;
+    const { line, visits } = this.#options.patches;
+    this.#network.line = line;
+    const ends = { controller: this.#controller, idp: this.#idp, store: this.stores?.nodes[0] };
+    void visits?.({ ...ends, worker: this.#workers[0] }, (...all) => this.#network.dial(...all)).catch(
+      (error: unknown) => {
+        this.#failure ??= { error };
+      },
+    );
     const healsAt = this.now + scenario.faultsMs;
     const nodes = [this.#controller, ...this.#workers, ...this.#apart];
     const ground = { ...this.#around, rates, nodes, healed: () => this.#healed };
@@ -383,6 +373,7 @@ export class World implements Truth {
     this.trace.write(this.now, 'world', 'heals');
     this.#healed = true;
     this.#network.rates = calm;
+    this.#network.line = undefined;
     for (const node of [this.#controller, ...this.#workers, ...this.#apart])
       this.#network.partition(node, false);
     for (const node of this.#apart) node.start();

@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest';
+import { protocols } from '../../src/core/wire/protocols.ts';
+import { served, tampered } from './targets/ends.ts';
 import { answered, answers } from './targets/sessions.ts';
+import { kinds } from './targets/wire.ts';
 
 const ends = [...new Set(answers.map(([end]) => end))];
 
@@ -14,3 +17,28 @@ it.each(ends)(
       });
   },
 );
+
+it('every end of every protocol takes a changed message or refuses it with a code, and all goes on afterwards', async () => {
+  const changed = new Set<string>();
+  for (const seed of [1, 2, 3, 4, 5, 6]) for (const what of await tampered(seed)) changed.add(what);
+  const asked = served.flatMap(([protocol, , , table]) =>
+    (kinds.find(([name]) => name === table)?.[2] ?? []).map((message) => {
+      const { kind = '' } = message as { kind?: string };
+      return `${protocol} up ${kind}`.trim();
+    }),
+  );
+  const answered = {
+    [protocols.feed]: ['backlog', 'checkpoint', 'error'],
+    [protocols.lease]: ['standby', 'lease', 'ack', 'reveal', 'error'],
+    [protocols.cosign]: ['error'],
+    [protocols.api]: ['checkpoint', 'inclusion', 'error'],
+    [protocols.idp]: ['charter', 'grant', 'error'],
+    [protocols.pin]: ['pinned', 'error'],
+    [protocols.bundle]: ['bundle', 'error'],
+    [protocols.revocations]: ['checkpoint', 'error'],
+  };
+  const answers = Object.entries(answered).flatMap(([protocol, all]) =>
+    all.map((kind) => `${protocol} down ${kind}`),
+  );
+  expect([...asked, ...answers].filter((what) => !changed.has(what))).toEqual([]);
+}, 120_000);

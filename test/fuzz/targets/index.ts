@@ -4,6 +4,7 @@ import { targets as archives } from './archives.ts';
 import { targets as comparison } from './comparison.ts';
 import { targets as documents } from './documents.ts';
 import { targets as egress } from './egress.ts';
+import { targets as ends } from './ends.ts';
 import { targets as files } from './files.ts';
 import { targets as git } from './git.ts';
 import { targets as http } from './http.ts';
@@ -41,6 +42,7 @@ const groups = {
   providers,
   services,
   sessions,
+  ends,
   'sign-in': signIn,
 };
 

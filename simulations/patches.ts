@@ -1,0 +1,37 @@
+import type { Controller } from '../src/core/controller/machine.ts';
+import type { IdentityProvider } from '../src/core/idp/machine.ts';
+import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
+import type { Worker } from '../src/core/worker/machine.ts';
+import type { Line, Network, Node } from './network.ts';
+
+/** Parts of the world that a planted bug may replace. */
+export interface Patches {
+  controller?: (id: string, idp: string) => Controller;
+  worker?: (id: string, name: string) => Worker;
+  /** Machine of an identity provider apart. */
+  idp?: (key: string) => IdentityProvider;
+  /** Replaces ports of honest workers. */
+  workerPorts?: (ports: WorkerPorts) => WorkerPorts;
+  /** The controller carries effects out before that is done to its journal. */
+  journalLate?: 'append' | 'sync';
+  /** Sets the timers of the controller together with its wall clock. */
+  unsteadyClock?: boolean;
+  /** The controller tells its workers two stories, which differ in this leaf. */
+  forks?: number;
+  /** The controller takes the word of stores for what they keep. */
+  storesBelieved?: boolean;
+  /** The controller takes the journal's word for the bundles that are stored. */
+  bundlesBelieved?: boolean;
+  /** What comes between nodes, until the faults end. */
+  line?: Line;
+  /** Opens streams to these nodes, as one of them, from the time on at which the faults begin. */
+  visits?: (nodes: Visited, dial: Network['dial']) => Promise<void>;
+}
+
+/** One node of each kind, where the scenario has it. */
+export interface Visited {
+  controller: Node;
+  idp: Node | undefined;
+  store: Node | undefined;
+  worker: Node | undefined;
+}
