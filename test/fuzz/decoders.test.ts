@@ -159,6 +159,8 @@ const reached: Record<string, string> = {
   'src/runtime/images/cache.ts': 'the CID of a job that was decoded',
   'src/runtime/images/files.ts': 'notes this machine wrote itself; the archive beside one is car-stream',
   'src/journal/index.ts': 'events the node wrote itself; the documents in them were opened before',
+  'src/runtime/watch/state.ts': 'a state the watcher wrote itself, in its journal',
+  'src/runtime/worker/leaf-file.ts': 'lines the node wrote itself; as the wire takes them, wire-api-down',
   'src/mesh/peer-exchange.ts': 'mesh-streams',
   'src/mesh/addresses.ts': 'mesh-streams: addresses of peers',
   'src/mesh/relay-reservation.ts': 'an address made of parts that were parsed',
