@@ -6,6 +6,7 @@ import { unexpected } from '../../core/sessions/run-source.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
 import type { Progress } from '../../core/wire/progress.ts';
 import { isUnread, Patience, patiently, type Waiting } from './patience.ts';
+import { ShownLogs } from './retold-logs.ts';
 
 export interface TimedProgress {
   at: number;
@@ -62,26 +63,32 @@ export class Following {
     }
   }
 
-  /** One stream, not resumed: a running build's log is sent from the moment of asking on. */
+  /** Logs, each piece once. Where they are followed, over as many streams as it takes; else a stream that was lost is an error. */
   async *logs(
     which: string,
     { follow, worker, signal: until }: { follow: boolean; worker?: string; signal: AbortSignal },
   ): AsyncGenerator<LogChunk> {
     const signal = AbortSignal.any([until, this.#waiting.signal]);
     const question: ApiUp = { kind: 'logs', which, follow, ...(worker !== undefined && { worker }) };
-    const begin = async () => {
-      const answers = this.#answers(question, signal);
-      return { answers, first: await answers.next() };
-    };
-    const { answers, first } = await patiently({ ...this.#waiting, signal }, begin, isUnread);
-    try {
-      for (let next = first; next.done !== true; next = await answers.next()) {
-        const answer = next.value;
-        if (answer.kind !== 'output') continue;
-        yield { worker: answer.worker, operator: answer.operator, slot: answer.slot, text: answer.text };
+    const patience = new Patience({ ...this.#waiting, signal }, false);
+    const shown = new ShownLogs();
+    let isBegun = false;
+    for (;;) {
+      try {
+        shown.restart();
+        for await (const answer of this.#answers(question, signal)) {
+          patience.progressed();
+          isBegun = true;
+          if (answer.kind !== 'output') continue;
+          const { worker: by, operator, slot } = answer;
+          const text = shown.fresh(`${by} ${slot}`, answer.text);
+          if (text !== '') yield { worker: by, operator, slot, text };
+        }
+        return;
+      } catch (error) {
+        if (!isUnread(error) && !(follow && isBegun)) throw error;
+        await patience.wait(error);
       }
-    } finally {
-      await answers.return(undefined);
     }
   }
 

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { QuorateError, reportedError } from '../../../src/core/errors.ts';
+import { Following } from '../../../src/runtime/client/following.ts';
+import { gapNote } from '../../../src/runtime/client/retold-logs.ts';
+import { testKey } from '../../support/project.ts';
+
+const worker = testKey('worker').id;
+const soon = () => AbortSignal.timeout(20_000);
+const output = (text: string, slot = '1') => ({ kind: 'output', worker, operator: 'ada', slot, text });
+const end = { kind: 'end' };
+const lost = () => reportedError('MESH_RESET', 'the stream broke');
+
+/** Answers of one stream after the other; the last of a stream may be an error. */
+function following(streams: readonly (readonly unknown[])[]) {
+  const left = [...streams];
+  const open = async () => {
+    const answers = left.shift();
+    if (answers === undefined) throw new QuorateError('JOB_UNKNOWN', 'no further stream');
+    if (answers[0] instanceof Error && answers.length === 1) throw answers[0];
+    const next = [...answers];
+    return {
+      receive: async () => {
+        const answer = next.shift();
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+      close: async () => {},
+    };
+  };
+  const client = new Following(open as unknown as ConstructorParameters<typeof Following>[0], {
+    signal: soon(),
+    tell: () => {},
+  });
+  return async (follow = true) => {
+    const texts: Record<string, string> = {};
+    for await (const { slot, text } of client.logs('a run', { follow, signal: soon() }))
+      texts[slot] = (texts[slot] ?? '') + text;
+    return texts;
+  };
+}
+
+describe('logs that are followed', () => {
+  const long = Array.from({ length: 100 }, (_, n) => `line ${n} of the log\n`).join('');
+  const cut = (text: string, ...at: number[]) =>
+    [...at, text.length].map((to, n) => output(text.slice(n === 0 ? 0 : at[n - 1], to)));
+
+  it('go on where the connection was lost, and show nothing twice', async () => {
+    const streams = [
+      [...cut(long.slice(0, 900), 300), output('other\n', '2'), lost()],
+      // It is told in other pieces, and shorter than it was before.
+      [...cut(long.slice(0, 700), 10, 20, 400), lost()],
+      [reportedError('MESH_RESET', 'nobody is there yet')],
+      [output('other\nmore\n', '2'), ...cut(long, 5, 899, 901), end],
+    ];
+    expect(await following(streams)()).toEqual({ 1: long, 2: 'other\nmore\n' });
+  });
+
+  it('say so where a part may be missing', async () => {
+    const streams = [
+      [output('first\n'), lost()],
+      [output('what is left of it\n'), end],
+    ];
+    expect(await following(streams)()).toEqual({ 1: `first\n${gapNote}what is left of it\n` });
+  });
+
+  it('end with what the controller answers', async () => {
+    await expect(following([[output('first\n'), lost()], []])()).rejects.toMatchObject({
+      code: 'JOB_UNKNOWN',
+    });
+  });
+
+  it('not followed end where the connection is lost', async () => {
+    await expect(following([[output('first\n'), lost()], [end]])(false)).rejects.toMatchObject({
+      code: 'CONTROLLER_LOST',
+    });
+  });
+});
