@@ -16,10 +16,14 @@ export const openRuns = ({ publications }: WatchState): string[] =>
     .filter(({ phase }) => phase === 'published')
     .flatMap(({ runs, stands }) => runs.filter(({ run }) => !isOver(stands.get(run))).map(({ run }) => run));
 
-/** How runs stand that are known to stand otherwise, or not known yet. Errors: those of `Client.jobs`. */
+/**
+ * How runs stand that are known to stand otherwise, or not known yet. `asked`: those that were asked for one by one, changed here, so that
+ * all have their turn: the oldest may be open for a day. Errors: those of `Client.jobs`.
+ */
 export async function standsOf(
   client: Pick<Client, 'jobs' | 'show'>,
   state: WatchState,
+  asked: Set<string>,
 ): Promise<RunStand[]> {
   const known = new Map<string, RunStand | undefined>();
   for (const { runs, stands } of state.publications.values())
@@ -28,9 +32,10 @@ export async function standsOf(
   const { jobs } = await client.jobs();
   const found = jobs.filter(({ run }) => known.has(run)).map(standIn);
   const listed = new Set(found.map(({ run }) => run));
-  for (const run of openRuns(state)
-    .filter((one) => !listed.has(one))
-    .slice(0, askedMax)) {
+  const unlisted = openRuns(state).filter((one) => !listed.has(one));
+  if (unlisted.every((one) => asked.has(one))) asked.clear();
+  for (const run of unlisted.filter((one) => !asked.has(one)).slice(0, askedMax)) {
+    asked.add(run);
     const shown = await client.show(run).catch((error: unknown) => {
       if (codeOf(error) !== 'JOB_UNKNOWN') throw error;
       return undefined;

@@ -69,6 +69,8 @@ export class Watcher {
   #looked = { refs: -1, pulls: -1 };
   /** Of the forge's list of pull requests: where the next look goes on. */
   #page: number | undefined;
+  /** Runs that the controller was asked for one by one; all of them in turn. */
+  readonly #asked = new Set<string>();
   /** By pull request: when the forge was asked whether it is open, by the steady clock. */
   readonly #askedAt = new Map<number, number>();
 
@@ -242,7 +244,7 @@ export class Watcher {
     const { state } = this.machine;
     if (state.publications.size === 0) return;
     try {
-      const stands = await this.#options.connection.use((client) => standsOf(client, state));
+      const stands = await this.#options.connection.use((client) => standsOf(client, state, this.#asked));
       this.#troubles.delete('controller');
       if (stands.length > 0) this.handle({ kind: 'stands', stands });
     } catch (error) {

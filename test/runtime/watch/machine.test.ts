@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { VerdictLevel } from '../../../src/core/documents/index.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
+import { standsOf } from '../../../src/runtime/watch/stands.ts';
 import { jobStatuses } from '../../../src/runtime/watch/state.ts';
 import { type Proof, statusOfAll } from '../../../src/runtime/watch/status.ts';
 import { badgeOf } from '../../../src/runtime/watch/view.ts';
@@ -363,4 +364,23 @@ describe('a publication that could not be made', () => {
       says: 'not published: CONTROLLER_UNREACHABLE: no',
     });
   });
+});
+
+it('runs that are too old for the list of the controller are all asked for in turn, however long the oldest are open', async () => {
+  const bench = new Bench().refs({ 'refs/heads/main': 1 }, true).push('refs/heads/main', 2);
+  const runs = Array.from({ length: 45 }, (_, n) => `run-${n}`);
+  bench.published(bench.orders()[0] as never, ...runs);
+  const shown: string[] = [];
+  const client = {
+    jobs: async () => ({ jobs: [], equivocations: [] }),
+    show: async (run: string) => {
+      shown.push(run);
+      return { summary: { run, state: 'building', level: null } };
+    },
+  } as unknown as Parameters<typeof standsOf>[0];
+  const asked = new Set<string>();
+  for (let look = 0; look < 3; look++) await standsOf(client, bench.machine.state, asked);
+  expect(shown).toEqual(runs);
+  await standsOf(client, bench.machine.state, asked);
+  expect(shown.slice(runs.length)).toEqual(runs.slice(0, 20));
 });
