@@ -7,7 +7,7 @@ import { endRun } from './cancel.ts';
 import { endedAt } from './compare-earlier.ts';
 import { delay, isPassing } from './cosign-refusals.ts';
 import { signedCharter } from './enrolment.ts';
-import { bytesOf, dropAnswer, roomForEarlier } from './evidence-size.ts';
+import { bytesOf, crowdedOut, crowdedOutSays, dropAnswer, hasRoom } from './evidence-size.ts';
 import type { FinishedRun, PublishedFacts, RunFacts } from './facts.ts';
 import { inputsTrusted } from './needs.ts';
 import { publisherLapsed } from './refusal.ts';
@@ -88,6 +88,7 @@ function answer(transition: Transition, run: Run, { run: earlier, published, lev
   const decidedAt = endedAt(transition.state.index.get(earlier.id) ?? earlier);
   run.answer = earlier;
   run.evidence = { ...run.evidence, receipts: run.evidence.receipts + bytesOf(earlier) };
+  for (const other of crowdedOut(transition, run)) endRun(transition, other, crowdedOutSays);
   tell(transition, run, { kind: 'answered', earlier: earlier.id, ref, decidedAt });
   // Under rules 1 an answer was signed by the controller alone.
   if (transition.rules === 1) finish(transition, run, publish(transition, run, level, published.verdict));
@@ -152,7 +153,7 @@ function answerTo(transition: Transition, run: Run): Found | undefined {
   const { state } = transition;
   for (const earlier of state.index.builtOf(run.jobId)) {
     const found = foundIn(transition, run, earlier);
-    if (found === undefined || !roomForEarlier(state, run, earlier)) continue;
+    if (found === undefined || !hasRoom(transition, run, bytesOf(earlier))) continue;
     return isContradicted(state, run, found) ? undefined : found;
   }
   return undefined;

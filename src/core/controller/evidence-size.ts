@@ -11,7 +11,7 @@ import { limits } from '../limits.ts';
 import { sizeTexts } from '../quantity.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { restsOn } from './needs.ts';
-import type { ControllerState, Run } from './state.ts';
+import type { ControllerState, Run, Transition } from './state.ts';
 
 const { bundleBytesMax, pipelineJobsMax } = limits;
 
@@ -66,25 +66,43 @@ export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'jo
   );
 }
 
-/** Whether a further round leaves the bundles readable of this run, and of what rests on it. */
-export function roomForRound(state: ControllerState, run: RunFacts): boolean {
-  return fits(state, run, bytesOf(run) + roundBytesMaxOf(run.job, run.request.payload.policy));
+/** What a further round of a run may add. */
+export const roundOf = ({ job, request }: RunFacts): number => roundBytesMaxOf(job, request.payload.policy);
+
+/**
+ * Whether the bundles of a run, and of what its publisher has rest on it, stay readable with so many bytes more: of a further round, or of
+ * an earlier run whose evidence it brings. What another publisher has rest on it takes no room of it: under rules 1 and 2 it did.
+ */
+export function hasRoom(
+  { state, rules }: Pick<Transition, 'state' | 'rules'>,
+  run: RunFacts,
+  more: number,
+): boolean {
+  return unreadable(state, run, more).every((one) => rules >= 3 && isOfAnother(run, one));
 }
 
-/** Whether they stay readable where this run brings the evidence of an earlier one, and is not built. */
-export function roomForEarlier(state: ControllerState, run: RunFacts, earlier: RunFacts): boolean {
-  return fits(state, run, bytesOf(run) + bytesOf(earlier));
+/** The open runs of other publishers that rest on a run and could not be read with so many bytes more: they are to end. */
+export function crowdedOut({ state }: Pick<Transition, 'state'>, run: RunFacts, more = 0): Run[] {
+  return unreadable(state, run, more).flatMap((one) =>
+    isOfAnother(run, one) ? (state.index.open.get(one.id) ?? []) : [],
+  );
 }
 
-/** `comes`: what this run comes to. */
-function fits(state: ControllerState, run: RunFacts, comes: number): boolean {
+export const crowdedOutSays = 'with the evidence of what it rests on it would be more than anybody reads';
+
+const isOfAnother = (run: RunFacts, reader: RunFacts): boolean =>
+  reader.publisher.payload.operator !== run.publisher.payload.operator;
+
+/** Of a run and all that rests on it those whose bundles could not be read with so many bytes more. */
+function unreadable(state: ControllerState, run: RunFacts, more: number): RunFacts[] {
+  const comes = bytesOf(run) + more;
   const touched = new Map<string, RunFacts>([[run.id, run]]);
   // A map that grows while it is walked. One that is done may be built again.
   for (const id of touched.keys())
     for (const reader of state.index.readersOf([id]))
       if (reader.phase.kind !== 'cancelled') touched.set(reader.id, reader);
-  return [...touched.values()].every((one) => {
+  return [...touched.values()].filter((one) => {
     const others = [one, ...restsOn(state, one.request.payload)].filter(({ id }) => id !== run.id);
-    return comes + sum(others) <= bundleBytesMax;
+    return comes + sum(others) > bundleBytesMax;
   });
 }

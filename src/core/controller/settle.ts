@@ -8,7 +8,7 @@ import { endsAtLimit, reachedLimit } from './at-limit.ts';
 import { endRun } from './cancel.ts';
 import { describeOutcome, reportsOfFailure } from './described.ts';
 import { differingFiles } from './differing-files.ts';
-import { roomForRound } from './evidence-size.ts';
+import { crowdedOut, crowdedOutSays, hasRoom, roundOf } from './evidence-size.ts';
 import { isOver, type Recorded } from './facts.ts';
 import { inputLevels, inputsTrusted } from './needs.ts';
 import { forgetOffer, tokenOf } from './presence.ts';
@@ -336,9 +336,8 @@ export function decideAgain(transition: Transition, run: Run): void {
 
 /** Opens a new round where the policy allows one and enough operators have no receipt of an earlier round. */
 function nextRound(transition: Transition, run: Run, round: Round): void {
-  const { state } = transition;
-  const more = mayOpenRound(state, run);
-  const room = !more || roomForRound(state, run);
+  const more = mayOpenRound(transition.state, run);
+  const room = !more || hasRoom(transition, run, roundOf(run));
   if (!room)
     tell(transition, run, {
       kind: 'unconfirmed',
@@ -346,6 +345,7 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
       says: 'no further round: with its receipts the evidence would be more than anybody reads. Fewer output files leave room for one (limits.files)',
     });
   if (more && room) {
+    for (const other of crowdedOut(transition, run, roundOf(run))) endRun(transition, other, crowdedOutSays);
     closeOffer(transition, round);
     openRound(transition, run);
   } else end(transition, run, () => withoutResult(transition, run));

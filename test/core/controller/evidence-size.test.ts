@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
+import { bytesOf, crowdedOutSays } from '../../../src/core/controller/evidence-size.ts';
 import { decodeBundle, encodeBundle, encodeJob } from '../../../src/core/documents/index.ts';
 import { receiptShareOf, roundBytesMaxOf, runBytesMaxOf } from '../../../src/core/judge/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { cidOf, exit, makeJob, makeProject, policy } from '../../support/project.ts';
+import { ask, build } from './asked-again.ts';
 import { A, B, type Bench, projectOf } from './bench.ts';
 import { agree, lease, operators, source } from './pipelines.ts';
 
@@ -90,10 +92,13 @@ describe('a pipeline whose evidence nobody could read', () => {
 
 describe('a further round', () => {
   /** Three operators disagree about an input, of which there is as much evidence as is said. */
-  async function disagree(evidenceBytes: number) {
+  async function disagree(evidenceBytes: number, reader = 'publisher') {
     const bench = await projectOf(...operators);
+    if (reader !== 'publisher') await bench.enrol(reader, { role: 'publisher' });
     const lib = await bench.submit(job('lib'));
-    const app = await bench.submit(job('app', { needs: { lib: { request: lib, level: 'agreed' } } }));
+    const app = await bench.submit(
+      job('app', { as: reader, needs: { lib: { request: lib, level: 'agreed' } } }),
+    );
     const run = bench.run(lib);
     run.evidence = { ...run.evidence, receipts: evidenceBytes };
     const keys = ['ada', 'bob', 'cy'];
@@ -108,10 +113,40 @@ describe('a further round', () => {
     await agree(bench, lib, exited(A), ['dan', 'eve', 'fay']);
     expect(bench.result(lib).level).toBe('agreed');
   });
+  const sizes = { limits: bounds };
+  // What is left is less than one round.
+  const two = 2 * runBytesMaxOf(sizes, 0) + 2 * roundBytesMaxOf(sizes, { of: 3 });
+  it('is opened whatever another publisher has rest on the run: that ends, and says why', async () => {
+    const { bench, lib, app } = await disagree(limits.bundleBytesMax - two, 'mallory');
+    expect(bench.facts(lib).rounds).toHaveLength(2);
+    expect(bench.facts(app).phase).toMatchObject({ kind: 'cancelled', reason: crowdedOutSays });
+    await agree(bench, lib, exited(A), ['dan', 'eve', 'fay']);
+    expect(bench.result(lib).level).toBe('agreed');
+  });
+  it('nor does that keep a run from an answer with the evidence of an earlier one', async () => {
+    const bench = await projectOf(...operators);
+    await bench.enrol('mallory', { role: 'publisher' });
+    const pipeline = async (rebuild: boolean) => {
+      const lib = await ask(bench, { name: 'lib', rebuild });
+      const needs = { lib: { request: lib, level: 'trusted' as const } };
+      return [lib, await ask(bench, { name: 'app', needs })] as const;
+    };
+    const [lib, app] = await pipeline(false);
+    for (const run of [lib, app]) await build(bench, run);
+    const [again, second] = await pipeline(true);
+    const needs = { app: { request: second, level: 'trusted' as const } };
+    const evil = await bench.submit(job('evil', { as: 'mallory', needs }));
+    // Room for the earlier run and what it reads, and not for one job more.
+    const run = bench.run(second);
+    const taken = run.evidence.own + bytesOf(bench.facts(app)) + two / 2 + 100_000;
+    run.evidence = { ...run.evidence, receipts: limits.bundleBytesMax - taken };
+    await build(bench, again);
+    expect(bench.facts(second).phase.kind).toBe('answering');
+    bench.pinned(second);
+    expect(bench.progress(second, 'answered')).toMatchObject([{ earlier: app }]);
+    expect(bench.facts(evil).phase).toMatchObject({ kind: 'cancelled', reason: crowdedOutSays });
+  });
   it('is not where they would not: the run ends, and says why', async () => {
-    const sizes = { limits: bounds };
-    // What is left is less than one round.
-    const two = 2 * runBytesMaxOf(sizes, 0) + 2 * roundBytesMaxOf(sizes, { of: 3 });
     const { bench, lib, app } = await disagree(limits.bundleBytesMax - two);
     expect(bench.facts(lib).rounds).toHaveLength(1);
     expect(bench.result(lib)).toMatchObject({ level: 'disputed', ending: 'results-differ' });
