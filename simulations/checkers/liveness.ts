@@ -28,13 +28,19 @@ export function liveness(): Checker {
     observe(seen, truth) {
       if (seen.kind !== 'ended') return;
       const { state, idle } = seen;
+      const revoked = new Set(state.revocations.map(({ revocation }) => revocation.payload.what.id));
+      const people = new Set(idle.map(({ id }) => truth.personOf(id)));
+      const witnesses = [...people].filter((person) => person !== 'owner' && !revoked.has(person)).length;
       for (const run of allRuns(state)) {
         const name = truth.workOf(run.id)?.name ?? run.id;
         if (!isOver(run)) throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
         const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
-        const alone = gone || isAlone(seen.state, run);
+        const { agree, cosign } = run.request.payload.policy;
+        // Without a co-signature a verdict waits as long for the witnesses of N operators.
+        const unwitnessed = cosign === 'none' && witnesses < agree;
+        const alone = gone || unwitnessed || isAlone(seen.state, run);
         if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)
           throw new Violation(invariant, `${name} ended only because its request expired`);
       }
