@@ -1,7 +1,7 @@
 import { accountOf } from '../core/account/index.ts';
 import { messageOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
-import { sayFullKey } from '../core/trust/full-keys.ts';
+import { sayFullKey } from '../core/trust/key-texts.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Home } from '../runtime/membership/home.ts';
 import type { Context } from './context.ts';

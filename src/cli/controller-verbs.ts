@@ -4,7 +4,7 @@ import { accountLine } from '../core/account/index.ts';
 import type { MemberFacts } from '../core/controller/members.ts';
 import { codeOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
-import { sayFullKey } from '../core/trust/full-keys.ts';
+import { sayFullKey, sayLapsed } from '../core/trust/key-texts.ts';
 import type { ControllerStatus } from '../runtime/controller/status.ts';
 import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
 import { type Act, type Context, examples } from './context.ts';
@@ -173,6 +173,12 @@ function say(out: Output, name: string, now: ControllerStatus): void {
   );
   sayLeases(out, waitsFor, leases);
   out.say(`  log        ${leaves} leaves, ${counted(revocations, 'revocation')}`);
+  // A controller of before says nothing of it.
+  if ((now.lapsed ?? []).length > 0)
+    out.say(
+      yellow(`  revoked    ${escapeLine(sayLapsed(now.lapsed), 5000)}`),
+      dim('             quorate revoke signs again what should count'),
+    );
   for (const key of fullKeys) out.say(out.colours.red(`  ALARM      ${sayFullKey(key)}`));
   if (state === 'stopped') out.say(dim('From its journal. To start it: quorate controller'));
 }

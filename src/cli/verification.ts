@@ -1,6 +1,6 @@
 import type { RevocationBook } from '../core/sessions/revocation-book.ts';
-import { sayFull } from '../core/trust/full-keys.ts';
 import type { Verification } from '../core/trust/index.ts';
+import { sayFull } from '../core/trust/key-texts.ts';
 import { reportOf } from '../core/trust/report.ts';
 import { counted, duration } from './format.ts';
 import type { Output } from './output.ts';

@@ -1,13 +1,18 @@
 import { codeOf, messageOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
+import { sayLapsed } from '../core/trust/key-texts.ts';
+import type { ControllerStatus } from '../runtime/controller/status.ts';
 import type { HostCheck } from './host-checks.ts';
 import { findProject, openProject } from './project.ts';
 
 const fix = 'update Quorate, and start it again';
 
-/** Whether the nodes that run from here, and those that work for them, read each other's documents. Empty where none runs. */
+/**
+ * Whether the nodes that run from here, and those that work for them, read each other's documents, and whether the revocations of the
+ * project here still count. Empty where none runs.
+ */
 export async function checkVersions(home: string, cwd: string): Promise<HostCheck[]> {
-  return [...(await checkWorkers(home)), ...(await checkController(cwd))];
+  return [...(await checkWorkers(home)), ...(await checkProject(cwd))];
 }
 
 async function checkWorkers(home: string): Promise<HostCheck[]> {
@@ -21,21 +26,29 @@ async function checkWorkers(home: string): Promise<HostCheck[]> {
   });
 }
 
-async function checkController(cwd: string): Promise<HostCheck[]> {
+async function checkProject(cwd: string): Promise<HostCheck[]> {
   if (findProject(cwd) === undefined) return [];
-  const name = 'versions of the workers of this project';
   const { askController } = await import('../runtime/controller/control.ts');
   try {
-    const folder = await openProject(cwd);
-    const { behind = [] } = await askController(folder.dir, { do: 'status' });
-    if (behind.length === 0)
-      return [{ name, ok: true, found: 'all that are connected read what the controller writes' }];
-    const named = behind.map(({ operator, role, says }) => `the ${role} of ${operator} ${says}`).join('; ');
-    return [
-      { name, ok: false, found: escapeLine(named, 1000), fix: 'tell their operators to update Quorate' },
-    ];
+    const now = await askController((await openProject(cwd)).dir, { do: 'status' });
+    return [checkBehind(now), checkLapsed(now)];
   } catch (error) {
     if (codeOf(error) === 'CONTROLLER_NOT_RUNNING') return [];
-    return [{ name, ok: false, found: escapeLine(messageOf(error), 500) }];
+    return [{ name: 'controller of this project', ok: false, found: escapeLine(messageOf(error), 500) }];
   }
+}
+
+function checkBehind({ behind = [] }: ControllerStatus): HostCheck {
+  const name = 'versions of the workers of this project';
+  if (behind.length === 0)
+    return { name, ok: true, found: 'all that are connected read what the controller writes' };
+  const named = behind.map(({ operator, role, says }) => `the ${role} of ${operator} ${says}`).join('; ');
+  return { name, ok: false, found: escapeLine(named, 1000), fix: 'tell their operators to update Quorate' };
+}
+
+function checkLapsed({ lapsed = [] }: ControllerStatus): HostCheck {
+  const name = 'revocations of this project';
+  if (lapsed.length === 0) return { name, ok: true, found: 'all that counted before still count' };
+  const fix = 'sign again what should: quorate revoke <what> --reason <text>';
+  return { name, ok: false, found: escapeLine(sayLapsed(lapsed), 5000), fix };
 }

@@ -18,6 +18,7 @@ import {
   id,
   level,
   nodeEvent,
+  ownRevocations,
   peerId,
   policySchema,
   progressEvent,
@@ -120,14 +121,6 @@ const diffLines = [
 
 const hookLines = [hookToldSchema];
 const rotated = { project, epoch };
-/** Revocations signed by a key that ends; `leaf`: index in the log. */
-const ownRevocations = z.array(
-  z.strictObject({
-    id,
-    what: z.strictObject({ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id: z.string() }),
-    ...{ since: count, reason: z.string(), leaf: count.nullable() },
-  }),
-);
 /** The ends of keys that a charter leaves out; `code`: why one is not revoked yet. */
 const ended = z.array(
   z.union([

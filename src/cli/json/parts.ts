@@ -109,3 +109,12 @@ export const nodeEvent = z.looseObject({
   level: z.enum(['debug', 'info', 'warn', 'error']),
   says: z.string(),
 });
+
+/** Revocations signed by a key that ended; `leaf`: index in the log. */
+export const ownRevocations = z.array(
+  z.strictObject({
+    id,
+    what: z.strictObject({ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id: z.string() }),
+    ...{ since: count, reason: z.string(), leaf: count.nullable() },
+  }),
+);

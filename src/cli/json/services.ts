@@ -5,6 +5,7 @@ import {
   count,
   event,
   nodeEvent,
+  ownRevocations,
   peerId,
   roleSchema,
   sha256,
@@ -36,6 +37,7 @@ const controllerStatus = z.looseObject({
   rounds: z.looseObject({ slots: count, operators: count }),
   ...{ offers: count, leases: count, leaves: count, revocations: count, stopsBy: timeMs.nullable() },
   fullKeys: z.array(z.string()),
+  lapsed: ownRevocations,
 });
 
 /** What the services print, and the commands that steer them. */

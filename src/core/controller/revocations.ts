@@ -72,6 +72,18 @@ export function fullKeys(state: ControllerState): string[] {
   );
 }
 
+/** Those of `state.lapsed` of whose target none that counts reaches as far: their owner may want to sign them again. */
+export function lapsedRevocations(state: ControllerState): LoggedRevocation[] {
+  if (state.lapsed.length === 0) return [];
+  const all = revocationsIn(state);
+  const ids = new Set(state.lapsed);
+  return state.revocations.filter(({ revocation: { id, payload } }) => {
+    const again = ({ what, since }: Revoked) =>
+      what.kind === payload.what.kind && what.id === payload.what.id && since <= payload.since;
+    return ids.has(id) && !all.some(again);
+  });
+}
+
 /** The revocation for which a key may not act in its role any more. A trusted worker's key is revoked by itself. */
 export function memberRevoked(
   state: ControllerState,

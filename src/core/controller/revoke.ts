@@ -2,7 +2,7 @@ import { checkTime, leaves } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkRevocation, enforce, isNamed, unknownKey } from '../judge/index.ts';
 import { limits } from '../limits.ts';
-import { sayFull } from '../trust/full-keys.ts';
+import { sayFull } from '../trust/key-texts.ts';
 import { type Revoked, revokedBy, revokedError, sayRevoked, voteRevoked } from '../trust/revocations.ts';
 import { considerAbsence } from './absence.ts';
 import { endRun } from './cancel.ts';
@@ -75,7 +75,20 @@ export function beginToEndKeys(transition: Transition): void {
   const { state, rules } = transition;
   if (rules < 2 || state.endsKeys) return;
   state.endsKeys = true;
-  if (endedKeys(state).size > 0) reconsider(transition);
+  if (endedKeys(state).size === 0) return;
+  state.lapsed = lapsing(state);
+  reconsider(transition);
+}
+
+/** Of those that count no more, the ones in the log before their key was ended: a list of what stays would have named them. */
+function lapsing(state: ControllerState): string[] {
+  const ended = endedKeys(state);
+  const ends = revocationsIn(state).filter(({ what, byRoot }) => byRoot && what.kind === 'key');
+  return state.revocations.flatMap(({ revocation: { id, signer }, index }) =>
+    ended.voids(signer, id) && ends.every(({ what, since }) => what.id !== signer || index < since)
+      ? [id]
+      : [],
+  );
 }
 
 /** The revocations in the log are others than before, or count otherwise: acts on all that rests on them. */

@@ -185,6 +185,8 @@ export interface ControllerState {
   revocations: LoggedRevocation[];
   /** A key that the root revoked revokes nothing but what is kept. False until the first start under rules 2. */
   endsKeys: boolean;
+  /** Ids of revocations that counted until then, by keys that were ended before an end could say what stays. */
+  lapsed: string[];
   presence: Presence;
   /** Those that are open, and those in `unstored`. */
   runs: Map<string, Run>;
@@ -225,6 +227,7 @@ export function newState(id: string, idp: string): ControllerState {
     tickets: new Map(),
     revocations: [],
     endsKeys: false,
+    lapsed: [],
     presence: newPresence(0),
     runs: new Map(),
     finished: new Map(),

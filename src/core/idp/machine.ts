@@ -15,7 +15,7 @@ import {
   unknownKey,
 } from '../judge/index.ts';
 import { limits } from '../limits.ts';
-import { sayFull } from '../trust/full-keys.ts';
+import { sayFull } from '../trust/key-texts.ts';
 import {
   memberRevokedAt,
   type Revoked,

@@ -3,7 +3,7 @@ export * from './decide.ts';
 export * from './draw.ts';
 export { checkEquivocation, type Equivocation } from './equivocation.ts';
 export { areFresh } from './fresh-lines.ts';
-export { sayFull, sayFullKey } from './full-keys.ts';
+export { sayFull, sayFullKey, sayLapsed } from './key-texts.ts';
 export { LogIndex, LogView, revokedByLeaf } from './log-view.ts';
 export { countsUncosigned } from './not-cosigned.ts';
 export * from './report.ts';

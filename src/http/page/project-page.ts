@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { accountLine, accountOf, worstOf } from '../../core/account/index.ts';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import { counted } from '../../core/quantity.ts';
-import { sayFullKey } from '../../core/trust/full-keys.ts';
+import { sayFullKey } from '../../core/trust/key-texts.ts';
 import type { BranchView, ProjectView, RunPage } from '../../runtime/controller/project-view.ts';
 import { chip, runTable, runUrl } from './parts.ts';
 import { foreign, type Html, refText, time } from './text.ts';

@@ -2,7 +2,6 @@ import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../../core/controller/events.ts';
-import { fullKeys } from '../../core/controller/revocations.ts';
 import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.ts';
@@ -11,7 +10,6 @@ import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.t
 import { Loop } from '../../core/sessions/loop.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
-import { sayFullKey } from '../../core/trust/index.ts';
 import { ownVersion } from '../../core/wire/peer-version.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
@@ -49,6 +47,7 @@ import { type ControllerPages, controllerPages } from './page-parts.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { otherKeys, refreshCharter } from './refresh-charter.ts';
 import { type MemberStanding, memberStanding } from './standing.ts';
+import { tellAtStart } from './start-alarms.ts';
 import { storePorts } from './store-ports.ts';
 
 export interface ControllerOptions {
@@ -330,8 +329,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
           ),
       }),
     );
-    for (const { proves } of logEvidence.equivocations) tell('warn', 'equivocated', proves.says);
-    for (const key of fullKeys(machine.state)) tell('warn', 'key-full', `ALARM: ${sayFullKey(key)}`, { key });
+    tellAtStart(machine.state, logEvidence.equivocations, tell);
     const control = new ControllerControl({
       ...{ dir: folder.dir, project: folder.project, state: machine.state, tell },
       dispatch: context.dispatch,

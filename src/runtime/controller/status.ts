@@ -1,9 +1,10 @@
 import { accountOf, type RunState } from '../../core/account/index.ts';
 import { type AwaitedLease, awaitedLeases } from '../../core/controller/drain.ts';
 import { operatorsLeft, slotsAsked } from '../../core/controller/operators-left.ts';
-import { fullKeys } from '../../core/controller/revocations.ts';
+import { fullKeys, lapsedRevocations } from '../../core/controller/revocations.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
 import { summaryOf } from '../../core/controller/view.ts';
+import type { OwnRevocation } from '../../core/sessions/own-revocations.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
 
 /** Leases and runs that are named; their numbers are told too. */
@@ -47,6 +48,8 @@ export interface ControllerStatus {
   revocations: number;
   /** Keys that have signed as many revocations as one may. */
   fullKeys: string[];
+  /** Revocations that counted in version 0.1 and count no more, as a key that signed them was ended; the first of them. */
+  lapsed: OwnRevocation[];
   /** When a drain ends at the latest; null while there is none. */
   stopsBy: number | null;
 }
@@ -91,8 +94,18 @@ export function statusOf(
     leaves: state.log.size,
     revocations: state.revocations.length,
     fullKeys: fullKeys(state),
+    lapsed: lapsedOf(state),
     stopsBy: about.stopsBy,
   };
+}
+
+/** The first of those that lapsed. */
+export function lapsedOf(state: ControllerState): OwnRevocation[] {
+  const lapsed = lapsedRevocations(state).slice(0, namedMax);
+  return lapsed.map(({ revocation: { id, payload }, index }) => {
+    const { what, since, reason } = payload;
+    return { id, what, since, reason, leaf: index };
+  });
 }
 
 /** Workers that are there and behind this version, the first of them. */

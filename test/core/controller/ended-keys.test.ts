@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { fullKeys, memberRevoked } from '../../../src/core/controller/revocations.ts';
+import { fullKeys, lapsedRevocations, memberRevoked } from '../../../src/core/controller/revocations.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
 import { limits } from '../../../src/core/limits.ts';
+import { tellAtStart } from '../../../src/runtime/controller/start-alarms.ts';
+import { lapsedOf } from '../../../src/runtime/controller/status.ts';
 import { A, type Bench, built, deliverAll, leasedRound, projectOf } from './bench.ts';
 
 const artifact = { kind: 'artifact', id: A } as const;
@@ -118,9 +120,40 @@ describe('the end of an identity provider’s key', () => {
     for (const { event, now } of bench.journal) old.handle(event, now, 1);
     expect(old.state.log.root()).toBe(bench.controller.state.log.root());
     expect(standing(old, run).revoked).toMatchObject({ reason: 'the thief' });
+    expect(lapsedRevocations(old.state)).toEqual([]);
     const start = bench.journal.find(({ event }) => event.kind === 'started');
     if (start === undefined) throw new Error('a controller was started');
     old.handle(start.event, bench.now);
     expect(standing(old, run).revoked).toBeUndefined();
+  });
+
+  it('of a journal of rules 1 names what lapsed by it, until it is signed again', async () => {
+    const bench = await projectOf('ada', 'bob');
+    await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0, reason: 'ours' });
+    await bench.revoke(artifact, { since: 0, reason: 'ours too' });
+    const from = bench.controller.state.log.size;
+    await bench.revoke({ kind: 'operator', id: 'bob' }, { reason: 'the thief' });
+    await bench.revoke(idpKey(bench), { as: 'root', since: from });
+    const old = bench.fresh();
+    for (const { event, now } of bench.journal) old.handle(event, now, 1);
+    const start = bench.journal.find(({ event }) => event.kind === 'started');
+    if (start === undefined) throw new Error('a controller was started');
+    old.handle(start.event, bench.now);
+    const named = () => lapsedOf(old.state).map(({ what: { id } }) => id);
+    expect(named()).toEqual(['ada', A]);
+    const told: string[] = [];
+    tellAtStart(old.state, [], (_level, kind, says) => void told.push(`${kind}: ${says}`));
+    expect(told).toEqual([expect.stringMatching(/^revocations-lapsed: .*\(operator ada\), .*Sign again/)]);
+    for (const [what, by] of [
+      [{ kind: 'operator', id: 'ada' }, 5],
+      [artifact, 0],
+    ] as const) {
+      const revocation = await bench.paper.revocation(what, by, bench.now, { as: 'root' });
+      old.handle({ kind: 'revoke', token: what.id, revocation }, bench.now);
+    }
+    // From a later leaf on it reaches less.
+    expect(named()).toEqual(['ada']);
+    // Those of a journal of today were told of when the key was ended.
+    expect(lapsedOf(bench.controller.state)).toEqual([]);
   });
 });
