@@ -59,6 +59,8 @@ const headPacketsMax = 64;
 export async function* fetchPack(asked: PackRequest): AsyncGenerator<Buffer, void> {
   const server = await asked.connect(asked.signal).catch((cause: unknown) => {
     asked.signal.throwIfAborted();
+    // Git asks a busy server again.
+    if ((cause as NodeJS.ErrnoException).code === 'ECONNRESET') throw new NoPack(messageOf(cause));
     throw new QuorateError(
       'SOURCE_UNREACHABLE',
       `the version control server cannot be reached: ${messageOf(cause)}`,

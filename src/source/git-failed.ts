@@ -14,6 +14,14 @@ export class GitFailed extends Error {
   get isMissing(): boolean {
     return /not our ref|unadvertised object|couldn't find remote ref|no such remote ref/i.test(this.stderr);
   }
+
+  /** Whether the server ended the connection without a word of why. */
+  get isDropped(): boolean {
+    return (
+      /connection reset|hung up|early eof/i.test(this.stderr) &&
+      !/^(?:remote:|ERROR:|fatal: remote error)|denied|fsck/im.test(this.stderr)
+    );
+  }
 }
 
 const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; hint: string }[] = [

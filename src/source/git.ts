@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { SourceErrorCode } from './error-codes.ts';
 import { GitFailed } from './git-failed.ts';
+import { sourceLimits } from './limits.ts';
 import { type GitProtocol, visible } from './url.ts';
 
 export interface GitOptions {
@@ -123,15 +125,27 @@ export function git(protocol: GitProtocol | undefined, args: string[], options: 
 
 /**
  * Runs git with the settings above several times, one after the other, as one process group that is wrapped once. The first that
- * fails ends it. The output is that of the last. @throws as `run`
+ * fails ends it. The output is that of the last. Where the server drops the connection soon, as one that has as many as it takes does,
+ * it is asked again, a few times, after a longer wait each. @throws as `run`
  */
-export function gitInTurn(
+export async function gitInTurn(
   protocol: GitProtocol | undefined,
   calls: readonly string[][],
   options: RunOptions,
 ): Promise<string> {
   const env = { ...environment, ...options.env };
-  return run(gitScript(protocol, calls, options), { ...options, env });
+  for (let tries = 1; ; tries++) {
+    const started = performance.now();
+    try {
+      return await run(gitScript(protocol, calls, options), { ...options, env });
+    } catch (error) {
+      const isSoon = performance.now() - started < sourceLimits.dropMsMax;
+      const isDropped = error instanceof GitFailed && error.isDropped && options.reach === 'server';
+      if (!isDropped || !isSoon || tries >= sourceLimits.triesMax) throw error;
+      const ms = sourceLimits.retryMs * 2 ** (tries - 1) * (0.5 + Math.random());
+      await sleep(ms, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
+    }
+  }
 }
 
 /** The command that runs git so. */

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { localRepo, readCommit, resolveRef } from '../../src/source/index.ts';
+import { sourceLimits } from '../../src/source/limits.ts';
 import {
   checkout,
   codeOf,
@@ -48,6 +50,49 @@ describe('resolveRef', () => {
     const url = await serve(dir);
     expect(await codeOf(resolveRef(url, 'both'))).toBe('SOURCE_REF_AMBIGUOUS');
     expect((await resolveRef(url, 'refs/tags/both')).commit).toBe(first);
+  });
+});
+
+describe('a server that drops connections', () => {
+  /** Drops the first connections without a word, as a git daemon that has as many as it takes; counts all. */
+  async function busy(url: string, drops: number): Promise<{ url: string; count: () => number }> {
+    let count = 0;
+    const server = createServer((socket) => {
+      count += 1;
+      socket.on('error', () => {});
+      if (count <= drops) return void socket.resetAndDestroy();
+      const behind = connect(Number(new URL(url).port), '127.0.0.1');
+      behind.on('error', () => socket.destroy());
+      socket.pipe(behind).pipe(socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    return { url: url.replace(/:\d+\//, `:${port}/`), count: () => count };
+  }
+
+  it('is asked again, for refs and for a commit', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'a'), 'x');
+    const commit = commitAll(dir);
+    const url = await serve(dir);
+    expect((await resolveRef((await busy(url, 2)).url, 'main')).commit).toBe(commit);
+    const out = await dest();
+    await checkout((await busy(url, 3)).url, commit, out);
+    expect(await readFile(join(out, 'a'), 'utf8')).toBe('x');
+  });
+
+  it('and takes none is given up, with the code that it had before', async () => {
+    const dir = await repo();
+    commitAll(dir);
+    const { url, count } = await busy(await serve(dir), 1_000);
+    expect(await codeOf(resolveRef(url, 'main'))).toMatch(/^SOURCE_(UNREACHABLE|SERVER_ERROR)$/);
+    expect(count()).toBe(sourceLimits.triesMax);
+    const signal = AbortSignal.timeout(300);
+    const started = performance.now();
+    await expect(resolveRef(url, 'main', { signal })).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });
 
