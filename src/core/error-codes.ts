@@ -64,7 +64,7 @@ const coreErrors = {
   COSIGN_ANSWERED:
     'The trusted worker signed another answer to that request before, so it does not sign this one. The job is built.',
   COSIGN_ANSWERS_FULL:
-    'The trusted worker remembers as many answers of requests that have not ended as it may. The job is built.',
+    'The trusted worker remembers as many answers of requests that have not ended as it may, in all or of one publisher. The job is built.',
   COSIGN_BEFORE_ACK:
     'A draft was shown to a trusted worker before its own receipt was acknowledged. It resumes the lease, which brings both in order.',
   COSIGN_EVIDENCE:

@@ -84,8 +84,16 @@ function decodePrivatePem(pem: string, file: string): Uint8Array {
 export async function loadKey(file: string): Promise<NodeKey> {
   let pem: string;
   try {
-    const { mode } = await stat(file);
-    if ((mode & 0o077) !== 0) {
+    const found = await stat(file);
+    if (!found.isFile())
+      throw new QuorateError(
+        'KEY_FILE_INVALID',
+        `${file} is ${found.isDirectory() ? 'a folder' : 'no regular file'}, and no key`,
+        {
+          hint: `Move it away (mv ${file} ${file}.away) and restore the key from a backup. Without one a new key is created, which has to join again.`,
+        },
+      );
+    if ((found.mode & 0o077) !== 0) {
       throw new QuorateError('KEY_FILE_EXPOSED', `${file} can be read or written by other users`, {
         hint: `chmod 600 ${file} and, if others use this host, create a new key.`,
       });

@@ -36,7 +36,7 @@ const runtimeErrors = {
   HOOK_COMMAND_MISSING:
     'The command that the hook is to run was not given. It stands after two hyphens: `quorate on trusted --ref main -- ./publish.sh`.',
   HOOK_LINES_FULL:
-    'The hook has run for as many refs and jobs as it remembers. Begin another one with `--name`; it starts with what is trusted then.',
+    'The hook has run for as many refs and jobs as it remembers, in all or of one publisher; it goes on for those and for other publishers. Begin another one with `--name`; it starts with what is trusted then.',
   HOOK_NAME_INVALID: 'The name of a hook has up to 63 lower-case letters, digits and hyphens.',
   HOOK_NOTICE_FALSE:
     'What the controller listed is not what the evidence says, or not what the hook is for. The command was not run. Look at the run, and at the controller.',

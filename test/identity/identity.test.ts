@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CompactSign } from 'jose';
@@ -92,6 +92,16 @@ describe('key files', () => {
     const file = join(dir, 'bad.key');
     await writeFile(file, 'hello', { mode: 0o600 });
     await expect(loadKey(file)).rejects.toEqual(code('KEY_FILE_INVALID'));
+    const folder = join(dir, 'folder.key');
+    // What a folder has by default, and what only its owner can read.
+    for (const mode of [0o755, 0o700]) {
+      await mkdir(folder, { recursive: true });
+      await chmod(folder, mode);
+      await expect(loadKey(folder)).rejects.toMatchObject({
+        ...{ code: 'KEY_FILE_INVALID', message: `${folder} is a folder, and no key` },
+        hint: expect.stringContaining(`mv ${folder} `),
+      });
+    }
     const ec = execFileSync('openssl', [
       'genpkey',
       '-algorithm',

@@ -62,7 +62,7 @@ const facts = z.strictObject({
   files: z.array(z.strictObject({ path: z.string(), sha256 })),
   ...{ operators: z.array(z.string()), dissent: z.array(counted), cosigners: z.array(peerId) },
   inputs: z.record(z.string(), z.strictObject({ artifact: cid.nullable(), level })),
-  ...{ earlier: sha256.nullable(), time: z.string(), requested: z.string() },
+  ...{ earlier: sha256.nullable(), time: z.string(), requested: z.string(), publisher: z.string() },
   place: z.enum(['cosigned', 'witnessed', 'controller']),
   witnesses: z.strictObject({ operators: z.array(z.string()), named: z.array(z.string()) }),
   witnessed: z.string().nullable(),

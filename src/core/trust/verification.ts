@@ -43,6 +43,8 @@ export interface VerifiedFacts {
   index: number;
   /** Signer of that index beside the controller. Nothing may be ordered by an index that only the controller states. */
   place: VerdictPlace;
+  /** The operator that asked for it. */
+  publisher: string;
   /** When the publisher says it asked, ISO 8601. */
   requested: string;
   repo: string;

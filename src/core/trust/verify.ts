@@ -271,7 +271,7 @@ function resultWithoutFiles(statement: Receipt | Verdict): string | null {
 /** `built`: where the receipts are. */
 function collectFacts(
   ask: Ask,
-  { request, job, jobId, inputs, verdict: decided }: Opened,
+  { request, publisher, job, jobId, inputs, verdict: decided }: Opened,
   { opened: { verdict }, logged }: { opened: Opened; logged: Logged },
   {
     operators,
@@ -295,6 +295,7 @@ function collectFacts(
     request: request.id,
     index,
     place,
+    publisher: publisher.payload.operator,
     requested: isoTime(request.payload.iat * 1000),
     repo,
     ref,

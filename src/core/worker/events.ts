@@ -90,6 +90,8 @@ export type WorkerEvent =
       request: string;
       /** Id of the draft. */
       verdict: string;
+      /** The operator that published the request; absent in journals of before, and where the evidence does not hold. */
+      publisher?: string;
       iat: number;
       exp: number;
       ok: boolean;

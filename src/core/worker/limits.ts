@@ -10,6 +10,8 @@ export const workerLimits = {
   slowJobsMax: 1_000,
   /** Answers that were signed, of requests that have not ended: a week at most. At 200 bytes each, 10 MB. */
   answersMax: 50_000,
+  /** Of these, to requests of one operator: several leave room for others. */
+  answersPerPublisherMax: 10_000,
   /** Builds that ended, which its operator is shown: about 400 bytes each, in one answer of the control socket. */
   historyMax: 100,
 } as const;

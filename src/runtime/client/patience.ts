@@ -6,6 +6,8 @@ const pauseMsMin = 200;
 const pauseMsMax = 5_000;
 /** A controller that restarts is back by then. */
 const lostMsMax = 30_000;
+/** A limit that commands of a home share: two hundred of them at once are done in a minute. */
+const busyMsMax = 10 * 60_000;
 
 /** Codes of a controller that is starting or stopping. */
 const passing = new Set(['CONTROLLER_NOT_STARTED', 'CONTROLLER_STOPPED', 'CONTROLLER_LOST']);
@@ -33,19 +35,23 @@ export const isUnread = (error: unknown): boolean =>
 
 /**
  * Waits between attempts of one thing that may be attempted again: longer each time, by a random factor. While a limit is reached that
- * all commands of a home share, without an end; for a connection that was there and was lost, for `lostMsMax`.
+ * all commands of a home share, for `busyMsMax`; for a connection that was there and was lost, for `lostMsMax`. Then it throws the error that
+ * began the wait.
  */
 export class Patience {
   readonly #signal: AbortSignal;
   readonly #tell: (says: string) => void;
   #pauseMs = pauseMsMin;
   #lost: { error: unknown; since: number } | undefined;
+  #busy: { error: unknown; since: number } | undefined;
+  readonly #busyMsMax: number;
   #told = false;
   /** There was a connection. */
   #reached: boolean;
 
   /** `reached`: there was a connection before. */
-  constructor({ signal, tell }: Waiting, reached: boolean) {
+  constructor({ signal, tell }: Waiting, reached: boolean, busyMs = busyMsMax) {
+    this.#busyMsMax = busyMs;
     this.#signal = signal;
     this.#tell = tell;
     this.#reached = reached;
@@ -55,6 +61,7 @@ export class Patience {
   progressed(): void {
     this.#pauseMs = pauseMsMin;
     this.#lost = undefined;
+    this.#busy = undefined;
     this.#told = false;
     this.#reached = true;
   }
@@ -66,6 +73,8 @@ export class Patience {
     if (this.#signal.aborted || !(busy || (this.#reached && isLost(error)))) throw error;
     const now = performance.now();
     this.#lost = busy ? undefined : (this.#lost ?? { error, since: now });
+    if (busy) this.#busy ??= { error, since: now };
+    if (busy && this.#busy !== undefined && now - this.#busy.since > this.#busyMsMax) throw this.#busy.error;
     // The error that began the wait, not that of the last attempt.
     if (this.#lost !== undefined && now - this.#lost.since > lostMsMax) throw this.#lost.error;
     if (!this.#told && this.#pauseMs > 1_000) {

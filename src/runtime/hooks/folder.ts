@@ -6,7 +6,7 @@ import { makePrivate } from '../node/files.ts';
 import { Ledger, type LedgerEvent, ledgerEventSchema } from './ledger.ts';
 
 /** Version of the events in the journal of a hook, and of what comes of them. */
-const rules = 2;
+const rules = 3;
 const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** The journal and the files of one hook, in `hooks/<project>/<name>` of a home folder. One process at a time. */

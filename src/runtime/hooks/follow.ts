@@ -47,16 +47,16 @@ async function actOn(ports: HookPorts, hook: TrustedHook, take: Take, run: Liste
   const { folder, tell, signal } = ports;
   try {
     const { taken, event } = await takeFor(ports, hook, take, run, false);
-    if (event.kind !== 'started') return refuse(ports, event);
+    if (event.kind !== 'started') return refuse(ports, event, hook.isFalse(run));
     return { outcome: await started(ports, event, run, trustedEnv(ports.project, taken)) };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof Unwanted) return refuse(ports, error.event);
+    if (error instanceof Unwanted) return refuse(ports, error.event, hook.isFalse(run));
     const code = codeOf(error);
     if (code === 'INTERNAL' || isOwn(error)) throw error;
     const message = escapeLine(messageOf(error), hookLimits.textCharsMax);
-    const event = hook.failed(run.run, code, message, Date.now());
-    if (event !== undefined) return refuse(ports, event);
+    const event = hook.failed(run, code, message, Date.now());
+    if (event !== undefined) return refuse(ports, event, hook.isFalse(run));
     tell({ event: 'retrying', run: run.run, code, message });
     return {};
   } finally {
@@ -94,8 +94,8 @@ async function takeFor(
   return { taken, event: hook.verified(run, taken.facts, Date.now(), again) };
 }
 
-function refuse({ folder, tell }: HookPorts, event: LedgerEvent): Acted {
-  folder.record(event, Date.now());
+function refuse({ folder, tell }: HookPorts, event: LedgerEvent, isFalse: boolean): Acted {
+  if (!isFalse) folder.record(event, Date.now());
   if (event.kind === 'refused')
     tell({ event: 'refused', run: event.subject, code: event.code, message: event.message });
   return {};

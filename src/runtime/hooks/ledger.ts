@@ -24,6 +24,8 @@ const placeSchema = z.strictObject({
   index: z.int().min(0),
   /** When its publisher says it asked, ISO 8601 in UTC. Absent of rules 1. */
   requested: z.string().optional(),
+  /** The operator that asked. Absent of rules 1 and 2. */
+  publisher: z.string().optional(),
 });
 export type Place = z.infer<typeof placeSchema>;
 
@@ -90,7 +92,7 @@ type Line = Pick<Place, 'repo' | 'ref' | 'name'>;
 const lineOf = ({ repo, ref, name }: Line): string => JSON.stringify([repo, ref, name]);
 
 /** The run of a line that a command was started for last. */
-export interface Last extends Pick<Place, 'index' | 'requested'> {
+export interface Last extends Pick<Place, 'index' | 'requested' | 'publisher'> {
   subject: string;
 }
 
@@ -99,6 +101,8 @@ export class Ledger {
   readonly #entries = new Map<string, Entry>();
   /** By line: the run with the highest log index that a command was started for. */
   readonly #last = new Map<string, Last>();
+  /** How many of these are of an operator. */
+  readonly #linesOf = new Map<string, number>();
 
   apply(event: LedgerEvent, at: number): void {
     const before = this.#entries.get(event.subject);
@@ -108,8 +112,7 @@ export class Ledger {
         this.#put(subject, { state: 'started', at, ...(place !== undefined && { place }) });
         if (place === undefined) return;
         const last = this.#last.get(lineOf(place));
-        if (last === undefined || place.index >= last.index)
-          this.#last.set(lineOf(place), { index: place.index, requested: place.requested, subject });
+        if (last === undefined || place.index >= last.index) this.#putLast(place, subject);
         return;
       }
       case 'ended': {
@@ -124,6 +127,17 @@ export class Ledger {
           ...{ state: 'refused', at, code: event.code, message: event.message },
         });
     }
+  }
+
+  #putLast(place: Place, subject: string): void {
+    const { index, requested, publisher } = place;
+    this.#count(this.#last.get(lineOf(place))?.publisher, -1);
+    this.#last.set(lineOf(place), { index, requested, publisher, subject });
+    this.#count(publisher, 1);
+  }
+
+  #count(publisher: string | undefined, more: 1 | -1): void {
+    if (publisher !== undefined) this.#linesOf.set(publisher, (this.#linesOf.get(publisher) ?? 0) + more);
   }
 
   #put(subject: string, entry: Entry): void {
@@ -142,9 +156,10 @@ export class Ledger {
     return this.#last.get(lineOf(line));
   }
 
-  /** Whether there is room for a line that is not there yet. */
-  get hasRoom(): boolean {
-    return this.#last.size < hookLimits.linesMax;
+  /** Whether there is room for a line of this operator that is not there yet. */
+  hasRoomFor(publisher: string): boolean {
+    const own = this.#linesOf.get(publisher) ?? 0;
+    return this.#last.size < hookLimits.linesMax && own < hookLimits.linesPerPublisherMax;
   }
 
   /** Those whose command may have run to an end that is not known: started, and not ended. */

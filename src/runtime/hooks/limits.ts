@@ -22,6 +22,8 @@ export const hookLimits = {
   entriesMax: 10_000,
   /** Lines (repository, ref and job) whose last log index is remembered. */
   linesMax: 10_000,
+  /** Of these, those of one operator: several leave room for others. */
+  linesPerPublisherMax: 2_500,
   /** Pause between two questions to members for evidence against the log, in ms. */
   askMembersMs: 5 * 60_000,
   /** Characters of a reason in a journal and an environment. */

@@ -23,9 +23,14 @@ const finalCodes: readonly string[] = [
   'SOURCE_MISMATCH',
   'RECIPE_MISMATCH',
 ];
+/** Those of them that say that the evidence is about something else than was listed. */
+const ofNotice: readonly string[] = ['ARTIFACT_MISMATCH', 'REF_MISMATCH'];
 const isFinal = (code: string): boolean => finalCodes.includes(code) || code.endsWith('_REVOKED');
 
 type Named = Pick<ListedRun, 'repo' | 'ref' | 'name'>;
+type Said = Named & { run: string; artifact?: string | null };
+const noticeOf = ({ run, repo, ref, name, artifact }: Said): string =>
+  JSON.stringify([run, repo, ref, name, artifact]);
 const sameLine = (a: Named, b: Named): boolean => a.repo === b.repo && a.ref === b.ref && a.name === b.name;
 
 /**
@@ -38,6 +43,8 @@ export class TrustedHook {
   readonly #ledger: Ledger;
   /** Attempts of the runs that are still listed, and when the next one is due. */
   #tries = new Map<string, { count: number; due: number }>();
+  /** Listed runs whose evidence is about something else than was listed: it says nothing against the run. By `noticeOf`. */
+  #false = new Set<string>();
 
   constructor(rules: TrustedRules, ledger: Ledger) {
     this.#rules = rules;
@@ -51,12 +58,14 @@ export class TrustedHook {
   next(runs: readonly ListedRun[], now: number): ListedRun | undefined {
     const listed = new Set(runs.map(({ run }) => run));
     this.#tries = new Map([...this.#tries].filter(([run]) => listed.has(run)));
+    const notices = new Set(runs.map(noticeOf));
+    this.#false = new Set([...this.#false].filter((notice) => notices.has(notice)));
     const taken: ListedRun[] = [];
     const due: ListedRun[] = [];
     for (const run of runs) {
       if (!this.#wants(run) || taken.some((newer) => sameLine(newer, run))) continue;
       const entry = this.#ledger.get(run.run);
-      if (entry?.state === 'refused') continue;
+      if (entry?.state === 'refused' || this.#false.has(noticeOf(run))) continue;
       taken.push(run);
       if (entry === undefined && (this.#tries.get(run.run)?.due ?? 0) <= now) due.push(run);
     }
@@ -80,8 +89,15 @@ export class TrustedHook {
     return this.#rules.jobs.length === 0 || this.#rules.jobs.includes(name);
   }
 
+  /** Whether the evidence of a listed run is about something else. Then its refusal is not for the journal: a true notice of it may come. */
+  isFalse(said: Said): boolean {
+    return this.#false.has(noticeOf(said));
+  }
+
   /** Its evidence, its files or the revocations could not be had, or do not hold. Undefined: it is tried again. */
-  failed(run: string, code: string, message: string, now: number): LedgerEvent | undefined {
+  failed(said: Said, code: string, message: string, now: number): LedgerEvent | undefined {
+    const { run } = said;
+    if (ofNotice.includes(code)) this.#false.add(noticeOf(said));
     const count = (this.#tries.get(run)?.count ?? 0) + 1;
     if (isFinal(code) || count >= hookLimits.triesMax) {
       this.#tries.delete(run);
@@ -95,30 +111,29 @@ export class TrustedHook {
    * Its evidence holds, under the pinned root key and the revocations of this moment. `now`: of this clock, in ms since the epoch.
    * `again`: the owner wants the command of a run that was handled before.
    */
-  verified(said: Named & { run: string }, facts: VerifiedFacts, now: number, again = false): LedgerEvent {
+  verified(said: Said, facts: VerifiedFacts, now: number, again = false): LedgerEvent {
+    if (facts.request !== said.run || !sameLine(said, facts)) {
+      this.#false.add(noticeOf(said));
+      const listed = `${said.name} at ${said.ref}`;
+      const message = `the controller listed ${listed}; the evidence is about ${facts.name} at ${facts.ref}`;
+      return refusal(said.run, 'HOOK_NOTICE_FALSE', message);
+    }
     const refused = this.#refusalOf(said, facts, now, again);
     if (refused !== undefined) return refusal(said.run, refused.code, refused.message);
-    const { repo, ref, name, requested, artifact } = facts;
+    const { repo, ref, name, requested, publisher, artifact } = facts;
     const last = this.#ledger.last(facts);
     // A command that runs again keeps the index of its first start.
     const { index } = last?.subject === said.run ? last : facts;
-    return { kind: 'started', subject: said.run, place: { repo, ref, name, index, requested }, artifact };
+    return {
+      kind: 'started',
+      subject: said.run,
+      place: { repo, ref, name, index, requested, publisher },
+      artifact,
+    };
   }
 
-  #refusalOf(
-    said: Named & { run: string },
-    facts: VerifiedFacts,
-    now: number,
-    again: boolean,
-  ): Refused | undefined {
-    const { request, ref, name, artifact, kind, cosigners, index, place, requested } = facts;
-    if (request !== said.run || !sameLine(said, facts)) {
-      const listed = `${said.name} at ${said.ref}`;
-      return no(
-        'HOOK_NOTICE_FALSE',
-        `the controller listed ${listed}; the evidence is about ${name} at ${ref}`,
-      );
-    }
+  #refusalOf(said: Said, facts: VerifiedFacts, now: number, again: boolean): Refused | undefined {
+    const { ref, name, artifact, kind, cosigners, index, place, requested, publisher } = facts;
     if (!matchesRef(this.#rules.refs, ref) || !this.#isForJob(name))
       return no('HOOK_NOTICE_FALSE', `${name} at ${ref} is not what this hook is for`);
     if (artifact === null || kind === 'test')
@@ -138,8 +153,12 @@ export class TrustedHook {
     if (Date.parse(requested) > now + limits.clockSkewSeconds * 1000)
       return no('HOOK_REQUEST_AHEAD', `its publisher asked at ${requested}, which is ahead of this clock`);
     if (last === undefined) {
-      if (this.#ledger.hasRoom) return undefined;
-      return no('HOOK_LINES_FULL', `this hook has run for ${hookLimits.linesMax} refs and jobs`);
+      if (this.#ledger.hasRoomFor(publisher)) return undefined;
+      const { linesMax, linesPerPublisherMax } = hookLimits;
+      return no(
+        'HOOK_LINES_FULL',
+        `this hook has run for ${linesMax} refs and jobs, or for ${linesPerPublisherMax} that ${publisher} asked for`,
+      );
     }
     if (index <= last.index)
       return no(

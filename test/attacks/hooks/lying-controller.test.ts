@@ -59,6 +59,13 @@ class Believing extends TrustedHook {
   }
 }
 
+/** Takes a false notice for the fault of the run. */
+class Unforgiving extends TrustedHook {
+  override isFalse(): boolean {
+    return false;
+  }
+}
+
 const rules: TrustedRules = { refs: [parseRefPattern('main')], jobs: [], uncosigned: false };
 
 /** Shows a hook these listings, one after the other. Returns what it told, and what its commands were given. */
@@ -130,6 +137,15 @@ describe('a controller that lists', () => {
     const { told, commands } = await show([[lie]]);
     expect(codes(told)).toEqual(['ARTIFACT_MISMATCH']);
     expect(commands).toEqual([]);
+  });
+
+  it('a run falsely, and later as it is: the lie says nothing against the run', async () => {
+    const lie = { ...listedOf(first), artifact: listedOf(pull).artifact };
+    const { told, commands } = await show([[lie], [listedOf(first)]]);
+    expect(codes(told)).toEqual(['ARTIFACT_MISMATCH']);
+    expect(requests(commands)).toEqual([listedOf(first).run]);
+    const control = await show([[lie], [listedOf(first)]], { Hook: Unforgiving });
+    expect(control.commands).toEqual([]);
   });
 
   it('an older run after a newer one, with nothing beside it: the log says which is older', async () => {

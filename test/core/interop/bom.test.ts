@@ -64,7 +64,14 @@ function parts(over: Partial<Job> = {}, more: Partial<VerifiedFacts> = {}, of = 
     ...over,
   });
   const facts: VerifiedFacts = {
-    ...{ name: job.name, job: encodeJob(job).id, kind: 'build', request: 'ab'.repeat(32), index: 4 },
+    ...{
+      name: job.name,
+      job: encodeJob(job).id,
+      kind: 'build',
+      request: 'ab'.repeat(32),
+      index: 4,
+      publisher: 'ada',
+    },
     ...{ repo, ref: 'refs/heads/main', commit, policy, artifact: cidOf('app') },
     files: [{ path: 'bin/app', sha256: 'cd'.repeat(32) }],
     ...{ operators: ['ada', 'ben'], dissent: [], cosigners: [], earlier: null, recipe: null },

@@ -85,6 +85,16 @@ describe('a trusted worker', () => {
     expect(say(checked(1, 2, { exp: at + 10_000 }), at + 3800)).toEqual(['sign-answer', 'sync']);
   });
 
+  it('remembers a bounded number of one publisher, and signs further ones of others', () => {
+    const { say } = makeWorker();
+    const max = workerLimits.answersPerPublisherMax;
+    for (let n = 0; n < max; n++) say(checked(n, n, { publisher: 'mallory' }));
+    expect(say(checked(max, max, { publisher: 'mallory' }))).toEqual(['COSIGN_ANSWERS_FULL', 'none']);
+    expect(say(checked(max, max, { publisher: 'ada' }))).toEqual(['sign-answer', 'sync']);
+    const over = { iat: at + 4000, exp: at + 8000, publisher: 'mallory' };
+    expect(say(checked(max + 1, max, over), at + 4000)).toEqual(['sign-answer', 'sync']);
+  });
+
   it('remembers a bounded number, and signs no further one while they last', () => {
     const { say } = makeWorker();
     for (let n = 0; n < workerLimits.answersMax; n++) say(checked(n, n));

@@ -30,7 +30,7 @@ export function facts(n: number, more: Partial<VerifiedFacts> = {}): VerifiedFac
     policy: { agree: 2, of: 3, cosign: 'required', rounds: 2 },
     ...{ dissent: [], cosigners: ['12D3KooWtower'], inputs: {}, earlier: null, time: '2026-01-01T00:00:00Z' },
     ...{ witnesses: { operators: [], named: [] }, witnessed: null, place: 'cosigned' },
-    requested: new Date(n * 1000).toISOString(),
+    ...{ publisher: 'ada', requested: new Date(n * 1000).toISOString() },
     ...more,
   };
 }

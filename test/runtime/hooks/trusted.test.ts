@@ -68,22 +68,22 @@ describe('which run is looked at', () => {
     let now = 0;
     for (let tries = 1; tries < hookLimits.triesMax; tries++) {
       expect(hook.next(runs, now)?.run).toBe(id(2));
-      expect(hook.failed(id(2), 'REVOCATION_NO_ANSWER', 'nobody', now)).toBeUndefined();
+      expect(hook.failed(listed(2), 'REVOCATION_NO_ANSWER', 'nobody', now)).toBeUndefined();
       expect(hook.next(runs, now)).toBeUndefined();
       now += hookLimits.retryMs * 2 ** (tries - 1);
     }
-    const last = hook.failed(id(2), 'REVOCATION_NO_ANSWER', 'nobody', now);
+    const last = hook.failed(listed(2), 'REVOCATION_NO_ANSWER', 'nobody', now);
     expect(last).toMatchObject({ kind: 'refused', subject: id(2), code: 'REVOCATION_NO_ANSWER' });
     if (last !== undefined) take(last);
     expect(hook.next(runs, now)?.run).toBe(id(1));
   });
 
   it('is tried again where the log tells two stories: another copy of its evidence may have the line of a trusted worker', () => {
-    expect(makeHook().hook.failed(id(1), 'LOG_EQUIVOCATED', 'm', 0)).toBeUndefined();
+    expect(makeHook().hook.failed(listed(1), 'LOG_EQUIVOCATED', 'm', 0)).toBeUndefined();
   });
 
   it.each(['ARTIFACT_REVOKED', 'KEY_REVOKED', 'REF_MISMATCH'])('is refused at once for %s', (code) => {
-    expect(makeHook().hook.failed(id(1), code, 'm', 0)).toMatchObject({ kind: 'refused', code });
+    expect(makeHook().hook.failed(listed(1), code, 'm', 0)).toMatchObject({ kind: 'refused', code });
   });
 });
 
@@ -91,20 +91,63 @@ describe('verified facts', () => {
   it('start the command, at the place that they have', () => {
     expect(makeHook().hook.verified(listed(4), facts(4), later)).toEqual({
       ...{ kind: 'started', subject: id(4), artifact: 'bafy4' },
-      place: { repo, ref: 'refs/heads/main', name: 'build', index: 4, requested: '1970-01-01T00:00:04.000Z' },
+      place: {
+        repo,
+        ref: 'refs/heads/main',
+        name: 'build',
+        index: 4,
+        requested: '1970-01-01T00:00:04.000Z',
+        publisher: 'ada',
+      },
     });
   });
 
   it.each([
-    ['another run', facts(9), 'HOOK_NOTICE_FALSE'],
-    ['a pull request', facts(1, { ref: 'refs/pull/7/head' }), 'HOOK_NOTICE_FALSE'],
-    ['another repository', facts(1, { repo: 'https://evil.example.org/tool.git' }), 'HOOK_NOTICE_FALSE'],
-    ['another job', facts(1, { name: 'other' }), 'HOOK_NOTICE_FALSE'],
     ['a test', facts(1, { kind: 'test' }), 'HOOK_NOTICE_FALSE'],
     ['no artifact', facts(1, { artifact: null }), 'HOOK_NOTICE_FALSE'],
     ['what nobody co-signed', facts(1, { cosigners: [] }), 'HOOK_NOT_COSIGNED'],
   ])('of %s start nothing', (_, found, code) => {
     expect(makeHook().hook.verified(listed(1), found, later)).toMatchObject({ kind: 'refused', code });
+  });
+
+  it.each([
+    ['another run', facts(9)],
+    ['a pull request', facts(1, { ref: 'refs/pull/7/head' })],
+    ['another repository', facts(1, { repo: 'https://evil.example.org/tool.git' })],
+    ['another job', facts(1, { name: 'other' })],
+  ])('of %s than was listed start nothing, and say nothing against a true notice of the run', (_, found) => {
+    const { hook } = makeHook();
+    const lie = listed(1);
+    expect(hook.next([lie], 0)).toBe(lie);
+    const code = 'HOOK_NOTICE_FALSE';
+    expect(hook.verified(lie, found, later)).toMatchObject({ kind: 'refused', code });
+    expect(hook.isFalse(lie)).toBe(true);
+    // Not again for as long as it is listed so, and an older one of that line has its turn.
+    expect(hook.next([lie], 0)).toBeUndefined();
+    const other = listed(0);
+    expect(hook.next([lie, other], 0)).toBe(other);
+    const truth = listed(1, { ref: 'refs/heads/main', name: 'build', commit: id(7).slice(24) });
+    expect(hook.next([], 0)).toBeUndefined();
+    expect(hook.next([truth], 0)).toBe(truth);
+    expect(hook.verified(truth, facts(1), later).kind).toBe('started');
+  });
+
+  it('of one publisher fill no more than its room, which others have too', () => {
+    const { hook, take } = makeHook({ refs: [parseRefPattern('refs/tags/*')] });
+    for (let n = 0; n < hookLimits.linesPerPublisherMax; n++) {
+      const place = { repo, ref: `refs/tags/${n}`, name: 'build', index: n, publisher: 'mallory' };
+      take({ kind: 'started', subject: id(n), place, artifact: null });
+    }
+    const more = { ref: 'refs/tags/more' };
+    const of = (publisher: string, ref = 'refs/tags/more') =>
+      hook.verified(listed(90_000, { ref }), facts(90_000, { ref, publisher }), 1e9);
+    expect(of('mallory')).toMatchObject({ kind: 'refused', code: 'HOOK_LINES_FULL' });
+    // For a line that is there already it goes on.
+    expect(of('mallory', 'refs/tags/7').kind).toBe('started');
+    expect(of('ada')).toMatchObject({ kind: 'started', place: { ...more, publisher: 'ada' } });
+    // A line is of whoever asked last.
+    take(of('ada', 'refs/tags/7'));
+    expect(of('mallory').kind).toBe('started');
   });
 
   it('without a co-signature count where the owner says so', () => {
@@ -170,7 +213,7 @@ it('whatever a controller lists and whenever the process dies: once for a run, a
         const run = hook.next(listing, now * 100_000);
         if (run === undefined) continue;
         if (answer === 'failure') {
-          const refused = hook.failed(run.run, 'ARTIFACT_NOT_FOUND', 'm', now * 100_000);
+          const refused = hook.failed(run, 'ARTIFACT_NOT_FOUND', 'm', now * 100_000);
           if (refused !== undefined) record(refused);
           continue;
         }

@@ -168,15 +168,19 @@ export class AnswerSigner {
       return refusalOf(error);
     }
     let refusal: Refusal | null = null;
+    let publisher: string | undefined;
     try {
-      await this.#checkAnswer(draft, note, log);
+      publisher = await this.#checkAnswer(draft, note, log);
     } catch (error) {
       refusal = refusalOf(error);
     }
     const { iat, exp } = request.payload;
     const { code, message } = refusal ?? { code: 'OK', message: '' };
     const ok = refusal === null;
-    await dispatch({ kind: 'answer-checked', request: request.id, verdict, iat, exp, ok, code, message });
+    await dispatch({
+      ...{ kind: 'answer-checked', request: request.id, verdict, iat, exp, ok, code, message },
+      ...(publisher !== undefined && { publisher }),
+    });
     const decided = this.#decided.get(verdict);
     this.#decided.delete(verdict);
     // The process is ending.
@@ -186,7 +190,7 @@ export class AnswerSigner {
   }
 
   /** Errors: those of `DraftChecks.check`, `COSIGN_NOT_BUILT` for what is no answer, `COSIGN_MISSING`, `COSIGN_LEVEL_MISMATCH`. */
-  async #checkAnswer(draft: Bundle, note: string, log: LogView): Promise<void> {
+  async #checkAnswer(draft: Bundle, note: string, log: LogView): Promise<string> {
     const outdated = await this.#checks.outdated(draft);
     if (outdated !== undefined) throw new QuorateError('CHARTER_NOT_IN_FORCE', outdated);
     if (draft.checkpoint !== note)
@@ -204,6 +208,7 @@ export class AnswerSigner {
       throw new QuorateError('COSIGN_LEVEL_MISMATCH', `an answer that is ${level} needs no signature`);
     // They are those of the checkpoint, and are on disk before anything is signed over them.
     await this.#checks.keep(log);
+    return facts.publisher;
   }
 }
 
