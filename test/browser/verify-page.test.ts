@@ -205,7 +205,10 @@ describe('the page that verifies, in Chromium, from a file and without a network
     const about = { iss: idp.id, project, what, since: 0, reason: 'it phones home', iat: at };
     const { raw } = await signMessage('revocation', about, idp.signer);
     const revoked = { charters: [real.bundle.charter], revocations: [raw] };
-    let known: RevocationList = { charters: [], revocations: [] };
+    // The file of a home says when members were asked; what a server says of that is nobody's.
+    let known: RevocationList & { askedAt?: number } = {
+      ...{ charters: [], revocations: [], askedAt: Date.now() },
+    };
     const feed = feedApp(
       viewOf({ revocations: () => known, checkpoint: () => undefined, charter: () => undefined }),
     );
@@ -223,8 +226,13 @@ describe('the page that verifies, in Chromium, from a file and without a network
       return (await verify(page)).join(' ');
     };
     // Its own server, unless a person names none.
-    expect(await asked(`${origin}/verify`)).toContain(`nothing, by ${origin}`);
+    const fresh = await asked(`${origin}/verify`);
+    expect(fresh).toContain(`nothing, by ${origin}; nothing shows how old that is`);
+    expect(fresh).toContain('What was revoked since may be missing');
     expect(await classOf()).toBe('last good');
+    // A link names no other one.
+    const linked = await asked(`${origin}/verify`, '&server=http://127.0.0.1:1');
+    expect(linked).toContain(`nothing, by ${origin}`);
     expect(await asked(`${origin}/verify`, '&server=')).toContain('nobody was asked');
     expect(await classOf()).toBe('last open');
     known = revoked;

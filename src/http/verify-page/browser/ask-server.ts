@@ -18,8 +18,10 @@ export async function askServer(address: string, project: string, signal: AbortS
   let page = await get('revocations');
   if (page === undefined) throw unreachable(base, 'it does not serve this project');
   while (page !== undefined && revocations.length < limits.revocationPagesMax) {
-    revocations.push(page);
-    const { next }: RevocationPage = decodeRevocations(page, `what ${base} answers`);
+    const list: RevocationPage = decodeRevocations(page, `what ${base} answers`);
+    // Without what only the file of a home says: when members were asked.
+    revocations.push(JSON.stringify(list));
+    const { next } = list;
     page = next === undefined ? undefined : await get(`revocations?after=${next}`);
   }
   const [charter, checkpoint] = [await get('charter'), await get('checkpoint')];

@@ -22,8 +22,10 @@ const form = element('form', HTMLFormElement);
 const drop = element('drop', HTMLElement);
 const result = element('result', HTMLElement);
 const input = (id: string) => element(id, HTMLInputElement);
-/** Names of the text fields; a fragment may fill them: `#project=…&ref=…`. */
+/** Names of the text fields; a fragment may fill them: `#project=…&ref=…`. Of a page that a server serves not with another server. */
 const fields = ['project', 'server', 'source', 'ref', 'recipe', 'path', 'age'] as const;
+
+const isServed = location.protocol !== 'file:';
 
 let bundle: File | undefined;
 let artifact: Picked | undefined;
@@ -34,6 +36,8 @@ function useFragment(): void {
   const given = new URLSearchParams(location.hash.slice(1));
   for (const name of fields) {
     const value = given.get(name);
+    // Whoever made the link would say what was revoked.
+    if (name === 'server' && value !== '' && isServed && value !== location.origin) continue;
     if (value !== null) input(name).value = value.slice(0, 8192);
     if (value !== null && name !== 'project' && name !== 'server')
       drop.parentElement?.querySelector('details')?.setAttribute('open', '');
@@ -74,7 +78,7 @@ form.addEventListener('submit', (event) => {
 });
 addEventListener('hashchange', useFragment);
 // The server that the page is from, unless it is opened as a file.
-if (location.protocol !== 'file:') input('server').value = location.origin;
+if (isServed) input('server').value = location.origin;
 useFragment();
 
 async function run(): Promise<void> {
