@@ -52,7 +52,7 @@ export async function readDirectory(
   blocks: Blockstore,
   bounds: Bounds,
 ): Promise<BuiltTree & { bytes: number }> {
-  const tree = new TreeBuilder(bounds.maxEntries, bounds.rules);
+  const tree = new TreeBuilder(bounds.maxEntries, bounds.rules, bounds.maxFiles);
   const budget = new ByteBudget(bounds.maxBytes);
   const pool = new TaskPool();
   const top = await lstat(dir).catch(() => undefined);

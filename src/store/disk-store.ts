@@ -168,12 +168,13 @@ export class DiskStore implements Store {
   }
 
   #import(
-    { into, maxBytes, maxEntries, rules, signal, ownsChunks }: ImportOptions,
+    { into, maxBytes, maxEntries, maxFiles, rules, signal, ownsChunks }: ImportOptions,
     read: (blocks: Blocks<AreaIndex>, bounds: ReadLimits) => Promise<BuiltTree & { bytes: number }>,
   ): Promise<ImportedTree> {
     const bounds = {
       maxBytes: Math.min(maxBytes ?? limits.treeBytesMax, limits.treeBytesMax),
       maxEntries: Math.min(maxEntries ?? limits.treeEntriesMax, limits.treeEntriesMax),
+      maxFiles,
       rules,
       signal,
       ownsChunks,

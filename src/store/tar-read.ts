@@ -12,6 +12,7 @@ import type { TreeRules } from './types.ts';
 export interface ReadLimits {
   maxBytes: number;
   maxEntries: number;
+  maxFiles?: number | undefined;
   rules?: TreeRules | undefined;
   signal?: AbortSignal | undefined;
   /** Whether the chunks of the archive are nobody else's, so that their memory is taken over. */
@@ -94,14 +95,15 @@ function isZero(bytes: Uint8Array, from: number, end: number): boolean {
 /**
  * Reads an untrusted tar archive into a tree, in one pass. Accepts plain files, folders, symbolic links and hard links to
  * earlier files. Refuses other entries and an archive without its end marker, which may be truncated.
- * @throws STORE_TAR_DAMAGED, STORE_ENTRY_REFUSED, STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_ENTRIES, and the codes of names and links
+ * @throws STORE_TAR_DAMAGED, STORE_ENTRY_REFUSED, STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_ENTRIES, STORE_TREE_TOO_MANY_FILES, and the codes of
+ * names and links
  */
 export async function readTar(
   tar: Readable,
   blocks: Blockstore,
   bounds: ReadLimits,
 ): Promise<BuiltTree & { bytes: number }> {
-  const tree = new TreeBuilder(bounds.maxEntries, bounds.rules);
+  const tree = new TreeBuilder(bounds.maxEntries, bounds.rules, bounds.maxFiles);
   const budget = new ByteBudget(bounds.maxBytes);
   const pool = new TaskPool();
   const gaps = new Gaps();

@@ -48,14 +48,20 @@ export class TreeBuilder {
   readonly #root: Folder = folder(true);
   readonly #entriesMax: number;
   readonly #rules: TreeRules;
+  readonly #filesMax: number;
   #entries = 0;
+  #files = 0;
 
-  constructor(entriesMax: number, rules: TreeRules = 'portable') {
+  constructor(entriesMax: number, rules: TreeRules = 'portable', filesMax = Number.POSITIVE_INFINITY) {
     this.#entriesMax = entriesMax;
+    this.#filesMax = filesMax;
     this.#rules = rules;
   }
 
-  #count(): void {
+  #count({ kind }: Entry): void {
+    if (kind === 'file') this.#files += 1;
+    if (this.#files > this.#filesMax)
+      throw new QuorateError('STORE_TREE_TOO_MANY_FILES', `the tree has over ${this.#filesMax} files`);
     this.#entries += 1;
     if (this.#entries <= this.#entriesMax) return;
     throw new QuorateError('STORE_TREE_TOO_MANY_ENTRIES', `the tree has over ${this.#entriesMax} entries`, {
@@ -96,7 +102,7 @@ export class TreeBuilder {
         { hint: 'Rename one: on some file systems they would be one file.' },
       );
     }
-    this.#count();
+    this.#count(entry);
     at.folded.set(fold, name);
     at.children.set(name, entry);
   }

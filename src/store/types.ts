@@ -51,7 +51,10 @@ export interface ImportOptions {
   into: Area;
   /** Limit in bytes of file content. */
   maxBytes?: number | undefined;
+  /** Of files, folders and links. */
   maxEntries?: number | undefined;
+  /** Limit for files alone. Default: none. */
+  maxFiles?: number | undefined;
   /** Default: `portable`. */
   rules?: TreeRules | undefined;
   signal?: AbortSignal | undefined;

@@ -83,10 +83,12 @@ export async function buildInSandbox(
           built = await store.importTar(tar, {
             into,
             maxBytes: job.limits.diskBytes,
+            maxFiles: outputFilesMaxOf(job),
             signal,
             ownsChunks: true,
           });
         } catch (error) {
+          if (codeOf(error) === 'STORE_TREE_TOO_MANY_FILES') throw tooManyFiles(job);
           if (!(error instanceof QuorateError) || error.code !== 'STORE_TREE_TOO_MANY_ENTRIES') throw error;
           throw new LimitExceeded(limitNamed(job, 'treeEntries'), error);
         }
@@ -97,18 +99,12 @@ export async function buildInSandbox(
   // A build that ended by itself meanwhile stands.
   if (outcome.kind === 'aborted' && outcome.reason === 'killed' && !signal.aborted)
     hopeless?.throwIfAborted();
-  if (built !== undefined && !filesFit(job, built.files)) {
-    const most = outputFilesMaxOf(job);
-    const found = built.files.length;
-    const refused = new QuorateError(
+  if (built !== undefined && !filesFit(job, built.files))
+    throw new QuorateError(
       'STORE_TOO_MANY_ENTRIES',
-      found > most
-        ? `the outputs are ${found} files; this job may have ${most}`
-        : `the paths of the ${found} output files are too long for a receipt of this job`,
-      { hint: 'Pack them into one archive, or set "files" under "limits" in quorate.yaml.' },
+      `the paths of the ${built.files.length} output files are too long for a receipt of this job`,
+      { hint: fewerFiles },
     );
-    throw found > most ? new LimitExceeded(limitNamed(job, 'files'), refused) : refused;
-  }
   const made = outcome.kind === 'exit' && outcome.code !== 0 && built?.root === emptyTree ? undefined : built;
   const limit = outcome.kind === 'aborted' ? outcome.limit : undefined;
   return {
@@ -116,6 +112,18 @@ export async function buildInSandbox(
     ...(limit !== undefined && { limit: limitNamed(job, limit) }),
   };
 }
+
+const fewerFiles = 'Pack them into one archive, or set "files" under "limits" in quorate.yaml.';
+
+const tooManyFiles = (job: Pick<Job, 'limits'>): LimitExceeded =>
+  new LimitExceeded(
+    limitNamed(job, 'files'),
+    new QuorateError(
+      'STORE_TOO_MANY_ENTRIES',
+      `the outputs are over ${outputFilesMaxOf(job)} files, which this job may have`,
+      { hint: fewerFiles },
+    ),
+  );
 
 const inSandbox = ({ layout, open }: NonNullable<BuildIo['dependencies']>): SandboxDependencies => ({
   folders: layoutFolders.map((name) => ({ name, tar: layoutTar(layout, name, open) })),

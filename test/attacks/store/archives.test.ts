@@ -254,6 +254,10 @@ describe('the archive reader', () => {
     expect(await codeOf(s.importTar(await tar(entries), { into, maxEntries: 9 }))).toBe(
       'STORE_TREE_TOO_MANY_ENTRIES',
     );
+    expect((await s.importTar(await tar(entries), { into, maxFiles: 10 })).files.length).toBe(10);
+    expect(await codeOf(s.importTar(await tar(entries), { into, maxFiles: 9 }))).toBe(
+      'STORE_TREE_TOO_MANY_FILES',
+    );
     expect(await codeOf(s.importTar(await tar([{ name: 'a/b/c' }]), { into, maxEntries: 2 }))).toBe(
       'STORE_TREE_TOO_MANY_ENTRIES',
     );

@@ -35,7 +35,8 @@ const time: SandboxOutcome = { kind: 'aborted', reason: 'time', detail: '' };
 describe('the limit that a build exceeded', () => {
   it('is that of its job', async () => {
     expect(await ended({ ...time, limit: 'seconds' })).toEqual({ name: 'seconds', max: job.limits.seconds });
-    expect(await ended(done, 2001)).toEqual({ name: 'files', max: 2000 });
+    const many = new QuorateError('STORE_TREE_TOO_MANY_FILES', 'many');
+    expect(await ended(done, many)).toEqual({ name: 'files', max: 2000 });
   });
 
   it('or that of the protocol', async () => {
