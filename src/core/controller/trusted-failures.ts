@@ -1,5 +1,4 @@
 import type { TrustedFailure } from '../account/index.ts';
-import { isTrustedSlot } from '../documents/index.ts';
 import { limits } from '../limits.ts';
 import type { Progress } from '../wire/progress.ts';
 
@@ -11,7 +10,8 @@ export function afterFailure(failures: TrustedFailure[], progress: Progress): Tr
     const { worker, code, message } = progress;
     return withFailure(failures, { worker, says: `${code}: ${message}`, refused: true });
   }
-  if ((progress.kind !== 'lost' && progress.kind !== 'delivered') || !isTrustedSlot(progress.slot))
+  // Compared here: `isTrustedSlot` would load the schemas of all documents into `quorate --help`.
+  if ((progress.kind !== 'lost' && progress.kind !== 'delivered') || progress.slot !== 'trusted')
     return failures;
   const { worker } = progress;
   // It is handed over after it has refused.
