@@ -48,7 +48,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/npm-projects.test.ts': 150,
   'test/e2e/ordinary-volunteer.test.ts': 15,
   'test/e2e/pagure.test.ts': 60,
-  'test/e2e/revoke.test.ts': 14,
+  'test/e2e/revoke.test.ts': 40,
   'test/e2e/root-change.test.ts': 10,
   'test/e2e/rotation.test.ts': 34,
   'test/e2e/store.test.ts': 9,

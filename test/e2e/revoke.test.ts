@@ -5,6 +5,9 @@ import { encodeEquivocation } from '../../src/core/documents/index.ts';
 import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../src/core/transparency/index.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
 import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
+import { Terminal } from '../bad-input/support/terminal.ts';
+import { quorateWords } from '../support/program.ts';
+import { Cluster } from './support/cluster.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 
@@ -161,4 +164,42 @@ it('of the log itself, by evidence: it voids what a trusted worker signed where 
   });
   const online = await verify('fourth', '--online', '--bootstrap', String(cluster.bootstrapAddress));
   expect(online).toMatchObject({ ok: false, code: 'LOG_EQUIVOCATED' });
+});
+
+it('one operator fewer than a round asks for costs seconds, and says so; whoever revokes a further one is asked at a terminal', async () => {
+  const small = await Cluster.start({ volunteers: ['ada', 'ben'], trusted: true });
+  const run = await small.submit(await small.git.commit('tool', program('short')));
+  expect((await run.end()).code, run.report()).toBe(0);
+  expect(run.all('verdict').at(-1)).toMatchObject({ level: 'trusted' });
+  const waits = run.all('account').find(({ reason }) => String(reason).includes('another operator'));
+  expect(waits, run.report()).toMatchObject({ state: 'sealed' });
+  const at = (event: string) => Number(run.all(event).at(-1)?.at);
+  // Without the short wait it is ten minutes.
+  expect(at('unfilled') - at('delivered')).toBeLessThan(60_000);
+
+  const revoke = (...more: string[]) => {
+    const words = [
+      ...quorateWords,
+      '--home',
+      small.home('owner'),
+      'revoke',
+      'ben',
+      '--reason',
+      'left',
+      ...more,
+    ];
+    return new Terminal(words, { columns: 100, rows: 40, cwd: small.projectDir, env: small.env });
+  };
+  const asked = revoke();
+  await asked.shows('Without ben the project has 1 operator');
+  await asked.shows('Revoke ben? [y/N]');
+  asked.type('\n');
+  await asked.end();
+  expect(small.worker('ben').all('revoked')).toEqual([]);
+
+  const agreed = revoke('--yes');
+  await small.worker('ben').event('revoked');
+  expect(await agreed.end()).toBe(0);
+  expect(agreed.text).not.toContain('[y/N]');
+  expect(agreed.text).toContain('Without ben the project has 1 operator');
 });
