@@ -33,9 +33,8 @@ import {
 /** A store that is away is asked again less often than signers. */
 const storeRetryFactor = 5;
 
-/** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. */
-function decisionOf(transition: Transition, run: Run): Decision {
-  const { state } = transition;
+/** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. Artifacts `unserved` do not count. */
+function decisionOf(transition: Transition, run: Run, unserved = run.unserved): Decision {
   const signer = trustedLease(run)?.worker;
   const { trustedKeys, revocations } = trustIn(transition);
   return decide(
@@ -45,9 +44,9 @@ function decisionOf(transition: Transition, run: Run): Decision {
       votes: run.receipts,
       trustedKeys,
       cosigned: signer === undefined ? [] : [signer],
-      inputs: inputLevels(state, run),
+      inputs: inputLevels(transition.state, run),
     },
-    { ...revocations, artifacts: [...(revocations.artifacts ?? []), ...run.unserved] },
+    { ...revocations, artifacts: [...(revocations.artifacts ?? []), ...unserved] },
   );
 }
 
@@ -199,8 +198,9 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
   nextRound(transition, run, round);
 }
 
+/** No receipt says that nobody serves an artifact, so that consumers count it when they judge the level. */
 const withoutResult = (transition: Transition, run: Run): void =>
-  concludeWithout(transition, run, decisionOf(transition, run));
+  concludeWithout(transition, run, decisionOf(transition, run, transition.rules < 3 ? run.unserved : []));
 
 /** Whether what is agreed can become nothing more: no trusted worker is waited for, nor an input. */
 function isFinal({ state }: Transition, run: Run): boolean {

@@ -17,6 +17,7 @@ import {
   projectOf,
   timings,
 } from './bench.ts';
+import { verified } from './evidence.ts';
 
 const treeC: Outcome = { kind: 'exit', code: 0, artifact: treeCid('artifact c') };
 const trio = ['ada', 'bob', 'cy'];
@@ -313,6 +314,18 @@ describe('pinning', () => {
     }
     expect(bench.progress(run, 'pin-failed')).toMatchObject([{ artifact: A }]);
     expect(bench.offer.round).toBe(2);
+  });
+
+  it('that fails for good hides no contradiction: consumers count what nobody serves', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({ policy: { rounds: 1 } });
+    await deliverAll(bench, leases, [built, built, other]);
+    await bench.deliver('trusted', trusted, other);
+    for (let n = 0; n < timings.pinTriesMax; n++) {
+      bench.pinned(run, false);
+      bench.drive(timings.pinRetryMs);
+    }
+    expect(bench.result(run)).toMatchObject({ level: 'disputed' });
+    expect(await verified(bench, run)).toBe('none');
   });
 
   it('of something else than is wanted says nothing', async () => {
