@@ -104,11 +104,16 @@ describe('packs', () => {
     const { root } = await s.importTar(await tar(first), { into: s.public });
     await s.pin([root], 'kept');
     await s.close();
+    const [before, killed, cut] = [await folder(), await folder(), await folder()];
+    await cp(s.dir, before, { recursive: true });
     const later = await reopened(s.dir);
     const { root: last } = await later.importTar(await tar(second), { into: later.public });
-    // What a killed process leaves: the files as they are now.
-    const [killed, cut] = [await folder(), await folder()];
-    for (const dir of [killed, cut]) await cp(s.dir, dir, { recursive: true });
+    // What a killed process leaves: the files as they are now, and an index into which no row of these was written yet.
+    for (const dir of [killed, cut]) {
+      await cp(s.dir, dir, { recursive: true });
+      for (const end of ['-wal', '-shm']) await rm(join(dir, `public/index.db${end}`), { force: true });
+      await cp(join(before, 'public/index.db'), join(dir, 'public/index.db'));
+    }
     const again = await reopened(killed);
     expect([await again.has(root), await again.has(last), again.pinned(root)]).toEqual([true, true, true]);
     expect((await collect(again.list(last, { hash: true }))).length).toBe(10);
