@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeBundle } from '../../src/core/documents/index.ts';
 import { codeOf } from '../../src/core/errors.ts';
+import type { RunSource } from '../../src/core/sessions/run-verifier.ts';
 import type { Mesh } from '../../src/mesh/index.ts';
 import { serveBundles } from '../../src/runtime/artifacts/bundles.ts';
 import { fetchArtifact, NotTrusted } from '../../src/runtime/artifacts/fetch.ts';
 import { serveRevocations } from '../../src/runtime/artifacts/revocations.ts';
-import { takeTrusted } from '../../src/runtime/hooks/evidence.ts';
+import { logInMemory, takeTrusted } from '../../src/runtime/hooks/evidence.ts';
 import type { Home } from '../../src/runtime/membership/home.ts';
 import { openRevocationBook } from '../../src/runtime/membership/revocation-file.ts';
 import { quorate } from '../cli/support.ts';
@@ -59,6 +60,8 @@ async function hook({ given: { real }, peer, dir }: Around): Promise<Answer> {
       dir,
       signal: signal(),
     },
+    // That is asked once the files are here.
+    log: { source: {} as RunSource, copy: logInMemory() },
     run: { run: real.request.id, ref: real.request.payload.ref, artifact: real.cid },
     accept: () => {
       throw new Accepted();

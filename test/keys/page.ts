@@ -41,7 +41,7 @@ in force there. A trusted worker is asked before it co-signs; it *waits for a dr
 
 - A bundle is judged by its own charter: what a key signed before it was rotated out stays valid, until the root revokes the key.
 - An operator's receipt that is void voids no verdict that enough others support; the same goes for lines under a checkpoint.
-- \`watch\` wants a fresh line of a trusted worker where the charter names one.
+- \`watch\`, and \`on\` before it runs its command, want a fresh line of a trusted worker where the charter names one.
 - The root alone says which leaves of a key that wrote the log name no revocation ([revocation.md](revocation.md#leaves-that-name-no-revocation)).
 - The root's key is ended by nobody: nothing is above it ([rotation.md](rotation.md#a-stolen-root-key)).
 - The log key that signed two stories is void by evidence ([verify.md](verify.md#a-log-that-tells-two-stories)), in every state.

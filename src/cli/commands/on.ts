@@ -94,11 +94,13 @@ async function trusted(context: Context, command: string[], options: TrustedOpti
     });
   const refs = options.ref.map(parseRefPattern);
   checkCommand(command);
-  const [{ TrustedHook }, { followTrusted, repeatTrusted }, { takeTrusted }] = await Promise.all([
-    import('../../runtime/hooks/trusted.ts'),
-    import('../../runtime/hooks/follow.ts'),
-    import('../../runtime/hooks/evidence.ts'),
-  ]);
+  const [{ TrustedHook }, { followTrusted, repeatTrusted }, { logInMemory, takeTrusted }] = await Promise.all(
+    [
+      import('../../runtime/hooks/trusted.ts'),
+      import('../../runtime/hooks/follow.ts'),
+      import('../../runtime/hooks/evidence.ts'),
+    ],
+  );
   const told = { ...options, name, command };
   return hookPorts(
     context,
@@ -106,9 +108,10 @@ async function trusted(context: Context, command: string[], options: TrustedOpti
     (told) => say(context, told),
     async ({ ports, home, client }) => {
       const hook = new TrustedHook({ refs, jobs: job, uncosigned }, ports.folder.ledger);
+      const log = { source: client.source, copy: logInMemory() };
       const take: Parameters<typeof followTrusted>[2] = (run, dir, accept) =>
         takeTrusted({
-          ...{ home, project: client.project, run, dir, accept, signal: context.signal },
+          ...{ home, project: client.project, run, dir, accept, log, signal: context.signal },
           ...(source !== undefined && { source }),
           ...(options.recipe !== undefined && { recipe: options.recipe }),
         });

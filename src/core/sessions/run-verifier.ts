@@ -132,11 +132,11 @@ export class RunVerifier {
   }
 
   /**
-   * Learns the revocations up to a checkpoint of now. Errors: `CHECKPOINT_STALE`, `REVOCATION_WITHHELD`, `CHARTER_NOT_IN_FORCE`, `LOG_…`,
+   * Learns the revocations up to a checkpoint of now, which may be that of a bundle. Errors: `CHECKPOINT_STALE`, `REVOCATION_WITHHELD`, `CHARTER_NOT_IN_FORCE`, `LOG_…`,
    * `CHECKPOINT_…`, `HOME_…`, those of `source`.
    */
-  async learn(source: RunSource): Promise<void> {
-    await this.#learn(source);
+  async learn(source: Omit<RunSource, 'bundle'>, bundle?: Bundle): Promise<void> {
+    await this.#learn(source, bundle);
   }
 
   /** Stands for the revocations that are known, see `VerifiedRun`. */
@@ -152,7 +152,7 @@ export class RunVerifier {
     }
   }
 
-  async #learn(source: RunSource, bundle?: Bundle): Promise<Knowledge> {
+  async #learn(source: Omit<RunSource, 'bundle'>, bundle?: Bundle): Promise<Knowledge> {
     const { project, documents, log: copy, now, ageSecondsMax } = this.#ports;
     const charter = await openCharter(await source.charter(), project, documents);
     const current = await source.checkpoint();
@@ -230,7 +230,7 @@ export class RunVerifier {
     copy: LogCopy,
     opened: readonly Checkpoint[],
     bundle: Bundle | undefined,
-    source: RunSource,
+    source: Pick<RunSource, 'leaves'>,
   ): Promise<LogView> {
     const sizes = opened.map(({ size }) => size);
     if (bundle !== undefined) sizes.push(parseCheckpoint(bundle.checkpoint).size);

@@ -1,13 +1,19 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Bundle } from '../../core/documents/index.ts';
 import { QuorateError, reportedError } from '../../core/errors.ts';
+import { type Check, enforce } from '../../core/judge/index.ts';
 import type { NamedRecipe } from '../../core/recipe-name.ts';
+import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
+import { type RunSource, RunVerifier } from '../../core/sessions/run-verifier.ts';
+import { LogCopy } from '../../core/sessions/worker/log-copy.ts';
 import { type VerifiedFacts, verifyBundle } from '../../core/trust/index.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { fetchArtifact, NotTrusted } from '../artifacts/fetch.ts';
 import { askForRevocations } from '../artifacts/revocations.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
+import { joseDocuments } from '../node/ports.ts';
 import { makeReadOnly } from './folder.ts';
 import { hookLimits } from './limits.ts';
 import type { ListedRun } from './listing.ts';
@@ -21,6 +27,12 @@ export interface Taken {
   bundle: string;
 }
 
+/** The log of a project as its controller shows it, and its leaves that were read. */
+export interface AskedLog {
+  source: Omit<RunSource, 'bundle'>;
+  copy: LogCopy;
+}
+
 export interface TakeOptions {
   home: Home;
   /** PeerId of the root key. */
@@ -32,13 +44,34 @@ export interface TakeOptions {
   dir: string;
   /** Throws where the facts are not wanted: no file is fetched then. */
   accept(facts: VerifiedFacts): void;
+  /** Where the log and what it revokes is asked for. */
+  log: AskedLog;
   signal: AbortSignal;
 }
 
 /**
- * Gets the files of an artifact and the bundle of its run, asks members of the project for revocations, and then verifies the bundle in this
- * process, from the root key alone. Errors: the code of the step that failed (`KEY_REVOKED`, `REF_MISMATCH`), `NOT_TRUSTED` for a lower level,
- * `ARTIFACT_…`, `REVOCATION_NO_ANSWER`, `HOME_…`, `MESH_…`, `STORE_…`, and what `accept` throws.
+ * Learns the revocations in the log up to a checkpoint that others than its controller signed not long ago: a controller may be all of the
+ * members that could be asked. `check`: with some guards off in tests. Errors: those of `RunVerifier.learn`.
+ */
+export function learnFromLog(
+  { source, copy }: AskedLog,
+  { project, bundle, book }: { project: string; bundle: Bundle; book: RevocationBook },
+  { now = () => Date.now(), check = enforce }: { now?: () => number; check?: Check } = {},
+): Promise<void> {
+  const verifier = new RunVerifier({
+    ...{ project, documents: joseDocuments, log: copy, book: async () => book, now, check },
+    ageSecondsMax: hookLimits.checkpointAgeSeconds,
+  });
+  return verifier.learn(source, bundle);
+}
+
+/** Leaves that are read again by the next process. */
+export const logInMemory = (): LogCopy => new LogCopy({ load: async () => [], append: async () => {} });
+
+/**
+ * Gets the files of an artifact and the bundle of its run, learns the revocations that members of the project tell and those in its log,
+ * and then verifies the bundle in this process, from the root key alone. Errors: the code of the step that failed (`KEY_REVOKED`, `REF_MISMATCH`), `NOT_TRUSTED` for a lower level,
+ * `ARTIFACT_…`, `REVOCATION_…`, `CHECKPOINT_…`, `LOG_…`, `HOME_…`, `MESH_…`, `STORE_…`, and what `accept` throws.
  */
 export async function takeTrusted(options: TakeOptions): Promise<Taken> {
   try {
@@ -77,6 +110,7 @@ async function take(options: TakeOptions): Promise<Taken> {
   });
   // After the files, which may have taken long.
   await askForRevocations({ ...{ project, artifact: run.artifact, bootstrap, controllers, book, signal } });
+  await learnFromLog(options.log, { project, bundle, book });
   const verification = await verifyBundle(bundle, { ...expected, revocations: book.revoked }, joseVerifier);
   if (!verification.ok || verification.level !== 'trusted') throw new NotTrusted(run.artifact, verification);
   const file = join(dir, 'bundle.json');

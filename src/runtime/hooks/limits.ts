@@ -12,6 +12,10 @@ export const hookLimits = {
   triesMax: 5,
   /** Pause after the first failed attempt, in ms; twice as long after each further one. */
   retryMs: 1_000,
+  /** The longest one is this many times doubled: a quarter of an hour. */
+  doublingsMax: 10,
+  /** Greatest age of a line under the checkpoint up to which all revocations are known, in seconds. */
+  checkpointAgeSeconds: 600,
   /** Time for one attempt, files included, in ms. */
   takeMsMax: 60 * 60_000,
   /** From SIGTERM to SIGKILL for a command whose time is up, in ms. */

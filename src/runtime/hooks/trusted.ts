@@ -25,6 +25,8 @@ const finalCodes: readonly string[] = [
 ];
 /** Those of them that say that the evidence is about something else than was listed. */
 const ofNotice: readonly string[] = ['ARTIFACT_MISMATCH', 'REF_MISMATCH'];
+/** What says nothing of a run: somebody has to sign the log, or to show what is in it. */
+const waitingCodes: readonly string[] = ['CHECKPOINT_STALE', 'CHARTER_NOT_IN_FORCE', 'REVOCATION_WITHHELD'];
 const isFinal = (code: string): boolean => finalCodes.includes(code) || code.endsWith('_REVOKED');
 
 type Named = Pick<ListedRun, 'repo' | 'ref' | 'name'>;
@@ -42,7 +44,7 @@ export class TrustedHook {
   readonly #rules: TrustedRules;
   readonly #ledger: Ledger;
   /** Attempts of the runs that are still listed, and when the next one is due. */
-  #tries = new Map<string, { count: number; due: number }>();
+  #tries = new Map<string, { count: number; waits: number; due: number }>();
   /** Listed runs whose evidence is about something else than was listed: it says nothing against the run. By `noticeOf`. */
   #false = new Set<string>();
 
@@ -98,12 +100,16 @@ export class TrustedHook {
   failed(said: Said, code: string, message: string, now: number): LedgerEvent | undefined {
     const { run } = said;
     if (ofNotice.includes(code)) this.#false.add(noticeOf(said));
-    const count = (this.#tries.get(run)?.count ?? 0) + 1;
+    const before = this.#tries.get(run) ?? { count: 0, waits: 0 };
+    const isWaiting = waitingCodes.includes(code);
+    const count = before.count + (isWaiting ? 0 : 1);
+    const waits = before.waits + (isWaiting ? 1 : 0);
     if (isFinal(code) || count >= hookLimits.triesMax) {
       this.#tries.delete(run);
       return refusal(run, code, message);
     }
-    this.#tries.set(run, { count, due: now + hookLimits.retryMs * 2 ** (count - 1) });
+    const doublings = Math.min(count + waits - 1, hookLimits.doublingsMax);
+    this.#tries.set(run, { count, waits, due: now + hookLimits.retryMs * 2 ** doublings });
     return undefined;
   }
 

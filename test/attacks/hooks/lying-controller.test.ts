@@ -1,8 +1,9 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { openClient } from '../../../src/runtime/client/client.ts';
-import { takeTrusted } from '../../../src/runtime/hooks/evidence.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { QuorateError } from '../../../src/core/errors.ts';
+import { type Client, openClient } from '../../../src/runtime/client/client.ts';
+import { logInMemory, takeTrusted } from '../../../src/runtime/hooks/evidence.ts';
 import { openHookFolder } from '../../../src/runtime/hooks/folder.ts';
 import { followTrusted, type HookEnv } from '../../../src/runtime/hooks/follow.ts';
 import type { HookTold } from '../../../src/runtime/hooks/ledger.ts';
@@ -20,6 +21,9 @@ import { LocalCluster } from '../../e2e/support/local-cluster.ts';
  */
 let cluster: LocalCluster;
 let honest: ListedRun[];
+let source: Client['source'];
+let close: () => Promise<void>;
+afterAll(() => close());
 const [first, second, pull] = [0, 1, 2];
 
 beforeAll(async () => {
@@ -37,7 +41,8 @@ beforeAll(async () => {
   const membership = await home.membership();
   const client = await openClient({ home, membership, signal: new AbortController().signal });
   const { jobs } = await client.jobs();
-  await client.close();
+  source = client.source;
+  close = () => client.close();
   honest = runs.map((run) => {
     const found = jobs.find((job) => job.run === run);
     if (found === undefined) throw new Error(`the controller does not list ${run}`);
@@ -71,7 +76,7 @@ const rules: TrustedRules = { refs: [parseRefPattern('main')], jobs: [], uncosig
 /** Shows a hook these listings, one after the other. Returns what it told, and what its commands were given. */
 async function show(
   listings: ListedRun[][],
-  { home = '', Hook = TrustedHook, believed = false, untilRetry = false } = {},
+  { home = '', Hook = TrustedHook, believed = false, untilRetry = false, shown = source } = {},
 ): Promise<{ told: HookTold[]; commands: HookEnv[] }> {
   const dir = home === '' ? await mkdtemp(join(cluster.dir, 'hook-')) : home;
   const folder = await openHookFolder(dir, cluster.project, 'trusted');
@@ -105,6 +110,7 @@ async function show(
       const ref = believed ? 'refs/pull/1/head' : run.ref;
       return takeTrusted({
         ...{ home: owner, project: cluster.project, run: { ...run, ref }, dir, accept },
+        log: { source: shown, copy: logInMemory() },
         signal: new AbortController().signal,
       });
     },
@@ -157,6 +163,18 @@ describe('a controller that lists', () => {
     expect(older.commands).toEqual([]);
     const control = await show([[listedOf(first)]]);
     expect(requests(control.commands)).toEqual([listedOf(first).run]);
+  });
+
+  it('no log that others signed: the command does not run', async () => {
+    const shown = {
+      ...source,
+      checkpoint: async () => {
+        throw new QuorateError('CONTROLLER_NOT_STARTED', 'no');
+      },
+    };
+    const { told, commands } = await show([[listedOf(second)]], { untilRetry: true, shown });
+    expect(told.at(-1)).toMatchObject({ event: 'retrying', run: listedOf(second).run });
+    expect(commands).toEqual([]);
   });
 
   it('what was revoked as if it was not: members are asked each time', async () => {

@@ -78,6 +78,18 @@ describe('which run is looked at', () => {
     expect(hook.next(runs, now)?.run).toBe(id(1));
   });
 
+  it('is tried for as long as it is listed, at longer pauses, where others have to show that nothing is kept back', () => {
+    const { hook } = makeHook();
+    let now = 0;
+    for (let tries = 0; tries < 3 * hookLimits.triesMax; tries++) {
+      expect(hook.next([listed(2)], now)?.run).toBe(id(2));
+      expect(hook.failed(listed(2), 'CHECKPOINT_STALE', 'nobody', now)).toBeUndefined();
+      expect(hook.next([listed(2)], now)).toBeUndefined();
+      now += hookLimits.retryMs * 2 ** Math.min(tries, hookLimits.doublingsMax);
+    }
+    expect(now).toBeGreaterThan(3_600_000);
+  });
+
   it('is tried again where the log tells two stories: another copy of its evidence may have the line of a trusted worker', () => {
     expect(makeHook().hook.failed(listed(1), 'LOG_EQUIVOCATED', 'm', 0)).toBeUndefined();
   });

@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest';
+import { leaves as leafOf, signMessage } from '../../../src/core/documents/index.ts';
+import { checker } from '../../../src/core/judge/index.ts';
+import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  MerkleTree,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../../src/core/transparency/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { learnFromLog, logInMemory } from '../../../src/runtime/hooks/evidence.ts';
+import { type Answers, answersOf, EvidenceDesk } from '../../runtime/watch/evidence-desk.ts';
+import { codeOf } from '../../support/codes.ts';
+import { at, log, makeProject, project, root, trusted } from '../../support/project.ts';
+
+/**
+ * Where no bootstrap node is known, a controller is all of the members that a hook can ask for revocations. In its log is one of the artifact
+ * that the hook is to publish, and it keeps it back.
+ */
+const published = await makeProject();
+const { bundle } = published;
+const what = { kind: 'artifact', id: published.artifact ?? '' } as const;
+const revocation = await signMessage(
+  'revocation',
+  { iss: root.id, project, what, since: 0, reason: 'it steals', iat: at },
+  root.signer,
+);
+const leaves = [...published.leaves, leafOf.revocation(revocation.id)];
+const tree = new MerkleTree(leaves);
+const bare = await signCheckpoint(
+  formatCheckpoint({ project, size: tree.size, root: tree.root() }),
+  log.signer,
+);
+/** Of a trusted worker, an hour after the verdict. */
+const later = at + 4_600;
+const note = addWitness(bare, await witnessCheckpoint(bare, trusted.signer, later));
+
+/** Whether anything voids the artifact, by what the hook knows then; a code where it does not go on. */
+async function learned(over: Partial<Answers>, off: string[] = []): Promise<string | boolean> {
+  const { source } = new EvidenceDesk({ ...answersOf(published), leaves, note, ...over });
+  const book = await RevocationBook.open(project, joseVerifier);
+  const learn = learnFromLog(
+    { source, copy: logInMemory() },
+    { project, bundle, book },
+    { now: () => later * 1000, check: checker(new Set(off)) },
+  );
+  const code = await codeOf(learn);
+  return code === 'none' ? book.revoked.length > 0 : code;
+}
+
+it('a controller that keeps a revocation back from a hook: it is in the log that the trusted worker signed', async () => {
+  expect(await learned({})).toBe('REVOCATION_WITHHELD');
+  expect(await learned({}, ['REVOCATION_WITHHELD'])).toBe(false);
+  // Control: an honest one.
+  expect(await learned({ told: { charters: [], revocations: [revocation.raw] } })).toBe(true);
+});
+
+it('and shows it a log of before: nobody but the controller says that it ends there', async () => {
+  const before = { leaves: published.leaves, note: bundle.checkpoint };
+  expect(await learned(before)).toBe('CHECKPOINT_STALE');
+  expect(await learned(before, ['CHECKPOINT_STALE'])).toBe(false);
+});
