@@ -52,6 +52,8 @@ export class LogWitness {
   readonly #uncompared = new Uncompared();
   /** Monotonic time when a checkpoint was last compared. */
   #comparedAt = Number.NEGATIVE_INFINITY;
+  /** The log key that acknowledged a receipt of a round which is not in its log. */
+  #hides: { log: string; says: string } | undefined;
   /** Which member's checkpoints the controller gives no proof for. */
   #unproven: { member: string; says: string } | undefined;
 
@@ -80,7 +82,7 @@ export class LogWitness {
   /** What is wrong with the log, for the operator; null while nothing is known to be. */
   get trouble(): string | null {
     const known = this.#ports.revocations.equivocationOf(this.#log);
-    return known?.proves.says ?? this.#trouble ?? this.#unproven?.says ?? null;
+    return known?.proves.says ?? this.#trouble ?? this.#hides?.says ?? this.#unproven?.says ?? null;
   }
 
   /** True once there is evidence against the log key of the charter in force: nothing is claimed or signed under it. */
@@ -195,6 +197,7 @@ export class LogWitness {
     const log = this.#log;
     const known = this.#ports.revocations.equivocationOf(log);
     if (known?.proves.lines === 2) throw equivocated(known);
+    if (this.#hides?.log === log) throw new QuorateError('ACK_NOT_IN_LOG', this.#hides.says, { hint });
     await this.#book.load();
     const checkpoint = await this.#open(given);
     const { size, root } = checkpoint;
@@ -299,14 +302,14 @@ export class LogWitness {
     const { leaf: shown, proof: path } = answer;
     if (!verifyInclusion({ leaf: shown, index, size, root, path })) return false;
     if (shown === leaf) return true;
-    // An offer that was lost in a power cut is no second story.
-    if (!leaf.startsWith('receipt ')) {
-      this.#tellOverdue({ index, leaf }, shown);
-      return true;
-    }
     // Of two keys one cannot be held to what the other promised.
     const { signer } = await this.#ports.signing.documents.message('ack', ack);
     if (signer !== this.#log) return false;
+    // An ack names no offer, so that this proves nothing to others. This worker signs nothing of that log in this life.
+    if (!leaf.startsWith('receipt ')) {
+      this.#hides = { log: signer, says: this.#tellOverdue({ index, leaf }, shown) };
+      return true;
+    }
     const entry = { checkpoint: note, leaf: shown, path };
     return this.#evidence((charter) => ({ v: 1, kind: 'ack', charter, ack, entry }));
   }
@@ -349,10 +352,11 @@ export class LogWitness {
     return this.#revocations.found(encodeEquivocation(make(charter)));
   }
 
-  #tellOverdue({ index, leaf }: Pick<AckPromise, 'index' | 'leaf'>, instead?: string): void {
+  #tellOverdue({ index, leaf }: Pick<AckPromise, 'index' | 'leaf'>, instead?: string): string {
     const shows = instead === undefined ? 'does not show that it is there' : `has "${instead}" there`;
     const says = `the controller acknowledged "${leaf}" as entry ${index} of the log, and ${shows}`;
     this.#ports.tell('warn', 'ack', says, { code: 'ACK_NOT_IN_LOG' });
+    return says;
   }
 
   async #orTell(work: () => Promise<unknown>): Promise<void> {
