@@ -1,7 +1,7 @@
 /** Error codes of the core: what each means and what to do. docs/errors.md is made from it. */
 const coreErrors = {
   ACK_NOT_IN_LOG:
-    'The controller acknowledged a receipt and did not show within ten minutes that its log holds it. It may have been dropped: tell the owner of the project.',
+    'The controller acknowledged a receipt and did not show that its log holds it, or the round that it is of under its request. It may have been dropped, or asked for in a round that nobody is to find: tell the owner of the project.',
   ARTIFACT_MISMATCH: 'The bundle is about another artifact than the one you asked about.',
   ARTIFACT_OF_TEST:
     'The files are what a test put out. These are reports: a job that calls itself a test may have a laxer policy, so they never count as an artifact. Take the artifact of the job that builds it.',
