@@ -3,7 +3,7 @@ import type { Progress } from '../core/wire/progress.ts';
 import type { Client, LogChunk } from '../runtime/client/client.ts';
 import { asQuorateError } from './errors.ts';
 import { shortRun } from './format.ts';
-import { NetworkNeed } from './network-need.ts';
+import { LogHints } from './log-hints.ts';
 import type { Output } from './output.ts';
 
 /** States and levels of runs of which builds failed or were aborted, whose logs are told. */
@@ -32,7 +32,7 @@ class BuildTail {
   readonly lines: string[] = [];
   step: { n: number; of: number; text: string } | undefined;
   exit: number | undefined;
-  readonly need = new NetworkNeed();
+  readonly hints = new LogHints();
 
   push(text: string): void {
     for (const line of this.#escaper.push(text)) this.#line(line);
@@ -43,7 +43,7 @@ class BuildTail {
   }
 
   #line(line: string): void {
-    this.need.push(line);
+    this.hints.push(line);
     const begun = stepBegins.exec(line);
     const failed = stepFailed.exec(line);
     if (begun !== null) {
@@ -88,7 +88,7 @@ export async function sayFailure(
   for (const { operators, says, tail } of failures) {
     out.say(red(`${operators.join(', ')}: ${says}`), ...tail.lines.map((line) => `${dim('  │')} ${line}`));
   }
-  for (const hint of new Set(failures.flatMap(({ tail }) => tail.need.hint ?? []))) out.say(yellow(hint));
+  for (const hint of new Set(failures.flatMap(({ tail }) => tail.hints.hint ?? []))) out.say(yellow(hint));
   out.say(`All of it: quorate logs ${shortRun(run)}`);
 }
 
@@ -121,7 +121,8 @@ function whereItEnded({ step, exit }: BuildTail, result: string): string {
   const how = escapeLine(result, 300);
   if (step === undefined) return how;
   const at = `step ${step.n} of ${step.of}`;
+  // A limit ends a build in the middle of a step, which may seem to fail by itself; outputs are looked at after the last one.
+  if (/^aborted: (?!outputs)/.test(result)) return `${how}, in ${at}: ${step.text}`;
   if (exit !== undefined) return `${at} failed with exit ${exit}: ${step.text}`;
-  // Limits end a build in the middle of a step; missing outputs are found after the last one.
-  return `${how}, ${/^aborted: (?!outputs)/.test(result) ? 'in' : 'after'} ${at}: ${step.text}`;
+  return `${how}, after ${at}: ${step.text}`;
 }

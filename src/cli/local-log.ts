@@ -1,6 +1,6 @@
 import { LineEscaper } from '../core/escape.ts';
 import { limits } from '../core/limits.ts';
-import { NetworkNeed } from './network-need.ts';
+import { LogHints } from './log-hints.ts';
 import type { Output } from './output.ts';
 
 /** Output of a build on this host, line by line: control characters escaped, truncated where a worker would truncate it. */
@@ -8,7 +8,7 @@ export class LocalLog {
   readonly #out: Output;
   readonly #decoder = new TextDecoder();
   readonly #lines = new LineEscaper();
-  readonly need = new NetworkNeed();
+  readonly hints = new LogHints();
   #bytes = 0;
 
   constructor(out: Output) {
@@ -32,7 +32,7 @@ export class LocalLog {
   #say(lines: string[]): void {
     if (lines.length === 0) return;
     this.#out.say(...lines);
-    for (const line of lines) this.need.push(line);
+    for (const line of lines) this.hints.push(line);
     for (const line of lines) this.#out.value({ event: 'output', line });
   }
 }

@@ -248,7 +248,7 @@ describe('after all of them', () => {
     expect(out).toMatch(/slot 1 .*aborted: outputs: STORE_ENTRY_REFUSED: .*pipe/);
     expect(out).not.toContain('Nobody took 3 of');
     expect(out).toMatch(
-      /unfinished: no operator could build it\n.*aborted: outputs: .*, after step 1 of 1: mkfifo/,
+      /unfinished: its outputs have a name or a kind of file that no artifact can have\n.*aborted: outputs: .*, after step 1 of 1: mkfifo/,
     );
   });
 

@@ -142,7 +142,7 @@ async function built(out: Output, trial: Trial): Promise<TrialResult> {
   const log = new LocalLog(out);
   const tried = await trial.build((chunk) => log.write(chunk));
   log.end();
-  const { hint } = log.need;
+  const { hint } = log.hints;
   if (hint !== undefined && tried.outcome.kind === 'exit' && tried.outcome.code !== 0)
     out.note(out.colours.yellow(hint));
   return tried;

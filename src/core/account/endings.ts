@@ -13,6 +13,8 @@ export type Ending =
   | 'cosign-refused'
   /** All receipts that came say that the build was aborted. */
   | 'aborted'
+  /** All of them were aborted for what they put out: a name or a kind of file that no tree can have. */
+  | 'outputs-refused'
   /** No operator took a slot, and some said why. */
   | 'not-taken'
   /** No receipt came: nobody took a slot, or whoever did was lost. */
@@ -70,7 +72,13 @@ export const endings: Record<Ending, EndingText> = {
   aborted: {
     level: 'unfinished',
     says: 'no operator could build it',
-    advice: 'Their reasons are in the logs: a limit of the job is too low, or an output is missing.',
+    advice: 'Their reasons are in the logs: a limit of the job is too low, or its inputs could not be had.',
+  },
+  'outputs-refused': {
+    level: 'unfinished',
+    says: 'its outputs have a name or a kind of file that no artifact can have',
+    advice:
+      'Rename the file that the logs name, or leave it out of the outputs; links and devices that leave the tree too.',
   },
   'not-taken': {
     level: 'unfinished',

@@ -39,7 +39,7 @@ function shortfallOf(run: Run, { excluded }: Decision): Ending {
     return !taken && run.rounds.some(({ passed }) => passed.size > 0) ? 'not-taken' : 'not-built';
   }
   const ended = receipts.flatMap(({ outcome }) => (outcome.kind === 'exit' ? [outcome] : []));
-  if (ended.length === 0) return 'aborted';
+  if (ended.length === 0) return receipts.every(isRefused) ? 'outputs-refused' : 'aborted';
   if (receipts.some(({ receipt }) => excluded.get(receipt) === 'artifact-revoked')) return 'artifact-revoked';
   if (!ownFailureCounts(policy, run.job) && ended.every(({ code }) => code !== 0)) return 'build-failed';
   const most = Math.max(
@@ -52,3 +52,7 @@ function shortfallOf(run: Run, { excluded }: Decision): Ending {
   );
   return most < policy.agree ? 'too-few' : 'too-late';
 }
+
+/** Whether a build was aborted for what it put out. A limit says itself what it is about. */
+const isRefused = ({ outcome, limit }: Run['receipts'][number]): boolean =>
+  outcome.kind === 'aborted' && outcome.reason === 'outputs' && limit === undefined;

@@ -170,7 +170,7 @@ export const abortedBy = (error: unknown): Aborted => ({
 function reasonOf(error: unknown): Aborted['reason'] {
   const code = codeOf(error);
   if (/^(SOURCE|EGRESS|INPUTS?|DEPENDENCIES|LOCK)_(?!DISK_FULL)/.test(code)) return 'source';
-  if (code.startsWith('STORE_')) return 'outputs';
+  if (code.startsWith('STORE_') && code !== 'STORE_DISK_FULL') return 'outputs';
   return 'sandbox';
 }
 

@@ -338,6 +338,11 @@ describe('what to do next', () => {
       ['quorate diff 2a4b2f15aa', 'quorate show 2a4b2f15aa'],
     ],
     ['unfinished', done('unfinished', { reason: 'not-built' }), ['quorate show 2a4b2f15aa']],
+    [
+      'unfinished for its outputs',
+      done('unfinished', { reason: 'outputs-refused' }),
+      ['quorate show 2a4b2f15aa'],
+    ],
     ['failed', done('failed'), ['quorate logs 2a4b2f15aa']],
     ['cancelled', facts('cancelled', { level: 'agreed', cancelled: 'x' }), ['quorate run --failed']],
     ['revoked for an operator', done('trusted', { revoked }), ['quorate run --rebuild']],

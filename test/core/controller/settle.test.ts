@@ -142,10 +142,13 @@ describe('a sealed round', () => {
 describe('no agreement', () => {
   const none = { policy: { cosign: 'none', rounds: 1 } } as const;
   const failedOtherwise = { ...failed, code: 2 };
+  const refused: Outcome = { kind: 'aborted', reason: 'outputs', detail: 'STORE_NAME_REFUSED: a tab' };
   it.each<[string, Outcome[], string, string]>([
     ['different results', [built, other, failed], 'disputed', 'results-differ'],
     ['one who failed where another one did not', [built, failed, aborted], 'disputed', 'results-differ'],
     ['nobody able to build it', [aborted, aborted, aborted], 'unfinished', 'aborted'],
+    ['outputs that no artifact can have', [refused, refused, refused], 'unfinished', 'outputs-refused'],
+    ['outputs that one of them refused', [refused, aborted, aborted], 'unfinished', 'aborted'],
     ['one who could, alone', [built, aborted, aborted], 'unfinished', 'too-few'],
     // How a build fails is no result.
     ['a build that fails everywhere', [failed, failedOtherwise, aborted], 'unfinished', 'build-failed'],

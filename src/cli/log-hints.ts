@@ -5,20 +5,27 @@ const unreachable =
 /** Messages of npm and pnpm, offline, for a package that they were not given. */
 const notGiven = /\b(?:ENOTCACHED|ERR_PNPM_NO_OFFLINE_(?:META|TARBALL))\b/;
 
-/** Looks in the lines of a log for a build that wants a network and has none, or a package that no lock file names. */
-export class NetworkNeed {
+/** Message of ENOSPC, as the C library and the runtimes of languages print it. */
+const noSpace = /\b(?:No space left on device|ENOSPC)\b/i;
+
+/** Looks in the lines of a log for a build that wants a network and has none, a package that no lock file names, or more disk than its job has. */
+export class LogHints {
   #hasNetwork = false;
   #wants = false;
   #misses = false;
+  #filled = false;
 
   push(line: string): void {
     if (line.startsWith('quorate: network: ')) this.#hasNetwork = true;
+    else if (noSpace.test(line)) this.#filled = true;
     else if (notGiven.test(line)) this.#misses = true;
     else if (unreachable.test(line)) this.#wants = true;
   }
 
-  /** Hint for a build that failed for want of a network or of a package. */
+  /** Hint for a build that failed for want of disk, a network or a package. */
   get hint(): string | undefined {
+    if (this.#filled)
+      return 'The build wrote more than its disk holds (limits.disk of the job; /dev/shm has a part of it). Have it write less, or raise "disk" under "limits" in quorate.yaml.';
     if (this.#misses)
       return 'The build asked for a package that no lock file of the job names. Was package.json changed, and the lock file not? Have its package manager write it again (npm install --package-lock-only, pnpm install --lockfile-only), and list each lock file under "dependencies" in quorate.yaml.';
     if (this.#hasNetwork || !this.#wants) return undefined;
