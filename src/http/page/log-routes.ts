@@ -10,7 +10,7 @@ import { httpLimits } from '../limits.ts';
 import { Slots } from '../slots.ts';
 import { streamOf } from '../stream.ts';
 import { blocksHtml, foundBody, linesHtml, linesPlace, logBody } from './log-page.ts';
-import { type PagePorts, publisherOf, sinceOf } from './ports.ts';
+import { type PagePorts, sessionOfPublisher, sinceOf } from './ports.ts';
 import type { Html } from './text.ts';
 
 interface Shared {
@@ -79,11 +79,11 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
   });
 
   app.get('/runs/:run/logs/:lease/events', (c) => {
-    const { build } = asked(c);
+    const { run, build } = asked(c);
     const since = /^\d{1,9}$/.test(sinceOf(c)) ? sinceOf(c) : '1';
     return live.follow(c, `log ${build.lease}`, () => linesSource(logs, build.lease), {
       since,
-      until: publisherOf(ports, c)?.ended,
+      until: sessionOfPublisher(ports, c, run)?.ended,
     });
   });
 }
@@ -111,7 +111,7 @@ function buildAsked(
   run: RunView,
 ): { build: LogSource } {
   const lease = c.req.param('lease');
-  const { builds, sealed } = logs.of(run.summary.run, publisherOf(ports, c) !== undefined);
+  const { builds, sealed } = logs.of(run.summary.run, sessionOfPublisher(ports, c, run) !== undefined);
   const build = builds.find((one) => one.lease === lease);
   if (build !== undefined) return { build };
   if (sealed)

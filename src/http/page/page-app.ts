@@ -11,7 +11,7 @@ import { addAlarmRoute, alarmPart } from './alarm.ts';
 import { page } from './layout.ts';
 import { addLogRoutes } from './log-routes.ts';
 import { runUrl } from './parts.ts';
-import { type PagePorts, publisherOf, sinceOf } from './ports.ts';
+import { type PagePorts, publisherOf, sessionOfPublisher, sinceOf } from './ports.ts';
 import { projectBody, projectParts, runsBody } from './project-page.ts';
 import { type RunPageParts, runBody, runParts } from './run-page.ts';
 import type { Html } from './text.ts';
@@ -40,19 +40,19 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     const run = runAsked(ports, c);
     const { run: id, name } = run.summary;
     if (c.req.param('run') !== id) return c.redirect(runUrl(id));
-    const publisher = publisherOf(ports, c);
-    const parts = await partsOf(ports, run, publisher !== undefined);
+    const parts = await partsOf(ports, run, sessionOfPublisher(ports, c, run) !== undefined);
     const changes = !run.over || run.pipeline.some((job) => !accountOf(job).over);
     const events = changes ? { live: `${runUrl(id)}/events` } : {};
     return shown(ports, c, {
       title: name,
       ...events,
-      body: html`${alarmPart(run, publisher)}${runBody(parts)}`,
+      body: html`${alarmPart(run, publisherOf(ports, c))}${runBody(parts)}`,
     });
   });
   app.get('/runs/:run/events', (c) => {
-    const { run: id } = runAsked(ports, c).summary;
-    const publisher = publisherOf(ports, c);
+    const asked = runAsked(ports, c);
+    const { run: id } = asked.summary;
+    const publisher = sessionOfPublisher(ports, c, asked);
     const all = publisher !== undefined;
     const source = () =>
       partsSource(

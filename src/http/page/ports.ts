@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import type { BuildLogs, Trees } from '../../runtime/controller/page-parts.ts';
-import type { ProjectView } from '../../runtime/controller/project-view.ts';
+import type { ProjectView, RunView } from '../../runtime/controller/project-view.ts';
 import type { HttpEnv } from '../env.ts';
 import type { Live } from './live.ts';
 import type { Html } from './text.ts';
@@ -9,6 +9,8 @@ import type { Html } from './text.ts';
 export interface PageSession {
   role: string;
   name?: string;
+  /** The operator whose key signed in; absent for an account, which is of none. */
+  operator?: string;
   /** Token that a form of this session has to send back; absent where no form is accepted. */
   csrf?: string;
   /** It is over: what it alone may see is not sent any more. */
@@ -38,7 +40,20 @@ export interface PagePorts {
 export const sinceOf = (c: Context<HttpEnv>): string =>
   (c.req.header('last-event-id') ?? c.req.query('from') ?? '').slice(0, 100);
 
-/** The session of who may see logs of a sealed round, which could tell an operator another's result. */
+/**
+ * The session of the operator that published a run: logs of a sealed round could tell another operator a result. A person with an account is
+ * of no operator that is known here.
+ */
+export function sessionOfPublisher(
+  ports: Pick<PagePorts, 'sessionOf'>,
+  c: Context<HttpEnv>,
+  { publisher }: Pick<RunView, 'publisher'>,
+): PageSession | undefined {
+  const session = publisherOf(ports, c);
+  return session?.operator === publisher ? session : undefined;
+}
+
+/** The session of somebody who may publish. */
 export function publisherOf(
   { sessionOf }: Pick<PagePorts, 'sessionOf'>,
   c: Context<HttpEnv>,

@@ -12,7 +12,7 @@ import { refuse } from './refusal.ts';
 import type { Authority } from './right.ts';
 import { Sealer } from './sealed.ts';
 import { type SessionIssuer, serviceRoutes } from './service-routes.ts';
-import { Sessions } from './sessions.ts';
+import { type Session, Sessions } from './sessions.ts';
 import { terminalRoutes } from './terminal-routes.ts';
 
 export type { SignInErrorCode } from './error-codes.ts';
@@ -34,9 +34,7 @@ export interface SignIn {
   /** `/sign-in…`, `/sign-out` and the metadata of RFC 8414; mounted at the top of a service. */
   app: Hono<HttpEnv>;
   /** Who asks; undefined for somebody who is not signed in. A stream ends with `session.ended`. */
-  session(
-    c: Context,
-  ): { person: string; name: string; role: SignInRole; csrf: string; ended: AbortSignal } | undefined;
+  session(c: Context): Omit<Session, 'right'> | undefined;
   /** Lets through who has the role; a publisher has that of a reader too. All but GET and HEAD need the CSRF token. */
   requireRole(role: SignInRole): MiddlewareHandler;
   /** Ends all sessions. */

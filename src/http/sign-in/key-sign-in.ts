@@ -110,6 +110,7 @@ export class KeySignIn {
     return {
       person: sub,
       name: operator,
+      operator,
       role: () => {
         const isOver =
           this.#now() > grant.exp * 1000 ||

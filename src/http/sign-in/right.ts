@@ -7,6 +7,8 @@ export interface Right {
   readonly person: string;
   /** For people to read. */
   readonly name: string;
+  /** The operator whose key it is; absent for an account, which is of none. */
+  readonly operator?: string;
   /** The role that the person has now; undefined once the right is gone, which is for good. */
   role(): SignInRole | undefined;
 }

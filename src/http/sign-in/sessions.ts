@@ -10,6 +10,7 @@ export type SessionKind = 'browser' | 'terminal' | 'service';
 export interface Session {
   readonly person: string;
   readonly name: string;
+  readonly operator?: string;
   readonly role: SignInRole;
   /** What a form of this session has to send back. */
   readonly csrf: string;
@@ -70,8 +71,9 @@ export class Sessions {
     this.#makeRoom(right.person);
     const secret = randomSecret();
     const end = new AbortController();
-    const { person, name } = right;
-    const session = { person, name, role, right, csrf: randomSecret(), ended: end.signal };
+    const { person, name, operator } = right;
+    const of = operator === undefined ? {} : { operator };
+    const session = { person, name, ...of, role, right, csrf: randomSecret(), ended: end.signal };
     const now = this.#times.now();
     this.#entries.set(hashOf(secret), { session, kind, end, since: now, usedAt: now });
     this.#timer ??= setInterval(() => this.#sweep(), signInLimits.sweepMs).unref();

@@ -71,8 +71,10 @@ describe('the log of a build', () => {
     const url = `/runs/${run}/logs/${lease}`;
     const stranger = await siteOf(bench);
     const operator = await siteOf(bench, { session: sessionOf('operator') });
-    const publisher = await siteOf(bench, { session: sessionOf('publisher') });
-    for (const { get, write } of [stranger, operator]) {
+    const publisher = await siteOf(bench, { session: sessionOf('publisher', 'publisher') });
+    const account = await siteOf(bench, { session: sessionOf('publisher') });
+    const another = await siteOf(bench, { session: sessionOf('publisher', 'ada') });
+    for (const { get, write } of [stranger, operator, account, another]) {
       await write(lease, 'a secret\n');
       for (const path of [url, `${url}/raw`, `${url}/events`, `${url}?q=secret`]) {
         const got = await get(path);

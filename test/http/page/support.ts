@@ -20,7 +20,10 @@ export interface Site {
   live: Set<string>;
 }
 
-export const sessionOf = (role: string): PageSession => ({ role, ended: new AbortController().signal });
+export const sessionOf = (role: string, operator?: string): PageSession => ({
+  ...{ role, ended: new AbortController().signal },
+  ...(operator !== undefined && { operator }),
+});
 
 /** The pages of a bench's controller, with log files in a folder. */
 export async function siteOf(
