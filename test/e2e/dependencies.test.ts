@@ -61,10 +61,18 @@ describe('a job with dependencies', () => {
         return other;
       }),
     );
+    // It looks at a repository that is not the one that is published.
+    const watched = await cluster.git.commit('watched', { 'quorate.yaml': job, ...files });
+    await writeFile(
+      join(cluster.home('owner'), 'watch.toml'),
+      `[repository]\nurl = "${watched}"\n[[rule]]\nname = "none"\nbranches = ["none"]\n`,
+    );
+    const watcher = cluster.start('quorate watch', ['watch']);
+    await watcher.event('looked');
     const run = await cluster.submit(await cluster.git.commit('tool', { 'quorate.yaml': job, ...files }));
     const { code } = await run.end();
     expect(code, run.report()).toBe(0);
-    for (const other of others) await other.stop();
+    for (const other of [...others, watcher]) await other.stop();
     expect(run.all('dependencies')).toMatchObject([{ files: 2, fetchedBytes: one.length + two.length }]);
     const verdict = run.lines.at(-1);
     expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
