@@ -52,10 +52,14 @@ async function placesOf(
   context: Context,
   given: { project: string; bootstrap?: string[] },
   bundle: Bundle,
-): Promise<{ bootstrap: string[]; controllers: { id: string; addrs: string[] }[] }> {
+): Promise<{
+  bootstrap: string[];
+  controllers: { id: string; addrs: string[] }[];
+  peersFile?: string | undefined;
+}> {
   try {
-    const { bootstrap, controllers = [] } = await whereFrom(context, given);
-    return { bootstrap, controllers };
+    const { bootstrap, controllers = [], peersFile } = await whereFrom(context, given);
+    return { bootstrap, controllers, peersFile };
   } catch (error) {
     if (!(error instanceof QuorateError) || error.code !== 'MEMBERSHIP_NOT_FOUND') throw error;
     const { openCharter } = await import('../runtime/membership/credentials.ts');

@@ -1,12 +1,21 @@
+import { join } from 'node:path';
 import { QuorateError } from '../core/errors.ts';
 import type { Context } from './context.ts';
 import { findProject } from './project.ts';
+
+interface Places {
+  project: string;
+  bootstrap: string[];
+  controllers?: { id: string; addrs: string[] }[];
+  /** Peers that the controller in the project folder, or this home, met before. */
+  peersFile?: string;
+}
 
 /** The project's root key and the bootstrap addresses: as given, else from a membership or project folder. */
 export async function whereFrom(
   { cwd, home: dir }: Context,
   { project, bootstrap }: { project?: string; bootstrap?: string[] },
-): Promise<{ project: string; bootstrap: string[]; controllers?: { id: string; addrs: string[] }[] }> {
+): Promise<Places> {
   if (project !== undefined && bootstrap !== undefined) return { project, bootstrap };
   const own = findProject(cwd);
   if (own !== undefined) {
@@ -16,7 +25,11 @@ export async function whereFrom(
       const address = await folder.address();
       const { byPeer } = await import('../runtime/membership/join.ts');
       const controllers = address === undefined ? [] : byPeer(address.addrs);
-      return { project: folder.project, bootstrap: bootstrap ?? folder.charter.bootstrap, controllers };
+      return {
+        project: folder.project,
+        bootstrap: bootstrap ?? folder.charter.bootstrap,
+        ...{ controllers, peersFile: join(folder.dir, 'peers.json') },
+      };
     }
   }
   const { openHome } = await import('../runtime/membership/home.ts');
@@ -29,5 +42,9 @@ export async function whereFrom(
         cause,
       });
     });
-  return { project: known.project, bootstrap: bootstrap ?? known.bootstrap, controllers: known.controllers };
+  return {
+    project: known.project,
+    bootstrap: bootstrap ?? known.bootstrap,
+    ...{ controllers: known.controllers, peersFile: join(dir, 'peers.json') },
+  };
 }

@@ -26,8 +26,8 @@ export type PeerOrder = (a: RememberedPeer, b: RememberedPeer) => number;
 const dialledFirst: PeerOrder = (a, b) => Number(b.dialled) - Number(a.dialled) || b.seen - a.seen;
 
 /**
- * Peers to dial after a restart, in a JSON file that is replaced as a whole. The file is a cache: a failure to read or write
- * it is counted and otherwise ignored.
+ * Peers to dial after a restart, in a JSON file that is replaced as a whole, with what other processes of the same folder have
+ * added to it. The file is a cache: a failure to read or write it is counted and otherwise ignored.
  */
 export class RememberedPeers {
   readonly #file: string | undefined;
@@ -54,10 +54,7 @@ export class RememberedPeers {
     const all = [...new Set([...addrs, ...(old?.addrs ?? [])])].slice(0, meshLimits.rememberedAddrsMax);
     if (all.length === 0) return;
     this.#peers.set(id, { id, addrs: all, seen: now, dialled: dialled || (old?.dialled ?? false) });
-    if (this.#peers.size > meshLimits.rememberedMax) {
-      const last = this.list().findLast((peer) => peer.id !== id);
-      if (last !== undefined) this.#peers.delete(last.id);
-    }
+    this.#forgetBeyondMax(id);
     this.#timer ??= setTimeout(() => this.#save(), WRITE_DELAY_MS);
   }
 
@@ -68,12 +65,22 @@ export class RememberedPeers {
 
   #load(file: string): void {
     try {
-      if (statSync(file, { throwIfNoEntry: false }) === undefined) return;
-      if (statSync(file).size > FILE_BYTES_MAX) throw new Error('too large');
+      const stat = statSync(file, { throwIfNoEntry: false });
+      if (stat === undefined) return;
+      if (stat.size > FILE_BYTES_MAX) throw new Error('too large');
       for (const peer of File.parse(JSON.parse(readFileSync(file, 'utf8'))).peers)
-        this.#peers.set(peer.id, peer);
+        if (peer.seen > (this.#peers.get(peer.id)?.seen ?? -1)) this.#peers.set(peer.id, peer);
+      this.#forgetBeyondMax();
     } catch {
       this.#onFailure();
+    }
+  }
+
+  #forgetBeyondMax(kept?: string): void {
+    if (this.#peers.size <= meshLimits.rememberedMax) return;
+    for (const { id } of this.list().toReversed()) {
+      if (this.#peers.size <= meshLimits.rememberedMax) return;
+      if (id !== kept) this.#peers.delete(id);
     }
   }
 
@@ -81,11 +88,16 @@ export class RememberedPeers {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const file = this.#file;
-    if (file === undefined) return;
+    if (file === undefined || isAnothers(file)) return;
+    this.#load(file);
     const text = JSON.stringify({ version: 1, peers: this.list() }, null, 1);
     this.#writing = this.#writing.then(() => replaceFile(file, text)).catch(() => this.#onFailure());
   }
 }
+
+/** Whether root would take the file from the account of its node, which could not read it any more. */
+const isAnothers = (file: string): boolean =>
+  process.getuid?.() === 0 && (statSync(file, { throwIfNoEntry: false })?.uid ?? 0) !== 0;
 
 async function replaceFile(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomBytes(4).toString('hex')}`;

@@ -170,6 +170,14 @@ describe('without its controller', () => {
     expect(existsSync(cluster.fetched('without'))).toBe(true);
   });
 
+  it('or by its owner, where no bootstrap node answers: from workers that the controller met', async () => {
+    await cluster.bootstrap?.stop();
+    const args = ['fetch', trusted, '-o', cluster.fetched('met')];
+    const fetched = await cluster.answer(cluster.spawn('fetch', args));
+    expect(fetched.code, fetched.report).toBe(0);
+    expect(fetched.lines.at(-1)).toMatchObject({ controllerUsed: false });
+  });
+
   it('is verified offline from the project key alone, and not from another or after a change', async () => {
     const bundle = join(cluster.dir, 'bundle.json');
     const files = cluster.fetched('without');

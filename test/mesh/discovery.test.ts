@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { CID } from 'multiformats/cid';
 import { describe, expect, test } from 'vitest';
 import { projectRendezvous } from '../../src/mesh/index.ts';
+import { RememberedPeers } from '../../src/mesh/remembered-peers.ts';
 import {
   bootstrapNode,
   bytes,
@@ -175,6 +176,27 @@ describe('finding each other', () => {
     await a.connect(b.addresses());
     await until('written', () => existsSync(file) && readFileSync(file, 'utf8').includes(b.id));
     expect(JSON.parse(readFileSync(file, 'utf8')).peers[0]).toMatchObject({ id: b.id, dialled: true });
+  });
+
+  test('a peers file keeps what each of two processes adds, and stays with the account that owns it', async () => {
+    const file = join(folder(), 'peers.json');
+    const open = () => new RememberedPeers(file, () => expect.unreachable());
+    const [one, other] = [open(), open()];
+    const known = () =>
+      open()
+        .list()
+        .map(({ id }) => id);
+    one.remember('a', ['/ip4/192.0.2.1/tcp/1'], true, 1);
+    await one.close();
+    other.remember('b', ['/ip4/192.0.2.2/tcp/1'], true, 2);
+    await other.close();
+    expect(known()).toEqual(['b', 'a']);
+    if (process.getuid?.() !== 0) return;
+    chownSync(file, 65_534, 65_534);
+    one.remember('c', ['/ip4/192.0.2.3/tcp/1'], true, 3);
+    await one.close();
+    expect(statSync(file).uid).toBe(65_534);
+    expect(known()).toEqual(['b', 'a']);
   });
 });
 

@@ -32,6 +32,8 @@ export interface FindOptions {
   bootstrap: string[];
   /** Known controllers, asked for the bundle too. Optional. */
   controllers?: PeerAddress[];
+  /** Where peers of earlier connections are remembered. */
+  peersFile?: string;
   source?: string;
   ref?: string;
   /** The job file that is accepted, as `verify` takes it. */
@@ -165,11 +167,14 @@ export async function withEvidence<T>(
   options: FindOptions,
   use: (found: Found, mesh: Mesh, store: Store) => Promise<T>,
 ): Promise<T> {
-  const { bootstrap, onProgress, project } = options;
+  const { bootstrap, onProgress, peersFile, project } = options;
   const scratch = await makeScratch('fetch');
   const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
-    const mesh = await openMesh({ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' });
+    const mesh = await openMesh({
+      ...{ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' },
+      ...(peersFile !== undefined && { peersFile }),
+    });
     closers.push(() => mesh.close());
     const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
     closers.push(() => store.close());

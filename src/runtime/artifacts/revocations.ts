@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { QuorateError } from '../../core/errors.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
@@ -28,11 +29,16 @@ export async function askForRevocations(options: {
   artifact: string | null;
   bootstrap: string[];
   controllers: PeerAddress[];
+  /** Where peers of earlier connections are remembered. */
+  peersFile?: string | undefined;
   book: RevocationBook;
   signal: AbortSignal;
 }): Promise<number> {
-  const { project, artifact, bootstrap, controllers, book, signal } = options;
-  const mesh = await openMesh({ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' });
+  const { project, artifact, bootstrap, controllers, peersFile, book, signal } = options;
+  const mesh = await openMesh({
+    ...{ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' },
+    ...(peersFile !== undefined && { peersFile }),
+  });
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
     const peers = new Map(controllers.map((peer) => [peer.id, peer]));
@@ -50,9 +56,10 @@ export async function askForRevocations(options: {
       signal.throwIfAborted();
       return asked.filter(({ status }) => status === 'fulfilled').length;
     };
-    if (bootstrap.length > 0) found(await waitOrSearch(mesh, project, known, limit));
+    const knowsPeers = bootstrap.length > 0 || (peersFile !== undefined && existsSync(peersFile));
+    if (knowsPeers) found(await waitOrSearch(mesh, project, known, limit));
     for (let tries = 0; ; tries++) {
-      if (bootstrap.length > 0) await addProviders(mesh, peers, keys, { signal, limit });
+      if (knowsPeers) await addProviders(mesh, peers, keys, { signal, limit });
       const answered = await askAll();
       if (answered > 0) return answered;
       if (tries === 0) found(await movedControllers(mesh, project, known, limit));
