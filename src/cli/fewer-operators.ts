@@ -24,7 +24,7 @@ export async function fewerIsFine(
   const { slots, operators } = left;
   if (operators >= slots) return true;
   context.out.note(
-    `Without ${operator} the project has ${counted(operators, 'operator')}, and a round asks for ${slots}: each waits for one that does not come, and one that needs more than there are comes to nothing. Admit another one: quorate ticket`,
+    `Without ${operator} the project has ${counted(operators, 'operator')}, and a round asks for ${slots}: no round will be full. Each takes longer, as the slot left over is waited for; a job of which more must agree than ${operators} ends as unfinished. Admit another operator: quorate invite <name>`,
   );
   return yes || !context.interactive || ask(context, `Revoke ${operator}?`);
 }
