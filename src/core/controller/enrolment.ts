@@ -82,12 +82,12 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   checkSameMember(key, known, ticket);
   checkNotRevoked(state, { sub: key, operator: ticket.operator, role: ticket.role });
   const joined = state.invites.get(ticket.jti) ?? [];
-  if (!joined.includes(key)) {
-    checkRoom(ticket, joined);
-    if (joined.length === 0) useTicket(transition, invite.signer);
-    state.invites.set(ticket.jti, [...joined, key]);
-    mustSync(transition);
-  }
+  // Two tickets may have one name: whoever stole the key that signs them chooses it.
+  const isFirst = joined.length === 0 || !state.operators[ticket.role].has(ticket.operator);
+  if (!joined.includes(key)) checkRoom(ticket, joined);
+  if (isFirst) useTicket(transition, invite.signer);
+  if (!joined.includes(key)) state.invites.set(ticket.jti, [...joined, key]);
+  if (!joined.includes(key) || known === undefined) mustSync(transition);
   if (known === undefined)
     state.keys.set(key, {
       operator: ticket.operator,
@@ -101,7 +101,7 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   replyGrant(transition, token, grantFor(transition, key, enrol.payload.jti));
 }
 
-/** One more ticket of this key is used. Errors: `TICKETS_FULL`. */
+/** One more ticket of this key is used: nobody joined with it, or its operator is new. Errors: `TICKETS_FULL`. */
 function useTicket({ state, rules }: Transition, signer: string): void {
   const used = state.tickets.get(signer) ?? 0;
   if (rules >= 3) checkTickets(signer, used);

@@ -94,6 +94,9 @@ describe('who stole the identity provider’s key, and makes operators with it',
     // A ticket that was used before takes no room.
     const second = { operator: 'ada', hosts: 2, invite: 'adasadasadasadasadasAA' };
     codes.push(codeOf(await bench.enrol('ada 2', second)));
+    // Nor one that says it is that ticket, unless it makes an operator.
+    const same = { operator: 'mallory-2', hosts: 9, invite: 'adasadasadasadasadasAA' };
+    codes.push(codeOf(await bench.enrol('mallory-2', same)));
     const full = fullKeys(state);
     const stolen = bench.id('idp');
     expect(before).toEqual([]);
@@ -107,7 +110,7 @@ describe('who stole the identity provider’s key, and makes operators with it',
 
   it('makes as many as tickets are taken of one key, which is an alarm; the next key has room', async () => {
     expect(await attack(Controller)).toEqual({
-      codes: ['grant', 'TICKETS_FULL', 'TICKETS_FULL', 'grant', 'grant'],
+      codes: ['grant', 'TICKETS_FULL', 'TICKETS_FULL', 'grant', 'TICKETS_FULL', 'grant'],
       full: [true],
       after: [],
     });
@@ -115,7 +118,7 @@ describe('who stole the identity provider’s key, and makes operators with it',
 
   it('control: as many as it likes', async () => {
     const { codes } = await attack(Unbounded);
-    expect(codes).toEqual(['grant', 'grant', 'grant', 'grant', 'grant']);
+    expect(codes).toEqual(['grant', 'grant', 'grant', 'grant', 'grant', 'grant']);
   });
 });
 
@@ -183,7 +186,10 @@ describe('who stole the identity provider’s key, and joined with a key of its 
     expect(bench.controller.state.presence.workers.size).toBe(1);
   });
 
-  it('comes back with a ticket of the key of now alone', async () => {
+  it.each([
+    ['', { invite: 'ownerownerownerownerAA' }],
+    [', also where it has the name of the one before', {}],
+  ])('comes back with a ticket of the key of now alone%s', async (_what, again) => {
     const bench = new Bench();
     await bench.start();
     const since = bench.controller.state.log.size;
@@ -192,7 +198,7 @@ describe('who stole the identity provider’s key, and joined with a key of its 
     expect(revoked).toMatchObject({ kind: 'revoked' });
     bench.paper.replace('idp at once');
     await bench.start({ epoch: 2 });
-    expect(await bench.enrol('bob', { invite: 'ownerownerownerownerAA' })).toMatchObject({
+    expect(await bench.enrol('bob', again)).toMatchObject({
       grant: { iss: bench.paper.idp.id, operator: 'bob' },
     });
     const before = snapshot(bench.controller.state);

@@ -47,7 +47,7 @@ class Desk {
 
   ticket(
     operator: string,
-    over: { role?: Role; hosts?: number; key?: string } = {},
+    over: { role?: Role; hosts?: number; key?: string; jti?: string } = {},
   ): Promise<Verified<Invite>> {
     const { role = 'worker', ...more } = over;
     return this.paper.invite(operator, role, this.now, more);
@@ -252,6 +252,10 @@ describe('an identity provider apart', () => {
     desk.machine.state.tickets.set(desk.paper.idp.id, limits.ticketsOfKeyMax - 1);
     expect(await desk.ask('ada', { invite: await desk.ticket('ada') })).toMatchObject({ kind: 'grant' });
     expect(await desk.ask('bob', { invite: await desk.ticket('bob') })).toEqual(refused('TICKETS_FULL'));
+    // Nor one with the name of another that was used.
+    const { jti } = (await desk.ticket('ada')).payload;
+    const same = await desk.ticket('bob', { hosts: 9, jti });
+    expect(await desk.ask('bob', { invite: same })).toEqual(refused('TICKETS_FULL'));
     // Control: as under the rules before.
     desk.rules = 2;
     expect(await desk.ask('bob', { invite: await desk.ticket('bob') })).toMatchObject({ kind: 'grant' });
