@@ -25,12 +25,12 @@ export function sayEnd({ keeps, voids, voidLeaves }: End): string[] {
           ...few(voidLeaves.map((id) => `  ${id}`)),
         ];
   if (keeps.length + voids.length === 0) return leaves;
+  const stay = `Of what that key revoked, ${keeps.length} stay`;
+  const end = `${voids.length} count no more`;
   return [
     ...leaves,
-    `Of what that key revoked, ${keeps.length} stay:`,
-    ...lines(keeps),
-    `${voids.length} count no more; revoke again what should be:`,
-    ...lines(voids),
+    ...(keeps.length === 0 ? [`${stay}.`] : [`${stay}:`, ...lines(keeps)]),
+    ...(voids.length === 0 ? [`${end}.`] : [`${end}; revoke again what should be:`, ...lines(voids)]),
   ];
 }
 

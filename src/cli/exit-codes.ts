@@ -37,6 +37,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['CLI_OUTPUT_LOST', exits.cannot],
   ['JOBFILE_', exits.usage],
   ['PIPELINE_', exits.usage],
+  ['POLICY_BELOW_FLOOR', exits.usage],
   ['LOCK_', exits.usage],
   ['DEPENDENCIES_CONFLICT', exits.usage],
   ['DEPENDENCIES_DAMAGED', exits.no],

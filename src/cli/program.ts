@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { Command } from 'commander';
-import { assert } from '../core/errors.ts';
+import { assert, QuorateError } from '../core/errors.ts';
+import { nearestWord } from '../jobfile/nearest-word.ts';
 import { isJournal, version } from '../program.ts';
 import { verbs } from './commands/index.ts';
 import type { Act, Context } from './context.ts';
@@ -64,7 +65,23 @@ export function createProgram(
   for (const define of verbs) {
     define(program, actor(signal, finished, around));
   }
+  program.on('command:*', ([word = '']: string[]) => {
+    throw unknownCommand(program, word);
+  });
   return program;
+}
+
+/** Names the commands that have a verb of this name, else the one that is spelled most alike. */
+function unknownCommand({ commands }: Command, word: string): QuorateError {
+  const verbOf = commands.filter((command) => command.commands.some((verb) => verb.name() === word));
+  const near = nearestWord(
+    word,
+    commands.map((command) => command.name()),
+  );
+  const meant = verbOf.length > 0 ? verbOf.map((command) => `${command.name()} ${word}`).join(', ') : near;
+  return new QuorateError('CLI_USAGE', `unknown command '${word}'`, {
+    hint: meant === undefined ? 'Add --help for the commands.' : `Did you mean ${meant}?`,
+  });
 }
 
 function actor(signal: AbortSignal, finished: (exit: Exit) => void, around: Surroundings): Act {

@@ -106,9 +106,20 @@ export function webAddresses(text: string, before: string[] | undefined): string
   return several(text, before);
 }
 
+/** Names of projects and operators, as documents hold them. */
+export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const nameForm = 'Use letters, digits and . _ - only, at most 64, beginning with a letter or digit.';
+
+export function nameOf(text: string): string {
+  if (!namePattern.test(text)) throw new InvalidArgumentError(nameForm);
+  return text;
+}
+
 /** A source server as in a charter: the host of a URL, with its port unless it is the default one; repeatable. */
 export function gitServers(text: string, before: string[] | undefined): string[] {
-  if (!/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/.test(text) || text.length > 200)
+  const [found, port = '443'] =
+    /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?$/.exec(text.slice(0, 201)) ?? [];
+  if (found === undefined || text.length > 200 || Number(port) < 1 || Number(port) > 65_535)
     throw new InvalidArgumentError(
       'Give a host, or host and port, such as git.example.org or 192.168.1.5:3000.',
     );

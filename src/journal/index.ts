@@ -1,5 +1,5 @@
 import { closeSync, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, sep } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { QuorateError } from '../core/errors.ts';
 
@@ -195,9 +195,14 @@ function explained(cause: unknown, file: string): QuorateError {
   if (cause instanceof QuorateError) return cause;
   const message = (cause as Error).message;
   if (/locked|busy/i.test(message)) {
+    const second = basename(file).startsWith('worker-')
+      ? ' A second worker on this machine needs a folder of its own (--home <folder>).'
+      : file.split(sep).includes('hooks')
+        ? ' A second hook needs a name (--name <name>).'
+        : '';
     return new QuorateError('JOURNAL_IN_USE', `${file} is in use by another process`, {
       cause,
-      hint: 'Quorate runs there already: go on with that one, or stop it first. A second worker on this machine needs a folder of its own (--home <folder>), a second hook a name (--name <name>).',
+      hint: `Quorate runs there already: go on with that one, or stop it first.${second}`,
     });
   }
   const isDamaged =

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sayEnd } from '../../src/cli/end-of-key.ts';
 import { asQuorateError, errorText, exitOfError } from '../../src/cli/errors.ts';
 import { exitOf } from '../../src/cli/exit-codes.ts';
 import { bytes, columns, cutTo, duration, shortId } from '../../src/cli/format.ts';
@@ -46,11 +47,26 @@ it('aligns columns', () => {
   ).toEqual(['a    long  x', 'bbb  c']);
 });
 
+it('the end of a key says what to do only of what counts no more', () => {
+  const one = {
+    id: 'a'.repeat(64),
+    what: { kind: 'job', id: 'baguq' },
+    since: 0,
+    reason: 'x',
+    leaf: 3,
+  } as const;
+  const said = (of: Partial<Parameters<typeof sayEnd>[0]>) =>
+    sayEnd({ keeps: [], voids: [], voidLeaves: [], ...of }).join('\n');
+  expect(said({ keeps: [one] })).toMatch(/1 stay:\n.*\n0 count no more\.$/);
+  expect(said({ voids: [one] })).toMatch(/0 stay\.\n1 count no more; revoke again what should be:\n/);
+});
+
 describe('exit codes', () => {
   it.each([
     ['NOT_TRUSTED', 1],
     ['JOBFILE_SYNTAX', 2],
     ['TICKET_EXPIRED', 2],
+    ['POLICY_BELOW_FLOOR', 2],
     ['CLI_TIMEOUT', 3],
     ['SANDBOX_UNAVAILABLE', 3],
     ['SOURCE_REF_NOT_FOUND', 2],

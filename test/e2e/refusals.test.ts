@@ -165,7 +165,7 @@ describe('run refuses', () => {
   it('a policy weaker than the floor in the charter', async () => {
     const weak = jobFile({ run: ['true'], agree: 1, of: 1 });
     const answer = await run(await cluster.git.commit('weak', { 'quorate.yaml': weak }));
-    expect([answer.code, answer.error], answer.report).toEqual([3, 'POLICY_BELOW_FLOOR']);
+    expect([answer.code, answer.error], answer.report).toEqual([2, 'POLICY_BELOW_FLOOR']);
   });
 
   it('a member who is no publisher', async () => {

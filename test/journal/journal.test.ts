@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../src/core/errors.ts';
@@ -114,11 +114,16 @@ describe('a journal', () => {
     expect(codeOf(() => open(path))).toBeUndefined();
   });
 
-  it('is not opened twice in one process either', async () => {
-    const path = await file();
+  it.each([
+    ['controller.db', /stop it first\.$/],
+    ['worker-12D3.db', /--home <folder>\)\.$/],
+    [join('hooks', 'p', 'trusted', 'journal.db'), /--name <name>\)\.$/],
+  ])('is not opened twice in one process either: %s', async (name, hint) => {
+    const path = join(dirname(await file()), name);
+    mkdirSync(dirname(path), { recursive: true });
     open(path).append({ n: 1 }, 1);
     expect(() => open(path)).toThrow(
-      expect.objectContaining({ code: 'JOURNAL_IN_USE', hint: expect.stringMatching(/--home.*--name/) }),
+      expect.objectContaining({ code: 'JOURNAL_IN_USE', hint: expect.stringMatching(hint) }),
     );
   });
 

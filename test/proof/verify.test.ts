@@ -234,6 +234,14 @@ describe('evidence that is none', () => {
       });
     }
     expect(await verify('tool', await bad(Uint8Array.of(0xff, 0xfe)))).toMatchObject({ exit: 2 });
+    for (const [text, says] of [
+      ['', / is empty$/],
+      [whole.slice(0, -100), / is not JSON, or was cut off$/],
+      [`{"v":1,${whole.slice(1)}`, / is JSON with a key that is there twice$/],
+    ] as const)
+      expect(await verify('tool', await bad(text))).toMatchObject({
+        error: { message: expect.stringMatching(says) },
+      });
     const newer = await verify('tool', await bad('{"v":2}'));
     expect(newer).toMatchObject({ exit: 2, error: { hint: expect.stringMatching(/^Update Quorate/) } });
   });

@@ -7,7 +7,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { floorValue, lostBy, sayFloors } from '../floor.ts';
 import { findUp } from '../project.ts';
-import { addresses, gitServers, peerId } from '../values.ts';
+import { addresses, gitServers, nameOf, peerId } from '../values.ts';
 
 interface Options {
   name?: string;
@@ -25,7 +25,7 @@ export const init: Define = (program, act) => {
     .description(
       'Makes a project of the git repository around: its root key and charter in .quorate/ (kept out of git), and a job file, quorate.yaml, to start from.',
     )
-    .option('--name <name>', "the project's name (default: that of the folder)")
+    .option('--name <name>', "the project's name (default: that of the folder)", nameOf)
     .option(
       '--vcs <host>',
       'server a job may fetch source from, as host or host:port (default: that of the remote); repeatable',

@@ -7,7 +7,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { counted, duration, when } from '../format.ts';
 import { openProject } from '../project.ts';
-import { secondsOf, wholeNumber } from '../values.ts';
+import { nameForm, namePattern, secondsOf, wholeNumber } from '../values.ts';
 
 interface Options {
   role: Role;
@@ -18,7 +18,6 @@ interface Options {
 
 const roles: Role[] = ['worker', 'trusted-worker', 'publisher', 'reader'];
 const week = 7 * 24 * 3600;
-const operatorPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export const invite: Define = (program, act) => {
   program
@@ -45,9 +44,9 @@ export const invite: Define = (program, act) => {
 };
 
 async function run({ cwd, out }: Context, operator: string, options: Options): Promise<Exit> {
-  if (!operatorPattern.test(operator)) {
+  if (!namePattern.test(operator)) {
     throw new QuorateError('CLI_USAGE', `"${operator}" cannot be an operator's name`, {
-      hint: 'Use letters, digits and . _ - only, at most 64, beginning with a letter or digit.',
+      hint: nameForm,
     });
   }
   if (options.expires > identityLimits.inviteSecondsMax) {

@@ -63,6 +63,8 @@ async function run(context: Context, options: Options): Promise<Exit> {
     const urls = options.httpAnnounce ?? urlsOf(server.host, server.port, []);
     const runs = view.counts().all;
     out.value({ event: 'listening', project, http: urls, runs });
+    if (runs === 0)
+      out.note(`There is no bundle of this project in ${dir}: it takes files that fetch --bundle-out wrote.`);
     out.say(`Pages of ${counted(runs, 'run')}`, ...urls.map((url) => `  http     ${url}`));
     await watchNode(signal).untilStopped;
     return exits.done;

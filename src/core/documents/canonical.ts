@@ -58,13 +58,24 @@ function readPlain(bytes: Uint8Array): unknown {
   }
 }
 
+/** What is wrong with bytes that are no DAG-JSON. */
+function flawOf(bytes: Uint8Array): string {
+  if (bytes.length === 0) return 'is empty';
+  try {
+    JSON.parse(fromUtf8(bytes));
+    return 'is JSON with a key that is there twice';
+  } catch {
+    return 'is not JSON, or was cut off';
+  }
+}
+
 /** Undefined for what is not canonical, such as numbers that only some JSON can hold (`1e999`). */
 function readDagJson(bytes: Uint8Array, what: string): unknown {
   let value: unknown;
   try {
     value = dagJson.decode(bytes);
   } catch (cause) {
-    throw new QuorateError('DOC_NOT_JSON', `${what} is not JSON without duplicate keys`, { cause });
+    throw new QuorateError('DOC_NOT_JSON', `${what} ${flawOf(bytes)}`, { cause });
   }
   try {
     return sameBytes(encodeCanonical(value), bytes) ? value : undefined;
