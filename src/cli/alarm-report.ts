@@ -30,7 +30,7 @@ export async function sayAlarm(
     out.colours.red(
       contradicted
         ? 'ALARM: the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong.'
-        : `ALARM: ${account.state === 'disputed' || refused ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
+        : `ALARM: ${account.state === 'disputed' || account.state === 'differs' || refused ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
     ),
   );
   if (compared !== undefined && !out.json) {
@@ -41,6 +41,6 @@ export async function sayAlarm(
       out.note(`The comparison ended early: ${escapeLine(messageOf(error), 300)}`);
     });
   }
-  out.note(`With diffoscope, and again: quorate diff ${shortRun(run)}`);
+  if (compared !== undefined) out.note(`With diffoscope, and again: quorate diff ${shortRun(run)}`);
   return contradicted || refused ? exits.lookAt : undefined;
 }

@@ -150,9 +150,9 @@ function say(out: Output, name: string, now: ControllerStatus): void {
     `${bold(state)}${state === 'draining' ? `: begins no round, ends by ${when(now.stopsBy ?? 0)}` : ''}`,
   );
   out.say(`  project    ${escapeLine(name, 80)} ${dim(now.project)}`);
-  const phases = Object.entries(runs.phases).map(([phase, count]) => `${count} ${phase}`);
+  const states = Object.entries(runs.states).map(([one, count]) => `${count} ${one}`);
   out.say(
-    `  runs       ${runs.open} open of ${runs.all}${phases.length === 0 ? '' : `: ${phases.join(', ')}`}`,
+    `  runs       ${runs.open} open of ${runs.all}${states.length === 0 ? '' : `: ${states.join(', ')}`}`,
   );
   for (const run of oldest.slice(0, shownMax))
     out.say(

@@ -2,7 +2,6 @@ import { escapeLine, LineEscaper } from '../core/escape.ts';
 import type { Progress } from '../core/wire/progress.ts';
 import type { Client, LogChunk } from '../runtime/client/client.ts';
 import { asQuorateError } from './errors.ts';
-import { shortRun } from './format.ts';
 import { LogHints } from './log-hints.ts';
 import type { Output } from './output.ts';
 
@@ -65,8 +64,7 @@ interface Failure {
 }
 
 /**
- * Prints of each way in which builds failed who saw it, the step, the last lines of one of the logs, and how to read all of
- * it. Logs that cannot be read are noted. Nothing with --json, where `quorate logs` gives them whole.
+ * Prints of each way in which builds failed who saw it, the step, and the last lines of one of the logs. Logs that cannot be read are noted. Nothing with --json, where `quorate logs` gives them whole.
  */
 export async function sayFailure(
   out: Output,
@@ -89,7 +87,6 @@ export async function sayFailure(
     out.say(red(`${operators.join(', ')}: ${says}`), ...tail.lines.map((line) => `${dim('  │')} ${line}`));
   }
   for (const hint of new Set(failures.flatMap(({ tail }) => tail.hints.hint ?? []))) out.say(yellow(hint));
-  out.say(`All of it: quorate logs ${shortRun(run)}`);
 }
 
 async function tailsOf(pieces: AsyncIterable<LogChunk>): Promise<Map<string, BuildTail>> {

@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { counted } from './format.ts';
-import { idleMs, noteWaiting, runEvent, stepText } from './next-steps.ts';
+import { idleMs, restsMs, runEvent, stepText, WaitingNote } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import type { PublishedJob } from './publish.ts';
 
@@ -42,18 +42,20 @@ export async function followAll(
   const followOne = async ({ name, run }: PublishedJob): Promise<void> => {
     const one: Followed = { name, run, verdict: undefined, history: [], facts: untold(run), differs: false };
     followed.push(one);
-    const idle = setTimeout(() => void noteWaiting(context, client, { run, name }), idleMs);
+    const waiting = new WaitingNote(context, client, { run, name });
+    waiting.in(idleMs);
     try {
-      await followEvents(one, idle);
+      await followEvents(one, waiting);
     } finally {
-      clearTimeout(idle);
+      waiting.stop();
     }
   };
-  const followEvents = async (one: Followed, idle: NodeJS.Timeout): Promise<void> => {
+  const followEvents = async (one: Followed, waiting: WaitingNote): Promise<void> => {
     const { name, run } = one;
     for await (const { at, progress } of client.follow(run, limit)) {
-      // The row of the job says why nobody builds it.
-      if (['waiting', 'leased', 'passed'].includes(progress.kind)) clearTimeout(idle);
+      if (progress.kind === 'waiting' || progress.kind === 'leased') waiting.stop();
+      if (progress.kind === 'passed') waiting.in(restsMs);
+      waiting.seen++;
       one.facts = afterProgress(one.facts, progress);
       out.value({ ...runEvent(at, progress, one.facts), name, run });
       view.show(name, at, progress, one.facts);

@@ -6,6 +6,8 @@ import type { Context } from './context.ts';
 
 /** A run that nobody has taken for so long is told with its account. */
 export const idleMs = 20_000;
+/** Wait after a build or an answer before the account is told: another operator may take a slot at once. */
+export const restsMs = 3_000;
 
 /** One thing that can be done about a run. */
 export function stepText({ says, command }: NextStep): string {
@@ -22,17 +24,52 @@ export function runEvent(at: number, progress: Progress, facts: AccountFacts): o
   return { ...progress, event: progress.kind, at, ...account };
 }
 
-/** Notes for whom a run waits, and what can be done. What cannot be had, as when the connection is gone, is left out. */
-export async function noteWaiting(
-  { out }: Context,
-  client: Pick<Client, 'show'>,
-  { run, name }: { run: string; name?: string },
-): Promise<void> {
-  const shown = await client.show(run).catch(() => undefined);
-  const account = shown === undefined ? undefined : accountOf(shown.summary);
-  if (account === undefined || account.over || account.state === 'building') return;
-  out.value({ event: 'account', ...(name !== undefined && { name }), run, ...account });
-  const head = name === undefined ? '' : `${name}: `;
-  for (const line of [escapeLine(accountLine(account), 1000), ...account.next.map(stepText)])
-    out.note(`${head}${line}`);
+/** Times that a note is put off because events of what it tells are still on their way. */
+const putOffMax = 5;
+
+/** Notes for whom a followed run waits, and what can be done, once nothing has happened for a while; each account once. */
+export class WaitingNote {
+  /** Events of the run that were shown. */
+  seen = 0;
+  readonly #context: Context;
+  readonly #client: Pick<Client, 'show'>;
+  readonly #of: { run: string; name?: string };
+  #timer: NodeJS.Timeout | undefined;
+  #said: string | undefined;
+  #putOff = 0;
+
+  constructor(context: Context, client: Pick<Client, 'show'>, of: { run: string; name?: string }) {
+    this.#context = context;
+    this.#client = client;
+    this.#of = of;
+  }
+
+  /** Tells it after so many milliseconds, unless it is stopped or asked for again before. */
+  in(ms: number): void {
+    this.stop();
+    const timer = setTimeout(() => void this.#tell(timer), ms);
+    this.#timer = timer;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** What cannot be had, as when the connection is gone, is left out. */
+  async #tell(timer: NodeJS.Timeout): Promise<void> {
+    const { out } = this.#context;
+    const { run, name } = this.#of;
+    const shown = await this.#client.show(run).catch(() => undefined);
+    if (shown === undefined || this.#timer !== timer) return;
+    // What it tells would come before the events that it follows from.
+    if (shown.history.length > this.seen && this.#putOff++ < putOffMax) return this.in(restsMs);
+    const account = accountOf(shown.summary);
+    const line = escapeLine(accountLine(account), 1000);
+    if (account.over || account.state === 'building' || line === this.#said) return;
+    this.#said = line;
+    out.value({ event: 'account', ...(name !== undefined && { name }), run, ...account });
+    const head = name === undefined ? '' : `${name}: `;
+    for (const each of [line, ...account.next.map(stepText)]) out.note(`${head}${each}`);
+  }
 }

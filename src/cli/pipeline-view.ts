@@ -162,4 +162,4 @@ const nameOf = ({ name }: { name: string }): string => name;
 const onlyState: ReadonlySet<RunState> = new Set(['provisional', 'agreed', 'trusted']);
 
 const isTrusted = (job: Shown | undefined): boolean =>
-  job?.facts !== undefined && accountOf(job.facts).state === 'trusted';
+  job?.facts?.level === 'trusted' && job.facts.revoked === undefined;

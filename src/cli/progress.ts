@@ -1,4 +1,10 @@
-import { verdictText } from '../core/account/index.ts';
+import {
+  type BuildState,
+  buildText,
+  firstOfMost,
+  type RunState,
+  verdictText,
+} from '../core/account/index.ts';
 import type { Missing } from '../core/controller/backing.ts';
 import { escapeLine } from '../core/escape.ts';
 import { recipeText } from '../core/recipe-name.ts';
@@ -15,6 +21,7 @@ interface Slot {
   /** Shortens the row: without the worker's id. */
   brief: (row: string) => string;
   leasedAt: number | undefined;
+  does: BuildState;
   result: string | undefined;
 }
 type OfSlot = Extract<Progress, { kind: 'leased' | 'delivered' | 'lost' }>;
@@ -28,7 +35,15 @@ export class ProgressView {
   readonly #colours: Colours;
   /** Operators that take no slot of this round, by their reason. */
   readonly #passes = new Map<string, string[]>();
+  /** Lines on that which were printed, where rows cannot change. */
+  readonly #saidPasses = new Set<string>();
   readonly #slots = new Map<string, Slot>();
+  /** Slots of the round. */
+  #of = 0;
+  /** As the round revealed them. */
+  #results: string[] = [];
+  /** The line on files that differ that was printed last. */
+  #saidFiles: string | undefined;
 
   constructor(board: Board, colours: Colours) {
     this.#board = board;
@@ -55,6 +70,7 @@ export class ProgressView {
         this.#board.end();
         this.#slots.clear();
         this.#passes.clear();
+        this.#of = progress.of;
         return say(
           `Round ${progress.round}: ${progress.agree} of ${progress.of} operators${progress.cosign ? ' and the trusted worker' : ''}`,
         );
@@ -97,24 +113,24 @@ export class ProgressView {
       case 'delivered':
         return this.#delivered(at, progress);
       case 'lost':
+        this.#slot(progress).does = 'lost';
         return this.#row(progress, `lost: ${escapeLine(progress.reason, 80)}`, { paint: red });
       case 'unfilled':
-        return say(
-          yellow(
-            `Slots without a result: ${progress.slots}. ${progress.absent === true ? 'Nobody is connected who could take them.' : 'No operator took them, or their builds were aborted or lost.'}`,
-          ),
-        );
+        return say(yellow(this.#unfilled(progress)));
       case 'revealed':
         for (const { slot, operator, worker, result } of progress.results) {
-          this.#slot({ slot, operator, worker }).result = result;
+          Object.assign(this.#slot({ slot, operator, worker }), { result, does: 'revealed' });
           this.#row({ slot, operator, worker }, shownResult(result));
         }
+        this.#results = progress.results.map(({ result }) => result);
         return this.#aborted(progress.results);
       case 'differs':
         return this.#differs(progress.files, progress.count);
-      case 'compared':
-        if (progress.count > 0) this.#sayFiles(progress.files, progress.count);
+      case 'compared': {
+        const text = differingFilesText(progress.files, progress.count);
+        if (progress.count > 0 && text !== this.#saidFiles) this.#sayFiles(progress.files, progress.count);
         return;
+      }
       case 'agreed':
         return this.#agreed(progress.artifact, progress.by);
       case 'failed':
@@ -152,6 +168,7 @@ export class ProgressView {
       case 'pin-failed':
         return say(red(`No peer serves ${shortId(progress.artifact)}: ${escapeLine(progress.detail, 200)}`));
       case 'cancelled':
+        this.#ended('cancelled');
         this.#board.end();
         return say(yellow(`cancelled: ${escapeLine(progress.reason, 500)}`));
       case 'revoked':
@@ -167,6 +184,7 @@ export class ProgressView {
       case 'verdict': {
         // Printed already, with the operators; the co-signature is pending.
         if (progress.level === 'agreed') return;
+        this.#ended(progress.level);
         this.#board.end();
         if (progress.reason === 'not-taken' || progress.reason === 'too-few') this.#sayPasses();
         const paint = progress.level === 'trusted' ? green : red;
@@ -184,17 +202,56 @@ export class ProgressView {
     }
   }
 
-  #repeated({ earlier, decidedAt, same, artifact, before }: Extract<Progress, { kind: 'repeated' }>): void {
-    const { green, red, dim } = this.#colours;
+  /** Rows of builds that ran until the end of the run. */
+  #ended(state: RunState): void {
+    for (const [key, slot] of this.#slots) {
+      if (slot.does !== 'building' && (slot.does !== 'sealed' || state !== 'cancelled')) continue;
+      const text = `${slot.head} ${buildText(slot.does, { over: true, state })}`;
+      this.#board.set(key, { text, brief: slot.brief });
+    }
+  }
+
+  /** Why slots of the round have no result. */
+  #unfilled({ slots, absent }: Extract<Progress, { kind: 'unfilled' }>): string {
+    const of = (does: BuildState) =>
+      [...this.#slots].flatMap(([key, slot]) =>
+        slot.does === does && key !== 'trusted' ? [slot.operator] : [],
+      );
+    const named = (operators: readonly string[], what: string) =>
+      operators.length === 0
+        ? []
+        : [`${operators.length} ${what} (${escapeLine(operators.join(', '), 200)})`];
+    const [lost, building] = [of('lost'), of('building')];
+    const taken = [...this.#slots.keys()].filter((key) => key !== 'trusted').length;
+    const free = Math.min(slots, Math.max(0, this.#of - taken));
+    // Of these a result is told, which is no vote.
+    const aborted = slots - free - lost.length - building.length;
+    const why = [
+      ...(free === 0
+        ? []
+        : [`${free} not taken${absent === true ? ', and nobody is connected who could' : ''}`]),
+      ...(aborted <= 0 ? [] : [`${aborted} aborted`]),
+      ...named(lost, 'lost'),
+      ...named(building, 'ended with the round'),
+    ];
+    return `Slots without a result: ${why.join('; ')}.`;
+  }
+
+  #repeated({ earlier, decidedAt, same, artifact, later }: Extract<Progress, { kind: 'repeated' }>): void {
+    const { green, red } = this.#colours;
     const that = `run ${shortRun(earlier)} (${when(decidedAt)})`;
     this.#board.end();
     if (same)
       return this.#board.say(
         green(`Built again: ${artifact === null ? 'the same outcome' : 'the same bytes'} as in ${that}.`),
       );
-    this.#board.say(red(`Built again, and it differs from ${that}.`));
-    if (artifact !== null && before !== null)
-      this.#board.say(dim(`Compare them: quorate diff ${before} ${artifact}`));
+    this.#board.say(
+      red(
+        later === true
+          ? `Built again in ${that}, and it differs.`
+          : `Built again, and it differs from ${that}.`,
+      ),
+    );
   }
 
   /** Told at once; on a terminal as a row that grows, so that many operators with one reason take one line. */
@@ -203,6 +260,13 @@ export class ProgressView {
     operators.push(operator);
     this.#passes.set(reason, operators);
     const text = passText(operators, reason);
+    if (!this.#board.live) {
+      // Once, whatever number of rounds it is said in.
+      const line = passText([operator], reason);
+      if (!this.#saidPasses.has(line)) this.#board.say(this.#colours.yellow(line));
+      this.#saidPasses.add(line);
+      return;
+    }
     this.#board.set(`pass ${reason}`, { text, paint: this.#colours.yellow });
   }
 
@@ -214,14 +278,15 @@ export class ProgressView {
 
   #building(at: number, progress: OfSlot): void {
     const slot = this.#slot(progress);
-    slot.leasedAt = at;
-    slot.result = undefined;
+    Object.assign(slot, { leasedAt: at, does: 'building', result: undefined });
     const changing = () => `${slot.head} building ${duration(Math.max(0, Date.now() - at))}`;
     this.#row(progress, 'building', { changing });
   }
 
   #delivered(at: number, progress: OfSlot): void {
-    const { leasedAt } = this.#slot(progress);
+    const slot = this.#slot(progress);
+    const { leasedAt } = slot;
+    slot.does = 'sealed';
     const took = leasedAt === undefined ? '' : ` in ${duration(Math.max(0, at - leasedAt))}`;
     this.#row(progress, `done${took}, sealed`);
   }
@@ -244,14 +309,13 @@ export class ProgressView {
   }
 
   #sayFiles(files: readonly string[], count: number): void {
-    this.#board.say(this.#colours.yellow(differingFilesText(files, count)));
+    this.#saidFiles = differingFilesText(files, count);
+    this.#board.say(this.#colours.yellow(this.#saidFiles));
   }
 
   /** The artifact that most operators of the round built, with each of the others; a few of these. */
   #differingPairs(): [string, string][] {
-    const artifacts = [...this.#slots.values()].flatMap(({ result }) => (isCid(result) ? [result] : []));
-    const times = (one: string) => artifacts.filter((other) => other === one).length;
-    const [most, ...others] = [...new Set(artifacts)].sort((a, b) => times(b) - times(a));
+    const [most, ...others] = firstOfMost(this.#results.filter(isCid));
     return most === undefined ? [] : others.slice(0, pairsShownMax).map((other) => [most, other]);
   }
 
@@ -279,7 +343,7 @@ export class ProgressView {
     const head = `  ${name} ${operator.padEnd(8)} ${shortId(worker).padEnd(14)}`;
     if (known?.head === head) return known;
     const brief = (row: string) => `${name.trim()} ${row.slice(head.length + 1)} ${operator}`;
-    const fresh: Slot = { operator, head, brief, leasedAt: undefined, result: undefined };
+    const fresh: Slot = { operator, head, brief, leasedAt: undefined, does: 'building', result: undefined };
     this.#slots.set(key, fresh);
     return fresh;
   }

@@ -39,6 +39,7 @@ export async function compareRun(context: Context, which: string, options: Compa
     const { summary, history } = await client.show(which);
     const compared = comparedIn(history.map(({ progress }) => progress));
     if (compared === undefined) throw noDispute(summary.run, summary.state);
+    sayFiles(context, compared);
     await sayDispute(context, client, summary.run, compared, options);
     if (accountOf(summary).alarm) await lookedAt(context, client, summary.run);
   });
@@ -59,7 +60,7 @@ function noDispute(run: string, state: string): QuorateError {
   );
 }
 
-/** Prints the comparison. What cannot be had, such as a tree that nobody serves, is noted. */
+/** Prints the comparison, without the names of files, which the run tells. What cannot be had, such as a tree that nobody serves, is noted. */
 export async function sayDispute(
   context: Context,
   client: Pick<Client, 'logs'>,
@@ -72,7 +73,6 @@ export async function sayDispute(
   if (most === undefined) return;
   const groups = [most, ...others];
   sayGroups(context, groups);
-  sayFiles(context, compared);
   const logs = await logsOf(client, run, groups, signal).catch((error: unknown) => {
     signal.throwIfAborted();
     out.note(`The logs could not be read: ${escapeLine(messageOf(error), 300)}`);

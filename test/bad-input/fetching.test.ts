@@ -22,20 +22,3 @@ it('fetch from a provider that sends wrong bytes names it, writes nothing, and w
   const again = await person.inside(['fetch', honest.artifact, '-o', person.at('got'), ...honest.where]);
   expect(again.code, again.report).toBe(0);
 });
-
-it('fetch shows the proof before it writes, names what it wrote, and says what to do about an old verdict', async () => {
-  const honest = await provider(person.at('shown'), 1_000);
-  const bundle = person.at('got.bundle');
-  const words = ['fetch', honest.artifact, '-o', person.at('deep/got'), '--bundle-out', bundle];
-  const again = await person.inside([...words, ...honest.where]);
-  expect(again.code, again.report).toBe(0);
-  // The proof is shown before anything is written, and all that was written is named.
-  expect(again.out).toMatch(
-    /ok charter: [\s\S]*\ntrusted\n[\s\S]*\nwriting to [\s\S]* in .*deep\/got\n.*got\.bundle/,
-  );
-  expect(again.err).toContain(`${person.at('deep')} is not there: it is made.`);
-
-  const told = async (...more: string[]) =>
-    (await person.inside(['fetch', honest.artifact, '-o', person.at('no'), ...honest.where, ...more])).err;
-  expect(await told('--max-age', '1s')).toMatch(/VERDICT_TOO_OLD[\s\S]*hint: .*newer build/);
-});

@@ -85,6 +85,73 @@ describe('a run, shown', () => {
     expect(shown.at(-1)).toBe('unfinished: no operator could build it');
   });
 
+  const shownOf = async (story: Progress[], size?: { columns: number; rows: number }) => {
+    const out = sink(size);
+    play(out, { story });
+    await new Promise((resolve) => setImmediate(resolve));
+    return size !== undefined ? screen(out.text()) : out.text().trimEnd().split('\n');
+  };
+
+  it('says of no build that it goes on once the run is over, and why slots have no result', async () => {
+    const begun: Progress[] = [
+      { kind: 'round', round: 1, offer: 'x', agree: 2, of: 4, cosign: false },
+      ...['ann', 'ben', 'cy'].map((who, n) => ({ kind: 'leased' as const, ...slot(who, n) })),
+      { kind: 'delivered', ...slot('ann', 0) },
+      { kind: 'lost', ...slot('ben', 1), reason: 'silent' },
+    ];
+    const size = { columns: 80, rows: 20 };
+    const cancelled = await shownOf([...begun, { kind: 'cancelled', reason: 'no' }], size);
+    expect(cancelled.filter((line) => line.includes('slot '))).toEqual([
+      expect.stringMatching(/ann .* done, cancelled$/),
+      expect.stringMatching(/ben .* lost: silent$/),
+      expect.stringMatching(/cy .* cancelled$/),
+    ]);
+    const ended = await shownOf(
+      [
+        ...begun,
+        { kind: 'unfilled', round: 1, slots: 3 },
+        { kind: 'verdict', level: 'unfinished', artifact: null, reason: 'too-few' },
+      ],
+      size,
+    );
+    expect(ended).toContain(
+      'Slots without a result: 1 not taken; 1 lost (ben); 1 ended with the round (cy).',
+    );
+    const aborted = await shownOf([...begun.slice(0, 5), { kind: 'unfilled', round: 1, slots: 4 }]);
+    expect(aborted).toContain(
+      'Slots without a result: 1 not taken; 1 aborted; 2 ended with the round (ben, cy).',
+    );
+    expect(ended.find((line) => line.includes('cy '))).toMatch(/not finished, ended with it$/);
+  });
+
+  it('says once who declines, where rows cannot change, and all together with the verdict', async () => {
+    const round = (n: number): Progress[] => [
+      { kind: 'round', round: n, offer: 'x', agree: 2, of: 3, cosign: false },
+      ...['ann', 'ben'].map((operator) => ({
+        ...{ kind: 'passed' as const, round: n, operator, worker, reason: 'paused' },
+      })),
+    ];
+    const lines = await shownOf([
+      ...[...round(1), ...round(2)],
+      { kind: 'verdict', level: 'unfinished', artifact: null, reason: 'not-taken' },
+    ]);
+    expect(lines.filter((line) => line.includes('declined'))).toEqual([
+      '  declined by ann: paused',
+      '  declined by ben: paused',
+      '  declined by ann, ben: paused',
+    ]);
+  });
+
+  it('names files that differ once', async () => {
+    const files = { files: ['bin/x'], count: 1 };
+    const lines = await shownOf([
+      { kind: 'round', round: 1, offer: 'x', agree: 2, of: 3, cosign: false },
+      { kind: 'differs', round: 1, ...files },
+      { kind: 'compared', results: [], ...files },
+    ]);
+    expect(lines.filter((line) => line.startsWith('Files that differ'))).toHaveLength(1);
+  });
+
   it('says how to compare what differs: the result of most with each of the others', async () => {
     const other = artifact.replace(/zz|.$/, 'a');
     const results = [other, artifact, 'exit 1', artifact].map((result, n) => ({

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
 import type { NamedRecipe } from '../../core/recipe-name.ts';
-import type { Verification } from '../../core/trust/index.ts';
+import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import type { FetchOptions } from '../../runtime/artifacts/fetch.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -72,7 +71,6 @@ async function run(context: Context, artifact: string, options: Options): Promis
   }
   const dest = resolve(context.cwd, options.output);
   await checkNewFolder(dest);
-  if (!existsSync(dirname(dest))) context.out.note(`${dirname(dest)} is not there: it is made.`);
   const where = await whereFrom(context, options);
   if (options.reports === true && options.indexOut !== undefined)
     throw new QuorateError('CLI_USAGE', '--index-out goes with artifacts, and not with --reports', {
@@ -108,7 +106,7 @@ async function fetched(
   options: Options,
 ): Promise<Exit> {
   const { fetchArtifact } = await import('../../runtime/artifacts/fetch.ts');
-  const result = await withProgress(context, where, options, (how) =>
+  const { result, book } = await withProgress(context, where, options, (how) =>
     fetchArtifact({ ...how, artifact, dest, withIndex: indexFile !== undefined }),
   );
   const { out } = context;
@@ -118,7 +116,9 @@ async function fetched(
   else if (indexFile !== undefined)
     out.note('The artifact was built without dependencies: there is no index.');
   out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
-  out.say(`${sizeOf(bytes)} in ${dest}`, ...kept(options));
+  sayVerification(out, verification);
+  sayKnowledge(out, book);
+  out.say(`${sizeOf(bytes)} in ${dest}`);
   return exits.done;
 }
 
@@ -128,24 +128,23 @@ async function fetchedReports(
   options: Options,
 ): Promise<Exit> {
   const { fetchReports } = await import('../../runtime/artifacts/fetch-reports.ts');
-  const result = await withProgress(context, where, options, (how) => fetchReports({ ...how, which, dest }));
+  const { result, book } = await withProgress(context, where, options, (how) =>
+    fetchReports({ ...how, which, dest }),
+  );
   const { out } = context;
   const { verification, facts, reports, bundleText, bytes } = result;
   await bundleFile?.finish(bundleText, `The reports are in ${dest}.`);
   out.value({ reports, test: facts.name, artifact: null, folder: dest, bytes, verification });
+  sayVerification(out, verification);
+  sayKnowledge(out, book);
   out.say(
     out.colours.yellow(
       'Reports are what the workers say the test wrote, and no artifact: no evidence of Quorate counts for these files. Read them; run and pass on nothing of them.',
     ),
-    ...[`${sizeOf(bytes)} in ${dest}`, ...kept(options)],
+    `${sizeOf(bytes)} in ${dest}`,
   );
   return exits.done;
 }
-
-const kept = ({ bundleOut, indexOut }: Options): string[] => [
-  ...(bundleOut === undefined ? [] : [`The evidence is in ${bundleOut}: quorate verify reads it.`]),
-  ...(indexOut === undefined ? [] : [`The list of its dependencies is in ${indexOut}.`]),
-];
 
 /** Fetches with what is known of revocations, and shows how far it is. */
 async function withProgress<T>(
@@ -153,21 +152,14 @@ async function withProgress<T>(
   where: Asked['where'],
   options: Options,
   fetch: (how: Omit<FetchOptions, 'artifact' | 'dest'>) => Promise<T>,
-): Promise<T> {
+): Promise<{ result: T; book: RevocationBook }> {
   const { NotTrusted } = await import('../../runtime/artifacts/fetch.ts');
   const { openRevocationBook } = await import('../../runtime/membership/revocation-file.ts');
   const { out, signal } = context;
   const book = await openRevocationBook(context.home, where.project, ({ message }) =>
     out.note(`What was learned of revocations is not kept: ${message}`),
   );
-  let row = new TransferRow(out);
-  // Before anything is fetched or written.
-  const accept = (proven: Verification) => {
-    row.end();
-    sayVerification(out, proven);
-    sayKnowledge(out, book);
-    row = new TransferRow(out);
-  };
+  const row = new TransferRow(out);
   try {
     const result = await fetch({
       ...where,
@@ -176,11 +168,11 @@ async function withProgress<T>(
       ...(options.ref === undefined ? {} : { ref: options.ref }),
       ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
-      ...{ signal, accept },
+      signal,
       onProgress: ({ says, bytes, total }) => row.set(says, bytes, total),
     });
     row.end();
-    return result;
+    return { result, book };
   } catch (error) {
     row.end();
     if (error instanceof NotTrusted) sayVerification(out, error.verification);

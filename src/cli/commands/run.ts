@@ -18,7 +18,7 @@ import { failedResults, sayFailure, withLogs } from '../failure-report.ts';
 import { followAll } from '../follow-all.ts';
 import { duration, shortRun } from '../format.ts';
 import { LogLines } from '../log-lines.ts';
-import { idleMs, noteWaiting, runEvent, stepText } from '../next-steps.ts';
+import { idleMs, restsMs, runEvent, stepText, WaitingNote } from '../next-steps.ts';
 import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
 import { membershipFor } from '../project-client.ts';
@@ -42,8 +42,6 @@ interface Options {
   project?: string;
 }
 
-/** Wait after a build before the account is told: another operator may take a slot at once. */
-const restsMs = 3_000;
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
 
@@ -195,8 +193,8 @@ async function follow(
   const history: Progress[] = [];
   let facts = untold(run);
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
-  const tellWaiting = () => noteWaiting(context, client, { run });
-  let idle = setTimeout(() => void tellWaiting(), idleMs);
+  const waiting = new WaitingNote(context, client, { run });
+  waiting.in(idleMs);
   let awaited = false;
   let differs = false;
   try {
@@ -204,18 +202,14 @@ async function follow(
       facts = afterProgress(facts, progress);
       out.value(runEvent(at, progress, facts));
       view.show(at, progress);
+      waiting.seen++;
       if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) history.push(progress);
-      // Said by the operators themselves.
-      if (progress.kind === 'passed') clearTimeout(idle);
       if (progress.kind === 'leased') {
         if (progress.slot === 'trusted') awaited = true;
-        if (progress.slot !== 'trusted' || verdict !== undefined) clearTimeout(idle);
+        if (progress.slot !== 'trusted' || verdict !== undefined) waiting.stop();
       }
-      if (progress.kind === 'delivered' || progress.kind === 'lost') {
-        clearTimeout(idle);
-        idle = setTimeout(() => void tellWaiting(), restsMs);
-      }
-      if (progress.kind === 'revealed') clearTimeout(idle);
+      if (['passed', 'delivered', 'lost'].includes(progress.kind)) waiting.in(restsMs);
+      if (progress.kind === 'revealed') waiting.stop();
       if (progress.kind === 'unwitnessed') awaited = true;
       if (progress.kind === 'input-lost') verdict = undefined;
       if (progress.kind === 'repeated') differs = !progress.same;
@@ -224,14 +218,14 @@ async function follow(
       // The comparison with the earlier run comes after the last verdict, and then the end.
       if (rebuild && progress.level !== 'agreed') continue;
       if (progress.level !== 'agreed' || until === 'agreed') break;
-      clearTimeout(idle);
-      if (!awaited) idle = setTimeout(() => void tellWaiting(), idleMs);
+      waiting.stop();
+      if (!awaited) waiting.in(idleMs);
     }
     if (verdict?.level !== 'agreed') await logs?.rest();
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    clearTimeout(idle);
+    waiting.stop();
     logs?.stop();
     view.end();
   }

@@ -6,7 +6,7 @@ import { lookedAt } from '../alarms.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure, withLogs } from '../failure-report.ts';
-import { when } from '../format.ts';
+import { shortRun, when } from '../format.ts';
 import { stepText } from '../next-steps.ts';
 import { pipelineTable } from '../pipeline-table.ts';
 import { ProgressView } from '../progress.ts';
@@ -39,10 +39,12 @@ async function run(context: Context, which: string, { project }: Options): Promi
     view.end();
     const { artifact, reports, submittedAt, run: id } = summary;
     const account = accountOf(summary);
+    // What this command tells itself is no next step.
+    const next = account.next.filter(({ command }) => command !== `quorate show ${shortRun(id)}`);
     out.say(
       `submitted ${when(submittedAt)}`,
       `now       ${escapeLine(accountLine(account), 1000)}`,
-      ...account.next.map((step) => `next      ${stepText(step)}`),
+      ...next.map((step) => `next      ${stepText(step)}`),
       `run       ${id}`,
       `job       ${summary.job}${summary.test ? ', a test' : ''}`,
       ...(summary.recipe === undefined ? [] : [`job file  ${escapeLine(recipeText(summary.recipe), 500)}`]),

@@ -107,8 +107,9 @@ async function verifyArtifact(
 ): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { publicKeyOf } = await import('../../core/documents/index.ts');
-  const { adviceFor, answerLine, checkAge, checkContent, isTrusted, pathsOf, refuse, verifyBundle } =
-    await import('../../core/trust/index.ts');
+  const { answerLine, checkAge, checkContent, isTrusted, pathsOf, refuse, verifyBundle } = await import(
+    '../../core/trust/index.ts'
+  );
   const { joseVerifier } = await import('../../identity/verifier.ts');
   publicKeyOf(options.project);
   const bundle = await readBundle(resolve(cwd, options.bundle));
@@ -159,7 +160,7 @@ async function verifyArtifact(
   sayKnowledge(out, book);
   const trusted = isTrusted(result);
   const { green, red } = out.colours;
-  out.say((trusted ? green : red)(answerLine(path, result, paths)), ...(trusted ? [] : [adviceFor(result)]));
+  out.say((trusted ? green : red)(answerLine(path, result, paths)));
   return trusted ? exits.done : exits.no;
 }
 

@@ -30,7 +30,7 @@ const pulls = [z.array(pull)];
 
 const controllerStatus = z.looseObject({
   ...{ state: z.enum(['running', 'draining', 'stopped']), project, id: peerId, charter: count.nullable() },
-  runs: z.looseObject({ all: count, open: count, phases: z.record(z.string(), count) }),
+  runs: z.looseObject({ all: count, open: count, states: z.record(z.string(), count) }),
   behind: z.array(
     z.looseObject({ worker: peerId, operator: z.string(), version: z.string().nullable(), says: z.string() }),
   ),

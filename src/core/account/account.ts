@@ -7,10 +7,12 @@ import { waitsForOperators } from './waiting.ts';
 
 /** The account of a run: the one place where its state, its reason and what to do about it are derived from what is known. */
 export function accountOf(facts: AccountFacts): Account {
-  const account = stateOf(facts);
-  const { alarming, acknowledged, trustedFailures = [] } = facts;
+  const account = withDifference(stateOf(facts), facts);
+  const { alarming, acknowledged, differs, trustedFailures = [] } = facts;
   const isRefused = trustedFailures.some(({ refused }) => refused === true);
-  const isAlarming = account.state === 'disputed' || alarming === true || isRefused;
+  // Of two runs that differ the later one is the alarm: it is told once.
+  const isRebuilt = differs !== undefined && differs.later !== true;
+  const isAlarming = account.state === 'disputed' || alarming === true || isRefused || isRebuilt;
   const parts = [account.reason];
   if (alarming === true && account.state !== 'disputed')
     parts.push('the trusted worker contradicted what operators had agreed on before');
@@ -32,14 +34,59 @@ export const accountLine = ({ state, reason }: Pick<Account, 'state' | 'reason'>
 type Stated = Pick<Account, 'state' | 'reason' | 'next'>;
 
 const ended: ReadonlySet<string> = new Set(['done', 'cancelled']);
-const again: NextStep = { says: 'publish it again', command: 'quorate run --failed' };
+
+/** Publishing the same commit again. */
+function again({ ref, commit, recipe }: AccountFacts): NextStep {
+  if (ref === undefined || commit === undefined)
+    return { says: 'publish it again', command: 'quorate run --failed' };
+  const short = ref.replace(/^refs\/(?:heads|tags)\//, '');
+  const words = [
+    ...['quorate', 'run', '--failed', '--ref', short],
+    ...(recipe === undefined ? [] : ['--file', `${recipe.repo}@${recipe.commit}:${recipe.path}`]),
+  ];
+  return {
+    says: `publish it again, while ${short} is at ${commit.slice(0, 10)}: else what it is at then is published`,
+    // A command to copy holds nothing that a shell reads otherwise.
+    ...(words.every((word) => /^[\w./@:+-]+$/.test(word)) &&
+      !short.startsWith('-') && { command: words.join(' ') }),
+  };
+}
+
+/** The account of a run, where another run of the same job came to something else. */
+function withDifference(account: Stated, { state, differs }: AccountFacts): Stated {
+  if (differs === undefined || differs.voided === true || state !== 'done' || !comparable.has(account.state))
+    return account;
+  const other = `run ${differs.run.slice(0, 10)}`;
+  const says =
+    differs.later === true
+      ? `${other} built it again, and came to something else`
+      : `it was built again, and ${other} had come to something else`;
+  if (account.state === 'failed') return { ...account, reason: `${account.reason}; ${says}` };
+  const { made, other: theirs } = differs;
+  const [before, after] = differs.later === true ? [made, theirs] : [theirs, made];
+  const compare =
+    before === null || after === null || before === after
+      ? { says: 'read what the other one did', command: `quorate show ${differs.run.slice(0, 10)}` }
+      : { says: 'compare what they made', command: `quorate diff ${before} ${after}` };
+  return {
+    state: 'differs',
+    reason: `${says}; ${account.reason}`,
+    next: [
+      compare,
+      { says: 'find what the build depends on', command: 'quorate try --vary' },
+      { says: 'revoke the artifact that is wrong, which ends this', command: 'quorate revoke <artifact>' },
+    ],
+  };
+}
+
+const comparable: ReadonlySet<string> = new Set(['trusted', 'agreed', 'failed']);
 
 function stateOf(facts: AccountFacts): Stated {
   const { state, level, reason, limit, revoked, cancelled } = facts;
   if (revoked !== undefined) return revokedOf(facts, revoked);
   if (state === 'lost')
-    return { state: 'lost', reason: 'the controller does not know it any more', next: [again] };
-  if (state === 'cancelled') return { state: 'cancelled', reason: cancelled ?? '', next: [again] };
+    return { state: 'lost', reason: 'the controller does not know it any more', next: [again(facts)] };
+  if (state === 'cancelled') return { state: 'cancelled', reason: cancelled ?? '', next: [again(facts)] };
   const shown = level === null ? null : shownLevel(level, reason);
   switch (shown) {
     case 'disputed':
@@ -75,12 +122,23 @@ function fetchSteps({ artifact, test }: AccountFacts): NextStep[] {
   return [{ says: 'get it', command: `quorate fetch ${artifact} -o <folder>` }];
 }
 
-/** `2 of 3 operators built the same`. */
-function agreeing({ policy, earlier, test }: AccountFacts): string {
-  const who = policy === undefined ? 'operators' : `${policy.agree} of ${policy.of} operators`;
+/** `2 of 3 operators built the same`: as many as did. */
+function agreeing({ policy, earlier, test, tally }: AccountFacts): string {
   const did = test === true ? 'came to the same result' : 'built the same';
-  return earlier === undefined ? `${who} ${did}` : `${who} ${did} in an earlier run`;
+  // The policy of that one may be another, and its evidence meets this one.
+  if (earlier !== undefined) return `enough operators ${did} in an earlier run`;
+  if (policy === undefined) return `operators ${did}`;
+  const { agree, of } = policy;
+  return `${tally?.same ?? `${agree} or more`} of ${of} operators ${did}`;
 }
+
+/** `3 operators`: as many as the build failed at. */
+const failing = ({ policy, tally }: AccountFacts): string =>
+  tally !== undefined && tally.failed > 0
+    ? counted(tally.failed, 'operator')
+    : policy === undefined
+      ? 'enough operators'
+      : `${policy.agree} or more operators`;
 
 function revokedOf(facts: AccountFacts, revoked: NonNullable<AccountFacts['revoked']>): Stated {
   const isArtifact = revoked !== true && revoked.what === 'artifact';
@@ -109,25 +167,34 @@ function abortedAt(facts: AccountFacts, limit: string): Stated {
 
 function withoutResult(facts: AccountFacts, state: 'disputed' | 'unfinished'): Stated {
   const text = endingText(facts.reason);
-  const { run } = facts;
+  const { run, tally, policy } = facts;
+  const found =
+    facts.reason === 'aborted' || facts.reason === 'outputs-refused'
+      ? tally?.aborted
+      : facts.reason === 'too-few' && tally !== undefined && policy !== undefined
+        ? `${tally.ended} did, and ${policy.agree} have to agree`
+        : undefined;
   const compare: NextStep[] =
     state === 'unfinished' || run === undefined
       ? []
       : [{ says: 'compare the results', command: `quorate diff ${run.slice(0, 10)}` }];
   return {
     state,
-    reason: text?.says ?? facts.reason ?? '',
-    next: [...(text === undefined ? [] : [{ says: text.advice }]), ...compare, ...show(facts)],
+    reason: [text?.says ?? facts.reason ?? '', ...(found === undefined ? [] : [found])].join(': '),
+    next: [
+      ...(text === undefined ? [] : [{ says: text.advice }]),
+      ...compare,
+      ...(text?.hasLogs === true ? logs(facts) : show(facts)),
+    ],
   };
 }
 
 function failed(facts: AccountFacts): Stated {
   const what = facts.test === true ? 'the test' : 'the build';
-  const who = facts.policy === undefined ? 'enough operators' : `${facts.policy.agree} operators`;
   const both = facts.cosigned === false ? '' : ' and at the trusted worker';
   return {
     state: 'failed',
-    reason: `${what} failed at ${who}${both}`,
+    reason: `${what} failed at ${failing(facts)}${both}`,
     next: [...logs(facts), { says: 'mend it, and publish the commit that does' }],
   };
 }
@@ -145,8 +212,8 @@ function agreed(facts: AccountFacts): Stated {
     return facts.cosigned === false
       ? of('nothing more can come of it without a co-signature')
       : of('no trusted worker signed it in time', {
-          ...again,
           says: 'publish it again, with a trusted worker',
+          command: 'quorate run --failed',
         });
   if (state === 'witnessing') return of(waitsForWitnesses(missing));
   if (state === 'cosigning') return of('it waits for the signature of the trusted worker');
@@ -175,7 +242,7 @@ function waitsForWitnesses(missing: AccountFacts['missing']): string {
 
 /** The account of a run without a published verdict. */
 function undecided(facts: AccountFacts): Stated {
-  const { state, awaits = [], open, policy } = facts;
+  const { state, awaits = [], open } = facts;
   const waiting = (reason: string, next: NextStep[] = []): Stated => ({ state: 'waiting', reason, next });
   switch (state) {
     case 'waiting':
@@ -197,8 +264,12 @@ function undecided(facts: AccountFacts): Stated {
       return { state: 'provisional', reason: `${agreeing(facts)}; the bytes are being fetched`, next: [] };
     case 'awaiting-trusted': {
       const { says, next } = trustedWorker(open);
-      const who = policy === undefined ? 'operators' : `${policy.agree} operators`;
-      return waiting(`it failed at ${who}, which counts once it fails at the trusted worker: ${says}`, next);
+      const { failed = 0, aborted } = facts.tally ?? {};
+      const found =
+        failed === 0 && aborted !== undefined
+          ? `builds were aborted (${aborted}), which counts once the trusted worker's is aborted too`
+          : `it failed at ${failing(facts)}, which counts once it fails at the trusted worker`;
+      return waiting(`${found}: ${says}`, next);
     }
     case 'held':
       return waiting(
@@ -223,7 +294,7 @@ function round({ policy }: AccountFacts, open: OpenFacts): Stated {
     const reason = inAlready === '' ? `by ${who}` : `by ${who}; ${inAlready}`;
     return { state: 'building', reason, next: [] };
   }
-  const { says, next } = waitsForOperators(open);
+  const { says, next } = waitsForOperators(open, policy?.agree);
   if (open.sealed === 0) return { state: 'waiting', reason: says, next };
   return { state: 'sealed', reason: `${inAlready}; waiting ${says}`, next };
 }

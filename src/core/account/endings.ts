@@ -37,6 +37,8 @@ interface EndingText {
   says: string;
   /** The next step for whoever published it. */
   advice: string;
+  /** The logs of its builds say why. */
+  hasLogs?: true;
 }
 
 export const endings: Record<Ending, EndingText> = {
@@ -63,6 +65,7 @@ export const endings: Record<Ending, EndingText> = {
     says: "the trusted worker's build failed",
     advice:
       'Read the log of the trusted worker: it lacks something that the operators have, or they agreed on something else than the commit.',
+    hasLogs: true,
   },
   'cosign-refused': {
     level: 'disputed',
@@ -72,13 +75,15 @@ export const endings: Record<Ending, EndingText> = {
   aborted: {
     level: 'unfinished',
     says: 'no operator could build it',
-    advice: 'Their reasons are in the logs: a limit of the job is too low, or its inputs could not be had.',
+    advice: 'Mend what they say in the job or the commit, and publish it again.',
+    hasLogs: true,
   },
   'outputs-refused': {
     level: 'unfinished',
     says: 'its outputs have a name or a kind of file that no artifact can have',
     advice:
-      'Rename the file that the logs name, or leave it out of the outputs; links and devices that leave the tree too.',
+      'Rename the file that is named, or leave it out of the outputs; links and devices that leave the tree too.',
+    hasLogs: true,
   },
   'not-taken': {
     level: 'unfinished',
@@ -94,7 +99,8 @@ export const endings: Record<Ending, EndingText> = {
     level: 'unfinished',
     says: 'the build failed, and no trusted worker has confirmed it',
     advice:
-      'Read the logs. If it fails everywhere, fix the commit; connect the trusted worker to have the failure confirmed.',
+      'If it fails everywhere, fix the commit; connect the trusted worker to have the failure confirmed.',
+    hasLogs: true,
   },
   'too-few': {
     level: 'unfinished',

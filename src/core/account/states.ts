@@ -9,6 +9,8 @@ export const runStates = [
   'provisional',
   'agreed',
   'trusted',
+  /** It has a result, and another run of the same job came to another one. */
+  'differs',
   'failed',
   /** Builds were aborted at a limit of the job or of the protocol. */
   'aborted',
@@ -40,6 +42,6 @@ export interface Account {
   next: NextStep[];
   /** The run has ended. */
   over: boolean;
-  /** Results are in dispute, or a trusted worker contradicted them or refused to sign, and no publisher has acknowledged that. */
+  /** Results are in dispute, a job that was built again came to something else, or a trusted worker contradicted results or refused to sign; and no publisher has acknowledged that. */
   alarm: boolean;
 }

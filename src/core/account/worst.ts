@@ -4,7 +4,7 @@ import type { RunState } from './states.ts';
 
 /** States, the worst first. */
 const order: readonly RunState[] = [
-  ...(['revoked', 'disputed', 'failed', 'aborted', 'unfinished', 'lost', 'cancelled'] as const),
+  ...(['revoked', 'disputed', 'differs', 'failed', 'aborted', 'unfinished', 'lost', 'cancelled'] as const),
   ...(['waiting', 'building', 'sealed', 'provisional', 'agreed', 'trusted'] as const),
 ];
 

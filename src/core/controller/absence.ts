@@ -4,7 +4,6 @@ import { voteRevoked } from '../trust/revocations.ts';
 import { canRead } from '../wire/peer-version.ts';
 import { eligible } from './eligible.ts';
 import { assignSlots } from './leases.ts';
-import { controllerLimits } from './limits.ts';
 import { documentsOffered } from './older.ts';
 import { revocationsIn } from './revocations.ts';
 import {
@@ -65,12 +64,6 @@ export function reconsiderAbsences(transition: Transition): void {
     if (run === undefined) state.presence.absent.delete(offer);
     else considerAbsence(transition, run);
   }
-}
-
-/** When the round ends with its free slots empty, in ms; undefined while somebody could take them. */
-export function absenceEndsAt({ presence, timings }: ControllerState, run: Run): number | undefined {
-  const since = presence.absent.get(currentRound(run)?.offerId ?? '');
-  return since === undefined ? undefined : since + Math.min(timings.absenceMs, controllerLimits.absenceMsMax);
 }
 
 /** The free slots of a round expire. */

@@ -6,6 +6,33 @@ import { differingFiles } from './differing-files.ts';
 import { documentsOf, type Published, type Run, type Transition, tell } from './state.ts';
 
 /**
+ * Tells once what the trusted worker came to, with the last verdict of a run: no further round can open to whose operators it would tell something.
+ * Where results were compared it is among them.
+ */
+export function revealTrusted(transition: Transition, run: Run): void {
+  const { trusted, receipts, history } = run;
+  // Under the rules before it was told of a dispute only.
+  if (transition.rules < 3 || trusted.kind !== 'delivered') return;
+  const recorded = receipts.find(({ receipt }) => receipt === trusted.receipt);
+  if (recorded === undefined) return;
+  const { round, slot, worker, operator, outcome } = recorded;
+  const begun = history.findLastIndex(({ progress: { kind } }) => kind === 'reopened');
+  const isTold = history
+    .slice(begun + 1)
+    .some(
+      ({ progress }) =>
+        progress.kind === 'compared' ||
+        (progress.kind === 'revealed' &&
+          progress.results.some((one) => one.slot === slot && one.worker === worker)),
+    );
+  if (isTold) return;
+  const { log } = documentsOf(run, recorded).receipt.payload.predicate.quorate_receipt;
+  const result = describeOutcome(outcome);
+  const results = [{ worker, operator, slot, result, ...reportsOfFailure(outcome), log }];
+  tell(transition, run, { kind: 'revealed', round, results });
+}
+
+/**
  * Tells once who came to which result, when no further round of the run can open any more: before that it would tell operators of that round what
  * the trusted worker built. Only of a dispute: there was no agreement in the end, or one that the trusted worker contradicted. What
  * the trusted worker made is kept, to be compared.

@@ -1,7 +1,7 @@
 import { idOf } from '../documents/index.ts';
 import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
-import { absenceEndsAt, considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './absence.ts';
+import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './absence.ts';
 import { acknowledgeAlarm } from './acknowledge-alarm.ts';
 import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './answer.ts';
 import { cancel } from './cancel.ts';
@@ -17,7 +17,7 @@ import { findLease, loseLease } from './leases.ts';
 import { failed, silent } from './lost-leases.ts';
 import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './older.ts';
 import { passed } from './passes.ts';
-import { hear, leave, newPresence, silentAt } from './presence.ts';
+import { absenceEndsAt, hear, leave, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
 import { retire } from './retire.ts';
 import { beginToEndKeys, revoke } from './revoke.ts';
@@ -103,7 +103,7 @@ export class Controller {
       if (round !== undefined && run.phase.kind === 'building' && !isHeld(this.state, round)) {
         if (round.windowOpen) consider(round.windowEnds);
         else if (round.slots.some((slot) => slot.kind === 'free'))
-          consider(Math.min(round.fillBy, absenceEndsAt(this.state, run) ?? round.fillBy));
+          consider(Math.min(round.fillBy, absenceEndsAt(this.state, round.offerId) ?? round.fillBy));
       }
       for (const live of liveLeases(run)) consider(Math.min(silentAt(this.state, live), endOf(live)));
     }
@@ -374,8 +374,8 @@ function tick(transition: Transition): void {
       if (now >= silentAt(state, live))
         out.push({ kind: 'raise', event: { kind: 'silent', lease: live.id } });
     }
-    const free = absenceEndsAt(state, run);
     const offer = currentRound(run)?.offerId;
+    const free = offer === undefined ? undefined : absenceEndsAt(state, offer);
     if (free !== undefined && now >= free && offer !== undefined)
       out.push({ kind: 'raise', event: { kind: 'untaken', offer } });
     considerHandOver(transition, run);

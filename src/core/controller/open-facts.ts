@@ -4,7 +4,7 @@ import { isHeld } from './drain.ts';
 import { eligible } from './eligible.ts';
 import type { RunFacts } from './facts.ts';
 import { inputLevels, inputOf, needsOfRun } from './needs.ts';
-import { operatorsAround } from './presence.ts';
+import { absenceEndsAt, operatorsAround } from './presence.ts';
 import { type ControllerState, currentRound, liveLeases, type Round, type Run } from './state.ts';
 
 /** See the schema; undefined for a run that has ended. */
@@ -20,6 +20,7 @@ export function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | 
     ),
     connected: operatorsAround(state),
     ...eligibleOf(state, open, round),
+    ...freeUntilOf(state, open, round),
     ...(round !== undefined && !round.revealed && isHeld(state, round) && { held: true }),
     ...(trusted !== undefined && { trusted }),
     ...([...state.presence.workers.values()].some(({ role }) => role === 'trusted-worker') && {
@@ -41,8 +42,9 @@ function eligibleOf(
   state: ControllerState,
   run: Run,
   round: Round | undefined,
-): Pick<OpenFacts, 'eligible' | 'declined'> {
+): Pick<OpenFacts, 'eligible' | 'late' | 'declined'> {
   if (round === undefined || round.revealed) return { eligible: 0, declined: [] };
+  const late = operatorsAround(state, ({ enrolled }) => enrolled >= round.offer.index);
   const operators = new Set<string>();
   for (const [, { operator }] of eligible(state, run, round)) operators.add(operator);
   const reasons = new Map<string, string>();
@@ -50,15 +52,21 @@ function eligibleOf(
     if (progress.kind === 'passed' && progress.round === round.n && operators.has(progress.operator))
       reasons.set(progress.operator, progress.reason.slice(0, 500));
   const declined = [...reasons].map(([operator, reason]) => ({ operator, reason }));
-  return { eligible: operators.size, declined };
+  return { eligible: operators.size, late, declined };
 }
 
-/** Revealed results of operators. */
-export function builtOf({ receipts, rounds }: RunFacts): number {
-  return receipts.filter(
-    ({ round, slot, outcome }) =>
-      outcome.kind === 'exit' && !isTrustedSlot(slot) && rounds[round - 1]?.revealed === true,
-  ).length;
+/**
+ * When free slots of a round are given up. Where that is early, as many results agree as have to, and nobody builds or could: that much is told
+ * before the round is revealed, since whoever takes a slot then changes nothing by knowing it.
+ */
+function freeUntilOf(
+  state: ControllerState,
+  run: Run,
+  round: Round | undefined,
+): Pick<OpenFacts, 'freeUntil'> {
+  if (run.phase.kind !== 'building' || round === undefined || slotsOf(round, 'free') === 0) return {};
+  if (isHeld(state, round)) return {};
+  return { freeUntil: Math.min(round.fillBy, absenceEndsAt(state, round.offerId) ?? round.fillBy) };
 }
 
 /** Inputs of a run, by name, that are not there yet or not trusted. */

@@ -4,12 +4,15 @@ import type { ControllerState } from './state.ts';
 /** Runs whose policies say how many operators rounds ask for. */
 const looksMax = 50;
 
-/** Operators of workers that are admitted and not revoked. */
-export function operatorsLeft(state: ControllerState): string[] {
+/** Operators of workers, or of trusted ones, that are admitted and not revoked. */
+export function operatorsLeft(
+  state: ControllerState,
+  role: 'worker' | 'trusted-worker' = 'worker',
+): string[] {
   const gone = new Set(
     revocationsIn(state).flatMap(({ what }) => (what.kind === 'operator' ? [what.id] : [])),
   );
-  return [...state.operators.worker.keys()].filter((name) => !gone.has(name));
+  return [...state.operators[role].keys()].filter((name) => !gone.has(name));
 }
 
 /** The most slots that a round has: by the charter's floors, and of the runs that were asked for last. */

@@ -2,6 +2,7 @@ import { limitText } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import type { PipelineJob } from '../wire/runs.ts';
+import { differsOf } from './compare-earlier.ts';
 import type { RunFacts } from './facts.ts';
 import { needsOfRun } from './needs.ts';
 import { awaitsOf } from './open-facts.ts';
@@ -25,6 +26,7 @@ function jobOf(state: ControllerState, run: RunFacts): PipelineJob {
   const level = levelOf(run);
   const { ending = null, limit } = publishedOf(run) ?? {};
   const awaits = awaitsOf(state, run);
+  const differs = differsOf(state, run);
   const { phase } = run;
   return {
     run: run.id,
@@ -38,6 +40,7 @@ function jobOf(state: ControllerState, run: RunFacts): PipelineJob {
     ...(limit !== undefined && { limit: limitText(limit) }),
     ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, 500) }),
     ...(awaits.length > 0 && { awaits }),
+    ...(differs !== undefined && { differs }),
     needs: needsOfRun(run).map(([name, { request, level: wanted }]) => ({
       name,
       run: request,

@@ -61,11 +61,14 @@ export function newPresence(since: number): Presence {
   };
 }
 
-/** Number of operators with a connected worker that gets offers. */
-export function operatorsAround({ presence }: Pick<Known, 'presence'>): number {
+/** Number of operators with a connected worker that gets offers; `which`: of these. */
+export function operatorsAround(
+  { presence }: Pick<Known, 'presence'>,
+  which: (worker: Present) => boolean = () => true,
+): number {
   const found = new Set<string>();
-  for (const { operator, role, version } of presence.workers.values())
-    if (role === 'worker' && version !== null) found.add(operator);
+  for (const worker of presence.workers.values())
+    if (worker.role === 'worker' && worker.version !== null && which(worker)) found.add(worker.operator);
   return found.size;
 }
 
@@ -131,4 +134,13 @@ export function silentAt(
   const { at, detachedAt } = presence.heard.get(id) ?? { at: lease.iat * 1000, detachedAt: null };
   const silent = at + timings.leaseSilenceMs;
   return detachedAt === null ? silent : Math.min(silent, detachedAt + timings.detachGraceMs);
+}
+
+/** When the round of an offer ends with its free slots empty, in ms; undefined while somebody could take them. */
+export function absenceEndsAt(
+  { presence, timings }: Pick<Known, 'presence'> & { timings: Timings },
+  offer: string,
+): number | undefined {
+  const since = presence.absent.get(offer);
+  return since === undefined ? undefined : since + Math.min(timings.absenceMs, controllerLimits.absenceMsMax);
 }

@@ -1,4 +1,4 @@
-import { shownLevel } from '../account/index.ts';
+import { isAlarmingRepeat, shownLevel } from '../account/index.ts';
 import type {
   Charter,
   Grant,
@@ -282,12 +282,13 @@ const stirring: ReadonlySet<Progress['kind']> = new Set([
   'cancelled',
 ]);
 
-/** A dispute, or a trusted worker that contradicts or refuses to sign, is an alarm until somebody has looked. */
+/** A dispute, a build that differs from the one before, or a trusted worker that contradicts or refuses to sign is an alarm until somebody has looked. */
 function considerAlarm({ alarms }: ControllerState, run: string, progress: Progress): void {
   const { kind } = progress;
   if (kind === 'acknowledged') alarms.delete(run);
   const disputed = kind === 'verdict' && shownLevel(progress.level, progress.reason) === 'disputed';
-  if (!disputed && kind !== 'contradicted' && kind !== 'cosign-refused') return;
+  const differs = kind === 'repeated' && isAlarmingRepeat(progress);
+  if (!disputed && !differs && kind !== 'contradicted' && kind !== 'cosign-refused') return;
   alarms.delete(run);
   alarms.add(run);
   const [oldest] = alarms;

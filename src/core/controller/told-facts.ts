@@ -1,4 +1,4 @@
-import type { AccountFacts } from '../account/index.ts';
+import { type AccountFacts, afterRepeated, afterTally, isAlarmingRepeat } from '../account/index.ts';
 import type { Progress } from '../wire/progress.ts';
 import { afterFailure } from './trusted-failures.ts';
 
@@ -10,9 +10,22 @@ export const untold = (run: string): AccountFacts => ({ run, state: 'waiting', l
  * connected.
  */
 export function afterProgress(facts: AccountFacts, progress: Progress): AccountFacts {
+  const tally = afterTally(facts.tally, progress);
+  const differs = afterRepeated(facts.differs, progress);
+  const after = afterOne(facts, progress);
+  return tally === facts.tally && differs === facts.differs ? after : { ...after, tally, differs };
+}
+
+function afterOne(facts: AccountFacts, progress: Progress): AccountFacts {
   switch (progress.kind) {
-    case 'accepted':
-      return { ...facts, ...(progress.test === true && { test: true }) };
+    case 'accepted': {
+      const { test, repo, ref, commit, recipe } = progress;
+      return {
+        ...{ ...facts, repo, ref, commit },
+        ...(test === true && { test }),
+        ...(recipe !== undefined && { recipe }),
+      };
+    }
     case 'waiting':
       return { ...facts, state: 'waiting', level: null, awaits: Object.keys(progress.needs) };
     case 'inputs':
@@ -34,6 +47,8 @@ export function afterProgress(facts: AccountFacts, progress: Progress): AccountF
       return { ...facts, state: 'pinning' };
     case 'contradicted':
       return { ...facts, state: 'building', level: null, alarming: true, acknowledged: undefined };
+    case 'repeated':
+      return isAlarmingRepeat(progress) ? { ...facts, acknowledged: undefined } : facts;
     case 'compared':
       return { ...facts, alarming: true, acknowledged: undefined };
     case 'cosign-refused':

@@ -18,7 +18,7 @@ import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../trust/wit
 import { reachedLimit } from './at-limit.ts';
 import type { Backing } from './backing.ts';
 import { compareWithEarlier } from './compare-earlier.ts';
-import { compareResults } from './compared.ts';
+import { compareResults, revealTrusted } from './compared.ts';
 import { waitForSignature } from './cosign-refusals.ts';
 import { endingOf } from './ending.ts';
 import { signedCharter } from './enrolment.ts';
@@ -248,11 +248,16 @@ export function cosigned(
   finish(transition, run, published);
 }
 
+function tellResults(transition: Transition, run: Run, published: Published): void {
+  compareResults(transition, run, published);
+  revealTrusted(transition, run);
+}
+
 export function announce(transition: Transition, run: Run, published: Published): void {
   const { verdict, ending, limit } = published;
   const { level, outcome } = verdict;
   // Whoever follows the run stops at its last verdict.
-  if (level !== 'agreed') compareResults(transition, run, published);
+  if (level !== 'agreed') tellResults(transition, run, published);
   const reports = reportsIn(run, outcome);
   run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
@@ -308,7 +313,7 @@ export function finish(transition: Transition, run: Run, published: Published): 
     transition.state.index.built(run);
   }
   run.phase = { kind: 'done', published };
-  compareResults(transition, run, published);
+  tellResults(transition, run, published);
   // Nothing more comes of it, also where its verdict is the one of before.
   transition.stirred.add(run.id);
   transition.state.index.ended(run);

@@ -1,11 +1,12 @@
-import type { TrustedFailure } from '../account/index.ts';
+import { afterTally, type Tally, type TrustedFailure } from '../account/index.ts';
 import { QuorateError } from '../errors.ts';
 import { limitText } from '../judge/index.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { RunSummary } from '../wire/runs.ts';
+import { differsOf } from './compare-earlier.ts';
 import { artifactIn, type RunFacts, reportsIn } from './facts.ts';
-import { awaitsOf, builtOf, openFactsOf } from './open-facts.ts';
+import { awaitsOf, openFactsOf } from './open-facts.ts';
 import { type ControllerState, levelOf, outcomeOf, publishedOf } from './state.ts';
 import { afterFailure } from './trusted-failures.ts';
 import { missing } from './witness-count.ts';
@@ -21,7 +22,11 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   const { ending = null, limit } = publishedOf(run) ?? {};
   const open = openFactsOf(state, run);
   const awaits = awaitsOf(state, run);
-  const built = builtOf(run);
+  const tally = run.history.reduce<Tally | undefined>(
+    (known, { progress }) => afterTally(known, progress),
+    undefined,
+  );
+  const differs = differsOf(state, run);
   const reports = reportsIn(run, outcomeOf(run));
   const level = levelOf(run);
   const failures = run.history.reduce<TrustedFailure[]>(
@@ -49,7 +54,8 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(isLookedAt(state, run) && { acknowledged: true }),
     ...(run.phase.kind === 'cancelled' && { cancelled: run.phase.reason.slice(0, reasonCharsMax) }),
     ...(awaits.length > 0 && { awaits }),
-    ...(built > 0 && { built }),
+    ...(tally !== undefined && { tally }),
+    ...(differs !== undefined && { differs }),
     ...(open !== undefined && { open }),
     ...(run.answer !== null && { earlier: run.answer.id }),
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),

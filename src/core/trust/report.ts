@@ -52,33 +52,6 @@ function factLines(facts: VerifiedFacts, level: Level): ReportLine[] {
 /** Whether all steps held and the artifact may be used. */
 export const isTrusted = ({ ok, level }: Verification): boolean => ok && level === 'trusted';
 
-export const isRevokedCode = (code: string | null): boolean => code?.endsWith('_REVOKED') === true;
-
-/** What to do about an artifact that is not trusted, for whoever wanted it. */
-export function adviceFor({ level, code, facts }: Pick<Verification, 'level' | 'code' | 'facts'>): string {
-  if (isRevokedCode(code))
-    return 'Do not use it, nor copies of it. Ask the owner of the project for another build.';
-  switch (code) {
-    case 'ARTIFACT_OF_TEST':
-      return 'Fetch what the job that builds it made: quorate jobs lists the artifacts. As reports of the test: quorate fetch --reports';
-    case 'REF_MISMATCH':
-      return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
-    case 'RECIPE_MISMATCH':
-      return 'Read that job file at that commit. Where you accept it: --recipe REPO@COMMIT:PATH';
-    case 'SOURCE_MISMATCH':
-      return 'The artifact may come from another repository of the project. quorate jobs lists what was built.';
-    case 'CHARTER_PROJECT_MISMATCH':
-      return 'The evidence is of another project. Have the root key from its owner, and name it: --project <id>';
-    case 'VERDICT_TOO_OLD':
-      return 'It may be genuine and have known holes by now. Take a newer build, have it built again (quorate run --rebuild), or allow a greater age.';
-  }
-  if (code?.startsWith('FILES_') === true)
-    return 'Do not use them: they are not what was built. Fetch the artifact again.';
-  if (level === 'agreed') return 'The trusted worker has not confirmed it yet; try again when it has.';
-  const job = facts === null ? '<job>' : facts.request.slice(0, 10);
-  return `Do not use it. Who built what, a member of the project is told: quorate show ${job}`;
-}
-
 /**
  * The last line: what the answer is for what was compared.
  * @param name of the file or folder

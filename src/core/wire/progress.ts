@@ -44,6 +44,8 @@ export const progressKinds = [
     same: z.boolean(),
     artifact,
     before: artifact,
+    later: z.literal(true).optional(),
+    revoked: z.literal(true).optional(),
   }),
   kind('input-lost', { input: words, artifact, reason: words }),
   kind('reopened', { reason: words }),

@@ -24,6 +24,10 @@ const openFactsSchema = z.object({
   connected: count,
   /** Of these, operators that may take a slot: enrolled before the offer, without a lease of the run so far. */
   eligible: count,
+  /** Of the connected, operators that were enrolled after the offer. */
+  late: count.optional(),
+  /** When free slots are given up that nobody builds, in ms: the round ends without them. */
+  freeUntil: milliseconds.optional(),
   /** Of these, operators that said why they take none. */
   declined: z.array(z.object({ operator: name, reason: text(500) })).max(wireLimits.declinedMax),
   /** The controller gives no lease until its next start. */
@@ -32,6 +36,30 @@ const openFactsSchema = z.object({
   trusted: z.enum(['free', 'building', 'delivered', 'expired']).optional(),
   /** A trusted worker is connected. */
   trustedConnected: z.literal(true).optional(),
+});
+
+/** What operators of a run came to, as far as it is revealed. */
+const tallySchema = z.object({
+  /** Operators whose builds ended by themselves, in the round that has most of them. */
+  ended: count,
+  /** Operators whose builds failed, in the last round that was revealed. */
+  failed: count,
+  /** Operators that agree on what the verdict is about. */
+  same: count.optional(),
+  /** Why builds were aborted, as their workers say: not escaped. */
+  aborted: z.string().max(500).optional(),
+});
+
+/** Another run of the same job, of which one was built again, that came to something else. */
+const differsSchema = z.object({
+  run: sha256,
+  /** That one is the later of the two. */
+  later: z.literal(true).optional(),
+  /** The verdict of that one does not stand any more, so they differ no more. */
+  voided: z.literal(true).optional(),
+  /** The trees that this run and that one put out. */
+  made: cid.nullable(),
+  other: cid.nullable(),
 });
 
 /** How a run stands, for lists and for people. */
@@ -58,8 +86,8 @@ export const runSummarySchema = z.object({
   cancelled: text(500).optional(),
   /** Inputs, by name, that are not there yet or not trusted. */
   awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
-  /** Results that are revealed, the trusted worker's not among them. */
-  built: count.optional(),
+  tally: tallySchema.optional(),
+  differs: differsSchema.optional(),
   open: openFactsSchema.optional(),
   artifact: cid.nullable(),
   /** The tree that a test put out, which is no artifact. */
@@ -111,6 +139,7 @@ export const pipelineJobSchema = z.object({
   limit: text(500).optional(),
   cancelled: text(500).optional(),
   awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
+  differs: differsSchema.optional(),
   /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
   needs: z
     .array(z.object({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))

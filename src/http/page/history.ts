@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import { verdictText } from '../../core/account/index.ts';
 import type { RunFacts } from '../../core/controller/facts.ts';
+import { counted } from '../../core/quantity.ts';
 import { passReason } from '../../core/wire/pass-reason.ts';
 import type { Progress } from '../../core/wire/progress.ts';
 import { foreign, type Html, shortId, time } from './text.ts';
@@ -38,7 +39,9 @@ function said(progress: Progress): string {
     case 'answer-refused':
       return `the trusted worker does not sign the answer, so it is built: ${foreign(progress.message)}`;
     case 'repeated':
-      return `built again: ${progress.same ? 'the same' : 'something else'} as in run ${progress.earlier.slice(0, 10)}`;
+      return progress.later === true
+        ? `built again in run ${progress.earlier.slice(0, 10)}, which came to something else`
+        : `built again: ${progress.same ? 'the same as in' : 'something else than in'} run ${progress.earlier.slice(0, 10)}`;
     case 'round':
       return `round ${progress.round} opened: ${progress.agree} of ${progress.of} have to agree`;
     case 'leased':
@@ -50,9 +53,11 @@ function said(progress: Progress): string {
     case 'lost':
       return `${who(progress)} was lost: ${foreign(progress.reason)}`;
     case 'unfilled':
-      return `${progress.slots} slots without a result${progress.absent === true ? ': nobody is connected who could take them' : ''}`;
+      return `${counted(progress.slots, 'slot')} without a result${progress.absent === true ? ': nobody is connected who could take them' : ''}`;
     case 'revealed':
-      return `round ${progress.round} revealed: ${progress.results.length} results`;
+      return progress.results.some(({ slot }) => slot === 'trusted')
+        ? `the trusted worker came to ${names(progress.results.map(({ result }) => result))}`
+        : `round ${progress.round} revealed: ${counted(progress.results.length, 'result')}`;
     case 'differs':
     case 'compared':
       return progress.count === 0 ? 'the builds were compared' : `${progress.count} files differ`;

@@ -1,4 +1,5 @@
 import { html } from 'hono/html';
+import { type Account, type BuildState, buildText, firstOfMost } from '../../core/account/index.ts';
 import type { RunFacts } from '../../core/controller/facts.ts';
 import type { Progress } from '../../core/wire/progress.ts';
 import { shownId } from './parts.ts';
@@ -9,7 +10,7 @@ interface Build {
   operator: string;
   worker: string;
   slot: string;
-  does: 'building' | 'sealed' | 'lost' | 'revealed';
+  does: BuildState;
   result?: string;
   reports?: string;
   /** It signed the verdict. */
@@ -23,7 +24,6 @@ interface Round {
   builds: Map<string, Build>;
   files: readonly string[];
   filesCount: number;
-  by: readonly string[];
 }
 
 type Told = RunFacts['history'];
@@ -35,15 +35,23 @@ function roundsIn(history: Told): Round[] {
   for (const { progress } of history) {
     if (progress.kind === 'round') {
       const { round: n, agree, of } = progress;
-      rounds.push({ ...{ n, agree, of }, builds: new Map(), files: [], filesCount: 0, by: [] });
+      const builds = new Map<string, Build>();
+      const before = rounds.at(-1)?.builds;
+      const trusted = before?.get('trusted');
+      // The trusted worker builds once for all rounds.
+      if (trusted !== undefined && trusted.does !== 'lost') {
+        before?.delete('trusted');
+        builds.set('trusted', trusted);
+      }
+      rounds.push({ ...{ n, agree, of }, builds, files: [], filesCount: 0 });
     }
     const round = rounds.at(-1);
-    if (round !== undefined) take(round, progress);
+    if (round !== undefined) take(rounds, round, progress);
   }
   return rounds;
 }
 
-function take(round: Round, progress: Progress): void {
+function take(rounds: readonly Round[], round: Round, progress: Progress): void {
   switch (progress.kind) {
     case 'leased':
     case 'delivered':
@@ -57,64 +65,65 @@ function take(round: Round, progress: Progress): void {
     }
     case 'revealed':
     case 'compared':
-      for (const { operator, worker, slot, result, reports } of progress.results)
-        round.builds.set(String(slot), {
-          ...{ operator, worker, slot: String(slot), does: 'revealed' as const, result },
+      for (const one of progress.results) {
+        const { operator, worker, slot, result, reports } = one;
+        const n = 'round' in one ? one.round : round.n;
+        const { builds } =
+          (slot === 'trusted' ? undefined : rounds.findLast((each) => each.n === n)) ?? round;
+        const key = String(slot);
+        // Rows are in the order in which results were told.
+        builds.delete(key);
+        builds.set(key, {
+          ...{ operator, worker, slot: key, does: 'revealed' as const, result },
           ...(reports !== undefined && { reports }),
         });
+      }
       if (progress.kind === 'compared') [round.files, round.filesCount] = [progress.files, progress.count];
       return;
     case 'differs':
       [round.files, round.filesCount] = [progress.files, progress.count];
       return;
-    case 'agreed':
-    case 'failed':
-      round.by = progress.by;
-      return;
     case 'verdict':
-      if (progress.level === 'trusted' && progress.cosigned !== false) cosigned(round);
+      if ((progress.level === 'trusted' || progress.level === 'failed') && progress.cosigned !== false)
+        cosigned(round);
   }
 }
 
-/** The trusted worker signed what operators agreed on: it came to the same, which is told of no other way. */
+/** The trusted worker signed. A controller of before does not tell what it came to: to what operators did. */
 function cosigned(round: Round): void {
   const trusted = round.builds.get('trusted');
-  const [result] = outcomesOf([...round.builds.values()]);
+  const [most] = outcomesOf([...round.builds.values()]);
+  const result = trusted?.result ?? most;
   if (trusted === undefined || result === undefined) return;
   round.builds.set('trusted', { ...trusted, does: 'revealed', result, signed: true });
 }
 
 /** Who built what: a row for each operator, a column for each outcome, and how to compare those that differ. */
-export function matrix(history: Told): Html {
+export function matrix(history: Told, account: Account): Html {
   const rounds = roundsIn(history);
   if (rounds.length === 0) return html`<p class="quiet">No round has been opened.</p>`;
-  return html`${rounds.toReversed().map((round, at) => oneRound(round, at === 0))}`;
+  return html`${rounds.toReversed().map((round, at) => oneRound(round, at === 0, account))}`;
 }
 
-function oneRound(round: Round, open: boolean): Html {
-  const builds = [...round.builds.values()].sort((a, b) => (a.operator < b.operator ? -1 : 1));
-  const outcomes = outcomesOf(builds);
+function oneRound(round: Round, open: boolean, account: Account): Html {
+  const told = [...round.builds.values()];
+  const outcomes = outcomesOf(told);
+  const builds = told.sort((a, b) => (a.operator < b.operator ? -1 : 1));
   const head = `Round ${round.n}: ${round.agree} of ${round.of} have to agree`;
   return html`<details${open ? html` open` : ''}><summary>${head}</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="Round ${round.n}"><table class="matrix">
-<thead><tr><th scope="col">Operator</th><th scope="col">Worker</th>${outcomes.map((outcome) => html`<th scope="col">${outcomeName(outcome)}</th>`)}${builds.some(({ does }) => does !== 'revealed') ? html`<th scope="col">Not revealed</th>` : ''}</tr></thead>
-<tbody>${builds.map((build) => row(build, builds, outcomes))}</tbody></table></div>
+<thead><tr><th scope="col">Operator</th><th scope="col">Worker</th>${outcomes.map((outcome) => html`<th scope="col">${outcomeName(outcome)}</th>`)}${builds.some(({ does }) => does !== 'revealed') ? html`<th scope="col">${account.over ? 'Without a result' : 'Not revealed'}</th>` : ''}</tr></thead>
+<tbody>${builds.map((build) => row(build, builds, outcomes, account))}</tbody></table></div>
 ${builds.length === 0 ? html`<p class="quiet">No operator has taken a slot.</p>` : ''}
 ${differences(round, outcomes)}</details>`;
 }
 
 /** Those that most came to first. */
-function outcomesOf(builds: readonly Build[]): string[] {
-  const counts = new Map<string, number>();
-  for (const { result } of builds)
-    if (result !== undefined) counts.set(result, (counts.get(result) ?? 0) + 1);
-  return [...counts].sort(([, a], [, b]) => b - a).map(([result]) => result);
-}
+const outcomesOf = (builds: readonly Build[]): string[] =>
+  firstOfMost(builds.flatMap(({ result }) => result ?? []));
 
 const outcomeName = (result: string): Html =>
   cidPattern.test(result) ? shownId(result) : html`${foreign(result, 80)}`;
-
-const does = { building: 'building', sealed: 'done, sealed', lost: 'lost', revealed: '' } as const;
 
 /** Mark of a result: `same` is the result of most builds, where at least two came to it. */
 function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: string; says: string } {
@@ -126,7 +135,7 @@ function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: 
   return at === 0 && same > 1 ? { kind: 'same', says: '✓ same' } : { kind: 'differs', says: '✗ differs' };
 }
 
-function row(build: Build, builds: readonly Build[], outcomes: readonly string[]): Html {
+function row(build: Build, builds: readonly Build[], outcomes: readonly string[], account: Account): Html {
   const cells = outcomes.map((outcome, at) => {
     if (build.result !== outcome) return html`<td></td>`;
     const mark = markOf(outcome, at, builds);
@@ -134,7 +143,7 @@ function row(build: Build, builds: readonly Build[], outcomes: readonly string[]
   });
   const pending = builds.some((one) => one.does !== 'revealed');
   return html`<tr><th scope="row">${foreign(build.operator, 80)}${build.slot === 'trusted' ? ' (trusted worker)' : ''}</th>
-<td>${build.worker === '' ? '' : html`<code>…${foreign(build.worker.slice(-6), 8)}</code>`}</td>${cells}${pending ? html`<td>${does[build.does]}</td>` : ''}</tr>`;
+<td>${build.worker === '' ? '' : html`<code>…${foreign(build.worker.slice(-6), 8)}</code>`}</td>${cells}${pending ? html`<td>${buildText(build.does, account)}</td>` : ''}</tr>`;
 }
 
 function differences({ files, filesCount }: Round, outcomes: readonly string[]): Html {

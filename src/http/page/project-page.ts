@@ -80,7 +80,7 @@ function troublePart(view: ProjectView): Html {
     ...(alarms.count === 0
       ? []
       : [
-          html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`<a href="${runUrl(run.run)}">${foreign(run.name, 80)}</a> ${refText(run.ref)} · `)}<a href="/runs?state=disputed">all disputed</a></p></div>`,
+          html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`<a href="${runUrl(run.run)}">${foreign(run.name, 80)}</a> ${refText(run.ref)} · `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">all disputed</a>`}</p></div>`,
         ]),
     ...(revoked.count === 0
       ? []

@@ -33,7 +33,7 @@ export function runBody(parts: RunPageParts): Html {
 export function runParts(parts: RunPageParts): Html {
   const { run } = parts;
   return html`${statePart(run)}${pipelinePart(run)}
-<section data-part id="agreement"><h2>Who agreed</h2>${run.summary.earlier === undefined ? matrix(run.history) : html`<p>It was not built: the same job was, for <a href="${runUrl(run.summary.earlier)}">an earlier run</a>, and the evidence of that one is enough.</p>`}</section>
+<section data-part id="agreement"><h2>Who agreed</h2>${run.summary.earlier === undefined ? matrix(run.history, accountOf(run.summary)) : html`<p>It was not built: the same job was, for <a href="${runUrl(run.summary.earlier)}">an earlier run</a>, and the evidence of that one is enough.</p>`}</section>
 ${logsPart(parts)}${artifactPart(parts)}
 <section data-part id="history"><h2>What happened</h2>${history(run.history)}</section>`;
 }
@@ -63,6 +63,7 @@ function statePart({ summary }: RunView): Html {
 
 /** States in which something is wrong. */
 const bad: ReadonlySet<RunState> = new Set([
+  'differs',
   'failed',
   'aborted',
   'disputed',
@@ -76,9 +77,9 @@ const rising: ReadonlySet<RunState> = new Set([
 ]);
 
 /** Steps of a run that may still be trusted, or is: built, agreed, trusted. */
-function ladder({ policy, level, built = 0, earlier }: RunSummary, { state }: Account): Html {
+function ladder({ policy, level, tally, earlier }: RunSummary, { state }: Account): Html {
   if (!rising.has(state)) return html``;
-  const wasBuilt = built > 0 || earlier !== undefined || level !== null;
+  const wasBuilt = (tally?.ended ?? 0) > 0 || earlier !== undefined || level !== null;
   const agreed = level === 'agreed' || level === 'trusted';
   const rungs: [name: string, says: string, reached: boolean][] = [
     ['provisional', wasBuilt ? 'was built' : 'is to be built', wasBuilt],

@@ -25,6 +25,7 @@ export interface BadgePorts {
 const colours: Record<BadgeFacts['level'], string> = {
   trusted: '#1a7f37',
   agreed: '#8a5a00',
+  differs: '#b42318',
   failed: '#b42318',
   aborted: '#b42318',
   disputed: '#b42318',

@@ -52,7 +52,6 @@ export function fetchReports(options: FetchReportsOptions): Promise<FetchedRepor
       throw new QuorateError('REPORTS_NOT_FOUND', `the test "${facts.name}" left no files in $OUT`, {
         hint: `Its log: quorate logs ${facts.request.slice(0, 10)}`,
       });
-    options.accept?.(verification);
     onProgress({ phase: 'fetching', says: 'fetching the reports' });
     const from = await connectReachable(mesh, peers);
     const bytes = await pulled({ mesh, store }, reports, from, options);

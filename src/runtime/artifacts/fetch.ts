@@ -5,13 +5,7 @@ import { counted } from '../../core/quantity.ts';
 import type { NamedRecipe } from '../../core/recipe-name.ts';
 import { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import { toUtf8 } from '../../core/text.ts';
-import {
-  adviceFor,
-  checkAge,
-  isRevokedCode,
-  type Verification,
-  verifyBundle,
-} from '../../core/trust/index.ts';
+import { checkAge, type Verification, verifyBundle } from '../../core/trust/index.ts';
 import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
@@ -49,8 +43,6 @@ export interface FindOptions {
   /** Largest age of the verdict, in seconds. */
   maxAge?: number;
   signal: AbortSignal;
-  /** Is given what was proven before anything is fetched. Throws where that is not wanted: no file is fetched then. */
-  accept?(verification: Verification): void;
   onProgress(progress: FetchProgress): void;
 }
 
@@ -58,6 +50,8 @@ export interface FetchOptions extends FindOptions {
   artifact: string;
   /** The run whose own evidence has to prove it. Absent: the evidence of any run. */
   run?: string;
+  /** Throws where what is proven is not wanted: no file is fetched then. */
+  accept?(verification: Verification): void;
   dest: string;
   /** Also fetches the index of dependencies of a job that has lock files. */
   withIndex?: boolean;
@@ -90,15 +84,32 @@ export class NotTrusted extends QuorateError {
     const other = ['RECIPE_MISMATCH', 'REF_MISMATCH', 'SOURCE_MISMATCH'].includes(verification.code ?? '');
     const not = other
       ? 'is not what was asked for'
-      : isRevokedCode(verification.code)
+      : isRevocation(verification.code)
         ? 'is trusted no more'
         : 'is not trusted';
     const ofTest = verification.code === 'ARTIFACT_OF_TEST';
     super(ofTest ? 'ARTIFACT_OF_TEST' : 'NOT_TRUSTED', ofTest ? why : `${artifact} ${not}: ${why}`, {
-      hint: adviceFor(verification),
+      hint: hintFor(verification),
     });
     this.verification = verification;
   }
+}
+
+const isRevocation = (code: string | null): boolean => code?.endsWith('_REVOKED') === true;
+
+function hintFor({ level, code }: Verification): string {
+  if (isRevocation(code))
+    return 'Do not use it, nor copies of it. Ask the owner of the project for another build.';
+  if (code === 'ARTIFACT_OF_TEST')
+    return 'Fetch what the job that builds it made: quorate jobs lists the artifacts. As reports of the test: quorate fetch --reports';
+  if (level === 'agreed') return 'The trusted worker has not confirmed it yet; try again when it has.';
+  if (code === 'REF_MISMATCH')
+    return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
+  if (code === 'RECIPE_MISMATCH')
+    return 'Read that job file at that commit. Where you accept it: --recipe REPO@COMMIT:PATH';
+  if (code === 'SOURCE_MISMATCH')
+    return 'The artifact may come from another repository of the project. quorate jobs lists what was built.';
+  return 'Do not use it. "quorate show <job>" tells who built what.';
 }
 
 const findMsMax = 30_000;

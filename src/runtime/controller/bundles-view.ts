@@ -141,6 +141,9 @@ function summaryOf({ level, facts, at }: Proven): RunSummary {
     ...(isTest && artifact !== null && { reports: artifact }),
     ...(countsUncosigned(policy, level) && { cosigned: false as const }),
     ...(facts.earlier !== null && { earlier: facts.earlier }),
+    ...(level !== 'failed' && {
+      tally: { ended: facts.operators.length, failed: 0, same: facts.operators.length },
+    }),
     policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
   };
 }

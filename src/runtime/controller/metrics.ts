@@ -120,7 +120,8 @@ export function meterController(
       else if (progress.kind === 'round') meters.add('quorate_rounds_opened_total');
       else if (progress.kind === 'revealed') {
         const opened = state.runs.get(run)?.rounds.find(({ n }) => n === progress.round)?.openedAt;
-        if (opened === undefined) return;
+        // The trusted worker's result, which comes with the verdict, ends no round.
+        if (opened === undefined || progress.results.some(({ slot }) => slot === 'trusted')) return;
         meters.observe('quorate_round_duration_seconds', Math.max(0, Date.now() - opened) / 1000);
       }
     },

@@ -19,8 +19,8 @@ export interface ControllerStatus {
   id: string;
   /** Epoch of the charter in force; null before the first. */
   charter: number | null;
-  /** Runs in all, and those that have not ended by what they wait for. */
-  runs: { all: number; open: number; phases: Record<string, number> };
+  /** Runs in all, and those that have not ended by the state of their account. */
+  runs: { all: number; open: number; states: Partial<Record<RunState, number>> };
   /** The oldest of these. `state` and `reason` as in its account; of a stopped controller nothing else is known than that it waits for it. */
   oldest: {
     run: string;
@@ -39,7 +39,7 @@ export interface ControllerStatus {
   workers: { worker: number; 'trusted-worker': number } | null;
   /** Connected workers that cannot read what this controller may write, and what that means. `version`: null where they state none. */
   behind: { worker: string; operator: string; role: string; version: string | null; says: string }[];
-  /** Operators that were admitted, by role. */
+  /** Operators that were admitted and are not revoked, by role. */
   operators: { worker: number; 'trusted-worker': number };
   /** The most slots that a round has of late, and operators of workers that are not revoked; the one that was asked about is not counted. */
   rounds: { slots: number; operators: number };
@@ -59,8 +59,13 @@ export function statusOf(
   about: Pick<ControllerStatus, 'project' | 'stopsBy'> & { running: boolean; without?: string | undefined },
 ): ControllerStatus {
   const open = [...state.index.open.values()];
-  const phases: Record<string, number> = {};
-  for (const { phase } of open) phases[phase.kind] = (phases[phase.kind] ?? 0) + 1;
+  const stands = open.map((run) =>
+    about.running
+      ? accountOf(summaryOf(state, run))
+      : { state: 'waiting' as const, reason: 'for the controller, which is stopped' },
+  );
+  const states: ControllerStatus['runs']['states'] = {};
+  for (const { state: one } of stands) states[one] = (states[one] ?? 0) + 1;
   const leases = awaitedLeases(state);
   const workers = { worker: 0, 'trusted-worker': 0 };
   for (const { role } of state.presence.workers.values())
@@ -70,13 +75,12 @@ export function statusOf(
     project: about.project,
     id: state.id,
     charter: state.charter?.payload.epoch ?? null,
-    runs: { all: state.index.size, open: open.length, phases },
-    oldest: open.slice(0, namedMax).map((run) => {
+    runs: { all: state.index.size, open: open.length, states },
+    oldest: stands.slice(0, namedMax).flatMap(({ state: stand, reason }, at) => {
+      const run = open[at];
+      if (run === undefined) return [];
       const { id, job, phase, submittedAt } = run;
-      const { state: stands, reason } = about.running
-        ? accountOf(summaryOf(state, run))
-        : { state: 'waiting' as const, reason: 'for the controller, which is stopped' };
-      return { run: id, name: job.name, phase: phase.kind, state: stands, reason, submittedAt };
+      return [{ run: id, name: job.name, phase: phase.kind, state: stand, reason, submittedAt }];
     }),
     offers: state.offers.size,
     leases: leases.length,
@@ -84,8 +88,8 @@ export function statusOf(
     workers: about.running ? workers : null,
     behind: about.running ? behindOf(state) : [],
     operators: {
-      worker: state.operators.worker.size,
-      'trusted-worker': state.operators['trusted-worker'].size,
+      worker: operatorsLeft(state).length,
+      'trusted-worker': operatorsLeft(state, 'trusted-worker').length,
     },
     rounds: {
       slots: slotsAsked(state),

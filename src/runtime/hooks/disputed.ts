@@ -40,7 +40,8 @@ function alarmsOf(run: ListedRun): Alarm[] {
   // A hook tells each once by itself. Whoever holds a publisher's key could look at all of them first.
   const { state, alarm } = accountOf({ ...run, acknowledged: undefined });
   if (alarm) {
-    const otherwise = run.alarming === true ? 'contradicted' : 'cosign-refused';
+    const isRefused = run.trustedFailures?.some(({ refused }) => refused === true) === true;
+    const otherwise = run.alarming === true ? 'contradicted' : isRefused ? 'cosign-refused' : 'rebuild-differs';
     const why = state === 'disputed' ? (run.reason ?? 'disputed') : otherwise;
     found.push({ event: 'disputed', subject: `disputed:${run.run}`, reason: why, run });
   }

@@ -56,6 +56,7 @@ function shadeOf(state: RunState): Status['state'] {
     case 'agreed':
     case 'trusted':
       return 'pending';
+    case 'differs':
     case 'failed':
     case 'aborted':
     case 'disputed':

@@ -11,9 +11,11 @@ const policy = { agree: 2, of: 3, cosign: true };
 const run = '2a4b2f15aa'.padEnd(64, '0');
 const artifact = 'bafyartifact';
 
+/** Two operators of a round came to what decides. */
+const tally = { ended: 2, failed: 2, same: 2 };
 /** Facts of a run of a build, 2 of 3 with a co-signature. */
 const facts = (state: string, over: Partial<AccountFacts> = {}): AccountFacts => ({
-  ...{ run, state, level: null, policy },
+  ...{ run, state, level: null, policy, tally },
   ...over,
 });
 /** An open round in which nobody has answered yet: three operators are connected and may take it. */
@@ -27,6 +29,11 @@ const declined = (...who: [operator: string, reason: string][]) =>
 const done = (level: AccountFacts['level'], over: Partial<AccountFacts> = {}) =>
   facts('done', { level, ...over });
 const tess = `12D3KooW${'a'.repeat(36)}TessTess`;
+const other = 'b'.repeat(64);
+/** Of a run that was built again, to something else. */
+const differs = { run: other, made: artifact, other: 'bafyother' };
+const repeated = { ...differs, made: 'bafyother', other: artifact, later: true as const };
+const freeUntil = Date.UTC(2026, 10, 29, 9, 13, 20);
 const revoked = { what: 'operator', id: 'ada', since: 7, reason: 'lost laptop' };
 
 /** What is known of a run, and what is said of it. */
@@ -42,6 +49,26 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
     'those who are connected came too late or had their turn',
     building({ connected: 2, eligible: 0 }),
     'waiting: for another operator: the 2 that are connected joined after it was published or had a slot of it',
+  ],
+  [
+    'those who are connected had their turn, and when it goes on without another one',
+    building({ connected: 2, eligible: 0, late: 0, sealed: 2, freeUntil }),
+    'sealed: 2 of 3 results are in, sealed; waiting for another operator: the 2 that are connected had a slot of it; until 09:13:20 UTC, then the round ends',
+  ],
+  [
+    'who is connected came too late',
+    building({ connected: 1, eligible: 0, late: 1, freeUntil }),
+    'waiting: for another operator: the one that is connected joined after it was published; until 09:13:20 UTC, then the round ends',
+  ],
+  [
+    'one came too late and one had its turn',
+    building({ connected: 2, eligible: 0, late: 1 }),
+    'waiting: for another operator: the 2 that are connected had a slot of it, or joined after it was published (1)',
+  ],
+  [
+    'a worker that cannot read the job',
+    building({ eligible: 1, declined: declined(['ada', 'worker-older']) }),
+    'waiting: for an operator that takes it: ada: its version of Quorate is older and cannot read the job; update it',
   ],
   [
     'a job that nobody can take',
@@ -94,6 +121,13 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
     'builds that failed, and no trusted worker is there to confirm it',
     facts('awaiting-trusted', { open: open() }),
     'waiting: it failed at 2 operators, which counts once it fails at the trusted worker: it waits for the trusted worker, and none is connected',
+  ],
+  [
+    'builds that were aborted at a limit, where the trusted worker builds',
+    facts('awaiting-trusted', {
+      ...{ open: open({ trusted: 'building' }), tally: { ended: 0, failed: 0, aborted: 'outputs: 9 files' } },
+    }),
+    "waiting: builds were aborted (outputs: 9 files), which counts once the trusted worker's is aborted too: the trusted worker builds it",
   ],
   [
     'a result that may be the fault of its inputs',
@@ -183,7 +217,42 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
   [
     'the evidence of an earlier run',
     done('trusted', { artifact, earlier: run }),
-    'trusted: 2 of 3 operators built the same in an earlier run and the trusted worker co-signed',
+    'trusted: enough operators built the same in an earlier run and the trusted worker co-signed',
+  ],
+  [
+    'an artifact on which more agreed than had to',
+    done('trusted', { artifact, tally: { ...tally, same: 3 } }),
+    'trusted: 3 of 3 operators built the same and the trusted worker co-signed',
+  ],
+  [
+    'an artifact of a controller that does not count',
+    done('trusted', { artifact, tally: undefined }),
+    'trusted: 2 or more of 3 operators built the same and the trusted worker co-signed',
+  ],
+  [
+    'an artifact that was built again to another one',
+    done('trusted', { artifact, differs }),
+    'differs: it was built again, and run bbbbbbbbbb had come to something else; 2 of 3 operators built the same and the trusted worker co-signed',
+  ],
+  [
+    'the one before it',
+    done('trusted', { artifact: 'bafyother', differs: repeated }),
+    'differs: run bbbbbbbbbb built it again, and came to something else; 2 of 3 operators built the same and the trusted worker co-signed',
+  ],
+  [
+    'the same, once the other one is revoked',
+    done('trusted', { artifact, differs: { ...differs, voided: true } }),
+    'trusted: 2 of 3 operators built the same and the trusted worker co-signed',
+  ],
+  [
+    'a rebuild that failed',
+    done('failed', { differs: { ...differs, made: null } }),
+    'failed: the build failed at 2 operators and at the trusted worker; it was built again, and run bbbbbbbbbb had come to something else',
+  ],
+  [
+    'a rebuild that differs and is revoked',
+    done('trusted', { artifact, differs, revoked }),
+    'revoked: the operator ada was revoked from leaf 7 of the log on: lost laptop',
   ],
   [
     'what came to be trusted after the trusted worker had contradicted something else',
@@ -220,6 +289,16 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
 
   // It came to nothing, as the source says.
   ['a build that fails', done('failed'), 'failed: the build failed at 2 operators and at the trusted worker'],
+  [
+    'a build that fails at more operators than have to agree',
+    done('failed', { tally: { ...tally, failed: 3 } }),
+    'failed: the build failed at 3 operators and at the trusted worker',
+  ],
+  [
+    'a build that fails, told by a controller that does not count',
+    done('failed', { tally: undefined }),
+    'failed: the build failed at 2 or more operators and at the trusted worker',
+  ],
   [
     'a test that fails',
     done('failed', { test: true, cosigned: false }),
@@ -270,7 +349,19 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
     done('unfinished', { reason: 'not-taken' }),
     'unfinished: no operator could take it',
   ],
-  ['too few built it', done('unfinished', { reason: 'too-few' }), 'unfinished: too few operators built it'],
+  [
+    'too few built it',
+    done('unfinished', { reason: 'too-few', tally: { ended: 1, failed: 0 } }),
+    'unfinished: too few operators built it: 1 did, and 2 have to agree',
+  ],
+  [
+    'builds that were aborted for what they put out',
+    done('unfinished', {
+      reason: 'aborted',
+      tally: { ended: 0, failed: 0, aborted: 'outputs: Rename the file' },
+    }),
+    'unfinished: no operator could build it: outputs: Rename the file',
+  ],
   [
     'bytes that are revoked, built again',
     done('unfinished', { reason: 'artifact-revoked' }),
@@ -338,10 +429,45 @@ describe('what to do next', () => {
       ['quorate diff 2a4b2f15aa', 'quorate show 2a4b2f15aa'],
     ],
     ['unfinished', done('unfinished', { reason: 'not-built' }), ['quorate show 2a4b2f15aa']],
+    ['aborted', done('unfinished', { reason: 'aborted' }), ['quorate logs 2a4b2f15aa']],
+    [
+      'a rebuild that differs',
+      done('trusted', { artifact, differs }),
+      [`quorate diff bafyother ${artifact}`, 'quorate try --vary', 'quorate revoke <artifact>'],
+    ],
+    [
+      'what was built again and differs',
+      done('trusted', { artifact: 'bafyother', differs: { ...repeated, other: null } }),
+      ['quorate show bbbbbbbbbb', 'quorate try --vary', 'quorate revoke <artifact>'],
+    ],
+    [
+      'cancelled, of which the ref is known',
+      facts('cancelled', { cancelled: 'x', ref: 'refs/heads/main', commit: 'c'.repeat(40) }),
+      ['quorate run --failed --ref main'],
+    ],
+    [
+      'cancelled, by a job file of another repository',
+      facts('cancelled', {
+        ...{ cancelled: 'x', ref: 'refs/tags/v1', commit: 'c'.repeat(40) },
+        recipe: { repo: 'https://h/r', commit: 'd'.repeat(40), path: 'q.yaml', sha256: 'e'.repeat(64) },
+      }),
+      [`quorate run --failed --ref v1 --file https://h/r@${'d'.repeat(40)}:q.yaml`],
+    ],
+    // No command to copy holds what a shell would run.
+    [
+      'cancelled, at a ref with a command in it',
+      facts('cancelled', { cancelled: 'x', ref: 'refs/heads/a;$(id)', commit: 'c' }),
+      [],
+    ],
+    [
+      'cancelled, at a ref like an option',
+      facts('cancelled', { cancelled: 'x', ref: 'refs/heads/--url', commit: 'c' }),
+      [],
+    ],
     [
       'unfinished for its outputs',
       done('unfinished', { reason: 'outputs-refused' }),
-      ['quorate show 2a4b2f15aa'],
+      ['quorate logs 2a4b2f15aa'],
     ],
     ['failed', done('failed'), ['quorate logs 2a4b2f15aa']],
     ['cancelled', facts('cancelled', { level: 'agreed', cancelled: 'x' }), ['quorate run --failed']],
@@ -373,6 +499,9 @@ describe('the alarm', () => {
       done('trusted', { trustedFailures: [{ worker: tess, says: 'LOG_FORKED: two', refused: true }] }),
       true,
     ],
+    ['a rebuild that differs', done('trusted', { artifact, differs }), true],
+    ['what was built again: it is told with the rebuild', done('trusted', { differs: repeated }), false],
+    ['a rebuild that differs and was looked at', done('trusted', { differs, acknowledged: true }), false],
     ['one that only fails', done('agreed', { trustedFailures: [{ worker: tess, says: 'no' }] }), false],
     ['a contradiction while others build', building({ building: ['dan'] }), false],
     ['the same, told', { ...building({ building: ['dan'] }), alarming: true as const }, true],
@@ -390,6 +519,23 @@ describe('the alarm', () => {
   ] as [string, AccountFacts, boolean][])('of %s', (_about, of, expected) => {
     expect(alarms(of)).toBe(expected);
   });
+});
+
+it('nothing is advised while what is in may be enough and the round ends by itself', () => {
+  const next = (over: Partial<OpenFacts>) =>
+    accountOf(building(over)).next.map(({ says }) => says.slice(0, 20));
+  const had = { connected: 2, eligible: 0, late: 0 };
+  expect(next({ ...had, sealed: 2, freeUntil })).toEqual([]);
+  expect(next({ ...had, sealed: 1, freeUntil })).toEqual(['have workers of more']);
+  // Publishing again meets the same ones, unless some came after it.
+  expect(next({ ...had, late: 1 })[0]).toBe('publish it again, fo');
+});
+
+it('what is published again names the commit', () => {
+  const of = facts('cancelled', { cancelled: 'x', ref: 'refs/heads/main', commit: 'c'.repeat(40) });
+  expect(accountOf(of).next[0]?.says).toBe(
+    'publish it again, while main is at cccccccccc: else what it is at then is published',
+  );
 });
 
 it('a run is over when nothing more comes of it by itself', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { accountLine, accountOf } from '../../../src/core/account/index.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
-import { A, type Bench, built, deliverAll, leasedRound, other, projectOf, timings } from './bench.ts';
+import { A, type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
 import { agree, publish } from './pipelines.ts';
 
 const line = (bench: Bench, run: string): string =>
@@ -11,11 +11,12 @@ describe('what a controller tells of a run for its account', () => {
   it('is for whom it waits: nobody is connected, or those who are came after it', async () => {
     const bench = await projectOf();
     const run = await bench.submit();
-    expect(line(bench, run)).toBe('waiting: for an operator: none is connected');
+    const until = 'until 00:01:01 UTC, then the round ends';
+    expect(line(bench, run)).toBe(`waiting: for an operator: none is connected; ${until}`);
     await bench.members('late');
     bench.present('late');
     expect(line(bench, run)).toMatch(
-      /^waiting: for another operator: the one that is connected joined after/,
+      /^waiting: for another operator: the one that is connected joined after it was published; until/,
     );
   });
 
@@ -23,12 +24,12 @@ describe('what a controller tells of a run for its account', () => {
     const bench = await projectOf('ada', 'bob');
     const run = await bench.submit();
     const { offerId: offer = '' } = bench.run(run).rounds[0] ?? {};
-    expect(line(bench, run)).toBe('waiting: for 2 operators to answer the offer');
+    expect(line(bench, run)).toMatch(/^waiting: for 2 operators to answer the offer; until /);
     bench.send({ kind: 'passed', worker: bench.id('ada'), offer, reason: 'paused by its operator' });
-    expect(line(bench, run)).toBe('waiting: for 1 operator to answer the offer');
+    expect(line(bench, run)).toMatch(/^waiting: for 1 operator to answer the offer; until /);
     bench.send({ kind: 'passed', worker: bench.id('bob'), offer, reason: 'needs 64 cpus' });
-    expect(line(bench, run)).toBe(
-      'waiting: for an operator that takes it: ada: paused by its operator; bob: needs 64 cpus',
+    expect(line(bench, run)).toMatch(
+      /^waiting: for an operator that takes it: ada: paused by its operator; bob: needs 64 cpus; until /,
     );
   });
 
@@ -41,9 +42,46 @@ describe('what a controller tells of a run for its account', () => {
     expect(line(bench, run)).toBe('building: by 1 operator: bob; 1 of 3 result is in, sealed');
     await bench.deliver('bob', leases.get('bob'));
     expect(line(bench, run)).toMatch(
-      /^sealed: 2 of 3 results are in, sealed; waiting for another operator: /,
+      /^sealed: 2 of 3 results are in, sealed; waiting for another operator: the 2 that are connected had a slot of it; until /,
     );
     expect(JSON.stringify(summaryOf(bench.controller.state, bench.facts(run)))).not.toContain(A);
+  });
+
+  it('is when the round ends early, where nobody is there for the slot that is left', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const run = await bench.submit();
+    for (const [key, lease] of await bench.lease('ada', 'bob')) await bench.deliver(key, lease, built);
+    const { open } = summaryOf(bench.controller.state, bench.facts(run));
+    const waitMs = (open?.freeUntil ?? 0) - bench.now;
+    bench.drive(waitMs - 1);
+    expect(bench.progress(run, 'revealed')).toEqual([]);
+    bench.drive(1);
+    expect(bench.progress(run, 'revealed')).toHaveLength(1);
+    expect(waitMs).toBeLessThan(timings.slotFillMs);
+  });
+
+  it('counts those who agreed, and those at whom it failed', async () => {
+    const three = await leasedRound();
+    await deliverAll(three.bench, three.leases, [built, built, built]);
+    three.bench.pinned(three.run);
+    expect(line(three.bench, three.run)).toMatch(/^agreed: 3 of 3 operators built the same/);
+    const bad = await leasedRound();
+    await deliverAll(bad.bench, bad.leases, [failed, failed, failed]);
+    expect(line(bad.bench, bad.run)).toMatch(/^waiting: it failed at 3 operators, which counts once/);
+    await bad.bench.deliver('trusted', bad.trusted, failed);
+    bad.bench.cosign(bad.run);
+    expect(line(bad.bench, bad.run)).toBe(
+      'failed: the build failed at 3 operators and at the trusted worker',
+    );
+  });
+
+  it('is why builds were aborted, as those who built say', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { rounds: 1 } });
+    const aborted = { kind: 'aborted', reason: 'outputs', detail: 'a\\tb: Rename the file' } as const;
+    await deliverAll(bench, leases, [aborted, aborted, aborted]);
+    expect(line(bench, run)).toBe(
+      'unfinished: its outputs have a name or a kind of file that no artifact can have: outputs: a\\tb: Rename the file',
+    );
   });
 
   it('is that it was cancelled, also after it was agreed on', async () => {
@@ -64,7 +102,7 @@ describe('what a controller tells of a run for its account', () => {
     await agree(bench, lib, built);
     await agree(bench, app, built);
     expect(line(bench, app)).toBe(
-      'provisional: 2 of 3 operators built the same; it reads lib, which is not trusted yet',
+      'provisional: 3 of 3 operators built the same; it reads lib, which is not trusted yet',
     );
   });
 
@@ -73,7 +111,7 @@ describe('what a controller tells of a run for its account', () => {
     const run = await bench.submit({ policy: { rounds: 1 } });
     bench.drive(timings.windowMs + timings.slotFillMs);
     const summary = summaryOf(bench.controller.state, bench.facts(run));
-    expect(summary).not.toHaveProperty('built');
+    expect(summary.tally).toMatchObject({ ended: 0 });
     expect(line(bench, run)).toBe('unfinished: no operator built it');
   });
 });

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
+import { accountOf } from '../../../src/core/account/index.ts';
+import { pipelineOf } from '../../../src/core/controller/pipeline-of.ts';
+import { summaryOf } from '../../../src/core/controller/view.ts';
 import { decodeBundle } from '../../../src/core/documents/index.ts';
 import { emptyTree } from '../../../src/core/trust/decide.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
@@ -145,6 +148,65 @@ describe('a job that was built before', () => {
     expect(bench.progress(rebuilt, 'repeated')).toMatchObject([{ same: false, artifact: B, before: A }]);
     const third = await ask(bench);
     expect(stateOf(bench, third)).toEqual(['building', null]);
+  });
+
+  describe('and comes to something else where it is built again', () => {
+    const accountsOf = (bench: Bench, ...runs: string[]) =>
+      runs.map((run) => accountOf(summaryOf(bench.controller.state, bench.facts(run))));
+    const rebuilt = async () => {
+      const { bench, before, run } = await again({}, { rebuild: true });
+      await build(bench, run, { outcome: exited(B) });
+      return { bench, before, run };
+    };
+
+    it('is told of both runs, and is one alarm until somebody has looked', async () => {
+      const { bench, before, run } = await rebuilt();
+      expect(bench.progress(before, 'repeated')).toMatchObject([
+        { earlier: run, later: true, same: false, artifact: A, before: B },
+      ]);
+      const told = accountsOf(bench, before, run).map(({ state, alarm, next }) => [
+        state,
+        alarm,
+        next[0]?.command,
+      ]);
+      const diff = `quorate diff ${A} ${B}`;
+      expect(told).toEqual([
+        ['differs', false, diff],
+        ['differs', true, diff],
+      ]);
+      expect([...bench.controller.state.alarms]).toEqual([run]);
+      for (const one of pipelineOf(bench.controller.state, bench.facts(before)))
+        expect(accountOf(one).state).toBe('differs');
+      bench.send({ kind: 'acknowledge', run, by: 'ada' });
+      expect(accountsOf(bench, before, run).map(({ alarm }) => alarm)).toEqual([false, false]);
+      expect(bench.controller.state.alarms.size).toBe(0);
+    });
+
+    it('is over once the artifact of one is revoked; the alarm stays until somebody has looked', async () => {
+      const { bench, before, run } = await rebuilt();
+      await bench.revoke({ kind: 'artifact', id: A }, { since: 0, reason: 'bad' });
+      const told = () => accountsOf(bench, before, run).map(({ state, alarm }) => [state, alarm]);
+      expect(told()).toEqual([
+        ['revoked', false],
+        ['trusted', true],
+      ]);
+      bench.send({ kind: 'acknowledge', run, by: 'ada' });
+      expect(told()[1]).toEqual(['trusted', false]);
+      // What is void is no reason to doubt what is built next.
+      const third = await ask(bench, { rebuild: true });
+      await build(bench, third, { outcome: exited(B) });
+      expect(accountsOf(bench, third)).toMatchObject([{ state: 'trusted', alarm: false }]);
+    });
+
+    it('than what is void is told, and no alarm', async () => {
+      const { bench, before, run } = await again({}, { rebuild: true });
+      await bench.revoke({ kind: 'artifact', id: A }, { since: 0, reason: 'bad' });
+      await build(bench, run, { outcome: exited(B) });
+      expect(bench.progress(run, 'repeated')).toMatchObject([{ same: false, revoked: true }]);
+      expect(bench.progress(before, 'repeated')).toEqual([]);
+      expect(accountsOf(bench, run)).toMatchObject([{ state: 'trusted', alarm: false }]);
+      expect(bench.controller.state.alarms.size).toBe(0);
+    });
   });
 
   it('is compared with the earlier run where it is built again', async () => {

@@ -1,9 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import { exited } from '../../../simulations/paperwork.ts';
 import { accountLine, accountOf } from '../../../src/core/account/index.ts';
 import { afterProgress, untold } from '../../../src/core/controller/told-facts.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
-import { again } from './asked-again.ts';
-import { A, type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
+import { again, build } from './asked-again.ts';
+import {
+  A,
+  B,
+  type Bench,
+  built,
+  deliverAll,
+  failed,
+  leasedRound,
+  other,
+  projectOf,
+  timings,
+} from './bench.ts';
 import { publish } from './pipelines.ts';
 
 /** What those who followed a run can say of it, and what the controller says. */
@@ -34,6 +46,14 @@ describe('who follows a run', () => {
         await deliverAll(bench, leases, [failed, failed, failed]);
         await bench.deliver('trusted', trusted, failed);
         bench.cosign(run);
+        return { bench, run };
+      },
+    ],
+    [
+      'differs',
+      async () => {
+        const { bench, run } = await again({}, { rebuild: true });
+        await build(bench, run, { outcome: exited(B) });
         return { bench, run };
       },
     ],

@@ -13,7 +13,7 @@ describe('the progress of a run', () => {
   it.each(samples.map((sample) => [String(sample.kind), sample] as const))(
     '%s is read, without members that are not known',
     (_, sample) => {
-      expect(decoded({ ...sample, later: { deep: [[]] } })).toEqual(sample);
+      expect(decoded({ ...sample, newer: { deep: [[]] } })).toEqual(sample);
     },
   );
 

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { statusOf } from '../../../src/runtime/controller/status.ts';
+import { again, build } from '../../core/controller/asked-again.ts';
 import {
   A,
   B,
+  type Bench,
   built,
   deliverAll,
   failed,
@@ -14,7 +16,7 @@ import {
   timings,
 } from '../../core/controller/bench.ts';
 import { answer } from '../../core/controller/evidence.ts';
-import { agree, publish, trustedBuilds } from '../../core/controller/pipelines.ts';
+import { agree, lease as leaseRound, publish, trustedBuilds } from '../../core/controller/pipelines.ts';
 import { sealedRound } from './rounds.ts';
 import { siteOf } from './support.ts';
 
@@ -152,7 +154,99 @@ describe('the page of a run', () => {
     expect(tests.bench.result(tests.run).level).toBe('failed');
     const page = (await (await siteOf(tests.bench)).get(`/runs/${tests.run}`)).text;
     expect([page.match(/✓/g), page.match(/✗ failed/g)?.length]).toEqual([null, 3]);
-    expect(page).toContain('<span class="chip failed">failed</span> the test failed at 2 operators');
+    expect(page).toContain('<span class="chip failed">failed</span> the test failed at 3 operators');
+  });
+
+  it('says of no build that it goes on once the run is over', async () => {
+    const shown = async ({ bench, run }: { bench: Bench; run: string }) => {
+      const { text } = await (await siteOf(bench)).get(`/runs/${run}`);
+      const table = /<table class="matrix">.*?<\/table>/s.exec(text)?.[0] ?? '';
+      expect(table).not.toMatch(/>building<|done, sealed|Not revealed/);
+      return table;
+    };
+    const count = (text: string, what: string) => text.split(what).length - 1;
+    const cancelled = await leasedRound();
+    await cancelled.bench.deliver('ada', cancelled.leases.get('ada'), built);
+    const by = cancelled.bench.id('publisher');
+    cancelled.bench.send({ kind: 'cancel', token: 'c', which: cancelled.run, by, reason: 'x' });
+    const ended = await shown(cancelled);
+    expect([count(ended, '<td>cancelled</td>'), count(ended, '<td>done, cancelled</td>')]).toEqual([3, 1]);
+
+    // The trusted worker and one operator come to the limit, which ends the others.
+    const aborted = await leasedRound();
+    const limit = { name: 'files', max: limits.outputFilesDefault };
+    const many = { kind: 'aborted', reason: 'outputs', detail: 'too many' } as const;
+    await aborted.bench.deliver('trusted', aborted.trusted, many, { limit });
+    await aborted.bench.deliver('ada', aborted.leases.get('ada'), many, { limit });
+    expect(aborted.bench.result(aborted.run).ending).toBe('aborted');
+    const atLimit = await shown(aborted);
+    expect([count(atLimit, 'not finished, ended with it'), count(atLimit, '✗ aborted')]).toEqual([2, 1]);
+
+    const bad = await leasedRound();
+    await deliverAll(bad.bench, bad.leases, [failed, failed, failed]);
+    await bad.bench.deliver('trusted', bad.trusted, failed);
+    bad.bench.cosign(bad.run);
+    const table = await shown(bad);
+    expect([count(table, '✗ failed'), count(table, '✗ failed, signed')]).toEqual([4, 1]);
+
+    const unfinished = await leasedRound({ policy: { rounds: 1, agree: 3 } });
+    await unfinished.bench.deliver('trusted', unfinished.trusted, built);
+    for (const key of ['ada', 'bob']) await unfinished.bench.deliver(key, unfinished.leases.get(key), built);
+    unfinished.bench.send({ kind: 'silent', lease: unfinished.leases.get('cy')?.id ?? '' });
+    unfinished.bench.drive(timings.windowMs + timings.slotFillMs);
+    expect(unfinished.bench.result(unfinished.run).level).toBe('unfinished');
+    expect(count(await shown(unfinished), '✓ same')).toBe(3);
+  });
+
+  it('has the build of the trusted worker with the round that it signs for', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy', 'dan', 'eve', 'fay');
+    const run = await publish(bench, 'app');
+    await trustedBuilds(bench, run, built);
+    const each = [built, other, exited(treeCid('artifact c'))];
+    for (const [at, [key, lease]] of (await leaseRound(bench, run, 'ada', 'bob', 'cy')).entries())
+      await bench.deliver(key, lease, each[at]);
+    const { get } = await siteOf(bench);
+    const open = (await get(`/runs/${run}`)).text;
+    expect([open.match(/\(trusted worker\)<\/th>/g)?.length, open.includes('done, sealed')]).toEqual([
+      1,
+      true,
+    ]);
+    await agree(bench, run, built, ['dan', 'eve', 'fay']);
+    bench.cosign(run);
+    const { text } = await get(`/runs/${run}`);
+    const [last = ''] = text.split('Round 1: ');
+    expect(last.match(/✓ same/g)).toHaveLength(4);
+    expect(text.match(/✓ same, signed/g)).toHaveLength(1);
+    expect(text).not.toMatch(/Not revealed|Without a result/);
+  });
+
+  it('compares what differs with the result that the other screens compare with', async () => {
+    const round = await leasedRound({ policy: { rounds: 1, agree: 2, cosign: 'none' } });
+    // In the order of their names cy is the last one.
+    for (const [key, outcome] of [
+      ['cy', built],
+      ['bob', other],
+      ['ada', exited(treeCid('artifact c'))],
+    ] as const)
+      await round.bench.deliver(key, round.leases.get(key), outcome);
+    const { text } = await (await siteOf(round.bench)).get(`/runs/${round.run}`);
+    expect(text.match(/quorate diff \w+ \w+/g)).toEqual([
+      `quorate diff ${A} ${B}`,
+      `quorate diff ${A} ${treeCid('artifact c')}`,
+    ]);
+  });
+
+  it('and of the one before it say that it was built again to something else', async () => {
+    const { bench, before, run } = await again({}, { rebuild: true });
+    await build(bench, run, { outcome: exited(B) });
+    const { get } = await siteOf(bench);
+    for (const one of [before, run]) {
+      const { text } = await get(`/runs/${one}`);
+      expect(text).toContain('<span class="chip differs">differs</span>');
+      expect(text).toContain(`quorate diff ${A} ${B}`);
+    }
+    expect((await get('/')).text.match(/chip differs/g)?.length).toBeGreaterThanOrEqual(2);
+    expect((await get('/')).text).toContain('Alarm: in 1 run somebody built something else.');
   });
 
   it('says of a run that was cancelled after it was agreed on that it was cancelled', async () => {

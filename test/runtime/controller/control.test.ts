@@ -31,7 +31,7 @@ describe('a controller that is asked how it is', () => {
     const status = await askController(dir, { do: 'status' });
     expect(status).toMatchObject({
       ...{ state: 'running', project: 'a project', id: bench.controller.state.id, leases: 4, stopsBy: null },
-      runs: { all: 1, open: 1, phases: { building: 1 } },
+      runs: { all: 1, open: 1, states: { building: 1 } },
       oldest: [
         { run, phase: 'building', state: 'building', reason: expect.stringMatching(/^by 3 operators: /) },
       ],
@@ -46,6 +46,24 @@ describe('a controller that is asked how it is', () => {
         ),
       ),
     );
+  });
+
+  it('counts runs by what is said of each, and operators without those that are revoked', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const about = { project: 'p', stopsBy: null };
+    await bench.submit();
+    const running = () => statusOf(bench.controller.state, { ...about, running: true });
+    // Its round is open, and nobody builds it.
+    expect(running()).toMatchObject({
+      runs: { open: 1, states: { waiting: 1 } },
+      oldest: [{ phase: 'building', state: 'waiting' }],
+      operators: { worker: 3 },
+    });
+    await bench.revoke({ kind: 'operator', id: 'cy' }, { reason: 'lost laptop' });
+    expect(running().operators.worker).toBe(2);
+    expect(running().rounds.operators).toBe(2);
+    const stopped = statusOf(bench.controller.state, { ...about, running: false });
+    expect(stopped.runs.states).toEqual({ waiting: 1 });
   });
 
   it('says who joined and by which key, in parts', async () => {

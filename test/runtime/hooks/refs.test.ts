@@ -62,7 +62,8 @@ describe('alarms', () => {
     const all = {
       runs: [
         run(3, { alarming: true, revoked }),
-        run(2, {}),
+        run(4, { differs: { run: 'e'.repeat(64), later: true, made: null, other: null } }),
+        run(2, { differs: { run: 'f'.repeat(64), made: null, other: null } }),
         run(1, { level: 'disputed', reason: 'no-quorum' }),
       ],
       equivocations: ['two stories'],
@@ -71,6 +72,8 @@ describe('alarms', () => {
     expect(found.map(({ event, reason }) => [event, reason])).toEqual([
       ['equivocation', 'two stories'],
       ['disputed', 'no-quorum'],
+      // The earlier one of the two is no alarm of its own.
+      ['disputed', 'rebuild-differs'],
       ['revoked', 'stolen'],
       ['disputed', 'contradicted'],
     ]);

@@ -1,0 +1,25 @@
+import type { Account } from './states.ts';
+
+/** How far a build has come, as it is told. */
+export type BuildState = 'building' | 'sealed' | 'lost' | 'revealed';
+
+const open: Record<BuildState, string> = {
+  building: 'building',
+  sealed: 'done, sealed',
+  lost: 'lost',
+  revealed: '',
+};
+
+/** What is said of a build whose result is not shown: nothing goes on of a run that is over. */
+export function buildText(build: BuildState, { over, state }: Pick<Account, 'over' | 'state'>): string {
+  if (!over || build === 'lost' || build === 'revealed') return open[build];
+  if (state === 'cancelled') return build === 'building' ? 'cancelled' : 'done, cancelled';
+  return build === 'building' ? 'not finished, ended with it' : 'done, not shown';
+}
+
+/** Each result once: first the one that most builds came to, of equals the one that was told first. What differs is compared with the first. */
+export function firstOfMost(results: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const result of results) counts.set(result, (counts.get(result) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a).map(([result]) => result);
+}
