@@ -41,7 +41,8 @@ function alarmsOf(run: ListedRun): Alarm[] {
   const { state, alarm } = accountOf({ ...run, acknowledged: undefined });
   if (alarm) {
     const isRefused = run.trustedFailures?.some(({ refused }) => refused === true) === true;
-    const otherwise = run.alarming === true ? 'contradicted' : isRefused ? 'cosign-refused' : 'rebuild-differs';
+    const otherwise =
+      run.alarming === true ? 'contradicted' : isRefused ? 'cosign-refused' : 'rebuild-differs';
     const why = state === 'disputed' ? (run.reason ?? 'disputed') : otherwise;
     found.push({ event: 'disputed', subject: `disputed:${run.run}`, reason: why, run });
   }
