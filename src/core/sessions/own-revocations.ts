@@ -159,12 +159,12 @@ async function leavesOf({ ask }: Asked, size: number): Promise<string[]> {
   return leaves;
 }
 
-/** Index in the log of each revocation, by id: the last one. */
+/** Index in the log of each revocation, by id: the first one. Whoever has the log's key may log it again. */
 function placesIn(leaves: readonly string[]): Map<string, number> {
-  return new Map(
-    leaves.flatMap((leaf, index) => {
-      const id = revokedByLeaf(leaf);
-      return id === undefined ? [] : [[id, index] as const];
-    }),
-  );
+  const places = new Map<string, number>();
+  for (const [index, leaf] of leaves.entries()) {
+    const id = revokedByLeaf(leaf);
+    if (id !== undefined && !places.has(id)) places.set(id, index);
+  }
+  return places;
 }

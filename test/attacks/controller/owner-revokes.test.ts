@@ -157,6 +157,14 @@ describe('a controller that shows the owner what a key revoked, of which the roo
     expect(await own({ told: [eve.raw] }, { charter: alone })).toEqual([['eve', 2]]);
   });
 
+  it('nor moves one behind the end by logging it again: it counts where it was first', async () => {
+    const again = [...leaves, leafOf.revocation(mallory.id)];
+    expect(await own({ leaves: again, size: again.length })).toEqual([
+      ['mallory', 1],
+      ['eve', 2],
+    ]);
+  });
+
   it('nor its leaf with it: the checkpoint is over all of them', async () => {
     const [first = '', , last = ''] = leaves;
     const shown = { leaves: [first, 'something', last], told: [eve.raw] };
