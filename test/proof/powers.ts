@@ -35,7 +35,7 @@ export const powers: Power[] = [
   {
     what: /^trusted worker: /,
     is: disputed,
-    row: 'Alone: refuse, so that nothing becomes trusted',
+    row: 'Say that it built something else',
   },
   {
     what: /^controller: verdictFacts followed: level$/,

@@ -212,15 +212,16 @@ export class RevocationBook {
   learn(list: RevocationList, askedAt?: number, leaves?: ReadonlySet<string>): Promise<Learned> {
     const done = this.#last.then(async () => {
       const learned = await this.#take(list, leaves);
-      const { fresh, found, refused, full } = learned;
+      const { fresh, found, unread, refused, full } = learned;
       if (askedAt !== undefined) this.#askedAt = Math.max(askedAt, this.#askedAt ?? 0);
-      if (!this.#isUnsaved && fresh.length === 0 && found.length === 0 && askedAt === undefined)
-        return learned;
+      const isNew = fresh.length + found.length + unread > 0;
+      if (!this.#isUnsaved && !isNew && askedAt === undefined) return learned;
       const others = await this.#takeFile();
       await this.#save();
       return {
         fresh: [...fresh, ...others.fresh].filter(({ revocation }) => this.#known.has(revocation.id)),
         found: [...found, ...others.found],
+        unread: unread + others.unread,
         refused,
         full: [...new Set([...full, ...others.full])],
       };
@@ -235,9 +236,9 @@ export class RevocationBook {
   }
 
   /** Takes what other processes of the same home have added to the file. A file that cannot be read is replaced. */
-  async #takeFile(): Promise<Pick<Learned, 'fresh' | 'found' | 'full'>> {
+  async #takeFile(): Promise<Omit<Learned, 'refused'>> {
     const stored = this.#off.has('file-shared') ? undefined : await this.#file.load().catch(() => undefined);
-    if (stored === undefined) return { fresh: [], found: [], full: [] };
+    if (stored === undefined) return { fresh: [], found: [], unread: 0, full: [] };
     if (stored.askedAt !== null) this.#askedAt = Math.max(stored.askedAt, this.#askedAt ?? 0);
     return this.#take(stored);
   }
@@ -275,8 +276,8 @@ export class RevocationBook {
         unproven.push(error);
       }
     }
-    const { fresh, refused, full } = await this.#takeRevocations({ charters, revocations }, leaves);
-    return { fresh, found, refused: [...unproven, ...refused], full };
+    const { refused, ...taken } = await this.#takeRevocations({ charters, revocations }, leaves);
+    return { ...taken, found, refused: [...unproven, ...refused] };
   }
 
   /** Undefined where there is evidence against that log key already that shows as much. Errors: those of `checkEquivocation`. */
@@ -301,7 +302,7 @@ export class RevocationBook {
     const unknown = revocations.filter((raw) => !this.#isSeen(claimedIdOf(raw) ?? ''));
     const fresh: OpenedRevocation[] = [];
     const full = new Set<string>();
-    if (unknown.length === 0) return { fresh, refused: [], full: [] };
+    if (unknown.length === 0) return { fresh, unread: 0, refused: [], full: [] };
     const list = { charters, revocations: unknown };
     const { opened, refused, unread } = await openRevocations(list, this.#project, this.#verifier);
     // The root's first: they say which of the others count.
@@ -317,18 +318,20 @@ export class RevocationBook {
       } else full.add(signer);
     }
     // After the ends of keys: an ended one stops nobody.
-    for (const one of unread) this.#takeUnread(one, leaves);
-    return { fresh, refused, full: [...full] };
+    const more = unread.filter((one) => this.#takeUnread(one, leaves));
+    return { fresh, unread: more.length, refused, full: [...full] };
   }
 
-  #takeUnread(one: UnreadRevocation, leaves?: ReadonlySet<string>): void {
+  #takeUnread(one: UnreadRevocation, leaves?: ReadonlySet<string>): boolean {
     const { id, signer } = one.revocation;
     if (this.#ended.voids(signer, id)) {
       if (leaves?.has(id) === true) this.#void.add(id);
-      return;
+      return false;
     }
     const ofKey = [...this.#unread.values()].filter(({ revocation }) => revocation.signer === signer);
-    if (ofKey.length < sessionLimits.unreadRevocationsMax) this.#unread.set(id, one);
+    if (ofKey.length >= sessionLimits.unreadRevocationsMax) return false;
+    this.#unread.set(id, one);
+    return true;
   }
 
   #add(one: OpenedRevocation): void {
@@ -361,6 +364,8 @@ export class RevocationBook {
 export interface Learned {
   fresh: OpenedRevocation[];
   found: KnownEquivocation[];
+  /** Number of those that are new and that this version cannot read. */
+  unread: number;
   refused: QuorateError[];
   /** Keys of which no more is taken: each has as many revocations as one may have. */
   full: readonly string[];

@@ -60,6 +60,9 @@ export const revokedUnread = (project: string, byRoot: boolean): Revoked => ({
   ...{ what: { kind: 'project', id: project, why: 'newer' }, since: 0, reason: '', byRoot },
 });
 
+/** Whether it is of a later version than this program reads. */
+export const isUnread = ({ what }: Revoked): boolean => what.kind === 'project' && what.why === 'newer';
+
 /** Whether the root signed more revocations than a project may have. */
 const isRootFull = (all: readonly Revoked[]): boolean =>
   all.length > limits.rootRevocationsMax &&
@@ -276,8 +279,8 @@ function fromIn(all: readonly Revoked[]): From {
 }
 
 /** The code for what is refused because of it. */
-export const codeOfRevoked = ({ what }: Revoked): ErrorCode =>
-  what.kind === 'project' && what.why === 'newer' ? 'DOC_NEWER' : refusals[what.kind].code;
+export const codeOfRevoked = (revoked: Revoked): ErrorCode =>
+  isUnread(revoked) ? 'DOC_NEWER' : refusals[revoked.what.kind].code;
 
 const refusals: Record<VoidTarget['kind'], { code: ErrorCode }> = {
   operator: { code: 'OPERATOR_REVOKED' },

@@ -2,6 +2,7 @@ import { codeOf, messageOf } from '../../core/errors.ts';
 import { sizeText } from '../../core/quantity.ts';
 import type { VerdictHint } from '../../core/sessions/store/project-watch.ts';
 import { planStore } from '../../core/store/plan.ts';
+import { isUnread, sayRevoked } from '../../core/trust/revocations.ts';
 import { announce } from '../artifacts/announce.ts';
 import { connectReachable } from '../artifacts/fetch.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
@@ -105,9 +106,17 @@ export class StoreKeeper {
     });
   }
 
-  /** Revocations were learned: what does not hold any more is not kept. */
+  /**
+   * Revocations were learned: what does not hold any more is not kept. While one cannot be read nothing is believed, and nothing is removed:
+   * who stole the identity provider's key can sign one, and the end of that key takes it back.
+   */
   async review(): Promise<void> {
-    const { ledger, bundles, tell, signal } = this.#context;
+    const { ledger, bundles, tell, signal, revoked } = this.#context;
+    const unread = revoked().find(isUnread);
+    if (unread !== undefined)
+      return tell('warn', 'newer', `what is kept is not looked at again: ${sayRevoked(unread)}`, {
+        code: 'DOC_NEWER',
+      });
     for (const entry of [...ledger.entries.values()]) {
       if (signal.aborted) return;
       const text = await bundles.get(entry.run);

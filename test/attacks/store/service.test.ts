@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { revokedUnread } from '../../../src/core/trust/revocations.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { probe } from '../../../src/runtime/controller/store-ports.ts';
 import { AskedTrees } from '../../../src/runtime/store/asked.ts';
 import { storeNodeLimits } from '../../../src/runtime/store/limits.ts';
 import { keepAll, keeping, peer, verdictOn } from '../../runtime/store/support.ts';
-import { keyRevoked, testKey, trusted, workerKey } from '../../support/project.ts';
+import { keyRevoked, project, testKey, trusted, workerKey } from '../../support/project.ts';
 
 describe('a store that is told of a verdict', () => {
   it('keeps the tree whose bundle holds, and serves it with its bundle: the control', async () => {
@@ -164,6 +165,30 @@ it('a revocation that voids a verdict takes the tree out of the store', async ()
   expect(await store.told('dropped')).toMatchObject({ data: { tree, why: 'unproven' } });
   expect(await store.roots()).toEqual([]);
   expect(await store.context.bundles.get(run)).toBeUndefined();
+});
+
+it('a revocation that this version cannot read, by a stolen identity provider’s key, takes nothing out of the store: the root ends that key', async () => {
+  const honest = await peer();
+  const tree = await honest.add('built for years');
+  const { run, text } = await verdictOn(tree);
+  honest.bundles.set(run, text);
+  const store = await keeping([honest]);
+  store.keeper.hint({ run, tree, level: 'trusted' });
+  await store.told('kept');
+  store.revoked.push(revokedUnread(project, false));
+  await store.keeper.review();
+  expect(await store.roots()).toEqual([tree]);
+  expect(store.events.map(({ kind }) => kind)).toContain('newer');
+  // Control: what is revoked in a version that it reads goes, see above; and this too, once it reads that one.
+  store.revoked.splice(
+    0,
+    1,
+    keyRevoked(trusted.id, 0),
+    keyRevoked(workerKey('ada').id, 0),
+    keyRevoked(workerKey('bob').id, 0),
+  );
+  await store.keeper.review();
+  expect(await store.roots()).toEqual([]);
 });
 
 it('a publisher that has one artifact answered again and again fills no store with its bundles', async () => {

@@ -43,7 +43,7 @@ async function told(...revocations: string[]) {
     },
   };
   const book = await RevocationBook.open(project, joseVerifier, port);
-  await book.learn({ charters: [bundle.charter], revocations }, 1);
+  await book.learn({ charters: [bundle.charter], revocations });
   const verdict = async ({ revoked }: RevocationBook) => {
     const { ok, code } = await verifyBundle(bundle, { project, revocations: revoked }, joseVerifier);
     return ok ? 'accepted' : code;

@@ -103,7 +103,7 @@ const ends: Record<string, { valid: readonly object[]; run: (dial: Dial) => Prom
   checkpoint: { valid: validOf('revocations-down'), run: (dial) => requestCheckpoint(dial, at) },
 };
 
-const learnNothing = async () => ({ fresh: [], found: [], refused: [], full: [] });
+const learnNothing = async () => ({ fresh: [], found: [], unread: 0, refused: [], full: [] });
 const soon = () => AbortSignal.timeout(20_000);
 
 /** One stream; a second one is refused for good, so that nothing is waited for. */

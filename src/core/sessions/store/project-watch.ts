@@ -131,7 +131,7 @@ export class ProjectWatch {
   async #learn(list: Parameters<RevocationBook['learn']>[0]): Promise<Learned> {
     const { revocations, revoked, clock } = this.#ports;
     const learned = await revocations.learn(list, clock.now());
-    if (learned.fresh.length + learned.found.length > 0) revoked();
+    if (learned.fresh.length + learned.found.length + learned.unread > 0) revoked();
     return learned;
   }
 
