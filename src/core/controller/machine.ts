@@ -11,6 +11,7 @@ import { recalled, reviewDependants } from './dependants.ts';
 import { drain, isHeld } from './drain.ts';
 import { checkPresent, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
+import { expire } from './expire.ts';
 import { isOver } from './facts.ts';
 import { considerHandOver, cosignRefused, endUnsigned, handOver, handOverDue } from './hand-over.ts';
 import { findLease, loseLease } from './leases.ts';
@@ -22,7 +23,7 @@ import { acknowledge, letGo, receipt } from './receipts.ts';
 import { retire } from './retire.ts';
 import { beginToEndKeys, revoke } from './revoke.ts';
 import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
-import { expire, pin, pinned, settle } from './settle.ts';
+import { pin, pinned, settle } from './settle.ts';
 import {
   type ControllerState,
   currentRound,

@@ -2,27 +2,23 @@ import { artifactOf, isTrustedSlot } from '../documents/index.ts';
 import { limitText } from '../judge/index.ts';
 import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
 import { considerAbsence, expireFree } from './absence.ts';
-import { isRefused } from './another-trusted.ts';
 import { answerAgain, considerAnswer } from './answer.ts';
 import { endsAtLimit, reachedLimit } from './at-limit.ts';
 import { endRun } from './cancel.ts';
 import { describeOutcome, reportsOfFailure } from './described.ts';
 import { differingFiles } from './differing-files.ts';
 import { crowdedOut, crowdedOutSays, hasRoom, roundOf } from './evidence-size.ts';
-import { isOver, type Recorded } from './facts.ts';
+import type { Recorded } from './facts.ts';
 import { inputLevels, inputsTrusted } from './needs.ts';
 import { forgetOffer, tokenOf } from './presence.ts';
 import { mayOpenRound, openRound } from './rounds.ts';
 import type { EventOf, Round, Run, Transition } from './state.ts';
-import { currentRound, documentsOf, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
+import { currentRound, documentsOf, mustSync, tell, trustedLease, unchanged } from './state.ts';
 import { askToPin, countAnswer } from './stores.ts';
 import { trustIn } from './trust-in.ts';
 import {
-  type About,
-  aboutResult,
   closeOffer,
   conclude,
-  concludeRefused,
   concludeWithout,
   endLeases,
   finish,
@@ -34,7 +30,7 @@ import {
 const storeRetryFactor = 5;
 
 /** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. Artifacts `unserved` do not count. */
-function decisionOf(transition: Transition, run: Run, unserved = run.unserved): Decision {
+export function decisionOf(transition: Transition, run: Run, unserved = run.unserved): Decision {
   const signer = trustedLease(run)?.worker;
   const { trustedKeys, revocations } = trustIn(transition);
   return decide(
@@ -77,7 +73,7 @@ export function settle(transition: Transition, run: Run): void {
   }
 }
 
-function reveal(transition: Transition, run: Run, round: Round): void {
+export function reveal(transition: Transition, run: Run, round: Round): void {
   // Workers publish after this; a receipt that comes later must not count as sealed.
   mustSync(transition);
   round.revealed = true;
@@ -199,7 +195,7 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
 }
 
 /** No receipt says that nobody serves an artifact, so that consumers count it when they judge the level. */
-const withoutResult = (transition: Transition, run: Run): void =>
+export const withoutResult = (transition: Transition, run: Run): void =>
   concludeWithout(transition, run, decisionOf(transition, run, transition.rules < 3 ? run.unserved : []));
 
 /** Whether what is agreed can become nothing more: no trusted worker is waited for, nor an input. */
@@ -349,52 +345,4 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
     closeOffer(transition, round);
     openRound(transition, run);
   } else end(transition, run, () => withoutResult(transition, run));
-}
-
-/**
- * What N operators agree on and is pinned, though nothing was published: the trusted worker was the first to deliver, or no
- * checkpoint was made. It stands without the signatures that were waited for.
- */
-function agreedUnpublished(transition: Transition, run: Run): About | null {
-  if ('draft' in run.phase)
-    return run.phase.draft.level === 'trusted' ? aboutResult(run, run.phase.draft.result) : null;
-  // The trusted worker made room for another one.
-  if (run.phase.kind !== 'awaiting-trusted') return null;
-  const { level, result } = decisionOf(transition, run);
-  return level === 'agreed' ? recordedWith(run, result) : null;
-}
-
-/** The request expired: an agreed verdict stands, anything less ends without a result. */
-export function expire(transition: Transition, run: Run): void {
-  if (isOver(run)) return;
-  if (run.phase.kind === 'waiting')
-    return endRun(transition, run, 'the request ended before what the job reads was there');
-  if (run.phase.kind === 'answering')
-    return endRun(transition, run, 'the request ended before the artifact of the earlier build was there');
-  if (run.phase.kind === 'answer-cosigning')
-    return endRun(transition, run, 'the request ended before a trusted worker had signed the answer');
-  const round = currentRound(run);
-  if (round !== undefined && !round.revealed) {
-    endLeases(transition, run);
-    expireFree(round);
-    reveal(transition, run, round);
-  }
-  if (isRefused(transition.state, run)) return concludeRefused(transition, run);
-  const published = publishedOf(run);
-  if (published === null) {
-    const agreed = agreedUnpublished(transition, run);
-    if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
-    return withoutResult(transition, run);
-  }
-  tell(transition, run, {
-    kind: 'unconfirmed',
-    round: currentRound(run)?.n ?? 0,
-    says:
-      run.phase.kind === 'witnessing'
-        ? 'the request ended before enough witnesses had signed the log'
-        : 'the request ended before a trusted worker had signed',
-  });
-  // The draft was not signed in time; the agreed verdict is published again.
-  const about = aboutResult(run, published.verdict.result);
-  finish(transition, run, 'draft' in run.phase ? publish(transition, run, 'agreed', about) : published);
 }
