@@ -2,6 +2,7 @@ import { expireFree } from './absence.ts';
 import { isRefused } from './another-trusted.ts';
 import { endRun } from './cancel.ts';
 import { isOver } from './facts.ts';
+import { publisherLapsed } from './refusal.ts';
 import { decisionOf, reveal, withoutResult } from './settle.ts';
 import { currentRound, publishedOf, type Run, type Transition, tell } from './state.ts';
 import {
@@ -44,7 +45,11 @@ export function expire(transition: Transition, run: Run): void {
   }
   if (isRefused(transition.state, run)) return concludeRefused(transition, run);
   const published = publishedOf(run);
+  // Under the rules before an answer was published also where nobody takes it any more.
+  const isAnswer = run.answer !== null && transition.rules >= 3;
   if (published === null) {
+    const lapsed = isAnswer ? publisherLapsed(transition, run) : undefined;
+    if (lapsed !== undefined) return endRun(transition, run, lapsed);
     const agreed = agreedUnpublished(transition, run);
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
     return withoutResult(transition, run);
@@ -57,7 +62,8 @@ export function expire(transition: Transition, run: Run): void {
         ? 'the request ended before enough witnesses had signed the log'
         : 'the request ended before a trusted worker had signed',
   });
-  // The draft was not signed in time; the agreed verdict is published again.
+  // The draft was not signed in time; the agreed verdict is published again, with the receipts that came since.
+  const again = 'draft' in run.phase && !isAnswer;
   const about = aboutResult(run, published.verdict.result);
-  finish(transition, run, 'draft' in run.phase ? publish(transition, run, 'agreed', about) : published);
+  finish(transition, run, again ? publish(transition, run, 'agreed', about) : published);
 }

@@ -1,5 +1,6 @@
 import { QuorateError } from '../errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
+import { limits } from '../limits.ts';
 import { charterOf } from './enrolment.ts';
 import type { Run, Transition } from './state.ts';
 
@@ -14,9 +15,12 @@ export function refusalBy(check: () => void): QuorateError | undefined {
   }
 }
 
-/** Why nobody would take a first round or an answer now: the publisher's grant has to be good when that is made. */
+/** Why nobody would take a first round or an answer now: the request and the publisher's grant have to be good when that is made. */
 export function publisherLapsed(transition: Transition, { publisher, request }: Run): string | undefined {
   const at = Math.floor(transition.now / 1000);
+  // Under the rules before only the end of a request itself was looked for, at the next tick.
+  if (transition.rules >= 3 && at > request.payload.exp + limits.clockSkewSeconds)
+    return 'it comes too late for its request, which has ended: publish it again';
   const refused = refusalBy(() =>
     checkGrant(enforce, publisher, charterOf(transition), { by: request.signer, as: 'publisher', at }),
   );

@@ -1,4 +1,5 @@
 import { isWitnessed } from '../trust/witnesses.ts';
+import { publisherLapsed } from './refusal.ts';
 import { revocationsIn } from './revocations.ts';
 import { type EventOf, type Published, type Run, type Transition, tell, unchanged } from './state.ts';
 import { aboutResult, announce, finish, publish } from './verdict.ts';
@@ -28,6 +29,8 @@ export function witnessed(transition: Transition, run: Run, event: EventOf<'witn
   }
   state.presence.witnessed.set(run.id, by);
   if (run.phase.published !== null) return unchanged(transition);
+  const isAnswer = run.answer !== null && transition.rules >= 3;
+  if (isAnswer && publisherLapsed(transition, run) !== undefined) return unchanged(transition);
   // Told once: it may go on for as long as the request lasts.
   tell(transition, run, { kind: 'unwitnessed', ...missing(state, run, draft) });
   const about = aboutResult(run, draft.result);

@@ -121,6 +121,38 @@ describe('a job that was built before', () => {
     expect(stateOf(few, three)).toEqual(['building', null]);
   });
 
+  it('without a co-signature is answered by verdicts of the time of its publisher’s grant only', async () => {
+    const asked = async (over: Of) => {
+      const { bench, run } = await again({ policy: nobody }, { seconds: 3 * 86_400, ...over });
+      bench.witnessing = false;
+      bench.pinned(run);
+      expect(stateOf(bench, run)).toEqual(['witnessing', null]);
+      const verdicts = () => bench.all('verdict').filter((one) => one.run === run).length;
+      return { bench, run, verdicts };
+    };
+    // What was agreed on in time is not published again when the request ends.
+    const intime = await asked({});
+    intime.bench.witness(intime.run, { keys: ['ada'] });
+    expect(stateOf(intime.bench, intime.run)).toEqual(['witnessing', 'agreed']);
+    intime.bench.drive(3 * 86_400_000);
+    expect(stateOf(intime.bench, intime.run)).toEqual(['done', 'agreed']);
+    expect(intime.verdicts()).toBe(1);
+    expect(await verified(intime.bench, intime.run)).toBe('agreed');
+    // Nor is it for the first time once the grant has ended: by a checkpoint of then, or by the end of the request.
+    const late = await asked({});
+    late.bench.drive(2 * 86_400_000);
+    late.bench.witness(late.run, { keys: ['ada'], grants: [] });
+    expect(stateOf(late.bench, late.run)).toEqual(['witnessing', null]);
+    late.bench.drive(86_400_000);
+    expect(stateOf(late.bench, late.run)).toEqual(['cancelled', null]);
+    expect(late.verdicts()).toBe(0);
+    // Nor by a controller that was away when the request ended.
+    const over = await asked({ seconds: 3600 });
+    over.bench.now += 7_200_000;
+    over.bench.send({ kind: 'tick' });
+    expect(stateOf(over.bench, over.run)).toEqual(['cancelled', null]);
+  });
+
   it('and makes nothing is answered at the level that it ends with', async () => {
     const { bench, run } = await again({ kind: 'test', policy: nobody }, {}, { outcome: exited(null) });
     expect(stateOf(bench, run)).toEqual(['done', 'agreed']);
