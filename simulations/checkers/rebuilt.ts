@@ -1,7 +1,10 @@
 import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { revocationsIn } from '../../src/core/controller/revocations.ts';
+import { runRevoked } from '../../src/core/controller/standing.ts';
 import { allRuns, type ControllerState, publishedOf } from '../../src/core/controller/state.ts';
 import { artifactOf } from '../../src/core/documents/index.ts';
 import { atLeast } from '../../src/core/trust/index.ts';
+import { type Revoked, voteRevoked } from '../../src/core/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 const lostInput = /^\S+, which it needs, (was contradicted|was revoked|ended as)/;
@@ -90,9 +93,9 @@ export function rebuilt(): Checker {
   };
 }
 
-/** A revocation of who built a run itself, for which that cannot come to the same without others. */
-function voidedBy({ revocations }: ControllerState, { receipts }: RunFacts) {
-  return revocations.find(({ revocation }) =>
-    receipts.some(({ operator }) => operator === revocation.payload.what.id),
-  );
+/** A revocation of what a run itself rests on, for which it cannot come to the same without others: who built it, or asked for it. */
+function voidedBy(state: ControllerState, run: RunFacts): Revoked | undefined {
+  const all = revocationsIn(state);
+  const [own] = run.receipts.flatMap((vote) => voteRevoked(all, vote) ?? []);
+  return own ?? runRevoked(state, run, { index: state.log.size, artifact: null });
 }
