@@ -106,7 +106,7 @@ function logsPart({ run, logs, sealed }: RunPageParts): Html {
   const { run: id } = run.summary;
   return html`<section data-part id="logs"><h2>Logs</h2>
 ${logs.length === 0 && !sealed ? html`<p class="quiet">None yet.</p>` : ''}
-${sealed ? html`<p class="quiet">The logs of a sealed round are for its publisher until it is revealed: they could tell one operator another's result.</p>` : ''}
+${sealed ? html`<p class="quiet">The logs of a sealed round are for its publisher${run.over ? ', and this round was never revealed' : ' until it is revealed'}: they could tell one operator another's result.</p>` : ''}
 <ul>${logs.map(
     (build) =>
       html`<li><a href="${logUrl(id, build.lease)}">${foreign(build.operator, 80)}</a> <span class="quiet">${build.slot === 'trusted' ? 'trusted worker' : `slot ${Number(build.slot) + 1}`}${build.delivered ? '' : ', running'}</span></li>`,

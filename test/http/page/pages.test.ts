@@ -160,6 +160,7 @@ describe('the page of a run', () => {
   it('says of no build that it goes on once the run is over', async () => {
     const shown = async ({ bench, run }: { bench: Bench; run: string }) => {
       const { text } = await (await siteOf(bench)).get(`/runs/${run}`);
+      expect(text).not.toContain('until it is revealed');
       const table = /<table class="matrix">.*?<\/table>/s.exec(text)?.[0] ?? '';
       expect(table).not.toMatch(/>building<|done, sealed|Not revealed/);
       return table;
