@@ -41,7 +41,7 @@ export class ProgressView {
   /** Slots of the round. */
   #of = 0;
   /** As the round revealed them. */
-  #results: string[] = [];
+  #results: readonly { result: string; slot: number | string }[] = [];
   /** The line on files that differ that was printed last. */
   #saidFiles: string | undefined;
 
@@ -122,7 +122,7 @@ export class ProgressView {
           Object.assign(this.#slot({ slot, operator, worker }), { result, does: 'revealed' });
           this.#row({ slot, operator, worker }, shownResult(result));
         }
-        this.#results = progress.results.map(({ result }) => result);
+        this.#results = progress.results;
         return this.#aborted(progress.results);
       case 'differs':
         return this.#differs(progress.files, progress.count);
@@ -315,7 +315,7 @@ export class ProgressView {
 
   /** The artifact that most operators of the round built, with each of the others; a few of these. */
   #differingPairs(): [string, string][] {
-    const [most, ...others] = firstOfMost(this.#results.filter(isCid));
+    const [most, ...others] = firstOfMost(this.#results.filter(({ result }) => isCid(result)));
     return most === undefined ? [] : others.slice(0, pairsShownMax).map((other) => [most, other]);
   }
 

@@ -1,4 +1,4 @@
-import { accountOf } from '../core/account/index.ts';
+import { accountOf, firstOfMost } from '../core/account/index.ts';
 import { messageOf, QuorateError } from '../core/errors.ts';
 import { escapeLine, LineEscaper } from '../core/escape.ts';
 import type { ComparedResult, Progress } from '../core/wire/progress.ts';
@@ -98,7 +98,7 @@ export async function sayDispute(
     out.say(`${counted(others.length - othersMax, 'further result')} not compared: quorate diff <a> <b>`);
 }
 
-/** Results with their builds: first the one that most builds came to, of equals the one that came first. */
+/** Results with their builds, in the order of `firstOfMost`. */
 export function groupsOf(results: readonly ComparedResult[]): ResultGroup[] {
   const groups = new Map<string, ResultGroup>();
   for (const build of results) {
@@ -109,7 +109,10 @@ export function groupsOf(results: readonly ComparedResult[]): ResultGroup[] {
     if (known === undefined) groups.set(key, { result, tree, builds: [build] });
     else known.builds.push(build);
   }
-  return [...groups.values()].sort((a, b) => b.builds.length - a.builds.length);
+  const order = firstOfMost(
+    results.map(({ result, reports, slot }) => ({ result: `${result} ${reports ?? ''}`, slot })),
+  );
+  return order.flatMap((key) => groups.get(key) ?? []);
 }
 
 const letterOf = (at: number): string => String.fromCharCode('a'.charCodeAt(0) + Math.min(at, 25));

@@ -38,7 +38,7 @@ describe('a failing test', () => {
     );
     const { code, lines, id } = await run('failing', job, { file: 'quorate.yml', tag: 'v1.0' });
     expect(code).toBe(1);
-    expect(lines).toMatch(/^(ada|ben|cyd), \w+, \w+: step 2 of 3 failed with exit 7: unit tests$/m);
+    expect(lines).toMatch(/^(ada|ben|cyd), \w+, \w+, tower: step 2 of 3 failed with exit 7: unit tests$/m);
     expect(lines).toContain('  │ not ok 3 - adds\n');
     expect(lines).not.toMatch(/│ (80|building)$/m);
     expect(lines.match(new RegExp(`quorate logs ${id.slice(0, 10)}$`, 'gm'))).toHaveLength(1);

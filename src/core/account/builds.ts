@@ -17,9 +17,14 @@ export function buildText(build: BuildState, { over, state }: Pick<Account, 'ove
   return build === 'building' ? 'not finished, ended with it' : 'done, not shown';
 }
 
-/** Each result once: first the one that most builds came to, of equals the one that was told first. What differs is compared with the first. */
-export function firstOfMost(results: readonly string[]): string[] {
+/**
+ * Each result once: first the one that most operators came to, of equals the one that was told first; one that the trusted worker alone came to is
+ * the last. What differs is compared with the first.
+ */
+export function firstOfMost(builds: readonly { result: string; slot: number | string }[]): string[] {
   const counts = new Map<string, number>();
-  for (const result of results) counts.set(result, (counts.get(result) ?? 0) + 1);
-  return [...counts].sort(([, a], [, b]) => b - a).map(([result]) => result);
+  const ofOperators = builds.filter(({ slot }) => slot !== 'trusted');
+  for (const { result } of ofOperators) counts.set(result, (counts.get(result) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a).map(([result]) => result);
+  return [...new Set([...sorted, ...builds.map(({ result }) => result)])];
 }

@@ -120,7 +120,7 @@ ${differences(round, outcomes)}</details>`;
 
 /** Those that most came to first. */
 const outcomesOf = (builds: readonly Build[]): string[] =>
-  firstOfMost(builds.flatMap(({ result }) => result ?? []));
+  firstOfMost(builds.flatMap(({ result, slot }) => (result === undefined ? [] : [{ result, slot }])));
 
 const outcomeName = (result: string): Html =>
   cidPattern.test(result) ? shownId(result) : html`${foreign(result, 80)}`;

@@ -237,6 +237,17 @@ describe('the page of a run', () => {
     ]);
   });
 
+  it('compares with what operators came to, also where the trusted worker came to something else first', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({ policy: { rounds: 1 } });
+    await bench.deliver('trusted', trusted, other);
+    await bench.deliver('cy', leases.get('cy'), other);
+    for (const key of ['ada', 'bob']) await bench.deliver(key, leases.get(key), built);
+    bench.pinned(run);
+    expect(bench.result(run).level).toBe('disputed');
+    const { text } = await (await siteOf(bench)).get(`/runs/${run}`);
+    expect(text.match(/quorate diff \w+ \w+/g)).toEqual([`quorate diff ${A} ${B}`]);
+  });
+
   it('and of the one before it say that it was built again to something else', async () => {
     const { bench, before, run } = await again({}, { rebuild: true });
     await build(bench, run, { outcome: exited(B) });
