@@ -1,3 +1,4 @@
+import { codeOf, QuorateError } from '../core/errors.ts';
 import type { Membership } from '../core/sessions/credentials.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Home } from '../runtime/membership/home.ts';
@@ -35,6 +36,7 @@ export async function withClient<Result>(
 ): Promise<Result> {
   const { openClient } = await import('../runtime/client/client.ts');
   const { home, membership } = await membershipFor(context, project);
+  const own = findProject(context.cwd);
   const client = await openClient({
     home,
     membership,
@@ -45,6 +47,13 @@ export async function withClient<Result>(
     const result = await use(client, home);
     if (membership.role === 'publisher') await tellAlarms(context, home, client);
     return result;
+  } catch (error) {
+    if (codeOf(error) !== 'CONTROLLER_UNREACHABLE' || own === undefined) throw error;
+    const { code, message, hint = '' } = error as QuorateError;
+    throw new QuorateError(code, message, {
+      hint: `${hint} Where it is to run here, in this repository: quorate controller`.trim(),
+      cause: error,
+    });
   } finally {
     await client.close();
   }

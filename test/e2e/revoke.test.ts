@@ -62,6 +62,14 @@ it('of operators: a consumer with an old bundle learns it from whoever it asks n
   await cluster.worker('ada').event('revoked');
   expect((await cluster.cli(['show', run.run])).lines[0]).not.toHaveProperty('summary.revoked');
 
+  expect(await revoke('ada', '--reason', 'once more')).toMatchObject({
+    already: true,
+    reason: 'sold the laptop',
+  });
+  const invited = await cluster.cli(['invite', 'ada']);
+  expect([invited.code, invited.error], invited.report).toEqual([2, 'CLI_USAGE']);
+  expect(invited.report).toContain('under another name');
+
   // From the beginning: the verdict does not stand without them.
   await revoke('ada', '--reason', 'it was stolen long ago', '--since', '0');
   const out = join(cluster.dir, 'ben.revocation');

@@ -7,6 +7,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { counted, duration, when } from '../format.ts';
 import { openProject } from '../project.ts';
+import { revokedBefore } from '../revoked-before.ts';
 import { nameForm, namePattern, secondsOf, wholeNumber } from '../values.ts';
 
 interface Options {
@@ -61,6 +62,15 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
   const { role, hosts, key, expires: seconds } = options;
   if (key !== undefined) (await import('../../core/documents/index.ts')).publicKeyOf(key);
   const folder = await openProject(cwd);
+  // A trusted worker is revoked by its key.
+  const revoked =
+    role === 'trusted-worker' ? null : await revokedBefore(folder, { kind: 'operator', id: operator });
+  if (revoked !== null)
+    throw new QuorateError(
+      'CLI_USAGE',
+      `the operator ${operator} was revoked, from leaf ${revoked.since} of the log on (${revoked.reason}): nobody joins under that name any more`,
+      { hint: 'Invite the same person under another name.' },
+    );
   const { issueTicket } = await import('../../runtime/membership/project-folder.ts');
   const { ticket, charterChanged, expires } = await issueTicket(folder, {
     operator,

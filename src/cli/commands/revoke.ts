@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { RevocationTarget } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import { escapeLine } from '../../core/escape.ts';
 import type { RevocationList } from '../../core/judge/index.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import type { RevokedNow } from '../../runtime/membership/revoke.ts';
@@ -11,6 +12,7 @@ import { type Exit, exits } from '../exit-codes.ts';
 import { fewerIsFine } from '../fewer-operators.ts';
 import { NewFile } from '../new-file.ts';
 import { openProject } from '../project.ts';
+import { revokedBefore } from '../revoked-before.ts';
 import { logIndex, reasonText } from '../values.ts';
 
 type Kind = RevocationTarget['kind'];
@@ -78,6 +80,15 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
     );
   if (voidLeaf?.includes('all') === true && since === undefined)
     throw new QuorateError('CLI_USAGE', '--void-leaf all is of the leaves from --since on: give that too');
+  const before = await revokedAlready(folder, target, options);
+  if (before !== null) {
+    out.value({ ...target, ...before, already: true });
+    out.say(
+      `The ${target.kind} ${target.id} was revoked before, from leaf ${before.since} of the log on: ${escapeLine(before.reason, 500)}`,
+      'Nothing was signed. To have it reach further back: --since <index>',
+    );
+    return exits.done;
+  }
   if (target.kind === 'operator' && !(await fewerIsFine(context, folder, { operator: target.id, yes }))) {
     out.note('Nothing was revoked.');
     return exits.no;
@@ -123,6 +134,18 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
     ),
   );
   return exits.done;
+}
+
+/** The revocation that another one would add nothing to. The end of a key may say more; a file is written of a new one. */
+async function revokedAlready(
+  folder: ProjectFolder,
+  target: RevocationTarget,
+  { since, out }: Options,
+): ReturnType<typeof revokedBefore> {
+  if (target.kind === 'key' || out !== undefined) return null;
+  const before = await revokedBefore(folder, target);
+  const from = since ?? (target.kind === 'operator' ? Number.POSITIVE_INFINITY : 0);
+  return before !== null && before.since <= from ? before : null;
 }
 
 const keptId = (text: string, before: string[] = []): string[] => {

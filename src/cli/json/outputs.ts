@@ -237,7 +237,7 @@ const jsonOutputs = {
   revoke: [
     z.strictObject({
       ...{ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id, since: count },
-      ...{ reason: z.string(), index: count, byRoot: z.boolean() },
+      ...{ reason: z.string(), index: count, byRoot: z.boolean(), already: z.literal(true).optional() },
       ...{ keeps: ownRevocations.optional(), voids: ownRevocations.optional() },
       voidLeaves: z.array(id).optional(),
     }),

@@ -3,9 +3,12 @@ import { z } from 'zod';
 import { awaitedLeases } from '../../core/controller/drain.ts';
 import type { ControllerEvent } from '../../core/controller/events.ts';
 import { type MemberFacts, membersOf } from '../../core/controller/members.ts';
+import { revocationsIn } from '../../core/controller/revocations.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
+import { type RevocationTarget, revocationSchema } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { counted } from '../../core/quantity.ts';
+import { revocationAt } from '../../core/trust/revocations.ts';
 import { askControlSocket, serveControlSocket } from '../node/control-socket.ts';
 import type { Tell } from '../node/node-events.ts';
 import { controllerNodeLimits } from './limits.ts';
@@ -14,6 +17,7 @@ import { type ControllerStatus, statusOf } from './status.ts';
 const requestSchema = z.discriminatedUnion('do', [
   /** `without`: an operator that is not counted, as if it were revoked. */
   z.object({ do: z.literal('status'), without: z.string().max(100).optional() }),
+  z.object({ do: z.literal('revoked'), what: revocationSchema.shape.what }),
   z.object({ do: z.literal('members'), after: z.string().max(100).optional() }),
   z.object({
     do: z.literal('drain'),
@@ -22,6 +26,15 @@ const requestSchema = z.discriminatedUnion('do', [
 ]);
 export type ControllerRequest = z.infer<typeof requestSchema>;
 type MembersPage = ReturnType<typeof membersOf>;
+/** The revocation of this that reaches furthest back; `index`: of its leaf. */
+export interface RevokedAnswer {
+  revoked: { since: number; reason: string; index: number; byRoot: boolean } | null;
+}
+type AnswerTo<Request extends ControllerRequest> = Request extends { do: 'members' }
+  ? MembersPage
+  : Request extends { do: 'revoked' }
+    ? RevokedAnswer
+    : ControllerStatus;
 
 const drainLookMs = 200;
 
@@ -67,14 +80,26 @@ export class ControllerControl {
     await this.#closeSocket();
   }
 
-  async #answer(given: unknown): Promise<ControllerStatus | MembersPage> {
+  async #answer(given: unknown): Promise<ControllerStatus | MembersPage | RevokedAnswer> {
     const request = requestSchema.parse(given);
+    if (request.do === 'revoked') return { revoked: this.#revoked(request.what) };
     if (request.do === 'members')
       return membersOf(this.#options.state, controllerNodeLimits.membersPerAnswer, request.after);
     if (request.do === 'drain') await this.#drain(request.limitMs);
     const { state, project } = this.#options;
     const without = request.do === 'status' ? request.without : undefined;
     return statusOf(state, { project, running: true, stopsBy: this.#stopsBy, without });
+  }
+
+  #revoked(what: RevocationTarget): RevokedAnswer['revoked'] {
+    const { state } = this.#options;
+    const found = revocationAt(revocationsIn(state), what, Number.MAX_SAFE_INTEGER);
+    const leaf = state.revocations.find(({ revocation: { payload } }) => {
+      return payload.what.kind === what.kind && payload.what.id === what.id && payload.since === found?.since;
+    });
+    if (found === undefined || leaf === undefined) return null;
+    const { since, reason, byRoot } = found;
+    return { since, reason, byRoot, index: leaf.index };
   }
 
   /** Begins no round any more, waits for the builds that run, and stops; after `limitMs` whatever still runs. */
@@ -105,7 +130,7 @@ export class ControllerControl {
 export async function askController<Request extends ControllerRequest>(
   dir: string,
   request: Request,
-): Promise<Request extends { do: 'members' } ? MembersPage : ControllerStatus> {
+): Promise<AnswerTo<Request>> {
   const answer = await askControlSocket(socketOf(dir), request, {
     absent: (path, cause) =>
       new QuorateError('CONTROLLER_NOT_RUNNING', `no controller answers at ${path}`, {
@@ -118,7 +143,7 @@ export async function askController<Request extends ControllerRequest>(
         cause,
       }),
   });
-  return answer as Request extends { do: 'members' } ? MembersPage : ControllerStatus;
+  return answer as AnswerTo<Request>;
 }
 
 /** All members, asked for in parts. Errors: as above. */

@@ -1,0 +1,19 @@
+import type { RevocationTarget } from '../core/documents/index.ts';
+import { codeOf } from '../core/errors.ts';
+import type { RevokedAnswer } from '../runtime/controller/control.ts';
+import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
+
+/** The revocation of this that the controller has taken. Where no controller runs from this folder nobody knows: null. */
+export async function revokedBefore(
+  { dir }: Pick<ProjectFolder, 'dir'>,
+  what: RevocationTarget,
+): Promise<RevokedAnswer['revoked']> {
+  const { askController } = await import('../runtime/controller/control.ts');
+  try {
+    return (await askController(dir, { do: 'revoked', what })).revoked;
+  } catch (error) {
+    if (['CONTROLLER_NOT_RUNNING', 'CONTROL_LOST', 'CONTROL_REQUEST_INVALID'].includes(codeOf(error)))
+      return null;
+    throw error;
+  }
+}
