@@ -107,7 +107,7 @@ describe('a disk that fills up under a worker', () => {
     );
     const { data } = await worker.event('built');
     expect((data as { outcome: object }).outcome).toMatchObject({
-      ...{ kind: 'aborted', reason: 'outputs' },
+      ...{ kind: 'aborted', reason: 'sandbox' },
       detail: expect.stringMatching(/^STORE_DISK_FULL: /),
     });
     expect(worker.alive, worker.report()).toBe(true);

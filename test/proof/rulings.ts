@@ -32,7 +32,8 @@ export const neutral: { what: RegExp; why: string; or?: string[] }[] = [
   },
   {
     what: /^thief publisher: operator$/,
-    why: 'a publisher is a role and casts no vote; no operator of its name is counted',
+    why: 'a publisher is a role and casts no vote; whose it is, which bounds what one fills, is the word of the identity provider',
+    or: ['ACCEPTED'],
   },
 ];
 
