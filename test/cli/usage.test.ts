@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { createProgram } from '../../src/cli/program.ts';
 import { folder, quorate, quorateProcess } from './support.ts';
 
 const exec = promisify(execFile);
@@ -230,4 +231,20 @@ it('quorate invite --help says that clocks may differ', async () => {
   expect((await quorate(['invite', '--help'])).out.replace(/\s+/g, ' ')).toContain(
     'a minute more for clocks that differ',
   );
+});
+
+it('next steps name commands that there are', () => {
+  const src = join(import.meta.dirname, '..', '..', 'src');
+  const known = new Set(
+    createProgram(new AbortController().signal, () => {}).commands.map((command) => command.name()),
+  );
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.tsx?$/.test(file),
+  );
+  const unknown = files.flatMap((file) =>
+    [...readFileSync(join(src, file), 'utf8').matchAll(/[:`(] ?quorate ([a-z]+)/g)].flatMap(
+      ([, word = '']) => (known.has(word) ? [] : [`${file}: quorate ${word}`]),
+    ),
+  );
+  expect(unknown).toEqual([]);
 });
