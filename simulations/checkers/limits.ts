@@ -1,4 +1,5 @@
 import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { inputsTrusted } from '../../src/core/controller/needs.ts';
 import { type ControllerState, publishedOf } from '../../src/core/controller/state.ts';
 import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { knownLimit, limitVaries } from '../../src/core/judge/index.ts';
@@ -32,7 +33,7 @@ function reachedBy(said: readonly Said[], { request }: RunFacts): string | undef
 
 /**
  * A run ends at a limit of its job as soon as enough workers report it, the trusted one among them where it must co-sign, and nobody built
- * to the end; and for no other reason is it said to have ended there.
+ * to the end and what it reads is trusted; and for no other reason is it said to have ended there.
  */
 export function limits(): Checker {
   const invariant = 'limits';
@@ -67,7 +68,7 @@ export function limits(): Checker {
     ]);
   }
 
-  function check(run: RunFacts, truth: Truth): void {
+  function check(state: ControllerState, run: RunFacts, truth: Truth): void {
     const said = reports.get(keyOf(run));
     const name = truth.workOf(run.id)?.name;
     const published = publishedOf(run);
@@ -77,7 +78,9 @@ export function limits(): Checker {
         invariant,
         `${name} ended at a limit of ${published.limit.name} that too few report`,
       );
-    if (reached !== undefined && !isOver(run))
+    // The limit may be the fault of what it reads, which the trusted worker may still contradict.
+    const isHeld = run.phase.kind === 'held' && !inputsTrusted(state, run);
+    if (reached !== undefined && !isOver(run) && !isHeld)
       throw new Violation(invariant, `${name} goes on, though enough workers report the limit ${reached}`);
   }
 
@@ -99,7 +102,7 @@ export function limits(): Checker {
       add(state, seen);
       // The word of a revoked worker counts no more.
       if (state.revocations.length > 0) return;
-      for (const run of state.runs.values()) check(run, truth);
+      for (const run of state.runs.values()) check(state, run, truth);
     },
   };
 }
