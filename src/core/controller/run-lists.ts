@@ -1,20 +1,28 @@
-import { shownLevel } from '../account/index.ts';
+import { accountOf } from '../account/index.ts';
+import { limitText } from '../judge/index.ts';
 import type { RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 
-/** How a run stands, for lists: open, or how it ended; `revoked` once its verdict does not stand any more. */
+/**
+ * States by which lists are filtered: those of runs that have ended, and `open`. Which state an open run is in depends on who is connected,
+ * and `differs` on another run: neither is indexed.
+ */
 export const standings = [
-  ...(['open', 'trusted', 'agreed', 'failed', 'disputed', 'unfinished'] as const),
+  ...(['open', 'trusted', 'agreed', 'failed', 'aborted', 'disputed', 'unfinished'] as const),
   ...(['cancelled', 'revoked'] as const),
 ] as const;
 export type Standing = (typeof standings)[number];
 
-export function standingOf(run: RunFacts): Standing {
-  if (run.revoked !== null) return 'revoked';
-  if (run.phase.kind === 'cancelled') return 'cancelled';
-  if (run.phase.kind !== 'done') return 'open';
-  const { verdict, ending } = run.phase.published;
-  return shownLevel(verdict.level, ending ?? undefined);
+export function standingOf({ phase, revoked }: RunFacts): Standing {
+  const published = phase.kind === 'done' ? phase.published : undefined;
+  const { state } = accountOf({
+    state: phase.kind,
+    level: published?.verdict.level ?? null,
+    reason: published?.ending ?? undefined,
+    limit: published?.limit && limitText(published.limit),
+    revoked: revoked === null ? undefined : true,
+  });
+  return standings.find((one) => one === state) ?? 'open';
 }
 
 export interface RunFilter {

@@ -116,10 +116,10 @@ export function statusOfAll(all: readonly Known[]): Status {
   const count = (state: Status['state']) => each.filter((one) => one.state === state).length;
   const of = `of ${all.length}`;
   if (count('failure') > 0) {
-    const says = `${count('failure')} ${of} failed`;
+    const says = statesIn(all, 'failure');
     return { state: 'failure', says: all.some(({ proof }) => proof?.kind === 'revoked') ? says : word(says) };
   }
-  if (count('error') > 0) return { state: 'error', says: word(`${count('error')} ${of} cancelled`) };
+  if (count('error') > 0) return { state: 'error', says: word(statesIn(all, 'error')) };
   const trusted = count('success');
   if (trusted > 0 && trusted === all.length) return { state: 'success', says: 'trusted' };
   const lacking = each.find(({ state }) => state !== 'success');
@@ -128,6 +128,18 @@ export function statusOfAll(all: readonly Known[]): Status {
   if (trusted + agreed === all.length)
     return { state: 'pending', says: word('agreed, waiting for the trusted worker') };
   return { state: 'pending', says: word(`${trusted} ${of} trusted, ${agreed} agreed`) };
+}
+
+/** How many jobs are in each state that is shown so: `1 of 3 disputed, 1 of 3 failed`. */
+function statesIn(all: readonly Known[], shown: Status['state']): string {
+  const counts = new Map<string, number>();
+  for (const known of all) {
+    const { stand, proof } = known;
+    if (stand === undefined || statusOfRun(known).state !== shown) continue;
+    const state = proof?.kind === 'revoked' ? 'revoked' : said(stand).state;
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+  return [...counts].map(([state, n]) => `${n} of ${all.length} ${state}`).join(', ');
 }
 
 /** One word for several jobs: `pending` while more may come of one of them, `none` where there is none. */

@@ -54,6 +54,22 @@ const made = fc.record({
 });
 const maybe = <T>(...all: T[]) => fc.constantFrom<T | undefined>(...all, undefined);
 
+it('lists a run that has ended by the state of its account', () => {
+  const of = (level: string, published: object, revoked: unknown = null) =>
+    standingOf({
+      revoked,
+      phase: { kind: 'done', published: { verdict: { level }, ...published } },
+    } as never);
+  expect(of('unfinished', { ending: 'too-few' })).toBe('unfinished');
+  expect(of('unfinished', { ending: 'aborted', limit: { name: 'files', max: 2000 } })).toBe('aborted');
+  // Under rules 1 each of them was disputed.
+  expect(of('disputed', { ending: 'too-few' })).toBe('unfinished');
+  expect(of('agreed', { ending: null })).toBe('agreed');
+  expect(of('agreed', { ending: null }, {})).toBe('revoked');
+  const open = { kind: 'agreed', published: { verdict: { level: 'agreed' } } };
+  expect(standingOf({ revoked: null, phase: open } as never)).toBe('open');
+});
+
 it('pages hold what a scan finds, the newest first', () => {
   fc.assert(
     fc.property(

@@ -224,7 +224,12 @@ describe('a status', () => {
     expect(whole()).toEqual({ state: 'pending', says: `${word}trusted; its evidence is being verified` });
     expect(bench.proven('b') && whole()).toEqual({ state: 'success', says: 'trusted' });
     bench.say({ kind: 'stands', stands: [{ ...stand('a', 'done', 'trusted'), revoked: true }] });
-    expect(whole()).toEqual({ state: 'failure', says: `${word}1 of 2 failed` });
+    expect(whole()).toEqual({ state: 'failure', says: `${word}1 of 2 revoked` });
+    // Each by the name that every page gives it.
+    bench.say({ kind: 'stands', stands: [stand('b', 'done', 'disputed')] });
+    expect(whole()?.says).toBe(`${word}1 of 2 revoked, 1 of 2 disputed`);
+    bench.say({ kind: 'stands', stands: [stand('a', 'lost', null), stand('b', 'lost', null)] });
+    expect(whole()).toEqual({ state: 'error', says: `${word}2 of 2 lost` });
   });
 
   it('of a pipeline without a job is not green', () => {
