@@ -9,13 +9,13 @@ function trustedLeasesOf({ history }: RunFacts): number {
 }
 
 /** True once no co-signature can come, for the run or for one that it needs: the trusted worker's leases are used up. */
-function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts): boolean {
+function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts, leasesMax: number): boolean {
   const needs = Object.values(run.request.payload.needs ?? {});
   return (
-    trustedLeasesOf(run) >= limits.slotLeasesMax ||
+    trustedLeasesOf(run) >= leasesMax ||
     needs.some(({ request }) => {
       const needed = state.index.get(request);
-      return needed === undefined || levelOf(needed) !== 'trusted' || isAlone(state, needed);
+      return needed === undefined || levelOf(needed) !== 'trusted' || isAlone(state, needed, leasesMax);
     })
   );
 }
@@ -36,11 +36,14 @@ export function liveness(): Checker {
         if (!isOver(run)) throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
-        const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
+        const isFirstGone = ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
+        const gone = !truth.second && isFirstGone;
+        // The last lease is kept for one that did not lose those before it, whether it comes or not.
+        const leasesMax = truth.second && isFirstGone ? limits.slotLeasesMax - 1 : limits.slotLeasesMax;
         const { agree, cosign } = run.request.payload.policy;
         // Without a co-signature a verdict waits as long for the witnesses of N operators.
         const unwitnessed = cosign === 'none' && witnesses < agree;
-        const alone = gone || unwitnessed || isAlone(seen.state, run);
+        const alone = gone || unwitnessed || isAlone(seen.state, run, leasesMax);
         if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)
           throw new Violation(invariant, `${name} ended only because its request expired`);
       }
