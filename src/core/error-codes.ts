@@ -353,7 +353,7 @@ const coreErrors = {
   STORE_SILENT:
     'An artifact store did not say in time that it keeps what it was asked to keep, or said so of something else. The controller asks again by itself, and the run waits; look at the store.',
   TICKETS_FULL:
-    'As many tickets of one key of the identity provider were used as are taken of one, as when somebody stole it and makes operators. The owner looks at `quorate controller members` and ends that key (docs/rotation.md).',
+    'As many tickets of one key of the identity provider were used, or hosts joined with them, as are taken of one, as when somebody stole it and makes operators. The owner looks at `quorate controller members` and ends that key (docs/rotation.md).',
   TICKET_EXHAUSTED:
     'As many hosts have joined as the ticket was for. Ask the owner for one with more: `quorate invite <name> --hosts <n>`.',
   TICKET_ISSUER_MISMATCH:

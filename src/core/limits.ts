@@ -76,6 +76,8 @@ export const limits = {
    * new ticket a month, replaces that key within ten months.
    */
   ticketsOfKeyMax: 10_000,
+  /** Joinings with them, of 300 bytes each in memory and in the journal: a hundred hosts of each of a thousand operators. */
+  joinsOfKeyMax: 100_000,
   /** By the root key; beyond it the project is refused. 30 MB at 3 kB each, kept in one file and told in thirteen messages. */
   rootRevocationsMax: 10_000,
   /** Messages that all of them take: those of the root, and of as many other keys as ever signed some. */

@@ -3,6 +3,7 @@ import { type ErrorCode, QuorateError } from '../errors.ts';
 import {
   checkEnrol,
   checkGrant,
+  checkJoins,
   checkRoom,
   checkSameMember,
   checkTicket,
@@ -84,10 +85,11 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   const joined = state.invites.get(ticket.jti) ?? [];
   // Two tickets may have one name: whoever stole the key that signs them chooses it.
   const isFirst = joined.length === 0 || !state.operators[ticket.role].has(ticket.operator);
+  const joins = !joined.includes(key) || known === undefined;
   if (!joined.includes(key)) checkRoom(ticket, joined);
-  if (isFirst) useTicket(transition, invite.signer);
+  if (joins) useTicket(transition, invite.signer, isFirst);
+  if (joins) mustSync(transition);
   if (!joined.includes(key)) state.invites.set(ticket.jti, [...joined, key]);
-  if (!joined.includes(key) || known === undefined) mustSync(transition);
   if (known === undefined)
     state.keys.set(key, {
       operator: ticket.operator,
@@ -101,11 +103,14 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   replyGrant(transition, token, grantFor(transition, key, enrol.payload.jti));
 }
 
-/** One more ticket of this key is used: nobody joined with it, or its operator is new. Errors: `TICKETS_FULL`. */
-function useTicket({ state, rules }: Transition, signer: string): void {
+/** Somebody joins with a ticket of this key: one more is used where nobody had, or its operator is new. Errors: `TICKETS_FULL`. */
+function useTicket({ state, rules }: Transition, signer: string, isFirst: boolean): void {
   const used = state.tickets.get(signer) ?? 0;
-  if (rules >= 3) checkTickets(signer, used);
-  state.tickets.set(signer, used + 1);
+  const joins = state.joins.get(signer) ?? 0;
+  if (rules >= 3 && isFirst) checkTickets(signer, used);
+  if (rules >= 3) checkJoins(signer, joins);
+  if (isFirst) state.tickets.set(signer, used + 1);
+  state.joins.set(signer, joins + 1);
 }
 
 /** The log index at which this operator was first admitted in this role. */

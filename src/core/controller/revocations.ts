@@ -59,15 +59,17 @@ export function isFull(state: ControllerState, signer: string): boolean {
   return count >= max;
 }
 
-/** The keys of the charter in force for which that is so, or of which as many tickets were used. Those that the root ended sign nothing more. */
+/** The keys of the charter in force for which that is so, or of which as many tickets were used or hosts joined. Those that the root ended sign nothing more. */
 export function fullKeys(state: ControllerState): string[] {
-  const { charter, revocations, tickets } = state;
+  const { charter, revocations, tickets, joins } = state;
   if (charter === null) return [];
   const { idps, project } = charter.payload;
   const mayRevoke = revocations.length < limits.revocationsMax;
   return [project, ...idps].filter(
     (key) =>
-      ((tickets.get(key) ?? 0) >= limits.ticketsOfKeyMax || (!mayRevoke && isFull(state, key))) &&
+      ((tickets.get(key) ?? 0) >= limits.ticketsOfKeyMax ||
+        (joins.get(key) ?? 0) >= limits.joinsOfKeyMax ||
+        (!mayRevoke && isFull(state, key))) &&
       !endedKeys(state).has(key),
   );
 }

@@ -181,6 +181,8 @@ export interface ControllerState {
   invites: Map<string, string[]>;
   /** Tickets that were used, by the identity provider's key that signed them. */
   tickets: Map<string, number>;
+  /** How often somebody joined with one of them. */
+  joins: Map<string, number>;
   /** In log order. */
   revocations: LoggedRevocation[];
   /** A key that the root revoked revokes nothing but what is kept. False until the first start under rules 2. */
@@ -225,6 +227,7 @@ export function newState(id: string, idp: string): ControllerState {
     around: undefined,
     invites: new Map(),
     tickets: new Map(),
+    joins: new Map(),
     revocations: [],
     endsKeys: false,
     lapsed: [],

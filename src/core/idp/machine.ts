@@ -3,6 +3,7 @@ import type { Durability, Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import {
   checkEnrol,
+  checkJoins,
   checkRevocation,
   checkRoom,
   checkSameMember,
@@ -50,6 +51,8 @@ interface IdpState {
   operators: Map<string, number>;
   /** Tickets that were used, by the key that signed them. */
   tickets: Map<string, number>;
+  /** How often somebody joined with one of them. */
+  joins: Map<string, number>;
   /** The largest log index that a controller named. */
   heard: number;
   /** By id. */
@@ -75,6 +78,7 @@ export class IdentityProvider {
       members: new Map(),
       operators: new Map(),
       tickets: new Map(),
+      joins: new Map(),
       heard: 0,
       revocations: new Map(),
     };
@@ -194,7 +198,7 @@ export class IdentityProvider {
     rules: number,
   ): Durability {
     const { enrol, invite } = use;
-    const { invites, members, operators, tickets } = this.state;
+    const { invites, members, operators, tickets, joins } = this.state;
     checkTicket(use, this.#charter, now);
     const { operator, role, jti } = invite.payload;
     const key = enrol.signer;
@@ -212,7 +216,10 @@ export class IdentityProvider {
     // Two tickets may have one name: whoever stole the key that signs them chooses it.
     const isFirst = joined.length === 0 || !operators.has(`${role} ${operator}`);
     if (isFirst && rules >= 3) checkTickets(invite.signer, used);
+    const joinsBefore = joins.get(invite.signer) ?? 0;
+    if (rules >= 3) checkJoins(invite.signer, joinsBefore);
     if (isFirst) tickets.set(invite.signer, used + 1);
+    joins.set(invite.signer, joinsBefore + 1);
     this.state.heard = heard;
     invites.set(jti, [...new Set([...joined, key])]);
     members.set(key, member);

@@ -11,6 +11,8 @@ import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { counted } from '../quantity.ts';
 
+const endThatKey =
+  'The owner ends that key: quorate rotate idp, then --finish; where it was stolen: quorate rotate idp --at-once --since <the leaf from which it is not yours any more>';
 const askOwner = 'Ask the owner of the project for a new ticket.';
 
 /**
@@ -146,9 +148,17 @@ export function checkTickets(signer: string, used: number): void {
   throw new QuorateError(
     'TICKETS_FULL',
     `${limits.ticketsOfKeyMax} tickets that the key ${signer} signed were used, and no more of it are taken`,
-    {
-      hint: 'The owner ends that key: quorate rotate idp, then --finish; where it was stolen: quorate rotate idp --at-once --since <the leaf from which it is not yours any more>',
-    },
+    { hint: endThatKey },
+  );
+}
+
+/** Whether somebody may join once more with a ticket of a key. `joins`: how often that was. Errors: `TICKETS_FULL`. */
+export function checkJoins(signer: string, joins: number): void {
+  if (joins < limits.joinsOfKeyMax) return;
+  throw new QuorateError(
+    'TICKETS_FULL',
+    `${limits.joinsOfKeyMax} hosts joined with tickets that the key ${signer} signed, and no more do`,
+    { hint: endThatKey },
   );
 }
 

@@ -9,6 +9,7 @@ export {
 export { type Check, checker, enforce } from './check.ts';
 export {
   checkEnrol,
+  checkJoins,
   checkRoom,
   checkSameMember,
   checkTicket,

@@ -6,7 +6,7 @@ export const sayFull = (key: string): string =>
 
 /** The same of a key that may be full of tickets instead. */
 export const sayFullKey = (key: string): string =>
-  `the key ${key} has signed ${limits.revocationsMax} revocations, or ${limits.ticketsOfKeyMax} tickets that were used, and no more of it are taken: end that key`;
+  `the key ${key} has signed ${limits.revocationsMax} revocations, or ${limits.ticketsOfKeyMax} tickets that were used or ${limits.joinsOfKeyMax} hosts joined with, and no more of it are taken: end that key`;
 
 /** The same of revocations that count no more, which their owner may want to sign again. */
 export function sayLapsed(lapsed: readonly { id: string; what: { kind: string; id: string } }[]): string {

@@ -122,6 +122,26 @@ describe('who stole the identity provider’s key, and makes operators with it',
   });
 });
 
+describe('who stole the identity provider’s key, and has hosts join with it', () => {
+  async function attack(make: typeof Controller) {
+    const bench = new Bench((id, idp) => new make(id, idp));
+    await bench.start();
+    const { state } = bench.controller;
+    state.joins.set(bench.id('idp'), limits.joinsOfKeyMax - 2);
+    const ticket = { operator: 'mallory', hosts: 1000 };
+    const replies = [];
+    for (const key of ['one', 'two', 'three', 'two']) replies.push(await bench.enrol(key, ticket));
+    const codes = replies.map((reply) => (reply.kind === 'error' ? reply.code : reply.kind));
+    return { codes, full: fullKeys(state).length };
+  }
+  it('fills no memory: so many of one key do, which is an alarm; who has joined is answered', async () => {
+    expect(await attack(Controller)).toEqual({ codes: ['grant', 'grant', 'TICKETS_FULL', 'grant'], full: 1 });
+  });
+  it('control: as many as it likes', async () => {
+    expect((await attack(Unbounded)).codes).toEqual(['grant', 'grant', 'grant', 'grant']);
+  });
+});
+
 /** With the guard off: who joined with a ticket of a key that was the thief's stays a member. */
 class Keeping extends Controller {
   override handle(event: ControllerEvent, now: number, rules?: number): Handled<ControllerEffect> {

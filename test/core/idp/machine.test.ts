@@ -264,6 +264,17 @@ describe('an identity provider apart', () => {
     expect(await desk.ask('cy', { invite: await desk.ticket('cy') })).toMatchObject({ kind: 'grant' });
   });
 
+  it('has so many hosts join with tickets of one key, and then no more', async () => {
+    const desk = await Desk.open();
+    desk.machine.state.joins.set(desk.paper.idp.id, limits.joinsOfKeyMax - 1);
+    const invite = await desk.ticket('ada', { hosts: 9 });
+    expect(await desk.ask('ada', { invite })).toMatchObject({ kind: 'grant' });
+    expect(await desk.ask('second host', { invite })).toEqual(refused('TICKETS_FULL'));
+    expect(await desk.ask('ada', { invite })).toMatchObject({ kind: 'grant' });
+    desk.rules = 2;
+    expect(await desk.ask('second host', { invite })).toMatchObject({ kind: 'grant' });
+  });
+
   it('takes the root’s revocations where another key has signed as many as it may', async () => {
     const desk = await Desk.open();
     await desk.ask('ada', { invite: await desk.ticket('ada') });
