@@ -7,7 +7,7 @@ import { fetchLimits } from './limits.ts';
  * @param isDirect without them: for a registry on this host
  */
 export async function openAgent({ isDirect = false } = {}): Promise<EnvHttpProxyAgent> {
-  const { EnvHttpProxyAgent } = await import('undici');
+  const { EnvHttpProxyAgent } = await import('./http-client.ts');
   return new EnvHttpProxyAgent({
     ...(isDirect && { noProxy: '*' }),
     connections: fetchLimits.parallel,

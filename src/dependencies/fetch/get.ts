@@ -101,7 +101,7 @@ async function ask(
   options: Parameters<typeof request>[1] & { signal: AbortSignal },
 ): Promise<Awaited<ReturnType<typeof request>>> {
   try {
-    const { request: send } = await import('undici');
+    const { request: send } = await import('./http-client.ts');
     return await send(url, options);
   } catch (cause) {
     options.signal.throwIfAborted();

@@ -7,7 +7,7 @@ import { limits } from './limits.ts';
 import { processUse } from './process-use.ts';
 import { protocolCode } from './protocol-code.ts';
 import type { Finding, Source } from './source.ts';
-import { fileNames, leftovers, length, machinePaths, registries } from './text-rules.ts';
+import { dynamicImports, fileNames, leftovers, length, machinePaths, registries } from './text-rules.ts';
 
 /** Each rule looks at all files of the house. */
 export type Rule = (sources: readonly Source[]) => Finding[];
@@ -23,6 +23,7 @@ export const rules: Record<string, Rule> = {
   'protocol-code': protocolCode,
   'core-bans': each(coreBans),
   'process-use': each(processUse),
+  'dynamic-imports': each(dynamicImports),
   leftovers: each(leftovers),
   length: each(length),
   'file-names': each(fileNames),

@@ -44,6 +44,21 @@ function anys(source: Source): Finding[] {
   return found;
 }
 
+const bundled: Pattern[] = [
+  {
+    pattern: /(?<!typeof )\bimport\('(?!node:|\.)/,
+    message:
+      'of a CommonJS package a bundle has the default export alone then: import a module of ours that imports it',
+  },
+];
+
+/** Packages are imported by name only, so that a bundled program has what the sources have. */
+export function dynamicImports(source: Source): Finding[] {
+  return /^(src|sandbox|bootstrap)\//.test(source.path) && isCode(source.path)
+    ? search('dynamic-imports', source, bundled)
+    : [];
+}
+
 /** Leftovers in code. */
 export function leftovers(source: Source): Finding[] {
   if (!isCode(source.path) || isRule(source.path)) return [];
