@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { basename, dirname, sep } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
 import { QuorateError } from '../core/errors.ts';
 
 export type { JournalErrorCode } from './error-codes.ts';
@@ -23,13 +24,15 @@ export interface Journal<Event> {
   replaceAll(event: Event, at: number): void;
   /** Returns once all appended events are on disk. */
   sync(): void;
-  /** Every event, in the order they were appended. */
+  /** Every event, in the order they were appended. Throws `JOURNAL_DAMAGED` at one that is not as it was written, or is missing. */
   replay(): IterableIterator<{ event: Event; at: number; rules: number; record: string | undefined }>;
   close(): void;
 }
 
 /** Grows with every change of the tables. */
-const formatVersion = 2;
+const formatVersion = 3;
+/** Without `sum`; it is brought to the present format when it is opened. */
+const formatWithoutSums = 2;
 
 /** Whose events a journal holds, and by which rules they are judged. */
 export interface JournalMachine {
@@ -47,15 +50,20 @@ export interface JournalMachine {
  */
 export function openJournal<Event>(file: string, machine: JournalMachine): Journal<Event> {
   const db = openDatabase(file);
-  let name: string;
   try {
-    name = prepare(db, file, machine);
+    return journalIn<Event>(db, file, machine);
   } catch (error) {
     db.close();
     throw explained(error, file);
   }
-  const insert = db.prepare('INSERT INTO events (at, event, rules, record) VALUES (?, ?, ?, ?)');
-  const select = db.prepare('SELECT seq, at, event, rules, record FROM events ORDER BY seq');
+}
+
+function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachine): Journal<Event> {
+  const name = prepare(db, file, machine);
+  const insert = db.prepare(
+    'INSERT INTO events (seq, at, event, rules, record, sum) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const select = db.prepare('SELECT seq, at, event, rules, record, sum FROM events ORDER BY seq');
   // Commits go to the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
   const wal = openSync(`${file}-wal`, 'r');
   // Both files may be new: what is synced later must be found after a power failure.
@@ -72,15 +80,22 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
       });
     }
   };
-  const append = (event: Event, at: number, record?: string) =>
-    insert.run(at, JSON.stringify(event), machine.rules, record ?? null);
+  let last = lastSeq(db);
+  const append = (event: Event, at: number, record: string | null = null) => {
+    const text = JSON.stringify(event);
+    const seq = last + 1;
+    insert.run(seq, at, text, machine.rules, record, sumOf(seq, at, text, machine.rules, record));
+    last = seq;
+  };
   /** In one transaction. */
   const whole = (write: () => void): void => {
+    const before = last;
     db.exec('BEGIN IMMEDIATE');
     try {
       write();
       db.exec('COMMIT');
     } catch (error) {
+      last = before;
       if (db.isTransaction) db.exec('ROLLBACK');
       throw error;
     }
@@ -100,7 +115,8 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
     replaceAll: (event, at) =>
       written(() => {
         whole(() => {
-          db.exec('DELETE FROM events');
+          db.exec("DELETE FROM events; DELETE FROM sqlite_sequence WHERE name = 'events'");
+          last = 0;
           append(event, at);
         });
         fdatasyncSync(wal);
@@ -108,21 +124,16 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
     sync: () => written(() => fdatasyncSync(wal)),
     *replay() {
       const rows = select.iterate();
-      for (;;) {
+      const end = last;
+      for (let seq = 1; ; seq++) {
         let row: ReturnType<typeof rows.next>;
         try {
           row = rows.next();
         } catch (cause) {
           throw explained(cause, file);
         }
-        if (row.done === true) return;
-        const { seq, at, event, rules, record } = row.value;
-        yield {
-          event: parsed<Event>(String(event), `event ${String(seq)} of ${file}`),
-          at: Number(at),
-          rules: Number(rules),
-          record: record === null ? undefined : String(record),
-        };
+        if (row.done === true && seq > end) return;
+        yield checked<Event>(row.done === true ? undefined : row.value, seq, file);
       }
     },
     close() {
@@ -162,10 +173,11 @@ export function checkJournalFree(file: string): void {
 const restore = 'Put it back from a copy: nothing is guessed from half a journal.';
 
 function openDatabase(file: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     checkNotEmptied(file);
-    const db = new DatabaseSync(file);
+    db = new DatabaseSync(file);
     // Locks the file for this process until it closes or dies; SQLite then answers SQLITE_BUSY to the next.
     db.exec(
       'PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 200; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;',
@@ -173,6 +185,7 @@ function openDatabase(file: string): DatabaseSync {
     db.exec('BEGIN IMMEDIATE; COMMIT;');
     return db;
   } catch (cause) {
+    db?.close();
     throw explained(cause, file);
   }
 }
@@ -222,12 +235,38 @@ function explained(cause: unknown, file: string): QuorateError {
   });
 }
 
-function parsed<Event>(text: string, what: string): Event {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new QuorateError('JOURNAL_DAMAGED', `${what} cannot be read`, { hint: restore, cause });
-  }
+/** CRC-32 over one row, its number included. It finds what a disk changed; whoever may write the file can write another. */
+function sumOf(
+  seq: SQLOutputValue,
+  at: SQLOutputValue,
+  event: SQLOutputValue,
+  rules: SQLOutputValue,
+  record: SQLOutputValue,
+): number {
+  return crc32(JSON.stringify([seq, at, event, rules, record]));
+}
+
+/** The row, which must be the one of that number as it was written. Throws `JOURNAL_DAMAGED`. */
+function checked<Event>(row: Record<string, SQLOutputValue> | undefined, seq: number, file: string) {
+  const damaged = (says: string): never => {
+    throw new QuorateError('JOURNAL_DAMAGED', `event ${seq} of ${file} ${says}`, { hint: restore });
+  };
+  if (row === undefined || row.seq !== seq) return damaged('is missing');
+  const { at, event, rules, record, sum } = row;
+  const kind = /"kind":"([a-z-]{1,40})"/.exec(String(event))?.[1] ?? 'of a kind that cannot be read';
+  if (sum !== sumOf(seq, at ?? null, event ?? null, rules ?? null, record ?? null))
+    return damaged(`(${kind}) is not as it was written: its checksum is another`);
+  return {
+    event: JSON.parse(String(event)) as Event,
+    at: Number(at),
+    rules: Number(rules),
+    record: record === null ? undefined : String(record),
+  };
+}
+
+/** The number of the last event that was written, whether or not its row is there. */
+function lastSeq(db: DatabaseSync): number {
+  return Number(db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get()?.seq ?? 0);
 }
 
 /** The rules that the last event was judged by; 0 where there is none. */
@@ -239,7 +278,7 @@ function lastRules(db: DatabaseSync): number {
 function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }: JournalMachine): string {
   db.exec(`
     CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL, rules INTEGER NOT NULL, record TEXT) STRICT;
+    CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL, rules INTEGER NOT NULL, record TEXT, sum INTEGER) STRICT;
   `);
   const read = db.prepare('SELECT value FROM about WHERE key = ?');
   const version = read.get('version')?.value;
@@ -249,10 +288,10 @@ function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }:
     write.run(String(formatVersion), name);
     return name;
   }
-  if (Number(version) < formatVersion)
+  if (Number(version) < formatWithoutSums)
     throw new QuorateError(
       'JOURNAL_OLDER',
-      `${file} is of format ${String(version)}; this quorate reads ${formatVersion}`,
+      `${file} is of format ${String(version)}; this quorate reads ${formatWithoutSums} and ${formatVersion}`,
       { hint: 'Go on with the version that wrote it, or begin anew with a folder of its own.' },
     );
   const newest = Number(version) > formatVersion ? 0 : lastRules(db);
@@ -271,5 +310,18 @@ function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }:
     throw new QuorateError('JOURNAL_MACHINE_MISMATCH', `${file} is the journal of ${owner}, not of ${name}`, {
       hint: 'Put the key it belongs to back, or use a folder of its own: --home.',
     });
+  if (Number(version) === formatWithoutSums) addSums(db);
   return owner;
+}
+
+/** Brings a journal of `formatWithoutSums` to the present format: its events count as they are read now. */
+function addSums(db: DatabaseSync): void {
+  db.function('row_sum', { deterministic: true }, sumOf);
+  db.exec(`
+    BEGIN IMMEDIATE;
+    ALTER TABLE events ADD COLUMN sum INTEGER;
+    UPDATE events SET sum = row_sum(seq, at, event, rules, record);
+    UPDATE about SET value = '${formatVersion}' WHERE key = 'version';
+    COMMIT;
+  `);
 }

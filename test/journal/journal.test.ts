@@ -226,6 +226,80 @@ describe('a journal', () => {
     expect(codeOf(() => [...open(path).replay()])).toBe('JOURNAL_DAMAGED');
   });
 
+  it('gives back what was written or says that it is damaged, whichever bit is flipped', async () => {
+    const path = await file();
+    const journal = open(path);
+    for (let n = 0; n < 200; n++) journal.append({ n, text: 'x'.repeat(n) }, n, `leaf ${n}`);
+    const written = [...journal.replay()];
+    journal.close();
+    const whole = await readFile(path);
+    const positions = 400;
+    let noticed = 0;
+    for (let n = 0; n < positions; n++) {
+      const at = Math.floor((whole.length * n) / positions);
+      const bytes = Buffer.from(whole);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (n % 8));
+      await writeFile(path, bytes);
+      const code = codeOf(() => {
+        const again = open(path);
+        try {
+          expect([...again.replay()], `byte ${at}`).toEqual(written);
+        } finally {
+          again.close();
+        }
+      });
+      if (code !== undefined) noticed++;
+      if (code !== undefined) expect(code, `byte ${at}`).toMatch(/^JOURNAL_(?!IN_USE)/);
+      await rm(`${path}-wal`, { force: true });
+      await rm(`${path}-shm`, { force: true });
+    }
+    expect(noticed).toBeGreaterThan(positions / 2);
+  });
+
+  it('names the event that is not as it was written, or that is missing', async () => {
+    const path = await file();
+    const journal = openJournal<{ kind: string }>(path, { name: 'a machine', rules: 1 });
+    for (const kind of ['submit', 'claim', 'tick']) journal.append({ kind }, 1);
+    journal.close();
+    const says = (sql: string) => {
+      const db = new DatabaseSync(path);
+      db.exec(sql);
+      db.close();
+      return () => {
+        const again = open(path);
+        try {
+          return [...again.replay()];
+        } finally {
+          again.close();
+        }
+      };
+    };
+    expect(says("UPDATE events SET event = replace(event, 'tick', 'tack') WHERE seq = 3")).toThrow(
+      /^event 3 of .*journal\.db \(tack\) is not as it was written/,
+    );
+    expect(says('DELETE FROM events WHERE seq = 3')).toThrow(/^event 3 of .* is missing/);
+    expect(says('DELETE FROM events WHERE seq = 1')).toThrow(/^event 1 of .* is missing/);
+  });
+
+  it('of the format before gets its checksums when it is opened', async () => {
+    const path = await file();
+    const journal = open(path);
+    journal.append({ n: 1, text: 'ünï' }, 1, 'a leaf');
+    journal.append({ n: 2 }, 2);
+    journal.close();
+    const db = new DatabaseSync(path);
+    db.exec("ALTER TABLE events DROP COLUMN sum; UPDATE about SET value = '2' WHERE key = 'version'");
+    db.close();
+    const upgraded = open(path);
+    upgraded.append({ n: 3 }, 3);
+    expect([...upgraded.replay()].map(({ event }) => event.n)).toEqual([1, 2, 3]);
+    upgraded.close();
+    const again = new DatabaseSync(path);
+    again.exec('UPDATE events SET at = 7 WHERE seq = 1');
+    again.close();
+    expect(() => [...open(path).replay()]).toThrow(/event 1 of/);
+  });
+
   it('on a disk that does not give it back is damaged', async () => {
     const path = await file();
     open(path).close();
