@@ -296,6 +296,10 @@ export class DiskStore implements Store {
     return this.#pins.list();
   }
 
+  get mended(): readonly string[] {
+    return this.#pins.mended;
+  }
+
   trim(options: TrimOptions): Promise<string[]> {
     return this.#pins.trim(options);
   }

@@ -11,7 +11,9 @@ import {
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
 import { QuorateError } from '../core/errors.ts';
+import { escapeLine } from '../core/escape.ts';
 import { diskError, syncFolder, unopened } from './disk.ts';
 
 /** What is known of one pinned tree. */
@@ -22,7 +24,7 @@ export interface PinRecord {
   used: number;
 }
 
-/** One line of the log. `unpin` without a name drops all names of the root. */
+/** What one line of the log says, after its checksum. `unpin` without a name drops all names of the root. */
 export type PinChange =
   | { kind: 'pin'; root: string; used: number; name: string }
   | { kind: 'unpin'; root: string; name?: string | undefined }
@@ -33,7 +35,7 @@ const datasync = promisify(fdatasync);
 const spareLines = 1000;
 
 /**
- * The pinned roots and the file that records them: a line for each change, appended. A change is durable once `sync` resolves. The
+ * The pinned roots and the file that records them: a line for each change, with its CRC-32, appended. A change is durable once `sync` resolves. The
  * file is written anew when most of its lines are out of date. Calls must not overlap, but a change of kind `used` may come at any
  * time, and may be lost.
  */
@@ -49,6 +51,10 @@ export class PinLog {
   #isSynced = false;
   /** The folder does not hold the file for good yet. */
   #isNew = false;
+  /** Lines that were mended, or have no checksum yet: the next `sync` writes the file anew. */
+  #mustRewrite = false;
+  /** Lines in which one bit was wrong, and was put right. */
+  readonly mended: string[] = [];
 
   constructor(file: string) {
     this.#file = file;
@@ -66,10 +72,15 @@ export class PinLog {
     try {
       this.#isNew = !existsSync(this.#file);
       const bytes = this.#isNew ? Buffer.alloc(0) : readFileSync(this.#file);
-      // Bytes are counted, not characters: those of a damaged line may be none.
-      this.#end = bytes.lastIndexOf('\n') + 1;
-      for (const [n, line] of bytes.toString('utf8', 0, this.#end).split('\n').entries())
-        if (line !== '') this.#apply(parse(line) ?? this.#damaged(n + 1));
+      const lines = bytes.toString('latin1').split('\n');
+      const last = lines.pop() ?? '';
+      for (const [n, line] of lines.entries())
+        for (const change of this.#read(Buffer.from(line, 'latin1'), n + 1)) this.#apply(change);
+      // What a crash left of a line is no whole one but for its end; the next sync writes it with that.
+      const unended = withOneBitFlipped(Buffer.from(last, 'latin1'));
+      for (const change of unended ?? []) this.#apply(change);
+      if (unended !== undefined) this.#mustRewrite = true;
+      this.#end = unended === undefined ? bytes.length - last.length : bytes.length;
       this.#fd = openSync(this.#file, 'a', 0o600);
       ftruncateSync(this.#fd, this.#end);
     } catch (error) {
@@ -77,10 +88,26 @@ export class PinLog {
     }
   }
 
-  #damaged(line: number): never {
-    throw new QuorateError('STORE_PINS_DAMAGED', `${this.#file} is damaged: line ${line} cannot be read`, {
-      hint: 'Put it back from a copy. Without one remove the lines that cannot be read: a tree that only they name is removed with the next sweep.',
-    });
+  /** @throws STORE_PINS_DAMAGED */
+  #read(line: Buffer, n: number): PinChange[] {
+    const whole = checked(line);
+    if (whole !== undefined) return [whole];
+    this.#mustRewrite = true;
+    const old = isOfBefore(line) ? parse(line.toString()) : undefined;
+    if (old !== undefined) return [old];
+    const place = `${this.#file}, line ${n}`;
+    const mended = withOneBitFlipped(line);
+    if (mended !== undefined) {
+      this.mended.push(`${place}: one bit was wrong, and is put right`);
+      return mended;
+    }
+    throw new QuorateError(
+      'STORE_PINS_DAMAGED',
+      `${place} is damaged: "${escapeLine(line.toString(), 200)}"`,
+      {
+        hint: 'Put the file back from a copy. Without one remove that line: a tree that only it names is removed with the next sweep.',
+      },
+    );
   }
 
   /** Appends changes. Nothing is recorded when that fails. @throws STORE_DISK_FULL */
@@ -102,7 +129,7 @@ export class PinLog {
     if (this.#isSynced) return;
     this.#isSynced = true;
     try {
-      if (this.#lines > 2 * this.#live + spareLines) await this.#rewrite();
+      if (this.#mustRewrite || this.#lines > 2 * this.#live + spareLines) await this.#rewrite();
       else {
         await datasync(this.#fd);
         if (this.#isNew) await syncFolder(dirname(this.#file));
@@ -137,6 +164,7 @@ export class PinLog {
     this.#end = Buffer.byteLength(text);
     this.#lines = lines.length;
     this.#live = lines.length;
+    this.#mustRewrite = false;
     await syncFolder(dirname(this.#file));
   }
 
@@ -163,13 +191,47 @@ export class PinLog {
 }
 
 function format(change: PinChange): string {
-  const { kind, root } = change;
-  if (kind === 'used') return `used ${root} ${change.used}\n`;
-  if (kind === 'pin') return `pin ${root} ${change.used} ${change.name}\n`;
-  return change.name === undefined ? `unpin ${root}\n` : `unpin ${root} ${change.name}\n`;
+  const text = textOf(change);
+  return `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`;
 }
 
-/** Undefined for a line that the disk has damaged. */
+function textOf(change: PinChange): string {
+  const { kind, root } = change;
+  if (kind === 'used') return `used ${root} ${change.used}`;
+  if (kind === 'pin') return `pin ${root} ${change.used} ${change.name}`;
+  return change.name === undefined ? `unpin ${root}` : `unpin ${root} ${change.name}`;
+}
+
+/** The change in a line whose checksum fits; undefined where it does not. */
+function checked(line: Buffer): PinChange | undefined {
+  const sum = line.toString('latin1', 0, 9);
+  const text = line.subarray(9);
+  if (!/^[0-9a-f]{8} $/.test(sum) || crc32(text) !== Number.parseInt(sum, 16)) return undefined;
+  return parse(text.toString());
+}
+
+/** Lines that were written before there were checksums have none. No flipped bit makes one of a line that has. */
+const isOfBefore = (line: Buffer): boolean => /^(?:pin|unpin|used) /.test(line.toString('latin1', 0, 6));
+
+/**
+ * What a line said before one of its bits was flipped; two lines, where that was one of the end of the first. A CRC-32 finds the bit in
+ * any line shorter than 2^31 bits. Undefined where no single bit explains it.
+ */
+function withOneBitFlipped(line: Buffer): PinChange[] | undefined {
+  for (let bit = 0; bit < 8 * line.length; bit++) {
+    const at = bit >> 3;
+    const before = line[at] ?? 0;
+    const flipped = before ^ (1 << (bit & 7));
+    line[at] = flipped;
+    const parts = flipped === 0x0a ? [line.subarray(0, at), line.subarray(at + 1)] : [line];
+    const changes = parts.filter((part) => part.length > 0).map(checked);
+    line[at] = before;
+    if (changes.every((change) => change !== undefined)) return changes;
+  }
+  return undefined;
+}
+
+/** Undefined for what is no change. */
 function parse(line: string): PinChange | undefined {
   const pin = /^pin (\S+) (\d+) ([^\n]*)$/.exec(line);
   if (pin !== null) return { kind: 'pin', root: pin[1] ?? '', used: Number(pin[2]), name: pin[3] ?? '' };

@@ -100,6 +100,10 @@ export class Pins {
     return this.#log.pins.has(root);
   }
 
+  get mended(): readonly string[] {
+    return this.#log.mended;
+  }
+
   /** Pinned trees. */
   get size(): number {
     return this.#log.pins.size;

@@ -33,6 +33,7 @@ export function startBlockCollection({
 }: Collecting): () => Promise<void> {
   const stop = new AbortController();
   const { signal } = stop;
+  for (const says of store.mended) tell('warn', 'damaged', says);
   const round = async (): Promise<void> => {
     try {
       await trim?.(signal);
