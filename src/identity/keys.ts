@@ -107,7 +107,13 @@ export async function loadKey(file: string): Promise<NodeKey> {
       cause,
     });
   }
-  return keyFromSeed(decodePrivatePem(pem, file));
+  const key = keyFromSeed(decodePrivatePem(pem, file));
+  const named = /^key (\S{1,100})$/m.exec(pem)?.[1];
+  if (named !== undefined && named !== key.id)
+    throw new QuorateError('KEY_FILE_INVALID', `${file} is damaged: it holds another key than it names`, {
+      hint: restore,
+    });
+  return key;
 }
 
 /**
@@ -116,7 +122,8 @@ export async function loadKey(file: string): Promise<NodeKey> {
  */
 export async function createKey(file: string, seed: Uint8Array = generateSeed()): Promise<NodeKey> {
   try {
-    await writeKey(file, encodePrivatePem(seed));
+    // Text before the key (RFC 7468, 5.2): a seed has no checksum of its own.
+    await writeKey(file, `key ${keyFromSeed(seed).id}\n${encodePrivatePem(seed)}`);
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
       throw new QuorateError('KEY_FILE_EXISTS', `${file} exists; a key is never overwritten`, {

@@ -6,7 +6,7 @@ import { cid as cidSchema } from '../../core/documents/base.ts';
 import { QuorateError } from '../../core/errors.ts';
 import type { Store } from '../../store/index.ts';
 import { CarDecoder, encodeCar } from '../../transfer/index.ts';
-import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { parseFile, readOptional, writeJson } from '../node/files.ts';
 
 const metadataSchema = z.strictObject({
   image: cidSchema,
@@ -50,7 +50,7 @@ export async function writeImageFile(
     } finally {
       await handle.close();
     }
-    await writeAtomic(metadataFile(dir, metadata.image), `${JSON.stringify(metadata)}\n`);
+    await writeJson(metadataFile(dir, metadata.image), metadata);
     await rename(beside, file);
   } catch (error) {
     await rm(beside, { force: true });

@@ -6,7 +6,7 @@ import { roleSchema } from '../../core/documents/base.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { createKey, loadKey, type NodeKey } from '../../identity/keys.ts';
-import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { parseFile, readOptional, writeJson } from '../node/files.ts';
 
 const membershipSchema: z.ZodType<Membership> = z.object({
   /** PeerId of the root key. */
@@ -125,8 +125,7 @@ export function openHome(dir: string): Home {
         });
       }
     },
-    save: (membership) =>
-      writeAtomic(join(projects, `${membership.project}.json`), `${JSON.stringify(membership, null, 2)}\n`),
+    save: (membership) => writeJson(join(projects, `${membership.project}.json`), membership, 2),
   };
 }
 

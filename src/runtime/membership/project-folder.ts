@@ -18,7 +18,7 @@ import { issueInvite } from '../../identity/idp.ts';
 import { createKey, generateSeed, keyFromSeed, loadKey, type NodeKey } from '../../identity/keys.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { inFile, parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { inFile, parseFile, readOptional, writeAtomic, writeJson } from '../node/files.ts';
 import { keyFiles, openKeys } from './project-keys.ts';
 import { checkApart } from './trusted-keys.ts';
 
@@ -177,7 +177,7 @@ export async function restoreCharter(dir: string, inForce: Verified<Charter> | n
 }
 
 export function writeAddress(dir: string, addrs: readonly string[]): Promise<void> {
-  return writeAtomic(join(dir, files.address), `${JSON.stringify({ addrs })}\n`);
+  return writeJson(join(dir, files.address), { addrs });
 }
 
 /** The identity provider's key is where it should not be. */

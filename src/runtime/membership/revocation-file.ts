@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { publicKeyOf } from '../../core/documents/index.ts';
 import { RevocationBook, storedRevocationsSchema } from '../../core/sessions/revocation-book.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { inFile, parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { inFile, parseFile, readOptional, writeAtomic, writeJson } from '../node/files.ts';
 
 /** In a home folder. */
 export const revocationFile = (dir: string, project: string): string =>
@@ -32,7 +32,7 @@ export function openRevocationBook(
           return parseFile(file, text, storedRevocationsSchema, hint);
         },
         async save(stored) {
-          await writeAtomic(file, `${JSON.stringify(stored)}\n`);
+          await writeJson(file, stored);
           for (const [n, evidence] of (stored.equivocations ?? []).entries())
             await writeAtomic(join(dir, 'revocations', `${project}-equivocation-${n + 1}.json`), evidence);
         },

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
 import type { z } from 'zod';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { syncFolder } from '../../store/disk.ts';
@@ -88,7 +89,20 @@ export async function inFile<T>(file: string, hint: string, use: () => Promise<T
   }
 }
 
-/** Parses JSON against a schema. Throws `HOME_DAMAGED`. */
+/** Writes an object as JSON, with a CRC-32 of it as its last member, `crc32`. Throws `HOME_UNWRITABLE`. */
+export function writeJson(file: string, value: object, indent?: number): Promise<void> {
+  const text = JSON.stringify({ ...value, crc32: crc32(JSON.stringify(value)) }, null, indent);
+  return writeAtomic(file, `${text}\n`);
+}
+
+/** The value without its checksum; undefined where that is of another value. One without a checksum is older, or written by hand. */
+function withoutSum(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('crc32' in value)) return value;
+  const { crc32: sum, ...rest } = value;
+  return sum === crc32(JSON.stringify(rest)) ? rest : undefined;
+}
+
+/** Parses JSON against a schema, and compares it with its checksum where it has one. Throws `HOME_DAMAGED`. */
 export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, hint: string): T {
   let value: unknown;
   try {
@@ -96,7 +110,14 @@ export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, h
   } catch (cause) {
     throw new QuorateError('HOME_DAMAGED', `${file} is not JSON`, { cause, hint });
   }
-  const result = schema.safeParse(value);
+  const whole = withoutSum(value);
+  if (whole === undefined)
+    throw new QuorateError(
+      'HOME_DAMAGED',
+      `${file} is not as it was written: its member crc32 is that of another value`,
+      { hint: `${hint} Whoever changed it by hand removes that member.` },
+    );
+  const result = schema.safeParse(whole);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.map(String).join('.') || 'its root';
   throw new QuorateError('HOME_DAMAGED', `${file} is not valid at ${where}`, { hint });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { cid, name, sha256, text } from '../../core/documents/base.ts';
 import type { Known } from '../../core/store/plan.ts';
-import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { parseFile, readOptional, writeJson } from '../node/files.ts';
 import { storeNodeLimits } from './limits.ts';
 
 const time = z.int().min(0);
@@ -108,7 +108,7 @@ export class Ledger {
         trees: [...this.trees].map(([tree, { bytes, beside }]) => ({ tree, bytes, beside: [...beside] })),
         asked: [...this.asked].map(([tree, until]) => ({ tree, until })),
       };
-      return writeAtomic(this.#file, `${JSON.stringify(stored)}\n`);
+      return writeJson(this.#file, stored);
     });
     this.#last = saved.catch(() => {});
     return saved;

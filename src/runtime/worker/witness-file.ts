@@ -6,7 +6,7 @@ import {
 } from '../../core/sessions/worker/checkpoint-book.ts';
 import { openCheckpoint, withoutWitnesses } from '../../core/transparency/index.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { inFile, parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { inFile, parseFile, readOptional, writeJson } from '../node/files.ts';
 
 const hint =
   'Restore it from a backup. Without it this worker does not know what it signed before: remove it only together with node.key, so that it joins as another one.';
@@ -21,7 +21,7 @@ export function openWitnessFile(file: string, project: string): WitnessFile {
       await inFile(file, hint, () => checkNotes(state, project));
       return state;
     },
-    save: (state) => writeAtomic(file, `${JSON.stringify(state)}\n`),
+    save: (state) => writeJson(file, state),
   };
 }
 
