@@ -17,6 +17,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.outputs.test.ts': 43,
   'test/attacks/sandbox/gvisor.resources.test.ts': 60,
   'test/attacks/store/service.test.ts': 6,
+  'test/bad-input/flipped-bits.test.ts': 60,
   'test/bad-input/interrupts-with-controller.test.ts': 20,
   'test/bad-input/output.test.ts': 20,
   'test/browser/lender-page.test.ts': 30,

@@ -220,7 +220,7 @@ function explained(cause: unknown, file: string): QuorateError {
   }
   const isDamaged =
     readErrors.has(Number((cause as { errcode?: unknown }).errcode)) ||
-    /not a database|malformed|no such (table|column)/i.test(message);
+    /not a database|malformed|no such (table|column)|has no column/i.test(message);
   if (isDamaged)
     return new QuorateError('JOURNAL_DAMAGED', `${file} is not a whole journal: ${message}`, {
       hint: restore,

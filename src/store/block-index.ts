@@ -199,6 +199,9 @@ function openDatabase(file: string): DatabaseSync {
         hint: 'Use that version, or another folder.',
       });
     }
+    // A page that is damaged would be met at some later read. About 1 s for each 100 MB of index.
+    const says = String(db.prepare('PRAGMA quick_check(1)').get()?.quick_check);
+    if (says !== 'ok') throw new IndexDamaged(says);
     db.exec(`BEGIN IMMEDIATE;
       CREATE TABLE IF NOT EXISTS blocks (digest BLOB PRIMARY KEY, codec INTEGER NOT NULL, pack INTEGER NOT NULL,
         at INTEGER NOT NULL, size INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
@@ -208,7 +211,7 @@ function openDatabase(file: string): DatabaseSync {
     return db;
   } catch (cause) {
     db?.close();
-    if (cause instanceof QuorateError) throw cause;
+    if (cause instanceof QuorateError || cause instanceof IndexDamaged) throw cause;
     const message = (cause as Error).message;
     if (/locked|busy/i.test(message)) {
       throw new QuorateError('STORE_IN_USE', `${file} is in use by another process`, {

@@ -2,62 +2,15 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { imagesFolder } from '../../src/runtime/images/files.ts';
-import { addKey } from '../../src/runtime/membership/project-keys.ts';
-import { program } from '../e2e/support/jobs.ts';
-import { LocalCluster } from '../e2e/support/local-cluster.ts';
+import type { LocalCluster } from '../e2e/support/local-cluster.ts';
+import { leftFolders, loopback } from './support/left-folders.ts';
 
 let cluster: LocalCluster;
-/** The folders of all, as their processes left them. */
 let left: string;
-/** Of the controller. */
 let address: string;
 
-/** All of a folder but the sockets of a process that used it. */
-const files = { recursive: true, filter: (path: string) => !path.endsWith('.sock') };
-const loopback = ['--listen', '/ip4/127.0.0.1/tcp/0'];
-
 beforeAll(async () => {
-  cluster = await LocalCluster.start({ volunteers: ['ada', 'ben'], trusted: true, slotWait: '1s' });
-  const { dir } = cluster;
-  const url = await cluster.git.commit('tool', program('one'));
-  const words = ['store', 'serve', '--project', cluster.project, ...loopback];
-  const { addresses } = await cluster.control.event('listening');
-  [address = ''] = addresses as string[];
-  const store = cluster.start('depot', [...words, '--bootstrap', address], {
-    ...{ home: 'depot', cwd: dir },
-  });
-  await store.event('connected');
-  const hook = cluster.start('quorate on', ['on', 'trusted', '--ref', 'main', '--once', '--', 'true']);
-  await hook.event('following');
-  await writeFile(join(cluster.home('owner'), 'watch.toml'), `[repository]\nurl = "${url}"\npoll = "1s"\n`);
-  const watcher = cluster.start('quorate watch', ['watch']);
-  await watcher.event('looked');
-  const run = await cluster.submit(url, '--ref', 'main');
-  expect((await run.end()).code, run.report()).toBe(0);
-  expect((await hook.end()).code, hook.report()).toBe(0);
-  await store.event('kept');
-  await Promise.all(
-    [watcher, store, cluster.worker('ada'), cluster.worker('tower')].map((one) => one.stop()),
-  );
-  await cluster.control.stop();
-  const folder = join(cluster.projectDir, '.quorate');
-  await addKey(folder);
-  const image = String(run.lines.at(-1)?.artifact);
-  await mkdir(imagesFolder(folder));
-  await writeFile(join(imagesFolder(folder), `${image}.car`), '');
-  const about = { image, bytes: 1, files: 1, of: 'a test', made: new Date(0).toISOString() };
-  await writeFile(join(imagesFolder(folder), `${image}.json`), JSON.stringify(about));
-
-  const idp = join(dir, 'idp');
-  await mkdir(idp);
-  expect((await cluster.cli(['idp', 'init'], { cwd: idp })).code).toBe(0);
-  left = join(dir, 'left');
-  for (const name of ['owner', 'ada', 'tower', 'depot'])
-    await cp(cluster.home(name), join(left, name), files);
-  await cp(cluster.projectDir, join(left, 'repo'), files);
-  await cp(join(left, 'owner', 'revocations'), join(left, 'ada', 'revocations'), { recursive: true });
-  await cp(idp, join(left, 'idp'), files);
+  ({ cluster, left, address } = await leftFolders());
   // For those of the other nodes.
   await cluster.startController();
 });
