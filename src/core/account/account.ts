@@ -24,8 +24,8 @@ export function accountOf(facts: AccountFacts): Account {
 /** Their reason says why nothing comes of the run, whatever trusted workers did. */
 const withoutFailures: ReadonlySet<string> = new Set(['revoked', 'cancelled', 'lost', 'aborted']);
 
-const failureText = ({ worker, says, refused }: TrustedFailure): string =>
-  `trusted worker ${shortId(worker)} ${refused === true ? 'refused to sign' : 'failed'}: ${says}`;
+const failureText = ({ worker, says, refused, delayed }: TrustedFailure): string =>
+  `trusted worker ${shortId(worker)} ${refused === true ? 'refused to sign' : delayed === true ? 'did not sign yet' : 'failed'}: ${says}`;
 
 /** State and reason in one line. */
 export const accountLine = ({ state, reason }: Pick<Account, 'state' | 'reason'>): string =>

@@ -51,6 +51,7 @@ function afterOne(facts: AccountFacts, progress: Progress): AccountFacts {
       return isAlarmingRepeat(progress) ? { ...facts, acknowledged: undefined } : facts;
     case 'compared':
       return { ...facts, alarming: true, acknowledged: undefined };
+    case 'cosign-delayed':
     case 'cosign-refused':
     case 'lost':
     case 'delivered': {
@@ -79,7 +80,9 @@ function afterOne(facts: AccountFacts, progress: Progress): AccountFacts {
     case 'verdict': {
       const { level, reason, limit, cosigned, artifact } = progress;
       const state = level !== 'agreed' ? 'done' : facts.state === 'witnessing' ? 'witnessing' : 'agreed';
-      return { ...facts, state, level, reason, limit, cosigned, artifact, revoked: undefined };
+      const trustedFailures = facts.trustedFailures && afterFailure(facts.trustedFailures, progress);
+      const told = { state, level, reason, limit, cosigned, artifact, trustedFailures };
+      return { ...facts, ...told, revoked: undefined };
     }
     default:
       return facts;

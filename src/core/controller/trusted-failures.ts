@@ -10,6 +10,13 @@ export function afterFailure(failures: TrustedFailure[], progress: Progress): Tr
     const { worker, code, message } = progress;
     return withFailure(failures, { worker, says: `${code}: ${message}`, refused: true });
   }
+  if (progress.kind === 'cosign-delayed') {
+    const { worker, code, message } = progress;
+    return withFailure(failures, { worker, says: `${code}: ${message}`, delayed: true });
+  }
+  // It has signed.
+  if (progress.kind === 'verdict' && progress.level !== 'agreed' && progress.reason === undefined)
+    return failures.filter(({ delayed }) => delayed !== true);
   // Compared here: `isTrustedSlot` would load the schemas of all documents into `quorate --help`.
   if ((progress.kind !== 'lost' && progress.kind !== 'delivered') || progress.slot !== 'trusted')
     return failures;

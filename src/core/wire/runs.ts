@@ -101,10 +101,15 @@ export const runSummarySchema = z.object({
   alarming: z.literal(true).optional(),
   /**
    * Trusted workers that came to no signature, the newest last; one that lost its lease and delivered later is not among them. `says`: why, with
-   * the code where there is one; `refused`: it built it and refuses to sign, else it lost its lease.
+   * the code where there is one; `refused`: it built it and refuses to sign; `delayed`: it built it, and could not check the draft yet; else it lost its lease.
    */
   trustedFailures: z
-    .array(z.object({ worker: peerId, says: text(500), refused: z.literal(true).optional() }))
+    .array(
+      z.object({
+        ...{ worker: peerId, says: text(500) },
+        ...{ refused: z.literal(true).optional(), delayed: z.literal(true).optional() },
+      }),
+    )
     .max(limits.slotLeasesMax)
     .optional(),
   /** Somebody who may publish has looked at that. */

@@ -174,6 +174,26 @@ describe('the stolen key of one of two trusted workers refuses to sign', () => {
     bench.send({ kind: 'cosign-refused', run, worker, code: 'COSIGN_EVIDENCE', message: 'no' });
     expect(bench.result(run)).toMatchObject({ state: 'done', level: 'disputed', ending: 'cosign-refused' });
   });
+  it('for now, as it says, and again and again: the run says who, and why', async () => {
+    const { bench, run } = await agreedRun(on);
+    bench.send({ kind: 'absent', worker: bench.id('trusted') });
+    await bench.deliver(mallory, (await bench.lease(mallory)).get(mallory), built);
+    const worker = bench.id(mallory);
+    bench.send({ kind: 'cosign-refused', run, worker, code: 'EVIL', message: 'not now' });
+    const { reason } = accountOf(summaryOf(bench.controller.state, bench.facts(run)));
+    expect(reason).toMatch(/; trusted worker \S+ did not sign yet: EVIL: not now/);
+    expect(atTheEnd(bench, run).reason).toMatch(
+      /no trusted worker signed it in time; trusted worker \S+ did not sign yet: EVIL: not now/,
+    );
+  });
+  it('for now, and then signs: nothing more is said of it', async () => {
+    const { bench, run } = await agreedRun(on);
+    await bench.deliver(mallory, (await bench.lease(mallory)).get(mallory), built);
+    const worker = bench.id(mallory);
+    bench.send({ kind: 'cosign-refused', run, worker, code: 'MESH_RESET', message: 'not now' });
+    bench.cosign(run);
+    expect(atTheEnd(bench, run).reason).not.toContain('did not sign');
+  });
   it('and is revoked: its refusal counts no more', async () => {
     const { bench, run } = await refuse(on);
     await bench.revoke({ kind: 'key', id: bench.id(mallory) }, { as: 'root' });
