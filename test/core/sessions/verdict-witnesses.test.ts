@@ -127,6 +127,32 @@ describe('witnesses of a verdict', () => {
     expect(await silent.bundle()).toMatchObject({ ok: true, level: 'trusted' });
   });
 
+  it('are beside the lines of all trusted workers that are present: one whose key is stolen does not stand for another', async () => {
+    const desk = await Desk.open('dan');
+    const { bench } = desk;
+    const second = bench.id('second');
+    const trusted = [bench.id('trusted'), second];
+    bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, trusted }) });
+    await bench.enrol('second', { role: 'trusted-worker' });
+    bench.present('trusted', 'second');
+    await desk.witnesses.check(await desk.checkpoint(['ada', 'second', 'cy']), false);
+    expect(desk.dispatched).toEqual([]);
+    await desk.witnesses.check(await desk.checkpoint(['ada', 'second', 'cy', 'trusted']), false);
+    const { bundle } = await desk.bundle();
+    const { project, controller } = bench.paper;
+    const found = { since: 0, reason: 'stolen', byRoot: true };
+    const fork = { what: { kind: 'log', id: controller.id, whole: false }, ...found } as const;
+    const revocations = [fork, { what: { kind: 'key', id: second }, ...found } as const];
+    expect(await verifyBundle(bundle, { project, revocations }, standIn.verifier)).toMatchObject({
+      ok: true,
+    });
+    // Control: with the line of that key alone.
+    const alone = { ...bundle, checkpoint: bundle.checkpoint.replace(/\n[^\n]*(?=\n[^\n]*\n[^\n]*\n$)/, '') };
+    expect(await verifyBundle(alone, { project, revocations }, standIn.verifier)).toMatchObject({
+      code: 'LOG_EQUIVOCATED',
+    });
+  });
+
   it('need not have built: the bundle has the grants of those who are there', async () => {
     const desk = await Desk.open('dan', 'eve');
     await desk.witnesses.check(await desk.checkpoint(['dan', 'eve']), false);

@@ -27,7 +27,7 @@ export class VerdictWitnesses {
 
   /**
    * Looks who has signed a checkpoint, for each verdict under it that waits. While its round is open, only enough of them are
-   * told to the machine, with the line of a trusted worker where one is present; when it has `ended`, all.
+   * told to the machine, with the lines of the trusted workers that are present; when it has `ended`, all.
    */
   async check(checkpoint: WitnessedCheckpoint, ended: boolean): Promise<void> {
     const { machine, dispatch } = this.#ports;
@@ -62,14 +62,13 @@ function waitingDraft(run: Run | undefined): LoggedVerdict | undefined {
   return run?.phase.kind === 'witnessing' ? run.phase.draft : undefined;
 }
 
-/** Whether a trusted worker is present, and the checkpoint has the line of none yet. */
+/** Whether a trusted worker is present whose line the checkpoint has not yet. */
 function waitsForTrusted(
   { presence }: ControllerState,
   { trusted }: Charter,
   { members }: WitnessedCheckpoint,
 ): boolean {
-  const isSigned = members.some(({ witness }) => trusted.includes(witness));
-  return !isSigned && trusted.some((key) => presence.workers.has(key));
+  return trusted.some((key) => presence.workers.has(key) && !members.some(({ witness }) => witness === key));
 }
 
 interface Lines extends WitnessedCheckpoint {
@@ -77,8 +76,8 @@ interface Lines extends WitnessedCheckpoint {
 }
 
 /**
- * The checkpoint with the lines that count for a verdict, those of operators with a receipt first, and one of a trusted worker, which
- * keeps it where the log tells two stories.
+ * The checkpoint with the lines that count for a verdict, those of operators with a receipt first, and those of trusted workers, which
+ * keep it where the log tells two stories, also once the key of one of them is ended.
  */
 function logFor(
   state: ControllerState,
@@ -97,7 +96,7 @@ function logFor(
     ...known.filter(({ witness }) => held.has(witness)),
     ...known.filter(({ witness }) => !held.has(witness)),
   ];
-  const own = members.filter(({ witness }) => draft.charter.payload.trusted.includes(witness)).slice(0, 1);
+  const own = members.filter(({ witness }) => draft.charter.payload.trusted.includes(witness));
   const toLog = (lines: typeof ordered): WitnessedLog => ({
     size,
     note: [base, ...[...own, ...lines, ...named].map(({ line }) => line)].join(''),
