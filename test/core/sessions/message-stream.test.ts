@@ -75,6 +75,12 @@ describe('an error over the wire', () => {
     expect({ code, message, hint }).toEqual({ code: 'JOB_UNKNOWN', message: 'no such job', hint: 'look' });
   });
 
+  it('is cut by code points, as its schema counts them: one that was taken is passed on as it is', () => {
+    const message = '\u{10000}'.repeat(2000);
+    expect(errorMessage(reportedError('X_Y', message)).message).toBe(message);
+    expect(errorMessage(reportedError('X_Y', `${message}x`)).message).toBe(message);
+  });
+
   it('tells nothing of what is not ours to tell, and no control characters', () => {
     expect(errorMessage(new Error('/home/owner/secret'))).toEqual({
       kind: 'error',
