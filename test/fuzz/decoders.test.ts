@@ -158,6 +158,7 @@ const reached: Record<string, string> = {
     'which of two kinds a manifest is; its fields are image-manifest',
   'src/runtime/images/cache.ts': 'the CID of a job that was decoded',
   'src/runtime/images/files.ts': 'notes this machine wrote itself; the archive beside one is car-stream',
+  'src/store/pin-log.ts': 'lines that the store wrote itself, each with a checksum',
   'src/journal/index.ts': 'events the node wrote itself; the documents in them were opened before',
   'src/runtime/watch/state.ts': 'a state the watcher wrote itself, in its journal',
   'src/runtime/worker/leaf-file.ts': 'lines the node wrote itself; as the wire takes them, wire-api-down',
