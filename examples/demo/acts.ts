@@ -71,8 +71,9 @@ function verdictFrom(accepted: Line, seen: { at: number; progress: Progress }[])
   const [start] = find('accepted');
   const [firstLease] = find('leased');
   const round = find('round').at(-1);
-  const revealed = find('revealed').at(-1);
   const agreed = find('agreed').at(-1);
+  // The result of the trusted worker is told later, by itself.
+  const revealed = find('revealed').find(({ round }) => agreed === undefined || round === agreed.round);
   const verdict = find('verdict').at(-1);
   if (!start || !firstLease || !round || !revealed || !verdict) {
     throw new QuorateError('DEMO_STORY_INCOMPLETE', 'the controller did not tell the whole story of the run');

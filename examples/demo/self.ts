@@ -42,7 +42,7 @@ export async function playSelf(scene: Scene, out: Output, json: boolean): Promis
   });
   const below = jobs.filter((job) => story.level(job) !== 'trusted');
   for (const job of below)
-    for (const { operator, result } of story.all(job, 'revealed').at(-1)?.results ?? [])
+    for (const { operator, result } of story.all(job, 'revealed').flatMap(({ results }) => results))
       scene.say(job, `${operator}: ${escapeLine(result, 400)}`);
   if (below.length > 0)
     throw new QuorateError('DEMO_STORY_INCOMPLETE', `${below.join(', ')} did not become trusted`);

@@ -67,7 +67,7 @@ export function steeringContract(
   it('a build over the memory of its operator exceeds no limit of its job', async () => {
     sandbox.cap({ memoryBytes: 64 * 2 ** 20 });
     try {
-      const { outcome } = await play(sandbox, ['dd if=/dev/zero of=/dev/null bs=100000000 count=1'], {
+      const { outcome } = await play(sandbox, ['dd if=/dev/zero of=/dev/null bs=400000000 count=1'], {
         limits: { memoryBytes: 512 * 2 ** 20 },
       });
       expect(outcome).toMatchObject({ kind: 'aborted', reason: 'memory' });
