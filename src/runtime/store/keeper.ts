@@ -107,8 +107,9 @@ export class StoreKeeper {
   }
 
   /**
-   * Revocations were learned: what does not hold any more is not kept. While one cannot be read nothing is believed, and nothing is removed:
-   * who stole the identity provider's key can sign one, and the end of that key takes it back.
+   * Revocations were learned: what does not hold any more counts no more. Where the root's own void it, it goes. Others may be of who stole
+   * the identity provider's key, and fall with that key: then the tree is held for `fallenDays`, and counts again once its verdict holds.
+   * While one cannot be read nothing is believed, and nothing is removed.
    */
   async review(): Promise<void> {
     const { ledger, bundles, tell, signal, revoked } = this.#context;
@@ -125,12 +126,40 @@ export class StoreKeeper {
         await proofIn(text, this.#context);
       } catch (error) {
         ledger.entries.delete(entry.run);
-        tell('warn', 'fallen', `${entry.name} (${entry.tree}) is kept no more: ${messageOf(error)}`, {
-          ...{ run: entry.run, tree: entry.tree },
-        });
+        const held = await this.#hold(entry, text);
+        const days = `${storeNodeLimits.fallenDays} days`;
+        const what = `${entry.name} (${entry.tree}) ${held ? `counts no more, and is kept for ${days}` : 'is kept no more'}`;
+        tell('warn', 'fallen', `${what}: ${messageOf(error)}`, { run: entry.run, tree: entry.tree, held });
       }
     }
+    await this.#takeBack();
     await this.apply();
+  }
+
+  /** Verdicts on trees that are held count again where they hold again. */
+  async #takeBack(): Promise<void> {
+    const { ledger, bundles, tell } = this.#context;
+    for (const tree of ledger.asked.keys()) {
+      const text = ledger.of(tree).length > 0 ? undefined : await bundles.get(tree);
+      const proven =
+        text === undefined ? undefined : await proofIn(text, this.#context).catch(() => undefined);
+      if (proven === undefined) continue;
+      ledger.add(proven.entry);
+      ledger.asked.delete(tree);
+      tell('info', 'stands', `${proven.entry.name} (${tree}) counts again`, { run: proven.entry.run, tree });
+    }
+    await ledger.save();
+  }
+
+  /** Holds the tree of a verdict that only others than the root void, or evidence against the log. Returns whether it does. */
+  async #hold({ tree }: LedgerEntry, text: string): Promise<boolean> {
+    const { ledger, project, revoked } = this.#context;
+    const byRoot = () => revoked().filter((one) => one.byRoot && one.what.kind !== 'log');
+    const stands = await proofIn(text, { project, revoked: byRoot }).catch(() => undefined);
+    if (stands === undefined) return false;
+    const until = Date.now() + storeNodeLimits.fallenDays * 24 * 3600 * 1000;
+    ledger.asked.set(tree, Math.max(until, ledger.asked.get(tree) ?? 0));
+    return true;
   }
 
   async #follow(hint: VerdictHint): Promise<void> {

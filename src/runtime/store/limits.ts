@@ -20,6 +20,8 @@ export const storeNodeLimits = {
   besideSecondsMax: 60,
   /** For so long a tree is held that a controller asked for before there was a verdict. */
   askedSeconds: 24 * 3600,
+  /** The same of one whose verdict only others than the root void: the owner has so long to end a stolen key. */
+  fallenDays: 7,
   /** Between two sweeps of the disk for the sake of room. */
   sweepSecondsMin: 60,
   /** Open connections: of those who fetch, and of members. */

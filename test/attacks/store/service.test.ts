@@ -191,6 +191,32 @@ it('a revocation that this version cannot read, by a stolen identity provider’
   expect(await store.roots()).toEqual([]);
 });
 
+it('what a stolen identity provider’s key revokes is held for a week, and counts again when the root ends that key', async () => {
+  const honest = await peer();
+  const tree = await honest.add('built for years');
+  const { run, text } = await verdictOn(tree);
+  honest.bundles.set(run, text);
+  const store = await keeping([honest]);
+  store.keeper.hint({ run, tree, level: 'trusted' });
+  await store.told('kept');
+  const thief = ['ada', 'bob', 'cyd'].map((operator) => keyRevoked(workerKey(operator).id, 0, false));
+  store.revoked.push(...thief);
+  await store.keeper.review();
+  expect(await store.told('fallen')).toMatchObject({ data: { tree, held: true } });
+  expect([await store.roots(), store.context.ledger.of(tree)]).toEqual([[tree], []]);
+  // The end of that key takes them back.
+  store.revoked.splice(0, thief.length);
+  await store.keeper.review();
+  expect(await store.told('stands')).toMatchObject({ data: { run, tree } });
+  expect(store.context.ledger.of(tree)).toMatchObject([{ run }]);
+  // Nobody ends it.
+  store.revoked.push(...thief);
+  await store.keeper.review();
+  store.context.ledger.asked.set(tree, Date.now() - 1);
+  await store.keeper.apply();
+  expect(await store.roots()).toEqual([]);
+});
+
 it('a publisher that has one artifact answered again and again fills no store with its bundles', async () => {
   const honest = await peer();
   const tree = await honest.add('good');
