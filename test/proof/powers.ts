@@ -48,6 +48,11 @@ export const powers: Power[] = [
     row: 'and a build of any commit of an allowed server',
   },
   {
+    what: /^(identity provider|controller process.*): publisherGrant (alone|followed): operator$/,
+    is: /^trusted publisher$/,
+    row: 'create operators and publishers',
+  },
+  {
     what: /^controller process.*: whole followed: invents operators and a publisher, and asks for no co-signature$/,
     is: /^trusted /,
     row: 'anything, where the floor requires no co-signature and the charter names no witness',
