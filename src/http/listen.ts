@@ -159,7 +159,7 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
       const client = clients.get(incoming) ?? '';
       const charge = (bytes: number) =>
-        void buckets.charge(client, bytes / httpLimits.bytesPerRequest, Date.now());
+        void buckets.charge(client, bytes / httpLimits.bytesPerRequest, performance.now());
       return whole.fetch(request, { incoming, outgoing, client, charge });
     },
     // Other libraries of this process keep Node's own Request and Response.
@@ -171,10 +171,10 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
     try {
       const client = proxies?.clientOf(request) ?? clientOf(request.socket.remoteAddress);
       clients.set(request, client);
-      const isTaken = buckets.take(client, Date.now());
-      sayRate(response, bounds, buckets.left(client, Date.now()));
+      const isTaken = buckets.take(client, performance.now());
+      sayRate(response, bounds, buckets.left(client, performance.now()));
       if (!isTaken || (proxies !== undefined && !open.begin(client, response)))
-        return refuse(request, response, tooMany(bounds, buckets.left(client, Date.now())));
+        return refuse(request, response, tooMany(bounds, buckets.left(client, performance.now())));
       checkRequest(request, names, bounds.bodyBytesMax);
     } catch (error) {
       refuse(request, response, refusalOf(error));

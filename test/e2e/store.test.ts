@@ -21,7 +21,7 @@ const of = (run: Told, event: string, name: string): Line[] =>
   run.all(event).filter((line) => line.name === name);
 const pinsOf = async (folder: string) => {
   const log = await readFile(join(folder, 'store', 'pins.log'), 'utf8');
-  return [...log.matchAll(/^pin (\S+)/gm)].map(([, root]) => root);
+  return [...log.matchAll(/^[0-9a-f]{8} pin (\S+)/gm)].map(([, root]) => root);
 };
 
 async function serve(name: string, ...more: string[]) {

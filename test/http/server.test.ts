@@ -11,10 +11,11 @@ const base = `/v1/${project}`;
 
 /** A clock that stands still for the server until it is moved on. */
 function still(): { pass(ms: number): void } {
-  const clock = vi.spyOn(Date, 'now');
-  onTestFinished(() => clock.mockRestore());
   let now = 1_700_000_000_000;
-  clock.mockImplementation(() => now);
+  for (const clock of [vi.spyOn(Date, 'now'), vi.spyOn(performance, 'now')]) {
+    onTestFinished(() => clock.mockRestore());
+    clock.mockImplementation(() => now);
+  }
   return {
     pass: (ms) => {
       now += ms;
