@@ -42,7 +42,8 @@ export function pipelines(): Checker {
       if (began && goesOn && !(reached && same)) throw new Violation(invariant, `it goes on: ${says}`);
       if (level === 'trusted' && run.revoked === null && !(same && stands?.verdict.level === 'trusted'))
         throw new Violation(invariant, `it is above its input: ${says}`);
-      if (run.phase.kind === 'cancelled' && level !== null && began && !(reached && same))
+      const claims = run.phase.kind === 'cancelled' && level !== null && run.revoked === null;
+      if (claims && began && !(reached && same))
         throw new Violation(invariant, `its verdict outlives its input: ${says}`);
       const ended = of !== undefined && isOver(of) && !state.recalls.has(of.id);
       if (run.phase.kind === 'waiting' && ended && !reached)
