@@ -30,11 +30,6 @@ export const neutral: { what: RegExp; why: string; or?: string[] }[] = [
     // A grant may last a day at most, and not have begun after it was used.
     or: ['request DOC_INVALID', 'receipts DOC_INVALID'],
   },
-  {
-    what: /^thief publisher: operator$/,
-    why: 'a publisher is a role and casts no vote; whose it is, which bounds what one fills, is the word of the identity provider',
-    or: ['ACCEPTED'],
-  },
 ];
 
 const steps = {
@@ -109,6 +104,8 @@ const strangers: Ruling[] = [
 
 /** Signed again with the key that signed it before: one stolen key moves nothing. */
 const thieves: Ruling[] = [
+  // Whose publisher it is, which bounds what one fills, is the word of the identity provider; it casts no vote.
+  { what: /^thief publisher: operator$/, is: ['ACCEPTED'] },
   ...messages.slice(1).map(
     (name): Ruling => ({
       what: new RegExp(`^thief ${name}: iss$`),
