@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { LocalCluster } from './support/local-cluster.ts';
 
@@ -29,5 +31,18 @@ it('one start under a clock that is two days ahead stops the project until its o
   // The journal is right again: nothing has to be said any more.
   await cluster.startController();
   await cluster.volunteer('cyd');
+  await (await cluster.join('ada')).event('connected');
+});
+
+it('a clock that is set ahead between the enrolment and the first event of a worker dates no event', async () => {
+  const cluster = await LocalCluster.start();
+  const ticket = await cluster.ticket('ada');
+  const membership = join(cluster.home('ada'), 'projects', `${cluster.project}.json`);
+  const real = Date.now;
+  const wrong = vi
+    .spyOn(Date, 'now')
+    .mockImplementation(() => real() + (existsSync(membership) ? 3600_000 : 0));
+  await (await cluster.join('ada', ticket, ['--memory', '1GiB'])).stop();
+  wrong.mockRestore();
   await (await cluster.join('ada')).event('connected');
 });

@@ -82,6 +82,8 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   }
 
   const { checkIdle, startWorker } = await import('../../runtime/worker/node.ts');
+  const { MachineTime } = await import('../../core/sessions/machine-time.ts');
+  const { nodeClock } = await import('../../runtime/node/ports.ts');
   checkIdle(home, project);
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
   // Fails with a hint before the ticket is used.
@@ -94,6 +96,8 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
     return exits.no;
   }
   await rememberTiers(home.dir, sandboxes.tiers);
+  // The enrolment shows the clock to be right; one that is set before the first event is noticed by this.
+  const time = ticket === undefined ? undefined : new MachineTime(nodeClock(signal));
   const membership = ticket === undefined ? joining.known : await enrol(home, ticket, signal);
   if (membership === undefined) throw new Error('assertion failed: a membership is known or was made');
 
@@ -108,6 +112,7 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
     lending,
     rules,
     acceptClock: options.acceptClock ?? false,
+    time,
     onStop: ended.resolve,
     metrics: monitor?.registry,
     onEvent: monitor?.counted(log.log) ?? log.log,

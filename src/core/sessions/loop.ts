@@ -58,13 +58,12 @@ interface Queued<Event> {
 export class Loop<Event extends { kind: string }, Effect> {
   readonly #machine: Machine<Event, Effect>;
   readonly #journal: EventLog<Event>;
-  readonly #clock: Pick<Clock, 'now' | 'monotonic' | 'after' | 'endOfTurn'>;
+  readonly #clock: Pick<Clock, 'after' | 'endOfTurn'>;
   readonly #acceptClock: boolean;
   readonly #perform: (effect: Effect) => void;
   readonly #tick: Event | undefined;
   readonly #failed: (error: unknown) => void;
-  /** From the first event of this life on. */
-  #time: MachineTime | undefined;
+  readonly #time: MachineTime;
   /** Time of the last event. */
   #last: number | undefined;
   #cancel: () => void = () => {};
@@ -77,6 +76,8 @@ export class Loop<Event extends { kind: string }, Effect> {
     machine: Machine<Event, Effect>;
     journal: EventLog<Event>;
     clock: Pick<Clock, 'now' | 'monotonic' | 'after' | 'endOfTurn'>;
+    /** Where it began earlier in this process; by default it begins now. */
+    time?: MachineTime | undefined;
     /** The clock is right, and was wrong where events of the journal are later than now. */
     acceptClock?: boolean;
     perform: (effect: Effect) => void;
@@ -88,6 +89,7 @@ export class Loop<Event extends { kind: string }, Effect> {
     this.#machine = options.machine;
     this.#journal = options.journal;
     this.#clock = options.clock;
+    this.#time = options.time ?? new MachineTime(options.clock);
     this.#acceptClock = options.acceptClock ?? false;
     this.#perform = options.perform;
     this.#tick = options.tick;
@@ -110,7 +112,7 @@ export class Loop<Event extends { kind: string }, Effect> {
         throw mismatch({ n: events, kind: event.kind, at, rules, says: difference, place });
       }
     }
-    this.#time = this.#newTime();
+    if (this.#last !== undefined && !this.#acceptClock) this.#time.follow(this.#last);
     return events;
   }
 
@@ -123,10 +125,6 @@ export class Loop<Event extends { kind: string }, Effect> {
       return `cannot be handled: ${messageOf(error)}`;
     }
     return differenceOf(handled, record);
-  }
-
-  #newTime(): MachineTime {
-    return new MachineTime(this.#clock, this.#acceptClock ? undefined : this.#last);
   }
 
   /**
@@ -175,7 +173,6 @@ export class Loop<Event extends { kind: string }, Effect> {
    * it are kept, and no effect is carried out: effects read the state, and it is not that of the journal any more.
    */
   #take(batch: readonly Queued<Event>[]): Effect[] {
-    this.#time ??= this.#newTime();
     const at = this.#time.now();
     this.#last = at;
     const entries: JournalEntry<Event>[] = [];

@@ -24,24 +24,26 @@ export class MachineTime {
   /** Monotonic time since which the wall clock differs by too much. */
   #disturbedAt: number | undefined;
 
-  /**
-   * `last`: time of the last event in the journal; undefined where there is none, or where the operator says that the clock
-   * is right now and was wrong then. Errors: `CLOCK_BEHIND`.
-   */
-  constructor(clock: Pick<Clock, 'now' | 'monotonic'>, last: number | undefined) {
-    const wall = clock.now();
-    if (last !== undefined && last - wall > differenceMsMax) {
+  /** Begins now. */
+  constructor(clock: Pick<Clock, 'now' | 'monotonic'>) {
+    this.#clock = clock;
+    this.#time = clock.now();
+    this.#monotonic = clock.monotonic();
+  }
+
+  /** Is not before `last`, the time of the last event in the journal. Errors: `CLOCK_BEHIND`. */
+  follow(last: number): void {
+    const time = this.now();
+    if (last - time > differenceMsMax) {
       throw new QuorateError(
         'CLOCK_BEHIND',
-        `the clock of this host says ${isoTime(wall)}, and the last event of its journal is of ${isoTime(last)}`,
+        `the clock of this host says ${isoTime(time)}, and the last event of its journal is of ${isoTime(last)}`,
         {
           hint: `${look} and set it where it is wrong: sudo timedatectl set-ntp true. Where it is right now and was wrong then, start once with --accept-clock: what waits for the wrong time is given up.`,
         },
       );
     }
-    this.#clock = clock;
-    this.#time = Math.max(wall, last ?? wall);
-    this.#monotonic = clock.monotonic();
+    this.#time = Math.max(this.#time, last);
   }
 
   /** Milliseconds since the epoch, whole ones; never less than before. Errors: `CLOCK_JUMPED`. */

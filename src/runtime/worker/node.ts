@@ -9,6 +9,7 @@ import { knobs } from '../../core/lending-knobs.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { keepStreams } from '../../core/sessions/kept-streams.ts';
 import { Loop } from '../../core/sessions/loop.ts';
+import type { MachineTime } from '../../core/sessions/machine-time.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { knownIn } from '../../core/sessions/revocation-exchange.ts';
 import { every } from '../../core/sessions/timing.ts';
@@ -60,6 +61,8 @@ export interface WorkerOptions {
   onFailure(error: unknown): void;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
+  /** Begun before this process joined the project. */
+  time?: MachineTime | undefined;
   /** When new jobs are taken, and when builds are paused; by default always and never. */
   rules?: OperatorRules;
   /** Its operator wants it to end, or it was drained. */
@@ -161,6 +164,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       journal,
       clock,
       acceptClock: options.acceptClock ?? false,
+      time: options.time,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {
