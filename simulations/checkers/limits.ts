@@ -1,6 +1,5 @@
 import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
-import { inputsTrusted } from '../../src/core/controller/needs.ts';
-import { type ControllerState, publishedOf } from '../../src/core/controller/state.ts';
+import { type ControllerState, levelOf, publishedOf } from '../../src/core/controller/state.ts';
 import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { knownLimit, limitVaries } from '../../src/core/judge/index.ts';
 import { type Checker, type Truth, Violation } from '../observer.ts';
@@ -29,6 +28,13 @@ function reachedBy(said: readonly Said[], { request }: RunFacts): string | undef
       return new Set(operators).size >= needed;
     });
   })?.limit;
+}
+
+function readsUntrusted({ index }: ControllerState, { request }: RunFacts): boolean {
+  return Object.values(request.payload.needs ?? {}).some((need) => {
+    const of = index.get(need.request);
+    return of === undefined || of.revoked !== null || levelOf(of) !== 'trusted';
+  });
 }
 
 /**
@@ -79,7 +85,7 @@ export function limits(): Checker {
         `${name} ended at a limit of ${published.limit.name} that too few report`,
       );
     // The limit may be the fault of what it reads, which the trusted worker may still contradict.
-    const isHeld = run.phase.kind === 'held' && !inputsTrusted(state, run);
+    const isHeld = run.phase.kind === 'held' && readsUntrusted(state, run);
     if (reached !== undefined && !isOver(run) && !isHeld)
       throw new Violation(invariant, `${name} goes on, though enough workers report the limit ${reached}`);
   }

@@ -2,20 +2,33 @@ import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
 import { allRuns, type ControllerState, levelOf } from '../../src/core/controller/state.ts';
 import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { limits } from '../../src/core/limits.ts';
+import type { Progress } from '../../src/core/wire/progress.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-function trustedLeasesOf({ history }: RunFacts): number {
-  return history.filter(({ progress }) => progress.kind === 'leased' && isTrustedSlot(progress.slot)).length;
+/**
+ * True once no trusted worker gets a lease of what a run is built as now. The last lease is not for one that lost all before it, while
+ * `isKept` for another one that joined, whether that comes back or not.
+ */
+function leasesAreUsedUp({ history, jobId }: RunFacts, isKept: boolean): boolean {
+  const all = history.map(({ progress }) => progress);
+  const reopened = all.findLastIndex(({ kind }) => kind === 'reopened');
+  const isInstance = (one: Progress) => one.kind === 'inputs' && one.job === jobId;
+  const began = all.findIndex((one, n) => n > reopened && isInstance(one));
+  const holders = all
+    .slice(Math.max(reopened, began) + 1)
+    .flatMap((one) => (one.kind === 'leased' && isTrustedSlot(one.slot) ? [one.worker] : []));
+  const kept = isKept && new Set(holders).size === 1 ? 1 : 0;
+  return holders.length >= limits.slotLeasesMax - kept;
 }
 
-/** True once no co-signature can come, for the run or for one that it needs: the trusted worker's leases are used up. */
-function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts, leasesMax: number): boolean {
+/** True once no co-signature can come, for the run or for one that it needs. */
+function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts, isKept: boolean): boolean {
   const needs = Object.values(run.request.payload.needs ?? {});
   return (
-    trustedLeasesOf(run) >= leasesMax ||
+    leasesAreUsedUp(run, isKept) ||
     needs.some(({ request }) => {
       const needed = state.index.get(request);
-      return needed === undefined || levelOf(needed) !== 'trusted' || isAlone(state, needed, leasesMax);
+      return needed === undefined || levelOf(needed) !== 'trusted' || isAlone(state, needed, isKept);
     })
   );
 }
@@ -36,14 +49,12 @@ export function liveness(): Checker {
         if (!isOver(run)) throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
-        const isFirstGone = ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
-        const gone = !truth.second && isFirstGone;
-        // The last lease is kept for one that did not lose those before it, whether it comes or not.
-        const leasesMax = truth.second && isFirstGone ? limits.slotLeasesMax - 1 : limits.slotLeasesMax;
+        const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
         const { agree, cosign } = run.request.payload.policy;
         // Without a co-signature a verdict waits as long for the witnesses of N operators.
         const unwitnessed = cosign === 'none' && witnesses < agree;
-        const alone = gone || unwitnessed || isAlone(seen.state, run, leasesMax);
+        const alone =
+          gone || unwitnessed || isAlone(state, run, truth.second && truth.trusted === 'vanishes');
         if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)
           throw new Violation(invariant, `${name} ended only because its request expired`);
       }
