@@ -116,7 +116,7 @@ export class End {
 
 /** In the other process: answers each command by name. */
 export function answer(commands: Record<string, (...args: never[]) => unknown>): void {
-  // Whoever asked is gone.
+  // The caller is gone.
   process.on('disconnect', () => process.exit());
   process.on('message', async ({ command, args }: { command: string; args: never[] }) => {
     try {

@@ -21,7 +21,7 @@ export interface OnLine {
   up: boolean;
 }
 
-/** Whoever is between the nodes, as far as a test lets it: what one end says is changed before it comes to the other. */
+/** An attacker between two nodes: changes messages before they arrive, where a test asks for it. */
 export interface Line {
   carries(message: Uint8Array, on: OnLine): Uint8Array;
   /** A node broke a stream off. */

@@ -22,7 +22,7 @@ export interface Patches {
   storesBelieved?: boolean;
   /** The controller takes the journal's word for the bundles that are stored. */
   bundlesBelieved?: boolean;
-  /** What comes between nodes, until the faults end. */
+  /** In place of the plain network, until the faults end. */
   line?: Line;
   /** Opens streams to these nodes, as one of them, from the time on at which the faults begin. */
   visits?: (nodes: Visited, dial: Network['dial']) => Promise<void>;

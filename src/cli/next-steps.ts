@@ -56,13 +56,13 @@ export class WaitingNote {
     this.#timer = undefined;
   }
 
-  /** What cannot be had, as when the connection is gone, is left out. */
+  /** Says nothing where the account cannot be had, as without a connection. */
   async #tell(timer: NodeJS.Timeout): Promise<void> {
     const { out } = this.#context;
     const { run, name } = this.#of;
     const shown = await this.#client.show(run).catch(() => undefined);
     if (shown === undefined || this.#timer !== timer) return;
-    // What it tells would come before the events that it follows from.
+    // Waits for the events that the account follows from, so that it is told after them.
     if (shown.history.length > this.seen && this.#putOff++ < putOffMax) return this.in(restsMs);
     const account = accountOf(shown.summary);
     const line = escapeLine(accountLine(account), 1000);

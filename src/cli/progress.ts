@@ -356,7 +356,7 @@ export function differingFilesText(files: readonly string[], count: number): str
   return `Files that differ: ${names}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-/** Who has to sign the log yet before an artifact is trusted that needs no co-signature. */
+/** Signatures of the log that are still missing before an artifact is trusted that needs no co-signature. */
 function missingText(missing: Missing): string {
   const { operators, operatorsNeeded, named, namedNeeded, namedMissing } = missing;
   const of = (who: readonly string[]) => (who.length === 0 ? '' : ` (${escapeLine(who.join(', '), 300)})`);

@@ -12,7 +12,7 @@ export type { JournalErrorCode } from './error-codes.ts';
  * it. One process at a time; another gets `JOURNAL_IN_USE`.
  */
 export interface Journal<Event> {
-  /** Whose it is, as it was when the journal was made. */
+  /** Name of its owner, as it was when the journal was made. */
   readonly name: string;
   /** Its file, for messages. */
   readonly place: string;
@@ -34,7 +34,7 @@ const formatVersion = 3;
 /** Without `sum`; it is brought to the present format when it is opened. */
 const formatWithoutSums = 2;
 
-/** Whose events a journal holds, and by which rules they are judged. */
+/** The owner of a journal, and the rules by which its events are judged. */
 export interface JournalMachine {
   /** The state machine and its key. */
   name: string;

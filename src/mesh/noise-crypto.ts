@@ -17,7 +17,7 @@ const keys = new WeakMap<Uint8Array, { copy: Buffer; key: KeyObject }>();
 /** Node takes 10 µs longer for a cipher that is given its key as bytes. */
 function keyOf(bytes: Uint8Array): KeyObject {
   const known = keys.get(bytes);
-  // Whoever has the bytes may have changed them.
+  // The caller may have changed the bytes since.
   if (known?.copy.equals(bytes)) return known.key;
   const key = createSecretKey(bytes);
   keys.set(bytes, { copy: Buffer.from(bytes), key });

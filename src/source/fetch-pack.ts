@@ -209,7 +209,7 @@ async function overTls(server: Duplex, host: string): Promise<Duplex> {
     rejectUnauthorized: true,
     ALPNProtocols: ['http/1.1'],
   });
-  // Whoever reads it hears that it has ended; what comes before it is read is no error of this process.
+  // Its reader hears that it has ended; what comes before it is read is no error of this process.
   secured.on('error', () => {});
   await once(secured, 'secureConnect');
   return secured;

@@ -52,7 +52,7 @@ export class WaitingGit {
     this.gitDir = gitDir;
     this.#head = head;
     this.command = command;
-    // Whoever uses it learns of its end.
+    // Its user learns of its end.
     for (const stream of this.#streams()) stream.on('error', () => {});
   }
 

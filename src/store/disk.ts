@@ -6,7 +6,7 @@ import { messageOf, QuorateError } from '../core/errors.ts';
 export const hasCode = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
 
-/** What the system says of a file of the store that cannot be opened or read; an error of ours as it is. */
+/** A file of the store cannot be opened or read, as an error with a code; one that has a code is passed on. */
 export function unopened(cause: unknown, file: string): QuorateError {
   if (cause instanceof QuorateError) return cause;
   return new QuorateError('STORE_UNWRITABLE', `cannot open ${file}: ${messageOf(cause)}`, {

@@ -24,7 +24,7 @@ export interface PinRecord {
   used: number;
 }
 
-/** What one line of the log says, after its checksum. `unpin` without a name drops all names of the root. */
+/** One line of the log, without its checksum. `unpin` without a name drops all names of the root. */
 export type PinChange =
   | { kind: 'pin'; root: string; used: number; name: string }
   | { kind: 'unpin'; root: string; name?: string | undefined }
@@ -76,7 +76,7 @@ export class PinLog {
       const last = lines.pop() ?? '';
       for (const [n, line] of lines.entries())
         for (const change of this.#read(Buffer.from(line, 'latin1'), n + 1)) this.#apply(change);
-      // What a crash left of a line is no whole one but for its end; the next sync writes it with that.
+      // A last line that lacks only its line feed is whole; a shorter one was cut by a crash. The next sync writes it in full.
       const unended = withOneBitFlipped(Buffer.from(last, 'latin1'));
       for (const change of unended ?? []) this.#apply(change);
       if (unended !== undefined) this.#mustRewrite = true;
@@ -214,7 +214,7 @@ function checked(line: Buffer): PinChange | undefined {
 const isOfBefore = (line: Buffer): boolean => /^(?:pin|unpin|used) /.test(line.toString('latin1', 0, 6));
 
 /**
- * What a line said before one of its bits was flipped; two lines, where that was one of the end of the first. A CRC-32 finds the bit in
+ * The line before one of its bits was flipped; two lines, where the line feed between them was. A CRC-32 finds the bit in
  * any line shorter than 2^31 bits. Undefined where no single bit explains it.
  */
 function withOneBitFlipped(line: Buffer): PinChange[] | undefined {

@@ -70,7 +70,7 @@ export interface Store {
   /** Drops the pin of one name, or all pins of the root. */
   unpin(root: string, name?: string): Promise<void>;
   pins(): Promise<Pin[]>;
-  /** What was damaged in the list of pins when it was opened, and was put right. */
+  /** Lines of the list of pins that were damaged and put right when it was opened. */
   readonly mended: readonly string[];
   /** Bytes of the public area on disk, and pinned trees. Costs a look at each file, not at each block. */
   usage(): Promise<{ bytes: number; pins: number }>;

@@ -71,7 +71,7 @@ async function after(file: string, damage: string, { home, cwd, words, works }: 
   return { at, code, error, report: node.report() };
 }
 
-/** What reads a file. `works`: the event after which it has read it and is stopped; absent where it ends by itself. */
+/** A command that reads a file. `works`: the event after which it has read it and is stopped; absent where it ends by itself. */
 interface Reader {
   home: string;
   cwd: string;
@@ -125,9 +125,9 @@ const table: [file: string, reader: Reader][] = [
 
 /** Another error, of a file that is a whole one and holds another address. */
 const whole: Record<string, string> = { 'controller.json changed in one byte': 'CONTROLLER_UNREACHABLE' };
-/** What is made anew from other files or peers, or is looked at when it is read. */
+/** Made anew from other files or peers, or checked when it is read. */
 const madeAnew = /(?:peers\.json|index\.db|1\.car) /;
-/** What a crash leaves, and the rest is asked for again. */
+/** As a crash leaves them; the rest is asked for again. */
 const asAfterCrash = /(?:pins\.log|log-PROJECT\.txt) (?:empty|cut in half)$/;
 
 describe.each(table)('%s', (file, reader) => {

@@ -37,7 +37,7 @@ beforeAll(async () => {
 type Read = (file: string) => Promise<unknown>;
 
 const journal: Read = async (file) => {
-  // Whose it is: which node reads it says so too.
+  // The node that reads a journal also says whose it has to be.
   const name = String(about.get(basename(file)));
   const opened = openJournal(file, { name, rules: 99 });
   try {

@@ -151,7 +151,7 @@ describe('an enrolment', () => {
     expect(await say(stranger, protocols.api, message)).toMatchObject({ kind: 'grant' });
     const late = keyFromSeed(new Uint8Array(randomBytes(32)));
     expect(await enrol({}, { by: late, from: late, ticket })).toMatchObject({ code: 'TICKET_EXHAUSTED' });
-    // Who has seen the invite has not got the ticket.
+    // Having seen the invite is not having the ticket.
     const seen = { invite: (await ticketOf('seen')).invite };
     expect(await enrol({}, { by: late, from: late, ticket: seen })).toMatchObject({
       code: 'TICKET_NOT_HELD',

@@ -52,7 +52,7 @@ const giveNoRevocations = (page: Page) =>
     mimeType: 'application/json',
     buffer: Buffer.from('{"charters":[],"revocations":[]}'),
   });
-/** What the page says of its knowledge, and a terminal of its own. */
+/** Lines about revocations that the page, or a terminal, knows of. */
 const isKnowledge = (line: string) => /^(revoked |reading |What was revoked since)/.test(line);
 
 /** The lines of the result, in order. */

@@ -7,7 +7,7 @@ import type { Output } from '../../src/cli/output.ts';
 import { ControllerControl } from '../../src/runtime/controller/control.ts';
 import { projectOf } from '../core/controller/bench.ts';
 
-/** What is said and asked before `operator` of four is revoked, where a round asks for so many. */
+/** Output and question before `operator` of four is revoked, where a round asks for so many. */
 async function revoking(
   operator: string,
   of: number,

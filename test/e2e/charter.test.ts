@@ -86,7 +86,7 @@ it('a job file of another repository builds an upstream as it is, where the char
   const shown = await cluster.cli(['show', run.run], { plain: true });
   expect(shown.report).toContain(`job file  ${recipes}@${commit}:of/upstream.yaml`);
 
-  // Who holds to the source takes its own job file, unless told otherwise.
+  // A consumer that holds to the source takes its own job file, unless told otherwise.
   const bundle = join(cluster.dir, 'outside.bundle');
   const held = await cluster.fetch(artifact, 'held', '--source', source);
   expect([held.code, held.error], held.report).toEqual([1, 'NOT_TRUSTED']);

@@ -43,7 +43,7 @@ it('of operators: a consumer with an old bundle learns it from whoever it asks n
     const answer = await cluster.cli([...args, ...more], { home, cwd: cluster.dir });
     return { ...answer, said: answer.lines[0] as unknown as Verified };
   };
-  // Whoever fetched has asked; another one has not.
+  // That fetch asked; another consumer has not.
   const before = await verify('stranger');
   expect(before.said, before.report).toMatchObject({ ok: true, revocations: { known: 0 } });
   expect(before.said.revocations.askedAt).toBeGreaterThan(0);
@@ -171,7 +171,7 @@ it('of the log itself, by evidence: it voids what a trusted worker signed where 
     status: { state: 'refusing', log: expect.stringContaining('signed two logs of 5 leaves') },
   });
   const online = await verify('fourth', '--online', '--bootstrap', String(cluster.bootstrapAddress));
-  // Who also hears that the root ended that worker's key counts its lines for neither story; the operators are revoked.
+  // A consumer that also hears that the root ended that worker's key counts its lines for neither story; the operators are revoked.
   expect(online).toMatchObject({ ok: false, code: 'EVIDENCE_REVOKED' });
 });
 

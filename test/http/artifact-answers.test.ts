@@ -93,7 +93,7 @@ describe('bytes of an artifact', () => {
       for (const level of levels) {
         now = level;
         const { status, headers } = await ask({ 'if-none-match': before });
-        // What a cache has of another level is not confirmed.
+        // A cached copy of another level is not confirmed.
         expect([level, status]).toEqual([level, 200]);
         expect(Object.fromEntries(headers)).toMatchObject({
           'quorate-level': level,

@@ -93,7 +93,7 @@ describe('key files', () => {
     await writeFile(file, 'hello', { mode: 0o600 });
     await expect(loadKey(file)).rejects.toEqual(code('KEY_FILE_INVALID'));
     const folder = join(dir, 'folder.key');
-    // What a folder has by default, and what only its owner can read.
+    // A folder's default, and a folder of its owner alone.
     for (const mode of [0o755, 0o700]) {
       await mkdir(folder, { recursive: true });
       await chmod(folder, mode);

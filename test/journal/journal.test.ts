@@ -303,7 +303,7 @@ describe('a journal', () => {
   it('on a disk that does not give it back is damaged', async () => {
     const path = await file();
     open(path).close();
-    // What these answer to a read: EIO and EINVAL.
+    // A read of these gives EIO and EINVAL.
     for (const unreadable of ['mem', 'clear_refs']) {
       await symlink(`/proc/self/${unreadable}`, `${path}-${unreadable}`);
       expect(

@@ -40,7 +40,7 @@ function countedOf(answer: Answer): Answer {
   return answer === 'ARTIFACT_REVOKED' || answer === 'STORE_UNPROVEN' ? 'accepted' : answer;
 }
 
-/** What these parties answer, to every document in every state. Each is really signed, and they are really asked. */
+/** Answers of these parties to each document in each state. Each is really signed, and each party really asked. */
 export async function walk(asked: readonly Party[], of: readonly Row[] = rows): Promise<Cells> {
   const cells: Record<string, Cells[string]> = {};
   for (const row of of) {

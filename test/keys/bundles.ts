@@ -68,7 +68,7 @@ async function revocation(by: NodeKey, what: RevocationTarget): Promise<string> 
 
 const ofKey = (id: string): Promise<string> => revocation(it.root, { kind: 'key', id });
 
-/** What a document of this kind needs to be in a bundle at all. */
+/** Needed around a document of this kind so that it is in a bundle at all. */
 function plainOf(row: Row): it.Recipe {
   if (row.key === 'watcher')
     return { keys: { publisher: watcher }, request: (valid) => ({ ...valid, jti: it.nonceOf('of a push') }) };

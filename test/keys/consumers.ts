@@ -37,7 +37,7 @@ type Asks = (given: Case, dir: string) => Promise<Answer>;
 const bundleOf = ({ real }: Case): Bundle => real.bundle;
 export const listOf = ({ charters, revocations }: Case) => ({ charters, revocations });
 
-/** What a verification comes to. */
+/** The outcome of a verification, as a cell of the table. */
 export function answerOf({ ok, code, level }: Pick<Verification, 'ok' | 'code' | 'level'>): Answer {
   if (!ok) return code ?? 'no code';
   return level === 'trusted' ? 'accepted' : `no more than ${level}`;

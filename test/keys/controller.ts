@@ -71,7 +71,7 @@ const byKey = <K extends keyof Messages>(kind: K, payload: Messages[K], signer: 
 
 const answerOf = (reply: Reply | undefined): Answer => (reply?.kind === 'error' ? reply.code : 'accepted');
 
-/** What a controller's machine answers to the document, which was verified to be signed by the key. */
+/** The answer of a controller's machine to the document, which was verified to be signed by the key. */
 export async function askController(row: Row, state: State): Promise<Answer | undefined> {
   const bench = await openController();
   const { paper } = bench;

@@ -7,7 +7,7 @@ export const states = [
 ] as const;
 export type State = (typeof states)[number];
 
-/** What each state is, for the page. */
+/** Descriptions of the states, for the page. */
 export const stateTexts: Record<State, string> = {
   'in force': 'The charter in force names the key; a member has a grant that lasts.',
   'two keys at once':
@@ -43,7 +43,7 @@ export type Key =
   | 'publisher'
   | 'watcher';
 
-/** Who verifies bundles. */
+/** Parties that verify bundles. */
 const readers: readonly Party[] = [
   'trusted worker',
   'fetch',
@@ -58,7 +58,7 @@ const readers: readonly Party[] = [
 export interface Row {
   key: Key;
   document: string;
-  /** Who takes such a document, by itself or in a bundle. */
+  /** Parties that take such a document, by itself or in a bundle. */
   takenBy: readonly Party[];
 }
 

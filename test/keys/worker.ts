@@ -60,7 +60,7 @@ async function openWorker(given: Case) {
   return { credentials, revocations, feed, witness, offers, heard, told, done };
 }
 
-/** What a worker makes of the document: from gossip, or from its controller. */
+/** A worker's answer to the document: from gossip, or from its controller. */
 export async function askWorker(row: Row, given: Case): Promise<Answer> {
   const worker = await openWorker(given);
   const { real } = given;

@@ -22,7 +22,7 @@ export type Kind =
   | 'whole';
 export type Document = Exclude<Kind, 'stated receipt' | 'log' | 'whole'>;
 
-/** Whoever holds these keys, and what it signs with them. */
+/** Holders of these keys, and what they sign with them. */
 export interface Holder {
   name: string;
   keys: readonly NodeKey[];

@@ -28,7 +28,7 @@ export interface RebuiltOptions {
   refusedMin: number;
 }
 
-/** Whoever holds a key makes the whole chain again. It is refused, or in the power of that key. */
+/** The holder of a key makes the whole chain again. It is refused, or in the power of that key. */
 export function rebuiltMutation({ every, refusedMin }: RebuiltOptions): void {
   let truth: Verification;
   let plans: Plan[];

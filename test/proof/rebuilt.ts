@@ -70,7 +70,7 @@ export async function rebuiltPlans(): Promise<Plan[]> {
   return holders.flatMap((holder) =>
     holder.kinds.flatMap((kind): Plan[] => {
       const changes = changesOf(kind, holder, of, before.leaves.length);
-      // Whoever signs a document is its issuer, whatever it says: that is for the mutants of one document.
+      // A document has its signer as issuer, whatever it says: an issuer that differs is for the mutants of one document.
       return changes
         .filter(([field]) => field !== 'iss')
         .map(([field, recipe]) => ({

@@ -104,7 +104,7 @@ const strangers: Ruling[] = [
 
 /** Signed again with the key that signed it before: one stolen key moves nothing. */
 const thieves: Ruling[] = [
-  // Whose publisher it is, which bounds what one fills, is the word of the identity provider; it casts no vote.
+  // The publisher of a run is the identity provider's word. It bounds how much one publisher fills, and casts no vote.
   { what: /^thief publisher: operator$/, is: ['ACCEPTED'] },
   ...messages.slice(1).map(
     (name): Ruling => ({

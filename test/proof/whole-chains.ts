@@ -24,7 +24,7 @@ const otherCommit = ofCommit('e'.repeat(40));
 
 /** Changes of more than one document. */
 interface Whole {
-  /** Who can try: keys that it takes. */
+  /** Keys that an attacker needs. */
   by: readonly NodeKey[];
   /** `lies`: whether the holder speaks for whoever did this run. */
   recipe: (lies: (run: Run) => boolean) => Recipe;

@@ -63,7 +63,7 @@ async function project() {
   return { repo, origin, provider };
 }
 
-/** Who the header of the project's page says is signed in. */
+/** The person that the header of the project's page says is signed in. */
 const header = async (browser: WebClient, origin: string): Promise<string> => {
   const { text } = await browser.ask(`${origin}/`);
   return /<a href="\/sign-(?:in|out)">([^<]*)<\/a>/.exec(text)?.[1] ?? text;

@@ -43,7 +43,7 @@ const mute = (count: number, instead: Instead): Patches => {
   };
 };
 
-/** Whoever builds witnesses nothing. */
+/** A worker that builds witnesses nothing. */
 const buildersMute = (): Patches => ({
   workerPorts: (ports) => {
     let built = false;

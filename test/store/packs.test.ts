@@ -108,7 +108,7 @@ describe('packs', () => {
     await cp(s.dir, before, { recursive: true });
     const later = await reopened(s.dir);
     const { root: last } = await later.importTar(await tar(second), { into: later.public });
-    // What a killed process leaves: the files as they are now, and an index into which no row of these was written yet.
+    // As a killed process leaves it: the files as they are now, and an index into which no row of these was written yet.
     for (const dir of [killed, cut]) {
       await cp(s.dir, dir, { recursive: true });
       for (const end of ['-wal', '-shm']) await rm(join(dir, `public/index.db${end}`), { force: true });

@@ -39,9 +39,9 @@ export interface AnswerRecipe {
   files?: readonly { path: string; sha256: string }[];
   /** Where the verdict is in the log, from its end. */
   back?: number;
-  /** Who signs the answer and the checkpoint that it is under, beside controller and log; nobody unless told. */
+  /** Signs the answer and the checkpoint that it is under, beside controller and log; nobody unless told. */
   cosigner?: NodeKey;
-  /** Who signs the checkpoint alone: workers of these operators, with their grants, and a trusted worker. */
+  /** Sign the checkpoint alone: workers of these operators, with their grants, and a trusted worker. */
   witnesses?: readonly string[];
   /** When these do, in seconds since the epoch. */
   witnessedAt?: number;

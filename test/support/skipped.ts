@@ -9,7 +9,7 @@ export class Skipped implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[]): void {
-    // Who asks for tests by name knows that the others do not run.
+    // With tests asked for by name it is plain that the others do not run.
     if (this.#isPart) return;
     const names = modules.flatMap(({ relativeModuleId, children }) =>
       [...children.allTests()]

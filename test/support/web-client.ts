@@ -30,7 +30,7 @@ const loginForm = /<form method="post" action="(\/interaction\/[^"]+)">/;
  */
 export class WebClient {
   readonly apps: Record<string, Hono<HttpEnv>>;
-  /** Who it says it is at the provider. */
+  /** The person it says it is at the provider. */
   login: string;
   readonly visited: string[] = [];
   readonly #jar = new Map<string, Map<string, Cookie>>();

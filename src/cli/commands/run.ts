@@ -152,7 +152,7 @@ async function start(context: Context, given: string | undefined, options: Optio
       );
     }
     const client = await openClient({ home, membership, signal: limit, tell: (says) => out.note(says) });
-    /** Whose alarms are told with the end of the command. */
+    /** Runs of which alarms are told when the command ends. */
     let followed: string[] = [];
     try {
       const { url } = source.repo;

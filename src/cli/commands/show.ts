@@ -39,7 +39,7 @@ async function run(context: Context, which: string, { project }: Options): Promi
     view.end();
     const { artifact, reports, submittedAt, run: id } = summary;
     const account = accountOf(summary);
-    // What this command tells itself is no next step.
+    // Not this command itself.
     const next = account.next.filter(({ command }) => command !== `quorate show ${shortRun(id)}`);
     out.say(
       `submitted ${when(submittedAt)}`,

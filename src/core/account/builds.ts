@@ -10,7 +10,7 @@ const open: Record<BuildState, string> = {
   revealed: '',
 };
 
-/** What is said of a build whose result is not shown: nothing goes on of a run that is over. */
+/** Text for a build whose result is not shown; once the run is over, no build of it goes on. */
 export function buildText(build: BuildState, { over, state }: Pick<Account, 'over' | 'state'>): string {
   if (!over || build === 'lost' || build === 'revealed') return open[build];
   if (state === 'cancelled') return build === 'building' ? 'cancelled' : 'done, cancelled';

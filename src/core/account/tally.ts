@@ -6,7 +6,7 @@ export type Differs = NonNullable<RunSummary['differs']>;
 
 const abortedCharsMax = 500;
 
-/** What operators of a run came to, after one more event of it; undefined before the first results are revealed. */
+/** Counts of outcomes, by operator, after one more event; undefined before the first results are revealed. */
 export function afterTally(known: Tally | undefined, progress: Progress): Tally | undefined {
   switch (progress.kind) {
     case 'inputs':

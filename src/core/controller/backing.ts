@@ -59,7 +59,7 @@ export function backingFacts(backing: BackingFacts): BackingFacts {
   }
 }
 
-/** Who has signed of those that a verdict needs, how many it needs, and which of the charter's witnesses are missing. */
+/** Signatures there are of those that a verdict needs, how many it needs, and which of the charter's witnesses are missing. */
 export type Missing = {
   operators: string[];
   operatorsNeeded: number;

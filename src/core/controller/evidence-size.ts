@@ -66,7 +66,7 @@ export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'jo
   );
 }
 
-/** What a further round of a run may add. */
+/** Bytes that one more round of a run may add, at most. */
 export const roundOf = ({ job, request }: RunFacts): number => roundBytesMaxOf(job, request.payload.policy);
 
 /**

@@ -16,7 +16,7 @@ import {
 } from './verdict.ts';
 
 /**
- * What N operators agree on and is pinned, though nothing was published: the trusted worker was the first to deliver, or no
+ * The result that N operators agree on and that is pinned, where nothing was published: the trusted worker was the first to deliver, or
  * checkpoint was made. It stands without the signatures that were waited for.
  */
 function agreedUnpublished(transition: Transition, run: Run): About | null {

@@ -42,7 +42,7 @@ export interface Presence {
   tokens: WeakMap<object, string>;
   /** Drafts, by phase of their run: since when a signature is waited for, how often it could not be given, when it is asked for again. */
   retries: WeakMap<object, { since: number; tries: number; at: number | null }>;
-  /** Who has witnessed what waits for witnesses, by run: those of the last checkpoint. */
+  /** Witnesses of the last checkpoint, by run that waits for them. */
   witnessed: Map<string, Witnessed>;
 }
 

@@ -234,7 +234,7 @@ export function considerWindow(transition: Transition, run: Run): void {
   transition.out.push({ kind: 'raise', event: { kind: 'answered', offer: round.offerId } });
 }
 
-/** Who gets the slots is settled: the window closes before its time. */
+/** Everybody present has answered: the window closes before its time. */
 export function everyoneAnswered(transition: Transition, { offer }: EventOf<'answered'>): void {
   const run = transition.state.runs.get(transition.state.offers.get(offer) ?? '');
   const round = run === undefined ? undefined : currentRound(run);

@@ -4,7 +4,7 @@ import type { Progress } from '../wire/progress.ts';
 
 const saysCharsMax = 300;
 
-/** What is known of trusted workers that failed at a run, after some more progress of it: one entry for each, the newest last. */
+/** Trusted workers that failed at a run, after one more event of it: one entry for each, the newest last. */
 export function afterFailure(failures: TrustedFailure[], progress: Progress): TrustedFailure[] {
   if (progress.kind === 'cosign-refused') {
     const { worker, code, message } = progress;

@@ -256,7 +256,7 @@ function tellResults(transition: Transition, run: Run, published: Published): vo
 export function announce(transition: Transition, run: Run, published: Published): void {
   const { verdict, ending, limit } = published;
   const { level, outcome } = verdict;
-  // Whoever follows the run stops at its last verdict.
+  // Followers of the run stop at its last verdict.
   if (level !== 'agreed') tellResults(transition, run, published);
   const reports = reportsIn(run, outcome);
   run.revoked = null;

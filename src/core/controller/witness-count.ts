@@ -14,7 +14,7 @@ export function grantsIn(run: Run, { index }: LoggedVerdict): Verified<Grant>[] 
   );
 }
 
-/** Who counts of the witnesses of a verdict. Errors: `GRANT_…`. */
+/** Witnesses of a verdict that count. Errors: `GRANT_…`. */
 export function countWitnesses(
   run: Run,
   verdict: LoggedVerdict,

@@ -1,4 +1,4 @@
-/** Whose packages an entry is of. `generic`: a file that only `quorate.lock` names. */
+/** Kind of package that an entry is of. `generic`: a file that only `quorate.lock` names. */
 export type Ecosystem = 'npm' | 'cargo' | 'go' | 'pypi' | 'generic';
 
 /**

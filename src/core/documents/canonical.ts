@@ -58,7 +58,7 @@ function readPlain(bytes: Uint8Array): unknown {
   }
 }
 
-/** What is wrong with bytes that are no DAG-JSON. */
+/** Why bytes are no DAG-JSON, for a message. */
 function flawOf(bytes: Uint8Array): string {
   if (bytes.length === 0) return 'is empty';
   try {

@@ -5,7 +5,7 @@ import { growth } from './growth.ts';
 import { documentLimits } from './limits.ts';
 import { noteKinds, parseNoteKey } from './vkey.ts';
 
-/** Who runs a project, signed by its root key. A consumer pins `project`, the root's PeerId. */
+/** The keys that run a project, signed by its root key. A consumer pins `project`, the root's PeerId. */
 const charterFields = z.strictObject({
   ...growth,
   iss: peerId,

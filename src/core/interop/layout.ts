@@ -5,7 +5,7 @@ import { envelopeOf, stepNames } from './link.ts';
 /** Where the layout looks for the artifact's files, below the folder in-toto is run in. */
 export const productFolder = 'product';
 
-/** Who may sign which step, and how often (in-toto-spec v1.0 §4.3). Rules: §4.3.3. */
+/** Keys for each step, and how many have to sign it (in-toto-spec v1.0 §4.3). Rules: §4.3.3. */
 export interface Layout {
   _type: 'layout';
   expires: string;

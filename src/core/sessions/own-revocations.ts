@@ -29,7 +29,7 @@ export interface Asked {
   ask(question: ApiUp): Promise<ApiDown>;
   /** The one in force. */
   charter: Charter;
-  /** What is to be revoked: a line of this key says nothing. */
+  /** Id of the key or operator that is to be revoked: a line of this key counts for nothing. */
   target: string;
   /** Milliseconds since the epoch. */
   now(): number;

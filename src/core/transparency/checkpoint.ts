@@ -29,7 +29,7 @@ export interface Checkpoint {
   root: string;
   /** The text that was signed. */
   body: string;
-  /** Who else signed it, each key once. */
+  /** Other signers, each key once. */
   witnesses: Witness[];
 }
 

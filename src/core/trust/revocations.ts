@@ -175,12 +175,12 @@ export interface VerdictUse {
   jobId: string;
   image: string;
   artifact: string | null;
-  /** Who signed the verdict, and where it is. */
+  /** Signer and place of the verdict. */
   controller: string;
   index: number;
   /** The key that signed the checkpoint, the last leaf under it, and whether the checkpoint has the line of a trusted worker. */
   log: { key: string; last: number; hasLine: boolean };
-  /** Who asked for it: key, operator, and the identity provider that granted. */
+  /** Its publisher: key, operator, and the identity provider that granted. */
   publisher: { key: string; operator: string; issuer: string };
   offers: readonly { signer: string; index: number }[];
 }

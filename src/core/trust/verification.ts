@@ -68,7 +68,7 @@ export interface VerifiedFacts {
   earlier: string | null;
   /** When the controller says it decided on what was built, ISO 8601. */
   time: string;
-  /** Who signed the log that it is in, where no co-signature is required: operators, and witnesses that the charter names. */
+  /** Signers of the log that it is in, where no co-signature is required: operators, and witnesses that the charter names. */
   witnesses: { operators: string[]; named: string[] };
   /** When the first of the trusted workers or witnesses that signed saw it in the log, by its own clock; null where none did. */
   witnessed: string | null;

@@ -339,7 +339,7 @@ function checkExpected({ check, expected }: Ask, facts: VerifiedFacts): void {
   checkRecipe({ check, expected }, facts);
 }
 
-/** Whoever holds to a repository or a ref takes its own job file, or the one that is named. */
+/** A caller that holds to a repository or a ref takes its own job file, or the one that is named. */
 function checkRecipe({ check, expected }: Pick<Ask, 'check' | 'expected'>, { recipe }: VerifiedFacts): void {
   const { source, ref, recipe: wanted } = expected;
   const held = source !== undefined || ref !== undefined || wanted !== undefined;

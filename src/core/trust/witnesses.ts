@@ -13,7 +13,7 @@ export interface OpenedWitnesses {
   named: readonly NamedWitness[];
 }
 
-/** Who counts of those that signed a checkpoint. */
+/** Those of the signers of a checkpoint that count. */
 export interface Witnessed {
   /** Keys of workers that count, one for each operator. */
   keys: string[];

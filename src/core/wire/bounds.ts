@@ -39,7 +39,7 @@ const whenAsked = { from: 'asked', bytesMax: smallBytes, refused: 'COSIGN_NOT_AS
 const table = <T extends Record<string, ProtocolBound<string>>>(bounds: T): T => bounds;
 
 /**
- * Who may send which message, and how large it may be. A server asks this before it reads a message, from its length alone,
+ * Senders and size of each message. A server asks this before it reads a message, from its length alone,
  * and again once it knows its kind: what a peer costs depends on what it is to the server. Each message of each protocol has
  * a line here.
  */

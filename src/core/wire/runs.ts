@@ -38,7 +38,7 @@ const openFactsSchema = z.object({
   trustedConnected: z.literal(true).optional(),
 });
 
-/** What operators of a run came to, as far as it is revealed. */
+/** Counts of outcomes of a run by operator, as far as they are revealed. */
 const tallySchema = z.object({
   /** Operators whose builds ended by themselves, in the round that has most of them. */
   ended: count,

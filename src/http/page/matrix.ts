@@ -98,7 +98,7 @@ function cosigned(round: Round): void {
   round.builds.set('trusted', { ...trusted, does: 'revealed', result, signed: true });
 }
 
-/** Who built what: a row for each operator, a column for each outcome, and how to compare those that differ. */
+/** Operators and their outcomes: a row for each operator, a column for each outcome, and how to compare those that differ. */
 export function matrix(history: Told, account: Account): Html {
   const rounds = roundsIn(history);
   if (rounds.length === 0) return html`<p class="quiet">No round has been opened.</p>`;

@@ -5,7 +5,7 @@ import type { HttpEnv } from '../env.ts';
 import type { Live } from './live.ts';
 import type { Html } from './text.ts';
 
-/** Who is signed in. */
+/** The person that is signed in. */
 export interface PageSession {
   role: string;
   name?: string;

@@ -8,7 +8,7 @@ import type { Session, Sessions } from './sessions.ts';
 
 const bearerPattern = /^Bearer ([A-Za-z0-9_-]{43})$/;
 
-/** Who asks, and whether they may. */
+/** The person that asks, and their rights. */
 export class Guard {
   readonly origin: string;
   readonly sessions: Sessions;

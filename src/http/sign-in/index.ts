@@ -33,7 +33,7 @@ export interface SignInPorts {
 export interface SignIn {
   /** `/sign-in…`, `/sign-out` and the metadata of RFC 8414; mounted at the top of a service. */
   app: Hono<HttpEnv>;
-  /** Who asks; undefined for somebody who is not signed in. A stream ends with `session.ended`. */
+  /** The person that asks; undefined for somebody who is not signed in. A stream ends with `session.ended`. */
   session(c: Context): Omit<Session, 'right'> | undefined;
   /** Lets through who has the role; a publisher has that of a reader too. All but GET and HEAD need the CSRF token. */
   requireRole(role: SignInRole): MiddlewareHandler;

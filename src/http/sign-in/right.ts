@@ -19,6 +19,6 @@ export interface Authority {
   readonly host: string;
   /** Where a browser is sent, and what `finish` compares with. */
   begin(callback: string): Promise<{ url: URL; checks: Checks }>;
-  /** Who it is, from the address that the browser came back to. A `QuorateError` where it does not hold. */
+  /** The person, from the address that the browser came back to. A `QuorateError` where it does not hold. */
   finish(callback: URL, checks: Checks): Promise<Right>;
 }

@@ -41,7 +41,7 @@ export const randomSecret = (): string => randomBytes(32).toString('base64url');
 export const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
 
 /**
- * Who is signed in. A session ends by itself after its time or without use, by `end`, and within
+ * Sessions of those who are signed in. A session ends by itself after its time or without use, by `end`, and within
  * `signInLimits.sweepMs` after its right is gone or became another one.
  */
 export class Sessions {

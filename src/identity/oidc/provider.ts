@@ -88,7 +88,7 @@ export class OidcProvider {
   }
 
   /**
-   * Who signed in, from the address that the browser came back to.
+   * The person that signed in, from the address that the browser came back to.
    * @throws OIDC_DENIED, OIDC_ANSWER_REFUSED, OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID
    */
   async finish(callback: URL, { state, nonce, verifier }: Checks): Promise<SignedIn> {

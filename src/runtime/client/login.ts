@@ -79,7 +79,7 @@ export async function signInWithKey(parts: {
   return new URL(url).href;
 }
 
-/** Who a terminal's token is for. Errors: `LOGIN_UNREACHABLE`, and what the service reports. */
+/** The account that a terminal's token is for. Errors: `LOGIN_UNREACHABLE`, and what the service reports. */
 export function whoIs(
   origin: string,
   token: string,

@@ -10,7 +10,7 @@ interface Shown {
 export const gapNote = '[the connection was lost: some of this log may be missing here, or be shown twice]\n';
 
 /**
- * What was shown of logs, by their source, over several streams: each stream tells a log from its beginning, or, of a long one that
+ * Logs as shown so far, by source, over several streams: each stream tells a log from its beginning, or, of a long one that
  * still runs, from where its end begins.
  */
 export class ShownLogs {

@@ -22,7 +22,7 @@ export interface SubmitOptions {
   recipe?: Recipe | undefined;
   /** What it installs from; the controller has it by now (`Client.bring`). */
   dependencies?: Job['dependencies'] | undefined;
-  /** Whose artifacts it reads, by the name of the input. */
+  /** Runs whose artifacts it reads, by the name of the input. */
   needs?: Request['needs'];
   /** It is built, whatever evidence of the same job there is. */
   rebuild?: boolean;

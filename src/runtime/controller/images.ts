@@ -8,7 +8,7 @@ import type { ControllerContext } from './context.ts';
 
 /** Under this name the store keeps images. */
 const pin = 'image';
-/** Whoever publishes a job waits this long for an image that is being taken in. */
+/** A publisher waits this long for an image that is being taken in. */
 const waitMs = 5_000;
 
 /** The images of a project's jobs: taken in from the owner's folder when first asked for, then served like any artifact. */

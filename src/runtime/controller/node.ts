@@ -243,7 +243,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       keep: ({ run, root, from }) => {
         if (options.stores === undefined) keeper.keep(run, { root, from });
       },
-      // Who announces an artifact has its bytes.
+      // Nodes that announce an artifact have its bytes.
       announce: (artifact) =>
         options.stores === undefined ? announce(mesh, artifact, stop.signal) : Promise.resolve(),
       feedUrls: () => feedUrls,

@@ -7,7 +7,7 @@ import { joseDocuments, meshDial } from '../node/ports.ts';
 import type { ControllerContext } from './context.ts';
 
 /**
- * Who signs grants: the key in the folder, or the process at these addresses. `start` once the machine has a charter;
+ * Has grants signed: by the key in the folder, or by the process at these addresses. `start` once the machine has a charter;
  * `learnCharter` takes a newer one from there.
  * Errors: `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`.
  */

@@ -3,7 +3,7 @@ import { isMember, memberRevoked } from '../../core/controller/revocations.ts';
 import type { Charter, Grant } from '../../core/documents/index.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 
-/** Who of the project's members still is one, as of now. */
+/** Members that are neither revoked nor dismissed, as of now. */
 export interface MemberStanding {
   /** The charter in force. */
   charter(): Charter;

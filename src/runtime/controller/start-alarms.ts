@@ -5,7 +5,7 @@ import { sayFullKey, sayLapsed } from '../../core/trust/index.ts';
 import type { Tell } from '../node/node-events.ts';
 import { lapsedOf } from './status.ts';
 
-/** What the owner is told at each start, until it is no more so. */
+/** Alarms that are told again at each start, while they last. */
 export function tellAtStart(
   state: ControllerState,
   equivocations: readonly KnownEquivocation[],

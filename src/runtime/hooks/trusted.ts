@@ -25,7 +25,7 @@ const finalCodes: readonly string[] = [
 ];
 /** Those of them that say that the evidence is about something else than was listed. */
 const ofNotice: readonly string[] = ['ARTIFACT_MISMATCH', 'REF_MISMATCH'];
-/** What says nothing of a run: somebody has to sign the log, or to show what is in it. */
+/** Codes that end no run: the hook waits for a signed log, or for a document that is in it. */
 const waitingCodes: readonly string[] = ['CHECKPOINT_STALE', 'CHARTER_NOT_IN_FORCE', 'REVOCATION_WITHHELD'];
 const isFinal = (code: string): boolean => finalCodes.includes(code) || code.endsWith('_REVOKED');
 

@@ -93,7 +93,7 @@ export async function proofIn(
   };
 }
 
-/** Who built the tree, and the logs there are. Of the receipts of this bundle itself, which were verified with it. */
+/** Operators that built the tree, and the logs there are, from the verified receipts of this bundle. */
 async function buildsIn(bundle: Bundle, tree: string): Promise<Pick<ProvenVerdict, 'builders' | 'logs'>> {
   const builders = new Set<string>();
   const logs: { log: string; worker: string }[] = [];

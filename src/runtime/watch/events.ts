@@ -28,7 +28,7 @@ export type KeptState = { readonly [member: string]: unknown };
  * changed only (`changesOf`).
  */
 export type WatchEvent =
-  /** What all events before it came to (`keptState`), in their place in the journal. */
+  /** The state after all earlier events (`keptState`), which it replaces in the journal. */
   | { kind: 'state'; state: KeptState }
   | { kind: 'configured'; settings: WatchSettings }
   /** Effects that are outstanding are given again. Not kept in the journal. */

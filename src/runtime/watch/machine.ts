@@ -29,7 +29,7 @@ export class WatchMachine {
   /** Version of its rules, kept with each event. */
   static readonly rules = 3;
   readonly state: WatchState = newState();
-  /** Whose effects are next; what is outstanding after a start begins anew. */
+  /** Round-robin of effects among authors; begins anew at each start, with what is outstanding. */
   readonly #turns = { publish: new Turns(), status: new Turns() };
 
   handle(event: WatchEvent, now: number): { effects: WatchEffect[]; changed: boolean } {

@@ -63,7 +63,7 @@ function makeRoom(transition: Transition, seen: PullSeen): boolean {
 const isOf = (cause: { kind: string; pull?: number }, pull: number): boolean =>
   cause.kind === 'pull' && cause.pull === pull;
 
-/** Who has approved it by a rule of the owner; undefined where somebody has to. */
+/** The rule of the owner by which it is approved; undefined where a person has to decide. */
 function approvedBy({ state }: Transition, { author, approved, commit }: PullSeen): string | undefined {
   const rule = state.settings?.pulls;
   if (rule?.authors.includes(author) === true) return `the rule for ${author}`;

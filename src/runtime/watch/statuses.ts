@@ -58,7 +58,7 @@ const linkTo = (
 const states: readonly Status['state'][] = ['failure', 'error', 'pending', 'success'];
 
 /**
- * What the commit of open pull requests shows, since a status is of a commit: the worst of them. One that is green for a branch from which
+ * The status for the commit of open pull requests, since a status is of a commit: the worst of theirs. One that is green for a branch from which
  * little differs makes none green that has the same commit for another branch; one that nobody decided on changes nothing where another one
  * for the same branch was approved. Undefined where none is open.
  */

@@ -17,7 +17,7 @@ export interface Transition {
 export const retryAfter = (tries: number): number =>
   Math.min(watchLimits.retryMs * 2 ** Math.min(tries - 1, 20), watchLimits.retryMsMax);
 
-/** Whose turn it is to have a pipeline published, and a status told. */
+/** Round-robin among authors, one for publications and one for statuses. */
 export interface EffectTurns {
   publish: Turns;
   status: Turns;

@@ -1,5 +1,5 @@
 /**
- * Whose turn it is among authors: who waits for longest since their last one. One who has much waiting keeps nobody else out, however early
+ * Round-robin among authors: next is the one whose last turn is longest ago, so that one with much waiting keeps nobody else out, however early
  * that came.
  */
 export class Turns {

@@ -11,7 +11,7 @@ import { inFile, parseFile, readOptional, writeJson } from '../node/files.ts';
 const hint =
   'Restore it from a backup. Without it this worker does not know what it signed before: remove it only together with node.key, so that it joins as another one.';
 
-/** What a worker saw of the log of a project, in a file of mode 0600. */
+/** Newest checkpoint and promises that a worker knows of a project's log, in a file of mode 0600. */
 export function openWitnessFile(file: string, project: string): WitnessFile {
   return {
     async load() {

@@ -33,7 +33,7 @@ const draws = '\u001b[2J\u001b[1;1Htrusted bafy…good\n\u009b2Jx\u202e';
 
 const worker = testKey('worker').id;
 
-/** What a controller tells of a job, with such a thing wherever any text may be; ids and codes are checked at the wire. */
+/** A hostile text in each member of progress that takes any text; ids and codes are checked at the wire. */
 const artifact = cidOf('artifact');
 const told = [
   { kind: 'accepted', job: artifact, name: draws, repo: draws, ref: draws, commit },

@@ -41,7 +41,7 @@ const [mallory, eve] = [
 const leaves = [leafOf.charter(signedCharter.id), leafOf.revocation(mallory.id), leafOf.revocation(eve.id)];
 
 interface Answers {
-  /** What the log is said to hold, and what a checkpoint is said to be over. */
+  /** Leaves of the log that the controller shows, and the size that its checkpoint states. */
   leaves: string[];
   size: number;
   lines: readonly [NodeKey, number][];

@@ -36,7 +36,7 @@ import {
 } from '../../support/project.ts';
 
 /**
- * Whoever holds the controller tells a watcher what it likes: that a run which the watcher published is trusted, and what it shows for it.
+ * The controller lies to a watcher: a run which the watcher published is trusted, it says, and shows evidence for that.
  * In the control runs one guard is off, or the controller is honest, and the forge shows green.
  */
 async function attack(
@@ -330,7 +330,7 @@ describe('a verdict that was revoked', () => {
     );
     // Control.
     expect((await shown(bad.bundle, ['RUN_MISMATCH'])).forge()?.says).toMatch(/^revoked: /);
-    // Who signs verdicts can make one up that is void. It is red until the evidence is shown that there is.
+    // The controller's key can sign a verdict that is void. Red until valid evidence is shown.
     const made = await shown(madeUp);
     expect(made.forge()).toMatchObject({ state: 'failure', says: expect.stringMatching(/^revoked: /) });
     made.answers.bundle = () => {

@@ -122,7 +122,7 @@ it('a hook does not go back to an old release that the controller gave a new pla
   serveAs(runs.old.run, await selfAnswer(runs.old.run));
   const forged = await hook('--again', runs.old.run);
   expect(forged.code).not.toBe(0);
-  // What the controller serves is refused; a worker that built it has the honest evidence, which is older.
+  // The controller's answer is refused; a worker that built the artifact has the older, honest evidence.
   expect(forged.report).toMatch(/EARLIER_OWN_REQUEST|HOOK_OLDER/);
   expect(await published()).toBe('FIXED 1.1\n');
 

@@ -16,7 +16,7 @@ import { program } from '../../e2e/support/jobs.ts';
 import { LocalCluster } from '../../e2e/support/local-cluster.ts';
 
 /**
- * Whoever holds the controller lists what it likes. A real project, its real evidence, and a hook that is told lies; in the control
+ * A controller lists runs falsely. A real project, its real evidence, and a hook that is told lies; in the control
  * runs the guard is off, and the command runs.
  */
 let cluster: LocalCluster;

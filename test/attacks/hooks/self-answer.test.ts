@@ -19,7 +19,7 @@ import * as them from '../../support/project.ts';
 import { verifyWithout } from '../trust/attack.ts';
 
 /**
- * Whoever has the keys of controller and log gives an old request a new verdict, on evidence that is there, and with it a later place in the
+ * With the keys of controller and log an attacker gives an old request a new verdict, on evidence that is there, and with it a later place in the
  * log. A hook that ordered by that place would publish the old release, and refuse the next honest one.
  */
 
@@ -94,7 +94,7 @@ describe('a controller that gives an old request a new place in the log', () => 
     const off = ['EARLIER_OWN_REQUEST'];
     const forged = await factsIn(bundle, off);
     expect(forged).toMatchObject({ request: old.request.id, index: lines.length - 1 });
-    // Whoever has the leaves, as a trusted worker that is asked to sign, sees its rounds too.
+    // A reader of the leaves, such as a trusted worker that is asked to sign, sees its rounds too.
     expect((await verifyWithout(off, bundle, { log: LogView.of(lines) })).code).toBe('OFFER_DROPPED');
     // Nothing would be ordered by it either.
     expect(show(forged)).toBe('HOOK_PLACE_UNSIGNED');

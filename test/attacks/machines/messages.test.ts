@@ -102,7 +102,7 @@ describe('a claim with the grant of another operator', () => {
     const reply = bench.lastReply(await bench.claim('mallory', { grant: 'bob' }));
     return reply.kind === 'error' ? reply.code : reply.kind;
   }
-  /** Whoever shows a grant is taken for whom it is of. */
+  /** The presenter of a grant is taken for its subject. */
   const anyBearer: Weakness = ({ state }, event) => {
     if (event.kind !== 'claim') return event;
     const { claim, grant } = event;
@@ -159,7 +159,7 @@ describe('a grant no identity provider of the project issued', () => {
     const reply = bench.lastReply('t');
     return reply.kind === 'error' ? reply.code : reply.kind;
   }
-  /** Whoever issues grants is an identity provider. */
+  /** Any issuer of grants is an identity provider. */
   const anyIssuer: Weakness = ({ state }, event) => {
     const { charter } = state;
     if (charter === null || event.kind !== 'claim') return event;

@@ -12,7 +12,7 @@ import { openBench, type Weakness } from './support.ts';
 const { cosignAbsentMsMax, passedOverMs } = controllerLimits;
 const mallory = 'mallory';
 
-/** Whoever lost the slot may have it again at once. */
+/** A worker that lost the slot may have it again at once. */
 const forgetsWhoLost: Weakness = ({ state }, event) => {
   for (const run of state.runs.values()) run.passedOver = new Map();
   return event;

@@ -83,7 +83,7 @@ describe('silence used as a vote', () => {
     const bench = await openBench(guard);
     await bench.members('mallory', 'bob', 'cy');
     const run = await bench.submit({ policy: twoOfThree });
-    // Whoever else would have built is kept away: their leases run out.
+    // Other builders are kept away: their leases run out.
     const leases = await bench.lease('mallory', 'bob', 'cy');
     await deliver(bench, new Map([...leases].filter(([key]) => key === 'mallory')), { mallory: evil });
     bench.drive(600_000);

@@ -138,7 +138,7 @@ describe('a provider that lies', () => {
       const liar = await lying(lie, honest.store);
       const to = await Receiver.open();
       const idleMs = code === 'TRANSFER_IDLE' ? 600 : 10_000;
-      // Who lies only after the last good block has done all that was wanted of it.
+      // A peer that lies only after the last good block has done all that was wanted of it.
       const outcome = await to.fetch(root, [liar], { idleMs }).catch((error: unknown) => error);
       expect(outcome).toMatchObject({ dropped: [{ peer: liar.id, code }] });
       if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'TRANSFER_FAILED' });

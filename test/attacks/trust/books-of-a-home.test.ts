@@ -14,7 +14,7 @@ const charters = [(await signMessage('charter', makeCharter(), root.signer)).raw
 const sign = async (key: NodeKey, what: Revocation['what'], since = 0) =>
   (await revocationBy(key, what, { since })).raw;
 
-/** What processes of one home open: a worker that runs, and commands. */
+/** Revocations as several processes of one home open them: a worker that runs, and commands. */
 function home(...off: string[]) {
   let file: StoredRevocations | undefined;
   const load = async () => file;

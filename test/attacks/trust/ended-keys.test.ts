@@ -46,7 +46,7 @@ const open = (file = memory(), ...off: string[]) =>
   RevocationBook.openBy(new Set(off), project, joseVerifier, file);
 
 describe("who stole the identity provider's key and signs as many revocations as are taken", () => {
-  /** What becomes of the root's revocation of an artifact that the thief would rather keep. */
+  /** The answer for an artifact that the root revoked and the thief would rather keep. */
   async function attack(...off: string[]): Promise<(string | null)[]> {
     const { bundle, artifact } = await makeProject();
     const file = memory();

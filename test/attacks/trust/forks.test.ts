@@ -36,7 +36,7 @@ const threeAlike: Run[] = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, b
 const withoutCosign = { ...policy, cosign: 'none' } as const;
 const bothTrusted = [trusted.id, second.id];
 
-/** Who signs the checkpoints of a story. */
+/** Signatures under the checkpoints of a story. */
 type Lines = readonly { key: { id: string; signer: typeof log.signer }; of?: string; broken?: true }[];
 const trustedLine: Lines = [{ key: trusted }];
 const secondLine: Lines = [{ key: second }];
@@ -70,7 +70,7 @@ const ended = async ({ id }: { id: string }, since = 0): Promise<string> => {
   return (await revocationBy(root, { kind: 'key', id }, { since, reason: 'stolen' })).raw;
 };
 
-/** What a consumer knows that hears of evidence and of the root's revocations in this order, and how often it learned something. */
+/** Knowledge of a consumer after evidence and the root's revocations in this order, and how often it changed. */
 const learned = (...all: string[]) => learnedWithout([], ...all);
 async function learnedWithout(
   off: readonly string[],

@@ -22,7 +22,7 @@ const sign = (key: NodeKey, over: Partial<Revocation> = {}) =>
 const open = () => RevocationBook.open(project, joseVerifier);
 
 describe('who had the key of the log, and wrote a leaf of a revocation that nobody signed', () => {
-  /** What a trusted worker and a watcher come to, with these leaves in the log, where they are told this. */
+  /** Answers of a trusted worker and a watcher for a log with these leaves, where they are told this. */
   async function attack(junk: string[], told: string[]) {
     const logged = await makeProject({ log: (all) => [...all, ...junk] });
     const { raw: end } = await sign(root);

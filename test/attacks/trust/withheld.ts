@@ -13,7 +13,7 @@ import { joseDocuments } from '../../../src/runtime/node/ports.ts';
 import { at, controller, type Project, project, trusted } from '../../support/project.ts';
 
 /**
- * What the trusted worker answers to a draft, where the controller tells `all` to whoever asks, and `byId` to whoever asks for these; the
+ * The trusted worker's answer to a draft, where the controller tells `all` to a question for everything, and `byId` to one for these; the
  * log is that of the project.
  */
 export async function answerOf(

@@ -66,7 +66,7 @@ describe('a thief of a log key that is the neighbour of a worker which has seen 
     await signs(thief, told, 9);
     ada.neighbours = [thief];
     if (asNeighbour) await ada.talk();
-    // What the worker would do with it if it were from the controller.
+    // From the controller the worker would sign it.
     else await signs(ada, told, 9);
     return signs(ada, honest(), 8);
   }

@@ -7,7 +7,7 @@ import { answersOf, EvidenceDesk, saidTrustedRun } from '../../runtime/watch/evi
 import { at, makeProject, project, root, trusted } from '../../support/project.ts';
 
 /**
- * Whoever has the keys of controller and log shows the trusted worker a draft under an old checkpoint, as often as it likes: the worker signs
+ * With the keys of controller and log an attacker shows the trusted worker a draft under an old checkpoint, as often as it likes: the worker signs
  * the same draft again. A line of now under it would say that the log still ends there, and hide the revocations after it from a watcher.
  */
 async function revoked() {
@@ -24,7 +24,7 @@ async function revoked() {
   return { published, log, old, worker };
 }
 
-/** What a watcher shows at the worker's time that is shown this checkpoint, and the leaves under it. */
+/** A watcher's answer, at the worker's time, to this checkpoint and the leaves under it. */
 async function shownWith(
   note: string,
   { published, worker }: Pick<Awaited<ReturnType<typeof revoked>>, 'published' | 'worker'>,

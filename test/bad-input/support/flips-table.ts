@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** What came of the flipped bits of a file. */
+/** Outcomes of the flipped bits of a file, as counts. */
 export interface Flips {
   file: string;
   /** Was read as it was written. */

@@ -36,7 +36,7 @@ const repeated = { ...differs, made: 'bafyother', other: artifact, later: true a
 const freeUntil = Date.UTC(2026, 10, 29, 9, 13, 20);
 const revoked = { what: 'operator', id: 'ada', since: 7, reason: 'lost laptop' };
 
-/** What is known of a run, and what is said of it. */
+/** Facts of a run, and the line that is told of it. */
 const table: [about: string, facts: AccountFacts, line: string][] = [
   // Waiting, and for whom.
   ['a job that reads others', facts('waiting', { awaits: ['lib', 'docs'] }), 'waiting: for lib, docs'],

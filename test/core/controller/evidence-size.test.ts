@@ -114,7 +114,7 @@ describe('a further round', () => {
     expect(bench.result(lib).level).toBe('agreed');
   });
   const sizes = { limits: bounds };
-  // What is left is less than one round.
+  // Leaves room for less than one round.
   const two = 2 * runBytesMaxOf(sizes, 0) + 2 * roundBytesMaxOf(sizes, { of: 3 });
   it('is opened whatever another publisher has rest on the run: that ends, and says why', async () => {
     const { bench, lib, app } = await disagree(limits.bundleBytesMax - two, 'mallory');

@@ -130,7 +130,7 @@ describe('a job that was built before', () => {
       const verdicts = () => bench.all('verdict').filter((one) => one.run === run).length;
       return { bench, run, verdicts };
     };
-    // What was agreed on in time is not published again when the request ends.
+    // A result that was agreed on in time is not published again when the request ends.
     const intime = await asked({});
     intime.bench.witness(intime.run, { keys: ['ada'] });
     expect(stateOf(intime.bench, intime.run)).toEqual(['witnessing', 'agreed']);
@@ -224,7 +224,7 @@ describe('a job that was built before', () => {
       ]);
       bench.send({ kind: 'acknowledge', run, by: 'ada' });
       expect(told()[1]).toEqual(['trusted', false]);
-      // What is void is no reason to doubt what is built next.
+      // A void result is no reason to doubt the next one.
       const third = await ask(bench, { rebuild: true });
       await build(bench, third, { outcome: exited(B) });
       expect(accountsOf(bench, third)).toMatchObject([{ state: 'trusted', alarm: false }]);

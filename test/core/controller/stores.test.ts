@@ -59,7 +59,7 @@ describe('a controller that keeps no bytes', () => {
     }
     expect(bench.run(run).phase).toMatchObject({ kind: 'pinning', tries: 0 });
     expect(bench.progress(run, 'unconfirmed')).toHaveLength(1);
-    // Who keeps it is not asked again.
+    // A store that keeps it is not asked again.
     expect(bench.all('pin').at(-1)?.stores).toEqual([two]);
     says(two, true);
     expect(bench.result(run).level).toBe('trusted');

@@ -18,7 +18,7 @@ import {
 } from './bench.ts';
 import { publish } from './pipelines.ts';
 
-/** What those who followed a run can say of it, and what the controller says. */
+/** The account from the told progress, and the one from the controller's state. */
 function both(bench: Bench, run: string): [told: string, known: string] {
   const { history } = bench.facts(run);
   const told = history.reduce((facts, { progress }) => afterProgress(facts, progress), untold(run));

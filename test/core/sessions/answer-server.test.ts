@@ -104,7 +104,7 @@ async function bundlesIn(line: FakeChannel<CosignDown>, nth = 1): Promise<string
   return 'bundles' in message ? message.bundles : [];
 }
 
-/** What an honest trusted worker says to these drafts; `seconds`: when its line is made, from now. */
+/** An honest trusted worker's answer to these drafts; `seconds`: when its line is made, from now. */
 async function answered(bench: Bench, texts: readonly string[], { seconds = 0, by = 'trusted' } = {}) {
   const signer = bench.paper.keys.signer(by);
   const bundles = texts.map(decodeBundle);

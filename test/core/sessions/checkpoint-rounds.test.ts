@@ -66,7 +66,7 @@ describe('rounds of checkpoints', () => {
     expect(asked(0)).toEqual(names.slice(0, 5));
     for (const name of asked(0)) await rounds.answer(name);
     expect(rounds.ended).toHaveLength(1);
-    // Whoever was not asked may sign as well.
+    // A worker that was not asked may sign as well.
     await rounds.answer('op11');
     expect(await rounds.witnesses()).toHaveLength(6);
     // A verdict waits for others under the same checkpoint.
@@ -114,7 +114,7 @@ describe('rounds of checkpoints', () => {
     expect(renewed?.members.every(({ time }) => time >= rounds.bench.now / 1000 + 60)).toBe(true);
     expect(renewed?.size).toBe(rounds.ended[0]?.size);
 
-    // Who says nothing is waited for as long as in any round.
+    // A silent witness is waited for as long as in any round.
     await rounds.pass(60_000);
     const alone = rounds.rounds.renewed();
     await settled();
@@ -312,7 +312,7 @@ describe('rounds of checkpoints', () => {
     expect(outside).toEqual(rounds.outside.map((_, n) => lineOf(n)));
     expect((await rounds.witnesses(note)).length).toBeGreaterThan(30);
     expect(note.length).toBeLessThanOrEqual(transparencyLimits.checkpointCharsMax);
-    // Whoever took more would not start again.
+    // A controller that took more would not start again.
     rounds.fresh();
     await rounds.start();
 

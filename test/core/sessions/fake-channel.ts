@@ -4,7 +4,7 @@ import { encodeMessage } from '../../../src/core/wire/messages.ts';
 
 /** One side of a stream, whose other side is the test. */
 export class FakeChannel<Sent extends { kind: string }> {
-  /** What the side under test said. */
+  /** Messages of the side under test. */
   readonly said: Sent[] = [];
   readonly channel: Channel;
   closed = false;

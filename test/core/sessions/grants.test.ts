@@ -74,7 +74,7 @@ class Desk {
   /** What the controller goes by. */
   charter!: Verified<Charter>;
   readonly dialled: DialTarget[] = [];
-  /** Who is at the address; undefined where nobody is. */
+  /** The node at the address; undefined where nobody is. */
   there: ((channel: End) => void) | undefined;
   readonly told: string[] = [];
   readonly addresses: (readonly string[])[] = [];
@@ -115,7 +115,7 @@ class Desk {
     this.there = (channel) => void sessions.served.session(channel);
   }
 
-  /** Whoever is there says this to every question. */
+  /** That node says this to every question. */
   say(answer: IdpDown | string): void {
     const bytes = typeof answer === 'string' ? toUtf8(answer) : encodeMessage(answer);
     this.there = (channel) => void channel.receive().then(() => channel.send(bytes));

@@ -63,7 +63,7 @@ export const served: readonly End[] = [
   [protocols.bundle, 'controller', 'worker', 'bundle-up'],
 ];
 
-/** What no message may make an end do: fail without a code, or say that it did. */
+/** Changes messages, and fails where an end then breaks without a code, or reports that it did. */
 class Watch implements Line {
   /** Protocol, direction and kind of what was changed. */
   readonly changed = new Set<string>();

@@ -75,7 +75,7 @@ function answerTo(port: number, bytes: Uint8Array): Promise<string> {
       clearTimeout(timer);
       resolve(text);
     });
-    // Who hangs up is not answered; a request that was cut off is ended after a moment, so as not to wait for long.
+    // A client that hangs up is not answered; a request that was cut off is ended after a moment, so as not to wait for long.
     socket.write(bytes);
     const hangUp = setTimeout(() => socket.end(), 150);
     socket.on('close', () => clearTimeout(hangUp));

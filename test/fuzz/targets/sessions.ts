@@ -58,7 +58,7 @@ export function changesOf(message: unknown): string[] {
   ]);
 }
 
-/** What the other side says, and then that it is done. */
+/** The other side sends these, and closes. */
 function saying(messages: readonly string[]): Dial {
   const left = messages.map(toUtf8);
   const channel: Channel = {

@@ -83,7 +83,7 @@ describe('alarms', () => {
 
   it('are told whoever has looked at them before: a thief of a publisher’s key ends none', () => {
     const runs = [run(1, { level: 'disputed', reason: 'no-quorum', acknowledged: true })];
-    // What ends the alarm of pages and commands.
+    // Acknowledging ends the alarm on pages and in commands.
     expect(runs.map((one) => accountOf(one).alarm)).toEqual([false]);
     expect(newAlarms(new Ledger(), { runs, equivocations: [] })).toMatchObject([{ event: 'disputed' }]);
   });

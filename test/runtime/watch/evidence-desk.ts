@@ -13,7 +13,7 @@ import { Bench, rule, settingsOf } from './support.ts';
 /** When the honest verdict of `makeProject` is decided, and seen by the watcher. */
 const seenAt = at + 1_060;
 
-/** What a controller answers. */
+/** Answers of a controller. */
 export interface Answers {
   bundle: () => Bundle;
   /** The newest checkpoint that it shows. */
@@ -84,7 +84,7 @@ export class EvidenceDesk {
     return this;
   }
 
-  /** What the controller says of runs; then the watcher looks at their evidence. */
+  /** The controller says how runs stand; then the watcher looks at their evidence. */
   async says(...stands: RunStand[]): Promise<this> {
     this.bench.say({ kind: 'stands', stands });
     await this.look();
@@ -98,7 +98,7 @@ export class EvidenceDesk {
     await this.#evidence.look(this.source, saidTrusted(this.bench.machine.state));
   }
 
-  /** What the forge shows of a status; undefined where it was not told anything new. */
+  /** The status that the forge shows; undefined where it was not told a new one. */
   forge(context = 'quorate/main/app'): { state: string; says: string } | undefined {
     return this.bench.tell().get(context)?.status;
   }

@@ -77,7 +77,7 @@ describe('a push', () => {
     expect(fourth?.base).toBe(commit(3));
     bench.say({ kind: 'cancelled', id: third?.id ?? '' }).published(fourth as never, 'd');
     bench.say({ kind: 'stands', stands: [stand('d', 'done', 'trusted')] }).proven('d');
-    // What is verified later does not take the place of a newer commit.
+    // A commit that is verified later does not take the place of a newer one.
     bench.say({ kind: 'proof', run: 'b', proof: { kind: 'missing', code: 'BUNDLE_NOT_FOUND' } }).proven('b');
     expect(bench.push(main, 6).orders()[0]?.base).toBe(commit(5));
   });

@@ -77,7 +77,7 @@ describe('a pull request', () => {
   it('is not green by another one with its commit, which is green for a branch from which little differs', () => {
     const bench = green('release/1');
     expect(shown(bench)).toEqual(waits);
-    // What becomes of it is told also where the other one was ordered later.
+    // Its outcome is told also where the other one was ordered later.
     bench.say(decided(2, 'approved'));
     bench.published(bench.orders()[0] as never, 'b');
     bench.say({ kind: 'stands', stands: [{ run: 'b', state: 'done', level: 'failed' }] });
@@ -320,7 +320,7 @@ describe('five hundred pull requests of one author', () => {
       }
     const open = [...bench.machine.state.publications.values()];
     expect(open).toHaveLength(watchLimits.pullPublicationsMax);
-    // Who has none under way is next, also where another one waited before.
+    // An author with nothing under way is next, also where another one waited before.
     for (const pull of bench.machine.state.pulls.values())
       if (Number(pull.author.slice(1)) >= 20) bench.say({ kind: 'pull-closed', pull: pull.pull });
     bench.pull({ pull: 8_000, commit: commit(8_000), author: 'a1', approved: [commit(8_000)] });

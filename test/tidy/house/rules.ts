@@ -7,7 +7,15 @@ import { limits } from './limits.ts';
 import { processUse } from './process-use.ts';
 import { protocolCode } from './protocol-code.ts';
 import type { Finding, Source } from './source.ts';
-import { dynamicImports, fileNames, leftovers, length, machinePaths, registries } from './text-rules.ts';
+import {
+  comments,
+  dynamicImports,
+  fileNames,
+  leftovers,
+  length,
+  machinePaths,
+  registries,
+} from './text-rules.ts';
 
 /** Each rule looks at all files of the house. */
 export type Rule = (sources: readonly Source[]) => Finding[];
@@ -25,6 +33,7 @@ export const rules: Record<string, Rule> = {
   'process-use': each(processUse),
   'dynamic-imports': each(dynamicImports),
   leftovers: each(leftovers),
+  comments: each(comments),
   length: each(length),
   'file-names': each(fileNames),
   'machine-paths': each(machinePaths),

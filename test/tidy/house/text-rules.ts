@@ -66,6 +66,20 @@ export function leftovers(source: Source): Finding[] {
   return [...search('leftovers', source, patterns), ...anys(source)];
 }
 
+/** The first line of a comment, of either kind. */
+const riddle =
+  /^[ \t]*(?:(?<!^[ \t]*\/\/.*\n[ \t]*)\/\/|\/\*\*?(?:[ \t]*\n[ \t]*\*)?) (?:Who|Whoever|Whose)\b/gm;
+
+/** A comment names the thing that it is about, so that it is understood without the code below it. */
+export function comments(source: Source): Finding[] {
+  if (!isCode(source.path)) return [];
+  const message = 'a comment that opens as a question: name the thing, as in "Signers of the log"';
+  return [...source.text.matchAll(riddle)].map(({ index, 0: found }) => {
+    const line = lineAt(source.text, index + found.length - 1);
+    return { rule: 'comments', path: source.path, line, message };
+  });
+}
+
 const linesMax = 400;
 
 /** At 400 lines there is a seam to be found. */

@@ -347,7 +347,7 @@ export class ApiServer {
   }
 }
 
-/** Whoever asks may leave at any time, or gets more answers than one: the stream ends with them. */
+/** A client may leave at any time, or get more answers than one: the stream ends with them. */
 const lasting: ReadonlySet<ApiUp['kind']> = new Set(['follow', 'logs', 'bring']);
 
 function samePeer(signer: string, peer: string): void {

@@ -91,7 +91,7 @@ export class IdpClient implements Grants {
       return;
     }
     if (this.#queue.length >= sessionLimits.idpWaitingMax) throw busy();
-    // Whoever is done hands its turn on.
+    // Hands its turn on once done.
     await new Promise<void>((resolve) => this.#queue.push(resolve));
   }
 

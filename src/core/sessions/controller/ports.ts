@@ -56,7 +56,7 @@ export interface GrantAsked {
   at?: number;
 }
 
-/** Who signs grants: a key at hand, or the identity provider's process. */
+/** Signs grants: a key at hand, or the identity provider's process. */
 export interface Grants {
   /** Errors: `IDP_…`, and those with which the identity provider refuses. */
   sign(asked: GrantAsked): Promise<Verified<Grant>>;

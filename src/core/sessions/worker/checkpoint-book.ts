@@ -29,7 +29,7 @@ const promiseSchema = z.strictObject({
 });
 export type AckPromise = z.infer<typeof promiseSchema>;
 
-/** What an ack promises. `at`: when it came, ms since the epoch. */
+/** The leaves that an ack promises, at which index. `at`: when it came, ms since the epoch. */
 export function promisesOf(ack: Verified<Ack>, round: LoggedRound, at: number): AckPromise[] {
   const { receipt, index } = ack.payload;
   const { offer, job, request } = round;

@@ -36,7 +36,7 @@ function useFragment(): void {
   const given = new URLSearchParams(location.hash.slice(1));
   for (const name of fields) {
     const value = given.get(name);
-    // Whoever made the link would say what was revoked.
+    // A link may not name the server that says what was revoked: its maker would choose the answer.
     if (name === 'server' && value !== '' && isServed && value !== location.origin) continue;
     if (value !== null) input(name).value = value.slice(0, 8192);
     if (value !== null && name !== 'project' && name !== 'server')
