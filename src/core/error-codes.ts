@@ -153,6 +153,8 @@ const coreErrors = {
   GRANT_NOT_VALID_THEN: 'The grant was not valid at the time it was used.',
   GRANT_PROJECT_MISMATCH: 'The grant is for another project.',
   GRANT_ROLE_MISMATCH: 'The grant is for another role than this action needs; the message names both.',
+  HOME_NEWER:
+    'A newer version of Quorate wrote a file of a home or project folder, and this one cannot read it. The file is left as it is. Start the newer version, or restore a backup of before the update (docs/versions.md).',
   IDP_ANSWER_MISMATCH:
     'The identity provider gave a grant for something else than was asked: it belongs to another project, or runs another version. Look at the process `quorate idp`.',
   IDP_BUSY:

@@ -53,7 +53,10 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`assertion failed: ${message}`);
 }
 
+/** A value of a `kind` union that this version does not have. In an event that was read from a whole journal it is of a newer version. */
+export class UnknownKind extends Error {}
+
 /** For the default arm of a switch over a `kind` union: does not compile unless every kind is handled. */
 export function unreachable(value: never, what: string): never {
-  throw new Error(`assertion failed: unknown ${what}: ${JSON.stringify(value)}`);
+  throw new UnknownKind(`assertion failed: unknown ${what}: ${JSON.stringify(value)}`);
 }

@@ -5,7 +5,6 @@ const journalErrors = {
   JOURNAL_IN_USE:
     'Another Quorate (a controller, a worker) runs on this folder already. Stop it first; a second worker on this host needs a folder of its own: `--home`.',
   JOURNAL_MACHINE_MISMATCH: 'The journal was written by another state machine: a controller or a worker.',
-  JOURNAL_NEWER: 'The journal was written by a newer Quorate. Update this one.',
   JOURNAL_OLDER:
     'The journal was written by a version whose journals this one does not read. Go on with that version.',
   JOURNAL_UNWRITABLE:

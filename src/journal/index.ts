@@ -2,7 +2,8 @@ import { closeSync, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, s
 import { basename, dirname, sep } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError, UnknownKind } from '../core/errors.ts';
+import { homeNewer, newerEvent } from '../core/newer.ts';
 
 export type { JournalErrorCode } from './error-codes.ts';
 
@@ -46,7 +47,7 @@ export interface JournalMachine {
 
 /**
  * Opens or creates a journal.
- * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `JOURNAL_NEWER`, `JOURNAL_OLDER`, `JOURNAL_MACHINE_MISMATCH`, `JOURNAL_DAMAGED`.
+ * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `HOME_NEWER`, `JOURNAL_OLDER`, `JOURNAL_MACHINE_MISMATCH`, `JOURNAL_DAMAGED`.
  */
 export function openJournal<Event>(file: string, machine: JournalMachine): Journal<Event> {
   const db = openDatabase(file);
@@ -144,19 +145,21 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
 }
 
 /**
- * Gives `take` each event, in order. One that it cannot make sense of was not written so. Errors: `JOURNAL_DAMAGED`, and coded ones of `take`.
+ * Gives `take` each event, in order, with the rules that it was taken under. Errors: `JOURNAL_DAMAGED`, `HOME_NEWER` where `take` throws
+ * `UnknownKind`, and coded ones of `take`.
  */
 export function replayEach<Event>(
   { place, replay }: Pick<Journal<Event>, 'place' | 'replay'>,
-  take: (event: Event, at: number) => void,
+  take: (event: Event, at: number, rules: number) => void,
 ): void {
   let n = 0;
-  for (const { event, at } of replay()) {
+  for (const { event, at, rules } of replay()) {
     n++;
     try {
-      take(event, at);
+      take(event, at, rules);
     } catch (cause) {
       if (cause instanceof QuorateError) throw cause;
+      if (cause instanceof UnknownKind) throw newerEvent(place, n, event, cause);
       throw new QuorateError('JOURNAL_DAMAGED', `event ${n} of ${place} cannot be read`, {
         hint: restore,
         cause,
@@ -276,13 +279,14 @@ function lastRules(db: DatabaseSync): number {
 
 /** Returns whose the journal is. */
 function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }: JournalMachine): string {
-  db.exec(`
-    CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL, rules INTEGER NOT NULL, record TEXT, sum INTEGER) STRICT;
-  `);
+  // The one table that every format has.
+  db.exec('CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;');
   const read = db.prepare('SELECT value FROM about WHERE key = ?');
   const version = read.get('version')?.value;
   if (version === undefined) {
+    db.exec(
+      'CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL, rules INTEGER NOT NULL, record TEXT, sum INTEGER) STRICT;',
+    );
     // Both or neither: a crash in between would leave a journal of nobody.
     const write = db.prepare("INSERT INTO about (key, value) VALUES ('version', ?), ('machine', ?)");
     write.run(String(formatVersion), name);
@@ -294,17 +298,14 @@ function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }:
       `${file} is of format ${String(version)}; this quorate reads ${formatWithoutSums} and ${formatVersion}`,
       { hint: 'Go on with the version that wrote it, or begin anew with a folder of its own.' },
     );
-  const newest = Number(version) > formatVersion ? 0 : lastRules(db);
-  if (Number(version) > formatVersion || newest > rules) {
-    const then = `format ${String(version)}, rules ${newest}`;
-    throw new QuorateError(
-      'JOURNAL_NEWER',
-      `${file} was written by a newer quorate (${then}; this one has ${formatVersion} and ${rules})`,
-      {
-        hint: 'Update quorate.',
-      },
+  if (Number(version) > formatVersion)
+    throw homeNewer(
+      file,
+      `it is of format ${String(version)}, and this version reads ${formatWithoutSums} and ${formatVersion}`,
     );
-  }
+  const newest = lastRules(db);
+  if (newest > rules)
+    throw homeNewer(file, `its last event is of rules ${newest}, and this version has rules ${rules}`);
   const owner = String(read.get('machine')?.value);
   if (owner !== name && !formerly.includes(owner))
     throw new QuorateError('JOURNAL_MACHINE_MISMATCH', `${file} is the journal of ${owner}, not of ${name}`, {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { QuorateError } from '../core/errors.ts';
+import { homeNewer } from '../core/newer.ts';
 import { unopened } from './disk.ts';
 
 /** The place of a block's bytes in a pack. */
@@ -39,6 +40,7 @@ export interface AreaIndex {
   close(): void;
 }
 
+/** Of the whole store, kept in the index. Grows also where another file of a store changes so that a version of before would not notice. */
 const formatVersion = 1;
 /** Longest time until a change is committed. A crash loses uncommitted rows; opening finds their blocks in the packs. */
 const commitMs = 500;
@@ -194,11 +196,8 @@ function openDatabase(file: string): DatabaseSync {
       'PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 200; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;',
     );
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
-    if (version > formatVersion) {
-      throw new QuorateError('STORE_VERSION_NEWER', `${file} was written by a newer version of Quorate`, {
-        hint: 'Use that version, or another folder.',
-      });
-    }
+    if (version > formatVersion)
+      throw homeNewer(file, `the store is of format ${version}, and this version reads ${formatVersion}`);
     // A page that is damaged would be met at some later read. About 1 s for each 100 MB of index.
     const says = String(db.prepare('PRAGMA quick_check(1)').get()?.quick_check);
     if (says !== 'ok') throw new IndexDamaged(says);

@@ -42,7 +42,7 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
 
   /**
    * Opens a folder of blocks, creating it when missing, and truncates blocks that a crash left incomplete.
-   * @throws STORE_IN_USE, STORE_VERSION_NEWER, STORE_UNWRITABLE
+   * @throws STORE_IN_USE, HOME_NEWER, STORE_UNWRITABLE
    */
   static async open(dir: string): Promise<Blocks> {
     try {

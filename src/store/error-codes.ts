@@ -50,7 +50,6 @@ const storeErrors = {
   STORE_TREE_TOO_MANY_FILES: 'The tree has more files than whoever takes it allows.',
   STORE_UNWRITABLE:
     'The store cannot be opened for writing. Its folder must exist, be writable by you and lie on a disk with free space.',
-  STORE_VERSION_NEWER: 'A newer version of Quorate wrote the store. Use that version, or another folder.',
 } as const;
 
 export type StoreErrorCode = keyof typeof storeErrors;

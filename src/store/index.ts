@@ -29,7 +29,7 @@ export type {
 /**
  * Opens the store in a folder, creating it when missing. With `libp2p` the public area is served to peers and trees can be
  * pulled from them; without it the store is offline and loads no network code.
- * @throws STORE_IN_USE, STORE_VERSION_NEWER, STORE_UNWRITABLE
+ * @throws STORE_IN_USE, HOME_NEWER, STORE_UNWRITABLE
  */
 export async function openStore(options: { dir: string; libp2p?: Libp2p | undefined }): Promise<Store> {
   const { DiskStore } = await import('./disk-store.ts');

@@ -14,6 +14,7 @@ import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { QuorateError } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
+import { homeNewer } from '../core/newer.ts';
 import { diskError, syncFolder, unopened } from './disk.ts';
 
 /** What is known of one pinned tree. */
@@ -66,7 +67,7 @@ export class PinLog {
 
   /**
    * Reads the file, creating it when missing, and cuts off a line that a crash left incomplete. Another line that cannot be read may be a
-   * pin, whose tree a sweep would remove. @throws STORE_PINS_DAMAGED, STORE_UNWRITABLE
+   * pin, whose tree a sweep would remove. @throws STORE_PINS_DAMAGED, HOME_NEWER, STORE_UNWRITABLE
    */
   open(): void {
     try {
@@ -88,10 +89,10 @@ export class PinLog {
     }
   }
 
-  /** @throws STORE_PINS_DAMAGED */
+  /** @throws STORE_PINS_DAMAGED, HOME_NEWER */
   #read(line: Buffer, n: number): PinChange[] {
-    const whole = checked(line);
-    if (whole !== undefined) return [whole];
+    const text = checkedText(line);
+    if (text !== undefined) return [parse(text) ?? this.#unknown(text, n)];
     this.#mustRewrite = true;
     const old = isOfBefore(line) ? parse(line.toString()) : undefined;
     if (old !== undefined) return [old];
@@ -107,6 +108,14 @@ export class PinLog {
       {
         hint: 'Put the file back from a copy. Without one remove that line: a tree that only it names is removed with the next sweep.',
       },
+    );
+  }
+
+  /** A line that is as it was written. A format after this one, which is the second, says so in the first line: `format 3`. */
+  #unknown(text: string, n: number): never {
+    throw homeNewer(
+      this.#file,
+      `this version reads format 2, which has no line "${escapeLine(text, 200)}" (${n})`,
     );
   }
 
@@ -202,12 +211,18 @@ function textOf(change: PinChange): string {
   return change.name === undefined ? `unpin ${root}` : `unpin ${root} ${change.name}`;
 }
 
-/** The change in a line whose checksum fits; undefined where it does not. */
-function checked(line: Buffer): PinChange | undefined {
+/** The text of a line whose checksum fits; undefined where it does not. */
+function checkedText(line: Buffer): string | undefined {
   const sum = line.toString('latin1', 0, 9);
   const text = line.subarray(9);
   if (!/^[0-9a-f]{8} $/.test(sum) || crc32(text) !== Number.parseInt(sum, 16)) return undefined;
-  return parse(text.toString());
+  return text.toString();
+}
+
+/** The change in such a line; undefined also where the text is no change. */
+function checked(line: Buffer): PinChange | undefined {
+  const text = checkedText(line);
+  return text === undefined ? undefined : parse(text);
 }
 
 /** Lines that were written before there were checksums have none. No flipped bit makes one of a line that has. */

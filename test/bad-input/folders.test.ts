@@ -138,10 +138,10 @@ describe('a folder of a newer version', () => {
     const [worker = '', controller = ''] = journals;
     refused(
       await person.inside(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
-      'JOURNAL_NEWER',
+      'HOME_NEWER',
       worker,
     );
-    refused(await person.inside(['controller', ...listen], { cwd: repo }), 'JOURNAL_NEWER', controller);
+    refused(await person.inside(['controller', ...listen], { cwd: repo }), 'HOME_NEWER', controller);
     expect(await Promise.all(journals.map((file) => readFile(file)))).toEqual(before);
   });
 
@@ -158,7 +158,7 @@ describe('a folder of a newer version', () => {
     }
     refused(
       await person.inside(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
-      'STORE_VERSION_NEWER',
+      'HOME_NEWER',
       join(home, 'store'),
     );
   });

@@ -142,13 +142,13 @@ describe('a journal', () => {
     db.exec("UPDATE about SET value = '999' WHERE key = 'version'");
     db.close();
     const before = await readFile(path);
-    expect(codeOf(() => open(path))).toBe('JOURNAL_NEWER');
+    expect(codeOf(() => open(path))).toBe('HOME_NEWER');
     expect((await readFile(path)).equals(before)).toBe(true);
   });
 
   it.each([
     ['of an older format', "UPDATE about SET value = '1' WHERE key = 'version'", 'JOURNAL_OLDER'],
-    ['of later rules', 'UPDATE events SET rules = 2', 'JOURNAL_NEWER'],
+    ['of later rules', 'UPDATE events SET rules = 2', 'HOME_NEWER'],
   ])('%s is refused, and not touched', async (_, sql, code) => {
     const path = await file();
     const journal = open(path);
@@ -376,7 +376,7 @@ it('an event that means nothing is named with its file, and one that was refused
   expect(failing(new TypeError('of undefined'))).toThrow(
     expect.objectContaining({ code: 'JOURNAL_DAMAGED', message: `event 2 of ${path} cannot be read` }),
   );
-  expect(codeOf(failing(new QuorateError('JOURNAL_NEWER', 'newer')))).toBe('JOURNAL_NEWER');
+  expect(codeOf(failing(new QuorateError('HOME_NEWER', 'newer')))).toBe('HOME_NEWER');
   expect(taken).toEqual([1, 1]);
 });
 

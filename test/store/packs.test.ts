@@ -150,7 +150,7 @@ describe('packs', () => {
     const db = new DatabaseSync(join(s.dir, 'public/index.db'));
     db.exec('PRAGMA user_version = 99');
     db.close();
-    expect(await codeOf(openStore({ dir: s.dir }))).toBe('STORE_VERSION_NEWER');
+    expect(await codeOf(openStore({ dir: s.dir }))).toBe('HOME_NEWER');
     const file = join(await folder(), 'file');
     await writeFile(file, '');
     expect(await codeOf(openStore({ dir: file }))).toBe('STORE_UNWRITABLE');

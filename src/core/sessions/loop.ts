@@ -1,5 +1,6 @@
 import type { Handled } from '../durability.ts';
-import { messageOf, QuorateError } from '../errors.ts';
+import { messageOf, QuorateError, UnknownKind } from '../errors.ts';
+import { newerEvent } from '../newer.ts';
 import { isoTime } from '../time.ts';
 import { sessionLimits } from './limits.ts';
 import { MachineTime } from './machine-time.ts';
@@ -99,16 +100,16 @@ export class Loop<Event extends { kind: string }, Effect> {
   /**
    * Rebuilds the state; the effects of these events were carried out in an earlier life. Returns the number of events.
    * An event that comes to something else than it did then stops the start: the state would not be the one that was
-   * promised on. Errors: `CLOCK_BEHIND`, `JOURNAL_REPLAY_MISMATCH`.
+   * promised on. Errors: `CLOCK_BEHIND`, `HOME_NEWER`, `JOURNAL_REPLAY_MISMATCH`.
    */
   replay(): number {
     let events = 0;
     for (const { event, at, rules, record } of this.#journal.replay()) {
       this.#last = at;
       events++;
-      const difference = this.#replayed({ event, at, rules, record });
+      const difference = this.#replayed(events, { event, at, rules, record });
       if (difference !== undefined) {
-        const { place = 'the journal' } = this.#journal;
+        const place = this.#place;
         throw mismatch({ n: events, kind: event.kind, at, rules, says: difference, place });
       }
     }
@@ -116,12 +117,17 @@ export class Loop<Event extends { kind: string }, Effect> {
     return events;
   }
 
-  /** How an event comes to something else than it did, or to nothing that can be handled; undefined where it does not. */
-  #replayed({ event, at, rules, record }: JournalRow<Event>): string | undefined {
+  get #place(): string {
+    return this.#journal.place ?? 'the journal';
+  }
+
+  /** How the n-th event comes to something else than it did, or to nothing that can be handled; undefined where it does not. Throws `HOME_NEWER`. */
+  #replayed(n: number, { event, at, rules, record }: JournalRow<Event>): string | undefined {
     let handled: Handled<Effect>;
     try {
       handled = this.#machine.handle(event, at, rules);
     } catch (error) {
+      if (error instanceof UnknownKind) throw newerEvent(this.#place, n, event, error);
       return `cannot be handled: ${messageOf(error)}`;
     }
     return differenceOf(handled, record);

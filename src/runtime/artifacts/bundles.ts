@@ -1,6 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { documentVersions } from '../../core/documents/index.ts';
 import { bundleServer, requestBundle, type StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { parseFile, readOptional, writeAtomicAs } from '../node/files.ts';
@@ -9,7 +10,7 @@ import { meshDial } from '../node/ports.ts';
 /** Bundles on disk. Each is found by the id of its run, its job or its artifact: three names of one file. */
 export interface Bundles {
   put(keys: { run: string; job: string | null; artifact: string | null }, bundle: string): Promise<void>;
-  /** Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`. */
+  /** Errors: `HOME_DAMAGED`, `HOME_NEWER`, `HOME_UNREADABLE`. */
   get(which: string): Promise<string | undefined>;
   has(which: string): Promise<boolean>;
   /** Size in bytes; undefined when there is no such bundle. */
@@ -56,7 +57,7 @@ export function openBundles(dir: string): Bundles {
     },
     async get(which) {
       const text = keyPattern.test(which) ? await readOptional(file(which)) : undefined;
-      if (text !== undefined) parseFile(file(which), text, z.looseObject({}), hint);
+      if (text !== undefined) parseFile(file(which), text, z.looseObject({}), hint, documentVersions.bundle);
       return text;
     },
     async has(which) {

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { type MemberFacts, membersOf } from '../../core/controller/members.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
+import { replayEach } from '../../journal/index.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 import { journalFile, newController, openControllerJournal } from './controller-journal.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
 
 /**
  * What the journal of a controller that does not run says. Holds the journal meanwhile, so a controller that starts at this
- * moment is told that it is in use. Errors: `JOURNAL_…`.
+ * moment is told that it is in use. Errors: `JOURNAL_…`, `HOME_NEWER`.
  */
 export const statusOfStopped = (folder: ProjectFolder): ControllerStatus =>
   statusOf(stateOfStopped(folder), { project: folder.project, running: false, stopsBy: null });
@@ -20,7 +21,7 @@ function stateOfStopped(folder: ProjectFolder): ControllerState {
   if (!existsSync(journalFile(folder.dir))) return newController(folder).state;
   const { journal, machine } = openControllerJournal(folder);
   try {
-    for (const { event, at, rules } of journal.replay()) machine.handle(event, at, rules);
+    replayEach(journal, (event, at, rules) => machine.handle(event, at, rules));
     return machine.state;
   } finally {
     journal.close();

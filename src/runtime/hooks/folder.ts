@@ -1,6 +1,6 @@
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError, unreachable } from '../../core/errors.ts';
 import { openJournal, replayEach } from '../../journal/index.ts';
 import { makePrivate } from '../node/files.ts';
 import { Ledger, type LedgerEvent, ledgerEventSchema } from './ledger.ts';
@@ -35,7 +35,10 @@ export async function openHookFolder(home: string, project: string, name: string
   const ledger = new Ledger();
   const clear = () => removeTree(work);
   try {
-    replayEach(journal, (event, at) => ledger.apply(ledgerEventSchema.parse(event), at));
+    replayEach(journal, (event, at) => {
+      const { data } = ledgerEventSchema.safeParse(event);
+      ledger.apply(data ?? unreachable(event as never, 'event of a hook'), at);
+    });
     // Of a process that was killed.
     await clear();
   } catch (error) {

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { z } from 'zod';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import { homeNewer } from '../../core/newer.ts';
 import { syncFolder } from '../../store/disk.ts';
 
 /** Creates a folder of mode 0700 unless it exists. */
@@ -79,11 +80,12 @@ export async function readOptional(file: string): Promise<string | undefined> {
 const damage =
   /^(?:DOC_(?:BAD_SIGNATURE|INVALID|NOT_\w+|TOO_\w+|WRONG_\w+)|CHECKPOINT_(?:BAD_SIGNATURE|LOG_MISMATCH|MALFORMED|UNSIGNED)|CHARTER_ISSUER_MISMATCH|LOG_UNREADABLE)$/;
 
-/** Uses what a file holds: an error of its content names the file and what mends it. Throws `HOME_DAMAGED`, and what `use` throws. */
+/** Uses what a file holds: an error of its content names the file and what mends it. Throws `HOME_DAMAGED`, `HOME_NEWER`, and what `use` throws. */
 export async function inFile<T>(file: string, hint: string, use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (cause) {
+    if (codeOf(cause) === 'DOC_NEWER') throw homeNewer(file, messageOf(cause), cause);
     if (!damage.test(codeOf(cause))) throw cause;
     throw new QuorateError('HOME_DAMAGED', `${file} is damaged: ${messageOf(cause)}`, { hint, cause });
   }
@@ -102,8 +104,14 @@ function withoutSum(value: unknown): unknown {
   return sum === crc32(JSON.stringify(rest)) ? rest : undefined;
 }
 
-/** Parses JSON against a schema, and compares it with its checksum where it has one. Throws `HOME_DAMAGED`. */
-export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, hint: string): T {
+const memberOf = (value: unknown, key: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+
+/**
+ * Parses JSON against a schema, and compares it with its checksum where it has one. `reads`: the version of the content that is read; a file
+ * states its own in `v`, and is of version 1 without. Throws `HOME_DAMAGED`, `HOME_NEWER`.
+ */
+export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, hint: string, reads = 1): T {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -117,9 +125,14 @@ export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, h
       `${file} is not as it was written: its member crc32 is that of another value`,
       { hint: `${hint} Whoever changed it by hand removes that member.` },
     );
+  const v = memberOf(whole, 'v');
+  if (typeof v === 'number' && v > reads)
+    throw homeNewer(file, `it is of version ${v}, and this one reads version ${reads}`);
   const result = schema.safeParse(whole);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.map(String).join('.') || 'its root';
+  if (memberOf(value, 'crc32') !== undefined)
+    throw homeNewer(file, `it is as it was written, and has at ${where} what this one does not know`);
   throw new QuorateError('HOME_DAMAGED', `${file} is not valid at ${where}`, { hint });
 }
 

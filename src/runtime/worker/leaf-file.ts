@@ -3,12 +3,15 @@ import { open, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { text } from '../../core/documents/base.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { homeNewer } from '../../core/newer.ts';
 import type { LeafFile } from '../../core/sessions/worker/ports.ts';
 import { syncFolder } from '../../store/disk.ts';
 import { readOptional } from '../node/files.ts';
 
 /** Begins a line with the sha256 of all bytes before it, in hex; no leaf holds a control character. */
 const sumMark = '\t';
+/** Says in the first line of which format a file is that comes after this one, the second. */
+const formatLine = /^\tformat (\d{1,9})$/;
 const damaged = (file: string) =>
   new QuorateError('HOME_DAMAGED', `${file} is damaged: its leaves are not those that were kept`, {
     hint: 'Put it back from a copy, or remove it: the log is read again.',
@@ -33,6 +36,9 @@ export function openLeafFile(file: string): LeafFile {
       const leaves: string[] = [];
       sum = createHash('sha256');
       for (const line of whole.split('\n').slice(0, -1)) {
+        const [, format] = formatLine.exec(line) ?? [];
+        if (format !== undefined)
+          throw homeNewer(file, `it is of format ${format}, and this version reads format 2`);
         const isSum = line.startsWith(sumMark);
         if (!isSum) leaves.push(line);
         if (isSum ? line.slice(sumMark.length) !== sum.copy().digest('hex') : !isLeaf(line))
