@@ -23,6 +23,14 @@ export interface Answer {
   report: string;
 }
 
+/** Where a program runs. */
+export interface Place {
+  home?: string;
+  cwd?: string;
+  /** Beside that of all programs. */
+  env?: NodeJS.ProcessEnv;
+}
+
 /** Hosts with an address each, at one switch: network namespaces and a bridge in one of their own. As root only. */
 export class Hosts {
   readonly dir: string;
@@ -82,25 +90,30 @@ export class Hosts {
     return ip('-n', `${prefix}-net`, 'link', 'set', `port${this.#names.indexOf(name) + 1}`, state);
   }
 
+  home(name: string): string {
+    return join(this.dir, 'homes', name);
+  }
+
   /** A program on a host. */
-  run(host: string, name: string, words: readonly string[], cwd = this.folder(host)): Proc {
+  run(
+    host: string,
+    name: string,
+    words: readonly string[],
+    { cwd = this.folder(host), env = {} }: Place = {},
+  ) {
     // Not `ip netns exec`, which hides the control groups.
     const args = [`--net=/run/netns/${prefix}-${host}`, '--', ...words];
-    return new Proc(name, 'nsenter', args, { cwd, env: this.#env });
+    return new Proc(name, 'nsenter', args, { cwd, env: { ...this.#env, ...env } });
   }
 
   /** `quorate … --json` on a host, by default in its own folder and from the home of that name. */
-  quorate(host: string, args: readonly string[], { home = host, cwd = this.folder(host) } = {}): Proc {
-    const words = [...quorateWords, '--home', join(this.dir, 'homes', home), ...args, '--json'];
-    return this.run(host, `quorate ${args[0] ?? ''} of ${home}`, words, cwd);
+  quorate(host: string, args: readonly string[], { home = host, ...place }: Place = {}): Proc {
+    const words = [...quorateWords, '--home', this.home(home), ...args, '--json'];
+    return this.run(host, `quorate ${args[0] ?? ''} of ${home}`, words, place);
   }
 
   /** Runs a command to its end. */
-  async answer(
-    host: string,
-    args: readonly string[],
-    place: { home?: string; cwd?: string } = {},
-  ): Promise<Answer> {
+  async answer(host: string, args: readonly string[], place: Place = {}): Promise<Answer> {
     const node = this.quorate(host, args, place);
     const { code } = await node.end();
     const failure = node.lines.find((line) => line.error !== undefined)?.error as
@@ -115,7 +128,7 @@ export class Hosts {
     const program = join(await git(dir, '--exec-path'), 'git-daemon');
     const where = [`--listen=${this.address(host)}`, `--port=${port}`, `--base-path=${dir}`];
     const words = [program, '--reuseaddr', '--export-all', '--verbose', '--log-destination=stderr', ...where];
-    const proc = this.run(host, 'git daemon', words, dir);
+    const proc = this.run(host, 'git daemon', words, { cwd: dir });
     await until('the git daemon', () => proc.stderr.includes('Ready to rumble') || !proc.alive);
   }
 
