@@ -4,6 +4,7 @@ import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { QuorateError, UnknownKind } from '../core/errors.ts';
 import { homeNewer, newerEvent } from '../core/newer.ts';
+import { walDamage } from './wal.ts';
 
 export type { JournalErrorCode } from './error-codes.ts';
 
@@ -180,6 +181,9 @@ function openDatabase(file: string): DatabaseSync {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     checkNotEmptied(file);
+    const damage = walDamage(`${file}-wal`);
+    if (damage !== undefined)
+      throw new QuorateError('JOURNAL_DAMAGED', `${file}-wal: ${damage}`, { hint: restore });
     db = new DatabaseSync(file);
     // Locks the file for this process until it closes or dies; SQLite then answers SQLITE_BUSY to the next.
     db.exec(

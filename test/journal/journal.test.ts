@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -254,6 +254,79 @@ describe('a journal', () => {
       await rm(`${path}-shm`, { force: true });
     }
     expect(noticed).toBeGreaterThan(positions / 2);
+  });
+
+  /** A journal as a process leaves it that is killed: its events are in the write-ahead log. */
+  async function killed(): Promise<{ path: string; wal: Buffer; frameBytes: number }> {
+    const path = await file();
+    const { child, ready } = hold(path);
+    await ready;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    const wal = await readFile(`${path}-wal`);
+    return { path, wal, frameBytes: 24 + wal.readUInt32BE(8) };
+  }
+
+  it('of a process that was killed loses nothing silently to a flipped bit of its write-ahead log', async () => {
+    const { path, wal, frameBytes } = await killed();
+    const whole = await readFile(path);
+    const read = (bytes: Buffer) => {
+      writeFileSync(path, whole);
+      writeFileSync(`${path}-wal`, bytes);
+      rmSync(`${path}-shm`, { force: true });
+      const journal = open(path);
+      try {
+        return [...journal.replay()];
+      } finally {
+        journal.close();
+      }
+    };
+    const written = read(wal);
+    expect(written.length).toBeGreaterThanOrEqual(50);
+    const frames = Math.floor((wal.length - 32) / frameBytes);
+    // Behind the last whole transaction is nothing that could show that something is missing.
+    const end = 32 + (frames - 3) * frameBytes;
+    for (let n = 0; n < 300; n++) {
+      const at = n < 32 ? n : 32 + Math.floor(((end - 32) * (n - 32)) / 268);
+      const bytes = Buffer.from(wal);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (n % 8));
+      let again: typeof written = [];
+      const code = codeOf(() => {
+        again = read(bytes);
+      });
+      if (code === undefined) expect(again, `byte ${at}`).toEqual(written);
+      else expect(code, `byte ${at}`).toBe('JOURNAL_DAMAGED');
+    }
+  });
+
+  it('with frames of a transaction that never ended behind its last one is taken up to that', async () => {
+    const path = await file();
+    const journal = open(path);
+    journal.append({ n: 1 }, 1);
+    journal.close();
+    const db = new DatabaseSync(path);
+    onTestFinished(() => db.close());
+    // Too large for the cache, so that its pages are written before it is rolled back.
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA cache_size = 5');
+    const insert = db.prepare('INSERT INTO about (key, value) VALUES (?, ?)');
+    insert.run('the first', 'one');
+    db.exec('BEGIN');
+    for (let n = 0; n < 100; n++) insert.run(`${n}`, 'x'.repeat(3_000));
+    db.exec('ROLLBACK');
+    insert.run('one', 'more');
+    const copy = `${path}.copy`;
+    for (const end of ['', '-wal']) await writeFile(`${copy}${end}`, await readFile(`${path}${end}`));
+    expect([...open(copy).replay()].map(({ event }) => event)).toEqual([{ n: 1 }]);
+  });
+
+  it('that was last written before this host started may have lost in a power cut what was not synced', async () => {
+    const { path, wal, frameBytes } = await killed();
+    const bytes = Buffer.from(wal).fill(0, 32 + 10 * frameBytes, 32 + 11 * frameBytes);
+    await writeFile(`${path}-wal`, bytes);
+    utimesSync(`${path}-wal`, 1, 1);
+    expect([...open(path).replay()].length).toBeGreaterThan(0);
+    await writeFile(`${path}-wal`, bytes);
   });
 
   it('names the event that is not as it was written, or that is missing', async () => {
