@@ -40,6 +40,11 @@ export async function probe({
   return found;
 }
 
+/** Removes what crashed processes with this state folder left behind. @throws SANDBOX_CLEANUP_FAILED */
+export async function removeLeftovers(stateDir: string): Promise<void> {
+  await sweepLeftovers(recordsFolder(stateDir));
+}
+
 /**
  * Opens one tier for jobs of the local user, after removing what a crashed process with the same state folder left behind.
  * A component with known vulnerabilities does not prevent it.
@@ -50,7 +55,7 @@ export async function openSandbox(
   tier: Tier = 'namespace',
   watch: ProbeWatch = {},
 ): Promise<Sandbox & Steering> {
-  await sweepLeftovers(recordsFolder(stateDir));
+  await removeLeftovers(stateDir);
   const { probe: found, sandbox } = await look(stateDir, tier, watch);
   if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true))
     return sandbox;
@@ -65,7 +70,7 @@ export async function openSandboxes(
   stateDir: string,
   { tiers: named, ...watch }: ProbeWatch & { tiers?: readonly Tier[] } = {},
 ): Promise<Sandboxes> {
-  await sweepLeftovers(recordsFolder(stateDir));
+  await removeLeftovers(stateDir);
   const opened: (Sandbox & Steering)[] = [];
   const failed: Probe[] = [];
   for (const tier of named === undefined ? byDefault : offered.filter((one) => named.includes(one))) {

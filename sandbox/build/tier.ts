@@ -255,9 +255,19 @@ export class TierSandbox implements Sandbox, Steering {
   }
 
   get abilities(): SandboxAbilities {
-    const name = `${groupPrefix}${process.pid}-look-${randomInt(2 ** 32).toString(16)}`;
-    this.#abilities ??= detectAbilities(this.#context.parents, name);
+    this.#abilities ??= this.#lookAround();
     return { ...this.#abilities, disk: this.#canDisk };
+  }
+
+  #lookAround(): Omit<SandboxAbilities, 'disk'> {
+    const { parents, recordsDir } = this.#context;
+    const name = `${groupPrefix}${process.pid}-look-${randomInt(2 ** 32).toString(16)}`;
+    const forget = recordJob(recordsDir, name, groupDirectories(parents, name));
+    try {
+      return detectAbilities(parents, name);
+    } finally {
+      forget();
+    }
   }
 
   usage(): SandboxUsage[] {

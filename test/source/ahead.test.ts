@@ -1,8 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { groupDirectories } from '../../sandbox/cgroups/group.ts';
+import { findCgroupParents, readHierarchies } from '../../sandbox/cgroups/parents.ts';
 import type { Job } from '../../src/core/documents/index.ts';
 import { type ConfinedAhead, openConfinedAhead } from '../../src/runtime/build/confined-git.ts';
 import { CheckoutAhead } from '../../src/runtime/worker/checkout-ahead.ts';
@@ -183,4 +185,21 @@ it('a worker has one for its next commit after it fetched one, until it is dismi
   expect(await records()).toHaveLength(1);
   await sources.dismiss();
   expect(await records()).toEqual([]);
+});
+
+it('the next sandbox for git removes the control groups of one whose process was killed', async () => {
+  const at = await place();
+  const ended = spawnSync(process.execPath, ['--version']);
+  const name = `quorate-job-${ended.pid}-chaos`;
+  const { parents } = findCgroupParents(readHierarchies());
+  const groups = groupDirectories(parents, name);
+  for (const group of groups) mkdirSync(group);
+  const records = join(at.stateDir, 'sandbox');
+  await mkdir(records, { recursive: true, mode: 0o700 });
+  const record = { pid: ended.pid, started: '1', directories: groups };
+  await writeFile(join(records, `${name}.json`), JSON.stringify(record));
+  const ahead = await openConfinedAhead({ ...at, ...limits });
+  await ahead.close();
+  expect(groups.filter((group) => existsSync(group))).toEqual([]);
+  expect(readdirSync(records)).toEqual([]);
 });

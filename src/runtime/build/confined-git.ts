@@ -1,5 +1,10 @@
 import type { Duplex } from 'node:stream';
-import { openToolSandbox, type ToolOptions, type ToolSandbox } from '../../../sandbox/index.ts';
+import {
+  openToolSandbox,
+  removeLeftovers,
+  type ToolOptions,
+  type ToolSandbox,
+} from '../../../sandbox/index.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, QuorateError, reportedError } from '../../core/errors.ts';
 import {
@@ -72,7 +77,7 @@ type ToolPlace = Pick<
 
 /** Opens a sandbox before its source is known. @throws `SANDBOX_…` */
 export async function openConfinedAhead(options: ToolPlace): Promise<ConfinedAhead> {
-  const tool = openTool(options);
+  const tool = await openTool(options);
   try {
     const waiting = await WaitingGit.ahead(tool.dir, {
       wrap: (command) => tool.wrap(command, 'nothing'),
@@ -93,11 +98,21 @@ export async function openConfinedAhead(options: ToolPlace): Promise<ConfinedAhe
   }
 }
 
-const openTool = ({ stateDir, scratch, guards, runner, native, ...limits }: ToolPlace): ToolSandbox =>
-  openToolSandbox({
+/** A node that only checks out, such as the watcher, opens no other sandbox that would remove what it left when it was killed. */
+async function openTool({
+  stateDir,
+  scratch,
+  guards,
+  runner,
+  native,
+  ...limits
+}: ToolPlace): Promise<ToolSandbox> {
+  await removeLeftovers(stateDir);
+  return openToolSandbox({
     ...{ stateDir, scratch, limits: toolLimits(limits), runner, native },
     ...(guards !== undefined && { guards }),
   });
+}
 
 const toolLimits = ({
   cpus,
@@ -111,7 +126,7 @@ const toolLimits = ({
 export async function openConfinedGit(options: ConfinedOptions): Promise<ConfinedGit> {
   const { vcs, say, ahead } = options;
   const url = fetchableUrl(options.url);
-  const tool = ahead?.tool ?? openTool(options);
+  const tool = ahead?.tool ?? (await openTool(options));
   try {
     const egress = await openEgressProxy({
       dir: tool.net,
