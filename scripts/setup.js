@@ -1,4 +1,4 @@
-// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers] [--check]`.
+// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers|chaos] [--check]`.
 // `worker` is all that a machine needs for every tier of sandbox it can run, `matrices` all that any test needs.
 // Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
 // standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
@@ -118,6 +118,7 @@ const needs = {
     lack: () => (sqlalchemyIsCompiled() ? undefined : 'no compiled part of SQLAlchemy'),
   },
   iproute2: { why: 'makes hosts with addresses of their own, for a test of five processes', program: 'ip' },
+  faketime: { why: 'sets the clock of one process, for the faults of the chaos script', program: 'faketime' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
 /** The demo of a pipeline builds a C project. */
@@ -180,6 +181,7 @@ const matrices = [
   'buildah',
   'netavark',
   'iproute2',
+  'faketime',
   'chromium',
   // Examples of docs/hooks.md.
   'curl',
@@ -187,7 +189,9 @@ const matrices = [
 ];
 /** The bench beside another CI. */
 const peers = [...demo, 'buildbot', 'buildbot-worker', 'python3-sqlalchemy-ext'];
-const purposes = { demo, pipeline, forge, worker, test: tests, matrices, peers };
+/** Faults in a project of real processes. */
+const chaos = [...demo, 'iproute2', 'faketime'];
+const purposes = { demo, pipeline, forge, worker, test: tests, matrices, peers, chaos };
 
 function sqlalchemyIsCompiled() {
   const folder = '/usr/lib/python3/dist-packages/sqlalchemy/cyextension';
@@ -322,7 +326,9 @@ function install(names) {
 function main() {
   const wanted = parse(argv.slice(2));
   if (wanted === undefined) {
-    say('usage: node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers] [--check]');
+    say(
+      'usage: node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers|chaos] [--check]',
+    );
     return 2;
   }
   if (process.platform !== 'linux') {

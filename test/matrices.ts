@@ -25,6 +25,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/browser/sign-in.test.ts': 15,
   'test/browser/verify-page.test.ts': 20,
   'test/chaos/crashes.test.ts': 24,
+  'test/chaos/faults.test.ts': 45,
   'test/chaos/killed-pipeline.test.ts': 45,
   'test/chaos/killed-workers.test.ts': 24,
   'test/chaos/restarts.test.ts': 12,

@@ -48,7 +48,7 @@ const build = [
 
 /** What a file of tests needs and this account does not have. */
 export function lackFor(file: string): string | undefined {
-  if (file === 'test/e2e/five-processes.test.ts' && !isRoot)
+  if ((file === 'test/e2e/five-processes.test.ts' || file === 'test/chaos/faults.test.ts') && !isRoot)
     return 'it makes network namespaces, which needs root';
   if (file === 'test/e2e/upgrade.test.ts' && !hasCommit(unversioned))
     return `it runs workers of commit ${unversioned}, which this clone does not have: git fetch --unshallow`;

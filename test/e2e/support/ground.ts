@@ -21,7 +21,7 @@ export const readyBy = (part: Part): string =>
   part === 'watch' ? 'watching' : isWorker(part) ? 'connected' : 'listening';
 const gitPort = 9418;
 
-export const isWorker = (part: Part): part is Worker => (workers as readonly string[]).includes(part);
+const isWorker = (part: Part): part is Worker => (workers as readonly string[]).includes(part);
 
 /** For one start of a part. */
 export interface StartOptions {
@@ -36,16 +36,18 @@ export interface StartOptions {
 export class Ground {
   readonly hosts: Hosts;
   readonly running = new Map<Part, Proc>();
-  readonly #slotWait: readonly string[];
+  /** Words for its controller beside those of every one. */
+  readonly #controllerArgs: readonly string[];
+  git: Proc | undefined;
   project = '';
   bootstrap = '';
   /** Of the store, which the controller asks to keep what it publishes. */
   store = '';
   #commits = 0;
 
-  constructor(hosts: Hosts, { slotWait }: { slotWait?: string } = {}) {
+  constructor(hosts: Hosts, controllerArgs: readonly string[] = []) {
     this.hosts = hosts;
-    this.#slotWait = slotWait === undefined ? [] : ['--slot-wait', slotWait];
+    this.#controllerArgs = controllerArgs;
   }
 
   get repository(): string {
@@ -60,7 +62,7 @@ export class Ground {
 
   async open(): Promise<void> {
     const { hosts } = this;
-    await hosts.serveGit('world', join(hosts.folder('world'), 'git'), gitPort);
+    this.git = await hosts.serveGit('world', join(hosts.folder('world'), 'git'), gitPort);
     await this.start('bootstrap');
     const { lines } = await hosts.answer('idp', ['idp', 'init']);
     const key = String(lines[0]?.key);
@@ -109,7 +111,7 @@ export class Ground {
       idp: () => ['idp', ...listen(4711), ...(this.running.has('idp') ? [] : ['--charter', 'charter.jws'])],
       controller: () => [
         ...['controller', ...listen(4710), '--idp', hosts.listens('idp', 4711), '--store', this.store],
-        ...this.#slotWait,
+        ...this.#controllerArgs,
       ],
       watch: () => ['watch'],
       store: () => [

@@ -34,6 +34,8 @@ export interface Place {
 /** Hosts with an address each, at one switch: network namespaces and a bridge in one of their own. As root only. */
 export class Hosts {
   readonly dir: string;
+  /** Of every process that was started on a host. */
+  readonly pids = new Set<number>();
   readonly #names: string[] = [];
   readonly #env: NodeJS.ProcessEnv;
 
@@ -103,7 +105,9 @@ export class Hosts {
   ) {
     // Not `ip netns exec`, which hides the control groups.
     const args = [`--net=/run/netns/${prefix}-${host}`, '--', ...words];
-    return new Proc(name, 'nsenter', args, { cwd, env: { ...this.#env, ...env } });
+    const proc = new Proc(name, 'nsenter', args, { cwd, env: { ...this.#env, ...env } });
+    this.pids.add(proc.pid);
+    return proc;
   }
 
   /** `quorate … --json` on a host, by default in its own folder and from the home of that name. */
@@ -123,13 +127,20 @@ export class Hosts {
   }
 
   /** A git server on a host. It serves every repository below `dir`. */
-  async serveGit(host: string, dir: string, port: number): Promise<void> {
+  async serveGit(host: string, dir: string, port: number): Promise<Proc> {
     await mkdir(dir, { recursive: true });
     const program = join(await git(dir, '--exec-path'), 'git-daemon');
     const where = [`--listen=${this.address(host)}`, `--port=${port}`, `--base-path=${dir}`];
     const words = [program, '--reuseaddr', '--export-all', '--verbose', '--log-destination=stderr', ...where];
     const proc = this.run(host, 'git daemon', words, { cwd: dir });
     await until('the git daemon', () => proc.stderr.includes('Ready to rumble') || !proc.alive);
+    return proc;
+  }
+
+  /** Namespaces that are there, of those that were made here. */
+  async left(): Promise<string[]> {
+    const { stdout } = await ip('netns', 'list');
+    return stdout.split('\n').filter((line) => line.startsWith(`${prefix}-`));
   }
 
   /** The programs in them end with the file. */

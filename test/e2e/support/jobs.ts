@@ -25,10 +25,12 @@ export function jobFile(options: JobOptions): string {
 `;
 }
 
+export const sayScript = (says: string): string => `#!/bin/sh\necho ${says}\n`;
+
 /** Files of a repository whose build takes these steps, and then makes a program that says `says`. */
 export function program(says: string, ...before: string[]): Record<string, string> {
   return {
-    'say.sh': `#!/bin/sh\necho ${says}\n`,
+    'say.sh': sayScript(says),
     'quorate.yaml': jobFile({
       run: [...before, 'mkdir "$OUT/bin"', 'install -m 755 say.sh "$OUT/bin/say"'],
       time: '10m',

@@ -1,0 +1,237 @@
+import { execFile } from 'node:child_process';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { type Ground, type Part, readyBy } from '../../e2e/support/ground.ts';
+import type { Proc } from '../../e2e/support/processes.ts';
+import { sleep } from '../../e2e/support/wait.ts';
+import { damage, type Homes } from './homes.ts';
+import type { Fault } from './plan.ts';
+
+const exec = promisify(execFile);
+/** A part that was started says within this that it is ready, or why not. */
+const readyMsMax = 60_000;
+const stopMsMax = 30_000;
+/** A node looks at its clock at each event; some come within this. */
+const clockMsMax = 8_000;
+const startsMax = 4;
+const libfaketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+
+/** Something that does not hold. */
+class Finding extends Error {}
+
+interface Refusal {
+  code: string;
+  message: string;
+  hint: string;
+}
+
+/** Does to the parts of a project what a plan says, and starts again what ended. */
+export class Faults {
+  readonly #ground: Ground;
+  readonly #homes: Homes;
+  /** Every process of a part that ran, the newest last. */
+  readonly procs = new Map<Part, Proc[]>();
+  /** How often each error ended a part, by code. */
+  readonly codes = new Map<string, number>();
+
+  constructor(ground: Ground, homes: Homes) {
+    this.#ground = ground;
+    this.#homes = homes;
+  }
+
+  /** What came of it, in a few words. A run is submitted meanwhile; the part runs afterwards. */
+  async happen(fault: Fault, submit: () => Promise<unknown>): Promise<string> {
+    try {
+      // A clock is looked at when something happens.
+      if (fault.kind === 'clock jumps') return await this.#clockJumps(fault.part, fault.seconds, submit);
+      await submit();
+      await sleep(fault.afterMs);
+      return await this.#happen(fault);
+    } catch (error) {
+      const proc = this.#ground.proc(fault.part);
+      if (!proc.alive) {
+        await this.#homes.putAllBack(fault.part);
+        await this.#startAgain(fault.part);
+      }
+      throw error;
+    }
+  }
+
+  async #happen(fault: Exclude<Fault, { kind: 'clock jumps' }>): Promise<string> {
+    const { part } = fault;
+    const proc = this.#ground.proc(part);
+    switch (fault.kind) {
+      case 'kill':
+        await proc.kill();
+        return this.#startAgain(part);
+      case 'pause':
+        proc.signal('SIGSTOP');
+        await sleep(fault.forMs);
+        proc.signal('SIGCONT');
+        return this.#goesOn(part);
+      case 'cut off':
+        await this.#ground.hosts.unreachable(part);
+        await sleep(fault.forMs);
+        await this.#ground.hosts.reachable(part);
+        return this.#goesOn(part);
+      case 'full disk': {
+        const empty = await this.#homes.fill(part);
+        await sleep(fault.forMs);
+        await empty();
+        return this.#goesOn(part);
+      }
+      case 'few descriptors':
+        return this.#fewDescriptors(part, fault);
+      case 'clock ahead':
+        return this.#clockAhead(part, fault.seconds);
+      case 'flip':
+      case 'cut':
+        return this.#damaged(part, fault);
+    }
+  }
+
+  /** A part that was left running is there, or ended for a reason that it names; then it is started again. */
+  async #goesOn(part: Part): Promise<string> {
+    const proc = this.#ground.proc(part);
+    // What ends for it does so at its next write.
+    await sleep(200);
+    if (proc.alive) return 'goes on';
+    const { code } = this.#refusalOf(part, proc);
+    return `${code}, then ${await this.#startAgain(part)}`;
+  }
+
+  /** Why a process ended by itself. */
+  #refusalOf(part: Part, proc: Proc): Refusal {
+    const said = proc.lines.findLast(({ error, event }) => error !== undefined || event === 'error');
+    const { code = '', message = '', hint = '' } = (said?.error ?? said ?? {}) as Partial<Refusal>;
+    if (!/^[A-Z]+(_[A-Z0-9]+)+$/.test(code) || code.startsWith('ERR_'))
+      throw new Finding(`${part} ended without a code:\n${proc.report()}`);
+    if (hint === '') throw new Finding(`${part} ended with ${code} and no remedy: ${message}`);
+    this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
+    return { code, message, hint };
+  }
+
+  /** Starts a part, and does what its errors say until it is ready. */
+  async #startAgain(
+    part: Part,
+    remedy?: (refusal: Refusal) => Promise<string[] | undefined>,
+  ): Promise<string> {
+    const did: string[] = [];
+    let more: string[] = [];
+    for (let tries = 0; tries < startsMax; tries++) {
+      const proc = this.#spawn(part, { more });
+      if (await this.#ready(part, proc)) return ['started', ...did].join(', ');
+      const refusal = this.#refusalOf(part, proc);
+      did.push(refusal.code);
+      if (refusal.code === 'CLOCK_BEHIND') more = ['--accept-clock'];
+      else {
+        const words = await remedy?.(refusal);
+        if (words === undefined)
+          throw new Finding(`${part} does not start: ${refusal.code}: ${refusal.message} (${refusal.hint})`);
+        more = words;
+      }
+    }
+    throw new Finding(`${part} does not start after ${did.join(', ')}`);
+  }
+
+  #spawn(part: Part, options: { more?: readonly string[]; env?: NodeJS.ProcessEnv } = {}): Proc {
+    const proc = this.#ground.spawn(part, options);
+    this.procs.set(part, [...(this.procs.get(part) ?? []), proc]);
+    return proc;
+  }
+
+  async #ready(part: Part, proc: Proc): Promise<boolean> {
+    try {
+      await proc.event(readyBy(part), { ms: readyMsMax });
+      return true;
+    } catch (error) {
+      if (!proc.alive) return false;
+      throw new Finding(`${part} is not ready: ${(error as Error).message}`);
+    }
+  }
+
+  async #fewDescriptors(part: Part, { spare, forMs }: { spare: number; forMs: number }): Promise<string> {
+    const proc = this.#ground.proc(part);
+    const open = (await readdir(`/proc/${proc.pid}/fd`)).length;
+    const limit = (soft: string) =>
+      exec('prlimit', ['--pid', String(proc.pid), `--nofile=${soft}`], { timeout: stopMsMax });
+    const { stdout } = await exec('prlimit', [
+      ...['--pid', String(proc.pid), '--nofile', '--output=SOFT', '--noheadings'],
+    ]);
+    await limit(`${open + spare}:`);
+    await sleep(forMs);
+    if (proc.alive) await limit(`${stdout.trim()}:`);
+    return this.#goesOn(part);
+  }
+
+  /** Stops a part as its operator does. */
+  async #stop(part: Part): Promise<void> {
+    const proc = this.#ground.proc(part);
+    proc.signal('SIGTERM');
+    const ended = await Promise.race([proc.ended, sleep(stopMsMax)]);
+    if (ended !== undefined) return;
+    await proc.kill();
+    throw new Finding(`${part} did not stop within ${stopMsMax / 1000} s:\n${proc.report()}`);
+  }
+
+  #clockFile(part: Part): string {
+    return join(this.#ground.hosts.dir, `clock-${part}`);
+  }
+
+  /** Under a clock of its own. */
+  async #spawnWithClock(part: Part, seconds: number): Promise<Proc> {
+    await writeFile(this.#clockFile(part), `${seconds < 0 ? '' : '+'}${seconds}\n`);
+    const env = {
+      LD_PRELOAD: libfaketime,
+      FAKETIME_TIMESTAMP_FILE: this.#clockFile(part),
+      FAKETIME_CACHE_DURATION: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      FAKETIME_NO_FAKE_STAT: '1',
+      NO_FAKE_STAT: '1',
+    };
+    return this.#spawn(part, { env });
+  }
+
+  /** Its clock is set while it runs. */
+  async #clockJumps(part: Part, seconds: number, submit: () => Promise<unknown>): Promise<string> {
+    await this.#stop(part);
+    const proc = await this.#spawnWithClock(part, 0);
+    if (!(await this.#ready(part, proc))) throw new Finding(`${part} does not start:\n${proc.report()}`);
+    await writeFile(this.#clockFile(part), `${seconds < 0 ? '' : '+'}${seconds}\n`);
+    await submit();
+    await Promise.race([proc.ended, sleep(clockMsMax)]);
+    if (!proc.alive) {
+      const { code } = this.#refusalOf(part, proc);
+      return `${code}, then ${await this.#startAgain(part)}`;
+    }
+    await proc.kill();
+    return `notices nothing, killed, then ${await this.#startAgain(part)}`;
+  }
+
+  /** It is started once under a clock that is ahead. */
+  async #clockAhead(part: Part, seconds: number): Promise<string> {
+    await this.#stop(part);
+    const proc = await this.#spawnWithClock(part, seconds);
+    await Promise.race([proc.event(readyBy(part)).catch(() => {}), sleep(clockMsMax)]);
+    if (proc.alive) await this.#stop(part);
+    return this.#startAgain(part);
+  }
+
+  async #damaged(part: Part, fault: Extract<Fault, { kind: 'flip' | 'cut' }>): Promise<string> {
+    await this.#ground.proc(part).kill();
+    await this.#homes.copy(part);
+    const file = await this.#homes.pick(part, fault.file);
+    if (file === undefined) throw new Finding(`${part} keeps no file`);
+    const name = relative(this.#ground.home(part), file.path);
+    const says = await damage(file, fault);
+    const came = await this.#startAgain(part, async ({ code, message, hint }) => {
+      const named = message.includes(file.path) || message.includes(file.path.replace(/-wal$/, ''));
+      if (!named && !/KEY_|_MISMATCH|STORE_/.test(code))
+        throw new Finding(`${part}: ${name}, ${says}: ${code} does not name the file: ${message}`);
+      await this.#homes.putBack(part, file.path);
+      return hint === '' ? undefined : [];
+    });
+    return `${name}: ${says}; ${came}`;
+  }
+}

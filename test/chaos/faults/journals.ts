@@ -1,0 +1,186 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { acks } from '../../../simulations/checkers/acks.ts';
+import { agreement } from '../../../simulations/checkers/agreement.ts';
+import { answers } from '../../../simulations/checkers/answers.ts';
+import { cosigning } from '../../../simulations/checkers/cosigning.ts';
+import { drains } from '../../../simulations/checkers/drains.ts';
+import { endedKeys } from '../../../simulations/checkers/ended-keys.ts';
+import { endings } from '../../../simulations/checkers/endings.ts';
+import { evidence } from '../../../simulations/checkers/evidence.ts';
+import { fences } from '../../../simulations/checkers/fences.ts';
+import { finished } from '../../../simulations/checkers/finished.ts';
+import { forks } from '../../../simulations/checkers/forks.ts';
+import { leases } from '../../../simulations/checkers/leases.ts';
+import { lending } from '../../../simulations/checkers/lending.ts';
+import { limits } from '../../../simulations/checkers/limits.ts';
+import { liveness } from '../../../simulations/checkers/liveness.ts';
+import { log } from '../../../simulations/checkers/log.ts';
+import { pipelines } from '../../../simulations/checkers/pipelines.ts';
+import { rebuilt } from '../../../simulations/checkers/rebuilt.ts';
+import { revoked } from '../../../simulations/checkers/revoked.ts';
+import { sealed } from '../../../simulations/checkers/sealed.ts';
+import { verdicts } from '../../../simulations/checkers/verdicts.ts';
+import { votes } from '../../../simulations/checkers/votes.ts';
+import { type Checker, type Observation, type Truth, Violation } from '../../../simulations/observer.ts';
+import type { ControllerState } from '../../../src/core/controller/state.ts';
+import { decodeBundle, openStatement, resultIdOf } from '../../../src/core/documents/index.ts';
+import type { WorkerEvent } from '../../../src/core/worker/events.ts';
+import { Worker } from '../../../src/core/worker/machine.ts';
+import { workerRules } from '../../../src/core/worker/state.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { openJournal } from '../../../src/journal/index.ts';
+import { openControllerJournal } from '../../../src/runtime/controller/controller-journal.ts';
+import { openProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
+import { openRevocationBook } from '../../../src/runtime/membership/revocation-file.ts';
+import { type Ground, workers } from '../../e2e/support/ground.ts';
+
+/**
+ * Those of the simulator's checkers that can be told what they look at by journals and bundles: the others look at what is in no journal
+ * (heartbeats, presence, clocks, lies), or at faults of the simulator.
+ */
+const checkers = (): Checker[] => [
+  ...[acks(), agreement(), answers(), cosigning(), drains(), endedKeys(), endings(), evidence(), fences()],
+  ...[finished(), forks(), leases(), lending(), limits(), liveness(), log(), pipelines(), rebuilt()],
+  ...[revoked(), sealed(), verdicts(), votes()],
+];
+
+/** Gives checkers what happened; each stops at the first thing that it finds. */
+class Checked {
+  readonly found: string[] = [];
+  readonly #truth: Truth;
+  #checkers = checkers();
+
+  constructor(truth: Truth) {
+    this.#truth = truth;
+  }
+
+  async observe(seen: Observation): Promise<void> {
+    for (const checker of this.#checkers) {
+      try {
+        await checker.observe(seen, this.#truth);
+      } catch (error) {
+        if (!(error instanceof Violation)) throw error;
+        this.found.push(`checker ${error.invariant}: ${error.message}`);
+        this.#checkers = this.#checkers.filter((one) => one !== checker);
+      }
+    }
+  }
+}
+
+interface Built {
+  key: string;
+  result: string | null;
+}
+
+/** Replays the journals of a project whose parts have ended, and reads its bundles; what does not hold. */
+export async function checkJournals(ground: Ground): Promise<{ found: string[]; events: number }> {
+  const folder = await openProjectFolder(ground.home('controller'));
+  const { journal, machine } = openControllerJournal(folder);
+  const built = new Map<string, Built>();
+  const lent = await Promise.all(workers.map((name) => workerEvents(ground.home(name))));
+  for (const { key, rows } of lent)
+    for (const { event } of rows) {
+      if (event.kind !== 'built') continue;
+      const { outcome, files } = event.result;
+      built.set(event.lease, { key, result: resultIdOf(outcome, files) });
+    }
+  const state: ControllerState = machine.state;
+  const trusted = lent.at(-1)?.key;
+  const truth: Truth = {
+    now: 0,
+    keys: {
+      signer: () => {
+        throw new Error('the keys of real nodes are theirs');
+      },
+      verifier: joseVerifier,
+    },
+    project: ground.project,
+    controller: folder.controller.id,
+    personOf: (key) => (key === trusted ? 'owner' : (state.keys.get(key)?.operator ?? key)),
+    behaviourOf: () => 'honest',
+    builtUnder: (lease) => built.get(lease),
+    workOf: () => undefined,
+    holdsLease: () => undefined,
+    // A host whose clock is wrong is one of the faults.
+    clockIsOff: () => true,
+    attackers: 0,
+    trusted: 'there',
+    second: false,
+    stores: undefined,
+    stallMsMax: 0,
+  };
+  const checked = new Checked(truth);
+  let events = 0;
+  try {
+    for (const { event, at, rules } of journal.replay()) {
+      events++;
+      if (event.kind === 'started' && events > 1)
+        await checked.observe({ kind: 'restarted', who: 'controller', before: '', after: '', state });
+      const { effects } = machine.handle(event, at, rules);
+      await checked.observe({ kind: 'handled', event, effects, state });
+      for (const effect of effects) {
+        await checked.observe({ kind: 'sent', effect, state });
+        if (effect.kind === 'cosign')
+          await checked.observe({ kind: 'shown', run: effect.run, worker: effect.worker });
+      }
+    }
+  } finally {
+    journal.close();
+  }
+  for (const { key, rows } of lent) {
+    const worker = new Worker(key);
+    for (const { event, at } of rows) {
+      events++;
+      const { effects } = worker.handle(event, at);
+      await checked.observe({ kind: 'worker-handled', worker: key, event, effects });
+    }
+  }
+  for (const run of await bundlesOf(ground)) {
+    const bundle = decodeBundle(run.text);
+    const { payload } = await openStatement('verdict', bundle.verdict, joseVerifier);
+    await checked.observe({ kind: 'published', run: run.id, bundle, verdict: payload });
+  }
+  for (const name of workers) {
+    const { equivocations } = await openRevocationBook(ground.home(name), ground.project);
+    for (const { proves } of equivocations)
+      checked.found.push(`two stories of the log, ${proves.lines} of which carry lines of trusted workers`);
+  }
+  await checked.observe({ kind: 'ended', state, idle: [] });
+  return { found: checked.found, events };
+}
+
+async function workerEvents(home: string) {
+  const name = (await readdir(home)).find((one) => /^worker-.*\.db$/.test(one)) ?? '';
+  const file = join(home, name);
+  const key = keyIn(file);
+  const journal = openJournal<WorkerEvent>(file, { name: `worker ${key}`, rules: workerRules });
+  try {
+    return { key, rows: [...journal.replay()] };
+  } finally {
+    journal.close();
+  }
+}
+
+function keyIn(file: string): string {
+  const db = new DatabaseSync(file);
+  try {
+    const { value } = db.prepare("SELECT value FROM about WHERE key = 'machine'").get() ?? {};
+    return String(value).replace('worker ', '');
+  } finally {
+    db.close();
+  }
+}
+
+/** Of the controller, by run. */
+async function bundlesOf(ground: Ground): Promise<{ id: string; text: string }[]> {
+  const dir = join(ground.home('controller'), '.quorate', 'bundles');
+  const names = (await readdir(dir)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
+  return Promise.all(
+    names.map(async (name) => ({
+      id: name.slice(0, -'.json'.length),
+      text: await readFile(join(dir, name), 'utf8'),
+    })),
+  );
+}

@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util';
+import { endAll } from '../../e2e/support/processes.ts';
+import { chaos } from './chaos.ts';
+
+const usage = `usage: npm run chaos -- --seed N [--faults N]
+
+Runs a project of real processes in network namespaces, with runs all the time, through faults that the seed draws: kill -9,
+SIGSTOP, cut links, full disks, few descriptors, wrong clocks, and a flipped bit or a cut in the files of each home. As root.
+
+  --seed N     which faults
+  --faults N   how many (100; 1 to 10000); those of fewer are the first of more
+`;
+
+const say = (line: string): unknown => process.stdout.write(`${line}\n`);
+
+function wholeNumber(text: string | undefined, name: string, least: number, most: number): number {
+  const number = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number >= least && number <= most)) throw new Error(`--${name} takes ${least} to ${most}`);
+  return number;
+}
+
+function optionsOf(args: string[]): { seed: number; faults: number } {
+  const { values } = parseArgs({
+    args,
+    options: { seed: { type: 'string' }, faults: { type: 'string', default: '100' } },
+  });
+  return {
+    seed: wholeNumber(values.seed, 'seed', 0, 999_999_999),
+    faults: wholeNumber(values.faults, 'faults', 1, 10_000),
+  };
+}
+
+async function main(args: string[]): Promise<number> {
+  let options: ReturnType<typeof optionsOf>;
+  try {
+    options = optionsOf(args);
+    if (process.getuid?.() !== 0) throw new Error('it makes network namespaces and mounts, which needs root');
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${usage}`);
+    return 2;
+  }
+  const stopped = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopped.abort());
+  say(`seed ${options.seed}, ${options.faults} faults`);
+  try {
+    const { figures, findings } = await chaos({ ...options, say, signal: stopped.signal });
+    for (const [name, figure] of Object.entries(figures)) say(`${name}: ${figure}`);
+    for (const finding of findings) say(`finding: ${finding}`);
+    say(findings.length === 0 ? 'chaos: no finding' : `chaos: ${findings.length} findings`);
+    return stopped.signal.aborted ? 130 : findings.length === 0 ? 0 : 1;
+  } finally {
+    await endAll();
+  }
+}
+
+process.exit(await main(process.argv.slice(2)));
