@@ -17,7 +17,7 @@ import type { Vector } from '../vectors/vector.ts';
 
 const folder = join(import.meta.dirname, '../vectors');
 const vectors: Vector[] = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.json') && !file.startsWith('journal'))
+  .filter((file) => file.endsWith('valid.json'))
   .flatMap((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')));
 
 let web: Verifier;
