@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sayEnd } from '../../src/cli/end-of-key.ts';
 import { asQuorateError, errorText, exitOfError } from '../../src/cli/errors.ts';
-import { exitOf } from '../../src/cli/exit-codes.ts';
+import { exitOf, exits } from '../../src/cli/exit-codes.ts';
 import { bytes, columns, cutTo, duration, shortId } from '../../src/cli/format.ts';
 import { reportedError } from '../../src/core/errors.ts';
 
@@ -73,6 +73,11 @@ describe('exit codes', () => {
     ['SOURCE_UNREACHABLE', 3],
     ['SOMETHING_NEW', 3],
   ])('%s', (code, exit) => expect(exitOf(code)).toBe(exit));
+});
+
+it('exit codes are those that docs/versions.md promises', () => {
+  const promised = { done: 0, no: 1, usage: 2, cannot: 3, lookAt: 4, interrupted: 130, unread: 141 };
+  expect(exits).toEqual(promised);
 });
 
 describe('errors', () => {

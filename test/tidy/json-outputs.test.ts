@@ -5,10 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { shapesOf } from '../../src/cli/command-shapes.ts';
 import { jsonSchemas, publishedSchemas } from '../../src/cli/json/outputs.ts';
 import { createProgram } from '../../src/cli/program.ts';
+import { jsonMembers } from '../support/json-members.ts';
 import { checkJsonLine } from '../support/json-outputs.ts';
 import { failUndescribed } from '../support/undescribed.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'docs', 'schemas');
+const vectors = join(import.meta.dirname, '..', 'vectors', 'json');
 const sha256 = 'ab'.repeat(32);
 const waiting = { event: 'waiting', code: 'IMAGE_NOT_READY', message: 'm' };
 const failure = { error: { code: 'HOOK_OLDER', message: 'older' } };
@@ -27,6 +29,15 @@ describe('the schemas of --json', () => {
     expect(readdirSync(folder).sort()).toEqual([...files.keys()].sort());
     for (const [name, text] of files)
       expect(readFileSync(join(folder, name), 'utf8') === text, name).toBe(true);
+  });
+
+  it.each(readdirSync(vectors))('have every member that they had in %s', (name) => {
+    const kept = JSON.parse(readFileSync(join(vectors, name), 'utf8')) as Record<string, string[]>;
+    const gone = Object.entries(kept).flatMap(([file, members]) => {
+      const now = new Set(jsonMembers(JSON.parse(readFileSync(join(folder, file), 'utf8'))));
+      return members.filter((member) => !now.has(member)).map((member) => `${file}: ${member}`);
+    });
+    expect(gone, 'docs/versions.md promises that none goes').toEqual([]);
   });
 
   it('published: leave room for fields of later versions, and refuse what is no answer', () => {
