@@ -8,14 +8,9 @@ import {
   toBase64Url,
 } from '../../src/core/documents/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
-import {
-  formatCheckpoint,
-  MerkleTree,
-  signCheckpoint,
-  witnessCheckpoint,
-} from '../../src/core/transparency/index.ts';
+import { MerkleTree, signCheckpoint, witnessCheckpoint } from '../../src/core/transparency/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
-import { at, type Project, project, trusted } from '../support/project.ts';
+import { at, noteOf, type Project, trusted } from '../support/project.ts';
 import {
   edits,
   envelopeBy,
@@ -189,10 +184,7 @@ export async function checkpointMutants(made: Project, log: NodeKey, stranger: N
     ['rewritten', leaves.map((leaf, i) => (i === 3 ? `${leaf} ` : leaf))],
   ] as const) {
     const tree = new MerkleTree(other);
-    const signed = await signCheckpoint(
-      formatCheckpoint({ project, size: tree.size, root: tree.root() }),
-      log.signer,
-    );
+    const signed = await noteOf(tree, log);
     add(`log rewritten: ${what}`, signed);
     const entries = bundle.entries
       .filter(({ index }) => index < tree.size)

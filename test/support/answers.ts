@@ -17,7 +17,7 @@ import {
 } from '../../src/core/documents/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
 import { isoTime } from '../../src/core/time.ts';
-import { addWitness, MerkleTree, witnessCheckpoint } from '../../src/core/transparency/index.ts';
+import { MerkleTree } from '../../src/core/transparency/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import * as it from './documents.ts';
@@ -99,12 +99,11 @@ export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   const grants: string[] = [];
   for (const operator of witnesses) {
     const key = workerKey(operator);
-    note = addWitness(note, await witnessCheckpoint(note, key.signer, witnessedAt));
+    note = await it.witnessedBy(note, key, witnessedAt);
     const grant = it.makeGrant(key, operator, 'worker', { iat: it.at, exp: it.at + 86_400 });
     grants.push((await signMessage('grant', grant, it.idp.signer)).raw);
   }
-  if (cosigner !== undefined)
-    note = addWitness(note, await witnessCheckpoint(note, cosigner.signer, witnessedAt));
+  if (cosigner !== undefined) note = await it.witnessedBy(note, cosigner, witnessedAt);
   const bundle: Bundle = {
     v: 1,
     ...{ charter: charter.raw, request: request.raw, publisher: publisher.raw, job: fromUtf8(bytes) },

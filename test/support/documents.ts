@@ -16,7 +16,13 @@ import {
   type Verified,
 } from '../../src/core/documents/index.ts';
 import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
-import { formatCheckpoint, type MerkleTree, signCheckpoint } from '../../src/core/transparency/index.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  type MerkleTree,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../src/core/transparency/index.ts';
 import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
 
 /** When everything in these documents happens: 14 November 2023, in seconds. */
@@ -156,5 +162,12 @@ export function revocationBy(
 }
 
 /** The checkpoint of a log, with the line of its key alone. */
-export const noteOf = (tree: Pick<MerkleTree, 'size' | 'root'>, by = log): Promise<string> =>
-  signCheckpoint(formatCheckpoint({ project, size: tree.size, root: tree.root() }), by.signer);
+export const noteOf = (
+  tree: Pick<MerkleTree, 'size' | 'root'>,
+  by = log,
+  size = tree.size,
+): Promise<string> => signCheckpoint(formatCheckpoint({ project, size, root: tree.root(size) }), by.signer);
+
+/** A checkpoint with the line of a witness as well. `time`: in seconds. */
+export const witnessedBy = async (note: string, { signer }: NodeKey, time: number): Promise<string> =>
+  addWitness(note, await witnessCheckpoint(note, signer, time));

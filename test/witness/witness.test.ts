@@ -2,25 +2,17 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { formatNoteKey, noteKinds } from '../../src/core/documents/index.ts';
-import {
-  formatCheckpoint,
-  MerkleTree,
-  openNamedWitnesses,
-  originOf,
-  signCheckpoint,
-} from '../../src/core/transparency/index.ts';
+import { MerkleTree, openNamedWitnesses, originOf } from '../../src/core/transparency/index.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { addCheckpoint } from '../../src/witness/add-checkpoint.ts';
 import { HttpWitness } from '../../src/witness/index.ts';
 import { startLitewitness } from '../support/litewitness.ts';
-import { log, project, testKey } from '../support/project.ts';
+import { log, noteOf, project, testKey } from '../support/project.ts';
 import { SpecifiedWitness } from '../support/specified-witness.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
 const treeOf = (size: number, name = 'leaf') =>
   new MerkleTree(Array.from({ length: size }, (_, index) => `${name} ${index}`));
-const noteOf = (tree: MerkleTree, signer = log) =>
-  signCheckpoint(formatCheckpoint({ project, size: tree.size, root: tree.root() }), signer.signer);
 const key = formatNoteKey('w.example', noteKinds.cosignature, testKey('w').id);
 const never = new AbortController().signal;
 

@@ -1,17 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { leaves as leafOf, type Revocation, signMessage } from '../../../src/core/documents/index.ts';
+import { leaves as leafOf, signMessage } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import { type Asked, presentSize, revocationsBy } from '../../../src/core/sessions/own-revocations.ts';
 import type { Channel } from '../../../src/core/sessions/ports.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
-import {
-  addWitness,
-  formatCheckpoint,
-  MerkleTree,
-  signCheckpoint,
-  witnessCheckpoint,
-} from '../../../src/core/transparency/index.ts';
+import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import type { ApiDown, ApiUp } from '../../../src/core/wire/messages.ts';
 import { decodeMessage, encodeMessage, revocationsUpSchema } from '../../../src/core/wire/messages.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
@@ -20,23 +14,23 @@ import { codeOf } from '../../support/codes.ts';
 import {
   at,
   idp,
-  log,
   makeCharter,
+  noteOf,
   project,
+  revocationBy,
   root,
   testKey,
   trusted,
+  witnessedBy,
   workerKey,
 } from '../../support/project.ts';
 
 /** The owner ends a key; a controller that was taken over says from which leaf on, and what the key had revoked. */
 const charter = makeCharter();
 const signedCharter = await signMessage('charter', charter, root.signer);
-const sign = (what: Revocation['what']) =>
-  signMessage('revocation', { iss: idp.id, project, what, since: 0, reason: 'malware', iat: at }, idp.signer);
 const [mallory, eve] = [
-  await sign({ kind: 'operator', id: 'mallory' }),
-  await sign({ kind: 'operator', id: 'eve' }),
+  await revocationBy(idp, { kind: 'operator', id: 'mallory' }),
+  await revocationBy(idp, { kind: 'operator', id: 'eve' }),
 ];
 const leaves = [leafOf.charter(signedCharter.id), leafOf.revocation(mallory.id), leafOf.revocation(eve.id)];
 
@@ -55,10 +49,8 @@ const honest: Answers = {
 async function asking(over: Partial<Answers> = {}, more: Partial<Asked> = {}): Promise<Asked> {
   const answers = { ...honest, ...over };
   const tree = new MerkleTree(answers.leaves.slice(0, answers.size));
-  const body = formatCheckpoint({ project, size: answers.size, root: tree.root() });
-  let note = await signCheckpoint(body, log.signer);
-  for (const [key, age] of answers.lines)
-    note = addWitness(note, await witnessCheckpoint(note, key.signer, at - age));
+  let note = await noteOf(tree);
+  for (const [key, age] of answers.lines) note = await witnessedBy(note, key, at - age);
   const book = await RevocationBook.open(project, joseVerifier, {
     load: async () => undefined,
     save: async () => {},

@@ -1,19 +1,22 @@
 import { expect, it } from 'vitest';
-import { leaves as leafOf, signMessage } from '../../../src/core/documents/index.ts';
+import { leaves as leafOf } from '../../../src/core/documents/index.ts';
 import { checker } from '../../../src/core/judge/index.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
-import {
-  addWitness,
-  formatCheckpoint,
-  MerkleTree,
-  signCheckpoint,
-  witnessCheckpoint,
-} from '../../../src/core/transparency/index.ts';
+import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { learnFromLog, logInMemory } from '../../../src/runtime/hooks/evidence.ts';
 import { type Answers, answersOf, EvidenceDesk } from '../../runtime/watch/evidence-desk.ts';
 import { codeOf } from '../../support/codes.ts';
-import { at, log, makeProject, project, root, trusted } from '../../support/project.ts';
+import {
+  at,
+  makeProject,
+  noteOf,
+  project,
+  revocationBy,
+  root,
+  trusted,
+  witnessedBy,
+} from '../../support/project.ts';
 
 /**
  * Where no bootstrap node is known, a controller is all of the members that a hook can ask for revocations. In its log is one of the artifact
@@ -22,20 +25,11 @@ import { at, log, makeProject, project, root, trusted } from '../../support/proj
 const published = await makeProject();
 const { bundle } = published;
 const what = { kind: 'artifact', id: published.artifact ?? '' } as const;
-const revocation = await signMessage(
-  'revocation',
-  { iss: root.id, project, what, since: 0, reason: 'it steals', iat: at },
-  root.signer,
-);
+const revocation = await revocationBy(root, what);
 const leaves = [...published.leaves, leafOf.revocation(revocation.id)];
-const tree = new MerkleTree(leaves);
-const bare = await signCheckpoint(
-  formatCheckpoint({ project, size: tree.size, root: tree.root() }),
-  log.signer,
-);
 /** Of a trusted worker, an hour after the verdict. */
 const later = at + 4_600;
-const note = addWitness(bare, await witnessCheckpoint(bare, trusted.signer, later));
+const note = await witnessedBy(await noteOf(new MerkleTree(leaves)), trusted, later);
 
 /** Whether anything voids the artifact, by what the hook knows then; a code where it does not go on. */
 async function learned(over: Partial<Answers>, off: string[] = []): Promise<string | boolean> {

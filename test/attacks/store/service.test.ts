@@ -7,14 +7,24 @@ import { storeNodeLimits } from '../../../src/runtime/store/limits.ts';
 import { keepAll, keeping, peer, verdictOn } from '../../runtime/store/support.ts';
 import { keyRevoked, project, testKey, trusted, workerKey } from '../../support/project.ts';
 
+/** A store that keeps a trusted tree of an honest peer. */
+async function keptTree({ bytes = 0, quotaBytes = keepAll.quotaBytes } = {}) {
+  const honest = await peer();
+  const tree = await honest.add('good', bytes);
+  const { run, text } = await verdictOn(tree);
+  honest.bundles.set(run, text);
+  const store = await keeping([honest], { ...keepAll, quotaBytes });
+  store.keeper.hint({ run, tree, level: 'trusted' });
+  await store.told('kept');
+  return { honest, store, tree, run, text };
+}
+
+/** With these revoked, too few receipts are left for any level. */
+const enough = [trusted, workerKey('ada'), workerKey('bob')].map(({ id }) => keyRevoked(id, 0));
+
 describe('a store that is told of a verdict', () => {
   it('keeps the tree whose bundle holds, and serves it with its bundle: the control', async () => {
-    const honest = await peer();
-    const tree = await honest.add('good');
-    const { run, text } = await verdictOn(tree);
-    honest.bundles.set(run, text);
-    const store = await keeping([honest]);
-    store.keeper.hint({ run, tree, level: 'trusted' });
+    const { store, tree, run, text } = await keptTree();
     expect(await store.told('kept')).toMatchObject({ data: { run, tree, level: 'trusted' } });
     expect(await store.roots()).toEqual([tree]);
     expect(await store.context.bundles.get(tree)).toBe(text);
@@ -111,13 +121,7 @@ describe('the quota of a store', () => {
   const quota = 2 ** 20;
 
   it('is taken by verdicts of the project only, and a tree above it displaces nothing', async () => {
-    const mallory = await peer();
-    const good = await mallory.add('good', 600_000);
-    const first = await verdictOn(good);
-    mallory.bundles.set(first.run, first.text);
-    const store = await keeping([mallory], { ...keepAll, quotaBytes: quota });
-    store.keeper.hint({ run: first.run, tree: good, level: 'trusted' });
-    await store.told('kept');
+    const { honest: mallory, store, tree: good } = await keptTree({ bytes: 600_000, quotaBytes: quota });
     const foreign = await mallory.add('foreign', 500_000);
     const stranger = await verdictOn(foreign, { keys: { root: testKey('stranger') } });
     mallory.bundles.set(stranger.run, stranger.text);
@@ -148,18 +152,8 @@ describe('the quota of a store', () => {
 });
 
 it('a revocation that voids a verdict takes the tree out of the store', async () => {
-  const honest = await peer();
-  const tree = await honest.add('hijacked');
-  const { run, text } = await verdictOn(tree);
-  honest.bundles.set(run, text);
-  const store = await keeping([honest]);
-  store.keeper.hint({ run, tree, level: 'trusted' });
-  await store.told('kept');
-  store.revoked.push(
-    keyRevoked(trusted.id, 0),
-    keyRevoked(workerKey('ada').id, 0),
-    keyRevoked(workerKey('bob').id, 0),
-  );
+  const { store, tree, run } = await keptTree();
+  store.revoked.push(...enough);
   await store.keeper.review();
   expect(store.events.map(({ kind }) => kind)).toContain('fallen');
   expect(await store.told('dropped')).toMatchObject({ data: { tree, why: 'unproven' } });
@@ -168,37 +162,19 @@ it('a revocation that voids a verdict takes the tree out of the store', async ()
 });
 
 it('a revocation that this version cannot read, by a stolen identity provider’s key, takes nothing out of the store: the root ends that key', async () => {
-  const honest = await peer();
-  const tree = await honest.add('built for years');
-  const { run, text } = await verdictOn(tree);
-  honest.bundles.set(run, text);
-  const store = await keeping([honest]);
-  store.keeper.hint({ run, tree, level: 'trusted' });
-  await store.told('kept');
+  const { store, tree } = await keptTree();
   store.revoked.push(revokedUnread(project, false));
   await store.keeper.review();
   expect(await store.roots()).toEqual([tree]);
   expect(store.events.map(({ kind }) => kind)).toContain('newer');
   // Control: what is revoked in a version that it reads goes, see above; and this too, once it reads that one.
-  store.revoked.splice(
-    0,
-    1,
-    keyRevoked(trusted.id, 0),
-    keyRevoked(workerKey('ada').id, 0),
-    keyRevoked(workerKey('bob').id, 0),
-  );
+  store.revoked.splice(0, 1, ...enough);
   await store.keeper.review();
   expect(await store.roots()).toEqual([]);
 });
 
 it('what a stolen identity provider’s key revokes is held for a week, and counts again when the root ends that key', async () => {
-  const honest = await peer();
-  const tree = await honest.add('built for years');
-  const { run, text } = await verdictOn(tree);
-  honest.bundles.set(run, text);
-  const store = await keeping([honest]);
-  store.keeper.hint({ run, tree, level: 'trusted' });
-  await store.told('kept');
+  const { store, tree, run } = await keptTree();
   const thief = ['ada', 'bob', 'cyd'].map((operator) => keyRevoked(workerKey(operator).id, 0, false));
   store.revoked.push(...thief);
   await store.keeper.review();
@@ -218,14 +194,8 @@ it('what a stolen identity provider’s key revokes is held for a week, and coun
 });
 
 it('a publisher that has one artifact answered again and again fills no store with its bundles', async () => {
-  const honest = await peer();
-  const tree = await honest.add('good');
-  const { run, text } = await verdictOn(tree);
-  honest.bundles.set(run, text);
-  const store = await keeping([honest]);
+  const { honest, store, tree, run, text } = await keptTree();
   const { bundles, ledger } = store.context;
-  store.keeper.hint({ run, tree, level: 'trusted' });
-  await store.told('kept');
   const entry = ledger.entries.get(run);
   const bytes = () => ledger.trees.get(tree)?.bytes ?? 0;
   if (entry === undefined) throw new Error('it is kept');
@@ -264,13 +234,7 @@ it('a publisher that has one artifact answered again and again fills no store wi
 
 describe('what a controller asks a store to hold', () => {
   it('takes no room of trusted trees, and is over with its day', async () => {
-    const honest = await peer();
-    const good = await honest.add('good', 600_000);
-    const verdict = await verdictOn(good);
-    honest.bundles.set(verdict.run, verdict.text);
-    const store = await keeping([honest], { ...keepAll, quotaBytes: 2 ** 20 });
-    store.keeper.hint({ run: verdict.run, tree: good, level: 'trusted' });
-    await store.told('kept');
+    const { honest, store, tree: good } = await keptTree({ bytes: 600_000, quotaBytes: 2 ** 20 });
     const asked = new AskedTrees(store.context, store.keeper);
     const from = [{ id: honest.mesh.id, addrs: honest.mesh.addresses() }];
     const ask = (tree: string, maxBytes: number) => asked.pin({ run: 'a'.repeat(64), tree, maxBytes, from });

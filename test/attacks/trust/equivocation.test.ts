@@ -12,13 +12,22 @@ import { evidenceOfLeaves } from '../../../src/core/sessions/worker/compare-leav
 import type { Accepts, WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
-import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
+import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { checkEquivocation } from '../../../src/core/trust/index.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../runtime/support.ts';
-import { at, controller, log, makeProject, type Project, project, testKey } from '../../support/project.ts';
+import {
+  at,
+  controller,
+  log,
+  makeProject,
+  noteOf,
+  type Project,
+  project,
+  testKey,
+} from '../../support/project.ts';
 
 const receipt = 'a'.repeat(64);
 const leafAt = (n: number) => `leaf ${n}`;
@@ -27,8 +36,7 @@ const one = new MerkleTree(numbers(8));
 const two = new MerkleTree([...numbers(5), 'other 5', 'other 6', 'other 7', 'other 8']);
 
 type Signer = typeof log;
-const note = (tree: MerkleTree, size: number, by: Signer = log) =>
-  signCheckpoint(formatCheckpoint({ project, size, root: tree.root(size) }), by.signer);
+const note = (tree: MerkleTree, size: number, by: Signer = log) => noteOf(tree, by, size);
 const ackOf = async (index: number, by: Signer = log): Promise<string> => {
   const payload: Ack = { iss: by.id, aud: testKey('w').id, lease: receipt, receipt, index, iat: at };
   return (await signMessage('ack', payload, by.signer)).raw;

@@ -12,12 +12,7 @@ import type { GrantRenewal } from '../../../src/core/sessions/worker/grant-renew
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
-import {
-  addWitness,
-  formatCheckpoint,
-  MerkleTree,
-  signCheckpoint,
-} from '../../../src/core/transparency/index.ts';
+import { addWitness, MerkleTree } from '../../../src/core/transparency/index.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
 import type { CosignUp } from '../../../src/core/wire/messages.ts';
 import type { WorkerEvent } from '../../../src/core/worker/events.ts';
@@ -27,11 +22,11 @@ import { makeAnswer } from '../../support/answers.ts';
 import {
   at,
   controller,
-  log,
   makeCharter,
   makeGrant,
   makeProject,
   nonceOf,
+  noteOf,
   project,
   trusted,
 } from '../../support/project.ts';
@@ -134,10 +129,7 @@ async function drafts(n: number, to: 'several' | 'the same' = 'several') {
     made.push(answer);
   }
   const tree = new MerkleTree(leaves);
-  const checkpoint = await signCheckpoint(
-    formatCheckpoint({ project, size: tree.size, root: tree.root() }),
-    log.signer,
-  );
+  const checkpoint = await noteOf(tree);
   const bundles = made.map(
     ({ bundle }): Bundle => ({
       ...bundle,
@@ -193,10 +185,7 @@ describe('a trusted worker that is shown answers', () => {
     const [verdict = ''] = leaves.slice(-1);
     const lines = [...leaves.slice(0, -1), offer, verdict];
     const tree = new MerkleTree(lines);
-    const checkpoint = await signCheckpoint(
-      formatCheckpoint({ project, size: tree.size, root: tree.root() }),
-      log.signer,
-    );
+    const checkpoint = await noteOf(tree);
     const index = lines.length - 1;
     const entries = [{ leaf: verdict, index, path: tree.inclusion(index) }];
     const other = await connected(lines);

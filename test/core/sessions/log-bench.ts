@@ -9,12 +9,12 @@ import { Neighbours } from '../../../src/core/sessions/worker/neighbours.ts';
 import type { Accepts, WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
-import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
+import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { type ApiUp, encodeMessage } from '../../../src/core/wire/messages.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { signingOf } from '../../../src/runtime/node/ports.ts';
-import { at, controller, log, makeCharter, project, root, testKey } from '../../support/project.ts';
+import { at, controller, log, makeCharter, noteOf, project, root, testKey } from '../../support/project.ts';
 
 /** A log of the project, with its key. A fork is another one that begins with the same leaves. */
 export class TestLog {
@@ -25,7 +25,7 @@ export class TestLog {
   }
 
   note(size = this.tree.size): Promise<string> {
-    return signCheckpoint(formatCheckpoint({ project, size, root: this.tree.root(size) }), log.signer);
+    return noteOf(this.tree, log, size);
   }
 
   /** What an honest controller of this log answers. */

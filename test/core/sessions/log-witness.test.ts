@@ -7,7 +7,7 @@ import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../runtime/support.ts';
-import { at, log as logKey, project, testKey } from '../../support/project.ts';
+import { at, log as logKey, noteOf, project, testKey } from '../../support/project.ts';
 import { forked, honest, leafTexts, TestLog, WitnessBench } from './log-bench.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
@@ -276,12 +276,8 @@ describe('a worker as a witness', () => {
   it('takes no checkpoint of another key', async () => {
     const log = honest();
     const bench = await WitnessBench.open(log);
-    const { signer } = testKey('stranger');
-    const { formatCheckpoint, signCheckpoint } = await import('../../../src/core/transparency/index.ts');
-    const body = formatCheckpoint({ project, size: 8, root: log.tree.root() });
-    await expect(bench.witness.see(await signCheckpoint(body, signer))).rejects.toEqual(
-      code('CHECKPOINT_UNSIGNED'),
-    );
+    const foreign = await noteOf(log.tree, testKey('stranger'));
+    await expect(bench.witness.see(foreign)).rejects.toEqual(code('CHECKPOINT_UNSIGNED'));
     expect(bench.stored).toBeUndefined();
   });
 

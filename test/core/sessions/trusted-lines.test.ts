@@ -5,13 +5,13 @@ import {
   encodeEquivocation,
   signMessage,
 } from '../../../src/core/documents/index.ts';
-import { addWitness, signatureLines, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
+import { signatureLines } from '../../../src/core/transparency/index.ts';
 import { checkEquivocation, notesOf } from '../../../src/core/trust/equivocation.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../runtime/support.ts';
-import { at, log, project, root, testKey } from '../../support/project.ts';
+import { at, log, project, root, testKey, witnessedBy } from '../../support/project.ts';
 import { forked, honest, type TestLog, WitnessBench } from './log-bench.ts';
 
 const trusted = ['tess', 'theo'];
@@ -21,7 +21,7 @@ const id = (name: string) => testKey(name).id;
 /** A note of a log with the lines of these. */
 async function lined(note: string, ...names: string[]): Promise<string> {
   let all = note;
-  for (const name of names) all = addWitness(all, await witnessCheckpoint(note, testKey(name).signer, at));
+  for (const name of names) all = await witnessedBy(all, testKey(name), at);
   return all;
 }
 const broken = (note: string, name: string) => `${note}\u2014 ${id(name)} ${'A'.repeat(104)}\n`;

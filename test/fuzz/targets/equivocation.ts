@@ -5,27 +5,19 @@ import {
   encodeEquivocation,
   signMessage,
 } from '../../../src/core/documents/index.ts';
-import {
-  formatCheckpoint,
-  MerkleTree,
-  parseCheckpoint,
-  signCheckpoint,
-  witnessCheckpoint,
-} from '../../../src/core/transparency/index.ts';
+import { MerkleTree, parseCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
 import { checkEquivocation, notesOf } from '../../../src/core/trust/equivocation.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { at, log, makeCharter, project, testKey, trusted } from '../../support/project.ts';
+import { at, log, makeCharter, noteOf, project, testKey, trusted } from '../../support/project.ts';
 import { mutatedJson, mutatedText } from '../arbitraries.ts';
 import { define, must } from '../target.ts';
 
 const one = new MerkleTree(['a', 'b', 'c', 'd']);
 const two = new MerkleTree(['a', 'b', 'x', 'y', 'z']);
-const noteOf = (tree: MerkleTree, size: number) =>
-  signCheckpoint(formatCheckpoint({ project, size, root: tree.root(size) }), log.signer);
 /** With the line of the trusted worker. */
 const lined = async (note: string) => note + (await witnessCheckpoint(note, trusted.signer, at));
 const entryOf = async (tree: MerkleTree, index: number) => ({
-  checkpoint: await noteOf(tree, tree.size),
+  checkpoint: await noteOf(tree),
   leaf: tree.leaves(index, index + 1)[0] ?? '',
   path: tree.inclusion(index),
 });
@@ -39,10 +31,10 @@ export const equivocation = define<string>({
     const payload = { iss: log.id, aud: testKey('w').id, lease: receipt, receipt, index: 2, iat: at };
     const ack = (await signMessage('ack', payload, log.signer)).raw;
     const all: EquivocationEvidence[] = [
-      { v: 1, kind: 'roots', charter, checkpoints: [await noteOf(one, 4), await noteOf(two, 4)] },
+      { v: 1, kind: 'roots', charter, checkpoints: [await noteOf(one), await noteOf(two, log, 4)] },
       {
         ...{ v: 1, kind: 'roots', charter },
-        checkpoints: [await lined(await noteOf(one, 4)), await lined(await noteOf(two, 4))],
+        checkpoints: [await lined(await noteOf(one)), await lined(await noteOf(two, log, 4))],
       },
       { v: 1, kind: 'ack', charter, ack, entry: await entryOf(one, 2) },
       { v: 1, kind: 'leaves', charter, index: 2, entries: [await entryOf(one, 2), await entryOf(two, 2)] },

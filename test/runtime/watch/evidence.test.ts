@@ -3,27 +3,21 @@ import { leaves as leafOf, signMessage } from '../../../src/core/documents/index
 import { QuorateError } from '../../../src/core/errors.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import type { PublishedAs, RunSource, RunVerifier } from '../../../src/core/sessions/run-verifier.ts';
-import {
-  addWitness,
-  formatCheckpoint,
-  MerkleTree,
-  signCheckpoint,
-  witnessCheckpoint,
-} from '../../../src/core/transparency/index.ts';
+import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { EvidenceChecker, type WantedProof } from '../../../src/runtime/watch/evidence.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
 import type { Proof } from '../../../src/runtime/watch/status.ts';
 import {
   at,
   commit,
-  log,
   makeCharter,
   makeProject,
-  project,
+  noteOf,
   repo,
   root,
   testKey,
   trusted,
+  witnessedBy,
 } from '../../support/project.ts';
 import { codeOf } from '../support.ts';
 import { answersOf, EvidenceDesk, saidTrustedRun } from './evidence-desk.ts';
@@ -44,8 +38,8 @@ describe('the evidence of a run', () => {
   it('is not looked for in a log that would not fit into memory', async () => {
     const made = await makeProject();
     const size = sessionLimits.logLeavesMax + 1;
-    const bare = await signCheckpoint(formatCheckpoint({ project, size, root: 'ab'.repeat(32) }), log.signer);
-    const note = addWitness(bare, await witnessCheckpoint(bare, trusted.signer, at + 1_050));
+    const bare = await noteOf({ size, root: () => 'ab'.repeat(32) });
+    const note = await witnessedBy(bare, trusted, at + 1_050);
     const desk = new EvidenceDesk({ ...answersOf(made), note }).published(made.request.id);
     await desk.says(saidTrustedRun(made.request.id));
     expect(desk.forge()?.says).toContain('LOG_TOO_LARGE');
@@ -59,11 +53,8 @@ describe('the evidence of a run', () => {
       signMessage('charter', { ...makeCharter({ trusted: [trustedKey] }), epoch }, root.signer);
     const [older, newer] = [await sign(before.id, 2), await sign(trusted.id, 3)];
     const leaves = [...made.leaves, leafOf.charter(older.id), leafOf.charter(newer.id)];
-    const tree = new MerkleTree(leaves);
-    const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
-    const bare = await signCheckpoint(body, log.signer);
-    const signedBy = async (key: typeof before) =>
-      addWitness(bare, await witnessCheckpoint(bare, key.signer, at + 5_000));
+    const bare = await noteOf(new MerkleTree(leaves));
+    const signedBy = (key: typeof before) => witnessedBy(bare, key, at + 5_000);
     const says = async (charter: string, note: string, off: string[] = []) => {
       const desk = new EvidenceDesk({ ...answersOf(made), leaves, charter, note }, { off });
       desk.published(made.request.id).now = at + 5_000;
