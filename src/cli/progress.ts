@@ -1,17 +1,17 @@
 import {
   type BuildState,
   buildText,
+  eventText,
   firstOfMost,
   type RunState,
   verdictText,
 } from '../core/account/index.ts';
-import type { Missing } from '../core/controller/backing.ts';
 import { escapeLine } from '../core/escape.ts';
 import { recipeText } from '../core/recipe-name.ts';
 import { notCosigned } from '../core/trust/not-cosigned.ts';
 import { passReason } from '../core/wire/pass-reason.ts';
 import type { Progress } from '../core/wire/progress.ts';
-import { counted, duration, shortId, shortRun, when } from './format.ts';
+import { duration, shortId } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 
 interface Slot {
@@ -28,6 +28,22 @@ type OfSlot = Extract<Progress, { kind: 'leased' | 'delivered' | 'lost' }>;
 
 /** Pairs of artifacts that are named for a comparison, of a round whose builds all differ. */
 const pairsShownMax = 3;
+
+/** Colours of events that are shown in words. */
+const paints: Partial<Record<Progress['kind'], 'plain' | 'dim' | 'yellow' | 'red'>> = {
+  ...{ waiting: 'dim', reopened: 'yellow', 'input-lost': 'red' },
+  ...{ 'answer-failed': 'yellow', 'answer-cosigning': 'dim', 'answer-refused': 'yellow' },
+  ...{ failed: 'red', unconfirmed: 'yellow', contradicted: 'red', 'pin-failed': 'red' },
+  ...{ cosigning: 'dim', 'cosign-delayed': 'yellow', 'cosign-refused': 'red' },
+  ...{ witnessing: 'dim', unwitnessed: 'yellow', cancelled: 'yellow', revoked: 'red', restored: 'plain' },
+};
+/** Events after which the rows of slots change no more. */
+const endsRows: readonly Progress['kind'][] = ['reopened', 'input-lost', 'unwitnessed', 'cancelled'];
+
+function sentence(progress: Progress): string {
+  const text = eventText(progress);
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
+}
 
 /** Shows the progress of a run: a row per slot that changes in place, and a line for each other event. */
 export class ProgressView {
@@ -74,38 +90,15 @@ export class ProgressView {
         return say(
           `Round ${progress.round}: ${progress.agree} of ${progress.of} operators${progress.cosign ? ' and the trusted worker' : ''}`,
         );
-      case 'waiting':
-        return say(dim(`waits for ${Object.keys(progress.needs).join(', ')}`));
-      case 'reopened':
-        this.#board.end();
-        return say(yellow(`It is built again: ${escapeLine(progress.reason, 500)}`));
       case 'inputs':
         for (const [name, artifact] of Object.entries(progress.inputs))
           say(dim(`reads ${name}: ${artifact}`));
         return;
       case 'answered':
-        return say(
-          `Built before, in run ${shortRun(progress.earlier)} (${when(progress.decidedAt)}, ${escapeLine(progress.ref, 80)}): its evidence is enough. To have it built again: --rebuild`,
-        );
-      case 'answer-failed':
-        return say(
-          yellow(
-            `It was built before, and ${shortId(progress.artifact)} is not there any more: it is built.`,
-          ),
-        );
-      case 'answer-cosigning':
-        return say(dim('waits for a trusted worker to sign that answer, and where it stands in the log'));
-      case 'answer-refused':
-        return say(
-          yellow(
-            `The trusted worker does not sign the answer, so it is built: ${escapeLine(progress.message, 300)} [${progress.code}]`,
-          ),
-        );
+        return say(`${sentence(progress)} To have it built again: --rebuild`);
       case 'repeated':
-        return this.#repeated(progress);
-      case 'input-lost':
         this.#board.end();
-        return say(red(`It stands no more: ${escapeLine(progress.reason, 500)}`));
+        return say((progress.same ? green : red)(sentence(progress)));
       case 'leased':
         return this.#building(at, progress);
       case 'passed':
@@ -133,54 +126,9 @@ export class ProgressView {
       }
       case 'agreed':
         return this.#agreed(progress.artifact, progress.by);
-      case 'failed':
-        return say(
-          red(
-            `The test failed, alike at ${counted(progress.by.length, 'operator')}: ${progress.by.join(', ')}`,
-          ),
-        );
-      case 'unconfirmed':
-        return say(yellow(escapeLine(progress.says, 300)));
-      case 'contradicted':
-        return say(
-          // Whether it built something else or failed is told with the verdict: operators of the next round may listen.
-          red(
-            `The trusted worker's build does not confirm ${progress.artifact ?? 'no outputs'}, which is revoked.`,
-          ),
-        );
-      case 'cosigning':
-        return say(dim('The trusted worker looks at the evidence.'));
-      case 'cosign-delayed':
-        return say(
-          yellow(
-            `The trusted worker cannot check it yet and is asked again: ${progress.code}: ${escapeLine(progress.message, 300)}`,
-          ),
-        );
-      case 'cosign-refused':
-        return say(
-          red(`A trusted worker does not sign: ${progress.code}: ${escapeLine(progress.message, 300)}`),
-        );
-      case 'witnessing':
-        return say(dim('Witnesses look at the log.'));
-      case 'unwitnessed':
-        this.#board.end();
-        return say(yellow(`It is agreed on, and waits to be trusted: ${missingText(progress)}`));
-      case 'pin-failed':
-        return say(red(`No peer serves ${shortId(progress.artifact)}: ${escapeLine(progress.detail, 200)}`));
       case 'cancelled':
         this.#ended('cancelled');
-        this.#board.end();
-        return say(yellow(`cancelled: ${escapeLine(progress.reason, 500)}`));
-      case 'revoked':
-        return say(
-          red(
-            `The verdict stands no more: the ${progress.what} ${progress.id} was revoked from leaf ${progress.since} on: ${escapeLine(progress.reason, 500)}`,
-          ),
-        );
-      case 'restored':
-        return say(
-          `The verdict stands again: ${progress.key}, which revoked it, was revoked by the root key.`,
-        );
+        return this.#event(progress);
       case 'verdict': {
         // Printed already, with the operators; the co-signature is pending.
         if (progress.level === 'agreed') return;
@@ -197,9 +145,16 @@ export class ProgressView {
         return;
       }
       default:
-        // A newer controller may send other events.
-        return;
+        return this.#event(progress);
     }
+  }
+
+  /** An event in words. A newer controller may send others, which are not shown. */
+  #event(progress: Progress): void {
+    const paint = paints[progress.kind];
+    if (paint === undefined) return;
+    if (endsRows.includes(progress.kind)) this.#board.end();
+    this.#board.say(paint === 'plain' ? sentence(progress) : this.#colours[paint](sentence(progress)));
   }
 
   /** Rows of builds that ran until the end of the run. */
@@ -235,23 +190,6 @@ export class ProgressView {
       ...named(building, 'ended with the round'),
     ];
     return `Slots without a result: ${why.join('; ')}.`;
-  }
-
-  #repeated({ earlier, decidedAt, same, artifact, later }: Extract<Progress, { kind: 'repeated' }>): void {
-    const { green, red } = this.#colours;
-    const that = `run ${shortRun(earlier)} (${when(decidedAt)})`;
-    this.#board.end();
-    if (same)
-      return this.#board.say(
-        green(`Built again: ${artifact === null ? 'the same outcome' : 'the same bytes'} as in ${that}.`),
-      );
-    this.#board.say(
-      red(
-        later === true
-          ? `Built again in ${that}, and it differs.`
-          : `Built again, and it differs from ${that}.`,
-      ),
-    );
   }
 
   /** Told at once; on a terminal as a row that grows, so that many operators with one reason take one line. */
@@ -354,21 +292,6 @@ export function differingFilesText(files: readonly string[], count: number): str
   const more = count - files.length;
   const names = files.map((name) => escapeLine(name, 200)).join(', ');
   return `Files that differ: ${names}${more > 0 ? ` and ${more} more` : ''}`;
-}
-
-/** Signatures of the log that are still missing before an artifact is trusted that needs no co-signature. */
-function missingText(missing: Missing): string {
-  const { operators, operatorsNeeded, named, namedNeeded, namedMissing } = missing;
-  const of = (who: readonly string[]) => (who.length === 0 ? '' : ` (${escapeLine(who.join(', '), 300)})`);
-  const parts = [
-    `workers of ${operators.length} of ${operatorsNeeded} operators have signed the log${of(operators)}`,
-    ...(namedNeeded === 0
-      ? []
-      : [
-          `${named.length} of ${namedNeeded} witnesses of the charter have${of(named)}, missing${of(namedMissing)}`,
-        ]),
-  ];
-  return `${parts.join('; ')}.`;
 }
 
 const passText = (operators: readonly string[], reason: string): string =>

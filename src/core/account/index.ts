@@ -1,6 +1,7 @@
 export { accountLine, accountOf } from './account.ts';
 export { type BuildState, buildText, firstOfMost } from './builds.ts';
 export { type Ending, shownLevel, verdictText } from './endings.ts';
+export { eventText } from './event-text.ts';
 export type { AccountFacts, OpenFacts, TrustedFailure } from './facts.ts';
 export { type Account, type NextStep, type RunState, runStates } from './states.ts';
 export { afterRepeated, afterTally, type Differs, isAlarmingRepeat, type Tally } from './tally.ts';

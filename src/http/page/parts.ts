@@ -1,7 +1,8 @@
 import { html } from 'hono/html';
 import { type AccountFacts, accountOf } from '../../core/account/index.ts';
+import { shortId } from '../../core/short-id.ts';
 import type { RunSummary } from '../../runtime/controller/project-view.ts';
-import { foreign, type Html, refText, shortId, time } from './text.ts';
+import { foreign, type Html, refText, time } from './text.ts';
 
 /** The state of a run or of a job of a pipeline. */
 export function chip(facts: AccountFacts): Html {

@@ -7,9 +7,6 @@ export type Html = ReturnType<typeof html>;
 /** Text of others on one line: no control or invisible character is left, and `html` escapes the rest. */
 export const foreign = (text: string, maxChars = 300): string => escapeLine(text, maxChars);
 
-/** The last six characters of an id: ids of one kind begin alike. */
-export const shortId = (id: string): string => (id.length <= 16 ? id : `${id.slice(0, 7)}…${id.slice(-6)}`);
-
 /** `2026-11-25 14:03:07 UTC`; scripts show how long ago it is. */
 export function time(ms: number): Html {
   const iso = new Date(ms).toISOString();
