@@ -1,5 +1,6 @@
 import { counted } from '../quantity.ts';
 import { shortId } from '../short-id.ts';
+import { runAlarmOf } from './alarms.ts';
 import { endingText, shownLevel } from './endings.ts';
 import type { AccountFacts, OpenFacts, TrustedFailure } from './facts.ts';
 import type { Account, NextStep } from './states.ts';
@@ -8,11 +9,8 @@ import { waitsForOperators } from './waiting.ts';
 /** The account of a run: the one place where its state, its reason and what to do about it are derived from what is known. */
 export function accountOf(facts: AccountFacts): Account {
   const account = withDifference(stateOf(facts), facts);
-  const { alarming, acknowledged, differs, trustedFailures = [] } = facts;
-  const isRefused = trustedFailures.some(({ refused }) => refused === true);
-  // Of two runs that differ the later one is the alarm: it is told once.
-  const isRebuilt = differs !== undefined && differs.later !== true;
-  const isAlarming = account.state === 'disputed' || alarming === true || isRefused || isRebuilt;
+  const { alarming, acknowledged, trustedFailures = [] } = facts;
+  const isAlarming = runAlarmOf(account.state, facts) !== undefined;
   const parts = [account.reason];
   if (alarming === true && account.state !== 'disputed')
     parts.push('the trusted worker contradicted what operators had agreed on before');

@@ -1,3 +1,4 @@
+import { tellAlarm } from '../../core/account/index.ts';
 import { fullKeys } from '../../core/controller/revocations.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
 import type { KnownEquivocation } from '../../core/sessions/revocation-book.ts';
@@ -11,11 +12,11 @@ export function tellAtStart(
   equivocations: readonly KnownEquivocation[],
   tell: Tell,
 ): void {
-  for (const { proves } of equivocations) tell('warn', 'equivocated', proves.says);
-  for (const key of fullKeys(state)) tell('warn', 'key-full', `ALARM: ${sayFullKey(key)}`, { key });
+  for (const { proves } of equivocations) tellAlarm(tell, 'equivocated', proves.says);
+  for (const key of fullKeys(state)) tellAlarm(tell, 'key-full', sayFullKey(key), { key });
   const lapsed = lapsedOf(state);
   if (lapsed.length > 0)
-    tell('warn', 'revocations-lapsed', `${sayLapsed(lapsed)}. Sign again what should: quorate revoke`, {
+    tellAlarm(tell, 'revocations-lapsed', `${sayLapsed(lapsed)}. Sign again what should: quorate revoke`, {
       revocations: lapsed,
     });
 }

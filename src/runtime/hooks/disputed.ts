@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { accountOf } from '../../core/account/index.ts';
+import { accountOf, runAlarmOf } from '../../core/account/index.ts';
 import type { Ledger } from './ledger.ts';
 import { hookLimits } from './limits.ts';
 import type { ListedRun } from './listing.ts';
@@ -38,13 +38,10 @@ export function newAlarms(
 function alarmsOf(run: ListedRun): Alarm[] {
   const found: Alarm[] = [];
   // A hook tells each once by itself. Whoever holds a publisher's key could look at all of them first.
-  const { state, alarm } = accountOf({ ...run, acknowledged: undefined });
-  if (alarm) {
-    const isRefused = run.trustedFailures?.some(({ refused }) => refused === true) === true;
-    const otherwise =
-      run.alarming === true ? 'contradicted' : isRefused ? 'cosign-refused' : 'rebuild-differs';
-    const why = state === 'disputed' ? (run.reason ?? 'disputed') : otherwise;
-    found.push({ event: 'disputed', subject: `disputed:${run.run}`, reason: why, run });
+  const alarm = runAlarmOf(accountOf(run).state, run);
+  if (alarm !== undefined) {
+    const reason = alarm === 'disputed' ? (run.reason ?? alarm) : alarm;
+    found.push({ event: 'disputed', subject: `disputed:${run.run}`, reason, run });
   }
   if (run.revoked !== undefined)
     found.push({ event: 'revoked', subject: `revoked:${run.run}`, reason: run.revoked.reason, run });

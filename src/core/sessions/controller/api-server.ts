@@ -1,3 +1,4 @@
+import { tellAlarm } from '../../account/index.ts';
 import { checkPublisher } from '../../controller/enrolment.ts';
 import type { Reply } from '../../controller/events.ts';
 import { isOver, type RunFacts } from '../../controller/facts.ts';
@@ -224,7 +225,7 @@ export class ApiServer {
     if (why !== undefined) throw why;
     for (const { proves } of found) {
       const says = `workers take no jobs of this project any more: ${proves.says}. Either this log was put back to an older state, or somebody else has its key`;
-      tell('warn', 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
+      tellAlarm(tell, 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
       await publish(topics.equivocations(project), encodeMessage({ equivocation }));
     }
     return stream.send({ kind: 'end' });
@@ -252,7 +253,7 @@ export class ApiServer {
   #tellFull(key: string, says: string): void {
     if (this.#full.has(key)) return;
     this.#full.add(key);
-    this.#ports.tell('warn', 'key-full', `ALARM: ${says}: end that key`, { code: 'TICKETS_FULL', key });
+    tellAlarm(this.#ports.tell, 'key-full', `${says}: end that key`, { code: 'TICKETS_FULL', key });
   }
 
   async #submit(stream: ApiStream, question: Extract<ApiUp, { kind: 'submit' }>): Promise<void> {

@@ -1,3 +1,4 @@
+import { tellAlarm } from '../../account/index.ts';
 import { publishedParts } from '../../controller/draft.ts';
 import type { BundleDraft, ControllerEffect } from '../../controller/events.ts';
 import { artifactIn, type RunFacts } from '../../controller/facts.ts';
@@ -221,7 +222,7 @@ export class Publisher {
     tell('info', 'revoked', sayRevoked(revokedBy(logged.revocation)), { revocation: id });
     const { signer } = logged.revocation;
     if (fullKeys(machine.state).includes(signer))
-      tell('warn', 'key-full', `ALARM: ${sayFullKey(signer)}`, { key: signer });
+      tellAlarm(tell, 'key-full', sayFullKey(signer), { key: signer });
     this.#feed.push([]);
     await publish(topics.revocations(project), encodeMessage(listOf([logged])));
   }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { tellAlarm } from '../../account/index.ts';
 import { messageOf } from '../../errors.ts';
 import type { RevocationList } from '../../judge/index.ts';
 import { revokedBy, sayFull, sayRevoked } from '../../trust/index.ts';
@@ -138,7 +139,7 @@ export class RevocationFeed {
   #tellFull(key: string): void {
     if (this.#full.has(key)) return;
     this.#full.add(key);
-    this.#ports.tell('warn', 'revocations-full', `${sayFull(key)}. Tell the owner of the project`, {
+    tellAlarm(this.#ports.tell, 'revocations-full', `${sayFull(key)}. Tell the owner of the project`, {
       code: 'REVOCATIONS_FULL',
       key,
     });
@@ -146,7 +147,7 @@ export class RevocationFeed {
 
   #tellOf({ proves }: KnownEquivocation): void {
     const says = `no job is taken under that log: ${proves.says}. The evidence is in revocations/ of the home folder; show it to the owner of the project`;
-    this.#ports.tell('warn', 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
+    tellAlarm(this.#ports.tell, 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
   }
 
   /** To the other members, and to the owner by the controller. Either may fail: whoever asks is told as well. */
