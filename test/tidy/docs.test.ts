@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { projectAlarms, runAlarms } from '../../src/core/account/index.ts';
 import { documentedCodes, errorsPage } from './house/error-codes.ts';
 import { houseFiles, lineAt, root } from './house/source.ts';
 
@@ -75,6 +76,30 @@ describe('the pages', () => {
     );
     expect(named.length).toBeGreaterThan(60);
     expect(named.filter((code) => !codes.has(code))).toEqual([]);
+  });
+
+  it('say of every promise of a version which test holds it', () => {
+    const text = pages.find(({ path }) => path === 'docs/versions.md')?.text ?? '';
+    const rows = text.split('\n').filter((line) => /^\| (?!what \|)/.test(line));
+    expect(rows.length).toBeGreaterThan(6);
+    const held = /`test\/[\w./-]+\.ts`|no test: nothing is promised/;
+    expect(rows.filter((row) => !held.test(row.split(' | ').at(-1) ?? ''))).toEqual([]);
+  });
+
+  it('say of every alarm what it means, and of no other', () => {
+    const [, section = ''] =
+      /^## Alarms\n([\s\S]*?)^## /m.exec(
+        pages.find(({ path }) => path === 'docs/operations.md')?.text ?? '',
+      ) ?? [];
+    const told = [...section.matchAll(/^\| `([\w-]+)`/gm)].map(([, name]) => name);
+    const rules = readFileSync(join(root, 'docs/monitoring/alerts.yml'), 'utf8');
+    const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+    expect(told).toEqual([...runAlarms, ...projectAlarms, ...alerts]);
+    // Others are not in these lists.
+    const raising = houseFiles().filter(
+      ({ path, text }) => /^src\/(?!cli\/)/.test(path) && /['"`]ALARM\b/.test(text),
+    );
+    expect(raising.map(({ path }) => path)).toEqual(['src/core/account/alarms.ts']);
   });
 
   it('say of every threat which test holds it, or that none does', () => {

@@ -84,8 +84,8 @@ export function declaredCodes(sources: readonly Source[]): Declared[] {
 
 const intro = `# Errors
 
-Every error has a code that stays the same from version to version, a message that says what was wrong with which input,
-and most have a hint that says what to do. Programs should look at the code only. This page is made from the
+Every error has a code, a message that says what was wrong with which input,
+and most have a hint that says what to do. Which codes are kept is in [versions.md](versions.md). This page is made from the
 \`error-codes.ts\` of each folder.
 
 | Code | What it means, and what to do |
