@@ -127,11 +127,12 @@ describe('a trustless gateway', () => {
         client.socket.pause();
         lazy.push(client);
       }
-      const answer = await ask(server, path, { method: 'HEAD' });
-      return answer.status === 503 && answer;
+      if ((await ask(server, path, { method: 'HEAD' })).status !== 503) return false;
+      // Where one was cut off since, the answer is a tree without an end.
+      const answer = await ask(server, path).catch(() => undefined);
+      return answer?.status === 503 && answer;
     });
-    expect(busy.status).toBe(503);
-    expect(codeIn(await ask(server, path))).toBe('HTTP_BUSY');
+    expect(codeIn(busy)).toBe('HTTP_BUSY');
     // What the kernel holds for each, and the few pieces on their way.
     expect(read).toBeLessThan(lazy.length * 16);
     await until('a tree again', async () => (await ask(server, path, { method: 'HEAD' })).status === 200);

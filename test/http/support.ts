@@ -44,6 +44,8 @@ export interface Got {
   body: string;
 }
 
+const answerCharsMax = 64 * 1024 * 1024;
+
 /** One request, on a connection of its own, with the target exactly as given. */
 export function ask(
   { port }: HttpServer,
@@ -56,6 +58,7 @@ export function ask(
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
+        if (text.length > answerCharsMax) response.destroy(new Error('an answer without an end'));
       });
       response.on('end', () =>
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
