@@ -44,7 +44,7 @@ async function latency(bench: Bench, project: LiveProject, signal: AbortSignal):
     for (const [which, taken] of Object.entries(courses)) {
       const commit = which === 'a new commit' ? await project.newCommit(signal) : same;
       taken.push(await course(project, commit, signal));
-      // What follows a verdict (logs kept, proofs spread) is over before the next.
+      // The work that follows a verdict (logs kept, proofs spread) is over before the next.
       await sleep(quietMs);
     }
   }

@@ -9,11 +9,11 @@ export interface Figure {
   name: string;
   value: number;
   unit: string;
-  /** What it is measured against, in the same run and unit. */
+  /** The value that it is measured against, in the same run and unit. */
   reference?: { name: string; value: number };
   /** value : reference. */
   ratio?: number;
-  /** What the ratio, or without a reference the value, should come to; `under` where less is better. */
+  /** The bound for the ratio, or without a reference for the value; `under` where less is better. */
   aim?: { over: number } | { under: number };
   reached?: boolean;
   note?: string;
@@ -35,7 +35,7 @@ export async function removeFolders(): Promise<void> {
   for (const dir of folders.splice(0)) await rm(dir, { recursive: true, force: true });
 }
 
-/** What a suite gets. Everything opened through it is closed when the suite ends. */
+/** The tools of a suite. Everything opened through it is closed when the suite ends. */
 export class Bench {
   readonly figures: Figure[] = [];
   readonly #suite: string;

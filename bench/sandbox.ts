@@ -16,9 +16,9 @@ const rateMin = 150;
 
 interface Bare {
   name: string;
-  /** What the tier may take longer from start to first command and back. */
+  /** How much longer the tier may take from start to first command and back. */
   msOver: number;
-  /** What its jobs run on, where that is not the host. Such a tier moves no tree here: that is the image's tools' pace. */
+  /** The image its jobs run on, where that is not the host. Such a tier moves no tree here: that is the image's tools' pace. */
   image?: (folder: string) => SandboxImage;
   /** Starts the tool with as little around a command as it can do with. */
   command(folder: string): Promise<string[]>;

@@ -73,7 +73,7 @@ export interface SourceCommit {
   seconds: number;
 }
 
-/** What a build finds of its dependencies (src/dependencies/layout). */
+/** Dependencies as a build finds them (src/dependencies/layout). */
 export interface SandboxDependencies {
   /** tar streams, each unpacked in /build/<name>. */
   folders: { name: 'dependencies' | '.cargo'; tar: Readable }[];

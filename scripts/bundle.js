@@ -31,7 +31,7 @@ export async function bundle(folder, more = []) {
     entryPoints: programs,
     outdir: folder,
     bundle: true,
-    // What a command does not need, it does not load.
+    // A command loads only the parts that it needs.
     splitting: true,
     platform: 'node',
     target: 'node22.19',

@@ -44,7 +44,7 @@ export { publicPemOf } from './identity/pem.ts';
 export type { Fetched, FetchProgress, NotTrusted } from './runtime/artifacts/fetch.ts';
 export type { RuntimeErrorCode } from './runtime/error-codes.ts';
 
-/** What is expected of a bundle, and what is known. */
+/** Demands on a bundle, and what is known. */
 export interface Expected extends Omit<Known, 'log'> {
   /** All leaves of the log, up to the checkpoint at least: with them omitted receipts and false enrolments are detected too. */
   leaves?: readonly string[];
@@ -74,7 +74,7 @@ export function decodeBundle(text: string): Bundle {
   return decode(text);
 }
 
-/** What to fetch, from where, into which folder. */
+/** An artifact to fetch, from where, into which folder. */
 export interface FetchArtifactOptions extends Omit<FetchOptions, 'signal' | 'onProgress'> {
   /** Gives up: the promise is rejected with the signal's reason. */
   signal?: AbortSignal;

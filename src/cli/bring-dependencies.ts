@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { DependenciesShown } from './dependency-progress.ts';
 import { TransferRow } from './transfer-row.ts';
 
-/** What a job is published with. */
+/** The dependencies to publish a job with. */
 export type DependenciesOf = (job: JobSpec) => Job['dependencies'] | undefined;
 
 /**

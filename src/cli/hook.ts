@@ -65,7 +65,7 @@ export async function hookPorts<T>(
   }
 }
 
-/** What did not end well of a hook that does not run now. Errors: `JOURNAL_IN_USE`, `MEMBERSHIP_…`. */
+/** Failures in the ledger of a hook that does not run now. Errors: `JOURNAL_IN_USE`, `MEMBERSHIP_…`. */
 export async function readLedger(
   context: Context,
   name: string,

@@ -30,7 +30,7 @@ export function addLiveKnobs(command: Command): Command {
   return command;
 }
 
-/** What `worker limits` was given, by the fields of a request. */
+/** The options of `worker limits`, by the fields of a request. */
 export function changesOf(options: Readonly<Record<string, unknown>>): KnobChanges {
   const changes: Partial<Record<KnobField, unknown>> = {};
   for (const knob of knobList) {

@@ -11,7 +11,7 @@ export function namedIn(options: LendingOptions, { places }: { places: Places })
 }
 
 /**
- * What this host lends: the defaults, changed by what the operator sets; `tiers` once they are known. Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
+ * Resources that this host lends: the defaults, changed by what the operator sets; `tiers` once they are known. Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
  */
 export async function lendingFrom(
   options: LendingOptions,
@@ -40,7 +40,7 @@ export async function lendingFrom(
   return lending;
 }
 
-/** What would be lent, for the question of `join`. */
+/** Resources that would be lent, for the question of `join`. */
 export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Lending): string[] {
   const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
   return [
@@ -54,7 +54,7 @@ export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Len
   ];
 }
 
-/** What is lent, for `worker status`. */
+/** Resources that are lent, for `worker status`. */
 export function describeLent(lent: Lent): string[] {
   const { processorSeconds: busy, seconds, pids, upBytes, downBytes } = lent;
   const time = (value: number | null) => (value === null ? 'any time' : duration(value * 1000));

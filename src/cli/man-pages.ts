@@ -104,7 +104,7 @@ const environment = {
   NO_COLOR: 'no colours',
 };
 
-/** What holds for every command: its exit status and what it reads. */
+/** Sections that hold for every command: its exit status and what it reads. */
 const ends = (): string[] => [
   '.SH EXIT STATUS',
   ...[

@@ -10,7 +10,7 @@ const transferLineMs = 10_000;
 export interface EventLog {
   /** `controller`, `worker` … */
   service: string;
-  /** What is less than this is left out. Default: `info`. */
+  /** Lower levels are left out. Default: `info`. */
   level?: LogLevel | undefined;
 }
 

@@ -26,7 +26,7 @@ interface GlobalOptions {
   json?: boolean;
 }
 
-/** What the command line reads and writes: by default what belongs to the process. */
+/** Streams and environment of the command line: by default those of the process. */
 export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
   cwd(): string;

@@ -23,7 +23,7 @@ const widthMax = 200;
 
 /** Builds that came to the same. */
 export interface ResultGroup {
-  /** What they came to: a CID, `exit 1`. */
+  /** Their result: a CID, `exit 1`. */
   result: string;
   /** CID of the tree that they made; null where there is none. */
   tree: string | null;

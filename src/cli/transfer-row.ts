@@ -5,7 +5,7 @@ import type { Board, Output } from './output.ts';
 const lineMs = 10_000;
 
 /**
- * What a command does now and how far it is: a row that changes in place on a terminal, elsewhere a line for each step and one
+ * The step of a command and its progress: a row that changes in place on a terminal, elsewhere a line for each step and one
  * from time to time, with --json an event `progress` for each of these.
  */
 export class TransferRow {

@@ -1,6 +1,6 @@
 import { limits } from './limits.ts';
 
-/** What may move in one direction, over all connections together. Whoever moves more than is left waits. */
+/** Bytes that may move in one direction, over all connections together. A sender of more than is left waits. */
 export class Rate {
   #perSecond: number | undefined;
   /** Bytes that may move at once; below zero what was moved too early. */
@@ -39,7 +39,7 @@ export class Rate {
   }
 }
 
-/** What a machine's owner allows a node to send and to receive. */
+/** Rates at which a node may send and receive, by its machine's owner. */
 export class Bandwidth {
   readonly up = new Rate();
   readonly down = new Rate();

@@ -59,7 +59,7 @@ export function carHeader(roots: readonly Uint8Array[]): Uint8Array {
 
 /** Length of a header that names one root, in bytes. */
 export const oneRootHeaderBytes = carHeader([new Uint8Array(cidBytes)]).length;
-/** What follows the last root in a header. */
+/** Bytes after the last root in a header. */
 const headerTailBytes = text('version').length + 1;
 
 /** The root of an archive of one tree, as bytes, from its first `oneRootHeaderBytes`; undefined for anything else. */
@@ -70,7 +70,7 @@ export function rootOfCar(head: Uint8Array): Uint8Array | undefined {
   return carHeader([root]).every((byte, index) => byte === head[index]) ? root : undefined;
 }
 
-/** What stands before a block's bytes. */
+/** The bytes in front of a block's. */
 export function sectionHead(cid: Uint8Array, size: number): Uint8Array {
   return Uint8Array.from([...varint(cid.length + size), ...cid]);
 }

@@ -7,10 +7,10 @@
  */
 export type Durability = 'none' | 'lazy' | 'sync';
 
-/** What a state machine returns for one event. */
+/** The answer of a state machine to one event. */
 export interface Handled<Effect> {
   effects: Effect[];
   durability: Durability;
-  /** What came of the event and must come of it again when it is replayed; absent where it left nothing that lasts. */
+  /** The result of the event, which a replay must come to again; absent where it left nothing that lasts. */
   record?: string;
 }

@@ -11,7 +11,7 @@ export type ErrorCode = keyof ErrorCodes;
 export class QuorateError extends Error {
   /** A declared code; in an error that a peer reported it may be one of a later version. */
   readonly code: ErrorCode;
-  /** What the reader can do about it, one sentence; absent where there is nothing to do. */
+  /** A remedy in one sentence; absent where there is nothing to do. */
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {

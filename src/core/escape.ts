@@ -147,7 +147,7 @@ export class LineEscaper {
     return out + joined(this.push(text.slice(end)));
   }
 
-  /** What is left when the text ends without a line break. */
+  /** The rest of a text that ends without a line break. */
   end(): string[] {
     const rest = this.#pending.replace(/\r$/, '');
     this.#pending = '';

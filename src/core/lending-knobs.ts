@@ -24,13 +24,13 @@ interface Knob {
   /** Section and key in worker.toml. */
   file: `${keyof typeof sections}.${string}`;
   type: keyof Values;
-  /** What it sets, as a phrase that begins an option's help and a comment in the file. */
+  /** A phrase that begins an option's help and a comment in the file. */
   what: string;
   /** Its value where nobody sets it. */
   usually: string;
   /** A value as in worker.toml. */
   example: string;
-  /** What every host starts with; absent where that depends on the host, or where there is no limit. */
+  /** Default of every host; absent where it depends on the host, or where there is no limit. */
   default?: number | string;
   /** Least and greatest value, where the type does not say it. */
   min?: number;
@@ -39,14 +39,14 @@ interface Knob {
   suffix?: string;
   /** Option of `quorate worker limits`; a knob without one is read at the start only. */
   option?: `--${string}`;
-  /** What a change applies to besides the next builds. */
+  /** Builds that a change applies to besides the next ones. */
   live?: 'running builds too' | 'the next builds';
   /** `join` has the option, too. */
   join?: true;
   /** `none` on the command line, null in a request, lifts the limit. */
   lifts?: true;
   enforcedBy: string;
-  /** What happens to a build, or to the worker, at the limit. */
+  /** Consequence for a build, or the worker, at the limit. */
   reached: string;
 }
 
@@ -62,7 +62,7 @@ export const sections = {
 } as const;
 
 /**
- * What an operator can set, by the name that the value has in requests, in the status and in the worker. worker.toml with
+ * Settings of an operator, by the name that the value has in requests, in the status and in the worker. worker.toml with
  * its schema and example, the options of `join` and `worker limits`, the messages between them and the tables in
  * docs/lending.md and docs/cli.md are derived from it.
  */
@@ -234,7 +234,7 @@ export type KnobValue<F extends KnobField> = Values[(typeof knobs)[F]['type']];
 export type LiveField = {
   [F in KnobField]: (typeof knobs)[F] extends { option: string } ? F : never;
 }[KnobField];
-/** What a request changes: undefined leaves a value as it is, null lifts the limit. */
+/** Changes of a request: undefined leaves a value as it is, null lifts the limit. */
 export type KnobChanges = {
   [F in LiveField]?: KnobValue<F> | ((typeof knobs)[F] extends { lifts: true } ? null : never) | undefined;
 };

@@ -9,7 +9,7 @@ export const layoutLimits = {
   crateFilesMax: 50_000,
   /** Of a file in a crate beside its content: headers, a long name, padding. */
   entryBytesMax: 8 * 1024,
-  /** What is unpacked of a crate before the header of a file is read, and after the last one. */
+  /** Bytes of a crate that are unpacked before the header of a file is read, and after the last one. */
   aheadBytesMax: 1024 * 1024,
 } as const;
 

@@ -1,7 +1,7 @@
 export const forgeKinds = ['forgejo', 'gitea', 'github', 'gitlab', 'pagure'] as const;
 export type ForgeKind = (typeof forgeKinds)[number];
 
-/** What is to be shown beside a commit. */
+/** A status to be shown beside a commit. */
 export interface CommitStatus {
   /** Full commit id. */
   commit: string;
@@ -42,7 +42,7 @@ export interface ForgeOptions {
   token: string;
 }
 
-/** What the watcher wants of a forge. */
+/** The interface of the watcher to a forge. */
 export interface Forge {
   /** Pattern of the refs that pull requests have on its git server, with `*` for the number. */
   readonly pullRefs: string;

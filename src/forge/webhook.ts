@@ -15,7 +15,7 @@ export interface WebhookParts {
 
 /** A webhook that is of the forge. Nothing else in it is used: what has changed is asked for. */
 export interface Webhook {
-  /** What the forge calls it. */
+  /** The forge's id of the delivery. */
   delivery: string;
   /** sha256 of all that is signed, in hexadecimal. */
   digest: string;

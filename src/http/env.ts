@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 
-/** What `listenHttp` gives every handler besides the request. Absent where an app is called without a socket. */
+/** Passed by `listenHttp` to every handler besides the request. Absent where an app is called without a socket. */
 export interface HttpBindings {
   incoming: IncomingMessage;
   outgoing: ServerResponse;

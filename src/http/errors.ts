@@ -38,7 +38,7 @@ export interface Refusal {
   headers: Record<string, string>;
 }
 
-/** What a client is told of an error. */
+/** An error as a client is told of it. */
 export function refusalOf(error: unknown): Refusal {
   const known = error instanceof QuorateError ? statusOf[error.code] : undefined;
   if (!(error instanceof QuorateError) || known === undefined)

@@ -5,7 +5,7 @@ export async function formFields(c: Context): Promise<Record<string, unknown>> {
   try {
     return await c.req.parseBody();
   } catch (error) {
-    // What `fetch` says of a body that it cannot parse. That the body is too large, or broke off, is said otherwise.
+    // `fetch` throws a TypeError for a body that it cannot parse. That the body is too large, or broke off, is said otherwise.
     if (error instanceof TypeError) return {};
     throw error;
   }

@@ -146,7 +146,7 @@ function boundPerClient(server: Server, connectionsMax: number, proxies: Trusted
 /** Connections that end with the answer they were given. */
 const refused = new WeakSet<Socket>();
 
-/** What is checked before the app sees a request, and what surrounds its answer. */
+/** Checks before the app sees a request, and headers around its answer. */
 function answering(options: ListenOptions, bounds: ListenLimits): RequestListener {
   const { proxies } = options;
   const open = new OpenRequests(bounds.connectionsPerAddressMax);

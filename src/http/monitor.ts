@@ -15,7 +15,7 @@ import { metricsApp } from './metrics.ts';
 export interface Monitor {
   readonly registry: Registry;
   readonly url: string;
-  /** What the process looks at from now on. Until then it is not ready. */
+  /** The checks of readiness from now on. Until then it is not ready. */
   watch(checks: HealthChecks): void;
   /** The same log, with its events counted. */
   counted(log: (event: NodeEvent) => void): (event: NodeEvent) => void;

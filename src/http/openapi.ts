@@ -48,7 +48,7 @@ const inJson = (schema: object) => ({ 'application/json': { schema } });
 const asBytes = (type: string) => ({ [type]: { schema: {} } });
 
 const refused = (description: string) => ({ description, content: inJson(problem) });
-/** What any path may be answered with. */
+/** Refusals of any path. */
 const refusals = {
   '304': { description: 'What `If-None-Match` names is still the answer.', headers: { etag } },
   '404': refused('There is no such path, or nothing there yet.'),

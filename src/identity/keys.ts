@@ -154,7 +154,7 @@ async function writeKey(file: string, pem: string): Promise<void> {
     await handle.close();
     await unlink(draft);
   }
-  // What the key signs must not outlive it.
+  // No document that the key signs may outlive it.
   const folder = await open(dirname(file), 'r');
   try {
     await folder.sync();

@@ -9,7 +9,7 @@ const askAgain = {
   hint: `A ticket is one long line that starts with "${prefix}"; copy it whole, or ask the project owner for a new one.`,
 };
 
-/** What a ticket holds. */
+/** The contents of a ticket. */
 export interface Ticket {
   /** Compact JWS, not verified. */
   invite: string;

@@ -19,7 +19,7 @@ export interface Blob {
 /** Enough to detect the format of an archive. */
 const headBytes = 16;
 
-/** What names a file of an OCI image. */
+/** The descriptor of a file of an OCI image. */
 export interface Wanted {
   mediaType: string;
   digest: string;

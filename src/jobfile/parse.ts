@@ -39,7 +39,7 @@ export interface JobTemplate extends JobSpec, Pick<Template, 'needs' | 'matrix' 
 export interface JobFile {
   /** The jobs after expansion, each after those it needs, otherwise in the order of the file. */
   jobs: JobSpec[];
-  /** What each of these was made of, in the same order. */
+  /** The template that each of these was made of, in the same order. */
   instances: Instance<JobTemplate>[];
 }
 

@@ -210,7 +210,7 @@ function checkNotEmptied(file: string): void {
  */
 const readErrors: ReadonlySet<number> = new Set([266, 522, 8202, 8458]);
 
-/** What SQLite says, as an error of ours. */
+/** An error of SQLite as one of ours. */
 function explained(cause: unknown, file: string): QuorateError {
   if (cause instanceof QuorateError) return cause;
   const message = (cause as Error).message;

@@ -4,7 +4,7 @@ import { meshLimits } from './limits.ts';
 type Walk = (cid: string, signal: AbortSignal) => Promise<void>;
 
 /**
- * What this node announces in the DHT. A walk through it costs this node and a dozen others some milliseconds of processor time each, so
+ * Announces CIDs in the DHT. A walk through it costs this node and a dozen others some milliseconds of processor time each, so
  * a CID is announced once for as long as it is served here, however many builds come to it, and one walk is begun a second
  * while few wait. The DHT renews its records by itself.
  */

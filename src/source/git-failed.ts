@@ -26,7 +26,7 @@ export class GitFailed extends Error {
 
 const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; hint: string }[] = [
   {
-    // What begins with `remote:` is of the server's disk.
+    // Lines that begin with `remote:` are of the server's disk.
     pattern: /^(?!remote:).*(?:no space left on device|disk quota exceeded)/im,
     code: 'SOURCE_DISK_FULL',
     message: 'there is no room here for what git fetches',

@@ -44,9 +44,9 @@ export type GitAccess = 'server' | 'nothing';
 
 export interface RunOptions extends GitOptions {
   cwd: string;
-  /** What the command reads; nothing where it is absent. Destroyed when the command has ended. Its error ends the command, and is thrown. */
+  /** The command's standard input; empty where it is absent. Destroyed when the command has ended. Its error ends the command, and is thrown. */
   input?: Readable | undefined;
-  /** What was started before, in place of the command. */
+  /** A process that was started before, in place of the command. */
   started?: StartedCommand | undefined;
   /** Default: nothing. */
   reach?: GitAccess | undefined;
@@ -293,7 +293,7 @@ function startCommand(
 
 /** The code of a command, once it has ended and what it wrote is read. */
 async function endOf({ ended, stdout, stderr }: StartedCommand): Promise<number | null> {
-  // What is killed is not read to its end.
+  // The output of a killed command is not read to its end.
   const read = [stdout, stderr].map((stream) => finished(stream, { writable: false }).catch(() => {}));
   const { code } = await ended;
   await Promise.all(read);

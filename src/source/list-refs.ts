@@ -50,7 +50,7 @@ export async function listRefs(
   return refsIn(text);
 }
 
-/** What `git ls-remote` printed. `NAME^{}` is the commit of the annotated tag `NAME`. */
+/** Refs in the output of `git ls-remote`. `NAME^{}` is the commit of the annotated tag `NAME`. */
 function refsIn(text: string): Map<string, ListedRef> {
   const ids = new Map<string, string>();
   for (const line of text.split('\n')) {

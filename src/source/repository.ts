@@ -31,7 +31,7 @@ export interface CommitOptions extends GitOptions {
 }
 
 export interface ReadCommit<T> {
-  /** What the reader returned. */
+  /** The reader's result. */
   value: T;
   /** The commit's committer time, in seconds since 1970: 0 where it has none that git can read, at most that of year 2242. */
   committedSeconds: number;

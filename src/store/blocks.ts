@@ -249,7 +249,7 @@ async function reconcile(files: PackFiles, index: AreaIndex): Promise<Map<number
       else await dropLinked(files, index, pack);
       continue;
     }
-    // What was written last may have no rows yet. All of a store is not hashed where the whole index is new.
+    // Files written last may have no rows yet. All of a store is not hashed where the whole index is new.
     if (end === undefined || size > end)
       end = await indexPack(files, index, pack, { from: end ?? 0, isHashed: known.size > 0 });
     if (size > end) await files.cut(pack, end);

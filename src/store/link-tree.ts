@@ -15,7 +15,7 @@ interface Chunk {
   size: number;
 }
 
-/** What a file system answers that has no such links, or not from there. */
+/** Answers of a file system that has no such links, or not from there. */
 const cannot = ['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'ENOSYS'];
 
 /** Takes the chunks of larger files from an export of the tree (`Store.link`). Returns their bytes. */

@@ -17,7 +17,7 @@ import { escapeLine } from '../core/escape.ts';
 import { homeNewer } from '../core/newer.ts';
 import { diskError, syncFolder, unopened } from './disk.ts';
 
-/** What is known of one pinned tree. */
+/** The record of one pinned tree. */
 export interface PinRecord {
   /** Reasons to keep the tree. */
   names: Set<string>;

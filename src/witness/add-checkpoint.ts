@@ -3,7 +3,7 @@ import { messageOf, QuorateError } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
 import { witnessLimits } from './limits.ts';
 
-/** What a witness answered. */
+/** Answers of a witness. */
 export type Answer =
   /** Its signature lines, each with its line feed. Not verified. */
   | { kind: 'signed'; lines: string[] }

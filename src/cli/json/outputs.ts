@@ -130,7 +130,7 @@ const ended = z.array(
 );
 
 /**
- * What each command prints with `--json`: one of these a line. Strict, so that tests find a field that is not described; the
+ * The output of each command with `--json`: one of these a line. Strict, so that tests find a field that is not described; the
  * published schemas (docs/schemas) leave room for fields of later versions.
  */
 const jsonOutputs = {

@@ -32,7 +32,7 @@ export const addresses = z.array(z.string());
 export const urls = z.array(z.url());
 export const id = z.string().min(1);
 
-/** What a command ends with instead, whatever it is. */
+/** The last line of any command that fails. */
 export const failure = z.strictObject({
   error: z.strictObject({ code, message: z.string(), hint: z.string().optional() }),
 });

@@ -40,7 +40,7 @@ const controllerStatus = z.looseObject({
   lapsed: ownRevocations,
 });
 
-/** What the services print, and the commands that steer them. */
+/** Output of the services, and of the commands that steer them. */
 export const serviceOutputs = {
   controller: [event('listening', listening), nodeEvent],
   'controller drain': [controllerStatus.extend({ event: z.literal('draining') }), event('drained', {})],

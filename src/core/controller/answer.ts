@@ -28,7 +28,7 @@ import {
 import { askToPin, countAnswer } from './stores.ts';
 import { announce, conclude, finish, publish } from './verdict.ts';
 
-/** What an earlier run of the same job is worth to a later one. */
+/** An earlier run of the same job, and its worth to a later one. */
 interface Found {
   run: FinishedRun;
   published: PublishedFacts;

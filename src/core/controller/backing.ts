@@ -28,7 +28,7 @@ export interface CountedWitness {
   readonly issuer: string;
 }
 
-/** What a published verdict has beside the controller's signature, without documents. */
+/** Signatures beside the controller's on a published verdict, without documents. */
 export type BackingFacts =
   /** Nothing: it is not trusted. */
   | { readonly kind: 'none' }

@@ -28,7 +28,7 @@ export function takeCharter(transition: Transition, charter: Verified<Charter>):
   return true;
 }
 
-/** What a charter changes about a run that is not over. */
+/** Applies a charter to a run that is not over. */
 function act(transition: Transition, run: Run, charter: Charter): void {
   const refused = refusalOfRun(run, charter);
   if (refused !== undefined) {

@@ -54,7 +54,7 @@ function review(transition: Transition, run: Run): void {
   else loseInput(transition, run, lost);
 }
 
-/** What a run read and is worth less now than its request asks for, or is something else. */
+/** An input of a run that is worth less now than its request asks for, or is something else. */
 function lostInput({ state }: Transition, run: RunFacts): { name: string; reason: string } | undefined {
   for (const [name, need] of needsOfRun(run)) {
     const { artifact, reached, final } = inputOf(state, need);

@@ -7,7 +7,7 @@ export function describeOutcome(outcome: Outcome): string {
   return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
 }
 
-/** What a failed test put out. */
+/** The files that a failed test put out. */
 export function reportsOfFailure(outcome: Outcome): { reports?: string } {
   const reports = artifactOf(outcome);
   return reports === null || (outcome.kind === 'exit' && outcome.code === 0) ? {} : { reports };

@@ -29,7 +29,7 @@ export interface AwaitedLease {
   until: number;
 }
 
-/** What a drain waits for: leases whose builds are not delivered. */
+/** Leases that a drain waits for: their builds are not delivered. */
 export function awaitedLeases({ index }: Pick<ControllerState, 'index'>): AwaitedLease[] {
   return [...index.open.values()].flatMap((run) =>
     liveLeases(run).map(({ operator, lease }) => ({

@@ -155,7 +155,7 @@ export type ControllerEvent =
   /** The bundle of this verdict, an id, is stored and was published. `sha256`: of its text; absent in older journals. */
   | { kind: 'stored'; run: string; verdict: string; sha256?: string }
   | { kind: 'revoke'; token: string; revocation: Verified<Revocation> }
-  /** What a run that has ended is made of, so that it can be built again; null where that cannot be read any more. */
+  /** The documents of a run that has ended, so that it can be built again; null where they cannot be read any more. */
   | { kind: 'recalled'; run: string; entropy: string; documents: RunDocuments | null }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }

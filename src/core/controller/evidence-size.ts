@@ -15,12 +15,12 @@ import type { ControllerState, Run, Transition } from './state.ts';
 
 const { bundleBytesMax, pipelineJobsMax } = limits;
 
-/** What a bundle holds of a run that was just published. */
+/** Bytes that a bundle holds of a run that was just published. */
 export function evidenceOf({ job }: Pick<Order, 'job'>): RunFacts['evidence'] {
   return { own: runBytesMaxOf(job, encodeJob(job).bytes.length), receipts: 0 };
 }
 
-/** What a bundle holds of a run by now, at most. */
+/** Bytes that a bundle holds of a run by now, at most. */
 export const bytesOf = ({ evidence: { own, receipts } }: Pick<RunFacts, 'evidence'>): number =>
   own + receipts;
 
@@ -31,7 +31,7 @@ export function dropAnswer(run: Run): void {
   run.answer = null;
 }
 
-/** What it may come to hold, if no further round is opened: the first one in the worst case, also of a run that may be built again on other bytes. */
+/** Bytes that it may come to, if no further round is opened: the first one in the worst case, also of a run that may be built again on other bytes. */
 function mayCome(run: RunFacts): number {
   const { own, receipts } = run.evidence;
   const round = roundBytesMaxOf(run.job, run.request.payload.policy);

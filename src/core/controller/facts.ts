@@ -25,7 +25,7 @@ export interface Recorded extends Vote {
   readonly limit?: BuildLimit;
 }
 
-/** What is known of a verdict in the log without its document. */
+/** A verdict in the log, without its document. */
 export interface VerdictFacts {
   readonly id: string;
   readonly index: number;
@@ -37,7 +37,7 @@ export interface VerdictFacts {
   readonly result: string | null;
 }
 
-/** What is known of a published verdict without its document. */
+/** A published verdict, without its document. */
 export interface PublishedFacts {
   readonly verdict: VerdictFacts;
   readonly backing: BackingFacts;
@@ -94,7 +94,7 @@ export interface RoundFacts {
   readonly revealed: boolean;
 }
 
-/** What a run was built as before, with other artifacts filled in. Nothing of it counts any more. */
+/** An instance that a run was built as before, with other artifacts filled in. Nothing of it counts any more. */
 export interface EarlierInstance {
   readonly jobId: string;
   readonly rounds: readonly RoundFacts[];
@@ -102,7 +102,7 @@ export interface EarlierInstance {
 }
 
 /**
- * What is known of every run, for as long as the project lasts. Holds no document: its size is bounded by the number of
+ * Facts of every run, kept for as long as the project lasts. Holds no document: its size is bounded by the number of
  * rounds and slots, whatever the receipts list.
  */
 export interface RunFacts {
@@ -122,7 +122,7 @@ export interface RunFacts {
   /** Of the job that it is built as now, and so are its receipts. */
   readonly rounds: readonly RoundFacts[];
   readonly receipts: readonly Recorded[];
-  /** What a bundle holds of it by now, at most, in bytes: its documents with a verdict, and its receipts so far. */
+  /** Bytes that a bundle holds of it by now, at most: its documents with a verdict, and its receipts so far. */
   readonly evidence: { readonly own: number; readonly receipts: number };
   /** Oldest first. */
   readonly earlier: readonly EarlierInstance[];

@@ -6,7 +6,7 @@ import { decideRound, settle } from './settle.ts';
 import { currentRound, liveLeases, mustSync, type Round, type Run, type Transition } from './state.ts';
 import { withdrawOffer } from './verdict.ts';
 
-/** What a worker is told whose result nobody asks for any more. */
+/** Reason for a worker whose result nobody asks for any more. */
 export const otherInputs = 'what the job reads came to other bytes; it is built on those';
 
 /**

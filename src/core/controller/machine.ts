@@ -213,7 +213,7 @@ function heldLease(run: Run, lease: string): LiveLease | undefined {
   return trusted?.id === lease ? trusted : findLease(run, lease)?.live;
 }
 
-/** What a stream of a lease says of its worker; none of it is journaled. */
+/** Messages on a stream of a lease about its worker; none of them is journaled. */
 function ofLease(
   transition: Transition,
   { lease, worker }: { lease: string; worker: string },
@@ -257,7 +257,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
       waitForSignature(transition, run.phase);
     // Others have the time again to connect.
     if (run.phase.kind === 'cosigning' && run.phase.refusedAt !== null) run.phase.refusedAt = now;
-    // What a store kept then it says again.
+    // A store repeats which trees it keeps.
     if (run.phase.kind === 'answering' || run.phase.kind === 'pinning')
       run.phase.answers = { by: [], failed: [] };
     seekArtifact(transition, run);

@@ -26,7 +26,7 @@ export class NameIndex {
     this.#lists.push(list);
   }
 
-  /** What was given with the names that begin so. */
+  /** Entries whose names begin so. */
   beginning(which: string): Set<number> {
     const found = new Set<number>();
     for (const list of this.#lists) {

@@ -19,7 +19,7 @@ export interface Present {
 export type Answer = 'claimed' | 'busy' | 'declined';
 
 /**
- * What a controller knows of the connections of this life: who is there, when a lease was last heard of, who has answered an
+ * State of the connections of this life of the controller: who is there, when a lease was last heard of, who has answered an
  * offer. Members say such things all the time, so none of it is journaled: an event that changes nothing else has the
  * durability `none`, and no journaled event may depend on it. What follows from it (a window closes, a lease is lost) is an
  * event of its own, which the machine raises.

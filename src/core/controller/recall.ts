@@ -98,7 +98,7 @@ function mayBeDecided(state: Transition['state'], run: RunFacts): boolean {
 /** The run as it was when it ended; undefined where some of its documents are missing. Its trusted worker's lease is over. */
 function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run | undefined {
   const { id, jobId, submittedAt, receipts, earlier, answer, revoked, history } = known;
-  // What it was answered with counts no more.
+  // The answer that it had counts no more.
   const brought = answer === null ? 0 : bytesOf(answer);
   const evidence = { ...known.evidence, receipts: known.evidence.receipts - brought };
   const { request, publisher, job, offers } = documents;

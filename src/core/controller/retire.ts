@@ -16,7 +16,7 @@ export function retire({ state }: Transition, run: Run): void {
   state.index.replaced(finished);
 }
 
-/** What is kept of a run that has ended; undefined for one that has not. */
+/** The facts that are kept of a run that has ended; undefined for one that has not. */
 export function finishedOf(run: RunFacts): FinishedRun | undefined {
   const { id, jobId, submittedAt, receipts, earlier, answer, evidence, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;

@@ -150,7 +150,7 @@ function checkTarget(state: ControllerState, { what, since, byRoot }: Revoked): 
     );
 }
 
-/** What a revocation changes about a run that is not over. */
+/** Applies a revocation to a run that is not over. */
 function act(transition: Transition, run: Run): void {
   const { state } = transition;
   const next = { index: state.log.size, artifact: null };

@@ -71,7 +71,7 @@ function answerStandsNot(
   const first = { signer: run.request.payload.aud, index };
   const whole =
     runRevoked(state, run, { index, artifact }, charter, [first]) ??
-    // What the earlier run read is nothing to this one.
+    // Inputs of the earlier run are no inputs of this one.
     evidenceStandsNot(state, earlier, published, {});
   if (whole !== undefined) return whole;
   const reached = levelOn(state, run, { earlier, published, charter, index });

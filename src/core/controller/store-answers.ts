@@ -6,7 +6,7 @@ export interface Stores {
   copies: number;
 }
 
-/** What stores answered about one artifact, in this life of the controller. */
+/** Answers of stores about one artifact, in this life of the controller. */
 export interface StoreAnswers {
   /** Those that keep it. */
   by: string[];

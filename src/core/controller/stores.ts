@@ -14,7 +14,7 @@ export function askToPin(
   out.push({ kind: 'pin', run: run.id, artifact, from: [...answers.by, ...from], ...asked });
 }
 
-/** What an answer amounts to, with those before it. An attempt is over at the answer by which it has succeeded, or cannot any more. */
+/** The outcome of an answer, with those before it. An attempt is over at the answer by which it has succeeded, or cannot any more. */
 export function countAnswer(
   { state: { stores }, rules }: Transition,
   answers: StoreAnswers,

@@ -136,7 +136,7 @@ export function concludeWithout(transition: Transition, run: Run, decision: Deci
 export const concludeRefused = (transition: Transition, run: Run): void =>
   finish(transition, run, publish(transition, run, 'disputed', null, 'cosign-refused'));
 
-/** What a verdict is about: a receipt of the run, or the verdict of an earlier one. */
+/** The subject of a verdict: a receipt of the run, or the verdict of an earlier one. */
 export type About = Recorded | Pick<LoggedVerdict, 'outcome' | 'result'>;
 
 function writeVerdict(

@@ -62,7 +62,7 @@ export function staysWitnessed(
   return standing.length >= run.request.payload.policy.agree;
 }
 
-/** What a verdict that waits for witnesses lacks, as far as the last checkpoint tells. */
+/** Witnesses that a verdict still lacks, as far as the last checkpoint tells. */
 export function missing(
   { presence }: ControllerState,
   run: RunFacts,

@@ -61,7 +61,7 @@ function checkHashes({ integrity, sha256 }: DependencyBlob, entry: Entry): void 
 }
 
 /**
- * What was computed over the bytes of a blob: its size, its sha256, and its digest by the algorithm of its integrity (`dirhash` of the
+ * Digests computed over the bytes of a blob: its size, its sha256, and its digest by the algorithm of its integrity (`dirhash` of the
  * files in it, for a module of Go), in hexadecimal.
  */
 export interface BlobDigests {

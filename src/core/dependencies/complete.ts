@@ -4,7 +4,7 @@ import { checkVersion } from './names.ts';
 import { type Arch, fits } from './platform.ts';
 import type { FixedAt } from './quorate-lock.ts';
 
-/** What `quorate.lock` fixes, by package URL. */
+/** The entries of `quorate.lock`, by package URL. */
 export class FixedFiles {
   readonly #byPurl = new Map<string, FixedAt[]>();
 

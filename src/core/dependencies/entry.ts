@@ -2,7 +2,7 @@
 export type Ecosystem = 'npm' | 'cargo' | 'go' | 'pypi' | 'generic';
 
 /**
- * What the bytes of a file have to hash to: its digest by `algorithm` is one of `digests`. `dirhash` is the `h1:` of go.sum:
+ * The hash that the bytes of a file must have: its digest by `algorithm` is one of `digests`. `dirhash` is the `h1:` of go.sum:
  * sha256 over the list of the files in a module's archive with their sha256 (golang.org/x/mod/sumdb/dirhash, Hash1).
  */
 export interface Integrity {
@@ -58,7 +58,7 @@ export interface Entry {
   line: number;
 }
 
-/** What a parser finds. `quorate.lock` completes what the lock leaves open. */
+/** An entry as a parser finds it. `quorate.lock` completes what the lock leaves open. */
 export interface Found extends Omit<Entry, 'integrity' | 'file'> {
   /** Absent where the lock does not say which of several files it means. */
   file?: string;

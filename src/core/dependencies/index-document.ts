@@ -28,14 +28,14 @@ const blobSchema = z.strictObject({
   /** The package that it is of, and the name that the file has at its registry. */
   purl: text(dependencyLimits.purlCharsMax).min(1),
   file: text(limits.nameBytesMax).min(1),
-  /** What the lock file says of it. */
+  /** The hash in the lock file. */
   integrity: integritySchema,
   sha256,
   /** Bytes. */
   size: count,
 });
 
-/** What a blob is ordered by. A space stands in neither part. */
+/** The key by which blobs are ordered. A space stands in neither part. */
 export const blobKey = ({ purl, file }: { purl: string; file: string }): string => `${purl} ${file}`;
 
 /**
@@ -60,7 +60,7 @@ const dependencyIndexSchema = z.strictObject({
 export type DependencyIndex = z.infer<typeof dependencyIndexSchema>;
 export type DependencyBlob = DependencyIndex['blobs'][number];
 
-/** What an index is made from: paths of lock files, the files of the source tree (`filesOfLocks`), the architecture. */
+/** Sources of an index: paths of lock files, the files of the source tree (`filesOfLocks`), the architecture. */
 export interface LockSources {
   locks: readonly string[];
   files: ReadonlyMap<string, Uint8Array>;

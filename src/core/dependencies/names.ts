@@ -1,7 +1,7 @@
 import { invalid, type Place, quote } from './fault.ts';
 import { dependencyLimits } from './limits.ts';
 
-/** What a name of a package or version may hold, by whose it is. No white space, no control characters, no lone `.` or `..`. */
+/** Characters of names of packages and versions, by ecosystem. No white space, no control characters, no lone `.` or `..`. */
 const forms = {
   npm: /^(?:@[a-z0-9~._-]+\/)?[a-z0-9~_-][a-z0-9~._!'()*-]*$/i,
   cargo: /^[A-Za-z_][A-Za-z0-9_-]*$/,
@@ -27,7 +27,7 @@ export function checkVersion(text: string, at: Place): string {
   return text;
 }
 
-/** What a server may answer as the name of a file: it becomes a name in a folder. */
+/** Length of a file's name in a server's answer: it becomes a name in a folder. */
 const fileCharsMax = 255;
 const fileName = /^[A-Za-z0-9_@][A-Za-z0-9._+@~!-]*$/;
 

@@ -20,7 +20,7 @@ export const quorateLock = 'quorate.lock';
 /** Text of a file of the source tree. Throws `LOCK_INVALID` where it is not there. */
 type Files = (path: string) => string;
 
-/** What a lock file is read for. */
+/** Options for reading a lock file. */
 interface Reading {
   path: string;
   text: string;
@@ -79,7 +79,7 @@ export function filesOfLocks(locks: readonly string[]): { path: string; optional
 }
 
 /**
- * What the lock files of a project demand for a build on this architecture, sorted by package URL, file and
+ * The files that the lock files of a project demand for a build on this architecture, sorted by package URL, file and
  * origin, each once. A pure function: everybody who has the files computes the same.
  *
  * `locks` are paths in the source tree; `files` holds those of `filesOfLocks` that are there. What locks leave open has to be in
@@ -101,7 +101,7 @@ export function readLocks(
   return merged.sorted();
 }
 
-/** What lock files name, complete or not, and what `quorate.lock` fixes. Throws `LOCK_…`. */
+/** Entries that lock files name, complete or not, and those of `quorate.lock`. Throws `LOCK_…`. */
 export function foundIn(
   locks: readonly string[],
   files: ReadonlyMap<string, Uint8Array>,

@@ -45,7 +45,7 @@ export function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
 }
 
 /**
- * What canonical JSON without links, bytes and fractions says, several times as fast as DAG-JSON; undefined for all other bytes. A key
+ * Reads canonical JSON without links, bytes and fractions, several times as fast as DAG-JSON; undefined for all other bytes. A key
  * that stands twice is not written twice again, so the text compared says that there is none.
  */
 function readPlain(bytes: Uint8Array): unknown {
@@ -156,7 +156,7 @@ export function sameValue(a: unknown, b: unknown): boolean {
   );
 }
 
-/** What a schema found, shortened: it quotes the document, which may be large. */
+/** The message of a schema, shortened: it quotes the document, which may be large. */
 export function reasonOf(message: string | undefined): string {
   if (message === undefined) return 'unknown reason';
   return message.length > 400 ? `${message.slice(0, 400)}…` : message;

@@ -111,7 +111,7 @@ export const grantSchema = z
   .refine((g) => g.exp > g.iat && g.exp - g.iat <= limits.grantSecondsMax, 'a grant lasts at most 24 hours');
 export type Grant = z.infer<typeof grantSchema>;
 
-/** What a node signs to enrol or to renew: proves it holds `iss`, for this IDP and this project. */
+/** Signed by a node to enrol or to renew: proves it holds `iss`, for this IDP and this project. */
 export const enrolSchema = z.strictObject({
   ...growth,
   iss: peerId,
@@ -125,7 +125,7 @@ export const enrolSchema = z.strictObject({
 export type Enrol = z.infer<typeof enrolSchema>;
 
 /**
- * What the key in a ticket signs: the key `sub` joins with it. Whoever passes an invite on, as a controller does, cannot join with it
+ * Signed by the key in a ticket: the key `sub` joins with it. A controller, which passes an invite on, cannot join with it
  * itself.
  */
 export const possessionSchema = z.strictObject({
@@ -143,7 +143,7 @@ export type Possession = z.infer<typeof possessionSchema>;
 /** Scheme, host and port of a web service, as `new URL(…).origin` has it. */
 const origin = text(300).regex(/^https?:\/\/[^/?#@\s\\]+$/, 'not an origin such as https://ci.example.org');
 
-/** What a key signs to sign in at a web service: it holds `iss`, answers `challenge`, and means `aud` alone. */
+/** Signed by a key to sign in at a web service: it holds `iss`, answers `challenge`, and means `aud` alone. */
 export const signInSchema = z
   .strictObject({
     ...growth,

@@ -76,7 +76,7 @@ export const jobSchema = z.strictObject({
       .optional(),
   }),
   /**
-   * What a build may reach: the charter's version control servers, the project's artifact store. In order, each once, and
+   * Hosts that a build may reach: the charter's version control servers, the project's artifact store. In order, each once, and
    * absent where it is nothing, so that one meaning has one id.
    */
   network: z
@@ -85,7 +85,7 @@ export const jobSchema = z.strictObject({
     .refine(inOrder, 'not in order, each once')
     .optional(),
   /**
-   * What the build installs from without a network: lock files in the source tree, in order, each once, and the tree with the
+   * Dependencies that the build installs without a network: lock files in the source tree, in order, each once, and the tree with the
    * files that they demand (`index.json` and `sha256/<digest>`, docs/adr/0045). Absent without any.
    */
   dependencies: z
@@ -98,7 +98,7 @@ export const jobSchema = z.strictObject({
    * A git folder of the commit in the checkout, without its history; with the tag that was asked for. Absent: none.
    */
   git: z.strictObject({ tag: gitTagSchema.optional() }).optional(),
-  /** What is pinned around a build, as a version (docs/sandbox.md). */
+  /** Version of all that is pinned around a build (docs/sandbox.md). */
   profile: z.literal(sandboxProfile),
   /** How trees become CIDs: unixfs-v1-2025 of IPIP-499, plus mode 0755 on executables only. */
   cids: z.literal('unixfs-v1-2025+x'),
@@ -126,7 +126,7 @@ export function templateIdOf(job: Job): string {
 }
 
 /**
- * What a job rests on, by the name of the input: the request that has each one built, which has to be of the same repository
+ * Needs of a job, by the name of the input: the request that has each one built, which has to be of the same repository
  * and commit, and the level that it has to have before this job begins. `gate`: nothing of it is read, as of a test, whose files
  * are reports and no artifact.
  */

@@ -151,7 +151,7 @@ export function claimedSignerOf(compact: string): string | undefined {
   }
 }
 
-/** What a compact JWS of one kind says if it holds, without a look at its signature; undefined where it is none. */
+/** The payload of a compact JWS of one kind, without a look at its signature; undefined where it is none. */
 export function claimedPayloadOf<K extends MessageKind>(kind: K, compact: string): Messages[K] | undefined {
   const [, payload = ''] = compact.slice(0, limits.documentBytesMax).split('.');
   try {

@@ -1,5 +1,5 @@
 /**
- * What the transparency log holds, one line each. A leaf names documents by id (sha256 of the payload) and never holds
+ * Leaves of the transparency log, one line each. A leaf names documents by id (sha256 of the payload) and never holds
  * one, so that a log can be published whole without publishing a build.
  */
 export const leaves = {

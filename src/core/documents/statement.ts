@@ -77,7 +77,7 @@ export type ReceiptFacts = z.infer<typeof receiptFactsSchema>;
 
 export const receiptBuildType = 'urn:quorate:build:v1';
 
-/** What a build was made from, as in-toto names it (ResourceDescriptor): the commit first, then each tree that the job names. */
+/** Materials of a build, as in-toto names them (ResourceDescriptor): the commit first, then each tree that the job names. */
 const resolvedDependenciesSchema = z
   .tuple(
     [z.strictObject({ uri: text(2100), digest: z.strictObject({ gitCommit: commitId }) })],
@@ -87,7 +87,7 @@ const resolvedDependenciesSchema = z
 export type ResolvedDependencies = z.infer<typeof resolvedDependenciesSchema>;
 
 /**
- * What a job is made from: the commit, the image unless it is the host's own, the artifacts that it reads, the tree of what its lock files
+ * Materials of a job: the commit, the image unless it is the host's own, the artifacts that it reads, the tree of what its lock files
  * demand. The sha256 of a tree is the one inside its CID.
  */
 export function resolvedDependenciesOf({

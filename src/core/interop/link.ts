@@ -18,7 +18,7 @@ import { inTotoKeyOf } from './keys.ts';
 
 type Artifacts = Record<string, Record<string, string>>;
 
-/** What a functionary did in one step (in-toto-spec v1.0 §4.4). */
+/** One step of a functionary (in-toto-spec v1.0 §4.4). */
 export interface Link {
   _type: 'link';
   name: string;
@@ -32,7 +32,7 @@ export interface Link {
 /** Steps of the layout: what N operators do, and what the trusted worker does besides. */
 export const stepNames = { build: 'build', trusted: 'trusted-build' } as const;
 
-/** What a link is made from, all of it in a receipt too. */
+/** Parts of a link, all of them in a receipt too. */
 export interface LinkParts {
   /** CID. */
   job: string;

@@ -15,13 +15,13 @@ import type { VerifiedFacts } from '../trust/index.ts';
 import { envelopeOf } from './link.ts';
 import { digestsOf } from './packages.ts';
 
-/** What an artifact was made from, all of it verified. */
+/** Materials of an artifact, all of them verified. */
 export interface Made {
   /** The project's root key. */
   project: string;
   facts: VerifiedFacts;
   job: Job;
-  /** What its lock files demand; undefined of a job without any. */
+  /** Files that its lock files demand; undefined of a job without any. */
   index: DependencyIndex | undefined;
 }
 

@@ -33,7 +33,7 @@ export function checkEnrol(enrol: Enrol, charter: Charter, now: number): void {
     throw new QuorateError('ENROL_AUDIENCE_MISMATCH', 'the enrolment was made for another identity provider');
 }
 
-/** What somebody shows to join. */
+/** Documents with which a node asks to join. */
 export interface TicketUse {
   invite: Verified<Invite>;
   enrol: Verified<Enrol>;

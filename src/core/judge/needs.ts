@@ -1,7 +1,7 @@
 import type { Capabilities, Offer } from '../documents/index.ts';
 import { counted, sizeTexts } from '../quantity.ts';
 
-/** What a host lacks for a job, with both amounts; undefined where it has everything. */
+/** The need of a job that a host does not meet, with both amounts; undefined where it meets all. */
 export function lackOf(needs: Offer['needs'], has: Capabilities): string | undefined {
   if (needs.arch !== has.arch) return `the job is for ${needs.arch}, the host is ${has.arch}`;
   if (needs.cpus > has.cpus) return `the job wants ${counted(needs.cpus, 'cpu')}, the host lends ${has.cpus}`;

@@ -5,7 +5,7 @@ import type { Instance, Template } from './template.ts';
 export interface CommitFacts {
   /** Full name of the branch or tag, or a commit id. */
   ref: string;
-  /** What differs from the base; absent where no base is named: then everything counts as changed. */
+  /** Paths that differ from the base; absent where no base is named: then everything counts as changed. */
   changed?: { base: string; paths: readonly string[] };
 }
 

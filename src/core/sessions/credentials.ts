@@ -5,7 +5,7 @@ import { ask, obtainGrant, openCharter } from './ask.ts';
 import { addressesOf, searchCharters } from './charter-search.ts';
 import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
 
-/** What a node knows of a project that it belongs to. */
+/** A node's membership of a project. */
 export interface Membership {
   /** PeerId of the root key. */
   project: string;

@@ -20,7 +20,7 @@ import { decodeMessage, revocationListSchema } from '../wire/messages.ts';
 import { sessionLimits } from './limits.ts';
 import { listOf, pageOf, type RevocationPage, withEvidence } from './revocation-pages.ts';
 
-/** What is kept of a project's revocations. */
+/** The file of a project's revocations. */
 export interface StoredRevocations {
   charters: string[];
   revocations: string[];
@@ -43,7 +43,7 @@ export const storedRevocationsSchema: z.ZodType<StoredRevocations> = revocationL
   askedAt: z.number().nullable(),
 });
 
-/** What could not be saved is saved again after this, ms. */
+/** A save that failed is tried again after this, ms. */
 export const saveAgainMs = 60_000;
 
 /** Where they are kept. */
@@ -83,7 +83,7 @@ export class RevocationBook {
   #askedAt: number | null = null;
   #last: Promise<unknown> = Promise.resolve();
   readonly #unsaved: ((error: Error) => void) | undefined;
-  /** What is known is not all in the file. */
+  /** Some of the revocations are not in the file yet. */
   #isUnsaved = false;
 
   readonly #off: ReadonlySet<string>;
@@ -159,7 +159,7 @@ export class RevocationBook {
     return this.#off.has('lines-of-revoked') ? new Set() : this.#ended;
   }
 
-  /** What is proven against this log key. */
+  /** The evidence against this log key. */
   equivocationOf(log: string): KnownEquivocation | undefined {
     return this.#equivocations.get(log);
   }
@@ -360,7 +360,7 @@ export class RevocationBook {
   }
 }
 
-/** What a list had that was new, and why the rest does not hold. */
+/** The entries of a list that were new, and why the rest does not hold. */
 export interface Learned {
   fresh: OpenedRevocation[];
   found: KnownEquivocation[];

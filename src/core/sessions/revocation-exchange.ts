@@ -21,7 +21,7 @@ const questionMsMax = 10_000;
 const openMsMax = 10_000;
 const answerMsMax = 20_000;
 
-/** What a node tells everybody: it is public, and proves itself. */
+/** Documents that a node shows to everybody: they are public, and prove themselves. */
 export interface Known {
   /** One message of revocations: those after the id `after`, or the first ones. */
   page(after?: string): RevocationPage;

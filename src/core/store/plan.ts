@@ -1,6 +1,6 @@
 import { assert } from '../errors.ts';
 
-/** What a verdict, whose evidence was verified, says of a tree. Times in milliseconds since the epoch. */
+/** A verdict, whose evidence was verified, on a tree. Times in milliseconds since the epoch. */
 export interface Entry {
   /** Id of the request. */
   run: string;
@@ -35,7 +35,7 @@ export interface RetentionRule {
 export interface Retention {
   /** Bytes of all trees together, with what belongs to them. */
   quotaBytes: number;
-  /** What none of these fits is not kept. */
+  /** Trees that match none of these are not kept. */
   rules: readonly RetentionRule[];
   /** So many trees of each job at each ref, the newest, are kept whatever their age. */
   latest: number;
@@ -93,7 +93,7 @@ export function planStore(known: Known, retention: Retention, now: number): Plan
       continue;
     }
     if (bytes > retention.quotaBytes) continue;
-    // What was promised is within the quota: `roomForAsked` saw to that.
+    // Promised trees are within the quota: `roomForAsked` saw to that.
     if (rank !== 0 && bytes > left) full = true;
     if (full && rank !== 0) continue;
     keep.push(tree);

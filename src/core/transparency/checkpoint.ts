@@ -57,7 +57,7 @@ function parseBody(body: string): { origin: string; size: number; root: string }
   return { origin, size: Number(size), root: bytesToHex(bytes) };
 }
 
-/** What a signed note states. Nothing is verified. Throws `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`. */
+/** The contents of a signed note. Nothing is verified. Throws `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`. */
 export function parseCheckpoint(note: string): Pick<Checkpoint, 'origin' | 'size' | 'root'> {
   return parseBody(splitNote(note).body);
 }
@@ -69,7 +69,7 @@ export async function signCheckpoint(body: string, signer: Signer): Promise<stri
   return `${body}\n${formatLine(origin, noteKeyId(origin, noteKinds.ed25519, signer.id), signature)}`;
 }
 
-/** What a witness signs. Source: C2SP tlog-cosignature, `cosignature/v1`. */
+/** The message that a witness signs. Source: C2SP tlog-cosignature, `cosignature/v1`. */
 function cosignedMessage(body: string, time: number): Uint8Array {
   return toUtf8(`cosignature/v1\ntime ${time}\n${body}`);
 }

@@ -51,7 +51,7 @@ interface AgreedFailure {
 
 export interface Decision {
   level: Level;
-  /** What `level` is about: an artifact, or for `failed` the failure that counts. */
+  /** The subject of `level`: an artifact, or for `failed` the failure that counts. */
   outcome: Outcome | null;
   /** `resultIdOf` that outcome with its files. */
   result: string | null;
@@ -73,7 +73,7 @@ export interface Decision {
 }
 
 /**
- * What the evidence amounts to under a policy. Pure; the order of votes does not matter, the same receipt twice counts
+ * The level of the evidence under a policy. Pure; the order of votes does not matter, the same receipt twice counts
  * once, and a vote that comes later in the log never lowers a level: only a trusted worker's contradiction or a
  * revocation does. (Within a round that is still sealed an operator can void its own vote.)
  */
@@ -81,7 +81,7 @@ export function decide(policy: Policy, evidence: Evidence, revocations: Revocati
   return decideBy({ using: rules, off: new Set() }, policy, evidence, revocations);
 }
 
-/** What is asked of a result, or of failures, beside the rules on single votes. */
+/** Guards on a result, or on failures, beside the rules on single votes. */
 export type DecisionGuard =
   | 'agree'
   | 'co-signature'

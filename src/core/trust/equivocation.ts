@@ -14,7 +14,7 @@ import {
 } from '../transparency/index.ts';
 import type { Revoked } from './revocations.ts';
 
-/** What evidence of equivocation proves: the log of this key tells two stories. */
+/** Verified evidence of equivocation: the log of this key tells two stories. */
 export interface Equivocation {
   /** PeerId of the log key. */
   log: string;

@@ -56,7 +56,7 @@ export interface Evidence {
 }
 
 export interface Revocations {
-  /** What a key signed from this log index on is void: receipts, and grants that receipts rest on. */
+  /** Documents that a key signed from this log index on are void: receipts, and grants that receipts rest on. */
   keys: Readonly<Record<string, number>>;
   /** Receipts of an operator's workers from this log index on are void. A trusted worker's key is revoked by itself. */
   operators?: Readonly<Record<string, number>>;

@@ -23,7 +23,7 @@ export type VoidTarget =
   /** All of it: its root revoked more than a project may, or `newer`: something was revoked that this version cannot read. */
   | { kind: 'project'; id: string; why?: 'newer' };
 
-/** What a revocation that holds says, or evidence of equivocation. */
+/** The contents of a revocation that holds, or of evidence of equivocation. */
 export interface Revoked {
   what: VoidTarget;
   /** Log index: what was signed, built or decided from there on is void. */
@@ -169,7 +169,7 @@ export function voteRevoked(
   );
 }
 
-/** What a verdict rests on besides the receipts it counts. Indices are those of the log. */
+/** Documents that a verdict rests on besides the receipts it counts. Indices are those of the log. */
 export interface VerdictUse {
   project: string;
   jobId: string;
@@ -221,7 +221,7 @@ export function forkOf(
   return all.find(({ what }) => what.kind === 'log' && what.id === key && (what.whole || !hasLine));
 }
 
-/** What a worker knows of an order before anything is built. */
+/** The parts of an order that a worker knows before anything is built. */
 export interface OrderUse {
   offer: Verified<Offer>;
   request: Verified<Request>;
@@ -304,7 +304,7 @@ export function sayRevoked({ what, since, reason, byRoot }: Revoked): string {
   return `the ${what.kind} ${what.id} was revoked from leaf ${since} of the log on, by ${by}: ${reason}`;
 }
 
-/** What a member is told that was revoked. */
+/** The error for a member whose request or key is revoked. */
 export function revokedError(revoked: Revoked): QuorateError {
   const isOperator = revoked.what.kind === 'operator';
   return new QuorateError(codeOfRevoked(revoked), sayRevoked(revoked), {

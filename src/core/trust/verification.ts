@@ -62,7 +62,7 @@ export interface VerifiedFacts {
   dissent: CountedReceipt[];
   /** Trusted workers that signed the verdict. Without one whoever holds the controller can forge what it says. */
   cosigners: string[];
-  /** What the job rests on, by the name of the input, with the level that its own evidence comes to; no artifact of what it only waited for. */
+  /** Inputs of the job, by name, with the level that their own evidence comes to; no artifact of one that it only waited for. */
   inputs: Record<string, { artifact: string | null; level: Level }>;
   /** The earlier request that it was built for, where it was not built for this one; null otherwise. */
   earlier: string | null;

@@ -171,7 +171,7 @@ async function verifyOne(
     passed(`It asked for the job "${authority.job.name}" as it stands here.`);
 
     let inputs: Opened['inputs'] = {};
-    // What an earlier request of the job rested on says nothing of what this one does.
+    // The needs of an earlier request of the job say nothing of this one's.
     if (request.payload.needs !== undefined && what !== 'earlier') {
       step = 'inputs';
       inputs = await levelsOfInputs(ask, authority, evidence);

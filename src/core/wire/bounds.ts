@@ -3,7 +3,7 @@ import { limits } from '../limits.ts';
 import type { ApiUp, BundleUp, CosignUp, FeedUp, IdpUp, LeaseUp, PinUp } from './messages.ts';
 
 /**
- * What a node knows of a peer before it reads its message; each includes those before it. `anyone`: the peer has proven its
+ * Standings of a peer before its message is read; each includes those before it. `anyone`: the peer has proven its
  * key. `member`: the key is enrolled. `holder`: the peer holds the lease of this stream. `asked`: it was asked on this stream to
  * co-sign.
  */
@@ -160,7 +160,7 @@ export const messageBounds = table({
   },
 });
 
-/** What a peer may send on a stream now. */
+/** Messages that a peer may send on a stream now. */
 export interface Standing {
   sender: Sender;
   /** Of a holder: the largest receipt of its job. */

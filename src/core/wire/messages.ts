@@ -13,7 +13,7 @@ import { progressSchema } from './progress.ts';
 import { pipelineJobSchema, revokedSchema, runSummarySchema } from './runs.ts';
 
 /**
- * What travels on the protocols: JSON, one message per frame. A message only frames signed documents; nothing in one is
+ * Messages of the protocols: JSON, one message per frame. A message only frames signed documents; nothing in one is
  * believed for itself, except what a controller says of its own jobs to those who ask it. Members that this version does not know
  * are left out by the decoder: later versions add some, and nothing of them is kept or passed on.
  */
@@ -265,7 +265,7 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('jobs'),
     jobs: z.array(runSummarySchema).max(10_000),
-    /** What was proven against the log, for people. */
+    /** Evidence against the log, in words. */
     equivocations: z.array(says).max(limits.equivocationsMax).optional(),
     /** Keys that have signed as many revocations as one may. */
     full: z.array(peerId).max(wireLimits.fullKeysMax).optional(),

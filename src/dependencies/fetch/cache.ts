@@ -17,7 +17,7 @@ export interface FetchedFile {
   sha256: string;
 }
 
-/** What a file is compared with. */
+/** The members of an entry that a file is compared with. */
 type Wanted = Pick<Entry, 'integrity' | 'file'>;
 
 /** Bytes that have none of the wanted hashes. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 
-/** What cargo on this host would ask for the index of a registry. */
+/** The addresses at which cargo on this host would ask for the index of a registry. */
 export interface CargoConfig {
   /**
    * Address of a sparse index, ending in a slash; of the default registry where `registry` is undefined. Undefined where none

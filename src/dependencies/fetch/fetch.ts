@@ -63,10 +63,10 @@ class Fetcher {
   readonly #agent: Dispatcher;
   readonly #registries: Registries;
   readonly #cache: DownloadCache;
-  /** What took credentials, so that it is not taken for public later. */
+  /** Files that took credentials, so that they are not taken for public later. */
   readonly #private: DownloadCache;
   readonly #progress: FetchProgress;
-  /** What is being fetched: two entries may be of one file, and would write to one. */
+  /** Files being fetched: two entries may be of one file, and would write to one. */
   readonly #taking = new Map<string, Promise<FetchedFile>>();
   #total = 0;
 
@@ -176,7 +176,7 @@ class Fetcher {
     try {
       return await get(candidate, { ...options, from });
     } catch (error) {
-      // What is here is as long as the file, or longer: begins again.
+      // The part here is as long as the file, or longer: begins again.
       if (from > 0 && error instanceof NoAnswer && error.status === 416) return get(candidate, options);
       throw error;
     }

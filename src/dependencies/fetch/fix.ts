@@ -15,7 +15,7 @@ export interface FixOptions extends Omit<FetchOptions, 'allowPrivate'> {
   python?: string | undefined;
 }
 
-/** What is written for one package. */
+/** Files that are written for one package. */
 export interface FixedFiles {
   of: Found;
   files: Fixed[];

@@ -13,7 +13,7 @@ export interface Address {
 /** A server's answer that gives no file. `status` is absent where there was no answer. */
 export class NoAnswer extends Error {
   readonly status: number | undefined;
-  /** What the server asks to wait before another try. */
+  /** The wait before another try that the server asks for. */
   readonly waitMs: number | undefined;
   /** `www-authenticate` of the server that was asked; absent where it comes from one that this redirects to. */
   readonly challenge: string | undefined;

@@ -3,7 +3,7 @@ import { parse as parseIni } from 'ini';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { printedBy } from './printed-by.ts';
 
-/** What npm on this host would ask, and with which credentials. */
+/** The registries that npm on this host would ask, and with which credentials. */
 export interface NpmConfig {
   /** The registry of a package, by its scope where that has one of its own; undefined where none is configured. */
   registryOf(name: string): string | undefined;

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { fetchLimits } from './limits.ts';
 
-/** What a package manager prints of its configuration; undefined where it is not installed. Throws `DEPENDENCIES_CLIENT`. */
+/** The configuration that a package manager prints; undefined where it is not installed. Throws `DEPENDENCIES_CLIENT`. */
 export async function printedBy(
   program: string,
   args: string[],

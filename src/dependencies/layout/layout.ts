@@ -28,7 +28,7 @@ const tools: Readonly<Record<Exclude<Ecosystem, 'npm'>, Tool>> = {
 };
 
 /**
- * What lies in a sandbox so that the tools of these lock files install from them offline, with the source as it is. A pure
+ * Files in a sandbox from which the tools of these lock files install offline, with the source as it is. A pure
  * function of the lock files' entries, and part of the sandbox profile: another layout is another version of that.
  * @param locks paths of the job's lock files @param files all that they demand, checked
  * @throws DEPENDENCIES_UNSUPPORTED, DEPENDENCIES_CONFLICT

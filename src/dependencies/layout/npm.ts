@@ -98,7 +98,7 @@ function contentPath(integrity: string): string {
   return `${cache}/_cacache/content-v2/${algorithm}/${bucket(Buffer.from(base64, 'base64').toString('hex'))}`;
 }
 
-/** What the cache has of one URL: a line for each entry, after the sha1 of the line. */
+/** The cache's index of one URL: a line for each entry, after the sha1 of the line. */
 function indexFile(
   url: string,
   entries: readonly { integrity: string; size: number; reqHeaders: Record<string, string> }[],

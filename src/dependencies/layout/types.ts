@@ -1,6 +1,6 @@
 import type { Entry } from '../../core/dependencies/index.ts';
 
-/** What a lock file demands, and its bytes, which were checked against its hash. */
+/** A file that a lock file demands, and its bytes, which were checked against its hash. */
 export interface LockedFile extends Entry {
   readonly blob: Blob;
 }
@@ -23,7 +23,7 @@ export type LaidFile = { readonly path: string } & (
 export const layoutFolders = ['dependencies', '.cargo'] as const;
 export type LayoutFolder = (typeof layoutFolders)[number];
 
-/** What a build needs so that the tools find its dependencies. */
+/** Files and settings with which the tools of a build find its dependencies. */
 export interface Layout {
   /** Sorted by path, each once. */
   readonly files: readonly LaidFile[];

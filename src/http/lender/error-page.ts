@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import type { Refusal } from '../errors.ts';
 import { staticUrl } from '../static-files.ts';
 
-/** What a browser shows for a request that the page of a worker refuses. */
+/** The page in a browser for a request that the page of a worker refuses. */
 export async function lenderErrorPage({ code, message }: Refusal): Promise<string> {
   return String(
     await html`<!doctype html>

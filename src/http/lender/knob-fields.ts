@@ -5,7 +5,7 @@ import type { Lent } from '../../runtime/worker/operator.ts';
 
 type Knob = (typeof knobList)[number];
 
-/** What this host has, as the upper ends of sliders. */
+/** Resources of this host, as the upper ends of sliders. */
 export interface HostSize {
   cpus: number;
   memoryBytes: number;
@@ -100,7 +100,7 @@ function amountOf({ type }: Knob, text: string): number | undefined {
 const formOf = ({ type }: Knob): string =>
   type === 'size' || type === 'time' || type === 'rate' ? units[type].form : 'a whole number';
 
-/** What a form changes: fields with another text than the present one. `faults` names the fields that cannot be read. */
+/** The changes of a form: fields with another text than the present one. `faults` names the fields that cannot be read. */
 export function changesIn(
   form: Readonly<Record<string, unknown>>,
   lent: Lent,

@@ -16,9 +16,9 @@ export interface LenderView {
   status: OperatorStatus | undefined;
   knobs: readonly KnobFieldView[];
   csrf: string;
-  /** What was done, or why not. */
+  /** The outcome of the last form, where there is one. */
   notice: { kind: 'done' | 'fault'; text: string; hint?: string | undefined } | undefined;
-  /** What was typed into fields that were refused, and why. */
+  /** Texts typed into fields that were refused, and why. */
   faults: ReadonlyMap<LiveField, { text: string; message: string }>;
 }
 

@@ -5,7 +5,7 @@ import type { HttpEnv } from '../env.ts';
 import { httpLimits } from '../limits.ts';
 import { securityHeaders } from '../security-headers.ts';
 
-/** What the followers of one channel are sent next; undefined while nothing is new. */
+/** The next part for the followers of one channel; undefined while nothing is new. */
 interface News {
   /** Of the event. */
   name: string;
@@ -18,7 +18,7 @@ interface News {
 
 export interface Source {
   /**
-   * What came after `id`, which is that of the event before; undefined where there is nothing new. Asked every `everyMs` while somebody
+   * News after `id`, which is that of the event before; undefined where there is nothing new. Asked every `everyMs` while somebody
    * follows. `id` is empty at first.
    */
   next(id: string): Promise<News | undefined>;

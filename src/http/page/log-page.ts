@@ -65,7 +65,7 @@ ${!running ? '' : html`<label><input type="checkbox" id="follow"> Follow the end
 <div class="log" id="log" ${running ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
 }
 
-/** What a search found. */
+/** The result of a search. */
 export function foundBody(
   run: { id: string; name: string },
   build: LogSource,

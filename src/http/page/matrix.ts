@@ -5,7 +5,7 @@ import type { Progress } from '../../core/wire/progress.ts';
 import { shownId } from './parts.ts';
 import { command, foreign, type Html } from './text.ts';
 
-/** What is told of one slot of a round. `result` is there once its round is revealed. */
+/** A build of one slot of a round. `result` is there once its round is revealed. */
 interface Build {
   operator: string;
   worker: string;

@@ -9,7 +9,7 @@ import { matrix } from './matrix.ts';
 import { chip, runUrl } from './parts.ts';
 import { command, foreign, type Html, refText, shellWord, time, webLink } from './text.ts';
 
-/** What the page of a run shows besides the run. */
+/** Parts of a run's page besides the run. */
 export interface RunPageParts {
   run: RunView;
   /** Root key. */

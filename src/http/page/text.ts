@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import { escapeLine } from '../../core/escape.ts';
 
-/** What `html` gives. */
+/** Escaped HTML, from `html`. */
 export type Html = ReturnType<typeof html>;
 
 /** Text of others on one line: no control or invisible character is left, and `html` escapes the rest. */

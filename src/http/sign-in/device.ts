@@ -8,7 +8,7 @@ import type { Sealer } from './sealed.ts';
 /** Consonants that are not mistaken for each other, and form no words (RFC 8628, 6.1). */
 const letters = 'BCDFGHJKLMNPQRSTVWXZ';
 
-/** What a terminal's question for its session comes to, by the names of RFC 8628, 3.5. */
+/** Answers to a terminal's question for its session, by the names of RFC 8628, 3.5. */
 export type DeviceAnswer =
   | { right: Right }
   | { error: 'authorization_pending' | 'expired_token' | 'invalid_grant' };

@@ -55,7 +55,7 @@ export class Guard {
       } catch (error) {
         return refuse(c, error);
       }
-      // What follows is for this person only.
+      // The answer is for this person only.
       c.header('cache-control', 'no-store');
       return next();
     };

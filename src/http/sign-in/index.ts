@@ -48,7 +48,7 @@ export function signIn({ file, authority, keys, issuer, now }: SignInPorts): Sig
   const guard = new Guard({ origin, sessions, cookies: new Cookies(origin) });
   const sealer = new Sealer(now);
   const app = new Hono<HttpEnv>();
-  // What is said here concerns one person, and one moment.
+  // These answers concern one person, and one moment.
   for (const path of ['/sign-in/*', '/sign-out'])
     app.use(path, async (c, next) => {
       c.header('cache-control', 'no-store');

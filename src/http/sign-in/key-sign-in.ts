@@ -13,7 +13,7 @@ import { limits } from '../../core/limits.ts';
 import { UsedNames } from './once.ts';
 import type { Right } from './right.ts';
 
-/** What a service knows of the keys of the project's members. */
+/** The keys of the project's members, as a service knows them. */
 export interface KeyHolders {
   /** The charter in force now. */
   charter(): Charter;

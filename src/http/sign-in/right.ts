@@ -1,7 +1,7 @@
 import type { Checks } from '../../identity/oidc/provider.ts';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
 
-/** What a session rests on: why this person may be here. Asked several times a second, so that it ends at once. */
+/** The right that a session rests on: why this person may be here. Asked several times a second, so that it ends at once. */
 export interface Right {
   /** A PeerId, or issuer and subject (`personOf`). */
   readonly person: string;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EncryptJWT, errors, jwtDecrypt } from 'jose';
 
-/** What the text of a kind is for: text of one kind is not taken for another. */
+/** Kinds of sealed texts: text of one kind is not taken for another. */
 type Kind = 'transaction' | 'device';
 
 /**

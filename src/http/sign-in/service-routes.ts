@@ -14,7 +14,7 @@ import { OneTimeCodes } from './once.ts';
 import type { Right } from './right.ts';
 import { randomSecret, type Session } from './sessions.ts';
 
-/** What the identity provider signs with, and for which project. */
+/** The key that the identity provider signs with, and its project. */
 export interface SessionIssuer {
   signer: Signer;
   charter(): Pick<Charter, 'project'>;
@@ -59,7 +59,7 @@ interface Code {
 }
 
 /**
- * What the identity provider does for services that are other processes: it sends a browser back with a one-time code, of which
+ * Sign-in for services that are other processes: the identity provider sends a browser back with a one-time code, of which
  * the service makes a session document and a handle to renew it with (PKCE, so that the code is of use to that service alone).
  */
 export function serviceRoutes(

@@ -4,7 +4,7 @@ import type { SignInRole } from '../../identity/oidc/settings.ts';
 import { signInLimits } from './limits.ts';
 import type { Right } from './right.ts';
 
-/** What holds a session: a cookie, a terminal's token, or the handle of a service that asks for somebody. */
+/** Holders of a session: a cookie, a terminal's token, or the handle of a service that asks for somebody. */
 export type SessionKind = 'browser' | 'terminal' | 'service';
 
 export interface Session {
@@ -12,7 +12,7 @@ export interface Session {
   readonly name: string;
   readonly operator?: string;
   readonly role: SignInRole;
-  /** What a form of this session has to send back. */
+  /** The token that a form of this session has to send back. */
   readonly csrf: string;
   /** Aborted when the session ends, whatever the reason: for streams. */
   readonly ended: AbortSignal;

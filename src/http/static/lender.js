@@ -20,7 +20,7 @@ const events = new EventSource('events');
 for (const part of ['state', 'actions', 'builds', 'history'])
   events.addEventListener(part, ({ data }) => {
     const element = document.getElementById(part);
-    // What has the focus stays: a new button in its place would lose it.
+    // The focused element stays: a new button in its place would lose the focus.
     if (part === 'actions' && element.contains(document.activeElement)) return;
     element.innerHTML = data;
   });

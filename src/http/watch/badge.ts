@@ -69,7 +69,7 @@ export function badgeApp({ badge, label }: BadgePorts): Hono<HttpEnv> {
   });
 }
 
-/** What the badge of a branch tells, of those that a controller knows. */
+/** The facts for the badge of a branch, of those that a controller knows. */
 export function badgeAmong(branches: readonly BranchView[], ref: string): BadgeFacts | undefined {
   const branch = branches.find((one) => one.ref === ref);
   return branch && { level: stateOfAll(branch.jobs), commit: branch.commit };

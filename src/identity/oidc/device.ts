@@ -11,7 +11,7 @@ import { boundedFetch, invalid } from './bounded-fetch.ts';
 import { oidcLimits } from './limits.ts';
 import { quorateErrorIn } from './provider.ts';
 
-/** What a person needs to sign a terminal in. */
+/** Code and address with which a person signs a terminal in. */
 export interface DevicePrompt {
   /** To be typed there. */
   code: string;

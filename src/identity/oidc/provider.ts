@@ -21,7 +21,7 @@ import { type Claims, personOf } from './rules.ts';
 
 export type { OidcErrorCode } from './error-codes.ts';
 
-/** What the callback of a sign-in is compared with; secret until then. */
+/** Values that the callback of a sign-in is compared with; secret until then. */
 export interface Checks {
   state: string;
   nonce: string;
@@ -50,7 +50,7 @@ export interface ProviderOptions {
   fetchLimits?: { bytesMax?: number; ms?: number };
 }
 
-/** What a provider may not refuse a sign-in for: these are the person's or the owner's to solve. */
+/** Refusals that the person or the owner has to solve, and not the provider. */
 const denials = new Set(['access_denied', 'login_required', 'consent_required', 'interaction_required']);
 
 /**
@@ -148,7 +148,7 @@ export class OidcProvider {
         {
           [customFetch]: boundedFetch(issuer, fetchLimits),
           timeout: oidcLimits.requestMsMax / 1000,
-          // What has no TLS is refused by `boundedFetch`, except on loopback.
+          // Addresses without TLS are refused by `boundedFetch`, except on loopback.
           execute: [
             enableNonRepudiationChecks,
             ...(issuer.startsWith('http:') ? [allowInsecureRequests] : []),

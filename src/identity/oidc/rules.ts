@@ -1,7 +1,7 @@
 import { oidcLimits } from './limits.ts';
 import type { Rule, SignInRole, SignInSettings } from './settings.ts';
 
-/** What a provider says of a person. */
+/** Claims of a provider about a person. */
 export type Claims = Readonly<Record<string, unknown>>;
 
 /** One value of a claim that rules compare. */

@@ -96,7 +96,7 @@ export interface ProviderSettings {
   scopes: readonly string[];
 }
 
-/** What sign-in.toml says. */
+/** The contents of sign-in.toml. */
 export interface SignInSettings {
   /** Where people reach this service: scheme, host, port. */
   origin: string;

@@ -6,7 +6,7 @@ import { atLeast, type Level, type Verification } from '../../core/trust/index.t
 import { fetchIndex, readIndexFile } from './dependency-index.ts';
 import { connectReachable, type FindOptions, NotTrusted, withEvidence } from './fetch.ts';
 
-/** What an artifact was made from, with the level of its evidence: `provisional` at least. */
+/** Materials of an artifact, with the level of its evidence: `provisional` at least. */
 export interface VerifiedMade extends Made {
   level: Level;
 }
@@ -18,7 +18,7 @@ interface IndexFile {
 }
 
 /**
- * What the artifact of a bundle was made from; the index of dependencies comes from a file.
+ * Materials of the artifact of a bundle; the index of dependencies comes from a file.
  * @throws `NOT_TRUSTED` and `ARTIFACT_OF_TEST` (a `NotTrusted`), EXPORT_NOTHING_BUILT, DEPENDENCY_INDEX_MISSING, DEPENDENCY_INDEX_MISMATCH
  */
 export async function madeOf(

@@ -1,4 +1,4 @@
 import type { Job } from '../../core/documents/index.ts';
 
-/** What this host builds for. */
+/** Architecture of this host's builds. */
 export const hostArch: Job['arch'] = process.arch === 'arm64' ? 'aarch64' : 'x86_64';

@@ -34,7 +34,7 @@ export interface BuildIo {
   into: Area;
   /** Artifacts in the public area, to be unpacked at /build/in/<name>. */
   inputs?: readonly { name: string; cid: string }[];
-  /** What the job's lock files demand, and the bytes of it. */
+  /** Files that the job's lock files demand, and their bytes. */
   dependencies?: LaidDependencies | undefined;
   /** Unix socket of the proxy, for a job with a network. */
   network?: { socket: string; hopeless: AbortSignal } | undefined;
@@ -68,7 +68,7 @@ export async function buildInSandbox(
       stepMarks: terminal === undefined,
       env: job.env,
       outputs: job.outputs,
-      // What a failed test put out is a part of its result.
+      // The files that a failed test put out are a part of its result.
       failedOutputs: job.kind === 'test',
       limits: job.limits,
       image,

@@ -22,7 +22,7 @@ export interface FetchOptions {
   signal: AbortSignal;
 }
 
-/** What the lock files of jobs demand, as trees in a store of its own, which `close` removes. */
+/** Files that the lock files of jobs demand, as trees in a store of its own, which `close` removes. */
 export interface FetchedTrees {
   readonly store: Store;
   /** One for each set of lock files. */

@@ -14,7 +14,7 @@ import { type FixedFiles, type FixOptions, fixFiles, fixUrl } from '../../depend
 import { checkJobFileSize, parseJobFile } from '../../jobfile/index.ts';
 import { hostArch } from '../build/host-arch.ts';
 
-/** What `quorate.lock` is made of. */
+/** The parts of a new `quorate.lock`. */
 export interface NewLock {
   /** The whole file; undefined where none is needed. */
   text: string | undefined;

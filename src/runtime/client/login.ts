@@ -54,7 +54,7 @@ export async function signInWithKey(parts: {
 }): Promise<string> {
   const { origin, key, membership, now, signal } = parts;
   const { challenge, project, aud } = await ask(origin, '/sign-in/challenge', {}, challengeSchema, signal);
-  // What is signed names the origin that was asked, whatever the service says: another one could be passed on to.
+  // The signed document names the origin that was asked, whatever the service says: another one could be passed on to.
   if (aud !== origin || project !== membership.project)
     throw new QuorateError(
       'LOGIN_REFUSED',
@@ -94,7 +94,7 @@ const errorSchema = z.object({
   error: z.object({ code: z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/), message: z.string() }),
 });
 
-/** What a service of Quorate answers at the paths of signing in while it runs without. */
+/** Answers of a service of Quorate that runs without signing in, at the paths of that. */
 const notThere = new Set(['HTTP_METHOD_NOT_ALLOWED', 'HTTP_NOT_FOUND']);
 
 /** POST of a body, GET without one. */

@@ -36,7 +36,7 @@ export interface PlanOptions {
   ref: string | SeenCommit;
   /** Runs git for a repository on a server; absent: without a sandbox. */
   confine?: Confine | undefined;
-  /** What `changed` compares with, written as a ref. */
+  /** The base of `changed`, written as a ref. */
   base?: string | undefined;
   /** The job file, in place of the repository's own. */
   recipe?: WantedRecipe | { local: string } | undefined;

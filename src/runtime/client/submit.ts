@@ -20,7 +20,7 @@ export interface SubmitOptions {
   policy: Policy;
   /** The job file, where that is not the source's own `quorate.yaml`. */
   recipe?: Recipe | undefined;
-  /** What it installs from; the controller has it by now (`Client.bring`). */
+  /** Dependencies that it installs from; the controller has them by now (`Client.bring`). */
   dependencies?: Job['dependencies'] | undefined;
   /** Runs whose artifacts it reads, by the name of the input. */
   needs?: Request['needs'];
@@ -64,7 +64,7 @@ export async function prepare(options: {
   url: string;
   ref: string | SeenCommit;
   confine?: Confine | undefined;
-  /** What `changed` compares with, written as a ref. */
+  /** The base of `changed`, written as a ref. */
   base?: string | undefined;
   /** The job file, in place of the repository's own. */
   recipe?: WantedRecipe | undefined;

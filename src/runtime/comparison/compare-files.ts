@@ -15,12 +15,12 @@ import {
 import { isTar, listTar } from './tar-listing.ts';
 import { isZip, listZip } from './zip-listing.ts';
 
-/** What two files whose bytes differ have in common. */
+/** Comparison of two files whose bytes differ. */
 export interface FileComparison {
   result: 'normalised' | 'different';
-  /** What was left out of account, where the result is `normalised`. */
+  /** Properties that were left out of account, where the result is `normalised`. */
   normalisations: Normalisation[];
-  /** What both unpack to, to the byte. */
+  /** The same bytes that both unpack to. */
   within?: { format: 'tar' | 'file'; bytes: number; sha256: string };
   /** Members that differ; empty where these are no archives of one format. */
   members: MemberDifference[];
@@ -148,7 +148,7 @@ async function compareGzip(a: Content, b: Content, budget: UnpackBudget): Promis
   return reasons.length === 0 ? compared : different([...reasons, ...compared.reasons], compared.members);
 }
 
-/** What both unpack to; the offset of the first byte that differs, or why one of them cannot be unpacked. */
+/** The bytes that both unpack to; the offset of the first byte that differs, or why one of them cannot be unpacked. */
 async function sameUnpacked(
   a: Gzip,
   b: Gzip,

@@ -30,7 +30,7 @@ export interface Compared extends Difference {
 }
 
 /**
- * What of both sides is compared: two files, or two folders. Of a folder that is compared with a file it is the file of that
+ * The parts of both sides to compare: two files, or two folders. Of a folder that is compared with a file it is the file of that
  * name, else the only file in it.
  * @throws COMPARE_KINDS, COMPARE_PATH_UNKNOWN, `STORE_…`
  */

@@ -15,7 +15,7 @@ export interface Gzip {
   name: string | undefined;
   /** Header without name, time, compression level and system. */
   header: string;
-  /** What it unpacks to. Throws `Irregular` at the end where length or checksum differ. */
+  /** The unpacked bytes. Throws `Irregular` at the end where length or checksum differ. */
   unpack(budget: UnpackBudget): AsyncGenerator<Uint8Array>;
 }
 

@@ -15,7 +15,7 @@ export interface Member {
   times: string;
 }
 
-/** What an archive holds. */
+/** The contents of an archive. */
 export interface Listing {
   format: 'tar' | 'zip';
   members: Member[];
@@ -48,7 +48,7 @@ export interface MemberDifference {
   fields: MemberField[];
 }
 
-/** What two archives differ in. */
+/** Differences of two archives. */
 export interface ListingComparison {
   differences: MemberDifference[];
   /** Other reasons why they are not the same. */

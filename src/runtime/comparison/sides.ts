@@ -118,7 +118,7 @@ async function openIdleStores(folders: readonly string[], closers: Closers): Pro
   return opened;
 }
 
-/** What to do at the end, the last one first. */
+/** Actions for the end, the last one first. */
 type Closers = (() => Promise<unknown>)[];
 
 /** The store that holds all of an artifact. */

@@ -34,7 +34,7 @@ interface Proven {
 }
 
 /**
- * What the pages of a project show from bundles alone: each is verified against the root key, as `verify` does, and nobody else is asked.
+ * The pages of a project from bundles alone: each is verified against the root key, as `verify` does, and nobody else is asked.
  * There are no open runs, workers or logs in it.
  */
 export async function bundlesView(options: BundlesViewOptions): Promise<ProjectView> {

@@ -5,7 +5,7 @@ import type { Store } from '../../store/index.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 import type { Tell } from '../node/node-events.ts';
 
-/** What the parts of a controller's process share. */
+/** Shared by the parts of a controller's process. */
 export interface ControllerContext {
   folder: ProjectFolder;
   machine: Controller;

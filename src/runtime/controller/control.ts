@@ -51,7 +51,7 @@ export interface ControlOptions {
   stop(): void;
 }
 
-/** What the owner of a controller asks of it while it runs: how it is, and to end once its leases have. */
+/** Requests of the owner to a running controller: its status, and to end once its leases have. */
 export class ControllerControl {
   readonly #options: ControlOptions;
   #stopsBy: number | null = null;

@@ -62,7 +62,7 @@ export class ControllerDependencies {
 
   /** @throws DEPENDENCIES_BUSY, DEPENDENCIES_NO_ROOM, DEPENDENCIES_UNAVAILABLE */
   async bring({ tree, from, operator, onProgress }: BroughtTree): Promise<void> {
-    // What a damaged disk lost of it is fetched again.
+    // Blocks that a damaged disk lost are fetched again.
     if (this.#use(tree) && (await this.#context.store.has(tree, this.#signal))) return;
     const own = this.#bringing.filter((one) => one === operator).length;
     if (own >= this.#room.bringsPerPublisherMax || this.#bringing.length >= this.#room.bringsMax)
@@ -157,7 +157,7 @@ export class ControllerDependencies {
     );
   }
 
-  /** What has to go so that everything is within its bounds again, the one asked for longest ago first; never the newest. */
+  /** Trees to drop so that everything is within its bounds again, the one asked for longest ago first; never the newest. */
   #over(operator: string): [string, Held][] {
     const needed = this.#needed;
     const gone = new Map<string, Held>();

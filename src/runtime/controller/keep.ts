@@ -18,7 +18,7 @@ interface Wanted {
 /** Under which artifacts and logs of runs are kept: nothing drops one for the sake of one run. */
 export const pinOfRuns = 'runs';
 
-/** What comes in one moment is kept in one go, and after what somebody waits for. */
+/** Orders of one moment are kept in one go, and after work that somebody waits for. */
 const gatherMs = 500;
 const pullMsMax = 60_000;
 const triesMax = 5;

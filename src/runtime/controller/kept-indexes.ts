@@ -12,7 +12,7 @@ interface Held {
   operator: string;
   bytes: number;
   pin: string;
-  /** What is pinned: the root block of the tree, as bytes without links, and the index that it leads to. */
+  /** The pinned roots: the root block of the tree, as bytes without links, and the index that it leads to. */
   roots: string[];
 }
 

@@ -316,7 +316,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     closers.push(watchCharter(refresh, tell));
     startGrants();
     void sessions.resume(names);
-    // What was agreed, logs, dissenting trees, images and dependencies are pinned.
+    // Pinned are agreed artifacts, logs, dissenting trees, images and dependencies.
     closers.push(
       startBlockCollection({
         store,

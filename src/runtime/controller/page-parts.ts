@@ -48,7 +48,7 @@ export interface Trees {
   sbom?: ((tree: string, version: string) => Promise<string | undefined>) | undefined;
 }
 
-/** What the pages of a controller show. */
+/** Parts of the pages of a controller. */
 export interface ControllerPages {
   view: ProjectView;
   logs: BuildLogs;

@@ -51,14 +51,14 @@ export interface WorkerView {
   behind: string | null;
 }
 
-/** What somebody should look at. */
+/** Runs, evidence and keys that somebody should look at. */
 export interface TroubleView {
   /** Alarms of runs that nobody has looked at, the newest first. */
   alarms: { count: number; runs: RunSummary[] };
   revoked: { count: number; runs: RunSummary[] };
   /** The newest first. */
   revocations: { what: string; id: string; since: number; reason: string }[];
-  /** What was proven against the log. */
+  /** Evidence against the log, in words. */
   equivocations: string[];
   /** Keys that have signed as many revocations as one may. */
   fullKeys: string[];
@@ -80,7 +80,7 @@ export interface RunView {
   published: boolean;
 }
 
-/** What the pages of a project show. Nothing in it is sealed. */
+/** The contents of the pages of a project. Nothing in it is sealed. */
 export interface ProjectView {
   /** Root key. */
   readonly project: string;

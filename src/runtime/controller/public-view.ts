@@ -13,7 +13,7 @@ import type { CheckpointNotice, OfferNotice, VerdictNotice } from '../../core/wi
 import { type PublicTrees, publicTrees } from '../artifacts/public-trees.ts';
 import type { ControllerContext } from './context.ts';
 
-/** What a controller shows to anybody who asks, besides its protocols: the same documents, each of which proves itself. */
+/** Documents that a controller shows to anybody who asks, besides its protocols: the same ones, each of which proves itself. */
 export interface PublicView extends PublicTrees {
   readonly project: string;
   /** Compact JWS; undefined before there is one. */

@@ -22,7 +22,7 @@ export interface SbomPorts {
 }
 
 /**
- * What an artifact was made from, as CycloneDX in JSON: of its stored bundle, verified, and of the index of dependencies that is in the
+ * The materials of an artifact, as CycloneDX in JSON: of its stored bundle, verified, and of the index of dependencies that is in the
  * store. Undefined where there is no bundle. Errors: as `madeOf`, `STORE_…`, `BUNDLE_DAMAGED`.
  */
 export async function sbomOf(artifact: string, ports: SbomPorts): Promise<string | undefined> {

@@ -10,7 +10,7 @@ import { behindText } from '../../core/wire/peer-version.ts';
 /** Leases and runs that are named; their numbers are told too. */
 const namedMax = 50;
 
-/** What a controller is about. Times in milliseconds since the epoch. */
+/** Status of a controller. Times in milliseconds since the epoch. */
 export interface ControllerStatus {
   /** `stopped`: read from its journal. */
   state: 'running' | 'draining' | 'stopped';

@@ -7,7 +7,7 @@ import { journalFile, newController, openControllerJournal } from './controller-
 import { type ControllerStatus, statusOf } from './status.ts';
 
 /**
- * What the journal of a controller that does not run says. Holds the journal meanwhile, so a controller that starts at this
+ * The status of a controller that does not run, from its journal. Holds the journal meanwhile, so a controller that starts at this
  * moment is told that it is in use. Errors: `JOURNAL_…`, `HOME_NEWER`.
  */
 export const statusOfStopped = (folder: ProjectFolder): ControllerStatus =>

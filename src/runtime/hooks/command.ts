@@ -55,7 +55,7 @@ export async function runCommand(command: HookCommand): Promise<Outcome> {
         resolve(by === null ? { kind: 'exit', code: code ?? 0 } : { kind: 'signal', signal: by }),
       );
     });
-    // What it left in its group ends with it when it was to end.
+    // Processes that it left in its group end with it when it was to end.
     if (why !== undefined) kill('SIGKILL');
     return why === undefined || outcome.kind === 'not-started' ? outcome : { kind: why };
   } finally {

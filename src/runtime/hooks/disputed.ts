@@ -5,7 +5,7 @@ import { hookLimits } from './limits.ts';
 import type { ListedRun } from './listing.ts';
 import { matchesRef, type RefPattern } from './refs.ts';
 
-/** What an owner is alarmed of. */
+/** Alarms for an owner. */
 export type Alarm =
   | { event: 'disputed' | 'revoked'; subject: string; reason: string; run: ListedRun }
   | { event: 'equivocation'; subject: string; reason: string };

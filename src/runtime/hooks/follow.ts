@@ -14,7 +14,7 @@ import type { TrustedHook } from './trusted.ts';
 /** Variables of the command. */
 export type HookEnv = Readonly<Record<`QUORATE_${string}`, string>>;
 
-/** What a hook reaches the outside through. */
+/** The ports of a hook. */
 export interface HookPorts {
   readonly project: string;
   readonly folder: HookFolder;
@@ -38,7 +38,7 @@ export function followTrusted(ports: HookPorts, hook: TrustedHook, take: Take): 
   });
 }
 
-/** What one look at a listing led to. */
+/** The outcome of one look at a listing. */
 interface Acted {
   outcome?: Outcome;
 }
@@ -64,7 +64,7 @@ async function actOn(ports: HookPorts, hook: TrustedHook, take: Take, run: Liste
   }
 }
 
-/** What no further attempt mends, and no run is to blame for. */
+/** Errors of this host, which no further attempt mends and no run is to blame for. */
 const isOwn = (error: unknown): boolean => /^(JOURNAL|HOME)_/.test(codeOf(error));
 
 /** The facts are not what the hook is for; its event says why. */

@@ -30,7 +30,7 @@ const placeSchema = z.strictObject({
 export type Place = z.infer<typeof placeSchema>;
 
 /**
- * What is in the journal of a hook. `subject`: the id of a run, and for an alarm what it is about before it
+ * Events in the journal of a hook. `subject`: the id of a run, and for an alarm what it is about before it
  * (`disputed:<run>`, `revoked:<run>`, `equivocation:<sha256>`).
  */
 export const ledgerEventSchema = z.discriminatedUnion('kind', [
@@ -51,7 +51,7 @@ export const ledgerEventSchema = z.discriminatedUnion('kind', [
 ]);
 export type LedgerEvent = z.infer<typeof ledgerEventSchema>;
 
-/** What came of one subject. */
+/** The outcome for one subject. */
 const entryShapes = {
   started: { state: z.literal('started'), at: z.number(), place: placeSchema.optional() },
   ended: { state: z.literal('ended'), at: z.number(), place: placeSchema.optional(), outcome: outcomeSchema },
@@ -69,7 +69,7 @@ export type Entry = WithoutSubject<ShownEntry>;
 
 const run = z.string();
 const problem = { code: z.string(), message: z.string() };
-/** What a hook tells while it runs. `subject`: see `ledgerEventSchema`. */
+/** Output of a hook while it runs. `subject`: see `ledgerEventSchema`. */
 export const hookToldSchema = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('following') }),
   /** The controller cannot be reached, or members not be asked; told once until they can. */
@@ -96,7 +96,7 @@ export interface Last extends Pick<Place, 'index' | 'requested' | 'publisher'> {
   subject: string;
 }
 
-/** What a hook has handled, from the events of its journal. Pure. */
+/** Subjects that a hook has handled, from the events of its journal. Pure. */
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
   /** By line: the run with the highest log index that a command was started for. */

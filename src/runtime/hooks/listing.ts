@@ -1,5 +1,5 @@
 import type { Client } from '../client/client.ts';
 
-/** What a controller lists: its word, and no evidence. */
+/** A controller's list of runs: its word, and no evidence. */
 export type Listing = Awaited<ReturnType<Client['jobs']>>;
 export type ListedRun = Listing['jobs'][number];

@@ -6,7 +6,7 @@ import { hookLimits } from './limits.ts';
 import type { ListedRun } from './listing.ts';
 import { matchesRef, type RefPattern } from './refs.ts';
 
-/** What the owner told the hook. */
+/** The owner's rules for the hook. */
 export interface TrustedRules {
   refs: readonly RefPattern[];
   /** Names of jobs; empty: every job. */

@@ -251,7 +251,7 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
   return true;
 }
 
-/** What an owner changes in a charter; what is absent stays. `witnesses`: null for none. */
+/** Changes of an owner to a charter; an absent member stays. `witnesses`: null for none. */
 export interface CharterChanges {
   /** Allowed source servers; an empty list allows any. */
   vcs?: readonly string[];

@@ -111,7 +111,7 @@ const answerSchema = z.union([
   z.object({ error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }) }),
 ]);
 
-/** What to throw when nobody listens there, and when no answer comes. */
+/** Errors for a socket on which nobody listens, and for an answer that does not come. */
 export interface ControlFailures {
   absent(path: string, cause: unknown): QuorateError;
   lost(cause: unknown): QuorateError;

@@ -1,4 +1,4 @@
-/** What a process looks at to say whether it can do its work. */
+/** One check of whether a process can do its work. */
 export interface HealthCheck {
   /** A word of the process's own, such as `journal`. */
   name: string;

@@ -7,7 +7,7 @@ import { storeNodeLimits } from './limits.ts';
 /** Framing of a file of one chunk, and of the links of a larger one. */
 const framingBytes = 64 * 1024;
 
-/** What consumers ask for besides a tree, as far as it can be had: the logs of its builds. */
+/** Files that consumers ask for besides a tree, as far as they can be had: the logs of its builds. */
 export class Beside {
   readonly #context: StoreContext;
 

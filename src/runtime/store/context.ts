@@ -7,7 +7,7 @@ import type { Bundles } from '../artifacts/bundles.ts';
 import type { Tell } from '../node/node-events.ts';
 import type { Ledger } from './ledger.ts';
 
-/** What the parts of a store's process share. */
+/** Shared by the parts of a store's process. */
 export interface StoreContext {
   /** PeerId of the root key. */
   project: string;

@@ -61,7 +61,7 @@ export async function proveVerdict(
 }
 
 /**
- * What a bundle proves under the root key and the revocations that are known. Errors: `STORE_UNPROVEN` where it does not hold, is
+ * The level that a bundle proves under the root key and the revocations that are known. Errors: `STORE_UNPROVEN` where it does not hold, is
  * below `agreed`, or is about no tree; `DOC_…`.
  */
 export async function proofIn(

@@ -172,7 +172,7 @@ export class StoreKeeper {
       (await proveVerdict(this.#context, hint, watch.controllers)) ??
       (await proveVerdict(this.#context, hint, await findHolders(mesh, hint.tree, [], signal)));
     if (proven === undefined) return again('nobody has a bundle for it that holds');
-    // What it was told of may still come: agreed before trusted.
+    // The announced level may still come: agreed before trusted.
     const isAll = proven.entry.level === 'trusted' || hint.level === 'agreed';
     await watch.learnCharter(proven.charter).catch(() => {});
     const before = ledger.entries.get(hint.run);

@@ -38,7 +38,7 @@ const ledgerSchema = z.strictObject({
 type Stored = z.infer<typeof ledgerSchema>;
 
 /**
- * What a store knows and keeps, in one file. It is written after the pins of a tree that comes, and before those of one that goes
+ * The trees that a store knows and keeps, in one file. It is written after the pins of a tree that comes, and before those of one that goes
  * are dropped, so that whatever it names is here as a whole, unless the disk lost it.
  */
 export class Ledger {

@@ -6,7 +6,7 @@ import { publicTrees } from '../artifacts/public-trees.ts';
 import type { StoreContext } from './context.ts';
 import type { LedgerEntry } from './ledger.ts';
 
-/** What a store shows to anybody by HTTP, at the paths of a controller: all of it proves itself, or is a hint. */
+/** The part of a store that anybody may read by HTTP, at the paths of a controller: all of it proves itself, or is a hint. */
 export function storeView(
   { project, store, bundles, ledger }: Pick<StoreContext, 'project' | 'store' | 'bundles' | 'ledger'>,
   watch: Pick<ProjectWatch, 'charter'>,

@@ -9,7 +9,7 @@ import { fetchBundle } from '../artifacts/bundles.ts';
 import { openIdleStore } from '../artifacts/idle-store.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 
-/** What is known about the project of a trial. */
+/** The project of a trial, as far as it is known. */
 export interface TrialProject {
   project: string;
   charter: Pick<Charter, 'vcs' | 'bootstrap'>;

@@ -8,7 +8,7 @@ import { jobFileInTree } from '../build/job-in-tree.ts';
 import { fetchRecipe, readLocalJobFile } from '../build/recipe.ts';
 import { trialGitFolder } from './git-folder.ts';
 
-/** What a trial builds. */
+/** The source that a trial builds. */
 export interface TrialSourceOptions {
   /** A folder in a git repository; with `url` the one whose project, stores and images are used. */
   folder: string;

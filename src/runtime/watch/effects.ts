@@ -54,7 +54,7 @@ async function act(effect: Performed, ports: EffectPorts): Promise<WatchEvent> {
   }
 }
 
-/** What the forge refuses for good: another try would come to the same. */
+/** A final refusal of the forge: another try would come to the same. */
 const isFinal = (error: unknown): boolean => codeOf(error) === 'FORGE_REFUSED';
 
 function failure(effect: Performed, error: unknown): WatchEvent {

@@ -39,7 +39,7 @@ export type WatchEvent =
   | { kind: 'pull-closed'; pull: number }
   /** `by` says who, for people. */
   | { kind: 'decided'; pull: number; commit: string; verdict: 'approved' | 'denied'; by: string }
-  /** What was refused is no event. `digest`: of what the webhook's signature covers. */
+  /** A refused webhook is no event. `digest`: of what the webhook's signature covers. */
   | { kind: 'webhook'; delivery: string; digest: string }
   | { kind: 'published'; id: string; runs: PublishedRun[] }
   /** No path that its rule is about has changed, or no job is left. */
@@ -66,7 +66,7 @@ export type WatchEffect =
   /** Look at the git server and the forge now. */
   | { kind: 'poll' };
 
-/** What is to be published, and how. */
+/** An order to publish, and how. */
 export interface PublishOrder {
   id: string;
   /** When it was ordered, in milliseconds since the epoch. */

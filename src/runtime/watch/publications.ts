@@ -77,7 +77,7 @@ export function stop(
     transition.changed = true;
     publication.stopped = reason;
     publication.retryAt = null;
-    // What is being published at the moment is cancelled once its runs are known.
+    // A publication that is under way is cancelled once its runs are known.
     if (publication.phase === 'ordered' && !publication.busy && publication.tries === 0)
       publication.phase = 'ended';
     tellOf(transition, publication);
@@ -114,7 +114,7 @@ export function refused(transition: Transition, { id, code, message, again }: Ev
   end(transition, publication);
 }
 
-/** What the controller says of runs. */
+/** Takes the controller's word on how runs stand. */
 export function stands(transition: Transition, all: readonly RunStand[]): void {
   const byRun = new Map(all.map((stand) => [stand.run, stand]));
   for (const publication of transition.state.publications.values()) {

@@ -103,7 +103,7 @@ async function submitAll(
   }
 }
 
-/** What a stranger's job file says of trust does not count: neither less nor more than the charter asks for. */
+/** The trust settings of a stranger's job file do not count: neither less nor more than the charter asks for. */
 function policyOf({ charter }: Client, { floor }: PublishOrder, { kind, trust }: PlannedJob['job']): Policy {
   return floor ? floorOf(charter, { kind }) : trust;
 }

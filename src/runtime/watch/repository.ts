@@ -7,7 +7,7 @@ import { fetchableUrl } from '../build/source-url.ts';
 import type { Confine } from '../client/plan.ts';
 import { makeScratch } from '../node/scratch.ts';
 
-/** What git may use for a source that is watched. */
+/** Limits of git for a source that is watched. */
 const gitLimits = { cpus: 1, memoryBytes: 1024 ** 3, bytesMax: 2 * 1024 ** 3 };
 const listSeconds = 60;
 

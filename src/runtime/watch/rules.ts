@@ -1,6 +1,6 @@
 import picomatch from 'picomatch';
 
-/** What the owner has published, of which pushes. The first rule that matches a ref decides. */
+/** An owner's rule of what to publish, of which pushes. The first rule that matches a ref decides. */
 export interface WatchRule {
   name: string;
   /** Patterns of names of branches, and of tags, without `refs/heads/` and `refs/tags/`. */
@@ -14,7 +14,7 @@ export interface WatchRule {
   supersede: boolean;
   /** Times at which the tips are published, in UTC. A rule with times is not for pushes. */
   cron?: string | undefined;
-  /** What was built before is built again. */
+  /** Jobs that were built before are built again. */
   rebuild: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface PullRule {
   job?: string | undefined;
 }
 
-/** What decides what is published. Part of the event `configured`, so that a replay uses the same. */
+/** The settings that decide what is published. Part of the event `configured`, so that a replay uses the same. */
 export interface WatchSettings {
   /** The repository, as it stands in requests. */
   url: string;

@@ -51,7 +51,7 @@ export interface Pull extends PullSeen {
   ordered: boolean;
 }
 
-/** What a forge is to show, and what it was told last. */
+/** The status that a forge is to show, and the one it was told last. */
 export interface WantedStatus {
   commit: string;
   context: string;

@@ -31,7 +31,7 @@ export interface Known {
   proof?: Proof | undefined;
 }
 
-/** What a forge shows beside a commit. Only `success` is green. */
+/** A status that a forge shows beside a commit. Only `success` is green. */
 export interface Status {
   state: 'pending' | 'success' | 'failure' | 'error';
   /** One line, at most `statusCharsMax`. */
@@ -40,7 +40,7 @@ export interface Status {
   link?: string | undefined;
 }
 
-/** What the strictest of the forges takes (GitHub), in characters. */
+/** The bound of the strictest of the forges (GitHub), in characters. */
 export const statusCharsMax = 140;
 
 export const isSame = (a: Status, b: Status | undefined): boolean =>

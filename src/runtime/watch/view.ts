@@ -1,7 +1,7 @@
 import { type Cause, jobStatuses, knownOf, latestOf, type WatchState, wholeStatus } from './state.ts';
 import { provenState, type Status, type WholeState } from './status.ts';
 
-/** What `quorate watch status` and `approvals` show. */
+/** The output of `quorate watch status` and `approvals`. */
 export interface WatchView {
   url: string;
   /** Branches and tags. */
@@ -17,7 +17,7 @@ export interface WatchView {
     jobs: { name: string; run: string; status: Status | null }[];
   }[];
   pulls: {
-    /** What `approve` and `deny` take: `PULL@COMMIT`. */
+    /** The argument of `approve` and `deny`: `PULL@COMMIT`. */
     id: string;
     pull: number;
     commit: string;

@@ -24,7 +24,7 @@ const pollMsMax = 10 * 60_000;
 /** Shortest wait for a timer of the machine, so that one that cannot be served yet costs nothing. */
 const tickMsMin = 1_000;
 
-/** What happened, for people. */
+/** Notices of a watcher, for people. */
 export type WatchNotice =
   | WatchEvent
   | { kind: 'looked'; refs: number; pulls: number }

@@ -14,7 +14,7 @@ import { type BuildInputs, WorkerInputs } from './inputs.ts';
 import { workerNodeLimits } from './limits.ts';
 import { type Source, Sources } from './sources.ts';
 
-/** What a lease is for. */
+/** The build of a lease. */
 export interface BuildOrder {
   lease: string;
   job: Job;
@@ -88,7 +88,7 @@ export class Builder {
     this.#running.get(lease)?.abort.abort();
   }
 
-  /** What is being built, and for how long. */
+  /** Builds that run, and for how long. */
   get builds(): { job: string; commit: string; ms: number }[] {
     return [...this.#running.values()].map(({ job, since }) => ({
       job: job.name,

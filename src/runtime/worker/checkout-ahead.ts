@@ -26,7 +26,7 @@ export class CheckoutAhead {
   readonly #idleMs: number;
   #waiting: { opened: OpenedAhead; timer: NodeJS.Timeout } | undefined;
   #turn = 0;
-  /** What was given up or is being started, until nothing of it is left or it waits. */
+  /** Resolves once a sandbox that was given up is gone, or one that is being started waits. */
   #unsettled: Promise<unknown> = Promise.resolve();
 
   constructor(

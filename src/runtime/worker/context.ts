@@ -10,7 +10,7 @@ import type { Store } from '../../store/index.ts';
 import type { Bundles } from '../artifacts/bundles.ts';
 import type { Tell } from '../node/node-events.ts';
 
-/** What the parts of a worker share. */
+/** Shared by the parts of a worker. */
 export interface WorkerContext {
   dir: string;
   key: NodeKey;
@@ -20,7 +20,7 @@ export interface WorkerContext {
   mesh: Mesh;
   /** Keeps streams for the next use. */
   dial: Dial;
-  /** What the mesh, git and the HTTP feed may use together. */
+  /** Bandwidth that the mesh, git and the HTTP feed use together. */
   bandwidth: Bandwidth;
   /** Servers in a network of the operator's own that builds may reach, `host:port`. */
   privateHosts: readonly string[];

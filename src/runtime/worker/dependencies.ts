@@ -27,7 +27,7 @@ export interface BuildDependencies {
 }
 
 /**
- * What the job's lock files demand: fetched as the tree that the job names, and compared, byte by byte, with the lock files in this
+ * The files that the job's lock files demand: fetched as the tree that the job names, and compared, byte by byte, with the lock files in this
  * worker's own checkout. Errors: DEPENDENCIES_MISMATCH, DEPENDENCIES_UNAVAILABLE, `LOCK_…`, STORE_DISK_FULL, the signal's reason.
  */
 export async function openDependencies(

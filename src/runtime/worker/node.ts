@@ -81,7 +81,7 @@ export interface WorkerNode {
   close(): Promise<void>;
 }
 
-/** What is lent where the operator sets nothing. The tiers are those that were opened. */
+/** Resources that are lent where the operator sets nothing. The tiers are those that were opened. */
 export function defaultLending(tiers: readonly Tier[]): Lending {
   const cpus = Math.max(1, Math.floor(availableParallelism() / 2));
   const memoryBytes = Math.floor(totalmem() / 2);

@@ -11,7 +11,7 @@ import { withinHours } from './hours.ts';
 import type { FetchedImage } from './images.ts';
 import { checkDisk, checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
-/** What is lent; null where there is no limit. */
+/** Lent resources; null where there is no limit. */
 export interface Lent extends Record<LiveField, unknown> {
   tiers: Tier[];
   cpus: number;
@@ -34,7 +34,7 @@ export interface OperatorStatus {
   reason: string | null;
   /** Says how this version is behind the controller's; null where it is not, as far as is known. */
   behind: string | null;
-  /** What is wrong with the log of the project; null while nothing is known to be. */
+  /** A fault of the project's log; null while none is known. */
   log: string | null;
   lending: Lent;
   /** Settings of the operator that have no effect on this host. */
@@ -45,7 +45,7 @@ export interface OperatorStatus {
   fetching: FetchedImage | null;
   /** Pinned trees that are not whole: nothing is removed from the store. */
   damaged: readonly string[];
-  /** What all of them use together. */
+  /** Resources that all of them use together. */
   using: { memoryBytes: number; processorSeconds: number };
   /** Leases of rounds that have not ended, those being built included. */
   leases: number;
@@ -69,7 +69,7 @@ export interface OperatorOptions {
   /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
   trouble(): string | null;
   behind(): string | null;
-  /** What is wrong with the log of the project, and whether no job of it is taken for that. */
+  /** A fault of the project's log, and whether no job of it is taken for that. */
   log(): { trouble: string | null; isVoid: boolean };
   tell: Tell;
   /** Ends the worker: it is drained, or its operator stops it. */
@@ -81,7 +81,7 @@ const drainLookMs = 200;
 /** Measurements below the limit before builds continue: other programs pause, too, such as a compiler that reads. */
 const quietLooks = 2;
 
-/** What the operator decides about a running worker: which jobs it takes, when, and how much of the host they get. */
+/** The operator's control of a running worker: which jobs it takes, when, and how much of the host they get. */
 export class Operator {
   readonly #options: OperatorOptions;
   #lending: Lending;
@@ -104,7 +104,7 @@ export class Operator {
     this.#outsideHours = !this.#isTime();
   }
 
-  /** What is lent now, and why no new job is taken, if so. */
+  /** Resources that are lent now, and why no new job is taken, if so. */
   get lending(): Lending {
     const closed = this.#closed();
     return closed === undefined ? this.#lending : { ...this.#lending, closed };

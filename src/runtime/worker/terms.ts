@@ -8,7 +8,7 @@ import { counted, sizeText, sizeTexts } from '../../core/quantity.ts';
 import type { Lending } from '../../core/worker/events.ts';
 import type { Hours } from './hours.ts';
 
-/** What the operator decides besides what a job may be promised. */
+/** The operator's rules besides the limits that a job is promised. */
 export interface OperatorRules {
   /** Times of day, in local time, at which new jobs are taken; none means always. */
   hours: Hours[];

@@ -10,7 +10,7 @@ const waitMsMax = 5_000;
 interface Reading {
   protocol: keyof typeof messageBounds;
   timeoutMs: number;
-  /** What the peer is now; that of its key where it is left out. */
+  /** Present standing of the peer; that of its key where it is left out. */
   standing?: () => Standing;
   /** Called now and then while the peer waits, whose message has begun to arrive. */
   waiting?: () => void;
@@ -44,7 +44,7 @@ export class Admission {
     if (found === undefined) return undefined;
     const { kind } = found.message;
     checkKind(protocol, standing(), { kind, bytes: found.bytes });
-    // What was taken for it was the turn of a claim.
+    // It was charged as a claim.
     const turns = turnsOf(protocol, kind);
     if (turns !== 1) this.#charge(stream.peer, standing(), turns - 1);
     return found.message;

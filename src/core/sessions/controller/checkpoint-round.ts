@@ -74,7 +74,7 @@ export function hasAnswered({ answered, members }: Round, peer: string): boolean
   return answered.has(peer) && !members.some((one) => one.witness === peer && one.grant === undefined);
 }
 
-/** What it has so far. */
+/** The checkpoint with the lines that it has so far. */
 export function witnessed({ size, root, base, members, outside }: Round): WitnessedCheckpoint {
   const lines = [...outside.values()];
   const note = [base, ...members.map(({ line }) => line), ...lines].join('');

@@ -35,7 +35,7 @@ const retryMsMax = 5 * 60_000;
 /** Difference between the time in a line and the clock of this host. */
 const timeSecondsMax = limits.clockSkewSeconds + roundMsMax / 1000;
 
-/** What is done with the checkpoints. */
+/** Users of the checkpoints. */
 export interface RoundsUse {
   /** Whether a verdict waits for witnesses, so that a round begins at once. */
   isUrgent(): boolean;
@@ -45,7 +45,7 @@ export interface RoundsUse {
   ended(checkpoint: WitnessedCheckpoint): void;
 }
 
-/** What the rounds need of the feed. */
+/** The part of the feed that the rounds use. */
 export interface RoundsFeed {
   /** Keys of the workers that are there. */
   readonly present: Iterable<string>;

@@ -81,7 +81,7 @@ export class ControllerSessions {
     const { clock } = this.#ports;
     const tell = (checkpoint: WitnessedCheckpoint, ended: boolean) =>
       this.#run('witnesses', this.#witnesses.check(checkpoint, ended));
-    // What the life before had of it. Its round is over; whoever comes back may still sign.
+    // The checkpoint of the life before. Its round is over; a witness that comes back may still sign.
     const { current } = this.checkpoints;
     this.checkpoints.start(this.#feed, {
       isUrgent: () => this.#witnesses.waiting,
@@ -161,7 +161,7 @@ export class ControllerSessions {
     await Promise.race([this.#publisher.storing(), pause(this.#ports.clock, storeMsMax)]);
   }
 
-  /** What a life of the process begins in the background; `names`: bundles that are stored. */
+  /** Begins the work of a life in the background; `names`: bundles that are stored. */
   async resume(names: ReadonlySet<string>): Promise<void> {
     const kept = await this.#publisher.restore(names);
     await announceAgain(this.#ports, [...kept].filter(isArtifact));

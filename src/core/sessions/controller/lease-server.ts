@@ -208,7 +208,7 @@ export class LeaseServer {
     stream.token = this.#open(stream);
   }
 
-  /** What its peer may send on a stream now. A receipt takes a lease that stands, or whose receipt is recorded. */
+  /** Messages that its peer may send on a stream now. A receipt takes a lease that stands, or whose receipt is recorded. */
   #standing({ messages, lease }: LeaseStream): Standing {
     const { index, runs } = this.#ports.machine.state;
     const run = lease === undefined ? undefined : index.get(lease.run);

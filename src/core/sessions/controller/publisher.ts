@@ -228,7 +228,7 @@ export class Publisher {
   }
 
   /**
-   * What a run agreed on was contradicted, or its verdict revoked: the bundle of another run may still prove the artifact,
+   * A run's result was contradicted, or its verdict revoked: the bundle of another run may still prove the artifact,
    * and takes its name. Where there is none, that of a revoked verdict stays, and the revocation beside it.
    */
   async proofLost({ progress }: Extract<ControllerEffect, { kind: 'progress' }>): Promise<void> {

@@ -93,7 +93,7 @@ async function pinnedOn(
 const silent = (says: string): QuorateError =>
   new QuorateError('STORE_SILENT', says, { hint: 'It is asked again. Look at the store.' });
 
-/** What a store answered with, as it said it. */
+/** The answer of a store, as it said it. */
 class RefusedByStore extends Error {
   readonly code: string;
 

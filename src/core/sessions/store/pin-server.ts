@@ -14,7 +14,7 @@ const questionMsMax = 10_000;
 /** A controller gives a store up that is silent for longer than a few of these. */
 const pinningMs = 5_000;
 
-/** What a controller asks a store to keep. */
+/** A controller's order to keep a tree. */
 export type PinRequest = Omit<PinUp, 'kind'>;
 
 export interface PinServerPorts {

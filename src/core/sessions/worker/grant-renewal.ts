@@ -13,7 +13,7 @@ const retryMsMax = 60_000;
 const refreshMsMin = 5_000;
 
 /**
- * What a controller answers when a grant has ended by its clock, was given while that clock was ahead, or is from an identity
+ * Answers of a controller when a grant has ended by its clock, was given while that clock was ahead, or is from an identity
  * provider that the charter does not name any more.
  */
 const endedCodes: ReadonlySet<string> = new Set([

@@ -26,7 +26,7 @@ const heartbeatMs = 5_000;
 /** A lease may wait for its round, and a trusted worker's for a verdict, as long as a request lasts; and a day. */
 const silenceMsMax = 8 * 24 * 3600 * 1000;
 
-/** What a stream was opened for. */
+/** The purpose of a stream. */
 interface Purpose {
   offer: string;
   /** The lease that is resumed; undefined for a claim. */
@@ -144,7 +144,7 @@ export class LeaseClient {
     const { clock, dispatch } = this.#ports;
     let stream: LeaseStream;
     try {
-      // What is still to come of the lease before would be taken for word of the one that is resumed.
+      // Late messages of the old lease would be attributed to the resumed one.
       stream = await this.#open(fresh || purpose.resumes !== undefined);
     } catch (error) {
       if (!clock.closing) await purpose.failed('MESH_LOST', messageOf(error));

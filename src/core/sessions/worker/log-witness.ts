@@ -79,7 +79,7 @@ export class LogWitness {
     });
   }
 
-  /** What is wrong with the log, for the operator; null while nothing is known to be. */
+  /** A fault of the log, for the operator; null while none is known. */
   get trouble(): string | null {
     const known = this.#ports.revocations.equivocationOf(this.#log);
     return known?.proves.says ?? this.#trouble ?? this.#hides?.says ?? this.#unproven?.says ?? null;
@@ -244,7 +244,7 @@ export class LogWitness {
     throw inconsistent(sizes, 'gives no proof that holds');
   }
 
-  /** What the controller signs for a size now: another root than it signed before is evidence. Errors: `LOG_FORKED`. */
+  /** Asks for the controller's present checkpoint of a size: another root than it signed before is evidence. Errors: `LOG_FORKED`. */
   async #askAgain({ size, root, note }: Seen): Promise<void> {
     const { credentials, dial } = this.#ports;
     const question = { kind: 'checkpoint', old: size, size } as const;

@@ -143,7 +143,7 @@ export class OfferFeed {
   }
 
   async #consider(notice: OfferNotice, via: Via, waitedMs?: number): Promise<void> {
-    // What would come of it is void.
+    // A result would be void.
     if (this.#witness.isVoid) return;
     const id = claimedIdOf(notice.offer);
     if (id !== undefined && this.#unread.has(id)) return;

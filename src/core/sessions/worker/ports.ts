@@ -7,7 +7,7 @@ import type { Clock, Dial, PeerAddress, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
 import type { WitnessFile } from './checkpoint-book.ts';
 
-/** What a worker built, in its store. */
+/** Results of builds, in the worker's store. */
 export interface ResultStore {
   /** Makes the sealed results of a lease public. May be repeated after a crash. */
   publish(lease: string): Promise<void>;
@@ -67,7 +67,7 @@ export interface WorkerPorts {
   /** Announces an artifact to those who look for it. */
   announce(artifact: string): Promise<void>;
   readonly httpGet: HttpGet;
-  /** What the host lends; its capabilities are said in the hello of the feed. */
+  /** Resources that the host lends; its capabilities are said in the hello of the feed. */
   readonly lending: Lending;
   /**
    * Builds a job in the sandbox, into the sealed results of a lease; undefined when the build was stopped. The artifacts that

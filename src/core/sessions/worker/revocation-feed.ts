@@ -15,7 +15,7 @@ import type { KnownEquivocation, Learned } from '../revocation-book.ts';
 import { requestLeaves, requestRevocations } from '../revocation-exchange.ts';
 import type { Accepts, WorkerPorts } from './ports.ts';
 
-/** What a controller answers to a key that may not work any more. */
+/** Answers of a controller to a key that may not work any more. */
 const expelledCodes: ReadonlySet<string> = new Set([
   'KEY_REVOKED',
   'OPERATOR_REVOKED',

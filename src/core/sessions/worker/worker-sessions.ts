@@ -22,7 +22,7 @@ import { RevocationFeed } from './revocation-feed.ts';
  */
 export class WorkerSessions {
   readonly publication: Publication;
-  /** What this worker saw of the log. */
+  /** The log as this worker saw it. */
   readonly witness: LogWitness;
   readonly #ports: WorkerPorts;
   readonly #grants: GrantRenewal;

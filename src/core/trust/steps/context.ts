@@ -21,7 +21,7 @@ import type { Evidence, Level, Revocations, Vote } from '../evidence.ts';
 import type { LogView } from '../log-view.ts';
 import type { Revoked } from '../revocations.ts';
 
-/** What the caller expects of a bundle, and what it knows. */
+/** The caller's demands on a bundle, and its knowledge. */
 export interface Expected {
   /** PeerId of the project's root key, which the consumer pins. */
   project: string;
@@ -53,7 +53,7 @@ export interface Ask {
   /** Those that count under the bundle's charter; none before the charter is opened. */
   readonly revoked: readonly Revoked[];
   decide(policy: Policy, evidence: Evidence, revocations: Revocations): Decision;
-  /** What a statement votes for or is about. */
+  /** The result that a statement votes for or is about. */
   resultOf(statement: Receipt | Verdict): string | null;
 }
 

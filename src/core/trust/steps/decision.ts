@@ -27,7 +27,7 @@ function decideWith(
   return ask.decide(opened.request.payload.policy, evidence, revocations);
 }
 
-/** What was decided on the result that the verdict is about. */
+/** The decision on the result that the verdict is about. */
 function rankedBy(decision: Decision, result: string | null): RankedResult | undefined {
   return decision.results.find((ranked) => ranked.result === result);
 }

@@ -47,7 +47,7 @@ export class InputBundles {
   }
 }
 
-/** What a verification that held was about. */
+/** The subject of a verification that held. */
 export interface Proven {
   bundle: OwnBundle;
   opened: Opened;

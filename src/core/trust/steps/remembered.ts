@@ -25,7 +25,7 @@ interface Verifying {
 }
 
 /**
- * What `verify` says of an input's bundle, from the verifier's memory where it held before: the same text, for the same project, under
+ * The result of `verify` for an input's bundle, from the verifier's memory where it held before: the same text, for the same project, under
  * the same revocations, and resting on the same evidence, which was verified or remembered just now. The leaves of the log, where
  * there are some, are compared each time.
  */

@@ -21,7 +21,7 @@ import {
 import type { Given } from './content.ts';
 import { type Brought, knowledgeOf } from './knowledge.ts';
 
-/** What a person gave to the page. */
+/** The input of a person to the page. */
 export interface Question {
   /** PeerId of the root key. */
   project: string;
@@ -41,7 +41,7 @@ export interface Question {
 }
 
 export interface Answer {
-  /** What `quorate verify` prints for the same, line by line. */
+  /** The output of `quorate verify` for the same, line by line. */
   lines: ReportLine[];
   /** Whether the artifact that was given can be used, by all that is known of revocations. False where nothing is. */
   isTrusted: boolean;

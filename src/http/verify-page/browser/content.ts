@@ -19,7 +19,7 @@ export interface GivenFile {
   read(): AsyncIterable<Uint8Array>;
 }
 
-/** What the given files are, recomputed from their bytes. */
+/** The given files, recomputed from their bytes. */
 export type Given =
   | { kind: 'file'; sha256: string }
   /** An archive of blocks, complete and each with its hash. */

@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { assert } from '../../../core/errors.ts';
 
-/** What the code of trees and archives takes of `node:crypto`: esbuild puts this file in its place (scripts/verify-page.js). */
+/** The part of `node:crypto` that the code of trees and archives uses: esbuild puts this file in its place (scripts/verify-page.js). */
 interface Hash {
   update(bytes: Uint8Array): Hash;
   digest(): Uint8Array;

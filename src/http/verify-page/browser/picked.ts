@@ -1,7 +1,7 @@
 import { limits } from '../../../core/limits.ts';
 import type { GivenFile } from './content.ts';
 
-/** What a person chose or dropped as the artifact. */
+/** Files that a person chose or dropped as the artifact. */
 export interface Picked {
   name: string;
   isFolder: boolean;
@@ -50,7 +50,7 @@ async function isBundle(file: File): Promise<boolean> {
   return (await file.slice(0, head.length).text()) === head;
 }
 
-/** What was dropped: a bundle, and anything else as the artifact. */
+/** Dropped files: a bundle, and anything else as the artifact. */
 export async function dropped(transfer: DataTransfer): Promise<{ bundle?: File; artifact?: Picked }> {
   // Both lists are empty as soon as the event is over, so they are read before anything is waited for.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry());

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What a registry wants to see before it answers (RFC 6750, RFC 7617). */
+/** A registry's demand for credentials (RFC 6750, RFC 7617). */
 export type Challenge =
   | { scheme: 'basic' }
   | { scheme: 'bearer'; realm: URL; service?: string; scope?: string };

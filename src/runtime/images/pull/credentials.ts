@@ -10,7 +10,7 @@ export interface Credential {
   file: string;
 }
 
-/** What of the files of container tools is read: docker-config(5), containers-auth.json(5). */
+/** Members that are read of the files of container tools: docker-config(5), containers-auth.json(5). */
 const schema = z.looseObject({
   auths: z.record(z.string(), z.looseObject({ auth: z.string().optional() })).optional(),
   credsStore: z.string().optional(),

@@ -42,7 +42,7 @@ export class RegistryBlobs implements Blobs {
   readonly #options: RegistryBlobsOptions;
   readonly #cache: DownloadCache;
   readonly #small = new Map<string, Buffer>();
-  /** What was found or fetched. Whoever reads a layer compares its digest again. */
+  /** Files that were found or fetched. The reader of a layer compares its digest again. */
   readonly #here = new Map<string, FetchedFile>();
 
   constructor(options: RegistryBlobsOptions) {

@@ -59,7 +59,7 @@ export class Registry {
     }
   }
 
-  /** What nobody on the way can read or change, or what the owner of this host allowed. */
+  /** https, or a host that the operator allowed. */
   #isSafe(url: URL): boolean {
     if (url.protocol === 'https:') return true;
     return this.#base.startsWith('http:') && (this.#options.plainHttp || isOnThisHost(url));
