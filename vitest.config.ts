@@ -15,7 +15,7 @@ const common = {
 };
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
 /**
- * What has a process to itself: what measures that process. All other files share one with those before them, since each import
+ * Files with a process to themselves: they measure that process. All other files share one with those before them, since each import
  * of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
  * of a module that tests share runs for the first of them only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */

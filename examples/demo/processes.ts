@@ -13,7 +13,7 @@ declare module '../../src/core/errors.ts' {
   interface ErrorCodes extends Record<DemoErrorCode, string> {}
 }
 
-/** What a program prints as one line of JSON. */
+/** One line of JSON of a program. */
 export type Line = Record<string, unknown> & { event?: string };
 
 export interface Running {

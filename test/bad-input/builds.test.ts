@@ -17,7 +17,7 @@ interface Bad {
   outputs?: string[];
   time?: string;
   memory?: string;
-  /** What the worker signs. */
+  /** The outcome that the worker signs. */
   outcome: object;
   /** Whatever the build did may say it too. */
   log?: RegExp;
@@ -191,7 +191,7 @@ describe('a build that', () => {
     await outcomeOf('prints-1-GB');
     const log = await logOf('prints-1-GB');
     expect(log.length).toBeLessThan(limits.logBytesMax + 10_000);
-    // What a reader does not get of it, it is told, wherever it was dropped.
+    // A reader is told of lines that it does not get, wherever they were dropped.
     for (const line of log.trimEnd().split('\n'))
       if (!'0123456789abcde'.startsWith(line)) expect(line).toMatch(/^(quorate: .*|\[.* left out.*\])$/);
     const left = [...log.matchAll(/^\[quorate: (\d+) bytes are left out here/gm)];

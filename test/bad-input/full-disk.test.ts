@@ -40,7 +40,7 @@ const listed = (dir: string, size: string, into: string): string[] => [
   ],
 ];
 
-/** What a process sees there. */
+/** A path as a process sees it there. */
 const seenBy = (proc: Proc, path: string): string => `/proc/${proc.pid}/root${path}`;
 
 async function folder(name: string): Promise<string> {
@@ -99,7 +99,7 @@ describe('a disk that fills up under a worker', () => {
     const worker = start(ticket);
     await worker.event('connected');
 
-    // What no disk of this size holds.
+    // Larger than any disk of this size.
     const large = await cluster.submit(
       await cluster.git.commit('large', {
         'quorate.yaml': jobFile({ run: ['head -c 40000000 /dev/urandom > "$OUT/large"'] }),

@@ -62,7 +62,7 @@ async function commands(): Promise<Record<string, Case>> {
   };
 }
 
-/** What a command tells a person beside its output goes to standard error. */
+/** Notes of a command to a person go to standard error. */
 const withoutNotes = (err: string) => err.replace(/^(?:There are changes|This is a new key).*\n/, '');
 
 /** A pipe whose reader has gone before the command begins. */
@@ -113,7 +113,7 @@ describe('a reader that goes away', () => {
       expect(withoutNotes(err), name).toBe('');
     }
     expect(Object.fromEntries(ended.map(([name, { code }]) => [name, code]))).toMatchObject({
-      // What they do is done whether or not anybody reads about it, or running is all they do.
+      // Their work is done whether or not anybody reads about it, or running is all they do.
       ...{ '--help': 0, init: 0, invite: 0, key: 0, controller: 0, join: 0 },
       run: 141,
       fetch: 141,

@@ -54,7 +54,7 @@ beforeAll(async () => {
   [ada, eve] = [await member('ada'), await member('eve')];
 });
 
-/** What the controller answers to the last of these messages, said on one stream by whoever has that key. */
+/** The controller's answer to the last of these messages, said on one stream with that key. */
 async function say(key: NodeKey, protocol: string, ...messages: unknown[]): Promise<Said> {
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
@@ -79,7 +79,7 @@ describe('an enrolment', () => {
   const jtiOf = (jws: string): string =>
     JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()).jti;
 
-  /** What whoever has a ticket shows of it. */
+  /** The possession that the holder of a ticket shows. */
   async function shown({ invite, seed }: Ticket, by: NodeKey) {
     if (seed === undefined) return { invite };
     const holder = keyFromSeed(seed);

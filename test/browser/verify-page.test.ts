@@ -76,7 +76,7 @@ const shown = (line: ReportLine) =>
         ? `${line.label} ${line.says}`
         : line.says;
 
-/** What Node says of a bundle as text: the lines of its report, or the code with which it is refused. */
+/** The report of Node on a bundle, as lines, or the code with which it is refused. */
 async function inNode(raw: string): Promise<string[]> {
   try {
     return plain(reportOf(await verifyBundle(decodeBundle(raw), { project }, joseVerifier)).map(shown));

@@ -41,7 +41,7 @@ async function verdict(run: string): Promise<Awaited<ReturnType<Cluster['show']>
 }
 
 describe('a controller killed in the middle of a job', () => {
-  /** What the same job comes to when nobody is killed. */
+  /** The artifact of the same job when nobody is killed. */
   let undisturbed = '';
 
   it('has a verdict to compare with', async () => {

@@ -46,7 +46,7 @@ async function publish(name: string, gates: Partial<Record<Stage, Gate>> = {}) {
   return { run, runs };
 }
 
-/** What each job came to, once all have their last verdict. */
+/** The last verdict of each job, once all have theirs. */
 async function verdicts(runs: ReadonlyMap<Stage, string>) {
   const found: Record<string, unknown> = {};
   for (const [stage, run] of runs) {

@@ -20,7 +20,7 @@ function makeFolder(): string {
   return dir;
 }
 
-/** What a real bash offers after these words, the last one being completed; with what it falls back to for files. */
+/** Offers of a real bash after these words, the last one being completed; with what it falls back to for files. */
 async function inBash(lines: string[][]): Promise<{ words: string[]; falls: string }[]> {
   const dir = makeFolder();
   writeFileSync(join(dir, 'quorate.bash'), bashCompletion(shapes));

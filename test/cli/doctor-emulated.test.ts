@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 const notes = () => readdir(person.at('home', 'sandbox')).catch((): string[] => []);
 
-/** What a machine of the probe is made of, once it runs: control groups, and the processes in them. */
+/** A machine of the probe, once it runs: control groups, and the processes in them. */
 async function running(): Promise<{ groups: string[]; processes: () => Promise<number[]> }> {
   let pid = Number.NaN;
   const processes = () => processesOfJobs(pid);

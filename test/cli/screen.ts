@@ -13,7 +13,7 @@ export function sink(terminal?: { columns: number; rows: number }): Sink & { tex
 
 const esc = '\u001b';
 
-/** What a terminal of unlimited height shows after these bytes; understands what the board uses. */
+/** The screen of a terminal of unlimited height after these bytes; understands what the board uses. */
 export function screen(text: string): string[] {
   const lines: string[] = [''];
   let row = 0;

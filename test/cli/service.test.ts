@@ -21,7 +21,7 @@ const system: ServiceOptions = {
   args: ['--project', project],
 };
 
-/** What systemd makes of a unit: nothing, or what it complains about. */
+/** systemd's complaints about a unit; none for a good one. */
 async function verify(unit: string, scope: 'system' | 'user'): Promise<string> {
   const dir = folder();
   const file = join(dir, 'quorate.service');

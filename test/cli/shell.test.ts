@@ -90,7 +90,7 @@ describe('quorate try --shell', () => {
     at.type('printf "\\033[6n"; exit\r');
     await until('the question', () => at.text.includes('\u001b[6n'));
     await until('the last question', () => at.text.includes('\u001b[5n'));
-    // What a terminal far away says to both; when it says it, test/cli/terminal-answers.test.ts varies.
+    // A terminal far away answers both; when it does, test/cli/terminal-answers.test.ts varies.
     at.type('\u001b[1;1Rrm -rf x\r');
     at.type('\u001b[0n');
     await at.shows('CODE 0');

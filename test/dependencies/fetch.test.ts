@@ -292,7 +292,7 @@ describe('a registry that', () => {
       hint: expect.stringContaining('--private'),
     });
     await fetching([one], { allowPrivate: true });
-    // What is kept of it is private still.
+    // The kept part of it is private still.
     await expect(fetching([one])).rejects.toMatchObject({ code: 'DEPENDENCIES_PRIVATE' });
     await fetching([one], { allowPrivate: true });
     expect(server.asked).toEqual(['/a', '/a', '/a Bearer secret', '/a']);

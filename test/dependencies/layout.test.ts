@@ -190,7 +190,7 @@ describe('a crate', () => {
   it.each([
     ['a file outside', { name: 'y-1.0.0/Cargo.toml', content: 'x' }],
     ['a way out', { name: 'x-1.0.0/../../../x', content: 'x' }],
-    // What is behind its NUL would be lost: this one would take the place of the folder.
+    // The part behind its NUL would be lost: this one would take the place of the folder.
     ['a name that ends early', { name: 'x', pax: { path: 'x-1.0.0/\0' }, content: 'x' }],
     ['a link', { name: 'x-1.0.0/link', type: 'symlink' as const, linkname: '/etc/passwd' }],
   ])('with %s is refused', async (_, entry) => {

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished, vi } from 'vitest';
 
-/** What pip wants to see of a list of files (PEP 691). */
+/** The content type of a list of files that pip asks for (PEP 691). */
 const pythonList = { 'content-type': 'application/vnd.pypi.simple.v1+json' };
 
 /** A registry that has one file at each path, of Python packages a list where the path ends with a slash, for those with the token, if there is one; what it was asked for. */

@@ -8,7 +8,7 @@ import { checkout } from '../support/checkout.ts';
 
 const systemd = join(checkout, 'deploy', 'systemd');
 const units = readdirSync(systemd);
-/** What each may be exposed to at most, in tenths, by systemd's own count; git of the watcher needs namespaces. */
+/** Exposure of each at most, in tenths, by systemd's own count; git of the watcher needs namespaces. */
 const exposureMax: Record<string, number> = { 'quorate-watch.service': 45 };
 const exposureDefault = 15;
 

@@ -20,7 +20,7 @@ beforeAll(async () => {
   await cleo.event('connected');
 });
 
-/** What each operator came to, by name, once the run has become trusted. */
+/** The result of each operator, by name, once the run has become trusted. */
 async function trusted(run: Told): Promise<{ artifact: string; results: Record<string, string> }> {
   const { code } = await run.end();
   expect(code, run.report()).toBe(0);

@@ -121,7 +121,7 @@ it('a job file of another repository builds an upstream as it is, where the char
   await writeFile(otherFile, `${job}\n`);
   expect(says(await verify('--job-file', otherFile))).toEqual([1, false, 'JOB_FILE_MISMATCH']);
 
-  // What others cannot find is not published.
+  // A commit that others cannot find is not published.
   await writeFile(file, `${job}\n`);
   const changed = await cluster.cli(['run', source, '--file', file]);
   expect([changed.code, changed.error], changed.report).toEqual([2, 'SOURCE_FILE_NOT_COMMITTED']);

@@ -83,7 +83,7 @@ describe('a job with dependencies', () => {
     expect(fetched.code, fetched.report).toBe(0);
     expect(await cluster.readText('fetched', 'tool', 'said')).toBe('one 1.0.0, two 1.0.0\n');
 
-    // What it was made from, of the network and of what was kept: the same bytes.
+    // Its materials, from the network and from what was kept: the same bytes.
     const online = await cluster.cli(['sbom', String(verdict?.artifact)]);
     const place = { home: 'stranger', cwd: cluster.dir };
     const offline = ['sbom', bundle, '--index', index, '--project', cluster.project];

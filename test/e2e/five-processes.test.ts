@@ -14,7 +14,7 @@ beforeAll(async () => {
 }, longMs);
 afterAll(() => ground?.hosts.close());
 
-/** What happens while nobody reaches a service, and it reaches nobody. */
+/** Events while nobody reaches a service, and it reaches nobody. */
 async function away(service: Service, meanwhile: () => Promise<void>): Promise<void> {
   await ground.hosts.unreachable(service);
   try {

@@ -76,7 +76,7 @@ async function building(who: string): Promise<string[]> {
   return directories;
 }
 
-/** What the kernel says of a group that stands still, in the words of either version. */
+/** The kernel's word that a group stands still, in either version. */
 async function isFrozen(directories: readonly string[]): Promise<boolean> {
   for (const directory of directories) {
     const v2 = await readFile(join(directory, 'cgroup.events'), 'utf8').catch(() => '');
@@ -222,7 +222,7 @@ it('worker.toml says what is lent and when; a mistake in it is told with its lin
   expect(await steer('ben', 'limits', '--up', 'none', '--cpu-time', '1h')).toMatchObject({
     lending: { upBytes: null, processorSeconds: 3600 },
   });
-  // What may be written follows memory while nobody set it apart.
+  // Disk follows memory while nobody set it apart.
   expect(await steer('ben', 'limits', '--memory', '512MiB')).toMatchObject({
     lending: { memoryBytes: 512 * 2 ** 20, diskBytes: 512 * 2 ** 20 },
   });

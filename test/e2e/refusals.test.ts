@@ -51,7 +51,7 @@ describe('join refuses', () => {
   });
 
   it('a home from which a worker of another project runs', async () => {
-    // What that worker holds, whatever its project.
+    // The store of that worker, whatever its project.
     const held = await openStore({ dir: join(cluster.home('two'), 'store') });
     const answer = await joining(await cluster.ticket('two'), 'two');
     await held.close();

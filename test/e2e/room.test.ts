@@ -5,7 +5,7 @@ import { openStore } from '../../src/store/index.ts';
 import { noiseBytes, tar } from '../store/support.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 
-/** What two earlier runs left in a store: a fetch that broke off, and a result. */
+/** Leftovers of two earlier runs in a store: a fetch that broke off, and a result. */
 async function left(dir: string): Promise<{ brokenOff: string; result: string }> {
   const ago = Date.now() - 2 * 3600_000;
   const clock = vi.spyOn(Date, 'now').mockReturnValue(ago);

@@ -24,7 +24,7 @@ async function rotate(...args: string[]): Promise<Record<string, unknown>> {
   return answer.lines[0] ?? {};
 }
 
-/** What is built now, by those who are there. */
+/** A build of now, by those who are there. */
 async function build(name: string): Promise<{ run: string; artifact: string }> {
   const run = await cluster.submit(await cluster.git.commit(name, program(name)));
   expect((await run.end()).code, run.report()).toBe(0);
@@ -67,7 +67,7 @@ it('a controller with another key is found by whoever was there, and by whoever 
   expect(listening?.id).toBe(controller);
   await connectedAgain(present, since);
 
-  // What was open has ended, and says what to do.
+  // An open run has ended, and says what to do.
   const { state, history } = await cluster.show(waiting.run);
   expect(state).toBe('cancelled');
   expect(history.at(-1)?.reason).toMatch(/REQUEST_AUDIENCE_MISMATCH.*quorate run/);

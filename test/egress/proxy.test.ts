@@ -255,7 +255,7 @@ describe('bounds', () => {
     await expect.poll(() => egress.counts.received, { timeout: 120_000 }).toBeGreaterThan(0);
     // The server's side stands still for longer than it may, and is closed.
     await gone.promise;
-    // What was in flight is then read; the tunnel is gone.
+    // Bytes in flight are then read; the tunnel is gone.
     client.resume();
     await closed;
     expect(egress.counts.received).toBeLessThan(32 * MiB);

@@ -15,7 +15,7 @@ export function demo(
   play: 'pipeline' | 'self' | 'forge',
   onErr: (err: string, child: ChildProcess) => void = () => {},
 ): Promise<Ended> {
-  // What `npm run demo` runs; npm itself ends at once when it is interrupted.
+  // The program behind `npm run demo`; npm itself ends at once when it is interrupted.
   const child = spawn(process.execPath, [join(root, 'scripts', 'demo.js'), play, '--json'], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],

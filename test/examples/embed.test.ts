@@ -32,7 +32,7 @@ function run(script: string, ...args: string[]) {
   return { status, lines: stdout.trim().split('\n'), stderr };
 }
 
-/** What npm would publish, compiled, packed and unpacked. */
+/** The package as npm would publish it, compiled, packed and unpacked. */
 beforeAll(async () => {
   temp = mkdtempSync(join(tmpdir(), 'quorate-embed-'));
   const copy = join(temp, 'copy');

@@ -25,7 +25,7 @@ const PATH = (process.env.PATH ?? '')
   .filter((folder) => !folder.includes('node_modules'))
   .join(':');
 
-/** What `npm pack` makes of a copy of this checkout. */
+/** The tarball that `npm pack` makes of a copy of this checkout. */
 function pack(): string {
   const copy = join(temp, 'copy');
   copyCheckout(copy);

@@ -10,7 +10,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'hooks.md'), 'utf8');
 const exec = promisify(execFile);
 
-/** What a hook gives its command, with two files. */
+/** The folder that a hook gives its command, with two files. */
 function makePlace() {
   const dir = mkdtempSync(join(tmpdir(), 'quorate-page-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));

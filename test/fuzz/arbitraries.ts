@@ -11,7 +11,7 @@ export const anyBytes = (maxLength = 600): fc.Arbitrary<Uint8Array> =>
       .map(([byte, times]) => new Uint8Array(times).fill(byte)),
   );
 
-/** What text-based formats trip over: each may stand anywhere, and again and again. */
+/** Fragments that text-based formats trip over: each may stand anywhere, and again and again. */
 const fragments = [
   ...[
     '',
@@ -154,7 +154,7 @@ const edit = <P>(put: fc.Arbitrary<P>): fc.Arbitrary<Edit<P>> =>
     times,
   });
 
-/** What an edited input may grow to: past every limit of a document that a person writes, and quick to go through. */
+/** Length of an edited input at most: past every limit of a document that a person writes, and quick to go through. */
 const lengthMax = 64 * 1024;
 
 const cut = (length: number, { at, drop }: { at: number; drop: number }) => {
@@ -269,7 +269,7 @@ export const mutatedBytes = (seeds: readonly Uint8Array[]): fc.Arbitrary<Uint8Ar
     { weight: 1, arbitrary: anyBytes() },
   );
 
-/** What stands where something else is expected. As JSON text, so that it may say what no value of JavaScript does. */
+/** Values in the place of others. As JSON text, so that it may say what no value of JavaScript does. */
 const values = [
   ...[
     'null',

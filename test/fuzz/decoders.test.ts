@@ -6,7 +6,7 @@ import { targets } from './targets/index.ts';
 const files = houseFiles();
 const product = files.filter(({ path }) => /^(src|sandbox|bootstrap)\//.test(path) && isCode(path));
 
-/** What the targets import, as `path name`. Nothing is imported that is not used: the linter holds that. */
+/** Imports of the targets, as `path name`. Nothing is imported that is not used: the linter holds that. */
 const imported = new Set(
   files
     .filter(({ path }) => path.startsWith('test/fuzz/targets/'))

@@ -13,7 +13,7 @@ const triesMax = 4;
 const page = readFileSync(join(import.meta.dirname, '../../docs/errors.md'), 'utf8');
 const documented = new Set([...page.matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map(([, code = '']) => code));
 
-/** What came of one input: `taken`, the code it was refused with, or a finding, which begins with `!`. */
+/** The outcome of one input: `taken`, the code it was refused with, or a finding, which begins with `!`. */
 export async function judge(target: AnyTarget, input: Input): Promise<string> {
   let best = Number.POSITIVE_INFINITY;
   let outcome = '';

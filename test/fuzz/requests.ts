@@ -26,7 +26,7 @@ export function textsIn(json: string): Record<string, string> {
   );
 }
 
-/** What the HTTP parser of Node lets through of a request; it refuses the rest. */
+/** The request that Node's HTTP parser lets through; it refuses the rest. */
 export function requestOf(origin: string, { method, path, headers, body }: Asked): Request {
   if (!/^(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS)$/.test(method))
     throw new QuorateError('HTTP_METHOD_NOT_ALLOWED', 'no method of HTTP');

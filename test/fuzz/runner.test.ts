@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** What is planted is found long before the time is over, even where others keep the machine busy. */
+/** A planted bug is found long before the time is over, even where others keep the machine busy. */
 const run = (name: string, more: { path?: string; input?: string; ms?: number; stuckMsMax?: number } = {}) =>
   runTarget({
     module,

@@ -1,6 +1,6 @@
 import type fc from 'fast-check';
 
-/** What a decoder is fed: bytes, text, or a value that JSON can hold. */
+/** Input of a decoder: bytes, text, or a value that JSON can hold. */
 export type Input =
   | Uint8Array
   | string

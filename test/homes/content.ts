@@ -26,7 +26,7 @@ import { goldenState } from '../vectors/journal.ts';
 const stores = [join('repo', '.quorate'), 'ada', 'tower', 'depot'];
 const workers = ['ada', 'tower'];
 
-/** What this version reads in the homes that `leftFolders` makes. Like the start of a node it brings what is of an older format to today's. */
+/** The contents of the homes that `leftFolders` makes, as this version reads them. Like the start of a node it brings what is of an older format to today's. */
 export async function contentOf(left: string): Promise<Record<string, unknown>> {
   const { project, charter } = await openProjectFolder(join(left, 'repo', '.quorate'));
   const controller = await controllerIn(join(left, 'repo', '.quorate'));

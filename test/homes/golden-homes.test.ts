@@ -82,7 +82,7 @@ const json =
     await writeJson(file, { ...value, ...more });
   };
 
-/** What an owner signs with a later version. */
+/** The charter that an owner signs with a later version. */
 const laterCharter: Change = async (file) => {
   const { signer } = await loadKey(join(file, '..', 'root.key'));
   const [header, payload] = readFileSync(file, 'utf8')
@@ -98,7 +98,7 @@ const journals = [
   'owner/watch-PROJECT.db',
   'owner/hooks/PROJECT/trusted/journal.db',
 ];
-/** What a later version may leave, by file; what the error has to say of it. */
+/** Files that a later version may leave; what the error has to say of it. */
 const newer: [file: string, what: string, change: Change, says: RegExp][] = [
   ...journals.flatMap((file): (typeof newer)[number][] => [
     [

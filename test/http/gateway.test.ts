@@ -133,7 +133,7 @@ describe('a trustless gateway', () => {
       return answer?.status === 503 && answer;
     });
     expect(codeIn(busy)).toBe('HTTP_BUSY');
-    // What the kernel holds for each, and the few pieces on their way.
+    // The kernel's buffers for each, and the few pieces on their way.
     expect(read).toBeLessThan(lazy.length * 16);
     await until('a tree again', async () => (await ask(server, path, { method: 'HEAD' })).status === 200);
   });

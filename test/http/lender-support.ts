@@ -17,7 +17,7 @@ export const secrets = {
 };
 export const cookie = `quorate-worker-ffffffff=${secrets.session}`;
 
-/** What the operator of a worker steers, behind its socket, and the page that asks through it. No build runs. */
+/** The operator's control of a worker, behind its socket, and the page that asks through it. No build runs. */
 export async function lender(
   over: Partial<OperatorOptions> = {},
   ports: Partial<LenderPorts> = {},

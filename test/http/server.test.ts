@@ -164,7 +164,7 @@ describe('those who take too much', () => {
     still();
     const statuses: number[] = [];
     for (let asked = 0; asked < 200; asked++) statuses.push((await ask(server, `${base}/charter`)).status);
-    // What is sent counts a little, too.
+    // Bytes that are sent count a little, too.
     expect(statuses.slice(0, 90).every((status) => status === 200)).toBe(true);
     expect(statuses.slice(100).every((status) => status === 429)).toBe(true);
     expect((await ask(server, `${base}/charter`)).headers['retry-after']).toBe('1');

@@ -9,7 +9,7 @@ import { project } from '../support/project.ts';
 const notice = { offer: 'a.b.c', request: 'd.e.f', publisher: 'g.h.i', job: '{}' };
 export const bundleName = 'bafyreibundle';
 
-/** What a controller shows that has published little. */
+/** The view of a controller that has published little. */
 export const viewOf = (over: Partial<PublicView> = {}): PublicView => ({
   project,
   charter: () => 'c.h.a',

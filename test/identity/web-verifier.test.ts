@@ -25,7 +25,7 @@ beforeAll(async () => {
   web = await openWebVerifier();
 });
 
-/** What opening a document comes to under a verifier. */
+/** The outcome of opening a document under a verifier. */
 async function outcome({ kind, raw }: Vector, verifier: Verifier): Promise<string> {
   try {
     if (kind === 'job') return 'not signed';

@@ -99,7 +99,7 @@ export async function writeTarOf(files: ReadonlyMap<string, Buffer>): Promise<st
   return at;
 }
 
-/** What `docker save` wrote for long. */
+/** Images as `docker save` wrote them for long. */
 export async function savedOf(
   layers: readonly (readonly LayerEntry[])[],
   tags = ['x:1'],
@@ -158,7 +158,7 @@ export async function read(
   return { store, tree, list };
 }
 
-/** What every image has, whatever was in its layers. */
+/** Files that every image has, whatever was in its layers. */
 export const always = [
   'build/',
   'dev/',

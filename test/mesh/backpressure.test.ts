@@ -8,7 +8,7 @@ import { node, soon, until } from './harness.ts';
 const PROTOCOL = '/slow/1';
 const PART = 1024 * 1024;
 const PARTS = 200;
-/** What is in use after a collection, buffers still being swept included; and the process as a whole, most of which is garbage awaiting one. */
+/** Memory in use after a collection, buffers still being swept included; and the process as a whole, most of which is garbage awaiting one. */
 const LIVE_GROWTH_MAX = 48 * 1024 * 1024;
 const RSS_GROWTH_MAX = 150 * 1024 * 1024;
 
@@ -42,7 +42,7 @@ describe('backpressure', () => {
       })();
       // The reader reads one message, then stops: the sender must stop too, after about one window.
       await until('the reader has stopped', () => state().read === 1);
-      // What the reader grants in answer to what it has got comes before its answer to a later ping on the same connection.
+      // The reader's grant for bytes that it has got comes before its answer to a later ping on the same connection.
       await until('the sender has stopped', async () => {
         const before = sent;
         await ping.ping(peerIdFromString(address.id), { signal: soon() });

@@ -66,7 +66,7 @@ export async function echo(channel: Channel): Promise<void> {
   }
 }
 
-/** What is heard on a topic from now on. */
+/** Messages on a topic from now on. */
 export function collect(mesh: Mesh, topic = 'jobs'): Set<string> {
   const heard = new Set<string>();
   mesh.subscribe(topic, (_from, data) => heard.add(text(data)));

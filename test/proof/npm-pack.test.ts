@@ -9,7 +9,7 @@ import { Cluster } from '../e2e/support/cluster.ts';
 import { git } from '../e2e/support/git.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
 
-/** What the registry states of each release. Its files, committed as a repository, are what is built here. */
+/** The registry's digests of each release. Its files, committed as a repository, are what is built here. */
 const releases = {
   '7.3.0': 'sha512-7cIXg/Z0M5WZRblrsOla88S4wAK+zOQQWeBYfV3qJuJXMr+LnbYjaadrFaS0JILfEDPVqHyKnZ1Z/1d6J9VVUw==',
   '7.3.1': 'sha512-0trZaiG7Y7kN/Egy9a8j47t9osC0Tch4PaIWd9yGF6bvmlk7muExRvGNYb8sXBwEKMoNKsbNN9P8EefuQekE4Q==',

@@ -1,5 +1,5 @@
 /**
- * What holders of keys can do, in mutants whose chain is made again: `group: field` of `rebuilt.ts`, and the level with the
+ * Powers of the holders of keys, in mutants whose chain is made again: `group: field` of `rebuilt.ts`, and the level with the
  * facts that are other than the honest ones. Everything that is not here has to be refused.
  */
 export interface Power {

@@ -19,7 +19,7 @@ type Json = Parameters<typeof edits>[0];
 
 export const honestProject = (): Promise<Project> => makeProject(honest);
 
-/** What each document was before it was signed. */
+/** Each document before it was signed. */
 async function samples(): Promise<Record<Document, Json>> {
   const found = {} as Record<Document, Json>;
   const take =

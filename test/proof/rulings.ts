@@ -1,5 +1,5 @@
 /**
- * What a change must come to, for `group: field` of a mutant. The first pattern that fits counts, each must fit some
+ * The outcome that a change must have, for `group: field` of a mutant. The first pattern that fits counts, each must fit some
  * mutant, and every mutant must fit one. `is`: the step and the code it is refused with.
  */
 export interface Ruling {

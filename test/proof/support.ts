@@ -12,7 +12,7 @@ export { scratch };
 const contents: [path: string, text: string][] = [
   ['bin/app', '#!/bin/sh\necho app\n'],
   ['share/a note.txt', 'read me\n'],
-  // What a careless tool would take for a pattern, or worse.
+  // A careless tool would take it for a pattern, or worse.
   ['share/[odd] *?.txt', 'odd\n'],
   ['__proto__', 'plain\n'],
   ['version', '1.0.0\n'],

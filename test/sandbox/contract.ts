@@ -15,7 +15,7 @@ export interface ContractOptions {
   short?: boolean;
 }
 
-/** What every tier must do, whatever it is made of. */
+/** The contract of every tier, whatever it is made of. */
 export function sandboxContract(
   open: (stateDir: string) => Promise<Sandbox & Steering>,
   { image: makeImage, short = false }: ContractOptions = {},

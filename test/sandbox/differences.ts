@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Tier } from '../../sandbox/index.ts';
 
-/** What a build sees that tiers cannot have alike; each is looked at in each tier that is named here. */
+/** A property of builds that tiers cannot have alike; each is looked at in each tier that is named here. */
 export interface Difference {
   readonly what: string;
   /** A step that shows it, and what the log is to match; `says` is how the docs put that. */

@@ -8,7 +8,7 @@ import { openSandbox, type Tier } from '../../sandbox/index.ts';
 import { hasLoopDevices } from '../support/loop-device.ts';
 import { exited, holdsWithin, MiB, play, processesOfJobs, tempFolder } from './support.ts';
 
-/** What a tier leaves on a machine after whatever ends a job, a worker or a probe: nothing. */
+/** A tier leaves nothing on a machine after whatever ends a job, a worker or a probe. */
 export function leavesNothing(tier: Tier): void {
   describe(`in the tier ${tier}, after the end of`, () => {
     let folder: Awaited<ReturnType<typeof tempFolder>>;
@@ -59,7 +59,7 @@ export function leavesNothing(tier: Tier): void {
       );
       const [note = ''] = await notes();
       const groups = await groupsOf(note);
-      // What another tier would keep on the disk for its job.
+      // Files that another tier would keep on the disk for its job.
       const files = join(folder.path, 'sandbox', note.replace(/\.json$/, ''), 'deep');
       await mkdir(files, { recursive: true });
       await writeFile(join(files, 'disk.img'), 'x');

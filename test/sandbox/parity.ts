@@ -33,7 +33,7 @@ function tiersHeld(): Tier[] {
   return tiers.filter((tier) => calls.some(({ text }) => text.includes(`'${tier}'`)));
 }
 
-/** What every tier must do and what they differ in, as rows: from the suite that each of them runs. */
+/** The contract of every tier and the differences, as rows: from the suite that each of them runs. */
 export function parityTable(): string {
   const held = tiersHeld();
   const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;

@@ -12,7 +12,7 @@ export interface SteeringOptions {
   processesEach?: readonly number[];
 }
 
-/** What the machine's owner has in hand in every tier. All of it is looked at where the kernel keeps it. */
+/** The controls of the machine's owner in every tier. All of it is looked at where the kernel keeps it. */
 export function steeringContract(
   open: (stateDir: string) => Promise<Sandbox & Steering>,
   { image: makeImage, processesEach = [1, 2, 3] }: SteeringOptions = {},

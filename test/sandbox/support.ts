@@ -167,3 +167,8 @@ export async function holdsWithin(ms: number, condition: () => Promise<boolean>)
     await sleep(20);
   }
 }
+
+/** Processes of jobs that are left on the host: by command line, where a build's processes are the host's, and by control group. */
+export async function survivors(text: string): Promise<number[]> {
+  return [...(await processesWith(text)), ...(await processesOfJobs())];
+}

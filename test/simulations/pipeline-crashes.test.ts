@@ -36,7 +36,7 @@ const rates = {
 };
 const seed = 1;
 
-/** What became of each job, how often it was begun, and which events of the controller went into its journal. */
+/** The end of each job, how often it was begun, and which events of the controller went into its journal. */
 function watching() {
   const levels = new Map<string, string | null>();
   const journaled: number[] = [];

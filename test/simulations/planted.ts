@@ -56,7 +56,7 @@ export const seeds: Record<string, number> = {
   'order-by-chance': 1,
 };
 
-/** What goes differently a second time is looked for only where that is the bug. */
+/** A second run that goes differently is looked for only where that is the bug. */
 const once = true as const;
 const only = (invariant: string) => () => allCheckers().filter((checker) => checker.invariant === invariant);
 

@@ -8,7 +8,7 @@ import { protocols } from '../../src/core/wire/protocols.ts';
 
 const names = ['ada', 'bob', 'cy', 'dan'];
 
-/** What a worker does where it would send its line: says nothing, or is cut off. */
+/** The action of a worker where it would send its line: it says nothing, or is cut off. */
 type Instead = 'says nothing' | 'leaves';
 
 /** A worker's connections, without its lines while it `isMute`. */

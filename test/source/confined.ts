@@ -12,7 +12,7 @@ import { folder } from './support.ts';
 const MiB = 1024 * 1024;
 
 export interface Confined extends ConfinedGit {
-  /** What would be in the build's log. */
+  /** Lines for the build's log. */
   readonly said: string[];
   /** Fetches the commit as a worker does; the names in its archive. */
   fetch(commit: string, more?: Omit<CommitOptions, 'dir'>): Promise<string>;

@@ -16,7 +16,7 @@ async function project(...more: string[]): Promise<{ dir: string; commit: string
   return { dir, commit: commitAll(dir) };
 }
 
-/** What git is run for: with access to the server, or without. */
+/** Runs of git: with access to the server, or without. */
 function watched() {
   const reached: string[] = [];
   return {

@@ -28,7 +28,7 @@ describe('sealed areas', () => {
     const s = await store();
     const area = s.sealed('lease');
     const { root } = await s.importTar(await some(), { into: area });
-    // What a crash after the first blocks leaves: some here already, all still there.
+    // As a crash after the first blocks leaves it: some here already, all still there.
     await s.importTar(await tar([{ name: 'a', body: '1' }]), { into: s.public });
     await s.close();
     const again = await reopened(s.dir);

@@ -33,7 +33,7 @@ export async function reopened(dir: string, libp2p?: Libp2p): Promise<Store & { 
   return Object.assign(opened, { dir });
 }
 
-/** What a bad sector does: one bit of a block in the public area. */
+/** A bad sector: one bit of a block in the public area. */
 export async function damage(dir: string, cid: string): Promise<void> {
   const wanted = CID.parse(cid).bytes;
   for (const name of (await readdir(join(dir, 'public'))).filter((file) => file.endsWith('.car'))) {

@@ -23,7 +23,7 @@ import { joseVerifier } from '../../src/identity/verifier.ts';
 import * as it from './documents.ts';
 import { type Project, workerKey } from './project.ts';
 
-/** What may be changed about an answer that is right. */
+/** Changes to an answer that is right. */
 export interface AnswerRecipe {
   /** The earlier request of the same job. */
   from: Project;

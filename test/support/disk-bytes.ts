@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-/** What folders take up on the disk, in bytes: a file with several names counts once. */
+/** Size of folders on the disk, in bytes: a file with several names counts once. */
 export function diskBytes(...folders: string[]): number {
   const said = execFileSync('du', ['-sc', '--block-size=1', ...folders], {
     encoding: 'utf8',

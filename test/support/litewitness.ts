@@ -23,7 +23,7 @@ export interface Litewitness {
   key: string;
   /** Has it know a log: its origin, and the verifier key of its log. */
   addLog(origin: string, key: string): Promise<void>;
-  /** What it would have stored when it signed this size and root (hexadecimal) of a log. */
+  /** Stores this size and root (hexadecimal) of a log as if it had signed them. */
   signed(origin: string, size: number, root: string): void;
   /** Text of its standard error. */
   said(): string;

@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-/** What a provider does otherwise than it should; honest where nothing is given. */
+/** Lies of a provider; honest where nothing is given. */
 export interface Lies {
   /** Members of its metadata that differ. */
   metadata?: Record<string, unknown>;

@@ -46,7 +46,7 @@ const build = [
   'test/tiers/',
 ];
 
-/** What a file of tests needs and this account does not have. */
+/** Needs of a file of tests that this account does not have. */
 export function lackFor(file: string): string | undefined {
   if ((file === 'test/e2e/five-processes.test.ts' || file === 'test/chaos/faults.test.ts') && !isRoot)
     return 'it makes network namespaces, which needs root';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import Provider, { type Configuration } from 'oidc-provider';
 
-/** What the provider says of somebody, beside the subject. */
+/** Claims of the provider about somebody, beside the subject. */
 export type Person = Record<string, unknown>;
 
 export interface TestProvider {

@@ -12,7 +12,7 @@ const steering: Steering = {
   processorSeconds: () => 0,
 };
 
-/** What the operator of a worker steers, where no build runs. */
+/** The operator's control of a worker, where no build runs. */
 export const idleOperator = (over: Partial<OperatorOptions> = {}): Operator =>
   new Operator({
     lending: {

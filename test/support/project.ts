@@ -60,7 +60,7 @@ export interface Run {
   outcome?: Outcome;
 }
 
-/** What may be changed about a valid project. Each edit gets the valid thing and gives the one to sign. */
+/** Changes to a valid project. Each edit gets the valid thing and gives the one to sign. */
 export interface Recipe {
   policy?: Policy;
   runs?: Run[];
@@ -69,7 +69,7 @@ export interface Recipe {
   /** Default: what `decide` says of the runs. */
   level?: VerdictFacts['level'];
   outcome?: Outcome | null;
-  /** What the job reads, by the name of the input: what another project's job made, unless another artifact is filled in. */
+  /** Artifacts that the job reads, by the name of the input: that of another project's job, unless another one is filled in. */
   reads?: Record<string, { from: Project; level?: 'agreed' | 'trusted'; artifact?: string; gate?: true }>;
   /** Files of the trees that were built; default: one, made up. */
   files?: { path: string; sha256: string }[];
@@ -431,7 +431,7 @@ async function namedLine(name: string, note: string, time: number): Promise<stri
   return `\u2014 ${name} ${bytes.toString('base64')}\n`;
 }
 
-/** What witnesses add to a bundle that needs them. */
+/** Adds lines of witnesses to a bundle that needs them. */
 async function witness(
   draft: Bundle,
   { witnesses, namedWitnesses = [], witnessedAt = it.at + 1010, namedWitnessedAt = witnessedAt }: Recipe,
@@ -454,7 +454,7 @@ async function witness(
   return { ...draft, checkpoint, ...(grants.length > 0 && { witnesses: grants }) };
 }
 
-/** What a trusted worker adds to a draft. */
+/** Adds a trusted worker's signatures to a draft. */
 export async function cosign(
   draft: Bundle,
   key: NodeKey,

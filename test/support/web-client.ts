@@ -25,7 +25,7 @@ interface Asked {
 const loginForm = /<form method="post" action="(\/interaction\/[^"]+)">/;
 
 /**
- * What a browser does on a sign-in: cookies by host with SameSite=Strict, Fetch Metadata, redirects, the header `refresh`, and the login
+ * A browser's part of a sign-in: cookies by host with SameSite=Strict, Fetch Metadata, redirects, the header `refresh`, and the login
  * form of the test's provider. Origins in `apps` are asked in this process, others over the network.
  */
 export class WebClient {

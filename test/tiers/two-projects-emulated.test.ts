@@ -58,7 +58,7 @@ async function built(url: string): Promise<{ artifact: string; receipts: Line[] 
   return { artifact, receipts: receipts.map(factsOf) };
 }
 
-/** What a worker states, in its envelope. */
+/** The facts that a worker states, in its envelope. */
 function factsOf({ envelope }: { envelope: string }): Line {
   const { payload } = JSON.parse(envelope) as { payload: string };
   const statement = JSON.parse(Buffer.from(payload, 'base64').toString('utf8')) as {

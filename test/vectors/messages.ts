@@ -285,7 +285,7 @@ async function refused(
 const witnessKey = (name: string, of = 'witness') => formatNoteKey(name, noteKinds.cosignature, iss(of));
 const witnesses = (need: number, keys: string[]) => ({ witnesses: { need, keys } });
 
-/** What the schema of one kind alone takes, beside the example. */
+/** Taken by the schema of one kind alone, beside the example. */
 const idpKey = { kind: 'key', id: iss('idp') };
 
 const variants: Partial<Record<MessageKind, [string, object][]>> = {
@@ -315,7 +315,7 @@ const variants: Partial<Record<MessageKind, [string, object][]>> = {
   ],
 };
 
-/** What the schema of one kind alone refuses. */
+/** Refused by the schema of one kind alone. */
 const fields: Partial<Record<MessageKind, [string, object][]>> = {
   charter: [
     ['without controllers', { controllers: [] }],

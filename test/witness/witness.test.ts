@@ -16,7 +16,7 @@ const treeOf = (size: number, name = 'leaf') =>
 const key = formatNoteKey('w.example', noteKinds.cosignature, testKey('w').id);
 const never = new AbortController().signal;
 
-/** What the witness is asked: the next checkpoint of this log. */
+/** A question to the witness: the next checkpoint of this log. */
 async function asked(tree: MerkleTree, timeoutMs = 30_000) {
   return {
     note: await noteOf(tree),

@@ -30,7 +30,7 @@ interface Lies {
   /** Fields of the header in front of the member. */
   local?: { crc?: number; packed?: number; size?: number; extra?: Buffer<ArrayBuffer> };
   method?: 0 | 8;
-  /** What lies behind the member; with it the flag for that is set. */
+  /** Bytes behind the member; with them the flag for that is set. */
   behind?: Buffer;
   /** Changes the end of the archive. */
   end?(end: Buffer<ArrayBuffer>, directory: { from: number; size: number }): Buffer<ArrayBuffer>;

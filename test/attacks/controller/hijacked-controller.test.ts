@@ -56,7 +56,7 @@ async function project(): Promise<Ground> {
 const newKey = (): NodeKey => keyFromSeed(generateSeed());
 const now = () => Math.floor(Date.now() / 1000);
 
-/** What somebody asks with the controller's key, of an identity provider that runs. Returns the grant, or the code of the refusal. */
+/** A question with the controller's key to an identity provider that runs. Returns the grant, or the code of the refusal. */
 async function ask({ controller, node }: Ground, as: NodeKey, question: IdpUp): Promise<string> {
   const mesh = await openMesh({ key: as.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
@@ -95,7 +95,7 @@ async function question(
   };
 }
 
-/** What only the ticket makes. */
+/** The proof that only a holder of the ticket can make. */
 async function possession(project: string, invite: string, key: NodeKey, seed: Uint8Array): Promise<string> {
   const { id: iss, signer } = keyFromSeed(seed);
   const payload = { iss, project, invite, sub: key.id, iat: now(), exp: now() + 300 };

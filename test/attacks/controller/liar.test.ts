@@ -112,7 +112,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** What stands on the terminal of somebody who is told this. */
+/** The terminal of somebody who is told this. */
 function shown(history: TimedProgress[]): string {
   let text = '';
   const sink = new Writable({

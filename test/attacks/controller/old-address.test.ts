@@ -29,9 +29,9 @@ let strangerKey: NodeKey;
 let stranger: Mesh;
 let mesh: Mesh;
 let stop: AbortController;
-/** What the stranger was sent. */
+/** Messages to the stranger. */
 let heard: { kind?: string }[];
-/** What it answers; undefined: nothing. */
+/** Its answer; undefined: none. */
 let answer: string | undefined;
 
 const nodeOf = (key: NodeKey, listen: string[]) =>

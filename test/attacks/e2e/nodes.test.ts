@@ -219,7 +219,7 @@ describe('an operator with a grant of her own', () => {
         const channel = await mesh.open(controller, protocol, options).catch(() => undefined);
         if (channel === undefined) continue;
         opened.push(channel);
-        // What nobody reads is never sent whole: not waited for.
+        // An answer that nobody reads is never sent whole: not waited for.
         void channel.send(bytes).catch(() => {});
       }
     }

@@ -20,7 +20,7 @@ beforeEach(async () => {
   await writeFile(join(victim, 'kept'), 'mine');
 });
 
-/** What a tool does that unpacks one layer after the other into a folder, by the paths in them. */
+/** A tool that unpacks one layer after the other into a folder, by the paths in them. */
 async function unpackNaively(layers: readonly (readonly LayerEntry[])[]): Promise<void> {
   const at = await scratch();
   for (const { name, type, linkname = '', body = '' } of layers.flat()) {

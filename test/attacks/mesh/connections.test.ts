@@ -46,7 +46,7 @@ describe('an attacker takes every connection there is, with a key for each', () 
 });
 
 describe('an attacker has the victim open the connections, to keys that its DHT was told of', () => {
-  /** What is left of the connections that the victim opened: to attackers, to a peer that it asks something, to one it keeps. */
+  /** Connections that are left of those that the victim opened: to attackers, to a peer that it asks something, to one it keeps. */
   async function dialAll(victim: Mesh) {
     const asked = await node();
     asked.handle('/quorate/test/1', echo, { maxMessageBytes: 1_000, maxInboundStreams: 1 });

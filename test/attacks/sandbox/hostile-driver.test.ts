@@ -12,7 +12,7 @@ import { exited, MiB, type Play, play, type Ran, tempFolder } from '../../sandbo
 import { codeOf, store, tarBytes } from '../../store/support.ts';
 
 /**
- * What comes out of a kernel of the build's own, gVisor or a virtual machine, is that kernel's word only: the same streams,
+ * The output of a kernel of the build's own, gVisor or a virtual machine, is that kernel's word only: the same streams,
  * with whatever it likes on them. Here a script says it, in a build's groups but in no sandbox: each is harmless.
  */
 function says(script: string): TierBackend {

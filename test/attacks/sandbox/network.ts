@@ -4,7 +4,7 @@ import { leavesNothing, usesIt } from './network/uses.ts';
 import { wantsMore } from './network/wants-more.ts';
 import { looksForAWayPast } from './network/way-past.ts';
 
-/** What a build with a network could do with it, and what becomes of that. Every target is on this machine's loopback. */
+/** Attacks of a build with a network, and their outcome. Every target is on this machine's loopback. */
 export function networkAttacks(tier: NetworkTier): void {
   const arena = networkArena(tier);
   usesIt(arena);

@@ -171,7 +171,7 @@ describe('an OpenID Connect provider', () => {
       },
     };
     expect(await codeOfSignIn({}, client({ bytesMax: 100_000 }))).toBe('OIDC_PROVIDER_INVALID');
-    // What sockets hold comes on top.
+    // The buffers of sockets come on top.
     expect(sent).toBeLessThan(64 * 1024 * 1024);
   });
 

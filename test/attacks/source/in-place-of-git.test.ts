@@ -166,7 +166,7 @@ describe('a server that takes too much', () => {
     });
     for (const protocol of ['git', 'http']) {
       const url = `${protocol}://127.0.0.1:${port}/x`;
-      // What is allowed besides the source is more than git may hold; here it is less.
+      // The allowance besides the source is more than git may hold; here it is less.
       const box = await confined(url, [hostOf(url)], { bytesMax: 1024 * 1024 - 64 * 1024 * 1024 });
       const code = await codeOf(box.fetch(some, { seconds: 20 }));
       expect(code).toMatch(/^(EGRESS_LIMIT_EXCEEDED|SOURCE_SERVER_ERROR|SOURCE_FAILED)$/);

@@ -230,7 +230,7 @@ describe('a project that has volunteers knock at machines in their own network',
       asked.push(address);
       return [{ address }];
     };
-    // What a proxy does that checks a name and then connects to the name.
+    // A proxy that checks a name and then connects to the name.
     const [checked] = await rebinding();
     const [used] = await rebinding();
     expect(checked?.address).toBe('93.184.215.14');

@@ -7,7 +7,7 @@ import { extract } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { codeOf, collect, folder, pieces, store, type TarEntry, tar, tarBytes } from '../../store/support.ts';
 
-/** What somebody without our reader would write: every entry where its name says. */
+/** An extractor without our reader: every entry where its name says. */
 async function naiveExtract(bytes: Uint8Array, dest: string): Promise<void> {
   const parser = extract();
   pieces(bytes)

@@ -56,7 +56,7 @@ describe('a peer that guesses the CIDs of a sealed round', () => {
     await collect(worker.list(root, { from: area, hash: true }));
     await collect(worker.exportTar(root, { from: area }));
     expect(await worker.has(root)).toBe(false);
-    // What was sent before it on the same connection has come when this has.
+    // Messages before it on the same connection have come when this has.
     await connection.newStream('/after/1.0.0');
     await after.promise;
     expect(heard).toEqual([]);

@@ -32,7 +32,7 @@ const three = ['ada', 'bob', 'cyd'];
 const builds = (operators = three): Recipe => ({
   runs: operators.map((operator) => ({ operator, builds: 'good' })),
 });
-/** What N operators agree on, and no trusted worker has built. */
+/** N operators agree, and no trusted worker has built. */
 const uncosigned: Recipe = { own: null, policy: open };
 const under =
   (policy: Partial<Policy>): AnswerRecipe['request'] =>

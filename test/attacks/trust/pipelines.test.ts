@@ -20,7 +20,7 @@ const builds = (name: string): Recipe => ({
   runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, builds: name })),
   own: { operator: 'owner', builds: name },
 });
-/** What N operators agree on, and no trusted worker has built. */
+/** N operators agree, and no trusted worker has built. */
 const agreedOnly = (name: string): Recipe => ({ ...builds(name), own: null, level: 'agreed' });
 /** A test that needs no co-signature, of a charter that allows that. */
 const test: Recipe = {

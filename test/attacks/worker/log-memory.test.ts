@@ -5,7 +5,7 @@ import { BuildLog } from '../../../src/runtime/worker/build-log.ts';
 const writes = 400_000;
 const mib = (bytes: number): number => bytes / 2 ** 20;
 
-/** What this process grows by while somebody keeps every byte a build writes one at a time, as a pipe hands it over. */
+/** Growth of this process while it keeps every byte that a build writes one at a time, as a pipe hands it over. */
 function growth(keep: (chunk: Uint8Array) => void): number {
   const before = process.memoryUsage().rss;
   for (let n = 0; n < writes; n++) keep(new Uint8Array([97]));

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Proc } from '../../e2e/support/processes.ts';
 import type { Person } from './person.ts';
 
-/** What a command says that Ctrl-C stopped before it had done anything that lasts. */
+/** Output of a command that Ctrl-C stopped before it had done anything that lasts. */
 export const stopped =
   'error[CLI_INTERRUPTED]: stopped before it was done\nhint: No partial result is left: run it again.\n';
 

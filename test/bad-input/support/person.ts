@@ -9,7 +9,7 @@ export interface StartOptions {
   cwd?: string;
   home?: string;
   env?: Record<string, string>;
-  /** What the command is an argument of: `unshare`, `setpriv`, a shell. */
+  /** A command to run it in, as `unshare`, `setpriv` or a shell. */
   within?: string[];
 }
 
@@ -78,7 +78,7 @@ export class Person {
     return { code, out: run.text, err: run.stderr, report: run.report() };
   }
 
-  /** What commands have left in the folder for temporary files. */
+  /** Files that commands have left in the folder for temporary files. */
   async litter(): Promise<string[]> {
     return (await readdir(this.tmp, { recursive: true })).filter((name) => !name.includes('compile-cache'));
   }

@@ -6,7 +6,7 @@ import { deadlineMs, until } from '../../e2e/support/wait.ts';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what terminals are told with
 const sequence = /\u001b\[([?\d;]*)([A-Za-z])|\u001b[=>78]/y;
 
-/** What a terminal of that many columns shows: it wraps what is longer, as real ones do. Rows that scrolled off are kept. */
+/** The screen of a terminal of that many columns: it wraps what is longer, as real ones do. Rows that scrolled off are kept. */
 export function screenOf(text: string, columns: number): string[] {
   const rows: string[][] = [[]];
   let row = 0;

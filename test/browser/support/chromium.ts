@@ -17,7 +17,7 @@ export interface Viewed {
   page: Page;
   /** Errors of the console, uncaught errors and violations of the policy: none on a page that is right. */
   faults: string[];
-  /** What was asked for besides files and data. */
+  /** Requests besides those for files and data. */
   requests: string[];
 }
 

@@ -40,7 +40,7 @@ export class Faults {
     this.#homes = homes;
   }
 
-  /** What came of it, in a few words. A run is submitted meanwhile; the part runs afterwards. */
+  /** The outcome, in a few words. A run is submitted meanwhile; the part runs afterwards. */
   async happen(fault: Fault, submit: () => Promise<unknown>): Promise<string> {
     try {
       // A clock is looked at when something happens.
@@ -94,7 +94,7 @@ export class Faults {
   /** A part that was left running is there, or ended for a reason that it names; then it is started again. */
   async #goesOn(part: Part): Promise<string> {
     const proc = this.#ground.proc(part);
-    // What ends for it does so at its next write.
+    // A process that ends for it does so at its next write.
     await sleep(200);
     if (proc.alive) return 'goes on';
     const { code } = this.#refusalOf(part, proc);

@@ -55,7 +55,7 @@ export class Homes {
       timeout: timeoutMs,
     });
     const bytes = Number(stdout.trim().split('\n').at(-1));
-    // What comes in between takes a little; the rest fails, and is what is wanted.
+    // Other writes take a little of it meanwhile; the rest fails, which is wanted.
     if (bytes > 0) await exec('fallocate', ['--length', String(bytes), file], { timeout: timeoutMs });
     return () => rm(file, { force: true });
   }

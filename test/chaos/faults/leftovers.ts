@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 const exec = promisify(execFile);
 
 /**
- * What processes of these ids, and what they started, left on this machine once all of them have ended. The folder is theirs, with the file
+ * Leftovers on this machine of processes of these ids, and of those that they started, once all have ended. The folder is theirs, with the file
  * systems that are mounted below it.
  */
 export async function leftovers(dir: string, pids: ReadonlySet<number>): Promise<string[]> {

@@ -83,7 +83,7 @@ export class Bench {
   controller: Controller;
   readonly journal: { event: ControllerEvent; now: number }[] = [];
   now = epochMs;
-  /** What the last event was declared to need. */
+  /** Durability that the last event was declared to need. */
   durability: Durability = 'none';
   readonly #declared = new Map<ControllerEffect['kind'], Durability>();
   /** Everything that came out, oldest first. */
@@ -222,7 +222,7 @@ export class Bench {
     return name;
   }
 
-  /** What the last call with a token was answered. */
+  /** The reply to the last call with a token. */
   lastReply(token: string): Reply {
     const reply = this.replies.get(token)?.at(-1);
     if (reply === undefined) throw new Error(`nothing was answered to ${token}`);
@@ -350,7 +350,7 @@ export class Bench {
     return this.send({ kind: 'recalled', run, entropy: 'of the second life', documents });
   }
 
-  /** What the bundle of a run would hold. */
+  /** The documents for a bundle of a run. */
   documentsOf(id: string): RunDocuments {
     const { request, publisher, job, rounds, documents } = this.run(id);
     const offers = rounds.map(({ offer }) => offer);
@@ -364,7 +364,7 @@ export class Bench {
     return facts;
   }
 
-  /** What came of a run so far. */
+  /** The result of a run so far. */
   result(id: string) {
     const run = this.facts(id);
     const { state, level, reason: ending = null } = summaryOf(this.controller.state, run);
@@ -472,7 +472,7 @@ export class Bench {
     return this.send({ kind: 'cosigned', run, worker, verdict, signature: 'c2ln', witness: 'w' });
   }
 
-  /** What the last event that had such an effect was declared to need. */
+  /** Durability that the last event with such an effect was declared to need. */
   durabilityOf(effect: ControllerEffect['kind']): Durability | undefined {
     return this.#declared.get(effect);
   }

@@ -71,7 +71,7 @@ describe('a run that its publisher cancels', () => {
     expect(released(cancel(bench, run).effects)).toEqual([bench.id('trusted')]);
     bench.cosign(run);
     expect(bench.facts(run).phase).toMatchObject({ kind: 'cancelled', reason: 'wrong branch' });
-    // What was agreed before is out, and is all there is after a restart.
+    // The result that was agreed before is out, and is all there is after a restart.
     expect((await bench.restart()).map(({ kind }) => kind)).toEqual(['verdict']);
     const draft = publishedParts(bench.controller.state, run);
     expect(draft?.verdict.predicate.quorate_verdict.level).toBe('agreed');

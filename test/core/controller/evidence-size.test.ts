@@ -59,7 +59,7 @@ describe('a pipeline whose evidence nobody could read', () => {
     for (let n = 0; n < 14; n++) runs.push(await bench.submit(job(`lib-${n}`)));
     const app = (of: readonly string[]) => bench.submit(job('app', { needs: needsOf(of) }));
     await expect(app(runs)).rejects.toThrow('EVIDENCE_TOO_LARGE');
-    // What is in of the first rounds by then is a part of their worst case.
+    // The part of the first rounds that is in by then is a part of their worst case.
     for (const id of runs.slice(1)) {
       const run = bench.run(id);
       run.evidence = { ...run.evidence, receipts: roundBytesMaxOf({ limits: bounds }, { of: 3 }) / 2 };

@@ -54,7 +54,7 @@ export const revocationsOf = ({ controller }: Bench): Revoked[] =>
   controller.state.revocations.map(({ revocation }) => revokedBy(revocation));
 
 /**
- * What `verify` says of a run's published verdict, knowing these revocations: its level, or the code of what does not hold.
+ * The result of `verify` for a run's published verdict, knowing these revocations: its level, or the code of what does not hold.
  */
 export async function verified(
   bench: Bench,

@@ -11,7 +11,7 @@ interface Made {
   level: 'trusted' | 'disputed' | undefined;
 }
 
-/** What lists look at. */
+/** The facts that lists look at. */
 const runOf = ({ ref, name, level }: Made, at: number): RunFacts =>
   ({
     id: String(at).padStart(64, '0'),

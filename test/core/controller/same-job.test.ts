@@ -378,7 +378,7 @@ describe('a job of a pipeline', () => {
     expect(stateOf(bench, app2)).toEqual(['done', 'trusted']);
     expect(await verified(bench, app2)).toBe('trusted');
     expect(decodeBundle((await bundleOf(bench, app2)) ?? '').inputs).toHaveLength(3);
-    // What rests on an answer is verified like any other.
+    // A job that rests on an answer is verified like any other.
     const more = await ask(bench, { name: 'more', needs: { app: { request: app2, level: 'trusted' } } });
     await build(bench, more, { outcome: exited(treeCid('more')) });
     expect(await verified(bench, more)).toBe('trusted');

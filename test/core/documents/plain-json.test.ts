@@ -34,7 +34,7 @@ const anyJson = fc.letrec((tie) => ({
   ),
 })).any;
 
-/** What DAG-JSON alone says of bytes: canonical text, or that it is refused. */
+/** DAG-JSON alone on bytes: canonical text, or that it is refused. */
 const readByDagJson = (bytes: Uint8Array): string => {
   const value = dagJson.decode<unknown>(bytes);
   const again = dagJson.encode(value);

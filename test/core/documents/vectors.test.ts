@@ -25,7 +25,7 @@ import type { Vector } from '../../vectors/vector.ts';
 
 const folder = join(import.meta.dirname, '../../vectors');
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-  // What else is there has tests of its own.
+  // Other files have tests of their own.
   (file) => file.endsWith('valid.json'),
 );
 const vectors: Vector[] = files.flatMap((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')));

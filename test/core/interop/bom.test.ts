@@ -56,7 +56,7 @@ const index: DependencyIndex = makeIndex(
   }),
 );
 
-/** What is verified of an artifact of this job. */
+/** Verified facts of an artifact of this job. */
 function parts(over: Partial<Job> = {}, more: Partial<VerifiedFacts> = {}, of = index): BomParts {
   const job = makeJob({
     inputs: { lib: cidOf('lib') },

@@ -25,7 +25,7 @@ interface Around {
 
 const signing = signingOf(trusted.signer);
 
-/** What a trusted worker with this clock, which knows a charter of this epoch, finds of a draft; undefined where nothing. */
+/** The fault of a draft that a trusted worker with this clock, which knows a charter of this epoch, finds; undefined where none. */
 async function look(recipe: Recipe, around: Around = {}): Promise<Checked | undefined> {
   return (await shown(recipe, around)).found[0] as Checked | undefined;
 }

@@ -71,7 +71,7 @@ class Desk {
   readonly documents = new Reader(standIn.verifier);
   readonly machine = new IdentityProvider(this.paper.idp.id);
   ms = 0;
-  /** What the controller goes by. */
+  /** The charter in force at the controller. */
   charter!: Verified<Charter>;
   readonly dialled: DialTarget[] = [];
   /** The node at the address; undefined where nobody is. */
@@ -144,7 +144,7 @@ class Desk {
     });
   }
 
-  /** What the controller's machine asks for. */
+  /** The grant that the controller's machine asks for. */
   async asked(key: string, over: Partial<Grant> = {}): Promise<GrantAsked> {
     const invite = await this.paper.invite(key, 'worker', epochMs);
     const enrol = await this.paper.enrol(key, epochMs, invite.payload.jti);

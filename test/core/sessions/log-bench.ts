@@ -28,7 +28,7 @@ export class TestLog {
     return noteOf(this.tree, log, size);
   }
 
-  /** What an honest controller of this log answers. */
+  /** The answer of an honest controller of this log. */
   async answer(question: ApiUp): Promise<object> {
     try {
       switch (question.kind) {
@@ -77,7 +77,7 @@ export class WitnessBench {
   now = at * 1000;
   /** Writes of what it keeps of the log. */
   saves = 0;
-  /** What the controller answers; throws where it cannot be reached. */
+  /** The controller's answer; throws where it cannot be reached. */
   answer: (question: ApiUp) => Promise<object>;
   witness!: LogWitness;
 

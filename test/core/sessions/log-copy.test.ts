@@ -83,7 +83,7 @@ it('goes on after a disk that took half a line', async () => {
   const file = join(dir, 'log.txt');
   const copy = new LogCopy(openLeafFile(file));
   await expect(copy.keep(LogView.of(log(2)))).rejects.toMatchObject({ code: 'HOME_UNWRITABLE' });
-  // What such a disk leaves behind.
+  // Left behind by such a disk.
   await mkdir(dir);
   await writeFile(file, 'leaf 0\nlea');
   await copy.keep(LogView.of(log(3)));

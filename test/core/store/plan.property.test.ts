@@ -46,7 +46,7 @@ const known: fc.Arbitrary<Known> = fc
 const used = ({ bytes }: Known, trees: readonly string[]) =>
   trees.reduce((sum, one) => sum + (bytes.get(one) ?? 0), 0);
 
-/** What is here after a plan was carried out. */
+/** The trees that are here after a plan was carried out. */
 function applied(before: Known, keep: readonly string[]): Known {
   return { ...before, bytes: new Map(keep.map((one) => [one, before.bytes.get(one) ?? 0])) };
 }

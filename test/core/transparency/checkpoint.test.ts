@@ -130,7 +130,7 @@ describe('witnesses of others', () => {
   const vkey = formatNoteKey(name, noteKinds.cosignature, witness.id);
   const named = (note: string, keys = [vkey]) => openNamedWitnesses(note, keys, joseVerifier);
 
-  /** What a witness of that name signs, made here from the specification's text. */
+  /** The line of a witness of that name, made here from the specification's text. */
   async function lineOf(text: string, time: number, signer = witness, as = name): Promise<string> {
     const signature = await signer.signer.raw(Buffer.from(`cosignature/v1\ntime ${time}\n${text}`));
     const stamp = Buffer.alloc(8);

@@ -25,7 +25,7 @@ beforeAll(async () => {
   other = await makeProject({ request: (r) => ({ ...r, jti: nonceOf('another request') }) });
 });
 
-/** What changes to a valid bundle are refused with is held by test/proof/mutation.test.ts; these need a bundle made otherwise. */
+/** Changes to a valid bundle are refused in test/proof/mutation.test.ts; these need a bundle made otherwise. */
 describe('a bundle is refused', () => {
   const cases: [string, Recipe, string][] = [
     [

@@ -47,11 +47,11 @@ export class Bench {
   readonly role: Role;
   worker: Worker;
   now = epochMs;
-  /** What it lent when it started. */
+  /** Resources that it lent when it started. */
   lending: Lending = { capabilities, jobsAtOnce: 1 };
   readonly journal: { event: WorkerEvent; now: number }[] = [];
   readonly effects: WorkerEffect[] = [];
-  /** What the last event was declared to need. */
+  /** Durability that the last event was declared to need. */
   durability: Durability = 'none';
   readonly #declared = new Map<WorkerEffect['kind'], Durability>();
   #fences = 0;
@@ -222,7 +222,7 @@ export class Bench {
     return this.send({ kind: 'acked', lease: lease.id, ack: await signMessage('ack', ack, signer) });
   }
 
-  /** What the last event that had such an effect was declared to need. */
+  /** Durability that the last event with such an effect was declared to need. */
   durabilityOf(effect: WorkerEffect['kind']): Durability | undefined {
     return this.#declared.get(effect);
   }

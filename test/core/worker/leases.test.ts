@@ -171,7 +171,7 @@ describe('a lease that ran out while an emulated machine built', () => {
   const inImage = { job: { image: treeCid('image') } };
   const ended = (bench: Bench, { id }: { id: string }) =>
     bench.send({ kind: 'released', lease: id, code: 'LEASE_LOST', message: 'its time is up' });
-  /** What it answers when the job is offered once more, under another request. */
+  /** Its answer when the job is offered once more, under another request. */
   const answer = async (bench: Bench, over: Parameters<Bench['makeOffer']>[1] = inImage, name = 'app') => {
     const [effect] = bench.offer(await bench.makeOffer(name, over));
     return effect?.kind === 'claim' ? (effect.claim.pass ?? 'claimed') : effect?.kind;

@@ -18,7 +18,7 @@ export class Blobs {
   /** Names of blobs by their `h1:` of go.sum, in hexadecimal. */
   readonly #modules = new Map<string, string>();
 
-  /** What the lock files of a source demand, with the bytes that have its hash. */
+  /** Files that the locks of a source demand, with the bytes that have their hashes. */
   demandedBy(source: Readonly<Record<string, string>>, locks: readonly string[]): LockedFile[] {
     const files = new Map(Object.entries(source).map(([path, text]) => [path, Buffer.from(text)]));
     return readLocks(locks, files, 'x86_64').map((entry) => {
@@ -108,7 +108,7 @@ export async function build(
   });
 }
 
-/** What a build put out, by path. */
+/** Outputs of a build, by path. */
 export const outputs = ({ outputs: entries }: Ran): Record<string, string> =>
   Object.fromEntries(
     entries.flatMap(({ header: { name, type }, text }) =>

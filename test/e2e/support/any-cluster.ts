@@ -38,7 +38,7 @@ export interface CommandPlace {
   cwd?: string;
   /** Answers for people instead of `--json`. */
   plain?: boolean;
-  /** What takes longer than every other wait: an emulated machine. */
+  /** Time for more than any other wait takes: an emulated machine. */
   ms?: number;
 }
 

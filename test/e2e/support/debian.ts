@@ -100,7 +100,7 @@ async function configured(): Promise<string[]> {
   return [...lists, ...(old === '' ? [] : ['sources.list'])];
 }
 
-/** What went wrong, from what apt says about it. */
+/** The cause of a failure, from apt's messages. */
 function saying(error: unknown): string {
   const { stderr = '', message = String(error) } = error as { stderr?: string; message?: string };
   const said = stderr.split('\n').filter((line) => line.startsWith('E: '));

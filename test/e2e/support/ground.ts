@@ -91,7 +91,7 @@ export class Ground {
     const settings = `[repository]\n${url}\n\n[[rule]]\n${rule}\n`;
     await writeFile(join(hosts.home('watch'), 'watch.toml'), settings);
     await this.start('watch');
-    // What is there when it looks first is not published.
+    // Commits that are there when it looks first are not published.
     await this.proc('watch').event('looked');
   }
 

@@ -12,7 +12,7 @@ import { createProgram } from '../../../src/cli/program.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { type Ended, finished, type Line, started, Told } from './told.ts';
 
-/** What something that runs inside tells. */
+/** Messages of something that runs inside. */
 export interface Telling {
   /** Standard output: a line with its end. */
   out(text: string): void;

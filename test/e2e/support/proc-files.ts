@@ -1,4 +1,4 @@
-// What a process of this machine is doing, as /proc(5) tells: states to wait for where a program says nothing itself.
+// The state of a process of this machine, as /proc(5) tells: states to wait for where a program says nothing itself.
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
 async function openFiles(pid: number): Promise<string[]> {

@@ -89,7 +89,7 @@ export function scratchSync(): string {
   return dir;
 }
 
-/** What every program that still runs said lately. */
+/** The last output of every program that still runs. */
 export const reports = (): string =>
   stillRunning()
     .map((one) => one.report())

@@ -7,7 +7,7 @@ const quietMs = 2_000;
 /** Over which it is measured what nodes do without any run. */
 const restMs = 8_000;
 
-/** What a run costs, in milliseconds of processor time or in what else is measured, without what nodes do at rest. */
+/** The cost of a run, in milliseconds of processor time or in what else is measured, without what nodes do at rest. */
 export interface RunCost {
   controller: number;
   trusted: number;

@@ -15,7 +15,7 @@ export abstract class Told {
   readonly lines: Line[] = [];
   abstract readonly ended: Promise<Ended>;
   stderr = '';
-  /** What was on standard output and is no JSON. */
+  /** Standard output that is no JSON. */
   text = '';
   #isOver = false;
   readonly #looks = new Set<() => void>();
@@ -69,7 +69,7 @@ export abstract class Told {
     return this.lines.filter((line) => line.event === event);
   }
 
-  /** What `look` finds in what it told, once it finds something; fails when the program ends without. */
+  /** The result of `look` on its output, once there is one; fails when the program ends without. */
   async told<T>(what: string, look: () => T | undefined | false, ms = deadlineMs): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const again = () => {
@@ -113,7 +113,7 @@ export abstract class Told {
   /** Asks it to stop, and waits until it has. */
   abstract stop(name?: NodeJS.Signals): Promise<Ended>;
 
-  /** What it said lately, for a failing test's message. */
+  /** Its last output, for a failing test's message. */
   report(): string {
     const said = this.lines.slice(-12).map((line) => JSON.stringify(line).slice(0, 400));
     return [`--- ${this.name}`, ...said, this.text.slice(-1000), this.stderr.slice(-1000)].join('\n');

@@ -87,7 +87,7 @@ export function lends(uid: number): void {
     return all.flatMap(({ directories }: { directories: string[] }) => directories);
   }
 
-  /** What the kernel holds a build to, in the words of either version of control groups. */
+  /** The kernel's limit on a build, in the words of either version of control groups. */
   function limitOf(directories: readonly string[], ...names: string[]): string {
     const found = directories
       .flatMap((directory) => names.map((name) => join(directory, name)))
@@ -111,7 +111,7 @@ export function lends(uid: number): void {
     return { run, ticks };
   }
 
-  /** What was stopped would be built again by whoever is there. */
+  /** A stopped job would be built again by another worker. */
   async function withdraw({ run }: { run: string }): Promise<void> {
     const { code, report } = await cluster.cli(['cancel', run, '--reason', 'stopped']);
     expect(code, report).toBe(0);

@@ -45,7 +45,7 @@ const contentOf = (bytes: Uint8Array): Content => ({
 
 type TarEntry = Extract extends AsyncIterable<infer T> ? T & AsyncIterable<Uint8Array> : never;
 
-/** What others unpack: names, contents, modes and targets. Throws where they refuse it. */
+/** The archive as others unpack it: names, contents, modes and targets. Throws where they refuse it. */
 async function unpacked(bytes: Uint8Array): Promise<string[]> {
   const digest = async (content: AsyncIterable<Uint8Array>): Promise<string> => {
     const hash = createHash('sha256');

@@ -20,7 +20,7 @@ import { smallCar } from './blocks.ts';
 
 const invite = (): string => validTexts('invite')[0] ?? '';
 
-/** What a chat program does to a ticket does not change it; whatever else is pasted is none. */
+/** A chat program's changes to a ticket do not change it; whatever else is pasted is none. */
 const ticket = define<string>({
   name: 'ticket',
   seeds: async () => [

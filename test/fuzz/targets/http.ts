@@ -55,7 +55,7 @@ async function serving() {
 }
 
 let clients = 0;
-/** What comes back on a connection of its own, from an address of its own: one address would soon be told to wait. */
+/** The answer on a connection of its own, from an address of its own: one address would soon be told to wait. */
 function answerTo(port: number, bytes: Uint8Array): Promise<string> {
   clients += 1;
   const localAddress = `127.${1 + (clients % 250)}.${Math.floor(clients / 250) % 250}.${1 + (Math.floor(clients / 62_500) % 250)}`;

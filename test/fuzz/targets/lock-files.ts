@@ -36,7 +36,7 @@ const filesOf = (path: string, text: string) =>
     [path, toUtf8(text)],
   ]);
 
-/** What holds of every entry, whatever a lock file says. */
+/** Holds of every entry, whatever a lock file says. */
 function checkEntry({ purl, file, name, integrity, origin, line, lock }: Entry, lines: number): void {
   must(/^pkg:[a-z]+\/[\x21-\x7e]+$/.test(purl), 'a package URL that is none');
   must(/^[A-Za-z0-9_@][^/\\\s]*$/.test(file), 'a name of a file with a path or white space in it');

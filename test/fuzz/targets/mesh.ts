@@ -245,7 +245,7 @@ const streams = define<{ which: number; hex: string; piece: number }>({
 });
 
 const bare = new Live();
-/** What a port is sent before anybody has said who they are: `multistream-select`, then Noise. */
+/** Bytes to a port before anybody has said who they are: `multistream-select`, then Noise. */
 const socket = define<Uint8Array>({
   name: 'mesh-socket',
   async seeds() {

@@ -81,7 +81,7 @@ const claims = {
   ...{ preferred_username: 'Ada', email: 'ada@example.org', email_verified: true },
 };
 
-/** What an OpenID Connect provider, whose key signs whatever it likes, sends. */
+/** Answers of an OpenID Connect provider, whose key signs whatever it likes. */
 const provider = define<Texts>({
   name: 'oidc-provider',
   seeds: async () => [

@@ -89,7 +89,7 @@ const pulls: Partial<Record<ForgeKind, unknown>> = {
   pagure: { requests: [{ id: 1, title: 'A', user: { name: user }, tags: ['x'], branch: 'main' }] },
 };
 
-/** What a forge, or who is in its place, answers. */
+/** Answers of a forge, or of a server in its place. */
 const forgeAnswer = (kind: ForgeKind): AnyTarget =>
   define<{ status: number; body: string }>({
     name: `forge-answer-${kind}`,

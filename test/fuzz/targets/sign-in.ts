@@ -69,7 +69,7 @@ const authorityOf = (text: string): IdpAuthority =>
     ask: async () => ({ ok: true, status: 200, text }),
   });
 
-/** What the identity provider, or who is in its place, answers when a browser came back. */
+/** Answers of the identity provider, or of a server in its place, when a browser came back. */
 const idpAnswer = define<{ answer: string; payload: string }>({
   name: 'idp-answer',
   seeds: async () => [

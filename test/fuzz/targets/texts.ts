@@ -169,7 +169,7 @@ const ref = define<string>({
 
 const commit = 'c0ffee'.padEnd(40, '0');
 const gitScratch = new Scratch();
-/** What a server makes git say of its branches. */
+/** Output of git about a server's branches. */
 const lsRemote = define<string>({
   name: 'git-ls-remote',
   seeds: async () => [

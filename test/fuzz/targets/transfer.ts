@@ -11,7 +11,7 @@ import { cuts } from '../corpus.ts';
 import { type AnyTarget, Broken, define, must } from '../target.ts';
 import { smallCar } from './blocks.ts';
 
-/** What a receiver makes of a stream that comes in these pieces: the blocks it takes, and how it ends. */
+/** The blocks that a receiver takes of a stream that comes in these pieces, and how it ends. */
 async function received(pieces: readonly Uint8Array[]): Promise<{ said: string; error?: QuorateError }> {
   const { root, blocks } = await smallCar();
   const decoder = new CarDecoder([{ cid: root, depth: 0 }], linksOf);

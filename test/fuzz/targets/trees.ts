@@ -159,7 +159,7 @@ function build(blocks: MemoryBlocks, plans: readonly Plan[]): Made {
   return made.at(-1) ?? { cid: blocks.add(new Uint8Array(), rawCode), size: 0, visits: 1 };
 }
 
-/** What is gone through for each input; that more ends as it should is `test/attacks/store/trees.test.ts`. */
+/** Visits per input; that more ends as it should is `test/attacks/store/trees.test.ts`. */
 const visitsMax = 3_000;
 
 const file = (text: string): Plan => ({ kind: 'raw', text, mode: 0, links: [], sizes: null, spoil: [] });

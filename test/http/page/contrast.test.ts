@@ -28,7 +28,7 @@ function contrast(a: string, b: string): number {
   return (light + 0.05) / (dark + 0.05);
 }
 
-/** What is written on what. */
+/** Colours of text and of its ground. */
 const pairs = [
   ...['text', 'quiet', 'link', 'good', 'some', 'bad'].flatMap((name) => [
     [name, 'page'],

@@ -155,7 +155,7 @@ it('a pinned tree that is not whole is told of and fetched again, and only then 
     },
   });
   onTestFinished(close);
-  // What the operator is shown: the first attempt brought nothing.
+  // The operator is shown that the first attempt brought nothing.
   await expect.poll(() => incomplete.slice(0, 2), { timeout: deadlineMs }).toEqual([[root], []]);
   expect(told).toEqual(['damaged', 'collect', 'damaged', 'fetched']);
   expect(await s.has(root)).toBe(true);

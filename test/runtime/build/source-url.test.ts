@@ -20,7 +20,7 @@ it.each([
   expect(refusal(repo, [])).toBe(
     `SOURCE_HOST_NOT_ALLOWED The owner names it: quorate charter set --vcs ${named}`,
   );
-  // What the charter lists is for the controller to compare.
+  // The charter's list is for the controller to compare.
   expect(refusal(repo, [named])).toBeUndefined();
 });
 

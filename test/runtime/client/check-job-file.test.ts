@@ -59,7 +59,7 @@ describe('a job file beside the evidence of a job', () => {
     expect(await verifyWithout([], app.bundle)).toMatchObject({ ok: true, level: 'trusted' });
     const names = await checkJobFile(parseJobFile(file, 'x'), app.bundle);
     expect(names.toSorted()).toEqual(['app.gcc', 'check', 'lib']);
-    // What else is in the file is of no concern.
+    // Other jobs of the file are of no concern.
     expect(await refusal(`${file}  docs: {image: host, run: [make docs]}\n`)).toBeUndefined();
   });
 

@@ -38,7 +38,7 @@ const different = async (a: Uint8Array, b: Uint8Array): Promise<FileComparison> 
   expect(found).toMatchObject({ result: 'different', normalisations: [] });
   return found;
 };
-/** What the members that differ differ in. */
+/** Differences of the members that differ. */
 const members = async (a: Uint8Array, b: Uint8Array) =>
   (await different(a, b)).members.map(({ path, fields }) => `${path}: ${fields.join()}`);
 const reasons = async (a: Uint8Array, b: Uint8Array) => (await different(a, b)).reasons.join('; ');

@@ -35,7 +35,7 @@ describe('a command', () => {
       const mark = uniqueSleep();
       const stop = new AbortController();
       const more = how === 'timeout' ? { timeoutMs: 300 } : { signal: stop.signal };
-      // What is stopped ignores SIGTERM, and so does what it started in the background.
+      // A stopped command ignores SIGTERM, and so does what it started in the background.
       const trap = how === 'stopped' ? "trap '' TERM; " : '';
       const script = `${trap}sleep ${mark} & sleep ${mark}; sleep ${mark}`;
       const ending = command(['sh', '-c', script], more);

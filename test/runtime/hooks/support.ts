@@ -14,7 +14,7 @@ export function listed(n: number, more: Partial<ListedRun> = {}): ListedRun {
   };
 }
 
-/** What the evidence of a run says when the controller told the truth; opened at `n` of the log. */
+/** Facts from the evidence of a run when the controller told the truth; opened at `n` of the log. */
 export function facts(n: number, more: Partial<VerifiedFacts> = {}): VerifiedFacts {
   return {
     ...{

@@ -195,7 +195,7 @@ describe('verified facts', () => {
   });
 });
 
-/** What may happen: a listing in any order of any runs, answered with the truth, a failure or a lie; or the process dies. */
+/** One step: a listing in any order of any runs, answered with the truth, a failure or a lie; or the process dies. */
 const step = fc.record({
   runs: fc.array(fc.record({ n: fc.nat(12), line: fc.nat(1) }), { maxLength: 6 }),
   answer: fc.constantFrom('truth', 'failure', 'older evidence', 'crash before the command', 'crash after it'),

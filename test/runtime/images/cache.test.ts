@@ -109,7 +109,7 @@ describe('an image is made ready', () => {
       obtain: async (image: string) => {
         await own.importTar(store.exportTar(image, { rules: 'image' }), { into: own.public, rules: 'image' });
         await own.pin([image], 'image');
-        // What an import leaves behind does not come to a worker.
+        // Files that an import leaves behind do not come to a worker.
         await own.collect({ graceSeconds: -1 });
       },
       discard: async (image: string) => {

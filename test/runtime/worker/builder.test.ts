@@ -4,7 +4,7 @@ import { Builder } from '../../../src/runtime/worker/builder.ts';
 import type { WorkerContext } from '../../../src/runtime/worker/context.ts';
 import type { WorkerImages } from '../../../src/runtime/worker/images.ts';
 
-/** What becomes of the sandbox that waits while a job of an image is built by another tier than the host's own system, or the same. */
+/** The fate of the sandbox that waits while a job of an image is built by another tier than the host's own system, or the same. */
 async function builds(isSameTier: boolean): Promise<string[]> {
   const did: string[] = [];
   const tierOf = (name: string) => ({

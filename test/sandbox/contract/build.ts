@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { exited, MiB, processesOfJobs, processesWith, readOutputs, tarOf, uniqueSleep } from '../support.ts';
+import { exited, MiB, readOutputs, survivors, tarOf, uniqueSleep } from '../support.ts';
 
 import type { Ground } from './ground.ts';
 
@@ -232,9 +232,4 @@ export function aBuild(ground: Ground): void {
       expect(ran.outputs.map(({ header }) => header.name)).toEqual(['./', './f', './g']);
     });
   });
-}
-
-/** What is left of jobs on the host: by command line, where a build's processes are the host's, and by control group. */
-async function survivors(text: string): Promise<number[]> {
-  return [...(await processesWith(text)), ...(await processesOfJobs())];
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { holdsWithin, processesOfJobs, processesWith, tarOf, uniqueSleep } from '../support.ts';
+import { holdsWithin, processesOfJobs, survivors, tarOf, uniqueSleep } from '../support.ts';
 
 import type { Ground } from './ground.ts';
 
@@ -58,9 +58,4 @@ export function endsFromOutside(ground: Ground): void {
       expect(await holdsWithin(60_000, async () => (await survivors(nap)).length === 0)).toBe(true);
     });
   });
-}
-
-/** What is left of jobs on the host: by command line, where a build's processes are the host's, and by control group. */
-async function survivors(text: string): Promise<number[]> {
-  return [...(await processesWith(text)), ...(await processesOfJobs())];
 }

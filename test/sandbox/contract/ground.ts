@@ -1,7 +1,7 @@
 import type { Sandbox, Steering } from '../../../sandbox/index.ts';
 import type { Play, Ran } from '../support.ts';
 
-/** What every part of the contract stands on: a tier that is open while its tests run. */
+/** The ground of every part of the contract: a tier that is open while its tests run. */
 export interface Ground {
   play(run: string[], options?: Play): Promise<Ran>;
   readonly sandbox: Sandbox & Steering;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exited, MiB, processesOfJobs, processesWith, tarOf, uniqueSleep } from '../support.ts';
+import { exited, MiB, survivors, tarOf, uniqueSleep } from '../support.ts';
 
 import type { Ground } from './ground.ts';
 
@@ -95,9 +95,4 @@ export function limitsHold(ground: Ground): void {
       expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'disk', limit: 'diskBytes' });
     });
   });
-}
-
-/** What is left of jobs on the host: by command line, where a build's processes are the host's, and by control group. */
-async function survivors(text: string): Promise<number[]> {
-  return [...(await processesWith(text)), ...(await processesOfJobs())];
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import { nativeProgram } from '../../../sandbox/native/index.ts';
 
-/** What a mode of the program made of its input, in a new folder. */
+/** The output of a mode of the program for its input, in a new folder. */
 export interface NativeRun {
   folder: string;
   code: number | null;

@@ -15,7 +15,7 @@ const errno = (number: number) => 0x00050000 | number;
 const [EPERM, ENOMEM, ENOSYS, EAFNOSUPPORT] = [1, 12, 38, 97];
 const auditArch: Record<Arch, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
-/** What the kernel would answer: an interpreter of the five instructions a filter here consists of. */
+/** The kernel's answer: an interpreter of the five instructions a filter here consists of. */
 function ask(filter: Uint8Array, arch: number, number: number, args: number[] = []): number {
   const view = new DataView(filter.buffer, filter.byteOffset, filter.byteLength);
   const data = new DataView(new ArrayBuffer(64));

@@ -4,10 +4,10 @@ import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { SandboxImage } from '../../../sandbox/index.ts';
 
-/** What all of the tests' builds call, and the parts of Debian that no package names as its needs. */
+/** Programs that all of the tests' builds call, and the parts of Debian that no package names as its needs. */
 const usual = 'perl bash coreutils dash tar util-linux grep sed findutils libc-bin mount hostname'.split(' ');
 
-/** What compiles, and git: most of the bytes. */
+/** A compiler, and git: most of the bytes. */
 const toBuild = ['gcc', 'libc6-dev', 'make', 'git'];
 
 /** Not needed to build, and most of the bytes. */

@@ -18,13 +18,13 @@ const siblings = [
 ];
 const core = 'src/core';
 
-/** What each folder may import besides itself. Arrows point down only; siblings know nothing of each other. */
+/** Folders that each folder may import besides itself. Arrows point down only; siblings know nothing of each other. */
 const mayImport: Record<string, readonly string[]> = {
   [core]: [],
   ...Object.fromEntries(siblings.map((folder) => [folder, [core]])),
   'src/runtime': ['src/program.ts', ...siblings, core],
   'src/http': ['src/runtime', ...siblings, core],
-  // What a program may know of itself.
+  // A program's facts about itself.
   'src/program.ts': [],
   // The front door for other programs.
   'src/index.ts': ['src/runtime', ...siblings, core],

@@ -1,7 +1,7 @@
 import { builtinModules } from 'node:module';
 import { type Finding, importsOf, isCode, lineAt, membersOf, type Source, variablesOf } from './source.ts';
 
-/** What would make two runs differ, or reach outside, and what to use instead. */
+/** Names that would make two runs differ, or reach outside, and what to use instead. */
 const bannedNames = new Map([
   ...['Date', 'performance'].map((name): [string, string] => [name, 'time is an argument: `now`']),
   ...['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'clearTimeout', 'clearInterval'].map(

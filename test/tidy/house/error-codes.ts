@@ -57,7 +57,7 @@ function codesIn(source: Source): CodeUse[] {
   return found;
 }
 
-/** What a folder's `error-codes.ts` declares. */
+/** Codes that a folder's `error-codes.ts` declares. */
 export interface Declared {
   code: string;
   meaning: string;

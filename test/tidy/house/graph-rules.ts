@@ -9,7 +9,7 @@ const programs = [
   ...['src/cli/main.ts', 'src/index.ts', 'bootstrap/main.ts', 'simulations/main.ts'],
   // A thread, which no file imports.
   'src/dependencies/thread/lock-thread.ts',
-  // What runs in a browser, and what it has in place of `node:crypto` (scripts/verify-page.js).
+  // Runs in a browser, and in place of `node:crypto` there (scripts/verify-page.js).
   ...['main', 'node-crypto'].map((name) => `src/http/verify-page/browser/${name}.ts`),
 ];
 

@@ -95,7 +95,7 @@ const nameOf = (node: unknown): string => (isAst(node) && typeof node.name === '
 export const textOf = (node: unknown): string | undefined =>
   isAst(node) && node.type === 'Literal' && typeof node.value === 'string' ? node.value : undefined;
 
-/** What a file imports or re-exports, types included; a dynamic import of something computed has the specifier `*`. */
+/** Imports and re-exports of a file, types included; a dynamic import of something computed has the specifier `*`. */
 export function importsOf(source: Source): Import[] {
   const found: Import[] = [];
   walk(treeOf(source), (node) => {

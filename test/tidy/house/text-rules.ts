@@ -68,7 +68,7 @@ export function leftovers(source: Source): Finding[] {
 
 /** The first line of a comment, of either kind. */
 const riddle =
-  /^[ \t]*(?:(?<!^[ \t]*\/\/.*\n[ \t]*)\/\/|\/\*\*?(?:[ \t]*\n[ \t]*\*)?) (?:Who|Whoever|Whose)\b/gm;
+  /^[ \t]*(?:(?<!^[ \t]*\/\/.*\n[ \t]*)\/\/|\/\*\*?(?:[ \t]*\n[ \t]*\*)?) (?:Who|Whoever|Whose|What)\b/gm;
 
 /** A comment names the thing that it is about, so that it is understood without the code below it. */
 export function comments(source: Source): Finding[] {

@@ -16,7 +16,7 @@ export interface NetworkTier {
    * is looked at in those where it can be reached.
    */
   slowToConnect?: string;
-  /** What builds run on and need, where that is not the usual. */
+  /** Image and needs of builds, where they are not the usual. */
   more?: Play;
 }
 

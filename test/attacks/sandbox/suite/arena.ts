@@ -22,7 +22,7 @@ import {
   tempFolder,
 } from '../../../sandbox/support.ts';
 
-/** What can be taken away for a control run. A tier has those that it is made of. */
+/** Guards that can be taken away for a control run. A tier has those that it is made of. */
 export type Guard =
   /** More than the job may have: half a GiB, all that the processor gives, a few hundred. */
   | 'memory'
@@ -48,13 +48,13 @@ export interface TierUnderAttack {
   readonly name: string;
   /** Which kernel a build calls. In a guest the same guards stand between the two as on the host. */
   readonly kernel: 'host' | 'guest' | 'gVisor';
-  /** What the guard that holds the job's memory allows the tier itself, besides the job. */
+  /** Memory that the guard of the job's memory allows the tier itself, besides the job. */
   readonly ownMiB: number;
   /** Devices that a kernel of the build's own shows, which are not the host's. */
   readonly ownDevices: readonly string[];
   /** How much slower a step that is all system calls is: such attacks are that much smaller. */
   readonly slower: number;
-  /** What a job's seconds are multiplied by before it is ended. */
+  /** Factor on a job's seconds before it is ended. */
   readonly timeFactor: number;
   /** Whether a program of its own, `cat`, copies the log: where there is no native first process, which does it itself. */
   readonly hasCopier: boolean;
@@ -219,7 +219,7 @@ export class Arena {
   }
 }
 
-/** What the attacker's program told: `done`, or the number of the error. */
+/** The attacker's program's report: `done`, or the number of the error. */
 export function told({ log }: Ran): Record<string, string> {
   return Object.fromEntries(
     [...log.matchAll(/^(.+) (done|\d+)$/gm)].map(([, what = '', result = '']) => [what, result]),

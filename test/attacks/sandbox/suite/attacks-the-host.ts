@@ -37,7 +37,7 @@ export function readsTheHost(arena: Arena): void {
     it('finds none of the devices there are', async () => {
       const { ownDevices } = arena.tier;
       const usual = ['full', 'null', 'ptmx', 'random', 'tty', 'urandom', 'zero', ...ownDevices];
-      // What find(1) takes from the folder itself is the file below the device.
+      // find(1) would take the file below the device from the folder itself.
       const { log } = await arena.play([`ls -lR /dev | sed -n '/^[bc]/s/.* //p' | sort -u`]);
       const found = log.split('\n').filter(Boolean);
       expect(found).toContain('null');
@@ -63,7 +63,7 @@ export function readsTheHost(arena: Arena): void {
     it('gets nothing of the worker’s environment, nor a descriptor of it', async () => {
       process.env.QUORATE_TEST_SECRET = 'sesame';
       const { log } = await arena.play([
-        // What each build without a network has.
+        // The last two are in each build without a network.
         'cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep -a -i -e sesame -e ^npm_ -e ^NODE | grep -v ^npm_config_fetch_retries=0$ || true',
         'ls -l /proc/self/fd | grep -v -e pipe: -e "/build/.log (deleted)" -e /dev/null -e /proc/ -e total || true',
       ]);

@@ -16,7 +16,7 @@ const mayLowerScores = (): boolean => {
 };
 
 export function eatsMemory(arena: Arena): void {
-  // What it writes is in memory: a job with more disk than memory has it elsewhere.
+  // Its files are in memory: a job with more disk than memory has them elsewhere.
   const limits = { memoryBytes: 48 * MiB, diskBytes: 48 * MiB, seconds: 120 };
   const hogMiB = 100 + 2 * arena.tier.ownMiB;
   const fileMiB = 40;

@@ -12,7 +12,7 @@ import { MEMORY_OF_A_CONTROL, weakenedGroups } from './weakened.ts';
 const guards = vmGuards('tcg');
 const groups = weakenedGroups(guards);
 
-/** What is held from outside of the machine, alone or too; all else is held inside, by the guards of a namespace. */
+/** Guards from outside of the machine, alone or too; all else is held inside, by the guards of a namespace. */
 const outside: Partial<Record<Guard, Partial<VmGuards>>> = {
   account: { account: () => undefined },
   cpu: groups.cpu,

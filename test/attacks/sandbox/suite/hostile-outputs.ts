@@ -139,7 +139,7 @@ export function makesHostileOutputs(arena: Arena): void {
     it('floods it: the worker stays awake and holds none of it', async () => {
       const flood = 300_000_000 / arena.tier.slower;
       let bytes = 0;
-      // What it computes at a stretch, however much of the processor others have.
+      // The longest computation at a stretch, however much of the processor others have.
       let longest = 0;
       let last = process.threadCpuUsage();
       const clock = setInterval(() => {

@@ -9,7 +9,7 @@ export const MEMORY_OF_A_CONTROL = 640 * 1024 * 1024;
 export const DISK_OF_A_CONTROL = 320 * 1024 * 1024;
 const MINUTE_MS = 60_000;
 
-/** What all tiers have in common, with one guard off each. */
+/** The guards that all tiers have in common, with one off each. */
 export function weakenedGroups({ cgroup }: BuildGuards): Partial<Record<Guard, Partial<BuildGuards>>> {
   const withLimits = (other: Partial<SandboxLimits>): Partial<BuildGuards> => ({
     cgroup: (controller, version, limits) => cgroup(controller, version, { ...limits, ...other }),

@@ -11,7 +11,7 @@ export interface LockedProject {
   files: Record<string, string>;
   /** One of its dependencies: the bytes of its file, and how errors name it. */
   dependency: { bytes: Buffer; named: string };
-  /** What the build writes to `said`. */
+  /** The text that the build writes to `said`. */
   says: string;
 }
 
