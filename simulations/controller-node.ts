@@ -7,8 +7,8 @@ import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
 import { CheckedBundles } from '../src/core/sessions/controller/checked-bundles.ts';
 import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
 import { IdpClient, localGrants } from '../src/core/sessions/controller/grants.ts';
+import { LostBundles } from '../src/core/sessions/controller/lost-bundles.ts';
 import type { ControllerPorts, Grants } from '../src/core/sessions/controller/ports.ts';
-import { StoredEvidence } from '../src/core/sessions/controller/stored-evidence.ts';
 import type { EventLog } from '../src/core/sessions/loop.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
@@ -58,6 +58,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   bundlesBelieved = false;
   /** On its disk, by run, job and artifact. */
   readonly #bundles = new Map<string, string>();
+  #lost: LostBundles | undefined;
   readonly #stories: TwoStories | undefined;
   #checkpoint: string | undefined;
   #evidence: StoredRevocations | undefined;
@@ -115,12 +116,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       drop: async (which: string) => void this.#bundles.delete(which),
     };
     const bundles = bundleServer(
-      new CheckedBundles(
-        ports,
-        stored,
-        (text) => sha256Hex(new TextEncoder().encode(text)),
-        () => sessions.storing(),
-      ),
+      new CheckedBundles(ports, stored, (text) => sha256Hex(new TextEncoder().encode(text)), sessions),
     );
     this.#sessions = sessions;
     this.#served = new Map();
@@ -142,6 +138,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     await this.dispatch(life, { kind: 'started', charter, keys, timings, ...kept });
     if (!life.alive()) return;
     sessions.start();
+    void sessions.resume(new Set(this.#bundles.keys()));
     this.#served = new Map(served.map((one) => [one.protocol, one]));
     this.#idpClient?.start();
   }
@@ -182,18 +179,26 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     return crash?.at === n ? crash.point : undefined;
   }
 
-  protected override onDisk(journal: EventLog<ControllerEvent>): EventLog<ControllerEvent> {
-    return this.bundlesBelieved ? journal : new StoredEvidence(journal, new Set(this.#bundles.keys()));
+  protected override onDisk(
+    journal: EventLog<ControllerEvent>,
+    machine: Controller,
+  ): EventLog<ControllerEvent> {
+    const spool = new Map<string, string>();
+    const write = (name: string, text: string) => spool.set(name, text) === spool;
+    const read = async (name: string) => spool.get(name);
+    this.#lost = new LostBundles(journal, machine, new Set(this.#bundles.keys()), {
+      ...{ write, read, end: () => spool.clear() },
+    });
+    return this.bundlesBelieved ? journal : this.#lost;
   }
 
-  protected override damaged(random: Random): boolean {
+  protected override damage(random: Random): void {
     const rate = this.around.rates().bundleLossPerCrash;
     const lost = [...this.#bundles.keys()].filter(() => random.chance(rate));
     for (const name of lost) {
       this.#bundles.delete(name);
       this.#options.observe({ kind: 'bundle-lost', run: name });
     }
-    return lost.length > 0;
   }
 
   protected snapshot(machine: Controller): string {
@@ -234,6 +239,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   #ports(life: ControllerLife, logEvidence: RevocationBook): ControllerPorts {
     const { time, network, random } = this.around;
+    const lost = this.#lost;
+    if (lost === undefined) throw new Error('a life begins with a replay');
     const whenAlive = <T>(act: () => T): Promise<T> =>
       life.alive() ? Promise.resolve(act()) : new Promise(() => {});
     return {
@@ -265,6 +272,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
           }),
         drop: (artifact) => whenAlive(() => void this.#bundles.delete(artifact)),
       },
+      lost,
       checkpointFile: {
         load: async () => this.#checkpoint,
         save: (note) =>

@@ -96,7 +96,7 @@ export abstract class Process<
   readonly #turns: Random;
   /** How late a turn of its event loop may end: it is busy, or waits for its disk. */
   readonly #turnMsMax: number;
-  /** The state before a kill; undefined after a power cut, which may have taken the last of it, or with the disk damaged. */
+  /** The state before a kill; undefined after a power cut, which may have taken the last of it. */
   #before: string | undefined;
   #nonces = 0;
   /** Events that were handled, those of replays not counted. */
@@ -132,12 +132,10 @@ export abstract class Process<
   protected crashPlanned(_n: number): CrashPoint | undefined {
     return undefined;
   }
-  /** Removes files beside the journal at a crash. Returns whether a replay comes to another state without them. */
-  protected damaged(_random: Random): boolean {
-    return false;
-  }
-  /** The journal as a start reads it. */
-  protected onDisk(journal: EventLog<Event>): EventLog<Event> {
+  /** Removes files beside the journal at a crash. */
+  protected damage(_random: Random): void {}
+  /** The journal as a start reads it into this machine. */
+  protected onDisk(journal: EventLog<Event>, _machine: M): EventLog<Event> {
     return journal;
   }
   abstract accept(protocol: string, channel: Channel): void;
@@ -190,11 +188,14 @@ export abstract class Process<
     };
     const loop = new Loop<Event, Effect>({
       machine: this.#watched(machine, alive),
-      journal: this.onDisk({
-        appendAll: (entries) => (alive() ? journal.appendAll(entries) : undefined),
-        sync: () => this.#sync(alive),
-        replay: () => journal.replay(),
-      }),
+      journal: this.onDisk(
+        {
+          appendAll: (entries) => (alive() ? journal.appendAll(entries) : undefined),
+          sync: () => this.#sync(alive),
+          replay: () => journal.replay(),
+        },
+        machine,
+      ),
       clock,
       perform: (effect) => this.#perform(effect, alive),
       tick: this.tick,
@@ -267,7 +268,7 @@ export abstract class Process<
     this.#ready = false;
     const lost = this.#journal.crash(how, this.#powerCuts, batches);
     trace.write(time.now, this.name, `crashes ${where} (${how}, loses ${lost} events)`);
-    if (this.damaged(this.#damages)) this.#before = undefined;
+    this.damage(this.#damages);
     network.crashed(this);
     if (!forGood) time.after(this.#random.int(500, rates().downMsMax), () => this.start());
   }

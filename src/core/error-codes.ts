@@ -7,7 +7,7 @@ const coreErrors = {
     'The files are what a test put out. These are reports: a job that calls itself a test may have a laxer policy, so they never count as an artifact. Take the artifact of the job that builds it.',
   ARTIFACT_REVOKED: 'The artifact was revoked; the message says from when and why. Do not use it.',
   BUNDLE_BUSY:
-    'Too many large bundles are being sent at once. Try again in a moment, or ask another peer that has the artifact.',
+    'Too many large bundles are being sent at once, or many were lost and are made again. Try again in a moment, or ask another peer that has the artifact.',
   BUNDLE_DAMAGED:
     'The file of a bundle on the controller is not the one that was stored: the disk damaged it, or `bundles/` is an older copy. The controller has removed it and serves none in its place. Restart the controller: it makes the bundle again from its journal.',
   BUNDLE_NOT_FOUND:

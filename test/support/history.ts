@@ -9,6 +9,7 @@ import {
 import { Controller } from '../../src/core/controller/machine.ts';
 import { type Grant, idOf, type Lease, type Verified } from '../../src/core/documents/index.ts';
 import { ownVersion } from '../../src/core/wire/peer-version.ts';
+import { cosigned } from './cosigned.ts';
 
 const operators = ['ada', 'bob', 'cy'];
 const builders = [...operators, 'trusted'];
@@ -20,8 +21,8 @@ export type Times = Map<string, number[]>;
 
 /** A controller that has run many jobs: three operators and the trusted worker built each, and it is trusted. */
 export class History {
-  readonly paper = new Paperwork(standIn);
-  readonly machine = new Controller(this.paper.controller.id, this.paper.idp.id);
+  readonly paper: Paperwork;
+  readonly machine: Controller;
   now: number;
   /** Of events since it was last cleared, by kind. */
   readonly times: Times = new Map();
@@ -33,9 +34,12 @@ export class History {
   constructor(
     keep: (event: ControllerEvent, at: number, record: string | undefined) => void = () => {},
     from = epochMs,
+    keys = standIn,
   ) {
     this.#keep = keep;
     this.now = from;
+    this.paper = new Paperwork(keys);
+    this.machine = new Controller(this.paper.controller.id, this.paper.idp.id);
   }
 
   send(event: ControllerEvent): ControllerEffect[] {
@@ -138,18 +142,7 @@ export class History {
     }
     const run = request.id;
     this.send({ kind: 'pinned', run, artifact, ok: true, detail: '' });
-    const signature = Buffer.alloc(64, 1).toString('base64');
-    const { phase: shown } = this.machine.state.runs.get(run) ?? {};
-    if (shown?.kind !== 'cosigning') throw new Error(`${name} is ${shown?.kind}`);
-    const { id: verdict } = shown.draft;
-    this.send({
-      kind: 'cosigned',
-      run,
-      worker: this.#id('trusted'),
-      verdict,
-      signature,
-      witness: 'w'.repeat(150),
-    });
+    this.send(await cosigned(this.paper, this.machine.state, run, this.now));
     const { phase } = this.machine.state.runs.get(run) ?? {};
     if (phase?.kind !== 'done') throw new Error(`${name} is ${phase?.kind}`);
     this.send({ kind: 'stored', run, verdict: phase.published.verdict.id });

@@ -8,9 +8,13 @@ import { type ControllerState, documentsOf, type LoggedVerdict, publishedOf, typ
 /** The parts of the bundle of a run's published verdict; undefined before the first one, and once it is stored and the run is over. */
 export function publishedParts(state: ControllerState, runId: string): BundleDraft | undefined {
   const run = state.runs.get(runId);
-  const published = run === undefined ? null : publishedOf(run);
-  if (run === undefined || published === null) return undefined;
-  return partsOf(state, run, published.verdict, published.backing);
+  return run === undefined ? undefined : publishedPartsOf(state, run);
+}
+
+/** The same of a run that may have left the state just now. */
+export function publishedPartsOf(state: ControllerState, run: Run): BundleDraft | undefined {
+  const published = publishedOf(run);
+  return published === null ? undefined : partsOf(state, run, published.verdict, published.backing);
 }
 
 /** The parts of the bundle that a trusted worker is asked to co-sign. */

@@ -9,6 +9,7 @@ import { artifactIn, type RunFacts, reportsIn } from './facts.ts';
 import { awaitsOf, openFactsOf } from './open-facts.ts';
 import { type ControllerState, levelOf, outcomeOf, publishedOf } from './state.ts';
 import { afterFailure } from './trusted-failures.ts';
+import { isProven } from './verdict.ts';
 import { missing } from './witness-count.ts';
 
 const shortest = 8;
@@ -93,6 +94,13 @@ export function provingRun(state: ControllerState, artifact: string): RunFacts |
     else if (level === 'trusted' && best.revoked !== null) best = run;
   }
   return best;
+}
+
+/** Runs of a job that have a bundle, in the order they were submitted. */
+export function bundledOf({ index }: ControllerState, job: string): RunFacts[] {
+  return index
+    .beginning(job)
+    .filter((run) => run.jobId === job && isProven(run) && publishedOf(run) !== null);
 }
 
 /** How much an artifact is worth by what was published here; `none` too for what a test put out, and for what is no artifact. */

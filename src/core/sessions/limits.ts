@@ -56,6 +56,8 @@ export const sessionLimits = {
   eventsAtOnceMax: 64,
   /** Time between two requests for a bundle that a worker makes because it was asked for it, in ms. */
   askedAgainMs: 2_000,
+  /** Between two bundles that were lost and are made again, in ms: each takes about as long of a core. */
+  betweenLostBundlesMs: 20,
   /** Revocations by one key that this version cannot read, which are kept for the next one: one is enough to refuse the project. */
   unreadRevocationsMax: 8,
   /** Revocations and charters in one message, in characters: a thousand at 3 kB each are less. */

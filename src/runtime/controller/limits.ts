@@ -27,6 +27,8 @@ export const controllerNodeLimits = {
   probeBlocks: 8,
   /** Files that are read of a folder of bundles; each is verified once. */
   pageBundlesMax: 10_000,
+  /** Documents of bundles that were lost, on disk until these are made again: at 30 kB each those of 70,000 runs. */
+  spoolBytesMax: 2 * 1024 ** 3,
   /** How long a drain may wait: as long as a request may last. */
   drainMsMax: 7 * 24 * 3600_000,
 } as const;

@@ -6,7 +6,7 @@ import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.ts';
 import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
-import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.ts';
+import { LostBundles } from '../../core/sessions/controller/lost-bundles.ts';
 import { Loop } from '../../core/sessions/loop.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
@@ -46,8 +46,9 @@ import { openGrants } from './open-grants.ts';
 import { type ControllerPages, controllerPages } from './page-parts.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { otherKeys, refreshCharter } from './refresh-charter.ts';
+import { openSpool } from './spool.ts';
 import { type MemberStanding, memberStanding } from './standing.ts';
-import { tellAtStart } from './start-alarms.ts';
+import { tellAtStart, tellLost } from './start-alarms.ts';
 import { storePorts } from './store-ports.ts';
 
 export interface ControllerOptions {
@@ -142,7 +143,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
     let perform: (effect: ControllerEffect) => void = () => {};
     const bundles = openBundles(join(folder.dir, 'bundles'));
     const names = await bundles.names();
-    const evidence = new StoredEvidence(journal, names);
+    const spool = openSpool(join(folder.dir, 'bundles', 'lost.spool'), controllerNodeLimits.spoolBytesMax);
+    closers.push(() => spool.end());
+    const lost = new LostBundles(journal, machine, names, spool);
     const meters =
       options.metrics === undefined
         ? undefined
@@ -154,7 +157,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     let broken: string | undefined;
     const loop = new Loop<ControllerEvent, ControllerEffect>({
       machine,
-      journal: meters?.journal(evidence) ?? evidence,
+      journal: meters?.journal(lost) ?? lost,
       clock,
       acceptClock: options.acceptClock ?? false,
       perform: (effect) => perform(effect),
@@ -222,6 +225,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       keepConnection: (peer) => mesh.keep(peer),
       charge: (account, turns) => pace.charge(account, turns, performance.now()),
       bundles,
+      lost,
       checkpointFile: openCheckpointFile(checkpointFile),
       logEvidence,
       externalWitnesses: () =>
@@ -267,11 +271,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
         `charter.jws was a copy of before: the charter in force, of epoch ${machine.state.charter?.payload.epoch}, is there again. Sign once more what you changed since`,
       );
     await inCheckpointFile(checkpointFile, () => sessions.checkpoints.load());
-    const missing = [...evidence.missing].filter((run) => machine.state.unstored.has(run));
-    if (missing.length > 0)
-      tell('warn', 'bundle', `${missing.length} bundles are missing and made again`, {
-        runs: missing.length,
-      });
+    tellLost(lost, tell);
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
     await images.resume();
     await dependencies.resume();
@@ -298,12 +298,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     sessions.start();
     for (const { protocol, session, options: bounds } of sessions.served)
       mesh.handle(protocol, session, bounds);
-    const served = new CheckedBundles(
-      context,
-      bundles,
-      (text) => hash('sha256', text),
-      () => sessions.storing(),
-    );
+    const served = new CheckedBundles(context, bundles, (text) => hash('sha256', text), sessions);
     serveBundles(mesh, served);
     serveArtifacts(context);
     closers.push(mesh.joinProject(folder.project));

@@ -1,6 +1,7 @@
 import { tellAlarm } from '../../core/account/index.ts';
 import { fullKeys } from '../../core/controller/revocations.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
+import type { LostBundles } from '../../core/sessions/controller/lost-bundles.ts';
 import type { KnownEquivocation } from '../../core/sessions/revocation-book.ts';
 import { sayFullKey, sayLapsed } from '../../core/trust/index.ts';
 import type { Tell } from '../node/node-events.ts';
@@ -19,4 +20,15 @@ export function tellAtStart(
     tellAlarm(tell, 'revocations-lapsed', `${sayLapsed(lapsed)}. Sign again what should: quorate revoke`, {
       revocations: lapsed,
     });
+}
+
+/** Bundles that the journal says were stored and that are not there. */
+export function tellLost({ runs, unspooled }: LostBundles, tell: Tell): void {
+  const missing = runs.length + unspooled;
+  if (missing === 0) return;
+  const later =
+    unspooled === 0 ? '' : `, ${unspooled} of them at a later start: their documents need room on the disk`;
+  tell('warn', 'bundle', `${missing} bundles are missing and made again one by one${later}`, {
+    runs: missing,
+  });
 }

@@ -234,6 +234,8 @@ describe('where a verdict that others rest on is revoked once all is over', () =
       expect(bench.controller.state.log.leaves()).toEqual(leaves);
       expect(all.map((run) => [stateOf(bench, run), bench.facts(run).jobId])).toEqual(states);
     }
+    // Those of verdicts that are not the last ones any more are not bundles that are missing.
+    expect(bench.lost.runs.filter((run) => bench.controller.state.runs.has(run))).toEqual([]);
   });
 });
 

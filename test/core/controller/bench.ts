@@ -36,7 +36,8 @@ import {
   type Verified,
 } from '../../../src/core/documents/index.ts';
 import type { Durability } from '../../../src/core/durability.ts';
-import { StoredEvidence } from '../../../src/core/sessions/controller/stored-evidence.ts';
+import { LostBundles } from '../../../src/core/sessions/controller/lost-bundles.ts';
+import type { EventLog } from '../../../src/core/sessions/loop.ts';
 import { ownVersion, type PeerVersion } from '../../../src/core/wire/peer-version.ts';
 import type { Progress } from '../../../src/core/wire/progress.ts';
 import { advanceClock } from '../advance-clock.ts';
@@ -89,6 +90,8 @@ export class Bench {
   /** Everything that came out, oldest first. */
   readonly effects: ControllerEffect[] = [];
   readonly replies = new Map<string, Reply[]>();
+  /** Bundles that were not there at the last replay; none where that did not look. */
+  lost: LostBundles;
   /** Workers that delivered witness at once what waits for witnesses. */
   witnessing = true;
   readonly #grants = new Map<string, Verified<Grant>>();
@@ -108,6 +111,7 @@ export class Bench {
     this.paper = new Paperwork(keys);
     this.#first = { controller: this.paper.controller.id, idp: this.paper.idp.id };
     this.controller = this.fresh();
+    this.lost = this.#lostOf({ appendAll: () => {}, sync: () => {}, replay: () => [] });
   }
 
   /** A machine that has handled nothing. */
@@ -204,8 +208,18 @@ export class Bench {
       ...{ event, at: now, rules: Controller.rules, record: undefined },
     }));
     const journal = { appendAll: () => {}, sync: () => {}, replay: () => rows };
-    const replayed = names === undefined ? journal : new StoredEvidence(journal, names);
+    this.lost = this.#lostOf(journal, names);
+    const replayed = names === undefined ? journal : this.lost;
     for (const { event, at } of replayed.replay()) this.controller.handle(event, at);
+  }
+
+  #lostOf(journal: EventLog<ControllerEvent>, names: ReadonlySet<string> = new Set()): LostBundles {
+    const spool = new Map<string, string>();
+    return new LostBundles(journal, this.controller, names, {
+      write: (name, text) => spool.set(name, text) === spool,
+      read: async (name) => spool.get(name),
+      end: () => spool.clear(),
+    });
   }
 
   /** That keep artifacts from the next start on; none: the controller does. */

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import { Controller } from '../../../src/core/controller/machine.ts';
 import { RunIndex } from '../../../src/core/controller/run-index.ts';
 import type { ControllerState, Run } from '../../../src/core/controller/state.ts';
 import { findRun, provingRun, summaries } from '../../../src/core/controller/view.ts';
 import { artifactOf } from '../../../src/core/documents/index.ts';
+import { LostBundles } from '../../../src/core/sessions/controller/lost-bundles.ts';
+import type { JournalRow } from '../../../src/core/sessions/loop.ts';
 import { History } from '../../support/history.ts';
 import { deliverAll, leasedRound } from './bench.ts';
 
@@ -73,6 +77,32 @@ describe('what a controller does', () => {
       // A scan costs ten times as much.
       expect(after / before, `${what}: ${before.toFixed(3)} ms, then ${after.toFixed(3)} ms`).toBeLessThan(4);
     }
+  });
+
+  it('holds the documents of one job at a time at a start without 500 bundles', {
+    timeout: 60_000,
+  }, async () => {
+    const rows: JournalRow<ControllerEvent>[] = [];
+    const history = new History((event, at, record) =>
+      rows.push({ event, at, record, rules: Controller.rules }),
+    );
+    await history.start();
+    await history.run(500);
+    const { machine } = new History();
+    const spool = new Map<string, number>();
+    const journal = { appendAll() {}, sync() {}, replay: () => rows };
+    const lost = new LostBundles(journal, machine, new Set(), {
+      write: (name, { length }) => spool.set(name, length) === spool,
+      read: async () => undefined,
+      end() {},
+    });
+    let most = 0;
+    for (const { event, at } of lost.replay()) {
+      machine.handle(event, at);
+      most = Math.max(most, machine.state.runs.size);
+    }
+    expect(most).toBe(1);
+    expect([spool.size, lost.runs.length, machine.state.finished.size]).toEqual([500, 500, 500]);
   });
 
   it('publishes at a start only what may not be stored yet', async () => {

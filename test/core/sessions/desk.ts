@@ -1,13 +1,6 @@
 import { standIn } from '../../../simulations/keys.ts';
-import { draftOf } from '../../../src/core/controller/draft.ts';
 import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
-import {
-  cosignStatement,
-  decodeBundle,
-  type Outcome,
-  sha256Hex,
-  signStatement,
-} from '../../../src/core/documents/index.ts';
+import { decodeBundle, type Outcome, sha256Hex } from '../../../src/core/documents/index.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { CheckedBundles } from '../../../src/core/sessions/controller/checked-bundles.ts';
 import { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
@@ -16,10 +9,10 @@ import type { BundleStore, ControllerPorts } from '../../../src/core/sessions/co
 import { Publisher } from '../../../src/core/sessions/controller/publisher.ts';
 import type { Tell } from '../../../src/core/sessions/ports.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
-import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
 import { decodeMessage, type VerdictNotice, verdictNoticeSchema } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
+import { cosigned } from '../../support/cosigned.ts';
 import { type Bench, built, deliverAll } from '../controller/bench.ts';
 
 /** A controller's machine and publisher, and its bundles by name. */
@@ -52,6 +45,7 @@ export class Desk {
     const ports = {
       machine: controller,
       bundles,
+      lost: this.bench.lost,
       project: paper.project,
       signing: { signer: paper.controller },
       retired: paper.controllers.filter(({ id }) => id !== paper.controller.id),
@@ -76,7 +70,7 @@ export class Desk {
   }
 
   /** The stored bundles as they are served in this life. */
-  serve(storing = async (): Promise<void> => {}): CheckedBundles {
+  serve(publisher = this.publisher()): CheckedBundles {
     const tell: Tell = (_level, kind, _says, fields) => void this.told.push({ kind, ...fields });
     return new CheckedBundles(
       { machine: this.bench.controller, tell },
@@ -86,7 +80,7 @@ export class Desk {
         drop: async (which) => void this.stored.delete(which),
       },
       (text) => sha256Hex(toUtf8(text)),
-      storing,
+      publisher,
     );
   }
 
@@ -118,6 +112,7 @@ export class Desk {
       if (effect.kind === 'verdict') await publisher.verdict(effect.run);
       if (effect.kind === 'progress') await publisher.proofLost(effect);
     }
+    if (restore) for (const run of this.bench.lost.runs) await publisher.makeAgain(run);
   }
 
   /** Three operators build the same, the trusted worker `own`; it signs where the controller asks. */
@@ -136,23 +131,8 @@ export class Desk {
   }
 
   async cosign(run: string): Promise<void> {
-    const { paper, controller } = this.bench;
-    const draft = draftOf(controller.state, run);
-    if (draft === undefined) throw new Error('there is a draft');
-    const signer = paper.keys.signer('trusted');
-    const verdict = await signStatement('verdict', draft.verdict, paper.controller);
-    const note = await signCheckpoint(
-      formatCheckpoint({ project: paper.project, ...draft.checkpoint }),
-      paper.controller,
-    );
-    this.bench.send({
-      kind: 'cosigned',
-      verdict: verdict.id,
-      run,
-      worker: signer.id,
-      signature: await cosignStatement(verdict.raw, signer),
-      witness: await witnessCheckpoint(note, signer, Math.floor(this.bench.now / 1000)),
-    });
+    const { bench } = this;
+    bench.send(await cosigned(bench.paper, bench.controller.state, run, bench.now));
   }
 
   async levelOf(name: string): Promise<string | undefined> {

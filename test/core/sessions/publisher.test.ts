@@ -224,7 +224,7 @@ describe('bundles and a process that ends at any time', () => {
     desk.disk = promise;
     const publisher = desk.publisher();
     const stored = publisher.verdict(run);
-    const served = desk.serve(() => publisher.storing());
+    const served = desk.serve(publisher);
     const answers = ['run', 'artifact'].map((kind) => served.get(kind === 'run' ? run : A));
     resolve();
     const texts = await Promise.all(answers);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { A, built, deliverAll, other, projectOf } from '../controller/bench.ts';
+import { A, B, built, deliverAll, other, projectOf } from '../controller/bench.ts';
 
 import { Desk } from './desk.ts';
 
@@ -77,5 +77,79 @@ describe('a stored bundle that is not the one that was stored', () => {
     desk.bench.replay();
     expect(await desk.serve().get(run)).toBe(desk.stored.get(run));
     expect(desk.told).toEqual([]);
+  });
+});
+
+describe('a bundle that was lost', () => {
+  /** The next life begins, and nothing of its background is carried out. */
+  const startWithout = async (lost: (name: string) => boolean = () => true): Promise<void> => {
+    for (const name of [...desk.stored.keys()]) if (lost(name)) desk.stored.delete(name);
+    desk.bench.replay(new Set(desk.stored.keys()));
+    desk.lose();
+    desk.puts.length = 0;
+  };
+
+  it.each(['run', 'job', 'artifact'])(
+    'is made again for who asks for it by its %s, and told once',
+    async (kind) => {
+      const run = await desk.play('app', built);
+      const before = desk.stored.get(run);
+      const [notices, events] = [desk.notices.length, desk.bench.journal.length];
+      await startWithout();
+      const names = { run, job: desk.bench.facts(run).jobId, artifact: A };
+      const served = desk.serve();
+      const which = names[kind as keyof typeof names];
+      expect(await Promise.all([served.get(which), served.get(which)])).toEqual([before, before]);
+      for (const name of Object.values(names)) expect(desk.stored.get(name)).toBe(before);
+      expect(desk.puts).toEqual([run]);
+      expect([desk.notices.length, desk.bench.journal.length]).toEqual([notices, events]);
+      expect(desk.bench.lost.runs).toEqual([]);
+    },
+  );
+
+  it('is not found where it is of no run', async () => {
+    await desk.play('app', built);
+    await startWithout();
+    expect(await desk.serve().get(B)).toBeUndefined();
+    expect(desk.puts).toEqual([]);
+  });
+
+  it('takes the name of its job from no later run, in whichever order they are made', async () => {
+    const first = await desk.play('app', built);
+    desk.bench.now += 1000;
+    const second = await desk.play('app', built);
+    const { jobId } = desk.bench.facts(second);
+    const before = [first, second, jobId, A].map((name) => desk.stored.get(name));
+    expect(before[2]).toBe(before[1]);
+    for (const order of [
+      [first, second],
+      [second, first],
+    ]) {
+      await startWithout();
+      for (const run of order) await desk.serve().get(run);
+      expect([first, second, jobId, A].map((name) => desk.stored.get(name))).toEqual(before);
+    }
+  });
+
+  it('of an open run is that of its last verdict, also where it ended with that one', async () => {
+    const { bench } = desk;
+    const run = await bench.submit({ name: 'app' });
+    await deliverAll(bench, await bench.lease('ada', 'bob', 'cy'), [built, built, built]);
+    bench.pinned(run);
+    await desk.perform();
+    const before = desk.stored.get(run);
+    bench.send({ kind: 'cancel', token: 'c', which: run, by: bench.id('publisher'), reason: 'wrong branch' });
+    await desk.perform();
+    expect(bench.controller.state.runs.size).toBe(0);
+    await startWithout();
+    expect(bench.controller.state.runs.size).toBe(0);
+    expect(await desk.serve().get(run)).toBe(before);
+  });
+
+  it('is refused with what to do where its documents cannot be read', async () => {
+    const run = await desk.play('app', built);
+    await startWithout();
+    desk.bench.lost.draft = async () => undefined;
+    await expect(desk.serve().get(run)).rejects.toMatchObject({ code: 'BUNDLE_DAMAGED' });
   });
 });

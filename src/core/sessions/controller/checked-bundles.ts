@@ -1,7 +1,7 @@
 import { artifactIn, type RunFacts, reportsIn } from '../../controller/facts.ts';
 import { outcomeOf, publishedOf } from '../../controller/state.ts';
 import { isProven } from '../../controller/verdict.ts';
-import { provingRun } from '../../controller/view.ts';
+import { bundledOf, provingRun } from '../../controller/view.ts';
 import { QuorateError } from '../../errors.ts';
 import type { StoredBundles } from '../bundle-exchange.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -11,33 +11,38 @@ interface Stored extends StoredBundles {
   drop(which: string): Promise<void>;
 }
 
+/** Makes bundles: `ControllerSessions`. */
+interface Maker {
+  /** Resolves once what is being stored is, or after a limit. */
+  storing(): Promise<void>;
+  /** Makes the bundle of this run again where it was lost. Errors: `BUNDLE_BUSY`, those of `Publisher.makeAgain`. */
+  makeAgain(run: string): Promise<void>;
+}
+
 /**
- * The stored bundles of a controller, as they are served: each is compared with the hash that the journal has of it. One that is
- * another is removed, so that the next start makes it again. Not compared are those whose verdict may not be stored yet, and
+ * The stored bundles of a controller, as they are served. One that was lost is made again first. Each is compared with the hash that
+ * the journal has of it. One that is another is removed, so that the next start makes it again. Not compared are those whose verdict may not be stored yet, and
  * those that were stored before the journal had hashes.
  */
 export class CheckedBundles implements StoredBundles {
   readonly #ports: Pick<ControllerPorts, 'machine' | 'tell'>;
   readonly #stored: Stored;
   readonly #sha256: (text: string) => string;
-  readonly #storing: () => Promise<void>;
+  readonly #maker: Maker;
   /** Names that were removed in this life; bounded by the files there were. */
   readonly #removed = new Set<string>();
 
-  /**
-   * `sha256`: of the UTF-8 bytes, in hexadecimal; of up to `limits.bundleBytesMax` for every bundle that is asked for. `storing`:
-   * resolves once what is being stored is, or after a limit.
-   */
+  /** `sha256`: of the UTF-8 bytes, in hexadecimal; of up to `limits.bundleBytesMax` for every bundle that is asked for. */
   constructor(
     ports: Pick<ControllerPorts, 'machine' | 'tell'>,
     stored: Stored,
     sha256: (text: string) => string,
-    storing: () => Promise<void>,
+    maker: Maker,
   ) {
     this.#ports = ports;
     this.#stored = stored;
     this.#sha256 = sha256;
-    this.#storing = storing;
+    this.#maker = maker;
   }
 
   size(which: string): Promise<number | undefined> {
@@ -51,13 +56,18 @@ export class CheckedBundles implements StoredBundles {
     return state.index.withArtifact(which).findLast((run) => reportsIn(run, outcomeOf(run)) === which)?.id;
   }
 
-  /** Undefined where there is none. Errors: `BUNDLE_DAMAGED`. */
+  /** Undefined where there is none. Errors: `BUNDLE_DAMAGED`, `BUNDLE_BUSY`. */
   async get(asked: string): Promise<string | undefined> {
     const which = this.#ofTest(asked) ?? asked;
     const { unstored } = this.#ports.machine.state;
     // A verdict is told before its bundle is stored: whoever heard of it asks for this one, not for that of the verdict before.
-    if (this.#named(which).some(({ id }) => unstored.has(id))) await this.#storing();
+    if (this.#named(which).some(({ id }) => unstored.has(id))) await this.#maker.storing();
     let text = await this.#stored.get(which);
+    const maker = text === undefined ? this.#makerOf(which) : undefined;
+    if (maker !== undefined) {
+      await this.#maker.makeAgain(maker.id);
+      text = await this.#stored.get(which);
+    }
     while (text !== undefined && !this.#isAsStored(which, text)) {
       const before: string = text;
       // It may have been replaced while it was read.
@@ -76,6 +86,12 @@ export class CheckedBundles implements StoredBundles {
         },
       );
     return text;
+  }
+
+  /** The run whose bundle has this name. */
+  #makerOf(which: string): RunFacts | undefined {
+    const { state } = this.#ports.machine;
+    return state.index.get(which) ?? provingRun(state, which) ?? bundledOf(state, which).at(-1);
   }
 
   #isAsStored(which: string, text: string): boolean {

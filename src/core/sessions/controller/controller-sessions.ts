@@ -1,5 +1,8 @@
 import type { ControllerEffect } from '../../controller/events.ts';
-import { messageOf, unreachable } from '../../errors.ts';
+import { artifactIn } from '../../controller/facts.ts';
+import { publishedOf } from '../../controller/state.ts';
+import { provingRun } from '../../controller/view.ts';
+import { messageOf, QuorateError, unreachable } from '../../errors.ts';
 import type { OfferNotice } from '../../wire/messages.ts';
 import { announceAgain } from '../announce-again.ts';
 import { sessionLimits } from '../limits.ts';
@@ -161,10 +164,48 @@ export class ControllerSessions {
     await Promise.race([this.#publisher.storing(), pause(this.#ports.clock, storeMsMax)]);
   }
 
+  /** Makes the bundle of a run again where it was lost. Errors: `BUNDLE_BUSY`, those of `Publisher.makeAgain`. */
+  async makeAgain(run: string): Promise<void> {
+    const made = this.#publisher.makeAgain(run).then(() => true);
+    if ((await Promise.race([made, pause(this.#ports.clock, storeMsMax)])) === true) return;
+    made.catch(() => {});
+    throw new QuorateError('BUNDLE_BUSY', 'many bundles were lost and are made again; try again in a moment');
+  }
+
   /** Begins the work of a life in the background; `names`: bundles that are stored. */
   async resume(names: ReadonlySet<string>): Promise<void> {
     const kept = await this.#publisher.restore(names);
-    await announceAgain(this.#ports, [...kept].filter(isArtifact));
+    await Promise.all([this.#announceAgain(kept), this.#makeAllAgain()]);
+  }
+
+  #announceAgain(kept: ReadonlySet<string>): Promise<void> {
+    const { machine, lost } = this.#ports;
+    const artifactOfLost = (id: string): string[] => {
+      const run = machine.state.index.get(id);
+      const artifact = run === undefined ? null : artifactIn(run, publishedOf(run)?.verdict.outcome);
+      return artifact !== null && provingRun(machine.state, artifact)?.id === id ? [artifact] : [];
+    };
+    return announceAgain(
+      this.#ports,
+      new Set([...[...kept].filter(isArtifact), ...lost.runs.flatMap(artifactOfLost)]),
+    );
+  }
+
+  /** One after the other, slowly: whoever asks for one gets it before its turn. */
+  async #makeAllAgain(): Promise<void> {
+    const { clock, lost, tell } = this.#ports;
+    const runs = lost.runs.filter((run) => lost.has(run));
+    let failed = 0;
+    for (const run of runs) {
+      await this.#publisher.makeAgain(run).catch((error: unknown) => {
+        if (failed++ === 0 && !clock.closing)
+          tell('warn', 'bundle', `a bundle that was lost is not made again: ${messageOf(error)}`, { run });
+      });
+      await pause(clock, sessionLimits.betweenLostBundlesMs);
+      if (clock.closing) return;
+    }
+    const made = runs.length - failed;
+    if (made > 0) tell('info', 'bundle', `${made} bundles that were lost are there again`, { runs: made });
   }
 
   #run(what: string, work: Promise<unknown>): void {

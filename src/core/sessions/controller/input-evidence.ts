@@ -8,16 +8,16 @@ import { signerOf } from './signers.ts';
 
 /**
  * The bundles of these runs, as they are published now, without those of what they read: made of their documents, or as they
- * are stored where these are gone. Errors: `INPUT_EVIDENCE_MISSING`, `DOC_…`, `CONTROLLER_KEY_MISSING`.
+ * are stored where the machine has let these go. Errors: `INPUT_EVIDENCE_MISSING`, `DOC_…`, `CONTROLLER_KEY_MISSING`.
  */
 export async function evidenceOf(
-  ports: Pick<ControllerPorts, 'machine' | 'bundles' | 'project' | 'signing' | 'retired'>,
+  ports: Pick<ControllerPorts, 'machine' | 'bundles' | 'lost' | 'project' | 'signing' | 'retired'>,
   checkpoints: Pick<CheckpointRounds, 'keep'>,
   runs: readonly string[],
 ): Promise<OwnBundle[]> {
   const found: OwnBundle[] = [];
   for (const run of runs) {
-    const parts = publishedParts(ports.machine.state, run);
+    const parts = publishedParts(ports.machine.state, run) ?? (await ports.lost.draft(run));
     if (parts !== undefined) {
       await checkpoints.keep(parts.checkpoint.size);
       found.push(await ownBundle(parts, ports.project, signerOf(ports, parts.controller)));

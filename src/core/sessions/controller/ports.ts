@@ -4,6 +4,7 @@ import type { Enrol, Grant, Invite, Possession, Signer, Verified } from '../../d
 import type { PeerVersion } from '../../wire/peer-version.ts';
 import type { Clock, Dial, Link, PeerAddress, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
+import type { LostEvidence } from './lost-bundles.ts';
 
 /** Bundles on disk, by run, job and artifact. */
 export interface BundleStore {
@@ -108,6 +109,7 @@ export interface ControllerPorts {
   /** Takes turns from the account of a peer; returns the milliseconds until its next message may be read. */
   charge(account: string, turns: number): number;
   readonly bundles: BundleStore;
+  readonly lost: LostEvidence;
   readonly checkpointFile: CheckpointFile;
   /** Evidence that others brought against the log of this controller. */
   readonly logEvidence: RevocationBook;

@@ -5,8 +5,9 @@ import { artifactIn, type RunFacts } from '../../controller/facts.ts';
 import { fullKeys } from '../../controller/revocations.ts';
 import { type ControllerState, publishedOf } from '../../controller/state.ts';
 import { isProven } from '../../controller/verdict.ts';
-import { provingRun } from '../../controller/view.ts';
+import { bundledOf, provingRun } from '../../controller/view.ts';
 import { artifactOf, encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
+import { QuorateError } from '../../errors.ts';
 import { fromUtf8, toUtf8 } from '../../text.ts';
 import { countsUncosigned, revokedBy, sayFullKey, sayRevoked } from '../../trust/index.ts';
 import {
@@ -151,8 +152,10 @@ export class Publisher {
   async #store(
     runId: string,
   ): Promise<{ verdict: string; text: string; notice: VerdictNotice; isNew: boolean } | undefined> {
-    const { machine, bundles, project } = this.#ports;
-    const draft = publishedParts(machine.state, runId);
+    const { machine, bundles, lost, project } = this.#ports;
+    const { state } = machine;
+    const isLost = lost.has(runId);
+    const draft = publishedParts(state, runId) ?? (await lost.draft(runId));
     if (draft === undefined) return undefined;
     const { job, level, outcome, policy } = draft.verdict.predicate.quorate_verdict;
     const artifact = artifactIn({ job: draft.job }, outcome);
@@ -167,12 +170,35 @@ export class Publisher {
       return { verdict, text: before, notice, isNew: false };
     await this.#checkpoints.keep(draft.checkpoint.size);
     const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+    const known = state.index.get(runId);
     // An input may have come to something else meanwhile.
-    if (publishedParts(machine.state, runId)?.verdict !== draft.verdict) return undefined;
+    if (known === undefined || publishedOf(known)?.verdict.id !== verdict) return undefined;
     const bundle = await assembleBundle(draft, project, signerOf(this.#ports, draft.controller), inputs);
-    const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
-    await bundles.put({ run: runId, job, artifact: proves ? artifact : null }, bundle);
+    const proves = artifact !== null && provingRun(state, artifact)?.id === runId;
+    // Made again out of its turn, it does not take the name of its job from a later run.
+    const namesJob = !isLost || bundledOf(state, job).at(-1)?.id === runId;
+    await bundles.put({ run: runId, job: namesJob ? job : null, artifact: proves ? artifact : null }, bundle);
+    lost.made(runId);
     return { verdict, text: bundle, notice, isNew: true };
+  }
+
+  /**
+   * Makes the bundle of a run again that was lost; nothing where it is there. It was told and announced when its run ended. Errors:
+   * those of `evidenceOf`, `BUNDLE_DAMAGED`.
+   */
+  async makeAgain(runId: string): Promise<void> {
+    const { machine, lost, dispatch } = this.#ports;
+    if (!lost.has(runId)) return;
+    const stored = await this.#oneByOne(() => this.#store(runId));
+    if (lost.has(runId))
+      throw new QuorateError('BUNDLE_DAMAGED', `the documents of ${runId} cannot be read again`, {
+        hint: 'Restart the controller: they are read from its journal.',
+      });
+    if (stored === undefined) return;
+    const sha256 = sha256Hex(toUtf8(stored.text));
+    // With the evidence of today of what it reads it may be another than the one of before.
+    if (machine.state.bundles.get(runId) !== sha256)
+      await dispatch({ kind: 'stored', run: runId, verdict: stored.verdict, sha256 });
   }
 
   /** Bundles are assembled one after the other: many may be missing at a start. */
