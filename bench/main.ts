@@ -15,6 +15,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   sustained: () => import('./sustained.ts'),
   growth: () => import('./growth.ts'),
   history: () => import('./history.ts'),
+  'lost-bundles': () => import('./lost-bundles.ts'),
   documents: () => import('./documents.ts'),
   pipeline: () => import('./pipeline.ts'),
   sandbox: () => import('./sandbox.ts'),
