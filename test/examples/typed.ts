@@ -18,28 +18,42 @@ function freePort(): Promise<string> {
   });
 }
 
+interface Place {
+  ports?: readonly string[];
+  seconds: number;
+  /** Where it is typed; at the root of this repository by default. */
+  cwd?: string;
+  /** Before the folders of programs. */
+  bin?: string;
+  /** Folders of the page, and those that stand for them here. */
+  folders?: Readonly<Record<string, string>>;
+  env?: NodeJS.ProcessEnv;
+}
+
 /**
- * Types a block of a page of this repository, which begins after `<!-- name -->`, into a shell: in another folder, and on ports
- * that are free here. Gives all that it said, with the block's end or after `seconds`.
+ * Types a block of a page of this repository, which begins after `<!-- name -->`, into a shell: in other folders, and on ports
+ * that are free here. Gives all that it said, with the block's end or after `seconds`, and its exit status; null where it did not end.
  */
 export async function typed(
   page: string,
   name: string,
-  { ports, seconds }: { ports: readonly string[]; seconds: number },
-): Promise<string> {
+  { ports = [], seconds, cwd = root, bin, folders = {}, env = {} }: Place,
+): Promise<{ said: string; code: number | null }> {
   const temp = mkdtempSync(join(tmpdir(), `quorate-${name}-`));
   onTestFinished(() => rmSync(temp, { recursive: true, force: true }));
   const text = readFileSync(join(root, page), 'utf8');
   let [, block = ''] = new RegExp(`<!-- ${name} -->\n\`\`\`sh\n([\\s\\S]*?)\`\`\``).exec(text) ?? [];
+  if (block === '') throw new Error(`${page} has no block ${name}`);
   block = block.replaceAll('/tmp', temp).replaceAll('/usr/local/bin', temp);
+  for (const [named, here] of Object.entries(folders)) block = block.replaceAll(named, here);
   for (const port of ports) block = block.replaceAll(port, await freePort());
   const shell = spawn('bash', ['-eo', 'pipefail', '-c', block], {
-    cwd: root,
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own, so that nothing of it outlives the test.
     detached: true,
     env: {
-      PATH: `${temp}:${process.env.PATH}`,
+      PATH: [bin, temp, process.env.PATH].filter((part) => part !== undefined).join(':'),
       HOME: join(temp, 'user'),
       // As this machine reaches its registries.
       ...Object.fromEntries(Object.entries(process.env).filter(([name]) => reaching.test(name))),
@@ -50,6 +64,7 @@ export async function typed(
       GIT_COMMITTER_NAME: 'a',
       GIT_COMMITTER_EMAIL: 'a@example.org',
       GIT_CONFIG_NOSYSTEM: '1',
+      ...env,
     },
   });
   const end = () => {
@@ -66,8 +81,8 @@ export async function typed(
       said += chunk;
     });
   }
-  await new Promise((resolve) => shell.on('exit', resolve));
+  const code = await new Promise<number | null>((resolve) => shell.on('exit', resolve));
   clearTimeout(late);
   end();
-  return said;
+  return { said, code };
 }
