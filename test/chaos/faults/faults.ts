@@ -166,13 +166,17 @@ export class Faults {
   }
 
   /** Stops a part as its operator does. */
-  async #stop(part: Part): Promise<void> {
+  async stop(part: Part): Promise<void> {
     const proc = this.#ground.proc(part);
     proc.signal('SIGTERM');
     const ended = await Promise.race([proc.ended, sleep(stopMsMax)]);
     if (ended !== undefined) return;
     await proc.kill();
     throw new Finding(`${part} did not stop within ${stopMsMax / 1000} s:\n${proc.report()}`);
+  }
+
+  async start(part: Part): Promise<void> {
+    await this.#startAgain(part);
   }
 
   #clockFile(part: Part): string {
@@ -195,7 +199,7 @@ export class Faults {
 
   /** Its clock is set while it runs. */
   async #clockJumps(part: Part, seconds: number, submit: () => Promise<unknown>): Promise<string> {
-    await this.#stop(part);
+    await this.stop(part);
     const proc = await this.#spawnWithClock(part, 0);
     if (!(await this.#ready(part, proc))) throw new Finding(`${part} does not start:\n${proc.report()}`);
     await writeFile(this.#clockFile(part), `${seconds < 0 ? '' : '+'}${seconds}\n`);
@@ -211,10 +215,10 @@ export class Faults {
 
   /** It is started once under a clock that is ahead. */
   async #clockAhead(part: Part, seconds: number): Promise<string> {
-    await this.#stop(part);
+    await this.stop(part);
     const proc = await this.#spawnWithClock(part, seconds);
     await Promise.race([proc.event(readyBy(part)).catch(() => {}), sleep(clockMsMax)]);
-    if (proc.alive) await this.#stop(part);
+    if (proc.alive) await this.stop(part);
     return this.#startAgain(part);
   }
 

@@ -25,7 +25,7 @@ import { verdicts } from '../../../simulations/checkers/verdicts.ts';
 import { votes } from '../../../simulations/checkers/votes.ts';
 import { type Checker, type Observation, type Truth, Violation } from '../../../simulations/observer.ts';
 import type { ControllerState } from '../../../src/core/controller/state.ts';
-import { decodeBundle, openStatement, resultIdOf } from '../../../src/core/documents/index.ts';
+import { type Bundle, decodeBundle, openStatement, resultIdOf } from '../../../src/core/documents/index.ts';
 import type { WorkerEvent } from '../../../src/core/worker/events.ts';
 import { Worker } from '../../../src/core/worker/machine.ts';
 import { workerRules } from '../../../src/core/worker/state.ts';
@@ -74,8 +74,14 @@ interface Built {
   result: string | null;
 }
 
-/** Replays the journals of a project whose parts have ended, and reads its bundles; what does not hold. */
-export async function checkJournals(ground: Ground): Promise<{ found: string[]; events: number }> {
+/**
+ * Replays the journals of a project whose parts have ended, and reads its bundles; what does not hold. `kept`: bundles as they were when their
+ * runs became trusted, for those that were damaged since and that nobody asked for.
+ */
+export async function checkJournals(
+  ground: Ground,
+  kept: string,
+): Promise<{ found: string[]; events: number }> {
   const folder = await openProjectFolder(ground.home('controller'));
   const { journal, machine } = openControllerJournal(folder);
   const built = new Map<string, Built>();
@@ -137,10 +143,9 @@ export async function checkJournals(ground: Ground): Promise<{ found: string[]; 
       await checked.observe({ kind: 'worker-handled', worker: key, event, effects });
     }
   }
-  for (const run of await bundlesOf(ground)) {
-    const bundle = decodeBundle(run.text);
+  for (const { run, bundle } of await bundlesOf(ground, kept)) {
     const { payload } = await openStatement('verdict', bundle.verdict, joseVerifier);
-    await checked.observe({ kind: 'published', run: run.id, bundle, verdict: payload });
+    await checked.observe({ kind: 'published', run, bundle, verdict: payload });
   }
   for (const name of workers) {
     const { equivocations } = await openRevocationBook(ground.home(name), ground.project);
@@ -173,14 +178,15 @@ function keyIn(file: string): string {
   }
 }
 
-/** Of the controller, by run. */
-async function bundlesOf(ground: Ground): Promise<{ id: string; text: string }[]> {
+/** Of the controller. */
+async function bundlesOf(ground: Ground, kept: string): Promise<{ run: string; bundle: Bundle }[]> {
   const dir = join(ground.home('controller'), '.quorate', 'bundles');
-  const names = (await readdir(dir)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
+  const bundleIn = async (file: string) => decodeBundle(await readFile(file, 'utf8'));
+  const runs = (await readdir(kept)).map((name) => name.replace('.json', ''));
   return Promise.all(
-    names.map(async (name) => ({
-      id: name.slice(0, -'.json'.length),
-      text: await readFile(join(dir, name), 'utf8'),
+    runs.map(async (run) => ({
+      run,
+      bundle: await bundleIn(join(dir, `${run}.json`)).catch(() => bundleIn(join(kept, `${run}.json`))),
     })),
   );
 }

@@ -66,43 +66,34 @@ export class Runs {
     }
   }
 
-  /**
-   * Asks `quorate verify`, offline, about the artifact of each run with the evidence that is there, of when it became trusted and of now. What it
-   * refuses.
-   */
-  async verify(bundles: string): Promise<string[]> {
-    const refused: string[] = [];
-    for (const { run = '', says } of this.trusted) {
+  /** Runs of which `quorate verify`, offline, refuses the artifact with the bundles of a folder, and why. */
+  async refused(bundles: string): Promise<Map<Run, string>> {
+    const refused = new Map<Run, string>();
+    for (const one of this.trusted) {
+      const { run = '', says } = one;
       const folder = join(this.#ground.hosts.dir, 'made', run);
       await mkdir(join(folder, 'bin'), { recursive: true });
       await writeFile(join(folder, 'bin', 'say'), sayScript(says), { mode: 0o755 });
-      for (const dir of [this.kept, bundles]) {
-        const args = [
-          'verify',
-          folder,
-          '--bundle',
-          join(dir, `${run}.json`),
-          '--project',
-          this.#ground.project,
-        ];
-        const place = { home: this.#ground.hosts.home('reader'), cwd: this.#ground.hosts.dir, json: true };
-        const verify = new Inside('quorate verify', command(args, place), args);
-        const { code } = await verify.end();
-        if (code !== 0) refused.push(`the artifact of ${run}, by ${dir}: ${verify.report()}`);
-      }
+      const args = [
+        'verify',
+        folder,
+        '--bundle',
+        join(bundles, `${run}.json`),
+        '--project',
+        this.#ground.project,
+      ];
+      const place = { home: this.#ground.hosts.home('reader'), cwd: this.#ground.hosts.dir, json: true };
+      const verify = new Inside('quorate verify', command(args, place), args);
+      const { code } = await verify.end();
+      if (code !== 0) refused.set(one, verify.report());
     }
     return refused;
   }
 
-  /** Fetches artifacts as a stranger does: every so many of them, and the last. */
-  async fetch(every: number): Promise<string[]> {
-    const wanted = this.trusted.filter((_, n) => n % every === 0 || n === this.trusted.length - 1);
-    const failed: string[] = [];
-    for (const { run = '', artifact = '', says } of wanted) {
-      const came = await this.#ground.fetch(artifact, run);
-      if (came !== `echo ${says}`) failed.push(`the artifact of ${run} is not to be had: ${came}`);
-    }
-    return failed;
+  /** Why a stranger does not get an artifact with its proof; undefined where it does. */
+  async unfetched({ run = '', artifact = '', says }: Run): Promise<string | undefined> {
+    const came = await this.#ground.fetch(artifact, run);
+    return came === `echo ${says}` ? undefined : `the artifact of ${run} is not to be had: ${came}`;
   }
 
   async #list(): Promise<Listed[]> {
