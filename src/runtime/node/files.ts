@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { z } from 'zod';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { homeNewer } from '../../core/newer.ts';
 import { syncFolder } from '../../store/disk.ts';
+import { nodeLimits } from './limits.ts';
 
 /** Creates a folder of mode 0700 unless it exists. */
 export async function makePrivate(dir: string): Promise<void> {
@@ -19,12 +20,31 @@ export function writeAtomic(file: string, content: string, mode = 0o600): Promis
   return writeAtomicAs([file], content, mode);
 }
 
+/** Folders that this process has looked into for files of writes that were never finished. */
+const swept = new Set<string>();
+
+/** Removes what processes that were killed left of writes into a folder, once in a life. A write takes moments, so what is older is nobody's. */
+async function sweepUnfinished(dir: string): Promise<void> {
+  if (swept.has(dir)) return;
+  swept.add(dir);
+  const before = Date.now() - nodeLimits.unfinishedMsMin;
+  for (const name of await readdir(dir).catch(() => [])) {
+    if (!unfinished.test(name)) continue;
+    const file = join(dir, name);
+    const found = await stat(file).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < before) await rm(file, { force: true }).catch(() => {});
+  }
+}
+
+const unfinished = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.new$/;
+
 /** As `writeAtomic`, for several names of one folder, which are hard links to one file. */
 export async function writeAtomicAs(files: readonly string[], content: string, mode = 0o600): Promise<void> {
   const [file = ''] = files;
   // A unique name: two writers of one file must not share the temporary file.
   const beside = `${file}.${randomUUID()}.new`;
   const more = files.slice(1).map((name) => ({ name, link: `${name}.${randomUUID()}.new` }));
+  await sweepUnfinished(dirname(file));
   try {
     const handle = await openIn(dirname(file), () => open(beside, 'w', mode));
     try {

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openBundles } from '../../../src/runtime/artifacts/bundles.ts';
@@ -40,6 +41,19 @@ describe('writeAtomic', () => {
     await writeFile(join(dir, 'file'), 'x');
     expect(await codeOf(() => writeAtomic(join(dir, 'file', 'below'), 'x'))).toBe('HOME_UNWRITABLE');
     expect(await readFile(join(dir, 'file'), 'utf8')).toBe('x');
+  });
+});
+
+describe('writeAtomic, in a folder where a process was killed in the middle of it', () => {
+  it('removes what that left, and nothing that is younger or of another name', async () => {
+    const dir = await folder();
+    const old = `charter.jws.${randomUUID()}.new`;
+    const young = `charter.jws.${randomUUID()}.new`;
+    for (const name of [old, young, 'mine.new']) await writeFile(join(dir, name), 'half');
+    const longAgo = new Date(Date.now() - 600_000);
+    for (const name of [old, 'mine.new']) await utimes(join(dir, name), longAgo, longAgo);
+    await writeAtomic(join(dir, 'charter.jws'), 'whole');
+    expect((await readdir(dir)).sort()).toEqual(['charter.jws', young, 'mine.new'].sort());
   });
 });
 
