@@ -119,7 +119,9 @@ class Chaos {
     for (const part of parts)
       for (const root of await incompleteTrees(this.#ground, part))
         this.#find(`${part} keeps ${root}, which is not whole and was not mended`);
-    const { found, events } = await checkJournals(this.#ground, this.#runs.kept);
+    const { found, events } = await checkJournals(this.#ground, {
+      ...{ kept: this.#runs.kept, signedOver: this.#faults.signedOver },
+    });
     this.#events = events;
     for (const one of found) this.#find(one);
     await this.#homes.dropCopies();
@@ -141,20 +143,28 @@ class Chaos {
   async #one(fault: Fault): Promise<string> {
     const runs: Run[] = [];
     const submit = async () => runs.push(await this.#runs.push());
+    const trusted = async () => {
+      for (const run of runs.splice(0)) await this.#settle(run, fault.kind);
+    };
     let came: string;
     try {
-      came = await this.#faults.happen(fault, submit);
+      came = await this.#faults.happen(fault, { submit, trusted });
     } catch (error) {
       came = (error as Error).message;
       this.#find(`${fault.kind}, ${fault.part}: ${came}`);
     }
-    const submitted = runs[0] ?? (await this.#runs.push());
-    const instead = await this.#runs.settle(submitted, settleMsMax);
+    // What was on its way when a copy of before it was put back may be lost; what comes after it is not.
+    if (fault.kind === 'restore') runs.splice(0);
+    if (runs.length === 0) await submit();
+    return `${came}; ${(await Promise.all(runs.map((run) => this.#settle(run, `${fault.kind}, ${fault.part} (${came})`)))).join(', ')}`;
+  }
+
+  /** What became of a run. */
+  async #settle(run: Run, after: string): Promise<string> {
+    const instead = await this.#runs.settle(run, settleMsMax);
     if (instead !== undefined)
-      this.#find(
-        `${fault.kind}, ${fault.part} (${came}): the run of ${submitted.commit.slice(0, 8)} is ${instead}`,
-      );
-    return `${came}; ${instead ?? 'trusted'}`;
+      this.#find(`after ${after}: the run of ${run.commit.slice(0, 8)} is ${instead}`);
+    return instead ?? 'trusted';
   }
 
   #find(says: string): void {

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { type Ground, type Part, readyBy } from '../../e2e/support/ground.ts';
 import type { Proc } from '../../e2e/support/processes.ts';
 import { sleep } from '../../e2e/support/wait.ts';
 import { damage, type Homes } from './homes.ts';
+import { trustedLeaves } from './journals.ts';
 import type { Fault } from './plan.ts';
 
 const exec = promisify(execFile);
@@ -20,6 +21,14 @@ const libfaketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 /** Something that does not hold. */
 class Finding extends Error {}
 
+/** What goes on beside a fault. */
+export interface Meanwhile {
+  /** Begins a run. */
+  submit(): Promise<unknown>;
+  /** Waits until all runs that were submitted are trusted. */
+  trusted(): Promise<unknown>;
+}
+
 interface Refusal {
   code: string;
   message: string;
@@ -30,8 +39,8 @@ interface Refusal {
 export class Faults {
   readonly #ground: Ground;
   readonly #homes: Homes;
-  /** Every process of a part that ran, the newest last. */
-  readonly procs = new Map<Part, Proc[]>();
+  /** Leaves that the trusted worker held at each restore. */
+  readonly signedOver: string[][] = [];
   /** How often each error ended a part, by code. */
   readonly codes = new Map<string, number>();
 
@@ -41,10 +50,11 @@ export class Faults {
   }
 
   /** The outcome, in a few words. A run is submitted meanwhile; the part runs afterwards. */
-  async happen(fault: Fault, submit: () => Promise<unknown>): Promise<string> {
+  async happen(fault: Fault, { submit, trusted }: Meanwhile): Promise<string> {
     try {
       // A clock is looked at when something happens.
-      if (fault.kind === 'clock jumps') return await this.#clockJumps(fault.part, fault.seconds, submit);
+      if (fault.kind === 'clock jumps') return await this.#clockJumps(fault, submit);
+      if (fault.kind === 'restore') return await this.#restored(fault, { submit, trusted });
       await submit();
       await sleep(fault.afterMs);
       return await this.#happen(fault);
@@ -58,7 +68,7 @@ export class Faults {
     }
   }
 
-  async #happen(fault: Exclude<Fault, { kind: 'clock jumps' }>): Promise<string> {
+  async #happen(fault: Exclude<Fault, { kind: 'clock jumps' | 'restore' }>): Promise<string> {
     const { part } = fault;
     const proc = this.#ground.proc(part);
     switch (fault.kind) {
@@ -103,8 +113,9 @@ export class Faults {
 
   /** Why a process ended by itself. */
   #refusalOf(part: Part, proc: Proc): Refusal {
-    const said = proc.lines.findLast(({ error, event }) => error !== undefined || event === 'error');
-    const { code = '', message = '', hint = '' } = (said?.error ?? said ?? {}) as Partial<Refusal>;
+    const said = proc.lines.findLast((line) => line.error !== undefined)?.error;
+    // A bootstrap node says it on standard error.
+    const { code = '', message = '', hint = '' } = (said ?? lastJson(proc.stderr)) as Partial<Refusal>;
     if (!/^[A-Z]+(_[A-Z0-9]+)+$/.test(code) || code.startsWith('ERR_'))
       throw new Finding(`${part} ended without a code:\n${proc.report()}`);
     if (hint === '') throw new Finding(`${part} ended with ${code} and no remedy: ${message}`);
@@ -120,7 +131,7 @@ export class Faults {
     const did: string[] = [];
     let more: string[] = [];
     for (let tries = 0; tries < startsMax; tries++) {
-      const proc = this.#spawn(part, { more });
+      const proc = this.#ground.spawn(part, { more });
       if (await this.#ready(part, proc)) return ['started', ...did].join(', ');
       const refusal = this.#refusalOf(part, proc);
       did.push(refusal.code);
@@ -133,12 +144,6 @@ export class Faults {
       }
     }
     throw new Finding(`${part} does not start after ${did.join(', ')}`);
-  }
-
-  #spawn(part: Part, options: { more?: readonly string[]; env?: NodeJS.ProcessEnv } = {}): Proc {
-    const proc = this.#ground.spawn(part, options);
-    this.procs.set(part, [...(this.procs.get(part) ?? []), proc]);
-    return proc;
   }
 
   async #ready(part: Part, proc: Proc): Promise<boolean> {
@@ -183,9 +188,13 @@ export class Faults {
     return join(this.#ground.hosts.dir, `clock-${part}`);
   }
 
+  #setClock(part: Part, seconds: number): Promise<void> {
+    return writeFile(this.#clockFile(part), `${seconds < 0 ? '' : '+'}${seconds}\n`);
+  }
+
   /** Under a clock of its own. */
   async #spawnWithClock(part: Part, seconds: number): Promise<Proc> {
-    await writeFile(this.#clockFile(part), `${seconds < 0 ? '' : '+'}${seconds}\n`);
+    await this.#setClock(part, seconds);
     const env = {
       LD_PRELOAD: libfaketime,
       FAKETIME_TIMESTAMP_FILE: this.#clockFile(part),
@@ -194,16 +203,21 @@ export class Faults {
       FAKETIME_NO_FAKE_STAT: '1',
       NO_FAKE_STAT: '1',
     };
-    return this.#spawn(part, { env });
+    return this.#ground.spawn(part, { env });
   }
 
   /** Its clock is set while it runs. */
-  async #clockJumps(part: Part, seconds: number, submit: () => Promise<unknown>): Promise<string> {
+  async #clockJumps(
+    { part, seconds, first, afterMs }: Extract<Fault, { kind: 'clock jumps' }>,
+    submit: () => Promise<unknown>,
+  ): Promise<string> {
     await this.stop(part);
     const proc = await this.#spawnWithClock(part, 0);
     if (!(await this.#ready(part, proc))) throw new Finding(`${part} does not start:\n${proc.report()}`);
-    await writeFile(this.#clockFile(part), `${seconds < 0 ? '' : '+'}${seconds}\n`);
-    await submit();
+    if (!first) await submit();
+    if (!first) await sleep(afterMs);
+    await this.#setClock(part, seconds);
+    if (first) await submit();
     await Promise.race([proc.ended, sleep(clockMsMax)]);
     if (!proc.alive) {
       const { code } = this.#refusalOf(part, proc);
@@ -233,9 +247,41 @@ export class Faults {
       const named = message.includes(file.path) || message.includes(file.path.replace(/-wal$/, ''));
       if (!named && !/KEY_|_MISMATCH|STORE_/.test(code))
         throw new Finding(`${part}: ${name}, ${says}: ${code} does not name the file: ${message}`);
-      await this.#homes.putBack(part, file.path);
-      return hint === '' ? undefined : [];
+      if (fault.removes && /\bremove it\b/i.test(hint)) await rm(file.path);
+      else await this.#homes.putBack(part, file.path);
+      return [];
     });
     return `${name}: ${says}; ${came}`;
+  }
+
+  async #restored(
+    { part, behind, inFlight, afterMs }: Extract<Fault, { kind: 'restore' }>,
+    { submit, trusted }: Meanwhile,
+  ): Promise<string> {
+    await this.stop(part);
+    await this.#homes.copy(part);
+    await this.#startAgain(part);
+    for (let n = 0; n < behind; n++) {
+      await submit();
+      await trusted();
+    }
+    if (inFlight) {
+      await submit();
+      await sleep(afterMs);
+    }
+    await this.#ground.proc(part).kill();
+    this.signedOver.push(await trustedLeaves(this.#ground));
+    await this.#homes.putAllBack(part);
+    const says = `behind by ${behind} runs${inFlight ? ' and one on its way' : ''}`;
+    return `${says}; ${await this.#startAgain(part)}`;
+  }
+}
+
+function lastJson(text: string): unknown {
+  const line = text.split('\n').findLast((one) => one.startsWith('{')) ?? '{}';
+  try {
+    return JSON.parse(line);
+  } catch {
+    return {};
   }
 }

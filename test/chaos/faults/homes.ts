@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { copyFile, cp, mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { copyFile, cp, mkdir, open, readdir, rm, stat, statfs, truncate } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import type { Ground, Part } from '../../e2e/support/ground.ts';
 
@@ -8,6 +8,8 @@ const exec = promisify(execFile);
 const timeoutMs = 20_000;
 /** Of the file system that a home has to itself: enough for the artifacts and sandboxes of a hundred small runs. */
 const homeMiB = 512;
+
+const fillTriesMax = 20;
 
 /** Kept beside a home by whoever runs it, and not what a node writes and reads again. */
 const passedOver = /(^|\/)(\.git|sandbox|tmp-[^/]*)(\/|$)|\.(sock|new)$|-shm$/;
@@ -50,14 +52,21 @@ export class Homes {
 
   /** Takes all room that is left; the result gives it back. */
   async fill(part: Part): Promise<() => Promise<void>> {
-    const file = join(this.#ground.home(part), 'ballast');
-    const { stdout } = await exec('df', ['--output=avail', '--block-size=1', dirname(file)], {
-      timeout: timeoutMs,
-    });
-    const bytes = Number(stdout.trim().split('\n').at(-1));
-    // Other writes take a little of it meanwhile; the rest fails, which is wanted.
-    if (bytes > 0) await exec('fallocate', ['--length', String(bytes), file], { timeout: timeoutMs });
-    return () => rm(file, { force: true });
+    const home = this.#ground.home(part);
+    const made: string[] = [];
+    // Its node may take meanwhile what was free a moment ago.
+    for (let tries = 0; tries < fillTriesMax; tries++) {
+      const { bavail, bsize } = await statfs(home);
+      if (bavail === 0) break;
+      const file = join(home, `ballast-${tries}`);
+      made.push(file);
+      await exec('fallocate', ['--length', String(bavail * bsize), file], { timeout: timeoutMs }).catch(
+        () => {},
+      );
+    }
+    return async () => {
+      for (const file of made) await rm(file, { force: true });
+    };
   }
 
   /** Files of a part in the order of their names. */
@@ -146,12 +155,7 @@ const nth = <T>(all: readonly T[], millionth: number): T | undefined =>
 function kindOf(name: string): string {
   return name
     .split('/')
-    .map((part) =>
-      part
-        .replace(/[0-9A-Za-z]{40,}/g, '*')
-        .replace(/[0-9a-f]{16,}/g, '*')
-        .replace(/\d+/g, 'N'),
-    )
+    .map((part) => part.replace(/[0-9A-Za-z_-]{20,}/g, '*').replace(/\d+/g, 'N'))
     .join('/');
 }
 

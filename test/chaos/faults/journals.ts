@@ -74,13 +74,23 @@ interface Built {
   result: string | null;
 }
 
+/** Leaves of the log that the trusted worker holds, in order. */
+export async function trustedLeaves(ground: Ground): Promise<string[]> {
+  const text = await readFile(join(ground.home('tower'), `log-${ground.project}.txt`), 'utf8');
+  // A line that begins with a tab is a sum; the last may be in the middle of being written.
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .filter((line) => !line.startsWith('\t'));
+}
+
 /**
  * Replays the journals of a project whose parts have ended, and reads its bundles; what does not hold. `kept`: bundles as they were when their
- * runs became trusted, for those that were damaged since and that nobody asked for.
+ * runs became trusted, for those that were damaged since and that nobody asked for. `signedOver`: leaves that the trusted worker held when a copy of before was put back.
  */
 export async function checkJournals(
   ground: Ground,
-  kept: string,
+  { kept, signedOver }: { kept: string; signedOver: readonly string[][] },
 ): Promise<{ found: string[]; events: number }> {
   const folder = await openProjectFolder(ground.home('controller'));
   const { journal, machine } = openControllerJournal(folder);
@@ -153,6 +163,11 @@ export async function checkJournals(
       checked.found.push(`two stories of the log, ${proves.lines} of which carry lines of trusted workers`);
   }
   await checked.observe({ kind: 'ended', state, idle: [] });
+  const leaves = state.log.leaves();
+  for (const held of [...signedOver, await trustedLeaves(ground)]) {
+    const at = held.findIndex((leaf, n) => leaves[n] !== leaf);
+    if (at !== -1) checked.found.push(`leaf ${at}, which the trusted worker holds, is not in the log`);
+  }
   return { found: checked.found, events };
 }
 

@@ -64,12 +64,12 @@ async function filesIn(dir: string): Promise<string[]> {
   return (await readdir(dir).catch(() => [])).map((name) => `temporary file ${join(dir, name)}`);
 }
 
-/** Files of writes that were not finished, sockets, and records of jobs, below homes. */
+/** Folders of checkouts, sockets, and records of jobs, below homes. */
 async function temporaryIn(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   return entries.flatMap((entry) => {
     const path = join(entry.parentPath, entry.name);
     if (entry.isSocket()) return [`socket ${path}`];
-    return /\.new$|^tmp-|^quorate-job-/.test(entry.name) ? [`temporary file ${path}`] : [];
+    return /^tmp-|^quorate-job-/.test(entry.name) ? [`temporary file ${path}`] : [];
   });
 }

@@ -7,33 +7,39 @@ export type Fault = { part: Part; afterMs: number } & (
   | { kind: 'pause' | 'cut off' | 'full disk'; forMs: number }
   /** The part may open `spare` descriptors more than it has open. */
   | { kind: 'few descriptors'; forMs: number; spare: number }
-  /** Its clock is set while it runs. */
-  | { kind: 'clock jumps'; seconds: number }
+  /** Its clock is set while it runs, before a run begins or after. */
+  | { kind: 'clock jumps'; seconds: number; first: boolean }
   /** It is started once under such a clock. */
   | { kind: 'clock ahead'; seconds: number }
-  /** `file`, `at`: which of its kinds of files, and where in it, in millionths. */
-  | { kind: 'flip'; file: number; at: number; bit: number; mend: number }
-  | { kind: 'cut'; file: number; at: number; mend: number }
+  /** `file`, `at`: which of its kinds of files, and where in it, in millionths; `removes`: where an error says that it may be removed. */
+  | { kind: 'flip'; file: number; at: number; bit: number; removes: boolean }
+  | { kind: 'cut'; file: number; at: number; removes: boolean }
+  /** A copy of its home is put back, of before so many runs became trusted, and another one began. */
+  | { kind: 'restore'; behind: number; inFlight: boolean }
 );
 
 export type Kind = Fault['kind'];
 
 /** How often each kind is drawn, of 100 faults. */
 const shares: Readonly<Record<Kind, number>> = {
-  kill: 16,
-  pause: 8,
-  'cut off': 13,
+  kill: 13,
+  pause: 7,
+  'cut off': 12,
   'full disk': 10,
   'few descriptors': 8,
   'clock jumps': 5,
   'clock ahead': 5,
   flip: 22,
-  cut: 13,
+  cut: 12,
+  restore: 0,
 };
 
 const parts: readonly Part[] = [...services, ...workers];
 /** Those that keep a journal of their own under times, and can be told that a clock was wrong. */
 const clocked: readonly Part[] = ['controller', 'idp', ...workers];
+
+/** Those that have a copy of a past that others know to be longer. */
+const restored: readonly Part[] = ['controller'];
 
 /** The faults of a seed: the first of more faults are those of fewer. */
 export function planOf(seed: number): (n: number) => Fault {
@@ -49,7 +55,7 @@ export function planOf(seed: number): (n: number) => Fault {
 function faultOf(kind: Kind, random: Random): Fault {
   const millionth = () => random.int(0, 999_999);
   const where = {
-    part: random.pick(kind.startsWith('clock') ? clocked : parts),
+    part: random.pick(kind === 'restore' ? restored : kind.startsWith('clock') ? clocked : parts),
     afterMs: random.int(0, 4_000),
   };
   const forMs = random.int(1_000, 6_000);
@@ -63,12 +69,26 @@ function faultOf(kind: Kind, random: Random): Fault {
     case 'few descriptors':
       return { ...where, kind, forMs, spare: random.int(0, 12) };
     case 'clock jumps':
-      return { ...where, kind, seconds: random.pick([-1, 1]) * random.int(120, 90_000) };
+      return {
+        ...where,
+        kind,
+        seconds: random.pick([-1, 1]) * random.int(120, 90_000),
+        first: random.chance(0.5),
+      };
     case 'clock ahead':
       return { ...where, kind, seconds: random.int(120, 7_200) };
     case 'flip':
-      return { ...where, kind, file: millionth(), at: millionth(), bit: random.int(0, 7), mend: millionth() };
+      return {
+        ...where,
+        kind,
+        file: millionth(),
+        at: millionth(),
+        bit: random.int(0, 7),
+        removes: random.chance(0.5),
+      };
     case 'cut':
-      return { ...where, kind, file: millionth(), at: millionth(), mend: millionth() };
+      return { ...where, kind, file: millionth(), at: millionth(), removes: random.chance(0.5) };
+    case 'restore':
+      return { ...where, kind, behind: random.int(0, 2), inFlight: random.chance(0.5) };
   }
 }
