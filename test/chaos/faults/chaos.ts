@@ -130,7 +130,7 @@ class Chaos {
 
   /** What is damaged in a store is found by its weekly look, which comes now, and mended from the others once the part runs again. */
   async #mendStores(): Promise<void> {
-    for (const part of parts) {
+    for (const part of this.#homes.damagedStores) {
       await this.#faults.stop(part);
       const damaged = await scrubbed(this.#ground, part);
       this.#damagedBlocks += damaged;

@@ -102,6 +102,12 @@ export class Homes {
     return file;
   }
 
+  /** Parts of whose store a file was damaged. */
+  get damagedStores(): readonly Part[] {
+    const found = [...this.#met.keys()].flatMap((key) => /^(\w+) (\.quorate\/)?store\//.exec(key)?.[1] ?? []);
+    return [...new Set(found as Part[])];
+  }
+
   /** Kinds of files that were damaged, by part. */
   get met(): number {
     return this.#met.size;
