@@ -128,7 +128,7 @@ class Chaos {
     for (const left of await leftovers(hosts.dir, hosts.pids)) this.#find(`left over: ${left}`);
   }
 
-  /** What is damaged in a store is found by its weekly look, which comes now, and mended from the others once the part runs again. */
+  /** Runs the weekly look at stores now, whose damage is mended from the others once their parts run again. */
   async #mendStores(): Promise<void> {
     for (const part of this.#homes.damagedStores) {
       await this.#faults.stop(part);
@@ -153,13 +153,13 @@ class Chaos {
       came = (error as Error).message;
       this.#find(`${fault.kind}, ${fault.part}: ${came}`);
     }
-    // What was on its way when a copy of before it was put back may be lost; what comes after it is not.
+    // A run that the copy does not know may be lost; one that comes after it is not.
     if (fault.kind === 'restore') runs.splice(0);
     if (runs.length === 0) await submit();
     return `${came}; ${(await Promise.all(runs.map((run) => this.#settle(run, `${fault.kind}, ${fault.part} (${came})`)))).join(', ')}`;
   }
 
-  /** What became of a run. */
+  /** The level of a run, or the state that it stays in. */
   async #settle(run: Run, after: string): Promise<string> {
     const instead = await this.#runs.settle(run, settleMsMax);
     if (instead !== undefined)

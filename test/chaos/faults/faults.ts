@@ -21,7 +21,7 @@ const libfaketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 /** Something that does not hold. */
 class Finding extends Error {}
 
-/** What goes on beside a fault. */
+/** Runs beside a fault. */
 export interface Meanwhile {
   /** Begins a run. */
   submit(): Promise<unknown>;
