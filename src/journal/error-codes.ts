@@ -1,5 +1,6 @@
 /** Error codes of journals: what each means and what to do. docs/errors.md is made from it. */
 const journalErrors = {
+  JOURNAL_BUSY: 'The journal changed each time that it was copied. Try again when less is written to it.',
   JOURNAL_DAMAGED:
     'The journal, or an event in it, cannot be read. Restore the file from a copy; nothing is guessed from half a journal.',
   JOURNAL_IN_USE:

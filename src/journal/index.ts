@@ -254,7 +254,7 @@ function sumOf(
 }
 
 /** The row, which must be the one of that number as it was written. Throws `JOURNAL_DAMAGED`. */
-function checked<Event>(row: Record<string, SQLOutputValue> | undefined, seq: number, file: string) {
+export function checked<Event>(row: Record<string, SQLOutputValue> | undefined, seq: number, file: string) {
   const damaged = (says: string): never => {
     throw new QuorateError('JOURNAL_DAMAGED', `event ${seq} of ${file} ${says}`, { hint: restore });
   };
@@ -272,7 +272,7 @@ function checked<Event>(row: Record<string, SQLOutputValue> | undefined, seq: nu
 }
 
 /** The number of the last event that was written, whether or not its row is there. */
-function lastSeq(db: DatabaseSync): number {
+export function lastSeq(db: DatabaseSync): number {
   return Number(db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get()?.seq ?? 0);
 }
 

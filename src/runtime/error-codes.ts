@@ -6,6 +6,20 @@ const runtimeErrors = {
     'The store keeps no such tree. `quorate worker status` and the event `damaged` name those that are damaged; in a project the store is that of the controller, with `--worker` that of the home folder.',
   ARTIFACT_NOT_FOUND:
     'No host that could be reached has the artifact or its bundle, or none could be reached: the message says which. Check the CID, and that the controller or a worker is up.',
+  BACKUP_DAMAGED:
+    'A file of a backup is missing, or is not as it was written. A restore takes nothing of such a backup. Go on with an older one.',
+  BACKUP_EXISTS: 'A backup is made into a new folder, and replaces none. Name another one.',
+  BACKUP_IN_HOME:
+    'A backup would lie in the home that is copied, and be lost with it. Name a folder elsewhere, best on another disk.',
+  BACKUP_NEWER: 'The backup was made by a newer version. Update this one, then restore.',
+  BACKUP_NOT_FOUND:
+    'The folder holds no backup, or one that was not finished: its manifest is written last. Name the folder that `backup` made.',
+  BACKUP_NOTHING:
+    'The folder is not the home of that process. The controller and the identity provider are found from the folder in which they run, a store and a watcher by `--home`.',
+  BACKUP_OTHER_ROLE:
+    'The backup is of another process: controller, identity provider, store or watcher. Restore it with the command of that one.',
+  BACKUP_UNWRITABLE:
+    'A backup, or a home that is restored, cannot be written: no room, no permission, or another command makes it. Nothing is left of it, and what was there is untouched.',
   CHARTER_NEEDS_ROOT:
     "Only the root key signs a charter, and it is not in the project's folder. Put `root.key` into `.quorate/` for this one command.",
   COMPARE_FILE_UNREADABLE:
@@ -125,6 +139,8 @@ const runtimeErrors = {
   REPORTS_NOT_FOUND:
     'There are no reports of this test: it left no files, operators did not agree on them, or no peer that was asked has its evidence. The message says which; the hint goes on from there.',
   REPORTS_OF_BUILD: 'Only a test has reports. Fetch the artifact of the job without `--reports`.',
+  RESTORE_HOME_THERE:
+    'There is a home where the backup is to be restored. `--aside` renames it first; nothing is deleted.',
   REVOCATION_LEAF_SHOWN:
     'The revocation that a leaf of the log names is there, or the root has said before that there is none: the leaf is not to be voided.',
   REVOCATION_NO_ANSWER:

@@ -48,14 +48,16 @@ export interface Section {
 export class PackFiles {
   readonly dir: string;
   readonly #prefix: string;
+  readonly #flags: string;
   readonly #linked = new Set<number>();
   readonly #open = new Map<number, OpenPack>();
   #windows: Window[] = [];
 
-  /** @param name of the area, where others share its folder */
-  constructor(dir: string, name?: string) {
+  /** @param name of the area, where others share its folder; `flags`: how packs are opened, unless a call says it */
+  constructor(dir: string, name?: string, flags = 'r+') {
     this.dir = dir;
     this.#prefix = name === undefined ? '' : `${name}.`;
+    this.#flags = flags;
   }
 
   /** The areas in a folder that several share. */
@@ -102,7 +104,11 @@ export class PackFiles {
   }
 
   /** Calls `work` with the file descriptor of a pack. Undefined when there is no such pack. */
-  async use<T>(pack: number, work: (file: number) => Promise<T>, flags = 'r+'): Promise<T | undefined> {
+  async use<T>(
+    pack: number,
+    work: (file: number) => Promise<T>,
+    flags = this.#flags,
+  ): Promise<T | undefined> {
     const entry = this.#entry(pack, flags);
     entry.users += 1;
     try {

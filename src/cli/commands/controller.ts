@@ -4,6 +4,7 @@ import { QuorateError } from '../../core/errors.ts';
 import { version } from '../../program.ts';
 import type { ControllerNode, ControllerOptions } from '../../runtime/controller/node.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
+import { addBackupVerbs } from '../backup-verbs.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { addControllerVerbs } from '../controller-verbs.ts';
 import {
@@ -119,6 +120,7 @@ export const controller: Define = (program, act) => {
       wholeNumber,
     );
   addControllerVerbs(command, act);
+  addBackupVerbs(command, act, 'controller');
   addDaemonOptions(command)
     .addHelpText(
       'after',

@@ -3,6 +3,7 @@ import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import type { IdpNode } from '../../runtime/idp/node.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
+import { addBackupVerbs } from '../backup-verbs.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import {
   addDaemonOptions,
@@ -57,6 +58,7 @@ export const idp: Define = (program, act) => {
     )
     .addHelpText('after', examples('quorate idp init'))
     .action(act(init));
+  addBackupVerbs(group, act, 'idp');
   group
     .command('sessions')
     .summary('end what people are signed in with')

@@ -5,6 +5,7 @@ import { sizeText } from '../../core/quantity.ts';
 import type { RetentionRule } from '../../core/store/plan.ts';
 import { units } from '../../core/units.ts';
 import type { StoreNode } from '../../runtime/store/node.ts';
+import { addBackupVerbs } from '../backup-verbs.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { addDaemonOptions, type DaemonOptions, daemonLog, monitorOf } from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -119,6 +120,7 @@ export const store: Define = (program, act) => {
     .option('--worker', 'the store of the home folder, in a project too')
     .addHelpText('after', examples('quorate store forget bafybei…', 'quorate store forget bafybei… --worker'))
     .action(act(forget));
+  addBackupVerbs(group, act, 'store');
 };
 
 async function serve(context: Context, options: ServeOptions): Promise<Exit> {

@@ -4,6 +4,7 @@ import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import type { WatchRequest } from '../../runtime/watch/control.ts';
 import type { WatchView } from '../../runtime/watch/view.ts';
+import { addBackupVerbs } from '../backup-verbs.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
 import { addMonitorOption, type DaemonOptions, daemonLog, monitorOf } from '../daemon-options.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -40,6 +41,7 @@ export const watch: Define = (program, act) => {
   ask(group, act, 'approvals', 'show the pull requests that wait, and what was decided', 'view');
   decide(group, act, 'approve', 'approved', 'have the commit of a pull request built');
   decide(group, act, 'deny', 'denied', 'have the commit of a pull request not built');
+  addBackupVerbs(group, act, 'watch');
 };
 
 function ask(group: Command, act: Act, verb: 'status' | 'approvals', what: string, request: 'view'): void {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   addresses,
+  code,
   commitId,
   count,
   event,
@@ -40,9 +41,37 @@ const controllerStatus = z.looseObject({
   lapsed: ownRevocations,
 });
 
+const paths = z.array(z.string());
+const backup = [
+  z.strictObject({
+    ...{ folder: z.string(), files: count, bytes: size, events: count },
+    ...{ keys: paths, keysLeft: paths, others: paths },
+  }),
+];
+const restore = [
+  z.strictObject({
+    ...{ home: z.string(), made: timeMs, files: count, aside: z.string().nullable() },
+    ...{ kept: paths, missing: paths, next: paths },
+  }),
+];
+const check = [
+  z.strictObject({
+    ...{ folder: z.string(), role: z.enum(['controller', 'idp', 'store', 'watch']), backup: z.boolean() },
+    ...{ whole: z.boolean(), files: count, bytes: size, events: count, blocks: count },
+    findings: z.array(
+      z.strictObject({
+        ...{ file: z.string(), state: z.enum(['damaged', 'mends']), code },
+        ...{ says: z.string(), hint: z.string().optional() },
+      }),
+    ),
+  }),
+];
+
 /** Output of the services, and of the commands that steer them. */
 export const serviceOutputs = {
   controller: [event('listening', listening), nodeEvent],
+  'controller backup': backup,
+  'controller check': check,
   'controller drain': [controllerStatus.extend({ event: z.literal('draining') }), event('drained', {})],
   'controller members': [
     z.strictObject({
@@ -56,9 +85,13 @@ export const serviceOutputs = {
       ),
     }),
   ],
+  'controller restore': restore,
   'controller status': [controllerStatus],
   idp: [event('listening', listening), nodeEvent],
+  'idp backup': backup,
+  'idp check': check,
   'idp init': [z.strictObject({ key: peerId, folder: z.string(), made: z.boolean() })],
+  'idp restore': restore,
   'idp sessions revoke': [z.strictObject({ person: z.string(), ended: z.literal(true) })],
   login: [
     z.strictObject({ url: z.url() }),
@@ -67,6 +100,9 @@ export const serviceOutputs = {
     z.strictObject({ origin: z.url(), token: z.string() }),
   ],
   page: [event('listening', { project, http: urls, runs: count })],
+  'store backup': backup,
+  'store check': check,
+  'store restore': restore,
   'store serve': [
     event('listening', { ...listening, quotaBytes: size, trees: count, bytes: size }),
     nodeEvent,
@@ -78,8 +114,11 @@ export const serviceOutputs = {
   ],
   'watch approvals': pulls,
   'watch approve': pulls,
+  'watch backup': backup,
+  'watch check': check,
   'watch deny': pulls,
   'watch example': [z.strictObject({ example: z.string() })],
+  'watch restore': restore,
   'watch status': [
     z.looseObject({
       ...{ url: z.string(), refs: count, publications: z.array(publication), pulls: z.array(pull) },

@@ -6,7 +6,7 @@ import { makePrivate } from '../node/files.ts';
 import { Ledger, type LedgerEvent, ledgerEventSchema } from './ledger.ts';
 
 /** Version of the events in the journal of a hook, and of what comes of them. */
-const rules = 3;
+export const hookRules = 3;
 const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** The journal and the files of one hook, in `hooks/<project>/<name>` of a home folder. One process at a time. */
@@ -30,7 +30,7 @@ export async function openHookFolder(home: string, project: string, name: string
   const dir = join(home, 'hooks', project, name);
   const work = join(dir, 'work');
   const journal = openJournal<LedgerEvent>(join(dir, 'journal.db'), {
-    ...{ name: `hook ${name} of ${project}`, rules },
+    ...{ name: `hook ${name} of ${project}`, rules: hookRules },
   });
   const ledger = new Ledger();
   const clear = () => removeTree(work);

@@ -76,7 +76,7 @@ async function sweepUnfinished(dir: string): Promise<void> {
  * Imports an image from its file into a store's public area and verifies each block. @throws IMAGE_FILE_DAMAGED, `STORE_…`
  */
 export async function readImageFile(
-  store: Store,
+  store: { blocks: Pick<Store['blocks'], 'parse' | 'links' | 'put' | 'during'> },
   dir: string,
   image: string,
   { signal, onProgress }: { signal: AbortSignal; onProgress?: (bytes: number, total: number) => void },

@@ -19,7 +19,7 @@ function namespaceOfPids(): string {
  * before it could.
  */
 export async function makeScratch(
-  kind: 'image' | 'run' | 'fetch' | 'try' | 'diff' | 'watch',
+  kind: 'image' | 'run' | 'fetch' | 'try' | 'diff' | 'watch' | 'check',
 ): Promise<string> {
   const namespace = namespaceOfPids();
   await sweep(namespace).catch(() => undefined);
@@ -29,7 +29,8 @@ export async function makeScratch(
 async function sweep(namespace: string): Promise<void> {
   if (namespace === '') return;
   for (const name of await readdir(tmpdir())) {
-    const [, made, pid] = /^quorate-(?:image|run|fetch|try|diff|watch)-(\d+)-(\d+)-\w{6}$/.exec(name) ?? [];
+    const [, made, pid] =
+      /^quorate-(?:image|run|fetch|try|diff|watch|check)-(\d+)-(\d+)-\w{6}$/.exec(name) ?? [];
     if (made !== namespace || pid === undefined || existsSync(`/proc/${pid}`)) continue;
     const path = join(tmpdir(), name);
     const { uid } = await stat(path);

@@ -52,6 +52,7 @@ const levels: Record<string, readonly (readonly string[])[]> = {
     ['artifacts', 'membership', 'images', 'build'],
     ['client', 'trial', 'controller', 'idp', 'worker', 'store'],
     ['comparison', 'hooks', 'watch'],
+    ['backup'],
   ],
 };
 

@@ -1,0 +1,119 @@
+import { closeSync, constants, existsSync, fsyncSync, openSync } from 'node:fs';
+import { copyFile, open, rm } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QuorateError } from '../core/errors.ts';
+import { checked, type Journal, lastSeq, openJournal } from './index.ts';
+import { journalLimits } from './limits.ts';
+
+/** Header of a write-ahead log: its salts change when the log begins anew (SQLite, fileformat2.html, 4.1). */
+const walHeaderBytes = 32;
+
+/**
+ * Copies a journal as it is at one moment, also while a process writes to it: that process holds the lock of the database, so the files are
+ * copied and not opened. The database first, then its log: until the log begins anew it has every page that a checkpoint may have
+ * changed in the database meanwhile, and is only appended to. Where it did begin anew, both are copied again. Errors: `JOURNAL_BUSY`, those of the system.
+ */
+export async function copyJournal(file: string, to: string): Promise<void> {
+  for (let n = 0; n < journalLimits.copiesMax; n++) {
+    const before = await walHeader(`${file}-wal`);
+    await copyFile(file, to, constants.COPYFILE_FICLONE);
+    const hasLog = await copyLog(`${file}-wal`, `${to}-wal`);
+    if (before === (await walHeader(`${file}-wal`)))
+      return hasLog ? undefined : rm(`${to}-wal`, { force: true });
+    await sleep(journalLimits.copyAgainMs * Math.random());
+  }
+  throw new QuorateError('JOURNAL_BUSY', `so much is written to ${file} that it cannot be copied`, {
+    hint: 'Try again when less is written, or stop the process meanwhile.',
+  });
+}
+
+async function walHeader(file: string): Promise<string> {
+  if (!existsSync(file)) return 'none';
+  const handle = await open(file, 'r').catch(() => undefined);
+  if (handle === undefined) return 'none';
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(walHeaderBytes), 0, walHeaderBytes, 0);
+    return buffer.toString('hex', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** False where there is none. */
+async function copyLog(file: string, to: string): Promise<boolean> {
+  try {
+    await copyFile(file, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Opens a copy as the journal of whoever wrote it, whatever its rules. Errors: `JOURNAL_…`. */
+export function openCopy<Event>(file: string): Journal<Event> {
+  return openJournal<Event>(file, { name: machineOf(file), rules: Number.MAX_SAFE_INTEGER });
+}
+
+/** Makes one file of a copy and its log, and reads each event of it. Returns how many there are. On disk when it returns. Errors: `JOURNAL_…`. */
+export function foldCopy(file: string): number {
+  const journal = openCopy(file);
+  let events = 0;
+  try {
+    for (const _ of journal.replay()) events++;
+  } finally {
+    journal.close();
+  }
+  const folded = openSync(file, 'r+');
+  fsyncSync(folded);
+  closeSync(folded);
+  return events;
+}
+
+/** Whose journal a copy is; empty where that cannot be read, which opening it explains. */
+export function machineOf(file: string): string {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(file);
+    return String(db.prepare("SELECT value FROM about WHERE key = 'machine'").get()?.value ?? '');
+  } catch {
+    return '';
+  } finally {
+    db?.close();
+  }
+}
+
+/** What is wrong with each event of a copy, in order, that is damaged or missing. Errors: those of SQLite. */
+export function damagedEvents(file: string): string[] {
+  const db = new DatabaseSync(file);
+  try {
+    const select = db.prepare('SELECT seq, at, event, rules, record, sum FROM events WHERE seq = ?');
+    const found: string[] = [];
+    for (let seq = 1; seq <= lastSeq(db); seq++) {
+      try {
+        checked(select.get(seq), seq, file);
+      } catch (error) {
+        found.push((error as Error).message);
+      }
+    }
+    return found;
+  } finally {
+    db.close();
+  }
+}
+
+/** Whether a process has a database open, as journals and indexes are: then it has a log beside it. It is not written to. */
+export function isInUse(file: string): boolean {
+  if (!existsSync(`${file}-wal`)) return false;
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(file, { readOnly: true });
+    db.prepare('SELECT count(*) FROM sqlite_master').get();
+    return false;
+  } catch (error) {
+    return /locked|busy/i.test((error as Error).message);
+  } finally {
+    db?.close();
+  }
+}

@@ -1,0 +1,125 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Processes whose homes are backed up. */
+export type HomeRole = 'controller' | 'idp' | 'store' | 'watch';
+
+/**
+ * `journal`: a database that its process holds. `key`: only copied when asked for. `bytes`: what peers can have, or a command makes again;
+ * only copied when asked for. `file`: everything else.
+ */
+type PartKind = 'file' | 'journal' | 'key' | 'bytes';
+
+/** Files of a home, by their path below it, with * for any characters within one name. */
+interface Part {
+  path: string;
+  kind: PartKind;
+}
+
+/** What belongs to a home. */
+export interface HomeKind {
+  role: HomeRole;
+  /** Of which one always is there. */
+  marks: readonly string[];
+  /**
+   * In the order in which they are copied. A signed checkpoint stands before the journal, which may have more leaves and never fewer; pins
+   * stand after what says that they are needed, and packs after the pins.
+   */
+  parts: readonly Part[];
+  /** Names at the top of the home that are made anew, or are of one life of the process. */
+  madeAnew: readonly string[];
+}
+
+const files = (kind: PartKind, ...paths: readonly string[]): Part[] => paths.map((path) => ({ path, kind }));
+
+const projectKeys = ['controller.key', 'idp.key', 'root.key', 'keys/*.key'];
+const signIn = ['sign-in.toml', 'sign-in.toml.ended.json'];
+
+export const homes: Readonly<Record<HomeRole, HomeKind>> = {
+  controller: {
+    role: 'controller',
+    marks: ['controller.db', 'controller.key'],
+    parts: [
+      ...files('file', 'checkpoint.txt'),
+      ...files('journal', 'controller.db'),
+      ...files('file', 'charter.jws', 'controller.json', 'revocations/*.json', ...signIn, 'logs/*.log'),
+      ...files('file', 'store/pins.log'),
+      ...files('bytes', 'store/public/*.car', 'images/*.car', 'images/*.json'),
+      ...files('key', ...projectKeys),
+    ],
+    madeAnew: ['peers.json', 'control', 'bundles'],
+  },
+  idp: {
+    role: 'idp',
+    marks: ['idp.db', 'idp.key'],
+    parts: [
+      ...files('journal', 'idp.db'),
+      ...files('file', 'charter.jws', 'controller.json', 'revocations/*.json', ...signIn),
+      ...files('key', ...projectKeys),
+    ],
+    madeAnew: ['peers.json'],
+  },
+  store: {
+    role: 'store',
+    marks: ['store-*.json'],
+    parts: [
+      ...files('file', 'store-*.json', 'charter-*.jws', 'revocations/*.json', 'projects/*.json'),
+      // Without the bytes the ledger has them fetched again, each with its bundle; pins would say that they are here.
+      ...files('bytes', 'store/pins.log', 'bundles/*.json', 'store/public/*.car'),
+      ...files('key', 'node.key'),
+    ],
+    madeAnew: ['peers.json', 'control', 'tmp'],
+  },
+  watch: {
+    role: 'watch',
+    marks: ['watch-*.db'],
+    parts: [
+      // A hook of this home must not run again for what it ran for.
+      ...files('journal', 'watch-*.db', 'hooks/*/*/journal.db'),
+      ...files('file', 'watch.toml', 'watch-log-*.txt', 'projects/*.json', 'revocations/*.json'),
+      ...files('file', 'told-alarms-*.json'),
+      ...files('key', 'node.key', 'sign-ins.json'),
+    ],
+    madeAnew: ['peers.json', 'control', 'tmp', 'watch', 'sandbox', 'image-cache', 'dependencies'],
+  },
+};
+
+/** Databases that a process of a home holds while it runs, whichever its role. */
+export const databases = ['*.db', 'hooks/*/*/journal.db', 'store/public/index.db'];
+
+/** Plain files that a path of a part names, sorted; relative to the home. */
+export async function filesIn(dir: string, path: string): Promise<string[]> {
+  const [name = '', ...rest] = path.split('/');
+  const fits = new RegExp(`^${name.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
+  const entries = await readdir(dir, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+    throw error;
+  });
+  const found: string[] = [];
+  for (const entry of entries.filter((one) => fits.test(one.name))) {
+    if (rest.length === 0) {
+      if (entry.isFile()) found.push(entry.name);
+    } else if (entry.isDirectory())
+      for (const below of await filesIn(join(dir, entry.name), rest.join('/')))
+        found.push(`${entry.name}/${below}`);
+  }
+  return found.sort();
+}
+
+/** Whether there is such a home. */
+export async function isHome(dir: string, { marks }: HomeKind): Promise<boolean> {
+  for (const mark of marks) if ((await filesIn(dir, mark)).length > 0) return true;
+  return false;
+}
+
+/** Names at the top of a home that no part of it has, and that are not made anew. */
+export async function othersIn(dir: string, { parts, madeAnew }: HomeKind): Promise<string[]> {
+  const known = new Set<string>(madeAnew);
+  for (const { path } of parts) {
+    const [top = ''] = path.split('/');
+    if (path.includes('/')) known.add(top);
+    for (const file of await filesIn(dir, top)) known.add(file);
+  }
+  const names = await readdir(dir);
+  return names.filter((name) => !known.has(name) && !/-(?:wal|shm)$|\.new$/.test(name)).sort();
+}

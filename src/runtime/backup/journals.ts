@@ -1,0 +1,103 @@
+import type { ControllerEvent } from '../../core/controller/events.ts';
+import { Controller } from '../../core/controller/machine.ts';
+import type { IdpEvent } from '../../core/idp/events.ts';
+import { IdentityProvider } from '../../core/idp/machine.ts';
+import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.ts';
+import { Loop, type Machine } from '../../core/sessions/loop.ts';
+import { machineOf } from '../../journal/copy.ts';
+import { type Journal, openJournal, replayEach } from '../../journal/index.ts';
+import { hookRules } from '../hooks/folder.ts';
+import { Ledger, ledgerEventSchema } from '../hooks/ledger.ts';
+import { nodeClock } from '../node/ports.ts';
+import type { WatchEvent } from '../watch/events.ts';
+import { WatchMachine } from '../watch/machine.ts';
+
+/** A controller as its journal says. */
+export interface ReplayedController {
+  id: string;
+  machine: Controller;
+  /** Runs whose bundles are made again at the next start. */
+  lost: string[];
+}
+
+/**
+ * Replays a copy of a journal into the machine whose it is, as a start does. `stored`: names of the bundles that are there, where the journal is a
+ * controller's. Errors: `JOURNAL_…`.
+ */
+export function replayCopy(
+  file: string,
+  stored: ReadonlySet<string>,
+): { events: number; controller?: ReplayedController } {
+  const name = machineOf(file);
+  const key = name.split(' ').at(-1) ?? '';
+  const [kind] = name.split(' ');
+  const open = <Event>(rules: number): Journal<Event> => openJournal<Event>(file, { name, rules });
+  if (kind === 'controller') {
+    const journal = open<ControllerEvent>(Controller.rules);
+    // Which identity provider it began with, its first event says.
+    const machine = new Controller(key, '');
+    // A start leaves out some of them.
+    let events = 0;
+    const counted = {
+      ...journal,
+      *replay() {
+        for (const row of journal.replay()) {
+          events++;
+          yield row;
+        }
+      },
+    };
+    const evidence = new StoredEvidence(counted, stored);
+    closing(journal, () => replay(machine, evidence));
+    const lost = [...evidence.missing].filter((run) => machine.state.unstored.has(run));
+    return { events, controller: { id: key, machine, lost } };
+  }
+  if (kind === 'identity') {
+    const journal = open<IdpEvent>(IdentityProvider.rules);
+    return { events: closing(journal, () => replay(new IdentityProvider(key), journal)) };
+  }
+  let events = 0;
+  if (kind === 'watcher') {
+    const [journal, machine] = [open<WatchEvent>(WatchMachine.rules), new WatchMachine()];
+    closing(journal, () =>
+      replayEach(journal, (event, at) => {
+        events++;
+        machine.handle(event, at);
+      }),
+    );
+  } else {
+    const [journal, ledger] = [open<unknown>(hookRules), new Ledger()];
+    closing(journal, () =>
+      replayEach(journal, (event, at) => {
+        events++;
+        ledger.apply(ledgerEventSchema.parse(event), at);
+      }),
+    );
+  }
+  return { events };
+}
+
+function replay<Event extends { kind: string }, Effect>(
+  machine: Machine<Event, Effect>,
+  journal: ConstructorParameters<typeof Loop<Event, Effect>>[0]['journal'],
+): number {
+  const loop = new Loop<Event, Effect>({
+    ...{ machine, journal, tick: undefined, acceptClock: true },
+    clock: nodeClock(new AbortController().signal),
+    perform() {},
+    failed() {},
+  });
+  try {
+    return loop.replay();
+  } finally {
+    loop.close();
+  }
+}
+
+function closing<T>(journal: { close(): void }, use: () => T): T {
+  try {
+    return use();
+  } finally {
+    journal.close();
+  }
+}

@@ -1,0 +1,67 @@
+import { isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { sha256, text } from '../../core/documents/base.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { parseFile, readOptional, writeJson } from '../node/files.ts';
+import { type HomeRole, homes } from './homes.ts';
+import { backupLimits } from './limits.ts';
+
+/** Grows when a version before could no longer restore it. */
+const format = 1;
+const name = 'manifest.json';
+
+const pathSchema = text(1000).refine(
+  (path) => !isAbsolute(path) && path.split('/').every((part) => !['', '.', '..'].includes(part)),
+);
+const manifestSchema = z.strictObject({
+  format: z.literal(format),
+  role: z.enum(['controller', 'idp', 'store', 'watch']),
+  /** Version of quorate that made it. */
+  version: text(100),
+  /** Milliseconds since the epoch. */
+  made: z.int().min(0),
+  /** Whether keys, and the bytes of artifacts and images, were asked for. */
+  keys: z.boolean(),
+  artifacts: z.boolean(),
+  files: z
+    .array(z.strictObject({ path: pathSchema, bytes: z.int().min(0), sha256 }))
+    .max(backupLimits.filesMax),
+});
+
+/** What is in a backup. It is written last: a folder without one is none. */
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export const writeManifest = (dir: string, manifest: Omit<Manifest, 'format'>): Promise<void> =>
+  writeJson(join(dir, name), { format, ...manifest });
+
+/** Undefined where the folder holds none. Errors: `BACKUP_NEWER`, `HOME_DAMAGED`, `HOME_UNREADABLE`. */
+export async function findManifest(dir: string): Promise<Manifest | undefined> {
+  const file = join(dir, name);
+  const written = await readOptional(file);
+  if (written === undefined) return undefined;
+  const hint = 'Take another backup: what was in this one is not known.';
+  const { format: there } = parseFile(file, written, z.looseObject({ format: z.int() }), hint);
+  if (there > format)
+    throw new QuorateError('BACKUP_NEWER', `${dir} was made by a newer quorate (format ${there})`, {
+      hint: 'Update quorate on this host first.',
+    });
+  return parseFile(file, written, manifestSchema, hint);
+}
+
+/** Of a backup of this role. Errors: `BACKUP_NOT_FOUND`, `BACKUP_OTHER_ROLE`, those of `findManifest`. */
+export async function readManifest(dir: string, role: HomeRole): Promise<Manifest> {
+  const manifest = await findManifest(dir);
+  if (manifest === undefined)
+    throw new QuorateError('BACKUP_NOT_FOUND', `${dir} holds no backup: there is no ${name} in it`, {
+      hint: `Name the folder that "quorate ${role} backup" made.`,
+    });
+  if (manifest.role !== role)
+    throw new QuorateError(
+      'BACKUP_OTHER_ROLE',
+      `${dir} is a backup made by "quorate ${manifest.role} backup"`,
+      {
+        hint: `quorate ${homes[manifest.role].role} restore, or check.`,
+      },
+    );
+  return manifest;
+}

@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it, onTestFinished } from 'vitest';
+import { copyJournal, damagedEvents, foldCopy, isInUse, openCopy } from '../../src/journal/copy.ts';
+import { openJournal } from '../../src/journal/index.ts';
+
+async function folder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-copy-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+const holder = join(import.meta.dirname, 'holder.ts');
+
+it('copies a journal of a process that writes: what it had written, whole', {
+  timeout: 120_000,
+}, async () => {
+  const dir = await folder();
+  const file = join(dir, 'journal.db');
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', holder, file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let told = 0;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    told = Number(text.trimEnd().split('\n').at(-1) ?? told);
+  });
+  await once(child.stdout, 'data');
+  expect(isInUse(file)).toBe(true);
+  let before = 0;
+  // SQLite makes a checkpoint about every thousand events.
+  for (let n = 0; n < 12; n++) {
+    const copy = join(dir, `copy-${n}.db`);
+    const least = told;
+    await copyJournal(file, copy);
+    const events = foldCopy(copy);
+    expect(events).toBeGreaterThanOrEqual(Math.max(least, before));
+    expect(existsSync(`${copy}-wal`)).toBe(false);
+    before = events;
+    await rm(copy);
+  }
+  expect(before).toBeGreaterThan(1_000);
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  expect(isInUse(file)).toBe(false);
+});
+
+it('copies a journal that nobody has open, and leaves it as it was', async () => {
+  const dir = await folder();
+  const file = join(dir, 'journal.db');
+  const journal = openJournal<{ n: number }>(file, { name: 'a machine', rules: 7 });
+  for (let n = 1; n <= 3; n++) journal.append({ n }, n);
+  journal.close();
+  const { mtimeMs, size } = await stat(file);
+  await copyJournal(file, join(dir, 'copy.db'));
+  expect(foldCopy(join(dir, 'copy.db'))).toBe(3);
+  expect(await stat(file)).toMatchObject({ mtimeMs, size });
+  expect(isInUse(file)).toBe(false);
+  expect((await readdir(dir)).sort()).toEqual(['copy.db', 'journal.db']);
+  const copy = openCopy<{ n: number }>(join(dir, 'copy.db'));
+  expect([...copy.replay()].map(({ event, rules }) => [event.n, rules])).toEqual(
+    [1, 2, 3].map((n) => [n, 7]),
+  );
+  copy.close();
+});
+
+it('names each event that is damaged or missing', async () => {
+  const dir = await folder();
+  const file = join(dir, 'journal.db');
+  const journal = openJournal<{ kind: string }>(file, { name: 'a machine', rules: 1 });
+  for (const kind of ['one', 'two', 'three', 'four']) journal.append({ kind }, 1);
+  journal.close();
+  const db = new DatabaseSync(file);
+  db.exec(`UPDATE events SET at = 9 WHERE seq = 2; DELETE FROM events WHERE seq = 4`);
+  db.close();
+  expect(damagedEvents(file)).toEqual([
+    `event 2 of ${file} (two) is not as it was written: its checksum is another`,
+    `event 4 of ${file} is missing`,
+  ]);
+  expect(() => foldCopy(file)).toThrow('event 2');
+});
+
+it('says when the log begins anew each time', { timeout: 60_000 }, async () => {
+  const dir = await folder();
+  const file = join(dir, 'journal.db');
+  writeFileSync(file, Buffer.alloc(1_000_000));
+  const log = openSync(`${file}-wal`, 'w');
+  onTestFinished(() => closeSync(log));
+  let n = 0;
+  const again = () => {
+    n++;
+    writeSync(log, String(n).padStart(32), 0);
+    timer = setImmediate(again);
+  };
+  let timer = setImmediate(again);
+  onTestFinished(() => clearImmediate(timer));
+  await expect(copyJournal(file, join(dir, 'copy.db'))).rejects.toMatchObject({ code: 'JOURNAL_BUSY' });
+});
