@@ -16,12 +16,12 @@ interface BackupOptions {
   artifacts?: boolean;
 }
 
-/** What the help says of each of them. */
+/** Words of the help. */
 interface Words {
   /** The process. */
   of: string;
   copied: string;
-  /** What `--artifacts` adds, and what becomes of it without. */
+  /** The bytes that `--artifacts` adds, and how they are had without; undefined where there are none. */
   bytes: string | undefined;
 }
 
@@ -155,7 +155,7 @@ async function restore(context: Context, role: HomeRole, folder: string, aside: 
   return exits.done;
 }
 
-/** What is to be done, in order. */
+/** Steps that are left to the user, in order. */
 function nextSteps(role: HomeRole, { home, manifest, missing }: Restored): string[] {
   const steps: string[] = [];
   const needed = missing.filter((key) => !['root.key', 'sign-ins.json'].includes(key));

@@ -29,7 +29,6 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['EXPORT_', exits.no],
   ['BACKUP_', exits.usage],
   ['BACKUP_DAMAGED', exits.no],
-  ['BACKUP_NEWER', exits.cannot],
   ['BACKUP_UNWRITABLE', exits.cannot],
   ['RESTORE_', exits.usage],
   ['CLI_', exits.usage],

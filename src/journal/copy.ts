@@ -1,10 +1,11 @@
-import { closeSync, constants, existsSync, fsyncSync, openSync } from 'node:fs';
-import { copyFile, open, rm } from 'node:fs/promises';
+import { closeSync, constants, existsSync, fsyncSync, openSync, rmSync } from 'node:fs';
+import { copyFile, open, rm, stat, utimes } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../core/errors.ts';
 import { checked, type Journal, lastSeq, openJournal } from './index.ts';
 import { journalLimits } from './limits.ts';
+import { walDamage } from './wal.ts';
 
 /** Header of a write-ahead log: its salts change when the log begins anew (SQLite, fileformat2.html, 4.1). */
 const walHeaderBytes = 32;
@@ -18,9 +19,10 @@ export async function copyJournal(file: string, to: string): Promise<void> {
   for (let n = 0; n < journalLimits.copiesMax; n++) {
     const before = await walHeader(`${file}-wal`);
     await copyFile(file, to, constants.COPYFILE_FICLONE);
-    const hasLog = await copyLog(`${file}-wal`, `${to}-wal`);
-    if (before === (await walHeader(`${file}-wal`)))
-      return hasLog ? undefined : rm(`${to}-wal`, { force: true });
+    const isStill = await copyLog(`${file}-wal`, `${to}-wal`);
+    // Frames that are written while it is copied may be missing in the middle of the copy. Damage of a log that nobody writes to is found when the copy is opened.
+    const isWhole = isStill || walDamage(`${to}-wal`) === undefined;
+    if (isWhole && before === (await walHeader(`${file}-wal`))) return;
     await sleep(journalLimits.copyAgainMs * Math.random());
   }
   throw new QuorateError('JOURNAL_BUSY', `so much is written to ${file} that it cannot be copied`, {
@@ -40,15 +42,22 @@ async function walHeader(file: string): Promise<string> {
   }
 }
 
-/** False where there is none. */
+/** With the time of its last write, by which damage is judged. Returns whether nothing was written meanwhile. */
 async function copyLog(file: string, to: string): Promise<boolean> {
-  try {
-    await copyFile(file, to);
+  const before = await stat(file).catch(absent);
+  if (before === undefined) {
+    await rm(to, { force: true });
     return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
   }
+  const isCopied = await copyFile(file, to).then(() => true, absent);
+  if (isCopied === undefined) return false;
+  await utimes(to, before.atime, before.mtime);
+  const after = await stat(file).catch(absent);
+  return after?.mtimeMs === before.mtimeMs && after.size === before.size;
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 /** Opens a copy as the journal of whoever wrote it, whatever its rules. Errors: `JOURNAL_…`. */
@@ -71,20 +80,22 @@ export function foldCopy(file: string): number {
   return events;
 }
 
-/** Whose journal a copy is; empty where that cannot be read, which opening it explains. */
+/** Name of the machine that wrote a copy; empty where that cannot be read, which opening it explains. */
 export function machineOf(file: string): string {
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(file);
+    // Opened for reading it drops nothing of the log, which is judged when the journal is opened.
+    db = new DatabaseSync(file, { readOnly: true });
     return String(db.prepare("SELECT value FROM about WHERE key = 'machine'").get()?.value ?? '');
   } catch {
     return '';
   } finally {
     db?.close();
+    rmSync(`${file}-shm`, { force: true });
   }
 }
 
-/** What is wrong with each event of a copy, in order, that is damaged or missing. Errors: those of SQLite. */
+/** Says of each event of a copy that is damaged or missing what is wrong with it, in order. Errors: those of SQLite. */
 export function damagedEvents(file: string): string[] {
   const db = new DatabaseSync(file);
   try {

@@ -11,7 +11,6 @@ const runtimeErrors = {
   BACKUP_EXISTS: 'A backup is made into a new folder, and replaces none. Name another one.',
   BACKUP_IN_HOME:
     'A backup would lie in the home that is copied, and be lost with it. Name a folder elsewhere, best on another disk.',
-  BACKUP_NEWER: 'The backup was made by a newer version. Update this one, then restore.',
   BACKUP_NOT_FOUND:
     'The folder holds no backup, or one that was not finished: its manifest is written last. Name the folder that `backup` made.',
   BACKUP_NOTHING:

@@ -7,7 +7,7 @@ import { linksOf, parseCid } from './nodes.ts';
 import { PackFiles, type PackFiles as Packs } from './pack-files.ts';
 import { PinLog } from './pin-log.ts';
 
-/** What is wrong in the packs of a store. */
+/** A damaged place in a pack of a store. */
 export interface PackFault {
   file: string;
   /** Offset in bytes. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, writeFileSync, writeSync } from 'node:fs';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -48,6 +48,13 @@ it('copies a journal of a process that writes: what it had written, whole', {
   child.kill('SIGKILL');
   await once(child, 'close');
   expect(isInUse(file)).toBe(false);
+  // A frame of the log that its death left is damaged: nothing of the log is dropped silently.
+  const [log, copy] = [await readFile(`${file}-wal`), join(dir, 'last.db')];
+  await copyJournal(file, copy);
+  expect(foldCopy(copy)).toBeGreaterThanOrEqual(told);
+  await writeFile(`${file}-wal`, log.fill(0, 32, 64));
+  await copyJournal(file, copy);
+  expect(() => foldCopy(copy)).toThrow(expect.objectContaining({ code: 'JOURNAL_DAMAGED' }));
 });
 
 it('copies a journal that nobody has open, and leaves it as it was', async () => {

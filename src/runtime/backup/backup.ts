@@ -54,7 +54,7 @@ export async function makeBackup(options: BackupOptions): Promise<Backup> {
     const { copied, events } = await copyParts(kind, beside, options);
     const all = [...copied].map(([path, { bytes, sha256 }]) => ({ path, bytes, sha256 }));
     const { keys, artifacts } = options;
-    const manifest: Omit<Manifest, 'format'> = {
+    const manifest: Omit<Manifest, 'v'> = {
       role,
       version,
       made: Date.now(),

@@ -15,7 +15,7 @@ import { backupLimits } from './limits.ts';
 import { findManifest, type Manifest, readManifest } from './manifest.ts';
 import { compareCheckpoint, Mends, readers } from './read-files.ts';
 
-/** What is not whole. */
+/** Something that is not whole. */
 export interface Finding {
   file: string;
   /** `mends`: the next start, or the running process, makes it again or has it from peers. `damaged`: neither does. */
@@ -47,7 +47,7 @@ interface CheckOptions {
 
 /**
  * Reads everything that belongs to a home or a backup, with the code by which a start reads it, and changes nothing: files that reading may
- * change are copied into a temporary folder first. Errors: `BACKUP_NOTHING`, `BACKUP_NEWER`, `BACKUP_OTHER_ROLE`, `JOURNAL_BUSY`.
+ * change are copied into a temporary folder first. Errors: `BACKUP_NOTHING`, `HOME_NEWER`, `BACKUP_OTHER_ROLE`, `JOURNAL_BUSY`.
  */
 export async function checkHome(options: CheckOptions): Promise<Checked> {
   const scratch = await makeScratch('check');
@@ -187,7 +187,7 @@ class Check {
       { machine, tell() {} },
       { ...kept, drop: async () => {} },
       (text) => hash('sha256', text),
-      async () => {},
+      { storing: async () => {}, makeAgain: async () => {} },
     );
     for (const name of stored) {
       this.#options.signal.throwIfAborted();

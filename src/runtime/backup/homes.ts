@@ -16,7 +16,7 @@ interface Part {
   kind: PartKind;
 }
 
-/** What belongs to a home. */
+/** The files of a home. */
 export interface HomeKind {
   role: HomeRole;
   /** Of which one always is there. */

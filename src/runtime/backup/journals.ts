@@ -2,7 +2,7 @@ import type { ControllerEvent } from '../../core/controller/events.ts';
 import { Controller } from '../../core/controller/machine.ts';
 import type { IdpEvent } from '../../core/idp/events.ts';
 import { IdentityProvider } from '../../core/idp/machine.ts';
-import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.ts';
+import { LostBundles, type Spool } from '../../core/sessions/controller/lost-bundles.ts';
 import { Loop, type Machine } from '../../core/sessions/loop.ts';
 import { machineOf } from '../../journal/copy.ts';
 import { type Journal, openJournal, replayEach } from '../../journal/index.ts';
@@ -16,9 +16,12 @@ import { WatchMachine } from '../watch/machine.ts';
 export interface ReplayedController {
   id: string;
   machine: Controller;
-  /** Runs whose bundles are made again at the next start. */
-  lost: string[];
+  /** Runs whose bundles are lost, and made again by a start. */
+  lost: readonly string[];
 }
+
+/** Only which bundles are lost is asked. */
+const nowhere: Spool = { write: () => true, read: async () => undefined, end() {} };
 
 /**
  * Replays a copy of a journal into the machine whose it is, as a start does. `stored`: names of the bundles that are there, where the journal is a
@@ -36,20 +39,9 @@ export function replayCopy(
     const journal = open<ControllerEvent>(Controller.rules);
     // Which identity provider it began with, its first event says.
     const machine = new Controller(key, '');
-    // A start leaves out some of them.
-    let events = 0;
-    const counted = {
-      ...journal,
-      *replay() {
-        for (const row of journal.replay()) {
-          events++;
-          yield row;
-        }
-      },
-    };
-    const evidence = new StoredEvidence(counted, stored);
-    closing(journal, () => replay(machine, evidence));
-    const lost = [...evidence.missing].filter((run) => machine.state.unstored.has(run));
+    const evidence = new LostBundles(journal, machine, stored, nowhere);
+    const events = closing(journal, () => replay(machine, evidence));
+    const lost = evidence.runs;
     return { events, controller: { id: key, machine, lost } };
   }
   if (kind === 'identity') {

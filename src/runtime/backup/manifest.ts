@@ -6,15 +6,14 @@ import { parseFile, readOptional, writeJson } from '../node/files.ts';
 import { type HomeRole, homes } from './homes.ts';
 import { backupLimits } from './limits.ts';
 
-/** Grows when a version before could no longer restore it. */
-const format = 1;
 const name = 'manifest.json';
 
 const pathSchema = text(1000).refine(
   (path) => !isAbsolute(path) && path.split('/').every((part) => !['', '.', '..'].includes(part)),
 );
 const manifestSchema = z.strictObject({
-  format: z.literal(format),
+  /** Grows when a version before could no longer restore it. */
+  v: z.literal(1),
   role: z.enum(['controller', 'idp', 'store', 'watch']),
   /** Version of quorate that made it. */
   version: text(100),
@@ -28,24 +27,18 @@ const manifestSchema = z.strictObject({
     .max(backupLimits.filesMax),
 });
 
-/** What is in a backup. It is written last: a folder without one is none. */
+/** List of the files of a backup. It is written last: a folder without one is none. */
 export type Manifest = z.infer<typeof manifestSchema>;
 
-export const writeManifest = (dir: string, manifest: Omit<Manifest, 'format'>): Promise<void> =>
-  writeJson(join(dir, name), { format, ...manifest });
+export const writeManifest = (dir: string, manifest: Omit<Manifest, 'v'>): Promise<void> =>
+  writeJson(join(dir, name), { v: 1, ...manifest });
 
-/** Undefined where the folder holds none. Errors: `BACKUP_NEWER`, `HOME_DAMAGED`, `HOME_UNREADABLE`. */
+/** Undefined where the folder holds none. Errors: `HOME_NEWER`, `HOME_DAMAGED`, `HOME_UNREADABLE`. */
 export async function findManifest(dir: string): Promise<Manifest | undefined> {
   const file = join(dir, name);
   const written = await readOptional(file);
-  if (written === undefined) return undefined;
   const hint = 'Take another backup: what was in this one is not known.';
-  const { format: there } = parseFile(file, written, z.looseObject({ format: z.int() }), hint);
-  if (there > format)
-    throw new QuorateError('BACKUP_NEWER', `${dir} was made by a newer quorate (format ${there})`, {
-      hint: 'Update quorate on this host first.',
-    });
-  return parseFile(file, written, manifestSchema, hint);
+  return written === undefined ? undefined : parseFile(file, written, manifestSchema, hint);
 }
 
 /** Of a backup of this role. Errors: `BACKUP_NOT_FOUND`, `BACKUP_OTHER_ROLE`, those of `findManifest`. */

@@ -65,7 +65,7 @@ export const readers: Readonly<Record<string, Read>> = {
   'sign-ins.json': (file) => signInToken(dirname(file), ''),
 };
 
-/** What is put right by itself. */
+/** Damage that is put right by itself. */
 export class Mends extends QuorateError {}
 
 /** Compares the last checkpoint with the log that the journal gives, as a start does. Errors: `LOG_BEHIND_CHECKPOINT`, `HOME_DAMAGED`. */
