@@ -58,6 +58,21 @@ export function parseStatus(line: string): DriverStatus | undefined {
   }
 }
 
+/** The part of a job that the driver is told. */
+export type DrivenJob = Pick<
+  SandboxJob,
+  | 'run'
+  | 'commit'
+  | 'dependencies'
+  | 'env'
+  | 'outputs'
+  | 'failedOutputs'
+  | 'network'
+  | 'terminal'
+  | 'variation'
+  | 'stepMarks'
+>;
+
 /** Command prefixes that drop privileges. */
 export interface DriverPrefixes {
   /** Before each step: drops the privileges that only the driver keeps. */
@@ -88,19 +103,7 @@ export function driverCommand(
     terminal,
     variation,
     stepMarks = false,
-  }: Pick<
-    SandboxJob,
-    | 'run'
-    | 'commit'
-    | 'dependencies'
-    | 'env'
-    | 'outputs'
-    | 'failedOutputs'
-    | 'network'
-    | 'terminal'
-    | 'variation'
-    | 'stepMarks'
-  >,
+  }: DrivenJob,
   prefixes: DriverPrefixes,
 ): string[] {
   const pins = profileOf({ variation });

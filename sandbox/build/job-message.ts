@@ -1,6 +1,6 @@
 import { assert } from '../../src/core/errors.ts';
 import { stepParts } from '../steps.ts';
-import type { SandboxJob } from '../types.ts';
+import type { DrivenJob } from './driver.ts';
 import { coveringPaths } from './driver.ts';
 import { buildEnvironment } from './environment.ts';
 import { profileOf } from './profile.ts';
@@ -8,25 +8,11 @@ import { profileOf } from './profile.ts';
 /** First bytes of the message; after them its length in eight hexadecimal digits. */
 const magic = 'quorate1';
 
-type MessageJob = Pick<
-  SandboxJob,
-  | 'run'
-  | 'commit'
-  | 'dependencies'
-  | 'env'
-  | 'outputs'
-  | 'failedOutputs'
-  | 'network'
-  | 'terminal'
-  | 'variation'
-  | 'stepMarks'
->;
-
 /**
  * The job as the native first process reads it (sandbox/native/source/first.c, read_job), before source and inputs: words, each
  * ended by NUL.
  */
-export function jobMessage(job: MessageJob): Buffer {
+export function jobMessage(job: DrivenJob): Buffer {
   const { uid, umask, source } = profileOf(job);
   const flags = [
     job.terminal === undefined ? '' : 't',

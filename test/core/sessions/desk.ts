@@ -1,6 +1,12 @@
 import { standIn } from '../../../simulations/keys.ts';
 import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
-import { decodeBundle, type Outcome, sha256Hex } from '../../../src/core/documents/index.ts';
+import {
+  decodeBundle,
+  type Lease,
+  type Outcome,
+  sha256Hex,
+  type Verified,
+} from '../../../src/core/documents/index.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { CheckedBundles } from '../../../src/core/sessions/controller/checked-bundles.ts';
 import { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
@@ -115,15 +121,25 @@ export class Desk {
     if (restore) for (const run of this.bench.lost.runs) await publisher.makeAgain(run);
   }
 
-  /** Three operators build the same, the trusted worker `own`; it signs where the controller asks. */
-  async play(name: string, own: Outcome, agreed: Outcome = built): Promise<string> {
+  /** A run on which three operators agree, with the lease of the trusted worker. */
+  async agreed(
+    name: string,
+    outcome: Outcome = built,
+  ): Promise<{ run: string; trusted: Verified<Lease> | undefined }> {
     const { bench } = this;
     const run = await bench.submit({ name });
     const leases = await bench.lease('ada', 'bob', 'cy');
     const trusted = (await bench.lease('trusted')).get('trusted');
-    await deliverAll(bench, leases, [agreed, agreed, agreed]);
+    await deliverAll(bench, leases, [outcome, outcome, outcome]);
     bench.pinned(run);
     await this.perform();
+    return { run, trusted };
+  }
+
+  /** Three operators build the same, the trusted worker `own`; it signs where the controller asks. */
+  async play(name: string, own: Outcome, outcome: Outcome = built): Promise<string> {
+    const { bench } = this;
+    const { run, trusted } = await this.agreed(name, outcome);
     await bench.deliver('trusted', trusted, own);
     if (bench.run(run).phase.kind === 'cosigning') await this.cosign(run);
     await this.perform();

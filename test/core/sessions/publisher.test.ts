@@ -160,12 +160,7 @@ describe('N colluding operators say that another job made the artifact of a trus
 
   it('before an honest run agrees on it: that run proves it from then on', async () => {
     const { bench } = desk;
-    const theirs = await bench.submit({ name: 'lib' });
-    const leases = await bench.lease('ada', 'bob', 'cy');
-    const trusted = (await bench.lease('trusted')).get('trusted');
-    await deliverAll(bench, leases, [built, built, built]);
-    bench.pinned(theirs);
-    await desk.perform();
+    const { run: theirs, trusted } = await desk.agreed('lib');
     const honest = await bench.submit({ name: 'app' });
     await deliverAll(bench, await bench.lease('ada', 'bob', 'cy'), [built, built, built]);
     bench.pinned(honest);
@@ -185,15 +180,16 @@ describe('N colluding operators say that another job made the artifact of a trus
 describe('bundles and a process that ends at any time', () => {
   const awaitingSignature = async (): Promise<string> => {
     const { bench } = desk;
-    const run = await bench.submit({ name: 'app' });
-    const leases = await bench.lease('ada', 'bob', 'cy');
-    const trusted = (await bench.lease('trusted')).get('trusted');
-    await deliverAll(bench, leases, [built, built, built]);
-    bench.pinned(run);
-    await desk.perform();
+    const { run, trusted } = await desk.agreed('app');
     await bench.deliver('trusted', trusted, built);
     expect(bench.run(run).phase.kind).toBe('cosigning');
     return run;
+  };
+  const isTrustedOnceSigned = async (run: string): Promise<void> => {
+    expect(await desk.levelOf(run)).toBe('agreed');
+    await desk.cosign(run);
+    await desk.perform();
+    expect(await desk.levelOf(run)).toBe('trusted');
   };
 
   it('one that is missing while its run waits for the co-signature is not made of the draft', async () => {
@@ -202,19 +198,13 @@ describe('bundles and a process that ends at any time', () => {
     desk.bench.replay(new Set());
     await desk.bench.start({ epoch: 1 });
     await desk.perform(true);
-    expect(await desk.levelOf(run)).toBe('agreed');
-    await desk.cosign(run);
-    await desk.perform();
-    expect(await desk.levelOf(run)).toBe('trusted');
+    await isTrustedOnceSigned(run);
   });
 
   it('one that is published again while the co-signature is awaited is that of what was agreed', async () => {
     const run = await awaitingSignature();
     await desk.publish(run);
-    expect(await desk.levelOf(run)).toBe('agreed');
-    await desk.cosign(run);
-    await desk.perform();
-    expect(await desk.levelOf(run)).toBe('trusted');
+    await isTrustedOnceSigned(run);
   });
 
   it('one that is asked for while the disk is slow is that of the verdict that was told, not that of before', async () => {
@@ -235,12 +225,7 @@ describe('bundles and a process that ends at any time', () => {
 
   it('that of an artifact that was contradicted right before a kill goes at the next start', async () => {
     const { bench } = desk;
-    const run = await bench.submit({ name: 'app' });
-    const leases = await bench.lease('ada', 'bob', 'cy');
-    const trusted = (await bench.lease('trusted')).get('trusted');
-    await deliverAll(bench, leases, [built, built, built]);
-    bench.pinned(run);
-    await desk.perform();
+    const { run, trusted } = await desk.agreed('app');
     expect(await desk.levelOf(A)).toBe('agreed');
     await bench.deliver('trusted', trusted, other);
     expect(bench.progress(run, 'contradicted')).toHaveLength(1);

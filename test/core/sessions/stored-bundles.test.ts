@@ -37,12 +37,7 @@ describe('a stored bundle that is not the one that was stored', () => {
 
   it('or an older one of the same run, put back from a copy', async () => {
     const { bench } = desk;
-    const run = await bench.submit({ name: 'app' });
-    const leases = await bench.lease('ada', 'bob', 'cy');
-    const trusted = (await bench.lease('trusted')).get('trusted');
-    await deliverAll(bench, leases, [built, built, built]);
-    bench.pinned(run);
-    await desk.perform();
+    const { run, trusted } = await desk.agreed('app');
     const older = desk.stored.get(run) ?? '';
     expect(await desk.serve().get(run)).toBe(older);
     await bench.deliver('trusted', trusted, built);
