@@ -9,6 +9,7 @@ import { ControllerSessions } from '../src/core/sessions/controller/controller-s
 import { IdpClient, localGrants } from '../src/core/sessions/controller/grants.ts';
 import { LostBundles } from '../src/core/sessions/controller/lost-bundles.ts';
 import type { ControllerPorts, Grants } from '../src/core/sessions/controller/ports.ts';
+import { StartInquiry } from '../src/core/sessions/controller/start-inquiry.ts';
 import type { EventLog } from '../src/core/sessions/loop.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
@@ -22,7 +23,7 @@ import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type CrashPoint, type Life, Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
 import { snapshot } from './snapshot.ts';
-import type { Stores } from './store-node.ts';
+import { type Stores, storePorts } from './store-node.ts';
 
 export interface ControllerOptions {
   timings: Timings;
@@ -43,6 +44,8 @@ export interface ControllerOptions {
 }
 
 const drainLookMs = 500;
+/** The owner waits as long for members to answer at a start. */
+const aloneAfterMs = 10 * 60_000;
 
 type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
 
@@ -65,6 +68,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   #sessions: ControllerSessions | undefined;
   #idpClient: IdpClient | undefined;
   #life: ControllerLife | undefined;
+  /** Its next life asks nobody. */
+  #alone = false;
   /** The charter as it lies in the project's folder, where it is not the first one. */
   #folder: Verified<Charter> | undefined;
   #served = new Map<string, ServedProtocol>();
@@ -108,7 +113,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     if (!life.alive()) return;
     this.id = this.#paper.controller.id;
     const keys = { controller: this.id, idp: this.#paper.idp.id };
-    const ports = this.#ports(life, logEvidence);
+    const ports = this.#ports(life, logEvidence, this.#inquiry(life));
     const sessions = new ControllerSessions(ports);
     const stored = {
       get: async (which: string) => this.#bundles.get(which),
@@ -121,9 +126,50 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.#sessions = sessions;
     this.#served = new Map();
     this.#life = life;
-    void this.#start(life, sessions, { keys, served: [...sessions.served, bundles] }).catch((error) =>
-      this.#options.observe({ kind: 'not-started', code: codeOf(error), says: messageOf(error) }),
-    );
+    void this.#start(life, sessions, { keys, served: [...sessions.served, bundles] }).catch((error) => {
+      if (life.alive()) this.#notStarted(error);
+    });
+  }
+
+  #notStarted(error: unknown): void {
+    this.#options.observe({ kind: 'not-started', code: codeOf(error), says: messageOf(error) });
+  }
+
+  /** Asks its members at the start. Its owner goes on without them where none comes for long. */
+  #inquiry(life: ControllerLife): StartInquiry {
+    const { network, trace, time, random } = this.around;
+    const luck = random.fork(`inquiry of life ${life.n}`);
+    // A controller that tells two stories asks nobody for the other one.
+    const isHonest = this.#options.forks === undefined;
+    const alone = !isHonest || this.#alone;
+    this.#alone = false;
+    const inquiry = new StartInquiry({
+      project: this.#paper.project,
+      signing: this.signing(),
+      retired: this.#paper.controllers.filter(({ id }) => id !== this.id),
+      clock: life.clock,
+      machine: life.machine,
+      tell: (_, kind, says) => {
+        if (life.alive()) trace.write(time.now, this.name, `${kind}: ${says}`);
+      },
+      dial: async ({ id }, protocol) => {
+        const worker = this.#options.listeners().find((node) => node.id === id);
+        if (worker === undefined) throw reportedError('MESH_UNREACHABLE', 'there is no such worker');
+        return network.dial(this, worker, protocol, luck);
+      },
+      alone,
+      journalLost: false,
+      stop: (error) => {
+        if (isHonest && life.alive()) this.#notStarted(error);
+      },
+    });
+    if (!alone)
+      life.clock.after(aloneAfterMs, () => {
+        if (inquiry.isOpen) return;
+        this.#alone = true;
+        this.crash('as none of its members answers');
+      });
+    return inquiry;
   }
 
   async #start(
@@ -131,15 +177,13 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     sessions: ControllerSessions,
     { keys, served }: { keys: { controller: string; idp: string }; served: readonly ServedProtocol[] },
   ): Promise<void> {
-    await sessions.checkpoints.load();
+    this.#served = new Map(served.map((one) => [one.protocol, one]));
     const charter = this.#folder ?? (await this.#paper.charter());
     const { timings, stores } = this.#options;
     const kept = stores && { stores: { ids: stores.nodes.map(({ id }) => id), copies: stores.copies } };
-    await this.dispatch(life, { kind: 'started', charter, keys, timings, ...kept });
+    await sessions.begin({ kind: 'started', charter, keys, timings, ...kept });
     if (!life.alive()) return;
-    sessions.start();
     void sessions.resume(new Set(this.#bundles.keys()));
-    this.#served = new Map(served.map((one) => [one.protocol, one]));
     this.#idpClient?.start();
   }
 
@@ -149,7 +193,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const charter = await this.#paper.next(replaces);
     this.#folder = charter;
     if (life === undefined) return;
-    await this.dispatch(life, { kind: 'charter', charter });
+    await this.#sessions?.dispatch({ kind: 'charter', charter });
     if (replaces === 'nothing') return;
     await this.#sessions?.tellCharter();
     if (life.alive()) this.crash('to go on with other keys');
@@ -159,7 +203,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   async drain(limitMs: number): Promise<void> {
     const life = this.#life;
     if (life === undefined || !life.alive()) return;
-    await this.dispatch(life, { kind: 'drain' });
+    await this.#sessions?.dispatch({ kind: 'drain' });
     if (!life.alive()) return;
     const stopsAt = life.clock.monotonic() + limitMs;
     const look = (): void => {
@@ -237,7 +281,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     void serve(served, told);
   }
 
-  #ports(life: ControllerLife, logEvidence: RevocationBook): ControllerPorts {
+  #ports(life: ControllerLife, logEvidence: RevocationBook, inquiry: StartInquiry): ControllerPorts {
     const { time, network, random } = this.around;
     const lost = this.#lost;
     if (lost === undefined) throw new Error('a life begins with a replay');
@@ -251,6 +295,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       grants: this.#grants(life),
       clock: life.clock,
       machine: life.machine,
+      inquiry,
       dispatch: (event) => this.dispatch(life, event),
       publish: async (topic, message) => {
         // Gossip would show all workers the same story.
@@ -286,7 +331,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
         create: async () => ({ write() {}, async end() {} }),
         async *read() {},
       },
-      ...this.#storesOf(life),
+      ...storePorts(this.#options.stores, this, this.around, life.clock),
       needImage: async () => {},
       needDependencies: () => {},
       bringDependencies: async () => {},
@@ -341,34 +386,6 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       },
     });
     return this.#idpClient;
-  }
-
-  #storesOf(life: ControllerLife): Pick<ControllerPorts, 'stores'> {
-    const { stores } = this.#options;
-    if (stores === undefined) return {};
-    const { network, random, time } = this.around;
-    const nodeOf = (id: string) => stores.nodes.find((node) => node.id === id);
-    return {
-      stores: {
-        dial: async (peer, protocol) => {
-          const node = nodeOf(peer.id ?? '');
-          if (node === undefined) throw reportedError('MESH_UNREACHABLE', 'there is no such store');
-          return network.dial(this, node, protocol);
-        },
-        addressOf: (id) => ({ id, addrs: [] }),
-        findPeer: async (id) => ({ id, addrs: [] }),
-        boundOf: () => 1,
-        probe: ({ id }, artifact) =>
-          new Promise((resolve, reject) => {
-            life.clock.after(random.fork(`probe ${id} ${time.now}`).int(10, 500), () => {
-              const node = nodeOf(id);
-              const serves = node?.up === true && node.disk.has(artifact);
-              if (serves || stores.believed) resolve();
-              else reject(reportedError('TRANSFER_FAILED', 'the store does not serve it'));
-            });
-          }),
-      },
-    };
   }
 
   async #publish(run: string, text: string): Promise<void> {

@@ -52,6 +52,7 @@ class Side implements Channel {
   readonly life: number;
   readonly peer: string;
   readonly on: OnLine;
+  readonly random: Random;
   readonly #time: Scheduler;
   readonly #network: Network;
   far!: Side;
@@ -64,8 +65,9 @@ class Side implements Channel {
   readonly #queue: Uint8Array[] = [];
   #waiting: (() => void) | undefined;
 
-  constructor(network: Network, time: Scheduler, [node, peer]: [Node, string], on: OnLine) {
+  constructor(network: Network, time: Scheduler, [node, peer]: [Node, string], on: OnLine, random: Random) {
     this.on = on;
+    this.random = random;
     this.#network = network;
     this.#time = time;
     this.node = node;
@@ -155,17 +157,17 @@ export class Network {
     this.rates = rates;
   }
 
-  get #delay(): number {
-    return this.#random.int(this.rates.delayMsMin, this.rates.delayMsMax);
+  #delay(random = this.#random): number {
+    return random.int(this.rates.delayMsMin, this.rates.delayMsMax);
   }
 
-  /** Opens a stream. Errors: `MESH_UNREACHABLE`. */
-  dial(from: Node, to: Node, protocol: string): Promise<Channel> {
-    const near = new Side(this, this.#time, [from, to.id], { protocol, up: true });
-    const far = new Side(this, this.#time, [to, from.id], { protocol, up: false });
+  /** Opens a stream. `random`: what becomes of its messages, where that does not move the draws of others. Errors: `MESH_UNREACHABLE`. */
+  dial(from: Node, to: Node, protocol: string, random = this.#random): Promise<Channel> {
+    const near = new Side(this, this.#time, [from, to.id], { protocol, up: true }, random);
+    const far = new Side(this, this.#time, [to, from.id], { protocol, up: false }, random);
     near.far = far;
     far.far = near;
-    const delay = this.#delay;
+    const delay = this.#delay(random);
     return new Promise((resolve, reject) => {
       this.#time.after(delay, () => {
         if (!near.alive) return;
@@ -187,7 +189,7 @@ export class Network {
           ? 2
           : 1;
       for (let n = 0; n < times; n++) {
-        this.#time.after(this.#delay * this.#random.int(1, 4), () => {
+        this.#time.after(this.#delay() * this.#random.int(1, 4), () => {
           if (node.up && !this.#apart(from, node)) deliver(node);
         });
       }
@@ -207,26 +209,26 @@ export class Network {
 
   /** Carries a message of `side` to the other side, in order, and may break the stream. */
   carry(side: Side, message: Uint8Array): void {
-    const { far } = side;
+    const { far, random } = side;
     const { stallPerMessage, stallMsMax, breakPerMessage } = this.rates;
-    const breaks = this.#random.chance(breakPerMessage);
+    const breaks = random.chance(breakPerMessage);
     // The last message of a stream that breaks may be on its way for a while.
-    const stalls = this.#random.chance(breaks ? stallAtBreak : stallPerMessage);
-    const stall = stalls ? this.#random.int(0, stallMsMax) : 0;
-    const arrival = Math.max(far.lastArrival, this.#time.now + this.#delay + stall);
+    const stalls = random.chance(breaks ? stallAtBreak : stallPerMessage);
+    const stall = stalls ? random.int(0, stallMsMax) : 0;
+    const arrival = Math.max(far.lastArrival, this.#time.now + this.#delay(random) + stall);
     far.lastArrival = arrival;
     const arrives = this.line?.carries(message, side.on) ?? message;
     this.#time.at(arrival, () => far.arrive(arrives));
     if (!breaks) return;
     // The sender sees the broken line first; the other side hears nothing, and takes its time to notice.
     this.end(side, 'reset');
-    this.#time.after(this.#random.int(0, this.rates.noticeMsMax), () => this.end(far, 'reset'));
+    this.#time.after(random.int(0, this.rates.noticeMsMax), () => this.end(far, 'reset'));
   }
 
   /** Tells `side` that the stream has ended: after the messages on their way where it was closed, at any time else. */
   end(side: Side, ending: Ending): void {
     const messages = ending === 'closed' ? Math.max(0, side.lastArrival - this.#time.now) : 0;
-    this.#time.after(messages + this.#delay, () => {
+    this.#time.after(messages + this.#delay(side.random), () => {
       side.finish(ending);
       if (!side.closed) return;
       this.#streams.delete(side);

@@ -1,4 +1,5 @@
 import { reportedError } from '../src/core/errors.ts';
+import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
 import type { Channel, Clock, ServedProtocol } from '../src/core/sessions/ports.ts';
 import { pinServer } from '../src/core/sessions/store/pin-server.ts';
 import { type Node, serve } from './network.ts';
@@ -150,4 +151,36 @@ export class Stores {
   start(): void {
     for (const store of this.nodes) store.start();
   }
+}
+
+/** The ports to the stores of a controller that keeps no bytes. */
+export function storePorts(
+  stores: Stores | undefined,
+  controller: Node,
+  { network, random, time }: Surroundings,
+  clock: Clock,
+): Pick<ControllerPorts, 'stores'> {
+  if (stores === undefined) return {};
+  const nodeOf = (id: string) => stores.nodes.find((node) => node.id === id);
+  return {
+    stores: {
+      dial: async (peer, protocol) => {
+        const node = nodeOf(peer.id ?? '');
+        if (node === undefined) throw reportedError('MESH_UNREACHABLE', 'there is no such store');
+        return network.dial(controller, node, protocol);
+      },
+      addressOf: (id) => ({ id, addrs: [] }),
+      findPeer: async (id) => ({ id, addrs: [] }),
+      boundOf: () => 1,
+      probe: ({ id }, artifact) =>
+        new Promise((resolve, reject) => {
+          clock.after(random.fork(`probe ${id} ${time.now}`).int(10, 500), () => {
+            const node = nodeOf(id);
+            const serves = node?.up === true && node.disk.has(artifact);
+            if (serves || stores.believed) resolve();
+            else reject(reportedError('TRANSFER_FAILED', 'the store does not serve it'));
+          });
+        }),
+    },
+  };
 }

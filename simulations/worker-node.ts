@@ -203,7 +203,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     this.#sessions = sessions;
     this.#served = revocationServer({
       ...knownIn(revocations),
-      checkpoint: () => sessions.witness.newest,
+      ...sessions.known,
     });
     await sessions.prepare();
     await sessions.start({ kind: 'started', grant: credentials.grant, lending });

@@ -234,8 +234,6 @@ const coreErrors = {
     'A lock file is larger, nested deeper, or names more files than is read; the message says the limit.',
   LOCK_UNSUPPORTED:
     'Lock files of this tool or this version of it are not read; the message says which are. Where the tool can write another version, have it do so.',
-  LOG_BEHIND_CHECKPOINT:
-    "The controller's journal gives another log than the one whose checkpoint it signed last: the journal is an older copy. It does not start, since its log would tell two stories. Put back the journal that belongs to `.quorate/checkpoint.txt`; where it is lost, name another controller key (`quorate rotate controller`), and the project goes on under a new log. Each trusted worker then refuses it until its owner removes `log-PROJECT.txt` from its home folder.",
   LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',
   LOG_EQUIVOCATED:
     "The project's log key signed two stories, and there is evidence that anybody can check (`quorate verify --equivocation`). What no trusted worker's line is under does not count; where trusted workers signed both stories, nothing under that key does. The owner must find out who used the key, and name another one in the charter.",
@@ -343,6 +341,8 @@ const coreErrors = {
   RUN_MISMATCH:
     'The evidence that is shown for a run is that of another one, or of another repository, ref, commit or job than was published.',
   RUN_NOT_TRUSTED: 'The evidence of a run holds, and comes to a lower level than `trusted`.',
+  RUN_LOST:
+    'The journal of the controller was restored from a copy, and the rounds of this request are in no copy. Ask for the job again with another request.',
   RUN_OVER:
     'The job has its verdict, or was cancelled; nothing more is built for it, and there is nothing left to cancel.',
   SOURCE_HOST_NOT_ALLOWED:

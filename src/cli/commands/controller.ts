@@ -30,6 +30,7 @@ interface Options extends DaemonOptions {
   connections?: number;
   grants?: number;
   acceptClock?: boolean;
+  alone?: boolean;
   witnessUrl?: ReadonlyMap<string, string>;
   http?: { host: string; port: number };
   httpAnnounce?: string[];
@@ -96,6 +97,10 @@ export const controller: Define = (program, act) => {
     )
     .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
     .option('--witness-url <name=url>', 'where a witness is that the charter names; repeatable', witnessUrls)
+    .option(
+      '--alone',
+      'start without asking the members what the log was: where the journal is an older copy, the log tells two stories and this key is void',
+    )
     .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
     .option(
       '--http <host:port>',
@@ -195,6 +200,7 @@ async function runOnce(
     ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),
     ...storesOf(options),
     acceptClock: options.acceptClock ?? false,
+    alone: options.alone ?? false,
     metrics: monitor?.registry,
     onEvent: monitor?.counted(daemon.log) ?? daemon.log,
     onRekeyed: () => rekeyed.resolve(true),

@@ -30,13 +30,19 @@ const pull = z.looseObject({
 const pulls = [z.array(pull)];
 
 const controllerStatus = z.looseObject({
-  ...{ state: z.enum(['running', 'draining', 'stopped']), project, id: peerId, charter: count.nullable() },
+  ...{
+    state: z.enum(['running', 'starting', 'draining', 'stopped']),
+    project,
+    id: peerId,
+    charter: count.nullable(),
+  },
   runs: z.looseObject({ all: count, open: count, states: z.record(z.string(), count) }),
   behind: z.array(
     z.looseObject({ worker: peerId, operator: z.string(), version: z.string().nullable(), says: z.string() }),
   ),
   rounds: z.looseObject({ slots: count, operators: count }),
   ...{ offers: count, leases: count, leaves: count, revocations: count, stopsBy: timeMs.nullable() },
+  asking: z.object({ trusted: z.array(peerId), operators: count, leaves: count, shown: count }).nullable(),
   fullKeys: z.array(z.string()),
   lapsed: ownRevocations,
 });

@@ -8,7 +8,7 @@ import { expel } from './presence.ts';
 import { refusalBy } from './refusal.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, redraft, settle } from './settle.ts';
-import { appendLeaf, type Run, type Transition } from './state.ts';
+import { appendLeaf, type ControllerState, type Run, type Transition } from './state.ts';
 
 /**
  * Puts a charter in force and into the log. All evidence of a run is judged by the charter that is in force when its verdict
@@ -18,14 +18,25 @@ import { appendLeaf, type Run, type Transition } from './state.ts';
 export function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
   const { state } = transition;
   if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
-  state.charter = charter;
-  for (const key of keysOf(charter.payload)) state.named.add(key);
-  for (const [key, { role }] of state.presence.workers)
-    if (role === 'trusted-worker' && !charter.payload.trusted.includes(key)) expel(state.presence, key);
   appendLeaf(transition, leaves.charter(charter.id));
-  // A run that ends leaves the index.
-  for (const run of [...state.index.open.values()]) act(transition, run, charter.payload);
+  putInForce(state, charter);
+  actOnCharter(transition, charter.payload);
   return true;
+}
+
+/** Its keys are named from now on; it is in force where no newer one is. */
+export function putInForce(state: ControllerState, charter: Verified<Charter>): void {
+  for (const key of keysOf(charter.payload)) state.named.add(key);
+  if (state.charter === null || charter.payload.epoch > state.charter.payload.epoch) state.charter = charter;
+}
+
+/** Acts on what changes with the charter in force. */
+export function actOnCharter(transition: Transition, charter: Charter): void {
+  const { presence, index } = transition.state;
+  for (const [key, { role }] of presence.workers)
+    if (role === 'trusted-worker' && !charter.trusted.includes(key)) expel(presence, key);
+  // A run that ends leaves the index.
+  for (const run of [...index.open.values()]) act(transition, run, charter);
 }
 
 /** Applies a charter to a run that is not over. */

@@ -19,6 +19,7 @@ import type {
   VerifiedStatement,
 } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { OpenedRevocation } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import type { PeerVersion } from '../wire/peer-version.ts';
 import type { Progress } from '../wire/progress.ts';
@@ -79,6 +80,20 @@ export type ControllerEvent =
       /** Those that keep artifacts from now on; absent where the controller does. */
       stores?: Stores;
     }
+  /**
+   * The journal is an older copy: these leaves follow those of it, as members kept them, under a checkpoint that this log's key signed or in acks of it.
+   * `charters`, `revocations`: the documents of such leaves that were had. `epoch`: the highest of a fence that was reported.
+   */
+  | {
+      kind: 'recovered';
+      from: number;
+      leaves: string[];
+      charters: Verified<Charter>[];
+      revocations: OpenedRevocation[];
+      epoch: number;
+    }
+  /** A member that joined after the copy was made shows its grant. */
+  | { kind: 'readmit'; grant: Verified<Grant> }
   | { kind: 'charter'; charter: Verified<Charter> }
   | {
       kind: 'enrol';

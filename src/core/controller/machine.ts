@@ -20,6 +20,7 @@ import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } fr
 import { passed } from './passes.ts';
 import { absenceEndsAt, hear, leave, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
+import { readmit, recovered } from './recovered.ts';
 import { retire } from './retire.ts';
 import { beginToEndKeys, revoke } from './revoke.ts';
 import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
@@ -124,6 +125,10 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
   switch (event.kind) {
     case 'started':
       return started(transition, event);
+    case 'recovered':
+      return recovered(transition, event);
+    case 'readmit':
+      return readmit(transition, event);
     case 'charter':
       if (!takeCharter(transition, event.charter)) unchanged(transition);
       return;

@@ -92,7 +92,7 @@ function lapsing(state: ControllerState): string[] {
 }
 
 /** The revocations in the log are others than before, or count otherwise: acts on all that rests on them. */
-function reconsider(transition: Transition): void {
+export function reconsider(transition: Transition): void {
   const { state } = transition;
   for (const [key, { operator, role }] of state.presence.workers)
     if (

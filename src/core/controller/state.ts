@@ -209,6 +209,10 @@ export interface ControllerState {
   leases: Map<string, string>;
   /** Its operator wants it to end: see `isHeld`. Until the next start. */
   draining: boolean;
+  /** The journal was restored from a copy that was behind, and its leaves came from members. */
+  recovered: boolean;
+  /** Ids of requests whose rounds are in the log and whose documents are in no copy. */
+  lost: Set<string>;
 }
 
 export function newState(id: string, idp: string): ControllerState {
@@ -242,6 +246,8 @@ export function newState(id: string, idp: string): ControllerState {
     offers: new Map(),
     leases: new Map(),
     draining: false,
+    recovered: false,
+    lost: new Set(),
   };
 }
 

@@ -62,7 +62,7 @@ function checkRoom({ state }: Transition, operator: string): void {
     });
 }
 
-/** A request opens one run, however often it is sent. Errors: those of `checkOrder`, `CONTROLLER_BUSY`. */
+/** A request opens one run, however often it is sent. Errors: those of `checkOrder`, `CONTROLLER_BUSY`, `RUN_LOST`. */
 export function submit(transition: Transition, { token, around, ...order }: EventOf<'submit'>): void {
   const { state } = transition;
   const { request, publisher, job, jobId, entropy } = order;
@@ -73,6 +73,14 @@ export function submit(transition: Transition, { token, around, ...order }: Even
     transition.out.push({ kind: 'reply', token, reply: accepted });
     return unchanged(transition);
   }
+  if (state.lost.has(request.id))
+    throw new QuorateError(
+      'RUN_LOST',
+      'rounds of this request are in the log, and their documents are lost',
+      {
+        hint: 'Ask again with another request: quorate run.',
+      },
+    );
   checkRoom(transition, publisher.payload.operator);
   // Nobody submits again what was taken, and a job that waits for others has no leaf in the log yet.
   mustSync(transition);

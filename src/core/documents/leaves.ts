@@ -11,4 +11,6 @@ export const leaves = {
   receipt: (id: string, offer: string) => `receipt ${id} offer ${offer}`,
   verdict: (id: string, job: string) => `verdict ${id} job ${job}`,
   revocation: (id: string) => `revocation ${id}`,
+  /** In the place of a leaf that no member had when a journal was restored. `index`: its own. */
+  lost: (index: number) => `lost ${index}`,
 };

@@ -26,6 +26,12 @@ export const sessionLimits = {
   idpQuestionsMax: 8,
   /** Those that wait for their turn: a controller's members ask once in twelve hours, and all at once after it was away. */
   idpWaitingMax: 512,
+  /** Time in which a member that is connected answers what it holds of the log, before a controller starts. */
+  startAnswerMs: 30_000,
+  /** Time for other members to connect, once enough have answered, in ms. */
+  startGraceMs: 3_000,
+  /** Time for which a question or a stream waits for a controller that has not started, in ms. */
+  startWaitMs: 10_000,
   /** After a start, time for workers to come back and sign the last checkpoint before it is told what it lacks. */
   lateWitnessMs: 10_000,
   /** Workers that one checkpoint is put before while no verdict waits for witnesses. Each is shown a current one every 15 s in any case. */

@@ -31,6 +31,24 @@ export interface Known {
   evidence(): readonly string[];
   /** The newest checkpoint; undefined before the first one. */
   checkpoint(): string | undefined;
+  /** Of a worker: what a controller of its project asks for at a start. */
+  atStart?: HeldOfLog;
+}
+
+/** A lease under a controller's key, compact JWS, with its ack and its offer where they are known. */
+export interface HeldLease {
+  lease: string;
+  ack?: string | undefined;
+  offer?: string | undefined;
+}
+
+/** Holdings of a member about the log of a controller, for that controller. */
+export interface HeldOfLog {
+  isController(peer: string): boolean;
+  /** The charter as compact JWS. */
+  held(): { charter: string; leases: HeldLease[] };
+  /** Leaves that it kept, from an index on, as many as one message takes; none of who keeps none. */
+  leaves(from: number): Promise<readonly string[]>;
 }
 
 /** Answers from a book of revocations. */
@@ -50,7 +68,10 @@ export function revocationServer(known: Known): ServedProtocol {
         for (let pages = 0; pages < limits.revocationPagesMax; pages++) {
           const asked = await stream.receive({ timeoutMs: questionMsMax });
           if (asked === undefined) break;
-          await stream.send(answerTo(known, asked));
+          const isOfStart = asked.kind === 'held' || asked.kind === 'leaves';
+          await stream.send(
+            isOfStart ? await answerAtStart(known, asked, channel.peer) : answerTo(known, asked),
+          );
         }
       } catch (error) {
         await stream.send(errorMessage(error)).catch(() => {});
@@ -60,7 +81,17 @@ export function revocationServer(known: Known): ServedProtocol {
   };
 }
 
-function answerTo(known: Known, asked: Up): Down {
+type StartUp = Extract<Up, { kind: 'held' | 'leaves' }>;
+
+async function answerAtStart({ atStart }: Known, asked: StartUp, peer: string): Promise<Down> {
+  if (atStart?.isController(peer) !== true)
+    throw new QuorateError('WIRE_INVALID', 'only a controller of the project asks a worker for this');
+  return asked.kind === 'held'
+    ? { kind: 'held', ...atStart.held() }
+    : { kind: 'leaves', leaves: [...(await atStart.leaves(asked.from))] };
+}
+
+function answerTo(known: Known, asked: Exclude<Up, StartUp>): Down {
   const equivocations = [...known.evidence()];
   if (asked.kind === 'checkpoint')
     return { kind: 'checkpoint', note: known.checkpoint() ?? null, equivocations };
@@ -128,6 +159,36 @@ export async function requestCheckpoint(
     if (answer.kind !== 'checkpoint') throw unexpected(answer.kind);
     return answer;
   });
+}
+
+/** Asks a worker what it holds of this controller's log. Errors: as above; `WIRE_INVALID` of a worker that does not know the question. */
+export async function requestHeld(dial: Dial, peer: PeerAddress): Promise<ReturnType<HeldOfLog['held']>> {
+  return asking(dial, peer, async (question) => {
+    const answer = await question({ kind: 'held' });
+    if (answer.kind !== 'held') throw unexpected(answer.kind);
+    return answer;
+  });
+}
+
+/**
+ * Asks a trusted worker for the leaves that it kept, those from `from` to `to` − 1, and returns as many of them as it has. Errors: as above.
+ */
+export async function requestKeptLeaves(
+  dial: Dial,
+  peer: PeerAddress,
+  { from, to }: { from: number; to: number },
+): Promise<string[]> {
+  const leaves: string[] = [];
+  while (from + leaves.length < to) {
+    const more = await asking(dial, peer, async (question) => {
+      const answer = await question({ kind: 'leaves', from: from + leaves.length });
+      if (answer.kind !== 'leaves') throw unexpected(answer.kind);
+      return answer.leaves;
+    });
+    if (more.length === 0) break;
+    leaves.push(...more.slice(0, to - from - leaves.length));
+  }
+  return leaves;
 }
 
 const unexpected = (kind: string): QuorateError =>

@@ -144,7 +144,7 @@ export const messageBounds = table({
   revocations: {
     streams: 4,
     streamsPerMinute: 120,
-    messages: { ask: byAnyone, checkpoint: byAnyone },
+    messages: { ask: byAnyone, checkpoint: byAnyone, held: byAnyone, leaves: byAnyone },
   },
   car: {
     streams: 8,

@@ -21,6 +21,8 @@ export const wireLimits = {
   fullKeysMax: 9,
   /** Revocations that are asked for by their ids: 7 kB of them. */
   revocationIdsMax: 100,
+  /** Leases that a worker tells its controller of at a start: more than it builds at once. */
+  leasesHeldMax: 256,
   /** Workers that a store is told of as having a tree, and addresses of each. */
   pinFromMax: 8,
   pinAddrsMax: 8,

@@ -360,10 +360,17 @@ export const revocationsUpSchema = z.discriminatedUnion('kind', [
   }),
   /** The newest checkpoint that is known there. */
   z.object({ kind: z.literal('checkpoint') }),
+  /** From a controller at its start: what this member holds of it, and the leaves from an index on that a trusted worker kept. */
+  z.object({ kind: z.literal('held') }),
+  z.object({ kind: z.literal('leaves'), from: count }),
 ]);
+const held = z.object({ lease: jws, ack: jws.optional(), offer: jws.optional() });
 export const revocationsDownSchema = z.discriminatedUnion('kind', [
   revocationListSchema.extend({ kind: z.literal('revocations') }),
   z.object({ kind: z.literal('checkpoint'), note: note.nullable(), equivocations }),
+  /** The charter that it has, and its leases, each with its ack and its offer where these are known. */
+  z.object({ kind: z.literal('held'), charter: jws, leases: z.array(held).max(wireLimits.leasesHeldMax) }),
+  z.object({ kind: z.literal('leaves'), leaves: z.array(text(400)).max(limits.leavesPerMessageMax) }),
   error,
 ]);
 

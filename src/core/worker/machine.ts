@@ -85,6 +85,8 @@ export class Worker {
     return (this.#assignments.get(lease)?.state ?? 'revealed') !== 'revealed';
   }
 
+  /** The offer with this id as it came; undefined where it is forgotten. */
+  offerOf = (id: string): string | undefined => this.#known.get(id)?.offer.raw;
   /** The lease with this id, unless it is over. */
   leaseOf(lease: string): Verified<Lease> | undefined {
     return this.#assignments.get(lease)?.lease;
@@ -302,12 +304,9 @@ export class Worker {
 
   #built({ lease, result }: EventOf<'built'>, now: number): void {
     const assignment = this.#assignments.get(lease);
-    if (assignment === undefined) {
-      this.#out.push({ kind: 'discard', lease });
-      return this.#unchanged();
-    }
+    if (assignment === undefined) this.#out.push({ kind: 'discard', lease });
     // One lease, one receipt: a second result is ignored.
-    if (assignment.state !== 'building') return this.#unchanged();
+    if (assignment?.state !== 'building') return this.#unchanged();
     this.#mustSync();
     assignment.state = 'built';
     assignment.result = result;
@@ -386,9 +385,10 @@ export class Worker {
     for (const known of this.#known.values())
       if (known.state === 'waiting' && known.claimAt <= now) this.#answer(known, now);
     for (const assignment of this.#assignments.values()) {
-      if (assignment.retryAt === null || assignment.retryAt > now) continue;
+      const { retryAt, lease } = assignment;
+      if (retryAt === null || retryAt > now) continue;
       assignment.retryAt = null;
-      this.#out.push({ kind: 'resume', lease: assignment.lease });
+      this.#out.push({ kind: 'resume', lease });
     }
   }
 

@@ -1,7 +1,7 @@
 import type { CheckpointFile } from '../../core/sessions/controller/ports.ts';
 import { inFile, readOptional, writeAtomic } from '../node/files.ts';
 
-/** The last checkpoint, in a file of mode 0600. */
+/** The last checkpoint, in a file of mode 0600. Uses of what it holds have errors that name the file. */
 export function openCheckpointFile(file: string): CheckpointFile {
   return {
     load: () => readOptional(file),
@@ -10,9 +10,9 @@ export function openCheckpointFile(file: string): CheckpointFile {
 }
 
 /** Uses what it holds. Errors: `HOME_DAMAGED`, and what `use` throws. */
-export const inCheckpointFile = (file: string, use: () => Promise<void>): Promise<void> =>
+export const inCheckpointFile = <T>(file: string, use: () => Promise<T>): Promise<T> =>
   inFile(
     file,
-    'Put it back from a copy. Without one remove it: the log is in controller.db, whose last copy has to be put back with it.',
+    'Put it back from a copy. Without one remove it: the controller asks its members for the newest checkpoint before it signs anything.',
     use,
   );

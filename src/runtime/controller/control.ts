@@ -8,6 +8,7 @@ import type { ControllerState } from '../../core/controller/state.ts';
 import { type RevocationTarget, revocationSchema } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { counted } from '../../core/quantity.ts';
+import type { StartWait } from '../../core/sessions/controller/start-inquiry.ts';
 import { revocationAt } from '../../core/trust/revocations.ts';
 import { askControlSocket, serveControlSocket } from '../node/control-socket.ts';
 import type { Tell } from '../node/node-events.ts';
@@ -47,6 +48,8 @@ export interface ControlOptions {
   state: ControllerState;
   dispatch(event: ControllerEvent): Promise<void>;
   tell: Tell;
+  /** For whom its start waits; null once it has started. */
+  asking?(): StartWait | null;
   /** Ends the node: it is drained. */
   stop(): void;
 }
@@ -88,7 +91,8 @@ export class ControllerControl {
     if (request.do === 'drain') await this.#drain(request.limitMs);
     const { state, project } = this.#options;
     const without = request.do === 'status' ? request.without : undefined;
-    return statusOf(state, { project, running: true, stopsBy: this.#stopsBy, without });
+    const asking = this.#options.asking?.();
+    return statusOf(state, { project, running: true, stopsBy: this.#stopsBy, without, asking });
   }
 
   #revoked(what: RevocationTarget): RevokedAnswer['revoked'] {

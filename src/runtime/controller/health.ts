@@ -1,17 +1,25 @@
 import type { ControllerState } from '../../core/controller/state.ts';
+import { type StartWait, sayWait } from '../../core/sessions/controller/start-inquiry.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { type HealthChecks, meshCheck } from '../node/health.ts';
 
-/** `broken`: why the journal or the machine failed; the process ends then. */
+/** `broken`: why the journal or the machine failed; the process ends then. `asking`: for whom its start waits. */
 export function controllerHealth(
   state: ControllerState,
   mesh: Pick<Mesh, 'addresses'>,
-  broken: () => string | undefined,
+  { broken, asking }: { broken: () => string | undefined; asking: () => StartWait | null },
 ): HealthChecks {
   return {
     live: [{ name: 'journal', trouble: broken }],
     ready: [
       meshCheck(mesh),
+      {
+        name: 'start',
+        trouble: () => {
+          const wait = asking();
+          return wait === null ? undefined : `it has not started: it waits for ${sayWait(wait)}`;
+        },
+      },
       {
         name: 'drain',
         trouble: () => (state.draining ? 'it is being drained, and begins no round' : undefined),

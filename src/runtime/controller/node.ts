@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../../core/controller/events.ts';
@@ -7,6 +9,7 @@ import { limits } from '../../core/limits.ts';
 import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.ts';
 import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { LostBundles } from '../../core/sessions/controller/lost-bundles.ts';
+import { StartInquiry } from '../../core/sessions/controller/start-inquiry.ts';
 import { Loop } from '../../core/sessions/loop.ts';
 import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
@@ -20,25 +23,27 @@ import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { repairTrees } from '../artifacts/repair.ts';
-import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
+import { serveArtifacts } from '../artifacts/transfer.ts';
 import {
   type ProjectFolder,
   readCharter,
   restoreCharter,
+  unusedFile,
   writeAddress,
 } from '../membership/project-folder.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
-import { nodeClock, signingOf } from '../node/ports.ts';
+import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
+import { ArtifactPins } from './artifact-pins.ts';
 import { inCheckpointFile, openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerControl } from './control.ts';
-import { idpIdOf, openControllerJournal } from './controller-journal.ts';
+import { idpIdOf, journalFile, openControllerJournal } from './controller-journal.ts';
 import { ControllerDependencies } from './dependencies.ts';
 import { controllerHealth } from './health.ts';
 import { ControllerImages } from './images.ts';
-import { boundOf, holdersOf, Keeper, pinOfRuns } from './keep.ts';
+import { holdersOf, Keeper } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
 import { NamedWitnesses } from './named-witnesses.ts';
@@ -69,6 +74,8 @@ export interface ControllerOptions {
   idp?: string[];
   /** Artifact stores that keep what is published in the place of this controller, and how many of them have to. */
   stores?: { peers: readonly PeerAddress[]; copies: number };
+  /** Goes on without asking the members what the log was. */
+  alone?: boolean;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
   /** Takes the metrics of this node. */
@@ -103,7 +110,6 @@ export interface ControllerNode {
   close(): Promise<void>;
 }
 
-const pinMsMax = 60_000;
 const charterPollMs = 1_000;
 
 /**
@@ -113,6 +119,7 @@ const charterPollMs = 1_000;
 export async function startController(options: ControllerOptions): Promise<ControllerNode> {
   const { folder } = options;
   const tell = teller(options.onEvent);
+  const journalLost = !existsSync(journalFile(folder.dir)) && !existsSync(join(folder.dir, unusedFile));
   const { journal, machine } = openControllerJournal(folder);
   const closers: (() => unknown)[] = [() => journal.close()];
   const closeAll = async () => {
@@ -155,6 +162,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
             store,
           });
     let broken: string | undefined;
+    const fail = (error: unknown): void => {
+      broken = messageOf(error);
+      stop.abort();
+      void closeAll().finally(() => options.onFailure(error));
+    };
     const loop = new Loop<ControllerEvent, ControllerEffect>({
       machine,
       journal: meters?.journal(lost) ?? lost,
@@ -162,19 +174,15 @@ export async function startController(options: ControllerOptions): Promise<Contr
       acceptClock: options.acceptClock ?? false,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
-      failed: (error) => {
-        // The machine is ahead of the journal from now on: nothing more of its log may be signed.
-        broken = messageOf(error);
-        stop.abort();
-        void closeAll().finally(() => options.onFailure(error));
-      },
+      // The machine is ahead of the journal from now on: nothing more of its log may be signed.
+      failed: fail,
     });
     closers.push(() => loop.close());
     closers.push(() => stop.abort());
     const context: ControllerContext = {
       folder,
       machine,
-      dispatch: (event) => loop.dispatch(event),
+      dispatch: (event) => sessions.dispatch(event),
       mesh,
       store,
       tell,
@@ -211,6 +219,18 @@ export async function startController(options: ControllerOptions): Promise<Contr
       refresh: () => refresh(),
     });
     const checkpointFile = join(folder.dir, 'checkpoint.txt');
+    const inquiry = new StartInquiry({
+      project: folder.project,
+      signing,
+      retired: folder.retired,
+      clock,
+      machine,
+      tell,
+      dial: meshDial(mesh, stop.signal),
+      alone: options.alone ?? false,
+      journalLost,
+      stop: fail,
+    });
     let feedUrls: readonly string[] = [];
     const sessions = new ControllerSessions({
       project: folder.project,
@@ -220,7 +240,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
       grants,
       clock,
       machine,
-      dispatch: context.dispatch,
+      inquiry,
+      dispatch: (event) => loop.dispatch(event),
       publish: (topic, message) => mesh.publish(topic, message),
       keepConnection: (peer) => mesh.keep(peer),
       charge: (account, turns) => pace.charge(account, turns, performance.now()),
@@ -264,14 +285,15 @@ export async function startController(options: ControllerOptions): Promise<Contr
       options.onRekeyed();
     };
     const replayed = loop.replay();
-    if (await restoreCharter(folder.dir, machine.state.charter))
-      tell(
-        'warn',
-        'charter',
-        `charter.jws was a copy of before: the charter in force, of epoch ${machine.state.charter?.payload.epoch}, is there again. Sign once more what you changed since`,
-      );
-    await inCheckpointFile(checkpointFile, () => sessions.checkpoints.load());
-    tellLost(lost, tell);
+    const keepCharter = async () => {
+      if (await restoreCharter(folder.dir, machine.state.charter))
+        tell(
+          'warn',
+          'charter',
+          `charter.jws was a copy of before: the charter in force, of epoch ${machine.state.charter?.payload.epoch}, is there again. Sign once more what you changed since`,
+        );
+    };
+    await keepCharter();
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
     await images.resume();
     await dependencies.resume();
@@ -281,53 +303,64 @@ export async function startController(options: ControllerOptions): Promise<Contr
     };
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
     if (charter === null) throw new Error('a project folder that was opened has a charter');
-    await loop.dispatch({
-      kind: 'started',
-      charter,
-      keys: { controller: folder.controller.id, idp: idpIdOf(folder) },
-      timings: {
-        ...defaultTimings,
-        ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
-        ...(options.absenceWaitMs === undefined ? {} : { absenceMs: options.absenceWaitMs }),
-        ...(options.grantMs === undefined ? {} : { grantMs: options.grantMs }),
-      },
-      ...(options.stores === undefined
-        ? {}
-        : { stores: { ids: options.stores.peers.map(({ id }) => id), copies: options.stores.copies } }),
-    });
-    sessions.start();
     for (const { protocol, session, options: bounds } of sessions.served)
       mesh.handle(protocol, session, bounds);
     const served = new CheckedBundles(context, bundles, (text) => hash('sha256', text), sessions);
     serveBundles(mesh, served);
     serveArtifacts(context);
     closers.push(mesh.joinProject(folder.project));
+    const begin = async () => {
+      await inCheckpointFile(checkpointFile, () =>
+        sessions.begin({
+          kind: 'started',
+          charter,
+          keys: { controller: folder.controller.id, idp: idpIdOf(folder) },
+          timings: {
+            ...defaultTimings,
+            ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
+            ...(options.absenceWaitMs === undefined ? {} : { absenceMs: options.absenceWaitMs }),
+            ...(options.grantMs === undefined ? {} : { grantMs: options.grantMs }),
+          },
+          ...(options.stores === undefined
+            ? {}
+            : { stores: { ids: options.stores.peers.map(({ id }) => id), copies: options.stores.copies } }),
+        }),
+      );
+      await keepCharter();
+      tellLost(lost, tell);
+      closers.push(watchCharter(refresh, tell));
+      startGrants();
+      void sessions.resume(names);
+      // Pinned are agreed artifacts, logs, dissenting trees, images and dependencies.
+      closers.push(
+        startBlockCollection({
+          store,
+          tell,
+          repair: (roots, signal) =>
+            repairTrees(
+              { mesh, store, tell, holders: (root) => holdersOf(machine.state, root) },
+              roots,
+              signal,
+            ),
+        }),
+      );
+      tellAtStart(machine.state, logEvidence.equivocations, tell);
+      await rm(join(folder.dir, unusedFile), { force: true });
+    };
+    const begun = begin();
+    // It listens while it asks its members.
+    if ((await Promise.race([begun, inquiry.asks])) === 'asks')
+      begun.catch((error) => (stop.signal.aborted ? undefined : fail(error)));
     await mesh.provide(projectRendezvous(folder.project)).catch((error) => {
       // Where it is the first peer itself, nobody is there to take the record yet; what joins the project tries again.
       const first = folder.charter.bootstrap.length + options.bootstrap.length === 0;
       if (!first) tell('warn', 'provide', messageOf(error));
     });
     await writeAddress(folder.dir, mesh.addresses());
-    closers.push(watchCharter(refresh, tell));
-    startGrants();
-    void sessions.resume(names);
-    // Pinned are agreed artifacts, logs, dissenting trees, images and dependencies.
-    closers.push(
-      startBlockCollection({
-        store,
-        tell,
-        repair: (roots, signal) =>
-          repairTrees(
-            { mesh, store, tell, holders: (root) => holdersOf(machine.state, root) },
-            roots,
-            signal,
-          ),
-      }),
-    );
-    tellAtStart(machine.state, logEvidence.equivocations, tell);
     const control = new ControllerControl({
       ...{ dir: folder.dir, project: folder.project, state: machine.state, tell },
       dispatch: context.dispatch,
+      asking: () => inquiry.waits,
       stop: () => options.onStop?.(),
     });
     await control.open();
@@ -344,7 +377,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },
-      health: controllerHealth(machine.state, mesh, () => broken),
+      health: controllerHealth(machine.state, mesh, { broken: () => broken, asking: () => inquiry.waits }),
       close: closeAll,
     };
   } catch (error) {
@@ -358,33 +391,4 @@ function watchCharter(refresh: () => Promise<void>, tell: Tell): () => void {
   const look = () => refresh().catch((error) => tell('warn', 'charter', messageOf(error)));
   const timer = setInterval(look, charterPollMs);
   return () => clearInterval(timer);
-}
-
-/** Fetches and pins what was agreed. */
-class ArtifactPins {
-  readonly #context: ControllerContext;
-  readonly #signal: AbortSignal;
-
-  constructor(context: ControllerContext, signal: AbortSignal) {
-    this.#context = context;
-    this.#signal = signal;
-  }
-
-  async pin({ run, artifact, from }: Extract<ControllerEffect, { kind: 'pin' }>): Promise<void> {
-    const { machine, store, dispatch } = this.#context;
-    const of = machine.state.runs.get(run);
-    const maxBytes = of === undefined ? 0 : boundOf(of, artifact);
-    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pinMsMax)]);
-    let detail = '';
-    let ok = false;
-    try {
-      if (!(await store.has(artifact)))
-        await pullArtifact(this.#context, artifact, { from, signal, maxBytes });
-      await store.pin([artifact], pinOfRuns);
-      ok = true;
-    } catch (error) {
-      detail = messageOf(error);
-    }
-    await dispatch({ kind: 'pinned', run, artifact, ok, detail });
-  }
 }

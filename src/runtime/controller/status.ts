@@ -4,6 +4,7 @@ import { operatorsLeft, slotsAsked } from '../../core/controller/operators-left.
 import { fullKeys, lapsedRevocations } from '../../core/controller/revocations.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
 import { summaryOf } from '../../core/controller/view.ts';
+import type { StartWait } from '../../core/sessions/controller/start-inquiry.ts';
 import type { OwnRevocation } from '../../core/sessions/own-revocations.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
 
@@ -12,8 +13,10 @@ const namedMax = 50;
 
 /** Status of a controller. Times in milliseconds since the epoch. */
 export interface ControllerStatus {
-  /** `stopped`: read from its journal. */
-  state: 'running' | 'draining' | 'stopped';
+  /** `stopped`: read from its journal. `starting`: it asks its members what its log was, and signs nothing. */
+  state: 'running' | 'starting' | 'draining' | 'stopped';
+  /** For whom a start waits; null where it waits for nobody. */
+  asking: StartWait | null;
   project: string;
   /** Its key. */
   id: string;
@@ -56,8 +59,13 @@ export interface ControllerStatus {
 
 export function statusOf(
   state: ControllerState,
-  about: Pick<ControllerStatus, 'project' | 'stopsBy'> & { running: boolean; without?: string | undefined },
+  about: Pick<ControllerStatus, 'project' | 'stopsBy'> & {
+    asking?: StartWait | null | undefined;
+    running: boolean;
+    without?: string | undefined;
+  },
 ): ControllerStatus {
+  const { asking = null } = about;
   const open = [...state.index.open.values()];
   const stands = open.map((run) =>
     about.running
@@ -71,7 +79,14 @@ export function statusOf(
   for (const { role } of state.presence.workers.values())
     if (role === 'worker' || role === 'trusted-worker') workers[role]++;
   return {
-    state: !about.running ? 'stopped' : state.draining ? 'draining' : 'running',
+    state: !about.running
+      ? 'stopped'
+      : asking !== null
+        ? 'starting'
+        : state.draining
+          ? 'draining'
+          : 'running',
+    asking,
     project: about.project,
     id: state.id,
     charter: state.charter?.payload.epoch ?? null,

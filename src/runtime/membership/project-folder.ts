@@ -96,9 +96,13 @@ export async function initProject(
     bootstrap: options.bootstrap,
     iat: Math.floor(Date.now() / 1000),
   };
+  await writeAtomic(join(dir, unusedFile), '');
   await writeAtomic(join(dir, files.charter), (await signMessage('charter', charter, root.signer)).raw);
   return openProjectFolder(dir);
 }
+
+/** In the folder of a project whose controller never started: without a journal and without this file, the journal is lost. */
+export const unusedFile = 'unused';
 
 const keyAt = (file: string): Promise<NodeKey> => (existsSync(file) ? loadKey(file) : createKey(file));
 
@@ -324,6 +328,7 @@ export async function signNext(
     );
   }
   const next: Charter = { ...wanted, epoch: current.epoch + 1, iat: Math.floor(Date.now() / 1000) };
+  await writeAtomic(join(dir, unusedFile), '');
   await writeAtomic(join(dir, files.charter), (await signMessage('charter', next, root.signer)).raw);
   return next;
 }

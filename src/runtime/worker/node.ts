@@ -258,7 +258,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     serveBundles(mesh, sessions.publication.serving(context.bundles));
     serveRevocations(mesh, {
       ...knownIn(revocations),
-      checkpoint: () => sessions.witness.newest,
+      ...sessions.known,
     });
     serveArtifacts(context);
     let damaged: readonly string[] = [];

@@ -12,6 +12,7 @@ import { until } from '../../e2e/support/wait.ts';
 import { A, B, type Bench, projectOf, timings } from '../controller/bench.ts';
 import { bundleOf, cosign, verified } from '../controller/evidence.ts';
 import { FakeChannel } from './fake-channel.ts';
+import { started } from './started.ts';
 
 const { source } = jobNamed('project').job;
 const image = treeCid('an image');
@@ -63,6 +64,7 @@ function serve(bench: Bench) {
   const stored = new Map<string, string>();
   const later: { ms: number; act: () => void }[] = [];
   const ports = {
+    inquiry: started,
     machine: controller,
     project: paper.project,
     signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },

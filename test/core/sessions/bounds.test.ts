@@ -20,6 +20,7 @@ import { Buckets } from '../../../src/mesh/token-buckets.ts';
 import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
 import { codeOf } from '../../runtime/support.ts';
 import { type Bench, projectOf } from '../controller/bench.ts';
+import { started } from './started.ts';
 
 const senders: Sender[] = ['anyone', 'member', 'holder', 'asked'];
 type Protocol = keyof typeof messageBounds;
@@ -113,6 +114,7 @@ function serve(bench: Bench, charged: [string, number][] = []) {
       closing: false,
       onClosing: () => () => {},
     },
+    inquiry: started,
     machine: bench.controller,
     dispatch: async (event) => void bench.send(event),
     charge(account, turns) {

@@ -20,6 +20,7 @@ import { decodeMessage, type VerdictNotice, verdictNoticeSchema } from '../../..
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { cosigned } from '../../support/cosigned.ts';
 import { type Bench, built, deliverAll } from '../controller/bench.ts';
+import { started } from './started.ts';
 
 /** A controller's machine and publisher, and its bundles by name. */
 export class Desk {
@@ -49,6 +50,7 @@ export class Desk {
       drop: async (artifact) => void this.stored.delete(artifact),
     };
     const ports = {
+      inquiry: started,
       machine: controller,
       bundles,
       lost: this.bench.lost,

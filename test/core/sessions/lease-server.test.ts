@@ -11,6 +11,7 @@ import { witnessCheckpoint } from '../../../src/core/transparency/index.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { type Bench, deliverAll, leasedRound } from '../controller/bench.ts';
 import { FakeChannel } from './fake-channel.ts';
+import { started } from './started.ts';
 
 interface Down {
   kind: string;
@@ -30,6 +31,7 @@ class Line extends FakeChannel<Down> {
     const { paper, controller } = bench;
     const replies = new Replies();
     const ports = {
+      inquiry: started,
       machine: controller,
       project: paper.project,
       signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },

@@ -4,6 +4,7 @@ import { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoi
 import type { ControllerPorts, ExternalWitness } from '../../../src/core/sessions/controller/ports.ts';
 import { openCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
 import { type Bench, projectOf } from '../controller/bench.ts';
+import { started } from './started.ts';
 
 /** Resolves when what was started has gone on as far as it can without a timer. */
 export const settled = () => new Promise(setImmediate);
@@ -41,6 +42,7 @@ export class Rounds {
     const isClosing = () => this.closing;
     const ports = {
       project: bench.paper.project,
+      inquiry: started,
       machine: bench.controller,
       retired: this.retired,
       signing: {

@@ -22,6 +22,7 @@ import { Worker } from '../../../src/core/worker/machine.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { type Bench, projectOf } from '../controller/bench.ts';
 import { FakeChannel } from './fake-channel.ts';
+import { started } from './started.ts';
 
 interface Message {
   kind: string;
@@ -37,6 +38,7 @@ describe('a controller', () => {
     const told: string[] = [];
     const notice = { offer: 'a', request: 'b', publisher: 'c', job: '{}' };
     const ports = {
+      inquiry: started,
       machine: controller,
       signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
       version: ownVersion('2.0.0'),

@@ -20,6 +20,7 @@ import {
   witnessed,
 } from './checkpoint-round.ts';
 import type { ControllerPorts, ExternalWitness } from './ports.ts';
+import { askingError, behindCheckpoint } from './start-inquiry.ts';
 
 /** A round ends after this, whoever has not answered. */
 const roundMsMax = 5_000;
@@ -92,35 +93,31 @@ export class CheckpointRounds {
   }
 
   /**
-   * Goes on with the last checkpoint of the life before. After the replay, before anything is signed.
-   * Errors: `LOG_BEHIND_CHECKPOINT`, `CHECKPOINT_…`, those of the file.
+   * Goes on with the last checkpoint of the life before. After the replay, before anything is signed. Returns it where the journal is behind it.
+   * Errors: `LOG_BEHIND_CHECKPOINT` where it is of another log, `CHECKPOINT_…`, those of the file.
    */
-  async load(): Promise<void> {
+  async load(): Promise<Pick<Checkpoint, 'size' | 'root'> | undefined> {
     const { checkpointFile, machine, signing, retired } = this.#ports;
     const note = await checkpointFile.load();
-    if (note === undefined) return;
+    if (note === undefined) return undefined;
     const { log, keys } = machine.state;
     let opened = await this.#openOf(note, signing.signer.id);
     const isOurs = opened !== undefined;
     for (const { id } of retired) opened ??= await this.#openOf(note, id);
-    if (opened === undefined) return;
+    if (opened === undefined) return undefined;
     const { size, root, witnesses } = opened;
+    if (isOurs && size > log.size) return { size, root };
     const goesOn = size <= log.size && log.root(size) === root;
     // The way out where the journal is lost: under a key of its own no log contradicts another.
-    if (!goesOn && !isOurs)
-      return this.#warn(
+    if (!goesOn && !isOurs) {
+      this.#warn(
         `the log of ${log.size} entries does not go on from the ${size} that the key before signed; it begins anew under this one`,
       );
-    if (!goesOn)
-      throw new QuorateError(
-        'LOG_BEHIND_CHECKPOINT',
-        `the journal gives a log of ${log.size} entries, which is not the one whose first ${size} were signed`,
-        {
-          hint: 'The journal is an older copy, or another one. Put back the one that belongs here: a log that goes on from an older state tells two stories, and workers keep the proof.',
-        },
-      );
+      return undefined;
+    }
+    if (!goesOn) throw behindCheckpoint(log.size, size);
     // The same log goes on under another key: its next checkpoint is the first one of that key.
-    if (!isOurs) return;
+    if (!isOurs) return undefined;
     this.#kept = size;
     const base = withoutWitnesses(note);
     const members: MemberLine[] = [];
@@ -142,6 +139,7 @@ export class CheckpointRounds {
     const answered = new Set(members.map(({ witness }) => witness));
     const waits = { waitsFor: undefined, asked: new Set<string>() };
     this.#round = { size, root, base, members, outside, answered, ...waits, open: false };
+    return undefined;
   }
 
   /** Undefined where another key signed it. Errors: `CHECKPOINT_…`. */
@@ -256,8 +254,9 @@ export class CheckpointRounds {
    * `CONTROLLER_STOPPED`, those of the file.
    */
   async at(size: number): Promise<string> {
-    const { clock, machine, project, signing } = this.#ports;
+    const { clock, machine, project, signing, inquiry } = this.#ports;
     if (clock.closing) throw new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping');
+    if (!inquiry.isOpen) throw askingError(inquiry);
     const root = machine.state.log.root(size);
     const note = await signCheckpoint(formatCheckpoint({ project, size, root }), signing.signer);
     if (size > this.#kept) await this.#save(note, size);

@@ -1,6 +1,6 @@
-import type { ControllerEffect } from '../../controller/events.ts';
+import type { ControllerEffect, ControllerEvent } from '../../controller/events.ts';
 import { artifactIn } from '../../controller/facts.ts';
-import { publishedOf } from '../../controller/state.ts';
+import { type EventOf, publishedOf } from '../../controller/state.ts';
 import { provingRun } from '../../controller/view.ts';
 import { messageOf, QuorateError, unreachable } from '../../errors.ts';
 import type { OfferNotice } from '../../wire/messages.ts';
@@ -22,6 +22,7 @@ import type { ControllerPorts } from './ports.ts';
 import { Publisher } from './publisher.ts';
 import { documentsOfRun } from './recall.ts';
 import { Followers, Replies } from './replies.ts';
+import { askingError, sayAsking } from './start-inquiry.ts';
 import { StorePins } from './store-pins.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
 
@@ -41,6 +42,7 @@ export class ControllerSessions {
   /** Logs of builds, as they come. */
   readonly logs: LogServer;
   readonly #ports: ControllerPorts;
+  readonly #given: ControllerPorts;
   readonly #feed: FeedServer;
   readonly #replies = new Replies();
   readonly #followers = new Followers();
@@ -50,7 +52,9 @@ export class ControllerSessions {
   readonly #witnesses: VerdictWitnesses;
   readonly #storePins: StorePins | undefined;
 
-  constructor(ports: ControllerPorts) {
+  constructor(given: ControllerPorts) {
+    const ports = { ...given, dispatch: (event: ControllerEvent) => this.dispatch(event) };
+    this.#given = given;
     this.#ports = ports;
     const backlog = new Map<string, OfferNotice>();
     this.backlog = backlog;
@@ -76,11 +80,58 @@ export class ControllerSessions {
       checkpoint: () => checkpoints.current?.note,
     });
     const { served } = this.#answers;
-    this.served = [feed.served, this.#leases.served, served, logs.served, api.served, revocations];
+    this.served = [
+      feed.served,
+      this.#whenOpen(this.#leases.served),
+      this.#whenOpen(served),
+      logs.served,
+      api.served,
+      revocations,
+    ];
   }
 
-  /** Begins the rounds of checkpoints. Once the machine has started; `checkpoints.load` is before that. */
-  start(): void {
+  /**
+   * Begins this life, with the machine replayed and the protocols served: asks the members, takes what the journal lacks, starts the
+   * machine and the rounds of checkpoints. Errors: those of `CheckpointRounds.load` and `StartInquiry.run`.
+   */
+  async begin(started: EventOf<'started'>): Promise<void> {
+    const { inquiry, dispatch } = this.#given;
+    const missing = await inquiry.run(started.charter, await this.checkpoints.load());
+    if (missing !== undefined) {
+      await dispatch(missing);
+      await this.checkpoints.load();
+    }
+    await dispatch(started);
+    inquiry.open();
+    this.#start();
+  }
+
+  /** As `Loop.dispatch`, once this life has begun. Until then whoever asks for something is kept waiting, and refused after a while. */
+  async dispatch(event: ControllerEvent): Promise<void> {
+    const { inquiry, clock, dispatch } = this.#given;
+    // Nothing that comes without being asked for is of this life yet.
+    const token = 'token' in event ? event.token : undefined;
+    if (!inquiry.isOpen && token === undefined) return;
+    if (!inquiry.isOpen) await Promise.race([inquiry.opened, pause(clock, sessionLimits.startWaitMs)]);
+    if (inquiry.isOpen) return dispatch(event);
+    if (token !== undefined) this.#replies.answer(token, { kind: 'error', ...sayAsking(inquiry) });
+  }
+
+  /** Streams on which this controller signs wait for the start; they are reset where it takes long, and opened again. */
+  #whenOpen(served: ServedProtocol): ServedProtocol {
+    const { inquiry, clock } = this.#given;
+    return {
+      ...served,
+      session: async (channel) => {
+        if (!inquiry.isOpen) await Promise.race([inquiry.opened, pause(clock, sessionLimits.startWaitMs)]);
+        if (inquiry.isOpen) return served.session(channel);
+        channel.abort(askingError(inquiry));
+      },
+    };
+  }
+
+  /** Begins the rounds of checkpoints. */
+  #start(): void {
     const { clock } = this.#ports;
     const tell = (checkpoint: WitnessedCheckpoint, ended: boolean) =>
       this.#run('witnesses', this.#witnesses.check(checkpoint, ended));

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { checkPresent } from '../../controller/enrolment.ts';
+import { mayReadmit } from '../../controller/recovered.ts';
 import type { Grant, Verified } from '../../documents/index.ts';
 import { checkTime } from '../../documents/index.ts';
 import { codeOf, QuorateError } from '../../errors.ts';
@@ -15,6 +16,7 @@ import { BacklogPass } from './backlog-pass.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
+import { askingError } from './start-inquiry.ts';
 
 type Up = FeedUp;
 type Down = z.infer<typeof feedDownSchema>;
@@ -130,7 +132,7 @@ export class FeedServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const { machine, dispatch, tell, keepConnection, signing, clock } = this.#ports;
+    const { machine, dispatch, tell, keepConnection, signing, clock, inquiry } = this.#ports;
     const { peer } = channel;
     const sent = (bytes: number) => this.#admission.answered(peer, bytes);
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
@@ -147,6 +149,11 @@ export class FeedServer {
           const grant = await signing.documents.message('grant', message.grant);
           if (grant.payload.sub !== peer)
             throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
+          if (!inquiry.isOpen) {
+            inquiry.hello(peer, grant);
+            throw askingError(inquiry);
+          }
+          if (mayReadmit(machine.state, grant)) await dispatch({ kind: 'readmit', grant });
           checkTime(grant.payload, clock.now(), 'the grant');
           // A peer that the machine refuses is sent nothing.
           this.#check(grant);
@@ -169,6 +176,7 @@ export class FeedServer {
               tell('warn', 'behind', `the worker of ${operator} ${behind}`, { worker, operator });
           }
           granted = grant;
+          inquiry.hello(peer, grant);
         } else if (worker === undefined)
           throw new QuorateError('FEED_NO_HELLO', 'the first message of a feed is a hello');
         // It was revoked since, or a charter left its key out.

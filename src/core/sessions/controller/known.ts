@@ -7,7 +7,7 @@ import type { ControllerPorts } from './ports.ts';
 export function knownTo({
   machine: { state },
   logEvidence,
-}: Pick<ControllerPorts, 'machine' | 'logEvidence'>): Required<Omit<Known, 'checkpoint'>> {
+}: Pick<ControllerPorts, 'machine' | 'logEvidence'>): Required<Omit<Known, 'checkpoint' | 'atStart'>> {
   return {
     page(after) {
       const ended = endedKeys(state);

@@ -5,6 +5,7 @@ import type { PeerVersion } from '../../wire/peer-version.ts';
 import type { Clock, Dial, Link, PeerAddress, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
 import type { LostEvidence } from './lost-bundles.ts';
+import type { StartInquiry } from './start-inquiry.ts';
 
 /** Bundles on disk, by run, job and artifact. */
 export interface BundleStore {
@@ -100,6 +101,8 @@ export interface ControllerPorts {
   readonly grants: Grants;
   readonly clock: Clock;
   readonly machine: Controller;
+  /** Asks the members at the start. */
+  readonly inquiry: StartInquiry;
   /** As `Loop.dispatch`. */
   dispatch(event: ControllerEvent): Promise<void>;
   /** Gossips. */

@@ -1,5 +1,6 @@
 import type { Bundle, Verdict } from '../../documents/index.ts';
 import { codeOf, QuorateError, reportedError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import { type Checkpoint, parseCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence, type LogView, type Verification } from '../../trust/index.ts';
 import { ask, isConnectionError, openCharter } from '../ask.ts';
@@ -87,6 +88,23 @@ export class DraftChecks {
         `the verdict says ${level}; the evidence amounts to ${verification.level}`,
       );
     return { verification, verdict: payload };
+  }
+
+  /**
+   * Keeps the leaves under a checkpoint that fits those before it. A trusted worker does before it signs one: a controller whose disk is
+   * lost has them from here. Errors: those of `LogCopy.read` and `LogCopy.keep`, `LOG_LEAVES_MISMATCH`.
+   */
+  async keepUnder({ size, root }: Pick<Checkpoint, 'size' | 'root'>): Promise<void> {
+    if (size > sessionLimits.logLeavesMax) return;
+    const log = await this.#log.read(size, (from) => this.#leaves(from, () => false));
+    if (log.root() !== root)
+      throw new QuorateError('LOG_LEAVES_MISMATCH', 'the leaves are not those that the checkpoint is over');
+    await this.#log.keep(log);
+  }
+
+  /** Leaves that were kept, from an index on, as many as one message takes. Errors: those of the file. */
+  keptFrom(from: number): Promise<readonly string[]> {
+    return this.#log.keptFrom(from, limits.leavesPerMessageMax);
   }
 
   /** Keeps the leaves on disk, before anything is signed over them. Errors: those of `LogCopy.keep`. */

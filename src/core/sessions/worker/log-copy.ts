@@ -47,6 +47,13 @@ export class LogCopy {
     return this.#inTurn(async () => (await this.#load()).tree.leaves());
   }
 
+  /** Of those that were kept, from an index on: `max` at most. Errors: `HOME_UNREADABLE`. */
+  async keptFrom(from: number, max: number): Promise<readonly string[]> {
+    const { tree } = await this.#inTurn(() => this.#load());
+    const at = Math.min(from, tree.size);
+    return tree.leaves(at, Math.min(tree.size, at + max));
+  }
+
   /**
    * Keeps leaves that were read on disk, before this worker signs over them.
    * Errors: `LOG_LEAVES_MISMATCH` where other leaves were kept before, `HOME_UNWRITABLE`.

@@ -16,10 +16,10 @@ import { checkpointNoticeSchema, decodeMessage } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import type { LoggedRound } from '../../worker/state.ts';
 import { ask, isConnectionError } from '../ask.ts';
-import type { KnownEquivocation } from '../revocation-book.ts';
 import { type AckPromise, CheckpointBook, goesOn, promisesOf, type Seen } from './checkpoint-book.ts';
 import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';
+import { equivocated, hint, inconsistent } from './log-errors.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
 import { LineKeeper, timesOf } from './trusted-lines.ts';
@@ -54,6 +54,8 @@ export class LogWitness {
   #comparedAt = Number.NEGATIVE_INFINITY;
   /** The log key that acknowledged a receipt of a round which is not in its log. */
   #hides: { log: string; says: string } | undefined;
+  /** Keeps what a checkpoint is over, before a trusted worker signs it. */
+  keepLeaves: (checkpoint: Checkpoint) => Promise<void> = async () => {};
   /** Which member's checkpoints the controller gives no proof for. */
   #unproven: { member: string; says: string } | undefined;
 
@@ -93,6 +95,11 @@ export class LogWitness {
   /** The newest checkpoint that was checked in this life or, once one was, before. */
   get newest(): string | undefined {
     return this.#book.newest(this.#log)?.note;
+  }
+
+  /** Acks whose receipts were not found under a checkpoint yet. */
+  get promises(): readonly AckPromise[] {
+    return this.#book.promises;
   }
 
   get #log(): string {
@@ -137,8 +144,12 @@ export class LogWitness {
     if (this.#isBusy) return;
     await this.#orTell(() =>
       this.#inTurn(async () => {
-        const { size } = await this.#seen(note, since);
-        if (size === this.#book.newest(this.#log)?.size) answer(size, await this.#line(note));
+        const checkpoint = await this.#seen(note, since);
+        const { size } = checkpoint;
+        if (size !== this.#book.newest(this.#log)?.size) return;
+        const { credentials, signing } = this.#ports;
+        if (credentials.charter.trusted.includes(signing.signer.id)) await this.keepLeaves(checkpoint);
+        answer(size, await this.#line(note));
       }),
     );
   }
@@ -384,17 +395,4 @@ export class LogWitness {
     this.#last = done.catch(() => {});
     return done;
   }
-}
-
-const hint =
-  'Tell the owner of the project. Until this is explained, nothing of this log is witnessed that does not go on from what it said before.';
-
-const equivocated = ({ proves }: KnownEquivocation) => new QuorateError('LOG_EQUIVOCATED', proves.says);
-
-function inconsistent(sizes: string, says: string): QuorateError {
-  return new QuorateError(
-    'LOG_INCONSISTENT',
-    `the controller signed logs of ${sizes}, and does not show that one goes on from the other: it ${says}`,
-    { hint },
-  );
 }

@@ -37,6 +37,8 @@ const pollMs = 15_000;
 const firstPollMs = 2_000;
 const retryMsMin = 250;
 const retryMsMax = 5_000;
+/** A controller that asks its members before it starts is tried again after this. */
+const askingRetryMs = 500;
 const openMsMax = 10_000;
 const findMsMax = 3_000;
 const backlogAnswersMax = Math.ceil(limits.openRequestsMax / limits.feedOffersMax);
@@ -220,6 +222,11 @@ export class OfferFeed {
           tell('warn', 'feed', `no connection to the controller: ${messageOf(error)}`);
         if (this.#connected) wait = retryMsMin;
         this.#connected = false;
+        if (codeOf(error) === 'CONTROLLER_ASKING') {
+          await pause(clock, askingRetryMs * spread(signing));
+          wait = retryMsMin;
+          continue;
+        }
         if (mayBeRenewed(codeOf(error))) await this.#grants.refresh(credentials.grant);
         if (isExpelled(codeOf(error))) {
           wait = expelledRetryMs;

@@ -1,8 +1,10 @@
 import type { Claim } from '../../documents/index.ts';
 import { messageOf, unreachable } from '../../errors.ts';
+import { wireLimits } from '../../wire/limits.ts';
 import { workerOlder } from '../../wire/pass-reason.ts';
 import { claimSeconds } from '../../worker/claim.ts';
 import type { WorkerEffect, WorkerEvent } from '../../worker/events.ts';
+import type { HeldLease, Known } from '../revocation-exchange.ts';
 import { AnswerSigner } from './answer-signer.ts';
 import { Cosigner } from './cosigner.ts';
 import { DraftChecks } from './draft-checks.ts';
@@ -43,6 +45,7 @@ export class WorkerSessions {
     this.#neighbours = new Neighbours(ports, witness, revocations);
     this.publication = new Publication(ports, witness);
     this.#checks = new DraftChecks(ports, revocations, witness);
+    witness.keepLeaves = (checkpoint) => this.#checks.keepUnder(checkpoint);
     this.#cosigner = new Cosigner(ports, this.#checks, witness, this.publication);
     this.#grants = new GrantRenewal(ports);
     this.#answers = new AnswerSigner(ports, this.#grants, this.#checks, witness);
@@ -81,6 +84,33 @@ export class WorkerSessions {
     this.#neighbours.start();
     void this.#grants.run();
     this.#run('answers', this.#answers.run());
+  }
+
+  /** Answers about the log, for others. */
+  get known(): Pick<Known, 'checkpoint' | 'atStart'> {
+    const { credentials } = this.#ports;
+    return {
+      checkpoint: () => this.witness.newest,
+      atStart: {
+        isController: (peer) => credentials.charter.controllers.includes(peer),
+        held: () => ({ charter: credentials.membership.charter, leases: this.#held() }),
+        leaves: (from) => this.#checks.keptFrom(from),
+      },
+    };
+  }
+
+  #held(): HeldLease[] {
+    const { machine } = this.#ports;
+    return machine.leases.slice(0, wireLimits.leasesHeldMax).flatMap((id) => {
+      const lease = machine.leaseOf(id)?.raw;
+      if (lease === undefined) return [];
+      const round = machine.roundOf(id)?.offer ?? '';
+      const offer = machine.offerOf(round);
+      const ack = this.witness.promises.find(
+        ({ leaf }) => leaf.startsWith('receipt ') && leaf.endsWith(` offer ${round}`),
+      )?.ack;
+      return [{ lease, ...(ack !== undefined && { ack }), ...(offer !== undefined && { offer }) }];
+    });
   }
 
   /** Why this worker gets no job at the moment, whatever it lends; null while nothing is known to be wrong. */

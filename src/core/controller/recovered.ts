@@ -1,0 +1,122 @@
+import type { Grant, Verified } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { revocationAt } from '../trust/revocations.ts';
+import { endRun } from './cancel.ts';
+import { actOnCharter, putInForce } from './charter.ts';
+import { isMember, memberRevoked, revocationsIn } from './revocations.ts';
+import { reconsider } from './revoke.ts';
+import {
+  appendLeaf,
+  type ControllerState,
+  type EventOf,
+  mustSync,
+  type Run,
+  type Transition,
+  unchanged,
+} from './state.ts';
+
+/** Epochs that a recovery skips: the lost life may have started as often, with fences that no member reported. */
+const epochsSkipped = 1_000;
+
+/** Why a run whose leaves came back ends. */
+const lost = 'lost: the journal was restored from a copy, and what came of this run since is in no copy';
+
+/**
+ * Takes the leaves that an older copy of the journal does not have, as members kept them, as one event. Operators, charters and
+ * revocations are those of the leaves, as far as their documents came with them. Open runs that the leaves are about end: their
+ * documents are in no copy. Errors: `LOG_OUT_OF_RANGE` where the leaves do not follow the log.
+ */
+export function recovered(transition: Transition, event: EventOf<'recovered'>): void {
+  const { state } = transition;
+  if (event.from !== state.log.size)
+    throw new QuorateError('LOG_OUT_OF_RANGE', `the log has ${state.log.size} leaves, not ${event.from}`);
+  mustSync(transition);
+  state.epoch = Math.max(state.epoch + epochsSkipped, event.epoch);
+  state.recovered = true;
+  const before = state.charter;
+  const known = state.revocations.length;
+  const touched = new Set<Run>();
+  for (const leaf of event.leaves) take(transition, event, leaf, touched);
+  for (const run of touched) endRun(transition, run, lost);
+  if (state.charter !== null && state.charter !== before) actOnCharter(transition, state.charter.payload);
+  if (state.revocations.length > known) reconsider(transition);
+}
+
+function take(
+  transition: Transition,
+  { charters, revocations }: EventOf<'recovered'>,
+  leaf: string,
+  touched: Set<Run>,
+): void {
+  const { state } = transition;
+  const index = appendLeaf(transition, leaf);
+  const [kind, id = '', second = '', third = '', , request] = leaf.split(' ');
+  const open = [...state.index.open.values()];
+  switch (kind) {
+    case 'charter': {
+      const charter = charters.find((one) => one.id === id);
+      if (charter !== undefined) putInForce(state, charter);
+      return;
+    }
+    case 'enrol':
+      if (isRole(second, state) && !state.operators[second].has(id)) state.operators[second].set(id, index);
+      return;
+    case 'revocation': {
+      const found = revocations.find(({ revocation }) => revocation.id === id);
+      const isNew = state.revocations.every(({ revocation }) => revocation.id !== id);
+      if (found !== undefined && isNew) state.revocations.push({ ...found, index });
+      return;
+    }
+    case 'offer': {
+      const run = state.index.open.get(request ?? '');
+      if (run !== undefined) touched.add(run);
+      else if (request !== undefined && state.index.get(request) === undefined) state.lost.add(request);
+      return;
+    }
+    case 'receipt':
+      for (const run of open) if (run.rounds.some(({ offerId }) => offerId === third)) touched.add(run);
+      return;
+    case 'verdict':
+      for (const run of open) if (run.jobId === third) touched.add(run);
+      return;
+    default:
+  }
+}
+
+const isRole = (role: string, { operators }: ControllerState): role is keyof ControllerState['operators'] =>
+  Object.hasOwn(operators, role);
+
+/**
+ * Whether a grant shows that its holder joined after the copy was made that the journal was restored from: an identity provider of
+ * the charter signed it, and the log has its operator at the index it states. A grant that has run out shows that as well.
+ */
+export function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>): boolean {
+  const { charter, recovered, log, keys, operators } = state;
+  const { project, sub, operator, role, enrolled } = payload;
+  return (
+    recovered &&
+    charter !== null &&
+    project === charter.payload.project &&
+    charter.payload.idps.includes(signer) &&
+    !keys.has(sub) &&
+    operators[role].get(operator) === enrolled &&
+    (role !== 'trusted-worker' || charter.payload.trusted.includes(sub)) &&
+    revocationAt(revocationsIn(state), { kind: 'key', id: signer }, log.size) === undefined &&
+    memberRevoked(state, payload) === undefined
+  );
+}
+
+/** A member whose enrolment the copy does not have is one again. It counts as having joined now: the log does not tell when it did. */
+export function readmit(transition: Transition, { grant }: EventOf<'readmit'>): void {
+  const { state } = transition;
+  if (!mayReadmit(state, grant)) return unchanged(transition);
+  const { sub, operator, role, enrolled } = grant.payload;
+  const [, , , invite = ''] = state.log.leaves(enrolled, enrolled + 1)[0]?.split(' ') ?? [];
+  state.keys.set(sub, { operator, role, invite, by: grant.signer, at: state.log.size, enrolled });
+  if (!isMember(state, state.keys.get(sub))) {
+    state.keys.delete(sub);
+    return unchanged(transition);
+  }
+  mustSync(transition);
+  state.invites.set(invite, [...(state.invites.get(invite) ?? []), sub]);
+}

@@ -1,0 +1,36 @@
+import type { ControllerEffect } from '../../core/controller/events.ts';
+import { messageOf } from '../../core/errors.ts';
+import { pullArtifact } from '../artifacts/transfer.ts';
+import type { ControllerContext } from './context.ts';
+import { boundOf, pinOfRuns } from './keep.ts';
+
+const pinMsMax = 60_000;
+
+/** Fetches and pins what was agreed. */
+export class ArtifactPins {
+  readonly #context: ControllerContext;
+  readonly #signal: AbortSignal;
+
+  constructor(context: ControllerContext, signal: AbortSignal) {
+    this.#context = context;
+    this.#signal = signal;
+  }
+
+  async pin({ run, artifact, from }: Extract<ControllerEffect, { kind: 'pin' }>): Promise<void> {
+    const { machine, store, dispatch } = this.#context;
+    const of = machine.state.runs.get(run);
+    const maxBytes = of === undefined ? 0 : boundOf(of, artifact);
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pinMsMax)]);
+    let detail = '';
+    let ok = false;
+    try {
+      if (!(await store.has(artifact)))
+        await pullArtifact(this.#context, artifact, { from, signal, maxBytes });
+      await store.pin([artifact], pinOfRuns);
+      ok = true;
+    } catch (error) {
+      detail = messageOf(error);
+    }
+    await dispatch({ kind: 'pinned', run, artifact, ok, detail });
+  }
+}
