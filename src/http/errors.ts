@@ -13,6 +13,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   HTTP_HOST_UNKNOWN: 421,
   HTTP_TOO_MANY_REQUESTS: 429,
   HTTP_BUSY: 503,
+  BUNDLE_BUSY: 503,
   BUNDLE_DAMAGED: 503,
   JOB_UNKNOWN: 404,
   NOT_TRUSTED: 404,

@@ -12,6 +12,8 @@ export interface Bundles {
   put(keys: { run: string; job: string | null; artifact: string | null }, bundle: string): Promise<void>;
   /** Errors: `HOME_DAMAGED`, `HOME_NEWER`, `HOME_UNREADABLE`. */
   get(which: string): Promise<string | undefined>;
+  /** The same, whatever is in the file. Errors: `HOME_UNREADABLE`. */
+  text(which: string): Promise<string | undefined>;
   has(which: string): Promise<boolean>;
   /** Size in bytes; undefined when there is no such bundle. */
   size(which: string): Promise<number | undefined>;
@@ -44,6 +46,7 @@ export function openBundles(dir: string): Bundles {
       files.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length)),
     );
   };
+  const text = async (which: string) => (keyPattern.test(which) ? readOptional(file(which)) : undefined);
   return {
     size,
     async put({ run, job, artifact }, bundle) {
@@ -55,10 +58,12 @@ export function openBundles(dir: string): Bundles {
       }
       await writeAtomicAs(keys.map(file), bundle);
     },
+    text,
     async get(which) {
-      const text = keyPattern.test(which) ? await readOptional(file(which)) : undefined;
-      if (text !== undefined) parseFile(file(which), text, z.looseObject({}), hint, documentVersions.bundle);
-      return text;
+      const found = await text(which);
+      if (found !== undefined)
+        parseFile(file(which), found, z.looseObject({}), hint, documentVersions.bundle);
+      return found;
     },
     async has(which) {
       return (await size(which)) !== undefined;
@@ -67,20 +72,18 @@ export function openBundles(dir: string): Bundles {
       if (keyPattern.test(which)) await rm(file(which), { force: true });
     },
     async dropArtifact(artifact) {
-      const text = keyPattern.test(artifact) ? await readOptional(file(artifact)) : undefined;
-      if (text === undefined) return;
-      const { request = '', job = '' } = verdictIn(text) ?? {};
+      const found = await text(artifact);
+      if (found === undefined) return;
+      const { request = '', job = '' } = verdictIn(found) ?? {};
       for (const which of [request, job])
-        if (keyPattern.test(which) && (await readOptional(file(which))) === text)
-          await rm(file(which), { force: true });
+        if ((await text(which)) === found) await rm(file(which), { force: true });
       await rm(file(artifact), { force: true });
     },
     async dropRun(run) {
-      const text = keyPattern.test(run) ? await readOptional(file(run)) : undefined;
-      if (text === undefined) return;
-      const { job = '' } = verdictIn(text) ?? {};
-      if (keyPattern.test(job) && (await readOptional(file(job))) === text)
-        await rm(file(job), { force: true });
+      const found = await text(run);
+      if (found === undefined) return;
+      const { job = '' } = verdictIn(found) ?? {};
+      if ((await text(job)) === found) await rm(file(job), { force: true });
       await rm(file(run), { force: true });
     },
     async artifacts() {

@@ -305,7 +305,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
     if (charter === null) throw new Error('a project folder that was opened has a charter');
     for (const { protocol, session, options: bounds } of sessions.served)
       mesh.handle(protocol, session, bounds);
-    const served = new CheckedBundles(context, bundles, (text) => hash('sha256', text), sessions);
+    const served = new CheckedBundles(
+      context,
+      { ...bundles, get: bundles.text },
+      (text) => hash('sha256', text),
+      sessions,
+    );
     serveBundles(mesh, served);
     serveArtifacts(context);
     closers.push(mesh.joinProject(folder.project));
