@@ -81,10 +81,16 @@ export class DiskStore implements Store {
     });
     const store = new DiskStore(dir, blocks);
     await mkdir(join(dir, 'sealed'), { recursive: true, mode: 0o700 });
-    await store.#pins.open(join(dir, 'pins'));
-    if (libp2p !== undefined) {
-      const { startExchange } = await import('./bitswap.ts');
-      store.#exchange = await startExchange(libp2p, store.#blocks);
+    try {
+      await store.#pins.open(join(dir, 'pins'));
+      if (libp2p !== undefined) {
+        const { startExchange } = await import('./bitswap.ts');
+        store.#exchange = await startExchange(libp2p, store.#blocks);
+      }
+    } catch (error) {
+      // Else it would be in use for as long as this process lives.
+      await store.close();
+      throw error;
     }
     return store;
   }

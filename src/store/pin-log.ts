@@ -31,13 +31,23 @@ export type PinChange =
   | { kind: 'unpin'; root: string; name?: string | undefined }
   | { kind: 'used'; root: string; used: number };
 
+/** The first line. `bytes`: of the file, at least, since it was last synced; a shorter one was cut. */
+interface Head {
+  kind: 'head';
+  bytes: number;
+}
+
+type Line = PinChange | Head;
+
 const datasync = promisify(fdatasync);
+/** Digits of the number in the first line, which is written again in its place. */
+const headDigits = 16;
 /** Lines that the log may have beyond two for each that is needed, before it is written anew. */
 const spareLines = 1000;
 
 /**
  * The pinned roots and the file that records them: a line for each change, with its CRC-32, appended. A change is durable once `sync` resolves. The
- * file is written anew when most of its lines are out of date. Calls must not overlap, but a change of kind `used` may come at any
+ * first line says how long the file is. It is written anew when most of its lines are out of date. Calls must not overlap, but a change of kind `used` may come at any
  * time, and may be lost.
  */
 export class PinLog {
@@ -46,6 +56,8 @@ export class PinLog {
   #fd = -1;
   /** Bytes of the whole lines in the file. */
   #end = 0;
+  /** Bytes of the file by its first line; 0 where it has none. */
+  #stated = 0;
   #lines = 0;
   /** Of the lines those that are needed: one for each name of a root. */
   #live = 0;
@@ -67,12 +79,14 @@ export class PinLog {
 
   /**
    * Reads the file, creating it when missing, and cuts off a line that a crash left incomplete. Another line that cannot be read may be a
-   * pin, whose tree a sweep would remove. @throws STORE_PINS_DAMAGED, HOME_NEWER, STORE_UNWRITABLE
+   * pin, whose tree a sweep would remove; so may one that is missing. `mayBeEmpty`: into this store nothing was ever put.
+   * @throws STORE_PINS_DAMAGED, HOME_NEWER, STORE_UNWRITABLE
    */
-  open(): void {
+  open(mayBeEmpty = true): void {
     try {
       this.#isNew = !existsSync(this.#file);
       const bytes = this.#isNew ? Buffer.alloc(0) : readFileSync(this.#file);
+      if (bytes.length === 0 && (this.#isNew || mayBeEmpty)) return this.#create();
       const lines = bytes.toString('latin1').split('\n');
       const last = lines.pop() ?? '';
       for (const [n, line] of lines.entries())
@@ -82,15 +96,35 @@ export class PinLog {
       for (const change of unended ?? []) this.#apply(change);
       if (unended !== undefined) this.#mustRewrite = true;
       this.#end = unended === undefined ? bytes.length - last.length : bytes.length;
-      this.#fd = openSync(this.#file, 'a', 0o600);
+      const isOlder = this.#stated === 0 && this.#lines > 0;
+      if (isOlder) this.#mustRewrite = true;
+      else this.#checkLength(Math.max(this.#stated, headOf(0).length));
+      this.#fd = openSync(this.#file, 'r+');
       ftruncateSync(this.#fd, this.#end);
     } catch (error) {
       throw unopened(error, this.#file);
     }
   }
 
+  #create(): void {
+    this.#fd = openSync(this.#file, 'w+', 0o600);
+    this.#end = headOf(0).length;
+    writeSync(this.#fd, headOf(this.#end), 0);
+  }
+
+  #checkLength(least: number): void {
+    if (this.#end >= least) return;
+    throw new QuorateError(
+      'STORE_PINS_DAMAGED',
+      `${this.#file} was cut: of at least ${least} bytes ${this.#end} are left`,
+      {
+        hint: 'Put it back from a copy. Without one remove its first line, or the file where nothing is left of it: trees that only the lost lines name are removed with the next sweep.',
+      },
+    );
+  }
+
   /** @throws STORE_PINS_DAMAGED, HOME_NEWER */
-  #read(line: Buffer, n: number): PinChange[] {
+  #read(line: Buffer, n: number): Line[] {
     const text = checkedText(line);
     if (text !== undefined) return [parse(text) ?? this.#unknown(text, n)];
     this.#mustRewrite = true;
@@ -111,11 +145,11 @@ export class PinLog {
     );
   }
 
-  /** A line that is as it was written. A format after this one, which is the second, says so in the first line: `format 3`. */
+  /** A line that is as it was written. A format after this one says so in the first line, as this one does. */
   #unknown(text: string, n: number): never {
     throw homeNewer(
       this.#file,
-      `this version reads format 2, which has no line "${escapeLine(text, 200)}" (${n})`,
+      `this version reads format 3, which has no line "${escapeLine(text, 200)}" (${n})`,
     );
   }
 
@@ -123,7 +157,8 @@ export class PinLog {
   append(changes: readonly PinChange[]): void {
     const bytes = Buffer.from(changes.map(format).join(''));
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+      for (let at = 0; at < bytes.length; )
+        at += writeSync(this.#fd, bytes, at, bytes.length - at, this.#end + at);
     } catch (error) {
       ftruncateSync(this.#fd, this.#end);
       throw diskError(error, dirname(this.#file));
@@ -140,8 +175,11 @@ export class PinLog {
     try {
       if (this.#mustRewrite || this.#lines > 2 * this.#live + spareLines) await this.#rewrite();
       else {
+        const end = this.#end;
         await datasync(this.#fd);
         if (this.#isNew) await syncFolder(dirname(this.#file));
+        // Synced with the next change: after a power cut it may say less, and never more than there is.
+        writeSync(this.#fd, headOf(end), 0);
       }
       this.#isNew = false;
     } catch (error) {
@@ -159,7 +197,8 @@ export class PinLog {
     const lines: string[] = [];
     for (const [root, { names, used }] of this.#pins)
       for (const name of names) lines.push(format({ kind: 'pin', root, used, name }));
-    const text = lines.join('');
+    const body = lines.join('');
+    const text = headOf(headOf(0).length + Buffer.byteLength(body)) + body;
     const handle = await open(`${this.#file}.new`, 'w', 0o600);
     try {
       await handle.writeFile(text);
@@ -169,7 +208,7 @@ export class PinLog {
     }
     renameSync(`${this.#file}.new`, this.#file);
     this.close();
-    this.#fd = openSync(this.#file, 'a', 0o600);
+    this.#fd = openSync(this.#file, 'r+');
     this.#end = Buffer.byteLength(text);
     this.#lines = lines.length;
     this.#live = lines.length;
@@ -177,7 +216,11 @@ export class PinLog {
     await syncFolder(dirname(this.#file));
   }
 
-  #apply(change: PinChange): void {
+  #apply(change: Line): void {
+    if (change.kind === 'head') {
+      this.#stated = change.bytes;
+      return;
+    }
     this.#lines += 1;
     const { kind, root } = change;
     const pin = this.#pins.get(root);
@@ -199,8 +242,10 @@ export class PinLog {
   }
 }
 
-function format(change: PinChange): string {
-  const text = textOf(change);
+const format = (change: PinChange): string => withSum(textOf(change));
+const headOf = (bytes: number): string => withSum(`format 3 ${String(bytes).padStart(headDigits, '0')}`);
+
+function withSum(text: string): string {
   return `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`;
 }
 
@@ -220,7 +265,7 @@ function checkedText(line: Buffer): string | undefined {
 }
 
 /** The change in such a line; undefined also where the text is no change. */
-function checked(line: Buffer): PinChange | undefined {
+function checked(line: Buffer): Line | undefined {
   const text = checkedText(line);
   return text === undefined ? undefined : parse(text);
 }
@@ -232,7 +277,7 @@ const isOfBefore = (line: Buffer): boolean => /^(?:pin|unpin|used) /.test(line.t
  * The line before one of its bits was flipped; two lines, where the line feed between them was. A CRC-32 finds the bit in
  * any line shorter than 2^31 bits. Undefined where no single bit explains it.
  */
-function withOneBitFlipped(line: Buffer): PinChange[] | undefined {
+function withOneBitFlipped(line: Buffer): Line[] | undefined {
   for (let bit = 0; bit < 8 * line.length; bit++) {
     const at = bit >> 3;
     const before = line[at] ?? 0;
@@ -247,7 +292,9 @@ function withOneBitFlipped(line: Buffer): PinChange[] | undefined {
 }
 
 /** Undefined for what is no change. */
-function parse(line: string): PinChange | undefined {
+function parse(line: string): Line | undefined {
+  const head = /^format 3 (\d+)$/.exec(line);
+  if (head !== null) return { kind: 'head', bytes: Number(head[1]) };
   const pin = /^pin (\S+) (\d+) ([^\n]*)$/.exec(line);
   if (pin !== null) return { kind: 'pin', root: pin[1] ?? '', used: Number(pin[2]), name: pin[3] ?? '' };
   const used = /^used (\S+) (\d+)$/.exec(line);

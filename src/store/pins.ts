@@ -78,7 +78,7 @@ export class Pins {
 
   /** `earlier`: a folder of an earlier version, with a file of names for each root. It is taken over and removed. @throws STORE_DISK_FULL */
   async open(earlier: string): Promise<void> {
-    this.#log.open();
+    this.#log.open(this.#blocks.index.packs().size === 0);
     if (!existsSync(earlier)) return;
     for (const root of await readdir(earlier)) {
       if (root.endsWith('.new')) continue;

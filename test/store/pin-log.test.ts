@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openStore } from '../../src/store/index.ts';
 import { PinLog } from '../../src/store/pin-log.ts';
-import { folder } from './support.ts';
+import { folder, noiseBytes, reopened, tar } from './support.ts';
 
 const opened = (file: string): PinLog => {
   const log = new PinLog(file);
@@ -51,6 +51,7 @@ it('a log of pins in which one bit was flipped says what it said before, whichev
   const file = join(await folder(), 'pins.log');
   const log = opened(file);
   log.append(three);
+  await log.sync();
   log.close();
   const bytes = readFileSync(file);
   for (let bit = 0; bit < 8 * bytes.length; bit++) {
@@ -73,19 +74,60 @@ it('a log of pins with a line that the disk damaged is refused and left as it is
   log.close();
   const bytes = readFileSync(file);
   // One of them is no byte of UTF-8: as text it is three.
+  const second = bytes.indexOf('\n') + 1;
   for (const byte of [0x75, 0xff]) {
-    const damaged = Buffer.from(bytes.with(9, byte).with(10, byte));
+    const damaged = Buffer.from(bytes.with(second + 9, byte).with(second + 10, byte));
     writeFileSync(file, damaged);
     expect(() => opened(file)).toThrow(
       expect.objectContaining({
         code: 'STORE_PINS_DAMAGED',
-        message: expect.stringMatching(`${file}, line 1 .*n a 1 run`),
+        message: expect.stringMatching(`${file}, line 2 .*n a 1 run`),
       }),
     );
     expect(readFileSync(file)).toEqual(damaged);
   }
   writeFileSync(file, bytes);
   expect(Object.keys(namesOf(opened(file)))).toEqual(['a', 'b', 'c']);
+});
+
+it('a log of pins that was cut, wherever, is refused, and nothing of the store is swept', async () => {
+  const dir = await folder();
+  const file = join(dir, 'pins.log');
+  const first = await reopened(dir);
+  const { root } = await first.importTar(await tar([{ name: 'file', body: noiseBytes(500, 1) }]), {
+    into: first.public,
+  });
+  for (const name of ['run 1', 'run 2']) await first.pin([root], name);
+  await first.close();
+  const bytes = readFileSync(file);
+  for (let end = 0; end < bytes.length; end++) {
+    writeFileSync(file, bytes.subarray(0, end));
+    // Only the last line feed may be missing: without it the line says what it did.
+    if (end === bytes.length - 1) continue;
+    await expect(openStore({ dir }), `${end} bytes`).rejects.toMatchObject({ code: 'STORE_PINS_DAMAGED' });
+    expect(readFileSync(file)).toEqual(bytes.subarray(0, end));
+  }
+  writeFileSync(file, bytes);
+  const store = await reopened(dir);
+  expect(await store.collect({ graceSeconds: -10 })).toMatchObject({ blocks: 0 });
+  expect(await store.pins()).toEqual([{ root, names: ['run 1', 'run 2'] }]);
+});
+
+it('a log of pins may lose what was not synced, and a store in which nothing is may have an empty one', async () => {
+  const dir = await folder();
+  const file = join(dir, 'pins.log');
+  const log = opened(file);
+  log.append(three.slice(0, 2));
+  await log.sync();
+  const synced = readFileSync(file).length;
+  log.append(three.slice(2));
+  log.close();
+  writeFileSync(file, readFileSync(file).subarray(0, synced));
+  expect(Object.keys(namesOf(opened(file)))).toEqual(['a', 'b']);
+  writeFileSync(file, '');
+  const store = await openStore({ dir });
+  expect(await store.pins()).toEqual([]);
+  await store.close();
 });
 
 it('a log of pins without checksums gets them', async () => {
@@ -95,7 +137,7 @@ it('a log of pins without checksums gets them', async () => {
   expect(namesOf(log)).toEqual({ a: ['run'] });
   await log.sync();
   log.close();
-  expect(readFileSync(file, 'utf8')).toMatch(/^[0-9a-f]{8} pin a 1 run\n$/);
+  expect(readFileSync(file, 'utf8')).toMatch(/^[0-9a-f]{8} format 3 0{14}56\n[0-9a-f]{8} pin a 1 run\n$/);
 });
 
 it('a name of a pin may hold any character', async () => {
@@ -142,6 +184,7 @@ it('pins of an earlier version, a file for each tree, are taken over once', asyn
   }
   const lines = readFileSync(join(dir, 'pins.log'), 'utf8').split('\n');
   expect(lines.map((line) => line.slice(9))).toEqual([
+    'format 3 0000000000000205',
     `pin ${root} 77000 run 1`,
     `pin ${root} 77000 run 2`,
     '',
