@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ProbeWatch, Sandboxes } from '../../sandbox/index.ts';
 import { type Tier, tiers } from '../../sandbox/types.ts';
 import { QuorateError } from '../core/errors.ts';
@@ -16,22 +14,17 @@ export const tierSays: Record<Tier, string> = {
 /** Smaller is stronger. */
 const rank = (tier: Tier): number => tiers.indexOf(tier);
 
-const fileOf = (home: string): string => join(home, 'tiers.json');
-
 /** The tiers that the operator of this home folder agreed to last; none before the first time. */
 async function agreedBefore(home: string): Promise<readonly Tier[]> {
-  try {
-    const { tiers: agreed } = JSON.parse(await readFile(fileOf(home), 'utf8')) as { tiers: unknown[] };
-    return tiers.filter((tier) => agreed.includes(tier));
-  } catch {
-    return [];
-  }
+  const { agreedTiers } = await import('../runtime/membership/agreed-tiers.ts');
+  const agreed = await agreedTiers(home).catch((): readonly unknown[] => []);
+  return tiers.filter((tier) => agreed.includes(tier));
 }
 
 /** Records the tiers that the operator agreed to, which are then offered without confirmation. */
 export async function rememberTiers(home: string, agreed: readonly Tier[]): Promise<void> {
-  const { writeAtomic } = await import('../runtime/node/files.ts');
-  await writeAtomic(fileOf(home), `${JSON.stringify({ tiers: agreed })}\n`);
+  const file = await import('../runtime/membership/agreed-tiers.ts');
+  await file.rememberTiers(home, agreed);
 }
 
 /** The reason for which a tier needs the operator's consent. */

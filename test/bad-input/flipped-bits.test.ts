@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -5,20 +6,29 @@ import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { messageOf, QuorateError } from '../../src/core/errors.ts';
+import { consentFor, consentNeeded, rememberTiers } from '../../src/cli/tier-consent.ts';
+import { decodeBundle } from '../../src/core/documents/index.ts';
+import { messageOf, QuorateError, reportedError } from '../../src/core/errors.ts';
+import { CheckedBundles } from '../../src/core/sessions/controller/checked-bundles.ts';
 import { openCheckpoint, withoutWitnesses } from '../../src/core/transparency/index.ts';
+import { verifyBundle } from '../../src/core/trust/index.ts';
 import { loadKey } from '../../src/identity/keys.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { openJournal } from '../../src/journal/index.ts';
+import { openBundles } from '../../src/runtime/artifacts/bundles.ts';
+import { openControllerJournal } from '../../src/runtime/controller/controller-journal.ts';
 import { listImageFiles } from '../../src/runtime/images/files.ts';
-import { openHome } from '../../src/runtime/membership/home.ts';
+import { openHome, watchedLog } from '../../src/runtime/membership/home.ts';
 import { openProjectFolder, readCharter } from '../../src/runtime/membership/project-folder.ts';
 import { openRevocationBook } from '../../src/runtime/membership/revocation-file.ts';
+import { saveSignIn, signInToken } from '../../src/runtime/membership/sign-ins.ts';
+import { rememberTold, toldAlarms } from '../../src/runtime/membership/told-alarms.ts';
 import { Ledger } from '../../src/runtime/store/ledger.ts';
 import { openLeafFile } from '../../src/runtime/worker/leaf-file.ts';
 import { openWitnessFile } from '../../src/runtime/worker/witness-file.ts';
 import { openStore } from '../../src/store/index.ts';
 import { PinLog } from '../../src/store/pin-log.ts';
+import { noiseBytes, tar } from '../store/support.ts';
 import { type Flips, flipsTable, page } from './support/flips-table.ts';
 import { leftFolders } from './support/left-folders.ts';
 
@@ -31,7 +41,27 @@ beforeAll(async () => {
   const { cluster, left: folders } = await leftFolders();
   left = folders;
   project = cluster.project;
+  await addFiles();
 });
+
+/** Files that a run of that project does not leave. */
+async function addFiles(): Promise<void> {
+  const owner = openHome(join(left, 'owner'));
+  await rememberTold(owner, project, ['run 1', 'run 2']);
+  await saveSignIn(owner.dir, 'https://forge.example', 'a token');
+  await rememberTiers(owner.dir, ['vm', 'namespace']);
+  await openLeafFile(watchedLog(owner.dir, project)).append(['a leaf', 'another leaf']);
+  const idp = openJournal(join(left, 'idp', '.quorate', 'idp.db'), { name: 'idp', rules: 1 });
+  for (let n = 0; n < 20; n++) idp.append({ kind: 'enrolled', n }, n);
+  idp.close();
+  const depot = await openStore({ dir: storeOf('ada') });
+  const files = [1, 2, 3].map((n) => ({ name: `file${n}`, body: noiseBytes(500, n) }));
+  sealedRoot = (await depot.importTar(await tar(files), { into: depot.sealed('lease') })).root;
+  await depot.close();
+}
+
+const storeOf = (home: string): string => join(left, home, 'store');
+let sealedRoot: string;
 
 /** The value that the program has of a file. */
 type Read = (file: string) => Promise<unknown>;
@@ -68,6 +98,47 @@ const store: Read = async (file) => {
   }
 };
 
+/** The files of a tree in a sealed area, as a worker serves them once its round is revealed. */
+const sealed: Read = async (file) => {
+  const opened = await openStore({ dir: file.slice(0, file.indexOf('/store/') + '/store'.length) });
+  const options = { from: opened.sealed('lease') };
+  try {
+    const found: string[] = [];
+    for await (const { path, cid } of opened.list(sealedRoot, options)) {
+      if (path === '') continue;
+      const parts: Uint8Array[] = [];
+      for await (const part of opened.readFile(cid, options)) parts.push(part);
+      found.push(`${path} ${hash('sha256', Buffer.concat(parts))}`);
+    }
+    return found;
+  } finally {
+    await opened.close();
+  }
+};
+
+/** A bundle as whoever fetches it takes it. */
+const bundle: Read = async (file) => {
+  const text = await openBundles(dirname(file)).get(basename(file, '.json'));
+  const verified = await verifyBundle(decodeBundle(text ?? ''), { project }, joseVerifier);
+  if (!verified.ok) throw reportedError(verified.code ?? '', 'it does not verify');
+  return { text, level: verified.level };
+};
+
+/** A bundle as a controller serves it. */
+const ownBundle: Read = async (file) => {
+  const { journal: events, machine } = openControllerJournal(await openProjectFolder(dirname(dirname(file))));
+  for (const { event, at, rules } of events.replay()) machine.handle(event, at, rules);
+  events.close();
+  const bundles = openBundles(dirname(file));
+  const served = new CheckedBundles(
+    { machine, tell() {} },
+    { ...bundles, get: bundles.text },
+    (text) => hash('sha256', text),
+    { async storing() {}, async makeAgain() {} },
+  );
+  return served.get(basename(file, '.json'));
+};
+
 /** Of which the other values are refused where they are used. */
 const rows: [file: string, read: Read, says?: string][] = [
   ['repo/.quorate/charter.jws', async (file) => (await readCharter(dirname(file)))?.payload],
@@ -84,6 +155,7 @@ const rows: [file: string, read: Read, says?: string][] = [
     'repo/.quorate/controller.json',
     async (file) => (await openProjectFolder(dirname(dirname(file)))).address(),
   ],
+  ['repo/.quorate/bundles/*.json', ownBundle],
   ['repo/.quorate/images/*.json', async (file) => listImageFiles(dirname(file))],
   [
     'repo/.quorate/store/pins.log',
@@ -99,6 +171,16 @@ const rows: [file: string, read: Read, says?: string][] = [
   ['owner/projects/PROJECT.json', async (file) => openHome(dirname(dirname(file))).memberships()],
   ['owner/hooks/PROJECT/trusted/journal.db', journal],
   ['owner/watch-PROJECT.db', journal],
+  ['owner/watch-log-PROJECT.txt', async (file) => openLeafFile(file).load()],
+  ['owner/told-alarms-PROJECT.json', async (file) => toldAlarms(openHome(dirname(file)), project)],
+  ['owner/sign-ins.json', async (file) => signInToken(dirname(file), 'https://forge.example')],
+  [
+    'owner/tiers.json',
+    async (file) => {
+      const consent = await consentFor(dirname(file), ['namespace'], undefined);
+      if (consent !== undefined) throw consentNeeded(consent);
+    },
+  ],
   [
     'ada/revocations/PROJECT.json',
     async (file) => {
@@ -108,8 +190,12 @@ const rows: [file: string, read: Read, says?: string][] = [
   ],
   ['ada/worker-PROJECT.db', journal],
   ['ada/witness-PROJECT.json', async (file) => openWitnessFile(file, project).load()],
+  ['ada/store/sealed/*.car', sealed],
+  ['tower/bundles/*.json', bundle],
   ['tower/log-PROJECT.txt', async (file) => openLeafFile(file).load()],
   ['depot/store-PROJECT.json', async (file) => (await Ledger.open(file)).known],
+  ['idp/.quorate/idp.key', async (file) => (await loadKey(file)).id],
+  ['idp/.quorate/idp.db', journal],
 ];
 
 const fileOf = (name: string): string => {
@@ -121,6 +207,9 @@ const fileOf = (name: string): string => {
     : file;
 };
 
+/** Reads, and may write, the whole store. */
+const inAll = (read: Read): boolean => read === store || read === sealed;
+
 it.each(rows)('%s: a flipped bit is noticed or changes nothing', async (name, read) => {
   const file = fileOf(name);
   const dir = await mkdtemp(join(tmpdir(), 'quorate-flips-'));
@@ -128,7 +217,7 @@ it.each(rows)('%s: a flipped bit is noticed or changes nothing', async (name, re
   const [home = ''] = file.slice(left.length + 1).split('/');
   const inStore = /^.*\/store(?=\/)/.exec(file)?.[0];
   const fresh = () => {
-    const from = read === store && inStore !== undefined ? inStore : file;
+    const from = inAll(read) && inStore !== undefined ? inStore : file;
     const to = join(dir, from.slice(left.length + 1));
     rmSync(to, { recursive: true, force: true });
     for (const end of ['-wal', '-shm']) rmSync(`${copy}${end}`, { force: true });
@@ -144,7 +233,7 @@ it.each(rows)('%s: a flipped bit is noticed or changes nothing', async (name, re
     const codes = new Set<string>();
     for (let n = 0; n < positions; n++) {
       const at = Math.floor((whole.length * n) / positions);
-      if (read === journal || read === store) fresh();
+      if (read === journal || inAll(read)) fresh();
       writeFileSync(copy, whole.with(at, (whole[at] ?? 0) ^ (1 << (n % 8))));
       try {
         const after = await read(copy);

@@ -1,13 +1,18 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { parseFile, readOptional, writeJson } from '../node/files.ts';
 
 /** Services that a home folder is signed in at; more are forgotten, the oldest first. */
 const signInsMax = 50;
 
-const signInsSchema = z
+const listSchema = z
   .array(z.strictObject({ origin: z.string().max(300), token: z.string().max(100) }))
   .max(signInsMax);
+/** Before there were checksums the file was the list alone. */
+const signInsSchema = z.union([
+  listSchema,
+  z.strictObject({ signIns: listSchema }).transform(({ signIns }) => signIns),
+]);
 
 const fileOf = (dir: string) => join(dir, 'sign-ins.json');
 
@@ -25,5 +30,5 @@ export async function signInToken(dir: string, origin: string): Promise<string |
 /** Keeps a token in the home folder, readable by its owner only. Errors: `HOME_…`. */
 export async function saveSignIn(dir: string, origin: string, token: string): Promise<void> {
   const others = (await load(dir)).filter((one) => one.origin !== origin);
-  await writeAtomic(fileOf(dir), `${JSON.stringify([...others.slice(1 - signInsMax), { origin, token }])}\n`);
+  await writeJson(fileOf(dir), { signIns: [...others.slice(1 - signInsMax), { origin, token }] });
 }

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { parseFile, readOptional, writeJson } from '../node/files.ts';
 import type { Home } from './home.ts';
 
 /** Runs that are remembered; older ones are no longer among those that a controller lists. */
 const runsMax = 1000;
-const schema = z.array(z.string().max(64)).max(runsMax);
+const runsSchema = z.array(z.string().max(64)).max(runsMax);
+/** Before there were checksums the file was the list alone. */
+const schema = z.union([runsSchema, z.strictObject({ runs: runsSchema }).transform(({ runs }) => runs)]);
 
 const fileOf = ({ dir }: Home, project: string): string => join(dir, `told-alarms-${project}.json`);
 
@@ -19,5 +21,5 @@ export async function toldAlarms(home: Home, project: string): Promise<string[]>
 /** Remembers that the alarms of these runs were told. Errors: those of `toldAlarms`, of writing. */
 export async function rememberTold(home: Home, project: string, runs: readonly string[]): Promise<void> {
   const all = new Set([...(await toldAlarms(home, project)), ...runs]);
-  await writeAtomic(fileOf(home, project), JSON.stringify([...all].slice(-runsMax)));
+  await writeJson(fileOf(home, project), { runs: [...all].slice(-runsMax) });
 }
