@@ -44,16 +44,7 @@ export type Key =
   | 'watcher';
 
 /** Parties that verify bundles. */
-const readers: readonly Party[] = [
-  'trusted worker',
-  'fetch',
-  'verify',
-  'verify --online',
-  'page',
-  'on',
-  'store',
-  'watch',
-];
+const readers = parties.filter((party) => party !== 'controller' && party !== 'worker');
 
 export interface Row {
   key: Key;
