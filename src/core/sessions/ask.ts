@@ -127,13 +127,13 @@ export const isBusy = (error: unknown): boolean => busyCodes.has(codeOf(error));
 const busyCodes: ReadonlySet<string> = new Set(['MESH_PEER_QUOTA', 'MESH_PEER_RATE', 'API_FOLLOWED_MAX']);
 
 /**
- * True for errors of the connection, also where the controller noticed them first; false for all others that it answered
- * with. Only the former may pass.
+ * True for errors of the connection, also where the controller noticed them first, and of a controller that has not started; false for all
+ * others that it answered with. Only the former may pass.
  */
 export function isConnectionError(error: unknown): boolean {
   const code = codeOf(error);
   if (isBusy(error)) return false;
-  if (code.startsWith('MESH_')) return true;
+  if (code.startsWith('MESH_') || code === 'CONTROLLER_ASKING') return true;
   return (
     !(error instanceof AnsweredError) && (code === 'CONTROLLER_UNREACHABLE' || code === 'CONTROLLER_SILENT')
   );

@@ -75,8 +75,9 @@ export class Patience {
     this.#lost = busy ? undefined : (this.#lost ?? { error, since: now });
     if (busy) this.#busy ??= { error, since: now };
     if (busy && this.#busy !== undefined && now - this.#busy.since > this.#busyMsMax) throw this.#busy.error;
-    // The error that began the wait, not that of the last attempt.
-    if (this.#lost !== undefined && now - this.#lost.since > lostMsMax) throw this.#lost.error;
+    // The error that began the wait, not that of the last attempt, but for a controller that says for whom it waits.
+    if (this.#lost !== undefined && now - this.#lost.since > lostMsMax)
+      throw codeOf(error) === 'CONTROLLER_ASKING' ? error : this.#lost.error;
     if (!this.#told && this.#pauseMs > 1_000) {
       this.#told = true;
       this.#tell(

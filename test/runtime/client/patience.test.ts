@@ -21,3 +21,11 @@ describe('patience with a limit that all commands of a home share', () => {
     await patience.wait(busy('second'));
   });
 });
+
+it('waits for a controller that asks its members before it starts, as for one that was lost', async () => {
+  const asking = new QuorateError('CONTROLLER_ASKING', 'the controller waits for its members');
+  await new Patience(waiting, false).wait(asking);
+  // Control: what it refuses stays refused.
+  const refused = new QuorateError('KEY_NOT_ENROLLED', 'the key is not enrolled');
+  await expect(new Patience(waiting, false).wait(refused)).rejects.toBe(refused);
+});
