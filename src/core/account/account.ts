@@ -77,6 +77,10 @@ function withDifference(account: Stated, { state, differs }: AccountFacts): Stat
   };
 }
 
+/** The reason for which a run ends that a restored journal does not have whole. */
+export const lostInRestore =
+  'the journal of the controller was restored from a copy, and what came of this run since is in no copy';
+
 const comparable: ReadonlySet<string> = new Set(['trusted', 'agreed', 'failed']);
 
 function stateOf(facts: AccountFacts): Stated {
@@ -84,6 +88,7 @@ function stateOf(facts: AccountFacts): Stated {
   if (revoked !== undefined) return revokedOf(facts, revoked);
   if (state === 'lost')
     return { state: 'lost', reason: 'the controller does not know it any more', next: [again(facts)] };
+  if (cancelled === lostInRestore) return { state: 'lost', reason: lostInRestore, next: [again(facts)] };
   if (state === 'cancelled') return { state: 'cancelled', reason: cancelled ?? '', next: [again(facts)] };
   const shown = level === null ? null : shownLevel(level, reason);
   switch (shown) {

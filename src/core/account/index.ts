@@ -1,4 +1,4 @@
-export { accountLine, accountOf } from './account.ts';
+export { accountLine, accountOf, lostInRestore } from './account.ts';
 export { projectAlarms, type RunAlarm, runAlarmOf, runAlarms, tellAlarm } from './alarms.ts';
 export { type BuildState, buildText, firstOfMost } from './builds.ts';
 export { type Ending, shownLevel, verdictText } from './endings.ts';

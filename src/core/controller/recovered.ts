@@ -1,3 +1,4 @@
+import { lostInRestore } from '../account/index.ts';
 import type { Grant, Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { revocationAt } from '../trust/revocations.ts';
@@ -18,9 +19,6 @@ import {
 /** Epochs that a recovery skips: the lost life may have started as often, with fences that no member reported. */
 const epochsSkipped = 1_000;
 
-/** Why a run whose leaves came back ends. */
-const lost = 'lost: the journal was restored from a copy, and what came of this run since is in no copy';
-
 /**
  * Takes the leaves that an older copy of the journal does not have, as members kept them, as one event. Operators, charters and
  * revocations are those of the leaves, as far as their documents came with them. Open runs that the leaves are about end: their
@@ -37,7 +35,7 @@ export function recovered(transition: Transition, event: EventOf<'recovered'>): 
   const known = state.revocations.length;
   const touched = new Set<Run>();
   for (const leaf of event.leaves) take(transition, event, leaf, touched);
-  for (const run of touched) endRun(transition, run, lost);
+  for (const run of touched) endRun(transition, run, lostInRestore);
   if (state.charter !== null && state.charter !== before) actOnCharter(transition, state.charter.payload);
   if (state.revocations.length > known) reconsider(transition);
 }

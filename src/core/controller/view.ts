@@ -1,4 +1,4 @@
-import { afterTally, type Tally, type TrustedFailure } from '../account/index.ts';
+import { afterTally, lostInRestore, type Tally, type TrustedFailure } from '../account/index.ts';
 import { QuorateError } from '../errors.ts';
 import { limitText } from '../judge/index.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
@@ -151,6 +151,11 @@ export function findRun(state: ControllerState, which: string): RunFacts {
     );
   const newest = fits.at(-1);
   if (newest === undefined) {
+    for (const id of state.lost)
+      if (id.startsWith(which))
+        throw new QuorateError('JOB_UNKNOWN', `${which} is lost: ${lostInRestore}`, {
+          hint: 'Ask for the job again: quorate run.',
+        });
     throw new QuorateError('JOB_UNKNOWN', `no job here begins with ${which}`, {
       hint: 'quorate jobs lists them.',
     });
