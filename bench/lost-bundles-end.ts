@@ -42,6 +42,8 @@ async function start(): Promise<AtStart> {
   let missing = false;
   node = await startController({
     ...{ folder, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [] },
+    // Its members are nowhere.
+    alone: true,
     onEvent({ kind, level, data }) {
       if (kind !== 'bundle') return;
       if (level === 'warn') missing = true;

@@ -15,6 +15,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   HTTP_BUSY: 503,
   BUNDLE_BUSY: 503,
   BUNDLE_DAMAGED: 503,
+  CONTROLLER_ASKING: 503,
   JOB_UNKNOWN: 404,
   NOT_TRUSTED: 404,
   ARTIFACT_OF_TEST: 404,

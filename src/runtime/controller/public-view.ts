@@ -26,7 +26,7 @@ export interface PublicView extends PublicTrees {
   revocations(after?: string): RevocationPage;
   /** The current one, with its witnesses; undefined before there is one. */
   checkpoint(): CheckpointNotice | undefined;
-  /** Of a run, a job or an artifact. Errors: `BUNDLE_DAMAGED`. */
+  /** Of a run, a job or an artifact. Errors: those of `CheckedBundles.get`. */
   bundle(which: string): Promise<string | undefined>;
   /** The level of an artifact, for people: its bundle is the proof. `none` of what no verdict is about, or only that of a test. */
   level(cid: string): 'trusted' | 'agreed' | 'revoked' | 'none';

@@ -38,7 +38,7 @@ export class Desk {
     this.bench = bench;
   }
 
-  publisher(): Publisher {
+  ports(): ControllerPorts {
     const { paper, controller } = this.bench;
     const bundles: BundleStore = {
       get: async (which) => this.stored.get(which),
@@ -49,7 +49,7 @@ export class Desk {
       },
       drop: async (artifact) => void this.stored.delete(artifact),
     };
-    const ports = {
+    return {
       inquiry: started,
       machine: controller,
       bundles,
@@ -67,6 +67,10 @@ export class Desk {
       checkpointFile: { save: async () => {} },
       dispatch: async (event: ControllerEvent) => void this.bench.send(event),
     } as unknown as ControllerPorts;
+  }
+
+  publisher(): Publisher {
+    const ports = this.ports();
     const rounds = new CheckpointRounds(ports);
     const feed = new FeedServer(
       ports,

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
+import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import { A, B, built, deliverAll, other, projectOf } from '../controller/bench.ts';
 
 import { Desk } from './desk.ts';
@@ -139,6 +141,31 @@ describe('a bundle that was lost', () => {
     await startWithout();
     expect(bench.controller.state.runs.size).toBe(0);
     expect(await desk.serve().get(run)).toBe(before);
+  });
+
+  it('is not made before this life has begun, which signs nothing until then', async () => {
+    const run = await desk.play('app', built);
+    await startWithout();
+    const opened = Promise.withResolvers<void>();
+    const inquiry = { isOpen: false, opened: opened.promise, waits: null };
+    const clock = {
+      closing: false,
+      onClosing: () => () => {},
+      after: (_ms: number, act: () => void) => act(),
+    };
+    const sessions = new ControllerSessions({
+      ...desk.ports(),
+      inquiry,
+      clock,
+    } as unknown as ControllerPorts);
+    await expect(sessions.makeAgain(run)).rejects.toMatchObject({ code: 'CONTROLLER_ASKING' });
+    expect(desk.puts).toEqual([]);
+    Object.assign(clock, { after: () => () => {} });
+    const made = sessions.makeAgain(run);
+    Object.assign(inquiry, { isOpen: true });
+    opened.resolve();
+    await made;
+    expect(desk.puts).toEqual([run]);
   });
 
   it('is refused with what to do where its documents cannot be read', async () => {

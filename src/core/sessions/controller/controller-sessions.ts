@@ -108,26 +108,31 @@ export class ControllerSessions {
 
   /** As `Loop.dispatch`, once this life has begun. Until then whoever asks for something is kept waiting, and refused after a while. */
   async dispatch(event: ControllerEvent): Promise<void> {
-    const { inquiry, clock, dispatch } = this.#given;
+    const { inquiry, dispatch } = this.#given;
     // Nothing that comes without being asked for is of this life yet.
     const token = 'token' in event ? event.token : undefined;
     if (!inquiry.isOpen && token === undefined) return;
-    if (!inquiry.isOpen) await Promise.race([inquiry.opened, pause(clock, sessionLimits.startWaitMs)]);
-    if (inquiry.isOpen) return dispatch(event);
+    if (inquiry.isOpen || (await this.#begins())) return dispatch(event);
     if (token !== undefined) this.#replies.answer(token, { kind: 'error', ...sayAsking(inquiry) });
   }
 
   /** Streams on which this controller signs wait for the start; they are reset where it takes long, and opened again. */
   #whenOpen(served: ServedProtocol): ServedProtocol {
-    const { inquiry, clock } = this.#given;
+    const { inquiry } = this.#given;
     return {
       ...served,
       session: async (channel) => {
-        if (!inquiry.isOpen) await Promise.race([inquiry.opened, pause(clock, sessionLimits.startWaitMs)]);
-        if (inquiry.isOpen) return served.session(channel);
+        if (inquiry.isOpen || (await this.#begins())) return served.session(channel);
         channel.abort(askingError(inquiry));
       },
     };
+  }
+
+  /** Whether this life begins within `startWaitMs`. */
+  async #begins(): Promise<boolean> {
+    const { inquiry, clock } = this.#given;
+    await Promise.race([inquiry.opened, pause(clock, sessionLimits.startWaitMs)]);
+    return inquiry.isOpen;
   }
 
   /** Begins the rounds of checkpoints. */
@@ -215,8 +220,11 @@ export class ControllerSessions {
     await Promise.race([this.#publisher.storing(), pause(this.#ports.clock, storeMsMax)]);
   }
 
-  /** Makes the bundle of a run again where it was lost. Errors: `BUNDLE_BUSY`, those of `Publisher.makeAgain`. */
+  /** Makes the bundle of a run again where it was lost. Errors: `BUNDLE_BUSY`, `CONTROLLER_ASKING`, those of `Publisher.makeAgain`. */
   async makeAgain(run: string): Promise<void> {
+    const { inquiry, lost } = this.#given;
+    if (!lost.has(run)) return;
+    if (!inquiry.isOpen && !(await this.#begins())) throw askingError(inquiry);
     const made = this.#publisher.makeAgain(run).then(() => true);
     if ((await Promise.race([made, pause(this.#ports.clock, storeMsMax)])) === true) return;
     made.catch(() => {});
