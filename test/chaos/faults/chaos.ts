@@ -119,6 +119,7 @@ class Chaos {
     for (const part of parts)
       for (const root of await incompleteTrees(this.#ground, part))
         this.#find(`${part} keeps ${root}, which is not whole and was not mended`);
+    for (const one of await this.#faults.checked()) this.#find(one);
     const { found, events } = await checkJournals(this.#ground, {
       ...{ kept: this.#runs.kept, signedOver: this.#faults.signedOver },
     });

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { exits } from '../../../src/cli/exit-codes.ts';
 import { type Ground, type Part, readyBy } from '../../e2e/support/ground.ts';
 import type { Proc } from '../../e2e/support/processes.ts';
 import { sleep } from '../../e2e/support/wait.ts';
@@ -255,12 +256,10 @@ export class Faults {
   }
 
   async #restored(
-    { part, behind, inFlight, afterMs }: Extract<Fault, { kind: 'restore' }>,
+    { part, behind, inFlight, from, afterMs }: Extract<Fault, { kind: 'restore' }>,
     { submit, trusted }: Meanwhile,
   ): Promise<string> {
-    await this.stop(part);
-    await this.#homes.copy(part);
-    await this.#startAgain(part);
+    const restore = await (from === 'copy' ? this.#copied(part) : this.#backedUp());
     for (let n = 0; n < behind; n++) {
       await submit();
       await trusted();
@@ -271,9 +270,46 @@ export class Faults {
     }
     await this.#ground.proc(part).kill();
     this.signedOver.push(await trustedLeaves(this.#ground));
-    await this.#homes.putAllBack(part);
-    const says = `behind by ${behind} runs${inFlight ? ' and one on its way' : ''}`;
+    await restore();
+    const says = `${from}, behind by ${behind} runs${inFlight ? ' and one on its way' : ''}`;
     return `${says}; ${await this.#startAgain(part)}`;
+  }
+
+  /** Copies the files of a part that does not run; the result puts them back. */
+  async #copied(part: Part): Promise<() => Promise<void>> {
+    await this.stop(part);
+    await this.#homes.copy(part);
+    await this.#startAgain(part);
+    return () => this.#homes.putAllBack(part);
+  }
+
+  /** Backs up the controller while it runs; the result makes its home of that. */
+  async #backedUp(): Promise<() => Promise<void>> {
+    const folder = join(this.#ground.hosts.dir, 'backup');
+    await this.#typed(['backup', '--keys', '--artifacts', folder]);
+    return async () => {
+      await this.#typed(['restore', '--aside', folder]);
+      await rm(folder, { recursive: true });
+      const home = this.#ground.home('controller');
+      for (const name of await readdir(home))
+        if (name.startsWith('.quorate.before-')) await rm(join(home, name), { recursive: true });
+    };
+  }
+
+  async #typed(words: readonly string[]): Promise<void> {
+    const { code, report } = await this.#ground.hosts.answer('controller', ['controller', ...words]);
+    if (code !== 0) throw new Finding(`quorate controller ${words.join(' ')} ends with ${code}:\n${report}`);
+  }
+
+  /** What `check` says of the homes of the services that have it: nothing is damaged but what their nodes make again. */
+  async checked(): Promise<string[]> {
+    const found: string[] = [];
+    for (const service of ['controller', 'idp', 'store', 'watch'] as const) {
+      const { code, report } = await this.#ground.hosts.answer(service, [service, 'check']);
+      if (code !== 0 && code !== exits.lookAt)
+        found.push(`quorate ${service} check ends with ${code}:\n${report}`);
+    }
+    return found;
   }
 }
 

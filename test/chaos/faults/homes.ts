@@ -11,8 +11,8 @@ const homeMiB = 512;
 
 const fillTriesMax = 20;
 
-/** Kept beside a home by whoever runs it, and not what a node writes and reads again. */
-const passedOver = /(^|\/)(\.git|sandbox|tmp-[^/]*)(\/|$)|\.(sock|new)$|-shm$/;
+/** Written by whoever runs a node, or for a moment: all else a node writes and reads again. */
+const passedOver = /(^|\/)(\.git|sandbox|tmp-[^/]*)(\/|$)|\.(sock|new|toml)$|-shm$/;
 
 export interface HomeFile {
   path: string;

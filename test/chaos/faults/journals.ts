@@ -24,6 +24,8 @@ import { sealed } from '../../../simulations/checkers/sealed.ts';
 import { verdicts } from '../../../simulations/checkers/verdicts.ts';
 import { votes } from '../../../simulations/checkers/votes.ts';
 import { type Checker, type Observation, type Truth, Violation } from '../../../simulations/observer.ts';
+import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import type { Controller } from '../../../src/core/controller/machine.ts';
 import type { ControllerState } from '../../../src/core/controller/state.ts';
 import { type Bundle, decodeBundle, openStatement, resultIdOf } from '../../../src/core/documents/index.ts';
 import type { WorkerEvent } from '../../../src/core/worker/events.ts';
@@ -47,7 +49,7 @@ const checkers = (): Checker[] => [
 ];
 
 /** Gives checkers what happened; each stops at the first thing that it finds. */
-class Checked {
+export class Checked {
   readonly found: string[] = [];
   readonly #truth: Truth;
   #checkers = checkers();
@@ -67,6 +69,54 @@ class Checked {
       }
     }
   }
+}
+
+type ControllerMachine = Pick<Controller, 'handle' | 'state'>;
+
+/** Gives checkers each event of a controller's journal with what comes of it. Returns the number of events. */
+export async function replayInto(
+  checked: Checked,
+  machine: ControllerMachine,
+  rows: Iterable<{ event: ControllerEvent; at: number; rules: number }>,
+): Promise<number> {
+  const { state } = machine;
+  let events = 0;
+  for (const { event, at, rules } of rows) {
+    if (event.kind === 'started' && events > 0)
+      await checked.observe({ kind: 'restarted', who: 'controller', before: '', after: '', state });
+    events++;
+    const { effects } = machine.handle(event, at, rules);
+    await checked.observe({ kind: 'handled', event, effects, state });
+    for (const effect of effects) {
+      await checked.observe({ kind: 'sent', effect, state });
+      if (effect.kind === 'cosign')
+        await checked.observe({ kind: 'shown', run: effect.run, worker: effect.worker });
+    }
+  }
+  return events;
+}
+
+/** The ground truth of a project in which everybody is honest and some clocks are wrong. */
+export function truthOf(about: Pick<Truth, 'project' | 'controller' | 'personOf' | 'builtUnder'>): Truth {
+  return {
+    ...about,
+    now: 0,
+    keys: {
+      signer: () => {
+        throw new Error('the keys of real nodes are theirs');
+      },
+      verifier: joseVerifier,
+    },
+    behaviourOf: () => 'honest',
+    workOf: () => undefined,
+    holdsLease: () => undefined,
+    clockIsOff: () => true,
+    attackers: 0,
+    trusted: 'there',
+    second: false,
+    stores: undefined,
+    stallMsMax: 0,
+  };
 }
 
 interface Built {
@@ -104,44 +154,16 @@ export async function checkJournals(
     }
   const state: ControllerState = machine.state;
   const trusted = lent.at(-1)?.key;
-  const truth: Truth = {
-    now: 0,
-    keys: {
-      signer: () => {
-        throw new Error('the keys of real nodes are theirs');
-      },
-      verifier: joseVerifier,
-    },
+  const truth = truthOf({
     project: ground.project,
     controller: folder.controller.id,
     personOf: (key) => (key === trusted ? 'owner' : (state.keys.get(key)?.operator ?? key)),
-    behaviourOf: () => 'honest',
     builtUnder: (lease) => built.get(lease),
-    workOf: () => undefined,
-    holdsLease: () => undefined,
-    // A host whose clock is wrong is one of the faults.
-    clockIsOff: () => true,
-    attackers: 0,
-    trusted: 'there',
-    second: false,
-    stores: undefined,
-    stallMsMax: 0,
-  };
+  });
   const checked = new Checked(truth);
   let events = 0;
   try {
-    for (const { event, at, rules } of journal.replay()) {
-      events++;
-      if (event.kind === 'started' && events > 1)
-        await checked.observe({ kind: 'restarted', who: 'controller', before: '', after: '', state });
-      const { effects } = machine.handle(event, at, rules);
-      await checked.observe({ kind: 'handled', event, effects, state });
-      for (const effect of effects) {
-        await checked.observe({ kind: 'sent', effect, state });
-        if (effect.kind === 'cosign')
-          await checked.observe({ kind: 'shown', run: effect.run, worker: effect.worker });
-      }
-    }
+    events = await replayInto(checked, machine, journal.replay());
   } finally {
     journal.close();
   }

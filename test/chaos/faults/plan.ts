@@ -14,8 +14,8 @@ export type Fault = { part: Part; afterMs: number } & (
   /** `file`, `at`: which of its kinds of files, and where in it, in millionths; `removes`: where an error says that it may be removed. */
   | { kind: 'flip'; file: number; at: number; bit: number; removes: boolean }
   | { kind: 'cut'; file: number; at: number; removes: boolean }
-  /** A copy of its home is put back, of before so many runs became trusted, and another one began. */
-  | { kind: 'restore'; behind: number; inFlight: boolean }
+  /** Its home is put back as it was before so many runs became trusted, and another one began: from a copy of the files, or a backup. */
+  | { kind: 'restore'; behind: number; inFlight: boolean; from: 'copy' | 'backup' }
 );
 
 export type Kind = Fault['kind'];
@@ -89,6 +89,10 @@ function faultOf(kind: Kind, random: Random): Fault {
     case 'cut':
       return { ...where, kind, file: millionth(), at: millionth(), removes: random.chance(0.5) };
     case 'restore':
-      return { ...where, kind, behind: random.int(0, 2), inFlight: random.chance(0.5) };
+      return {
+        ...where,
+        ...{ kind, behind: random.int(0, 2), inFlight: random.chance(0.5) },
+        from: random.pick(['copy', 'backup'] as const),
+      };
   }
 }
