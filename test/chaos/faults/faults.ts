@@ -301,7 +301,7 @@ export class Faults {
     if (code !== 0) throw new Finding(`quorate controller ${words.join(' ')} ends with ${code}:\n${report}`);
   }
 
-  /** What `check` says of the homes of the services that have it: nothing is damaged but what their nodes make again. */
+  /** Runs `check` on the homes of the services that have it. Damage is a finding, unless its node makes the file again. */
   async checked(): Promise<string[]> {
     const found: string[] = [];
     for (const service of ['controller', 'idp', 'store', 'watch'] as const) {
