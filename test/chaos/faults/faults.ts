@@ -14,7 +14,9 @@ const exec = promisify(execFile);
 /** A part that was started says within this that it is ready, or why not. */
 const readyMsMax = 60_000;
 const stopMsMax = 30_000;
-/** A node looks at its clock at each event; some come within this. */
+/** A node looks at its clock at each event, and takes one that is wrong for less than 10 s for a passing disturbance. */
+const disturbedMs = 11_000;
+/** Events of a run come within this. */
 const clockMsMax = 8_000;
 const startsMax = 4;
 const libfaketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
@@ -219,6 +221,8 @@ export class Faults {
     if (!first) await sleep(afterMs);
     await this.#setClock(part, seconds);
     if (first) await submit();
+    await Promise.race([proc.ended, sleep(disturbedMs)]);
+    if (proc.alive) await submit();
     await Promise.race([proc.ended, sleep(clockMsMax)]);
     if (!proc.alive) {
       const { code } = this.#refusalOf(part, proc);
