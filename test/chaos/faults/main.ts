@@ -5,7 +5,8 @@ import { chaos } from './chaos.ts';
 const usage = `usage: npm run chaos -- --seed N [--faults N]
 
 Runs a project of real processes in network namespaces, with runs all the time, through faults that the seed draws: kill -9,
-SIGSTOP, cut links, full disks, few descriptors, wrong clocks, and a flipped bit or a cut in the files of each home. As root.
+SIGSTOP, cut links, full disks, few descriptors, wrong clocks, older copies of the controller that are put back, and a flipped
+bit or a cut in the files of each home. As root.
 
   --seed N     which faults
   --faults N   how many (100; 1 to 10000); those of fewer are the first of more

@@ -31,7 +31,7 @@ const shares: Readonly<Record<Kind, number>> = {
   'clock ahead': 5,
   flip: 22,
   cut: 12,
-  restore: 0,
+  restore: 6,
 };
 
 const parts: readonly Part[] = [...services, ...workers];
