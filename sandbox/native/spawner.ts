@@ -48,7 +48,10 @@ export class Spawner {
     this.#native = native;
   }
 
-  /** Starts a program that has `count` streams and no other descriptor. What it cannot execute it says on its stream 2. */
+  /**
+   * Starts a program that has `count` streams and no other descriptor. What it cannot execute it says on its stream 2.
+   * @throws SANDBOX_SPAWN_FAILED
+   */
   start(program: ProgramToStart, count: number): StartedProgram {
     if (this.#batch === undefined || !this.#batch.takes(count)) {
       this.#batch?.last();
@@ -82,6 +85,20 @@ class Batch {
       stdio: ['pipe', 'pipe', 'ignore', ...pipes],
     });
     this.#child = child;
+    const over = (): void => {
+      this.#over = true;
+      for (const end of this.#running.values()) end({ code: null });
+      this.#running.clear();
+      for (const stream of this.#streams(this.#next, firstStream + streamsOfBatch - this.#next))
+        stream.destroy();
+    };
+    child.once('error', over);
+    child.once('exit', over);
+    // Where a pipe cannot be made Node gives the process no streams, and says why later.
+    if (child.pid === undefined && !Array.isArray(child.stdio))
+      throw new QuorateError('SANDBOX_SPAWN_FAILED', `no stream to ${native} can be opened`, {
+        hint: 'Too many files are open: raise the limit of file descriptors (ulimit -n).',
+      });
     // It ends with this process: what it waits for keeps nothing alive.
     child.unref();
     const answers = child.stdout as Readable & { unref(): void };
@@ -94,15 +111,6 @@ class Batch {
       rest = Buffer.concat([rest, bytes]);
       for (; rest.byteLength >= answerBytes; rest = rest.subarray(answerBytes)) this.#answered(rest);
     });
-    const over = (): void => {
-      this.#over = true;
-      for (const end of this.#running.values()) end({ code: null });
-      this.#running.clear();
-      for (const stream of this.#streams(this.#next, firstStream + streamsOfBatch - this.#next))
-        stream.destroy();
-    };
-    child.once('error', over);
-    child.once('exit', over);
   }
 
   takes(count: number): boolean {
@@ -147,7 +155,7 @@ class Batch {
   }
 
   #streams(first: number, count: number): (Duplex & { ref(): void; unref(): void })[] {
-    return this.#child.stdio.slice(first, first + count) as unknown as (Duplex & {
+    return (this.#child.stdio ?? []).slice(first, first + count) as unknown as (Duplex & {
       ref(): void;
       unref(): void;
     })[];

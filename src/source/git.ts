@@ -307,6 +307,13 @@ const startHere: StartCommand = ([file = '', ...args], cwd, env) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve({ code }));
   });
+  // Where a pipe cannot be made Node gives the process no streams, and says why later.
+  if (child.pid === undefined && !Array.isArray(child.stdio)) {
+    ended.catch(() => {});
+    throw new QuorateError('SOURCE_GIT_MISSING', `cannot run ${file}: no stream to it can be opened`, {
+      hint: 'Too many files are open: raise the limit of file descriptors (ulimit -n).',
+    });
+  }
   const kill = (): void => {
     if (child.pid === undefined) return;
     try {

@@ -86,6 +86,25 @@ describe.skipIf(native === undefined)('a program started by the native one', () 
     own.close();
   });
 
+  it('is refused with a code where no descriptor is left, as git is, and its process goes on', async () => {
+    const at = (path: string) => JSON.stringify(new URL(`../../../${path}`, import.meta.url));
+    const script = `
+      const { openSync } = await import('node:fs');
+      const { Spawner } = await import(${at('sandbox/native/spawner.ts')});
+      const { run } = await import(${at('src/source/git.ts')});
+      try { for (let n = 0; n < 1000; n++) openSync('/dev/null'); } catch {}
+      const tries = [
+        async () => new Spawner(${JSON.stringify(native)}).start({ words: ['/bin/true'], folder: '/' }, 3),
+        () => run(['git', 'version'], { cwd: '/' }),
+      ];
+      const codes = [];
+      for (const act of tries) codes.push(await act().then(() => 'none', ({ code, message }) => code ?? message));
+      setTimeout(() => process.stdout.write(codes.join(' ')), 100);`;
+    const words = ['--nofile=200', process.execPath, '--input-type=module-typescript', '-e', script];
+    const limited = spawn('prlimit', words, { stdio: ['ignore', 'pipe', 'inherit'] });
+    expect(await text(limited.stdout)).toBe('SANDBOX_SPAWN_FAILED SOURCE_GIT_MISSING');
+  });
+
   it('that cannot be executed says so on its stream 2', async () => {
     const program = start(['/nothing/there']);
     expect(await text(stream(program, 2))).toBe(
