@@ -70,6 +70,7 @@ class Chaos {
   readonly #findings: string[] = [];
   #events = 0;
   #damagedBlocks = 0;
+  #givenUp = 0;
   readonly #counts = new Map<string, number>();
 
   constructor(ground: Ground, homes: Homes, options: Options) {
@@ -116,9 +117,7 @@ class Chaos {
       this.#find(`it is trusted no more: ${why}`);
     const { hosts } = this.#ground;
     await endParts(this.#ground);
-    for (const part of parts)
-      for (const root of await incompleteTrees(this.#ground, part))
-        this.#find(`${part} keeps ${root}, which is not whole and was not mended`);
+    for (const part of parts) await this.#giveUp(part);
     for (const one of await this.#faults.checked()) this.#find(one);
     const { found, events } = await checkJournals(this.#ground, {
       ...{ kept: this.#runs.kept, signedOver: this.#faults.signedOver },
@@ -129,15 +128,28 @@ class Chaos {
     for (const left of await leftovers(hosts.dir, hosts.pids)) this.#find(`left over: ${left}`);
   }
 
+  /** A tree that nobody else had is named as damaged, and given up by the command that is named with it. Artifacts are mended: others have them. */
+  async #giveUp(part: Part): Promise<void> {
+    const roots = await incompleteTrees(this.#ground, part);
+    const artifacts = new Set(this.#runs.trusted.map(({ artifact }) => artifact));
+    for (const root of roots)
+      if (artifacts.has(root)) this.#find(`${part} keeps ${root}, which was not mended`);
+    for (const root of await this.#faults.forgotten(part, roots))
+      this.#find(`${part} keeps ${root}, which is not whole and was not named`);
+    this.#givenUp += roots.length;
+    const left = await incompleteTrees(this.#ground, part);
+    if (left.length > 0) this.#find(`${part} still keeps ${left.join(', ')}`);
+  }
+
   /** Runs the weekly look at stores now, whose damage is mended from the others once their parts run again. */
   async #mendStores(): Promise<void> {
-    for (const part of this.#homes.damagedStores) {
+    const stores = this.#homes.damagedStores;
+    for (const part of stores) {
       await this.#faults.stop(part);
-      const damaged = await scrubbed(this.#ground, part);
-      this.#damagedBlocks += damaged;
+      this.#damagedBlocks += await scrubbed(this.#ground, part);
       await this.#faults.start(part);
-      if (damaged > 0) await sleep(mendMs);
     }
+    if (stores.length > 0) await sleep(mendMs);
   }
 
   /** A run is on its way while it happens, and trusted afterwards. */
@@ -181,6 +193,7 @@ class Chaos {
       'events that the checkers saw': String(this.#events),
       'ended with': [...this.#faults.codes].map(([code, count]) => `${code} ${count}`).join(', '),
       'blocks of stores that were damaged': String(this.#damagedBlocks),
+      'trees given up': String(this.#givenUp),
       'kinds of files damaged': String(this.#homes.met),
       time: `${(ms / 60_000).toFixed(1)} minutes, ${(ms / 1000 / Math.max(1, faults)).toFixed(1)} s a fault`,
     };

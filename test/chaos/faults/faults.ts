@@ -54,6 +54,7 @@ export class Faults {
 
   /** The outcome, in a few words. A run is submitted meanwhile; the part runs afterwards. */
   async happen(fault: Fault, { submit, trusted }: Meanwhile): Promise<string> {
+    await this.#homes.dropCopies();
     try {
       // A clock is looked at when something happens.
       if (fault.kind === 'clock jumps') return await this.#clockJumps(fault, submit);
@@ -252,7 +253,7 @@ export class Faults {
       const named = message.includes(file.path) || message.includes(file.path.replace(/-wal$/, ''));
       if (!named && !/KEY_|_MISMATCH|STORE_/.test(code))
         throw new Finding(`${part}: ${name}, ${says}: ${code} does not name the file: ${message}`);
-      if (fault.removes && /\bremove it\b/i.test(hint)) await rm(file.path);
+      if (fault.removes && /\bremove it\b(?! and join)/i.test(hint)) await rm(file.path);
       else await this.#homes.putBack(part, file.path);
       return [];
     });
@@ -303,6 +304,24 @@ export class Faults {
   async #typed(words: readonly string[]): Promise<void> {
     const { code, report } = await this.#ground.hosts.answer('controller', ['controller', ...words]);
     if (code !== 0) throw new Finding(`quorate controller ${words.join(' ')} ends with ${code}:\n${report}`);
+  }
+
+  /**
+   * Gives up trees in the store of a part that does not run, as the event says that named each of them as damaged. Those that it did not
+   * name.
+   */
+  async forgotten(part: Part, roots: readonly string[]): Promise<string[]> {
+    const { lines } = this.#ground.proc(part);
+    const unnamed: string[] = [];
+    for (const root of roots) {
+      const isNamed = lines.some(
+        ({ event, says }) => event === 'damaged' && String(says).includes(`forget ${root}`),
+      );
+      if (!isNamed) unnamed.push(root);
+      const { code, report } = await this.#ground.hosts.answer(part, ['store', 'forget', root]);
+      if (code !== 0) throw new Finding(`quorate store forget ends with ${code}:\n${report}`);
+    }
+    return unnamed;
   }
 
   /** Runs `check` on the homes of the services that have it. Damage is a finding, unless its node makes the file again. */
