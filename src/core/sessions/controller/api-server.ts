@@ -113,14 +113,16 @@ export class ApiServer {
   }
 
   async #answer(stream: ApiStream, question: ApiUp): Promise<void> {
-    const { state } = this.#ports.machine;
+    const { inquiry, machine } = this.#ports;
+    const { state } = machine;
     switch (question.kind) {
       case 'charter': {
-        if (state.charter === null)
+        const charter = inquiry.isOpen ? state.charter : (inquiry.charter ?? state.charter);
+        if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet', {
             hint: 'Try again in a moment: it is starting.',
           });
-        return stream.send({ kind: 'charter', charter: state.charter.raw });
+        return stream.send({ kind: 'charter', charter: charter.raw });
       }
       case 'log': {
         const from = Math.min(question.from, state.log.size);

@@ -51,6 +51,8 @@ export class StartInquiry {
   readonly #answered = new Set<string>();
   readonly #asking = new Map<string, Promise<void>>();
   readonly #held: HeldLog;
+  /** Of the project's folder: the journal may not have it yet. Members find a controller under another key by it. */
+  charter: Verified<Charter> | undefined;
 
   constructor(ports: InquiryPorts) {
     this.#ports = ports;
@@ -93,7 +95,7 @@ export class StartInquiry {
     return this.#ports.machine.state;
   }
 
-  get #charter(): Charter {
+  get #inForce(): Charter {
     const { charter } = this.#held;
     assert(charter !== undefined, 'members are asked under a charter');
     return charter;
@@ -114,13 +116,13 @@ export class StartInquiry {
   /** Trusted workers of the charter whose keys are not revoked. */
   get #trusted(): string[] {
     const all = revocationsIn(this.#state);
-    return this.#charter.trusted.filter(
+    return this.#inForce.trusted.filter(
       (id) => revocationAt(all, { kind: 'key', id }, this.#state.log.size) === undefined,
     );
   }
 
   get #operatorsNeeded(): number {
-    return Math.min(this.#charter.floor.agree, this.#operators(this.#state.keys.keys()).size);
+    return Math.min(this.#inForce.floor.agree, this.#operators(this.#state.keys.keys()).size);
   }
 
   get #hasMembers(): boolean {
@@ -144,6 +146,7 @@ export class StartInquiry {
     kept?: Pick<Checkpoint, 'size' | 'root'>,
   ): Promise<EventOf<'recovered'> | undefined> {
     this.#held.addCharter(charter);
+    this.charter = charter;
     const { alone, journalLost, tell, clock } = this.#ports;
     if (kept !== undefined) this.#held.see(kept);
     const mayAsk = this.#hasMembers || ((journalLost || kept !== undefined) && this.#trusted.length > 0);
@@ -183,7 +186,7 @@ export class StartInquiry {
     const isAsked = this.#answered.has(peer) || this.#asking.has(peer);
     if (isAsked || this.#asking.size >= askedAtOnceMax || this.#held.charter === undefined) return;
     const { payload, signer } = grant;
-    const { project, idps } = this.#charter;
+    const { project, idps } = this.#inForce;
     const isKnown = this.#memberOf(peer) !== undefined || this.#trusted.includes(peer);
     if (payload.project !== project || !(isKnown || idps.includes(signer))) return;
     const { clock, tell } = this.#ports;
