@@ -74,6 +74,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/fuzz/long-fuzz.test.ts': 130,
   'test/fuzz/runner.test.ts': 13,
   'test/homes/left.test.ts': 12,
+  'test/homes/started.test.ts': 15,
   'test/http/promtool.test.ts': 3,
   'test/image/debian-twice.test.ts': 45,
   'test/keys/online.test.ts': 60,
