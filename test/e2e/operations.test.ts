@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -14,9 +14,14 @@ import { endAll } from './support/processes.ts';
 async function ground() {
   onTestFinished(endAll);
   const cluster = await Cluster.start({ volunteers: ['ada', 'ben'], trusted: true, slotWait: '1s' });
+  const place = { cwd: cluster.projectDir };
+  const start = () => cluster.startController(place.cwd);
+  const stop = () => cluster.control.stop();
   const verbs: Record<string, () => Promise<unknown>> = {
-    'stop quorate-controller': () => cluster.control.stop(),
-    'start quorate-controller': () => cluster.startController(),
+    'stop quorate-controller': stop,
+    'start quorate-controller': start,
+    'disable --now quorate-controller': stop,
+    'enable --now quorate-controller': start,
   };
   const server = createServer(async (request, response) => {
     const verb = verbs[await text(request)];
@@ -39,10 +44,10 @@ async function ground() {
   }
   const type = (block: string) =>
     typed('docs/operations.md', block, {
-      ...{ seconds: 240, cwd: cluster.projectDir, bin },
+      ...{ seconds: 240, cwd: place.cwd, bin, folders: { '/mnt/backups': join(cluster.dir, 'backups') } },
       env: { QUORATE_HOME: cluster.home('owner') },
     });
-  return { cluster, type };
+  return { cluster, place, type };
 }
 
 async function trusted(cluster: Cluster, name: string): Promise<string> {
@@ -51,14 +56,36 @@ async function trusted(cluster: Cluster, name: string): Promise<string> {
   return String(run.all('verdict').at(-1)?.artifact);
 }
 
-it('what docs/operations.md has typed at an update keeps what was trusted, and goes on', async () => {
-  const { cluster, type } = await ground();
-  const before = await trusted(cluster, 'before');
-  const first = cluster.control;
-  const { said, code } = await type('update');
-  expect(code, said).toBe(0);
-  expect(cluster.control).not.toBe(first);
-  expect(said).toMatch(/connected +2 workers, 1 trusted worker[\s\S]*Drained[\s\S]*running/);
-  expect((await cluster.fetch(before, 'before')).code).toBe(0);
-  await trusted(cluster, 'after');
+it('what docs/operations.md has typed keeps what was trusted, and goes on: an update, a restore, and a move', async () => {
+  const { cluster, place, type } = await ground();
+  const artifacts = [await trusted(cluster, 'first')];
+  const typing = async (block: string): Promise<string> => {
+    const { said, code } = await type(block);
+    expect(code, said).toBe(0);
+    return said;
+  };
+  /** All that was trusted is, and more can be. */
+  const goesOn = async (name: string) => {
+    for (const artifact of artifacts)
+      expect((await cluster.fetch(artifact, `${name} ${artifact}`)).code).toBe(0);
+    artifacts.push(await trusted(cluster, name));
+  };
+
+  const said = await typing('update');
+  expect(said).toMatch(/connected +2 workers, 1 trusted worker[\s\S]*Drained[\s\S]*(?:starting|running)/);
+  await goesOn('update');
+
+  await mkdir(join(cluster.dir, 'backups'));
+  await typing('back-up');
+  // The trusted worker has it, the backup does not.
+  artifacts.push(await trusted(cluster, 'since'));
+  await typing('restore');
+  await goesOn('restore');
+
+  await typing('move-from');
+  await rm(join(place.cwd, '.quorate'), { recursive: true });
+  place.cwd = join(cluster.dir, 'elsewhere');
+  await mkdir(place.cwd);
+  await typing('move-to');
+  await goesOn('move');
 });

@@ -8,7 +8,8 @@ import { plainJson } from './plain-json.ts';
  * The newest version of each kind of document that this program reads. A document states its own in `v`; a signed one of
  * version 1 has none. Whether a worker can take a job is told by charter, request, grant, job and offer: where a lease or an ack changes,
  * the offer's version rises too. To restrict something, or to change what a member means: raise the number here, and let the schema take
- * `v: z.literal(2).optional()` together with what needs it.
+ * `v: z.literal(2).optional()` together with what needs it. Raise the rules of the machines with it whose journals hold the document: a version of
+ * before would replay it as one that it knows.
  */
 export const documentVersions = {
   charter: 1,

@@ -158,9 +158,9 @@ export abstract class AnyCluster<Node extends Told> {
     return { code, lines: node.lines, error: failure?.code, stderr: node.stderr, report: node.report() };
   }
 
-  async startController(): Promise<Node> {
+  async startController(cwd = this.projectDir): Promise<Node> {
     const args = ['controller', '--listen', `/ip4/127.0.0.1/tcp/${this.port}`, ...this.controllerArgs];
-    this.controller = this.start('controller', args);
+    this.controller = this.start('controller', args, { cwd });
     await this.controller.event('listening');
     return this.controller;
   }
