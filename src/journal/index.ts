@@ -4,6 +4,7 @@ import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { QuorateError, UnknownKind } from '../core/errors.ts';
 import { homeNewer, newerEvent } from '../core/newer.ts';
+import { EndMark, markOf } from './end-mark.ts';
 import { walDamage } from './wal.ts';
 
 export type { JournalErrorCode } from './error-codes.ts';
@@ -69,9 +70,7 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
   // Commits go to the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
   const wal = openSync(`${file}-wal`, 'r');
   // Both files may be new: what is synced later must be found after a power failure.
-  const folder = openSync(dirname(file), 'r');
-  fsyncSync(folder);
-  closeSync(folder);
+  syncFolder(dirname(file));
   const written = (write: () => void): void => {
     try {
       write();
@@ -83,6 +82,7 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
     }
   };
   let last = lastSeq(db);
+  const mark = new EndMark(file);
   const append = (event: Event, at: number, record: string | null = null) => {
     const text = JSON.stringify(event);
     const seq = last + 1;
@@ -116,14 +116,21 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
       }),
     replaceAll: (event, at) =>
       written(() => {
+        mark.remove();
+        syncFolder(dirname(file));
         whole(() => {
           db.exec("DELETE FROM events; DELETE FROM sqlite_sequence WHERE name = 'events'");
           last = 0;
           append(event, at);
         });
         fdatasyncSync(wal);
+        mark.set(last);
       }),
-    sync: () => written(() => fdatasyncSync(wal)),
+    sync: () =>
+      written(() => {
+        fdatasyncSync(wal);
+        mark.set(last);
+      }),
     *replay() {
       const rows = select.iterate();
       const end = last;
@@ -141,6 +148,8 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
     close() {
       db.close();
       closeSync(wal);
+      // Its log is in the database now.
+      mark.remove();
     },
   };
 }
@@ -169,6 +178,12 @@ export function replayEach<Event>(
   }
 }
 
+function syncFolder(dir: string): void {
+  const folder = openSync(dir, 'r');
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
 /** Says at once whether another process has it; one that is not there yet is nobody's. Errors: `JOURNAL_IN_USE`, `JOURNAL_UNWRITABLE`. */
 export function checkJournalFree(file: string): void {
   if (existsSync(file)) openDatabase(file).close();
@@ -184,6 +199,7 @@ function openDatabase(file: string): DatabaseSync {
     const damage = walDamage(`${file}-wal`);
     if (damage !== undefined)
       throw new QuorateError('JOURNAL_DAMAGED', `${file}-wal: ${damage}`, { hint: restore });
+    checkEnd(file);
     db = new DatabaseSync(file);
     // Locks the file for this process until it closes or dies; SQLite then answers SQLITE_BUSY to the next.
     db.exec(
@@ -202,6 +218,24 @@ function checkNotEmptied(file: string): void {
   const sizeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;
   if (sizeOf(file) === 0 && (sizeOf(`${file}-wal`) ?? 0) === 0)
     throw new QuorateError('JOURNAL_DAMAGED', `${file} is empty`, { hint: restore });
+}
+
+/** Reads the number of the last event as SQLite would take it, and drops nothing of the write-ahead log. */
+function checkEnd(file: string): void {
+  const least = existsSync(file) ? new EndMark(file).least : 0;
+  if (least === 0) return;
+  const db = new DatabaseSync(file, { readOnly: true });
+  try {
+    const last = lastSeq(db);
+    if (last >= least) return;
+    throw new QuorateError(
+      'JOURNAL_DAMAGED',
+      `${file} ends after event ${last}, and event ${least} was on disk: its write-ahead log was damaged or cut`,
+      { hint: `${restore} Without one remove ${markOf(file)}: then it goes on after event ${last}.` },
+    );
+  } finally {
+    db.close();
+  }
 }
 
 /**

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { QuorateError } from '../../src/core/errors.ts';
+import { EndMark } from '../../src/journal/end-mark.ts';
 import { openJournal, replayEach } from '../../src/journal/index.ts';
 
 interface Event {
@@ -298,6 +299,97 @@ describe('a journal', () => {
       if (code === undefined) expect(again, `byte ${at}`).toEqual(written);
       else expect(code, `byte ${at}`).toBe('JOURNAL_DAMAGED');
     }
+  });
+
+  describe('whose process was killed', () => {
+    /** The files that it left, which `put` brings back in the same place. */
+    async function left() {
+      const path = await file();
+      const journal = open(path);
+      for (let n = 1; n <= 10; n++) {
+        journal.append({ n, text: 'x'.repeat(100) }, n);
+        if (n <= 9) journal.sync();
+      }
+      const paths = [path, `${path}-wal`, `${path}-synced`];
+      const [db, wal, mark] = (await Promise.all(paths.map((one) => readFile(one)))) as [
+        Buffer,
+        Buffer,
+        Buffer,
+      ];
+      journal.close();
+      expect(existsSync(`${path}-synced`)).toBe(false);
+      const put = (log: Buffer, says = mark): void => {
+        writeFileSync(path, db);
+        writeFileSync(`${path}-wal`, log);
+        writeFileSync(`${path}-synced`, says);
+        rmSync(`${path}-shm`, { force: true });
+      };
+      const read = () => {
+        const again = open(path);
+        try {
+          return [...again.replay()].length;
+        } finally {
+          again.close();
+        }
+      };
+      const frameBytes = 24 + wal.readUInt32BE(8);
+      const frames = Math.floor((wal.length - 32) / frameBytes);
+      return { path, put, read, wal, mark, at: (frame: number) => 32 + frame * frameBytes, frames };
+    }
+
+    it('loses no synced event silently where the log was cut, or its end is damaged', async () => {
+      const { put, read, wal, at, frames } = await left();
+      put(wal);
+      expect(read()).toBe(10);
+      const cuts = Array.from({ length: frames }, (_, n) => wal.subarray(0, at(n)));
+      const found = [wal.subarray(0, 0), ...cuts].map((log) => {
+        put(log);
+        return codeOf(read);
+      });
+      // The last event was not synced: its frames may be missing.
+      const lazy = found.findIndex((code) => code === undefined);
+      expect(found.slice(0, lazy)).toEqual(found.slice(0, lazy).map(() => 'JOURNAL_DAMAGED'));
+      expect(lazy).toBeGreaterThan(found.length - 5);
+      for (let n = lazy - 2; n >= lazy - 4; n--) {
+        put(wal.with(at(n) + 30, (wal[at(n) + 30] ?? 0) ^ 1).subarray(0, at(lazy)) as Buffer);
+        expect(codeOf(read), `frame ${n}`).toBe('JOURNAL_DAMAGED');
+      }
+      put(wal.subarray(0, 0));
+      expect([codeOf(read), codeOf(read)]).toEqual(['JOURNAL_DAMAGED', 'JOURNAL_DAMAGED']);
+    });
+
+    it('is taken as it is where another file was put in its place, or nothing is known of its end', async () => {
+      const { path, put, read, wal, mark, at } = await left();
+      put(wal, mark.with(mark.length - 3, 0x39) as Buffer);
+      expect(read()).toBe(10);
+      const cut = wal.subarray(0, at(4));
+      put(cut, mark.with(20, 0x41) as Buffer);
+      expect(read()).toBeLessThan(9);
+      put(cut);
+      await writeFile(`${path}.copy`, await readFile(path));
+      rmSync(path);
+      await rename(`${path}.copy`, path);
+      expect(read()).toBeLessThan(9);
+    });
+
+    it('may have had one event in the place of all before', async () => {
+      const { path, put, read, wal } = await left();
+      put(wal);
+      const journal = open(path);
+      journal.sync();
+      // Killed before the new number is written.
+      vi.spyOn(EndMark.prototype, 'set').mockImplementation(() => {});
+      journal.replaceAll({ n: 1 }, 1);
+      vi.restoreAllMocks();
+      expect(existsSync(`${path}-synced`)).toBe(false);
+      journal.append({ n: 2 }, 2);
+      journal.sync();
+      const paths = [path, `${path}-wal`, `${path}-synced`];
+      const files = await Promise.all(paths.map((one) => readFile(one)));
+      journal.close();
+      for (const [n, one] of paths.entries()) writeFileSync(one, files[n] ?? '');
+      expect(read()).toBe(2);
+    });
   });
 
   it('with frames of a transaction that never ended behind its last one is taken up to that', async () => {

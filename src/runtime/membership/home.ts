@@ -113,7 +113,7 @@ export function openHome(dir: string): Home {
     async forget(project) {
       const journal = join(dir, `worker-${project}.db`);
       const files = [
-        ...[journal, `${journal}-wal`, `${journal}-shm`],
+        ...['', '-wal', '-shm', '-synced'].map((end) => journal + end),
         ...[join(dir, `log-${project}.txt`), watchedLog(dir, project)],
       ];
       try {
