@@ -162,3 +162,11 @@ it('a key that was stolen is replaced and revoked: what it signed is void, what 
   const good = await fetchFrom(oldAddress, fresh.artifact, 'good');
   expect(good.code, good.report).toBe(0);
 });
+
+it('a controller whose key was replaced while it was stopped is found, by the charter of its folder', async () => {
+  await cluster.control.stop();
+  const { code, report } = await cluster.cli(['rotate', 'controller']);
+  expect(code, report).toBe(0);
+  await cluster.startController();
+  await build('later');
+});
