@@ -28,6 +28,9 @@ export function leaseEnds(): Checker {
         const behaviour = truth.behaviourOf(seen.worker);
         if (behaviour === 'honest' || behaviour === 'slow') built.set(seen.event.lease, now);
       }
+      // After a power cut a worker may build again what it had built.
+      if (seen.kind === 'worker-handled')
+        for (const effect of seen.effects) if (effect.kind === 'build') built.delete(effect.lease);
       if (seen.kind !== 'handled') return;
       for (const effect of seen.effects) {
         if (effect.kind !== 'reply' || effect.reply.kind !== 'lease') continue;
