@@ -10,7 +10,7 @@ const kinds: [name: string, pattern: RegExp, format: (file: string) => string][]
   ['journal of a watcher', /\/watch-\w+\.db$/, journal],
   ['journal of a hook', /\/hooks\/.*\/journal\.db$/, journal],
   ['store', /\/store\/public\/index\.db$/, store],
-  ['list of pins', /\/pins\.log$/, (file) => lines(file, /^[0-9a-f]{8} (?:format (\d+)$)?/m)],
+  ['list of pins', /\/pins\.log$/, (file) => lines(file, /^[0-9a-f]{8} (?:format (\d+)\b)?/m)],
   ['copy of the log', /\/log-\w+\.txt$/, (file) => lines(file, /^\t(?:format (\d+)$)?/m)],
   ['address of a controller', /\/controller\.json$/, json],
   ['image', /\/images\/\w+\.json$/, json],

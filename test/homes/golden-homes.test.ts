@@ -120,7 +120,7 @@ const newer: [file: string, what: string, change: Change, says: RegExp][] = [
     sql('PRAGMA user_version = 2'),
     /format 2.* 1$/,
   ],
-  ['repo/.quorate/store/pins.log', 'of another format', before(line('format 3')), /"format 3" \(1\)/],
+  ['repo/.quorate/store/pins.log', 'of another format', before(line('format 4 x')), /"format 4 x" \(1\)/],
   ['repo/.quorate/store/pins.log', 'with an unknown line', before(line('hold bafy 1 x')), /"hold bafy 1 x"/],
   ['tower/log-PROJECT.txt', 'of another format', before('\tformat 3\n'), /of format 3, .* reads format 2/],
   ...[
