@@ -146,7 +146,6 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const inquiry = new StartInquiry({
       project: this.#paper.project,
       signing: this.signing(),
-      retired: this.#paper.controllers.filter(({ id }) => id !== this.id),
       clock: life.clock,
       machine: life.machine,
       tell: (_, kind, says) => {

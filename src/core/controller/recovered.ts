@@ -1,10 +1,9 @@
 import { lostInRestore } from '../account/index.ts';
 import type { Grant, Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { revocationAt } from '../trust/revocations.ts';
 import { endRun } from './cancel.ts';
 import { actOnCharter, putInForce } from './charter.ts';
-import { isMember, memberRevoked, revocationsIn } from './revocations.ts';
+import { endedKeys, isMember, memberRevoked } from './revocations.ts';
 import { reconsider } from './revoke.ts';
 import {
   appendLeaf,
@@ -86,10 +85,11 @@ const isRole = (role: string, { operators }: ControllerState): role is keyof Con
 
 /**
  * Whether a grant shows that its holder joined after the copy was made that the journal was restored from: an identity provider of
- * the charter signed it, and the log has its operator at the index it states. A grant that has run out shows that as well.
+ * the charter signed it, and the log has its operator at the index it states. A grant that has run out shows that as well. Where the root
+ * ended a key, nothing tells whether a ticket of that key let the member in: it joins again.
  */
-export function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>): boolean {
-  const { charter, recovered, log, keys, operators } = state;
+function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>): boolean {
+  const { charter, recovered, keys, operators } = state;
   const { project, sub, operator, role, enrolled } = payload;
   return (
     recovered &&
@@ -98,8 +98,7 @@ export function mayReadmit(state: ControllerState, { payload, signer }: Verified
     charter.payload.idps.includes(signer) &&
     !keys.has(sub) &&
     operators[role].get(operator) === enrolled &&
-    (role !== 'trusted-worker' || charter.payload.trusted.includes(sub)) &&
-    revocationAt(revocationsIn(state), { kind: 'key', id: signer }, log.size) === undefined &&
+    (role === 'trusted-worker' ? charter.payload.trusted.includes(sub) : endedKeys(state).size === 0) &&
     memberRevoked(state, payload) === undefined
   );
 }

@@ -222,7 +222,6 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const inquiry = new StartInquiry({
       project: folder.project,
       signing,
-      retired: folder.retired,
       clock,
       machine,
       tell,

@@ -23,10 +23,13 @@ import { sendLogs } from './log-answers.ts';
 import type { LogServer } from './log-server.ts';
 import type { ControllerPorts, GrantAsked } from './ports.ts';
 import type { Followers, Replies } from './replies.ts';
+import { askingError } from './start-inquiry.ts';
 
 type ApiStream = MessageStream<ApiDown, ApiUp>;
 const jobsMax = 500;
 const questionMsMax = 10_000;
+/** Questions about the log. */
+const ofLog: ReadonlySet<string> = new Set(['log', 'checkpoint', 'inclusion'] satisfies ApiUp['kind'][]);
 /** The longest life of a request, and a day. */
 const followMsMax = 8 * 24 * 3600 * 1000;
 
@@ -113,11 +116,14 @@ export class ApiServer {
   }
 
   async #answer(stream: ApiStream, question: ApiUp): Promise<void> {
-    const { inquiry, machine } = this.#ports;
+    const { machine, inquiry } = this.#ports;
     const { state } = machine;
+    // What an older copy of the journal says of the log would contradict what members saw.
+    if (!inquiry.isOpen && ofLog.has(question.kind)) throw askingError(inquiry);
     switch (question.kind) {
       case 'charter': {
-        const charter = inquiry.isOpen ? state.charter : (inquiry.charter ?? state.charter);
+        // Before the start that of the project's folder, which may name another key of this controller than members know.
+        const charter = inquiry.charter ?? state.charter;
         if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet', {
             hint: 'Try again in a moment: it is starting.',

@@ -162,7 +162,7 @@ export class CheckpointRounds {
   look(): void {
     const { clock, machine } = this.#ports;
     const { size } = machine.state.log;
-    if (this.#beginning || this.#round?.open === true || clock.closing) return;
+    if (!this.#ports.inquiry.isOpen || this.#beginning || this.#round?.open === true || clock.closing) return;
     const isUrgent = this.#use.isUrgent();
     // A verdict may wait for more lines than those of the few that were asked.
     const isPut = size === (this.#round?.size ?? 0) && !(isUrgent && this.#round?.waitsFor !== undefined);

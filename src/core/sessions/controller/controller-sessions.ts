@@ -101,7 +101,7 @@ export class ControllerSessions {
       await dispatch(missing);
       await this.checkpoints.load();
     }
-    await dispatch(started);
+    await dispatch({ ...started, charter: inquiry.charter ?? started.charter });
     inquiry.open();
     this.#start();
   }

@@ -1,11 +1,10 @@
 import type { z } from 'zod';
 import { checkPresent } from '../../controller/enrolment.ts';
-import { mayReadmit } from '../../controller/recovered.ts';
 import type { Grant, Verified } from '../../documents/index.ts';
 import { checkTime } from '../../documents/index.ts';
 import { codeOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { servedBounds } from '../../wire/bounds.ts';
+import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { type FeedUp, type feedDownSchema, feedUpSchema, type OfferNotice } from '../../wire/messages.ts';
 import { behindText } from '../../wire/peer-version.ts';
 import { protocols } from '../../wire/protocols.ts';
@@ -131,6 +130,13 @@ export class FeedServer {
     return new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');
   }
 
+  /** Where the journal may be an older copy, or was one, a key that it does not have may be a member's: its grant shows that. */
+  #standingOf(peer: string): Standing {
+    const { inquiry, machine } = this.#ports;
+    const mayBeMember = !inquiry.isOpen || machine.state.recovered;
+    return mayBeMember ? { sender: 'member' } : this.#admission.standingOf(peer);
+  }
+
   async #session(channel: Channel): Promise<void> {
     const { machine, dispatch, tell, keepConnection, signing, clock, inquiry } = this.#ports;
     const { peer } = channel;
@@ -143,7 +149,10 @@ export class FeedServer {
     let release = () => {};
     try {
       for (;;) {
-        const message = await this.#admission.receive(stream, { protocol: 'feed', timeoutMs: silenceMs });
+        const standing = () => this.#standingOf(peer);
+        const message = await this.#admission.receive(stream, {
+          ...{ protocol: 'feed', timeoutMs: silenceMs, standing },
+        });
         if (message === undefined) break;
         if (message.kind === 'hello') {
           const grant = await signing.documents.message('grant', message.grant);
@@ -153,7 +162,8 @@ export class FeedServer {
             inquiry.hello(peer, grant);
             throw askingError(inquiry);
           }
-          if (mayReadmit(machine.state, grant)) await dispatch({ kind: 'readmit', grant });
+          const { recovered, keys } = machine.state;
+          if (recovered && !keys.has(peer)) await dispatch({ kind: 'readmit', grant });
           checkTime(grant.payload, clock.now(), 'the grant');
           // A peer that the machine refuses is sent nothing.
           this.#check(grant);

@@ -16,8 +16,6 @@ import {
 export interface HeldLogPorts {
   readonly project: string;
   readonly signing: Signing;
-  /** As the keys that this controller had before. */
-  readonly retired: readonly { id: string }[];
   readonly machine: Controller;
   readonly dial: Dial;
 }
@@ -26,19 +24,21 @@ const rotateHint =
   'What this key signed before is not in the journal. Where no trusted worker has it either, give the controller another key: quorate rotate controller.';
 
 /**
- * The log of a controller as its members hold it: checkpoints, acks, offers and leases under its own keys, leaves that trusted workers
+ * The log of a controller as its members hold it: checkpoints, acks, offers and leases under its own key, leaves that trusted workers
  * kept, charters and revocations. What the root key, an identity provider of a charter or this controller did not sign is not used.
  */
 export class HeldLog {
   readonly #ports: HeldLogPorts;
   /** Checkpoints under this controller's key that are larger than the journal's log, by size: their roots. */
   readonly #shown = new Map<number, string>();
-  /** Leaves that acks and offers under this controller's keys promise beyond that log, by index. */
+  /** Leaves that acks and offers under this controller's key promise beyond that log, by index. */
   readonly #promised = new Map<number, string>();
   readonly #charters = new Map<string, Verified<Charter>>();
   readonly #revocations = new Map<string, OpenedRevocation>();
   #epoch = 0;
-  /** Set once something that was signed does not fit the journal. */
+  /** Number of facts so far. */
+  facts = 0;
+  /** What was signed does not fit the journal. */
   contradiction: QuorateError | undefined;
 
   constructor(ports: HeldLogPorts) {
@@ -50,15 +50,26 @@ export class HeldLog {
   }
 
   addCharter(charter: Verified<Charter>): void {
-    this.#charters.set(charter.id, charter);
+    this.#keep(this.#charters, charter.id, charter);
+  }
+
+  #keep<Key, Value>(kept: Map<Key, Value>, key: Key, value: Value): void {
+    if (kept.has(key)) return;
+    kept.set(key, value);
+    this.facts++;
   }
 
   /** The newest charter that is known; undefined before any is. */
-  get charter(): Charter | undefined {
-    let newest = this.#state.charter?.payload;
-    for (const { payload } of this.#charters.values())
-      if (newest === undefined || payload.epoch > newest.epoch) newest = payload;
+  get charter(): Verified<Charter> | undefined {
+    let newest = this.#state.charter ?? undefined;
+    for (const charter of this.#charters.values())
+      if (newest === undefined || charter.payload.epoch > newest.payload.epoch) newest = charter;
     return newest;
+  }
+
+  /** Something was signed or promised that the journal does not have. */
+  get isAhead(): boolean {
+    return this.#shown.size > 0 || this.#promised.size > 0;
   }
 
   /** Leaves of the largest checkpoint, the journal's own log where none is larger. */
@@ -74,13 +85,12 @@ export class HeldLog {
     await this.askCheckpoint(id);
     await requestRevocations(dial, peer, async (page) => {
       const { opened, refused } = await openRevocations(page, project, verifier);
-      for (const one of opened) this.#revocations.set(one.revocation.id, one);
+      for (const one of opened) this.#keep(this.#revocations, one.revocation.id, one);
       return { fresh: opened, found: [], unread: 0, refused, full: [] };
     });
     try {
       const { charter, leases } = await requestHeld(dial, peer);
-      const opened = await openCharterOf(charter, project, verifier);
-      this.#charters.set(opened.id, opened);
+      this.addCharter(await openCharterOf(charter, project, verifier));
       for (const held of leases) await this.#seeLease(id, held);
     } catch (error) {
       // A worker of a version before this question still showed its checkpoint.
@@ -111,30 +121,25 @@ export class HeldLog {
     const own = size <= log.size ? log.root(size) : (this.#shown.get(size) ?? root);
     if (own !== root)
       this.#contradict(`another log of ${size} leaves was signed with the key of this controller`);
-    else if (size > log.size) this.#shown.set(size, root);
+    else if (size > log.size) this.#keep(this.#shown, size, root);
   }
 
-  /** A lease, and what was promised about it; of this controller's keys alone. */
+  /** A lease, and what was promised about it; of this controller's key alone: under a key of its own no log contradicts another. */
   async #seeLease(worker: string, held: HeldLease): Promise<void> {
-    const { documents } = this.#ports.signing;
+    const { documents, signer: own } = this.#ports.signing;
     const lease = await documents.message('lease', held.lease);
-    if (!this.#isOwn(lease.signer)) return;
+    if (lease.signer !== own.id) return;
     this.#epoch = Math.max(this.#epoch, lease.payload.fence.epoch);
     if (held.offer !== undefined) {
       const offer = await documents.message('offer', held.offer);
       const { index, job, request } = offer.payload;
-      if (this.#isOwn(offer.signer)) this.#promise(index, leaves.offer(offer.id, job, request));
+      if (offer.signer === own.id) this.#promise(index, leaves.offer(offer.id, job, request));
     }
     if (held.ack === undefined) return;
     const ack = await documents.message('ack', held.ack);
     const { aud, index, receipt } = ack.payload;
-    if (!this.#isOwn(ack.signer) || aud !== worker || ack.payload.lease !== lease.id) return;
+    if (ack.signer !== own.id || aud !== worker || ack.payload.lease !== lease.id) return;
     this.#promise(index, leaves.receipt(receipt, lease.payload.offer));
-  }
-
-  #isOwn(id: string): boolean {
-    const { signing, retired } = this.#ports;
-    return id === signing.signer.id || retired.some((one) => one.id === id);
   }
 
   #promise(index: number, leaf: string): void {
@@ -142,7 +147,7 @@ export class HeldLog {
     const [known] = index < log.size ? log.leaves(index, index + 1) : [this.#promised.get(index)];
     if (known !== undefined && known !== leaf)
       return this.#contradict(`leaf ${index} was promised to be "${leaf}" and is "${known}"`);
-    if (index >= log.size) this.#promised.set(index, leaf);
+    if (index >= log.size) this.#keep(this.#promised, index, leaf);
   }
 
   /** Errors: `LOG_CONTRADICTED`. */

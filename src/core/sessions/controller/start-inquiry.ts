@@ -51,8 +51,6 @@ export class StartInquiry {
   readonly #answered = new Set<string>();
   readonly #asking = new Map<string, Promise<void>>();
   readonly #held: HeldLog;
-  /** Of the project's folder: the journal may not have it yet. Members find a controller under another key by it. */
-  charter: Verified<Charter> | undefined;
 
   constructor(ports: InquiryPorts) {
     this.#ports = ports;
@@ -78,6 +76,28 @@ export class StartInquiry {
   open(): void {
     this.#isOpen = true;
     this.#opened.resolve();
+    this.#stopWhereBehind(this.#held);
+  }
+
+  /** After the start there is nothing left to take: what a member shows has to fit. */
+  #stopWhereBehind(held: HeldLog): void {
+    const { stop } = this.#ports;
+    const { size } = this.#state.log;
+    if (!this.#isOpen) return;
+    if (held.contradiction !== undefined) stop(held.contradiction);
+    else if (held.size > size)
+      stop(
+        new QuorateError(
+          'LOG_BEHIND_MEMBER',
+          `a member holds a checkpoint of ${held.size} leaves under this key, and the journal has ${size}`,
+          { hint: 'Start the controller again, without --alone: it takes what it lacks from its members.' },
+        ),
+      );
+  }
+
+  /** The newest charter that is known; undefined before `run`. */
+  get charter(): Verified<Charter> | undefined {
+    return this.#held.charter;
   }
 
   /** Whom it waits for; null where it does not. */
@@ -98,7 +118,7 @@ export class StartInquiry {
   get #inForce(): Charter {
     const { charter } = this.#held;
     assert(charter !== undefined, 'members are asked under a charter');
-    return charter;
+    return charter.payload;
   }
 
   /** Operators of workers that the journal knows, or of those that answered. */
@@ -146,10 +166,11 @@ export class StartInquiry {
     kept?: Pick<Checkpoint, 'size' | 'root'>,
   ): Promise<EventOf<'recovered'> | undefined> {
     this.#held.addCharter(charter);
-    this.charter = charter;
     const { alone, journalLost, tell, clock } = this.#ports;
     if (kept !== undefined) this.#held.see(kept);
-    const mayAsk = this.#hasMembers || ((journalLost || kept !== undefined) && this.#trusted.length > 0);
+    const mayAsk =
+      this.#hasMembers ||
+      ((journalLost || this.#state.recovered || kept !== undefined) && this.#trusted.length > 0);
     if (alone || !mayAsk) {
       if (kept !== undefined) throw behindCheckpoint(this.#state.log.size, kept.size);
       if (alone && mayAsk)
@@ -166,11 +187,16 @@ export class StartInquiry {
       while (!this.#isAnswered && this.#held.contradiction === undefined && !clock.closing)
         await this.#changed();
       await Promise.race([this.#allAnswered(), pause(clock, sessionLimits.startGraceMs)]);
+      // Where something is missing, a member that is not asked may hold more, under which the key would be void.
+      if (journalLost || this.#held.isAhead)
+        await Promise.race([this.#allAnswered(), pause(clock, sessionLimits.startAnswerMs)]);
       await Promise.all(this.#asking.values());
       if (clock.closing) throw new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping');
       this.#held.throwContradiction();
-      const { size } = this.#held;
+      const { size, facts } = this.#held;
       const missing = await this.#held.missing(this.#trusted.filter((key) => this.#answered.has(key)));
+      // Another member may have told of more meanwhile.
+      if (facts !== this.#held.facts) continue;
       if (missing !== undefined) return this.#recovered(missing);
       if (told < size)
         this.#tellWaits(
@@ -193,9 +219,13 @@ export class StartInquiry {
     const timeout = Promise.withResolvers<never>();
     const late = () => timeout.reject(new Error('it did not answer in time'));
     const cancel = clock.after(sessionLimits.startAnswerMs, late);
-    const asked = this.#isOpen ? this.#askLater(peer) : this.#held.ask(peer);
+    const held = this.#isOpen ? new HeldLog(this.#ports) : this.#held;
+    const asked = this.#isOpen ? held.askCheckpoint(peer) : held.ask(peer);
     const done = Promise.race([asked, timeout.promise])
-      .then(() => void this.#answered.add(peer))
+      .then(() => {
+        this.#answered.add(peer);
+        this.#stopWhereBehind(held);
+      })
       .catch((error) => {
         if (!this.#isOpen && !clock.closing)
           tell(
@@ -233,26 +263,9 @@ export class StartInquiry {
       this.#memberOf(key)?.role === 'worker' || this.#trusted.includes(key);
     const awaited = [...this.#state.keys.keys()].filter(isAwaited);
     while (!this.#ports.clock.closing && !this.#isOpen) {
-      if (awaited.every((key) => this.#answered.has(key))) return;
+      if (awaited.length > 0 && awaited.every((key) => this.#answered.has(key))) return;
       await this.#changed();
     }
-  }
-
-  /** After the start there is nothing left to take: what a member shows has to fit. */
-  async #askLater(id: string): Promise<void> {
-    const { stop } = this.#ports;
-    const held = new HeldLog(this.#ports);
-    await held.askCheckpoint(id);
-    const { size } = this.#state.log;
-    if (held.contradiction !== undefined) stop(held.contradiction);
-    else if (held.size > size)
-      stop(
-        new QuorateError(
-          'LOG_BEHIND_MEMBER',
-          `the member ${id} holds a checkpoint of ${held.size} leaves under this key, and the journal has ${size}`,
-          { hint: 'Start the controller again, without --alone: it takes what it lacks from its members.' },
-        ),
-      );
   }
 
   #recovered(missing: string[]): EventOf<'recovered'> | undefined {

@@ -146,10 +146,7 @@ export class LogWitness {
       this.#inTurn(async () => {
         const checkpoint = await this.#seen(note, since);
         const { size } = checkpoint;
-        if (size !== this.#book.newest(this.#log)?.size) return;
-        const { credentials, signing } = this.#ports;
-        if (credentials.charter.trusted.includes(signing.signer.id)) await this.keepLeaves(checkpoint);
-        answer(size, await this.#line(note));
+        if (size === this.#book.newest(this.#log)?.size) answer(size, await this.#line(checkpoint, note));
       }),
     );
   }
@@ -181,12 +178,13 @@ export class LogWitness {
    */
   sign(note: string): Promise<string> {
     return this.#inTurn(async () => {
-      await this.#compareAndKeep(note);
-      return this.#line(note);
+      return this.#line(await this.#compareAndKeep(note), note);
     });
   }
 
-  #line(note: string): Promise<string> {
+  async #line(checkpoint: Checkpoint, note: string): Promise<string> {
+    const { credentials, signing } = this.#ports;
+    if (credentials.charter.trusted.includes(signing.signer.id)) await this.keepLeaves(checkpoint);
     return this.#lines.sign(this.#log, note);
   }
 
