@@ -19,6 +19,7 @@ import { leaseBugs } from './lease-bugs.ts';
 import { limitBugs } from './limit-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm, type Rates } from './rates.ts';
+import { restoreBugs } from './restore-bugs.ts';
 import type { Scenario } from './scenario.ts';
 import { stolenKeyBugs } from './stolen-key-bugs.ts';
 import { storeBugs } from './store-bugs.ts';
@@ -55,6 +56,7 @@ export const bugs: Record<string, Bug> = {
     }),
   },
   ...journalBugs,
+  ...restoreBugs,
   'fence-ignored': {
     says: 'a lease that was lost stands again: its receipt is taken',
     caughtBy: 'fences',

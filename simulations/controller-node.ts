@@ -1,47 +1,34 @@
 import { awaitedLeases } from '../src/core/controller/drain.ts';
-import type { ControllerEffect, ControllerEvent, Timings } from '../src/core/controller/events.ts';
+import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
 import type { Controller } from '../src/core/controller/machine.ts';
-import { type Charter, decodeBundle, sha256Hex, type Verified } from '../src/core/documents/index.ts';
-import { codeOf, messageOf, reportedError } from '../src/core/errors.ts';
+import { decodeBundle, sha256Hex } from '../src/core/documents/index.ts';
+import { codeOf, messageOf } from '../src/core/errors.ts';
 import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
 import { CheckedBundles } from '../src/core/sessions/controller/checked-bundles.ts';
 import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
-import { IdpClient, localGrants } from '../src/core/sessions/controller/grants.ts';
+import { type IdpClient, localGrants } from '../src/core/sessions/controller/grants.ts';
 import { LostBundles } from '../src/core/sessions/controller/lost-bundles.ts';
 import type { ControllerPorts, Grants } from '../src/core/sessions/controller/ports.ts';
-import { StartInquiry } from '../src/core/sessions/controller/start-inquiry.ts';
+import { type InquiryPorts, StartInquiry } from '../src/core/sessions/controller/start-inquiry.ts';
 import type { EventLog } from '../src/core/sessions/loop.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
-import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
+import { RevocationBook } from '../src/core/sessions/revocation-book.ts';
 import { ownVersion } from '../src/core/wire/peer-version.ts';
 import { topics } from '../src/core/wire/protocols.ts';
+import { AskedMembers } from './asked-members.ts';
+import { ControllerDisk, type DiskCopy } from './controller-disk.ts';
+import type { ControllerOptions } from './controller-options.ts';
 import { describeController } from './describe.ts';
 import { TwoStories } from './forked-log.ts';
-import { type Node, serve } from './network.ts';
-import type { Observation } from './observer.ts';
+import { idpClient } from './idp-node.ts';
+import type { RestoreKind } from './mishaps.ts';
+import { serve } from './network.ts';
+import { observedSigner } from './observed-signer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type CrashPoint, type Life, Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
 import { snapshot } from './snapshot.ts';
-import { type Stores, storePorts } from './store-node.ts';
-
-export interface ControllerOptions {
-  timings: Timings;
-  observe: (seen: Observation) => void;
-  /** The nodes that listen to gossip. */
-  listeners: () => readonly (Node & { hear(topic: string, author: string, message: Uint8Array): void })[];
-  /** Whether one of these nodes serves an artifact now. */
-  serves: (artifact: string, from: readonly string[]) => boolean;
-  fresh: () => Controller;
-  /** Where it keeps no bytes. */
-  stores: Stores | undefined;
-  /** It dies at this event, once. */
-  crash: { at: number; point: CrashPoint } | undefined;
-  /** It tells its workers two stories. */
-  forks: number | undefined;
-  /** The identity provider's process; undefined where its key is in this one. */
-  idp: Node | undefined;
-}
+import { storePorts } from './store-node.ts';
 
 const drainLookMs = 500;
 /** The owner waits as long for members to answer at a start. */
@@ -59,19 +46,19 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   readonly #options: ControllerOptions;
   /** A planted bug: a start does not look which bundles there are. */
   bundlesBelieved = false;
-  /** On its disk, by run, job and artifact. */
-  readonly #bundles = new Map<string, string>();
+  readonly #disk = new ControllerDisk();
   #lost: LostBundles | undefined;
   readonly #stories: TwoStories | undefined;
-  #checkpoint: string | undefined;
-  #evidence: StoredRevocations | undefined;
   #sessions: ControllerSessions | undefined;
   #idpClient: IdpClient | undefined;
   #life: ControllerLife | undefined;
   /** Its next life asks nobody. */
   #alone = false;
-  /** The charter as it lies in the project's folder, where it is not the first one. */
-  #folder: Verified<Charter> | undefined;
+  #inquiry: StartInquiry | undefined;
+  /** Its journal was replaced, and no life has begun to sign since. */
+  #isCopy = false;
+  #asked: AskedMembers | undefined;
+  #recovered = false;
   #served = new Map<string, ServedProtocol>();
 
   constructor(around: Surroundings, paper: Paperwork, options: ControllerOptions) {
@@ -96,7 +83,12 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   /** Signs with the key of this life. */
   protected override signing(): Signing {
     const signer = this.#paper.controllers.find(({ id }) => id === this.id);
-    return { ...super.signing(), ...(signer && { signer }) };
+    const signing = super.signing();
+    const { id } = signer ?? signing.signer;
+    const observed = observedSigner(signer ?? signing.signer, ({ size, root }) =>
+      this.#options.observe({ kind: 'signed', log: id, size, root }),
+    );
+    return { ...signing, signer: observed };
   }
 
   protected begin(life: ControllerLife): void {
@@ -105,20 +97,20 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   async #open(life: ControllerLife): Promise<void> {
     const logEvidence = await RevocationBook.open(this.#paper.project, this.around.documents.verifier, {
-      load: async () => this.#evidence,
+      load: async () => this.#disk.evidence,
       save: async (stored) => {
-        if (life.alive()) this.#evidence = stored;
+        if (life.alive()) this.#disk.evidence = stored;
       },
     });
     if (!life.alive()) return;
     this.id = this.#paper.controller.id;
     const keys = { controller: this.id, idp: this.#paper.idp.id };
-    const ports = this.#ports(life, logEvidence, this.#inquiry(life));
+    const ports = this.#ports(life, logEvidence, this.#inquiryOf(life));
     const sessions = new ControllerSessions(ports);
     const stored = {
-      get: async (which: string) => this.#bundles.get(which),
-      size: async (which: string) => this.#bundles.get(which)?.length,
-      drop: async (which: string) => void this.#bundles.delete(which),
+      get: async (which: string) => this.#disk.bundles.get(which),
+      size: async (which: string) => this.#disk.bundles.get(which)?.length,
+      drop: async (which: string) => void this.#disk.bundles.delete(which),
     };
     const bundles = bundleServer(
       new CheckedBundles(ports, stored, (text) => sha256Hex(new TextEncoder().encode(text)), sessions),
@@ -135,36 +127,31 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.#options.observe({ kind: 'not-started', code: codeOf(error), says: messageOf(error) });
   }
 
-  /** Asks its members at the start. Its owner goes on without them where none comes for long. */
-  #inquiry(life: ControllerLife): StartInquiry {
-    const { network, trace, time, random } = this.around;
-    const luck = random.fork(`inquiry of life ${life.n}`);
+  /** Asks its members at the start. Its owner goes on without them where none comes for long, but not with a copy. */
+  #inquiryOf(life: ControllerLife): StartInquiry {
     // A controller that tells two stories asks nobody for the other one.
     const isHonest = this.#options.forks === undefined;
     const alone = !isHonest || this.#alone;
     this.#alone = false;
-    const inquiry = new StartInquiry({
-      project: this.#paper.project,
-      signing: this.signing(),
-      clock: life.clock,
-      machine: life.machine,
+    this.#asked = new AskedMembers(this.around.documents);
+    this.#recovered = false;
+    const { trace, time } = this.around;
+    const ports: InquiryPorts = {
+      ...{ project: this.#paper.project, signing: this.signing(), clock: life.clock, machine: life.machine },
+      dial: this.#asked.dialOf(this, this.around, this.#options.listeners, life.n),
+      ...{ alone, journalLost: this.#isCopy && this.copyOfJournal().length === 0 },
       tell: (_, kind, says) => {
         if (life.alive()) trace.write(time.now, this.name, `${kind}: ${says}`);
       },
-      dial: async ({ id }, protocol) => {
-        const worker = this.#options.listeners().find((node) => node.id === id);
-        if (worker === undefined) throw reportedError('MESH_UNREACHABLE', 'there is no such worker');
-        return network.dial(this, worker, protocol, luck);
-      },
-      alone,
-      journalLost: false,
       stop: (error) => {
         if (isHonest && life.alive()) this.#notStarted(error);
       },
-    });
+    };
+    const inquiry = new StartInquiry(this.#options.inquiry?.(ports) ?? ports);
+    this.#inquiry = inquiry;
     if (!alone)
       life.clock.after(aloneAfterMs, () => {
-        if (inquiry.isOpen) return;
+        if (inquiry.isOpen || this.#isCopy) return;
         this.#alone = true;
         this.crash('as none of its members answers');
       });
@@ -177,12 +164,12 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     { keys, served }: { keys: { controller: string; idp: string }; served: readonly ServedProtocol[] },
   ): Promise<void> {
     this.#served = new Map(served.map((one) => [one.protocol, one]));
-    const charter = this.#folder ?? (await this.#paper.charter());
+    const charter = this.#disk.folder ?? (await this.#paper.charter());
     const { timings, stores } = this.#options;
     const kept = stores && { stores: { ids: stores.nodes.map(({ id }) => id), copies: stores.copies } };
     await sessions.begin({ kind: 'started', charter, keys, timings, ...kept });
     if (!life.alive()) return;
-    void sessions.resume(new Set(this.#bundles.keys()));
+    void sessions.resume(new Set(this.#disk.bundles.keys()));
     this.#idpClient?.start();
   }
 
@@ -190,8 +177,9 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   async nextCharter(replaces: KeyChange): Promise<void> {
     const life = this.#life;
     const charter = await this.#paper.next(replaces);
-    this.#folder = charter;
+    this.#disk.folder = charter;
     if (life === undefined) return;
+    if (this.#inquiry?.isOpen !== true) return this.crash('to start with the next charter');
     await this.#sessions?.dispatch({ kind: 'charter', charter });
     if (replaces === 'nothing') return;
     await this.#sessions?.tellCharter();
@@ -213,6 +201,33 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     look();
   }
 
+  /** True where it has a copy for a journal, and signs nothing yet. */
+  get isAsking(): boolean {
+    return this.#isCopy;
+  }
+
+  copy(): DiskCopy {
+    const copy = this.#disk.copy(this.copyOfJournal(), this.#keys);
+    this.#options.observe({ kind: 'copied', copy: copy.n });
+    return copy;
+  }
+
+  get #keys(): string {
+    return `${this.#paper.controller.id} ${this.#paper.idp.id}`;
+  }
+
+  /** Dies, and starts from a copy. Its keys are those of now: their owner has them elsewhere too. */
+  restore(copy: DiskCopy, kind: RestoreKind): void {
+    const isLost = kind === 'journal lost';
+    const { forks, mayLoseJournal, observe } = this.#options;
+    // Without a trusted worker nobody could tell what a lost journal was.
+    if (forks !== undefined || (isLost ? !mayLoseJournal() : !this.#disk.isOfStory(copy))) return;
+    this.comeBackWith(isLost ? [] : copy.rows, `its disk is that of copy ${copy.n} (${kind})`);
+    this.#isCopy = true;
+    const of = this.#disk.restore(copy, kind, this.#keys);
+    observe({ kind: 'replaced', copy: of, bundles: new Set(this.#disk.bundles.keys()) });
+  }
+
   protected crashRate(): number {
     return this.around.rates().controllerCrashPerEvent;
   }
@@ -229,7 +244,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const spool = new Map<string, string>();
     const write = (name: string, text: string) => spool.set(name, text) === spool;
     const read = async (name: string) => spool.get(name);
-    this.#lost = new LostBundles(journal, machine, new Set(this.#bundles.keys()), {
+    this.#lost = new LostBundles(journal, machine, new Set(this.#disk.bundles.keys()), {
       ...{ write, read, end: () => spool.clear() },
     });
     return this.bundlesBelieved ? journal : this.#lost;
@@ -237,9 +252,9 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   protected override damage(random: Random): void {
     const rate = this.around.rates().bundleLossPerCrash;
-    const lost = [...this.#bundles.keys()].filter(() => random.chance(rate));
+    const lost = [...this.#disk.bundles.keys()].filter(() => random.chance(rate));
     for (const name of lost) {
-      this.#bundles.delete(name);
+      this.#disk.bundles.delete(name);
       this.#options.observe({ kind: 'bundle-lost', run: name });
     }
   }
@@ -249,7 +264,14 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   }
 
   protected handled(event: ControllerEvent, effects: readonly ControllerEffect[]): void {
-    this.#options.observe({ kind: 'handled', event, effects, state: this.machine.state });
+    const { state } = this.machine;
+    this.#recovered ||= event.kind === 'recovered';
+    if (event.kind === 'started' && this.#isCopy) {
+      this.#isCopy = false;
+      const { answers = [] } = this.#asked ?? {};
+      this.#options.observe({ kind: 'restored', state, answers, recovered: this.#recovered });
+    }
+    this.#options.observe({ kind: 'handled', event, effects, state });
   }
 
   protected journaled(at: number): void {
@@ -258,7 +280,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   protected restored(before: string, after: string): void {
     const { state } = this.machine;
-    this.#options.observe({ kind: 'restarted', who: this.name, before, after, state });
+    const isCopy = this.#isCopy;
+    this.#options.observe({ kind: 'restarted', who: this.name, before, after, state, isCopy });
   }
 
   protected describe(event: ControllerEvent, effects: readonly ControllerEffect[]): string | undefined {
@@ -291,7 +314,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       signing: this.signing(),
       version: ownVersion('1.0.0'),
       retired: this.#paper.controllers.filter(({ id }) => id !== this.id),
-      grants: this.#grants(life),
+      grants: this.#grantsOf(life),
       clock: life.clock,
       machine: life.machine,
       inquiry,
@@ -308,20 +331,20 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       keepConnection: () => () => {},
       charge: () => 0,
       bundles: {
-        get: (which) => whenAlive(() => this.#bundles.get(which)),
+        get: (which) => whenAlive(() => this.#disk.bundles.get(which)),
         put: ({ run, job, artifact }, text) =>
           whenAlive(() => {
-            for (const key of [run, job, artifact]) if (key !== null) this.#bundles.set(key, text);
+            for (const key of [run, job, artifact]) if (key !== null) this.#disk.bundles.set(key, text);
             void this.#publish(run, text);
           }),
-        drop: (artifact) => whenAlive(() => void this.#bundles.delete(artifact)),
+        drop: (artifact) => whenAlive(() => void this.#disk.bundles.delete(artifact)),
       },
       lost,
       checkpointFile: {
-        load: async () => this.#checkpoint,
+        load: async () => this.#disk.checkpoint,
         save: (note) =>
           whenAlive(() => {
-            this.#checkpoint = note;
+            this.#disk.checkpoint = note;
           }),
       },
       logEvidence,
@@ -360,28 +383,15 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   }
 
   /** Signed here, or by the identity provider's process. */
-  #grants(life: ControllerLife): Grants {
+  #grantsOf(life: ControllerLife): Grants {
     const { idp } = this.#options;
     if (idp === undefined) return localGrants(this.#paper.idp);
-    const { network, documents, trace, time } = this.around;
-    this.#idpClient = new IdpClient({
-      project: this.#paper.project,
-      idpAddrs: ['/dns4/idp.example/tcp/1'],
-      dial: async ({ id }, protocol) => {
-        if (id === null || id === idp.id) return network.dial(this, idp, protocol);
-        throw reportedError('MESH_UNREACHABLE', `${id} is not there`);
-      },
-      documents,
-      clock: life.clock,
-      charter: () => life.machine.state.charter,
+    this.#idpClient = idpClient(this, idp, this.#paper.project, {
+      ...{ around: this.around, life },
       takeCharter: async (charter) => {
         if (!life.alive()) return;
-        this.#folder = charter;
+        this.#disk.folder = charter;
         await this.dispatch(life, { kind: 'charter', charter });
-      },
-      addresses: () => ['/dns4/controller.example/tcp/1'],
-      tell: (level, kind, says) => {
-        if (life.alive()) trace.write(time.now, this.name, `${level} ${kind}: ${says}`);
       },
     });
     return this.#idpClient;

@@ -1,9 +1,13 @@
+import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
+import type { Controller } from '../src/core/controller/machine.ts';
 import type { Charter, Revocation, Verified } from '../src/core/documents/index.ts';
+import { reportedError } from '../src/core/errors.ts';
 import type { IdpEffect, IdpEvent } from '../src/core/idp/events.ts';
 import type { IdentityProvider } from '../src/core/idp/machine.ts';
+import { IdpClient } from '../src/core/sessions/controller/grants.ts';
 import { IdpSessions } from '../src/core/sessions/idp/idp-sessions.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
-import { serve } from './network.ts';
+import { type Node, serve } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
@@ -132,4 +136,37 @@ export class IdpNode extends Process<IdpEvent, IdpEffect, IdentityProvider> {
     const refused = answer?.reply.kind === 'error' ? `refused: ${answer.reply.code}` : undefined;
     return `${this.around.trace.nameOf(event.enrol.signer)} asks: ${says ?? refused ?? 'nothing'}`;
   }
+}
+
+/** A controller's client of an identity provider of its own, for one life. */
+export function idpClient(
+  controller: Node,
+  idp: Node,
+  project: string,
+  {
+    around: { network, documents, trace, time },
+    life,
+    takeCharter,
+  }: {
+    around: Surroundings;
+    life: Life<ControllerEvent, ControllerEffect, Controller>;
+    takeCharter: (charter: Verified<Charter>) => Promise<void>;
+  },
+): IdpClient {
+  return new IdpClient({
+    project,
+    idpAddrs: ['/dns4/idp.example/tcp/1'],
+    dial: async ({ id }, protocol) => {
+      if (id === null || id === idp.id) return network.dial(controller, idp, protocol);
+      throw reportedError('MESH_UNREACHABLE', `${id} is not there`);
+    },
+    documents,
+    clock: life.clock,
+    charter: () => life.machine.state.charter,
+    takeCharter,
+    addresses: () => ['/dns4/controller.example/tcp/1'],
+    tell: (level, kind, says) => {
+      if (life.alive()) trace.write(time.now, controller.name, `${level} ${kind}: ${says}`);
+    },
+  });
 }

@@ -28,6 +28,13 @@ export class SimulatedJournal<Event extends { kind: string }> implements EventLo
     return this.events;
   }
 
+  /** Another one lies in its place from now on. */
+  replaceWith(rows: readonly JournalRow<Event>[]): void {
+    this.events.splice(0, this.events.length, ...rows);
+    this.#unsynced = [];
+    this.#unwritten = [];
+  }
+
   /** With the bug: the events are written now. */
   write(): void {
     if (this.#unwritten.length === 0) return;

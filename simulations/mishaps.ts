@@ -84,6 +84,41 @@ export function scheduleDrains(
   }
 }
 
+/** Parts of the controller's disk that a restore does not bring back with the journal: they stay as they are, or are gone. */
+export const restoreKinds = [
+  'whole',
+  'whole',
+  'journal in place',
+  'no checkpoint',
+  'no bundles',
+  'journal alone',
+  'journal lost',
+] as const;
+export type RestoreKind = (typeof restoreKinds)[number];
+
+/** A copy of the controller's disk is made, and put back seconds or minutes later. */
+export function scheduleRestores<Disk>(
+  ground: Ground,
+  controller: { copy(): Disk; restore(disk: Disk, kind: RestoreKind): void },
+  until: number,
+): void {
+  const { time, rates } = ground;
+  const chance: Random = ground.random.fork('restores in time');
+  for (let at = time.now; at < until; at += minuteMs) {
+    if (!chance.chance(rates.restorePerMinute)) continue;
+    const kind = chance.pick(restoreKinds);
+    const from = at + chance.int(0, minuteMs - 1);
+    const ageMs = chance.chance(0.5) ? chance.int(1_000, minuteMs) : chance.int(minuteMs, 6 * minuteMs);
+    time.at(from, () => {
+      if (ground.healed()) return;
+      const disk = controller.copy();
+      time.at(Math.min(from + ageMs, until - 1), () => {
+        if (!ground.healed()) controller.restore(disk, kind);
+      });
+    });
+  }
+}
+
 /** Wall clocks are set, forward or back, for one tick or for long. */
 export function scheduleClocks(ground: Ground, until: number): void {
   const { time, rates, nodes } = ground;

@@ -19,6 +19,16 @@ export type Observation =
   | { kind: 'published'; run: string; bundle: Bundle; verdict: Verdict }
   /** A bundle that was published is not on the controller's disk any more. */
   | { kind: 'bundle-lost'; run: string }
+  /** A copy of the controller's disk was made. */
+  | { kind: 'copied'; copy: number }
+  /** The controller's journal is that of this copy from now on (none where it is lost), and these bundles are on its disk, by run. */
+  | { kind: 'replaced'; copy: number | null; bundles: ReadonlySet<string> }
+  /** It has asked its members since, and begins to sign: what they answered, of whom it heard before. */
+  | { kind: 'restored'; state: ControllerState; answers: readonly Answer[]; recovered: boolean }
+  /** The controller's key signed a checkpoint of the log. */
+  | { kind: 'signed'; log: string; size: number; root: string }
+  /** After a restore nothing goes on: the controller stopped, or waits for members, of whom none that is up has what it lacks. */
+  | { kind: 'stands-still'; why: string; isExcused: boolean }
   /** The evidence was sent to a trusted worker. */
   | { kind: 'shown'; run: string; worker: string }
   | { kind: 'worker-handled'; worker: string; event: WorkerEvent; effects: readonly WorkerEffect[] }
@@ -27,19 +37,39 @@ export type Observation =
   /** A trusted worker put its signature under a verdict. */
   | { kind: 'cosigned'; worker: string; lease: string; verdict: Verdict }
   /** A state machine was rebuilt from its journal: its snapshots before and after. */
-  | { kind: 'restarted'; who: string; before: string; after: string; state: ControllerState | undefined }
+  | {
+      kind: 'restarted';
+      who: string;
+      before: string;
+      after: string;
+      state: ControllerState | undefined;
+      /** From a copy, and the members have not told what it lacks. */
+      isCopy?: boolean;
+    }
   /** An identity provider of its own took an event. */
   | { kind: 'idp-handled'; event: IdpEvent; effects: readonly IdpEffect[] }
   /** An identity provider was rebuilt from its journal, with these keys as members. */
   | { kind: 'idp-restarted'; members: readonly string[] }
   /** A worker signed a checkpoint of the log, of the feed or of a draft. */
-  | { kind: 'witnessed'; worker: string; size: number; root: string }
+  | { kind: 'witnessed'; worker: string; log: string; size: number; root: string }
   /** A worker came to know that the log tells two stories, or of how many of them trusted workers signed. */
   | { kind: 'equivocated'; worker: string; proves: Equivocation }
   /** The controller does not go on. */
   | { kind: 'not-started'; code: string; says: string }
   /** Faults are over, everything that can has come back, and there was time to finish. */
   | { kind: 'ended'; state: ControllerState; idle: readonly IdleWorker[] };
+
+/** What a member answered a controller at its start. */
+export interface Answer {
+  /** PeerId. */
+  worker: string;
+  /** Its largest checkpoint. */
+  note: string | null;
+  /** Leaves that acks and offers promised it, which it does not know to be under a checkpoint. */
+  promises: readonly { by: string; index: number; leaf: string }[];
+  /** Fences of the leases that it told of. */
+  fences: readonly { by: string; epoch: number; n: number }[];
+}
 
 /** An honest worker that is up when all is over. */
 export interface IdleWorker {
@@ -77,6 +107,10 @@ export interface Truth {
   readonly second: boolean;
   /** For a controller that keeps no bytes: number of stores that have to keep an artifact, and of those that ever did. */
   readonly stores: { copies: number; keeping(tree: string): number } | undefined;
+  /** After a restore the log does not go on from all that its key signed: nobody who answered knew, and others may find out. */
+  readonly isShort: boolean;
+  /** Leaves of the log that a worker has on its disk. */
+  keptBy(worker: string): number;
   /** How late a message may be beside its delay. */
   readonly stallMsMax: number;
 }

@@ -1,5 +1,6 @@
 import type { Controller } from '../src/core/controller/machine.ts';
 import type { IdentityProvider } from '../src/core/idp/machine.ts';
+import type { InquiryPorts } from '../src/core/sessions/controller/start-inquiry.ts';
 import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import type { Worker } from '../src/core/worker/machine.ts';
 import type { Line, Network, Node } from './network.ts';
@@ -12,6 +13,8 @@ export interface Patches {
   idp?: (key: string) => IdentityProvider;
   /** Replaces ports of honest workers. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
+  /** What the controller asks its members with at a start. */
+  inquiry?: (ports: InquiryPorts) => InquiryPorts;
   /** The controller carries effects out before that is done to its journal. */
   journalLate?: 'append' | 'sync';
   /** Sets the timers of the controller together with its wall clock. */

@@ -2,7 +2,7 @@ import type { Handled } from '../src/core/durability.ts';
 import { codeOf, messageOf } from '../src/core/errors.ts';
 import { limits } from '../src/core/limits.ts';
 import { sessionLimits } from '../src/core/sessions/limits.ts';
-import { type EventLog, Loop, type Machine } from '../src/core/sessions/loop.ts';
+import { type EventLog, type JournalRow, Loop, type Machine } from '../src/core/sessions/loop.ts';
 import type { Channel, Clock, Documents, Signing } from '../src/core/sessions/ports.ts';
 import { type Crash, SimulatedJournal } from './journal.ts';
 import type { Keys } from './keys.ts';
@@ -271,6 +271,19 @@ export abstract class Process<
     this.damage(this.#damages);
     network.crashed(this);
     if (!forGood) time.after(this.#random.int(500, rates().downMsMax), () => this.start());
+  }
+
+  /** The journal as a copy of the disk has it now. */
+  protected copyOfJournal(): readonly JournalRow<Event>[] {
+    return [...this.#journal.events];
+  }
+
+  /** Dies, and comes back with this journal. */
+  protected comeBackWith(rows: readonly JournalRow<Event>[], where: string): void {
+    this.crash(where);
+    this.around.trace.write(this.around.time.now, this.name, where);
+    this.#journal.replaceWith(rows);
+    this.#before = undefined;
   }
 
   /** Dispatches an event, at which the process may die. */

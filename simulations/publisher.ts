@@ -109,8 +109,8 @@ export class Publisher {
         const code = codeOf(error);
         trace.write(time.now, publisherName, `${work.name}: ${code}`);
         if (code === 'GRANT_ISSUER_MISMATCH') await this.#credentials.renew(dial).catch(() => {});
-        // An expired request will not be accepted any more.
-        if (code === 'DOC_EXPIRED') done(null);
+        // An expired request will not be accepted any more, nor one that a restore lost, or that needs such a one.
+        if (['DOC_EXPIRED', 'RUN_LOST', 'REQUEST_NEEDS_UNKNOWN'].includes(code)) done(null);
         else time.after(3_000, submit);
       });
     };

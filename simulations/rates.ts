@@ -29,6 +29,8 @@ export interface Rates {
   clockPerMinute: number;
   /** The controller is drained, and stopped once its leases have ended, or after a while. */
   drainPerMinute: number;
+  /** The controller dies, and starts from a copy of its disk that was made before. */
+  restorePerMinute: number;
 }
 
 export const calm: Rates = {
@@ -50,6 +52,7 @@ export const calm: Rates = {
   partitionMsMax: 60_000,
   clockPerMinute: 0,
   drainPerMinute: 0,
+  restorePerMinute: 0,
 };
 
 /** A third of the seeds have no faults, a third few, a third many. */
@@ -72,6 +75,7 @@ export function ratesOf(random: Random): Rates {
     bundleLossPerCrash: scale === 0 ? 0 : random.fork('bundles').pick([0, 0.5]),
     clockPerMinute: random.fork('clocks').pick([0, 0, 0, 0, 0, 0.3]),
     drainPerMinute: random.fork('drains').pick([0, 0, 0, 0, 0, 0.3]),
+    restorePerMinute: random.fork('restores').pick([0, 0, 0, 0, 0, 0.3]),
   };
 }
 

@@ -2,7 +2,7 @@ import { allCheckers } from './checkers/index.ts';
 import { type Keys, standIn } from './keys.ts';
 import { type Checker, Violation } from './observer.ts';
 import { Random } from './random.ts';
-import { calm, describeRates, type Rates, ratesOf } from './rates.ts';
+import { describeRates, type Rates, ratesOf } from './rates.ts';
 import { describeScenario, type Scenario, scenarioOf } from './scenario.ts';
 import { type Patches, World, type WorldOptions } from './world.ts';
 
@@ -71,7 +71,9 @@ function drawn(seed: number, options: SimulateOptions) {
   const idp = isChanged ? 'inside' : plain.idp;
   const theft = isChanged ? undefined : plain.theft;
   const scenario: Scenario = { ...plain, idp, theft, ...options.scenario };
-  const rates: Rates = { ...calm, ...ratesOf(random.fork('rates')), ...options.rates };
+  const drawnRates = ratesOf(random.fork('rates'));
+  const restorePerMinute = isChanged ? 0 : drawnRates.restorePerMinute;
+  const rates: Rates = { ...drawnRates, restorePerMinute, ...options.rates };
   return { random, scenario, rates };
 }
 

@@ -18,7 +18,6 @@ import { knownIn, revocationServer } from '../src/core/sessions/revocation-excha
 import type { WitnessState } from '../src/core/sessions/worker/checkpoint-book.ts';
 import type { Accepts, WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
-import { fromUtf8 } from '../src/core/text.ts';
 import { isoTime } from '../src/core/time.ts';
 import { ownVersion } from '../src/core/wire/peer-version.ts';
 import type { BuildResult, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
@@ -26,6 +25,7 @@ import type { Worker } from '../src/core/worker/machine.ts';
 import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
 import { type Node, serve } from './network.ts';
+import { observedSigner } from './observed-signer.ts';
 import type { Observation } from './observer.ts';
 import { spoiltInputs, statedBy } from './outcomes.ts';
 import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
@@ -151,6 +151,22 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   /** How many leases its machine still holds on to. */
   get holds(): number {
     return [...this.leases.keys()].filter((id) => this.machine.leaseOf(id) !== undefined).length;
+  }
+
+  /** Promised leaves that it has not found under a checkpoint, as they lie on its disk. */
+  get promises(): WitnessState['promises'] {
+    return this.#witnessed?.promises ?? [];
+  }
+
+  /** Leaves of the log on its disk. */
+  get kept(): number {
+    return this.#leaves.length;
+  }
+
+  /** Size of the largest checkpoint of a log that it has on its disk. */
+  sizeSeen(log: string): number {
+    const seen = this.#witnessed?.logs.find((one) => one.log === log)?.seen ?? [];
+    return Math.max(0, ...seen.map(({ size }) => size));
   }
 
   /** The controller that it would ask. */
@@ -330,20 +346,12 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   /** Signs as ever; each checkpoint that an honest worker signs is observed. */
   #observed(life: WorkerLife): Signing {
     const signing = this.signing();
-    const { signer } = signing;
-    const raw: Signer['raw'] = async (message) => {
-      const signature = await signer.raw(message);
-      const [kind, , origin, size, root] = fromUtf8(message).split('\n');
-      if (kind === 'cosignature/v1' && origin?.startsWith('quorate/') === true && life.alive())
-        this.options.observe({
-          kind: 'witnessed',
-          worker: this.id,
-          size: Number(size),
-          root: root ?? '',
-        });
-      return signature;
-    };
-    return { ...signing, signer: { ...signer, raw } };
+    const signer = observedSigner(signing.signer, ({ as, size, root }) => {
+      const log = this.#credentials?.charter.log ?? '';
+      if (as === 'witness' && life.alive())
+        this.options.observe({ kind: 'witnessed', worker: this.id, log, size, root });
+    });
+    return { ...signing, signer };
   }
 
   /** The job of a lease, from the offers that this worker has seen. */

@@ -3,12 +3,20 @@ import { Controller } from '../src/core/controller/machine.ts';
 import type { Invite, Role, Signer, Verified } from '../src/core/documents/index.ts';
 import { IdentityProvider } from '../src/core/idp/machine.ts';
 import { Worker } from '../src/core/worker/machine.ts';
+import { AfterRestores } from './after-restores.ts';
 import { ControllerNode } from './controller-node.ts';
 import { expelLater, Owner } from './expulsion.ts';
 import { hijack } from './hijacker.ts';
 import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
-import { flicker, scheduleClocks, scheduleCrashes, scheduleDrains, schedulePartitions } from './mishaps.ts';
+import {
+  flicker,
+  scheduleClocks,
+  scheduleCrashes,
+  scheduleDrains,
+  schedulePartitions,
+  scheduleRestores,
+} from './mishaps.ts';
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
 import { type KeyChange, nonceOf, Paperwork } from './paperwork.ts';
@@ -28,6 +36,9 @@ import { WorkerNode } from './worker-node.ts';
 
 /** Time a machine gets to finish once nothing goes wrong any more: every lease of every round run out in turn. */
 const finishMs = 3 * 3600_000;
+
+/** After the faults, time for the members to tell a controller what its copy lacks. */
+const standsStillMs = 15 * 60_000;
 
 export type { Patches } from './patches.ts';
 
@@ -73,6 +84,15 @@ export class World implements Truth {
   #healed = false;
   #vanished = false;
   #owner: Owner | undefined;
+  readonly #restores = new AfterRestores({
+    controller: () => this.controller,
+    isAsking: () => this.#controller.isAsking,
+    up: (log) =>
+      this.#workers
+        .filter(({ up }) => up)
+        .map((one) => ({ isTrusted: this.#isTrusted(one.id), kept: one.kept, known: one.sizeSeen(log) })),
+    write: (says) => this.trace.write(this.now, 'world', says),
+  });
   /** The first invariant that did not hold, or error that nobody caught. */
   #failure: { error: unknown } | undefined;
 
@@ -123,6 +143,8 @@ export class World implements Truth {
       stores: this.stores,
       crash: options.crash,
       forks: patches.forks,
+      inquiry: patches.inquiry,
+      mayLoseJournal: () => this.#workers.some(({ id, kept }) => this.#isTrusted(id) && kept > 0),
       fresh: () => {
         const [controller, idp] = this.#first;
         return patches.controller?.(controller.id, idp.id) ?? new Controller(controller.id, idp.id);
@@ -158,6 +180,15 @@ export class World implements Truth {
   workOf(run: string): Work | undefined {
     return this.#runs.get(run);
   }
+  get isShort(): boolean {
+    return this.#restores.isShort;
+  }
+  keptBy(worker: string): number {
+    return this.#workers.find(({ id }) => id === worker)?.kept ?? 0;
+  }
+  #isTrusted(id: string): boolean {
+    return this.#people.get(id)?.person === 'owner';
+  }
   clockIsOff(worker: string): boolean {
     return this.#workers.some(({ id, clockOffMs }) => id === worker && clockOffMs !== 0);
   }
@@ -169,6 +200,7 @@ export class World implements Truth {
   #observe(seen: Observation): void {
     if (seen.kind === 'published') this.levels.push(seen.verdict.predicate.quorate_verdict.level);
     if (seen.kind === 'handled' && this.trusted === 'vanishes') this.#vanish(seen);
+    this.#restores.observe(seen);
     const fail = (error: unknown) => {
       this.#failure ??= { error };
     };
@@ -224,6 +256,7 @@ export class World implements Truth {
     scheduleClocks(ground, healsAt);
     this.stores?.stopNowAndThen(healsAt, () => this.#healed);
     scheduleDrains(ground, this.#controller, healsAt);
+    scheduleRestores(ground, this.#controller, healsAt);
     for (const work of scenario.works)
       publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),
@@ -248,6 +281,13 @@ export class World implements Truth {
       });
     await this.#run(healsAt);
     this.#heal();
+    const restores = this.#restores;
+    const goesOn = () => !restores.isStill || restores.stopped !== undefined;
+    await this.#run(this.now + standsStillMs, goesOn);
+    if (restores.isStill) {
+      this.#observe(restores.standStill());
+      return this.#run(this.now);
+    }
     await this.#run(this.now + finishMs, () => this.#finished());
     // The last messages on their way, streams that broke, receipts that are repeated.
     await this.#run(this.now + rates.stallMsMax + 2 * minuteMs);

@@ -37,6 +37,7 @@ export function absences(): Checker {
     observe(seen, truth) {
       if (seen.kind === 'restarted' && seen.state !== undefined) upSince = truth.now;
       if (seen.kind !== 'handled') return;
+      if (seen.event.kind === 'started') upSince = truth.now;
       const revoked = new Set(seen.state.revocations.map(({ revocation }) => revocation.payload.what.id));
       for (const effect of seen.effects) {
         if (effect.kind !== 'progress' || effect.progress.kind !== 'unfilled') continue;

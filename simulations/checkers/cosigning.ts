@@ -36,6 +36,8 @@ export function cosigning(): Checker {
         const mayRefuse = truth.clockIsOff(seen.worker)
           ? /_REVOKED$|^HOME_UNWRITABLE$|^VERDICT_FROM_FUTURE$|^REQUEST_OVER$/
           : /_REVOKED$|^HOME_UNWRITABLE$/;
+        // Nor does it sign another story of the log.
+        if (truth.isShort) return;
         if (refusal?.kind === 'refuse-cosign' && !mayRefuse.test(refusal.code))
           throw new Violation(invariant, `the trusted worker refuses to sign: ${refusal.code}`);
       }

@@ -42,7 +42,9 @@ export function endedKeys(): Checker {
     observe(seen, truth) {
       if (seen.kind === 'restarted' && seen.state !== undefined) {
         size = seen.state.log.size;
-        for (const key of joined.keys()) if (!seen.state.keys.has(key)) joined.delete(key);
+        // One whose joining a copy does not have may be a member again.
+        for (const key of joined.keys())
+          if (!seen.state.keys.has(key) && seen.isCopy !== true) joined.delete(key);
       }
       if (seen.kind !== 'handled') return;
       const { state, event, effects } = seen;

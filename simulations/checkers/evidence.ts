@@ -29,6 +29,12 @@ export function evidence(): Checker {
           acknowledged.set(of, known.set(receipt.id, ack.index));
         }
       }
+      if (seen.kind === 'restored') {
+        const log = seen.state.log.leaves();
+        for (const known of acknowledged.values())
+          for (const [receipt, index] of known)
+            if (log[index]?.startsWith(`receipt ${receipt} `) !== true) known.delete(receipt);
+      }
       if (seen.kind !== 'published') return;
       const { job, level, receipts, policy, outcome, earlier } = seen.verdict.predicate.quorate_verdict;
       const listed = receipts.map(({ receipt }) => receipt);

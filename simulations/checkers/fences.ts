@@ -16,6 +16,9 @@ export function fences(): Checker {
         for (const lease of given) over.add(lease);
         for (const { id } of [...seen.state.runs.values()].flatMap(liveLeases)) over.delete(id);
       }
+      if (seen.kind === 'restored')
+        for (const lease of receipts.keys())
+          if (seen.state.index.receiptOf(lease) === undefined) receipts.delete(lease);
       if (seen.kind !== 'handled') return;
       for (const effect of seen.effects) {
         if (effect.kind === 'reply' && effect.reply.kind === 'ack') {

@@ -11,11 +11,18 @@ import { type Checker, Violation } from '../observer.ts';
 export function finished(): Checker {
   const invariant = 'finished';
   /** The verdict in the bundle stored last, by run. */
-  const stored = new Map<string, string>();
+  let stored = new Map<string, string>();
+  /** The same at the time of each copy. */
+  const copied = new Map<number, Map<string, string>>();
   return {
     invariant,
     observe(seen) {
       if (seen.kind === 'published') stored.set(seen.run, idOf(seen.verdict));
+      if (seen.kind === 'copied') copied.set(seen.copy, new Map(stored));
+      if (seen.kind === 'replaced') {
+        const all = seen.copy === null ? stored : (copied.get(seen.copy) ?? stored);
+        stored = new Map([...all].filter(([run]) => seen.bundles.has(run)));
+      }
       if (seen.kind === 'bundle-lost') stored.delete(seen.run);
       if (seen.kind === 'handled') {
         for (const run of seen.state.runs.values())

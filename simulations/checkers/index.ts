@@ -25,6 +25,7 @@ import { log } from './log.ts';
 import { pipelines } from './pipelines.ts';
 import { rebuilt } from './rebuilt.ts';
 import { replay } from './replay.ts';
+import { restores } from './restores.ts';
 import { revoked } from './revoked.ts';
 import { rotations } from './rotations.ts';
 import { sealed } from './sealed.ts';
@@ -62,6 +63,7 @@ export function allCheckers(): Checker[] {
     pipelines(),
     rebuilt(),
     replay(),
+    restores(),
     revoked(),
     endedKeys(),
     grants(),

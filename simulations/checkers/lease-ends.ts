@@ -10,7 +10,7 @@ const deliveryMs = 30_000;
 
 /**
  * Each lease ends within its deadline: with a receipt, or taken back. And once an honest worker has built, the end comes soon,
- * whatever becomes of the receipt. A controller that was down has until it is up again.
+ * whatever becomes of the receipt. A controller that was down has until it has started again.
  */
 export function leaseEnds(): Checker {
   const invariant = 'lease ends';
@@ -32,6 +32,7 @@ export function leaseEnds(): Checker {
       if (seen.kind === 'worker-handled')
         for (const effect of seen.effects) if (effect.kind === 'build') built.delete(effect.lease);
       if (seen.kind !== 'handled') return;
+      if (seen.event.kind === 'started') upSince = now;
       for (const effect of seen.effects) {
         if (effect.kind !== 'reply' || effect.reply.kind !== 'lease') continue;
         const { lease } = effect.reply;

@@ -2,10 +2,14 @@ import { type ControllerState, liveLeases } from '../../src/core/controller/stat
 import { idOf, type Lease } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
+type Fence = Lease['fence'];
+
 /** The run that a lease was just given for; its offer where that has ended by the same event. */
 function runOf(state: ControllerState, id: string, { offer }: Lease): string {
   return [...state.runs.values()].find((one) => liveLeases(one).some((held) => held.id === id))?.id ?? offer;
 }
+
+const isAfter = (a: Fence, b: Fence): boolean => a.epoch > b.epoch || (a.epoch === b.epoch && a.n > b.n);
 
 /** At most one live lease per person and request and one per slot; fences only grow. Several requests may be for one job. */
 export function leases(): Checker {
@@ -22,6 +26,11 @@ export function leases(): Checker {
         for (const run of seen.state.runs.values())
           for (const { id, lease } of liveLeases(run)) live.set(id, { lease, run: run.id });
       }
+      if (seen.kind === 'restored' && !seen.recovered) {
+        // Nothing shows that it is a copy, other than the leases that members told of.
+        const told = seen.answers.flatMap(({ fences }) => fences.filter(({ by }) => by === truth.controller));
+        last = told.reduce((most, one) => (isAfter(one, most) ? one : most), { epoch: 0, n: 0 });
+      }
       if (seen.kind !== 'handled') return;
       for (const effect of seen.effects) {
         if (effect.kind === 'release') live.delete(effect.lease);
@@ -33,7 +42,7 @@ export function leases(): Checker {
         if (given.has(id)) continue;
         given.add(id);
         const { fence } = lease;
-        if (fence.epoch < last.epoch || (fence.epoch === last.epoch && fence.n <= last.n))
+        if (!isAfter(fence, last))
           throw new Violation(
             invariant,
             `fence ${fence.epoch}.${fence.n} was given after ${last.epoch}.${last.n}`,

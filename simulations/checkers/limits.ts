@@ -9,6 +9,8 @@ interface Said {
   operator: string;
   round: number;
   trusted: boolean;
+  /** It came to an end. */
+  exited: boolean;
   /** Limit of the job or the protocol; undefined for a build that was aborted for another reason. */
   limit: string | undefined;
   varies: boolean;
@@ -43,8 +45,8 @@ function readsUntrusted({ index }: ControllerState, { request }: RunFacts): bool
  */
 export function limits(): Checker {
   const invariant = 'limits';
-  /** Aborted builds by run and job; null where some build came to an end. */
-  const reports = new Map<string, Said[] | null>();
+  /** Builds by run and job. */
+  const reports = new Map<string, Said[]>();
   const keyOf = ({ id, jobId }: RunFacts) => `${id} ${jobId}`;
 
   function add(
@@ -60,14 +62,13 @@ export function limits(): Checker {
     const { lease, operator, round, slot, outcome } = receipt.payload.predicate.quorate_receipt;
     const run = state.index.receiptOf(lease)?.run;
     if (run === undefined) return;
-    const before = reports.get(keyOf(run)) ?? (reports.has(keyOf(run)) ? null : []);
-    if (before === null || outcome.kind === 'exit') return void reports.set(keyOf(run), null);
+    const before = reports.get(keyOf(run)) ?? [];
     if (before.some((one) => one.lease === lease)) return;
     const limit = reported === undefined ? undefined : knownLimit(run.job, reported);
     reports.set(keyOf(run), [
       ...before,
       {
-        ...{ lease, operator, round, trusted: isTrustedSlot(slot) },
+        ...{ lease, operator, round, trusted: isTrustedSlot(slot), exited: outcome.kind === 'exit' },
         limit: limit === undefined ? undefined : `${limit.name} ${limit.max}`,
         varies: limit !== undefined && limitVaries(limit),
       },
@@ -78,7 +79,8 @@ export function limits(): Checker {
     const said = reports.get(keyOf(run));
     const name = truth.workOf(run.id)?.name;
     const published = publishedOf(run);
-    const reached = said === null || said === undefined ? undefined : reachedBy(said, run);
+    const reached =
+      said === undefined || said.some(({ exited }) => exited) ? undefined : reachedBy(said, run);
     if (published?.limit !== undefined && reached !== `${published.limit.name} ${published.limit.max}`)
       throw new Violation(
         invariant,
@@ -97,11 +99,10 @@ export function limits(): Checker {
         const { index } = seen.state;
         // A power cut may take what was not acknowledged yet.
         for (const [key, said] of reports)
-          if (said !== null)
-            reports.set(
-              key,
-              said.filter(({ lease }) => index.receiptOf(lease) !== undefined),
-            );
+          reports.set(
+            key,
+            said.filter(({ lease }) => index.receiptOf(lease) !== undefined),
+          );
       }
       if (seen.kind !== 'handled') return;
       const { state } = seen;

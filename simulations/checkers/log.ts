@@ -1,15 +1,42 @@
-import { verifyConsistency } from '../../src/core/transparency/index.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { parseCheckpoint, verifyConsistency } from '../../src/core/transparency/index.ts';
+import { type Checker, type Observation, Violation } from '../observer.ts';
 
-/** The log only grows: each state of it begins with every state there was before, and with what was signed of it. */
+type Checkpoint = Extract<Observation, { kind: 'signed' }>;
+
+/**
+ * The log only grows: each state of it begins with every state there was before, and with what was signed of it. After a restore it begins
+ * with what was signed and shown by a member that answered; a controller may stop where others show more.
+ */
 export function log(): Checker {
   const invariant = 'log';
+  const signed: Checkpoint[] = [];
   let last = { size: 0, root: '' };
+  let isCopy = false;
+
+  /** The largest checkpoint under a log key that a member showed. */
+  function newestOf({ answers }: Extract<Observation, { kind: 'restored' }>, key: string): typeof last {
+    let newest = { size: 0, root: '' };
+    for (const { note } of answers) {
+      const { size, root } = note === null ? newest : parseCheckpoint(note);
+      const isOwn = signed.some((one) => one.log === key && one.size === size && one.root === root);
+      if (isOwn && size > newest.size) newest = { size, root };
+    }
+    return newest;
+  }
+
   return {
     invariant,
-    observe(seen) {
-      if (seen.kind === 'not-started') throw new Violation(invariant, `${seen.code}: ${seen.says}`);
-      if (seen.kind !== 'handled' && seen.kind !== 'restarted') return;
+    observe(seen, truth) {
+      if (seen.kind === 'signed') signed.push(seen);
+      if (seen.kind === 'not-started' && !truth.isShort)
+        throw new Violation(invariant, `${seen.code}: ${seen.says}`);
+      if (seen.kind === 'replaced') isCopy = true;
+      if (seen.kind === 'restored') {
+        isCopy = false;
+        last = newestOf(seen, truth.controller);
+      }
+      if (isCopy || (seen.kind !== 'handled' && seen.kind !== 'restarted' && seen.kind !== 'restored'))
+        return;
       const tree = seen.state?.log;
       if (tree === undefined || (seen.kind === 'handled' && tree.size === last.size)) return;
       const { size } = last;

@@ -34,7 +34,17 @@ export function revoked(): Checker {
   return {
     invariant,
     observe(seen) {
-      if (seen.kind === 'restarted' && seen.state !== undefined) {
+      if (seen.kind === 'restored') {
+        const { log, revocations } = seen.state;
+        const known = new Set(revocations.map(({ revocation }) => revocation.id));
+        const logged = log.leaves().flatMap((leaf, index) => {
+          const revocation = signed.get(leaf.replace('revocation ', ''));
+          return revocation === undefined ? [] : [{ revocation, index, charter: null }];
+        });
+        if (countingIn(logged).some(({ revocation }) => !known.has(revocation.id)))
+          throw new Violation(invariant, 'a revocation is in the log again, and its document is nowhere');
+      }
+      if (seen.kind === 'restarted' && seen.state !== undefined && seen.isCopy !== true) {
         // A power cut may take back what was not synced; a revocation is.
         const left = new Set(
           countingIn(asSigned(seen.state)).map(({ revocation }) => revocation.payload.what.id),

@@ -4,7 +4,7 @@ import { type Checker, Violation } from '../observer.ts';
 /** One invite, one vote: keys that joined on the same invite deliver once in a round, and count once. */
 export function votes(): Checker {
   const invariant = 'votes';
-  const delivered = new Map<string, string>();
+  const delivered = new Map<string, { run: string; worker: string }>();
   return {
     invariant,
     observe(seen, truth) {
@@ -19,9 +19,14 @@ export function votes(): Checker {
           const before = delivered.get(key);
           if (before !== undefined)
             throw new Violation(invariant, `${truth.personOf(worker)} delivered twice in round ${round}`);
-          delivered.set(key, worker);
+          delivered.set(key, { run: effect.run, worker });
         }
       }
+      if (seen.kind === 'restored')
+        for (const [key, { run, worker }] of delivered) {
+          const receipts = seen.state.index.get(run)?.receipts ?? [];
+          if (!receipts.some((one) => one.worker === worker)) delivered.delete(key);
+        }
       if (seen.kind !== 'published') return;
       const { level, outcome, receipts, policy, earlier } = seen.verdict.predicate.quorate_verdict;
       // An answer has no votes of its own: see the `answers` checker.

@@ -115,6 +115,8 @@ export function truthOf(about: Pick<Truth, 'project' | 'controller' | 'personOf'
     trusted: 'there',
     second: false,
     stores: undefined,
+    isShort: false,
+    keptBy: () => Number.POSITIVE_INFINITY,
     stallMsMax: 0,
   };
 }

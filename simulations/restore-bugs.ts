@@ -1,0 +1,93 @@
+import type { Controller } from '../src/core/controller/machine.ts';
+import { fromUtf8, toUtf8 } from '../src/core/text.ts';
+import { Broken, type Handle } from './broken-controller.ts';
+import { busy } from './busy.ts';
+import type { Rates } from './rates.ts';
+import type { Scenario } from './scenario.ts';
+import type { Patches } from './world.ts';
+
+const rates: Partial<Rates> = { restorePerMinute: 0.5 };
+const scenario: Partial<Scenario> = { ...busy, trusted: 'there' };
+/** A thief's tickets are told from others by their key, which a leaf does not name. */
+const theft: Partial<Scenario> = {
+  ...scenario,
+  ...{ faultsMs: 480_000, grantSeconds: 90 },
+  theft: { afterMs: 60_000, endsAfterMs: 60_000, revokes: 'ada', poses: 'ben' },
+};
+
+const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
+  controller: (id, idp) => new Broken(id, idp, wrong),
+});
+
+/** Mistakes with a start from an older copy of the journal. */
+export const restoreBugs = {
+  'start-asks-nobody': {
+    says: 'a controller starts from any journal without asking its members',
+    caughtBy: 'restores',
+    ...{ rates, scenario },
+    patches: (): Patches => ({ inquiry: (ports) => ({ ...ports, alone: true }) }),
+  },
+  'leaves-unchecked': {
+    says: 'the leaves that the journal lacks are taken as a liar gives them, whatever root was signed over them',
+    caughtBy: 'log',
+    ...{ rates, scenario },
+    patches: breaking((_, handle) => (event, now) => {
+      if (event.kind !== 'recovered') return handle(event, now);
+      const leaves = event.leaves.map((leaf, at) => (at === 0 ? 'charter of another story' : leaf));
+      return handle({ ...event, leaves }, now);
+    }),
+  },
+  'epoch-goes-on': {
+    says: 'the fence epoch goes on from that of the copy',
+    caughtBy: 'leases',
+    ...{ rates: { ...rates, crashPerMinute: 0.5 }, scenario },
+    patches: breaking(({ state }, handle) => (event, now) => {
+      const { epoch } = state;
+      const effects = handle(event, now);
+      if (event.kind === 'recovered') state.epoch = epoch;
+      return effects;
+    }),
+  },
+  'promises-forgotten': {
+    says: 'acks beyond the largest checkpoint are not taken from the members that hold them',
+    caughtBy: 'acks',
+    ...{ rates, scenario },
+    patches: (): Patches => ({
+      inquiry: (ports) => ({
+        ...ports,
+        dial: async (...target) => {
+          const channel = await ports.dial(...target);
+          const receive: typeof channel.receive = async (options) => {
+            const bytes = await channel.receive(options);
+            if (bytes === undefined) return undefined;
+            const said = JSON.parse(fromUtf8(bytes)) as { leases?: { lease: string }[] };
+            const leases = said.leases?.map(({ lease }) => ({ lease }));
+            return leases === undefined ? bytes : toUtf8(JSON.stringify({ ...said, leases }));
+          };
+          return Object.assign(Object.create(channel) as typeof channel, { receive });
+        },
+      }),
+    }),
+  },
+  'signed-unkept': {
+    says: 'a trusted worker signs checkpoints, and keeps no leaf of what they are over',
+    caughtBy: 'restores',
+    ...{ rates, scenario },
+    patches: (): Patches => ({
+      workerPorts: (ports) => ({ ...ports, leafFile: { load: async () => [], append: async () => {} } }),
+    }),
+  },
+  'thieves-readmitted': {
+    says: 'who joined with a ticket of a key that the root ended is a member again after a restore',
+    caughtBy: 'ended keys',
+    ...{ rates, scenario: theft },
+    patches: breaking(({ state }, handle) => (event, now) => {
+      if (event.kind !== 'readmit') return handle(event, now);
+      const { revocations } = state;
+      state.revocations = [];
+      const effects = handle(event, now);
+      state.revocations = revocations;
+      return effects;
+    }),
+  },
+};
