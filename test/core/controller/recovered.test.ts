@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { snapshot } from '../../../simulations/snapshot.ts';
+import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import { leaves } from '../../../src/core/documents/index.ts';
+import { Bench, built, deliverAll, leasedRound, projectOf } from './bench.ts';
+
+type Recovered = Extract<ControllerEvent, { kind: 'recovered' }>;
+
+const idOfKey = (name: string) => standIn.signer(name).id;
+
+/** A controller whose journal has the first `events` of another, and takes the leaves that it lacks; `over`: what else the event says. */
+async function restored(bench: Bench, events: number, over: Partial<Recovered> = {}): Promise<Bench> {
+  const copy = new Bench();
+  copy.journal.push(...bench.journal.slice(0, events));
+  copy.now = bench.now;
+  copy.replay();
+  const { log, revocations } = bench.controller.state;
+  const from = copy.controller.state.log.size;
+  const taken = { from, leaves: log.leaves(from, log.size), charters: [], revocations: [...revocations] };
+  copy.send({ kind: 'recovered', ...taken, epoch: 0, ...over });
+  await copy.start();
+  return copy;
+}
+
+describe('leaves that came back from members', () => {
+  it('continue the log, and the fence epoch exceeds what the copy and the members say', async () => {
+    const bench = await projectOf('ada');
+    const events = bench.journal.length;
+    await bench.members('bob');
+    const { log } = bench.controller.state;
+    const copy = await restored(bench, events);
+    expect(copy.controller.state.log.leaves()).toEqual(log.leaves());
+    expect(copy.controller.state.epoch).toBe(1_002);
+    expect((await restored(bench, events, { epoch: 5_000 })).controller.state.epoch).toBe(5_001);
+    const before = snapshot(copy.controller.state);
+    copy.replay();
+    expect(snapshot(copy.controller.state)).toBe(before);
+    expect(
+      copy.send({ kind: 'recovered', from: 3, leaves: ['lost 3'], charters: [], revocations: [], epoch: 0 }),
+    ).toEqual([]);
+    expect(snapshot(copy.controller.state), 'leaves that do not follow the log').toBe(before);
+  });
+
+  it('end the runs that they are about, and no other', async () => {
+    const { bench, run, leases } = await leasedRound();
+    const other = await bench.submit({ name: 'other' });
+    const events = bench.journal.length;
+    await bench.deliver('ada', leases.get('ada'));
+    const copy = await restored(bench, events);
+    expect(copy.facts(run).phase).toMatchObject({
+      kind: 'cancelled',
+      reason: expect.stringMatching(/^lost: the journal/),
+    });
+    expect(copy.facts(other).phase.kind).not.toBe('cancelled');
+    expect(copy.all('release').map(({ worker }) => worker)).toContain(bench.id('ada'));
+  });
+
+  it('bring charters and revocations back, with what follows from them', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const run = await bench.submit({ policy: { agree: 1, of: 1 } });
+    const leases = await bench.lease('ada');
+    const events = bench.journal.length;
+    const floor = { agree: 2, of: 2, cosign: 'none' as const, rounds: 8 };
+    const charter = await bench.paper.charter({ epoch: 2, floor });
+    bench.send({ kind: 'charter', charter });
+    await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0 });
+    expect(leases.size).toBe(1);
+    const copy = await restored(bench, events, { charters: [charter] });
+    const { state } = copy.controller;
+    expect(state.charter?.payload.epoch).toBe(2);
+    expect(state.revocations.map(({ index }) => index)).toEqual([state.log.size - 1]);
+    expect(copy.facts(run).phase, 'below the floor').toMatchObject({ kind: 'cancelled' });
+    expect(state.leases.size, 'the lease of an operator that was revoked').toBe(0);
+  });
+});
+
+describe('a request whose rounds came back', () => {
+  it('is not taken again: RUN_LOST', async () => {
+    const bench = await projectOf('ada');
+    await bench.enrol('publisher', { role: 'publisher' });
+    const events = bench.journal.length;
+    await bench.submit();
+    const submitted = bench.journal.find(({ event }) => event.kind === 'submit')?.event;
+    const copy = await restored(bench, events);
+    if (submitted?.kind === 'submit') copy.send({ ...submitted, token: 'again' });
+    expect(copy.lastReply('again')).toMatchObject({ kind: 'error', code: 'RUN_LOST' });
+  });
+
+  it('is one of before where the copy has it', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted);
+    bench.cosign(run);
+    bench.store(run);
+    const copy = await restored(bench, bench.journal.length);
+    expect(copy.result(run)).toMatchObject({ state: 'done', level: 'trusted' });
+  });
+});
+
+describe('a member that joined after the copy was made', () => {
+  /** `bob` joined, and shows its grant to a controller that was restored; `over`: what the grant says otherwise. */
+  async function joins({
+    as = 'bob',
+    change = async (_: Bench) => {},
+    over = {},
+    by,
+    recovers = true,
+  }: {
+    as?: string;
+    change?: (bench: Bench) => Promise<unknown>;
+    over?: object;
+    by?: string;
+    recovers?: boolean;
+  } = {}) {
+    const bench = new Bench();
+    await bench.start();
+    await bench.members('ada');
+    const events = bench.journal.length;
+    await bench.members('trusted', 'bob');
+    await change(bench);
+    const copy = await restored(bench, events);
+    copy.controller.state.recovered = recovers;
+    const payload = { ...bench.grantOf(as).payload, ...over };
+    const grant = await bench.paper.grant(payload);
+    const signer = by === undefined ? grant.signer : bench.id(by);
+    copy.send({ kind: 'readmit', grant: { ...grant, signer } });
+    const { durability } = copy;
+    expect(copy.controller.state.keys.has(bench.id(as)), 'is a member').toBe(durability === 'sync');
+    return copy.controller.state.keys.get(bench.id(as));
+  }
+
+  it('is one again by its grant, also where that has run out', async () => {
+    expect(await joins()).toMatchObject({ operator: 'bob', role: 'worker', enrolled: 3 });
+    expect(await joins({ over: { exp: 1_767_225_601 } })).toMatchObject({ operator: 'bob' });
+    expect(await joins({ as: 'trusted' })).toMatchObject({ role: 'trusted-worker' });
+  });
+
+  it.each<[string, Parameters<typeof joins>[0]]>([
+    ['where the journal never was a copy', { recovers: false }],
+    ['with the grant of another project', { over: { project: idOfKey('another') } }],
+    ['with an operator that the log has elsewhere', { over: { enrolled: 1 } }],
+    ['with a grant that no identity provider of the charter signed', { by: 'ada' }],
+    ['whose operator is revoked', { change: (bench) => bench.revoke({ kind: 'operator', id: 'bob' }) }],
+    [
+      'where the root ended a key: nothing tells with whose ticket it joined',
+      {
+        change: (bench) =>
+          bench.revoke({ kind: 'key', id: bench.id('another idp') }, { as: 'root', since: 0 }),
+      },
+    ],
+    [
+      'as a trusted worker that the charter does not name',
+      { as: 'trusted', over: { sub: idOfKey('another') } },
+    ],
+  ])('is none %s', async (_, how) => {
+    expect(await joins(how)).toBeUndefined();
+  });
+
+  it('is one where the root ended a key and the charter names it', async () => {
+    const change = (bench: Bench) =>
+      bench.revoke({ kind: 'key', id: bench.id('another idp') }, { as: 'root', since: 0 });
+    expect(await joins({ as: 'trusted', change })).toMatchObject({ role: 'trusted-worker' });
+  });
+});
+
+it('fills the place of a leaf that nobody was promised', async () => {
+  const bench = await projectOf('ada');
+  const events = bench.journal.length;
+  const copy = await restored(bench, events, { leaves: [leaves.lost(3), leaves.receipt('r', 'o')] });
+  expect(copy.controller.state.log.leaves(3, 5)).toEqual(['lost 3', 'receipt r offer o']);
+});
