@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { type Revocation, signMessage } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
-import type { Channel, Dial } from '../../../src/core/sessions/ports.ts';
+import type { Dial } from '../../../src/core/sessions/ports.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
 import {
   type Known,
@@ -13,6 +13,7 @@ import type { RevocationPage } from '../../../src/core/sessions/revocation-pages
 import { checkKind } from '../../../src/core/wire/bounds.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { at, makeCharter } from '../../support/documents.ts';
+import { pair } from './channel-pair.ts';
 
 const root = standIn.signer('root');
 const idp = standIn.signer('idp');
@@ -38,35 +39,6 @@ const sign = (by: typeof root, n: number, over: Partial<Revocation> = {}) =>
 const many = async (by: typeof root, count: number) =>
   (await Promise.all(Array.from({ length: count }, (_, n) => sign(by, n)))).map(({ raw }) => raw);
 const open = () => RevocationBook.open(project, standIn.verifier);
-
-/** Two ends of a stream. */
-function pair(): [Channel, Channel] {
-  const queues: Uint8Array[][] = [[], []];
-  const waiting: ((message: Uint8Array | undefined) => void)[][] = [[], []];
-  let closed = false;
-  const end = (n: number): Channel => ({
-    peer: `peer ${n}`,
-    get closed() {
-      return closed;
-    },
-    async send(message) {
-      const wake = waiting[1 - n]?.shift();
-      if (wake === undefined) queues[1 - n]?.push(message);
-      else wake(message);
-    },
-    receive: () => {
-      const found = queues[n]?.shift();
-      if (found !== undefined || closed) return Promise.resolve(found);
-      return new Promise((resolve) => waiting[n]?.push(resolve));
-    },
-    async close() {
-      closed = true;
-      for (const wake of waiting.flat()) wake(undefined);
-    },
-    abort: () => {},
-  });
-  return [end(0), end(1)];
-}
 
 const serves =
   (known: Omit<Known, 'checkpoint' | 'evidence'>, sizes: number[] = []): Dial =>

@@ -169,7 +169,8 @@ export class HeldLog {
     const found = size === log.size ? [] : await this.#leavesTo(size, trusted);
     if (found === undefined) return undefined;
     for (const [at, root] of this.#shown)
-      if (log.rootWith(log.size, found.slice(0, at - log.size)) !== root)
+      // A larger one was shown meanwhile.
+      if (at <= size && log.rootWith(log.size, found.slice(0, at - log.size)) !== root)
         this.#contradict(
           `the log of ${size} leaves does not go on from the one of ${at} that was signed as well`,
         );

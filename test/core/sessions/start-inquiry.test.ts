@@ -1,0 +1,402 @@
+import { describe, expect, it } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { Reader } from '../../../simulations/reader.ts';
+import { Scheduler } from '../../../simulations/scheduler.ts';
+import { leaves, signMessage } from '../../../src/core/documents/index.ts';
+import type { QuorateError } from '../../../src/core/errors.ts';
+import { type InquiryPorts, StartInquiry } from '../../../src/core/sessions/controller/start-inquiry.ts';
+import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
+import { type HeldLease, knownIn, revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
+import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
+import { Bench, leasedRound } from '../controller/bench.ts';
+import { pair } from './channel-pair.ts';
+
+/** What a member holds. */
+interface Holds {
+  note?: string;
+  leaves?: readonly string[];
+  leases?: HeldLease[];
+  /** It answers nothing. */
+  isSilent?: true;
+}
+
+const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** The members' side, and a controller that starts from the first `events` of a journal. */
+class Start {
+  readonly bench: Bench;
+  readonly copy = new Bench();
+  readonly time = new Scheduler(settle);
+  readonly inquiry: StartInquiry;
+  readonly told: string[] = [];
+  readonly stopped: string[] = [];
+  readonly members = new Map<string, Holds>();
+  readonly clock: InquiryPorts['clock'] & { closing: boolean };
+  /** Called before a member answers for its leaves. */
+  beforeLeaves = async (): Promise<void> => {};
+  close = (): void => {};
+
+  constructor(bench: Bench, events: number, over: Partial<InquiryPorts> = {}) {
+    this.bench = bench;
+    this.copy.journal.push(...bench.journal.slice(0, events));
+    this.copy.replay();
+    const { paper } = bench;
+    this.clock = {
+      ...{ now: () => this.time.now, monotonic: () => this.time.now, endOfTurn: queueMicrotask },
+      after: (ms, act) => this.time.after(ms, act),
+      closing: false,
+      onClosing: (act) => {
+        this.close = act;
+        return () => {};
+      },
+    };
+    this.inquiry = new StartInquiry({
+      project: paper.project,
+      signing: { signer: paper.controller, documents: new Reader(standIn.verifier), nonce: () => '' },
+      machine: this.copy.controller,
+      clock: this.clock,
+      tell: (_, kind) => this.told.push(kind),
+      stop: ({ code }) => this.stopped.push(code),
+      dial: async ({ id }) => {
+        const [near, far] = pair();
+        void this.#serve(id ?? '', far);
+        return near;
+      },
+      ...{ alone: false, journalLost: false },
+      ...over,
+    });
+  }
+
+  async #serve(id: string, channel: ReturnType<typeof pair>[1]): Promise<void> {
+    const holds = this.members.get(id) ?? {};
+    if (holds.isSilent) return;
+    const { project } = this.bench.paper;
+    const charter = this.bench.controller.state.charter?.raw ?? '';
+    await revocationServer({
+      ...knownIn(await RevocationBook.open(project, standIn.verifier)),
+      checkpoint: () => holds.note,
+      atStart: {
+        isController: () => true,
+        held: () => ({ charter, leases: holds.leases ?? [] }),
+        leaves: async (from) => {
+          await this.beforeLeaves();
+          return (this.members.get(id)?.leaves ?? []).slice(from);
+        },
+      },
+    }).session(channel);
+  }
+
+  /** A checkpoint under the controller's key. */
+  note(size = this.log.size, log = this.log): Promise<string> {
+    const { project, controller } = this.bench.paper;
+    return signCheckpoint(formatCheckpoint({ project, size, root: log.root(size) }), controller);
+  }
+
+  get log(): MerkleTree {
+    return this.bench.controller.state.log;
+  }
+
+  /** A member connects, and holds this from now on. */
+  hello(name: string, holds: Holds = {}): void {
+    this.members.set(this.bench.id(name), holds);
+    this.inquiry.hello(this.bench.id(name), this.bench.grantOf(name));
+  }
+
+  /** What the start came to after that time: "waits", the code of an error, or the leaves that it takes. */
+  async after(ms: number): Promise<unknown> {
+    this.#result ??= this.#run();
+    await this.time.run(this.time.now + ms);
+    return Promise.race([this.#result, settle().then(() => 'waits')]);
+  }
+  #result: Promise<unknown> | undefined;
+  kept: { size: number; root: string } | undefined;
+
+  async #run(): Promise<unknown> {
+    try {
+      const event = await this.inquiry.run(await this.bench.paper.charter({ floor }), this.kept);
+      if (event !== undefined) this.copy.send(event);
+      this.inquiry.open();
+      return event?.leaves ?? 'starts';
+    } catch (error) {
+      return (error as QuorateError).code;
+    }
+  }
+}
+
+const floor = { agree: 2, of: 2, cosign: 'none' as const, rounds: 8 };
+const minute = 60_000;
+
+/** A project of a trusted worker and three operators, of whom `cy` joined after the copy was made. */
+async function started(over: Partial<InquiryPorts> = {}, events?: number): Promise<Start> {
+  const bench = new Bench();
+  await bench.start({ floor });
+  await bench.members('trusted', 'ada', 'bob');
+  const { length } = bench.journal;
+  await bench.members('cy');
+  return new Start(bench, events ?? length, over);
+}
+
+describe('a start of a log that has members', () => {
+  it('waits for a trusted worker', async () => {
+    const start = await started();
+    expect(await start.after(minute)).toBe('waits');
+    expect(start.inquiry.waits).toEqual({
+      trusted: [start.bench.id('trusted')],
+      operators: 2,
+      leaves: 4,
+      shown: 4,
+    });
+    start.hello('trusted');
+    expect(await start.after(minute)).toBe('starts');
+    expect(start.inquiry.waits).toBeNull();
+  });
+
+  it('or for as many operators as the floor asks for', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('ada');
+    start.hello('cy');
+    expect(await start.after(minute), 'cy is none that the journal knows').toBe('waits');
+    expect(start.inquiry.waits).toMatchObject({ operators: 1 });
+    start.hello('bob');
+    expect(await start.after(minute)).toBe('starts');
+  });
+
+  it('gives each member 30 s', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('ada', { isSilent: true });
+    start.hello('trusted');
+    expect(await start.after(29_000)).toBe('waits');
+    expect(await start.after(2_000)).toBe('starts');
+  });
+
+  it('asks nobody where its owner says so, and says what that risks', async () => {
+    const start = await started({ alone: true });
+    expect(await start.after(0)).toBe('starts');
+    expect(start.told).toEqual(['alone']);
+  });
+
+  it('asks nobody where there are no members yet', async () => {
+    expect(await (await started({}, 1)).after(0)).toBe('starts');
+    const lost = await started({ journalLost: true }, 0);
+    expect(await lost.after(minute), 'a lost journal does not say').toBe('waits');
+  });
+
+  it('asks where leaves came back and no member has yet', async () => {
+    const start = await started({ journalLost: true }, 0);
+    const { log } = start;
+    start.copy.send({
+      kind: 'recovered',
+      from: 0,
+      leaves: [...log.leaves()],
+      charters: [],
+      revocations: [],
+      epoch: 0,
+    });
+    const again = new Start(start.bench, 0);
+    again.copy.controller.state.recovered = true;
+    expect(await again.after(minute)).toBe('waits');
+  });
+
+  it('ends where the process does', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.clock.closing = true;
+    start.close();
+    expect(await start.after(5_000)).toBe('CONTROLLER_STOPPED');
+  });
+});
+
+describe('leaves that the journal lacks', () => {
+  it('come from a trusted worker, once others had time to show more', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('trusted', { note: await start.note(), leaves: start.log.leaves() });
+    expect(await start.after(20_000)).toBe('waits');
+    expect(await start.after(20_000)).toEqual(start.log.leaves(4, 5));
+    expect(start.told).toContain('recovered');
+  });
+
+  it('are waited for where operators show that there are some', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('ada', { note: await start.note() });
+    start.hello('bob');
+    expect(await start.after(minute)).toBe('waits');
+    expect(start.inquiry.waits).toMatchObject({ leaves: 4, shown: 5 });
+    start.hello('trusted', { leaves: start.log.leaves() });
+    expect(await start.after(minute)).toEqual(start.log.leaves(4, 5));
+  });
+
+  it('are not taken from a trusted worker that lies', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('trusted', {
+      note: await start.note(),
+      leaves: start.log.leaves().map((leaf) => `${leaf} or so`),
+    });
+    expect(await start.after(minute)).toBe('waits');
+    start.members.set(start.bench.id('trusted'), { leaves: start.log.leaves() });
+    start.hello('ada');
+    expect(await start.after(minute)).toEqual(start.log.leaves(4, 5));
+  });
+
+  it('are those of the largest checkpoint, also of one that is shown while they are fetched', async () => {
+    const start = await started();
+    const larger = await started();
+    await larger.bench.members('dan');
+    const all = { note: await larger.note(), leaves: larger.log.leaves() };
+    expect(await start.after(0)).toBe('waits');
+    start.beforeLeaves = async () => {
+      start.beforeLeaves = async () => {};
+      start.members.set(start.bench.id('trusted'), all);
+      start.hello('cy', all);
+      await settle();
+    };
+    start.hello('trusted', { note: await start.note(), leaves: start.log.leaves() });
+    expect(await start.after(2 * minute)).toEqual(larger.log.leaves(4, 6));
+  });
+
+  it('are known from the checkpoint that the controller signed last', async () => {
+    const start = await started();
+    start.kept = { size: 5, root: start.log.root() };
+    expect(await start.after(0)).toBe('waits');
+    expect(start.inquiry.waits).toMatchObject({ leaves: 4, shown: 5 });
+    start.hello('trusted', { leaves: start.log.leaves() });
+    expect(await start.after(minute)).toEqual(start.log.leaves(4, 5));
+    const alone = await started({ alone: true });
+    alone.kept = start.kept;
+    expect(await alone.after(0)).toBe('LOG_BEHIND_CHECKPOINT');
+  });
+});
+
+describe('a log that is not the one of the journal', () => {
+  const other = (size: number) => new MerkleTree(Array.from({ length: size }, (_, n) => `other ${n}`));
+
+  it('stops the start: a checkpoint of as many leaves has another root', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('ada', { note: await start.note(3, other(3)) });
+    expect(await start.after(minute)).toBe('LOG_CONTRADICTED');
+  });
+
+  it('stops the start: a trusted worker has the leaves of a larger one', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('trusted', { note: await start.note(6, other(6)), leaves: other(6).leaves() });
+    expect(await start.after(minute)).toBe('LOG_CONTRADICTED');
+  });
+
+  it('stops the start: of two larger ones one does not go on from the other', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    const another = new MerkleTree([...start.log.leaves(0, 4), 'another', 'and another']);
+    start.hello('ada', { note: await start.note(5) });
+    start.hello('trusted', { note: await start.note(6, another), leaves: another.leaves() });
+    expect(await start.after(minute)).toBe('LOG_CONTRADICTED');
+  });
+
+  it('is none of this controller where another key signed it', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    const { project, root } = start.bench.paper;
+    const body = formatCheckpoint({ project, size: 3, root: other(3).root() });
+    start.hello('trusted', { note: await signCheckpoint(body, root) });
+    expect(await start.after(minute)).toBe('starts');
+  });
+
+  it.each<[string, number, string[]]>([
+    ['is larger', 6, ['LOG_BEHIND_MEMBER']],
+    ['is another', 3, ['LOG_CONTRADICTED']],
+    ['fits', 0, []],
+  ])('stops a controller that has started: it %s', async (_, size, codes) => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('trusted');
+    expect(await start.after(minute)).toBe('starts');
+    start.hello('cy', { note: size === 0 ? await start.note(4) : await start.note(size, other(size)) });
+    await start.after(1_000);
+    expect(start.stopped).toEqual(codes);
+  });
+
+  it('stops a controller that started while the member was asked', async () => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('trusted');
+    expect(await start.after(minute)).toBe('starts');
+    const late = await started();
+    late.inquiry.open();
+    expect(late.stopped).toEqual([]);
+    const asked = await started();
+    expect(await asked.after(0)).toBe('waits');
+    asked.hello('cy', { note: await asked.note(6, other(6)) });
+    asked.inquiry.open();
+    await asked.after(1_000);
+    expect(asked.stopped).toEqual(['LOG_BEHIND_MEMBER']);
+  });
+});
+
+describe('what was promised', () => {
+  /** A round whose leases `ada` and `bob` hold; the receipt of `bob` is the last leaf, under no checkpoint, and two of others are before it. */
+  async function promised() {
+    const { bench, leases } = await leasedRound();
+    const events = bench.journal.length;
+    const acks = new Map<string, string>();
+    for (const name of ['ada', 'cy', 'bob']) {
+      const reply = await bench.deliver(name, leases.get(name));
+      if (reply.kind !== 'ack') throw new Error('it is acknowledged');
+      acks.set(name, (await signMessage('ack', reply.ack, bench.paper.controller)).raw);
+    }
+    const heldBy = (name: string, ackOf = name): HeldLease => ({
+      lease: leases.get(name)?.raw ?? '',
+      ack: acks.get(ackOf) ?? '',
+    });
+    return { start: new Start(bench, events), heldBy };
+  }
+
+  it('has its place in the log, and a leaf in between that nobody holds is filled', async () => {
+    const { start, heldBy } = await promised();
+    const { size } = start.copy.controller.state.log;
+    expect(await start.after(0)).toBe('waits');
+    start.hello('bob', { leases: [heldBy('bob')] });
+    start.hello('trusted');
+    const [, , last] = start.log.leaves(size);
+    expect(await start.after(minute)).toEqual([leaves.lost(size), leaves.lost(size + 1), last]);
+    expect(start.copy.controller.state.epoch).toBe(1_001);
+  });
+
+  it('completes the leaves that a trusted worker kept', async () => {
+    const { start, heldBy } = await promised();
+    const { size } = start.copy.controller.state.log;
+    expect(await start.after(0)).toBe('waits');
+    start.hello('bob', { note: await start.note(size + 1), leases: [heldBy('bob')] });
+    start.hello('ada', { leases: [heldBy('ada')] });
+    start.hello('trusted', { leaves: start.log.leaves(0, size) });
+    expect(await start.after(minute)).toEqual([
+      start.log.leaves()[size],
+      leaves.lost(size + 1),
+      start.log.leaves()[size + 2],
+    ]);
+  });
+
+  it('is a promise to the member that shows it, about the lease that it shows', async () => {
+    const { start, heldBy } = await promised();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('ada', { leases: [heldBy('bob')] });
+    start.hello('cy', { leases: [heldBy('cy', 'bob')] });
+    start.hello('trusted');
+    expect(await start.after(minute)).toBe('starts');
+  });
+
+  it('contradicts a log that has something else there', async () => {
+    const { start, heldBy } = await promised();
+    expect(await start.after(0)).toBe('waits');
+    const another = new MerkleTree([...start.log.leaves().slice(0, -1), 'another']);
+    start.hello('bob', { leases: [heldBy('bob')] });
+    start.hello('trusted', { note: await start.note(another.size, another), leaves: another.leaves() });
+    expect(await start.after(minute)).toBe('LOG_CONTRADICTED');
+  });
+});
