@@ -1,142 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { standIn } from '../../../simulations/keys.ts';
-import { Reader } from '../../../simulations/reader.ts';
-import { Scheduler } from '../../../simulations/scheduler.ts';
-import { leaves, signMessage } from '../../../src/core/documents/index.ts';
-import type { QuorateError } from '../../../src/core/errors.ts';
-import { type InquiryPorts, StartInquiry } from '../../../src/core/sessions/controller/start-inquiry.ts';
-import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
-import { type HeldLease, knownIn, revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
+import {
+  type Ack,
+  type Lease,
+  leaves,
+  signMessage,
+  type Verified,
+} from '../../../src/core/documents/index.ts';
+import type { HeldLease } from '../../../src/core/sessions/revocation-exchange.ts';
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
-import { Bench, leasedRound } from '../controller/bench.ts';
-import { pair } from './channel-pair.ts';
+import { leasedRound } from '../controller/bench.ts';
 
-/** What a member holds. */
-interface Holds {
-  note?: string;
-  leaves?: readonly string[];
-  leases?: HeldLease[];
-  /** It answers nothing. */
-  isSilent?: true;
-}
+import { Start, settle, started } from './start-desk.ts';
 
-const settle = async (): Promise<void> => {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
-
-/** The members' side, and a controller that starts from the first `events` of a journal. */
-class Start {
-  readonly bench: Bench;
-  readonly copy = new Bench();
-  readonly time = new Scheduler(settle);
-  readonly inquiry: StartInquiry;
-  readonly told: string[] = [];
-  readonly stopped: string[] = [];
-  readonly members = new Map<string, Holds>();
-  readonly clock: InquiryPorts['clock'] & { closing: boolean };
-  /** Called before a member answers for its leaves. */
-  beforeLeaves = async (): Promise<void> => {};
-  close = (): void => {};
-
-  constructor(bench: Bench, events: number, over: Partial<InquiryPorts> = {}) {
-    this.bench = bench;
-    this.copy.journal.push(...bench.journal.slice(0, events));
-    this.copy.replay();
-    const { paper } = bench;
-    this.clock = {
-      ...{ now: () => this.time.now, monotonic: () => this.time.now, endOfTurn: queueMicrotask },
-      after: (ms, act) => this.time.after(ms, act),
-      closing: false,
-      onClosing: (act) => {
-        this.close = act;
-        return () => {};
-      },
-    };
-    this.inquiry = new StartInquiry({
-      project: paper.project,
-      signing: { signer: paper.controller, documents: new Reader(standIn.verifier), nonce: () => '' },
-      machine: this.copy.controller,
-      clock: this.clock,
-      tell: (_, kind) => this.told.push(kind),
-      stop: ({ code }) => this.stopped.push(code),
-      dial: async ({ id }) => {
-        const [near, far] = pair();
-        void this.#serve(id ?? '', far);
-        return near;
-      },
-      ...{ alone: false, journalLost: false },
-      ...over,
-    });
-  }
-
-  async #serve(id: string, channel: ReturnType<typeof pair>[1]): Promise<void> {
-    const holds = this.members.get(id) ?? {};
-    if (holds.isSilent) return;
-    const { project } = this.bench.paper;
-    const charter = this.bench.controller.state.charter?.raw ?? '';
-    await revocationServer({
-      ...knownIn(await RevocationBook.open(project, standIn.verifier)),
-      checkpoint: () => holds.note,
-      atStart: {
-        isController: () => true,
-        held: () => ({ charter, leases: holds.leases ?? [] }),
-        leaves: async (from) => {
-          await this.beforeLeaves();
-          return (this.members.get(id)?.leaves ?? []).slice(from);
-        },
-      },
-    }).session(channel);
-  }
-
-  /** A checkpoint under the controller's key. */
-  note(size = this.log.size, log = this.log): Promise<string> {
-    const { project, controller } = this.bench.paper;
-    return signCheckpoint(formatCheckpoint({ project, size, root: log.root(size) }), controller);
-  }
-
-  get log(): MerkleTree {
-    return this.bench.controller.state.log;
-  }
-
-  /** A member connects, and holds this from now on. */
-  hello(name: string, holds: Holds = {}): void {
-    this.members.set(this.bench.id(name), holds);
-    this.inquiry.hello(this.bench.id(name), this.bench.grantOf(name));
-  }
-
-  /** What the start came to after that time: "waits", the code of an error, or the leaves that it takes. */
-  async after(ms: number): Promise<unknown> {
-    this.#result ??= this.#run();
-    await this.time.run(this.time.now + ms);
-    return Promise.race([this.#result, settle().then(() => 'waits')]);
-  }
-  #result: Promise<unknown> | undefined;
-  kept: { size: number; root: string } | undefined;
-
-  async #run(): Promise<unknown> {
-    try {
-      const event = await this.inquiry.run(await this.bench.paper.charter({ floor }), this.kept);
-      if (event !== undefined) this.copy.send(event);
-      this.inquiry.open();
-      return event?.leaves ?? 'starts';
-    } catch (error) {
-      return (error as QuorateError).code;
-    }
-  }
-}
-
-const floor = { agree: 2, of: 2, cosign: 'none' as const, rounds: 8 };
 const minute = 60_000;
-
-/** A project of a trusted worker and three operators, of whom `cy` joined after the copy was made. */
-async function started(over: Partial<InquiryPorts> = {}, events?: number): Promise<Start> {
-  const bench = new Bench();
-  await bench.start({ floor });
-  await bench.members('trusted', 'ada', 'bob');
-  const { length } = bench.journal;
-  await bench.members('cy');
-  return new Start(bench, events ?? length, over);
-}
 
 describe('a start of a log that has members', () => {
   it('waits for a trusted worker', async () => {
@@ -220,6 +96,14 @@ describe('leaves that the journal lacks', () => {
     expect(start.told).toContain('recovered');
   });
 
+  it('are all of them where the journal is lost, and its members with it', async () => {
+    const start = await started({ journalLost: true }, 0);
+    expect(await start.after(0)).toBe('waits');
+    start.hello('trusted', { note: await start.note(), leaves: start.log.leaves() });
+    expect(await start.after(20_000)).toBe('waits');
+    expect(await start.after(20_000)).toEqual(start.log.leaves());
+  });
+
   it('are waited for where operators show that there are some', async () => {
     const start = await started();
     expect(await start.after(0)).toBe('waits');
@@ -257,7 +141,8 @@ describe('leaves that the journal lacks', () => {
       await settle();
     };
     start.hello('trusted', { note: await start.note(), leaves: start.log.leaves() });
-    expect(await start.after(2 * minute)).toEqual(larger.log.leaves(4, 6));
+    expect(await start.after(minute)).toBe('waits');
+    expect(await start.after(minute)).toEqual(larger.log.leaves(4, 6));
   });
 
   it('are known from the checkpoint that the controller signed last', async () => {
@@ -323,19 +208,18 @@ describe('a log that is not the one of the journal', () => {
   });
 
   it('stops a controller that started while the member was asked', async () => {
-    const start = await started();
-    expect(await start.after(0)).toBe('waits');
-    start.hello('trusted');
-    expect(await start.after(minute)).toBe('starts');
-    const late = await started();
-    late.inquiry.open();
-    expect(late.stopped).toEqual([]);
     const asked = await started();
     expect(await asked.after(0)).toBe('waits');
     asked.hello('cy', { note: await asked.note(6, other(6)) });
     asked.inquiry.open();
     await asked.after(1_000);
     expect(asked.stopped).toEqual(['LOG_BEHIND_MEMBER']);
+    const answered = await started();
+    expect(await answered.after(0)).toBe('waits');
+    answered.hello('cy', { note: await answered.note(6, other(6)) });
+    await answered.after(1_000);
+    answered.inquiry.open();
+    expect(answered.stopped).toEqual(['LOG_BEHIND_MEMBER']);
   });
 });
 
@@ -344,17 +228,28 @@ describe('what was promised', () => {
   async function promised() {
     const { bench, leases } = await leasedRound();
     const events = bench.journal.length;
-    const acks = new Map<string, string>();
+    const acks = new Map<string, Verified<Ack>>();
     for (const name of ['ada', 'cy', 'bob']) {
       const reply = await bench.deliver(name, leases.get(name));
       if (reply.kind !== 'ack') throw new Error('it is acknowledged');
-      acks.set(name, (await signMessage('ack', reply.ack, bench.paper.controller)).raw);
+      acks.set(name, await signMessage('ack', reply.ack, bench.paper.controller));
     }
-    const heldBy = (name: string, ackOf = name): HeldLease => ({
+    const found = (name: string): Verified<Ack> => {
+      const ack = acks.get(name);
+      if (ack === undefined) throw new Error(`${name} has an ack`);
+      return ack;
+    };
+    const heldBy = (name: string, of = name): HeldLease => ({
       lease: leases.get(name)?.raw ?? '',
-      ack: acks.get(ackOf) ?? '',
+      ack: found(of).raw,
     });
-    return { start: new Start(bench, events), heldBy };
+    const leaseOf = (name: string): Lease => {
+      const lease = leases.get(name);
+      if (lease === undefined) throw new Error(`${name} has a lease`);
+      return lease.payload;
+    };
+    const ackOf = (name: string): Ack => found(name).payload;
+    return { start: new Start(bench, events), heldBy, ackOf, leaseOf };
   }
 
   it('has its place in the log, and a leaf in between that nobody holds is filled', async () => {
@@ -366,6 +261,41 @@ describe('what was promised', () => {
     const [, , last] = start.log.leaves(size);
     expect(await start.after(minute)).toEqual([leaves.lost(size), leaves.lost(size + 1), last]);
     expect(start.copy.controller.state.epoch).toBe(1_001);
+  });
+
+  it('is of the key that this controller has now', async () => {
+    const { start, heldBy } = await promised();
+    start.bench.paper.replace('controller');
+    const next = new Start(start.bench, start.copy.journal.length);
+    expect(await next.after(0)).toBe('waits');
+    next.hello('bob', { leases: [heldBy('bob')] });
+    next.hello('trusted');
+    expect(await next.after(minute)).toBe('starts');
+  });
+
+  it('is not what the member signed itself', async () => {
+    const { start, heldBy, ackOf, leaseOf } = await promised();
+    const bob = start.bench.paper.keys.signer('bob');
+    const { offer } = start.bench;
+    const own = { iss: bob.id };
+    const ack = await signMessage('ack', { ...ackOf('bob'), ...own }, bob);
+    const lease = await signMessage('lease', { ...leaseOf('bob'), ...own, fence: { epoch: 99, n: 1 } }, bob);
+    const another = await signMessage('offer', { ...offer, ...own, index: 50 }, bob);
+    expect(await start.after(0)).toBe('waits');
+    const { lease: held } = heldBy('bob');
+    start.hello('bob', { leases: [{ lease: held, ack: ack.raw, offer: another.raw }, { lease: lease.raw }] });
+    start.hello('trusted');
+    expect(await start.after(minute)).toBe('starts');
+  });
+
+  it('tells the epoch of fences', async () => {
+    const { start, heldBy } = await promised();
+    start.copy.controller.state.epoch = 0;
+    expect(await start.after(0)).toBe('waits');
+    const { lease } = heldBy('ada');
+    start.hello('ada', { leases: [{ lease }] });
+    start.hello('trusted');
+    expect(await start.after(minute)).toEqual([]);
   });
 
   it('completes the leaves that a trusted worker kept', async () => {
@@ -383,12 +313,27 @@ describe('what was promised', () => {
   });
 
   it('is a promise to the member that shows it, about the lease that it shows', async () => {
-    const { start, heldBy } = await promised();
+    const { start, heldBy, ackOf } = await promised();
     expect(await start.after(0)).toBe('waits');
     start.hello('ada', { leases: [heldBy('bob')] });
-    start.hello('cy', { leases: [heldBy('cy', 'bob')] });
+    // To itself, about another lease.
+    const ack = await signMessage(
+      'ack',
+      { ...ackOf('bob'), aud: start.bench.id('cy') },
+      start.bench.paper.controller,
+    );
+    start.hello('cy', { leases: [{ ...heldBy('cy'), ack: ack.raw }] });
     start.hello('trusted');
     expect(await start.after(minute)).toBe('starts');
+  });
+
+  it('contradicts a journal that has something else there', async () => {
+    const { start, ackOf, heldBy } = await promised();
+    expect(await start.after(0)).toBe('waits');
+    const ack = await signMessage('ack', { ...ackOf('bob'), index: 1 }, start.bench.paper.controller);
+    start.hello('bob', { leases: [{ ...heldBy('bob'), ack: ack.raw }] });
+    start.hello('trusted');
+    expect(await start.after(minute)).toBe('LOG_CONTRADICTED');
   });
 
   it('contradicts a log that has something else there', async () => {
