@@ -1,26 +1,27 @@
 import type { ControllerState } from '../src/core/controller/state.ts';
 import type { Observation } from './observer.ts';
+import type { WorkerNode } from './worker-node.ts';
 
-interface Worlds {
+interface Known {
   /** Log key of the controller. */
   controller(): string;
   /** The controller has a copy for a journal, and waits for its members. */
   isAsking(): boolean;
-  /** Workers that are up: how many leaves each keeps, and of how many it has a checkpoint. */
-  up(log: string): readonly { isTrusted: boolean; kept: number; known: number }[];
+  workers(): readonly Pick<WorkerNode, 'id' | 'up' | 'kept' | 'sizeSeen'>[];
+  isTrusted(worker: string): boolean;
   write(says: string): void;
 }
 
 /** Ground truth of a project whose controller was restored from a copy: what its key signed, and whether anything goes on. */
 export class AfterRestores {
-  readonly #world: Worlds;
+  readonly #world: Known;
   readonly #signed: Extract<Observation, { kind: 'signed' }>[] = [];
   /** The log does not go on from all that its key signed: members may find two stories. */
   isShort = false;
   /** Why the controller stopped; undefined while it has not. */
   stopped: string | undefined;
 
-  constructor(world: Worlds) {
+  constructor(world: Known) {
     this.#world = world;
   }
 
@@ -44,9 +45,10 @@ export class AfterRestores {
 
   /** Nothing goes on, which is excused where no trusted worker that is up has what members know of. */
   standStill(): Observation {
-    const up = this.#world.up(this.#world.controller());
-    const kept = Math.max(0, ...up.filter(({ isTrusted }) => isTrusted).map((one) => one.kept));
-    const known = Math.max(0, ...up.map((one) => one.known));
+    const { controller, workers, isTrusted } = this.#world;
+    const up = workers().filter((one) => one.up);
+    const kept = Math.max(0, ...up.filter(({ id }) => isTrusted(id)).map((one) => one.kept));
+    const known = Math.max(0, ...up.map((one) => one.sizeSeen(controller())));
     const asking = this.#world.isAsking() ? 'its controller waits for members' : undefined;
     const why = this.stopped ?? asking ?? 'its log is not what all members know';
     const says = `${why}; of ${known} leaves that members know trusted workers keep ${kept}`;

@@ -1,4 +1,5 @@
 import type { Node } from './network.ts';
+import type { Observation } from './observer.ts';
 import type { Surroundings } from './process.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
@@ -22,8 +23,21 @@ interface Ground extends Pick<Surroundings, 'time' | 'network' | 'trace' | 'rand
   healed(): boolean;
 }
 
+/** All that goes wrong at random times, until then. */
+export function scheduleMishaps<Disk>(
+  ground: Ground,
+  controller: { drain(limitMs: number): void } & Restorable<Disk>,
+  until: number,
+): void {
+  schedulePartitions(ground, until);
+  scheduleCrashes(ground, until);
+  scheduleClocks(ground, until);
+  scheduleDrains(ground, controller, until);
+  scheduleRestores(ground, controller, until);
+}
+
 /** Cuts nodes off from all others for a while, until then. */
-export function schedulePartitions(ground: Ground, until: number): void {
+function schedulePartitions(ground: Ground, until: number): void {
   const { time, network, trace, rates, nodes } = ground;
   const chance: Random = ground.random.fork('partitions');
   for (let at = time.now; at < until; at += minuteMs) {
@@ -40,7 +54,7 @@ export function schedulePartitions(ground: Ground, until: number): void {
 }
 
 /** Processes die at random times, whatever they do then. */
-export function scheduleCrashes(ground: Ground, until: number): void {
+function scheduleCrashes(ground: Ground, until: number): void {
   const { time, rates, nodes } = ground;
   const chance: Random = ground.random.fork('crashes in time');
   for (let at = time.now; at < until; at += minuteMs) {
@@ -68,11 +82,7 @@ export function flicker(
 }
 
 /** The controller is drained, as its operator does before an update. */
-export function scheduleDrains(
-  ground: Ground,
-  controller: { drain(limitMs: number): void },
-  until: number,
-): void {
+function scheduleDrains(ground: Ground, controller: { drain(limitMs: number): void }, until: number): void {
   const { time, rates } = ground;
   const chance: Random = ground.random.fork('drains in time');
   for (let at = time.now; at < until; at += minuteMs) {
@@ -85,7 +95,7 @@ export function scheduleDrains(
 }
 
 /** Parts of the controller's disk that a restore does not bring back with the journal: they stay as they are, or are gone. */
-export const restoreKinds = [
+const restoreKinds = [
   'whole',
   'whole',
   'journal in place',
@@ -96,12 +106,13 @@ export const restoreKinds = [
 ] as const;
 export type RestoreKind = (typeof restoreKinds)[number];
 
+interface Restorable<Disk> {
+  copy(): Disk;
+  restore(disk: Disk, kind: RestoreKind): void;
+}
+
 /** A copy of the controller's disk is made, and put back seconds or minutes later. */
-export function scheduleRestores<Disk>(
-  ground: Ground,
-  controller: { copy(): Disk; restore(disk: Disk, kind: RestoreKind): void },
-  until: number,
-): void {
+function scheduleRestores<Disk>(ground: Ground, controller: Restorable<Disk>, until: number): void {
   const { time, rates } = ground;
   const chance: Random = ground.random.fork('restores in time');
   for (let at = time.now; at < until; at += minuteMs) {
@@ -120,7 +131,7 @@ export function scheduleRestores<Disk>(
 }
 
 /** Wall clocks are set, forward or back, for one tick or for long. */
-export function scheduleClocks(ground: Ground, until: number): void {
+function scheduleClocks(ground: Ground, until: number): void {
   const { time, rates, nodes } = ground;
   const chance: Random = ground.random.fork('clocks');
   for (let at = time.now; at < until; at += minuteMs) {
@@ -133,4 +144,22 @@ export function scheduleClocks(ground: Ground, until: number): void {
       });
     }
   }
+}
+
+/** The trusted worker is gone for good once its receipt is in. */
+export function vanishAfter(
+  { effects }: Extract<Observation, { kind: 'handled' }>,
+  { time, random }: Pick<Ground, 'time' | 'random'>,
+  workers: readonly (Mortal & { crash(why: string, forGood: true): void })[],
+  gone: () => void,
+): void {
+  const worker = workers.find(({ name }) => name === 'trusted');
+  const delivered = effects.some(
+    (effect) => effect.kind === 'reply' && effect.reply.kind === 'ack' && effect.reply.ack.aud === worker?.id,
+  );
+  if (worker === undefined || !delivered) return;
+  time.after(random.fork('vanishing').int(0, 1_000), () => {
+    if (worker.up) worker.crash('and never comes back', true);
+    gone();
+  });
 }

@@ -26,36 +26,11 @@ import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
 import { type Node, serve } from './network.ts';
 import { observedSigner } from './observed-signer.ts';
-import type { Observation } from './observer.ts';
 import { spoiltInputs, statedBy } from './outcomes.ts';
 import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
-import type { Behaviour, Work } from './scenario.ts';
-
-export interface WorkerOptions {
-  name: string;
-  behaviour: Behaviour;
-  observe: (seen: Observation) => void;
-  controller: Node;
-  /** The other workers. */
-  others: () => readonly WorkerNode[];
-  /** Compact JWS. */
-  invite: string;
-  /** Another ticket of the owner for the same person, by the identity provider of now. */
-  anotherInvite: () => Promise<string>;
-  workOf: (job: string) => Work;
-  /** Grants of others, for those who try with them. */
-  foreignGrants: () => readonly string[];
-  joined: (membership: Membership) => void;
-  /** Writes of log leaves fail. */
-  fullDisk: boolean;
-  /** Its receipts cannot be signed. */
-  unsigned: boolean;
-  fresh: (id: string) => Worker;
-  /** A planted bug: ports that do something else. */
-  ports: (ports: WorkerPorts) => WorkerPorts;
-}
+import type { WorkerOptions } from './worker-options.ts';
 
 type WorkerLife = Life<WorkerEvent, WorkerEffect, Worker>;
 

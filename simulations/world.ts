@@ -9,14 +9,7 @@ import { expelLater, Owner } from './expulsion.ts';
 import { hijack } from './hijacker.ts';
 import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
-import {
-  flicker,
-  scheduleClocks,
-  scheduleCrashes,
-  scheduleDrains,
-  schedulePartitions,
-  scheduleRestores,
-} from './mishaps.ts';
+import { flicker, scheduleMishaps, vanishAfter } from './mishaps.ts';
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
 import { type KeyChange, nonceOf, Paperwork } from './paperwork.ts';
@@ -87,10 +80,8 @@ export class World implements Truth {
   readonly #restores = new AfterRestores({
     controller: () => this.controller,
     isAsking: () => this.#controller.isAsking,
-    up: (log) =>
-      this.#workers
-        .filter(({ up }) => up)
-        .map((one) => ({ isTrusted: this.#isTrusted(one.id), kept: one.kept, known: one.sizeSeen(log) })),
+    workers: () => this.#workers,
+    isTrusted: (id) => this.personOf(id) === 'owner',
     write: (says) => this.trace.write(this.now, 'world', says),
   });
   /** The first invariant that did not hold, or error that nobody caught. */
@@ -144,7 +135,7 @@ export class World implements Truth {
       crash: options.crash,
       forks: patches.forks,
       inquiry: patches.inquiry,
-      mayLoseJournal: () => this.#workers.some(({ id, kept }) => this.#isTrusted(id) && kept > 0),
+      mayLoseJournal: () => this.#workers.some(({ id, kept }) => this.personOf(id) === 'owner' && kept > 0),
       fresh: () => {
         const [controller, idp] = this.#first;
         return patches.controller?.(controller.id, idp.id) ?? new Controller(controller.id, idp.id);
@@ -186,9 +177,6 @@ export class World implements Truth {
   keptBy(worker: string): number {
     return this.#workers.find(({ id }) => id === worker)?.kept ?? 0;
   }
-  #isTrusted(id: string): boolean {
-    return this.#people.get(id)?.person === 'owner';
-  }
   clockIsOff(worker: string): boolean {
     return this.#workers.some(({ id, clockOffMs }) => id === worker && clockOffMs !== 0);
   }
@@ -197,34 +185,24 @@ export class World implements Truth {
     return found?.up === true ? found.machine.leaseOf(lease) !== undefined : undefined;
   }
 
+  readonly #fail = (error: unknown): void => {
+    this.#failure ??= { error };
+  };
+
   #observe(seen: Observation): void {
     if (seen.kind === 'published') this.levels.push(seen.verdict.predicate.quorate_verdict.level);
-    if (seen.kind === 'handled' && this.trusted === 'vanishes') this.#vanish(seen);
+    if (seen.kind === 'handled' && this.trusted === 'vanishes')
+      vanishAfter(seen, this.#around, this.#workers, () => {
+        this.#vanished = true;
+      });
     this.#restores.observe(seen);
-    const fail = (error: unknown) => {
-      this.#failure ??= { error };
-    };
     for (const checker of this.#options.checkers) {
       try {
-        checker.observe(seen, this)?.catch(fail);
+        checker.observe(seen, this)?.catch(this.#fail);
       } catch (error) {
-        fail(error);
+        this.#fail(error);
       }
     }
-  }
-
-  /** The trusted worker is gone for good once its receipt is in. */
-  #vanish({ effects }: Extract<Observation, { kind: 'handled' }>): void {
-    const worker = this.#workers.find(({ name }) => name === 'trusted');
-    const delivered = effects.some(
-      (effect) =>
-        effect.kind === 'reply' && effect.reply.kind === 'ack' && effect.reply.ack.aud === worker?.id,
-    );
-    if (worker === undefined || !delivered) return;
-    this.#time.after(this.#options.random.fork('vanishing').int(0, 1_000), () => {
-      if (worker.up) worker.crash('and never comes back', true);
-      this.#vanished = true;
-    });
   }
 
   /** Lets time pass up to `until`, or until `done`. Throws the first `Violation`. */
@@ -244,19 +222,13 @@ export class World implements Truth {
     this.#network.line = line;
     const ends = { controller: this.#controller, idp: this.#idp, store: this.stores?.nodes[0] };
     void visits?.({ ...ends, worker: this.#workers[0] }, (...all) => this.#network.dial(...all)).catch(
-      (error: unknown) => {
-        this.#failure ??= { error };
-      },
+      this.#fail,
     );
     const healsAt = this.now + scenario.faultsMs;
     const nodes = [this.#controller, ...this.#workers, ...this.#apart];
     const ground = { ...this.#around, rates, nodes, healed: () => this.#healed };
-    schedulePartitions(ground, healsAt);
-    scheduleCrashes(ground, healsAt);
-    scheduleClocks(ground, healsAt);
+    scheduleMishaps(ground, this.#controller, healsAt);
     this.stores?.stopNowAndThen(healsAt, () => this.#healed);
-    scheduleDrains(ground, this.#controller, healsAt);
-    scheduleRestores(ground, this.#controller, healsAt);
     for (const work of scenario.works)
       publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),
@@ -282,8 +254,7 @@ export class World implements Truth {
     await this.#run(healsAt);
     this.#heal();
     const restores = this.#restores;
-    const goesOn = () => !restores.isStill || restores.stopped !== undefined;
-    await this.#run(this.now + standsStillMs, goesOn);
+    await this.#run(this.now + standsStillMs, () => !restores.isStill || restores.stopped !== undefined);
     if (restores.isStill) {
       this.#observe(restores.standStill());
       return this.#run(this.now);

@@ -1,0 +1,31 @@
+import type { Membership } from '../src/core/sessions/credentials.ts';
+import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
+import type { Worker } from '../src/core/worker/machine.ts';
+import type { Node } from './network.ts';
+import type { Observation } from './observer.ts';
+import type { Behaviour, Work } from './scenario.ts';
+import type { WorkerNode } from './worker-node.ts';
+
+export interface WorkerOptions {
+  name: string;
+  behaviour: Behaviour;
+  observe: (seen: Observation) => void;
+  controller: Node;
+  /** The other workers. */
+  others: () => readonly WorkerNode[];
+  /** Compact JWS. */
+  invite: string;
+  /** Another ticket of the owner for the same person, by the identity provider of now. */
+  anotherInvite: () => Promise<string>;
+  workOf: (job: string) => Work;
+  /** Grants of others, for those who try with them. */
+  foreignGrants: () => readonly string[];
+  joined: (membership: Membership) => void;
+  /** Writes of log leaves fail. */
+  fullDisk: boolean;
+  /** Its receipts cannot be signed. */
+  unsigned: boolean;
+  fresh: (id: string) => Worker;
+  /** A planted bug: ports that do something else. */
+  ports: (ports: WorkerPorts) => WorkerPorts;
+}
