@@ -30,6 +30,15 @@ export class ControllerDisk implements Files {
   /** The copy that was put back last, and the number of those that there were then. */
   #restored = { n: 0, of: 0 };
 
+  /** The bundles, for those who are asked for them. */
+  get stored() {
+    return {
+      get: async (which: string) => this.bundles.get(which),
+      size: async (which: string) => this.bundles.get(which)?.length,
+      drop: async (which: string) => void this.bundles.delete(which),
+    };
+  }
+
   copy(rows: DiskCopy['rows'], keys: string): DiskCopy {
     const { checkpoint, evidence, folder } = this;
     const bundles = new Map(this.bundles);

@@ -56,7 +56,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   #alone = false;
   #inquiry: StartInquiry | undefined;
   /** Its journal was replaced, and no life has begun to sign since. */
-  #isCopy = false;
+  isAsking = false;
   #asked: AskedMembers | undefined;
   #recovered = false;
   #served = new Map<string, ServedProtocol>();
@@ -82,11 +82,10 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   /** Signs with the key of this life. */
   protected override signing(): Signing {
-    const signer = this.#paper.controllers.find(({ id }) => id === this.id);
     const signing = super.signing();
-    const { id } = signer ?? signing.signer;
-    const observed = observedSigner(signer ?? signing.signer, ({ size, root }) =>
-      this.#options.observe({ kind: 'signed', log: id, size, root }),
+    const signer = this.#paper.controllers.find(({ id }) => id === this.id) ?? signing.signer;
+    const observed = observedSigner(signer, ({ size, root }) =>
+      this.#options.observe({ kind: 'signed', log: signer.id, size, root }),
     );
     return { ...signing, signer: observed };
   }
@@ -107,13 +106,13 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const keys = { controller: this.id, idp: this.#paper.idp.id };
     const ports = this.#ports(life, logEvidence, this.#inquiryOf(life));
     const sessions = new ControllerSessions(ports);
-    const stored = {
-      get: async (which: string) => this.#disk.bundles.get(which),
-      size: async (which: string) => this.#disk.bundles.get(which)?.length,
-      drop: async (which: string) => void this.#disk.bundles.delete(which),
-    };
     const bundles = bundleServer(
-      new CheckedBundles(ports, stored, (text) => sha256Hex(new TextEncoder().encode(text)), sessions),
+      new CheckedBundles(
+        ports,
+        this.#disk.stored,
+        (text) => sha256Hex(new TextEncoder().encode(text)),
+        sessions,
+      ),
     );
     this.#sessions = sessions;
     this.#served = new Map();
@@ -139,7 +138,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const ports: InquiryPorts = {
       ...{ project: this.#paper.project, signing: this.signing(), clock: life.clock, machine: life.machine },
       dial: this.#asked.dialOf(this, this.around, this.#options.listeners, life.n),
-      ...{ alone, journalLost: this.#isCopy && this.copyOfJournal().length === 0 },
+      ...{ alone, journalLost: this.isAsking && this.copyOfJournal().length === 0 },
       tell: (_, kind, says) => {
         if (life.alive()) trace.write(time.now, this.name, `${kind}: ${says}`);
       },
@@ -151,7 +150,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.#inquiry = inquiry;
     if (!alone)
       life.clock.after(aloneAfterMs, () => {
-        if (inquiry.isOpen || this.#isCopy) return;
+        if (inquiry.isOpen || this.isAsking) return;
         this.#alone = true;
         this.crash('as none of its members answers');
       });
@@ -201,11 +200,6 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     look();
   }
 
-  /** True where it has a copy for a journal, and signs nothing yet. */
-  get isAsking(): boolean {
-    return this.#isCopy;
-  }
-
   copy(): DiskCopy {
     const copy = this.#disk.copy(this.copyOfJournal(), this.#keys);
     this.#options.observe({ kind: 'copied', copy: copy.n });
@@ -223,7 +217,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     // Without a trusted worker nobody could tell what a lost journal was.
     if (forks !== undefined || (isLost ? !mayLoseJournal() : !this.#disk.isOfStory(copy))) return;
     this.comeBackWith(isLost ? [] : copy.rows, `its disk is that of copy ${copy.n} (${kind})`);
-    this.#isCopy = true;
+    this.isAsking = true;
     const of = this.#disk.restore(copy, kind, this.#keys);
     observe({ kind: 'replaced', copy: of, bundles: new Set(this.#disk.bundles.keys()) });
   }
@@ -266,8 +260,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   protected handled(event: ControllerEvent, effects: readonly ControllerEffect[]): void {
     const { state } = this.machine;
     this.#recovered ||= event.kind === 'recovered';
-    if (event.kind === 'started' && this.#isCopy) {
-      this.#isCopy = false;
+    if (event.kind === 'started' && this.isAsking) {
+      this.isAsking = false;
       const { answers = [] } = this.#asked ?? {};
       this.#options.observe({ kind: 'restored', state, answers, recovered: this.#recovered });
     }
@@ -280,7 +274,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   protected restored(before: string, after: string): void {
     const { state } = this.machine;
-    const isCopy = this.#isCopy;
+    const isCopy = this.isAsking;
     this.#options.observe({ kind: 'restarted', who: this.name, before, after, state, isCopy });
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { snapshot } from '../../../simulations/snapshot.ts';
+import { lostInRestore } from '../../../src/core/account/index.ts';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
 import { leaves } from '../../../src/core/documents/index.ts';
 import { Bench, built, deliverAll, leasedRound, projectOf } from './bench.ts';
@@ -50,7 +51,7 @@ describe('leaves that came back from members', () => {
     const copy = await restored(bench, events);
     expect(copy.facts(run).phase).toMatchObject({
       kind: 'cancelled',
-      reason: expect.stringMatching(/^lost: the journal/),
+      reason: lostInRestore,
     });
     expect(copy.facts(other).phase.kind).not.toBe('cancelled');
     expect(copy.all('release').map(({ worker }) => worker)).toContain(bench.id('ada'));

@@ -168,8 +168,8 @@ export class HeldLog {
     const { log } = this.#state;
     const found = size === log.size ? [] : await this.#leavesTo(size, trusted);
     if (found === undefined) return undefined;
+    // A larger one was shown meanwhile.
     for (const [at, root] of this.#shown)
-      // A larger one was shown meanwhile.
       if (at <= size && log.rootWith(log.size, found.slice(0, at - log.size)) !== root)
         this.#contradict(
           `the log of ${size} leaves does not go on from the one of ${at} that was signed as well`,
