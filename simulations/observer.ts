@@ -59,7 +59,7 @@ export type Observation =
   /** Faults are over, everything that can has come back, and there was time to finish. */
   | { kind: 'ended'; state: ControllerState; idle: readonly IdleWorker[] };
 
-/** What a member answered a controller at its start. */
+/** Answer of a member to a controller at its start. */
 export interface Answer {
   /** PeerId. */
   worker: string;

@@ -13,7 +13,7 @@ export interface Patches {
   idp?: (key: string) => IdentityProvider;
   /** Replaces ports of honest workers. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
-  /** What the controller asks its members with at a start. */
+  /** Ports of the inquiry at a start. */
   inquiry?: (ports: InquiryPorts) => InquiryPorts;
   /** The controller carries effects out before that is done to its journal. */
   journalLate?: 'append' | 'sync';

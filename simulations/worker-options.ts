@@ -4,7 +4,6 @@ import type { Worker } from '../src/core/worker/machine.ts';
 import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { Behaviour, Work } from './scenario.ts';
-import type { WorkerNode } from './worker-node.ts';
 
 export interface WorkerOptions {
   name: string;
@@ -12,7 +11,7 @@ export interface WorkerOptions {
   observe: (seen: Observation) => void;
   controller: Node;
   /** The other workers. */
-  others: () => readonly WorkerNode[];
+  others: () => readonly (Node & { hear(topic: string, author: string, message: Uint8Array): void })[];
   /** Compact JWS. */
   invite: string;
   /** Another ticket of the owner for the same person, by the identity provider of now. */

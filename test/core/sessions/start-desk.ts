@@ -11,7 +11,7 @@ import { pair } from './channel-pair.ts';
 
 const floor = { agree: 2, of: 2, cosign: 'none' as const, rounds: 8 };
 
-/** What a member holds. */
+/** Holdings of a member. */
 export interface Holds {
   note?: string;
   leaves?: readonly string[];
@@ -104,7 +104,7 @@ export class Start {
     this.inquiry.hello(this.bench.id(name), this.bench.grantOf(name));
   }
 
-  /** What the start came to after that time: "waits", the code of an error, or the leaves that it takes. */
+  /** Result of the start after that time: "waits", the code of an error, or the leaves that it takes. */
   async after(ms: number): Promise<unknown> {
     this.#result ??= this.#run();
     await this.time.run(this.time.now + ms);

@@ -118,7 +118,7 @@ export class ApiServer {
   async #answer(stream: ApiStream, question: ApiUp): Promise<void> {
     const { machine, inquiry } = this.#ports;
     const { state } = machine;
-    // What an older copy of the journal says of the log would contradict what members saw.
+    // An older copy of the journal would contradict the log that members saw.
     if (!inquiry.isOpen && ofLog.has(question.kind)) throw askingError(inquiry);
     switch (question.kind) {
       case 'charter': {

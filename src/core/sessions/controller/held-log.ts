@@ -38,7 +38,7 @@ export class HeldLog {
   #epoch = 0;
   /** Number of facts so far. */
   facts = 0;
-  /** What was signed does not fit the journal. */
+  /** Set once something that was signed does not fit the journal. */
   contradiction: QuorateError | undefined;
 
   constructor(ports: HeldLogPorts) {
