@@ -13,6 +13,7 @@ import { CheckedBundles } from '../../src/core/sessions/controller/checked-bundl
 import { openCheckpoint, withoutWitnesses } from '../../src/core/transparency/index.ts';
 import { verifyBundle } from '../../src/core/trust/index.ts';
 import { loadKey } from '../../src/identity/keys.ts';
+import { endSessionsOf, SignInFile } from '../../src/identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { openJournal } from '../../src/journal/index.ts';
 import { openBundles } from '../../src/runtime/artifacts/bundles.ts';
@@ -51,6 +52,9 @@ async function addFiles(): Promise<void> {
   await saveSignIn(owner.dir, 'https://forge.example', 'a token');
   await rememberTiers(owner.dir, ['vm', 'namespace']);
   await openLeafFile(watchedLog(owner.dir, project)).append(['a leaf', 'another leaf']);
+  const signIn = join(owner.dir, 'sign-in.toml');
+  writeFileSync(signIn, 'origin = "https://ci.example.org"\n');
+  for (const person of ['ada', 'bob']) await endSessionsOf(person, signIn, 2_000);
   const idp = openJournal(join(left, 'idp', '.quorate', 'idp.db'), { name: 'idp', rules: 1 });
   for (let n = 0; n < 20; n++) idp.append({ kind: 'enrolled', n }, n);
   idp.close();
@@ -174,6 +178,14 @@ const rows: [file: string, read: Read, says?: string][] = [
   ['owner/watch-log-PROJECT.txt', async (file) => openLeafFile(file).load()],
   ['owner/told-alarms-PROJECT.json', async (file) => toldAlarms(openHome(dirname(file)), project)],
   ['owner/sign-ins.json', async (file) => signInToken(dirname(file), 'https://forge.example')],
+  [
+    'owner/sign-in.toml.ended.json',
+    async (file) => {
+      const opened = await SignInFile.open(join(dirname(file), 'sign-in.toml'), () => {});
+      opened.close();
+      return ['ada', 'bob'].map((person) => [opened.hasEnded(person, 2_000), opened.hasEnded(person, 2_001)]);
+    },
+  ],
   [
     'owner/tiers.json',
     async (file) => {

@@ -1,4 +1,4 @@
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
@@ -53,6 +53,13 @@ describe('sign-in.toml while a service runs', () => {
     expect([file.hasEnded('ada', 999), file.hasEnded('ada', 1_001), file.hasEnded('cyd', 1)]).toEqual([
       ...[true, false, false],
     ]);
+    const list = await readFile(endedPathOf(path), 'utf8');
+    // A list of before has no checksum.
+    await writeFile(endedPathOf(path), JSON.stringify(JSON.parse(list).ended));
+    await endSessionsOf('cyd', path, 2_500);
+    await until('the list', () => file.hasEnded('cyd', 2_500) && file.hasEnded('ada', 1_000));
+    await writeFile(endedPathOf(path), list.replace('ada', 'adb'));
+    expect(await codeOf(() => endSessionsOf('ada', path, 3_000))).toBe('SIGN_IN_FILE_INVALID');
     await writeFile(endedPathOf(path), '{}');
     expect(await codeOf(() => endSessionsOf('ada', path, 3_000))).toBe('SIGN_IN_FILE_INVALID');
   });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { oidcLimits } from './limits.ts';
@@ -9,6 +10,9 @@ import { type ProviderSettings, parseSignInSettings, type SignInSettings } from 
 const endedSchema = z
   .array(z.strictObject({ person: z.string().min(1).max(600), at: z.number() }))
   .max(oidcLimits.endedMax);
+/** `crc32`: of the list as JSON. Before there were checksums the file was the list alone. */
+const endedFileSchema = z.strictObject({ ended: endedSchema, crc32: z.number() });
+const sumOf = (ended: readonly Ended[]): number => crc32(JSON.stringify(ended));
 /** Sessions of this person that began at this time (ms since the epoch) or earlier are over. */
 export type Ended = z.infer<typeof endedSchema>[number];
 
@@ -59,7 +63,11 @@ export const endedPathOf = (settingsPath: string): string => `${settingsPath}.en
 
 function parseEnded(text: string, path: string): Ended[] {
   try {
-    return endedSchema.parse(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value)) return endedSchema.parse(value);
+    const { ended, crc32: sum } = endedFileSchema.parse(value);
+    if (sum !== sumOf(ended)) throw new Error('it is not as it was written: its checksum is another');
+    return ended;
   } catch (cause) {
     throw new QuorateError('SIGN_IN_FILE_INVALID', `${path} is not a list of ended sessions`, {
       hint: 'Remove it: then only sign-in.toml says who is out.',
@@ -81,7 +89,10 @@ export async function endSessionsOf(person: string, settingsPath: string, now: n
   const ended = endedSchema.parse([...kept.slice(1 - oidcLimits.endedMax), { person, at: now }]);
   const draft = `${path}.${randomBytes(6).toString('hex')}.new`;
   try {
-    await writeFile(draft, `${JSON.stringify(ended)}\n`, { mode: 0o600, flag: 'wx' });
+    await writeFile(draft, `${JSON.stringify({ ended, crc32: sumOf(ended) })}\n`, {
+      mode: 0o600,
+      flag: 'wx',
+    });
     await rename(draft, path);
   } catch (cause) {
     await rm(draft, { force: true });
