@@ -3,6 +3,7 @@ import { copyFile, open, rm, stat, utimes } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../core/errors.ts';
+import { EndMark } from './end-mark.ts';
 import { checked, type Journal, lastSeq, openJournal } from './index.ts';
 import { journalLimits } from './limits.ts';
 import { walDamage } from './wal.ts';
@@ -13,16 +14,20 @@ const walHeaderBytes = 32;
 /**
  * Copies a journal as it is at one moment, also while a process writes to it: that process holds the lock of the database, so the files are
  * copied and not opened. The database first, then its log: until the log begins anew it has every page that a checkpoint may have
- * changed in the database meanwhile, and is only appended to. Where it did begin anew, both are copied again. Errors: `JOURNAL_BUSY`, those of the system.
+ * changed in the database meanwhile, and is only appended to. Where it did begin anew, both are copied again. Returns
+ * the number of events that must be in the copy. Errors: `JOURNAL_BUSY`, those of the system.
  */
-export async function copyJournal(file: string, to: string): Promise<void> {
+export async function copyJournal(file: string, to: string): Promise<number> {
   for (let n = 0; n < journalLimits.copiesMax; n++) {
+    const { least } = new EndMark(file);
     const before = await walHeader(`${file}-wal`);
     await copyFile(file, to, constants.COPYFILE_FICLONE);
     const isStill = await copyLog(`${file}-wal`, `${to}-wal`);
     // Frames that are written while it is copied may be missing in the middle of the copy. Damage of a log that nobody writes to is found when the copy is opened.
     const isWhole = isStill || walDamage(`${to}-wal`) === undefined;
-    if (isWhole && before === (await walHeader(`${file}-wal`))) return;
+    // A watcher puts one event in the place of all others now and then.
+    if (isWhole && before === (await walHeader(`${file}-wal`)))
+      return Math.min(least, new EndMark(file).least);
     await sleep(journalLimits.copyAgainMs * Math.random());
   }
   throw new QuorateError('JOURNAL_BUSY', `so much is written to ${file} that it cannot be copied`, {
@@ -65,8 +70,11 @@ export function openCopy<Event>(file: string): Journal<Event> {
   return openJournal<Event>(file, { name: machineOf(file), rules: Number.MAX_SAFE_INTEGER });
 }
 
-/** Makes one file of a copy and its log, and reads each event of it. Returns how many there are. On disk when it returns. Errors: `JOURNAL_…`. */
-export function foldCopy(file: string): number {
+/**
+ * Makes one file of a copy and its log, and reads each event of it. `least`: what `copyJournal` returned. Returns how many there are. On disk when it
+ * returns. Errors: `JOURNAL_…`.
+ */
+export function foldCopy(file: string, least: number): number {
   const journal = openCopy(file);
   let events = 0;
   try {
@@ -74,10 +82,21 @@ export function foldCopy(file: string): number {
   } finally {
     journal.close();
   }
+  checkCopyEnd(file, events, least);
   const folded = openSync(file, 'r+');
   fsyncSync(folded);
   closeSync(folded);
   return events;
+}
+
+/** Errors: `JOURNAL_DAMAGED`. */
+export function checkCopyEnd(file: string, events: number, least: number): void {
+  if (events >= least) return;
+  throw new QuorateError(
+    'JOURNAL_DAMAGED',
+    `${file} ends after event ${events}, and event ${least} was on disk: its write-ahead log was damaged or cut`,
+    { hint: 'Put it back from a copy: nothing is guessed from half a journal.' },
+  );
 }
 
 /** Name of the machine that wrote a copy; empty where that cannot be read, which opening it explains. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { git } from '../e2e/support/git.ts';
 import { jobFile, program } from '../e2e/support/jobs.ts';
 import { LocalCluster } from '../e2e/support/local-cluster.ts';
 import { Proc } from '../e2e/support/processes.ts';
@@ -188,4 +189,19 @@ describe('a disk that fills up under a controller', () => {
     expect((await again.stop('SIGINT')).code).toBe(0);
     await keeper.stop();
   });
+});
+
+it('a disk that fills up under a backup: nothing of it is left, and the home is as it was', async () => {
+  const [repo, disk] = [await folder('backed-up'), await folder('small-backups')];
+  await git(repo, 'init', '--quiet');
+  const made = await person.inside(['init', '--name', 'tools', '--vcs', '127.0.0.1:1'], { cwd: repo });
+  expect(made.code, made.report).toBe(0);
+  await mkdir(join(repo, '.quorate', 'logs'));
+  await writeFile(join(repo, '.quorate', 'logs', 'long.log'), Buffer.alloc(1_000_000));
+  const within = listed(disk, '256k', person.at('left'));
+  const backup = await person.run(['controller', 'backup', join(disk, 'one')], { within, cwd: repo });
+  expect([backup.code, codeIn(backup.err)], backup.report).toEqual([3, 'BACKUP_UNWRITABLE']);
+  expect(backup.err).toMatch(/hint: Nothing is left of it/);
+  expect(await readFile(person.at('left'), 'utf8')).toBe('');
+  expect((await person.inside(['controller', 'check'], { cwd: repo })).code).toBe(0);
 });

@@ -37,8 +37,7 @@ it('copies a journal of a process that writes: what it had written, whole', {
   for (let n = 0; n < 12; n++) {
     const copy = join(dir, `copy-${n}.db`);
     const least = told;
-    await copyJournal(file, copy);
-    const events = foldCopy(copy);
+    const events = foldCopy(copy, await copyJournal(file, copy));
     expect(events).toBeGreaterThanOrEqual(Math.max(least, before));
     expect(existsSync(`${copy}-wal`)).toBe(false);
     before = events;
@@ -50,11 +49,24 @@ it('copies a journal of a process that writes: what it had written, whole', {
   expect(isInUse(file)).toBe(false);
   // A frame of the log that its death left is damaged: nothing of the log is dropped silently.
   const [log, copy] = [await readFile(`${file}-wal`), join(dir, 'last.db')];
-  await copyJournal(file, copy);
-  expect(foldCopy(copy)).toBeGreaterThanOrEqual(told);
+  expect(foldCopy(copy, await copyJournal(file, copy))).toBeGreaterThanOrEqual(told);
   await writeFile(`${file}-wal`, log.fill(0, 32, 64));
-  await copyJournal(file, copy);
-  expect(() => foldCopy(copy)).toThrow(expect.objectContaining({ code: 'JOURNAL_DAMAGED' }));
+  const least = await copyJournal(file, copy);
+  expect(() => foldCopy(copy, least)).toThrow(expect.objectContaining({ code: 'JOURNAL_DAMAGED' }));
+});
+
+it('notices that the log of a process that was killed is gone', async () => {
+  const dir = await folder();
+  const [file, killed] = [join(dir, 'journal.db'), join(dir, 'killed.db')];
+  const journal = openJournal<{ n: number }>(file, { name: 'a machine', rules: 1 });
+  onTestFinished(() => journal.close());
+  for (let n = 1; n <= 3; n++) journal.append({ n }, n);
+  journal.sync();
+  // The number of the last synced event is that of this very file.
+  const least = await copyJournal(file, killed);
+  expect(least).toBe(3);
+  await rm(`${killed}-wal`);
+  expect(() => foldCopy(killed, least)).toThrow(expect.objectContaining({ code: 'JOURNAL_DAMAGED' }));
 });
 
 it('copies a journal that nobody has open, and leaves it as it was', async () => {
@@ -64,8 +76,8 @@ it('copies a journal that nobody has open, and leaves it as it was', async () =>
   for (let n = 1; n <= 3; n++) journal.append({ n }, n);
   journal.close();
   const { mtimeMs, size } = await stat(file);
-  await copyJournal(file, join(dir, 'copy.db'));
-  expect(foldCopy(join(dir, 'copy.db'))).toBe(3);
+  const least = await copyJournal(file, join(dir, 'copy.db'));
+  expect([least, foldCopy(join(dir, 'copy.db'), least)]).toEqual([0, 3]);
   expect(await stat(file)).toMatchObject({ mtimeMs, size });
   expect(isInUse(file)).toBe(false);
   expect((await readdir(dir)).sort()).toEqual(['copy.db', 'journal.db']);
@@ -89,7 +101,7 @@ it('names each event that is damaged or missing', async () => {
     `event 2 of ${file} (two) is not as it was written: its checksum is another`,
     `event 4 of ${file} is missing`,
   ]);
-  expect(() => foldCopy(file)).toThrow('event 2');
+  expect(() => foldCopy(file, 4)).toThrow('event 2');
 });
 
 it('says when the log begins anew each time', { timeout: 60_000 }, async () => {

@@ -124,10 +124,10 @@ async function copyOneJournal(
   signal: AbortSignal,
 ): Promise<Copied & { events: number }> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-  await copyJournal(from, to);
+  const least = await copyJournal(from, to);
   try {
     await chmod(to, 0o600);
-    const events = foldCopy(to);
+    const events = foldCopy(to, least);
     return { ...(await copyFile(to, undefined, signal)), events };
   } catch (error) {
     if (!codeOf(error).startsWith('JOURNAL_')) throw error;

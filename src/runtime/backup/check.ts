@@ -3,7 +3,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { codeOf, type ErrorCode, messageOf, QuorateError } from '../../core/errors.ts';
 import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.ts';
-import { copyJournal, damagedEvents } from '../../journal/copy.ts';
+import { checkCopyEnd, copyJournal, damagedEvents } from '../../journal/copy.ts';
 import { checkPacks, readPins } from '../../store/check.ts';
 import { openBundles } from '../artifacts/bundles.ts';
 import { readCharter } from '../membership/project-folder.ts';
@@ -63,6 +63,8 @@ class Check {
   readonly #scratch: string;
   readonly #checked: Checked;
   #controller: ReplayedController | undefined;
+  /** By journal: the number of events that must be in it. */
+  readonly #least = new Map<string, number>();
 
   constructor(options: CheckOptions, scratch: string) {
     this.#options = options;
@@ -99,6 +101,7 @@ class Check {
     try {
       const { events, controller } = replayCopy(copy, stored);
       this.#checked.events += events;
+      checkCopyEnd(copy, events, this.#least.get(file) ?? 0);
       this.#controller ??= controller;
     } catch (error) {
       const [first, ...more] = codeOf(error) === 'JOURNAL_DAMAGED' ? damagedEvents(copy) : [];
@@ -138,7 +141,7 @@ class Check {
     const [from, to] = [join(folder, file), join(this.#scratch, file)];
     if (kind === 'journal') {
       await mkdir(dirname(to), { recursive: true });
-      await copyJournal(from, to);
+      this.#least.set(file, await copyJournal(from, to));
       const { size } = await stat(to);
       this.#counted(size);
     } else this.#counted((await copyFile(from, to, signal)).bytes);

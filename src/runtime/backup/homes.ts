@@ -47,7 +47,8 @@ export const homes: Readonly<Record<HomeRole, HomeKind>> = {
       ...files('bytes', 'store/public/*.car', 'images/*.car', 'images/*.json'),
       ...files('key', ...projectKeys),
     ],
-    madeAnew: ['peers.json', 'control', 'bundles'],
+    // "unused" says that nothing was signed yet, which is true of this one moment.
+    madeAnew: ['peers.json', 'control', 'bundles', 'unused'],
   },
   idp: {
     role: 'idp',
@@ -121,5 +122,5 @@ export async function othersIn(dir: string, { parts, madeAnew }: HomeKind): Prom
     for (const file of await filesIn(dir, top)) known.add(file);
   }
   const names = await readdir(dir);
-  return names.filter((name) => !known.has(name) && !/-(?:wal|shm)$|\.new$/.test(name)).sort();
+  return names.filter((name) => !known.has(name) && !/-(?:wal|shm|synced)$|\.new$/.test(name)).sort();
 }

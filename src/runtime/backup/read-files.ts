@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { openMessage } from '../../core/documents/index.ts';
+import { basename, dirname } from 'node:path';
+import { decodeBundle, openMessage } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { openCheckpoint } from '../../core/transparency/index.ts';
+import { verifyBundle } from '../../core/trust/index.ts';
 import { loadKey } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { readPins } from '../../store/check.ts';
@@ -48,6 +49,17 @@ export const readers: Readonly<Record<string, Read>> = {
   'watch.toml': (file) => readWatchFile(file),
   'watch-log-*.txt': (file) => openLeafFile(file).load(),
   'told-alarms-*.json': (file) => toldAlarms(openHome(dirname(file)), projectIn(file)),
+  // Of a store, which holds it as proof; a controller compares its own with hashes.
+  'bundles/*.json': (file) => {
+    const hint = 'Remove it: it is fetched again.';
+    return inFile(file, hint, async () => {
+      const bundle = decodeBundle((await readOptional(file)) ?? '');
+      const { project } = (await openMessage('charter', bundle.charter, joseVerifier)).payload;
+      const { ok, steps } = await verifyBundle(bundle, { project, revocations: [] }, joseVerifier);
+      const failed = steps.find((step) => !step.ok)?.says ?? 'no step failed';
+      if (!ok) throw new QuorateError('HOME_DAMAGED', `${file} proves nothing: ${failed}`, { hint });
+    });
+  },
   'images/*.car': (file, signal) => {
     const nowhere = {
       parse: parseCid,
@@ -83,12 +95,17 @@ export async function compareCheckpoint(
       throw error;
     }),
   );
-  if (opened === undefined || (opened.size <= log.size && log.root(opened.size) === opened.root)) return;
-  throw new QuorateError(
-    'LOG_BEHIND_CHECKPOINT',
-    `${file} is of a log with ${opened.size} leaves, and the journal gives another one, with ${log.size}`,
-    {
-      hint: `The journal is older than ${join(dirname(file), basename(file))}: put both back from one backup.`,
-    },
-  );
+  if (opened === undefined) return;
+  const { size, root } = opened;
+  if (size > log.size)
+    throw new Mends(
+      'LOG_BEHIND_CHECKPOINT',
+      `${file} is of a log with ${size} leaves, and the journal has ${log.size}: a start asks the members for the others`,
+    );
+  if (log.root(size) !== root)
+    throw new QuorateError(
+      'LOG_BEHIND_CHECKPOINT',
+      `the first ${size} leaves of the journal are not those of which ${file} is`,
+      { hint: 'Put journal and checkpoint back from one backup.' },
+    );
 }

@@ -344,7 +344,7 @@ describe('check', () => {
         );
         db.close();
       },
-      { code: 1, file: /^checkpoint\.txt$/, as: 'LOG_BEHIND_CHECKPOINT', says: /leaves/ },
+      { code: 4, file: /^checkpoint\.txt$/, as: 'LOG_BEHIND_CHECKPOINT', says: /asks the members/ },
     ],
     [
       'a bundle',
@@ -375,6 +375,12 @@ describe('check', () => {
       'store',
       (home) => flip(join(home, readdirSync(home).find((file) => /^store-.*json$/.test(file)) ?? '')),
       { code: 1, file: /^store-.*\.json$/, as: 'HOME_DAMAGED', says: /store-/ },
+    ],
+    [
+      'a bundle of a store',
+      'store',
+      (home) => flip(join(home, 'bundles', readdirSync(join(home, 'bundles')).at(0) ?? '')),
+      { code: 1, file: /^bundles\//, as: 'HOME_DAMAGED', says: /bundles/ },
     ],
     [
       'the journal of a hook',
