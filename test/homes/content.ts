@@ -11,9 +11,12 @@ import { type Journal, openJournal, replayEach } from '../../src/journal/index.t
 import { openControllerJournal } from '../../src/runtime/controller/controller-journal.ts';
 import { openHookFolder } from '../../src/runtime/hooks/folder.ts';
 import { listImageFiles } from '../../src/runtime/images/files.ts';
+import { agreedTiers } from '../../src/runtime/membership/agreed-tiers.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
 import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 import { openRevocationBook } from '../../src/runtime/membership/revocation-file.ts';
+import { signInToken } from '../../src/runtime/membership/sign-ins.ts';
+import { toldAlarms } from '../../src/runtime/membership/told-alarms.ts';
 import { Ledger } from '../../src/runtime/store/ledger.ts';
 import type { WatchEvent } from '../../src/runtime/watch/events.ts';
 import { WatchMachine } from '../../src/runtime/watch/machine.ts';
@@ -98,6 +101,7 @@ async function workerIn(dir: string, project: string) {
     seen: witness?.logs.map(({ log, seen }) => [log, ...seen.map(({ size, root }) => `${size} ${root}`)]),
     leaves: existsSync(leaves) ? await openLeafFile(leaves).load() : null,
     revocations: (await openRevocationBook(dir, project)).list,
+    ...ofLater({ tiers: await agreedTiers(dir) }),
   };
 }
 
@@ -121,8 +125,16 @@ async function clientIn(dir: string, project: string, runs: readonly string[]) {
   return {
     ...{ role, operator, tips: [...machine.state.tips], url: machine.state.settings?.url },
     hook: runs.map((run) => hook.ledger.get(run)?.state),
+    ...ofLater({
+      signIn: (await signInToken(dir, 'https://ci.example.org')) ?? '',
+      told: await toldAlarms(home, project),
+    }),
   };
 }
+
+/** The first homes do not have these. */
+const ofLater = (read: Record<string, string | readonly unknown[]>) =>
+  Object.fromEntries(Object.entries(read).filter(([, value]) => value.length > 0));
 
 async function ledgerIn(file: string) {
   const { entries, trees } = await Ledger.open(file);

@@ -18,6 +18,9 @@ const kinds: [name: string, pattern: RegExp, format: (file: string) => string][]
   ['revocations', /\/revocations\/\w+\.json$/, json],
   ['checkpoints of a witness', /\/witness-\w+\.json$/, json],
   ['ledger of a store', /\/store-\w+\.json$/, json],
+  ['sign-ins', /\/sign-ins\.json$/, json],
+  ['alarms that were told', /\/told-alarms-\w+\.json$/, json],
+  ['tiers that were agreed to', /\/tiers\.json$/, json],
 ];
 
 function open<T>(file: string, read: (db: DatabaseSync) => T): T {
@@ -52,13 +55,13 @@ function json(file: string): string {
   return `version ${v}${crc32 === undefined ? '' : ', with a checksum'}`;
 }
 
-/** The format of each kind of file below a folder, as the files say it themselves. */
+/** The format of each kind of file that is below a folder, as the files say it themselves. */
 export function formatsOf(dir: string): Record<string, string> {
   const files = readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name));
   return Object.fromEntries(
-    kinds.map(([name, pattern, format]) => {
+    kinds.flatMap(([name, pattern, format]) => {
       const found = new Set(files.filter((file) => pattern.test(file)).map(format));
-      return [name, [...found].join('; ')];
+      return found.size === 0 ? [] : [[name, [...found].join('; ')]];
     }),
   );
 }

@@ -130,6 +130,9 @@ const newer: [file: string, what: string, change: Change, says: RegExp][] = [
     'ada/revocations/PROJECT.json',
     'ada/witness-PROJECT.json',
     'depot/store-PROJECT.json',
+    'owner/sign-ins.json',
+    'owner/told-alarms-PROJECT.json',
+    'ada/tiers.json',
   ].map(
     (file): (typeof newer)[number] =>
       [

@@ -1,6 +1,10 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rememberTiers } from '../../src/runtime/membership/agreed-tiers.ts';
+import { openHome } from '../../src/runtime/membership/home.ts';
+import { saveSignIn } from '../../src/runtime/membership/sign-ins.ts';
+import { rememberTold } from '../../src/runtime/membership/told-alarms.ts';
 import { leftFolders, loopback } from '../bad-input/support/left-folders.ts';
 import { git } from '../e2e/support/git.ts';
 import { until } from '../e2e/support/wait.ts';
@@ -32,6 +36,10 @@ export async function makeHomes(): Promise<string> {
   await answer('apart', ['join', String(ticket)], 'reader');
   await controller.stop();
   await idp.stop();
+  const owner = join(left, 'owner');
+  await saveSignIn(owner, 'https://ci.example.org', 'a token');
+  await rememberTold(openHome(owner), cluster.project, ['a run']);
+  await rememberTiers(join(left, 'ada'), ['namespace']);
   await cp(at('apart'), join(left, 'apart'), {
     ...{ recursive: true, filter: (path: string) => !path.endsWith('.sock') },
   });
