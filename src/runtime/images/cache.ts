@@ -75,6 +75,8 @@ export class ImageCache {
   /** Unusable images and their errors, so that they are not fetched again by this process. */
   readonly #refused = new Map<string, unknown>();
   #turn: Promise<unknown> = Promise.resolve();
+  /** Images whose files are damaged, while builds use them. */
+  readonly #damaged = new Set<string>();
 
   constructor(options: ImageCacheOptions) {
     this.#options = options;
@@ -110,8 +112,23 @@ export class ImageCache {
       cid: image,
       directory: () => ready('tree'),
       erofs: () => ready('image.erofs'),
-      release: () => user.release(),
+      release: async () => {
+        await user.release();
+        await this.#evictDamaged();
+      },
     };
+  }
+
+  /** The disk has changed blocks of these trees: images among them are made anew, once no build uses them. */
+  async makeAnew(trees: readonly string[]): Promise<void> {
+    for (const tree of trees) this.#damaged.add(tree);
+    await this.#evictDamaged();
+  }
+
+  async #evictDamaged(): Promise<void> {
+    const { dir } = this.#options;
+    for (const image of this.#damaged)
+      if (!existsSync(join(dir, image)) || (await evictImage(dir, image))) this.#damaged.delete(image);
   }
 
   /** Shares one preparation per image and form among all callers. */

@@ -61,6 +61,11 @@ export class WorkerImages {
     }
   }
 
+  /** As `ImageCache.makeAnew`. */
+  makeAnew(trees: readonly string[]): Promise<void> {
+    return this.#cache.makeAnew(trees);
+  }
+
   /** The image that is being fetched, and how far that is; null while none is. */
   get fetching(): FetchedImage | null {
     if (this.#fetching === undefined) return null;

@@ -308,7 +308,11 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         store,
         tell,
         trim: (signal) => results.trim(signal),
-        repair: (roots, signal) => repairTrees({ mesh, store, tell, holders }, roots, signal),
+        async repair(roots, signal) {
+          await repairTrees({ mesh, store, tell, holders }, roots, signal);
+          // Its files are the blocks of a tree that were damaged.
+          await images.makeAnew(roots);
+        },
         incomplete: (roots) => {
           damaged = roots;
         },

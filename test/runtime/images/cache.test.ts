@@ -195,6 +195,20 @@ describe('an image is made ready', () => {
     expect(existsSync(join(await cache.use(first(), signal).directory(), 'usr/a'))).toBe(true);
   });
 
+  it('anew where the disk changed its files, once no build uses it', async () => {
+    const { cache, dir } = await open();
+    const held = cache.use(first(), signal);
+    const path = join(await held.directory(), 'usr/a');
+    await cache.use(second(), signal).directory();
+    const whole = await readFile(path, 'utf8');
+    await writeFile(path, 'damaged');
+    await cache.makeAnew([first(), 'of no image']);
+    expect(await readFile(path, 'utf8')).toBe('damaged');
+    await held.release();
+    expect((await readdir(dir)).sort()).toEqual([second()]);
+    expect(await readFile(join(await cache.use(first(), signal).directory(), 'usr/a'), 'utf8')).toBe(whole);
+  });
+
   it('no longer waited for by a build that was cancelled', async () => {
     const stop = new AbortController();
     const { cache } = await open();
