@@ -20,3 +20,10 @@ export function newerEvent(file: string, n: number, event: unknown, cause: unkno
     cause,
   );
 }
+
+/** `reads`: the version of a JSON file that is read; a file states its own in `v`, and is of version 1 without. Throws `HOME_NEWER`. */
+export function checkFileVersion(file: string, value: unknown, reads = 1): void {
+  const v = typeof value === 'object' && value !== null && 'v' in value ? value.v : undefined;
+  if (typeof v === 'number' && v > reads)
+    throw homeNewer(file, `it is of version ${v}, and this one reads version ${reads}`);
+}

@@ -60,6 +60,8 @@ describe('sign-in.toml while a service runs', () => {
     await until('the list', () => file.hasEnded('cyd', 2_500) && file.hasEnded('ada', 1_000));
     await writeFile(endedPathOf(path), list.replace('ada', 'adb'));
     expect(await codeOf(() => endSessionsOf('ada', path, 3_000))).toBe('SIGN_IN_FILE_INVALID');
+    await writeFile(endedPathOf(path), JSON.stringify({ v: 2, ended: {} }));
+    expect(await codeOf(() => endSessionsOf('ada', path, 3_000))).toBe('HOME_NEWER');
     await writeFile(endedPathOf(path), '{}');
     expect(await codeOf(() => endSessionsOf('ada', path, 3_000))).toBe('SIGN_IN_FILE_INVALID');
   });

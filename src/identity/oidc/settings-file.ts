@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { checkFileVersion } from '../../core/newer.ts';
 import { oidcLimits } from './limits.ts';
 import { type ProviderSettings, parseSignInSettings, type SignInSettings } from './settings.ts';
 
@@ -64,11 +65,13 @@ export const endedPathOf = (settingsPath: string): string => `${settingsPath}.en
 function parseEnded(text: string, path: string): Ended[] {
   try {
     const value: unknown = JSON.parse(text);
+    checkFileVersion(path, value);
     if (Array.isArray(value)) return endedSchema.parse(value);
     const { ended, crc32: sum } = endedFileSchema.parse(value);
     if (sum !== sumOf(ended)) throw new Error('it is not as it was written: its checksum is another');
     return ended;
   } catch (cause) {
+    if (cause instanceof QuorateError) throw cause;
     throw new QuorateError('SIGN_IN_FILE_INVALID', `${path} is not a list of ended sessions`, {
       hint: 'Remove it: then only sign-in.toml says who is out.',
       cause,
@@ -79,7 +82,7 @@ function parseEnded(text: string, path: string): Ended[] {
 /**
  * Ends all sessions that a person has now, in every process that reads this sign-in.toml, within a second. They may sign in
  * again: who may not is listed under `revoked` in sign-in.toml.
- * @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_INVALID
+ * @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_INVALID, HOME_NEWER
  */
 export async function endSessionsOf(person: string, settingsPath: string, now: number): Promise<void> {
   const path = endedPathOf(settingsPath);

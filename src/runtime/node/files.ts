@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { z } from 'zod';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { homeNewer } from '../../core/newer.ts';
+import { checkFileVersion, homeNewer } from '../../core/newer.ts';
 import { syncFolder } from '../../store/disk.ts';
 import { nodeLimits } from './limits.ts';
 
@@ -124,12 +124,8 @@ function withoutSum(value: unknown): unknown {
   return sum === crc32(JSON.stringify(rest)) ? rest : undefined;
 }
 
-const memberOf = (value: unknown, key: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
-
 /**
- * Parses JSON against a schema, and compares it with its checksum where it has one. `reads`: the version of the content that is read; a file
- * states its own in `v`, and is of version 1 without. Throws `HOME_DAMAGED`, `HOME_NEWER`.
+ * Parses JSON against a schema, and compares it with its checksum where it has one. `reads`: see `checkFileVersion`. Throws `HOME_DAMAGED`, `HOME_NEWER`.
  */
 export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, hint: string, reads = 1): T {
   let value: unknown;
@@ -145,13 +141,12 @@ export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, h
       `${file} is not as it was written: its member crc32 is that of another value`,
       { hint: `${hint} Whoever changed it by hand removes that member.` },
     );
-  const v = memberOf(whole, 'v');
-  if (typeof v === 'number' && v > reads)
-    throw homeNewer(file, `it is of version ${v}, and this one reads version ${reads}`);
+  checkFileVersion(file, whole, reads);
   const result = schema.safeParse(whole);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.map(String).join('.') || 'its root';
-  if (memberOf(value, 'crc32') !== undefined)
+  // It had a checksum, which fits.
+  if (whole !== value)
     throw homeNewer(file, `it is as it was written, and has at ${where} what this one does not know`);
   throw new QuorateError('HOME_DAMAGED', `${file} is not valid at ${where}`, { hint });
 }
