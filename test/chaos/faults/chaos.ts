@@ -104,6 +104,7 @@ class Chaos {
     const instead = await this.#runs.settle(last, settleMsMax);
     if (instead !== undefined) this.#find(`the run after the last fault is ${instead}`);
     await this.#mendStores();
+    for (const failed of await this.#runs.adopt()) this.#find(failed);
     const bundles = join(this.#ground.home('controller'), '.quorate', 'bundles');
     // One that is damaged is made again when somebody asks for it.
     const damaged = await this.#runs.refused(bundles);

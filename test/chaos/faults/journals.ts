@@ -10,7 +10,6 @@ import { endedKeys } from '../../../simulations/checkers/ended-keys.ts';
 import { endings } from '../../../simulations/checkers/endings.ts';
 import { evidence } from '../../../simulations/checkers/evidence.ts';
 import { fences } from '../../../simulations/checkers/fences.ts';
-import { finished } from '../../../simulations/checkers/finished.ts';
 import { forks } from '../../../simulations/checkers/forks.ts';
 import { leases } from '../../../simulations/checkers/leases.ts';
 import { lending } from '../../../simulations/checkers/lending.ts';
@@ -40,11 +39,11 @@ import { type Ground, workers } from '../../e2e/support/ground.ts';
 
 /**
  * Those of the simulator's checkers that can be told what they look at by journals and bundles: the others look at what is in no journal
- * (heartbeats, presence, clocks, lies), or at faults of the simulator.
+ * (heartbeats, presence, clocks, lies), at what is in memory, or at faults of the simulator.
  */
 const checkers = (): Checker[] => [
   ...[acks(), agreement(), answers(), cosigning(), drains(), endedKeys(), endings(), evidence(), fences()],
-  ...[finished(), forks(), leases(), lending(), limits(), liveness(), log(), pipelines(), rebuilt()],
+  ...[forks(), leases(), lending(), limits(), liveness(), log(), pipelines(), rebuilt()],
   ...[revoked(), sealed(), verdicts(), votes()],
 ];
 

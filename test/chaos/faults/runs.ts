@@ -28,6 +28,7 @@ interface Listed {
 export class Runs {
   readonly #ground: Ground;
   readonly all: Run[] = [];
+  #fetches = 0;
 
   constructor(ground: Ground) {
     this.#ground = ground;
@@ -91,9 +92,23 @@ export class Runs {
   }
 
   /** Why a stranger does not get an artifact with its proof; undefined where it does. */
-  async unfetched({ run = '', artifact = '', says }: Run): Promise<string | undefined> {
-    const came = await this.#ground.fetch(artifact, run);
+  async unfetched({ run = '', artifact = '', says }: Run, more: string[] = []): Promise<string | undefined> {
+    const came = await this.#ground.fetch(artifact, `${++this.#fetches}-${run}`, { more });
     return came === `echo ${says}` ? undefined : `the artifact of ${run} is not to be had: ${came}`;
+  }
+
+  /** Runs that a restore met on their way and that became trusted all the same. Their bundles are asked for, since a backup has none. */
+  async adopt(): Promise<string[]> {
+    const listed = await this.#list();
+    const failed: string[] = [];
+    for (const one of this.all.filter(({ artifact }) => artifact === undefined)) {
+      const found = listed.find(({ commit, level }) => commit === one.commit && level === 'trusted');
+      if (found === undefined || typeof found.artifact !== 'string') continue;
+      Object.assign(one, { run: found.run, artifact: found.artifact });
+      const why = await this.unfetched(one, ['--bundle-out', join(this.kept, `${found.run}.json`)]);
+      if (why !== undefined) failed.push(why);
+    }
+    return failed;
   }
 
   async #list(): Promise<Listed[]> {
