@@ -47,7 +47,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/hooks.test.ts': 14,
   'test/e2e/images.test.ts': 25,
   'test/e2e/many-runs.test.ts': 90,
-  'test/e2e/restores.test.ts': 60,
+  'test/e2e/restores.test.ts': 75,
   'test/e2e/npm-projects.test.ts': 150,
   'test/e2e/operations.test.ts': 30,
   'test/e2e/ordinary-volunteer.test.ts': 15,

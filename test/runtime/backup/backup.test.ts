@@ -17,8 +17,11 @@ import type { IdpEvent } from '../../../src/core/idp/events.ts';
 import { IdentityProvider } from '../../../src/core/idp/machine.ts';
 import { loadKey } from '../../../src/identity/keys.ts';
 import { openJournal } from '../../../src/journal/index.ts';
+import { homes } from '../../../src/runtime/backup/homes.ts';
+import { makeFolder } from '../../../src/runtime/backup/new-folder.ts';
 import { readCharter } from '../../../src/runtime/membership/project-folder.ts';
 import { leftFolders } from '../../bad-input/support/left-folders.ts';
+import { git } from '../../e2e/support/git.ts';
 import type { LocalCluster } from '../../e2e/support/local-cluster.ts';
 import type { Line } from '../../e2e/support/told.ts';
 
@@ -251,6 +254,28 @@ describe('a backup', () => {
     await node.stop();
     expect(existsSync(to) || existsSync(`${to}.unfinished`), node.report()).toBe(false);
   });
+});
+
+it('has a journal that is behind nothing else in it: what may be ahead of it is copied first', () => {
+  const order = homes.controller.parts.map(({ path }) => path);
+  const at = ['checkpoint.txt', 'controller.db', 'store/pins.log', 'store/public/*.car'].map((path) =>
+    order.indexOf(path),
+  );
+  expect(at).toEqual([...at].sort((a, b) => a - b));
+  expect(at).not.toContain(-1);
+  const store = homes.store.parts.map(({ path }) => path);
+  expect(store.indexOf('store-*.json')).toBeLessThan(store.indexOf('store/pins.log'));
+});
+
+it('is ignored by git while it is made, with the keys that it may have', async () => {
+  const repository = join(cluster.dir, 'homes', `repository-${made++}`);
+  await mkdir(repository);
+  await git(repository, 'init', '--quiet');
+  await makeFolder(join(repository, '.quorate'), async (beside) => {
+    writeFileSync(join(beside, 'root.key'), 'secret');
+    expect(await git(repository, 'status', '--porcelain', '--untracked-files=all')).toBe('');
+  });
+  expect(readdirSync(join(repository, '.quorate'))).toEqual(['root.key']);
 });
 
 describe('a restore', () => {
