@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeCanonical } from '../../src/core/documents/index.ts';
 import { loadKey } from '../../src/identity/keys.ts';
 import { openJournal } from '../../src/journal/index.ts';
+import { checkHome } from '../../src/runtime/backup/check.ts';
 import { writeJson } from '../../src/runtime/node/files.ts';
 import { contentOf } from './content.ts';
 import { formatsOf } from './formats.ts';
@@ -144,6 +145,19 @@ const newer: [file: string, what: string, change: Change, says: RegExp][] = [
     /as it was written, and has at role what/,
   ] as const,
 ];
+
+it.each(newer.filter(([name]) => /^repo.*(?:controller\.db|pins\.log|charter\.jws)$/.test(name)))(
+  'a check of %s, %s, says that it is newer, and not that it is damaged',
+  async (name, _, change, says) => {
+    const dir = await copyOf(newest);
+    await change(join(dir, name));
+    const folder = join(dir, 'repo', '.quorate');
+    const checked = checkHome({ role: 'controller', folder, signal: new AbortController().signal });
+    const message = expect.stringMatching(says);
+    await expect(checked).rejects.toMatchObject({ code: 'HOME_NEWER', message });
+    await expect(checked).rejects.toThrow(join(dir, name));
+  },
+);
 
 describe('what a newer version left is refused by its name, and not touched:', () => {
   it.each(newer)('%s, %s', async (name, _, change, says) => {

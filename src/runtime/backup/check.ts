@@ -247,6 +247,11 @@ class Check {
       signal.throwIfAborted();
       if (codeOf(error) === 'JOURNAL_BUSY') throw error;
       const isOurs = error instanceof QuorateError;
+      // The file is whole, and this version says nothing of it.
+      if (isOurs && error.code === 'HOME_NEWER') {
+        const { message, hint = '', cause } = error;
+        throw new QuorateError('HOME_NEWER', message.replaceAll(this.#scratch, folder), { hint, cause });
+      }
       this.#found(file, {
         state: error instanceof Mends ? 'mends' : 'damaged',
         code: isOurs ? (error.code as ErrorCode) : 'HOME_UNREADABLE',
