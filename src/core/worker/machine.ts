@@ -85,8 +85,8 @@ export class Worker {
     return (this.#assignments.get(lease)?.state ?? 'revealed') !== 'revealed';
   }
 
-  /** The offer with this id as it came; undefined where it is forgotten. */
-  offerOf = (id: string): string | undefined => this.#known.get(id)?.offer.raw;
+  /** The offer of a lease as it came. */
+  offerOf = (lease: string): string | undefined => this.#assignments.get(lease)?.offerRaw;
   /** The lease with this id, unless it is over. */
   leaseOf(lease: string): Verified<Lease> | undefined {
     return this.#assignments.get(lease)?.lease;
@@ -275,7 +275,7 @@ export class Worker {
     const { repo, ref, needs = {}, recipe } = known.request.payload;
     this.#assignments.set(lease.id, {
       lease,
-      ...{ offer, offerIndex: known.offer.payload.index },
+      ...{ offer, offerRaw: known.offer.raw, offerIndex: known.offer.payload.index },
       request: known.request.id,
       job: known.job,
       repo,

@@ -31,6 +31,8 @@ export interface LoggedRound {
 export interface Assignment {
   lease: Verified<Lease>;
   offer: string;
+  /** The same as it came, compact JWS. */
+  offerRaw: string;
   /** Of the offer's leaf in the log. */
   offerIndex: number;
   request: string;

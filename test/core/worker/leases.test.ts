@@ -116,6 +116,15 @@ describe('a lease', () => {
     expect(bench.all('claim').at(-1)?.claim.pass).toBeUndefined();
   });
 
+  it('has its offer as it came, also after a restart: a controller whose journal is an older copy asks for it', async () => {
+    const bench = await started();
+    const { lease, offered } = await bench.building();
+    bench.built(lease, built);
+    await bench.ack(lease);
+    await bench.restart();
+    expect(bench.worker.offerOf(lease.id)).toBe(offered.offer.raw);
+  });
+
   it("for an offer of before the start is noticed, and is nobody's", async () => {
     const bench = await started();
     const offered = await bench.makeOffer();

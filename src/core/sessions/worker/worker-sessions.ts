@@ -105,7 +105,7 @@ export class WorkerSessions {
       const lease = machine.leaseOf(id)?.raw;
       if (lease === undefined) return [];
       const round = machine.roundOf(id)?.offer ?? '';
-      const offer = machine.offerOf(round);
+      const offer = machine.offerOf(id);
       const ack = this.witness.promises.find(
         ({ leaf }) => leaf.startsWith('receipt ') && leaf.endsWith(` offer ${round}`),
       )?.ack;
