@@ -1,6 +1,7 @@
 import { lostInRestore } from '../account/index.ts';
-import type { Grant, Verified } from '../documents/index.ts';
+import { type Grant, leaves, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { endRun } from './cancel.ts';
 import { actOnCharter, putInForce } from './charter.ts';
 import { endedKeys, isMember, memberRevoked } from './revocations.ts';
@@ -25,18 +26,31 @@ const epochsSkipped = 1_000;
  */
 export function recovered(transition: Transition, event: EventOf<'recovered'>): void {
   const { state } = transition;
-  if (event.from !== state.log.size)
+  // Documents of leaves that came back before are of no place in the log.
+  if (event.leaves.length > 0 && event.from !== state.log.size)
     throw new QuorateError('LOG_OUT_OF_RANGE', `the log has ${state.log.size} leaves, not ${event.from}`);
   mustSync(transition);
-  state.epoch = Math.max(state.epoch + epochsSkipped, event.epoch);
+  if (event.leaves.length > 0 || event.epoch > state.epoch)
+    state.epoch = Math.max(state.epoch + epochsSkipped, event.epoch);
   state.recovered = true;
   const before = state.charter;
   const known = state.revocations.length;
   const touched = new Set<Run>();
   for (const leaf of event.leaves) take(transition, event, leaf, touched);
+  takeWithheld(state, event);
   for (const run of touched) endRun(transition, run, lostInRestore);
   if (state.charter !== null && state.charter !== before) actOnCharter(transition, state.charter.payload);
   if (state.revocations.length > known) reconsider(transition);
+}
+
+/** Documents of leaves that came back without them. */
+function takeWithheld(state: ControllerState, { charters, revocations }: EventOf<'recovered'>): void {
+  for (const found of revocations) {
+    const index = state.withheld.get(found.revocation.id);
+    if (index !== undefined) state.revocations.push({ ...found, index });
+    state.withheld.delete(found.revocation.id);
+  }
+  for (const charter of charters) if (state.withheld.delete(charter.id)) putInForce(state, charter);
 }
 
 function take(
@@ -52,7 +66,11 @@ function take(
   switch (kind) {
     case 'charter': {
       const charter = charters.find((one) => one.id === id);
-      if (charter !== undefined) putInForce(state, charter);
+      // Those before it were in force no longer, and members do not keep them.
+      for (const [one, at] of state.withheld)
+        if (state.log.leaves(at, at + 1)[0] === leaves.charter(one)) state.withheld.delete(one);
+      if (charter === undefined) state.withheld.set(id, index);
+      else putInForce(state, charter);
       return;
     }
     case 'enrol':
@@ -62,6 +80,7 @@ function take(
       const found = revocations.find(({ revocation }) => revocation.id === id);
       const isNew = state.revocations.every(({ revocation }) => revocation.id !== id);
       if (found !== undefined && isNew) state.revocations.push({ ...found, index });
+      else if (isNew) state.withheld.set(id, index);
       return;
     }
     case 'offer': {
@@ -86,10 +105,11 @@ const isRole = (role: string, { operators }: ControllerState): role is keyof Con
 /**
  * Whether a grant shows that its holder joined after the copy was made that the journal was restored from: an identity provider of
  * the charter signed it, and the log has its operator at the index it states. A grant that has run out shows that as well. Where the root
- * ended a key, nothing tells whether a ticket of that key let the member in: it joins again.
+ * ended a key, nothing tells whether a ticket of that key let the member in: it joins again. So it does while nobody shows a revocation or
+ * charter that is in the log: it may be about that member.
  */
 function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>): boolean {
-  const { charter, recovered, keys, operators } = state;
+  const { charter, recovered, keys, operators, joins, withheld } = state;
   const { project, sub, operator, role, enrolled } = payload;
   return (
     recovered &&
@@ -97,6 +117,8 @@ function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>
     project === charter.payload.project &&
     charter.payload.idps.includes(signer) &&
     !keys.has(sub) &&
+    withheld.size === 0 &&
+    (joins.get(signer) ?? 0) < limits.joinsOfKeyMax &&
     operators[role].get(operator) === enrolled &&
     (role === 'trusted-worker' ? charter.payload.trusted.includes(sub) : endedKeys(state).size === 0) &&
     memberRevoked(state, payload) === undefined
@@ -115,5 +137,6 @@ export function readmit(transition: Transition, { grant }: EventOf<'readmit'>): 
     return unchanged(transition);
   }
   mustSync(transition);
+  state.joins.set(grant.signer, (state.joins.get(grant.signer) ?? 0) + 1);
   state.invites.set(invite, [...(state.invites.get(invite) ?? []), sub]);
 }

@@ -211,6 +211,8 @@ export interface ControllerState {
   draining: boolean;
   /** The journal was restored from a copy that was behind, and its leaves came from members. */
   recovered: boolean;
+  /** Ids of revocations, and of the newest charter, of such leaves whose documents no member has shown yet, with their indexes. */
+  withheld: Map<string, number>;
   /** Ids of requests whose rounds are in the log and whose documents are in no copy. */
   lost: Set<string>;
 }
@@ -247,6 +249,7 @@ export function newState(id: string, idp: string): ControllerState {
     leases: new Map(),
     draining: false,
     recovered: false,
+    withheld: new Map(),
     lost: new Set(),
   };
 }

@@ -185,8 +185,9 @@ export async function requestKeptLeaves(
       if (answer.kind !== 'leaves') throw unexpected(answer.kind);
       return answer.leaves;
     });
-    if (more.length === 0) break;
     leaves.push(...more.slice(0, to - from - leaves.length));
+    // A member that has more fills a message: one leaf in each would last for days.
+    if (more.length < limits.leavesPerMessageMax) break;
   }
   return leaves;
 }

@@ -51,6 +51,8 @@ export class ControllerSessions {
   readonly #publisher: Publisher;
   readonly #witnesses: VerdictWitnesses;
   readonly #storePins: StorePins | undefined;
+  /** The members have answered: the machine takes what they had, and starts. */
+  #hasAsked = false;
 
   constructor(given: ControllerPorts) {
     const ports = { ...given, dispatch: (event: ControllerEvent) => this.dispatch(event) };
@@ -75,6 +77,10 @@ export class ControllerSessions {
     this.#publisher = new Publisher(ports, backlog, feed, checkpoints);
     this.#witnesses = new VerdictWitnesses(ports);
     this.#storePins = ports.stores === undefined ? undefined : new StorePins(ports, ports.stores);
+    const { inquiry } = ports;
+    inquiry.take = ports.dispatch;
+    inquiry.revoke = async (revocation) =>
+      void (await this.#replies.ask((token) => ports.dispatch({ kind: 'revoke', token, revocation })));
     const revocations = revocationServer({
       ...knownTo(ports),
       checkpoint: () => checkpoints.current?.note,
@@ -97,6 +103,7 @@ export class ControllerSessions {
   async begin(started: EventOf<'started'>): Promise<void> {
     const { inquiry, dispatch } = this.#given;
     const missing = await inquiry.run(started.charter, await this.checkpoints.load());
+    this.#hasAsked = true;
     if (missing !== undefined) {
       await dispatch(missing);
       await this.checkpoints.load();
@@ -109,9 +116,9 @@ export class ControllerSessions {
   /** As `Loop.dispatch`, once this life has begun. Until then whoever asks for something is kept waiting, and refused after a while. */
   async dispatch(event: ControllerEvent): Promise<void> {
     const { inquiry, dispatch } = this.#given;
-    // Nothing that comes without being asked for is of this life yet.
     const token = 'token' in event ? event.token : undefined;
-    if (!inquiry.isOpen && token === undefined) return;
+    // Nothing that comes without being asked for is of this life yet; afterwards it follows from what members said.
+    if (!inquiry.isOpen && token === undefined) return this.#hasAsked ? dispatch(event) : undefined;
     if (inquiry.isOpen || (await this.#begins())) return dispatch(event);
     if (token !== undefined) this.#replies.answer(token, { kind: 'error', ...sayAsking(inquiry) });
   }

@@ -1,10 +1,11 @@
 import type { Controller } from '../../controller/machine.ts';
 import type { ControllerState, EventOf } from '../../controller/state.ts';
-import { type Charter, leaves, type Verified } from '../../documents/index.ts';
+import { type Charter, leaves, type Revocation, type Verified } from '../../documents/index.ts';
 import { codeOf, QuorateError } from '../../errors.ts';
-import { type OpenedRevocation, openCharterOf, openRevocations } from '../../judge/index.ts';
+import { type OpenedRevocation, openCharterOf } from '../../judge/index.ts';
 import { type Checkpoint, MerkleTree, openCheckpoint } from '../../transparency/index.ts';
 import type { Dial, Signing } from '../ports.ts';
+import { RevocationBook } from '../revocation-book.ts';
 import {
   type HeldLease,
   requestCheckpoint,
@@ -77,25 +78,70 @@ export class HeldLog {
     return Math.max(this.#state.log.size, ...this.#shown.keys());
   }
 
-  /** Asks a member for all of it. Errors: those of the questions. */
-  async ask(id: string): Promise<void> {
-    const { dial, project, signing } = this.#ports;
-    const peer = { id, addrs: [] };
-    const { verifier } = signing.documents;
+  /**
+   * Asks a member for all of it; for revocations where it `isKnown`, as the holder of an identity provider's key makes members and
+   * revocations without end. Errors: those of the questions.
+   */
+  async ask(id: string, isKnown: boolean): Promise<void> {
     await this.askCheckpoint(id);
-    await requestRevocations(dial, peer, async (page) => {
-      const { opened, refused } = await openRevocations(page, project, verifier);
-      for (const one of opened) this.#keep(this.#revocations, one.revocation.id, one);
-      return { fresh: opened, found: [], unread: 0, refused, full: [] };
-    });
+    if (isKnown) await this.#askRevocations(id);
+    for (const held of await this.#askHeld(id)) await this.#seeLease(id, held);
+  }
+
+  /** Asks a member for its charter, and returns its leases. */
+  async #askHeld(id: string): Promise<readonly HeldLease[]> {
+    const { dial, project, signing } = this.#ports;
     try {
-      const { charter, leases } = await requestHeld(dial, peer);
-      this.addCharter(await openCharterOf(charter, project, verifier));
-      for (const held of leases) await this.#seeLease(id, held);
+      const { charter, leases } = await requestHeld(dial, { id, addrs: [] });
+      this.addCharter(await openCharterOf(charter, project, signing.documents.verifier));
+      return leases;
     } catch (error) {
       // A worker of a version before this question still showed its checkpoint.
       if (codeOf(error) !== 'WIRE_INVALID') throw error;
+      return [];
     }
+  }
+
+  /** Asks a member for its charter and the revocations that it knows. Errors: those of the questions. */
+  async askDocuments(id: string): Promise<void> {
+    await this.#askRevocations(id);
+    await this.#askHeld(id);
+  }
+
+  /** Asks a member for the revocations that it knows. Errors: as above, `WIRE_INVALID` for more of one key than it may sign. */
+  async #askRevocations(id: string): Promise<void> {
+    const { dial, project, signing } = this.#ports;
+    const book = await RevocationBook.open(project, signing.documents.verifier);
+    await requestRevocations(dial, { id, addrs: [] }, async (page) => {
+      const { charters, revocations } = page;
+      const learned = await book.learn({ charters, revocations });
+      if (learned.full.length > 0)
+        throw new QuorateError(
+          'WIRE_INVALID',
+          `the member shows more revocations than ${learned.full[0]} may sign`,
+        );
+      for (const one of learned.fresh) this.#revocations.set(one.revocation.id, one);
+      return learned;
+    });
+  }
+
+  /** The event that gives the log the documents of its leaves that were withheld; undefined where none of them is known here. */
+  get withheld(): EventOf<'recovered'> | undefined {
+    const { withheld, log } = this.#state;
+    const revocations = [...this.#revocations.values()].filter(({ revocation }) =>
+      withheld.has(revocation.id),
+    );
+    const charters = [...this.#charters.values()].filter(({ id }) => withheld.has(id));
+    if (revocations.length + charters.length === 0) return undefined;
+    return { kind: 'recovered', from: log.size, leaves: [], charters, revocations, epoch: 0 };
+  }
+
+  /** Revocations that are not in the log. */
+  get unlogged(): Verified<Revocation>[] {
+    const { withheld, revocations } = this.#state;
+    const logged = new Set(revocations.map(({ revocation }) => revocation.id));
+    const all = [...this.#revocations.values()].map(({ revocation }) => revocation);
+    return all.filter(({ id }) => !logged.has(id) && !withheld.has(id));
   }
 
   /** Asks a member for its newest checkpoint alone. Errors: as above. */

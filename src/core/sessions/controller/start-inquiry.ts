@@ -1,6 +1,6 @@
 import { isMember, memberRevoked, revocationsIn } from '../../controller/revocations.ts';
 import type { ControllerState, EventOf } from '../../controller/state.ts';
-import type { Charter, Grant, Verified } from '../../documents/index.ts';
+import type { Charter, Grant, Revocation, Verified } from '../../documents/index.ts';
 import { assert, messageOf, QuorateError } from '../../errors.ts';
 import { counted } from '../../quantity.ts';
 import type { Checkpoint } from '../../transparency/index.ts';
@@ -8,7 +8,6 @@ import { revocationAt } from '../../trust/revocations.ts';
 import type { SessionErrorCode } from '../error-codes.ts';
 import { sessionLimits } from '../limits.ts';
 import type { Clock, Tell } from '../ports.ts';
-import { pause } from '../timing.ts';
 import { HeldLog, type HeldLogPorts } from './held-log.ts';
 
 export interface InquiryPorts extends HeldLogPorts {
@@ -33,8 +32,10 @@ export interface StartWait {
   shown: number;
 }
 
-/** Members that are asked at once; more wait for their next hello. */
+/** Members that are asked at once besides trusted workers; more wait for their next hello. */
 const askedAtOnceMax = 64;
+/** The same of one operator, and of all that the journal does not know. */
+const askedOfOneMax = 8;
 
 /**
  * Asks the members of a project, before a controller signs anything, for the checkpoints, acks and leases under its key that they
@@ -49,8 +50,14 @@ export class StartInquiry {
   #change = Promise.withResolvers<void>();
   /** Members that answered in this life. */
   readonly #answered = new Set<string>();
-  readonly #asking = new Map<string, Promise<void>>();
+  readonly #asking = new Map<string, { done: Promise<void>; operator: string | undefined }>();
   readonly #held: HeldLog;
+  /** Leaves came back in this life. */
+  #hasRecovered = false;
+  /** Takes documents that members show after the start. */
+  take: (event: EventOf<'recovered'>) => Promise<void> = async () => {};
+  /** Takes a revocation that members know and the log does not have. */
+  revoke: (revocation: Verified<Revocation>) => Promise<void> = async () => {};
 
   constructor(ports: InquiryPorts) {
     this.#ports = ports;
@@ -77,6 +84,14 @@ export class StartInquiry {
     this.#isOpen = true;
     this.#opened.resolve();
     this.#stopWhereBehind(this.#held);
+    void this.#takeRevocations(this.#held);
+    const { size } = this.#state.withheld;
+    if (size > 0)
+      this.#ports.tell(
+        'warn',
+        'withheld',
+        `no member has shown ${counted(size, 'document')} that the log names, a revocation or the newest charter: until one does, nobody is a member again by the grant of before`,
+      );
   }
 
   /** After the start there is nothing left to take: what a member shows has to fit. */
@@ -186,11 +201,10 @@ export class StartInquiry {
     for (let told = -1; ; ) {
       while (!this.#isAnswered && this.#held.contradiction === undefined && !clock.closing)
         await this.#changed();
-      await Promise.race([this.#allAnswered(), pause(clock, sessionLimits.startGraceMs)]);
+      await this.#allAnswered(sessionLimits.startGraceMs);
       // Where something is missing, a member that is not asked may hold more, under which the key would be void.
-      if (journalLost || this.#held.isAhead)
-        await Promise.race([this.#allAnswered(), pause(clock, sessionLimits.startAnswerMs)]);
-      await Promise.all(this.#asking.values());
+      if (journalLost || this.#held.isAhead) await this.#allAnswered(sessionLimits.startAnswerMs);
+      await Promise.all([...this.#asking.values()].map(({ done }) => done));
       if (clock.closing) throw new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping');
       this.#held.throwContradiction();
       const { size, facts } = this.#held;
@@ -209,18 +223,20 @@ export class StartInquiry {
 
   /** A member has connected, and shows its grant, which may have run out. */
   hello(peer: string, grant: Verified<Grant>): void {
-    const isAsked = this.#answered.has(peer) || this.#asking.has(peer);
-    if (isAsked || this.#asking.size >= askedAtOnceMax || this.#held.charter === undefined) return;
+    if (this.#answered.has(peer) || this.#asking.has(peer) || this.#held.charter === undefined) return;
     const { payload, signer } = grant;
     const { project, idps } = this.#inForce;
-    const isKnown = this.#memberOf(peer) !== undefined || this.#trusted.includes(peer);
+    const isTrusted = this.#trusted.includes(peer);
+    const operator = this.#memberOf(peer)?.operator;
+    const isKnown = isTrusted || operator !== undefined;
     if (payload.project !== project || !(isKnown || idps.includes(signer))) return;
+    if (!isTrusted && !this.#hasRoom(operator)) return;
     const { clock, tell } = this.#ports;
     const timeout = Promise.withResolvers<never>();
     const late = () => timeout.reject(new Error('it did not answer in time'));
     const cancel = clock.after(sessionLimits.startAnswerMs, late);
     const held = this.#isOpen ? new HeldLog(this.#ports) : this.#held;
-    const asked = this.#isOpen ? held.askCheckpoint(peer) : held.ask(peer);
+    const asked = this.#isOpen ? this.#askLater(held, peer, isKnown) : held.ask(peer, isKnown);
     const done = Promise.race([asked, timeout.promise])
       .then(() => {
         this.#answered.add(peer);
@@ -242,7 +258,15 @@ export class StartInquiry {
         this.#asking.delete(peer);
         this.#wake();
       });
-    this.#asking.set(peer, done);
+    this.#asking.set(peer, { done, operator });
+  }
+
+  /** Silent hosts of one operator, or of a stolen identity provider's key, leave places to others. */
+  #hasRoom(operator: string | undefined): boolean {
+    const trusted = this.#trusted;
+    const asked = [...this.#asking.keys()].filter((key) => !trusted.includes(key));
+    const same = asked.filter((key) => this.#asking.get(key)?.operator === operator);
+    return asked.length < askedAtOnceMax && same.length < askedOfOneMax;
   }
 
   #wake(): void {
@@ -257,20 +281,42 @@ export class StartInquiry {
     forget();
   }
 
-  /** Resolves once each member that the journal knows has answered. */
-  async #allAnswered(): Promise<void> {
+  /** Resolves once each member that the journal knows has answered, after `ms` at the latest. */
+  async #allAnswered(ms: number): Promise<void> {
+    const { clock } = this.#ports;
     const isAwaited = (key: string): boolean =>
       this.#memberOf(key)?.role === 'worker' || this.#trusted.includes(key);
     const awaited = [...this.#state.keys.keys()].filter(isAwaited);
-    while (!this.#ports.clock.closing && !this.#isOpen) {
-      if (awaited.length > 0 && awaited.every((key) => this.#answered.has(key))) return;
+    let isOver = false;
+    const cancel = clock.after(ms, () => {
+      isOver = true;
+      this.#wake();
+    });
+    while (!clock.closing && !isOver) {
+      if (awaited.length > 0 && awaited.every((key) => this.#answered.has(key))) break;
       await this.#changed();
     }
+    cancel();
+  }
+
+  /** Documents that nobody who was there at the start had are taken from those who come later. */
+  async #askLater(held: HeldLog, peer: string, isKnown: boolean): Promise<void> {
+    await held.askCheckpoint(peer);
+    if (!isKnown || !(this.#hasRecovered || this.#state.withheld.size > 0)) return;
+    await held.askDocuments(peer);
+    await this.#takeRevocations(held);
+  }
+
+  async #takeRevocations(held: HeldLog): Promise<void> {
+    const { withheld, unlogged } = held;
+    if (withheld !== undefined) await this.take(withheld);
+    for (const revocation of unlogged) await this.revoke(revocation);
   }
 
   #recovered(missing: string[]): EventOf<'recovered'> | undefined {
     const event = this.#held.event(missing);
     const leaves = missing.length;
+    this.#hasRecovered = event !== undefined;
     if (event !== undefined)
       this.#ports.tell(
         'warn',
