@@ -110,7 +110,8 @@ export function revoked(): Checker {
         const policies = [policy, ...(answer === null ? [] : [answer.request.payload.policy])];
         const agreed = policies.every((p) => most(p) >= p.agree);
         const [size, by] = from.backing.kind === 'witnessed' ? [from.backing.size, from.backing.by] : [0, []];
-        const witnesses = by.filter(({ operator }) => !voided(operator, size - 1));
+        const isRevoked = ({ operator }: (typeof by)[number]) => voided(operator, size - 1);
+        const witnesses = by.filter((one) => !isRevoked(one) && !isVoid(one.issuer, size - 1));
         const needs = Object.entries(run.request.payload.needs ?? {});
         const inputs = needs.map(([name, { request, gate }]) => {
           const input = seen.state.index.get(request);
@@ -125,7 +126,7 @@ export function revoked(): Checker {
         const needed = Math.max(...policies.map(({ agree }) => agree));
         const own = agreed && (from.backing.kind !== 'witnessed' || witnesses.length >= needed);
         const stands = own && read;
-        if (by.some((one) => !witnesses.includes(one) && (operators.get(one.operator)?.leaf ?? 0) < size))
+        if (by.some((one) => isRevoked(one) && (operators.get(one.operator)?.leaf ?? 0) < size))
           throw new Violation(invariant, 'a verdict was witnessed by who was revoked before');
         if (!(own && mayStand) && run.revoked === null)
           throw new Violation(
