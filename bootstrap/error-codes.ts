@@ -1,7 +1,7 @@
 /** Error codes of the bootstrap node: what each means and what to do. docs/errors.md is made from it. */
 const bootstrapErrors = {
   BOOTSTRAP_KEY_INVALID:
-    'The key file holds no key of 64 hexadecimal digits. Move the file away to have a new key made; the address of the node changes with it.',
+    'The key file holds no key of 64 hexadecimal digits, or another one than its checksum is of. Put it back from a copy, or move it away to have a new key made; the address of the node changes with it.',
   BOOTSTRAP_KEY_UNREADABLE:
     'The key file cannot be read or made. Give this user the right to read and write there, or name another place with `--key`.',
 } as const;

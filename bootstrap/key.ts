@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { QuorateError } from '../src/core/errors.ts';
 
 export type { BootstrapErrorCode } from './error-codes.ts';
@@ -8,18 +9,27 @@ export type { BootstrapErrorCode } from './error-codes.ts';
 const SEED_BYTES = 32;
 
 /**
- * Reads the node's Ed25519 seed: 64 hexadecimal digits in a file of mode 0600. Creates the file if it does not exist.
+ * Reads the node's Ed25519 seed: 64 hexadecimal digits in a file of mode 0600, and a checksum of them where this made the file. Creates
+ * it if it does not exist.
  * @throws BOOTSTRAP_KEY_INVALID, BOOTSTRAP_KEY_UNREADABLE
  */
 export function loadKey(file: string): Uint8Array {
   const text = read(file) ?? create(file);
-  if (!/^[0-9a-f]{64}$/.test(text.trim())) {
-    throw new QuorateError('BOOTSTRAP_KEY_INVALID', `${file} does not hold a key of 64 hexadecimal digits`, {
-      hint: 'Move the file away to create a new key; the address of this node changes with it.',
+  const [, seed = '', sum] = /^([0-9a-f]{64})(?: ([0-9a-f]{8}))?$/.exec(text.trim()) ?? [];
+  if (seed === '' || (sum !== undefined && sum !== sumOf(seed))) {
+    const says =
+      seed === ''
+        ? 'does not hold a key of 64 hexadecimal digits'
+        : 'is damaged: its checksum is of another key';
+    throw new QuorateError('BOOTSTRAP_KEY_INVALID', `${file} ${says}`, {
+      hint: 'Put it back from a copy, or move it away to create a new key; the address of this node changes with it.',
     });
   }
-  return new Uint8Array(Buffer.from(text.trim(), 'hex'));
+  return new Uint8Array(Buffer.from(seed, 'hex'));
 }
+
+/** CRC-32 of the digits, in as many. */
+const sumOf = (seed: string): string => crc32(seed).toString(16).padStart(8, '0');
 
 function read(file: string): string | undefined {
   try {
@@ -32,15 +42,16 @@ function read(file: string): string | undefined {
 
 function create(file: string): string {
   const seed = randomBytes(SEED_BYTES).toString('hex');
+  const text = `${seed} ${sumOf(seed)}\n`;
   try {
     mkdirSync(dirname(file), { recursive: true });
     // Fails if another process has created it: two nodes with one key would take over each other's connections.
-    writeFileSync(file, `${seed}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
     chmodSync(file, 0o600);
   } catch (cause) {
     throw unusable(file, cause);
   }
-  return seed;
+  return text;
 }
 
 const unusable = (file: string, cause: unknown): QuorateError =>

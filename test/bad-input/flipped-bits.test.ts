@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { loadKey as loadBootstrapKey } from '../../bootstrap/key.ts';
 import { consentFor, consentNeeded, rememberTiers } from '../../src/cli/tier-consent.ts';
 import { decodeBundle } from '../../src/core/documents/index.ts';
 import { messageOf, QuorateError, reportedError } from '../../src/core/errors.ts';
@@ -55,6 +56,7 @@ async function addFiles(): Promise<void> {
   const signIn = join(owner.dir, 'sign-in.toml');
   writeFileSync(signIn, 'origin = "https://ci.example.org"\n');
   for (const person of ['ada', 'bob']) await endSessionsOf(person, signIn, 2_000);
+  loadBootstrapKey(join(left, 'rendezvous', 'node.key'));
   const idp = openJournal(join(left, 'idp', '.quorate', 'idp.db'), { name: 'idp', rules: 1 });
   for (let n = 0; n < 20; n++) idp.append({ kind: 'enrolled', n }, n);
   idp.close();
@@ -208,6 +210,7 @@ const rows: [file: string, read: Read, says?: string][] = [
   ['depot/store-PROJECT.json', async (file) => (await Ledger.open(file)).known],
   ['idp/.quorate/idp.key', async (file) => (await loadKey(file)).id],
   ['idp/.quorate/idp.db', journal],
+  ['rendezvous/node.key', async (file) => loadBootstrapKey(file)],
 ];
 
 const fileOf = (name: string): string => {
