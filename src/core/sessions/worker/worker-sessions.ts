@@ -101,7 +101,9 @@ export class WorkerSessions {
 
   #held(): HeldLease[] {
     const { machine } = this.#ports;
-    return machine.leases.slice(0, wireLimits.leasesHeldMax).flatMap((id) => {
+    const known = new Set(machine.leases.map((id) => machine.leaseOf(id)?.raw));
+    const over = this.#leases.acked.of(this.witness.promises).filter(({ lease }) => !known.has(lease));
+    const open = machine.leases.flatMap((id) => {
       const lease = machine.leaseOf(id)?.raw;
       if (lease === undefined) return [];
       const round = machine.roundOf(id)?.offer ?? '';
@@ -111,6 +113,7 @@ export class WorkerSessions {
       )?.ack;
       return [{ lease, ...(ack !== undefined && { ack }), ...(offer !== undefined && { offer }) }];
     });
+    return [...open, ...over].slice(0, wireLimits.leasesHeldMax);
   }
 
   /** Why this worker gets no job at the moment, whatever it lends; null while nothing is known to be wrong. */
