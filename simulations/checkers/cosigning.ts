@@ -38,7 +38,10 @@ export function cosigning(): Checker {
           : /_REVOKED$|^HOME_UNWRITABLE$/;
         // Nor does it sign another story of the log.
         if (truth.isShort) return;
-        if (refusal?.kind === 'refuse-cosign' && !mayRefuse.test(refusal.code))
+        if (refusal?.kind !== 'refuse-cosign') return;
+        // The same of an input's evidence.
+        if (refusal.code === 'INPUT_NOT_VERIFIED' && refusal.message.includes('revoked')) return;
+        if (!mayRefuse.test(refusal.code))
           throw new Violation(invariant, `the trusted worker refuses to sign: ${refusal.code}`);
       }
       if (seen.kind !== 'cosigned') return;
