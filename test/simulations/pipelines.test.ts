@@ -55,7 +55,7 @@ it('under faults all that rests on others gets ahead of them, and rises with the
 });
 
 /** The trusted worker comes once others have built on what it contradicts. */
-const seedOfContradiction = 3;
+const seedOfContradiction = 4;
 
 it('nothing outlives the contradiction of what a majority tampered with', async () => {
   const { counts, checkers } = counting();
