@@ -54,13 +54,13 @@ it('under faults all that rests on others gets ahead of them, and rises with the
   expect(counts.get('agreed')).toBeGreaterThan(0);
 });
 
-/** The trusted worker comes once others have built on what it contradicts. */
-const seedOfContradiction = 4;
+/** Seeds in which the trusted worker comes once others have built on what it contradicts: under faults, and without. */
+const contradicted = { faults: 4, quiet: 3 };
 
 it('nothing outlives the contradiction of what a majority tampered with', async () => {
   const { counts, checkers } = counting();
   const tampered = scenario([...Array(6).fill('tampers-alike'), ...Array(2).fill('honest')]);
-  await expectClean([seedOfContradiction], { scenario: tampered, checkers, once });
+  await expectClean([contradicted.faults], { scenario: tampered, checkers, once });
   expect(counts.get('inputs')).toBeGreaterThan(0);
   expect(counts.get('input-lost')).toBeGreaterThan(0);
 });
@@ -74,7 +74,7 @@ const quiet = {
 it('what was built on wrong bytes is built again on the right ones, and is trusted in the end', async () => {
   const { counts, checkers } = counting();
   const tampered = scenario([...Array(4).fill('tampers-alike'), ...Array(6).fill('honest')]);
-  await expectClean([seedOfContradiction], { scenario: tampered, rates: quiet, checkers, once });
+  await expectClean([contradicted.quiet], { scenario: tampered, rates: quiet, checkers, once });
   expect(counts.get('input-lost')).toBe(2);
   expect(counts.get('inputs')).toBe(4);
   expect(counts.get('trusted')).toBe(2);
