@@ -7,6 +7,8 @@ interface Known {
   controller(): string;
   /** The controller has a copy for a journal, and waits for its members. */
   isAsking(): boolean;
+  /** Leaves of the largest checkpoint that the controller was shown, also by those who are no members. */
+  shown(): number;
   workers(): readonly Pick<WorkerNode, 'id' | 'up' | 'kept' | 'sizeSeen'>[];
   isTrusted(worker: string): boolean;
   write(says: string): void;
@@ -48,7 +50,7 @@ export class AfterRestores {
     const { controller, workers, isTrusted } = this.#world;
     const up = workers().filter((one) => one.up);
     const kept = Math.max(0, ...up.filter(({ id }) => isTrusted(id)).map((one) => one.kept));
-    const known = Math.max(0, ...up.map((one) => one.sizeSeen(controller())));
+    const known = Math.max(this.#world.shown(), ...up.map((one) => one.sizeSeen(controller())));
     const asking = this.#world.isAsking() ? 'its controller waits for members' : undefined;
     const why = this.stopped ?? asking ?? 'its log is not what all members know';
     const says = `${why}; of ${known} leaves that members know trusted workers keep ${kept}`;

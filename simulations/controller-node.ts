@@ -55,6 +55,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   /** Its next life asks nobody. */
   #alone = false;
   #inquiry: StartInquiry | undefined;
+  shown = (): number => this.#inquiry?.waits?.shown ?? 0;
   /** Its journal was replaced, and no life has begun to sign since. */
   isAsking = false;
   #asked: AskedMembers | undefined;

@@ -80,6 +80,7 @@ export class World implements Truth {
   readonly #restores = new AfterRestores({
     controller: () => this.controller,
     isAsking: () => this.#controller.isAsking,
+    shown: () => this.#controller.shown(),
     workers: () => this.#workers,
     isTrusted: (id) => this.personOf(id) === 'owner',
     write: (says) => this.trace.write(this.now, 'world', says),

@@ -16,7 +16,10 @@ import {
   unchanged,
 } from './state.ts';
 
-/** Epochs that a recovery skips: the lost life may have started as often, with fences that no member reported. */
+/**
+ * Epochs that a recovery skips for each leaf that came back: the lost life may have started as often, with fences that no member reported, and an
+ * earlier recovery from the same copy skipped fewer.
+ */
 const epochsSkipped = 1_000;
 
 /**
@@ -31,7 +34,7 @@ export function recovered(transition: Transition, event: EventOf<'recovered'>): 
     throw new QuorateError('LOG_OUT_OF_RANGE', `the log has ${state.log.size} leaves, not ${event.from}`);
   mustSync(transition);
   if (event.leaves.length > 0 || event.epoch > state.epoch)
-    state.epoch = Math.max(state.epoch + epochsSkipped, event.epoch);
+    state.epoch = Math.max(state.epoch + epochsSkipped * event.leaves.length, event.epoch);
   state.recovered = true;
   const before = state.charter;
   const known = state.revocations.length;

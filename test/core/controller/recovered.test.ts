@@ -34,6 +34,10 @@ describe('leaves that came back from members', () => {
     expect(copy.controller.state.log.leaves()).toEqual(log.leaves());
     expect(copy.controller.state.epoch).toBe(1_002);
     expect((await restored(bench, events, { epoch: 5_000 })).controller.state.epoch).toBe(5_001);
+    // A second restore of the same copy: the log has grown since the first.
+    await bench.members('cy');
+    const again = await restored(bench, events);
+    expect(again.controller.state.epoch).toBeGreaterThan(copy.controller.state.epoch + 900);
     const before = snapshot(copy.controller.state);
     copy.replay();
     expect(snapshot(copy.controller.state)).toBe(before);
