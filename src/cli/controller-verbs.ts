@@ -4,7 +4,6 @@ import { accountLine } from '../core/account/index.ts';
 import type { MemberFacts } from '../core/controller/members.ts';
 import { codeOf } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
-import { sayWait } from '../core/sessions/controller/start-inquiry.ts';
 import { sayFullKey, sayLapsed } from '../core/trust/key-texts.ts';
 import type { ControllerStatus } from '../runtime/controller/status.ts';
 import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
@@ -54,6 +53,8 @@ async function status({ cwd, out }: Context): Promise<Exit> {
   const folder = await openProject(cwd);
   const now = await statusNow(folder);
   out.value(now);
+  // A controller of before says nothing of it.
+  if ((now.asking ?? null) !== null) await sayAsking(out, now);
   say(out, folder.name, now);
   return exits.done;
 }
@@ -143,18 +144,20 @@ function sayLeases(out: Output, waitsFor: ControllerStatus['waitsFor'], leases: 
   if (leases > shownMax) out.say(`  lease      ${leases - shownMax} more`);
 }
 
+async function sayAsking(out: Output, { asking }: ControllerStatus): Promise<void> {
+  const { sayWait } = await import('../core/sessions/controller/start-inquiry.ts');
+  if (asking !== null)
+    out.say(
+      out.colours.yellow(
+        `It signs nothing before its members have told what its log was: it waits for ${sayWait(asking)}.`,
+      ),
+    );
+}
+
 function say(out: Output, name: string, now: ControllerStatus): void {
   const { bold, dim, yellow } = out.colours;
   const { state, runs, oldest, offers, leases, waitsFor, workers, behind, operators, leaves } = now;
   const { revocations, fullKeys } = now;
-  // A controller of before says nothing of it.
-  const asking = now.asking ?? null;
-  if (asking !== null)
-    out.say(
-      yellow(
-        `It signs nothing before its members have told what its log was: it waits for ${sayWait(asking)}.`,
-      ),
-    );
   out.say(
     `${bold(state)}${state === 'draining' ? `: begins no round, ends by ${when(now.stopsBy ?? 0)}` : ''}`,
   );

@@ -32,6 +32,9 @@ const mayDeclare =
 
 /** Decoders that no target calls itself, and why not. */
 const elsewhere: Record<string, string> = {
+  'src/runtime/backup/manifest.ts readManifest':
+    'a file of the own account, by the schema and sum of parseFile',
+  'src/store/check.ts readPins': 'gives the file to the reader of the list of pins',
   'sandbox/files.ts readOptional': 'gives the text of a file of the kernel as it is',
   'sandbox/cgroups/parents.ts readHierarchies': 'reads the files that parseHierarchies is given',
   'sandbox/versions/read.ts readVersion': 'runs a program of the machine and reads its own version',
@@ -108,6 +111,10 @@ const primitives =
 
 /** Files with such a place that no target imports, and which target gets there, or why none has to. */
 const reached: Record<string, string> = {
+  'src/core/sessions/controller/lost-bundles.ts': 'documents of the own journal, spooled by this process',
+  'src/journal/end-mark.ts':
+    'a number that this process wrote beside its journal; flipped bits of it are a test',
+  'src/runtime/backup/journals.ts': 'events of a copy of a journal, each with its checksum',
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
   'src/cli/commands/compare.ts': 'a CID on the own command line',
   'src/cli/commands/diff.ts': 'a CID on the own command line',
@@ -126,7 +133,6 @@ const reached: Record<string, string> = {
   'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',
   'src/cli/values.ts': 'options of the own command line',
   'src/runtime/store/evidence.ts': 'a time in a bundle that was verified',
-  'src/cli/tier-consent.ts': 'a list of words the own program wrote; anything else counts as none',
   'src/program.ts': 'the own package.json',
   'src/core/documents/base.ts': 'peer-id; CIDs are part of every document',
   'src/core/documents/canonical.ts': 'canonical, and every document',
