@@ -13,12 +13,12 @@ export function homeNewer(file: string, says: string, cause?: unknown): QuorateE
 
 /** The same of an event, counted from 1, of a kind that this version does not have. */
 export function newerEvent(file: string, n: number, event: unknown, cause: unknown): QuorateError {
-  const { kind } = event as { kind?: unknown };
-  return homeNewer(
-    file,
-    `this version has no event "${String(kind).slice(0, 40)}", which its event ${n} is`,
-    cause,
-  );
+  const kind = typeof event === 'object' && event !== null && 'kind' in event ? event.kind : undefined;
+  const says =
+    typeof kind === 'string'
+      ? `this version has no event "${kind.slice(0, 40)}", which its event ${n} is`
+      : `its event ${n} names no kind`;
+  return homeNewer(file, says, cause);
 }
 
 /** `reads`: the version of a JSON file that is read; a file states its own in `v`, and is of version 1 without. Throws `HOME_NEWER`. */
