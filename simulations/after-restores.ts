@@ -45,7 +45,7 @@ export class AfterRestores {
     return this.isShort || this.#world.isAsking();
   }
 
-  /** Nothing goes on, which is excused where no trusted worker that is up has what members know of. */
+  /** Observation of a project that stands still; excused where the leaves that trusted workers who are up keep are fewer than members know. */
   standStill(): Observation {
     const { controller, workers, isTrusted } = this.#world;
     const up = workers().filter((one) => one.up);

@@ -23,7 +23,7 @@ interface Ground extends Pick<Surroundings, 'time' | 'network' | 'trace' | 'rand
   healed(): boolean;
 }
 
-/** All that goes wrong at random times, until then. */
+/** Schedules partitions, crashes, drains, restores and clocks that are set, up to the time `until`. */
 export function scheduleMishaps<Disk>(
   ground: Ground,
   controller: { drain(limitMs: number): void } & Restorable<Disk>,

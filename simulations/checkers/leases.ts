@@ -27,7 +27,7 @@ export function leases(): Checker {
           for (const { id, lease } of liveLeases(run)) live.set(id, { lease, run: run.id });
       }
       if (seen.kind === 'restored' && !seen.recovered) {
-        // Nothing shows that it is a copy, other than the leases that members told of.
+        // A restore without a missing leaf shows only in the leases that members told of.
         const told = seen.answers.flatMap(({ fences }) => fences.filter(({ by }) => by === truth.controller));
         last = told.reduce((most, one) => (isAfter(one, most) ? one : most), { epoch: 0, n: 0 });
       }

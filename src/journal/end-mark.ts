@@ -47,7 +47,7 @@ export class EndMark {
     }
   }
 
-  /** Nothing is known of the end any more. */
+  /** Removes the mark: the next start holds the journal to no last event. */
   remove(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;

@@ -64,7 +64,7 @@ it('what docs/operations.md has typed keeps what was trusted, and goes on: an up
     expect(code, said).toBe(0);
     return said;
   };
-  /** All that was trusted is, and more can be. */
+  /** Fetches each artifact that was trusted before, and has another run become trusted. */
   const goesOn = async (name: string) => {
     for (const artifact of artifacts)
       expect((await cluster.fetch(artifact, `${name} ${artifact}`)).code).toBe(0);

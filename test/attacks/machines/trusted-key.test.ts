@@ -174,7 +174,7 @@ describe('the stolen key of one of two trusted workers refuses to sign', () => {
     bench.send({ kind: 'cosign-refused', run, worker, code: 'COSIGN_EVIDENCE', message: 'no' });
     expect(bench.result(run)).toMatchObject({ state: 'done', level: 'disputed', ending: 'cosign-refused' });
   });
-  it('for now, as it says, and again and again: the run says who, and why', async () => {
+  it('with a code that may pass, again and again: the run says who, and why', async () => {
     const { bench, run } = await agreedRun(on);
     bench.send({ kind: 'absent', worker: bench.id('trusted') });
     await bench.deliver(mallory, (await bench.lease(mallory)).get(mallory), built);
@@ -186,7 +186,7 @@ describe('the stolen key of one of two trusted workers refuses to sign', () => {
       /no trusted worker signed it in time; trusted worker \S+ did not sign yet: EVIL: not now/,
     );
   });
-  it('for now, and then signs: nothing more is said of it', async () => {
+  it('once with such a code, and then signs: nothing more is said of it', async () => {
     const { bench, run } = await agreedRun(on);
     await bench.deliver(mallory, (await bench.lease(mallory)).get(mallory), built);
     const worker = bench.id(mallory);

@@ -185,7 +185,7 @@ it('what a stolen identity provider’s key revokes is held for a week, and coun
   await store.keeper.review();
   expect(await store.told('stands')).toMatchObject({ data: { run, tree } });
   expect(store.context.ledger.of(tree)).toMatchObject([{ run }]);
-  // Nobody ends it.
+  // Control: the key is not ended.
   store.revoked.push(...thief);
   await store.keeper.review();
   store.context.ledger.asked.set(tree, Date.now() - 1);

@@ -117,7 +117,7 @@ export class ControllerSessions {
   async dispatch(event: ControllerEvent): Promise<void> {
     const { inquiry, dispatch } = this.#given;
     const token = 'token' in event ? event.token : undefined;
-    // Nothing that comes without being asked for is of this life yet; afterwards it follows from what members said.
+    // Events without a token are dropped while members are asked, and taken from the first event of this life on.
     if (!inquiry.isOpen && token === undefined) return this.#hasAsked ? dispatch(event) : undefined;
     if (inquiry.isOpen || (await this.#begins())) return dispatch(event);
     if (token !== undefined) this.#replies.answer(token, { kind: 'error', ...sayAsking(inquiry) });
