@@ -49,9 +49,9 @@ export function addControllerVerbs(controller: Command, act: Act): void {
     .action(act(drain));
 }
 
-async function status({ cwd, out }: Context): Promise<Exit> {
+async function status({ cwd, out, signal }: Context): Promise<Exit> {
   const folder = await openProject(cwd);
-  const now = await statusNow(folder);
+  const now = await statusNow(folder, signal);
   out.value(now);
   // A controller of before says nothing of it.
   if ((now.asking ?? null) !== null) await sayAsking(out, now);
@@ -60,20 +60,26 @@ async function status({ cwd, out }: Context): Promise<Exit> {
 }
 
 /** Of the running controller, or of its journal. */
-async function statusNow(folder: ProjectFolder): Promise<ControllerStatus> {
+async function statusNow(folder: ProjectFolder, signal?: AbortSignal): Promise<ControllerStatus> {
   const { askController } = await import('../runtime/controller/control.ts');
-  try {
-    return await askController(folder.dir, { do: 'status' });
-  } catch (error) {
-    if (codeOf(error) !== 'CONTROLLER_NOT_RUNNING') throw error;
-    const { statusOfStopped } = await import('../runtime/controller/stopped.ts');
-    return statusOfStopped(folder);
-  }
+  return runningOr(
+    () => askController(folder.dir, { do: 'status' }, { signal }),
+    async () => (await import('../runtime/controller/stopped.ts')).statusOfStopped(folder),
+  );
 }
 
-async function members({ cwd, out }: Context): Promise<Exit> {
+/** The answer of the running controller, or what its journal says; of one that has started meanwhile its answer. */
+async function runningOr<T>(ask: () => Promise<T>, read: () => Promise<T>): Promise<T> {
+  const instead = (code: string, next: () => Promise<T>) => (error: unknown) => {
+    if (codeOf(error) !== code) throw error;
+    return next();
+  };
+  return ask().catch(instead('CONTROLLER_NOT_RUNNING', () => read().catch(instead('JOURNAL_IN_USE', ask))));
+}
+
+async function members({ cwd, out, signal }: Context): Promise<Exit> {
   const folder = await openProject(cwd);
-  const all = await membersNow(folder);
+  const all = await membersNow(folder, signal);
   out.value({ project: folder.project, members: all });
   const { bold, dim, yellow } = out.colours;
   for (const { key, operator, role, state, by, since } of all) {
@@ -87,15 +93,12 @@ async function members({ cwd, out }: Context): Promise<Exit> {
   return exits.done;
 }
 
-async function membersNow(folder: ProjectFolder): Promise<MemberFacts[]> {
+async function membersNow(folder: ProjectFolder, signal: AbortSignal): Promise<MemberFacts[]> {
   const { askForMembers } = await import('../runtime/controller/control.ts');
-  try {
-    return await askForMembers(folder.dir);
-  } catch (error) {
-    if (codeOf(error) !== 'CONTROLLER_NOT_RUNNING') throw error;
-    const { membersOfStopped } = await import('../runtime/controller/stopped.ts');
-    return membersOfStopped(folder);
-  }
+  return runningOr(
+    () => askForMembers(folder.dir, { signal }),
+    async () => (await import('../runtime/controller/stopped.ts')).membersOfStopped(folder),
+  );
 }
 
 interface DrainOptions {
@@ -120,7 +123,9 @@ async function drain({ cwd, out, signal }: Context, { limit, wait }: DrainOption
     try {
       now = await askController(folder.dir, { do: 'status' });
     } catch (error) {
-      if (!['CONTROLLER_NOT_RUNNING', 'CONTROL_LOST'].includes(codeOf(error) ?? '')) throw error;
+      const code = codeOf(error) ?? '';
+      if (code === 'CONTROLLER_STARTING') continue;
+      if (!['CONTROLLER_NOT_RUNNING', 'CONTROL_LOST'].includes(code)) throw error;
       break;
     }
   }

@@ -18,7 +18,8 @@ export async function fewerIsFine(
   try {
     ({ rounds: left } = await askController(folder.dir, { do: 'status', without: operator }));
   } catch (error) {
-    if (['CONTROLLER_NOT_RUNNING', 'CONTROL_LOST'].includes(codeOf(error))) return true;
+    if (['CONTROLLER_NOT_RUNNING', 'CONTROLLER_STARTING', 'CONTROL_LOST'].includes(codeOf(error)))
+      return true;
     throw error;
   }
   const { slots, operators } = left;

@@ -12,7 +12,11 @@ export async function revokedBefore(
   try {
     return (await askController(dir, { do: 'revoked', what })).revoked;
   } catch (error) {
-    if (['CONTROLLER_NOT_RUNNING', 'CONTROL_LOST', 'CONTROL_REQUEST_INVALID'].includes(codeOf(error)))
+    if (
+      ['CONTROLLER_NOT_RUNNING', 'CONTROLLER_STARTING', 'CONTROL_LOST', 'CONTROL_REQUEST_INVALID'].includes(
+        codeOf(error),
+      )
+    )
       return null;
     throw error;
   }

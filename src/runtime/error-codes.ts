@@ -31,6 +31,8 @@ const runtimeErrors = {
     'The archives that are compared unpack to more bytes or members than the limit. `quorate diff` compares their bytes without unpacking them.',
   CONTROLLER_NOT_RUNNING:
     'No controller of this project answers on this host. Start it with `quorate controller`; one that another account runs is asked by that account.',
+  CONTROLLER_STARTING:
+    'A controller of this project has its journal open and does not answer: it starts or ends. Ask again in a minute.',
   CONTROLLER_LOST: 'The connection to the controller broke. The job goes on; follow it again.',
   CONTROL_LOST:
     'The running worker was reached but did not answer in time. It may be ending, or be too busy; ask again.',

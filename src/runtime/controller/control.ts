@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { awaitedLeases } from '../../core/controller/drain.ts';
 import type { ControllerEvent } from '../../core/controller/events.ts';
@@ -6,12 +7,14 @@ import { type MemberFacts, membersOf } from '../../core/controller/members.ts';
 import { revocationsIn } from '../../core/controller/revocations.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
 import { type RevocationTarget, revocationSchema } from '../../core/documents/index.ts';
-import { messageOf, QuorateError } from '../../core/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { counted } from '../../core/quantity.ts';
 import type { StartWait } from '../../core/sessions/controller/start-inquiry.ts';
 import { revocationAt } from '../../core/trust/revocations.ts';
+import { isInUse } from '../../journal/copy.ts';
 import { askControlSocket, serveControlSocket } from '../node/control-socket.ts';
 import type { Tell } from '../node/node-events.ts';
+import { journalFile } from './controller-journal.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
 
@@ -38,6 +41,7 @@ type AnswerTo<Request extends ControllerRequest> = Request extends { do: 'member
     : ControllerStatus;
 
 const drainLookMs = 200;
+const controlAgainMs = 200;
 
 const socketOf = (dir: string): string => join(dir, 'control', 'controller.sock');
 
@@ -130,8 +134,39 @@ export class ControllerControl {
   }
 }
 
-/** Asks the controller that runs from this project folder. Errors: `CONTROLLER_NOT_RUNNING`, `CONTROL_LOST`, `CONTROL_REQUEST_INVALID`. */
+export interface ControlWait {
+  signal?: AbortSignal | undefined;
+  waitMs?: number;
+}
+
+/**
+ * Asks the controller that runs from this project folder. One that has its journal open and does not answer is starting, ending or
+ * going on under other keys: it is asked again for `waitMs`.
+ * Errors: `CONTROLLER_NOT_RUNNING`, `CONTROLLER_STARTING`, `CONTROL_LOST`, `CONTROL_REQUEST_INVALID`.
+ */
 export async function askController<Request extends ControllerRequest>(
+  dir: string,
+  request: Request,
+  { signal, waitMs = controllerNodeLimits.controlWaitMs }: ControlWait = {},
+): Promise<AnswerTo<Request>> {
+  const end = performance.now() + waitMs;
+  for (;;) {
+    try {
+      return await askOnce(dir, request);
+    } catch (error) {
+      if (codeOf(error) !== 'CONTROLLER_NOT_RUNNING' || !isInUse(journalFile(dir))) throw error;
+      if (performance.now() > end)
+        throw new QuorateError(
+          'CONTROLLER_STARTING',
+          'a controller has its journal open and does not answer yet: it starts or ends',
+          { hint: 'Ask again in a minute. Its own messages say what it does.', cause: error },
+        );
+    }
+    await sleep(controlAgainMs, undefined, { signal });
+  }
+}
+
+async function askOnce<Request extends ControllerRequest>(
   dir: string,
   request: Request,
 ): Promise<AnswerTo<Request>> {
@@ -151,13 +186,11 @@ export async function askController<Request extends ControllerRequest>(
 }
 
 /** All members, asked for in parts. Errors: as above. */
-export async function askForMembers(dir: string): Promise<MemberFacts[]> {
+export async function askForMembers(dir: string, wait?: ControlWait): Promise<MemberFacts[]> {
   const all: MemberFacts[] = [];
   for (let after: string | null | undefined; after !== null; ) {
-    const { members, next } = await askController(dir, {
-      do: 'members',
-      ...(after !== undefined && { after }),
-    });
+    const request = { do: 'members', ...(after !== undefined && { after }) } as const;
+    const { members, next } = await askController(dir, request, wait);
     all.push(...members);
     after = next;
   }

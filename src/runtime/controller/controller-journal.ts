@@ -1,8 +1,13 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControllerEvent } from '../../core/controller/events.ts';
 import { Controller } from '../../core/controller/machine.ts';
+import { codeOf } from '../../core/errors.ts';
 import { type Journal, openJournal } from '../../journal/index.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
+import { controllerNodeLimits } from './limits.ts';
+
+const journalAgainMs = 100;
 
 /** Below `<repo>/.quorate`. */
 export const journalFile = (dir: string): string => join(dir, 'controller.db');
@@ -16,6 +21,21 @@ export const idpIdOf = (folder: ProjectFolder): string =>
 /** A machine that knows nothing yet. `key`: whose journal it is to be given. */
 export function newController(folder: ProjectFolder, key: { id: string } = folder.controller): Controller {
   return new Controller(key.id, idpIdOf(folder));
+}
+
+/** The same, for a controller that starts: a command may be reading the journal of one that was stopped. */
+export async function awaitControllerJournal(
+  folder: ProjectFolder,
+): Promise<ReturnType<typeof openControllerJournal>> {
+  const end = performance.now() + controllerNodeLimits.journalWaitMs;
+  for (;;) {
+    try {
+      return openControllerJournal(folder);
+    } catch (error) {
+      if (codeOf(error) !== 'JOURNAL_IN_USE' || performance.now() > end) throw error;
+    }
+    await sleep(journalAgainMs);
+  }
 }
 
 /** The journal of a project's controller, and a machine to replay it into. Errors: `JOURNAL_…`. */

@@ -29,6 +29,10 @@ export const controllerNodeLimits = {
   pageBundlesMax: 10_000,
   /** Documents of bundles that were lost, on disk until these are made again: at 30 kB each those of 70,000 runs. */
   spoolBytesMax: 2 * 1024 ** 3,
+  /** For the answer of a controller that starts or ends. */
+  controlWaitMs: 20_000,
+  /** For the journal, while a command reads that of a stopped controller. */
+  journalWaitMs: 5_000,
   /** How long a drain may wait: as long as a request may last. */
   drainMsMax: 7 * 24 * 3600_000,
 } as const;

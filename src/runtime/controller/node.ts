@@ -39,7 +39,7 @@ import { ArtifactPins } from './artifact-pins.ts';
 import { inCheckpointFile, openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerControl } from './control.ts';
-import { idpIdOf, journalFile, openControllerJournal } from './controller-journal.ts';
+import { awaitControllerJournal, idpIdOf, journalFile } from './controller-journal.ts';
 import { ControllerDependencies } from './dependencies.ts';
 import { controllerHealth } from './health.ts';
 import { ControllerImages } from './images.ts';
@@ -120,7 +120,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const { folder } = options;
   const tell = teller(options.onEvent);
   const journalLost = !existsSync(journalFile(folder.dir)) && !existsSync(join(folder.dir, unusedFile));
-  const { journal, machine } = openControllerJournal(folder);
+  const { journal, machine } = await awaitControllerJournal(folder);
   const closers: (() => unknown)[] = [() => journal.close()];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();

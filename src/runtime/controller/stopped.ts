@@ -7,8 +7,8 @@ import { journalFile, newController, openControllerJournal } from './controller-
 import { type ControllerStatus, statusOf } from './status.ts';
 
 /**
- * The status of a controller that does not run, from its journal. Holds the journal meanwhile, so a controller that starts at this
- * moment is told that it is in use. Errors: `JOURNAL_…`, `HOME_NEWER`.
+ * The status of a controller that does not run, from its journal. Holds the journal meanwhile, and a controller that starts at this
+ * moment waits for it. Errors: `JOURNAL_…`, `HOME_NEWER`.
  */
 export const statusOfStopped = (folder: ProjectFolder): ControllerStatus =>
   statusOf(stateOfStopped(folder), { project: folder.project, running: false, stopsBy: null });

@@ -116,7 +116,10 @@ export abstract class Told {
   /** Its last output, for a failing test's message. */
   report(): string {
     const said = this.lines.slice(-12).map((line) => JSON.stringify(line).slice(0, 400));
-    return [`--- ${this.name}`, ...said, this.text.slice(-1000), this.stderr.slice(-1000)].join('\n');
+    const error = this.lines.findLast((line) => line.error !== undefined)?.error as Line | undefined;
+    // In the first line: it may be the only one that is kept of a failure.
+    const first = error === undefined ? '' : `: ${error.code}: ${error.message}`;
+    return [`--- ${this.name}${first}`, ...said, this.text.slice(-1000), this.stderr.slice(-1000)].join('\n');
   }
 }
 

@@ -1,10 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { openJournal } from '../../../src/journal/index.ts';
 import { askController, askForMembers, ControllerControl } from '../../../src/runtime/controller/control.ts';
+import {
+  awaitControllerJournal,
+  journalFile,
+  openControllerJournal,
+} from '../../../src/runtime/controller/controller-journal.ts';
 import { statusOf } from '../../../src/runtime/controller/status.ts';
+import { initProject } from '../../../src/runtime/membership/project-folder.ts';
 import { type Bench, deliverAll, leasedRound, projectOf } from '../../core/controller/bench.ts';
+import { folder } from '../support.ts';
 
 /** The control of a bench's controller in a folder of its own, and what became of it. */
 async function controlled(bench: Bench) {
@@ -96,6 +105,38 @@ describe('a controller that is asked how it is', () => {
     await control.close();
     const absent = { code: 'CONTROLLER_NOT_RUNNING' };
     await expect(askController(dir, { do: 'status' })).rejects.toMatchObject(absent);
+  });
+
+  it('is asked again while it starts: its journal is open, and its socket is not there yet', async () => {
+    const { dir, control } = await controlled(await projectOf('ada'));
+    await control.close();
+    const journal = openJournal(journalFile(dir), { name: 'a controller', rules: 1 });
+    const asked = askController(dir, { do: 'status' });
+    await sleep(500);
+    await control.open();
+    expect((await asked).state).toBe('running');
+
+    await control.close();
+    const starting = { code: 'CONTROLLER_STARTING' };
+    await expect(askController(dir, { do: 'status' }, { waitMs: 300 })).rejects.toMatchObject(starting);
+    const signal = AbortSignal.timeout(300);
+    await expect(askController(dir, { do: 'status' }, { signal })).rejects.toThrow(/aborted/);
+    journal.close();
+    const absent = { code: 'CONTROLLER_NOT_RUNNING' };
+    await expect(askController(dir, { do: 'status' })).rejects.toMatchObject(absent);
+  });
+
+  it('waits for a command that reads its journal before it starts', async () => {
+    const project = await initProject(await folder(), {
+      name: 'tools',
+      vcs: ['git.example.org'],
+      bootstrap: [],
+    });
+    const reading = openControllerJournal(project).journal;
+    const opened = awaitControllerJournal(project);
+    await sleep(500);
+    reading.close();
+    (await opened).journal.close();
   });
 
   it('goes on where its folder holds no socket, and says so', async () => {
