@@ -2,25 +2,10 @@ import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { matrices } from './test/matrices.ts';
+import { alone, common } from './test/support/projects.ts';
 import { Skipped } from './test/support/skipped.ts';
 
-const common = {
-  environment: 'node' as const,
-  pool: 'forks' as const,
-  execArgv: ['--disable-warning=ExperimentalWarning'],
-  globalSetup: ['test/support/make-program.ts'],
-  setupFiles: ['test/e2e/support/after-file.ts'],
-  // Leaves out what needs root, where the tests are run by somebody else.
-  runner: './test/support/runner.ts',
-};
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
-/**
- * Files with a process to themselves: they measure that process. All other files share one with those before them, since each import
- * of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
- * of a module that tests share runs for the first of them only; what a file opens, its end closes (test/e2e/support/after-file.ts).
- */
-const alone = ['test/attacks/worker/log-memory.test.ts', 'test/mesh/{backpressure,bandwidth}.test.ts'];
-
 /** Against hanging only, on a machine that is busy with something else too. No test passes or fails by them otherwise. */
 const deadlines = {
   testTimeout: 300_000,

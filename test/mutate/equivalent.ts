@@ -1,0 +1,22 @@
+import { describe, type Kind, type Mutation } from './operators.ts';
+
+/** A mutation that no test can notice, since nothing differs but time or memory within the same bounds, with the reason. */
+export interface Equivalent {
+  readonly path: string;
+  readonly kind: Kind;
+  /** The mutated text, spaces collapsed, and what it becomes. */
+  readonly change: string;
+  readonly proof: string;
+}
+
+/** Each is left out of the rate. An entry that fits no mutation any more fails a test. */
+export const equivalents: readonly Equivalent[] = [];
+
+export const changeOf = (mutation: Mutation): string =>
+  describe(mutation).slice(`${mutation.path}:${mutation.line} ${mutation.kind}: `.length);
+
+export const isEquivalent = (mutation: Mutation, list = equivalents): boolean =>
+  list.some(
+    ({ path, kind, change }) =>
+      path === mutation.path && kind === mutation.kind && change === changeOf(mutation),
+  );

@@ -1,0 +1,21 @@
+/** Of every project, and of `npm run mutate`. */
+export const common = {
+  environment: 'node' as const,
+  pool: 'forks' as const,
+  execArgv: ['--disable-warning=ExperimentalWarning'],
+  globalSetup: ['test/support/make-program.ts'],
+  setupFiles: ['test/e2e/support/after-file.ts'],
+  // Leaves out what needs root, where the tests are run by somebody else.
+  runner: './test/support/runner.ts',
+};
+
+/**
+ * Files with a process to themselves: they measure that process. All other files share one with those before them, since each import
+ * of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
+ * of a module that tests share runs for the first of them only; what a file opens, its end closes (test/e2e/support/after-file.ts).
+ */
+export const alone = [
+  'test/attacks/worker/log-memory.test.ts',
+  'test/mesh/backpressure.test.ts',
+  'test/mesh/bandwidth.test.ts',
+];
