@@ -60,6 +60,8 @@ const firstRefusal = (protocol: Protocol) =>
 class Said implements Channel {
   readonly peer: string;
   readonly answers: { kind: string; code?: string }[] = [];
+  /** Milliseconds for which each message is waited for. */
+  readonly waits: (number | undefined)[] = [];
   read = 0;
   closed = false;
   readonly #messages: Uint8Array[];
@@ -69,7 +71,8 @@ class Said implements Channel {
     this.#messages = messages.map((one) => (one instanceof Uint8Array ? one : encodeMessage(one)));
   }
 
-  async receive({ admit }: ReceiveOptions = {}): Promise<Uint8Array | undefined> {
+  async receive({ admit, timeoutMs }: ReceiveOptions = {}): Promise<Uint8Array | undefined> {
+    this.waits.push(timeoutMs);
     const next = this.#messages.shift();
     if (next === undefined) return undefined;
     await admit?.(next.length);
@@ -182,6 +185,18 @@ describe('a controller', () => {
     const [code] = await session('lease', new Said(bench.id('bob'), message));
     expect(code).toBe((messageBounds.lease.messages[message.kind] as MessageBound).refused);
     expect(counted.opened).toBe(0);
+  });
+
+  it.each<[Protocol, number]>([
+    ['feed', 90_000],
+    ['lease', 120_000],
+    ['log', 10_000],
+    ['api', 10_000],
+  ])('waits on %s for a peer that says nothing for %i ms', async (protocol, ms) => {
+    const bench = await projectOf('bob');
+    const said = new Said(bench.id('bob'));
+    await serve(bench).session(protocol, said);
+    expect(said.waits).toEqual([ms]);
   });
 
   it('counts what a message and its answer cost, before the next one is read', async () => {

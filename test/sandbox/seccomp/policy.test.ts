@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { assemble, answer as bpfAnswer, whenEqual } from '../../../sandbox/seccomp/bpf.ts';
 import { seccompFilter } from '../../../sandbox/seccomp/policy.ts';
 import {
   type Arch,
@@ -118,4 +119,12 @@ describe.each<Arch>(['x64', 'arm64'])('the filter for %s', (arch) => {
       expect(answer(number('personality'), [value])).toBe(errno(EPERM));
     }
   });
+});
+
+it('encodes no filter that the kernel would refuse or read otherwise', () => {
+  const program = (length: number) => Array.from({ length }, () => bpfAnswer(ALLOW));
+  expect(assemble(program(4096))).toHaveLength(4096 * 8);
+  expect(() => assemble(program(4097))).toThrow(RangeError);
+  expect(assemble(whenEqual(1, program(255)))).toHaveLength(256 * 8);
+  expect(() => assemble(whenEqual(1, program(256)))).toThrow(RangeError);
 });
