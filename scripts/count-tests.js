@@ -1,11 +1,12 @@
 // Prints `N passed, N failed` from vitest's JSON reports, all together: `node scripts/count-tests.js FILE...`, with
-// `, N skipped` where some were. Before it comes the name of each test that was skipped, and a line or two for each that
-// failed, so that the end of a long record says what is wrong. A file of tests that could not even be loaded is one failure;
-// so is a report that is not there. Exit 1 unless something passed in each and nothing failed.
+// `, N skipped` where some were. Before it come the name of each test that was skipped, a line or two for each that failed, so
+// that the end of a long record says what is wrong, and what this machine cannot execute. A file of tests that could not even be
+// loaded is one failure; so is a report that is not there. Exit 1 unless something passed in each and nothing failed.
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { argv, cwd, exit, stdout } from 'node:process';
 import { stripVTControlCharacters } from 'node:util';
+import { notExecuted } from './not-executed.js';
 
 const firstLine = (message) =>
   stripVTControlCharacters(message ?? '')
@@ -44,6 +45,7 @@ const skipped = reports.flatMap((report) => report.skipped);
 const passed = reports.reduce((total, report) => total + report.passed, 0);
 for (const test of skipped) stdout.write(`skipped: ${test}\n`);
 for (const failure of failures) stdout.write(`failed: ${failure}\n`);
+stdout.write(`${notExecuted()}\n`);
 const counts = [`${passed} passed`, `${failures.length} failed`];
 if (skipped.length > 0) counts.push(`${skipped.length} skipped`);
 stdout.write(`${counts.join(', ')}\n`);
