@@ -1,4 +1,4 @@
-// What no test on this machine executes, however many pass: `node scripts/not-executed.js`. One line, which comes before the
+// Names kinds of hosts that no test on this machine executes on, however many pass: `node scripts/not-executed.js`. One line, which comes before the
 // count of tests (count-tests.js, test/support/skipped.ts). Plain JavaScript for Node 18 and newer, no dependencies.
 import { readFileSync } from 'node:fs';
 import { arch, argv, stdout } from 'node:process';

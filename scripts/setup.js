@@ -1,4 +1,4 @@
-// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers|chaos] [--check]`.
+// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers|chaos|cells] [--check]`.
 // `worker` is all that a machine needs for every tier of sandbox it can run, `matrices` all that any test needs.
 // Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
 // standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
@@ -118,6 +118,8 @@ const needs = {
     lack: () => (sqlalchemyIsCompiled() ? undefined : 'no compiled part of SQLAlchemy'),
   },
   iproute2: { why: 'makes hosts with addresses of their own, for a test of five processes', program: 'ip' },
+  kmod: { why: 'lists which modules of a kernel need which others', program: 'depmod' },
+  'qemu-system-arm': { why: 'emulates machines with another processor', program: 'qemu-system-aarch64' },
   faketime: { why: 'sets the clock of one process, for the faults of the chaos script', program: 'faketime' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
@@ -191,7 +193,18 @@ const matrices = [
 const peers = [...demo, 'buildbot', 'buildbot-worker', 'python3-sqlalchemy-ext'];
 /** Faults in a project of real processes. */
 const chaos = [...demo, 'iproute2', 'faketime'];
-const purposes = { demo, pipeline, forge, worker, test: tests, matrices, peers, chaos };
+/** Guests that QEMU emulates, in which tests of the sandbox run. */
+const cells = [
+  'mmdebstrap',
+  'e2fsprogs',
+  'git',
+  'npm',
+  'kmod',
+  'busybox-static',
+  'qemu-system-x86',
+  'qemu-system-arm',
+];
+const purposes = { demo, pipeline, forge, worker, test: tests, matrices, peers, chaos, cells };
 
 function sqlalchemyIsCompiled() {
   const folder = '/usr/lib/python3/dist-packages/sqlalchemy/cyextension';
@@ -327,7 +340,7 @@ function main() {
   const wanted = parse(argv.slice(2));
   if (wanted === undefined) {
     say(
-      'usage: node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers|chaos] [--check]',
+      'usage: node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers|chaos|cells] [--check]',
     );
     return 2;
   }

@@ -117,7 +117,8 @@ export function kernelModules({ modules }: GuestKernel): CpioEntry[] {
   );
 }
 
-function moduleFile(path: string): Buffer | undefined {
+/** A module by its path without the ending of compression; undefined if it is not there. */
+export function moduleFile(path: string): Buffer | undefined {
   if (existsSync(path)) return readFileSync(path);
   if (!existsSync(`${path}.xz`)) return undefined;
   return execFileSync(requireTool('busybox'), ['unxz', '-c', `${path}.xz`], {

@@ -27,7 +27,7 @@ export const differences: readonly Difference[] = [
   },
   {
     what: 'model of the processor in `/proc/cpuinfo`',
-    step: 'grep "^model name" /proc/cpuinfo | head -n 1',
+    step: 'grep -m 1 -E "^(model name|CPU part)" /proc/cpuinfo',
     in: {
       'vm-emulated': { finds: /: Intel Core i7 9xx/, says: 'always the same (`Nehalem`)' },
       gvisor: { finds: /unknown/, says: 'unknown (CPUID tells it)' },
