@@ -35,7 +35,7 @@ export async function* encodeCar(
     const bytes = await read(cid);
     reads.delete(keyOf(cid));
     walk.enter(step, source.links(cid, bytes));
-    for (const next of walk.ahead(aheadMax)) read(next);
+    for (const next of walk.ahead(aheadMax)) void read(next);
     yield sectionHead(cid.bytes, bytes.length);
     yield bytes;
     sent += bytes.length;
