@@ -10,6 +10,7 @@ import { changeOf, equivalents } from './equivalent.ts';
 import { type Kind, kinds, type Mutation, mutated, mutationsOf } from './operators.ts';
 import { closures, planFor } from './plan.ts';
 import { report } from './report.ts';
+import { lint } from './trial.ts';
 
 const changed = (text: string, path = 'src/a/x.ts') =>
   mutationsOf({ path, text }).map((one) => [one.kind, mutated(text, one)]);
@@ -200,7 +201,7 @@ it('takes what executes the readers of a constant, and else what imports the fil
 });
 
 it('counts by folder, without those that are equivalent or not tried yet', () => {
-  const outcome = (killed: boolean, left = 0) => ({ killed, tests: 2, left, ms: 1 });
+  const outcome = (killed: boolean, left = 0) => ({ killed, tests: 2, left, ms: 1, by: killed ? lint : '' });
   const tried = (killed: boolean, equivalent = false, left = 0) => ({
     ...{ mutation: mutation({}), equivalent, outcome: outcome(killed, left) },
   });
@@ -211,11 +212,11 @@ it('counts by folder, without those that are equivalent or not tried yet', () =>
   ]);
   const lines = report(of);
   expect(lines.slice(2, 5)).toEqual([
-    '| src/a | 3 | 2 | 1 | 66.7 % |',
-    '| src/b | 0 | 0 | 0 | - |',
-    '| all | 3 | 2 | 1 | 66.7 % |',
+    '| src/a | 3 | 2 | 2 | 1 | 66.7 % |',
+    '| src/b | 0 | 0 | 0 | 0 | - |',
+    '| all | 3 | 2 | 2 | 1 | 66.7 % |',
   ]);
-  expect(lines).toContain('| removed await | 3 | 2 | 1 | 66.7 % |');
+  expect(lines).toContain('| removed await | 3 | 2 | 2 | 1 | 66.7 % |');
   expect(lines.filter((line) => line.startsWith('survived'))).toEqual([
     'survived: src/a/x.ts:1 removed await: await -> (nothing) (2 files of tests, 4 beyond the budget)',
   ]);

@@ -1,5 +1,5 @@
 import { describe, kinds, type Mutation } from './operators.ts';
-import type { Outcome } from './trial.ts';
+import { lint, type Outcome } from './trial.ts';
 
 export interface Tried {
   readonly mutation: Mutation;
@@ -12,6 +12,7 @@ interface Row {
   readonly path: string;
   readonly tried: number;
   readonly killed: number;
+  readonly byLint: number;
   readonly equivalent: number;
 }
 
@@ -21,19 +22,18 @@ function rowOf(path: string, all: readonly Tried[]): Row {
   const counted = all.filter(({ equivalent, outcome }) => !equivalent && outcome !== undefined);
   const killed = counted.filter(({ outcome }) => outcome?.killed === true).length;
   return {
-    path,
-    tried: counted.length,
-    killed,
+    ...{ path, tried: counted.length, killed },
+    byLint: counted.filter(({ outcome }) => outcome?.by === lint).length,
     equivalent: all.filter(({ equivalent }) => equivalent).length,
   };
 }
 
 const header = (of: string): string[] => [
-  `| ${of} | mutations | killed | equivalent | rate |`,
-  '|---|---:|---:|---:|---:|',
+  `| ${of} | mutations | killed | of these by lint | equivalent | rate |`,
+  '|---|---:|---:|---:|---:|---:|',
 ];
 const lineOf = (row: Row): string =>
-  `| ${row.path} | ${row.tried} | ${row.killed} | ${row.equivalent} | ${percent(row)} |`;
+  `| ${row.path} | ${row.tried} | ${row.killed} | ${row.byLint} | ${row.equivalent} | ${percent(row)} |`;
 
 /** Tables by folder and by kind, and the survivors. */
 export function report(byFolder: ReadonlyMap<string, readonly Tried[]>): string[] {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Copy } from './copy.ts';
@@ -41,6 +41,15 @@ function environment(id: string): string {
   } catch {
     return '';
   }
+}
+
+/** Whether `npm run check` refuses a file for a promise that nobody awaits. */
+export function hasFloatingPromise({ checkout }: Copy, path: string, signal: AbortSignal): Promise<boolean> {
+  const biome = join(checkout, 'node_modules', '.bin', 'biome');
+  const words = ['lint', '--only=nursery/noFloatingPromises', '--diagnostic-level=error', path];
+  return new Promise((resolve) => {
+    execFile(biome, words, { cwd: checkout, signal }, (error) => resolve(error !== null));
+  });
 }
 
 /** Runs files of tests of a copy in a process of their own, for at most `msMax`. */

@@ -3,7 +3,7 @@ import type { Copy } from './copy.ts';
 import type { Recorded } from './coverage.ts';
 import type { Mutation } from './operators.ts';
 import type { Plan } from './plan.ts';
-import { type Ran, runTests } from './run-tests.ts';
+import { hasFloatingPromise, type Ran, runTests } from './run-tests.ts';
 
 export interface Outcome {
   readonly killed: boolean;
@@ -14,6 +14,9 @@ export interface Outcome {
   readonly left: number;
   readonly ms: number;
 }
+
+/** In the place of a file of tests. */
+export const lint = 'biome lint';
 
 /** Files that end soon share a run, so that a test that waits in vain is given up soon. */
 const soonMs = 5_000;
@@ -50,6 +53,11 @@ export class Trials {
       ...{ killed, tests: tests.length, left, ms: Math.round(performance.now() - began) },
       ...(by === undefined ? {} : { by }),
     });
+    if (mutation.kind === 'removed await') {
+      const look = () => hasFloatingPromise(this.#copy, mutation.path, this.#signal);
+      if ((await this.#copy.with(mutation, look)) && !(await look())) return outcome(true, lint);
+      this.#signal.throwIfAborted();
+    }
     for (const some of sharing(tests))
       for (let open = some; open.length > 0; ) {
         const ran = await this.#copy.with(mutation, () => this.#run(open));
