@@ -195,12 +195,12 @@ export class Paperwork {
     what: RevocationTarget,
     since: number,
     now: number,
-    over: { as?: string; reason?: string; keeps?: readonly string[] } = {},
+    over: { as?: string; reason?: string; keeps?: readonly string[]; project?: string } = {},
   ): Promise<Verified<Revocation>> {
-    const { as, reason = 'not ours any more', keeps = [] } = over;
+    const { as, reason = 'not ours any more', keeps = [], project = this.project } = over;
     const signer = as === undefined ? this.idp : this.keys.signer(as);
     const payload = {
-      ...{ iss: signer.id, project: this.project, what, since, reason, iat: seconds(now) },
+      ...{ iss: signer.id, project, what, since, reason, iat: seconds(now) },
       ...(keeps.length > 0 && { v: 2 as const, keeps: [...keeps] }),
     };
     return signMessage('revocation', payload, signer);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { egressLimits } from '../../src/egress/limits.ts';
 import { deadlineMs } from '../e2e/support/wait.ts';
@@ -71,6 +72,28 @@ describe('CONNECT', () => {
     const egress = await egressTo(1, { targets: target, resolve });
     expect(await say(egress, connectTo('git.example:80'))).toMatch(/^HTTP\/1.1 502 /);
     expect(codesOf(egress)).toEqual(['EGRESS_UNREACHABLE']);
+  });
+});
+
+describe('a connection of this process', () => {
+  it('goes where a tunnel may, is counted as one, and is refused with the reason', async () => {
+    const port = await listen((socket) => socket.end('hello'));
+    const egress = await egressTo(port);
+    expect(await text(await egress.connect({ host: '127.0.0.1', port }))).toBe('hello');
+    for (const target of [
+      { host: '127.0.0.1', port: port - 1 },
+      { host: 'other.example', port },
+    ])
+      await expect(egress.connect(target)).rejects.toMatchObject({ code: 'EGRESS_NOT_ALLOWED' });
+    expect(codesOf(egress)).toEqual(['EGRESS_NOT_ALLOWED', 'EGRESS_NOT_ALLOWED']);
+    expect(egress.counts).toEqual({ connections: 3, refused: 2, received: 5, sent: 0 });
+  });
+
+  it('whose server is not there is refused too', async () => {
+    const egress = await egressTo(1);
+    await expect(egress.connect({ host: '127.0.0.1', port: 1 })).rejects.toMatchObject({
+      code: 'EGRESS_UNREACHABLE',
+    });
   });
 });
 

@@ -113,9 +113,18 @@ describe('followers', () => {
 
   it('of one address are so many and no more', async () => {
     const { server, live } = await following();
-    for (let n = 0; n < httpLimits.followersPerAddressMax; n++) follow(server);
-    await until('all of them', () => live.followers === httpLimits.followersPerAddressMax);
+    const { followersPerAddressMax } = httpLimits;
+    const all = Array.from({ length: followersPerAddressMax }, () => follow(server));
+    await until('all of them', () => live.followers === followersPerAddressMax);
     expect(codeIn(await ask(server, '/events'))).toBe('HTTP_BUSY');
+    // In the place of one that leaves one more may come.
+    all[0]?.leave();
+    await until('one less', () => live.followers === followersPerAddressMax - 1);
+    follow(server);
+    await until('all of them again', () => live.followers === followersPerAddressMax);
+    const more = follow(server);
+    await until('an answer', () => more.got.status !== 0);
+    expect(more.got.status).toBe(503);
     const other = follow(server, { 'x-forwarded-for': '198.51.100.1' });
     await until('another', () => other.got.status === 200);
   });

@@ -334,7 +334,7 @@ export class Bench {
   /** Revokes from a leaf of the log on, by default from now on; the answer comes back. */
   async revoke(
     what: RevocationTarget,
-    over: { since?: number; as?: string; reason?: string; keeps?: readonly string[] } = {},
+    over: { since?: number; as?: string; reason?: string; keeps?: readonly string[]; project?: string } = {},
   ): Promise<Reply> {
     const { since = this.controller.state.log.size, ...rest } = over;
     const revocation = await this.paper.revocation(what, since, this.now, rest);

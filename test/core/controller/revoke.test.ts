@@ -54,6 +54,14 @@ describe('a revocation', () => {
   it.each([
     ['REVOCATION_ISSUER_MISMATCH', (bench: Bench) => bench.revoke(operator('ada'), { as: 'mallory' })],
     ['REVOCATION_ISSUER_MISMATCH', (bench: Bench) => bench.revoke(operator('ada'), { as: 'controller' })],
+    [
+      'REVOCATION_PROJECT_MISMATCH',
+      (bench: Bench) => bench.revoke(operator('ada'), { project: bench.id('eve') }),
+    ],
+    [
+      'REVOCATION_PROJECT_MISMATCH',
+      (bench: Bench) => bench.revoke(operator('ada'), { as: 'root', project: bench.id('eve') }),
+    ],
     ['REVOCATION_NEEDS_ROOT', (bench: Bench) => bench.revoke(key(bench, 'trusted'))],
     ['REVOCATION_NEEDS_ROOT', (bench: Bench) => bench.revoke(key(bench, 'controller'))],
     ['REVOCATION_NEEDS_ROOT', (bench: Bench) => bench.revoke(key(bench, 'idp'))],

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { capabilities } from '../../../simulations/paperwork.ts';
-import { idOf } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { drawOf, fullShare } from '../../../src/core/trust/draw.ts';
-import { aborted, type Bench, built, leasedRound, projectOf, timings } from './bench.ts';
+import { aborted, type Bench, built, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
 
 const code = (bench: Bench, token: string) => {
   const reply = bench.lastReply(token);
@@ -169,11 +168,18 @@ describe('a claim', () => {
   });
 
   it('after the round was revealed is refused', async () => {
-    const { bench, leases } = await leasedRound({}, 'dan');
-    for (const key of ['ada', 'bob', 'cy']) await bench.deliver(key, leases.get(key));
-    expect(code(bench, await bench.claim('dan', { offer: idOf(bench.all('offer')[0]?.offer) }))).toBe(
-      'OFFER_CLOSED',
-    );
+    // The offer of a round may stand for the trusted worker after that.
+    for (const taken of [['trusted'], []]) {
+      const bench = await projectOf('ada', 'bob', 'cy', 'dan');
+      await bench.submit();
+      const leases = await bench.lease('ada', 'bob', 'cy');
+      await bench.lease(...taken);
+      await deliverAll(bench, leases, []);
+      for (const over of [{}, { pass: 'busy' }])
+        expect(code(bench, await bench.claim('dan', over))).toBe('OFFER_CLOSED');
+      // Control: the trusted worker has its slot, or gets it.
+      expect(code(bench, await bench.claim('trusted'))).toBe(taken.length > 0 ? 'OFFER_CLOSED' : 'lease');
+    }
   });
 });
 

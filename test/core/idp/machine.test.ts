@@ -286,10 +286,13 @@ describe('an identity provider apart', () => {
     expect(await desk.ask('ada')).toEqual(refused('OPERATOR_REVOKED'));
   });
 
-  it('takes no revocation of a key that the charter names, unless the root signed it, and no charter of before', async () => {
+  it('takes no revocation of a key that the charter names, unless the root signed it, of another project, and no charter of before', async () => {
     const desk = await Desk.open();
     const what = { kind: 'key', id: desk.paper.controller.id } as const;
     desk.tell({ kind: 'revoked', revocation: await desk.paper.revocation(what, 0, desk.now) });
+    expect(desk.durability).toBe('none');
+    const elsewhere = { as: 'root', project: standIn.signer('eve').id };
+    desk.tell({ kind: 'revoked', revocation: await desk.paper.revocation(what, 0, desk.now, elsewhere) });
     expect(desk.durability).toBe('none');
     desk.tell({ kind: 'charter', charter: await desk.paper.charter() });
     expect(desk.durability).toBe('none');

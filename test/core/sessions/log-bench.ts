@@ -4,6 +4,7 @@ import type { Channel, Dial } from '../../../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
 import { knownIn, revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
 import type { WitnessState } from '../../../src/core/sessions/worker/checkpoint-book.ts';
+import { DraftChecks } from '../../../src/core/sessions/worker/draft-checks.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import { Neighbours } from '../../../src/core/sessions/worker/neighbours.ts';
 import type { Accepts, WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
@@ -42,6 +43,11 @@ export class TestLog {
           const [leaf = ''] = this.tree.leaves(question.index, question.index + 1);
           return { kind: 'inclusion', leaf, proof };
         }
+        case 'log': {
+          const { from } = question;
+          const leaves = this.tree.leaves(from, Math.min(this.tree.size, from + leavesAtOnce));
+          return { kind: 'leaves', from, size: this.tree.size, leaves };
+        }
         default:
           throw new Error(`a test log answers no ${question.kind}`);
       }
@@ -50,6 +56,9 @@ export class TestLog {
     }
   }
 }
+
+/** Leaves in one answer. */
+const leavesAtOnce = 4;
 
 export const leafTexts = (from: number, to: number, of = 'leaf'): string[] =>
   Array.from({ length: to - from }, (_, n) => `${of} ${from + n}`);
@@ -62,6 +71,8 @@ export const forked = () => new TestLog([...leafTexts(0, 5), ...leafTexts(5, 9, 
 export class WitnessBench {
   stored: WitnessState | undefined;
   storedEvidence: StoredRevocations | undefined;
+  /** Leaves of the log on its disk. */
+  leaves: readonly string[] = [];
   readonly gossiped: string[] = [];
   /** By topic: what it makes of a message. */
   readonly accepts = new Map<string, Accepts>();
@@ -114,6 +125,11 @@ export class WitnessBench {
     this.witness = new LogWitness(this.#ports(), this.feed);
   }
 
+  /** Its checks before it signs a verdict. */
+  get checks(): DraftChecks {
+    return new DraftChecks(this.#ports(), this.feed, this.witness);
+  }
+
   #ports(): WorkerPorts {
     return {
       signing: signingOf(this.key.signer),
@@ -133,6 +149,12 @@ export class WitnessBench {
         save: async (state: WitnessState) => {
           this.saves++;
           this.stored = structuredClone(state);
+        },
+      },
+      leafFile: {
+        load: async () => [...this.leaves],
+        append: async (more: readonly string[]) => {
+          this.leaves = [...this.leaves, ...more];
         },
       },
       revocations: this.revocations,

@@ -244,6 +244,25 @@ describe('a worker as a witness', () => {
     expect(again.revocations.equivocations).toEqual([]);
   });
 
+  it('reads the leaves under the checkpoint of a draft that does not fit, which prove the fork to others', async () => {
+    const [log, other] = [honest(), forked()];
+    const evidence = async (showsLeaves: boolean) => {
+      const bench = await WitnessBench.open(log);
+      bench.leaves = log.tree.leaves();
+      await bench.witness.see(await log.note(7));
+      bench.answer = async (question) =>
+        question.kind === 'log' && showsLeaves
+          ? other.answer(question)
+          : { kind: 'checkpoint', note: await other.note(9), proof: [] };
+      const read = bench.checks.readLog(await other.note(9), () => true);
+      await expect(read).rejects.toEqual(code('LOG_INCONSISTENT'));
+      return bench.revocations.equivocations.map(({ proves }) => proves);
+    };
+    expect(await evidence(true)).toMatchObject([{ kind: 'leaves', index: 5, sizes: [7, 9] }]);
+    // Control: a controller that shows none.
+    expect(await evidence(false)).toEqual([]);
+  });
+
   it('finds that a log which is shorter than what was signed does not go on', async () => {
     const log = honest();
     const bench = await WitnessBench.open(log);

@@ -51,8 +51,10 @@ describe('what a build may reach', () => {
   });
 
   it('by vcs is nothing where an entry is none', () => {
-    const odd = { vcs: ['', 'a:0', 'a:70000', '[::1', 'a:b'], bootstrap: [] };
+    const odd = { vcs: ['', '[]:80', 'a:0', 'a:65536', '[::1', 'a:b'], bootstrap: [] };
     expect(rules({ network: ['vcs'], charter: odd }).targets).toEqual([]);
+    const ends = { vcs: ['a:1', 'a:65535'], bootstrap: [] };
+    expect(rules({ network: ['vcs'], charter: ends }).targets).toEqual(['a 1', 'a 65535']);
   });
 
   it('by store is where the controller says that it serves artifacts', () => {

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { CID } from 'multiformats/cid';
+import { create } from 'multiformats/hashes/digest';
+import { expect, it, onTestFinished } from 'vitest';
+import { Blocks } from '../../src/store/blocks.ts';
+import { storeLimits } from '../../src/store/limits.ts';
+import { folder, noiseBytes } from './support.ts';
+
+const MiB = 1024 * 1024;
+
+function block(seed: number, size: number): { cid: CID; bytes: Uint8Array } {
+  const bytes = noiseBytes(size, seed);
+  const digest = createHash('sha256').update(bytes).digest();
+  return { cid: CID.createV1(0x55, create(0x12, digest)), bytes };
+}
+
+/** An area whose disk does what the test says. `isSync`: the call has no flags, as only syncs and reads have none. */
+async function area(disk: (call: { pack: number; isSync: boolean }) => Promise<void>): Promise<Blocks> {
+  const blocks = await Blocks.open(await folder());
+  const { files } = blocks;
+  const use = files.use.bind(files);
+  files.use = async (pack, work, flags) => {
+    await disk({ pack, isSync: flags === undefined });
+    return use(pack, work, flags);
+  };
+  onTestFinished(() => blocks.close());
+  return blocks;
+}
+
+it('a sync ends when all packs are durable: one whose pack cannot be synced fails, and the next tries it again', async () => {
+  const synced: number[] = [];
+  let isBroken = true;
+  const blocks = await area(async ({ pack, isSync }) => {
+    if (isSync && isBroken) throw new Error('input/output error');
+    if (isSync) synced.push(pack);
+  });
+  const { cid, bytes } = block(1, 500);
+  await blocks.put(cid, bytes);
+  await expect(blocks.writer.sync()).rejects.toThrow('input/output error');
+  isBroken = false;
+  await blocks.writer.sync();
+  expect(synced).toEqual([1]);
+});
+
+it.each(['put', 'take'] as const)(
+  '%s waits for the disk once so much is unwritten, and no longer than until it is written',
+  async (way) => {
+    const disk = Promise.withResolvers<void>();
+    const blocks = await area(() => disk.promise);
+    const add = (seed: number) => {
+      const { cid, bytes } = block(seed, MiB);
+      return blocks[way](cid, bytes);
+    };
+    const fits = Math.floor(storeLimits.packUnwrittenBytesMax / (MiB + 1));
+    for (let seed = 1; seed <= fits; seed++) await add(seed);
+    let isIn = false;
+    const last = add(fits + 1).then(() => {
+      isIn = true;
+    });
+    for (let turn = 0; turn < 10; turn++) await setImmediate();
+    const hasWaited = !isIn;
+    disk.resolve();
+    await last;
+    expect(hasWaited).toBe(true);
+    expect(blocks.writer.unwrittenBytes).toBe(0);
+  },
+);
