@@ -38,16 +38,11 @@ async function* joined(
   last: readonly TrailingEntry[],
 ): AsyncGenerator<Uint8Array> {
   const packer = pack();
-  // An error of the reader (a closed pipe) is raised at the yield and passed on unchanged.
-  const filled = fill(packer, parts, last).catch((cause: unknown) => {
-    const error = invalid(cause);
-    packer.destroy(error);
-    throw error;
-  });
-  filled.catch(() => {});
+  // The packer ends only once it was filled, and fails with this error.
+  fill(packer, parts, last).catch((cause: unknown) => packer.destroy(invalid(cause)));
   try {
+    // An error of the reader (a closed pipe) is raised at the yield and passed on unchanged.
     for await (const chunk of packer as AsyncIterable<Uint8Array>) yield chunk;
-    await filled;
   } finally {
     packer.destroy();
     for (const { tar } of parts) tar.destroy();
