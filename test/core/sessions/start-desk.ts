@@ -1,6 +1,7 @@
 import { standIn } from '../../../simulations/keys.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import { Scheduler } from '../../../simulations/scheduler.ts';
+import type { Controller } from '../../../src/core/controller/machine.ts';
 import type { QuorateError } from '../../../src/core/errors.ts';
 import { type InquiryPorts, StartInquiry } from '../../../src/core/sessions/controller/start-inquiry.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
@@ -9,13 +10,16 @@ import { formatCheckpoint, type MerkleTree, signCheckpoint } from '../../../src/
 import { Bench } from '../controller/bench.ts';
 import { pair } from './channel-pair.ts';
 
-const floor = { agree: 2, of: 2, cosign: 'none' as const, rounds: 8 };
+export const minute = 60_000;
+export const floor = { agree: 2, of: 2, cosign: 'none' as const, rounds: 8 };
 
-/** Holdings of a member. */
+/** Holdings of a member, or what it shows in their place. */
 export interface Holds {
   note?: string;
-  leaves?: readonly string[];
+  leaves?: readonly string[] | ((from: number) => Promise<readonly string[]>);
   leases?: HeldLease[];
+  revocations?: RevocationBook;
+  charter?: string;
   /** It answers nothing. */
   isSilent?: true;
 }
@@ -24,23 +28,31 @@ export const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
+export type Make = (id: string, idp: string) => Controller;
+
 /** The members' side, and a controller that starts from the first `events` of a journal. */
 export class Start {
   readonly bench: Bench;
-  readonly copy = new Bench();
+  readonly copy: Bench;
   readonly time = new Scheduler(settle);
   readonly inquiry: StartInquiry;
   readonly told: string[] = [];
   readonly stopped: string[] = [];
+  readonly asked: string[] = [];
   readonly members = new Map<string, Holds>();
   readonly clock: InquiryPorts['clock'] & { closing: boolean };
+  /** The checkpoint in its file. */
+  checkpoint: { size: number; root: string } | undefined;
   /** Called before a member answers for its leaves. */
   beforeLeaves = async (): Promise<void> => {};
   close = (): void => {};
+  #result: Promise<unknown> | undefined;
 
-  constructor(bench: Bench, events: number, over: Partial<InquiryPorts> = {}) {
+  constructor(bench: Bench, events: number, over: Partial<InquiryPorts> = {}, make?: Make) {
     this.bench = bench;
+    this.copy = new Bench(make);
     this.copy.journal.push(...bench.journal.slice(0, events));
+    this.copy.now = bench.now;
     this.copy.replay();
     const { paper } = bench;
     this.clock = {
@@ -70,19 +82,21 @@ export class Start {
   }
 
   async #serve(id: string, channel: ReturnType<typeof pair>[1]): Promise<void> {
+    this.asked.push(id);
     const holds = this.members.get(id) ?? {};
     if (holds.isSilent) return;
     const { project } = this.bench.paper;
-    const charter = this.bench.controller.state.charter?.raw ?? '';
+    const charter = holds.charter ?? this.bench.controller.state.charter?.raw ?? '';
     await revocationServer({
-      ...knownIn(await RevocationBook.open(project, standIn.verifier)),
+      ...knownIn(holds.revocations ?? (await RevocationBook.open(project, standIn.verifier))),
       checkpoint: () => holds.note,
       atStart: {
         isController: () => true,
         held: () => ({ charter, leases: holds.leases ?? [] }),
         leaves: async (from) => {
           await this.beforeLeaves();
-          return (this.members.get(id)?.leaves ?? []).slice(from);
+          const { leaves = [] } = this.members.get(id) ?? {};
+          return typeof leaves === 'function' ? leaves(from) : leaves.slice(from);
         },
       },
     }).session(channel);
@@ -99,29 +113,24 @@ export class Start {
   }
 
   /** A member connects, and holds this from now on. */
-  hello(name: string, holds: Holds = {}): void {
+  hello(name: string, holds: Holds = {}, grant = this.bench.grantOf(name)): void {
     this.members.set(this.bench.id(name), holds);
-    this.inquiry.hello(this.bench.id(name), this.bench.grantOf(name));
+    this.inquiry.hello(this.bench.id(name), grant);
   }
 
-  /** Result of the start after that time: "waits", the code of an error, or the leaves that it takes. */
+  /** Result of the start after that time: "waits", the code of an error, or what `begin` says. */
   async after(ms: number): Promise<unknown> {
-    this.#result ??= this.#run();
+    this.#result ??= this.begin().catch(({ code }: QuorateError) => code);
     await this.time.run(this.time.now + ms);
     return Promise.race([this.#result, settle().then(() => 'waits')]);
   }
-  #result: Promise<unknown> | undefined;
-  kept: { size: number; root: string } | undefined;
 
-  async #run(): Promise<unknown> {
-    try {
-      const event = await this.inquiry.run(await this.bench.paper.charter({ floor }), this.kept);
-      if (event !== undefined) this.copy.send(event);
-      this.inquiry.open();
-      return event?.leaves ?? 'starts';
-    } catch (error) {
-      return (error as QuorateError).code;
-    }
+  /** Returns the leaves that it takes, or "starts". */
+  protected async begin(): Promise<unknown> {
+    const event = await this.inquiry.run(await this.bench.paper.charter({ floor }), this.checkpoint);
+    if (event !== undefined) this.copy.send(event);
+    this.inquiry.open();
+    return event?.leaves ?? 'starts';
   }
 }
 

@@ -6,13 +6,20 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/core/documents/index.ts';
+import { HeldLog, type HeldLogPorts } from '../../../src/core/sessions/controller/held-log.ts';
 import type { HeldLease } from '../../../src/core/sessions/revocation-exchange.ts';
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
 import { leasedRound } from '../controller/bench.ts';
+import { minute, Start, settle, started } from './start-desk.ts';
 
-import { Start, settle, started } from './start-desk.ts';
-
-const minute = 60_000;
+it('looks at more checkpoints and promises of members than a function takes arguments', async () => {
+  const { copy, bench } = await started();
+  const { project } = bench.paper;
+  const held = new HeldLog({ project, machine: copy.controller } as HeldLogPorts);
+  const { size } = copy.controller.state.log;
+  for (let more = 1; more <= 200_000; more++) held.see({ size: size + more, root: 'a'.repeat(64) });
+  expect(held.size).toBe(size + 200_000);
+});
 
 describe('a start of a log that has members', () => {
   it('waits for a trusted worker', async () => {
@@ -147,13 +154,13 @@ describe('leaves that the journal lacks', () => {
 
   it('are known from the checkpoint that the controller signed last', async () => {
     const start = await started();
-    start.kept = { size: 5, root: start.log.root() };
+    start.checkpoint = { size: 5, root: start.log.root() };
     expect(await start.after(0)).toBe('waits');
     expect(start.inquiry.waits).toMatchObject({ leaves: 4, shown: 5 });
     start.hello('trusted', { leaves: start.log.leaves() });
     expect(await start.after(minute)).toEqual(start.log.leaves(4, 5));
     const alone = await started({ alone: true });
-    alone.kept = start.kept;
+    alone.checkpoint = start.checkpoint;
     expect(await alone.after(0)).toBe('LOG_BEHIND_CHECKPOINT');
   });
 });

@@ -14,6 +14,13 @@ import {
   requestRevocations,
 } from '../revocation-exchange.ts';
 
+/** The largest of these numbers, of which there may be more than a function takes arguments; `least` where none is larger. */
+function largest(least: number, numbers: Iterable<number>): number {
+  let found = least;
+  for (const number of numbers) if (number > found) found = number;
+  return found;
+}
+
 export interface HeldLogPorts {
   readonly project: string;
   readonly signing: Signing;
@@ -75,7 +82,7 @@ export class HeldLog {
 
   /** Leaves of the largest checkpoint, the journal's own log where none is larger. */
   get size(): number {
-    return Math.max(this.#state.log.size, ...this.#shown.keys());
+    return largest(this.#state.log.size, this.#shown.keys());
   }
 
   /**
@@ -226,7 +233,7 @@ export class HeldLog {
         this.#contradict(`leaf ${index} was promised to be "${leaf}" and is "${there}"`);
     }
     this.throwContradiction();
-    const end = Math.max(-1, ...this.#promised.keys()) + 1;
+    const end = largest(-1, this.#promised.keys()) + 1;
     // A place that nobody was promised, and that no checkpoint covers, is filled: the leaves after it keep theirs.
     for (let at = log.size + found.length; at < end; at++)
       found.push(this.#promised.get(at) ?? leaves.lost(at));
