@@ -8,7 +8,7 @@ import { programFolder, quietFlag } from '../support/program.ts';
 const module = new URL('../../src/cli/bounded-heap.ts', import.meta.url);
 const bounded = (times: string) => `const { boundHeap } = await import('${module}'); boundHeap(${times});`;
 
-/** Standard output of a process that runs `first`, makes garbage for a while, much of which survives some time, and then runs `last`. */
+/** Standard output of a process that runs `first`, makes `garbage` for a while, much of which survives some time, and then runs `last`. */
 async function afterGarbage(first: string, last: string): Promise<string> {
   const script = `import { constants, PerformanceObserver } from 'node:perf_hooks';
 import v8 from 'node:v8';
@@ -17,10 +17,13 @@ const heapMb = () => v8.getHeapStatistics().total_heap_size / 1e6;
 const turn = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 ${first}
 let kept = [];
-for (let n = 0; n < 600_000; n++) {
-  kept[n % 20_000] = { n, list: [n] };
-  if (n % 4_000 === 0) await turn(1);
-}
+const garbage = async () => {
+  for (let n = 0; n < 600_000; n++) {
+    kept[n % 20_000] = { n, list: [n] };
+    if (n % 4_000 === 0) await turn(1);
+  }
+};
+await garbage();
 ${last}`;
   const words = [quietFlag, '--input-type=module', '-e', script];
   return (await promisify(execFile)(process.execPath, words)).stdout;
@@ -32,7 +35,7 @@ const youngMb = async (first: string): Promise<number> =>
 describe('the heap of a process that goes on running', () => {
   it('keeps its young generation small while it starts, and bounded after that', async () => {
     const [starting, later, free] = await Promise.all(
-      [bounded('{}'), bounded('{ startMs: 0 }'), ''].map(youngMb),
+      [bounded('{ startMs: 600_000 }'), bounded('{ startMs: 0 }'), ''].map(youngMb),
     );
     expect(starting).toBeLessThan(3);
     expect(later).toBeGreaterThan(3);
@@ -47,13 +50,23 @@ new PerformanceObserver((list) => {
   for (const { detail: { kind, flags } } of list.getEntries())
     if (kind === constants.NODE_PERFORMANCE_GC_MAJOR && flags === constants.NODE_PERFORMANCE_GC_FLAGS_NO) whole += 1;
 }).observe({ entryTypes: ['gc'] });
-const busy = heapMb();
-kept = undefined;
+let busy = heapMb();
+kept = [];
 await turn(4_000);
+// On a machine that is busy with something else a span may look like one of rest.
+while (isAwaited && whole === 0) {
+  await garbage();
+  busy = heapMb();
+  kept = [];
+  for (let n = 0; n < 100 && whole === 0; n++) await turn(50);
+}
 console.log(JSON.stringify({ whole, given: busy - heapMb() }));`;
     const [bounding, kept] = await Promise.all(
-      [bounded('{ spanMs: 300 }'), bounded('{}')].map(async (first) =>
-        JSON.parse(await afterGarbage(first, rest)),
+      [
+        [bounded('{ spanMs: 300 }'), 'true'],
+        [bounded('{}'), 'false'],
+      ].map(async ([first = '', isAwaited = '']) =>
+        JSON.parse(await afterGarbage(first, `const isAwaited = ${isAwaited};\n${rest}`)),
       ),
     );
     expect(bounding.whole).toBeGreaterThan(0);

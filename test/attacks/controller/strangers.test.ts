@@ -105,9 +105,9 @@ describe('a stranger who sends receipts of megabytes on many streams', () => {
     const { envelope } = await receipt(1, 18_000);
     const frame = encodeMessage({ kind: 'receipt', envelope: 'x'.repeat(envelope.length) });
     const streams = 12;
-    const flood = async () => {
+    const flood = async (count: number) => {
       const codes = await Promise.all(
-        Array.from({ length: streams }, async () => {
+        Array.from({ length: count }, async () => {
           const signal = AbortSignal.timeout(60_000);
           const channel = await mesh.open(controller.id, protocols.lease, {
             signal,
@@ -122,8 +122,12 @@ describe('a stranger who sends receipts of megabytes on many streams', () => {
       );
       expect(new Set(codes)).toEqual(new Set(['KEY_NOT_ENROLLED']));
     };
-    const flooded = await processorMs(flood);
-    const opened = await processorMs(() => openStatement('receipt', envelope, joseVerifier));
+    const open = () => openStatement('receipt', envelope, joseVerifier);
+    // Code that runs for the first time takes longer, and other tests of the process may have run one of both.
+    await flood(2);
+    await open();
+    const flooded = await processorMs(() => flood(streams));
+    const opened = await processorMs(open);
     expect(flooded).toBeLessThan(streams * opened);
   }, 120_000);
 });

@@ -20,7 +20,8 @@ const atOnce = 1_000;
 async function flood(pings: number, bytesPerSecond?: number): Promise<string | undefined> {
   const bandwidth = new Bandwidth();
   const victim = await node({ bandwidth });
-  const attacker = await plain();
+  // Its own look at the connection, every ten seconds, would end it where the answers are slow.
+  const attacker = await plain({}, { connectionMonitor: { enabled: false } });
   const connection = await connect(attacker, victim);
   await until('connected', () => victim.connected().includes(attacker.peerId.toString()));
   const { muxer } = connection as unknown as { muxer: Muxer };
@@ -30,9 +31,11 @@ async function flood(pings: number, bytesPerSecond?: number): Promise<string | u
     answers += 1;
   };
   let code: string | undefined;
+  let isClosed = false;
   const [there] = victim.libp2p.getConnections(attacker.peerId);
   there?.addEventListener('close', ({ error }) => {
     code = (error as { code?: string } | undefined)?.code;
+    isClosed = true;
   });
   if (bytesPerSecond !== undefined) bandwidth.up.perSecond = bytesPerSecond;
   for (let sent = 0; sent < pings && connection.status === 'open'; sent += atOnce) {
@@ -40,7 +43,7 @@ async function flood(pings: number, bytesPerSecond?: number): Promise<string | u
     await sleep(1);
     if (bytesPerSecond === undefined) await until('all is answered', () => answers >= sent + atOnce);
   }
-  await sleep(500);
+  if (connection.status !== 'open') await until('closed', () => isClosed);
   return code;
 }
 
