@@ -251,6 +251,40 @@ describe('a fetch of a tree', () => {
     expect(result).toMatchObject({ blocks: 1, dropped: [{ peer: 'a', code: 'TRANSFER_EXCESS_DATA' }] });
   });
 
+  it('drops who goes on after the bytes that were asked for', async () => {
+    const [large, small] = [new Uint8Array(1024 * 1024), Buffer.from('another block')];
+    const [first, second] = [cidOf(large), cidOf(small)];
+    const top = cidOf(block, pbCode);
+    const links = (of: CID) => (of.code === pbCode ? [first, second] : []);
+    const part = (of: CID, bytes: Uint8Array) => Buffer.concat([sectionHead(of.bytes, bytes.length), bytes]);
+    const whole = [
+      ...[carHeader([top.bytes]), part(top, block), part(first, large), part(second, small)],
+      ...ending,
+    ];
+    const rest = [Buffer.concat([carHeader([second.bytes]), part(second, small)]), ...ending];
+    // Of several providers each is asked for 1 MiB at first.
+    const providers = [provider('a', new Far(...whole)), provider('b', new Far(...rest))];
+    const result = await fetchTree(top, sink({ links }), providers);
+    expect(result).toMatchObject({
+      ...{ blocks: 3, servedBy: { a: 2, b: 1 } },
+      dropped: [{ peer: 'a', code: 'TRANSFER_EXCESS_DATA', message: 'the answer exceeds the request' }],
+    });
+  });
+
+  it('asks for what a block that is here links to, and for nothing else', async () => {
+    const top = cidOf(Buffer.from('a folder'), pbCode);
+    const put = vi.fn(async () => {});
+    const here = sink({
+      ...{ put, touch: (of) => (of.equals(top) ? 8 : undefined), read: async () => Buffer.from('a folder') },
+      links: (of) => (of.equals(top) ? [cid] : []),
+    });
+    const far = new Far(car, ...ending);
+    const result = await fetchTree(top, here, [provider('a', far)]);
+    expect(result).toMatchObject({ blocks: 2, bytes: block.length + 8, servedBy: { a: 1 } });
+    expect(put).toHaveBeenCalledTimes(1);
+    expect(far.sent.map(({ message }) => decodeRequest(message).roots.map(String))).toEqual([[`${cid}`]]);
+  });
+
   it('drops who answers without a block', async () => {
     const failed = fetchTree(cid, sink(), [provider('a', new Far(carHeader([cid.bytes]), ...ending))]);
     await expect(failed).rejects.toMatchObject({ dropped: [{ peer: 'a', code: 'TRANSFER_EMPTY' }] });

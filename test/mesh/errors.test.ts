@@ -1,0 +1,51 @@
+import type { Connection } from '@libp2p/interface';
+import { expect, it } from 'vitest';
+import { reportedError } from '../../src/core/errors.ts';
+import { dialError } from '../../src/mesh/errors.ts';
+import { ConnectionLink } from '../../src/mesh/link.ts';
+
+const named = (name: string, message = '') => Object.assign(new Error(message), { name });
+const wrapped = (error: Error) => new Error('outer', { cause: new AggregateError([new Error('x'), error]) });
+
+it.each<[string, Error, string]>([
+  ['an unknown protocol', named('UnsupportedProtocolError'), 'MESH_PROTOCOL_UNKNOWN'],
+  ['the same, wrapped', wrapped(named('UnsupportedProtocolError')), 'MESH_PROTOCOL_UNKNOWN'],
+  ['too many streams', named('TooManyOutboundProtocolStreamsError'), 'MESH_PEER_QUOTA'],
+  ['a time-out', named('TimeoutError'), 'MESH_TIMEOUT'],
+  ['an end by its caller', named('AbortError'), 'MESH_TIMEOUT'],
+  ['a time-out of one address of several', wrapped(named('TimeoutError')), 'MESH_UNREACHABLE'],
+  ['a handshake broken off', wrapped(new Error('read ECONNRESET')), 'MESH_BUSY'],
+  ['another one', new Error('write EPIPE'), 'MESH_BUSY'],
+  ['one without an answer', named('EncryptionFailedError', 'aborted due to timeout'), 'MESH_BUSY'],
+  ['a handshake that fails', named('EncryptionFailedError', 'another key'), 'MESH_UNREACHABLE'],
+  ['anything else', new Error('ECONNREFUSED'), 'MESH_UNREACHABLE'],
+  ['no error', 'text' as unknown as Error, 'MESH_UNREACHABLE'],
+])('a dial that fails has the code of its reason: %s', (_, error, code) => {
+  const found = dialError(error, 'peer', ['/ip4/192.0.2.1/tcp/1'], '/quorate/x/1');
+  expect(found).toMatchObject({ code, cause: error });
+  expect(found.message).toContain('peer');
+});
+
+it('an error that has a code keeps it', () => {
+  const error = reportedError('MESH_RESET', 'reset');
+  expect(dialError(error, 'peer', [])).toBe(error);
+});
+
+it('a stream that cannot be opened on a connection has the same codes, within ten seconds', async () => {
+  const asked: { signal?: AbortSignal; maxOutboundStreams?: number; runOnLimitedConnection?: boolean }[] = [];
+  const connection = {
+    remotePeer: 'peer',
+    newStream: async (_protocol: string, options: object) => {
+      asked.push(options);
+      throw named('UnsupportedProtocolError');
+    },
+  } as unknown as Connection;
+  const link = new ConnectionLink(connection, { messagesTooLarge: 0 } as never);
+  const opened = link.open('/quorate/x/1', { maxMessageBytes: 5 });
+  await expect(opened).rejects.toMatchObject({ code: 'MESH_PROTOCOL_UNKNOWN' });
+  expect(asked).toMatchObject([{ maxOutboundStreams: 256, runOnLimitedConnection: true }]);
+  const reason = new Error('enough');
+  const ended = link.open('/quorate/x/1', { maxMessageBytes: 5, signal: AbortSignal.abort(reason) });
+  await expect(ended).rejects.toThrow();
+  expect(asked[1]?.signal?.reason).toBe(reason);
+});

@@ -1,0 +1,151 @@
+import type { Stream } from '@libp2p/interface';
+import { describe, expect, it } from 'vitest';
+import { PacedReader } from '../../src/mesh/paced-reader.ts';
+
+/** A stream that brings what the test says. */
+class Arriving extends EventTarget {
+  status = 'open';
+  readStatus = 'readable';
+  remoteWriteStatus = 'writable';
+  readBufferLength = 0;
+  readonly calls: string[] = [];
+
+  pause(): void {
+    this.calls.push('pause');
+    this.readStatus = 'paused';
+  }
+
+  resume(): void {
+    this.calls.push('resume');
+    this.readStatus = 'readable';
+  }
+
+  arrive(...data: Uint8Array[]): void {
+    this.dispatchEvent(Object.assign(new Event('message'), { data: data.length === 1 ? data[0] : data }));
+  }
+
+  end(): void {
+    this.dispatchEvent(new Event('remoteCloseWrite'));
+  }
+
+  closes(over: { error?: Error; local?: boolean } = {}): void {
+    this.dispatchEvent(Object.assign(new Event('close'), over));
+  }
+}
+
+function reading(over: Partial<Arriving> = {}) {
+  const stream = Object.assign(new Arriving(), over);
+  return { stream, reader: new PacedReader(stream as unknown as Stream) };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const one = Uint8Array.of(1);
+
+describe('a reader of a stream', () => {
+  it('gives what arrives in its order, then the end', () => {
+    const { stream, reader } = reading();
+    expect([reader.ready, reader.take()]).toEqual([false, undefined]);
+    stream.arrive(one, Uint8Array.of(2));
+    stream.end();
+    expect([reader.ready, reader.take(), reader.take(), reader.take()]).toEqual([
+      ...[true, one, Uint8Array.of(2), 'end'],
+    ]);
+    expect(reader.ready).toBe(true);
+    stream.closes();
+    expect(reader.take()).toBe('end');
+  });
+
+  it('does not end while bytes are on their way', () => {
+    const { stream, reader } = reading({ readBufferLength: 5 });
+    stream.end();
+    expect([reader.ready, reader.take()]).toEqual([false, undefined]);
+    stream.readBufferLength = 0;
+    expect(reader.take()).toBe('end');
+  });
+
+  it('pauses at 64 KiB, and goes on when they are taken', async () => {
+    const { stream, reader } = reading();
+    stream.arrive(new Uint8Array(64 * 1024 - 257));
+    await turn();
+    expect(stream.calls).toEqual([]);
+    stream.arrive(new Uint8Array(1));
+    await turn();
+    expect(stream.calls).toEqual(['pause']);
+    expect(reader.take()).toHaveLength(64 * 1024 - 257);
+    expect(stream.calls).toEqual(['pause']);
+    reader.take();
+    reader.take();
+    expect(stream.calls).toEqual(['pause', 'resume']);
+  });
+
+  it('counts frames of one byte in full', async () => {
+    const { stream } = reading();
+    for (let n = 0; n < 256; n++) stream.arrive(one);
+    await turn();
+    expect(stream.calls).toEqual(['pause']);
+  });
+
+  it('does not pause where the bytes were taken meanwhile', async () => {
+    const { stream, reader } = reading();
+    stream.arrive(new Uint8Array(64 * 1024));
+    reader.take();
+    await turn();
+    expect(stream.calls).toEqual([]);
+  });
+
+  it('tells of a reset after what had arrived', () => {
+    const { stream, reader } = reading();
+    stream.arrive(one);
+    stream.closes({ error: new Error('reset') });
+    expect(reader.take()).toBe(one);
+    expect(() => reader.take()).toThrow(expect.objectContaining({ code: 'MESH_RESET' }));
+  });
+
+  it('gives nothing more of a stream that was given up here', () => {
+    const { stream, reader } = reading();
+    stream.arrive(one);
+    stream.closes({ error: new Error('enough'), local: true });
+    expect(() => reader.take()).toThrow(expect.objectContaining({ code: 'MESH_RESET' }));
+  });
+
+  it('tells of a stream that closed before its end', () => {
+    const { stream, reader } = reading();
+    stream.closes();
+    expect(() => reader.take()).toThrow(expect.objectContaining({ code: 'MESH_RESET' }));
+  });
+
+  it.each<[string, Partial<Arriving>, string | undefined]>([
+    ['closed', { status: 'closed' }, 'MESH_RESET'],
+    ['ended', { remoteWriteStatus: 'closed' }, undefined],
+  ])('knows of a stream that was %s before it', (_, over, code) => {
+    const { reader } = reading(over);
+    expect(reader.ready).toBe(true);
+    if (code === undefined) expect(reader.take()).toBe('end');
+    else expect(() => reader.take()).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('calls back once there is something, once, unless that was cancelled', () => {
+    const { stream, reader } = reading();
+    const calls: string[] = [];
+    const cancel = reader.onReady(() => calls.push('first'));
+    cancel();
+    stream.arrive(one);
+    reader.onReady(() => calls.push('second'));
+    cancel();
+    stream.arrive(one);
+    stream.arrive(one);
+    expect(calls).toEqual(['second']);
+  });
+
+  it('takes a connection that is gone for no failure of what was delivered', async () => {
+    const { stream, reader } = reading({
+      resume: () => {
+        throw new Error('gone');
+      },
+    });
+    stream.arrive(new Uint8Array(64 * 1024));
+    await turn();
+    expect(reader.take()).toHaveLength(64 * 1024);
+    expect(reader.take()).toBeUndefined();
+  });
+});
