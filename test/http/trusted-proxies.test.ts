@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest';
+import { TrustedProxies } from '../../src/http/trusted-proxies.ts';
+import { codeOf } from '../runtime/support.ts';
+
+const proxies = new TrustedProxies(['192.0.2.1', '10.0.0.0/8', '2001:db8:ffff::/48']);
+const asked = (remoteAddress: string | undefined, headers: Record<string, string> = {}) =>
+  proxies.clientOf({ socket: { remoteAddress }, headers } as never);
+
+it.each<[string, string, Record<string, string>, string]>([
+  ['a peer that is no proxy, whatever it says', '192.0.2.9', { 'x-forwarded-for': '192.0.2.7' }, '192.0.2.9'],
+  ['a proxy that says nothing', '192.0.2.1', {}, '192.0.2.1'],
+  ['the client of a proxy', '192.0.2.1', { 'x-forwarded-for': '192.0.2.7' }, '192.0.2.7'],
+  ['the same by the other header', '::ffff:10.1.2.3', { forwarded: 'for="192.0.2.7:4711"' }, '192.0.2.7'],
+  [
+    'the right-most hop that is no proxy',
+    '10.0.0.1',
+    { 'x-forwarded-for': '1.2.3.4, 192.0.2.7, 10.0.0.2' },
+    '192.0.2.7',
+  ],
+  [
+    'the first of hops that are all proxies',
+    '10.0.0.1',
+    { 'x-forwarded-for': '10.0.0.3, 10.0.0.2' },
+    '10.0.0.3',
+  ],
+  ['a network of a client', '2001:db8:ffff::1', { forwarded: 'for="[2001:db8::7]"' }, '2001:db8:0:0::/64'],
+  [
+    'the same in both',
+    '10.0.0.1',
+    { forwarded: 'for=192.0.2.7', 'x-forwarded-for': '192.0.2.7' },
+    '192.0.2.7',
+  ],
+])('who asks is %s', (_, remote, headers, client) => {
+  expect(asked(remote, headers)).toBe(client);
+});
+
+it.each<[string, Record<string, string>]>([
+  ['two clients', { forwarded: 'for=192.0.2.7', 'x-forwarded-for': '192.0.2.8' }],
+  ['a hop that is no address', { 'x-forwarded-for': 'unknown' }],
+  ['too many proxies', { 'x-forwarded-for': Array.from({ length: 101 }, () => '10.0.0.2').join(', ') }],
+])('a proxy that names %s is refused', async (_, headers) => {
+  expect(await codeOf(() => asked('10.0.0.1', headers))).toBe('HTTP_FORWARDED_INVALID');
+});
