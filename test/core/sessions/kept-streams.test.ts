@@ -188,3 +188,32 @@ describe('a question on a stream that was kept too long', () => {
     expect(count()).toBe(1);
   });
 });
+
+it('a stream that its peer ended, or that was given up, is not given to the next caller', async () => {
+  const ended: ((message?: Uint8Array) => void)[] = [];
+  const opened: Channel[] = [];
+  const dial = keepStreams(
+    async () => {
+      const channel = {
+        ...{ peer: 'server', closed: false, send: async () => {}, abort: () => {}, close: async () => {} },
+        receive: () => new Promise<Uint8Array | undefined>((resolve) => ended.push(resolve)),
+      };
+      opened.push(channel);
+      return channel;
+    },
+    { closing: false, onClosing: () => () => {} },
+  );
+  const first = await dial(peer, '/x', options);
+  first.kept?.release();
+  ended[0]?.();
+  await new Promise(setImmediate);
+  const second = await dial(peer, '/x', options);
+  expect(opened).toHaveLength(2);
+  second.kept?.release();
+  second.abort(new Error('given up'));
+  const third = await dial(peer, '/x', options);
+  expect(opened).toHaveLength(3);
+  third.kept?.release();
+  await dial(peer, '/x', options);
+  expect(opened).toHaveLength(3);
+});

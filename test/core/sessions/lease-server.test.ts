@@ -24,6 +24,7 @@ class Line extends FakeChannel<Down> {
   readonly server: LeaseServer;
   /** Errors of the effects of what it said: each would end the controller. */
   readonly broken: unknown[] = [];
+  readonly events: ControllerEvent[] = [];
   /** The key in whose name the controller answers, where that is not its own. */
   iss: string | undefined;
   constructor(bench: Bench, worker: string, keep: () => Promise<void> = async () => {}) {
@@ -40,6 +41,7 @@ class Line extends FakeChannel<Down> {
       charge: () => 0,
       tell: () => {},
       dispatch: async (event: ControllerEvent) => {
+        this.events.push(event);
         for (const effect of bench.send(event)) {
           if (effect.kind === 'reply') this.#reply(replies, effect.token, effect.reply);
           if (effect.kind === 'cosign') void server.cosign(effect.run, effect.lease);
@@ -123,6 +125,13 @@ describe('a stream', () => {
     return { line, lease: lease?.id ?? '', again };
   }
   const kinds = ({ said }: Line) => said.map(({ kind, code }) => code ?? kind);
+
+  it('that ends is told to the machine, with the lease that was on it', async () => {
+    const { line, lease } = await resumed();
+    line.end();
+    await until('the end', () => line.events.at(-1)?.kind === 'detached');
+    expect(line.events.at(-1)).toMatchObject({ kind: 'detached', lease });
+  });
 
   it('takes the next lease once the one before was revealed or released, and is told nothing more of that', async () => {
     const { line, lease, again } = await resumed();
