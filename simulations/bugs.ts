@@ -14,6 +14,7 @@ import { Copier, content, Forgetful, Greedy, incurious, withMethods } from './br
 import { busy } from './busy.ts';
 import { drainBugs } from './drain-bugs.ts';
 import { endingBugs } from './ending-bugs.ts';
+import { hostBugs } from './host-bugs.ts';
 import { journalBugs } from './journal-bugs.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { limitBugs } from './limit-bugs.ts';
@@ -348,6 +349,7 @@ export const bugs: Record<string, Bug> = {
     ...drainBugs,
     ...leaseBugs,
     ...limitBugs,
+    ...hostBugs,
     ...endingBugs,
     ...stolenKeyBugs,
   },

@@ -34,6 +34,8 @@ export type Observation =
   | { kind: 'worker-handled'; worker: string; event: WorkerEvent; effects: readonly WorkerEffect[] }
   /** A worker's machine got an offer: the charter it was made under, and the one that the worker judges and builds by. */
   | { kind: 'considered'; worker: string; made: number; known: number }
+  /** A worker told its operator of a host that the charter of this epoch names. */
+  | { kind: 'host-named'; worker: string; host: string; epoch: number }
   /** A trusted worker put its signature under a verdict. */
   | { kind: 'cosigned'; worker: string; lease: string; verdict: Verdict }
   /** A state machine was rebuilt from its journal: its snapshots before and after. */

@@ -124,7 +124,8 @@ export class Paperwork {
   /** The owner signs the next charter. */
   next(what: KeyChange): Promise<Verified<Charter>> {
     this.replace(what);
-    return this.charter({ epoch: ++this.#epoch });
+    const epoch = ++this.#epoch;
+    return this.charter({ epoch, vcs: ['git.example', `host${epoch}.example`] });
   }
 
   get project(): string {

@@ -1,4 +1,5 @@
 import type { Policy } from '../src/core/documents/index.ts';
+import { withHosts } from './allowed-hosts.ts';
 import type { KeyChange } from './paperwork.ts';
 import type { Random } from './random.ts';
 
@@ -58,6 +59,8 @@ export interface Operator {
   joinsLate: boolean;
   /** Something about its hosts makes receipts that cannot be signed. */
   unsigned?: true;
+  /** Only this long after a worker of it has joined it allows the host of the sources; absent: it allows any host. */
+  allowsAfterMs?: number;
 }
 
 /** The result of a job's source with an honest worker. */
@@ -247,7 +250,7 @@ export function scenarioOf(random: Random): Scenario {
   return {
     ...{ theft, stores: storesOf(random.fork('stores')) },
     attackerShare,
-    operators: withUnsigned(random.fork('unsigned'), random.shuffle(operators)),
+    operators: withHosts(random, withUnsigned(random.fork('unsigned'), random.shuffle(operators))),
     trusted: trusted ?? full ?? drawTrusted(random, { wronged, onTime: theft !== undefined }),
     second: random.fork('second').chance(0.3),
     works: withRepeats(random.fork('the same again'), withTests(random.fork('kind: test'), limited)),

@@ -20,7 +20,7 @@ import type { Accepts, WorkerPorts } from '../src/core/sessions/worker/ports.ts'
 import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
 import { isoTime } from '../src/core/time.ts';
 import { ownVersion } from '../src/core/wire/peer-version.ts';
-import type { BuildResult, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
+import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import type { Worker } from '../src/core/worker/machine.ts';
 import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
@@ -34,7 +34,6 @@ import type { WorkerOptions } from './worker-options.ts';
 
 type WorkerLife = Life<WorkerEvent, WorkerEffect, Worker>;
 
-const lending = { capabilities, jobsAtOnce };
 const joinRetryMs = 2_000;
 /** No simulated controller has an HTTP feed; the feed is looked for at this interval. */
 const httpFeed = { quietMs: 24 * 3600_000, everyMs: 24 * 3600_000 };
@@ -65,6 +64,8 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   #credentials: Credentials | undefined;
   #topics = new Map<string, { accepts: Accepts; handle(data: Uint8Array): void }>();
   #served: ServedProtocol | undefined;
+  /** When its operator allows the host of the sources. */
+  #allowsAt: number | undefined;
 
   constructor(around: Surroundings, paper: Paperwork, options: WorkerOptions) {
     super(around, options.name);
@@ -197,7 +198,20 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       ...sessions.known,
     });
     await sessions.prepare();
-    await sessions.start({ kind: 'started', grant: credentials.grant, lending });
+    await sessions.start({ kind: 'started', grant: credentials.grant, lending: this.#lending });
+    const { allowsAfterMs } = this.options;
+    if (allowsAfterMs === undefined) return;
+    this.#allowsAt ??= this.around.time.now + allowsAfterMs;
+    life.clock.after(Math.max(0, this.#allowsAt - this.around.time.now), () => {
+      void this.dispatch(life, { kind: 'lending', lending: this.#lending });
+    });
+  }
+
+  get #lending(): Lending {
+    const { allowsAfterMs } = this.options;
+    const isAllowed = this.#allowsAt !== undefined && this.around.time.now >= this.#allowsAt;
+    const hosts = allowsAfterMs === undefined ? {} : { hosts: isAllowed ? ['git.example'] : [] };
+    return { capabilities, jobsAtOnce, ...hosts };
   }
 
   /** Enrols, again and again until it works. */
@@ -268,7 +282,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       httpGet: async (url) => {
         throw reportedError('HTTP_FEED_FAILED', `${url}: there is no such server`);
       },
-      lending,
+      lending: this.#lending,
       build: (lease, job) => this.#build(life, lease, job),
       stopBuild: () => {},
       results: {
@@ -309,7 +323,9 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
           }),
       },
       revocations,
-      tell: (level, kind, says) => {
+      tell: (level, kind, says, data) => {
+        if (kind === 'host-named' && life.alive())
+          observe({ kind, worker: this.id, host: String(data?.host), epoch: Number(data?.epoch) });
         if (kind === 'equivocated' && life.alive())
           for (const { proves } of revocations.equivocations) observe({ kind, worker: this.id, proves });
         if (level === 'warn' && kind !== 'note' && life.alive())

@@ -24,6 +24,8 @@ export interface WorkerOptions {
   fullDisk: boolean;
   /** Its receipts cannot be signed. */
   unsigned: boolean;
+  /** As of an operator. */
+  allowsAfterMs: number | undefined;
   fresh: (id: string) => Worker;
   /** A planted bug: ports that do something else. */
   ports: (ports: WorkerPorts) => WorkerPorts;

@@ -351,7 +351,7 @@ export class World implements Truth {
     startsAfterMs: number,
   ): void {
     const { patches, scenario } = this.#options;
-    const honest = !isAttack(behaviour);
+    const operator = scenario.operators.find(({ hosts }) => hosts.includes(name));
     const worker: WorkerNode = new WorkerNode(this.#around, this.#paper, {
       name,
       behaviour,
@@ -367,10 +367,10 @@ export class World implements Truth {
         return work;
       },
       foreignGrants: () => this.#grants.filter((one) => one.worker !== worker.id).map(({ raw }) => raw),
-      unsigned: scenario.operators.some(({ hosts, unsigned }) => unsigned === true && hosts.includes(name)),
+      ...{ unsigned: operator?.unsigned === true, allowsAfterMs: operator?.allowsAfterMs },
       fullDisk: name === 'trusted' && scenario.trusted === 'full-disk',
       fresh: (id) => patches.worker?.(id, name) ?? new Worker(id),
-      ports: (ports) => (honest ? (patches.workerPorts?.(ports) ?? ports) : ports),
+      ports: (ports) => (isAttack(behaviour) ? ports : (patches.workerPorts?.(ports) ?? ports)),
     });
     this.#workers.push(worker);
     this.#people.set(worker.id, { person, behaviour });

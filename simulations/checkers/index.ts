@@ -15,6 +15,7 @@ import { fences } from './fences.ts';
 import { finished } from './finished.ts';
 import { forks } from './forks.ts';
 import { grants } from './grants.ts';
+import { hosts } from './hosts.ts';
 import { knownLeases } from './known-leases.ts';
 import { leaseEnds } from './lease-ends.ts';
 import { leases } from './leases.ts';
@@ -54,6 +55,7 @@ export function allCheckers(): Checker[] {
     served(),
     stores(),
     lending(),
+    hosts(),
     limits(),
     charters(),
     rotations(),

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Sandboxes, Tier } from '../../sandbox/index.ts';
 import type { Invite, Role } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import type { AllowedHosts } from '../core/host-entry.ts';
 import type { Membership } from '../core/sessions/credentials.ts';
 import type { Lending } from '../core/worker/events.ts';
 import type { Home } from '../runtime/membership/home.ts';
@@ -10,7 +11,7 @@ import { confirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { shortId } from './format.ts';
-import { describeLending, lendingFrom, namedIn } from './lending.ts';
+import { describeLending, hostsText, lendingFrom, namedIn } from './lending.ts';
 import { type Consent, consentFor, consentNeeded, openTiers, tierSays } from './tier-consent.ts';
 import type { LendingOptions } from './worker-file.ts';
 
@@ -62,9 +63,35 @@ export function nothingToRun(role: Role): QuorateError {
   );
 }
 
-export async function enrol(home: Home, ticket: string, signal: AbortSignal): Promise<Membership> {
+export async function enrol(
+  home: Home,
+  ticket: string,
+  signal: AbortSignal,
+  shown?: AllowedHosts,
+): Promise<Membership> {
   const { joinProject } = await import('../runtime/membership/join.ts');
-  return joinProject({ home, ticket, signal });
+  return joinProject({ home, ticket, signal, ...(Array.isArray(shown) && { shown }) });
+}
+
+/** Hosts that the worker will connect to: those of worker.toml, else those that the project names at the first time. Errors: those of `hostsOfTicket`. */
+export async function hostsToShow(
+  home: Home,
+  { known }: Joining,
+  { hosts }: OperatorRules,
+  ticket: string | undefined,
+  signal: AbortSignal,
+): Promise<AllowedHosts> {
+  if (ticket !== undefined) {
+    const { hostsOfTicket } = await import('../runtime/membership/join.ts');
+    return hosts ?? hostsOfTicket({ home, ticket, signal });
+  }
+  if (hosts === 'any' || known === undefined) return hosts ?? [];
+  const { hostsOf, knownHosts } = await import('../runtime/membership/shown-hosts.ts');
+  const { shown, allowed } = (await knownHosts(home, known.project)) ?? {
+    shown: await hostsOf(known),
+    allowed: [],
+  };
+  return [...new Set([...(hosts ?? shown), ...allowed])];
 }
 
 /** Resources to lend: available on this host and within the operator's limits. */
@@ -110,6 +137,7 @@ export function sayLending(
   { out }: Context,
   { known, project, operator, role }: Joining,
   { lending, consent }: Pick<Offer, 'lending' | 'consent'>,
+  hosts: AllowedHosts,
 ): void {
   const { bold, yellow } = out.colours;
   const [tier = 'namespace'] = lending.capabilities.tiers;
@@ -119,6 +147,7 @@ export function sayLending(
     ...describeLending(lending),
     `The sandbox is ${tierSays[tier]}.`,
     'What is built is up to the project; its results go there, nothing else does.',
+    `For the project it connects to ${hostsText(hosts)}.`,
   );
   if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
 }

@@ -1,6 +1,8 @@
 import type { Tier } from '../../sandbox/index.ts';
+import { escapeLine } from '../core/escape.ts';
+import type { AllowedHosts } from '../core/host-entry.ts';
 import type { Lending } from '../core/worker/events.ts';
-import type { Lent } from '../runtime/worker/operator.ts';
+import type { HostStatus, Lent } from '../runtime/worker/operator.ts';
 import type { Named, OperatorRules } from '../runtime/worker/terms.ts';
 import { bytes, counted, duration } from './format.ts';
 import type { LendingOptions, Places } from './worker-file.ts';
@@ -51,6 +53,42 @@ export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Len
     ...(seconds === undefined ? [] : [`  time        ${duration(seconds * 1000)} a build`]),
     `  at once     ${counted(jobsAtOnce, 'job')}`,
     `  sandbox     ${tiers.join(', ')}; network: the servers of the project’s source and store, if a job asks`,
+  ];
+}
+
+/** Hosts that are shown of each kind. */
+const hostsShownMax = 20;
+
+/** A list of hosts in a sentence. */
+export function hostsText(hosts: AllowedHosts): string {
+  if (hosts === 'any') return 'any host that it names';
+  if (hosts.length === 0) return 'none, until you allow one: quorate worker allow HOST';
+  const more = hosts.length - hostsShownMax;
+  const shown = hosts.slice(0, hostsShownMax).map((one) => escapeLine(one, 140));
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** The hosts of a worker, for `worker status`; `mind`: the operator should look at it. A worker of before says nothing of them. */
+export function describeHosts(hosts: HostStatus | undefined): { text: string; mind: boolean }[] {
+  if (hosts === undefined) return [];
+  const { allowed, pending, spent, traffic } = hosts;
+  return [
+    { text: `  hosts      ${hostsText(allowed)}`, mind: false },
+    ...(pending.length === 0
+      ? []
+      : [
+          { text: `  pending    ${hostsText(pending)}; to allow one: quorate worker allow HOST`, mind: true },
+        ]),
+    ...(spent.length === 0
+      ? []
+      : [{ text: `  limit      reached within this hour: ${hostsText(spent)}`, mind: true }]),
+    ...[...traffic]
+      .sort((a, b) => b.connections - a.connections)
+      .slice(0, hostsShownMax)
+      .map(({ host, addresses, connections, open, receivedBytes, sentBytes }) => ({
+        text: `  reached    ${host} (${addresses.slice(-2).join(', ')}): ${counted(connections, 'connection')}, ${open} open; ${bytes(receivedBytes)} in, ${bytes(sentBytes)} out`,
+        mind: false,
+      })),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
+import { isHostEntry } from '../core/host-entry.ts';
 import { type NamedRecipe, parseRecipe } from '../core/recipe-name.ts';
 import type { RetentionRule } from '../core/store/plan.ts';
 import { type Bounds, type Unit, units } from '../core/units.ts';
@@ -55,6 +56,12 @@ export function inputs(text: string, before: WantedInput[] | undefined): WantedI
   if (before?.some((one) => one.name === input.name))
     throw new InvalidArgumentError(`The name ${input.name} is there twice.`);
   return [...(before ?? []), input];
+}
+
+/** A host that a worker may connect to. */
+export function hostEntry(text: string): string {
+  if (!isHostEntry(text)) throw new InvalidArgumentError('Give host or host:port.');
+  return text.toLowerCase();
 }
 
 /** `REPO:PATH` or `REPO@COMMIT:PATH`. */

@@ -5,6 +5,7 @@ import { type Tier, tiers } from '../../sandbox/index.ts';
 import { amountSchema } from '../core/amount-schema.ts';
 import { peerId } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import { isHostEntry } from '../core/host-entry.ts';
 import { type KnobField, knobList, sections } from '../core/lending-knobs.ts';
 import { units } from '../core/units.ts';
 import { nearestWord } from '../jobfile/index.ts';
@@ -28,6 +29,8 @@ const hostPort = z
   .string(hostList)
   .regex(/^(\[[0-9a-fA-F:.]{2,45}\]|[a-z0-9.-]{1,253}):[0-9]{1,5}$/, 'expected host:port');
 
+const allowedList = 'expected "any" or a list of hosts, such as ["git.example.org"]';
+
 type Knob = (typeof knobList)[number];
 
 /** The form of a knob's value in the file. */
@@ -43,6 +46,16 @@ const forms = {
   load: ({ min = 0, max = 0 }: Knob) =>
     z.number('expected a number of processors, such as 1.5').min(min, `expected at least ${min}`).max(max),
   hosts: () => z.array(hostPort, hostList).max(100),
+  allowed: () =>
+    z.union(
+      [
+        z.literal('any'),
+        z.array(z.string(allowedList).refine(isHostEntry, 'expected host or host:port')).max(100),
+      ],
+      {
+        error: allowedList,
+      },
+    ),
   hours: () =>
     z
       .array(hours, 'expected a list of times')

@@ -14,6 +14,8 @@ interface Values {
   /** Compared with the 100 of everybody else. */
   share: number;
   hosts: string[];
+  /** `host` or `host:port`. */
+  allowed: string[] | 'any';
   hours: { from: number; to: number }[];
   load: number;
   projects: string[];
@@ -188,6 +190,30 @@ export const knobs = {
     enforcedBy: 'the worker, over all it receives',
     reached: 'it waits',
   },
+  hosts: {
+    ...{ file: 'network.hosts', type: 'allowed', example: '["git.example.org", "ci.example.org:8080"]' },
+    what: 'hosts that the worker connects to for its project; "any" for all that the project names',
+    usually: 'those that `join` showed; `quorate worker allow` adds others',
+    enforcedBy: 'the worker, before it resolves a name',
+    reached: 'a job that needs another host is not taken, and nothing is connected to',
+  },
+  hostConnections: {
+    ...{ file: 'network.host_connections', type: 'count', example: '1200', suffix: 'an hour' },
+    what: 'connections within an hour to one host, and to one address, over all builds',
+    usually: '1200',
+    default: 1200,
+    ...{ min: 1, max: 1_000_000 },
+    enforcedBy: 'the worker',
+    reached: 'it is ended, and no connection is made until the hour is over',
+  },
+  hostBytes: {
+    ...{ file: 'network.host_bytes', type: 'size', example: '"10GiB"', suffix: 'an hour' },
+    what: 'bytes within an hour from and to one host, and one address, over all builds',
+    usually: '10GiB',
+    default: 10 * 2 ** 30,
+    enforcedBy: 'the worker',
+    reached: 'as above',
+  },
   privateHosts: {
     ...{ file: 'network.private', type: 'hosts', example: '["192.168.1.5:3000"]' },
     what: 'servers of your own network that builds may reach where their project names the same address',
@@ -256,3 +282,4 @@ assert(
 );
 assert(limits.treeBytesMax <= knobs.imageBytes.default, 'the image cache holds the largest image');
 assert(limits.treeBytesMax <= knobs.resultBytes.default, 'the largest result can be kept');
+assert(limits.treeBytesMax <= knobs.hostBytes.default, 'the largest source can be fetched');

@@ -9,7 +9,7 @@ export type Connect = (address: string, port: number) => Socket;
 /** Connects without a bandwidth limit. */
 export const connectHere: Connect = (address, port) => connect({ host: address, port });
 
-/** Connects to the first of the checked addresses that accepts. @throws EGRESS_UNREACHABLE */
+/** Connects to the first of the checked addresses that accepts. @throws EGRESS_UNREACHABLE, those of `via` */
 export async function dial(
   addresses: readonly string[],
   { host, port }: Target,
@@ -23,6 +23,7 @@ export async function dial(
       last = error;
     }
   }
+  if (last instanceof QuorateError) throw last;
   const why = last instanceof Error ? `: ${printable(last.message)}` : '';
   throw new QuorateError('EGRESS_UNREACHABLE', `no connection to ${host}:${port}${why}`, {
     hint: 'Check the host, the port and the network.',

@@ -2,6 +2,10 @@
 const egressErrors = {
   EGRESS_ADDRESS_REFUSED:
     "The name resolves to an address that is not public: private, link-local, loopback, or one of the host itself. Such a server can be used only if the charter lists that very address (or `localhost`) and its port, and by a build only if the operator does too, under `[network] private` in `worker.toml`. `run`, `show` and `logs` show the worker's hint.",
+  EGRESS_HOST_LIMIT:
+    'A worker made as many connections to one host or address, or transferred as many bytes, as its operator allows within an hour (`[network] host_connections` and `host_bytes` in `worker.toml`), over all its builds. It connects again when the hour is over.',
+  EGRESS_HOST_NOT_ALLOWED:
+    'The operator of the worker has not allowed connections to this host. No connection was made. `quorate worker status` lists hosts that wait for this; `quorate worker allow HOST` allows one.',
   EGRESS_LIMIT_EXCEEDED:
     'The limit of bytes or connections through the proxy was exceeded; all connections were closed. Fetch less, or raise the disk limit of the job.',
   EGRESS_NOT_ALLOWED:

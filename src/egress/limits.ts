@@ -18,6 +18,16 @@ export const egressLimits = {
   refusalsListedMax: 8,
   /** Refusals of one destination in a row after which a build is ended. A client that stops at its first has a few dozen open. */
   refusalsInARowMax: 128,
+  /** Open connections of a worker to one host, or one address. A build with a network may have as many. */
+  hostOpenMax: 64,
+  /** Hosts and addresses that a worker connects to within an hour: a charter names 64 servers at most. */
+  hostsCountedMax: 4096,
+  /** Hosts whose traffic is shown. The oldest is forgotten first. */
+  hostsShownMax: 128,
+  /** The last addresses of a host that are remembered: of another one its operator is told. */
+  hostAddressesShownMax: 16,
+  /** Addresses of one host that are told: large services have hundreds. */
+  hostAddressesToldMax: 8,
   /** Destinations whose refusals are counted. */
   refusedDestinationsMax: 256,
 } as const;

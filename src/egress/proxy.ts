@@ -8,6 +8,7 @@ import { sizeText } from '../core/quantity.ts';
 import { CountedStream } from './counted-stream.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
 import { forward } from './forward.ts';
+import type { HostGate, Passage } from './host-gate.ts';
 import { egressLimits } from './limits.ts';
 import { RefusalRows } from './refusal-rows.ts';
 import { addressesFor, type EgressRules, printable, type Target } from './rules.ts';
@@ -34,6 +35,15 @@ export interface EgressOptions extends EgressRules {
   refusalsInARowMax?: number | undefined;
   /** Opens connections. Default: without a bandwidth limit. */
   connect?: Connect | undefined;
+  /** Of the worker that the proxy is for. Absent: a host of the operator's own project, without limits. */
+  gate?: HostGate | undefined;
+}
+
+/** A connection to a server, and what its bytes are counted with. */
+interface Reached {
+  server: Socket;
+  received(chunk: Uint8Array): void;
+  sent(chunk: Uint8Array): void;
 }
 
 /** An open proxy. */
@@ -45,7 +55,7 @@ export interface Egress {
   readonly counts: Readonly<{ connections: number; refused: number; received: number; sent: number }>;
   /**
    * Connects to a server itself, as through the socket: by the same rules, and counted with it.
-   * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE, EGRESS_LIMIT_EXCEEDED
+   * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE, EGRESS_LIMIT_EXCEEDED, `EGRESS_HOST_…`
    */
   connect(target: Target): Promise<Duplex>;
   /** Closes the proxy and all connections. Resolves when none is left. */
@@ -91,7 +101,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     }
     const tooMany = asked === undefined ? undefined : rows.refused(asked, refusal);
     if (tooMany !== undefined) giveUp(tooMany);
-    else if (refusal.code === 'EGRESS_LIMIT_EXCEEDED') giveUp(refusal);
+    else if (endingCodes.has(refusal.code)) giveUp(refusal);
     return refusal;
   };
   const cutAll = (): void => {
@@ -120,22 +130,41 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     socket.setTimeout(idleMs, () => socket.destroy());
     return socket;
   };
-  const reach = async (asked: Target | undefined): Promise<Socket> => {
+  const reach = async (asked: Target | undefined): Promise<Reached> => {
     if (asked === undefined) throw new QuorateError('EGRESS_NOT_ALLOWED', 'a request named no server');
     if (isSpent()) throw new QuorateError('EGRESS_LIMIT_EXCEEDED', 'no more may be received or sent');
-    const server = await dial(await addressesFor(options, asked), asked, (address, port) => {
+    let passage: Passage | undefined;
+    const server = await dial(await addressesFor(options, asked, options.gate), asked, (address, port) => {
       if (!proxy.listening) throw new Error('the proxy is closed');
-      return watch((options.connect ?? connectHere)(address, port));
+      const counted = options.gate?.open(asked, address);
+      passage = counted;
+      return watch((options.connect ?? connectHere)(address, port)).once('close', () => counted?.close());
     });
     rows.reached(asked);
-    return server;
+    const moved = (direction: 'receivedBytes' | 'sentBytes', chunk: Uint8Array): void => {
+      const reason = passage?.moved(direction, chunk.byteLength);
+      if (reason === undefined || server.destroyed) return;
+      refuse(reason, asked);
+      server.destroy();
+    };
+    return {
+      server,
+      received: (chunk) => {
+        received(chunk);
+        moved('receivedBytes', chunk);
+      },
+      sent: (chunk) => {
+        sent(chunk);
+        moved('sentBytes', chunk);
+      },
+    };
   };
 
   const tunnel = async (request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> => {
     client.on('error', () => client.destroy());
     const asked = hostPort(request.url ?? '');
     try {
-      const server = await reach(asked);
+      const { server, received, sent } = await reach(asked);
       client.once('close', () => server.destroy());
       if (client.destroyed) return void server.destroy();
       // When the server has closed normally, data that the client has not read yet is still delivered.
@@ -157,7 +186,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     const url = absolute(request.url ?? '');
     const asked = url && { host: url.hostname, port: Number(url.port || 80) };
     try {
-      const server = await reach(asked);
+      const { server, received, sent } = await reach(asked);
       if (url === undefined) return;
       await forward({ request, response, server, url, sent, received });
     } catch (error) {
@@ -217,7 +246,8 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     connect: async (target) => {
       tally();
       try {
-        return new CountedStream(await reach(target), { received, sent });
+        const { server, ...count } = await reach(target);
+        return new CountedStream(server, count);
       } catch (error) {
         throw refuse(error, target);
       }
@@ -229,6 +259,13 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     },
   };
 }
+
+/** No build goes on with these: that it was refused is not for the job, and its exit status would be a vote. */
+const endingCodes: ReadonlySet<string> = new Set([
+  'EGRESS_LIMIT_EXCEEDED',
+  'EGRESS_HOST_LIMIT',
+  'EGRESS_HOST_NOT_ALLOWED',
+]);
 
 const tooMuch = 'Fetch less, or raise the disk limit of the job.';
 

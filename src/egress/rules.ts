@@ -31,10 +31,14 @@ const networkBitsMin = { ipv4: 8, ipv6: 48 };
 const resolveHere: Resolve = (host) => lookup(host, { all: true });
 
 /**
- * Resolves a requested destination and returns the addresses that the rules permit.
- * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE
+ * Resolves a requested destination and returns the addresses that the rules permit. A name that `gate` refuses is not resolved.
+ * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE, those of `gate`
  */
-export async function addressesFor(rules: EgressRules, asked: Target): Promise<string[]> {
+export async function addressesFor(
+  rules: EgressRules,
+  asked: Target,
+  gate?: { check(target: Target): void },
+): Promise<string[]> {
   const host = canonical(asked.host);
   const { port } = asked;
   if (!rules.targets.some((target) => canonical(target.host) === host && target.port === port)) {
@@ -42,6 +46,7 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
       hint: 'The owner lists a server with quorate charter set --vcs; a job then names it with network: [vcs].',
     });
   }
+  gate?.check({ host, port });
   let found: string[];
   try {
     found = (await (rules.resolve ?? resolveHere)(host)).map(({ address }) => address);

@@ -12,9 +12,10 @@ const tables: Record<string, { name: string; text: string }> = {
   'docs/lending.md': {
     name: 'who-enforces',
     text: table(
-      ['`worker.toml`', '`worker limits`', 'who enforces it', 'when a build reaches it'],
-      knobList.map(({ file, live, enforcedBy, reached }) => [
+      ['`worker.toml`', 'default', '`worker limits`', 'who enforces it', 'when a build reaches it'],
+      knobList.map(({ file, usually, suffix, live, enforcedBy, reached }) => [
         `\`${file}\``,
+        suffix === undefined || !/^[0-9]/.test(usually) ? usually : `${usually} ${suffix}`,
         live ?? 'at the next start',
         enforcedBy,
         reached,

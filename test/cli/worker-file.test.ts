@@ -77,7 +77,7 @@ pause_above_load = 1.5
     expect(rules).toMatchObject({ pauseAboveLoad: 1.5, processor: 'low', upBytes: 2 ** 20 });
     expect(rules.imageBytes).toBe(10 * 1024 ** 3);
     expect(rules.resultBytes).toBe(10 * 1024 ** 3);
-    expect(Object.keys(rules)).toHaveLength(11);
+    expect(Object.keys(rules)).toHaveLength(14);
     expect(tiers).toEqual(['gvisor']);
   });
 

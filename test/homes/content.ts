@@ -15,6 +15,7 @@ import { agreedTiers } from '../../src/runtime/membership/agreed-tiers.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
 import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 import { openRevocationBook } from '../../src/runtime/membership/revocation-file.ts';
+import { knownHosts } from '../../src/runtime/membership/shown-hosts.ts';
 import { signInToken } from '../../src/runtime/membership/sign-ins.ts';
 import { toldAlarms } from '../../src/runtime/membership/told-alarms.ts';
 import { Ledger } from '../../src/runtime/store/ledger.ts';
@@ -101,7 +102,10 @@ async function workerIn(dir: string, project: string) {
     seen: witness?.logs.map(({ log, seen }) => [log, ...seen.map(({ size, root }) => `${size} ${root}`)]),
     leaves: existsSync(leaves) ? await openLeafFile(leaves).load() : null,
     revocations: (await openRevocationBook(dir, project)).list,
-    ...ofLater({ tiers: await agreedTiers(dir) }),
+    ...ofLater({
+      tiers: await agreedTiers(dir),
+      hosts: (await knownHosts(home, project))?.shown ?? [],
+    }),
   };
 }
 

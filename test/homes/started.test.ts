@@ -33,6 +33,17 @@ it.each(goldenHomes())(
     // The controller goes on once the trusted worker has told it what its log was.
     const workers = await Promise.all(['ada', 'tower'].map((name) => cluster.join(name)));
     await Promise.all(workers.map((worker) => worker.event('connected')));
+    // They connect to the host that the charter named when they had last heard of one.
+    const here = `127.0.0.1:${cluster.git.port}`;
+    for (const [index, name] of ['ada', 'tower'].entries()) {
+      await workers[index]?.event('host-named', {
+        where: ({ data }) => (data as { host: string }).host === here,
+      });
+      const allowed = await cluster.cli(['worker', 'allow', here], { home: name, cwd: cluster.dir });
+      expect(allowed.lines, allowed.report).toMatchObject([
+        { status: { hosts: { allowed: [expect.stringMatching(/^127\.0\.0\.1:\d+$/), here], pending: [] } } },
+      ]);
+    }
     await cluster.volunteer('new');
     const run = await cluster.submit(await cluster.git.commit('app', program('app')), '--ref', 'main');
     expect((await run.end()).code, run.report()).toBe(0);

@@ -9,7 +9,7 @@ import type { Clock } from '../../src/core/sessions/ports.ts';
 import { HttpFeed } from '../../src/core/sessions/worker/http-feed.ts';
 import type { OfferNotice, VerdictNotice } from '../../src/core/wire/messages.ts';
 import { generateSeed, keyFromSeed } from '../../src/identity/keys.ts';
-import { getText } from '../../src/runtime/node/http-get.ts';
+import { HttpClient } from '../../src/runtime/node/http-get.ts';
 import { nodeClock, signingOf } from '../../src/runtime/node/ports.ts';
 import { until } from '../e2e/support/wait.ts';
 import { makeOffer } from '../support/documents.ts';
@@ -26,8 +26,9 @@ async function web(answer: (request: IncomingMessage, response: ServerResponse) 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+const client = new HttpClient();
 const get = (url: string, maxBytes = 1_000, ms = 2_000) =>
-  getText(url, { etag: undefined, maxBytes, signal: AbortSignal.timeout(ms) });
+  client.text(url, { etag: undefined, maxBytes, signal: AbortSignal.timeout(ms) });
 
 describe('a server that is not believed', () => {
   it('sends more than was asked for, for ever, or packed', async () => {
@@ -103,7 +104,7 @@ function listener(feed: string[] | undefined, over: (clock: Clock) => Partial<Cl
       },
       signing: signingOf(keyFromSeed(generateSeed()).signer),
       httpGet: (url, { timeoutMs, ...rest }) =>
-        getText(url, { ...rest, signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]) }),
+        client.text(url, { ...rest, signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]) }),
       credentials,
       tell: (level, kind, says) => void told.push(`${level} ${kind} ${says}`),
     },

@@ -70,6 +70,43 @@ describe('the page of a worker', () => {
     expect(text).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
   });
 
+  it('lists the hosts that it connects to, and allows one that the project named', async () => {
+    const allowed: string[] = [];
+    const bad = '"><script>alert(2)</script>';
+    const { app } = await lender({
+      pendingHosts: () => ['git.example:3000', bad],
+      hosts: {
+        list: ['ci.example'],
+        spent: ['ci.example'],
+        watch: () => () => {},
+        allow: async (host) => void allowed.push(host),
+        withdraw: async () => {},
+        gate: {
+          traffic: [
+            {
+              ...{ host: 'ci.example', addresses: ['192.0.2.1'], connections: 3, open: 1 },
+              ...{ receivedBytes: 2048, sentBytes: 1024 },
+            },
+          ],
+        },
+      },
+    });
+    const text = await (await get(app)).text();
+    expect(text).toContain('<p>Allowed: <code>ci.example</code>');
+    expect(text).toContain('(192.0.2.1): 3 connections, 1 open; 2 KiB in, 1 KiB out');
+    expect(text).toContain('A limit of this hour is reached: <code>ci.example</code>');
+    expect(text).toContain('name="host" value="git.example:3000"');
+    expect(text).not.toContain('<script>alert');
+    const done = await post(app, 'allow', { host: 'git.example:3000' });
+    expect([done.status, done.headers.get('location'), allowed]).toEqual([
+      ...[303, './?done=allow'],
+      ['git.example:3000'],
+    ]);
+    expect((await post(app, 'allow', { host: bad })).status).toBe(400);
+    expect((await post(app, 'allow')).status).toBe(400);
+    expect(allowed).toHaveLength(1);
+  });
+
   it('pauses, resumes and drains by forms, and comes back with what was done', async () => {
     const { app, operator } = await lender();
     const paused = await post(app, 'pause');
@@ -131,7 +168,7 @@ describe('the page of a worker', () => {
     const text = await answer.text();
     const events = text.split('\n').filter((line) => line.startsWith('event: '));
     expect(events).toEqual(
-      ['state', 'actions', 'builds', 'history', 'state', 'actions'].map((part) => `event: ${part}`),
+      ['state', 'actions', 'builds', 'hosts', 'history', 'state', 'actions'].map((part) => `event: ${part}`),
     );
   });
 

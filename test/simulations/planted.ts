@@ -33,6 +33,8 @@ export const seeds: Record<string, number> = {
   'builds-all-at-once': 6,
   'trusted-worker-copies': 27,
   'lease-ends-at-reveal': 41,
+  'hosts-not-looked-at': 1,
+  'host-untold': 1,
   'failure-untold': 1,
   'deadline-ignored': 1,
   'nobody-waited-for': 1,

@@ -38,6 +38,12 @@ export const idleOperator = (over: Partial<OperatorOptions> = {}): Operator =>
     trouble: () => null,
     behind: () => null,
     log: () => ({ trouble: null, isVoid: false }),
+    hosts: {
+      ...{ list: 'any', spent: [], gate: { traffic: [] }, watch: () => () => {} },
+      async allow() {},
+      async withdraw() {},
+    },
+    pendingHosts: () => [],
     tell() {},
     stop() {},
     ...over,

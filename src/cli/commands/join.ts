@@ -7,6 +7,7 @@ import {
   agreed,
   builds,
   enrol,
+  hostsToShow,
   type JoinOptions,
   joiningOf,
   nothingToRun,
@@ -89,7 +90,8 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   // Fails with a hint before the ticket is used.
   const offer = await offerOf(context, home.dir, resolve(home.dir, 'sandbox'), options, project);
   const { sandboxes, lending, rules, consent } = offer;
-  sayLending(context, joining, offer);
+  const hosts = await hostsToShow(home, joining, rules, ticket, signal);
+  sayLending(context, joining, offer, hosts);
   const ask = ticket !== undefined || consent !== undefined;
   if (ask && !(await agreed(context, options, consent))) {
     out.say('Nothing was done.');
@@ -98,7 +100,10 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   await rememberTiers(home.dir, sandboxes.tiers);
   // The enrolment shows the clock to be right; one that is set before the first event is noticed by this.
   const time = ticket === undefined ? undefined : new MachineTime(nodeClock(signal));
-  const membership = ticket === undefined ? joining.known : await enrol(home, ticket, signal);
+  const membership =
+    ticket === undefined
+      ? joining.known
+      : await enrol(home, ticket, signal, rules.hosts === undefined ? hosts : undefined);
   if (membership === undefined) throw new Error('assertion failed: a membership is known or was made');
 
   const { failed, untilStopped } = watchNode(signal);

@@ -9,8 +9,8 @@ import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, counted, duration } from '../format.ts';
 import { addLiveKnobs, changesOf } from '../knob-options.ts';
-import { describeLent } from '../lending.ts';
-import { hostPort } from '../values.ts';
+import { describeHosts, describeLent } from '../lending.ts';
+import { hostEntry, hostPort } from '../values.ts';
 import type { PageOptions } from '../worker-page.ts';
 
 /** Damaged trees that are named. */
@@ -55,6 +55,7 @@ export const worker: Define = (program, act) => {
       .action(act((context: Context, { project }: Which) => ask(context, project, { do: verb })));
   }
   addLimits(group, act);
+  addAllow(group, act);
   addConfig(group, act);
   addPage(group, act);
 };
@@ -78,6 +79,31 @@ function addLimits(group: Command, act: Act): void {
     .action(
       act((context: Context, { project, ...wanted }: Limits) =>
         ask(context, project, { do: 'limits', ...changesOf(wanted) }),
+      ),
+    );
+}
+
+interface Allow extends Which {
+  withdraw?: true;
+}
+
+function addAllow(group: Command, act: Act): void {
+  group
+    .command('allow')
+    .summary('let it connect to a host that its project names')
+    .description(
+      'Allows a host that "worker status" lists as pending: of a charter that names another one, or of a job. Holds for the running worker and its next starts.',
+    )
+    .argument('<host>', 'host, or host:port', hostEntry)
+    .option('--withdraw', 'no longer allow it; what worker.toml lists stays allowed')
+    .option('--project <id>', 'the worker of this project, where several run')
+    .addHelpText(
+      'after',
+      examples('quorate worker allow git.example.org', 'quorate worker allow ci.example.org:8080 --withdraw'),
+    )
+    .action(
+      act((context: Context, host: string, { project, withdraw }: Allow) =>
+        ask(context, project, { do: 'allow', host, ...(withdraw && { withdraw }) }),
       ),
     );
 }
@@ -140,6 +166,7 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
     using,
     leases,
     hostLoad,
+    hosts,
   } = status;
   out.say(`${bold(state)}${reason === null ? '' : `: takes no new job, ${reason}`}`);
   // A worker of before says nothing of it.
@@ -170,6 +197,7 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
     );
   if (leases > builds.length) out.say(`  waits for  ${counted(leases - builds.length, 'round')} to end`);
   if (hostLoad !== null) out.say(`  others     keep ${hostLoad.toFixed(1)} processors busy`);
+  out.say(...describeHosts(hosts).map(({ text, mind }) => (mind ? yellow(text) : text)));
   for (const what of missed)
     out.say(yellow(`A build that runs could not be held to the new limit of ${what}; the next one is.`));
 }

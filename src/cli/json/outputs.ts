@@ -50,6 +50,16 @@ const operatorStatus = z.looseObject({
   lending: z.looseObject({ tiers: z.array(tier), cpus: z.number(), memoryBytes: size, diskBytes: size }),
   builds: z.array(z.looseObject({ job: z.string(), commit: z.string(), ms: z.number() })),
   ...{ damaged: z.array(z.string()), leases: count },
+  hosts: z.looseObject({
+    ...{ allowed: z.union([z.literal('any'), z.array(z.string())]), pending: z.array(z.string()) },
+    spent: z.array(z.string()),
+    traffic: z.array(
+      z.looseObject({
+        ...{ host: z.string(), addresses: z.array(z.string()), connections: count, open: count },
+        ...{ receivedBytes: size, sentBytes: size },
+      }),
+    ),
+  }),
 });
 /** Settings read from worker.toml. */
 const workerFileShown = z.looseObject({ file: z.string().nullable(), tiers: z.array(tier).nullable() });
@@ -313,6 +323,7 @@ const jsonOutputs = {
     z.strictObject({ page: z.string(), bytes: size, sha256 }),
   ],
   version: [z.strictObject({ version: z.string(), node: z.string() })],
+  'worker allow': workerAnswer,
   'worker config': [z.strictObject({ example: z.string() }), workerFileShown],
   'worker drain': workerAnswer,
   'worker limits': workerAnswer,

@@ -8,6 +8,7 @@ import {
   agreed,
   builds,
   enrol,
+  hostsToShow,
   type JoinOptions,
   joiningOf,
   nothingToRun,
@@ -67,13 +68,17 @@ export async function joinAsService(
   if (!builds(joining.role)) throw nothingToRun(joining.role);
   const { checkServed } = await import('../../runtime/worker/terms.ts');
   checkServed(offer.rules, joining.project);
-  sayLending(context, joining, offer);
+  const hosts = await asAccount(account, () => hostsToShow(home, joining, offer.rules, ticket, signal));
+  sayLending(context, joining, offer, hosts);
   const ask = ticket !== undefined || offer.consent !== undefined;
   if (ask && !(await agreed(context, options, offer.consent))) {
     out.say('It was not joined.');
     return exits.no;
   }
-  if (ticket !== undefined) await asAccount(account, () => enrol(home, ticket, signal));
+  if (ticket !== undefined)
+    await asAccount(account, () =>
+      enrol(home, ticket, signal, offer.rules.hosts === undefined ? hosts : undefined),
+    );
   const folder =
     scope === 'system'
       ? '/etc/systemd/system'

@@ -38,4 +38,4 @@ export {
   type RevocationList,
   type UnreadRevocation,
 } from './revocation.ts';
-export { vcsAllowed } from './vcs.ts';
+export { serverOf, vcsAllowed } from './vcs.ts';

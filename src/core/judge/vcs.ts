@@ -2,6 +2,17 @@
 const url =
   /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@\\\s]*@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(?:[/?#][^\\\s]*)?$/;
 
+/** Ports of the protocols of a repository, where its URL has none. */
+const schemePorts: Readonly<Record<string, number>> = { git: 9418, http: 80, https: 443, ssh: 22 };
+
+/** `host:port` of the server that a URL names, in lower case; undefined for text that names none. */
+export function serverOf(text: string): string | undefined {
+  const [whole = '', host, port] = url.exec(text) ?? [];
+  const usual = schemePorts[whole.slice(0, whole.indexOf(':'))];
+  const explicit = port === undefined ? usual : Number(port.slice(1));
+  return host === undefined || explicit === undefined ? undefined : `${host.toLowerCase()}:${explicit}`;
+}
+
 /**
  * Whether a job may name this repository: its `host` or `host:port` is on the charter's list, exactly (a host without a
  * port means the scheme's own). An empty list allows any.

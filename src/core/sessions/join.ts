@@ -57,7 +57,7 @@ export async function join(
  * The charter, and where the controller is. Since the ticket was made, its controller may have got another key: then whoever is
  * found at its address names it, in a charter that the root key signed.
  */
-async function findController(
+export async function findController(
   { dial, signing }: { dial: Dial; signing: Signing },
   project: string,
   named: readonly PeerAddress[],

@@ -14,6 +14,7 @@ import type {
   Unpinned,
   Verified,
 } from '../documents/index.ts';
+import type { AllowedHosts } from '../host-entry.ts';
 import type { BuildLimit } from '../judge/index.ts';
 
 /** The result of one build. Times are ISO 8601; `files` with their sha256, for the receipt's subjects. */
@@ -38,6 +39,10 @@ export interface Lending {
   /** Processes and threads of all builds together, and the time of one build; as many as a job asks for unless told. */
   pids?: number;
   seconds?: number;
+  /** Hosts that jobs may have it connect to; all of them where it is left out, as in journals of before. */
+  hosts?: AllowedHosts;
+  /** Of these, names without a port that it connects to no more for the moment. */
+  spent?: readonly string[];
   /** Reason why no new job is taken at the moment, such as "paused by its operator". */
   closed?: string;
 }
@@ -54,6 +59,8 @@ export type WorkerEvent =
       job: Job;
       jobId: string;
       entropy: string;
+      /** That building it may connect to, as `hostsOfJob` says; absent in journals of before. */
+      hosts?: readonly string[];
       /** Since it was heard of, in ms; none where it is left out. */
       waitedMs?: number;
     }

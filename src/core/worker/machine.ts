@@ -8,10 +8,19 @@ import type { Lending, SentReceipt, WorkerEffect, WorkerEvent } from './events.t
 import { firstSeen } from './first-seen.ts';
 import { isLeaseFor, nonRetryable, reasonToPass, reasonWhenLeasesFull } from './fit.ts';
 import { History } from './history.ts';
+import { hostsWanted, reasonToPassHost, refusedHosts } from './hosts.ts';
 import { workerLimits } from './limits.ts';
 import { receiptOf, sentReceipt } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
-import { type Assignment, forgetAnswered, type Known, type LoggedRound, promised } from './state.ts';
+import {
+  type Assignment,
+  forgetAnswered,
+  type Known,
+  knownFrom,
+  type LoggedRound,
+  promised,
+  roundOf,
+} from './state.ts';
 
 type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 
@@ -66,6 +75,11 @@ export class Worker {
     );
   }
 
+  /** Of these hosts those that the operator has not allowed. */
+  refused = (hosts: readonly string[]): string[] => refusedHosts(this.#lending?.hosts, hosts);
+  /** Hosts that are not allowed, of jobs that were passed on. */
+  hostsWanted = (): string[] => hostsWanted(this.#known.values(), this.#lending?.hosts);
+
   /** Whether this offer is unknown so far. */
   wants(offer: string): boolean {
     return !this.#known.has(offer);
@@ -81,24 +95,15 @@ export class Worker {
     return this.leases.filter((lease) => this.isOpen(lease)).length;
   }
 
-  isOpen(lease: string): boolean {
-    return (this.#assignments.get(lease)?.state ?? 'revealed') !== 'revealed';
-  }
+  isOpen = (lease: string): boolean => (this.#assignments.get(lease)?.state ?? 'revealed') !== 'revealed';
 
   /** The offer of a lease as it came. */
   offerOf = (lease: string): string | undefined => this.#assignments.get(lease)?.offerRaw;
   /** The lease with this id, unless it is over. */
-  leaseOf(lease: string): Verified<Lease> | undefined {
-    return this.#assignments.get(lease)?.lease;
-  }
+  leaseOf = (lease: string): Verified<Lease> | undefined => this.#assignments.get(lease)?.lease;
 
   /** The round that a lease is of, as its leaf has it. */
-  roundOf(id: string): LoggedRound | undefined {
-    const held = this.#assignments.get(id);
-    if (held === undefined) return undefined;
-    const { offer, offerIndex: index, request, lease } = held;
-    return { offer, index, job: lease.payload.job, request };
-  }
+  roundOf = (lease: string): LoggedRound | undefined => roundOf(this.#assignments.get(lease));
 
   #dispatch(event: WorkerEvent, now: number): void {
     switch (event.kind) {
@@ -190,23 +195,15 @@ export class Worker {
     this.#out.push({ kind: 'poll' });
   }
 
-  #offer({ offer, request, job, jobId, entropy, waitedMs = 0 }: EventOf<'offer'>, now: number): void {
-    if (this.#known.has(offer.id) || this.#grant === null || this.#lending === null) return this.#unchanged();
-    const leased = [...this.#assignments.values()].some((held) => held.offer === offer.id);
-    const known: Known = {
-      offer,
-      request,
-      job,
-      jobId,
-      entropy,
-      firstSeenAt: now - waitedMs,
-      state: leased ? 'leased' : 'waiting',
-      claimAt: now,
-    };
+  #offer(event: EventOf<'offer'>, now: number): void {
+    const { id } = event.offer;
+    if (this.#known.has(id) || this.#grant === null || this.#lending === null) return this.#unchanged();
+    const leased = [...this.#assignments.values()].some((held) => held.offer === id);
+    const known = knownFrom(event, leased ? 'leased' : 'waiting', now);
     const says = firstSeen(known, this.#grant.payload);
     if (says !== undefined) this.#out.push({ kind: 'note', lease: null, says });
     forgetAnswered(this.#known);
-    this.#known.set(offer.id, known);
+    this.#known.set(id, known);
     if (known.state === 'waiting' && known.claimAt <= now) this.#answer(known, now);
   }
 
@@ -225,6 +222,7 @@ export class Worker {
     const { needs } = known.offer.payload;
     if (this.#assignments.size >= workerLimits.leasesHeldMax) return reasonWhenLeasesFull;
     return (
+      reasonToPassHost(lending, known.hosts) ??
       this.#slow.reason(known, now) ??
       reasonToPass(needs, known.job.limits, lending, promised(this.#assignments, this.#known))
     );

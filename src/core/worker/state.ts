@@ -1,5 +1,5 @@
 import type { Job, Lease, Offer, Receipt, Request, Verified } from '../documents/index.ts';
-import type { BuildResult, Reads } from './events.ts';
+import type { BuildResult, Reads, WorkerEvent } from './events.ts';
 import { workerLimits } from './limits.ts';
 
 /** Version of the machine's rules: grows with every change of what comes of an event, and of the shape of events. */
@@ -12,11 +12,24 @@ export interface Known {
   job: Job;
   jobId: string;
   entropy: string;
+  /** That building it may connect to. */
+  hosts: readonly string[];
   firstSeenAt: number;
   state: 'waiting' | 'claimed' | 'reserve' | 'passed' | 'leased' | 'done';
   /** While `waiting`: when the share reaches this operator's draw. */
   claimAt: number;
 }
+
+/** An offer that is heard of at `now`. */
+export const knownFrom = (
+  { offer, request, job, jobId, entropy, hosts = [], waitedMs = 0 }: Extract<WorkerEvent, { kind: 'offer' }>,
+  state: Known['state'],
+  now: number,
+): Known => ({
+  ...{ offer, request, job, jobId, entropy, hosts, state },
+  firstSeenAt: now - waitedMs,
+  claimAt: now,
+});
 
 /** A round as its leaf has it. */
 export interface LoggedRound {
@@ -45,6 +58,12 @@ export interface Assignment {
   result: BuildResult | null;
   receipt: Receipt | null;
   retryAt: number | null;
+}
+
+export function roundOf(held: Assignment | undefined): LoggedRound | undefined {
+  if (held === undefined) return undefined;
+  const { offer, offerIndex: index, request, lease } = held;
+  return { offer, index, job: lease.payload.job, request };
 }
 
 /** Jobs that are building, leased or claimed. */

@@ -31,6 +31,7 @@ const done = {
   resume: 'It goes on.',
   drain: 'It takes no new job, and ends by itself when its leases are done.',
   limits: 'It lends this from now on.',
+  allow: 'It connects to that host from now on.',
 } as const;
 
 /**
@@ -78,6 +79,15 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
       }
       return c.redirect(`./?done=${verb}`, 303);
     });
+  app.post(at('allow'), async (c) => {
+    try {
+      const { host } = await formFields(c);
+      await ports.ask({ do: 'allow', host: typeof host === 'string' ? host : '' });
+    } catch (error) {
+      return render(c, { notice: faultOf(error) }, 400);
+    }
+    return c.redirect('./?done=allow', 303);
+  });
   app.post(at('limits'), (c) => changeLimits(c, ports, render));
   let followers = 0;
   app.get(at('events'), (c) => {

@@ -4,7 +4,7 @@ import type { LiveField } from '../../core/lending-knobs.ts';
 import { counted, duration, sizeText } from '../../core/quantity.ts';
 import { transferText } from '../../core/transfer-meter.ts';
 import type { PastBuild } from '../../core/worker/history.ts';
-import type { OperatorStatus } from '../../runtime/worker/operator.ts';
+import type { HostStatus, OperatorStatus } from '../../runtime/worker/operator.ts';
 import { staticUrl } from '../static-files.ts';
 import type { KnobFieldView } from './knob-fields.ts';
 
@@ -23,7 +23,7 @@ export interface LenderView {
 }
 
 /** The parts that change by themselves, by the `id` of the element that each is in. */
-export const parts = ['state', 'actions', 'builds', 'history'] as const;
+export const parts = ['state', 'actions', 'builds', 'hosts', 'history'] as const;
 export type Part = (typeof parts)[number];
 
 export function lenderPage(view: LenderView): Html {
@@ -47,6 +47,8 @@ ${notice === undefined ? '' : noticeLine(notice)}
 <div id="actions">${partOf('actions', view)}</div>
 <section aria-labelledby="builds-title"><h2 id="builds-title">Runs now</h2>
 <div id="builds">${partOf('builds', view)}</div></section>
+<section aria-labelledby="hosts-title"><h2 id="hosts-title">Where it connects to</h2>
+<div id="hosts">${partOf('hosts', view)}</div></section>
 <section aria-labelledby="limits-title"><h2 id="limits-title">What it lends</h2>${limitsForm(view)}</section>
 <section aria-labelledby="history-title"><h2 id="history-title">History</h2>
 <div id="history">${partOf('history', view)}</div></section>
@@ -66,6 +68,7 @@ export function partOf(part: Part, view: Pick<LenderView, 'status' | 'csrf'>): H
       : html``;
   if (part === 'state') return stateOf(status);
   if (part === 'actions') return actions(status, csrf);
+  if (part === 'hosts') return hostsOf(status.hosts, csrf);
   return part === 'builds' ? buildsOf(status) : historyOf(status.history);
 }
 
@@ -122,6 +125,33 @@ function buildsOf({ builds, fetching, using }: OperatorStatus): Html {
       html`<li><strong>${escapeLine(job, 80)}</strong> at <code>${commit.slice(0, 12)}</code> for ${duration(ms)}</li>`,
   )}</ul>
 <p>Together they use ${sizeText(using.memoryBytes)} of memory, and ${duration(using.processorSeconds * 1000)} of processor so far.</p>${image}`;
+}
+
+/** A worker of before says nothing of hosts. */
+function hostsOf(hosts: HostStatus | undefined, csrf: string): Html {
+  if (hosts === undefined) return html`<p>Not known: update the worker.</p>`;
+  const { allowed, pending, spent, traffic } = hosts;
+  const name = (host: string) => html`<code>${escapeLine(host, 140)}</code> `;
+  const said =
+    allowed === 'any'
+      ? html`any host that the project names`
+      : html`${allowed.length === 0 ? 'no host' : allowed.map(name)}`;
+  return html`<p>Allowed: ${said}</p>
+${pending.map(
+  (host) => html`<form method="post" action="allow" class="action">
+<input type="hidden" name="csrf" value="${csrf}"><input type="hidden" name="host" value="${host}">
+<button type="submit">Allow</button> <span>${name(host)} is named by the project or a job; nothing connects to it</span>
+</form>`,
+)}
+${spent.length === 0 ? '' : html`<p class="warn">A limit of this hour is reached: ${spent.map(name)}</p>`}
+${
+  traffic.length === 0
+    ? ''
+    : html`<ul>${traffic.map(
+        ({ host, addresses, connections, open, receivedBytes, sentBytes }) =>
+          html`<li>${name(host)}(${addresses.slice(-2).join(', ')}): ${counted(connections, 'connection')}, ${open} open; ${sizeText(receivedBytes)} in, ${sizeText(sentBytes)} out</li>`,
+      )}</ul>`
+}`;
 }
 
 function limitsForm({ knobs, csrf, faults, status }: LenderView): Html {

@@ -17,11 +17,11 @@ for (const slider of document.querySelectorAll('input[type=range][data-for]')) {
 }
 
 const events = new EventSource('events');
-for (const part of ['state', 'actions', 'builds', 'history'])
+for (const part of ['state', 'actions', 'builds', 'hosts', 'history'])
   events.addEventListener(part, ({ data }) => {
     const element = document.getElementById(part);
     // The focused element stays: a new button in its place would lose the focus.
-    if (part === 'actions' && element.contains(document.activeElement)) return;
+    if ((part === 'actions' || part === 'hosts') && element.contains(document.activeElement)) return;
     element.innerHTML = data;
   });
 events.addEventListener('error', () => {

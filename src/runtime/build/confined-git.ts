@@ -9,6 +9,7 @@ import type { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, QuorateError, reportedError } from '../../core/errors.ts';
 import {
   type Egress,
+  type HostGate,
   isLiteralAddress,
   meteredConnect,
   openEgressProxy,
@@ -34,6 +35,8 @@ export interface ConfinedOptions {
   bytesMax: number;
   /** Bandwidth limit, shared with the rest of the worker. */
   bandwidth?: Bandwidth;
+  /** Of a worker. Absent: who fetches named the server. */
+  gate?: HostGate;
   /** Writes a line to the build's log. */
   say(text: string): void;
   /** Replaced in attack tests. */
@@ -133,7 +136,7 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
       targets: [{ host: url.host, port: url.port }],
       privateTargets: vcs.flatMap((entry) => targetsOf(entry, [url.usualPort])).filter(isLiteralAddress),
       receivedBytesMax: options.bytesMax + buildLimits.egressOverheadBytes,
-      resolve: options.resolve,
+      ...{ resolve: options.resolve, gate: options.gate },
       ...(options.bandwidth !== undefined && { connect: meteredConnect(options.bandwidth) }),
       onRefusal: ({ code, message }) => say(`${code}: ${message}`),
     });

@@ -6,6 +6,7 @@ import type { Charter, Job } from '../../core/documents/index.ts';
 import {
   type Egress,
   type EgressRules,
+  type HostGate,
   isLiteralAddress,
   meteredConnect,
   openEgressProxy,
@@ -30,6 +31,8 @@ export interface NetworkOptions {
   privateHosts: readonly string[] | 'named';
   /** The operator's bandwidth limit; absent: no limit. */
   bandwidth?: Bandwidth;
+  /** Of the worker that builds; absent in a trial of one's own. */
+  gate?: HostGate;
   /** Writes a line of printable characters to the build's log. */
   say(text: string): void;
   /** Default: the host's resolver. */
@@ -47,7 +50,7 @@ export interface BuildNetwork extends Pick<Egress, 'socket' | 'counts'> {
 export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNetwork | undefined> {
   const { network } = options.job;
   if (network === undefined) return undefined;
-  const { say, bandwidth } = options;
+  const { say, bandwidth, gate } = options;
   const rules = rulesOf(options);
   /** Hints already logged; each is logged once. */
   const hinted = new Set<string>();
@@ -57,7 +60,7 @@ export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNe
     const open = rules.targets.map(({ host, port }) => at(host, port)).join(', ');
     say(`network: ${network.join(', ')}: ${open === '' ? 'no server is known' : open}`);
     const egress = await openEgressProxy({
-      ...{ dir, ...rules, resolve: options.resolve },
+      ...{ dir, ...rules, resolve: options.resolve, gate },
       connectionsMax: sandboxLimits.egressConnectionsMax,
       connectionsTotalMax: sandboxLimits.egressConnectionsTotalMax,
       receivedBytesMax: options.job.limits.diskBytes + buildLimits.egressOverheadBytes,

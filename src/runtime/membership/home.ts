@@ -114,7 +114,8 @@ export function openHome(dir: string): Home {
       const journal = join(dir, `worker-${project}.db`);
       const files = [
         ...['', '-wal', '-shm', '-synced'].map((end) => journal + end),
-        ...[join(dir, `log-${project}.txt`), watchedLog(dir, project)],
+        ...[`log-${project}.txt`, hostsFile(project)].map((name) => join(dir, name)),
+        watchedLog(dir, project),
       ];
       try {
         for (const file of [...files, join(projects, `${project}.json`)]) await rm(file, { force: true });
@@ -128,6 +129,9 @@ export function openHome(dir: string): Home {
     save: (membership) => writeJson(join(projects, `${membership.project}.json`), membership, 2),
   };
 }
+
+/** Hosts that the worker of a project connects to. */
+export const hostsFile = (project: string): string => `hosts-${project}.json`;
 
 /** Leaves of the log that a watcher has read. */
 export const watchedLog = (dir: string, project: string): string => join(dir, `watch-log-${project}.txt`);

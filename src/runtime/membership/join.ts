@@ -1,25 +1,62 @@
 import { QuorateError } from '../../core/errors.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
-import { checkInvite, join } from '../../core/sessions/join.ts';
+import { checkInvite, findController, join } from '../../core/sessions/join.ts';
+import { hostsNamed } from '../../core/worker/hosts.ts';
 import { keyFromSeed } from '../../identity/keys.ts';
 import { decodeTicket } from '../../identity/ticket.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { throwIfAborted } from '../node/aborted.ts';
 import { joseDocuments, meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import type { Home } from './home.ts';
+import { recordShown } from './shown-hosts.ts';
 
 const joinMsMax = 30_000;
 
-/**
- * Joins a project: presents the ticket to the controller it names, gets charter and grant, and saves the membership. The
- * ticket names the root key, the trust anchor for everything else.
- * Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`, and the codes that the controller answers with.
- */
-export async function joinProject(options: {
+interface JoinOptions {
   home: Home;
   ticket: string;
   signal: AbortSignal;
-}): Promise<Membership> {
+}
+
+/**
+ * Joins a project: presents the ticket to the controller it names, gets charter and grant, and saves the membership. The
+ * ticket names the root key, the trust anchor for everything else. A worker connects to the hosts that its operator was shown, and to
+ * its controller.
+ * @param shown of the hosts that the project names; absent: all
+ * Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`, and the codes that the controller answers with.
+ */
+export function joinProject({
+  shown,
+  ...options
+}: JoinOptions & { shown?: readonly string[] | undefined }): Promise<Membership> {
+  return withTicket(options, async (asking, ticket, controllers) => {
+    const { home } = options;
+    const membership = await join(asking, ticket, controllers);
+    await home.save(membership);
+    const { role, feed } = membership;
+    if (role === 'worker' || role === 'trusted-worker')
+      await recordShown(home, membership, shown && [...shown, ...hostsNamed(noHosts, feed)]);
+    return membership;
+  });
+}
+
+const noHosts = { vcs: [], bootstrap: [] };
+
+/** Hosts that the charter of a ticket's project names, before it is used. Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`. */
+export function hostsOfTicket(options: JoinOptions): Promise<string[]> {
+  return withTicket(options, async (asking, { invite }, controllers) =>
+    hostsNamed((await findController(asking, invite.payload.project, controllers)).charter),
+  );
+}
+
+async function withTicket<T>(
+  options: JoinOptions,
+  use: (
+    asking: Parameters<typeof join>[0],
+    ticket: Parameters<typeof join>[1],
+    controllers: Membership['controllers'],
+  ) => Promise<T>,
+): Promise<T> {
   const { home } = options;
   const { invite: raw, seed } = decodeTicket(options.ticket);
   const invite = await joseDocuments.message('invite', raw);
@@ -32,9 +69,7 @@ export async function joinProject(options: {
   try {
     const dial = meshDial(mesh, signal);
     const asking = { dial, signing: signingOf(key.signer), clock: nodeClock(signal) };
-    const membership = await join(asking, { invite, holder }, controllers);
-    await home.save(membership);
-    return membership;
+    return await use(asking, { invite, holder }, controllers);
   } catch (error) {
     throwIfAborted(signal, `joining at ${controllers.map(({ id }) => id).join(', ')}`);
     throw error;

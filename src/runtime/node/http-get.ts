@@ -1,50 +1,127 @@
+import { lookup } from 'node:dns/promises';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { get as getByTls, Agent as TlsAgent } from 'node:https';
+import type { LookupFunction, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rate } from '../../core/bandwidth.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import type { HostGate } from '../../egress/index.ts';
+import { nodeLimits } from './limits.ts';
+
+interface GetOptions {
+  etag: string | undefined;
+  maxBytes: number;
+  signal: AbortSignal;
+}
+
+type Got = 'unchanged' | { text: string; etag: string | undefined };
+
+type Create = NonNullable<Agent['createConnection']>;
 
 /**
- * GETs text from an untrusted server. Follows no redirect and reads at most `maxBytes`, after decompression. `etag` is that
- * of the previous answer; the result is `unchanged` when it still holds. `down` limits the rate of reading.
- * Errors: `HTTP_FEED_FAILED`.
+ * GETs text from untrusted servers, on connections that `gate` counts and that are used again. `down` limits the rate of reading.
  */
-export async function getText(
-  url: string,
-  options: { etag: string | undefined; maxBytes: number; signal: AbortSignal; down?: Rate },
-): Promise<'unchanged' | { text: string; etag: string | undefined }> {
-  const { etag, maxBytes, signal, down } = options;
-  const failed = (why: string, cause?: unknown) =>
-    new QuorateError('HTTP_FEED_FAILED', `${url}: ${why}`, { cause });
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      signal,
-      redirect: 'error',
-      headers: { accept: 'application/json', ...(etag === undefined ? {} : { 'if-none-match': etag }) },
-    });
-  } catch (cause) {
-    const { cause: deeper } = cause as { cause?: unknown };
-    throw failed(messageOf(deeper ?? cause), cause);
+export class HttpClient {
+  readonly #gate: HostGate | undefined;
+  readonly #down: Rate | undefined;
+  readonly #agents: { http: Agent; https: TlsAgent };
+  readonly #settle = new WeakMap<object, () => void>();
+
+  constructor(gate?: HostGate, down?: Rate) {
+    this.#gate = gate;
+    this.#down = down;
+    const kept = { keepAlive: true, maxFreeSockets: 1, timeout: nodeLimits.httpIdleMs };
+    this.#agents = { http: this.#counted(new Agent(kept)), https: this.#counted(new TlsAgent(kept)) };
   }
-  try {
-    if (response.status === 304 && etag !== undefined) return 'unchanged';
-    if (response.status !== 200) throw failed(`answered ${response.status}`);
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of response.body ?? []) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) throw failed(`sends more than ${maxBytes} bytes`);
-      chunks.push(chunk);
-      const ms = down?.charge(chunk.length, performance.now()) ?? 0;
-      if (ms > 0) await sleep(ms, undefined, { signal });
+
+  /** Closes the connections that nobody uses at the moment. */
+  close(): void {
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
+  }
+
+  /**
+   * Follows no redirect and reads at most `maxBytes`. `etag` is that of the previous answer; the result is `unchanged` when it still holds.
+   * Errors: `HTTP_FEED_FAILED`.
+   */
+  async text(url: string, { etag, maxBytes, signal }: GetOptions): Promise<Got> {
+    const failed = (why: string, cause?: unknown) =>
+      new QuorateError('HTTP_FEED_FAILED', `${url}: ${why}`, { cause });
+    let answer: IncomingMessage | undefined;
+    try {
+      answer = await this.#ask(new URL(url), etag, signal);
+      const { statusCode, headers } = answer;
+      if (statusCode === 304 && etag !== undefined) {
+        answer.resume();
+        return 'unchanged';
+      }
+      if (statusCode !== 200) throw failed(`answered ${statusCode}`);
+      const chunks: Uint8Array[] = [];
+      let bytes = 0;
+      for await (const chunk of answer as AsyncIterable<Uint8Array>) {
+        bytes += chunk.length;
+        if (bytes > maxBytes) throw failed(`sends more than ${maxBytes} bytes`);
+        chunks.push(chunk);
+        const ms = this.#down?.charge(chunk.length, performance.now()) ?? 0;
+        if (ms > 0) await sleep(ms, undefined, { signal });
+      }
+      return { text: Buffer.concat(chunks).toString('utf8'), etag: headers.etag?.slice(0, 100) };
+    } catch (cause) {
+      answer?.destroy();
+      throw cause instanceof QuorateError ? cause : failed(messageOf(cause), cause);
+    } finally {
+      if (answer !== undefined) this.#settle.get(answer.socket)?.();
     }
-    return {
-      text: Buffer.concat(chunks).toString('utf8'),
-      etag: response.headers.get('etag')?.slice(0, 100),
+  }
+
+  #ask(url: URL, etag: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+    const headers = {
+      accept: 'application/json',
+      ...(etag === undefined ? {} : { 'if-none-match': etag }),
     };
-  } catch (cause) {
-    throw cause instanceof QuorateError ? cause : failed(messageOf(cause), cause);
-  } finally {
-    // Closes the connection when the body was not read to its end.
-    await response.body?.cancel().catch(() => {});
+    const { http, https } = this.#agents;
+    return new Promise((resolve, reject) => {
+      const asked =
+        url.protocol === 'https:'
+          ? getByTls(url, { agent: https, headers, signal }, resolve)
+          : get(url, { agent: http, headers, signal }, resolve);
+      asked.on('error', reject);
+    });
+  }
+
+  /** The agent opens no connection that the gate has not counted, and only to the address that was counted. */
+  #counted<T extends Agent>(agent: T): T {
+    const create = agent.createConnection.bind(agent) as Create;
+    agent.createConnection = (options, done) => {
+      this.#connect(options, create).then(
+        (socket) => done?.(null, socket),
+        (error: Error) => done?.(error, undefined as never),
+      );
+      return undefined;
+    };
+    return agent;
+  }
+
+  async #connect(options: Parameters<Create>[0], create: Create): Promise<Socket> {
+    const target = { host: options.host ?? '', port: Number(options.port) };
+    this.#gate?.check(target);
+    const { address, family } = await lookup(target.host);
+    const passage = this.#gate?.open(target, address);
+    const found: LookupFunction = (_name, _options, done) => done(null, address, family);
+    // With a choice of families the lookup would have to give a list.
+    const one = { ...options, autoSelectFamily: false, lookup: found };
+    const socket = create(one) as Socket;
+    let [received, sent] = [0, 0];
+    const settle = (): void => {
+      passage?.moved('receivedBytes', socket.bytesRead - received);
+      passage?.moved('sentBytes', socket.bytesWritten - sent);
+      [received, sent] = [socket.bytesRead, socket.bytesWritten];
+    };
+    this.#settle.set(socket, settle);
+    socket.once('close', () => {
+      settle();
+      passage?.close();
+    });
+    return socket;
   }
 }

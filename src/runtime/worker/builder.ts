@@ -199,7 +199,7 @@ export class Builder {
     source: Source,
     { inputs, laid }: Pick<BuildInputs, 'inputs'> & Pick<BuildDependencies, 'laid'>,
   ): Promise<Done> {
-    const { store, credentials, dir, bandwidth, privateHosts } = this.#context;
+    const { store, credentials, dir, bandwidth, privateHosts, gate } = this.#context;
     const say = (text: string): void => log.line(`quorate: ${text}`);
     const network = await openBuildNetwork({
       ...{
@@ -208,7 +208,7 @@ export class Builder {
         source: job.source.url,
         store: credentials.membership.feed ?? [],
       },
-      ...{ dir, bandwidth, privateHosts, say },
+      ...{ dir, bandwidth, privateHosts, gate, say },
     });
     const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal, say);
     try {

@@ -4,6 +4,7 @@ import type { Dial } from '../../core/sessions/ports.ts';
 import type { Revoked } from '../../core/trust/index.ts';
 import type { WorkerEvent } from '../../core/worker/events.ts';
 import type { Worker } from '../../core/worker/machine.ts';
+import type { HostGate } from '../../egress/index.ts';
 import type { NodeKey } from '../../identity/keys.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
@@ -24,6 +25,8 @@ export interface WorkerContext {
   bandwidth: Bandwidth;
   /** Servers in a network of the operator's own that builds may reach, `host:port`. */
   privateHosts: readonly string[];
+  /** Everything that connects to a server which the project names asks it. */
+  gate: HostGate;
   store: Store;
   /** Those that are known here. */
   revocations(): readonly Revoked[];

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { isHostEntry } from '../../core/host-entry.ts';
 import { type KnobChanges, knobList } from '../../core/lending-knobs.ts';
 import { askControlSocket, connectControlSocket, serveControlSocket } from '../node/control-socket.ts';
 import type { Operator, OperatorStatus } from './operator.ts';
@@ -23,11 +24,17 @@ const changes = Object.fromEntries(
 );
 const requestSchema = z.discriminatedUnion('do', [
   z.object({ do: z.enum(['status', 'pause', 'resume', 'drain', 'stop']) }),
+  z.strictObject({
+    do: z.literal('allow'),
+    host: z.string().refine(isHostEntry, 'expected host or host:port'),
+    withdraw: z.literal(true).optional(),
+  }),
   // A limit that this version does not know is refused: its operator would believe it in force.
   z.strictObject({ do: z.literal('limits'), ...changes }),
 ]);
 export type ControlRequest =
   | { do: 'status' | 'pause' | 'resume' | 'drain' | 'stop' }
+  | { do: 'allow'; host: string; withdraw?: true | undefined }
   | ({ do: 'limits' } & KnobChanges);
 
 /** `missed`: limits that a running build could not be held to. */
@@ -56,12 +63,13 @@ export function serveControl(
   );
 }
 
-function perform(operator: Operator, request: ControlRequest): ControlAnswer {
+async function perform(operator: Operator, request: ControlRequest): Promise<ControlAnswer> {
   let missed: string[] = [];
   if (request.do === 'limits') {
     const { do: _, ...changes } = request;
     missed = operator.limit(changes);
-  } else if (request.do !== 'status') operator[request.do]();
+  } else if (request.do === 'allow') await operator.allow(request.host, request.withdraw);
+  else if (request.do !== 'status') operator[request.do]();
   return { status: operator.status(), missed };
 }
 

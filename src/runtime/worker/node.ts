@@ -18,6 +18,7 @@ import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
 import { ownVersion } from '../../core/wire/peer-version.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../../core/worker/events.ts';
+import { bootstrapHost } from '../../core/worker/hosts.ts';
 import { Worker } from '../../core/worker/machine.ts';
 import { workerRules } from '../../core/worker/state.ts';
 import { checkJournalFree, openJournal } from '../../journal/index.ts';
@@ -36,9 +37,10 @@ import { openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
 import type { HealthChecks } from '../node/health.ts';
-import { getText } from '../node/http-get.ts';
+import { HttpClient } from '../node/http-get.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
+import { HostList } from './allowed-hosts.ts';
 import { Builder } from './builder.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import { serveControl } from './control.ts';
@@ -47,7 +49,7 @@ import { openLeafFile } from './leaf-file.ts';
 import type { WorkerMeters } from './metrics.ts';
 import { Operator } from './operator.ts';
 import { pinOfResults, Results } from './results.ts';
-import { checkServed, type OperatorRules } from './terms.ts';
+import { checkServed, hostLimitsOf, type OperatorRules } from './terms.ts';
 import { openWitnessFile } from './witness-file.ts';
 
 export interface WorkerOptions {
@@ -128,11 +130,18 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       ...options.lending,
       capabilities: { ...options.lending.capabilities, tiers: [...sandboxes.tiers] },
     };
+    const credentials = await openCredentials(home, key, membership);
+    const hosts = await HostList.open({
+      ...{ home, membership, listed: rules.hosts, limits: hostLimitsOf(rules), tell },
+    });
     const bandwidth = new Bandwidth();
     const mesh = await (options.openMesh ?? openMesh)({
       key: key.seed,
       listen: options.listen,
-      bootstrap: [...membership.bootstrap, ...membership.controllers.flatMap(({ addrs }) => addrs)],
+      bootstrap: [
+        ...membership.bootstrap.filter((addr) => bootstrapHost(addr).every((host) => hosts.allows(host))),
+        ...membership.controllers.flatMap(({ addrs }) => addrs),
+      ],
       peersFile: join(home.dir, 'peers.json'),
       topics: topicsOf(membership.project),
       role: 'node',
@@ -145,7 +154,6 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     closers.push(() => store.close());
     // The store is one process's at a time, and so is what lies beside it.
     await sweepScratch(home.dir);
-    const credentials = await openCredentials(home, key, membership);
     const revocations = await openRevocationBook(home.dir, membership.project, (error) =>
       tell(
         'warn',
@@ -183,12 +191,15 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       dial: keepStreams(meshDial(mesh, stop.signal), clock),
       bandwidth,
       privateHosts: options.rules?.privateHosts ?? [],
+      gate: hosts.gate,
       store,
       revocations: () => revocations.revoked,
       bundles: openBundles(join(home.dir, 'bundles')),
       tell,
       signal: stop.signal,
     };
+    const http = new HttpClient(hosts.gate, bandwidth.down);
+    closers.push(() => http.close());
     const images = new WorkerImages(context, rules.imageBytes);
     const builder = new Builder(context, sandboxes, images);
     let onBuilds = () => {};
@@ -219,7 +230,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         announce: (artifact) => announce(mesh, artifact, stop.signal),
         httpGet: (url, { timeoutMs, ...rest }) => {
           const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]);
-          return getText(url, { ...rest, signal, down: bandwidth.down });
+          return http.text(url, { ...rest, signal });
         },
         lending,
         build(lease, job, ref, reads) {
@@ -280,6 +291,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       trouble: () => sessions.trouble,
       behind: () => sessions.behind,
       log: () => sessions.witness,
+      hosts,
+      pendingHosts: () => hosts.pending(credentials, machine),
       tell,
       stop: () => options.onStop?.(),
     });

@@ -1,11 +1,14 @@
 import type { SandboxPriority, Steering, Tier } from '../../../sandbox/index.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import { messageOf } from '../../core/errors.ts';
+import type { AllowedHosts } from '../../core/host-entry.ts';
 import type { KnobChanges, LiveField } from '../../core/lending-knobs.ts';
 import { counted, sizeText } from '../../core/quantity.ts';
 import type { Lending, WorkerEvent } from '../../core/worker/events.ts';
 import type { PastBuild } from '../../core/worker/history.ts';
+import type { HostGate, HostTraffic } from '../../egress/index.ts';
 import type { Tell } from '../node/node-events.ts';
+import type { HostList } from './allowed-hosts.ts';
 import { hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
 import { withinHours } from './hours.ts';
 import type { FetchedImage } from './images.ts';
@@ -53,6 +56,18 @@ export interface OperatorStatus {
   history: PastBuild[];
   /** Processors kept busy by other programs; null before the first measurement, and where no limit is set. */
   hostLoad: number | null;
+  hosts: HostStatus;
+}
+
+/** Hosts that the worker connects to for its project. */
+export interface HostStatus {
+  allowed: AllowedHosts;
+  /** The project, or a job that was passed on, names them; they are not allowed. */
+  pending: string[];
+  /** Hosts and addresses that have reached a limit of the last hour. */
+  spent: readonly string[];
+  /** Since the start. */
+  traffic: HostTraffic[];
 }
 
 export interface OperatorOptions {
@@ -71,6 +86,11 @@ export interface OperatorOptions {
   behind(): string | null;
   /** A fault of the project's log, and whether no job of it is taken for that. */
   log(): { trouble: string | null; isVoid: boolean };
+  hosts: Pick<HostList, 'list' | 'spent' | 'watch' | 'allow' | 'withdraw'> & {
+    gate: Pick<HostGate, 'traffic'>;
+  };
+  /** Hosts that the project names, or jobs that were passed on, and that are not allowed. */
+  pendingHosts(): string[];
   tell: Tell;
   /** Ends the worker: it is drained, or its operator stops it. */
   stop(): void;
@@ -93,6 +113,7 @@ export class Operator {
   #quiet = 0;
   #times: ProcessorTimes | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #unwatch: () => void;
   #draining: NodeJS.Timeout | undefined;
 
   constructor(options: OperatorOptions) {
@@ -102,12 +123,14 @@ export class Operator {
     checkHeld(options.rules, options.sandboxes.abilities);
     this.#hold();
     this.#outsideHours = !this.#isTime();
+    this.#unwatch = options.hosts.watch(() => this.#apply());
   }
 
   /** Resources that are lent now, and why no new job is taken, if so. */
   get lending(): Lending {
     const closed = this.#closed();
-    return closed === undefined ? this.#lending : { ...this.#lending, closed };
+    const { list: hosts, spent } = this.#options.hosts;
+    return { ...this.#lending, hosts, spent, ...(closed !== undefined && { closed }) };
   }
 
   start(): void {
@@ -121,6 +144,7 @@ export class Operator {
   }
 
   close(): void {
+    this.#unwatch();
     clearInterval(this.#timer);
     clearInterval(this.#draining);
     this.#options.sandboxes.thaw();
@@ -181,6 +205,14 @@ export class Operator {
     return missed;
   }
 
+  /** Allows a host, or with `withdraw` no more; kept for the next starts. Errors: `HOME_UNWRITABLE`. */
+  async allow(host: string, withdraw = false): Promise<void> {
+    const { hosts, tell } = this.#options;
+    await (withdraw ? hosts.withdraw(host) : hosts.allow(host));
+    tell('info', 'operator', `${host} is ${withdraw ? 'no longer allowed' : 'allowed'}`);
+    this.#apply();
+  }
+
   /** To be called when a build begins or ends: running builds share what is lent. */
   rebalance(): void {
     this.#hold();
@@ -219,7 +251,7 @@ export class Operator {
   }
 
   status(): OperatorStatus {
-    const { sandboxes, builds, leases, history } = this.#options;
+    const { sandboxes, builds, leases, history, hosts } = this.#options;
     const closed = this.#closed();
     const trouble = this.#options.trouble();
     const log = this.#options.log();
@@ -245,6 +277,12 @@ export class Operator {
       leases: leases(),
       history: history(),
       hostLoad: this.#load,
+      hosts: {
+        allowed: hosts.list,
+        pending: this.#options.pendingHosts(),
+        spent: hosts.spent,
+        traffic: hosts.gate.traffic,
+      },
     };
   }
 

@@ -128,7 +128,7 @@ export class Sources {
     say: (text: string) => void,
     use: (git: ConfinedGit) => Promise<T>,
   ): Promise<T> {
-    const { dir, credentials, bandwidth } = this.#context;
+    const { dir, credentials, bandwidth, gate } = this.#context;
     const ahead = WaitingGit.reads(commit) ? this.#ahead.take({ cpus, memoryBytes }) : undefined;
     this.#hasFetched = true;
     const scratch = ahead?.scratch ?? (await mkdtemp(join(dir, 'tmp-')));
@@ -137,7 +137,7 @@ export class Sources {
       git = await openConfinedGit({
         ...(ahead !== undefined && { ahead: ahead.git }),
         ...{ url, vcs: credentials.charter.vcs, stateDir: join(dir, 'sandbox'), scratch },
-        bandwidth,
+        ...{ bandwidth, gate },
         ...{ cpus, memoryBytes, bytesMax: diskBytes, say: (text) => say(`git: ${text}`) },
       });
       return await use(git);

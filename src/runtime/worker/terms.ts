@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { SandboxAbilities, SandboxPriority } from '../../../sandbox/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import type { AllowedHosts } from '../../core/host-entry.ts';
 import { knobs } from '../../core/lending-knobs.ts';
 import { limits } from '../../core/limits.ts';
 import { counted, sizeText, sizeTexts } from '../../core/quantity.ts';
 import type { Lending } from '../../core/worker/events.ts';
+import type { HostLimits } from '../../egress/index.ts';
 import type { Hours } from './hours.ts';
 
 /** The operator's rules besides the limits that a job is promised. */
@@ -27,6 +29,11 @@ export interface OperatorRules {
   /** Bytes per second that the worker may send and receive in all. */
   upBytes?: number;
   downBytes?: number;
+  /** Hosts that projects may have this host connect to; absent: those that were shown at `join`. */
+  hosts?: AllowedHosts;
+  /** Connections to one host or address, and bytes from and to it, within an hour. */
+  hostConnections?: number;
+  hostBytes?: number;
   /** `host:port` of servers in the operator's network that builds may reach; a project has to name them, too. */
   privateHosts?: readonly string[];
 }
@@ -39,6 +46,12 @@ export const prioritiesOf = ({
   processor,
   ioWeight,
 });
+
+/** Limits for each host that the worker connects to, with the defaults where the operator sets none. */
+export const hostLimitsOf = ({
+  hostConnections = knobs.hostConnections.default,
+  hostBytes = knobs.hostBytes.default,
+}: OperatorRules): HostLimits => ({ connections: hostConnections, bytes: hostBytes });
 
 /** Keys of worker.toml whose value can be impossible on this host. */
 export type TermKey = 'cpus' | 'memory' | 'disk' | 'jobs' | 'processes' | 'cpu_time' | 'pause_above_load';

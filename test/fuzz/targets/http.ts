@@ -8,7 +8,7 @@ import { toUtf8 } from '../../../src/core/text.ts';
 import { feedApp } from '../../../src/http/feed.ts';
 import { type HttpServer, listenHttp } from '../../../src/http/listen.ts';
 import { publicTrees } from '../../../src/runtime/artifacts/public-trees.ts';
-import { getText } from '../../../src/runtime/node/http-get.ts';
+import { HttpClient } from '../../../src/runtime/node/http-get.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { project } from '../../support/project.ts';
 import { mutatedBytes } from '../arbitraries.ts';
@@ -217,7 +217,7 @@ const client = define<Uint8Array>({
   async run(bytes) {
     answer = bytes;
     const port = await feedPort();
-    const found = await getText(`http://127.0.0.1:${port}/a`, {
+    const found = await new HttpClient().text(`http://127.0.0.1:${port}/a`, {
       etag: undefined,
       maxBytes: 100,
       signal: AbortSignal.timeout(waitMsMax),

@@ -8,8 +8,10 @@ import { LogLines } from '../../../src/cli/log-lines.ts';
 import { exampleWorkerFile, parseWorkerFile } from '../../../src/cli/worker-file.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { escapeLine, LineEscaper } from '../../../src/core/escape.ts';
-import { vcsAllowed } from '../../../src/core/judge/vcs.ts';
+import { allowsHost, isHostEntry } from '../../../src/core/host-entry.ts';
+import { serverOf, vcsAllowed } from '../../../src/core/judge/vcs.ts';
 import { units as amounts } from '../../../src/core/units.ts';
+import { bootstrapHost } from '../../../src/core/worker/hosts.ts';
 import { clientOf } from '../../../src/http/addresses.ts';
 import { isKnownHost, namesIn } from '../../../src/http/host.ts';
 import { exampleJobFile } from '../../../src/jobfile/example.ts';
@@ -138,6 +140,27 @@ const gitUrl = define<string>({
     must(!href.startsWith('-') && !/\s/.test(href), 'git would take it for something else');
     const again = parseGitUrl(href);
     must(again.href === href && again.host === host && again.port === port, 'git would read another host');
+  },
+});
+
+/** Hosts as a charter, a job or an operator names them. */
+const hosts = define<string>({
+  name: 'host-entry',
+  seeds: async () => [...urls, 'git.example', 'a:1', '[::1]:443', '/dns4/boot.example/tcp/1/p2p/x'],
+  arbitrary: (seeds) => mutatedText(seeds, odd),
+  run(text) {
+    for (const entry of [text, serverOf(text), ...bootstrapHost(text)]) {
+      if (entry === undefined || !isHostEntry(entry)) continue;
+      must(allowsHost([entry], entry), 'a host does not allow itself');
+      must(
+        !allowsHost(['other.example'], entry) || /^other\.example/i.test(entry),
+        'another host is allowed',
+      );
+    }
+    const server = serverOf(text);
+    if (server === undefined) return;
+    const { host, port } = parseGitUrl(text);
+    must(server === `${host}:${port}`, `git would be sent to ${host}:${port}, not ${server}`);
   },
 });
 
@@ -299,6 +322,7 @@ export const targets: readonly AnyTarget[] = [
   workerFile,
   gitUrl,
   vcs,
+  hosts,
   ref,
   lsRemote,
   lines,

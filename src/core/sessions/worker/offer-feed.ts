@@ -17,6 +17,7 @@ import {
 import { workerOlder } from '../../wire/pass-reason.ts';
 import { ownBehindText, type PeerVersion } from '../../wire/peer-version.ts';
 import { protocols, topics } from '../../wire/protocols.ts';
+import { hostsOfJob } from '../../worker/hosts.ts';
 import { isConnectionError } from '../ask.ts';
 import { type ErrorMessage, errorFrom, MessageStream } from '../message-stream.ts';
 import { every, pause, spread } from '../timing.ts';
@@ -24,6 +25,7 @@ import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { LogWitness, Since } from './log-witness.ts';
+import { NamedHosts } from './named-hosts.ts';
 import type { WorkerPorts } from './ports.ts';
 import { PostponedOffers } from './postponed-offers.ts';
 import type { VerdictOn } from './publication.ts';
@@ -68,6 +70,7 @@ export class OfferFeed {
   readonly #pass: (offer: string) => void;
   readonly #postponed: PostponedOffers;
   readonly #http: HttpFeed;
+  readonly #hosts: NamedHosts;
   readonly #revocations: RevocationFeed;
   readonly #witness: LogWitness;
 
@@ -85,6 +88,7 @@ export class OfferFeed {
     this.#revocations = revocations;
     this.#witness = witness;
     this.#postponed = new PostponedOffers(ports.clock);
+    this.#hosts = new NamedHosts(ports);
     this.#http = new HttpFeed(ports, timings, {
       offer: (notice) => this.#consider(notice, 'http'),
       verdict: (notice) => this.#verdict(notice),
@@ -98,6 +102,7 @@ export class OfferFeed {
     const { credentials, subscribe, tell } = this.#ports;
     const { project } = credentials.membership;
     const accepts = (author: string) => credentials.charter.controllers.includes(author);
+    this.#hosts.look();
     subscribe(topics.offers(project), accepts, (data) => {
       this.#http.heard();
       try {
@@ -184,7 +189,8 @@ export class OfferFeed {
     const request = await documents.message('request', notice.request);
     const publisher = await documents.message('grant', notice.publisher);
     const { job, id: jobId } = decodeJob(toUtf8(notice.job));
-    const { charter } = credentials;
+    this.#hosts.look();
+    const { charter, membership } = credentials;
     checkStands(this.#ports.revocations.revoked, charter, { offer, request, publisher, job, jobId });
     checkOffered(enforce, offer, { request, publisher, job, jobId }, { charter, now: clock.now() });
     this.#tellOf(offer.id, job.name, via);
@@ -196,6 +202,7 @@ export class OfferFeed {
       job,
       jobId,
       entropy,
+      hosts: hostsOfJob(job, charter, membership.feed),
       ...(waitedMs !== undefined && { waitedMs }),
     });
   }
@@ -331,6 +338,7 @@ export class OfferFeed {
         this.#controller = message.version;
         await this.#learnCharter(message.charter);
         await credentials.learnFeed(message.feed);
+        this.#hosts.look();
         await this.#revocations.heard(message.revocations);
         if (message.checkpoint !== undefined) witness(message.checkpoint, false);
         for (const notice of message.offers) await this.#consider(notice, 'backlog');
