@@ -44,19 +44,21 @@ export const cells: readonly Cell[] = [
     files: [
       ...['host', 'outputs', 'resources'].map((part) => `test/attacks/sandbox/namespace.${part}.test.ts`),
       'test/attacks/sandbox/network.test.ts',
+      // kill -9 of a worker.
+      'test/sandbox/namespace/leftovers.test.ts',
     ],
   },
-  { name: 'contract, ordinary user', arch: 'amd64', account: 'user', files: [namespace] },
-  { name: 'limits, ordinary user', arch: 'amd64', account: 'user', files: [namespace], only: limits },
-  { name: 'steering, ordinary user', arch: 'amd64', account: 'user', files: [steering] },
+  { name: 'contract as a user', arch: 'amd64', account: 'user', files: [namespace] },
+  { name: 'limits as a user', arch: 'amd64', account: 'user', files: [namespace], only: limits },
+  { name: 'steering as a user', arch: 'amd64', account: 'user', files: [steering] },
   {
-    name: 'native program, aarch64',
+    name: 'native program on aarch64',
     arch: 'arm64',
     account: 'root',
     files: ['archives', 'spawner'].map((name) => `test/sandbox/native/${name}.test.ts`),
   },
-  { name: 'contract, aarch64', arch: 'arm64', account: 'root', files: [namespace] },
-  { name: 'one job, aarch64', arch: 'arm64', account: 'root', files: ['test/cells/inside/job.cell.ts'] },
+  { name: 'contract on aarch64', arch: 'arm64', account: 'root', files: [namespace] },
+  { name: 'one job on aarch64', arch: 'arm64', account: 'root', files: ['test/cells/inside/job.cell.ts'] },
 ];
 
 /** In place of a test's name: a file that could not be loaded, or failed outside of its tests. */

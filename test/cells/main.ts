@@ -10,7 +10,7 @@ const usage = `usage: npm run cells -- [--cells NAME,…] [--minutes N] [--keep 
 Runs tests of the sandbox where this machine cannot: in guests with Debian's kernel that QEMU emulates, with cgroup v2 alone
 and on aarch64. As root. Each test that failed is named as it ends; a table comes last.
 
-  --cells NAME,…  these only: part of a name is enough
+  --cells NAME,…  these only: by name, or all that have a part in their names
   --minutes N     time for each guest (180; 1 to 1440)
   --keep FOLDER   keep file systems and consoles of guests there, and use those that are there
 `;
@@ -35,7 +35,10 @@ function optionsOf(args: string[]): Options {
   const minutes = /^\d{1,4}$/.test(values.minutes) ? Number(values.minutes) : 0;
   if (minutes < 1 || minutes > 1440) throw new Error('--minutes takes 1 to 1440');
   const names = values.cells?.split(',') ?? [''];
-  const chosen = cells.filter(({ name }) => names.some((part) => name.includes(part)));
+  const isWhole = (part: string) => cells.some(({ name }) => name === part);
+  const chosen = cells.filter(({ name }) =>
+    names.some((part) => name === part || (!isWhole(part) && name.includes(part))),
+  );
   if (chosen.length === 0)
     throw new Error(`--cells takes parts of: ${cells.map(({ name }) => name).join('; ')}`);
   return { chosen, minutes, keep: values.keep };
