@@ -1,19 +1,17 @@
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import type { Blockstore } from 'interface-blockstore';
 import { QuorateError } from '../core/errors.ts';
 import { ByteBudget, chunkBytes, storeChunks, storeFile } from './file-import.ts';
 import { compareNames, decodeName, printable, splitPath } from './names.ts';
+import { Slices } from './slices.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { TaskPool } from './task-pool.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
 
 /** Files up to this size are read with synchronous calls. */
 const smallBytes = 64 * 1024;
-/** Longest time for which reading small files blocks the event loop. */
-const sliceMs = 8;
 
 interface Bounds extends ReadLimits {
   /** Whether a top-level `.git` is part of the tree. If not it is left out. */
@@ -34,8 +32,7 @@ interface Walk extends Bounds {
   blocks: Blockstore;
   budget: ByteBudget;
   pool: TaskPool;
-  /** End of the current slice. */
-  sliceEnd: number;
+  slices: Slices;
 }
 
 const refused = (path: string, what: string): QuorateError =>
@@ -61,7 +58,7 @@ export async function readDirectory(
   }
   const listed = bounds.only === undefined ? undefined : listedFrom(bounds.only);
   try {
-    await walk({ ...bounds, dir, tree, blocks, budget, pool, sliceEnd: 0 }, '', listed);
+    await walk({ ...bounds, dir, tree, blocks, budget, pool, slices: new Slices() }, '', listed);
   } catch (error) {
     await pool.drain().catch(() => {});
     throw error;
@@ -90,7 +87,7 @@ async function walk(state: Walk, prefix: string, listed?: Listed): Promise<void>
     listed === undefined ? await namesIn(state, prefix) : [...listed.children.keys()].sort(compareNames);
   for (const name of names) {
     state.signal?.throwIfAborted();
-    await yieldToEventLoop(state);
+    await state.slices.pause();
     const wanted = listed?.children.get(name);
     if (wanted === undefined) await takeEntry(state, prefix + name);
     else await takeListed(state, prefix + name, wanted);
@@ -112,13 +109,6 @@ async function takeListed(state: Walk, path: string, wanted: Listed): Promise<vo
   if (!isFolder) return wanted.self ? takeEntry(state, path) : undefined;
   if (wanted.self) state.tree.addFolder(path);
   await walk(state, `${path}/`, wanted);
-}
-
-/** Yields to the event loop after each slice of reading. */
-async function yieldToEventLoop(state: Walk): Promise<void> {
-  if (performance.now() < state.sliceEnd) return;
-  await setImmediate();
-  state.sliceEnd = performance.now() + sliceMs;
 }
 
 async function takeEntry(state: Walk, path: string): Promise<void> {

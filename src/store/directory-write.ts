@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, mkdirSync, open, openSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
@@ -10,6 +9,7 @@ import { QuorateError } from '../core/errors.ts';
 import { writeAll } from './disk.ts';
 import { storeLimits } from './limits.ts';
 import { type BlockReader, readBlock } from './nodes.ts';
+import { Slices } from './slices.ts';
 import { checkedEntries } from './tar-write.ts';
 import { fileBytes, type WalkedEntry } from './tree-walk.ts';
 import type { TreeRules } from './types.ts';
@@ -166,8 +166,6 @@ async function writeFound(
 }
 
 const openNew = promisify(open);
-/** Longest time for which creating files blocks the event loop. */
-const sliceMs = 8;
 /** A file system is slow when it takes longer than this to create a file. */
 const slowMs = 1;
 /** Files that are created in other threads after a slow one, several at once. */
@@ -175,7 +173,7 @@ const slowFiles = 64;
 
 /** Creates files: one after the other here, which costs half of what other threads do, unless the file system is slow. */
 class Pace {
-  #sliceEnd = 0;
+  readonly #slices = new Slices();
   #slowLeft = 0;
 
   /** Returns a file descriptor. Throws the error of the system. */
@@ -184,10 +182,7 @@ class Pace {
       this.#slowLeft -= 1;
       return openNew(path, 'wx', mode);
     }
-    if (performance.now() > this.#sliceEnd) {
-      await setImmediate();
-      this.#sliceEnd = performance.now() + sliceMs;
-    }
+    await this.#slices.pause();
     const begun = performance.now();
     const file = openSync(path, 'wx', mode);
     if (performance.now() - begun > slowMs) this.#slowLeft = slowFiles;

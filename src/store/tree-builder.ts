@@ -8,6 +8,7 @@ import { assert, QuorateError } from '../core/errors.ts';
 import { toUtf8 } from '../core/text.ts';
 import { cidOf, type StoredFile } from './file-import.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
+import { Slices } from './slices.ts';
 import { Symlinks } from './symlinks.ts';
 import type { TreeRules } from './types.ts';
 
@@ -29,6 +30,13 @@ export interface FileSlot {
   stored: StoredFile | undefined;
 }
 type Entry = Folder | FileSlot | Link;
+/** What the folders of one tree share while they are written. */
+interface Building {
+  blocks: Blockstore;
+  files: BuiltTree['files'];
+  slices: Slices;
+  signal: AbortSignal | undefined;
+}
 type Built = { cid: CID; dagSize: number };
 
 export interface BuiltTree {
@@ -166,7 +174,8 @@ export class TreeBuilder {
       links.check();
     }
     const files: BuiltTree['files'] = [];
-    const root = await this.#store(this.#root, '', blocks, files, signal);
+    const slices = new Slices();
+    const root = await this.#store(this.#root, '', { blocks, files, slices, signal });
     return { root: root.cid, files, entries: this.#entries };
   }
 
@@ -177,13 +186,8 @@ export class TreeBuilder {
     }
   }
 
-  async #store(
-    entry: Entry,
-    path: string,
-    blocks: Blockstore,
-    files: BuiltTree['files'],
-    signal: AbortSignal | undefined,
-  ): Promise<Built> {
+  async #store(entry: Entry, path: string, building: Building): Promise<Built> {
+    const { blocks, files, slices, signal } = building;
     if (entry.kind === 'link') return storeLink(blocks, entry.target);
     if (entry.kind === 'file') {
       assert(entry.stored !== undefined, `the bytes of ${path} are stored`);
@@ -196,10 +200,11 @@ export class TreeBuilder {
     for (const name of names) {
       const child = entry.children.get(name);
       assert(child !== undefined, 'a key has a value');
+      await slices.pause();
       const childPath = path === '' ? name : `${path}/${name}`;
-      children.push({ name, ...(await this.#store(child, childPath, blocks, files, signal)) });
+      children.push({ name, ...(await this.#store(child, childPath, building)) });
     }
-    return storeFolder(blocks, children);
+    return storeFolder(blocks, children, slices);
   }
 }
 
@@ -217,9 +222,13 @@ const folderBytesMax = 256 * 1024;
 const linkBytesMax = 64;
 
 /** Writes one directory of stored entries, in the order of their names: a node, or a HAMT when that node would be too large. */
-async function storeFolder(blocks: Blockstore, children: (Built & { name: string })[]): Promise<Built> {
+async function storeFolder(
+  blocks: Blockstore,
+  children: (Built & { name: string })[],
+  slices: Slices,
+): Promise<Built> {
   const bytesMax = children.reduce((sum, { name }) => sum + linkBytesMax + 3 * name.length, linkBytesMax);
-  if (bytesMax > folderBytesMax) return storeLargeFolder(blocks, children);
+  if (bytesMax > folderBytesMax) return storeLargeFolder(blocks, children, slices);
   const links = children.map(({ name, cid, dagSize }) => ({ Name: name, Tsize: dagSize, Hash: cid }));
   const bytes = encode(prepare({ Data: folderData, Links: links }));
   const cid = cidOf(pbCode, bytes);
@@ -230,13 +239,25 @@ async function storeFolder(blocks: Blockstore, children: (Built & { name: string
 const folderData = new UnixFS({ type: 'directory' }).marshal();
 
 /** By the library, which knows the exact size and how to shard. */
-async function storeLargeFolder(blocks: Blockstore, children: (Built & { name: string })[]): Promise<Built> {
-  const results = unixfs({ blockstore: blocks }).addAll([], {
+async function storeLargeFolder(
+  blocks: Blockstore,
+  children: (Built & { name: string })[],
+  slices: Slices,
+): Promise<Built> {
+  // The library writes the blocks of the folder one after the other, and reads none.
+  const blockstore = {
+    async put(...given: Parameters<Blockstore['put']>) {
+      await slices.pause();
+      return blocks.put(...given);
+    },
+  } as Blockstore;
+  const results = unixfs({ blockstore }).addAll([], {
     profile: 'unixfs-v1-2025',
     wrapWithDirectory: true,
     // The entries are stored already: the importer only adds links to them.
     dagBuilder: async function* () {
       for (const { name, cid, dagSize } of children) {
+        await slices.pause();
         yield async () => ({ path: name, cid, size: BigInt(dagSize), unixfs: undefined });
       }
     },
