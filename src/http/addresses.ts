@@ -1,20 +1,6 @@
 import { limits } from '../core/limits.ts';
 
-/**
- * The key by which clients are limited: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has.
- * @param remote address as a socket gives it
- */
-export function clientOf(remote: string | undefined): string {
-  if (remote === undefined) return '';
-  const plain = remote.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
-  if (!plain.includes(':')) return plain;
-  const [head = '', tail] = plain.split('::');
-  const front = head === '' ? [] : head.split(':');
-  const back = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - front.length - back.length;
-  const all = [...front, ...Array.from({ length: Math.max(0, zeros) }, () => '0'), ...back];
-  return `${all.slice(0, 4).join(':')}::/64`;
-}
+export { clientOf } from '../core/client-address.ts';
 
 /** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`; undefined for anything else. */
 export function parseHostPort(text: string): { host: string; port: number } | undefined {

@@ -1,0 +1,11 @@
+import type { Multiaddr } from '@multiformats/multiaddr';
+import { clientOf } from '../core/client-address.ts';
+
+/**
+ * The network that an address is in: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. Of a relayed address
+ * that of the relay. Names are one network: whoever has a name has any number of them.
+ */
+export function networkOf(address: Multiaddr): string {
+  const [, kind = '', host = ''] = address.toString().split('/');
+  return kind === 'ip4' || kind === 'ip6' ? clientOf(host) : kind;
+}
