@@ -323,7 +323,6 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
           listeners.find(({ id }) => id === node.id)?.hear(topic, this.id, message),
         );
       },
-      keepConnection: () => () => {},
       charge: () => 0,
       bundles: {
         get: (which) => whenAlive(() => this.#disk.bundles.get(which)),

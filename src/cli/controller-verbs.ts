@@ -159,6 +159,18 @@ async function sayAsking(out: Output, { asking }: ControllerStatus): Promise<voi
     );
 }
 
+function sayConnections(out: Output, connections: ControllerStatus['connections']): void {
+  if (connections === null) return;
+  const { open, max, refused, isFull } = connections;
+  out.say(`  places     ${open} of ${max} connections are taken, ${refused} were refused since its start`);
+  if (isFull)
+    out.say(
+      out.colours.yellow(
+        '  FULL       connections of members were refused within ten minutes; --connections gives it more',
+      ),
+    );
+}
+
 function say(out: Output, name: string, now: ControllerStatus): void {
   const { bold, dim, yellow } = out.colours;
   const { state, runs, oldest, offers, leases, waitsFor, workers, behind, operators, leaves } = now;
@@ -181,7 +193,8 @@ function say(out: Output, name: string, now: ControllerStatus): void {
     out.say(
       `  connected  ${counted(workers.worker, 'worker')}, ${counted(workers['trusted-worker'], 'trusted worker')}`,
     );
-  // A controller of before says nothing of it.
+  // A controller of before says nothing of it, nor of who is behind.
+  sayConnections(out, now.connections ?? null);
   for (const { operator, role, says } of (behind ?? []).slice(0, shownMax))
     out.say(yellow(`  older      the ${role} of ${escapeLine(operator, 80)} ${escapeLine(says, 500)}`));
   if ((behind ?? []).length > shownMax) out.say(`  older      ${behind.length - shownMax} more`);

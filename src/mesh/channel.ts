@@ -12,12 +12,21 @@ const PART_BYTES = 256 * 1024;
 /** A message up to here is copied behind its length: a copy costs less than a second frame. */
 const JOINED_BYTES = 16 * 1024;
 
+/** Charges what a channel carries. */
+export interface Toll {
+  /** Called with the length of a message before the rest of it is read: what it takes time for the peer waits for. */
+  admit(bytes: number): Promise<void>;
+  sent(bytes: number): void;
+}
+
 export interface ChannelLimits {
   maxMessageBytes: number;
   /** Limit for messages sent. Default: `maxMessageBytes`. */
   maxSendBytes?: number;
   stallMs?: number;
   lingerMs?: number;
+  /** For messages that are received without an `admit` of their own, and all that are sent. */
+  toll?: Toll | undefined;
   onTooLarge?: () => void;
 }
 
@@ -64,6 +73,7 @@ export class StreamChannel implements Channel {
       this.#limits.onTooLarge?.();
       return Promise.reject(tooLarge(message.byteLength, maxSendBytes, 'a message'));
     }
+    this.#limits.toll?.sent(message.byteLength);
     const sent = this.#sends.then(() => this.#write(message));
     // A failure is reported by the call it belongs to; it does not stop the queue.
     this.#sends = sent.catch(() => {});
@@ -74,11 +84,12 @@ export class StreamChannel implements Channel {
     assert(!this.#receiving, 'one receive() at a time');
     this.#receiving = true;
     clearTimeout(this.#linger);
+    const admit = options.admit ?? this.#limits.toll?.admit;
     try {
       const deadline = performance.now() + (options.timeoutMs ?? meshLimits.waitMs);
       for (;;) {
-        const message = this.#next(options.admit !== undefined);
-        if (message === 'announced') await this.#admit(options.admit);
+        const message = this.#next(admit !== undefined);
+        if (message === 'announced') await this.#admit(admit);
         else if (message !== 'more') return message;
         else await this.#readable(deadline, options.signal);
       }

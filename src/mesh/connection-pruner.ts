@@ -1,46 +1,59 @@
 import type { Connection } from '@libp2p/interface';
+import { QuorateError } from '../core/errors.ts';
+import type { Rank } from '../core/rank.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
+import { meshLimits } from './limits.ts';
+import { networkOf } from './network.ts';
+import { beyondShare, type Leaves, type Place, reserveOf, roomFor } from './places.ts';
+import type { MeshStats } from './stats.ts';
 
-/** Fraction of the connections kept free: at the limit libp2p refuses a connection before it is identified. */
-const spareShare = 1 / 16;
-/** Fraction of the connections that one address may hold before some of them are closed. */
-const addressShare = 1 / 8;
 const settleMs = 50;
-
-/** The network a connection comes from: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. */
-function originOf({ remoteAddr }: Connection): string {
-  const [, kind = '', host = ''] = remoteAddr.toString().split('/');
-  if (kind !== 'ip6' || host.includes('.')) return `${kind} ${host}`;
-  const [head = ''] = host.split('::');
-  return `${kind} ${head.split(':').slice(0, 4).join(':')}`;
-}
 
 /** Protocols that a connection carries without anybody's need of its peer: those of libp2p's own services. */
 const upkeep = /^\/(?:ipfs\/(?:id|ping)\/|meshsub\/|floodsub\/|quorate\/kad\/)/;
 
 const isIdle = ({ streams }: Connection): boolean => streams.every(({ protocol }) => upkeep.test(protocol));
 
+export interface PrunerOptions {
+  /** Connections that a node holds. */
+  max: number;
+  /** What a peer is to this node. Without it peers that are kept are owners, and all others guests. */
+  rankOf?: ((peer: string) => Rank) | undefined;
+  stats: Pick<MeshStats, 'connectionsRefused' | 'connectionsClosed'>;
+}
+
 /**
- * Closes connections before the limit is reached. Keys cost nothing, so an attacker can open all connections of a node, each
- * under another PeerId, or have this node open them: its DHT dials the peers that it is told of. Of inbound connections whose peer
- * is not kept, the network with the most loses its oldest; where few are inbound, so it is with outbound ones that nothing but the
- * upkeep of the network uses.
+ * Keeps the connections of a node below their limit, with places free as `places.ts` says. Keys cost nothing, so an attacker can open
+ * all connections of a node, each under another PeerId, or have this node open them: its DHT dials the peers that it is told of. A
+ * connection that finds no place stays for `meshLimits.fullMs`, in which its streams are answered with `MESH_FULL`.
  */
 export class ConnectionPruner {
-  readonly #node: Libp2pNode;
-  readonly #max: number;
+  readonly #options: PrunerOptions;
   readonly #kept = new Map<string, number>();
-  /** Closed here, whenever the library lists them as closed: on a busy host that takes a while. */
-  readonly #closed = new WeakSet<Connection>();
+  readonly #open = new Map<Connection, Place>();
+  /** Those that have no place, the oldest first. */
+  readonly #refused = new Map<Connection, QuorateError>();
+  #refusedAt = Number.NEGATIVE_INFINITY;
+  #ranked = Number.NEGATIVE_INFINITY;
 
-  constructor(node: Libp2pNode, max: number) {
-    this.#node = node;
-    this.#max = max;
-    node.addEventListener('connection:open', () => {
-      this.#make();
+  constructor(node: Libp2pNode, options: PrunerOptions) {
+    this.#options = options;
+    node.addEventListener('connection:open', ({ detail }) => {
+      this.#add(detail);
+      this.#make(detail);
       // Once more when connections that opened or closed at the same time are listed as such.
       setTimeout(() => this.#make(), settleMs).unref();
     });
+    node.addEventListener('connection:close', ({ detail }) => {
+      this.#open.delete(detail);
+      this.#refused.delete(detail);
+    });
+  }
+
+  /** Connections that have a place, the most there may be, and whether one found none of late. */
+  get taken(): { open: number; max: number; isFull: boolean } {
+    const isFull = performance.now() - this.#refusedAt < meshLimits.fullToldMs;
+    return { open: this.#open.size, max: this.#options.max, isFull };
   }
 
   /** Connections of this peer stay until the result is called as often. */
@@ -56,34 +69,69 @@ export class ConnectionPruner {
     };
   }
 
-  #make(): void {
-    while (this.#closeOne());
+  rankOf(peer: string): Rank {
+    return this.#kept.has(peer) ? 'owner' : (this.#options.rankOf?.(peer) ?? 'guest');
   }
 
-  /** Closes one connection, if there are too many; says whether it did. */
-  #closeOne(): boolean {
-    const open = this.#node
-      .getConnections()
-      .filter((connection) => connection.status === 'open' && !this.#closed.has(connection));
-    if (open.length <= this.#max - Math.max(1, Math.floor(this.#max * spareShare))) return false;
-    const free = open.filter(({ remotePeer }) => !this.#kept.has(remotePeer.toString()));
-    const oldest =
-      this.#oldestOf(free.filter(({ direction }) => direction === 'inbound')) ??
-      this.#oldestOf(free.filter((connection) => connection.direction === 'outbound' && isIdle(connection)));
-    if (oldest === undefined) return false;
-    this.#closed.add(oldest);
-    oldest.abort(new Error('others need the room'));
-    return true;
+  /** Why streams of this connection are refused; undefined where it has a place. */
+  refusalOf(connection: Connection): QuorateError | undefined {
+    return this.#refused.get(connection);
   }
-  /** The oldest one of the network with the most of them; undefined where that has no more than its share. */
-  #oldestOf(connections: readonly Connection[]): Connection | undefined {
-    const origins = new Map<string, Connection[]>();
-    for (const connection of connections) {
-      const origin = originOf(connection);
-      origins.set(origin, [...(origins.get(origin) ?? []), connection]);
+
+  #add(connection: Connection): void {
+    const peer = connection.remotePeer.toString();
+    this.#open.set(connection, {
+      peer,
+      rank: this.rankOf(peer),
+      network: networkOf(connection.remoteAddr),
+      inbound: connection.direction === 'inbound',
+      since: performance.now(),
+      isIdle: () => isIdle(connection),
+    });
+  }
+
+  /** `newest`: a connection that was opened just now. */
+  #make(newest?: Connection): void {
+    const { max, rankOf } = this.#options;
+    const visits = rankOf !== undefined;
+    const beyond = visits && newest !== undefined ? beyondShare([...this.#open], newest, max) : undefined;
+    if (beyond !== undefined) this.#leave(beyond);
+    if (this.#open.size <= max - 2 * reserveOf(max)) return;
+    const now = performance.now();
+    if (now - this.#ranked > meshLimits.rankedMs) {
+      this.#ranked = now;
+      for (const place of this.#open.values()) place.rank = this.rankOf(place.peer);
     }
-    const [greediest = []] = [...origins.values()].sort((a, b) => b.length - a.length);
-    if (greediest.length <= this.#max * addressShare) return undefined;
-    return greediest.sort((a, b) => a.timeline.open - b.timeline.open)[0];
+    for (;;) {
+      const found = roomFor([...this.#open], { max, now, visits, newest });
+      if (found === undefined) return;
+      const place = this.#open.get(found.connection);
+      const rank = this.rankOf(place?.peer ?? '');
+      // A guest may have enrolled since.
+      if (place !== undefined && place.rank !== rank) place.rank = rank;
+      else this.#leave(found);
+    }
+  }
+
+  #leave(found: Leaves<Connection>): void {
+    const { stats } = this.#options;
+    this.#open.delete(found.connection);
+    if (found.kind === 'refuse') return this.#refuse(found.connection, found.says);
+    stats.connectionsClosed += 1;
+    found.connection.abort(new Error('others need the room'));
+  }
+
+  #refuse(connection: Connection, says: string): void {
+    this.#options.stats.connectionsRefused += 1;
+    this.#refusedAt = performance.now();
+    this.#refused.set(
+      connection,
+      new QuorateError('MESH_FULL', says, {
+        hint: 'Try again later. The owner of a controller or store gives it more with --connections.',
+      }),
+    );
+    const [oldest] = this.#refused.keys();
+    if (this.#refused.size > meshLimits.fullMax) oldest?.abort(new Error(says));
+    setTimeout(() => connection.abort(new Error(says)), meshLimits.fullMs).unref();
   }
 }

@@ -10,18 +10,20 @@ const PEERS = '/peers/';
 export interface DatastoreBounds {
   providersMax: number;
   providersPerPeerMax: number;
+  providersPerCidMax: number;
   peerRecordsMax: number;
 }
 
 const BOUNDS: DatastoreBounds = {
   providersMax: meshLimits.providersMax,
   providersPerPeerMax: meshLimits.providersPerPeerMax,
+  providersPerCidMax: meshLimits.providersPerCidMax,
   peerRecordsMax: meshLimits.peerRecordsMax,
 };
 
 /**
  * Provider and peer records of other peers, in memory and bounded; the stores of libp2p have no bound. A peer over its own
- * limit loses its oldest records. Over the total limit the peer with the most records loses its oldest. Records of `pinned`
+ * limit loses its oldest records, and so does a CID over its own: one with a provider for each key would make every lookup dear. Over the total limit the peer with the most records loses its oldest. Records of `pinned`
  * peers (this node and connected ones) stay.
  */
 export class BoundedDatastore extends BaseDatastore {
@@ -85,10 +87,15 @@ export class BoundedDatastore extends BaseDatastore {
   }
 
   #addProvider(name: string, { cid, peer }: { cid: string; peer: string }): void {
-    add(this.#providersOf, cid, name);
+    const ofCid = add(this.#providersOf, cid, name);
     const held = add(this.#heldBy, peer, name);
     this.#providers += 1;
     if (held.size > this.#bounds.providersPerPeerMax && !this.#pinned(peer)) this.#evictFirst(held);
+    if (ofCid.size > this.#bounds.providersPerCidMax) {
+      const isFree = (other: string) => !this.#pinned(providerOf(other)?.peer ?? '');
+      const oldest = [...ofCid].find(isFree);
+      if (oldest !== undefined) this.#evictFirst(new Set([oldest]));
+    }
     if (this.#providers > this.#bounds.providersMax) {
       let largest: Set<string> | undefined;
       for (const [holder, set] of this.#heldBy) {

@@ -43,8 +43,12 @@ const idOf = (message: Message): Uint8Array =>
     message.data,
   );
 
-/** The gossip service for these topics. Reads from each neighbour at most `meshLimits.gossipBytesPerSecond`. */
-export function gossip(topics: string[], stats: MeshStats): (components: GossipSubComponents) => GossipSub {
+/** The gossip service for these topics. Reads from each account at most `meshLimits.gossipBytesPerSecond`. */
+export function gossip(
+  topics: string[],
+  stats: MeshStats,
+  account: (connection: Connection) => string,
+): (components: GossipSubComponents) => GossipSub {
   const create = gossipsub({
     globalSignaturePolicy: StrictSign,
     allowedTopics: topics,
@@ -87,7 +91,7 @@ export function gossip(topics: string[], stats: MeshStats): (components: GossipS
     },
   });
   return (components) =>
-    create({ ...only(components), registrar: pacedRegistrar(components.registrar, stats) });
+    create({ ...only(components), registrar: pacedRegistrar(components.registrar, stats, account) });
 }
 
 /**
@@ -127,12 +131,16 @@ const only = (c: GossipSubComponents): GossipSubComponents => ({
 type Registrar = GossipSubComponents['registrar'];
 
 /** Wraps inbound streams with a `PacedReader`: gossipsub reads without backpressure. */
-function pacedRegistrar(registrar: Registrar, stats: MeshStats): Registrar {
+function pacedRegistrar(
+  registrar: Registrar,
+  stats: MeshStats,
+  account: (connection: Connection) => string,
+): Registrar {
   const buckets = new Buckets(meshLimits.gossipBytesPerSecond, BURST_BYTES);
   const handle = (protocol: string, handler: StreamHandler, options?: StreamHandlerOptions): Promise<void> =>
     registrar.handle(
       protocol,
-      (stream, connection) => handler(paced(stream, connection, buckets, stats), connection),
+      (stream, connection) => handler(paced(stream, account(connection), buckets, stats), connection),
       options,
     );
   return new Proxy(registrar, {
@@ -144,9 +152,8 @@ function pacedRegistrar(registrar: Registrar, stats: MeshStats): Registrar {
   });
 }
 
-function paced(stream: Stream, connection: Connection, buckets: Buckets, stats: MeshStats): Stream {
+function paced(stream: Stream, account: string, buckets: Buckets, stats: MeshStats): Stream {
   const reader = new PacedReader(stream);
-  const peer = connection.remotePeer.toString();
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const chunk = reader.take();
@@ -156,7 +163,7 @@ function paced(stream: Stream, connection: Connection, buckets: Buckets, stats: 
         continue;
       }
       yield chunk;
-      const waitMs = buckets.charge(peer, chunk.byteLength, performance.now());
+      const waitMs = buckets.charge(account, chunk.byteLength, performance.now());
       if (waitMs > 0 && stream.status === 'open') {
         stats.gossipThrottled += 1;
         await new Promise((resolve) => setTimeout(resolve, waitMs).unref());

@@ -4,7 +4,7 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { dcutr } from '@libp2p/dcutr';
 import type { GossipSub } from '@libp2p/gossipsub';
 import { identify, identifyPush } from '@libp2p/identify';
-import type { Libp2p } from '@libp2p/interface';
+import type { Connection, Libp2p } from '@libp2p/interface';
 import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
 import { type Ping, ping } from '@libp2p/ping';
 import { createLibp2p } from 'libp2p';
@@ -16,10 +16,13 @@ import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
 import { listenError } from './errors.ts';
 import { gossip } from './gossip.ts';
 import { meshLimits } from './limits.ts';
-import { meteredTcp } from './metered-tcp.ts';
+import { accountOf } from './link.ts';
+import { meteredTcp, type TcpGuards } from './metered-tcp.ts';
+import { networkOf } from './network.ts';
 import { pacedYamux } from './paced-yamux.ts';
 import { rememberProtocols } from './protocol-memory.ts';
 import { type RelayComponents, RelayReservation } from './relay-reservation.ts';
+import { shareReservations } from './relay-shares.ts';
 import { silentLogger } from './silent-logger.ts';
 import type { MeshOptions, MeshStats } from './types.ts';
 
@@ -58,7 +61,7 @@ const refuseRecord = (): never => {
 export async function startLibp2p(
   options: MeshOptions,
   bootstrapIds: ReadonlySet<string>,
-  stats: MeshStats,
+  { stats, guards }: { stats: MeshStats; guards: TcpGuards },
 ): Promise<Libp2pNode> {
   if (options.key.byteLength !== SEED_BYTES) {
     throw new QuorateError(
@@ -68,9 +71,15 @@ export async function startLibp2p(
   }
   const privateKey = await generateKeyPairFromSeed('Ed25519', options.key);
   const server = options.role === 'bootstrap';
-  const maxConnections = connectionsMax(options);
+  const { fullMax, pendingInboundMax, waitingInboundMax } = meshLimits;
+  // `ConnectionPruner` keeps the connections below their limit, once it is known whose they are.
+  const maxConnections = connectionsMax(options) + fullMax + pendingInboundMax;
   const connected = new Set<string>();
   const self = privateKey.publicKey.toString();
+  const account = ({ remotePeer, remoteAddr }: Connection): string => {
+    const peer = remotePeer.toString();
+    return accountOf({ peer, rank: options.rankOf?.(peer) ?? 'member', network: networkOf(remoteAddr) });
+  };
   const datastore = new BoundedDatastore(
     (peer) => peer === self || connected.has(peer),
     () => {
@@ -87,8 +96,9 @@ export async function startLibp2p(
     datastore,
     transports: [
       meteredTcp(
-        { maxConnections: maxConnections + meshLimits.pendingInboundMax },
+        { maxConnections: maxConnections + waitingInboundMax },
         options.bandwidth ?? new Bandwidth(),
+        guards,
       ),
       circuitRelayTransport(),
     ],
@@ -102,8 +112,9 @@ export async function startLibp2p(
     ],
     connectionManager: {
       maxConnections,
-      inboundConnectionThreshold: meshLimits.inboundPerSecond,
-      maxIncomingPendingConnections: meshLimits.pendingInboundMax,
+      // `InboundGate` paces them.
+      inboundConnectionThreshold: Number.MAX_SAFE_INTEGER,
+      maxIncomingPendingConnections: 2 * pendingInboundMax,
       inboundUpgradeTimeout: meshLimits.upgradeMs,
       dialTimeout: meshLimits.dialMs,
       maxPeerAddrsToDial: 12,
@@ -133,7 +144,7 @@ export async function startLibp2p(
       autonat: autoNAT({ maxInboundStreams: 2 }),
       ...(server
         ? { relay: circuitRelayServer({ reservations: RELAY, hopTimeout: 10_000 }) }
-        : { pubsub: gossip(options.topics, stats), dcutr: dcutr() }),
+        : { pubsub: gossip(options.topics, stats, account), dcutr: dcutr() }),
       ...(relayed
         ? {
             reservation: (components: RelayComponents) => new RelayReservation(components, bootstrapIds),
@@ -143,9 +154,11 @@ export async function startLibp2p(
   });
   node.addEventListener('peer:connect', (event) => connected.add(event.detail.toString()));
   const protocols = rememberProtocols(node.peerStore);
+  const endReservation = server ? shareReservations(node.services.relay, RELAY.maxReservations) : () => {};
   node.addEventListener('peer:disconnect', (event) => {
     connected.delete(event.detail.toString());
     protocols.forget(event.detail);
+    endReservation(event.detail);
   });
   try {
     await node.start();

@@ -6,10 +6,34 @@ export const meshLimits = {
   connectionsMax: 300,
   /** Connections of a bootstrap node, which holds one per member. */
   bootstrapConnectionsMax: 4_000,
-  /** New connections that one address may open: an office behind one NAT starts its hosts together. */
+  /** Part of the connections of a node that is kept free for owners, and as much for guests (`Rank`). */
+  reserveShare: 1 / 32,
+  /** Part of them that one network, or one key at a controller, may have. */
+  networkShare: 1 / 8,
+  /** Time that a guest has at a full controller before its place may be given to another: enough to enrol or to ask. */
+  guestMs: 30_000,
+  /** A full node looks this often whether its peers are still what they were. */
+  rankedMs: 5_000,
+  /** Time in which the streams of a connection that found no place are answered, and how many such connections there may be. */
+  fullMs: 3_000,
+  fullMax: 64,
+  /** Time after a refusal for which a node says that it is full. */
+  fullToldMs: 10 * 60_000,
+  /** Handshakes of inbound connections that begin in a second, by network; those that come faster wait. */
   inboundPerSecond: 40,
-  /** Inbound connections that are not upgraded yet. */
+  /** Handshakes of inbound connections at once, in all and of one network. */
   pendingInboundMax: 512,
+  pendingPerNetworkMax: 64,
+  /** Inbound connections that wait for their handshake, in all and of one network: an office behind one NAT starts its hosts together. */
+  waitingInboundMax: 1_024,
+  waitingPerNetworkMax: 256,
+  /**
+   * Dials to one network that may fail at once, and the time after which one more may: peers say where others are, and may name a third
+   * party. Addresses at which the right peer was found, or that the operator configured, are not limited.
+   */
+  failedDialsPerNetwork: 24,
+  failedDialAgainMs: 10_000,
+  provenAddressesMax: 2_000,
   /** Time for the upgrade: encryption and multiplexing. */
   upgradeMs: 10_000,
   /**
@@ -19,6 +43,9 @@ export const meshLimits = {
   earlyStreamsMax: 160,
   /** A dial, including name lookup and upgrade. */
   dialMs: 10_000,
+  /** Dials of a peer that takes no more connections now, and the first wait between two. */
+  busyTriesMax: 5,
+  busyMs: 250,
   /** A search in the DHT. */
   lookupMs: 20_000,
   /** Between two announcements of what this node serves, while no more wait than `announcementsWaitingMax`. */
@@ -44,7 +71,21 @@ export const meshLimits = {
   refusedLingerMs: 1_000,
   /** Inbound streams one peer may open per protocol where the protocol sets nothing itself. */
   streamsPerMinute: 240,
-  /** Gossip accepted from one peer. Beyond it the peer has to wait. */
+  /**
+   * Turns of one account in the long run: a worker takes about five of its controller for a run (claim, receipt, log, proofs; a pass of
+   * another offer), a trusted one six, and may build fifteen a second. A turn is about a millisecond of processor time.
+   */
+  turnsPerSecond: 100,
+  /** Turns at once: a controller that restarts hears from all leases of a worker. */
+  turnsBurst: 500,
+  /** Turns that it takes to open a stream. */
+  streamTurns: 0.25,
+  /** Turns that an account may owe until its streams are refused: those of five seconds. */
+  owedTurnsMax: 500,
+  /** Streams that guests of one network may have open on a protocol, and all guests. Keys cost nothing: a limit for each key bounds neither. */
+  guestsPerNetwork: 16,
+  guestsInAll: 256,
+  /** Gossip accepted from one peer, or from all guests of one network of a node that knows its members. Beyond it they have to wait. */
   gossipBytesPerSecond: 1024 * 1024,
   /** Refused streams of one peer, and of all, that are open at once for their answer; others are reset without one. */
   refusedPerPeerMax: 32,
@@ -55,6 +96,8 @@ export const meshLimits = {
   providersMax: 50_000,
   /** Provider records stored for one peer. */
   providersPerPeerMax: 2_000,
+  /** Provider records stored for one CID: a lookup reads all of them. */
+  providersPerCidMax: 128,
   /** Peer records stored for others. */
   peerRecordsMax: 10_000,
   /** Peers remembered for a restart. */
@@ -70,9 +113,14 @@ assert(
   'a bootstrap node holds more connections',
 );
 assert(
-  (meshLimits.inboundPerSecond * meshLimits.upgradeMs) / 1000 < meshLimits.pendingInboundMax,
-  'silent connections from one address never use up all pending slots',
+  meshLimits.pendingPerNetworkMax < meshLimits.pendingInboundMax,
+  'silent connections of one network leave handshakes for others',
 );
+assert(
+  meshLimits.waitingPerNetworkMax / meshLimits.inboundPerSecond < meshLimits.dialMs / 1000,
+  'whoever waits for a handshake gets it before its dial gives up',
+);
+assert(meshLimits.turnsPerSecond <= meshLimits.turnsBurst, 'a burst is at least a second of messages');
 assert(meshLimits.upgradeMs <= meshLimits.dialMs, 'a dial includes the upgrade');
 assert(meshLimits.lookupMs < meshLimits.waitMs, 'a wait outlasts a lookup');
 assert(meshLimits.providersPerPeerMax < meshLimits.providersMax, 'one peer leaves room for others');

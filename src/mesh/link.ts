@@ -1,19 +1,40 @@
 import type { Connection } from '@libp2p/interface';
+import type { Rank } from '../core/rank.ts';
 import { StreamChannel } from './channel.ts';
 import { dialError } from './errors.ts';
 import { meshLimits } from './limits.ts';
+import { networkOf } from './network.ts';
 import type { Channel, Link, MeshStats, OpenOptions } from './types.ts';
 
 const outboundStreamsMax = 256;
+
+/** Says what peers are to this node. */
+export interface Ranks {
+  rankOf(peer: string): Rank;
+}
+
+/** Whose turns are taken: those of a key, or of a network for guests, whose keys cost nothing. */
+export const accountOf = ({ rank, network, peer }: Pick<Link, 'rank' | 'network' | 'peer'>): string =>
+  rank === 'guest' ? network : peer;
 
 /** One libp2p connection. */
 export class ConnectionLink implements Link {
   readonly #connection: Connection;
   readonly #stats: MeshStats;
+  readonly #ranks: Ranks;
 
-  constructor(connection: Connection, stats: MeshStats) {
+  constructor(connection: Connection, stats: MeshStats, ranks: Ranks) {
     this.#connection = connection;
     this.#stats = stats;
+    this.#ranks = ranks;
+  }
+
+  get network(): string {
+    return networkOf(this.#connection.remoteAddr);
+  }
+
+  get rank(): Rank {
+    return this.#ranks.rankOf(this.peer);
   }
 
   get peer(): string {

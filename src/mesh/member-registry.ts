@@ -1,3 +1,4 @@
+import { shuffled } from './shuffled.ts';
 import type { PeerAddress } from './types.ts';
 
 const TTL_MS = 3 * 60_000;
@@ -15,12 +16,14 @@ export interface MemberRegistryBounds {
 
 interface Entry {
   addrs: string[];
+  /** The network that it was told from. */
+  network: string;
   at: number;
 }
 
 /**
  * The peers that asked for a project's members within the last three minutes (`TTL_MS`), in bounded memory: at a bound the
- * oldest entry is removed. `now` in milliseconds.
+ * oldest entry is removed, in a project that of the network with the most: keys cost nothing. `now` in milliseconds.
  */
 export class MemberRegistry {
   readonly #bounds: MemberRegistryBounds;
@@ -32,32 +35,48 @@ export class MemberRegistry {
     this.#bounds = bounds;
   }
 
-  put(root: string, peer: PeerAddress, now: number): void {
+  put(root: string, peer: PeerAddress, network: string, now: number): void {
     this.#delete(root, peer.id);
     const roots = this.#projectsOf.get(peer.id);
     const [oldestRoot] = roots ?? [];
     if (oldestRoot !== undefined && (roots?.size ?? 0) >= this.#bounds.projectsPerPeerMax) {
       this.#delete(oldestRoot, peer.id);
     }
-    const [oldestMember] = this.#projects.get(root)?.keys() ?? [];
-    if (oldestMember !== undefined && this.members(root) >= this.#bounds.membersPerProjectMax) {
-      this.#delete(root, oldestMember);
+    if (this.members(root) >= this.#bounds.membersPerProjectMax) {
+      const [most = []] = [...this.#networks(root).values()].sort((a, b) => b.length - a.length);
+      const [oldest] = most;
+      if (oldest !== undefined) this.#delete(root, oldest);
     }
     if (this.#entries >= this.#bounds.entriesMax) this.#makeRoom();
-    this.#insert(root, peer, now);
+    this.#insert(root, peer, network, now);
   }
 
-  /** Up to `max` other members, picked at random, so that members of a large project dial different ones. */
+  /**
+   * Up to `max` other members, picked at random, so that members of a large project dial different ones: one of each network, then a
+   * second one.
+   */
   others(root: string, self: string, max: number, now: number): PeerAddress[] {
-    const found: { peer: PeerAddress; order: number }[] = [];
-    for (const [id, entry] of this.#projects.get(root) ?? []) {
-      if (now - entry.at > TTL_MS) this.#delete(root, id);
-      else if (id !== self) found.push({ peer: { id, addrs: entry.addrs }, order: Math.random() });
-    }
+    const members = this.#projects.get(root) ?? new Map<string, Entry>();
+    for (const [id, entry] of members) if (now - entry.at > TTL_MS) this.#delete(root, id);
+    const found: { peer: PeerAddress; turn: number; order: number }[] = [];
+    for (const ids of this.#networks(root).values())
+      for (const [turn, id] of shuffled(ids.filter((other) => other !== self)).entries())
+        found.push({ peer: { id, addrs: members.get(id)?.addrs ?? [] }, turn, order: Math.random() });
     return found
-      .sort((a, b) => a.order - b.order)
+      .sort((a, b) => a.turn - b.turn || a.order - b.order)
       .slice(0, max)
       .map(({ peer }) => peer);
+  }
+
+  /** Members of a project by network, the oldest first. */
+  #networks(root: string): Map<string, string[]> {
+    const networks = new Map<string, string[]>();
+    for (const [id, { network }] of this.#projects.get(root) ?? []) {
+      const same = networks.get(network);
+      if (same === undefined) networks.set(network, [id]);
+      else same.push(id);
+    }
+    return networks;
   }
 
   members(root: string): number {
@@ -68,10 +87,10 @@ export class MemberRegistry {
     return this.#entries;
   }
 
-  #insert(root: string, peer: PeerAddress, now: number): void {
+  #insert(root: string, peer: PeerAddress, network: string, now: number): void {
     const members = this.#projects.get(root) ?? new Map<string, Entry>();
     this.#projects.set(root, members);
-    members.set(peer.id, { addrs: peer.addrs, at: now });
+    members.set(peer.id, { addrs: peer.addrs, network, at: now });
     const roots = this.#projectsOf.get(peer.id) ?? new Set<string>();
     this.#projectsOf.set(peer.id, roots);
     roots.add(root);

@@ -2,6 +2,9 @@ import type { Socket } from 'node:net';
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface';
 import { type TCPComponents, type TCPOptions, tcp } from '@libp2p/tcp';
 import type { Bandwidth } from '../core/bandwidth.ts';
+import type { DialBudget } from './dial-budget.ts';
+import type { Arrival, InboundGate } from './inbound-gate.ts';
+import { networkOf } from './network.ts';
 
 /** Methods of AbstractMessageStream of @libp2p/utils, which libp2p's transports extend. */
 interface RawConnection extends MultiaddrConnection {
@@ -24,24 +27,33 @@ const pieceBytes = 16 * 1024;
 /** Up to here a copy costs less than a write of several pieces. */
 const joinedBytes = 16 * 1024;
 
-/** The TCP transport with a limit on the bytes per second of all its connections together. */
+/** Limits of connections that open. */
+export interface TcpGuards {
+  gate: InboundGate;
+  dials: DialBudget;
+}
+
+/** The TCP transport with a limit on the bytes per second of all its connections together, and on connections that open. */
 export function meteredTcp(
   options: TCPOptions,
   bandwidth: Bandwidth,
+  { gate, dials }: TcpGuards,
 ): (components: TCPComponents) => Transport {
   return (components) => {
     const transport = tcp(options)(components);
     const [dial, createListener] = [transport.dial.bind(transport), transport.createListener.bind(transport)];
     transport.dial = (address, given) =>
-      dial(address, { ...given, upgrader: metering(given.upgrader, bandwidth) });
+      dials.dial(address, () =>
+        dial(address, { ...given, upgrader: metering(given.upgrader, bandwidth, gate) }),
+      );
     transport.createListener = (given) =>
-      createListener({ ...given, upgrader: metering(given.upgrader, bandwidth) });
+      createListener({ ...given, upgrader: metering(given.upgrader, bandwidth, gate) });
     return transport;
   };
 }
 
 /** Wraps the upgrader, which gets each raw connection before the first byte of its handshake. */
-function metering(upgrader: Upgrader, bandwidth: Bandwidth): Upgrader {
+function metering(upgrader: Upgrader, bandwidth: Bandwidth, gate: InboundGate): Upgrader {
   const metered =
     <Options, Result>(upgrade: (connection: MultiaddrConnection, options: Options) => Result) =>
     (connection: MultiaddrConnection, options: Options): Result => {
@@ -49,12 +61,36 @@ function metering(upgrader: Upgrader, bandwidth: Bandwidth): Upgrader {
       return upgrade.call(upgrader, connection, options);
     };
   return {
-    upgradeInbound: metered(upgrader.upgradeInbound),
+    upgradeInbound: metered((connection, options: Parameters<Upgrader['upgradeInbound']>[1]) =>
+      inTurn(connection as RawConnection, gate, () => upgrader.upgradeInbound(connection, options)),
+    ),
     upgradeOutbound: metered(upgrader.upgradeOutbound),
     createInboundAbortSignal: (signal) => upgrader.createInboundAbortSignal(signal),
     getStreamMuxers: () => upgrader.getStreamMuxers(),
     getConnectionEncrypters: () => upgrader.getConnectionEncrypters(),
   };
+}
+
+/** Begins the handshake of an inbound connection when its turn has come; nothing of it is read before. */
+function inTurn(connection: RawConnection, gate: InboundGate, upgrade: () => Promise<void>): Promise<void> {
+  connection.socket.pause();
+  return new Promise((resolve, reject) => {
+    const arrival: Arrival = {
+      network: networkOf(connection.remoteAddr),
+      begin() {
+        connection.socket.resume();
+        void upgrade()
+          .finally(() => gate.leave(arrival))
+          .then(resolve, reject);
+      },
+      refuse(error) {
+        connection.abort(error);
+        reject(error);
+      },
+    };
+    connection.addEventListener('close', () => gate.leave(arrival));
+    gate.enter(arrival);
+  });
 }
 
 function meter(connection: RawConnection, { up, down }: Bandwidth): void {

@@ -4,23 +4,29 @@ import { assert, codeOf, QuorateError } from '../core/errors.ts';
 import { groupByPeer, parseAddress, parseCid, parseMultiaddr, parsePeer, withPeer } from './addresses.ts';
 import { Announcements } from './announcements.ts';
 import { ConnectionPruner } from './connection-pruner.ts';
+import { DialBudget } from './dial-budget.ts';
 import { addressError, dialError, tooLarge } from './errors.ts';
 import { GOSSIP_BYTES_MAX } from './gossip.ts';
+import { InboundGate } from './inbound-gate.ts';
 import { connectionsMax, DHT_PROTOCOL, type Libp2pNode, startLibp2p } from './libp2p-node.ts';
+import { chargeLibraries } from './library-toll.ts';
 import { meshLimits } from './limits.ts';
-import { ConnectionLink } from './link.ts';
+import { accountOf, ConnectionLink } from './link.ts';
+import type { TcpGuards } from './metered-tcp.ts';
+import { dialPatiently } from './patient-dial.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { ProjectDiscovery } from './project-discovery.ts';
 import { ProtocolServer } from './protocol-server.ts';
 import { Redialer } from './redialer.ts';
 import { RememberedPeers } from './remembered-peers.ts';
+import { type MeshStats, newStats } from './stats.ts';
+import { Turns } from './turns.ts';
 import type {
   Channel,
   DialTarget,
   Link,
   Mesh,
   MeshOptions,
-  MeshStats,
   OpenOptions,
   PeerAddress,
   PeerEvent,
@@ -34,27 +40,19 @@ const CLOSE_MS = 2_000;
 export async function startMesh(options: MeshOptions): Promise<Mesh> {
   const bootstrap = groupByPeer(options.bootstrap.map(parseAddress));
   for (const address of [...options.listen, ...(options.announce ?? [])]) parseMultiaddr(address);
-  const stats: MeshStats = {
-    gossipAccepted: 0,
-    gossipRejected: 0,
-    gossipIgnored: 0,
-    gossipThrottled: 0,
-    streamsRefusedByRate: 0,
-    streamsRefusedByCount: 0,
-    refusalsUnanswered: 0,
-    messagesTooLarge: 0,
-    handlerFailures: 0,
-    recordsEvicted: 0,
-    peersFileFailures: 0,
-  };
-  const libp2p = await startLibp2p(options, new Set(bootstrap.map((peer) => peer.id)), stats);
-  return new MeshNode(libp2p, options, bootstrap, stats);
+  const stats = newStats();
+  const guards = { gate: new InboundGate(), dials: new DialBudget(options.bootstrap) };
+  const ids = new Set(bootstrap.map((peer) => peer.id));
+  const libp2p = await startLibp2p(options, ids, { stats, guards });
+  return new MeshNode(libp2p, options, bootstrap, { stats, guards });
 }
 
 class MeshNode implements Mesh {
   readonly id: string;
   readonly libp2p: Libp2pNode;
   readonly #stats: MeshStats;
+  readonly #guards: TcpGuards;
+  readonly #turns = new Turns();
   readonly #topics: ReadonlySet<string>;
   readonly #subscribers = new Map<string, Set<(from: string, data: Uint8Array) => void>>();
   readonly #listeners = new Set<(event: PeerEvent) => void>();
@@ -68,14 +66,25 @@ class MeshNode implements Mesh {
   readonly #announcements: Announcements;
   #closing: Promise<void> | undefined;
 
-  constructor(libp2p: Libp2pNode, options: MeshOptions, bootstrap: PeerAddress[], stats: MeshStats) {
+  constructor(
+    libp2p: Libp2pNode,
+    options: MeshOptions,
+    bootstrap: PeerAddress[],
+    { stats, guards }: { stats: MeshStats; guards: TcpGuards },
+  ) {
     this.id = libp2p.peerId.toString();
     this.libp2p = libp2p;
     this.#stats = stats;
+    this.#guards = guards;
     this.#announcements = new Announcements((cid, signal) => this.#provide(cid, signal));
     this.#topics = new Set(options.role === 'bootstrap' ? [] : options.topics);
-    this.#protocolServer = new ProtocolServer(libp2p, stats);
-    this.#connectionPruner = new ConnectionPruner(libp2p, connectionsMax(options));
+    this.#connectionPruner = new ConnectionPruner(libp2p, {
+      ...{ max: connectionsMax(options), rankOf: options.rankOf, stats },
+    });
+    const places = this.#connectionPruner;
+    this.#protocolServer = new ProtocolServer(libp2p, { stats, places, turns: this.#turns });
+    const account = (connection: Connection) => accountOf(this.#link(connection));
+    chargeLibraries(libp2p, { stats, turns: this.#turns, account });
     this.#remembered = new RememberedPeers(options.peersFile, () => {
       stats.peersFileFailures += 1;
     });
@@ -169,11 +178,10 @@ class MeshNode implements Mesh {
     const isDialled = known.some(({ direction, limits }) => direction === 'outbound' && limits === undefined);
     if (isDialled) throw unknown;
     const force = known.length > 0;
-    const connection = await this.#dial(target, within.signal, { protocol, force }).catch(
-      (error: unknown) => {
-        throw unknown ?? error;
-      },
-    );
+    const dial = () => this.#dial(target, within.signal, { protocol, force });
+    const connection = await dialPatiently(dial, within.signal).catch((error: unknown) => {
+      throw unknown ?? error;
+    });
     return this.#link(connection).open(protocol, within);
   }
 
@@ -182,7 +190,7 @@ class MeshNode implements Mesh {
   }
 
   #link(connection: Connection): Link {
-    return new ConnectionLink(connection, this.#stats);
+    return new ConnectionLink(connection, this.#stats, this.#connectionPruner);
   }
 
   /** Open connections, the preferred one first. */
@@ -278,8 +286,18 @@ class MeshNode implements Mesh {
     };
   }
 
+  charge(account: string, turns: number): number {
+    return this.#turns.charge(account, turns, performance.now());
+  }
+
   stats(): Readonly<MeshStats> {
-    return { ...this.#stats };
+    const { gate, dials } = this.#guards;
+    const connectionsRefused = this.#stats.connectionsRefused + gate.refused;
+    return { ...this.#stats, connectionsRefused, dialsRefused: dials.refused };
+  }
+
+  connections(): ReturnType<Mesh['connections']> {
+    return { ...this.#connectionPruner.taken, refused: this.stats().connectionsRefused };
   }
 
   close(): Promise<void> {
@@ -290,6 +308,7 @@ class MeshNode implements Mesh {
   async #close(): Promise<void> {
     this.#announcements.close();
     this.#redialer.close();
+    this.#guards.gate.close();
     for (const project of this.#projects.keys()) project.close();
     await this.#remembered.close();
     const stopped = Promise.resolve(this.libp2p.stop());

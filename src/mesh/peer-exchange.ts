@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { servedBounds } from '../core/wire/bounds.ts';
+import { meteredBounds } from '../core/wire/bounds.ts';
 import { meshLimits } from './limits.ts';
 import { MemberRegistry } from './member-registry.ts';
 import type { Channel, PeerAddress, ProtocolOptions } from './types.ts';
@@ -37,7 +37,7 @@ export class PeerExchange {
   constructor(ports: PeerExchangePorts) {
     this.#ports = ports;
     ports.handle(PEER_EXCHANGE_PROTOCOL, (channel) => this.#answer(channel), {
-      ...servedBounds('peer-exchange'),
+      ...meteredBounds('peer-exchange'),
       maxSendBytes: REPLY_BYTES_MAX,
     });
   }
@@ -68,7 +68,7 @@ export class PeerExchange {
     let peers: PeerAddress[] = [];
     if (this.#ports.serves(root)) {
       peers = this.#registry.others(root, channel.peer, PEERS_MAX, now);
-      this.#registry.put(root, { id: channel.peer, addrs }, now);
+      this.#registry.put(root, { id: channel.peer, addrs }, channel.link.network, now);
     }
     await channel.send(encode({ peers: fitting(peers) }));
   }

@@ -1,5 +1,6 @@
 import { meshLimits } from './limits.ts';
 import { projectRendezvous } from './rendezvous.ts';
+import { shuffled } from './shuffled.ts';
 import type { PeerAddress } from './types.ts';
 
 const FIRST_MS = 250;
@@ -79,7 +80,7 @@ export class ProjectDiscovery {
   }
 
   async #ask(): Promise<void> {
-    const members = shuffle([...this.#members].filter(this.#ports.isConnected));
+    const members = shuffled([...this.#members].filter(this.#ports.isConnected));
     const asked = [...this.#ports.bootstrap(), ...members].slice(0, ASKED_MAX);
     const signal = this.#limit(ASK_MS);
     const answers = await Promise.allSettled(asked.map((peer) => this.#ports.ask(peer, this.#root, signal)));
@@ -88,7 +89,7 @@ export class ProjectDiscovery {
     const fresh = new Map<string, PeerAddress>();
     for (const peer of found) if (!this.#known(peer.id)) fresh.set(peer.id, peer);
     await Promise.all(
-      shuffle([...fresh.values()])
+      shuffled([...fresh.values()])
         .slice(0, wanted)
         .map((peer) => this.#dial(peer)),
     );
@@ -161,11 +162,4 @@ export class ProjectDiscovery {
       };
     });
   }
-}
-
-function shuffle<T>(items: T[]): T[] {
-  return items
-    .map((item) => ({ item, order: Math.random() }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ item }) => item);
 }

@@ -1,12 +1,15 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { QuorateError } from '../core/errors.ts';
+import { sessionLimits } from '../core/sessions/limits.ts';
 import { errorMessage } from '../core/sessions/message-stream.ts';
 import { toUtf8 } from '../core/text.ts';
-import { StreamChannel } from './channel.ts';
+import { StreamChannel, type Toll } from './channel.ts';
+import type { ConnectionPruner } from './connection-pruner.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
-import { ConnectionLink } from './link.ts';
+import { accountOf, ConnectionLink } from './link.ts';
 import { Buckets } from './token-buckets.ts';
+import type { Turns } from './turns.ts';
 import type { Channel, Link, MeshStats, ProtocolOptions } from './types.ts';
 
 /** Counts by peer; a peer without any takes no memory. */
@@ -29,39 +32,70 @@ class Counts {
 /**
  * Serves protocols. Limits the streams that one peer has open over all its connections (libp2p limits them per connection)
  * and the rate at which it opens them, answers those that it refuses with the limit, and closes each channel when its handler returns.
+ * A stream is charged when it opens, and each message before it is read, to its peer; guests, whose keys cost nothing, have one account
+ * for each network.
  */
 export class ProtocolServer {
   readonly #node: Libp2pNode;
   readonly #stats: MeshStats;
+  readonly #places: ConnectionPruner;
+  readonly #turns: Turns;
   /** Streams that are open for their refusal. */
   readonly #refused = new Counts();
 
-  constructor(node: Libp2pNode, stats: MeshStats) {
+  constructor(
+    node: Libp2pNode,
+    { stats, places, turns }: { stats: MeshStats; places: ConnectionPruner; turns: Turns },
+  ) {
     this.#node = node;
     this.#stats = stats;
+    this.#places = places;
+    this.#turns = turns;
   }
 
   handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void {
     const { maxInboundStreams, perPeerPerMinute = meshLimits.streamsPerMinute } = options;
     const rate = new Buckets(perPeerPerMinute / 60, perPeerPerMinute);
     const open = new Counts();
+    const guests = new Counts();
+    const { guestsPerNetwork, guestsInAll } = meshLimits;
+    const perNetwork = Math.max(guestsPerNetwork, 2 * maxInboundStreams);
+    const guestsMax = options.guestStreams ?? Math.max(guestsInAll, perNetwork);
     const serve = (stream: Stream, connection: Connection): void => {
-      const link = new ConnectionLink(connection, this.#stats);
+      const link = new ConnectionLink(connection, this.#stats, this.#places);
       const { peer } = link;
+      const full = this.#places.refusalOf(connection);
+      if (full !== undefined) return void this.#refuse(stream, link, options, full);
       if (open.of(peer) >= maxInboundStreams) {
         this.#stats.streamsRefusedByCount += 1;
         const most = `one peer may have ${maxInboundStreams} channels open on ${protocol}`;
         void this.#refuse(stream, link, options, limitReached('MESH_PEER_QUOTA', most));
         return;
       }
-      if (!rate.take(peer, performance.now())) {
+      const { network, rank } = link;
+      const isGuest = rank === 'guest';
+      if (isGuest && (guests.of(network) >= perNetwork || guests.total >= guestsMax)) {
+        this.#stats.streamsRefusedByCount += 1;
+        const most = `those who are no members may have ${perNetwork} channels open on ${protocol} from one network, and ${guestsMax} in all`;
+        void this.#refuse(stream, link, options, limitReached('MESH_PEER_QUOTA', most));
+        return;
+      }
+      const owes = rank !== 'owner' && this.#turns.owes(accountOf(link), performance.now());
+      if (owes || !rate.take(peer, performance.now())) {
         this.#stats.streamsRefusedByRate += 1;
-        const most = `one peer may open ${perPeerPerMinute} channels on ${protocol} a minute`;
+        const most = owes
+          ? 'so much was asked of this node from here that it asks for a pause'
+          : `one peer may open ${perPeerPerMinute} channels on ${protocol} a minute`;
         void this.#refuse(stream, link, options, limitReached('MESH_PEER_RATE', most));
         return;
       }
+      this.#charge(link, meshLimits.streamTurns);
       open.add(peer, 1);
-      stream.addEventListener('close', () => open.add(peer, -1));
+      if (isGuest) guests.add(network, 1);
+      stream.addEventListener('close', () => {
+        open.add(peer, -1);
+        if (isGuest) guests.add(network, -1);
+      });
       void this.#serve(stream, link, handler, options);
     };
     // The protocol is registered synchronously; the promise resolves when the peer store has it too.
@@ -72,6 +106,29 @@ export class ProtocolServer {
         runOnLimitedConnection: true,
       })
       .catch(() => {});
+  }
+
+  /** Takes turns from the account of a peer that is no owner; returns the milliseconds until it has turns again. */
+  #charge(link: Link, turns: number): number {
+    const { rank } = link;
+    if (rank === 'owner') return 0;
+    const factor = rank === 'guest' ? sessionLimits.strangerFactor : 1;
+    return this.#turns.charge(accountOf(link), factor * turns, performance.now());
+  }
+
+  #tollOf(
+    stream: Stream,
+    link: Link,
+    { turns, sentBytesPerTurn = sessionLimits.sentBytesPerTurn }: ProtocolOptions,
+  ): Toll | undefined {
+    if (turns === undefined) return undefined;
+    return {
+      admit: async (bytes) => {
+        const ms = this.#charge(link, turns + bytes / sessionLimits.receivedBytesPerTurn);
+        if (ms > 0) await untilClosed(stream, ms);
+      },
+      sent: (bytes) => void this.#charge(link, bytes / sentBytesPerTurn),
+    };
   }
 
   /** Says why, and ends the stream within `meshLimits.refusedLingerMs`; nothing of it is read. */
@@ -110,11 +167,13 @@ export class ProtocolServer {
     stream: Stream,
     link: Link,
     handler: (channel: Channel) => Promise<void>,
-    { maxMessageBytes, maxSendBytes = maxMessageBytes }: ProtocolOptions,
+    options: ProtocolOptions,
   ): Promise<void> {
+    const { maxMessageBytes, maxSendBytes = maxMessageBytes } = options;
     const channel = new StreamChannel(stream, link, {
       maxMessageBytes,
       maxSendBytes,
+      toll: this.#tollOf(stream, link, options),
       onTooLarge: () => {
         this.#stats.messagesTooLarge += 1;
       },
@@ -127,6 +186,20 @@ export class ProtocolServer {
       channel.abort(error instanceof Error ? error : new Error(String(error)));
     }
   }
+}
+
+/** Waits that long, or until the stream is closed. */
+function untilClosed(stream: Stream, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      stream.removeEventListener('close', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    stream.addEventListener('close', end);
+    if (stream.status !== 'open') end();
+  });
 }
 
 const asMessage = (error: QuorateError): Uint8Array[] => [toUtf8(JSON.stringify(errorMessage(error)))];

@@ -1,6 +1,8 @@
 import type { Libp2p } from '@libp2p/interface';
 import type { Bandwidth } from '../core/bandwidth.ts';
 import type { QuorateError } from '../core/errors.ts';
+import type { Rank } from '../core/rank.ts';
+import type { MeshStats } from './stats.ts';
 
 export interface MeshOptions {
   /** Ed25519 seed, 32 bytes. The PeerId is derived from it. */
@@ -18,9 +20,16 @@ export interface MeshOptions {
   maxConnections?: number;
   /** Limit of all connections together, which may change while they are open. Default: no limit. */
   bandwidth?: Bandwidth;
+  /**
+   * What a peer is to this node. Its connections are shared by it: see `roomFor`. Default: peers that are kept are owners, all others
+   * guests.
+   */
+  rankOf?: (peer: string) => Rank;
   /** A bootstrap node also relays for peers behind NAT; it joins no topics. */
   role: 'node' | 'bootstrap';
 }
+
+export type { MeshStats };
 
 export type Verdict = 'accept' | 'reject' | 'ignore';
 export type Validator = (from: string, data: Uint8Array) => Promise<Verdict>;
@@ -33,25 +42,17 @@ export interface ProtocolOptions {
   maxSendBytes?: number;
   /** Streams one peer may open per minute. Default: `meshLimits.streamsPerMinute`. */
   perPeerPerMinute?: number;
+  /**
+   * Turns that each message takes, beside those for its length; its peer waits for them before it is read. Absent where who serves the
+   * protocol charges for it (`Mesh.charge`).
+   */
+  turns?: number;
+  /** Bytes of answers that take a turn. Default: `sessionLimits.sentBytesPerTurn`. */
+  sentBytesPerTurn?: number;
+  /** Streams that guests may have open together. Default: `meshLimits.guestsInAll`. */
+  guestStreams?: number;
   /** Messages that answer a refused stream. Default: one, the error as the protocols in JSON write it. */
   refusal?: (error: QuorateError) => readonly Uint8Array[];
-}
-
-/** Counters since the start: inputs accepted and refused, limits reached. */
-export interface MeshStats {
-  gossipAccepted: number;
-  gossipRejected: number;
-  gossipIgnored: number;
-  /** Pauses of gossip streams whose peer sent more than `meshLimits.gossipBytesPerSecond`. */
-  gossipThrottled: number;
-  streamsRefusedByRate: number;
-  streamsRefusedByCount: number;
-  /** Refused streams that were reset without an answer: too many of them waited to be closed. */
-  refusalsUnanswered: number;
-  messagesTooLarge: number;
-  handlerFailures: number;
-  recordsEvicted: number;
-  peersFileFailures: number;
 }
 
 export interface ReceiveOptions {
@@ -100,6 +101,9 @@ export interface OpenOptions {
 /** One open connection to a peer, which leads to one process: several may have the same key. */
 export interface Link {
   readonly peer: string;
+  /** The network that the peer is in: an IPv4 address or an IPv6 /64 prefix; of a relayed connection that of the relay. */
+  readonly network: string;
+  readonly rank: Rank;
   /** @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_PROTOCOL_UNKNOWN, MESH_PEER_QUOTA */
   open(protocol: string, options: OpenOptions): Promise<Channel>;
 }
@@ -165,7 +169,11 @@ export interface Mesh {
   findPeer(id: string, options: { signal: AbortSignal }): Promise<string[]>;
   /** Announces this node as a member of the project and connects to others. Call the result to leave. */
   joinProject(root: string): () => void;
+  /** Takes turns from the account of a peer or network; returns the milliseconds until it has turns again. */
+  charge(account: string, turns: number): number;
   stats(): Readonly<MeshStats>;
+  /** Connections that have a place, the most there may be, those refused since the start, and whether one was of late for want of room. */
+  connections(): { open: number; max: number; refused: number; isFull: boolean };
   /** Closes all connections and timers. Resolves within about two seconds. */
   close(): Promise<void>;
 }

@@ -19,8 +19,9 @@ const mesh = {
   stats: () => ({
     ...{ gossipAccepted: 5, gossipRejected: 2, gossipIgnored: 1, gossipThrottled: 0, recordsEvicted: 0 },
     ...{ streamsRefusedByRate: 3, streamsRefusedByCount: 4, messagesTooLarge: 0, handlerFailures: 0 },
-    peersFileFailures: 0,
+    ...{ peersFileFailures: 0, connectionsRefused: 7, connectionsClosed: 1, dialsRefused: 0 },
   }),
+  connections: () => ({ open: 2, max: 300, refused: 7, isFull: false }),
 };
 const store = { usage: async () => ({ bytes: 123, pins: 4 }) };
 

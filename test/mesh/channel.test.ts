@@ -162,10 +162,14 @@ describe('a peer that neither reads nor closes', () => {
     const [connection] = client.libp2p.getConnections();
     if (connection === undefined) throw new Error('unreachable');
     const stream = await connection.newStream(PROTOCOL);
-    return new StreamChannel(stream, new ConnectionLink(connection, client.stats()), {
-      maxMessageBytes: 32 * 1024 * 1024,
-      ...channelLimits,
-    });
+    return new StreamChannel(
+      stream,
+      new ConnectionLink(connection, client.stats(), { rankOf: () => 'guest' }),
+      {
+        maxMessageBytes: 32 * 1024 * 1024,
+        ...channelLimits,
+      },
+    );
   }
 
   test('stops a send after the time allowed for a stall', async () => {

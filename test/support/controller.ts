@@ -1,8 +1,16 @@
-import { type ControllerNode, startController } from '../../src/runtime/controller/node.ts';
+import {
+  type ControllerNode,
+  type ControllerOptions,
+  startController,
+} from '../../src/runtime/controller/node.ts';
 import type { ProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 
 /** A controller on the loopback that tells nobody what it does. */
-export const loopbackController = (folder: ProjectFolder, port = 0): Promise<ControllerNode> =>
+export const loopbackController = (
+  folder: ProjectFolder,
+  port = 0,
+  more: Partial<ControllerOptions> = {},
+): Promise<ControllerNode> =>
   startController({
     folder,
     listen: [`/ip4/127.0.0.1/tcp/${port}`],
@@ -11,4 +19,5 @@ export const loopbackController = (folder: ProjectFolder, port = 0): Promise<Con
     onEvent: () => {},
     onRekeyed: () => {},
     onFailure: () => {},
+    ...more,
   });

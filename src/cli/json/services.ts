@@ -43,6 +43,7 @@ const controllerStatus = z.looseObject({
   rounds: z.looseObject({ slots: count, operators: count }),
   ...{ offers: count, leases: count, leaves: count, revocations: count, stopsBy: timeMs.nullable() },
   asking: z.object({ trusted: z.array(peerId), operators: count, leaves: count, shown: count }).nullable(),
+  connections: z.looseObject({ open: count, max: count, refused: count, isFull: z.boolean() }).nullable(),
   fullKeys: z.array(z.string()),
   lapsed: ownRevocations,
 });

@@ -1,4 +1,5 @@
 import type { Role } from '../documents/index.ts';
+import type { Rank } from '../rank.ts';
 import { isMember, memberRevoked } from './revocations.ts';
 import type { ControllerState } from './state.ts';
 
@@ -35,4 +36,12 @@ export function membersOf(
     return [{ key, operator, role, state: stands, by, invite, since: at, enrolled: since }];
   });
   return { members, next: keys.length > first + max ? (members.at(-1)?.key ?? null) : null };
+}
+
+/** What a peer is to the controller: publishers and trusted workers are the owner's. */
+export function rankOf(state: ControllerState, key: string): Rank {
+  const enrolled = state.keys.get(key);
+  if (!isMember(state, enrolled) || memberRevoked(state, { sub: key, ...enrolled }) !== undefined)
+    return 'guest';
+  return enrolled.role === 'publisher' || enrolled.role === 'trusted-worker' ? 'owner' : 'member';
 }

@@ -1,7 +1,7 @@
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { servedBounds } from '../wire/bounds.ts';
-import { bundleDownSchema, bundleUpSchema } from '../wire/messages.ts';
+import { meteredBounds } from '../wire/bounds.ts';
+import { bundleDownSchema, bundleUpSchema, encodeMessage } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
 import { isStale } from './kept-streams.ts';
 import { sessionLimits } from './limits.ts';
@@ -26,35 +26,35 @@ export interface StoredBundles {
 }
 
 /**
- * Serves bundles to everybody: a bundle is public and proves itself. A bundle is in memory as a whole while it is sent, so
- * large ones are refused (`BUNDLE_BUSY`) while `bytesMax` bytes are being sent.
+ * Serves bundles to everybody: a bundle is public and proves itself. A bundle is in memory as a whole while it is sent, so that large ones
+ * are refused (`BUNDLE_BUSY`) while `bytesMax` bytes are being sent. Guests have half of that together, and those of one network an eighth.
  */
 export function bundleServer(
   bundles: StoredBundles,
   bytesMax = sessionLimits.bundlesSentBytesMax,
 ): ServedProtocol {
-  let sending = 0;
+  const sending = new Sending(bytesMax);
   return {
     protocol: protocols.bundle,
     options: {
-      ...servedBounds('bundle'),
+      ...meteredBounds('bundle'),
       maxSendBytes: limits.bundleBytesMax,
     },
     async session(channel: Channel) {
       const stream = new MessageStream<Down, Up>(channel, bundleUpSchema, 'a bundle request');
-      let held = 0;
+      const { link } = channel;
+      const guest = link?.rank === 'guest' ? link.network : undefined;
       /** Returns the bytes of the bundle. */
       const send = async (which: string): Promise<number> => {
         const bytes = (await bundles.size(which)) ?? 0;
-        if (bytes > smallBytes && sending > 0 && sending + bytes > bytesMax)
-          throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
-        held = bytes;
-        sending += held;
-        const bundle = await bundles.get(which);
-        if (bundle === undefined)
-          throw new QuorateError('BUNDLE_NOT_FOUND', `there is no bundle for ${which} here`);
-        await stream.send({ kind: 'bundle', bundle, addrs: [] });
-        return bundle.length;
+        const end = sending.begin(bytes, guest);
+        try {
+          const message = await messageOf(bundles, which);
+          await channel.send(message);
+          return message.length;
+        } finally {
+          end();
+        }
       };
       try {
         let timeoutMs: number = questionMsMax;
@@ -63,19 +63,60 @@ export function bundleServer(
           const asked = await stream.receive({ timeoutMs });
           if (asked === undefined) break;
           sent += await send(asked.which);
-          sending -= held;
-          held = 0;
           timeoutMs = sessionLimits.nextConversationMs;
         }
       } catch (error) {
         await stream.send(errorMessage(error)).catch(() => {});
-      } finally {
-        sending -= held;
       }
       await stream.close();
     },
   };
 }
+
+/** The text of a bundle and its message do not outlive this: a slow reader holds the bytes alone. */
+async function messageOf(bundles: StoredBundles, which: string): Promise<Uint8Array> {
+  const bundle = await bundles.get(which);
+  if (bundle === undefined)
+    throw new QuorateError('BUNDLE_NOT_FOUND', `there is no bundle for ${which} here`);
+  return encodeMessage({ kind: 'bundle', bundle, addrs: [] } satisfies Down);
+}
+
+/** Bytes of bundles that are being sent. */
+class Sending {
+  readonly #bytesMax: number;
+  #all = 0;
+  #guests = 0;
+  /** By network. */
+  readonly #networks = new Map<string, number>();
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** `guest`: the network of a guest. Returns what is called at the end. Errors: `BUNDLE_BUSY`. */
+  begin(bytes: number, guest: string | undefined): () => void {
+    const max = this.#bytesMax;
+    const ofNetwork = guest === undefined ? 0 : (this.#networks.get(guest) ?? 0);
+    const isOver =
+      exceeds(this.#all, bytes, max) ||
+      (guest !== undefined && (exceeds(ofNetwork, bytes, max / 8) || exceeds(this.#guests, bytes, max / 2)));
+    if (isOver && bytes > smallBytes)
+      throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
+    const add = (change: number) => {
+      this.#all += change;
+      if (guest === undefined) return;
+      this.#guests += change;
+      const left = (this.#networks.get(guest) ?? 0) + change;
+      if (left > 0) this.#networks.set(guest, left);
+      else this.#networks.delete(guest);
+    };
+    add(bytes);
+    return () => add(-bytes);
+  }
+}
+
+/** One bundle alone is sent whatever its size. */
+const exceeds = (held: number, bytes: number, max: number): boolean => held > 0 && held + bytes > max;
 
 /** Asks one peer for a bundle; undefined where it has none. Errors: `MESH_…`, `WIRE_INVALID`. */
 export async function requestBundle(

@@ -8,6 +8,7 @@ import type {
   VerifiedStatement,
   Verifier,
 } from '../documents/index.ts';
+import type { Rank } from '../rank.ts';
 
 /**
  * The ports of the sessions. The runtime implements them with libp2p, Node's timers and crypto; the simulator with its
@@ -46,6 +47,10 @@ export interface Channel {
 /** An open connection to one process of a peer; several processes may have the same key. */
 export interface Link {
   readonly peer: string;
+  /** The network that the peer is in; of a relayed connection that of the relay. */
+  readonly network: string;
+  /** What the peer is to this node. */
+  readonly rank: Rank;
   open(protocol: string, options: { timeoutMs: number; maxMessageBytes: number }): Promise<Channel>;
 }
 
@@ -73,6 +78,8 @@ export interface ServeOptions {
   /** Of sent messages, where that differs from `maxMessageBytes`. */
   maxSendBytes?: number;
   perPeerPerMinute?: number;
+  /** Turns that each message takes where the session does not charge for them itself, see `meteredBounds`. */
+  turns?: number;
 }
 
 /** A protocol served to peers: one call of `session` per channel; it closes the channel. */

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { servedBounds } from '../wire/bounds.ts';
+import { meteredBounds } from '../wire/bounds.ts';
 import { wireLimits } from '../wire/limits.ts';
 import { revocationsDownSchema, revocationsUpSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
@@ -61,7 +61,7 @@ export const knownIn = (book: RevocationBook): Pick<Known, 'page' | 'evidence'> 
 export function revocationServer(known: Known): ServedProtocol {
   return {
     protocol: protocols.revocations,
-    options: { ...servedBounds('revocations'), maxSendBytes: limits.receiptBytesMax },
+    options: { ...meteredBounds('revocations'), maxSendBytes: limits.receiptBytesMax },
     async session(channel: Channel) {
       const stream = new MessageStream<Down, Up>(channel, revocationsUpSchema, 'a question for revocations');
       try {

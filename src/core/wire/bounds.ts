@@ -244,3 +244,14 @@ export function servedBounds(protocol: keyof typeof messageBounds): {
     maxMessageBytes: bytesMaxOf(protocol, { sender: 'asked', receiptBytesMax: limits.receiptBytesMax }),
   };
 }
+
+/** The same where the sessions of the protocol charge for nothing: each message takes the turns of the dearest one. */
+export function meteredBounds(protocol: keyof typeof messageBounds): ReturnType<typeof servedBounds> & {
+  turns: number;
+} {
+  const { messages }: ProtocolBound<string> = messageBounds[protocol];
+  return {
+    ...servedBounds(protocol),
+    turns: Math.max(...Object.keys(messages).map((kind) => turnsOf(protocol, kind))),
+  };
+}

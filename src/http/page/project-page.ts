@@ -67,7 +67,7 @@ ${count === 0 ? html`<p class="quiet">No worker is connected.</p>` : ''}
 }
 
 function troublePart(view: ProjectView): Html {
-  const { alarms, revoked, revocations, equivocations, fullKeys, declined } = view.trouble();
+  const { alarms, revoked, revocations, equivocations, fullKeys, full, declined } = view.trouble();
   const notices = [
     ...equivocations.map(
       (says) =>
@@ -77,6 +77,11 @@ function troublePart(view: ProjectView): Html {
       (key) =>
         html`<div class="notice bad"><p><strong>A key has signed all it may.</strong> ${foreign(sayFullKey(key), 600)}.</p></div>`,
     ),
+    ...(full === null
+      ? []
+      : [
+          html`<div class="notice some"><p><strong>No more members can connect:</strong> ${foreign(full, 600)}.</p></div>`,
+        ]),
     ...(alarms.count === 0
       ? []
       : [

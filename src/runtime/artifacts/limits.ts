@@ -15,6 +15,10 @@ export const artifactLimits = {
   repairPeersMax: 5,
   /** Opening a stream to one process of a peer. */
   openMs: 10_000,
+  /** Streams of guests at once: each may hold a ring of blocks. */
+  guestStreamsMax: 48,
+  /** Bytes of trees that take a turn (`meshLimits.turnsPerSecond`) of who fetches them: 100 MiB a second, for guests 50. */
+  servedBytesPerTurn: 2 ** 20,
   /** A file with the index of dependencies: the largest index, and the framing of its blocks. */
   indexFileBytesMax: 65 * 1024 * 1024,
 } as const;

@@ -1,6 +1,6 @@
 import { limits } from '../../core/limits.ts';
 import type { Link } from '../../core/sessions/ports.ts';
-import { servedBounds } from '../../core/wire/bounds.ts';
+import { meteredBounds } from '../../core/wire/bounds.ts';
 import { protocols } from '../../core/wire/protocols.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
@@ -24,8 +24,10 @@ interface Ends {
 /** Serves public trees to any peer. */
 export function serveArtifacts({ mesh, store }: Ends): void {
   mesh.handle(protocols.car, (channel) => serveTrees(channel, store.blocks), {
-    ...servedBounds('car'),
+    ...meteredBounds('car'),
     maxSendBytes: messageBytesMax,
+    guestStreams: artifactLimits.guestStreamsMax,
+    sentBytesPerTurn: artifactLimits.servedBytesPerTurn,
     refusal: refusedTransfer,
   });
 }

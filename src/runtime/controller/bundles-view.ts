@@ -68,7 +68,7 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
     workers: () => ({ shown: [], count: 0 }),
     trouble: () => ({
       ...{ alarms: { count: 0, runs: [] }, revoked: { count: 0, runs: [] } },
-      ...{ revocations: [], equivocations: [], fullKeys: [], declined: [] },
+      ...{ revocations: [], equivocations: [], fullKeys: [], full: null, declined: [] },
     }),
     run(which) {
       const one = runs.find(

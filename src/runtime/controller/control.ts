@@ -54,6 +54,7 @@ export interface ControlOptions {
   tell: Tell;
   /** For whom its start waits; null once it has started. */
   asking?(): StartWait | null;
+  connections?(): ControllerStatus['connections'];
   /** Ends the node: it is drained. */
   stop(): void;
 }
@@ -96,7 +97,9 @@ export class ControllerControl {
     const { state, project } = this.#options;
     const without = request.do === 'status' ? request.without : undefined;
     const asking = this.#options.asking?.();
-    return statusOf(state, { project, running: true, stopsBy: this.#stopsBy, without, asking });
+    const connections = this.#options.connections?.() ?? null;
+    const stopsBy = this.#stopsBy;
+    return statusOf(state, { project, running: true, stopsBy, without, asking, connections });
   }
 
   #revoked(what: RevocationTarget): RevokedAnswer['revoked'] {

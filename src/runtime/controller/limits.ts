@@ -1,14 +1,5 @@
-import { assert } from '../../core/errors.ts';
-
-/** Turns of one peer at a controller, beyond which it waits. A message takes one, and more if it is large. */
+/** Bounds of a controller's process. */
 export const controllerNodeLimits = {
-  /**
-   * Turns in the long run: a worker takes about five for a run (claim, receipt, log, proofs; a pass of another offer), a trusted one six,
-   * and may build fifteen a second. All of them cost a controller about a tenth of a core.
-   */
-  peerTurnsPerSecond: 100,
-  /** Turns at once: a controller that restarts hears from all leases of a worker. */
-  peerTurnsBurst: 500,
   /** Connections of a controller where its owner says nothing: one per member, and some for those who ask. */
   connectionsDefault: 2_000,
   /** Runs on one page of a list. */
@@ -36,8 +27,3 @@ export const controllerNodeLimits = {
   /** How long a drain may wait: as long as a request may last. */
   drainMsMax: 7 * 24 * 3600_000,
 } as const;
-
-assert(
-  controllerNodeLimits.peerTurnsPerSecond <= controllerNodeLimits.peerTurnsBurst,
-  'a burst is at least a second of messages',
-);

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../../core/controller/events.ts';
+import { rankOf } from '../../core/controller/members.ts';
 import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.ts';
@@ -16,7 +17,6 @@ import { every } from '../../core/sessions/timing.ts';
 import { ownVersion } from '../../core/wire/peer-version.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
-import { Buckets } from '../../mesh/token-buckets.ts';
 import { version } from '../../program.ts';
 import { openStore } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
@@ -32,6 +32,7 @@ import {
   writeAddress,
 } from '../membership/project-folder.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
+import { warnWhenFull } from '../node/full-warning.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
@@ -139,6 +140,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       peersFile: join(folder.dir, 'peers.json'),
       topics: topicsOf(folder.project),
       maxConnections: options.connections ?? controllerNodeLimits.connectionsDefault,
+      rankOf: (peer) => rankOf(machine.state, peer),
       role: 'node',
     });
     closers.push(() => mesh.close());
@@ -187,6 +189,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       store,
       tell,
     };
+    warnWhenFull(mesh, clock, tell);
     const logEvidence = await openRevocationBook(folder.dir, folder.project, (error) =>
       tell(
         'warn',
@@ -200,7 +203,6 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const logFiles = openLogFiles(join(folder.dir, 'logs'));
     const keeper = new Keeper(context, logFiles, stop.signal);
     const pins = new ArtifactPins(context, stop.signal);
-    const pace = new Buckets(controllerNodeLimits.peerTurnsPerSecond, controllerNodeLimits.peerTurnsBurst);
     const signing = signingOf(folder.controller.signer);
     const named = new NamedWitnesses({
       urls: options.witnessUrls ?? new Map(),
@@ -242,8 +244,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       inquiry,
       dispatch: (event) => loop.dispatch(event),
       publish: (topic, message) => mesh.publish(topic, message),
-      keepConnection: (peer) => mesh.keep(peer),
-      charge: (account, turns) => pace.charge(account, turns, performance.now()),
+      charge: (account, turns) => mesh.charge(account, turns),
       bundles,
       lost,
       checkpointFile: openCheckpointFile(checkpointFile),
@@ -365,6 +366,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       ...{ dir: folder.dir, project: folder.project, state: machine.state, tell },
       dispatch: context.dispatch,
       asking: () => inquiry.waits,
+      connections: () => mesh.connections(),
       stop: () => options.onStop?.(),
     });
     await control.open();

@@ -70,6 +70,7 @@ export function controllerPages(
     view: projectView({
       ...{ project, name, state },
       addresses: () => mesh.addresses(),
+      connections: () => mesh.connections(),
       equivocations: () => logEvidence.equivocations.map(({ proves }) => proves.says),
     }),
     logs: buildLogs(state, logs, openLogPages(join(dir, 'logs'))),

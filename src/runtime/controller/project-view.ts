@@ -8,6 +8,7 @@ import { findRun, summaryOf } from '../../core/controller/view.ts';
 import { limits } from '../../core/limits.ts';
 import { passReason } from '../../core/wire/pass-reason.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
+import { sayFull } from '../node/full-warning.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 /** Summary of a run, as the controller gives it. */
@@ -62,6 +63,8 @@ export interface TroubleView {
   equivocations: string[];
   /** Keys that have signed as many revocations as one may. */
   fullKeys: string[];
+  /** Says that members were refused of late, because all connections are taken. */
+  full: string | null;
   /** Operators that take none of what is open, with their reason. */
   declined: { operator: string; reason: string }[];
 }
@@ -109,6 +112,7 @@ export interface ProjectViewPorts {
   state: ControllerState;
   addresses(): string[];
   equivocations(): string[];
+  connections?(): { max: number; refused: number; isFull: boolean };
 }
 
 const pageRuns = controllerNodeLimits.pageRunsMax;
@@ -162,6 +166,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
         })),
       equivocations: ports.equivocations(),
       fullKeys: fullKeys(state),
+      full: sayIfFull(ports.connections?.()),
       declined: declinedIn(state),
     }),
     run: (which) => {
@@ -186,6 +191,9 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     },
   };
 }
+
+const sayIfFull = (connections: ReturnType<NonNullable<ProjectViewPorts['connections']>> | undefined) =>
+  connections?.isFull === true ? sayFull(connections) : null;
 
 function firstOf<T>(all: Iterable<T>, max: number): T[] {
   const found: T[] = [];

@@ -46,6 +46,8 @@ export interface ControllerStatus {
   operators: { worker: number; 'trusted-worker': number };
   /** The most slots that a round has of late, and operators of workers that are not revoked; the one that was asked about is not counted. */
   rounds: { slots: number; operators: number };
+  /** Connections of its node: those taken, the most there may be, and those refused since its start; null of a stopped controller. */
+  connections: { open: number; max: number; refused: number; isFull: boolean } | null;
   /** Leaves of the log. */
   leaves: number;
   revocations: number;
@@ -61,6 +63,7 @@ export function statusOf(
   state: ControllerState,
   about: Pick<ControllerStatus, 'project' | 'stopsBy'> & {
     asking?: StartWait | null | undefined;
+    connections?: ControllerStatus['connections'];
     running: boolean;
     without?: string | undefined;
   },
@@ -110,6 +113,7 @@ export function statusOf(
       slots: slotsAsked(state),
       operators: operatorsLeft(state).filter((name) => name !== about.without).length,
     },
+    connections: about.connections ?? null,
     leaves: state.log.size,
     revocations: state.revocations.length,
     fullKeys: fullKeys(state),

@@ -10,7 +10,6 @@ import { IdpSessions } from '../../core/sessions/idp/idp-sessions.ts';
 import { Loop } from '../../core/sessions/loop.ts';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh } from '../../mesh/index.ts';
-import { Buckets } from '../../mesh/token-buckets.ts';
 import {
   type ProjectFolder,
   readCharter,
@@ -108,6 +107,8 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       bootstrap: [],
       topics: [],
       maxConnections: idpNodeLimits.connectionsMax,
+      rankOf: (peer) =>
+        machine.state.charter?.payload.controllers.includes(peer) === true ? 'owner' : 'guest',
       role: 'node',
     });
     closers.push(() => mesh.close());
@@ -117,7 +118,6 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     }
     closers.push(() => loop.close());
     closers.push(() => stop.abort());
-    const pace = new Buckets(idpNodeLimits.peerTurnsPerSecond, idpNodeLimits.peerTurnsBurst);
     let address = '';
     const sessions = new IdpSessions({
       project: folder.project,
@@ -125,7 +125,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       clock,
       machine,
       dispatch: (event) => loop.dispatch(event),
-      charge: (account, turns) => pace.charge(account, turns, performance.now()),
+      charge: (account, turns) => mesh.charge(account, turns),
       async takeCharter(charter) {
         await writeCharter(folder.dir, charter);
         await look();

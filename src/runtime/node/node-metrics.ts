@@ -15,6 +15,19 @@ export const processMetrics = {
 /** Of every process that is a node of the mesh. */
 export const meshMetrics = {
   quorate_mesh_connections: { type: 'gauge', help: 'Peers that are connected.' },
+  quorate_mesh_connections_max: { type: 'gauge', help: 'Connections that this node may have.' },
+  quorate_mesh_connections_refused_total: {
+    type: 'counter',
+    help: 'Connections of peers that found no place, or did not get to their handshake.',
+  },
+  quorate_mesh_connections_closed_total: {
+    type: 'counter',
+    help: 'Connections that were closed because others needed their place.',
+  },
+  quorate_mesh_dials_refused_total: {
+    type: 'counter',
+    help: 'Dials that were not made, because too many to that network have failed.',
+  },
   quorate_mesh_gossip_messages_total: {
     type: 'counter',
     help: 'Gossip messages that arrived, by what became of them.',
@@ -61,10 +74,14 @@ export function meterProcess(registry: Registry): ProcessMeters {
 }
 
 /** Metrics of its part of the mesh. */
-export function meterMesh(registry: Registry, mesh: Pick<Mesh, 'connected' | 'stats'>): void {
+export function meterMesh(registry: Registry, mesh: Pick<Mesh, 'connected' | 'connections' | 'stats'>): void {
   const meters = new Meters(registry, meshMetrics);
   const stats = () => mesh.stats();
   meters.read('quorate_mesh_connections', () => mesh.connected().length);
+  meters.read('quorate_mesh_connections_max', () => mesh.connections().max);
+  meters.read('quorate_mesh_connections_refused_total', () => stats().connectionsRefused);
+  meters.read('quorate_mesh_connections_closed_total', () => stats().connectionsClosed);
+  meters.read('quorate_mesh_dials_refused_total', () => stats().dialsRefused);
   meters.read('quorate_mesh_gossip_messages_total', () => {
     const { gossipAccepted, gossipRejected, gossipIgnored } = stats();
     return [

@@ -19,6 +19,7 @@ import { serveArtifacts } from '../artifacts/transfer.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
 import { readOptional, writeAtomic } from '../node/files.ts';
+import { warnWhenFull } from '../node/full-warning.ts';
 import { type HealthChecks, meshCheck } from '../node/health.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
@@ -75,6 +76,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
   };
   try {
     const key = await home.key();
+    let isController = (_peer: string): boolean => false;
     const mesh = await openMesh({
       key: key.seed,
       listen: options.listen,
@@ -83,6 +85,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       peersFile: join(home.dir, 'peers.json'),
       topics: [topics.verdicts(project), topics.revocations(project)],
       maxConnections: options.connections ?? storeNodeLimits.connectionsDefault,
+      rankOf: (peer) => (isController(peer) ? 'owner' : 'guest'),
       role: 'node',
     });
     closers.push(() => mesh.close());
@@ -94,6 +97,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       tell('warn', 'revocation', `revocations are not kept, until they can be written: ${messageOf(error)}`),
     );
     const clock = nodeClock(stop.signal);
+    warnWhenFull(mesh, clock, tell);
     every(clock, saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
     const charterFile = join(home.dir, `charter-${project}.jws`);
     const watch = new ProjectWatch({
@@ -119,6 +123,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
         }),
       tell,
     });
+    isController = (peer) => watch.isController(peer);
     const charter = await readOptional(charterFile);
     if (charter !== undefined)
       await watch.learnCharter(charter.trim()).catch((error) => tell('warn', 'charter', messageOf(error)));

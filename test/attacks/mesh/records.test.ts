@@ -61,17 +61,50 @@ describe('an attacker announces itself for everything', () => {
   }
 
   test('the total is bounded and nobody else’s records are lost', () => {
-    const kept = flooded({ providersMax: 1_000, providersPerPeerMax: 100, peerRecordsMax: 100 });
+    const kept = flooded({
+      providersMax: 1_000,
+      providersPerPeerMax: 100,
+      providersPerCidMax: 1e9,
+      peerRecordsMax: 100,
+    });
     expect(kept).toEqual({ total: 1_000, honest: 20 });
   });
 
   test('control: without bounds all of it is kept', () => {
-    const kept = flooded({ providersMax: 1e9, providersPerPeerMax: 1e9, peerRecordsMax: 1e9 });
+    const kept = flooded({
+      providersMax: 1e9,
+      providersPerPeerMax: 1e9,
+      providersPerCidMax: 1e9,
+      peerRecordsMax: 1e9,
+    });
     expect(kept.total).toBe(4_020);
   });
 
+  /** Records of one CID that a lookup reads, and whether that of a connected peer is among them. */
+  function ofOneCid(providersPerCidMax: number): { read: number; honest: boolean } {
+    const bounds = { providersMax: 1e9, providersPerPeerMax: 100, providersPerCidMax, peerRecordsMax: 100 };
+    const store = new BoundedDatastore(
+      (peer) => peer === 'honest',
+      () => {},
+      bounds,
+    );
+    store.put(provider('cid', 'honest'), new Uint8Array(8));
+    for (let sybil = 0; sybil < 5_000; sybil++)
+      store.put(provider('cid', `sybil${sybil}`), new Uint8Array(8));
+    const read = [...(store._allKeys({ prefix: `${DHT_PREFIX}/provider/cid` }) as Iterable<Key>)].map(String);
+    return { read: read.length, honest: read.some((key) => key.endsWith('/honest')) };
+  }
+
+  test('a CID has a bounded number of providers, connected ones among them', () => {
+    expect(ofOneCid(128)).toEqual({ read: 128, honest: true });
+  });
+
+  test('control: without that bound each lookup reads all that attackers announced', () => {
+    expect(ofOneCid(1e9)).toEqual({ read: 5_001, honest: true });
+  });
+
   test('the records of connected peers stay when strangers’ peer records flood in', () => {
-    const bounds = { providersMax: 10, providersPerPeerMax: 10, peerRecordsMax: 50 };
+    const bounds = { providersMax: 10, providersPerPeerMax: 10, providersPerCidMax: 10, peerRecordsMax: 50 };
     const flood = (pinned: string): boolean => {
       const store = new BoundedDatastore(
         (peer) => peer === pinned,
@@ -125,9 +158,9 @@ describe('an attacker fills the list of who is in which project', () => {
   /** Made-up projects and made-up members; how many entries there are then and whether a small real project is whole. */
   function flooded(bounds: MemberRegistryBounds): { entries: number; whole: boolean } {
     const registry = new MemberRegistry(bounds);
-    for (const id of ['a', 'b', 'c']) registry.put('real', member(id), 0);
+    for (const id of ['a', 'b', 'c']) registry.put('real', member(id), id, 0);
     for (let sybil = 0; sybil < 20; sybil++) {
-      for (let i = 0; i < 100; i++) registry.put(`fake${i}`, member(`sybil${sybil}`), 1);
+      for (let i = 0; i < 100; i++) registry.put(`fake${i}`, member(`sybil${sybil}`), 'fake', 1);
     }
     return { entries: registry.size, whole: registry.others('real', 'x', 10, 2).length === 3 };
   }
@@ -144,10 +177,31 @@ describe('an attacker fills the list of who is in which project', () => {
     expect(flooded(none).entries).toBe(2_003);
   });
 
+  /** Members of a real project that are told, where many keys say they are members too. */
+  function told(networkOf: (sybil: number) => string): number {
+    const registry = new MemberRegistry({
+      membersPerProjectMax: 50,
+      projectsPerPeerMax: 8,
+      entriesMax: 1_000,
+    });
+    for (const id of ['a', 'b', 'c']) registry.put('real', member(id), id, 0);
+    for (let sybil = 0; sybil < 200; sybil++)
+      registry.put('real', member(`sybil${sybil}`), networkOf(sybil), 1);
+    return registry.others('real', 'x', 10, 2).filter(({ id }) => !id.startsWith('sybil')).length;
+  }
+
+  test('keys behind one address displace no member of others in their project, and members are told first', () => {
+    expect(told(() => 'one')).toBe(3);
+  });
+
+  test('control: they displace all where each counts for itself', () => {
+    expect(told(String)).toBe(0);
+  });
+
   test('who does not ask again is forgotten, and nobody is told about itself', () => {
     const registry = new MemberRegistry();
-    registry.put('p', member('a'), 0);
-    registry.put('p', member('b'), 170_000);
+    registry.put('p', member('a'), 'a', 0);
+    registry.put('p', member('b'), 'b', 170_000);
     expect(registry.others('p', 'b', 10, 175_000).map((peer) => peer.id)).toEqual(['a']);
     expect(registry.others('p', 'x', 10, 185_000).map((peer) => peer.id)).toEqual(['b']);
     expect(registry.size).toBe(1);

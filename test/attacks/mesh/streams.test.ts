@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Rank } from '../../../src/core/rank.ts';
+import { keyFromSeed } from '../../../src/identity/keys.ts';
 import type { Channel, Mesh, ProtocolOptions } from '../../../src/mesh/index.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
 import { bytes, codeOf, echo, node, sleep, soon, text, until } from '../../mesh/harness.ts';
@@ -172,5 +175,76 @@ describe('an attacker opens connections and says nothing', () => {
   test('control: with the library’s few slots for pending connections it does not', async () => {
     const connectionManager = { maxIncomingPendingConnections: 10, inboundConnectionThreshold: 1000 };
     expect(await attack(await plain({}, { connectionManager }))).toBe('MESH_BUSY');
+  });
+});
+
+describe('strangers with a key each', () => {
+  /** A node that knows one member, and strangers behind one address. */
+  async function crowd(options: Partial<ProtocolOptions>, rank: Rank = 'guest', keys = 6) {
+    const key = randomBytes(32);
+    const id = keyFromSeed(key).id;
+    const victim = await node({ rankOf: (peer) => (peer === id ? 'member' : rank) });
+    let served = 0;
+    const handler = async (channel: Channel): Promise<void> => {
+      const message = await channel.receive();
+      if (message === undefined) return;
+      served += 1;
+      await channel.send(message);
+      await channel.receive().catch(() => {});
+    };
+    victim.handle(PROTOCOL, handler, { maxInboundStreams: 4, maxMessageBytes: 100, ...options });
+    const peer = { id: victim.id, addrs: victim.addresses() };
+    /** Asks something on a stream that stays open; gives what is answered. */
+    const ask = async (from: Mesh) => {
+      const channel = await from.open(peer, PROTOCOL, { signal: soon(), maxMessageBytes: 1000 });
+      await channel.send(bytes('hi'));
+      return channel.receive().then(text, () => 'nothing');
+    };
+    const strangers = await Promise.all(Array.from({ length: keys }, () => node({ listen: [] })));
+    const member = await node({ key, listen: [] });
+    return { victim, ask, strangers, member, served: () => served };
+  }
+
+  test('keep no more streams open together than those of one network may; a member is served', async () => {
+    const { victim, ask, strangers, member, served } = await crowd({});
+    const answers = await Promise.all([...strangers, ...strangers, ...strangers, ...strangers].map(ask));
+    expect(answers.filter((answer) => answer === 'hi')).toHaveLength(meshLimits.guestsPerNetwork);
+    expect(victim.stats().streamsRefusedByCount).toBe(24 - meshLimits.guestsPerNetwork);
+    expect(await ask(member)).toBe('hi');
+    expect(served()).toBe(meshLimits.guestsPerNetwork + 1);
+  });
+
+  test('control: keep all open where each key counts for itself', async () => {
+    const { ask, strangers } = await crowd({}, 'member');
+    const answers = await Promise.all([...strangers, ...strangers, ...strangers, ...strangers].map(ask));
+    expect(answers.filter((answer) => answer === 'hi')).toHaveLength(24);
+  });
+
+  test('pay for dear questions together, before they are read, and a member does not wait for them', async () => {
+    const { victim, ask, strangers, member, served } = await crowd({ turns: 1_000 }, 'guest', 2);
+    const asked = strangers.map(ask);
+    // Two thousand turns each, of which five hundred are there.
+    await until('both are charged', () => victim.charge('127.0.0.1', 0) > 25_000);
+    expect(served()).toBe(0);
+    expect(victim.charge(member.id, 0)).toBe(0);
+    for (const stranger of strangers) await stranger.close();
+    await Promise.all(asked);
+  });
+
+  test('control: have an account each where each key counts for itself', async () => {
+    const { victim, ask, strangers } = await crowd({ turns: 1_000 }, 'member', 2);
+    const asked = strangers.map(ask);
+    for (const { id } of strangers) await until('each is charged', () => victim.charge(id, 0) > 0);
+    expect(victim.charge('127.0.0.1', 0)).toBe(0);
+    for (const stranger of strangers) await stranger.close();
+    await Promise.all(asked);
+  });
+
+  test('that owe for much are refused further streams, without being charged for those', async () => {
+    const { victim, ask, strangers } = await crowd({}, 'guest', 1);
+    victim.charge('127.0.0.1', 2 * meshLimits.owedTurnsMax + meshLimits.turnsBurst);
+    const before = victim.charge('127.0.0.1', 0);
+    for (const stranger of strangers) expect(await ask(stranger)).toContain('MESH_PEER_RATE');
+    expect(victim.charge('127.0.0.1', 0)).toBeLessThanOrEqual(before);
   });
 });

@@ -16,8 +16,8 @@ import {
 } from '../../../src/core/wire/bounds.ts';
 import { encodeMessage, type LeaseUp } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
+import { meshLimits } from '../../../src/mesh/limits.ts';
 import { Buckets } from '../../../src/mesh/token-buckets.ts';
-import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
 import { codeOf } from '../../runtime/support.ts';
 import { type Bench, projectOf } from '../controller/bench.ts';
 import { started } from './started.ts';
@@ -124,7 +124,6 @@ function serve(bench: Bench, charged: [string, number][] = []) {
       charged.push([account, turns]);
       return 0;
     },
-    keepConnection: () => () => {},
     logFiles: { create: async () => ({ write() {}, async end() {} }), async *read() {} },
     feedUrls: () => [],
     tell: () => {},
@@ -221,8 +220,7 @@ async function waited(
   perSecond: number,
   said: [Protocol, string, number][],
 ): Promise<number> {
-  const { peerTurnsPerSecond, peerTurnsBurst } = controllerNodeLimits;
-  const pace = new Buckets(peerTurnsPerSecond, peerTurnsBurst);
+  const pace = new Buckets(meshLimits.turnsPerSecond, meshLimits.turnsBurst);
   let now = 0;
   let waits = 0;
   const clock = {
@@ -244,7 +242,7 @@ async function waited(
     now += 1000 / perSecond;
     for (const [protocol, kind, bytes] of said) {
       const stream = {
-        peer: 'peer',
+        ...{ peer: 'peer', channel: { peer: 'peer' } },
         receiveSized: async ({ admit }: ReceiveOptions) => {
           await admit?.(bytes);
           return { message: { kind }, bytes };

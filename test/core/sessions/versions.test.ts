@@ -45,7 +45,6 @@ describe('a controller', () => {
       clock: { now: () => bench.now, monotonic: () => 0, closing: false },
       charge: () => 0,
       feedUrls: () => [],
-      keepConnection: () => () => {},
       tell: (_level: string, kind: string, says: string) => void told.push(`${kind}: ${says}`),
       dispatch: async (event: ControllerEvent) => void bench.send(event),
     } as unknown as ControllerPorts;

@@ -1,6 +1,7 @@
 import { checkKind, checkLength, type messageBounds, type Standing, turnsOf } from '../../wire/bounds.ts';
 import { sessionLimits } from '../limits.ts';
 import type { MessageStream } from '../message-stream.ts';
+import type { Channel } from '../ports.ts';
 import { pause } from '../timing.ts';
 import type { ControllerPorts } from './ports.ts';
 
@@ -40,21 +41,21 @@ export class Admission {
     reading: Reading,
   ): Promise<Received | undefined> {
     const { protocol, timeoutMs, standing = () => this.standingOf(stream.peer) } = reading;
-    const found = await stream.receiveSized({ timeoutMs, admit: this.admit(stream.peer, reading) });
+    const found = await stream.receiveSized({ timeoutMs, admit: this.admit(stream.channel, reading) });
     if (found === undefined) return undefined;
     const { kind } = found.message;
     checkKind(protocol, standing(), { kind, bytes: found.bytes });
     // It was charged as a claim.
     const turns = turnsOf(protocol, kind);
-    if (turns !== 1) this.#charge(stream.peer, standing(), turns - 1);
+    if (turns !== 1) this.#charge(this.#accountOf(stream.channel), standing(), turns - 1);
     return found.message;
   }
 
   /** For `Channel.receive`. `account`: whose turn it is, where that is not the peer's own. */
   admit(
-    peer: string,
-    { protocol, standing = () => this.standingOf(peer), waiting = () => {} }: Omit<Reading, 'timeoutMs'>,
-    account = peer,
+    from: Pick<Channel, 'peer' | 'link'>,
+    { protocol, standing = () => this.standingOf(from.peer), waiting = () => {} }: Omit<Reading, 'timeoutMs'>,
+    account = this.#accountOf(from),
   ): (bytes: number) => Promise<void> {
     const { clock } = this.#ports;
     return async (bytes) => {
@@ -67,12 +68,17 @@ export class Admission {
     };
   }
 
+  /** Keys cost nothing, so that strangers have one account for each network. */
+  #accountOf({ peer, link }: Pick<Channel, 'peer' | 'link'>): string {
+    return this.#isMember(peer) ? peer : (link?.network ?? peer);
+  }
+
   #charge(account: string, { sender }: Standing, turns: number): number {
     return this.#ports.charge(account, turns * (sender === 'anyone' ? sessionLimits.strangerFactor : 1));
   }
 
   /** Counts an answer: what it cost is waited for before the next message of the peer is read. */
-  answered(peer: string, bytes: number): void {
-    this.#ports.charge(peer, bytes / sessionLimits.sentBytesPerTurn);
+  answered(to: Pick<Channel, 'peer' | 'link'>, bytes: number): void {
+    this.#ports.charge(this.#accountOf(to), bytes / sessionLimits.sentBytesPerTurn);
   }
 }

@@ -173,7 +173,7 @@ export class AnswerServer {
   async #session(channel: Channel): Promise<void> {
     const { clock, signing } = this.#ports;
     const { peer } = channel;
-    const sent = (bytes: number) => this.#admission.answered(peer, bytes);
+    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
     const stream = new MessageStream<CosignDown, CosignUp>(
       channel,
       cosignUpSchema,

@@ -73,7 +73,7 @@ export class ApiServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const sent = (bytes: number) => this.#admission.answered(channel.peer, bytes);
+    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
     const stream: ApiStream = new MessageStream<ApiDown, ApiUp>(channel, apiUpSchema, 'a request', sent);
     try {
       let timeoutMs: number = questionMsMax;

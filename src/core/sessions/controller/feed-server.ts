@@ -138,15 +138,14 @@ export class FeedServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const { machine, dispatch, tell, keepConnection, signing, clock, inquiry } = this.#ports;
+    const { machine, dispatch, tell, signing, clock, inquiry } = this.#ports;
     const { peer } = channel;
-    const sent = (bytes: number) => this.#admission.answered(peer, bytes);
+    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
     const feed: Feed = { stream, isStated: false, witnessed: undefined };
     const pass = new BacklogPass(this.#backlog);
     let worker: string | undefined;
     let granted: Verified<Grant> | undefined;
-    let release = () => {};
     try {
       for (;;) {
         const standing = () => this.#standingOf(peer);
@@ -178,7 +177,6 @@ export class FeedServer {
           if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant);
           // Later ones show a grant that was renewed.
           if (granted === undefined) {
-            release = keepConnection(peer);
             const { operator, role } = grant.payload;
             tell('info', 'present', `${operator} (${role}) is here`, { worker, operator });
             const behind = behindText(version);
@@ -208,7 +206,6 @@ export class FeedServer {
       stream.post(errorMessage(error));
       warnOfExpired(this.#ports, peer, codeOf(error));
     } finally {
-      release();
       if (worker !== undefined && this.#feeds.get(worker) === feed) {
         this.#feeds.delete(worker);
         void dispatch({ kind: 'absent', worker });

@@ -92,7 +92,7 @@ export class LogServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const admit = this.#admission.admit(channel.peer, { protocol: 'log' });
+    const admit = this.#admission.admit(channel, { protocol: 'log' });
     let timeoutMs: number = headerMsMax;
     for (;;) {
       const header = await channel.receive({ timeoutMs, admit });
@@ -156,7 +156,7 @@ export class LogServer {
     // Apart from the other messages of the worker, whose heartbeats would wait for its output.
     const standing = (): Standing => ({ sender: 'holder' });
     const account = `log ${channel.peer}`;
-    const admit = this.#admission.admit(channel.peer, { protocol: 'log', standing }, account);
+    const admit = this.#admission.admit(channel, { protocol: 'log', standing }, account);
     let isWhole = false;
     try {
       for (;;) {

@@ -107,9 +107,7 @@ export interface ControllerPorts {
   dispatch(event: ControllerEvent): Promise<void>;
   /** Gossips. */
   publish(topic: string, message: Uint8Array): Promise<void>;
-  /** Keeps the connections of a peer when there are too many, until the returned function is called. */
-  keepConnection(peer: string): () => void;
-  /** Takes turns from the account of a peer; returns the milliseconds until its next message may be read. */
+  /** Takes turns from the account of a peer, or of a network; returns the milliseconds until its next message may be read. */
   charge(account: string, turns: number): number;
   readonly bundles: BundleStore;
   readonly lost: LostEvidence;

@@ -59,7 +59,7 @@ export class IdpSessions {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const sent = (bytes: number) => this.#admission.answered(channel.peer, bytes);
+    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
     const stream: IdpStream = new MessageStream<IdpDown, IdpUp>(channel, idpUpSchema, 'a question', sent);
     try {
       const question = await this.#admission.receive(stream, { protocol: 'idp', timeoutMs: questionMsMax });

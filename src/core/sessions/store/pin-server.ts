@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { messageOf, QuorateError } from '../../errors.ts';
-import { servedBounds } from '../../wire/bounds.ts';
+import { meteredBounds } from '../../wire/bounds.ts';
 import { type PinUp, type pinDownSchema, pinUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { sessionLimits } from '../limits.ts';
@@ -37,7 +37,7 @@ export function pinServer(ports: PinServerPorts): ServedProtocol {
   let working = 0;
   return {
     protocol: protocols.pin,
-    options: servedBounds('pin'),
+    options: meteredBounds('pin'),
     async session(channel: Channel) {
       const { clock, isController, pin, tell } = ports;
       const stream = new MessageStream<Down, PinUp>(channel, pinUpSchema, 'a request to keep a tree');

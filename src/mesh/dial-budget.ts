@@ -1,0 +1,59 @@
+import type { Multiaddr } from '@multiformats/multiaddr';
+import { QuorateError } from '../core/errors.ts';
+import { meshLimits } from './limits.ts';
+import { networkOf } from './network.ts';
+import { Buckets } from './token-buckets.ts';
+
+const { failedDialsPerNetwork, failedDialAgainMs, provenAddressesMax } = meshLimits;
+
+/**
+ * Limits the dials that fail, by the network that they go to. Any peer may say that others are at an address: in the exchange of
+ * peers, in records of the DHT, of itself. Without a limit many such messages have a node open connections to a third party.
+ * Addresses that the operator configured, and those at which the right peer was found once, are not limited.
+ */
+export class DialBudget {
+  readonly #failed = new Buckets(1000 / failedDialAgainMs, failedDialsPerNetwork);
+  /** The one found last at the end. */
+  readonly #proven = new Set<string>();
+  readonly #configured: ReadonlySet<string>;
+  readonly #now: () => number;
+  #refused = 0;
+
+  constructor(configured: Iterable<string> = [], now: () => number = () => performance.now()) {
+    this.#configured = new Set([...configured].map(placeOf));
+    this.#now = now;
+  }
+
+  /** Dials that were not made, since the start. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Errors: `MESH_UNREACHABLE` where too many dials to that network have failed; those of `connect`. */
+  async dial<T>(address: Multiaddr, connect: () => Promise<T>): Promise<T> {
+    const place = placeOf(address.toString());
+    const isFree = this.#configured.has(place) || this.#proven.has(place);
+    const network = networkOf(address);
+    if (!isFree && !this.#failed.take(network, this.#now())) {
+      this.#refused += 1;
+      throw new QuorateError(
+        'MESH_UNREACHABLE',
+        `${network} is not dialled: too many dials to it have failed`,
+      );
+    }
+    const found = await connect();
+    if (!isFree) this.#failed.charge(network, -1, this.#now());
+    this.#prove(place);
+    return found;
+  }
+
+  #prove(place: string): void {
+    this.#proven.delete(place);
+    this.#proven.add(place);
+    const [oldest] = this.#proven;
+    if (this.#proven.size > provenAddressesMax && oldest !== undefined) this.#proven.delete(oldest);
+  }
+}
+
+/** Without the peer. */
+const placeOf = (address: string): string => address.split('/p2p/')[0] ?? address;

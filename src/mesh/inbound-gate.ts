@@ -1,0 +1,145 @@
+import { QuorateError } from '../core/errors.ts';
+import { meshLimits } from './limits.ts';
+import { Buckets } from './token-buckets.ts';
+
+/** A connection whose handshake has not ended. */
+export interface Arrival {
+  /** The network that it comes from, see `networkOf`. */
+  network: string;
+  /** Its handshake may begin. */
+  begin(): void;
+  /** It is closed, before or within its handshake. */
+  refuse(error: Error): void;
+}
+
+export type GateBounds = Record<
+  | 'inboundPerSecond'
+  | 'pendingInboundMax'
+  | 'pendingPerNetworkMax'
+  | 'waitingPerNetworkMax'
+  | 'waitingInboundMax',
+  number
+>;
+
+/**
+ * Paces inbound connections before their handshake. Each network has a rate, handshakes at once, and a line for those that come
+ * faster: hosts behind one address that start together wait for their turn and need not connect again. Where all handshakes together
+ * are too many, the oldest of the network with the most of them ends.
+ */
+export class InboundGate {
+  readonly #bounds: GateBounds;
+  readonly #now: () => number;
+  readonly #rate: Buckets;
+  /** Handshakes by network, the oldest first. */
+  readonly #pending = new Map<string, Set<Arrival>>();
+  readonly #waiting = new Map<string, Arrival[]>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  #pendingCount = 0;
+  #waitingCount = 0;
+  #refused = 0;
+
+  constructor(bounds: GateBounds = meshLimits, now: () => number = () => performance.now()) {
+    this.#bounds = bounds;
+    this.#now = now;
+    this.#rate = new Buckets(bounds.inboundPerSecond, bounds.inboundPerSecond);
+  }
+
+  /** Connections that were closed before their handshake had ended, since the start. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Begins the handshake at once, later, or refuses it. `leave` has to be called at its end. */
+  enter(arrival: Arrival): void {
+    const { network } = arrival;
+    const line = this.#waiting.get(network) ?? [];
+    const { waitingPerNetworkMax, waitingInboundMax } = this.#bounds;
+    if (line.length >= waitingPerNetworkMax || this.#waitingCount >= waitingInboundMax)
+      return this.#refuse(arrival, `too many connections of ${network} wait for their handshake`);
+    line.push(arrival);
+    this.#waiting.set(network, line);
+    this.#waitingCount += 1;
+    this.#advance(network);
+  }
+
+  /** The handshake has ended, or the connection was closed while it waited. */
+  leave(arrival: Arrival): void {
+    const { network } = arrival;
+    const line = this.#waiting.get(network);
+    const at = line?.indexOf(arrival) ?? -1;
+    if (at >= 0) {
+      line?.splice(at, 1);
+      this.#waitingCount -= 1;
+    } else this.#end(arrival);
+    this.#advance(network);
+  }
+
+  close(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const line of this.#waiting.values())
+      for (const arrival of line) arrival.refuse(new Error('this node is closing'));
+    this.#waiting.clear();
+    this.#waitingCount = 0;
+  }
+
+  /** Begins those of the line whose turn it is. */
+  #advance(network: string): void {
+    const line = this.#waiting.get(network);
+    if (line === undefined) return;
+    const { pendingPerNetworkMax, inboundPerSecond } = this.#bounds;
+    for (;;) {
+      const [next] = line;
+      if (next === undefined) return void this.#waiting.delete(network);
+      const handshakes = this.#pending.get(network)?.size ?? 0;
+      // The end of one of them calls this again.
+      if (handshakes >= pendingPerNetworkMax) return;
+      if (!this.#rate.take(network, this.#now())) {
+        this.#later(network, 1000 / inboundPerSecond);
+        return;
+      }
+      line.shift();
+      this.#waitingCount -= 1;
+      if (this.#makeRoom(handshakes)) this.#begin(next);
+      else this.#refuse(next, 'too many connections are in their handshake');
+    }
+  }
+
+  #begin(arrival: Arrival): void {
+    const handshakes = this.#pending.get(arrival.network) ?? new Set();
+    this.#pending.set(arrival.network, handshakes.add(arrival));
+    this.#pendingCount += 1;
+    arrival.begin();
+  }
+
+  #end(arrival: Arrival): void {
+    const handshakes = this.#pending.get(arrival.network);
+    if (handshakes?.delete(arrival) !== true) return;
+    this.#pendingCount -= 1;
+    if (handshakes.size === 0) this.#pending.delete(arrival.network);
+  }
+
+  /** Whether one more handshake fits, of a network that has `own` of them. */
+  #makeRoom(own: number): boolean {
+    if (this.#pendingCount < this.#bounds.pendingInboundMax) return true;
+    const [greediest] = [...this.#pending.values()].sort((a, b) => b.size - a.size);
+    const [oldest] = greediest ?? [];
+    if (greediest === undefined || oldest === undefined || greediest.size <= own + 1) return false;
+    this.#end(oldest);
+    this.#refuse(oldest, 'others need the room');
+    return true;
+  }
+
+  #later(network: string, ms: number): void {
+    if (this.#timers.has(network)) return;
+    const again = () => {
+      this.#timers.delete(network);
+      this.#advance(network);
+    };
+    this.#timers.set(network, setTimeout(again, ms).unref());
+  }
+
+  #refuse(arrival: Arrival, says: string): void {
+    this.#refused += 1;
+    arrival.refuse(new QuorateError('MESH_BUSY', says));
+  }
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Role } from '../../../src/core/documents/index.ts';
+import { ask } from '../../../src/core/sessions/ask.ts';
+import { join } from '../../../src/core/sessions/join.ts';
+import { keyFromSeed } from '../../../src/identity/keys.ts';
+import { decodeTicket } from '../../../src/identity/ticket.ts';
+import { ConnectionPruner } from '../../../src/mesh/connection-pruner.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { reserveOf } from '../../../src/mesh/places.ts';
+import { askController } from '../../../src/runtime/controller/control.ts';
+import { initProject, issueTicket } from '../../../src/runtime/membership/project-folder.ts';
+import { joseDocuments, meshDial, nodeClock, signingOf } from '../../../src/runtime/node/ports.ts';
+import { codeOf } from '../../mesh/harness.ts';
+import { loopbackController } from '../../support/controller.ts';
+
+const connections = 16;
+const membersMax = connections - 2 * reserveOf(connections);
+
+/** A controller with a few places, a publisher and a worker that joined and left again, and members that take all they can. */
+async function fullController() {
+  const dir = await mkdtemp(joinPath(tmpdir(), 'quorate-full-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true, maxRetries: 9 }));
+  const folder = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
+  const controller = await loopbackController(folder, 0, { connections });
+  onTestFinished(() => controller.close());
+  const address = { id: controller.id, addrs: controller.addresses() };
+  const signal = AbortSignal.timeout(250_000);
+  const clock = nodeClock(signal);
+
+  /** One process with that key. */
+  async function node(seed: Uint8Array): Promise<Mesh> {
+    const mesh = await openMesh({ key: seed, listen: [], bootstrap: [], topics: [], role: 'node' });
+    onTestFinished(() => mesh.close());
+    return mesh;
+  }
+  const ticketFor = async (operator: string, role: Role, hosts = 1) =>
+    (await issueTicket(folder, { operator, role, hosts, seconds: 3600 })).ticket;
+  async function joinAs(ticket: string, seed: Uint8Array, mesh: Mesh): Promise<void> {
+    const { invite: raw, seed: held } = decodeTicket(ticket);
+    const invite = await joseDocuments.message('invite', raw);
+    const holder = held === undefined ? undefined : keyFromSeed(held).signer;
+    const asking = { dial: meshDial(mesh, signal), signing: signingOf(keyFromSeed(seed).signer), clock };
+    await join(asking, { invite, holder }, [address]);
+  }
+  /** The code with which a process of this key is refused; undefined where it is answered. */
+  const asks = async (seed: Uint8Array) => {
+    const mesh = await node(seed);
+    const code = await codeOf(ask(meshDial(mesh, signal), [address], { kind: 'jobs' }));
+    await mesh.close();
+    return code;
+  };
+  /** The same of somebody new with a ticket. */
+  async function joins(): Promise<string | undefined> {
+    const seed = randomBytes(32);
+    const mesh = await node(seed);
+    const code = await codeOf(joinAs(newcomer, seed, mesh));
+    await mesh.close();
+    return code;
+  }
+  async function early(operator: string, role: Role): Promise<Uint8Array> {
+    const seed = randomBytes(32);
+    const mesh = await node(seed);
+    await joinAs(await ticketFor(operator, role), seed, mesh);
+    await mesh.close();
+    return seed;
+  }
+  const publisher = await early('owner', 'publisher');
+  const worker = await early('ada', 'worker');
+  const newcomer = await ticketFor('bob', 'worker');
+  const ticket = await ticketFor('mallory', 'worker', 100);
+  for (let n = 0; n < membersMax; n++) {
+    const seed = randomBytes(32);
+    await joinAs(ticket, seed, await node(seed));
+  }
+  const status = async () => (await askController(folder.dir, { do: 'status' })).connections;
+  return { asks, joins, publisher, worker, status };
+}
+
+describe('members take all the connections of a controller that they can', () => {
+  it('the owner and whoever joins find a place; another member hears that it is full, and the owner too', async () => {
+    const { asks, joins, publisher, worker, status } = await fullController();
+    expect(await status()).toMatchObject({ max: connections, refused: 0, isFull: false });
+    expect(await asks(worker)).toBe('MESH_FULL');
+    expect(await asks(publisher)).toBeUndefined();
+    expect(await joins()).toBeUndefined();
+    expect(await asks(publisher)).toBeUndefined();
+    expect(await status()).toMatchObject({ max: connections, isFull: true });
+    expect((await status())?.refused).toBeGreaterThan(0);
+  });
+
+  it('control: where all are members alike, both are locked out', async () => {
+    vi.spyOn(ConnectionPruner.prototype, 'rankOf').mockReturnValue('member');
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { asks, joins, publisher } = await fullController();
+    expect(await asks(publisher)).toBe('MESH_FULL');
+    expect(await joins()).toBe('MESH_FULL');
+  });
+});

@@ -1,0 +1,65 @@
+import { createServer } from 'node:net';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { DialBudget } from '../../../src/mesh/dial-budget.ts';
+import { meshLimits } from '../../../src/mesh/limits.ts';
+import { PEER_EXCHANGE_PROTOCOL } from '../../../src/mesh/peer-exchange.ts';
+import type { Mesh } from '../../../src/mesh/types.ts';
+import { bootstrapNode, bytes, node, soon, until } from '../../mesh/harness.ts';
+
+const root = 'a project';
+const keys = 48;
+const perKey = meshLimits.rememberedAddrsMax;
+
+/** A host that is no part of the network, on an address of its own; counts the connections to it. */
+async function thirdParty(): Promise<{ ports: number[]; count: () => number }> {
+  let connections = 0;
+  const ports: number[] = [];
+  for (let n = 0; n < perKey; n++) {
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.on('error', () => {});
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    if (address !== null && typeof address === 'object') ports.push(address.port);
+  }
+  return { ports, count: () => connections };
+}
+
+/** Attackers tell a bootstrap node that they are at a third party; a member asks it for others. */
+async function attack(): Promise<{ member: Mesh; count: () => number }> {
+  const { ports, count } = await thirdParty();
+  const bootstrap = await bootstrapNode();
+  const address = { id: bootstrap.id, addrs: bootstrap.addresses() };
+  for (let n = 0; n < keys; n++) {
+    const attacker = await node({ listen: [] });
+    const options = { signal: soon(), maxMessageBytes: 64 * 1024 };
+    const channel = await attacker.open(address, PEER_EXCHANGE_PROTOCOL, options);
+    const addrs = ports.map((port) => `/ip4/127.0.0.2/tcp/${port}/p2p/${attacker.id}`);
+    await channel.send(bytes(JSON.stringify({ root, addrs })));
+    await channel.receive();
+    await attacker.close();
+  }
+  const member = await node({ bootstrap: bootstrap.addresses() });
+  member.joinProject(root);
+  return { member, count };
+}
+
+describe('peers that say they are at the addresses of a third party', () => {
+  test('have a member open a few connections to it', async () => {
+    const start = performance.now();
+    const { member, count } = await attack();
+    await until('dials that are not made', () => member.stats().dialsRefused > perKey);
+    const more = (performance.now() - start) / meshLimits.failedDialAgainMs;
+    expect(count()).toBeLessThanOrEqual(meshLimits.failedDialsPerNetwork + 1 + more);
+  });
+
+  test('control: have it open far more where failed dials are not counted', async () => {
+    vi.spyOn(DialBudget.prototype, 'dial').mockImplementation((_address, connect) => connect());
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { count } = await attack();
+    await until('connections', () => count() > 3 * meshLimits.failedDialsPerNetwork);
+  });
+});

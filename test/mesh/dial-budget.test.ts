@@ -1,0 +1,70 @@
+import { multiaddr } from '@multiformats/multiaddr';
+import { describe, expect, test } from 'vitest';
+import { DialBudget } from '../../src/mesh/dial-budget.ts';
+import { meshLimits } from '../../src/mesh/limits.ts';
+import { codeOf } from './harness.ts';
+
+const { failedDialsPerNetwork, failedDialAgainMs } = meshLimits;
+
+/** Dials addresses, of which these answer; gives how many were dialled. */
+function dialling(answers: (address: string) => boolean = () => false, configured: string[] = []) {
+  let now = 0;
+  let dialled = 0;
+  const wait = (ms: number) => {
+    now += ms;
+  };
+  const budget = new DialBudget(configured, () => now);
+  const dial = (address: string) =>
+    codeOf(
+      budget.dial(multiaddr(address), async () => {
+        dialled += 1;
+        if (!answers(address)) throw Object.assign(new Error('nobody is there'), { code: 'NOBODY' });
+      }),
+    );
+  return { budget, dial, wait, dialled: () => dialled };
+}
+
+const at = (port: number, host = '/ip4/192.0.2.1') => `${host}/tcp/${port}`;
+
+describe('addresses that others tell', () => {
+  test('are dialled in vain a few times in each network, then one now and then', async () => {
+    const { budget, dial, wait, dialled } = dialling();
+    for (let port = 1; port <= 100; port++) await dial(at(port));
+    expect(dialled()).toBe(failedDialsPerNetwork);
+    expect(await dial(at(1))).toBe('MESH_UNREACHABLE');
+    expect(budget.refused).toBe(100 - failedDialsPerNetwork + 1);
+    expect(await dial(at(1, '/ip4/192.0.2.2'))).toBe('NOBODY');
+    wait(failedDialAgainMs);
+    expect(await dial(at(1))).toBe('NOBODY');
+    expect(await dial(at(1))).toBe('MESH_UNREACHABLE');
+  });
+
+  test('are one network in a /64 of IPv6, and by their names', async () => {
+    for (const host of [
+      (n: number) => `/ip6/2001:db8::${n.toString(16)}`,
+      (n: number) => `/dns4/n${n}.example`,
+    ]) {
+      const { dial, dialled } = dialling();
+      for (let n = 1; n <= 100; n++) await dial(at(4001, host(n)));
+      expect(dialled()).toBe(failedDialsPerNetwork);
+    }
+  });
+
+  test('are not limited where the right peer is found', async () => {
+    const { dial, dialled } = dialling((address) => address !== at(7));
+    for (let port = 1000; port < 1100; port++) await dial(at(port));
+    for (let n = 0; n < 100; n++) await dial(at(7));
+    expect(dialled()).toBe(100 + failedDialsPerNetwork);
+    // It was found there before.
+    expect(await dial(at(1000))).toBeUndefined();
+  });
+});
+
+test('addresses that the operator configured are dialled as often as is wanted', async () => {
+  const { dial, dialled } = dialling(
+    () => false,
+    [`${at(1)}/p2p/12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw`],
+  );
+  for (let n = 0; n < 100; n++) await dial(at(1));
+  expect(dialled()).toBe(100);
+});
