@@ -63,7 +63,12 @@ async function asDocumented(bench: Bench): Promise<Pair> {
     return made;
   };
   const [from, to] = [await node(), await node()];
-  const other: Link = { peer: 'the other', open: () => Promise.reject(new Error('not used')) };
+  const other: Link = {
+    peer: 'the other',
+    network: '',
+    rank: 'guest',
+    open: () => Promise.reject(new Error('not used')),
+  };
   const channel = (stream: Stream): StreamChannel => new StreamChannel(stream, other, limits);
   await to.handle(protocol, (stream) => void echo(channel(stream)).catch(() => {}), {
     maxInboundStreams: 1024,
