@@ -17,6 +17,8 @@ export interface Toll {
   /** Called with the length of a message before the rest of it is read: what it takes time for the peer waits for. */
   admit(bytes: number): Promise<void>;
   sent(bytes: number): void;
+  /** Takes turns for work, and waits for them. */
+  charge(turns: number): Promise<void>;
 }
 
 export interface ChannelLimits {
@@ -78,6 +80,10 @@ export class StreamChannel implements Channel {
     // A failure is reported by the call it belongs to; it does not stop the queue.
     this.#sends = sent.catch(() => {});
     return sent;
+  }
+
+  async charge(turns: number): Promise<void> {
+    await this.#limits.toll?.charge(turns);
   }
 
   async receive(options: ReceiveOptions = {}): Promise<Uint8Array | undefined> {

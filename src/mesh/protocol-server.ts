@@ -122,11 +122,13 @@ export class ProtocolServer {
     { turns, sentBytesPerTurn = sessionLimits.sentBytesPerTurn }: ProtocolOptions,
   ): Toll | undefined {
     if (turns === undefined) return undefined;
+    const charge = async (more: number): Promise<void> => {
+      const ms = this.#charge(link, more);
+      if (ms > 0) await untilClosed(stream, ms);
+    };
     return {
-      admit: async (bytes) => {
-        const ms = this.#charge(link, turns + bytes / sessionLimits.receivedBytesPerTurn);
-        if (ms > 0) await untilClosed(stream, ms);
-      },
+      admit: (bytes) => charge(turns + bytes / sessionLimits.receivedBytesPerTurn),
+      charge,
       sent: (bytes) => void this.#charge(link, bytes / sentBytesPerTurn),
     };
   }

@@ -83,6 +83,8 @@ export interface Channel {
    * @throws MESH_TIMEOUT, MESH_RESET, MESH_MESSAGE_TOO_LARGE, MESH_TRUNCATED
    */
   receive(options?: ReceiveOptions): Promise<Uint8Array | undefined>;
+  /** Takes turns of the peer for work beside its messages, on a served protocol that has `ProtocolOptions.turns`, and waits for them. */
+  charge(turns: number): Promise<void>;
   /** Closes our half once all sends are written; the peer's half can still be read. */
   close(): Promise<void>;
   /** Closes both halves at once. Unsent and unread data is lost and the peer gets MESH_RESET. */

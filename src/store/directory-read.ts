@@ -3,9 +3,10 @@ import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promise
 import { join } from 'node:path';
 import type { Blockstore } from 'interface-blockstore';
 import { QuorateError } from '../core/errors.ts';
+import type { Slices } from '../core/slices.ts';
 import { ByteBudget, chunkBytes, storeChunks, storeFile } from './file-import.ts';
 import { compareNames, decodeName, printable, splitPath } from './names.ts';
-import { Slices } from './slices.ts';
+import { newSlices } from './slices.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { TaskPool } from './task-pool.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
@@ -58,7 +59,7 @@ export async function readDirectory(
   }
   const listed = bounds.only === undefined ? undefined : listedFrom(bounds.only);
   try {
-    await walk({ ...bounds, dir, tree, blocks, budget, pool, slices: new Slices() }, '', listed);
+    await walk({ ...bounds, dir, tree, blocks, budget, pool, slices: newSlices() }, '', listed);
   } catch (error) {
     await pool.drain().catch(() => {});
     throw error;

@@ -9,7 +9,7 @@ import { QuorateError } from '../core/errors.ts';
 import { writeAll } from './disk.ts';
 import { storeLimits } from './limits.ts';
 import { type BlockReader, readBlock } from './nodes.ts';
-import { Slices } from './slices.ts';
+import { newSlices } from './slices.ts';
 import { checkedEntries } from './tar-write.ts';
 import { fileBytes, type WalkedEntry } from './tree-walk.ts';
 import type { TreeRules } from './types.ts';
@@ -173,7 +173,7 @@ const slowFiles = 64;
 
 /** Creates files: one after the other here, which costs half of what other threads do, unless the file system is slow. */
 class Pace {
-  readonly #slices = new Slices();
+  readonly #slices = newSlices();
   #slowLeft = 0;
 
   /** Returns a file descriptor. Throws the error of the system. */

@@ -5,10 +5,11 @@ import { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { pbCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
+import type { Slices } from '../core/slices.ts';
 import { toUtf8 } from '../core/text.ts';
 import { cidOf, type StoredFile } from './file-import.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
-import { Slices } from './slices.ts';
+import { newSlices } from './slices.ts';
 import { Symlinks } from './symlinks.ts';
 import type { TreeRules } from './types.ts';
 
@@ -174,7 +175,7 @@ export class TreeBuilder {
       links.check();
     }
     const files: BuiltTree['files'] = [];
-    const slices = new Slices();
+    const slices = newSlices();
     const root = await this.#store(this.#root, '', { blocks, files, slices, signal });
     return { root: root.cid, files, entries: this.#entries };
   }

@@ -1,4 +1,5 @@
 import { QuorateError } from '../core/errors.ts';
+import { Slices } from '../core/slices.ts';
 import { encodeCar } from './encode.ts';
 import { closing, decodeRequest, type End, encodeEnd, messageBytesMax } from './frames.ts';
 import { transferLimits } from './limits.ts';
@@ -11,6 +12,7 @@ import type { Pipe, ServedBlocks } from './types.ts';
  */
 export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void> {
   const ring = new Ring();
+  const slices = new Slices({ now: () => performance.now(), turn: setImmediate });
   for (;;) {
     const message = await pipe.receive({ timeoutMs: transferLimits.idleSecondsMax * 1000 });
     if (message === undefined) return;
@@ -20,7 +22,12 @@ export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void
     for (const root of roots) source.asked(root);
     try {
       const maxBytes = Math.min(max, transferLimits.answerBytesMax);
-      for await (const piece of encodeCar(source, roots, { maxBytes, alloc })) await outbox.add(piece);
+      let pieces = 0;
+      for await (const piece of encodeCar(source, roots, { maxBytes, alloc })) {
+        if (++pieces % piecesPerTurn === 0) await pipe.charge?.(1);
+        await slices.pause();
+        await outbox.add(piece);
+      }
       await outbox.end({ kind: 'end' });
     } catch (error) {
       if (!(error instanceof QuorateError) || !error.code.startsWith('STORE_')) throw error;
@@ -34,6 +41,9 @@ export const refusedTransfer = ({ code, message }: QuorateError): Uint8Array[] =
   closing,
   encodeEnd({ kind: 'failed', code, message: message.slice(0, 1000) }),
 ];
+
+/** Pieces, of which a block has two, that take a turn beside their bytes: small files cost by their number. */
+const piecesPerTurn = 2 * 128;
 
 /** A chunk from this size on is a message by itself: gathering would copy it. */
 const largeBytes = 64 * 1024;

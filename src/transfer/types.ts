@@ -29,6 +29,8 @@ export interface BlockSink extends BlockSource {
 export interface Pipe {
   send(message: Uint8Array): Promise<void>;
   receive(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<Uint8Array | undefined>;
+  /** Takes turns of the peer for work, and waits for them. Absent: it is not charged. */
+  charge?(turns: number): Promise<void>;
   close(): Promise<void>;
   abort(reason: Error): void;
 }
