@@ -17,7 +17,7 @@ const isIdle = ({ streams }: Connection): boolean => streams.every(({ protocol }
 export interface PrunerOptions {
   /** Connections that a node holds. */
   max: number;
-  /** What a peer is to this node. Without it peers that are kept are owners, and all others guests. */
+  /** Rank of a peer at this node. Without it peers that are kept are owners, and all others guests. */
   rankOf?: ((peer: string) => Rank) | undefined;
   stats: Pick<MeshStats, 'connectionsRefused' | 'connectionsClosed'>;
 }

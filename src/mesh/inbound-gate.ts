@@ -12,14 +12,22 @@ export interface Arrival {
   refuse(error: Error): void;
 }
 
-export type GateBounds = Record<
-  | 'inboundPerSecond'
-  | 'pendingInboundMax'
-  | 'pendingPerNetworkMax'
-  | 'waitingPerNetworkMax'
-  | 'waitingInboundMax',
-  number
->;
+export interface GateBounds {
+  inboundPerSecond: number;
+  pendingInboundMax: number;
+  pendingPerNetworkMax: number;
+  waitingPerNetworkMax: number;
+  waitingInboundMax: number;
+}
+
+/** Of every node. */
+const bounds: GateBounds = {
+  inboundPerSecond: meshLimits.inboundPerSecond,
+  pendingInboundMax: meshLimits.pendingInboundMax,
+  pendingPerNetworkMax: meshLimits.pendingPerNetworkMax,
+  waitingPerNetworkMax: meshLimits.waitingPerNetworkMax,
+  waitingInboundMax: meshLimits.waitingInboundMax,
+};
 
 /**
  * Paces inbound connections before their handshake. Each network has a rate, handshakes at once, and a line for those that come
@@ -38,10 +46,10 @@ export class InboundGate {
   #waitingCount = 0;
   #refused = 0;
 
-  constructor(bounds: GateBounds = meshLimits, now: () => number = () => performance.now()) {
-    this.#bounds = bounds;
+  constructor(given: GateBounds = bounds, now: () => number = () => performance.now()) {
+    this.#bounds = given;
     this.#now = now;
-    this.#rate = new Buckets(bounds.inboundPerSecond, bounds.inboundPerSecond);
+    this.#rate = new Buckets(given.inboundPerSecond, given.inboundPerSecond);
   }
 
   /** Connections that were closed before their handshake had ended, since the start. */

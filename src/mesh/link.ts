@@ -13,7 +13,7 @@ export interface Ranks {
   rankOf(peer: string): Rank;
 }
 
-/** Whose turns are taken: those of a key, or of a network for guests, whose keys cost nothing. */
+/** The account that turns are taken from: that of a key, or of a network for guests, whose keys cost nothing. */
 export const accountOf = ({ rank, network, peer }: Pick<Link, 'rank' | 'network' | 'peer'>): string =>
   rank === 'guest' ? network : peer;
 

@@ -21,7 +21,7 @@ export interface MeshOptions {
   /** Limit of all connections together, which may change while they are open. Default: no limit. */
   bandwidth?: Bandwidth;
   /**
-   * What a peer is to this node. Its connections are shared by it: see `roomFor`. Default: peers that are kept are owners, all others
+   * Rank of a peer at this node. Its connections are shared by it: see `roomFor`. Default: peers that are kept are owners, all others
    * guests.
    */
   rankOf?: (peer: string) => Rank;

@@ -31,7 +31,7 @@ export interface FileSlot {
   stored: StoredFile | undefined;
 }
 type Entry = Folder | FileSlot | Link;
-/** What the folders of one tree share while they are written. */
+/** Shared by the folders of one tree while they are written. */
 interface Building {
   blocks: Blockstore;
   files: BuiltTree['files'];

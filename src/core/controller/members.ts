@@ -38,7 +38,7 @@ export function membersOf(
   return { members, next: keys.length > first + max ? (members.at(-1)?.key ?? null) : null };
 }
 
-/** What a peer is to the controller: publishers and trusted workers are the owner's. */
+/** Rank of a peer at the controller: publishers and trusted workers are the owner's. */
 export function rankOf(state: ControllerState, key: string): Rank {
   const enrolled = state.keys.get(key);
   if (!isMember(state, enrolled) || memberRevoked(state, { sub: key, ...enrolled }) !== undefined)

@@ -49,7 +49,7 @@ export interface Link {
   readonly peer: string;
   /** The network that the peer is in; of a relayed connection that of the relay. */
   readonly network: string;
-  /** What the peer is to this node. */
+  /** Rank of the peer at this node. */
   readonly rank: Rank;
   open(protocol: string, options: { timeoutMs: number; maxMessageBytes: number }): Promise<Channel>;
 }

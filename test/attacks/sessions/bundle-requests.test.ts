@@ -43,7 +43,7 @@ describe('strangers with a key each ask for large bundles and read none', () => 
   const max = 16 * 2 ** 20;
   const bundleChars = 2 ** 20;
 
-  /** Who gets a bundle, of peers that ask one after the other and keep what they get unread. */
+  /** Peers that get a bundle, of those that ask one after the other and keep what they get unread. */
   async function ask(peers: { rank: Rank; network: string }[]): Promise<boolean[]> {
     const bundle = 'x'.repeat(bundleChars);
     const { session } = bundleServer({ size: async () => bundleChars, get: async () => bundle }, max);
