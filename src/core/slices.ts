@@ -1,5 +1,5 @@
 /** Longest time for which work that awaits nothing slow holds the event loop, in ms. */
-const sliceMs = 8;
+const sliceMs = 4;
 
 export interface EventLoop {
   /** Milliseconds since an arbitrary start. */

@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface';
 import { ByteQueue } from '../core/byte-queue.ts';
 import { assert, QuorateError } from '../core/errors.ts';
+import { Slices } from '../core/slices.ts';
 import { tooLarge } from './errors.ts';
 import { meshLimits } from './limits.ts';
 import { PacedReader } from './paced-reader.ts';
@@ -220,7 +221,10 @@ export class StreamChannel implements Channel {
     if (joined) prefix.set(message, PREFIX_BYTES);
     await this.#push(prefix);
     if (joined) return;
+    const slices = new Slices({ now: () => performance.now(), turn: setImmediate });
     for (let at = 0; at < message.byteLength; at += PART_BYTES) {
+      // A reader that keeps up lets all parts pass in one turn.
+      await slices.pause();
       await this.#push(message.subarray(at, at + PART_BYTES));
     }
   }

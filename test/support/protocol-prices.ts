@@ -22,7 +22,7 @@ import { keyFromSeed } from '../../src/identity/keys.ts';
 import { type Mesh, openMesh } from '../../src/mesh/index.ts';
 import { PEER_EXCHANGE_PROTOCOL } from '../../src/mesh/peer-exchange.ts';
 import { serveArtifacts } from '../../src/runtime/artifacts/transfer.ts';
-import { nodeClock, signingOf } from '../../src/runtime/node/ports.ts';
+import { nodeClock, nodeLoop, signingOf } from '../../src/runtime/node/ports.ts';
 import { openStore } from '../../src/store/index.ts';
 import { encodeRequest } from '../../src/transfer/frames.ts';
 import { started } from '../core/sessions/started.ts';
@@ -107,7 +107,11 @@ export async function openPriced({ runs, files }: PricedSize): Promise<PricedSer
     pin: async () => ({ until: 0 }),
   });
   const bundle = JSON.stringify({ text: 'x'.repeat(bundleBytes) });
-  const bundles = bundleServer({ size: async () => bundle.length, get: async () => bundle });
+  const bundles = bundleServer(
+    { size: async () => bundle.length, get: async () => bundle },
+    undefined,
+    nodeLoop,
+  );
   const revocations = revocationServer({
     page: () => ({ charters: [], revocations: [] }),
     evidence: () => [],

@@ -1,5 +1,7 @@
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { type EventLoop, Slices } from '../slices.ts';
+import { toUtf8 } from '../text.ts';
 import { meteredBounds } from '../wire/bounds.ts';
 import { bundleDownSchema, bundleUpSchema, encodeMessage } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
@@ -14,6 +16,8 @@ const openMsMax = 10_000;
 const answerMsMax = 20_000;
 /** Bundles up to this size are sent whatever else is being sent. */
 const smallBytes = 256 * 1024;
+/** Characters of a bundle that are encoded at once. */
+const pieceChars = 64 * 1024;
 
 type Down = ReturnType<typeof bundleDownSchema.parse>;
 type Up = ReturnType<typeof bundleUpSchema.parse>;
@@ -32,6 +36,7 @@ export interface StoredBundles {
 export function bundleServer(
   bundles: StoredBundles,
   bytesMax = sessionLimits.bundlesSentBytesMax,
+  loop?: EventLoop,
 ): ServedProtocol {
   const sending = new Sending(bytesMax);
   return {
@@ -49,7 +54,7 @@ export function bundleServer(
         const bytes = (await bundles.size(which)) ?? 0;
         const end = sending.begin(bytes, guest);
         try {
-          const message = await messageOf(bundles, which);
+          const message = await messageOf(bundles, which, loop);
           await channel.send(message);
           return message.length;
         } finally {
@@ -74,11 +79,36 @@ export function bundleServer(
 }
 
 /** The text of a bundle and its message do not outlive this: a slow reader holds the bytes alone. */
-async function messageOf(bundles: StoredBundles, which: string): Promise<Uint8Array> {
+async function messageOf(
+  bundles: StoredBundles,
+  which: string,
+  loop: EventLoop | undefined,
+): Promise<Uint8Array> {
   const bundle = await bundles.get(which);
   if (bundle === undefined)
     throw new QuorateError('BUNDLE_NOT_FOUND', `there is no bundle for ${which} here`);
-  return encodeMessage({ kind: 'bundle', bundle, addrs: [] } satisfies Down);
+  const empty: Down = { kind: 'bundle', bundle: '', addrs: [] };
+  if (loop === undefined || bundle.length <= pieceChars) return encodeMessage({ ...empty, bundle });
+  // The same bytes, in pieces: to encode 64 MiB at once takes half a second.
+  const slices = new Slices(loop);
+  const [head = '', tail = ''] = JSON.stringify(empty).split('""');
+  const pieces = [toUtf8(`${head}"`)];
+  for (let at = 0; at < bundle.length; ) {
+    await slices.pause();
+    const end = at + pieceChars;
+    // No pair of surrogates is parted.
+    const cut = /[\ud800-\udbff]/.test(bundle.charAt(end - 1)) ? end - 1 : end;
+    pieces.push(toUtf8(JSON.stringify(bundle.slice(at, cut)).slice(1, -1)));
+    at = cut;
+  }
+  pieces.push(toUtf8(`"${tail}`));
+  const message = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let to = 0;
+  for (const piece of pieces) {
+    message.set(piece, to);
+    to += piece.length;
+  }
+  return message;
 }
 
 /** Bytes of bundles that are being sent. */

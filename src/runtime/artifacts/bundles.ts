@@ -5,7 +5,7 @@ import { documentVersions } from '../../core/documents/index.ts';
 import { bundleServer, requestBundle, type StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { parseFile, readOptional, writeAtomicAs } from '../node/files.ts';
-import { meshDial } from '../node/ports.ts';
+import { meshDial, nodeLoop } from '../node/ports.ts';
 
 /** Bundles on disk. Each is found by the id of its run, its job or its artifact: three names of one file. */
 export interface Bundles {
@@ -107,7 +107,7 @@ const levelIn = (text: string): string | undefined => verdictIn(text)?.level;
 
 /** Serves bundles on the mesh, see `bundleServer`. */
 export function serveBundles(mesh: Mesh, bundles: StoredBundles, bytesMax?: number): void {
-  const { protocol, session, options } = bundleServer(bundles, bytesMax);
+  const { protocol, session, options } = bundleServer(bundles, bytesMax, nodeLoop);
   mesh.handle(protocol, session, options);
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { openMessage, openStatement, type Signer } from '../../core/documents/index.ts';
 import type { Channel, Clock, Dial, Documents, Signing } from '../../core/sessions/ports.ts';
+import type { EventLoop } from '../../core/slices.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { steadyTime } from './steady-time.ts';
@@ -37,6 +38,9 @@ export function nodeClock(signal: AbortSignal): Clock {
     },
   };
 }
+
+/** The event loop of this process, for `Slices`. */
+export const nodeLoop: EventLoop = { now: () => performance.now(), turn: setImmediate };
 
 /** Opens documents with the verifier of this process. */
 export const joseDocuments: Documents = {

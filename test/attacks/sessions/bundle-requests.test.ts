@@ -3,6 +3,7 @@ import type { Rank } from '../../../src/core/rank.ts';
 import { bundleServer } from '../../../src/core/sessions/bundle-exchange.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import type { Channel, Link } from '../../../src/core/sessions/ports.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 
 /** How many bundles of a length a peer gets that asks without end on one stream. */
@@ -85,4 +86,21 @@ describe('strangers with a key each ask for large bundles and read none', () => 
     const many = await ask([...from(20, 'member', String), ...from(10, 'member', String)]);
     expect(yes(many.slice(20))).toBe(0);
   });
+});
+
+it('a bundle that is encoded in pieces is the same message', async () => {
+  const bundle = `${'"\\\u0007ä😀'.repeat(40_000)}x😀`;
+  const stored = { size: async () => bundle.length, get: async () => bundle };
+  const sent: string[] = [];
+  for (const loop of [undefined, { now: () => performance.now(), turn: setImmediate }]) {
+    let asked = 0;
+    await bundleServer(stored, undefined, loop).session({
+      ...{ peer: 'peer', closed: false },
+      send: async (message) => void sent.push(fromUtf8(message)),
+      receive: async () => (asked++ === 0 ? encodeMessage({ which: 'a'.repeat(64) }) : undefined),
+      close: async () => {},
+      abort: () => {},
+    });
+  }
+  expect(sent[1]).toBe(sent[0]);
 });
