@@ -40,7 +40,8 @@ it('a stream that cannot be opened on a connection has the same codes, within te
       throw named('UnsupportedProtocolError');
     },
   } as unknown as Connection;
-  const link = new ConnectionLink(connection, { messagesTooLarge: 0 } as never);
+  const ranks = { rankOf: () => 'guest' as const };
+  const link = new ConnectionLink(connection, { messagesTooLarge: 0 } as never, ranks);
   const opened = link.open('/quorate/x/1', { maxMessageBytes: 5 });
   await expect(opened).rejects.toMatchObject({ code: 'MESH_PROTOCOL_UNKNOWN' });
   expect(asked).toMatchObject([{ maxOutboundStreams: 256, runOnLimitedConnection: true }]);
