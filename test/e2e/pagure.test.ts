@@ -24,6 +24,11 @@ beforeAll(async () => {
   const servers = [cluster.git.port, source.port].flatMap((port) => ['--vcs', `127.0.0.1:${port}`]);
   const signed = await cluster.cli(['charter', 'set', ...servers]);
   expect(signed.code, signed.report).toBe(0);
+  for (const name of cluster.workers.keys()) {
+    const words = ['worker', 'allow', `127.0.0.1:${source.port}`];
+    const allowed = await cluster.cli(words, { home: name, cwd: cluster.dir });
+    expect(allowed.code, allowed.report).toBe(0);
+  }
 }, ms);
 
 /** A working tree with one more commit of these files. */
