@@ -1,6 +1,5 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunFacts } from '../src/core/controller/facts.ts';
 import type { ControllerState } from '../src/core/controller/state.ts';
 import { listenHttp } from '../src/http/listen.ts';
 import { Live } from '../src/http/page/live.ts';
@@ -9,7 +8,7 @@ import { wholeApp } from '../src/http/whole-app.ts';
 import { openLogPages } from '../src/runtime/controller/log-pages.ts';
 import type { BuildLogs } from '../src/runtime/controller/page-parts.ts';
 import { projectView } from '../src/runtime/controller/project-view.ts';
-import { History } from '../test/support/history.ts';
+import { stateOf } from '../test/support/many-runs.ts';
 import { type Bench, median, type Suite, seconds } from './run.ts';
 
 const runs = 100_000;
@@ -19,33 +18,6 @@ const linesPerSecond = 100;
 const followedMs = 10_000;
 const lines = 10_000;
 const lease = 'a'.repeat(64);
-
-/** A controller that knows so many finished runs: a real one, and others that differ in what lists are filtered by. */
-async function stateOf(count: number): Promise<ControllerState> {
-  const history = new History();
-  await history.start();
-  await history.run(1);
-  const { state } = history.machine;
-  const [real] = state.index.latest();
-  if (real === undefined) throw new Error('the history has a run');
-  for (let n = 1; n < count; n++) {
-    const id = n.toString(16).padStart(64, '0');
-    const ref = n % 10 === 0 ? `refs/heads/topic-${n % 1000}` : 'refs/heads/main';
-    // A commit has some jobs.
-    const commit = Math.floor(n / 30)
-      .toString(16)
-      .padStart(40, '0');
-    const payload = { ...real.request.payload, ref, commit };
-    const run: RunFacts = {
-      ...{ ...real, id, jobId: `${real.jobId.slice(0, -8)}${n.toString(36).padStart(8, 'a')}` },
-      job: { ...real.job, name: n % 7 === 0 ? 'rare' : 'build' },
-      request: { ...real.request, payload },
-    };
-    state.index.submitted(run as Parameters<typeof state.index.submitted>[0]);
-    state.index.ended(run);
-  }
-  return state;
-}
 
 const none: BuildLogs = {
   of: () => ({ builds: [], sealed: false }),

@@ -14,8 +14,9 @@ const programs = {
   quorate: 'src/cli/main.ts',
   bootstrap: 'bootstrap/main.ts',
   index: 'src/index.ts',
-  // A thread that programs start, from the folder that they lie in.
+  // Threads that programs start, from the folder that they lie in.
   'lock-thread': 'src/dependencies/thread/lock-thread.ts',
+  'sbom-thread': 'src/runtime/controller/sbom-thread.ts',
 };
 /** Packages that are no ES modules ask for Node's own ones like this. */
 const requireForThem = `import { createRequire as bundledRequire } from 'node:module';

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
 import type { PublicView } from '../runtime/controller/public-view.ts';
+import { sha256InSlices } from '../store/index.ts';
 import { afterAnswer, type HttpEnv } from './env.ts';
-import { streamOf } from './stream.ts';
+import { gathered, piecesOf, streamOf, wholeBytesMax } from './stream.ts';
 
 /** Level of an artifact, for people: its bundle is the proof. */
 export type ArtifactLevel = ReturnType<PublicView['level']>;
@@ -12,6 +12,8 @@ export interface Answer {
   body: Uint8Array | AsyncIterable<Uint8Array>;
   /** Bytes of a body in chunks, where that is known. */
   size?: number;
+  /** Each chunk costs as much as so many bytes, however small it is. */
+  leastBytes?: number;
   /** Strong validator (RFC 9110, section 8.8.3): equal etags mean equal bytes. */
   etag: string;
   type: string;
@@ -25,10 +27,12 @@ export interface Answer {
 /** A cache may keep the answer, and asks each time whether it still is one. */
 export const revalidate = 'no-cache';
 
-export const etagOf = (bytes: Uint8Array): string =>
-  `"${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}"`;
+/** Bytes are hashed in slices, since some are many. */
+export async function etagOf(bytes: Uint8Array): Promise<string> {
+  return `"${(await sha256InSlices(bytes)).slice(0, 32)}"`;
+}
 
-interface ArtifactBytes extends Pick<Answer, 'body' | 'size' | 'type'> {
+interface ArtifactBytes extends Pick<Answer, 'body' | 'size' | 'type' | 'leastBytes'> {
   level: ArtifactLevel;
   /** File name without what `extension` adds: a path, of which the last component is used. */
   name: string;
@@ -75,7 +79,7 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
   };
   if (c.req.header('if-none-match') === etag) {
     // Reading the body costs as much as sending it.
-    if (body instanceof Uint8Array) c.env.charge?.(body.length);
+    if (body instanceof Uint8Array) c.env.account?.sent(body.length);
     return new Response(null, { status: 304, headers: standing });
   }
   const whole = body instanceof Uint8Array;
@@ -89,5 +93,8 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
     ...(size === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(size) }),
   };
   if (c.req.method === 'HEAD') return new Response(null, { headers });
-  return c.body(whole ? Uint8Array.from(body) : streamOf(c, body), 200, headers);
+  if (whole && size !== undefined && size <= wholeBytesMax) return c.body(new Uint8Array(body), 200, headers);
+  if (whole) return c.body(streamOf(c, piecesOf(body)), 200, headers);
+  const more = (bytes: number) => void c.env.account?.sent(bytes);
+  return c.body(streamOf(c, gathered(body, answer.leastBytes, more)), 200, headers);
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
+import type { Account } from './accounts.ts';
 
 /** Passed by `listenHttp` to every handler besides the request. Absent where an app is called without a socket. */
 export interface HttpBindings {
@@ -7,13 +8,15 @@ export interface HttpBindings {
   outgoing: ServerResponse;
   /** The key by which this client is limited: an IPv4 address or an IPv6 /64 prefix. */
   client: string;
-  /** Counts bytes of an answer against the client, as further requests. */
-  charge(bytes: number): void;
+  /** The account of this client. */
+  account: Account;
 }
 
 /** Environment of each hono app below `src/http`. */
 export interface HttpEnv {
   Bindings: Partial<HttpBindings>;
+  /** The bytes of the answer are counted as they are sent. */
+  Variables: { isCounted?: boolean };
 }
 
 /** Path and query as the client sent them, neither decoded nor normalized. */
@@ -24,4 +27,11 @@ export function afterAnswer({ env }: Context<HttpEnv>, done: () => void): void {
   const { outgoing } = env ?? {};
   if (outgoing === undefined || outgoing.destroyed) done();
   else outgoing.once('close', done);
+}
+
+/** Aborted once the answer is sent, or the client is gone: work for an answer ends with it. */
+export function untilGone(c: Context<HttpEnv>): AbortSignal {
+  const gone = new AbortController();
+  if (c.env?.outgoing !== undefined) afterAnswer(c, () => gone.abort());
+  return gone.signal;
 }

@@ -3,7 +3,8 @@ const httpErrors = {
   HTTP_BODY_NOT_ALLOWED: 'A request to the HTTP feed had a body. There is nothing to send there.',
   HTTP_BODY_TOO_LARGE:
     'The body of a request is larger than this server takes. Nothing that is sent there needs more.',
-  HTTP_BUSY: 'The HTTP feed is sending as many bundles as it does at once. Ask again in some seconds.',
+  HTTP_BUSY:
+    'The HTTP server is doing as much of that as it does at once, for everybody or for this address. Ask again in some seconds.',
   HTTP_FAILED:
     'The HTTP feed failed, and its operator can tell why: something in the project folder cannot be read.',
   HTTP_FORWARDED_INVALID:
@@ -19,7 +20,7 @@ const httpErrors = {
   HTTP_PORT_IN_USE:
     'The port for the HTTP feed is in use. Stop what uses it, or name another: `--http <host:port>`.',
   HTTP_TOO_MANY_REQUESTS:
-    'Too many requests, or too many bytes, from one address. Ask again in some seconds.',
+    'Too many requests, too dear ones, or too many bytes, from one address; while many ask, from one that has had its part. `Retry-After` says when to ask again.',
   LENDER_FIELD_INVALID:
     "A limit in the form of the worker's page is not written as in `worker.toml`; nothing was changed.",
   LENDER_NOT_ADMITTED:

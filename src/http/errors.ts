@@ -1,4 +1,5 @@
 import { type ErrorCode, QuorateError } from '../core/errors.ts';
+import { TooManyRequests } from './accounts.ts';
 
 /** HTTP status of each code that a client is told. Any other error is 500 and says nothing of what it was. */
 const statusOf: Partial<Record<ErrorCode, number>> = {
@@ -20,6 +21,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   NOT_TRUSTED: 404,
   ARTIFACT_OF_TEST: 404,
   EXPORT_NOTHING_BUILT: 404,
+  EXPORT_TOO_LARGE: 503,
   JOB_AMBIGUOUS: 404,
   LOGS_SEALED: 403,
   STORE_BLOCK_MISSING: 404,
@@ -52,12 +54,15 @@ export function refusalOf(error: unknown): Refusal {
     };
   const headers = {
     ...(known === 405 ? { allow: 'GET, HEAD' } : {}),
-    ...(known === 429 || known === 503 ? { 'retry-after': '5' } : {}),
+    ...(known === 429 || known === 503 ? { 'retry-after': String(retrySecondsOf(error)) } : {}),
     // The rest of the request is not read.
     ...(known === 404 ? {} : { connection: 'close' }),
   };
   return { status: known, code: error.code, message: error.message, headers };
 }
+
+const retrySecondsOf = (error: QuorateError): number =>
+  error instanceof TooManyRequests ? error.retrySeconds : 5;
 
 /** Body of an error: code and message, as JSON. */
 export const refusalBody = ({ code, message }: Refusal): string =>

@@ -7,14 +7,22 @@ export const httpLimits = {
   connectionsMax: 512,
   /** Open connections of one address, which may be an office or a proxy. */
   connectionsPerAddressMax: 64,
-  /** Requests of one address: a hundred workers behind it each ask a few times a minute. */
+  /** Part of the connections that is kept free, as far as there are others on which nothing is answered. */
+  connectionsKeptFree: 1 / 16,
+  /** Requests of one address: a hundred workers behind it each ask a few times a minute. Dear ones count as several (`prices.ts`). */
   requestsPerSecond: 20,
   /** Requests of one address at once. */
   requestsBurst: 100,
+  /** Addresses that may ask as much as one may, before each gets an equal part of that: half a core. */
+  fullClients: 5,
   /** Bytes of an answer that count as one further request: 20 MiB/s to one address in the long run. */
   bytesPerRequest: 1024 * 1024,
+  /** A stream whose client has used up its part waits so long at most: less than an idle connection is left open. */
+  streamWaitMsMax: 2_000,
   /** Request line and headers. A worker needs a few hundred bytes. */
   headerBytesMax: 8 * 1024,
+  /** Bodies of requests that come in at a time: of webhooks, which have a mebibyte at most. */
+  bodiesMax: 64,
   /** Time for a client to send its request, and to take some bytes of the answer. */
   idleMs: 10_000,
   /** Time for a whole answer. */
@@ -23,10 +31,14 @@ export const httpLimits = {
   listsKeptMax: 8,
   /** Bundles sent at once; each is in memory as a whole. */
   bundlesMax: 4,
+  /** Of these, of one address. */
+  bundlesPerAddressMax: 2,
   /** Time for one check of `/healthz` and `/readyz`. */
   checkMsMax: 2_000,
-  /** Trees sent at once, each with a few blocks in memory. */
+  /** Trees, files and logs sent at once, each with a few blocks in memory. */
   treesMax: 16,
+  /** Of these, of one address. */
+  treesPerAddressMax: 8,
   /** Pages that are open and kept up to date, each with a connection. */
   followersMax: 240,
   /** Of one address, which may be an office. */
@@ -41,10 +53,20 @@ export const httpLimits = {
   logFoundMax: 500,
   /** Lines in one event of a live log. */
   logEventLinesMax: 1_000,
+  /** Characters of such an event, beyond which no further block of lines is added to it. */
+  logEventChars: 256 * 1024,
+  /** Lines of finished logs that are kept as HTML, in characters. */
+  logHtmlCharsMax: 16 * 1024 * 1024,
+  /** Time for which they are kept while nobody looks at any. */
+  logHtmlMs: 30_000,
   /** Searches in logs at once; each reads a file. */
   searchesMax: 2,
-  /** Lists of what artifacts were made from, made at once; each verifies a bundle. */
+  /** Of these, of one address. */
+  searchesPerAddressMax: 1,
+  /** Lists of what artifacts were made from, made at once; each verifies a bundle in a thread. */
   sbomsMax: 2,
+  /** Of these, of one address. */
+  sbomsPerAddressMax: 1,
   /** Files of an artifact that its page lists. */
   filesShownMax: 300,
   /** Browser windows that follow one worker: its operator has a few open. */
@@ -59,6 +81,7 @@ export const httpLimits = {
 
 assert(httpLimits.connectionsPerAddressMax < httpLimits.connectionsMax, 'one address leaves room for others');
 assert(httpLimits.requestsPerSecond <= httpLimits.requestsBurst, 'a burst is at least a second of requests');
+assert(httpLimits.streamWaitMsMax < httpLimits.idleMs, 'a stream that waits is not idle');
 assert(httpLimits.lenderLookMs < httpLimits.idleMs, 'a window that follows is not idle');
 assert(httpLimits.idleMs < httpLimits.answerMsMax, 'an idle client is noticed before the answer is over');
 assert(

@@ -9,24 +9,23 @@ import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { QuorateError } from '../core/errors.ts';
-import { Buckets } from '../mesh/token-buckets.ts';
+import { type Account, type AccountBounds, Accounts, TooManyRequests } from './accounts.ts';
 import { clientOf } from './addresses.ts';
+import { boundConnections, type ConnectionBounds, Waiting } from './connections.ts';
 import type { HttpEnv } from './env.ts';
 import { notFound, type Refusal, refusalBody, refusalHeaders, refusalOf, refusalResponse } from './errors.ts';
 import { isKnownHost } from './host.ts';
 import { httpLimits } from './limits.ts';
+import { leastPrice } from './prices.ts';
 import { securityHeaders } from './security-headers.ts';
+import { Slots } from './slots.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 import { type ErrorPage, wholeApp } from './whole-app.ts';
 
 export type { HttpErrorCode } from './error-codes.ts';
 
 /** Bounds of one listener. Default: those of `httpLimits`. */
-export interface ListenLimits {
-  connectionsMax: number;
-  connectionsPerAddressMax: number;
-  requestsPerSecond: number;
-  requestsBurst: number;
+export interface ListenLimits extends AccountBounds, ConnectionBounds {
   /** Time for which a client may be idle. */
   idleMs: number;
   /** Time for a whole answer. */
@@ -56,6 +55,8 @@ export interface ListenOptions {
   proxies?: TrustedProxies | undefined;
   /** The option that set host and port, for hints. Default: `--http`. */
   option?: string;
+  /** Accounts of its clients. Default: its own, by its limits. */
+  accounts?: Accounts;
   /** The page of an error, for clients that prefer HTML. Without it they get JSON, as all others do. */
   errorPage?: ErrorPage;
 }
@@ -86,9 +87,8 @@ export async function listenHttp(options: ListenOptions): Promise<HttpServer> {
   );
   // Also while a client does not read its answer.
   server.timeout = bounds.idleMs;
-  server.maxConnections = bounds.connectionsMax;
   server.maxRequestsPerSocket = bounds.requestsBurst;
-  boundPerClient(server, bounds.connectionsPerAddressMax, options.proxies);
+  boundConnections(server, bounds, options.proxies);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Large' : '400 Bad Request';
     // One that is refused already gets no second answer, which a proxy would take for that of another request.
@@ -127,40 +127,28 @@ function listen(server: Server, host: string, port: number, option: string): Pro
   });
 }
 
-/** Limits the connections of one address. Those of a trusted proxy are of many clients: their requests are limited. */
-function boundPerClient(server: Server, connectionsMax: number, proxies: TrustedProxies | undefined): void {
-  const open = new Map<string, number>();
-  server.on('connection', (socket) => {
-    const client = clientOf(socket.remoteAddress);
-    const count = (open.get(client) ?? 0) + 1;
-    open.set(client, count);
-    socket.once('close', () => {
-      const left = (open.get(client) ?? 1) - 1;
-      if (left === 0) open.delete(client);
-      else open.set(client, left);
-    });
-    if (count > connectionsMax && proxies?.has(socket.remoteAddress) !== true) socket.destroy();
-  });
-}
-
 /** Connections that end with the answer they were given. */
 const refused = new WeakSet<Socket>();
 
 /** Checks before the app sees a request, and headers around its answer. */
 function answering(options: ListenOptions, bounds: ListenLimits): RequestListener {
   const { proxies } = options;
-  const open = new OpenRequests(bounds.connectionsPerAddressMax);
+  // Where one connection is not one client.
+  const open = new Slots({
+    max: Number.MAX_SAFE_INTEGER,
+    perClientMax: bounds.connectionsPerAddressMax,
+    what: 'requests',
+  });
+  /** On which a body comes in. */
+  const bodies = new Waiting();
   const names = new Set((options.names ?? []).map((name) => name.toLowerCase()));
-  const buckets = new Buckets(bounds.requestsPerSecond, bounds.requestsBurst);
+  const { accounts = new Accounts(bounds) } = options;
   const whole = wholeApp(options.app, options.errorPage);
-  const clients = new WeakMap<object, string>();
+  const asking = new WeakMap<object, { client: string; account: Account }>();
   const answer = getRequestListener(
     (request, env) => {
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
-      const client = clients.get(incoming) ?? '';
-      const charge = (bytes: number) =>
-        void buckets.charge(client, bytes / httpLimits.bytesPerRequest, performance.now());
-      return whole.fetch(request, { incoming, outgoing, client, charge });
+      return whole.fetch(request, { incoming, outgoing, ...asking.get(incoming) });
     },
     // Other libraries of this process keep Node's own Request and Response.
     { overrideGlobalObjects: false, errorHandler: (error) => refusalResponse(refusalOf(error)) },
@@ -170,12 +158,17 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
     response.once('close', () => clearTimeout(limit));
     try {
       const client = proxies?.clientOf(request) ?? clientOf(request.socket.remoteAddress);
-      clients.set(request, client);
-      const isTaken = buckets.take(client, performance.now());
-      sayRate(response, bounds, buckets.left(client, performance.now()));
-      if (!isTaken || (proxies !== undefined && !open.begin(client, response)))
-        return refuse(request, response, tooMany(bounds, buckets.left(client, performance.now())));
+      const account = accounts.of(client, response);
+      asking.set(request, { client, account });
+      account.pay(leastPrice);
+      if (proxies !== undefined) {
+        const release = open.tryTake(client);
+        if (release === undefined) throw new TooManyRequests(1);
+        response.once('close', release);
+      }
       checkRequest(request, names, bounds.bodyBytesMax);
+      takeBody(request, bodies, client);
+      account.pay(Number(request.headers['content-length'] ?? 0) / httpLimits.bytesPerRequest);
     } catch (error) {
       refuse(request, response, refusalOf(error));
       return;
@@ -184,46 +177,17 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
   };
 }
 
-/** `left`: tokens of the client, below zero after large answers. */
-function tooMany({ requestsPerSecond }: ListenLimits, left: number): Refusal {
-  const message = 'too many requests from this address; try again in a few seconds';
-  const refusal = refusalOf(new QuorateError('HTTP_TOO_MANY_REQUESTS', message));
-  const seconds = Math.max(1, Math.ceil((1 - left) / requestsPerSecond));
-  return { ...refusal, headers: { ...refusal.headers, 'retry-after': String(seconds) } };
-}
-
 /**
- * How much a client may ask for, in the fields of draft-ietf-httpapi-ratelimit-headers-10: `q` requests in `w` seconds; `r` are
- * left, and all of them again after `t` seconds.
+ * Bodies are in memory as far as they have come. Of as many as there may be, the next one takes the place of the one that has been coming
+ * longest, of the client with the most of them.
  */
-function sayRate(response: ServerResponse, bounds: ListenLimits, left: number): void {
-  const { requestsPerSecond: perSecond, requestsBurst: burst } = bounds;
-  response.setHeader('ratelimit-policy', `"address";q=${burst};w=${Math.ceil(burst / perSecond)}`);
-  const [remaining, seconds] = [Math.max(0, Math.floor(left)), Math.ceil((burst - left) / perSecond)];
-  response.setHeader('ratelimit', `"address";r=${remaining};t=${seconds}`);
-}
-
-/** Requests of each client that are being answered, where one connection is not one client. */
-class OpenRequests {
-  readonly #max: number;
-  readonly #open = new Map<string, number>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  /** False where the client has as many as it may. */
-  begin(client: string, response: ServerResponse): boolean {
-    const count = this.#open.get(client) ?? 0;
-    if (count >= this.#max) return false;
-    this.#open.set(client, count + 1);
-    response.once('close', () => {
-      const left = (this.#open.get(client) ?? 1) - 1;
-      if (left === 0) this.#open.delete(client);
-      else this.#open.set(client, left);
-    });
-    return true;
-  }
+function takeBody(request: IncomingMessage, bodies: Waiting, client: string): void {
+  if (Number(request.headers['content-length'] ?? 0) === 0) return;
+  const { socket } = request;
+  if (bodies.size >= httpLimits.bodiesMax) bodies.longest()?.destroy();
+  bodies.enter(socket, client);
+  const done = () => void bodies.leave(socket);
+  request.once('end', done).once('close', done);
 }
 
 function checkRequest(

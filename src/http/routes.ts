@@ -1,9 +1,11 @@
-import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
+import { LongWork } from '../store/index.ts';
 import { type Answer, etagOf, revalidate } from './answer.ts';
+import type { HttpBindings } from './env.ts';
 import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
+import { Slots } from './slots.ts';
 
 /** Time for which a list is cached. */
 const freshMs = 250;
@@ -19,29 +21,37 @@ const pathPattern = new RegExp(
  */
 export class Routes {
   readonly #view: PublicView;
-  readonly #kept = new Map<string, { answer: Answer; until: number }>();
-  #bundles = 0;
+  readonly #kept = new Map<string, { answer: Promise<Answer>; until: number }>();
+  readonly #bundles = new Slots({
+    max: httpLimits.bundlesMax,
+    perClientMax: httpLimits.bundlesPerAddressMax,
+    what: 'bundles',
+  });
 
   constructor(view: PublicView) {
     this.#view = view;
   }
 
-  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
-  async answer(target: string, now: number): Promise<[Answer, release: () => void]> {
+  /**
+   * Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`, `HTTP_TOO_MANY_REQUESTS`. The caller calls `release` once the answer is sent or has failed.
+   */
+  async answer(target: string, now: number, asker: Asker = {}): Promise<[Answer, release: () => void]> {
     const [, project, list, next, after, which] = pathPattern.exec(target) ?? [];
     if (project !== this.#view.project) throw notFound('no such path');
-    if (which !== undefined) return this.#bundle(which);
+    if (which !== undefined) return this.#bundle(which, asker);
     const kept = this.#kept.get(target);
-    if (kept !== undefined && now < kept.until) return [kept.answer, () => {}];
-    const answer = answerOf(this.#list(String(list ?? next), after));
+    if (kept !== undefined && now < kept.until) return [await kept.answer, () => {}];
+    const answer = this.#list(String(list ?? next), after).then(answerOf);
+    // A failure is not kept.
+    answer.catch(() => this.#kept.delete(target));
     this.#kept.delete(target);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size >= httpLimits.listsKeptMax && oldest !== undefined) this.#kept.delete(oldest);
     this.#kept.set(target, { answer, until: now + freshMs });
-    return [answer, () => {}];
+    return [await answer, () => {}];
   }
 
-  #list(name: string, after: string | undefined): string {
+  async #list(name: string, after: string | undefined): Promise<string> {
     if (name === 'offers') return boundedList(this.#view.offers(after));
     if (name === 'verdicts') return boundedList(this.#view.verdicts());
     if (name === 'revocations') return JSON.stringify(this.#view.revocations(after));
@@ -55,19 +65,14 @@ export class Routes {
     return JSON.stringify({ charter });
   }
 
-  async #bundle(which: string): Promise<[Answer, () => void]> {
-    if (this.#bundles >= httpLimits.bundlesMax)
-      throw new QuorateError('HTTP_BUSY', 'too many bundles are being sent; try again in a moment');
-    this.#bundles++;
-    let held = true;
-    const release = () => {
-      if (held) this.#bundles--;
-      held = false;
-    };
+  async #bundle(which: string, { client, account }: Asker): Promise<[Answer, () => void]> {
+    const release = this.#bundles.take(client);
     try {
+      // As much as sending it costs: it is read and hashed before.
+      account?.pay(((await this.#view.bundleBytes(which)) ?? 0) / httpLimits.bytesPerRequest);
       const bundle = await this.#view.bundle(which);
       if (bundle === undefined) throw notFound(`there is no bundle of ${which}, or none yet`);
-      return [answerOf(bundle), release];
+      return [await answerOf(bundle), release];
     } catch (error) {
       release();
       throw error;
@@ -75,22 +80,26 @@ export class Routes {
   }
 }
 
+type Asker = Partial<Pick<HttpBindings, 'client' | 'account'>>;
+
 const json = { type: 'application/json; charset=utf-8', cache: revalidate };
 
-function answerOf(text: string): Answer {
+async function answerOf(text: string): Promise<Answer> {
   const body = Buffer.from(text);
-  return { ...json, body, etag: etagOf(body) };
+  return { ...json, body, etag: await etagOf(body) };
 }
 
 /** A JSON array of the first items that fit into `limits.feedBytesMax`. */
-function boundedList(items: readonly unknown[]): string {
+async function boundedList(items: readonly unknown[]): Promise<string> {
   const kept: string[] = [];
   let bytes = 2;
+  const slices = new LongWork();
   for (const item of items) {
     const text = JSON.stringify(item);
     bytes += Buffer.byteLength(text) + 1;
     if (bytes > limits.feedBytesMax) break;
     kept.push(text);
+    if (slices.isOver) await slices.next();
   }
   return `[${kept.join(',')}]`;
 }

@@ -1,22 +1,37 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Context } from 'hono';
+import { LongWork } from '../store/index.ts';
 import type { HttpEnv } from './env.ts';
 
-/** A body in chunks, each read when it is taken. Where it breaks off, so does the connection: an aborted answer has no last chunk. */
+/** Bytes that are sent at once where chunks are smaller. */
+const pieceBytes = 64 * 1024;
+
+/**
+ * A body in chunks, each read when it is taken, and charged to who takes it: a client that has used up its part waits. Where it breaks off,
+ * so does the connection: an aborted answer has no last chunk. `weight`: see `Account.sent`.
+ */
 export function streamOf(
-  { env }: Context<HttpEnv>,
+  c: Context<HttpEnv>,
   body: AsyncIterable<Uint8Array>,
+  { weight = 1 }: { weight?: number } = {},
 ): ReadableStream<Uint8Array> {
+  const { outgoing, account } = c.env ?? {};
+  c.set('isCounted', true);
   const chunks = body[Symbol.asyncIterator]();
+  const slices = new LongWork();
   return new ReadableStream(
     {
       async pull(stream) {
         try {
           const next = await chunks.next();
-          if (next.done === true) stream.close();
-          else stream.enqueue(next.value);
+          if (next.done === true) return stream.close();
+          const waitMs = account?.sent(next.value.length, weight) ?? 0;
+          if (waitMs > 0) await setTimeout(waitMs);
+          else if (slices.isOver) await slices.next();
+          stream.enqueue(next.value);
         } catch (error) {
-          if (env.outgoing === undefined) throw error;
-          env.outgoing.destroy();
+          if (outgoing === undefined) throw error;
+          outgoing.destroy();
           stream.close();
         }
       },
@@ -27,3 +42,34 @@ export function streamOf(
     { highWaterMark: 0 },
   );
 }
+
+/**
+ * The same bytes in larger chunks: each costs as much to send as to make. For bodies whose chunks are there when they are asked for.
+ * `leastBytes`: what a chunk costs, however small it is; `more` is told of what its bytes do not come to.
+ */
+export async function* gathered(
+  body: AsyncIterable<Uint8Array>,
+  leastBytes = 0,
+  more: (bytes: number) => void = () => {},
+): AsyncGenerator<Uint8Array> {
+  const slices = new LongWork();
+  let held: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    held.push(chunk);
+    bytes += chunk.length;
+    if (chunk.length < leastBytes) more(leastBytes - chunk.length);
+    if (slices.isOver) await slices.next();
+    if (bytes < pieceBytes) continue;
+    yield held.length === 1 ? chunk : Buffer.concat(held);
+    [held, bytes] = [[], 0];
+  }
+  if (bytes > 0) yield Buffer.concat(held);
+}
+
+/** Bytes that are in memory, in pieces. */
+export async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+}
+
+export const wholeBytesMax = 4 * pieceBytes;

@@ -1,5 +1,7 @@
 /** Error codes of the runtime: what each means and what to do. docs/errors.md is made from it. */
 const runtimeErrors = {
+  EXPORT_TOO_LARGE:
+    'Listing what an artifact was made from takes more time or memory than this server gives. Fetch the bundle, and list it yourself: `quorate sbom`.',
   TIMED_OUT:
     'The other hosts that had to be asked did not answer in the time for all of it. Try again; what the controller prints says whether it is overloaded.',
   STORE_NOT_PINNED:

@@ -250,12 +250,15 @@ export class DiskStore implements Store {
   async resolve(
     root: string,
     path: string,
-    { from, rules }: ReadOptions = {},
+    { from, signal }: Pick<ReadOptions, 'from' | 'signal'> = {},
   ): Promise<TreeEntry | undefined> {
-    return resolvePath(this.#reader(from), root, path, rules);
+    return resolvePath(this.#reader(from), root, path, signal);
   }
 
-  async *list(root: string, options: ReadOptions & { hash?: boolean } = {}): AsyncGenerator<TreeEntry> {
+  async *list(
+    root: string,
+    options: ReadOptions & { hash?: boolean; atMost?: number } = {},
+  ): AsyncGenerator<TreeEntry> {
     const blocks = this.#reader(options.from);
     for await (const found of walkTree(blocks, parseCid(root), options)) {
       const entry = entryOf(found);

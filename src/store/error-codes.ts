@@ -47,7 +47,7 @@ const storeErrors = {
     'A block of the tree is not laid out as our trees are. It was not written by a correct tool; do not use it.',
   STORE_TREE_TOO_MANY_ENTRIES:
     'The tree has too many files, folders and links. Declare fewer outputs, or pack them into one file.',
-  STORE_TREE_TOO_MANY_FILES: 'The tree has more files than whoever takes it allows.',
+  STORE_TREE_TOO_MANY_FILES: 'The tree has more files, empty folders included, than whoever takes it allows.',
   STORE_UNWRITABLE:
     'The store cannot be opened for writing. Its folder must exist, be writable by you and lie on a disk with free space.',
 } as const;

@@ -9,6 +9,7 @@ import type { Tree, TreeEntry } from './types.ts';
 export type { StoreErrorCode } from './error-codes.ts';
 export type { FirstDifference } from './file-diff.ts';
 export type { Fingerprint } from './fingerprint.ts';
+export { LongWork, sha256InSlices } from './long-work.ts';
 export type { Pin, TrimOptions } from './pins.ts';
 export { PinsIncomplete } from './pins-incomplete.ts';
 export type { PullOptions, PullResult } from './pull.ts';

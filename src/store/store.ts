@@ -42,10 +42,17 @@ export interface Store {
   readBytes(cid: string, options: ReadOptions & { maxBytes: number }): Promise<Uint8Array>;
   /** One file's bytes as a stream of verified chunks. */
   readFile(cid: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
-  /** The entry at a path of a tree ("" is the root); undefined when there is none. */
-  resolve(root: string, path: string, options?: ReadOptions): Promise<TreeEntry | undefined>;
-  /** Entries below a root, folders first, names in byte order. `hash` reads every file that has more than one chunk. */
-  list(root: string, options?: ReadOptions & { hash?: boolean }): AsyncIterable<TreeEntry>;
+  /** The entry at a path of a tree ("" is the root); undefined when there is none. Reads a block for each level. */
+  resolve(
+    root: string,
+    path: string,
+    options?: Pick<ReadOptions, 'from' | 'signal'>,
+  ): Promise<TreeEntry | undefined>;
+  /**
+   * Entries below a root, folders first, names in byte order. `hash` reads every file that has more than one chunk. `atMost`: of each
+   * folder no more entries than this, so that the first ones of a tree cost the same whatever else is in it.
+   */
+  list(root: string, options?: ReadOptions & { hash?: boolean; atMost?: number }): AsyncIterable<TreeEntry>;
   /** Whether all blocks of the DAG are in the public area; marks them as used. */
   has(root: string, signal?: AbortSignal): Promise<boolean>;
   /** A tree to compare with another (`diffTrees`). `from` is a sealed area that holds it. @throws STORE_CID_REFUSED */

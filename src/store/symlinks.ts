@@ -1,4 +1,5 @@
 import { QuorateError } from '../core/errors.ts';
+import type { LongWork } from './long-work.ts';
 import { printable } from './names.ts';
 
 /** Linux follows at most this many links per path (path_resolution(7)); a longer chain does not resolve. */
@@ -35,6 +36,14 @@ export class Symlinks {
   /** Resolves each link as the kernel would, through other links of the tree. @throws STORE_LINK_ESCAPES */
   check(): void {
     for (const { path, target } of this.#all) this.#follow(path, target);
+  }
+
+  /** The same in slices. @throws also the reason of their signal */
+  async checkInSlices(slices: LongWork): Promise<void> {
+    for (const { path, target } of this.#all) {
+      this.#follow(path, target);
+      if (slices.isOver) await slices.next();
+    }
   }
 
   #follow(path: string, target: string): void {

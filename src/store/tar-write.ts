@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid';
 import { type Header, pack } from 'tar-stream';
 import { limits } from '../core/limits.ts';
 import { ByteBudget } from './file-import.ts';
+import { LongWork } from './long-work.ts';
 import { type BlockReader, parseCid } from './nodes.ts';
 import { Symlinks } from './symlinks.ts';
 import { fileBytes, type WalkedEntry, walkTree } from './tree-walk.ts';
@@ -20,12 +21,14 @@ export async function checkedEntries(
   const entries: WalkedEntry[] = [];
   const links = new Symlinks();
   const budget = new ByteBudget(limits.treeBytesMax);
+  const slices = new LongWork(signal);
   for await (const found of walkTree(blocks, root, { signal, rules })) {
     entries.push(found);
     budget.take(found.size);
     if (found.target !== undefined) links.add(found.path, found.target);
+    if (slices.isOver) await slices.next();
   }
-  if (rules === 'portable') links.check();
+  if (rules === 'portable') await links.checkInSlices(slices);
   return entries;
 }
 
@@ -59,6 +62,9 @@ export function writeFilesTar({ blocks }: Tree, files: readonly TreeEntry[], sig
   return Readable.from(archive(blocks, all, signal), { objectMode: false });
 }
 
+/** Bytes of an archive that are made ahead of who takes them. */
+const aheadBytesMax = 64 * 1024;
+
 async function* archive(
   blocks: BlockReader,
   all: () => Promise<WalkedEntry[]>,
@@ -66,24 +72,69 @@ async function* archive(
 ): AsyncGenerator<Uint8Array> {
   const entries = await all();
   const packer = pack();
-  const filled = fill(packer, entries, blocks, signal);
+  const ahead = new Ahead(packer);
+  const filled = fill(packer, ahead, entries, blocks, signal);
   filled.catch((error: unknown) => packer.destroy(error instanceof Error ? error : new Error(String(error))));
   try {
-    for await (const chunk of packer as AsyncIterable<Uint8Array>) yield chunk;
+    for await (const chunk of packer as AsyncIterable<Uint8Array>) {
+      yield chunk;
+      ahead.taken(chunk.length);
+    }
     await filled;
   } finally {
+    ahead.end();
     packer.destroy();
+  }
+}
+
+/** Holds back who fills an archive: of entries without bytes the packer takes any number at once. */
+class Ahead {
+  #bytes = 0;
+  #room = Promise.withResolvers<void>();
+
+  constructor(packer: ReturnType<typeof pack>) {
+    const push = packer.push.bind(packer);
+    packer.push = (chunk: Uint8Array | null) => {
+      this.#bytes += chunk?.length ?? 0;
+      return push(chunk);
+    };
+  }
+
+  taken(bytes: number): void {
+    this.#bytes -= bytes;
+    if (this.#bytes > aheadBytesMax) return;
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
+  }
+
+  /** Nobody takes any more. */
+  end(): void {
+    this.#bytes = 0;
+    this.#room.resolve();
+  }
+
+  get isFull(): boolean {
+    return this.#bytes > aheadBytesMax;
+  }
+
+  room(): Promise<void> {
+    return this.#room.promise;
   }
 }
 
 async function fill(
   packer: ReturnType<typeof pack>,
+  ahead: Ahead,
   entries: WalkedEntry[],
   blocks: BlockReader,
   signal?: AbortSignal,
 ): Promise<void> {
+  const slices = new LongWork(signal);
   for (const found of entries) {
     signal?.throwIfAborted();
+    if (slices.isOver) await slices.next();
+    if (ahead.isFull) await ahead.room();
+    if (packer.destroyed) return;
     const header: Partial<Header> & Pick<Header, 'name'> = {
       name: found.path,
       mode: found.kind === 'link' ? 0o777 : found.kind === 'dir' || found.executable ? 0o755 : 0o644,

@@ -46,6 +46,14 @@ export interface BuiltTree {
   entries: number;
 }
 
+/** Empty folders below one. */
+function emptyIn({ children }: Folder): number {
+  let count = 0;
+  for (const entry of children.values())
+    if (entry.kind === 'dir') count += entry.children.size === 0 ? 1 : emptyIn(entry);
+  return count;
+}
+
 const folder = (named: boolean): Folder => ({ kind: 'dir', children: new Map(), folded: new Map(), named });
 
 /**
@@ -69,13 +77,20 @@ export class TreeBuilder {
 
   #count({ kind }: Entry): void {
     if (kind === 'file') this.#files += 1;
-    if (this.#files > this.#filesMax)
-      throw new QuorateError('STORE_TREE_TOO_MANY_FILES', `the tree has over ${this.#filesMax} files`);
+    this.#checkFiles(this.#files);
     this.#entries += 1;
     if (this.#entries <= this.#entriesMax) return;
     throw new QuorateError('STORE_TREE_TOO_MANY_ENTRIES', `the tree has over ${this.#entriesMax} entries`, {
       hint: 'Declare fewer outputs, or pack them into one file.',
     });
+  }
+
+  #checkFiles(count: number): void {
+    if (count <= this.#filesMax) return;
+    throw new QuorateError(
+      'STORE_TREE_TOO_MANY_FILES',
+      `the tree has over ${this.#filesMax} files and empty folders`,
+    );
   }
 
   /** Finds or creates the parent folder of a path. */
@@ -174,6 +189,8 @@ export class TreeBuilder {
       this.#collectLinks(this.#root, '', links);
       links.check();
     }
+    // No file below an empty folder is counted for it.
+    if (this.#filesMax < Number.POSITIVE_INFINITY) this.#checkFiles(this.#files + emptyIn(this.#root));
     const files: BuiltTree['files'] = [];
     const slices = newSlices();
     const root = await this.#store(this.#root, '', { blocks, files, slices, signal });

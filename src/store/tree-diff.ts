@@ -1,5 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import { limits } from '../core/limits.ts';
+import { LongWork } from './long-work.ts';
 import { checkName, compareNames } from './names.ts';
 import { type BlockReader, malformed, parseCid, type UnixNode } from './nodes.ts';
 import {
@@ -154,7 +155,14 @@ async function addEntries(
   if (name !== undefined) entries.push([name, link.cid]);
   else {
     const shard = await readShard(blocks, link.cid);
-    await collectEntries(blocks, link.cid, shard, entries, walk.count, level + 1);
+    await collectEntries(
+      blocks,
+      link.cid,
+      shard,
+      entries,
+      { count: walk.count, slices: new LongWork() },
+      level + 1,
+    );
   }
   for (const [entryName, entryCid] of entries) {
     const sides = into.get(entryName) ?? {};

@@ -1,27 +1,59 @@
-import { type BlockReader, parseCid } from './nodes.ts';
-import { describe, entryOf, readFolder } from './tree-walk.ts';
-import type { TreeEntry, TreeRules } from './types.ts';
+import { murmur364 } from '@multiformats/murmur3';
+import type { CID } from 'multiformats/cid';
+import { toUtf8 } from '../core/text.ts';
+import { type BlockReader, malformed, parseCid, readNode, type UnixNode } from './nodes.ts';
+import { describe, entryOf, readFolder, readShard } from './tree-walk.ts';
+import type { TreeEntry } from './types.ts';
 
-/** The entry at a path of a tree ("" is the root); undefined when there is none. @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED */
+/**
+ * The entry at a path of a tree ("" is the root); undefined when there is none. Reads one block for each level of the path, and of the
+ * shards of a large folder. @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED; the reason of the signal
+ */
 export async function resolvePath(
   blocks: BlockReader,
   root: string,
   path: string,
-  rules?: TreeRules,
+  signal?: AbortSignal,
 ): Promise<TreeEntry | undefined> {
+  const names = path.split('/').filter((part) => part !== '');
   let cid = parseCid(root);
-  let at = await describe(blocks, cid, '');
-  for (const name of path.split('/').filter((part) => part !== '')) {
-    if (at.kind !== 'dir') return undefined;
-    const next = (await readFolder(blocks, cid, at.path, { rules })).get(name);
+  for (const name of names) {
+    signal?.throwIfAborted();
+    const node = await readNode(blocks, cid);
+    if (node.kind === 'raw' || !node.unixfs.isDirectory()) return undefined;
+    const next = await childOf(blocks, cid, node, name, signal);
     if (next === undefined) return undefined;
     cid = next;
-    at = await describe(blocks, cid, at.path === '' ? name : `${at.path}/${name}`);
   }
-  return entryOf(at);
+  return entryOf(await describe(blocks, cid, names.join('/')));
 }
 
-/** The entries of a folder of a tree, by name. @throws as `resolvePath` */
+/** Links of one shard: the first byte of the hash of a name says which one it is below, the next byte at the next level. */
+const fanout = 256n;
+
+/** The entry of a name in a folder: of a sharded one by the hash of the name (https://specs.ipfs.tech/unixfs/#dag-pb-hamtdirectory). */
+async function childOf(
+  blocks: BlockReader,
+  folder: CID,
+  top: UnixNode,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<CID | undefined> {
+  if (top.unixfs.type === 'directory') return top.links.find((link) => link.name === name)?.cid;
+  let [cid, node] = [folder, top];
+  for (const byte of (await murmur364.encode(toUtf8(name))).subarray(0, 8)) {
+    signal?.throwIfAborted();
+    if (node.unixfs.fanout !== fanout) throw malformed(cid, `has not ${fanout} links per shard`);
+    const prefix = byte.toString(16).toUpperCase().padStart(2, '0');
+    const link = node.links.find((one) => one.name === prefix || one.name === prefix + name);
+    if (link === undefined || link.name !== prefix) return link?.cid;
+    cid = link.cid;
+    node = await readShard(blocks, cid);
+  }
+  throw malformed(cid, 'is sharded too deeply');
+}
+
+/** The entries of a folder of a tree, by name. @throws as `resolvePath`, and the codes of names */
 export async function folderEntries(blocks: BlockReader, folder: string): Promise<TreeEntry[]> {
   const found: TreeEntry[] = [];
   for (const [name, cid] of await readFolder(blocks, parseCid(folder), ''))

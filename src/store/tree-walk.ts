@@ -4,6 +4,7 @@ import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { storeLimits } from './limits.ts';
+import { LongWork, sortInSlices } from './long-work.ts';
 import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';
 import { type BlockReader, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
 import type { TreeEntry, TreeRules } from './types.ts';
@@ -42,14 +43,23 @@ export class Visits {
   }
 }
 
-/** The links of a directory by name, HAMT shards opened. @throws STORE_TREE_MALFORMED, STORE_BLOCK_MISSING, codes of names */
+/** The links of a directory by name, HAMT shards opened. @throws STORE_TREE_MALFORMED, STORE_BLOCK_MISSING, codes of names; the reason of the signal */
 export async function readFolder(
   blocks: BlockReader,
   cid: CID,
   path: string,
-  { rules = 'portable', count = () => {} }: { rules?: TreeRules | undefined; count?: () => void } = {},
+  { rules = 'portable', count = () => {}, signal, atMost }: FolderOptions = {},
 ): Promise<Map<string, CID>> {
-  return folderOf(blocks, cid, await readFolderNode(blocks, cid), path, rules, count);
+  const node = await readFolderNode(blocks, cid);
+  return folderOf(blocks, cid, node, path, { rules, count, atMost, slices: new LongWork(signal) });
+}
+
+interface FolderOptions {
+  rules?: TreeRules | undefined;
+  count?: () => void;
+  signal?: AbortSignal | undefined;
+  /** No more entries than this are read: of a folder in one block the first ones, of a sharded one any. */
+  atMost?: number | undefined;
 }
 
 /** The top node of a folder. @throws STORE_TREE_MALFORMED, STORE_BLOCK_MISSING */
@@ -64,14 +74,15 @@ async function folderOf(
   cid: CID,
   node: UnixNode,
   path: string,
-  rules: TreeRules,
-  count: () => void,
+  { rules, ...reading }: Reading & { rules: TreeRules },
 ): Promise<Map<string, CID>> {
-  const children: [string, CID][] = [];
-  await collectEntries(blocks, cid, node, children, count, 0);
-  children.sort(([a], [b]) => compareNames(a, b));
+  const found: [string, CID][] = [];
+  await collectEntries(blocks, cid, node, found, reading, 0);
+  const { slices } = reading;
+  const children = await sortInSlices(found, ([a], [b]) => compareNames(a, b), slices);
   const folds = new Set<string>();
-  for (const [name] of children) {
+  const byName = new Map<string, CID>();
+  for (const [name, child] of children) {
     checkName(name, path === '' ? name : `${path}/${name}`);
     const fold = rules === 'image' ? name : foldName(name);
     if (folds.has(fold)) {
@@ -81,8 +92,15 @@ async function folderOf(
       );
     }
     folds.add(fold);
+    byName.set(name, child);
+    if (slices.isOver) await slices.next();
   }
-  return new Map(children);
+  return byName;
+}
+
+interface Reading extends Pick<FolderOptions, 'atMost'> {
+  count(): void;
+  slices: LongWork;
 }
 
 /** Adds the entries of a folder's node, or of a shard at a level of a HAMT, in the order of its links. */
@@ -91,15 +109,18 @@ export async function collectEntries(
   cid: CID,
   node: UnixNode,
   into: [string, CID][],
-  count: () => void,
+  reading: Reading,
   level: number,
 ): Promise<void> {
   if (level > levelsMax) throw malformed(cid, 'is sharded too deeply');
+  const { count, slices, atMost = Number.POSITIVE_INFINITY } = reading;
   for (const link of node.links) {
+    if (into.length >= atMost) return;
     count();
+    if (slices.isOver) await slices.next();
     const name = entryName(cid, node, link.name);
     if (name !== undefined) into.push([name, link.cid]);
-    else await collectEntries(blocks, link.cid, await readShard(blocks, link.cid), into, count, level + 1);
+    else await collectEntries(blocks, link.cid, await readShard(blocks, link.cid), into, reading, level + 1);
   }
 }
 
@@ -121,22 +142,19 @@ export async function readShard(blocks: BlockReader, cid: CID): Promise<UnixNode
 
 /**
  * All entries below a root, a folder before its entries, names in byte order. Reads no file content, and does not resolve
- * links, which needs the whole tree (`Symlinks`).
+ * links, which needs the whole tree (`Symlinks`). `atMost`: of each folder, see `FolderOptions`.
  */
 export async function* walkTree(
   blocks: BlockReader,
   root: CID,
-  { signal, rules }: { signal?: AbortSignal | undefined; rules?: TreeRules | undefined } = {},
+  { signal, rules, atMost }: Pick<FolderOptions, 'signal' | 'rules' | 'atMost'> = {},
 ): AsyncGenerator<WalkedEntry> {
   const visits = new Visits(limits.treeEntriesMax * 2);
-  yield* walkFolder({ blocks, rules, signal, count: () => visits.count() }, root, '', 1);
+  yield* walkFolder({ blocks, rules, signal, atMost, count: () => visits.count() }, root, '', 1);
 }
 
-interface Walking {
+interface Walking extends FolderOptions {
   blocks: BlockReader;
-  rules: TreeRules | undefined;
-  signal: AbortSignal | undefined;
-  count(): void;
 }
 
 async function* walkFolder(
@@ -148,10 +166,8 @@ async function* walkFolder(
   const { blocks, signal } = walking;
   checkDepth(depth);
   const children = await readFolder(blocks, cid, path, walking);
-  const pending = [...children];
-  while (pending.length > 0) {
+  for (const batch of batches(children, storeLimits.blockTasksMax)) {
     signal?.throwIfAborted();
-    const batch = pending.splice(0, storeLimits.blockTasksMax);
     const described = await Promise.all(
       batch.map(([name, child]) => describe(blocks, child, path === '' ? name : `${path}/${name}`)),
     );
@@ -160,6 +176,17 @@ async function* walkFolder(
       if (found.kind === 'dir') yield* walkFolder(walking, found.cid, found.path, depth + 1);
     }
   }
+}
+
+function* batches<T>(items: Iterable<T>, max: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length < max) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 /** @throws STORE_PATH_TOO_DEEP */

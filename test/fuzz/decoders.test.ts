@@ -141,7 +141,7 @@ const reached: Record<string, string> = {
   'src/dependencies/fetch/get.ts':
     'addresses that others checked; redirects are in test/dependencies/fetch.test.ts',
   'src/dependencies/fetch/npm-config.ts': 'what npm of this host prints',
-  'src/dependencies/thread/read.ts': 'the address of an own file',
+  'src/dependencies/thread/ask.ts': 'the address of an own file',
   'src/dependencies/layout/npm.ts': 'addresses of entries that npm-lock checked',
   'src/dependencies/layout/yarn.ts': 'addresses of entries that yarn-lock checked',
   'src/dependencies/layout/tar.ts': 'crate',

@@ -54,10 +54,11 @@ async function siteAt(level: () => ArtifactLevel) {
     isShown: (tree) => tree === root,
     level,
     list: async () => undefined,
-    entry: (tree, path) => own.resolve(tree, path),
+    isHere: () => true,
+    entry: (tree, path, signal) => own.resolve(tree, path, { signal }),
     file: (cid) => own.readFile(cid),
     tar: (tree) => own.exportTar(tree),
-    sbom: async () => '{"bomFormat":"CycloneDX"}',
+    sboms: { get: async () => '{"bomFormat":"CycloneDX"}' },
   };
   const view = viewOf({ ...publicTrees(own), level });
   const pages = { view: {}, logs: {}, trees } as never;

@@ -10,7 +10,11 @@ import { until } from '../e2e/support/wait.ts';
 import { ask, codeIn, raw } from './support.ts';
 
 /** A channel that counts how often it was looked at; each follower of `/events` follows it. */
-async function following(text: (n: number) => string = (n) => `news ${n}`, session?: AbortSignal) {
+async function following(
+  text: (n: number) => string = (n) => `news ${n}`,
+  session?: AbortSignal,
+  rate = { requestsPerSecond: 1_000, requestsBurst: 1_000 },
+) {
   const live = new Live();
   onTestFinished(() => live.close());
   const told = { n: 0, channels: 0, ended: false };
@@ -34,7 +38,7 @@ async function following(text: (n: number) => string = (n) => `news ${n}`, sessi
   const server = await listenHttp({
     ...{ host: '127.0.0.1', port: 0, app, names: ['x'] },
     proxies: new TrustedProxies(['127.0.0.1']),
-    limits: { requestsPerSecond: 1_000, requestsBurst: 1_000, connectionsPerAddressMax: 255 },
+    limits: { ...rate, connectionsPerAddressMax: 255 },
   });
   onTestFinished(() => server.close());
   return { live, server, told };
@@ -138,6 +142,18 @@ describe('followers', () => {
     told.n++;
     await until('its end', () => one.got.ended && live.followers === 0);
     expect(one.got.text).not.toContain('news 1');
+  });
+
+  it('that have had their part wait, and get a later event', async () => {
+    const rate = { requestsPerSecond: 1, requestsBurst: 4 };
+    const { server, told } = await following((n) => `${n} ${'x'.repeat(256 * 1024)}`, undefined, rate);
+    const one = follow(server);
+    const more = setInterval(() => told.n++, 5);
+    onTestFinished(() => clearInterval(more));
+    // Each costs a quarter of what comes in a second.
+    await until('some events', () => (one.got.text.match(/^id: /gm)?.length ?? 0) >= 4);
+    expect(told.n).toBeGreaterThan(40);
+    expect(one.got.ended).toBe(false);
   });
 
   it('that does not read is dropped, and the others go on', async () => {

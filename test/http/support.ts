@@ -21,6 +21,7 @@ export const viewOf = (over: Partial<PublicView> = {}): PublicView => ({
   tree: () => undefined,
   level: () => 'trusted',
   bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),
+  bundleBytes: async () => undefined,
   ...over,
 });
 

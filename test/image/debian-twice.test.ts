@@ -34,7 +34,7 @@ it.skipIf(!isRoot)(
     await checkImageRequirements(store, root);
     for (const path of ['var/cache', 'var/log', 'etc/machine-id', 'etc/resolv.conf']) {
       const below: string[] = [];
-      const found = await store.resolve(root, path, { rules: 'image' });
+      const found = await store.resolve(root, path);
       if (found?.kind === 'dir') for await (const { path: name } of store.list(found.cid)) below.push(name);
       else expect(found, path).toBeUndefined();
       expect(below, path).toEqual([]);

@@ -12,7 +12,7 @@ export interface Found {
   index?: DependencyIndex;
 }
 
-/** The only message of the thread. An error is that of `readLocks`, `decodeIndex` or `checkIndex`. */
-export type Answer =
-  | { ok: true; found: Found }
+/** The only message of a thread. */
+export type Answer<T> =
+  | { ok: true; found: T }
   | { ok: false; code: string; message: string; hint: string | undefined };

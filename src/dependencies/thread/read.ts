@@ -1,16 +1,12 @@
-import { Worker } from 'node:worker_threads';
 import type { DependencyIndex, Entry, LockSources } from '../../core/dependencies/index.ts';
-import { QuorateError, reportedError } from '../../core/errors.ts';
+import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { threadLimits } from '../limits.ts';
-import type { Answer, Found, Question } from './messages.ts';
+import { askThread, ThreadOver, threadFile } from './ask.ts';
+import type { Found, Question } from './messages.ts';
 import { read } from './question.ts';
 
-/** Next to this file; with another ending in what a package has, where all files lie in one folder. */
-const threadFile = new URL(
-  import.meta.url.endsWith('.ts') ? './lock-thread.ts' : './lock-thread.js',
-  import.meta.url,
-);
+const file = threadFile(import.meta.url, 'lock-thread');
 
 export interface ThreadOptions {
   signal: AbortSignal;
@@ -55,44 +51,19 @@ async function ask(question: Question, options: ThreadOptions): Promise<Found> {
   const { signal, seconds = threadLimits.seconds, memoryMiB = threadLimits.memoryMiB } = options;
   signal.throwIfAborted();
   if (bytesOf(question) <= threadLimits.inlineBytesMax) return read(question);
-  const time = AbortSignal.timeout(seconds * 1000);
-  const over = AbortSignal.any([signal, time]);
-  const thread = new Worker(threadFile, {
-    workerData: question,
-    // Reading the host's own environment takes the YAML library a fifth of its time.
-    ...{ env: {}, stdin: false, execArgv: ['--disable-warning=ExperimentalWarning'] },
-    resourceLimits: { maxOldGenerationSizeMb: memoryMiB },
-  });
-  const stop = () => void thread.terminate();
-  over.addEventListener('abort', stop, { once: true });
   try {
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      thread.once('message', resolve);
-      thread.once('error', reject);
-      thread.once('exit', () => reject(new Error('the thread ended without an answer')));
-    });
-    if (answer.ok) return answer.found;
-    throw reportedError(answer.code, answer.message, answer.hint === undefined ? {} : { hint: answer.hint });
+    return await askThread<Found>(file, question, { signal, seconds, memoryMiB });
   } catch (error) {
-    signal.throwIfAborted();
-    if (time.aborted) throw tooLarge(question, `more than ${seconds} s`, error);
-    if (isOutOfMemory(error)) throw tooLarge(question, `more than ${memoryMiB} MiB of memory`, error);
-    throw error;
-  } finally {
-    over.removeEventListener('abort', stop);
-    await thread.terminate();
+    throw error instanceof ThreadOver ? tooLarge(question, error) : error;
   }
 }
 
 const bytesOf = ({ sources: { files }, index }: Question): number =>
   [...files.values()].reduce((sum, { length }) => sum + length, index?.length ?? 0);
 
-const isOutOfMemory = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-
-function tooLarge({ sources: { locks } }: Question, what: string, cause: unknown): QuorateError {
+function tooLarge({ sources: { locks } }: Question, cause: ThreadOver): QuorateError {
   const names = locks.map((path) => escapeLine(path, 200)).join(', ');
-  return new QuorateError('LOCK_TOO_LARGE', `reading ${names} takes ${what}`, {
+  return new QuorateError('LOCK_TOO_LARGE', `reading ${names} takes ${cause.message}`, {
     cause,
     hint: 'Have the tool that wrote the lock file write it again, or split the job.',
   });

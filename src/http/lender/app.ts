@@ -51,7 +51,7 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
   app.route('/', staticApp());
   app.get('/', (c) => admit(c, secrets, off));
 
-  const at = (path: string) => `/${secrets.folder}/${path}`;
+  const at = (path: string) => `/:folder/${path}`;
   app.use(at('*'), checkSession(secrets, origin, off));
   const render = async (c: Context<HttpEnv>, over: Partial<LenderView>, code: 200 | 400 = 200) => {
     const status = over.status ?? (await statusOf(ports));

@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { QuorateError } from '../../core/errors.ts';
 import type { HttpEnv } from '../env.ts';
+import { notFound } from '../errors.ts';
 import { formFields } from '../form.ts';
 
 /** Random texts of one page, each of 256 bits, new with each start. */
@@ -49,13 +50,14 @@ export function admit(c: Context<HttpEnv>, secrets: Secrets, off: ReadonlySet<Gu
   return c.redirect(path, 303);
 }
 
-/** Lets nobody in without the cookie, and no request that another page makes. */
+/** Lets nobody in by another folder or without the cookie, and no request that another page makes. */
 export function checkSession(
   secrets: Secrets,
   origin: () => string,
   off: ReadonlySet<Guard>,
 ): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
+    if (!isSame(c.req.param('folder'), secrets.folder)) throw notFound('no such path');
     if (!off.has('cookie') && !isSame(getCookie(c, cookieName(secrets)), secrets.session))
       throw notAdmitted();
     const site = c.req.header('sec-fetch-site');

@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import type { Context } from 'hono';
-import { QuorateError } from '../../core/errors.ts';
+import type { Account } from '../accounts.ts';
 import type { HttpEnv } from '../env.ts';
 import { httpLimits } from '../limits.ts';
 import { securityHeaders } from '../security-headers.ts';
+import { Slots } from '../slots.ts';
 
 /** The next part for the followers of one channel; undefined while nothing is new. */
 interface News {
@@ -23,10 +24,13 @@ export interface Source {
    */
   next(id: string): Promise<News | undefined>;
   everyMs: number;
+  /** Bytes of its events cost followers so many times those of an answer. Default: 1. */
+  weight?: number;
 }
 
 interface Follower {
   response: ServerResponse;
+  account: Account | undefined;
   /** The last event that it was sent. */
   id: string;
 }
@@ -45,8 +49,11 @@ const ping = Buffer.from(':\n\n');
  */
 export class Live {
   readonly #channels = new Map<string, Channel>();
-  readonly #byClient = new Map<string, number>();
-  #count = 0;
+  readonly #followers = new Slots({
+    max: httpLimits.followersMax,
+    perClientMax: httpLimits.followersPerAddressMax,
+    what: 'open pages',
+  });
   readonly #pings: NodeJS.Timeout;
 
   constructor() {
@@ -55,7 +62,7 @@ export class Live {
   }
 
   get followers(): number {
-    return this.#count;
+    return this.#followers.taken;
   }
 
   close(): void {
@@ -73,25 +80,19 @@ export class Live {
     source: () => Source,
     { since, until }: { since: string; until?: AbortSignal | undefined },
   ): Response {
-    const { outgoing: response, client = '' } = c.env;
-    const mine = this.#byClient.get(client) ?? 0;
-    if (this.#count >= httpLimits.followersMax || mine >= httpLimits.followersPerAddressMax)
-      throw new QuorateError('HTTP_BUSY', 'too many pages are open; this one can be loaded again later');
-    if (response === undefined || c.req.method === 'HEAD') return new Response(null, { headers });
+    const { outgoing: response, client, account } = c.env;
+    if (response === undefined || response.destroyed || c.req.method === 'HEAD')
+      return new Response(null, { headers });
+    const release = this.#followers.take(client);
     const channel = this.#channels.get(key) ?? { source: source(), followers: new Set(), timer: undefined };
     this.#channels.set(key, channel);
-    const follower = { response, id: since };
+    const follower = { response, account, id: since };
     channel.followers.add(follower);
-    this.#count++;
-    this.#byClient.set(client, mine + 1);
     const end = () => void response.destroy();
     until?.addEventListener('abort', end);
     response.once('close', () => {
       until?.removeEventListener('abort', end);
-      this.#count--;
-      const left = (this.#byClient.get(client) ?? 1) - 1;
-      if (left === 0) this.#byClient.delete(client);
-      else this.#byClient.set(client, left);
+      release();
       this.#drop(key, channel, follower);
     });
     response.writeHead(200, { ...securityHeaders, ...headers });
@@ -115,9 +116,10 @@ export class Live {
     }, ms).unref();
   }
 
-  /** One look for each group of followers that have seen the same. */
+  /** One look for each group of followers that have seen the same. Who has used up what it gets waits for a later one. */
   async #send(key: string, channel: Channel): Promise<void> {
-    const groups = Map.groupBy(channel.followers, ({ id }) => id);
+    const ready = [...channel.followers].filter(({ account }) => account?.isWaiting !== true);
+    const groups = Map.groupBy(ready, ({ id }) => id);
     let looks = 0;
     for (const [id, followers] of groups) {
       // Those that connect again with ids of their own, each its own: some at a time.
@@ -132,6 +134,7 @@ export class Live {
         const { response } = follower;
         if (response.writableLength > httpLimits.followerBufferBytesMax) response.destroy();
         else response.write(bytes);
+        follower.account?.sent(bytes.length, channel.source.weight);
         follower.id = news.id;
         if (news.last === true) response.end();
       }

@@ -1,7 +1,7 @@
 import { html, raw } from 'hono/html';
 import { counted } from '../../core/quantity.ts';
 import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
-import type { FoundLine, LogPage } from '../../runtime/controller/log-pages.ts';
+import type { FoundLine } from '../../runtime/controller/log-pages.ts';
 import { httpLimits } from '../limits.ts';
 import { logLineHtml } from './ansi.ts';
 import { runUrl } from './parts.ts';
@@ -9,29 +9,11 @@ import { foreign, type Html } from './text.ts';
 
 export const logUrl = (run: string, lease: string): string => `${runUrl(run)}/logs/${lease}`;
 
-/** Lines of one block, which a browser lays out only when it is looked at. */
-const blockLines = 250;
-
-/** Lines, each with a link to itself. Made as text: a page has ten thousand. */
-export function linesHtml(lines: readonly string[], from: number): string {
-  let text = '';
-  for (const [at, line] of lines.entries()) text += lineHtml(line, from + at, `#L${from + at}`);
-  return text;
-}
-
 /** Where the lines of a log stand in its page: made piece by piece, so that a browser shows the first while the last are made. */
 export const linesPlace = '<!-- lines -->';
 
-/** The lines of a page in blocks. */
-export function* blocksHtml({ lines, from }: LogPage): Generator<string> {
-  for (let at = 0; at < lines.length; at += blockLines) {
-    const block = lines.slice(at, at + blockLines);
-    // The height of another number of lines is not known before they are laid out.
-    yield `<div${block.length === blockLines ? ' class="block"' : ''}>${linesHtml(block, from + at)}</div>`;
-  }
-}
-
-const lineHtml = (line: string, n: number, href: string): string =>
+/** A line with a link to itself. */
+export const lineHtml = (line: string, n: number, href: string): string =>
   `<div id="L${n}"><a href="${href}">${n}</a><span>${logLineHtml(line)}</span></div>`;
 
 const slotText = ({ slot }: LogSource): string =>
@@ -45,16 +27,21 @@ function head(run: string, name: string, build: LogSource, query: string): Html 
 <label>Search in the log<input type="search" name="q" value="${foreign(query)}" maxlength="200" spellcheck="false"></label><button>Search</button></form>`;
 }
 
+/** Lines of a page: from the first to the last, of so many. */
+interface ShownLines {
+  from: number;
+  to: number;
+  count: number;
+}
+
 /** A page of a log around its lines; of one that is `running` and whose end is on the page, the lines follow as they come. */
 export function logBody(
   run: { id: string; name: string },
   build: LogSource,
-  shown: LogPage,
+  { from, to, count }: ShownLines,
   running: boolean,
 ): Html {
-  const { from, lines, count } = shown;
   const url = logUrl(run.id, build.lease);
-  const to = from + lines.length - 1;
   const max = httpLimits.logLinesMax;
   const last = Math.max(1, Math.floor((count - 1) / max) * max + 1);
   return html`${head(run.id, run.name, build, '')}

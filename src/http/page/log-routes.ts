@@ -1,15 +1,18 @@
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { Context, Hono } from 'hono';
 import { QuorateError } from '../../core/errors.ts';
 import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
 import type { BuildLogs } from '../../runtime/controller/page-parts.ts';
 import type { RunView } from '../../runtime/controller/project-view.ts';
-import { afterAnswer, type HttpEnv } from '../env.ts';
+import { afterAnswer, type HttpEnv, untilGone } from '../env.ts';
 import { notFound } from '../errors.ts';
 import { httpLimits } from '../limits.ts';
+import { logHtmlWeight, searchWeight } from '../prices.ts';
 import { Slots } from '../slots.ts';
 import { streamOf } from '../stream.ts';
-import { blocksHtml, foundBody, linesHtml, linesPlace, logBody } from './log-page.ts';
+import type { Source } from './live.ts';
+import { LogHtmls } from './log-html.ts';
+import { foundBody, linesPlace, logBody } from './log-page.ts';
 import { type PagePorts, sessionOfPublisher, sinceOf } from './ports.ts';
 import type { Html } from './text.ts';
 
@@ -27,8 +30,17 @@ const logLookMs = 150;
 export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, runAsked }: Shared): void {
   const { logs, live } = ports;
   if (logs === undefined) return;
-  const searches = new Slots(httpLimits.searchesMax, 'searches');
-  const downloads = new Slots(httpLimits.treesMax, 'downloads');
+  const searches = new Slots({
+    max: httpLimits.searchesMax,
+    perClientMax: httpLimits.searchesPerAddressMax,
+    what: 'searches',
+  });
+  const downloads = new Slots({
+    max: httpLimits.treesMax,
+    perClientMax: httpLimits.treesPerAddressMax,
+    what: 'logs',
+  });
+  const htmls = new LogHtmls(logs.pages);
   const asked = (c: Context<HttpEnv>) => {
     const run = runAsked(c);
     return { run, ...buildAsked(logs, ports, c, run) };
@@ -40,12 +52,15 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     const { q = '' } = c.req.query();
     const layout = { title: `Log of ${build.operator}`, wide: true };
     if (q !== '') {
-      const release = searches.take();
+      const release = searches.take(c.env?.client);
       afterAnswer(c, release);
       const query = q.slice(0, 200);
       const from = numberAsked(c, 'from');
       try {
-        const found = await logs.pages.search(build.lease, query, { from, max: httpLimits.logFoundMax });
+        const found = await logs.pages.search(build.lease, query, {
+          ...{ from, max: httpLimits.logFoundMax, signal: untilGone(c) },
+          looked: (piece) => paySearched(c, piece),
+        });
         const text = await pageText(c, { ...layout, body: foundBody(named, build, query, found) });
         return c.html(text, 200, { 'cache-control': 'no-store' });
       } finally {
@@ -54,34 +69,41 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     }
     const max = httpLimits.logLinesMax;
     const from = Math.floor((numberAsked(c, 'line') - 1) / max) * max + 1;
-    const found = await logs.pages.page(build.lease, from, max);
-    const running = logs.isLive(build.lease) && found.lines.length < max;
-    const body = logBody(named, build, found, running);
+    const { count } = await logs.pages.page(build.lease, from, 0);
+    const shown = { from, to: Math.max(from - 1, Math.min(count, from + max - 1)), count };
+    const running = logs.isLive(build.lease) && count < from + max - 1;
+    const body = logBody(named, build, shown, running);
     const [before = '', after = ''] = (await pageText(c, { ...layout, scripts: ['log.js'], body })).split(
       linesPlace,
     );
-    return c.body(streamOf(c, bytesOf(paced(before, blocksHtml(found), after))), 200, {
+    const headers = {
       'content-type': 'text/html; charset=UTF-8',
       'transfer-encoding': 'chunked',
       'cache-control': 'no-store',
-    });
+    };
+    if (c.req.method === 'HEAD') return new Response(null, { headers });
+    afterAnswer(c, downloads.take(c.env?.client));
+    const text = around(before, htmls.blocks(build.lease, shown), after);
+    return c.body(streamOf(c, bytesOf(text), { weight: logHtmlWeight }), 200, headers);
   });
 
   app.get('/runs/:run/logs/:lease/raw', (c) => {
     const { build } = asked(c);
-    afterAnswer(c, downloads.take());
-    return c.body(streamOf(c, bytesOf(logs.read(build.lease))), 200, {
+    const headers = {
       'content-type': 'text/plain; charset=utf-8',
       'content-disposition': `attachment; filename="${build.lease.slice(0, 16)}.log"`,
       'transfer-encoding': 'chunked',
       'cache-control': 'no-store',
-    });
+    };
+    if (c.req.method === 'HEAD') return new Response(null, { headers });
+    afterAnswer(c, downloads.take(c.env?.client));
+    return c.body(streamOf(c, bytesOf(logs.read(build.lease))), 200, headers);
   });
 
   app.get('/runs/:run/logs/:lease/events', (c) => {
     const { run, build } = asked(c);
     const since = /^\d{1,9}$/.test(sinceOf(c)) ? sinceOf(c) : '1';
-    return live.follow(c, `log ${build.lease}`, () => linesSource(logs, build.lease), {
+    return live.follow(c, `log ${build.lease}`, () => linesSource(logs, htmls, build.lease), {
       since,
       until: sessionOfPublisher(ports, c, run)?.ended,
     });
@@ -89,19 +111,35 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
 }
 
 /** Lines from one on; its number is the id of the event before. */
-function linesSource({ pages, isLive }: BuildLogs, lease: string) {
+function linesSource({ isLive }: BuildLogs, htmls: LogHtmls, lease: string): Source {
   return {
     everyMs: logLookMs,
-    async next(id: string) {
+    weight: logHtmlWeight,
+    async next(id) {
       // Before the file is read: a log that ends in between is read once more.
       const running = isLive(lease);
       const from = Math.max(1, Number(id) || 1);
-      const { lines } = await pages.page(lease, from, httpLimits.logEventLinesMax);
-      if (lines.length > 0)
-        return { name: 'lines', data: linesHtml(lines, from), id: String(from + lines.length) };
+      let data = '';
+      let to = from;
+      while (to - from < httpLimits.logEventLinesMax && data.length < httpLimits.logEventChars) {
+        const { html, lines } = await htmls.from(lease, to, running);
+        if (lines === 0) break;
+        data += html;
+        to += lines;
+      }
+      if (to > from) return { name: 'lines', data, id: String(to) };
       return running ? undefined : { name: 'end', data: '', id, last: true };
     },
   };
+}
+
+/** A search that has used up what its client gets goes on a little later. A line costs as much as some bytes, however short it is. */
+async function paySearched(
+  c: Context<HttpEnv>,
+  { bytes, lines }: { bytes: number; lines: number },
+): Promise<void> {
+  const waitMs = c.env?.account?.sent(bytes + 64 * lines, searchWeight) ?? 0;
+  if (waitMs > 0) await setTimeout(waitMs);
 }
 
 function buildAsked(
@@ -127,13 +165,9 @@ function numberAsked(c: Context<HttpEnv>, name: string): number {
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 1;
 }
 
-/** Lets what was made be sent, and others be served, before more is made. */
-async function* paced(before: string, blocks: Iterable<string>, after: string): AsyncGenerator<string> {
+async function* around(before: string, blocks: AsyncIterable<string>, after: string): AsyncGenerator<string> {
   yield before;
-  for (const block of blocks) {
-    yield block;
-    await setImmediate();
-  }
+  yield* blocks;
   yield after;
 }
 

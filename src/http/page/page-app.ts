@@ -4,6 +4,7 @@ import { html } from 'hono/html';
 import { accountOf } from '../../core/account/index.ts';
 import { type Standing, standings } from '../../core/controller/run-lists.ts';
 import type { ProjectView, RunView } from '../../runtime/controller/project-view.ts';
+import type { Account } from '../accounts.ts';
 import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
 import { staticApp } from '../static-files.ts';
@@ -40,7 +41,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     const run = runAsked(ports, c);
     const { run: id, name } = run.summary;
     if (c.req.param('run') !== id) return c.redirect(runUrl(id));
-    const parts = await partsOf(ports, run, sessionOfPublisher(ports, c, run) !== undefined);
+    const parts = await partsOf(ports, run, sessionOfPublisher(ports, c, run) !== undefined, c.env?.account);
     const changes = !run.over || run.pipeline.some((job) => !accountOf(job).over);
     const events = changes ? { live: `${runUrl(id)}/events` } : {};
     return shown(ports, c, {
@@ -120,11 +121,13 @@ async function partsOf(
   { view, logs, trees, verifyPath }: PagePorts,
   run: RunView,
   all: boolean,
+  account?: Account,
 ): Promise<RunPageParts> {
   const { artifact, reports, run: id } = run.summary;
   const { builds, sealed } = logs?.of(id, all) ?? { builds: [], sealed: false };
   const tree = artifact ?? reports;
-  const files = trees === undefined || tree === null || tree === undefined ? undefined : filesOf(trees, tree);
+  const files =
+    trees === undefined || tree === null || tree === undefined ? undefined : filesOf(trees, tree, account);
   return {
     ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
     files: await files,

@@ -1,11 +1,13 @@
-import { createHash } from 'node:crypto';
 import type { Hono } from 'hono';
 import { limits } from '../../core/limits.ts';
 import type { ListedFiles, Trees } from '../../runtime/controller/page-parts.ts';
+import { sha256InSlices } from '../../store/index.ts';
+import type { Account } from '../accounts.ts';
 import { answerWith, artifactAnswer } from '../answer.ts';
-import type { HttpEnv } from '../env.ts';
+import { afterAnswer, type HttpEnv, untilGone } from '../env.ts';
 import { notFound } from '../errors.ts';
 import { httpLimits } from '../limits.ts';
+import { sbomWeight, tarChunkBytes, workPrices } from '../prices.ts';
 import { Slots } from '../slots.ts';
 import { fileTable } from './files.ts';
 import type { Html } from './text.ts';
@@ -14,12 +16,20 @@ import type { Html } from './text.ts';
 const keptMax = 64;
 const kept = new WeakMap<Trees, Map<string, Promise<ListedFiles | undefined>>>();
 
-/** The files of a tree for its page. */
-export async function filesOf(trees: Trees, tree: string): Promise<Html | undefined> {
-  if (!trees.isShown(tree)) return undefined;
+/** The files of a tree for its page. A list that is not made yet has a price of its own. */
+export async function filesOf(
+  trees: Trees,
+  tree: string,
+  account: Pick<Account, 'pay'> | undefined,
+): Promise<Html | undefined> {
+  if (!trees.isShown(tree) || !trees.isHere(tree)) return undefined;
   const lists = kept.get(trees) ?? new Map<string, Promise<ListedFiles | undefined>>();
   kept.set(trees, lists);
-  const listed = lists.get(tree) ?? trees.list(tree, httpLimits.filesShownMax);
+  let listed = lists.get(tree);
+  if (listed === undefined) {
+    account?.pay(workPrices.files);
+    listed = trees.list(tree, httpLimits.filesShownMax);
+  }
   lists.delete(tree);
   const [oldest] = lists.keys();
   if (lists.size >= keptMax && oldest !== undefined) lists.delete(oldest);
@@ -27,7 +37,7 @@ export async function filesOf(trees: Trees, tree: string): Promise<Html | undefi
   const files = await listed.catch(() => undefined);
   // It may arrive later.
   if (files === undefined) lists.delete(tree);
-  return files === undefined ? undefined : fileTable(tree, files, trees.sbom !== undefined);
+  return files === undefined ? undefined : fileTable(tree, files, trees.sboms !== undefined);
 }
 
 const binary = 'application/octet-stream';
@@ -35,38 +45,56 @@ const binary = 'application/octet-stream';
 /** Downloads. Every one is an attachment of no type that a browser shows. */
 export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, version: string): void {
   if (trees === undefined) return;
-  const downloads = new Slots(httpLimits.treesMax, 'downloads');
-  const lists = new Slots(httpLimits.sbomsMax, 'lists of what artifacts were made from');
+  const downloads = new Slots({
+    max: httpLimits.treesMax,
+    perClientMax: httpLimits.treesPerAddressMax,
+    what: 'downloads',
+  });
+  const lists = new Slots({
+    max: httpLimits.sbomsMax,
+    perClientMax: httpLimits.sbomsPerAddressMax,
+    what: 'lists of what artifacts were made from',
+  });
   app.get('/trees/:tree/file', async (c) => {
     const tree = c.req.param('tree');
     const path = c.req.query('path') ?? '';
     if (!trees.isShown(tree) || path.length > limits.pathBytesMax) throw notFound('no such file');
-    const entry = await trees.entry(tree, path);
+    const release = downloads.take(c.env?.client);
+    afterAnswer(c, release);
+    const signal = untilGone(c);
+    const entry = await trees.entry(tree, path, signal);
     if (entry === undefined || entry.kind !== 'file') throw notFound('no such file');
-    const release = downloads.take();
     const { cid, size } = entry;
     const about = { level: trees.level(tree), name: path, extension: '', id: cid };
-    return answerWith(c, artifactAnswer({ ...about, body: trees.file(cid), size, type: binary }), release);
+    return answerWith(
+      c,
+      artifactAnswer({ ...about, body: trees.file(cid, signal), size, type: binary }),
+      release,
+    );
   });
   app.get('/trees/:name', async (c) => {
     const [, tree = '', form] = /^([a-z2-7]{50,100})\.(tar|cdx\.json)$/.exec(c.req.param('name')) ?? [];
     if (form === undefined || !trees.isShown(tree)) throw notFound('no such artifact');
     const about = { level: trees.level(tree), name: tree, extension: `.${form}` };
     if (form === 'tar') {
-      if ((await trees.entry(tree, '')) === undefined) throw notFound('that artifact is not here');
-      const release = downloads.take();
-      return answerWith(
-        c,
-        artifactAnswer({ ...about, id: tree, body: trees.tar(tree), type: binary }),
-        release,
-      );
+      if (!trees.isHere(tree)) throw notFound('that artifact is not here');
+      const release = downloads.take(c.env?.client);
+      const body = trees.tar(tree, untilGone(c));
+      const answer = artifactAnswer({ ...about, id: tree, body, type: binary, leastBytes: tarChunkBytes });
+      return answerWith(c, answer, release);
     }
-    const release = lists.take();
-    const sbom = await trees.sbom?.(tree, version).finally(release);
-    release();
+    let release = () => {};
+    const sbom = await trees.sboms
+      ?.get(tree, version, (bundleBytes) => {
+        release = lists.take(c.env?.client);
+        c.env?.account?.pay(workPrices.sbom);
+        // More than can be asked for at once: who asks waits longer for the next answer.
+        c.env?.account?.sent(bundleBytes, sbomWeight);
+      })
+      .finally(() => release());
     if (sbom === undefined) throw notFound('there is no list of what it was made from');
     const body = Buffer.from(sbom);
-    const id = createHash('sha256').update(body).digest('hex').slice(0, 32);
+    const id = (await sha256InSlices(body)).slice(0, 32);
     return answerWith(c, artifactAnswer({ ...about, id, body, type: 'application/json' }), () => {});
   });
 }

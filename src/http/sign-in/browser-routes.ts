@@ -3,6 +3,7 @@ import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import { QuorateError } from '../../core/errors.ts';
 import type { HttpEnv } from '../env.ts';
+import { Slots } from '../slots.ts';
 import type { Guard } from './guard.ts';
 import { signInLimits } from './limits.ts';
 import { UsedNames } from './once.ts';
@@ -53,6 +54,11 @@ export function leadOn(c: Context, title: string, path: string): Response | Prom
 export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, now }: Parts): void {
   const { cookies, origin } = guard;
   const used = new UsedNames(now);
+  const asking = new Slots({
+    max: signInLimits.providerAsksMax,
+    perClientMax: signInLimits.providerAsksPerAddressMax,
+    what: 'questions to the provider',
+  });
   const callback = `${origin}/sign-in/callback`;
 
   app.get('/sign-in', (c) => {
@@ -84,8 +90,12 @@ export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, no
       const { checks, back, jti } = parsed.data;
       if (c.req.query('state') !== checks.state) throw stateRefused();
       if (!used.use(jti, now() + signInLimits.transactionSecondsMax * 1000)) throw stateRefused();
+      // A stranger who begins anything can have the provider asked about it.
+      const release = asking.take(c.env?.client);
       // Behind a proxy the address that the server sees is another one.
-      const right = await authority.finish(new URL(callback + new URL(c.req.url).search), checks);
+      const right = await authority
+        .finish(new URL(callback + new URL(c.req.url).search), checks)
+        .finally(release);
       const session = startBrowserSession(c, guard, right);
       return leadOn(c, `Signed in as ${session.name}`, back);
     } catch (error) {

@@ -12,6 +12,10 @@ export const signInLimits = {
   streamsPerSessionMax: 8,
   /** How often it is looked whether the right of a session still holds. */
   sweepMs: 200,
+  /** Questions to the provider at once, each of a browser that came back from it. */
+  providerAsksMax: 16,
+  /** Of these, of one address. */
+  providerAsksPerAddressMax: 4,
   /** From leaving for the provider to coming back. */
   transactionSecondsMax: 600,
   /** Transactions, challenges and codes that are remembered as used, until they expire by themselves. */
@@ -40,4 +44,8 @@ assert(
   'somebody revoked is out within a second, the time of a request included',
 );
 assert(signInLimits.codeSecondsMax < limits.sessionSecondsMax, 'a code is used while the session lasts');
+assert(
+  signInLimits.providerAsksPerAddressMax < signInLimits.providerAsksMax,
+  'one address leaves room for others to sign in',
+);
 assert(signInLimits.sessionsPerPersonMax < signInLimits.sessionsMax, 'one person leaves room for others');

@@ -5,6 +5,7 @@ import { type Charter, type Signer, signMessage } from '../../core/documents/ind
 import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { SignInSettings } from '../../identity/oidc/settings.ts';
+import { LongWork } from '../../store/index.ts';
 import type { HttpEnv } from '../env.ts';
 import { leadOn } from './browser-routes.ts';
 import type { Guard } from './guard.ts';
@@ -132,11 +133,14 @@ export function serviceRoutes(
     const { service, sessions } = await readJson(c, renewSchema);
     // A service that was taken off the list loses its people with the next question.
     const isKnown = settings().services.includes(service);
-    const answers = sessions.map(({ handle, exp }) => {
+    const slices = new LongWork();
+    const answers: (string | boolean)[] = [];
+    for (const { handle, exp } of sessions) {
       const session = isKnown ? guard.sessions.find(handle, 'service') : undefined;
-      if (session === undefined) return false;
-      return exp * 1000 - now() < (limits.sessionSecondsMax * 1000) / 2 ? document(session, service) : true;
-    });
-    return c.json({ sessions: await Promise.all(answers) });
+      const isDue = exp * 1000 - now() < (limits.sessionSecondsMax * 1000) / 2;
+      answers.push(session !== undefined && (isDue ? await document(session, service) : true));
+      if (slices.isOver) await slices.next();
+    }
+    return c.json({ sessions: answers });
   });
 }

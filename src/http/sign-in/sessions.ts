@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { QuorateError } from '../../core/errors.ts';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
+import { LongWork } from '../../store/index.ts';
 import { signInLimits } from './limits.ts';
 import type { Right } from './right.ts';
 
@@ -47,6 +48,8 @@ export const hashOf = (secret: string): string => createHash('sha256').update(se
 export class Sessions {
   readonly #times: SessionTimes;
   readonly #entries = new Map<string, Entry>();
+  /** Keys of the entries of each person, the oldest first. */
+  readonly #byPerson = new Map<string, Set<string>>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(times: SessionTimes) {
@@ -67,7 +70,6 @@ export class Sessions {
       throw new QuorateError('SIGN_IN_NO_ROLE', `${right.name} (${right.person}) has no role here`, {
         hint: 'The owner gives roles by rules in sign-in.toml.',
       });
-    this.#sweep();
     this.#makeRoom(right.person);
     const secret = randomSecret();
     const end = new AbortController();
@@ -75,8 +77,10 @@ export class Sessions {
     const of = operator === undefined ? {} : { operator };
     const session = { person, name, ...of, role, right, csrf: randomSecret(), ended: end.signal };
     const now = this.#times.now();
-    this.#entries.set(hashOf(secret), { session, kind, end, since: now, usedAt: now });
-    this.#timer ??= setInterval(() => this.#sweep(), signInLimits.sweepMs).unref();
+    const key = hashOf(secret);
+    this.#entries.set(key, { session, kind, end, since: now, usedAt: now });
+    this.#byPerson.set(person, (this.#byPerson.get(person) ?? new Set()).add(key));
+    this.#timer ??= setTimeout(() => void this.#sweepLater(), signInLimits.sweepMs).unref();
     return { secret, session };
   }
 
@@ -102,6 +106,8 @@ export class Sessions {
   /** Ends all. */
   close(): void {
     for (const [key, entry] of this.#entries) this.#end(key, entry);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #isOver({ session: { right, role }, kind, since, usedAt }: Entry): boolean {
@@ -112,14 +118,30 @@ export class Sessions {
     return now - since > sessionMs || isIdle || right.role() !== role;
   }
 
-  #sweep(): void {
-    for (const [key, entry] of this.#entries) if (this.#isOver(entry)) this.#end(key, entry);
+  /** In slices: there may be thousands. */
+  async #sweepLater(): Promise<void> {
+    const slices = new LongWork();
+    for (const [key, entry] of this.#entries) {
+      if (this.#isOver(entry)) this.#end(key, entry);
+      if (slices.isOver) await slices.next();
+    }
+    this.#timer =
+      this.#entries.size === 0
+        ? undefined
+        : setTimeout(() => void this.#sweepLater(), signInLimits.sweepMs).unref();
   }
 
   #makeRoom(person: string): void {
-    const theirs = [...this.#entries].filter(([, { session }]) => session.person === person);
-    const [oldest] = theirs;
-    if (theirs.length >= signInLimits.sessionsPerPersonMax && oldest !== undefined) this.#end(...oldest);
+    const mine = this.#byPerson.get(person) ?? [];
+    for (const key of mine) {
+      const entry = this.#entries.get(key);
+      if (entry !== undefined && this.#isOver(entry)) this.#end(key, entry);
+    }
+    const left = this.#byPerson.get(person);
+    const [oldest] = left ?? [];
+    const entry = this.#entries.get(oldest ?? '');
+    if ((left?.size ?? 0) >= signInLimits.sessionsPerPersonMax && oldest !== undefined && entry !== undefined)
+      this.#end(oldest, entry);
     if (this.#entries.size >= signInLimits.sessionsMax)
       throw new QuorateError('SIGN_IN_BUSY', `${signInLimits.sessionsMax} people are signed in already`, {
         hint: 'Try again later.',
@@ -127,10 +149,11 @@ export class Sessions {
   }
 
   #end(key: string, entry: Entry): void {
+    const { person } = entry.session;
     this.#entries.delete(key);
+    const left = this.#byPerson.get(person);
+    left?.delete(key);
+    if (left?.size === 0) this.#byPerson.delete(person);
     entry.end.abort();
-    if (this.#entries.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
   }
 }

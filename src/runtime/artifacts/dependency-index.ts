@@ -52,13 +52,17 @@ export async function fetchIndex(
 
 /** The index of a tree whose root and index are in the public area of a store. @throws DEPENDENCY_INDEX_MISMATCH, the signal's reason */
 export async function provenIndex(store: Store, tree: string, signal: AbortSignal): Promise<ProvenIndex> {
-  const { blocks } = store;
+  return { index: await readIndex(store, tree, signal), car: await carOfIndex(store, tree) };
+}
+
+/** The same as a file that nobody has read. @throws STORE_BLOCK_MISSING */
+export async function carOfIndex({ blocks }: Pick<Store, 'blocks'>, tree: string): Promise<Uint8Array> {
   const root = blocks.parse(tree);
-  const index = await readIndex(store, tree, signal);
   const source = { read: (cid: CID) => blocks.read(cid), links: indexOnly(blocks, root) };
   const pieces: Uint8Array[] = [];
-  for await (const piece of encodeCar(source, [root])) pieces.push(piece);
-  return { index, car: Buffer.concat(pieces) };
+  for await (const piece of encodeCar(source, [root], { maxBytes: artifactLimits.indexFileBytesMax }))
+    pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 /**

@@ -24,6 +24,12 @@ export const controllerNodeLimits = {
   controlWaitMs: 20_000,
   /** For the journal, while a command reads that of a stopped controller. */
   journalWaitMs: 5_000,
+  /** For the list of what an artifact was made from, which verifies a bundle: the largest takes some seconds. */
+  sbomSecondsMax: 30,
+  /** Memory of that. */
+  sbomMemoryMiB: 512,
+  /** Characters of such lists that are kept. */
+  sbomCharsMax: 32 * 1024 * 1024,
   /** How long a drain may wait: as long as a request may last. */
   drainMsMax: 7 * 24 * 3600_000,
 } as const;

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LongWork } from '../../store/index.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 /** Lines of a log from one on, 1 being the first. */
@@ -8,6 +9,8 @@ export interface LogPage {
   lines: string[];
   /** Lines that there are by now. The last one may still grow where the build runs. */
   count: number;
+  /** Another one where the log was begun anew: the same lines of a log of one version have the same text. */
+  version: number;
 }
 
 export interface FoundLine {
@@ -22,7 +25,13 @@ export interface LogPages {
   search(
     lease: string,
     text: string,
-    options: { from: number; max: number },
+    options: {
+      from: number;
+      max: number;
+      signal?: AbortSignal;
+      /** Called for each piece that was looked at. The search goes on once it resolves. */
+      looked?: (piece: { bytes: number; lines: number }) => Promise<void>;
+    },
   ): Promise<{ found: FoundLine[]; next: number | undefined }>;
 }
 
@@ -33,10 +42,13 @@ interface LineIndex {
   /** Complete lines so far, and where the next one begins. */
   count: number;
   end: number;
+  version: number;
 }
 
 const step = 500;
 const pieceBytes = 256 * 1024;
+/** Read at once for lines. */
+const readBytes = 64 * 1024;
 const leasePattern = /^[0-9a-f]{64}$/;
 
 /**
@@ -46,6 +58,7 @@ const leasePattern = /^[0-9a-f]{64}$/;
 export function openLogPages(dir: string): LogPages {
   const indexes = new Map<string, LineIndex>();
   const busy = new Map<string, Promise<unknown>>();
+  let versions = 0;
 
   /** One after the other for each file: two readers would index the same bytes twice. */
   function inTurn<T>(lease: string, work: () => Promise<T>): Promise<T> {
@@ -58,22 +71,24 @@ export function openLogPages(dir: string): LogPages {
     return turn;
   }
 
-  /** `none`: where there is no such log. */
-  const reading = <T>(lease: string, none: T, read: (file: File, index: LineIndex) => Promise<T>) =>
-    inTurn(lease, async () => {
-      const file = leasePattern.test(lease) ? await openFile(join(dir, `${lease}.log`)) : undefined;
-      if (file === undefined) return none;
-      try {
-        const index = indexOf(lease);
-        await extend(file, index);
-        return await read(file, index);
-      } finally {
-        await file.close();
-      }
-    });
+  /** `none`: where there is no such log. `read` gets the index as it is then: others may read, and index, meanwhile. */
+  async function reading<T>(lease: string, none: T, read: (file: File, index: LineIndex) => Promise<T>) {
+    const file = leasePattern.test(lease) ? await openFile(join(dir, `${lease}.log`)) : undefined;
+    if (file === undefined) return none;
+    try {
+      const index = await inTurn(lease, async () => {
+        const known = indexOf(lease);
+        await extend(file, known, () => ++versions);
+        return { ...known };
+      });
+      return await read(file, index);
+    } finally {
+      await file.close();
+    }
+  }
 
   function indexOf(lease: string): LineIndex {
-    const known = indexes.get(lease) ?? { starts: [0], count: 0, end: 0 };
+    const known = indexes.get(lease) ?? { starts: [0], count: 0, end: 0, version: ++versions };
     indexes.delete(lease);
     indexes.set(lease, known);
     const [oldest] = indexes.keys();
@@ -83,22 +98,36 @@ export function openLogPages(dir: string): LogPages {
 
   return {
     page: (lease, from, max) =>
-      reading(lease, { from, lines: [], count: 0 }, async (file, index) => {
-        const lines: string[] = [];
-        for await (const { text } of linesFrom(file, index, from)) {
-          if (lines.length >= max) break;
-          lines.push(text);
-        }
-        return { from, lines, count: index.count };
-      }),
-    search: (lease, text, { from, max }) =>
+      reading(
+        lease,
+        { from, lines: [], count: 0, version: 0 },
+        async (file, { count, version, ...index }) => {
+          const lines: string[] = [];
+          if (max > 0)
+            for await (const piece of linesFrom(file, index, from)) {
+              lines.push(...piece.texts.slice(0, max - lines.length));
+              if (lines.length >= max) break;
+            }
+          return { from, lines, count, version };
+        },
+      ),
+    search: (lease, text, { from, max, signal, looked }) =>
       reading(lease, { found: [], next: undefined }, async (file, index) => {
         const wanted = text.toLowerCase();
         const found: FoundLine[] = [];
-        for await (const one of linesFrom(file, index, from)) {
-          if (!plain(one.text).toLowerCase().includes(wanted)) continue;
-          if (found.length >= max) return { found, next: one.line };
-          found.push(one);
+        const slices = new LongWork(signal);
+        for await (const piece of linesFrom(file, index, from)) {
+          let line = piece.line;
+          for (const one of piece.texts) {
+            if (plain(one).toLowerCase().includes(wanted)) {
+              if (found.length >= max) return { found, next: line };
+              found.push({ line, text: one });
+            }
+            line++;
+            if (slices.isOver) await slices.next();
+          }
+          await looked?.({ bytes: piece.bytes, lines: line - piece.line });
+          signal?.throwIfAborted();
         }
         return { found, next: undefined };
       }),
@@ -120,41 +149,59 @@ async function openFile(path: string): Promise<File | undefined> {
 }
 
 /** Reads on from where the index ends. */
-async function extend(file: File, index: LineIndex): Promise<void> {
+async function extend(file: File, index: LineIndex, newVersion: () => number): Promise<void> {
   // A worker that begins its log anew empties the file.
-  if ((await file.stat()).size < index.end) Object.assign(index, { starts: [0], count: 0, end: 0 });
+  if ((await file.stat()).size < index.end)
+    Object.assign(index, { starts: [0], count: 0, end: 0, version: newVersion() });
   const piece = Buffer.allocUnsafe(pieceBytes);
+  const slices = new LongWork();
   for (let at = index.end; ; ) {
     const { bytesRead } = await file.read(piece, 0, pieceBytes, at);
     if (bytesRead === 0) return;
     for (let end = piece.indexOf(10); end !== -1 && end < bytesRead; end = piece.indexOf(10, end + 1)) {
       index.count++;
       index.end = at + end + 1;
-      if (index.count % step === 0) index.starts.push(index.end);
+      if (index.count % step !== 0) continue;
+      index.starts.push(index.end);
+      if (slices.isOver) await slices.next();
     }
     at += bytesRead;
   }
 }
 
-/** Complete lines, from one on. */
-async function* linesFrom(file: File, index: LineIndex, from: number): AsyncGenerator<FoundLine> {
+interface LinesOfPiece {
+  /** Number of the first one. */
+  line: number;
+  /** That were read for them. */
+  bytes: number;
+  texts: string[];
+}
+
+/** Complete lines, from one on, in pieces of a file. */
+async function* linesFrom(
+  file: File,
+  index: Pick<LineIndex, 'starts' | 'end'>,
+  from: number,
+): AsyncGenerator<LinesOfPiece> {
   const block = Math.min(Math.floor((from - 1) / step), index.starts.length - 1);
   let at = index.starts[block] ?? 0;
   let line = block * step + 1;
   let rest: Buffer<ArrayBufferLike> = Buffer.alloc(0);
   while (at < index.end) {
-    const piece = Buffer.allocUnsafe(Math.min(pieceBytes, index.end - at));
+    const piece = Buffer.allocUnsafe(Math.min(readBytes, index.end - at));
     const { bytesRead } = await file.read(piece, 0, piece.length, at);
     if (bytesRead === 0) return;
     at += bytesRead;
     const all =
       rest.length === 0 ? piece.subarray(0, bytesRead) : Buffer.concat([rest, piece.subarray(0, bytesRead)]);
-    let begin = 0;
-    for (let end = all.indexOf(10); end !== -1; end = all.indexOf(10, begin)) {
-      if (line >= from) yield { line, text: all.toString('utf8', begin, end) };
-      line++;
-      begin = end + 1;
-    }
-    rest = all.subarray(begin);
+    const end = all.lastIndexOf(10);
+    rest = all.subarray(end + 1);
+    if (end === -1) continue;
+    const lines = all.toString('utf8', 0, end).split('\n');
+    const skipped = Math.min(lines.length, Math.max(0, from - line));
+    const texts = lines.slice(skipped);
+    line += skipped;
+    if (texts.length > 0) yield { line, bytes: bytesRead, texts };
+    line += texts.length;
   }
 }

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +17,7 @@ import { ownVersion } from '../../core/wire/peer-version.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { version } from '../../program.ts';
-import { openStore } from '../../store/index.ts';
+import { openStore, sha256InSlices } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
@@ -308,7 +307,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const served = new CheckedBundles(
       context,
       { ...bundles, get: bundles.text },
-      (text) => hash('sha256', text),
+      (text) => sha256InSlices(Buffer.from(text)),
       sessions,
     );
     serveBundles(mesh, served);

@@ -11,7 +11,7 @@ import type { ControllerContext } from './context.ts';
 import { type LogPages, openLogPages } from './log-pages.ts';
 import { type ProjectView, projectView } from './project-view.ts';
 import type { PublicView } from './public-view.ts';
-import { sbomOf } from './sbom.ts';
+import { openSboms, type Sboms } from './sbom.ts';
 
 /** Logs of builds, for pages. */
 export interface BuildLogs {
@@ -37,15 +37,17 @@ export interface Trees {
   isShown(tree: string): boolean;
   /** See `PublicView.level`. */
   level(tree: string): ReturnType<PublicView['level']>;
+  /** Whether its root is here. */
+  isHere(tree: string): boolean;
   /** The first entries; undefined where the tree is not here. */
   list(tree: string, max: number): Promise<ListedFiles | undefined>;
-  /** Undefined where there is none. */
-  entry(tree: string, path: string): Promise<TreeEntry | undefined>;
+  /** Undefined where there is none. The work ends with the signal. */
+  entry(tree: string, path: string, signal: AbortSignal): Promise<TreeEntry | undefined>;
   /** Bytes of a file, verified. */
-  file(cid: string): AsyncIterable<Uint8Array>;
-  tar(tree: string): AsyncIterable<Uint8Array>;
-  /** CycloneDX in JSON, by this version of Quorate; undefined where there is no evidence for the artifact. Absent: no tree has one. */
-  sbom?: ((tree: string, version: string) => Promise<string | undefined>) | undefined;
+  file(cid: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  tar(tree: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Lists of what trees were made from. Absent: no tree has one. */
+  sboms?: Sboms | undefined;
 }
 
 /** Parts of the pages of a controller. */
@@ -57,11 +59,7 @@ export interface ControllerPages {
 
 export function controllerPages(
   { folder, machine, mesh, store }: ControllerContext,
-  {
-    logs,
-    logEvidence,
-    bundles,
-  }: { logs: LogServer; logEvidence: RevocationBook; bundles: Pick<StoredBundles, 'get'> },
+  { logs, logEvidence, bundles }: { logs: LogServer; logEvidence: RevocationBook; bundles: StoredBundles },
 ): ControllerPages {
   const { project, name, dir } = folder;
   const { state } = machine;
@@ -76,7 +74,10 @@ export function controllerPages(
     logs: buildLogs(state, logs, openLogPages(join(dir, 'logs'))),
     trees: {
       ...storedTrees(state, store),
-      sbom: (tree, version) => sbomOf(tree, { project, bundles, store, revocations, version }),
+      sboms: openSboms({
+        ...{ project, bundles, store, revocations },
+        level: (tree) => artifactLevel(state, tree),
+      }),
     },
   };
 }
@@ -114,17 +115,18 @@ function storedTrees(
   return {
     isShown: (tree) => state.index.withArtifact(tree).length > 0,
     level: (tree) => artifactLevel(state, tree),
+    isHere,
     async list(tree, max) {
       if (!isHere(tree)) return undefined;
       const files: TreeEntry[] = [];
-      for await (const entry of store.list(tree)) {
+      for await (const entry of store.list(tree, { atMost: max + 1 })) {
         if (files.length >= max) return { files, more: true };
         files.push(entry);
       }
       return { files, more: false };
     },
-    entry: async (tree, path) => (isHere(tree) ? store.resolve(tree, path) : undefined),
-    file: (cid) => store.readFile(cid),
-    tar: (tree) => store.exportTar(tree),
+    entry: async (tree, path, signal) => (isHere(tree) ? store.resolve(tree, path, { signal }) : undefined),
+    file: (cid, signal) => store.readFile(cid, { signal }),
+    tar: (tree, signal) => store.exportTar(tree, { signal }),
   };
 }

@@ -28,6 +28,8 @@ export interface PublicView extends PublicTrees {
   checkpoint(): CheckpointNotice | undefined;
   /** Of a run, a job or an artifact. Errors: those of `CheckedBundles.get`. */
   bundle(which: string): Promise<string | undefined>;
+  /** Size of that; undefined where there is none, or it is made first. */
+  bundleBytes(which: string): Promise<number | undefined>;
   /** The level of an artifact, for people: its bundle is the proof. `none` of what no verdict is about, or only that of a test. */
   level(cid: string): 'trusted' | 'agreed' | 'revoked' | 'none';
 }
@@ -35,7 +37,7 @@ export interface PublicView extends PublicTrees {
 export function publicView(
   { folder, machine, store, logEvidence }: ControllerContext & { logEvidence: RevocationBook },
   { backlog, checkpoints }: Pick<ControllerSessions, 'backlog' | 'checkpoints'>,
-  bundles: Pick<StoredBundles, 'get'>,
+  bundles: StoredBundles,
 ): PublicView {
   const { state } = machine;
   const known = knownTo({ machine, logEvidence });
@@ -68,6 +70,7 @@ export function publicView(
       return current === undefined ? undefined : { note: current.note };
     },
     bundle: (which) => bundles.get(which),
+    bundleBytes: (which) => bundles.size(which),
     level: (cid) => artifactLevel(state, cid),
     ...publicTrees(store),
   };

@@ -27,7 +27,7 @@ const files = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd'];
  * @throws IMAGE_UNFIT, IMAGE_LACKS_TOOL, and what the store throws
  */
 export async function checkImageRequirements(store: Store, image: string): Promise<void> {
-  const at = (path: string): Promise<TreeEntry | undefined> => store.resolve(image, path, { rules: 'image' });
+  const at = (path: string): Promise<TreeEntry | undefined> => store.resolve(image, path);
   if ((await at(''))?.kind !== 'dir') throw unfit(image, 'it is a file');
   for (const path of folders)
     if ((await at(path))?.kind !== 'dir') throw unfit(image, `it has no folder /${path}`);
@@ -77,7 +77,7 @@ async function follow(store: Store, image: string, path: string): Promise<TreeEn
       way.pop();
       continue;
     }
-    found = await store.resolve(image, [...way, part].join('/'), { rules: 'image' });
+    found = await store.resolve(image, [...way, part].join('/'));
     if (found === undefined) return undefined;
     if (found.target === undefined) way.push(part);
     else {

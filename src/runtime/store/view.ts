@@ -31,6 +31,7 @@ export function storeView(
     revocations: (after?: string) => withEvidence(revocations.page(after), revocations.evidence()),
     checkpoint: () => undefined,
     bundle: (which: string) => bundles.get(which),
+    bundleBytes: (which: string) => bundles.size(which),
     level(tree: string) {
       const of = ledger.trees.has(tree) ? ledger.of(tree).filter(({ kind }) => kind === 'build') : [];
       if (of.some(({ level }) => level === 'trusted')) return 'trusted' as const;

@@ -241,7 +241,7 @@ describe('the archive reader', () => {
     expect(await codeOf(s.importTar(pieces(bytes), { into: s.public }))).toBe('STORE_TAR_DAMAGED');
   });
 
-  it('stops at its limits of bytes and entries, and takes exactly as much', async () => {
+  it('stops at its limits of bytes and entries, empty folders among them, and takes exactly as much', async () => {
     const entries = Array.from({ length: 10 }, (_, index) => ({ name: `f${index}`, body: 'x'.repeat(100) }));
     const s = await store();
     const into = s.public;
@@ -261,6 +261,12 @@ describe('the archive reader', () => {
     expect(await codeOf(s.importTar(await tar([{ name: 'a/b/c' }]), { into, maxEntries: 2 }))).toBe(
       'STORE_TREE_TOO_MANY_ENTRIES',
     );
+    const folders = [...Array(3).keys()].map((n) => ({ name: `d${n}`, type: 'directory' as const }));
+    const full = { name: 'd0/f', body: 'x' };
+    expect(await codeOf(s.importTar(await tar([...folders, full]), { into, maxFiles: 2 }))).toBe(
+      'STORE_TREE_TOO_MANY_FILES',
+    );
+    expect((await s.importTar(await tar([...folders, full]), { into, maxFiles: 3 })).entries).toBe(4);
   });
 
   it('stops an endless archive of nothing but headers', async () => {

@@ -37,6 +37,7 @@ async function serving() {
     revocations: () => ({ charters: [], revocations: [] }),
     checkpoint: () => ({ note: 'a note' }),
     bundle: async (which: string) => (which === bundleName ? '{"proof":1}' : undefined),
+    bundleBytes: async () => undefined,
     level: () => 'none' as const,
     ...publicTrees(store),
   };

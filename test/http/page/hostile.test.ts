@@ -63,6 +63,7 @@ describe('text of strangers', () => {
     const trees: Trees = {
       isShown: () => true,
       level: () => 'trusted',
+      isHere: () => true,
       list: async () => ({ files: [entry, link], more: true }),
       entry: async () => entry,
       async *file() {

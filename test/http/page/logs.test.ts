@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { httpLimits } from '../../../src/http/limits.ts';
 import { escapeText, logLineHtml } from '../../../src/http/page/ansi.ts';
+import { LogHtmls } from '../../../src/http/page/log-html.ts';
 import { built, deliverAll, leasedRound } from '../../core/controller/bench.ts';
 import { sealedRound } from './rounds.ts';
 import { sessionOf, siteOf } from './support.ts';
@@ -88,6 +90,66 @@ describe('the log of a build', () => {
     expect((await publisher.get(`/runs/${run}`)).text).toContain(url);
     await bench.deliver('cy', leases.get('cy'), built);
     expect((await stranger.get(url)).status).toBe(200);
+  });
+});
+
+describe('lines of a log as HTML', () => {
+  /** A log of so many lines, and how many of them were made. */
+  function htmlsOf(count: number, version = () => 1) {
+    const told = { made: 0 };
+    const page = async (_lease: string, from: number, max: number) => {
+      const length = Math.max(0, Math.min(max, count - from + 1));
+      const lines = Array.from({ length }, (_, n) => `line ${from + n}`);
+      return { from, lines, count, version: version() };
+    };
+    const htmls = new LogHtmls({ page }, (line) => {
+      told.made++;
+      return `<div>${line}</div>`;
+    });
+    return { htmls, told };
+  }
+
+  it('are made once for all who follow, whichever line they begin at', async () => {
+    const { htmls, told } = htmlsOf(10_000);
+    const ids = Array.from({ length: 40 }, (_, n) => 5_001 + 7 * n);
+    for (const from of ids)
+      expect((await htmls.from('a', from, false)).html).toMatch(new RegExp(`^<div>line ${from}</div>`));
+    await Promise.all(ids.map((from) => htmls.from('a', from, true)));
+    expect(told.made).toBe(500);
+    expect(await htmls.from('b', 10_001, false)).toEqual({ html: '', lines: 0 });
+    expect(told.made).toBe(500);
+  });
+
+  it('are made anew for a log that was begun anew, and as far as asked for at an end that grows', async () => {
+    let version = 1;
+    const { htmls, told } = htmlsOf(260, () => version);
+    expect(await htmls.from('a', 255, true)).toMatchObject({ lines: 6 });
+    expect(told.made).toBe(6);
+    await htmls.from('a', 1, false);
+    version++;
+    await htmls.from('a', 1, false);
+    expect(told.made).toBe(506);
+  });
+
+  it('are kept up to a limit, and given in parts of one', async () => {
+    const { logEventChars } = httpLimits;
+    const lines = Array.from({ length: 250 }, () => 'x'.repeat(Math.ceil(logEventChars / 10)));
+    const page = async (_: string, from: number) => ({ from, lines, count: 250, version: 1 });
+    let made = 0;
+    const htmls = new LogHtmls({ page }, (line) => {
+      made++;
+      return line;
+    });
+    expect(await htmls.from('a', 1, false)).toMatchObject({ lines: 10 });
+    expect(await htmls.from('a', 246, false)).toMatchObject({ lines: 5 });
+    expect(made).toBe(250);
+    const fitting = Math.floor(httpLimits.logHtmlCharsMax / (25.1 * logEventChars));
+    for (let n = 0; n < fitting; n++) await htmls.from(`b${n}`, 1, false);
+    made = 0;
+    await htmls.from(`b${fitting - 1}`, 1, false);
+    expect(made).toBe(0);
+    await htmls.from('a', 1, false);
+    expect(made).toBe(250);
   });
 });
 

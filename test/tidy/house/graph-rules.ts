@@ -7,8 +7,9 @@ const kept = /^(src|sandbox|bootstrap|simulations)\//;
 const ofPages = /^src\/http\/static\//;
 const programs = [
   ...['src/cli/main.ts', 'src/index.ts', 'bootstrap/main.ts', 'simulations/main.ts'],
-  // A thread, which no file imports.
+  // Threads, which no file imports.
   'src/dependencies/thread/lock-thread.ts',
+  'src/runtime/controller/sbom-thread.ts',
   // Runs in a browser, and in place of `node:crypto` there (scripts/verify-page.js).
   ...['main', 'node-crypto'].map((name) => `src/http/verify-page/browser/${name}.ts`),
 ];

@@ -27,7 +27,7 @@ interface Maker {
 export class CheckedBundles implements StoredBundles {
   readonly #ports: Pick<ControllerPorts, 'machine' | 'tell'>;
   readonly #stored: Stored;
-  readonly #sha256: (text: string) => string;
+  readonly #sha256: (text: string) => string | Promise<string>;
   readonly #maker: Maker;
   /** Names that were removed in this life; bounded by the files there were. */
   readonly #removed = new Set<string>();
@@ -36,7 +36,7 @@ export class CheckedBundles implements StoredBundles {
   constructor(
     ports: Pick<ControllerPorts, 'machine' | 'tell'>,
     stored: Stored,
-    sha256: (text: string) => string,
+    sha256: (text: string) => string | Promise<string>,
     maker: Maker,
   ) {
     this.#ports = ports;
@@ -68,7 +68,7 @@ export class CheckedBundles implements StoredBundles {
       await this.#maker.makeAgain(maker.id);
       text = await this.#stored.get(which);
     }
-    while (text !== undefined && !this.#isAsStored(which, text)) {
+    while (text !== undefined && !(await this.#isAsStored(which, text))) {
       const before: string = text;
       // It may have been replaced while it was read.
       text = await this.#stored.get(which);
@@ -94,9 +94,11 @@ export class CheckedBundles implements StoredBundles {
     return state.index.get(which) ?? provingRun(state, which) ?? bundledOf(state, which).at(-1);
   }
 
-  #isAsStored(which: string, text: string): boolean {
+  async #isAsStored(which: string, text: string): Promise<boolean> {
+    const sha256 = await this.#sha256(text);
+    // After the wait, in which it may have been replaced.
     const hashes = this.#hashesOf(which);
-    return hashes === undefined || hashes.includes(this.#sha256(text));
+    return hashes === undefined || hashes.includes(sha256);
   }
 
   /** Of the bundles that may have this name; undefined where one is not known. */

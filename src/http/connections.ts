@@ -1,0 +1,91 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { clientOf } from './addresses.ts';
+import { httpLimits } from './limits.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
+
+export interface ConnectionBounds {
+  connectionsMax: number;
+  connectionsPerAddressMax: number;
+  /** Places that are kept free, as far as there are others on which nothing is being answered. Default: a part of all. */
+  connectionsKeptFree?: number | undefined;
+}
+
+/**
+ * Bounds the connections of a server, and those of one address. Once all but some places are taken, whoever connects gets that of a
+ * connection on which nothing is being answered: of the address that has the most of these, the one that has waited longest. So
+ * requests that are sent by halves keep nobody out. Connections of a trusted proxy are of many clients, and not counted: their requests are.
+ */
+export function boundConnections(
+  server: Server,
+  { connectionsMax, connectionsPerAddressMax, connectionsKeptFree }: ConnectionBounds,
+  proxies: TrustedProxies | undefined,
+): void {
+  server.maxConnections = connectionsMax;
+  const keptFree = connectionsKeptFree ?? Math.ceil(connectionsMax * httpLimits.connectionsKeptFree);
+  const open = new Map<string, number>();
+  const waiting = new Waiting();
+  let count = 0;
+  server.on('connection', (socket) => {
+    const isProxy = proxies?.has(socket.remoteAddress) === true;
+    const client = clientOf(socket.remoteAddress);
+    const mine = (open.get(client) ?? 0) + 1;
+    open.set(client, mine);
+    count++;
+    socket.once('close', () => {
+      count--;
+      waiting.leave(socket);
+      if (open.get(client) === 1) open.delete(client);
+      else open.set(client, (open.get(client) ?? 1) - 1);
+    });
+    if (isProxy) return;
+    if (mine > connectionsPerAddressMax) socket.destroy();
+    else {
+      if (count > connectionsMax - keptFree) waiting.longest()?.destroy();
+      waiting.enter(socket, client);
+    }
+  });
+  server.on('request', ({ socket }, response) => {
+    const client = waiting.leave(socket);
+    if (client === undefined) return;
+    response.once('close', () => {
+      if (!socket.destroyed) waiting.enter(socket, client);
+    });
+  });
+}
+
+/** Connections that wait for what a client sends, by client. */
+export class Waiting {
+  readonly #clients = new Map<string, Set<Socket>>();
+  readonly #of = new Map<Socket, string>();
+
+  get size(): number {
+    return this.#of.size;
+  }
+
+  enter(socket: Socket, client: string): void {
+    const mine = this.#clients.get(client) ?? new Set();
+    this.#clients.set(client, mine.add(socket));
+    this.#of.set(socket, client);
+  }
+
+  /** Its client; undefined for one that did not wait. */
+  leave(socket: Socket): string | undefined {
+    const client = this.#of.get(socket);
+    if (client === undefined) return undefined;
+    this.#of.delete(socket);
+    const mine = this.#clients.get(client);
+    mine?.delete(socket);
+    if (mine?.size === 0) this.#clients.delete(client);
+    return client;
+  }
+
+  /** Of the client with the most of them the one that waits longest, which does not wait any more then. */
+  longest(): Socket | undefined {
+    let most: Set<Socket> | undefined;
+    for (const mine of this.#clients.values()) if (mine.size > (most?.size ?? 0)) most = mine;
+    const [socket] = most ?? [];
+    if (socket !== undefined) this.leave(socket);
+    return socket;
+  }
+}

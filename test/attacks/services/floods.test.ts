@@ -1,0 +1,213 @@
+import { connect, type Socket } from 'node:net';
+import { Hono } from 'hono';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { HttpEnv } from '../../../src/http/env.ts';
+import { httpLimits } from '../../../src/http/limits.ts';
+import { type HttpServer, type ListenLimits, listenHttp } from '../../../src/http/listen.ts';
+import { addTreeRoutes } from '../../../src/http/page/tree-routes.ts';
+import { signInLimits } from '../../../src/http/sign-in/limits.ts';
+import type { Authority } from '../../../src/http/sign-in/right.ts';
+import { Sessions } from '../../../src/http/sign-in/sessions.ts';
+import { watchApp, webhookBytesMax } from '../../../src/http/watch/index.ts';
+import { wholeApp } from '../../../src/http/whole-app.ts';
+import { ask, raw } from '../../http/support.ts';
+import { startSignIn } from '../../support/sign-in.ts';
+import { WebClient } from '../../support/web-client.ts';
+
+const tree = `bafybei${'a'.repeat(52)}`;
+
+async function served(app: Hono<HttpEnv>, limits: Partial<ListenLimits> = {}): Promise<HttpServer> {
+  const server = await listenHttp({ host: '127.0.0.1', port: 0, app, limits: { idleMs: 60_000, ...limits } });
+  onTestFinished(() => server.close());
+  return server;
+}
+
+/** A connection from another address of this host that sends so much and no more. */
+function half({ port }: HttpServer, localAddress: string, text: string): Socket {
+  const socket = connect({ port, host: '127.0.0.1', localAddress });
+  socket.on('error', () => {}).resume();
+  onTestFinished(() => void socket.destroy());
+  socket.write(text);
+  return socket;
+}
+
+/** The status that somebody from yet another address gets; 0 for none. */
+function statusFor({ port }: HttpServer): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.9' });
+    socket.on('error', () => resolve(0));
+    socket.on('close', () => resolve(0));
+    socket.on('data', (bytes) => {
+      resolve(Number(bytes.toString('latin1', 9, 12)));
+      socket.destroy();
+    });
+    socket.write('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+  });
+}
+
+const connected = (sockets: readonly Socket[]) =>
+  Promise.all(sockets.map((socket) => new Promise((resolve) => void socket.once('connect', resolve))));
+
+describe('somebody who sends requests by halves, from eight addresses', () => {
+  const small = () => new Hono<HttpEnv>().get('/', (c) => c.text('hello'));
+  const limits = { connectionsMax: 64, connectionsPerAddressMax: 8 };
+  const attack = async (server: HttpServer) => {
+    const all = Array.from({ length: 64 }, (_, n) =>
+      half(server, `127.0.3.${1 + Math.floor(n / 8)}`, 'GET / HTTP/1.1\r\nhost: localhost\r\n'),
+    );
+    await connected(all);
+    return all;
+  };
+
+  it('keeps nobody else out: the connections that wait longest make room', async () => {
+    const server = await served(small(), limits);
+    const all = await attack(server);
+    for (let n = 0; n < 10; n++) expect(await statusFor(server)).toBe(200);
+    // More of the same, from addresses that have room again, change nothing.
+    await connected(all.filter(({ closed }) => closed).map(() => half(server, '127.0.3.99', 'GET')));
+    expect(await statusFor(server)).toBe(200);
+  });
+
+  it('keeps all others out where no place is kept free: the control', async () => {
+    const server = await served(small(), { ...limits, connectionsKeptFree: 0 });
+    await attack(server);
+    expect(await statusFor(server)).toBe(0);
+  });
+
+  it('has no answer cut off that somebody is given', async () => {
+    const answer = Promise.withResolvers<string>();
+    const app = small().get('/slow', async (c) => c.text(await answer.promise));
+    const server = await served(app, limits);
+    const slow = ask(server, '/slow');
+    await attack(server);
+    for (let n = 0; n < 10; n++) expect(await statusFor(server)).toBe(200);
+    answer.resolve('late');
+    expect((await slow).body).toBe('late');
+  });
+});
+
+describe('somebody who sends bodies of webhooks by halves', () => {
+  it('has so many in memory at once, and the webhook of the forge comes through', async () => {
+    const taken: number[] = [];
+    const app = watchApp({
+      label: 'quorate',
+      badge: () => undefined,
+      webhook: { take: ({ body }) => void taken.push(body.length) },
+    });
+    const rate = { requestsPerSecond: 1_000, requestsBurst: 1_000 };
+    const server = await served(app, { bodyBytesMax: webhookBytesMax, ...rate });
+    const { bodiesMax } = httpLimits;
+    const head = `POST /webhook HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${webhookBytesMax}\r\n\r\n`;
+    const all = Array.from({ length: 2 * bodiesMax }, (_, n) =>
+      half(server, `127.0.3.${1 + Math.floor(n / 40)}`, `${head}x`),
+    );
+    await vi.waitFor(() => {
+      expect(all.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(bodiesMax);
+    }, 10_000);
+    const got = await ask(server, '/webhook', {
+      method: 'POST',
+      body: 'push',
+      headers: { 'content-length': '4' },
+    });
+    expect([got.status, taken]).toEqual([202, [4]]);
+  });
+});
+
+describe('somebody who asks for files of a tree and leaves', () => {
+  it('has no work done for it any more, and takes no more slots than one address may', async () => {
+    const asked: AbortSignal[] = [];
+    const app = new Hono<HttpEnv>();
+    const entry = (_tree: string, _path: string, signal: AbortSignal) => {
+      asked.push(signal);
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    };
+    addTreeRoutes(app, { isShown: () => true, level: () => 'trusted', entry } as never, '1');
+    const server = await served(app);
+    const { treesPerAddressMax } = httpLimits;
+    const wish = `GET /trees/${tree}/file?path=many%2Fnofile HTTP/1.1\r\nhost: localhost\r\n\r\n`;
+    const all = Array.from({ length: treesPerAddressMax }, () => raw(server, wish));
+    await vi.waitFor(() => expect(asked).toHaveLength(treesPerAddressMax), 10_000);
+    // The slot is taken before the tree is looked at.
+    expect((await ask(server, `/trees/${tree}/file?path=x`)).status).toBe(503);
+    expect(asked).toHaveLength(treesPerAddressMax);
+    for (const { socket } of all) socket.destroy();
+    await vi.waitFor(() => expect(asked.every(({ aborted }) => aborted)).toBe(true), 10_000);
+    raw(server, wish);
+    await vi.waitFor(() => expect(asked).toHaveLength(treesPerAddressMax + 1), 10_000);
+  });
+});
+
+describe('somebody who comes back from a provider again and again', () => {
+  it('has it asked only so many things at once, and others sign in', async () => {
+    const origin = 'http://127.0.0.1:4994';
+    const answers: PromiseWithResolvers<never>[] = [];
+    let begun = 0;
+    const authority: Authority = {
+      host: 'login.example',
+      begin: async () => {
+        const state = `state${begun++}`;
+        const url = new URL(`https://login.example/auth?state=${state}`);
+        return { url, checks: { state, nonce: 'n', verifier: 'v' } };
+      },
+      finish: (callback) => {
+        if (callback.searchParams.get('code') === 'ada')
+          return Promise.resolve({ person: 'ada', name: 'ada', role: () => 'reader' as const });
+        const answer = Promise.withResolvers<never>();
+        answers.push(answer);
+        return answer.promise;
+      },
+    };
+    const signed = await startSignIn(`origin = "${origin}"`, { authority });
+    onTestFinished(() => signed.close());
+    const whole = wholeApp(signed.app);
+    /** The same for each address, as `listenHttp` passes it on. */
+    const from = (client: string) => ({
+      request: (url: string, init?: RequestInit) => whole.request(url, init, { client } as never),
+    });
+    const comeBack = async (client: string, code: string) => {
+      const browser = new WebClient({ [origin]: from(client) as never });
+      const begin = await browser.ask(`${origin}/sign-in/start`);
+      const state = new URL(begin.headers.get('location') ?? '').searchParams.get('state');
+      return browser.ask(`${origin}/sign-in/callback?code=${code}&state=${state}`);
+    };
+    const { providerAsksPerAddressMax } = signInLimits;
+    const held = Array.from({ length: providerAsksPerAddressMax }, () => comeBack('192.0.2.1', 'x'));
+    await vi.waitFor(() => expect(answers).toHaveLength(providerAsksPerAddressMax));
+    expect((await comeBack('192.0.2.1', 'x')).status).toBe(503);
+    expect(answers).toHaveLength(providerAsksPerAddressMax);
+    expect((await comeBack('192.0.2.2', 'ada')).status).toBe(200);
+    for (const { reject } of answers) reject(new Error('given up'));
+    await Promise.allSettled(held);
+    expect((await comeBack('192.0.2.1', 'ada')).status).toBe(200);
+  });
+});
+
+describe('thousands of sessions', () => {
+  it('are looked through a few at a time: whoever asks meanwhile is answered', async () => {
+    const lifetimes = () => ({ sessionMs: 1e9, idleMs: 1e9 });
+    const sessions = new Sessions({ lifetimes, now: () => Date.now() });
+    onTestFinished(() => sessions.close());
+    let turn = 0;
+    let turning = true;
+    const count = () => {
+      turn++;
+      if (turning) setImmediate(count);
+    };
+    const turns = new Set<number>();
+    let watched = 0;
+    const role = () => {
+      // The first look at all of them.
+      if (watched > 0 && watched-- > 0) {
+        turns.add(turn);
+        // As dear as rules of an owner that look at many groups.
+        for (const end = performance.now() + 0.05; performance.now() < end; );
+      }
+      return 'reader' as const;
+    };
+    for (let n = 0; n < 2_000; n++) sessions.start({ person: String(n), name: 'x', role }, 'browser');
+    watched = 2_000;
+    setImmediate(count);
+    await vi.waitFor(() => expect(turns.size).toBeGreaterThan(10), 10_000);
+    turning = false;
+  });
+});

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { decodeBundle } from '../../../src/core/documents/index.ts';
+import { openSboms, type SbomPorts } from '../../../src/runtime/controller/sbom.ts';
+
+const vectors = new URL('../../vectors/bundle/valid.json', import.meta.url);
+const artifact = 'the artifact';
+
+/** Lists of what one artifact was made from, and how often one was about to be made. */
+async function sboms(over: Partial<SbomPorts> = {}) {
+  const [vector] = JSON.parse(await readFile(vectors, 'utf8')) as { raw: string }[];
+  const text = vector?.raw ?? '';
+  const [, charter = ''] = decodeBundle(text).charter.split('.');
+  const told = { level: 'agreed', made: 0 };
+  const lists = openSboms({
+    project: JSON.parse(Buffer.from(charter, 'base64url').toString()).iss,
+    bundles: { get: async () => text, size: async () => text.length },
+    store: {} as never,
+    revocations: () => [],
+    level: () => told.level,
+    ...over,
+  });
+  return { told, get: () => lists.get(artifact, '1', () => void told.made++) };
+}
+
+describe('the list of what an artifact was made from', () => {
+  it('is made once for the same evidence, for all who ask at once too', async () => {
+    const { told, get } = await sboms();
+    const all = await Promise.all([get(), get(), get()]);
+    expect(all[0]).toContain('"bomFormat": "CycloneDX"');
+    expect([...new Set(all)]).toHaveLength(1);
+    await get();
+    expect(told.made).toBe(1);
+    told.level = 'revoked';
+    await get();
+    expect(told.made).toBe(2);
+  });
+
+  it('that takes too long is given up, and not begun again', async () => {
+    const { told, get } = await sboms({ seconds: 0.001 });
+    for (let n = 0; n < 2; n++) await expect(get()).rejects.toMatchObject({ code: 'EXPORT_TOO_LARGE' });
+    expect(told.made).toBe(1);
+  });
+
+  it('without evidence is none, and asked for again', async () => {
+    const { told, get } = await sboms({
+      bundles: { get: async () => undefined, size: async () => undefined },
+    });
+    expect([await get(), await get()]).toEqual([undefined, undefined]);
+    expect(told.made).toBe(2);
+  });
+});

@@ -1,0 +1,113 @@
+import { setTimeout } from 'node:timers/promises';
+import { encode, prepare } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
+import type { CID } from 'multiformats/cid';
+import { describe, expect, it } from 'vitest';
+import { pbCode } from '../../src/core/car.ts';
+import { cidOf } from '../../src/store/file-import.ts';
+import type { Store } from '../../src/store/index.ts';
+import type { BlockReader } from '../../src/store/nodes.ts';
+import { resolvePath } from '../../src/store/tree-path.ts';
+import { walkTree } from '../../src/store/tree-walk.ts';
+import { codeOf, store, tar } from './support.ts';
+
+const many = 20_000;
+
+/** A tree with a folder of so many files, which is sharded, and a reader that counts the blocks it is asked for. */
+async function sharded() {
+  const own = await store();
+  const names = Array.from({ length: many }, (_, n) => ({ name: `many/file-${n}`, body: String(n) }));
+  const { root } = await own.importTar(await tar([...names, { name: 'few/é', body: 'x' }]), {
+    into: own.public,
+  });
+  return { own, root, ...counting(own) };
+}
+
+function counting({ blocks }: Pick<Store, 'blocks'>) {
+  const read: string[] = [];
+  const reader: BlockReader = {
+    read(cid: CID) {
+      read.push(cid.toString());
+      return blocks.read(cid);
+    },
+    size: (cid: CID) => blocks.touch(cid),
+  };
+  return { read, reader };
+}
+
+describe('a path of a tree', () => {
+  it('is resolved with one block for each level, whatever the number of names beside it', async () => {
+    const { root, reader, read } = await sharded();
+    for (const n of [0, 1, 7, 255, 4711, many - 1]) {
+      read.length = 0;
+      expect(await resolvePath(reader, root, `many/file-${n}`)).toMatchObject({
+        path: `many/file-${n}`,
+        kind: 'file',
+        size: String(n).length,
+      });
+      // The root, the folder, its shards.
+      expect(read.length).toBeLessThanOrEqual(5);
+    }
+    read.length = 0;
+    for (const path of [
+      'many/nofile',
+      'many/file',
+      'many/00',
+      'many/..',
+      'few/e',
+      'many/file-1/x',
+      'many/file-20000',
+    ])
+      expect(await resolvePath(reader, root, path)).toBeUndefined();
+    expect(read.length).toBeLessThanOrEqual(7 * 5);
+    expect(await resolvePath(reader, root, 'few/é')).toMatchObject({ kind: 'file', size: 1 });
+    expect(await resolvePath(reader, root, '')).toMatchObject({ path: '', kind: 'dir' });
+  });
+
+  it('is given up with its signal', async () => {
+    const { root, reader, read } = await sharded();
+    const gone = AbortSignal.abort(new Error('gone'));
+    await expect(resolvePath(reader, root, 'many/file-1', gone)).rejects.toThrow('gone');
+    expect(read).toEqual([]);
+  });
+
+  it('of a folder that shards in another way is refused', async () => {
+    const own = await store();
+    const data = new UnixFS({ type: 'hamt-sharded-directory', hashType: 0x22n, fanout: 1024n });
+    const bytes = encode(prepare({ Data: data.marshal(), Links: [] }));
+    const cid = cidOf(pbCode, bytes);
+    await own.blocks.put(cid, bytes);
+    expect(await codeOf(resolvePath(counting(own).reader, cid.toString(), 'x'))).toBe('STORE_TREE_MALFORMED');
+  });
+});
+
+describe('the first entries of a tree', () => {
+  it('cost the same whatever else is in a folder', async () => {
+    const { own, root, reader, read } = await sharded();
+    const found: string[] = [];
+    for await (const { path } of walkTree(reader, own.blocks.parse(root), { atMost: 20 })) found.push(path);
+    expect(found).toHaveLength(2 + 1 + 20);
+    expect(read.length).toBeLessThan(60);
+  });
+});
+
+describe('an archive of a tree', () => {
+  it('of folders is made as it is taken', async () => {
+    const own = await store();
+    const entries = Array.from({ length: 20_000 }, (_, n) => ({
+      name: `folder-${n}`,
+      type: 'directory' as const,
+    }));
+    const { root } = await own.importTar(await tar(entries), { into: own.public });
+    const chunks = own.exportTar(root)[Symbol.asyncIterator]();
+    await chunks.next();
+    const before = process.memoryUsage().arrayBuffers;
+    await setTimeout(300);
+    // All headers have 10 MiB.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * 1024 * 1024);
+    let bytes = 512;
+    for (let next = await chunks.next(); next.done !== true; next = await chunks.next())
+      bytes += next.value.length;
+    expect(bytes).toBeGreaterThanOrEqual(20_000 * 512);
+  });
+});
