@@ -118,7 +118,10 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
     {
       folder: { project, name: 'bench', dir },
       machine: { state },
-      mesh: { addresses: () => [] },
+      mesh: {
+        addresses: () => [],
+        connections: () => ({ open: 0, max: 1, refused: 0, isFull: false }),
+      },
       store,
     } as never,
     {

@@ -68,6 +68,8 @@ function ask({ port, path, method = 'GET', headers = {}, body, leaveMs }: Exampl
     };
     const asked = request(options, (response) => {
       response.resume();
+      const { statusCode = 0 } = response;
+      if (statusCode >= 500) reject(new Error(`${method} ${path}: ${statusCode}`));
       response.on('close', () => resolve());
       if (leaveMs !== undefined && response.statusCode === 200) setTimeout(() => asked.destroy(), leaveMs);
     });
