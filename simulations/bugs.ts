@@ -359,6 +359,12 @@ export const bugs: Record<string, Bug> = {
     patches: () => ({ unsteadyClock: true }),
     rates: { clockPerMinute: 0.3 },
   },
+  'wrong-clock-refuses': {
+    says: 'the controller checks documents by its wall clock, which may be set meanwhile',
+    caughtBy: 'clocks',
+    patches: () => ({ wallClockSessions: true }),
+    rates: { clockPerMinute: 0.3 },
+  },
   'order-by-chance': {
     says: 'the order of effects depends on something outside the machine',
     caughtBy: 'determinism',

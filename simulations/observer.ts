@@ -16,6 +16,7 @@ export type Observation =
   /** An effect left the controller's process. */
   | { kind: 'sent'; effect: ControllerEffect; state: ControllerState }
   /** A bundle was published. */
+  | { kind: 'request-refused'; code: string; expiresAt: number }
   | { kind: 'published'; run: string; bundle: Bundle; verdict: Verdict }
   /** A bundle that was published is not on the controller's disk any more. */
   | { kind: 'bundle-lost'; run: string }

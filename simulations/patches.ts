@@ -19,6 +19,8 @@ export interface Patches {
   journalLate?: 'append' | 'sync';
   /** Sets the timers of the controller together with its wall clock. */
   unsteadyClock?: boolean;
+  /** Sessions of the controller go by its wall clock. */
+  wallClockSessions?: boolean;
   /** The controller tells its workers two stories, which differ in this leaf. */
   forks?: number;
   /** The controller takes the word of stores for what they keep. */

@@ -3,6 +3,7 @@ import { codeOf, messageOf } from '../src/core/errors.ts';
 import { limits } from '../src/core/limits.ts';
 import { sessionLimits } from '../src/core/sessions/limits.ts';
 import { type EventLog, type JournalRow, Loop, type Machine } from '../src/core/sessions/loop.ts';
+import { MachineTime } from '../src/core/sessions/machine-time.ts';
 import type { Channel, Clock, Documents, Signing } from '../src/core/sessions/ports.ts';
 import { type Crash, SimulatedJournal } from './journal.ts';
 import type { Keys } from './keys.ts';
@@ -105,6 +106,8 @@ export abstract class Process<
   #syncLate = false;
   /** A planted bug: what measures time is set with the wall clock. */
   steady = true;
+  /** A planted bug: sessions go by the wall clock. */
+  goesByWall = false;
 
   constructor(around: Surroundings, name: string) {
     this.around = around;
@@ -175,13 +178,15 @@ export abstract class Process<
     const alive = () => this.up && this.life === n;
     const machine = this.fresh();
     const journal = this.#journal;
+    const monotonic = () => time.now + (this.steady ? 0 : this.#clockOffMs);
+    const machineTime = new MachineTime({ now: () => time.now + this.#clockOffMs, monotonic });
     const clock: Clock = {
       endOfTurn: (act) =>
         this.#endOfTurn(() => {
           if (alive()) this.#handleBatch(loop.waiting, act, alive);
         }),
-      now: () => time.now + this.#clockOffMs,
-      monotonic: () => time.now + (this.steady ? 0 : this.#clockOffMs),
+      now: () => (this.goesByWall ? time.now + this.#clockOffMs : machineTime.steady()),
+      monotonic,
       after: (ms, act) => time.after(ms, () => (alive() ? act() : undefined)),
       closing: false,
       onClosing: () => () => {},
@@ -197,6 +202,7 @@ export abstract class Process<
         machine,
       ),
       clock,
+      time: machineTime,
       perform: (effect) => this.#perform(effect, alive),
       tick: this.tick,
       failed: (error) => {

@@ -13,6 +13,14 @@ import { controllerAt } from './worker-node.ts';
 
 const publisherName = 'publisher';
 
+/** Of a job that is submitted. */
+interface Told {
+  signed(request: string): void;
+  accepted(): void;
+  /** `expiresAt`: of the request, in milliseconds. */
+  refused(code: string, expiresAt: number): void;
+}
+
 /** The client that submits the jobs of a scenario. It never crashes. */
 export class Publisher {
   readonly #around: Surroundings;
@@ -56,7 +64,7 @@ export class Publisher {
    * Asks until it is told that the job was taken, however often that is; not before those were taken that it needs. `signed` is
    * told each request.
    */
-  submitLater(work: Work, told: { signed(request: string): void; accepted(): void }): void {
+  submitLater(work: Work, told: Told): void {
     const { time, trace } = this.#around;
     // The jobs of a pipeline are of one commit.
     const { source, limits } = jobNamed('project').job;
@@ -108,6 +116,7 @@ export class Publisher {
       asked(names.length === 0 ? undefined : Object.fromEntries(needs)).then(done, async (error) => {
         const code = codeOf(error);
         trace.write(time.now, publisherName, `${work.name}: ${code}`);
+        if (request !== undefined) told.refused(code, request.payload.exp * 1000);
         if (code === 'GRANT_ISSUER_MISMATCH') await this.#credentials.renew(dial).catch(() => {});
         // An expired request will not be accepted any more, nor one that a restore lost, or that needs such a one.
         if (['DOC_EXPIRED', 'RUN_LOST', 'REQUEST_NEEDS_UNKNOWN'].includes(code)) done(null);

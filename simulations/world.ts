@@ -144,6 +144,7 @@ export class World implements Truth {
     });
     this.#controller.journalLate = patches.journalLate;
     this.#controller.bundlesBelieved = patches.bundlesBelieved ?? false;
+    this.#controller.goesByWall = patches.wallClockSessions === true;
     this.#controller.steady = patches.unsteadyClock !== true;
   }
 
@@ -234,6 +235,7 @@ export class World implements Truth {
       publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),
         accepted: () => void this.#accepted.add(work.name),
+        refused: (code, expiresAt) => this.#observe({ kind: 'request-refused', code, expiresAt }),
       });
     const { revokes, theft } = scenario;
     const owner = new Owner(this.#controller, publisher, this.#idp);

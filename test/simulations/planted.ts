@@ -46,6 +46,7 @@ export const seeds: Record<string, number> = {
   'witness-forgets': 1,
   'forgotten-story-signed': 24,
   'wrong-clock-journaled': 3,
+  'wrong-clock-refuses': 1,
   'inputs-count-for-nothing': 2,
   'lost-input-ends-all': 8,
   'revocation-not-passed-on': 1,

@@ -83,8 +83,7 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   }
 
   const { checkIdle, startWorker } = await import('../../runtime/worker/node.ts');
-  const { MachineTime } = await import('../../core/sessions/machine-time.ts');
-  const { nodeClock } = await import('../../runtime/node/ports.ts');
+  const { machineTime } = await import('../../runtime/node/ports.ts');
   checkIdle(home, project);
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
   // Fails with a hint before the ticket is used.
@@ -99,7 +98,7 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   }
   await rememberTiers(home.dir, sandboxes.tiers);
   // The enrolment shows the clock to be right; one that is set before the first event is noticed by this.
-  const time = ticket === undefined ? undefined : new MachineTime(nodeClock(signal));
+  const time = ticket === undefined ? undefined : machineTime();
   const membership =
     ticket === undefined
       ? joining.known

@@ -48,21 +48,8 @@ export class MachineTime {
 
   /** Milliseconds since the epoch, whole ones; never less than before. Errors: `CLOCK_JUMPED`. */
   now(): number {
-    const monotonic = this.#clock.monotonic();
-    const passed = Math.max(0, monotonic - this.#monotonic);
-    const wall = this.#clock.now();
-    const expected = this.#time + passed;
-    const difference = wall - expected;
-    this.#monotonic = monotonic;
-    if (Math.abs(difference) <= differenceMsMax) {
-      this.#disturbedAt = undefined;
-      const slew = passed * slewShare;
-      this.#time = expected + Math.max(-slew, Math.min(slew, difference));
-      return Math.floor(this.#time);
-    }
-    this.#time = expected;
-    this.#disturbedAt ??= monotonic;
-    if (monotonic - this.#disturbedAt > disturbanceMsMax) {
+    const { monotonic, wall, expected, difference } = this.#advance();
+    if (this.#disturbedAt !== undefined && monotonic - this.#disturbedAt > disturbanceMsMax) {
       const seconds = Math.round(Math.abs(difference) / 1000);
       throw new QuorateError(
         'CLOCK_JUMPED',
@@ -73,5 +60,32 @@ export class MachineTime {
       );
     }
     return Math.floor(this.#time);
+  }
+
+  /**
+   * The same for what is no event: documents are checked and signed by it. It goes on while the wall clock differs, since the next event
+   * ends the node where it still does then; nothing valid is refused meanwhile.
+   */
+  steady(): number {
+    this.#advance();
+    return Math.floor(this.#time);
+  }
+
+  #advance() {
+    const monotonic = this.#clock.monotonic();
+    const passed = Math.max(0, monotonic - this.#monotonic);
+    const wall = this.#clock.now();
+    const expected = this.#time + passed;
+    const difference = wall - expected;
+    this.#monotonic = monotonic;
+    if (Math.abs(difference) <= differenceMsMax) {
+      this.#disturbedAt = undefined;
+      const slew = passed * slewShare;
+      this.#time = expected + Math.max(-slew, Math.min(slew, difference));
+    } else {
+      this.#time = expected;
+      this.#disturbedAt ??= monotonic;
+    }
+    return { monotonic, wall, expected, difference };
   }
 }

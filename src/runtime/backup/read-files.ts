@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { decodeBundle, openMessage } from '../../core/documents/index.ts';
-import { codeOf, QuorateError } from '../../core/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { openCheckpoint } from '../../core/transparency/index.ts';
 import { verifyBundle } from '../../core/trust/index.ts';
 import { loadKey } from '../../identity/keys.ts';
@@ -51,13 +51,15 @@ export const readers: Readonly<Record<string, Read>> = {
   'told-alarms-*.json': (file) => toldAlarms(openHome(dirname(file)), projectIn(file)),
   // Of a store, which holds it as proof; a controller compares its own with hashes.
   'bundles/*.json': (file) => {
-    const hint = 'Remove it: it is fetched again.';
+    const hint = 'Start the store: it fetches it again.';
     return inFile(file, hint, async () => {
       const bundle = decodeBundle((await readOptional(file)) ?? '');
       const { project } = (await openMessage('charter', bundle.charter, joseVerifier)).payload;
       const { ok, steps } = await verifyBundle(bundle, { project, revocations: [] }, joseVerifier);
       const failed = steps.find((step) => !step.ok)?.says ?? 'no step failed';
       if (!ok) throw new QuorateError('HOME_DAMAGED', `${file} proves nothing: ${failed}`, { hint });
+    }).catch((error) => {
+      throw codeOf(error) === 'HOME_DAMAGED' ? new Mends('HOME_DAMAGED', messageOf(error), { hint }) : error;
     });
   },
   'images/*.car': (file, signal) => {

@@ -34,7 +34,7 @@ import { openRevocationBook } from '../membership/revocation-file.ts';
 import { warnWhenFull } from '../node/full-warning.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
-import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
+import { machineTime, meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import { ArtifactPins } from './artifact-pins.ts';
 import { inCheckpointFile, openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
@@ -147,7 +147,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     closers.push(() => store.close());
 
     const stop = new AbortController();
-    const clock = nodeClock(stop.signal);
+    const time = machineTime();
+    const clock = nodeClock(stop.signal, time);
     let perform: (effect: ControllerEffect) => void = () => {};
     const bundles = openBundles(join(folder.dir, 'bundles'));
     const names = await bundles.names();
@@ -172,6 +173,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       machine,
       journal: meters?.journal(lost) ?? lost,
       clock,
+      time,
       acceptClock: options.acceptClock ?? false,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },

@@ -21,7 +21,7 @@ import { openKeys } from '../membership/project-keys.ts';
 import { openRevocationBook, revocationFile } from '../membership/revocation-file.ts';
 import { type HealthChecks, meshCheck } from '../node/health.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
-import { joseDocuments, nodeClock, signingOf } from '../node/ports.ts';
+import { joseDocuments, machineTime, nodeClock, signingOf } from '../node/ports.ts';
 import { idpNodeLimits } from './limits.ts';
 
 export interface IdpOptions {
@@ -82,13 +82,15 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     const first = folder.retired.find((one) => nameOf(one) === journal.name) ?? key;
     const machine = new IdentityProvider(first.id);
     const stop = new AbortController();
-    const clock = nodeClock(stop.signal);
+    const time = machineTime();
+    const clock = nodeClock(stop.signal, time);
     let perform: (effect: IdpEffect) => void = () => {};
     let broken: string | undefined;
     const loop = new Loop<IdpEvent, IdpEffect>({
       machine,
       journal,
       clock,
+      time,
       acceptClock: options.acceptClock ?? false,
       perform: (effect) => perform(effect),
       tick: undefined,

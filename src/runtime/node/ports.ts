@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { openMessage, openStatement, type Signer } from '../../core/documents/index.ts';
+import { MachineTime } from '../../core/sessions/machine-time.ts';
 import type { Channel, Clock, Dial, Documents, Signing } from '../../core/sessions/ports.ts';
 import type { EventLoop } from '../../core/slices.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
@@ -12,10 +13,16 @@ import { steadyTime } from './steady-time.ts';
  */
 const turnIterations = 4;
 
-/** Node's clocks and timers. `signal` is aborted when the node begins to shut down. */
-export function nodeClock(signal: AbortSignal): Clock {
+/** The time of a node's machine, which begins now. */
+export const machineTime = (): MachineTime =>
+  new MachineTime({ now: () => Date.now(), monotonic: steadyTime() });
+
+/**
+ * Node's clocks and timers. `signal` is aborted when the node begins to shut down; `time`: of its machine, by which its sessions go as well.
+ */
+export function nodeClock(signal: AbortSignal, time?: MachineTime): Clock {
   return {
-    now: () => Date.now(),
+    now: time === undefined ? () => Date.now() : () => time.steady(),
     monotonic: steadyTime(),
     after(ms, act) {
       const timer = setTimeout(act, ms);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from '../../core/errors.ts';
 import { sizeText } from '../../core/quantity.ts';
 import type { VerdictHint } from '../../core/sessions/store/project-watch.ts';
@@ -16,6 +17,8 @@ import { storeNodeLimits } from './limits.ts';
 
 /** Under this name the store keeps what this node pins. */
 export const storePin = 'store';
+/** Of the time that the check of a bundle takes: the check of all is no burden to what else runs. */
+const recheckWaits = 3;
 
 /**
  * Keeps what verdicts prove, as `planStore` says. One verdict at a time: its bundle is fetched and verified, then the tree, which is
@@ -30,6 +33,8 @@ export class StoreKeeper {
   #sweptAt = Number.NEGATIVE_INFINITY;
   /** Runs whose bundles made room for others on the same tree. Lost with the process: then they are looked at once more. */
   readonly #passed = new Set<string>();
+  /** Runs whose bundle is missing or damaged on this disk, until it is fetched again. */
+  readonly #lost = new Set<string>();
 
   constructor(context: StoreContext) {
     this.#context = context;
@@ -57,6 +62,34 @@ export class StoreKeeper {
       tell('warn', 'lost', `${lost.length} trees are not on this disk any more, and are fetched again`);
       await ledger.save();
     }
+  }
+
+  /** Rereads the bundles of what is kept, slowly: each that is missing or damaged is fetched again, and serves as it is until then. */
+  async recheck(): Promise<void> {
+    const { ledger, bundles, signal } = this.#context;
+    for (const entry of [...ledger.entries.values()]) {
+      const began = performance.now();
+      if (signal.aborted) return;
+      if (!ledger.trees.has(entry.tree)) continue;
+      const text = await bundles.text(entry.run);
+      if (text === undefined || !(await this.#isWhole(entry, text))) this.#fetchAgain(entry);
+      await sleep(recheckWaits * (performance.now() - began), undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Whether a bundle proves what it did when it was stored: revocations that came since do not count. */
+  async #isWhole({ run, tree }: LedgerEntry, text: string): Promise<boolean> {
+    const { project } = this.#context;
+    const proven = await proofIn(text, { project, revoked: () => [] }).catch(() => undefined);
+    return proven?.entry.run === run && proven.entry.tree === tree;
+  }
+
+  #fetchAgain({ run, tree, level, name }: LedgerEntry): void {
+    if (this.#lost.has(run)) return;
+    this.#lost.add(run);
+    const says = `the bundle of ${name} (${run}) is not whole on this disk, and is fetched again`;
+    this.#context.tell('warn', 'damaged', says, { run, tree });
+    this.#hints.add({ run, tree, level });
   }
 
   /** Announces what earlier lives of this process announced: the records of a node end with its process. */
@@ -120,11 +153,15 @@ export class StoreKeeper {
       });
     for (const entry of [...ledger.entries.values()]) {
       if (signal.aborted) return;
-      const text = await bundles.get(entry.run);
+      const text = await bundles.text(entry.run);
       if (text === undefined) continue;
       try {
         await proofIn(text, this.#context);
       } catch (error) {
+        if (!(await this.#isWhole(entry, text))) {
+          this.#fetchAgain(entry);
+          continue;
+        }
         ledger.entries.delete(entry.run);
         const held = await this.#hold(entry, text);
         const days = `${storeNodeLimits.fallenDays} days`;
@@ -176,7 +213,8 @@ export class StoreKeeper {
     const isAll = proven.entry.level === 'trusted' || hint.level === 'agreed';
     await watch.learnCharter(proven.charter).catch(() => {});
     const before = ledger.entries.get(hint.run);
-    if (before?.level === proven.entry.level && ledger.trees.has(hint.tree))
+    const isHere = ledger.trees.has(hint.tree) && !this.#lost.has(hint.run);
+    if (before?.level === proven.entry.level && isHere)
       return isAll ? this.#hints.done(hint) : again('there is only a lower level so far');
     const maxBytes = await this.inTurn(async () => this.#roomFor(proven));
     if (maxBytes === undefined) {
@@ -229,6 +267,7 @@ export class StoreKeeper {
       const gone = ledger.add(entry);
       await ledger.save();
       const { run, job, kind } = entry;
+      if (this.#lost.delete(run)) for (const which of [run, job, tree]) await bundles.drop(which);
       // The bundle of a test proves no artifact.
       await bundles.put({ run, job, artifact: kind === 'test' ? null : tree }, text);
       if (gone?.tree === tree) await this.#pass(gone);

@@ -12,6 +12,7 @@ import { openMesh, type PeerAddress } from '../../mesh/index.ts';
 import { openStore } from '../../store/index.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
+import { artifactLimits } from '../artifacts/limits.ts';
 import { membersOf } from '../artifacts/members.ts';
 import { repairTrees } from '../artifacts/repair.ts';
 import { serveRevocations } from '../artifacts/revocations.ts';
@@ -160,6 +161,9 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       await running;
     });
     void keeper.announceAgain();
+    const recheck = () => keeper.recheck().catch((error) => tell('warn', 'store', messageOf(error)));
+    void recheck();
+    every(clock, artifactLimits.scrubSeconds * 1000, () => void recheck());
     const holders = () => watch.controllers.map(({ id }) => id);
     closers.push(
       startBlockCollection({

@@ -57,9 +57,12 @@ export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
     const forge =
       file.forge === undefined || token === undefined ? undefined : openForge({ ...file.forge, token });
     if (forge !== undefined) opened.push(() => forge.close());
+    const log = new LogCopy(openLeafFile(watchedLog(home.dir, project)));
+    // A damaged one ends the start, not a look at some later time.
+    await log.size;
     const verifier = new RunVerifier({
       ...{ project, documents: joseDocuments, ageSecondsMax: file.checkpointAgeSeconds },
-      log: new LogCopy(openLeafFile(watchedLog(home.dir, project))),
+      log,
       book: () => openRevocationBook(home.dir, project),
       now: () => Date.now(),
     });

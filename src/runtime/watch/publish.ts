@@ -113,7 +113,7 @@ const nonceOf = ({ project }: Client, { id }: PublishOrder, job: string): string
   createHash('sha256').update([project, id, job].join('\n')).digest('base64url');
 
 const passing =
-  /^(CONTROLLER_|MESH_|IMAGE_NOT_READY|SOURCE_(UNREACHABLE|STALLED|TIMEOUT|SERVER_ERROR|FAILED|DISK_FULL)|STORE_DISK_FULL|SANDBOX_|EGRESS_|DEPENDENCIES_|INTERNAL|GRANT_)/;
+  /^(CONTROLLER_|MESH_|DOC_EXPIRED|DOC_FROM_FUTURE|IMAGE_NOT_READY|SOURCE_(UNREACHABLE|STALLED|TIMEOUT|SERVER_ERROR|FAILED|DISK_FULL)|STORE_DISK_FULL|SANDBOX_|EGRESS_|DEPENDENCIES_|INTERNAL|GRANT_)/;
 
 /** Whether what has failed may work later. */
 export const mayPass = (error: unknown): boolean => passing.test(codeOf(error));

@@ -39,7 +39,7 @@ import { openRevocationBook } from '../membership/revocation-file.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { HttpClient } from '../node/http-get.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
-import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
+import { machineTime, meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import { HostList } from './allowed-hosts.ts';
 import { Builder } from './builder.ts';
 import { areaOf, type WorkerContext } from './context.ts';
@@ -163,7 +163,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     );
     const machine = new Worker(key.id);
 
-    const clock = nodeClock(stop.signal);
+    const time = options.time ?? machineTime();
+    const clock = nodeClock(stop.signal, time);
     every(clock, saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
     let perform: (effect: WorkerEffect) => void = () => {};
     let broken: string | undefined;
@@ -172,7 +173,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       journal,
       clock,
       acceptClock: options.acceptClock ?? false,
-      time: options.time,
+      time,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {

@@ -15,7 +15,7 @@ import { incompleteTrees, scrubbed } from './stores.ts';
 const settleMsMax = 120_000;
 const endMsMax = 30_000;
 /** A part mends what is damaged in its store when it starts. */
-const mendMs = 5_000;
+const mendMsMax = 300_000;
 /** So many of the artifacts are fetched as a stranger does; all are verified. */
 const fetchEvery = 10;
 const parts: readonly Part[] = [...services, ...workers];
@@ -150,7 +150,7 @@ class Chaos {
       this.#damagedBlocks += await scrubbed(this.#ground, part);
       await this.#faults.start(part);
     }
-    if (stores.length > 0) await sleep(mendMs);
+    for (const part of stores) await this.#faults.mended(part, mendMsMax);
   }
 
   /** A run is on its way while it happens, and trusted afterwards. */

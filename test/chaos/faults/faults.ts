@@ -14,6 +14,8 @@ const exec = promisify(execFile);
 /** A part that was started says within this that it is ready, or why not. */
 const readyMsMax = 60_000;
 const stopMsMax = 30_000;
+/** A node looks at its store as it starts. */
+const firstLookMs = 5_000;
 /** A node looks at its clock at each event, and takes one that is wrong for less than 10 s for a passing disturbance. */
 const disturbedMs = 11_000;
 /** Events of a run come within this. */
@@ -322,6 +324,18 @@ export class Faults {
       if (code !== 0) throw new Finding(`quorate store forget ends with ${code}:\n${report}`);
     }
     return unnamed;
+  }
+
+  /** Waits until its first look at its store has told of each tree that is not whole that it is again, or that nobody has it. */
+  async mended(part: Part, ms: number): Promise<void> {
+    const { lines } = this.#ground.proc(part);
+    const end = performance.now() + ms;
+    do {
+      await sleep(firstLookMs);
+      const told = new Set(lines.map(({ root }) => root));
+      const damaged = lines.flatMap(({ roots }) => (Array.isArray(roots) ? roots : []));
+      if (damaged.every((root) => told.has(root))) return;
+    } while (performance.now() < end);
   }
 
   /** Runs `check` on the homes of the services that have it. Damage is a finding, unless its node makes the file again. */

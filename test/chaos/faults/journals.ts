@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -176,7 +177,7 @@ export async function checkJournals(
       await checked.observe({ kind: 'worker-handled', worker: key, event, effects });
     }
   }
-  for (const { run, bundle } of await bundlesOf(ground, kept)) {
+  for (const { run, bundle } of await bundlesOf(ground, kept, state)) {
     const { payload } = await openStatement('verdict', bundle.verdict, joseVerifier);
     await checked.observe({ kind: 'published', run, bundle, verdict: payload });
   }
@@ -217,14 +218,17 @@ function keyIn(file: string): string {
 }
 
 /** Of the controller. */
-async function bundlesOf(ground: Ground, kept: string): Promise<{ run: string; bundle: Bundle }[]> {
+async function bundlesOf(
+  ground: Ground,
+  kept: string,
+  { bundles }: Pick<ControllerState, 'bundles'>,
+): Promise<{ run: string; bundle: Bundle }[]> {
   const dir = join(ground.home('controller'), '.quorate', 'bundles');
-  const bundleIn = async (file: string) => decodeBundle(await readFile(file, 'utf8'));
+  const textOf = (folder: string, run: string) => readFile(join(folder, `${run}.json`), 'utf8');
+  const stored = async (run: string) => {
+    const text = await textOf(dir, run).catch(() => '');
+    return createHash('sha256').update(text).digest('hex') === bundles.get(run) ? text : textOf(kept, run);
+  };
   const runs = (await readdir(kept)).map((name) => name.replace('.json', ''));
-  return Promise.all(
-    runs.map(async (run) => ({
-      run,
-      bundle: await bundleIn(join(dir, `${run}.json`)).catch(() => bundleIn(join(kept, `${run}.json`))),
-    })),
-  );
+  return Promise.all(runs.map(async (run) => ({ run, bundle: decodeBundle(await stored(run)) })));
 }

@@ -85,6 +85,8 @@ describe('the time of a machine', () => {
     host.wall += by;
     time.now();
     host.pass(11_000);
+    // Documents are checked by it until the next event.
+    expect(time.steady()).toBe(start + 11_000);
     expect(() => time.now()).toThrow(
       expect.objectContaining({ code: 'CLOCK_JUMPED', message: expect.stringContaining(`set ${word} by`) }),
     );

@@ -405,7 +405,7 @@ describe('check', () => {
       'a bundle of a store',
       'store',
       (home) => flip(join(home, 'bundles', readdirSync(join(home, 'bundles')).at(0) ?? '')),
-      { code: 1, file: /^bundles\//, as: 'HOME_DAMAGED', says: /bundles/ },
+      { code: 4, file: /^bundles\//, as: 'HOME_DAMAGED', says: /bundles/ },
     ],
     [
       'the journal of a hook',

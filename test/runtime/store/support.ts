@@ -17,7 +17,7 @@ import { tar } from '../../store/support.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import * as it from '../../support/project.ts';
 
-async function folder(): Promise<string> {
+export async function folder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-store-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   return dir;
@@ -75,8 +75,8 @@ export interface Kept {
   keeper: StoreKeeper;
   context: StoreContext;
   events: NodeEvent[];
-  /** Resolves at the first event of this kind, one that was told already too. */
-  told(kind: string): Promise<NodeEvent>;
+  /** Resolves at the first event of this kind, or the `nth`, one that was told already too. */
+  told(kind: string, nth?: number): Promise<NodeEvent>;
   revoked: Revoked[];
   roots(): Promise<string[]>;
 }
@@ -120,10 +120,10 @@ export async function keeping(peers: readonly Peer[], retention = keepAll, dir?:
   });
   return {
     ...{ keeper, context, events, revoked },
-    told(kind) {
+    told(kind, nth = 1) {
       return new Promise((resolve) => {
         const look = () => {
-          const found = events.find((event) => event.kind === kind);
+          const found = events.filter((event) => event.kind === kind)[nth - 1];
           if (found === undefined) return;
           looks.delete(look);
           resolve(found);
