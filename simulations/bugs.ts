@@ -356,13 +356,13 @@ export const bugs: Record<string, Bug> = {
   'wrong-clock-journaled': {
     says: 'timers are set with the wall clock, so that events are journaled under a wrong time',
     caughtBy: 'clocks',
-    patches: () => ({ unsteadyClock: true }),
+    patches: () => ({ wallClock: 'timers' }),
     rates: { clockPerMinute: 0.3 },
   },
   'wrong-clock-refuses': {
     says: 'the controller checks documents by its wall clock, which may be set meanwhile',
     caughtBy: 'clocks',
-    patches: () => ({ wallClockSessions: true }),
+    patches: () => ({ wallClock: 'sessions' }),
     rates: { clockPerMinute: 0.3 },
   },
   'order-by-chance': {

@@ -17,10 +17,8 @@ export interface Patches {
   inquiry?: (ports: InquiryPorts) => InquiryPorts;
   /** The controller carries effects out before that is done to its journal. */
   journalLate?: 'append' | 'sync';
-  /** Sets the timers of the controller together with its wall clock. */
-  unsteadyClock?: boolean;
-  /** Sessions of the controller go by its wall clock. */
-  wallClockSessions?: boolean;
+  /** Timers of the controller are set together with its wall clock, or its sessions go by that. */
+  wallClock?: 'timers' | 'sessions';
   /** The controller tells its workers two stories, which differ in this leaf. */
   forks?: number;
   /** The controller takes the word of stores for what they keep. */

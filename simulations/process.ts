@@ -10,6 +10,7 @@ import type { Keys } from './keys.ts';
 import type { Network, Node } from './network.ts';
 import { Violation } from './observer.ts';
 import { epochMs, nonceOf } from './paperwork.ts';
+import type { Patches } from './patches.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -104,10 +105,7 @@ export abstract class Process<
   #events = 0;
   #clockOffMs = 0;
   #syncLate = false;
-  /** A planted bug: what measures time is set with the wall clock. */
-  steady = true;
-  /** A planted bug: sessions go by the wall clock. */
-  goesByWall = false;
+  #wallClock: Patches['wallClock'];
 
   constructor(around: Surroundings, name: string) {
     this.around = around;
@@ -143,10 +141,11 @@ export abstract class Process<
   }
   abstract accept(protocol: string, channel: Channel): void;
 
-  /** A planted bug: effects are carried out before their events are in the journal, or before it is synced. */
-  set journalLate(late: 'append' | 'sync' | undefined) {
-    this.#journal.late = late === 'append';
-    this.#syncLate = late === 'sync';
+  /** Plants bugs: effects are carried out before their events are in the journal, or before it is synced; a wrong clock is believed. */
+  plant({ journalLate, wallClock }: Pick<Patches, 'journalLate' | 'wallClock'>): void {
+    this.#journal.late = journalLate === 'append';
+    this.#syncLate = journalLate === 'sync';
+    this.#wallClock = wallClock;
   }
 
   get machine(): M {
@@ -178,14 +177,14 @@ export abstract class Process<
     const alive = () => this.up && this.life === n;
     const machine = this.fresh();
     const journal = this.#journal;
-    const monotonic = () => time.now + (this.steady ? 0 : this.#clockOffMs);
+    const monotonic = () => time.now + (this.#wallClock === 'timers' ? this.#clockOffMs : 0);
     const machineTime = new MachineTime({ now: () => time.now + this.#clockOffMs, monotonic });
     const clock: Clock = {
       endOfTurn: (act) =>
         this.#endOfTurn(() => {
           if (alive()) this.#handleBatch(loop.waiting, act, alive);
         }),
-      now: () => (this.goesByWall ? time.now + this.#clockOffMs : machineTime.steady()),
+      now: () => (this.#wallClock === 'sessions' ? time.now + this.#clockOffMs : machineTime.steady()),
       monotonic,
       after: (ms, act) => time.after(ms, () => (alive() ? act() : undefined)),
       closing: false,

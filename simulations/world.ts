@@ -142,10 +142,8 @@ export class World implements Truth {
         return patches.controller?.(controller.id, idp.id) ?? new Controller(controller.id, idp.id);
       },
     });
-    this.#controller.journalLate = patches.journalLate;
+    this.#controller.plant(patches);
     this.#controller.bundlesBelieved = patches.bundlesBelieved ?? false;
-    this.#controller.goesByWall = patches.wallClockSessions === true;
-    this.#controller.steady = patches.unsteadyClock !== true;
   }
 
   get stallMsMax(): number {
