@@ -180,8 +180,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       // The machine is ahead of the journal from now on: nothing more of its log may be signed.
       failed: fail,
     });
-    closers.push(() => loop.close());
-    closers.push(() => stop.abort());
+    closers.push(...[() => loop.close(), () => stop.abort()]);
     const context: ControllerContext = {
       folder,
       machine,
