@@ -1,13 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { listOptional } from '../files.ts';
 
 /** Hexadecimal digits of a SHA-256 in a file name: 128 bits, so that names do not collide. */
 const NAME_HEX = 32;
 
-/** Suffix of an unfinished file. */
-const partPattern = /\.part-[0-9a-f]{12}$/;
+/** Suffix of an unfinished file, and of what its maker has beside it. */
+const partPattern = /\.part-[0-9a-f]{12}(?:\.\w+)?$/;
+
+/** One that nobody has written to for so long, in ms, is of a process that was killed: a kernel is written within seconds. */
+const partMsMax = 10 * 60_000;
 
 /** SHA-256 of length-prefixed parts, in hexadecimal. */
 export const sha256Of = (...parts: (Uint8Array | string)[]): string => {
@@ -28,6 +32,7 @@ export class FileCache {
   async file(kind: string, key: string, make: (path: string) => Promise<void> | void): Promise<string> {
     const name = `${kind}-${key.slice(0, NAME_HEX)}`;
     const path = join(this.#folder, name);
+    this.#remove((other) => partPattern.test(other) && this.#isLeft(other));
     if (existsSync(path)) return path;
     mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
     const part = `${path}.part-${randomBytes(6).toString('hex')}`;
@@ -38,11 +43,18 @@ export class FileCache {
       await rm(part, { force: true });
       throw error;
     }
-    for (const other of readdirSync(this.#folder)) {
-      if (other.startsWith(`${kind}-`) && other !== name && !partPattern.test(other))
-        rmSync(join(this.#folder, other), { force: true });
-    }
+    this.#remove((other) => other.startsWith(`${kind}-`) && other !== name && !partPattern.test(other));
     return path;
+  }
+
+  #remove(which: (name: string) => boolean): void {
+    for (const name of listOptional(this.#folder).filter(which))
+      rmSync(join(this.#folder, name), { recursive: true, force: true });
+  }
+
+  #isLeft(name: string): boolean {
+    const found = statSync(join(this.#folder, name), { throwIfNoEntry: false });
+    return found !== undefined && found.mtimeMs < Date.now() - partMsMax;
   }
 
   /** The same for content in memory. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -124,5 +124,22 @@ describe('a kept file', () => {
     });
     await expect(fails).rejects.toThrow('no room');
     expect(readdirSync(join(folder.path, 'kept')).sort()).toEqual(['other-aa', 'thing-bb']);
+  });
+
+  it('leaves nothing of a process that was killed while it made one, and what is made now', async () => {
+    const at = join(folder.path, 'killed');
+    const kept = new FileCache(at);
+    const [killed, now] = ['thing-aa.part-0123456789ab', 'thing-cc.part-0123456789ab'];
+    await kept.bytes('other', 'aa', () => Buffer.from('other'));
+    for (const name of [killed, now]) {
+      writeFileSync(join(at, name), 'half');
+      mkdirSync(join(at, `${name}.tree`));
+      writeFileSync(join(at, `${name}.tree`, 'file'), 'of it');
+    }
+    for (const name of [killed, `${killed}.tree`]) utimesSync(join(at, name), 1_700_000_000, 1_700_000_000);
+    await kept.bytes('other', 'aa', () => Buffer.from('other'));
+    expect(readdirSync(at).sort()).toEqual(['other-aa', now, `${now}.tree`]);
+    await kept.bytes('thing', 'bb', () => Buffer.from('two'));
+    expect(readdirSync(at).sort()).toEqual(['other-aa', 'thing-bb', now, `${now}.tree`]);
   });
 });
