@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Processes whose homes are backed up. */
@@ -88,7 +89,10 @@ export const homes: Readonly<Record<HomeRole, HomeKind>> = {
 /** Databases that a process of a home holds while it runs, whichever its role. */
 export const databases = ['*.db', 'hooks/*/*/journal.db', 'store/public/index.db'];
 
-/** Plain files that a path of a part names, sorted; relative to the home. */
+/**
+ * Plain files that a path of a part names, sorted; relative to the home. An owner may have them on another disk: what a link leads to is
+ * taken as what it is.
+ */
 export async function filesIn(dir: string, path: string): Promise<string[]> {
   const [name = '', ...rest] = path.split('/');
   const fits = new RegExp(`^${name.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
@@ -97,7 +101,10 @@ export async function filesIn(dir: string, path: string): Promise<string[]> {
     throw error;
   });
   const found: string[] = [];
-  for (const entry of entries.filter((one) => fits.test(one.name))) {
+  for (const entry of await followed(
+    dir,
+    entries.filter((one) => fits.test(one.name)),
+  )) {
     if (rest.length === 0) {
       if (entry.isFile()) found.push(entry.name);
     } else if (entry.isDirectory())
@@ -105,6 +112,19 @@ export async function filesIn(dir: string, path: string): Promise<string[]> {
         found.push(`${entry.name}/${below}`);
   }
   return found.sort();
+}
+
+type Found = { name: string } & Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>;
+
+/** With links as what they lead to; one that leads nowhere stays a link. */
+function followed(dir: string, entries: readonly Found[]): Promise<Found[]> {
+  return Promise.all(
+    entries.map(async (entry) => {
+      if (!entry.isSymbolicLink()) return entry;
+      const found = await stat(join(dir, entry.name)).catch(() => undefined);
+      return found === undefined ? entry : Object.assign(found, { name: entry.name });
+    }),
+  );
 }
 
 /** Whether there is such a home. */

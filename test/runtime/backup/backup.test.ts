@@ -4,6 +4,7 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -198,6 +199,25 @@ describe('a backup', () => {
     expect((await run('store', dir, 'backup', '--artifacts', store)).code).toBe(0);
     expect((await run('store', dir, 'restore', '--aside', store)).code).toBe(0);
     expect((await run('store', dir, 'check')).answer).toMatchObject({ whole: true });
+  });
+
+  it('has what its owner keeps on another disk, to which links lead', async () => {
+    const [dir, to, linked] = [await copy(), fresh(), fresh()];
+    const home = join(dir, 'repo', '.quorate');
+    const all = ['backup', '--keys', '--artifacts'];
+    expect((await run('controller', dir, ...all, to)).code).toBe(0);
+    const disk = join(dir, 'disk');
+    await mkdir(disk);
+    for (const name of ['controller.key', 'keys', 'logs', 'store'].filter((one) =>
+      existsSync(join(home, one)),
+    )) {
+      renameSync(join(home, name), join(disk, name));
+      symlinkSync(join(disk, name), join(home, name));
+    }
+    const backup = await run('controller', dir, ...all, linked);
+    expect(backup.code, backup.report).toBe(0);
+    const withoutTime = (files: Record<string, string>) => ({ ...files, 'manifest.json': '' });
+    expect(withoutTime(contentOf(linked))).toEqual(withoutTime(contentOf(to)));
   });
 
   it.each<[string, (to: string, dir: string) => string, string]>([
