@@ -1,5 +1,5 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
 import type { Context } from '../context.ts';
@@ -95,7 +95,8 @@ export async function joinAsService(
 
 /** Checks what is lent, and fails with a hint before anything is written. */
 async function offered(context: Context, dir: string, options: JoinOptions): Promise<Offer> {
-  const scratch = await mkdtemp(join(tmpdir(), 'quorate-service-'));
+  const { makeScratch } = await import('../../runtime/node/scratch.ts');
+  const scratch = await makeScratch('service');
   try {
     return await offerOf(context, dir, scratch, options);
   } finally {

@@ -1,9 +1,11 @@
 import { existsSync, readlinkSync } from 'node:fs';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const prefix = 'quorate-';
+const kinds = ['image', 'run', 'fetch', 'try', 'diff', 'watch', 'check', 'service'] as const;
+const madePattern = new RegExp(`^${prefix}(?:${kinds.join('|')})-(\\d+)-(\\d+)-\\w{6}$`);
 
 /** The namespace of process ids, as containers may share a folder of temporary files; empty where /proc says nothing. */
 function namespaceOfPids(): string {
@@ -18,9 +20,7 @@ function namespaceOfPids(): string {
  * Makes a folder for temporary files, named after its process, and removes those of this account whose process was killed
  * before it could.
  */
-export async function makeScratch(
-  kind: 'image' | 'run' | 'fetch' | 'try' | 'diff' | 'watch' | 'check',
-): Promise<string> {
+export async function makeScratch(kind: (typeof kinds)[number]): Promise<string> {
   const namespace = namespaceOfPids();
   await sweep(namespace).catch(() => undefined);
   return mkdtemp(join(tmpdir(), `${prefix}${kind}-${namespace}-${process.pid}-`));
@@ -29,11 +29,14 @@ export async function makeScratch(
 async function sweep(namespace: string): Promise<void> {
   if (namespace === '') return;
   for (const name of await readdir(tmpdir())) {
-    const [, made, pid] =
-      /^quorate-(?:image|run|fetch|try|diff|watch|check)-(\d+)-(\d+)-\w{6}$/.exec(name) ?? [];
+    const [, made, pid] = madePattern.exec(name) ?? [];
     if (made !== namespace || pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    const path = join(tmpdir(), name);
-    const { uid } = await stat(path);
-    if (uid === process.getuid?.()) await rm(path, { recursive: true, force: true });
+    // Others write there too: one that cannot be removed keeps none of the others.
+    await remove(join(tmpdir(), name)).catch(() => undefined);
   }
+}
+
+async function remove(path: string): Promise<void> {
+  const { uid } = await lstat(path);
+  if (uid === process.getuid?.()) await rm(path, { recursive: true, force: true });
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { makeScratch } from '../../../src/runtime/node/scratch.ts';
@@ -17,6 +17,10 @@ it('is swept by the next one when its process was killed, and by nobody while th
   const elsewhere = left.replace(/image-\d+-/, 'image-1-');
   await mkdir(elsewhere);
   onTestFinished(() => rm(elsewhere, { recursive: true, force: true }));
+  // Of somebody who wants none to be removed; it comes before those.
+  const dangling = left.replace(/abcdef$/, 'aaaaaa');
+  await symlink('/nonexistent', dangling);
+  onTestFinished(() => rm(dangling, { force: true }));
   const next = await makeScratch('try');
   onTestFinished(() => rm(next, { recursive: true, force: true }));
   expect([left, mine, elsewhere].map((path) => existsSync(path))).toEqual([false, true, true]);
