@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  randomBytes,
+  randomUUID,
+  sign,
+} from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DocumentMemory, fromBase64Url, peerIdOf, type Signer } from '../core/documents/index.ts';
@@ -141,7 +148,7 @@ export async function createKey(file: string, seed: Uint8Array = generateSeed())
 
 async function writeKey(file: string, pem: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${randomBytes(6).toString('hex')}.new`;
+  const draft = `${file}.${randomUUID()}.new`;
   const handle = await open(draft, 'wx', 0o600);
   try {
     await handle.writeFile(pem);

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -113,7 +113,7 @@ function isValid({ id, addrs }: RememberedPeer): boolean {
 }
 
 async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${randomBytes(4).toString('hex')}`;
+  const temporary = `${file}.${randomUUID()}.new`;
   await mkdir(dirname(file), { recursive: true });
   try {
     await writeFile(temporary, text, { mode: 0o600 });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -90,7 +90,7 @@ export async function endSessionsOf(person: string, settingsPath: string, now: n
   const before = found === undefined ? [] : parseEnded(found.text, path);
   const kept = before.filter((entry) => now - entry.at <= oidcLimits.sessionMsMax && entry.person !== person);
   const ended = endedSchema.parse([...kept.slice(1 - oidcLimits.endedMax), { person, at: now }]);
-  const draft = `${path}.${randomBytes(6).toString('hex')}.new`;
+  const draft = `${path}.${randomUUID()}.new`;
   try {
     await writeFile(draft, `${JSON.stringify({ ended, crc32: sumOf(ended) })}\n`, {
       mode: 0o600,

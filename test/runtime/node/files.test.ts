@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync, watch } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { createKey } from '../../../src/identity/keys.ts';
+import { endSessionsOf } from '../../../src/identity/oidc/settings-file.ts';
+import { RememberedPeers } from '../../../src/mesh/remembered-peers.ts';
 import { openBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { readOptional, writeAtomic } from '../../../src/runtime/node/files.ts';
 import { codeOf, folder } from '../support.ts';
@@ -54,6 +58,34 @@ describe('writeAtomic, in a folder where a process was killed in the middle of i
     for (const name of [old, 'mine.new']) await utimes(join(dir, name), longAgo, longAgo);
     await writeAtomic(join(dir, 'charter.jws'), 'whole');
     expect((await readdir(dir)).sort()).toEqual(['charter.jws', young, 'mine.new'].sort());
+  });
+
+  it.each<[string, (file: string) => Promise<unknown>]>([
+    ['a key', createKey],
+    ['ended sessions', (file) => endSessionsOf('ada', file, Date.now())],
+    [
+      'peers that were met',
+      (file) => {
+        const peers = new RememberedPeers(file, () => {});
+        peers.remember('ada', ['/ip4/127.0.0.1/tcp/1'], true, 1);
+        return peers.close();
+      },
+    ],
+  ])('removes what the writing of %s left', async (_, write) => {
+    const [made, dir] = [await folder(), await folder()];
+    const names = new Set<string>();
+    const watcher = watch(made, (_event, name) => names.add(name ?? ''));
+    await write(join(made, 'file'));
+    await vi.waitFor(() => expect(names.size).toBeGreaterThan(1), 10_000);
+    watcher.close();
+    const left = [...names].filter((name) => !existsSync(join(made, name)));
+    expect(left).toHaveLength(1);
+    for (const name of left) {
+      await writeFile(join(dir, name), 'half');
+      await utimes(join(dir, name), 1_700_000_000, 1_700_000_000);
+    }
+    await writeAtomic(join(dir, 'file'), 'whole');
+    expect(await readdir(dir)).toEqual(['file']);
   });
 });
 
