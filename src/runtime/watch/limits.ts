@@ -17,6 +17,8 @@ export const watchLimits = {
   authorPullsMax: 100,
   /** Pull requests that a part of a list does not hold, and of which the forge is asked one by one in a look. */
   pullsAskedMax: 20,
+  /** Between the beginnings of two looks at repository and forge, which webhooks ask for, in ms: whoever comments on a forge has it send them. */
+  lookMsMin: 5_000,
   /** Webhooks that are remembered, against replays. */
   deliveriesMax: 5_000,
   /** Runs whose evidence is fetched and verified in one look, one after the other: a bundle takes up to 64 MiB. */

@@ -86,15 +86,19 @@ export class Watcher {
       this.machine.handle(event, at);
       this.#events++;
     });
-    this.#looks = new Repeater(async () => {
-      const isWhole = await this.#lookOnce();
-      if (isWhole) this.#troubles.delete('source');
-      this.#failures = isWhole ? 0 : this.#failures + 1;
-      return Math.max(
-        options.pollMs,
-        Math.min(options.pollMs * 2 ** Math.min(this.#failures, 10), pollMsMax),
-      );
-    }, this.#failed);
+    this.#looks = new Repeater(
+      async () => {
+        const isWhole = await this.#lookOnce();
+        if (isWhole) this.#troubles.delete('source');
+        this.#failures = isWhole ? 0 : this.#failures + 1;
+        return Math.max(
+          options.pollMs,
+          Math.min(options.pollMs * 2 ** Math.min(this.#failures, 10), pollMsMax),
+        );
+      },
+      this.#failed,
+      Math.min(options.pollMs, watchLimits.lookMsMin),
+    );
     this.#stands = new Repeater(async () => {
       await this.#standsOnce();
       return openRuns(this.machine.state).length > 0 ? standMs.open : standMs.over;

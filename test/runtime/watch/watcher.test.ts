@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
 import type { Forge, OpenPull } from '../../../src/forge/index.ts';
 import { forgeLimits } from '../../../src/forge/limits.ts';
@@ -126,4 +126,33 @@ it('a watcher sees each pull request of a list that is longer than what is read 
   await until(() => !pulls.has(7) && !pulls.has(3));
   expect(pulls.has(2)).toBe(true);
   expect(notices.filter(({ kind }) => kind === 'look-failed')).toEqual([]);
+});
+
+it('webhooks, however many, have the repository looked at once in a while', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let looks = 0;
+  const { again } = await opened({
+    pollMs: 3_600_000,
+    settings: settingsOf({}),
+    repository: {
+      refs: async () => {
+        looks++;
+        return new Map();
+      },
+    } as unknown as WatcherOptions['repository'],
+  });
+  const watcher = again();
+  watcher.start();
+  for (let n = 0; n < 100; n++) {
+    watcher.hook({ delivery: `delivery-${n}`, digest: `${n}` });
+    await vi.advanceTimersByTimeAsync(200);
+  }
+  // One at once, and one more for each five of these twenty seconds.
+  expect(looks).toBeLessThanOrEqual(5);
+  await vi.advanceTimersByTimeAsync(watchLimits.lookMsMin);
+  const whole = looks;
+  expect(whole).toBeGreaterThanOrEqual(4);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(looks, 'the last one was after the last webhook').toBe(whole);
 });
