@@ -12,15 +12,28 @@ export function globFault(pattern: string): string | undefined {
   return undefined;
 }
 
+/** Positions in patterns that may still be looked at. */
+export interface GlobWork {
+  left: number;
+}
+
+/** Reads a pattern once, for many texts. */
+export function globMatcher(pattern: string): (text: string, work?: GlobWork) => boolean {
+  const tokens = tokensOf(pattern);
+  return (text, work = { left: 0 }) => tokensMatch(tokens, text, work);
+}
+
 /**
  * Whether a path or the name of a ref matches a pattern as a whole. `*` stands for any characters but "/", `?` for one of these,
  * `**` for any characters, and "**" with a "/" behind it for any number of folders, none included. Takes time in proportion to
  * pattern × text, whatever they are.
  */
-export function globMatches(pattern: string, text: string): boolean {
-  const tokens = tokensOf(pattern);
+export const globMatches = (pattern: string, text: string): boolean => globMatcher(pattern)(text);
+
+function tokensMatch(tokens: readonly Token[], text: string, work: GlobWork): boolean {
   let open = closure(tokens, new Set([0]));
   for (const char of text) {
+    work.left -= open.size;
     const next = new Set<number>();
     for (const at of open) {
       const token = tokens[at];

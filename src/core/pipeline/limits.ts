@@ -7,6 +7,8 @@ export const pipelineLimits = {
   depthMax: 16,
   /** All jobs after expansion: texts of commands, environment and image, in bytes. */
   bytesMax: 1024 * 1024,
+  /** Positions in patterns that are looked at for the conditions of a commit, one a character or more: seconds. Beyond, each path counts as changed. */
+  globWorkMax: 20_000_000,
 } as const;
 
 assert(pipelineLimits.depthMax <= limits.pipelineJobsMax, 'the longest chain is a part of all jobs');

@@ -1,4 +1,5 @@
-import { globMatches } from './glob.ts';
+import { type GlobWork, globMatcher, globMatches } from './glob.ts';
+import { pipelineLimits } from './limits.ts';
 import type { Instance, Template } from './template.ts';
 
 /** Facts that the conditions of a file are evaluated with. */
@@ -41,10 +42,11 @@ export function planPipeline<T extends Template>(
   const skipped = new Map<string, Skipped>();
   const published: Instance<T>[] = [];
   const decided = new Map<string, SkipReason | undefined>();
+  const work = { left: pipelineLimits.globWorkMax };
   for (const instance of instances) {
     const { template, name } = instance;
     const known = decided.has(template.name);
-    const reason = known ? decided.get(template.name) : skipReason(template, facts, skipped);
+    const reason = known ? decided.get(template.name) : skipReason(template, facts, skipped, work);
     decided.set(template.name, reason);
     if (reason === undefined) {
       published.push(instance);
@@ -61,13 +63,15 @@ function skipReason(
   { if: { ref: refs, changed: globs }, needs }: Template,
   { ref, changed }: CommitFacts,
   skipped: ReadonlyMap<string, Skipped>,
+  work: GlobWork,
 ): SkipReason | undefined {
   const without = needs.find(({ job }) => skipped.has(job));
   if (without !== undefined) return { kind: 'needs', job: without.job };
   if (refs !== undefined && !refs.some((pattern) => refMatches(pattern, ref)))
     return { kind: 'ref', ref, patterns: refs };
   if (globs === undefined || changed === undefined) return undefined;
-  return changed.paths.some((path) => globs.some((glob) => globMatches(glob, path)))
+  const matchers = globs.map(globMatcher);
+  return changed.paths.some((path) => matchers.some((matches) => work.left <= 0 || matches(path, work)))
     ? undefined
     : { kind: 'changed', base: changed.base, patterns: globs };
 }

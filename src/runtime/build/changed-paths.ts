@@ -1,10 +1,11 @@
 import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { diffTrees, type Store } from '../../store/index.ts';
+import { buildLimits } from './limits.ts';
 
 /**
  * Paths of files and links that are on one side of two trees only, or differ: each with its whole path, those of a folder that is
- * on one side only too. @throws STORE_TREE_TOO_LARGE (over 200,000 paths), `STORE_…`
+ * on one side only too. @throws STORE_TREE_TOO_LARGE (over 200,000 paths, or 64 Mi characters of them), `STORE_…`
  */
 export async function changedPaths(
   store: Store,
@@ -13,9 +14,11 @@ export async function changedPaths(
   signal: AbortSignal,
 ): Promise<string[]> {
   const paths: string[] = [];
+  let chars = 0;
   const add = (path: string) => {
-    if (paths.length >= limits.treeEntriesMax) {
-      const message = `over ${limits.treeEntriesMax} files differ from the base`;
+    chars += path.length;
+    if (paths.length >= limits.treeEntriesMax || chars > buildLimits.changedCharsMax) {
+      const message = `over ${paths.length} files differ from the base`;
       throw new QuorateError('STORE_TREE_TOO_LARGE', message, { hint: 'Name a base that is nearer.' });
     }
     paths.push(path);

@@ -8,6 +8,8 @@ export const buildLimits = {
   egressOverheadBytes: 64 * 1024 * 1024,
   /** The least memory git gets, whatever the operator lends: a pack is indexed in memory. */
   gitMemoryBytesMin: 512 * 1024 * 1024,
+  /** Characters of all paths that differ from a base, which are in memory together. A folder with a long name is in each of its paths. */
+  changedCharsMax: 64 * 1024 * 1024,
 } as const;
 
 assert(

@@ -45,12 +45,18 @@ const branchPrefix = 'refs/heads/';
 const tagPrefix = 'refs/tags/';
 
 /** `*` stands for part of a name without `/`, `**` for any part. Names and paths that begin with a dot match too. */
+const matcherOf = (patterns: readonly string[]): ((name: string) => boolean) =>
+  picomatch([...patterns], { dot: true, nonegate: true });
+
 const matches = (name: string, patterns: readonly string[]): boolean =>
-  patterns.length > 0 && picomatch.isMatch(name, [...patterns], { dot: true, nonegate: true });
+  patterns.length > 0 && matcherOf(patterns)(name);
 
 /** Whether one of these paths is what a rule is about. */
-export const touches = (paths: readonly string[], patterns: readonly string[]): boolean =>
-  patterns.length === 0 || paths.some((path) => matches(path, patterns));
+export function touches(paths: readonly string[], patterns: readonly string[]): boolean {
+  if (patterns.length === 0) return true;
+  const fits = matcherOf(patterns);
+  return paths.some((path) => fits(path));
+}
 
 export function isAbout({ branches, tags }: Pick<WatchRule, 'branches' | 'tags'>, ref: string): boolean {
   if (ref.startsWith(branchPrefix)) return matches(ref.slice(branchPrefix.length), branches);

@@ -45,6 +45,13 @@ describe('a job with conditions', () => {
     expect(names(jobs, { ref: 'refs/heads/x' })).toEqual(['a']);
   });
 
+  it('is built where so many paths changed that its patterns, made to take long, are not held to all of them', () => {
+    const jobs = [template('a', { if: { changed: [`${'**a'.repeat(60)}b`] } })];
+    const since = (count: number) => ({ base: 'c'.repeat(40), paths: Array(count).fill('a'.repeat(4000)) });
+    expect(names(jobs, { ref: 'refs/heads/x', changed: since(10) })).toEqual([]);
+    expect(names(jobs, { ref: 'refs/heads/x', changed: since(150) })).toEqual(['a']);
+  });
+
   it('is built only where all conditions hold', () => {
     const jobs = [template('a', { if: { ref: ['main'], changed: ['src/**'] } })];
     const changed = { base: 'c'.repeat(40), paths: ['src/a'] };
