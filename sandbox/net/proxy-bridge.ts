@@ -49,8 +49,10 @@ exec "$@"
 export function inNetworkNamespace(command: readonly string[]): string[] {
   // As root, bwrap keeps the capabilities that the tier needs; as a user, they are limited to its user namespace.
   const account = process.getuid?.() === 0 ? ['--cap-add', 'ALL'] : ['--unshare-user'];
+  // When the worker is killed bwrap is too, whose own signal no process of a job's account gets: these end with its namespace of processes.
+  const ends = ['--unshare-pid', '--die-with-parent'];
   return [
-    ...[requireTool('bwrap'), ...account, '--unshare-net', '--dev-bind', '/', '/', '--die-with-parent', '--'],
+    ...[requireTool('bwrap'), ...account, '--unshare-net', ...ends, '--dev-bind', '/', '/', '--'],
     ...[requireTool('bash'), '--norc', '-c', handOverScript, 'quorate-network'],
     ...[process.execPath, `(${listen.toString()})(${proxyPort})`, ...command],
   ];
