@@ -15,6 +15,7 @@ import {
   layoutFolders,
   layoutTar,
 } from '../src/dependencies/index.ts';
+import { reachFrom } from '../src/runtime/node/reach.ts';
 import { type Bench, inTurn, type Suite, seconds } from './run.ts';
 import { bareGroup, inGroup, limits } from './sandbox-jobs.ts';
 
@@ -89,6 +90,7 @@ async function fetchInto(cache: string, { entries, url }: Project): Promise<Fetc
     cache,
     env,
     allowPrivate: false,
+    reach: reachFrom(env),
     signal: AbortSignal.timeout(300_000),
   });
 }

@@ -100,6 +100,8 @@ function globals(shape: CommandShape, program: CommandShape): OptionShape[] {
 
 const environment = {
   QUORATE_HOME: 'the home folder, where --home does not name it',
+  QUORATE_PRIVATE_HOSTS:
+    'servers at private addresses, as HOST:PORT with commas between them, that lock files and registries may lead to',
   QUORATE_DEBUG: 'errors are printed with their stack',
   NO_COLOR: 'no colours',
 };

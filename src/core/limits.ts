@@ -100,6 +100,9 @@ export const limits = {
   gitSecondsMax: 600,
   /** Silence of git or its server. `--progress` makes a server that works send a line every second. */
   gitIdleSecondsMax: 60,
+  /** Least rate of a body or pack that a server sends, over a window of the time that it is waited for: below it the server is given up. */
+  leastRateBytes: 512,
+  leastRateMs: 30_000,
 } as const;
 
 const { stepBytesMax, jobBytesMax, documentBytesMax, receiptBytesMax, outputFilesMax } = limits;
@@ -130,3 +133,4 @@ assert(
 );
 assert(limits.clockSkewSeconds < limits.grantSecondsMax, 'a grant outlives the tolerated clock difference');
 assert(limits.gitIdleSecondsMax < limits.gitSecondsMax, 'silence is noticed before the whole time is over');
+assert(limits.leastRateMs < limits.gitSecondsMax * 1000, 'so is a trickle');

@@ -1,7 +1,7 @@
 /** Error codes of the egress proxy: what each means and what to do. docs/errors.md is made from it. */
 const egressErrors = {
   EGRESS_ADDRESS_REFUSED:
-    "The name resolves to an address that is not public: private, link-local, loopback, or one of the host itself. Such a server can be used only if the charter lists that very address (or `localhost`) and its port, and by a build only if the operator does too, under `[network] private` in `worker.toml`. `run`, `show` and `logs` show the worker's hint.",
+    "The name resolves to an address that is not public: private, link-local, loopback, or one of the host itself. Such a server can be used only if the charter lists that very address (or `localhost`) and its port, and by a build only if the operator does too, under `[network] private` in `worker.toml`. `run`, `show` and `logs` show the worker's hint. What a lock file, an index or a redirect names is fetched from there only if the configuration of a package manager on this host names that registry, or `QUORATE_PRIVATE_HOSTS` has its `HOST:PORT`.",
   EGRESS_HOST_LIMIT:
     'A worker made as many connections to one host or address, or transferred as many bytes, as its operator allows within an hour (`[network] host_connections` and `host_bytes` in `worker.toml`), over all its builds. It connects again when the hour is over.',
   EGRESS_HOST_NOT_ALLOWED:

@@ -47,9 +47,28 @@ export async function addressesFor(
     });
   }
   gate?.check({ host, port });
+  const isNamed = (address: string): boolean =>
+    rules.privateTargets.some(
+      (name) =>
+        name.port === port &&
+        (canonical(name.host) === address ||
+          (name.host === 'localhost' && host === 'localhost' && isLoopback(address))),
+    );
+  return openAddresses(host, isNamed, rules.resolve);
+}
+
+/**
+ * Resolves a name, and returns the addresses that are public, or that are permitted although they are not.
+ * @throws EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE
+ */
+export async function openAddresses(
+  host: string,
+  isPermitted: (address: string) => boolean,
+  resolve: Resolve = resolveHere,
+): Promise<string[]> {
   let found: string[];
   try {
-    found = (await (rules.resolve ?? resolveHere)(host)).map(({ address }) => address);
+    found = (await resolve(host)).map(({ address }) => address);
   } catch (cause) {
     throw new QuorateError('EGRESS_UNREACHABLE', `the name ${host} cannot be resolved`, {
       hint: 'Check the host, the port and the network.',
@@ -58,16 +77,9 @@ export async function addressesFor(
   }
   const near = networksOf(Object.values(networkInterfaces()).flatMap((all = []) => all));
   const isNear = (address: string): boolean => near.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-  const isNamed = (address: string): boolean =>
-    rules.privateTargets.some(
-      (name) =>
-        name.port === port &&
-        (canonical(name.host) === address ||
-          (name.host === 'localhost' && host === 'localhost' && isLoopback(address))),
-    );
   const open = found
     .map(canonical)
-    .filter((address) => (isPublic(address) && !isNear(address)) || isNamed(address));
+    .filter((address) => (isPublic(address) && !isNear(address)) || isPermitted(address));
   if (open.length === 0) {
     throw new QuorateError(
       'EGRESS_ADDRESS_REFUSED',

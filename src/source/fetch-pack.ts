@@ -4,6 +4,9 @@ import { connect, isIP } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
 import { connect as connectTls, createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { messageOf, QuorateError } from '../core/errors.ts';
+import { LeastRate } from '../core/least-rate.ts';
+import type { SourceErrorCode } from './error-codes.ts';
+import { sourceLimits } from './limits.ts';
 import { delimiterPacket, flushPacket, type Packet, packet, packetsOf } from './pkt-line.ts';
 import { type GitUrl, visible } from './url.ts';
 
@@ -36,6 +39,8 @@ export interface PackRequest {
   signal: AbortSignal;
   /** Called for each packet. */
   onLife(): void;
+  /** Window of the least rate, in which a pack that has begun comes. Default: `limits.leastRateMs`. */
+  leastRateMs?: number;
 }
 
 /** The server sends no pack in this way: git itself may have more success, or a better explanation. Thrown before the first byte. */
@@ -54,7 +59,7 @@ const headPacketsMax = 64;
  * (gitprotocol-v2(5), gitprotocol-pack(5)). The pack is as the server sends it: nothing in it is checked.
  *
  * The request is sent at once. A server before version 2 of the protocol does not understand it, and there is no pack then.
- * @throws NoPack, SOURCE_UNREACHABLE, SOURCE_SERVER_ERROR (once the pack has begun)
+ * @throws NoPack, SOURCE_UNREACHABLE, SOURCE_SERVER_ERROR and SOURCE_STALLED (once the pack has begun)
  */
 export async function* fetchPack(asked: PackRequest): AsyncGenerator<Buffer, void> {
   const server = await asked.connect(asked.signal).catch((cause: unknown) => {
@@ -75,6 +80,7 @@ export async function* fetchPack(asked: PackRequest): AsyncGenerator<Buffer, voi
       yield bytes;
     }
   } catch (error) {
+    if (error instanceof QuorateError) throw error;
     const why = visible(messageOf(error)).slice(0, 300);
     if (!begun) throw new NoPack(why);
     throw new QuorateError('SOURCE_SERVER_ERROR', `the version control server sent invalid data (${why})`, {
@@ -87,7 +93,8 @@ export async function* fetchPack(asked: PackRequest): AsyncGenerator<Buffer, voi
 }
 
 async function* packBytes(asked: PackRequest, server: Duplex): AsyncGenerator<Buffer> {
-  const { url, onLife } = asked;
+  const { url, onLife, leastRateMs } = asked;
+  const rate = new LeastRate(leastRateMs);
   const isHttp = url.protocol !== 'git';
   const answer = isHttp ? await askByHttp(asked, server) : askByGit(asked, server);
   const packets = packetsOf(answer);
@@ -100,14 +107,27 @@ async function* packBytes(asked: PackRequest, server: Duplex): AsyncGenerator<Bu
   };
   if (!isHttp) await readCapabilities(next);
   await readHead(next);
+  let [begun, talk] = [false, 0];
   for (;;) {
+    const at = performance.now();
     const part = await next();
     if (!Buffer.isBuffer(part)) return;
-    const [band] = part;
-    if (band === 3) throw new Error(`remote: ${part.toString('utf8', 1)}`);
-    if (band === 1 && part.length > 1) yield part.subarray(1);
+    const isPack = part[0] === 1;
+    if (part[0] === 3) throw new Error(`remote: ${part.toString('utf8', 1)}`);
+    talk += isPack ? 0 : part.length;
+    if (talk > sourceLimits.talkBytesMax) throw failed('SOURCE_SERVER_ERROR', 'talks without end');
+    if (begun && rate.isBelow(isPack ? part.length : 0, performance.now() - at))
+      throw failed('SOURCE_STALLED', 'sends the pack too slowly');
+    // A server may take long before a pack, and says so meanwhile.
+    begun ||= isPack;
+    if (isPack && part.length > 1) yield part.subarray(1);
   }
 }
+
+const failed = (code: SourceErrorCode, what: string): QuorateError =>
+  new QuorateError(code, `the version control server ${what}`, {
+    hint: 'Try again later, or use another server.',
+  });
 
 /** The server's capabilities, of which none is needed but the version itself. */
 async function readCapabilities(next: () => Promise<Packet>): Promise<void> {

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Entry } from '../../src/core/dependencies/index.ts';
-import { openAgent } from '../../src/dependencies/fetch/agent.ts';
+import { openAgent, type Reach } from '../../src/dependencies/fetch/agent.ts';
 import { type FetchOptions, fetchDependencies } from '../../src/dependencies/fetch/fetch.ts';
 import { readNpmConfig } from '../../src/dependencies/fetch/npm-config.ts';
 import { Registries } from '../../src/dependencies/fetch/registries.ts';
@@ -19,6 +19,9 @@ const sha = (algorithm: string, data: Buffer): string => createHash(algorithm).u
 
 /** Nothing listens there. */
 const nowhere = 'http://127.0.0.1:9';
+
+/** Any server, such as one of these tests. */
+const anywhere: Reach = async ({ host }) => [host];
 
 let dir: string;
 
@@ -72,6 +75,7 @@ function fetching(entries: Entry[], options: Partial<FetchOptions> = {}) {
   };
   return fetchDependencies(entries, {
     ...{ cache: join(dir, 'cache'), env, allowPrivate: false, signal: AbortSignal.timeout(120_000) },
+    reach: anywhere,
     ...options,
   });
 }
@@ -114,10 +118,10 @@ describe('the files of a lock file', () => {
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));
     });
-    const agent = await openAgent();
+    const agent = await openAgent({ reach: anywhere, limits: { listMs: 300 } });
     onTestFinished(() => agent.destroy());
     const env = { PIP_INDEX_URL: server.url };
-    const registries = new Registries({ env, agent, signal: AbortSignal.timeout(120_000), listMs: 300 });
+    const registries = new Registries({ env, agent, signal: AbortSignal.timeout(120_000) });
     await expect(registries.candidates(entry(undefined, python))).rejects.toThrow(/takes longer than 0.3 s/);
   });
 
@@ -331,6 +335,42 @@ describe('a registry that', () => {
     const server = await registry(() => stop.abort());
     const one = entry(`${server.url}/a`);
     await expect(fetching([one], { signal: stop.signal })).rejects.toThrow(/abort/);
+  });
+});
+
+describe('the bounds of what is fetched', () => {
+  it.each([
+    [
+      'one file',
+      { fileBytesMax: bytes.length - 1 },
+      /is larger than a dependency may be: .* at most \d+ are read/,
+    ],
+    ['one file without a length', { undeclaredBytesMax: bytes.length - 1 }, /at most \d+ are read/],
+    ['all files', { totalBytesMax: 2 * bytes.length - 1 }, /all files together have more than \d+ bytes/],
+  ])('are those of %s', async (_, limits, says) => {
+    const server = await registry((_, response) => {
+      response.write(bytes);
+      response.end();
+    });
+    const entries = [entry(`${server.url}/a`), entry(`${server.url}/b`, other)];
+    await expect(fetching(entries, { limits })).rejects.toMatchObject({
+      code: 'DEPENDENCIES_TOO_LARGE',
+      message: expect.stringMatching(says),
+    });
+    await rm(join(dir, 'cache'), { recursive: true });
+    const just = Object.fromEntries(Object.entries(limits).map(([name, max]) => [name, max + 1]));
+    expect((await fetching(entries, { limits: just })).size).toBe(2);
+  });
+
+  it('leave the next address where one sends more than there may be', async () => {
+    const server = await registry((request, response) => {
+      if (request.url === '/mirror') response.end(Buffer.concat([bytes, bytes]));
+      else response.end(bytes);
+    });
+    const one = entry(`${server.url}/a`, { mirror: `${server.url}/mirror` });
+    const found = await fetching([one], { limits: { fileBytesMax: bytes.length } });
+    expect(found.get(one)?.size).toBe(bytes.length);
+    expect(server.asked).toEqual(['/mirror', '/a']);
   });
 });
 

@@ -207,18 +207,33 @@ describe('a crate', () => {
     return gzipSync(tar);
   }
 
+  /** A crate of empty files. */
+  async function manyFiles(count: number): Promise<Buffer> {
+    const one = gunzipSync(await archive([{ name: 'x-1.0.0/a', content: '' }]));
+    return gzipSync(Buffer.concat([Buffer.alloc(count * 512, one.subarray(0, 512)), Buffer.alloc(1024)]));
+  }
+
   it('that is no archive, or cut, or unpacks to more than the limit is refused', async () => {
     const whole = await archive([{ name: 'x-1.0.0/a', content: 'a'.repeat(9_000) }]);
     const limit = layoutLimits.crateBytesMax;
     // Zeros after the end are no file, and unpack to a thousand times their size.
     const padded = Buffer.concat([whole, gzipSync(Buffer.alloc(4 * 1024 ** 2))]);
-    for (const crate of [bytes('no gzip'), whole.subarray(0, -20), await sayingSize(limit + 1), padded]) {
+    for (const [crate, why] of [
+      [bytes('no gzip'), 'incorrect header check'],
+      [whole.subarray(0, -20), 'unexpected end of file'],
+      [await sayingSize(limit + 1), 'it unpacks to more than the limit'],
+      [await manyFiles(layoutLimits.crateFilesMax + 1), 'it unpacks to more than the limit'],
+      // Nothing of this size is there: it is cut short, which is another error.
+      [await sayingSize(limit), 'Unexpected end of data'],
+      [padded, 'it unpacks to more than its files'],
+    ] as const) {
       const locked = lockedFile({
         ...{ ecosystem: 'cargo', name: 'x', version: '1.0.0', file: 'x-1.0.0.crate' },
         blob: blobs.add(crate),
       });
       await expect(written(layOut(['Cargo.lock'], [locked]))).rejects.toMatchObject({
         code: 'DEPENDENCIES_ARCHIVE_INVALID',
+        message: `the crate x-1.0.0: ${why}`,
       });
     }
   });

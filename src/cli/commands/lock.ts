@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { escapeLine } from '../../core/escape.ts';
-import type { FixOptions } from '../../dependencies/index.ts';
+import type { FixingOptions } from '../../runtime/client/lock.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
 import { DependenciesShown } from '../dependency-progress.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -116,8 +116,8 @@ async function add(context: Context, url: string, { name: given }: { name?: stri
 
 async function withProgress<T>(
   { home, out, signal }: Context,
-  more: Pick<FixOptions, 'python'>,
-  use: (options: FixOptions) => Promise<T>,
+  more: Pick<FixingOptions, 'python'>,
+  use: (options: FixingOptions) => Promise<T>,
 ): Promise<T> {
   const shown = new DependenciesShown(out);
   const cache = join(home, 'dependencies');

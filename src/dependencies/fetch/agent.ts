@@ -1,18 +1,114 @@
-import type { EnvHttpProxyAgent } from 'undici';
+import { isIP, type LookupFunction } from 'node:net';
+import type { buildConnector, EnvHttpProxyAgent } from 'undici';
 import { fetchLimits } from './limits.ts';
+
+const { connectMs, idleMs, headMs, leastRateMs, listMs, fileMs } = fetchLimits;
+const { fileBytesMax, undeclaredBytesMax, totalBytesMax, listBytesMax } = fetchLimits;
+const bounds = {
+  ...{ connectMs, idleMs, headMs, leastRateMs, listMs, fileMs },
+  ...{ fileBytesMax, undeclaredBytesMax, totalBytesMax, listBytesMax },
+};
+/** Bounds of what an agent fetches. */
+export type FetchLimits = Record<keyof typeof bounds, number>;
+
+export interface Server {
+  /** A name or an address, without brackets. */
+  host: string;
+  port: number;
+}
+
+/**
+ * Addresses at which a server may be connected to: asked before each connection. `isNamed`: whether somebody at this host named the
+ * server, on the command line or as a registry, and not a lock file, a list or another server. @throws what stands against it
+ */
+export type Reach = (server: Server, isNamed: boolean) => Promise<readonly string[]>;
+
+interface AgentOptions {
+  reach: Reach;
+  /** Without proxies: for a registry on this host. */
+  isDirect?: boolean;
+  /** In place of those of `fetchLimits`. */
+  limits?: Partial<FetchLimits>;
+}
 
 /**
  * Connections to registries, through the proxies that the environment names (`HTTPS_PROXY`, `NO_PROXY`). The client is loaded here:
  * most processes fetch nothing, and it takes 4 MB.
- * @param isDirect without them: for a registry on this host
  */
-export async function openAgent({ isDirect = false } = {}): Promise<EnvHttpProxyAgent> {
-  const { EnvHttpProxyAgent } = await import('./http-client.ts');
-  return new EnvHttpProxyAgent({
-    ...(isDirect && { noProxy: '*' }),
-    connections: fetchLimits.parallel,
-    connect: { timeout: fetchLimits.connectMs },
-    headersTimeout: fetchLimits.idleMs,
-    bodyTimeout: fetchLimits.idleMs,
-  });
+export async function openAgent(options: AgentOptions): Promise<Agent> {
+  return new Agent(options, await import('./http-client.ts'));
 }
+
+export class Agent {
+  readonly dispatcher: EnvHttpProxyAgent;
+  readonly limits: FetchLimits;
+  readonly #reach: Reach;
+  readonly #named = new Set<string>();
+
+  constructor(
+    { reach, isDirect = false, limits = {} }: AgentOptions,
+    client: typeof import('./http-client.ts'),
+  ) {
+    this.#reach = reach;
+    this.limits = { ...bounds, ...limits };
+    this.dispatcher = new client.EnvHttpProxyAgent({
+      ...(isDirect && { noProxy: '*' }),
+      connections: fetchLimits.parallel,
+      connect: this.#connector(client.buildConnector),
+      headersTimeout: this.limits.idleMs,
+      bodyTimeout: this.limits.idleMs,
+    });
+  }
+
+  /** Somebody at this host named the server of this URL. */
+  name(url: string): void {
+    const at = URL.parse(url);
+    if (at !== null) this.#named.add(keyOf(serverOf(at)));
+  }
+
+  /**
+   * Throws what stands against a server that a URL names by its address, also where a proxy would connect to it. One that has a name is
+   * looked at when it is connected to; a proxy resolves names by itself.
+   */
+  async admit(url: URL): Promise<void> {
+    const server = serverOf(url);
+    if (isIP(server.host) !== 0 || isLocalName(server.host)) await this.#addresses(server);
+  }
+
+  #addresses(server: Server): Promise<readonly string[]> {
+    return this.#reach(server, this.#named.has(keyOf(server)));
+  }
+
+  #connector(build: typeof buildConnector): buildConnector.connector {
+    return (options, callback) => {
+      const { protocol, hostname, port } = options;
+      const server = { host: bare(hostname), port: Number(port || usualPort(protocol)) };
+      this.#addresses(server).then(
+        (addresses) => {
+          const found = addresses.map((address) => ({ address, family: isIP(address) }));
+          // Connected to is what was looked at: the name is not resolved a second time.
+          const lookup: LookupFunction = (_, { all }, done) => {
+            if (all === true) done(null, found);
+            else done(null, found[0]?.address ?? '', found[0]?.family);
+          };
+          build({ allowH2: false, timeout: this.limits.connectMs, lookup })(options, callback);
+        },
+        (error: Error) => callback(error, null),
+      );
+    };
+  }
+
+  destroy(): Promise<void> {
+    return this.dispatcher.destroy();
+  }
+}
+
+const isLocalName = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost');
+const bare = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
+const usualPort = (protocol: string): number => (protocol === 'https:' ? 443 : 80);
+const keyOf = ({ host, port }: Server): string => `${host} ${port}`;
+
+const serverOf = ({ protocol, hostname, port }: URL): Server => ({
+  host: bare(hostname),
+  port: Number(port || usualPort(protocol)),
+});

@@ -5,7 +5,6 @@ import { basename, dirname, join } from 'node:path';
 import type { Entry, Integrity } from '../../core/dependencies/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { digestsOf, isArchive } from './digests.ts';
-import { NoAnswer } from './get.ts';
 import { fetchLimits } from './limits.ts';
 import { isRemadeZip, remakeZip } from './module-zip.ts';
 
@@ -29,14 +28,9 @@ export class WrongHash extends Error {}
  */
 export class DownloadCache {
   readonly #dir: string;
-  readonly #fileBytesMax: number;
 
-  constructor(
-    dir: string,
-    { fileBytesMax = fetchLimits.fileBytesMax as number }: { fileBytesMax?: number } = {},
-  ) {
+  constructor(dir: string) {
     this.#dir = dir;
-    this.#fileBytesMax = fileBytesMax;
   }
 
   #path(algorithm: Integrity['algorithm'], digest: string): string {
@@ -60,7 +54,7 @@ export class DownloadCache {
 
   /**
    * Takes in a body that continues after `partial` bytes; the file under `key` is what there is after an interruption. Throws
-   * `WrongHash`, `NoAnswer` where the body ends early, `DEPENDENCIES_TOO_LARGE`, `DEPENDENCIES_CACHE`.
+   * `WrongHash`, `DEPENDENCIES_CACHE`, and what the body does.
    */
   async take(
     key: string,
@@ -164,14 +158,8 @@ export class DownloadCache {
     const file = await open(path, from > 0 ? 'r+' : 'w').catch(cannot(path));
     let size = from;
     try {
-      const parts = body[Symbol.asyncIterator]();
-      for (;;) {
-        const { done, value } = await parts.next().catch((cause: unknown) => {
-          throw new NoAnswer(`ends after ${size} bytes: ${messageOf(cause)}`, { cause });
-        });
-        if (done === true) break;
+      for await (const value of body) {
         size += value.length;
-        if (size > this.#fileBytesMax) throw tooLarge(size, this.#fileBytesMax);
         onBytes(value.length);
         await file.write(value, 0, value.length, size - value.length).catch(cannot(path));
       }
@@ -191,9 +179,6 @@ async function* filesBelow(dir: string): AsyncGenerator<string> {
 }
 
 const isRunning = (name: string): boolean => existsSync(`/proc/${name.slice(name.lastIndexOf('.') + 1)}`);
-
-const tooLarge = (size: number, max: number): QuorateError =>
-  new QuorateError('DEPENDENCIES_TOO_LARGE', `sends more than ${size - 1} bytes; at most ${max} are read`);
 
 const absent = (error: NodeJS.ErrnoException): undefined => {
   if (error.code !== 'ENOENT') throw error;

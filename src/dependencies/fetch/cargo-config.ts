@@ -11,6 +11,8 @@ export interface CargoConfig {
    * is configured: an index that is a git repository is not read.
    */
   indexOf(registry: string | undefined): string | undefined;
+  /** Whether an index is of this configuration, and not only of the lock file. */
+  isNamed(index: string): boolean;
   /** The token for an index. */
   authorization(index: string): string | undefined;
 }
@@ -37,6 +39,10 @@ function cargoConfigOf(config: Table, credentials: Table, env: NodeJS.ProcessEnv
       if (registry !== undefined && sparse(registry) !== undefined) return sparse(registry);
       return sparse(replacement(config, registry, registries));
     },
+    isNamed: (index) =>
+      [...Object.values(registries), ...Object.values(named(config, 'source', 'registry'))].some(
+        (one) => sparse(one) === index,
+      ),
     authorization(index) {
       const name = Object.keys(registries).find((one) => sparse(registries[one]) === index);
       return name === undefined ? undefined : tokens[name];

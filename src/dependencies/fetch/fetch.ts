@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import type { Dispatcher } from 'undici';
 import type { Entry } from '../../core/dependencies/index.ts';
-import { messageOf, QuorateError } from '../../core/errors.ts';
-import { openAgent } from './agent.ts';
+import { type ErrorCode, messageOf, QuorateError } from '../../core/errors.ts';
+import { type Agent, type FetchLimits, openAgent, type Reach } from './agent.ts';
 import { DownloadCache, type FetchedFile, WrongHash } from './cache.ts';
-import { type Got, get, NoAnswer, retried, shown } from './get.ts';
+import { type Got, get, NoAnswer, retried, shown, TooLong } from './get.ts';
 import { fetchLimits } from './limits.ts';
 import { type Candidate, Registries } from './registries.ts';
 
@@ -15,6 +14,10 @@ export interface FetchOptions {
   env: NodeJS.ProcessEnv;
   /** Whether files may be fetched that need credentials. */
   allowPrivate: boolean;
+  /** Which servers may be connected to. */
+  reach: Reach;
+  /** In place of those of `fetchLimits`. */
+  limits?: Partial<FetchLimits>;
   signal: AbortSignal;
   onProgress?(progress: FetchProgress): void;
 }
@@ -38,7 +41,7 @@ export async function fetchDependencies(
 ): Promise<Map<Entry, FetchedFile>> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const agent = await openAgent();
+  const agent = await openAgent(options);
   const fetcher = new Fetcher(entries.length, { ...options, signal }, agent);
   const found = new Map<Entry, FetchedFile>();
   const waiting = entries.values();
@@ -60,7 +63,7 @@ export async function fetchDependencies(
 
 class Fetcher {
   readonly #options: FetchOptions;
-  readonly #agent: Dispatcher;
+  readonly #agent: Agent;
   readonly #registries: Registries;
   readonly #cache: DownloadCache;
   /** Files that took credentials, so that they are not taken for public later. */
@@ -70,7 +73,7 @@ class Fetcher {
   readonly #taking = new Map<string, Promise<FetchedFile>>();
   #total = 0;
 
-  constructor(filesTotal: number, options: FetchOptions, agent: Dispatcher) {
+  constructor(filesTotal: number, options: FetchOptions, agent: Agent) {
     const { env, signal } = options;
     this.#options = options;
     this.#agent = agent;
@@ -83,10 +86,11 @@ class Fetcher {
   async fetch(entry: Entry): Promise<FetchedFile> {
     const file = (await this.#kept(entry)) ?? (await this.#download(entry));
     this.#total += file.size;
-    if (this.#total > fetchLimits.totalBytesMax) {
+    const { totalBytesMax } = this.#agent.limits;
+    if (this.#total > totalBytesMax) {
       throw new QuorateError(
         'DEPENDENCIES_TOO_LARGE',
-        `${placeOf(entry)}: all files together have more than ${fetchLimits.totalBytesMax} bytes`,
+        `${placeOf(entry)}: all files together have more than ${totalBytesMax} bytes`,
       );
     }
     this.#progress.files++;
@@ -104,23 +108,23 @@ class Fetcher {
   }
 
   async #download(entry: Entry): Promise<FetchedFile> {
-    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(fetchLimits.fileMs)]);
+    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(this.#agent.limits.fileMs)]);
     const candidates = await this.#registries.candidates(entry).catch((error: unknown) => {
-      throw error instanceof NoAnswer ? failed(entry, [error.message], error) : error;
+      throw error instanceof NoAnswer ? failed(entry, [error.message], [error]) : error;
     });
     const reasons: string[] = [];
-    let isDamaged = false;
+    const errors: unknown[] = [];
     for (const candidate of candidates) {
       try {
         return await this.#from(candidate, entry, signal);
       } catch (error) {
         this.#options.signal.throwIfAborted();
         if (error instanceof QuorateError) throw located(entry, candidate, error);
-        isDamaged ||= error instanceof WrongHash;
+        errors.push(error);
         reasons.push(`${shown(candidate.url)} ${messageOf(error)}`);
       }
     }
-    throw isDamaged ? damaged(entry, reasons) : failed(entry, reasons);
+    throw failed(entry, reasons, errors);
   }
 
   /** Without credentials first: what everybody gets is public. */
@@ -172,7 +176,7 @@ class Fetcher {
   }
 
   async #open(candidate: Candidate, from: number, signal: AbortSignal): Promise<Got> {
-    const options = { agent: this.#agent, signal };
+    const options = { agent: this.#agent, signal, bytesMax: this.#agent.limits.fileBytesMax };
     try {
       return await get(candidate, { ...options, from });
     } catch (error) {
@@ -191,19 +195,27 @@ const located = (entry: Entry, { url }: Candidate, error: QuorateError): Quorate
     ...(error.hint !== undefined && { hint: error.hint }),
   });
 
-const failed = (entry: Entry, reasons: readonly string[], cause?: unknown): QuorateError =>
-  new QuorateError(
+/** Wrong bytes are told before too many, and these before none. */
+function failed(entry: Entry, reasons: readonly string[], errors: readonly unknown[]): QuorateError {
+  const error = (code: ErrorCode, what: string, hint: string): QuorateError =>
+    new QuorateError(code, `${placeOf(entry)}: ${entry.purl} ${what}: ${reasons.join('; ')}`, {
+      ...{ hint, cause: errors.at(-1) },
+    });
+  if (errors.some((one) => one instanceof WrongHash))
+    return error(
+      'DEPENDENCIES_DAMAGED',
+      'is not what the lock file names',
+      'Do not change the lock file before you know who changed the bytes.',
+    );
+  if (errors.some((one) => one instanceof TooLong))
+    return error(
+      'DEPENDENCIES_TOO_LARGE',
+      'is larger than a dependency may be',
+      'Remove it from the lock file, or find out who sends more than there is.',
+    );
+  return error(
     'DEPENDENCIES_FETCH_FAILED',
-    `${placeOf(entry)}: ${entry.purl} could not be fetched: ${reasons.join('; ')}`,
-    {
-      cause,
-      hint: 'Check the network and the registry. What was fetched is kept: the next try goes on there.',
-    },
+    'could not be fetched',
+    'Check the network and the registry. What was fetched is kept: the next try goes on there.',
   );
-
-const damaged = (entry: Entry, reasons: readonly string[]): QuorateError =>
-  new QuorateError(
-    'DEPENDENCIES_DAMAGED',
-    `${placeOf(entry)}: ${entry.purl} is not what the lock file names: ${reasons.join('; ')}`,
-    { hint: 'Do not change the lock file before you know who changed the bytes.' },
-  );
+}

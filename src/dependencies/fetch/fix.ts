@@ -1,12 +1,10 @@
 import { join } from 'node:path';
-import type { Dispatcher } from 'undici';
 import { type Entry, type Fixed, type Found, fileOfUrl } from '../../core/dependencies/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
-import { openAgent } from './agent.ts';
+import { type Agent, openAgent } from './agent.ts';
 import { DownloadCache } from './cache.ts';
 import type { FetchOptions } from './fetch.ts';
 import { get, NoAnswer, retried, shown } from './get.ts';
-import { fetchLimits } from './limits.ts';
 import { choosePythonFiles } from './python-files.ts';
 import { type Candidate, Registries } from './registries.ts';
 
@@ -38,6 +36,7 @@ export function fixFiles(open: readonly Found[], options: FixOptions): Promise<F
 /** The record of a file of no package. @throws DEPENDENCIES_… */
 export function fixUrl(url: string, name: string, options: FixOptions): Promise<Fixed> {
   return withFixer(options, 1, async (fixer) => {
+    fixer.name(url);
     const { sha256 } = await fixer.download({ url }, 'sha256').catch((error: unknown) => {
       options.signal.throwIfAborted();
       if (error instanceof QuorateError) throw error;
@@ -56,7 +55,7 @@ async function withFixer<T>(
   filesTotal: number,
   use: (fixer: Fixer) => Promise<T>,
 ): Promise<T> {
-  const agent = await openAgent();
+  const agent = await openAgent(options);
   try {
     return await use(new Fixer(options, agent, filesTotal));
   } finally {
@@ -66,11 +65,11 @@ async function withFixer<T>(
 
 class Fixer {
   readonly #options: FixOptions;
-  readonly #agent: Dispatcher;
+  readonly #agent: Agent;
   readonly #registries: Registries;
   readonly #progress: { files: number; filesTotal: number; bytes: number };
 
-  constructor(options: FixOptions, agent: Dispatcher, filesTotal: number) {
+  constructor(options: FixOptions, agent: Agent, filesTotal: number) {
     const { env, signal } = options;
     this.#options = options;
     this.#agent = agent;
@@ -88,6 +87,11 @@ class Fixer {
       if (error instanceof QuorateError) throw error;
       throw failed(found, [messageOf(error)]);
     }
+  }
+
+  /** See `Agent.name`. */
+  name(url: string): void {
+    this.#agent.name(url);
   }
 
   done(): void {
@@ -153,10 +157,11 @@ class Fixer {
 
   #take(candidate: Candidate, algorithm: 'sha1' | 'sha256'): Promise<{ sha256: string; digest: string }> {
     const { cache: dir, onProgress } = this.#options;
-    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(fetchLimits.fileMs)]);
+    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(this.#agent.limits.fileMs)]);
     const cache = new DownloadCache(candidate.authorization === undefined ? dir : join(dir, 'private'));
     return retried(signal, async () => {
-      const body = await get(candidate, { agent: this.#agent, signal });
+      const bytesMax = this.#agent.limits.fileBytesMax;
+      const body = await get(candidate, { agent: this.#agent, signal, bytesMax });
       const onBytes = (bytes: number) => {
         this.#progress.bytes += bytes;
         onProgress?.({ ...this.#progress });

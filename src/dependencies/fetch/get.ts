@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher, request } from 'undici';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { LeastRate } from '../../core/least-rate.ts';
+import type { Agent } from './agent.ts';
 import { fetchLimits } from './limits.ts';
 
 /** An address, and what a registry wants to see with a request for it. */
@@ -34,32 +36,44 @@ export class NoAnswer extends Error {
   }
 }
 
+/** A body longer than it may be: another try gets no other. */
+export class TooLong extends NoAnswer {}
+
 export interface Got {
-  body: Dispatcher.ResponseData['body'];
+  /** Throws `NoAnswer` where it ends early or comes too slowly, `TooLong`. */
+  body: AsyncIterable<Uint8Array>;
   /** Bytes before `body` that the server left out, since they were had already. */
   from: number;
 }
 
 export interface GetOptions {
-  agent: Dispatcher;
+  agent: Agent;
+  /** The limit on the time of the whole. */
   signal: AbortSignal;
+  /** Bytes of the whole file; of an answer that does not state its length also `undeclaredBytesMax`, unless `isSize`. */
+  bytesMax: number;
+  /** Whether `bytesMax` is the size of the file, known from elsewhere. */
+  isSize?: boolean;
   from?: number;
   accept?: string;
-  /** Whether a redirect to an address is followed. */
+  /** Whether a redirect to an address is followed, if the agent may connect to it. */
   mayVisit?(url: URL): boolean;
 }
 
+/** A status for a way that is not gone: another try would be led there again. */
+const notFollowed = 310;
+
 /**
  * GETs a file, from byte `from` on where the server can. Follows redirects of http and https; credentials stay with their
- * host. The caller reads or destroys the body. Throws `NoAnswer`.
+ * host, and each address is looked at as the first one is. Throws `NoAnswer`, `TooLong`.
  */
 export async function get(address: Address, options: GetOptions): Promise<Got> {
   const { agent, signal, from = 0, accept = '*/*', mayVisit = () => true } = options;
   let url = new URL(address.url);
   const { origin } = url;
   for (let hop = 0; hop <= fetchLimits.redirectsMax; hop++) {
-    const { statusCode, headers, body } = await ask(url, {
-      ...{ dispatcher: agent, signal },
+    const { statusCode, headers, body } = await ask(url, agent, {
+      signal,
       headers: {
         accept,
         // Bytes are compared with a hash: no encoding on the way.
@@ -69,10 +83,15 @@ export async function get(address: Address, options: GetOptions): Promise<Got> {
           url.origin === origin && { authorization: address.authorization }),
       },
     });
-    if (statusCode === 200) return { body, from: 0 };
-    if (statusCode === 206 && String(headers['content-range']).startsWith(`bytes ${from}-`))
-      return { body, from };
-    await body.dump().catch(() => {});
+    // An error before it is read would otherwise end the process.
+    body.on('error', () => {});
+    const isRest = statusCode === 206 && String(headers['content-range']).startsWith(`bytes ${from}-`);
+    if (statusCode === 200 || isRest) {
+      const begin = isRest ? from : 0;
+      return { body: bounded(body, headers, begin, options), from: begin };
+    }
+    // Closes the connection: what else comes of it could be without end.
+    body.destroy();
     const { location } = headers;
     if (statusCode < 300 || statusCode >= 400 || typeof location !== 'string') {
       const seconds = Number(headers['retry-after']);
@@ -84,9 +103,49 @@ export async function get(address: Address, options: GetOptions): Promise<Got> {
       });
     }
     url = redirected(location, url);
-    if (!mayVisit(url)) throw new NoAnswer(`redirects to ${shown(url.href)}`, { status: 310 });
+    if (!mayVisit(url)) throw new NoAnswer(`redirects to ${shown(url.href)}`, { status: notFollowed });
   }
-  throw new NoAnswer(`redirects more than ${fetchLimits.redirectsMax} times`, { status: 310 });
+  throw new NoAnswer(`redirects more than ${fetchLimits.redirectsMax} times`, { status: notFollowed });
+}
+
+/** The bytes of an answer, of which those before `from` are here. Throws at once where it says that it is too long. */
+function bounded(
+  body: Dispatcher.ResponseData['body'],
+  { 'content-length': length }: Dispatcher.ResponseData['headers'],
+  from: number,
+  { bytesMax, isSize = false, agent }: GetOptions,
+): AsyncGenerator<Uint8Array> {
+  const { undeclaredBytesMax, leastRateMs } = agent.limits;
+  const max = length === undefined && !isSize ? Math.min(bytesMax, undeclaredBytesMax) : bytesMax;
+  const tooLong = (bytes: number): TooLong => {
+    body.destroy();
+    return new TooLong(`sends ${bytes} bytes or more; at most ${max} are read`, { status: 200 });
+  };
+  const stated = from + Number(length ?? 0);
+  if (stated > max) throw tooLong(stated);
+  return parts();
+
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    const rate = new LeastRate(leastRateMs);
+    const reader = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    let size = from;
+    try {
+      for (;;) {
+        const asked = performance.now();
+        const { done, value } = await reader.next().catch((cause: unknown) => {
+          throw new NoAnswer(`ends after ${size} bytes: ${messageOf(cause)}`, { cause });
+        });
+        if (done === true) return;
+        size += value.length;
+        if (size > max) throw tooLong(size);
+        if (rate.isBelow(value.length, performance.now() - asked))
+          throw new NoAnswer(`sends too slowly: ${size} bytes are here`);
+        yield value;
+      }
+    } finally {
+      body.destroy();
+    }
+  }
 }
 
 function challengeIn({ 'www-authenticate': found }: Dispatcher.ResponseData['headers']): {
@@ -98,24 +157,34 @@ function challengeIn({ 'www-authenticate': found }: Dispatcher.ResponseData['hea
 
 async function ask(
   url: URL,
-  options: Parameters<typeof request>[1] & { signal: AbortSignal },
+  agent: Agent,
+  options: { signal: AbortSignal; headers: Record<string, string> },
 ): Promise<Awaited<ReturnType<typeof request>>> {
+  const late = new AbortController();
+  const { headMs } = agent.limits;
+  const timer = setTimeout(() => late.abort(new Error(`no answer within ${headMs / 1000} s`)), headMs);
   try {
+    await agent.admit(url);
     const { request: send } = await import('./http-client.ts');
-    return await send(url, options);
+    const signal = AbortSignal.any([options.signal, late.signal]);
+    return await send(url, { ...options, signal, dispatcher: agent.dispatcher });
   } catch (cause) {
     options.signal.throwIfAborted();
-    throw new NoAnswer(messageOf(cause), { cause });
+    const isRefused = cause instanceof QuorateError;
+    const says = isRefused ? `is not asked: ${cause.message}` : messageOf(cause);
+    throw new NoAnswer(says, { cause, ...(isRefused && { status: notFollowed }) });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 function redirected(location: string, from: URL): URL {
   const to = URL.parse(location, from);
   if (to === null || !['http:', 'https:'].includes(to.protocol))
-    throw new NoAnswer(`redirects to ${JSON.stringify(location.slice(0, 200))}`, { status: 310 });
+    throw new NoAnswer(`redirects to ${JSON.stringify(location.slice(0, 200))}`, { status: notFollowed });
   // A server of the open network cannot have the rest sent in the clear.
   if (from.protocol === 'https:' && to.protocol === 'http:')
-    throw new NoAnswer(`redirects from https to http (${to.host})`, { status: 310 });
+    throw new NoAnswer(`redirects from https to http (${to.host})`, { status: notFollowed });
   return to;
 }
 
@@ -125,25 +194,16 @@ export function shown(url: string): string {
   return `${origin}${pathname}`;
 }
 
-/** A whole text, such as a list of files. Throws `NoAnswer`, `DEPENDENCIES_TOO_LARGE`. */
-export async function getText(
-  address: Address,
-  options: { agent: Dispatcher; signal: AbortSignal; accept: string },
-): Promise<string> {
-  const { body } = await get(address, options);
+/** A whole body in memory. Throws as `get`. */
+export async function getBytes(address: Address, options: GetOptions): Promise<Buffer> {
+  return wholeOf(await get(address, options));
+}
+
+/** The same of an answer. */
+export async function wholeOf({ body }: Got): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > fetchLimits.listBytesMax) {
-      throw new QuorateError(
-        'DEPENDENCIES_TOO_LARGE',
-        `${shown(address.url)} sends more than ${fetchLimits.listBytesMax} bytes as a list of files`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 /** Does it again where the server may answer later, as often as `fetchLimits.attempts` says. */

@@ -1,3 +1,3 @@
 // Loaded by who asks a registry, and not with everything else. A module of its own: of a CommonJS package that is imported dynamically, a
 // bundle has the default export alone.
-export { EnvHttpProxyAgent, request } from 'undici';
+export { buildConnector, EnvHttpProxyAgent, request } from 'undici';

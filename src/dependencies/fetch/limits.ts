@@ -1,9 +1,12 @@
 import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 
 /** Bounds of fetching dependencies from registries. */
 export const fetchLimits = {
   /** One file. The largest packages of registries have a few hundred MiB. */
   fileBytesMax: 2 * 1024 ** 3,
+  /** The same of an answer that does not say how long it is, such as an archive that a forge makes while it sends it. */
+  undeclaredBytesMax: 256 * 1024 ** 2,
   /** All files of one job. */
   totalBytesMax: 16 * 1024 ** 3,
   /** Lists of files that a registry answers with. */
@@ -20,6 +23,10 @@ export const fetchLimits = {
   connectMs: 20_000,
   /** Between two parts of an answer. */
   idleMs: 30_000,
+  /** For the head of an answer, with all that comes before it. */
+  headMs: 60_000,
+  /** Window of the least rate of an answer, of the time that it is waited for. */
+  leastRateMs: limits.leastRateMs,
   /** For a list of files, with all attempts. */
   listMs: 5 * 60_000,
   /** For one file, with all its attempts. */
@@ -38,5 +45,8 @@ export const fetchLimits = {
 } as const;
 
 assert(fetchLimits.fileBytesMax <= fetchLimits.totalBytesMax, 'one file fits into a job');
+assert(fetchLimits.undeclaredBytesMax <= fetchLimits.fileBytesMax, 'a length that is stated allows more');
+assert(fetchLimits.idleMs < fetchLimits.headMs, 'silence is noticed before the head has to be here');
+assert(fetchLimits.headMs < fetchLimits.listMs, 'a head without end leaves time for another try');
 assert(fetchLimits.idleMs < fetchLimits.listMs, 'a registry that stops is noticed before the end');
 assert(fetchLimits.idleMs < fetchLimits.fileMs, 'a server that stops is noticed before the end');

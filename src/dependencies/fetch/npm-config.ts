@@ -5,6 +5,8 @@ import { printedBy } from './printed-by.ts';
 
 /** The registries that npm on this host would ask, and with which credentials. */
 export interface NpmConfig {
+  /** All that are configured: the general one, and those of scopes. */
+  readonly registries: readonly string[];
   /** The registry of a package, by its scope where that has one of its own; undefined where none is configured. */
   registryOf(name: string): string | undefined;
   /**
@@ -35,12 +37,14 @@ function npmConfigOf(settings: Settings, secrets: Settings): NpmConfig {
     const value = Object.hasOwn(from, key) ? from[key] : undefined;
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
+  const registries = Object.keys(settings)
+    .filter((key) => key === 'registry' || key.endsWith(':registry'))
+    .flatMap((key) => text(key) ?? []);
   /** Whether some registry of the configuration is at the origin of this address. */
   const isRegistry = (url: string): boolean =>
-    Object.keys(settings)
-      .filter((key) => key === 'registry' || key.endsWith(':registry'))
-      .some((key) => URL.parse(text(key) ?? '')?.origin === new URL(url).origin);
+    registries.some((one) => URL.parse(one)?.origin === new URL(url).origin);
   return {
+    registries,
     registryOf(name) {
       const scope = name.startsWith('@') ? text(`${name.split('/')[0]}:registry`) : undefined;
       return slashed(scope ?? text('registry'));

@@ -1,9 +1,8 @@
-import type { Dispatcher } from 'undici';
 import type { Entry } from '../../core/dependencies/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import type { Agent } from './agent.ts';
 import { type CargoConfig, readCargoConfig } from './cargo-config.ts';
-import { type Address, getText, NoAnswer, retried, shown } from './get.ts';
-import { fetchLimits } from './limits.ts';
+import { type Address, getBytes, NoAnswer, retried, shown } from './get.ts';
 import { type NpmConfig, readNpmConfig } from './npm-config.ts';
 import { printedBy } from './printed-by.ts';
 import { decodeCrateIndex, decodeFileList } from './registry-lists.ts';
@@ -13,10 +12,8 @@ export type Candidate = Address;
 
 interface Session {
   env: NodeJS.ProcessEnv;
-  agent: Dispatcher;
+  agent: Agent;
   signal: AbortSignal;
-  /** For a list of files, with all attempts. Default: `fetchLimits.listMs`. */
-  listMs?: number;
 }
 
 /**
@@ -68,8 +65,12 @@ export class Registries {
   }
 
   #npmConfig(): Promise<NpmConfig> {
-    const { env, signal } = this.#session;
-    return this.#once('npm', () => readNpmConfig(env, signal));
+    const { env, signal, agent } = this.#session;
+    return this.#once('npm', async () => {
+      const config = await readNpmConfig(env, signal);
+      for (const registry of config.registries) agent.name(registry);
+      return config;
+    });
   }
 
   async #npm({ name, file }: Entry): Promise<Candidate[]> {
@@ -90,6 +91,7 @@ export class Registries {
     const config: CargoConfig = await this.#once('cargo', () => readCargoConfig(env));
     const index = config.indexOf(registry);
     if (index === undefined) return [];
+    if (config.isNamed(index)) this.#session.agent.name(index);
     const token = config.authorization(index);
     const authorization = token === undefined ? {} : { authorization: token };
     const list = await this.#once(`cargo ${index}`, () =>
@@ -109,6 +111,7 @@ export class Registries {
     const { env } = this.#session;
     const index = await this.#once('pypi', () => this.#pipIndex(env));
     if (index === undefined) return undefined;
+    this.#session.agent.name(index);
     const url = `${index.replace(/\/$/, '')}/${name}/`;
     const list = await this.#once(`pypi ${url}`, () =>
       this.#list({ url }, 'application/vnd.pypi.simple.v1+json'),
@@ -136,16 +139,19 @@ export class Registries {
       .trim()
       .split(/[,|]/)
       .filter((proxy) => /^https?:/.test(proxy));
+    for (const proxy of proxies) this.#session.agent.name(proxy);
     const path = `${escapedModule(name)}/@v/${escapedModule(file)}`;
     return proxies.map((proxy) => ({ url: `${proxy.replace(/\/$/, '')}/${path}` }));
   }
 
   async #list(address: Address, accept: string): Promise<string> {
-    const { agent, signal, listMs = fetchLimits.listMs } = this.#session;
+    const { agent, signal } = this.#session;
+    const { listMs, listBytesMax: bytesMax } = agent.limits;
     const limit = AbortSignal.timeout(listMs);
     const both = AbortSignal.any([signal, limit]);
     try {
-      return await retried(both, () => getText(address, { agent, signal: both, accept }));
+      const options = { agent, signal: both, accept, bytesMax };
+      return await retried(both, async () => (await getBytes(address, options)).toString('utf8'));
     } catch (error) {
       signal.throwIfAborted();
       if (!limit.aborted) throw error;

@@ -7,6 +7,7 @@ import type { JobSpec } from '../../jobfile/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { importDependencies } from '../build/dependency-tree.ts';
 import { hostArch } from '../build/host-arch.ts';
+import { reachFrom } from '../node/reach.ts';
 import { makeScratch } from '../node/scratch.ts';
 
 type Dependencies = NonNullable<Job['dependencies']>;
@@ -79,6 +80,7 @@ async function treeOf(
   const entries = await readLocksInThread(sources, { signal });
   const fetched = await fetchDependencies(entries, {
     ...{ cache: join(home, 'dependencies'), env, allowPrivate, onProgress, signal },
+    reach: reachFrom(env),
   });
   return importDependencies(store, sources, fetched, signal);
 }

@@ -13,6 +13,9 @@ import { QuorateError } from '../../core/errors.ts';
 import { type FixedFiles, type FixOptions, fixFiles, fixUrl } from '../../dependencies/index.ts';
 import { checkJobFileSize, parseJobFile } from '../../jobfile/index.ts';
 import { hostArch } from '../build/host-arch.ts';
+import { reachFrom } from '../node/reach.ts';
+
+export type FixingOptions = Omit<FixOptions, 'reach'>;
 
 /** The parts of a new `quorate.lock`. */
 export interface NewLock {
@@ -50,11 +53,11 @@ export async function checkLocks(folder: string, locks: readonly string[]): Prom
 export async function completeLocks(
   folder: string,
   locks: readonly string[],
-  options: FixOptions,
+  options: FixingOptions,
 ): Promise<NewLock> {
   const files = await filesIn(folder, locks);
   const { open, kept } = openFiles(locks, files, hostArch);
-  const fixed = await fixFiles(open, options);
+  const fixed = await fixFiles(open, { ...options, reach: reachFrom(options.env) });
   const records = [...kept, ...fixed.flatMap((one) => one.files)];
   const isNeeded = records.length > 0 || files.has(quorateLock);
   const text = isNeeded ? writeQuorateLock(records) : undefined;
@@ -66,14 +69,14 @@ export async function completeLocks(
 export async function addToLock(
   folder: string,
   { url, name }: { url: string; name: string },
-  options: FixOptions,
+  options: FixingOptions,
 ): Promise<{ text: string; record: Fixed }> {
   const files = await filesIn(folder, []);
   const { kept } = openFiles([], files, hostArch);
   // An address or a name that the format cannot hold is refused before anything is fetched.
   const wanted = { purl: `pkg:generic/${name}`, file: name, sha256: '0'.repeat(64), url };
   openFiles([], new Map([[quorateLock, Buffer.from(writeQuorateLock([wanted]))]]), hostArch);
-  const record = await fixUrl(url, name, options);
+  const record = await fixUrl(url, name, { ...options, reach: reachFrom(options.env) });
   const text = writeQuorateLock([...kept.filter(({ purl }) => purl !== record.purl), record]);
   return { text, record };
 }

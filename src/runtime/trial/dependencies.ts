@@ -10,6 +10,7 @@ import type { Store } from '../../store/index.ts';
 import type { LaidDependencies } from '../build/dependency-tree.ts';
 import { hostArch } from '../build/host-arch.ts';
 import { lockFilesInTree } from '../build/lock-files.ts';
+import { reachFrom } from '../node/reach.ts';
 
 export interface DependencyOptions {
   /** The home: fetched files are kept there. */
@@ -34,6 +35,7 @@ export async function trialDependencies(
   const entries = await readLocksInThread({ locks, files, arch: hostArch }, { signal });
   const fetched = await fetchDependencies(entries, {
     ...{ cache: join(home, 'dependencies'), env, onProgress, signal },
+    reach: reachFrom(env),
     // Nothing of a trial leaves this host.
     allowPrivate: true,
   });

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { expect, it, onTestFinished } from 'vitest';
-import { fetchPack, NoPack } from '../../../src/source/fetch-pack.ts';
+import { connectTo, fetchPack, NoPack } from '../../../src/source/fetch-pack.ts';
 import { parseGitUrl } from '../../../src/source/url.ts';
 import { folder, listen } from '../../source/support.ts';
 import { run, some } from './support.ts';
@@ -62,6 +62,43 @@ it.each([
   ['capabilities without end', `000eversion 2\n${'0006ab'.repeat(100)}`, 'too many'],
 ])('a server that answers by git with %s fails the checkout only', async (_, answer, why) => {
   expect(await asked('git', answer)).toContain(why);
+});
+
+/** Takes a pack by git from a server that says this, and then a piece again and again. Gives the error. */
+async function taken(head: string, piece: string, everyMs: number): Promise<unknown> {
+  const port = await listen((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      socket.write(head);
+      const more = () => {
+        if (socket.destroyed) return;
+        if (everyMs > 0) setTimeout(more, everyMs);
+        else if (!socket.writableNeedDrain) setImmediate(more);
+        else socket.once('drain', more);
+        socket.write(piece);
+      };
+      more();
+    });
+  });
+  const url = parseGitUrl(`git://127.0.0.1:${port}/r`);
+  const signal = AbortSignal.timeout(60_000);
+  const asking = { url, commit: some, connect: connectTo(url), signal, onLife: () => {}, leastRateMs: 300 };
+  try {
+    for await (const _ of fetchPack(asking));
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+const begun = '000eversion 2\n0000000dpackfile\n';
+
+it.each([
+  ['a byte of a pack every now and then', `${begun}0009\x01PACK`, '0006\x01x', 20, 'SOURCE_STALLED'],
+  ['signs of life within a pack', `${begun}0009\x01PACK`, '0005\x02', 20, 'SOURCE_STALLED'],
+  ['progress without end', begun, `fff0\x02${'x'.repeat(0xffeb)}`, 0, 'SOURCE_SERVER_ERROR'],
+])('a server that sends %s is given up', async (_, head, piece, everyMs, code) => {
+  expect(await taken(head, piece, everyMs)).toMatchObject({ code });
 });
 
 /** A client of one pack in a process of its own, which trusts a certificate. It prints why it gets none. */

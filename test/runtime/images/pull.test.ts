@@ -203,7 +203,8 @@ describe('a registry cannot', () => {
         return true;
       });
       await expect(pull(refOf(host, small))).rejects.toMatchObject({
-        code: kind === 'blobs' ? 'IMAGE_PULL_MISMATCH' : 'IMAGE_PULL_FAILED',
+        code: 'IMAGE_PULL_FAILED',
+        message: expect.stringMatching(/sends \d+ bytes or more; at most \d+ are read/),
       });
       expect(sent).toBeLessThan(32 * 1024 * 1024);
     }
@@ -233,7 +234,7 @@ describe('a registry cannot', () => {
       else response.writeHead(307, { location: `http://${storage.host}${url}` }).end();
       return true;
     });
-    const env = await loggedIn(host, 'me:secret');
+    const env = { ...(await loggedIn(host, 'me:secret')), QUORATE_PRIVATE_HOSTS: storage.host };
     await expect(pull(refOf(host, small), { env })).rejects.toMatchObject(arrived);
     expect(storage.asked).toEqual([`/v2/tools/gcc/blobs/${small.layers[0]?.digest}`]);
   });
@@ -292,32 +293,32 @@ describe('a registry that wants to know who asks', () => {
       response.writeHead(401, { 'www-authenticate': challenge }).end();
       return true;
     });
-    return { ...served, tokens };
+    return { ...served, tokens, near: { QUORATE_PRIVATE_HOSTS: token } };
   }
 
   it('gets the token that everybody gets', async () => {
-    const { host, tokens } = await guarded();
-    await expect(pull(refOf(host, small))).rejects.toMatchObject(arrived);
+    const { host, tokens, near: env } = await guarded();
+    await expect(pull(refOf(host, small), { env })).rejects.toMatchObject(arrived);
     expect(tokens).toEqual(['/token?service=registry&scope=repository%3Atools%2Fgcc%3Apull']);
   });
 
   it('gets the token of a login, or says where to log in', async () => {
-    const { host, tokens } = await guarded('me:secret');
-    const env = await loggedIn(host, 'me:secret');
+    const { host, tokens, near } = await guarded('me:secret');
+    const env = { ...near, ...(await loggedIn(host, 'me:secret')) };
     await expect(pull(refOf(host, small), { env })).rejects.toMatchObject(arrived);
     expect(tokens.at(-1)).toContain(basic('me:secret'));
-    await expect(pull(refOf(host, small))).rejects.toMatchObject({
+    await expect(pull(refOf(host, small), { env: near })).rejects.toMatchObject({
       ...{ code: 'IMAGE_PULL_DENIED', hint: expect.stringContaining(`skopeo login ${host}`) },
     });
-    const wrong = await loggedIn(host, 'me:wrong');
+    const wrong = { ...near, ...(await loggedIn(host, 'me:wrong')) };
     await expect(pull(refOf(host, small), { env: wrong })).rejects.toMatchObject({
       code: 'IMAGE_PULL_DENIED',
     });
   });
 
   it('gets no credentials of another registry, and none over a token server without TLS elsewhere', async () => {
-    const { host, tokens } = await guarded('me:secret');
-    const env = await loggedIn('other.example', 'me:secret');
+    const { host, tokens, near } = await guarded('me:secret');
+    const env = { ...near, ...(await loggedIn('other.example', 'me:secret')) };
     await expect(pull(refOf(host, small), { env })).rejects.toMatchObject({ code: 'IMAGE_PULL_DENIED' });
     expect(tokens.join()).not.toContain('Basic');
     const away = await registry(small, (_, response) => {

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { messageOf, QuorateError } from '../../../core/errors.ts';
-import { NoAnswer, openAgent, retried } from '../../../dependencies/index.ts';
+import { NoAnswer, openAgent, retried, wholeOf } from '../../../dependencies/index.ts';
 import { type Arch, type ImageProgress, type Layer, layersOf, readImageFrom } from '../../../image/index.ts';
 import { imageLimits } from '../../../image/limits.ts';
+import { reachFrom } from '../../node/reach.ts';
 import { pullLimits } from '../limits.ts';
 import { type MadeImage, type Making, makeImage } from '../make.ts';
 import { credentialFor } from './credentials.ts';
 import { parseReference, referenceText } from './reference.ts';
-import { bounded, isHere, Registry } from './registry.ts';
+import { isHere, Registry } from './registry.ts';
 import { manifestTypes, RegistryBlobs } from './registry-blobs.ts';
 
 export interface PullOptions extends Making {
@@ -32,7 +33,7 @@ export type PullStep = 'fetch' | Parameters<ImageProgress>[0];
 export async function pullImage(options: PullOptions): Promise<MadeImage> {
   const { reference: text, arch, cache, env, plainHttp, onProgress } = options;
   const reference = parseReference(text);
-  const agent = await openAgent({ isDirect: isHere(reference) });
+  const agent = await openAgent({ isDirect: isHere(reference), reach: reachFrom(env) });
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   try {
@@ -101,11 +102,12 @@ async function digestNeeded(
 ): Promise<QuorateError> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(pullLimits.smallMs)]);
   const find = async (): Promise<string> => {
-    const { body } = await registry.get(`manifests/${tag ?? 'latest'}`, {
+    const found = await registry.get(`manifests/${tag ?? 'latest'}`, {
       accept: manifestTypes,
+      bytesMax: imageLimits.manifestBytesMax,
       signal: limit,
     });
-    const bytes = await bounded(body, imageLimits.manifestBytesMax);
+    const bytes = await wholeOf(found);
     return `Now it has this one: quorate image pull ${text}@sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   };
   const hint = await retried(limit, find).catch((error: unknown) => {

@@ -9,12 +9,13 @@ import {
   NoAnswer,
   retried,
   WrongHash,
+  wholeOf,
 } from '../../../dependencies/index.ts';
 import { type Blob, type Blobs, isIndex, isManifest, type Wanted } from '../../../image/index.ts';
 import { imageLimits } from '../../../image/limits.ts';
 import { pullLimits } from '../limits.ts';
 import { type ImageReference, referenceText } from './reference.ts';
-import { bounded, type Registry } from './registry.ts';
+import type { Registry } from './registry.ts';
 
 const types = {
   index: 'application/vnd.oci.image.index.v1+json',
@@ -47,7 +48,7 @@ export class RegistryBlobs implements Blobs {
 
   constructor(options: RegistryBlobsOptions) {
     this.#options = options;
-    this.#cache = new DownloadCache(options.cache, { fileBytesMax: imageLimits.layerBytesMax });
+    this.#cache = new DownloadCache(options.cache);
   }
 
   async has(name: string): Promise<boolean> {
@@ -92,8 +93,8 @@ export class RegistryBlobs implements Blobs {
     if (kept !== undefined) return kept;
     const { registry } = this.#options;
     const bytes = await this.#tried(path, pullLimits.smallMs, async (signal) => {
-      const { body } = await registry.get(path, { accept: manifestTypes, signal });
-      return bounded(body, imageLimits.manifestBytesMax);
+      const bytesMax = imageLimits.manifestBytesMax;
+      return wholeOf(await registry.get(path, { accept: manifestTypes, bytesMax, signal }));
     });
     const [algorithm = '', wanted] = digest.split(':');
     const found = createHash(algorithm).update(bytes).digest('hex');
@@ -131,7 +132,7 @@ export class RegistryBlobs implements Blobs {
       const got =
         from === size && size > 0
           ? { body: [], from }
-          : await registry.get(`blobs/${digest}`, { from, signal });
+          : await registry.get(`blobs/${digest}`, { from, bytesMax: size, isSize: true, signal });
       const source = { body: exactly(got.body, got.from, size), from: got.from };
       return await this.#cache.take(digest, wanted, source, count);
     };
@@ -182,21 +183,18 @@ export class RegistryBlobs implements Blobs {
   }
 }
 
-/** A body that continues after `from` bytes, up to the size of the whole. Throws `NoAnswer` where it ends early. */
+/** A body that continues after `from` bytes, of exactly this size. Throws `NoAnswer` where it ends early. */
 async function* exactly(
   body: Got['body'] | readonly Uint8Array[],
   from: number,
   size: number,
 ): AsyncGenerator<Uint8Array> {
   let at = from;
-  if (at >= size) return;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    const part = chunk.subarray(0, size - at);
-    at += part.length;
-    yield part;
-    if (at >= size) return;
+  for await (const chunk of body) {
+    at += chunk.length;
+    yield chunk;
   }
-  throw new NoAnswer(`the answer has ${at} bytes of ${size}`);
+  if (at < size) throw new NoAnswer(`the answer has ${at} bytes of ${size}`);
 }
 
 /** By what it holds: a registry may state another type. Undefined for what is both or none. */

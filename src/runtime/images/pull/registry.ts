@@ -1,6 +1,13 @@
-import type { Dispatcher } from 'undici';
 import { messageOf, QuorateError } from '../../../core/errors.ts';
-import { type Got, get, NoAnswer, shown } from '../../../dependencies/index.ts';
+import {
+  type Agent,
+  type GetOptions,
+  type Got,
+  get,
+  getBytes,
+  NoAnswer,
+  shown,
+} from '../../../dependencies/index.ts';
 import { isLoopback } from '../../../egress/addresses.ts';
 import { pullLimits } from '../limits.ts';
 import { type Challenge, decodeToken, parseChallenge } from './challenge.ts';
@@ -8,7 +15,7 @@ import type { Credential } from './credentials.ts';
 import { type ImageReference, referenceText } from './reference.ts';
 
 export interface RegistryOptions {
-  agent: Dispatcher;
+  agent: Agent;
   credential: Credential | undefined;
   /** Whether a registry that is not on this host may be asked without TLS. */
   plainHttp: boolean;
@@ -29,6 +36,7 @@ export class Registry {
     this.#options = options;
     const scheme = options.plainHttp || isHere(reference) ? 'http' : 'https';
     this.#base = `${scheme}://${host}/v2/${name}`;
+    options.agent.name(this.#base);
   }
 
   /**
@@ -37,13 +45,13 @@ export class Registry {
    */
   async get(
     path: string,
-    { accept, from = 0, signal }: { accept?: string; from?: number; signal: AbortSignal },
+    { accept, ...of }: Pick<GetOptions, 'accept' | 'from' | 'bytesMax' | 'isSize' | 'signal'>,
   ): Promise<Got> {
     const ask = (authorization: string | undefined): Promise<Got> =>
       get(
         { url: `${this.#base}/${path}`, ...(authorization && { authorization }) },
         {
-          ...{ agent: this.#options.agent, from, signal },
+          ...{ agent: this.#options.agent, ...of },
           ...(accept && { accept }),
           mayVisit: (url) => this.#isSafe(url),
         },
@@ -52,7 +60,7 @@ export class Registry {
       return await ask(this.#authorization);
     } catch (error) {
       if (!(error instanceof NoAnswer) || error.status !== 401 || error.challenge === undefined) throw error;
-      this.#authorization = await this.#answer(parseChallenge(error.challenge), signal);
+      this.#authorization = await this.#answer(parseChallenge(error.challenge), of.signal);
       return await ask(this.#authorization).catch((again: unknown) => {
         throw again instanceof NoAnswer && isRefusal(again) ? this.#denied(again) : again;
       });
@@ -83,8 +91,9 @@ export class Registry {
       ...(credential && { authorization: credential.authorization }),
     };
     try {
-      const { body } = await get(address, { agent, signal, mayVisit, accept: 'application/json' });
-      const token = decodeToken(String(await bounded(body, pullLimits.tokenBytesMax)));
+      const bytesMax = pullLimits.tokenBytesMax;
+      const text = await getBytes(address, { agent, signal, mayVisit, bytesMax, accept: 'application/json' });
+      const token = decodeToken(String(text));
       if (token === undefined)
         throw new NoAnswer(`${shown(realm.href)} answers with no token`, { status: 200 });
       return `Bearer ${token}`;
@@ -114,24 +123,4 @@ export const isHere = ({ host }: ImageReference): boolean => isOnThisHost(new UR
 function isOnThisHost({ hostname }: URL): boolean {
   const address = hostname.replace(/^\[|\]$/g, '');
   return hostname === 'localhost' || (/^[\d.]+$|:/.test(address) && isLoopback(address));
-}
-
-/** A body of bounded size. Throws `NoAnswer`. */
-export async function bounded(body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  const parts = body[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const { done, value } = await parts.next().catch((cause: unknown) => {
-        throw new NoAnswer(`ends after ${size} bytes: ${messageOf(cause)}`, { cause });
-      });
-      if (done === true) return Buffer.concat(chunks);
-      size += value.length;
-      if (size > bytesMax) throw new NoAnswer(`sends more than ${bytesMax} bytes`, { status: 200 });
-      chunks.push(value);
-    }
-  } finally {
-    await parts.return?.();
-  }
 }
