@@ -129,7 +129,7 @@ const runtimeErrors = {
   LIMITS_NOT_ENFORCEABLE:
     'The operator sets a limit that the kernel of this host cannot enforce; the message says which and what is missing. No job is taken while a limit is not enforced: leave it out, or mount that controller.',
   MEMBERSHIP_AMBIGUOUS:
-    'This host belongs to several projects, which the message names. Say which: `--project`, with its name or id. `quorate project forget` leaves one.',
+    'This host belongs to several projects, which the message names. Say which: `--project`, with its name or id. `quorate worker leave` leaves one.',
   MEMBERSHIP_NOT_FOUND:
     "This host has joined no project, or not the one named. Ask its owner for a ticket, then `quorate join <ticket>`; owners run commands in their project's repository. To fetch an artifact none is needed: give both `--project` and `--bootstrap`.",
   NOT_TRUSTED:

@@ -146,7 +146,7 @@ it('goes on after the loss of all but its keys and its charter', async () => {
     if (!/\.key$|^keys$|^charter\.jws$/.test(name)) await rm(join(homeOf(), name), { recursive: true });
   await start();
   // Workers show their grants; a publisher needs another ticket, which the owner gives itself.
-  const forgot = await cluster.cli(['project', 'forget', cluster.project]);
+  const forgot = await cluster.cli(['worker', 'leave', cluster.project, '--yes']);
   expect(forgot.code, forgot.report).toBe(0);
   await build();
   await allStand();

@@ -63,7 +63,7 @@ it('another project takes over, step by step as in docs/rotation.md', async () =
   expect(await verifyNew(before)).toMatchObject({ ok: false });
 
   // 5. Members leave the old project, and its controller ends.
-  const forgot = await cluster.cli(['project', 'forget', before], { home: 'ada', cwd: cluster.dir });
+  const forgot = await cluster.cli(['worker', 'leave', before, '--yes'], { home: 'ada', cwd: cluster.dir });
   expect(forgot.code, forgot.report).toBe(0);
   const left = await cluster.cli(['project', 'list'], { home: 'ada', cwd: cluster.dir });
   expect(JSON.stringify(left.lines)).not.toContain(before);

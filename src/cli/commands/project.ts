@@ -1,15 +1,15 @@
-import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { columns } from '../format.ts';
+import { leave } from '../leave.ts';
 
 export const project: Define = (program, act) => {
   const group = program
     .command('project')
     .summary('the projects that this machine has joined')
-    .description('Lists the projects that this machine has joined, and leaves one.')
-    .addHelpText('after', examples('quorate project list', 'quorate project forget tools'));
+    .description('Lists the projects that this machine has joined; "quorate worker leave" leaves one.')
+    .addHelpText('after', examples('quorate project list'));
   group
     .command('list')
     .summary('list them')
@@ -20,10 +20,8 @@ export const project: Define = (program, act) => {
     .action(act(list));
   group
     .command('forget')
-    .summary('leave one')
-    .description(
-      'Removes what this machine knows of a project: its grant, the charter, and the journal of its worker. To come back it needs a ticket. Artifacts stay until their room is needed; the key is the same for all projects and stays.',
-    )
+    .summary('leave one, as "quorate worker leave" does, without a question')
+    .description('As "quorate worker leave --yes"; kept for scripts that use its --json.')
     .argument('<project>', 'its id, or its name where only one has it')
     .addHelpText('after', examples('quorate project forget tools'))
     .action(act(forget));
@@ -48,18 +46,11 @@ async function list({ home: dir, out }: Context): Promise<Exit> {
   return exits.done;
 }
 
-async function forget({ home: dir, out }: Context, which: string): Promise<Exit> {
-  const { openHome } = await import('../../runtime/membership/home.ts');
-  const { isWorkerRunning } = await import('../../runtime/worker/control.ts');
-  const home = openHome(dir);
-  const { project: id, name } = await home.membership(which);
-  if (await isWorkerRunning(dir, id)) {
-    throw new QuorateError('PROJECT_IN_USE', `a worker of ${name} runs here`, {
-      hint: `End it first: quorate worker stop --project ${id}`,
-    });
-  }
-  await home.forget(id);
-  out.value({ forgotten: id, name });
-  out.say(`Forgotten: ${escapeLine(name, 64)} ${id}`);
+async function forget(context: Context, which: string): Promise<Exit> {
+  const left = await leave(context, which, { yes: true });
+  if (left === undefined) return exits.no;
+  const { id, name } = left;
+  context.out.value({ forgotten: id, name });
+  context.out.say(`Forgotten: ${escapeLine(name, 64)} ${id}`);
   return exits.done;
 }

@@ -9,6 +9,7 @@ import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, counted, duration } from '../format.ts';
 import { addLiveKnobs, changesOf } from '../knob-options.ts';
+import { leave } from '../leave.ts';
 import { describeHosts, describeLent } from '../lending.ts';
 import { hostEntry, hostPort } from '../values.ts';
 import type { PageOptions } from '../worker-page.ts';
@@ -58,6 +59,7 @@ export const worker: Define = (program, act) => {
   addAllow(group, act);
   addConfig(group, act);
   addPage(group, act);
+  addLeave(group, act);
 };
 
 function addLimits(group: Command, act: Act): void {
@@ -140,6 +142,39 @@ function addPage(group: Command, act: Act): void {
         return showWorkerPage(context, options);
       }),
     );
+}
+
+function addLeave(group: Command, act: Act): void {
+  group
+    .command('leave')
+    .summary('leave a project, and remove what is left of it here')
+    .description(
+      'Leaves a project: removes its grant and charter, the journal of its worker, and what that kept of builds. Where this machine is in no other project, all images and trees that workers kept go too. The key, which is the same for all projects, and worker.toml stay. To come back it needs a ticket. Also for members without a worker.',
+    )
+    .argument('[project]', 'its id, or its name where only one has it (default: the only one)')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('quorate worker leave', 'quorate worker leave tools'))
+    .action(act(leaveHere));
+}
+
+async function leaveHere(
+  context: Context,
+  which: string | undefined,
+  { yes = false }: { yes?: boolean },
+): Promise<Exit> {
+  const { home, out } = context;
+  const left = await leave(context, which, { yes });
+  if (left === undefined) {
+    out.say('Nothing was removed.');
+    return exits.no;
+  }
+  const { id, name } = left;
+  out.value({ left: id, name });
+  out.say(
+    `Left: ${escapeLine(name, 64)} ${id}`,
+    `The key of this machine stays in ${join(home, 'node.key')}.`,
+  );
+  return exits.done;
 }
 
 async function ask(context: Context, project: string | undefined, request: ControlRequest): Promise<Exit> {

@@ -104,7 +104,7 @@ export function openHome(dir: string): Home {
           'MEMBERSHIP_AMBIGUOUS',
           `${dir} belongs to ${fitting.length} projects: ${there.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
           {
-            hint: `Say which: --project ${first.name === second.name ? first.project : first.name}. "quorate project list" shows them, "forget" leaves one.`,
+            hint: `Say which: --project ${first.name === second.name ? first.project : first.name}. "quorate project list" shows them, "quorate worker leave" leaves one.`,
           },
         );
       }
