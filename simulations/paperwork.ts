@@ -75,6 +75,9 @@ export function jobNamed(name: string, over: Partial<Job> = {}): { job: Job; job
 export type KeyChange = 'nothing' | 'controller' | 'idp' | 'idp at once';
 
 /** A project and those who sign for it. Everything in it is signed by the right key; attackers bring their own. */
+/** Names of the trusted workers that charters name. */
+export const trustedNames = (second: boolean): string[] => (second ? ['trusted', 'second'] : ['trusted']);
+
 export class Paperwork {
   readonly keys: Keys;
   readonly root;
@@ -89,8 +92,12 @@ export class Paperwork {
   /** Names of the trusted workers. */
   readonly #trusted: readonly string[];
 
-  constructor(keys: Keys, trusted: readonly string[] = ['trusted']) {
+  /** The least version of workers that every charter names. */
+  readonly #leastWorker: string | undefined;
+
+  constructor(keys: Keys, trusted: readonly string[] = ['trusted'], leastWorker?: string) {
     this.#trusted = trusted;
+    this.#leastWorker = leastWorker;
     this.keys = keys;
     this.root = keys.signer('root');
     this.controllers = [keys.signer('controller')];
@@ -146,6 +153,7 @@ export class Paperwork {
       floor: { agree: 1, of: 1, cosign: 'none', rounds: 8 },
       bootstrap: [],
       iat: seconds(epochMs),
+      ...(this.#leastWorker !== undefined && { more: { leastWorker: this.#leastWorker } }),
       ...over,
     };
     return signMessage('charter', charter, this.root);

@@ -11,6 +11,8 @@ export interface Patches {
   worker?: (id: string, name: string) => Worker;
   /** Machine of an identity provider apart. */
   idp?: (key: string) => IdentityProvider;
+  /** The least version of workers that each charter names; theirs is 1.0.0. */
+  leastWorker?: string;
   /** Replaces ports of honest workers. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
   /** Ports of the inquiry at a start. */

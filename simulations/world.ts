@@ -12,7 +12,7 @@ import { inTurn, type Keys } from './keys.ts';
 import { flicker, scheduleMishaps, vanishAfter } from './mishaps.ts';
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
-import { type KeyChange, nonceOf, Paperwork } from './paperwork.ts';
+import { type KeyChange, nonceOf, Paperwork, trustedNames } from './paperwork.ts';
 import type { Patches } from './patches.ts';
 import type { CrashPoint, Surroundings } from './process.ts';
 import { Publisher } from './publisher.ts';
@@ -99,7 +99,7 @@ export class World implements Truth {
     const attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
     // A thief votes as an operator of its own, and as one that it poses as.
     this.attackers = attackers + (scenario.theft === undefined ? 0 : 2);
-    this.#paper = new Paperwork(keys, scenario.second ? ['trusted', 'second'] : ['trusted']);
+    this.#paper = new Paperwork(keys, trustedNames(scenario.second), patches.leastWorker);
     this.#first = [this.#paper.controller, this.#paper.idp];
     this.#network = new Network(this.#time, random.fork('network'), calm);
     this.#around = {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
 import { isHostEntry } from '../core/host-entry.ts';
+import { leastVersion } from '../core/least-version.ts';
 import { type NamedRecipe, parseRecipe } from '../core/recipe-name.ts';
 import type { RetentionRule } from '../core/store/plan.ts';
 import { type Bounds, type Unit, units } from '../core/units.ts';
@@ -131,6 +132,13 @@ export function gitServers(text: string, before: string[] | undefined): string[]
       'Give a host, or host and port, such as git.example.org or 192.168.1.5:3000.',
     );
   return [...new Set(several(text, before))];
+}
+
+/** `0.2.0`, or `none`, which is null. */
+export function leastWorker(text: string): string | null {
+  if (text !== 'none' && !leastVersion.test(text))
+    throw new InvalidArgumentError('Give a version such as 0.2.0, or none.');
+  return text === 'none' ? null : text;
 }
 
 /** A witness's key as C2SP writes it: `name+keyid+base64`; repeatable. */

@@ -394,7 +394,7 @@ const coreErrors = {
   WITNESS_TIME:
     'A witness line has another time than the clock of the controller. Set the clocks of both (timedatectl).',
   WORKER_OLDER:
-    'The worker states no version of Quorate: it runs an older one, and gets no job of this controller. Update Quorate on its machine.',
+    'The worker is of a version of Quorate before the least one that the charter names, or states none, and gets no job of this controller. Update Quorate on its machine.',
 } as const;
 
 export type CoreErrorCode = keyof typeof coreErrors;

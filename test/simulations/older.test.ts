@@ -4,7 +4,7 @@ import { type Checker, Violation } from '../../simulations/observer.ts';
 import type { Operator } from '../../simulations/scenario.ts';
 import type { Patches } from '../../simulations/world.ts';
 import { allRuns } from '../../src/core/controller/state.ts';
-import type { PeerVersion } from '../../src/core/wire/peer-version.ts';
+import { ownVersion, type PeerVersion } from '../../src/core/wire/peer-version.ts';
 import { expectClean, range } from './seeds.ts';
 
 const operators = Array.from(
@@ -13,16 +13,15 @@ const operators = Array.from(
 );
 const scenario = { operators, attackerShare: 'nobody', trusted: 'there', revokes: undefined } as const;
 
-/** Workers whose keys `isOlder` picks state no version. */
+/** Workers whose keys `isOlder` picks state this version; JSON leaves out none. */
 const older =
-  (isOlder: (key: string) => boolean): (() => Patches) =>
+  (isOlder: (key: string) => boolean, version?: PeerVersion): (() => Patches) =>
   () => ({
     workerPorts: (ports) =>
-      // JSON leaves it out.
-      isOlder(ports.signing.signer.id) ? { ...ports, version: undefined as unknown as PeerVersion } : ports,
+      isOlder(ports.signing.signer.id) ? { ...ports, version: version as PeerVersion } : ports,
   });
 
-/** No worker that states no version gets a lease, and a run that ended because there are only such says so. */
+/** None of these gets a lease, and a run that ended because there are only such says so. */
 function versions(isOlder: (key: string) => boolean, ends: string[]): Checker {
   const invariant = 'versions';
   return {
@@ -32,7 +31,7 @@ function versions(isOlder: (key: string) => boolean, ends: string[]): Checker {
       for (const { history, phase } of allRuns(seen.state)) {
         for (const { progress } of history)
           if (progress.kind === 'leased' && isOlder(progress.worker))
-            throw new Violation(invariant, `${progress.worker} states no version and got a lease`);
+            throw new Violation(invariant, `${progress.worker} is older and got a lease`);
         ends.push(phase.kind === 'cancelled' ? phase.reason : phase.kind);
       }
     },
@@ -63,5 +62,31 @@ describe('with workers that state no version', () => {
       checkers: () => [...allCheckers(), versions(some, ends)],
     };
     expect(await expectClean(range(50, 4), options)).toContain('trusted');
+  });
+});
+
+describe('with workers below the least version of the charter', () => {
+  const below = ownVersion('0.9.0');
+  const under = (isOlder: (key: string) => boolean) => () => ({
+    ...older(isOlder, below)(),
+    leastWorker: '0.9.1',
+  });
+
+  it('of all operators every run ends, and says whom it is for', { timeout: 300_000 }, async () => {
+    const all = () => true;
+    const ends: string[] = [];
+    const patches = under(all);
+    const checkers = () => [...allCheckers(), versions(all, ends)];
+    expect(await expectClean(range(40, 4), { scenario, patches, checkers })).toEqual([]);
+    const named = ends.filter((end) => /^only older workers could take it.*\(0\.9\.0\)$/.test(end));
+    expect(named.length).toBeGreaterThan(ends.length / 2);
+    expect(ends).not.toContain('done');
+  });
+
+  it('of some the others build, whose version is above it', { timeout: 300_000 }, async () => {
+    const some = (key: string) => key.charCodeAt(key.length - 1) % 4 === 0;
+    const patches = under(some);
+    const checkers = () => [...allCheckers(), versions(some, [])];
+    expect(await expectClean(range(50, 4), { scenario, patches, checkers })).toContain('trusted');
   });
 });

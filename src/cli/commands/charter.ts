@@ -2,12 +2,14 @@ import { Option } from 'commander';
 import type { Charter } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { policyMeetsFloor } from '../../core/judge/policy.ts';
+import { isBelow, leastWorkerOf } from '../../core/least-version.ts';
+import { version } from '../../program.ts';
 import type { CharterChanges, FloorChange } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { floorText, floorValue, lostBy, sayFloors } from '../floor.ts';
 import { openProject } from '../project.ts';
-import { gitServers, wholeNumber, witnessKeys } from '../values.ts';
+import { gitServers, leastWorker, wholeNumber, witnessKeys } from '../values.ts';
 
 interface Options {
   vcs?: string[];
@@ -17,6 +19,7 @@ interface Options {
   floor?: FloorChange;
   testFloor?: FloorChange;
   recipes?: 'outside' | 'own';
+  leastWorker?: string | null;
   /** False with `--no-witnesses`. */
   witnesses: boolean;
 }
@@ -60,12 +63,18 @@ export const charter: Define = (program, act) => {
         "which job files count: the source's own quorate.yaml, or also those of other repositories",
       ).choices(['own', 'outside']),
     )
+    .option(
+      '--least-worker <version>',
+      'the least version of Quorate on workers that get jobs, such as 0.2.0; none: any',
+      leastWorker,
+    )
     .addHelpText(
       'after',
       examples(
         'quorate charter set --vcs git.example.org --vcs 192.168.1.5:3000',
         'quorate charter set --any-vcs',
         'quorate charter set --recipes outside',
+        'quorate charter set --least-worker 0.2.0',
         'quorate charter set --floor 3/5+cosign --test-floor 2/3',
         'quorate charter set --witness witness.example.org+9f1c…+BEqM… --witnesses-needed 1',
       ),
@@ -87,6 +96,7 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
     before: before.vcs,
     ...(witnesses !== undefined && { witnesses }),
     recipes: now.recipes ?? 'own',
+    leastWorker: leastWorkerOf(now) ?? null,
     floor: now.floor,
     ...(now.testFloor !== undefined && { testFloor: now.testFloor }),
     lost,
@@ -123,6 +133,8 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
         'Jobs of job files that other repositories hold are refused from now on, and those under way end.',
       ),
     );
+  if (changes.leastWorker !== undefined && isBelow({ program: version() }, leastWorkerOf(now)))
+    out.say(out.colours.yellow(`Quorate here is ${version()}: a worker of this version gets no job either.`));
   if (witnesses !== undefined && changes.witnesses !== undefined)
     out.say('Tell the controller where each is: quorate controller --witness-url NAME=URL');
   return exits.done;
@@ -137,6 +149,7 @@ function changesOf({
   floor,
   testFloor,
   recipes,
+  leastWorker,
 }: Options): CharterChanges {
   if (vcs !== undefined && anyVcs)
     throw new QuorateError('CLI_USAGE', 'say which servers source may come from: --vcs, or else --any-vcs', {
@@ -156,10 +169,11 @@ function changesOf({
   const named =
     witness === undefined ? undefined : { need: witnessesNeeded ?? witness.length, keys: witness };
   const floors = floor !== undefined || testFloor !== undefined;
-  if (servers === undefined && named === undefined && witnesses && !floors && recipes === undefined)
+  const others = floors || recipes !== undefined || leastWorker !== undefined;
+  if (servers === undefined && named === undefined && witnesses && !others)
     throw new QuorateError(
       'CLI_USAGE',
-      'say what to change: --vcs or --any-vcs, --witness or --no-witnesses, --floor, --test-floor, --recipes',
+      'say what to change: --vcs or --any-vcs, --witness or --no-witnesses, --floor, --test-floor, --recipes, --least-worker',
       { hint: 'quorate charter set --vcs git.example.org' },
     );
   return {
@@ -169,13 +183,17 @@ function changesOf({
     ...(floor !== undefined && { floor }),
     ...(testFloor !== undefined && { testFloor }),
     ...(recipes !== undefined && { recipes }),
+    ...(leastWorker !== undefined && { leastWorker }),
   };
 }
 
-function shown({ vcs, recipes, witnesses, floor, testFloor = floor }: Charter): string {
+function shown(charter: Charter): string {
+  const { vcs, recipes, witnesses, floor, testFloor = floor } = charter;
+  const least = leastWorkerOf(charter);
+  const workers = least === undefined ? '' : ` Workers are of ${least} or later.`;
   const servers = vcs.length === 0 ? 'any server of the open internet' : vcs.join(', ');
   const files = recipes === undefined ? '' : ' Job files may come from other repositories.';
-  const from = `Source may come from ${servers}.${files} Floor ${floorText(floor)}, of tests ${floorText(testFloor)}.`;
+  const from = `Source may come from ${servers}.${files} Floor ${floorText(floor)}, of tests ${floorText(testFloor)}.${workers}`;
   if (witnesses === undefined) return from;
   const names = witnesses.keys.map((key) => key.slice(0, key.indexOf('+'))).join(', ');
   return `${from} Witnesses of the log: ${witnesses.need} of ${names}.`;

@@ -150,6 +150,7 @@ const jsonOutputs = {
     z.strictObject({
       ...{ project, epoch, vcs, before: vcs, witnesses: witnesses.optional() },
       ...{ recipes: z.enum(['own', 'outside']), floor: policySchema, testFloor: policySchema.optional() },
+      leastWorker: z.string().nullable(),
       ...{ lost: floorText, changed: z.boolean() },
     }),
   ],
@@ -241,6 +242,7 @@ const jsonOutputs = {
     }),
   ],
   'project forget': [z.strictObject({ forgotten: peerId, name: z.string() })],
+  'worker leave': [z.strictObject({ left: peerId, name: z.string() })],
   'project list': [
     z.array(z.strictObject({ project, name: z.string(), operator: z.string(), role: roleSchema })),
   ],

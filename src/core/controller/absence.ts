@@ -1,10 +1,9 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { lackOf } from '../judge/index.ts';
 import { voteRevoked } from '../trust/revocations.ts';
-import { canRead } from '../wire/peer-version.ts';
 import { eligible } from './eligible.ts';
 import { assignSlots } from './leases.ts';
-import { documentsOffered } from './older.ts';
+import { documentsOffered, isOfVersion } from './older.ts';
 import { revocationsIn } from './revocations.ts';
 import {
   type ControllerState,
@@ -21,7 +20,7 @@ function isAttended(state: ControllerState, run: Run, round: Round): boolean {
   const answers = state.presence.answered.get(round.offerId);
   const documents = documentsOffered(state, run, round);
   for (const [worker, { capabilities, version }] of eligible(state, run, round)) {
-    if (answers?.get(worker) === 'declined' || !canRead(version, documents)) continue;
+    if (answers?.get(worker) === 'declined' || !isOfVersion(state, { version }, documents)) continue;
     if (lackOf(round.offer.needs, capabilities) === undefined) return true;
   }
   return false;

@@ -1,6 +1,5 @@
 import { limits } from '../limits.ts';
-import { canRead } from '../wire/peer-version.ts';
-import { documentsOffered } from './older.ts';
+import { documentsOffered, isOfVersion } from './older.ts';
 import { isMember, memberRevoked } from './revocations.ts';
 import { type ControllerState, currentRound, type Run, type Transition } from './state.ts';
 
@@ -31,7 +30,7 @@ export function signersThere(state: ControllerState, run: Run, worker: string): 
   const documents = round === undefined ? {} : documentsOffered(state, run, round);
   return otherSigners(state, run, worker).filter((id) => {
     const there = workers.get(id);
-    return there !== undefined && canRead(there.version, documents);
+    return there !== undefined && isOfVersion(state, there, documents);
   });
 }
 

@@ -4,6 +4,7 @@ import { escapeLine } from '../escape.ts';
 import { checkGrant, checkRequest, checkTemplate, checkTrusted, enforce, keysOf } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
+import { considerOutdated, judgeVersions, passForOlder } from './older.ts';
 import { expel } from './presence.ts';
 import { refusalBy } from './refusal.ts';
 import { considerWindow } from './rounds.ts';
@@ -35,6 +36,7 @@ export function actOnCharter(transition: Transition, charter: Charter): void {
   const { presence, index } = transition.state;
   for (const [key, { role }] of presence.workers)
     if (role === 'trusted-worker' && !charter.trusted.includes(key)) expel(presence, key);
+  judgeVersions(transition.state);
   // A run that ends leaves the index.
   for (const run of [...index.open.values()]) act(transition, run, charter);
 }
@@ -50,6 +52,8 @@ function act(transition: Transition, run: Run, charter: Charter): void {
   }
   if (dismiss(transition, run, (grant) => refusalOf(grant, charter))) decideAgain(transition, run);
   redraft(transition, run);
+  passForOlder(transition, run);
+  considerOutdated(transition, run);
   considerWindow(transition, run);
   settle(transition, run);
 }

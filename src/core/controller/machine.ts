@@ -302,9 +302,9 @@ function stored(transition: Transition, { run: id, verdict, sha256 }: EventOf<'s
 function present(transition: Transition, { grant, capabilities, version }: EventOf<'present'>): void {
   const granted = checkPresent(transition, grant);
   const { sub, operator, role, enrolled } = granted;
-  const { presence, index } = transition.state;
+  const { index } = transition.state;
   const worker = { operator, role, enrolled, capabilities, grant, version };
-  if (arriveBehind(presence, sub, worker, transition.now))
+  if (arriveBehind(transition.state, sub, worker, transition.now))
     for (const run of index.open.values()) {
       passForOlder(transition, run);
       considerOutdated(transition, run);

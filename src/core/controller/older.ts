@@ -1,12 +1,13 @@
 import type { Role } from '../documents/index.ts';
 import { versionIn } from '../documents/index.ts';
+import { isBelow, leastWorkerOf } from '../least-version.ts';
 import { workerOlder } from '../wire/pass-reason.ts';
 import { canRead, unreadBy, type Versions } from '../wire/peer-version.ts';
 import { endRun } from './cancel.ts';
 import type { OlderWorker } from './events.ts';
 import { operatorsBefore } from './leases.ts';
 import { controllerLimits } from './limits.ts';
-import type { Presence, Present } from './presence.ts';
+import type { Present } from './presence.ts';
 import type { ControllerState, EventOf, Round, Run, Transition } from './state.ts';
 import { currentRound, unchanged } from './state.ts';
 
@@ -23,25 +24,48 @@ export function documentsOffered({ charter }: ControllerState, run: Run, { offer
   };
 }
 
-/** Whether a worker cannot read something that this controller may write. */
-const isBehind = ({ version }: Pick<Present, 'version'>): boolean =>
-  version === null || unreadBy(version).length > 0;
+/** Whether a worker may get a slot for its version: it reads the documents, and is not below the least version of the charter. */
+export const isOfVersion = (
+  { charter }: Pick<ControllerState, 'charter'>,
+  { version }: Pick<Present, 'version'>,
+  documents: Versions,
+): boolean => canRead(version, documents) && !isBelow(version, leastWorkerOf(charter?.payload));
+
+/** Whether a worker cannot read something that this controller may write, or is below the least version. */
+const isBehind = (
+  { charter }: Pick<ControllerState, 'charter'>,
+  { version }: Pick<Present, 'version'>,
+): boolean =>
+  version === null || unreadBy(version).length > 0 || isBelow(version, leastWorkerOf(charter?.payload));
 
 /**
  * A worker is connected; returns whether it is behind. Where its key was connected with a version that is not, two processes have that
  * key, or a thief: the one of before has as long to come back as any that lost its connection.
  */
-export function arriveBehind(presence: Presence, id: string, worker: Present, now: number): boolean {
+export function arriveBehind(
+  state: Pick<ControllerState, 'charter' | 'presence'>,
+  id: string,
+  worker: Present,
+  now: number,
+): boolean {
+  const { presence } = state;
   const before = presence.workers.get(id);
   presence.workers.set(id, worker);
   presence.gone.delete(id);
-  if (!isBehind(worker)) {
+  if (!isBehind(state, worker)) {
     presence.behind.delete(id);
     return false;
   }
   presence.behind.add(id);
-  if (before !== undefined && !isBehind(before)) presence.gone.set(id, { worker: before, at: now });
+  if (before !== undefined && !isBehind(state, before)) presence.gone.set(id, { worker: before, at: now });
   return true;
+}
+
+/** A charter is in force that may name another least version. */
+export function judgeVersions(state: Pick<ControllerState, 'charter' | 'presence'>): void {
+  const { workers, behind } = state.presence;
+  behind.clear();
+  for (const [id, worker] of workers) if (isBehind(state, worker)) behind.add(id);
 }
 
 /** True while no slot of the run is claimed. */
@@ -69,12 +93,12 @@ function onlyOlder(state: ControllerState, run: Run, round: Round, role: Role) {
   const older: OlderWorker[] = [];
   for (const [id, worker] of workers) {
     if (!mayClaim(id, worker)) continue;
-    if (canRead(worker.version, documents)) return undefined;
+    if (isOfVersion(state, worker, documents)) return undefined;
     older.push({ worker: id, operator: worker.operator, version: worker.version?.program ?? null });
   }
   let since = started;
   for (const [id, { worker, at }] of gone)
-    if (mayClaim(id, worker) && canRead(worker.version, documents)) since = Math.max(since, at);
+    if (mayClaim(id, worker) && isOfVersion(state, worker, documents)) since = Math.max(since, at);
   return older.length === 0 ? undefined : { workers: older, since };
 }
 
@@ -104,13 +128,15 @@ export function considerOutdated({ state, now, out }: Transition, run: Run): voi
   out.push({ kind: 'raise', event: { kind: 'outdated', run: run.id, workers } });
 }
 
-/** Passes in the name of workers that state no version: they get no offer that they could pass on. */
+/** Passes in the name of workers that state no version, or one below the least: they get no offer that they could pass on. */
 export function passForOlder({ state, out }: Transition, run: Run): void {
   const round = currentRound(run);
   if (state.presence.behind.size === 0 || run.phase.kind !== 'building' || round === undefined) return;
   let passes = 0;
   for (const id of state.presence.behind) {
-    if (state.presence.workers.get(id)?.version !== null || passes++ >= passesToldMax) continue;
+    const { version = null } = state.presence.workers.get(id) ?? {};
+    const isUntold = version === null || isBelow(version, leastWorkerOf(state.charter?.payload));
+    if (!isUntold || passes++ >= passesToldMax) continue;
     const event = { kind: 'passed' as const, worker: id, offer: round.offerId, reason: workerOlder };
     out.push({ kind: 'raise', event });
   }

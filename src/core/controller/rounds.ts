@@ -3,7 +3,6 @@ import { QuorateError } from '../errors.ts';
 import { checkTrusted, isBusy, lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
-import { canRead } from '../wire/peer-version.ts';
 import { considerAbsence } from './absence.ts';
 import { isForAnother } from './another-trusted.ts';
 import { isHeld } from './drain.ts';
@@ -11,7 +10,7 @@ import { charterOf, checkGranted } from './enrolment.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';
-import { considerOutdated, documentsOffered, passForOlder } from './older.ts';
+import { considerOutdated, documentsOffered, isOfVersion, passForOlder } from './older.ts';
 import { operatorsLeft } from './operators-left.ts';
 import { answeredBy, attach, tokenOf } from './presence.ts';
 import type { Candidate, ControllerState, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
@@ -259,7 +258,7 @@ function isSettled(transition: Transition, run: Run, round: Round): boolean {
   const documents = documentsOffered(state, run, round);
   for (const [worker, { operator, role, enrolled, version }] of state.presence.workers) {
     if (role !== 'worker' || enrolled >= round.offer.index || before.has(operator)) continue;
-    if (!canRead(version, documents)) continue;
+    if (!isOfVersion(state, { version }, documents)) continue;
     const answered = have.has(worker);
     if (answered && eligible > 0) continue;
     const draw = drawOf(operator, round.offer.draw.seed);

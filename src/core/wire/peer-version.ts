@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type DocumentKind, documentVersions } from '../documents/index.ts';
+import { isBelow } from '../least-version.ts';
 import { wireLimits } from './limits.ts';
 
 /** Version of a node, stated when it connects. */
@@ -46,9 +47,11 @@ export function canRead(peer: PeerVersion | null, documents: Versions): boolean 
 const list = (unread: readonly Unread[]): string =>
   unread.map(({ kind, version, reads }) => `${kind} of version ${version} (${reads} at most)`).join(', ');
 
-/** Says how a peer is behind this node; undefined where it reads all that this one may write. */
-export function behindText(peer: PeerVersion | null): string | undefined {
+/** Says how a peer is behind this node, or the project; undefined where it reads all that this node may write, and may work. */
+export function behindText(peer: PeerVersion | null, least?: string): string | undefined {
   if (peer === null) return 'states no version: it is older, and gets no offer until it is updated';
+  if (isBelow(peer, least))
+    return `is ${peer.program}, and the project takes ${least} or later: it gets no job until it is updated`;
   const unread = unreadBy(peer);
   if (unread.length === 0) return undefined;
   return `is ${peer.program} and cannot read ${list(unread)}: it takes no job that has such documents until it is updated`;

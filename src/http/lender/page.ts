@@ -88,7 +88,7 @@ function stateOf({
 }: OperatorStatus): Html {
   const good = state === 'working';
   return html`<p class="state ${good ? 'good' : 'warn'}">${state}${reason === null ? '' : `: takes no new job, ${reason}`}</p>
-${typeof behind === 'string' ? html`<p class="bad">This worker is older than its controller: ${escapeLine(behind, 1000)}</p>` : ''}
+${typeof behind === 'string' ? html`<p class="bad">This worker is older: ${escapeLine(behind, 1000)}</p>` : ''}
 ${log === null ? '' : html`<p class="bad">The log: ${escapeLine(log, 1000)}</p>`}
 ${unheeded.map((what) => html`<p class="warn">No effect here: ${what}</p>`)}
 ${damaged.length === 0 ? '' : html`<p class="warn">Damaged in the store: ${counted(damaged.length, 'tree')}; nothing is removed until it is repaired or given up. <code>quorate worker status</code> says which.</p>`}

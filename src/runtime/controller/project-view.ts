@@ -5,6 +5,7 @@ import { fullKeys } from '../../core/controller/revocations.ts';
 import { type RunFilter, type Standing, standings } from '../../core/controller/run-lists.ts';
 import { type ControllerState, liveLeases } from '../../core/controller/state.ts';
 import { findRun, summaryOf } from '../../core/controller/view.ts';
+import { leastWorkerOf } from '../../core/least-version.ts';
 import { limits } from '../../core/limits.ts';
 import { passReason } from '../../core/wire/pass-reason.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
@@ -231,11 +232,12 @@ function workersOf(state: ControllerState): { shown: WorkerView[]; count: number
   for (const run of state.index.open.values())
     for (const { worker } of liveLeases(run)) builds.set(worker, (builds.get(worker) ?? 0) + 1);
   const { workers } = state.presence;
+  const least = leastWorkerOf(state.charter?.payload);
   const shown = firstOf(workers, controllerNodeLimits.pageWorkersMax).map(
     ([worker, { operator, role, capabilities, version }]) => ({
       ...{ operator, trusted: role === 'trusted-worker', id: worker.slice(-6) },
       ...{ arch: capabilities.arch, tiers: [...capabilities.tiers], builds: builds.get(worker) ?? 0 },
-      behind: behindText(version) ?? null,
+      behind: behindText(version, least) ?? null,
     }),
   );
   const named = ({ trusted, operator, id }: WorkerView) => `${trusted ? 0 : 1} ${operator} ${id}`;

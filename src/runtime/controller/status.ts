@@ -4,6 +4,7 @@ import { operatorsLeft, slotsAsked } from '../../core/controller/operators-left.
 import { fullKeys, lapsedRevocations } from '../../core/controller/revocations.ts';
 import type { ControllerState } from '../../core/controller/state.ts';
 import { summaryOf } from '../../core/controller/view.ts';
+import { leastWorkerOf } from '../../core/least-version.ts';
 import type { StartWait } from '../../core/sessions/controller/start-inquiry.ts';
 import type { OwnRevocation } from '../../core/sessions/own-revocations.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
@@ -132,10 +133,13 @@ export function lapsedOf(state: ControllerState): OwnRevocation[] {
 }
 
 /** Workers that are there and behind this version, the first of them. */
-function behindOf({ presence }: Pick<ControllerState, 'presence'>): ControllerStatus['behind'] {
+function behindOf({
+  presence,
+  charter,
+}: Pick<ControllerState, 'presence' | 'charter'>): ControllerStatus['behind'] {
   return [...presence.behind].slice(0, namedMax).flatMap((worker) => {
     const known = presence.workers.get(worker);
-    const says = known === undefined ? undefined : behindText(known.version);
+    const says = known === undefined ? undefined : behindText(known.version, leastWorkerOf(charter?.payload));
     if (known === undefined || says === undefined) return [];
     const { operator, role, version } = known;
     return [{ worker, operator, role, version: version?.program ?? null, says }];

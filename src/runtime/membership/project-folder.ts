@@ -265,6 +265,8 @@ export interface CharterChanges {
   /** Without `rounds`: as many as before. */
   floor?: FloorChange;
   testFloor?: FloorChange;
+  /** The least version of workers that get jobs; null for none. */
+  leastWorker?: string | null;
 }
 
 /** A policy floor as an owner states it. */
@@ -290,7 +292,14 @@ export async function changeCharter(
         `the key of ${name} is that of this project's controller, identity provider or log, which a witness checks`,
       );
   }
-  const { witnesses: _replaced, recipes: allowed, ...kept } = before;
+  const {
+    witnesses: _replaced,
+    recipes: allowed,
+    more: { leastWorker: leastBefore, ...others } = {},
+    ...kept
+  } = before;
+  const { leastWorker = leastBefore ?? null } = changes;
+  const more = { ...others, ...(leastWorker !== null && { leastWorker }) };
   const { floor, testFloor, recipes = allowed } = changes;
   const wanted: Charter = {
     ...kept,
@@ -301,9 +310,11 @@ export async function changeCharter(
     }),
     ...(witnesses !== null && { witnesses }),
     ...(recipes === 'outside' && { recipes }),
+    ...(Object.keys(more).length > 0 && { more }),
   };
   const sorted = (charter: Charter) => ({
     ...{ floor: charter.floor, testFloor: charter.testFloor, recipes: charter.recipes },
+    more: charter.more,
     vcs: [...charter.vcs].sort(),
     witnesses: { need: charter.witnesses?.need, keys: [...(charter.witnesses?.keys ?? [])].sort() },
   });

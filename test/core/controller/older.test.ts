@@ -10,9 +10,12 @@ const current: PeerVersion = { program: '1.1.0', reads: { ...ownVersion('1.1.0')
 const newer = { job: { v: 2 as 1 } };
 
 /** Members that are connected and have been for a while, by the version that they state. */
-async function project(versions: Record<string, PeerVersion | null>): Promise<Bench> {
+async function project(
+  versions: Record<string, PeerVersion | null>,
+  charter: Parameters<Bench['start']>[0] = {},
+): Promise<Bench> {
   const bench = new Bench();
-  await bench.start();
+  await bench.start(charter);
   await bench.members('trusted', ...Object.keys(versions).filter((key) => key !== 'trusted'));
   bench.presentAs(current, 'trusted');
   for (const [key, version] of Object.entries(versions)) bench.presentAs(version, key);
@@ -173,5 +176,48 @@ describe('who is behind', () => {
       bench.drive(reconnectMs + 1);
     }
     expect(bench.controller.state.presence.gone.size).toBe(1);
+  });
+});
+
+describe('the least version of workers that a charter names', () => {
+  const least = { more: { leastWorker: '1.1.0' } };
+  /** Reads all documents. */
+  const below = ownVersion('0.9.0');
+
+  it('is that of workers that could take a run, which ends where there are only older ones', async () => {
+    const bench = await project({ ada: below, bob: below }, least);
+    expect(reasonOf(bench, await bench.submit())).toContain('ada (0.9.0), bob (0.9.0)');
+    const mixed = await project({ ada: below, bob: current }, least);
+    const run = await mixed.submit();
+    expect(reasonOf(mixed, run)).toBe('building');
+    expect(passes(mixed)).toMatchObject([{ operator: 'ada', reason: 'worker-older' }]);
+    // The window closes without them.
+    expect(mixed.lastReply(await mixed.claim('bob')).kind).toBe('lease');
+  });
+
+  it('is that of the trusted worker too', async () => {
+    const bench = await project({ ada: current, bob: current, trusted: below }, least);
+    expect(reasonOf(bench, await bench.submit())).toContain('trusted (0.9.0)');
+  });
+
+  it('counts from the charter on that names it, and no longer', async () => {
+    const bench = await project({ ada: below });
+    const run = await bench.submit();
+    const behind = () => [...bench.controller.state.presence.behind].map((id) => bench.nameOf(id));
+    expect(behind()).toEqual([]);
+    bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, ...least }) });
+    expect(behind()).toEqual(['ada']);
+    expect(passes(bench)).toMatchObject([{ operator: 'ada', reason: 'worker-older' }]);
+    expect(reasonOf(bench, run)).toContain('ada (0.9.0)');
+    bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 3 }) });
+    expect(behind()).toEqual([]);
+    expect(reasonOf(bench, await bench.submit({ name: 'another' }))).toBe('building');
+  });
+
+  it('that is no version is none', async () => {
+    for (const leastWorker of ['2', 'v2.0.0', '2.0.0-rc', 2, null, { at: '2.0.0' }]) {
+      const bench = await project({ ada: below }, { more: { leastWorker } });
+      expect(reasonOf(bench, await bench.submit())).toBe('building');
+    }
   });
 });

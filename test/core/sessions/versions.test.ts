@@ -3,7 +3,7 @@ import { standIn } from '../../../simulations/keys.ts';
 import { capabilities, Paperwork } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
-import { encodeCanonical, idOf, signMessage } from '../../../src/core/documents/index.ts';
+import { type Charter, encodeCanonical, idOf, signMessage } from '../../../src/core/documents/index.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import type { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
 import { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts';
@@ -20,7 +20,7 @@ import type { OfferNotice } from '../../../src/core/wire/messages.ts';
 import { ownVersion, type PeerVersion } from '../../../src/core/wire/peer-version.ts';
 import { Worker } from '../../../src/core/worker/machine.ts';
 import { until } from '../../e2e/support/wait.ts';
-import { type Bench, projectOf } from '../controller/bench.ts';
+import { Bench, projectOf } from '../controller/bench.ts';
 import { FakeChannel } from './fake-channel.ts';
 import { started } from './started.ts';
 
@@ -117,11 +117,61 @@ describe('a controller', () => {
     expect(await wire.heard('error')).toMatchObject({ kind: 'error', code: 'WORKER_OLDER' });
     expect(bench.run([...bench.controller.state.runs.keys()][0] ?? '').rounds[0]?.candidates).toEqual([]);
   });
+
+  describe('whose charter names a least version', () => {
+    async function under(program: string) {
+      const bench = new Bench();
+      await bench.start({ more: { leastWorker: '1.2.0' } });
+      await bench.members('ada');
+      const about = server(bench);
+      const version = ownVersion(program);
+      const wire = about.connect('ada', version);
+      await bench.submit();
+      const leases = new LeaseServer(about.ports, about.admission, new Replies(), { keep: async () => {} });
+      /** The answer to a claim, or to one that passes. */
+      const claim = async (pass?: string) => {
+        const claiming = new FakeChannel<Message>(bench.id('ada'));
+        void leases.served.session(claiming.channel);
+        const signed = await bench.paper.claim('ada', idOf(bench.offer), bench.now, {
+          ...(pass && { pass }),
+        });
+        claiming.say({ kind: 'claim', claim: signed.raw, grant: bench.grantOf('ada').raw, version });
+        return claiming;
+      };
+      /** Answers of the machine to claims. */
+      const answers = () =>
+        bench.all('reply').filter(({ reply: { kind } }) => kind === 'lease' || kind === 'standby');
+      return { ...about, bench, wire, claim, answers };
+    }
+
+    it('gives a worker below it no offer and no lease, and says why to both sides', async () => {
+      const { bench, wire, told, claim, answers } = await under('1.1.9');
+      expect(await wire.heard('backlog')).toMatchObject({ offers: [], version: ownVersion('2.0.0') });
+      expect(told.at(-1)).toBe(
+        'behind: the worker of ada is 1.1.9, and the project takes 1.2.0 or later: it gets no job until it is updated',
+      );
+      expect(await (await claim()).heard('error')).toMatchObject({
+        code: 'WORKER_OLDER',
+        message: 'the project takes workers of version 1.2.0 or later, and this one is 1.1.9',
+      });
+      expect(answers()).toEqual([]);
+      // It may say so itself.
+      await claim('worker-older');
+      await until('the pass', () => bench.all('progress').some(({ progress }) => progress.kind === 'passed'));
+    });
+
+    it('gives one of it both', async () => {
+      const { wire, claim, notice, answers } = await under('1.2.0');
+      expect(await wire.heard('backlog')).toMatchObject({ offers: [notice] });
+      await claim();
+      await until('an answer', () => answers().length > 0);
+    });
+  });
 });
 
 describe('a worker', () => {
   /** Its feed; what it told its operator, and the offers that it passed on. */
-  async function feed() {
+  async function feed(over: Partial<Charter> = {}) {
     const paper = new Paperwork(standIn);
     const now = 1_800_000_000_000;
     const told: string[] = [];
@@ -133,7 +183,7 @@ describe('a worker', () => {
     onTestFinished(() => {
       closing.is = true;
     });
-    const charter = await paper.charter();
+    const charter = await paper.charter(over);
     const documents = new Reader(paper.keys.verifier);
     const grant = { id: 'g', raw: 'a.b.c', payload: { role: 'trusted-worker' } };
     const ports = {
@@ -238,6 +288,22 @@ describe('a worker', () => {
     await until('the charter', () => learned.length === 1);
     expect(offers.trouble).toBeNull();
     expect(told.filter((line) => line.startsWith('charter'))).toHaveLength(1);
+  });
+
+  it('passes on offers of a project that takes later versions only, and says so', async () => {
+    const bench = await projectOf('ada');
+    const { passed, told, backlog, offers, charter } = await feed({ more: { leastWorker: '1.0.1' } });
+    expect(offers.behind).toBe(
+      'the project takes workers of version 1.0.1 or later, and this one is 1.0.0: update Quorate here',
+    );
+    const notice = await noticeOf(bench);
+    for (let n = 0; n < 3; n++) backlog({ charter: charter.raw, offers: [notice] });
+    await until('a pass', () => passed.length > 0);
+    backlog({});
+    expect(passed).toHaveLength(1);
+    expect(told.filter((line) => line.startsWith('pass'))).toEqual([
+      'pass: takes no slot: the project takes workers of version 1.0.1 or later, and this one is 1.0.0. Update Quorate here',
+    ]);
   });
 
   it('says how it is behind its controller', async () => {

@@ -12,6 +12,7 @@ import {
   openProjectFolder,
   type ProjectFolder,
   readCharter,
+  signNext,
   writeAddress,
 } from '../../../src/runtime/membership/project-folder.ts';
 import { testKey } from '../../support/documents.ts';
@@ -149,6 +150,30 @@ describe('the servers that source may come from', () => {
     const opened = await openProjectFolder(made.dir);
     expect(await codeOf(() => changeCharter(opened, { vcs: [] }))).toBe('CHARTER_NEEDS_ROOT');
     expect((await readCharter(made.dir))?.payload.vcs).toEqual(['git.example.org']);
+  });
+});
+
+describe('the least version of workers', () => {
+  it('is named in what may be ignored, beside what another version has there, and taken out again', async () => {
+    const made = await project();
+    const { now: named } = await changeCharter(made, { leastWorker: '0.2.0' });
+    expect(named.more).toEqual({ leastWorker: '0.2.0' });
+    expect((await changeCharter(made, { leastWorker: '0.2.0' })).changed).toBe(false);
+    const { now: moved } = await changeCharter(made, { vcs: [] });
+    expect(moved.more).toEqual({ leastWorker: '0.2.0' });
+    const next = { ...moved, more: { ...moved.more, tomorrow: 1 } };
+    await signNext(made, moved, next);
+    expect((await changeCharter(made, { leastWorker: null })).now.more).toEqual({ tomorrow: 1 });
+    expect((await changeCharter(made, { leastWorker: '1.0.0' })).now.more).toEqual({
+      leastWorker: '1.0.0',
+      tomorrow: 1,
+    });
+  });
+
+  it('leaves no empty member where it goes', async () => {
+    const made = await project();
+    await changeCharter(made, { leastWorker: '0.2.0' });
+    expect('more' in (await changeCharter(made, { leastWorker: null })).now).toBe(false);
   });
 });
 

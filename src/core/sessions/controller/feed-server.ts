@@ -3,10 +3,11 @@ import { checkPresent } from '../../controller/enrolment.ts';
 import type { Grant, Verified } from '../../documents/index.ts';
 import { checkTime } from '../../documents/index.ts';
 import { codeOf, QuorateError } from '../../errors.ts';
+import { isBelow, leastWorkerOf } from '../../least-version.ts';
 import { limits } from '../../limits.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { type FeedUp, type feedDownSchema, feedUpSchema, type OfferNotice } from '../../wire/messages.ts';
-import { behindText } from '../../wire/peer-version.ts';
+import { behindText, type PeerVersion } from '../../wire/peer-version.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
@@ -23,8 +24,8 @@ type Down = z.infer<typeof feedDownSchema>;
 /** The feed of a worker that is there. */
 interface Feed {
   stream: MessageStream<Down, Up>;
-  /** The worker states its version. One that does not gets no offer and no members that an older version refuses. */
-  isStated: boolean;
+  /** Null where the worker states none: it gets no offer and no members that an older version refuses. */
+  version: PeerVersion | null;
   /** Size of the checkpoint that it witnessed last on this stream. */
   witnessed: number | undefined;
 }
@@ -97,14 +98,20 @@ export class FeedServer {
     await Promise.allSettled(told);
   }
 
-  #answer({ isStated }: Feed, charter: string, offers: OfferNotice[], more = false): Down {
+  /** The least version of workers that get offers. */
+  get #least(): string | undefined {
+    return leastWorkerOf(this.#ports.machine.state.charter?.payload);
+  }
+
+  #answer({ version }: Feed, charter: string, offers: OfferNotice[], more = false): Down {
+    const isStated = version !== null;
     const feed = [...this.#ports.feedUrls()];
     const revocations = this.#ports.machine.state.revocations.length;
     const checkpoint = this.#checkpoints.current?.note;
     return {
       kind: 'backlog',
       charter,
-      offers: isStated ? offers : [],
+      offers: isStated && !isBelow(version, this.#least) ? offers : [],
       revocations,
       ...(feed.length === 0 ? {} : { feed }),
       ...(more && isStated && { more }),
@@ -142,7 +149,7 @@ export class FeedServer {
     const { peer } = channel;
     const sent = (bytes: number) => this.#admission.answered(channel, bytes);
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
-    const feed: Feed = { stream, isStated: false, witnessed: undefined };
+    const feed: Feed = { stream, version: null, witnessed: undefined };
     const pass = new BacklogPass(this.#backlog);
     let worker: string | undefined;
     let granted: Verified<Grant> | undefined;
@@ -168,7 +175,7 @@ export class FeedServer {
           this.#check(grant);
           worker = peer;
           const { capabilities, version = null } = message;
-          feed.isStated = version !== null;
+          feed.version = version;
           const before = this.#feeds.get(peer);
           this.#feeds.set(peer, feed);
           // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
@@ -179,7 +186,7 @@ export class FeedServer {
           if (granted === undefined) {
             const { operator, role } = grant.payload;
             tell('info', 'present', `${operator} (${role}) is here`, { worker, operator });
-            const behind = behindText(version);
+            const behind = behindText(version, this.#least);
             if (behind !== undefined)
               tell('warn', 'behind', `the worker of ${operator} ${behind}`, { worker, operator });
           }

@@ -4,6 +4,7 @@ import { findLease } from '../../controller/leases.ts';
 import { checkTime, idOf, signMessage } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { receiptBytesMaxOf } from '../../judge/index.ts';
+import { belowText, leastWorkerOf } from '../../least-version.ts';
 import { limits } from '../../limits.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../wire/messages.ts';
@@ -144,7 +145,7 @@ export class LeaseServer {
   }
 
   async #message(stream: LeaseStream, message: LeaseUp, at: number): Promise<void> {
-    const { dispatch, signing, clock } = this.#ports;
+    const { dispatch, signing, clock, machine } = this.#ports;
     const { documents, signer } = signing;
     const { messages } = stream;
     if (message.kind === 'claim' || message.kind === 'resume') this.#renew(stream);
@@ -163,8 +164,13 @@ export class LeaseServer {
           throw new QuorateError('WORKER_OLDER', 'the worker states no version, and gets no job', {
             hint: 'Update Quorate on the machine of the worker.',
           });
-        const claimed = dispatch({ kind: 'claim', token, claim, grant });
         const { offer, pass } = claim.payload;
+        const below = belowText(message.version, leastWorkerOf(machine.state.charter?.payload));
+        if (below !== undefined && pass === undefined)
+          throw new QuorateError('WORKER_OLDER', below, {
+            hint: 'Update Quorate on the machine of the worker.',
+          });
+        const claimed = dispatch({ kind: 'claim', token, claim, grant });
         if (pass !== undefined) void dispatch({ kind: 'passed', worker: messages.peer, offer, reason: pass });
         return claimed;
       }

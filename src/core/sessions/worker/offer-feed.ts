@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { claimedIdOf, decodeJob } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { checkOffered, checkOfferIssuer, enforce } from '../../judge/index.ts';
+import { belowText, leastWorkerOf } from '../../least-version.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
 import { checkStands } from '../../trust/index.ts';
@@ -134,7 +135,14 @@ export class OfferFeed {
 
   /** Says how this version is behind the controller's; null where it is not, as far as is known. */
   get behind(): string | null {
+    if (this.#below !== undefined) return `${this.#below}: update Quorate here`;
     return this.#controller === undefined ? null : (ownBehindText(this.#controller) ?? null);
+  }
+
+  /** Says how this worker is below the least version of the charter; undefined where it is not. */
+  get #below(): string | undefined {
+    const { version, credentials } = this.#ports;
+    return belowText(version, leastWorkerOf(credentials.charter));
   }
 
   /** Asks for the backlog: there is room for more work. */
@@ -156,7 +164,8 @@ export class OfferFeed {
     if (id !== undefined && this.#unread.has(id)) return;
     await this.#check(notice, via, waitedMs).catch((error) => {
       const code = codeOf(error);
-      if (id !== undefined && code === 'DOC_NEWER') return this.#passUnread(id, messageOf(error));
+      if (id !== undefined && (code === 'DOC_NEWER' || code === 'WORKER_OLDER'))
+        return this.#passUnread(id, messageOf(error));
       this.#ports.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`, { code });
     });
   }
@@ -186,6 +195,7 @@ export class OfferFeed {
     checkOfferIssuer(enforce, offer, credentials.charter);
     // Judged and built under an older charter, the job could be refused or fail for what its owner has allowed since.
     await credentials.catchUp(offer.payload.charter, dial);
+    if (this.#below !== undefined) throw new QuorateError('WORKER_OLDER', this.#below);
     const request = await documents.message('request', notice.request);
     const publisher = await documents.message('grant', notice.publisher);
     const { job, id: jobId } = decodeJob(toUtf8(notice.job));
@@ -276,8 +286,13 @@ export class OfferFeed {
   async #learnCharter(raw: string): Promise<void> {
     const { credentials, tell } = this.#ports;
     try {
+      const { epoch } = credentials.charter;
       await credentials.learnCharter(raw);
       this.#unreadCharter = undefined;
+      if (credentials.charter.epoch === epoch) return;
+      this.#unread.clear();
+      if (this.#below !== undefined)
+        tell('warn', 'charter', `no job can be taken: ${this.#below}. Update Quorate here`);
     } catch (error) {
       if (codeOf(error) !== 'DOC_NEWER') throw error;
       if (this.#unreadCharter === undefined)
