@@ -1,9 +1,10 @@
 import { allCheckers } from './checkers/index.ts';
+import { describeScenario } from './describe-scenario.ts';
 import { type Keys, standIn } from './keys.ts';
 import { type Checker, Violation } from './observer.ts';
 import { Random } from './random.ts';
 import { describeRates, type Rates, ratesOf } from './rates.ts';
-import { describeScenario, type Scenario, scenarioOf } from './scenario.ts';
+import { type Scenario, scenarioOf } from './scenario.ts';
 import { type Patches, World, type WorldOptions } from './world.ts';
 
 export interface SimulateOptions {
