@@ -11,6 +11,7 @@ import { answerBugs } from './answer-bugs.ts';
 import { Broken, type Handle, runOf } from './broken-controller.ts';
 import { idpBugs } from './broken-idp.ts';
 import { Copier, content, Forgetful, Greedy, incurious, withMethods } from './broken-workers.ts';
+import type { Bug } from './bug.ts';
 import { busy } from './busy.ts';
 import { drainBugs } from './drain-bugs.ts';
 import { endingBugs } from './ending-bugs.ts';
@@ -19,9 +20,9 @@ import { journalBugs } from './journal-bugs.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { limitBugs } from './limit-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
-import { calm, type Rates } from './rates.ts';
+import { calm } from './rates.ts';
 import { restoreBugs } from './restore-bugs.ts';
-import type { Scenario } from './scenario.ts';
+import { plantedInSessions } from './session-bugs.ts';
 import { stolenKeyBugs } from './stolen-key-bugs.ts';
 import { storeBugs } from './store-bugs.ts';
 import { witnessBugs } from './witness-bugs.ts';
@@ -30,18 +31,6 @@ import type { Patches } from './world.ts';
 const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
   controller: (id, idp) => new Broken(id, idp, wrong),
 });
-
-/** Mistakes one could make, planted around the real machines: what a checker never catches it does not check. */
-export interface Bug {
-  says: string;
-  /** The invariant that must be found violated. */
-  caughtBy: string;
-  patches: () => Patches;
-  /** Fault rates under which it shows soon, where it needs some that are rare. */
-  rates?: Partial<Rates>;
-  /** Jobs and workers with which it shows soon, where few seeds have such. */
-  scenario?: Partial<Scenario>;
-}
 
 export const bugs: Record<string, Bug> = {
   'vote-counted-twice': {
@@ -353,6 +342,7 @@ export const bugs: Record<string, Bug> = {
     ...endingBugs,
     ...stolenKeyBugs,
   },
+  ...plantedInSessions,
   'wrong-clock-journaled': {
     says: 'timers are set with the wall clock, so that events are journaled under a wrong time',
     caughtBy: 'clocks',

@@ -23,6 +23,8 @@ export interface DiskCopy extends Files {
 /** Files of a controller beside its journal, as they survive its crashes. */
 export class ControllerDisk implements Files {
   readonly bundles = new Map<string, string>();
+  /** Logs of builds, by lease. No copy has them. */
+  readonly logs = new Map<string, string>();
   checkpoint: string | undefined;
   evidence: StoredRevocations | undefined;
   folder: Verified<Charter> | undefined;

@@ -21,6 +21,7 @@ import type { ControllerOptions } from './controller-options.ts';
 import { describeController } from './describe.ts';
 import { TwoStories } from './forked-log.ts';
 import { idpClient } from './idp-node.ts';
+import { logFilesOn } from './logs.ts';
 import type { RestoreKind } from './mishaps.ts';
 import { serve } from './network.ts';
 import { observedSigner } from './observed-signer.ts';
@@ -201,6 +202,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     look();
   }
 
+  readonly logOf = (lease: string): string | undefined => this.#disk.logs.get(lease);
+
   copy(): DiskCopy {
     const copy = this.#disk.copy(this.copyOfJournal(), this.#keys);
     this.#options.observe({ kind: 'copied', copy: copy.n });
@@ -343,10 +346,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       },
       logEvidence,
       externalWitnesses: () => [],
-      logFiles: {
-        create: async () => ({ write() {}, async end() {} }),
-        async *read() {},
-      },
+      logFiles: logFilesOn(this.#disk.logs, life.alive),
       ...storePorts(this.#options.stores, this, this.around, life.clock),
       needImage: async () => {},
       needDependencies: () => {},

@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { bugs } from './bugs.ts';
+import { simulatorWith } from './planted-source.ts';
 import { describeFailure, describeResult } from './report.ts';
-import { aboutSeed, hasPipeline, simulate } from './simulate.ts';
+import * as simulator from './simulate.ts';
 
 const usage = `usage: npm run simulate -- faults [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]
 
@@ -75,15 +76,13 @@ async function main(args: string[]): Promise<number> {
     : `seeds ${from} to ${from + count - 1}`;
   say(`${which}, each run twice; commit ${commit()}${bug === undefined ? '' : `; bug ${bug}`}`);
   const planted = bug === undefined ? undefined : bugs[bug];
-  for (const seed of seedsFrom(from, count, pipelines ? hasPipeline : () => true)) {
-    const about = aboutSeed(seed);
+  const { source, rates = {}, scenario = {}, patches } = planted ?? {};
+  const { simulate } = source === undefined ? simulator : await simulatorWith(source);
+  const changed = planted === undefined ? {} : { rates, scenario, ...(patches && { patches }) };
+  for (const seed of seedsFrom(from, count, pipelines ? simulator.hasPipeline : () => true)) {
+    const about = simulator.aboutSeed(seed);
     for (const line of alone ? about : about.slice(0, 1)) say(`seed ${seed}: ${line}`);
-    const result = await simulate(
-      seed,
-      planted === undefined
-        ? {}
-        : { patches: planted.patches, rates: planted.rates ?? {}, scenario: planted.scenario ?? {} },
-    );
+    const result = await simulate(seed, changed);
     if (result.failure !== null) {
       for (const line of describeFailure(result, bug)) say(line);
       return 1;

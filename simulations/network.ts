@@ -15,6 +15,12 @@ export interface Node {
   accept(protocol: string, channel: Channel): void;
 }
 
+/** The address of a simulated controller: the network knows no other. */
+export const controllerAt = ({ id }: Node): { id: string; addrs: string[] } => ({
+  id,
+  addrs: [`/dns4/controller.example/tcp/1/p2p/${id}`],
+});
+
 /** A stream as its messages are seen on the line. `up`: from who opened it. */
 export interface OnLine {
   protocol: string;

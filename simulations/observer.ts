@@ -4,6 +4,7 @@ import type { Bundle, Verdict } from '../src/core/documents/index.ts';
 import type { IdpEffect, IdpEvent } from '../src/core/idp/events.ts';
 import type { Equivocation } from '../src/core/trust/index.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
+import type { Worker } from '../src/core/worker/machine.ts';
 import type { Keys } from './keys.ts';
 import type { Behaviour, TrustedWorker, Work } from './scenario.ts';
 
@@ -57,6 +58,8 @@ export type Observation =
   | { kind: 'witnessed'; worker: string; log: string; size: number; root: string }
   /** A worker came to know that the log tells two stories, or of how many of them trusted workers signed. */
   | { kind: 'equivocated'; worker: string; proves: Equivocation }
+  /** Logs of a run, by slot and worker, as a publisher was told them who followed them. */
+  | { kind: 'logs-told'; run: string; texts: ReadonlyMap<string, string> }
   /** The controller does not go on. */
   | { kind: 'not-started'; code: string; says: string }
   /** Faults are over, everything that can has come back, and there was time to finish. */
@@ -83,6 +86,8 @@ export interface IdleWorker {
   holds: number;
   /** Artifacts that it serves. */
   served: ReadonlySet<string>;
+  /** Artifacts that it has a bundle of. */
+  bundles: ReadonlySet<string>;
   /** The controller that it would ask; undefined for one that has not joined. */
   controller: string | undefined;
 }
@@ -99,8 +104,10 @@ export interface Truth {
   /** The result this key's worker built under a lease. */
   builtUnder(lease: string): { key: string; result: string | null } | undefined;
   workOf(run: string): Work | undefined;
-  /** Whether the machine of this worker knows a lease now; undefined while its process is down. */
-  holdsLease(worker: string, lease: string): boolean | undefined;
+  /** The machine of this worker; undefined while its process is down. */
+  machineOf(worker: string): Pick<Worker, 'leaseOf' | 'pendingReceipt'> | undefined;
+  /** The log of a build on the controller's disk. */
+  logOf(lease: string): string | undefined;
   /** Whether the wall clock of this worker's host is wrong now. */
   clockIsOff(worker: string): boolean;
   /** Operators that do not build what the source says. */
@@ -114,6 +121,8 @@ export interface Truth {
   readonly isShort: boolean;
   /** Leaves of the log that a worker has on its disk. */
   keptBy(worker: string): number;
+  /** True where nothing goes wrong, nobody cheats, and neither keys nor members change. */
+  readonly isIdeal: boolean;
   /** How late a message may be beside its delay. */
   readonly stallMsMax: number;
 }

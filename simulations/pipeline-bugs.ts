@@ -91,7 +91,20 @@ const notPassedOn = {
   }),
 };
 
-/** Mistakes with jobs that read the artifacts of others, or rest on an earlier run, by name. */
+const instancesForgotten = {
+  says: 'a run that opens again after a revocation forgets what it was built on before',
+  caughtBy: 'instances',
+  patches: (): Patches => ({
+    controller: (id, idp) =>
+      new Broken(id, idp, ({ state }, handle) => (event, now) => {
+        const effects = handle(event, now);
+        const run = event.kind === 'recalled' ? state.runs.get(event.run) : undefined;
+        if (run !== undefined) run.earlier = [];
+        return effects;
+      }),
+  }),
+};
+
 const comparedEarly = {
   says: 'the result of the trusted worker is told when it contradicts operators, while fresh ones build',
   caughtBy: 'sealed',
@@ -123,4 +136,5 @@ export const pipelineBugs = {
   'lost-input-ends-all': stoppedForGood,
   'revocation-not-passed-on': notPassedOn,
   'compared-too-early': comparedEarly,
+  'instances-forgotten': instancesForgotten,
 };

@@ -5,21 +5,14 @@ import { Credentials } from '../src/core/sessions/credentials.ts';
 import { join } from '../src/core/sessions/join.ts';
 import type { Dial, Signing } from '../src/core/sessions/ports.ts';
 import { fromUtf8 } from '../src/core/text.ts';
-import type { Node } from './network.ts';
+import { followLogs } from './logs.ts';
+import { controllerAt, type Node } from './network.ts';
 import { jobNamed, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import { type Surroundings, startMs } from './process.ts';
+import type { Random } from './random.ts';
 import type { Work } from './scenario.ts';
-import { controllerAt } from './worker-node.ts';
 
 const publisherName = 'publisher';
-
-/** Of a job that is submitted. */
-interface Told {
-  signed(request: string): void;
-  accepted(): void;
-  /** `expiresAt`: of the request, in milliseconds. */
-  refused(code: string, expiresAt: number): void;
-}
 
 /** The client that submits the jobs of a scenario. It never crashes. */
 export class Publisher {
@@ -58,6 +51,16 @@ export class Publisher {
 
   ask(question: Parameters<typeof ask>[2]): ReturnType<typeof ask> {
     return ask(dialOf(this.#around, this.#controller), this.#credentials.membership.controllers, question);
+  }
+
+  /** Some builds have begun by then, and some have not. */
+  #followLater(run: string, told: NonNullable<Told['logs']>): void {
+    const random = this.#around.random.fork(`logs of ${run}`);
+    const dial = dialOf(this.#around, this.#controller, random);
+    this.#around.time.after(random.int(0, 20_000), () => {
+      const followed = followLogs(dial, controllerAt(this.#controller), run);
+      followed.then((texts) => told(run, texts)).catch(() => {});
+    });
   }
 
   /**
@@ -99,6 +102,7 @@ export class Publisher {
     const done = (id: string | null): void => {
       this.#taken.set(work.name, id);
       told.accepted();
+      if (id !== null && told.logs !== undefined) this.#followLater(id, told.logs);
     };
     const submit = (): void => {
       const names = Object.keys(work.needs ?? {});
@@ -134,9 +138,18 @@ export class Publisher {
   }
 }
 
-/** Finds the controller whatever its key. */
-function dialOf({ network, keys }: Surroundings, controller: Node): Dial {
+interface Told {
+  signed(request: string): void;
+  accepted(): void;
+  /** `expiresAt`: of the request, in milliseconds. */
+  refused(code: string, expiresAt: number): void;
+  /** Of the logs of a run, which are followed where that is wanted. */
+  logs: ((run: string, texts: ReadonlyMap<string, string>) => void) | undefined;
+}
+
+/** Finds the controller whatever its key. `random`: what becomes of messages, where that moves no other draw. */
+function dialOf({ network, keys }: Surroundings, controller: Node, random?: Random): Dial {
   const { id } = keys.signer(publisherName);
   const node: Node = { name: publisherName, id, up: true, life: 1, accept: () => {} };
-  return (_peer, protocol) => network.dial(node, controller, protocol);
+  return (_peer, protocol) => network.dial(node, controller, protocol, random);
 }

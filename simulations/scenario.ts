@@ -242,6 +242,7 @@ export function scenarioOf(random: Random): Scenario {
   const pipeline = works.some(({ needs }) => Object.keys(needs ?? {}).length > 0);
   const wronged = pipeline && random.fork('wronged').chance(0.4);
   if (wronged) conspire(random.fork('conspiracy'), operators, works);
+  const revokes = expulsionOf(random.fork('revokes'), operators, { chance: pipeline ? 0.6 : 0.3, wronged });
   const limited = withLimits(random.fork('limits'), works);
   const trusted = random.fork('vanishes').chance(0.1) ? 'vanishes' : undefined;
   const full = random.fork('full-disk').chance(0.1) ? 'full-disk' : undefined;
@@ -254,7 +255,7 @@ export function scenarioOf(random: Random): Scenario {
     trusted: trusted ?? full ?? drawTrusted(random, { wronged, onTime: theft !== undefined }),
     second: random.fork('second').chance(0.3),
     works: withRepeats(random.fork('the same again'), withTests(random.fork('kind: test'), limited)),
-    revokes: expulsionOf(random.fork('revokes'), operators, pipeline ? 0.6 : 0.3),
+    revokes,
     faultsMs: random.int(2, 8) * 60_000,
     idp: theft === undefined && random.fork('identity provider').chance(0.3) ? 'apart' : 'inside',
     grantSeconds: random.pick([90, 24 * 3600]),
@@ -309,11 +310,7 @@ function drawTrusted(
 /** Most operators tamper alike with what others build on, and there are rounds enough for those that do not. */
 function conspire(random: Random, operators: Operator[], works: Work[]): void {
   const honest = random.int(2, 3);
-  while (operators.length < 8)
-    operators.push({
-      ...{ name: `op${operators.length}`, hosts: [`op${operators.length}`] },
-      ...{ behaviour: 'honest', joinsLate: false },
-    });
+  addHonest(operators, 8);
   for (const [n, operator] of operators.entries())
     operator.behaviour = n < operators.length - honest ? 'tampers-alike' : 'honest';
   for (const work of works) {
@@ -341,10 +338,28 @@ function theftOf(random: Random, operators: readonly Operator[]): Theft | undefi
   return { afterMs: random.int(10_000, 120_000), endsAfterMs: random.int(5_000, 150_000), revokes, poses };
 }
 
-function expulsionOf(random: Random, operators: readonly Operator[], chance: number): Expulsion | undefined {
+/** Where jobs are `wronged`, half of the times one of whom they were built again by, afterwards; then there are others who build them once more. */
+function expulsionOf(
+  random: Random,
+  operators: Operator[],
+  { chance, wronged }: { chance: number; wronged: boolean },
+): Expulsion | undefined {
   if (!random.chance(chance)) return undefined;
   const { name: operator } = random.pick(operators);
-  return { operator, afterMs: random.int(1_000, 300_000), ever: random.chance(0.5) };
+  const drawn = { operator, afterMs: random.int(1_000, 300_000), ever: random.chance(0.5) };
+  const later = random.fork('afterwards');
+  if (!wronged || !later.chance(0.5)) return drawn;
+  const honest = operators.filter(({ behaviour }) => behaviour === 'honest');
+  addHonest(operators, operators.length + 4);
+  return { operator: later.pick(honest).name, afterMs: later.int(300_000, 1_500_000), ever: true };
+}
+
+function addHonest(operators: Operator[], upTo: number): void {
+  while (operators.length < upTo)
+    operators.push({
+      ...{ name: `op${operators.length}`, hosts: [`op${operators.length}`] },
+      ...{ behaviour: 'honest', joinsLate: false },
+    });
 }
 
 export const isAttack = (behaviour: Behaviour) => behaviour !== 'honest' && behaviour !== 'slow';

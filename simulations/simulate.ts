@@ -10,6 +10,8 @@ import { type Patches, World, type WorldOptions } from './world.ts';
 export interface SimulateOptions {
   keys?: Keys;
   checkers?: () => Checker[];
+  /** The checker of this invariant alone. */
+  only?: string;
   /** A planted bug: made anew for each run, as a machine is. */
   patches?: () => Patches;
   /** Instead of what the seed gives. */
@@ -42,7 +44,9 @@ const tailLines = 30;
 /** Runs one seed twice: the second time must go as the first did. Never throws for what it finds. */
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
   const keys = options.keys ?? standIn;
-  const first = await runOnce(seed, { ...options, keys }, options.checkers?.() ?? allCheckers());
+  const all = options.checkers?.() ?? allCheckers();
+  const checkers = all.filter(({ invariant }) => (options.only ?? invariant) === invariant);
+  const first = await runOnce(seed, { ...options, keys }, checkers);
   if (first.failure !== null || options.once === true) return first;
   const second = await runOnce(seed, { ...options, keys }, []);
   if (second.hash === first.hash) return first;

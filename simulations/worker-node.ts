@@ -24,8 +24,10 @@ import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from '../src/cor
 import type { Worker } from '../src/core/worker/machine.ts';
 import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
-import { type Node, serve } from './network.ts';
+import { sayLog } from './logs.ts';
+import { controllerAt, serve } from './network.ts';
 import { observedSigner } from './observed-signer.ts';
+import type { IdleWorker } from './observer.ts';
 import { spoiltInputs, statedBy } from './outcomes.ts';
 import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
@@ -124,9 +126,11 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     return this.#sessions !== undefined;
   }
 
-  /** How many leases its machine still holds on to. */
-  get holds(): number {
-    return [...this.leases.keys()].filter((id) => this.machine.leaseOf(id) !== undefined).length;
+  /** Its holdings when all is over. */
+  get idle(): IdleWorker {
+    const { id, name: worker, served } = this;
+    const holds = [...this.leases.keys()].filter((lease) => this.machine.leaseOf(lease) !== undefined).length;
+    return { id, worker, holds, served, bundles: this.#bundles, controller: this.controller };
   }
 
   /** Promised leaves that it has not found under a checkpoint, as they lie on its disk. */
@@ -361,7 +365,11 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     }
     if (behaviour === 'endless') return new Promise(() => {});
     const ms = behaviour === 'slow' ? this.#random.int(60_000, 500_000) : this.#random.int(2_000, 40_000);
-    const { workOf } = this.options;
+    const { workOf, controller } = this.options;
+    // A generator of its own: the log moves no other draw.
+    const luck = this.#random.fork(`log of ${lease} ${time.now}`);
+    const dial: Dial = (_, protocol) => this.around.network.dial(this, controller, protocol, luck);
+    void sayLog({ dial, clock: life.clock }, controllerAt(controller), lease, ms);
     const spoilt = spoiltInputs(job, workOf);
     const stated = statedBy(this.name, behaviour, workOf(job.name), { job, spoilt });
     const { outcome } = stated;
@@ -390,9 +398,3 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     });
   }
 }
-
-/** The address of a simulated controller: the network knows no other. */
-export const controllerAt = ({ id }: Node): { id: string; addrs: string[] } => ({
-  id,
-  addrs: [`/dns4/controller.example/tcp/1/p2p/${id}`],
-});

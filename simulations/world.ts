@@ -7,11 +7,12 @@ import { AfterRestores } from './after-restores.ts';
 import { ControllerNode } from './controller-node.ts';
 import { expelLater, Owner } from './expulsion.ts';
 import { hijack } from './hijacker.ts';
+import { isIdeal } from './ideal.ts';
 import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
 import { flicker, scheduleMishaps, vanishAfter } from './mishaps.ts';
 import { Network } from './network.ts';
-import type { Checker, Observation, Truth } from './observer.ts';
+import { type Checker, type Observation, type Truth, Violation } from './observer.ts';
 import { type KeyChange, nonceOf, Paperwork, trustedNames } from './paperwork.ts';
 import type { Patches } from './patches.ts';
 import type { CrashPoint, Surroundings } from './process.ts';
@@ -57,6 +58,8 @@ export class World implements Truth {
   readonly attackers: number;
   readonly trusted: Scenario['trusted'];
   readonly second: boolean;
+  readonly stallMsMax: number;
+  readonly isIdeal: boolean;
   readonly stores: Stores | undefined;
   readonly #time: Scheduler;
   readonly #network: Network;
@@ -96,6 +99,8 @@ export class World implements Truth {
     this.#time = new Scheduler(settle);
     this.trusted = scenario.trusted;
     this.second = scenario.second;
+    this.stallMsMax = options.rates.stallMsMax;
+    this.isIdeal = isIdeal(scenario, options.rates);
     const attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
     // A thief votes as an operator of its own, and as one that it poses as.
     this.attackers = attackers + (scenario.theft === undefined ? 0 : 2);
@@ -146,9 +151,6 @@ export class World implements Truth {
     this.#controller.bundlesBelieved = patches.bundlesBelieved ?? false;
   }
 
-  get stallMsMax(): number {
-    return this.#options.rates.stallMsMax;
-  }
   get now(): number {
     return this.#time.now;
   }
@@ -168,21 +170,20 @@ export class World implements Truth {
     for (const { built } of this.#workers) if (built.has(lease)) return built.get(lease);
     return undefined;
   }
-  workOf(run: string): Work | undefined {
-    return this.#runs.get(run);
-  }
+  readonly workOf = (run: string): Work | undefined => this.#runs.get(run);
   get isShort(): boolean {
     return this.#restores.isShort;
   }
   keptBy(worker: string): number {
     return this.#workers.find(({ id }) => id === worker)?.kept ?? 0;
   }
+  readonly logOf = (lease: string): string | undefined => this.#controller.logOf(lease);
   clockIsOff(worker: string): boolean {
     return this.#workers.some(({ id, clockOffMs }) => id === worker && clockOffMs !== 0);
   }
-  holdsLease(worker: string, lease: string): boolean | undefined {
+  machineOf(worker: string): Worker | undefined {
     const found = this.#workers.find(({ id }) => id === worker);
-    return found?.up === true ? found.machine.leaseOf(lease) !== undefined : undefined;
+    return found?.up === true ? found.machine : undefined;
   }
 
   readonly #fail = (error: unknown): void => {
@@ -234,6 +235,7 @@ export class World implements Truth {
         signed: (request) => void this.#runs.set(request, work),
         accepted: () => void this.#accepted.add(work.name),
         refused: (code, expiresAt) => this.#observe({ kind: 'request-refused', code, expiresAt }),
+        logs: this.isIdeal ? (run, texts) => this.#observe({ kind: 'logs-told', run, texts }) : undefined,
       });
     const { revokes, theft } = scenario;
     const owner = new Owner(this.#controller, publisher, this.#idp);
@@ -261,11 +263,10 @@ export class World implements Truth {
       return this.#run(this.now);
     }
     await this.#run(this.now + finishMs, () => this.#finished());
-    // The last messages on their way, streams that broke, receipts that are repeated.
-    await this.#run(this.now + rates.stallMsMax + 2 * minuteMs);
-    const idle = this.#workers
-      .filter(({ up, options }) => up && !isAttack(options.behaviour))
-      .map(({ id, name, holds, served, controller }) => ({ id, worker: name, holds, served, controller }));
+    // The last messages on their way, streams that broke, receipts that are repeated, bundles that are fetched later.
+    await this.#run(this.now + rates.stallMsMax + 3 * minuteMs);
+    const honest = this.#workers.filter(({ up, options }) => up && !isAttack(options.behaviour));
+    const idle = honest.map((worker) => worker.idle);
     this.#observe({ kind: 'ended', state: this.#controller.machine.state, idle });
     if (this.#failure !== undefined) throw this.#failure.error;
   }
@@ -327,9 +328,9 @@ export class World implements Truth {
       this.now + minuteMs,
       () => failure !== undefined || (membership !== undefined && early.every(({ ready }) => ready)),
     );
-    if (membership === undefined) throw failure?.error ?? new Error('the publisher could not join');
+    if (membership === undefined) throw failure?.error ?? new Violation('liveness', 'nobody publishes');
     const outside = early.find(({ ready }) => !ready);
-    if (outside !== undefined) throw new Error(`${outside.name} could not join`);
+    if (outside !== undefined) throw new Violation('liveness', `${outside.name} could not join`);
     return membership;
   }
 
@@ -388,8 +389,7 @@ export class World implements Truth {
     this.#network.line = undefined;
     for (const node of [this.#controller, ...this.#workers, ...this.#apart])
       this.#network.partition(node, false);
-    for (const node of this.#apart) node.start();
-    this.#controller.start();
+    for (const node of [...this.#apart, this.#controller]) node.start();
     this.stores?.start();
     for (const worker of this.#workers) {
       const gone = worker.options.behaviour === 'vanishes' && worker.life > 0;

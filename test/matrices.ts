@@ -103,7 +103,8 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/simulations/seeds-351-600.test.ts': 260,
   'test/simulations/seeds-601-850.test.ts': 260,
   'test/simulations/seeds-851-1100.test.ts': 260,
-  'test/simulations/slow-bugs.test.ts': 48,
+  'test/simulations/session-bugs.test.ts': 75,
+  'test/simulations/slow-bugs.test.ts': 50,
   'test/tiers/two-projects-emulated.test.ts': 240,
   'test/transfer/memory.test.ts': 10,
 };

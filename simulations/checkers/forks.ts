@@ -14,12 +14,14 @@ interface Published {
 
 /**
  * Evidence of two stories of a log voids what has no line of a trusted worker, and nothing that has one, unless trusted workers signed
- * both: then everything. A single trusted worker never signs both.
+ * both: then everything. A single trusted worker never signs both. Where honest workers signed two stories, some of them come to know.
  */
 export function forks(): Checker {
   const invariant = 'forks';
   const published: Published[] = [];
   const proven: Equivocation[] = [];
+  /** By log and size: roots that honest workers signed. */
+  const signed = new Map<string, Set<string>>();
 
   async function check({ bundle, log, hasLine }: Published, proves: Equivocation, truth: Truth) {
     if (proves.log !== log) return;
@@ -47,6 +49,16 @@ export function forks(): Checker {
         proven.push(proves);
         for (const one of published) await check(one, proves, truth);
       }
+      if (seen.kind === 'witnessed') {
+        const behaviour = truth.behaviourOf(seen.worker);
+        if (behaviour !== 'honest' && behaviour !== 'slow') return;
+        const of = `${seen.log} ${seen.size}`;
+        signed.set(of, (signed.get(of) ?? new Set()).add(seen.root));
+      }
+      if (seen.kind === 'ended' && proven.length === 0)
+        for (const roots of signed.values())
+          if (roots.size > 1)
+            throw new Violation(invariant, 'honest workers signed two stories, and none of them knows');
       if (seen.kind !== 'published') return;
       const { bundle } = seen;
       const { project, keys } = truth;

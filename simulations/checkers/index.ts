@@ -7,6 +7,7 @@ import { attackers } from './attackers.ts';
 import { charters } from './charters.ts';
 import { clocks } from './clocks.ts';
 import { cosigning } from './cosigning.ts';
+import { counted } from './counted.ts';
 import { drains } from './drains.ts';
 import { endedKeys } from './ended-keys.ts';
 import { endings } from './endings.ts';
@@ -16,6 +17,7 @@ import { finished } from './finished.ts';
 import { forks } from './forks.ts';
 import { grants } from './grants.ts';
 import { hosts } from './hosts.ts';
+import { instances } from './instances.ts';
 import { knownLeases } from './known-leases.ts';
 import { leaseEnds } from './lease-ends.ts';
 import { leases } from './leases.ts';
@@ -23,6 +25,7 @@ import { lending } from './lending.ts';
 import { limits } from './limits.ts';
 import { liveness } from './liveness.ts';
 import { log } from './log.ts';
+import { logs } from './logs.ts';
 import { pipelines } from './pipelines.ts';
 import { rebuilt } from './rebuilt.ts';
 import { replay } from './replay.ts';
@@ -43,6 +46,7 @@ export function allCheckers(): Checker[] {
     acks(),
     clocks(),
     log(),
+    logs(),
     witnesses(),
     forks(),
     votes(),
@@ -53,6 +57,7 @@ export function allCheckers(): Checker[] {
     drains(),
     knownLeases(),
     served(),
+    counted(),
     stores(),
     lending(),
     hosts(),
@@ -64,6 +69,7 @@ export function allCheckers(): Checker[] {
     cosigning(),
     pipelines(),
     rebuilt(),
+    instances(),
     replay(),
     restores(),
     revoked(),

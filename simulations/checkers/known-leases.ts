@@ -26,7 +26,8 @@ export function knownLeases(): Checker {
       const { worker, lease } = seen.event;
       const behaviour = truth.behaviourOf(worker);
       if (behaviour !== 'honest' && behaviour !== 'slow') return;
-      if (truth.holdsLease(worker, lease) !== false) {
+      const machine = truth.machineOf(worker);
+      if (machine === undefined || machine.leaseOf(lease) !== undefined) {
         unknown.delete(lease);
         return;
       }

@@ -27,7 +27,7 @@ const lastOf = ({ history }: RunFacts, ...kinds: string[]): number =>
 
 /**
  * When all is over: what a job is worth rests on the bytes that the final verdicts of its inputs name, which came before its own. And a job
- * that ended because an input stood no more has been built again, where that input came to something in time.
+ * that ended because an input stood no more has been built again, where that input came to something in time. A run that opens again has all its receipts.
  */
 export function rebuilt(): Checker {
   const invariant = 'rebuilt';
@@ -81,8 +81,14 @@ export function rebuilt(): Checker {
   return {
     invariant,
     observe(seen, truth) {
-      if (seen.kind === 'handled' && seen.event.kind === 'recalled' && seen.event.documents === null)
-        excused.add(seen.event.run);
+      if (seen.kind === 'handled' && seen.event.kind === 'recalled') {
+        const { run, documents } = seen.event;
+        if (documents === null) excused.add(run);
+        const held = new Set(documents?.receipts.map(({ receipt }) => receipt.id));
+        const { receipts = [] } = seen.state.index.get(run) ?? {};
+        if (documents !== null && receipts.some(({ receipt }) => !held.has(receipt)))
+          throw new Violation(invariant, 'a run is read again without a receipt of it');
+      }
       if (seen.kind === 'handled' && seen.event.kind === 'cancel')
         for (const effect of seen.effects)
           if (effect.kind === 'reply' && effect.reply.kind === 'cancelled') excused.add(effect.reply.run);

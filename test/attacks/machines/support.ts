@@ -38,7 +38,7 @@ function makerOf(guard: Guard): ((id: string, idp: string) => Controller) | unde
   if (guard === 'on') return undefined;
   if (typeof guard === 'function') return (id, idp) => new Weakened(id, idp, guard);
   const bug = bugs[guard.off];
-  if (bug === undefined) throw new Error(`no bug is called ${guard.off}`);
+  if (bug?.patches === undefined) throw new Error(`no bug is called ${guard.off}`);
   return bug.patches().controller;
 }
 

@@ -109,7 +109,7 @@ export function truthOf(about: Pick<Truth, 'project' | 'controller' | 'personOf'
     },
     behaviourOf: () => 'honest',
     workOf: () => undefined,
-    holdsLease: () => undefined,
+    ...{ machineOf: () => undefined, logOf: () => undefined, isIdeal: false },
     clockIsOff: () => true,
     attackers: 0,
     trusted: 'there',

@@ -1,0 +1,43 @@
+import { allRuns } from '../../src/core/controller/state.ts';
+import { withoutColours } from '../../src/core/escape.ts';
+import { logOf } from '../logs.ts';
+import { type Checker, type Truth, Violation } from '../observer.ts';
+
+const cut = '[the rest of the log was not received]';
+
+/**
+ * The stored log of a build has the lines that the build said, and a note where it was cut short. Where nothing goes wrong it is whole, and so is
+ * what a publisher is told who follows it.
+ */
+export function logs(): Checker {
+  const invariant = 'logs';
+  /** By run: texts by slot and worker. */
+  const told = new Map<string, ReadonlyMap<string, string>>();
+
+  function check(lease: string, followed: string | undefined, truth: Truth): void {
+    const said = logOf(lease);
+    const stored = withoutColours(truth.logOf(lease) ?? '');
+    // A build that was begun again says its log again, and the end of the first one may come later.
+    const known = new Set([...said.split('\n'), cut]);
+    const other = stored.split('\n').find((line) => !known.has(line));
+    if (other !== undefined)
+      throw new Violation(invariant, `a stored log has a line that no build said: ${other}`);
+    if (!truth.isIdeal) return;
+    if (stored !== said) throw new Violation(invariant, `the log of a build is not whole: ${stored}`);
+    if (followed !== undefined && followed !== said)
+      throw new Violation(invariant, `who followed the log of a build was told: ${followed}`);
+  }
+
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind === 'logs-told') told.set(seen.run, seen.texts);
+      if (seen.kind !== 'ended') return;
+      for (const run of allRuns(seen.state)) {
+        const texts = told.get(run.id);
+        for (const { lease, slot, worker } of run.receipts)
+          check(lease, texts && (texts.get(`${slot} ${worker}`) ?? ''), truth);
+      }
+    },
+  };
+}

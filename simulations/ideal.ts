@@ -1,0 +1,25 @@
+import { calm, type Rates } from './rates.ts';
+import type { Nature, Scenario } from './scenario.ts';
+
+const faults = [
+  ...(['breakPerMessage', 'gossipLoss', 'stallPerMessage', 'partitionPerMinute'] as const),
+  ...(['controllerCrashPerEvent', 'workerCrashPerEvent', 'crashPerMinute'] as const),
+  ...(['clockPerMinute', 'drainPerMinute', 'restorePerMinute'] as const),
+];
+
+const alike: readonly Nature[] = ['reproducible', 'fails', 'makes nothing'];
+
+/** Whether nothing goes wrong, everybody is honest, and neither keys nor members are replaced. */
+export function isIdeal(scenario: Scenario, rates: Rates): boolean {
+  const { operators, trusted, works, charters, stores, theft, revokes } = scenario;
+  return (
+    faults.every((rate) => rates[rate] === calm[rate]) &&
+    operators.every(({ behaviour, joinsLate, unsigned, allowsAfterMs }) => {
+      return behaviour === 'honest' && !joinsLate && unsigned !== true && allowsAfterMs === undefined;
+    }) &&
+    (trusted === 'there' || trusted === 'late' || trusted === 'slow') &&
+    works.every(({ nature, test }) => alike.includes(nature) && test !== true) &&
+    [stores, theft, revokes].every((change) => change === undefined) &&
+    charters.every(({ replaces }) => replaces === 'nothing')
+  );
+}

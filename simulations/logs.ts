@@ -1,0 +1,67 @@
+import { withoutColours } from '../src/core/escape.ts';
+import { openQuestion } from '../src/core/sessions/ask.ts';
+import type { LogFiles } from '../src/core/sessions/controller/ports.ts';
+import type { Clock, Dial, PeerAddress } from '../src/core/sessions/ports.ts';
+import { pause } from '../src/core/sessions/timing.ts';
+import { openLog } from '../src/core/sessions/worker/log-client.ts';
+import { toUtf8 } from '../src/core/text.ts';
+
+const lines = (lease: string): string[] => [
+  ...[`building ${lease}\n`, 'half of it is there\n', '\u001b[31mnothing failed\u001b[0m\n', 'done\n'],
+];
+
+/** The log of a build without colours. */
+export const logOf = (lease: string): string => withoutColours(lines(lease).join(''));
+
+/** A build says its log to the controller, from its beginning to its end. A log that cannot be sent costs the build nothing. */
+export async function sayLog(
+  { dial, clock }: { dial: Dial; clock: Clock },
+  controller: PeerAddress,
+  lease: string,
+  ms: number,
+): Promise<void> {
+  try {
+    const stream = await openLog(dial, controller, lease);
+    for (const line of lines(lease)) {
+      await pause(clock, ms / 8);
+      await stream.send(toUtf8(line));
+    }
+    await stream.end();
+  } catch {}
+}
+
+/** The logs of a run by slot and worker, as a publisher is told them until the run is over. */
+export async function followLogs(
+  dial: Dial,
+  controller: PeerAddress,
+  which: string,
+): Promise<Map<string, string>> {
+  const told = new Map<string, string>();
+  const question = await openQuestion(dial, controller, { kind: 'logs', which, follow: true });
+  for (;;) {
+    const answer = await question.receive({ timeoutMs: 8 * 3600_000 });
+    if (answer?.kind !== 'output') break;
+    const by = `${answer.slot} ${answer.worker}`;
+    told.set(by, (told.get(by) ?? '') + answer.text);
+  }
+  await question.close();
+  return told;
+}
+
+/** Log files on a disk that is a map. */
+export function logFilesOn(files: Map<string, string>, alive: () => boolean): LogFiles {
+  return {
+    async create(lease) {
+      if (alive()) files.set(lease, '');
+      return {
+        write(text) {
+          if (alive()) files.set(lease, (files.get(lease) ?? '') + text);
+        },
+        async end() {},
+      };
+    },
+    async *read(lease) {
+      yield files.get(lease) ?? '';
+    },
+  };
+}
