@@ -13,7 +13,7 @@ const ofWorkers = ['store', 'bundles', 'image-cache', 'sandbox', 'peers.json'];
 /**
  * Leaves a project: removes the membership with its grant, what its worker wrote, and what it kept of builds. Where the home belongs to
  * no other project and to no other process, all that workers kept goes; otherwise the results of this project, whose room is given back
- * with the next collection. The key of the home and `worker.toml` stay, and so do revocations, which whoever verifies goes by.
+ * with the next collection; where a worker of another project has the store open, they stay until that needs the room. The key of the home and `worker.toml` stay, and so do revocations, which whoever verifies goes by.
  * Errors: `JOURNAL_…`, `STORE_…`, `HOME_UNWRITABLE`.
  */
 export async function leaveProject(home: Home, project: string): Promise<void> {
@@ -65,7 +65,10 @@ async function dropResults(dir: string, project: string): Promise<void> {
   }
   if (names.length === 0) return;
   const artifacts = new Set(await bundles.artifacts());
-  const store = await openStore({ dir: join(dir, 'store') });
+  const store = await openStore({ dir: join(dir, 'store') }).catch((error: unknown) => {
+    if (codeOf(error) !== 'STORE_IN_USE') throw error;
+  });
+  if (store === undefined) return;
   try {
     for (const name of names) {
       if (artifacts.has(name)) await store.unpin(name, pinOfResults);

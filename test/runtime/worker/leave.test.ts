@@ -70,6 +70,15 @@ it('leaves what is of another project of the home', async () => {
   await store.close();
 });
 
+it('leaves the results where a worker of another project has the store open', async () => {
+  const { home, roots } = await homeOf('one', 'two');
+  const store = await openStore({ dir: join(home.dir, 'store') });
+  await leaveProject(home, 'one');
+  expect((await store.pins()).map(({ root }) => root).sort()).toEqual([...roots].sort());
+  await store.close();
+  expect((await home.memberships()).map(({ project }) => project)).toEqual(['two']);
+});
+
 it.each(['watch-one.db', 'store-one.json', 'controller.db'])(
   'leaves what %s says another process of the home may need',
   async (file) => {
