@@ -56,31 +56,28 @@ export function leavesNothing(tier: Tier): void {
       ['', 2],
       ['network', 2],
       ['ahead', 1],
-    ])(
-      'a worker killed with -9 (%s) there is no process, and the next start removes the groups',
-      async (mode, least) => {
-        const holder = await holding('setsid sleep 1000 & echo go; sleep 1000', mode);
-        const begun = async () => (await processesOfJobs(holder.pid)).length >= least;
-        expect(await holdsWithin(60_000, begun)).toBe(true);
-        const [note = ''] = await notes();
-        const groups = await groupsOf(note);
-        // Files that another tier would keep on the disk for its job.
-        const files = join(folder.path, 'sandbox', note.replace(/\.json$/, ''), 'deep');
-        await mkdir(files, { recursive: true });
-        await writeFile(join(files, 'disk.img'), 'x');
+    ])('a worker killed with -9 (%s) no process, and no group after a start', async (mode, least) => {
+      const holder = await holding('setsid sleep 1000 & echo go; sleep 1000', mode);
+      const begun = async () => (await processesOfJobs(holder.pid)).length >= least;
+      expect(await holdsWithin(60_000, begun)).toBe(true);
+      const [note = ''] = await notes();
+      const groups = await groupsOf(note);
+      // Files that another tier would keep on the disk for its job.
+      const files = join(folder.path, 'sandbox', note.replace(/\.json$/, ''), 'deep');
+      await mkdir(files, { recursive: true });
+      await writeFile(join(files, 'disk.img'), 'x');
 
-        holder.kill('SIGKILL');
-        await once(holder, 'exit');
-        expect(await holdsWithin(60_000, async () => (await processesOfJobs(holder.pid)).length === 0)).toBe(
-          true,
-        );
+      holder.kill('SIGKILL');
+      await once(holder, 'exit');
+      expect(await holdsWithin(60_000, async () => (await processesOfJobs(holder.pid)).length === 0)).toBe(
+        true,
+      );
 
-        expect(groups.some((group) => existsSync(group))).toBe(true);
-        await openSandbox(folder.path, tier);
-        expect(groups.filter((group) => existsSync(group))).toEqual([]);
-        expect(await notes()).toEqual([]);
-      },
-    );
+      expect(groups.some((group) => existsSync(group))).toBe(true);
+      await openSandbox(folder.path, tier);
+      expect(groups.filter((group) => existsSync(group))).toEqual([]);
+      expect(await notes()).toEqual([]);
+    });
 
     /** Files below the folder that loop devices stand for, also those without a name any more. */
     const looped = (): string[] =>
