@@ -80,6 +80,9 @@ export const carChunkBytes = 1024;
 /** Bytes of HTML made of the lines of a log cost so many times those of other answers. */
 export const logHtmlWeight = 4;
 
+/** Bytes of the text of a log, without its colours, cost so many times those of other answers. */
+export const logWeight = 3;
+
 /** Bytes of a log that is searched cost so many times those of an answer. */
 export const searchWeight = 2;
 

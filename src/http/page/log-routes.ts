@@ -7,7 +7,7 @@ import type { RunView } from '../../runtime/controller/project-view.ts';
 import { afterAnswer, type HttpEnv, untilGone } from '../env.ts';
 import { notFound } from '../errors.ts';
 import { httpLimits } from '../limits.ts';
-import { logHtmlWeight, searchWeight } from '../prices.ts';
+import { logHtmlWeight, logWeight, searchWeight } from '../prices.ts';
 import { Slots } from '../slots.ts';
 import { streamOf } from '../stream.ts';
 import type { Source } from './live.ts';
@@ -97,7 +97,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     };
     if (c.req.method === 'HEAD') return new Response(null, { headers });
     afterAnswer(c, downloads.take(c.env?.client));
-    return c.body(streamOf(c, bytesOf(logs.read(build.lease))), 200, headers);
+    return c.body(streamOf(c, bytesOf(logs.read(build.lease)), { weight: logWeight }), 200, headers);
   });
 
   app.get('/runs/:run/logs/:lease/events', (c) => {

@@ -129,10 +129,13 @@ export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, no
       throw new QuorateError('SIGN_IN_BUSY', 'this session has as many streams open as it may');
     streams.set(session, open + 1);
     return streamSSE(c, async (stream) => {
+      const left = new AbortController();
+      stream.onAbort(() => left.abort());
+      const over = AbortSignal.any([session.ended, left.signal]);
       try {
         await stream.writeSSE({ event: 'signed-in', data: session.role });
         while (!session.ended.aborted && !stream.aborted) {
-          await pause(signInLimits.keepAliveMs, session.ended);
+          await pause(signInLimits.keepAliveMs, over);
           if (session.ended.aborted) await stream.writeSSE({ event: 'signed-out', data: '' });
           else await stream.write(': \n\n');
         }
