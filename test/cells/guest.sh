@@ -26,6 +26,9 @@ for disk in /sys/block/vd*; do
   [ "$(cat "$disk/serial")" != spare ] || echo "$(cat "$disk/dev") enable=1" >/sys/fs/cgroup/io.cost.qos
 done
 
+# As systemd has it; the kernel's own is 4096.
+ulimit -Hn 524288
+
 # As systemd makes them: a service with Delegate= and DelegateSubgroup=, and the manager of an ordinary user, who gets no io.
 cd /sys/fs/cgroup || exit 1
 echo '+cpu +io +memory +pids' >cgroup.subtree_control

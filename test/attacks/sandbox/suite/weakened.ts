@@ -1,5 +1,6 @@
 import { diskFileBytes } from '../../../../sandbox/build/disk.ts';
 import type { BuildGuards } from '../../../../sandbox/build/guards.ts';
+import { findCgroupParents, readHierarchies } from '../../../../sandbox/cgroups/parents.ts';
 import type { SandboxLimits } from '../../../../sandbox/index.ts';
 import type { Guard } from './arena.ts';
 
@@ -8,6 +9,12 @@ const PROCESSES_OF_A_CONTROL = 400;
 export const MEMORY_OF_A_CONTROL = 640 * 1024 * 1024;
 export const DISK_OF_A_CONTROL = 320 * 1024 * 1024;
 const MINUTE_MS = 60_000;
+
+/** v2 counts sockets as memory: there it has no guard of their own. */
+const { parents } = findCgroupParents(readHierarchies());
+const holdsSockets = parents.some(
+  ({ version, controllers }) => version === 1 && controllers.includes('memory'),
+);
 
 /** The guards that all tiers have in common, with one off each. */
 export function weakenedGroups({ cgroup }: BuildGuards): Partial<Record<Guard, Partial<BuildGuards>>> {
@@ -18,7 +25,9 @@ export function weakenedGroups({ cgroup }: BuildGuards): Partial<Record<Guard, P
     memory: withLimits({ memoryBytes: MEMORY_OF_A_CONTROL }),
     cpu: { cgroup: (...args) => (args[0] === 'cpu' ? [] : cgroup(...args)) },
     processes: withLimits({ pids: PROCESSES_OF_A_CONTROL }),
-    sockets: { cgroup: (...args) => cgroup(...args).filter(({ file }) => !file.includes('.tcp.')) },
+    ...(holdsSockets && {
+      sockets: { cgroup: (...args) => cgroup(...args).filter(({ file }) => !file.includes('.tcp.')) },
+    }),
     'disk file': { diskFileBytes: (limits) => diskFileBytes({ ...limits, diskBytes: DISK_OF_A_CONTROL }) },
     time: { deadlineMs: () => MINUTE_MS },
     'output size': { outputBytesMax: () => Number.POSITIVE_INFINITY },
