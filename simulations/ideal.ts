@@ -9,7 +9,7 @@ const faults = [
 
 const alike: readonly Nature[] = ['reproducible', 'fails', 'makes nothing'];
 
-/** Whether nothing goes wrong, everybody is honest, and neither keys nor members are replaced. */
+/** Whether nothing goes wrong, there are operators enough, everybody is honest, and neither keys nor members are replaced. */
 export function isIdeal(scenario: Scenario, rates: Rates): boolean {
   const { operators, trusted, works, charters, stores, theft, revokes } = scenario;
   return (
@@ -18,7 +18,9 @@ export function isIdeal(scenario: Scenario, rates: Rates): boolean {
       return behaviour === 'honest' && !joinsLate && unsigned !== true && allowsAfterMs === undefined;
     }) &&
     (trusted === 'there' || trusted === 'late' || trusted === 'slow') &&
-    works.every(({ nature, test }) => alike.includes(nature) && test !== true) &&
+    works.every(({ nature, test, policy: { agree } }) => {
+      return alike.includes(nature) && test !== true && agree <= operators.length;
+    }) &&
     [stores, theft, revokes].every((change) => change === undefined) &&
     charters.every(({ replaces }) => replaces === 'nothing')
   );

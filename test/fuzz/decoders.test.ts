@@ -185,6 +185,8 @@ const reached: Record<string, string> = {
   'src/runtime/controller/control.ts': 'that line',
   'src/runtime/worker/control.ts': 'that line',
   'src/runtime/artifacts/transfer.ts': 'cid',
+  'src/runtime/worker/leave.ts': 'the charter of a bundle that the own node verified; it throws nothing',
+  'src/dependencies/fetch/agent.ts': 'URLs of the own package managers, and those that were parsed',
   'src/source/working-tree.ts': 'names of files that the own git lists',
   'src/egress/proxy.ts': 'egress-proxy',
   'src/image/tar-entries.ts': 'image-layer and image-archive',

@@ -38,7 +38,7 @@ async function openWorker(given: Case) {
   const revocations = await RevocationBook.open(project, joseVerifier);
   const ports = {
     ...{ signing, clock, credentials, revocations },
-    machine: { wants: () => true },
+    machine: { wants: () => true, refused: () => [] },
     dispatch: async ({ kind }: { kind: string }) => void done.push(kind),
     dial: () => Promise.reject(new Error('nobody is there')),
     witnessFile: { load: async () => undefined, save: async () => {} },

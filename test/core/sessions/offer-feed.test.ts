@@ -8,6 +8,7 @@ import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import type { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { Worker } from '../../../src/core/worker/machine.ts';
 import { FakeChannel } from './fake-channel.ts';
 import { settle } from './start-desk.ts';
 
@@ -40,7 +41,7 @@ it('a worker signs each round that a checkpoint is put before it in, and what a 
   const ports = {
     credentials: {
       ...{ membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }] } },
-      ...{ charter: { controllers: [] }, grant: { id: 'g', raw: 'a.b.c' } },
+      ...{ charter: { controllers: [], vcs: [], bootstrap: [] }, grant: { id: 'g', raw: 'a.b.c' } },
       ...{ learnCharter: async () => {}, learnFeed: async () => {}, learnAddress: async () => {} },
     },
     clock: {
@@ -52,6 +53,7 @@ it('a worker signs each round that a checkpoint is put before it in, and what a 
     ...{ lending: { capabilities: {} }, tell: () => {}, subscribe: () => {}, dial: async () => channel },
     findMembers: async () => [],
     findPeer: async () => [],
+    machine: new Worker('a worker'),
   } as unknown as WorkerPorts;
   const feed = new OfferFeed(
     ports,
@@ -88,7 +90,7 @@ function connected(refusal?: string) {
   const state = { refusal, closing: false, found: false, renewed: 0 };
   const credentials = {
     membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }], feed: [] },
-    charter: { controllers: [], epoch: 3 },
+    charter: { controllers: [], vcs: [], bootstrap: [], epoch: 3 },
     grant: { id: 'g', raw: 'a.b.c' },
     learnCharter: async () => {},
     learnFeed: async () => {},
@@ -113,6 +115,7 @@ function connected(refusal?: string) {
     },
     findPeer: async () => ['/ip4/192.0.2.1/tcp/1', '/ip4/192.0.2.2/tcp/1/p2p/controller'],
     findMembers: async () => [],
+    machine: new Worker('a worker'),
     tell: (level: string, kind: string) => void told.push(`${level} ${kind}`),
   } as unknown as WorkerPorts;
   const feed = new OfferFeed(
