@@ -154,7 +154,7 @@ describe('a controller that never answers', () => {
 });
 
 describe('Ctrl-C on join', () => {
-  it('while it looks at the machine, and while it enrols: this machine is no member', async () => {
+  it('while it looks at the machine, and while it asks the controller: this machine is no member', async () => {
     const ticket = await cluster.ticket('cyd');
     const home = person.at('cyd');
     const looking = person.start(['join', ticket, '--yes', '--tier', 'namespace'], { home });
@@ -163,7 +163,7 @@ describe('Ctrl-C on join', () => {
 
     muteController();
     const enrolling = person.start(['join', ticket, '--yes', '--tier', 'namespace'], { home });
-    await saying(enrolling, 'if a job asks');
+    await saying(enrolling, 'Looking');
     await asking(enrolling);
     expect(await ctrlC(person, enrolling)).toEqual({ code: 130, err: stopped });
     expect(existsSync(join(home, 'projects'))).toBe(false);
