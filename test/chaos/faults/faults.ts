@@ -332,8 +332,9 @@ export class Faults {
     const end = performance.now() + ms;
     do {
       await sleep(firstLookMs);
-      const told = new Set(lines.map(({ root }) => root));
-      const damaged = lines.flatMap(({ roots }) => (Array.isArray(roots) ? roots : []));
+      const events = lines.map(({ data }) => (data ?? {}) as { root?: string; roots?: string[] });
+      const told = new Set(events.map(({ root }) => root));
+      const damaged = events.flatMap(({ roots = [] }) => roots);
       if (damaged.every((root) => told.has(root))) return;
     } while (performance.now() < end);
   }
