@@ -3,7 +3,7 @@ import { clientOf } from '../core/client-address.ts';
 
 /**
  * The network that an address is in: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. Of a relayed address
- * that of the relay. Names are one network: whoever has a name has any number of them.
+ * that of the relay. All DNS names are one network: the owner of a domain has any number of names.
  */
 export function networkOf(address: Multiaddr): string {
   const [, kind = '', host = ''] = address.toString().split('/');

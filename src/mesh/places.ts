@@ -9,7 +9,7 @@ export interface Place {
   inbound: boolean;
   /** When it opened, in milliseconds of the clock that `now` is of. */
   since: number;
-  /** Nobody uses it. */
+  /** Whether no request uses the connection. */
   isIdle(): boolean;
 }
 

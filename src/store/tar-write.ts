@@ -107,7 +107,7 @@ class Ahead {
     this.#room = Promise.withResolvers();
   }
 
-  /** Nobody takes any more. */
+  /** The reader has ended: no more bytes are taken. */
   end(): void {
     this.#bytes = 0;
     this.#room.resolve();

@@ -223,7 +223,7 @@ describe('a crate', () => {
       [whole.subarray(0, -20), 'unexpected end of file'],
       [await sayingSize(limit + 1), 'it unpacks to more than the limit'],
       [await manyFiles(layoutLimits.crateFilesMax + 1), 'it unpacks to more than the limit'],
-      // Nothing of this size is there: it is cut short, which is another error.
+      // The archive has fewer bytes than this entry states: it is cut short, which is another error.
       [await sayingSize(limit), 'Unexpected end of data'],
       [padded, 'it unpacks to more than its files'],
     ] as const) {

@@ -157,7 +157,7 @@ function nameIn({ node, name }: Place): string | undefined {
   return isAst(declared) && typeof declared.name === 'string' ? declared.name : name;
 }
 
-/** All that can be changed in a file, in the order of its text. */
+/** The mutations of a file, in the order of its text. */
 export function mutationsOf(source: Source): Mutation[] {
   const { path, text } = source;
   const found: Mutation[] = [];

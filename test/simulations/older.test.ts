@@ -21,7 +21,7 @@ const older =
       isOlder(ports.signing.signer.id) ? { ...ports, version: version as PeerVersion } : ports,
   });
 
-/** None of these gets a lease, and a run that ended because there are only such says so. */
+/** Workers below the least version get no lease, and a run that ends because no other worker is there says so. */
 function versions(isOlder: (key: string) => boolean, ends: string[]): Checker {
   const invariant = 'versions';
   return {

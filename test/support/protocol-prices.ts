@@ -58,7 +58,7 @@ export async function openPriced({ runs, files }: PricedSize): Promise<PricedSer
   const clock = nodeClock(stop.signal);
   const mesh = await openMesh({
     ...{ key: randomBytes(32), listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: [], topics: [], role: 'node' },
-    // Nobody is refused while it is measured, and each message is counted.
+    // No request is refused while its price is measured, and each message is counted.
     rankOf: () => 'member',
   });
   const store = await openStore({ dir: join(dir, 'store'), libp2p: mesh.libp2p });

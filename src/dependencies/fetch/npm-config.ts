@@ -5,7 +5,7 @@ import { printedBy } from './printed-by.ts';
 
 /** The registries that npm on this host would ask, and with which credentials. */
 export interface NpmConfig {
-  /** All that are configured: the general one, and those of scopes. */
+  /** The registries that are configured: the general one, and those of scopes. */
   readonly registries: readonly string[];
   /** The registry of a package, by its scope where that has one of its own; undefined where none is configured. */
   registryOf(name: string): string | undefined;

@@ -90,7 +90,7 @@ describe('a project whose charter names the host of a victim', () => {
   const names = Array.from({ length: 8 }, (_, n) => `name${n}.example`);
   const perName = 24;
 
-  /** All that a project can have one lender do: many builds, many names with one address, the feed, and git. */
+  /** Each way in which a project has one lender connect: many builds, many names with one address, the feed, and git. */
   async function attack(gate: HostGate | undefined): Promise<{ made: number; tried: number }> {
     const { host, knocks } = await victim();
     const port = Number(host.split(':')[1]);

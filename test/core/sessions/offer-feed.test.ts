@@ -230,7 +230,7 @@ describe('the stream of a feed', () => {
     expect(dialled).toHaveLength(2);
     expect(told).toEqual(['info connected', 'warn feed']);
     expect(polls()).toBe(1);
-    // Nothing goes on of the stream that ended.
+    // The stream that ended sends no further message.
     await until(12_250);
     expect(polls()).toBe(2);
     state.closing = true;

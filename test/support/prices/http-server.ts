@@ -1,4 +1,4 @@
-// All that strangers may ask by HTTP, served by one process with much of everything, which says what it took.
+// The routes that strangers may ask by HTTP, served by one process with much of everything, which says what it took.
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
