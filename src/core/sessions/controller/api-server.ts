@@ -17,6 +17,7 @@ import { protocols, topics } from '../../wire/protocols.ts';
 import { sessionLimits } from '../limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
+import { pause } from '../timing.ts';
 import type { Admission } from './admission.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { sendLogs } from './log-answers.ts';
@@ -265,8 +266,11 @@ export class ApiServer {
   }
 
   async #submit(stream: ApiStream, question: Extract<ApiUp, { kind: 'submit' }>): Promise<void> {
-    const { machine, signing, clock, dispatch, needImage, needDependencies } = this.#ports;
+    const { machine, signing, clock, dispatch, needImage, needDependencies, inquiry } = this.#ports;
     const { state } = machine;
+    // Before the start the charter in force may be of before a key was replaced.
+    if (!inquiry.isOpen) await Promise.race([inquiry.opened, pause(clock, sessionLimits.startWaitMs)]);
+    if (!inquiry.isOpen) throw askingError(inquiry);
     const request = await signing.documents.message('request', question.request);
     const publisher = await signing.documents.message('grant', question.publisher);
     const { job, id: jobId } = decodeJob(toUtf8(question.job));
