@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../core/errors.ts';
 import { meshLimits } from './limits.ts';
 
@@ -12,22 +13,8 @@ export async function dialPatiently<T>(dial: () => Promise<T>, signal: AbortSign
     } catch (error) {
       if (codeOf(error) !== 'MESH_BUSY' || tries >= meshLimits.busyTriesMax) throw error;
       const ms = meshLimits.busyMs * 2 ** (tries - 1) * (0.5 + Math.random());
-      await waited(ms, signal);
+      await sleep(ms, undefined, { signal }).catch(() => {});
       if (signal.aborted) throw error;
     }
   }
-}
-
-/** Resolves after that time, or when the signal is aborted. */
-function waited(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-    if (signal.aborted) end();
-  });
 }
