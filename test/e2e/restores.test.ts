@@ -191,6 +191,10 @@ it('restored twice at once: one goes on, and what was trusted stays so', async (
   await twin.stop();
   if (!node.alive) await start();
   await signs(cluster.control as Proc);
+  await until('the workers that the other one had', async () => {
+    const { workers } = ((await statusOf()) ?? {}) as { workers?: Record<string, number> };
+    return workers?.worker === 2 && workers['trusted-worker'] === 1;
+  });
   await build();
   await allStand();
 });
