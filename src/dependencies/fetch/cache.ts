@@ -37,11 +37,11 @@ export class DownloadCache {
     return join(this.#dir, algorithm, digest.slice(0, 2), digest);
   }
 
-  /** The file with one of these hashes; undefined where it is not here, or was damaged (it is removed then). */
+  /** The file with one of these hashes; undefined where it is not here, or was damaged (it is removed then). Throws `DEPENDENCIES_CACHE`. */
   async find({ integrity: { algorithm, digests }, file }: Wanted): Promise<FetchedFile | undefined> {
     for (const digest of digests) {
       const path = this.#path(algorithm, digest);
-      const found = await digestsOf(path, algorithm, file).catch(absent);
+      const found = await digestsOf(path, algorithm, file).catch(absent(path));
       const isWhole = found?.digest === digest && (!isArchive(algorithm, file) || (await isRemadeZip(path)));
       if (found !== undefined && isWhole) {
         await this.#use(path);
@@ -117,7 +117,7 @@ export class DownloadCache {
   async trim(): Promise<void> {
     const oldest = Date.now() - fetchLimits.unusedDaysMax * 24 * 3600 * 1000;
     for await (const path of filesBelow(this.#dir)) {
-      const { mtimeMs } = (await stat(path).catch(absent)) ?? {};
+      const { mtimeMs } = (await stat(path).catch(absent(path))) ?? {};
       if (mtimeMs !== undefined && mtimeMs < oldest) await rm(path, { force: true });
     }
   }
@@ -137,11 +137,11 @@ export class DownloadCache {
     const own = this.#partial(key);
     const left = this.#left(key);
     const folder = dirname(left);
-    const names = (await readdir(folder).catch(absent)) ?? [];
+    const names = (await readdir(folder).catch(absent(folder))) ?? [];
     const ended = names.filter((name) => name.startsWith(`${basename(left)}.`) && !isRunning(name));
     for (const path of [left, ...ended.map((name) => join(folder, name))])
-      await rename(path, own).catch(absent).catch(cannot(path));
-    return (await stat(own).catch(absent))?.size ?? 0;
+      await rename(path, own).catch(absent(path));
+    return (await stat(own).catch(absent(own)))?.size ?? 0;
   }
 
   /** For the next try, of this process or of another one. */
@@ -163,7 +163,6 @@ export class DownloadCache {
         onBytes(value.length);
         await file.write(value, 0, value.length, size - value.length).catch(cannot(path));
       }
-      await file.truncate(size).catch(cannot(path));
     } finally {
       await file.close();
     }
@@ -171,7 +170,7 @@ export class DownloadCache {
 }
 
 async function* filesBelow(dir: string): AsyncGenerator<string> {
-  for (const entry of (await readdir(dir, { withFileTypes: true }).catch(absent)) ?? []) {
+  for (const entry of (await readdir(dir, { withFileTypes: true }).catch(absent(dir))) ?? []) {
     const path = join(dir, entry.name);
     if (entry.isDirectory()) yield* filesBelow(path);
     else yield path;
@@ -180,9 +179,11 @@ async function* filesBelow(dir: string): AsyncGenerator<string> {
 
 const isRunning = (name: string): boolean => existsSync(`/proc/${name.slice(name.lastIndexOf('.') + 1)}`);
 
-const absent = (error: NodeJS.ErrnoException): undefined => {
-  if (error.code !== 'ENOENT') throw error;
-};
+/** Undefined where there is nothing at this path. */
+const absent =
+  (path: string) =>
+  (error: NodeJS.ErrnoException): undefined =>
+    error.code === 'ENOENT' ? undefined : cannot(path)(error);
 
 const cannot =
   (path: string) =>

@@ -3,10 +3,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../core/errors.ts';
+import { nodeLimits } from './limits.ts';
 
 const lineBytesMax = 16 * 1024;
-const answerBytesMax = 1024 * 1024;
-const waitMs = 5_000;
 const connectionsMax = 16;
 /** sun_path, unix(7), with its end mark. */
 const socketPathBytesMax = 107;
@@ -32,11 +31,6 @@ export async function serveControlSocket(
       hint: 'Use a shorter --home.',
     });
   }
-  const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
-  // The journal's lock shows that no other node of this kind runs here: a socket that exists is of one that died.
-  await rm(path, { force: true });
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -45,7 +39,19 @@ export async function serveControlSocket(
     void respond(socket, invalid, answer);
   });
   server.maxConnections = connectionsMax;
-  await listening(server, path);
+  try {
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+    // The journal's lock shows that no other node of this kind runs here: a socket that exists is of one that died.
+    await rm(path, { force: true });
+    await listening(server, path);
+  } catch (cause) {
+    throw new QuorateError('CONTROL_UNAVAILABLE', `cannot listen at ${path}: ${messageOf(cause)}`, {
+      hint: 'The folder must be writable by you, on a file system that can hold sockets; --home names another.',
+      cause,
+    });
+  }
   return async () => {
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
@@ -60,14 +66,7 @@ export async function serveControlSocket(
 
 function listening(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(
-        new QuorateError('CONTROL_UNAVAILABLE', `cannot listen at ${path}: ${cause.message}`, {
-          hint: 'The folder must be writable by you, on a file system that can hold sockets; --home names another.',
-          cause,
-        }),
-      ),
-    );
+    server.once('error', reject);
     server.listen(path, () => resolve());
   });
 }
@@ -94,7 +93,7 @@ function line(socket: Socket, bytesMax: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     const fail = (message: string) => reject(new Error(message));
-    socket.setEncoding('utf8').setTimeout(waitMs, () => fail('nothing came for too long'));
+    socket.setEncoding('utf8').setTimeout(nodeLimits.controlMsMax, () => fail('nothing came for too long'));
     socket.on('data', (chunk: string) => {
       text += chunk;
       if (text.length > bytesMax) return fail('the line is too long');
@@ -128,7 +127,7 @@ export async function askControlSocket(
   });
   try {
     socket.write(`${JSON.stringify(request)}\n`);
-    const parsed = answerSchema.parse(JSON.parse(await line(socket, answerBytesMax)));
+    const parsed = answerSchema.parse(JSON.parse(await line(socket, nodeLimits.controlAnswerBytesMax)));
     if ('ok' in parsed) return parsed.ok;
     const { code, message, hint } = parsed.error;
     throw reportedError(code, message, hint === undefined ? {} : { hint });

@@ -46,9 +46,9 @@ export class Connection {
 
   #fresh(): Held {
     const current = this.#current;
-    if (current !== undefined && !current.stale && performance.now() - current.since < ageMsMax)
-      return current;
-    if (current !== undefined) {
+    // One that is stale is closed by the last of its users.
+    if (current !== undefined && !current.stale) {
+      if (performance.now() - current.since < ageMsMax) return current;
       current.stale = true;
       void this.#closeStale(current);
     }
@@ -66,7 +66,7 @@ export class Connection {
 
   async close(): Promise<void> {
     const current = this.#current;
-    if (current === undefined) return;
+    if (current === undefined || current.stale) return;
     current.stale = true;
     await this.#closeStale(current);
   }
