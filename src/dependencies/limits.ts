@@ -1,3 +1,4 @@
+import { dependencyLimits } from '../core/dependencies/limits.ts';
 import { assert } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 
@@ -23,4 +24,15 @@ export const threadLimits = {
   inlineBytesMax: 16 * 1024,
 } as const;
 
-assert(layoutLimits.crateFilesMax < limits.treeEntriesMax, 'one crate fits into a sandbox');
+assert(
+  layoutLimits.crateFilesMax < limits.treeEntriesMax && layoutLimits.crateBytesMax < limits.treeBytesMax,
+  'one crate fits into a sandbox',
+);
+assert(
+  threadLimits.seconds < limits.gitSecondsMax,
+  'lock files take less time than the commit that they are of',
+);
+assert(
+  threadLimits.memoryMiB * 2 ** 20 <= 32 * dependencyLimits.lockBytesMax,
+  'what is read takes ten to thirty times its size',
+);

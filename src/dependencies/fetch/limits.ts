@@ -7,8 +7,8 @@ export const fetchLimits = {
   fileBytesMax: 2 * 1024 ** 3,
   /** The same of an answer that does not say how long it is, such as an archive that a forge makes while it sends it. */
   undeclaredBytesMax: 256 * 1024 ** 2,
-  /** All files of one job. */
-  totalBytesMax: 16 * 1024 ** 3,
+  /** All files of one job, which become one tree. */
+  totalBytesMax: limits.treeBytesMax,
   /** Lists of files that a registry answers with. */
   listBytesMax: 32 * 1024 * 1024,
   /** Files in an archive whose hash is of the files in it: what the format holds without its 64-bit form. Their bytes: the limit of go. */
@@ -44,9 +44,21 @@ export const fetchLimits = {
   unusedDaysMax: 60,
 } as const;
 
-assert(fetchLimits.fileBytesMax <= fetchLimits.totalBytesMax, 'one file fits into a job');
-assert(fetchLimits.undeclaredBytesMax <= fetchLimits.fileBytesMax, 'a length that is stated allows more');
+const { fileBytesMax, undeclaredBytesMax, attempts, retryMs, retryAfterMsMax, listMs, fileMs } = fetchLimits;
+assert(fileBytesMax <= fetchLimits.totalBytesMax, 'one file fits into a job');
+assert(undeclaredBytesMax <= fileBytesMax, 'a length that is stated allows more');
+assert(fetchLimits.listBytesMax <= undeclaredBytesMax, 'a list is in memory, a file is not');
+assert(fetchLimits.clientBytesMax <= fetchLimits.listBytesMax, 'a configuration is shorter than a list');
+assert(fetchLimits.archiveBytesMax <= fileBytesMax, 'an archive whose files are hashed is a file');
+assert(fetchLimits.archiveFilesMax <= 0xffff, 'an archive is remade without the 64-bit form');
+assert(
+  fileBytesMax >= (fileMs / 1000) * 2 ** 20,
+  'the time for a file is that of the largest at 1 MiB a second',
+);
+assert(fetchLimits.connectMs < fetchLimits.headMs, 'a connection comes before the head');
 assert(fetchLimits.idleMs < fetchLimits.headMs, 'silence is noticed before the head has to be here');
-assert(fetchLimits.headMs < fetchLimits.listMs, 'a head without end leaves time for another try');
-assert(fetchLimits.idleMs < fetchLimits.listMs, 'a registry that stops is noticed before the end');
-assert(fetchLimits.idleMs < fetchLimits.fileMs, 'a server that stops is noticed before the end');
+assert(fetchLimits.headMs < listMs, 'a head without end leaves time for another try');
+assert(retryMs <= retryAfterMsMax, 'a server may ask for more than the usual wait');
+assert((attempts - 1) * retryAfterMsMax < listMs, 'waits between tries leave time for these');
+assert(fetchLimits.clientMs < listMs, 'a configuration is read before a list');
+assert(listMs <= fileMs, 'a list takes no longer than a file');

@@ -1,5 +1,6 @@
 import { dependencyLimits } from '../../core/dependencies/limits.ts';
 import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 
 /** Bounds of what a node stores and sends to others. */
 export const artifactLimits = {
@@ -26,4 +27,24 @@ export const artifactLimits = {
 assert(
   dependencyLimits.indexBytesMax + 2 ** 20 <= artifactLimits.indexFileBytesMax,
   'a file holds the largest index, with 16 KiB for each chunk of it',
+);
+assert(artifactLimits.repairSeconds < artifactLimits.collectSeconds, 'a repair ends before the next sweep');
+assert(
+  artifactLimits.collectSeconds < artifactLimits.scrubSeconds,
+  'a sweep comes more often than a reading of all',
+);
+assert(artifactLimits.scrubSeconds * 1000 < 2 ** 31, 'a timer takes it');
+assert(limits.treeBytesMax >= 4 * 3600 * artifactLimits.scrubBytesPerSecond, 'a tree is reread in hours');
+assert(
+  artifactLimits.repairPeersMax * artifactLimits.openMs < artifactLimits.repairSeconds * 1000,
+  'peers that do not answer leave time for one that does',
+);
+assert(
+  artifactLimits.guestStreamsMax * limits.blockBytesMax <= limits.bundleBytesMax,
+  'blocks for guests are in memory',
+);
+assert(artifactLimits.servedBytesPerTurn <= limits.blockBytesMax, 'the largest block is a turn at least');
+assert(
+  artifactLimits.indexFileBytesMax <= 2 * dependencyLimits.indexBytesMax,
+  'its framing is shorter than the index',
 );

@@ -1,6 +1,7 @@
 import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { dependencyLimits } from '../../core/dependencies/limits.ts';
 import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 
 /** Bounds of the checkouts and the network access of builds. */
 export const buildLimits = {
@@ -22,3 +23,9 @@ export const lockFileLimits = {
   /** All of a job, which are in memory together: the largest one, and as much besides. */
   bytesMax: 2 * dependencyLimits.lockBytesMax,
 } as const;
+
+assert(
+  buildLimits.egressOverheadBytes <= sandboxLimits.outputOverheadBytes,
+  'what comes besides is a small part',
+);
+assert(buildLimits.changedCharsMax <= limits.bundleBytesMax, 'paths are in memory');

@@ -1,3 +1,7 @@
+import { sandboxLimits } from '../../../sandbox/limits.ts';
+import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+
 /** Bounds of `quorate diff` and `quorate compare`. */
 export const comparisonLimits = {
   /** Pairs of files given to diffoscope: it takes about a second for a program. */
@@ -17,7 +21,30 @@ export const comparisonLimits = {
   /** All that the archives of one comparison unpack to, each time they are read: about half a minute. */
   unpackedBytesMax: 8 * 1024 * 1024 * 1024,
   /** Their members: as many as two trees have. */
-  membersMax: 400_000,
+  membersMax: 2 * limits.treeEntriesMax,
   /** Headers in front of one member of a tar, a long name and extended records, and zeros at its end. */
   headerBytesMax: 8 * 1024 * 1024,
 } as const;
+
+const { diffoscopeInputBytesMax, diffoscopeDiskBytes, diffoscopeMemoryBytes } = comparisonLimits;
+assert(
+  comparisonLimits.diffoscopeFilesMax <= comparisonLimits.diffoscopeSecondsMax,
+  'each file has a second',
+);
+assert(
+  comparisonLimits.diffoscopeSecondsMax <= sandboxLimits.transferSecondsMax,
+  'it takes less time than the copying of a tree',
+);
+assert(
+  comparisonLimits.diffoscopeOutputBytesMax < diffoscopeInputBytesMax,
+  'a report is shorter than the files',
+);
+assert(diffoscopeInputBytesMax < diffoscopeDiskBytes, 'its disk holds the files and what is in them');
+assert(diffoscopeDiskBytes < diffoscopeMemoryBytes, 'its memory holds its disk');
+assert(diffoscopeMemoryBytes <= sandboxLimits.toolMemoryBytesMax, 'a tool has as much');
+assert(
+  comparisonLimits.diffoscopePids <= 2 * sandboxLimits.toolPidsMax,
+  'a tool and those it starts have as many',
+);
+assert(comparisonLimits.unpackedBytesMax <= limits.treeBytesMax, 'archives unpack to a tree at most');
+assert(comparisonLimits.headerBytesMax <= limits.bundleBytesMax, 'headers are in memory together');

@@ -1,5 +1,6 @@
 import { dependencyLimits } from '../../core/dependencies/limits.ts';
 import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 
 /** Bounds of the dependencies that publishers bring to a controller: bytes, counts and milliseconds. */
 export interface DependencyRoom {
@@ -46,3 +47,19 @@ assert(
     dependencyRoom.publisherIndexBytesMax < dependencyRoom.indexBytesMax,
   'a publisher may leave any index, and leaves room for those of another',
 );
+
+const { treeBytesMax, bytesMax, publisherIndexesMax, bringMsMax } = dependencyRoom;
+assert(bytesMax <= 8 * limits.treeBytesMax, 'all of them take the room of a few trees');
+assert(
+  dependencyRoom.bringsMax * treeBytesMax <= bytesMax,
+  'trees on their way take no more room than those here',
+);
+assert(dependencyRoom.bringsPerPublisherMax < dependencyRoom.bringsMax, 'another publisher may bring one');
+assert(dependencyRoom.indexBytesMax <= bytesMax / 16, 'indexes are a small part');
+assert(
+  publisherIndexesMax * 350_000 <= dependencyRoom.publisherIndexBytesMax,
+  'the indexes of a publisher have room',
+);
+assert(dependencyRoom.treesPerPublisherMax < publisherIndexesMax, 'an index outlives its tree');
+assert(treeBytesMax >= (bringMsMax / 1000) * 2 ** 20, 'the largest tree has its time for 1 MiB a second');
+assert(60 * dependencyRoom.progressMs <= bringMsMax, 'who brings one hears of it meanwhile');

@@ -1,3 +1,11 @@
+import { assert } from '../../core/errors.ts';
+import { judgeLimits } from '../../core/judge/limits.ts';
+import { limits } from '../../core/limits.ts';
+import { threadLimits } from '../../dependencies/limits.ts';
+import { meshLimits } from '../../mesh/limits.ts';
+import { artifactLimits } from '../artifacts/limits.ts';
+import { nodeLimits } from '../node/limits.ts';
+
 /** Bounds of a controller's process. */
 export const controllerNodeLimits = {
   /** Connections of a controller where its owner says nothing: one per member, and some for those who ask. */
@@ -31,5 +39,32 @@ export const controllerNodeLimits = {
   /** Characters of such lists that are kept. */
   sbomCharsMax: 32 * 1024 * 1024,
   /** How long a drain may wait: as long as a request may last. */
-  drainMsMax: 7 * 24 * 3600_000,
+  drainMsMax: judgeLimits.requestSecondsMax * 1000,
 } as const;
+
+const { controlWaitMs, journalWaitMs, membersPerAnswer, pageRunsMax, pageWorkersMax } = controllerNodeLimits;
+assert(
+  controllerNodeLimits.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
+  'a controller has no more members than bootstrap nodes have places',
+);
+assert(pageRunsMax <= limits.openRequestsMax, 'a page shows a part of what may be open');
+assert(pageWorkersMax <= membersPerAnswer, 'a page shows a part of the members');
+assert(membersPerAnswer * 300 <= nodeLimits.controlAnswerBytesMax, 'an answer holds its members');
+assert(
+  nodeLimits.controlMsMax < controlWaitMs,
+  'an answer that does not come is noticed before the wait is over',
+);
+assert(journalWaitMs < controlWaitMs, 'a wait for the journal ends before that for an answer');
+assert(controllerNodeLimits.findPeerMs < controllerNodeLimits.probeMs, 'a look at a store finds it first');
+assert(
+  controllerNodeLimits.probeMs < artifactLimits.repairSeconds * 1000,
+  'a few blocks take less than a tree',
+);
+assert(controllerNodeLimits.probeBlocks < limits.pathDepthMax, 'a look goes down a part of the deepest tree');
+assert(controllerNodeLimits.spoolBytesMax < limits.treeBytesMax, 'what was lost takes less room than a tree');
+assert(controllerNodeLimits.sbomCharsMax <= limits.bundleBytesMax, 'kept lists take less than a bundle');
+assert(
+  controllerNodeLimits.sbomSecondsMax < threadLimits.seconds &&
+    controllerNodeLimits.sbomMemoryMiB < threadLimits.memoryMiB,
+  'a thread for anybody costs less than one for a member',
+);

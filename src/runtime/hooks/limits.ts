@@ -1,9 +1,8 @@
 import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 
 /** Bounds of `quorate on`. */
 export const hookLimits = {
-  /** Characters of a pattern of refs: as many as a ref may have. */
-  patternCharsMax: 255,
   /** Pause between two questions to the controller, in ms. */
   pollMs: 2_000,
   /** Longest pause while the controller cannot be reached, in ms. */
@@ -36,3 +35,26 @@ export const hookLimits = {
 
 assert(hookLimits.pollMs <= hookLimits.pollMsMax, 'the longest pause is no shorter than the usual one');
 assert(hookLimits.stopKillMs < 2_500, 'a command is killed before the process that waits for it ends');
+assert(
+  hookLimits.pollMsMax < hookLimits.checkpointAgeSeconds * 1000,
+  'a line is asked for before it is too old',
+);
+assert(
+  hookLimits.askMembersMs < hookLimits.checkpointAgeSeconds * 1000,
+  'members are asked before a line is too old',
+);
+assert(
+  hookLimits.checkpointAgeSeconds <= limits.grantSecondsMax,
+  'what is revoked is known before a grant ends',
+);
+assert(
+  hookLimits.retryMs * 2 ** hookLimits.doublingsMax <= hookLimits.takeMsMax,
+  'a pause is no longer than an attempt',
+);
+assert(hookLimits.triesMax <= hookLimits.doublingsMax, 'each pause is longer than the one before');
+assert(hookLimits.takeMsMax < limits.grantSecondsMax * 1000, 'an attempt ends before a grant');
+assert(hookLimits.killMs < hookLimits.takeMsMax, 'a command is killed sooner than evidence is fetched');
+assert(2 * hookLimits.linesPerPublisherMax <= hookLimits.linesMax, 'one operator leaves room for another');
+assert(hookLimits.linesMax <= hookLimits.entriesMax, 'a line has a run that was handled');
+assert(hookLimits.entriesMax <= 10 * limits.openRequestsMax, 'these are a few times what may be open');
+assert(hookLimits.textCharsMax <= limits.logLineBytesMax, 'a reason is a line');

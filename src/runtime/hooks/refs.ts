@@ -1,7 +1,6 @@
 import { matchesGlob } from 'node:path/posix';
 import { QuorateError } from '../../core/errors.ts';
 import { isRefName } from '../../core/git-ref.ts';
-import { hookLimits } from './limits.ts';
 
 /** Refs that a hook is for: one, or a glob below `refs/heads/` or `refs/tags/`. */
 export interface RefPattern {
@@ -20,7 +19,7 @@ const isBelow = (ref: string): boolean => roots.some((root) => ref.startsWith(ro
 export function parseRefPattern(text: string): RefPattern {
   const full = text.startsWith('refs/') ? text : `refs/heads/${text}`;
   const isName = isRefName(full.replaceAll('*', 'x')) && !/[{}()!,]/.test(full);
-  if (text.length > hookLimits.patternCharsMax || !isName || full.includes('**') || !isBelow(full))
+  if (!isName || full.includes('**') || !isBelow(full))
     throw new QuorateError('HOOK_REF_INVALID', `"${text.slice(0, 120)}" names no branch and no tag`, {
       hint: 'Name a branch (main, release-*), or a ref in full: refs/heads/main, refs/tags/v*. Pull requests are neither.',
     });

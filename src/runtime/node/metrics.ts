@@ -49,10 +49,9 @@ export class Meters<Table extends MetricTable> {
     this.#make(name, value);
   }
 
-  /** All counters of the table that nothing was added to, as zero. */
+  /** All counters of the table, as zero where nothing was added to them. */
   begin(): void {
     for (const [name, { type, labels = {} }] of Object.entries(this.#table)) {
-      if (this.#made.has(name)) continue;
       const metric = this.#of(name);
       if (type !== 'counter') continue;
       assert(metric instanceof Counter, 'made as its table says');

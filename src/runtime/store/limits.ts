@@ -1,3 +1,8 @@
+import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { meshLimits } from '../../mesh/limits.ts';
+import { artifactLimits } from '../artifacts/limits.ts';
+
 /** Bounds of an artifact store. */
 export const storeNodeLimits = {
   /** Verdicts that are remembered, 400 bytes each: those of trees that are not kept go first. */
@@ -27,3 +32,25 @@ export const storeNodeLimits = {
   /** Open connections: of those who fetch, and of members. */
   connectionsDefault: 500,
 } as const;
+
+const { entriesMax, entriesPerTreeMax, peersMax, bundleSecondsMax, fetchSecondsMax } = storeNodeLimits;
+assert(entriesPerTreeMax < entriesMax, 'one tree leaves room for others');
+assert(entriesMax * 400 <= limits.bundleBytesMax, 'what is remembered is in memory');
+assert(storeNodeLimits.hintsMax <= entriesMax, 'no more is heard of than is remembered');
+assert(storeNodeLimits.besideMax <= 2 * entriesPerTreeMax, 'a verdict has a log or two');
+assert(storeNodeLimits.findSecondsMax < bundleSecondsMax, 'a peer is found before its bundle is here');
+assert(peersMax * bundleSecondsMax < fetchSecondsMax, 'bundles take less time than their tree');
+assert(storeNodeLimits.besideSecondsMax < fetchSecondsMax, 'a log takes less time than a tree');
+assert(
+  fetchSecondsMax < storeNodeLimits.askedSeconds,
+  'a tree that is asked for is held longer than it takes',
+);
+assert(
+  storeNodeLimits.askedSeconds < storeNodeLimits.fallenDays * 24 * 3600,
+  'a tree with a verdict is held longer than one without',
+);
+assert(storeNodeLimits.sweepSecondsMin < artifactLimits.collectSeconds, 'want of room hurries a sweep');
+assert(
+  storeNodeLimits.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
+  'a store has a place for members',
+);

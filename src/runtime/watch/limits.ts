@@ -1,4 +1,6 @@
 import { assert } from '../../core/errors.ts';
+import { judgeLimits } from '../../core/judge/limits.ts';
+import { limits } from '../../core/limits.ts';
 
 /** Bounds of `quorate watch`. */
 export const watchLimits = {
@@ -57,3 +59,34 @@ assert(
     watchLimits.authorPullsMax < watchLimits.pullsMax,
   'one author leaves room for others, and pull requests for pushes',
 );
+assert(
+  watchLimits.publicationsOpenMax <= limits.openRequestsMax &&
+    watchLimits.publicationsEndedMax <= limits.openRequestsMax &&
+    watchLimits.pullsMax <= limits.openRequestsMax,
+  'a watcher knows no more than may be open at a controller',
+);
+assert(watchLimits.pullsAskedMax < watchLimits.authorPullsMax, 'a look asks for a part of them');
+assert(watchLimits.lookMsMin < watchLimits.learnMs, 'webhooks hurry a look');
+assert(watchLimits.proofsAtOnceMax < watchLimits.publicationsEndedMax, 'one look verifies a part of them');
+assert(
+  watchLimits.learnMs <= watchLimits.checkpointAgeSecondsMin * 1000,
+  'a line is asked for before it is too old',
+);
+assert(
+  watchLimits.checkpointAgeSecondsMin <= watchLimits.checkpointAgeSeconds &&
+    watchLimits.checkpointAgeSeconds <= watchLimits.checkpointAgeSecondsMax &&
+    watchLimits.checkpointAgeSecondsMax <= limits.grantSecondsMax,
+  'what is revoked is known before a grant ends',
+);
+assert(watchLimits.reasonCharsMax <= limits.logLineBytesMax, 'a reason is a line');
+assert(watchLimits.retryMs <= watchLimits.retryMsMax, 'the longest wait is no shorter than the first');
+assert(
+  watchLimits.statusTriesMax <= watchLimits.publishTriesMax,
+  'a status is tried no longer than its publication',
+);
+assert(watchLimits.requestSeconds <= judgeLimits.requestSecondsMax, 'a request is taken');
+assert(
+  watchLimits.publishingAtOnceMax <= watchLimits.statusesAtOnceMax,
+  'a checkout costs more than a status',
+);
+assert(watchLimits.statusesAtOnceMax < watchLimits.publicationsOpenMax, 'a forge is not flooded');
