@@ -202,6 +202,41 @@ describe('the files of a lock file', () => {
     expect(server.asked).toEqual([`/a bytes=${bytes.length + 8}-`, '/a']);
   });
 
+  it('are gone on with by the next command where this one was ended', async () => {
+    const stop = new AbortController();
+    const server = await registry((request, response) => {
+      const { range } = request.headers;
+      const headers = { 'content-range': `bytes 10-${bytes.length - 1}/${bytes.length}` };
+      if (range !== undefined) response.writeHead(206, headers).end(bytes.subarray(10));
+      else response.write(bytes.subarray(0, 10));
+    });
+    const one = entry(`${server.url}/a`);
+    const ended = fetching([one], { signal: stop.signal, onProgress: () => stop.abort() });
+    await expect(ended).rejects.toThrow();
+    expect((await fetching([one])).get(one)?.size).toBe(bytes.length);
+    expect(server.asked).toEqual(['/a', '/a bytes=10-']);
+  });
+
+  it('are fetched 24 at a time', async () => {
+    const waiting: ServerResponse[] = [];
+    let most = 0;
+    const server = await registry((_, response) => {
+      most = Math.max(most, waiting.push(response));
+      // Whoever comes beyond these has come by then.
+      if (waiting.length === 24)
+        setTimeout(() => {
+          for (const one of waiting.splice(0)) one.end(bytes);
+        }, 100);
+      else if (waiting.length > 24 || most >= 24) for (const one of waiting.splice(0)) one.end(bytes);
+    });
+    const entries = Array.from({ length: 30 }, (_, n) => {
+      const digests = [`${n}`.padStart(2, '0').repeat(64), sha('sha512', bytes)];
+      return entry(`${server.url}/${n}`, { integrity: { algorithm: 'sha512', digests } });
+    });
+    await fetching(entries);
+    expect(most).toBe(24);
+  });
+
   it('are hashed again each time: a damaged copy is fetched again', async () => {
     const server = await registry((_, response) => void response.end(bytes));
     const one = entry(`${server.url}/a`);
@@ -279,6 +314,7 @@ describe('a registry that', () => {
     const error = await fetching([one]).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code, message: expect.stringMatching(says) });
     expect((error as Error).message).toMatch(/^package-lock\.json:7: pkg:npm\/thing@1\.0\.0 /);
+    if (code === 'DEPENDENCIES_DAMAGED') expect(await partial()).toEqual([]);
   });
 
   it('wants credentials is asked with them only where that is allowed, and no other host gets them', async () => {
@@ -332,9 +368,10 @@ describe('a registry that', () => {
 
   it('never answers is left when the person says so', async () => {
     const stop = new AbortController();
-    const server = await registry(() => stop.abort());
+    const reason = new Error('enough');
+    const server = await registry(() => stop.abort(reason));
     const one = entry(`${server.url}/a`);
-    await expect(fetching([one], { signal: stop.signal })).rejects.toThrow(/abort/);
+    await expect(fetching([one], { signal: stop.signal })).rejects.toBe(reason);
   });
 });
 
@@ -360,6 +397,18 @@ describe('the bounds of what is fetched', () => {
     await rm(join(dir, 'cache'), { recursive: true });
     const just = Object.fromEntries(Object.entries(limits).map(([name, max]) => [name, max + 1]));
     expect((await fetching(entries, { limits: just })).size).toBe(2);
+  });
+
+  it('are told where no address has it, and wrong bytes before these', async () => {
+    const server = await registry((request, response) => {
+      if (request.url === '/wrong') response.end('others');
+      else response.end(Buffer.concat([bytes, bytes]));
+    });
+    const limits = { fileBytesMax: bytes.length };
+    const code = (more: Partial<Entry>) =>
+      fetching([entry(`${server.url}/a`, more)], { limits }).catch((error: { code?: string }) => error.code);
+    expect(await code({})).toBe('DEPENDENCIES_TOO_LARGE');
+    expect(await code({ mirror: `${server.url}/wrong` })).toBe('DEPENDENCIES_DAMAGED');
   });
 
   it('leave the next address where one sends more than there may be', async () => {
@@ -444,6 +493,14 @@ describe('the address of', () => {
     expect((await fetching([one], { env })).get(one)?.size).toBe(packed.length);
     expect((await fetching([one], { env })).get(one)?.size).toBe(packed.length);
     expect(server.asked).toEqual(['/proxy/example.org/!mod/@v/v1.0.0.zip']);
+    expect(await partial()).toEqual([]);
+    // The same files as another packed them: what is kept is as the hash determines it.
+    const path = (await fetching([one], { env })).get(one)?.path ?? '';
+    const remade = await readFile(path);
+    await writeFile(path, packed);
+    await fetching([one], { env });
+    expect(await readFile(path)).toEqual(remade);
+    expect(server.asked).toHaveLength(2);
     await rm(join(dir, 'cache'), { recursive: true });
     for (served of [zip({ [`${name}/a.go`]: 'package b\n' }), packed.subarray(0, 60)])
       await expect(fetching([one], { env })).rejects.toMatchObject({ code: 'DEPENDENCIES_DAMAGED' });

@@ -4,6 +4,7 @@ import type { LockedFile } from '../../src/dependencies/index.ts';
 import { type Layout, layOut, layoutTar } from '../../src/dependencies/index.ts';
 import { layoutLimits } from '../../src/dependencies/limits.ts';
 import { type Entry, readOutputs } from '../sandbox/support.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { archive, Blobs, lockedFile, npmFile } from './tools/support.ts';
 
 const blobs = new Blobs();
@@ -71,6 +72,20 @@ describe('a layout', () => {
       expect(codeOf(() => layOut(['yarn.lock'], addressed(path)))).toMatchObject({
         code: 'DEPENDENCIES_UNSUPPORTED',
       });
+    expect(paths(layOut(['yarn.lock'], addressed(`x/${'y'.repeat(255)}`)))).toHaveLength(1);
+  });
+
+  it('has no place outside of its folders', () => {
+    expect(() => layOut(['requirements.txt'], [pypi('../a-1.whl', 'a')])).toThrow('is a path of a layout');
+  });
+
+  it('ends with the error of a file that cannot be read', async () => {
+    const failing = async function* () {
+      yield bytes('a');
+      throw new Error('a bad sector');
+    };
+    const layout = layOut(['requirements.txt'], [pypi('a-1.whl', 'aa'), pypi('b-1.whl', 'bb')]);
+    await expect(readOutputs(layoutTar(layout, 'dependencies', failing))).rejects.toThrow('a bad sector');
   });
 
   it('leaves no listener behind, however long a file is', async () => {
@@ -212,6 +227,14 @@ describe('a crate', () => {
     const one = gunzipSync(await archive([{ name: 'x-1.0.0/a', content: '' }]));
     return gzipSync(Buffer.concat([Buffer.alloc(count * 512, one.subarray(0, 512)), Buffer.alloc(1024)]));
   }
+
+  it('has as many files as the limit says', async () => {
+    withLimits(layoutLimits, { crateFilesMax: 2 });
+    const files = (count: number) =>
+      unpacked(...Array.from({ length: count }, (_, n) => ({ name: `x-1.0.0/${n}`, content: 'x' })));
+    expect(await files(2)).toHaveLength(3);
+    await expect(files(3)).rejects.toThrow('it unpacks to more than the limit');
+  });
 
   it('that is no archive, or cut, or unpacks to more than the limit is refused', async () => {
     const whole = await archive([{ name: 'x-1.0.0/a', content: 'a'.repeat(9_000) }]);

@@ -2,6 +2,7 @@ import { setInterval as every } from 'node:timers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readLocks } from '../../src/core/dependencies/index.ts';
 import { readLocksInThread } from '../../src/dependencies/index.ts';
+import { askThread } from '../../src/dependencies/thread/ask.ts';
 
 const signal = AbortSignal.timeout(300_000);
 const sha512 = `sha512-${'A'.repeat(86)}==`;
@@ -51,11 +52,16 @@ describe('lock files in a thread', () => {
     const [first, second] = [pnpm(hostile), pnpm(packages(200))].map((one) =>
       readLocksInThread(one, { signal, ...limits }),
     );
+    const ended: string[] = [];
+    // One at a time: the memory of several would be that of one many times.
+    const both = [first?.catch(() => ended.push('first')), second?.then(() => ended.push('second'))];
     await expect(first).rejects.toMatchObject({
       code: 'LOCK_TOO_LARGE',
       message: expect.stringContaining('32 MiB of memory'),
     });
     expect(await second).toHaveLength(200);
+    await Promise.all(both);
+    expect(ended).toEqual(['first', 'second']);
   });
 
   it('that take too much time are refused', async () => {
@@ -69,7 +75,17 @@ describe('lock files in a thread', () => {
   it('are left where the caller stops', async () => {
     const stop = new AbortController();
     const reading = readLocksInThread(pnpm(hostile), { signal: stop.signal, ...generous });
-    stop.abort(new Error('enough'));
-    await expect(reading).rejects.toThrow('enough');
+    const reason = new Error('enough');
+    stop.abort(reason);
+    await expect(reading).rejects.toBe(reason);
+    await expect(readLocksInThread(pnpm(packages(1)), { signal: stop.signal })).rejects.toBe(reason);
+  });
+
+  it.each([
+    ['that ends without an answer', '', 'the thread ended without an answer'],
+    ['that fails before it answers', 'throw new Error("no such module")', 'no such module'],
+  ])('%s are an error of it', async (_, script, says) => {
+    const thread = new URL(`data:text/javascript,${encodeURIComponent(script)}`);
+    await expect(askThread(thread, {}, { signal, ...generous })).rejects.toThrow(says);
   });
 });

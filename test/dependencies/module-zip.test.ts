@@ -2,7 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { fetchLimits } from '../../src/dependencies/fetch/limits.ts';
 import { filesOfZip, isRemadeZip, remakeZip } from '../../src/dependencies/fetch/module-zip.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { zip } from './tools/zip.ts';
 
 const files = { 'm@v1.0.0/go.mod': 'module m\n', 'm@v1.0.0/B.go': 'package m\n', 'm@v1.0.0/z.go': '' };
@@ -51,4 +53,16 @@ it('one whose names take too much memory is not read', async () => {
   const named = Object.fromEntries(Array.from({ length: 145 }, (_, n) => [`${n}${'n'.repeat(60_000)}`, '']));
   await writeFile(at('named'), zip(named));
   await expect(filesOfZip(at('named'))).rejects.toThrow('its names are longer than the limit');
+});
+
+it('one with as many files and bytes as the limits say is read, with more it is not', async () => {
+  const at = await place();
+  await writeFile(at('packed'), zip(files));
+  const size = Object.values(files).join('').length;
+  withLimits(fetchLimits, { archiveFilesMax: 3, archiveBytesMax: size });
+  expect(await filesOfZip(at('packed'))).toHaveLength(3);
+  withLimits(fetchLimits, { archiveBytesMax: size - 1 });
+  await expect(filesOfZip(at('packed'))).rejects.toThrow('it unpacks to more than the limit');
+  withLimits(fetchLimits, { archiveFilesMax: 2, archiveBytesMax: size });
+  await expect(filesOfZip(at('packed'))).rejects.toThrow('it holds more files than the limit');
 });

@@ -150,6 +150,32 @@ describe('a zip archive that readers take differently', () => {
     expect((await compare(zip(holding, { method: 8 }), zip(holding))).result).toBe('normalised');
   });
 
+  it.each<[string, number, number, string]>([
+    ['encrypted', 2, 1, 'a member is encrypted'],
+    ['compressed in a way that few read', 4, 99, 'a member is compressed by method 99, which is not read'],
+    ['of another checksum', 10, 1, 'a member does not have the checksum or the length that is stated'],
+    ['of another length', 18, 1, 'a member does not have the checksum or the length that is stated'],
+  ])('is different where both headers say that a member is %s', async (_, at, value, why) => {
+    const made = zip(body, { method: 0 });
+    const directory = made.lastIndexOf('PK\x01\x02', undefined, 'latin1');
+    for (const header of [4, directory + 6]) made.writeUInt16LE(value, header + at);
+    const { result, reasons } = await compare(plain, made);
+    expect([result, ...reasons]).toEqual([
+      'different',
+      expect.stringMatching(`^b: (?:${why}|it is not a whole zip)`),
+    ]);
+  });
+
+  it('is different with bytes between its directory and its end, or an extra field that is none', async () => {
+    const more = Buffer.from('more');
+    expect(await says({ end: (end) => Buffer.concat([more, end]) })).toBe(
+      'different; b: it has bytes between its directory and its end',
+    );
+    expect(await says({ local: { extra: numbers([2, 7], [2, 9], [2, 0]) } })).toMatch(
+      /^different; b: (?:a member has an extra field that cannot be read|it is not a whole zip)/,
+    );
+  });
+
   it('is different where its end names another directory', async () => {
     const changed = (at: number, value: number): Lies => ({
       end: (end) => {

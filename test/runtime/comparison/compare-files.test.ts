@@ -7,6 +7,8 @@ import { type Header, pack } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Content, UnpackBudget } from '../../../src/runtime/comparison/archive-content.ts';
 import { compareFiles, type FileComparison } from '../../../src/runtime/comparison/compare-files.ts';
+import { comparisonLimits } from '../../../src/runtime/comparison/limits.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 async function scratch(): Promise<string> {
   const made = await mkdtemp(join(tmpdir(), 'quorate-test-compare-'));
@@ -113,6 +115,31 @@ describe('two gzip files', () => {
     expect(await reasons(text, good)).toContain('what they unpack to differs');
   });
 
+  it('are different where one has a header that is none', async () => {
+    const good = gzipSync(await tar([one]));
+    const worse = gzipSync(await tar([one]), { level: 0 });
+    const changed = (at: number, to: number) => {
+      const bytes = Buffer.from(worse);
+      bytes[at] = to;
+      return bytes;
+    };
+    const headed = (flags: number, ...more: number[]) =>
+      Buffer.concat([changed(3, flags).subarray(0, 10), Buffer.from(more), worse.subarray(10)]);
+    for (const bytes of [changed(2, 7), changed(3, 0x20)])
+      expect(await reasons(good, bytes)).toBe('b: its gzip header is unknown');
+    expect(await reasons(good, changed(worse.length - 4, 1 ^ Number(worse.at(-4))))).toBe(
+      'b: it does not have the length that it states',
+    );
+    expect(await reasons(good, headed(4, 0xff, 0xff))).toBe('b: its gzip header has no end');
+    expect(await reasons(good, Buffer.concat([headed(8).subarray(0, 10), Buffer.alloc(20, 'x')]))).toBe(
+      'b: its gzip header has no end',
+    );
+    // A checksum of the header, which is passed over, and an extra field, which is compared.
+    expect(await same(good, headed(2, 1, 2))).toEqual(['gzip']);
+    expect(await reasons(good, headed(4, 1, 0, 0x78))).toMatch(/gzip header differ/);
+    for (const cut of [9, 17]) expect(await reasons(good, good.subarray(0, cut))).toBe('b: it is truncated');
+  });
+
   it('are not unpacked beyond a limit', async () => {
     const zeros = Buffer.alloc(1_000_000);
     const budget = new UnpackBudget(AbortSignal.timeout(120_000));
@@ -206,6 +233,61 @@ describe('two tars', () => {
     filled.write(sum.toString(8).padStart(6, '0'), 148);
     expect(await reasons(before, filled)).toBe('b: it has a folder with content');
     expect(await reasons(before, before.subarray(0, 600))).toContain('not a whole tar archive');
+  });
+
+  /** A header of a tar, and what follows it in whole blocks. */
+  function block(kind: string, content: string, size = content.length.toString(8).padStart(11, '0')): Buffer {
+    const head = Buffer.alloc(512);
+    head.write('name', 0);
+    head.write('0000644\u00000000000\u00000000000\u0000', 100, 'latin1');
+    head.write(size, 124, 'latin1');
+    head.write('00000000000\u0000        ', 136, 'latin1');
+    head.write(kind, 156, 'latin1');
+    head.write('ustar\u000000', 257, 'latin1');
+    const sum = head.reduce((all, byte) => all + byte, 0);
+    head.write(`${sum.toString(8).padStart(6, '0')}\u0000 `, 148, 'latin1');
+    return Buffer.concat([head, Buffer.from(content), Buffer.alloc(-content.length & 511)]);
+  }
+
+  it.each<[string, () => Buffer, string]>([
+    ['of another length', () => block('x', '99 path=a\n'), 'it has an extended header that cannot be read'],
+    ['without a value', () => block('x', '7 path\n'), 'it has an extended header that cannot be read'],
+    ['of an old kind', () => block('N', 'a\u0000'), 'it has headers that belong to no member'],
+    [
+      'with bytes behind it',
+      () => {
+        const made = block('x', '10 path=a\n');
+        made[made.length - 1] = 1;
+        return made;
+      },
+      'it has bytes between its members',
+    ],
+    [
+      'whose length is in binary',
+      () => block('x', '10 path=a\n', `\u0080${'\u0000'.repeat(10)}\u000a`),
+      'it has an extended header without an end',
+    ],
+  ])('are different where one has an extended header %s', async (_, extended, says) => {
+    const end = Buffer.concat([block('0', 'one'), Buffer.alloc(1024)]);
+    const fine = Buffer.concat([block('x', '10 path=a\n'), end]);
+    expect(await same(fine, Buffer.concat([fine, Buffer.alloc(512)]))).toEqual(['padding']);
+    expect(await reasons(fine, Buffer.concat([extended(), end]))).toBe(`b: ${says}`);
+  });
+
+  it('are not read where one has more between its members than the limit', async () => {
+    const [a, b] = [await tar([one, two]), await tar([two, one])];
+    withLimits(comparisonLimits, { headerBytesMax: a.length });
+    expect(await same(a, b)).toEqual(['order']);
+    withLimits(comparisonLimits, { headerBytesMax: a.length - 1 });
+    expect(await reasons(a, b)).toContain('it has too much between its members');
+  });
+
+  it('have as many members together as the limit says', async () => {
+    const [a, b] = [await tar([one, two]), await tar([two, one])];
+    withLimits(comparisonLimits, { membersMax: 4 });
+    expect(await same(a, b)).toEqual(['order']);
+    withLimits(comparisonLimits, { membersMax: 3 });
+    await expect(compare(a, b)).rejects.toMatchObject({ code: 'COMPARE_TOO_LARGE' });
   });
 });
 

@@ -15,6 +15,7 @@ describe('a ref that a hook is for', () => {
     ['release-*', 'refs/heads/release-2'],
     ['feature/*', 'refs/heads/feature/x'],
     ['refs/tags/v*', 'refs/tags/v1.2.3'],
+    ['x'.repeat(244), `refs/heads/${'x'.repeat(244)}`],
   ])('%s is %s', (pattern, ref) => expect(matches(pattern, ref)).toBe(true));
 
   it.each([
@@ -42,7 +43,7 @@ describe('a ref that a hook is for', () => {
     'a b',
     '../x',
     '{main,x}',
-    'x'.repeat(300),
+    'x'.repeat(245),
   ])('cannot be %j', async (text) =>
     expect(await codeOf(() => Promise.resolve().then(() => parseRefPattern(text)))).toBe('HOOK_REF_INVALID'),
   );

@@ -44,6 +44,13 @@ describe('metrics of a table', () => {
     expect(await linesOf(registry)).toEqual(['t_kept_total 2', 't_open{kind="a"} 3', 't_open{kind="b"} 2']);
   });
 
+  it('are used as their table says', () => {
+    const meters = new Meters(new Registry(), table);
+    expect(() => meters.add('t_open')).toThrow('only a counter is added to');
+    expect(() => meters.observe('t_total', 1)).toThrow('only a histogram observes');
+    expect(() => meters.add('t_unknown' as never)).toThrow('t_unknown is in the table');
+  });
+
   it('observe into the buckets of their table', async () => {
     const registry = new Registry();
     new Meters(registry, table).observe('t_seconds', 1.5);

@@ -25,3 +25,20 @@ it('counts the time for which the host slept, and nothing twice', () => {
   pass(2);
   expect(steady()).toBe(3_611_100);
 });
+
+it('looks once a second, and takes two seconds more for a sleep', () => {
+  let fine = 0;
+  let boot = 0;
+  const steady = steadyTime(
+    () => fine,
+    () => boot,
+  );
+  boot += 1 + 2;
+  fine = 999;
+  expect(steady()).toBe(999);
+  fine = 1_000;
+  expect(steady()).toBe(3_000);
+  boot += 1 + 1.999;
+  fine = 2_000;
+  expect(steady()).toBe(4_000);
+});

@@ -30,6 +30,16 @@ describe('watch.toml', () => {
     expect(parsed(text).listen).toMatchObject({ signIn: '/home/sign-in.toml' });
   });
 
+  it('has as many bytes and rules as there may be', () => {
+    const rules = (count: number) =>
+      head + Array.from({ length: count }, (_, n) => `[[rule]]\nname = "r${n}"\ntags = ["*"]\n`).join('');
+    expect(parsed(rules(200)).settings.rules).toHaveLength(200);
+    expect(() => parsed(rules(201))).toThrow(/rule/);
+    const filled = (bytes: number) => `${head}#${'x'.repeat(bytes - head.length - 1)}`;
+    parsed(filled(256 * 1024));
+    expect(() => parsed(filled(256 * 1024 + 1))).toThrow('the file has over 262144 bytes');
+  });
+
   it.each([
     ['url = ', 'WATCH_FILE_SYNTAX', /^\/home\/watch\.toml:1:\d+: /],
     [

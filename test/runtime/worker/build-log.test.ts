@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { limits } from '../../../src/core/limits.ts';
 import { BuildLog } from '../../../src/runtime/worker/build-log.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 /** A log whose messages are kept, with the time of each. */
 function logging(reads: Promise<void> = Promise.resolve()) {
@@ -88,4 +90,32 @@ it('a result does not wait for a controller that reads slowly, and what is left 
   read();
   await expect.poll(() => ended).toEqual([8]);
   expect(text().length).toBe(500_000);
+});
+
+it('a controller that does not read is told how much it missed, beyond a mebibyte that waits for it', async () => {
+  const { promise: reads, resolve: read } = Promise.withResolvers<void>();
+  const { log, ended, text } = logging(reads);
+  log.write(Buffer.alloc(2 ** 20, 'x'));
+  log.write(Buffer.from('y'));
+  log.write(Buffer.from('zzz'));
+  const ending = log.end();
+  read();
+  expect((await ending).length).toBe(2 ** 20 + 4);
+  await expect.poll(() => ended.length).toBe(1);
+  expect(text().slice(2 ** 20)).toBe(
+    'y\n[quorate: 3 bytes are left out here, as they came faster than they could be sent]\n',
+  );
+});
+
+it('a log has as many bytes as the limit says, and a line that the rest is left out', async () => {
+  withLimits(limits, { logBytesMax: 10 });
+  const { log } = logging();
+  log.write(Buffer.from('123456789'));
+  log.write(Buffer.from('0ab'));
+  log.write(Buffer.from('c'));
+  const kept = Buffer.from(await log.end()).toString();
+  expect(kept).toBe('1234567890\n[quorate: the log reached its limit; the rest is left out]\n');
+  const { log: shorter } = logging();
+  shorter.write(Buffer.from('123456789'));
+  expect(Buffer.from(await shorter.end()).toString()).toBe('123456789');
 });

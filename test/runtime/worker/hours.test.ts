@@ -10,7 +10,10 @@ const inside = (time: string, ...hours: string[]): boolean =>
 
 it('are parts of a day, over midnight too', () => {
   expect(inside('09:00', '08:00-18:00')).toBe(true);
+  expect(inside('08:00', '08:00-18:00')).toBe(true);
   expect(inside('18:00', '08:00-18:00')).toBe(false);
+  expect(inside('20:00', '20:00-08:00')).toBe(true);
+  expect(inside('08:00', '20:00-08:00')).toBe(false);
   expect(inside('23:59', '20:00-08:00')).toBe(true);
   expect(inside('07:59', '20:00-08:00')).toBe(true);
   expect(inside('12:00', '20:00-08:00')).toBe(false);

@@ -40,6 +40,18 @@ function codeOf(act: () => void): string {
 
 it.each<[string, Lending, Partial<OperatorRules>, RegExp]>([
   ['all of it fits', lending(), {}, /^taken$/],
+  [
+    'all that there is',
+    lending({}, { cpus: availableParallelism(), memoryBytes: totalmem() }),
+    { pauseAboveLoad: availableParallelism() - 0.1 },
+    /^taken$/,
+  ],
+  [
+    'no more than a job needs',
+    lending({ pids: 8 }, { memoryBytes: 16 * MiB, diskBytes: MiB }),
+    {},
+    /^taken$/,
+  ],
   ['cpus', lending({}, { cpus: availableParallelism() + 1 }), {}, /^LIMITS_ABOVE_HOST cpus: /],
   ['memory', lending({}, { memoryBytes: totalmem() + 1 }), {}, /^LIMITS_ABOVE_HOST memory: /],
   ['processes', lending({ pids: 10_000_000 }), {}, /^LIMITS_ABOVE_HOST processes: /],
@@ -82,6 +94,7 @@ it('more disk than memory is lent where builds can write to a disk', () => {
   expect(codeOf(() => checkDisk(wanted, { disk: false }))).toMatch(
     /^LIMITS_CONTRADICT disk: .* of which 2048 MiB are lent, not 2049 MiB$/,
   );
+  expect(codeOf(() => checkDisk(lending(), { disk: false }))).toBe('taken');
   expect(codeOf(() => checkDisk(lending({}, { diskBytes: MiB }), { disk: false }))).toBe('taken');
 });
 
