@@ -222,7 +222,7 @@ describe('the files of a lock file', () => {
     let most = 0;
     const server = await registry((_, response) => {
       most = Math.max(most, waiting.push(response));
-      // Whoever comes beyond these has come by then.
+      // More than these would have come by then.
       if (waiting.length === 24)
         setTimeout(() => {
           for (const one of waiting.splice(0)) one.end(bytes);

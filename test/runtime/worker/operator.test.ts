@@ -130,7 +130,7 @@ describe('an operator', () => {
     const missed = one.limit({ memoryBytes: 2 ** 27, pids: 100, seconds: null, upBytes: 20_000 } as never);
     expect(missed).toEqual(['pids', 'memory']);
     expect(caps.at(-1)).toEqual({ cpus: 1 / 4, memoryBytes: 2 ** 25, pids: 25 });
-    // What may be written follows memory, until it is set.
+    // Disk follows memory, until it is set.
     expect(one.status().lending).toMatchObject({
       diskBytes: 2 ** 27,
       pids: 100,
