@@ -1,5 +1,5 @@
-/** Longest time for which work that awaits nothing slow holds the event loop, in ms. */
-const sliceMs = 4;
+/** Longest time for which long work holds the event loop at a stretch, in milliseconds. */
+const sliceMs = 2;
 
 export interface EventLoop {
   /** Milliseconds since an arbitrary start. */
@@ -8,7 +8,10 @@ export interface EventLoop {
   turn(act: () => void): unknown;
 }
 
-/** Gives the event loop to others after each slice of work: awaiting promises that are resolved never does. */
+/**
+ * Long work in slices, between which others are served: `if (slices.isOver) await slices.next()` after each piece. Awaiting promises that
+ * are resolved never gives them a turn. The slice is one of the work, so a wait for a disk in between counts too.
+ */
 export class Slices {
   readonly #loop: EventLoop;
   #end: number;
@@ -18,12 +21,12 @@ export class Slices {
     this.#end = loop.now() + sliceMs;
   }
 
-  /** Undefined within a slice. */
-  pause(): Promise<void> | undefined {
-    return this.#loop.now() < this.#end ? undefined : this.#give();
+  get isOver(): boolean {
+    return this.#loop.now() >= this.#end;
   }
 
-  async #give(): Promise<void> {
+  /** The next slice, in a later turn of the event loop. */
+  async next(): Promise<void> {
     await new Promise<void>((resolve) => this.#loop.turn(resolve));
     this.#end = this.#loop.now() + sliceMs;
   }

@@ -3,10 +3,9 @@ import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promise
 import { join } from 'node:path';
 import type { Blockstore } from 'interface-blockstore';
 import { QuorateError } from '../core/errors.ts';
-import type { Slices } from '../core/slices.ts';
 import { ByteBudget, chunkBytes, storeChunks, storeFile } from './file-import.ts';
+import { LongWork } from './long-work.ts';
 import { compareNames, decodeName, printable, splitPath } from './names.ts';
-import { newSlices } from './slices.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { TaskPool } from './task-pool.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
@@ -33,7 +32,7 @@ interface Walk extends Bounds {
   blocks: Blockstore;
   budget: ByteBudget;
   pool: TaskPool;
-  slices: Slices;
+  slices: LongWork;
 }
 
 const refused = (path: string, what: string): QuorateError =>
@@ -59,7 +58,7 @@ export async function readDirectory(
   }
   const listed = bounds.only === undefined ? undefined : listedFrom(bounds.only);
   try {
-    await walk({ ...bounds, dir, tree, blocks, budget, pool, slices: newSlices() }, '', listed);
+    await walk({ ...bounds, dir, tree, blocks, budget, pool, slices: new LongWork() }, '', listed);
   } catch (error) {
     await pool.drain().catch(() => {});
     throw error;
@@ -88,7 +87,7 @@ async function walk(state: Walk, prefix: string, listed?: Listed): Promise<void>
     listed === undefined ? await namesIn(state, prefix) : [...listed.children.keys()].sort(compareNames);
   for (const name of names) {
     state.signal?.throwIfAborted();
-    await state.slices.pause();
+    if (state.slices.isOver) await state.slices.next();
     const wanted = listed?.children.get(name);
     if (wanted === undefined) await takeEntry(state, prefix + name);
     else await takeListed(state, prefix + name, wanted);

@@ -8,8 +8,8 @@ import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { writeAll } from './disk.ts';
 import { storeLimits } from './limits.ts';
+import { LongWork } from './long-work.ts';
 import { type BlockReader, readBlock } from './nodes.ts';
-import { newSlices } from './slices.ts';
 import { checkedEntries } from './tar-write.ts';
 import { fileBytes, type WalkedEntry } from './tree-walk.ts';
 import type { TreeRules } from './types.ts';
@@ -173,7 +173,7 @@ const slowFiles = 64;
 
 /** Creates files: one after the other here, which costs half of what other threads do, unless the file system is slow. */
 class Pace {
-  readonly #slices = newSlices();
+  readonly #slices = new LongWork();
   #slowLeft = 0;
 
   /** Returns a file descriptor. Throws the error of the system. */
@@ -182,7 +182,7 @@ class Pace {
       this.#slowLeft -= 1;
       return openNew(path, 'wx', mode);
     }
-    await this.#slices.pause();
+    if (this.#slices.isOver) await this.#slices.next();
     const begun = performance.now();
     const file = openSync(path, 'wx', mode);
     if (performance.now() - begun > slowMs) this.#slowLeft = slowFiles;

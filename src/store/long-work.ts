@@ -1,30 +1,25 @@
 import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
+import { type EventLoop, Slices } from '../core/slices.ts';
 
-/** Longest time for which long work holds the event loop at a stretch, in milliseconds. */
-const sliceMs = 2;
+const loop: EventLoop = {
+  now: () => performance.now(),
+  // A browser, where trees are built too, has no `setImmediate`.
+  turn: (act) => (typeof setImmediate === 'function' ? setImmediate(act) : setTimeout(act)),
+};
 
-/**
- * Long work in slices, between which others are served: `if (slices.isOver) await slices.next()` after each piece. The slice is one of
- * the work, so a wait for a disk in between counts too.
- */
-export class LongWork {
+/** Slices of work in this process, which ends with a signal. */
+export class LongWork extends Slices {
   readonly #signal: AbortSignal | undefined;
-  #end = performance.now() + sliceMs;
 
   constructor(signal?: AbortSignal) {
+    super(loop);
     this.#signal = signal;
   }
 
-  get isOver(): boolean {
-    return performance.now() >= this.#end;
-  }
-
-  /** The next slice, in a later turn of the event loop. @throws the reason of the signal */
-  async next(): Promise<void> {
-    await setImmediate();
+  /** @throws the reason of the signal */
+  override async next(): Promise<void> {
+    await super.next();
     this.#signal?.throwIfAborted();
-    this.#end = performance.now() + sliceMs;
   }
 }
 

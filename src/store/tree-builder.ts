@@ -5,11 +5,10 @@ import { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { pbCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
-import type { Slices } from '../core/slices.ts';
 import { toUtf8 } from '../core/text.ts';
 import { cidOf, type StoredFile } from './file-import.ts';
+import { LongWork } from './long-work.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
-import { newSlices } from './slices.ts';
 import { Symlinks } from './symlinks.ts';
 import type { TreeRules } from './types.ts';
 
@@ -35,7 +34,7 @@ type Entry = Folder | FileSlot | Link;
 interface Building {
   blocks: Blockstore;
   files: BuiltTree['files'];
-  slices: Slices;
+  slices: LongWork;
   signal: AbortSignal | undefined;
 }
 type Built = { cid: CID; dagSize: number };
@@ -192,7 +191,7 @@ export class TreeBuilder {
     // No file below an empty folder is counted for it.
     if (this.#filesMax < Number.POSITIVE_INFINITY) this.#checkFiles(this.#files + emptyIn(this.#root));
     const files: BuiltTree['files'] = [];
-    const slices = newSlices();
+    const slices = new LongWork();
     const root = await this.#store(this.#root, '', { blocks, files, slices, signal });
     return { root: root.cid, files, entries: this.#entries };
   }
@@ -218,7 +217,7 @@ export class TreeBuilder {
     for (const name of names) {
       const child = entry.children.get(name);
       assert(child !== undefined, 'a key has a value');
-      await slices.pause();
+      if (slices.isOver) await slices.next();
       const childPath = path === '' ? name : `${path}/${name}`;
       children.push({ name, ...(await this.#store(child, childPath, building)) });
     }
@@ -243,7 +242,7 @@ const linkBytesMax = 64;
 async function storeFolder(
   blocks: Blockstore,
   children: (Built & { name: string })[],
-  slices: Slices,
+  slices: LongWork,
 ): Promise<Built> {
   const bytesMax = children.reduce((sum, { name }) => sum + linkBytesMax + 3 * name.length, linkBytesMax);
   if (bytesMax > folderBytesMax) return storeLargeFolder(blocks, children, slices);
@@ -260,12 +259,12 @@ const folderData = new UnixFS({ type: 'directory' }).marshal();
 async function storeLargeFolder(
   blocks: Blockstore,
   children: (Built & { name: string })[],
-  slices: Slices,
+  slices: LongWork,
 ): Promise<Built> {
   // The library writes the blocks of the folder one after the other, and reads none.
   const blockstore = {
     async put(...given: Parameters<Blockstore['put']>) {
-      await slices.pause();
+      if (slices.isOver) await slices.next();
       return blocks.put(...given);
     },
   } as Blockstore;
@@ -275,7 +274,7 @@ async function storeLargeFolder(
     // The entries are stored already: the importer only adds links to them.
     dagBuilder: async function* () {
       for (const { name, cid, dagSize } of children) {
-        await slices.pause();
+        if (slices.isOver) await slices.next();
         yield async () => ({ path: name, cid, size: BigInt(dagSize), unixfs: undefined });
       }
     },

@@ -25,7 +25,7 @@ export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void
       let pieces = 0;
       for await (const piece of encodeCar(source, roots, { maxBytes, alloc })) {
         if (++pieces % piecesPerTurn === 0) await pipe.charge?.(1);
-        await slices.pause();
+        if (slices.isOver) await slices.next();
         await outbox.add(piece);
       }
       await outbox.end({ kind: 'end' });

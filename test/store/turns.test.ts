@@ -32,7 +32,7 @@ describe('a tree of many folders that is written', () => {
   });
 
   it('control: holds it to the end without slices', async () => {
-    vi.spyOn(Slices.prototype, 'pause').mockReturnValue(undefined);
+    vi.spyOn(Slices.prototype, 'isOver', 'get').mockReturnValue(false);
     onTestFinished(() => void vi.restoreAllMocks());
     expect(await longestWait((n) => `folder-${n}`)).toBeGreaterThan(0.9);
   });

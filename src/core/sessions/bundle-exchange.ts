@@ -94,7 +94,7 @@ async function messageOf(
   const [head = '', tail = ''] = JSON.stringify(empty).split('""');
   const pieces = [toUtf8(`${head}"`)];
   for (let at = 0; at < bundle.length; ) {
-    await slices.pause();
+    if (slices.isOver) await slices.next();
     const end = at + pieceChars;
     // No pair of surrogates is parted.
     const cut = /[\ud800-\udbff]/.test(bundle.charAt(end - 1)) ? end - 1 : end;
