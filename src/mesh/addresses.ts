@@ -37,6 +37,17 @@ export function parseCid(cid: string): CID {
   }
 }
 
+/** Whether it can be dialled: what others say of peers, and what a disk may have changed, may be anything. */
+export function isDiallable({ id, addrs }: PeerAddress): boolean {
+  try {
+    parsePeer(id);
+    for (const address of addrs) parseMultiaddr(address);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export function withPeer(address: Multiaddr, id: string): Multiaddr {
   return address.getComponents().at(-1)?.name === 'p2p' ? address : address.encapsulate(`/p2p/${id}`);
 }

@@ -32,7 +32,7 @@ const bounds: GateBounds = {
 /**
  * Paces inbound connections before their handshake. Each network has a rate, handshakes at once, and a line for those that come
  * faster: hosts behind one address that start together wait for their turn and need not connect again. Where all handshakes together
- * are too many, the oldest of the network with the most of them ends.
+ * are too many, the oldest of the network with the most of them ends; where all that wait are, the newest of the longest line does.
  */
 export class InboundGate {
   readonly #bounds: GateBounds;
@@ -61,13 +61,13 @@ export class InboundGate {
   enter(arrival: Arrival): void {
     const { network } = arrival;
     const line = this.#waiting.get(network) ?? [];
-    const { waitingPerNetworkMax, waitingInboundMax } = this.#bounds;
-    if (line.length >= waitingPerNetworkMax || this.#waitingCount >= waitingInboundMax)
+    if (line.length >= this.#bounds.waitingPerNetworkMax)
       return this.#refuse(arrival, `too many connections of ${network} wait for their handshake`);
     line.push(arrival);
     this.#waiting.set(network, line);
     this.#waitingCount += 1;
     this.#advance(network);
+    if (this.#waitingCount > this.#bounds.waitingInboundMax) this.#shorten(line);
   }
 
   /** The handshake has ended, or the connection was closed while it waited. */
@@ -135,6 +135,17 @@ export class InboundGate {
     this.#end(oldest);
     this.#refuse(oldest, 'others need the room');
     return true;
+  }
+
+  /** The newest of the longest line leaves; of this one where none is longer. */
+  #shorten(own: Arrival[]): void {
+    const lines = [...this.#waiting.values()];
+    const longest = lines.reduce((most, line) => (line.length > most.length ? line : most), own);
+    const newest = longest.pop();
+    if (newest === undefined) return;
+    this.#waitingCount -= 1;
+    this.#refuse(newest, 'too many connections wait for their handshake');
+    this.#advance(newest.network);
   }
 
   #later(network: string, ms: number): void {

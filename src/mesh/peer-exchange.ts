@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { meteredBounds } from '../core/wire/bounds.ts';
+import { isDiallable } from './addresses.ts';
 import { meshLimits } from './limits.ts';
 import { MemberRegistry } from './member-registry.ts';
 import type { Channel, PeerAddress, ProtocolOptions } from './types.ts';
@@ -42,6 +43,7 @@ export class PeerExchange {
     });
   }
 
+  /** Other members, as the peer says: at most `PEERS_MAX`, each with an id and addresses that can be dialled. */
   async ask(peer: string, root: string, signal: AbortSignal): Promise<PeerAddress[]> {
     const channel = await this.#ports.open(peer, PEER_EXCHANGE_PROTOCOL, {
       signal,
@@ -53,7 +55,7 @@ export class PeerExchange {
       const reply = await channel.receive({ signal, timeoutMs: WAIT_MS });
       if (reply === undefined) return [];
       await channel.close();
-      return Reply.parse(decode(reply)).peers;
+      return Reply.parse(decode(reply)).peers.filter(isDiallable);
     } catch (error) {
       channel.abort(error instanceof Error ? error : new Error(String(error)));
       throw error;

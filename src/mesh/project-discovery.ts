@@ -72,7 +72,8 @@ export class ProjectDiscovery {
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       this.#lastRound = performance.now();
-      await this.#ask();
+      // A round that fails is followed by the next.
+      await this.#ask().catch(() => {});
       // Not awaited: a search may outlast the next round.
       if (performance.now() >= this.#dhtDue) void this.#search();
       await this.#pause();

@@ -62,6 +62,8 @@ export class ProtocolServer {
     const perNetwork = Math.max(guestsPerNetwork, 2 * maxInboundStreams);
     const guestsMax = options.guestStreams ?? Math.max(guestsInAll, perNetwork);
     const serve = (stream: Stream, connection: Connection): void => {
+      // Its peer has reset it meanwhile: its end, at which it stops to count, would be waited for for ever.
+      if (stream.status !== 'open') return;
       const link = new ConnectionLink(connection, this.#stats, this.#places);
       const { peer } = link;
       const full = this.#places.refusalOf(connection);

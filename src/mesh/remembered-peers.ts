@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { parseMultiaddr, parsePeer } from './addresses.ts';
+import { isDiallable } from './addresses.ts';
 import { meshLimits } from './limits.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -69,8 +69,9 @@ export class RememberedPeers {
       const stat = statSync(file, { throwIfNoEntry: false });
       if (stat === undefined) return;
       if (stat.size > FILE_BYTES_MAX) throw new Error('too large');
+      // One that a disk has changed is forgotten: peers are found again.
       for (const peer of File.parse(JSON.parse(readFileSync(file, 'utf8'))).peers)
-        if (isValid(peer) && peer.seen > (this.#peers.get(peer.id)?.seen ?? -1))
+        if (isDiallable(peer) && peer.seen > (this.#peers.get(peer.id)?.seen ?? -1))
           this.#peers.set(peer.id, peer);
       this.#forgetBeyondMax();
     } catch {
@@ -100,17 +101,6 @@ export class RememberedPeers {
 /** Whether root would take the file from the account of its node, which could not read it any more. */
 const isAnothers = (file: string): boolean =>
   process.getuid?.() === 0 && (statSync(file, { throwIfNoEntry: false })?.uid ?? 0) !== 0;
-
-/** One that a disk has changed is forgotten: peers are found again. */
-function isValid({ id, addrs }: RememberedPeer): boolean {
-  try {
-    parsePeer(id);
-    for (const address of addrs) parseMultiaddr(address);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function replaceFile(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomUUID()}.new`;

@@ -71,9 +71,21 @@ describe('connections of one network that come at once', () => {
     const { come, made, refused } = gate({ pendingInboundMax: 100 });
     for (let n = 1; n <= 10; n++) come(`a${n}`, 'a');
     expect(refused).toEqual(['a10']);
-    for (let n = 1; n <= 7; n++) come(`b${n}`, 'b');
-    expect(refused).toEqual(['a10', 'b7']);
-    expect(made.refused).toBe(2);
+    for (let n = 1; n <= 6; n++) come(`b${n}`, 'b');
+    expect(refused).toEqual(['a10']);
+    // The newest of the longest line leaves, and of lines that are as long the one that came.
+    for (let n = 7; n <= 9; n++) come(`b${n}`, 'b');
+    expect(refused).toEqual(['a10', 'a9', 'b8', 'b9']);
+    expect(made.refused).toBe(4);
+  });
+
+  test('keep no other network out, though they fill the line of all', () => {
+    const { come, begun, refused } = gate({ pendingInboundMax: 100 });
+    for (let n = 1; n <= 9; n++) come(`a${n}`, 'a');
+    for (let n = 1; n <= 6; n++) come(`b${n}`, 'b');
+    for (let n = 1; n <= 5; n++) come(`c${n}`, 'c');
+    expect(begun).toEqual(expect.arrayContaining(['c1', 'c2', 'c3', 'c4']));
+    expect(refused).toEqual(['a9']);
   });
 
   test('that are closed while they wait take no turn', () => {

@@ -44,3 +44,23 @@ it('is announced anew after a peer came or went, which may have held the record'
   await vi.advanceTimersByTimeAsync(2 * minuteMs);
   expect(counts.announcements).toBe(2);
 });
+
+it('goes on with the next round after one that failed', async () => {
+  let rounds = 0;
+  const made = new ProjectDiscovery('root', {
+    bootstrap: () => ['bootstrap'],
+    ask: async () => [{ id: `member ${++rounds}`, addrs: [] }],
+    provide: async () => {},
+    async *findProviders() {
+      yield* [];
+    },
+    dial: async () => {},
+    isConnected(id) {
+      if (id === 'member 1') throw new Error('it is no peer');
+      return false;
+    },
+  });
+  onTestFinished(() => made.close());
+  await vi.advanceTimersByTimeAsync(minuteMs);
+  expect(rounds).toBeGreaterThan(2);
+});

@@ -2,9 +2,10 @@ import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DialBudget } from '../../../src/mesh/dial-budget.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
-import { PEER_EXCHANGE_PROTOCOL } from '../../../src/mesh/peer-exchange.ts';
+import { PEER_EXCHANGE_PROTOCOL, PeerExchange } from '../../../src/mesh/peer-exchange.ts';
 import type { Mesh } from '../../../src/mesh/types.ts';
 import { bootstrapNode, bytes, node, soon, until } from '../../mesh/harness.ts';
+import { addressesOf, plain } from './plain.ts';
 
 const root = 'a project';
 const keys = 48;
@@ -61,5 +62,53 @@ describe('peers that say they are at the addresses of a third party', () => {
     onTestFinished(() => void vi.restoreAllMocks());
     const { count } = await attack();
     await until('connections', () => count() > 3 * meshLimits.failedDialsPerNetwork);
+  });
+});
+
+describe('a node that is asked for members, and names what is no peer beside an honest one', () => {
+  const none = [
+    { id: 'nobody', addrs: [] },
+    { id: '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN', addrs: ['http://192.0.2.1'] },
+  ];
+
+  /** A member whose bootstrap node is the attacker, and who it is connected to. */
+  async function ask(): Promise<{ member: Mesh; honest: Mesh; asked: () => number }> {
+    const honest = await node();
+    const attacker = await plain();
+    let asked = 0;
+    await attacker.handle(PEER_EXCHANGE_PROTOCOL, (stream) => {
+      asked += 1;
+      const peers = [...none, { id: honest.id, addrs: honest.addresses() }];
+      const reply = bytes(JSON.stringify({ peers }));
+      const message = new Uint8Array(4 + reply.length);
+      new DataView(message.buffer).setUint32(0, reply.length);
+      message.set(reply, 4);
+      stream.send(message);
+    });
+    const at = addressesOf(attacker).map(String);
+    const member = await node({ bootstrap: at.map((one) => withId(one, attacker.peerId.toString())) });
+    member.joinProject(root);
+    return { member, honest, asked: () => asked };
+  }
+
+  const withId = (address: string, id: string) =>
+    address.includes('/p2p/') ? address : `${address}/p2p/${id}`;
+
+  test('ends neither the process nor the search: the honest one is found', async () => {
+    const { member, honest, asked } = await ask();
+    await until('the honest one is met', () => member.connected().includes(honest.id));
+    const before = asked();
+    await until('another round', () => asked() > before);
+  });
+
+  test('control: ends each round where what it names is believed', async () => {
+    const { ask: real } = PeerExchange.prototype;
+    vi.spyOn(PeerExchange.prototype, 'ask').mockImplementation(async function (this: PeerExchange, ...given) {
+      return [...none, ...(await real.apply(this, given))];
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { member, honest, asked } = await ask();
+    await until('four rounds', () => asked() >= 4);
+    expect(member.connected()).not.toContain(honest.id);
   });
 });

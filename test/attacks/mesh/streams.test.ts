@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
+import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Rank } from '../../../src/core/rank.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
 import type { Channel, Mesh, ProtocolOptions } from '../../../src/mesh/index.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
+import { ProtocolServer } from '../../../src/mesh/protocol-server.ts';
+import { newStats } from '../../../src/mesh/stats.ts';
+import { Turns } from '../../../src/mesh/turns.ts';
 import { bytes, codeOf, echo, node, sleep, soon, text, until } from '../../mesh/harness.ts';
 import { addressesOf, connect, type Plain, plain } from './plain.ts';
 
@@ -246,5 +250,46 @@ describe('strangers with a key each', () => {
     const before = victim.charge('127.0.0.1', 0);
     for (const stranger of strangers) expect(await ask(stranger)).toContain('MESH_PEER_RATE');
     expect(victim.charge('127.0.0.1', 0)).toBeLessThanOrEqual(before);
+  });
+});
+
+describe('streams that are reset before they are handed over', () => {
+  /** How many of the streams after so many that were reset are served, all of guests of one network. */
+  function serve(resets: number, streamsMax: number): number {
+    let serveStream: (stream: never, connection: never) => void = () => {};
+    const libp2p = {
+      async handle(_: string, given: typeof serveStream) {
+        serveStream = given;
+      },
+    };
+    const places = { refusalOf: () => undefined, rankOf: () => 'guest' };
+    const parts = { stats: newStats(), turns: new Turns(), places };
+    const server = new ProtocolServer(libp2p as never, parts as never);
+    let served = 0;
+    const handler = async () => {
+      served += 1;
+    };
+    server.handle(PROTOCOL, handler, { maxInboundStreams: streamsMax, maxMessageBytes: 100 });
+    const stream = (status: string) =>
+      Object.assign(new EventTarget(), {
+        status,
+        writeStatus: 'closed',
+        remoteWriteStatus: 'closed',
+        abort() {},
+      });
+    const remoteAddr = multiaddr('/ip4/192.0.2.1/tcp/1');
+    const connection = { remotePeer: { toString: () => 'a guest' }, remoteAddr };
+    for (let n = 0; n < resets; n++) serveStream(stream('reset') as never, connection as never);
+    served = 0;
+    for (let n = 0; n < 4; n++) serveStream(stream('open') as never, connection as never);
+    return served;
+  }
+
+  test('take no place for ever', () => {
+    expect(serve(1_000, 4)).toBe(4);
+  });
+
+  test('control: streams that stay open do', () => {
+    expect(serve(0, 2)).toBe(2);
   });
 });
