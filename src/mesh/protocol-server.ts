@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, Stream } from '@libp2p/interface';
 import { QuorateError } from '../core/errors.ts';
 import { sessionLimits } from '../core/sessions/limits.ts';
@@ -124,9 +125,11 @@ export class ProtocolServer {
     { turns, sentBytesPerTurn = sessionLimits.sentBytesPerTurn }: ProtocolOptions,
   ): Toll | undefined {
     if (turns === undefined) return undefined;
+    const closed = new AbortController();
+    stream.addEventListener('close', () => closed.abort());
     const charge = async (more: number): Promise<void> => {
       const ms = this.#charge(link, more);
-      if (ms > 0) await untilClosed(stream, ms);
+      if (ms > 0) await sleep(ms, undefined, { signal: closed.signal }).catch(() => {});
     };
     return {
       admit: (bytes) => charge(turns + bytes / sessionLimits.receivedBytesPerTurn),
@@ -190,20 +193,6 @@ export class ProtocolServer {
       channel.abort(error instanceof Error ? error : new Error(String(error)));
     }
   }
-}
-
-/** Waits that long, or until the stream is closed. */
-function untilClosed(stream: Stream, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      stream.removeEventListener('close', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    stream.addEventListener('close', end);
-    if (stream.status !== 'open') end();
-  });
 }
 
 const asMessage = (error: QuorateError): Uint8Array[] => [toUtf8(JSON.stringify(errorMessage(error)))];

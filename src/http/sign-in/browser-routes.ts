@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
@@ -135,7 +136,7 @@ export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, no
       try {
         await stream.writeSSE({ event: 'signed-in', data: session.role });
         while (!session.ended.aborted && !stream.aborted) {
-          await pause(signInLimits.keepAliveMs, over);
+          await sleep(signInLimits.keepAliveMs, undefined, { signal: over }).catch(() => {});
           if (session.ended.aborted) await stream.writeSSE({ event: 'signed-out', data: '' });
           else await stream.write(': \n\n');
         }
@@ -150,17 +151,3 @@ const unavailable = (): QuorateError =>
   new QuorateError('SIGN_IN_UNAVAILABLE', 'people sign in here with their key only', {
     hint: 'Run quorate login --page with the address of this service.',
   });
-
-/** Resolves after that time, or when the signal is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
-}
