@@ -77,12 +77,14 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
     'cache-control': cache,
     ...(level === undefined ? {} : { 'quorate-level': level }),
   };
-  if (c.req.header('if-none-match') === etag) {
-    // Reading the body costs as much as sending it.
-    if (body instanceof Uint8Array) c.env.account?.sent(body.length);
-    return new Response(null, { status: 304, headers: standing });
-  }
   const whole = body instanceof Uint8Array;
+  /** Reading a body costs as much as sending it; one in chunks is not read. */
+  const withoutBody = (init: ResponseInit) => {
+    c.set('isCounted', true);
+    if (whole) c.env?.account?.sent(body.length);
+    return new Response(null, init);
+  };
+  if (c.req.header('if-none-match') === etag) return withoutBody({ status: 304, headers: standing });
   const size = whole ? body.length : answer.size;
   const headers = {
     ...standing,
@@ -92,7 +94,7 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
     // An aborted answer has no last chunk, so that clients notice.
     ...(size === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(size) }),
   };
-  if (c.req.method === 'HEAD') return new Response(null, { headers });
+  if (c.req.method === 'HEAD') return withoutBody({ headers });
   if (whole && size !== undefined && size <= wholeBytesMax) return c.body(new Uint8Array(body), 200, headers);
   if (whole) return c.body(streamOf(c, piecesOf(body)), 200, headers);
   const more = (bytes: number) => void c.env.account?.sent(bytes);

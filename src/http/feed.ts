@@ -25,7 +25,9 @@ export function feedApp(view: PublicView): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use('/v1/*', readByAll);
   app.use('/ipfs/*', readByAll);
-  app.get('/v1/*', async (c) => answerWith(c, ...(await routes.answer(targetOf(c), Date.now(), c.env))));
+  app.get('/v1/*', async (c) =>
+    answerWith(c, ...(await routes.answer(targetOf(c), performance.now(), c.env))),
+  );
   app.get('/ipfs/*', async (c) => answerWith(c, ...(await gateway.answer(targetOf(c), c.env?.client))));
   return app;
 }

@@ -27,6 +27,8 @@ export const httpLimits = {
   idleMs: 10_000,
   /** Time for a whole answer. */
   answerMsMax: 20 * 60_000,
+  /** Part of the slots of something from which on a client gets one only. */
+  crowdedShare: 1 / 2,
   /** Lists that are kept for a moment: the five, and pages of open offers. Each has at most `limits.feedBytesMax`. */
   listsKeptMax: 8,
   /** Bundles sent at once; each is in memory as a whole. */

@@ -223,8 +223,9 @@ function checkRequest(
 }
 
 function isNormal(target: string): boolean {
-  if (!target.startsWith('/') || target.startsWith('//')) return false;
-  const { pathname, search } = new URL(target, 'http://localhost');
+  const base = 'http://localhost';
+  if (!target.startsWith('/') || target.startsWith('//') || !URL.canParse(target, base)) return false;
+  const { pathname, search } = new URL(target, base);
   return `${pathname}${search}` === target;
 }
 

@@ -7,7 +7,7 @@ import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
 import { Slots } from './slots.ts';
 
-/** Time for which a list is cached. */
+/** Time for which a list is cached, whatever becomes of the wall clock. */
 const freshMs = 250;
 /** The lists of a project, by the end of their paths. */
 export const feedLists = ['offers', 'verdicts', 'charter', 'revocations', 'checkpoint'] as const;
@@ -33,7 +33,7 @@ export class Routes {
   }
 
   /**
-   * Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`, `HTTP_TOO_MANY_REQUESTS`. The caller calls `release` once the answer is sent or has failed.
+   * `now` in milliseconds. Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`, `HTTP_TOO_MANY_REQUESTS`. The caller calls `release` once the answer is sent or has failed.
    */
   async answer(target: string, now: number, asker: Asker = {}): Promise<[Answer, release: () => void]> {
     const [, project, list, next, after, which] = pathPattern.exec(target) ?? [];

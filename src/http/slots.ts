@@ -1,4 +1,5 @@
 import { assert, QuorateError } from '../core/errors.ts';
+import { httpLimits } from './limits.ts';
 
 export interface SlotBounds {
   max: number;
@@ -8,7 +9,10 @@ export interface SlotBounds {
   what: string;
 }
 
-/** So many of something at once: of all clients, and of one, so that one leaves room for others. */
+/**
+ * So many of something at once: of all clients, and of one, so that one leaves room for others. Once a part of them is taken, each further one
+ * is for a client that has none: a few clients that take their time leave room too.
+ */
 export class Slots {
   readonly #bounds: SlotBounds;
   readonly #byClient = new Map<string, number>();
@@ -38,7 +42,8 @@ export class Slots {
   tryTake(client = ''): (() => void) | undefined {
     const { max, perClientMax } = this.#bounds;
     const mine = this.#byClient.get(client) ?? 0;
-    if (mine >= perClientMax || this.#taken >= max) return undefined;
+    const isCrowded = this.#taken >= max * httpLimits.crowdedShare;
+    if (mine >= (isCrowded ? 1 : perClientMax) || this.#taken >= max) return undefined;
     this.#taken++;
     this.#byClient.set(client, mine + 1);
     let held = true;

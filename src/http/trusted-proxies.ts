@@ -89,20 +89,32 @@ function listed(header: string | readonly string[] | undefined): string[] | unde
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const quoted = '"(?:[^"\\\\]|\\\\.)*"';
 const pair = new RegExp(`^(${token})=(${token}|${quoted})$`);
-/** Elements are apart by commas, pairs by semicolons; neither counts within quotes. */
-const pieces = new RegExp(`(?:[^",;]|${quoted})+|[,;]`, 'g');
+
+/**
+ * The pairs of each element. Elements are apart by commas, pairs by semicolons; neither counts within quotes. Each character is looked at
+ * once: nobody has paid for the header yet.
+ */
+function elementsOf(header: string): string[][] {
+  const elements: string[][] = [[]];
+  let [from, isQuoted] = [0, false];
+  for (let at = 0; at <= header.length; at++) {
+    const char = header[at];
+    if (isQuoted && char === '\\') at++;
+    else if (char === '"') isQuoted = !isQuoted;
+    else if (char === undefined || (!isQuoted && (char === ',' || char === ';'))) {
+      if (at > from) elements.at(-1)?.push(header.slice(from, at).trim());
+      if (char === ',') elements.push([]);
+      from = at + 1;
+    }
+  }
+  if (isQuoted) throw invalid('Forwarded is malformed');
+  return elements;
+}
 
 /** The `for` of each element. An element without one, or a header that is not of the grammar, is no answer. */
 function forwarded(header: string | undefined): string[] | undefined {
   if (header === undefined) return undefined;
-  const found = header.match(pieces) ?? [];
-  if (found.join('') !== header) throw invalid('Forwarded is malformed');
-  const elements: string[][] = [[]];
-  for (const piece of found) {
-    if (piece === ',') elements.push([]);
-    else if (piece !== ';') elements.at(-1)?.push(piece.trim());
-  }
-  return elements.map((pairs) => {
+  return elementsOf(header).map((pairs) => {
     const hops = pairs.flatMap((text) => {
       const [, name, value = ''] = pair.exec(text) ?? [];
       if (name === undefined) throw invalid('Forwarded is malformed');

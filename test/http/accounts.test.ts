@@ -86,6 +86,17 @@ describe('slots', () => {
     expect(() => slots.take('d')).toThrow(expect.objectContaining({ code: 'HTTP_BUSY' }));
     expect(slots.taken).toBe(3);
   });
+
+  it('are one for each client once half of them are taken', () => {
+    const slots = new Slots({ max: 8, perClientMax: 4, what: 'things' });
+    for (let n = 0; n < 4; n++) slots.take('a');
+    const release = slots.take('b');
+    expect(() => slots.take('b')).toThrow('of this address');
+    for (const client of ['c', 'd', 'e']) slots.take(client);
+    expect(() => slots.take('f')).toThrow('too many things at once');
+    release();
+    slots.take('f');
+  });
 });
 
 describe('a stream', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ArtifactLevel } from '../../src/http/answer.ts';
 import { controllerApp } from '../../src/http/controller-app.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
+import { wholeApp } from '../../src/http/whole-app.ts';
 import { publicTrees } from '../../src/runtime/artifacts/public-trees.ts';
 import type { Trees } from '../../src/runtime/controller/page-parts.ts';
 import { store, tar } from '../store/support.ts';
@@ -108,4 +109,21 @@ describe('bytes of an artifact', () => {
       close();
     },
   );
+
+  it('are charged for where they are sent, and not to who asks for the head only', async () => {
+    const { app, close, root } = await siteAt(() => 'trusted');
+    close();
+    let bytes = 0;
+    const sent = (some: number) => {
+      bytes += some;
+      return 0;
+    };
+    const env = { account: { pay() {}, sent, isWaiting: false } };
+    const ask = (method: string) =>
+      wholeApp(app).request(`/trees/${root}/file?path=bin%2Ftool`, { method }, env);
+    expect((await ask('HEAD')).headers.get('content-length')).toBe('5');
+    expect(bytes).toBe(0);
+    expect(await (await ask('GET')).text()).toBe('hello');
+    expect(bytes).toBe(5);
+  });
 });

@@ -46,8 +46,12 @@ export const host = { host: '127.0.0.1:4711' };
 const page = `/${secrets.folder}/`;
 
 /** As the browser that was let in asks. */
-export const get = (app: ReturnType<typeof lenderApp>, path = '', headers: Record<string, string> = {}) =>
-  app.request(`${origin}${page}${path}`, { headers: { ...host, cookie, ...headers } });
+export const get = (
+  app: ReturnType<typeof lenderApp>,
+  path = '',
+  headers: Record<string, string> = {},
+  method = 'GET',
+) => app.request(`${origin}${page}${path}`, { method, headers: { ...host, cookie, ...headers } });
 
 /** As a form of the page sends. */
 export const post = (

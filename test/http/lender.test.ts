@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { codeOf } from '../../src/core/errors.ts';
 import { knobs } from '../../src/core/lending-knobs.ts';
 import type { PastBuild } from '../../src/core/worker/history.ts';
+import { httpLimits } from '../../src/http/limits.ts';
 import { cookie, get, host, lender, origin, post, secrets } from './lender-support.ts';
 
 const past: PastBuild = {
@@ -170,6 +171,12 @@ describe('the page of a worker', () => {
     expect(events).toEqual(
       ['state', 'actions', 'builds', 'hosts', 'history', 'state', 'actions'].map((part) => `event: ${part}`),
     );
+  });
+
+  it('keeps no place for a browser that asks for the head of its events', async () => {
+    const { app } = await lender();
+    for (let n = 0; n < httpLimits.lenderFollowersMax; n++) await get(app, 'events', {}, 'HEAD');
+    expect((await get(app, 'events')).status).toBe(200);
   });
 
   it('says so where no worker answers', async () => {

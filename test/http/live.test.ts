@@ -107,8 +107,11 @@ describe('followers', () => {
   it('are so many and no more, and pages go on being served', async () => {
     const { server, live } = await following();
     const { followersMax, followersPerAddressMax } = httpLimits;
+    const half = followersMax * httpLimits.crowdedShare;
     for (let n = 0; n < followersMax; n++)
-      follow(server, { 'x-forwarded-for': `192.0.2.${Math.floor(n / followersPerAddressMax)}` });
+      follow(server, {
+        'x-forwarded-for': n < half ? `192.0.2.${Math.floor(n / followersPerAddressMax)}` : `203.0.113.${n}`,
+      });
     await until('all of them', () => live.followers === followersMax);
     const more = await ask(server, '/events', { headers: { 'x-forwarded-for': '198.51.100.1' } });
     expect([more.status, codeIn(more), more.headers['retry-after']]).toEqual([503, 'HTTP_BUSY', '5']);

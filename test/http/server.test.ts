@@ -67,6 +67,22 @@ describe('what is served', () => {
     expect(count).toBe(2);
   });
 
+  it('is as new where the clock of the host is set back', async () => {
+    let count = 0;
+    const server = await serve({
+      revocations: () => {
+        count++;
+        return { charters: [], revocations: [] };
+      },
+    });
+    const clock = still();
+    await ask(server, `${base}/revocations`);
+    clock.pass(300);
+    vi.mocked(Date.now).mockReturnValue(0);
+    await ask(server, `${base}/revocations`);
+    expect(count).toBe(2);
+  });
+
   it('is the offers that follow one of them, each page kept for a moment, and a bounded number of pages', async () => {
     const asked: (string | undefined)[] = [];
     const server = await serve({
@@ -111,6 +127,7 @@ describe('anything else is refused, with a code', () => {
     `${base}/../${project}/offers`,
     `${base}/%6fffers`,
     `//v1/${project}/offers`,
+    '/\\[',
     `http://127.0.0.1${base}/offers`,
     `/v1/${testKey('mallory').id}/offers`,
     `${base}/bundle/`,

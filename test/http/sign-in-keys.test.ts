@@ -1,10 +1,14 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Hono } from 'hono';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Grant, type Role, type SignIn, signMessage } from '../../src/core/documents/index.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
+import { openSignIn } from '../../src/http/sign-in/open.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
-import { idp, makeGrant, nonceOf, project, publisher, testKey } from '../support/documents.ts';
-import { startSignIn } from '../support/sign-in.ts';
+import { idp, makeCharter, makeGrant, nonceOf, project, publisher, testKey } from '../support/documents.ts';
+import { signedInPublisher, startSignIn } from '../support/sign-in.ts';
 import { WebClient } from '../support/web-client.ts';
 
 const origin = 'http://127.0.0.1:4998';
@@ -58,6 +62,24 @@ describe('signing in with a key', () => {
     const again = new WebClient({ [origin]: app });
     expect((await again.ask(url)).text).toContain('SIGN_IN_CODE');
     expect((await again.ask(`${origin}/sign-in/link`, { form: { code }, from: origin })).status).toBe(400);
+  });
+
+  it('ends in time where the clock of the host is set back', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'quorate-sign-in-')), 'sign-in.toml');
+    await writeFile(path, `origin = "${origin}"`);
+    const charter = () => makeCharter();
+    const members = { charter, isRevoked: () => false };
+    const signed = await openSignIn({ path, members, charter, issuer: undefined, onError: () => {} });
+    onTestFinished(() => signed.close());
+    const app = new Hono<HttpEnv>().route('/', signed.app);
+    app.get('/', (c) => c.text(signed.session(c)?.name ?? 'nobody'));
+    const [wall, passed, dayMs] = [Date.now(), performance.now(), 86_400_000];
+    const browser = await signedInPublisher(app, origin, wall);
+    expect((await browser.ask(`${origin}/`)).text).toBe('ada');
+    onTestFinished(() => void vi.restoreAllMocks());
+    vi.spyOn(Date, 'now').mockReturnValue(wall - dayMs);
+    vi.spyOn(performance, 'now').mockReturnValue(passed + dayMs);
+    expect((await browser.ask(`${origin}/`)).text).toBe('nobody');
   });
 
   it('ends at once when the key is revoked, and with the grant', async () => {

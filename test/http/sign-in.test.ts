@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpEnv } from '../../src/http/env.ts';
+import { signInLimits } from '../../src/http/sign-in/limits.ts';
 import { endSessionsOf } from '../../src/identity/oidc/settings-file.ts';
 import { until } from '../e2e/support/wait.ts';
 import { startProvider, type TestProvider } from '../support/oidc-provider.ts';
@@ -159,6 +160,16 @@ describe('a session ends', () => {
     await reading;
     expect(heard).toContain('event: signed-out');
     expect((await ada.ask(`${origin}/approvals`)).headers.get('location')).toContain('/sign-in?return=');
+  });
+
+  it('with room for its streams, however often their head is asked for', async () => {
+    const { app, ada } = await signedIn();
+    const cookie = `quorate-session-4999=${ada.cookies(origin).get('quorate-session-4999')?.value}`;
+    const ask = (method: string) => app.request(`${origin}/sign-in/events`, { method, headers: { cookie } });
+    for (let n = 0; n < signInLimits.streamsPerSessionMax; n++) await ask('HEAD');
+    const { status, body } = await ask('GET');
+    expect(status).toBe(200);
+    await body?.cancel();
   });
 
   it('at once by the command, after which the person may sign in again', async () => {

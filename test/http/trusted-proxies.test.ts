@@ -36,6 +36,9 @@ it.each<[string, string, Record<string, string>, string]>([
 
 it.each<[string, Record<string, string>]>([
   ['two clients', { forwarded: 'for=192.0.2.7', 'x-forwarded-for': '192.0.2.8' }],
+  ['nobody, in quotes that do not end', { forwarded: 'for="192.0.2.7' }],
+  // Read again from each quote it takes minutes.
+  ['nobody, in a long text in quotes that do not end', { forwarded: `"${'\\"'.repeat(500_000)}` }],
   ['a hop that is no address', { 'x-forwarded-for': 'unknown' }],
   ['too many proxies', { 'x-forwarded-for': Array.from({ length: 101 }, () => '10.0.0.2').join(', ') }],
 ])('a proxy that names %s is refused', async (_, headers) => {

@@ -17,7 +17,7 @@ import { type Real, realProject, scratch } from '../proof/support.ts';
 import { carOf } from '../support/car.ts';
 import { at, idp, root, trusted } from '../support/documents.ts';
 import { programFolder } from '../support/program.ts';
-import { noteOf, project, revocationBy } from '../support/project.ts';
+import { makeProject, noteOf, project, revocationBy } from '../support/project.ts';
 
 let real: Real;
 beforeAll(async () => {
@@ -93,7 +93,15 @@ describe('what the page that verifies computes', () => {
     const alone = await ask([], false, { artifact: undefined });
     expect(alone).toMatchObject({
       isTrusted: false,
+      standing: 'good',
       last: 'The evidence holds. No file was compared with it.',
+    });
+    const { bundle: agreed } = await makeProject({ own: null });
+    const text = encodeBundle(agreed);
+    const weak = { name: 'agreed.bundle', bytes: text.length, text: async () => text };
+    expect(await ask([], false, { artifact: undefined, bundle: weak })).toMatchObject({
+      standing: 'open',
+      last: 'The evidence holds, and its level is not trusted. No file was compared with it.',
     });
     const bundle = { name: 'x', bytes: 2, text: async () => '{}' };
     await expect(ask(app, false, { bundle })).rejects.toMatchObject({ code: 'VERIFY_BUNDLE_UNREADABLE' });

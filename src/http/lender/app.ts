@@ -91,6 +91,7 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
   app.post(at('limits'), (c) => changeLimits(c, ports, render));
   let followers = 0;
   app.get(at('events'), (c) => {
+    if (c.req.method === 'HEAD') return c.body(null);
     if (followers >= httpLimits.lenderFollowersMax)
       throw new QuorateError('HTTP_BUSY', 'the page is open too many times; close one');
     followers += 1;

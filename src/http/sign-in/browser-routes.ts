@@ -124,6 +124,7 @@ export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, no
 
   const streams = new WeakMap<Session, number>();
   app.get('/sign-in/events', guard.requireRole('reader'), (c) => {
+    if (c.req.method === 'HEAD') return c.body(null);
     const session = guard.session(c) as Session;
     const open = streams.get(session) ?? 0;
     if (open >= signInLimits.streamsPerSessionMax)

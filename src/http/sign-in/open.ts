@@ -1,6 +1,7 @@
 import type { Charter } from '../../core/documents/index.ts';
 import { readClientSecret, SignInFile } from '../../identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
+import { machineTime } from '../../runtime/node/ports.ts';
 import { IdpAuthority } from './idp-authority.ts';
 import { type SignIn, signIn } from './index.ts';
 import type { KeyHolders } from './key-sign-in.ts';
@@ -29,7 +30,9 @@ export async function openSignIn(options: OpenSignInOptions): Promise<SignIn & {
   const { path, members, charter, issuer, onError } = options;
   const file = await SignInFile.open(path, onError);
   const { origin, provider, idp } = file.settings;
-  const now = () => Date.now();
+  // Sessions, codes and links end in time, also where the wall clock is set back.
+  const time = machineTime();
+  const now = () => time.steady();
   const remote =
     idp === undefined ? undefined : new IdpAuthority({ idp, origin, charter, verifier: joseVerifier, now });
   try {

@@ -137,6 +137,43 @@ describe('somebody who asks for files of a tree and leaves', () => {
   });
 });
 
+describe('somebody who has two addresses and takes their time over downloads', () => {
+  /** The status that an honest client gets while two addresses hold all the downloads that they may. */
+  async function attack(): Promise<number> {
+    const app = new Hono<HttpEnv>();
+    const held = new Set<string>();
+    const entry = (_tree: string, path: string) => {
+      if (path === 'honest') return Promise.resolve({ kind: 'file', cid: 'bafkreia', size: 0 });
+      held.add(path);
+      return new Promise(() => {});
+    };
+    async function* file() {}
+    addTreeRoutes(app, { isShown: () => true, level: () => 'trusted', entry, file } as never, '1');
+    const server = await served(app);
+    const { treesMax } = httpLimits;
+    const wishes = Array.from({ length: treesMax }, (_, n) => {
+      const wish = `GET /trees/${tree}/file?path=${n} HTTP/1.1\r\nhost: localhost\r\n\r\n`;
+      const socket = half(server, `127.0.4.${1 + (n % 2)}`, wish);
+      return new Promise((resolve) => socket.once('data', resolve).once('close', resolve));
+    });
+    let refused = 0;
+    for (const wish of wishes) void wish.then(() => refused++);
+    await vi.waitFor(() => expect(held.size + refused).toBe(treesMax), 10_000);
+    return (await ask(server, `/trees/${tree}/file?path=honest`)).status;
+  }
+
+  it('leaves some for others', async () => {
+    expect(await attack()).toBe(200);
+  });
+
+  it('takes all of them where no part is for those who have none: the control', async () => {
+    const before = { ...httpLimits };
+    Object.assign(httpLimits, { crowdedShare: 1 });
+    onTestFinished(() => void Object.assign(httpLimits, before));
+    expect(await attack()).toBe(503);
+  });
+});
+
 describe('somebody who comes back from a provider again and again', () => {
   it('has it asked only so many things at once, and others sign in', async () => {
     const origin = 'http://127.0.0.1:4994';

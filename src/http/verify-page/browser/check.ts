@@ -47,6 +47,8 @@ export interface Answer {
   isTrusted: boolean;
   /** Whether all that was asked holds but for what is not known of revocations. */
   isUnlessRevoked: boolean;
+  /** How the last line is shown: `open` where all that was asked holds, and it is not known to be trusted. */
+  standing: 'good' | 'open' | 'bad';
   last: string;
   result: Verification;
 }
@@ -77,6 +79,7 @@ export async function check(question: Question, verifier: Verifier): Promise<Ans
     lines: [...reportOf(result), ...(known?.lines ?? [nothingKnown])],
     isTrusted: artifact !== undefined && holds && known !== undefined,
     isUnlessRevoked: holds && known === undefined,
+    standing: !holds ? 'bad' : known !== undefined && isTrusted(result) ? 'good' : 'open',
     last: lastLine(result, artifact, known !== undefined),
     result,
   };

@@ -180,11 +180,10 @@ function lineOf(said: ReportLine): HTMLElement {
   return item;
 }
 
-function sayAnswer({ lines, last, isTrusted, isUnlessRevoked, result: { ok } }: Answer): void {
+function sayAnswer({ lines, last, standing }: Answer): void {
   const list = line('ul', 'lines', '');
   list.append(...lines.map(lineOf));
-  const isGood = isTrusted || (artifact === undefined && ok && !isUnlessRevoked);
-  show([list, line('p', isGood ? 'last good' : isUnlessRevoked ? 'last open' : 'last bad', last)]);
+  show([list, line('p', `last ${standing}`, last)]);
   result.focus();
 }
 
