@@ -23,17 +23,11 @@ import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { repairTrees } from '../artifacts/repair.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
-import {
-  type ProjectFolder,
-  readCharter,
-  restoreCharter,
-  unusedFile,
-  writeAddress,
-} from '../membership/project-folder.ts';
+import { type ProjectFolder, readCharter, unusedFile, writeAddress } from '../membership/project-folder.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
 import { warnWhenFull } from '../node/full-warning.ts';
 import type { HealthChecks } from '../node/health.ts';
-import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
+import { type NodeEvent, teller } from '../node/node-events.ts';
 import { machineTime, meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import { ArtifactPins } from './artifact-pins.ts';
 import { inCheckpointFile, openCheckpointFile } from './checkpoint-file.ts';
@@ -41,6 +35,7 @@ import type { ControllerContext } from './context.ts';
 import { ControllerControl } from './control.ts';
 import { awaitControllerJournal, idpIdOf, journalFile } from './controller-journal.ts';
 import { ControllerDependencies } from './dependencies.ts';
+import { keepCharter, otherKeys, refreshCharter, watchCharter } from './folder-charter.ts';
 import { controllerHealth } from './health.ts';
 import { ControllerImages } from './images.ts';
 import { holdersOf, Keeper } from './keep.ts';
@@ -50,7 +45,6 @@ import { NamedWitnesses } from './named-witnesses.ts';
 import { openGrants } from './open-grants.ts';
 import { type ControllerPages, controllerPages } from './page-parts.ts';
 import { type PublicView, publicView } from './public-view.ts';
-import { otherKeys, refreshCharter } from './refresh-charter.ts';
 import { openSpool } from './spool.ts';
 import { type MemberStanding, memberStanding } from './standing.ts';
 import { tellAtStart, tellLost } from './start-alarms.ts';
@@ -109,8 +103,6 @@ export interface ControllerNode {
   readonly health: HealthChecks;
   close(): Promise<void>;
 }
-
-const charterPollMs = 1_000;
 
 /**
  * Controller and artifact store in one process, and the identity provider where its key is in the folder. What is in `<folder>/controller.db` is enough to go
@@ -180,7 +172,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
       // The machine is ahead of the journal from now on: nothing more of its log may be signed.
       failed: fail,
     });
-    closers.push(...[() => loop.close(), () => stop.abort()]);
+    closers.push(() => loop.close());
+    closers.push(() => stop.abort());
     const context: ControllerContext = {
       folder,
       machine,
@@ -285,15 +278,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       options.onRekeyed();
     };
     const replayed = loop.replay();
-    const keepCharter = async () => {
-      if (await restoreCharter(folder.dir, machine.state.charter))
-        tell(
-          'warn',
-          'charter',
-          `charter.jws was a copy of before: the charter in force, of epoch ${machine.state.charter?.payload.epoch}, is there again. Sign once more what you changed since`,
-        );
-    };
-    await keepCharter();
+    await keepCharter(context);
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
     await images.resume();
     await dependencies.resume();
@@ -331,7 +316,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
             : { stores: { ids: options.stores.peers.map(({ id }) => id), copies: options.stores.copies } }),
         }),
       );
-      await keepCharter();
+      await keepCharter(context);
       tellLost(lost, tell);
       closers.push(watchCharter(refresh, tell));
       startGrants();
@@ -390,11 +375,4 @@ export async function startController(options: ControllerOptions): Promise<Contr
     await closeAll();
     throw error;
   }
-}
-
-/** The owner signs a new charter in the same folder; it is in force a second later. */
-function watchCharter(refresh: () => Promise<void>, tell: Tell): () => void {
-  const look = () => refresh().catch((error) => tell('warn', 'charter', messageOf(error)));
-  const timer = setInterval(look, charterPollMs);
-  return () => clearInterval(timer);
 }

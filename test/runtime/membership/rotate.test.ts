@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
-import { otherKeys } from '../../../src/runtime/controller/refresh-charter.ts';
+import { otherKeys } from '../../../src/runtime/controller/folder-charter.ts';
 import {
   initProject,
   openProjectFolder,

@@ -1,6 +1,31 @@
-import { readCharter } from '../membership/project-folder.ts';
+import { messageOf } from '../../core/errors.ts';
+import { readCharter, restoreCharter } from '../membership/project-folder.ts';
 import { openKeys } from '../membership/project-keys.ts';
+import type { Tell } from '../node/node-events.ts';
 import type { ControllerContext } from './context.ts';
+
+const pollMs = 1_000;
+
+/** The owner signs a new charter in the same folder; it is in force a second later. The result ends it. */
+export function watchCharter(refresh: () => Promise<void>, tell: Tell): () => void {
+  const look = () => refresh().catch((error) => tell('warn', 'charter', messageOf(error)));
+  const timer = setInterval(look, pollMs);
+  return () => clearInterval(timer);
+}
+
+/** Puts the charter in force into the folder, where that has one of before. */
+export async function keepCharter({
+  folder,
+  machine,
+  tell,
+}: Pick<ControllerContext, 'folder' | 'machine' | 'tell'>): Promise<void> {
+  if (await restoreCharter(folder.dir, machine.state.charter))
+    tell(
+      'warn',
+      'charter',
+      `charter.jws was a copy of before: the charter in force, of epoch ${machine.state.charter?.payload.epoch}, is there again. Sign once more what you changed since`,
+    );
+}
 
 /** Takes the charter as it lies in the project's folder, where that one is newer. Errors: `CHARTER_…`, `DOC_…`, `HOME_…`. */
 export async function refreshCharter({ folder, machine, dispatch, tell }: ControllerContext): Promise<void> {
