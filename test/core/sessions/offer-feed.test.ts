@@ -87,7 +87,7 @@ function connected(refusal?: string) {
   const dialled: { at: number; timeoutMs: number }[] = [];
   const told: string[] = [];
   const calls: string[] = [];
-  const state = { refusal, closing: false, found: false, renewed: 0 };
+  const state = { refusal, closing: false, found: false, isFull: false, renewed: 0 };
   const credentials = {
     membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }], feed: [] },
     charter: { controllers: [], vcs: [], bootstrap: [], epoch: 3 },
@@ -95,7 +95,10 @@ function connected(refusal?: string) {
     learnCharter: async () => {},
     learnFeed: async () => {},
     learnAddress: async (id: string, addrs: string[]) => void calls.push(`${id} is at ${addrs.join()}`),
-    searchControllers: async () => state.found,
+    searchControllers: async () => {
+      if (state.isFull) throw reportedError('HOME_UNWRITABLE', 'no space left on the device');
+      return state.found;
+    },
   };
   const ports = {
     ...{ credentials, lending: { capabilities: {} }, subscribe: () => {}, signing: { nonce: () => ' ' } },
@@ -199,6 +202,14 @@ describe('the stream of a feed', () => {
     expect(feed.trouble).toContain('no connection to the controller: ');
     // Once it is tried no more often than that.
     expect(told).toEqual(['warn feed', 'warn feed', 'warn feed']);
+  });
+
+  it('is tried again where what was found of the controller cannot be kept', async () => {
+    const { dialled, told, state, until } = connected('MESH_UNREACHABLE');
+    state.isFull = true;
+    await until(2_000);
+    expect(dialled).toHaveLength(4);
+    expect(told).toContain('warn address');
   });
 
   it('is tried again in 250 ms where the controller has another key', async () => {

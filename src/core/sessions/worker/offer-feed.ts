@@ -275,7 +275,13 @@ export class OfferFeed {
   /** Whether the controller turned out to have another key. */
   async #searchControllers(): Promise<boolean> {
     const { credentials, dial, findMembers, tell } = this.#ports;
-    if (!(await credentials.searchControllers(dial, await findMembers(findMsMax)))) return false;
+    const search = async () => credentials.searchControllers(dial, await findMembers(findMsMax));
+    // Such as a home that cannot be written: the feed is tried again all the same.
+    const hasFound = await search().catch((error) => {
+      tell('warn', 'address', `what was found of the controller was not kept: ${messageOf(error)}`);
+      return false;
+    });
+    if (!hasFound) return false;
     const { membership, charter } = credentials;
     const ids = membership.controllers.map(({ id }) => id).join(', ');
     tell('info', 'controller', `the charter of epoch ${charter.epoch} names another controller: ${ids}`);
