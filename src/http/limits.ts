@@ -53,6 +53,8 @@ export const httpLimits = {
   logLinesMax: 10_000,
   /** Lines that a search shows on one page. */
   logFoundMax: 500,
+  /** Characters of such lines, after which no further one is on the page. */
+  logFoundChars: 256 * 1024,
   /** Lines in one event of a live log. */
   logEventLinesMax: 1_000,
   /** Characters of such an event, beyond which no further block of lines is added to it. */

@@ -1,4 +1,4 @@
-import type { LogPage, LogPages } from '../../runtime/controller/log-pages.ts';
+import type { FoundLine, LogPage, LogPages } from '../../runtime/controller/log-pages.ts';
 import { LongWork } from '../../store/index.ts';
 import { httpLimits } from '../limits.ts';
 import { lineHtml } from './log-page.ts';
@@ -97,14 +97,22 @@ export class LogHtmls {
 }
 
 async function made({ lines, from }: LogPage, render: typeof lineHtml): Promise<Block> {
+  const numbered = lines.map((text, at) => ({ text, line: from + at }));
+  const html = await linesHtml(numbered, (line) => `#L${line}`, render);
+  return { lines: html, chars: html.reduce((sum, { length }) => sum + length, entryChars) };
+}
+
+/** Lines as HTML, each with its link, made in slices: a line of many colours takes a millisecond. */
+export async function linesHtml(
+  lines: readonly FoundLine[],
+  href: (line: number) => string,
+  render = lineHtml,
+): Promise<string[]> {
   const html: string[] = [];
-  let chars = 0;
   const slices = new LongWork();
-  for (const [at, line] of lines.entries()) {
-    const text = render(line, from + at, `#L${from + at}`);
-    html.push(text);
-    chars += text.length;
+  for (const { text, line } of lines) {
+    html.push(render(text, line, href(line)));
     if (slices.isOver) await slices.next();
   }
-  return { lines: html, chars: chars + entryChars };
+  return html;
 }

@@ -52,18 +52,17 @@ ${!running ? '' : html`<label><input type="checkbox" id="follow"> Follow the end
 <div class="log" id="log" ${running ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
 }
 
-/** The result of a search. */
+/** The result of a search; `lines`: those that were found as HTML. */
 export function foundBody(
   run: { id: string; name: string },
   build: LogSource,
   query: string,
-  { found, next }: { found: readonly FoundLine[]; next: number | undefined },
+  { found, next, lines }: { found: readonly FoundLine[]; next: number | undefined; lines: readonly string[] },
 ): Html {
   const url = logUrl(run.id, build.lease);
-  const items = found.map(({ line, text }) => lineHtml(text, line, `${url}?line=${line}#L${line}`)).join('');
   const more = `${url}?${new URLSearchParams({ q: query, from: String(next ?? 1) })}`;
   return html`${head(run.id, run.name, build, query)}
 <nav class="pages" aria-label="Pages of what was found"><span>${found.length === 0 ? 'Not found.' : `${counted(found.length, 'line')}${next === undefined ? '' : ' so far'}`}</span>
 <a href="${url}">The whole log</a>${next === undefined ? '' : html`<a href="${more}" rel="next">More</a>`}</nav>
-<div class="log" tabindex="0" role="region" aria-label="Lines that were found"><div>${raw(items)}</div></div>`;
+<div class="log" tabindex="0" role="region" aria-label="Lines that were found"><div>${raw(lines.join(''))}</div></div>`;
 }

@@ -11,8 +11,8 @@ import { logHtmlWeight, logWeight, searchWeight } from '../prices.ts';
 import { Slots } from '../slots.ts';
 import { streamOf } from '../stream.ts';
 import type { Source } from './live.ts';
-import { LogHtmls } from './log-html.ts';
-import { foundBody, linesPlace, logBody } from './log-page.ts';
+import { LogHtmls, linesHtml } from './log-html.ts';
+import { foundBody, linesPlace, logBody, logUrl } from './log-page.ts';
 import { type PagePorts, sessionOfPublisher, sinceOf } from './ports.ts';
 import type { Html } from './text.ts';
 
@@ -58,10 +58,16 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
       const from = numberAsked(c, 'from');
       try {
         const found = await logs.pages.search(build.lease, query, {
-          ...{ from, max: httpLimits.logFoundMax, signal: untilGone(c) },
+          ...{ from, max: httpLimits.logFoundMax, chars: httpLimits.logFoundChars, signal: untilGone(c) },
           looked: (piece) => paySearched(c, piece),
         });
-        const text = await pageText(c, { ...layout, body: foundBody(named, build, query, found) });
+        const url = logUrl(named.id, build.lease);
+        const lines = await linesHtml(found.found, (line) => `${url}?line=${line}#L${line}`);
+        const text = await pageText(c, {
+          ...layout,
+          body: foundBody(named, build, query, { ...found, lines }),
+        });
+        c.env?.account?.sent(text.length, logHtmlWeight);
         return c.html(text, 200, { 'cache-control': 'no-store' });
       } finally {
         release();

@@ -21,13 +21,17 @@ export interface FoundLine {
 /** Reads pages of the log files of builds. */
 export interface LogPages {
   page(lease: string, from: number, max: number): Promise<LogPage>;
-  /** Lines that contain a text, whatever their case, from a line on; `next`: where to go on, undefined at the end. */
+  /**
+   * Lines that contain a text, whatever their case, from a line on: at most so many, and none after so many characters of them. `next`: where
+   * to go on, undefined at the end.
+   */
   search(
     lease: string,
     text: string,
     options: {
       from: number;
       max: number;
+      chars: number;
       signal?: AbortSignal;
       /** Called for each piece that was looked at. The search goes on once it resolves. */
       looked?: (piece: { bytes: number; lines: number }) => Promise<void>;
@@ -111,16 +115,18 @@ export function openLogPages(dir: string): LogPages {
           return { from, lines, count, version };
         },
       ),
-    search: (lease, text, { from, max, signal, looked }) =>
+    search: (lease, text, { from, max, chars, signal, looked }) =>
       reading(lease, { found: [], next: undefined }, async (file, index) => {
         const wanted = text.toLowerCase();
         const found: FoundLine[] = [];
         const slices = new LongWork(signal);
+        let left = chars;
         for await (const piece of linesFrom(file, index, from)) {
           let line = piece.line;
           for (const one of piece.texts) {
             if (plain(one).toLowerCase().includes(wanted)) {
-              if (found.length >= max) return { found, next: line };
+              if (found.length >= max || left <= 0) return { found, next: line };
+              left -= one.length;
               found.push({ line, text: one });
             }
             line++;

@@ -47,6 +47,16 @@ describe('the log of a build', () => {
     expect((await get(`${url}?q=nowhere`)).text).toContain('Not found.');
   });
 
+  it('is searched for lines of so many characters at a time', async () => {
+    const { get, write, lease, url } = await revealed();
+    const long = `${'x'.repeat(8_000)}\n`;
+    await write(lease, long.repeat(100));
+    const shown = Math.ceil(httpLimits.logFoundChars / 8_000);
+    const { text } = await get(`${url}?q=xx`);
+    expect(text.match(/<div id=/g)).toHaveLength(shown);
+    expect(text).toContain(`from=${shown + 1}`);
+  });
+
   it('grows, and is read anew where its worker began it anew', async () => {
     const { get, write, lease, url } = await revealed();
     expect((await get(url)).text).toContain('Nothing was written yet.');
