@@ -57,6 +57,7 @@ it('what is found are as many lines as are asked for, and where to go on', async
     pages.search(lease, wanted, {
       from,
       max,
+      chars: 1e9,
       signal,
       looked: async ({ lines: count }) => void looked.push(count),
     });
@@ -67,7 +68,9 @@ it('what is found are as many lines as are asked for, and where to go on', async
   expect(await search('line 2', 22, 8)).toMatchObject({ found: { length: 8 }, next: undefined });
   expect(looked).toEqual([9]);
   const stop = AbortSignal.abort(new Error('enough'));
-  await expect(pages.search(lease, 'x', { from: 1, max: 1, signal: stop })).rejects.toThrow('enough');
+  await expect(pages.search(lease, 'x', { from: 1, max: 1, chars: 1e9, signal: stop })).rejects.toThrow(
+    'enough',
+  );
 });
 
 it('there is none of what is no lease, and of one without a log', async () => {
