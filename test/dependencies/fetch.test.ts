@@ -66,6 +66,10 @@ const entry = (url: string | undefined, more: Partial<Entry> = {}): Entry => ({
   ...more,
 });
 
+/** An entry that names its address, for which no package manager of this host is asked. */
+const addressed = (url: string, more: Partial<Entry> = {}): Entry =>
+  entry(url, { ecosystem: 'generic', origin: { kind: 'url', url }, ...more });
+
 function fetching(entries: Entry[], options: Partial<FetchOptions> = {}) {
   const env = {
     PATH: process.env.PATH,
@@ -210,7 +214,7 @@ describe('the files of a lock file', () => {
       if (range !== undefined) response.writeHead(206, headers).end(bytes.subarray(10));
       else response.write(bytes.subarray(0, 10));
     });
-    const one = entry(`${server.url}/a`);
+    const one = addressed(`${server.url}/a`);
     const ended = fetching([one], { signal: stop.signal, onProgress: () => stop.abort() });
     await expect(ended).rejects.toThrow();
     expect((await fetching([one])).get(one)?.size).toBe(bytes.length);
@@ -231,7 +235,7 @@ describe('the files of a lock file', () => {
     });
     const entries = Array.from({ length: 30 }, (_, n) => {
       const digests = [`${n}`.padStart(2, '0').repeat(64), sha('sha512', bytes)];
-      return entry(`${server.url}/${n}`, { integrity: { algorithm: 'sha512', digests } });
+      return addressed(`${server.url}/${n}`, { integrity: { algorithm: 'sha512', digests } });
     });
     await fetching(entries);
     expect(most).toBe(24);
@@ -406,7 +410,9 @@ describe('the bounds of what is fetched', () => {
     });
     const limits = { fileBytesMax: bytes.length };
     const code = (more: Partial<Entry>) =>
-      fetching([entry(`${server.url}/a`, more)], { limits }).catch((error: { code?: string }) => error.code);
+      fetching([addressed(`${server.url}/a`, more)], { limits }).catch(
+        (error: { code?: string }) => error.code,
+      );
     expect(await code({})).toBe('DEPENDENCIES_TOO_LARGE');
     expect(await code({ mirror: `${server.url}/wrong` })).toBe('DEPENDENCIES_DAMAGED');
   });
