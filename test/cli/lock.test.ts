@@ -123,6 +123,14 @@ it('chooses the files of Python packages, for one version where that is asked', 
   expect((await lock('requirements.txt')).out).toContain('4 files fixed, 0 kept');
 });
 
+it('says so where no file of a Python package is allowed, or is for Linux', async () => {
+  await index();
+  await put('requirements.txt', `pure==1.0 --hash=sha256:${'12'.repeat(32)}\n`);
+  const answer = await lock('requirements.txt');
+  expect(codeIn(answer.err), answer.report).toBe('DEPENDENCIES_FETCH_FAILED');
+  expect(answer.err).toContain('of 2 files that the index lists, none is allowed');
+});
+
 it('adds a file at an address, once, beside what is there', async () => {
   const { url } = await registry({ '/v1/model.bin': model, '/v2/model.bin': tarball });
   await put('quorate.lock', `quorate-lock 1\npkg:pypi/pip@1 pip-1.whl sha256:${'12'.repeat(32)}\n`);

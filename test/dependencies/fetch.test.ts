@@ -8,6 +8,7 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Entry } from '../../src/core/dependencies/index.ts';
 import { openAgent, type Reach } from '../../src/dependencies/fetch/agent.ts';
 import { type FetchOptions, fetchDependencies } from '../../src/dependencies/fetch/fetch.ts';
+import { fixFiles, fixUrl } from '../../src/dependencies/fetch/fix.ts';
 import { readNpmConfig } from '../../src/dependencies/fetch/npm-config.ts';
 import { Registries } from '../../src/dependencies/fetch/registries.ts';
 import { decodeFileList } from '../../src/dependencies/fetch/registry-lists.ts';
@@ -510,5 +511,52 @@ describe('the address of', () => {
     await rm(join(dir, 'cache'), { recursive: true });
     for (served of [zip({ [`${name}/a.go`]: 'package b\n' }), packed.subarray(0, 60)])
       await expect(fetching([one], { env })).rejects.toMatchObject({ code: 'DEPENDENCIES_DAMAGED' });
+  });
+});
+
+describe('a file that is to be fixed', () => {
+  const options = (signal = AbortSignal.timeout(120_000)) => ({
+    ...{ cache: join(dir, 'cache'), env: { PATH: process.env.PATH, NO_PROXY: '127.0.0.1' }, signal },
+    reach: anywhere,
+  });
+  const found = (url: string, more: Partial<Entry> = {}) =>
+    ({ ...addressed(url), integrity: undefined, ...more }) as unknown as Parameters<
+      typeof fixFiles
+    >[0][number];
+
+  it('is hashed as it is sent, and told with its progress', async () => {
+    const server = await registry((_, response) => void response.end(bytes));
+    const seen: object[] = [];
+    const fixed = await fixFiles([found(`${server.url}/a`)], {
+      ...options(),
+      onProgress: (progress) => void seen.push(progress),
+    });
+    expect(fixed).toMatchObject([{ files: [{ sha256: sha('sha256', bytes) }], why: 'it has no hash' }]);
+    expect(seen.at(-1)).toEqual({ files: 1, filesTotal: 1, bytes: bytes.length });
+    expect(await fixUrl(`${server.url}/b`, 'b', options())).toEqual({
+      ...{ purl: 'pkg:generic/b', file: 'b', sha256: sha('sha256', bytes), url: `${server.url}/b` },
+    });
+    expect(await partial()).toEqual([]);
+  });
+
+  it('that is not there, or cannot be kept, is an error with its place; one that the caller ends has that reason', async () => {
+    const server = await registry((_, response) => void response.writeHead(404).end());
+    const failed = { code: 'DEPENDENCIES_FETCH_FAILED', message: expect.stringContaining('/a answered 404') };
+    await expect(fixUrl(`${server.url}/a`, 'a', options())).rejects.toMatchObject(failed);
+    await expect(fixFiles([found(`${server.url}/a`)], options())).rejects.toMatchObject(failed);
+    const reason = new Error('enough');
+    const stop = new AbortController();
+    const ending = await registry((_, response) => {
+      stop.abort(reason);
+      response.destroy();
+    });
+    await expect(fixFiles([found(`${ending.url}/a`)], options(stop.signal))).rejects.toBe(reason);
+    await expect(fixUrl(`${ending.url}/a`, 'a', options(stop.signal))).rejects.toBe(reason);
+    await rm(join(dir, 'cache'), { recursive: true, force: true });
+    await writeFile(join(dir, 'cache'), '');
+    const sending = await registry((_, response) => void response.end(bytes));
+    const cannot = { code: 'DEPENDENCIES_CACHE' };
+    await expect(fixUrl(`${sending.url}/a`, 'a', options())).rejects.toMatchObject(cannot);
+    await expect(fixFiles([found(`${sending.url}/a`)], options())).rejects.toMatchObject(cannot);
   });
 });

@@ -1,5 +1,6 @@
 import { MockAgent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { QuorateError } from '../../src/core/errors.ts';
 import { type Agent, openAgent } from '../../src/dependencies/fetch/agent.ts';
 import { type GetOptions, get, getBytes, NoAnswer, retried } from '../../src/dependencies/fetch/get.ts';
 import { fetchLimits } from '../../src/dependencies/fetch/limits.ts';
@@ -124,6 +125,18 @@ describe('an answer', () => {
     await vi.advanceTimersByTimeAsync(agent.limits.headMs);
     for await (const part of body) expect(String(part)).toBe('x');
   });
+});
+
+it('a server that stands against being asked is not asked again', async () => {
+  agent.admit = async () => {
+    throw new QuorateError('EGRESS_ADDRESS_REFUSED', 'no public address');
+  };
+  const error = await refused();
+  expect([error.message, error.passes]).toEqual(['is not asked: no public address', false]);
+  agent.admit = async () => {
+    throw new Error('no such name');
+  };
+  expect((await refused()).passes).toBe(true);
 });
 
 it('a request that its caller ends has the reason of that', async () => {

@@ -5,7 +5,7 @@ import { type Layout, layOut, layoutTar } from '../../src/dependencies/index.ts'
 import { layoutLimits } from '../../src/dependencies/limits.ts';
 import { type Entry, readOutputs } from '../sandbox/support.ts';
 import { withLimits } from '../support/with-limits.ts';
-import { archive, Blobs, lockedFile, npmFile } from './tools/support.ts';
+import { archive, Blobs, hex, lockedFile, npmFile } from './tools/support.ts';
 
 const blobs = new Blobs();
 const bytes = (text: string) => Buffer.from(text);
@@ -86,6 +86,106 @@ describe('a layout', () => {
     };
     const layout = layOut(['requirements.txt'], [pypi('a-1.whl', 'aa'), pypi('b-1.whl', 'bb')]);
     await expect(readOutputs(layoutTar(layout, 'dependencies', failing))).rejects.toThrow('a bad sector');
+  });
+
+  it('stops reading where nobody wants more of it', async () => {
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const endless = async function* () {
+      try {
+        for (;;) yield bytes('a'.repeat(10_000));
+      } finally {
+        resolve();
+      }
+    };
+    const layout = layOut(['requirements.txt'], [pypi('a-1.whl', 'a'.repeat(4_000_000))]);
+    const tar = layoutTar(layout, 'dependencies', endless);
+    tar.once('readable', () => tar.destroy());
+    await ended;
+  });
+
+  it('of npm has the content by its hash, and an index of what npm asks for', () => {
+    const address = url('one/-/one-1.0.0.tgz').url;
+    const one = npm('one', '1.0.0', { origin: url('one/-/one-1.0.0.tgz') });
+    const { locked: _, ...unhashed } = npm('@own/two', '2.0.0');
+    const { files } = layOut(['package-lock.json'], [one, unhashed]);
+    const cache = 'dependencies/npm/_cacache';
+    const sha512 = Buffer.from(one.locked?.slice('sha512-'.length) ?? '', 'base64').toString('hex');
+    const sha256 = unhashed.integrity.digests[0] ?? '';
+    const place = (hash: string) => `${hash.slice(0, 2)}/${hash.slice(2, 4)}/${hash.slice(4)}`;
+    const content = files.filter((file) => 'blob' in file).map(({ path }) => path);
+    expect(content.sort()).toEqual(
+      [`${cache}/content-v2/sha256/${place(sha256)}`, `${cache}/content-v2/sha512/${place(sha512)}`].sort(),
+    );
+    const texts = new Map(files.flatMap((file) => ('text' in file ? [[file.path, file.text] as const] : [])));
+    const indexed = (at: string) =>
+      (
+        texts.get(
+          `${cache}/index-v5/${place(hex('sha256', bytes(`make-fetch-happen:request-cache:${at}`)))}`,
+        ) ?? ''
+      )
+        .split('\n')
+        .slice(1)
+        .map((line) => {
+          const [sum, entry = ''] = line.split('\t');
+          expect(sum).toBe(hex('sha1', bytes(entry)));
+          return JSON.parse(entry);
+        });
+    for (const at of [address, 'http://127.0.0.1:9/one/-/one-1.0.0.tgz'])
+      expect(indexed(at)).toMatchObject([{ integrity: one.locked, size: one.blob.size }]);
+    const tarball = 'http://127.0.0.1:9/@own/two/-/two-2.0.0.tgz';
+    const integrity = `sha256-${Buffer.from(sha256, 'hex').toString('base64')}`;
+    expect(indexed(tarball)).toMatchObject([{ integrity, size: unhashed.blob.size }]);
+    const lists = indexed('http://127.0.0.1:9/@own%2ftwo');
+    expect(lists.map(({ metadata }) => metadata.reqHeaders.accept)).toEqual([
+      ...[expect.stringContaining('vnd.npm.install'), 'application/json'],
+    ]);
+    const listed = Buffer.from(lists[0].integrity.slice('sha512-'.length), 'base64').toString('hex');
+    const list = texts.get(`${cache}/content-v2/sha512/${place(listed)}`) ?? '';
+    expect(lists[0].size).toBe(list.length);
+    expect(JSON.parse(list)).toEqual({
+      ...{ name: '@own/two', 'dist-tags': {}, time: { '2.0.0': '2000-01-01T00:00:00.000Z' } },
+      versions: { '2.0.0': { name: '@own/two', version: '2.0.0', dist: { tarball, integrity } } },
+    });
+  });
+
+  it('of npm goes by the strongest of several hashes', () => {
+    const locked = `sha1-${Buffer.from('aaa').toString('base64')} sha512-${Buffer.from('bbb').toString('base64')}?x`;
+    const { files } = layOut(['package-lock.json'], [npm('one', '1.0.0', { locked })]);
+    expect(files.find((file) => 'blob' in file)?.path).toContain('content-v2/sha512/62/62/62');
+  });
+
+  it('of cargo has a folder for each registry, and configuration that replaces it', () => {
+    const crate = (name: string, more: Partial<LockedFile> = {}) =>
+      lockedFile({
+        ...{
+          ecosystem: 'cargo',
+          name,
+          version: '1.0.0',
+          file: `${name}.crate`,
+          blob: blobs.add(bytes(name)),
+        },
+        ...more,
+      });
+    const own = {
+      origin: { kind: 'registry' as const, registry: 'registry+https://own.example/index' },
+      purl: 'pkg:cargo/b@1.0.0?repository_url=https://own.example/index',
+    };
+    const { files, env } = layOut(['Cargo.lock'], [crate('a'), crate('b', own), crate('c')]);
+    expect(env).toEqual({ CARGO_NET_OFFLINE: 'true' });
+    expect(paths({ files, env }).filter((path) => !path.endsWith('.json'))).toEqual([
+      '.cargo/config.toml',
+      ...['0/a', '1/b', '0/c'].map((at) => `dependencies/cargo/quorate-${at}-1.0.0`).sort(),
+    ]);
+    const config = files.find(({ path }) => path === '.cargo/config.toml');
+    expect(config).toHaveProperty(
+      'text',
+      [
+        ...['[source.crates-io]', 'replace-with = "quorate-0"', '[source.quorate-0]'],
+        ...['directory = "/build/dependencies/cargo/quorate-0"', '', '[source.quorate-1-registry]'],
+        ...['registry = "https://own.example/index"', 'replace-with = "quorate-1"', '[source.quorate-1]'],
+        ...['directory = "/build/dependencies/cargo/quorate-1"', ''],
+      ].join('\n'),
+    );
   });
 
   it('leaves no listener behind, however long a file is', async () => {

@@ -1,7 +1,9 @@
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { digestsOf, digestsOfBytes } from '../../src/dependencies/fetch/digests.ts';
 import { fetchLimits } from '../../src/dependencies/fetch/limits.ts';
 import { filesOfZip, isRemadeZip, remakeZip } from '../../src/dependencies/fetch/module-zip.ts';
 import { withLimits } from '../support/with-limits.ts';
@@ -46,6 +48,26 @@ it('one that is not as it is remade is told apart', async () => {
   const say = (name: string) => isRemadeZip(at(name));
   expect([await say('remade'), await say('packed'), await say('longer')]).toEqual([true, false, false]);
   expect([await say('cut'), await say('later'), await say('missing')]).toEqual([false, false, false]);
+});
+
+it('one in no file of its own is spooled, hashed, and leaves nothing', async () => {
+  const at = await place();
+  await writeFile(at('packed'), zip(files));
+  await remakeZip(at('packed'), at('remade'));
+  const spool = at('spool');
+  const digest = async (from: string, name = 'm.zip') => {
+    const found = await digestsOfBytes(createReadStream(at(from)), 'dirhash', { name, spool });
+    expect(existsSync(spool)).toBe(false);
+    return found.digest;
+  };
+  const hash = (await digestsOf(at('packed'), 'dirhash', 'm.zip')).digest;
+  expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  expect([await digest('remade'), await digest('packed')]).toEqual([hash, 'unreadable']);
+  await writeFile(at('none'), 'no archive');
+  expect([await digest('none'), await digest('none', 'go.mod')]).toEqual([
+    'unreadable',
+    (await digestsOf(at('none'), 'dirhash', 'go.mod')).digest,
+  ]);
 });
 
 it('one whose names take too much memory is not read', async () => {

@@ -29,4 +29,13 @@ it('of several versions of Python that of the job alone', () => {
   const older = gnu.replaceAll('cp313', 'cp312');
   expect(chosen('3.13', gnu, older, source)).toEqual([gnu]);
   expect(chosen('3.11', gnu, older, source)).toEqual([source]);
+  const stable = gnu.replace('cp313-cp313', 'cp39-abi3');
+  expect(['3.8', '3.9', '3.13', '2.9'].map((python) => chosen(python, stable))).toEqual([
+    ...[undefined, [stable], [stable], undefined],
+  ]);
+  expect(chosen('3.13', stable.replace('abi3', 'abi2'))).toBeUndefined();
+  for (const tag of ['py3', 'py313', 'cp27.py3']) {
+    const file = gnu.replace('cp313-cp313', `${tag}-none`);
+    expect(chosen('3.13', file)).toEqual([file]);
+  }
 });
