@@ -10,7 +10,7 @@ import { signInLimits } from './sign-in/limits.ts';
 import { accountLink } from './sign-in/pages.ts';
 import { verifyPageApp } from './verify-page/app.ts';
 import { verifyPage } from './verify-page/page-file.ts';
-import { badgeAmong, badgeApp } from './watch/badge.ts';
+import { badgeApp, badgeOfBranch } from './watch/badge.ts';
 
 export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge'> {
   /** Undefined where nobody signs in. */
@@ -30,7 +30,10 @@ export function controllerApp({ view, pages, acknowledge, people, version }: Con
   if (people !== undefined) app.route('/', people.app);
   app.route('/', feedApp(view));
   app.route('/', verifyPageApp(verifyPage));
-  const badge = (ref: string) => badgeAmong(pages.view.branches(), ref);
+  const badge = (ref: string) => {
+    const branch = pages.view.branch(ref);
+    return branch && badgeOfBranch(branch);
+  };
   app.route('/', badgeApp({ label: 'quorate', badge }));
   const who =
     people === undefined

@@ -68,6 +68,9 @@ export const workPrices = {
   files: 4,
 } as const;
 
+/** Jobs of the newest branches and tags, each looked at for the page of the project, that cost 1. */
+export const jobsPerToken = 400;
+
 /** Bytes of a bundle that is verified for such a list cost so many times those of an answer. */
 export const sbomWeight = 30;
 

@@ -2,7 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkWebhook } from '../../src/forge/index.ts';
 import { listenHttp } from '../../src/http/listen.ts';
-import { badgeAmong } from '../../src/http/watch/badge.ts';
+import { badgeOfBranch } from '../../src/http/watch/badge.ts';
 import { watchApp, webhookBytesMax } from '../../src/http/watch/index.ts';
 import { badgeOf, viewOf } from '../../src/runtime/watch/view.ts';
 import { Bench, commit, settingsOf } from '../runtime/watch/support.ts';
@@ -119,9 +119,10 @@ describe('a badge', () => {
 
 describe('the badge of a controller', () => {
   const run = { level: 'trusted', state: 'done' };
-  const branchOf = (...jobs: object[]) => [
-    { ref: main, commit: commit(2), submittedAt: 0, jobs: jobs as never },
-  ];
+  const branchOf = (...jobs: object[]) => ({
+    ...{ ref: main, commit: commit(2), submittedAt: 0 },
+    jobs: jobs as never,
+  });
 
   it.each([
     ['trusted', [run, run]],
@@ -131,8 +132,7 @@ describe('the badge of a controller', () => {
     ['revoked', [run, { ...run, revoked: { what: 'key', id: 'k', since: 1, reason: 'x' } }]],
     ['pending', []],
   ])('is %s, the lowest of its jobs', (level, jobs) => {
-    expect(badgeAmong(branchOf(...jobs), main)).toEqual({ level, commit: commit(2) });
-    expect(badgeAmong(branchOf(...jobs), 'refs/heads/other')).toBeUndefined();
+    expect(badgeOfBranch(branchOf(...jobs))).toEqual({ level, commit: commit(2) });
   });
 });
 

@@ -7,6 +7,7 @@ import type { ProjectView, RunView } from '../../runtime/controller/project-view
 import type { Account } from '../accounts.ts';
 import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
+import { jobsPerToken } from '../prices.ts';
 import { staticApp } from '../static-files.ts';
 import { addAlarmRoute, alarmPart } from './alarm.ts';
 import { page } from './layout.ts';
@@ -26,7 +27,14 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
   const { view, live } = ports;
   const app = new Hono<HttpEnv>();
   app.route('/', staticApp());
-  app.get('/', (c) => shown(ports, c, { title: view.name, live: '/events', body: projectBody(view) }));
+  /** On the page of the project that was made last, which is about as dear as the next one. */
+  let jobs = 0;
+  app.get('/', (c) => {
+    c.env?.account?.pay(jobs / jobsPerToken);
+    const branches = view.branches();
+    jobs = branches.reduce((sum, branch) => sum + branch.jobs.length, 0);
+    return shown(ports, c, { title: view.name, live: '/events', body: projectBody(view, branches) });
+  });
   app.get('/events', (c) =>
     live.follow(c, 'project', () => partsSource(async () => projectParts(view), projectLookMs), {
       since: sinceOf(c),

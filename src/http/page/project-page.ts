@@ -8,18 +8,17 @@ import { chip, runTable, runUrl } from './parts.ts';
 import { foreign, type Html, refText, time } from './text.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
-export function projectParts(view: ProjectView): Html {
-  return html`${troublePart(view)}${branchesPart(view)}
+export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {
+  return html`${troublePart(view)}${branchesPart(branches)}
 <div class="columns">${queuePart(view)}${workersPart(view)}</div>
 <section data-part id="latest"><h2>Latest runs</h2>${runTable(view.runs({}).runs.slice(0, 15), 'Latest runs')}<p><a href="/runs">All runs</a></p></section>`;
 }
 
-export function projectBody(view: ProjectView): Html {
-  return html`<h1>${foreign(view.name, 80)}</h1><p class="quiet">Root key <code class="id">${view.project}</code></p>${projectParts(view)}`;
+export function projectBody(view: ProjectView, branches: readonly BranchView[]): Html {
+  return html`<h1>${foreign(view.name, 80)}</h1><p class="quiet">Root key <code class="id">${view.project}</code></p>${projectParts(view, branches)}`;
 }
 
-function branchesPart(view: ProjectView): Html {
-  const branches = view.branches();
+function branchesPart(branches: readonly BranchView[]): Html {
   return html`<section data-part id="branches"><h2>Branches and tags</h2>
 ${branches.length === 0 ? html`<p class="quiet">Nothing was published yet. <code>quorate run</code> publishes a commit.</p>` : ''}
 <div class="scroll" tabindex="0" role="region" aria-label="Branches and tags"><table>

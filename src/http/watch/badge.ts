@@ -69,8 +69,8 @@ export function badgeApp({ badge, label }: BadgePorts): Hono<HttpEnv> {
   });
 }
 
-/** The facts for the badge of a branch, of those that a controller knows. */
-export function badgeAmong(branches: readonly BranchView[], ref: string): BadgeFacts | undefined {
-  const branch = branches.find((one) => one.ref === ref);
-  return branch && { level: stateOfAll(branch.jobs), commit: branch.commit };
-}
+/** The facts for the badge of a branch that a controller knows. */
+export const badgeOfBranch = ({ jobs, commit }: BranchView): BadgeFacts => ({
+  level: stateOfAll(jobs),
+  commit,
+});

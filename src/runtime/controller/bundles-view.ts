@@ -46,6 +46,7 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
   const standingOf = ({ level }: RunSummary): Standing => level ?? 'cancelled';
   return {
     ...{ project, name: 'Bundles', bootstrap: () => [], branches: () => branches },
+    branch: (name) => branches.find(({ ref }) => ref === name),
     runs({ ref, name, standing }, before = 0) {
       const max = controllerNodeLimits.pageRunsMax;
       const found = summaries.filter(

@@ -93,6 +93,8 @@ export interface ProjectView {
   bootstrap(): string[];
   /** The newest first. */
   branches(): BranchView[];
+  /** One of these, by its full name: one by itself costs a fiftieth. */
+  branch(ref: string): BranchView | undefined;
   /** The newest first; `before` as `next` of the page before. */
   runs(filter: RunFilter, before?: number): RunPage;
   counts(): Record<Standing | 'all', number>;
@@ -135,6 +137,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     name,
     bootstrap: () => ports.addresses().slice(0, limits.feedUrlsMax),
     branches: () => state.index.lists.recentRefs().map((ref) => branchOf(state, ref)),
+    branch: (ref) => (state.index.lists.recentRefs().includes(ref) ? branchOf(state, ref) : undefined),
     runs: (filter, before) => page(filter, pageRuns, before),
     counts: () => {
       const { lists, size } = state.index;

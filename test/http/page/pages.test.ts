@@ -1,6 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
 import { limits } from '../../../src/core/limits.ts';
+import { Live } from '../../../src/http/page/live.ts';
+import { pageApp } from '../../../src/http/page/page-app.ts';
+import { jobsPerToken } from '../../../src/http/prices.ts';
+import { wholeApp } from '../../../src/http/whole-app.ts';
+import { projectView } from '../../../src/runtime/controller/project-view.ts';
 import { statusOf } from '../../../src/runtime/controller/status.ts';
 import { again, build } from '../../core/controller/asked-again.ts';
 import {
@@ -47,6 +52,26 @@ describe('the page of a project', () => {
     expect(text).toMatch(/x86_64 (?:namespace|gvisor|vm)/);
     // Where a worker is, and how large its host, is its own business.
     expect(text).not.toMatch(/memory|cpus|\/ip4\//);
+  });
+
+  it('costs as much as there are jobs of the newest branches and tags', async () => {
+    const { bench } = await leasedRound();
+    const { state } = bench.controller;
+    const ports = { addresses: () => [], equivocations: () => [] };
+    const view = projectView({ project: 'p', name: 'demo', state, ...ports });
+    const [branch] = view.branches();
+    const jobs = Array.from({ length: 2 * jobsPerToken }, () => branch?.jobs[0] as never);
+    const live = new Live();
+    onTestFinished(() => live.close());
+    const large = { ...view, branches: () => [{ ref: 'x', commit: 'c', submittedAt: 0, jobs }] };
+    const app = wholeApp(pageApp({ view: large, live }));
+    let paid = 0;
+    const pay = (price: number) => {
+      paid += price;
+    };
+    const env = { account: { pay, sent: () => 0, isWaiting: false } };
+    for (let n = 0; n < 2; n++) await app.request('/', {}, env);
+    expect(paid).toBe(2);
   });
 
   it('tells of disputes, revocations and a log that tells two stories', async () => {
