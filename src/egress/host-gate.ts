@@ -62,7 +62,7 @@ class Hour {
 
   sum(now: number): HostLimits {
     const oldest = Math.floor(now / minuteMs) - windowMinutes;
-    while ((this.#minutes[0]?.minute ?? oldest + 1) <= oldest) this.#minutes.shift();
+    this.#minutes = this.#minutes.filter(({ minute }) => minute > oldest);
     const sum = { connections: 0, bytes: 0 };
     for (const { connections, bytes } of this.#minutes) {
       sum.connections += connections;
@@ -111,7 +111,7 @@ export class HostGate {
     const host = canonical(named);
     const counted = new Set([host, canonical(address)]);
     for (const key of counted) this.#checkLimits(key);
-    const hours = [...counted].map((key) => this.#hourOf(key));
+    const hours = this.#hoursOf(counted);
     for (const hour of hours) {
       hour.add(this.#now(), 1, 0);
       hour.open += 1;
@@ -150,7 +150,7 @@ export class HostGate {
 
   #exceeded(keys: ReadonlySet<string>): QuorateError | undefined {
     const { bytes } = this.#options.limits;
-    const key = [...keys].find((one) => this.#hourOf(one).sum(this.#now()).bytes > bytes);
+    const key = [...keys].find((one) => (this.#hours.get(one)?.sum(this.#now()).bytes ?? 0) > bytes);
     if (key === undefined) return undefined;
     this.#tellSpent(keys);
     return limit(key, `${sizeText(bytes)} within an hour`);
@@ -176,25 +176,22 @@ export class HostGate {
     return sum.bytes > bytes ? `${sizeText(bytes)} within an hour` : undefined;
   }
 
-  #hourOf(key: string): Hour {
-    let hour = this.#hours.get(key);
-    if (hour === undefined) {
-      this.#forget();
-      hour = new Hour();
-      this.#hours.set(key, hour);
-    }
-    return hour;
+  /** @throws EGRESS_HOST_LIMIT where there is no room for those that are new */
+  #hoursOf(keys: ReadonlySet<string>): Hour[] {
+    const fresh = [...keys].filter((key) => !this.#hours.has(key));
+    if (fresh.length > 0) this.#makeRoom(fresh.length);
+    for (const key of fresh) this.#hours.set(key, new Hour());
+    return [...keys].flatMap((key) => this.#hours.get(key) ?? []);
   }
 
-  /** Those that no limit counts any more; where all count, there is no room for another. @throws EGRESS_HOST_LIMIT */
-  #forget(): void {
-    if (this.#hours.size < egressLimits.hostsCountedMax) return;
+  /** Forgets hosts and addresses that no limit counts any more. @throws EGRESS_HOST_LIMIT where too many are left */
+  #makeRoom(count: number): void {
     const now = this.#now();
     for (const [key, hour] of this.#hours) {
       const { connections, bytes } = hour.sum(now);
       if (hour.open === 0 && connections === 0 && bytes === 0) this.#hours.delete(key);
     }
-    if (this.#hours.size >= egressLimits.hostsCountedMax)
+    if (this.#hours.size + count > egressLimits.hostsCountedMax)
       throw limit('further hosts', `${egressLimits.hostsCountedMax} hosts and addresses within an hour`);
   }
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { HostGate, type HostLimits } from '../../src/egress/index.ts';
 import { egressLimits } from '../../src/egress/limits.ts';
@@ -9,15 +11,17 @@ const minuteMs = 60_000;
 function gated(limits: Partial<HostLimits> = {}) {
   let now = 0;
   const told: string[] = [];
-  const gate = new HostGate({
+  const spent: string[][] = [];
+  const gate: HostGate = new HostGate({
     limits: { connections: 10, bytes: 1000, ...limits },
     allows: ({ host }) => host !== 'evil.example',
     onAddress: (host, address, before) => told.push(`${host} ${address} after ${before.join()}`),
+    onSpent: () => spent.push(gate.spent),
     now: () => now,
   });
   const open = (host: string, address: string) => gate.open({ host, port: 443 }, address);
   return {
-    ...{ gate, told, open },
+    ...{ gate, told, spent, open },
     pass: (ms: number) => {
       now += ms;
     },
@@ -83,16 +87,59 @@ describe('the gate of a worker', () => {
     expect(() => open('git.example', '192.0.2.1')).toThrow(limited);
   });
 
-  it('has room for a number of hosts and addresses, and forgets those of an hour ago', () => {
+  it('connects until the limit of bytes is exceeded, and tells when one is', () => {
+    const { gate, open, spent, pass } = gated();
+    open('a.example', '192.0.2.1').moved('sentBytes', 1000);
+    expect(gate.spent).toEqual([]);
+    const last = open('a.example', '192.0.2.1');
+    expect(spent).toEqual([]);
+    last.moved('receivedBytes', 1);
+    expect(spent).toEqual([['a.example', '192.0.2.1']]);
+    for (let n = 0; n < 10; n++) open('b.example', '192.0.2.2');
+    expect(spent[1]).toEqual(['a.example', '192.0.2.1', 'b.example', '192.0.2.2']);
+    expect(spent).toHaveLength(2);
+    pass(60 * minuteMs);
+    expect(gate.spent).toEqual([]);
+  });
+
+  type Open = ReturnType<typeof gated>['open'];
+  const fill = (open: Open, hostsAndAddresses: number) => {
+    for (let n = 0; n < hostsAndAddresses / 2; n++)
+      open(`name${n}.example`, `10.0.${n >> 8}.${n & 255}`).close();
+  };
+
+  it('has room for 4096 hosts and addresses, and forgets those of an hour ago', () => {
     const { open, pass } = gated();
-    const fill = () => {
-      for (let n = 0; n < egressLimits.hostsCountedMax / 2; n++)
-        open(`name${n}.example`, `192.0.${n >> 8}.${n & 255}`).close();
-    };
-    fill();
-    expect(() => open('another.example', '203.0.113.1')).toThrow(limited);
+    fill(open, 4094);
+    for (const one of ['198.51.100.1', '198.51.100.2']) open(one, one).close();
+    expect(() => open('198.51.100.3', '198.51.100.3')).toThrow(limited);
     pass(61 * minuteMs);
-    open('another.example', '203.0.113.1').close();
+    open('198.51.100.3', '198.51.100.3').close();
+  });
+
+  it('does not forget one that is open, or that bytes of the last hour came from', () => {
+    const { open, pass } = gated({ connections: 1000 });
+    for (let n = 0; n < 63; n++) open('192.0.2.1', '192.0.2.1');
+    const other = open('192.0.2.2', '192.0.2.2');
+    pass(61 * minuteMs);
+    other.moved('receivedBytes', 1001);
+    other.close();
+    fill(open, 4094);
+    expect(() => open('192.0.2.2', '192.0.2.2')).toThrow('1000 B within an hour');
+    open('192.0.2.1', '192.0.2.1');
+    expect(() => open('192.0.2.1', '192.0.2.1')).toThrow('64 open connections');
+  });
+
+  it('shows 128 hosts, those that are open among them, and the last 16 addresses of each', () => {
+    const { gate, open } = gated({ connections: 1000 });
+    open('open.example', '192.0.2.1');
+    for (let n = 0; n < 140; n++) open(`name${n}.example`, '192.0.2.2').close();
+    for (let n = 0; n < 40; n++) open('name139.example', `192.0.2.${n}`).close();
+    const { traffic } = gate;
+    expect(traffic).toHaveLength(egressLimits.hostsShownMax);
+    expect(traffic.slice(0, 2).map(({ host }) => host)).toEqual(['open.example', 'name13.example']);
+    const addresses = Array.from({ length: 16 }, (_, n) => `192.0.2.${n + 24}`);
+    expect(traffic.at(-1)).toMatchObject({ host: 'name139.example', addresses });
   });
 
   it('tells of another address of a host, of few of them', () => {
@@ -118,6 +165,19 @@ describe('a proxy with a gate', () => {
     expect([codesOf(egress), reasons]).toEqual([['EGRESS_HOST_LIMIT'], ['EGRESS_HOST_LIMIT']]);
     expect(await say(egress, connectTo(`127.0.0.1:${port}`))).toMatch(/^HTTP\/1.1 403 .*EGRESS_HOST_LIMIT/s);
     expect(gate.traffic).toMatchObject([{ connections: 1, open: 0 }]);
+  });
+
+  it('tells once of a connection that is cut, whatever its client still sends', async () => {
+    const { gate } = gated({ bytes: 10 });
+    const port = await listen((socket) => socket.resume());
+    const egress = await egressTo(port, { gate });
+    const client = connect({ path: egress.socket, allowHalfOpen: true });
+    client.write(connectTo(`127.0.0.1:${port}`, 'hello hello hello'));
+    client.resume();
+    await once(client, 'end');
+    client.end('hello again');
+    await once(client, 'close');
+    expect(codesOf(egress)).toEqual(['EGRESS_HOST_LIMIT']);
   });
 
   it('counts each attempt, also of a server that is not there', async () => {
