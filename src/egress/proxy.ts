@@ -161,7 +161,6 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   };
 
   const tunnel = async (request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> => {
-    client.on('error', () => client.destroy());
     const asked = hostPort(request.url ?? '');
     try {
       const { server, received, sent } = await reach(asked);
@@ -170,7 +169,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
       // When the server has closed normally, data that the client has not read yet is still delivered.
       server.once('close', (broken) => (broken ? client.destroy() : client.end()));
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      if (head.length > 0) client.unshift(head);
+      client.unshift(head);
       server.on('data', received);
       client.on('data', sent);
       server.pipe(client);
@@ -286,7 +285,7 @@ function notHttp(code: string): [status: string, what?: string] {
 /** Parses the authority-form target of CONNECT, `host:port` (RFC 9112, 3.2.3); undefined for anything else. */
 function hostPort(text: string): Target | undefined {
   const [, host, port] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/.exec(text) ?? [];
-  return host === undefined || Number(port) > 65_535 ? undefined : { host, port: Number(port) };
+  return host === undefined ? undefined : { host, port: Number(port) };
 }
 
 /** Parses the absolute-form target of a request (RFC 9112, 3.2.2): http without user information. */
