@@ -84,10 +84,11 @@ export class InboundGate {
 
   close(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    for (const line of this.#waiting.values())
-      for (const arrival of line) arrival.refuse(new Error('this node is closing'));
+    const waiting = [...this.#waiting.values()].flat();
+    // One that is refused calls `leave`.
     this.#waiting.clear();
     this.#waitingCount = 0;
+    for (const arrival of waiting) arrival.refuse(new Error('this node is closing'));
   }
 
   /** Begins those of the line whose turn it is. */

@@ -9,12 +9,12 @@ const bounds = {
   waitingInboundMax: 7,
 };
 
-/** A gate whose time is set by hand, and what became of each connection. */
-function gate(given: Partial<GateBounds> = {}) {
+/** A gate whose time is set by hand, and what became of each connection. `null`: with the bounds of every node. */
+function gate(given: Partial<GateBounds> | null = {}) {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let now = 0;
-  const made = new InboundGate({ ...bounds, ...given }, () => now);
+  const made = new InboundGate(given === null ? undefined : { ...bounds, ...given }, () => now);
   const begun: string[] = [];
   const refused: string[] = [];
   const arrivals = new Map<string, Arrival>();
@@ -26,7 +26,11 @@ function gate(given: Partial<GateBounds> = {}) {
       const arrival: Arrival = {
         network,
         begin: () => void begun.push(name),
-        refuse: () => void refused.push(name),
+        refuse: () => {
+          refused.push(name);
+          // As a connection does when it is closed.
+          made.leave(arrival);
+        },
       };
       arrivals.set(name, arrival);
       made.enter(arrival);
@@ -67,7 +71,7 @@ describe('connections of one network that come at once', () => {
     expect(begun).toContain('5');
   });
 
-  test('are refused beyond its line, and those beyond the line of all', () => {
+  test('are refused beyond its line, and in the longest line where all are too long together', () => {
     const { come, made, refused } = gate({ pendingInboundMax: 100 });
     for (let n = 1; n <= 10; n++) come(`a${n}`, 'a');
     expect(refused).toEqual(['a10']);
@@ -117,4 +121,61 @@ describe('more handshakes than may run', () => {
     come('c');
     expect(refused).toEqual(['c']);
   });
+});
+
+test('a connection that is closed while it waits makes room for another, wherever it stands in the line', () => {
+  const { come, end, made, begun, refused } = gate({ pendingPerNetworkMax: 1 });
+  for (let n = 1; n <= 7; n++) come(`${n}`, 'office');
+  expect([begun, refused]).toEqual([['1'], ['7']]);
+  // The first of the line, and one that is neither in it nor in its handshake.
+  for (const name of ['2', '7']) end(name);
+  come('8', 'office');
+  come('9', 'office');
+  expect(refused).toEqual(['7', '9']);
+  end('1');
+  expect(begun).toEqual(['1', '3']);
+  expect(made.refused).toBe(2);
+});
+
+test('the line of all has room again when some of it have begun or were closed', () => {
+  const { come, end, wait, begun, refused } = gate({ inboundPerSecond: 1, waitingInboundMax: 2 });
+  for (const name of ['a1', 'a2', 'b1', 'b2', 'c1', 'c2']) come(name, name.slice(0, 1));
+  expect([begun, refused]).toEqual([['a1', 'b1', 'c1'], ['c2']]);
+  end('a2');
+  wait(1_000);
+  for (const name of ['a3', 'a4', 'a5']) come(name, 'a');
+  expect([begun.slice(3), refused]).toEqual([['b2', 'a3'], ['c2']]);
+});
+
+test('a handshake that has ended takes no room, even where its end is told twice', () => {
+  const { come, end, refused } = gate({ pendingInboundMax: 2 });
+  for (const name of ['a', 'b']) come(name);
+  for (const name of ['a', 'a']) end(name);
+  for (const name of ['c', 'd']) come(name);
+  expect(refused).toEqual(['d']);
+});
+
+test('a node that closes refuses those that wait, and begins none of them', () => {
+  const { come, wait, made, begun, refused } = gate();
+  for (let n = 1; n <= 7; n++) come(`${n}`, 'office');
+  made.close();
+  expect(refused).toEqual(['5', '6', '7']);
+  expect(vi.getTimerCount()).toBe(0);
+  wait(10_000);
+  expect(begun).toEqual(['1', '2', '3', '4']);
+});
+
+test('every node has 512 handshakes at once, 64 and 40 a second of a network, and lines of 256 and 1,024', () => {
+  const { come, begun, refused } = gate(null);
+  for (let n = 0; n < 600; n++) come(`${n}`);
+  expect([begun.length, refused.length]).toEqual([512, 88]);
+  const lines = gate(null);
+  for (let network = 0; network < 8; network++)
+    for (let n = 0; n < 200; n++) lines.come(`${network} ${n}`, `${network}`);
+  expect(lines.begun).toHaveLength(8 * 40);
+  expect(lines.refused).toHaveLength(8 * 160 - 1_024);
+  const one = gate(null);
+  for (let n = 0; n < 300; n++) one.come(`${n}`, 'office');
+  one.wait(10_000);
+  expect([one.begun.length, one.refused.length]).toEqual([64, 300 - 40 - 256]);
 });
