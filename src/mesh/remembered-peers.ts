@@ -80,7 +80,6 @@ export class RememberedPeers {
   }
 
   #forgetBeyondMax(kept?: string): void {
-    if (this.#peers.size <= meshLimits.rememberedMax) return;
     for (const { id } of this.list().toReversed()) {
       if (this.#peers.size <= meshLimits.rememberedMax) return;
       if (id !== kept) this.#peers.delete(id);
