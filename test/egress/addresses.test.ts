@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { canonical, isLoopback } from '../../src/egress/addresses.ts';
 import { isPublic } from '../../src/egress/index.ts';
 import { networksOf } from '../../src/egress/rules.ts';
 
@@ -72,10 +73,33 @@ it('what is near is the machine itself and its neighbours, not half of the inter
     { address: '9.9.9.9', cidr: '9.9.9.9/1' },
     { address: '2a00:1450:1::5', cidr: '2a00:1450:1::5/64' },
     { address: '2a00:99::1', cidr: null },
+    { address: '11.0.0.5', cidr: '11.0.0.5/8' },
+    { address: '2a00:7:7::1', cidr: '2a00:7:7::1/48' },
   ]);
-  for (const address of ['8.8.8.5', '8.8.8.255', '9.9.9.9']) expect(near.check(address, 'ipv4')).toBe(true);
+  for (const address of ['8.8.8.5', '8.8.8.255', '9.9.9.9', '11.255.0.1'])
+    expect(near.check(address, 'ipv4')).toBe(true);
   for (const address of ['8.8.9.1', '9.9.9.8', '1.1.1.1']) expect(near.check(address, 'ipv4')).toBe(false);
-  for (const address of ['2a00:1450:1::5', '2a00:1450:1::6', '2a00:99::1'])
+  for (const address of ['2a00:1450:1::5', '2a00:1450:1::6', '2a00:99::1', '2a00:7:7:f::1'])
     expect(near.check(address, 'ipv6')).toBe(true);
   for (const address of ['2a00:1450:1:1::1', '2a00:99::2']) expect(near.check(address, 'ipv6')).toBe(false);
+});
+
+it.each([
+  ['GIT.Example', 'git.example'],
+  ['[2001:DB8:0:0::1]', '2001:db8::1'],
+  ['2001:db8:0:0:0:0:0:1', '2001:db8::1'],
+  ['FE80::1%eth0', 'fe80::1%eth0'],
+  ['192.0.2.1', '192.0.2.1'],
+])('a host has one spelling: %s is %s', (host, one) => {
+  expect(canonical(host)).toBe(one);
+});
+
+it.each([
+  ['127.0.0.1', true],
+  ['127.255.0.1', true],
+  ['::1', true],
+  ['128.0.0.1', false],
+  ['::2', false],
+])('loopback is 127.0.0.0/8 and ::1: %s', (address, is) => {
+  expect(isLoopback(address)).toBe(is);
 });

@@ -1,7 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { QuorateError } from '../../src/core/errors.ts';
-import { egressLimits } from '../../src/egress/limits.ts';
 import { RefusalRows } from '../../src/egress/refusal-rows.ts';
 import { listen } from '../source/support.ts';
 import { codesOf, connectTo, egressTo, say } from './support.ts';
@@ -66,10 +65,24 @@ describe('whoever asks for what it never gets', () => {
 
   it('is forgotten, the oldest destination first, when there are too many', async () => {
     const rows = new RefusalRows(2);
-    const refusal = new QuorateError('EGRESS_NOT_ALLOWED', 'no');
-    const refused = (port: number) => rows.refused({ host: 'a', port }, refusal)?.code;
-    expect([refused(0), refused(0)]).toEqual([undefined, 'EGRESS_REFUSED_REPEATEDLY']);
-    for (let port = 1; port <= egressLimits.refusedDestinationsMax; port++) refused(port);
+    const refusal = new QuorateError('EGRESS_NOT_ALLOWED', 'no', { hint: 'ask for less' });
+    const refused = (port: number) => rows.refused({ host: 'a', port }, refusal);
+    expect([refused(0), refused(0)]).toMatchObject([
+      undefined,
+      { code: 'EGRESS_REFUSED_REPEATEDLY', hint: 'ask for less' },
+    ]);
+    for (let port = 1; port <= 256; port++) refused(port);
     expect(refused(0)).toBe(undefined);
+  });
+
+  it('is given up after 128 refusals in a row by default', async () => {
+    const reasons: string[] = [];
+    const target = { host: 'b', port: 1 };
+    const egress = await egressTo(1, { onHopeless: ({ code }) => reasons.push(code) });
+    const ask = () => egress.connect(target).catch(() => {});
+    for (let n = 1; n < 128; n++) await ask();
+    expect(reasons).toEqual([]);
+    await ask();
+    expect(reasons).toEqual(['EGRESS_REFUSED_REPEATEDLY']);
   });
 });

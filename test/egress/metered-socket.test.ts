@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { Bandwidth } from '../../src/core/bandwidth.ts';
 import { meteredConnect } from '../../src/egress/metered-socket.ts';
 
@@ -77,4 +77,18 @@ it('writes no more a second than it may', async () => {
 it('without a limit nothing waits', async () => {
   expect(await received(new Bandwidth())).toBeGreaterThan(bytesPerSecond * 10);
   expect(await sent(new Bandwidth())).toBeGreaterThan(bytesPerSecond * 10);
+});
+
+it('that is closed while it waits leaves no timer', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const bandwidth = new Bandwidth();
+  bandwidth.down.perSecond = 1;
+  const port = await server((socket) => socket.write('hello'));
+  const socket = meteredConnect(bandwidth)('127.0.0.1', port);
+  await once(socket, 'data');
+  expect(vi.getTimerCount()).toBeGreaterThan(0);
+  socket.destroy();
+  await once(socket, 'close');
+  expect(vi.getTimerCount()).toBe(0);
 });

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { createServer, type RequestListener } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Egress, openEgressProxy } from '../../src/egress/index.ts';
+import { listen } from '../source/support.ts';
 
 type Options = Parameters<typeof openEgressProxy>[0];
 
@@ -43,3 +45,19 @@ export const connectTo = (host: string, then = ''): string =>
   `CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n\r\n${then}`;
 
 export const codesOf = ({ refusals }: Egress): string[] => refusals.map(({ code }) => code);
+
+/** An HTTP server on loopback; gives its port. */
+export async function web(answer: RequestListener): Promise<number> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+export const echo = () => listen((socket) => socket.pipe(socket));
+
+/** A plain request to a proxy. */
+export const get = (url: string): string => `GET ${url} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
