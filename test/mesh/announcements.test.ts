@@ -1,11 +1,10 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { Announcements } from '../../src/mesh/announcements.ts';
-import { meshLimits } from '../../src/mesh/limits.ts';
 
 const aMinute = 60_000;
 
 /** Announcements whose walks are noted, and fail while told to. */
-function announcing(betweenMs: number) {
+function announcing(betweenMs?: number) {
   const walks: { cid: string; began: number; ended: number }[] = [];
   const to = { fail: false };
   const announcements = new Announcements(async (cid) => {
@@ -39,7 +38,7 @@ it('walks again for one that no peer took', async () => {
 
 it('remembers so many, and forgets the oldest first', async () => {
   const { announcements, walks } = announcing(0);
-  const many = Array.from({ length: meshLimits.announcedMax + 1 }, (_, n) => String(n));
+  const many = Array.from({ length: 10_001 }, (_, n) => String(n));
   await Promise.all(many.map((cid) => announcements.of(cid)));
   await announcements.of('1');
   expect(walks).toHaveLength(many.length);
@@ -59,9 +58,10 @@ it('begins the next walk a while after the last one ended, also after one that f
 
 it('does not wait while many do', async () => {
   const { announcements, walks } = announcing(aMinute);
-  const many = Array.from({ length: meshLimits.announcementsWaitingMax + 3 }, (_, n) => String(n));
+  const many = Array.from({ length: 103 }, (_, n) => String(n));
   const all = many.map((cid) => announcements.of(cid));
   await Promise.all(all.slice(0, 3));
+  for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
   expect(cids(walks)).toEqual(['0', '1', '2']);
   announcements.close();
   await Promise.all(all);
@@ -74,4 +74,19 @@ it('and not when the mesh is closed', async () => {
   announcements.close();
   await Promise.all(all);
   expect(walks).toHaveLength(3);
+});
+
+it('gives a walk twenty seconds, and waits a second between two, where it is not told otherwise', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const timeout = vi.spyOn(AbortSignal, 'timeout');
+  onTestFinished(() => timeout.mockRestore());
+  const { announcements, walks } = announcing();
+  const [first, second] = [announcements.of('a'), announcements.of('b')];
+  await first;
+  await vi.advanceTimersByTimeAsync(999);
+  expect(cids(walks)).toEqual(['a']);
+  await vi.advanceTimersByTimeAsync(1);
+  await second;
+  expect(timeout.mock.calls).toEqual([[20_000], [20_000]]);
 });

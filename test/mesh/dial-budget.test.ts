@@ -4,7 +4,7 @@ import { DialBudget } from '../../src/mesh/dial-budget.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
 import { codeOf } from './harness.ts';
 
-const { failedDialsPerNetwork, failedDialAgainMs } = meshLimits;
+const { failedDialsPerNetwork } = meshLimits;
 
 /** Dials addresses, of which these answer; gives how many were dialled. */
 function dialling(answers: (address: string) => boolean = () => false, configured: string[] = []) {
@@ -34,7 +34,7 @@ describe('addresses that others tell', () => {
     expect(await dial(at(1))).toBe('MESH_UNREACHABLE');
     expect(budget.refused).toBe(100 - failedDialsPerNetwork + 1);
     expect(await dial(at(1, '/ip4/192.0.2.2'))).toBe('NOBODY');
-    wait(failedDialAgainMs);
+    wait(10_000);
     expect(await dial(at(1))).toBe('NOBODY');
     expect(await dial(at(1))).toBe('MESH_UNREACHABLE');
   });
@@ -58,6 +58,17 @@ describe('addresses that others tell', () => {
     // It was found there before.
     expect(await dial(at(1000))).toBeUndefined();
   });
+});
+
+test('the 2,000 addresses at which a peer was found last are not limited', async () => {
+  let isUp = true;
+  const { dial } = dialling(() => isUp);
+  for (let port = 1; port <= 2_000; port++) await dial(at(port));
+  for (const port of [1, 2_001]) await dial(at(port));
+  isUp = false;
+  for (let port = 3_001; port <= 3_024; port++) expect(await dial(at(port))).toBe('NOBODY');
+  for (const port of [1, 3, 2_001]) expect(await dial(at(port))).toBe('NOBODY');
+  expect(await dial(at(2))).toBe('MESH_UNREACHABLE');
 });
 
 test('addresses that the operator configured are dialled as often as is wanted', async () => {

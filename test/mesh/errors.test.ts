@@ -1,7 +1,7 @@
 import type { Connection } from '@libp2p/interface';
 import { expect, it } from 'vitest';
 import { reportedError } from '../../src/core/errors.ts';
-import { dialError } from '../../src/mesh/errors.ts';
+import { dialError, listenError } from '../../src/mesh/errors.ts';
 import { ConnectionLink } from '../../src/mesh/link.ts';
 
 const named = (name: string, message = '') => Object.assign(new Error(message), { name });
@@ -24,6 +24,25 @@ it.each<[string, Error, string]>([
   const found = dialError(error, 'peer', ['/ip4/192.0.2.1/tcp/1'], '/quorate/x/1');
   expect(found).toMatchObject({ code, cause: error });
   expect(found.message).toContain('peer');
+});
+
+it.each([
+  [[], 'could not reach peer'],
+  [['/ip4/192.0.2.1/tcp/1', '/x'], 'could not reach peer at /ip4/192.0.2.1/tcp/1, /x'],
+])('a dial that fails names the addresses that were tried: %j', (tried, message) => {
+  expect(dialError(new Error('no'), 'peer', tried).message).toBe(message);
+});
+
+it.each([
+  [new Error('listen EADDRINUSE: address already in use'), 'MESH_PORT_IN_USE'],
+  [new Error('listen EACCES'), 'MESH_LISTEN_FAILED'],
+  ['EADDRINUSE', 'MESH_PORT_IN_USE'],
+])('an address that cannot be listened on: %s', (error, code) => {
+  expect(listenError(error, ['/x'])).toMatchObject({
+    code,
+    cause: error,
+    message: expect.stringContaining('/x'),
+  });
 });
 
 it('an error that has a code keeps it', () => {

@@ -1,40 +1,10 @@
 import type { Stream } from '@libp2p/interface';
 import { describe, expect, it } from 'vitest';
 import { PacedReader } from '../../src/mesh/paced-reader.ts';
+import { FakeStream } from './fake-stream.ts';
 
-/** A stream that brings what the test says. */
-class Arriving extends EventTarget {
-  status = 'open';
-  readStatus = 'readable';
-  remoteWriteStatus = 'writable';
-  readBufferLength = 0;
-  readonly calls: string[] = [];
-
-  pause(): void {
-    this.calls.push('pause');
-    this.readStatus = 'paused';
-  }
-
-  resume(): void {
-    this.calls.push('resume');
-    this.readStatus = 'readable';
-  }
-
-  arrive(...data: Uint8Array[]): void {
-    this.dispatchEvent(Object.assign(new Event('message'), { data: data.length === 1 ? data[0] : data }));
-  }
-
-  end(): void {
-    this.dispatchEvent(new Event('remoteCloseWrite'));
-  }
-
-  closes(over: { error?: Error; local?: boolean } = {}): void {
-    this.dispatchEvent(Object.assign(new Event('close'), over));
-  }
-}
-
-function reading(over: Partial<Arriving> = {}) {
-  const stream = Object.assign(new Arriving(), over);
+function reading(over: Partial<FakeStream> = {}) {
+  const stream = Object.assign(new FakeStream(), over);
   return { stream, reader: new PacedReader(stream as unknown as Stream) };
 }
 
@@ -78,6 +48,31 @@ describe('a reader of a stream', () => {
     expect(stream.calls).toEqual(['pause', 'resume']);
   });
 
+  it('pauses at 64 KiB exactly, what each chunk takes besides its bytes included', async () => {
+    const { stream } = reading();
+    stream.arrive(new Uint8Array(64 * 1024 - 256));
+    await turn();
+    expect(stream.calls).toEqual(['pause']);
+  });
+
+  it('does not pause a stream that is no longer read', async () => {
+    const { stream } = reading();
+    stream.arrive(new Uint8Array(64 * 1024));
+    stream.readStatus = 'closed';
+    await turn();
+    expect(stream.calls).toEqual([]);
+  });
+
+  it('is told of the end, and of a reset, when it waits for more', () => {
+    for (const over of ['end', 'closes'] as const) {
+      const { stream, reader } = reading();
+      let calls = 0;
+      reader.onReady(() => calls++);
+      stream[over]();
+      expect(calls).toBe(1);
+    }
+  });
+
   it('counts frames of one byte in full', async () => {
     const { stream } = reading();
     for (let n = 0; n < 256; n++) stream.arrive(one);
@@ -114,7 +109,7 @@ describe('a reader of a stream', () => {
     expect(() => reader.take()).toThrow(expect.objectContaining({ code: 'MESH_RESET' }));
   });
 
-  it.each<[string, Partial<Arriving>, string | undefined]>([
+  it.each<[string, Partial<FakeStream>, string | undefined]>([
     ['closed', { status: 'closed' }, 'MESH_RESET'],
     ['ended', { remoteWriteStatus: 'closed' }, undefined],
   ])('knows of a stream that was %s before it', (_, over, code) => {

@@ -1,32 +1,40 @@
+import { syncBuiltinESMExports } from 'node:module';
+import timers from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { QuorateError } from '../../src/core/errors.ts';
-import { meshLimits } from '../../src/mesh/limits.ts';
 import { dialPatiently } from '../../src/mesh/patient-dial.ts';
 import { codeOf } from './harness.ts';
 
 const busy = () => new QuorateError('MESH_BUSY', 'it is busy');
 
-/** Dials a peer that takes the nth connection, and gives what came of it and the dials. */
+/** Dials a peer that takes the nth connection; gives what came of it, the dials, and the waits between them. */
 async function dial(nth: number, error: () => Error = busy, signal = new AbortController().signal) {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  onTestFinished(() => void vi.useRealTimers());
+  const waits: number[] = [];
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  vi.spyOn(timers, 'setTimeout').mockImplementation(async (ms, value, options) => {
+    waits.push(ms ?? 0);
+    options?.signal?.throwIfAborted();
+    return value as never;
+  });
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+  });
   let dials = 0;
-  const ended = codeOf(
+  const code = await codeOf(
     dialPatiently(async () => {
       dials += 1;
       if (dials < nth) throw error();
     }, signal),
   );
-  await vi.runAllTimersAsync();
-  return { code: await ended, dials };
+  return { code, dials, waits };
 }
 
-test('a busy peer is dialled again, a few times', async () => {
-  expect(await dial(meshLimits.busyTriesMax)).toEqual({ code: undefined, dials: meshLimits.busyTriesMax });
-  expect(await dial(meshLimits.busyTriesMax + 1)).toEqual({
-    code: 'MESH_BUSY',
-    dials: meshLimits.busyTriesMax,
-  });
+test('a busy peer is dialled again, a few times, after waits that double', async () => {
+  const waits = [250, 500, 1_000, 2_000];
+  expect(await dial(5)).toEqual({ code: undefined, dials: 5, waits });
+  expect(await dial(50)).toEqual({ code: 'MESH_BUSY', dials: 5, waits });
 });
 
 test('a peer that is not there is dialled once', async () => {
@@ -34,5 +42,5 @@ test('a peer that is not there is dialled once', async () => {
 });
 
 test('the time of the caller ends the wait', async () => {
-  expect(await dial(3, busy, AbortSignal.abort())).toEqual({ code: 'MESH_BUSY', dials: 1 });
+  expect(await dial(3, busy, AbortSignal.abort())).toMatchObject({ code: 'MESH_BUSY', dials: 1 });
 });

@@ -44,6 +44,7 @@ describe('a full controller', () => {
     expect(leaves(full)).toBeUndefined();
     expect(leaves([...full, place('owner')])).toBeUndefined();
     expect(leaves([...full, place('guest')])).toBeUndefined();
+    expect(leaves([...full, ...places(reserve, 'guest')])).toBeUndefined();
     expect(leaves([...full, ...places(reserve, 'guest'), ...places(reserve, 'owner')])).toBeUndefined();
   });
 
@@ -56,12 +57,14 @@ describe('a full controller', () => {
   });
 
   test('gives the place of a guest that has been there for long to the next one, an idle one first', () => {
-    const since = now - meshLimits.guestMs - 1;
+    const since = now - 30_001;
     const full = places(members, 'member');
     const busy = places(reserve, 'guest', { since });
     expect(leaves([...full, ...busy, place('guest')])).toBe(`close ${members}`);
     const last = place('guest', { since, idle: true });
     expect(leaves([...full, ...busy.slice(1), last, place('guest')])).toBe(`close ${members + reserve - 1}`);
+    const just = places(reserve, 'guest', { since: now - 30_000 });
+    expect(leaves([...full, ...just, place('guest')])).toBe('refuse newest');
     // Peers of other nodes are no visitors.
     expect(leaves([...full, ...busy, place('guest')], false)).toBe('refuse newest');
   });
@@ -76,6 +79,8 @@ describe('guests that fill all places', () => {
     const others = places(max - reserve - share, 'guest');
     const greedy = places(share + 1, 'guest', { network: 'greedy' });
     expect(leaves([...others, ...greedy])).toBe(`close ${others.length}`);
+    const fair = places(share, 'guest', { network: 'fair' });
+    expect(leaves([...others, ...fair, place('guest')])).toBe('refuse newest');
   });
 
   test('lose outbound connections only where nobody uses them', () => {
@@ -88,9 +93,23 @@ describe('guests that fill all places', () => {
   });
 });
 
+test('a 32nd part of the places is kept for owners, and for guests; a network has an eighth', () => {
+  expect([reserve, reserveOf(16), reserveOf(320), share]).toEqual([2, 2, 10, 8]);
+});
+
+test('connections that this node opened are not refused, where there are too many', () => {
+  const own = places(max + 1, 'owner', { inbound: false });
+  expect(leaves(own)).toBeUndefined();
+  const came = place('owner');
+  expect(leaves([came, ...own])).toBe('refuse 0');
+  expect(leaves(places(members + 1, 'member', { inbound: false }))).toBeUndefined();
+});
+
 test('one key has its share of the connections, whatever it is', () => {
   const own = places(share, 'owner', { peer: 'one' });
   const last = place('owner', { peer: 'one' });
+  const ours = place('owner', { peer: 'one', inbound: false });
+  expect(beyondShare([...own, ours], ours[0], max)).toBeUndefined();
   expect(beyondShare(own, own.at(-1)?.[0] ?? 0, max)).toBeUndefined();
   expect(beyondShare([...own, last], last[0], max)).toMatchObject({ connection: last[0], kind: 'refuse' });
 });

@@ -2,7 +2,6 @@ import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { describe, expect, it, vi } from 'vitest';
-import { meshLimits } from '../../src/mesh/limits.ts';
 import { rememberProtocols } from '../../src/mesh/protocol-memory.ts';
 import { node, soon } from './harness.ts';
 
@@ -33,13 +32,38 @@ describe('the protocols of a peer', () => {
     expect(await write(peer, '/a')).toBe(0);
     expect(await write(peer, '/b')).toBe(1);
     expect(await write(other, '/a')).toBe(1);
-    clock.mockReturnValue(meshLimits.protocolMemoryMs);
+    clock.mockReturnValue(10 * 60_000 - 1);
+    expect(await write(other, '/a')).toBe(0);
+    clock.mockReturnValue(10 * 60_000);
     expect(await write(peer, '/a')).toBe(1);
     forget(peer);
     expect([await write(peer, '/a'), await write(peer, '/a')]).toEqual([1, 0]);
     await peers.delete(peer);
     expect(await write(peer, '/a')).toBe(1);
     clock.mockRestore();
+  });
+
+  it('of 4,000 peers are remembered, and all written again with the next one', async () => {
+    const { store: peers, merged } = store();
+    rememberProtocols(peers);
+    const peer = (n: number) => ({ toString: () => `peer ${n}` }) as PeerId;
+    const write = (n: number) => peers.merge(peer(n), { protocols: ['/a'] });
+    for (let n = 0; n < 4_000; n += 1) await write(n);
+    await write(0);
+    expect(merged).toHaveLength(4_000);
+    await write(4_000);
+    await write(0);
+    expect(merged).toHaveLength(4_002);
+  });
+
+  it('are not remembered where they could not be written', async () => {
+    const peer = await somebody();
+    const { store: peers, merged } = store();
+    const merge = vi.spyOn(peers, 'merge').mockRejectedValueOnce(new Error('the disk is full'));
+    rememberProtocols(peers);
+    await expect(peers.merge(peer, { protocols: ['/a'] })).rejects.toThrow('the disk is full');
+    await peers.merge(peer, { protocols: ['/a'] });
+    expect([merged.length, merge.mock.calls.length]).toEqual([1, 2]);
   });
 
   it('that come with anything else are always written', async () => {
