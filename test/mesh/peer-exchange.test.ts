@@ -40,7 +40,7 @@ function exchanging(reply?: string, serves = (root: string) => root === 'root') 
     addresses: () => Array.from({ length: 10 }, (_, n) => `/ip4/192.0.2.${n}/tcp/1`),
     serves,
   });
-  /** What a peer is answered. */
+  /** The answer to a request. */
   const answered = async (message: string | undefined, peer?: string) => {
     const { channel, sent, waits } = channelOf(message, peer);
     await answer(channel);

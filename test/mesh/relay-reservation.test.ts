@@ -6,7 +6,7 @@ import { type RelayComponents, RelayReservation } from '../../src/mesh/relay-res
 const relay = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw';
 const peer = (name: string) => ({ toString: () => name }) as unknown as PeerId;
 
-/** What the node listens on, and what a reservation did; each listening is ended by the test. */
+/** A reservation at one relay, and the calls that it made. The test ends each listening. */
 function reserving() {
   const calls: string[] = [];
   let connect: (peer: PeerId) => void = () => {};
