@@ -123,6 +123,13 @@ it('chooses the files of Python packages, for one version where that is asked', 
   expect((await lock('requirements.txt')).out).toContain('4 files fixed, 0 kept');
 });
 
+it('says so where no job of the job file names a lock file', async () => {
+  await put('quorate.yaml', jobFile({ run: ['true'] }));
+  const answer = await lock();
+  expect(codeIn(answer.err), answer.report).toBe('LOCK_NOT_FOUND');
+  expect(answer.err).toContain('no job of quorate.yaml names lock files');
+});
+
 it('says so where no file of a Python package is allowed, or is for Linux', async () => {
   await index();
   await put('requirements.txt', `pure==1.0 --hash=sha256:${'12'.repeat(32)}\n`);

@@ -20,6 +20,7 @@ import { lockFilesInTree } from '../../../src/runtime/build/lock-files.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { npmProject } from '../../dependencies/registry.ts';
 import { hex, npmPackage, sri } from '../../dependencies/tools/support.ts';
+import { tar } from '../../store/support.ts';
 import { codeOf } from '../support.ts';
 
 const signal = AbortSignal.timeout(300_000);
@@ -170,6 +171,23 @@ describe('a tree of dependencies from a stranger', () => {
       code: 'DEPENDENCIES_MISMATCH',
       message: expect.stringContaining(says),
     });
+    // The message says what it is, not only that it cannot be read.
+    const isRead = says !== 'cannot be read';
+    expect(/cannot be read/.test((await checked.catch((error: Error) => error.message)) as string)).toBe(
+      !isRead,
+    );
+  });
+
+  it('with an empty folder of its own is refused', async () => {
+    const { dir, store } = await place();
+    const entries = await tar([
+      ...Object.entries(honest).map(([name, body]) => ({ name, body: Buffer.from(body) as never })),
+      { name: 'more', type: 'directory' as const },
+    ]);
+    const { root } = await store.importTar(entries, { into: store.public });
+    await expect(checkDependencies(store, root, sources, { scratch: dir, signal })).rejects.toThrow(
+      'holds a dir of its own: "more"',
+    );
   });
 
   it('that is a file is refused', async () => {

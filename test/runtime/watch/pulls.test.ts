@@ -168,6 +168,21 @@ describe('a list of open pull requests', () => {
     expect(closed(false, refs({}))).toEqual([{ kind: 'pull-closed', pull: 7 }]);
   });
 
+  it('has an event for what changed in it, and for nothing else', () => {
+    const { machine } = begun().pull({
+      ...{ pull: 7, commit: commit(2), title: 'better', author: 'mallory', base: 'main' },
+    });
+    const events = (more: object, there = refs({ 7: 2 })) => {
+      const one = { pull: 7, title: 'better', author: 'mallory', base: 'main', labels: [], ...more };
+      return pullChanges(machine.state, { pulls: [one as never], isWhole: true }, there, 'refs/pull/*/head');
+    };
+    expect(events({})).toEqual([]);
+    expect(events({ labels: ['other', `quorate:${commit(3)}`, 'quorate'] })).toEqual([]);
+    const changes = [{ title: 'x' }, { author: 'x' }, { base: 'x' }, { labels: [`quorate:${commit(2)}`] }];
+    for (const change of changes) expect(events(change)).toMatchObject([{ kind: 'pull' }]);
+    expect(events({}, refs({ 7: 3 }))).toMatchObject([{ kind: 'pull', seen: { commit: commit(3) } }]);
+  });
+
   it('that is a part hides no commit of what it does not hold, and keeps no approval of another one', () => {
     const { machine } = begun().pull({ pull: 7, commit: commit(2), approved: [commit(2)] });
     const part = { pulls: listed(3), isWhole: false };

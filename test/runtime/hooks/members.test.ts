@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { QuorateError } from '../../../src/core/errors.ts';
+import { membersOf } from '../../../src/runtime/client/ask-members.ts';
+import { provenByMembers } from '../../../src/runtime/hooks/members.ts';
+import { project } from '../../support/project.ts';
+import { folder } from '../support.ts';
+
+const { signal } = new AbortController();
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+afterEach(() => void vi.useRealTimers());
+
+it('members are asked once in five minutes by a hook, and that nobody answers is told once', async () => {
+  const told: unknown[] = [];
+  let error = new QuorateError('MEMBERSHIP_NOT_FOUND', `none\n${'x'.repeat(600)}`);
+  let asked = 0;
+  const membership = async () => {
+    asked++;
+    throw error;
+  };
+  const home = { dir: await folder(), membership } as never;
+  const proven = provenByMembers({ home, project, signal, tell: (one) => void told.push(one) });
+  expect(await proven()).toEqual([]);
+  vi.advanceTimersByTime(5 * 60_000 - 1);
+  await proven();
+  expect(asked).toBe(1);
+  vi.advanceTimersByTime(1);
+  await proven();
+  expect(asked).toBe(2);
+  expect(told).toMatchObject([{ event: 'waiting', code: 'MEMBERSHIP_NOT_FOUND' }]);
+  expect((told[0] as { message: string }).message.length).toBeLessThan(600);
+  vi.advanceTimersByTime(5 * 60_000);
+  error = new QuorateError('HOME_UNREADABLE', 'no');
+  await expect(proven()).rejects.toBe(error);
+});
+
+it('members are asked once a minute by a command', async () => {
+  let asked = 0;
+  const credentials = {
+    get membership() {
+      asked++;
+      throw new Error('asked');
+    },
+  };
+  const ask = membersOf(credentials as never, signal);
+  await expect(ask({} as never)).rejects.toThrow('asked');
+  vi.advanceTimersByTime(60_000 - 1);
+  await ask({} as never);
+  expect(asked).toBe(1);
+  vi.advanceTimersByTime(1);
+  await expect(ask({} as never)).rejects.toThrow('asked');
+});
