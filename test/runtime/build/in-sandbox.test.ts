@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Sandbox, SandboxIo, SandboxOutcome } from '../../../sandbox/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { limits } from '../../../src/core/limits.ts';
-import { buildInSandbox, limitOf } from '../../../src/runtime/build/in-sandbox.ts';
+import { abortedBy, buildInSandbox, limitOf } from '../../../src/runtime/build/in-sandbox.ts';
 import type { Area, Store } from '../../../src/store/index.ts';
 import { makeJob } from '../../support/documents.ts';
 
@@ -11,7 +11,11 @@ const job = makeJob();
 const area = {} as Area;
 
 /** The limit that a build ends at, by its outcome or by an error. `imports`: files that it put out, or why they are not taken in. */
-async function ended(outcome: SandboxOutcome, imports: number | Error = 0) {
+function ended(outcome: SandboxOutcome, imports: number | Error = 0) {
+  return built(outcome, imports).then(({ limit }) => limit, limitOf);
+}
+
+function built(outcome: SandboxOutcome, imports: number | Error = 0) {
   const run = async (_: unknown, { onOutputs }: SandboxIo) => {
     if (outcome.kind === 'exit') await onOutputs(Readable.from([]));
     return outcome;
@@ -22,11 +26,10 @@ async function ended(outcome: SandboxOutcome, imports: number | Error = 0) {
     return { root: 'bafy', files };
   };
   const store = { exportTar: () => Readable.from([]), importTar } as unknown as Store;
-  const built = buildInSandbox({ run } as unknown as Sandbox, store, job, {
+  return buildInSandbox({ run } as unknown as Sandbox, store, job, {
     ...{ commit: { id: 'c', tree: 't', seconds: 0 }, from: area, into: area, image: 'host' },
     ...{ onLog: () => {}, signal: new AbortController().signal },
   });
-  return built.then(({ limit }) => limit, limitOf);
 }
 
 const done: SandboxOutcome = { kind: 'exit', code: 0 };
@@ -48,5 +51,46 @@ describe('the limit that a build exceeded', () => {
     expect(await ended(done, 2000)).toBeUndefined();
     expect(await ended(time)).toBeUndefined();
     expect(await ended(done, new QuorateError('STORE_DISK_FULL', 'full'))).toBeUndefined();
+  });
+});
+
+describe('the outcome of a build', () => {
+  const aborted = (reason: string) => ({ kind: 'aborted', reason, detail: 'why' }) as SandboxOutcome;
+
+  it('is what the sandbox says, in the words of a receipt', async () => {
+    expect((await built({ kind: 'exit', code: 256 + 3 }, 1)).outcome).toMatchObject({
+      kind: 'exit',
+      code: 3,
+    });
+    expect((await built(done, 1)).outcome).toEqual({ kind: 'exit', code: 0, artifact: 'bafy' });
+    const reasons = ['killed', 'setup', 'time', 'memory', 'disk'];
+    const said = await Promise.all(reasons.map(async (reason) => (await built(aborted(reason))).outcome));
+    expect(said.map((one) => one.kind === 'aborted' && one.reason)).toEqual([
+      ...['operator', 'sandbox', 'time', 'memory', 'disk'],
+    ]);
+  });
+
+  it.each([
+    ['SOURCE_TREE_REFUSED', 'source'],
+    ['EGRESS_NOT_ALLOWED', 'source'],
+    ['INPUT_UNAVAILABLE', 'source'],
+    ['INPUTS_DISK_FULL', 'sandbox'],
+    ['DEPENDENCIES_MISMATCH', 'source'],
+    ['LOCK_TOO_LARGE', 'source'],
+    ['STORE_PATH_INVALID', 'outputs'],
+    ['STORE_DISK_FULL', 'sandbox'],
+    ['SANDBOX_UNAVAILABLE', 'sandbox'],
+  ])('that an error ended has a reason: %s is %s', (code, reason) => {
+    expect(abortedBy(new QuorateError(code as never, 'why'))).toMatchObject({ reason });
+  });
+
+  it('that an error ended has a detail of one line, with its hint', () => {
+    const detail = (message: string, hint?: string) =>
+      abortedBy(new QuorateError('LOCK_INVALID' as never, message, hint === undefined ? {} : { hint }))
+        .detail;
+    expect(detail('a\nb\u00e4\u001b')).toBe('LOCK_INVALID: a b ');
+    expect(detail('x'.repeat(500))).toHaveLength(400);
+    expect(detail('x'.repeat(500), 'y'.repeat(500))).toHaveLength(500);
+    expect(detail('x'.repeat(500), 'do this')).toMatch(/x \(hint: do this\)$/);
   });
 });

@@ -30,6 +30,12 @@ describe('watch.toml', () => {
     expect(parsed(text).listen).toMatchObject({ signIn: '/home/sign-in.toml' });
   });
 
+  it('has a time between two looks of a second to a day', () => {
+    const poll = (time: string) => parsed(`${head}poll = "${time}"\n`).pollMs;
+    expect([poll('1s'), poll('24h'), parsed(head).pollMs]).toEqual([1_000, 86_400_000, 60_000]);
+    expect(() => poll('25h')).toThrow(/out of bounds/);
+  });
+
   it('has as many bytes and rules as there may be', () => {
     const rules = (count: number) =>
       head + Array.from({ length: count }, (_, n) => `[[rule]]\nname = "r${n}"\ntags = ["*"]\n`).join('');
