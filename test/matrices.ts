@@ -16,7 +16,6 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.host.test.ts': 19,
   'test/attacks/sandbox/gvisor.outputs.test.ts': 43,
   'test/attacks/sandbox/gvisor.resources.test.ts': 60,
-  'test/attacks/store/service.test.ts': 6,
   'test/bad-input/flipped-bits.test.ts': 60,
   'test/bad-input/interrupts-with-controller.test.ts': 20,
   'test/bad-input/output.test.ts': 20,

@@ -52,9 +52,6 @@ export async function fetchDependencies(
     await Promise.all(Array.from({ length: fetchLimits.parallel }, worker));
     await fetcher.trim();
     return found;
-  } catch (error) {
-    options.signal.throwIfAborted();
-    throw error;
   } finally {
     stop.abort();
     await agent.destroy();
