@@ -1,7 +1,7 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { QuorateError } from '../core/errors.ts';
 import { meshLimits } from './limits.ts';
-import { networkOf } from './network.ts';
+import { isName, networkOf } from './network.ts';
 import { Buckets } from './token-buckets.ts';
 
 const { failedDialsPerNetwork, failedDialAgainMs, provenAddressesMax } = meshLimits;
@@ -9,7 +9,8 @@ const { failedDialsPerNetwork, failedDialAgainMs, provenAddressesMax } = meshLim
 /**
  * Limits the dials that fail, by the network that they go to. Any peer may say that others are at an address: in the exchange of
  * peers, in records of the DHT, of itself. Without a limit many such messages have a node open connections to a third party.
- * Addresses that the operator configured, and those at which the right peer was found once, are not limited.
+ * Addresses that the operator configured, and those at which the right peer was found once, are not limited; of these a name only
+ * until a dial to it fails: its owner may have it lead to a third party now.
  */
 export class DialBudget {
   readonly #failed = new Buckets(1000 / failedDialAgainMs, failedDialsPerNetwork);
@@ -32,7 +33,8 @@ export class DialBudget {
   /** Errors: `MESH_UNREACHABLE` where too many dials to that network have failed; those of `connect`. */
   async dial<T>(address: Multiaddr, connect: () => Promise<T>): Promise<T> {
     const place = placeOf(address.toString());
-    const isFree = this.#configured.has(place) || this.#proven.has(place);
+    const isConfigured = this.#configured.has(place);
+    const isFree = isConfigured || this.#proven.has(place);
     const network = networkOf(address);
     if (!isFree && !this.#failed.take(network, this.#now())) {
       this.#refused += 1;
@@ -41,7 +43,16 @@ export class DialBudget {
         `${network} is not dialled: too many dials to it have failed`,
       );
     }
-    const found = await connect();
+    let found: T;
+    try {
+      found = await connect();
+    } catch (error) {
+      if (isFree && !isConfigured && isName(address)) {
+        this.#proven.delete(place);
+        this.#failed.charge(network, 1, this.#now());
+      }
+      throw error;
+    }
     if (!isFree) this.#failed.charge(network, -1, this.#now());
     this.#prove(place);
     return found;

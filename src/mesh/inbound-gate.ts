@@ -18,6 +18,7 @@ export interface GateBounds {
   pendingPerNetworkMax: number;
   waitingPerNetworkMax: number;
   waitingInboundMax: number;
+  handshakeMs: number;
 }
 
 /** Of every node. */
@@ -27,19 +28,21 @@ const bounds: GateBounds = {
   pendingPerNetworkMax: meshLimits.pendingPerNetworkMax,
   waitingPerNetworkMax: meshLimits.waitingPerNetworkMax,
   waitingInboundMax: meshLimits.waitingInboundMax,
+  handshakeMs: meshLimits.handshakeMs,
 };
 
 /**
  * Paces inbound connections before their handshake. Each network has a rate, handshakes at once, and a line for those that come
  * faster: hosts behind one address that start together wait for their turn and need not connect again. Where all handshakes together
- * are too many, the oldest of the network with the most of them ends; where all that wait are, the newest of the longest line does.
+ * are too many, the oldest of the network with the most of them ends, or one that has had `handshakeMs`; where all that wait are, the
+ * newest of the longest line does.
  */
 export class InboundGate {
   readonly #bounds: GateBounds;
   readonly #now: () => number;
   readonly #rate: Buckets;
-  /** Handshakes by network, the oldest first. */
-  readonly #pending = new Map<string, Set<Arrival>>();
+  /** Handshakes by network, with when they began, the oldest first. */
+  readonly #pending = new Map<string, Map<Arrival, number>>();
   readonly #waiting = new Map<string, Arrival[]>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #pendingCount = 0;
@@ -114,8 +117,8 @@ export class InboundGate {
   }
 
   #begin(arrival: Arrival): void {
-    const handshakes = this.#pending.get(arrival.network) ?? new Set();
-    this.#pending.set(arrival.network, handshakes.add(arrival));
+    const handshakes = this.#pending.get(arrival.network) ?? new Map<Arrival, number>();
+    this.#pending.set(arrival.network, handshakes.set(arrival, this.#now()));
     this.#pendingCount += 1;
     arrival.begin();
   }
@@ -130,12 +133,26 @@ export class InboundGate {
   /** Whether one more handshake fits, of a network that has `own` of them. */
   #makeRoom(own: number): boolean {
     if (this.#pendingCount < this.#bounds.pendingInboundMax) return true;
-    const [greediest] = [...this.#pending.values()].sort((a, b) => b.size - a.size);
-    const [oldest] = greediest ?? [];
-    if (greediest === undefined || oldest === undefined || greediest.size <= own + 1) return false;
-    this.#end(oldest);
-    this.#refuse(oldest, 'others need the room');
+    const found = this.#greediest(own) ?? this.#late();
+    if (found === undefined) return false;
+    this.#end(found);
+    this.#refuse(found, 'others need the room');
     return true;
+  }
+
+  /** The oldest handshake of the network with the most, where it has more than one that has `own` and one more. */
+  #greediest(own: number): Arrival | undefined {
+    const [most] = [...this.#pending.values()].sort((a, b) => b.size - a.size);
+    const [oldest] = most?.keys() ?? [];
+    return (most?.size ?? 0) > own + 1 ? oldest : undefined;
+  }
+
+  /** The oldest of all, where it has had its time: whoever has many networks opens one in each. */
+  #late(): Arrival | undefined {
+    const oldest = [...this.#pending.values()].flatMap((handshakes) => [...handshakes].slice(0, 1));
+    const [first] = oldest.sort(([, a], [, b]) => a - b);
+    if (first === undefined || this.#now() - first[1] < this.#bounds.handshakeMs) return undefined;
+    return first[0];
   }
 
   /** The newest of the longest line leaves; of this one where none is longer. */

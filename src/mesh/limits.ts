@@ -24,6 +24,8 @@ export const meshLimits = {
   /** Handshakes of inbound connections at once, in all and of one network. */
   pendingInboundMax: 512,
   pendingPerNetworkMax: 64,
+  /** Time after which a handshake may end for another one, where all are taken: several round trips. */
+  handshakeMs: 1_000,
   /** Inbound connections that wait for their handshake, in all and of one network: an office behind one NAT starts its hosts together. */
   waitingInboundMax: 1_024,
   waitingPerNetworkMax: 256,
@@ -120,6 +122,7 @@ assert(
   meshLimits.waitingPerNetworkMax / meshLimits.inboundPerSecond < meshLimits.dialMs / 1000,
   'whoever waits for a handshake gets it before its dial gives up',
 );
+assert(meshLimits.handshakeMs < meshLimits.upgradeMs, 'a handshake that may end for another still may go on');
 assert(meshLimits.turnsPerSecond <= meshLimits.turnsBurst, 'a burst is at least a second of messages');
 assert(meshLimits.upgradeMs <= meshLimits.dialMs, 'a dial includes the upgrade');
 assert(meshLimits.lookupMs < meshLimits.waitMs, 'a wait outlasts a lookup');

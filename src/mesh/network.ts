@@ -7,5 +7,8 @@ import { clientOf } from '../core/client-address.ts';
  */
 export function networkOf(address: Multiaddr): string {
   const [, kind = '', host = ''] = address.toString().split('/');
-  return kind === 'ip4' || kind === 'ip6' ? clientOf(host) : kind;
+  return isName(address) ? kind : clientOf(host);
 }
+
+/** Whether an address begins with no IP address. */
+export const isName = (address: Multiaddr): boolean => !/^\/ip[46]\//.test(address.toString());

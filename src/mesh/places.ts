@@ -29,30 +29,35 @@ type Open<C> = readonly (readonly [C, Place])[];
 
 /**
  * The connection that has to leave, where there are too many; `open` in the order in which they opened. A part of `max` places is kept
- * for owners, and a part for guests: members have the others. Of guests the network with the most loses its oldest, where it has more
- * than its share; then who has been here for long; otherwise the newest finds no place.
+ * for owners, and a part for guests: members have the others, which guests may use as long as nobody else needs them. Of members the key
+ * with far more connections than that of the newest loses its newest. Of guests the network with the most loses its oldest, where it has
+ * more than its share; then who has been here for long; then, for one who is no guest, the oldest of the network with the most.
+ * Otherwise the newest finds no place.
  */
 export function roomFor<C>(open: Open<C>, { max, now, visits, newest }: Room<C>): Leaves<C> | undefined {
   const reserve = reserveOf(max);
-  const last = open.findLast(([, { inbound }]) => inbound);
-  if (open.length > max && last !== undefined)
-    return { connection: last[0], kind: 'refuse', says: full(max) };
-  const members = open.filter(([, { rank }]) => rank === 'member');
-  const late = members.findLast(([, { inbound }]) => inbound);
-  if (members.length > max - 2 * reserve && late !== undefined)
-    return { connection: late[0], kind: 'refuse', says: full(max) };
+  const refused = ([connection]: Open<C>[number]): Leaves<C> => ({
+    ...{ connection, kind: 'refuse', says: `all ${max} connections are taken` },
+  });
   const guests = open.filter(([, { rank }]) => rank === 'guest');
-  if (guests.length + members.length <= max - reserve) return undefined;
+  const members = open.filter(([, { rank }]) => rank === 'member');
+  const late = latest(members.filter(([, { inbound }]) => inbound));
+  if (members.length > max - 2 * reserve && late !== undefined) return refused(late);
+  if (open.length <= max && guests.length + members.length <= max - reserve) return undefined;
   const share = networkShareOf(max);
   const inbound = guests.filter(([, place]) => place.inbound);
   const outbound = guests.filter(([, place]) => !place.inbound && place.isIdle());
+  const comes = open.find(([connection]) => connection === newest);
+  const isLent = visits && guests.length > reserve && comes?.[1].rank !== 'guest';
   const leaves =
     greediest(inbound, share) ??
     greediest(outbound, share) ??
-    (visits ? lingering(inbound, now - meshLimits.guestMs) : undefined);
+    (visits ? lingering(inbound, now - meshLimits.guestMs) : undefined) ??
+    (isLent ? (greediest(inbound, 0) ?? greediest(outbound, 0)) : undefined);
   if (leaves !== undefined) return { connection: leaves, kind: 'close' };
-  const guest = inbound.find(([connection]) => connection === newest);
-  return guest === undefined ? undefined : { connection: guest[0], kind: 'refuse', says: full(max) };
+  if (comes?.[1].rank === 'guest' && comes[1].inbound) return refused(comes);
+  const last = open.findLast(([, place]) => place.inbound);
+  return open.length > max && last !== undefined ? refused(last) : undefined;
 }
 
 /** The newest connection, where its key has more of them than its share, whatever it is. */
@@ -73,18 +78,30 @@ export const reserveOf = (max: number): number => Math.max(2, Math.floor(max * m
 
 const networkShareOf = (max: number): number => Math.max(2, Math.floor(max * meshLimits.networkShare));
 
-const full = (max: number): string => `all ${max} connections are taken`;
+/** Those of the network, or of the key, with the most. */
+function most<C>(open: Open<C>, keyOf: (place: Place) => string): Open<C> {
+  const groups = new Map<string, Open<C>[number][]>();
+  for (const one of open) {
+    const key = keyOf(one[1]);
+    const same = groups.get(key);
+    if (same === undefined) groups.set(key, [one]);
+    else same.push(one);
+  }
+  return [...groups.values()].reduce((a, b) => (b.length > a.length ? b : a), []);
+}
+
+/** The newest of the key that has the most, where that is more than one above what the key of the newest has; otherwise the newest. */
+function latest<C>(open: Open<C>): Open<C>[number] | undefined {
+  const last = open.at(-1);
+  const own = open.filter(([, { peer }]) => peer === last?.[1].peer);
+  const greedy = most(open, ({ peer }) => peer);
+  return greedy.length > own.length + 1 ? greedy.at(-1) : last;
+}
 
 /** The oldest of the network with the most; undefined where that has no more than its share. */
 function greediest<C>(open: Open<C>, share: number): C | undefined {
-  const networks = new Map<string, (readonly [C, Place])[]>();
-  for (const one of open) {
-    const same = networks.get(one[1].network);
-    if (same === undefined) networks.set(one[1].network, [one]);
-    else same.push(one);
-  }
-  const [most = []] = [...networks.values()].sort((a, b) => b.length - a.length);
-  return most.length > share ? most[0]?.[0] : undefined;
+  const own = most(open, ({ network }) => network);
+  return own.length > share ? own[0]?.[0] : undefined;
 }
 
 /** One that opened before that time: the oldest that nobody uses, or the oldest. */

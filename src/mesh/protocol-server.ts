@@ -6,6 +6,7 @@ import { errorMessage } from '../core/sessions/message-stream.ts';
 import { toUtf8 } from '../core/text.ts';
 import { StreamChannel, type Toll } from './channel.ts';
 import type { ConnectionPruner } from './connection-pruner.ts';
+import { GuestStreams } from './guest-streams.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
 import { accountOf, ConnectionLink } from './link.ts';
@@ -58,10 +59,10 @@ export class ProtocolServer {
     const { maxInboundStreams, perPeerPerMinute = meshLimits.streamsPerMinute } = options;
     const rate = new Buckets(perPeerPerMinute / 60, perPeerPerMinute);
     const open = new Counts();
-    const guests = new Counts();
     const { guestsPerNetwork, guestsInAll } = meshLimits;
     const perNetwork = Math.max(guestsPerNetwork, 2 * maxInboundStreams);
     const guestsMax = options.guestStreams ?? Math.max(guestsInAll, perNetwork);
+    const guests = new GuestStreams<Stream>({ perNetwork, inAll: guestsMax });
     const serve = (stream: Stream, connection: Connection): void => {
       // Its peer has reset it meanwhile: its end, at which it stops to count, would be waited for for ever.
       if (stream.status !== 'open') return;
@@ -77,7 +78,8 @@ export class ProtocolServer {
       }
       const { network, rank } = link;
       const isGuest = rank === 'guest';
-      if (isGuest && (guests.of(network) >= perNetwork || guests.total >= guestsMax)) {
+      const room = isGuest ? guests.roomFor(network) : undefined;
+      if (room?.isFull === true) {
         this.#stats.streamsRefusedByCount += 1;
         const most = `those who are no members may have ${perNetwork} channels open on ${protocol} from one network, and ${guestsMax} in all`;
         void this.#refuse(stream, link, options, limitReached('MESH_PEER_QUOTA', most));
@@ -93,11 +95,15 @@ export class ProtocolServer {
         return;
       }
       this.#charge(link, meshLimits.streamTurns);
+      if (room?.ends !== undefined) {
+        guests.delete(room.ends);
+        room.ends.abort(limitReached('MESH_PEER_QUOTA', 'guests of other networks need the room'));
+      }
       open.add(peer, 1);
-      if (isGuest) guests.add(network, 1);
+      if (isGuest) guests.add(network, stream);
       stream.addEventListener('close', () => {
         open.add(peer, -1);
-        if (isGuest) guests.add(network, -1);
+        guests.delete(stream);
       });
       void this.#serve(stream, link, handler, options);
     };

@@ -71,6 +71,21 @@ test('the 2,000 addresses at which a peer was found last are not limited', async
   expect(await dial(at(2))).toBe('MESH_UNREACHABLE');
 });
 
+test('a name at which the right peer was found is as any other once a dial to it fails', async () => {
+  let leads = true;
+  const { dial, dialled } = dialling(() => leads);
+  const name = (n: number) => at(4001, `/dns4/n${n}.example`);
+  const names = failedDialsPerNetwork + 1;
+  for (let n = 0; n < names; n++) await dial(name(n));
+  expect(dialled()).toBe(names);
+  leads = false;
+  for (let again = 0; again < 10; again++) for (let n = 0; n < names; n++) await dial(name(n));
+  expect(dialled()).toBe(2 * names);
+  // A dial that failed counts, also where it was not limited.
+  leads = true;
+  expect(await dial(name(0))).toBe('MESH_UNREACHABLE');
+});
+
 test('addresses that the operator configured are dialled as often as is wanted', async () => {
   const { dial, dialled } = dialling(
     () => false,

@@ -7,6 +7,7 @@ const bounds = {
   pendingPerNetworkMax: 4,
   waitingPerNetworkMax: 5,
   waitingInboundMax: 7,
+  handshakeMs: 1_000,
 };
 
 /** A gate whose time is set by hand, and what became of each connection. `null`: with the bounds of every node. */
@@ -120,6 +121,22 @@ describe('more handshakes than may run', () => {
     come('b');
     come('c');
     expect(refused).toEqual(['c']);
+  });
+
+  test('end the oldest of all once it has had its time', () => {
+    const { come, wait, begun, refused } = gate({ pendingInboundMax: 2 });
+    come('a');
+    wait(600);
+    come('b');
+    wait(399);
+    come('c');
+    expect(refused).toEqual(['c']);
+    wait(1);
+    come('d');
+    expect(refused).toEqual(['c', 'a']);
+    expect(begun.at(-1)).toBe('d');
+    come('e');
+    expect(refused.at(-1)).toBe('e');
   });
 });
 

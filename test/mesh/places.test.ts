@@ -52,6 +52,15 @@ describe('a full controller', () => {
     expect(leaves([...places(members, 'member'), place('member')])).toBe('refuse newest');
   });
 
+  test('refuses one of the key with far more connections than that of the newest', () => {
+    const greedy = places(3, 'member', { peer: 'greedy' });
+    const others = places(members - 3, 'member');
+    expect(leaves([...others, ...greedy, place('member')])).toBe(`refuse ${members - 1}`);
+    expect(leaves([...others, ...greedy, place('member', { peer: 'greedy' })])).toBe('refuse newest');
+    const two = places(2, 'member', { peer: 'two' });
+    expect(leaves([...places(members - 2, 'member'), ...two, place('member')])).toBe('refuse newest');
+  });
+
   test('refuses the member that came last when guests became members', () => {
     expect(leaves([...places(members + 1, 'member'), place('guest')])).toBe(`refuse ${members}`);
   });
@@ -81,6 +90,20 @@ describe('guests that fill all places', () => {
     expect(leaves([...others, ...greedy])).toBe(`close ${others.length}`);
     const fair = places(share, 'guest', { network: 'fair' });
     expect(leaves([...others, ...fair, place('guest')])).toBe('refuse newest');
+  });
+
+  test('give a place that they were lent to the member or owner who comes, the network with the most its oldest', () => {
+    const two = places(2, 'guest', { network: 'two' });
+    const full = [...places(max - reserve - 2, 'guest'), ...two];
+    for (const rank of ['member', 'owner'] as const) {
+      const others = rank === 'owner' ? places(reserve, 'owner') : [];
+      expect(leaves([...full, ...others, place(rank)])).toBe(`close ${full.length - 2}`);
+    }
+    expect(leaves([...full, place('guest')])).toBe('refuse newest');
+    // Their own places they keep.
+    const kept = places(reserve, 'guest');
+    const owners = places(reserve, 'owner');
+    expect(leaves([...places(members, 'member'), ...kept, ...owners, place('owner')])).toBe('refuse newest');
   });
 
   test('lose outbound connections only where nobody uses them', () => {

@@ -1,0 +1,41 @@
+/**
+ * Open streams of guests on one protocol, by network. Where all guests have as many as they may, the network with the most gives its
+ * oldest for one of a network with fewer: whoever has a few networks keeps none of the others out.
+ */
+export class GuestStreams<S> {
+  readonly #perNetwork: number;
+  readonly #inAll: number;
+  /** The oldest first. */
+  readonly #of = new Map<string, Set<S>>();
+  readonly #networks = new Map<S, string>();
+
+  constructor({ perNetwork, inAll }: { perNetwork: number; inAll: number }) {
+    this.#perNetwork = perNetwork;
+    this.#inAll = inAll;
+  }
+
+  /** Whether there is room for one more of this network, and the stream that has to end for it. */
+  roomFor(network: string): { isFull: boolean; ends?: S } {
+    const own = this.#of.get(network)?.size ?? 0;
+    if (own >= this.#perNetwork) return { isFull: true };
+    if (this.#networks.size < this.#inAll) return { isFull: false };
+    const most = [...this.#of.values()].reduce((a, b) => (b.size > a.size ? b : a), new Set<S>());
+    const [ends] = most;
+    return most.size > own + 1 && ends !== undefined ? { isFull: false, ends } : { isFull: true };
+  }
+
+  add(network: string, stream: S): void {
+    const own = this.#of.get(network) ?? new Set();
+    this.#of.set(network, own.add(stream));
+    this.#networks.set(stream, network);
+  }
+
+  /** It has ended, or has to. */
+  delete(stream: S): void {
+    const network = this.#networks.get(stream) ?? '';
+    this.#networks.delete(stream);
+    const own = this.#of.get(network);
+    own?.delete(stream);
+    if (own?.size === 0) this.#of.delete(network);
+  }
+}
