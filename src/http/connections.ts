@@ -13,8 +13,9 @@ export interface ConnectionBounds {
 
 /**
  * Bounds the connections of a server, and those of one address. Once all but some places are taken, whoever connects gets that of a
- * connection on which nothing is being answered: of the address that has the most of these, the one that has waited longest. So
- * requests that are sent by halves keep nobody out. Connections of a trusted proxy are of many clients, and not counted: their requests are.
+ * connection on which nothing is being answered: of the address that has the most of these, the one that has waited longest; where there
+ * is none, that of an answer which its client does not read as fast as it comes. So neither requests that are sent by halves nor answers
+ * that are read slowly keep anybody out. Connections of a trusted proxy are of many clients, and not counted: their requests are.
  */
 export function boundConnections(
   server: Server,
@@ -25,6 +26,7 @@ export function boundConnections(
   const keptFree = connectionsKeptFree ?? Math.ceil(connectionsMax * httpLimits.connectionsKeptFree);
   const open = new Map<string, number>();
   const waiting = new Waiting();
+  const answered = new Waiting();
   let count = 0;
   server.on('connection', (socket) => {
     const isProxy = proxies?.has(socket.remoteAddress) === true;
@@ -35,26 +37,32 @@ export function boundConnections(
     socket.once('close', () => {
       count--;
       waiting.leave(socket);
+      answered.leave(socket);
       if (open.get(client) === 1) open.delete(client);
       else open.set(client, (open.get(client) ?? 1) - 1);
     });
     if (isProxy) return;
-    if (mine > connectionsPerAddressMax) socket.destroy();
-    else {
-      if (count > connectionsMax - keptFree) waiting.longest()?.destroy();
-      waiting.enter(socket, client);
-    }
+    if (mine > connectionsPerAddressMax) {
+      const own = waiting.longestOf(client);
+      // Connections that somebody at the same address keeps open for nothing keep no others out.
+      if (own === undefined) return void socket.destroy();
+      own.destroy();
+    } else if (count > connectionsMax - keptFree)
+      (waiting.longest() ?? answered.longest(({ writableLength }) => writableLength > 0))?.destroy();
+    waiting.enter(socket, client);
   });
   server.on('request', ({ socket }, response) => {
     const client = waiting.leave(socket);
     if (client === undefined) return;
+    answered.enter(socket, client);
     response.once('close', () => {
+      answered.leave(socket);
       if (!socket.destroyed) waiting.enter(socket, client);
     });
   });
 }
 
-/** Connections that wait for what a client sends, by client. */
+/** Connections that wait for their client, by client. */
 export class Waiting {
   readonly #clients = new Map<string, Set<Socket>>();
   readonly #of = new Map<Socket, string>();
@@ -80,11 +88,21 @@ export class Waiting {
     return client;
   }
 
-  /** Of the client with the most of them the one that waits longest, which does not wait any more then. */
-  longest(): Socket | undefined {
-    let most: Set<Socket> | undefined;
-    for (const mine of this.#clients.values()) if (mine.size > (most?.size ?? 0)) most = mine;
-    const [socket] = most ?? [];
+  /** Of this client the one that waits longest, which does not wait any more then. */
+  longestOf(client: string): Socket | undefined {
+    const [socket] = this.#clients.get(client) ?? [];
+    if (socket !== undefined) this.leave(socket);
+    return socket;
+  }
+
+  /** Of the client with the most of them, or of such ones, the one that waits longest, which does not wait any more then. */
+  longest(isSuch: (socket: Socket) => boolean = () => true): Socket | undefined {
+    let most: Socket[] = [];
+    for (const all of this.#clients.values()) {
+      const mine = [...all].filter(isSuch);
+      if (mine.length > most.length) most = mine;
+    }
+    const [socket] = most;
     if (socket !== undefined) this.leave(socket);
     return socket;
   }

@@ -28,6 +28,6 @@ export function feedApp(view: PublicView): Hono<HttpEnv> {
   app.get('/v1/*', async (c) =>
     answerWith(c, ...(await routes.answer(targetOf(c), performance.now(), c.env))),
   );
-  app.get('/ipfs/*', async (c) => answerWith(c, ...(await gateway.answer(targetOf(c), c.env?.client))));
+  app.get('/ipfs/*', async (c) => answerWith(c, ...(await gateway.answer(targetOf(c), c.env))));
   return app;
 }

@@ -1,5 +1,6 @@
 import type { PublicView } from '../runtime/controller/public-view.ts';
 import { type Answer, artifactAnswer } from './answer.ts';
+import { type Asker, holderOf } from './env.ts';
 import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
 import { carChunkBytes } from './prices.ts';
@@ -21,7 +22,7 @@ export class Gateway {
   }
 
   /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
-  async answer(target: string, client?: string): Promise<[Answer, release: () => void]> {
+  async answer(target: string, { client, outgoing }: Asker = {}): Promise<[Answer, release: () => void]> {
     const [, cid = '', format] = targetPattern.exec(target) ?? [];
     if (format === undefined) throw notFound('no such path');
     if (format === 'raw') {
@@ -35,7 +36,7 @@ export class Gateway {
     }
     const body = this.#view.tree(cid);
     if (body === undefined) throw notFound(`there is no tree ${cid} here`);
-    const release = this.#trees.take(client);
+    const release = this.#trees.take(client, holderOf(outgoing));
     const type = 'application/vnd.ipld.car; version=1; order=dfs; dups=n';
     const level = this.#view.level(cid);
     const bytes = { body, type, leastBytes: carChunkBytes };

@@ -41,6 +41,9 @@ export const httpLimits = {
   treesMax: 16,
   /** Of these, of one address. */
   treesPerAddressMax: 8,
+  /** An answer that is read more slowly than half a megabit per second gives its slot to another one, after this time. */
+  slowBytesPerSecond: 500_000 / 8,
+  slowMsMin: 10_000,
   /** Pages that are open and kept up to date, each with a connection. */
   followersMax: 240,
   /** Of one address, which may be an office. */
@@ -89,7 +92,7 @@ assert(httpLimits.streamWaitMsMax < httpLimits.idleMs, 'a stream that waits is n
 assert(httpLimits.lenderLookMs < httpLimits.idleMs, 'a window that follows is not idle');
 assert(httpLimits.idleMs < httpLimits.answerMsMax, 'an idle client is noticed before the answer is over');
 assert(
-  limits.bundleBytesMax / (500_000 / 8) <= httpLimits.answerMsMax / 1000,
+  limits.bundleBytesMax / httpLimits.slowBytesPerSecond <= httpLimits.answerMsMax / 1000,
   'the largest bundle can be sent at half a megabit per second',
 );
 assert(

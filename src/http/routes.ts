@@ -2,7 +2,7 @@ import { limits } from '../core/limits.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
 import { LongWork } from '../store/index.ts';
 import { type Answer, etagOf, revalidate } from './answer.ts';
-import type { HttpBindings } from './env.ts';
+import { type Asker, holderOf } from './env.ts';
 import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
 import { Slots } from './slots.ts';
@@ -65,8 +65,8 @@ export class Routes {
     return JSON.stringify({ charter });
   }
 
-  async #bundle(which: string, { client, account }: Asker): Promise<[Answer, () => void]> {
-    const release = this.#bundles.take(client);
+  async #bundle(which: string, { client, account, outgoing }: Asker): Promise<[Answer, () => void]> {
+    const release = this.#bundles.take(client, holderOf(outgoing));
     try {
       // As much as sending it costs: it is read and hashed before.
       account?.pay(((await this.#view.bundleBytes(which)) ?? 0) / httpLimits.bytesPerRequest);
@@ -79,8 +79,6 @@ export class Routes {
     }
   }
 }
-
-type Asker = Partial<Pick<HttpBindings, 'client' | 'account'>>;
 
 const json = { type: 'application/json; charset=utf-8', cache: revalidate };
 

@@ -9,14 +9,28 @@ export interface SlotBounds {
   what: string;
 }
 
+/** An answer that holds a slot. */
+export interface Holder {
+  /** Cuts it off. */
+  end(): void;
+  /** Whether its client reads it more slowly than whoever asks here is expected to. */
+  isSlow(): boolean;
+}
+
+interface Slot {
+  client: string;
+  holder: Holder | undefined;
+}
+
 /**
  * So many of something at once: of all clients, and of one, so that one leaves room for others. Once a part of them is taken, each further one
- * is for a client that has none: a few clients that take their time leave room too.
+ * is for a client that has none: a few clients that take their time leave room too. Where all are taken, an answer that is read slowly
+ * gives its slot to the next one.
  */
 export class Slots {
   readonly #bounds: SlotBounds;
-  readonly #byClient = new Map<string, number>();
-  #taken = 0;
+  readonly #byClient = new Map<string, Set<Slot>>();
+  readonly #slots = new Set<Slot>();
 
   constructor(bounds: SlotBounds) {
     assert(bounds.perClientMax <= bounds.max, 'a client has at most all slots');
@@ -24,14 +38,14 @@ export class Slots {
   }
 
   get taken(): number {
-    return this.#taken;
+    return this.#slots.size;
   }
 
-  /** Gives it back when called, once. Errors: `HTTP_BUSY`. */
-  take(client?: string): () => void {
-    const release = this.tryTake(client);
+  /** Gives it back when called. `holder`: the answer that may be cut off for another. Errors: `HTTP_BUSY`. */
+  take(client?: string, holder?: Holder): () => void {
+    const release = this.tryTake(client, holder);
     if (release !== undefined) return release;
-    const whose = this.#taken >= this.#bounds.max ? '' : ' of this address';
+    const whose = this.#slots.size >= this.#bounds.max ? '' : ' of this address';
     throw new QuorateError(
       'HTTP_BUSY',
       `too many ${this.#bounds.what}${whose} at once; try again in a moment`,
@@ -39,21 +53,31 @@ export class Slots {
   }
 
   /** The same; undefined where there is none. */
-  tryTake(client = ''): (() => void) | undefined {
+  tryTake(client = '', holder?: Holder): (() => void) | undefined {
     const { max, perClientMax } = this.#bounds;
-    const mine = this.#byClient.get(client) ?? 0;
-    const isCrowded = this.#taken >= max * httpLimits.crowdedShare;
-    if (mine >= (isCrowded ? 1 : perClientMax) || this.#taken >= max) return undefined;
-    this.#taken++;
-    this.#byClient.set(client, mine + 1);
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.#taken--;
-      const left = (this.#byClient.get(client) ?? 1) - 1;
-      if (left === 0) this.#byClient.delete(client);
-      else this.#byClient.set(client, left);
-    };
+    const mine = this.#byClient.get(client) ?? new Set();
+    const isCrowded = this.#slots.size >= max * httpLimits.crowdedShare;
+    if (mine.size >= (isCrowded ? 1 : perClientMax)) return undefined;
+    if (this.#slots.size >= max && !this.#makeRoom()) return undefined;
+    const slot = { client, holder };
+    this.#slots.add(slot);
+    this.#byClient.set(client, mine.add(slot));
+    return () => this.#release(slot);
+  }
+
+  #release(slot: Slot): void {
+    this.#slots.delete(slot);
+    const left = this.#byClient.get(slot.client);
+    left?.delete(slot);
+    if (left?.size === 0) this.#byClient.delete(slot.client);
+  }
+
+  /** Whether an answer gave its slot. */
+  #makeRoom(): boolean {
+    const slow = [...this.#slots].find(({ holder }) => holder?.isSlow() === true);
+    if (slow === undefined) return false;
+    this.#release(slow);
+    slow.holder?.end();
+    return true;
   }
 }

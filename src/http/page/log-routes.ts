@@ -4,7 +4,7 @@ import { QuorateError } from '../../core/errors.ts';
 import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
 import type { BuildLogs } from '../../runtime/controller/page-parts.ts';
 import type { RunView } from '../../runtime/controller/project-view.ts';
-import { afterAnswer, type HttpEnv, untilGone } from '../env.ts';
+import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../env.ts';
 import { notFound } from '../errors.ts';
 import { httpLimits } from '../limits.ts';
 import { logHtmlWeight, logWeight, searchWeight } from '../prices.ts';
@@ -88,7 +88,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
       'cache-control': 'no-store',
     };
     if (c.req.method === 'HEAD') return new Response(null, { headers });
-    afterAnswer(c, downloads.take(c.env?.client));
+    afterAnswer(c, downloads.take(c.env?.client, holderOf(c.env?.outgoing)));
     const text = around(before, htmls.blocks(build.lease, shown), after);
     return c.body(streamOf(c, bytesOf(text), { weight: logHtmlWeight }), 200, headers);
   });
@@ -102,7 +102,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
       'cache-control': 'no-store',
     };
     if (c.req.method === 'HEAD') return new Response(null, { headers });
-    afterAnswer(c, downloads.take(c.env?.client));
+    afterAnswer(c, downloads.take(c.env?.client, holderOf(c.env?.outgoing)));
     return c.body(streamOf(c, bytesOf(logs.read(build.lease)), { weight: logWeight }), 200, headers);
   });
 

@@ -4,7 +4,7 @@ import type { ListedFiles, Trees } from '../../runtime/controller/page-parts.ts'
 import { sha256InSlices } from '../../store/index.ts';
 import type { Account } from '../accounts.ts';
 import { answerWith, artifactAnswer } from '../answer.ts';
-import { afterAnswer, type HttpEnv, untilGone } from '../env.ts';
+import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../env.ts';
 import { notFound } from '../errors.ts';
 import { httpLimits } from '../limits.ts';
 import { sbomWeight, tarChunkBytes, workPrices } from '../prices.ts';
@@ -59,7 +59,7 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
     const tree = c.req.param('tree');
     const path = c.req.query('path') ?? '';
     if (!trees.isShown(tree) || path.length > limits.pathBytesMax) throw notFound('no such file');
-    const release = downloads.take(c.env?.client);
+    const release = downloads.take(c.env?.client, holderOf(c.env?.outgoing));
     afterAnswer(c, release);
     const signal = untilGone(c);
     const entry = await trees.entry(tree, path, signal);
@@ -78,7 +78,7 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
     const about = { level: trees.level(tree), name: tree, extension: `.${form}` };
     if (form === 'tar') {
       if (!trees.isHere(tree)) throw notFound('that artifact is not here');
-      const release = downloads.take(c.env?.client);
+      const release = downloads.take(c.env?.client, holderOf(c.env?.outgoing));
       const body = trees.tar(tree, untilGone(c));
       const answer = artifactAnswer({ ...about, id: tree, body, type: binary, leastBytes: tarChunkBytes });
       return answerWith(c, answer, release);

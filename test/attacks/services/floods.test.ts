@@ -32,16 +32,16 @@ function half({ port }: HttpServer, localAddress: string, text: string): Socket 
 }
 
 /** The status that somebody from yet another address gets; 0 for none. */
-function statusFor({ port }: HttpServer): Promise<number> {
+function statusFor({ port }: HttpServer, localAddress = '127.0.0.9', path = '/'): Promise<number> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.9' });
+    const socket = connect({ port, host: '127.0.0.1', localAddress });
     socket.on('error', () => resolve(0));
     socket.on('close', () => resolve(0));
     socket.on('data', (bytes) => {
       resolve(Number(bytes.toString('latin1', 9, 12)));
       socket.destroy();
     });
-    socket.write('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
   });
 }
 
@@ -83,6 +83,60 @@ describe('somebody who sends requests by halves, from eight addresses', () => {
     for (let n = 0; n < 10; n++) expect(await statusFor(server)).toBe(200);
     answer.resolve('late');
     expect((await slow).body).toBe('late');
+  });
+});
+
+describe('somebody who asks and reads nothing of the answers, from eight addresses', () => {
+  const limits = { connectionsMax: 64, connectionsPerAddressMax: 8 };
+  const big = 'x'.repeat(16 * 1024 * 1024);
+  const app = () => new Hono<HttpEnv>().get('/', (c) => c.text('hello')).get('/big', (c) => c.text(big));
+  /** One after the other, so that each has an answer before the next one comes: it waits for nothing then. */
+  const attack = async (server: HttpServer) => {
+    for (let n = 0; n < 64; n++) {
+      const address = `127.0.3.${1 + Math.floor(n / 8)}`;
+      const socket = half(server, address, 'GET /big HTTP/1.1\r\nhost: localhost\r\n\r\n');
+      await new Promise((resolve) =>
+        socket.once('data', () => resolve(socket.pause())).once('close', resolve),
+      );
+    }
+  };
+
+  it('keeps nobody else out: answers that are not read make room', async () => {
+    const server = await served(app(), limits);
+    await attack(server);
+    for (let n = 0; n < 10; n++) expect(await statusFor(server)).toBe(200);
+  });
+
+  it('keeps all others out where no place is kept free: the control', async () => {
+    const server = await served(app(), { ...limits, connectionsKeptFree: 0 });
+    await attack(server);
+    expect(await statusFor(server)).toBe(0);
+  });
+});
+
+describe('somebody who keeps as many connections open for nothing as one address may have', () => {
+  const own = '127.0.0.9';
+
+  /** The status that others at that address get; `head`: on each of the connections. */
+  async function attack(head: string, answered: number): Promise<number> {
+    let asked = 0;
+    const app = new Hono<HttpEnv>().get('/', (c) => c.text('hello'));
+    app.get('/slow', async (c) => {
+      asked += 1;
+      return c.text(await new Promise<string>(() => {}));
+    });
+    const server = await served(app, { connectionsPerAddressMax: 8 });
+    await connected(Array.from({ length: 8 }, () => half(server, own, head)));
+    await vi.waitFor(() => expect(asked).toBe(answered), 60_000);
+    return statusFor(server, own);
+  }
+
+  it('keeps nobody out who shares the address', async () => {
+    expect(await attack('GET / HTTP/1.1\r\n', 0)).toBe(200);
+  });
+
+  it('control: keeps out whoever comes while something is answered on each', async () => {
+    expect(await attack('GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n', 8)).toBe(0);
   });
 });
 
