@@ -147,7 +147,8 @@ export function sayLending(
     ...describeLending(lending),
     `The sandbox is ${tierSays[tier]}.`,
     'What is built is up to the project; its results go there, nothing else does.',
-    `For the project it connects to ${hostsText(hosts)}.`,
+    // All of them: what is shown is allowed.
+    `For the project it connects to ${hostsText(hosts, Number.POSITIVE_INFINITY)}.`,
   );
   if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
 }

@@ -59,12 +59,12 @@ export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Len
 /** Hosts that are shown of each kind. */
 const hostsShownMax = 20;
 
-/** A list of hosts in a sentence. */
-export function hostsText(hosts: AllowedHosts): string {
+/** A list of hosts in a sentence. `max`: those that are named. */
+export function hostsText(hosts: AllowedHosts, max = hostsShownMax): string {
   if (hosts === 'any') return 'any host that it names';
   if (hosts.length === 0) return 'none, until you allow one: quorate worker allow HOST';
-  const more = hosts.length - hostsShownMax;
-  const shown = hosts.slice(0, hostsShownMax).map((one) => escapeLine(one, 140));
+  const more = hosts.length - max;
+  const shown = hosts.slice(0, max).map((one) => escapeLine(one, 140));
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 

@@ -1,10 +1,11 @@
+import { clientOf } from '../core/client-address.ts';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
 import { canonical } from './addresses.ts';
 import { egressLimits } from './limits.ts';
 import { printable, type Target } from './rules.ts';
 
-/** Connections and bytes to one host, and to one address, within an hour. */
+/** Connections and bytes to one host, and to one address (see `clientOf`), within an hour. */
 export interface HostLimits {
   connections: number;
   bytes: number;
@@ -109,7 +110,8 @@ export class HostGate {
   /** Counts a connection, before it is opened. @throws EGRESS_HOST_LIMIT */
   open({ host: named }: Target, address: string): Passage {
     const host = canonical(named);
-    const counted = new Set([host, canonical(address)]);
+    // Of IPv6 the /64 prefix: one server may have all addresses of it.
+    const counted = new Set([host, clientOf(canonical(address))]);
     for (const key of counted) this.#checkLimits(key);
     const hours = this.#hoursOf(counted);
     for (const hour of hours) {

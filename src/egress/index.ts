@@ -9,4 +9,4 @@ export {
 } from './host-gate.ts';
 export { meteredConnect } from './metered-socket.ts';
 export { type Egress, openEgressProxy } from './proxy.ts';
-export { type EgressRules, openAddresses, type Resolve, type Target } from './rules.ts';
+export { type EgressRules, isLiterally, openAddresses, type Resolve, type Target } from './rules.ts';

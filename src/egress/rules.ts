@@ -51,11 +51,15 @@ export async function addressesFor(
     rules.privateTargets.some(
       (name) =>
         name.port === port &&
-        (canonical(name.host) === address ||
-          (name.host === 'localhost' && host === 'localhost' && isLoopback(address))),
+        (name.host !== 'localhost' || host === 'localhost') &&
+        isLiterally(name.host, address),
     );
   return openAddresses(host, isNamed, rules.resolve);
 }
+
+/** Whether a host is given as this address, or as `localhost`. A private address is reached only so: a name may lead anywhere. */
+export const isLiterally = (host: string, address: string): boolean =>
+  canonical(host) === address || (host === 'localhost' && isLoopback(address));
 
 /**
  * Resolves a name, and returns the addresses that are public, or that are permitted although they are not.

@@ -61,6 +61,13 @@ describe('the gate of a worker', () => {
     open('another.example', '192.0.2.2').close();
   });
 
+  it('counts connections to all addresses of one /64', () => {
+    const { open } = gated();
+    for (let n = 1; n <= 10; n++) open(`name${n}.example`, `2001:db8::${n}`).close();
+    expect(() => open('another.example', '2001:db8::ffff')).toThrow(limited);
+    open('another.example', '2001:db8:0:1::1').close();
+  });
+
   it('counts bytes of both directions, and ends a connection above the limit', () => {
     const { gate, open, pass } = gated();
     const [one, two] = [open('a.example', '192.0.2.1'), open('b.example', '192.0.2.1')];

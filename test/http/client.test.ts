@@ -8,6 +8,7 @@ import type { Credentials } from '../../src/core/sessions/credentials.ts';
 import type { Clock } from '../../src/core/sessions/ports.ts';
 import { HttpFeed } from '../../src/core/sessions/worker/http-feed.ts';
 import type { OfferNotice, VerdictNotice } from '../../src/core/wire/messages.ts';
+import { HostGate } from '../../src/egress/index.ts';
 import { generateSeed, keyFromSeed } from '../../src/identity/keys.ts';
 import { HttpClient } from '../../src/runtime/node/http-get.ts';
 import { nodeClock, signingOf } from '../../src/runtime/node/ports.ts';
@@ -65,6 +66,54 @@ describe('a server that is not believed', () => {
     const silent = await web(() => {});
     await expect(get(silent, 1_000, 200)).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
     await expect(get('http://127.0.0.1:1')).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
+  });
+});
+
+describe('a name that leads to an address of the lender’s own network', () => {
+  it('is not connected to; an address that is named itself is', async () => {
+    let asked = 0;
+    const url = await web((_, response) => {
+      asked += 1;
+      response.end('{}');
+    });
+    const inner = new HttpClient(undefined, undefined, async () => [{ address: '127.0.0.1' }]);
+    const options = { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(10_000) };
+    await expect(inner.text(url.replace('127.0.0.1', 'feed.example'), options)).rejects.toThrow(
+      'feed.example resolves to 127.0.0.1: no public address',
+    );
+    expect(asked).toBe(0);
+    expect(await inner.text(url, options)).toMatchObject({ text: '{}' });
+  });
+});
+
+describe('the gate of a worker', () => {
+  it('is asked for each request, also on a connection that is used again', async () => {
+    let connections = 0;
+    const server = createServer((_, response) => response.end('x'.repeat(600)));
+    server.on('connection', () => {
+      connections += 1;
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    let allowed = true;
+    const limits = { connections: 10, bytes: 3_000 };
+    const gated = new HttpClient(new HostGate({ limits, allows: () => allowed }));
+    const ask = () =>
+      gated.text(url, { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(60_000) });
+    await ask();
+    allowed = false;
+    await expect(ask()).rejects.toMatchObject({ code: 'EGRESS_HOST_NOT_ALLOWED' });
+    allowed = true;
+    await expect(
+      (async () => {
+        for (let n = 0; n < 10; n++) await ask();
+      })(),
+    ).rejects.toMatchObject({ code: 'EGRESS_HOST_LIMIT' });
+    expect(connections).toBe(1);
   });
 });
 

@@ -99,10 +99,7 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   await rememberTiers(home.dir, sandboxes.tiers);
   // The enrolment shows the clock to be right; one that is set before the first event is noticed by this.
   const time = ticket === undefined ? undefined : machineTime();
-  const membership =
-    ticket === undefined
-      ? joining.known
-      : await enrol(home, ticket, signal, rules.hosts === undefined ? hosts : undefined);
+  const membership = ticket === undefined ? joining.known : await enrol(home, ticket, signal, hosts);
   if (membership === undefined) throw new Error('assertion failed: a membership is known or was made');
 
   const { failed, untilStopped } = watchNode(signal);

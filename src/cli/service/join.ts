@@ -75,10 +75,7 @@ export async function joinAsService(
     out.say('It was not joined.');
     return exits.no;
   }
-  if (ticket !== undefined)
-    await asAccount(account, () =>
-      enrol(home, ticket, signal, offer.rules.hosts === undefined ? hosts : undefined),
-    );
+  if (ticket !== undefined) await asAccount(account, () => enrol(home, ticket, signal, hosts));
   const folder =
     scope === 'system'
       ? '/etc/systemd/system'

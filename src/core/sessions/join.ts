@@ -54,14 +54,14 @@ export async function join(
 }
 
 /**
- * The charter, and where the controller is. Since the ticket was made, its controller may have got another key: then whoever is
+ * The charter, and where the controller is, also by HTTP. Since the ticket was made, its controller may have got another key: then whoever is
  * found at its address names it, in a charter that the root key signed.
  */
 export async function findController(
   { dial, signing }: { dial: Dial; signing: Signing },
   project: string,
   named: readonly PeerAddress[],
-): Promise<{ charter: Charter; controllers: PeerAddress[] }> {
+): Promise<{ charter: Charter; controllers: PeerAddress[]; feed?: string[] | undefined }> {
   let found: Awaited<ReturnType<typeof ask>>;
   try {
     found = await ask(dial, named, { kind: 'charter' });
@@ -90,5 +90,5 @@ export async function findController(
       { hint: 'Ask the owner for a new ticket: the addresses of this one lead to another peer.' },
     );
   }
-  return { charter, controllers: [...named] };
+  return { charter, controllers: [...named], feed: answer.feed };
 }

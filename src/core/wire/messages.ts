@@ -235,7 +235,8 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
 ]);
 export type ApiUp = z.infer<typeof apiUpSchema>;
 export const apiDownSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('charter'), charter: jws }),
+  /** `feed`: as with a grant. A worker shows it before it joins. */
+  z.object({ kind: z.literal('charter'), charter: jws, feed: feedUrls.optional() }),
   z.object({
     kind: z.literal('leaves'),
     from: count,

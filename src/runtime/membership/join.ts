@@ -21,7 +21,7 @@ interface JoinOptions {
 /**
  * Joins a project: presents the ticket to the controller it names, gets charter and grant, and saves the membership. The
  * ticket names the root key, the trust anchor for everything else. A worker connects to the hosts that its operator was shown, and to
- * its controller.
+ * no other that the controller names with the grant.
  * @param shown of the hosts that the project names; absent: all
  * Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`, and the codes that the controller answers with.
  */
@@ -33,20 +33,18 @@ export function joinProject({
     const { home } = options;
     const membership = await join(asking, ticket, controllers);
     await home.save(membership);
-    const { role, feed } = membership;
-    if (role === 'worker' || role === 'trusted-worker')
-      await recordShown(home, membership, shown && [...shown, ...hostsNamed(noHosts, feed)]);
+    const { role } = membership;
+    if (role === 'worker' || role === 'trusted-worker') await recordShown(home, membership, shown);
     return membership;
   });
 }
 
-const noHosts = { vcs: [], bootstrap: [] };
-
-/** Hosts that the charter of a ticket's project names, before it is used. Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`. */
+/** Hosts that a ticket's project names, before it is used. Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`. */
 export function hostsOfTicket(options: JoinOptions): Promise<string[]> {
-  return withTicket(options, async (asking, { invite }, controllers) =>
-    hostsNamed((await findController(asking, invite.payload.project, controllers)).charter),
-  );
+  return withTicket(options, async (asking, { invite }, controllers) => {
+    const { charter, feed } = await findController(asking, invite.payload.project, controllers);
+    return hostsNamed(charter, feed);
+  });
 }
 
 async function withTicket<T>(

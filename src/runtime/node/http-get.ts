@@ -1,11 +1,10 @@
-import { lookup } from 'node:dns/promises';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { get as getByTls, Agent as TlsAgent } from 'node:https';
-import type { LookupFunction, Socket } from 'node:net';
+import { isIPv6, type LookupFunction, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rate } from '../../core/bandwidth.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
-import type { HostGate } from '../../egress/index.ts';
+import { type HostGate, isLiterally, openAddresses, type Resolve } from '../../egress/index.ts';
 import { nodeLimits } from './limits.ts';
 
 interface GetOptions {
@@ -19,17 +18,20 @@ type Got = 'unchanged' | { text: string; etag: string | undefined };
 type Create = NonNullable<Agent['createConnection']>;
 
 /**
- * GETs text from untrusted servers, on connections that `gate` counts and that are used again. `down` limits the rate of reading.
+ * GETs text from untrusted servers, on connections that `gate` counts and that are used again. `down` limits the rate of reading. A name
+ * that resolves to a private address is not connected to. `resolve`: replaced in tests.
  */
 export class HttpClient {
   readonly #gate: HostGate | undefined;
   readonly #down: Rate | undefined;
+  readonly #resolve: Resolve | undefined;
   readonly #agents: { http: Agent; https: TlsAgent };
   readonly #settle = new WeakMap<object, () => void>();
 
-  constructor(gate?: HostGate, down?: Rate) {
+  constructor(gate?: HostGate, down?: Rate, resolve?: Resolve) {
     this.#gate = gate;
     this.#down = down;
+    this.#resolve = resolve;
     const kept = { keepAlive: true, maxFreeSockets: 1, timeout: nodeLimits.httpIdleMs };
     this.#agents = { http: this.#counted(new Agent(kept)), https: this.#counted(new TlsAgent(kept)) };
   }
@@ -42,14 +44,17 @@ export class HttpClient {
 
   /**
    * Follows no redirect and reads at most `maxBytes`. `etag` is that of the previous answer; the result is `unchanged` when it still holds.
-   * Errors: `HTTP_FEED_FAILED`.
+   * Errors: `HTTP_FEED_FAILED`, `EGRESS_HOST_…`.
    */
   async text(url: string, { etag, maxBytes, signal }: GetOptions): Promise<Got> {
     const failed = (why: string, cause?: unknown) =>
       new QuorateError('HTTP_FEED_FAILED', `${url}: ${why}`, { cause });
     let answer: IncomingMessage | undefined;
+    let settle: (() => void) | undefined;
     try {
       answer = await this.#ask(new URL(url), etag, signal);
+      // An answer that has ended has no socket any more.
+      settle = this.#settle.get(answer.socket);
       const { statusCode, headers } = answer;
       if (statusCode === 304 && etag !== undefined) {
         answer.resume();
@@ -70,7 +75,7 @@ export class HttpClient {
       answer?.destroy();
       throw cause instanceof QuorateError ? cause : failed(messageOf(cause), cause);
     } finally {
-      if (answer !== undefined) this.#settle.get(answer.socket)?.();
+      settle?.();
     }
   }
 
@@ -80,11 +85,16 @@ export class HttpClient {
       ...(etag === undefined ? {} : { 'if-none-match': etag }),
     };
     const { http, https } = this.#agents;
+    const isHttps = url.protocol === 'https:';
+    // Also where a connection is used again: what is allowed, and how much, may have changed.
+    this.#gate?.check({
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: Number(url.port || (isHttps ? 443 : 80)),
+    });
     return new Promise((resolve, reject) => {
-      const asked =
-        url.protocol === 'https:'
-          ? getByTls(url, { agent: https, headers, signal }, resolve)
-          : get(url, { agent: http, headers, signal }, resolve);
+      const asked = isHttps
+        ? getByTls(url, { agent: https, headers, signal }, resolve)
+        : get(url, { agent: http, headers, signal }, resolve);
       asked.on('error', reject);
     });
   }
@@ -104,10 +114,10 @@ export class HttpClient {
 
   async #connect(options: Parameters<Create>[0], create: Create): Promise<Socket> {
     const target = { host: options.host ?? '', port: Number(options.port) };
-    this.#gate?.check(target);
-    const { address, family } = await lookup(target.host);
+    const isItself = (found: string) => isLiterally(target.host, found);
+    const [address = ''] = await openAddresses(target.host, isItself, this.#resolve);
     const passage = this.#gate?.open(target, address);
-    const found: LookupFunction = (_name, _options, done) => done(null, address, family);
+    const found: LookupFunction = (_name, _options, done) => done(null, address, isIPv6(address) ? 6 : 4);
     // With a choice of families the lookup would have to give a list.
     const one = { ...options, autoSelectFamily: false, lookup: found };
     const socket = create(one) as Socket;

@@ -1,9 +1,14 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { knobs } from '../../../src/core/lending-knobs.ts';
 import { HostGate } from '../../../src/egress/index.ts';
 import { type NetworkOptions, openBuildNetwork } from '../../../src/runtime/build/network.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
+import { hostsOfTicket, joinProject } from '../../../src/runtime/membership/join.ts';
+import { initProject, issueTicket } from '../../../src/runtime/membership/project-folder.ts';
+import { knownHosts } from '../../../src/runtime/membership/shown-hosts.ts';
 import { HttpClient } from '../../../src/runtime/node/http-get.ts';
 import { hostLimitsOf } from '../../../src/runtime/worker/terms.ts';
 import { program } from '../../e2e/support/jobs.ts';
@@ -12,6 +17,7 @@ import type { Line } from '../../e2e/support/told.ts';
 import { connectTo, say } from '../../egress/support.ts';
 import { confined } from '../../source/confined.ts';
 import { codeOf, folder } from '../../source/support.ts';
+import { loopbackController } from '../../support/controller.ts';
 import { makeJob } from '../../support/documents.ts';
 
 const address = '127.0.0.77';
@@ -34,6 +40,37 @@ async function victim(port?: number): Promise<{ host: string; knocks(): number }
   const at = server.address();
   return { host: `${address}:${typeof at === 'object' ? at?.port : ''}`, knocks: () => knocks };
 }
+
+/** A lender that joins a controller which names these hosts by HTTP, the second ones with the grant: what it was shown, and what it allows. */
+async function joining(first: string, then: string): Promise<{ shown: string[]; allowed: string[] }> {
+  const dir = await folder();
+  const project = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
+  const controller = await loopbackController(project);
+  onTestFinished(() => controller.close());
+  const { ticket } = await issueTicket(project, { operator: 'ada', role: 'worker', hosts: 1, seconds: 60 });
+  const home = openHome(join(dir, 'home'));
+  const options = { home, ticket, signal: AbortSignal.timeout(60_000) };
+  controller.tellFeed([`http://${first}`]);
+  const shown = await hostsOfTicket(options);
+  controller.tellFeed([`http://${then}`]);
+  await joinProject({ ...options, shown });
+  const { shown: allowed = [] } = (await knownHosts(home, project.project)) ?? {};
+  return { shown, allowed };
+}
+
+describe('a controller that names the host of a victim when the lender has agreed', () => {
+  it('has not got it allowed', async () => {
+    expect(await joining('feed.example:8080', 'victim.example')).toEqual({
+      shown: ['feed.example:8080'],
+      allowed: [],
+    });
+  });
+
+  it('control: what was shown before is allowed', async () => {
+    const same = await joining('feed.example:8080', 'feed.example:8080');
+    expect(same).toEqual({ shown: ['feed.example:8080'], allowed: ['feed.example:8080'] });
+  });
+});
 
 interface Hosts {
   allowed: string[];

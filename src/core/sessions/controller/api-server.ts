@@ -129,7 +129,7 @@ export class ApiServer {
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet', {
             hint: 'Try again in a moment: it is starting.',
           });
-        return stream.send({ kind: 'charter', charter: charter.raw });
+        return stream.send({ kind: 'charter', charter: charter.raw, ...this.#feed() });
       }
       case 'log': {
         const from = Math.min(question.from, state.log.size);
@@ -320,13 +320,12 @@ export class ApiServer {
   ): Promise<void> {
     if (reply?.kind !== 'grant') throw refusal(reply);
     const grant = await this.#ports.grants.sign({ grant: reply.grant, ...sent });
+    await stream.send({ kind: 'grant', grant: grant.raw, charter: reply.charter, ...this.#feed() });
+  }
+
+  #feed(): { feed?: string[] } {
     const feed = [...this.#ports.feedUrls()];
-    await stream.send({
-      kind: 'grant',
-      grant: grant.raw,
-      charter: reply.charter,
-      ...(feed.length === 0 ? {} : { feed }),
-    });
+    return feed.length === 0 ? {} : { feed };
   }
 
   /** Sends the history so far, then each new entry, until the run is over or the asker is gone. */
