@@ -55,9 +55,9 @@ const clock: Clock = {
   onClosing: () => () => {},
 };
 
-function serving(pin: PinServerPorts['pin']) {
+function serving(pin: PinServerPorts['pin'], tell: PinServerPorts['tell'] = () => {}) {
   const isController = (peer: string) => peer === controller.id;
-  return pinServer({ clock, isController, pin, tell: () => {} });
+  return pinServer({ clock, isController, pin, tell });
 }
 
 describe('a store that is asked to keep a tree', () => {
@@ -73,18 +73,22 @@ describe('a store that is asked to keep a tree', () => {
     expect(peer.answers).toEqual([{ kind: 'pinned', tree: request.tree, until: 7 }]);
   });
 
-  it('reads nothing of anybody else, however often it is asked', async () => {
+  it('reads nothing of anybody else, however often it is asked, and has no line of its log for it', async () => {
     let asked = 0;
-    const server = serving(async () => {
+    const told: string[] = [];
+    const pin = async () => {
       asked++;
       return { until: 0 };
-    });
+    };
+    const server = serving(pin, (_level, kind) => told.push(kind));
     for (let n = 0; n < 1_000; n++) {
       const stranger = new Peer(testKey(`stranger ${n}`).id);
       await server.session(stranger);
       expect(stranger).toMatchObject({ read: 0, closed: true, answers: [{ code: 'PIN_NOT_CONTROLLER' }] });
     }
-    expect(asked).toBe(0);
+    expect([asked, told]).toEqual([0, []]);
+    await server.session(new Peer(controller.id, {}));
+    expect(told).toEqual(['pin']);
   });
 
   it('works for a bounded number of requests at once, and for the next when one is done', async () => {

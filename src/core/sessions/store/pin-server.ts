@@ -58,7 +58,9 @@ export function pinServer(ports: PinServerPorts): ServedProtocol {
           working--;
         }
       } catch (error) {
-        if (!clock.closing) tell('warn', 'pin', `a request to keep a tree was refused: ${messageOf(error)}`);
+        // Strangers write no lines into a log.
+        if (!clock.closing && isController(channel.peer))
+          tell('warn', 'pin', `a request to keep a tree was refused: ${messageOf(error)}`);
         await stream.send(errorMessage(error)).catch(() => {});
       }
       await stream.close();
