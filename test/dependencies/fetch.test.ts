@@ -544,6 +544,7 @@ describe('a file that is to be fixed', () => {
     const failed = { code: 'DEPENDENCIES_FETCH_FAILED', message: expect.stringContaining('/a answered 404') };
     await expect(fixUrl(`${server.url}/a`, 'a', options())).rejects.toMatchObject(failed);
     await expect(fixFiles([found(`${server.url}/a`)], options())).rejects.toMatchObject(failed);
+    expect(server.asked).toEqual(['/a', '/a']);
     const reason = new Error('enough');
     const stop = new AbortController();
     const ending = await registry((_, response) => {

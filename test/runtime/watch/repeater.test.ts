@@ -93,7 +93,10 @@ describe('the way to a controller', () => {
     const connection = new Connection(async () => {
       const name = `client ${++count}`;
       open.push(name);
-      const close = async () => void open.splice(open.indexOf(name), 1);
+      const close = async () => {
+        for (let turn = 0; turn < 5; turn++) await undefined;
+        open.splice(open.indexOf(name), 1);
+      };
       return { charter: { name }, close } as unknown as Client;
     });
     return { connection, open, count: () => count };

@@ -10,7 +10,7 @@ import type { WatchEvent } from '../../../src/runtime/watch/events.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
 import { WatchMachine } from '../../../src/runtime/watch/machine.ts';
 import { Watcher, type WatcherOptions, type WatchNotice } from '../../../src/runtime/watch/watcher.ts';
-import { commit, settingsOf } from './support.ts';
+import { Bench, commit, settingsOf } from './support.ts';
 
 const { perPage, pagesMax } = forgeLimits;
 
@@ -155,4 +155,43 @@ it('webhooks, however many, have the repository looked at once in a while', asyn
   expect(whole).toBeGreaterThanOrEqual(4);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(looks, 'the last one was after the last webhook').toBe(whole);
+});
+
+it('a watcher takes from the controller how runs stand, and says so while it cannot be asked', async () => {
+  const bench = new Bench().refs({ 'refs/heads/main': 1 }, true).push('refs/heads/main', 2);
+  bench.published(bench.orders()[0] as never, 'a');
+  vi.useFakeTimers();
+  vi.setSystemTime(bench.now);
+  onTestFinished(() => void vi.useRealTimers());
+  let isAway = false;
+  let state = 'building';
+  const client = { jobs: async () => ({ jobs: [{ run: 'a', state, level: null }] }) };
+  const use = async (act: (client: unknown) => unknown) => {
+    if (isAway) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no');
+    return act(client);
+  };
+  const main = { commit: commit(2), object: commit(2) };
+  const { journal, again } = await opened({
+    ...{ settings: settingsOf(), pollMs: 3_600_000 },
+    repository: { refs: async () => new Map([['refs/heads/main', main]]) } as never,
+    connection: { use, close: async () => {} } as never,
+  });
+  const file = openJournal<WatchEvent>(journal, { name: 'watcher p k', rules: WatchMachine.rules });
+  file.appendAll(bench.journal);
+  file.close();
+  const watcher = again();
+  const stand = () => [...watcher.machine.state.publications.values()][0]?.stands.get('a')?.state;
+  const trouble = () => watcher.health.ready.find(({ name }) => name === 'controller')?.trouble();
+  watcher.start();
+  await vi.advanceTimersByTimeAsync(0);
+  expect([stand(), trouble()]).toEqual(['building', undefined]);
+  isAway = true;
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(trouble()).toBe('CONTROLLER_UNREACHABLE: no');
+  [isAway, state] = [false, 'cancelled'];
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect([stand(), trouble()]).toEqual(['cancelled', undefined]);
+  expect(() => watcher.decide(9, commit(2), 'approved', 'carol')).toThrow(
+    expect.objectContaining({ code: 'WATCH_PULL_UNKNOWN' }),
+  );
 });
