@@ -207,6 +207,13 @@ describe('the files of a lock file', () => {
     expect(server.asked).toEqual([`/a bytes=${bytes.length + 8}-`, '/a']);
   });
 
+  it('are not asked for again where a server has no part of the whole', async () => {
+    const server = await registry((_, response) => void response.writeHead(416).end());
+    const asked = fetching([addressed(`${server.url}/a`)]);
+    await expect(asked).rejects.toMatchObject({ code: 'DEPENDENCIES_FETCH_FAILED' });
+    expect(server.asked).toEqual(['/a']);
+  });
+
   it('are gone on with by the next command where this one was ended', async () => {
     const stop = new AbortController();
     const server = await registry((request, response) => {

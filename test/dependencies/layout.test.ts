@@ -136,6 +136,7 @@ describe('a layout', () => {
     const integrity = `sha256-${Buffer.from(sha256, 'hex').toString('base64')}`;
     expect(indexed(tarball)).toMatchObject([{ integrity, size: unhashed.blob.size }]);
     const lists = indexed('http://127.0.0.1:9/@own%2ftwo');
+    expect(indexed('http://127.0.0.1:9/one')).toEqual([]);
     expect(lists.map(({ metadata }) => metadata.reqHeaders.accept)).toEqual([
       ...[expect.stringContaining('vnd.npm.install'), 'application/json'],
     ]);
