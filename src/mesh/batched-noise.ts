@@ -42,7 +42,8 @@ export function batchedNoise(): Noise {
   };
 }
 
-function batchSends(connection: Encrypted, raw: MessageStream): void {
+/** Has what is sent on a connection within one turn leave together. */
+export function batchSends(connection: Encrypted, raw: MessageStream): void {
   const { processSendQueue } = connection;
   raw.maxWriteBufferLength = meshLimits.heldBytesMax;
   let waiting: NodeJS.Immediate | undefined;

@@ -86,7 +86,7 @@ export async function startLibp2p(
       stats.recordsEvicted += 1;
     },
   );
-  const relayed = !server && (options.announce ?? []).length === 0 && bootstrapIds.size > 0;
+  const relayed = !server && (options.announce ?? []).length === 0;
   const node: Libp2pNode = await createLibp2p<Services>({
     privateKey,
     start: false,

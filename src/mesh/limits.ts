@@ -125,6 +125,19 @@ assert(
 assert(meshLimits.handshakeMs < meshLimits.upgradeMs, 'a handshake that may end for another still may go on');
 assert(meshLimits.turnsPerSecond <= meshLimits.turnsBurst, 'a burst is at least a second of messages');
 assert(meshLimits.upgradeMs <= meshLimits.dialMs, 'a dial includes the upgrade');
+assert(meshLimits.dialMs < meshLimits.lookupMs, 'a lookup outlasts the dial of a peer that it visits');
 assert(meshLimits.lookupMs < meshLimits.waitMs, 'a wait outlasts a lookup');
+assert(meshLimits.stallMs < meshLimits.waitMs, 'who waits for an answer hears of a stall');
+assert(
+  meshLimits.quietMs + meshLimits.pongMs < meshLimits.stallMs,
+  'a silent peer is found before its streams stall',
+);
+assert(meshLimits.refusedLingerMs < meshLimits.lingerMs, 'a refused stream ends before others');
+assert(meshLimits.lingerMs <= meshLimits.stallMs, 'half a channel is kept no longer than a whole one');
+assert(meshLimits.refusedPerPeerMax < meshLimits.refusedMax, 'one peer leaves answers for others');
+assert(
+  meshLimits.guestsPerNetwork < meshLimits.guestsInAll,
+  'guests of one network leave streams for others',
+);
 assert(meshLimits.providersPerPeerMax < meshLimits.providersMax, 'one peer leaves room for others');
 assert(meshLimits.projectPeers >= 6, 'gossip needs six peers');

@@ -35,7 +35,8 @@ export function pacedYamux(init: YamuxMuxerInit): () => StreamMuxerFactory {
   };
 }
 
-function paceUpdates(muxer: YamuxMuxer): void {
+/** Holds updates of a window back until half of it is used. */
+export function paceUpdates(muxer: YamuxMuxer): void {
   const { _newStream } = muxer;
   muxer._newStream = (...given) => {
     const stream = _newStream.apply(muxer, given);
