@@ -70,11 +70,13 @@ describe('gossip', () => {
     const [a, b] = await Promise.all([node(), node()]);
     const sizes: number[] = [];
     b.subscribe('jobs', (_from, data) => sizes.push(data.byteLength));
+    b.setValidator('jobs', async () => 'accept');
     await a.connect(b.addresses());
     await until('subscription known', () => subscribers(a) === 1);
     await a.publish('jobs', new Uint8Array(512 * 1024));
     await until('it arrives', () => sizes.length === 1);
     expect(sizes).toEqual([512 * 1024]);
+    expect(b.stats().gossipThrottled).toBe(0);
   });
 
   test('what a validator rejects or ignores is neither delivered nor passed on', async () => {
