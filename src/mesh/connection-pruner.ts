@@ -1,6 +1,7 @@
 import type { Connection } from '@libp2p/interface';
 import { QuorateError } from '../core/errors.ts';
 import type { Rank } from '../core/rank.ts';
+import { Counts } from './counts.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
 import { networkOf } from './network.ts';
@@ -29,7 +30,7 @@ export interface PrunerOptions {
  */
 export class ConnectionPruner {
   readonly #options: PrunerOptions;
-  readonly #kept = new Map<string, number>();
+  readonly #kept = new Counts();
   readonly #open = new Map<Connection, Place>();
   /** Those that have no place, the oldest first. */
   readonly #refused = new Map<Connection, QuorateError>();
@@ -58,19 +59,17 @@ export class ConnectionPruner {
 
   /** Connections of this peer stay until the result is called as often. */
   keep(peer: string): () => void {
-    this.#kept.set(peer, (this.#kept.get(peer) ?? 0) + 1);
+    this.#kept.add(peer, 1);
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      const left = (this.#kept.get(peer) ?? 1) - 1;
-      if (left > 0) this.#kept.set(peer, left);
-      else this.#kept.delete(peer);
+      this.#kept.add(peer, -1);
     };
   }
 
   rankOf(peer: string): Rank {
-    return this.#kept.has(peer) ? 'owner' : (this.#options.rankOf?.(peer) ?? 'guest');
+    return this.#kept.of(peer) > 0 ? 'owner' : (this.#options.rankOf?.(peer) ?? 'guest');
   }
 
   /** Why streams of this connection are refused; undefined where it has a place. */

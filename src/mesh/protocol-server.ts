@@ -6,6 +6,7 @@ import { errorMessage } from '../core/sessions/message-stream.ts';
 import { toUtf8 } from '../core/text.ts';
 import { StreamChannel, type Toll } from './channel.ts';
 import type { ConnectionPruner } from './connection-pruner.ts';
+import { Counts } from './counts.ts';
 import { GuestStreams } from './guest-streams.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
@@ -13,23 +14,6 @@ import { accountOf, ConnectionLink } from './link.ts';
 import { Buckets } from './token-buckets.ts';
 import type { Turns } from './turns.ts';
 import type { Channel, Link, MeshStats, ProtocolOptions } from './types.ts';
-
-/** Counts by peer; a peer without any takes no memory. */
-class Counts {
-  readonly #of = new Map<string, number>();
-  total = 0;
-
-  of(peer: string): number {
-    return this.#of.get(peer) ?? 0;
-  }
-
-  add(peer: string, change: 1 | -1): void {
-    const count = this.of(peer) + change;
-    this.total += change;
-    if (count > 0) this.#of.set(peer, count);
-    else this.#of.delete(peer);
-  }
-}
 
 /**
  * Serves protocols. Limits the streams that one peer has open over all its connections (libp2p limits them per connection)
