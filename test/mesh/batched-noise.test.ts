@@ -42,7 +42,7 @@ it('sends at once from 64 KiB on, and tells whether to wait', async () => {
   connection.writeBufferLength = 64 * 1024;
   expect(connection.processSendQueue()).toBe(false);
   expect(calls).toEqual(['send']);
-  // What waited has gone with it.
+  // The immediate of the first call has nothing left to send.
   await turn();
   expect(calls).toEqual(['send']);
 });

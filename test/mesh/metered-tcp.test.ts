@@ -10,7 +10,7 @@ import type { Arrival, InboundGate } from '../../src/mesh/inbound-gate.ts';
 import { meteredTcp } from '../../src/mesh/metered-tcp.ts';
 import { silentLogger } from '../../src/mesh/silent-logger.ts';
 
-/** What is used of a connection of libp2p's TCP transport. */
+/** A connection of the TCP transport of libp2p, as far as it is used. */
 type Raw = MultiaddrConnection & {
   socket: Socket;
   sendData(data: unknown): { sentBytes: number; canSendMore: boolean };

@@ -227,6 +227,19 @@ describe('a channel that is written', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('fails where it is given up in the turn in which the peer read a part', async () => {
+    const { stream, channel } = opened();
+    stream.writeBufferLength = 2;
+    const sent = failures(channel.send(bytes('one')));
+    await turn();
+    stream.writeBufferLength = 1;
+    stream.dispatchEvent(new Event('drain'));
+    channel.abort(new Error('enough'));
+    await turn();
+    expect(vi.getTimerCount()).toBe(0);
+    expect(await sent).toEqual(['enough']);
+  });
+
   it.each(['reset', 'aborted'])('fails on a stream that was %s while its last bytes left', async (status) => {
     const { stream, channel } = opened();
     stream.send = () => {
