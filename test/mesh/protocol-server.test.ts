@@ -137,17 +137,27 @@ describe('streams of guests, whose keys cost nothing', () => {
     expect(served()).toBe(18);
   });
 
-  it('are 256 in all', async () => {
-    const { many, open, served, stats } = serving('guest');
-    const streams = many(
+  it('are 256 in all, of which the network with the most gives its oldest to one with fewer', async () => {
+    const apart = serving('guest');
+    const streams = apart.many(
       300,
+      (n) => `key ${n}`,
+      (n) => `10.0.${n >> 8}.${n & 255}`,
+    );
+    expect([apart.served(), apart.stats.streamsRefusedByCount]).toEqual([256, 44]);
+    streams[0]?.closes();
+    apart.open('another key', '192.0.2.99');
+    expect(apart.served()).toBe(257);
+    const together = serving('guest');
+    const [first] = together.many(
+      256,
       (n) => `key ${n}`,
       (n) => `192.0.2.${n >> 4}`,
     );
-    expect([served(), stats.streamsRefusedByCount]).toEqual([256, 44]);
-    streams[0]?.closes();
-    open('another key', '192.0.2.99');
-    expect(served()).toBe(257);
+    expect(first?.calls).toEqual([]);
+    together.open('another key', '192.0.2.99');
+    expect(together.served()).toBe(257);
+    expect(first?.calls).toEqual(['abort: guests of other networks need the room']);
   });
 
   it('are as many as a protocol says', () => {
