@@ -127,32 +127,6 @@ it('a job file of another repository builds an upstream as it is, where the char
   expect([changed.code, changed.error], changed.report).toEqual([2, 'SOURCE_FILE_NOT_COMMITTED']);
 });
 
-it('a charter that names a later version than workers have gives them no job, and tells them and the owner why', async () => {
-  const url = await cluster.git.commit('least', program('least'));
-  const least = async (version: string): Promise<void> => {
-    const set = await cluster.cli(['charter', 'set', '--least-worker', version]);
-    expect(set.lines, set.report).toMatchObject([{ changed: true }]);
-    await cluster.control.event('charter', {
-      where: ({ says }) => String(says).endsWith(`epoch ${set.lines[0]?.epoch}`),
-    });
-  };
-  await least('99.0.0');
-  const refused = await cluster.submit(url);
-  expect((await refused.end()).code, refused.report()).not.toBe(0);
-  expect(refused.report()).toMatch(/only older workers could take it.*\bada \(\d+\.\d+\.\d+\)/);
-  const status = await cluster.cli(['controller', 'status']);
-  const says = expect.stringContaining(
-    'the project takes 99.0.0 or later: it gets no job until it is updated',
-  );
-  expect(status.lines[0]?.behind, status.report).toEqual(Array(4).fill(expect.objectContaining({ says })));
-  const worker = await cluster.cli(['worker', 'status'], { home: 'ada', cwd: cluster.dir });
-  expect(worker.report).toContain('the project takes workers of version 99.0.0 or later, and this one is');
-
-  await least('none');
-  const run = await cluster.submit(url);
-  expect((await run.end()).code, run.report()).toBe(0);
-});
-
 /** A finished job is shown with its history, its logs and its artifact; the bundle verifies and can be exported. */
 async function expectTold(run: string, artifact: string, to: string): Promise<void> {
   const bundle = join(cluster.dir, `${to}.bundle`);

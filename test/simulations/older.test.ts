@@ -7,6 +7,8 @@ import { allRuns } from '../../src/core/controller/state.ts';
 import { ownVersion, type PeerVersion } from '../../src/core/wire/peer-version.ts';
 import { expectClean, range } from './seeds.ts';
 
+/** That a seed goes the same way twice, other tests prove (faults.test.ts). */
+const once = true as const;
 const operators = Array.from(
   { length: 5 },
   (_, n): Operator => ({ name: `op${n}`, hosts: [`op${n}`], behaviour: 'honest', joinsLate: false }),
@@ -43,7 +45,7 @@ describe('with workers that state no version', () => {
     const all = () => true;
     const ends: string[] = [];
     const options = {
-      scenario,
+      ...{ scenario, once },
       patches: older(all),
       checkers: () => [...allCheckers(), versions(all, ends)],
     };
@@ -57,7 +59,7 @@ describe('with workers that state no version', () => {
     const some = (key: string) => key.charCodeAt(key.length - 1) % 4 === 0;
     const ends: string[] = [];
     const options = {
-      scenario,
+      ...{ scenario, once },
       patches: older(some),
       checkers: () => [...allCheckers(), versions(some, ends)],
     };
@@ -77,7 +79,7 @@ describe('with workers below the least version of the charter', () => {
     const ends: string[] = [];
     const patches = under(all);
     const checkers = () => [...allCheckers(), versions(all, ends)];
-    expect(await expectClean(range(40, 4), { scenario, patches, checkers })).toEqual([]);
+    expect(await expectClean(range(40, 4), { scenario, patches, checkers, once })).toEqual([]);
     const named = ends.filter((end) => /^only older workers could take it.*\(0\.9\.0\)$/.test(end));
     expect(named.length).toBeGreaterThan(ends.length / 2);
     expect(ends).not.toContain('done');
@@ -87,6 +89,6 @@ describe('with workers below the least version of the charter', () => {
     const some = (key: string) => key.charCodeAt(key.length - 1) % 4 === 0;
     const patches = under(some);
     const checkers = () => [...allCheckers(), versions(some, [])];
-    expect(await expectClean(range(50, 4), { scenario, patches, checkers })).toContain('trusted');
+    expect(await expectClean(range(50, 4), { scenario, patches, checkers, once })).toContain('trusted');
   });
 });

@@ -74,6 +74,7 @@ const once = true as const;
 
 /** Their seeds take two to eight seconds each: `npm test` leaves them out. */
 const slow = [
+  'ack-before-sync',
   'broken-line-refuses',
   'compared-too-early',
   'drain-ignored',
@@ -87,8 +88,10 @@ const slow = [
   'slot-freed-silently',
   'store-believed',
   'store-counted-twice',
+  'thieves-readmitted',
   'tickets-used-again',
   'unsigned-is-disputed',
+  'wrong-clock-journaled',
 ];
 const isSlow = ([name]: [string, Bug]) => slow.includes(name);
 const inMachines = Object.entries(bugs).filter(([, { source }]) => source === undefined);

@@ -6,6 +6,8 @@ import { simulate } from '../../../simulations/simulate.ts';
 /** Crashes of the controller, again and again: what becomes of the receipts it has acknowledged? */
 async function lost(bug?: string): Promise<boolean> {
   const options = {
+    // That a seed goes the same way twice, other tests prove (test/simulations/faults.test.ts).
+    once: true as const,
     rates: { controllerCrashPerEvent: 0.05 },
     checkers: () => allCheckers().filter(({ invariant }) => invariant === 'acks'),
     ...(bug === undefined ? {} : { patches: bugs[bug]?.patches }),

@@ -1,0 +1,3 @@
+import { cleanFrom } from './seeds.ts';
+
+cleanFrom(976, 125);

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { forks as voids } from '../../simulations/checkers/forks.ts';
+import { witnesses } from '../../simulations/checkers/witnesses.ts';
+import type { Checker } from '../../simulations/observer.ts';
+import type { Scenario } from '../../simulations/scenario.ts';
+import { simulate } from '../../simulations/simulate.ts';
+import { range } from './seeds.ts';
+
+/**
+ * How many workers of a run came to know that the log tells two stories, which differ in the leaf `at`, and of how many of them
+ * trusted workers are known to have signed it.
+ */
+export async function attack(
+  seed: number,
+  at: number | undefined,
+  scenario: Partial<Scenario> = {},
+): Promise<{ informed: number; lines: number; failure: unknown }> {
+  const informed = new Set<string>();
+  let lines = 0;
+  const listener = (): Checker => ({
+    invariant: 'listener',
+    observe(seen) {
+      if (seen.kind !== 'equivocated') return;
+      informed.add(seen.worker);
+      lines = Math.max(lines, seen.proves.lines);
+    },
+  });
+  const { failure } = await simulate(seed, {
+    ...{ scenario, once: true },
+    checkers: () => [witnesses(), voids(), listener()],
+    patches: () => (at === undefined ? {} : { forks: at }),
+  });
+  return { informed: informed.size, lines, failure };
+}
+
+/** With so many seeds, from this one on. */
+export function tellsTwoStories(first: number, count: number): void {
+  const seeds = range(first, count);
+  describe('a controller that tells its workers two stories', () => {
+    it('is found out by workers that none of them signs both, whatever breaks', {
+      timeout: 300_000,
+    }, async () => {
+      for (const seed of seeds) {
+        const { informed, failure } = await attack(seed, 1);
+        expect(failure, `seed ${seed}`).toBeNull();
+        expect(informed, `seed ${seed}`).toBeGreaterThan(1);
+      }
+    });
+
+    it('after verdicts were published voids those without the line of a trusted worker, or all where trusted workers signed both', {
+      timeout: 300_000,
+    }, async () => {
+      for (const [second, at, most] of [
+        [false, 14, 1],
+        [true, 12, 2],
+      ] as const) {
+        const found = [];
+        for (const seed of seeds) {
+          const { lines, failure } = await attack(seed, at, { trusted: 'there', second });
+          expect(failure, `seed ${seed}`).toBeNull();
+          found.push(lines);
+        }
+        expect(Math.max(...found)).toBe(most);
+      }
+    });
+  });
+}
