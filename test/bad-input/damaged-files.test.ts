@@ -35,11 +35,12 @@ async function find(dir: string, file: string): Promise<string> {
   return join(dirname(named), found[0] ?? basename(named));
 }
 
-/** Damages a file of a copy of all folders, and runs the command there. */
+/** Damages a file of a copy of the folders, and runs the command there. */
 async function after(file: string, damage: string, { home, cwd, words, works }: Reader) {
   const name = `${file} ${damage}`.replaceAll(/[^\w.]/g, '-');
   const dir = join(cluster.dir, 'homes', name);
-  await cp(left, dir, { recursive: true });
+  for (const folder of new Set([home, cwd, 'repo']))
+    await cp(join(left, folder), join(dir, folder), { recursive: true });
   const at = await find(dir, file);
   expect(existsSync(at), at).toBe(true);
   const { mode } = await stat(at);
@@ -47,14 +48,10 @@ async function after(file: string, damage: string, { home, cwd, words, works }: 
   await rm(at);
   if (made === 'folder') await mkdir(at);
   else await writeFile(at, made, { mode });
-  const node = cluster.inside(
-    words[0] ?? '',
-    words.map((word) => word.replace('PROJECT', cluster.project).replace('ADDRESS', address)),
-    {
-      home: join(name, home),
-      cwd: join(dir, cwd),
-    },
-  );
+  const place = { home: join(name, home), cwd: join(dir, cwd) };
+  const typed = words.map((word) => word.replace('PROJECT', cluster.project).replace('ADDRESS', address));
+  const [command = ''] = typed;
+  const node = words.length === 0 ? cluster.goOn(place.home) : cluster.inside(command, typed, place);
   const ended = node.end(60_000);
   const working =
     works === undefined
@@ -71,7 +68,7 @@ async function after(file: string, damage: string, { home, cwd, words, works }: 
   return { at, code, error, report: node.report() };
 }
 
-/** A command that reads a file. `works`: the event after which it has read it and is stopped; absent where it ends by itself. */
+/** A command that reads a file; without words a worker, whose machine is not looked at. `works`: the event after which it has read it and is stopped; absent where it ends by itself. */
 interface Reader {
   home: string;
   cwd: string;
@@ -82,9 +79,7 @@ interface Reader {
 const owner = { home: 'owner', cwd: 'repo' };
 const controller: Reader = { ...owner, words: ['controller', ...loopback], works: 'listening' };
 const jobs: Reader = { ...owner, words: ['jobs'] };
-const worker = (home: string): Reader => ({
-  ...{ home, cwd: home, words: ['join', '--yes', '--tier', 'namespace', ...loopback], works: 'connected' },
-});
+const worker = (home: string): Reader => ({ home, cwd: home, words: [], works: 'connected' });
 const idp: Reader = {
   ...{ home: 'owner', cwd: 'idp', works: 'listening' },
   words: ['idp', '--charter', join('..', 'repo', '.quorate', 'charter.jws'), ...loopback],

@@ -7,11 +7,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { openSandbox, tiers } from '../../sandbox/index.ts';
-import { smallLimits } from './support.ts';
+import { tiers } from '../../sandbox/index.ts';
+import { smallLimits, unprobed } from './support.ts';
 
 const [, , stateDir = '', step = '', tier = 'namespace', mode] = process.argv;
-const sandbox = await openSandbox(
+const sandbox = unprobed(
   stateDir,
   tiers.find((one) => one === tier),
 );

@@ -2,19 +2,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  openSandbox,
-  type Sandbox,
-  type SandboxImage,
-  type SandboxJob,
-  type Tier,
-} from '../../sandbox/index.ts';
+import type { Sandbox, SandboxImage, SandboxJob, Tier } from '../../sandbox/index.ts';
 import { readImage } from '../../src/image/index.ts';
 import { ImageCache } from '../../src/runtime/images/cache.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { file, layoutOf, link, writeLayoutTo } from '../image/support.ts';
 import { smallSystem } from '../image/system.ts';
-import { exited, play, tempFolder } from './support.ts';
+import { exited, play, tempFolder, unprobed } from './support.ts';
 
 /** Below a folder that is this user's alone, as a home folder is. */
 let dir: string;
@@ -50,7 +44,7 @@ describe.each<Tier>(['namespace', 'gvisor'])('a build in an image, in the tier %
 
   beforeAll(async () => {
     folder = await tempFolder();
-    sandbox = await openSandbox(folder.path, tier);
+    sandbox = unprobed(folder.path, tier);
   });
   afterAll(() => folder?.remove());
 

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { openSandbox, type Tier } from '../../sandbox/index.ts';
+import { openSandbox, removeLeftovers, type Tier } from '../../sandbox/index.ts';
 import { hasLoopDevices } from '../support/loop-device.ts';
-import { exited, holdsWithin, MiB, play, processesOfJobs, tempFolder } from './support.ts';
+import { exited, holdsWithin, MiB, play, processesOfJobs, tempFolder, unprobed } from './support.ts';
 
 /** A tier leaves nothing on a machine after whatever ends a job, a worker or a probe. */
 export function leavesNothing(tier: Tier): void {
@@ -22,7 +22,7 @@ export function leavesNothing(tier: Tier): void {
       JSON.parse(await readFile(join(folder.path, 'sandbox', note), 'utf8')).directories;
 
     it('a job there is no group and no note', async () => {
-      const sandbox = await openSandbox(folder.path, tier);
+      const sandbox = unprobed(folder.path, tier);
       let groups: string[] = [];
       const stop = new AbortController();
       const ran = await play(sandbox, ['echo go; cat /proc/self/cgroup'], {
@@ -91,7 +91,7 @@ export function leavesNothing(tier: Tier): void {
     it.skipIf(!hasLoopDevices)(
       'a build that was cancelled there is no loop device and no file, as root with loop devices',
       async () => {
-        const sandbox = await openSandbox(folder.path, tier);
+        const sandbox = unprobed(folder.path, tier);
         const stop = new AbortController();
         let during: string[] = [];
         const ran = await play(sandbox, ['head -c 200000000 /dev/zero > /tmp/f; echo go; sleep 1000'], {
@@ -116,7 +116,7 @@ export function leavesNothing(tier: Tier): void {
         holder.kill('SIGKILL');
         await once(holder, 'exit');
         expect(await gone()).toBe(true);
-        await openSandbox(folder.path, tier);
+        await removeLeftovers(folder.path);
         expect(await files()).toEqual([]);
         expect(await notes()).toEqual([]);
       },
@@ -137,14 +137,14 @@ export function leavesNothing(tier: Tier): void {
         else if (existsSync(v2)) await writeFile(v2, '0');
       }
       expect(await holdsWithin(60_000, async () => !(await begun()))).toBe(true);
-      await openSandbox(folder.path, tier);
+      await removeLeftovers(folder.path);
       expect(groups.filter((group) => existsSync(group))).toEqual([]);
     });
 
     it('a crash while a note was written, the next start forgets it', async () => {
       await mkdir(join(folder.path, 'sandbox'));
       await writeFile(join(folder.path, 'sandbox', 'quorate-job-1-a.json'), '{"pid":1,"sta');
-      await openSandbox(folder.path, tier);
+      await removeLeftovers(folder.path);
       expect(await notes()).toEqual([]);
     });
 
@@ -178,7 +178,7 @@ export function leavesNothing(tier: Tier): void {
     });
 
     it('nothing, a start leaves the jobs of a living worker alone', async () => {
-      const sandbox = await openSandbox(folder.path, tier);
+      const sandbox = unprobed(folder.path, tier);
       const stop = new AbortController();
       let starting: Promise<unknown> | undefined;
       let started = false;
@@ -188,7 +188,7 @@ export function leavesNothing(tier: Tier): void {
         limits: { seconds: 300 },
         onLog: () => {
           if (started) stop.abort();
-          starting ??= openSandbox(folder.path, tier).finally(() => {
+          starting ??= removeLeftovers(folder.path).finally(() => {
             started = true;
           });
         },

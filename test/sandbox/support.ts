@@ -1,11 +1,23 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { extract, type Header, pack } from 'tar-stream';
-import type { Sandbox, SandboxJob, SandboxLimits, SandboxOutcome } from '../../sandbox/index.ts';
+import { TierSandbox } from '../../sandbox/build/tier.ts';
+import { findCgroupParents, readHierarchies } from '../../sandbox/cgroups/parents.ts';
+import { gvisorTier } from '../../sandbox/gvisor/tier.ts';
+import type { Sandbox, SandboxJob, SandboxLimits, SandboxOutcome, Tier } from '../../sandbox/index.ts';
+import { namespaceTier } from '../../sandbox/namespace/tier.ts';
 
 export const MiB = 1024 * 1024;
+
+/** A tier as `openSandbox` opens it, without the look at whether it works here and at what was left behind. */
+export function unprobed(stateDir: string, tier: Tier = 'namespace'): TierSandbox {
+  const { parents } = findCgroupParents(readHierarchies());
+  const backend = tier === 'gvisor' ? gvisorTier() : namespaceTier();
+  return new TierSandbox(backend, { parents, recordsDir: join(stateDir, 'sandbox') });
+}
 
 /** Enough for a small build, little enough that reaching a limit is quick. */
 export const smallLimits: SandboxLimits = {

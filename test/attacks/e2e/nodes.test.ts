@@ -50,7 +50,7 @@ function noting(mesh: Mesh): Mesh {
 
 beforeAll(async () => {
   cluster = await LocalCluster.start({ volunteers: ['ben'], slotWait: '10m' });
-  const sandbox = await cluster.sandbox();
+  const sandbox = cluster.sandbox();
   const slow: Sandbox = {
     ...sandbox,
     run: async (job, io) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
-import { exited, tempFolder } from '../../sandbox/support.ts';
+import type { Sandbox } from '../../../sandbox/index.ts';
+import { exited, tempFolder, unprobed } from '../../sandbox/support.ts';
 import { archive, Blobs, build, hex, npmFile, npmPackage, outputs, sri } from './support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
@@ -8,7 +8,7 @@ let sandbox: Sandbox;
 
 beforeAll(async () => {
   folder = await tempFolder();
-  sandbox = await openSandbox(folder.path, 'namespace');
+  sandbox = unprobed(folder.path);
 });
 afterAll(() => folder?.remove());
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
-import { exited, tempFolder } from '../../sandbox/support.ts';
+import type { Sandbox } from '../../../sandbox/index.ts';
+import { exited, tempFolder, unprobed } from '../../sandbox/support.ts';
 import { Blobs, build, hex, npmPackage, outputs, sri } from './support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
@@ -13,7 +13,7 @@ let sandbox: Sandbox;
 
 beforeAll(async () => {
   folder = await tempFolder();
-  sandbox = await openSandbox(folder.path, 'namespace');
+  sandbox = unprobed(folder.path);
 });
 afterAll(() => folder?.remove());
 

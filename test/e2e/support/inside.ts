@@ -56,6 +56,16 @@ export class Inside extends Told {
   }
 }
 
+/** An error is its last line, as with --json. */
+export const tellingErrors =
+  (run: Run): Run =>
+  (tell, signal) =>
+    run(tell, signal).catch((error: unknown) => {
+      const known = asQuorateError(error);
+      tell.out(errorJson(known));
+      return exitOfError(known);
+    });
+
 export interface CommandOptions {
   home: string;
   cwd: string;

@@ -1,20 +1,18 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { combineSandboxes, openSandbox, type Sandbox } from '../../../sandbox/index.ts';
+import { combineSandboxes, type Sandbox } from '../../../sandbox/index.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { generateSeed } from '../../../src/identity/keys.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { joinProject } from '../../../src/runtime/membership/join.ts';
 import { defaultLending, startWorker, type WorkerOptions } from '../../../src/runtime/worker/node.ts';
+import { unprobed } from '../../sandbox/support.ts';
 import { AnyCluster, type ClusterOptions, type CommandPlace, newGround } from './any-cluster.ts';
-import { Inside, type Run } from './inside.ts';
+import { Inside, type Run, tellingErrors } from './inside.ts';
 import { tampering } from './tampering.ts';
 
 export type Unusual = Partial<Pick<WorkerOptions, 'openMesh' | 'httpFeed' | 'sandboxes' | 'rules'>>;
 
 const loopback = ['/ip4/127.0.0.1/tcp/0'];
-let opened: { dir: string; sandbox: Promise<Sandbox> } | undefined;
 
 /**
  * Controller, workers and commands in the process of the tests: over real sockets, with a real git server, real sandboxes
@@ -38,19 +36,23 @@ export class LocalCluster extends AnyCluster<Inside> {
     return this.joined(node);
   }
 
-  /** Looked at once for all workers of a file, whose end removes its folder; steered by none of them. */
-  async sandbox(): Promise<Sandbox> {
-    if (opened === undefined || !existsSync(opened.dir))
-      opened = { dir: this.dir, sandbox: openSandbox(join(this.dir, 'sandbox')) };
-    const sandbox = await opened.sandbox;
+  /** Steered by none of the workers. */
+  sandbox(): Sandbox {
+    const sandbox = unprobed(this.dir);
     const { tier, hostImage, unpinned, profile } = sandbox;
     return { tier, hostImage, unpinned, profile, run: (job, io) => sandbox.run(job, io) };
   }
 
   /** A worker of the product with other parts than usual, told of as `quorate join` does. */
   async work(name: string, ticket?: string, unusual: Unusual = {}): Promise<Inside> {
-    const sandboxes = unusual.sandboxes ?? combineSandboxes([await this.sandbox()]);
+    const sandboxes = unusual.sandboxes ?? combineSandboxes([this.sandbox()]);
     return this.joined(new Inside(name, this.#worker(name, ticket, { ...unusual, sandboxes })));
+  }
+
+  /** A worker that goes on from this home, or fails as `quorate join` does. */
+  goOn(name: string): Inside {
+    const sandboxes = combineSandboxes([this.sandbox()]);
+    return new Inside(name, tellingErrors(this.#worker(name, undefined, { sandboxes })));
   }
 
   #worker(name: string, ticket: string | undefined, unusual: Unusual): Run {
@@ -76,7 +78,7 @@ export class LocalCluster extends AnyCluster<Inside> {
 
   /** One who changes what was built. */
   async tamperer(name: string): Promise<Inside> {
-    const sandboxes = combineSandboxes([tampering(await this.sandbox())]);
+    const sandboxes = combineSandboxes([tampering(this.sandbox())]);
     const node = await this.work(name, await this.ticket(name), { sandboxes });
     await node.event('connected');
     return node;

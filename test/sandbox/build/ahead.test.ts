@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { TierSandbox } from '../../../sandbox/build/tier.ts';
-import { openSandbox, type SandboxLimits } from '../../../sandbox/index.ts';
+import type { SandboxLimits } from '../../../sandbox/index.ts';
 import {
   exited,
   holdsWithin,
@@ -14,6 +14,7 @@ import {
   smallLimits,
   tarOf,
   tempFolder,
+  unprobed,
 } from '../support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
@@ -21,7 +22,7 @@ let sandbox: TierSandbox;
 
 beforeAll(async () => {
   folder = await tempFolder();
-  sandbox = (await openSandbox(folder.path, 'namespace')) as TierSandbox;
+  sandbox = unprobed(folder.path);
 });
 beforeEach(async () => {
   sandbox.thaw();

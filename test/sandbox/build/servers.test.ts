@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
+import type { Sandbox } from '../../../sandbox/index.ts';
 import { parseJobFile } from '../../../src/jobfile/index.ts';
-import { exited, play, tarOf, tempFolder } from '../support.ts';
+import { exited, play, tarOf, tempFolder, unprobed } from '../support.ts';
 
 const page = join(import.meta.dirname, '../../../docs/steps.md');
 
@@ -12,7 +12,7 @@ let sandbox: Sandbox;
 
 beforeAll(async () => {
   folder = await tempFolder();
-  sandbox = await openSandbox(folder.path, 'namespace');
+  sandbox = unprobed(folder.path);
 });
 afterAll(() => folder?.remove());
 

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
-import { exited, play, tarOf, tempFolder } from '../support.ts';
+import type { Sandbox } from '../../../sandbox/index.ts';
+import { exited, play, tarOf, tempFolder, unprobed } from '../support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
 let sandbox: Sandbox;
 
 beforeAll(async () => {
   folder = await tempFolder();
-  sandbox = await openSandbox(folder.path, 'namespace');
+  sandbox = unprobed(folder.path);
 });
 afterAll(() => folder?.remove());
 

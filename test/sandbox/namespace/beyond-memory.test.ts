@@ -1,14 +1,13 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { openSandbox } from '../../../sandbox/index.ts';
 import { hasLoopDevices } from '../../support/loop-device.ts';
-import { exited, MiB, play, tempFolder } from '../support.ts';
+import { exited, MiB, play, tempFolder, unprobed } from '../support.ts';
 
 it.skipIf(!hasLoopDevices)(
   '1 GB of node_modules is written and read in 512 MB of memory, as root with loop devices',
   async () => {
     const folder = await tempFolder();
     onTestFinished(() => folder.remove());
-    const sandbox = await openSandbox(folder.path);
+    const sandbox = unprobed(folder.path);
     const write = 'mkdir node_modules; cd node_modules; head -c 1073741824 /dev/zero | split -b 65536 -a 4';
     const limits = { memoryBytes: 512 * MiB, diskBytes: 1536 * MiB, seconds: 600, cpus: 2 };
     const ran = await play(sandbox, [`${write}; ls | wc -l; cat * | wc -c`], { limits });
