@@ -89,6 +89,12 @@ async function isFrozen(directories: readonly string[]): Promise<boolean> {
 const submit = async (name: string): ReturnType<LocalCluster['submit']> =>
   cluster.submit(await cluster.git.commit(name, { 'quorate.yaml': busy }));
 
+/** Its round would go on, and wait for other machines. */
+async function withdraw({ run }: { run: string }): Promise<void> {
+  const { code, report } = await cluster.cli(['cancel', run, '--reason', 'it was built']);
+  expect(code, report).toBe(0);
+}
+
 it('an operator lends less, pauses and goes on under a running build', async () => {
   await cluster.volunteer('ada', '--cpus', '2');
   expect(await steer('ada', 'status')).toMatchObject({ state: 'working', reason: null, builds: [] });
@@ -112,6 +118,7 @@ it('an operator lends less, pauses and goes on under a running build', async () 
   await held.open();
   expect(await run.event('delivered')).toMatchObject({ operator: 'ada' });
   expect(directories.some(existsSync)).toBe(false);
+  await withdraw(run);
   expect(await steer('ada', 'limits', '--cpus', '2')).toMatchObject({ lending: { cpus: 2 } });
 });
 
@@ -128,6 +135,7 @@ it('while it is paused nothing new is begun, and afterwards it is', async () => 
   await held.open();
   expect(await run.event('delivered')).toMatchObject({ operator: 'ada' });
   for (const { at } of run.all('leased')) expect(at).toBeGreaterThanOrEqual(resumed);
+  await withdraw(run);
 });
 
 it('between builds one sandbox waits for the next, and is gone once the terms change', async () => {
@@ -141,7 +149,6 @@ it('between builds one sandbox waits for the next, and is gone once the terms ch
 });
 
 it('drains: finishes what it builds, and then ends by itself', async () => {
-  // The rounds of before end when nobody came for their other slots.
   await until('no lease', async () => (await steer('ada', 'status')).leases === 0);
   const run = await submit('drained');
   await building('ada');

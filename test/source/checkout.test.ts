@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { localRepo, readCommit, resolveRef } from '../../src/source/index.ts';
 import { sourceLimits } from '../../src/source/limits.ts';
 import {
@@ -54,6 +54,11 @@ describe('resolveRef', () => {
 });
 
 describe('a server that drops connections', () => {
+  const { retryMs } = sourceLimits;
+  const waitFirst = (ms: number) => void Object.assign(sourceLimits, { retryMs: ms });
+  beforeEach(() => waitFirst(20));
+  afterAll(() => waitFirst(retryMs));
+
   /** Drops the first connections without a word, as a git daemon that has as many as it takes; counts all. */
   async function busy(url: string, drops: number): Promise<{ url: string; count: () => number }> {
     let count = 0;
@@ -89,10 +94,9 @@ describe('a server that drops connections', () => {
     const { url, count } = await busy(await serve(dir), 1_000);
     expect(await codeOf(resolveRef(url, 'main'))).toMatch(/^SOURCE_(UNREACHABLE|SERVER_ERROR)$/);
     expect(count()).toBe(sourceLimits.triesMax);
+    waitFirst(600_000);
     const signal = AbortSignal.timeout(300);
-    const started = performance.now();
     await expect(resolveRef(url, 'main', { signal })).rejects.toMatchObject({ name: 'TimeoutError' });
-    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });
 

@@ -44,14 +44,18 @@ export class Patience {
   #pauseMs = pauseMsMin;
   #lost: { error: unknown; since: number } | undefined;
   #busy: { error: unknown; since: number } | undefined;
-  readonly #busyMsMax: number;
+  readonly #most: { busyMs: number; lostMs: number };
   #told = false;
   /** There was a connection. */
   #reached: boolean;
 
   /** `reached`: there was a connection before. */
-  constructor({ signal, tell }: Waiting, reached: boolean, busyMs = busyMsMax) {
-    this.#busyMsMax = busyMs;
+  constructor(
+    { signal, tell }: Waiting,
+    reached: boolean,
+    { busyMs = busyMsMax, lostMs = lostMsMax }: { busyMs?: number; lostMs?: number } = {},
+  ) {
+    this.#most = { busyMs, lostMs };
     this.#signal = signal;
     this.#tell = tell;
     this.#reached = reached;
@@ -74,9 +78,10 @@ export class Patience {
     const now = performance.now();
     this.#lost = busy ? undefined : (this.#lost ?? { error, since: now });
     if (busy) this.#busy ??= { error, since: now };
-    if (busy && this.#busy !== undefined && now - this.#busy.since > this.#busyMsMax) throw this.#busy.error;
+    if (busy && this.#busy !== undefined && now - this.#busy.since > this.#most.busyMs)
+      throw this.#busy.error;
     // The error that began the wait, not that of the last attempt, but for a controller that says for whom it waits.
-    if (this.#lost !== undefined && now - this.#lost.since > lostMsMax)
+    if (this.#lost !== undefined && now - this.#lost.since > this.#most.lostMs)
       throw codeOf(error) === 'CONTROLLER_ASKING' ? error : this.#lost.error;
     if (!this.#told && this.#pauseMs > 1_000) {
       this.#told = true;

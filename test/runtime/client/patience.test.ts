@@ -7,7 +7,7 @@ const waiting = { signal: new AbortController().signal, tell: () => {} };
 
 describe('patience with a limit that all commands of a home share', () => {
   it('ends with the error that began the wait', async () => {
-    const patience = new Patience(waiting, false, 50);
+    const patience = new Patience(waiting, false, { busyMs: 50 });
     await patience.wait(busy('first'));
     await expect(patience.wait(busy('second'))).rejects.toMatchObject({
       ...{ code: 'MESH_PEER_QUOTA', message: 'first' },
@@ -15,10 +15,19 @@ describe('patience with a limit that all commands of a home share', () => {
   });
 
   it('begins anew after an answer', async () => {
-    const patience = new Patience(waiting, false, 50);
+    const patience = new Patience(waiting, false, { busyMs: 50 });
     await patience.wait(busy('first'));
     patience.progressed();
     await patience.wait(busy('second'));
+  });
+});
+
+it('with a connection that was lost ends with the error that began the wait', async () => {
+  const lost = (says: string) => new QuorateError('CONTROLLER_LOST', says);
+  const patience = new Patience(waiting, true, { lostMs: 50 });
+  await patience.wait(lost('first'));
+  await expect(patience.wait(lost('second'))).rejects.toMatchObject({
+    ...{ code: 'CONTROLLER_LOST', message: 'first' },
   });
 });
 

@@ -39,7 +39,7 @@ export interface Example {
   method?: string;
   headers?: Record<string, string>;
   body?: string;
-  /** A stream without an end is left after this time. */
+  /** A stream without an end is left when nothing came for this time; at once where it is 0. */
   leaveMs?: number;
   /** Each request asks for something else, in place of `N` in its path: what is kept would be measured otherwise. */
   fresh?: true;
@@ -172,13 +172,13 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
   const logs = `/runs/${run.id}/logs/${lease}`;
   ask('', 'nothing', '/nothing');
   ask('GET /', 'the project', '/');
-  ask('GET /events', 'of the project', '/events', { leaveMs: 200 });
+  ask('GET /events', 'of the project', '/events', { leaveMs: 50 });
   ask('GET /runs', 'one page', '/runs?ref=refs%2Fheads%2Fmain');
   ask('GET /runs/:run', 'one run', `/runs/${run.id}`);
-  ask('GET /runs/:run/events', 'of a run', `/runs/${run.id}/events`, { leaveMs: 200 });
+  ask('GET /runs/:run/events', 'of a run', `/runs/${run.id}/events`, { leaveMs: 50 });
   ask('GET /runs/:run/logs/:lease', `${logLines} coloured lines`, logs);
   ask('GET /runs/:run/logs/:lease', 'search', `${logs}?q=nowhere`);
-  const since = { headers: { 'last-event-id': '7' }, leaveMs: 300 };
+  const since = { headers: { 'last-event-id': '7' }, leaveMs: 100 };
   ask('GET /runs/:run/logs/:lease/events', 'of a log, from its start', `${logs}/events`, since);
   ask('GET /runs/:run/logs/:lease/raw', 'the text of a log', `${logs}/raw`);
   ask('GET /v1/*', '100 offers', `/v1/${project}/offers`, { leaveMs: 0 });
@@ -260,7 +260,7 @@ async function signIn(listen: Listen): Promise<void> {
   const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: secret };
   ask('POST /sign-in/token', 'an unknown code', '/sign-in/token', form(grant));
   ask('GET /sign-in/session', '', '/sign-in/session', own);
-  ask('GET /sign-in/events', '', '/sign-in/events', { ...own, leaveMs: 200 });
+  ask('GET /sign-in/events', '', '/sign-in/events', { ...own, leaveMs: 50 });
   ask(
     'POST /sign-in/exchange',
     'unknown',
@@ -330,6 +330,7 @@ async function lender(listen: Listen): Promise<void> {
     headers: { 'content-type': 'application/x-www-form-urlencoded', origin },
   };
   at('GET /:folder/', '');
+  // Few may follow at once, and it takes a second until one that left is missed.
   at('GET /:folder/events', 'events', { leaveMs: 200 });
   for (const verb of ['allow', 'drain', 'limits', 'pause', 'resume']) at(`POST /:folder/${verb}`, verb, form);
 }
