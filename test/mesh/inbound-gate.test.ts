@@ -172,6 +172,22 @@ test('a handshake that has ended takes no room, even where its end is told twice
   expect(refused).toEqual(['d']);
 });
 
+test('a handshake gives its place to another network a second after it began, the oldest first', () => {
+  const { come, wait, begun, refused } = gate({ pendingInboundMax: 2 });
+  come('a');
+  wait(400);
+  come('b');
+  wait(599);
+  come('c');
+  expect(refused).toEqual(['c']);
+  wait(1);
+  come('d');
+  expect([begun, refused]).toEqual([
+    ['a', 'b', 'd'],
+    ['c', 'a'],
+  ]);
+});
+
 test('a node that closes refuses those that wait, and begins none of them', () => {
   const { come, wait, made, begun, refused } = gate();
   for (let n = 1; n <= 7; n++) come(`${n}`, 'office');

@@ -147,6 +147,19 @@ describe('a dial', () => {
   });
 });
 
+test('a connection over a relay is no reason not to dial a peer', async () => {
+  const [mesh, other] = [await alone(), await node()];
+  const to = { id: other.id, addrs: other.addresses() };
+  const links = async (): Promise<number> => {
+    expect(await codeOf(mesh.open(to, '/none/1', { maxMessageBytes: 1 }))).toBe('MESH_PROTOCOL_UNKNOWN');
+    return mesh.links(other.id).length;
+  };
+  await mesh.connect(to.addrs);
+  expect(await links()).toBe(1);
+  for (const connection of mesh.libp2p.getConnections()) Object.assign(connection, { limits: {} });
+  expect(await links()).toBe(2);
+});
+
 describe('a topic', () => {
   const pubsubOf = (mesh: Mesh) => libp2pOf(mesh).services.pubsub as GossipSub;
 
@@ -180,6 +193,12 @@ describe('a topic', () => {
     ]);
     expect(await verdict('signed', 512 * 1024 + 1)).toBe('reject');
     expect(mesh.stats()).toMatchObject({ gossipRejected: 2, gossipIgnored: 0 });
+  });
+
+  test('has bounds for what one neighbour may send, and for what waits for it', async () => {
+    const { opts } = pubsubOf(await alone()) as unknown as { opts: object };
+    const MiB = 1024 * 1024;
+    expect(opts).toMatchObject({ maxInboundDataLength: MiB, maxOutboundBufferSize: 8 * MiB });
   });
 
   test('is none of a bootstrap node', async () => {
