@@ -181,7 +181,7 @@ export class HostGate {
   /** @throws EGRESS_HOST_LIMIT where there is no room for those that are new */
   #hoursOf(keys: ReadonlySet<string>): Hour[] {
     const fresh = [...keys].filter((key) => !this.#hours.has(key));
-    if (fresh.length > 0) this.#makeRoom(fresh.length);
+    this.#makeRoom(fresh.length);
     for (const key of fresh) this.#hours.set(key, new Hour());
     return [...keys].flatMap((key) => this.#hours.get(key) ?? []);
   }
