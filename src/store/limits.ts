@@ -22,4 +22,9 @@ export const storeLimits = {
 } as const;
 
 assert(limits.blockBytesMax <= storeLimits.packUnwrittenBytesMax, 'the largest block can be written');
+assert(
+  storeLimits.packUnwrittenBytesMax <= storeLimits.packBytesMax,
+  'what waits to be written fits in a pack',
+);
+assert(storeLimits.linkedBytesMin <= limits.blockBytesMax, 'a file of several blocks is linked to');
 assert(storeLimits.packCopyBytesMax <= storeLimits.packBytesMax, 'a copied area fits in a pack');
