@@ -137,6 +137,16 @@ describe('a hook for what is trusted', () => {
     expect(none.log).toContain('record refused');
   });
 
+  it('that is ended while it fetches has nothing to say of the run', async () => {
+    const { ports, hook, log, stop } = hooked({ runs: [run], failed: [refusal] });
+    const ending = async () => {
+      stop.abort();
+      throw new QuorateError('TRANSFER_FAILED', 'no');
+    };
+    expect(await followTrusted(ports, hook, ending)).toBeUndefined();
+    expect(log).toEqual(['tell following', 'clear']);
+  });
+
   it.each([new QuorateError('HOME_UNREADABLE', 'no'), new TypeError('a mistake')])(
     'ends with an error of this host: %s',
     async (error) => {
