@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Ack, leaves, openMessage, signMessage } from '../../../src/core/documents/index.ts';
+import { leasesIn } from '../../../src/core/sessions/worker/checkpoint-book.ts';
 import { workerSessionLimits } from '../../../src/core/sessions/worker/limits.ts';
 import { addWitness, openCheckpoint } from '../../../src/core/transparency/index.ts';
 import { checkEquivocation } from '../../../src/core/trust/index.ts';
@@ -371,6 +372,27 @@ describe('a receipt that was acknowledged', () => {
     expect(bench.told).toEqual([]);
     // The promise, and four checkpoints.
     expect(bench.saves).toBe(5);
+  });
+
+  it('is kept with its lease and offer, which the machine forgets, until it was found', async () => {
+    const log = new TestLog([...before, leaf, ...leafTexts(6, 8)]);
+    const bench = await WitnessBench.open(log);
+    const ack = await ackAt(5);
+    await bench.witness.promised(ack, round, { lease: 'its lease', offer: 'its offer' });
+    const again = async () => {
+      await bench.restart();
+      await bench.witness.load();
+    };
+    await again();
+    const held = () => leasesIn(bench.witness.promises);
+    expect(held()).toEqual([{ lease: 'its lease', offer: 'its offer', ack: ack.raw }]);
+    await bench.witness.see(await log.note(8));
+    expect(held()).toEqual([]);
+    const long = 'x'.repeat(workerSessionLimits.heldCharsMax + 1);
+    await bench.witness.promised(await ackAt(6), round, { lease: 'another', offer: long });
+    await again();
+    expect(held()).toMatchObject([{ lease: 'another' }]);
+    expect(held()[0]?.offer).toBeUndefined();
   });
 
   it.each<[string, string[]]>([

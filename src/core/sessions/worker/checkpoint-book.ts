@@ -4,6 +4,7 @@ import { type Ack, leaves, type Verified } from '../../documents/index.ts';
 import { limits } from '../../limits.ts';
 import { transparencyLimits, verifyConsistency } from '../../transparency/index.ts';
 import type { LoggedRound } from '../../worker/state.ts';
+import type { HeldLease } from '../revocation-exchange.ts';
 import { workerSessionLimits } from './limits.ts';
 
 /** A checkpoint that was found consistent with those before. */
@@ -26,18 +27,39 @@ const promiseSchema = z.strictObject({
   leaf: z.string().max(400),
   /** When it came, ms since the epoch. */
   at: count,
+  /** The lease and its offer, compact JWS, for a controller that starts from an older copy. Absent of versions before this was kept. */
+  lease: z.string().max(workerSessionLimits.heldCharsMax).optional(),
+  offer: z.string().max(workerSessionLimits.heldCharsMax).optional(),
 });
 export type AckPromise = z.infer<typeof promiseSchema>;
 
 /** The leaves that an ack promises, at which index. `at`: when it came, ms since the epoch. */
-export function promisesOf(ack: Verified<Ack>, round: LoggedRound, at: number): AckPromise[] {
+export function promisesOf(
+  ack: Verified<Ack>,
+  round: LoggedRound,
+  at: number,
+  held: Omit<HeldLease, 'ack'> | undefined,
+): AckPromise[] {
   const { receipt, index } = ack.payload;
   const { offer, job, request } = round;
   return [
-    { ack: ack.raw, at, index, leaf: leaves.receipt(receipt, offer) },
+    { ack: ack.raw, at, index, leaf: leaves.receipt(receipt, offer), ...kept(held) },
     { ack: ack.raw, at, index: round.index, leaf: leaves.offer(offer, job, request) },
   ];
 }
+
+function kept(held: Omit<HeldLease, 'ack'> | undefined): Pick<AckPromise, 'lease' | 'offer'> {
+  const fits = (raw: string | undefined): raw is string =>
+    raw !== undefined && raw.length <= workerSessionLimits.heldCharsMax;
+  const { lease, offer } = held ?? {};
+  return { ...(fits(lease) && { lease }), ...(fits(offer) && { offer }) };
+}
+
+/** Leases with their acks whose receipts were not found under a checkpoint yet. The machine forgets a lease once its result is published. */
+export const leasesIn = (promises: readonly AckPromise[]): HeldLease[] =>
+  promises.flatMap(({ ack, lease, offer }) =>
+    lease === undefined ? [] : [{ lease, ack, ...(offer !== undefined && { offer }) }],
+  );
 
 export const witnessStateSchema = z.strictObject({
   v: z.literal(1),

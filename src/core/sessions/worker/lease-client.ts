@@ -15,7 +15,6 @@ import { isConnectionError } from '../ask.ts';
 import { isStale } from '../kept-streams.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import { every } from '../timing.ts';
-import { AckedLeases } from './acked-leases.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
@@ -51,7 +50,6 @@ interface Conversation {
 
 /** The worker's side of the lease protocol: a stream for each claim or resumed lease that is under way. */
 export class LeaseClient {
-  readonly acked = new AckedLeases();
   readonly #ports: WorkerPorts;
   readonly #grants: GrantRenewal;
   readonly #witness: LogWitness;
@@ -261,10 +259,9 @@ export class LeaseClient {
         if (ack.payload.aud !== signing.signer.id) return false;
         // Once it is acknowledged nothing asks for the ack again.
         const round = machine.roundOf(lease);
-        if (round !== undefined) await this.#witness.promised(ack, round);
         const [signed, offer] = [machine.leaseOf(lease)?.raw, machine.offerOf(lease)];
-        if (signed !== undefined)
-          this.acked.keep(ack.raw, { lease: signed, ...(offer !== undefined && { offer }) });
+        const held = signed === undefined ? undefined : { lease: signed, offer };
+        if (round !== undefined) await this.#witness.promised(ack, round, held);
         await dispatch({ kind: 'acked', lease, ack });
         return false;
       }

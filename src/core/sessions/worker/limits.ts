@@ -12,6 +12,8 @@ export const workerSessionLimits = {
   logKeysMax: 4,
   /** Receipts that were acknowledged, and their rounds, which were not found in the log yet. One is settled within seconds. */
   promisesMax: 512,
+  /** Characters of a lease, and of an offer, that are kept with one: they have about a thousand. */
+  heldCharsMax: 16 * 1024,
   /** Checkpoints that wait for their turn; a further one is dropped, since there will be others. */
   checkpointsWaitingMax: 16,
   /** Members whose checkpoints wait for a proof of the controller. A worker asks three of them at a time. */

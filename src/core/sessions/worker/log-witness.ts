@@ -16,6 +16,7 @@ import { checkpointNoticeSchema, decodeMessage } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import type { LoggedRound } from '../../worker/state.ts';
 import { ask, isConnectionError } from '../ask.ts';
+import type { HeldLease } from '../revocation-exchange.ts';
 import { type AckPromise, CheckpointBook, goesOn, promisesOf, type Seen } from './checkpoint-book.ts';
 import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';
@@ -267,10 +268,10 @@ export class LogWitness {
 
   /**
    * Keeps an ack as a promise until its receipt and the round that it is of were found in the log: one that is not there under its request
-   * is found by nobody who rereads the log. Never rejects.
+   * is found by nobody who rereads the log. `held`: its lease, for a controller that starts from an older copy. Never rejects.
    */
-  async promised(ack: Verified<Ack>, round: LoggedRound): Promise<void> {
-    const promises = promisesOf(ack, round, this.#ports.clock.now());
+  async promised(ack: Verified<Ack>, round: LoggedRound, held?: Omit<HeldLease, 'ack'>): Promise<void> {
+    const promises = promisesOf(ack, round, this.#ports.clock.now(), held);
     await this.#orTell(() =>
       this.#inTurn(async () => {
         await this.#book.load();

@@ -6,6 +6,7 @@ import { claimSeconds } from '../../worker/claim.ts';
 import type { WorkerEffect, WorkerEvent } from '../../worker/events.ts';
 import type { HeldLease, Known } from '../revocation-exchange.ts';
 import { AnswerSigner } from './answer-signer.ts';
+import { leasesIn } from './checkpoint-book.ts';
 import { Cosigner } from './cosigner.ts';
 import { DraftChecks } from './draft-checks.ts';
 import { GrantRenewal } from './grant-renewal.ts';
@@ -102,7 +103,7 @@ export class WorkerSessions {
   #held(): HeldLease[] {
     const { machine } = this.#ports;
     const known = new Set(machine.leases.map((id) => machine.leaseOf(id)?.raw));
-    const over = this.#leases.acked.of(this.witness.promises).filter(({ lease }) => !known.has(lease));
+    const over = leasesIn(this.witness.promises).filter(({ lease }) => !known.has(lease));
     const open = machine.leases.flatMap((id) => {
       const lease = machine.leaseOf(id)?.raw;
       if (lease === undefined) return [];
