@@ -86,8 +86,8 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   'offers-untold': {
     says: 'a worker is told how many offers are open, and none of them',
     file: 'controller/feed-server.ts',
-    from: 'offers: isStated ? offers : [],',
-    to: 'offers: isStated ? offers.slice(0, 0) : [],',
+    from: 'offers: isStated && !isBelow(version, this.#least) ? offers : [],',
+    to: 'offers: [],',
     caughtBy: 'counted',
     ...{ rates: calm, scenario: late },
   },

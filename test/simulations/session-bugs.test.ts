@@ -13,6 +13,7 @@ const without: Readonly<Record<string, string>> = {
   'controller/grants.ts': 'planted around it: members-unsynced, revoked-go-on-apart',
   'controller/held-log.ts': 'planted around it: promises-forgotten, epoch-goes-on',
   'controller/input-evidence.ts': 'no mistake is known that a seed shows',
+  'controller/kept-checkpoint.ts': 'planted around it: start-asks-nobody',
   'controller/known.ts':
     'no mistake is known that a seed shows: workers learn of revocations in other ways too',
   'controller/lost-bundles.ts': 'planted around it: lost-bundles-believed',
@@ -28,7 +29,6 @@ const without: Readonly<Record<string, string>> = {
   'run-source.ts': 'a command of a client',
   'run-verifier.ts': 'a command of a client',
   'store/project-watch.ts': 'simulated stores are asked, and watch nothing',
-  'worker/acked-leases.ts': 'planted around it: promises-forgotten',
   'worker/compare-leaves.ts': 'a trusted worker that has leaves of one story is shown no draft of the other',
   'worker/http-feed.ts': 'no simulated controller has an HTTP feed',
   'worker/limits.ts': 'numbers',
