@@ -1,4 +1,5 @@
 import { liveLeases } from '../src/core/controller/state.ts';
+import { ownVersion } from '../src/core/wire/peer-version.ts';
 import { Broken } from './broken-controller.ts';
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';
@@ -50,6 +51,24 @@ export const leaseBugs = {
             for (const live of liveLeases(run)) live.lease = { ...live.lease, exp: run.request.payload.exp };
           return effects;
         }),
+    }),
+  },
+  'least-version-ignored': {
+    says: 'a worker below the least version of the charter that does not know of it gets a lease',
+    caughtBy: 'versions',
+    ...{ rates: calm, scenario: busy },
+    source: {
+      file: 'controller/lease-server.ts',
+      from: 'if (below !== undefined && pass === undefined)',
+      to: 'if (below !== undefined && pass !== undefined)',
+    },
+    patches: (): Patches => ({
+      leastWorker: '0.9.1',
+      // It goes by a version that it does not state.
+      workerPorts: (ports) => ({
+        ...ports,
+        version: Object.assign({ ...ports.version }, { toJSON: () => ownVersion('0.9.0') }),
+      }),
     }),
   },
 };

@@ -37,6 +37,7 @@ import { served } from './served.ts';
 import { stores } from './stores.ts';
 import { tests } from './tests.ts';
 import { verdicts } from './verdicts.ts';
+import { versions } from './versions.ts';
 import { votes } from './votes.ts';
 import { witnesses } from './witnesses.ts';
 
@@ -61,6 +62,7 @@ export function allCheckers(): Checker[] {
     stores(),
     lending(),
     hosts(),
+    versions(),
     limits(),
     charters(),
     rotations(),

@@ -39,6 +39,7 @@ export const seeds: Record<string, number> = {
   'failure-untold': 1,
   'deadline-ignored': 1,
   'nobody-waited-for': 1,
+  'least-version-ignored': 1,
   'offers-before-started': 1,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,
