@@ -167,6 +167,17 @@ describe('a claim', () => {
     expect([...leases.values()].map(({ payload }) => payload.operator).sort()).toEqual(['ada', 'bob']);
   });
 
+  it('of a second machine of an operator gets no slot that the first one lost', async () => {
+    const bench = await projectOf();
+    await bench.enrol('ada-1', { operator: 'ada', hosts: 2 });
+    await bench.enrol('ada-2', { operator: 'ada', hosts: 2 });
+    const run = await bench.submit();
+    await bench.lease('ada-1', 'ada-2');
+    bench.drive(timings.leaseSilenceMs);
+    expect(bench.progress(run, 'lost')).toHaveLength(1);
+    expect(bench.progress(run, 'leased')).toHaveLength(1);
+  });
+
   it('after the round was revealed is refused', async () => {
     // The offer of a round may stand for the trusted worker after that.
     for (const taken of [['trusted'], []]) {
