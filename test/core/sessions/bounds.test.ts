@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import type { MessageStream } from '../../../src/core/sessions/message-stream.ts';
 import type { Channel, Clock, ReceiveOptions } from '../../../src/core/sessions/ports.ts';
 import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
@@ -196,6 +197,17 @@ describe('a controller', () => {
     const said = new Said(bench.id('bob'));
     await serve(bench).session(protocol, said);
     expect(said.waits).toEqual([ms]);
+  });
+
+  it('counts a stranger’s as a stranger’s where one may say what a member may, since the journal was restored', async () => {
+    const bench = await projectOf('bob');
+    bench.controller.state.recovered = true;
+    const turnsOf = async (who: string) => {
+      const charged: [string, number][] = [];
+      await serve(bench, charged).session('feed', new Said(bench.id(who), { kind: 'poll' }));
+      return charged[0]?.[1] ?? 0;
+    };
+    expect((await turnsOf('stranger')) / (await turnsOf('bob'))).toBe(sessionLimits.strangerFactor);
   });
 
   it('counts what a message and its answer cost, before the next one is read', async () => {

@@ -47,7 +47,7 @@ export class Admission {
     checkKind(protocol, standing(), { kind, bytes: found.bytes });
     // It was charged as a claim.
     const turns = turnsOf(protocol, kind);
-    if (turns !== 1) this.#charge(this.#accountOf(stream.channel), standing(), turns - 1);
+    if (turns !== 1) this.#charge(this.#accountOf(stream.channel), stream.peer, turns - 1);
     return found.message;
   }
 
@@ -60,7 +60,7 @@ export class Admission {
     const { clock } = this.#ports;
     return async (bytes) => {
       checkLength(protocol, standing(), bytes);
-      let ms = this.#charge(account, standing(), 1 + bytes / sessionLimits.receivedBytesPerTurn);
+      let ms = this.#charge(account, from.peer, 1 + bytes / sessionLimits.receivedBytesPerTurn);
       for (; ms > 0 && !clock.closing; ms -= waitMsMax) {
         waiting();
         await pause(clock, Math.min(ms, waitMsMax));
@@ -73,8 +73,9 @@ export class Admission {
     return this.#isMember(peer) ? peer : (link?.network ?? peer);
   }
 
-  #charge(account: string, { sender }: Standing, turns: number): number {
-    return this.#ports.charge(account, turns * (sender === 'anyone' ? sessionLimits.strangerFactor : 1));
+  /** A stranger that may send what a member may, as at a start, pays as a stranger. */
+  #charge(account: string, peer: string, turns: number): number {
+    return this.#ports.charge(account, turns * (this.#isMember(peer) ? 1 : sessionLimits.strangerFactor));
   }
 
   /** Counts an answer: what it cost is waited for before the next message of the peer is read. */
