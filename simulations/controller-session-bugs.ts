@@ -1,6 +1,6 @@
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';
-import { again, few, late, recalled, type SessionBug, uncosigned } from './session-scenarios.ts';
+import { again, few, late, pipeline, recalled, type SessionBug, uncosigned } from './session-scenarios.ts';
 
 /** Mistakes in the sessions of a controller, of an identity provider apart and of a store, by name. */
 export const controllerSessionBugs: Record<string, SessionBug> = {
@@ -90,6 +90,14 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
     to: 'offers: [],',
     caughtBy: 'counted',
     ...{ rates: calm, scenario: late },
+  },
+  'inputs-unproven': {
+    says: 'a trusted worker is shown no evidence for what a job reads',
+    file: 'controller/input-evidence.ts',
+    from: 'return found;',
+    to: 'return found.slice(0, 0);',
+    caughtBy: 'cosigning',
+    ...{ rates: calm, scenario: pipeline },
   },
   'lease-untold': {
     says: 'the end of a lease is noted and not sent',
