@@ -180,7 +180,8 @@ it('restored twice at once: one goes on, and what was trusted stays so', async (
   await mkdir(second);
   await cp(homeOf(), homeOf(second), { recursive: true });
   const twin = begin('twin', second, await freePort());
-  const node = begin('controller', where, cluster.port);
+  // Its offers may be gossiped to connections that were the other one's: workers ask for them every 15 s.
+  const node = begin('controller', where, cluster.port, '--slot-wait', '30s');
   await Promise.all([twin, node].map((one) => one.event('listening')));
   await until('one that signs, or has stopped since the other one does', async () => {
     const states = await Promise.all([statusOf(where), statusOf(second)]);
