@@ -12,7 +12,6 @@ const without: Readonly<Record<string, string>> = {
   'controller/expired-grants.ts': 'tells the operator, and does nothing else',
   'controller/grants.ts': 'planted around it: members-unsynced, revoked-go-on-apart',
   'controller/held-log.ts': 'planted around it: promises-forgotten, epoch-goes-on',
-  'controller/kept-checkpoint.ts': 'planted around it: start-asks-nobody',
   'controller/known.ts':
     'no mistake is known that a seed shows: workers learn of revocations in other ways too',
   'controller/lost-bundles.ts': 'planted around it: lost-bundles-believed',
