@@ -46,14 +46,17 @@ export async function probeTier(
   const limit = AbortSignal.timeout(secondsMax * 1000);
   const end = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   let inside: ProbeCheck[];
+  const disk = sandbox.diskAbility();
   try {
     step('image for its jobs');
-    inside = await checkFromInside(sandbox, await probeImage(end), end, step);
+    const tried = { sandbox, alone: new TierSandbox(backend, context) };
+    inside = await checkFromInside(tried, await probeImage(end), end, step);
     // No tier fails for it.
-    inside.push({ name: 'disk beyond memory', ok: true, found: (await sandbox.diskAbility()).found });
+    inside.push({ name: 'disk beyond memory', ok: true, found: (await disk).found });
   } catch (error) {
     inside = [{ name, ok: false, found: (error as Error).message }];
   }
+  await disk;
   signal?.throwIfAborted();
   if (!limit.aborted) return result([...checks, ...inside], sandbox);
   const found = `the jobs of the probe took over ${secondsMax} s`;

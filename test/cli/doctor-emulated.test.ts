@@ -25,7 +25,9 @@ async function running(): Promise<{ groups: string[]; processes: () => Promise<n
     return !Number.isNaN(pid) && (await processes()).length > 0;
   };
   await until('a machine of the probe', begun, 30_000);
-  const all = (await notes()).map((note) => readFile(person.at('home', 'sandbox', note), 'utf8'));
+  // Beside them lies the folder of the disk that the probe tries.
+  const files = (await notes()).filter((name) => name.endsWith('.json'));
+  const all = files.map((note) => readFile(person.at('home', 'sandbox', note), 'utf8'));
   const groups = (await Promise.all(all)).flatMap((text) => JSON.parse(text).directories as string[]);
   expect(groups.length).toBeGreaterThan(0);
   return { groups, processes };
@@ -42,7 +44,7 @@ async function nothingLeft({ groups, processes }: Awaited<ReturnType<typeof runn
 it('on a terminal it shows what is looked at, for how long, and ends at once on Ctrl-C with nothing left', async () => {
   const at = { columns: 80, rows: 24, cwd: person.at('folder'), env: person.env() };
   const doctor = new Terminal(person.command(args), at);
-  await doctor.shows(/vm-emulated sandbox: what a build sees, memory limit, time limit, \d+(\.\d)? s/);
+  await doctor.shows(/vm-emulated sandbox: guards, memory limit, time limit, processor limit, \d+(\.\d)? s/);
   const machines = await running();
   doctor.type('\u0003');
   const code = await doctor.end(closingMsMax);
@@ -65,11 +67,11 @@ it('elsewhere it says once that this takes a while, and ends at once on a signal
   await nothingLeft(machines);
 });
 
-it('it tells what is looked at one after the other, and the row is gone with the answer', async () => {
+it('it tells what is looked at, and the row is gone with the answer', async () => {
   const at = { columns: 80, rows: 60, cwd: person.at('folder'), env: person.env() };
   const doctor = new Terminal(person.command([...args, '--verbose']), at);
-  await doctor.shows('vm-emulated sandbox: processor limit, ', 270_000);
-  expect(await doctor.end(60_000), doctor.screen().join('\n')).toBe(0);
+  await doctor.shows(/vm-emulated sandbox: .*processor limit, /, 270_000);
+  expect(await doctor.end(270_000), doctor.screen().join('\n')).toBe(0);
   const screen = doctor.screen().join('\n');
   expect(screen).toContain('vm-emulated sandbox: processor limit: 0.');
   expect(screen).not.toContain('processor limit, ');
