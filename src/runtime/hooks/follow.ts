@@ -5,7 +5,7 @@ import type { VerifiedFacts } from '../../core/trust/index.ts';
 import { type Alarm, newAlarms } from './disputed.ts';
 import type { Taken, TakeOptions } from './evidence.ts';
 import type { HookFolder } from './folder.ts';
-import { type HookTold, type LedgerEvent, type Outcome, outcomeText } from './ledger.ts';
+import { type HookTold, type Outcome, outcomeText, type Refusal, type Started } from './ledger.ts';
 import { hookLimits } from './limits.ts';
 import type { ListedRun, Listing } from './listing.ts';
 import type { RefPattern } from './refs.ts';
@@ -69,9 +69,9 @@ const isOwn = (error: unknown): boolean => /^(JOURNAL|HOME)_/.test(codeOf(error)
 
 /** The facts are not what the hook is for; its event says why. */
 class Unwanted extends Error {
-  readonly event: LedgerEvent;
+  readonly event: Refusal;
 
-  constructor(event: LedgerEvent) {
+  constructor(event: Refusal) {
     super('not wanted');
     this.event = event;
   }
@@ -83,7 +83,7 @@ async function takeFor(
   take: Take,
   run: ListedRun,
   again: boolean,
-): Promise<{ taken: Taken; event: LedgerEvent }> {
+): Promise<{ taken: Taken; event: Started | Refusal }> {
   const accept = (facts: VerifiedFacts) => {
     const event = hook.verified(run, facts, Date.now(), again);
     if (event.kind === 'refused') throw new Unwanted(event);
@@ -94,17 +94,16 @@ async function takeFor(
   return { taken, event: hook.verified(run, taken.facts, Date.now(), again) };
 }
 
-function refuse({ folder, tell }: HookPorts, event: LedgerEvent, isFalse: boolean): Acted {
+function refuse({ folder, tell }: HookPorts, event: Refusal, isFalse: boolean): Acted {
   if (!isFalse) folder.record(event, Date.now());
-  if (event.kind === 'refused')
-    tell({ event: 'refused', run: event.subject, code: event.code, message: event.message });
+  tell({ event: 'refused', run: event.subject, code: event.code, message: event.message });
   return {};
 }
 
 /** The event is on disk before the command starts: whatever ends this process, it starts once. */
 async function started(
   ports: HookPorts,
-  event: LedgerEvent & { kind: 'started' },
+  event: Started,
   { name, ref }: { name: string; ref: string },
   env: HookEnv,
 ): Promise<Outcome> {
@@ -138,7 +137,7 @@ export async function repeatTrusted(
     if (event.kind !== 'started') throw new Unwanted(event);
     return await started(ports, event, run, trustedEnv(ports.project, taken));
   } catch (error) {
-    if (!(error instanceof Unwanted) || error.event.kind !== 'refused') throw error;
+    if (!(error instanceof Unwanted)) throw error;
     const { code, message } = error.event;
     throw reportedError(code, message);
   } finally {

@@ -50,6 +50,8 @@ export const ledgerEventSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 export type LedgerEvent = z.infer<typeof ledgerEventSchema>;
+export type Started = Extract<LedgerEvent, { kind: 'started' }>;
+export type Refusal = Extract<LedgerEvent, { kind: 'refused' }>;
 
 /** The outcome for one subject. */
 const entryShapes = {

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { VerifiedFacts } from '../../core/trust/index.ts';
-import type { Ledger, LedgerEvent } from './ledger.ts';
+import type { Ledger, Refusal, Started } from './ledger.ts';
 import { hookLimits } from './limits.ts';
 import type { ListedRun } from './listing.ts';
 import { matchesRef, type RefPattern } from './refs.ts';
@@ -97,7 +97,7 @@ export class TrustedHook {
   }
 
   /** Its evidence, its files or the revocations could not be had, or do not hold. Undefined: it is tried again. */
-  failed(said: Said, code: string, message: string, now: number): LedgerEvent | undefined {
+  failed(said: Said, code: string, message: string, now: number): Refusal | undefined {
     const { run } = said;
     if (ofNotice.includes(code)) this.#false.add(noticeOf(said));
     const before = this.#tries.get(run) ?? { count: 0, waits: 0 };
@@ -117,7 +117,7 @@ export class TrustedHook {
    * Its evidence holds, under the pinned root key and the revocations of this moment. `now`: of this clock, in ms since the epoch.
    * `again`: the owner wants the command of a run that was handled before.
    */
-  verified(said: Said, facts: VerifiedFacts, now: number, again = false): LedgerEvent {
+  verified(said: Said, facts: VerifiedFacts, now: number, again = false): Started | Refusal {
     if (facts.request !== said.run || !sameLine(said, facts)) {
       this.#false.add(noticeOf(said));
       const listed = `${said.name} at ${said.ref}`;
@@ -186,6 +186,6 @@ interface Refused {
 }
 const no = (code: ErrorCode, message: string): Refused => ({ code, message });
 
-const refusal = (subject: string, code: string, message: string): LedgerEvent => ({
+const refusal = (subject: string, code: string, message: string): Refusal => ({
   ...{ kind: 'refused', subject, code, message: message.slice(0, hookLimits.textCharsMax) },
 });
