@@ -34,6 +34,7 @@ function hooked(of: {
   failed?: (LedgerEvent | undefined)[];
   isFalse?: boolean;
   once?: boolean;
+  pollMs?: number;
 }) {
   const log: string[] = [];
   const envs: HookEnv[] = [];
@@ -60,7 +61,7 @@ function hooked(of: {
     tell: (told) => void log.push(`tell ${told.event}`),
     signal: stop.signal,
     once: of.once ?? false,
-    pollMs: 1,
+    pollMs: of.pollMs ?? 1,
   };
   const verified = [...(of.verified ?? [])];
   const failed = [...(of.failed ?? [])];
@@ -84,7 +85,7 @@ const take = async (_run: unknown, _dir: string, accept: (facts: never) => void)
 
 describe('a hook for what is trusted', () => {
   it('runs its command once its start is on disk, with what was verified', async () => {
-    const { ports, hook, log, envs } = hooked({ runs: [run], verified: [start], once: true });
+    const { ports, hook, log, envs } = hooked({ runs: [run, run], verified: [start], once: true });
     expect(await followTrusted(ports, hook, take)).toEqual(good);
     expect(log).toEqual([
       ...[
@@ -104,19 +105,26 @@ describe('a hook for what is trusted', () => {
     });
   });
 
-  it('goes on after a command, unless it is to end with the first', async () => {
-    const { ports, hook, log } = hooked({ runs: [run, undefined, run], verified: [start] });
+  it('goes on after a command at once, unless it is to end with the first', async () => {
+    const { ports, hook, log } = hooked({ runs: [run, run], verified: [start], pollMs: 3_600_000 });
     expect(await followTrusted(ports, hook, take)).toEqual(good);
     expect(log.filter((one) => one === 'execute')).toHaveLength(2);
   });
 
   it.each([
-    ['before its files are fetched', [refusal]],
-    ['after they were', [start, refusal]],
-  ])('refuses what it is not for %s, and remembers that', async (_, verified) => {
+    ['before its files are fetched', [refusal], 0],
+    ['after they were', [start, refusal], 1],
+  ])('refuses what it is not for %s, and remembers that', async (_, verified, fetched) => {
     const { ports, hook, log } = hooked({ runs: [run], verified });
-    expect(await followTrusted(ports, hook, take)).toBeUndefined();
+    let count = 0;
+    const counted: typeof take = async (...words) => {
+      const found = await take(...words);
+      count++;
+      return found;
+    };
+    expect(await followTrusted(ports, hook, counted)).toBeUndefined();
     expect(log).toEqual(['tell following', 'record refused', 'tell refused', 'clear']);
+    expect(count).toBe(fetched);
   });
 
   it('remembers no refusal of a run that the controller listed falsely', async () => {
@@ -198,8 +206,9 @@ describe('a hook for what is trusted', () => {
 it('a hook for disputes runs for evidence against the log once, whoever tells it', async () => {
   const list = async () => ({ jobs: [], equivocations: ['two\nstories'] });
   const { ports, log, envs, stop } = hooked({ list });
+  let looks = 0;
   const proven = async () => {
-    if (log.includes('tell ended')) stop.abort();
+    if (++looks === 3) stop.abort();
     return ['two\nstories'];
   };
   expect(await followDisputed(ports, undefined, proven)).toEqual(good);
