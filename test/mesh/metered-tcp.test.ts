@@ -14,6 +14,9 @@ import { silentLogger } from '../../src/mesh/silent-logger.ts';
 type Raw = MultiaddrConnection & {
   socket: Socket;
   sendData(data: unknown): { sentBytes: number; canSendMore: boolean };
+  onData(data: Uint8Array): void;
+  sendPause(): void;
+  sendResume(): void;
 };
 
 /** Bytes in pieces, as libp2p hands them on. */
@@ -124,4 +127,29 @@ it('writes a message of up to sixteen KiB at once, without a limit of any size',
   expect([write.mock.calls.length, cork.mock.calls.length]).toEqual([1, 0]);
   expect(connection.sendData(listOf(16 * 1024 + 4, 4)).sentBytes).toBe(16 * 1024 + 4);
   expect([write.mock.calls.length, cork.mock.calls.length, uncork.mock.calls.length]).toEqual([5, 1, 1]);
+});
+
+it('reads on when it may and its reader wants to, and not before either', async () => {
+  const bandwidth = new Bandwidth();
+  const { dial } = await listening(bandwidth);
+  const connection = await dial();
+  onTestFinished(() => connection.abort(new Error('done')));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const [pause, resume] = [vi.spyOn(connection.socket, 'pause'), vi.spyOn(connection.socket, 'resume')];
+  const calls = () => [pause.mock.calls.length, resume.mock.calls.length];
+  connection.onData(new Uint8Array(1_000));
+  expect(calls()).toEqual([0, 0]);
+  bandwidth.down.perSecond = 1_000;
+  connection.onData(new Uint8Array(1_000));
+  connection.sendResume();
+  expect(calls()).toEqual([1, 0]);
+  vi.advanceTimersByTime(2_000);
+  expect(calls()).toEqual([1, 1]);
+  connection.onData(new Uint8Array(1_000));
+  connection.sendPause();
+  vi.advanceTimersByTime(2_000);
+  expect(calls()).toEqual([3, 1]);
+  connection.sendResume();
+  expect(calls()).toEqual([3, 2]);
 });
