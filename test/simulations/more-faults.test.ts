@@ -3,7 +3,7 @@ import { realKeys } from './real-keys.ts';
 import { expectClean, range } from './seeds.ts';
 import { tellsTwoStories } from './two-stories.ts';
 
-tellsTwoStories(4, 3);
+tellsTwoStories(8, 6);
 
 describe('under faults and attackers every invariant holds', () => {
   it('for the 73 seeds from 28', { timeout: 300_000 }, async () => {
