@@ -59,10 +59,13 @@ export function inputs(text: string, before: WantedInput[] | undefined): WantedI
   return [...(before ?? []), input];
 }
 
-/** A host that a worker may connect to. */
+/** A host as workers know it: in lower case, without a dot at its end. */
 export function hostEntry(text: string): string {
-  if (!isHostEntry(text)) throw new InvalidArgumentError('Give host or host:port.');
-  return text.toLowerCase();
+  if (!isHostEntry(text))
+    throw new InvalidArgumentError(
+      'Give a host, or host and port, such as git.example.org or 192.168.1.5:3000; no URL, and not "any".',
+    );
+  return text.toLowerCase().replace(/\.(?=:|$)/, '');
 }
 
 /** `REPO:PATH` or `REPO@COMMIT:PATH`. */
@@ -123,16 +126,10 @@ export function nameOf(text: string): string {
   return text;
 }
 
-/** A source server as in a charter: the host of a URL, with its port unless it is the default one; repeatable. */
-export function gitServers(text: string, before: string[] | undefined): string[] {
-  const [found, port = '443'] =
-    /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?$/.exec(text.slice(0, 201)) ?? [];
-  if (found === undefined || text.length > 200 || Number(port) < 1 || Number(port) > 65_535)
-    throw new InvalidArgumentError(
-      'Give a host, or host and port, such as git.example.org or 192.168.1.5:3000.',
-    );
-  return [...new Set(several(text, before))];
-}
+/** Source servers as in a charter: the host of a URL, with its port unless it is the default one; repeatable. */
+export const gitServers = (text: string, before: string[] | undefined): string[] => [
+  ...new Set(several(hostEntry(text), before)),
+];
 
 /** `0.2.0`, or `none`, which is null. */
 export function leastWorker(text: string): string | null {

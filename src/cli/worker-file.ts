@@ -29,6 +29,7 @@ const hostPort = z
   .string(hostList)
   .regex(/^(\[[0-9a-fA-F:.]{2,45}\]|[a-z0-9.-]{1,253}):[0-9]{1,5}$/, 'expected host:port');
 
+const hostForm = 'expected host or host:port; for all that the project names, hosts = "any" without brackets';
 const allowedList = 'expected "any" or a list of hosts, such as ["git.example.org"]';
 
 type Knob = (typeof knobList)[number];
@@ -50,7 +51,7 @@ const forms = {
     z.union(
       [
         z.literal('any'),
-        z.array(z.string(allowedList).refine(isHostEntry, 'expected host or host:port')).max(100),
+        z.array(z.string(allowedList).refine(isHostEntry, hostForm)).max(100),
       ],
       {
         error: allowedList,

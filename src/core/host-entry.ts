@@ -12,10 +12,10 @@ interface Place {
   port: number | undefined;
 }
 
-/** An IPv6 address has brackets, which go; undefined for text that is no `host` or `host:port`. */
+/** An IPv6 address has brackets, which go, as does the dot at the end of a name; undefined for text that is no `host` or `host:port`. */
 function placeOf(entry: string): Place | undefined {
   const [, bracketed, name, port] =
-    /^(?:\[([0-9a-f:.]+)\]|([a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?))(?::([0-9]{1,5}))?$/.exec(
+    /^(?:\[([0-9a-f:.]+)\]|((?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)\.?)(?::([0-9]{1,5}))?$/.exec(
       entry.toLowerCase(),
     ) ?? [];
   const host = bracketed ?? name;
@@ -25,10 +25,10 @@ function placeOf(entry: string): Place | undefined {
 /** Without port and brackets. */
 export const hostNameOf = (entry: string): string | undefined => placeOf(entry)?.host;
 
-/** Whether text names a host as `host` or `host:port`. */
+/** Whether text names a host as `host` or `host:port`. `any` is none: in a list it would be read as all hosts. */
 export function isHostEntry(entry: string): boolean {
-  const { port = 1 } = placeOf(entry) ?? { port: 0 };
-  return entry.length <= hostCharsMax && port >= 1 && port <= 65_535;
+  const { host, port = 1 } = placeOf(entry) ?? { port: 0 };
+  return entry.length <= hostCharsMax && host !== 'any' && port >= 1 && port <= 65_535;
 }
 
 /** Whether all connections that `entry` stands for are allowed. */

@@ -68,7 +68,7 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
   [
     'a worker that cannot read the job',
     building({ eligible: 1, declined: declined(['ada', 'worker-older']) }),
-    'waiting: for an operator that takes it: ada: its version of Quorate is older and cannot read the job; update it',
+    'waiting: for an operator that takes it: ada: its version of Quorate is too old for the job or the project; update it',
   ],
   [
     'a job that nobody can take',
