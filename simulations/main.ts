@@ -70,6 +70,10 @@ function* seedsFrom(from: number, count: number, counts: (seed: number) => boole
 }
 
 async function main(args: string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(usage);
+    return 0;
+  }
   const { from, count, alone, bug, pipelines } = readArguments(args);
   const which = pipelines
     ? `${count} seeds with pipelines from ${from} on`

@@ -85,6 +85,10 @@ async function runCells(
 }
 
 async function main(args: string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(usage);
+    return 0;
+  }
   let options: Options;
   try {
     options = optionsOf(args);

@@ -40,7 +40,12 @@ function readArguments(args: string[]) {
       list: { type: 'boolean', default: false },
     },
   });
-  const commit = commitOf(values.commit);
+  let commit: string;
+  try {
+    commit = commitOf(values.commit);
+  } catch {
+    throw new UsageError(`--commit takes a revision of this repository, not "${values.commit}"`);
+  }
   const seed = values.seed ?? commit.slice(0, 8);
   if (!/^[0-9a-f]{1,16}$/.test(seed)) throw new UsageError(`--seed takes hexadecimal digits, not "${seed}"`);
   const unknown = values.path.find((path) => !(measured as readonly string[]).includes(path));
@@ -61,10 +66,14 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   });
 
 try {
-  const { listOnly, ...order } = readArguments(process.argv.slice(2));
-  const measurement = new Measurement(order, stop.signal);
-  if (listOnly) measurement.list();
-  else await measurement.run();
+  const args = process.argv.slice(2);
+  if (args.includes('--help')) process.stdout.write(usage);
+  else {
+    const { listOnly, ...order } = readArguments(args);
+    const measurement = new Measurement(order, stop.signal);
+    if (listOnly) measurement.list();
+    else await measurement.run();
+  }
 } catch (error) {
   const wrong = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
   if (!wrong && !stop.signal.aborted) throw error;

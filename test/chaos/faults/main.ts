@@ -32,6 +32,10 @@ function optionsOf(args: string[]): { seed: number; faults: number } {
 }
 
 async function main(args: string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(usage);
+    return 0;
+  }
   let options: ReturnType<typeof optionsOf>;
   try {
     options = optionsOf(args);
