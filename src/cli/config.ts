@@ -59,7 +59,9 @@ function settings(
 }
 
 function said({ type, usually, suffix }: (typeof knobList)[number], value: unknown): string {
-  if (value === undefined || (Array.isArray(value) && value.length === 0)) return usually;
+  const isEmpty = Array.isArray(value) && value.length === 0;
+  if (type === 'allowed' && isEmpty) return 'none; `quorate worker allow` adds others';
+  if (value === undefined || isEmpty) return usually;
   const text = typeof value === 'number' ? numbers[type]?.(value) : undefined;
   const list = Array.isArray(value) ? value.map((one) => (type === 'hours' ? clock(one) : one)) : [value];
   return `${text ?? list.join(', ')}${suffix === undefined ? '' : ` ${suffix}`}`;

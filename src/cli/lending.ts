@@ -1,6 +1,6 @@
 import type { Tier } from '../../sandbox/index.ts';
 import { escapeLine } from '../core/escape.ts';
-import type { AllowedHosts } from '../core/host-entry.ts';
+import { type AllowedHosts, allowsHost } from '../core/host-entry.ts';
 import type { Lending } from '../core/worker/events.ts';
 import type { HostStatus, Lent } from '../runtime/worker/operator.ts';
 import type { Named, OperatorRules } from '../runtime/worker/terms.ts';
@@ -90,6 +90,31 @@ export function describeHosts(hosts: HostStatus | undefined): { text: string; mi
         mind: false,
       })),
   ];
+}
+
+/** What `worker allow` changed of the hosts of a worker; `mind`: perhaps not what the operator meant. */
+export function describeAllowed(
+  host: string,
+  withdraw: boolean,
+  before: HostStatus,
+  after: HostStatus,
+): { text: string; mind: boolean } {
+  const name = escapeLine(host, 140);
+  if (after.allowed === 'any')
+    return {
+      text: `worker.toml allows any host: ${name} ${withdraw ? 'stays' : 'was'} allowed.`,
+      mind: withdraw,
+    };
+  if (withdraw && allowsHost(after.allowed, host))
+    return { text: `${name} stays allowed, by worker.toml or by another entry of the list.`, mind: true };
+  const was = before.allowed !== 'any' && before.allowed.includes(host);
+  if (withdraw) return { text: `${name} is ${was ? 'no longer' : 'not, and was not,'} allowed.`, mind: !was };
+  if (was || after.pending.length < before.pending.length)
+    return { text: `${name} ${was ? 'was' : 'is'} allowed${was ? ' already' : ''}.`, mind: false };
+  return {
+    text: `${name} is allowed, but neither the project nor a job that was passed on names it.`,
+    mind: true,
+  };
 }
 
 /** Resources that are lent, for `worker status`. */

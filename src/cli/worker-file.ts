@@ -48,15 +48,9 @@ const forms = {
     z.number('expected a number of processors, such as 1.5').min(min, `expected at least ${min}`).max(max),
   hosts: () => z.array(hostPort, hostList).max(100),
   allowed: () =>
-    z.union(
-      [
-        z.literal('any'),
-        z.array(z.string(allowedList).refine(isHostEntry, hostForm)).max(100),
-      ],
-      {
-        error: allowedList,
-      },
-    ),
+    z.union([z.literal('any'), z.array(z.string(allowedList).refine(isHostEntry, hostForm)).max(100)], {
+      error: allowedList,
+    }),
   hours: () =>
     z
       .array(hours, 'expected a list of times')

@@ -36,6 +36,12 @@ describe('quorate worker config --check', () => {
     expect(rules).toMatchObject({ processor: 'idle', ioWeight: 7, imageBytes: 3 * 2 ** 30 });
   });
 
+  it('shows a list of no hosts as none, and takes no "any" in a list', async () => {
+    expect((await check('[network]\nhosts = []\n')).out).toMatch(/^ {2}hosts +none; /m);
+    const { code, err } = await check('[network]\nhosts = ["any"]\n');
+    expect([code, err]).toEqual([2, expect.stringContaining('hosts = "any" without brackets')]);
+  });
+
   it('says where in the file a limit above the machine stands, in sizes people use', async () => {
     const { code, err } = await check('[lend]\n\nmemory = "9000GiB"\n');
     expect(code).toBe(2);

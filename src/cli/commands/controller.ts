@@ -49,9 +49,9 @@ const connectionsMin = 32;
 const connectionsMax = 8_000;
 
 function connectionsOf(text: string): number {
-  const number = wholeNumber(text);
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (number < connectionsMin || number > connectionsMax)
-    throw new InvalidArgumentError(`expected ${connectionsMin} to ${connectionsMax}`);
+    throw new InvalidArgumentError(`Give a whole number from ${connectionsMin} to ${connectionsMax}.`);
   return number;
 }
 
@@ -82,7 +82,7 @@ export const controller: Define = (program, act) => {
     )
     .option(
       '--connections <n>',
-      `connections at once, of workers and of those who ask; at most ${connectionsMax} (default: 2000)`,
+      `connections at once, of workers and of those who ask, ${connectionsMin} to ${connectionsMax} (default: 2000)`,
       connectionsOf,
     )
     .option(

@@ -49,9 +49,9 @@ const connectionsMin = 16;
 const connectionsMax = 8_000;
 
 function connectionsOf(text: string): number {
-  const number = wholeNumber(text);
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (number < connectionsMin || number > connectionsMax)
-    throw new InvalidArgumentError(`expected ${connectionsMin} to ${connectionsMax}`);
+    throw new InvalidArgumentError(`Give a whole number from ${connectionsMin} to ${connectionsMax}.`);
   return number;
 }
 
@@ -99,7 +99,11 @@ export const store: Define = (program, act) => {
       `newest artifacts of each job and ref that age does not remove (default: ${latestDefault})`,
       wholeNumber,
     )
-    .option('--connections <n>', 'connections at once (default: 500)', connectionsOf);
+    .option(
+      '--connections <n>',
+      `connections at once, ${connectionsMin} to ${connectionsMax} (default: 500)`,
+      connectionsOf,
+    );
   addDaemonOptions(served)
     .addHelpText(
       'after',

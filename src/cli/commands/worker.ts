@@ -10,7 +10,7 @@ import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, counted, duration } from '../format.ts';
 import { addLiveKnobs, changesOf } from '../knob-options.ts';
 import { leave } from '../leave.ts';
-import { describeHosts, describeLent } from '../lending.ts';
+import { describeAllowed, describeHosts, describeLent } from '../lending.ts';
 import { hostEntry, hostPort } from '../values.ts';
 import type { PageOptions } from '../worker-page.ts';
 
@@ -104,9 +104,17 @@ function addAllow(group: Command, act: Act): void {
       examples('quorate worker allow git.example.org', 'quorate worker allow ci.example.org:8080 --withdraw'),
     )
     .action(
-      act((context: Context, host: string, { project, withdraw }: Allow) =>
-        ask(context, project, { do: 'allow', host, ...(withdraw && { withdraw }) }),
-      ),
+      act(async (context: Context, host: string, { project, withdraw: given }: Allow) => {
+        const withdraw = given === true;
+        const { askWorker } = await import('../../runtime/worker/control.ts');
+        const before = (await askWorker(context.home, project, { do: 'status' })).status.hosts;
+        return ask(
+          context,
+          project,
+          { do: 'allow', host, ...(withdraw && { withdraw: true }) },
+          ({ hosts: after }) => describeAllowed(host, withdraw, before, after),
+        );
+      }),
     );
 }
 
@@ -177,11 +185,21 @@ async function leaveHere(
   return exits.done;
 }
 
-async function ask(context: Context, project: string | undefined, request: ControlRequest): Promise<Exit> {
+/** `note`: a line below the status, of what the request changed. */
+async function ask(
+  context: Context,
+  project: string | undefined,
+  request: ControlRequest,
+  note?: (status: ControlAnswer['status']) => { text: string; mind: boolean },
+): Promise<Exit> {
   const { askWorker } = await import('../../runtime/worker/control.ts');
   const answer = await askWorker(context.home, project, request);
   context.out.value({ ...answer });
   say(context, request.do, answer);
+  if (note !== undefined) {
+    const { text, mind } = note(answer.status);
+    context.out.say(mind ? context.out.colours.yellow(text) : text);
+  }
   return exits.done;
 }
 

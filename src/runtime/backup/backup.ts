@@ -4,7 +4,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { copyJournal, foldCopy } from '../../journal/copy.ts';
 import { type Copied, copyFile } from './copy.ts';
-import { filesIn, type HomeKind, type HomeRole, homes, isHome, othersIn } from './homes.ts';
+import { filesIn, type HomeKind, type HomeRole, homes, isHome, noHomeHint, othersIn } from './homes.ts';
 import { type Manifest, writeManifest } from './manifest.ts';
 import { makeFolder } from './new-folder.ts';
 
@@ -44,10 +44,7 @@ export async function makeBackup(options: BackupOptions): Promise<Backup> {
   const to = resolve(options.to);
   if (!(await isHome(home, kind)))
     throw new QuorateError('BACKUP_NOTHING', `${home} is not the home of "quorate ${role}"`, {
-      hint:
-        role === 'controller' || role === 'idp'
-          ? 'Run it in the folder in which that process runs.'
-          : 'Name the home of that process: --home <folder>.',
+      hint: noHomeHint(role),
     });
   await checkTarget(to, home);
   return makeFolder(to, async (beside) => {

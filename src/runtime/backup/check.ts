@@ -9,7 +9,7 @@ import { openBundles } from '../artifacts/bundles.ts';
 import { readCharter } from '../membership/project-folder.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { copyFile } from './copy.ts';
-import { filesIn, type HomeRole, homes, isHome } from './homes.ts';
+import { filesIn, type HomeRole, homes, isHome, noHomeHint } from './homes.ts';
 import { type ReplayedController, replayCopy } from './journals.ts';
 import { backupLimits } from './limits.ts';
 import { findManifest, type Manifest, readManifest } from './manifest.ts';
@@ -121,6 +121,7 @@ class Check {
       throw new QuorateError(
         'BACKUP_NOTHING',
         `${folder} is neither the home of "quorate ${role}" nor a backup of one`,
+        { hint: `${noHomeHint(role)} Or name the folder that "quorate ${role} backup" made.` },
       );
     }
     const manifest = await readManifest(folder, role);

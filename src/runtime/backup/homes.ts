@@ -31,6 +31,12 @@ export interface HomeKind {
   madeAnew: readonly string[];
 }
 
+/** Where the home of a process is looked for. */
+export const noHomeHint = (role: HomeRole): string =>
+  role === 'controller' || role === 'idp'
+    ? 'Run it in the folder in which that process runs.'
+    : 'Name the home of that process: --home <folder>.';
+
 const files = (kind: PartKind, ...paths: readonly string[]): Part[] => paths.map((path) => ({ path, kind }));
 
 const projectKeys = ['controller.key', 'idp.key', 'root.key', 'keys/*.key'];

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { isHostEntry } from '../../core/host-entry.ts';
@@ -109,8 +109,15 @@ export async function isWorkerRunning(home: string, project: string): Promise<bo
 }
 
 async function socketFor(home: string, project: string | undefined): Promise<string> {
-  if (project !== undefined) return socketOf(home, project);
   const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));
+  if (project !== undefined) {
+    const socket = socketOf(home, project);
+    if (names.length > 0 && !names.includes(basename(socket)))
+      throw new QuorateError('WORKER_NOT_RUNNING', `no worker of ${project} runs from ${home}`, {
+        hint: 'Workers of other projects do. --project takes the id of a project: quorate project list shows it.',
+      });
+    return socket;
+  }
   const [first, second] = names;
   if (first === undefined) throw notRunning(home);
   if (second !== undefined) {

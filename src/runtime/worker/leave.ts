@@ -8,7 +8,7 @@ import type { Home } from '../membership/home.ts';
 import { pinOfResults } from './results.ts';
 
 /** Folders and files of a home that its workers share. */
-const ofWorkers = ['store', 'bundles', 'image-cache', 'sandbox', 'peers.json'];
+const ofWorkers = ['store', 'bundles', 'image-cache', 'sandbox', 'peers.json', 'tiers.json'];
 
 /**
  * Leaves a project: removes the membership with its grant, what its worker wrote, and what it kept of builds. Where the home belongs to

@@ -253,6 +253,10 @@ describe('a backup', () => {
   it('is not made of a folder that is no such home, or of a journal that is damaged', async () => {
     const dir = await copy();
     expect((await run('store', join(dir, 'idp'), 'backup', fresh())).error?.code).toBe('BACKUP_NOTHING');
+    const nowhere = await run('controller', dir, 'check', join(dir, 'absent'));
+    expect(nowhere.error).toMatchObject({
+      ...{ code: 'BACKUP_NOTHING', hint: expect.stringContaining('that "quorate controller backup" made') },
+    });
     const journal = join(dir, 'repo', '.quorate', 'controller.db');
     const db = new DatabaseSync(journal);
     db.exec('UPDATE events SET at = at + 1 WHERE seq = 3');

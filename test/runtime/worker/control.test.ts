@@ -17,6 +17,10 @@ it('the worker of a home is asked, of several the one that is named, and none is
   const operator = idleOperator();
   onTestFinished(await serveControl(home, one, operator));
   expect((await askWorker(home, undefined, { do: 'pause' })).status.state).toBe('paused');
+  await expect(askWorker(home, 'tools', { do: 'status' })).rejects.toMatchObject({
+    ...{ code: 'WORKER_NOT_RUNNING', message: `no worker of tools runs from ${home}` },
+    hint: expect.stringContaining('the id of a project'),
+  });
   onTestFinished(await serveControl(home, other, idleOperator()));
   await expect(askWorker(home, undefined, { do: 'status' })).rejects.toMatchObject({
     code: 'WORKER_AMBIGUOUS',

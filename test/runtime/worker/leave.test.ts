@@ -44,7 +44,7 @@ async function homeOf(...projects: string[]): Promise<{ home: Home; roots: strin
   await store.close();
   for (const name of ['revocations', 'image-cache', 'sandbox', 'tmp-x'])
     await mkdir(join(home.dir, name), { recursive: true });
-  await writeFile(join(home.dir, 'worker.toml'), '');
+  for (const name of ['worker.toml', 'peers.json', 'tiers.json']) await writeFile(join(home.dir, name), '');
   return { home, roots };
 }
 
