@@ -16,7 +16,9 @@ describe('who is asked to lend a machine', () => {
     const joining = { known: undefined, project: 'p'.repeat(52), operator: 'ada', role: 'worker' as const };
     sayLending({ out } as never, joining as never, { lending, consent: undefined }, hosts);
     const line = said.find((one) => one.startsWith('For the project it connects to'));
-    expect(line).toBe(`For the project it connects to its members, and of other hosts to ${hosts.join(', ')}.`);
+    expect(line).toBe(
+      `For the project it connects to its members, and of other hosts to ${hosts.join(', ')}.`,
+    );
   });
 
   it('hears that jobs may ask for the servers of the project', () => {
