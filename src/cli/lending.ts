@@ -92,7 +92,7 @@ export function describeHosts(hosts: HostStatus | undefined): { text: string; mi
   ];
 }
 
-/** What `worker allow` changed of the hosts of a worker; `mind`: perhaps not what the operator meant. */
+/** The change that `worker allow` made; `mind`: perhaps not what the operator meant. */
 export function describeAllowed(
   host: string,
   withdraw: boolean,
