@@ -1,9 +1,8 @@
 import type { ControllerState } from '../src/core/controller/state.ts';
 import { publishedOf } from '../src/core/controller/state.ts';
 import type { Policy, Request } from '../src/core/documents/index.ts';
-import { Broken } from './broken-controller.ts';
+import { breaking } from './broken-controller.ts';
 import type { Work } from './scenario.ts';
-import type { Patches } from './world.ts';
 
 const common = {
   nature: 'reproducible',
@@ -33,14 +32,11 @@ export const answeredUnderEarlierPolicy = {
   says: 'a job that was built before is answered at the level that it had under the policy of the earlier request',
   caughtBy: 'answers',
   scenario: { trusted: 'there' as const, works: laxThenStrict },
-  patches: (): Patches => ({
-    controller: (id, idp) =>
-      new Broken(id, idp, (controller, handle) => (event, now) => {
-        if (event.kind !== 'submit') return handle(event, now);
-        const { request } = event;
-        const policy = policyBefore(controller.state, request.payload);
-        const payload = { ...request.payload, policy };
-        return handle({ ...event, request: { ...request, payload } }, now);
-      }),
+  patches: breaking((controller, handle) => (event, now) => {
+    if (event.kind !== 'submit') return handle(event, now);
+    const { request } = event;
+    const policy = policyBefore(controller.state, request.payload);
+    const payload = { ...request.payload, policy };
+    return handle({ ...event, request: { ...request, payload } }, now);
   }),
 };

@@ -2,6 +2,7 @@ import type { ControllerEffect, ControllerEvent } from '../src/core/controller/e
 import { Controller } from '../src/core/controller/machine.ts';
 import type { Run } from '../src/core/controller/state.ts';
 import type { Durability, Handled } from '../src/core/durability.ts';
+import type { Patches } from './patches.ts';
 
 export type Handle = (event: ControllerEvent, now: number) => ControllerEffect[];
 
@@ -28,6 +29,11 @@ export class Broken extends Controller {
     return { effects: this.#handle(event, now), durability };
   }
 }
+
+/** Patches with such a controller. */
+export const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
+  controller: (id, idp) => new Broken(id, idp, wrong),
+});
 
 /** The run that an offer is of. */
 export function runOf(controller: Controller, offer: string): Run | undefined {

@@ -1,9 +1,16 @@
 import type { Handled } from '../src/core/durability.ts';
 import type { Credentials } from '../src/core/sessions/credentials.ts';
 import type { RevocationBook } from '../src/core/sessions/revocation-book.ts';
+import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { exited, treeCid } from './paperwork.ts';
+import type { Patches } from './patches.ts';
+
+/** Patches in which ports of honest workers are others. */
+export const breakingPorts = (wrong: (ports: WorkerPorts) => Partial<WorkerPorts>) => (): Patches => ({
+  workerPorts: (ports) => ({ ...ports, ...wrong(ports) }),
+});
 
 export class Forgetful extends Worker {
   override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {

@@ -8,9 +8,17 @@ import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { answerBugs } from './answer-bugs.ts';
-import { Broken, type Handle, runOf } from './broken-controller.ts';
+import { Broken, breaking, runOf } from './broken-controller.ts';
 import { idpBugs } from './broken-idp.ts';
-import { Copier, content, Forgetful, Greedy, incurious, withMethods } from './broken-workers.ts';
+import {
+  breakingPorts,
+  Copier,
+  content,
+  Forgetful,
+  Greedy,
+  incurious,
+  withMethods,
+} from './broken-workers.ts';
 import type { Bug } from './bug.ts';
 import { busy } from './busy.ts';
 import { drainBugs } from './drain-bugs.ts';
@@ -26,11 +34,6 @@ import { plantedInSessions } from './session-bugs.ts';
 import { stolenKeyBugs } from './stolen-key-bugs.ts';
 import { storeBugs } from './store-bugs.ts';
 import { witnessBugs } from './witness-bugs.ts';
-import type { Patches } from './world.ts';
-
-const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
-  controller: (id, idp) => new Broken(id, idp, wrong),
-});
 
 export const bugs: Record<string, Bug> = {
   'vote-counted-twice': {
@@ -272,62 +275,52 @@ export const bugs: Record<string, Bug> = {
     caughtBy: 'known leases',
     rates: { ...calm, crashPerMinute: 1, stallMsMax: 1_000 },
     scenario: busy,
-    patches: () => ({
-      workerPorts: (ports) => ({
-        ...ports,
-        machine: withMethods(ports.machine, {
-          leaseOf: (machine, lease) => machine.leaseOf(lease) ?? unknownLease,
-        }),
-        dispatch(event) {
-          if (event.kind !== 'started') return ports.dispatch(event);
-          ports.clock.after(startsLateMs, () => void ports.dispatch(event));
-          return Promise.resolve();
-        },
+    patches: breakingPorts((ports) => ({
+      machine: withMethods(ports.machine, {
+        leaseOf: (machine, lease) => machine.leaseOf(lease) ?? unknownLease,
       }),
-    }),
+      dispatch(event) {
+        if (event.kind !== 'started') return ports.dispatch(event);
+        ports.clock.after(startsLateMs, () => void ports.dispatch(event));
+        return Promise.resolve();
+      },
+    })),
   },
   'offers-under-old-charter': {
     says: 'a worker judges an offer by the charter it knows, although the offer was made under a newer one',
     caughtBy: 'charters',
-    patches: () => ({
-      workerPorts: (ports) => ({ ...ports, credentials: content(ports.credentials) }),
-    }),
+    patches: breakingPorts(({ credentials }) => ({ credentials: content(credentials) })),
   },
   'controller-never-looked-for': {
     says: 'a worker dials the controller that it knows, and asks nobody whether there is another one',
     caughtBy: 'rotations',
-    patches: () => ({ workerPorts: (ports) => ({ ...ports, credentials: incurious(ports.credentials) }) }),
+    patches: breakingPorts(({ credentials }) => ({ credentials: incurious(credentials) })),
   },
   'reveal-before-ack': {
     says: 'a reveal that comes before the ack ends the stream, and nobody opens another one for the result',
     caughtBy: 'liveness',
     rates: { ...calm, breakPerMessage: 0.15, delayMsMax: 5_000, stallMsMax: 15_000, noticeMsMax: 60_000 },
     scenario: busy,
-    patches: () => ({
-      workerPorts: (ports) => ({ ...ports, machine: withMethods(ports.machine, { isOpen: () => false }) }),
-    }),
+    patches: breakingPorts(({ machine }) => ({ machine: withMethods(machine, { isOpen: () => false }) })),
   },
   'broken-line-refuses': {
     says: 'a trusted worker takes a connection that breaks while it reads the log for an answer, and refuses to sign',
     caughtBy: 'cosigning',
     rates: { breakPerMessage: 0.12, delayMsMax: 200 },
-    patches: () => ({
-      workerPorts: (ports) => ({
-        ...ports,
-        dial: async (peer, protocol, options) => {
-          const channel = await ports.dial(peer, protocol, options);
-          if (protocol !== protocols.api) return channel;
-          const receive: typeof channel.receive = (limit) => channel.receive(limit).catch(answerOfLine);
-          return Object.create(channel, {
-            closed: { get: () => channel.closed },
-            peer: { value: channel.peer },
-            send: { value: (message: Uint8Array) => channel.send(message) },
-            receive: { value: receive },
-            close: { value: () => channel.close() },
-          });
-        },
-      }),
-    }),
+    patches: breakingPorts((ports) => ({
+      dial: async (peer, protocol, options) => {
+        const channel = await ports.dial(peer, protocol, options);
+        if (protocol !== protocols.api) return channel;
+        const receive: typeof channel.receive = (limit) => channel.receive(limit).catch(answerOfLine);
+        return Object.create(channel, {
+          closed: { get: () => channel.closed },
+          peer: { value: channel.peer },
+          send: { value: (message: Uint8Array) => channel.send(message) },
+          receive: { value: receive },
+          close: { value: () => channel.close() },
+        });
+      },
+    })),
   },
   ...{
     ...answerBugs,

@@ -1,4 +1,4 @@
-import type { Scenario } from './scenario.ts';
+import type { Operator, Scenario } from './scenario.ts';
 
 /** Some job is being built at any time. */
 export const busy: Partial<Scenario> & Pick<Scenario, 'operators'> = {
@@ -13,3 +13,9 @@ export const busy: Partial<Scenario> & Pick<Scenario, 'operators'> = {
   ...{ trusted: 'there', second: false, revokes: undefined, charters: [], grantSeconds: 24 * 3600 },
   faultsMs: 240_000,
 };
+
+/** The same with every operator changed. */
+export const busyWith = (change: Partial<Operator>): Partial<Scenario> => ({
+  ...busy,
+  operators: busy.operators.map((operator) => ({ ...operator, ...change })),
+});

@@ -1,21 +1,17 @@
-import { Broken } from './broken-controller.ts';
+import { breaking } from './broken-controller.ts';
 import { calm } from './rates.ts';
-import type { Patches } from './world.ts';
 
 export const drainBugs = {
   'drain-ignored': {
     says: 'a controller that is drained begins rounds as before',
     caughtBy: 'drains',
     rates: { ...calm, drainPerMinute: 1 },
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, ({ state }, handle) => (event, now) => {
-          const before = state.draining;
-          state.draining = false;
-          const effects = handle(event, now);
-          state.draining ||= before && event.kind !== 'started';
-          return effects;
-        }),
+    patches: breaking(({ state }, handle) => (event, now) => {
+      const before = state.draining;
+      state.draining = false;
+      const effects = handle(event, now);
+      state.draining ||= before && event.kind !== 'started';
+      return effects;
     }),
   },
 };

@@ -1,7 +1,7 @@
 import type { ControllerEvent } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
 import { currentRound, type Published, publishedOf } from '../src/core/controller/state.ts';
-import { Broken } from './broken-controller.ts';
+import { breaking } from './broken-controller.ts';
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';
 import type { Operator, Scenario } from './scenario.ts';
@@ -42,16 +42,13 @@ export const endingBugs = {
     caughtBy: 'endings',
     rates: calm,
     scenario: operators(alone, alone, alone),
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, ({ state }, handle) => (event, now) => {
-          const effects = handle(event, now);
-          for (const run of state.runs.values()) {
-            const published = publishedOf(run);
-            if (published?.verdict.level === 'disputed') relevel(published, 'unfinished');
-          }
-          return effects;
-        }),
+    patches: breaking(({ state }, handle) => (event, now) => {
+      const effects = handle(event, now);
+      for (const run of state.runs.values()) {
+        const published = publishedOf(run);
+        if (published?.verdict.level === 'disputed') relevel(published, 'unfinished');
+      }
+      return effects;
     }),
   },
   'short-wait-for-all': {
@@ -59,18 +56,15 @@ export const endingBugs = {
     caughtBy: 'absences',
     rates: calm,
     scenario: operators({}, { behaviour: 'slow' }),
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, ({ state }, handle) => (event, now) => {
-          if (event.kind === 'receipt')
-            for (const run of state.runs.values()) {
-              const round = currentRound(run);
-              if (round === undefined || run.phase.kind !== 'building') continue;
-              round.untaken = true;
-              round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
-            }
-          return handle(event, now);
-        }),
+    patches: breaking(({ state }, handle) => (event, now) => {
+      if (event.kind === 'receipt')
+        for (const run of state.runs.values()) {
+          const round = currentRound(run);
+          if (round === undefined || run.phase.kind !== 'building') continue;
+          round.untaken = true;
+          round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
+        }
+      return handle(event, now);
     }),
   },
 };

@@ -1,15 +1,10 @@
 import { liveLeases } from '../src/core/controller/state.ts';
 import { ownVersion } from '../src/core/wire/peer-version.ts';
-import { Broken } from './broken-controller.ts';
-import { busy } from './busy.ts';
+import { breaking } from './broken-controller.ts';
+import { breakingPorts } from './broken-workers.ts';
+import { busy, busyWith } from './busy.ts';
 import { calm } from './rates.ts';
-import type { Operator, Scenario } from './scenario.ts';
 import type { Patches } from './world.ts';
-
-const busyWith = (change: Partial<Operator>): Partial<Scenario> => ({
-  ...busy,
-  operators: busy.operators.map((operator) => ({ ...operator, ...change })),
-});
 
 export const leaseBugs = {
   'failure-untold': {
@@ -17,40 +12,27 @@ export const leaseBugs = {
     caughtBy: 'lease ends',
     rates: calm,
     scenario: busyWith({ unsigned: true }),
-    patches: (): Patches => ({
-      workerPorts: (ports) => ({
-        ...ports,
-        dispatch: (event) => (event.kind === 'failed' ? Promise.resolve() : ports.dispatch(event)),
-      }),
-    }),
+    patches: breakingPorts((ports) => ({
+      dispatch: (event) => (event.kind === 'failed' ? Promise.resolve() : ports.dispatch(event)),
+    })),
   },
   'nobody-waited-for': {
     says: 'a round waits for operators that nobody has for as long as for those that are busy',
     caughtBy: 'absences',
     rates: calm,
     scenario: { ...busy, operators: busy.operators.slice(0, 2) },
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(
-          id,
-          idp,
-          (_, handle) => (event, now) => (event.kind === 'untaken' ? [] : handle(event, now)),
-        ),
-    }),
+    patches: breaking((_, handle) => (event, now) => (event.kind === 'untaken' ? [] : handle(event, now))),
   },
   'deadline-ignored': {
     says: 'a lease lasts for as long as its worker sends heartbeats',
     caughtBy: 'lease ends',
     rates: calm,
     scenario: busyWith({ behaviour: 'endless' }),
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, ({ state }, handle) => (event, now) => {
-          const effects = handle(event, now);
-          for (const run of state.runs.values())
-            for (const live of liveLeases(run)) live.lease = { ...live.lease, exp: run.request.payload.exp };
-          return effects;
-        }),
+    patches: breaking(({ state }, handle) => (event, now) => {
+      const effects = handle(event, now);
+      for (const run of state.runs.values())
+        for (const live of liveLeases(run)) live.lease = { ...live.lease, exp: run.request.payload.exp };
+      return effects;
     }),
   },
   'least-version-ignored': {

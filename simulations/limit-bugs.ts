@@ -1,9 +1,8 @@
 import type { Policy } from '../src/core/documents/index.ts';
-import { Broken } from './broken-controller.ts';
+import { breaking } from './broken-controller.ts';
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';
 import type { Behaviour, Nature, Scenario } from './scenario.ts';
-import type { Patches } from './world.ts';
 
 const works = (nature: Nature): Partial<Scenario> => ({
   ...busy,
@@ -18,13 +17,10 @@ export const limitBugs = {
     caughtBy: 'limits',
     rates: calm,
     scenario: works('too many files'),
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, (_, handle) => (event, now) => {
-          if (event.kind !== 'receipt') return handle(event, now);
-          const { limit: _limit, ...rest } = event;
-          return handle(rest, now);
-        }),
+    patches: breaking((_, handle) => (event, now) => {
+      if (event.kind !== 'receipt') return handle(event, now);
+      const { limit: _limit, ...rest } = event;
+      return handle(rest, now);
     }),
   },
   'one-operator-ends-it': {
@@ -35,19 +31,16 @@ export const limitBugs = {
       ...works('reproducible'),
       operators: busy.operators.map((operator, n) => ({ ...operator, behaviour: liars[n] ?? 'honest' })),
     },
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, ({ state }, handle) => (event, now) => {
-          if (event.kind !== 'receipt' || event.limit === undefined) return handle(event, now);
-          const run = state.runs.get(state.leases.get(event.lease) ?? '');
-          if (run === undefined) return handle(event, now);
-          const { request } = run;
-          const policy: Policy = { ...request.payload.policy, cosign: 'none', agree: 1, of: 1 };
-          run.request = { ...request, payload: { ...request.payload, policy } };
-          const effects = handle(event, now);
-          run.request = request;
-          return effects;
-        }),
+    patches: breaking(({ state }, handle) => (event, now) => {
+      if (event.kind !== 'receipt' || event.limit === undefined) return handle(event, now);
+      const run = state.runs.get(state.leases.get(event.lease) ?? '');
+      if (run === undefined) return handle(event, now);
+      const { request } = run;
+      const policy: Policy = { ...request.payload.policy, cosign: 'none', agree: 1, of: 1 };
+      run.request = { ...request, payload: { ...request.payload, policy } };
+      const effects = handle(event, now);
+      run.request = request;
+      return effects;
     }),
   },
 };

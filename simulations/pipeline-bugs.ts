@@ -1,8 +1,7 @@
 import type { ControllerState } from '../src/core/controller/state.ts';
 import { artifactOf, isTrustedSlot } from '../src/core/documents/index.ts';
-import { Broken } from './broken-controller.ts';
+import { breaking } from './broken-controller.ts';
 import type { Behaviour, Scenario, Work } from './scenario.ts';
-import type { Patches } from './world.ts';
 
 const common = {
   nature: 'reproducible',
@@ -35,13 +34,10 @@ const needsForgotten = {
   says: 'the needs of a job are forgotten once it is being built',
   caughtBy: 'pipelines',
   scenario: { trusted: 'late' as const, works: pipelineOfTwo() },
-  patches: (): Patches => ({
-    controller: (id, idp) =>
-      new Broken(id, idp, (controller, handle) => (event, now) => {
-        const effects = handle(event, now);
-        forgetNeeds(controller.state);
-        return effects;
-      }),
+  patches: breaking((controller, handle) => (event, now) => {
+    const effects = handle(event, now);
+    forgetNeeds(controller.state);
+    return effects;
   }),
 };
 
@@ -53,17 +49,14 @@ const stoppedForGood = {
     operators: operatorsOf([...Array<Behaviour>(5).fill('tampers-alike'), 'honest', 'honest', 'honest']),
     grantSeconds: 24 * 3600,
   },
-  patches: (): Patches => ({
-    controller: (id, idp) =>
-      new Broken(id, idp, (controller, handle) => (event, now) => {
-        const effects = handle(event, now);
-        for (const run of [...controller.state.index.open.values()]) {
-          if (run.phase.kind !== 'waiting' || run.rounds.length === 0) continue;
-          run.phase = { kind: 'cancelled', reason: 'lib, which it needs, was contradicted', published: null };
-          controller.state.index.ended(run);
-        }
-        return effects;
-      }),
+  patches: breaking((controller, handle) => (event, now) => {
+    const effects = handle(event, now);
+    for (const run of [...controller.state.index.open.values()]) {
+      if (run.phase.kind !== 'waiting' || run.rounds.length === 0) continue;
+      run.phase = { kind: 'cancelled', reason: 'lib, which it needs, was contradicted', published: null };
+      controller.state.index.ended(run);
+    }
+    return effects;
   }),
 };
 
@@ -76,32 +69,26 @@ const notPassedOn = {
     revokes: { operator: 'op0', afterMs: 200_000, ever: true },
     faultsMs: 240_000,
   },
-  patches: (): Patches => ({
-    controller: (id, idp) =>
-      new Broken(id, idp, (controller, handle) => (event, now) => {
-        const effects = handle(event, now);
-        const { state } = controller;
-        for (const run of state.index.latest())
-          if (run.request.payload.needs !== undefined) {
-            run.revoked = null;
-            state.recalls.delete(run.id);
-          }
-        return effects.filter((effect) => effect.kind !== 'recall' || state.recalls.has(effect.run));
-      }),
+  patches: breaking((controller, handle) => (event, now) => {
+    const effects = handle(event, now);
+    const { state } = controller;
+    for (const run of state.index.latest())
+      if (run.request.payload.needs !== undefined) {
+        run.revoked = null;
+        state.recalls.delete(run.id);
+      }
+    return effects.filter((effect) => effect.kind !== 'recall' || state.recalls.has(effect.run));
   }),
 };
 
 const instancesForgotten = {
   says: 'a run that opens again after a revocation forgets what it was built on before',
   caughtBy: 'instances',
-  patches: (): Patches => ({
-    controller: (id, idp) =>
-      new Broken(id, idp, ({ state }, handle) => (event, now) => {
-        const effects = handle(event, now);
-        const run = event.kind === 'recalled' ? state.runs.get(event.run) : undefined;
-        if (run !== undefined) run.earlier = [];
-        return effects;
-      }),
+  patches: breaking(({ state }, handle) => (event, now) => {
+    const effects = handle(event, now);
+    const run = event.kind === 'recalled' ? state.runs.get(event.run) : undefined;
+    if (run !== undefined) run.earlier = [];
+    return effects;
   }),
 };
 
@@ -113,21 +100,16 @@ const comparedEarly = {
     operators: operatorsOf([...Array<Behaviour>(5).fill('tampers-alike'), 'honest', 'honest', 'honest']),
     grantSeconds: 24 * 3600,
   },
-  patches: (): Patches => ({
-    controller: (id, idp) =>
-      new Broken(
-        id,
-        idp,
-        (controller, handle) => (event, now) =>
-          handle(event, now).map((effect) => {
-            if (effect.kind !== 'progress' || effect.progress.kind !== 'contradicted') return effect;
-            const receipts = controller.state.runs.get(effect.run)?.receipts ?? [];
-            const own = receipts.find(({ slot }) => isTrustedSlot(slot));
-            const trusted = own === undefined ? null : artifactOf(own.outcome);
-            return { ...effect, progress: { ...effect.progress, trusted } };
-          }),
-      ),
-  }),
+  patches: breaking(
+    (controller, handle) => (event, now) =>
+      handle(event, now).map((effect) => {
+        if (effect.kind !== 'progress' || effect.progress.kind !== 'contradicted') return effect;
+        const receipts = controller.state.runs.get(effect.run)?.receipts ?? [];
+        const own = receipts.find(({ slot }) => isTrustedSlot(slot));
+        const trusted = own === undefined ? null : artifactOf(own.outcome);
+        return { ...effect, progress: { ...effect.progress, trusted } };
+      }),
+  ),
 };
 
 /** Mistakes with jobs that rest on others, and with what is told of contradicted ones, by name. */

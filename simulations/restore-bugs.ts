@@ -1,6 +1,6 @@
-import type { Controller } from '../src/core/controller/machine.ts';
 import { fromUtf8, toUtf8 } from '../src/core/text.ts';
-import { Broken, type Handle } from './broken-controller.ts';
+import { breaking } from './broken-controller.ts';
+import { breakingPorts } from './broken-workers.ts';
 import { busy } from './busy.ts';
 import type { Rates } from './rates.ts';
 import type { Scenario } from './scenario.ts';
@@ -14,10 +14,6 @@ const theft: Partial<Scenario> = {
   ...{ faultsMs: 480_000, grantSeconds: 90 },
   theft: { afterMs: 60_000, endsAfterMs: 60_000, revokes: 'ada', poses: 'ben' },
 };
-
-const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
-  controller: (id, idp) => new Broken(id, idp, wrong),
-});
 
 /** Mistakes with a start from an older copy of the journal. */
 export const restoreBugs = {
@@ -73,9 +69,7 @@ export const restoreBugs = {
     says: 'a trusted worker signs checkpoints, and keeps no leaf of what they are over',
     caughtBy: 'restores',
     ...{ rates, scenario },
-    patches: (): Patches => ({
-      workerPorts: (ports) => ({ ...ports, leafFile: { load: async () => [], append: async () => {} } }),
-    }),
+    patches: breakingPorts(() => ({ leafFile: { load: async () => [], append: async () => {} } })),
   },
   'thieves-readmitted': {
     says: 'who joined with a ticket of a key that the root ended is a member again after a restore',

@@ -1,8 +1,7 @@
-import { Broken } from './broken-controller.ts';
+import { breaking } from './broken-controller.ts';
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';
 import type { Scenario } from './scenario.ts';
-import type { Patches } from './world.ts';
 
 /** A key is stolen while jobs are built, and ended a minute later. */
 const scenario: Partial<Scenario> = {
@@ -27,40 +26,30 @@ export const stolenKeyBugs = {
     says: 'who joined with a ticket of a stolen key stays a member when the root ends the key from before then',
     caughtBy: 'ended keys',
     ...{ rates: calm, scenario },
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, ({ state }, handle) => (event, now) => {
-          const effects = handle(event, now);
-          for (const [key, member] of state.keys)
-            if (member.at > 0) state.keys.set(key, { ...member, at: 0 });
-          return effects;
-        }),
+    patches: breaking(({ state }, handle) => (event, now) => {
+      const effects = handle(event, now);
+      for (const [key, member] of state.keys) if (member.at > 0) state.keys.set(key, { ...member, at: 0 });
+      return effects;
     }),
   },
   'keeps-forgotten': {
     says: "of a key that the root ended no revocation counts any more, the owner's of before neither",
     caughtBy: 'revoked',
     ...{ rates: calm, scenario },
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, (_, handle) => (event, now) => {
-          if (event.kind !== 'revoke') return handle(event, now);
-          const { keeps: _keeps, ...payload } = event.revocation.payload;
-          return handle({ ...event, revocation: { ...event.revocation, payload } }, now);
-        }),
+    patches: breaking((_, handle) => (event, now) => {
+      if (event.kind !== 'revoke') return handle(event, now);
+      const { keeps: _keeps, ...payload } = event.revocation.payload;
+      return handle({ ...event, revocation: { ...event.revocation, payload } }, now);
     }),
   },
   'thieves-revoke': {
     says: 'a key that the root ended goes on revoking: what it voided stays void',
     caughtBy: 'revoked',
     ...{ rates: calm, scenario: revokedLater },
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, ({ state }, handle) => (event, now) => {
-          const effects = handle(event, now);
-          state.endsKeys = false;
-          return effects;
-        }),
+    patches: breaking(({ state }, handle) => (event, now) => {
+      const effects = handle(event, now);
+      state.endsKeys = false;
+      return effects;
     }),
   },
 };

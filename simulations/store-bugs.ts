@@ -1,4 +1,4 @@
-import { Broken } from './broken-controller.ts';
+import { breaking } from './broken-controller.ts';
 import type { Scenario } from './scenario.ts';
 import type { Patches } from './world.ts';
 
@@ -8,15 +8,12 @@ export const storeBugs = {
     says: 'the answer of one store is counted for two',
     caughtBy: 'stores',
     scenario: { stores: { behaviours: ['keeps', 'late', 'late'], copies: 2 } } satisfies Partial<Scenario>,
-    patches: (): Patches => ({
-      controller: (id, idp) =>
-        new Broken(id, idp, (controller, handle) => (event, now) => {
-          const effects = handle(event, now);
-          const { stores } = controller.state;
-          if (event.kind !== 'pinned' || !event.ok || stores === null) return effects;
-          const another = stores.ids.find((store) => store !== event.store) ?? '';
-          return [...effects, ...handle({ ...event, store: another }, now)];
-        }),
+    patches: breaking((controller, handle) => (event, now) => {
+      const effects = handle(event, now);
+      const { stores } = controller.state;
+      if (event.kind !== 'pinned' || !event.ok || stores === null) return effects;
+      const another = stores.ids.find((store) => store !== event.store) ?? '';
+      return [...effects, ...handle({ ...event, store: another }, now)];
     }),
   },
   'store-believed': {

@@ -8,7 +8,6 @@ export function lending(): Checker {
   return {
     invariant,
     observe(seen) {
-      if (seen.kind === 'restarted') building.delete(seen.who);
       if (seen.kind !== 'worker-handled') return;
       const { worker, event, effects } = seen;
       const leases = building.get(worker) ?? new Set();
