@@ -29,6 +29,7 @@ import { leaseBugs } from './lease-bugs.ts';
 import { limitBugs } from './limit-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm } from './rates.ts';
+import { refusalBugs } from './refusal-bugs.ts';
 import { restoreBugs } from './restore-bugs.ts';
 import { plantedInSessions } from './session-bugs.ts';
 import { stolenKeyBugs } from './stolen-key-bugs.ts';
@@ -333,6 +334,7 @@ export const bugs: Record<string, Bug> = {
     ...limitBugs,
     ...hostBugs,
     ...endingBugs,
+    ...refusalBugs,
     ...stolenKeyBugs,
   },
   ...plantedInSessions,

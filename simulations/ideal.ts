@@ -9,11 +9,15 @@ const faults = [
 
 const alike: readonly Nature[] = ['reproducible', 'fails', 'makes nothing'];
 
+/** Whether no fault is drawn, and no key is stolen. */
+export const isQuiet = ({ theft }: Pick<Scenario, 'theft'>, rates: Rates): boolean =>
+  faults.every((rate) => rates[rate] === calm[rate]) && theft === undefined;
+
 /** Whether nothing goes wrong, there are operators enough, everybody is honest, and neither keys nor members are replaced. */
 export function isIdeal(scenario: Scenario, rates: Rates): boolean {
-  const { operators, trusted, works, charters, stores, theft, revokes } = scenario;
+  const { operators, trusted, works, charters, stores, revokes } = scenario;
   return (
-    faults.every((rate) => rates[rate] === calm[rate]) &&
+    isQuiet(scenario, rates) &&
     operators.every(({ behaviour, joinsLate, unsigned, allowsAfterMs }) => {
       return behaviour === 'honest' && !joinsLate && unsigned !== true && allowsAfterMs === undefined;
     }) &&
@@ -21,7 +25,7 @@ export function isIdeal(scenario: Scenario, rates: Rates): boolean {
     works.every(({ nature, test, policy: { agree } }) => {
       return alike.includes(nature) && test !== true && agree <= operators.length;
     }) &&
-    [stores, theft, revokes].every((change) => change === undefined) &&
+    [stores, revokes].every((change) => change === undefined) &&
     charters.every(({ replaces }) => replaces === 'nothing')
   );
 }

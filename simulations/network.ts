@@ -1,4 +1,4 @@
-import { reportedError } from '../src/core/errors.ts';
+import { assert, reportedError } from '../src/core/errors.ts';
 import type { Channel, ReceiveOptions, ServedProtocol } from '../src/core/sessions/ports.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
@@ -98,6 +98,8 @@ class Side implements Channel {
 
   receive({ timeoutMs = receiveMsMax, admit }: ReceiveOptions = {}): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
+      // As a channel of the mesh.
+      assert(this.#waiting === undefined, 'one receive() at a time');
       const take = (): boolean => {
         const next = this.#queue.shift();
         if (next !== undefined) resolve(admit?.(next.length).then(() => next) ?? next);

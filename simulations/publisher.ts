@@ -81,8 +81,9 @@ export class Publisher {
     const text = fromUtf8(encodeJob(job).bytes);
     const dial = dialOf(this.#around, this.#controller);
     let request: Verified<Request> | undefined;
+    let signedAt = at;
     const sign = async (needs: Request['needs']) => {
-      request = await this.#paper.request(publisherName, { job, jobId }, at, {
+      request = await this.#paper.request(publisherName, { job, jobId }, signedAt, {
         ...{ policy: work.policy, seconds: work.expiresSeconds, needs },
         ...(work.rebuild === true && { rebuild: true }),
         ...(work.repeats !== undefined && { jti: nonceOf(`request ${work.name}`) }),
@@ -99,9 +100,9 @@ export class Publisher {
       await this.ask({ kind: 'submit', request: made.raw, publisher, job: text });
       return made.id;
     };
-    const done = (id: string | null): void => {
+    const done = (id: string | null, refusal?: string): void => {
       this.#taken.set(work.name, id);
-      told.accepted();
+      told.settled(refusal);
       if (id !== null && told.logs !== undefined) this.#followLater(id, told.logs);
     };
     const submit = (): void => {
@@ -117,15 +118,20 @@ export class Publisher {
           ...(this.#tests.has(name) && { gate: true as const }),
         },
       ]);
-      asked(names.length === 0 ? undefined : Object.fromEntries(needs)).then(done, async (error) => {
-        const code = codeOf(error);
-        trace.write(time.now, publisherName, `${work.name}: ${code}`);
-        if (request !== undefined) told.refused(code, request.payload.exp * 1000);
-        if (code === 'GRANT_ISSUER_MISMATCH') await this.#credentials.renew(dial).catch(() => {});
-        // An expired request will not be accepted any more, nor one that a restore lost, or that needs such a one.
-        if (['DOC_EXPIRED', 'RUN_LOST', 'REQUEST_NEEDS_UNKNOWN'].includes(code)) done(null);
-        else time.after(3_000, submit);
-      });
+      asked(names.length === 0 ? undefined : Object.fromEntries(needs)).then(
+        (id) => done(id),
+        async (error) => {
+          const code = codeOf(error);
+          trace.write(time.now, publisherName, `${work.name}: ${code}`);
+          if (request !== undefined) told.refused(code, request.payload.exp * 1000);
+          if (code === 'GRANT_ISSUER_MISMATCH') await this.#credentials.renew(dial).catch(() => {});
+          // Its grant was renewed meanwhile, and is of later than the request: it asks anew, as a watcher does.
+          if (code === 'GRANT_NOT_VALID_THEN') [request, signedAt] = [undefined, time.now];
+          // An expired request will not be accepted any more, nor one that a restore lost, or that needs such a one.
+          if (['DOC_EXPIRED', 'RUN_LOST', 'REQUEST_NEEDS_UNKNOWN'].includes(code)) done(null, code);
+          else time.after(3_000, submit);
+        },
+      );
     };
     time.at(at, submit);
     const { cancelAfterMs } = work;
@@ -140,7 +146,8 @@ export class Publisher {
 
 interface Told {
   signed(request: string): void;
-  accepted(): void;
+  /** It was taken, or is given up after this refusal, or with another one that it needs. */
+  settled(refusal: string | undefined): void;
   /** `expiresAt`: of the request, in milliseconds. */
   refused(code: string, expiresAt: number): void;
   /** Of the logs of a run, which are followed where that is wanted. */

@@ -7,7 +7,7 @@ import { AfterRestores } from './after-restores.ts';
 import { ControllerNode } from './controller-node.ts';
 import { expelLater, Owner } from './expulsion.ts';
 import { hijack } from './hijacker.ts';
-import { isIdeal } from './ideal.ts';
+import { isIdeal, isQuiet } from './ideal.ts';
 import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
 import { flicker, scheduleMishaps, vanishAfter } from './mishaps.ts';
@@ -26,11 +26,11 @@ import { stealKey } from './stolen-key.ts';
 import { Stores } from './store-node.ts';
 import { timings } from './timings.ts';
 import { Trace } from './trace.ts';
+import { Wanted } from './wanted.ts';
 import { WorkerNode } from './worker-node.ts';
 
 /** Time a machine gets to finish once nothing goes wrong any more: every lease of every round run out in turn. */
 const finishMs = 3 * 3600_000;
-
 /** After the faults, time for the members to tell a controller what its copy lacks. */
 const standsStillMs = 15 * 60_000;
 
@@ -60,7 +60,9 @@ export class World implements Truth {
   readonly second: boolean;
   readonly stallMsMax: number;
   readonly isIdeal: boolean;
+  readonly isQuiet: boolean;
   readonly stores: Stores | undefined;
+  readonly wanted: Wanted;
   readonly #time: Scheduler;
   readonly #network: Network;
   readonly #paper: Paperwork;
@@ -75,7 +77,6 @@ export class World implements Truth {
   readonly #workers: WorkerNode[] = [];
   readonly #people = new Map<string, { person: string; behaviour: Behaviour }>();
   readonly #runs = new Map<string, Work>();
-  readonly #accepted = new Set<string>();
   readonly #grants: { worker: string; raw: string }[] = [];
   #healed = false;
   #vanished = false;
@@ -94,6 +95,7 @@ export class World implements Truth {
   constructor(options: WorldOptions) {
     const { random, scenario, patches } = options;
     this.#options = options;
+    this.wanted = new Wanted(scenario, () => this.#owner?.logged ?? 0);
     const { keys, settle } = inTurn(options.keys);
     this.keys = keys;
     this.#time = new Scheduler(settle);
@@ -101,6 +103,7 @@ export class World implements Truth {
     this.second = scenario.second;
     this.stallMsMax = options.rates.stallMsMax;
     this.isIdeal = isIdeal(scenario, options.rates);
+    this.isQuiet = isQuiet(scenario, options.rates);
     const attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
     // A thief votes as an operator of its own, and as one that it poses as.
     this.attackers = attackers + (scenario.theft === undefined ? 0 : 2);
@@ -233,7 +236,7 @@ export class World implements Truth {
     for (const work of scenario.works)
       publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),
-        accepted: () => void this.#accepted.add(work.name),
+        settled: (refusal) => this.wanted.settled(work, refusal),
         refused: (code, expiresAt) => this.#observe({ kind: 'request-refused', code, expiresAt }),
         logs: this.isIdeal ? (run, texts) => this.#observe({ kind: 'logs-told', run, texts }) : undefined,
       });
@@ -282,10 +285,7 @@ export class World implements Truth {
   }
 
   #finished(): boolean {
-    const { works, revokes, theft } = this.#options.scenario;
-    if (!this.#healed || this.#accepted.size < works.length) return false;
-    const awaited = [revokes, theft].filter((one) => one !== undefined).length;
-    if (this.#owner === undefined || this.#owner.logged < awaited) return false;
+    if (!this.#healed || !this.wanted.isSettled) return false;
     const { runs, recalls } = this.#controller.machine.state;
     return recalls.size === 0 && [...runs.values()].every(isOver);
   }

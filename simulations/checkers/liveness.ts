@@ -33,7 +33,7 @@ function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts, isKept: b
   );
 }
 
-/** Once faults are over every run ends, and no worker holds a lease. */
+/** Where no fault is drawn what was asked for is taken. Once faults are over every run ends, and no worker holds a lease. */
 export function liveness(): Checker {
   const invariant = 'liveness';
   return {
@@ -41,6 +41,9 @@ export function liveness(): Checker {
     observe(seen, truth) {
       if (seen.kind !== 'ended') return;
       const { state, idle } = seen;
+      const [untaken] = truth.wanted.untaken;
+      if (truth.isQuiet && untaken !== undefined)
+        throw new Violation(invariant, `${untaken} was never taken`);
       const revoked = new Set(state.revocations.map(({ revocation }) => revocation.payload.what.id));
       const people = new Set(idle.map(({ id }) => truth.personOf(id)));
       const witnesses = [...people].filter((person) => person !== 'owner' && !revoked.has(person)).length;

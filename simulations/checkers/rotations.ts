@@ -1,7 +1,7 @@
 import { type Checker, Violation } from '../observer.ts';
 
 /**
- * After rotations of any keys every worker that may work knows the controller, and every verdict is published. One
+ * After rotations of any keys every worker that may work has joined and knows the controller, and every verdict is published. One
  * whose operator is revoked asks seldom.
  */
 export function rotations(): Checker {
@@ -12,12 +12,15 @@ export function rotations(): Checker {
       if (seen.kind !== 'ended') return;
       const { revocations, unstored } = seen.state;
       const revoked = new Set(revocations.map(({ revocation }) => revocation.payload.what.id));
-      for (const { id, worker, controller } of seen.idle)
-        if (controller !== undefined && controller !== truth.controller && !revoked.has(truth.personOf(id)))
-          throw new Violation(
-            invariant,
-            `${worker} asks ${controller}; the controller is ${truth.controller}`,
-          );
+      for (const { id, worker, controller } of seen.idle) {
+        if (controller === truth.controller || revoked.has(truth.personOf(id))) continue;
+        if (controller === undefined && !truth.isQuiet) continue;
+        const says =
+          controller === undefined
+            ? `${worker} could not join`
+            : `${worker} asks ${controller}; the controller is ${truth.controller}`;
+        throw new Violation(invariant, says);
+      }
       const [left] = unstored;
       if (left !== undefined) throw new Violation(invariant, `the verdict of ${left} was never published`);
     },

@@ -114,7 +114,7 @@ export function truthOf(about: Pick<Truth, 'project' | 'controller' | 'personOf'
     attackers: 0,
     trusted: 'there',
     second: false,
-    stores: undefined,
+    ...{ stores: undefined, isQuiet: false, wanted: { untaken: [] } },
     isShort: false,
     keptBy: () => Number.POSITIVE_INFINITY,
     stallMsMax: 0,
