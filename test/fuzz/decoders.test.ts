@@ -112,6 +112,7 @@ const primitives =
 /** Files with such a place that no target imports, and which target gets there, or why none has to. */
 const reached: Record<string, string> = {
   'src/core/sessions/controller/lost-bundles.ts': 'documents of the own journal, spooled by this process',
+  'src/core/client-address.ts': 'an IP address that the system, libp2p or isIP has parsed',
   'src/journal/end-mark.ts':
     'a number that this process wrote beside its journal; flipped bits of it are a test',
   'src/runtime/backup/journals.ts': 'events of a copy of a journal, each with its checksum',
