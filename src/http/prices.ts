@@ -63,7 +63,7 @@ export const leastPrice = 1;
 /** Work that not every request of its route makes; these prices are taken besides that of the route. */
 export const workPrices = {
   /** The list of what an artifact was made from, made once and then kept. */
-  sbom: 40,
+  sbom: 50,
   /** A list of the files of a tree, made once and then kept. */
   files: 4,
 } as const;
@@ -75,10 +75,10 @@ export const jobsPerToken = 400;
 export const sbomWeight = 30;
 
 /** A chunk of an archive costs as much as so many bytes: an entry without any is a block that is read. */
-export const tarChunkBytes = 3 * 1024;
+export const tarChunkBytes = 4 * 1024;
 
 /** The same of a CAR, where each block has two. */
-export const carChunkBytes = 1024;
+export const carChunkBytes = 1536;
 
 /** Bytes of HTML made of the lines of a log cost so many times those of other answers. */
 export const logHtmlWeight = 4;
