@@ -46,7 +46,7 @@ export const leaseBugs = {
     },
     patches: (): Patches => ({
       leastWorker: '0.9.1',
-      // It goes by a version that it does not state.
+      // The worker states 0.9.0 and compares its own version with the least one.
       workerPorts: (ports) => ({
         ...ports,
         version: Object.assign({ ...ports.version }, { toJSON: () => ownVersion('0.9.0') }),

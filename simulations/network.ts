@@ -98,7 +98,7 @@ class Side implements Channel {
 
   receive({ timeoutMs = receiveMsMax, admit }: ReceiveOptions = {}): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
-      // As a channel of the mesh.
+      // A channel of the mesh refuses a second call too.
       assert(this.#waiting === undefined, 'one receive() at a time');
       const take = (): boolean => {
         const next = this.#queue.shift();

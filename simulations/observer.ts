@@ -123,7 +123,7 @@ export interface Truth {
   keptBy(worker: string): number;
   /** True where nothing goes wrong, nobody cheats, and neither keys nor members change. */
   readonly isIdeal: boolean;
-  /** True where no fault is drawn, and no key is stolen. */
+  /** True where the scenario draws no fault and no theft of a key; members may change. */
   readonly isQuiet: boolean;
   /** Jobs and revocations that were asked for in time, and that the controller never took. */
   readonly wanted: { readonly untaken: readonly string[] };

@@ -146,7 +146,7 @@ export class Publisher {
 
 interface Told {
   signed(request: string): void;
-  /** It was taken, or is given up after this refusal, or with another one that it needs. */
+  /** The controller took the request, or it is given up: for this refusal, or with a request that it needs. */
   settled(refusal: string | undefined): void;
   /** `expiresAt`: of the request, in milliseconds. */
   refused(code: string, expiresAt: number): void;

@@ -18,7 +18,7 @@ export class Wanted {
     this.#logged = logged;
   }
 
-  /** `refusal`: the code of the last refusal of a job that is given up. */
+  /** The controller took a job, or its publisher gave it up after `refusal`, the code of the last one. */
   settled({ name, expiresSeconds }: Work, refusal?: string): void {
     this.#settled.add(name);
     if (refusal === 'DOC_EXPIRED' && expiresSeconds >= longSeconds) this.#refused.add(name);
@@ -28,7 +28,7 @@ export class Wanted {
     return this.#settled.size === this.#scenario.works.length && !this.#lacksRevocation;
   }
 
-  /** In words. */
+  /** Jobs and revocations that the controller did not take, as names for a report. */
   get untaken(): string[] {
     const { works } = this.#scenario;
     const names = works.map(({ name }) => name);

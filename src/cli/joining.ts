@@ -147,7 +147,7 @@ export function sayLending(
     ...describeLending(lending),
     `The sandbox is ${tierSays[tier]}.`,
     'What is built is up to the project; its results go there, nothing else does.',
-    // All of them: what is shown is allowed.
+    // The text leaves no host out: consent allows those that are shown.
     `For the project it connects to its members, and of other hosts to ${hostsText(hosts, Number.POSITIVE_INFINITY)}.`,
   );
   if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));

@@ -11,7 +11,7 @@ export interface SlotBounds {
 
 /** An answer that holds a slot. */
 export interface Holder {
-  /** Cuts it off. */
+  /** Ends the answer before it is whole. */
   end(): void;
   /** Whether its client reads it more slowly than whoever asks here is expected to. */
   isSlow(): boolean;
@@ -41,7 +41,7 @@ export class Slots {
     return this.#slots.size;
   }
 
-  /** Gives it back when called. `holder`: the answer that may be cut off for another. Errors: `HTTP_BUSY`. */
+  /** Takes a slot; the returned function gives it back. `holder`: the answer that may be ended for another one. Errors: `HTTP_BUSY`. */
   take(client?: string, holder?: Holder): () => void {
     const release = this.tryTake(client, holder);
     if (release !== undefined) return release;

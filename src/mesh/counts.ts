@@ -3,7 +3,7 @@ export class Counts {
   readonly #of = new Map<string, number>();
   total = 0;
 
-  /** Keys that have any. */
+  /** Number of keys whose count is above zero. */
   get size(): number {
     return this.#of.size;
   }

@@ -5,7 +5,7 @@
 export class GuestStreams<S> {
   readonly #perNetwork: number;
   readonly #inAll: number;
-  /** The oldest first. */
+  /** Open streams by network, the oldest first. */
   readonly #of = new Map<string, Set<S>>();
   readonly #networks = new Map<S, string>();
 
@@ -30,7 +30,7 @@ export class GuestStreams<S> {
     this.#networks.set(stream, network);
   }
 
-  /** It has ended, or has to. */
+  /** A stream that has ended, or was given up, counts no more. */
   delete(stream: S): void {
     const network = this.#networks.get(stream) ?? '';
     this.#networks.delete(stream);

@@ -88,7 +88,7 @@ export class InboundGate {
   close(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     const waiting = [...this.#waiting.values()].flat();
-    // One that is refused calls `leave`.
+    // The lists are emptied first: a connection that is refused calls `leave`.
     this.#waiting.clear();
     this.#waitingCount = 0;
     for (const arrival of waiting) arrival.refuse(new Error('this node is closing'));

@@ -78,7 +78,7 @@ export const reserveOf = (max: number): number => Math.max(2, Math.floor(max * m
 
 const networkShareOf = (max: number): number => Math.max(2, Math.floor(max * meshLimits.networkShare));
 
-/** Those of the network, or of the key, with the most. */
+/** Open connections of the network, or of the key, that has the most. */
 function most<C>(open: Open<C>, keyOf: (place: Place) => string): Open<C> {
   const groups = new Map<string, Open<C>[number][]>();
   for (const one of open) {

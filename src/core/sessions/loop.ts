@@ -68,7 +68,7 @@ export class Loop<Event extends { kind: string }, Effect> {
   /** Time of the last event. */
   #last: number | undefined;
   #cancel: () => void = () => {};
-  /** The oldest first. */
+  /** Events that wait, the oldest first. */
   #queue: Queued<Event>[] = [];
   #flushes = false;
   #closed = false;

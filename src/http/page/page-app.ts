@@ -27,7 +27,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
   const { view, live } = ports;
   const app = new Hono<HttpEnv>();
   app.route('/', staticApp());
-  /** On the page of the project that was made last, which is about as dear as the next one. */
+  /** Jobs on the last page of the project: the next page costs about as much. */
   let jobs = 0;
   app.get('/', (c) => {
     c.env?.account?.pay(jobs / jobsPerToken);
