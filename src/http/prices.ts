@@ -78,7 +78,7 @@ export const sbomWeight = 30;
 export const tarChunkBytes = 4 * 1024;
 
 /** The same of a CAR, where each block has two. */
-export const carChunkBytes = 1536;
+export const carChunkBytes = 2 * 1024;
 
 /** Bytes of HTML made of the lines of a log cost so many times those of other answers. */
 export const logHtmlWeight = 4;
