@@ -8,12 +8,6 @@ import type { Patches } from './world.ts';
 
 const rates: Partial<Rates> = { restorePerMinute: 0.5 };
 const scenario: Partial<Scenario> = { ...busy, trusted: 'there' };
-/** A thief's tickets are told from others by their key, which a leaf does not name. */
-const theft: Partial<Scenario> = {
-  ...scenario,
-  ...{ faultsMs: 480_000, grantSeconds: 90 },
-  theft: { afterMs: 60_000, endsAfterMs: 60_000, revokes: 'ada', poses: 'ben' },
-};
 
 /** Mistakes with a start from an older copy of the journal. */
 export const restoreBugs = {
@@ -70,18 +64,5 @@ export const restoreBugs = {
     caughtBy: 'restores',
     ...{ rates, scenario },
     patches: breakingPorts(() => ({ leafFile: { load: async () => [], append: async () => {} } })),
-  },
-  'thieves-readmitted': {
-    says: 'who joined with a ticket of a key that the root ended is a member again after a restore',
-    caughtBy: 'ended keys',
-    ...{ rates, scenario: theft },
-    patches: breaking(({ state }, handle) => (event, now) => {
-      if (event.kind !== 'readmit') return handle(event, now);
-      const { revocations } = state;
-      state.revocations = [];
-      const effects = handle(event, now);
-      state.revocations = revocations;
-      return effects;
-    }),
   },
 };
