@@ -26,7 +26,7 @@ export function acknowledge(
   transition.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
 }
 
-/** Reveals or releases a lease whose receipt is in, where its round or run is over. */
+/** Reveals or releases a lease whose receipt is in, where its round or run is over, or another trusted worker has its place. */
 export function letGo(transition: Transition, run: RunFacts, recorded: Recorded): void {
   const { lease, worker, outcome, round, slot } = recorded;
   const to = { worker, lease };
@@ -43,6 +43,14 @@ export function letGo(transition: Transition, run: RunFacts, recorded: Recorded)
   else if (isTrustedSlot(slot) ? isOver(run) : revealed) transition.out.push({ kind: 'reveal', ...to });
   else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
     transition.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
+  // It was told when it lost the lease, which may not have reached it.
+  else if (isTrustedSlot(slot) && !transition.state.leases.has(lease))
+    transition.out.push({
+      kind: 'release',
+      ...to,
+      code: 'LEASE_LOST',
+      message: 'it made room for another one',
+    });
 }
 
 export function receipt(transition: Transition, event: EventOf<'receipt'>): void {

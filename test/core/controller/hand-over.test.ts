@@ -6,7 +6,7 @@ import { type Bench, built, deliverAll, projectOf, timings } from './bench.ts';
 const { cosignAbsentMsMax, cosignAnswerMsMax, passedOverMs } = controllerLimits;
 
 /** A run that waits for the signature of `trusted`; `second` is a trusted worker, too. */
-async function waiting(): Promise<{ bench: Bench; run: string; lease: string }> {
+async function waiting() {
   const bench = await projectOf('ada', 'bob', 'cy', 'trusted');
   const trusted = [bench.id('trusted'), bench.id('second')];
   bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, trusted }) });
@@ -18,7 +18,7 @@ async function waiting(): Promise<{ bench: Bench; run: string; lease: string }> 
   await deliverAll(bench, leases, []);
   bench.pinned(run);
   expect(bench.run(run).phase.kind).toBe('cosigning');
-  return { bench, run, lease: lease?.id ?? '' };
+  return { bench, run, lease: lease?.id ?? '', held: lease ?? expect.fail('a lease') };
 }
 
 const detach = (bench: Bench, lease: string, key = 'trusted') =>
@@ -41,6 +41,16 @@ describe('a trusted worker whose signature is waited for', () => {
     bench.pinned(run);
     bench.cosign(run, 'second');
     expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: built, state: 'done' });
+  });
+
+  it('and who was gone when it made room is let go as it resumes', async () => {
+    const { bench, lease, held } = await waiting();
+    const kinds = () => bench.resume('trusted', held).map(({ kind }) => kind);
+    expect(kinds()).toEqual(['reply', 'reply', 'cosign']);
+    bench.present('second');
+    detach(bench, lease);
+    bench.drive(cosignAbsentMsMax);
+    expect(kinds()).toEqual(['reply', 'reply', 'release']);
   });
 
   it('and who made room for one that does not build leaves what N operators agree on when the request ends', async () => {
