@@ -285,7 +285,10 @@ describe('the HTTP feed of a worker', () => {
     const { url, asked } = await feed({ [path]: [again], [`${path}?after=${id}`]: [again] });
     const { taken } = listener([url]);
     await until('a verdict', () => taken.verdicts.length > 0);
-    expect(asked.filter((name) => name.startsWith('offers'))).toHaveLength(2);
+    // Meanwhile there may have been a second look.
+    const pages = asked.filter((name) => name.startsWith('offers')).map((name) => name.replace(' again', ''));
+    expect(pages.slice(0, 2)).toEqual(['offers', `offers?after=${id}`]);
+    expect(pages.filter((name, n) => name === pages[n + 1])).toEqual([]);
   });
 
   it('goes from one address to the next, ever more slowly, and says once what is wrong', async () => {
