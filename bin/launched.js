@@ -30,9 +30,11 @@ function watch(fd) {
   /** The launcher got a signal. It counts once, also where this process got it as well. */
   const forward = (signal) => {
     forwarded.set(signal, (forwarded.get(signal) ?? 0) + 1);
-    setTimeout(() => {
+    const raise = () => {
       if ((heard.get(signal) ?? 0) < forwarded.get(signal)) process.kill(process.pid, signal);
-    }, settleMs).unref();
+    };
+    // Timers run before signals are read where the process had no processor meanwhile; what comes after both has heard them.
+    setTimeout(() => setImmediate(raise), settleMs).unref();
   };
   const ended = () => {
     setTimeout(() => process.kill(process.pid, 'SIGKILL'), stopMsMax).unref();

@@ -41,12 +41,15 @@ if (verb === 'wait') {
   process.on('SIGTERM', () => process.exit(42));
   setTimeout(() => process.exit(1), 20_000);
 }
-console.log(JSON.stringify({ file, verb, rest, version: process.version, pid: process.pid }));
 if (verb === 'count') {
   let heard = 0;
-  process.on('SIGTERM', () => heard++);
-  setTimeout(() => process.exit(heard), 1_000);
+  setInterval(() => {}, 60_000);
+  process.on('SIGTERM', () => {
+    heard++;
+    if (heard === 1) setTimeout(() => process.exit(heard), 1_000);
+  });
 }
+console.log(JSON.stringify({ file, verb, rest, version: process.version, pid: process.pid }));
 if (verb === 'fail') process.exit(Number(rest[0]));
 if (verb === 'die') process.kill(process.pid, 'SIGKILL');
 `,
