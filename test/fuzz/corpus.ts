@@ -35,7 +35,8 @@ export class Scratch {
   }
 
   async close(): Promise<void> {
-    if (this.#dir !== undefined) await rm(await this.#dir, { recursive: true, force: true });
+    // A file that a request of before still writes may come meanwhile.
+    if (this.#dir !== undefined) await rm(await this.#dir, { recursive: true, force: true, maxRetries: 5 });
     this.#dir = undefined;
   }
 }
