@@ -33,7 +33,7 @@ function watch(fd) {
     const raise = () => {
       if ((heard.get(signal) ?? 0) < forwarded.get(signal)) process.kill(process.pid, signal);
     };
-    // Timers run before signals are read where the process had no processor meanwhile; what comes after both has heard them.
+    // After a pause of the process its timers run before its signals are read; setImmediate() runs after both.
     setTimeout(() => setImmediate(raise), settleMs).unref();
   };
   const ended = () => {

@@ -2,8 +2,8 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import { clientOf } from '../core/client-address.ts';
 
 /**
- * The network that an address is in: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. Of a relayed address
- * that of the relay. All DNS names are one network: the owner of a domain has any number of names.
+ * The network that an address is in: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. A relayed address is in
+ * the network of its relay. DNS names share one network, since the owner of a domain can make as many names as wanted.
  */
 export function networkOf(address: Multiaddr): string {
   const [, kind = '', host = ''] = address.toString().split('/');

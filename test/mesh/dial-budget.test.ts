@@ -71,7 +71,7 @@ test('the 2,000 addresses at which a peer was found last are not limited', async
   expect(await dial(at(2))).toBe('MESH_UNREACHABLE');
 });
 
-test('a name at which the right peer was found is as any other once a dial to it fails', async () => {
+test('a name at which the right peer was found is limited like other names after a dial to it fails', async () => {
   let leads = true;
   const { dial, dialled } = dialling(() => leads);
   const name = (n: number) => at(4001, `/dns4/n${n}.example`);

@@ -46,7 +46,7 @@ it('where all are taken the network with the most gives its oldest, to one that 
   expect(held().startsWith('a2,b1,b2')).toBe(true);
   reserve('j');
   expect(held().startsWith('a2,b2,c1')).toBe(true);
-  // Now a network with one takes the place of the next with two; one that has as many as any gives its own.
+  // A network with one reservation takes the place of one of the next network with two.
   reserve('a1');
   expect(held().startsWith('a2,b2,c2')).toBe(true);
   expect(held().split(',')).toHaveLength(16);
