@@ -3,7 +3,7 @@ import { clientOf } from '../core/client-address.ts';
 
 /**
  * The network that an address is in: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. A relayed address is in
- * the network of its relay. DNS names share one network, since the owner of a domain can make as many names as wanted.
+ * the network of its relay. DNS names share one network, since the owner of a domain can have any number of them.
  */
 export function networkOf(address: Multiaddr): string {
   const [, kind = '', host = ''] = address.toString().split('/');
