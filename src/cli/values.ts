@@ -99,6 +99,15 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+export const wholeNumberFrom =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const number = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(number >= min && number <= max))
+      throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
+    return number;
+  };
+
 /** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`. */
 export function hostPort(text: string): { host: string; port: number } {
   const address = parseHostPort(text);

@@ -17,7 +17,15 @@ import {
 import { type Exit, exits } from '../exit-codes.ts';
 import { openProject } from '../project.ts';
 import { proxyAddresses, proxyHelp, trustedProxies } from '../proxy-options.ts';
-import { addresses, hostPort, secondsOf, webAddresses, wholeNumber, witnessUrls } from '../values.ts';
+import {
+  addresses,
+  hostPort,
+  secondsOf,
+  webAddresses,
+  wholeNumber,
+  wholeNumberFrom,
+  witnessUrls,
+} from '../values.ts';
 import { watchNode } from '../wait.ts';
 
 interface Options extends DaemonOptions {
@@ -48,13 +56,6 @@ const connectionsMin = 32;
 /** Each takes a descriptor and about 100 KB. */
 const connectionsMax = 8_000;
 
-function connectionsOf(text: string): number {
-  const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  if (number < connectionsMin || number > connectionsMax)
-    throw new InvalidArgumentError(`Give a whole number from ${connectionsMin} to ${connectionsMax}.`);
-  return number;
-}
-
 function absenceOf(text: string): number {
   const seconds = secondsOf(text);
   if (seconds * 1000 > controllerLimits.absenceMsMax) throw new InvalidArgumentError('expected at most 24h');
@@ -83,7 +84,7 @@ export const controller: Define = (program, act) => {
     .option(
       '--connections <n>',
       `connections at once, of workers and of those who ask, ${connectionsMin} to ${connectionsMax} (default: 2000)`,
-      connectionsOf,
+      wholeNumberFrom(connectionsMin, connectionsMax),
     )
     .option(
       '--slot-wait <time>',

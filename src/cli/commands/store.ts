@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { InvalidArgumentError } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
 import { sizeText } from '../../core/quantity.ts';
 import type { RetentionRule } from '../../core/store/plan.ts';
@@ -11,7 +10,15 @@ import { addDaemonOptions, type DaemonOptions, daemonLog, monitorOf } from '../d
 import { type Exit, exits } from '../exit-codes.ts';
 import { findProject } from '../project.ts';
 import { proxyAddresses, proxyHelp, trustedProxies } from '../proxy-options.ts';
-import { addresses, amountOf, hostPort, keepRules, webAddresses, wholeNumber } from '../values.ts';
+import {
+  addresses,
+  amountOf,
+  hostPort,
+  keepRules,
+  webAddresses,
+  wholeNumber,
+  wholeNumberFrom,
+} from '../values.ts';
 import { watchNode } from '../wait.ts';
 import { whereFrom } from '../where-from.ts';
 
@@ -47,13 +54,6 @@ const quotaBytesDefault = 50 * 1024 ** 3;
 const quotaBytesMin = 16 * 1024 ** 2;
 const connectionsMin = 16;
 const connectionsMax = 8_000;
-
-function connectionsOf(text: string): number {
-  const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  if (number < connectionsMin || number > connectionsMax)
-    throw new InvalidArgumentError(`Give a whole number from ${connectionsMin} to ${connectionsMax}.`);
-  return number;
-}
 
 export const store: Define = (program, act) => {
   const group = program
@@ -102,7 +102,7 @@ export const store: Define = (program, act) => {
     .option(
       '--connections <n>',
       `connections at once, ${connectionsMin} to ${connectionsMax} (default: 500)`,
-      connectionsOf,
+      wholeNumberFrom(connectionsMin, connectionsMax),
     );
   addDaemonOptions(served)
     .addHelpText(
