@@ -14,12 +14,14 @@ export const common = {
   runner: './test/support/runner.ts',
 };
 
-/** Timers of the whole process are counted, or all its clocks are set by hand: files before it may have left some that still run. */
-const takesTimers = (file: string): boolean =>
-  /getTimerCount\(|useFakeTimers\(\)/.test(readFileSync(join(root, file), 'utf8'));
+/** Timers or calls of the whole process are counted, or all its clocks are set by hand: a file before it may have left something that still runs. */
+const takesProcess = (file: string): boolean =>
+  /getTimerCount\(|useFakeTimers\(\)|spyOn\((timers|AbortSignal|Buffer),/.test(
+    readFileSync(join(root, file), 'utf8'),
+  );
 
 /**
- * Files with a process to themselves: they measure that process, or take its timers. All other files share one with those before them, since each import
+ * Files with a process to themselves: they measure that process, or take what is its own. All other files share one with those before them, since each import
  * of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
  * of a module that tests share runs for the first of them only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */
@@ -27,5 +29,5 @@ export const alone = [
   'test/attacks/worker/log-memory.test.ts',
   'test/mesh/backpressure.test.ts',
   'test/mesh/bandwidth.test.ts',
-  ...globSync('test/**/*.test.ts', { cwd: root }).filter(takesTimers),
+  ...globSync('test/**/*.test.ts', { cwd: root }).filter(takesProcess),
 ];
