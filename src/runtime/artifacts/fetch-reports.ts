@@ -4,6 +4,7 @@ import type { Verification, VerifiedFacts } from '../../core/trust/index.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
 import { connectReachable, type FindOptions, NotTrusted, withEvidence } from './fetch.ts';
+import { artifactLimits } from './limits.ts';
 import { pullArtifact } from './transfer.ts';
 
 export interface FetchReportsOptions extends FindOptions {
@@ -20,10 +21,6 @@ export interface FetchedReports {
   bundleText: string;
   bytes: number;
 }
-
-/** A controller keeps what a failed test put out a moment after its verdict. */
-const triesMax = 6;
-const retryMs = 1_000;
 
 /**
  * Fetches what a test put out, of the result that N operators came to: it may have passed or failed. `dest` is written only when
@@ -72,8 +69,8 @@ async function pulled(
       return (await pullArtifact(ends, reports, { from, signal })).bytes;
     } catch (error) {
       signal.throwIfAborted();
-      if (tried >= triesMax) throw error;
-      await sleep(retryMs, undefined, { signal });
+      if (tried >= artifactLimits.reportTriesMax) throw error;
+      await sleep(artifactLimits.reportRetryMs, undefined, { signal });
     }
   }
 }

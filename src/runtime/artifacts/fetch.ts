@@ -13,6 +13,7 @@ import { openStore, type Store } from '../../store/index.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { fetchBundle } from './bundles.ts';
 import { fetchIndex } from './dependency-index.ts';
+import { artifactLimits } from './limits.ts';
 import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
 import { learnRevocations } from './revocations.ts';
 import { pullArtifact } from './transfer.ts';
@@ -112,12 +113,7 @@ function hintFor({ level, code }: Verification): string {
   return 'Do not use it. "quorate show <job>" tells who built what.';
 }
 
-const findMsMax = 30_000;
-const askMsMax = 15_000;
-const providersMax = 8;
-/** Lookups of one key; peers that have nothing trusted yet are asked again in each. */
-const lookupsMax = 3;
-const lookupPauseMs = 500;
+const { againMs, askMsMax, findMsMax, lookupsMax, peersMax } = artifactLimits;
 
 /**
  * Fetches an artifact by CID: finds providers, gets the bundle, verifies it against the root key, then fetches the blocks,
@@ -225,10 +221,10 @@ async function pull(
   }
 }
 
-/** Connects to up to `providersMax` peers. Returns those that could be reached. */
+/** Connects to up to `peersMax` peers. Returns those that could be reached. */
 export async function connectReachable(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
   const tried = await Promise.allSettled(
-    peers.slice(0, providersMax).map(async ({ id, addrs }) => {
+    peers.slice(0, peersMax).map(async ({ id, addrs }) => {
       // A relay's address ends in the relay's id, without the peer's.
       const whole = addrs.map((addr) => (addr.endsWith(`/p2p/${id}`) ? addr : `${addr}/p2p/${id}`));
       if (!mesh.connected().includes(id)) await mesh.connect(whole);
@@ -298,13 +294,13 @@ async function findBundle(
     for (let looked = 0; looked < lookupsMax && !limit.aborted && !isSettled(); looked++) {
       const asked: Promise<void>[] = [];
       try {
-        for await (const peer of mesh.findProviders(key, { signal: limit, max: providersMax }))
+        for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
           asked.push(consider(peer).catch(() => {}));
       } catch {
         signal.throwIfAborted();
       }
       await Promise.all(asked);
-      if (!isSettled()) await new Promise((resolve) => setTimeout(resolve, lookupPauseMs));
+      if (!isSettled()) await new Promise((resolve) => setTimeout(resolve, againMs));
     }
   }
   const missing: PeerAddress[] = [];

@@ -22,6 +22,19 @@ export const artifactLimits = {
   servedBytesPerTurn: 2 ** 20,
   /** A file with the index of dependencies: the largest index, and the framing of its blocks. */
   indexFileBytesMax: 65 * 1024 * 1024,
+  /** Looking for what peers of the mesh have, in ms: one that has just started may know nobody yet. */
+  findMsMax: 30_000,
+  /** One answer of one peer. */
+  askMsMax: 15_000,
+  /** Peers that are looked for under one key, and asked. */
+  peersMax: 8,
+  /** Lookups of one key; peers that have nothing trusted yet are asked again in each. */
+  lookupsMax: 3,
+  /** Between two lookups. */
+  againMs: 500,
+  /** Attempts to fetch reports, and the time between two: a controller keeps what a failed test put out a moment after its verdict. */
+  reportTriesMax: 6,
+  reportRetryMs: 1_000,
 } as const;
 
 assert(
@@ -47,4 +60,24 @@ assert(artifactLimits.servedBytesPerTurn <= limits.blockBytesMax, 'the largest b
 assert(
   artifactLimits.indexFileBytesMax <= 2 * dependencyLimits.indexBytesMax,
   'its framing is shorter than the index',
+);
+assert(
+  artifactLimits.askMsMax < artifactLimits.findMsMax,
+  'a peer that does not answer leaves time for another',
+);
+assert(
+  artifactLimits.findMsMax < artifactLimits.repairSeconds * 1000,
+  'a peer is found before its tree is here',
+);
+assert(
+  artifactLimits.peersMax * artifactLimits.openMs < artifactLimits.repairSeconds * 1000,
+  'as many streams are opened one after the other',
+);
+assert(
+  artifactLimits.lookupsMax * artifactLimits.againMs < artifactLimits.askMsMax,
+  'the waits are shorter than one answer',
+);
+assert(
+  artifactLimits.reportTriesMax * artifactLimits.reportRetryMs < artifactLimits.findMsMax,
+  'reports are waited for no longer than a peer',
 );

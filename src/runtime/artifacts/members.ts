@@ -1,7 +1,5 @@
 import { type Mesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
-
-/** Members asked for the charter where no controller answers. */
-const membersMax = 8;
+import { artifactLimits } from './limits.ts';
 
 /** Peers that say they belong to a project, from the DHT; those that were found until the time was over. */
 export async function membersOf(
@@ -13,7 +11,10 @@ export async function membersOf(
   const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
   const found: PeerAddress[] = [];
   try {
-    for await (const peer of mesh.findProviders(projectRendezvous(project), { signal, max: membersMax }))
+    for await (const peer of mesh.findProviders(projectRendezvous(project), {
+      signal,
+      max: artifactLimits.peersMax,
+    }))
       found.push(peer);
   } catch {
     // Those that were found until then.

@@ -6,6 +6,7 @@ import { type Known, requestRevocations, revocationServer } from '../../core/ses
 import { generateSeed } from '../../identity/keys.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { meshDial } from '../node/ports.ts';
+import { artifactLimits } from './limits.ts';
 import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
 
 /** Serves the revocations and the checkpoint that are known here, see `revocationServer`. */
@@ -14,11 +15,7 @@ export function serveRevocations(mesh: Mesh, known: Known): void {
   mesh.handle(protocol, session, options);
 }
 
-/** For all of it: a peer that has just started may know nobody yet. */
-const findMsMax = 30_000;
-const againMs = 500;
-const askMsMax = 10_000;
-const peersMax = 8;
+const { againMs, askMsMax, findMsMax, peersMax } = artifactLimits;
 
 /**
  * Asks members of a project for revocations: those that provide the artifact, others, and controllers. Returns how many

@@ -4,9 +4,6 @@ import { QuorateError } from '../../core/errors.ts';
 import { type CommitOptions, type GitOptions, readCommit } from '../../source/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
 
-/** Time limit of fetching a source, independent of the job's. */
-const sourceSecondsMax = 600;
-
 export interface SourceOptions {
   url: string;
   commit: string;
@@ -53,7 +50,7 @@ export async function importSource(store: Store, options: SourceOptions): Promis
         git = await importing(tar);
       },
     };
-    const limited = { ...options, gitFolder, seconds: sourceSecondsMax };
+    const limited = { ...options, gitFolder };
     const { value, committedSeconds } = await readCommit(url, commit, limited, importing);
     return { ...value, committedSeconds, ...(git !== undefined && { git }) };
   } catch (error) {

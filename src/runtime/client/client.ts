@@ -73,9 +73,6 @@ export interface Client {
   close(): Promise<void>;
 }
 
-/** Longest time to fetch one bundle, in milliseconds. */
-const bundleMsMax = 30_000;
-
 /** Connects to the controller of a membership. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
 export async function openClient(options: {
   home: Home;
@@ -293,7 +290,7 @@ class MeshClient implements Client {
         this.#mesh,
         controller,
         which,
-        AbortSignal.any([this.#signal, AbortSignal.timeout(bundleMsMax)]),
+        AbortSignal.any([this.#signal, AbortSignal.timeout(clientLimits.bundleMsMax)]),
       ).catch((cause: unknown) => {
         if (!(cause instanceof Error && cause.name === 'TimeoutError')) throw cause;
         throw new QuorateError('CONTROLLER_SILENT', `the bundle of ${which} did not come in time`, { cause });

@@ -1,10 +1,13 @@
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { escapeValue } from '../../core/escape.ts';
+import { judgeLimits } from '../../core/judge/limits.ts';
+import { limits } from '../../core/limits.ts';
 import type { Question } from '../../core/sessions/ask.ts';
 import { errorFrom } from '../../core/sessions/message-stream.ts';
 import { unexpected } from '../../core/sessions/run-source.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
 import type { Progress } from '../../core/wire/progress.ts';
+import { clientLimits } from './limits.ts';
 import { isUnread, Patience, patiently, type Waiting } from './patience.ts';
 import { ShownLogs } from './retold-logs.ts';
 
@@ -20,11 +23,8 @@ export interface LogChunk {
   text: string;
 }
 
-/** Longest wait for the next word of a controller that fetches, which says how far it is once a second. */
-const bringMsMax = 60_000;
-
-/** Longest wait for the next answer of a followed run: as long as builds may take, in milliseconds. */
-const quietMsMax = 8 * 24 * 3600 * 1000;
+/** Longest wait for the next answer of a followed run, in ms: as long as a request may last, and its last build. */
+const quietMsMax = (judgeLimits.requestSecondsMax + limits.grantSecondsMax) * 1000;
 
 /** Questions with several answers, each on a stream of its own. */
 export class Following {
@@ -97,7 +97,7 @@ export class Following {
     return patiently(this.#waiting, async () => {
       const question: ApiUp = { kind: 'bring', tree, publisher };
       const { signal } = this.#waiting;
-      for await (const answer of this.#answers(question, signal, bringMsMax)) {
+      for await (const answer of this.#answers(question, signal, clientLimits.bringMsMax)) {
         if (answer.kind === 'brought') return;
         if (answer.kind !== 'bringing') throw unexpected('brought', answer);
         onProgress(answer.bytes, answer.total);

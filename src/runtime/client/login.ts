@@ -7,6 +7,7 @@ import type { Membership } from '../../core/sessions/credentials.ts';
 import type { NodeKey } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { AskFailed, askJson, type JsonAnswer } from '../node/ask-json.ts';
+import { clientLimits } from './limits.ts';
 
 const challengeSchema = z.object({
   challenge: z.string().min(1).max(200),
@@ -31,13 +32,10 @@ export function originOf(address: string): string {
   return url.origin;
 }
 
-/** How long the grant has to last yet for a sign-in to be of use, in seconds. */
-const grantSecondsMin = 600;
-
 /** Whether the grant of a membership has to be renewed before signing in with it. */
 export async function isGrantDue({ grant }: Membership, now: number): Promise<boolean> {
   const { payload } = await openMessage('grant', grant, joseVerifier);
-  return payload.exp - now / 1000 < grantSecondsMin;
+  return payload.exp - now / 1000 < clientLimits.grantSecondsMin;
 }
 
 /**

@@ -1,13 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../core/errors.ts';
 import { isBusy, isConnectionError } from '../../core/sessions/ask.ts';
+import { clientLimits } from './limits.ts';
 
-const pauseMsMin = 200;
-const pauseMsMax = 5_000;
-/** A controller that restarts is back by then. */
-const lostMsMax = 30_000;
-/** A limit that commands of a home share: two hundred of them at once are done in a minute. */
-const busyMsMax = 10 * 60_000;
+const { busyMsMax, lostMsMax, pauseMsMax, pauseMsMin } = clientLimits;
 
 /** Codes of a controller that is starting or stopping. */
 const passing = new Set(['CONTROLLER_NOT_STARTED', 'CONTROLLER_STOPPED', 'CONTROLLER_LOST']);
@@ -41,7 +37,7 @@ export const isUnread = (error: unknown): boolean =>
 export class Patience {
   readonly #signal: AbortSignal;
   readonly #tell: (says: string) => void;
-  #pauseMs = pauseMsMin;
+  #pauseMs: number = pauseMsMin;
   #lost: { error: unknown; since: number } | undefined;
   #busy: { error: unknown; since: number } | undefined;
   readonly #most: { busyMs: number; lostMs: number };

@@ -52,9 +52,6 @@ export interface IdpNode {
   close(): Promise<void>;
 }
 
-/** The owner signs charters and revocations in the same folder; they are in force a second later. */
-const folderPollMs = 1_000;
-
 /**
  * The identity provider in a process of its own. What is in `<folder>/idp.db` is enough to go on after any crash.
  * Errors: `IDP_KEY_APART`, `IDP_KEY_NOT_NAMED`, `JOURNAL_…`, `MESH_…`.
@@ -185,7 +182,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     mesh.handle(protocol, session, bounds);
     const timer = setInterval(
       () => void look().catch((error) => tell('warn', 'folder', messageOf(error))),
-      folderPollMs,
+      idpNodeLimits.folderPollMs,
     );
     closers.push(() => clearInterval(timer));
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });

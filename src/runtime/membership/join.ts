@@ -8,9 +8,8 @@ import { openMesh } from '../../mesh/index.ts';
 import { throwIfAborted } from '../node/aborted.ts';
 import { joseDocuments, meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import type { Home } from './home.ts';
+import { membershipLimits } from './limits.ts';
 import { recordShown } from './shown-hosts.ts';
-
-const joinMsMax = 30_000;
 
 interface JoinOptions {
   home: Home;
@@ -62,7 +61,7 @@ async function withTicket<T>(
   const key = await home.key();
   checkInvite(invite, key.id, Date.now());
   const controllers = byPeer(invite.payload.addrs);
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(joinMsMax)]);
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(membershipLimits.joinMsMax)]);
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
     const dial = meshDial(mesh, signal);

@@ -19,15 +19,14 @@ import { readOptional } from '../node/files.ts';
 import { meshDial } from '../node/ports.ts';
 import { ask } from './credentials.ts';
 import { byPeer } from './join.ts';
+import { membershipLimits } from './limits.ts';
 import { type ProjectFolder, readCharter } from './project-folder.ts';
 import { openRevocationBook } from './revocation-file.ts';
 
 type Question = Parameters<typeof ask>[2];
 type Answer = Awaited<ReturnType<typeof ask>>['answer'];
 
-/** All questions of one revocation. */
-const askMsMax = 50_000;
-const againMs = 500;
+const { againMs, revokeMsMax, waitMsDefault } = membershipLimits;
 
 export interface Revoking {
   what: RevocationTarget;
@@ -41,7 +40,7 @@ export interface Revoking {
    */
   voidLeaves?: readonly string[] | 'all';
   reason: string;
-  /** A controller that is not there, or is started again under other keys, is asked again for so long. Default: 20 s. */
+  /** A controller that is not there, or is started again under other keys, is asked again for so long; by default 20 s. */
   waitMs?: number;
   /** Is given what was signed so far, before the controller is. */
   signed?(list: RevocationList): void;
@@ -70,7 +69,16 @@ const rootNeeded: ReadonlySet<string> = new Set(['REVOCATION_NEEDS_ROOT', 'REVOC
  * Errors: `REVOCATION_…`, `REVOCATIONS_FULL`, `CHECKPOINT_…`, `LOG_…`, `CONTROLLER_…`, `MESH_…`.
  */
 export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise<RevokedNow> {
-  const { what, since, keeps, voidLeaves, reason, waitMs = 20_000, signed = () => {}, signal } = revoking;
+  const {
+    what,
+    since,
+    keeps,
+    voidLeaves,
+    reason,
+    waitMs = waitMsDefault,
+    signed = () => {},
+    signal,
+  } = revoking;
   // Read again: another command may have changed it since the folder was opened.
   const charter = await readCharter(folder.dir);
   const { root } = folder;
@@ -84,7 +92,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
       hint: 'Start it: quorate controller',
     });
   let controllers = byPeer(address.addrs);
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(askMsMax)]);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(revokeMsMax)]);
   // A key of its own: whoever brings a revocation does not matter.
   const { generateSeed } = await import('../../identity/keys.ts');
   const mesh = await openMesh({

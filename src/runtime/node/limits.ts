@@ -14,7 +14,7 @@ export const nodeLimits = {
   /** One answer on a control socket. */
   controlAnswerBytesMax: 1024 * 1024,
   /** A file that is being written is younger; the clock may be corrected meanwhile. */
-  unfinishedMsMin: 2 * 60_000,
+  unfinishedMsMin: 2 * limits.clockSkewSeconds * 1000,
 } as const;
 
 assert(nodeLimits.askMsMax < nodeLimits.httpIdleMs, 'a connection that is kept outlasts an answer');
@@ -22,3 +22,6 @@ assert(
   nodeLimits.httpIdleMs <= limits.leastRateMs,
   'one without use is kept no longer than one that sends nothing',
 );
+assert(nodeLimits.controlMsMax < nodeLimits.askMsMax, 'a process of this host answers sooner than a service');
+assert(nodeLimits.controlAnswerBytesMax <= nodeLimits.askBytesMax, 'and says no more');
+assert(16 * nodeLimits.askBytesMax <= limits.bundleBytesMax, 'answers are in memory');

@@ -4,9 +4,6 @@ import type { StoreContext } from './context.ts';
 import type { ProvenVerdict } from './evidence.ts';
 import { storeNodeLimits } from './limits.ts';
 
-/** Framing of a file of one chunk, and of the links of a larger one. */
-const framingBytes = 64 * 1024;
-
 /** Files that consumers ask for besides a tree, as far as they can be had: the logs of its builds. */
 export class Beside {
   readonly #context: StoreContext;
@@ -26,7 +23,7 @@ export class Beside {
     let bytes = 0;
     const missing: string[] = [];
     for (const { log, worker } of logs) {
-      const room = Math.min(maxBytes - bytes, limits.logBytesMax + framingBytes);
+      const room = Math.min(maxBytes - bytes, limits.logBytesMax + storeNodeLimits.framingBytes);
       if (room <= 0) break;
       const limit = AbortSignal.any([signal, AbortSignal.timeout(storeNodeLimits.besideSecondsMax * 1000)]);
       try {

@@ -6,8 +6,6 @@ import { storeNodeLimits } from './limits.ts';
 const waits = [1_000, 2_000, 5_000, 15_000, 60_000, 300_000, 600_000];
 /** A look at which the operator is told: the bundle is a moment later than the notice. */
 const toldAt = 3;
-/** The plan is made anew at least this often, since trees age. */
-const lookMs = 60_000;
 
 interface Waiting {
   hint: VerdictHint;
@@ -57,7 +55,10 @@ export class Hints {
   /** Until one may be due. */
   async wait(signal: AbortSignal): Promise<void> {
     const now = performance.now();
-    const next = Math.min(...[...this.#waiting.values()].map(({ notBefore }) => notBefore), now + lookMs);
+    const next = Math.min(
+      ...[...this.#waiting.values()].map(({ notBefore }) => notBefore),
+      now + storeNodeLimits.planMsMax,
+    );
     this.#wake = Promise.withResolvers();
     const stop = new AbortController();
     const timer = sleep(Math.max(50, next - now), undefined, {

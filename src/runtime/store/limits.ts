@@ -1,4 +1,5 @@
 import { assert } from '../../core/errors.ts';
+import { judgeLimits } from '../../core/judge/limits.ts';
 import { limits } from '../../core/limits.ts';
 import { meshLimits } from '../../mesh/limits.ts';
 import { artifactLimits } from '../artifacts/limits.ts';
@@ -23,6 +24,10 @@ export const storeNodeLimits = {
   fetchSecondsMax: 1_800,
   /** One log, or one index. */
   besideSecondsMax: 60,
+  /** Framing of a log of one chunk, and of the links of a larger one. */
+  framingBytes: 64 * 1024,
+  /** The plan is made anew at least this often, since trees age, in ms. */
+  planMsMax: 60_000,
   /** For so long a tree is held that a controller asked for before there was a verdict. */
   askedSeconds: 24 * 3600,
   /** The same of one whose verdict only others than the root void: the owner has so long to end a stolen key. */
@@ -53,4 +58,13 @@ assert(storeNodeLimits.sweepSecondsMin < artifactLimits.collectSeconds, 'want of
 assert(
   storeNodeLimits.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
   'a store has a place for members',
+);
+assert(
+  storeNodeLimits.fallenDays * 24 * 3600 <= judgeLimits.requestSecondsMax,
+  'a tree that fell is held as long as a request lasts',
+);
+assert(16 * storeNodeLimits.framingBytes <= limits.logBytesMax, 'framing is a small part of a log');
+assert(
+  storeNodeLimits.planMsMax <= storeNodeLimits.sweepSecondsMin * 1000,
+  'a plan is no older than a sweep',
 );

@@ -7,6 +7,7 @@ import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../
 import type { Store } from '../../store/index.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
 import { openIdleStore } from '../artifacts/idle-store.ts';
+import { artifactLimits } from '../artifacts/limits.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 
 /** The project of a trial, as far as it is known. */
@@ -37,9 +38,7 @@ export interface ProvidedInput extends TrialInput {
   level: Level;
 }
 
-const findMsMax = 20_000;
-const askMsMax = 10_000;
-const peersMax = 8;
+const { askMsMax, findMsMax, peersMax } = artifactLimits;
 
 /** Copies a tree from a local store that is not in use. Returns false if none has it. */
 async function fromStores(

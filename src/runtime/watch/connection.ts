@@ -1,8 +1,6 @@
 import type { Charter } from '../../core/documents/index.ts';
 import type { Client } from '../client/client.ts';
-
-/** A client is opened again after this long, so that its grant is renewed in time. */
-const ageMsMax = 30 * 60_000;
+import { watchLimits } from './limits.ts';
 
 interface Held {
   opening: Promise<Client>;
@@ -48,7 +46,7 @@ export class Connection {
     const current = this.#current;
     // One that is stale is closed by the last of its users.
     if (current !== undefined && !current.stale) {
-      if (performance.now() - current.since < ageMsMax) return current;
+      if (performance.now() - current.since < watchLimits.clientMsMax) return current;
       current.stale = true;
       void this.#closeStale(current);
     }

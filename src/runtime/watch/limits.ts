@@ -1,3 +1,4 @@
+import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { assert } from '../../core/errors.ts';
 import { judgeLimits } from '../../core/judge/limits.ts';
 import { limits } from '../../core/limits.ts';
@@ -19,6 +20,15 @@ export const watchLimits = {
   authorPullsMax: 100,
   /** Pull requests that a part of a list does not hold, and of which the forge is asked one by one in a look. */
   pullsAskedMax: 20,
+  /** Runs that are asked for one by one in a look, when they are too old for the controller's list. */
+  runsAskedMax: 20,
+  /** A client is opened again after this long, so that its grant is renewed in time, in ms. */
+  clientMsMax: 30 * 60_000,
+  /** Shortest wait for a timer of the machine, in ms, so that one that cannot be served yet costs nothing. */
+  tickMsMin: 1_000,
+  /** Memory of git for a source that is watched, and bytes of what it receives. */
+  gitMemoryBytes: 1024 ** 3,
+  gitBytesMax: 2 * 1024 ** 3,
   /** Between the beginnings of two looks at repository and forge, which webhooks ask for, in ms: whoever comments on a forge has it send them. */
   lookMsMin: 5_000,
   /** Webhooks that are remembered, against replays. */
@@ -66,6 +76,22 @@ assert(
   'a watcher knows no more than may be open at a controller',
 );
 assert(watchLimits.pullsAskedMax < watchLimits.authorPullsMax, 'a look asks for a part of them');
+assert(watchLimits.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of the runs');
+assert(watchLimits.clientMsMax < limits.grantSecondsMax * 1000, 'a grant is renewed before it ends');
+assert(watchLimits.tickMsMin < watchLimits.retryMs, 'a timer is no later than what is tried again');
+assert(
+  watchLimits.gitMemoryBytes <= sandboxLimits.toolMemoryBytesMax,
+  'the sandbox of a tool grants that much',
+);
+assert(watchLimits.gitBytesMax <= limits.treeBytesMax, 'git receives no more than a tree may have');
+assert(
+  watchLimits.deliveriesMax <= watchLimits.journalEventsMax,
+  'the journal holds the webhooks that are remembered',
+);
+assert(
+  watchLimits.journalEventsMax * limits.pathBytesMax <= limits.bundleBytesMax,
+  'events of a path each are in memory',
+);
 assert(watchLimits.lookMsMin < watchLimits.learnMs, 'webhooks hurry a look');
 assert(watchLimits.proofsAtOnceMax < watchLimits.publicationsEndedMax, 'one look verifies a part of them');
 assert(

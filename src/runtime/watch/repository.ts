@@ -1,15 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, QuorateError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 import { type ListedRef, listRefs } from '../../source/index.ts';
 import { type ConfinedGit, openConfinedGit } from '../build/confined-git.ts';
 import { fetchableUrl } from '../build/source-url.ts';
 import type { Confine } from '../client/plan.ts';
 import { makeScratch } from '../node/scratch.ts';
+import { watchLimits } from './limits.ts';
 
 /** Limits of git for a source that is watched. */
-const gitLimits = { cpus: 1, memoryBytes: 1024 ** 3, bytesMax: 2 * 1024 ** 3 };
-const listSeconds = 60;
+const { gitMemoryBytes: memoryBytes, gitBytesMax: bytesMax } = watchLimits;
+const gitLimits = { cpus: 1, memoryBytes, bytesMax };
 
 export interface RepositoryOptions {
   url: string;
@@ -43,7 +45,7 @@ export class WatchedRepository {
     const { confine } = this;
     fetchableUrl(this.url);
     const list = (git?: Pick<ConfinedGit, 'wrap'>) =>
-      listRefs(this.url, patterns, { signal, seconds: listSeconds, wrap: git?.wrap });
+      listRefs(this.url, patterns, { signal, seconds: limits.gitIdleSecondsMax, wrap: git?.wrap });
     return confine === undefined ? list() : confine(list);
   }
 

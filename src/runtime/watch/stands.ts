@@ -1,14 +1,12 @@
 import { accountOf } from '../../core/account/index.ts';
 import { codeOf } from '../../core/errors.ts';
 import type { Client } from '../client/client.ts';
+import { watchLimits } from './limits.ts';
 import { isSameStand } from './publications.ts';
 import { isOver, type WatchState } from './state.ts';
 import type { RunStand } from './status.ts';
 
 type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
-
-/** Runs that are asked for one by one in a look, when they are too old for the controller's list. */
-const askedMax = 20;
 
 /** Runs of which something is still to come. */
 export const openRuns = ({ publications }: WatchState): string[] =>
@@ -34,7 +32,7 @@ export async function standsOf(
   const listed = new Set(found.map(({ run }) => run));
   const unlisted = openRuns(state).filter((one) => !listed.has(one));
   if (unlisted.every((one) => asked.has(one))) asked.clear();
-  for (const run of unlisted.filter((one) => !asked.has(one)).slice(0, askedMax)) {
+  for (const run of unlisted.filter((one) => !asked.has(one)).slice(0, watchLimits.runsAskedMax)) {
     asked.add(run);
     const shown = await client.show(run).catch((error: unknown) => {
       if (codeOf(error) !== 'JOB_UNKNOWN') throw error;

@@ -19,10 +19,6 @@ import { keptState } from './state.ts';
 
 /** How often the controller is asked for runs that are open, and for those that are over, in milliseconds. */
 const standMs = { open: 2_000, over: 60_000 };
-/** Longest wait after a look that failed. */
-const pollMsMax = 10 * 60_000;
-/** Shortest wait for a timer of the machine, so that one that cannot be served yet costs nothing. */
-const tickMsMin = 1_000;
 
 /** Notices of a watcher, for people. */
 export type WatchNotice =
@@ -93,7 +89,7 @@ export class Watcher {
         this.#failures = isWhole ? 0 : this.#failures + 1;
         return Math.max(
           options.pollMs,
-          Math.min(options.pollMs * 2 ** Math.min(this.#failures, 10), pollMsMax),
+          Math.min(options.pollMs * 2 ** Math.min(this.#failures, 10), watchLimits.retryMsMax),
         );
       },
       this.#failed,
@@ -186,7 +182,7 @@ export class Watcher {
     clearTimeout(this.#timer);
     const at = this.machine.wakeAt();
     if (at === undefined || this.signal.aborted) return;
-    const ms = Math.min(Math.max(at - Date.now(), tickMsMin), 2 ** 31 - 1);
+    const ms = Math.min(Math.max(at - Date.now(), watchLimits.tickMsMin), 2 ** 31 - 1);
     this.#timer = setTimeout(() => this.handle({ kind: 'tick' }), ms);
   }
 
