@@ -43,7 +43,7 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     ...{ path: 'src/runtime/controller/sbom.ts', kind: 'dropped check' },
-    change: 'kept.size > keptMax && oldest !== undefined -> (kept.size > keptMax)',
+    change: 'kept.size > sbomsKeptMax && oldest !== undefined -> (kept.size > sbomsKeptMax)',
     proof: 'A map with more entries than a bound has a first one.',
   },
   {

@@ -3,8 +3,7 @@ import { messageOf } from '../../core/errors.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import type { ControllerContext } from './context.ts';
 import { boundOf, pinOfRuns } from './keep.ts';
-
-const pinMsMax = 60_000;
+import { controllerNodeLimits } from './limits.ts';
 
 /** Fetches and pins what was agreed. */
 export class ArtifactPins {
@@ -20,7 +19,7 @@ export class ArtifactPins {
     const { machine, store, dispatch } = this.#context;
     const of = machine.state.runs.get(run);
     const maxBytes = of === undefined ? 0 : boundOf(of, artifact);
-    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pinMsMax)]);
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(controllerNodeLimits.pullMs)]);
     let detail = '';
     let ok = false;
     try {

@@ -40,9 +40,6 @@ type AnswerTo<Request extends ControllerRequest> = Request extends { do: 'member
     ? RevokedAnswer
     : ControllerStatus;
 
-const drainLookMs = 200;
-const controlAgainMs = 200;
-
 const socketOf = (dir: string): string => join(dir, 'control', 'controller.sock');
 
 export interface ControlOptions {
@@ -133,7 +130,7 @@ export class ControllerControl {
         tell('warn', 'drain', `stops with ${counted(left, 'lease')} left: they go on after the next start`);
       else tell('info', 'drain', 'drained');
       stop();
-    }, drainLookMs);
+    }, controllerNodeLimits.drainLookMs);
   }
 }
 
@@ -165,7 +162,7 @@ export async function askController<Request extends ControllerRequest>(
           { hint: 'Ask again in a minute. Its own messages say what it does.', cause: error },
         );
     }
-    await sleep(controlAgainMs, undefined, { signal });
+    await sleep(controllerNodeLimits.controlAgainMs, undefined, { signal });
   }
 }
 

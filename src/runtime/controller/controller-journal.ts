@@ -7,8 +7,6 @@ import { type Journal, openJournal } from '../../journal/index.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 import { controllerNodeLimits } from './limits.ts';
 
-const journalAgainMs = 100;
-
 /** Below `<repo>/.quorate`. */
 export const journalFile = (dir: string): string => join(dir, 'controller.db');
 
@@ -34,7 +32,7 @@ export async function awaitControllerJournal(
     } catch (error) {
       if (codeOf(error) !== 'JOURNAL_IN_USE' || performance.now() > end) throw error;
     }
-    await sleep(journalAgainMs);
+    await sleep(controllerNodeLimits.journalAgainMs);
   }
 }
 

@@ -3,13 +3,12 @@ import { readCharter, restoreCharter } from '../membership/project-folder.ts';
 import { openKeys } from '../membership/project-keys.ts';
 import type { Tell } from '../node/node-events.ts';
 import type { ControllerContext } from './context.ts';
-
-const pollMs = 1_000;
+import { controllerNodeLimits } from './limits.ts';
 
 /** The owner signs a new charter in the same folder; it is in force a second later. The result ends it. */
 export function watchCharter(refresh: () => Promise<void>, tell: Tell): () => void {
   const look = () => refresh().catch((error) => tell('warn', 'charter', messageOf(error)));
-  const timer = setInterval(look, pollMs);
+  const timer = setInterval(look, controllerNodeLimits.charterLookMs);
   return () => clearInterval(timer);
 }
 

@@ -5,11 +5,10 @@ import { announce } from '../artifacts/announce.ts';
 import { hasImageFile, imagesFolder, readImageFile } from '../images/files.ts';
 import { type Transfer, tellTransfer } from '../node/tell-transfer.ts';
 import type { ControllerContext } from './context.ts';
+import { controllerNodeLimits } from './limits.ts';
 
 /** Under this name the store keeps images. */
 const pin = 'image';
-/** A publisher waits this long for an image that is being taken in. */
-const waitMs = 5_000;
 
 /** The images of a project's jobs: taken in from the owner's folder when first asked for, then served like any artifact. */
 export class ControllerImages {
@@ -49,7 +48,7 @@ export class ControllerImages {
       this.#taking.get(image) ?? this.#take(dir, image).finally(() => this.#taking.delete(image));
     this.#taking.set(image, taking);
     const over = new AbortController();
-    const late = sleep(waitMs, true, { signal: over.signal }).catch(() => false);
+    const late = sleep(controllerNodeLimits.imageWaitMs, true, { signal: over.signal }).catch(() => false);
     try {
       if (!(await Promise.race([taking.then(() => false), late]))) return;
     } finally {

@@ -7,6 +7,7 @@ import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import type { ControllerContext } from './context.ts';
+import { controllerNodeLimits } from './limits.ts';
 import type { StoredLogs } from './log-files.ts';
 
 interface Wanted {
@@ -18,10 +19,7 @@ interface Wanted {
 /** Under which artifacts and logs of runs are kept: nothing drops one for the sake of one run. */
 export const pinOfRuns = 'runs';
 
-/** Orders of one moment are kept in one go, and after work that somebody waits for. */
-const gatherMs = 500;
-const pullMsMax = 60_000;
-const triesMax = 5;
+const { keepGatherMs, pullMs, keepTriesMax } = controllerNodeLimits;
 
 /** Folders and the links between blocks come on top of the bytes of files. */
 const structureBytesMax = sandboxLimits.outputOverheadBytes;
@@ -72,7 +70,7 @@ export class Keeper {
   async #keep(run: string): Promise<void> {
     const { store, tell } = this.#context;
     try {
-      await sleep(gatherMs, undefined, { signal: this.#signal });
+      await sleep(keepGatherMs, undefined, { signal: this.#signal });
       // Those who agree name the same tree.
       const wanted = new Map((this.#wanted.get(run) ?? []).map((one) => [one.root, one]));
       this.#wanted.delete(run);
@@ -91,14 +89,14 @@ export class Keeper {
     const of = machine.state.index.get(run);
     const maxBytes = of === undefined ? 0 : boundOf(of, root);
     for (let tried = 1; ; tried++) {
-      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pullMsMax)]);
+      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pullMs)]);
       try {
         if (!(await store.has(root)) && !(await this.#keepStreamed(run, { root, from })))
           await pullArtifact(this.#context, root, { from: [from], signal, maxBytes });
         return root;
       } catch (error) {
         this.#signal.throwIfAborted();
-        if (tried >= triesMax) {
+        if (tried >= keepTriesMax) {
           tell('warn', 'keep', `${root} could not be kept: ${messageOf(error)}`, { run });
           return undefined;
         }

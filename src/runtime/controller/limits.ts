@@ -1,6 +1,7 @@
 import { assert } from '../../core/errors.ts';
 import { judgeLimits } from '../../core/judge/limits.ts';
 import { limits } from '../../core/limits.ts';
+import { sessionLimits } from '../../core/sessions/limits.ts';
 import { threadLimits } from '../../dependencies/limits.ts';
 import { meshLimits } from '../../mesh/limits.ts';
 import { artifactLimits } from '../artifacts/limits.ts';
@@ -28,15 +29,35 @@ export const controllerNodeLimits = {
   pageBundlesMax: 10_000,
   /** Documents of bundles that were lost, on disk until these are made again: at 30 kB each those of 70,000 runs. */
   spoolBytesMax: 2 * 1024 ** 3,
-  /** For the answer of a controller that starts or ends. */
+  /** For the answer of a controller that starts or ends, and the pause until it is asked again. */
   controlWaitMs: 20_000,
+  controlAgainMs: 200,
   /** For the journal, while a command reads that of a stopped controller. */
   journalWaitMs: 5_000,
+  journalAgainMs: 100,
+  /** Interval of looks at what a drain waits for. */
+  drainLookMs: 200,
+  /** Leases, runs and workers that a status names; their numbers are told too. */
+  statusNamedMax: 50,
+  /** Interval of looks at the charter in the folder. */
+  charterLookMs: 1_000,
+  /** A publisher waits this long for an image that is being taken in. */
+  imageWaitMs: 5_000,
+  /** One attempt to fetch an artifact or a log, and how many there are for what nothing waits for. */
+  pullMs: 60_000,
+  keepTriesMax: 5,
+  /** Orders of one moment are kept in one go, and after work that somebody waits for. */
+  keepGatherMs: 500,
+  /** Of a log file, read at once: for those who follow it, for the ends of its lines, and for lines. */
+  logReadBytes: 32 * 1024,
+  logIndexedBytes: 256 * 1024,
+  logLinesBytes: 64 * 1024,
   /** For the list of what an artifact was made from, which verifies a bundle: the largest takes some seconds. */
   sbomSecondsMax: 30,
   /** Memory of that. */
   sbomMemoryMiB: 512,
-  /** Characters of such lists that are kept. */
+  /** Such lists that are kept, those that could not be made included, and their characters. */
+  sbomsKeptMax: 256,
   sbomCharsMax: 32 * 1024 * 1024,
   /** How long a drain may wait: as long as a request may last. */
   drainMsMax: judgeLimits.requestSecondsMax * 1000,
@@ -55,6 +76,48 @@ assert(
   'an answer that does not come is noticed before the wait is over',
 );
 assert(journalWaitMs < controlWaitMs, 'a wait for the journal ends before that for an answer');
+assert(controlWaitMs <= limits.leastRateMs, 'a controller that is silent is waited for like a server');
+assert(10 * controllerNodeLimits.controlAgainMs < controlWaitMs, 'it is asked many times');
+assert(10 * controllerNodeLimits.journalAgainMs < journalWaitMs, 'so is for the journal');
+assert(controllerNodeLimits.drainLookMs < nodeLimits.controlMsMax, 'a drain of nothing ends at once');
+assert(controllerNodeLimits.statusNamedMax <= pageRunsMax, 'a status names as many as a page shows');
+assert(
+  controllerNodeLimits.charterLookMs < nodeLimits.controlMsMax,
+  'a new charter is in force before a question is given up',
+);
+assert(
+  controllerNodeLimits.imageWaitMs < sessionLimits.startWaitMs,
+  'who waits for an image hears sooner than who waits for a start',
+);
+assert(
+  controllerNodeLimits.keepTriesMax * controllerNodeLimits.pullMs < sessionLimits.resultHeldSecondsMin * 1000,
+  'a worker keeps a result until the last attempt',
+);
+assert(
+  controllerNodeLimits.keepGatherMs < controllerNodeLimits.pullMs,
+  'an order waits for less than it takes',
+);
+assert(
+  controllerNodeLimits.logReadBytes * controllerNodeLimits.connectionsDefault <= limits.bundleBytesMax,
+  'each connection may follow a log',
+);
+assert(
+  controllerNodeLimits.logIndexesMax * 16 * (limits.logBytesMax / 500) <= limits.bundleBytesMax,
+  'the beginnings of lines of the longest logs are in memory',
+);
+assert(
+  controllerNodeLimits.pageBundlesMax * 30_000 <= controllerNodeLimits.spoolBytesMax,
+  'no more are read for pages than may be made again',
+);
+assert(controllerNodeLimits.logIndexedBytes < limits.logBytesMax, 'a log is read in pieces');
+assert(
+  controllerNodeLimits.logLinesBytes <= controllerNodeLimits.logIndexedBytes,
+  'lines of one page are fewer than are indexed at once',
+);
+assert(
+  controllerNodeLimits.sbomsKeptMax * 128 * 1024 <= controllerNodeLimits.sbomCharsMax,
+  'lists of the ordinary length are kept up to their number',
+);
 assert(controllerNodeLimits.findPeerMs < controllerNodeLimits.probeMs, 'a look at a store finds it first');
 assert(
   controllerNodeLimits.probeMs < artifactLimits.repairSeconds * 1000,

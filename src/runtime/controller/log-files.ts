@@ -2,8 +2,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LogFiles } from '../../core/sessions/controller/ports.ts';
-
-const pieceBytes = 32 * 1024;
+import { controllerNodeLimits } from './limits.ts';
 
 export interface StoredLogs extends LogFiles {
   /** The whole log of a lease, UTF-8; undefined where there is none, or a longer one. */
@@ -34,7 +33,8 @@ export function openLogFiles(dir: string): StoredLogs {
     },
     async *read(lease) {
       // In pieces: many may ask at once and read nothing.
-      const stream = createReadStream(fileOf(lease), { encoding: 'utf8', highWaterMark: pieceBytes });
+      const { logReadBytes: highWaterMark } = controllerNodeLimits;
+      const stream = createReadStream(fileOf(lease), { encoding: 'utf8', highWaterMark });
       try {
         for await (const text of stream) yield text;
       } catch (error) {

@@ -50,9 +50,7 @@ interface LineIndex {
 }
 
 const step = 500;
-const pieceBytes = 256 * 1024;
-/** Read at once for lines. */
-const readBytes = 64 * 1024;
+const { logIndexedBytes, logLinesBytes } = controllerNodeLimits;
 const leasePattern = /^[0-9a-f]{64}$/;
 
 /**
@@ -159,10 +157,10 @@ async function extend(file: File, index: LineIndex, newVersion: () => number): P
   // A worker that begins its log anew empties the file.
   if ((await file.stat()).size < index.end)
     Object.assign(index, { starts: [0], count: 0, end: 0, version: newVersion() });
-  const piece = Buffer.allocUnsafe(pieceBytes);
+  const piece = Buffer.allocUnsafe(logIndexedBytes);
   const slices = new LongWork();
   for (let at = index.end; ; ) {
-    const { bytesRead } = await file.read(piece, 0, pieceBytes, at);
+    const { bytesRead } = await file.read(piece, 0, logIndexedBytes, at);
     if (bytesRead === 0) return;
     for (let end = piece.indexOf(10); end !== -1 && end < bytesRead; end = piece.indexOf(10, end + 1)) {
       index.count++;
@@ -194,7 +192,7 @@ async function* linesFrom(
   let line = block * step + 1;
   let rest: Buffer<ArrayBufferLike> = Buffer.alloc(0);
   while (at < index.end) {
-    const piece = Buffer.allocUnsafe(Math.min(readBytes, index.end - at));
+    const piece = Buffer.allocUnsafe(Math.min(logLinesBytes, index.end - at));
     const { bytesRead } = await file.read(piece, 0, piece.length, at);
     if (bytesRead === 0) return;
     at += bytesRead;

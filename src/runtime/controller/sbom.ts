@@ -7,9 +7,7 @@ import { carOfIndex } from '../artifacts/dependency-index.ts';
 import { controllerNodeLimits } from './limits.ts';
 import type { SbomAnswer, SbomQuestion } from './sbom-thread.ts';
 
-const { sbomSecondsMax, sbomMemoryMiB, sbomCharsMax } = controllerNodeLimits;
-/** Lists that are kept, those that could not be made included. */
-const keptMax = 256;
+const { sbomSecondsMax, sbomMemoryMiB, sbomsKeptMax, sbomCharsMax } = controllerNodeLimits;
 const file = threadFile(import.meta.url, 'sbom-thread');
 
 export interface SbomPorts {
@@ -61,7 +59,7 @@ export function openSboms(ports: SbomPorts): Sboms {
       const making = make(artifact, version, ports);
       kept.set(key, making);
       const [oldest] = kept.keys();
-      if (kept.size > keptMax && oldest !== undefined) drop(oldest);
+      if (kept.size > sbomsKeptMax && oldest !== undefined) drop(oldest);
       making.then(
         (text) => {
           if (text === undefined) return drop(key);

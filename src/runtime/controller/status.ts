@@ -8,9 +8,9 @@ import { leastWorkerOf } from '../../core/least-version.ts';
 import type { StartWait } from '../../core/sessions/controller/start-inquiry.ts';
 import type { OwnRevocation } from '../../core/sessions/own-revocations.ts';
 import { behindText } from '../../core/wire/peer-version.ts';
+import { controllerNodeLimits } from './limits.ts';
 
-/** Leases and runs that are named; their numbers are told too. */
-const namedMax = 50;
+const { statusNamedMax } = controllerNodeLimits;
 
 /** Status of a controller. Times in milliseconds since the epoch. */
 export interface ControllerStatus {
@@ -95,7 +95,7 @@ export function statusOf(
     id: state.id,
     charter: state.charter?.payload.epoch ?? null,
     runs: { all: state.index.size, open: open.length, states },
-    oldest: stands.slice(0, namedMax).flatMap(({ state: stand, reason }, at) => {
+    oldest: stands.slice(0, statusNamedMax).flatMap(({ state: stand, reason }, at) => {
       const run = open[at];
       if (run === undefined) return [];
       const { id, job, phase, submittedAt } = run;
@@ -103,7 +103,7 @@ export function statusOf(
     }),
     offers: state.offers.size,
     leases: leases.length,
-    waitsFor: leases.slice(0, namedMax),
+    waitsFor: leases.slice(0, statusNamedMax),
     workers: about.running ? workers : null,
     behind: about.running ? behindOf(state) : [],
     operators: {
@@ -125,7 +125,7 @@ export function statusOf(
 
 /** The first of those that lapsed. */
 export function lapsedOf(state: ControllerState): OwnRevocation[] {
-  const lapsed = lapsedRevocations(state).slice(0, namedMax);
+  const lapsed = lapsedRevocations(state).slice(0, statusNamedMax);
   return lapsed.map(({ revocation: { id, payload }, index }) => {
     const { what, since, reason } = payload;
     return { id, what, since, reason, leaf: index };
@@ -137,7 +137,7 @@ function behindOf({
   presence,
   charter,
 }: Pick<ControllerState, 'presence' | 'charter'>): ControllerStatus['behind'] {
-  return [...presence.behind].slice(0, namedMax).flatMap((worker) => {
+  return [...presence.behind].slice(0, statusNamedMax).flatMap((worker) => {
     const known = presence.workers.get(worker);
     const says = known === undefined ? undefined : behindText(known.version, leastWorkerOf(charter?.payload));
     if (known === undefined || says === undefined) return [];

@@ -50,9 +50,6 @@ export interface HeldImage extends SandboxImage {
 
 type Form = 'tree' | 'image.erofs';
 
-/** While an image is received, space is made each time this many more bytes have arrived. */
-const roomStepBytes = 64 * 1024 * 1024;
-/** Multicodec `raw`: a block without links. */
 const neverFits = new Set([
   'STORE_TREE_TOO_LARGE',
   'STORE_TREE_TOO_MANY_BLOCKS',
@@ -173,7 +170,7 @@ export class ImageCache {
     let [roomFor, making]: [number, Promise<void>] = [0, Promise.resolve()];
     const onProgress = (bytes: number): void => {
       if (bytes <= roomFor) return;
-      roomFor = bytes + roomStepBytes;
+      roomFor = bytes + imageCacheLimits.roomStepBytes;
       making = making.then(() => this.#makeRoom(image, bytes)).catch((error) => full.abort(error));
     };
     try {

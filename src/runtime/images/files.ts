@@ -7,6 +7,7 @@ import { QuorateError } from '../../core/errors.ts';
 import type { Store } from '../../store/index.ts';
 import { CarDecoder, encodeCar } from '../../transfer/index.ts';
 import { parseFile, readOptional, writeJson } from '../node/files.ts';
+import { imageCacheLimits } from './limits.ts';
 
 const metadataSchema = z.strictObject({
   image: cidSchema,
@@ -59,16 +60,14 @@ export async function writeImageFile(
   return file;
 }
 
-/** A file that is being written changes all the time; one that has not for this long is of a process that was killed. */
-const unfinishedMsMax = 10 * 60_000;
-
 async function sweepUnfinished(dir: string): Promise<void> {
   for (const name of await readdir(dir)) {
     if (!/\.car\.\d+\.new$/.test(name)) continue;
     const path = join(dir, name);
     // It may have been finished meanwhile.
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > unfinishedMsMax) await rm(path, { force: true });
+    if (found !== undefined && Date.now() - found.mtimeMs > imageCacheLimits.unfinishedMsMax)
+      await rm(path, { force: true });
   }
 }
 

@@ -1,11 +1,19 @@
 import { assert } from '../../core/errors.ts';
+import { knobs } from '../../core/lending-knobs.ts';
 import { limits } from '../../core/limits.ts';
 import { imageLimits } from '../../image/limits.ts';
+import { nodeLimits } from '../node/limits.ts';
 
 /** Bounds of the image cache. */
 export const imageCacheLimits = {
   /** Images remembered as unusable, a line each: a publisher could name new ones every day. */
   refusedMax: 1_000,
+  /** While an image is received, space is made each time this many more bytes have arrived. */
+  roomStepBytes: 64 * 1024 * 1024,
+  /** A file that is being written changes all the time; one that has not for this long is of a process that was killed. */
+  unfinishedMsMax: 10 * 60_000,
+  /** A program that is searched for a text. */
+  toolBytesMax: 64 * 1024 * 1024,
 } as const;
 
 /** Bounds of pulling an image from a registry. */
@@ -21,6 +29,13 @@ export const pullLimits = {
 } as const;
 
 assert(imageCacheLimits.refusedMax <= limits.openRequestsMax, 'each open request may name one');
+assert(
+  100 * imageCacheLimits.roomStepBytes <= knobs.imageBytes.default,
+  'an image that comes takes a hundredth more than there is room for',
+);
+assert(imageCacheLimits.unfinishedMsMax > nodeLimits.unfinishedMsMin, 'no younger file is of a dead process');
+assert(imageCacheLimits.unfinishedMsMax < pullLimits.layerMs, 'what was left is gone within the hour');
+assert(imageCacheLimits.toolBytesMax <= limits.bundleBytesMax, 'a program is in memory while it is searched');
 assert(pullLimits.parallel < imageLimits.layersMax, 'layers are fetched a few at a time');
 assert(
   imageLimits.layerBytesMax >= (pullLimits.layerMs / 1000) * 4 * 2 ** 20,

@@ -1,11 +1,10 @@
 import { QuorateError } from '../../core/errors.ts';
 import { imageLimits } from '../../image/limits.ts';
 import type { Store, TreeEntry } from '../../store/index.ts';
+import { imageCacheLimits } from './limits.ts';
 
 /** Folders of programs, in the order of a build's PATH. */
 const toolFolders = ['usr/local/sbin', 'usr/local/bin', 'usr/sbin', 'usr/bin', 'sbin', 'bin'];
-/** Maximum size of a program that is searched for a text. */
-const toolBytesMax = 64 * 1024 * 1024;
 
 /** Programs that the sandbox runs inside of an image, and a text that only the required implementation contains. */
 const tools: readonly { name: string; at?: string; holds?: string; is: string }[] = [
@@ -57,7 +56,7 @@ async function hasTool(
     const found = await follow(store, image, path);
     if (found?.kind !== 'file' || !found.executable) continue;
     if (holds === undefined) return true;
-    if (found.size > toolBytesMax) return false;
+    if (found.size > imageCacheLimits.toolBytesMax) return false;
     const bytes = await store.readBytes(found.cid, { maxBytes: found.size });
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(holds);
   }

@@ -6,9 +6,7 @@ import { HostGate, type HostLimits } from '../../egress/index.ts';
 import type { Home } from '../membership/home.ts';
 import { type KnownHosts, knownHosts, recordShown, rememberHosts } from '../membership/shown-hosts.ts';
 import type { Tell } from '../node/node-events.ts';
-
-/** The limits are of the last hour, by the minute. */
-const lookMs = 60_000;
+import { workerNodeLimits } from './limits.ts';
 
 interface Options {
   home: Pick<Home, 'dir'>;
@@ -48,7 +46,7 @@ export class HostList {
   /** Calls `changed` when hosts have reached a limit, or may be connected to again. Returns how to end that. */
   watch(changed: () => void): () => void {
     this.#changed = changed;
-    const timer = setInterval(() => this.#look(), lookMs);
+    const timer = setInterval(() => this.#look(), workerNodeLimits.hostsLookMs);
     timer.unref();
     return () => clearInterval(timer);
   }

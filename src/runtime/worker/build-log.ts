@@ -3,16 +3,9 @@ import { ByteQueue } from '../../core/byte-queue.ts';
 import { limits } from '../../core/limits.ts';
 import { type LogStream, openLog } from '../../core/sessions/worker/log-client.ts';
 import type { WorkerContext } from './context.ts';
+import { workerNodeLimits } from './limits.ts';
 
-/** Waits to be sent to the controller at most. */
-const queueBytesMax = 1024 * 1024;
-/** A message carries up to `messageBytes` of log; a shorter one is sent `gatherMs` after the message before. */
-const messageBytes = 64 * 1024;
-const gatherMs = 50;
-/** How long the result of a build waits for its log to be sent. */
-const endMsMax = 2_000;
-/** Longest time after the build for which the rest of its log is sent, in ms; what is left then is omitted. */
-const restMsMax = 60_000;
+const { logQueueBytesMax, logMessageBytes, logGatherMs, logEndMs, logRestMs } = workerNodeLimits;
 
 /** Opens the live log of a lease at the controller; undefined where the controller does not take it. */
 export async function openLogStream(
@@ -66,7 +59,7 @@ export class BuildLog {
 
   /** A controller that does not read costs us its live view, never memory: the block is complete either way. */
   #pass(chunk: Uint8Array): void {
-    if (this.#queue.length > queueBytesMax) {
+    if (this.#queue.length > logQueueBytesMax) {
       this.#leftOut += chunk.length;
       return;
     }
@@ -83,19 +76,19 @@ export class BuildLog {
 
   #send(bytes: Uint8Array): void {
     this.#queue.push(bytes);
-    if (this.#queue.length >= messageBytes) this.#enough();
+    if (this.#queue.length >= logMessageBytes) this.#enough();
     this.#sending ??= this.#empty().finally(() => {
       this.#sending = undefined;
     });
   }
 
-  /** Sends the queue in messages of up to `messageBytes`, one at a time, until it is empty. */
+  /** Sends the queue in messages of up to `logMessageBytes`, one at a time, until it is empty. */
   async #empty(): Promise<void> {
     const channel = await this.#channel;
     try {
       while (channel !== undefined && this.#queue.length > 0) {
         await this.#gather();
-        await channel.send(this.#queue.take(Math.min(messageBytes, this.#queue.length)));
+        await channel.send(this.#queue.take(Math.min(logMessageBytes, this.#queue.length)));
         this.#sentAt = performance.now();
       }
     } catch {
@@ -106,8 +99,8 @@ export class BuildLog {
 
   /** Resolves when a message is due. */
   async #gather(): Promise<void> {
-    const ms = this.#sentAt + gatherMs - performance.now();
-    if (ms <= 0 || this.#ended || this.#queue.length >= messageBytes) return;
+    const ms = this.#sentAt + logGatherMs - performance.now();
+    if (ms <= 0 || this.#ended || this.#queue.length >= logMessageBytes) return;
     await new Promise<void>((resolve) => {
       this.#enough = resolve;
       this.#timer = setTimeout(resolve, ms);
@@ -115,17 +108,17 @@ export class BuildLog {
     clearTimeout(this.#timer);
   }
 
-  /** All of the log, once it is sent too, or `endMsMax` after that was asked for: what is left then is sent meanwhile. */
+  /** All of the log, once it is sent too, or `logEndMs` after that was asked for: what is left then is sent meanwhile. */
   async end(): Promise<Uint8Array> {
     this.#tellLeftOut();
     this.#ended = true;
     this.#enough();
-    await Promise.race([this.#sendRest(), sleep(endMsMax, undefined, { ref: false })]);
+    await Promise.race([this.#sendRest(), sleep(logEndMs, undefined, { ref: false })]);
     return this.#kept.take(this.#kept.length);
   }
 
   async #sendRest(): Promise<void> {
-    await Promise.race([this.#sending, sleep(restMsMax, undefined, { ref: false })]);
+    await Promise.race([this.#sending, sleep(logRestMs, undefined, { ref: false })]);
     const channel = await this.#channel;
     await (this.#sending === undefined ? channel?.end() : channel?.close())?.catch(() => {});
   }

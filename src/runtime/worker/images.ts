@@ -9,15 +9,11 @@ import { imageCacheFolder } from '../images/cache-folder.ts';
 import type { Tell } from '../node/node-events.ts';
 import { type Transfer, tellTransfer } from '../node/tell-transfer.ts';
 import type { WorkerContext } from './context.ts';
+import { workerNodeLimits } from './limits.ts';
 
 /** Under this name the store keeps the blocks of images, for other workers. */
 export const imagePin = 'image';
-/** A sweep leaves alone what was used this recently: it may not be pinned yet. */
-const graceSeconds = 60;
-const lookMs = 5_000;
-/** A build that waits for its image says so in its log this often. */
-const sayMs = 10_000;
-const providersMax = 4;
+const { imageGraceSeconds, findImagePeersMs, imageSayMs, imagePeersMax } = workerNodeLimits;
 
 export interface FetchedImage extends TransferState {
   image: string;
@@ -93,7 +89,7 @@ export class WorkerImages {
     return (level, kind, says, data) => {
       this.#context.tell(level, kind, says, data);
       const now = performance.now();
-      if (data?.state === 'running' && now - last < sayMs) return;
+      if (data?.state === 'running' && now - last < imageSayMs) return;
       last = now;
       for (const one of this.#waiting.values()) if (one.image === image) one.say(says);
     };
@@ -125,9 +121,9 @@ export class WorkerImages {
   async #providers(image: string, signal: AbortSignal): Promise<string[]> {
     const { mesh, credentials, key } = this.#context;
     const found = new Map(credentials.membership.controllers.map((peer) => [peer.id, peer]));
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(lookMs)]);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(findImagePeersMs)]);
     try {
-      for await (const peer of mesh.findProviders(image, { signal: limit, max: providersMax }))
+      for await (const peer of mesh.findProviders(image, { signal: limit, max: imagePeersMax }))
         if (peer.id !== key.id) found.set(peer.id, peer);
     } catch {
       signal.throwIfAborted();
@@ -138,6 +134,6 @@ export class WorkerImages {
   async #discard(image: string): Promise<void> {
     const { store } = this.#context;
     await store.unpin(image, imagePin);
-    await store.collect({ graceSeconds });
+    await store.collect({ graceSeconds: imageGraceSeconds });
   }
 }

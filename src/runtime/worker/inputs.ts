@@ -5,10 +5,9 @@ import type { Reads } from '../../core/worker/events.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
 import type { WorkerContext } from './context.ts';
+import { workerNodeLimits } from './limits.ts';
 import { pullFromControllers } from './pull.ts';
 
-/** Longest wait for the evidence of one input. */
-const bundleMsMax = 60_000;
 const pinPrefix = 'input-';
 
 /** Under this name the store keeps what one build reads. */
@@ -95,7 +94,7 @@ export class WorkerInputs {
 
   async #bundle(request: string, signal: AbortSignal): Promise<string | undefined> {
     const { credentials, mesh } = this.#context;
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(bundleMsMax)]);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(workerNodeLimits.evidenceMs)]);
     for (const controller of credentials.membership.controllers) {
       try {
         const text = await fetchBundle(mesh, controller, request, limit);

@@ -12,6 +12,7 @@ import type { HostList } from './allowed-hosts.ts';
 import { hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
 import { withinHours } from './hours.ts';
 import type { FetchedImage } from './images.ts';
+import { workerNodeLimits } from './limits.ts';
 import { checkDisk, checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
 /** Lent resources; null where there is no limit. */
@@ -96,8 +97,6 @@ export interface OperatorOptions {
   stop(): void;
 }
 
-const lookMs = 5_000;
-const drainLookMs = 200;
 /** Measurements below the limit before builds continue: other programs pause, too, such as a compiler that reads. */
 const quietLooks = 2;
 
@@ -140,7 +139,7 @@ export class Operator {
     if (hours.length === 0 && pauseAboveLoad === undefined) return;
     const look = () =>
       this.#look().catch((error) => this.#options.tell('warn', 'operator', messageOf(error)));
-    this.#timer = setInterval(look, lookMs);
+    this.#timer = setInterval(look, workerNodeLimits.lookMs);
   }
 
   close(): void {
@@ -166,7 +165,7 @@ export class Operator {
     clearInterval(this.#draining);
     this.#draining = setInterval(() => {
       if (this.#options.leases() === 0) this.stop();
-    }, drainLookMs);
+    }, workerNodeLimits.drainLookMs);
   }
 
   stop(): void {

@@ -1,11 +1,11 @@
 import { codeOf } from '../../core/errors.ts';
 import type { PeerAddress } from '../../mesh/index.ts';
 import { connectReachable } from '../artifacts/fetch.ts';
+import { artifactLimits } from '../artifacts/limits.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import type { WorkerContext } from './context.ts';
+import { workerNodeLimits } from './limits.ts';
 
-const findMsMax = 20_000;
-const providersMax = 8;
 /** The peers that were asked do not have all of the tree, or none could be reached. */
 const lacking = ['TRANSFER_FAILED', 'TRANSFER_NO_PROVIDER', 'STORE_PULL_BLOCK_MISSING'];
 
@@ -27,8 +27,9 @@ export async function pullFromControllers(
     signal.throwIfAborted();
     if (!lacking.includes(codeOf(error))) throw error;
     const found: PeerAddress[] = [];
-    const within = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
-    for await (const peer of mesh.findProviders(cid, { signal: within, max: providersMax })) found.push(peer);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(workerNodeLimits.findPeersMs)]);
+    for await (const peer of mesh.findProviders(cid, { signal: within, max: artifactLimits.peersMax }))
+      found.push(peer);
     const others = await connectReachable(mesh, found);
     if (others.length === 0) throw error;
     return (await pullArtifact({ mesh, store }, cid, { from: others, signal, maxBytes })).bytes;
