@@ -47,13 +47,8 @@ export class ControllerImages {
     const taking =
       this.#taking.get(image) ?? this.#take(dir, image).finally(() => this.#taking.delete(image));
     this.#taking.set(image, taking);
-    const over = new AbortController();
-    const late = sleep(controllerNodeLimits.imageWaitMs, true, { signal: over.signal }).catch(() => false);
-    try {
-      if (!(await Promise.race([taking.then(() => false), late]))) return;
-    } finally {
-      over.abort();
-    }
+    const late = sleep(controllerNodeLimits.imageWaitMs, true, { ref: false });
+    if (!(await Promise.race([taking.then(() => false), late]))) return;
     throw new QuorateError(
       'IMAGE_NOT_READY',
       `the controller is still reading the image ${image}${this.#howFar(image)}`,

@@ -89,14 +89,14 @@ it('a file that is damaged is said to be, and is read again for the next job', a
 });
 
 it('a start offers what is there or an open job needs, and lets go of the rest', async () => {
-  const first = await controller([2, 3, 4]);
-  const [there = '', removed = '', needed = ''] = first.images;
-  const next = await controller([2], [needed]);
+  const first = await controller([2, 3, 4, 5]);
+  const [there = '', removed = '', needed = '', result = ''] = first.images;
+  const next = await controller([2], [needed, result]);
   for (const cid of [there, removed, needed]) {
     await importInto(next.store, small(first.images.indexOf(cid) + 2));
     await next.store.pin([cid], 'image');
   }
-  const result = await importInto(next.store, small(5));
+  await importInto(next.store, small(5));
   await next.store.pin([result], 'runs');
   const images = next.open();
   await images.resume();
