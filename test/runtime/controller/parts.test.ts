@@ -61,7 +61,7 @@ it('witnesses of a charter are asked where the owner said that they are; of othe
   expect(told).toEqual([
     'warn witness: the charter names the witness v.example; where it is, --witness-url tells',
   ]);
-  // What it signed last is remembered.
+  // The size that it signed last is remembered.
   expect(of('w.example', 'v.example')[0]).toBe(first[0]);
   expect(told).toHaveLength(1);
   of('w.example');
