@@ -83,7 +83,7 @@ it('publicPemOf gives the key other tools take', () => {
 /** As soon as there is a peer that takes the record. */
 async function announce(mesh: Mesh, artifact: string): Promise<void> {
   let failure: unknown = new Error('never connected');
-  for (const end = Date.now() + 15_000; Date.now() < end; ) {
+  for (const end = Date.now() + 120_000; Date.now() < end; ) {
     try {
       if (mesh.connected().length > 0) return await mesh.provide(artifact);
     } catch (error) {

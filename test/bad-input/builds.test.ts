@@ -173,7 +173,7 @@ async function outcomeOf(name: string): Promise<unknown> {
 }
 
 async function logOf(name: string): Promise<string> {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(120_000);
   let log = '';
   for await (const { text } of client.logs(runs.get(name) ?? '', { follow: false, signal })) log += text;
   return log;
@@ -184,7 +184,7 @@ describe('a build that', () => {
     const { outcome, log } = builds[name] ?? { outcome: undefined };
     expect(await outcomeOf(name)).toEqual(outcome);
     // The rest of a log is sent after its build.
-    if (log !== undefined) await expect.poll(() => logOf(name), { timeout: 20_000 }).toMatch(log);
+    if (log !== undefined) await expect.poll(() => logOf(name)).toMatch(log);
   });
 
   it('prints 1 GB costs a log of its limit, and says that the rest is left out', async () => {
@@ -230,7 +230,7 @@ describe('after all of them', () => {
       (await readdir(cluster.home('ada'))).filter((file) => file.startsWith('tmp-'));
     // No build waits for the removal of its folder; what waits for the next job is gone at a pause.
     await cluster.cli(['worker', 'pause'], { home: 'ada', cwd: cluster.dir });
-    await expect.poll(folders, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(folders).toEqual([]);
     await cluster.cli(['worker', 'resume'], { home: 'ada', cwd: cluster.dir });
     const status = await readFile(`/proc/${worker.pid}/status`, 'utf8');
     const peakKib = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]);

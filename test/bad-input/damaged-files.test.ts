@@ -52,7 +52,7 @@ async function after(file: string, damage: string, { home, cwd, words, works }: 
   const typed = words.map((word) => word.replace('PROJECT', cluster.project).replace('ADDRESS', address));
   const [command = ''] = typed;
   const node = words.length === 0 ? cluster.goOn(place.home) : cluster.inside(command, typed, place);
-  const ended = node.end(60_000);
+  const ended = node.end();
   const working =
     works === undefined
       ? Promise.resolve()

@@ -43,7 +43,7 @@ const stranger = keyFromSeed(new Uint8Array(randomBytes(32)));
 async function member(name: string): Promise<Member> {
   const home = openHome(cluster.home(name));
   const ticket = await cluster.ticket(name);
-  const { grant } = await joinProject({ home, ticket, signal: AbortSignal.timeout(20_000) });
+  const { grant } = await joinProject({ home, ticket, signal: AbortSignal.timeout(120_000) });
   return { key: await home.key(), grant };
 }
 
@@ -58,10 +58,10 @@ beforeAll(async () => {
 async function say(key: NodeKey, protocol: string, ...messages: unknown[]): Promise<Said> {
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(120_000);
     const channel = await mesh.open(controller, protocol, { signal, maxMessageBytes: 1_000_000 });
     for (const message of messages) await channel.send(encodeMessage(message));
-    const answer = await channel.receive({ timeoutMs: 10_000 });
+    const answer = await channel.receive({ timeoutMs: 120_000 });
     await channel.close().catch(() => {});
     return answer === undefined ? {} : JSON.parse(fromUtf8(answer));
   } finally {

@@ -356,7 +356,7 @@ describe('a registry that', () => {
     const lines = `${names.join('')}@scope:registry=http://plain.example.org/npm/\n`;
     await writeFile(join(dir, 'home', '.npmrc'), lines);
     const env = { PATH: process.env.PATH, HOME: join(dir, 'home') };
-    const { authorization } = await readNpmConfig(env, AbortSignal.timeout(60_000));
+    const { authorization } = await readNpmConfig(env, AbortSignal.timeout(120_000));
     expect(authorization('https://safe.example.org/a')).toBe('Bearer secret');
     expect(authorization('http://safe.example.org/a')).toBeUndefined();
     expect(authorization('http://plain.example.org/a')).toBe('Bearer secret');

@@ -173,7 +173,7 @@ it('stops at once, also while it is paused, and leaves nothing behind', async ()
   expect(directories.filter(existsSync)).toEqual([]);
   expect(await readdir(join(cluster.home('ben'), 'control'))).toEqual([]);
   const folders = async () => (await readdir(cluster.home('ben'))).filter((name) => name.startsWith('tmp-'));
-  await expect.poll(folders, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(folders).toEqual([]);
 });
 
 it('worker.toml says what is lent and when; a mistake in it is told with its line', async () => {

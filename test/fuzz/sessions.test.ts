@@ -41,4 +41,4 @@ it('every end of every protocol takes a changed message or refuses it with a cod
     all.map((kind) => `${protocol} down ${kind}`),
   );
   expect([...asked, ...answers].filter((what) => !changed.has(what))).toEqual([]);
-}, 120_000);
+});

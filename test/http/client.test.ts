@@ -28,7 +28,7 @@ async function web(answer: (request: IncomingMessage, response: ServerResponse) 
 }
 
 const client = new HttpClient();
-const get = (url: string, maxBytes = 1_000, ms = 2_000) =>
+const get = (url: string, maxBytes = 1_000, ms = 120_000) =>
   client.text(url, { etag: undefined, maxBytes, signal: AbortSignal.timeout(ms) });
 
 describe('a server that is not believed', () => {
@@ -77,7 +77,7 @@ describe('a name that leads to an address of the lender’s own network', () => 
       response.end('{}');
     });
     const inner = new HttpClient(undefined, undefined, async () => [{ address: '127.0.0.1' }]);
-    const options = { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(10_000) };
+    const options = { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(120_000) };
     await expect(inner.text(url.replace('127.0.0.1', 'feed.example'), options)).rejects.toThrow(
       'feed.example resolves to 127.0.0.1: no public address',
     );
@@ -103,7 +103,7 @@ describe('the gate of a worker', () => {
     const limits = { connections: 10, bytes: 3_000 };
     const gated = new HttpClient(new HostGate({ limits, allows: () => allowed }));
     const ask = () =>
-      gated.text(url, { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(60_000) });
+      gated.text(url, { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(120_000) });
     await ask();
     allowed = false;
     await expect(ask()).rejects.toMatchObject({ code: 'EGRESS_HOST_NOT_ALLOWED' });

@@ -40,7 +40,7 @@ const nothing: Brought = { from: 'list.json', revocations: ['{"charters":[],"rev
 
 async function ask(files: GivenFile[], isFolder: boolean, over: Partial<Question> = {}) {
   const name = 'it';
-  const content = await contentOf(files, isFolder, () => {}, AbortSignal.timeout(60_000)).catch(
+  const content = await contentOf(files, isFolder, () => {}, AbortSignal.timeout(120_000)).catch(
     (error: unknown) => {
       if (error instanceof QuorateError) return error;
       throw error;

@@ -38,7 +38,7 @@ interface Around {
 /** Thrown where a party would go on to the files: by then it has decided. */
 class Accepted extends Error {}
 
-const signal = () => AbortSignal.timeout(60_000);
+const signal = () => AbortSignal.timeout(120_000);
 
 async function fetching({ given: { real }, peer, dir }: Around): Promise<Answer> {
   await fetchArtifact({

@@ -145,7 +145,7 @@ describe('a stream that is refused', () => {
     await first.send(bytes('x'));
     await first.receive();
     const refused = await open();
-    const answer = JSON.parse(text(await refused.receive({ timeoutMs: 10_000 })));
+    const answer = JSON.parse(text(await refused.receive({ timeoutMs: 120_000 })));
     expect(answer).toMatchObject({
       kind: 'error',
       code,

@@ -66,7 +66,7 @@ async function listening(bandwidth = new Bandwidth()) {
     return socket;
   };
   const dial = async () =>
-    (await transport.dial(address, { upgrader, signal: AbortSignal.timeout(60_000) })) as unknown as Raw;
+    (await transport.dial(address, { upgrader, signal: AbortSignal.timeout(120_000) })) as unknown as Raw;
   return { arrivals, left, upgraded, ended, come, dial };
 }
 

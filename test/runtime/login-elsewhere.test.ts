@@ -15,7 +15,7 @@ describe('a service at which nobody can sign in', () => {
     onTestFinished(() => void server.close());
     const { port } = server.address() as { port: number };
     await expect(
-      whoIs(`http://127.0.0.1:${port}`, 'token', AbortSignal.timeout(10_000)),
+      whoIs(`http://127.0.0.1:${port}`, 'token', AbortSignal.timeout(120_000)),
     ).rejects.toMatchObject({ code: 'LOGIN_REFUSED', hint: expect.stringContaining('--sign-in') });
   });
 });

@@ -102,7 +102,7 @@ export async function serve(dir: string): Promise<string> {
     });
     socket.destroy();
     if (up) break;
-    if (tries > 100) throw new Error('git daemon did not start');
+    if (tries > 2_400) throw new Error('git daemon did not start');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return `git://127.0.0.1:${port}/.git`;

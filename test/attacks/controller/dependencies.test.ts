@@ -41,7 +41,7 @@ let eve: Peer;
 /** A tree for each who brings one. */
 const trees: string[] = [];
 
-const soon = () => AbortSignal.timeout(60_000);
+const soon = () => AbortSignal.timeout(120_000);
 
 async function peer(name: string): Promise<Peer> {
   const home = openHome(join(dir, name));

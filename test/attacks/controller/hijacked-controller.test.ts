@@ -60,7 +60,7 @@ const now = () => Math.floor(Date.now() / 1000);
 async function ask({ controller, node }: Ground, as: NodeKey, question: IdpUp): Promise<string> {
   const mesh = await openMesh({ key: as.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(120_000);
     const channel = await mesh.open({ id: node.id, addrs: node.addresses() }, protocols.idp, {
       ...{ signal, maxMessageBytes: 1024 * 1024 },
     });

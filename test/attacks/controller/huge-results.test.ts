@@ -23,7 +23,7 @@ describe('a worker that says it built a tree larger than any build of the job co
     const onProgress = (bytes: number) => {
       got = bytes;
     };
-    const ask = { from: [worker.mesh.id], signal: AbortSignal.timeout(20_000), onProgress };
+    const ask = { from: [worker.mesh.id], signal: AbortSignal.timeout(120_000), onProgress };
     await expect(pullArtifact(controller, huge, { ...ask, maxBytes })).rejects.toMatchObject({
       code: 'STORE_TREE_TOO_LARGE',
     });

@@ -103,7 +103,7 @@ beforeAll(async () => {
       grant: (await signMessage('grant', grant, idp.signer)).raw,
       controllers: [{ id: liar.id, addrs: liar.addresses() }],
     },
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(120_000),
   });
 });
 afterAll(async () => {
@@ -134,7 +134,7 @@ describe('a controller that draws on the terminal of who asks it', () => {
   it('is shown, and obeyed in nothing', async () => {
     const { history } = await client.show('aaaaaaaa');
     const followed: TimedProgress[] = [];
-    for await (const dated of client.follow('aaaaaaaa', AbortSignal.timeout(10_000))) followed.push(dated);
+    for await (const dated of client.follow('aaaaaaaa', AbortSignal.timeout(120_000))) followed.push(dated);
     expect(followed).toEqual(history);
     expect(history.length).toBe(told.length);
     const text = shown(history);

@@ -38,7 +38,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const soon = () => AbortSignal.timeout(20_000);
+const soon = () => AbortSignal.timeout(120_000);
 
 async function meshOf(key: Uint8Array): Promise<Mesh> {
   const mesh = await openMesh({ key, listen: [], bootstrap: [], topics: [], role: 'node' });
@@ -90,7 +90,7 @@ describe('a publisher whose jobs are as large as jobs may be', () => {
     const capabilities = { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, tiers: ['namespace'] };
     const version = ownVersion('1.0.0');
     await channel.send(encodeMessage({ kind: 'hello', grant: worker.grant, capabilities, version }));
-    const backlog = JSON.parse(fromUtf8((await channel.receive({ timeoutMs: 10_000 })) ?? new Uint8Array()));
+    const backlog = JSON.parse(fromUtf8((await channel.receive({ timeoutMs: 120_000 })) ?? new Uint8Array()));
     const offered = (backlog.offers as { job: string }[]).map(({ job }) => JSON.parse(job).name);
     expect(offered).toEqual(submitted.map((_, n) => `large-${n}`));
   });

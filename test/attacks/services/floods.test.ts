@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { Hono } from 'hono';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpEnv } from '../../../src/http/env.ts';
 import { httpLimits } from '../../../src/http/limits.ts';
 import { type HttpServer, type ListenLimits, listenHttp } from '../../../src/http/listen.ts';
@@ -127,7 +127,7 @@ describe('somebody who keeps as many connections open for nothing as one address
     });
     const server = await served(app, { connectionsPerAddressMax: 8 });
     await connected(Array.from({ length: 8 }, () => half(server, own, head)));
-    await vi.waitFor(() => expect(asked).toBe(answered), 60_000);
+    await expect.poll(() => asked).toBe(answered);
     return statusFor(server, own);
   }
 
@@ -155,9 +155,7 @@ describe('somebody who sends bodies of webhooks by halves', () => {
     const all = Array.from({ length: 2 * bodiesMax }, (_, n) =>
       half(server, `127.0.3.${1 + Math.floor(n / 40)}`, `${head}x`),
     );
-    await vi.waitFor(() => {
-      expect(all.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(bodiesMax);
-    }, 10_000);
+    await expect.poll(() => all.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(bodiesMax);
     const got = await ask(server, '/webhook', {
       method: 'POST',
       body: 'push',
@@ -180,14 +178,14 @@ describe('somebody who asks for files of a tree and leaves', () => {
     const { treesPerAddressMax } = httpLimits;
     const wish = `GET /trees/${tree}/file?path=many%2Fnofile HTTP/1.1\r\nhost: localhost\r\n\r\n`;
     const all = Array.from({ length: treesPerAddressMax }, () => raw(server, wish));
-    await vi.waitFor(() => expect(asked).toHaveLength(treesPerAddressMax), 10_000);
+    await expect.poll(() => asked).toHaveLength(treesPerAddressMax);
     // The slot is taken before the tree is looked at.
     expect((await ask(server, `/trees/${tree}/file?path=x`)).status).toBe(503);
     expect(asked).toHaveLength(treesPerAddressMax);
     for (const { socket } of all) socket.destroy();
-    await vi.waitFor(() => expect(asked.every(({ aborted }) => aborted)).toBe(true), 10_000);
+    await expect.poll(() => asked.every(({ aborted }) => aborted)).toBe(true);
     raw(server, wish);
-    await vi.waitFor(() => expect(asked).toHaveLength(treesPerAddressMax + 1), 10_000);
+    await expect.poll(() => asked).toHaveLength(treesPerAddressMax + 1);
   });
 });
 
@@ -212,7 +210,7 @@ describe('somebody who has two addresses and takes their time over downloads', (
     });
     let refused = 0;
     for (const wish of wishes) void wish.then(() => refused++);
-    await vi.waitFor(() => expect(held.size + refused).toBe(treesMax), 10_000);
+    await expect.poll(() => held.size + refused).toBe(treesMax);
     return (await ask(server, `/trees/${tree}/file?path=honest`)).status;
   }
 
@@ -263,7 +261,7 @@ describe('somebody who comes back from a provider again and again', () => {
     };
     const { providerAsksPerAddressMax } = signInLimits;
     const held = Array.from({ length: providerAsksPerAddressMax }, () => comeBack('192.0.2.1', 'x'));
-    await vi.waitFor(() => expect(answers).toHaveLength(providerAsksPerAddressMax));
+    await expect.poll(() => answers).toHaveLength(providerAsksPerAddressMax);
     expect((await comeBack('192.0.2.1', 'x')).status).toBe(503);
     expect(answers).toHaveLength(providerAsksPerAddressMax);
     expect((await comeBack('192.0.2.2', 'ada')).status).toBe(200);
@@ -298,7 +296,7 @@ describe('thousands of sessions', () => {
     for (let n = 0; n < 2_000; n++) sessions.start({ person: String(n), name: 'x', role }, 'browser');
     watched = 2_000;
     setImmediate(count);
-    await vi.waitFor(() => expect(turns.size).toBeGreaterThan(10), 10_000);
+    await expect.poll(() => turns.size).toBeGreaterThan(10);
     turning = false;
   });
 });

@@ -28,7 +28,7 @@ async function asked(protocol: 'http' | 'git', answer: string): Promise<string> 
       await once(socket, 'connect');
       return socket;
     },
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(120_000),
     onLife: () => {},
   });
   const error = await packs.next().catch((thrown: unknown) => thrown);
@@ -81,7 +81,7 @@ async function taken(head: string, piece: string, everyMs: number): Promise<unkn
     });
   });
   const url = parseGitUrl(`git://127.0.0.1:${port}/r`);
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(120_000);
   const asking = { url, commit: some, connect: connectTo(url), signal, onLife: () => {}, leastRateMs: 300 };
   try {
     for await (const _ of fetchPack(asking));
@@ -109,7 +109,7 @@ import { CountedStream } from '${new URL('../../../src/egress/counted-stream.ts'
 import { fetchPack } from '${new URL('../../../src/source/fetch-pack.ts', import.meta.url)}';
 import { parseGitUrl } from '${new URL('../../../src/source/url.ts', import.meta.url)}';
 const packs = fetchPack({
-  url: parseGitUrl('https://localhost:${port}/r'), commit: '${some}', signal: AbortSignal.timeout(60_000), onLife() {},
+  url: parseGitUrl('https://localhost:${port}/r'), commit: '${some}', signal: AbortSignal.timeout(120_000), onLife() {},
   connect: async () => {
     const socket = connect(${port}, '127.0.0.1');
     await once(socket, 'connect');

@@ -256,7 +256,7 @@ describe('a peer that asks', () => {
     const to = await Receiver.open();
     const channel = await to.provider(from.mesh).open(AbortSignal.timeout(120_000));
     await channel.send(Buffer.from(request));
-    expect(await codeOf(channel.receive({ timeoutMs: 5_000 }))).toBe('MESH_RESET');
+    expect(await codeOf(channel.receive({ timeoutMs: 120_000 }))).toBe('MESH_RESET');
     expect((await to.fetch(root, [from.mesh])).dropped).toEqual([]);
   });
 

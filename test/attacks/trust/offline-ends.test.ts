@@ -34,7 +34,7 @@ async function signedFor(dir: string, key: string, keeps?: string[]) {
     signed: (one) => {
       list = one;
     },
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(120_000),
   }).then(() => 'OK', codeOf);
   if (list === undefined) return { code, opened: [] };
   const { opened } = await openRevocations(list, folder.project, joseVerifier);

@@ -49,7 +49,7 @@ async function joining(first: string, then: string): Promise<{ shown: string[]; 
   onTestFinished(() => controller.close());
   const { ticket } = await issueTicket(project, { operator: 'ada', role: 'worker', hosts: 1, seconds: 60 });
   const home = openHome(join(dir, 'home'));
-  const options = { home, ticket, signal: AbortSignal.timeout(60_000) };
+  const options = { home, ticket, signal: AbortSignal.timeout(120_000) };
   controller.tellFeed([`http://${first}`]);
   const shown = await hostsOfTicket(options);
   controller.tellFeed([`http://${then}`]);
@@ -150,7 +150,7 @@ describe('a project whose charter names the host of a victim', () => {
       }),
     );
     const http = new HttpClient(gate);
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(120_000);
     await http.text(`http://${host}/`, { etag: undefined, maxBytes: 100, signal }).catch(() => {});
     const git = await confined(`git://${host}/x`, vcs, gate && { gate });
     const code = await codeOf(git.fetch('b'.repeat(40)));

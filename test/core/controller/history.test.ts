@@ -79,9 +79,7 @@ describe('what a controller does', () => {
     }
   });
 
-  it('holds the documents of one job at a time at a start without 500 bundles', {
-    timeout: 60_000,
-  }, async () => {
+  it('holds the documents of one job at a time at a start without 500 bundles', async () => {
     const rows: JournalRow<ControllerEvent>[] = [];
     const history = new History((event, at, record) =>
       rows.push({ event, at, record, rules: Controller.rules }),

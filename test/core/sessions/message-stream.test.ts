@@ -31,7 +31,7 @@ async function pair(): Promise<[MessageStream<Message, Message>, MessageStream<M
   });
   await until('the far end', () => far !== undefined);
   if (far === undefined) throw new Error('assertion failed: it was waited for');
-  void sleep(20_000).then(over);
+  void sleep(120_000).then(over);
   return [new MessageStream(near, schema, 'a number'), new MessageStream(far, schema, 'a number'), near];
 }
 
@@ -49,20 +49,20 @@ describe('a talk', () => {
     const [near, far] = await pair();
     near.post(sleep(50).then(() => ({ n: 1 })));
     await near.close();
-    expect(await far.receive({ timeoutMs: 5_000 })).toEqual({ n: 1 });
-    expect(await far.receive({ timeoutMs: 5_000 })).toBeUndefined();
+    expect(await far.receive({ timeoutMs: 120_000 })).toEqual({ n: 1 });
+    expect(await far.receive({ timeoutMs: 120_000 })).toBeUndefined();
   });
 
   it.each(['{"n": 1', '{"n": "1"}', '{"n": 1, "more": 2}', '\u0000'])('does not take %j', async (text) => {
     const [, far, channel] = await pair();
     await channel.send(bytes(text));
-    expect(await codeOf(() => far.receive({ timeoutMs: 5_000 }))).toBe('WIRE_INVALID');
+    expect(await codeOf(() => far.receive({ timeoutMs: 120_000 }))).toBe('WIRE_INVALID');
   });
 
   it('ends for both sides when a message cannot be made', async () => {
     const [near, far] = await pair();
     expect(await codeOf(() => near.send(Promise.reject(new Error('no key'))))).toContain('no key');
-    expect(await codeOf(() => far.receive({ timeoutMs: 5_000 }))).toBe('MESH_RESET');
+    expect(await codeOf(() => far.receive({ timeoutMs: 120_000 }))).toBe('MESH_RESET');
     expect(await codeOf(() => near.send({ n: 1 }))).toBeDefined();
     await near.close();
   });

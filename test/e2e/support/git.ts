@@ -43,7 +43,7 @@ export class GitServer {
     // More than 32 connections at once, which it resets otherwise: many commands are checked out together.
     const args = ['--reuseaddr', '--export-all', '--max-connections=0', '--log-destination=stderr', ...where];
     const proc = new Proc('git daemon', program, args, { cwd: dir, env: gitEnv });
-    await until('the git daemon', () => answers(port), 10_000);
+    await until('the git daemon', () => answers(port));
     return new GitServer(dir, port, proc);
   }
 

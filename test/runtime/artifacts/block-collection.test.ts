@@ -115,7 +115,7 @@ describe('results of a worker', () => {
     };
     const unprovided = vi.spyOn(mesh, 'unprovide');
     const results = new Results({ store: s, bundles, mesh, tell: () => {} }, serving, 1000);
-    await results.trim(AbortSignal.timeout(10_000));
+    await results.trim(AbortSignal.timeout(120_000));
     expect((await s.pins()).map(({ root }) => root).sort()).toEqual([fresh, image].sort());
     expect({ forgotten, unprovided: unprovided.mock.calls }).toEqual({
       forgotten: [old],

@@ -29,7 +29,7 @@ it('a tree is fetched of a peer that has several processes, whichever of them ha
     await mesh.connect(hub.mesh.addresses());
   }
   const tree = await has.store.importBytes(Buffer.alloc(3_000_000, 'tree'), { into: has.store.public });
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(120_000);
   const { bytes } = await pullArtifact(hub, tree, { from: [has.mesh.id], signal });
   expect(bytes).toBeGreaterThan(1_000_000);
 });

@@ -30,7 +30,7 @@ function telling() {
   return { told, tell };
 }
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(120_000);
 
 describe('a damaged tree', () => {
   it('is fetched again from a peer that had it, though nobody announces it', async () => {

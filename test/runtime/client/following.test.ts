@@ -5,7 +5,7 @@ import { gapNote } from '../../../src/runtime/client/retold-logs.ts';
 import { testKey } from '../../support/project.ts';
 
 const worker = testKey('worker').id;
-const soon = () => AbortSignal.timeout(20_000);
+const soon = () => AbortSignal.timeout(120_000);
 const output = (text: string, slot = '1') => ({ kind: 'output', worker, operator: 'ada', slot, text });
 const end = { kind: 'end' };
 const lost = () => reportedError('MESH_RESET', 'the stream broke');

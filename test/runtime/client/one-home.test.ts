@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { ask } from '../../../src/core/sessions/ask.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
@@ -14,6 +14,7 @@ import { openHome } from '../../../src/runtime/membership/home.ts';
 import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
 import { meshDial } from '../../../src/runtime/node/ports.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
+import { until } from '../../e2e/support/wait.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { makeJob } from '../../support/documents.ts';
 
@@ -73,7 +74,7 @@ describe('two commands of one home', () => {
       { maxInboundStreams: 8, maxMessageBytes: 1000 },
     );
     const at = { id: controller.id, addrs: controller.addresses() };
-    await ask(meshDial(other, AbortSignal.timeout(60_000)), [at], { kind: 'charter' });
+    await ask(meshDial(other, AbortSignal.timeout(120_000)), [at], { kind: 'charter' });
     const { store, tree } = await storeWith('asked', 'dependencies that one process has');
     await brings.bring(store, tree, () => {});
     expect(asked).toBe(0);
@@ -112,7 +113,7 @@ describe('commands of one home, more than its key may have streams', () => {
       for await (const { progress } of client.follow(run, signal)) kinds.push(progress.kind);
       return kinds;
     });
-    await vi.waitUntil(() => submitted.length === count, { timeout: 120_000 });
+    await expect.poll(() => submitted.length).toBe(count);
     const { jobs } = await first.jobs();
     expect(jobs).toHaveLength(count);
     for (const run of submitted) await first.cancel(run, 'enough');
@@ -120,7 +121,7 @@ describe('commands of one home, more than its key may have streams', () => {
       expect(kinds.filter((kind) => kind === 'cancelled')).toHaveLength(1);
       expect(new Set(kinds).size).toBe(kinds.length);
     }
-  }, 180_000);
+  });
 });
 
 describe('a run that is followed', () => {
@@ -129,16 +130,16 @@ describe('a run that is followed', () => {
     const { run } = await client.submit(orderOf(1000));
     const kinds: string[] = [];
     const end = (async () => {
-      for await (const { progress } of client.follow(run, AbortSignal.timeout(60_000)))
+      for await (const { progress } of client.follow(run, AbortSignal.timeout(120_000)))
         kinds.push(progress.kind);
     })();
-    await vi.waitUntil(() => kinds.length > 0, { timeout: 10_000 });
+    await expect.poll(() => kinds.length).toBeGreaterThan(0);
     const port = Number(controller.addresses()[0]?.split('/')[4]);
     await controller.close();
     controller = await loopbackController(folder, port);
-    await vi.waitUntil(() => client.cancel(run, 'enough').catch(() => undefined), { timeout: 20_000 });
+    await until('the controller is back', () => client.cancel(run, 'enough').catch(() => undefined));
     await end;
     expect(kinds.filter((kind) => kind === 'cancelled')).toHaveLength(1);
     expect(new Set(kinds).size).toBe(kinds.length);
-  }, 90_000);
+  });
 });

@@ -39,7 +39,7 @@ describe('a client', () => {
       await client.close();
     }
     expect(answered).toBe(count);
-  }, 60_000);
+  });
 
   it('that was closed is held by nothing of the process that opened it', async () => {
     const home = openHome(join(dir, 'owner'));

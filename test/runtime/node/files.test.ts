@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, watch } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createKey } from '../../../src/identity/keys.ts';
 import { endSessionsOf } from '../../../src/identity/oidc/settings-file.ts';
 import { RememberedPeers } from '../../../src/mesh/remembered-peers.ts';
@@ -76,7 +76,7 @@ describe('writeAtomic, in a folder where a process was killed in the middle of i
     const names = new Set<string>();
     const watcher = watch(made, (_event, name) => names.add(name ?? ''));
     await write(join(made, 'file'));
-    await vi.waitFor(() => expect(names.size).toBeGreaterThan(1), 10_000);
+    await expect.poll(() => names.size).toBeGreaterThan(1);
     watcher.close();
     const left = [...names].filter((name) => !existsSync(join(made, name)));
     expect(left).toHaveLength(1);

@@ -10,6 +10,7 @@ import type { WatchEvent } from '../../../src/runtime/watch/events.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
 import { WatchMachine } from '../../../src/runtime/watch/machine.ts';
 import { Watcher, type WatcherOptions, type WatchNotice } from '../../../src/runtime/watch/watcher.ts';
+import { until } from '../../e2e/support/wait.ts';
 import { Bench, commit, settingsOf } from './support.ts';
 
 const { perPage, pagesMax } = forgeLimits;
@@ -113,17 +114,13 @@ it('a watcher sees each pull request of a list that is longer than what is read 
     onEvent: (notice) => void notices.push(notice),
   });
   const watcher = again();
-  const until = async (what: () => boolean) => {
-    for (let n = 0; n < 400 && !what(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(what()).toBe(true);
-  };
   watcher.start();
   const { pulls } = watcher.machine.state;
-  await until(() => [7, 3, 2].every((pull) => pulls.has(pull)));
+  await until('all pulls', () => [7, 3, 2].every((pull) => pulls.has(pull)));
   expect([...pulls.values()].filter(({ author }) => author === 'mallory').length).toBeLessThanOrEqual(100);
   // One is merged, and one is not there any more: the list is never read whole.
   forge.open.splice(-3, 2);
-  await until(() => !pulls.has(7) && !pulls.has(3));
+  await until('no merged ones', () => !pulls.has(7) && !pulls.has(3));
   expect(pulls.has(2)).toBe(true);
   expect(notices.filter(({ kind }) => kind === 'look-failed')).toEqual([]);
 });

@@ -31,7 +31,7 @@ function stateOf(pid: string): string {
   }
 }
 const isOver = (pid: string): unknown =>
-  expect.poll(() => stateOf(pid), { timeout: 20_000 }).toMatch(/gone|Z/);
+  expect.poll(() => stateOf(pid)).toMatch(/gone|Z/);
 
 describe.skipIf(native === undefined)('a program started by the native one', () => {
   it('has its streams, folder and environment, and no other descriptor', async () => {
