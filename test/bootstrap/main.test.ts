@@ -36,7 +36,8 @@ function start(...args: string[]) {
   child.stderr.on('data', (data) => {
     output.err += data;
   });
-  const exit = once(child, 'exit').then(([code]) => code as number | null);
+  // All that it said has come by then.
+  const exit = once(child, 'close').then(([code]) => code as number | null);
   return { child, output, exit };
 }
 

@@ -41,10 +41,9 @@ describe('lock files in a thread', () => {
     let beats = 0;
     const timer = every(() => beats++, 5);
     onTestFinished(() => clearInterval(timer));
-    const before = performance.now();
     await readLocksInThread(pnpm(packages(4_000)), { signal, ...generous });
-    // Where reading blocks, none of them comes.
-    expect(beats).toBeGreaterThan((performance.now() - before) / 5 / 20);
+    // Where reading blocks, none of them comes, or one before and one after it.
+    expect(beats).toBeGreaterThan(3);
   });
 
   it('that take too much memory are refused, and the next one is read', async () => {

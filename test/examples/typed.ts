@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -81,8 +82,10 @@ export async function typed(
       said += chunk;
     });
   }
+  const closed = once(shell, 'close');
   const code = await new Promise<number | null>((resolve) => shell.on('exit', resolve));
   clearTimeout(late);
   end();
+  await closed;
   return { said, code };
 }

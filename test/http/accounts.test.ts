@@ -146,6 +146,7 @@ describe('a stream', () => {
 });
 
 it('a route costs its price before it is asked, and who has used up its part is told so by code', async () => {
+  still();
   const asked: string[] = [];
   const app = new Hono<HttpEnv>().get('/trees/:name', (c) => {
     asked.push(c.req.path);

@@ -17,9 +17,7 @@ async function folder(): Promise<string> {
 
 const holder = join(import.meta.dirname, 'holder.ts');
 
-it('copies a journal of a process that writes: what it had written, whole', {
-  timeout: 120_000,
-}, async () => {
+it('copies a journal of a process that writes: what it had written, whole', async () => {
   const dir = await folder();
   const file = join(dir, 'journal.db');
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', holder, file], {
@@ -34,7 +32,7 @@ it('copies a journal of a process that writes: what it had written, whole', {
   expect(isInUse(file)).toBe(true);
   let before = 0;
   // SQLite makes a checkpoint about every thousand events.
-  for (let n = 0; n < 12; n++) {
+  for (let n = 0; n < 12 || before <= 1_000; n++) {
     const copy = join(dir, `copy-${n}.db`);
     const least = told;
     const events = foldCopy(copy, await copyJournal(file, copy));
@@ -43,7 +41,6 @@ it('copies a journal of a process that writes: what it had written, whole', {
     before = events;
     await rm(copy);
   }
-  expect(before).toBeGreaterThan(1_000);
   child.kill('SIGKILL');
   await once(child, 'close');
   expect(isInUse(file)).toBe(false);

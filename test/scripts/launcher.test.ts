@@ -39,7 +39,7 @@ const file${typed} = '${file}';
 const [verb, ...rest] = process.argv.slice(2);
 if (verb === 'wait') {
   process.on('SIGTERM', () => process.exit(42));
-  setTimeout(() => process.exit(1), 20_000);
+  setTimeout(() => process.exit(1), 120_000);
 }
 if (verb === 'count') {
   let heard = 0;

@@ -82,9 +82,10 @@ async function taken(head: string, piece: string, everyMs: number): Promise<unkn
   });
   const url = parseGitUrl(`git://127.0.0.1:${port}/r`);
   const signal = AbortSignal.timeout(120_000);
-  const asking = { url, commit: some, connect: connectTo(url), signal, onLife: () => {}, leastRateMs: 300 };
+  const asking = { url, commit: some, connect: connectTo(url), signal, onLife: () => {} };
+  const limits = everyMs > 0 ? { leastRateMs: 300 } : {};
   try {
-    for await (const _ of fetchPack(asking));
+    for await (const _ of fetchPack({ ...asking, ...limits }));
   } catch (error) {
     return error;
   }
