@@ -163,12 +163,11 @@ it('and afterwards its revocations count nowhere, whoever brings them', async ()
   });
   await mesh.connect([address]);
   await expect
-    .poll(
-      () =>
-        mesh.provide(projectRendezvous(cluster.project)).then(
-          () => true,
-          () => false,
-        ),
+    .poll(() =>
+      mesh.provide(projectRendezvous(cluster.project)).then(
+        () => true,
+        () => false,
+      ),
     )
     .toBe(true);
   await mesh.provide(artifact);

@@ -30,8 +30,7 @@ function stateOf(pid: string): string {
     return 'gone';
   }
 }
-const isOver = (pid: string): unknown =>
-  expect.poll(() => stateOf(pid)).toMatch(/gone|Z/);
+const isOver = (pid: string): unknown => expect.poll(() => stateOf(pid)).toMatch(/gone|Z/);
 
 describe.skipIf(native === undefined)('a program started by the native one', () => {
   it('has its streams, folder and environment, and no other descriptor', async () => {
