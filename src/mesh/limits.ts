@@ -71,6 +71,8 @@ export const meshLimits = {
   lingerMs: 30_000,
   /** The same where a message of the peer was refused unread: time for the answer to reach it. */
   refusedLingerMs: 1_000,
+  /** Streams to one peer that a node has open per protocol. */
+  outboundStreamsMax: 256,
   /** Inbound streams one peer may open per protocol where the protocol sets nothing itself. */
   streamsPerMinute: 240,
   /**
@@ -121,6 +123,10 @@ assert(
 assert(
   meshLimits.waitingPerNetworkMax / meshLimits.inboundPerSecond < meshLimits.dialMs / 1000,
   'whoever waits for a handshake gets it before its dial gives up',
+);
+assert(
+  meshLimits.earlyStreamsMax < meshLimits.outboundStreamsMax,
+  'more streams are opened after the upgrade',
 );
 assert(meshLimits.handshakeMs < meshLimits.upgradeMs, 'a handshake that may end for another still may go on');
 assert(meshLimits.turnsPerSecond <= meshLimits.turnsBurst, 'a burst is at least a second of messages');

@@ -6,8 +6,6 @@ import { meshLimits } from './limits.ts';
 import { networkOf } from './network.ts';
 import type { Channel, Link, MeshStats, OpenOptions } from './types.ts';
 
-const outboundStreamsMax = 256;
-
 /** Says what peers are to this node. */
 export interface Ranks {
   rankOf(peer: string): Rank;
@@ -50,7 +48,7 @@ export class ConnectionLink implements Link {
       const stream = await this.#connection.newStream(protocol, {
         signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
         runOnLimitedConnection: true,
-        maxOutboundStreams: outboundStreamsMax,
+        maxOutboundStreams: meshLimits.outboundStreamsMax,
       });
       const onTooLarge = () => {
         this.#stats.messagesTooLarge += 1;

@@ -18,7 +18,7 @@ import type {
   Verified,
   VerifiedStatement,
 } from '../documents/index.ts';
-import type { ErrorCode } from '../errors.ts';
+import { assert, type ErrorCode } from '../errors.ts';
 import type { OpenedRevocation } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import type { PeerVersion } from '../wire/peer-version.ts';
@@ -61,6 +61,16 @@ export const defaultTimings: Timings = {
   widenMs: 5_000,
   grantMs: limits.grantSecondsMax * 1000,
 };
+
+const t = defaultTimings;
+assert(t.windowMs < t.widenMs, 'a window closes before others may claim');
+assert(20 * t.widenMs <= t.slotFillMs, 'a share of a millionth is all before a slot expires');
+assert(t.slotFillMs < t.grantMs && t.leaseOverheadMs < t.grantMs, 'both end with the day');
+assert(t.detachGraceMs < t.leaseSilenceMs, 'a worker that comes back finds its lease');
+assert(t.leaseSilenceMs < t.leaseOverheadMs, 'a lost lease is noticed before it is over');
+assert(t.absenceMs < t.slotFillMs, 'a slot that nobody could take expires first');
+assert(t.absenceMs <= controllerLimits.absenceMsMax, 'an owner may set the default');
+assert(t.pinTriesMax * t.pinRetryMs < t.slotFillMs, 'a pin fails before a slot expires');
 
 /** A connected worker that cannot read a job. */
 export interface OlderWorker {

@@ -45,6 +45,14 @@ export const controllerLimits = {
   passedOverMs: 600_000,
 } as const;
 
+const c = controllerLimits;
+assert(c.absenceMsMax <= limits.grantSecondsMax * 1000, 'a worker that is absent for longer has no grant');
+assert(c.cosignRetryMs < c.cosignRetryMsMax, 'the wait for a draft grows');
+assert(c.cosignRetryMsMax <= c.cosignAnswerMsMax, 'a draft is shown again before another worker is asked');
+assert(c.cosignAbsentMsMax < c.cosignAnswerMsMax, 'who is gone makes room first');
+assert(c.cosignAnswerMsMax <= c.passedOverMs, 'the other one has time to sign');
+assert(c.passedOverMs < limits.grantSecondsMax * 1000, 'a run gets its signature within a day');
+assert(c.claimAgainSeconds < limits.grantSecondsMax, 'a claim with a new grant counts anew');
 assert(
   controllerLimits.openRequestsPerPublisherMax < limits.openRequestsMax,
   'one publisher leaves room for another',

@@ -14,12 +14,9 @@ import { limits } from '../limits.ts';
 import { type ApiDown, type ApiUp, apiDownSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
 import { isStale } from './kept-streams.ts';
+import { sessionTimes } from './limits.ts';
 import { type ErrorMessage, MessageStream } from './message-stream.ts';
 import type { Clock, Dial, Documents, PeerAddress, Signing } from './ports.ts';
-
-const openMsMax = 20_000;
-const answerMsMax = 20_000;
-const enrolSeconds = 300;
 
 export type Question = MessageStream<ApiUp, ApiDown>;
 
@@ -31,7 +28,7 @@ export async function openQuestion(
   fresh = true,
 ): Promise<Question> {
   const channel = await dial(controller, protocols.api, {
-    timeoutMs: openMsMax,
+    timeoutMs: sessionTimes.apiOpenMs,
     maxMessageBytes: limits.receiptBytesMax,
     fresh,
   });
@@ -105,7 +102,7 @@ async function askOne(
   });
   let failure: unknown;
   try {
-    const answer = await stream.receive({ timeoutMs: answerMsMax });
+    const answer = await stream.receive({ timeoutMs: sessionTimes.answerMs });
     if (answer !== undefined || !isStale(stream.channel, undefined)) return { stream, answer };
   } catch (error) {
     failure = error;
@@ -188,7 +185,7 @@ export async function obtainGrant(
       ...(ticket === undefined ? {} : { invite: ticket.invite.payload.jti }),
       jti: nonce(),
       iat,
-      exp: iat + enrolSeconds,
+      exp: iat + sessionTimes.enrolSeconds,
     },
     signer,
   );

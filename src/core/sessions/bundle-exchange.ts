@@ -6,14 +6,11 @@ import { meteredBounds } from '../wire/bounds.ts';
 import { bundleDownSchema, bundleUpSchema, encodeMessage } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
 import { isStale } from './kept-streams.ts';
-import { sessionLimits } from './limits.ts';
+import { sessionLimits, sessionTimes } from './limits.ts';
 import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
 
 const { bundlesPerStreamMax, bundleBytesPerStream } = sessionLimits;
-const questionMsMax = 10_000;
-const openMsMax = 10_000;
-const answerMsMax = 20_000;
 /** Bundles up to this size are sent whatever else is being sent. */
 const smallBytes = 256 * 1024;
 /** Characters of a bundle that are encoded at once. */
@@ -62,7 +59,7 @@ export function bundleServer(
         }
       };
       try {
-        let timeoutMs: number = questionMsMax;
+        let timeoutMs: number = sessionTimes.questionMs;
         let sent = 0;
         for (let count = 0; count < bundlesPerStreamMax && sent < bundleBytesPerStream; count += 1) {
           const asked = await stream.receive({ timeoutMs });
@@ -156,7 +153,7 @@ export async function requestBundle(
   fresh = false,
 ): Promise<string | undefined> {
   const channel = await dial(peer, protocols.bundle, {
-    timeoutMs: openMsMax,
+    timeoutMs: sessionTimes.openMs,
     maxMessageBytes: limits.bundleBytesMax,
     fresh,
   });
@@ -164,7 +161,7 @@ export async function requestBundle(
   let failure: unknown;
   try {
     await stream.send({ which });
-    const answer = await stream.receive({ timeoutMs: answerMsMax });
+    const answer = await stream.receive({ timeoutMs: sessionTimes.answerMs });
     if (answer?.kind === 'bundle') {
       await stream.release();
       return answer.bundle;

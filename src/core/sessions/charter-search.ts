@@ -1,18 +1,15 @@
 import { limits } from '../limits.ts';
 import { type ApiDown, type ApiUp, apiDownSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
-import { sessionLimits } from './limits.ts';
+import { sessionLimits, sessionTimes } from './limits.ts';
 import { MessageStream } from './message-stream.ts';
 import type { Dial, PeerAddress } from './ports.ts';
-
-const openMsMax = 4_000;
-const answerMsMax = 4_000;
 
 /**
  * Asks for the charter whoever answers at the addresses of these controllers, whatever key it proves, and these peers: a
  * controller whose key was replaced is found at its old address. Returns what they say, which is worth nothing until the root's
- * signature was seen; whoever is asked learns of the asker no more than its key. Never throws; ends within `openMsMax` and
- * `answerMsMax` together.
+ * signature was seen; whoever is asked learns of the asker no more than its key. Never throws; ends within twice
+ * `searchMs`.
  */
 export async function searchCharters(
   dial: Dial,
@@ -41,11 +38,11 @@ export function addressesOf({ id, addrs }: PeerAddress, other: string): string[]
 
 async function charterAt(dial: Dial, place: Parameters<Dial>[0]): Promise<string | undefined> {
   const maxMessageBytes = 2 * limits.documentBytesMax;
-  const channel = await dial(place, protocols.api, { timeoutMs: openMsMax, maxMessageBytes });
+  const channel = await dial(place, protocols.api, { timeoutMs: sessionTimes.searchMs, maxMessageBytes });
   const stream = new MessageStream<ApiUp, ApiDown>(channel, apiDownSchema, 'an answer about the charter');
   try {
     await stream.send({ kind: 'charter' });
-    const answer = await stream.receive({ timeoutMs: answerMsMax });
+    const answer = await stream.receive({ timeoutMs: sessionTimes.searchMs });
     return answer?.kind === 'charter' ? answer.charter : undefined;
   } finally {
     channel.abort(new Error('the charter was asked for, and nothing else'));

@@ -1,6 +1,7 @@
 import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
 import { codeOf, QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { wireLimits } from '../wire/limits.ts';
 import { ask, obtainGrant, openCharter } from './ask.ts';
 import { addressesOf, searchCharters } from './charter-search.ts';
 import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
@@ -22,7 +23,6 @@ export interface Membership {
   feed?: string[] | undefined;
 }
 
-const controllerAddrsMax = 16;
 /** Of these, known for longest: what strangers say of a controller drives none of them out. */
 const controllerAddrsKept = 8;
 
@@ -139,7 +139,7 @@ export class Credentials {
     // The addresses known before may still be right: some lead there from some networks only, and others are made up.
     const kept = known.slice(-controllerAddrsKept);
     const later = new Set([...addrs, ...known].filter((addr) => !kept.includes(addr)));
-    const all = [...[...later].slice(0, controllerAddrsMax - kept.length), ...kept];
+    const all = [...[...later].slice(0, wireLimits.controllerAddrsMax - kept.length), ...kept];
     const others = controllers.filter((controller) => controller.id !== id);
     await this.#change({ ...this.#membership, controllers: [{ id, addrs: all }, ...others] });
   }
@@ -201,6 +201,10 @@ export class Credentials {
 export function controllersUnder(charter: Charter, known: readonly PeerAddress[]): PeerAddress[] {
   const there = (id: string) => [...new Set(known.flatMap((peer) => addressesOf(peer, id)))];
   return charter.controllers.map(
-    (id) => known.find((peer) => peer.id === id) ?? { id, addrs: there(id).slice(0, controllerAddrsMax) },
+    (id) =>
+      known.find((peer) => peer.id === id) ?? {
+        id,
+        addrs: there(id).slice(0, wireLimits.controllerAddrsMax),
+      },
   );
 }

@@ -1,8 +1,12 @@
+import { defaultTimings } from '../controller/events.ts';
+import { controllerLimits } from '../controller/limits.ts';
 import { documentLimits } from '../documents/limits.ts';
 import { assert } from '../errors.ts';
+import { judgeLimits } from '../judge/limits.ts';
 import { limits } from '../limits.ts';
 import { transparencyLimits } from '../transparency/index.ts';
 import { messageBounds } from '../wire/bounds.ts';
+import { wireLimits } from '../wire/limits.ts';
 
 /** Bounds of the sessions. */
 export const sessionLimits = {
@@ -70,6 +74,108 @@ export const sessionLimits = {
   revocationPageCharsMax: 4 * 1024 * 1024,
 } as const;
 
+/** Times of the sessions, in ms unless the name says seconds. */
+export const sessionTimes = {
+  /** For a stream to open: the search for the peer, a dial, its upgrade. */
+  openMs: 10_000,
+  /** For the question on a stream that was opened for one, and for the answer. */
+  questionMs: 10_000,
+  answerMs: 20_000,
+  /** For a stream to a controller that may be full for a moment. */
+  apiOpenMs: 20_000,
+  /** Lifetime of a request to enrol. */
+  enrolSeconds: 300,
+  /** For a place to be reached, and again to answer, in a search for the charter. */
+  searchMs: 4_000,
+  /** Members that are to be found in a search. */
+  findMs: 3_000,
+  /** A controller asks its identity provider: to open, to answer, and all of it from the question of a member on. */
+  grantOpenMs: 4_000,
+  grantAnswerMs: 6_000,
+  grantMs: 15_000,
+  /** After one that could not be reached, others are refused for so long without asking. */
+  idpRestMs: 1_000,
+  /** Charters that the owner signs on the host of the identity provider are in force within this. */
+  charterExchangeMs: 5_000,
+  /** Between two heartbeats of a lease, also while its claim waits for a slot; those that follow the last one faster than the second are ignored. */
+  heartbeatMs: 5_000,
+  heartbeatMsMin: 1_000,
+  /** The same of a trusted worker that waits for answers to sign. */
+  cosignHeartbeatMs: 30_000,
+  /** Silence after which a worker on such a stream counts as gone. */
+  silenceMs: 120_000,
+  /** The longest life of a request, and a day: a controller that has nothing to say, and a build, may be silent for as long. */
+  requestMs: (judgeLimits.requestSecondsMax + limits.grantSecondsMax) * 1000,
+  /** Between two questions of a worker for the backlog. */
+  pollMs: 15_000,
+  /** Until the first one. Gossip that comes while connections are still being made can pass a new worker by. */
+  firstPollMs: 2_000,
+  /** Silence after which a worker is absent. */
+  feedSilenceMs: 90_000,
+  /** Between two attempts to reach the controller; doubled each time. */
+  feedRetryMsMin: 250,
+  feedRetryMsMax: 5_000,
+  /** A controller that asks its members before it starts is tried again after this. */
+  askingRetryMs: 500,
+  /** Between two requests of the HTTP feed that fail, the longest. */
+  httpEveryMsMax: 5 * 60_000,
+  /** A store that fetches a tree says so this often; silence after which it is given up; one attempt. What it has then it keeps for the next. */
+  pinningMs: 5_000,
+  pinSilenceMs: 20_000,
+  pinAttemptMs: 60_000,
+  /** A round of signatures under a checkpoint ends after this, whoever has not answered. */
+  roundMsMax: 5_000,
+  /** Between the beginnings of two rounds, and between two reports of lines that come late. */
+  roundMsMin: 1_000,
+  /** The same while a verdict waits for its witnesses. */
+  urgentRoundMs: 50,
+  /** Between two rounds of the same checkpoint, for those who want lines of now. */
+  renewMs: 60_000,
+  /** Time until a witness from outside that failed is asked again; doubled each time. */
+  witnessRetryMs: 2_000,
+  witnessRetryMsMax: 5 * 60_000,
+  /** Between two checkpoints that are gossiped: present workers are shown them anyway. */
+  checkpointMs: 5_000,
+  /** One that is gossiped is left out where another was compared within this: others follow. */
+  comparedMs: 10_000,
+  /** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
+  promiseMs: 10 * 60_000,
+  /** Time, and questions, after which a member with which the log was not compared is reported: the controller restarts, or a network is down. */
+  uncomparedMs: 10 * 60_000,
+  uncomparedTriesMin: 3,
+  /** Between two looks at neighbours. */
+  neighboursMs: 30_000,
+  /** A timer of a renewal is looked at this often, since it stands still while the host sleeps. */
+  renewalLookMs: 60_000,
+  /** Between two attempts to renew that fail; doubled each time. */
+  renewalRetryMsMin: 1_000,
+  renewalRetryMsMax: 60_000,
+  /** Between two renewals that a refusal asked for. */
+  renewalRefreshMs: 5_000,
+  /** A worker whose key or operator was revoked asks this often whether that is still so. */
+  expelledMs: 10 * 60_000,
+  /** A save of revocations that failed is tried again after this. */
+  saveAgainMs: 60_000,
+  /** Between two attempts to reach the controller with signatures of answers; doubled each time. */
+  cosignRetryMsMin: 500,
+  cosignRetryMsMax: 15_000,
+  /** Between two attempts to read the log: a second more after each, up to the longest. */
+  draftRetryMs: 1_000,
+  draftRetryMsMax: 15_000,
+  /** From a receipt to the first message of its log; and the wait of a reader for it. */
+  logLateMs: 60_000,
+  logLaterMs: 1_000,
+  /** A controller that ends tells its workers the charter, and stores bundles, for as long. */
+  tellMs: 3_000,
+  storeMs: 5_000,
+  /** A peer that waits for its turn is told to be there this often. */
+  turnWaitMs: 5_000,
+  /** A wall clock that differs by more for this long is no passing disturbance. */
+  disturbanceMs: 10_000,
+  /** An agreed verdict is mostly followed by its co-signature at once: then one bundle is fetched, not two. */
+  agreedMs: 1_000,
+} as const;
+
 const { memberLinesCharsMax, namedLineCharsMax } = sessionLimits;
 /** Text of a checkpoint and the line of its log: the id of a project twice, a size, a hash, a signature. */
 const checkpointOwnCharsMax = 320;
@@ -95,3 +201,102 @@ assert(
     limits.receiptBytesMax,
   'a page of revocations is one message, with all evidence',
 );
+
+const t = sessionTimes;
+const grantMsMax = limits.grantSecondsMax * 1000;
+const isRising = (...times: readonly number[]): boolean =>
+  times.every((ms, n) => n === 0 || (times[n - 1] ?? 0) < ms);
+assert(t.openMs <= t.answerMs && t.questionMs <= t.answerMs, 'an answer takes longest');
+assert(t.apiOpenMs + t.answerMs < t.enrolSeconds * 1000, 'a request to enrol outlasts its question');
+assert(t.enrolSeconds < limits.grantSecondsMax, 'a grant outlasts the request for it');
+assert(t.findMs + 2 * t.searchMs <= t.answerMs, 'a search takes no longer than a question');
+assert(t.grantOpenMs + t.grantAnswerMs <= t.grantMs, 'the identity provider can be asked');
+assert(t.grantMs < t.answerMs, 'a member hears of it');
+assert(t.idpRestMs < t.grantMs, 'an identity provider that is back is asked by the same member');
+assert(t.charterExchangeMs < t.grantMs, 'a new charter is told before a grant under it is given up');
+assert(t.heartbeatMsMin < t.heartbeatMs, 'a heartbeat on time counts');
+assert(2 * t.heartbeatMs < defaultTimings.leaseSilenceMs, 'one heartbeat may be lost');
+assert(t.turnWaitMs < defaultTimings.leaseSilenceMs, 'a lease lasts while its message waits');
+assert(4 * t.cosignHeartbeatMs <= t.silenceMs, 'several heartbeats may be late');
+assert(t.silenceMs < defaultTimings.leaseOverheadMs, 'a lost stream is noticed before its lease is over');
+assert(isRising(t.firstPollMs, t.pollMs, t.feedSilenceMs / 4), 'several questions may be late');
+assert(t.feedSilenceMs < t.silenceMs, 'a worker that is gone is absent before its streams end');
+assert(
+  isRising(t.feedRetryMsMin, t.askingRetryMs, t.feedRetryMsMax, t.pollMs),
+  'a worker that comes back is there before its next question',
+);
+assert(
+  1.5 * t.feedRetryMsMax + t.openMs < controllerLimits.reconnectMs,
+  'a worker that lost its connection is back before it counts as gone',
+);
+assert(controllerLimits.reconnectMs <= defaultTimings.leaseSilenceMs, 'and finds its leases');
+assert(t.httpEveryMsMax < grantMsMax, 'a worker without a stream hears of its grant');
+assert(isRising(3 * t.pinningMs, t.pinSilenceMs, t.pinAttemptMs), 'a store may be late twice');
+assert(
+  5 * t.pinAttemptMs <= sessionLimits.resultHeldSecondsMin * 1000,
+  'a result is held while stores try to fetch it',
+);
+assert(sessionLimits.resultHeldSecondsMin < limits.grantSecondsMax, 'a result is let go within a day');
+assert(
+  isRising(t.urgentRoundMs, t.roundMsMin, t.roundMsMax, t.renewMs, sessionLimits.ownerLineSecondsMax * 1000),
+  'lines are of now while rounds go on',
+);
+assert(
+  isRising(t.witnessRetryMs, t.witnessRetryMsMax, sessionLimits.ownerLineSecondsMax * 1000),
+  'a witness that is back signs before its last line is old',
+);
+assert(
+  sessionLimits.ownerLineSecondsMax < limits.grantSecondsMax,
+  'no line counts longer than the grant of its key',
+);
+assert(
+  isRising(t.checkpointMs, t.comparedMs, t.promiseMs, grantMsMax),
+  'a broken promise is noticed within the life of a grant',
+);
+assert(
+  isRising(t.uncomparedTriesMin * t.neighboursMs, t.uncomparedMs, grantMsMax),
+  'a member is asked several times before it is reported',
+);
+assert(
+  isRising(t.renewalRetryMsMin, t.renewalRefreshMs, t.renewalRetryMsMax, grantMsMax / 4),
+  'a renewal is tried several times in the life of a grant',
+);
+assert(4 * t.renewalLookMs < grantMsMax, 'and looked at as often');
+assert(
+  isRising(t.saveAgainMs, t.expelledMs, grantMsMax),
+  'revocations are on disk before they are asked for',
+);
+assert(
+  isRising(t.cosignRetryMsMin, t.cosignRetryMsMax, controllerLimits.cosignAbsentMsMax),
+  'a trusted worker that lost its stream is back before another one takes its place',
+);
+assert(
+  t.draftRetryMs < t.draftRetryMsMax && t.draftRetryMsMax <= controllerLimits.cosignRetryMs,
+  'the log is read again before the draft is shown again',
+);
+assert(t.logLaterMs < t.answerMs, 'who asks for a log is answered');
+assert(t.logLateMs < defaultTimings.leaseOverheadMs, 'a log comes while its lease may last');
+assert(t.tellMs + t.storeMs <= sessionLimits.startWaitMs, 'questions of meanwhile wait for the next life');
+assert(
+  isRising(sessionLimits.startGraceMs, sessionLimits.startWaitMs, t.answerMs),
+  'a question to a controller that starts is answered',
+);
+assert(sessionLimits.startAnswerMs < t.silenceMs, 'a worker waits for a controller that starts');
+assert(
+  sessionLimits.lateWitnessMs < controllerLimits.reconnectMs,
+  'what is lacking is told before workers are gone',
+);
+assert(t.disturbanceMs < limits.clockSkewSeconds * 1000, 'a wrong clock stops before documents are refused');
+assert(
+  isRising(t.agreedMs, 2 * sessionLimits.mirrorLaterMs, sessionLimits.resultHeldSecondsMin * 1000),
+  'all workers fetch a bundle while its results are held',
+);
+assert(sessionLimits.nextConversationMs < t.silenceMs, 'a stream without use ends first');
+assert(sessionLimits.askedAgainMs < t.answerMs, 'a lost bundle is asked for in time');
+assert(sessionLimits.keptStreamsMax <= messageBounds.api.streams, 'a peer lets as many be open');
+assert(sessionLimits.pinsAtOnce <= messageBounds.pin.streams, 'a controller can ask for as many');
+assert(
+  sessionLimits.witnessesAsked * wireLimits.witnessLineCharsMax <= memberLinesCharsMax,
+  'lines of all who are asked are under a checkpoint',
+);
+assert(sessionLimits.betweenLostBundlesMs < t.roundMsMin, 'bundles are made faster than checkpoints');

@@ -1,12 +1,11 @@
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { isoTime } from '../time.ts';
+import { sessionTimes } from './limits.ts';
 import type { Clock } from './ports.ts';
 
 /** The machine's time and the wall clock may differ by this much: as much as documents are taken with. */
 const differenceMsMax = limits.clockSkewSeconds * 1000;
-/** A wall clock that differs by more for this long is no passing disturbance. */
-const disturbanceMsMax = 10_000;
 /** How much faster or slower the machine's time runs until it agrees with the wall clock again. */
 const slewShare = 0.1;
 
@@ -49,7 +48,7 @@ export class MachineTime {
   /** Milliseconds since the epoch, whole ones; never less than before. Errors: `CLOCK_JUMPED`. */
   now(): number {
     const { monotonic, wall, expected, difference } = this.#advance();
-    if (this.#disturbedAt !== undefined && monotonic - this.#disturbedAt > disturbanceMsMax) {
+    if (this.#disturbedAt !== undefined && monotonic - this.#disturbedAt > sessionTimes.disturbanceMs) {
       const seconds = Math.round(Math.abs(difference) / 1000);
       throw new QuorateError(
         'CLOCK_JUMPED',

@@ -43,9 +43,6 @@ export const storedRevocationsSchema: z.ZodType<StoredRevocations> = revocationL
   askedAt: z.number().nullable(),
 });
 
-/** A save that failed is tried again after this, ms. */
-export const saveAgainMs = 60_000;
-
 /** Where they are kept. */
 export interface RevocationFile {
   load(): Promise<StoredRevocations | undefined>;

@@ -5,6 +5,7 @@ import { meteredBounds } from '../wire/bounds.ts';
 import { wireLimits } from '../wire/limits.ts';
 import { revocationsDownSchema, revocationsUpSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
+import { sessionTimes } from './limits.ts';
 import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
 import type { Learned, RevocationBook } from './revocation-book.ts';
@@ -16,10 +17,6 @@ type Down = z.infer<typeof revocationsDownSchema>;
 /** Where a leaf names a revocation that nobody shows. */
 export const withheldHint =
   'Ask the owner of the project. An owner who signed no such revocation ends the key that wrote the leaf: quorate revoke <key> --since <index> --void-leaf <id>';
-
-const questionMsMax = 10_000;
-const openMsMax = 10_000;
-const answerMsMax = 20_000;
 
 /** Documents that a node shows to everybody: they are public, and prove themselves. */
 export interface Known {
@@ -66,7 +63,7 @@ export function revocationServer(known: Known): ServedProtocol {
       const stream = new MessageStream<Down, Up>(channel, revocationsUpSchema, 'a question for revocations');
       try {
         for (let pages = 0; pages < limits.revocationPagesMax; pages++) {
-          const asked = await stream.receive({ timeoutMs: questionMsMax });
+          const asked = await stream.receive({ timeoutMs: sessionTimes.questionMs });
           if (asked === undefined) break;
           const isOfStart = asked.kind === 'held' || asked.kind === 'leaves';
           await stream.send(
@@ -201,14 +198,14 @@ async function asking<T>(
   work: (question: (asked: Up) => Promise<Exclude<Down, { kind: 'error' }>>) => Promise<T>,
 ): Promise<T> {
   const channel = await dial(peer, protocols.revocations, {
-    timeoutMs: openMsMax,
+    timeoutMs: sessionTimes.openMs,
     maxMessageBytes: limits.receiptBytesMax,
   });
   const stream = new MessageStream<Up, Down>(channel, revocationsDownSchema, 'an answer about revocations');
   try {
     return await work(async (asked) => {
       await stream.send(asked);
-      const answer = await stream.receive({ timeoutMs: answerMsMax });
+      const answer = await stream.receive({ timeoutMs: sessionTimes.answerMs });
       if (answer === undefined)
         throw new QuorateError('CONTROLLER_SILENT', 'the peer closed the stream without an answer');
       if (answer.kind === 'error') throw errorFrom(answer);

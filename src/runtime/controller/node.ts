@@ -10,8 +10,8 @@ import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.t
 import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { LostBundles } from '../../core/sessions/controller/lost-bundles.ts';
 import { StartInquiry } from '../../core/sessions/controller/start-inquiry.ts';
+import { sessionTimes } from '../../core/sessions/limits.ts';
 import { Loop } from '../../core/sessions/loop.ts';
-import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { every } from '../../core/sessions/timing.ts';
 import { ownVersion } from '../../core/wire/peer-version.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
@@ -190,7 +190,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
         `revocations and evidence are not kept, until it can be written: ${messageOf(error)}`,
       ),
     );
-    every(clock, saveAgainMs, () => void logEvidence.saveAgain().catch(() => {}));
+    every(clock, sessionTimes.saveAgainMs, () => void logEvidence.saveAgain().catch(() => {}));
     const images = new ControllerImages(context, stop.signal);
     const dependencies = new ControllerDependencies(context, stop.signal);
     const logFiles = openLogFiles(join(folder.dir, 'logs'));

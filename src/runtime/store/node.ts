@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
+import { sessionTimes } from '../../core/sessions/limits.ts';
 import { knownIn } from '../../core/sessions/revocation-exchange.ts';
 import { pinServer } from '../../core/sessions/store/pin-server.ts';
 import { ProjectWatch } from '../../core/sessions/store/project-watch.ts';
@@ -99,7 +99,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
     );
     const clock = nodeClock(stop.signal);
     warnWhenFull(mesh, clock, tell);
-    every(clock, saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
+    every(clock, sessionTimes.saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
     const charterFile = join(home.dir, `charter-${project}.jws`);
     const watch = new ProjectWatch({
       project,

@@ -8,9 +8,9 @@ import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { knobs } from '../../core/lending-knobs.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { keepStreams } from '../../core/sessions/kept-streams.ts';
+import { sessionTimes } from '../../core/sessions/limits.ts';
 import { Loop } from '../../core/sessions/loop.ts';
 import type { MachineTime } from '../../core/sessions/machine-time.ts';
-import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
 import { knownIn } from '../../core/sessions/revocation-exchange.ts';
 import { every } from '../../core/sessions/timing.ts';
 import { type HttpFeedTimings, httpFeedTimings } from '../../core/sessions/worker/http-feed.ts';
@@ -165,7 +165,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
 
     const time = options.time ?? machineTime();
     const clock = nodeClock(stop.signal, time);
-    every(clock, saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
+    every(clock, sessionTimes.saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
     let perform: (effect: WorkerEffect) => void = () => {};
     let broken: string | undefined;
     const loop = new Loop<WorkerEvent, WorkerEffect>({

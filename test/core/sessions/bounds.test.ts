@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { limits } from '../../../src/core/limits.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
@@ -14,6 +15,7 @@ import {
   messageBounds,
   type Sender,
   type Standing,
+  servedBounds,
 } from '../../../src/core/wire/bounds.ts';
 import { encodeMessage, type LeaseUp } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
@@ -56,6 +58,20 @@ describe.each(lines)('%s: "%s"', (protocol, kind, { from, bytesMax, refused }) =
 
 const firstRefusal = (protocol: Protocol) =>
   Object.values<MessageBound>(messageBounds[protocol].messages)[0]?.refused;
+
+it.each(Object.keys(messageBounds) as Protocol[])(
+  '%s: a peer can use its streams, and pay for them',
+  (protocol) => {
+    const { maxInboundStreams, perPeerPerMinute } = servedBounds(protocol);
+    expect(maxInboundStreams).toBeLessThanOrEqual(meshLimits.outboundStreamsMax);
+    expect(maxInboundStreams).toBeLessThanOrEqual(perPeerPerMinute);
+    expect(perPeerPerMinute * meshLimits.streamTurns).toBeLessThanOrEqual(60 * meshLimits.turnsPerSecond);
+    const most = bytesMaxOf(protocol, { sender: 'asked', receiptBytesMax: 0 });
+    expect(most, 'no message but a receipt is longer than a document').toBeLessThanOrEqual(
+      limits.documentBytesMax,
+    );
+  },
+);
 
 /** A peer that says these things, the next after each answer or when nothing is answered; counts what is read of it. */
 class Said implements Channel {

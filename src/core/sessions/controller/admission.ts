@@ -1,12 +1,9 @@
 import { checkKind, checkLength, type messageBounds, type Standing, turnsOf } from '../../wire/bounds.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import type { MessageStream } from '../message-stream.ts';
 import type { Channel } from '../ports.ts';
 import { pause } from '../timing.ts';
 import type { ControllerPorts } from './ports.ts';
-
-/** A peer that waits for its turn is told to be there this often. */
-const waitMsMax = 5_000;
 
 interface Reading {
   protocol: keyof typeof messageBounds;
@@ -61,9 +58,9 @@ export class Admission {
     return async (bytes) => {
       checkLength(protocol, standing(), bytes);
       let ms = this.#charge(account, from.peer, 1 + bytes / sessionLimits.receivedBytesPerTurn);
-      for (; ms > 0 && !clock.closing; ms -= waitMsMax) {
+      for (; ms > 0 && !clock.closing; ms -= sessionTimes.turnWaitMs) {
         waiting();
-        await pause(clock, Math.min(ms, waitMsMax));
+        await pause(clock, Math.min(ms, sessionTimes.turnWaitMs));
       }
     };
   }

@@ -1,6 +1,7 @@
 import { answerDraftOf } from '../../controller/draft.ts';
 import { checkPresent } from '../../controller/enrolment.ts';
 import type { BundleDraft } from '../../controller/events.ts';
+import { controllerLimits } from '../../controller/limits.ts';
 import { checkTime, type Grant, idOf, type Verified } from '../../documents/index.ts';
 import { messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -8,6 +9,7 @@ import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { wireLimits } from '../../wire/limits.ts';
 import { type CosignDown, type CosignUp, cosignUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { sessionTimes } from '../limits.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
@@ -17,10 +19,6 @@ import { cosignatureFlaw } from './cosignature.ts';
 import { evidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 
-/** A trusted worker says that it is there more often than this. */
-const silenceMs = 120_000;
-/** Time for a trusted worker to read the log and to check what it is shown; then another one is asked, or it again on another stream. */
-const answerMsMax = 10 * 60_000;
 const againMs = 1_000;
 /** Text of the bundles that are shown at once, but for one that has more by itself. */
 const charsMax = limits.bundleBytesMax / 4;
@@ -145,7 +143,7 @@ export class AnswerServer {
       return void clock.after(againMs, () => this.look());
     }
     for (const { verdict } of drafts) this.#shown.add(verdict);
-    const cancel = clock.after(answerMsMax, () => void signer.stream.close());
+    const cancel = clock.after(controllerLimits.cosignAnswerMsMax, () => void signer.stream.close());
     signer.asked = { drafts, size, root: log.root(size), cancel };
     await signer.stream.send({ kind: 'answers', bundles });
   }
@@ -189,7 +187,7 @@ export class AnswerServer {
       for (;;) {
         const message = await this.#admission.receive(stream, {
           protocol: 'cosign',
-          timeoutMs: silenceMs,
+          timeoutMs: sessionTimes.silenceMs,
           standing,
         });
         if (message === undefined) break;

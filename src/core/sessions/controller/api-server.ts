@@ -14,7 +14,7 @@ import { toUtf8 } from '../../text.ts';
 import { servedBounds } from '../../wire/bounds.ts';
 import { type ApiDown, type ApiUp, apiUpSchema, encodeMessage } from '../../wire/messages.ts';
 import { protocols, topics } from '../../wire/protocols.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import { pause } from '../timing.ts';
@@ -28,11 +28,8 @@ import { askingError } from './start-inquiry.ts';
 
 type ApiStream = MessageStream<ApiDown, ApiUp>;
 const jobsMax = 500;
-const questionMsMax = 10_000;
 /** Questions about the log. */
 const ofLog: ReadonlySet<string> = new Set(['log', 'checkpoint', 'inclusion'] satisfies ApiUp['kind'][]);
-/** The longest life of a request, and a day. */
-const followMsMax = 8 * 24 * 3600 * 1000;
 
 /** The controller's side of the api protocol: one question after the other. `follow` and `logs` answer until the run is over, and end the stream. */
 export class ApiServer {
@@ -77,7 +74,7 @@ export class ApiServer {
     const sent = (bytes: number) => this.#admission.answered(channel, bytes);
     const stream: ApiStream = new MessageStream<ApiDown, ApiUp>(channel, apiUpSchema, 'a request', sent);
     try {
-      let timeoutMs: number = questionMsMax;
+      let timeoutMs: number = sessionTimes.questionMs;
       for (;;) {
         const question = await this.#admission.receive(stream, { protocol: 'api', timeoutMs });
         if (question === undefined) break;
@@ -338,7 +335,7 @@ export class ApiServer {
       gone = true;
       wake();
     };
-    stream.receive({ timeoutMs: followMsMax }).then(left, left);
+    stream.receive({ timeoutMs: sessionTimes.requestMs }).then(left, left);
     try {
       for (let next = 0; !gone; ) {
         const entry = run.history[next];

@@ -9,7 +9,7 @@ import {
   signCheckpoint,
   withoutWitnesses,
 } from '../../transparency/index.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import { every } from '../timing.ts';
 import {
   hasAnswered,
@@ -22,19 +22,8 @@ import {
 import type { ControllerPorts, ExternalWitness } from './ports.ts';
 import { askingError, behindCheckpoint } from './start-inquiry.ts';
 
-/** A round ends after this, whoever has not answered. */
-const roundMsMax = 5_000;
-/** Between the beginnings of two rounds, and between two reports of lines that come late. */
-const roundMsMin = 1_000;
-/** The same while a verdict waits for its witnesses. */
-const urgentMsMin = 50;
-/** Between two rounds of the same checkpoint, for those who want lines of now. */
-const renewMsMin = 60_000;
-/** Time until a witness from outside that failed is asked again; doubled each time. */
-const retryMs = 2_000;
-const retryMsMax = 5 * 60_000;
 /** Difference between the time in a line and the clock of this host. */
-const timeSecondsMax = limits.clockSkewSeconds + roundMsMax / 1000;
+const timeSecondsMax = limits.clockSkewSeconds + sessionTimes.roundMsMax / 1000;
 
 /** Users of the checkpoints. */
 export interface RoundsUse {
@@ -154,7 +143,7 @@ export class CheckpointRounds {
   start(feed: RoundsFeed, use: RoundsUse): void {
     this.#feed = feed;
     this.#use = use;
-    every(this.#ports.clock, roundMsMin, () => this.look());
+    every(this.#ports.clock, sessionTimes.roundMsMin, () => this.look());
     this.look();
   }
 
@@ -167,7 +156,8 @@ export class CheckpointRounds {
     // A verdict may wait for more lines than those of the few that were asked.
     const isPut = size === (this.#round?.size ?? 0) && !(isUrgent && this.#round?.waitsFor !== undefined);
     if (isPut && !this.#renewing) return;
-    const wait = this.#beganAt + (isUrgent ? urgentMsMin : roundMsMin) - clock.monotonic();
+    const wait =
+      this.#beganAt + (isUrgent ? sessionTimes.urgentRoundMs : sessionTimes.roundMsMin) - clock.monotonic();
     if (wait > 0) {
       if (isUrgent) this.#lookIn(wait);
       return;
@@ -189,13 +179,13 @@ export class CheckpointRounds {
   async renewed(): Promise<WitnessedCheckpoint | undefined> {
     const { clock } = this.#ports;
     const isOpen = () => this.#beginning || this.#round?.open === true;
-    if (!isOpen() && clock.monotonic() >= this.#beganAt + renewMsMin) {
+    if (!isOpen() && clock.monotonic() >= this.#beganAt + sessionTimes.renewMs) {
       this.#renewing = true;
       this.look();
     }
     if (isOpen())
       await new Promise<void>((resolve) => {
-        this.#ended.push(resolve, clock.after(roundMsMax, resolve));
+        this.#ended.push(resolve, clock.after(sessionTimes.roundMsMax, resolve));
       });
     return this.current;
   }
@@ -228,7 +218,7 @@ export class CheckpointRounds {
     const waitsFor = this.#use.isUrgent() ? undefined : this.#some();
     const round: Round = { size, root, base, ...lines, waitsFor, asked, open: true };
     this.#round = round;
-    this.#cancel = clock.after(roundMsMax, () => this.#end(round));
+    this.#cancel = clock.after(sessionTimes.roundMsMax, () => this.#end(round));
     this.#feed.checkpoint({ note: base, size }, waitsFor ?? this.#feed.present);
     for (const witness of outside) void this.#askOutside(round, witness);
     this.settle();
@@ -315,7 +305,7 @@ export class CheckpointRounds {
     }
     try {
       const prove = (old: number) => log.consistency(old, size);
-      for (const line of await witness.ask({ note: base, size, prove, timeoutMs: roundMsMax })) {
+      for (const line of await witness.ask({ note: base, size, prove, timeoutMs: sessionTimes.roundMsMax })) {
         const [only, ...more] = signatureLines(`${round.base}${line}`).slice(signatureLines(base).length);
         const fits = line.length <= sessionLimits.namedLineCharsMax;
         if (only === undefined || more.length > 0 || !fits) continue;
@@ -328,7 +318,9 @@ export class CheckpointRounds {
     } catch (error) {
       const { tries } = this.#failing.get(name) ?? { tries: 0 };
       if (tries === 0) this.#warn(`the witness ${name} did not sign (${codeOf(error)}): ${messageOf(error)}`);
-      const again = clock.monotonic() + Math.min(retryMsMax, retryMs * 2 ** tries);
+      const again =
+        clock.monotonic() +
+        Math.min(sessionTimes.witnessRetryMsMax, sessionTimes.witnessRetryMs * 2 ** tries);
       this.#failing.set(name, { tries: tries + 1, again });
       if (round === this.#round && !clock.closing) void this.#askOutside(round, witness);
     } finally {
@@ -352,7 +344,7 @@ export class CheckpointRounds {
     if (round !== this.#round) return;
     if (round.open) return this.#use.grown(witnessed(round));
     this.#cancel();
-    this.#cancel = this.#ports.clock.after(roundMsMin, () => this.#report(round));
+    this.#cancel = this.#ports.clock.after(sessionTimes.roundMsMin, () => this.#report(round));
   }
 
   #end(round: Round): void {

@@ -5,7 +5,7 @@ import { provingRun } from '../../controller/view.ts';
 import { messageOf, QuorateError, unreachable } from '../../errors.ts';
 import type { OfferNotice } from '../../wire/messages.ts';
 import { announceAgain } from '../announce-again.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import type { ServedProtocol } from '../ports.ts';
 import { revocationServer } from '../revocation-exchange.ts';
 import { pause } from '../timing.ts';
@@ -25,9 +25,6 @@ import { Followers, Replies } from './replies.ts';
 import { askingError, sayAsking } from './start-inquiry.ts';
 import { StorePins } from './store-pins.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
-
-const tellMsMax = 3_000;
-const storeMsMax = 5_000;
 
 /**
  * Everything a controller says to others: the protocols it serves, and the effects of its machine carried out on them.
@@ -216,15 +213,15 @@ export class ControllerSessions {
 
   /**
    * Tells every present worker the charter in force, before this life ends for the sake of another key: they find the next one
-   * under it. Waits for slow ones no longer than `tellMsMax`.
+   * under it. Waits for slow ones no longer than `tellMs`.
    */
   async tellCharter(): Promise<void> {
-    await Promise.race([this.#feed.tellCharter(), pause(this.#ports.clock, tellMsMax)]);
+    await Promise.race([this.#feed.tellCharter(), pause(this.#ports.clock, sessionTimes.tellMs)]);
   }
 
-  /** Resolves once the bundles that are being stored are, or after `storeMsMax`. */
+  /** Resolves once the bundles that are being stored are, or after `storeMs`. */
   async storing(): Promise<void> {
-    await Promise.race([this.#publisher.storing(), pause(this.#ports.clock, storeMsMax)]);
+    await Promise.race([this.#publisher.storing(), pause(this.#ports.clock, sessionTimes.storeMs)]);
   }
 
   /** Makes the bundle of a run again where it was lost. Errors: `BUNDLE_BUSY`, `CONTROLLER_ASKING`, those of `Publisher.makeAgain`. */
@@ -233,7 +230,7 @@ export class ControllerSessions {
     if (!lost.has(run)) return;
     if (!inquiry.isOpen && !(await this.#begins())) throw askingError(inquiry);
     const made = this.#publisher.makeAgain(run).then(() => true);
-    if ((await Promise.race([made, pause(this.#ports.clock, storeMsMax)])) === true) return;
+    if ((await Promise.race([made, pause(this.#ports.clock, sessionTimes.storeMs)])) === true) return;
     made.catch(() => {});
     throw new QuorateError('BUNDLE_BUSY', 'many bundles were lost and are made again; try again in a moment');
   }

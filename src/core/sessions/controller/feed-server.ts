@@ -9,6 +9,7 @@ import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { type FeedUp, type feedDownSchema, feedUpSchema, type OfferNotice } from '../../wire/messages.ts';
 import { behindText, type PeerVersion } from '../../wire/peer-version.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { sessionTimes } from '../limits.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
@@ -29,9 +30,6 @@ interface Feed {
   /** Size of the checkpoint that it witnessed last on this stream. */
   witnessed: number | undefined;
 }
-
-/** A worker asks for the backlog at least this often; a worker that is silent for longer is absent. */
-const silenceMs = 90_000;
 
 /** The controller's side of the feed protocol: presence of workers, and the backlog of open offers. */
 export class FeedServer {
@@ -157,7 +155,7 @@ export class FeedServer {
       for (;;) {
         const standing = () => this.#standingOf(peer);
         const message = await this.#admission.receive(stream, {
-          ...{ protocol: 'feed', timeoutMs: silenceMs, standing },
+          ...{ protocol: 'feed', timeoutMs: sessionTimes.feedSilenceMs, standing },
         });
         if (message === undefined) break;
         if (message.kind === 'hello') {

@@ -5,7 +5,7 @@ import { limits } from '../../limits.ts';
 import { wireLimits } from '../../wire/limits.ts';
 import { type IdpDown, type IdpUp, idpDownSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import { errorFrom, MessageStream } from '../message-stream.ts';
 import type { Clock, Dial, DialTarget, Documents, Tell } from '../ports.ts';
 import { every } from '../timing.ts';
@@ -33,20 +33,11 @@ export interface IdpClientPorts {
   tell: Tell;
 }
 
-const openMsMax = 4_000;
-const answerMsMax = 6_000;
-/** From the question of a member on, which waits for 20 seconds. */
-const grantMsMax = 15_000;
-/** After one that could not be reached, others are refused for so long without asking. */
-const restMs = 1_000;
-/** Charters that the owner signs on the host of the identity provider are in force within this. */
-const exchangeEveryMs = 5_000;
-
 const mayHaveOtherCharter: ReadonlySet<string> = new Set(['IDP_CHARTER_DIFFERS', 'IDP_CONTROLLER_UNKNOWN']);
 
 /**
  * Has grants signed by the identity provider's process: one question per stream, a bounded number at once and in the queue, each
- * within `grantMsMax`. Both sides tell each other their charters, of which the root's signature and the epoch say which counts.
+ * within `grantMs`. Both sides tell each other their charters, of which the root's signature and the epoch say which counts.
  */
 export class IdpClient implements Grants {
   readonly #ports: IdpClientPorts;
@@ -66,13 +57,13 @@ export class IdpClient implements Grants {
   start(): void {
     const exchange = () => void this.exchange().catch(() => {});
     exchange();
-    every(this.#ports.clock, exchangeEveryMs, exchange);
+    every(this.#ports.clock, sessionTimes.charterExchangeMs, exchange);
   }
 
   /** Errors: `IDP_BUSY`, `IDP_UNREACHABLE`, `IDP_CHARTER_DIFFERS`, `IDP_ANSWER_MISMATCH`, and those with which it refuses. */
   async sign(asked: GrantAsked): Promise<Verified<GrantAsked['grant']>> {
     const { clock } = this.#ports;
-    const until = clock.monotonic() + grantMsMax;
+    const until = clock.monotonic() + sessionTimes.grantMs;
     await this.#turn();
     try {
       if (clock.monotonic() >= until) throw busy();
@@ -175,7 +166,7 @@ export class IdpClient implements Grants {
           last = error;
         }
       }
-      this.#restsUntil = clock.monotonic() + restMs;
+      this.#restsUntil = clock.monotonic() + sessionTimes.idpRestMs;
       this.#told(false, last);
     }
     throw new QuorateError('IDP_UNREACHABLE', 'the identity provider of the project does not answer', {
@@ -197,12 +188,15 @@ export class IdpClient implements Grants {
   async #askAt(target: DialTarget, question: IdpUp): Promise<IdpDown> {
     const { dial } = this.#ports;
     const maxMessageBytes = limits.documentBytesMax;
-    const channel = await dial(target, protocols.idp, { timeoutMs: openMsMax, maxMessageBytes });
+    const channel = await dial(target, protocols.idp, {
+      timeoutMs: sessionTimes.grantOpenMs,
+      maxMessageBytes,
+    });
     const what = 'an answer of the identity provider';
     const stream = new MessageStream<IdpUp, IdpDown>(channel, idpDownSchema, what);
     try {
       await stream.send(question);
-      const answer = await stream.receive({ timeoutMs: answerMsMax });
+      const answer = await stream.receive({ timeoutMs: sessionTimes.grantAnswerMs });
       if (answer === undefined) throw new QuorateError('IDP_UNREACHABLE', 'it closed the stream');
       return answer;
     } finally {

@@ -9,6 +9,7 @@ import { limits } from '../../limits.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { sessionTimes } from '../limits.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
@@ -21,10 +22,6 @@ import type { ControllerPorts } from './ports.ts';
 import type { Replies } from './replies.ts';
 import { signerOf } from './signers.ts';
 
-/** A worker sends a heartbeat every few seconds, also while its claim waits for a slot. */
-const silenceMs = 120_000;
-/** Heartbeats that follow the last one faster are ignored. */
-const heartbeatMsMin = 1_000;
 /** Characters of the reason why a lease ended, in the history of its run. */
 const failureCharsMax = 500;
 
@@ -114,14 +111,20 @@ export class LeaseServer {
     const { dispatch, clock } = this.#ports;
     const messages = new MessageStream<LeaseDown, LeaseUp>(channel, leaseUpSchema, 'a lease message');
     const stream: LeaseStream = {
-      ...{ messages, lease: undefined, token: '', heartbeatAt: -heartbeatMsMin, failure: undefined },
+      ...{
+        messages,
+        lease: undefined,
+        token: '',
+        heartbeatAt: -sessionTimes.heartbeatMsMin,
+        failure: undefined,
+      },
     };
     stream.token = this.#open(stream);
     try {
       for (;;) {
         const message = await this.#admission.receive(messages, {
           protocol: 'lease',
-          timeoutMs: silenceMs,
+          timeoutMs: sessionTimes.silenceMs,
           standing: () => this.#standing(stream),
           waiting: () => this.#heard(stream),
         });
@@ -181,7 +184,7 @@ export class LeaseServer {
         return dispatch({ kind: 'resume', token, lease, worker: messages.peer });
       }
       case 'heartbeat':
-        if (at - stream.heartbeatAt < heartbeatMsMin) return;
+        if (at - stream.heartbeatAt < sessionTimes.heartbeatMsMin) return;
         stream.heartbeatAt = at;
         return this.#heard(stream);
       case 'receipt':

@@ -3,6 +3,7 @@ import { type ControllerState, liveLeases } from '../../controller/state.ts';
 import { isTrustedSlot } from '../../documents/index.ts';
 import { QuorateError } from '../../errors.ts';
 import type { ApiDown, ApiUp } from '../../wire/messages.ts';
+import { sessionTimes } from '../limits.ts';
 import type { MessageStream } from '../message-stream.ts';
 import type { Clock } from '../ports.ts';
 import { pause } from '../timing.ts';
@@ -11,8 +12,6 @@ import type { LogServer } from './log-server.ts';
 const pieceChars = 32 * 1024;
 const pollMs = 100;
 const drainMs = 50;
-/** Wait for a log that may still come (`LogServer.mayCome`). */
-const lateMsMax = 1_000;
 /** Workers that an error message names. */
 const workersNamedMax = 8;
 
@@ -53,7 +52,7 @@ export async function sendLogs(
   const late = new Map<string, number>();
   const mayWait = (lease: string): boolean => {
     const now = clock.monotonic();
-    const until = late.get(lease) ?? now + lateMsMax;
+    const until = late.get(lease) ?? now + sessionTimes.logLaterMs;
     late.set(lease, until);
     return now < until;
   };

@@ -5,7 +5,7 @@ import { limits } from '../../limits.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { decodeMessage, logUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import { TextTail } from '../text-tail.ts';
 import type { Admission } from './admission.ts';
@@ -25,11 +25,6 @@ interface LiveLog {
 
 const tailChars = 256 * 1024;
 const begunMax = 10_000;
-/** From a receipt to the first message of its log. */
-const lateMsMax = 60_000;
-const headerMsMax = 10_000;
-/** A build may say nothing for as long as it may run. */
-const silenceMs = 24 * 3600 * 1000;
 
 /** The log protocol: live logs of builds are escaped on arrival, stored with their colours, bounded, and passed on to followers. */
 export class LogServer {
@@ -78,7 +73,7 @@ export class LogServer {
         progress.round === round &&
         progress.slot === slot,
     );
-    return delivered !== undefined && clock.now() - delivered.at < lateMsMax;
+    return delivered !== undefined && clock.now() - delivered.at < sessionTimes.logLateMs;
   }
 
   /** Calls back with the latest text and each new piece until the result is called; undefined when nothing is being sent. */
@@ -93,7 +88,7 @@ export class LogServer {
 
   async #session(channel: Channel): Promise<void> {
     const admit = this.#admission.admit(channel, { protocol: 'log' });
-    let timeoutMs: number = headerMsMax;
+    let timeoutMs: number = sessionTimes.questionMs;
     for (;;) {
       const header = await channel.receive({ timeoutMs, admit });
       if (header === undefined || !(await this.#log(channel, header))) return;
@@ -160,7 +155,7 @@ export class LogServer {
     let isWhole = false;
     try {
       for (;;) {
-        const chunk = await channel.receive({ timeoutMs: silenceMs, admit });
+        const chunk = await channel.receive({ timeoutMs: sessionTimes.requestMs, admit });
         if (chunk === undefined) break;
         if (chunk.length === 0) {
           isWhole = true;

@@ -17,6 +17,7 @@ import {
   type VerdictNotice,
 } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
+import { sessionTimes } from '../limits.ts';
 import { mirrorsOf } from '../mirrors.ts';
 import { listOf } from '../revocation-pages.ts';
 import { pause } from '../timing.ts';
@@ -27,9 +28,6 @@ import type { FeedServer } from './feed-server.ts';
 import { evidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 import { signerOf } from './signers.ts';
-
-/** Between two checkpoints that are gossiped: present workers are shown them anyway. */
-const checkpointMsMin = 5_000;
 
 /** Whether it names an artifact that was contradicted, and that no verdict proves. */
 function isContradicted(state: ControllerState, name: string): boolean {
@@ -226,13 +224,13 @@ export class Publisher {
     return kept;
   }
 
-  /** Gossips a checkpoint with its witnesses, or the one that follows it within `checkpointMsMin` of the one before. */
+  /** Gossips a checkpoint with its witnesses, or the one that follows it within `checkpointMs` of the one before. */
   async checkpoint({ note }: WitnessedCheckpoint): Promise<void> {
     const { clock, project, publish } = this.#ports;
     const isDue = this.#checkpoint === undefined;
     this.#checkpoint = note;
     if (!isDue) return;
-    await pause(clock, Math.max(0, this.#gossipedAt + checkpointMsMin - clock.monotonic()));
+    await pause(clock, Math.max(0, this.#gossipedAt + sessionTimes.checkpointMs - clock.monotonic()));
     const notice: CheckpointNotice = { note: this.#checkpoint };
     this.#checkpoint = undefined;
     if (clock.closing) return;

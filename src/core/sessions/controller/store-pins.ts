@@ -5,6 +5,7 @@ import { messageOf, QuorateError } from '../../errors.ts';
 import { wireLimits } from '../../wire/limits.ts';
 import { type PinUp, pinDownSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { sessionTimes } from '../limits.ts';
 import { MessageStream } from '../message-stream.ts';
 import type { Clock, PeerAddress } from '../ports.ts';
 import type { ControllerPorts, StorePorts } from './ports.ts';
@@ -12,11 +13,6 @@ import type { ControllerPorts, StorePorts } from './ports.ts';
 type Down = z.infer<typeof pinDownSchema>;
 type Pin = Extract<ControllerEffect, { kind: 'pin' }>;
 
-const openMsMax = 10_000;
-/** A store says every few seconds that it is at it. */
-const silenceMs = 20_000;
-/** For one attempt. What the store has then it keeps for the next one. */
-const attemptMsMax = 60_000;
 const answerBytesMax = 8 * 1024;
 
 /** Has stores keep what was agreed on, and tells the machine which of them do. */
@@ -53,7 +49,7 @@ export class StorePins {
     const { dial, findPeer, boundOf, probe } = this.#stores;
     const peers = await Promise.all(from.slice(0, wireLimits.pinFromMax).map(findPeer));
     const channel = await dial(store, protocols.pin, {
-      timeoutMs: openMsMax,
+      timeoutMs: sessionTimes.openMs,
       maxMessageBytes: answerBytesMax,
     });
     const stream = new MessageStream<PinUp, Down>(channel, pinDownSchema, 'an answer of an artifact store');
@@ -76,17 +72,17 @@ async function pinnedOn(
   artifact: string,
   clock: Pick<Clock, 'monotonic'>,
 ): Promise<void> {
-  const until = clock.monotonic() + attemptMsMax;
+  const until = clock.monotonic() + sessionTimes.pinAttemptMs;
   for (;;) {
     const left = Math.max(1, until - clock.monotonic());
-    const answer = await stream.receive({ timeoutMs: Math.min(silenceMs, left) });
+    const answer = await stream.receive({ timeoutMs: Math.min(sessionTimes.pinSilenceMs, left) });
     if (answer === undefined) throw silent('the store closed the stream without an answer');
     if (answer.kind === 'error') throw new RefusedByStore(answer.code, answer.message);
     if (answer.kind === 'pinned') {
       if (answer.tree === artifact) return;
       throw silent('the store answered about another tree than was asked for');
     }
-    if (clock.monotonic() >= until) throw silent(`it took longer than ${attemptMsMax / 1000} s`);
+    if (clock.monotonic() >= until) throw silent(`it took longer than ${sessionTimes.pinAttemptMs / 1000} s`);
   }
 }
 

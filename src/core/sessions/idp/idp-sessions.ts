@@ -8,6 +8,7 @@ import { type IdpDown, type IdpUp, idpUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { Admission } from '../controller/admission.ts';
 import { Replies } from '../controller/replies.ts';
+import { sessionTimes } from '../limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, Clock, ServedProtocol, Signing } from '../ports.ts';
 
@@ -29,7 +30,6 @@ export interface IdpPorts {
 }
 
 type IdpStream = MessageStream<IdpDown, IdpUp>;
-const questionMsMax = 10_000;
 
 /** The identity provider's side of its protocol: one question per stream. */
 export class IdpSessions {
@@ -62,7 +62,10 @@ export class IdpSessions {
     const sent = (bytes: number) => this.#admission.answered(channel, bytes);
     const stream: IdpStream = new MessageStream<IdpDown, IdpUp>(channel, idpUpSchema, 'a question', sent);
     try {
-      const question = await this.#admission.receive(stream, { protocol: 'idp', timeoutMs: questionMsMax });
+      const question = await this.#admission.receive(stream, {
+        protocol: 'idp',
+        timeoutMs: sessionTimes.questionMs,
+      });
       if (question !== undefined) await stream.send(await this.#answer(stream, question));
     } catch (error) {
       await stream.send(errorMessage(error)).catch(() => {});

@@ -3,16 +3,12 @@ import { messageOf, QuorateError } from '../../errors.ts';
 import { meteredBounds } from '../../wire/bounds.ts';
 import { type PinUp, type pinDownSchema, pinUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, Clock, ServedProtocol, Tell } from '../ports.ts';
 import { every } from '../timing.ts';
 
 type Down = z.infer<typeof pinDownSchema>;
-
-const questionMsMax = 10_000;
-/** A controller gives a store up that is silent for longer than a few of these. */
-const pinningMs = 5_000;
 
 /** A controller's order to keep a tree. */
 export type PinRequest = Omit<PinUp, 'kind'>;
@@ -44,12 +40,12 @@ export function pinServer(ports: PinServerPorts): ServedProtocol {
       try {
         if (!isController(channel.peer))
           throw new QuorateError('PIN_NOT_CONTROLLER', 'only a controller that the charter names may ask');
-        const asked = await stream.receive({ timeoutMs: questionMsMax });
+        const asked = await stream.receive({ timeoutMs: sessionTimes.questionMs });
         if (asked === undefined) return;
         if (working >= sessionLimits.pinsAtOnce)
           throw new QuorateError('PIN_BUSY', 'the store fetches other trees; ask again in a moment');
         working++;
-        const stop = every(clock, pinningMs, () => stream.post({ kind: 'pinning' }));
+        const stop = every(clock, sessionTimes.pinningMs, () => stream.post({ kind: 'pinning' }));
         try {
           const { until } = await pin(asked);
           await stream.send({ kind: 'pinned', tree: asked.tree, until: Math.floor(until / 1000) });

@@ -12,6 +12,7 @@ import { counted } from '../../quantity.ts';
 import type { LogView } from '../../trust/index.ts';
 import { type CosignDown, type CosignUp, cosignDownSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
+import { sessionTimes } from '../limits.ts';
 import { errorFrom, MessageStream } from '../message-stream.ts';
 import { every, pause, spread } from '../timing.ts';
 import { printable } from './cosigner.ts';
@@ -19,13 +20,6 @@ import type { DraftChecks } from './draft-checks.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
-
-const openMsMax = 10_000;
-const heartbeatMs = 30_000;
-const retryMsMin = 500;
-const retryMsMax = 15_000;
-/** A controller that has nothing to sign says nothing. */
-const silenceMsMax = 8 * 24 * 3600 * 1000;
 
 type Answer = Extract<CosignUp, { kind: 'answered' }>['answers'][number];
 interface Refusal {
@@ -55,7 +49,7 @@ export class AnswerSigner {
   /** Stays connected for as long as the charter names this worker. */
   async run(): Promise<void> {
     const { clock, signing, credentials } = this.#ports;
-    let wait = retryMsMin;
+    let wait: number = sessionTimes.cosignRetryMsMin;
     while (!clock.closing) {
       const began = clock.monotonic();
       if (this.#isTrusted)
@@ -63,9 +57,9 @@ export class AnswerSigner {
           // The feed tells its operator what is wrong with the connection.
           if (mayBeRenewed(codeOf(error))) await this.#grants.refresh(credentials.grant);
         });
-      if (clock.monotonic() - began > retryMsMax) wait = retryMsMin;
+      if (clock.monotonic() - began > sessionTimes.cosignRetryMsMax) wait = sessionTimes.cosignRetryMsMin;
       await pause(clock, wait * spread(signing));
-      wait = Math.min(retryMsMax, wait * 2);
+      wait = Math.min(sessionTimes.cosignRetryMsMax, wait * 2);
     }
   }
 
@@ -85,12 +79,12 @@ export class AnswerSigner {
     const [controller] = credentials.membership.controllers;
     if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
     const channel = await dial(controller, protocols.cosign, {
-      timeoutMs: openMsMax,
+      timeoutMs: sessionTimes.openMs,
       maxMessageBytes: limits.bundleBytesMax,
     });
     const stream = new MessageStream<CosignUp, CosignDown>(channel, cosignDownSchema, 'a message of drafts');
     let said = credentials.grant;
-    const stop = every(clock, heartbeatMs, () => {
+    const stop = every(clock, sessionTimes.cosignHeartbeatMs, () => {
       const isSame = said === credentials.grant;
       said = credentials.grant;
       stream.post(isSame ? { kind: 'heartbeat' } : { kind: 'hello', grant: said.raw });
@@ -98,7 +92,7 @@ export class AnswerSigner {
     try {
       await stream.send({ kind: 'hello', grant: said.raw });
       for (;;) {
-        const message = await stream.receive({ timeoutMs: silenceMsMax });
+        const message = await stream.receive({ timeoutMs: sessionTimes.requestMs });
         if (message === undefined) return;
         if (message.kind === 'error') throw errorFrom(message);
         await stream.send(await this.#answer(message.bundles, () => !stream.channel.closed));

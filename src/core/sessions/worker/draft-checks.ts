@@ -4,17 +4,13 @@ import { limits } from '../../limits.ts';
 import { type Checkpoint, parseCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence, type LogView, type Verification } from '../../trust/index.ts';
 import { ask, isConnectionError, openCharter } from '../ask.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import { withheldHint } from '../revocation-exchange.ts';
 import { pause } from '../timing.ts';
 import { LogCopy } from './log-copy.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
-
-/** Between two attempts to read the log: a second more after each, up to the longest. */
-const retryMs = 1_000;
-const retryMsMax = 15_000;
 
 /** Whether what is checked is still waited for: a connection that fails is tried again for as long as it is. */
 type IsWanted = () => boolean;
@@ -168,7 +164,7 @@ export class DraftChecks {
       } catch (error) {
         // A refusal is for good: what passes must not become one.
         if (clock.closing || !isWanted() || !isConnectionError(error)) throw error;
-        await pause(clock, Math.min(retryMsMax, retryMs * tries));
+        await pause(clock, Math.min(sessionTimes.draftRetryMsMax, sessionTimes.draftRetryMs * tries));
       }
     }
   }

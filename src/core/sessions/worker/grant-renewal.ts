@@ -1,16 +1,10 @@
 import type { Grant, Verified } from '../../documents/index.ts';
 import { codeOf, messageOf } from '../../errors.ts';
 import { isoTime } from '../../time.ts';
+import { sessionTimes } from '../limits.ts';
 import { pause, spread } from '../timing.ts';
 import type { WorkerPorts } from './ports.ts';
-import { expelledRetryMs, isExpelled } from './revocation-feed.ts';
-
-/** A timer is looked at this often, since it stands still while the host sleeps. */
-const lookMsMax = 60_000;
-const retryMsMin = 1_000;
-const retryMsMax = 60_000;
-/** Between two renewals that a refusal asked for. */
-const refreshMsMin = 5_000;
+import { isExpelled } from './revocation-feed.ts';
 
 /**
  * Answers of a controller when a grant has ended by its clock, was given while that clock was ahead, or is from an identity
@@ -56,19 +50,19 @@ export class GrantRenewal {
   /** Until the node shuts down. */
   async run(): Promise<void> {
     const { clock, credentials, signing } = this.#ports;
-    let wait = retryMsMin;
+    let wait: number = sessionTimes.renewalRetryMsMin;
     while (!clock.closing) {
       const due = credentials.renewAt - clock.now();
       if (due > 0) {
-        await pause(clock, Math.min(due, lookMsMax));
+        await pause(clock, Math.min(due, sessionTimes.renewalLookMs));
         continue;
       }
       if (await this.renewDue()) {
-        wait = retryMsMin;
+        wait = sessionTimes.renewalRetryMsMin;
         continue;
       }
-      await pause(clock, (this.#expelled ? expelledRetryMs : wait) * spread(signing));
-      wait = Math.min(retryMsMax, wait * 2);
+      await pause(clock, (this.#expelled ? sessionTimes.expelledMs : wait) * spread(signing));
+      wait = Math.min(sessionTimes.renewalRetryMsMax, wait * 2);
     }
   }
 
@@ -83,7 +77,7 @@ export class GrantRenewal {
     const { clock, credentials } = this.#ports;
     if (credentials.grant.id !== refused.id) return true;
     if (this.#renewing !== undefined) return this.#renewing;
-    if (clock.monotonic() - this.#refreshedAt < refreshMsMin) return false;
+    if (clock.monotonic() - this.#refreshedAt < sessionTimes.renewalRefreshMs) return false;
     this.#refreshedAt = clock.monotonic();
     return this.#renew();
   }

@@ -15,6 +15,7 @@ import {
   revocationListSchema,
   type VerdictNotice,
 } from '../../wire/messages.ts';
+import { sessionTimes } from '../limits.ts';
 import { spread } from '../timing.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { WorkerPorts } from './ports.ts';
@@ -27,9 +28,6 @@ export interface HttpFeedTimings {
   everyMs: number;
 }
 export const httpFeedTimings: HttpFeedTimings = { quietMs: 45_000, everyMs: 15_000 };
-
-const askMsMax = 20_000;
-const everyMsMax = 5 * 60_000;
 
 type Around = Pick<WorkerPorts, 'clock' | 'credentials' | 'httpGet' | 'signing' | 'tell'>;
 
@@ -98,7 +96,10 @@ export class HttpFeed {
         this.#failures++;
         this.#turn++;
       }
-      const wait = Math.min(everyMsMax, this.#timings.everyMs * 2 ** Math.min(this.#failures, 10));
+      const wait = Math.min(
+        sessionTimes.httpEveryMsMax,
+        this.#timings.everyMs * 2 ** Math.min(this.#failures, 10),
+      );
       await this.#pause(wait * spread(this.#ports.signing));
     }
   }
@@ -158,7 +159,7 @@ export class HttpFeed {
   /** Undefined where the answer is unchanged. */
   async #get<T>(url: string, schema: z.ZodType<T>, maxBytes: number): Promise<T | undefined> {
     const etag = this.#etags.get(url);
-    const found = await this.#ports.httpGet(url, { etag, maxBytes, timeoutMs: askMsMax });
+    const found = await this.#ports.httpGet(url, { etag, maxBytes, timeoutMs: sessionTimes.answerMs });
     if (found === 'unchanged') return undefined;
     const value = decodeMessage(toUtf8(found.text), schema, `what ${url} answers`);
     if (found.etag === undefined) this.#etags.delete(url);

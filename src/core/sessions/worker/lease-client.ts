@@ -13,6 +13,7 @@ import { protocols } from '../../wire/protocols.ts';
 import type { SentReceipt } from '../../worker/events.ts';
 import { isConnectionError } from '../ask.ts';
 import { isStale } from '../kept-streams.ts';
+import { sessionTimes } from '../limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import { every } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
@@ -20,11 +21,6 @@ import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 
 type LeaseStream = MessageStream<LeaseUp, LeaseDown>;
-
-const openMsMax = 10_000;
-const heartbeatMs = 5_000;
-/** A lease may wait for its round, and a trusted worker's for a verdict, as long as a request lasts; and a day. */
-const silenceMsMax = 8 * 24 * 3600 * 1000;
 
 /** The purpose of a stream. */
 interface Purpose {
@@ -172,12 +168,14 @@ export class LeaseClient {
 
   /** Until the stream has served its purpose or ends. Never rejects. */
   async #converse(stream: LeaseStream, first: LeaseUp, purpose: Purpose): Promise<Conversation> {
-    const stopHeartbeats = every(this.#ports.clock, heartbeatMs, () => stream.post({ kind: 'heartbeat' }));
+    const stopHeartbeats = every(this.#ports.clock, sessionTimes.heartbeatMs, () =>
+      stream.post({ kind: 'heartbeat' }),
+    );
     const said: Conversation = { lease: undefined, over: false, heard: false, failure: undefined };
     try {
       await stream.send(first);
       while (!said.over) {
-        const message = await stream.receive({ timeoutMs: silenceMsMax });
+        const message = await stream.receive({ timeoutMs: sessionTimes.requestMs });
         if (message === undefined) break;
         said.heard = true;
         if (message.kind === 'lease') {
@@ -200,7 +198,7 @@ export class LeaseClient {
     const [controller] = credentials.membership.controllers;
     if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
     const channel = await dial(controller, protocols.lease, {
-      timeoutMs: openMsMax,
+      timeoutMs: sessionTimes.openMs,
       maxMessageBytes: limits.bundleBytesMax,
       fresh,
     });

@@ -2,9 +2,8 @@ import { limits } from '../../limits.ts';
 import { encodeMessage } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { isStale } from '../kept-streams.ts';
+import { sessionTimes } from '../limits.ts';
 import type { Channel, Dial, PeerAddress } from '../ports.ts';
-
-const openMsMax = 10_000;
 
 /** The live log of a lease at the controller. */
 export interface LogStream {
@@ -24,7 +23,7 @@ export async function openLog(
   fresh = false,
 ): Promise<LogStream> {
   const channel = await dial(controller, protocols.log, {
-    timeoutMs: openMsMax,
+    timeoutMs: sessionTimes.openMs,
     maxMessageBytes: limits.documentBytesMax,
     fresh,
   });

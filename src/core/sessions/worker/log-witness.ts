@@ -16,6 +16,7 @@ import { checkpointNoticeSchema, decodeMessage } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import type { LoggedRound } from '../../worker/state.ts';
 import { ask, isConnectionError } from '../ask.ts';
+import { sessionTimes } from '../limits.ts';
 import type { HeldLease } from '../revocation-exchange.ts';
 import { type AckPromise, CheckpointBook, goesOn, promisesOf, type Seen } from './checkpoint-book.ts';
 import { evidenceOfLeaves } from './compare-leaves.ts';
@@ -25,11 +26,6 @@ import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
 import { LineKeeper, timesOf } from './trusted-lines.ts';
 import { Uncompared } from './uncompared.ts';
-
-/** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
-const promiseMsMax = 10 * 60_000;
-/** One that is gossiped is left out where another was compared within this: others follow. */
-const gossipedMsMin = 10_000;
 
 /** The proof of a controller that a checkpoint goes on from the one of `size`. */
 export interface Since {
@@ -77,7 +73,7 @@ export class LogWitness {
   start(accepts: (author: string) => boolean): void {
     const { clock, credentials, subscribe } = this.#ports;
     subscribe(topics.checkpoints(credentials.membership.project), accepts, (data) => {
-      if (clock.monotonic() < this.#comparedAt + gossipedMsMin) return;
+      if (clock.monotonic() < this.#comparedAt + sessionTimes.comparedMs) return;
       void this.hear(() => decodeMessage(data, checkpointNoticeSchema, 'a notice of a checkpoint').note);
     });
   }
@@ -296,7 +292,7 @@ export class LogWitness {
       } catch (error) {
         if (isConnectionError(error)) break;
       }
-      if (clock.now() - promise.at <= promiseMsMax) continue;
+      if (clock.now() - promise.at <= sessionTimes.promiseMs) continue;
       this.#tellOverdue(promise);
       done.push(promise);
     }

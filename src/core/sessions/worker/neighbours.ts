@@ -1,11 +1,10 @@
+import { sessionTimes } from '../limits.ts';
 import { requestCheckpoint } from '../revocation-exchange.ts';
 import { every, spread } from '../timing.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
 
-/** Between two looks, and neighbours asked each time. */
-const lookMs = 30_000;
 const askedMax = 3;
 
 /**
@@ -27,7 +26,7 @@ export class Neighbours {
 
   start(): void {
     const { clock, signing } = this.#ports;
-    every(clock, lookMs * spread(signing), () => void this.look());
+    every(clock, sessionTimes.neighboursMs * spread(signing), () => void this.look());
   }
 
   /** Asks a few of them; resolves when their answers were checked. */

@@ -20,6 +20,7 @@ import { ownBehindText, type PeerVersion } from '../../wire/peer-version.ts';
 import { protocols, topics } from '../../wire/protocols.ts';
 import { hostsOfJob } from '../../worker/hosts.ts';
 import { isConnectionError } from '../ask.ts';
+import { sessionTimes } from '../limits.ts';
 import { type ErrorMessage, errorFrom, MessageStream } from '../message-stream.ts';
 import { every, pause, spread } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
@@ -30,20 +31,11 @@ import { NamedHosts } from './named-hosts.ts';
 import type { WorkerPorts } from './ports.ts';
 import { PostponedOffers } from './postponed-offers.ts';
 import type { VerdictOn } from './publication.ts';
-import { expelledRetryMs, isExpelled, type RevocationFeed } from './revocation-feed.ts';
+import { isExpelled, type RevocationFeed } from './revocation-feed.ts';
 
 type Up = z.infer<typeof feedUpSchema>;
 type Down = z.infer<typeof feedDownSchema>;
 
-const pollMs = 15_000;
-/** Gossip that comes while connections are still being made can pass a new worker by. */
-const firstPollMs = 2_000;
-const retryMsMin = 250;
-const retryMsMax = 5_000;
-/** A controller that asks its members before it starts is tried again after this. */
-const askingRetryMs = 500;
-const openMsMax = 10_000;
-const findMsMax = 3_000;
 const backlogAnswersMax = Math.ceil(limits.openRequestsMax / limits.feedOffersMax);
 /** Offers whose arrival was told to the operator; a forgotten one is told again. */
 const toldMax = 1_000;
@@ -227,34 +219,35 @@ export class OfferFeed {
 
   async #stayConnected(): Promise<void> {
     const { clock, credentials, signing, tell } = this.#ports;
-    let wait = retryMsMin;
+    let wait: number = sessionTimes.feedRetryMsMin;
     while (!clock.closing) {
       try {
         await this.#session();
-        wait = retryMsMin;
+        wait = sessionTimes.feedRetryMsMin;
       } catch (error) {
         if (clock.closing) return;
         this.#lost = messageOf(error);
-        if (this.#connected || wait === retryMsMax)
+        if (this.#connected || wait === sessionTimes.feedRetryMsMax)
           tell('warn', 'feed', `no connection to the controller: ${messageOf(error)}`);
-        if (this.#connected) wait = retryMsMin;
+        if (this.#connected) wait = sessionTimes.feedRetryMsMin;
         this.#connected = false;
         if (codeOf(error) === 'CONTROLLER_ASKING') {
-          await pause(clock, askingRetryMs * spread(signing));
-          wait = retryMsMin;
+          await pause(clock, sessionTimes.askingRetryMs * spread(signing));
+          wait = sessionTimes.feedRetryMsMin;
           continue;
         }
         if (mayBeRenewed(codeOf(error))) await this.#grants.refresh(credentials.grant);
         if (isExpelled(codeOf(error))) {
-          wait = expelledRetryMs;
+          wait = sessionTimes.expelledMs;
           tell('warn', 'feed', `no job can be taken: ${messageOf(error)}`);
         } else {
           await this.#findController();
-          if (isConnectionError(error) && (await this.#searchControllers())) wait = retryMsMin;
+          if (isConnectionError(error) && (await this.#searchControllers()))
+            wait = sessionTimes.feedRetryMsMin;
         }
       }
       await pause(clock, wait * spread(signing));
-      wait = Math.min(retryMsMax, wait * 2);
+      wait = Math.min(sessionTimes.feedRetryMsMax, wait * 2);
     }
   }
 
@@ -263,7 +256,7 @@ export class OfferFeed {
     const { credentials, findPeer, tell } = this.#ports;
     const [controller] = credentials.membership.controllers;
     if (controller === undefined) return;
-    const found = await findPeer(controller.id, findMsMax);
+    const found = await findPeer(controller.id, sessionTimes.findMs);
     // A relayed address ends in `/p2p-circuit`, after the relay's own id.
     const own = `/p2p/${controller.id}`;
     const addrs = found.map((addr) => (addr.endsWith(own) ? addr : `${addr}${own}`));
@@ -275,7 +268,7 @@ export class OfferFeed {
   /** Whether the controller turned out to have another key. */
   async #searchControllers(): Promise<boolean> {
     const { credentials, dial, findMembers, tell } = this.#ports;
-    const search = async () => credentials.searchControllers(dial, await findMembers(findMsMax));
+    const search = async () => credentials.searchControllers(dial, await findMembers(sessionTimes.findMs));
     // Such as a home that cannot be written: the feed is tried again all the same.
     const hasFound = await search().catch((error) => {
       tell('warn', 'address', `what was found of the controller was not kept: ${messageOf(error)}`);
@@ -313,7 +306,7 @@ export class OfferFeed {
     if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
     await this.#grants.renewDue();
     const channel = await dial(controller, protocols.feed, {
-      timeoutMs: openMsMax,
+      timeoutMs: sessionTimes.openMs,
       maxMessageBytes: limits.bundleBytesMax,
     });
     const stream = new MessageStream<Up, Down>(channel, feedDownSchema, 'a feed message');
@@ -335,14 +328,14 @@ export class OfferFeed {
       };
       void this.#witness.witness(note, answer, since);
     };
-    const stopPolling = every(clock, pollMs, poll);
-    const cancelFirst = clock.after(firstPollMs, poll);
+    const stopPolling = every(clock, sessionTimes.pollMs, poll);
+    const cancelFirst = clock.after(sessionTimes.firstPollMs, poll);
     try {
       await stream.send(hello());
       this.#stream = stream;
       let following = 0;
       for (;;) {
-        const message = await stream.receive({ timeoutMs: 2 * pollMs });
+        const message = await stream.receive({ timeoutMs: 2 * sessionTimes.pollMs });
         if (message === undefined)
           throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the feed');
         if (message.kind === 'error') throw refusalFrom(message);

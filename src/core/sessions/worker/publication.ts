@@ -5,7 +5,7 @@ import { isCheap, verifyBundle } from '../../trust/index.ts';
 import type { WorkerEffect } from '../../worker/events.ts';
 import { announceAgain } from '../announce-again.ts';
 import { requestBundle, type StoredBundles } from '../bundle-exchange.ts';
-import { sessionLimits } from '../limits.ts';
+import { sessionLimits, sessionTimes } from '../limits.ts';
 import { laterMs } from '../mirrors.ts';
 import type { PeerAddress } from '../ports.ts';
 import { pause } from '../timing.ts';
@@ -15,8 +15,6 @@ import type { WorkerPorts } from './ports.ts';
 /** Waits between two requests for a bundle; the last one repeats. */
 const retryMs = [2_000, 2_000, 5_000, 15_000] as const;
 const triesMax = 200;
-/** An agreed verdict is mostly followed by its co-signature at once: then one bundle is fetched, not two. */
-const agreedMs = 1_000;
 
 /** A verdict on an artifact, as a notice tells of it. */
 export interface VerdictOn {
@@ -178,7 +176,7 @@ export class Publication {
     if (mirrors !== undefined && !mirrors.includes(signing.signer.id)) return this.#fetchLater(artifact);
     const turn = (this.#heard.get(artifact) ?? 0) + 1;
     this.#heard.set(artifact, turn);
-    if (level !== 'trusted') await pause(clock, agreedMs);
+    if (level !== 'trusted') await pause(clock, sessionTimes.agreedMs);
     const overtaken = this.#heard.get(artifact) !== turn;
     if (!overtaken) this.#heard.delete(artifact);
     if (overtaken || clock.closing) return;

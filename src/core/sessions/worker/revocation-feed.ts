@@ -25,9 +25,6 @@ const expelledCodes: ReadonlySet<string> = new Set([
 /** Whether a refusal with this code stays, until the owner admits the operator or names the key again. */
 export const isExpelled = (code: string): boolean => expelledCodes.has(code);
 
-/** A worker whose key or operator was revoked asks this often whether that is still so. */
-export const expelledRetryMs = 10 * 60_000;
-
 /** Evidence by gossip that is looked at in a minute: six signatures each and those of lines of trusted workers, of everybody together and of one author. */
 const evidencePerMinute = 30;
 const evidencePerAuthor = 3;

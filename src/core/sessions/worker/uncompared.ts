@@ -1,8 +1,5 @@
+import { sessionTimes } from '../limits.ts';
 import { workerSessionLimits } from './limits.ts';
-
-/** A single question may fail: the controller restarts, or a network is down for a while. */
-const uncomparedMsMax = 10 * 60_000;
-const triesMin = 3;
 
 interface Open {
   /** Monotonic time of the first checkpoint of that member that could not be compared, since one could. */
@@ -34,6 +31,10 @@ export class Uncompared {
     if (this.#open.size >= workerSessionLimits.uncomparedMax && oldest !== undefined)
       this.#open.delete(oldest);
     this.#open.set(member, { since, tries: tries + 1 });
-    return tries + 1 >= triesMin && now - since > uncomparedMsMax && this.#heardAt > since + uncomparedMsMax;
+    return (
+      tries + 1 >= sessionTimes.uncomparedTriesMin &&
+      now - since > sessionTimes.uncomparedMs &&
+      this.#heardAt > since + sessionTimes.uncomparedMs
+    );
   }
 }
