@@ -41,12 +41,11 @@ export class ControllerDependencies {
     const found: [number, string, Held][] = [];
     const pins = await this.#context.store.pins();
     this.#indexes.resume(pins);
-    for (const { root, names } of pins) {
-      const pin = names.find((name) => name.startsWith(pinPrefix));
-      const [operator, bytes, ms] = pin?.slice(pinPrefix.length).split(' ') ?? [];
-      if (pin !== undefined && operator !== undefined)
+    for (const { root, names } of pins)
+      for (const pin of names.filter((name) => name.startsWith(pinPrefix))) {
+        const [operator = '', bytes, ms] = pin.slice(pinPrefix.length).split(' ');
         found.push([Number(ms), root, { operator, bytes: Number(bytes), pin }]);
-    }
+      }
     for (const [, root, held] of found.sort(([a], [b]) => a - b)) this.#held.set(root, held);
   }
 

@@ -19,8 +19,6 @@ interface Wanted {
 /** Under which artifacts and logs of runs are kept: nothing drops one for the sake of one run. */
 export const pinOfRuns = 'runs';
 
-const { keepGatherMs, pullMs, keepTriesMax } = controllerNodeLimits;
-
 /** Folders and the links between blocks come on top of the bytes of files. */
 const structureBytesMax = sandboxLimits.outputOverheadBytes;
 
@@ -70,7 +68,7 @@ export class Keeper {
   async #keep(run: string): Promise<void> {
     const { store, tell } = this.#context;
     try {
-      await sleep(keepGatherMs, undefined, { signal: this.#signal });
+      await sleep(controllerNodeLimits.keepGatherMs, undefined, { signal: this.#signal });
       // Those who agree name the same tree.
       const wanted = new Map((this.#wanted.get(run) ?? []).map((one) => [one.root, one]));
       this.#wanted.delete(run);
@@ -89,14 +87,14 @@ export class Keeper {
     const of = machine.state.index.get(run);
     const maxBytes = of === undefined ? 0 : boundOf(of, root);
     for (let tried = 1; ; tried++) {
-      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pullMs)]);
+      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(controllerNodeLimits.pullMs)]);
       try {
         if (!(await store.has(root)) && !(await this.#keepStreamed(run, { root, from })))
           await pullArtifact(this.#context, root, { from: [from], signal, maxBytes });
         return root;
       } catch (error) {
         this.#signal.throwIfAborted();
-        if (tried >= keepTriesMax) {
+        if (tried >= controllerNodeLimits.keepTriesMax) {
           tell('warn', 'keep', `${root} could not be kept: ${messageOf(error)}`, { run });
           return undefined;
         }

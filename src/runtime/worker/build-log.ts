@@ -5,7 +5,7 @@ import { type LogStream, openLog } from '../../core/sessions/worker/log-client.t
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 
-const { logQueueBytesMax, logMessageBytes, logGatherMs, logEndMs, logRestMs } = workerNodeLimits;
+const { logQueueBytesMax, logMessageBytes, logGatherMs } = workerNodeLimits;
 
 /** Opens the live log of a lease at the controller; undefined where the controller does not take it. */
 export async function openLogStream(
@@ -113,12 +113,12 @@ export class BuildLog {
     this.#tellLeftOut();
     this.#ended = true;
     this.#enough();
-    await Promise.race([this.#sendRest(), sleep(logEndMs, undefined, { ref: false })]);
+    await Promise.race([this.#sendRest(), sleep(workerNodeLimits.logEndMs, undefined, { ref: false })]);
     return this.#kept.take(this.#kept.length);
   }
 
   async #sendRest(): Promise<void> {
-    await Promise.race([this.#sending, sleep(logRestMs, undefined, { ref: false })]);
+    await Promise.race([this.#sending, sleep(workerNodeLimits.logRestMs, undefined, { ref: false })]);
     const channel = await this.#channel;
     await (this.#sending === undefined ? channel?.end() : channel?.close())?.catch(() => {});
   }

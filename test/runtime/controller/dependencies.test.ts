@@ -1,13 +1,15 @@
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { encodeIndex, makeIndex } from '../../../src/core/dependencies/index.ts';
+import type { Link } from '../../../src/core/sessions/ports.ts';
 import { provenIndex } from '../../../src/runtime/artifacts/dependency-index.ts';
 import { serveArtifacts } from '../../../src/runtime/artifacts/transfer.ts';
 import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
 import { ControllerDependencies } from '../../../src/runtime/controller/dependencies.ts';
 import { type DependencyRoom, dependencyRoom } from '../../../src/runtime/controller/dependency-room.ts';
+import { KeptIndexes } from '../../../src/runtime/controller/kept-indexes.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
-import { noiseBytes, type TarEntry } from '../../store/support.ts';
+import { noiseBytes, store, type TarEntry } from '../../store/support.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import { importInto } from '../../transfer/support.ts';
 import { codeOf, folder } from '../support.ts';
@@ -17,11 +19,15 @@ const room: DependencyRoom = {
   ...dependencyRoom,
   ...{ treeBytesMax: 100 * KiB, publisherBytesMax: 250 * KiB, bytesMax: 400 * KiB },
   ...{ treesPerPublisherMax: 4, bringsMax: 2, bringsPerPublisherMax: 1, publisherIndexesMax: 2 },
+  progressMs: 1,
 };
 
 interface Place {
   dependencies: ControllerDependencies;
   store: Store;
+  /** Of the publisher, and the connection to it. */
+  served: Store;
+  from: Link;
   /** Trees that open runs need. */
   needed: Set<string>;
   /** Has the controller take a tree of so many KiB from a publisher, or one of these files; gives the tree. */
@@ -69,7 +75,7 @@ async function place(): Promise<Place> {
     await later.resume();
     return later;
   };
-  return { dependencies, store, needed, bring, again };
+  return { dependencies, store, served, from, needed, bring, again };
 }
 
 /** An index that names one package. */
@@ -159,9 +165,115 @@ describe('the dependencies that a controller keeps', () => {
     await bring('owner', 99);
   });
 
+  it('stay up to their bounds, and are taken up in the order in which they came', async () => {
+    const { dependencies, store, needed, bring, again } = await place();
+    const own = [await bring('owner', 100), await bring('owner', 100), await bring('owner', 50)];
+    const others = [await bring('other', 100), await bring('other', 50)];
+    const kept = (all: string[]) => all.filter((tree) => store.pinned(tree)).length;
+    expect([kept(own), kept(others)]).toEqual([3, 2]);
+    for (const tree of own) needed.add(tree);
+    expect(await codeOf(() => bring('owner', 1))).toBe('DEPENDENCIES_NO_ROOM');
+    needed.clear();
+    const last = await bring('other', 1);
+    expect([kept(own), kept(others), kept([last])]).toEqual([2, 2, 1]);
+    const small = await Promise.all(
+      [1, 2, 3].map((n) => store.importBytes(Buffer.alloc(n), { into: store.public })),
+    );
+    for (const [n, tree] of small.entries())
+      await store.pin([tree], `dependencies third ${20 * KiB} ${9 - n}`);
+    const later = await again();
+    await bring('third', 50, later);
+    expect(small.map((tree) => store.pinned(tree))).toEqual([true, true, false]);
+    await store.unpin(small[0] ?? '');
+    expect([await has(later, small[0] ?? ''), await has(later, small[1] ?? '')]).toEqual([false, true]);
+    expect(await has(dependencies, own[2] ?? '')).toBe(true);
+  });
+
+  it('are asked for once where they are here, and again where the disk lost some of them', async () => {
+    const { dependencies, store, from, bring } = await place();
+    const tree = await bring('owner', 10);
+    const pulled = vi.spyOn(store.blocks, 'during');
+    const again = () => dependencies.bring({ tree, from, operator: 'owner', onProgress: () => {} });
+    await again();
+    expect(pulled).not.toHaveBeenCalled();
+    vi.spyOn(store, 'has').mockResolvedValue(false);
+    await again();
+    expect(pulled).toHaveBeenCalledTimes(1);
+  });
+
+  it('are on their way up to a number, of one publisher and of all, and are told of meanwhile', async () => {
+    const { dependencies, served, store, from, needed, bring } = await place();
+    const held = Promise.withResolvers<void>();
+    const tree = await served.importBytes(Buffer.alloc(50 * KiB, 'x'), { into: served.public });
+    const slow = { peer: from.peer, open: (...args) => held.promise.then(() => from.open(...args)) } as Link;
+    const own = [await bring('owner', 100), await bring('owner', 100), await bring('owner', 50)];
+    let told = 0;
+    const begin = (operator: string) =>
+      codeOf(() => dependencies.bring({ tree, from: slow, operator, onProgress: () => void told++ }));
+    const first = begin('owner');
+    expect(await begin('owner')).toBe('DEPENDENCIES_BUSY');
+    const second = begin('other');
+    expect(await begin('third')).toBe('DEPENDENCIES_BUSY');
+    await expect.poll(() => told).toBeGreaterThan(0);
+    // Open runs need what was here before.
+    for (const one of own) needed.add(one);
+    held.resolve();
+    // One of them brings it for both.
+    const codes = [await first, await second];
+    expect(codes).toContain(undefined);
+    expect(store.pinned(tree)).toBe(true);
+    expect(await begin('third')).toBeUndefined();
+  });
+
+  it('for which there is no room any more when they have come are not kept', async () => {
+    const { dependencies, served, store, from, needed, bring } = await place();
+    const held = Promise.withResolvers<void>();
+    const tree = await served.importBytes(Buffer.alloc(50 * KiB, 'x'), { into: served.public });
+    const slow = { peer: from.peer, open: (...args) => held.promise.then(() => from.open(...args)) } as Link;
+    const own = [await bring('owner', 100), await bring('owner', 100), await bring('owner', 50)];
+    const coming = codeOf(() =>
+      dependencies.bring({ tree, from: slow, operator: 'owner', onProgress: () => {} }),
+    );
+    for (const one of own) needed.add(one);
+    held.resolve();
+    expect([await coming, store.pinned(tree)]).toEqual(['DEPENDENCIES_NO_ROOM', false]);
+  });
+
   it('are fetched from one publisher one after the other', async () => {
     const { bring } = await place();
     const both = [codeOf(() => bring('owner', 50)), codeOf(() => bring('owner', 50))];
     expect((await Promise.all(both)).filter((code) => code === 'DEPENDENCIES_BUSY')).toHaveLength(1);
   });
+});
+
+it('indexes of trees that are gone stay up to their bounds, those of one publisher first, then those of all', async () => {
+  const whole = await store();
+  const pinned = new Map<string, string>();
+  const cids = await Promise.all(
+    [0, 1, 2, 3, 4, 5].map((n) => importInto(whole, [{ name: `${n}`, body: 'x' }])),
+  );
+  const fake = {
+    blocks: { parse: whole.blocks.parse, touch: () => 5 },
+    resolve: async (tree: string) =>
+      tree === cids[5] ? { kind: 'dir' } : { kind: 'file', cid: `of ${tree}` },
+    readBytes: async () => new Uint8Array(10),
+    pin: async ([, index]: string[], pin: string) => void pinned.set(index ?? '', pin),
+    unpin: async (index: string) => void pinned.delete(index),
+  } as unknown as Store;
+  const indexes = new KeptIndexes(fake, {
+    ...room,
+    ...{ publisherIndexesMax: 3, publisherIndexBytesMax: 30, indexBytesMax: 45 },
+  });
+  const { signal } = new AbortController();
+  const kept = () => cids.flatMap((tree, n) => (pinned.has(`of ${tree}`) ? [n] : []));
+  const seen: number[][] = [];
+  for (const [n, operator] of ['a', 'a', 'a', 'b', 'b', 'c'].entries()) {
+    await indexes.keep(cids[n] ?? '', operator, signal);
+    seen.push(kept());
+  }
+  expect(seen).toEqual([[0], [0, 1], [1, 2], [1, 2, 3], [2, 3, 4], [2, 3, 4]]);
+  expect([...pinned.values()][0]).toMatch(/^index a 15 \d+ bafy/);
+  const before = [...pinned];
+  await indexes.keep(cids[2] ?? '', 'b', signal);
+  expect([...pinned]).toEqual(before);
 });

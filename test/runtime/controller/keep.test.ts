@@ -5,9 +5,11 @@ import { expect, it, onTestFinished } from 'vitest';
 import { LineEscaper } from '../../../src/core/escape.ts';
 import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
 import { Keeper } from '../../../src/runtime/controller/keep.ts';
+import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
 import { openLogFiles } from '../../../src/runtime/controller/log-files.ts';
 import { openStore } from '../../../src/store/index.ts';
-import { until } from '../../e2e/support/wait.ts';
+import { sleep, until } from '../../e2e/support/wait.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 const lease = 'ab'.repeat(32);
 const worker = '12D3KooWworker';
@@ -83,4 +85,37 @@ it('a tree that many runs name has one name, and is written once', async () => {
   expect(await store.pins()).toEqual([]);
   await store.pin([root], 'runs');
   expect(await store.pins()).toEqual([{ root, names: ['runs'] }]);
+});
+
+it('a tree that nobody gives is asked for a few times, and then said to be lost', async () => {
+  withLimits(controllerNodeLimits, { keepGatherMs: 1, keepTriesMax: 2 });
+  const told: string[] = [];
+  let asked = 0;
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const context = {
+    machine: { state: { index: { get: () => undefined } } },
+    store: {
+      has: async () => {
+        asked++;
+        throw new Error('a bad disk');
+      },
+      pin: async (roots: string[]) => void told.push(`pins ${roots}`),
+    },
+    tell: (level: string, kind: string, says: string) => void told.push(`${level} ${kind}: ${says}`),
+  } as unknown as ControllerContext;
+  const keeper = new Keeper(context, { bytes: async () => undefined }, stop.signal);
+  keeper.keep('run', { root: 'bafyroot', from: worker });
+  await expect.poll(() => told).toEqual(['warn keep: bafyroot could not be kept: a bad disk', 'pins ']);
+  expect(asked).toBe(2);
+  context.store.pin = async () => {
+    throw new Error('no room');
+  };
+  context.store.has = async () => true;
+  keeper.keep('run', { root: 'bafyroot', from: worker });
+  await expect.poll(() => told.at(-1)).toBe('warn keep: keep: no room');
+  stop.abort();
+  keeper.keep('run', { root: 'bafyroot', from: worker });
+  await sleep(5);
+  expect(told).toHaveLength(3);
 });

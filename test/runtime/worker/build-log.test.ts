@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { limits } from '../../../src/core/limits.ts';
-import { BuildLog } from '../../../src/runtime/worker/build-log.ts';
+import { BuildLog, openLogStream } from '../../../src/runtime/worker/build-log.ts';
+import type { WorkerContext } from '../../../src/runtime/worker/context.ts';
+import { workerNodeLimits } from '../../../src/runtime/worker/limits.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
 /** A log whose messages are kept, with the time of each. */
@@ -117,4 +119,53 @@ it('a log has as many bytes as the limit says, and a line that the rest is left 
   const { log: shorter } = logging();
   shorter.write(Buffer.from('123456789'));
   expect(Buffer.from(await shorter.end()).toString()).toBe('123456789');
+});
+
+it('a controller that reads nothing is left when the time for the rest is over, and its result is not late for it', async () => {
+  withLimits(workerNodeLimits, { logEndMs: 1, logRestMs: 1 });
+  const closed = Promise.withResolvers<string>();
+  const stream = {
+    send: () => new Promise<void>(() => {}),
+    end: async () => closed.resolve('ended'),
+    close: async () => closed.resolve('closed'),
+  };
+  const log = new BuildLog(Promise.resolve(stream));
+  log.line('one');
+  expect(Buffer.from(await log.end()).toString()).toBe('one\n');
+  expect(await closed.promise).toBe('closed');
+});
+
+it('a log is whole without a controller, and where its stream fails', async () => {
+  const none = new BuildLog(Promise.resolve(undefined));
+  none.line('one');
+  expect(Buffer.from(await none.end()).toString()).toBe('one\n');
+  let sends = 0;
+  const ends: string[] = [];
+  const send = async () => {
+    sends++;
+    throw new Error('lost');
+  };
+  const end = async () => void ends.push('end');
+  const lost = new BuildLog(Promise.resolve({ send, end, close: end }));
+  lost.line('one');
+  await expect.poll(() => sends).toBe(1);
+  lost.line('two');
+  expect(Buffer.from(await lost.end()).toString()).toBe('one\ntwo\n');
+  expect([sends, ends]).toEqual([1, []]);
+});
+
+it('the live log of a build is at the first controller, and there is none where that cannot be reached', async () => {
+  const asked: unknown[] = [];
+  const dial = async (peer: unknown) => {
+    asked.push(peer);
+    throw new Error('no way');
+  };
+  const open = (controllers: unknown[]) =>
+    openLogStream(
+      { dial, credentials: { membership: { controllers } } } as unknown as WorkerContext,
+      'lease',
+    );
+  expect(await open([])).toBeUndefined();
+  expect(await open(['one', 'two'])).toBeUndefined();
+  expect(asked).toEqual(['one']);
 });
