@@ -40,10 +40,10 @@ function executable(path: string): boolean {
  * The uid on the host that a job of a root worker runs under. Jobs do not share one, so that per-user limits of the kernel
  * apply to each alone. `undefined` if the worker is not root: the job runs as the worker's user.
  */
-export function jobUid(slot: number): number | undefined {
+export function jobUid(slot: number, map = readFileSync('/proc/self/uid_map', 'utf8')): number | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const uid = UID_FIRST + (slot % UID_COUNT);
-  return mapped(uid) ? uid : NOBODY;
+  return mapped(uid, map) ? uid : NOBODY;
 }
 
 /**
@@ -57,8 +57,8 @@ export function accountPrefix(uid: number | undefined, native?: string): string[
 }
 
 /** Whether the uid is mapped in this process's user namespace (rootless containers map 65536). */
-function mapped(uid: number): boolean {
-  return readFileSync('/proc/self/uid_map', 'utf8')
+function mapped(uid: number, map: string): boolean {
+  return map
     .trim()
     .split('\n')
     .some((line) => {
@@ -68,8 +68,8 @@ function mapped(uid: number): boolean {
 }
 
 /** The processors this process may run on, ascending (proc_pid_status(5): `0-3,8`). Never empty. */
-export function allowedProcessors(): number[] {
-  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+export function allowedProcessors(status = readFileSync('/proc/self/status', 'utf8')): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '0';
   return list.split(',').flatMap((range) => {
     const [first = 0, last = first] = range.split('-').map(Number);
     return Array.from({ length: last - first + 1 }, (_, n) => first + n);

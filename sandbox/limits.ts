@@ -47,13 +47,30 @@ export const sandboxLimits = {
   emulatedTimeFactor: 20,
 } as const;
 
+/** Ephemeral ports of Linux (net.ipv4.ip_local_port_range): each connection of a build takes one of its worker's for a minute. */
+const portsOfHost = 60_999 - 32_768;
+
+const { probeJobSecondsMax, probeSecondsMax, emulatedProbeSecondsMax, guestBootSecondsMax } = sandboxLimits;
 assert(
   sandboxLimits.egressConnectionsMax <= sandboxLimits.egressConnectionsTotalMax,
   'open ones are among all',
 );
-assert(sandboxLimits.probeJobSecondsMax < sandboxLimits.probeSecondsMax, 'a job is one of all');
-assert(sandboxLimits.probeSecondsMax < sandboxLimits.emulatedProbeSecondsMax, 'emulation is slower');
+assert(sandboxLimits.egressConnectionsTotalMax < portsOfHost, 'a build leaves ports to its worker');
+assert(probeJobSecondsMax < probeSecondsMax, 'a job is one of all');
+assert(probeSecondsMax < emulatedProbeSecondsMax, 'emulation is slower');
+assert(4 * guestBootSecondsMax.kvm <= probeSecondsMax, 'each of its four jobs may boot one after the other');
 assert(
-  sandboxLimits.guestBootSecondsMax.tcg < sandboxLimits.emulatedProbeSecondsMax,
+  guestBootSecondsMax.tcg < emulatedProbeSecondsMax,
   'a probe outlasts the boot of its first virtual machine',
 );
+assert(
+  emulatedProbeSecondsMax < 2 * guestBootSecondsMax.tcg,
+  'a host on which two boots reach their limit is too slow to build',
+);
+assert(sandboxLimits.toolMs / 1000 < probeJobSecondsMax, 'a version is told before a job has run');
+assert(sandboxLimits.diskFileSecondsMax < probeSecondsMax, 'a probe makes a disk too');
+assert(
+  sandboxLimits.stopSecondsMax < probeJobSecondsMax,
+  'a job of the probe is ended in less time than it has',
+);
+assert(sandboxLimits.aheadSecondsMax < sandboxLimits.transferSecondsMax, 'waiting is shorter than work');

@@ -10,6 +10,9 @@ export const driverFds = { status: 3, outputs: 4 } as const;
 /** Additional descriptors of a job with a terminal: keyboard input and window sizes. */
 export const terminalFds = { keys: 5, sizes: 6 } as const;
 
+/** Kept of a line of its status, and of its error output: the first bytes of the one, the last of the other. */
+export const toldBytesMax = 4096;
+
 /** Size of a tar record. Reading from a device, tar waits until the last record is complete. */
 export const tarRecordBytes = 256 * 512;
 

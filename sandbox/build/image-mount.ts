@@ -18,10 +18,10 @@ export async function mountImage(
   image: SandboxImage,
   uid: number | undefined,
   native?: string,
+  [at] = mountPlaces(),
 ): Promise<MountedImage> {
   const folder = await image.directory();
   if (uid === undefined) return { folder, prefix: [] };
-  const [at] = mountPlaces();
   if (at === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no folder to mount an image at', {
       hint: 'mkdir /mnt',

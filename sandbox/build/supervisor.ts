@@ -8,7 +8,7 @@ import type { Group } from '../cgroups/group.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
 import { Deadline } from './deadline.ts';
-import { type DriverStatus, parseStatus, workEntries } from './driver.ts';
+import { type DriverStatus, parseStatus, toldBytesMax, workEntries } from './driver.ts';
 import type { BuildGuards } from './guards.ts';
 import { jobMessage } from './job-message.ts';
 import { boundedOutputs } from './outputs.ts';
@@ -19,8 +19,6 @@ type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
 
 /** Memory and processor time are polled at this interval. */
 const POLL_MS = 250;
-const DIAGNOSTICS_BYTES = 4096;
-const STATUS_LINE_BYTES = 4096;
 
 /**
  * Runs one build inside of a cgroup that exists: sends source and inputs, follows the driver, holds the limits, delivers log and
@@ -127,12 +125,12 @@ export class BuildSupervisor {
     }
     log.on('data', (chunk: Uint8Array) => this.#guarded(() => this.#io.onLog(chunk)));
     diagnostics.on('data', (chunk: Buffer) => {
-      this.#diagnostics = (this.#diagnostics + chunk.toString('latin1')).slice(-DIAGNOSTICS_BYTES);
+      this.#diagnostics = (this.#diagnostics + chunk.toString('latin1')).slice(-toldBytesMax);
     });
     let line = '';
     status.on('data', (chunk: Buffer) => {
       const lines = (line + chunk.toString('latin1')).split('\n');
-      line = (lines.pop() ?? '').slice(0, STATUS_LINE_BYTES);
+      line = (lines.pop() ?? '').slice(0, toldBytesMax);
       for (const text of lines) this.#guarded(() => this.#onStatus(parseStatus(text)));
     });
     status.once('close', () => this.#onStatusEnd());

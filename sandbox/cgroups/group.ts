@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QuorateError } from '../../src/core/errors.ts';
+import { assert, QuorateError } from '../../src/core/errors.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { SandboxLimits } from '../types.ts';
 import type { Controller } from './controllers.ts';
@@ -9,6 +9,7 @@ import type { CgroupParent } from './parents.ts';
 import type { LimitSettings, Setting } from './settings.ts';
 
 const POLL_MS = 5;
+assert(100 * POLL_MS <= sandboxLimits.stopSecondsMax * 1000, 'the removal of a group is tried many times');
 
 /** The cgroups of one job: a directory in each hierarchy that enforces one of its limits. */
 export interface Group {

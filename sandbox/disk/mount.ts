@@ -26,10 +26,11 @@ device=$("$losetup" --noheadings --output NAME --associated "$file")
 exec "$@"
 `;
 
-/** Mounts a file of `makeDiskFile` for a command. Only for root. @throws SANDBOX_UNAVAILABLE without a mount point */
-export function mountDisk(file: string): MountedDisk {
-  // The first one may hold an image (build/image-mount.ts).
-  const folder = mountPlaces()[1];
+/**
+ * Mounts a file of `makeDiskFile` for a command, at the second place: the first one may hold an image (build/image-mount.ts). Only for
+ * root. @throws SANDBOX_UNAVAILABLE without a mount point
+ */
+export function mountDisk(file: string, [, folder] = mountPlaces()): MountedDisk {
   if (folder === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no second folder to mount at', {
       hint: 'mkdir -p /mnt /media',

@@ -61,7 +61,7 @@ export const guards: GvisorGuards = {
   ],
   privileges: () => ['--cap-drop', 'ALL'],
   files: () => [],
-  account: jobUid,
+  account: (slot) => jobUid(slot),
   network: () => ({ around: ['--unshare-net'], inside: 'none' }),
   driver: () => ({
     user: { uid: 0, gid: 0 },

@@ -78,7 +78,7 @@ export const guards: Guards = {
   cgroup: limitSettings,
   deadlineMs: ({ seconds }) => seconds * 1000,
   outputBytesMax: ({ diskBytes }) => diskBytes + sandboxLimits.outputOverheadBytes,
-  account: jobUid,
+  account: (slot) => jobUid(slot),
   processLimits: buildProcessLimits,
   hidden: () => hiddenProc,
 };

@@ -18,9 +18,12 @@ const tools = [
 ];
 
 /** Whether the operating system and processor are supported. */
-export function platformCheck(): ProbeCheck {
-  const ok = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
-  return { name: 'platform', ok, found: `${process.platform} ${process.arch}`, ...(ok ? {} : platformFix) };
+export function platformCheck({
+  platform,
+  arch,
+}: Pick<NodeJS.Process, 'platform' | 'arch'> = process): ProbeCheck {
+  const ok = platform === 'linux' && (arch === 'x64' || arch === 'arm64');
+  return { name: 'platform', ok, found: `${platform} ${arch}`, ...(ok ? {} : platformFix) };
 }
 
 const platformFix = { fix: 'use a host with Linux on x86_64 or aarch64' };
@@ -76,7 +79,7 @@ function controllerFix(found: string): string {
 }
 
 /** The setting that allows unprivileged user namespaces, if one of the known switches forbids them. */
-export function userNamespaceFix(): { fix?: string } {
+export function userNamespaceFix(read = readOptional): { fix?: string } {
   const switches = [
     {
       file: '/proc/sys/kernel/unprivileged_userns_clone',
@@ -94,6 +97,6 @@ export function userNamespaceFix(): { fix?: string } {
       fix: 'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
     },
   ];
-  const closed = switches.find(({ file, closed }) => readOptional(file)?.trim() === closed);
+  const closed = switches.find(({ file, closed }) => read(file)?.trim() === closed);
   return closed === undefined ? {} : { fix: closed.fix };
 }

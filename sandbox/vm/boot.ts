@@ -1,12 +1,9 @@
 import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
 import { Deadline } from '../build/deadline.ts';
-import { tarRecordBytes } from '../build/driver.ts';
+import { tarRecordBytes, toldBytesMax } from '../build/driver.ts';
 import type { BuildProcess } from '../build/process.ts';
 import { UntilMarker } from './end-marker.ts';
 import { bootedWord, finishedWord } from './guest.ts';
-
-const STATUS_BYTES = 4096;
-const DIAGNOSTICS_BYTES = 4096;
 
 /** QEMU prints this and then hangs where KVM is offered but does not work. */
 const kvmFailure = 'KVM internal error';
@@ -119,7 +116,7 @@ export class VmBoot implements BuildProcess {
     let status = '';
     const spoken = new Promise<boolean>((resolve) => {
       vm.status.on('data', (chunk: Buffer) => {
-        status = (status + chunk.toString('latin1')).slice(0, STATUS_BYTES);
+        status = (status + chunk.toString('latin1')).slice(0, toldBytesMax);
         if (!status.startsWith(`${bootedWord}\n`)) return;
         vm.status.removeAllListeners('data').pause();
         vm.status.unshift(Buffer.from(status.slice(bootedWord.length + 1), 'latin1'));
@@ -128,7 +125,7 @@ export class VmBoot implements BuildProcess {
       void vm.child.ended.then(() => resolve(false));
     });
     vm.diagnostics.on('data', (chunk: Buffer) => {
-      diagnostics = (diagnostics + chunk.toString('latin1')).slice(-DIAGNOSTICS_BYTES);
+      diagnostics = (diagnostics + chunk.toString('latin1')).slice(-toldBytesMax);
       if (diagnostics.includes(kvmFailure)) vm.child.kill();
     });
     for (const stream of [vm.input, vm.log, vm.diagnostics, vm.status, vm.outputs])

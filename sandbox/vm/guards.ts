@@ -23,7 +23,7 @@ export interface VmGuards extends BuildGuards {
 export const vmGuards = (accelerator: Accelerator): VmGuards => ({
   inside: insideGuards,
   seccomp: seccompFilter,
-  account: jobUid,
+  account: (slot) => jobUid(slot),
   cgroup: (controller, version, limits) =>
     limitSettings(controller, version, {
       ...limits,

@@ -22,9 +22,6 @@ const [JOB_FD, FILTER_FD] = [firstFreeFd, firstFreeFd + 1];
 /** A boot may fail for a transient reason, so it is tried twice. */
 const BOOT_ATTEMPTS = 2;
 
-/** Size of the random end marker, in bytes. */
-const MARK_BYTES = 32;
-
 export const qemuName = 'qemu-system-x86_64';
 
 /** Files that a virtual machine boots: absolute paths. */
@@ -77,7 +74,8 @@ async function launch(
 ): Promise<BuildProcess> {
   if (job.image === 'host') throw new Error('assertion failed: checkJob refuses the host for this tier');
   const image = await job.image.erofs();
-  const mark = randomBytes(MARK_BYTES);
+  // The build cannot guess it.
+  const mark = randomBytes(32);
   const uid = guards.account(slot);
   const disk = await makeDisk?.({ file: uid, top: profileOf(job).uid });
   const onDisk = disk !== undefined;

@@ -2,6 +2,7 @@ import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { dependencyLimits } from '../../core/dependencies/limits.ts';
 import { assert } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import { egressLimits } from '../../egress/limits.ts';
 
 /** Bounds of the checkouts and the network access of builds. */
 export const buildLimits = {
@@ -16,6 +17,10 @@ export const buildLimits = {
 assert(
   buildLimits.gitMemoryBytesMin <= sandboxLimits.toolMemoryBytesMax,
   'the sandbox of a tool grants that much',
+);
+assert(
+  sandboxLimits.egressConnectionsMax <= egressLimits.hostOpenMax,
+  'a build may open all of its connections to one host',
 );
 
 /** Bounds of lock files that are read from a source tree. */
