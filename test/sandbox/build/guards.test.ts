@@ -14,7 +14,7 @@ import { MiB } from '../support.ts';
 
 const limits = { cpus: 1.5, memoryBytes: 64 * MiB, diskBytes: 160 * MiB, pids: 10, seconds: 7 };
 
-/** What the tier makes of the limits of a job, in whole units. */
+/** Limits of a job as the tier enforces them, in whole units. */
 const madeOf = ({ cgroup, deadlineMs, diskFileBytes: fileBytes, outputBytesMax }: BuildGuards) => {
   const value = (controller: 'memory' | 'pids') => Number(cgroup(controller, 2, limits)[0]?.value);
   return {

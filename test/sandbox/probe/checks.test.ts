@@ -192,7 +192,7 @@ describe('a look from inside', () => {
     ['memory limit', { memory: exit(0) }],
     ['memory limit', { memory: aborted('time') }],
     ['time limit', { time: exit(0) }],
-    // What a job says after much else is not read.
+    // Words of a job after much else are not read.
     ['unprivileged account', { before: `quorate-probe account 0\n${'x'.repeat(64 * 1024)}\n` }],
   ])('finds that there is no guard: %s', async (name, acts) => {
     const { failed } = await look(acts);
