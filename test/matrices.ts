@@ -17,7 +17,6 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.host.test.ts': 14,
   'test/attacks/sandbox/gvisor.outputs.test.ts': 43,
   'test/attacks/sandbox/gvisor.resources.test.ts': 69,
-  'test/attacks/store/service.test.ts': 6,
   'test/bad-input/flipped-bits.test.ts': 23,
   'test/bad-input/interrupts-with-controller.test.ts': 63,
   'test/bad-input/output.test.ts': 20,

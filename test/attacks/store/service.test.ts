@@ -200,6 +200,7 @@ it('a publisher that has one artifact answered again and again fills no store wi
   const bytes = () => ledger.trees.get(tree)?.bytes ?? 0;
   if (entry === undefined) throw new Error('it is kept');
   const alone = bytes();
+  const beside = ledger.trees.get(tree)?.beside ?? [];
   // Older ones, as many as there is room for.
   const { entriesPerTreeMax } = storeNodeLimits;
   const others = Array.from({ length: entriesPerTreeMax }, (_, n) => String(n).padStart(64, '0'));
@@ -208,7 +209,7 @@ it('a publisher that has one artifact answered again and again fills no store wi
     ledger.add({ ...entry, run: other, decidedAt: n });
     await bundles.put({ run: other, job: entry.job, artifact: null }, 'x'.repeat(1_000));
   }
-  ledger.trees.set(tree, { bytes: alone + 1_000 * others.length, beside: [] });
+  ledger.trees.set(tree, { bytes: alone + 1_000 * others.length, beside });
   await store.keeper.inTurn(async () => {});
 
   store.keeper.hint({ run, tree, level: 'trusted' });

@@ -13,8 +13,7 @@ function damagedIn(text: string): string {
 it('a bundle that the disk changed or lost is fetched again, and its verdict has not fallen', async () => {
   const honest = await peer();
   const tree = await honest.add('good');
-  // A log that is to be had: others are looked for at their workers.
-  const { run, text } = await verdictOn(tree, { facts: (valid) => ({ ...valid, log: tree }) });
+  const { run, text } = await verdictOn(tree);
   honest.bundles.set(run, text);
   const home = await folder();
   const store = await keeping([honest], keepAll, home);

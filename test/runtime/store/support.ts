@@ -55,7 +55,7 @@ export async function peer(): Promise<Peer> {
   };
 }
 
-/** A verdict on a tree, with all its evidence. */
+/** A verdict on a tree, with all its evidence. Its logs are that tree, which is to be had: others are looked for at their workers. */
 export async function verdictOn(
   tree: string,
   recipe: it.Recipe = {},
@@ -66,6 +66,7 @@ export async function verdictOn(
     own: { operator: 'owner', slot: 'trusted', outcome },
     // A request of its own for each tree.
     request: (valid) => ({ ...valid, jti: it.nonceOf(tree) }),
+    facts: (valid) => ({ ...valid, log: tree }),
     ...recipe,
   });
   return { run: request.id, text: encodeBundle(bundle) };
