@@ -25,12 +25,12 @@ import { serveArtifacts } from '../artifacts/transfer.ts';
 import { refusePrivate } from '../build/source-url.ts';
 import { ask, openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
+import { isUnread, patiently, type Waiting } from '../node/patience.ts';
 import { meshDial, nodeClock } from '../node/ports.ts';
 import { membersOf } from './ask-members.ts';
 import { Following, type LogChunk, type TimedProgress } from './following.ts';
 import { jobDocument } from './job-document.ts';
 import { clientLimits } from './limits.ts';
-import { isUnread, patiently, type Waiting } from './patience.ts';
 import type { SubmitOptions } from './submit.ts';
 
 export type { LogChunk, TimedProgress } from './following.ts';

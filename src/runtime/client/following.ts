@@ -7,8 +7,8 @@ import { errorFrom } from '../../core/sessions/message-stream.ts';
 import { unexpected } from '../../core/sessions/run-source.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
 import type { Progress } from '../../core/wire/progress.ts';
+import { isUnread, Patience, patiently, type Waiting } from '../node/patience.ts';
 import { clientLimits } from './limits.ts';
-import { isUnread, Patience, patiently, type Waiting } from './patience.ts';
 import { ShownLogs } from './retold-logs.ts';
 
 export interface TimedProgress {

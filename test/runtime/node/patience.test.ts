@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
-import { Patience } from '../../../src/runtime/client/patience.ts';
+import { Patience } from '../../../src/runtime/node/patience.ts';
 
 const busy = (says: string) => new QuorateError('MESH_PEER_QUOTA', says);
 const waiting = { signal: new AbortController().signal, tell: () => {} };

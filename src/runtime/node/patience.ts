@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../core/errors.ts';
 import { isBusy, isConnectionError } from '../../core/sessions/ask.ts';
-import { clientLimits } from './limits.ts';
+import { clientLimits } from '../client/limits.ts';
 
 const { busyMsMax, lostMsMax, pauseMsMax, pauseMsMin } = clientLimits;
 
