@@ -65,6 +65,8 @@ export function createProgram(
   for (const define of verbs) {
     define(program, actor(signal, finished, around));
   }
+  // Refused by `actor`, which names the verb that is meant.
+  for (const command of program.commands) command.allowExcessArguments(takesVerbsOnly(command));
   program.on('command:*', ([word = '']: string[]) => {
     throw unknownCommand(program, word);
   });
@@ -84,11 +86,17 @@ function unknownCommand({ commands }: Command, word: string): QuorateError {
   });
 }
 
+/** A word after such a command is a verb or a mistake. */
+const takesVerbsOnly = ({ commands, registeredArguments }: Command): boolean =>
+  commands.length > 0 && registeredArguments.length === 0;
+
 function actor(signal: AbortSignal, finished: (exit: Exit) => void, around: Surroundings): Act {
   return <Given extends unknown[]>(run: (context: Context, ...given: Given) => Promise<Exit> | Exit) =>
     async (...given: unknown[]) => {
       const command = given.at(-1);
       assert(command instanceof Command, 'commander passes the command last');
+      const [word] = takesVerbsOnly(command) ? command.args : [];
+      if (word !== undefined) throw unknownCommand(command, word);
       const context = contextOf(command.optsWithGlobals<GlobalOptions>(), signal, around);
       finished(await run(context, ...(given.slice(0, -1) as Given)));
     };
