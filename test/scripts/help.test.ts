@@ -1,13 +1,17 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 const run = (file: string, ...args: string[]) =>
   spawnSync(process.execPath, [file, ...args], { encoding: 'utf8' });
 
-it.each(['test/cells/main.ts', 'test/chaos/faults/main.ts', 'test/mutate/main.ts', 'simulations/main.ts'])(
-  '%s --help prints its usage and does nothing else',
-  (file) => {
-    const { status, stdout, stderr } = run(file, '--help');
+it.each(['cells', 'chaos', 'mutate', 'simulate'])(
+  'npm run %s -- --help prints its usage and does nothing else',
+  (name) => {
+    const [, file = '', ...args] = scripts[name].split(' ');
+    const { status, stdout, stderr } = run(file, ...args, '--help');
     expect([status, stdout.slice(0, 14), stderr]).toEqual([0, 'usage: npm run', '']);
   },
 );
