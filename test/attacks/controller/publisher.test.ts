@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const mesh of meshes) await mesh.close();
   await controller.close();
-  await rm(dir, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true, maxRetries: 9 });
 });
 
 const soon = () => AbortSignal.timeout(120_000);
