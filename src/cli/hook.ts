@@ -42,7 +42,7 @@ export async function hookPorts<T>(
   const { home, membership } = await membershipFor(context, project);
   const folder = await openHookFolder(home.dir, membership.project, name);
   try {
-    const client = await openClient({ home, membership, signal });
+    const client = await openClient({ home, membership, signal, tell: (says) => out.note(says) });
     try {
       const ports: HookPorts = {
         ...{ project: client.project, folder, signal, once },

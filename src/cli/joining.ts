@@ -64,26 +64,27 @@ export function nothingToRun(role: Role): QuorateError {
 }
 
 export async function enrol(
+  { signal, out }: Context,
   home: Home,
   ticket: string,
-  signal: AbortSignal,
   shown?: AllowedHosts,
 ): Promise<Membership> {
   const { joinProject } = await import('../runtime/membership/join.ts');
-  return joinProject({ home, ticket, signal, ...(Array.isArray(shown) && { shown }) });
+  const tell = (says: string) => out.note(says);
+  return joinProject({ home, ticket, signal, tell, ...(Array.isArray(shown) && { shown }) });
 }
 
 /** Hosts that the worker will connect to: those of worker.toml, else those that the project names at the first time. Errors: those of `hostsOfTicket`. */
 export async function hostsToShow(
+  { signal, out }: Context,
   home: Home,
   { known }: Joining,
   { hosts }: OperatorRules,
   ticket: string | undefined,
-  signal: AbortSignal,
 ): Promise<AllowedHosts> {
   if (ticket !== undefined) {
     const { hostsOfTicket } = await import('../runtime/membership/join.ts');
-    return hosts ?? hostsOfTicket({ home, ticket, signal });
+    return hosts ?? hostsOfTicket({ home, ticket, signal, tell: (says) => out.note(says) });
   }
   if (hosts === 'any' || known === undefined) return hosts ?? [];
   const { hostsOf, knownHosts } = await import('../runtime/membership/shown-hosts.ts');

@@ -11,18 +11,19 @@ import { findProject } from './project.ts';
  * Throws `MEMBERSHIP_…`, `CONTROLLER_UNREACHABLE`.
  */
 export async function membershipFor(
-  { cwd, home: dir, signal }: Context,
+  { cwd, home: dir, signal, out }: Context,
   project: string | undefined,
 ): Promise<{ home: Home; membership: Membership }> {
   const { openHome } = await import('../runtime/membership/home.ts');
   const home = openHome(dir);
+  const tell = (says: string) => out.note(says);
   const own = findProject(cwd);
   if (own !== undefined) {
     const { openProjectFolder } = await import('../runtime/membership/project-folder.ts');
     const folder = await openProjectFolder(own);
     if (project === undefined || project === folder.project) {
       const { ownerMembership } = await import('../runtime/client/owner-membership.ts');
-      return { home, membership: await ownerMembership(home, folder, signal) };
+      return { home, membership: await ownerMembership(home, folder, signal, tell) };
     }
   }
   return { home, membership: await home.membership(project) };

@@ -20,6 +20,10 @@ const isIncomplete = ({ name, message }: Error): boolean =>
   /\bECONNRESET\b|\bEPIPE\b/.test(message) ||
   (name === 'EncryptionFailedError' && message.includes('aborted due to timeout'));
 
+/** Another key answers at one of the addresses: its peer may have a new one, which waiting does not change. */
+const isOtherPeer = ({ message }: Error): boolean =>
+  message.includes('does not match expected remote identity key');
+
 /** Maps a failure of a dial or of opening a stream to a `MESH_*` code. */
 export function dialError(error: unknown, peer: string, tried: string[], protocol?: string): QuorateError {
   if (error instanceof QuorateError) return error;
@@ -46,7 +50,7 @@ export function dialError(error: unknown, peer: string, tried: string[], protoco
       cause: error,
     });
   }
-  if (has(error, isIncomplete)) {
+  if (has(error, isIncomplete) && !has(error, isOtherPeer)) {
     return new QuorateError('MESH_BUSY', `${where} took the connection and did not complete it`, {
       hint: 'It may be overloaded, or have as many new connections as it takes: try again in a moment.',
       cause: error,

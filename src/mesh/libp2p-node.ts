@@ -117,6 +117,7 @@ export async function startLibp2p(
       maxIncomingPendingConnections: 2 * pendingInboundMax,
       inboundUpgradeTimeout: meshLimits.upgradeMs,
       dialTimeout: meshLimits.dialMs,
+      addressDialTimeout: meshLimits.addressDialMs,
       maxPeerAddrsToDial: 12,
     },
     // `liveness.ts` replaces it.

@@ -45,9 +45,8 @@ export const meshLimits = {
   earlyStreamsMax: 160,
   /** A dial, including name lookup and upgrade. */
   dialMs: 10_000,
-  /** Dials of a peer that takes no more connections now, and the first wait between two. */
-  busyTriesMax: 5,
-  busyMs: 250,
+  /** The same to one of several addresses. */
+  addressDialMs: 7_500,
   /** A search in the DHT. */
   lookupMs: 20_000,
   /** Between two announcements of what this node serves, while no more wait than `announcementsWaitingMax`. */
@@ -121,7 +120,7 @@ assert(
   'silent connections of one network leave handshakes for others',
 );
 assert(
-  meshLimits.waitingPerNetworkMax / meshLimits.inboundPerSecond < meshLimits.dialMs / 1000,
+  meshLimits.waitingPerNetworkMax / meshLimits.inboundPerSecond < meshLimits.addressDialMs / 1000,
   'whoever waits for a handshake gets it before its dial gives up',
 );
 assert(
@@ -131,6 +130,7 @@ assert(
 assert(meshLimits.handshakeMs < meshLimits.upgradeMs, 'a handshake that may end for another still may go on');
 assert(meshLimits.turnsPerSecond <= meshLimits.turnsBurst, 'a burst is at least a second of messages');
 assert(meshLimits.upgradeMs <= meshLimits.dialMs, 'a dial includes the upgrade');
+assert(meshLimits.addressDialMs < meshLimits.dialMs, 'a silent address leaves time for another one');
 assert(meshLimits.dialMs < meshLimits.lookupMs, 'a lookup outlasts the dial of a peer that it visits');
 assert(meshLimits.lookupMs < meshLimits.waitMs, 'a wait outlasts a lookup');
 assert(meshLimits.stallMs < meshLimits.waitMs, 'who waits for an answer hears of a stall');

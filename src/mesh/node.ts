@@ -13,7 +13,6 @@ import { chargeLibraries } from './library-toll.ts';
 import { meshLimits } from './limits.ts';
 import { accountOf, ConnectionLink } from './link.ts';
 import type { TcpGuards } from './metered-tcp.ts';
-import { dialPatiently } from './patient-dial.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { ProjectDiscovery } from './project-discovery.ts';
 import { ProtocolServer } from './protocol-server.ts';
@@ -178,8 +177,8 @@ class MeshNode implements Mesh {
     const isDialled = known.some(({ direction, limits }) => direction === 'outbound' && limits === undefined);
     if (isDialled) throw unknown;
     const force = known.length > 0;
-    const dial = () => this.#dial(target, within.signal, { protocol, force });
-    const connection = await dialPatiently(dial, within.signal).catch((error: unknown) => {
+    const dialling = this.#dial(target, within.signal, { protocol, force });
+    const connection = await dialling.catch((error: unknown) => {
       throw unknown ?? error;
     });
     return this.#link(connection).open(protocol, within);

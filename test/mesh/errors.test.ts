@@ -6,6 +6,11 @@ import { ConnectionLink } from '../../src/mesh/link.ts';
 
 const named = (name: string, message = '') => Object.assign(new Error(message), { name });
 const wrapped = (error: Error) => new Error('outer', { cause: new AggregateError([new Error('x'), error]) });
+/** One address breaks the handshake off; at the other one is somebody else. */
+const notThere = new AggregateError([
+  new Error('read ECONNRESET'),
+  named('EncryptionFailedError', 'Payload identity key a does not match expected remote identity key b'),
+]);
 
 it.each<[string, Error, string]>([
   ['an unknown protocol', named('UnsupportedProtocolError'), 'MESH_PROTOCOL_UNKNOWN'],
@@ -17,6 +22,7 @@ it.each<[string, Error, string]>([
   ['a handshake broken off', wrapped(new Error('read ECONNRESET')), 'MESH_BUSY'],
   ['another one', new Error('write EPIPE'), 'MESH_BUSY'],
   ['one without an answer', named('EncryptionFailedError', 'aborted due to timeout'), 'MESH_BUSY'],
+  ['another key at one of two addresses', notThere, 'MESH_UNREACHABLE'],
   ['a handshake that fails', named('EncryptionFailedError', 'another key'), 'MESH_UNREACHABLE'],
   ['anything else', new Error('ECONNREFUSED'), 'MESH_UNREACHABLE'],
   ['no error', 'text' as unknown as Error, 'MESH_UNREACHABLE'],

@@ -76,7 +76,7 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
 
   if (!builds(role)) {
     if (ticket === undefined) throw nothingToRun(role);
-    const membership = await enrol(home, ticket, signal);
+    const membership = await enrol(context, home, ticket);
     out.value({ event: 'joined', project, operator, role });
     out.say(`Joined ${bold(membership.name)} as ${operator}, ${role}. Now: quorate jobs`);
     return exits.done;
@@ -89,7 +89,7 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   // Fails with a hint before the ticket is used.
   const offer = await offerOf(context, home.dir, resolve(home.dir, 'sandbox'), options, project);
   const { sandboxes, lending, rules, consent } = offer;
-  const hosts = await hostsToShow(home, joining, rules, ticket, signal);
+  const hosts = await hostsToShow(context, home, joining, rules, ticket);
   sayLending(context, joining, offer, hosts);
   const ask = ticket !== undefined || consent !== undefined;
   if (ask && !(await agreed(context, options, consent))) {
@@ -99,7 +99,7 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   await rememberTiers(home.dir, sandboxes.tiers);
   // The enrolment shows the clock to be right; one that is set before the first event is noticed by this.
   const time = ticket === undefined ? undefined : machineTime();
-  const membership = ticket === undefined ? joining.known : await enrol(home, ticket, signal, hosts);
+  const membership = ticket === undefined ? joining.known : await enrol(context, home, ticket, hosts);
   if (membership === undefined) throw new Error('assertion failed: a membership is known or was made');
 
   const { failed, untilStopped } = watchNode(signal);

@@ -108,7 +108,10 @@ async function start(context: Context, options: Options): Promise<Exit> {
   const watcher = await openWatcher({
     ...{ file, home, env: process.env, signal },
     openClient: async () =>
-      openClient({ home, membership: await home.membership(membership.project), signal }),
+      openClient({
+        ...{ home, membership: await home.membership(membership.project), signal },
+        tell: (says) => out.note(says),
+      }),
     onEvent: (notice) => printer.print(notice),
     onFailure: reject,
   }).catch(async (error) => {

@@ -27,7 +27,7 @@ export async function joinAsService(
   ticket: string | undefined,
   options: JoinOptions,
 ): Promise<Exit> {
-  const { out, signal } = context;
+  const { out } = context;
   const scope = options.user === true ? 'user' : 'system';
   const dir = scope === 'user' || context.homeGiven ? context.home : systemHome;
   const user = scope === 'system' ? await userOf() : undefined;
@@ -68,14 +68,14 @@ export async function joinAsService(
   if (!builds(joining.role)) throw nothingToRun(joining.role);
   const { checkServed } = await import('../../runtime/worker/terms.ts');
   checkServed(offer.rules, joining.project);
-  const hosts = await asAccount(account, () => hostsToShow(home, joining, offer.rules, ticket, signal));
+  const hosts = await asAccount(account, () => hostsToShow(context, home, joining, offer.rules, ticket));
   sayLending(context, joining, offer, hosts);
   const ask = ticket !== undefined || offer.consent !== undefined;
   if (ask && !(await agreed(context, options, offer.consent))) {
     out.say('It was not joined.');
     return exits.no;
   }
-  if (ticket !== undefined) await asAccount(account, () => enrol(home, ticket, signal, hosts));
+  if (ticket !== undefined) await asAccount(account, () => enrol(context, home, ticket, hosts));
   const folder =
     scope === 'system'
       ? '/etc/systemd/system'

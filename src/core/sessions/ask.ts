@@ -49,7 +49,7 @@ export async function openQuestion(
 
 /**
  * Asks one question and reads one answer. Tries the controllers in turn until one can be reached.
- * Errors: `CONTROLLER_UNREACHABLE`, `CONTROLLER_SILENT`, and the error that the controller answers with.
+ * Errors: `CONTROLLER_UNREACHABLE`, `CONTROLLER_SILENT`, those of `isCrowded`, and the error that the controller answers with.
  */
 export async function ask(
   dial: Dial,
@@ -57,6 +57,7 @@ export async function ask(
   question: ApiUp,
 ): Promise<{ answer: ApiDown; controller: string }> {
   let last: unknown;
+  let crowded: unknown;
   for (const controller of controllers) {
     let answered: Answered;
     try {
@@ -64,6 +65,7 @@ export async function ask(
     } catch (error) {
       if (!(error instanceof Unasked)) throw error;
       last = error.cause;
+      if (isCrowded(last)) crowded ??= last;
       continue;
     }
     const { stream, answer } = answered;
@@ -76,6 +78,7 @@ export async function ask(
     if (answer.kind === 'error') throw new AnsweredError(answer);
     return { answer, controller: controller.id };
   }
+  if (crowded !== undefined) throw crowded;
   throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller of the project answers', {
     cause: last,
     hint: `Tried: ${controllers.flatMap(({ addrs }) => addrs).join(', ') || 'no address is known'}. Is it running, and reachable from here?`,
@@ -122,6 +125,10 @@ class AnsweredError extends QuorateError {
 /** A limit of streams was reached, which all processes with one key share: what was asked was not read, and may be asked again. */
 export const isBusy = (error: unknown): boolean => busyCodes.has(codeOf(error));
 const busyCodes: ReadonlySet<string> = new Set(['MESH_PEER_QUOTA', 'MESH_PEER_RATE', 'API_FOLLOWED_MAX']);
+
+/** The peer takes no more connections now: what was asked was not read, and may be asked again. */
+export const isCrowded = (error: unknown): boolean => crowdedCodes.has(codeOf(error));
+const crowdedCodes: ReadonlySet<string> = new Set(['MESH_BUSY', 'MESH_FULL']);
 
 /**
  * True for errors of the connection, also where the controller noticed them first, and of a controller that has not started; false for all

@@ -1,6 +1,6 @@
 import { type Charter, checkTime, type Invite, type Signer, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { ask, isConnectionError, obtainGrant, openCharter } from './ask.ts';
+import { ask, isConnectionError, isCrowded, obtainGrant, openCharter } from './ask.ts';
 import { searchCharters } from './charter-search.ts';
 import { controllersUnder, type Membership } from './credentials.ts';
 import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
@@ -66,7 +66,8 @@ export async function findController(
   try {
     found = await ask(dial, named, { kind: 'charter' });
   } catch (error) {
-    if (!isConnectionError(error)) throw error;
+    // Its address is right: a search there would be more connections that it does not take.
+    if (!isConnectionError(error) || isCrowded(error)) throw error;
     const charters: Charter[] = [];
     for (const raw of await searchCharters(dial, named)) {
       const charter = await openCharter(raw, project, signing.documents).catch(() => undefined);

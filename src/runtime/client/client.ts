@@ -8,7 +8,7 @@ import {
 } from '../../core/documents/index.ts';
 import { assert, codeOf, QuorateError } from '../../core/errors.ts';
 import { escapeValue } from '../../core/escape.ts';
-import { isConnectionError, openQuestion } from '../../core/sessions/ask.ts';
+import { isConnectionError, isCrowded, openQuestion } from '../../core/sessions/ask.ts';
 import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
 import { keepStreams } from '../../core/sessions/kept-streams.ts';
 import type { Dial, PeerAddress } from '../../core/sessions/ports.ts';
@@ -74,14 +74,8 @@ export interface Client {
 }
 
 /** Connects to the controller of a membership. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
-export async function openClient(options: {
-  home: Home;
-  membership: Membership;
-  signal: AbortSignal;
-  /** Told when the controller is waited for: a limit that all commands of the home share, a connection that was lost. */
-  tell?: (says: string) => void;
-}): Promise<Client> {
-  const { home, membership, signal, tell = () => {} } = options;
+export async function openClient(options: Waiting & { home: Home; membership: Membership }): Promise<Client> {
+  const { home, membership, signal, tell } = options;
   const key = await home.key();
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
@@ -176,7 +170,8 @@ class MeshClient implements Client {
       await this.#credentials.renew(this.#dial);
       return true;
     }
-    if (code !== 'REQUEST_AUDIENCE_MISMATCH' && !isConnectionError(error)) return false;
+    // Where its address is crowded, a search there is one more connection.
+    if (isCrowded(error) || (code !== 'REQUEST_AUDIENCE_MISMATCH' && !isConnectionError(error))) return false;
     return this.#credentials.searchControllers(this.#dial);
   }
 
@@ -281,7 +276,7 @@ class MeshClient implements Client {
   }
 
   bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
-    return this.#found(() => this.#bundle(which));
+    return patiently(this.#waiting, () => this.#found(() => this.#bundle(which)), isUnread);
   }
 
   async #bundle(which: string): Promise<{ bundle: Bundle; text: string }> {

@@ -14,16 +14,9 @@ export const clientLimits = {
   bringMsMax: 60_000,
   /** How long a grant has to last yet for a sign-in to be of use, in seconds. */
   grantSecondsMin: 600,
-  /** Between two attempts of what may be tried again, in ms: longer each time, by a random factor. */
-  pauseMsMin: 200,
-  pauseMsMax: 5_000,
-  /** For a connection that was lost, in ms: a controller that restarts is back by then. */
-  lostMsMax: 30_000,
-  /** While a limit is reached that commands of a home share, in ms: two hundred of them at once are done in a minute. */
-  busyMsMax: 10 * 60_000,
 } as const;
 
-const { bringMsMax, busyMsMax, lostMsMax, pauseMsMax, pauseMsMin } = clientLimits;
+const { bringMsMax } = clientLimits;
 assert(
   clientLimits.askMembersMs < limits.sessionSecondsMax * 1000,
   'a member is asked more often than a session lasts',
@@ -31,12 +24,6 @@ assert(
 assert(clientLimits.bundleMsMax <= limits.leastRateMs, 'a controller is given up as any server is');
 assert(bringMsMax <= limits.gitIdleSecondsMax * 1000, 'silence is noticed as that of git is');
 assert(clientLimits.grantSecondsMin < limits.grantSecondsMax, 'a new grant is of use');
-assert(
-  pauseMsMin < pauseMsMax && pauseMsMax < lostMsMax,
-  'a connection that was lost is tried several times',
-);
-assert(lostMsMax < busyMsMax, 'who says that it is busy is there');
-assert(busyMsMax < limits.grantSecondsMax * 1000, 'a wait ends before a grant');
 
 assert(
   clientLimits.keptStreamMs <= sessionLimits.keptStreamMs,

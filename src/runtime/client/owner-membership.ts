@@ -7,12 +7,14 @@ import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 import { inFile } from '../node/files.ts';
+import type { Waiting } from '../node/patience.ts';
 
 /** The owner's membership as publisher: the identity provider's key in the project's folder invites the key of this home. */
 export async function ownerMembership(
   home: Home,
   folder: ProjectFolder,
   signal: AbortSignal,
+  tell?: Waiting['tell'],
 ): Promise<Membership> {
   const address = await folder.address();
   if (address === undefined) {
@@ -49,5 +51,5 @@ export async function ownerMembership(
     now: Date.now(),
     seconds: 600,
   });
-  return joinProject({ home, ticket: encodeTicket({ invite: invite.raw }), signal });
+  return joinProject({ home, ticket: encodeTicket({ invite: invite.raw }), signal, tell });
 }

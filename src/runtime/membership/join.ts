@@ -6,15 +6,15 @@ import { keyFromSeed } from '../../identity/keys.ts';
 import { decodeTicket } from '../../identity/ticket.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { throwIfAborted } from '../node/aborted.ts';
+import { isUnread, patiently, type Waiting } from '../node/patience.ts';
 import { joseDocuments, meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import type { Home } from './home.ts';
 import { membershipLimits } from './limits.ts';
 import { recordShown } from './shown-hosts.ts';
 
-interface JoinOptions {
+interface JoinOptions extends Waiting {
   home: Home;
   ticket: string;
-  signal: AbortSignal;
 }
 
 /**
@@ -61,15 +61,20 @@ async function withTicket<T>(
   const key = await home.key();
   checkInvite(invite, key.id, Date.now());
   const controllers = byPeer(invite.payload.addrs);
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(membershipLimits.joinMsMax)]);
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
-  try {
+  const attempt = async () => {
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(membershipLimits.joinMsMax)]);
     const dial = meshDial(mesh, signal);
     const asking = { dial, signing: signingOf(key.signer), clock: nodeClock(signal) };
-    return await use(asking, { invite, holder }, controllers);
-  } catch (error) {
-    throwIfAborted(signal, `joining at ${controllers.map(({ id }) => id).join(', ')}`);
-    throw error;
+    try {
+      return await use(asking, { invite, holder }, controllers);
+    } catch (error) {
+      throwIfAborted(signal, `joining at ${controllers.map(({ id }) => id).join(', ')}`);
+      throw error;
+    }
+  };
+  try {
+    return await patiently(options, attempt, isUnread);
   } finally {
     await mesh.close();
   }

@@ -3,7 +3,7 @@ import { limits } from '../../core/limits.ts';
 
 /** Bounds of joining a project and of revoking, in ms. */
 export const membershipLimits = {
-  /** All of joining. */
+  /** One attempt at joining. */
   joinMsMax: 30_000,
   /** All questions of one revocation. */
   revokeMsMax: 50_000,

@@ -1,5 +1,6 @@
 import { assert } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import { meshLimits } from '../../mesh/limits.ts';
 
 /** Bounds of what nodes share. */
 export const nodeLimits = {
@@ -15,7 +16,33 @@ export const nodeLimits = {
   controlAnswerBytesMax: 1024 * 1024,
   /** A file that is being written is younger; the clock may be corrected meanwhile. */
   unfinishedMsMin: 2 * limits.clockSkewSeconds * 1000,
+  /** Between two attempts of what may be tried again, in ms: longer each time, by a random factor. */
+  pauseMsMin: 200,
+  pauseMsMax: 5_000,
+  /** A wait of this length is told. */
+  toldMs: 1_000,
+  /** For a connection that was lost, in ms: a controller that restarts is back by then. */
+  lostMsMax: 30_000,
+  /** For a controller that takes no more connections, in ms. */
+  crowdedMsMax: 2 * 60_000,
+  /** While a limit is reached that commands of a home share, in ms: two hundred of them at once are done in a minute. */
+  sharedMsMax: 10 * 60_000,
 } as const;
+
+const { crowdedMsMax, lostMsMax, pauseMsMax, pauseMsMin, sharedMsMax, toldMs } = nodeLimits;
+assert(
+  pauseMsMin < pauseMsMax && pauseMsMax < lostMsMax,
+  'a connection that was lost is tried several times',
+);
+assert(pauseMsMin < toldMs && toldMs < pauseMsMax, 'a short wait is not told, a long one at once');
+assert(lostMsMax < crowdedMsMax, 'who is busy is there');
+assert(
+  2 * meshLimits.guestMs < crowdedMsMax &&
+    (10 * meshLimits.waitingPerNetworkMax) / meshLimits.inboundPerSecond < crowdedMsMax / 1000,
+  'a place of a guest gets free, and many a line of connections ends, while it is waited for',
+);
+assert(crowdedMsMax < sharedMsMax, 'commands of one home wait for each other longer than for others');
+assert(sharedMsMax < limits.grantSecondsMax * 1000, 'a wait ends before a grant');
 
 assert(nodeLimits.askMsMax < nodeLimits.httpIdleMs, 'a connection that is kept outlasts an answer');
 assert(

@@ -1,9 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../core/errors.ts';
-import { isBusy, isConnectionError } from '../../core/sessions/ask.ts';
-import { clientLimits } from '../client/limits.ts';
+import { isBusy, isConnectionError, isCrowded } from '../../core/sessions/ask.ts';
+import { meshLimits } from '../../mesh/limits.ts';
+import { nodeLimits } from './limits.ts';
 
-const { busyMsMax, lostMsMax, pauseMsMax, pauseMsMin } = clientLimits;
+const { crowdedMsMax, lostMsMax, pauseMsMax, pauseMsMin, sharedMsMax, toldMs } = nodeLimits;
+
+/** Reasons to wait, with the longest wait in all, and the text that tells of it. */
+const reasons = {
+  /** A limit that commands of a home share. */
+  shared: {
+    msMax: sharedMsMax,
+    says: 'waiting: too many commands of this home ask the controller at once',
+  },
+  crowded: {
+    msMax: crowdedMsMax,
+    says: 'waiting: the controller takes no more connections now; trying again for up to two minutes',
+  },
+  lost: { msMax: lostMsMax, says: 'the connection to the controller was lost: trying again' },
+} as const;
+type Reason = keyof typeof reasons;
 
 /** Codes of a controller that is starting or stopping. */
 const passing = new Set(['CONTROLLER_NOT_STARTED', 'CONTROLLER_STOPPED', 'CONTROLLER_LOST']);
@@ -12,46 +28,36 @@ const isLost = (error: unknown): boolean => isConnectionError(error) || passing.
 
 export interface Waiting {
   signal: AbortSignal;
-  /** Called once in a wait that is long enough to be noticed. */
-  tell: (says: string) => void;
+  /** Called once for each reason of a wait that is long enough to be noticed. */
+  tell?: ((says: string) => void) | undefined;
 }
 
 const unreachable = new Set(['CONTROLLER_UNREACHABLE', 'MESH_UNREACHABLE']);
 
-/** Causes of somebody who is there, and too busy to say why. */
-const overloaded = new Set(['MESH_BUSY', 'MESH_RESET']);
-
-/** No connection was made, and no peer was too busy for one. */
+/** No connection was made; a stream that is reset at once is one of a peer that is there, and too busy to say why. */
 const isUnreached = (error: unknown): boolean =>
-  unreachable.has(codeOf(error)) && !(error instanceof Error && overloaded.has(codeOf(error.cause)));
+  unreachable.has(codeOf(error)) && !(error instanceof Error && codeOf(error.cause) === 'MESH_RESET');
 
 /** The question was not read, so that any question may be asked again. */
 export const isUnread = (error: unknown): boolean =>
-  isBusy(error) || (codeOf(error) === 'CONTROLLER_UNREACHABLE' && !isUnreached(error));
+  isBusy(error) || isCrowded(error) || (codeOf(error) === 'CONTROLLER_UNREACHABLE' && !isUnreached(error));
 
 /**
- * Waits between attempts of one thing that may be attempted again: longer each time, by a random factor. While a limit is reached that
- * all commands of a home share, for `busyMsMax`; for a connection that was there and was lost, for `lostMsMax`. Then it throws the error that
- * began the wait.
+ * Pauses between attempts of one thing that may be attempted again: longer each time, by a random factor, and for each reason as long
+ * in all as `reasons` says, whatever the peer answers. Then it throws the error that began the wait.
  */
 export class Patience {
   readonly #signal: AbortSignal;
-  readonly #tell: (says: string) => void;
+  readonly #tell: Waiting['tell'];
   #pauseMs: number = pauseMsMin;
-  #lost: { error: unknown; since: number } | undefined;
-  #busy: { error: unknown; since: number } | undefined;
-  readonly #most: { busyMs: number; lostMs: number };
-  #told = false;
+  /** Since when there was which reason, and the error of then. */
+  readonly #began = new Map<Reason, { error: unknown; since: number }>();
+  readonly #told = new Set<Reason>();
   /** There was a connection. */
   #reached: boolean;
 
   /** `reached`: there was a connection before. */
-  constructor(
-    { signal, tell }: Waiting,
-    reached: boolean,
-    { busyMs = busyMsMax, lostMs = lostMsMax }: { busyMs?: number; lostMs?: number } = {},
-  ) {
-    this.#most = { busyMs, lostMs };
+  constructor({ signal, tell }: Waiting, reached: boolean) {
     this.#signal = signal;
     this.#tell = tell;
     this.#reached = reached;
@@ -60,35 +66,44 @@ export class Patience {
   /** There was an answer. */
   progressed(): void {
     this.#pauseMs = pauseMsMin;
-    this.#lost = undefined;
-    this.#busy = undefined;
-    this.#told = false;
+    this.#began.clear();
+    this.#told.clear();
     this.#reached = true;
+  }
+
+  /** Milliseconds until it may be attempted again. Throws the error where it may not. `random`: at least 0, below 1. */
+  pause(error: unknown, now: number, random: number): number {
+    if (!isUnreached(error)) this.#reached = true;
+    const reason = this.#reasonOf(error);
+    if (reason === undefined) throw error;
+    // A peer that is busy is there.
+    if (reason !== 'lost') this.#began.delete('lost');
+    const began = this.#began.get(reason) ?? { error, since: now };
+    this.#began.set(reason, began);
+    const { msMax, says } = reasons[reason];
+    // The error that began the wait, not that of the last attempt, but for a controller that says for whom it waits.
+    if (now - began.since > msMax) throw codeOf(error) === 'CONTROLLER_ASKING' ? error : began.error;
+    // A connection that found no place stays for a while, and gets none.
+    const least = codeOf(error) === 'MESH_FULL' ? meshLimits.fullMs : 0;
+    const ms = least + this.#pauseMs * (0.5 + random);
+    this.#pauseMs = Math.min(pauseMsMax, this.#pauseMs * 2);
+    if (now + ms - began.since > toldMs && !this.#told.has(reason)) {
+      this.#told.add(reason);
+      this.#tell?.(says);
+    }
+    return ms;
+  }
+
+  #reasonOf(error: unknown): Reason | undefined {
+    if (isBusy(error)) return 'shared';
+    if (isCrowded(error)) return 'crowded';
+    return this.#reached && isLost(error) ? 'lost' : undefined;
   }
 
   /** Resolves when it may be attempted again. Throws the error where it may not. */
   async wait(error: unknown): Promise<void> {
-    const busy = isBusy(error);
-    if (!isUnreached(error)) this.#reached = true;
-    if (this.#signal.aborted || !(busy || (this.#reached && isLost(error)))) throw error;
-    const now = performance.now();
-    this.#lost = busy ? undefined : (this.#lost ?? { error, since: now });
-    if (busy) this.#busy ??= { error, since: now };
-    if (busy && this.#busy !== undefined && now - this.#busy.since > this.#most.busyMs)
-      throw this.#busy.error;
-    // The error that began the wait, not that of the last attempt, but for a controller that says for whom it waits.
-    if (this.#lost !== undefined && now - this.#lost.since > this.#most.lostMs)
-      throw codeOf(error) === 'CONTROLLER_ASKING' ? error : this.#lost.error;
-    if (!this.#told && this.#pauseMs > 1_000) {
-      this.#told = true;
-      this.#tell(
-        busy
-          ? 'waiting: too many commands of this home ask the controller at once'
-          : 'the connection to the controller was lost: trying again',
-      );
-    }
-    const ms = this.#pauseMs * (0.5 + Math.random());
-    this.#pauseMs = Math.min(pauseMsMax, this.#pauseMs * 2);
+    if (this.#signal.aborted) throw error;
+    const ms = this.pause(error, performance.now(), Math.random());
     // An aborted wait rejects with the error that it waited for.
     await sleep(ms, undefined, { signal: this.#signal }).catch(() => {
       throw error;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Role } from '../../../src/core/documents/index.ts';
 import { ask } from '../../../src/core/sessions/ask.ts';
 import { join } from '../../../src/core/sessions/join.ts';
@@ -12,10 +12,18 @@ import { ConnectionPruner } from '../../../src/mesh/connection-pruner.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { reserveOf } from '../../../src/mesh/places.ts';
 import { askController } from '../../../src/runtime/controller/control.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
+import { joinProject } from '../../../src/runtime/membership/join.ts';
 import { initProject, issueTicket } from '../../../src/runtime/membership/project-folder.ts';
 import { joseDocuments, meshDial, nodeClock, signingOf } from '../../../src/runtime/node/ports.ts';
+import { endAll, Proc } from '../../e2e/support/processes.ts';
+import { until } from '../../e2e/support/wait.ts';
 import { codeOf } from '../../mesh/harness.ts';
+import { caches } from '../../support/caches.ts';
 import { loopbackController } from '../../support/controller.ts';
+import { quorateWords } from '../../support/program.ts';
+
+afterAll(endAll);
 
 const connections = 16;
 const membersMax = connections - 2 * reserveOf(connections);
@@ -70,14 +78,24 @@ async function fullController() {
   }
   const publisher = await early('owner', 'publisher');
   const worker = await early('ada', 'worker');
+  const home = joinPath(dir, 'rita');
+  await joinProject({ home: openHome(home), ticket: await ticketFor('rita', 'reader'), signal });
+  /** A member's command, in a process of its own. */
+  const command = () =>
+    new Proc('quorate jobs', quorateWords[0], [...quorateWords.slice(1), '--home', home, '--json', 'jobs'], {
+      ...{ cwd: tmpdir(), env: { ...process.env, ...caches } },
+    });
   const newcomer = await ticketFor('bob', 'worker');
   const ticket = await ticketFor('mallory', 'worker', 100);
+  const members: Mesh[] = [];
   for (let n = 0; n < membersMax; n++) {
     const seed = randomBytes(32);
-    await joinAs(ticket, seed, await node(seed));
+    const mesh = await node(seed);
+    await joinAs(ticket, seed, mesh);
+    members.push(mesh);
   }
   const status = async () => (await askController(folder.dir, { do: 'status' })).connections;
-  return { asks, joins, publisher, worker, status };
+  return { asks, joins, command, members, publisher, worker, status };
 }
 
 describe('members take all the connections of a controller that they can', () => {
@@ -90,6 +108,22 @@ describe('members take all the connections of a controller that they can', () =>
     expect(await asks(publisher)).toBeUndefined();
     expect(await status()).toMatchObject({ max: connections, isFull: true });
     expect((await status())?.refused).toBeGreaterThan(0);
+  });
+
+  it('the command of a member says that it waits, goes on at a place that gets free, and ends by Ctrl-C', async () => {
+    const { command, members } = await fullController();
+    const waits = async () => {
+      const proc = command();
+      await until('word that it waits', () => {
+        if (!proc.alive) throw new Error(`it ended before\n${proc.report()}`);
+        return proc.stderr.includes('waiting: the controller takes no more connections now');
+      });
+      return proc;
+    };
+    const [given, up] = [await waits(), await waits()];
+    expect(await up.stop('SIGINT'), up.report()).toMatchObject({ code: 130 });
+    await members[0]?.close();
+    expect(await given.end(), given.report()).toMatchObject({ code: 0 });
   });
 
   it('control: where all are members alike, both are locked out', async () => {

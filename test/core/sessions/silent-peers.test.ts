@@ -7,7 +7,8 @@ import { searchCharters } from '../../../src/core/sessions/charter-search.ts';
 import { IdpClient } from '../../../src/core/sessions/controller/grants.ts';
 import type { StorePorts } from '../../../src/core/sessions/controller/ports.ts';
 import { StorePins } from '../../../src/core/sessions/controller/store-pins.ts';
-import type { Channel, Clock, Dial, ServedProtocol } from '../../../src/core/sessions/ports.ts';
+import { findController } from '../../../src/core/sessions/join.ts';
+import type { Channel, Clock, Dial, ServedProtocol, Signing } from '../../../src/core/sessions/ports.ts';
 import { requestRevocations, revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
 import { pinServer } from '../../../src/core/sessions/store/pin-server.ts';
 import { openLog } from '../../../src/core/sessions/worker/log-client.ts';
@@ -105,6 +106,25 @@ it.each<[string, number, number | undefined, (dial: Dial) => unknown]>([
   expect(new Set(silent.opened)).toEqual(new Set([openMs]));
   expect(new Set(silent.waits)).toEqual(new Set(answerMs === undefined ? [] : [answerMs]));
 });
+
+it.each(['MESH_BUSY', 'MESH_FULL'])(
+  'a controller that takes no more connections is told of by %s',
+  async (code) => {
+    const refused = reportedError(code, 'not now');
+    const dialled: unknown[] = [];
+    const dial: Dial = async ({ id }) => {
+      dialled.push(id);
+      throw id === peer.id ? refused : reportedError('MESH_UNREACHABLE', 'nobody');
+    };
+    const away = { id: root.id, addrs: [] };
+    await expect(ask(dial, [peer, away], { kind: 'charter' })).rejects.toBe(refused);
+    expect(dialled).toEqual([peer.id, away.id]);
+    // Joining does not look for it elsewhere either.
+    const signing = { signer: root.signer } as Signing;
+    await expect(findController({ dial, signing }, root.id, [peer])).rejects.toBe(refused);
+    expect(dialled).toEqual([peer.id, away.id, peer.id]);
+  },
+);
 
 const bundles = bundleServer({ size: async () => 2, get: async () => '{}' });
 const revocations = revocationServer({

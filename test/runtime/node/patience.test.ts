@@ -1,71 +1,126 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../../src/core/errors.ts';
-import { Patience } from '../../../src/runtime/node/patience.ts';
+import { describe, expect, it } from 'vitest';
+import { reportedError } from '../../../src/core/errors.ts';
+import { meshLimits } from '../../../src/mesh/limits.ts';
+import { isUnread, Patience, patiently } from '../../../src/runtime/node/patience.ts';
 
-const busy = (says: string) => new QuorateError('MESH_PEER_QUOTA', says);
-const waiting = { signal: new AbortController().signal, tell: () => {} };
+const error = (code: string, says = code, cause?: unknown) => reportedError(code, says, { cause });
+const signal = new AbortController().signal;
+const minute = 60_000;
 
-describe('patience with a limit that all commands of a home share', () => {
-  it('ends with the error that began the wait', async () => {
-    const patience = new Patience(waiting, false, { busyMs: 50 });
-    await patience.wait(busy('first'));
-    await expect(patience.wait(busy('second'))).rejects.toMatchObject({
-      ...{ code: 'MESH_PEER_QUOTA', message: 'first' },
-    });
-  });
+const reasons: [string, number, RegExp][] = [
+  ['MESH_PEER_QUOTA', 10 * minute, /too many commands of this home/],
+  ['API_FOLLOWED_MAX', 10 * minute, /too many commands of this home/],
+  ['MESH_BUSY', 2 * minute, /takes no more connections now/],
+  ['MESH_FULL', 2 * minute, /takes no more connections now/],
+  ['CONTROLLER_LOST', minute / 2, /was lost/],
+];
 
-  it('begins anew after an answer', async () => {
-    const patience = new Patience(waiting, false, { busyMs: 50 });
-    await patience.wait(busy('first'));
+/** Asks a peer that answers at once, with the codes in turn, on a clock that only waits move. Ends with the error of the wait. */
+function ask(codes: string[], random = 0) {
+  const told: string[] = [];
+  const patience = new Patience({ signal, tell: (says) => told.push(says) }, true);
+  const attempts: number[] = [];
+  let ended: unknown;
+  for (let now = 0; ended === undefined; ) {
+    attempts.push(now);
+    const code = codes[(attempts.length - 1) % codes.length] ?? '';
+    try {
+      now += patience.pause(error(code, `${attempts.length}`), now, random);
+    } catch (thrown) {
+      ended = thrown;
+    }
+  }
+  return { attempts, told, ended };
+}
+
+describe('patience with a controller', () => {
+  it.each(reasons)('after %s lasts %d ms, and ends with the error that began the wait', (code, ms, says) => {
+    const patience = new Patience({ signal }, true);
+    patience.pause(error(code, 'first'), 5, 0);
+    patience.pause(error(code, 'second'), 5 + ms, 0);
+    expect(() => patience.pause(error(code, 'third'), 6 + ms, 0)).toThrow('first');
     patience.progressed();
-    await patience.wait(busy('second'));
+    patience.pause(error(code, 'fourth'), 7 + ms, 0);
+    expect(ask([code]).told).toEqual([expect.stringMatching(says)]);
+  });
+
+  it('is told from a second on', () => {
+    const told: string[] = [];
+    const patience = new Patience({ signal, tell: (says) => told.push(says) }, false);
+    patience.pause(error('MESH_BUSY'), 0, 0);
+    patience.pause(error('MESH_BUSY'), 800, 0);
+    expect(told).toEqual([]);
+    patience.pause(error('MESH_BUSY'), 801, 0);
+    expect(told).toHaveLength(1);
+  });
+
+  it('makes few attempts in any second, and ever fewer, whatever is answered at once', () => {
+    for (const codes of [...reasons.map(([code]) => [code]), ['MESH_BUSY', 'MESH_PEER_RATE']]) {
+      const { attempts } = ask(codes);
+      const inSecond = attempts.map((at) => attempts.filter((one) => one >= at && one < at + 1_000).length);
+      expect(Math.max(...inSecond), String(codes)).toBeLessThanOrEqual(4);
+      expect(attempts.at(-1), String(codes)).toBeLessThan(10 * minute + 7_500);
+    }
+    expect(ask(['MESH_BUSY']).attempts.length).toBeLessThan(60);
+    expect(ask(['MESH_BUSY'], 0.99).attempts.length).toBeLessThan(30);
+  });
+
+  it('is not longer with one that has another reason each time', () => {
+    expect(ask(['MESH_BUSY', 'CONTROLLER_LOST']).attempts.at(-1)).toBeLessThan(2 * minute + 7_500);
+    const all = ask(['MESH_FULL', 'MESH_RESET', 'MESH_BUSY', 'CONTROLLER_LOST']);
+    expect(all.ended).toMatchObject({ code: 'MESH_FULL', message: '1' });
+    expect(all.told).toHaveLength(2);
+  });
+
+  it('comes back to a full one when the connection without a place has ended', () => {
+    const pause = (code: string) => new Patience({ signal }, false).pause(error(code), 0, 0);
+    expect(pause('MESH_FULL') - pause('MESH_BUSY')).toBe(meshLimits.fullMs);
+  });
+
+  it('spreads the attempts of those that begin together', () => {
+    const at = (random: number) => new Patience({ signal }, false).pause(error('MESH_BUSY'), 0, random);
+    expect([at(0), at(0.5), at(1)]).toEqual([100, 200, 300]);
+  });
+
+  it('of one that asks its members before it starts ends with whom it waits for', () => {
+    const patience = new Patience({ signal }, false);
+    patience.pause(error('CONTROLLER_ASKING', 'first'), 0, 0);
+    expect(() => patience.pause(error('CONTROLLER_ASKING', 'for ada'), minute, 0)).toThrow('for ada');
+  });
+
+  it.each([
+    ['one that was never reached', error('CONTROLLER_UNREACHABLE')],
+    ['one that does not answer', error('CONTROLLER_UNREACHABLE', 'none', error('MESH_UNREACHABLE'))],
+    ['what it refuses', error('KEY_NOT_ENROLLED')],
+  ])('has none for %s', async (_, refused) => {
+    await expect(new Patience({ signal }, false).wait(refused)).rejects.toBe(refused);
+  });
+
+  it('ends with whoever ends it', async () => {
+    const unreached = error('CONTROLLER_UNREACHABLE');
+    const stop = new AbortController();
+    const ended = new Patience({ signal: stop.signal }, true);
+    const wait = ended.wait(unreached);
+    stop.abort();
+    await expect(wait).rejects.toBe(unreached);
+    await expect(ended.wait(unreached)).rejects.toBe(unreached);
   });
 });
 
-it('with a connection that was lost ends with the error that began the wait', async () => {
-  const lost = (says: string) => new QuorateError('CONTROLLER_LOST', says);
-  const patience = new Patience(waiting, true, { lostMs: 50 });
-  await patience.wait(lost('first'));
-  await expect(patience.wait(lost('second'))).rejects.toMatchObject({
-    ...{ code: 'CONTROLLER_LOST', message: 'first' },
-  });
-});
-
-it('waits for a controller that asks its members before it starts, as for one that was lost', async () => {
-  const asking = new QuorateError('CONTROLLER_ASKING', 'the controller waits for its members');
-  await new Patience(waiting, false).wait(asking);
-  // Control: what it refuses stays refused.
-  const refused = new QuorateError('KEY_NOT_ENROLLED', 'the key is not enrolled');
-  await expect(new Patience(waiting, false).wait(refused)).rejects.toBe(refused);
-});
-
-it('has an end for a lost controller after half a minute, and for a limit after ten', async () => {
-  vi.useFakeTimers({ toFake: ['performance'] });
-  onTestFinished(() => void vi.useRealTimers());
-  const lost = (says: string) => new QuorateError('CONTROLLER_LOST', says);
-  const patience = new Patience(waiting, true);
-  await patience.wait(lost('first'));
-  vi.advanceTimersByTime(30_000);
-  await patience.wait(lost('second'));
-  vi.advanceTimersByTime(1);
-  await expect(patience.wait(lost('third'))).rejects.toThrow('first');
-  const asking = new QuorateError('CONTROLLER_ASKING', 'for whom it waits');
-  await expect(patience.wait(asking)).rejects.toBe(asking);
-  const shared = new Patience(waiting, true);
-  await shared.wait(busy('first'));
-  vi.advanceTimersByTime(10 * 60_000);
-  await shared.wait(busy('second'));
-  vi.advanceTimersByTime(1);
-  await expect(shared.wait(busy('third'))).rejects.toThrow('first');
-});
-
-it('has no wait where nobody was ever reached, nor for who ends it', async () => {
-  const unreached = new QuorateError('CONTROLLER_UNREACHABLE', 'no connection');
-  await expect(new Patience(waiting, false).wait(unreached)).rejects.toBe(unreached);
-  const stop = new AbortController();
-  const ended = new Patience({ ...waiting, signal: stop.signal }, true);
-  const wait = ended.wait(unreached);
-  stop.abort();
-  await expect(wait).rejects.toBe(unreached);
-  await expect(ended.wait(unreached)).rejects.toBe(unreached);
+it('a question is asked again where it was not read, and in no other case', async () => {
+  const unasked = error('CONTROLLER_UNREACHABLE', 'no', error('MESH_RESET'));
+  for (const passing of [error('MESH_BUSY'), error('MESH_PEER_RATE'), unasked]) {
+    let asked = 0;
+    const act = async () => {
+      asked += 1;
+      if (asked === 1) throw passing;
+      return asked;
+    };
+    expect(await patiently({ signal }, act, isUnread), passing.code).toBe(2);
+  }
+  expect(isUnread(error('MESH_FULL'))).toBe(true);
+  for (const lost of [error('MESH_RESET'), error('CONTROLLER_SILENT'), error('CONTROLLER_UNREACHABLE')]) {
+    const act = () => Promise.reject(lost);
+    await expect(patiently({ signal }, act, isUnread), lost.code).rejects.toBe(lost);
+  }
 });
