@@ -36,6 +36,11 @@ export const equivalents: readonly Equivalent[] = [
     proof: 'A map with more entries than a bound has a first one.',
   },
   {
+    ...{ path: 'src/runtime/controller/kept-indexes.ts', kind: 'dropped check' },
+    change: 'if (oldest === undefined) return; -> ;',
+    proof: 'It is called for a list with more indexes, or more bytes, than a bound, which has a first one.',
+  },
+  {
     ...{ path: 'src/runtime/images/cache.ts', kind: 'dropped check' },
     change:
       'this.#refused.size >= imageCacheLimits.refusedMax && oldest !== undefined -> (this.#refused.size >= imageCacheLimits.refusedMax)',

@@ -23,6 +23,7 @@ const room: DependencyRoom = {
 };
 
 interface Place {
+  context: ControllerContext;
   dependencies: ControllerDependencies;
   store: Store;
   /** Of the publisher, and the connection to it. */
@@ -75,7 +76,7 @@ async function place(): Promise<Place> {
     await later.resume();
     return later;
   };
-  return { dependencies, store, served, from, needed, bring, again };
+  return { context, dependencies, store, served, from, needed, bring, again };
 }
 
 /** An index that names one package. */
@@ -225,6 +226,18 @@ describe('the dependencies that a controller keeps', () => {
     expect(await begin('third')).toBeUndefined();
   });
 
+  it('that come when the controller ends are given up with its reason', async () => {
+    const { context, served } = await place();
+    const tree = await served.importBytes(Buffer.alloc(50 * KiB, 'x'), { into: served.public });
+    const stop = new AbortController();
+    const reason = new Error('ends');
+    const ending = { peer: 'x', open: async () => Promise.reject(stop.abort(reason)) } as unknown as Link;
+    const brought = new ControllerDependencies(context, stop.signal, room).bring({
+      ...{ tree, from: ending, operator: 'owner', onProgress: () => {} },
+    });
+    await expect(brought).rejects.toBe(reason);
+  });
+
   it('for which there is no room any more when they have come are not kept', async () => {
     const { dependencies, served, store, from, needed, bring } = await place();
     const held = Promise.withResolvers<void>();
@@ -276,4 +289,10 @@ it('indexes of trees that are gone stay up to their bounds, those of one publish
   const before = [...pinned];
   await indexes.keep(cids[2] ?? '', 'b', signal);
   expect([...pinned]).toEqual(before);
+  const reason = new Error('ends');
+  const ended = AbortSignal.abort(reason);
+  fake.resolve = async () => ended.throwIfAborted() as never;
+  await expect(indexes.keep(cids[0] ?? '', 'a', ended)).rejects.toBe(reason);
+  // Without an end of the controller it has none.
+  await indexes.keep(cids[0] ?? '', 'a', signal);
 });
