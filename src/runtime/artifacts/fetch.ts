@@ -113,7 +113,7 @@ function hintFor({ level, code }: Verification): string {
   return 'Do not use it. "quorate show <job>" tells who built what.';
 }
 
-const { againMs, askMsMax, findMsMax, lookupsMax, peersMax } = artifactLimits;
+const { askMsMax, findMsMax, lookupsMax, peersMax } = artifactLimits;
 
 /**
  * Fetches an artifact by CID: finds providers, gets the bundle, verifies it against the root key, then fetches the blocks,
@@ -300,7 +300,7 @@ async function findBundle(
         signal.throwIfAborted();
       }
       await Promise.all(asked);
-      if (!isSettled()) await new Promise((resolve) => setTimeout(resolve, againMs));
+      if (!isSettled()) await new Promise((resolve) => setTimeout(resolve, artifactLimits.againMs));
     }
   }
   const missing: PeerAddress[] = [];

@@ -15,7 +15,7 @@ export function serveRevocations(mesh: Mesh, known: Known): void {
   mesh.handle(protocol, session, options);
 }
 
-const { againMs, askMsMax, findMsMax, peersMax } = artifactLimits;
+const { askMsMax, findMsMax, peersMax } = artifactLimits;
 
 /**
  * Asks members of a project for revocations: those that provide the artifact, others, and controllers. Returns how many
@@ -61,7 +61,7 @@ export async function askForRevocations(options: {
       if (answered > 0) return answered;
       if (tries === 0) found(await movedControllers(mesh, project, known, limit));
       if (mesh.connected().length === 0 || limit.aborted) break;
-      await setTimeout(againMs, undefined, { signal });
+      await setTimeout(artifactLimits.againMs, undefined, { signal });
     }
     throw new QuorateError(
       'REVOCATION_NO_ANSWER',

@@ -1,0 +1,183 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { codeOf } from '../../../src/core/errors.ts';
+import { type FetchOptions, fetchArtifact } from '../../../src/runtime/artifacts/fetch.ts';
+import { fetchReports } from '../../../src/runtime/artifacts/fetch-reports.ts';
+import { artifactLimits } from '../../../src/runtime/artifacts/limits.ts';
+import { fetchMade } from '../../../src/runtime/artifacts/made.ts';
+import { exit, project } from '../../support/project.ts';
+import { withLimits } from '../../support/with-limits.ts';
+import { folder, type Peer, peer, verdictOn } from '../store/support.ts';
+
+beforeEach(() => withLimits(artifactLimits, { againMs: 1 }));
+
+/** Phases in their order, each once. */
+const phases = (options: FetchOptions & { told: string[] }) =>
+  options.told.filter((one, n, all) => all[n - 1] !== one);
+
+async function options(artifact: string, ...peers: Peer[]) {
+  const told: string[] = [];
+  const controllers = peers.map(({ mesh }) => ({ id: mesh.id, addrs: mesh.addresses() }));
+  return {
+    ...{ artifact, project, controllers, told, dest: join(await folder(), 'out') },
+    bootstrap: controllers.flatMap(({ addrs }) => addrs),
+    signal: AbortSignal.timeout(120_000),
+    onProgress: ({ phase }: { phase: string }) => void told.push(phase),
+  };
+}
+
+/** Error of a call as text; its folder is written where there is none. */
+async function ended<T>(at: Promise<FetchOptions>, act: (options: FetchOptions) => Promise<T>) {
+  const with_ = await at;
+  const error = await act(with_).then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  expect(existsSync(with_.dest)).toBe(error === undefined);
+  return error === undefined ? undefined : `${codeOf(error)}: ${error.message}`;
+}
+
+describe('an artifact', () => {
+  /** One peer with a bundle that makes the tree trusted, and one that shows it agreed. */
+  async function sides() {
+    const [honest, second] = [await peer(), await peer()];
+    const [tree] = [await honest.add('good'), await second.add('good')];
+    const { run, text } = await verdictOn(tree);
+    for (const which of [tree, run]) honest.bundles.set(which, text);
+    second.bundles.set(tree, (await verdictOn(tree, { own: null, level: 'agreed' })).text);
+    return { honest, second, tree, run };
+  }
+
+  it('is written where its evidence makes it trusted, with who gave it', async () => {
+    const { honest, tree } = await sides();
+    const asked = await options(tree, honest);
+    const got = await fetchArtifact(asked);
+    expect(got).toMatchObject({
+      ...{ verification: { ok: true, level: 'trusted' }, bundleText: honest.bundles.get(tree) },
+      ...{ providers: [honest.mesh.id], controllerUsed: false, index: undefined },
+    });
+    expect(got.bytes).toBeGreaterThan(0);
+    expect(await readFile(join(asked.dest, 'app'), 'utf8')).toBe('good');
+    expect(phases(asked)).toEqual(['looking', 'proving', 'fetching', 'writing']);
+  });
+
+  it('has the best evidence of all who are asked', async () => {
+    const { honest, second, tree } = await sides();
+    for (const peers of [
+      [honest, second],
+      [second, honest],
+    ])
+      expect((await fetchArtifact(await options(tree, ...peers))).verification.level).toBe('trusted');
+  });
+
+  it.each<[string, Partial<FetchOptions>, RegExp]>([
+    [
+      'of another ref',
+      { ref: 'refs/heads/other' },
+      /^NOT_TRUSTED: .* is not what was asked for: REF_MISMATCH/,
+    ],
+    ['of another source', { source: 'https://git.example/no.git' }, /^NOT_TRUSTED: .* SOURCE_MISMATCH/],
+    ['that is too old', { maxAge: 1 }, /^NOT_TRUSTED: .* is not trusted: /],
+    [
+      'of another run',
+      { run: 'f'.repeat(64) },
+      /^ARTIFACT_NOT_FOUND: no peer of the mesh has a bundle for f/,
+    ],
+    ['of another project', { project: 'x' }, /./],
+  ])('%s is refused, and nothing is written', async (_which, more, says) => {
+    const { honest, tree } = await sides();
+    const at = options(tree, honest).then((one) => ({ ...one, ...more }));
+    expect(await ended(at, fetchArtifact)).toMatch(says);
+  });
+
+  it('is refused by its caller before a file is fetched, and below the level', async () => {
+    const { honest, second, tree, run } = await sides();
+    const asked = await options(tree, honest);
+    const accept = () => {
+      throw new Error('unwanted');
+    };
+    expect(await ended(Promise.resolve({ ...asked, accept }), fetchArtifact)).toMatch(/unwanted/);
+    expect(asked.told).not.toContain('fetching');
+    expect(await ended(options(tree, second), fetchArtifact)).toMatch(
+      /^NOT_TRUSTED: .* its level is "agreed"/,
+    );
+    const { verification } = await fetchArtifact({ ...(await options(tree, honest)), run, maxAge: 1e9 });
+    expect(verification.level).toBe('trusted');
+  });
+
+  it('was made from what its evidence says, from level provisional on', async () => {
+    const { second, tree } = await sides();
+    expect(await fetchMade(tree, await options(tree, second), undefined)).toMatchObject({
+      ...{ level: 'agreed', facts: { artifact: tree }, index: undefined },
+    });
+    const liar = await peer();
+    liar.bundles.set(tree, (await verdictOn(tree, { own: null, level: 'trusted' })).text);
+    expect(await ended(options(tree, liar), (asked) => fetchMade(tree, asked, undefined))).toMatch(
+      /^NOT_TRUSTED/,
+    );
+  });
+});
+
+describe('reports of a test', () => {
+  const test = { job: { kind: 'test' } } as const;
+
+  it.each<[string, Parameters<typeof verdictOn>[1], RegExp | undefined]>([
+    ['that is trusted', test, undefined],
+    ['that is agreed', { ...test, own: null, level: 'agreed' }, undefined],
+    ['of a build', {}, /^REPORTS_OF_BUILD: /],
+    ['with evidence that does not hold', { ...test, own: null, level: 'trusted' }, /^NOT_TRUSTED: /],
+  ])('%s', async (_which, recipe, says) => {
+    const one = await peer();
+    const tree = await one.add('reports');
+    const { run, text } = await verdictOn(tree, recipe);
+    one.bundles.set(run, text);
+    const at = options(tree, one);
+    expect((await ended(at, (asked) => fetchReports({ ...asked, which: run }))) ?? 'fetched').toMatch(
+      says ?? /^fetched$/,
+    );
+    if (says !== undefined) return;
+    const { dest } = await at;
+    expect(await readFile(join(dest, 'app'), 'utf8')).toBe('reports');
+    // As an artifact they are refused.
+    one.bundles.set(tree, text);
+    expect(await ended(options(tree, one), fetchArtifact)).toMatch(/^ARTIFACT_OF_TEST/);
+    expect(await ended(options(tree, one), (asked) => fetchMade(tree, asked, undefined))).toMatch(
+      /^ARTIFACT_OF_TEST/,
+    );
+    // Evidence of another run than was asked for.
+    const other = 'f'.repeat(64);
+    one.bundles.set(other, text);
+    expect(await ended(options(tree, one), (asked) => fetchReports({ ...asked, which: other }))).toMatch(
+      /^REPORTS_NOT_FOUND: the peers that were asked have no evidence of f/,
+    );
+  });
+
+  it('are none where it left no files, or operators did not agree', async () => {
+    const one = await peer();
+    const tree = await one.add('reports');
+    const outcome = exit(null, 1);
+    const runs = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome }));
+    const none = await verdictOn(tree, {
+      ...test,
+      runs,
+      own: { operator: 'owner', slot: 'trusted', outcome },
+    });
+    const few = await verdictOn(tree, {
+      ...test,
+      runs: [{ operator: 'ada', outcome: { kind: 'exit', code: 0, artifact: tree } }],
+      own: null,
+    });
+    for (const [{ run, text }, says] of [
+      [none, /^REPORTS_NOT_FOUND: the test .* left no files/],
+      [few, /^REPORTS_NOT_FOUND: operators did not agree/],
+    ] as const) {
+      one.bundles.clear();
+      one.bundles.set(run, text);
+      expect(await ended(options(tree, one), (asked) => fetchReports({ ...asked, which: run }))).toMatch(
+        says,
+      );
+    }
+  });
+});
