@@ -37,6 +37,7 @@ export class RememberedPeers {
   readonly #peers = new Map<string, RememberedPeer>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(file: string | undefined, onFailure: () => void, order: PeerOrder = dialledFirst) {
     this.#file = file;
@@ -50,7 +51,9 @@ export class RememberedPeers {
     return [...this.#peers.values()].sort(this.#order);
   }
 
+  /** Nothing once it is closed: connections that end are still told of. */
   remember(id: string, addrs: string[], dialled: boolean, now: number): void {
+    if (this.#isClosed) return;
     const old = this.#peers.get(id);
     const all = [...new Set([...addrs, ...(old?.addrs ?? [])])].slice(0, meshLimits.rememberedAddrsMax);
     if (all.length === 0) return;
@@ -60,6 +63,7 @@ export class RememberedPeers {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     if (this.#timer !== undefined) this.#save();
     await this.#writing;
   }

@@ -84,6 +84,7 @@ describe('a file of peers', () => {
     await remembering(join(folder(), 'none')).peers.close();
     peers.remember(idOf(2), [at(2)], true, 2);
     await peers.close();
+    peers.remember(idOf(3), [at(3)], true, 3);
     expect(vi.getTimerCount()).toBe(0);
     expect(remembering(file).ids()).toEqual([idOf(2), idOf(1)]);
   });
