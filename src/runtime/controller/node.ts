@@ -25,6 +25,7 @@ import { repairTrees } from '../artifacts/repair.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, unusedFile, writeAddress } from '../membership/project-folder.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
+import { Closers } from '../node/closers.ts';
 import { warnWhenFull } from '../node/full-warning.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
@@ -113,10 +114,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const tell = teller(options.onEvent);
   const journalLost = !existsSync(journalFile(folder.dir)) && !existsSync(join(folder.dir, unusedFile));
   const { journal, machine } = await awaitControllerJournal(folder);
-  const closers: (() => unknown)[] = [() => journal.close()];
-  const closeAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
+  const closers = new Closers(folder.dir);
+  closers.push(() => journal.close());
   try {
     const mesh = await openMesh({
       key: folder.controller.seed,
@@ -159,7 +158,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const fail = (error: unknown): void => {
       broken = messageOf(error);
       stop.abort();
-      void closeAll().finally(() => options.onFailure(error));
+      void closers.close().finally(() => options.onFailure(error));
     };
     const loop = new Loop<ControllerEvent, ControllerEffect>({
       machine,
@@ -369,10 +368,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },
       health: controllerHealth(machine.state, mesh, { broken: () => broken, asking: () => inquiry.waits }),
-      close: closeAll,
+      close: () => closers.close(),
     };
   } catch (error) {
-    await closeAll();
+    await closers.close();
     throw error;
   }
 }

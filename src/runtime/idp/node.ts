@@ -19,6 +19,7 @@ import {
 } from '../membership/project-folder.ts';
 import { openKeys } from '../membership/project-keys.ts';
 import { openRevocationBook, revocationFile } from '../membership/revocation-file.ts';
+import { Closers } from '../node/closers.ts';
 import { type HealthChecks, meshCheck } from '../node/health.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { joseDocuments, machineTime, nodeClock, signingOf } from '../node/ports.ts';
@@ -70,10 +71,8 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
     formerly: folder.retired.map(nameOf),
     rules: IdentityProvider.rules,
   });
-  const closers: (() => unknown)[] = [() => journal.close()];
-  const closeAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
+  const closers = new Closers(folder.dir);
+  closers.push(() => journal.close());
   try {
     // Begins as whoever made the journal; what starts in it says which keys there were later.
     const first = folder.retired.find((one) => nameOf(one) === journal.name) ?? key;
@@ -94,7 +93,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       failed: (error) => {
         broken = messageOf(error);
         stop.abort();
-        void closeAll().finally(() => options.onFailure(error));
+        void closers.close().finally(() => options.onFailure(error));
       },
     });
     const replayed = loop.replay();
@@ -195,10 +194,10 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
         isRevoked: (grant) => machine.isRevoked(grant),
       },
       health: { live: [{ name: 'journal', trouble: () => broken }], ready: [meshCheck(mesh)] },
-      close: closeAll,
+      close: () => closers.close(),
     };
   } catch (error) {
-    await closeAll();
+    await closers.close();
     throw error;
   }
 }

@@ -38,8 +38,28 @@ async function sweepUnfinished(dir: string): Promise<void> {
 
 const unfinished = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.new$/;
 
+/** Writes that have begun and not ended, each with a file of its folder. */
+const writing = new Map<Promise<void>, string>();
+
+/** Resolves when no write of this process into a folder, or into one below it, is under way. */
+export async function writesEnded(dir: string): Promise<void> {
+  for (;;) {
+    // One that follows another begins in the turn in which that has ended.
+    await new Promise(setImmediate);
+    const left = [...writing].filter(([, file]) => file.startsWith(join(dir, '/')));
+    if (left.length === 0) return;
+    await Promise.allSettled(left.map(([write]) => write));
+  }
+}
+
 /** As `writeAtomic`, for several names of one folder, which are hard links to one file. */
-export async function writeAtomicAs(files: readonly string[], content: string, mode = 0o600): Promise<void> {
+export function writeAtomicAs(files: readonly string[], content: string, mode = 0o600): Promise<void> {
+  const write = replace(files, content, mode).finally(() => writing.delete(write));
+  writing.set(write, files[0] ?? '');
+  return write;
+}
+
+async function replace(files: readonly string[], content: string, mode: number): Promise<void> {
   const [file = ''] = files;
   // A unique name: two writers of one file must not share the temporary file.
   const beside = `${file}.${randomUUID()}.new`;

@@ -19,6 +19,7 @@ import { serveRevocations } from '../artifacts/revocations.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
+import { Closers } from '../node/closers.ts';
 import { readOptional, writeAtomic } from '../node/files.ts';
 import { warnWhenFull } from '../node/full-warning.ts';
 import { type HealthChecks, meshCheck } from '../node/health.ts';
@@ -70,10 +71,10 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
   const { home, project, retention } = options;
   const tell = teller(options.onEvent);
   const stop = new AbortController();
-  const closers: (() => unknown)[] = [];
-  const closeAll = async () => {
+  const closers = new Closers(home.dir);
+  const closeAll = () => {
     stop.abort();
-    for (const close of closers.splice(0).reverse()) await close();
+    return closers.close();
   };
   try {
     const key = await home.key();

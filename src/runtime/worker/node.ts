@@ -36,6 +36,7 @@ import { hostArch } from '../build/host-arch.ts';
 import { openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
+import { Closers } from '../node/closers.ts';
 import type { HealthChecks } from '../node/health.ts';
 import { HttpClient } from '../node/http-get.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
@@ -119,10 +120,11 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     name: `worker ${key.id}`,
     rules: workerRules,
   });
-  const closers: (() => unknown)[] = [() => journal.close()];
-  const closeAll = async () => {
+  const closers = new Closers(home.dir);
+  closers.push(() => journal.close());
+  const closeAll = () => {
     stop.abort();
-    for (const close of closers.splice(0).reverse()) await close();
+    return closers.close();
   };
   try {
     const sandboxes = options.sandboxes ?? (await openSandboxes(join(home.dir, 'sandbox')));
