@@ -1,6 +1,6 @@
 import { writesEnded } from './files.ts';
 
-/** What a node has open, closed in reverse order. Writes into its folder that had begun by then are waited for. */
+/** Parts of a node that are open, to be closed in reverse order. Writes into its folder that had begun by then are waited for. */
 export class Closers {
   readonly #dir: string;
   readonly #open: (() => unknown)[] = [];
