@@ -108,7 +108,7 @@ export function openLogPages(dir: string): LogPages {
           if (max > 0)
             for await (const piece of linesFrom(file, index, from)) {
               lines.push(...piece.texts.slice(0, max - lines.length));
-              if (lines.length >= max) break;
+              if (lines.length === max) break;
             }
           return { from, lines, count, version };
         },

@@ -1,7 +1,9 @@
 import { appendFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
+import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
 import { type LogPages, openLogPages } from '../../../src/runtime/controller/log-pages.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { folder } from '../support.ts';
 
 const lease = 'a'.repeat(64);
@@ -26,7 +28,7 @@ it('a page has the lines that are asked for, wherever they begin, and complete o
     expect(await pages.page(lease, from, 3)).toMatchObject({
       ...{ from, count: 1_200, lines: lines(from, Math.min(3, 1_201 - from)) },
     });
-  expect((await pages.page(lease, 1_201, 3)).lines).toEqual([]);
+  for (const from of [1_201, 1_501]) expect((await pages.page(lease, from, 3)).lines).toEqual([]);
   expect((await pages.page(lease, 1, 0)).lines).toEqual([]);
   const { version } = await pages.page(lease, 1, 1);
   await appendFile(file, `\n${text(1_202, 2)}`);
@@ -71,6 +73,39 @@ it('what is found are as many lines as are asked for, and where to go on', async
   await expect(pages.search(lease, 'x', { from: 1, max: 1, chars: 1e9, signal: stop })).rejects.toThrow(
     'enough',
   );
+});
+
+it('a search ends once it has so many characters, and is charged for no piece before the line where it begins', async () => {
+  await writeFile(file, text(1, 3));
+  const chars = 2 * 'line 1'.length;
+  const { found, next } = await pages.search(lease, 'line', { from: 1, max: 9, chars });
+  expect([found.map(({ line }) => line), next]).toEqual([[1, 2], 3]);
+  await writeFile(file, `${'x'.repeat(1_000)}\n`.repeat(300));
+  const looked: number[] = [];
+  await pages.search(lease, 'y', {
+    ...{ from: 250, max: 9, chars: 9 },
+    looked: async ({ lines: count }) => void looked.push(count),
+  });
+  expect(looked.every((count) => count > 0)).toBe(true);
+  expect(looked.reduce((sum, count) => sum + count, 0)).toBe(51);
+});
+
+it('lines are counted once where a piece of the file ends with what a longer one had', async () => {
+  const count = 256 * 1024 + 10;
+  await writeFile(file, '\n'.repeat(count));
+  expect((await pages.page(lease, 1, 1)).count).toBe(count);
+});
+
+it('the log that was asked for longest ago is read anew, once there are more than a number of them', async () => {
+  withLimits(controllerNodeLimits, { logIndexesMax: 2 });
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => name.repeat(64)) as [string, string, string];
+  for (const name of [b, c]) await writeFile(join(dirname(file), `${name}.log`), text(1, 1));
+  await writeFile(file, text(1, 1));
+  const version = async (which: string) => (await pages.page(which, 1, 1)).version;
+  const [first, second] = [await version(a), await version(b)];
+  expect(await version(a)).toBe(first);
+  await version(c);
+  expect([(await version(a)) === first, (await version(b)) === second]).toEqual([true, false]);
 });
 
 it('there is none of what is no lease, and of one without a log', async () => {

@@ -333,6 +333,10 @@ describe('what a controller shows', () => {
     expect(await trees.entry(tree, 'b', signal)).toMatchObject({ path: 'b', size: 1 });
     expect(logs.of('no such run', true)).toEqual({ builds: [], sealed: false });
     expect(view.trouble().equivocations).toEqual(['two stories']);
+    expect(view.workers()).toMatchObject({ shown: { length: 4 }, count: 4 });
+    withLimits(controllerNodeLimits, { pageWorkersMax: 3 });
+    const { shown, count } = view.workers();
+    expect([shown.length, count, shown.map(({ builds }) => builds)]).toEqual([3, 4, [1, 1, 1]]);
   });
 
   it('are the latest verdicts up to a bound, and logs of a round once it is revealed', async () => {

@@ -14,6 +14,7 @@ import { QuorateError } from '../../../src/core/errors.ts';
 import { readImage } from '../../../src/image/index.ts';
 import { ImageCache, type ObtainOptions } from '../../../src/runtime/images/cache.ts';
 import { evictImage, readyImages, restoreImage } from '../../../src/runtime/images/cache-folder.ts';
+import { imageCacheLimits } from '../../../src/runtime/images/limits.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { until } from '../../e2e/support/wait.ts';
 import {
@@ -28,6 +29,7 @@ import {
 } from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
 import { diskBytes } from '../../support/disk-bytes.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 let store: Store;
 let images: string[];
@@ -220,7 +222,7 @@ describe('when images take too much room', () => {
     await cache.use(first(), signal).directory();
     const notes = (await readdir(join(dir, first()))).filter((name) => name.endsWith('.bytes'));
     const sizes = await Promise.all(notes.map((name) => readFile(join(dir, first(), name), 'utf8')));
-    return sizes.reduce((sum, text) => sum + Number(text), 0) * count + 10_000;
+    return sizes.reduce((sum, text) => sum + Number(text), 0) * count;
   }
   const past = (dir: string, image: string, seconds: number) => {
     const at = Date.now() / 1000 - seconds;
@@ -264,7 +266,7 @@ describe('when images take too much room', () => {
   });
 
   it('one that is larger than all of it is refused, and nothing of it stays', async () => {
-    const { cache, dir, discard } = await open(1_000_000);
+    const { cache, dir, discard } = await open((await roomFor(1)) - 1);
     await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
     expect({ left: await readdir(dir), discard }).toEqual({ left: [], discard: [first()] });
   });
@@ -300,6 +302,14 @@ describe('when images take too much room', () => {
     await expect(cache.use(first(), signal).directory()).rejects.toMatchObject(tooLarge);
     await expect(cache.use(first(), signal).erofs()).rejects.toMatchObject(tooLarge);
     expect(obtained).toEqual([first()]);
+  });
+
+  it('so many of those are remembered', async () => {
+    withLimits(imageCacheLimits, { refusedMax: 1 });
+    const { cache, obtained } = await open(1_000_000);
+    for (const image of [first(), second(), second(), first()])
+      await expect(cache.use(image, signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect(obtained).toEqual([first(), second(), first()]);
   });
 
   it('only one comes at a time', async () => {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import {
   hasImageFile,
   listImageFiles,
@@ -74,9 +74,13 @@ it('what is not written to its end leaves nothing, and what others left goes aft
   await at('old.car.7.new', 11 * 60_000);
   await at('young.car.7.new', 9 * 60_000);
   await at('old.car.new', 11 * 60_000);
+  const now = Date.now();
+  vi.spyOn(Date, 'now').mockReturnValue(now);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await at('ten-minutes.car.7.new', 10 * 60_000);
   const reason = new Error('enough');
   await expect(write(image, AbortSignal.abort(reason))).rejects.toBe(reason);
-  expect((await readdir(dir)).sort()).toEqual(['old.car.new', 'young.car.7.new']);
+  expect((await readdir(dir)).sort()).toEqual(['old.car.new', 'ten-minutes.car.7.new', 'young.car.7.new']);
 });
 
 it('a trial whose sandbox or operator ended it did not run', () => {

@@ -13,7 +13,9 @@ it('the worker of a home is asked, of several the one that is named, and none is
   await expect(askWorker(home, undefined, { do: 'status' })).rejects.toMatchObject({
     code: 'WORKER_NOT_RUNNING',
   });
-  await expect(askWorker(home, one, { do: 'status' })).rejects.toMatchObject({ code: 'WORKER_NOT_RUNNING' });
+  await expect(askWorker(home, one, { do: 'status' })).rejects.toMatchObject({
+    ...{ code: 'WORKER_NOT_RUNNING', message: expect.stringContaining('no worker answers') },
+  });
   const operator = idleOperator();
   onTestFinished(await serveControl(home, one, operator));
   expect((await askWorker(home, undefined, { do: 'pause' })).status.state).toBe('paused');
