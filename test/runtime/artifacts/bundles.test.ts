@@ -68,3 +68,19 @@ describe('bundles of one artifact', () => {
     expect(await bundles.has('../bundles')).toBe(false);
   });
 });
+
+it('the bundle of a run goes under the names of run and job, and stays under that of an artifact', async () => {
+  const own = openBundles(join(dir, 'of a run'));
+  await own.dropRun(run(1));
+  const job = String(
+    JSON.parse(Buffer.from(JSON.parse(JSON.parse(trusted).verdict).payload, 'base64').toString()).predicate
+      .quorate_verdict.job,
+  );
+  await own.put({ run: run(1), job, artifact }, trusted);
+  await own.put({ run: run(2), job, artifact: null }, agreed);
+  // The job has a later one by now.
+  await own.dropRun(run(1));
+  expect([...(await own.names())].sort()).toEqual([artifact, job, run(2)].sort());
+  await own.dropRun(run(2));
+  expect([...(await own.names())]).toEqual([artifact]);
+});

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Membership } from '../../../src/core/sessions/credentials.ts';
@@ -97,6 +97,13 @@ describe('a home', () => {
     await rememberTold(home, 'one', ['1000']);
     expect(await toldAlarms(home, 'one')).toEqual([...runs.slice(1), '1000']);
     expect(await toldAlarms(home, 'two')).toEqual([]);
+  });
+
+  it('that cannot be changed says so when it is to forget', async () => {
+    const home = openHome(await folder());
+    await mkdir(join(home.dir, 'projects', 'one.json'), { recursive: true });
+    expect(await codeOf(() => home.forget('one'))).toBe('HOME_UNWRITABLE');
+    await home.forget('two');
   });
 
   it.each([

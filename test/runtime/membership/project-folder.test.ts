@@ -1,10 +1,11 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatNoteKey, noteKinds, openMessage, signMessage } from '../../../src/core/documents/index.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
 import { decodeTicket } from '../../../src/identity/ticket.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { openIdpFolder } from '../../../src/runtime/membership/idp-folder.ts';
 import {
   changeCharter,
   initProject,
@@ -72,6 +73,27 @@ describe("a project's folder", () => {
       const trusted = { ...ticketFor, role: 'trusted-worker', key } as const;
       expect(await codeOf(() => issueTicket(made, trusted))).toBe('TRUSTED_KEY_NOT_APART');
     }
+  });
+
+  it('says which key is elsewhere, as what it is', async () => {
+    const made = await project();
+    await rm(join(made.dir, 'controller.key'));
+    const opened = await openProjectFolder(made.dir);
+    expect(opened.holds).toEqual({ controller: false, idp: true });
+    expect(await codeOf(() => opened.controller)).toBe('CONTROLLER_KEY_MISSING');
+    await rm(join(made.dir, 'idp.key'));
+    expect(await codeOf(async () => (await openProjectFolder(made.dir)).idp)).toBe('IDP_KEY_APART');
+    const none = join(made.dir, 'none');
+    const another = join(await folder(), '.quorate');
+    expect(await codeOf(() => openIdpFolder(made.dir, none))).toBe('IDP_CHARTER_NEEDED');
+    expect(await codeOf(() => openIdpFolder(another, undefined))).toBe('IDP_CHARTER_NEEDED');
+    await writeFile(none, 'damaged');
+    expect(await codeOf(() => openIdpFolder(made.dir, none))).toBe('HOME_DAMAGED');
+    await writeFile(none, made.charterJws);
+    expect((await openIdpFolder(another, none)).charterJws).toBe(made.charterJws);
+    // A folder of one project is not given another.
+    await writeFile(none, (await project()).charterJws);
+    expect(await codeOf(() => openIdpFolder(another, none))).toBe('CHARTER_PROJECT_MISMATCH');
   });
 
   it('says so when it cannot tell where its controller is', async () => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../../src/core/errors.ts';
+import { codeOf, QuorateError } from '../../../src/core/errors.ts';
 import type { Forge, OpenPull } from '../../../src/forge/index.ts';
 import { forgeLimits } from '../../../src/forge/limits.ts';
 import { openJournal } from '../../../src/journal/index.ts';
@@ -191,4 +191,37 @@ it('a watcher takes from the controller how runs stand, and says so while it can
   expect(() => watcher.decide(9, commit(2), 'approved', 'carol')).toThrow(
     expect.objectContaining({ code: 'WATCH_PULL_UNKNOWN' }),
   );
+});
+
+it('a decision is about the commit that a pull request has, and a webhook is taken once', async () => {
+  const { again } = await opened({ repository: { refs: async () => new Map() } as never });
+  const watcher = again();
+  const seen = {
+    pull: 7,
+    ref: 'refs/pull/7/head',
+    commit: commit(1),
+    base: 'main',
+    title: 't',
+    author: 'mallory',
+  };
+  watcher.handle({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
+  watcher.handle({ kind: 'pull', seen: { ...seen, approved: [] } });
+  const code = (act: () => void) => {
+    try {
+      act();
+      return undefined;
+    } catch (error) {
+      return codeOf(error);
+    }
+  };
+  expect(code(() => watcher.decide(8, commit(1), 'approved', 'carol'))).toBe('WATCH_PULL_UNKNOWN');
+  expect(code(() => watcher.decide(7, commit(2), 'approved', 'carol'))).toBe('WATCH_COMMIT_MISMATCH');
+  const decided = () => watcher.machine.state.pulls.get(7)?.decision;
+  expect(decided()).toBeNull();
+  watcher.decide(7, commit(1), 'denied', 'carol');
+  expect(decided()).toMatchObject({ verdict: 'denied', by: 'carol' });
+  const hook = (delivery: string, digest: string) => code(() => watcher.hook({ delivery, digest } as never));
+  expect([hook('1', 'a'), hook('1', 'b'), hook('2', 'a'), hook('2', 'b')]).toEqual([
+    ...[undefined, 'WEBHOOK_REPLAYED', 'WEBHOOK_REPLAYED', undefined],
+  ]);
 });
