@@ -90,6 +90,10 @@ export const logWeight = 3;
 export const searchWeight = 2;
 
 const dearest = Math.max(...Object.values(prices), ...Object.values(workPrices));
+assert(
+  carChunkBytes < tarChunkBytes && tarChunkBytes < httpLimits.bytesPerRequest,
+  'chunks are parts of a request',
+);
 assert(2 * dearest <= httpLimits.requestsBurst, 'what is dearest can be asked for twice');
 
 /** The price of the handler among the routes that match a request. */

@@ -7,8 +7,6 @@ import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
 import { Slots } from './slots.ts';
 
-/** Time for which a list is cached, whatever becomes of the wall clock. */
-const freshMs = 250;
 /** The lists of a project, by the end of their paths. */
 export const feedLists = ['offers', 'verdicts', 'charter', 'revocations', 'checkpoint'] as const;
 const pathPattern = new RegExp(
@@ -47,7 +45,7 @@ export class Routes {
     this.#kept.delete(target);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size >= httpLimits.listsKeptMax && oldest !== undefined) this.#kept.delete(oldest);
-    this.#kept.set(target, { answer, until: now + freshMs });
+    this.#kept.set(target, { answer, until: now + httpLimits.listMs });
     return [await answer, () => {}];
   }
 

@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Context } from 'hono';
+import { assert } from '../core/errors.ts';
 import { LongWork } from '../store/index.ts';
 import type { HttpEnv } from './env.ts';
+import { httpLimits } from './limits.ts';
 
 /** Bytes that are sent at once where chunks are smaller. */
 const pieceBytes = 64 * 1024;
@@ -73,3 +75,4 @@ export async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 export const wholeBytesMax = 4 * pieceBytes;
+assert(wholeBytesMax <= httpLimits.bytesPerRequest, 'a whole answer is one request');

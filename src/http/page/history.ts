@@ -1,13 +1,12 @@
 import { html } from 'hono/html';
 import { eventText } from '../../core/account/index.ts';
 import type { RunFacts } from '../../core/controller/facts.ts';
+import { httpLimits } from '../limits.ts';
 import { type Html, time } from './text.ts';
-
-/** Entries of the newest that are shown. */
-const shownMax = 200;
 
 /** The events of a run, the newest last. */
 export function history(told: RunFacts['history']): Html {
+  const shownMax = httpLimits.eventsShownMax;
   const shown = told.slice(-shownMax);
   return html`${shown.length < told.length ? html`<p class="quiet">The last ${shownMax} of ${told.length} events.</p>` : ''}
 <ol class="history">${shown.map(({ at, progress }) => html`<li>${time(at)}<span>${eventText(progress)}</span></li>`)}</ol>`;

@@ -24,8 +24,6 @@ interface Shared {
   runAsked(c: Context<HttpEnv>): RunView;
 }
 
-const logLookMs = 150;
-
 /** The log of a build: pages, search, the text, and its lines as they come. */
 export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, runAsked }: Shared): void {
   const { logs, live } = ports;
@@ -119,7 +117,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
 /** Lines from one on; its number is the id of the event before. */
 function linesSource({ isLive }: BuildLogs, htmls: LogHtmls, lease: string): Source {
   return {
-    everyMs: logLookMs,
+    everyMs: httpLimits.logLookMs,
     weight: logHtmlWeight,
     async next(id) {
       // Before the file is read: a log that ends in between is read once more.

@@ -7,6 +7,7 @@ import type { ProjectView, RunView } from '../../runtime/controller/project-view
 import type { Account } from '../accounts.ts';
 import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
+import { httpLimits } from '../limits.ts';
 import { jobsPerToken } from '../prices.ts';
 import { staticApp } from '../static-files.ts';
 import { addAlarmRoute, alarmPart } from './alarm.ts';
@@ -18,9 +19,6 @@ import { projectBody, projectParts, runsBody } from './project-page.ts';
 import { type RunPageParts, runBody, runParts } from './run-page.ts';
 import type { Html } from './text.ts';
 import { addTreeRoutes, filesOf } from './tree-routes.ts';
-
-const projectLookMs = 2_000;
-const runLookMs = 500;
 
 /** The pages of a project: the project, its runs, their logs and files. Read-only; a signed-in publisher sees more logs. */
 export function pageApp(ports: PagePorts): Hono<HttpEnv> {
@@ -36,7 +34,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     return shown(ports, c, { title: view.name, live: '/events', body: projectBody(view, branches) });
   });
   app.get('/events', (c) =>
-    live.follow(c, 'project', () => partsSource(async () => projectParts(view), projectLookMs), {
+    live.follow(c, 'project', () => partsSource(async () => projectParts(view), httpLimits.projectLookMs), {
       since: sinceOf(c),
     }),
   );
@@ -66,7 +64,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     const source = () =>
       partsSource(
         async () => runParts(await partsOf(ports, view.run(id), all)),
-        runLookMs,
+        httpLimits.runLookMs,
         () => versionOf(view, id),
       );
     return live.follow(c, `run ${id} ${all}`, source, { since: sinceOf(c), until: publisher?.ended });

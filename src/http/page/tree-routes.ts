@@ -12,8 +12,6 @@ import { Slots } from '../slots.ts';
 import { fileTable } from './files.ts';
 import type { Html } from './text.ts';
 
-/** Lists that are kept: trees do not change. */
-const keptMax = 64;
 const kept = new WeakMap<Trees, Map<string, Promise<ListedFiles | undefined>>>();
 
 /** The files of a tree for its page. A list that is not made yet has a price of its own. */
@@ -32,7 +30,7 @@ export async function filesOf(
   }
   lists.delete(tree);
   const [oldest] = lists.keys();
-  if (lists.size >= keptMax && oldest !== undefined) lists.delete(oldest);
+  if (lists.size >= httpLimits.fileListsMax && oldest !== undefined) lists.delete(oldest);
   lists.set(tree, listed);
   const files = await listed.catch(() => undefined);
   // It may arrive later.

@@ -1,6 +1,7 @@
 import { assert } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { oidcLimits } from '../../identity/oidc/limits.ts';
+import { httpLimits } from '../limits.ts';
 
 /** Bounds of signing in. */
 export const signInLimits = {
@@ -49,3 +50,24 @@ assert(
   'one address leaves room for others to sign in',
 );
 assert(signInLimits.sessionsPerPersonMax < signInLimits.sessionsMax, 'one person leaves room for others');
+
+const l = signInLimits;
+assert(l.sessionsMax * 8 * 1024 <= 2 ** 26, 'at 8 KB each with many groups, sessions take 40 MB');
+assert(
+  l.codesMax < l.usedMax && l.usedMax <= 4 * l.sessionsMax,
+  'who is signed in has used a transaction, a challenge and a code',
+);
+assert(
+  l.sessionsPerPersonMax * l.streamsPerSessionMax < httpLimits.connectionsMax / 2,
+  'one person leaves connections for others',
+);
+assert(l.providerAsksMax < httpLimits.bodiesMax, 'people who come back leave bodies for others');
+assert(
+  l.transactionSecondsMax < limits.grantSecondsMax && l.deviceSecondsMax < limits.grantSecondsMax,
+  'what was begun ends within a day',
+);
+assert(10 * l.deviceIntervalSeconds < l.deviceSecondsMax, 'a terminal asks several times');
+assert(l.returnCharsMax < httpLimits.headerBytesMax / 4, 'a request line holds a path to return to, encoded');
+assert(l.bodyBytesMax <= 4 * httpLimits.headerBytesMax, 'a form has few and short fields');
+assert(l.renewSessionsMax * 256 <= l.bodyBytesMax, 'a question holds as many sessions');
+assert(l.keepAliveMs < httpLimits.idleMs, 'a stream says something before it counts as idle');

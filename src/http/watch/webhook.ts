@@ -1,9 +1,12 @@
 import { Hono } from 'hono';
+import { assert } from '../../core/errors.ts';
 import type { WebhookParts } from '../../forge/index.ts';
 import type { HttpEnv } from '../env.ts';
+import { httpLimits } from '../limits.ts';
 
 /** Bytes of a webhook. A push of many commits may have more: polling sees it. */
 export const webhookBytesMax = 1024 * 1024;
+assert(httpLimits.bodiesMax * webhookBytesMax <= 2 ** 26, 'bodies that come in take 64 MiB');
 
 export interface WebhookPorts {
   /** Errors: `WEBHOOK_…`. */
