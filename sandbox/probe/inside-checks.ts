@@ -83,7 +83,7 @@ export async function checkFromInside(
   ]);
   onStep([...open].join(', '));
   const [look, memory, time, share] = await jobs;
-  const ran = look.outcome.kind === 'exit' && look.outcome.code === 0;
+  const ran = reason(look.outcome) === 'exit 0';
   const checks: ProbeCheck[] = [{ name: 'a job runs', ok: ran, found: ran ? 'yes' : describe(look) }];
   if (!ran) return checks.map((check) => ({ ...check, ...userNamespaceFix() }));
   const found = findings(look.log);
@@ -131,7 +131,7 @@ async function processorShare(at: Where): Promise<number> {
   };
   const { outcome } = await runStep(at, busyLoop, { ...limits, cpus: CPU_QUOTA }, onLog);
   const ended = now();
-  if (began === undefined || outcome.kind !== 'exit' || outcome.code !== 0) return Number.NaN;
+  if (began === undefined || reason(outcome) !== 'exit 0') return Number.NaN;
   return (ended.spent - began.spent) / (ended.clock - began.clock);
 }
 

@@ -27,7 +27,7 @@ export class UntilMarker extends Transform {
   }
 
   override _flush(done: (error?: Error) => void): void {
-    if (!this.#seen && this.#held.length > 0) this.push(this.#held);
+    if (!this.#seen) this.push(this.#held);
     if (this.#seen || this.#cutShort === undefined) done();
     else done(new Error(this.#cutShort));
   }
@@ -37,7 +37,7 @@ export class UntilMarker extends Transform {
     this.#seen = at >= 0;
     const end = this.#seen ? at : bytes.length - beginning(bytes, this.#mark);
     this.#held = bytes.subarray(this.#seen ? bytes.length : end);
-    if (end > 0) this.push(bytes.subarray(0, end));
+    this.push(bytes.subarray(0, end));
     if (!this.#seen) return;
     this.push(null);
     this.#reached();
@@ -46,7 +46,7 @@ export class UntilMarker extends Transform {
 
 /** Length of the longest suffix of `bytes` that is a prefix of the marker. */
 function beginning(bytes: Buffer, mark: Buffer): number {
-  const first = Math.max(0, bytes.length - mark.length + 1);
+  const first = Math.max(0, bytes.length - mark.length);
   for (
     let at = bytes.indexOf(mark.readUInt8(0), first);
     at >= 0;

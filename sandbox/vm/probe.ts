@@ -35,14 +35,13 @@ export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
 }
 
 /** The pinned machine type exists for x86-64 only. */
-function architectureCheck(): ProbeCheck {
-  const ok = process.arch === 'x64';
-  return { name: 'processor', ok, found: process.arch, ...(ok ? {} : { fix: 'use the tier gvisor' }) };
+export function architectureCheck(arch = process.arch): ProbeCheck {
+  const ok = arch === 'x64';
+  return { name: 'processor', ok, found: arch, ...(ok ? {} : { fix: 'use the tier gvisor' }) };
 }
 
 /** Checks whether QEMU's account may use /dev/kvm. Whether it works is checked by running a job. */
-function deviceCheck(): ProbeCheck {
-  const name = '/dev/kvm';
+export function deviceCheck(name = '/dev/kvm'): ProbeCheck {
   try {
     const { mode, gid } = statSync(name);
     const open = (mode & 0o006) === 0o006;
@@ -64,9 +63,9 @@ function deviceCheck(): ProbeCheck {
 
 const deviceFix = 'groupadd -f kvm && chgrp kvm /dev/kvm && chmod 660 /dev/kvm && usermod -aG kvm "$USER"';
 
-function kernelCheck(): ProbeCheck {
+export function kernelCheck(folders?: readonly string[]): ProbeCheck {
   const name = 'kernel for virtual machines';
-  const found = findKernel();
+  const found = findKernel(folders);
   if (found !== undefined) return { name, ok: true, found: found.release };
   const [folder = ''] = process.getuid?.() === 0 ? kernelFolders() : kernelFolders().slice(1);
   return { name, ok: false, found: `none in ${kernelFolders().join(' or ')}`, fix: kernelFix(folder) };

@@ -95,8 +95,8 @@ async function launch(
 }
 
 /** Creates the boot files from the newest kernel and the host's programs. @throws SANDBOX_UNAVAILABLE without a kernel */
-export async function bootFiles(cache: FileCache): Promise<BootFiles> {
-  const found = findKernel();
+export async function bootFiles(cache: FileCache, folders?: readonly string[]): Promise<BootFiles> {
+  const found = findKernel(folders);
   if (found === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no kernel for virtual machines', {
       hint: 'quorate doctor --tier vm-emulated names the command that installs it',

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { joinArchives } from '../../sandbox/archive.ts';
+import { limits } from '../../src/core/limits.ts';
 import { type Entry, readOutputs, tarOf } from './support.ts';
 
 const out = { name: 'out', mode: 0o755, type: 'directory' } as const;
@@ -57,6 +58,40 @@ it('refuses paths that leave the folder and things that are no files', async () 
   for (const entry of bad) {
     await expect(join([entry])).rejects.toMatchObject({ code: 'SANDBOX_SOURCE_INVALID' });
   }
+});
+
+it('holds as many entries as a tree may have, over all parts, and no more', async () => {
+  const { treeEntriesMax } = limits;
+  onTestFinished(() => void Object.assign(limits, { treeEntriesMax }));
+  Object.assign(limits, { treeEntriesMax: 3 });
+  const parts = (second: number) => [
+    {
+      folder: 'src',
+      tar: tarOf([
+        { name: 'a', content: '' },
+        { name: 'b', content: 'B' },
+      ]),
+    },
+    { folder: 'in/x', tar: tarOf(Array.from({ length: second }, (_, n) => ({ name: `${n}`, content: '' }))) },
+  ];
+  expect(await readOutputs(joinArchives(parts(1), [out]))).toHaveLength(6);
+  await expect(readOutputs(joinArchives(parts(2), [out]))).rejects.toMatchObject({
+    ...{ code: 'SANDBOX_SOURCE_INVALID', message: expect.stringContaining('more than 3 entries') },
+  });
+});
+
+it('closes its parts when its reader goes away', async () => {
+  const tar = tarOf([{ name: 'a', content: 'x'.repeat(2 ** 20) }]);
+  const later = new Readable({ read: () => {} });
+  const joined = joinArchives(
+    [
+      { folder: 'src', tar },
+      { folder: 'in/x', tar: later },
+    ],
+    [out],
+  );
+  for await (const _ of joined) break;
+  await expect.poll(() => [tar.destroyed, later.destroyed]).toEqual([true, true]);
 });
 
 it('fails, and does not end, when a part breaks off', async () => {

@@ -10,7 +10,7 @@ import { MiB } from '../support.ts';
 const limits = { cpus: 1, memoryBytes: 64 * MiB, diskBytes: MiB, pids: 8, seconds: 60 };
 
 /** A build whose driver says what the test says, whatever it does. */
-function build(over: Partial<SandboxJob> = {}, io: Partial<SandboxIo> = {}) {
+function build(over: Partial<SandboxJob> = {}, io: Partial<SandboxIo> = {}, readsJob = false) {
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const ended = Promise.withResolvers<void>();
@@ -18,7 +18,10 @@ function build(over: Partial<SandboxJob> = {}, io: Partial<SandboxIo> = {}) {
     ...{ input: new PassThrough(), log: new PassThrough(), diagnostics: new PassThrough() },
     ...{ status: new PassThrough(), outputs: new PassThrough() },
   };
-  streams.input.resume();
+  let input = '';
+  streams.input.on('data', (chunk: Buffer) => {
+    input += chunk.toString('latin1');
+  });
   const calls: string[] = [];
   const end = () => {
     for (const stream of [streams.log, streams.diagnostics, streams.status, streams.outputs]) stream.end();
@@ -57,7 +60,8 @@ function build(over: Partial<SandboxJob> = {}, io: Partial<SandboxIo> = {}) {
     outputBytesMax: () => 10,
   };
   const supervisor = new BuildSupervisor(job, all, group, guards, {
-    ...{ ...streams, readsJob: false, child: { ended: ended.promise, kill } },
+    ...{ ...streams, readsJob, child: { ended: ended.promise, kill } },
+    pause: (paused) => void calls.push(`paused ${paused}`),
   });
   const outcome = supervisor.outcome();
   outcome.catch(() => {});
@@ -66,7 +70,19 @@ function build(over: Partial<SandboxJob> = {}, io: Partial<SandboxIo> = {}) {
     for (const line of lines) streams.status.write(`${line}\n`);
     for (let n = 0; n < 20; n++) await new Promise(setImmediate);
   };
-  return { ...streams, supervisor, outcome, say, end, calls, counters, received };
+  return {
+    ...streams,
+    streams,
+    job,
+    supervisor,
+    outcome,
+    say,
+    end,
+    calls,
+    counters,
+    received,
+    input: () => input,
+  };
 }
 
 describe('a build ends', () => {
@@ -98,6 +114,9 @@ describe('a build ends', () => {
     ['outputs that are not there', ['ready', 'exit 0', 'setup outputs'], { kind: 'exit', code: 1 }],
     ['no memory', ['ready', 'memory'], { reason: 'memory', limit: 'memoryBytes' }],
     ['words that mean nothing', ['ready', 'exit 256', 'exit x', 'else', 'exit 2'], { kind: 'exit', code: 2 }],
+    ['the largest status', ['ready', 'exit 255'], { kind: 'exit', code: 255 }],
+    ['no shell once it runs', ['ready', 'setup bash'], { reason: 'killed' }],
+    ['no room once it runs', ['ready', 'setup disk'], { reason: 'disk' }],
   ])('as the driver says: %s', async (_, lines, expected) => {
     const { say, outcome, end } = build();
     await say(...lines);
@@ -110,6 +129,125 @@ describe('a build ends', () => {
     await say('setup bash');
     end();
     expect(await codeOf(() => outcome)).toBe('SANDBOX_SHELL_MISSING');
+  });
+
+  it.each<[string, Partial<SandboxJob>, string]>([
+    ['on the host', {}, 'Install bash on this host'],
+    ['in an image', { image: { cid: 'bafy' } as never }, 'bash'],
+  ])('with what helps where there is no such shell %s', async (_, over, hint) => {
+    const { say, outcome, end } = build(over);
+    await say('setup bash');
+    end();
+    await expect(outcome).rejects.toMatchObject({ hint: expect.stringContaining(hint) });
+  });
+
+  it('with outputs of a failed build where the job wants them, and its status', async () => {
+    const { say, outputs, outcome, end, received } = build({ failedOutputs: true });
+    await say('ready', 'exit 3');
+    outputs.write('report');
+    await say('complete');
+    end();
+    expect(await outcome).toEqual({ kind: 'exit', code: 3 });
+    expect(await Promise.all(received)).toEqual(['report']);
+    vi.useRealTimers();
+    const cut = build({ failedOutputs: true });
+    await cut.say('ready', 'exit 3', 'setup outputs');
+    cut.end();
+    expect(await cut.outcome).toEqual({ kind: 'exit', code: 3 });
+    expect(cut.calls).toEqual([]);
+  });
+
+  it('whatever its messages are cut into', async () => {
+    const { status, outcome, say, end } = build();
+    for (const part of ['rea', 'dy\nexi', 't 4', '\n']) {
+      status.write(part);
+      await say();
+    }
+    end();
+    expect(await outcome).toEqual({ kind: 'exit', code: 4 });
+  });
+
+  it('with the end of what its tools said, where no step ran', async () => {
+    const { diagnostics, outcome, say, end } = build();
+    diagnostics.write(`${'a'.repeat(4096)}${'b'.repeat(4095)}`);
+    diagnostics.write('c');
+    await say();
+    end();
+    expect(await outcome).toEqual({ kind: 'aborted', reason: 'setup', detail: `${'b'.repeat(4095)}c` });
+    vi.useRealTimers();
+    const silent = build();
+    silent.end();
+    expect(await silent.outcome).toMatchObject({ detail: 'the sandbox ended before the first step' });
+  });
+
+  it('when its source is none, but not once it runs; an input that breaks off ends nothing else', async () => {
+    const bad = () => Readable.from([Buffer.alloc(1024, 'x')], { objectMode: false });
+    const before = build({ source: bad() });
+    expect(await before.outcome).toMatchObject({
+      reason: 'setup',
+      detail: expect.stringContaining('source'),
+    });
+    vi.useRealTimers();
+    const later = new Readable({ read: () => {} });
+    const { say, outcome, end, calls } = build({ inputs: [{ name: 'a', tar: later }] });
+    await say('ready');
+    later.destroy(new Error('gone'));
+    await say('exit 3');
+    expect(calls).toEqual([]);
+    end();
+    expect(await outcome).toEqual({ kind: 'exit', code: 3 });
+  });
+
+  it.each([false, true])(
+    'and was sent its job before its source where it reads that: %s',
+    async (readsJob) => {
+      const { say, outcome, end, input } = build({}, {}, readsJob);
+      await say('ready', 'exit 3');
+      end();
+      await outcome;
+      expect(input().startsWith('quorate1')).toBe(readsJob);
+      // The driver that is a shell has a pipe for the log.
+      expect(input().includes('.log\0')).toBe(!readsJob);
+    },
+  );
+
+  it('and nothing of it goes on: no clock, no stream, and no cancelling', async () => {
+    const cancel = new AbortController();
+    const { say, outcome, end, calls, streams, job, log } = build({}, { signal: cancel.signal });
+    await say('ready', 'exit 3');
+    log.destroy(new Error('a broken pipe'));
+    end();
+    await outcome;
+    expect(vi.getTimerCount()).toBe(0);
+    expect([job.source, ...Object.values(streams)].map(({ destroyed }) => destroyed)).toEqual(
+      Array(6).fill(true),
+    );
+    cancel.abort();
+    expect(calls).toEqual([]);
+  });
+
+  it('when its outputs break off, or it is cancelled while they are read', async () => {
+    const broken = build();
+    await broken.say('ready', 'exit 0');
+    broken.outputs.destroy(new Error('broke off'));
+    expect(await broken.outcome).toEqual({ kind: 'aborted', reason: 'killed', detail: 'broke off' });
+    vi.useRealTimers();
+    const cancel = new AbortController();
+    const cancelled = build({}, { signal: cancel.signal });
+    await cancelled.say('ready', 'exit 0');
+    cancel.abort();
+    expect(await cancelled.outcome).toMatchObject({ detail: 'the job was cancelled' });
+    await expect(cancelled.received[0]).rejects.toThrow('the job was cancelled');
+  });
+
+  it('also where the reader of its outputs needs no more of them', async () => {
+    const { say, outputs, outcome, end } = build({}, { onOutputs: async () => {} });
+    await say('ready', 'exit 0');
+    outputs.write('12345');
+    await say('complete');
+    end();
+    expect(await outcome).toEqual({ kind: 'exit', code: 0 });
+    expect(outputs.readableLength).toBe(0);
   });
 
   it('when its outputs exceed their bound', async () => {
@@ -128,6 +266,35 @@ describe('a build ends', () => {
     end();
     expect(await outcome).toMatchObject({ kind: 'aborted', reason: 'memory' });
   });
+
+  it.each(['exit 0', 'complete'])('and its outputs are worth nothing: %s', async (last) => {
+    const { say, outcome, counters, calls, received } = build();
+    await say(...['ready', 'exit 0'].slice(0, last === 'complete' ? 2 : 1));
+    counters.oomKills = 1;
+    await say(last);
+    expect(calls).toContain('killed');
+    expect(await outcome).toMatchObject({
+      reason: 'memory',
+      detail: 'over 64 MiB of memory, files in /build included',
+    });
+    for (const tar of received) await expect(tar).rejects.toThrow('memory');
+    expect(received).toHaveLength(last === 'complete' ? 1 : 0);
+  });
+
+  it.each<[number, boolean, object]>([
+    [64 * MiB, true, { limit: 'memoryBytes' }],
+    [64 * MiB - 1, false, {}],
+  ])(
+    'and names the limit of the job where the operator lends no less: %i bytes',
+    async (memoryBytes, inMemory, more) => {
+      const { say, outcome, supervisor } = build();
+      supervisor.cap({ memoryBytes });
+      supervisor.filesInMemory = inMemory;
+      await say('ready', 'memory');
+      const detail = `over 64 MiB of memory${inMemory ? ', files in /build included' : ''}`;
+      expect(await outcome).toEqual({ kind: 'aborted', reason: 'memory', detail, ...more });
+    },
+  );
 
   it('within a quarter of a second of that', async () => {
     const { say, outcome, counters, calls } = build();
@@ -180,6 +347,39 @@ describe('a build ends', () => {
     expect(found).toEqual({ kind: 'aborted', reason: 'time', detail: "over 30 s, the operator's limit" });
   });
 
+  it('when the operator lends as much time as the job has, which is the limit of the job', async () => {
+    const { say, outcome, supervisor } = build();
+    supervisor.cap({ seconds: 60 });
+    await say('ready');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(await outcome).toEqual({ kind: 'aborted', reason: 'time', detail: 'over 60 s', limit: 'seconds' });
+  });
+
+  it('by what the operator lends only while its steps run', async () => {
+    const { say, supervisor, counters, calls, end, outcome } = build();
+    supervisor.cap({ seconds: 1 });
+    await vi.advanceTimersByTimeAsync(2_000);
+    await say('ready', 'exit 3');
+    supervisor.cap({ seconds: 1, processorSeconds: 1 });
+    counters.processorSeconds = 9;
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(calls).toEqual([]);
+    end();
+    expect(await outcome).toEqual({ kind: 'exit', code: 3 });
+  });
+
+  it('later by the time that it is paused, of which its tier hears', async () => {
+    const { say, supervisor, calls, outcome } = build();
+    await say('ready');
+    supervisor.pause(true);
+    await vi.advanceTimersByTimeAsync(600_000);
+    supervisor.pause(false);
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(calls).toEqual(['paused true', 'paused false']);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await outcome).toMatchObject({ reason: 'time' });
+  });
+
   it('when it is cancelled, before and while it runs', async () => {
     const before = build({}, { signal: AbortSignal.abort() });
     expect(await before.outcome).toMatchObject({ reason: 'killed', detail: 'the job was cancelled' });
@@ -193,12 +393,16 @@ describe('a build ends', () => {
 
   it('with what the reader of the log or the outputs threw', async () => {
     const failure = new Error('the disk of the worker is full');
+    let lines = 0;
     const onLog = () => {
+      lines++;
       throw failure;
     };
     const first = build({}, { onLog });
     first.log.write('a line');
+    first.log.write('and another');
     await expect(first.outcome).rejects.toBe(failure);
+    expect(lines).toBe(1);
     vi.useRealTimers();
     const second = build({}, { onOutputs: () => Promise.reject(failure) });
     await second.say('ready', 'exit 0');

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { cpio } from '../../../sandbox/vm/cpio.ts';
 import { FileCache } from '../../../sandbox/vm/file-cache.ts';
 import { findKernel, kernelFacts, unpackKernel } from '../../../sandbox/vm/kernel.ts';
@@ -86,21 +86,59 @@ describe('a kernel', () => {
     expect(findKernel([join(folder.path, 'none')])).toBeUndefined();
   });
 
-  it.each([
-    ['nothing', Buffer.alloc(0)],
-    ['text', Buffer.alloc(4096, 'x')],
-    ['one with another compression', packed(Buffer.from('\x1f\x8b\x08\x00 and so on', 'latin1'))],
-    ['one that is cut short', packed(zstdCompressSync(Buffer.from('\x7fELF')), 1_000_000)],
+  const elf = zstdCompressSync(Buffer.from('\x7fELF'));
+  const header = packed(elf).subarray(0, 0x260);
+  const [noKernel, cut] = ['is not a Linux kernel for x86', 'is truncated'] as const;
+  const [noZstd, broken] = ['is not compressed with zstd', 'cannot be unpacked'] as const;
+
+  it.each<[string, Buffer, string]>([
+    ['nothing', Buffer.alloc(0), noKernel],
+    ['text', Buffer.alloc(4096, 'x'), noKernel],
+    ['less than a header', header.subarray(0, -1), noKernel],
+    ['a header alone', header, cut],
+    ['one without its last byte', packed(elf).subarray(0, -1), cut],
+    ['one with three bytes of payload', packed(Buffer.alloc(3)), cut],
+    ['one with no more than the mark of zstd', packed(elf.subarray(0, 4)), broken],
+    ['one with another compression', packed(Buffer.from('\x1f\x8b\x08\x00 and so on', 'latin1')), noZstd],
+    ['one that is cut short', packed(elf, 1_000_000), cut],
     [
       'one with a broken payload',
       packed(Buffer.concat([zstdCompressSync(Buffer.alloc(99)).subarray(0, 8), Buffer.alloc(9)])),
+      broken,
     ],
-    ['one with something else inside', packed(zstdCompressSync(Buffer.from('no program')))],
-    ['a bomb', packed(zstdCompressSync(Buffer.alloc(300 * 2 ** 20)))],
-  ])('that is %s is refused', (_, image) => {
+    ['one with something else inside', packed(zstdCompressSync(Buffer.from('no program'))), broken],
+    [
+      'a bomb',
+      packed(zstdCompressSync(Buffer.concat([Buffer.from('\x7fELF'), Buffer.alloc(300 * 2 ** 20)]))),
+      broken,
+    ],
+  ])('that is %s is refused', (_, image, why) => {
     expect(() => unpackKernel(image, 'vmlinuz')).toThrow(
-      expect.objectContaining({ code: 'SANDBOX_KERNEL_UNREADABLE' }),
+      expect.objectContaining({ code: 'SANDBOX_KERNEL_UNREADABLE', message: `vmlinuz ${why}` }),
     );
+  });
+
+  it('is unpacked to its last byte; one that names no sectors has four', () => {
+    expect(unpackKernel(packed(elf), 'vmlinuz').toString('latin1')).toBe('\x7fELF');
+    const old = Buffer.concat([
+      packed(elf).subarray(0, 1024),
+      Buffer.alloc(3 * 512),
+      packed(elf).subarray(1024),
+    ]);
+    old.writeUInt8(0, 0x1f1);
+    expect(unpackKernel(old, 'vmlinuz').toString('latin1')).toBe('\x7fELF');
+  });
+
+  it('is told by no version outside of the field for it', () => {
+    const packageOf = (write: (image: Buffer) => unknown, bytes = 4096) => {
+      const image = Buffer.alloc(bytes, 'x');
+      image.writeUInt16LE(0x800, 0x20e);
+      write(image);
+      return kernelFacts({ release: 'x' }, image).kernelPackage;
+    };
+    expect(packageOf((image) => image.write(' Debian 6.1-1 ', 0xa00 + 512 - 14))).toBe('6.1-1');
+    expect(packageOf((image) => image.write(' Debian 6.1-1 ', 0xa00 + 512 - 13))).toBeUndefined();
+    expect(packageOf((image) => image.write(' Debian 6.1-1 ', 0x10), 0x210)).toBeUndefined();
   });
 });
 
@@ -136,7 +174,11 @@ describe('a kept file', () => {
       mkdirSync(join(at, `${name}.tree`));
       writeFileSync(join(at, `${name}.tree`, 'file'), 'of it');
     }
-    for (const name of [killed, `${killed}.tree`]) utimesSync(join(at, name), 1_700_000_000, 1_700_000_000);
+    const wroteAt = 1_700_000_000;
+    for (const name of [killed, `${killed}.tree`]) utimesSync(join(at, name), wroteAt, wroteAt);
+    for (const name of [now, `${now}.tree`]) utimesSync(join(at, name), wroteAt + 0.001, wroteAt + 0.001);
+    vi.useFakeTimers({ toFake: ['Date'], now: wroteAt * 1000 + 10 * 60_000 + 1 });
+    onTestFinished(() => void vi.useRealTimers());
     await kept.bytes('other', 'aa', () => Buffer.from('other'));
     expect(readdirSync(at).sort()).toEqual(['other-aa', now, `${now}.tree`]);
     await kept.bytes('thing', 'bb', () => Buffer.from('two'));
