@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { messageBounds } from '../../../src/core/wire/bounds.ts';
 import { openClient } from '../../../src/runtime/client/client.ts';
 import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
@@ -10,6 +10,7 @@ import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
+import { codeOf } from '../support.ts';
 
 let dir: string;
 let folder: ProjectFolder;
@@ -39,6 +40,23 @@ describe('a client', () => {
       await client.close();
     }
     expect(answered).toBe(count);
+  });
+
+  it('says what the controller does not have, and that it knows none', async () => {
+    const home = openHome(join(dir, 'owner'));
+    const signal = AbortSignal.timeout(50_000);
+    const membership = await ownerMembership(home, folder, signal);
+    const client = await openClient({ home, membership, signal });
+    onTestFinished(() => client.close());
+    const run = 'f'.repeat(64);
+    for (const [act, code] of [
+      [() => client.bundle(run), 'BUNDLE_NOT_FOUND'],
+      [() => client.show(run), 'JOB_UNKNOWN'],
+      [() => client.cancel(run, 'x'), 'JOB_UNKNOWN'],
+      [() => client.acknowledge(run), 'JOB_UNKNOWN'],
+      [() => client.follow(run, signal).next(), 'JOB_UNKNOWN'],
+    ] as const)
+      expect([code, await codeOf(act)]).toEqual([code, code]);
   });
 
   it('that was closed is held by nothing of the process that opened it', async () => {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { lutimes, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Content, UnpackBudget } from '../../../src/runtime/comparison/archive-content.ts';
@@ -356,6 +356,96 @@ describe('two zips', () => {
     ].map((bytes) => Buffer.from(bytes.toString('latin1').replaceAll('dup-2', 'dup-1'), 'latin1'));
     if (twice === undefined || other === undefined) throw new Error('two archives');
     expect(await reasons(twice, other)).toContain('a member twice');
+  });
+});
+
+describe('a zip whose headers differ', () => {
+  interface Parts {
+    local?: Partial<Record<'flags' | 'method' | 'crc' | 'size', number>>;
+    /** In the directory, and in front of the member too. */
+    both?: Parts['local'];
+    extra?: number[];
+    localExtra?: number[];
+    before?: string;
+    end?: Partial<Record<'count' | 'bytes', number>>;
+  }
+  const content = Buffer.from('abc');
+
+  /** One stored member. */
+  function zipOf({ local, both, extra = [], localExtra = [], before = '', end }: Parts): Buffer {
+    const header = (of: Parts['local'], more: number[], at?: number): Buffer => {
+      const { flags, method, crc, size } = {
+        flags: 0,
+        method: 0,
+        crc: crc32(content),
+        size: 3,
+        ...both,
+        ...of,
+      };
+      const isLocal = at === undefined;
+      const bytes = Buffer.alloc(isLocal ? 30 : 46);
+      bytes.writeUInt32LE(isLocal ? 0x04034b50 : 0x02014b50);
+      const from = isLocal ? 4 : 6;
+      if (!isLocal) bytes.writeUInt16LE(20, 4);
+      for (const [n, value] of [20, flags, method, 0, 0x21].entries())
+        bytes.writeUInt16LE(value, from + 2 * n);
+      for (const [n, value] of [crc, size, size].entries()) bytes.writeUInt32LE(value, from + 10 + 4 * n);
+      bytes.writeUInt16LE(1, from + 22);
+      bytes.writeUInt16LE(more.length, from + 24);
+      if (at !== undefined) bytes.writeUInt32LE(at, 42);
+      return Buffer.concat([bytes, Buffer.from('f'), Buffer.from(more)]);
+    };
+    const member = Buffer.concat([Buffer.from(before), header(local, localExtra), content]);
+    const directory = header({}, extra, before.length);
+    const last = Buffer.alloc(22);
+    last.writeUInt32LE(0x06054b50);
+    last.writeUInt16LE(end?.count ?? 1, 8);
+    last.writeUInt16LE(1, 10);
+    last.writeUInt32LE(end?.bytes ?? directory.length, 12);
+    last.writeUInt32LE(member.length, 16);
+    return Buffer.concat([member, directory, last]);
+  }
+  const good = zipOf({});
+  const wide = (...values: number[]) => [1, 0, values.length, 0, ...values];
+  const eight = (value: number) => [value, 0, 0, 0, 0, 0, 0, 0];
+
+  it('is the same as one that has more room for its sizes: the control', async () => {
+    expect(await compare(good, zipOf({ extra: wide(...eight(3), ...eight(3)) }))).not.toHaveProperty(
+      'reasons.0',
+    );
+  });
+
+  it.each<[string, Parts, string]>([
+    ['encrypted', { both: { flags: 1, method: 8 } }, 'a member is encrypted'],
+    ['flags of one', { local: { flags: 2 } }, 'a member has two headers that differ'],
+    ['a method of one', { local: { method: 8 } }, 'a member has two headers that differ'],
+    ['a checksum of one', { local: { crc: 1 } }, 'a member has two headers that differ'],
+    ['a size of one', { local: { size: 2 } }, 'a member has two headers that differ'],
+    [
+      'another checksum',
+      { both: { crc: 1 } },
+      'a member does not have the checksum or the length that is stated',
+    ],
+    ['an unknown method', { both: { method: 12 } }, 'a member is compressed by method 12, which is not read'],
+    ['bytes in front', { before: 'PK\x03\x04' }, 'it has bytes that belong to no member'],
+    ['a cut extra field', { localExtra: [9, 9] }, 'a member has an extra field that cannot be read'],
+    [
+      'two sizes',
+      { localExtra: [...wide(...eight(3)), ...wide(...eight(3))] },
+      'a member states its sizes twice',
+    ],
+    ['half a size', { localExtra: wide(1, 2, 3) }, 'a member has an extra field that cannot be read'],
+    [
+      'a disk that is not zero',
+      { localExtra: wide(...eight(3), ...eight(3), 1, 0, 0, 0) },
+      'a member has an extra field that cannot be read',
+    ],
+    ['another wide size', { localExtra: wide(...eight(4)) }, 'a member has two headers that differ'],
+    ['another count at its end', { end: { count: 2 } }, 'its end says something else than its directory'],
+    ['another size at its end', { end: { bytes: 7 } }, 'its end says something else than its directory'],
+  ])('is different: %s', async (_which, parts, says) => {
+    expect(await reasons(good, zipOf(parts))).toBe(`b: ${says}`);
+    expect(await reasons(zipOf(parts), good)).toBe(`a: ${says}`);
   });
 });
 

@@ -389,3 +389,36 @@ it('runs that are too old for the list of the controller are all asked for in tu
   await standsOf(client, bench.machine.state, asked);
   expect(shown.slice(runs.length)).toEqual(runs.slice(0, 20));
 });
+
+it('a publication that touches nothing is over, and one that was stopped meanwhile says that', () => {
+  for (const isStopped of [false, true]) {
+    const bench = new Bench().refs({ 'refs/heads/main': 1 }, true).push('refs/heads/main', 2);
+    const [order] = bench.orders();
+    if (isStopped) bench.push('refs/heads/main', 3);
+    const id = order?.id ?? '';
+    const before = bench.journal.length;
+    bench.say({ kind: 'unaffected', id, says: 'no path' });
+    expect(bench.journal.length).toBe(before + 1);
+    const { phase, unaffected, busy } = bench.machine.state.publications.get(id) ?? {};
+    expect([phase, unaffected, busy]).toEqual(['ended', !isStopped, false]);
+    // It is told once.
+    bench
+      .say({ kind: 'unaffected', id, says: 'no path' })
+      .say({ kind: 'unaffected', id: 'x', says: 'no path' });
+    expect(bench.journal.length).toBe(before + 1);
+  }
+});
+
+it('a ref that is gone is forgotten with its baseline, once', () => {
+  const bench = new Bench().refs({ 'refs/heads/main': 1, 'refs/heads/other': 1 }, true);
+  const { state } = bench.machine;
+  const before = bench.journal.length;
+  bench.refs({ 'refs/heads/other': null });
+  expect([[...state.tips.keys()], [...state.baselines.keys()]]).toEqual([
+    ['refs/heads/main'],
+    ['refs/heads/main'],
+  ]);
+  expect(bench.journal.length).toBe(before + 1);
+  bench.refs({ 'refs/heads/other': null });
+  expect(bench.journal.length).toBe(before + 1);
+});
