@@ -18,6 +18,7 @@ import { imageCacheLimits } from '../../../src/runtime/images/limits.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { until } from '../../e2e/support/wait.ts';
 import {
+  dir,
   file,
   type LayerEntry,
   layoutOf,
@@ -310,6 +311,68 @@ describe('when images take too much room', () => {
     for (const image of [first(), second(), second(), first()])
       await expect(cache.use(image, signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
     expect(obtained).toEqual([first(), second(), first()]);
+  });
+
+  it('files and folders count in blocks of the disk', async () => {
+    const { cache, dir: at } = await open();
+    const more = [dir('usr/x'), file('usr/y', 'x'.repeat(4096)), file('usr/z', 'x'.repeat(4097))];
+    const larger = await imported([...smallSystem(), file('usr/a', 'a'), link('abs', '/usr'), ...more]);
+    const counted = async (image: string) => {
+      await cache.use(image, signal).directory();
+      return Number(await readFile(join(at, image, 'tree.bytes'), 'utf8'));
+    };
+    expect((await counted(larger)) - (await counted(first()))).toBe(4096 + 4096 + 8192);
+  });
+
+  it('room is made for a step more than has come, and again once that has come too', async () => {
+    const size = await roomFor(1);
+    withLimits(imageCacheLimits, { roomStepBytes: size + 10 });
+    const seen: boolean[] = [];
+    const { cache, dir: at } = await open(2 * size, undefined, async (image, { onProgress }) => {
+      if (image !== third()) return;
+      onProgress(1);
+      await until('room', () => !existsSync(join(at, first())));
+      onProgress(size + 11);
+      // Others need less than ten of these to go.
+      for (let step = 0; step < 200; step++) await stat(tmpdir());
+      seen.push(existsSync(join(at, second())));
+      onProgress(size + 12);
+      await until('more room', () => !existsSync(join(at, second())));
+    });
+    for (const [ago, image] of [first(), second()].entries()) {
+      const held = cache.use(image, signal);
+      await held.directory();
+      await held.release();
+      await past(at, image, 200 - ago);
+    }
+    await cache.use(third(), signal).directory();
+    expect(seen).toEqual([true]);
+  });
+
+  it('the other form of one that a build uses stays, with its blocks, where there is no room for this one', async () => {
+    const { cache, dir: at, discard } = await open(await roomFor(1));
+    const held = cache.use(first(), signal);
+    await held.directory();
+    await expect(held.erofs()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect([discard, existsSync(join(at, first(), 'tree'))]).toEqual([[], true]);
+  });
+
+  it('blocks that are files of the tree are not counted again by the next form', async () => {
+    const at = join(await scratch(), 'cache');
+    const shared = 1_000;
+    const cache = new ImageCache({
+      ...{ dir: at, bytesMax: 1e9, store, signal },
+      source: { obtain: async () => {}, discard: async () => {}, share: async () => shared },
+    });
+    const blocks = async () => Number(await readFile(join(at, first(), 'blocks.bytes'), 'utf8'));
+    const { directory, erofs } = cache.use(first(), signal);
+    const all = await open();
+    await all.cache.use(first(), signal).directory();
+    await directory();
+    const whole = Number(await readFile(join(all.dir, first(), 'blocks.bytes'), 'utf8'));
+    expect(await blocks()).toBe(whole - shared);
+    await erofs();
+    expect(await blocks()).toBe(whole - shared);
   });
 
   it('only one comes at a time', async () => {
