@@ -25,4 +25,6 @@ it('a log is read back, one that is not there is empty, and one that cannot be r
   expect((await files.bytes('a', 8))?.toString()).toBe('one\ntwo\n');
   expect(await files.bytes('a', 7)).toBeUndefined();
   expect(await files.bytes('b', 7)).toBeUndefined();
+  const nowhere = openLogFiles(join(dir, 'logs', 'a.log', 'logs'));
+  for (const _ of [1, 2]) await expect(nowhere.create('a')).rejects.toMatchObject({ code: 'ENOTDIR' });
 });

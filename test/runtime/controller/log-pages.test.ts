@@ -111,6 +111,8 @@ it('the log that was asked for longest ago is read anew, once there are more tha
 it('there is none of what is no lease, and of one without a log', async () => {
   for (const which of ['b'.repeat(64), '../a', 'A'.repeat(64)])
     expect(await pages.page(which, 1, 9)).toMatchObject({ lines: [], count: 0 });
+  await writeFile(file, '');
+  await expect(openLogPages(file).page(lease, 1, 9)).rejects.toMatchObject({ code: 'ENOTDIR' });
   expect(await pages.search('b'.repeat(64), 'x', { from: 1, max: 1 } as never)).toMatchObject({ found: [] });
 });
 

@@ -425,6 +425,17 @@ describe('when images take too much room', () => {
     expect(await readdir(join(path, 'tree'))).toContain('usr');
   });
 
+  it('a folder that cannot be read, or put back, is an error, and one that is not there has no images', async () => {
+    const at = await scratch();
+    expect(await readyImages(join(at, 'none'))).toEqual([]);
+    await writeFile(join(at, 'file'), '');
+    await expect(readyImages(join(at, 'file'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+    await expect(restoreImage(join(at, 'none'), join(at, 'to'))).rejects.toMatchObject({ code: 'ENOENT' });
+    await mkdir(join(at, 'cache'));
+    expect(await evictImage(join(at, 'cache'), 'none')).toBe(true);
+    expect(await readdir(join(at, 'cache'))).toEqual([]);
+  });
+
   it('two that are made at the same time count both', async () => {
     const { cache, dir } = await open(await roomFor(1));
     const both = [first(), second()].map((image) => cache.use(image, signal).directory());

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { QuorateError } from '../../../src/core/errors.ts';
 import {
   hasImageFile,
   listImageFiles,
@@ -62,6 +63,17 @@ it('a file that was cut, or changed, or is not there holds no image', async () =
   expect(await read()).toBe('IMAGE_FILE_DAMAGED');
   await removeImageFile(dir, image);
   expect(await read()).toBe('IMAGE_FILE_DAMAGED');
+});
+
+it('a full disk is no damage of the file, and neither is a reading that was ended', async () => {
+  await write();
+  const into = await store();
+  const full = new QuorateError('STORE_DISK_FULL', 'full');
+  vi.spyOn(into.blocks, 'put').mockRejectedValue(full);
+  expect(await codeOf(() => readImageFile(into, dir, image, { signal }))).toBe('STORE_DISK_FULL');
+  const reason = new Error('enough');
+  const ended = readImageFile(into, dir, image, { signal: AbortSignal.abort(reason) });
+  await expect(ended).rejects.toBe(reason);
 });
 
 it('what is not written to its end leaves nothing, and what others left goes after ten minutes', async () => {

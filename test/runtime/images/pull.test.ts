@@ -4,10 +4,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { pullLimits } from '../../../src/runtime/images/limits.ts';
 import { importImage } from '../../../src/runtime/images/make.ts';
 import { type PullOptions, pullImage } from '../../../src/runtime/images/pull/pull.ts';
 import { file, type Layout, layoutOf, scratch, writeLayout } from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => boolean;
 
@@ -168,6 +170,27 @@ describe('an image is pulled', () => {
       expect(ranges).toEqual([expect.stringMatching(isShort ? / bytes=4000000-$/ : / bytes=[1-9]\d+-$/)]);
     }
   });
+});
+
+it('a registry that does not answer, and layers that cannot be kept, are said to be so', async () => {
+  withLimits(pullLimits, { smallMs: 200 });
+  const silent = await registry(small, () => true);
+  await expect(pull(refOf(silent.host, small))).rejects.toMatchObject({
+    ...{ code: 'IMAGE_PULL_FAILED', message: expect.stringContaining('takes longer than') },
+  });
+  await expect(pull(`${silent.host}/tools/gcc:v1`)).rejects.toMatchObject({
+    ...{ code: 'IMAGE_DIGEST_NEEDED', hint: expect.stringContaining('could not be asked') },
+  });
+  withLimits(pullLimits, { smallMs: 120_000 });
+  const { host } = await registry(small);
+  const cache = join(await scratch(), 'layers');
+  await writeFile(cache, 'no folder');
+  await expect(pull(refOf(host, small), { cache })).rejects.toMatchObject({
+    ...{ code: 'IMAGE_PULL_FAILED', message: expect.stringContaining('cannot be kept') },
+  });
+  const reason = new Error('cancelled');
+  await expect(pull(refOf(host, small), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  await expect(pull(`${host}/tools/gcc`, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
 });
 
 describe('a registry cannot', () => {

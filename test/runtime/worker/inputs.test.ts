@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { encodeBundle, type Outcome } from '../../../src/core/documents/index.ts';
+import { QuorateError } from '../../../src/core/errors.ts';
 import type { Revoked } from '../../../src/core/trust/revocations.ts';
 import type { Mesh } from '../../../src/mesh/index.ts';
 import { serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
@@ -21,7 +22,7 @@ async function worker(controllers: readonly Mesh[], revocations: () => readonly 
   };
   const context = { credentials: { membership }, mesh, store: own, revocations };
   const pins = async () => (await own.pins()).flatMap(({ names }) => names.filter(isInputPin));
-  return { inputs: new WorkerInputs(context as unknown as WorkerContext), pins };
+  return { inputs: new WorkerInputs(context as unknown as WorkerContext), pins, store: own };
 }
 
 /** A controller with the evidence of a library that a job reads, and with the library itself, if it still serves it. */
@@ -81,6 +82,22 @@ describe('what a job reads', () => {
     const calm = await worker([mesh]);
     await expect(calm.inputs.open('lease', { ...order, say })).resolves.toBeTruthy();
   });
+});
+
+it('a full disk is told apart from inputs that are not there, and so is a build that was cancelled', async () => {
+  const { mesh, order } = await library({ served: true });
+  const { inputs, store: own } = await worker([mesh]);
+  vi.spyOn(own, 'has').mockRejectedValue(new QuorateError('STORE_DISK_FULL', 'full'));
+  await expect(inputs.open('lease', order)).rejects.toMatchObject({ code: 'STORE_DISK_FULL' });
+  const stop = new AbortController();
+  const reason = new Error('cancelled');
+  vi.spyOn(own, 'has').mockImplementation(async () => {
+    stop.abort(reason);
+    throw new Error('no answer');
+  });
+  await expect(inputs.open('lease', { ...order, signal: stop.signal })).rejects.toBe(reason);
+  // While its evidence is asked for as well.
+  await expect(inputs.open('lease', { ...order, signal: stop.signal })).rejects.toBe(reason);
 });
 
 it('a job that only waits for a test is not built without the evidence of that test', async () => {

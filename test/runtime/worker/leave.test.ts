@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Membership } from '../../../src/core/sessions/credentials.ts';
@@ -101,4 +101,14 @@ it('removes nothing while a worker has the journal, and a damaged one is no hind
   await writeFile(file, 'no database');
   await leaveProject(home, 'one');
   expect(existsSync(file)).toBe(false);
+});
+
+it('leaves nothing undone where the home or its store cannot be used: it stays a member', async () => {
+  const { home } = await homeOf('one', 'two');
+  await rm(join(home.dir, 'store'), { recursive: true });
+  await writeFile(join(home.dir, 'store'), 'no folder');
+  await expect(leaveProject(home, 'one')).rejects.toThrow(Error);
+  expect((await home.memberships()).map(({ project }) => project)).toEqual(['one', 'two']);
+  await rm(home.dir, { recursive: true });
+  await expect(leaveProject(home, 'one')).rejects.toMatchObject({ code: 'HOME_UNWRITABLE' });
 });

@@ -2,6 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Job } from '../../../src/core/documents/index.ts';
+import { CheckoutAhead } from '../../../src/runtime/worker/checkout-ahead.ts';
 import type { WorkerContext } from '../../../src/runtime/worker/context.ts';
 import { workerNodeLimits } from '../../../src/runtime/worker/limits.ts';
 import { Sources } from '../../../src/runtime/worker/sources.ts';
@@ -110,4 +111,13 @@ it('a commit that is not there is an error, and leaves nothing', async () => {
   expect(await codeOf(() => open(0))).toMatch(/^SOURCE_/);
   await sources.close();
   expect([await areas(), await left()]).toEqual([0, []]);
+});
+
+it('a sandbox for the next commit that cannot be started leaves nothing', async () => {
+  const dir = await folder();
+  await writeFile(join(dir, 'sandbox'), 'no folder');
+  const ahead = new CheckoutAhead({ dir, tell: () => {} });
+  await expect(ahead.start({ cpus: 1, memoryBytes: 512 * MiB })).rejects.toThrow(Error);
+  expect(await readdir(dir)).toEqual(['sandbox']);
+  await ahead.drop();
 });
