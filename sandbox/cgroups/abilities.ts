@@ -47,7 +47,7 @@ function scheduledByBfq(): boolean {
 }
 
 /** Whether the v2 I/O cost model, which honours weights, is enabled for a disk (io.cost.qos in the root, cgroup-v2.rst). */
-function costModelled(parent: string): boolean {
+export function costModelled(parent: string): boolean {
   for (let at = parent; at.length > 1; at = join(at, '..')) {
     if (readOptional(join(at, 'io.cost.qos'))?.includes('enable=1')) return true;
   }

@@ -57,7 +57,8 @@ export function createGroup(
   }
   const at = (controller: Controller): { directory: string; version: 1 | 2 } => {
     const index = parents.findIndex((parent) => parent.controllers.includes(controller));
-    return { directory: directories[index] ?? '', version: parents[index]?.version ?? 2 };
+    // Where no hierarchy has it there is no file to read or write.
+    return { directory: directories[index] ?? '/dev/null', version: parents[index]?.version ?? 2 };
   };
   const [memory, freezer, cpuacct] = [at('memory'), at('freezer'), at('cpuacct')];
   return {
@@ -117,9 +118,8 @@ function freezeGroup(directory: string, version: 1 | 2, frozen: boolean): boolea
 
 /** Writes settings; false if one was refused. Two passes: on v1 the order of memory and memory+swap depends on the direction. */
 function rewrite(directory: string, wanted: readonly Setting[]): boolean {
-  let left = wanted.filter(({ file, optional }) => optional !== true || existsSync(join(directory, file)));
-  for (let tried = 0; tried < 2 && left.length > 0; tried++) {
-    left = left.filter(({ file, value }) => {
+  const refused = (settings: readonly Setting[]): Setting[] =>
+    settings.filter(({ file, value }) => {
       try {
         writeFileSync(join(directory, file), value);
         return false;
@@ -127,8 +127,8 @@ function rewrite(directory: string, wanted: readonly Setting[]): boolean {
         return true;
       }
     });
-  }
-  return left.length === 0;
+  const there = wanted.filter(({ file, optional }) => optional !== true || existsSync(join(directory, file)));
+  return refused(refused(there)).length === 0;
 }
 
 function readNumber(file: string): number {

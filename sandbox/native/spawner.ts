@@ -64,7 +64,6 @@ export class Spawner {
   close(): void {
     this.#batch?.last();
     this.#batch?.kill();
-    this.#batch = undefined;
   }
 }
 

@@ -64,6 +64,14 @@ export const equivalents: readonly Equivalent[] = [
     proof: 'A version that equals the newest minimum has the branch of that minimum, and returned before.',
   },
   {
+    ...{ path: 'sandbox/versions/minimum.ts', kind: 'off by one', change: '< -> <=' },
+    proof: 'Behind the last number of the longer version both have 0.',
+  },
+  {
+    ...{ path: 'src/dependencies/fetch/npm-config.ts', kind: 'off by one', change: '> -> >=' },
+    proof: 'An http address has a host: after `//host` the path is `/`, never two characters.',
+  },
+  {
     ...{ path: 'sandbox/cgroups/group.ts', kind: 'off by one', change: '> -> >=' },
     proof:
       'It compares two readings of a clock in fractions of a millisecond: the wait ends in the same turn.',

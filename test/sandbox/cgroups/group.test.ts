@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { costModelled, detectAbilities } from '../../../sandbox/cgroups/abilities.ts';
 import { createGroup, destroyGroups } from '../../../sandbox/cgroups/group.ts';
 import type { CgroupParent } from '../../../sandbox/cgroups/parents.ts';
 import { limitSettings } from '../../../sandbox/cgroups/settings.ts';
@@ -88,4 +89,58 @@ it('groups are gone when they are destroyed, also those that are there no more',
   mkdirSync(join(folder.path, 'a'));
   await destroyGroups(directories);
   expect(readdirSync(folder.path)).toEqual([]);
+});
+
+it('a group that cannot be removed is named when its time is over', async () => {
+  const folder = await tempFolder();
+  onTestFinished(() => folder.remove());
+  const [stuck, gone] = ['stuck', 'gone'].map((name) => join(folder.path, name)) as [string, string];
+  mkdirSync(join(stuck, 'full'), { recursive: true });
+  mkdirSync(gone);
+  let looks = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => 5_000 * looks++);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await expect(destroyGroups([stuck, gone])).rejects.toMatchObject({
+    ...{ code: 'SANDBOX_CLEANUP_FAILED', message: expect.stringMatching(/stuck$/) },
+  });
+  // At the start, then after 5, 10 and 15 s.
+  expect([looks, existsSync(gone)]).toEqual([4, false]);
+});
+
+it('settings that a kernel does not know are left out, if they may be', async () => {
+  const { parents, made, directory } = await group(1);
+  expect(existsSync(join(directory, 'memory.swappiness'))).toBe(false);
+  writeFileSync(join(directory, 'memory.swappiness'), '60');
+  expect(made.limit({ ...limits, memoryBytes: 9 })).toEqual([]);
+  expect(readFileSync(join(directory, 'memory.swappiness'), 'utf8')).toBe('0');
+  // Without a controller for it nothing is frozen, and no time is known.
+  const bare = createGroup(
+    parents.map((parent) => ({ ...parent, controllers: ['pids'] as const })),
+    'bare',
+    limits,
+    limitSettings,
+  );
+  expect(bare.freeze(true)).toBe(false);
+  expect([bare.oomKills(), bare.usage()]).toEqual([
+    ...[0, { memoryBytes: Number.NaN, processorSeconds: Number.NaN }],
+  ]);
+});
+
+it('shares of the disk are weighed only where the kernel has what weighs them', async () => {
+  const folder = await tempFolder();
+  onTestFinished(() => folder.remove());
+  const below = join(folder.path, 'a', 'b');
+  mkdirSync(below, { recursive: true });
+  expect(costModelled(below)).toBe(false);
+  writeFileSync(join(folder.path, 'io.cost.qos'), '254:0 enable=0 ctrl=auto\n');
+  expect(costModelled(below)).toBe(false);
+  writeFileSync(join(folder.path, 'io.cost.qos'), '254:0 enable=1 ctrl=auto\n');
+  expect(costModelled(below)).toBe(true);
+  const abilities = (...controllers: CgroupParent['controllers']) =>
+    detectAbilities([{ version: 2, path: below, controllers }], 'look');
+  expect(abilities()).toEqual({ freeze: false, processorTime: false, idle: false, ioWeight: false });
+  expect(abilities('cpu', 'io', 'freezer')).toEqual({
+    ...{ freeze: true, processorTime: false, idle: false, ioWeight: false },
+  });
+  expect(abilities('cpuacct').processorTime).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseHierarchies } from '../../../sandbox/cgroups/controllers.ts';
@@ -75,6 +75,8 @@ describe('the place for a job’s group', () => {
       v1: { memory: { version: 1, mount: memory, own: memory } },
       v2: { version: 2, mount: own, own },
     });
+    // Where all are enabled nothing is written.
+    expect(await readFile(join(own, 'cgroup.subtree_control'), 'utf8')).toBe('cpu pids');
     expect(found.parents).toEqual([
       { version: 1, path: memory, controllers: ['memory'] },
       { version: 2, path: own, controllers: ['cpu', 'pids', 'freezer', 'cpuacct'] },
@@ -94,6 +96,37 @@ describe('the place for a job’s group', () => {
       { version: 1, path: freezer, controllers: ['freezer'] },
       { version: 2, path: own, controllers: ['cpuacct'] },
     ]);
+  });
+
+  it('is not on v2 where v1 has all of them', async () => {
+    const [one, own] = [await group('v1', '', ''), await group('v2', 'io', '')];
+    const at = { version: 1 as const, mount: one, own: one };
+    const v1 = { memory: at, cpu: at, pids: at, freezer: at, cpuacct: at, io: at };
+    const found = findCgroupParents({ v1, v2: { version: 2, mount: own, own } });
+    expect(found).toEqual({
+      parents: [{ version: 1, path: one, controllers: Object.keys(v1) }],
+      missing: [],
+    });
+    const { io: _, ...others } = v1;
+    const both = findCgroupParents({ v1: others, v2: { version: 2, mount: own, own } });
+    expect(both.parents[1]).toEqual({ version: 2, path: own, controllers: ['io'] });
+    await writeFile(join(own, 'cgroup.controllers'), 'cpu');
+    expect(findCgroupParents({ v1: others, v2: { version: 2, mount: own, own } }).parents).toHaveLength(1);
+  });
+
+  it('is none that may not be written, nor above the mount', async () => {
+    const own = await group('mount/own', 'cpu memory pids', '');
+    const mount = join(folder.path, 'mount');
+    await group('.', 'cpu memory pids', '');
+    await rm(join(own, 'cgroup.procs'));
+    const found = findCgroupParents({ v1: {}, v2: { version: 2, mount, own } });
+    expect([found.parents, found.missing.length]).toEqual([[], 3]);
+    expect(found.missing[0]?.why).toContain('delegated');
+    const at = { version: 1 as const, mount: own, own };
+    const onV1 = findCgroupParents({ v1: { memory: at, cpu: at, pids: at }, v2: undefined });
+    expect(onV1.missing.map(({ why }) => why)).toEqual(
+      Array(3).fill(expect.stringContaining('not writable')),
+    );
   });
 
   it('is missing, by name, where nothing holds a controller: never a job without its limit', async () => {

@@ -49,6 +49,31 @@ describe.skipIf(native === undefined)('a program started by the native one', () 
     for (const { ended } of programs) expect(await ended).toEqual({ code: 0 });
   });
 
+  it('shares a process of the native program as long as that has streams for it', async () => {
+    const own = new Spawner(native ?? '');
+    const programs = Array.from({ length: 41 }, () =>
+      own.start({ words: ['/bin/sh', '-c', 'echo $PPID'], folder: '/' }, 3),
+    );
+    const parents = await Promise.all(programs.map((program) => text(stream(program, 1))));
+    own.close();
+    expect(new Set(parents.slice(0, 40)).size).toBe(1);
+    expect(parents[40]).not.toBe(parents[39]);
+  });
+
+  it('keeps its process alive, which ends by itself after it', async () => {
+    const script = `
+      const { Spawner } = await import(${JSON.stringify(new URL('../../../sandbox/native/spawner.ts', import.meta.url))});
+      const { streams, ended } = new Spawner(${JSON.stringify(native)}).start({ words: ['/bin/sh', '-c', 'read a; exit 7'], folder: '/' }, 3);
+      ended.then(({ code }) => process.stdout.write('ended ' + code));
+      setTimeout(() => streams[0].end('go\\n'), 50);`;
+    const asks = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const over = once(asks, 'exit');
+    expect(await text(asks.stdout)).toBe('ended 7');
+    expect(await over).toEqual([0, null]);
+  });
+
   it('is killed, and what it has started with it where it has a session of its own', async () => {
     const alone = start(['/bin/sleep', '100']);
     alone.kill();

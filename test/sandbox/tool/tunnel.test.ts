@@ -82,6 +82,14 @@ describe.each(runners)('the tunnel of %s', (runner) => {
     expect(heads).toEqual([`CONNECT ${named} HTTP/1.1\r\nHost: ${named}\r\n\r\n`]);
   });
 
+  it('is held to the limits that its caller sets', () => {
+    expect(tool.outOfMemory()).toBe(false);
+    expect(tool.limit({ cpus: 1, memoryBytes: 512 * MiB })).toBe(true);
+    expect(tool.limit({ cpus: 0.5, memoryBytes: 256 * MiB })).toBe(true);
+    // A tool has no more than 2 GiB.
+    expect(tool.limit({ cpus: 0.5, memoryBytes: 2 ** 50 })).toBe(true);
+  });
+
   it('says why there is no connection', async () => {
     const tunnel = [tunnelPaths.tunnel, 'a', '1'];
     const gone = await run(tunnel, 'command');
