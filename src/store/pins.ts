@@ -216,16 +216,21 @@ export class Pins {
       await this.#log.sync();
       const kept = new Set<string>();
       const incomplete: string[] = [];
+      const absent = new Set<string>();
       for (const { root } of this.list()) {
+        const top = parseCid(root);
+        // Before it is read: a block that is damaged is removed then.
+        const isHere = this.#blocks.has(top);
         try {
-          for await (const cid of eachBlock(this.#blocks, parseCid(root), false, signal))
+          for await (const cid of eachBlock(this.#blocks, top, false, signal))
             kept.add(keyOf(cid.multihash.digest));
         } catch (error) {
           if (!(error instanceof QuorateError) || error.code !== 'STORE_BLOCK_MISSING') throw error;
           incomplete.push(root);
+          if (!isHere) absent.add(root);
         }
       }
-      if (incomplete.length > 0) throw new PinsIncomplete(incomplete);
+      if (incomplete.length > 0) throw new PinsIncomplete(incomplete, absent);
       return sweepBlocks(this.#blocks, (digest) => kept.has(keyOf(digest)), usedBefore, signal);
     });
   }

@@ -10,16 +10,18 @@ interface Collecting {
   tell: Tell;
   /** Called before each collection, to unpin old trees. */
   trim?(signal: AbortSignal): Promise<void>;
-  /** Fetches pinned trees again that are not whole. */
-  repair(roots: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Fetches pinned trees that are not whole. */
+  repair(incomplete: PinsIncomplete, signal: AbortSignal): Promise<void>;
   /** Told after each collection: pinned trees that are not whole, for which nothing was removed. */
   incomplete?(roots: readonly string[]): void;
   everyMs?: number;
+  repairEveryMs?: number;
   scrubEveryMs?: number;
 }
 
 /**
- * Removes unpinned blocks from the store periodically, every `artifactLimits.collectSeconds`, and rereads it all now and then.
+ * Removes unpinned blocks from the store periodically, every `artifactLimits.collectSeconds`, and rereads it all now and then. While a
+ * pinned tree is not whole it looks sooner, since a node that was just started knows few peers: after `repairAgainSeconds`, then twice that.
  * The result stops both, and waits for what runs, which ends early. A failure is reported as an event and retried at the next interval.
  */
 export function startBlockCollection({
@@ -29,32 +31,43 @@ export function startBlockCollection({
   repair,
   incomplete,
   everyMs = artifactLimits.collectSeconds * 1000,
+  repairEveryMs = artifactLimits.repairAgainSeconds * 1000,
   scrubEveryMs = artifactLimits.scrubSeconds * 1000,
 }: Collecting): () => Promise<void> {
   const stop = new AbortController();
   const { signal } = stop;
   for (const says of store.mended) tell('warn', 'damaged', says);
-  const round = async (): Promise<void> => {
+  /** Whether no pinned tree was found that is not whole. */
+  const round = async (): Promise<boolean> => {
     try {
       await trim?.(signal);
       const { blocks, bytes } = await store.collect({ signal }).catch(async (error: unknown) => {
         if (!(error instanceof PinsIncomplete)) throw error;
-        tell('warn', 'damaged', error.message, { roots: [...error.roots] });
-        await repair(error.roots, signal);
+        const isAbsent = error.absent.size === error.roots.length;
+        const [level, kind] = isAbsent ? (['info', 'absent'] as const) : (['warn', 'damaged'] as const);
+        tell(level, kind, error.message, { roots: [...error.roots] });
+        await repair(error, signal);
         return store.collect({ signal });
       });
       incomplete?.([]);
       if (blocks > 0)
         tell('info', 'collected', `freed ${sizeText(bytes)} of unpinned blocks`, { blocks, bytes });
+      return true;
     } catch (error) {
-      if (error instanceof PinsIncomplete) incomplete?.(error.roots);
-      if (!signal.aborted) tell('warn', 'collect', `collect: ${messageOf(error)}`);
+      const isIncomplete = error instanceof PinsIncomplete;
+      if (isIncomplete) incomplete?.(error.roots);
+      // Each tree that was not fetched is told of by itself.
+      else if (!signal.aborted) tell('warn', 'collect', `collect: ${messageOf(error)}`);
+      return !isIncomplete;
     }
   };
   const running = (async () => {
+    let againMs = repairEveryMs;
     while (!signal.aborted) {
-      await round();
-      await sleep(everyMs, undefined, { signal }).catch(() => {});
+      const isWhole = await round();
+      const waitMs = isWhole ? everyMs : Math.min(everyMs, againMs);
+      againMs = isWhole ? repairEveryMs : 2 * againMs;
+      await sleep(waitMs, undefined, { signal }).catch(() => {});
     }
   })();
   const scrubbing = scrub({ store, tell, everyMs: scrubEveryMs, signal });

@@ -10,7 +10,9 @@ export const artifactLimits = {
   scrubSeconds: 7 * 24 * 3600,
   /** How fast that reads: a store of 50 GiB takes a night and a day. */
   scrubBytesPerSecond: 512 * 1024,
-  /** One attempt to fetch a damaged tree again. */
+  /** After an attempt to fetch trees that are not whole, the first time; then twice that, up to `collectSeconds`. */
+  repairAgainSeconds: 30,
+  /** One attempt to fetch a tree that is not whole. */
   repairSeconds: 300,
   /** Peers that are asked for it. */
   repairPeersMax: 5,
@@ -40,6 +42,10 @@ export const artifactLimits = {
 assert(
   dependencyLimits.indexBytesMax + 2 ** 20 <= artifactLimits.indexFileBytesMax,
   'a file holds the largest index, with 16 KiB for each chunk of it',
+);
+assert(
+  artifactLimits.repairAgainSeconds < artifactLimits.collectSeconds,
+  'what is not whole is looked at sooner',
 );
 assert(artifactLimits.repairSeconds < artifactLimits.collectSeconds, 'a repair ends before the next sweep');
 assert(

@@ -1,6 +1,6 @@
 import { messageOf } from '../../core/errors.ts';
 import type { Mesh } from '../../mesh/index.ts';
-import type { Store } from '../../store/index.ts';
+import type { PinsIncomplete, Store } from '../../store/index.ts';
 import type { Tell } from '../node/node-events.ts';
 import { artifactLimits } from './limits.ts';
 import { pullArtifact } from './transfer.ts';
@@ -13,10 +13,10 @@ interface Repairing {
   holders(root: string): readonly string[];
 }
 
-/** Fetches pinned trees again of which blocks are missing or damaged, from whoever has them. */
+/** Fetches pinned trees that are not whole from whoever has them. */
 export async function repairTrees(
   { mesh, store, tell, holders }: Repairing,
-  roots: readonly string[],
+  { roots, absent }: Pick<PinsIncomplete, 'roots' | 'absent'>,
   stop: AbortSignal,
 ): Promise<void> {
   for (const root of roots) {
@@ -27,12 +27,16 @@ export async function repairTrees(
       for await (const { id } of mesh.findProviders(root, { signal, max: artifactLimits.repairPeersMax }))
         from.add(id);
       await pullArtifact({ mesh, store }, root, { from: [...from], signal });
-      tell('info', 'repaired', `${root} was damaged and is whole again`, { root });
+      const was = absent.has(root) ? 'was not here' : 'was damaged';
+      tell('info', 'repaired', `${root} ${was} and is whole again`, { root });
     } catch (error) {
       stop.throwIfAborted();
       const why = messageOf(error);
-      const says = `${root} (kept as ${names.join(', ')}) is damaged and could not be fetched again: ${why}. Until it is whole nothing is removed from the store; to give it up, stop this node, then: quorate store forget ${root}`;
-      tell('warn', 'damaged', says, { root, names: [...names], command: `quorate store forget ${root}` });
+      const [level, kind, is] = absent.has(root)
+        ? (['info', 'absent', 'is not here and could not be fetched yet'] as const)
+        : (['warn', 'damaged', 'is damaged and could not be fetched again'] as const);
+      const says = `${root} (kept as ${names.join(', ')}) ${is}: ${why}. Until it is whole nothing is removed from the store; to give it up, stop this node, then: quorate store forget ${root}`;
+      tell(level, kind, says, { root, names: [...names], command: `quorate store forget ${root}` });
     }
   }
 }

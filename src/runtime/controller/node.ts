@@ -325,10 +325,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
         startBlockCollection({
           store,
           tell,
-          repair: (roots, signal) =>
+          repair: (trees, signal) =>
             repairTrees(
               { mesh, store, tell, holders: (root) => holdersOf(machine.state, root) },
-              roots,
+              trees,
               signal,
             ),
         }),

@@ -170,7 +170,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       startBlockCollection({
         store,
         tell,
-        repair: (roots, signal) => repairTrees({ mesh, store, tell, holders }, roots, signal),
+        repair: (trees, signal) => repairTrees({ mesh, store, tell, holders }, trees, signal),
       }),
     );
     const kept = () => {

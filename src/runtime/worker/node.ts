@@ -324,10 +324,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         store,
         tell,
         trim: (signal) => results.trim(signal),
-        async repair(roots, signal) {
-          await repairTrees({ mesh, store, tell, holders }, roots, signal);
+        async repair(trees, signal) {
+          await repairTrees({ mesh, store, tell, holders }, trees, signal);
           // Its files are the blocks of a tree that were damaged.
-          await images.makeAnew(roots);
+          await images.makeAnew(trees.roots);
         },
         incomplete: (roots) => {
           damaged = roots;

@@ -1,8 +1,10 @@
+import { syncBuiltinESMExports } from 'node:module';
+import timers from 'node:timers/promises';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startBlockCollection } from '../../../src/runtime/artifacts/block-collection.ts';
 import { openBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { Results } from '../../../src/runtime/worker/results.ts';
-import type { Store } from '../../../src/store/index.ts';
+import { PinsIncomplete, type Store } from '../../../src/store/index.ts';
 import { deadlineMs } from '../../e2e/support/wait.ts';
 import { damage, folder, noiseBytes, reopened, store, tar } from '../../store/support.ts';
 import { node } from '../../transfer/support.ts';
@@ -165,12 +167,13 @@ it('a pinned tree that is not whole is told of and fetched again, and only then 
   let tries = 0;
   const close = startBlockCollection({
     store: s,
-    everyMs: 20,
-    tell: (_, kind) => void told.push(kind),
+    // A repair that brought nothing is not waited for as long as a round.
+    ...{ everyMs: 2 * deadlineMs, repairEveryMs: 20 },
+    tell: (level, kind) => void told.push(`${level} ${kind}`),
     incomplete: (roots) => void incomplete.push(roots),
-    repair: async (roots) => {
+    repair: async ({ roots, absent }) => {
+      expect({ roots, absent }).toEqual({ roots: [root], absent: new Set() });
       if (tries++ === 0) return;
-      expect(roots).toEqual([root]);
       expect(await s.has(unpinned)).toBe(true);
       await s.importTar(await tar(entries), { into: s.public });
       told.push('fetched');
@@ -179,7 +182,7 @@ it('a pinned tree that is not whole is told of and fetched again, and only then 
   onTestFinished(close);
   // The operator is shown that the first attempt brought nothing.
   await expect.poll(() => incomplete.slice(0, 2), { timeout: deadlineMs }).toEqual([[root], []]);
-  expect(told).toEqual(['damaged', 'collect', 'damaged', 'fetched']);
+  expect(told).toEqual(['warn damaged', 'warn damaged', 'fetched']);
   expect(await s.has(root)).toBe(true);
 });
 
@@ -202,4 +205,39 @@ it('the store is read through from time to time, and damage is told of', async (
   // A collection that runs at the same time may miss the block before that.
   const says = () => told.find((one) => /^1 of \d+ blocks were damaged/.test(one));
   await expect.poll(says, { timeout: deadlineMs }).toBeDefined();
+});
+
+it('what is not whole is looked at ever less often, up to once in a round, and sooner again the next time', async () => {
+  const waits: number[] = [];
+  const enough = Promise.withResolvers<void>();
+  vi.spyOn(timers, 'setTimeout').mockImplementation(async (ms, value, options) => {
+    const isRound = ms !== 7;
+    if (isRound) waits.push(ms ?? 0);
+    if (waits.length === 6) enough.resolve();
+    if (!isRound || waits.length === 6)
+      await new Promise((resolve) => options?.signal?.addEventListener('abort', resolve));
+    return value as never;
+  });
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+  });
+  const told: string[] = [];
+  const close = startBlockCollection({
+    store: {
+      mended: [],
+      collect: async () => {
+        if (waits.length === 4) return { blocks: 0, bytes: 0 };
+        throw new PinsIncomplete(['a'], new Set(['a']));
+      },
+    } as unknown as Store,
+    ...{ everyMs: 100, repairEveryMs: 30, scrubEveryMs: 7 },
+    tell: (level, kind) => void told.push(`${level} ${kind}`),
+    repair: async () => {},
+  });
+  await enough.promise;
+  await close();
+  expect(waits).toEqual([30, 60, 100, 100, 100, 30]);
+  expect(new Set(told)).toEqual(new Set(['info absent']));
 });
