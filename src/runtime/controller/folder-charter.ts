@@ -26,12 +26,19 @@ export async function keepCharter({
     );
 }
 
-/** Takes the charter as it lies in the project's folder, where that one is newer. Errors: `CHARTER_…`, `DOC_…`, `HOME_…`. */
-export async function refreshCharter({ folder, machine, dispatch, tell }: ControllerContext): Promise<void> {
+/** Takes the charter as it lies in the project's folder, where that one is newer, and says whether it is. Errors: `CHARTER_…`, `DOC_…`, `HOME_…`. */
+export async function refreshCharter({
+  folder,
+  machine,
+  dispatch,
+  tell,
+}: ControllerContext): Promise<boolean> {
   const charter = await readCharter(folder.dir);
-  if (charter === undefined || charter.payload.epoch <= (machine.state.charter?.payload.epoch ?? 0)) return;
+  if (charter === undefined || charter.payload.epoch <= (machine.state.charter?.payload.epoch ?? 0))
+    return false;
   await dispatch({ kind: 'charter', charter });
   tell('info', 'charter', `the charter is now of epoch ${charter.payload.epoch}`);
+  return true;
 }
 
 /**

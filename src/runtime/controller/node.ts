@@ -269,11 +269,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
 
     let rekeyed = false;
     const refresh = async () => {
-      await refreshCharter(context);
+      // Workers learn at once what it names, such as a host that waits for their operators.
+      const told = (await refreshCharter(context)) ? sessions.tellCharter() : undefined;
       if (rekeyed || !(await otherKeys(context)) || rekeyed) return;
       rekeyed = true;
       tell('warn', 'rekeyed', 'the charter names other keys; the controller goes on with those');
-      await sessions.tellCharter();
+      await (told ?? sessions.tellCharter());
       options.onRekeyed();
     };
     const replayed = loop.replay();

@@ -9,8 +9,12 @@ import {
   type Outcome,
 } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { ownVersion } from '../../../src/core/wire/peer-version.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { openMesh } from '../../../src/mesh/index.ts';
 import { ArtifactPins } from '../../../src/runtime/controller/artifact-pins.ts';
 import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
 import { keepCharter, refreshCharter, watchCharter } from '../../../src/runtime/controller/folder-charter.ts';
@@ -24,14 +28,18 @@ import { memberStanding } from '../../../src/runtime/controller/standing.ts';
 import { tellAtStart, tellLost } from '../../../src/runtime/controller/start-alarms.ts';
 import { membersOfStopped, statusOfStopped } from '../../../src/runtime/controller/stopped.ts';
 import { probe, storePorts } from '../../../src/runtime/controller/store-ports.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
+import { joinProject } from '../../../src/runtime/membership/join.ts';
 import {
   changeCharter,
   initProject,
+  issueTicket,
   type ProjectFolder,
   readCharter,
 } from '../../../src/runtime/membership/project-folder.ts';
 import { messageBytesMax, serveTrees } from '../../../src/transfer/index.ts';
 import { built, deliverAll, leasedRound, projectOf } from '../../core/controller/bench.ts';
+import { deadlineMs } from '../../e2e/support/wait.ts';
 import { store } from '../../store/support.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { testKey } from '../../support/documents.ts';
@@ -244,16 +252,38 @@ describe('the charter in the folder of a project', () => {
 
   it('is taken where it is newer than the one in force', async () => {
     const { made, machine, told, events, context } = await started();
-    await refreshCharter(context);
+    expect(await refreshCharter(context)).toBe(false);
     expect([events, told]).toEqual([[], []]);
     await changeCharter(made, { vcs: ['git.example.net'] });
-    await refreshCharter(context);
+    expect(await refreshCharter(context)).toBe(true);
     const charter = await readCharter(made.dir);
     expect(events).toEqual([{ kind: 'charter', charter }]);
     expect(told).toEqual(['info charter: the charter is now of epoch 2']);
     machine.state.charter = null;
     await refreshCharter(context);
     expect(events).toHaveLength(2);
+  });
+
+  it('is told to a worker that is there and asks nothing', async () => {
+    const made = await project();
+    const running = await loopbackController(made);
+    onTestFinished(() => running.close());
+    const home = openHome(join(made.dir, 'ada'));
+    const { ticket } = await issueTicket(made, { operator: 'ada', role: 'worker', hosts: 1, seconds: 60 });
+    const signal = AbortSignal.timeout(2 * deadlineMs);
+    const { grant } = await joinProject({ home, ticket, signal });
+    const { seed } = await home.key();
+    const mesh = await openMesh({ key: seed, listen: [], bootstrap: [], topics: [], role: 'node' });
+    onTestFinished(() => mesh.close());
+    const address = { id: running.id, addrs: running.addresses() };
+    const feed = await mesh.open(address, protocols.feed, { signal, maxMessageBytes: 2 ** 20 });
+    const heard = async () =>
+      JSON.parse(fromUtf8((await feed.receive({ timeoutMs: deadlineMs })) ?? new Uint8Array())).charter;
+    const capabilities = { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, tiers: ['namespace'] };
+    await feed.send(encodeMessage({ kind: 'hello', grant, capabilities, version: ownVersion('1.0.0') }));
+    expect(await heard()).toBe((await readCharter(made.dir))?.raw);
+    await changeCharter(made, { vcs: ['git.example.net'] });
+    expect(await heard()).toBe((await readCharter(made.dir))?.raw);
   });
 
   it('is put back where it is a copy of before', async () => {

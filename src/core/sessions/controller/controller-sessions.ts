@@ -212,7 +212,7 @@ export class ControllerSessions {
   }
 
   /**
-   * Tells every present worker the charter in force, before this life ends for the sake of another key: they find the next one
+   * Tells every present worker the charter in force; before this life ends for the sake of another key, too: they find the next one
    * under it. Waits for slow ones no longer than `tellMs`.
    */
   async tellCharter(): Promise<void> {
