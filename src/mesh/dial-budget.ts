@@ -1,10 +1,11 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { QuorateError } from '../core/errors.ts';
+import { isIncompleteDial } from './errors.ts';
 import { meshLimits } from './limits.ts';
 import { isName, networkOf } from './network.ts';
 import { Buckets } from './token-buckets.ts';
 
-const { failedDialsPerNetwork, failedDialAgainMs, provenAddressesMax } = meshLimits;
+const { failedDialsPerNetwork, failedDialAgainMs, rememberedPlacesMax } = meshLimits;
 
 /**
  * Limits the dials that fail, by the network that they go to. Any peer may say that others are at an address: in the exchange of
@@ -15,7 +16,9 @@ const { failedDialsPerNetwork, failedDialAgainMs, provenAddressesMax } = meshLim
 export class DialBudget {
   readonly #failed = new Buckets(1000 / failedDialAgainMs, failedDialsPerNetwork);
   /** The one found last at the end. */
-  readonly #proven = new Set<string>();
+  readonly #proven = new Map<string, true>();
+  /** With what the last dial to a place failed; the newest at the end. */
+  readonly #failures = new Map<string, unknown>();
   readonly #configured: ReadonlySet<string>;
   readonly #now: () => number;
   #refused = 0;
@@ -30,7 +33,10 @@ export class DialBudget {
     return this.#refused;
   }
 
-  /** Errors: `MESH_UNREACHABLE` where too many dials to that network have failed; those of `connect`. */
+  /**
+   * Errors: where too many dials to that network have failed `MESH_UNREACHABLE`, or `MESH_BUSY` where a peer took the last connection to
+   * that place and did not complete it; those of `connect`.
+   */
   async dial<T>(address: Multiaddr, connect: () => Promise<T>): Promise<T> {
     const place = placeOf(address.toString());
     const isConfigured = this.#configured.has(place);
@@ -38,9 +44,11 @@ export class DialBudget {
     const network = networkOf(address);
     if (!isFree && !this.#failed.take(network, this.#now())) {
       this.#refused += 1;
+      const cause = this.#failures.get(place);
       throw new QuorateError(
-        'MESH_UNREACHABLE',
+        isIncompleteDial(cause) ? 'MESH_BUSY' : 'MESH_UNREACHABLE',
         `${network} is not dialled: too many dials to it have failed`,
+        { cause },
       );
     }
     let found: T;
@@ -51,19 +59,22 @@ export class DialBudget {
         this.#proven.delete(place);
         this.#failed.charge(network, 1, this.#now());
       }
+      renew(this.#failures, place, error);
       throw error;
     }
+    this.#failures.delete(place);
     if (!isFree) this.#failed.charge(network, -1, this.#now());
-    this.#prove(place);
+    renew(this.#proven, place, true);
     return found;
   }
+}
 
-  #prove(place: string): void {
-    this.#proven.delete(place);
-    this.#proven.add(place);
-    const [oldest] = this.#proven;
-    if (this.#proven.size > provenAddressesMax && oldest !== undefined) this.#proven.delete(oldest);
-  }
+/** Puts a place at the end of a table, of which the oldest gives way. */
+function renew<T>(table: Map<string, T>, place: string, value: T): void {
+  table.delete(place);
+  table.set(place, value);
+  const [oldest] = table.keys();
+  if (table.size > rememberedPlacesMax && oldest !== undefined) table.delete(oldest);
 }
 
 /** Without the peer. */

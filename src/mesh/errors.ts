@@ -15,12 +15,21 @@ const has = (error: unknown, test: (e: Error) => boolean): boolean => {
 
 const TIMEOUTS = new Set(['TimeoutError', 'AbortError']);
 
-/** A handshake that a peer which is too busy for it broke off, or left without an answer. */
-const isIncomplete = ({ name, message }: Error): boolean =>
-  /\bECONNRESET\b|\bEPIPE\b/.test(message) ||
+const BROKEN = new Set<unknown>(['ECONNRESET', 'EPIPE']);
+
+/**
+ * A handshake that a peer which is too busy for it broke off, or left without an answer. The code of a socket's error, or its whole message
+ * where a layer above kept no more: a message may quote a name of an address.
+ */
+const isIncomplete = ({ name, message, code }: Error & { code?: unknown }): boolean =>
+  BROKEN.has(code) ||
+  /^(?:read|write) (?:ECONNRESET|EPIPE)$/.test(message) ||
   (name === 'EncryptionFailedError' && message.includes('aborted due to timeout'));
 
-/** Another key answers at one of the addresses: its peer may have a new one, which waiting does not change. */
+/** Whether a peer took one of the connections that were tried and did not complete it. */
+export const isIncompleteDial = (error: unknown): boolean => has(error, isIncomplete);
+
+/** Another key answers at one of the addresses: that of a stranger, or a new one of the peer, which a search finds. */
 const isOtherPeer = ({ message }: Error): boolean =>
   message.includes('does not match expected remote identity key');
 
@@ -50,15 +59,17 @@ export function dialError(error: unknown, peer: string, tried: string[], protoco
       cause: error,
     });
   }
-  if (has(error, isIncomplete) && !has(error, isOtherPeer)) {
-    return new QuorateError('MESH_BUSY', `${where} took the connection and did not complete it`, {
+  let cause = error;
+  if (isIncompleteDial(error)) {
+    cause = new QuorateError('MESH_BUSY', `${where} took the connection and did not complete it`, {
       hint: 'It may be overloaded, or have as many new connections as it takes: try again in a moment.',
-      cause: error,
+      cause,
     });
+    if (!has(error, isOtherPeer)) return cause as QuorateError;
   }
   return new QuorateError('MESH_UNREACHABLE', `could not reach ${where}`, {
     hint: 'Check that the peer is running and that its address and port can be reached from here.',
-    cause: error,
+    cause,
   });
 }
 

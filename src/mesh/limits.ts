@@ -31,11 +31,12 @@ export const meshLimits = {
   waitingPerNetworkMax: 256,
   /**
    * Dials to one network that may fail at once, and the time after which one more may: peers say where others are, and may name a third
-   * party. Addresses at which the right peer was found, or that the operator configured, are not limited.
+   * party. Addresses at which the right peer was found, or that the operator configured, are not limited: of the former so many, and the
+   * failures of as many others, are remembered.
    */
   failedDialsPerNetwork: 24,
   failedDialAgainMs: 10_000,
-  provenAddressesMax: 2_000,
+  rememberedPlacesMax: 2_000,
   /** Time for the upgrade: encryption and multiplexing. */
   upgradeMs: 10_000,
   /**

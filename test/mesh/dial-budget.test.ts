@@ -1,13 +1,19 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { multiaddr } from '@multiformats/multiaddr';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { DialBudget } from '../../src/mesh/dial-budget.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
-import { codeOf } from './harness.ts';
+import { codeOf, node } from './harness.ts';
 
 const { failedDialsPerNetwork } = meshLimits;
+const peer = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw';
 
 /** Dials addresses, of which these answer; gives how many were dialled. */
-function dialling(answers: (address: string) => boolean = () => false, configured: string[] = []) {
+function dialling(
+  answers: (address: string) => boolean = () => false,
+  configured: string[] = [],
+  fails = (_address: string) => 'NOBODY',
+) {
   let now = 0;
   let dialled = 0;
   const wait = (ms: number) => {
@@ -18,7 +24,7 @@ function dialling(answers: (address: string) => boolean = () => false, configure
     codeOf(
       budget.dial(multiaddr(address), async () => {
         dialled += 1;
-        if (!answers(address)) throw Object.assign(new Error('nobody is there'), { code: 'NOBODY' });
+        if (!answers(address)) throw Object.assign(new Error('nobody is there'), { code: fails(address) });
       }),
     );
   return { budget, dial, wait, dialled: () => dialled };
@@ -60,6 +66,34 @@ describe('addresses that others tell', () => {
   });
 });
 
+test('a peer that is too busy stays so where it is dialled no more, and one that is not there does not become it', async () => {
+  const fails = (address: string) => (address === at(1) ? 'ECONNRESET' : 'ECONNREFUSED');
+  const { dial } = dialling(() => false, [], fails);
+  for (let n = 0; n < failedDialsPerNetwork; n += 2) for (const port of [1, 2]) await dial(at(port));
+  const refused = async () => [await dial(at(1)), await dial(at(2)), await dial(at(3))];
+  expect(await refused()).toEqual(['MESH_BUSY', 'MESH_UNREACHABLE', 'MESH_UNREACHABLE']);
+  // It is known of 2,000 places with what they failed.
+  for (let n = 3; n <= 2_000; n++) await dial(at(1, `/ip4/198.51.${n >> 8}.${n & 255}`));
+  expect(await dial(at(1))).toBe('MESH_BUSY');
+  await dial(at(1, '/ip4/203.0.113.1'));
+  expect(await dial(at(1))).toBe('MESH_UNREACHABLE');
+});
+
+test('a busy peer of many addresses is told of as that, more often than they may all be dialled', async () => {
+  const addrs = await Promise.all(
+    Array.from({ length: 12 }, async () => {
+      const server = createServer((socket) => void socket.on('error', () => {}).resetAndDestroy());
+      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+      onTestFinished(() => void server.close());
+      return at((server.address() as AddressInfo).port, '/ip4/127.0.0.1');
+    }),
+  );
+  const mesh = await node({ listen: [] });
+  const open = () => mesh.open({ id: peer, addrs }, '/quorate/x/1', { maxMessageBytes: 5 });
+  for (let n = 0; n < 3; n++) expect(await codeOf(open())).toBe('MESH_BUSY');
+  expect(mesh.stats().dialsRefused).toBeGreaterThan(0);
+});
+
 test('the 2,000 addresses at which a peer was found last are not limited', async () => {
   let isUp = true;
   const { dial } = dialling(() => isUp);
@@ -87,10 +121,7 @@ test('a name at which the right peer was found is limited like other names after
 });
 
 test('addresses that the operator configured are dialled as often as is wanted', async () => {
-  const { dial, dialled } = dialling(
-    () => false,
-    [`${at(1)}/p2p/12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw`],
-  );
+  const { dial, dialled } = dialling(() => false, [`${at(1)}/p2p/${peer}`]);
   for (let n = 0; n < 100; n++) await dial(at(1));
   expect(dialled()).toBe(100);
 });

@@ -6,6 +6,7 @@ import { ConnectionLink } from '../../src/mesh/link.ts';
 
 const named = (name: string, message = '') => Object.assign(new Error(message), { name });
 const wrapped = (error: Error) => new Error('outer', { cause: new AggregateError([new Error('x'), error]) });
+const coded = (code: string, message: string) => Object.assign(new Error(message), { code });
 /** One address breaks the handshake off; at the other one is somebody else. */
 const notThere = new AggregateError([
   new Error('read ECONNRESET'),
@@ -22,7 +23,8 @@ it.each<[string, Error, string]>([
   ['a handshake broken off', wrapped(new Error('read ECONNRESET')), 'MESH_BUSY'],
   ['another one', new Error('write EPIPE'), 'MESH_BUSY'],
   ['one without an answer', named('EncryptionFailedError', 'aborted due to timeout'), 'MESH_BUSY'],
-  ['another key at one of two addresses', notThere, 'MESH_UNREACHABLE'],
+  ['one that the socket tells of', coded('ECONNRESET', 'connection error 192.0.2.1:1'), 'MESH_BUSY'],
+  ['an address named like one', coded('ENOTFOUND', 'no address of ECONNRESET EPIPE'), 'MESH_UNREACHABLE'],
   ['a handshake that fails', named('EncryptionFailedError', 'another key'), 'MESH_UNREACHABLE'],
   ['anything else', new Error('ECONNREFUSED'), 'MESH_UNREACHABLE'],
   ['no error', 'text' as unknown as Error, 'MESH_UNREACHABLE'],
@@ -30,6 +32,11 @@ it.each<[string, Error, string]>([
   const found = dialError(error, 'peer', ['/ip4/192.0.2.1/tcp/1'], '/quorate/x/1');
   expect(found).toMatchObject({ code, cause: error });
   expect(found.message).toContain('peer');
+});
+
+it('another key at one of two addresses leaves it to the caller to search, and to wait for the other one', () => {
+  const cause = { code: 'MESH_BUSY', cause: notThere };
+  expect(dialError(notThere, 'peer', [])).toMatchObject({ code: 'MESH_UNREACHABLE', cause });
 });
 
 it.each([

@@ -38,9 +38,13 @@ const unreachable = new Set(['CONTROLLER_UNREACHABLE', 'MESH_UNREACHABLE']);
 const isUnreached = (error: unknown): boolean =>
   unreachable.has(codeOf(error)) && !(error instanceof Error && codeOf(error.cause) === 'MESH_RESET');
 
+/** It takes no more connections, also where another key answered at another one of its addresses: then a search found no other controller. */
+const isWaitedFor = (error: unknown): boolean =>
+  isCrowded(error) || (unreachable.has(codeOf(error)) && error instanceof Error && isWaitedFor(error.cause));
+
 /** The question was not read, so that any question may be asked again. */
 export const isUnread = (error: unknown): boolean =>
-  isBusy(error) || isCrowded(error) || (codeOf(error) === 'CONTROLLER_UNREACHABLE' && !isUnreached(error));
+  isBusy(error) || isWaitedFor(error) || (codeOf(error) === 'CONTROLLER_UNREACHABLE' && !isUnreached(error));
 
 /**
  * Pauses between attempts of one thing that may be attempted again: longer each time, by a random factor, and for each reason as long
@@ -96,7 +100,7 @@ export class Patience {
 
   #reasonOf(error: unknown): Reason | undefined {
     if (isBusy(error)) return 'shared';
-    if (isCrowded(error)) return 'crowded';
+    if (isWaitedFor(error)) return 'crowded';
     return this.#reached && isLost(error) ? 'lost' : undefined;
   }
 

@@ -1,13 +1,48 @@
+import { randomBytes } from 'node:crypto';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
+import { issueInvite } from '../../../src/identity/idp.ts';
+import { encodeTicket } from '../../../src/identity/ticket.ts';
 import { type Channel, openMesh } from '../../../src/mesh/index.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { joinProject } from '../../../src/runtime/membership/join.ts';
 import { initProject, issueTicket } from '../../../src/runtime/membership/project-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { codeOf, folder } from '../support.ts';
+
+/** The port of the loopback address at which it listens. */
+async function listening(server: Server): Promise<number> {
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** A ticket of these addresses, and of a port that leads to the controller once it has broken off so many connections. */
+async function behindBusy(brokenOff: number, others: readonly string[]) {
+  const dir = await folder();
+  const project = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
+  const controller = await loopbackController(project);
+  onTestFinished(() => controller.close());
+  const at = Number(controller.addresses()[0]?.split('/')[4]);
+  let connections = 0;
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    connections += 1;
+    if (connections <= brokenOff) return void socket.resetAndDestroy();
+    const there = connect(at, '127.0.0.1').on('error', () => socket.destroy());
+    socket.pipe(there).pipe(socket);
+  });
+  const places = [...others, `/ip4/127.0.0.1/tcp/${await listening(server)}`];
+  const invite = await issueInvite(project.idp.signer, {
+    ...{ project: project.project, operator: 'ada', role: 'reader', hosts: 1, seconds: 600, now: Date.now() },
+    addrs: places.map((place) => `${place}/p2p/${controller.id}`),
+  });
+  const home = openHome(join(dir, 'home'));
+  return { home, ticket: encodeTicket({ invite: invite.raw }), connections: () => connections };
+}
 
 /** A ticket whose controller is replaced by this handler of questions, under its key and at its address. */
 async function ticketTo(handler: (channel: Channel) => Promise<void>) {
@@ -40,4 +75,16 @@ it('asks a controller again that takes no more connections, up to the next error
   const joining = joinProject({ ...busy, signal: new AbortController().signal });
   expect(await codeOf(() => joining)).toBe('TICKET_EXHAUSTED');
   expect(errors).toEqual(['MESH_BUSY']);
+});
+
+it('asks a controller again that is busy at one address while a stranger is at another one', async () => {
+  const stranger = await openMesh({
+    ...{ key: randomBytes(32), listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: [], topics: [], role: 'node' },
+  });
+  onTestFinished(() => stranger.close());
+  const [at = ''] = stranger.addresses().map((address) => address.replace(/\/p2p\/.*/, ''));
+  const busy = await behindBusy(3, [at]);
+  const joining = joinProject({ ...busy, signal: new AbortController().signal });
+  expect(await joining).toMatchObject({ operator: 'ada', role: 'reader' });
+  expect(busy.connections()).toBeGreaterThan(3);
 });

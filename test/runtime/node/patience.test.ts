@@ -77,6 +77,19 @@ describe('patience with a controller', () => {
     expect(pause('MESH_FULL') - pause('MESH_BUSY')).toBe(meshLimits.fullMs);
   });
 
+  it('waits for one that is busy at an address while another key answers at another one, after a search', () => {
+    const busy = error('MESH_UNREACHABLE', 'at both', error('MESH_BUSY'));
+    const nowhere = error('CONTROLLER_UNREACHABLE', 'no', busy);
+    for (const one of [busy, nowhere]) {
+      const patience = new Patience({ signal }, false);
+      expect([isUnread(one), patience.pause(one, 0, 0.5)]).toEqual([true, 200]);
+      patience.pause(one, 2 * minute, 0);
+      expect(() => patience.pause(one, 2 * minute + 1, 0)).toThrow(one.message);
+    }
+    // The cause of a failure of another kind says nothing of whether the question was read.
+    expect(isUnread(error('CONTROLLER_SILENT', 'no', error('MESH_BUSY')))).toBe(false);
+  });
+
   it('spreads the attempts of those that begin together', () => {
     const at = (random: number) => new Patience({ signal }, false).pause(error('MESH_BUSY'), 0, random);
     expect([at(0), at(0.5), at(1)]).toEqual([100, 200, 300]);
