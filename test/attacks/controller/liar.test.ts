@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Output } from '../../../src/cli/output.ts';
 import { ProgressView } from '../../../src/cli/progress.ts';
 import { signMessage } from '../../../src/core/documents/index.ts';
+import { codeOf } from '../../../src/core/errors.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
@@ -13,6 +14,7 @@ import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { type Client, openClient, type TimedProgress } from '../../../src/runtime/client/client.ts';
 import type { SubmitOptions } from '../../../src/runtime/client/submit.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
+import { openStore } from '../../../src/store/index.ts';
 import {
   cidOf,
   commit,
@@ -56,6 +58,8 @@ const told = [
 let dir: string;
 let liar: Mesh;
 let client: Client;
+/** Whether each question is answered with what answers another one. */
+let isConfused = false;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'quorate-liar-'));
@@ -65,6 +69,10 @@ beforeAll(async () => {
     protocols.api,
     async (channel) => {
       const { kind } = JSON.parse(fromUtf8((await channel.receive()) ?? new Uint8Array()));
+      if (isConfused) {
+        await channel.send(encodeMessage({ kind: 'revoked', index: 1 }));
+        return channel.close();
+      }
       const summary = {
         ...{
           run: 'a'.repeat(64),
@@ -157,4 +165,36 @@ it('a controller that answers a request with the run of another: what was signed
   });
   expect(id).not.toBe('b'.repeat(64));
   expect(named).not.toBe(cidOf('another job'));
+});
+
+it('a controller that answers another question than was asked is believed nothing', async () => {
+  isConfused = true;
+  onTestFinished(() => {
+    isConfused = false;
+  });
+  const { source, ...job } = makeJob();
+  const store = await openStore({ dir: join(dir, 'store') });
+  onTestFinished(() => store.close());
+  const which = 'a'.repeat(64);
+  const asked: Record<string, () => Promise<unknown>> = {
+    jobs: () => client.jobs(),
+    show: () => client.show(which),
+    cancel: () => client.cancel(which, 'x'),
+    acknowledge: () => client.acknowledge(which),
+    bring: () => client.bring(store, cidOf('tree'), () => {}),
+    submit: () =>
+      client.submit({
+        ...{
+          repo: { url: source.url, ref: 'refs/heads/main' },
+          commit: source.commit,
+          tree: source.tree ?? '',
+        },
+        ...{ job: job as unknown as SubmitOptions['job'], policy, expiresSeconds: 60 },
+      }),
+  };
+  for (const [kind, ask] of Object.entries(asked))
+    expect([kind, await ask().then(() => 'believed', codeOf)]).toEqual([
+      kind,
+      'CONTROLLER_UNEXPECTED_ANSWER',
+    ]);
 });

@@ -2,12 +2,16 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { signMessage } from '../../../src/core/documents/index.ts';
 import { codeOf } from '../../../src/core/errors.ts';
+import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type FetchOptions, fetchArtifact } from '../../../src/runtime/artifacts/fetch.ts';
 import { fetchReports } from '../../../src/runtime/artifacts/fetch-reports.ts';
 import { artifactLimits } from '../../../src/runtime/artifacts/limits.ts';
 import { fetchMade } from '../../../src/runtime/artifacts/made.ts';
-import { exit, project } from '../../support/project.ts';
+import { askForRevocations, serveRevocations } from '../../../src/runtime/artifacts/revocations.ts';
+import { at, exit, project, root } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { folder, type Peer, peer, verdictOn } from '../store/support.ts';
 
@@ -105,6 +109,42 @@ describe('an artifact', () => {
     );
     const { verification } = await fetchArtifact({ ...(await options(tree, honest)), run, maxAge: 1e9 });
     expect(verification.level).toBe('trusted');
+  });
+
+  it('is trusted no more by what those who are asked tell of revocations', async () => {
+    const { honest, second, tree } = await sides();
+    const what = { kind: 'artifact', id: tree } as const;
+    const payload = { iss: root.id, project, what, since: 0, reason: 'broken', iat: at };
+    const { raw } = await signMessage('revocation', payload, root.signer);
+    serveRevocations(second.mesh, {
+      page: () => ({ charters: [], revocations: [raw] }),
+      evidence: () => [],
+      checkpoint: () => undefined,
+    });
+    // One that has no bundle tells of it too.
+    second.bundles.clear();
+    expect(await ended(options(tree, honest, second), fetchArtifact)).toMatch(
+      /^NOT_TRUSTED: .* is trusted no more/,
+    );
+    const asking = { project, artifact: tree, bootstrap: [], signal: AbortSignal.timeout(60_000) };
+    const book = await RevocationBook.open(project, joseVerifier);
+    const { controllers } = await options(tree, honest, second);
+    // The other one serves none.
+    expect(await askForRevocations({ ...asking, controllers, book })).toBe(1);
+    expect(book.size).toBe(1);
+    const nobody = {
+      ...asking,
+      book,
+      controllers: [{ id: honest.mesh.id, addrs: ['/ip4/127.0.0.1/tcp/1'] }],
+    };
+    await expect(askForRevocations(nobody)).rejects.toMatchObject({
+      ...{ code: 'REVOCATION_NO_ANSWER', hint: 'Tried: /ip4/127.0.0.1/tcp/1.' },
+    });
+    await expect(askForRevocations({ ...nobody, controllers: [] })).rejects.toMatchObject({
+      ...{ code: 'REVOCATION_NO_ANSWER', hint: expect.stringMatching(/no address is known/) },
+    });
+    const stopped = { ...nobody, signal: AbortSignal.abort(new Error('enough')) };
+    await expect(askForRevocations(stopped)).rejects.toThrow('enough');
   });
 
   it('was made from what its evidence says, from level provisional on', async () => {
