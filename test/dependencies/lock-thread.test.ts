@@ -2,6 +2,9 @@ import { setInterval as every } from 'node:timers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readLocks } from '../../src/core/dependencies/index.ts';
 import { readLocksInThread } from '../../src/dependencies/index.ts';
+// The thread loads these two itself: a test that runs them has to name them.
+import '../../src/dependencies/thread/answer.ts';
+import '../../src/dependencies/thread/lock-thread.ts';
 import { askThread } from '../../src/dependencies/thread/ask.ts';
 
 const signal = AbortSignal.timeout(300_000);
@@ -78,6 +81,28 @@ describe('lock files in a thread', () => {
     stop.abort(reason);
     await expect(reading).rejects.toBe(reason);
     await expect(readLocksInThread(pnpm(packages(1)), { signal: stop.signal })).rejects.toBe(reason);
+  });
+
+  const at = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url));
+  const answering = (work: string) =>
+    new URL(
+      `data:text/javascript,${encodeURIComponent(
+        `const { answerAsked } = await import(${at('dependencies/thread/answer.ts')});
+         const { QuorateError } = await import(${at('core/errors.ts')});
+         await answerAsked(${work});`,
+      )}`,
+    );
+
+  it('answer with what comes of work that takes a while, or with its error', async () => {
+    const ask = (work: string) => askThread(answering(work), { a: 2 }, { signal, ...generous });
+    expect(await ask('async ({ a }) => a + 1')).toBe(3);
+    const failing = (error: string) => ask(`async () => { throw ${error}; }`);
+    await expect(failing("new QuorateError('LOCK_INVALID', 'bad', { hint: 'do it' })")).rejects.toMatchObject(
+      {
+        ...{ code: 'LOCK_INVALID', message: 'bad', hint: 'do it' },
+      },
+    );
+    await expect(failing("new Error('plain')")).rejects.toThrow('plain');
   });
 
   it.each([

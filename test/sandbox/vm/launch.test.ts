@@ -187,6 +187,15 @@ describe('the files of a boot', () => {
     await expect(bootFiles(cache, [])).rejects.toMatchObject({ code: 'SANDBOX_UNAVAILABLE' });
   });
 
+  it('are made of the newest kernel', async () => {
+    const cache = new FileCache(folder.path);
+    const files = await bootFiles(cache);
+    expect(readFileSync(files.kernel).toString('latin1', 0, 4)).toBe('\x7fELF');
+    expect(readFileSync(files.initramfs).toString('latin1', 0, 6)).toBe('070701');
+    expect(files.facts).toMatchObject({ kernel: findKernel()?.release });
+    expect(readdirSync(folder.path)).toHaveLength(2);
+  });
+
   it('hold a module as it is, or unpacked', () => {
     const path = join(folder.path, 'a.ko');
     expect(moduleFile(path)).toBeUndefined();
