@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { SandboxImage } from '../../../sandbox/index.ts';
 import { rawCode } from '../../core/car.ts';
@@ -97,11 +97,8 @@ export class ImageCache {
     const ready = async (form: Form): Promise<string> => {
       for (;;) {
         const path = join(this.#options.dir, image, form);
-        if ((await user.hold()) && existsSync(path)) {
-          const now = new Date();
-          // If another process has evicted it meanwhile, it is restored or prepared again.
-          if (await utimes(join(this.#options.dir, image), now, now).then(yes, ifThere)) return path;
-        }
+        // The mark is a new entry of the folder, whose time says when the image was used.
+        if ((await user.hold()) && existsSync(path)) return path;
         await waiting(this.#make(image, form), signal);
       }
     };
@@ -299,9 +296,3 @@ async function waiting(work: Promise<void>, signal: AbortSignal): Promise<void> 
     signal.removeEventListener('abort', stop);
   }
 }
-
-const yes = (): boolean => true;
-const ifThere = (error: NodeJS.ErrnoException): boolean => {
-  if (error.code === 'ENOENT') return false;
-  throw error;
-};
