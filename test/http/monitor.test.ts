@@ -78,6 +78,46 @@ describe('metrics', () => {
     expect(rounds.find(({ name }) => name.endsWith('_count'))?.value).toBe(1);
   });
 
+  it('of a controller count how runs and leases ended, and say how it is now', async () => {
+    const registry = new Registry();
+    const { bench, run } = await leasedRound();
+    const meters = meterController(registry, { state: bench.controller.state, mesh: mesh as never, store });
+    const progress = (kind: string, more: object = {}) =>
+      meters.effect({ kind: 'progress', run, progress: { kind, ...more } } as never);
+    for (const kind of ['cancelled', 'revoked', 'lost', 'passed']) progress(kind);
+    for (const level of ['trusted', 'trusted', 'failed']) progress('verdict', { level });
+    // The result of a trusted worker ends no round, and neither does one of a round that is not known.
+    progress('revealed', { round: 1, results: [{ slot: 'trusted' }] });
+    progress('revealed', { round: 9, results: [{ slot: 0 }] });
+    meters.effect({ kind: 'reply' } as never);
+    const families = await read(registry);
+    const values = (name: string) =>
+      Object.fromEntries(
+        (families.get(name)?.samples ?? []).map(({ labels, value }) => [Object.values(labels).join(), value]),
+      );
+    const { state } = bench.controller;
+    expect({
+      cancelled: values('quorate_runs_cancelled_total')[''],
+      revoked: values('quorate_runs_revoked_total')[''],
+      lost: values('quorate_leases_lost_total')[''],
+      levels: values('quorate_runs_total'),
+      offers: values('quorate_offers_open')[''],
+      leases: values('quorate_leases')[''],
+      draining: values('quorate_controller_draining')[''],
+      leaves: values('quorate_log_leaves')[''],
+      bytes: values('quorate_store_bytes')[''],
+      submitted: values('quorate_runs_submitted_total')[''],
+    }).toEqual({
+      ...{ cancelled: 1, revoked: 1, lost: 1, draining: 0, bytes: 123, submitted: 0 },
+      levels: { trusted: 2, agreed: 0, failed: 1, disputed: 0, unfinished: 0 },
+      ...{ offers: state.offers.size, leases: state.leases.size, leaves: state.log.size },
+    });
+    expect(state.leases.size).toBe(4);
+    expect(values('quorate_runs_oldest_open_seconds')['']).toBeGreaterThan(0);
+    const rounds = families.get('quorate_round_duration_seconds')?.samples ?? [];
+    expect(rounds.find(({ name }) => name.endsWith('_count'))?.value).toBe(0);
+  });
+
   it('of a controller measure its journal', async () => {
     const registry = new Registry();
     const { state } = new Bench().controller;
@@ -125,6 +165,26 @@ describe('metrics', () => {
     );
     const state = families.get('quorate_worker_state')?.samples.filter(({ value }) => value === 1);
     expect(state?.map(({ labels }) => labels.state)).toEqual(['cut off']);
+    const of = (name: string) => families.get(name)?.samples[0]?.value;
+    expect({
+      running: of('quorate_builds_running'),
+      leases: of('quorate_leases'),
+      cpus: of('quorate_worker_lent_cpus'),
+      memory: of('quorate_worker_lent_memory_bytes'),
+      disk: of('quorate_worker_lent_disk_bytes'),
+      usedMemory: of('quorate_worker_used_memory_bytes'),
+      usedSeconds: of('quorate_worker_used_processor_seconds'),
+      load: of('quorate_worker_host_load'),
+      damaged: of('quorate_worker_damaged_trees'),
+      bytes: of('quorate_store_bytes'),
+      pins: of('quorate_store_pins'),
+    }).toEqual({
+      ...{ running: 1, leases: 2, cpus: 2, memory: 3, disk: 4, usedMemory: 7, usedSeconds: 8, load: 0 },
+      ...{ damaged: 1, bytes: 123, pins: 4 },
+    });
+    const times = families.get('quorate_build_duration_seconds')?.samples ?? [];
+    const sums = times.filter(({ name }) => name.endsWith('_sum'));
+    expect(sums.find(({ labels }) => labels.tier === 'namespace')?.value).toBe(4);
   });
 
   it('are in docs/operations.md as they are in the code (node scripts/run.js scripts/metric-tables.ts --write)', () => {

@@ -48,7 +48,8 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     ...{ path: 'src/runtime/controller/sbom.ts', kind: 'dropped check' },
-    change: 'kept.size > sbomsKeptMax && oldest !== undefined -> (kept.size > sbomsKeptMax)',
+    change:
+      'kept.size > controllerNodeLimits.sbomsKeptMax && oldest !== undefined -> (kept.size > controllerNodeLimits.sbomsKeptMax)',
     proof: 'A map with more entries than a bound has a first one.',
   },
   {

@@ -7,7 +7,7 @@ import { carOfIndex } from '../artifacts/dependency-index.ts';
 import { controllerNodeLimits } from './limits.ts';
 import type { SbomAnswer, SbomQuestion } from './sbom-thread.ts';
 
-const { sbomSecondsMax, sbomMemoryMiB, sbomsKeptMax, sbomCharsMax } = controllerNodeLimits;
+const { sbomSecondsMax, sbomMemoryMiB } = controllerNodeLimits;
 const file = threadFile(import.meta.url, 'sbom-thread');
 
 export interface SbomPorts {
@@ -59,13 +59,13 @@ export function openSboms(ports: SbomPorts): Sboms {
       const making = make(artifact, version, ports);
       kept.set(key, making);
       const [oldest] = kept.keys();
-      if (kept.size > sbomsKeptMax && oldest !== undefined) drop(oldest);
+      if (kept.size > controllerNodeLimits.sbomsKeptMax && oldest !== undefined) drop(oldest);
       making.then(
         (text) => {
           if (text === undefined) return drop(key);
           chars += text.length;
           for (const old of kept.keys()) {
-            if (chars <= sbomCharsMax || old === key) break;
+            if (chars <= controllerNodeLimits.sbomCharsMax || old === key) break;
             drop(old);
           }
         },

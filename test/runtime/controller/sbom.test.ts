@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { decodeBundle } from '../../../src/core/documents/index.ts';
+import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
 import { openSboms, type SbomPorts } from '../../../src/runtime/controller/sbom.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 const vectors = new URL('../../vectors/bundle/valid.json', import.meta.url);
 const artifact = 'the artifact';
@@ -40,6 +42,39 @@ describe('the list of what an artifact was made from', () => {
     const { told, get } = await sboms({ seconds: 0.001 });
     for (let n = 0; n < 2; n++) await expect(get()).rejects.toMatchObject({ code: 'EXPORT_TOO_LARGE' });
     expect(told.made).toBe(1);
+  });
+
+  it('is kept with so many others, and so many characters of them, the one that was asked for last in any case', async () => {
+    withLimits(controllerNodeLimits, { sbomsKeptMax: 2 });
+    const { told, get } = await sboms({ seconds: 0.001 });
+    const asked = async (level: string) => {
+      told.level = level;
+      const before = told.made;
+      await get().catch(() => {});
+      return told.made - before;
+    };
+    const made = [];
+    for (const level of ['a', 'b', 'a', 'b', 'a', 'c', 'a', 'b']) made.push(await asked(level));
+    expect(made).toEqual([1, 1, 0, 0, 0, 1, 0, 1]);
+    withLimits(controllerNodeLimits, { sbomsKeptMax: 9, sbomCharsMax: 1 });
+    const long = await sboms();
+    const from = async (level: string) => {
+      long.told.level = level;
+      const before = long.told.made;
+      await long.get();
+      return long.told.made - before;
+    };
+    expect([await from('a'), await from('a'), await from('b'), await from('b'), await from('a')]).toEqual([
+      ...[1, 0, 1, 0, 1],
+    ]);
+  });
+
+  it('that fails is asked for again', async () => {
+    const { told, get } = await sboms({
+      bundles: { get: async () => '{}', size: async () => 2 },
+    });
+    for (let n = 0; n < 2; n++) await expect(get()).rejects.toThrow(Error);
+    expect(told.made).toBe(2);
   });
 
   it('without evidence is none, and asked for again', async () => {

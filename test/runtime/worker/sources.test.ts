@@ -37,8 +37,11 @@ async function place(commits: number) {
     const limits = { cpus: 1, memoryBytes: 512 * MiB, diskBytes };
     return { source: { url, commit, tree: trees.get(commit) ?? '' }, limits } as Job;
   };
-  const open = (n: number, diskBytes?: number) =>
-    sources.open(jobOf(n, diskBytes), 'main', { signal, say: (text) => void said.push(text) });
+  const open = (n: number, diskBytes?: number, more: Partial<Job> = {}) =>
+    sources.open({ ...jobOf(n, diskBytes), ...more }, 'main', {
+      signal,
+      say: (text) => void said.push(text),
+    });
   /** Takes what the commit holds as what its job says. */
   const learn = async (n: number) => {
     const error = await open(n).catch((one: Error) => one);
@@ -50,7 +53,7 @@ async function place(commits: number) {
   const fetched = () => said.splice(0).filter((text) => text.startsWith('fetching')).length;
   const left = async () => (await readdir(home)).filter((name) => name.startsWith('tmp-'));
   onTestFinished(() => sources.close());
-  return { sources, store: own, open, learn, areas, fetched, left, told };
+  return { ids, sources, store: own, open, learn, areas, fetched, left, told };
 }
 
 it('a source is fetched once for builds of one commit, and is what the job says', async () => {
@@ -70,6 +73,22 @@ it('a source is fetched once for builds of one commit, and is what the job says'
   expect([fetched(), await areas()]).toEqual([1, 1]);
   await sources.close();
   expect([await own.sealedNames(), await left(), told]).toEqual([[], [], []]);
+});
+
+it('a git folder with another tag is another source', async () => {
+  const { ids, open, learn, fetched } = await place(1);
+  await learn(0);
+  const plain = await open(0);
+  const gits: (string | undefined)[] = [];
+  for (const git of [{}, { tag: { name: 'v1', object: ids[0] ?? '' } }, {}]) {
+    const source = await open(0, MiB, { git });
+    gits.push(source.git);
+    await source.close();
+  }
+  await plain.close();
+  expect([plain.git, gits[0], gits[2]]).toEqual([undefined, expect.stringMatching(/^bafy/), gits[0]]);
+  expect(gits[1]).not.toBe(gits[0]);
+  expect(fetched()).toBe(3);
 });
 
 it('of two builds that fetch one commit at the same time one source is kept, once both have ended', async () => {
