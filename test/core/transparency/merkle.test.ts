@@ -186,12 +186,12 @@ describe('the Merkle tree', () => {
     expect(verifyInclusion({ leaf: 'leaf 0', index: 0, size: 3, root, path: ['zz'] })).toBe(false);
   });
 
-  it('answers from a log of 100,000 leaves in under 5 ms', () => {
+  it('answers from a log of 100,000 leaves in under 5 ms of a processor', () => {
     const log = tree(100_000);
     log.inclusion(1);
-    const started = performance.now();
+    const before = process.threadCpuUsage().user;
     const rounds = 100;
     for (let i = 0; i < rounds; i++) log.inclusion((i * 7919) % 100_000, 100_000 - i);
-    expect((performance.now() - started) / rounds).toBeLessThan(5);
+    expect((process.threadCpuUsage().user - before) / rounds).toBeLessThan(5_000);
   });
 });
