@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type Ack,
@@ -17,7 +19,8 @@ import { checkEquivocation } from '../../../src/core/trust/index.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { openRevocationBook } from '../../../src/runtime/membership/revocation-file.ts';
+import { codeOf, folder } from '../../runtime/support.ts';
 import {
   at,
   controller,
@@ -65,6 +68,16 @@ const check = (evidence: EquivocationEvidence, of = project) =>
 const verdictOn = (evidence: EquivocationEvidence, of?: string) => codeOf(() => check(evidence, of));
 
 describe('evidence that a log tells two stories', () => {
+  it('lies in a file of its own in a home, to be handed on, and is known to the next process', async () => {
+    const dir = await folder();
+    const raw = encodeEquivocation(await roots(await note(one, 8), await note(two, 8)));
+    const book = await openRevocationBook(dir, project);
+    await book.learn({ charters: [], revocations: [], equivocations: [raw] });
+    const file = join(dir, 'revocations', `${project}-equivocation-1.json`);
+    expect(await readFile(file, 'utf8')).toBe(raw);
+    expect((await openRevocationBook(dir, project)).evidence()).toEqual([raw]);
+  });
+
   it('are two checkpoints of one size with different roots', async () => {
     expect(await check(await roots(await note(one, 8), await note(two, 8)))).toMatchObject({
       log: log.id,

@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Membership } from '../../../src/core/sessions/credentials.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
-import { saveSignIn, signInToken } from '../../../src/runtime/membership/sign-ins.ts';
-import { rememberTold, toldAlarms } from '../../../src/runtime/membership/told-alarms.ts';
 import { codeOf, folder } from '../support.ts';
 
 const membership = (project: string): Membership => ({
@@ -66,37 +64,6 @@ describe('a home', () => {
     await home.forget('two');
     expect((await home.membership('docs')).project).toBe('three');
     expect(existsSync(join(home.dir, 'worker-two.db'))).toBe(false);
-  });
-
-  it('names eight projects at most', async () => {
-    const home = openHome(await folder());
-    for (let n = 1; n <= 8; n++) await home.save({ ...membership(`p${n}`), name: `n${n}` });
-    await expect(home.membership()).rejects.toThrow(/ 8 projects: n1 \(p1\), .*, n8 \(p8\)$/);
-    await home.save({ ...membership('p9'), name: 'n9' });
-    await expect(home.membership()).rejects.toThrow(/ 9 projects: n1 \(p1\), .*, n8 \(p8\) and 1 more$/);
-  });
-
-  it('remembers the last 50 services that it is signed in at, each once, and the alarms of the last 1,000 runs', async () => {
-    const home = openHome(await folder());
-    const { dir } = home;
-    expect(await signInToken(dir, 'https://0')).toBeUndefined();
-    for (let n = 0; n < 50; n++) await saveSignIn(dir, `https://${n}`, `t${n}`);
-    await saveSignIn(dir, 'https://49', 'again');
-    expect([await signInToken(dir, 'https://0'), await signInToken(dir, 'https://49')]).toEqual([
-      't0',
-      'again',
-    ]);
-    await saveSignIn(dir, 'https://50', 't50');
-    expect(await signInToken(dir, 'https://0')).toBeUndefined();
-    expect(await signInToken(dir, 'https://1')).toBe('t1');
-
-    const runs = Array.from({ length: 1_000 }, (_, n) => `${n}`);
-    await rememberTold(home, 'one', runs);
-    await rememberTold(home, 'one', ['999']);
-    expect(await toldAlarms(home, 'one')).toEqual(runs);
-    await rememberTold(home, 'one', ['1000']);
-    expect(await toldAlarms(home, 'one')).toEqual([...runs.slice(1), '1000']);
-    expect(await toldAlarms(home, 'two')).toEqual([]);
   });
 
   it('that cannot be changed says so when it is to forget', async () => {
