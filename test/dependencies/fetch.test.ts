@@ -546,6 +546,61 @@ describe('a file that is to be fixed', () => {
     expect(await partial()).toEqual([]);
   });
 
+  it('has the sha1 of its lock file, or is damaged', async () => {
+    const server = await registry((_, response) => void response.end(bytes));
+    const locked = (data: Buffer) =>
+      ({
+        locked: `sha1-${createHash('sha1').update(data).digest('base64')}`,
+        lacks: 'a sha1 is no hash',
+      }) as object;
+    const [fixed] = await fixFiles([found(`${server.url}/a`, locked(bytes))], options());
+    expect(fixed).toMatchObject({ files: [{ sha256: sha('sha256', bytes) }], why: 'a sha1 is no hash' });
+    const other = fixFiles([found(`${server.url}/b`, locked(Buffer.from('other')))], options());
+    await expect(other).rejects.toMatchObject({
+      ...{ code: 'DEPENDENCIES_DAMAGED', message: expect.stringContaining('another sha1') },
+    });
+  });
+
+  it('of a package of Python is one that its index lists; without one it is an error with its place', async () => {
+    const listed = (filename: string) => ({
+      filename,
+      url: filename,
+      hashes: { sha256: sha('sha256', bytes) },
+    });
+    let answer = JSON.stringify({
+      files: ['p-1.0-py3-none-any.whl', 'p-1.0.tar.gz', 'p-2.0.tar.gz'].map(listed),
+    });
+    const server = await registry((_, response) => void response.end(answer));
+    const one = {
+      ...found('http://x.example/p'),
+      name: 'p',
+      version: '1.0',
+      purl: 'pkg:pypi/p@1.0',
+      file: undefined,
+    };
+    const fix = (env: NodeJS.ProcessEnv) =>
+      fixFiles([one as unknown as ReturnType<typeof found>], {
+        ...options(),
+        env: { NO_PROXY: '127.0.0.1', ...env },
+      });
+    const index = { PIP_INDEX_URL: `${server.url}/simple/` };
+    expect(await fix(index)).toMatchObject([
+      {
+        files: [{ purl: 'pkg:pypi/p@1.0', file: 'p-1.0-py3-none-any.whl', sha256: sha('sha256', bytes) }],
+        why: 'a wheel for any platform',
+      },
+    ]);
+    expect(server.asked).toEqual(['/simple/p/']);
+    const failed = (what: string) =>
+      expect.objectContaining({ code: 'DEPENDENCIES_FETCH_FAILED', message: expect.stringContaining(what) });
+    answer = JSON.stringify({ files: [listed('p-2.0.tar.gz')] });
+    await expect(fix(index)).rejects.toEqual(failed('of 1 files that the index lists, none is allowed'));
+    answer = 'no list';
+    await expect(fix(index)).rejects.toEqual(failed('answered with no JSON'));
+    // Neither pip nor Python is found there.
+    await expect(fix({ PATH: dir })).rejects.toEqual(failed('no index of Python packages is configured'));
+  });
+
   it('that is not there, or cannot be kept, is an error with its place; one that the caller ends has that reason', async () => {
     const server = await registry((_, response) => void response.writeHead(404).end());
     const failed = { code: 'DEPENDENCIES_FETCH_FAILED', message: expect.stringContaining('/a answered 404') };
