@@ -75,6 +75,44 @@ describe('a controller that is asked how it is', () => {
     expect(stopped.runs.states).toEqual({ waiting: 1 });
   });
 
+  it('says whether it starts or has stopped, and which workers are behind it', async () => {
+    const { bench } = await leasedRound();
+    const { state } = bench.controller;
+    const of = (about: Partial<Parameters<typeof statusOf>[1]>) =>
+      statusOf(state, { project: 'p', stopsBy: null, running: true, ...about });
+    const asking = { trusted: [], operators: 1, leaves: 1, shown: 0 } as never;
+    expect([of({ asking }).state, of({ asking: null }).state]).toEqual(['starting', 'running']);
+    expect([of({}).rounds.operators, of({ without: 'ada' }).rounds.operators]).toEqual([3, 2]);
+    expect(of({}).behind).toEqual([]);
+    const { presence } = state;
+    const [first = '', second = ''] = presence.workers.keys();
+    const known = presence.workers.get(first);
+    if (known !== undefined) presence.workers.set(first, { ...known, version: null });
+    for (const worker of [first, second, 'gone']) presence.behind.add(worker);
+    expect(of({}).behind).toEqual([
+      ...[{ worker: first, operator: known?.operator, role: known?.role, version: null }].map((one) => ({
+        ...one,
+        says: expect.stringContaining('states no version'),
+      })),
+    ]);
+    const stopped = of({ running: false });
+    expect(stopped).toMatchObject({ state: 'stopped', workers: null, behind: [], connections: null });
+    expect(stopped.oldest).toMatchObject([{ state: 'waiting', reason: expect.stringContaining('stopped') }]);
+  });
+
+  it('says what was revoked, since when, and by which leaf', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const { dir } = await controlled(bench);
+    const what = { kind: 'operator', id: 'bob' } as const;
+    const ask = () => askController(dir, { do: 'revoked', what });
+    expect(await ask()).toEqual({ revoked: null });
+    await bench.revoke(what, { reason: 'lost laptop', since: 2 });
+    const [{ index } = { index: -1 }] = bench.controller.state.revocations;
+    expect(await ask()).toEqual({ revoked: { since: 2, reason: 'lost laptop', byRoot: false, index } });
+    const other = { kind: 'operator', id: 'ada' } as const;
+    expect(await askController(dir, { do: 'revoked', what: other })).toEqual({ revoked: null });
+  });
+
   it('says who joined and by which key, in parts', async () => {
     const bench = await projectOf('ada', 'bob');
     const { state } = bench.controller;
