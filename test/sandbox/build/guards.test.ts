@@ -81,6 +81,7 @@ describe('a build runs', () => {
   });
 
   it('under an account of its own where its worker is root and has so many', () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(0);
     const map = (text: string) => jobUid(7, text);
     const [first, last] = [jobUid(0, '0 0 4294967295') ?? 0, jobUid(999_999, '0 0 4294967295') ?? 0];
     expect(last - first).toBe(999_999);

@@ -38,6 +38,7 @@ describe('a look at the host', () => {
   const memory: CgroupParent = { version: 1, path: '/m', controllers: ['memory'] };
 
   it('names each controller that is missing, with what helps there', () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(0);
     const why = (text: string) =>
       controllerChecks({ parents: [memory], missing: [{ controller: 'cpu', why: text }] });
     const [first, second, third] = why('no cgroup file system is mounted');

@@ -231,6 +231,7 @@ describe('the probe of a virtual machine', () => {
   });
 
   it('passes a device that the account of QEMU may read and write', () => {
+    vi.spyOn(process, 'getuid').mockReturnValue(0);
     const path = join(folder.path, 'kvm');
     expect(deviceCheck(path)).toMatchObject({ ok: false, found: 'missing' });
     writeFileSync(path, '');
