@@ -27,7 +27,7 @@ async function options(artifact: string, ...peers: Peer[]) {
   return {
     ...{ artifact, project, controllers, told, dest: join(await folder(), 'out') },
     bootstrap: controllers.flatMap(({ addrs }) => addrs),
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(300_000),
     onProgress: ({ phase }: { phase: string }) => void told.push(phase),
   };
 }
@@ -126,7 +126,7 @@ describe('an artifact', () => {
     expect(await ended(options(tree, honest, second), fetchArtifact)).toMatch(
       /^NOT_TRUSTED: .* is trusted no more/,
     );
-    const asking = { project, artifact: tree, bootstrap: [], signal: AbortSignal.timeout(60_000) };
+    const asking = { project, artifact: tree, bootstrap: [], signal: AbortSignal.timeout(300_000) };
     const book = await RevocationBook.open(project, joseVerifier);
     const { controllers } = await options(tree, honest, second);
     // The other one serves none.

@@ -39,4 +39,5 @@ it('jobs with the same lock files share a tree, one without has none, and nothin
   expect(await codeOf(() => fetchTrees([job('damaged/package-lock.json')], files, options))).toMatch(
     /^LOCK_/,
   );
+  expect(await left()).toBe(0);
 });

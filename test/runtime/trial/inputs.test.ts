@@ -9,7 +9,7 @@ import { openStore } from '../../../src/store/index.ts';
 import { exit, project, testKey } from '../../support/project.ts';
 import { folder, type Peer, peer, verdictOn } from '../store/support.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(300_000);
 
 async function emptyStore(dir?: string) {
   const store = await openStore({ dir: dir ?? (await folder()) });

@@ -3,7 +3,7 @@ import type { VerdictLevel } from '../../../src/core/documents/index.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
 import { standsOf } from '../../../src/runtime/watch/stands.ts';
 import { jobStatuses } from '../../../src/runtime/watch/state.ts';
-import { type Proof, statusOfAll } from '../../../src/runtime/watch/status.ts';
+import { type Proof, statusCharsMax, statusOfAll } from '../../../src/runtime/watch/status.ts';
 import { badgeOf } from '../../../src/runtime/watch/view.ts';
 import { Bench, commit, rule, settingsOf } from './support.ts';
 
@@ -421,4 +421,17 @@ it('a ref that is gone is forgotten with its baseline, once', () => {
   expect(bench.journal.length).toBe(before + 1);
   bench.refs({ 'refs/heads/other': null });
   expect(bench.journal.length).toBe(before + 1);
+});
+
+it('a status has 140 characters at most, the last of which says that more was said', () => {
+  const said = (message: string): string => {
+    const bench = begun().push(main, 2);
+    const [order] = bench.orders();
+    bench.say({ kind: 'refused', id: order?.id ?? '', code: 'JOBFILE_SYNTAX', message, again: false });
+    return [...bench.machine.state.statuses.values()].map(({ wanted }) => wanted.says).join();
+  };
+  const around = said('x').length - 1;
+  const [longest, more, most] = [0, 1, 300].map((by) => said('x'.repeat(statusCharsMax - around + by)));
+  expect([longest?.length, more?.length, most?.length]).toEqual([140, 140, 140]);
+  expect([longest?.at(-1), more?.at(-1), most?.at(-1)]).toEqual(['x', '…', '…']);
 });

@@ -49,7 +49,7 @@ async function served() {
         repository: { url, confine: undefined } as never,
         home,
         env: {},
-        signal: AbortSignal.timeout(60_000),
+        signal: AbortSignal.timeout(300_000),
       },
     );
   };
