@@ -53,6 +53,15 @@ describe('an unfinished file', () => {
     expect((await unfinished()).sort()).toEqual([name, `${name}.1`, `${'f'.repeat(64)}.${pid}`].sort());
   });
 
+  it('without a hash to compare it with is there when it is told, by its sha256', async () => {
+    const kept = await cache.keep(key, body(bytes), () => {}, 'sha1');
+    expect(existsSync(kept.path)).toBe(true);
+    const digest = createHash('sha1').update(bytes).digest('hex');
+    expect(kept).toMatchObject({ size: bytes.length, sha256, digest });
+    expect(await readFile(kept.path)).toEqual(bytes);
+    expect(await unfinished()).toEqual([]);
+  });
+
   it('with other bytes is not gone on with', async () => {
     await expect(taken(key, Buffer.from('others'))).rejects.toThrow(WrongHash);
     await cache.leave(key);

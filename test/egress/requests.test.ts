@@ -134,12 +134,16 @@ describe('a plain request', () => {
     expect(await say(await egressTo(port), get(`http://127.0.0.1:${port}/`))).toMatch(/last$/);
   });
 
-  it('whose server only says 1xx, or rubbish, ends', async () => {
+  it('whose server only says 1xx, or rubbish, or another protocol, ends', async () => {
     const interim = await listen((socket) => {
       for (let n = 0; n < 17; n++) socket.write('HTTP/1.1 103 Early Hints\r\n\r\n');
     });
     const rubbish = await listen((socket) => socket.end(randomBytes(5000)));
-    for (const port of [interim, rubbish]) {
+    // An answer that is none of a request: its connection is closed without an error.
+    const upgrade = await listen((socket) =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+    );
+    for (const port of [interim, rubbish, upgrade]) {
       const egress = await egressTo(port, { idleMs: 600_000 });
       expect(await say(egress, get(`http://127.0.0.1:${port}/`))).toMatch(/^HTTP\/1.1 502 /);
     }
