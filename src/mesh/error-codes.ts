@@ -3,11 +3,11 @@ const meshErrors = {
   MESH_ADDRESS_INVALID:
     'This is not a usable peer address. Addresses look like `/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…`.',
   MESH_BUSY:
-    'The peer took the connection and did not complete it: it is overloaded, or has as many new connections of one address as it takes. Commands ask it again for two minutes, and say so. Try again later.',
+    'The peer took the connection and did not complete it: it is overloaded, or has as many new connections of one address as it takes. Commands ask it again for ten minutes, and say so. Try again later.',
   MESH_CID_INVALID: 'What was looked for is not a CID.',
   MESH_CLOSED: 'The channel was already closed on this side.',
   MESH_FULL:
-    'The peer has as many connections as it may. Places for the owner of a project and for those who join are kept free. Commands ask it again for two minutes, and say so. Try again later; the owner of a controller or store gives it more with `--connections`, and `quorate controller status` shows how many are taken.',
+    'The peer has as many connections as it may. Places for the owner of a project and for those who join are kept free. Commands ask it again for ten minutes, and say so. Try again later; the owner of a controller or store gives it more with `--connections`, and `quorate controller status` shows how many are taken.',
   MESH_KEY_INVALID: "A node's key does not have the length of an Ed25519 private key.",
   MESH_LISTEN_FAILED:
     'The node could not listen on this address. It must belong to this host, and the port must be allowed for this user.',

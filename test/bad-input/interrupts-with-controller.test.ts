@@ -140,12 +140,12 @@ describe('a controller that never answers', () => {
     const known = await person.inside(['jobs'], owner());
     expect(known.code, known.report).toBe(0);
     muteController();
-    // The two minutes for which it may be busy pass as twenty seconds; patience.test.ts measures them.
+    // The ten minutes for which it may be busy pass as twenty seconds; patience.test.ts measures them.
     const { pause } = Patience.prototype;
     const hurried = vi.spyOn(Patience.prototype, 'pause');
     onTestFinished(() => hurried.mockRestore());
     hurried.mockImplementation(function (this: Patience, error, now, random) {
-      return pause.call(this, error, 6 * now, random);
+      return pause.call(this, error, 30 * now, random);
     });
     const asked = [['jobs'], ['run', urls.quick], ['join', await cluster.ticket('late', '--role', 'reader')]];
     const answers = await Promise.all(

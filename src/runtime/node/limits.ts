@@ -23,26 +23,26 @@ export const nodeLimits = {
   toldMs: 1_000,
   /** For a connection that was lost, in ms: a controller that restarts is back by then. */
   lostMsMax: 30_000,
-  /** For a controller that takes no more connections, in ms. */
-  crowdedMsMax: 2 * 60_000,
-  /** While a limit is reached that commands of a home share, in ms: two hundred of them at once are done in a minute. */
-  sharedMsMax: 10 * 60_000,
+  /**
+   * For a controller that takes no more connections, or while a limit is reached that commands of a home share, in ms: two hundred of them
+   * at once are done in a minute, or in several beside other work.
+   */
+  busyMsMax: 10 * 60_000,
 } as const;
 
-const { crowdedMsMax, lostMsMax, pauseMsMax, pauseMsMin, sharedMsMax, toldMs } = nodeLimits;
+const { busyMsMax, lostMsMax, pauseMsMax, pauseMsMin, toldMs } = nodeLimits;
 assert(
   pauseMsMin < pauseMsMax && pauseMsMax < lostMsMax,
   'a connection that was lost is tried several times',
 );
 assert(pauseMsMin < toldMs && toldMs < pauseMsMax, 'a short wait is not told, a long one at once');
-assert(lostMsMax < crowdedMsMax, 'who is busy is there');
+assert(lostMsMax < busyMsMax, 'who is busy is there');
 assert(
-  2 * meshLimits.guestMs < crowdedMsMax &&
-    (10 * meshLimits.waitingPerNetworkMax) / meshLimits.inboundPerSecond < crowdedMsMax / 1000,
+  2 * meshLimits.guestMs < busyMsMax &&
+    (10 * meshLimits.waitingPerNetworkMax) / meshLimits.inboundPerSecond < busyMsMax / 1000,
   'a place of a guest gets free, and many a line of connections ends, while it is waited for',
 );
-assert(crowdedMsMax < sharedMsMax, 'commands of one home wait for each other longer than for others');
-assert(sharedMsMax < limits.grantSecondsMax * 1000, 'a wait ends before a grant');
+assert(busyMsMax < limits.grantSecondsMax * 1000, 'a wait ends before a grant');
 
 assert(nodeLimits.askMsMax < nodeLimits.httpIdleMs, 'a connection that is kept outlasts an answer');
 assert(

@@ -4,18 +4,18 @@ import { isBusy, isConnectionError, isCrowded } from '../../core/sessions/ask.ts
 import { meshLimits } from '../../mesh/limits.ts';
 import { nodeLimits } from './limits.ts';
 
-const { crowdedMsMax, lostMsMax, pauseMsMax, pauseMsMin, sharedMsMax, toldMs } = nodeLimits;
+const { busyMsMax, lostMsMax, pauseMsMax, pauseMsMin, toldMs } = nodeLimits;
 
 /** Reasons to wait, with the longest wait in all, and the text that tells of it. */
 const reasons = {
   /** A limit that commands of a home share. */
   shared: {
-    msMax: sharedMsMax,
+    msMax: busyMsMax,
     says: 'waiting: too many commands of this home ask the controller at once',
   },
   crowded: {
-    msMax: crowdedMsMax,
-    says: 'waiting: the controller takes no more connections now; trying again for up to two minutes',
+    msMax: busyMsMax,
+    says: 'waiting: the controller takes no more connections now; trying again for up to ten minutes',
   },
   lost: { msMax: lostMsMax, says: 'the connection to the controller was lost: trying again' },
 } as const;
