@@ -13,7 +13,7 @@ import { workerNodeLimits } from './limits.ts';
 
 /** Under this name the store keeps the blocks of images, for other workers. */
 export const imagePin = 'image';
-const { imageGraceSeconds, findImagePeersMs, imageSayMs, imagePeersMax } = workerNodeLimits;
+const { imageGraceSeconds, findImagePeersMs, imagePeersMax } = workerNodeLimits;
 
 export interface FetchedImage extends TransferState {
   image: string;
@@ -89,7 +89,7 @@ export class WorkerImages {
     return (level, kind, says, data) => {
       this.#context.tell(level, kind, says, data);
       const now = performance.now();
-      if (data?.state === 'running' && now - last < imageSayMs) return;
+      if (data?.state === 'running' && now - last < workerNodeLimits.imageSayMs) return;
       last = now;
       for (const one of this.#waiting.values()) if (one.image === image) one.say(says);
     };

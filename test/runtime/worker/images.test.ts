@@ -9,9 +9,11 @@ import type { WorkerContext } from '../../../src/runtime/worker/context.ts';
 import { WorkerImages } from '../../../src/runtime/worker/images.ts';
 import { workerNodeLimits } from '../../../src/runtime/worker/limits.ts';
 import { pullFromControllers } from '../../../src/runtime/worker/pull.ts';
+import { serveTrees } from '../../../src/transfer/index.ts';
 import { file, layoutOf, writeLayoutTo } from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
 import { store } from '../../store/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { answering, importInto, node, serving, small } from '../../transfer/support.ts';
 import { folder } from '../support.ts';
 
@@ -101,6 +103,29 @@ describe('an image of a job', () => {
     await held.release();
     await idle.release();
     expect(await readdir(join(dir, 'image-cache'))).toEqual([]);
+  });
+
+  it('that is long on its way is told of all the time, and to the builds that wait now and then', async () => {
+    const source = await withImage();
+    const { promise: go, resolve } = Promise.withResolvers<void>();
+    const slow = await answering(async (channel) => {
+      await go;
+      await serveTrees(channel, source.store.blocks);
+    });
+    const { context, told } = await worker({ controllers: [slow] });
+    withLimits(workerNodeLimits, { imageSayMs: 1e9 });
+    const said: string[] = [];
+    const ready = new WorkerImages(context)
+      .use(source.image, signal, (text) => void said.push(text))
+      .directory();
+    await expect
+      .poll(() => told.filter((text) => text.startsWith('info transfer: fetching')).length)
+      .toBeGreaterThan(1);
+    expect(said).toHaveLength(1);
+    withLimits(workerNodeLimits, { imageSayMs: 0 });
+    await expect.poll(() => said.length).toBeGreaterThan(1);
+    resolve();
+    await ready;
   });
 
   it('that no build can run in is let go of, and what was used just now stays a while', async () => {
