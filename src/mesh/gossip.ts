@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { GossipSub, GossipSubComponents, Message } from '@libp2p/gossipsub';
 import { gossipsub, StrictSign } from '@libp2p/gossipsub';
 import type { Connection, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
+import { assert } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { meshLimits } from './limits.ts';
 import { PacedReader } from './paced-reader.ts';
@@ -14,11 +15,13 @@ export const GOSSIP_BYTES_MAX = limits.documentBytesMax * 2;
 const RPC_BYTES_MAX = GOSSIP_BYTES_MAX * 2;
 /** Bytes queued for one neighbour that reads slowly; beyond this its stream is reset and opened again. */
 const OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
+assert(OUTBOUND_BYTES_MAX < meshLimits.heldBytesMax, 'gossip is not all that a connection holds');
 /**
  * From this size on neighbours are told at once that a message is here. Its author sends it to all of them, so most have it before such
  * a control message comes: it prevents few copies, and one of these costs more than a copy below this.
  */
 export const UNWANTED_BYTES_MIN = 32 * 1024;
+assert(UNWANTED_BYTES_MIN < limits.documentBytesMax, 'a large document is sent once');
 /** Bytes that one neighbour may send at once before it is throttled. */
 const BURST_BYTES = 4 * meshLimits.gossipBytesPerSecond;
 

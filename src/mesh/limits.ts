@@ -1,4 +1,5 @@
 import { assert } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 
 /** Bounds of the mesh. */
 export const meshLimits = {
@@ -148,3 +149,49 @@ assert(
 );
 assert(meshLimits.providersPerPeerMax < meshLimits.providersMax, 'one peer leaves room for others');
 assert(meshLimits.projectPeers >= 6, 'gossip needs six peers');
+
+const m = meshLimits;
+assert(2 * m.reserveShare + m.networkShare < 1 / 2, 'half of the places are left to members of all networks');
+assert(m.bootstrapConnectionsMax <= m.peerRecordsMax, 'a record of each connected peer is kept');
+assert(
+  m.rankedMs < m.guestMs && m.upgradeMs < m.guestMs && m.guestMs < m.waitMs,
+  'a guest has time to ask, and leaves while others wait',
+);
+assert(m.fullMs < m.dialMs && m.fullMax < m.connectionsMax, 'who is refused hears it before its dial ends');
+assert(m.inboundPerSecond < m.pendingPerNetworkMax, 'handshakes of a second have places');
+assert(
+  m.pendingInboundMax < m.waitingInboundMax && m.waitingInboundMax < m.bootstrapConnectionsMax,
+  'more may wait than shake hands',
+);
+assert(
+  m.failedDialsPerNetwork < m.pendingPerNetworkMax,
+  'failed dials leave a third party places for others',
+);
+assert(m.failedDialAgainMs <= m.dialMs, 'a dial that failed makes room for another one');
+assert(
+  m.rememberedMax * m.rememberedAddrsMax < m.provenAddressesMax && m.provenAddressesMax < m.peerRecordsMax,
+  'all remembered addresses may be proven',
+);
+assert(m.rememberedMax < m.connectionsMax, 'all remembered peers can be connected');
+assert(
+  m.betweenAnnouncementsMs * m.announcementsWaitingMax < m.waitMs,
+  'what waits to be announced is within a wait',
+);
+assert(m.announcedMax <= m.providersMax, 'others keep what a node announces');
+assert(
+  m.waitMs < m.protocolMemoryMs && m.protocolMemoryMs <= m.fullToldMs,
+  'what is remembered outlasts a wait',
+);
+assert(m.fullToldMs <= 3_600_000, 'a node that was full for a moment does not say so for an hour');
+assert(m.heldFramesMax * 200 < m.heldBytesMax, 'frames of no bytes take less than the bytes');
+assert(m.heldBytesMax <= limits.bundleBytesMax, 'no more waits than the largest message has');
+assert(m.streamsPerMinute * m.streamTurns < 60 * m.turnsPerSecond, 'a peer can pay for its streams');
+assert(m.turnsBurst <= 10 * m.turnsPerSecond, 'a burst is paid for within seconds');
+assert(m.owedTurnsMax <= 5 * m.turnsPerSecond, 'and so is a debt');
+assert(m.outboundStreamsMax * m.streamTurns <= m.turnsBurst, 'a node can open all its streams at once');
+assert(m.guestsInAll < m.connectionsMax, 'guests have a stream each');
+assert(m.refusedMax < m.connectionsMax, 'so have those that are refused');
+assert(m.gossipBytesPerSecond <= limits.meshWindowBytes, 'a second of gossip is within a window');
+assert(m.providersPerCidMax < m.providersPerPeerMax, 'one lookup reads a part of what a peer may say');
+assert(m.providersMax <= 5 * m.peerRecordsMax, 'a peer is known by more than what it provides');
+assert(m.projectPeers < (m.connectionsMax * m.networkShare) / 2, 'a project has a part of the connections');

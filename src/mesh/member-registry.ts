@@ -1,12 +1,28 @@
+import { assert } from '../core/errors.ts';
+import { meshLimits } from './limits.ts';
 import { shuffled } from './shuffled.ts';
 import type { PeerAddress } from './types.ts';
 
+/** Members tell it anew each minute. */
 const TTL_MS = 3 * 60_000;
 const BOUNDS: MemberRegistryBounds = {
   membersPerProjectMax: 500,
   projectsPerPeerMax: 32,
   entriesMax: 20_000,
 };
+assert(
+  meshLimits.waitMs < TTL_MS && TTL_MS < meshLimits.fullToldMs,
+  'a member that is gone is forgotten in minutes',
+);
+assert(
+  BOUNDS.entriesMax <= 2 * meshLimits.peerRecordsMax,
+  'members take no more than twice the records of peers',
+);
+assert(
+  BOUNDS.membersPerProjectMax * BOUNDS.projectsPerPeerMax < BOUNDS.entriesMax,
+  'one peer leaves room for others',
+);
+assert(BOUNDS.projectsPerPeerMax < BOUNDS.membersPerProjectMax, 'a peer is in few projects');
 
 export interface MemberRegistryBounds {
   membersPerProjectMax: number;

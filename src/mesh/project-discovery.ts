@@ -1,3 +1,4 @@
+import { assert } from '../core/errors.ts';
 import { meshLimits } from './limits.ts';
 import { projectRendezvous } from './rendezvous.ts';
 import { shuffled } from './shuffled.ts';
@@ -17,6 +18,15 @@ const DHT_FEW_MS = 60_000;
 const DHT_SETTLED_MS = 10 * 60_000;
 /** Peers asked per round, bootstrap nodes first, and members taken from one search. */
 const ASKED_MAX = 4;
+assert(
+  FIRST_MS < HURRY_MS && HURRY_MS < ALONE_MS && ALONE_MS < FEW_MS && FEW_MS < SETTLED_MS,
+  'who has few peers looks more often',
+);
+assert(SETTLED_MS < meshLimits.waitMs, 'a member that came is met within a wait');
+assert(ASK_MS <= ALONE_MS && SEARCH_MS < meshLimits.lookupMs, 'a question ends before the next round');
+assert(DHT_EAGER_MS < DHT_FEW_MS && DHT_FEW_MS < DHT_SETTLED_MS, 'the same in the DHT');
+assert(DHT_SETTLED_MS <= meshLimits.protocolMemoryMs, 'a node is announced as long as it is remembered');
+assert(ASKED_MAX < meshLimits.projectPeers, 'a round asks a part of the peers');
 const FOUND_MAX = 2 * meshLimits.projectPeers;
 
 export interface ProjectPorts {

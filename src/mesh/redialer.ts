@@ -1,3 +1,4 @@
+import { assert } from '../core/errors.ts';
 import { meshLimits } from './limits.ts';
 import type { RememberedPeer } from './remembered-peers.ts';
 
@@ -8,6 +9,16 @@ const PARALLEL_DIALS = 4;
 const BACKOFF_FIRST_MS = 500;
 const BOOTSTRAP_BACKOFF_MAX_MS = 60_000;
 const REMEMBERED_BACKOFF_MAX_MS = 10 * 60_000;
+assert(
+  LOOK_MS_MIN < BACKOFF_FIRST_MS && BACKOFF_FIRST_MS < LOOK_MS_MAX,
+  'the first dials are not waited for',
+);
+assert(LOOK_MS_MAX < BOOTSTRAP_BACKOFF_MAX_MS, 'a look finds what became due');
+assert(BOOTSTRAP_BACKOFF_MAX_MS < meshLimits.waitMs, 'a bootstrap node that is back is found within a wait');
+assert(
+  REMEMBERED_BACKOFF_MAX_MS <= meshLimits.protocolMemoryMs,
+  'a remembered peer is tried while it is known',
+);
 
 interface Target {
   id: string;

@@ -28,3 +28,13 @@ assert(
 );
 assert(storeLimits.linkedBytesMin <= limits.blockBytesMax, 'a file of several blocks is linked to');
 assert(storeLimits.packCopyBytesMax <= storeLimits.packBytesMax, 'a copied area fits in a pack');
+assert(storeLimits.pullWantsMax * limits.blockBytesMax <= 2 ** 25, 'blocks on their way take 32 MiB');
+assert(
+  storeLimits.pullIdleSecondsMax <= limits.gitIdleSecondsMax,
+  'a silent peer is given up like a silent server',
+);
+assert(
+  storeLimits.sweepGraceSeconds < limits.grantSecondsMax,
+  'an import that broke off is gone within a day',
+);
+assert(storeLimits.packBytesMax <= limits.treeBytesMax / 64, 'a large tree is many packs');

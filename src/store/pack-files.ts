@@ -6,6 +6,7 @@ import { carHeader, cidBytes, isTreeCid, readVarint } from '../core/car.ts';
 import { assert } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { hasCode } from './disk.ts';
+import { storeLimits } from './limits.ts';
 
 /** CAR header of a pack. Its root is the CID of the empty block, since a pack has no root and readers require one. */
 export const packHeader = carHeader([Uint8Array.of(1, 0x55, 0, 0)]);
@@ -17,8 +18,7 @@ const openMax = 64;
 /** Blocks up to this size are read with a window of the bytes after them: blocks of one folder are adjacent. */
 const smallBytes = 16 * 1024;
 const windowBytes = 64 * 1024;
-/** Windows kept: one for each reader of `storeLimits.blockTasksMax`. */
-const windowsMax = 16;
+assert(smallBytes < windowBytes && windowBytes < limits.blockBytesMax, 'a window holds several small blocks');
 
 interface OpenPack {
   /** File descriptor. */
@@ -143,7 +143,7 @@ export class PackFiles {
       at,
       bytes: this.#readAhead(pack, at, size),
     };
-    this.#windows = [opened, ...this.#windows.slice(0, windowsMax - 1)];
+    this.#windows = [opened, ...this.#windows.slice(0, storeLimits.blockTasksMax - 1)];
     try {
       const found = await opened.bytes;
       return found.length === 0 && size > 0 ? undefined : found.subarray(0, size);

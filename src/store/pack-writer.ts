@@ -13,6 +13,7 @@ const datasync = promisify(fdatasync);
 /** Bytes gathered before a write: two blocks of the largest size, or some thousand small files. */
 const writeBytes = 2 * 1024 * 1024;
 const writeMs = 100;
+assert(writeBytes < storeLimits.packUnwrittenBytesMax, 'a write begins before writers have to wait');
 
 interface Queued {
   pack: OpenEnd;

@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
-import { QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
 import type { Exchange, PeerSession } from './bitswap.ts';
@@ -38,6 +38,7 @@ interface Provider {
 }
 
 const attemptMsMax = 10_000;
+assert(attemptMsMax < storeLimits.pullIdleSecondsMax * 1000, 'another peer is asked before the pull ends');
 
 /**
  * Fetches all blocks of a DAG into the public area, by Bitswap. Asks only for CIDs linked from verified blocks, so that a

@@ -1,10 +1,16 @@
 import type { CID } from 'multiformats/cid';
 import { carHeader, sectionHead } from '../core/car.ts';
+import { assert } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import { keyOf, Walk } from './dag-walk.ts';
 import type { Alloc, BlockSource } from './types.ts';
 
 /** Blocks read ahead, to hide the latency of the disk; each uses up to 1 MiB of memory. */
 const aheadMax = 2;
+assert(
+  (aheadMax + 2) * limits.blockBytesMax < 8 * limits.meshWindowBytes,
+  'the ring holds all that is read and not sent',
+);
 
 /**
  * Trees as one CARv1, in chunks: `application/vnd.ipld.car; version=1; order=dfs; dups=n` of a trustless gateway. Reads

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../core/errors.ts';
 import type { Step } from './dag-walk.ts';
 import { ChangedBlock, type VerifiedBlock } from './decode.ts';
 import { FetchState } from './fetch-state.ts';
@@ -13,6 +13,11 @@ const sharedBytes = 8 * 1024 * 1024;
 /** A provider is slow when its rate is below this fraction of the rate of an idle one. */
 const slowFraction = 4;
 const slowBytesPerSecond = 64 * 1024;
+assert(
+  firstBytes < sharedBytes && sharedBytes < transferLimits.answerBytesMax,
+  'a tree is shared before one provider has sent an answer',
+);
+assert(slowBytesPerSecond < firstBytes, 'who sends the first part within a second is not slow');
 
 /**
  * Fetches all blocks of a tree from several providers in parallel and verifies each on arrival. Blocks that are here already

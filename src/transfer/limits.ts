@@ -1,5 +1,6 @@
 import { assert } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { messageBounds } from '../core/wire/bounds.ts';
 
 /** Bounds of the transfer protocol. */
 export const transferLimits = {
@@ -23,4 +24,17 @@ assert(
 assert(
   limits.pathDepthMax * 9 + 8 <= transferLimits.treeLevelsMax,
   'a file of eight levels can lie below the deepest directories, each sharded eight levels deep',
+);
+assert(
+  transferLimits.rootsMax * 96 <= messageBounds.car.messages.roots.bytesMax,
+  'a request names as many CIDs, in base32',
+);
+assert(transferLimits.answerBytesMax <= limits.treeBytesMax / 64, 'a large tree is many answers');
+assert(
+  transferLimits.idleSecondsMax <= limits.gitIdleSecondsMax,
+  'a silent peer is given up like a silent server',
+);
+assert(
+  transferLimits.treeLevelsMax <= limits.pathDepthMax * 10,
+  'and not much more: a walk has a place for each level',
 );

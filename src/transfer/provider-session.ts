@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorCode, QuorateError } from '../core/errors.ts';
+import { assert, type ErrorCode, QuorateError } from '../core/errors.ts';
+import { messageBounds } from '../core/wire/bounds.ts';
 import type { Step } from './dag-walk.ts';
 import { CarDecoder, type VerifiedBlock } from './decode.ts';
 import { decodeEnd, encodeRequest } from './frames.ts';
+import { transferLimits } from './limits.ts';
 import type { Pipe, Provider } from './types.ts';
 
 /** Requests outstanding with one provider: one is answered while the next waits there. */
@@ -11,6 +13,11 @@ const requestsMax = 2;
 const breaksMax = 5;
 /** First wait after such a failure, in milliseconds; doubled with each. */
 const againMs = 50;
+assert(requestsMax < messageBounds.car.streams, 'a provider answers as many at once');
+assert(
+  againMs * 2 ** breaksMax < transferLimits.idleSecondsMax * 1000,
+  'a provider that heals is back before it counts as silent',
+);
 
 /** The fetch, as its sessions see it. */
 export interface Work {

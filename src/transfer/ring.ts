@@ -1,3 +1,4 @@
+import { assert } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 
 /** Smaller blocks get memory of their own. */
@@ -7,6 +8,7 @@ const largeBytes = 64 * 1024;
  * be sent; the rest is more than two windows of a stream, so the peer has received the block.
  */
 const ringBytes = 8 * limits.meshWindowBytes;
+assert(4 * largeBytes < limits.meshWindowBytes, 'a window holds several blocks of the ring');
 
 /** A ring buffer for blocks that are read and sent in order: allocating 1 MiB costs more than encrypting it. */
 export class Ring {

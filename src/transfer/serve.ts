@@ -1,4 +1,5 @@
-import { QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import { Slices } from '../core/slices.ts';
 import { encodeCar } from './encode.ts';
 import { closing, decodeRequest, type End, encodeEnd, messageBytesMax } from './frames.ts';
@@ -47,6 +48,7 @@ const piecesPerTurn = 2 * 128;
 
 /** A chunk from this size on is a message by itself: gathering would copy it. */
 const largeBytes = 64 * 1024;
+assert(4 * largeBytes < limits.meshWindowBytes, 'a window holds several messages');
 
 /** Gathers small chunks into messages; sends one while it gathers the next. */
 class Outbox {

@@ -160,6 +160,11 @@ export const messageBounds = table({
   },
 });
 
+const sizes = Object.values<ProtocolBound<string>>(messageBounds).flatMap(({ messages }) =>
+  Object.values(messages).flatMap(({ bytesMax }) => (bytesMax === 'receipt' ? [] : [bytesMax])),
+);
+assert(Math.max(...sizes) <= limits.documentBytesMax, 'no message but a receipt is longer than a document');
+
 /** Messages that a peer may send on a stream now. */
 export interface Standing {
   sender: Sender;
