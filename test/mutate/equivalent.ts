@@ -9,48 +9,37 @@ export interface Equivalent {
   readonly proof: string;
 }
 
+/** Conditions that a map is full, before its first entry is removed: a map with more entries than a bound has a first one. */
+const full: readonly (readonly [path: string, condition: string])[] = [
+  ['src/runtime/hooks/ledger.ts', 'this.#entries.size > hookLimits.entriesMax'],
+  ['src/runtime/store/hints.ts', 'this.#waiting.size > storeNodeLimits.hintsMax'],
+  ['src/runtime/store/keeper.ts', 'this.#passed.size > storeNodeLimits.hintsMax'],
+  ['src/runtime/controller/log-pages.ts', 'indexes.size > controllerNodeLimits.logIndexesMax'],
+  ['src/runtime/images/cache.ts', 'this.#refused.size >= imageCacheLimits.refusedMax'],
+  ['src/runtime/controller/sbom.ts', 'kept.size > controllerNodeLimits.sbomsKeptMax'],
+  ['src/core/controller/state.ts', 'alarms.size > controllerLimits.alarmsMax'],
+  ['src/core/sessions/controller/log-server.ts', 'this.#begun.size > begunMax'],
+  ['src/core/sessions/worker/uncompared.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
+  ['src/http/page/tree-routes.ts', 'lists.size >= httpLimits.fileListsMax'],
+  ['src/http/routes.ts', 'this.#kept.size >= httpLimits.listsKeptMax'],
+  ['src/http/sign-in/once.ts', 'this.#values.size >= signInLimits.codesMax'],
+  ['src/mesh/announcements.ts', 'this.#announced.size > meshLimits.announcedMax'],
+  ['src/mesh/dial-budget.ts', 'table.size > rememberedPlacesMax'],
+];
+
 /** Each is left out of the rate. An entry that fits no mutation any more fails a test. */
 export const equivalents: readonly Equivalent[] = [
-  {
-    ...{ path: 'src/runtime/hooks/ledger.ts', kind: 'dropped check' },
-    change:
-      'this.#entries.size > hookLimits.entriesMax && oldest !== undefined -> (this.#entries.size > hookLimits.entriesMax)',
-    proof: 'A map with more entries than a bound has a first one.',
-  },
-  {
-    ...{ path: 'src/runtime/store/hints.ts', kind: 'dropped check' },
-    change:
-      'this.#waiting.size > storeNodeLimits.hintsMax && oldest !== undefined -> (this.#waiting.size > storeNodeLimits.hintsMax)',
-    proof: 'A map with more entries than a bound has a first one.',
-  },
-  {
-    ...{ path: 'src/runtime/store/keeper.ts', kind: 'dropped check' },
-    change:
-      'this.#passed.size > storeNodeLimits.hintsMax && oldest !== undefined -> (this.#passed.size > storeNodeLimits.hintsMax)',
-    proof: 'A map with more entries than a bound has a first one.',
-  },
-  {
-    ...{ path: 'src/runtime/controller/log-pages.ts', kind: 'dropped check' },
-    change:
-      'indexes.size > controllerNodeLimits.logIndexesMax && oldest !== undefined -> (indexes.size > controllerNodeLimits.logIndexesMax)',
-    proof: 'A map with more entries than a bound has a first one.',
-  },
+  ...full.map(
+    ([path, condition]): Equivalent => ({
+      ...{ path, kind: 'dropped check' },
+      change: `${condition} && oldest !== undefined -> (${condition})`,
+      proof: 'A map with more entries than a bound has a first one.',
+    }),
+  ),
   {
     ...{ path: 'src/runtime/controller/kept-indexes.ts', kind: 'dropped check' },
     change: 'if (oldest === undefined) return; -> ;',
     proof: 'It is called for a list with more indexes, or more bytes, than a bound, which has a first one.',
-  },
-  {
-    ...{ path: 'src/runtime/images/cache.ts', kind: 'dropped check' },
-    change:
-      'this.#refused.size >= imageCacheLimits.refusedMax && oldest !== undefined -> (this.#refused.size >= imageCacheLimits.refusedMax)',
-    proof: 'A map with more entries than a bound has a first one.',
-  },
-  {
-    ...{ path: 'src/runtime/controller/sbom.ts', kind: 'dropped check' },
-    change:
-      'kept.size > controllerNodeLimits.sbomsKeptMax && oldest !== undefined -> (kept.size > controllerNodeLimits.sbomsKeptMax)',
-    proof: 'A map with more entries than a bound has a first one.',
   },
   {
     ...{ path: 'src/dependencies/layout/layout.ts', kind: 'off by one', change: '< -> <=' },
