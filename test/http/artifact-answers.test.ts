@@ -45,12 +45,21 @@ const bytes: Record<string, Case[]> = {
   ],
 };
 
+/** A path of 4,096 bytes, as long as paths may be. */
+const longest = `${`${'a'.repeat(255)}/`.repeat(15)}${'b'.repeat(254)}/c`;
+
 /** All that a controller serves, of one tree that is at this level. */
 async function siteAt(level: () => ArtifactLevel) {
   const own = await store();
-  const { root } = await own.importTar(await tar([{ name: 'bin/tool', body: 'hello' }]), {
-    into: own.public,
-  });
+  const { root } = await own.importTar(
+    await tar([
+      { name: 'bin/tool', body: 'hello' },
+      { name: longest, body: 'far' },
+    ]),
+    {
+      into: own.public,
+    },
+  );
   const trees: Trees = {
     isShown: (tree) => tree === root,
     level,
@@ -109,6 +118,14 @@ describe('bytes of an artifact', () => {
       close();
     },
   );
+
+  it('are those of the file at the longest path, too', async () => {
+    const { app, close, root } = await siteAt(() => 'trusted');
+    close();
+    const ask = (path: string) => wholeApp(app).request(`/trees/${root}/file?path=${path}`);
+    expect(await (await ask(longest)).text()).toBe('far');
+    expect((await ask(`${longest}c`)).status).toBe(404);
+  });
 
   it('are charged for where they are sent, and not to who asks for the head only', async () => {
     const { app, close, root } = await siteAt(() => 'trusted');

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { holderOf } from '../../src/http/env.ts';
+import { afterAnswer, holderOf } from '../../src/http/env.ts';
 import { httpLimits } from '../../src/http/limits.ts';
 import { Slots } from '../../src/http/slots.ts';
 
@@ -51,4 +51,17 @@ describe('an answer', () => {
     Object.assign(httpLimits, { slowBytesPerSecond: before.slowBytesPerSecond, slowMsMin: 3_600_000 });
     expect(holder?.isSlow()).toBe(false);
   });
+});
+
+it('what an answer holds is let go with its client, at once where that is gone already', () => {
+  const released: string[] = [];
+  const gone = { destroyed: true, once: () => expect.unreachable('its end was before') };
+  const ends: (() => void)[] = [];
+  const open = { destroyed: false, once: (_: 'close', act: () => void) => ends.push(act) };
+  afterAnswer({ env: { outgoing: gone } } as never, () => released.push('gone'));
+  afterAnswer({ env: {} } as never, () => released.push('none'));
+  afterAnswer({ env: { outgoing: open } } as never, () => released.push('open'));
+  expect(released).toEqual(['gone', 'none']);
+  for (const end of ends) end();
+  expect(released).toEqual(['gone', 'none', 'open']);
 });

@@ -1,5 +1,4 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { limits } from '../../../src/core/limits.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
@@ -66,10 +65,6 @@ it.each(Object.keys(messageBounds) as Protocol[])(
     expect(maxInboundStreams).toBeLessThanOrEqual(meshLimits.outboundStreamsMax);
     expect(maxInboundStreams).toBeLessThanOrEqual(perPeerPerMinute);
     expect(perPeerPerMinute * meshLimits.streamTurns).toBeLessThanOrEqual(60 * meshLimits.turnsPerSecond);
-    const most = bytesMaxOf(protocol, { sender: 'asked', receiptBytesMax: 0 });
-    expect(most, 'no message but a receipt is longer than a document').toBeLessThanOrEqual(
-      limits.documentBytesMax,
-    );
   },
 );
 

@@ -270,6 +270,18 @@ describe('what was promised', () => {
     expect(start.copy.controller.state.epoch).toBe(3_001);
   });
 
+  it('is the place of an offer too, which the worker shows with its lease', async () => {
+    const { start, heldBy } = await promised();
+    const { size } = start.copy.controller.state.log;
+    const { bench } = start;
+    const offer = await signMessage('offer', { ...bench.offer, index: size + 1 }, bench.paper.controller);
+    expect(await start.after(0)).toBe('waits');
+    start.hello('bob', { leases: [{ lease: heldBy('bob').lease, offer: offer.raw }] });
+    start.hello('trusted');
+    const { job, request } = bench.offer;
+    expect(await start.after(minute)).toEqual([leaves.lost(size), leaves.offer(offer.id, job, request)]);
+  });
+
   it('is of the key that this controller has now', async () => {
     const { start, heldBy } = await promised();
     start.bench.paper.replace('controller');

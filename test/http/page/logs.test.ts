@@ -19,6 +19,51 @@ async function revealed() {
   return { ...site, run, lease, url: `/runs/${run}/logs/${lease}` };
 }
 
+it.each([
+  ...[29, 38, 39, 40, 47, 49, 89, 98, 100, 107].map((code) => [code, '']),
+  // Black and white are the text's own.
+  ...[30, 37, 90, 97].map((code) => [code, '']),
+  ...[31, 32, 36, 91, 96].map((code) => [code, `c${code % 10}`]),
+  ...[
+    [1, 'b'],
+    [7, 'b'],
+    [2, 'd'],
+    [3, 'i'],
+    [4, 'u'],
+    [5, ''],
+    ['31;1;3', 'c1 b i'],
+    ['1;2;3;22', 'i'],
+  ],
+  ...[
+    ['1;2;27', 'd'],
+    ['3;4;23', 'u'],
+    ['3;4;24', 'i'],
+    ['31;39', ''],
+    ['31;1;0', ''],
+  ],
+  // The nearest of eight colours, and what comes after it.
+  ...[
+    ['38;5;1;4', 'c1 u'],
+    ['38;5;15', ''],
+    ['38;5;16', ''],
+    ['38;5;196', 'c1'],
+    ['38;5;231', ''],
+  ],
+  ...[
+    ['38;5;232;3', 'i'],
+    ['38;2;255;0;0;4', 'c1 u'],
+    ['38;2;39;0;0', ''],
+    ['38;2;0;40;0', 'c2'],
+  ],
+  ...[
+    ['48;5;1;3', 'i'],
+    ['48;2;1;1;1;4', 'u'],
+  ],
+])('the style %s is shown as "%s"', (codes, classes) => {
+  const shown = logLineHtml(`\u001b[${codes}mx`);
+  expect(shown).toBe(classes === '' ? 'x' : `<span class="${classes}">x</span>`);
+});
+
 describe('the log of a build', () => {
   it('is shown line by line, each with a link to itself, ten thousand on a page', async () => {
     const { get, write, lease, url, run } = await revealed();
