@@ -169,8 +169,8 @@ assert(
 );
 assert(m.failedDialAgainMs <= m.dialMs, 'a dial that failed makes room for another one');
 assert(
-  m.rememberedMax * m.rememberedAddrsMax < m.provenAddressesMax && m.provenAddressesMax < m.peerRecordsMax,
-  'all remembered addresses may be proven',
+  m.rememberedMax * m.rememberedAddrsMax < m.peerRecordsMax,
+  'addresses of all remembered peers are fewer than records of others',
 );
 assert(m.rememberedMax < m.connectionsMax, 'all remembered peers can be connected');
 assert(
