@@ -11,7 +11,7 @@ import { fetchReports } from '../../../src/runtime/artifacts/fetch-reports.ts';
 import { artifactLimits } from '../../../src/runtime/artifacts/limits.ts';
 import { fetchMade } from '../../../src/runtime/artifacts/made.ts';
 import { askForRevocations, serveRevocations } from '../../../src/runtime/artifacts/revocations.ts';
-import { at, exit, project, root } from '../../support/project.ts';
+import { at, controller, exit, project, root } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { folder, type Peer, peer, verdictOn } from '../store/support.ts';
 
@@ -65,6 +65,23 @@ describe('an artifact', () => {
     expect(got.bytes).toBeGreaterThan(0);
     expect(await readFile(join(asked.dest, 'app'), 'utf8')).toBe('good');
     expect(phases(asked)).toEqual(['looking', 'proving', 'fetching', 'writing']);
+  });
+
+  it('comes from a controller where nobody else has its evidence, or its bytes', async () => {
+    const [own, worker] = [await peer(controller.seed), await peer()];
+    const tree = await own.add('good');
+    const { text } = await verdictOn(tree);
+    own.bundles.set(tree, text);
+    const from = { providers: [own.mesh.id], controllerUsed: true };
+    expect(await fetchArtifact(await options(tree, own))).toMatchObject(from);
+    worker.bundles.set(tree, text);
+    expect(await fetchArtifact(await options(tree, worker, own))).toMatchObject(from);
+    // Those who have the evidence alone are of no use.
+    expect(await ended(options(tree, worker), fetchArtifact)).toMatch(/./);
+    await worker.add('good');
+    expect(await fetchArtifact(await options(tree, worker, own))).toMatchObject({
+      ...{ providers: [worker.mesh.id], controllerUsed: false },
+    });
   });
 
   it('has the best evidence of all who are asked', async () => {

@@ -32,8 +32,8 @@ export interface Peer {
   add(text: string, bytes?: number): Promise<string>;
 }
 
-export async function peer(): Promise<Peer> {
-  const mesh = await loopbackMesh();
+export async function peer(key?: Uint8Array): Promise<Peer> {
+  const mesh = await loopbackMesh(key);
   const store = await openStore({ dir: await folder(), libp2p: mesh.libp2p });
   onTestFinished(async () => {
     await store.close();
