@@ -136,10 +136,13 @@ export class Credentials {
     const { controllers } = this.#membership;
     const known = controllers.find((controller) => controller.id === id)?.addrs ?? [];
     if (addrs.every((addr) => known.includes(addr))) return;
-    // The addresses known before may still be right: some lead there from some networks only, and others are made up.
-    const kept = known.slice(-controllerAddrsKept);
-    const later = new Set([...addrs, ...known].filter((addr) => !kept.includes(addr)));
-    const all = [...[...later].slice(0, wireLimits.controllerAddrsMax - kept.length), ...kept];
+    // Those known before may still be right: some lead there from some networks only, and others are made up. A dial has time for one
+    // silent address: after the newest they go by age.
+    const [newest = '', ...fresh] = addrs.filter((addr) => !known.includes(addr));
+    const aged = [...known.slice(1), ...known.slice(0, 1)];
+    const kept = [newest, ...aged.slice(0, controllerAddrsKept)];
+    const later = [...fresh, ...aged.slice(controllerAddrsKept)];
+    const all = [...kept, ...later.slice(0, wireLimits.controllerAddrsMax - kept.length)];
     const others = controllers.filter((controller) => controller.id !== id);
     await this.#change({ ...this.#membership, controllers: [{ id, addrs: all }, ...others] });
   }
