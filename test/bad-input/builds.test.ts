@@ -116,7 +116,7 @@ beforeAll(async () => {
   worker = cluster.spawn('ada', args, { home: 'ada', cwd: cluster.dir });
   await worker.event('connected');
   const jobs = Object.entries(builds).map(([name, { run, outcome: _, log: __, ...more }]) =>
-    jobFile({ run: [run], ...more }).replace('jobs:\n  build:', `  ${name}:`),
+    jobFile({ run: [run], time: '10m', ...more }).replace('jobs:\n  build:', `  ${name}:`),
   );
   url = await cluster.git.commit('bad', { 'quorate.yaml': `jobs:\n${jobs.join('')}` });
 

@@ -51,8 +51,10 @@ export async function check(target: AnyTarget, options: CheckOptions): Promise<C
     const why = what ?? `a valid input is refused: ${Object.keys(checked.outcomes).join(', ')}`;
     return { ...checked, finding: { what: why, input: written(input), path: '' } };
   }
+  let looked: Promise<string | undefined> = Promise.resolve(undefined);
   const property = fc.asyncProperty(target.arbitrary(seeds), async (input) => {
-    const what = await look(input);
+    looked = look(input);
+    const what = await looked;
     if (what !== undefined) throw new Error(what);
   });
   const run = async (from: string, ms: number): Promise<Finding | undefined> => {
@@ -63,6 +65,8 @@ export async function check(target: AnyTarget, options: CheckOptions): Promise<C
       interruptAfterTimeLimit: ms,
       markInterruptAsFailure: false,
     });
+    // At the end of the time an input may still be looked at: what the target has opened is closed after that.
+    await looked;
     if (!result.failed || result.counterexample === null) return undefined;
     const [input] = result.counterexample;
     const { errorInstance: error } = result;

@@ -5,7 +5,7 @@ import { type AnyTarget, Broken, type Input, msMax, sizeMax } from './target.ts'
 
 /** A message may quote its input, but not all of it: it goes into logs and over the wire. */
 const messageCharsMax = 4000;
-/** A wait that nothing ends is as bad as a loop. */
+/** A wait that nothing ends is as bad as a loop. Beside the processor time of the target, five times for a busy machine. */
 const waitMsMax = 10_000;
 /** An input that takes too long is tried again: the first time may have paid for compiling, or for somebody's garbage. */
 const triesMax = 4;
@@ -37,9 +37,10 @@ async function outcomeOf(target: AnyTarget, input: Input): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
   try {
     const result = target.run(input);
+    const waitMs = waitMsMax + 5 * (target.msMax ?? msMax);
     if (result instanceof Promise) {
       const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Broken(`no answer after ${waitMsMax / 1000} s`)), waitMsMax);
+        timer = setTimeout(() => reject(new Broken(`no answer after ${waitMs / 1000} s`)), waitMs);
       });
       await Promise.race([result, late]);
     }

@@ -8,7 +8,7 @@ import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { Scratch } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
 
-const waitMsMax = 5_000;
+const waitMsMax = 50_000;
 const allowed = { host: 'git.example', port: 80 };
 const scratch = new Scratch();
 

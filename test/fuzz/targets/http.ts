@@ -15,7 +15,7 @@ import { mutatedBytes } from '../arbitraries.ts';
 import { Scratch, tarBytes } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
 
-const waitMsMax = 5_000;
+const waitMsMax = 50_000;
 const bundleName = 'bafyreibundle';
 
 let open: { server: HttpServer; store: Store; root: string } | undefined;

@@ -16,7 +16,7 @@ import { changesOf } from './sessions.ts';
 
 /** As in `src/mesh/libp2p-node.ts`, which brings all of libp2p along. */
 const dhtProtocol = '/quorate/kad/1';
-const waitMsMax = 5_000;
+const waitMsMax = 50_000;
 const answerCharsMax = 4_000;
 /** Streams by one peer before another takes its place: beyond its rate a peer is refused before it is read. */
 const streamsPerPeer = 100;

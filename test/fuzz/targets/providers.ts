@@ -148,7 +148,7 @@ const device = define<Texts>({
     });
     // A service may have a terminal wait for long: whoever waits ends it.
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(new QuorateError('OIDC_DENIED', 'nobody waits longer')), 300);
+    const timer = setTimeout(() => stop.abort(new QuorateError('OIDC_DENIED', 'nobody waits longer')), 2_000);
     try {
       const given = await signInDevice({
         ...{ issuer, clientId: 'quorate-terminal', signal: stop.signal },
