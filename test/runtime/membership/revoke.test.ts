@@ -6,6 +6,7 @@ import type { RevocationTarget } from '../../../src/core/documents/index.ts';
 import { claimedIdOf } from '../../../src/core/documents/jws.ts';
 import { codeOf, type QuorateError } from '../../../src/core/errors.ts';
 import type { RevocationList } from '../../../src/core/judge/index.ts';
+import { revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
 import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import {
   initProject,
@@ -18,6 +19,7 @@ import { type Revoking, revoke } from '../../../src/runtime/membership/revoke.ts
 import { rotateController, rotateIdp, rotateTrusted } from '../../../src/runtime/membership/rotate.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { cidOf, testKey } from '../../support/documents.ts';
+import { loopbackMesh } from '../../support/mesh.ts';
 import { folder } from '../support.ts';
 
 const project = async (): Promise<ProjectFolder> =>
@@ -231,6 +233,34 @@ describe('leaves that are void', () => {
     expect(await act(made, key(old), { since: 0, voidLeaves: 'all' })).toMatchObject({
       ...{ byRoot: true, voidLeaves: [], error: undefined },
     });
+  });
+
+  it('are not taken as they are said where the answer of the controller is none', async () => {
+    const made = await project();
+    const { old } = await rotateController(made);
+    const { controller } = await openProjectFolder(made.dir);
+    const mesh = await loopbackMesh(controller.seed);
+    onTestFinished(() => mesh.close());
+    await writeAddress(made.dir, mesh.addresses());
+    let asked = 0;
+    const nothing = {
+      page: () => ({ charters: [], revocations: [] }),
+      evidence: () => [],
+      checkpoint: () => undefined,
+    };
+    const { protocol, session, options } = revocationServer(nothing);
+    mesh.handle(
+      protocol,
+      async (channel) => {
+        if (++asked === 1) return session(channel);
+        await channel.receive();
+        await channel.send(Buffer.from('no answer'));
+        await channel.close();
+      },
+      options,
+    );
+    const said = await act(made, key(old), { since: 0, voidLeaves: [idFor('x')], keeps: [] });
+    expect([asked, said.code, said.lists]).toEqual([2, 'WIRE_INVALID', []]);
   });
 
   it('are taken as they are said where the controller is away, and all are asked for', async () => {
