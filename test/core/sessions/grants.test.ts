@@ -249,6 +249,11 @@ describe('a controller without the key of its identity provider', () => {
     const { enrol, grant } = await desk.asked('eve');
     expect(await codeOf(() => client.sign({ enrol, grant }))).toBe('KEY_NOT_ENROLLED');
     expect(desk.told).toEqual(['the identity provider answers']);
+    // Members wait for what has such a code as long as they wait for a full controller.
+    for (const code of ['MESH_FULL', 'MESH_PEER_RATE', 'MESH_BUSY']) {
+      desk.say({ kind: 'error', code, message: 'wait' });
+      expect(await codeOf(() => client.sign({ enrol, grant }))).toBe('IDP_BUSY');
+    }
   });
 
   it('hands on no grant for something else, by another key, or what is none', async () => {

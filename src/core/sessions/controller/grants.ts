@@ -110,7 +110,11 @@ export class IdpClient implements Grants {
       await this.exchange();
       answer = await this.#ask(question());
     }
-    if (answer.kind === 'error') throw errorFrom(answer);
+    if (answer.kind === 'error') {
+      // About connections to the identity provider: members would take it for theirs to this controller, and wait for that.
+      if (answer.code.startsWith('MESH_')) throw busy();
+      throw errorFrom(answer);
+    }
     if (answer.kind !== 'grant') throw mismatch(`answered with ${answer.kind}`);
     const grant = await documents.message('grant', answer.grant);
     const { sub, role, operator, enrolled, jti } = grant.payload;
