@@ -122,6 +122,8 @@ describe('a service that asks the identity provider', () => {
   it('takes no word that another key signed than that of an identity provider of the charter', async () => {
     const { page } = await signedIn({ signer: testKey('mallory') });
     expect([page.status, page.text]).toEqual([403, expect.stringContaining('SIGN_IN_SERVICE_REFUSED')]);
+    // Once, and not within itself.
+    expect(page.text).toContain('does not hold: it is not signed by an identity provider');
   });
 
   it('that the identity provider does not know gets nobody', async () => {

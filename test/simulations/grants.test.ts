@@ -13,7 +13,7 @@ const scenario: Partial<Scenario> = {
   attackerShare: 'nobody',
   trusted: 'there',
   grantSeconds: 30,
-  charters: [],
+  ...{ charters: [], revokes: undefined, theft: undefined },
   faultsMs: 20 * minuteMs,
   operators: ['ada', 'bob', 'cy'].map((name) => ({
     name,
