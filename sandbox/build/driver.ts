@@ -10,7 +10,7 @@ export const driverFds = { status: 3, outputs: 4 } as const;
 /** Additional descriptors of a job with a terminal: keyboard input and window sizes. */
 export const terminalFds = { keys: 5, sizes: 6 } as const;
 
-/** Kept of a line of its status, and of its error output: the first bytes of the one, the last of the other. */
+/** Bytes kept of a status line of the driver (the first) and of its error output (the last). */
 export const toldBytesMax = 4096;
 
 /** Size of a tar record. Reading from a device, tar waits until the last record is complete. */

@@ -74,7 +74,7 @@ async function launch(
 ): Promise<BuildProcess> {
   if (job.image === 'host') throw new Error('assertion failed: checkJob refuses the host for this tier');
   const image = await job.image.erofs();
-  // The build cannot guess it.
+  // Random, so that a build cannot forge its own end marker.
   const mark = randomBytes(32);
   const uid = guards.account(slot);
   const disk = await makeDisk?.({ file: uid, top: profileOf(job).uid });

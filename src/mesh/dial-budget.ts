@@ -69,7 +69,7 @@ export class DialBudget {
   }
 }
 
-/** Puts a place at the end of a table, of which the oldest gives way. */
+/** Moves a place to the end of a table of `rememberedPlacesMax`; the oldest is removed. */
 function renew<T>(table: Map<string, T>, place: string, value: T): void {
   table.delete(place);
   table.set(place, value);

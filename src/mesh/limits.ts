@@ -47,7 +47,7 @@ export const meshLimits = {
   earlyStreamsMax: 160,
   /** A dial, including name lookup and upgrade. */
   dialMs: 10_000,
-  /** The same to one of several addresses. */
+  /** A dial of one address, where a peer has several. */
   addressDialMs: 7_500,
   /** A search in the DHT. */
   lookupMs: 20_000,

@@ -51,7 +51,7 @@ export class RememberedPeers {
     return [...this.#peers.values()].sort(this.#order);
   }
 
-  /** Nothing once it is closed: connections that end are still told of. */
+  /** Ignored after `close`: connections still report their end then. */
   remember(id: string, addrs: string[], dialled: boolean, now: number): void {
     if (this.#isClosed) return;
     const old = this.#peers.get(id);

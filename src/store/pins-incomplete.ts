@@ -6,7 +6,7 @@ const namedMax = 5;
 /** Pinned trees of which blocks are missing or damaged. */
 export class PinsIncomplete extends QuorateError {
   readonly roots: readonly string[];
-  /** Those of them of which not even the root is here: the disk has not changed them, a backup may have left them out. */
+  /** Roots whose own block is missing, as after a restore without artifacts; of the others a block is damaged or lost. */
   readonly absent: ReadonlySet<string>;
 
   constructor(roots: readonly string[], absent: ReadonlySet<string> = new Set()) {

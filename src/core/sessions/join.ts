@@ -66,7 +66,7 @@ export async function findController(
   try {
     found = await ask(dial, named, { kind: 'charter' });
   } catch (error) {
-    // Its address is right: a search there would be more connections that it does not take.
+    // A search would open more connections to a controller that takes none.
     if (!isConnectionError(error) || isCrowded(error)) throw error;
     const charters: Charter[] = [];
     for (const raw of await searchCharters(dial, named)) {

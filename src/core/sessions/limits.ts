@@ -76,76 +76,76 @@ export const sessionLimits = {
 
 /** Times of the sessions, in ms unless the name says seconds. */
 export const sessionTimes = {
-  /** For a stream to open: the search for the peer, a dial, its upgrade. */
+  /** Opening a stream: search for the peer, dial, upgrade. */
   openMs: 10_000,
-  /** For the question on a stream that was opened for one, and for the answer. */
+  /** Wait of a server for the question on a new stream, and of a client for the answer. */
   questionMs: 10_000,
   answerMs: 20_000,
-  /** For a stream to a controller that may be full for a moment. */
+  /** Opening an api stream to a controller, which may be full for a moment. */
   apiOpenMs: 20_000,
   /** Lifetime of a request to enrol. */
   enrolSeconds: 300,
-  /** For a place to be reached, and again to answer, in a search for the charter. */
+  /** Search for a charter: opening a stream to one address, and again its answer. */
   searchMs: 4_000,
-  /** Members that are to be found in a search. */
+  /** Search for a charter: finding members to ask. */
   findMs: 3_000,
-  /** A controller asks its identity provider: to open, to answer, and all of it from the question of a member on. */
+  /** Question of a controller to its identity provider: opening, answer, and all of it since the member asked. */
   grantOpenMs: 4_000,
   grantAnswerMs: 6_000,
   grantMs: 15_000,
-  /** After one that could not be reached, others are refused for so long without asking. */
+  /** Time for which grants are refused unasked after the identity provider was not reached. */
   idpRestMs: 1_000,
   /** Charters that the owner signs on the host of the identity provider are in force within this. */
   charterExchangeMs: 5_000,
-  /** Between two heartbeats of a lease, also while its claim waits for a slot; those that follow the last one faster than the second are ignored. */
+  /** Interval of heartbeats of a lease, and of a claim that waits for a slot; heartbeats closer together than the second are ignored. */
   heartbeatMs: 5_000,
   heartbeatMsMin: 1_000,
-  /** The same of a trusted worker that waits for answers to sign. */
+  /** Interval of heartbeats of a trusted worker on its cosign stream. */
   cosignHeartbeatMs: 30_000,
-  /** Silence after which a worker on such a stream counts as gone. */
+  /** Silence on a cosign stream after which its worker counts as gone. */
   silenceMs: 120_000,
   /** The longest life of a request, and a day: a controller that has nothing to say, and a build, may be silent for as long. */
   requestMs: (judgeLimits.requestSecondsMax + limits.grantSecondsMax) * 1000,
   /** Between two questions of a worker for the backlog. */
   pollMs: 15_000,
-  /** Until the first one. Gossip that comes while connections are still being made can pass a new worker by. */
+  /** Until a worker's first question for the backlog: gossip does not reach it before its connections are made. */
   firstPollMs: 2_000,
-  /** Silence after which a worker is absent. */
+  /** Silence on a feed after which its worker is absent. */
   feedSilenceMs: 90_000,
   /** Between two attempts to reach the controller; doubled each time. */
   feedRetryMsMin: 250,
   feedRetryMsMax: 5_000,
   /** A controller that asks its members before it starts is tried again after this. */
   askingRetryMs: 500,
-  /** Between two requests of the HTTP feed that fail, the longest. */
+  /** Longest interval between requests to an HTTP feed that fails. */
   httpEveryMsMax: 5 * 60_000,
-  /** A store that fetches a tree says so this often; silence after which it is given up; one attempt. What it has then it keeps for the next. */
+  /** Fetch of a tree by a store: interval of its reports, silence after which it is given up, limit of one attempt. The next attempt continues it. */
   pinningMs: 5_000,
   pinSilenceMs: 20_000,
   pinAttemptMs: 60_000,
-  /** A round of signatures under a checkpoint ends after this, whoever has not answered. */
+  /** Longest round of signatures under a checkpoint. */
   roundMsMax: 5_000,
   /** Between the beginnings of two rounds, and between two reports of lines that come late. */
   roundMsMin: 1_000,
-  /** The same while a verdict waits for its witnesses. */
+  /** Interval of rounds while a verdict waits for its witnesses. */
   urgentRoundMs: 50,
-  /** Between two rounds of the same checkpoint, for those who want lines of now. */
+  /** Interval of rounds of one checkpoint, for readers that ask for recent signatures. */
   renewMs: 60_000,
   /** Time until a witness from outside that failed is asked again; doubled each time. */
   witnessRetryMs: 2_000,
   witnessRetryMsMax: 5 * 60_000,
   /** Between two checkpoints that are gossiped: present workers are shown them anyway. */
   checkpointMs: 5_000,
-  /** One that is gossiped is left out where another was compared within this: others follow. */
+  /** A gossiped checkpoint is skipped where another was compared within this time. */
   comparedMs: 10_000,
   /** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
   promiseMs: 10 * 60_000,
-  /** Time, and questions, after which a member with which the log was not compared is reported: the controller restarts, or a network is down. */
+  /** Time, and number of attempts, after which a member whose log could not be compared is reported. */
   uncomparedMs: 10 * 60_000,
   uncomparedTriesMin: 3,
   /** Between two looks at neighbours. */
   neighboursMs: 30_000,
-  /** A timer of a renewal is looked at this often, since it stands still while the host sleeps. */
+  /** Interval of looks at the time of a renewal: timers stand still while the host sleeps. */
   renewalLookMs: 60_000,
   /** Between two attempts to renew that fail; doubled each time. */
   renewalRetryMsMin: 1_000,
@@ -162,17 +162,17 @@ export const sessionTimes = {
   /** Between two attempts to read the log: a second more after each, up to the longest. */
   draftRetryMs: 1_000,
   draftRetryMsMax: 15_000,
-  /** From a receipt to the first message of its log; and the wait of a reader for it. */
+  /** Longest time from a receipt to the first message of its log, and how long a reader waits for it. */
   logLateMs: 60_000,
   logLaterMs: 1_000,
-  /** A controller that ends tells its workers the charter, and stores bundles, for as long. */
+  /** End of a controller: telling workers the charter, and storing bundles. */
   tellMs: 3_000,
   storeMs: 5_000,
-  /** A peer that waits for its turn is told to be there this often. */
+  /** Interval at which a peer that waits for its turn counts as present. */
   turnWaitMs: 5_000,
-  /** A wall clock that differs by more for this long is no passing disturbance. */
+  /** Time for which a wall clock differs until it counts as wrong. */
   disturbanceMs: 10_000,
-  /** An agreed verdict is mostly followed by its co-signature at once: then one bundle is fetched, not two. */
+  /** Wait after an agreed verdict before its bundle is fetched: its co-signature mostly follows within it. */
   agreedMs: 1_000,
 } as const;
 

@@ -37,7 +37,7 @@ export function startBlockCollection({
   const stop = new AbortController();
   const { signal } = stop;
   for (const says of store.mended) tell('warn', 'damaged', says);
-  /** Whether no pinned tree was found that is not whole. */
+  /** Whether every pinned tree is whole. */
   const round = async (): Promise<boolean> => {
     try {
       await trim?.(signal);

@@ -170,7 +170,7 @@ class MeshClient implements Client {
       await this.#credentials.renew(this.#dial);
       return true;
     }
-    // Where its address is crowded, a search there is one more connection.
+    // A search would open one more connection to a controller that takes none.
     if (isCrowded(error) || (code !== 'REQUEST_AUDIENCE_MISMATCH' && !isConnectionError(error))) return false;
     return this.#credentials.searchControllers(this.#dial);
   }

@@ -7,7 +7,7 @@ export const membershipLimits = {
   joinMsMax: 30_000,
   /** All questions of one revocation. */
   revokeMsMax: 50_000,
-  /** Of these, how long a controller that is not there is asked again, where the caller says nothing, and how often. */
+  /** Default time for which a controller that is not reached is asked again, and the interval. */
   waitMsDefault: 20_000,
   againMs: 500,
 } as const;

@@ -44,7 +44,7 @@ const writing = new Map<Promise<void>, string>();
 /** Resolves when no write of this process into a folder, or into one below it, is under way. */
 export async function writesEnded(dir: string): Promise<void> {
   for (;;) {
-    // One that follows another begins in the turn in which that has ended.
+    // A queued write begins in the turn of the event loop in which the one before it ends.
     await new Promise(setImmediate);
     const left = [...writing].filter(([, file]) => file.startsWith(join(dir, '/')));
     if (left.length === 0) return;

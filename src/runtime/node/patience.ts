@@ -54,10 +54,10 @@ export class Patience {
   readonly #signal: AbortSignal;
   readonly #tell: Waiting['tell'];
   #pauseMs: number = pauseMsMin;
-  /** Since when there was which reason, and the error of then. */
+  /** For each reason: when the wait for it began, and the error that began it. */
   readonly #began = new Map<Reason, { error: unknown; since: number }>();
   readonly #told = new Set<Reason>();
-  /** There was a connection. */
+  /** Whether a connection existed before. */
   #reached: boolean;
 
   /** `reached`: there was a connection before. */
@@ -67,7 +67,7 @@ export class Patience {
     this.#reached = reached;
   }
 
-  /** There was an answer. */
+  /** Resets all waits: the peer has answered. */
   progressed(): void {
     this.#pauseMs = pauseMsMin;
     this.#began.clear();
@@ -80,14 +80,14 @@ export class Patience {
     if (!isUnreached(error)) this.#reached = true;
     const reason = this.#reasonOf(error);
     if (reason === undefined) throw error;
-    // A peer that is busy is there.
+    // A busy peer is reachable, so the connection is not lost.
     if (reason !== 'lost') this.#began.delete('lost');
     const began = this.#began.get(reason) ?? { error, since: now };
     this.#began.set(reason, began);
     const { msMax, says } = reasons[reason];
     // The error that began the wait, not that of the last attempt, but for a controller that says for whom it waits.
     if (now - began.since > msMax) throw codeOf(error) === 'CONTROLLER_ASKING' ? error : began.error;
-    // A connection that found no place stays for a while, and gets none.
+    // A full controller keeps the refused connection for `fullMs`; until then an attempt would use it again.
     const least = codeOf(error) === 'MESH_FULL' ? meshLimits.fullMs : 0;
     const ms = least + this.#pauseMs * (0.5 + random);
     this.#pauseMs = Math.min(pauseMsMax, this.#pauseMs * 2);
@@ -115,7 +115,7 @@ export class Patience {
   }
 }
 
-/** Attempts it until it succeeds, fails with what is not `passing`, or `Patience` has an end. */
+/** Repeats `act` until it succeeds, fails with an error that is not `passing`, or `Patience` gives up. */
 export async function patiently<T>(
   waiting: Waiting,
   act: () => Promise<T>,

@@ -108,7 +108,7 @@ export class BuildLog {
     clearTimeout(this.#timer);
   }
 
-  /** All of the log, once it is sent too, or `logEndMs` after that was asked for: what is left then is sent meanwhile. */
+  /** The whole log. Resolves when it is sent, at the latest after `logEndMs`; the rest is sent later. */
   async end(): Promise<Uint8Array> {
     this.#tellLeftOut();
     this.#ended = true;

@@ -36,7 +36,7 @@ export const workerNodeLimits = {
   logRestMs: 60_000,
   /** Interval of looks at the operator's hours and at other programs of the host. */
   lookMs: 5_000,
-  /** The same of what a drain waits for. */
+  /** Interval of looks at whether a drain has ended. */
   drainLookMs: 200,
   /** Interval of looks at hosts that have reached a limit of the last hour. */
   hostsLookMs: 60_000,
