@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { ArtifactLevel } from '../../src/http/answer.ts';
 import { controllerApp } from '../../src/http/controller-app.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
+import { httpLimits } from '../../src/http/limits.ts';
+import { filesOf } from '../../src/http/page/tree-routes.ts';
 import { wholeApp } from '../../src/http/whole-app.ts';
 import { publicTrees } from '../../src/runtime/artifacts/public-trees.ts';
 import type { Trees } from '../../src/runtime/controller/page-parts.ts';
@@ -143,4 +145,23 @@ describe('bytes of an artifact', () => {
     expect(await (await ask('GET')).text()).toBe('hello');
     expect(bytes).toBe(5);
   });
+});
+
+it('lists of the files of as many artifacts are kept as the limit says; the one shown longest ago is made again', async () => {
+  const made: string[] = [];
+  const trees = {
+    isShown: () => true,
+    isHere: () => true,
+    list: async (tree: string) => {
+      made.push(tree);
+      return { files: [], more: false };
+    },
+  } as never;
+  const shown = (...all: number[]) => Promise.all(all.map((n) => filesOf(trees, `tree${n}`, undefined)));
+  const { fileListsMax } = httpLimits;
+  await shown(...Array.from({ length: fileListsMax }, (_, n) => n));
+  await shown(0);
+  expect(made).toHaveLength(fileListsMax);
+  await shown(fileListsMax, 0, 1);
+  expect(made.slice(fileListsMax)).toEqual([`tree${fileListsMax}`, 'tree1']);
 });

@@ -123,6 +123,9 @@ describe('the members that a node tells of', () => {
     put('p', 'e');
     expect(others('p', 0, 2)).toContain('e');
     expect(others('p', 0, 2)).toHaveLength(2);
+    // Of networks that are alike, any.
+    for (const id of 'fghijklmno') put('q', id);
+    expect(new Set(Array.from({ length: 100 }, () => others('q', 0, 1).join())).size).toBeGreaterThan(1);
   });
 
   it('of a project are the newest; the network with the most loses its oldest', () => {

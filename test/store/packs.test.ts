@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
 import { CarParser, carHeader } from '../../src/core/car.ts';
+import { checkPacks } from '../../src/store/check.ts';
 import { openStore } from '../../src/store/index.ts';
 import {
   codeOf,
@@ -141,6 +142,15 @@ describe('packs', () => {
     const again = await reopened(killed);
     const cid = await again.importBytes(body, { into: again.public });
     expect(await again.readBytes(cid, { maxBytes: 1000 })).toEqual(Buffer.from(body));
+  });
+
+  it('are read no further by a check that is ended', async () => {
+    const s = await store();
+    await s.importBytes(Buffer.from('a block'), { into: s.public });
+    await s.close();
+    const check = (signal: AbortSignal) => checkPacks(join(s.dir, 'public'), [], signal);
+    expect(await check(new AbortController().signal)).toMatchObject({ blocks: 1, faults: [] });
+    await expect(check(AbortSignal.abort(new Error('ended')))).rejects.toThrow('ended');
   });
 
   it('are refused to a second process and to an older version', async () => {
