@@ -1,5 +1,5 @@
-import { describe } from 'vitest';
-import { checkTarget, splitPath } from '../../src/store/names.ts';
+import { describe, expect, it } from 'vitest';
+import { checkTarget, compareNames, splitPath } from '../../src/store/names.ts';
 import { type Bound, holds, list, text, unless } from '../core/taken.ts';
 
 /** A path of so many bytes. */
@@ -26,3 +26,11 @@ const bounds: Bound[] = [
 ];
 
 describe('a tree takes at most so many', () => holds(bounds));
+
+it('names are in the order of their bytes in UTF-8', () => {
+  const points = [0x41, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x103ff, 0x10400, 0x10ffff];
+  const names = points.flatMap((point) => [`a${String.fromCodePoint(point)}`, String.fromCodePoint(point)]);
+  const byBytes = names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  expect(names.toSorted(compareNames)).toEqual(byBytes);
+  expect(names.toReversed().toSorted(compareNames)).toEqual(byBytes);
+});

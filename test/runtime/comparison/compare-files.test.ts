@@ -137,6 +137,7 @@ describe('two gzip files', () => {
     // A checksum of the header, which is passed over, and an extra field, which is compared.
     expect(await same(good, headed(2, 1, 2))).toEqual(['gzip']);
     expect(await reasons(good, headed(4, 1, 0, 0x78))).toMatch(/gzip header differ/);
+    expect(await reasons(headed(4, 1, 0, 0x78), headed(4, 0, 0))).toMatch(/gzip header differ/);
     for (const cut of [9, 17]) expect(await reasons(good, good.subarray(0, cut))).toBe('b: it is truncated');
   });
 
