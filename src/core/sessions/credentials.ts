@@ -138,7 +138,7 @@ export class Credentials {
     if (addrs.every((addr) => known.includes(addr))) return;
     // Those known before may still be right: some lead there from some networks only, and others are made up. A dial has time for one
     // silent address: after the newest they go by age.
-    const [newest = '', ...fresh] = addrs.filter((addr) => !known.includes(addr));
+    const [newest = '', ...fresh] = [...new Set(addrs)].filter((addr) => !known.includes(addr));
     const aged = [...known.slice(1), ...known.slice(0, 1)];
     const kept = [newest, ...aged.slice(0, controllerAddrsKept)];
     const later = [...fresh, ...aged.slice(controllerAddrsKept)];

@@ -149,9 +149,10 @@ describe('a stranger at the address where the controller was', () => {
     const [known] = credentials.membership.controllers[0]?.addrs ?? [];
     const madeUp = (from: number, count = 20) =>
       Array.from({ length: count }, (_, n) => `/ip4/10.0.0.${from + n}/tcp/1/p2p/${controller.id}`);
-    for (const from of [0, 20, 40, 60]) await credentials.learnAddress(controller.id, madeUp(from));
+    for (const from of [0, 20, 40, 60])
+      await credentials.learnAddress(controller.id, [...madeUp(from, 1), ...madeUp(from)]);
     const addrs = () => credentials.membership.controllers[0]?.addrs ?? [];
-    expect(addrs()).toHaveLength(16);
+    expect(new Set(addrs())).toHaveProperty('size', 16);
     // A dial has no time for two silent addresses.
     expect(addrs()[1]).toBe(known);
     // One that is right is taken all the same, and dialled first.
