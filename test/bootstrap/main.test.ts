@@ -36,7 +36,7 @@ function start(...args: string[]) {
   child.stderr.on('data', (data) => {
     output.err += data;
   });
-  // All that it said has come by then.
+  // At `close` both streams have been read to their end; at `exit` output may still be missing.
   const exit = once(child, 'close').then(([code]) => code as number | null);
   return { child, output, exit };
 }

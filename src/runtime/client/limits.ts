@@ -21,7 +21,10 @@ assert(
   clientLimits.askMembersMs < limits.sessionSecondsMax * 1000,
   'a member is asked more often than a session lasts',
 );
-assert(clientLimits.bundleMsMax <= limits.leastRateMs, 'a controller is given up as any server is');
+assert(
+  clientLimits.bundleMsMax <= limits.leastRateMs,
+  'silence of a controller is noticed no later than that of any server',
+);
 assert(bringMsMax <= limits.gitIdleSecondsMax * 1000, 'silence is noticed as that of git is');
 assert(clientLimits.grantSecondsMin < limits.grantSecondsMax, 'a new grant is of use');
 

@@ -89,7 +89,7 @@ describe('a revocation', () => {
     await rotateTrusted(made, { add: [], remove: [before] });
     await start(made);
     const own = { since: 0 };
-    // Nobody signs this log, so that the key's own revocations are said.
+    // The log has no signatures, so the answer tells the key's own revocations.
     expect(await act(made, key(now), own)).toMatchObject({ byRoot: true, lists: [{ charters: [] }] });
     const tried = await act(made, key(before), own);
     expect(tried).toMatchObject({

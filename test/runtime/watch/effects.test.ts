@@ -183,7 +183,7 @@ describe('the connection of a watcher', () => {
     expect([await use(), closed]).toEqual([1, [0]]);
     await vi.advanceTimersByTimeAsync(30 * 60_000);
     expect(await use()).toBe(2);
-    // Nobody used the one before.
+    // Client 1 had no user, so it was closed as client 2 was opened.
     expect(closed).toEqual([0, 1]);
   });
 });
