@@ -35,9 +35,12 @@ async function find(dir: string, file: string): Promise<string> {
   return join(dirname(named), found[0] ?? basename(named));
 }
 
+let copies = 0;
+
 /** Damages a file of a copy of the folders, and runs the command there. */
 async function after(file: string, damage: string, { home, cwd, words, works }: Reader) {
-  const name = `${file} ${damage}`.replaceAll(/[^\w.]/g, '-');
+  // Short, since a home holds sockets, and the folder for temporary files may have a long path.
+  const name = `${++copies}`;
   const dir = join(cluster.dir, 'homes', name);
   for (const folder of new Set([home, cwd, 'repo']))
     await cp(join(left, folder), join(dir, folder), { recursive: true });

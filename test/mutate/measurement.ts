@@ -8,7 +8,7 @@ import type { Recorded } from './coverage.ts';
 import { draw } from './draw.ts';
 import { isEquivalent } from './equivalent.ts';
 import { describe, type Mutation, mutationsOf } from './operators.ts';
-import { closures, planFor } from './plan.ts';
+import { closures, planFor, unrecorded } from './plan.ts';
 import { report, type Tried } from './report.ts';
 import { runTests } from './run-tests.ts';
 import { type Outcome, Trials } from './trial.ts';
@@ -92,7 +92,7 @@ export class Measurement {
 
   /** Runs each file of tests once and keeps what it executes. */
   async #learn(copies: readonly Copy[]): Promise<void> {
-    const known = new Set(linesOf<Recorded>(this.#record).map(({ path }) => path));
+    const known = new Set([...linesOf<Recorded>(this.#record), ...unrecorded].map(({ path }) => path));
     const wanted = filesAt(this.#order.commit, this.#order.tests)
       .map(({ path }) => path)
       .filter((path) => path.endsWith('.test.ts') && !Object.hasOwn(matrices, path) && !known.has(path));

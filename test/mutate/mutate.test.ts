@@ -200,6 +200,16 @@ it('takes what executes the readers of a constant, and else what imports the fil
   expect(plan(executed.map((one) => ({ ...one, covers: {} })))).toEqual(['test/a/reads.test.ts']);
 });
 
+it('takes what is too slow under coverage last, if it imports the file, and what fits beside what does not', () => {
+  const here = { 'src/a/x.ts': [10, 20] };
+  const all = [recorded('test/a/a.test.ts', 9, here), recorded('test/a/slow.test.ts', 40_000, here)];
+  const imports = () => new Set(['src/a/x.ts']);
+  const plan = (msMax: number) => planFor(mutation({}), all, [], imports, msMax);
+  expect(pathsOf(plan(30_000).tests)).toEqual(['test/a/a.test.ts', 'test/fuzz/fuzz.test.ts']);
+  expect(plan(30_000).left).toBe(3);
+  expect(plan(200_000).left).toBe(0);
+});
+
 it('counts by folder, without those that are equivalent or not tried yet', () => {
   const outcome = (killed: boolean, left = 0) => ({ killed, tests: 2, left, ms: 1, by: killed ? lint : '' });
   const tried = (killed: boolean, equivalent = false, left = 0) => ({
