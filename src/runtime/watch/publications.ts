@@ -204,7 +204,7 @@ function settleBaseline({ state }: Transition, publication: Publication): void {
   }
   const all = [...publications.values()];
   const isNewer = all
-    .slice(all.indexOf(publication) + 1)
+    .slice(all.indexOf(publication))
     .some(({ order: { ref, commit } }) => ref === of.ref && commit === baselines.get(ref));
   if (tips.has(of.ref) && !isNewer) baselines.set(of.ref, of.commit);
 }
@@ -215,7 +215,7 @@ function dropEnded(transition: Transition): void {
   const ended = [...publications].filter(([, publication]) => !isOpen(publication));
   const over = ended.slice(0, Math.max(0, ended.length - watchLimits.publicationsEndedMax));
   for (const [id] of over) publications.delete(id);
-  if (over.length > 0) forgetStatuses(transition);
+  forgetStatuses(transition);
 }
 
 /** When each rule with times is due next. */

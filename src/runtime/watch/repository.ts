@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { type ListedRef, listRefs } from '../../source/index.ts';
 import { type ConfinedGit, openConfinedGit } from '../build/confined-git.ts';
@@ -21,6 +21,8 @@ export interface RepositoryOptions {
   stateDir: string;
   /** Whether git runs in a sandbox whose only way out leads to that server. */
   confined: boolean;
+  /** Replaced in tests. */
+  open?: typeof openConfinedGit;
 }
 
 /** The repository that is watched. Its server is not trusted: everything that it sends is bounded. */
@@ -50,10 +52,10 @@ export class WatchedRepository {
   }
 
   async #inSandbox<T>(use: (git: ConfinedGit) => Promise<T>): Promise<T> {
-    const { url, vcs, stateDir } = this.#options;
+    const { url, vcs, stateDir, open = openConfinedGit } = this.#options;
     const scratch = await makeScratch('watch');
     try {
-      const git = await opened({ url, vcs, stateDir, scratch, ...gitLimits, say: () => {} });
+      const git = await hinting(open({ url, vcs, stateDir, scratch, ...gitLimits, say: () => {} }));
       try {
         return await use(git);
       } catch (error) {
@@ -67,11 +69,12 @@ export class WatchedRepository {
   }
 }
 
-async function opened(options: Parameters<typeof openConfinedGit>[0]): Promise<ConfinedGit> {
+/** Adds to errors of the sandbox how to do without one. */
+async function hinting<T>(opening: Promise<T>): Promise<T> {
   try {
-    return await openConfinedGit(options);
+    return await opening;
   } catch (error) {
-    if (!codeOf(error).startsWith('SANDBOX_') || !(error instanceof QuorateError)) throw error;
+    if (!(error instanceof QuorateError) || !error.code.startsWith('SANDBOX_')) throw error;
     throw new QuorateError(error.code, error.message, {
       hint: 'quorate doctor says what the sandbox lacks. In watch.toml "sandbox = false" runs git without one.',
       cause: error,

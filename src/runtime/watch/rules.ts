@@ -44,12 +44,9 @@ export interface WatchSettings {
 const branchPrefix = 'refs/heads/';
 const tagPrefix = 'refs/tags/';
 
-/** `*` stands for part of a name without `/`, `**` for any part. Names and paths that begin with a dot match too. */
+/** `*` stands for part of a name without `/`, `**` for any part. Names and paths that begin with a dot match too. No pattern matches nothing. */
 const matcherOf = (patterns: readonly string[]): ((name: string) => boolean) =>
   picomatch([...patterns], { dot: true, nonegate: true });
-
-const matches = (name: string, patterns: readonly string[]): boolean =>
-  patterns.length > 0 && matcherOf(patterns)(name);
 
 /** Whether one of these paths is what a rule is about. */
 export function touches(paths: readonly string[], patterns: readonly string[]): boolean {
@@ -59,8 +56,8 @@ export function touches(paths: readonly string[], patterns: readonly string[]): 
 }
 
 export function isAbout({ branches, tags }: Pick<WatchRule, 'branches' | 'tags'>, ref: string): boolean {
-  if (ref.startsWith(branchPrefix)) return matches(ref.slice(branchPrefix.length), branches);
-  return ref.startsWith(tagPrefix) && matches(ref.slice(tagPrefix.length), tags);
+  if (ref.startsWith(branchPrefix)) return matcherOf(branches)(ref.slice(branchPrefix.length));
+  return ref.startsWith(tagPrefix) && matcherOf(tags)(ref.slice(tagPrefix.length));
 }
 
 /** The rule for a push to a ref. */

@@ -13,7 +13,7 @@ export class Turns {
     for (const one of waiting) lists.set(one.author, [...(lists.get(one.author) ?? []), one]);
     for (const author of this.#last.keys()) if (!lists.has(author)) this.#last.delete(author);
     const picked: T[] = [];
-    while (picked.length < count && lists.size > 0) {
+    while (picked.length < count) {
       const [next] = [...lists].sort(([a], [b]) => (this.#last.get(a) ?? 0) - (this.#last.get(b) ?? 0));
       if (next === undefined) break;
       const [author, list] = next;
