@@ -77,6 +77,8 @@ describe('the looks for evidence', () => {
     ms = 0;
     readonly tried: string[] = [];
     learned = 0;
+    cosigners: string[] = [trusted.id];
+    learning: () => Promise<void> = async () => {};
     readonly proofs = new Map<string, Proof>();
     readonly checker = new EvidenceChecker({
       steady: () => this.ms,
@@ -86,9 +88,12 @@ describe('the looks for evidence', () => {
           this.tried.push(request);
           const answer = this.answer(request);
           if (answer instanceof Error) throw answer;
-          return { facts: { cosigners: [trusted.id] }, known: this.known };
+          return { facts: { cosigners: this.cosigners }, known: this.known };
         },
-        learn: async () => void this.learned++,
+        learn: () => {
+          this.learned++;
+          return this.learning();
+        },
         known: async () => this.known,
       } as unknown as RunVerifier,
     });
@@ -170,5 +175,27 @@ describe('the looks for evidence', () => {
     looks.answer = () => new QuorateError('HOME_UNWRITABLE', 'no');
     expect(await codeOf(() => looks.look(1))).toBe('HOME_UNWRITABLE');
     expect(looks.proofs.size).toBe(0);
+  });
+
+  it('say whether somebody co-signed', async () => {
+    const looks = new Looks();
+    await looks.look(1);
+    looks.cosigners = [];
+    await looks.look(2);
+    expect([...looks.proofs.values()]).toMatchObject([{ cosigned: true }, { cosigned: false }]);
+  });
+
+  it('keep earlier results where no revocations are told, and end where they cannot be kept', async () => {
+    const looks = new Looks();
+    await looks.look(1);
+    looks.ms += watchLimits.learnMs;
+    looks.learning = () => Promise.reject(new QuorateError('CONTROLLER_UNREACHABLE', 'no'));
+    expect([await looks.look(1), looks.learned]).toEqual([[], 1]);
+    for (const code of ['HOME_UNWRITABLE', 'JOURNAL_BUSY'] as const) {
+      looks.ms += watchLimits.learnMs;
+      looks.learning = () => Promise.reject(new QuorateError(code, 'no'));
+      expect(await codeOf(() => looks.look(1))).toBe(code);
+    }
+    expect(looks.proofs.get('run 0')).toMatchObject({ kind: 'trusted' });
   });
 });

@@ -1,12 +1,16 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { QuorateError } from '../../../src/core/errors.ts';
 import type { Client } from '../../../src/runtime/client/client.ts';
 import type { SubmitOptions } from '../../../src/runtime/client/submit.ts';
 import type { PublishOrder } from '../../../src/runtime/watch/events.ts';
 import { publishOrder } from '../../../src/runtime/watch/publish.ts';
+import { WatchedRepository } from '../../../src/runtime/watch/repository.ts';
+import { npmProject } from '../../dependencies/registry.ts';
 import { commitAll, folder, git, repo, serve } from '../../source/support.ts';
 import { makeCharter, project } from '../../support/project.ts';
+import { codeOf } from '../support.ts';
 
 const file = `
 jobs:
@@ -16,7 +20,7 @@ jobs:
   docs: {run: [./docs.sh], trust: {agree: 3, of: 3}, if: {changed: ['docs/**']}}
 `;
 
-async function served() {
+async function served(jobFile = file, more: Record<string, string> = {}) {
   const dir = await repo();
   const put = async (path: string, text: string) => {
     await mkdir(join(dir, path, '..'), { recursive: true });
@@ -24,20 +28,26 @@ async function served() {
     return commitAll(dir);
   };
   await put('docs/a', '1');
-  const first = await put('quorate.yaml', file);
+  for (const [path, text] of Object.entries(more)) await put(path, text);
+  const first = await put('quorate.yaml', jobFile);
   const second = await put('src/a', '1');
   git(dir, 'tag', '-a', '-m', 'x', 'v1');
   const url = await serve(dir);
   const home = await folder();
   const submitted: SubmitOptions[] = [];
+  const brought: string[] = [];
   const client = {
     ...{ project, charter: makeCharter() },
+    bring: async (_: unknown, root: string) => {
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      brought.push(root);
+    },
     submit: async (options: SubmitOptions) => {
-      submitted.push(options);
+      submitted.push({ ...options, ...(brought.length > 0 && { brought: [...brought] }) });
       return { run: `run of ${options.job.name}`, job: 'j' };
     },
   } as unknown as Client;
-  const publish = (order: Partial<PublishOrder>) => {
+  const publish = (order: Partial<PublishOrder>, confine?: WatchedRepository['confine']) => {
     submitted.length = 0;
     return publishOrder(
       client,
@@ -46,7 +56,7 @@ async function served() {
         ...{ base: null, paths: [], job: null, rebuild: false, floor: false, ...order },
       },
       {
-        repository: { url, confine: undefined } as never,
+        repository: { url, confine } as never,
         home,
         env: {},
         signal: AbortSignal.timeout(300_000),
@@ -114,4 +124,62 @@ describe('an order of a watcher', () => {
       code: 'SOURCE_COMMIT_NOT_FOUND',
     });
   });
+
+  it('brings the dependencies of its jobs before a request names them', async () => {
+    const { 'package-lock.json': lock = '' } = npmProject('https://registry.example', {});
+    const wanting =
+      'jobs:\n  build: {run: [make], dependencies: [package-lock.json]}\n  other: {run: [make]}\n';
+    const { submitted, publish } = await served(wanting, { 'package-lock.json': lock });
+    await publish({});
+    const [build, other] = submitted;
+    const { tree } = build?.dependencies ?? {};
+    expect(build).toMatchObject({ brought: [tree], dependencies: { locks: ['package-lock.json'] } });
+    expect([submitted.length, other?.dependencies]).toEqual([2, undefined]);
+  });
+
+  it('that fails otherwise than for its base is not tried without it', async () => {
+    const { first, publish } = await served();
+    let tries = 0;
+    const confine = () => {
+      tries++;
+      throw new QuorateError('SANDBOX_UNAVAILABLE', 'no');
+    };
+    expect(await codeOf(() => publish({ base: first }, confine))).toBe('SANDBOX_UNAVAILABLE');
+    expect(tries).toBe(1);
+  });
+});
+
+it('git in its sandbox is opened with a hint, asked in it, explained and closed', async () => {
+  const git = { closed: 0 };
+  const scratches: string[] = [];
+  const looked = (open: () => Promise<unknown>, url = 'https://127.0.0.1:9/tool') => {
+    const repository = new WatchedRepository({
+      ...{ url, vcs: [], stateDir: '/no/folder', confined: true },
+      open: ((options: { scratch: string }) => {
+        scratches.push(options.scratch);
+        return open();
+      }) as never,
+    });
+    return repository.refs(['refs/heads/*'], AbortSignal.timeout(60_000)).then(
+      () => undefined,
+      (error: QuorateError) => [error.code, error.message, error.hint ?? ''],
+    );
+  };
+  const fails = (error: Error) => looked(() => Promise.reject(error));
+  expect(await fails(new QuorateError('SANDBOX_UNAVAILABLE', 'no bwrap', { hint: 'x' }))).toEqual([
+    ...['SANDBOX_UNAVAILABLE', 'no bwrap', expect.stringContaining('sandbox = false')],
+  ]);
+  expect(await fails(new QuorateError('EGRESS_UNAVAILABLE', 'no', { hint: 'x' }))).toEqual([
+    ...['EGRESS_UNAVAILABLE', 'no', 'x'],
+  ]);
+  const other = Object.assign(new Error('no'), { code: 'SANDBOX_LIKE' });
+  expect(await fails(other)).toEqual(['SANDBOX_LIKE', 'no', '']);
+  const opened = {
+    wrap: () => ['false'],
+    explain: () => new QuorateError('EGRESS_ADDRESS_REFUSED', 'explained'),
+    close: async () => void git.closed++,
+  };
+  expect(await looked(async () => opened)).toEqual(['EGRESS_ADDRESS_REFUSED', 'explained', '']);
+  expect(git.closed).toBe(1);
+  for (const scratch of scratches) await expect(access(scratch)).rejects.toMatchObject({ code: 'ENOENT' });
 });

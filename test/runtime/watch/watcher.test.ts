@@ -9,9 +9,10 @@ import { openJournal } from '../../../src/journal/index.ts';
 import type { WatchEvent } from '../../../src/runtime/watch/events.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
 import { WatchMachine } from '../../../src/runtime/watch/machine.ts';
+import type { RunStand } from '../../../src/runtime/watch/status.ts';
 import { Watcher, type WatcherOptions, type WatchNotice } from '../../../src/runtime/watch/watcher.ts';
 import { until } from '../../e2e/support/wait.ts';
-import { Bench, commit, settingsOf } from './support.ts';
+import { Bench, commit, rule, settingsOf } from './support.ts';
 
 const { perPage, pagesMax } = forgeLimits;
 
@@ -154,31 +155,39 @@ it('webhooks, however many, have the repository looked at once in a while', asyn
   expect(looks, 'the last one was after the last webhook').toBe(whole);
 });
 
-it('a watcher takes from the controller how runs stand, and says so while it cannot be asked', async () => {
+/** The watcher of a commit that was published as the run `a`, of which the controller said `stands`. The clock is the tester's. */
+async function withRun(options: Partial<WatcherOptions>, ...stands: RunStand[]) {
   const bench = new Bench().refs({ 'refs/heads/main': 1 }, true).push('refs/heads/main', 2);
-  bench.published(bench.orders()[0] as never, 'a');
+  bench.published(bench.orders()[0] as never, 'a').say({ kind: 'stands', stands });
   vi.useFakeTimers();
   vi.setSystemTime(bench.now);
   onTestFinished(() => void vi.useRealTimers());
-  let isAway = false;
-  let state = 'building';
-  const client = { jobs: async () => ({ jobs: [{ run: 'a', state, level: null }] }) };
-  const use = async (act: (client: unknown) => unknown) => {
-    if (isAway) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no');
-    return act(client);
-  };
   const main = { commit: commit(2), object: commit(2) };
   const { journal, again } = await opened({
     ...{ settings: settingsOf(), pollMs: 3_600_000 },
     repository: { refs: async () => new Map([['refs/heads/main', main]]) } as never,
-    connection: { use, close: async () => {} } as never,
+    ...options,
   });
   const file = openJournal<WatchEvent>(journal, { name: 'watcher p k', rules: WatchMachine.rules });
   file.appendAll(bench.journal);
   file.close();
-  const watcher = again();
+  return again();
+}
+const none = { use: async (act: (client: unknown) => unknown) => act({ jobs: async () => ({ jobs: [] }) }) };
+const troubleOf = (watcher: Watcher, of: string) =>
+  watcher.health.ready.find(({ name }) => name === of)?.trouble();
+
+it('a watcher takes from the controller how runs stand, and says so while it cannot be asked', async () => {
+  let [isAway, state, asked] = [false, 'building', 0];
+  const client = { jobs: async () => ({ jobs: [{ run: 'a', state, level: null }] }) };
+  const use = async (act: (client: unknown) => unknown) => {
+    asked++;
+    if (isAway) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no');
+    return act(client);
+  };
+  const watcher = await withRun({ connection: { use, close: async () => {} } as never });
   const stand = () => [...watcher.machine.state.publications.values()][0]?.stands.get('a')?.state;
-  const trouble = () => watcher.health.ready.find(({ name }) => name === 'controller')?.trouble();
+  const trouble = () => troubleOf(watcher, 'controller');
   watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   expect([stand(), trouble()]).toEqual(['building', undefined]);
@@ -188,9 +197,172 @@ it('a watcher takes from the controller how runs stand, and says so while it can
   [isAway, state] = [false, 'cancelled'];
   await vi.advanceTimersByTimeAsync(2_000);
   expect([stand(), trouble()]).toEqual(['cancelled', undefined]);
-  expect(() => watcher.decide(9, commit(2), 'approved', 'carol')).toThrow(
-    expect.objectContaining({ code: 'WATCH_PULL_UNKNOWN' }),
+  // One that is over is asked for once a minute; the same answer is no event.
+  const handled = vi.spyOn(watcher.machine, 'handle');
+  const before = asked;
+  await vi.advanceTimersByTimeAsync(59_999);
+  expect(asked).toBe(before);
+  await vi.advanceTimersByTimeAsync(1);
+  expect([asked, handled.mock.calls]).toEqual([before + 1, []]);
+  // A run that was just published is asked for at once.
+  watcher.handle({ kind: 'published', id: 'of another', runs: [] });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(asked).toBe(before + 2);
+});
+
+it('a repository that cannot be had is looked at less and less often, and what is missing is said', async () => {
+  let [isAway, looks] = [true, 0];
+  const refs = async () => {
+    looks++;
+    if (isAway) throw new QuorateError('SOURCE_UNREACHABLE', 'no');
+    return new Map();
+  };
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { again } = await opened({ settings: settingsOf(), pollMs: 10_000, repository: { refs } as never });
+  const watcher = again();
+  watcher.start();
+  const after = async (ms: number) => {
+    await vi.advanceTimersByTimeAsync(ms - 1);
+    const before = looks;
+    await vi.advanceTimersByTimeAsync(1);
+    return [before, looks];
+  };
+  await vi.advanceTimersByTimeAsync(0);
+  expect([looks, troubleOf(watcher, 'source')]).toEqual([1, 'SOURCE_UNREACHABLE: no']);
+  expect([await after(20_000), await after(40_000)]).toEqual([
+    [1, 2],
+    [2, 3],
+  ]);
+  isAway = false;
+  expect([await after(80_000), troubleOf(watcher, 'source'), await after(10_000)]).toEqual([
+    ...[[3, 4], undefined, [4, 5]],
+  ]);
+});
+
+it('a watcher wakes when a rule is due, and not before', async () => {
+  vi.useFakeTimers();
+  vi.setSystemTime(Date.UTC(2027, 0, 1, 2, 59));
+  onTestFinished(() => void vi.useRealTimers());
+  const notices: string[] = [];
+  const { again } = await opened({
+    settings: settingsOf({ rules: [rule({ name: 'yearly', cron: '0 3 1 1 *' })] }),
+    pollMs: 86_400_000,
+    repository: {
+      refs: async () => new Map([['refs/heads/main', { commit: commit(2), object: commit(2) }]]),
+    } as never,
+    connection: { use: () => Promise.reject(new QuorateError('JOBFILE_NOT_FOUND', 'no')) } as never,
+    onEvent: ({ kind }) => void notices.push(kind),
+  });
+  const watcher = again();
+  watcher.start();
+  const ticks = vi.spyOn(watcher.machine, 'handle');
+  const count = () => ticks.mock.calls.filter(([{ kind }]) => kind === 'tick').length;
+  await vi.advanceTimersByTimeAsync(59_999);
+  expect(count()).toBe(0);
+  await vi.advanceTimersByTimeAsync(1);
+  expect([count(), notices]).toEqual([1, expect.arrayContaining(['tick', 'refused'])]);
+  // The next time is further away than a timer of Node reaches.
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(count()).toBe(1);
+});
+
+it('a pull request that the forge cannot be asked for stays open', async () => {
+  const notices: WatchNotice[] = [];
+  const { again } = await opened({
+    repository: {
+      refs: async () => new Map([['refs/pull/7/head', { commit: commit(1), object: commit(1) }]]),
+    } as never,
+    forge: {
+      pullRefs: 'refs/pull/*/head',
+      openPulls: async () => ({ pulls: [], isWhole: false, next: 2 }),
+      isOpen: () => Promise.reject(new QuorateError('FORGE_UNREACHABLE', 'no')),
+      setStatus: async () => {},
+    } as never,
+    pollMs: 3_600_000,
+    onEvent: (notice) => void notices.push(notice),
+  });
+  const watcher = again();
+  watcher.handle({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
+  const seen = { pull: 7, ref: 'refs/pull/7/head', commit: commit(1), base: 'main', title: 't', author: 'a' };
+  watcher.handle({ kind: 'pull', seen: { ...seen, approved: [] } });
+  watcher.start();
+  await until('a failed look', () => notices.some(({ kind }) => kind === 'look-failed'));
+  expect(notices.find(({ kind }) => kind === 'look-failed')).toMatchObject({
+    ...{ what: 'forge', code: 'FORGE_UNREACHABLE' },
+  });
+  expect([...watcher.machine.state.pulls.keys()]).toEqual([7]);
+});
+
+const saidTrusted: RunStand = { run: 'a', state: 'done', level: 'trusted' };
+
+it.each([
+  ['HOME_UNWRITABLE', true],
+  ['JOURNAL_BUSY', true],
+  ['CONTROLLER_UNREACHABLE', false],
+] as const)('evidence that fails with %s ends the watcher: %s', async (code, isEnd) => {
+  const failures: unknown[] = [];
+  const failed: unknown[] = [];
+  const error = new QuorateError(code, 'no');
+  const watcher = await withRun(
+    {
+      verifier: { verify: () => Promise.reject(error), known: async () => 'k' } as never,
+      connection: none as never,
+      onFailure: (failure) => void failures.push(failure),
+      onEvent: (notice) => notice.kind === 'look-failed' && failed.push(notice.what, notice.code),
+    },
+    saidTrusted,
   );
+  watcher.start();
+  await vi.advanceTimersByTimeAsync(0);
+  expect([failures, failed]).toEqual(isEnd ? [[error], []] : [[], ['controller', code]]);
+  expect([watcher.signal.aborted, watcher.signal.reason]).toEqual(isEnd ? [true, error] : [false, undefined]);
+  const { tips } = watcher.machine.state;
+  watcher.handle({
+    kind: 'refs',
+    first: false,
+    changed: [{ ref: 'refs/heads/x', commit: '1', object: '1' }],
+  });
+  expect(tips.has('refs/heads/x')).toBe(!isEnd);
+});
+
+it('a watcher fails once, whatever fails after that', async () => {
+  const failures: unknown[] = [];
+  const verifying = Promise.withResolvers<never>();
+  const watcher = await withRun(
+    {
+      verifier: { verify: () => verifying.promise, known: async () => 'k' } as never,
+      connection: none as never,
+      onFailure: (failure) => void failures.push(failure),
+      onEvent: ({ kind }) => {
+        if (kind === 'looked' || kind === 'look-failed') throw new Error('a mistake of ours');
+      },
+    },
+    saidTrusted,
+  );
+  watcher.start();
+  await vi.advanceTimersByTimeAsync(0);
+  verifying.reject(new QuorateError('HOME_UNWRITABLE', 'no'));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(failures).toMatchObject([{ message: 'a mistake of ours' }]);
+});
+
+it('a watcher is closed once what goes on has ended', async () => {
+  const telling = Promise.withResolvers<void>();
+  const watcher = await withRun({
+    forge: { setStatus: () => telling.promise } as never,
+    connection: none as never,
+  });
+  watcher.start();
+  await vi.advanceTimersByTimeAsync(0);
+  let isClosed = false;
+  const closing = watcher.close().then(() => {
+    isClosed = true;
+  });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(isClosed).toBe(false);
+  telling.resolve();
+  await closing;
 });
 
 it('a decision is about the commit that a pull request has, and a webhook is taken once', async () => {
