@@ -32,7 +32,6 @@ function main(socket: string): void {
       client.pipe(proxy).pipe(client);
       client.on('error', () => proxy.destroy());
       proxy.on('error', () => client.destroy());
-      proxy.on('close', () => client.destroySoon());
     });
     server.listen(at, '127.0.0.1', () => {
       const child = spawn(file, args, { stdio: 'inherit' });
@@ -49,12 +48,10 @@ function main(socket: string): void {
     let head = '';
     const onData = (chunk: Buffer): void => {
       head += chunk.toString('latin1');
-      const end = head.indexOf('\r\n\r\n');
-      if (end < 0) return;
+      if (!head.includes('\r\n\r\n')) return;
       proxy.off('data', onData);
-      proxy.pause();
       if (!head.startsWith('HTTP/1.1 200')) fail(`the proxy refused: ${head.split('\r\n')[0]}`);
-      proxy.unshift(Buffer.from(head.slice(end + 4), 'latin1'));
+      proxy.unshift(Buffer.from(head.slice(head.indexOf('\r\n\r\n') + 4), 'latin1'));
       proxy.pipe(process.stdout);
       process.stdin.pipe(proxy);
     };

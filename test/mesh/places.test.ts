@@ -45,7 +45,10 @@ describe('a full controller', () => {
     expect(leaves([...full, place('owner')])).toBeUndefined();
     expect(leaves([...full, place('guest')])).toBeUndefined();
     expect(leaves([...full, ...places(reserve, 'guest')])).toBeUndefined();
-    expect(leaves([...full, ...places(reserve, 'guest'), ...places(reserve, 'owner')])).toBeUndefined();
+    const since = now - 30_001;
+    expect(
+      leaves([...full, ...places(reserve, 'guest', { since }), ...places(reserve, 'owner')]),
+    ).toBeUndefined();
   });
 
   test('tells the member beyond these that it is full', () => {
@@ -88,6 +91,8 @@ describe('guests that fill all places', () => {
     const others = places(max - reserve - share, 'guest');
     const greedy = places(share + 1, 'guest', { network: 'greedy' });
     expect(leaves([...others, ...greedy])).toBe(`close ${others.length}`);
+    const as = places(share + 1, 'guest', { network: 'as greedy' });
+    expect(leaves([...others.slice(as.length), ...greedy, ...as])).toBe(`close ${others.length - as.length}`);
     const fair = places(share, 'guest', { network: 'fair' });
     expect(leaves([...others, ...fair, place('guest')])).toBe('refuse newest');
   });
@@ -113,6 +118,7 @@ describe('guests that fill all places', () => {
     ];
     expect(leaves(open(true))).toBe('close 0');
     expect(leaves(open(false))).toBeUndefined();
+    expect(leaves([...open(false), ...places(reserve - 1, 'owner')])).toBeUndefined();
   });
 });
 

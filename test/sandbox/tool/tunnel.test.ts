@@ -63,7 +63,9 @@ describe.each(runners)('the tunnel of %s', (runner) => {
 
   async function run(command: string[], reach: 'command' | 'loopback', input = '') {
     const [file = '', ...words] = tool.wrap(command, reach);
-    const child = spawn(file, words, { cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: 'pipe' });
+    // spawn hands NODE_V8_COVERAGE on unless it is named: the folder is not in the sandbox, and Node would complain of it.
+    const env = { PATH: '/usr/bin:/bin', NODE_V8_COVERAGE: undefined };
+    const child = spawn(file, words, { cwd: '/', env, stdio: 'pipe' });
     child.stdin.on('error', () => {}).end(input);
     const code = new Promise((resolve) => child.once('exit', resolve));
     const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -117,7 +119,7 @@ describe.each(runners)('the tunnel of %s', (runner) => {
     expect(count()).toBe(2);
     expect(await run(['/no/such'], 'loopback')).toMatchObject({
       code: 1,
-      err: expect.stringContaining('/no/such'),
+      err: expect.stringMatching(/^quorate: .*\/no\/such/m),
     });
   });
 
@@ -127,7 +129,15 @@ describe.each(runners)('the tunnel of %s', (runner) => {
     expect(await run(['bash', '-c', script], 'loopback')).toEqual({ code: 0, out: 'last', err: '' });
     // Without a proxy there is an end too.
     servers.splice(0)[0]?.close();
-    expect(await run(['bash', '-c', script], 'loopback')).toMatchObject({ out: '' });
+    expect(await run(['bash', '-c', script], 'loopback')).toEqual({ code: 0, out: '', err: '' });
+  });
+
+  it('goes on after a client of the loopback that resets its connection', async () => {
+    await proxy((socket) => socket.pipe(socket));
+    const client =
+      'use Socket; sub c { socket($s,PF_INET,SOCK_STREAM,0); connect($s,sockaddr_in(3128,INADDR_LOOPBACK)) or die; ' +
+      'syswrite $s,"all"; sysread $s,$b,3 } c; setsockopt $s,SOL_SOCKET,SO_LINGER,pack("ii",1,0); close $s; c; print $b;';
+    expect(await run(['perl', '-e', client], 'loopback')).toEqual({ code: 0, out: 'all', err: '' });
   });
 
   it('hands on the end of what a client of the loopback sends, and then the answer', async () => {
