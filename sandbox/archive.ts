@@ -67,13 +67,16 @@ async function fill(
   for (const { folder, tar } of parts) {
     await putTrailing(packer, { name: folder, mode: 0o755, type: 'directory' });
     const reader = extract();
+    // After an extended header of length 0 the parser would take what follows for that header.
+    reader.on('entry', () => {
+      if ((reader as unknown as { _longHeader: boolean })._longHeader)
+        reader.destroy(new Error('an empty header'));
+    });
     const pumped = pump(tar, reader);
     pumped.catch((error: Error) => reader.destroy(error));
     try {
       for await (const entry of reader) {
         entries++;
-        // After an extended header of length 0 the parser would take the next entry's content for that header.
-        if ((reader as unknown as { _longHeader: boolean })._longHeader) throw new Error('an empty header');
         if (entries > limits.treeEntriesMax) throw new Error(`more than ${limits.treeEntriesMax} entries`);
         await copyEntry(packer, folder, entry);
       }

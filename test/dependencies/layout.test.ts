@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LockedFile } from '../../src/dependencies/index.ts';
 import { type Layout, layOut, layoutTar } from '../../src/dependencies/index.ts';
 import { layoutLimits } from '../../src/dependencies/limits.ts';
+import * as raw from '../sandbox/native/support.ts';
 import { type Entry, readOutputs } from '../sandbox/support.ts';
 import { withLimits } from '../support/with-limits.ts';
 import { archive, Blobs, hex, lockedFile, npmFile } from './tools/support.ts';
@@ -345,6 +346,10 @@ describe('a crate', () => {
     for (const [crate, why] of [
       [bytes('no gzip'), 'incorrect header check'],
       [whole.subarray(0, -20), 'unexpected end of file'],
+      [
+        gzipSync(Buffer.concat([raw.header({ name: 'x', type: 'L' }), raw.file('x-1.0.0/a', 'a'), raw.end])),
+        'it has an empty header',
+      ],
       [await sayingSize(limit + 1), 'it unpacks to more than the limit'],
       [await manyFiles(layoutLimits.crateFilesMax + 1), 'it unpacks to more than the limit'],
       // The archive has fewer bytes than this entry states: it is cut short, which is another error.

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { expect, it, onTestFinished } from 'vitest';
 import { joinArchives } from '../../sandbox/archive.ts';
 import { limits } from '../../src/core/limits.ts';
+import * as raw from './native/support.ts';
 import { type Entry, readOutputs, tarOf } from './support.ts';
 
 const out = { name: 'out', mode: 0o755, type: 'directory' } as const;
@@ -78,6 +79,12 @@ it('holds as many entries as a tree may have, over all parts, and no more', asyn
   await expect(readOutputs(joinArchives(parts(2), [out]))).rejects.toMatchObject({
     ...{ code: 'SANDBOX_SOURCE_INVALID', message: expect.stringContaining('more than 3 entries') },
   });
+});
+
+it.each(['L', 'K', 'x', 'g'])('refuses an extended header of type %s that is empty', async (type) => {
+  const blocks = [raw.header({ name: 'x', type }), raw.file('a', 'A'), raw.end];
+  const joined = joinArchives([{ folder: 'src', tar: Readable.from([Buffer.concat(blocks)]) }], [out]);
+  await expect(readOutputs(joined)).rejects.toThrow('source or input: an empty header');
 });
 
 it('closes its parts when its reader goes away', async () => {

@@ -56,6 +56,11 @@ async function fill(packer: Pack, files: readonly LaidFile[], from: number, open
 async function unpackCrate(packer: Pack, folder: string, crate: AsyncIterable<Uint8Array>): Promise<void> {
   const what = folder.slice(folder.lastIndexOf('/') + 1);
   const reader = extract();
+  // After an extended header of length 0 the parser would take what follows for that header.
+  reader.on('entry', () => {
+    if ((reader as unknown as { _longHeader: boolean })._longHeader)
+      reader.destroy(new Error('it has an empty header'));
+  });
   let [bytes, count] = [0, 0];
   const mayBe = () => bytes + count * layoutLimits.entryBytesMax + layoutLimits.aheadBytesMax;
   const pumped = pipeline(
@@ -72,7 +77,7 @@ async function unpackCrate(packer: Pack, folder: string, crate: AsyncIterable<Ui
       count += 1;
       if (bytes > layoutLimits.crateBytesMax || count > layoutLimits.crateFilesMax)
         throw new Error('it unpacks to more than the limit');
-      const name = nameInCrate(entry.header.name, what, reader);
+      const name = nameInCrate(entry.header.name, what);
       // The layout has its own.
       if (type === 'directory' || name === '.cargo-checksum.json') entry.resume();
       else if (type !== 'file' || name === '') throw new Error(`it holds a ${type}`);
@@ -106,9 +111,7 @@ async function* bounded(
 }
 
 /** The name below the crate's folder, empty for that folder. */
-function nameInCrate(name: string, folder: string, reader: Extract): string {
-  // After an extended header of length 0 the parser would take the next entry's content for that header.
-  if ((reader as unknown as { _longHeader: boolean })._longHeader) throw new Error('it has an empty header');
+function nameInCrate(name: string, folder: string): string {
   if (name.includes('\0')) throw new Error('it holds a name that ends early');
   const [top, ...parts] = name.replace(/\/$/, '').split('/');
   if (top !== folder || parts.some((part) => part === '' || part === '.' || part === '..'))
