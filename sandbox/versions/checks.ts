@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { version as kernelBuild } from 'node:os';
+import { messageOf } from '../../src/core/errors.ts';
 import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
 import { meetsMinimum, minimums, minimumText, type Part } from './minimum.ts';
@@ -89,6 +90,5 @@ function bringsNewer(part: Part): Pick<ProbeCheck, 'fix' | 'package'> {
 }
 
 function unanswered(name: string, error: unknown): ProbeCheck {
-  const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-  return { name, ok: true, found: `not compared: ${why}` };
+  return { name, ok: true, found: `not compared: ${messageOf(error).split('\n')[0]}` };
 }

@@ -60,8 +60,7 @@ export class VmBoot implements BuildProcess {
       // QEMU's end of the stream stays open: QEMU drops unread data of a stream that has ended.
       final: (done) => {
         const missing = (tarRecordBytes - (this.#sent % tarRecordBytes)) % tarRecordBytes;
-        if (missing === 0) done();
-        else this.#send(Buffer.alloc(missing), done);
+        this.#send(Buffer.alloc(missing), done);
       },
     });
     for (const stream of this.#outward()) {

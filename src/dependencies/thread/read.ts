@@ -1,4 +1,4 @@
-import type { DependencyIndex, Entry, LockSources } from '../../core/dependencies/index.ts';
+import type { Entry, LockSources } from '../../core/dependencies/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { threadLimits } from '../limits.ts';
@@ -28,31 +28,27 @@ export async function readLocksInThread(sources: LockSources, options: ThreadOpt
  * The same of `checkIndex` for the bytes of an index: what lock files demand, and the index that says the same.
  * @throws what `decodeIndex` and `checkIndex` throw; as above
  */
-export async function checkIndexInThread(
+export const checkIndexInThread = (
   bytes: Uint8Array,
   sources: LockSources,
   options: ThreadOptions,
-): Promise<{ entries: Entry[]; index: DependencyIndex }> {
-  const { entries, index } = await inTurn({ sources, index: bytes }, options);
-  if (index === undefined) throw new Error('assertion failed: the thread returns the index that it compares');
-  return { entries, index };
-}
+): Promise<Required<Found>> => inTurn({ sources, index: bytes }, options);
 
 /** One thread at a time, whatever number of builds begins at once: its memory is not that of a build. */
 let last: Promise<unknown> = Promise.resolve();
 
-function inTurn(question: Question, options: ThreadOptions): Promise<Found> {
-  const mine = last.then(() => ask(question, options));
+function inTurn<T extends Found>(question: Question, options: ThreadOptions): Promise<T> {
+  const mine = last.then(() => ask<T>(question, options));
   last = mine.catch(() => {});
   return mine;
 }
 
-async function ask(question: Question, options: ThreadOptions): Promise<Found> {
+async function ask<T extends Found>(question: Question, options: ThreadOptions): Promise<T> {
   const { signal, seconds = threadLimits.seconds, memoryMiB = threadLimits.memoryMiB } = options;
   signal.throwIfAborted();
-  if (bytesOf(question) <= threadLimits.inlineBytesMax) return read(question);
+  if (bytesOf(question) <= threadLimits.inlineBytesMax) return read(question) as T;
   try {
-    return await askThread<Found>(file, question, { signal, seconds, memoryMiB });
+    return await askThread<T>(file, question, { signal, seconds, memoryMiB });
   } catch (error) {
     throw error instanceof ThreadOver ? tooLarge(question, error) : error;
   }
