@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, getDefaultAutoSelectFamily, setDefaultAutoSelectFamily } from 'node:net';
 import { MockAgent } from 'undici';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { QuorateError } from '../../src/core/errors.ts';
 import { type Agent, openAgent } from '../../src/dependencies/fetch/agent.ts';
 import { type GetOptions, get, getBytes, NoAnswer, retried } from '../../src/dependencies/fetch/get.ts';
@@ -170,6 +173,24 @@ describe('another try', () => {
     expect([count, thrown]).toEqual([1, reason]);
   });
 });
+
+it.each([true, false])(
+  'connects to the address that was looked at (one of several at once: %s)',
+  async (several) => {
+    const server = createServer((_, answer) => void answer.end('there')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const before = getDefaultAutoSelectFamily();
+    setDefaultAutoSelectFamily(several);
+    const opened = await openAgent({ reach: async () => ['127.0.0.1'] });
+    onTestFinished(async () => {
+      setDefaultAutoSelectFamily(before);
+      await opened.destroy();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    expect(await got({ agent: opened }, `http://registry.example:${port}/a`)).toBe('there');
+  },
+);
 
 describe('a server that a URL names', () => {
   it.each([

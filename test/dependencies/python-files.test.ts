@@ -25,6 +25,15 @@ it.each<[string, string[], string[] | undefined]>([
   expect(chosen(undefined, ...files)).toEqual(expected);
 });
 
+it.each([
+  [undefined, gnu, 'wheels for Linux'],
+  ['3.13', gnu, 'wheels for Linux and Python 3.13'],
+  ['3.13', any, 'a wheel for any platform'],
+  ['3.13', source, 'the source archive: there is no wheel for Linux'],
+])('for Python %s says why it takes %s', (python, file, why) => {
+  expect(choosePythonFiles(found, listed(file) as never, python)?.why).toBe(why);
+});
+
 it('of several versions of Python that of the job alone', () => {
   const older = gnu.replaceAll('cp313', 'cp312');
   expect(chosen('3.13', gnu, older, source)).toEqual([gnu]);

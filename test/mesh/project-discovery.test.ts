@@ -179,6 +179,16 @@ it('hurries where a peer came or went, once a second, and not when it has enough
   expect(settled.asked).toHaveLength(rounds);
 });
 
+it('ends for good where it is closed while a question is open', async () => {
+  const ask: ProjectPorts['ask'] = (_peer, _root, signal) =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const { made, asked } = discovering({ ask });
+  made.close();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(asked).toHaveLength(1);
+});
+
 describe('a search in the DHT', () => {
   async function* found(count: number) {
     yield* people(count);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { RememberedPeers } from '../../src/mesh/remembered-peers.ts';
@@ -69,6 +69,17 @@ describe('a file of peers', () => {
     await peers.close();
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ version: 1, peers: [entry(1)] });
     expect(readdirSync(dir)).toEqual(['peers.json']);
+  });
+
+  it('is written by its own account, which is not that of root', async () => {
+    const file = fileOf([entry(1)]);
+    if (process.getuid?.() === 0) chownSync(file, 1000, 1000);
+    vi.spyOn(process, 'getuid').mockReturnValue(1000);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { peers } = remembering(file);
+    peers.remember(idOf(2), [at(2)], true, 2);
+    await peers.close();
+    expect(remembering(file).ids()).toEqual([idOf(2), idOf(1)]);
   });
 
   it('is written half a second after a peer was met, and not where none was', async () => {

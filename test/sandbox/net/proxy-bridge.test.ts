@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -73,6 +73,18 @@ describe('a build’s connections to the proxy', () => {
     // It has no variable of the channel.
     expect(await text(child.stdout as Readable)).toBe('ALL OF IT\n');
     expect(await exit).toEqual([5, null]);
+  });
+
+  it('are none where the worker is gone before it has them, and the command runs all the same', async () => {
+    const [file = '', ...words] = inNetworkNamespace(['sh', '-c', 'exit 5']);
+    const child = spawn(file, words, {
+      ...{ cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
+    });
+    child.once('message', (_, handle) => {
+      (handle as Server).close();
+      child.disconnect();
+    });
+    expect(await once(child, 'exit')).toEqual([5, null]);
   });
 
   it('are confirmed, pass both directions and the end of each', async () => {
