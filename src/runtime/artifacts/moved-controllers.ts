@@ -1,4 +1,3 @@
-import { QuorateError } from '../../core/errors.ts';
 import { openCharter } from '../../core/sessions/ask.ts';
 import { searchCharters } from '../../core/sessions/charter-search.ts';
 import { controllersUnder } from '../../core/sessions/credentials.ts';
@@ -24,9 +23,8 @@ export async function movedControllers(
       const { payload } = await openCharter(raw, project, joseDocuments);
       for (const peer of controllersUnder(payload, missing))
         if (!known.has(peer.id)) found.set(peer.id, peer);
-    } catch (error) {
+    } catch {
       // A stranger may be at the address by now.
-      if (!(error instanceof QuorateError)) throw error;
     }
   }
   signal.throwIfAborted();

@@ -56,7 +56,7 @@ export async function askForRevocations(options: {
     const knowsPeers = bootstrap.length > 0 || (peersFile !== undefined && existsSync(peersFile));
     if (knowsPeers) found(await waitOrSearch(mesh, project, known, limit));
     for (let tries = 0; ; tries++) {
-      if (knowsPeers) await addProviders(mesh, peers, keys, { signal, limit });
+      if (knowsPeers) await addProviders(mesh, peers, keys, limit);
       const answered = await askAll();
       if (answered > 0) return answered;
       if (tries === 0) found(await movedControllers(mesh, project, known, limit));
@@ -79,7 +79,7 @@ async function addProviders(
   mesh: Mesh,
   peers: Map<string, PeerAddress>,
   keys: readonly string[],
-  { signal, limit }: { signal: AbortSignal; limit: AbortSignal },
+  limit: AbortSignal,
 ): Promise<void> {
   for (const key of keys) {
     try {
@@ -87,7 +87,6 @@ async function addProviders(
         peers.set(peer.id, peers.get(peer.id) ?? peer);
     } catch {
       // Its time is up, or nobody could be asked: the next try may find some.
-      signal.throwIfAborted();
     }
   }
 }

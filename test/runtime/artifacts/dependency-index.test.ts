@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { encodeIndex, makeIndex } from '../../../src/core/dependencies/index.ts';
+import { decodeBundle } from '../../../src/core/documents/index.ts';
 import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
+import { verifyBundle } from '../../../src/core/trust/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { fetchIndex, readIndexFile } from '../../../src/runtime/artifacts/dependency-index.ts';
+import { fetchMade, madeOf } from '../../../src/runtime/artifacts/made.ts';
 import { serveTrees } from '../../../src/transfer/index.ts';
 import { noiseBytes, store } from '../../store/support.ts';
+import { project, type Recipe } from '../../support/project.ts';
 import { answering, importInto, node, serving } from '../../transfer/support.ts';
+import { peer, verdictOn } from '../store/support.ts';
 import { codeOf } from '../support.ts';
 
 const signal = AbortSignal.timeout(300_000);
@@ -111,5 +117,62 @@ describe('the index of dependencies', () => {
       const root = await importInto(provider.store, entries);
       expect(await codeOf(() => fetchIndex(ends, root, { from, signal }))).toBe('DEPENDENCY_INDEX_MISMATCH');
     }
+  });
+});
+
+describe('the materials of an artifact', () => {
+  /** Evidence of a peer that has the artifact, and the tree of what its job depends on. */
+  async function built() {
+    const one = await peer();
+    const [artifact, index] = [await one.add('app'), await importInto(one.store, tree(3))];
+    const job = { dependencies: { locks: ['package-lock.json'], tree: index } };
+    const { text } = await verdictOn(artifact, { job });
+    one.bundles.set(artifact, text);
+    const controllers = [{ id: one.mesh.id, addrs: one.mesh.addresses() }];
+    const bootstrap = one.mesh.addresses();
+    const options = { project, bootstrap, controllers, signal, onProgress: () => {} };
+    return { one, artifact, index, text, options };
+  }
+  const verified = async (text: string) => {
+    const bundle = decodeBundle(text);
+    return [bundle, await verifyBundle(bundle, { project, revocations: [] }, joseVerifier), project] as const;
+  };
+
+  it('have the index of its dependencies from a file, or from the peers that have the artifact', async () => {
+    const { one, artifact, index, text, options } = await built();
+    const from = { from: [one.mesh.id], signal };
+    const { car: file } = await fetchIndex(await wanting(one.mesh), index, from);
+    const told: string[] = [];
+    const onProgress = ({ says }: { says: string }) => void told.push(says);
+    const fetching = 'fetching the index of the dependencies';
+    const made = { level: 'trusted', index: { blobs: { length: 3 } } };
+    expect(await fetchMade(artifact, { ...options, onProgress }, file)).toMatchObject(made);
+    expect(told).not.toContain(fetching);
+    expect(await fetchMade(artifact, { ...options, onProgress }, undefined)).toMatchObject(made);
+    expect(told).toContain(fetching);
+    const args = await verified(text);
+    expect(await madeOf(...args, { file, signal })).toMatchObject(made);
+    expect(await codeOf(() => madeOf(...args, { file: undefined, signal }))).toBe('DEPENDENCY_INDEX_MISSING');
+    expect(await codeOf(() => madeOf(...args, { file: file.subarray(1), signal }))).toBe(
+      'DEPENDENCY_INDEX_MISMATCH',
+    );
+  });
+
+  const failed = { kind: 'exit', code: 1, artifact: null } as const;
+  it.each<[string, Recipe, string]>([
+    ['of a test', { job: { kind: 'test' } }, 'ARTIFACT_OF_TEST'],
+    [
+      'of a build that failed',
+      {
+        runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome: failed })),
+        own: { operator: 'owner', slot: 'trusted', outcome: failed },
+      },
+      'EXPORT_NOTHING_BUILT',
+    ],
+    ['without its own run', { own: null, level: 'trusted' }, 'NOT_TRUSTED'],
+  ])('are refused %s', async (_which, recipe, code) => {
+    const { index } = await built();
+    const args = await verified((await verdictOn(index, recipe)).text);
+    expect(await codeOf(() => madeOf(...args, { file: undefined, signal }))).toBe(code);
   });
 });

@@ -1,17 +1,18 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { signMessage } from '../../../src/core/documents/index.ts';
 import { codeOf } from '../../../src/core/errors.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type FetchOptions, fetchArtifact } from '../../../src/runtime/artifacts/fetch.ts';
 import { fetchReports } from '../../../src/runtime/artifacts/fetch-reports.ts';
 import { artifactLimits } from '../../../src/runtime/artifacts/limits.ts';
 import { fetchMade } from '../../../src/runtime/artifacts/made.ts';
 import { askForRevocations, serveRevocations } from '../../../src/runtime/artifacts/revocations.ts';
-import { at, controller, exit, project, root } from '../../support/project.ts';
+import { at, controller, exit, makeCharter, project, root, testKey } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { folder, type Peer, peer, verdictOn } from '../store/support.ts';
 
@@ -164,6 +165,62 @@ describe('an artifact', () => {
     await expect(askForRevocations(stopped)).rejects.toThrow('enough');
   });
 
+  it('is asked about at the address of a controller that has another key by now', async () => {
+    const [moved, stranger] = [await peer(controller.seed), await peer()];
+    let asks = 0;
+    const says = (one: Peer, charter: string) =>
+      one.mesh.handle(
+        protocols.api,
+        async (channel) => {
+          await channel.receive();
+          await channel.send(Buffer.from(JSON.stringify({ kind: 'charter', charter })));
+        },
+        { maxInboundStreams: 8, maxMessageBytes: 10_000 },
+      );
+    says(stranger, 'x.y.z');
+    says(moved, (await signMessage('charter', makeCharter(), root.signer)).raw);
+    const before = [stranger, moved].map(({ mesh }, n) => {
+      const id = testKey(`before ${n}`).id;
+      return { id, addrs: mesh.addresses().map((addr) => addr.replace(mesh.id, id)) };
+    });
+    serveRevocations(moved.mesh, {
+      page: () => {
+        asks++;
+        return { charters: [], revocations: [] };
+      },
+      evidence: () => [],
+      checkpoint: () => undefined,
+    });
+    const book = await RevocationBook.open(project, joseVerifier);
+    const asking = { project, artifact: null, bootstrap: [], controllers: before, book };
+    expect(await askForRevocations({ ...asking, signal: AbortSignal.timeout(300_000) })).toBe(1);
+    expect(asks).toBe(1);
+  });
+
+  it('is asked about again after a wait, until somebody answers or the caller ends', async () => {
+    withLimits(artifactLimits, { againMs: 200 });
+    const one = await peer();
+    const stop = new AbortController();
+    let asks = 0;
+    one.mesh.handle(
+      protocols.revocations,
+      async (channel) => {
+        if (++asks === 3) stop.abort(new Error('enough'));
+        channel.abort(new Error('no answer'));
+      },
+      { maxInboundStreams: 8, maxMessageBytes: 10_000 },
+    );
+    const book = await RevocationBook.open(project, joseVerifier);
+    const controllers = [{ id: one.mesh.id, addrs: one.mesh.addresses() }];
+    const began = performance.now();
+    await expect(
+      askForRevocations({
+        ...{ project, artifact: null, bootstrap: [], controllers, book, signal: stop.signal },
+      }),
+    ).rejects.toThrow('enough');
+    expect(performance.now() - began).toBeGreaterThan(2 * 190);
+  });
+
   it('was made from what its evidence says, from level provisional on', async () => {
     const { second, tree } = await sides();
     expect(await fetchMade(tree, await options(tree, second), undefined)).toMatchObject({
@@ -209,6 +266,39 @@ describe('reports of a test', () => {
     expect(await ended(options(tree, one), (asked) => fetchReports({ ...asked, which: other }))).toMatch(
       /^REPORTS_NOT_FOUND: the peers that were asked have no evidence of f/,
     );
+  });
+
+  it('are asked for again while nobody has them, and that ends with the signal', async () => {
+    withLimits(artifactLimits, { reportTriesMax: 3, reportRetryMs: 200 });
+    const one = await peer();
+    const tree = await one.add('reports');
+    const { run, text } = await verdictOn(tree, test);
+    const bare = await peer();
+    bare.bundles.set(run, text);
+    const asked = vi.spyOn(bare.store.blocks, 'asked');
+    const began = performance.now();
+    const fails = async () =>
+      expect(await ended(options(tree, bare), (with_) => fetchReports({ ...with_, which: run }))).toMatch(
+        /TRANSFER_BLOCK_MISSING/,
+      );
+    await fails();
+    // Two waits; a timer may be a moment early by another clock.
+    expect(performance.now() - began).toBeGreaterThan(2 * 190);
+    const ofThree = asked.mock.calls.length;
+    withLimits(artifactLimits, { reportTriesMax: 1 });
+    await fails();
+    expect(asked.mock.calls.length - ofThree).toBe(ofThree / 3);
+    const stop = new AbortController();
+    asked.mockImplementation(() => stop.abort(new Error('enough')));
+    const stopped = options(tree, bare).then((with_) => ({ ...with_, signal: stop.signal }));
+    expect(await ended(stopped, (with_) => fetchReports({ ...with_, which: run }))).toMatch(/enough$/);
+    withLimits(artifactLimits, { reportTriesMax: 3 });
+    asked.mockReset();
+    // They are there a moment later.
+    asked.mockImplementationOnce(() => void bare.add('reports'));
+    expect(
+      await ended(options(tree, bare), (with_) => fetchReports({ ...with_, which: run })),
+    ).toBeUndefined();
   });
 
   it('are none where it left no files, or operators did not agree', async () => {

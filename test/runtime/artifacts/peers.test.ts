@@ -1,5 +1,7 @@
+import { writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Mesh } from '../../../src/mesh/index.ts';
+import { announce } from '../../../src/runtime/artifacts/announce.ts';
 import { NotTrusted } from '../../../src/runtime/artifacts/fetch.ts';
 import { forgetTree } from '../../../src/runtime/artifacts/forget-tree.ts';
 import { openIdleStore } from '../../../src/runtime/artifacts/idle-store.ts';
@@ -72,6 +74,22 @@ describe('a mesh', () => {
   });
 });
 
+it('an announcement is tried again after each wait, and a stop ends that', async () => {
+  vi.useRealTimers();
+  const provide = vi.fn(async (_cid: string): Promise<void> => Promise.reject(new Error('nobody took it')));
+  await expect(announce({ provide }, 'bafy', signal, [1, 1])).rejects.toThrow('nobody took it');
+  expect(provide.mock.calls).toEqual([['bafy'], ['bafy'], ['bafy']]);
+  provide.mockClear();
+  await expect(announce({ provide }, 'bafy', AbortSignal.abort())).rejects.toMatchObject({
+    name: 'AbortError',
+  });
+  expect(provide).toHaveBeenCalledTimes(1);
+  provide.mockClear();
+  provide.mockResolvedValueOnce().mockResolvedValueOnce();
+  await announce({ provide }, 'bafy', signal);
+  expect(provide).toHaveBeenCalledTimes(1);
+});
+
 it('peers are those of addresses that name one', () => {
   expect(peersOf(['/ip4/192.0.2.1/tcp/1/p2p/a', '/ip4/192.0.2.1/tcp/1'])).toEqual([
     { id: 'a', addrs: ['/ip4/192.0.2.1/tcp/1/p2p/a'] },
@@ -123,6 +141,8 @@ it('a store that no process uses is opened, and what it does not keep cannot be 
   vi.useRealTimers();
   const dir = await folder();
   expect(await openIdleStore(`${dir}/none`)).toBeUndefined();
+  await writeFile(`${dir}/file`, '');
+  expect(await codeOf(() => openIdleStore(`${dir}/file`))).toMatch(/./);
   const store = await openIdleStore(dir);
   await store?.close();
   const held = await openStore({ dir });

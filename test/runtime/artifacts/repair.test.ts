@@ -1,6 +1,6 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { forgetTree } from '../../../src/runtime/artifacts/forget-tree.ts';
 import { repairTrees } from '../../../src/runtime/artifacts/repair.ts';
 import type { Tell } from '../../../src/runtime/node/node-events.ts';
@@ -88,6 +88,29 @@ describe('a damaged tree', () => {
     expect(told).toMatchObject([{ kind: 'repaired', data: { root } }]);
     await own.collect({ graceSeconds: -10 });
     expect(await own.has(root)).toBe(true);
+  });
+
+  it('is fetched again from a peer that announces it', async () => {
+    const { own, root, trees } = await damaged();
+    const holder = await serving();
+    await holder.store.importTar(await tar(entries), { into: holder.store.public });
+    const mesh = await node();
+    await mesh.connect(holder.mesh.addresses());
+    vi.spyOn(mesh, 'findProviders').mockImplementation(async function* (of) {
+      if (of === root) yield { id: holder.mesh.id, addrs: [] };
+    });
+    const { told, tell } = telling();
+    await repairTrees({ mesh, store: own, tell, holders: () => [] }, trees, signal);
+    expect(told.map(({ kind }) => kind)).toEqual(['repaired']);
+  });
+
+  it('is told of no more once the node stops', async () => {
+    const { own, trees } = await damaged();
+    const { told, tell } = telling();
+    const ports = { mesh: await node(), store: own, tell, holders: () => [] };
+    const stopped = AbortSignal.abort(new Error('enough'));
+    await expect(repairTrees(ports, trees, stopped)).rejects.toThrow('enough');
+    expect(told).toEqual([]);
   });
 
   it('is taken from the next peer where one has only a part of it', async () => {
