@@ -98,7 +98,6 @@ export async function* inflateWhole(
     reader.destroy();
     inflate.destroy();
   }
-  if (failure !== undefined) throw failure;
   if (inflate.bytesWritten !== size)
     throw new Irregular(`it has ${size - inflate.bytesWritten} bytes behind its compressed data`);
 }

@@ -167,7 +167,7 @@ async function sameUnpacked(
       if (same < length) return bytes + same;
       hash.update(one);
       bytes += length;
-      if (head.length < tarHeadBytes) head = Buffer.concat([head, one.subarray(0, tarHeadBytes)]);
+      head = Buffer.concat([head, one.subarray(0, tarHeadBytes - head.length)]);
     }
     if (left.length + right.length > 0) return bytes;
   } catch (error) {

@@ -20,6 +20,7 @@ export interface Gzip {
 }
 
 const headBytesMax = 128 * 1024;
+const headBytesMin = 10;
 const trailerBytes = 8;
 const flags = { crc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 } as const;
 
@@ -27,6 +28,7 @@ export const isGzip = (head: Buffer): boolean => head.length >= 2 && head.readUI
 
 /** Reads the header of a gzip file. Throws `Irregular`. */
 export async function openGzip(content: Content): Promise<Gzip> {
+  if (content.size < headBytesMin + trailerBytes) throw new Irregular('it is truncated');
   const head = await firstBytes(content, headBytesMax);
   const { end, name, header } = parseHeader(head);
   const dataEnd = content.size - trailerBytes;
@@ -48,11 +50,10 @@ export async function openGzip(content: Content): Promise<Gzip> {
 }
 
 function parseHeader(head: Buffer): { end: number; name: string | undefined; header: string } {
-  if (head.length < 10) throw new Irregular('it is truncated');
   const flag = head.readUInt8(3);
   if (head.readUInt8(2) !== 8 || (flag & flags.reserved) !== 0)
     throw new Irregular('its gzip header is unknown');
-  let at = 10;
+  let at = headBytesMin;
   const take = (length: number): Buffer => {
     if (length < 0 || at + length > head.length) throw new Irregular('its gzip header has no end');
     at += length;

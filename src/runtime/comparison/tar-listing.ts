@@ -143,10 +143,10 @@ function splitRecords(content: Buffer, rest: Hash, times: Hash): void {
   for (let at = 0; at < content.length; ) {
     const space = content.indexOf(0x20, at);
     const digits = space === -1 ? '' : content.toString('latin1', at, space);
-    const length = /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : Number.NaN;
+    const length = /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : 0;
     const record = content.subarray(at, at + length);
     const equals = record.indexOf(0x3d);
-    if (!(length > 0) || record.length < length || record.at(-1) !== 0x0a || equals === -1)
+    if (record.length < length || record.at(-1) !== 0x0a || equals === -1)
       throw new Irregular('it has an extended header that cannot be read');
     const key = record.toString('utf8', space + 1 - at, equals);
     const isTime =

@@ -74,11 +74,8 @@ async function listOpened(zip: ZipFile, handle: FileHandle, budget: UnpackBudget
   };
 }
 
-async function bytesAt(handle: FileHandle, from: number, count: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(count), 0, count, from);
-  if (bytesRead < count) throw new Irregular('it is truncated');
-  return buffer;
-}
+const bytesAt = async (handle: FileHandle, from: number, count: number): Promise<Buffer> =>
+  (await handle.read(Buffer.alloc(count), 0, count, from)).buffer;
 
 interface Place {
   from: number;

@@ -134,7 +134,7 @@ export class MarkFinder {
   push(chunk: Uint8Array): void {
     const all = Buffer.concat([this.#last, chunk]);
     this.found ||= all.includes(mark);
-    this.#last = all.subarray(Math.max(0, all.length - mark.length + 1));
+    this.#last = all.subarray(1 - mark.length);
   }
 }
 

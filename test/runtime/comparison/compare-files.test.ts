@@ -1,68 +1,28 @@
-import { execFileSync } from 'node:child_process';
-import { lutimes, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32, gzipSync } from 'node:zlib';
-import { type Header, pack } from 'tar-stream';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Content, UnpackBudget } from '../../../src/runtime/comparison/archive-content.ts';
-import { compareFiles, type FileComparison } from '../../../src/runtime/comparison/compare-files.ts';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { UnpackBudget } from '../../../src/runtime/comparison/archive-content.ts';
+import { compareFiles } from '../../../src/runtime/comparison/compare-files.ts';
 import { comparisonLimits } from '../../../src/runtime/comparison/limits.ts';
 import { withLimits } from '../../support/with-limits.ts';
-
-async function scratch(): Promise<string> {
-  const made = await mkdtemp(join(tmpdir(), 'quorate-test-compare-'));
-  onTestFinished(() => rm(made, { recursive: true, force: true }));
-  return made;
-}
-
-/** In pieces whose size is no power of two. */
-const contentOf = (bytes: Uint8Array): Content => ({
-  size: bytes.length,
-  async *open() {
-    for (let at = 0; at < bytes.length; at += 70_001) yield bytes.subarray(at, at + 70_001);
-  },
-});
-
-async function compare(a: Uint8Array, b: Uint8Array): Promise<FileComparison> {
-  expect(Buffer.compare(a, b)).not.toBe(0);
-  const budget = new UnpackBudget(AbortSignal.timeout(120_000));
-  return compareFiles(contentOf(a), contentOf(b), { scratch: await scratch(), budget });
-}
-
-const same = async (a: Uint8Array, b: Uint8Array): Promise<readonly string[]> => {
-  const found = await compare(a, b);
-  expect(found, JSON.stringify(found)).toMatchObject({ result: 'normalised', members: [], reasons: [] });
-  return found.normalisations;
-};
-const different = async (a: Uint8Array, b: Uint8Array): Promise<FileComparison> => {
-  const found = await compare(a, b);
-  expect(found).toMatchObject({ result: 'different', normalisations: [] });
-  return found;
-};
-/** Differences of the members that differ. */
-const members = async (a: Uint8Array, b: Uint8Array) =>
-  (await different(a, b)).members.map(({ path, fields }) => `${path}: ${fields.join()}`);
-const reasons = async (a: Uint8Array, b: Uint8Array) => (await different(a, b)).reasons.join('; ');
-
-type TarEntry = Partial<Header> & { name: string; body?: string };
-
-async function tar(entries: readonly TarEntry[]): Promise<Buffer> {
-  const packer = pack();
-  for (const { body = '', ...header } of entries) packer.entry({ mtime: new Date(1000), ...header }, body);
-  packer.finalize();
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of packer as AsyncIterable<Uint8Array>) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
+import {
+  compare,
+  contentOf,
+  different,
+  members,
+  reasons,
+  run,
+  same,
+  scratch,
+  type TarEntry,
+  tar,
+} from './support.ts';
 
 const one: TarEntry = { name: 'package/one', body: 'one\n' };
 const two: TarEntry = { name: 'package/two', body: 'two\n', mode: 0o755 };
 const link: TarEntry = { name: 'package/link', type: 'symlink', linkname: 'one' };
 const later = (entry: TarEntry): TarEntry => ({ ...entry, mtime: new Date(2000) });
-
-const run = (program: string, args: readonly string[], cwd: string): Buffer =>
-  execFileSync(program, args, { cwd, timeout: 120_000, stdio: ['ignore', 'pipe', 'ignore'] });
 
 describe('two gzip files', () => {
   it('are the same but for gzip: npm packs by two levels of compression', async () => {
@@ -138,6 +98,9 @@ describe('two gzip files', () => {
     expect(await same(good, headed(2, 1, 2))).toEqual(['gzip']);
     expect(await reasons(good, headed(4, 1, 0, 0x78))).toMatch(/gzip header differ/);
     expect(await reasons(headed(4, 1, 0, 0x78), headed(4, 0, 0))).toMatch(/gzip header differ/);
+    expect(await reasons(good, good.subarray(0, 18))).toMatch(/cannot be unpacked: unexpected end/);
+    const nameOnly = Buffer.concat([headed(8).subarray(0, 10), Buffer.from(`${'x'.repeat(20)}\0`)]);
+    expect(await reasons(good, nameOnly)).toBe('b: it is truncated');
     for (const cut of [9, 17]) expect(await reasons(good, good.subarray(0, cut))).toBe('b: it is truncated');
   });
 
@@ -158,6 +121,8 @@ describe('two tars', () => {
     const all = [one, two, link];
     expect(await same(await tar(all), await tar([link, two, one]))).toEqual(['order']);
     expect(await same(await tar(all), await tar(all.map(later)))).toEqual(['times']);
+    const folder: TarEntry = { name: 'package', type: 'directory' };
+    expect(await same(await tar([folder, one]), await tar([one, folder]))).toEqual(['order']);
     expect(await same(await tar(all), Buffer.concat([await tar(all), Buffer.alloc(512)]))).toEqual([
       'padding',
     ]);
@@ -233,6 +198,9 @@ describe('two tars', () => {
     const sum = filled.subarray(0, 512).reduce((total, byte) => total + byte, 0);
     filled.write(sum.toString(8).padStart(6, '0'), 148);
     expect(await reasons(before, filled)).toBe('b: it has a folder with content');
+    const last = Buffer.from(before);
+    last[3 * 512 + 100] = 1;
+    expect(await reasons(before, last)).toBe('b: it has bytes behind its last member');
     expect(await reasons(before, before.subarray(0, 600))).toContain('not a whole tar archive');
   });
 
@@ -253,6 +221,8 @@ describe('two tars', () => {
   it.each<[string, () => Buffer, string]>([
     ['of another length', () => block('x', '99 path=a\n'), 'it has an extended header that cannot be read'],
     ['without a value', () => block('x', '7 path\n'), 'it has an extended header that cannot be read'],
+    ['without an end', () => block('x', '10 path=abc'), 'it has an extended header that cannot be read'],
+    ['that is empty', () => Buffer.concat([block('L', ''), block('0', '')]), 'it has an empty header'],
     ['of an old kind', () => block('N', 'a\u0000'), 'it has headers that belong to no member'],
     [
       'with bytes behind it',
@@ -289,164 +259,6 @@ describe('two tars', () => {
     expect(await same(a, b)).toEqual(['order']);
     withLimits(comparisonLimits, { membersMax: 3 });
     await expect(compare(a, b)).rejects.toMatchObject({ code: 'COMPARE_TOO_LARGE' });
-  });
-});
-
-describe('two zips', () => {
-  async function folder(): Promise<string> {
-    const dir = await scratch();
-    await writeFile(join(dir, 'one'), 'one '.repeat(5000));
-    await writeFile(join(dir, 'two'), 'two');
-    await symlink('one', join(dir, 'link'));
-    // zip keeps the times of the last access too. That of a file that was read after all its changes is left as it is (relatime).
-    const [read, written] = [Date.now() / 1000 + 3600, Date.now() / 1000 - 3600];
-    for (const name of ['one', 'two', 'link']) await lutimes(join(dir, name), read, written);
-    return dir;
-  }
-  const zip = async (dir: string, name: string, ...args: string[]): Promise<Buffer> => {
-    run('zip', ['-q', '-y', name, ...args], dir);
-    return readFile(join(dir, name));
-  };
-
-  it("are the same but for compression, order and times, by Debian's zip", async () => {
-    const dir = await folder();
-    const before = await zip(dir, 'a.zip', '-9', 'one', 'two', 'link');
-    expect(await same(before, await zip(dir, 'b.zip', '-0', 'one', 'two', 'link'))).toEqual(['zip']);
-    expect(await same(before, await zip(dir, 'c.zip', '-1', 'two', 'link', 'one'))).toEqual(['zip', 'order']);
-    await utimes(join(dir, 'one'), 1_000_000_000, 1_000_000_000);
-    expect(await same(before, await zip(dir, 'd.zip', '-9', 'one', 'two', 'link'))).toEqual(['zip', 'times']);
-    run('sh', ['-c', 'zip -q -y - one two link > e.zip'], dir);
-    expect(await same(before, await readFile(join(dir, 'e.zip')))).toContain('zip');
-  });
-
-  it('are different in content, mode and members', async () => {
-    const dir = await folder();
-    const before = await zip(dir, 'a.zip', 'one', 'two', 'link');
-    await writeFile(join(dir, 'two'), 'twO');
-    run('chmod', ['700', 'one'], dir);
-    const after = await zip(dir, 'b.zip', 'one', 'two');
-    expect(await members(before, after)).toEqual(['link: ', 'one: mode', 'two: content']);
-  });
-
-  it('are different with bytes that belong to no member, a comment, or damage', async () => {
-    const dir = await folder();
-    const before = await zip(dir, 'a.zip', '-X', 'one', 'two');
-    const again = await zip(dir, 'b.zip', '-X', '-1', 'one', 'two');
-    expect(await same(before, again)).toEqual(['zip']);
-    const at = again.indexOf('PK\x01\x02', 0, 'latin1');
-    const between = Buffer.concat([again.subarray(0, at), Buffer.from('more'), again.subarray(at)]);
-    between.writeUInt32LE(at + 4, between.length - 6);
-    expect(await reasons(before, between)).toBe('b: it has bytes that belong to no member');
-    expect(await reasons(before, Buffer.concat([again, Buffer.from('more')]))).toMatch(
-      /^b: it is not a whole zip/,
-    );
-    const comment = Buffer.concat([again, Buffer.from('more')]);
-    comment.writeUInt16LE(4, again.length - 2);
-    expect(await reasons(before, comment)).toBe('the metadata of the zip itself differs');
-    const broken = Buffer.from(again);
-    broken[60] = 0xff ^ Number(broken[60]);
-    expect((await different(before, broken)).reasons).toHaveLength(1);
-    expect(await reasons(before, again.subarray(0, -30))).toMatch(/^b: it is not a whole zip/);
-    const renamed = Buffer.from(again);
-    renamed.write('tvo', renamed.lastIndexOf('two'));
-    expect(await reasons(before, renamed)).toBe('b: a member has two names');
-    for (const name of ['dup-1', 'dup-2']) await writeFile(join(dir, name), name.slice(0, 3).repeat(99));
-    const [twice, other] = [
-      await zip(dir, 'c.zip', '-X', 'dup-1', 'dup-2'),
-      await zip(dir, 'd.zip', '-X', '-0', 'dup-1', 'dup-2'),
-    ].map((bytes) => Buffer.from(bytes.toString('latin1').replaceAll('dup-2', 'dup-1'), 'latin1'));
-    if (twice === undefined || other === undefined) throw new Error('two archives');
-    expect(await reasons(twice, other)).toContain('a member twice');
-  });
-});
-
-describe('a zip whose headers differ', () => {
-  interface Parts {
-    local?: Partial<Record<'flags' | 'method' | 'crc' | 'size', number>>;
-    /** In the directory, and in front of the member too. */
-    both?: Parts['local'];
-    extra?: number[];
-    localExtra?: number[];
-    before?: string;
-    end?: Partial<Record<'count' | 'bytes', number>>;
-  }
-  const content = Buffer.from('abc');
-
-  /** One stored member. */
-  function zipOf({ local, both, extra = [], localExtra = [], before = '', end }: Parts): Buffer {
-    const header = (of: Parts['local'], more: number[], at?: number): Buffer => {
-      const { flags, method, crc, size } = {
-        flags: 0,
-        method: 0,
-        crc: crc32(content),
-        size: 3,
-        ...both,
-        ...of,
-      };
-      const isLocal = at === undefined;
-      const bytes = Buffer.alloc(isLocal ? 30 : 46);
-      bytes.writeUInt32LE(isLocal ? 0x04034b50 : 0x02014b50);
-      const from = isLocal ? 4 : 6;
-      if (!isLocal) bytes.writeUInt16LE(20, 4);
-      for (const [n, value] of [20, flags, method, 0, 0x21].entries())
-        bytes.writeUInt16LE(value, from + 2 * n);
-      for (const [n, value] of [crc, size, size].entries()) bytes.writeUInt32LE(value, from + 10 + 4 * n);
-      bytes.writeUInt16LE(1, from + 22);
-      bytes.writeUInt16LE(more.length, from + 24);
-      if (at !== undefined) bytes.writeUInt32LE(at, 42);
-      return Buffer.concat([bytes, Buffer.from('f'), Buffer.from(more)]);
-    };
-    const member = Buffer.concat([Buffer.from(before), header(local, localExtra), content]);
-    const directory = header({}, extra, before.length);
-    const last = Buffer.alloc(22);
-    last.writeUInt32LE(0x06054b50);
-    last.writeUInt16LE(end?.count ?? 1, 8);
-    last.writeUInt16LE(1, 10);
-    last.writeUInt32LE(end?.bytes ?? directory.length, 12);
-    last.writeUInt32LE(member.length, 16);
-    return Buffer.concat([member, directory, last]);
-  }
-  const good = zipOf({});
-  const wide = (...values: number[]) => [1, 0, values.length, 0, ...values];
-  const eight = (value: number) => [value, 0, 0, 0, 0, 0, 0, 0];
-
-  it('is the same as one that has more room for its sizes: the control', async () => {
-    expect(await compare(good, zipOf({ extra: wide(...eight(3), ...eight(3)) }))).not.toHaveProperty(
-      'reasons.0',
-    );
-  });
-
-  it.each<[string, Parts, string]>([
-    ['encrypted', { both: { flags: 1, method: 8 } }, 'a member is encrypted'],
-    ['flags of one', { local: { flags: 2 } }, 'a member has two headers that differ'],
-    ['a method of one', { local: { method: 8 } }, 'a member has two headers that differ'],
-    ['a checksum of one', { local: { crc: 1 } }, 'a member has two headers that differ'],
-    ['a size of one', { local: { size: 2 } }, 'a member has two headers that differ'],
-    [
-      'another checksum',
-      { both: { crc: 1 } },
-      'a member does not have the checksum or the length that is stated',
-    ],
-    ['an unknown method', { both: { method: 12 } }, 'a member is compressed by method 12, which is not read'],
-    ['bytes in front', { before: 'PK\x03\x04' }, 'it has bytes that belong to no member'],
-    ['a cut extra field', { localExtra: [9, 9] }, 'a member has an extra field that cannot be read'],
-    [
-      'two sizes',
-      { localExtra: [...wide(...eight(3)), ...wide(...eight(3))] },
-      'a member states its sizes twice',
-    ],
-    ['half a size', { localExtra: wide(1, 2, 3) }, 'a member has an extra field that cannot be read'],
-    [
-      'a disk that is not zero',
-      { localExtra: wide(...eight(3), ...eight(3), 1, 0, 0, 0) },
-      'a member has an extra field that cannot be read',
-    ],
-    ['another wide size', { localExtra: wide(...eight(4)) }, 'a member has two headers that differ'],
-    ['another count at its end', { end: { count: 2 } }, 'its end says something else than its directory'],
-    ['another size at its end', { end: { bytes: 7 } }, 'its end says something else than its directory'],
-  ])('is different: %s', async (_which, parts, says) => {
-    expect(await reasons(good, zipOf(parts))).toBe(`b: ${says}`);
-    expect(await reasons(zipOf(parts), good)).toBe(`a: ${says}`);
   });
 });
 
