@@ -53,11 +53,12 @@ export async function importDependencies(
   };
   const index = makeIndex(sources, blobOf, [...fetched.keys()]);
   const byPath = new Map([...byKey.values()].map((file) => [pathOf(file), file]));
-  const files = [...byPath].sort(([a], [b]) => (a < b ? -1 : 1));
   const tar = filesTar(
     [
       { path: indexName, text: new TextDecoder().decode(encodeIndex(index).bytes) },
-      ...files.map(([path, { size }]) => ({ path, blob: { name: path, size } })),
+      ...[...byPath.keys()]
+        .sort()
+        .map((path) => ({ path, blob: { name: path, size: byPath.get(path)?.size ?? 0 } })),
     ],
     (name) => createReadStream(byPath.get(name)?.path ?? ''),
   );

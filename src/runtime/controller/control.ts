@@ -115,7 +115,7 @@ export class ControllerControl {
     const { state, dispatch, tell, stop } = this.#options;
     await dispatch({ kind: 'drain' });
     this.#stopsBy = Date.now() + limitMs;
-    const end = performance.now() + limitMs;
+    const limit = AbortSignal.timeout(limitMs);
     tell(
       'info',
       'drain',
@@ -124,7 +124,7 @@ export class ControllerControl {
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
       const left = awaitedLeases(state).length;
-      if (left > 0 && performance.now() < end) return;
+      if (left > 0 && !limit.aborted) return;
       clearInterval(this.#timer);
       if (left > 0)
         tell('warn', 'drain', `stops with ${counted(left, 'lease')} left: they go on after the next start`);
@@ -149,13 +149,13 @@ export async function askController<Request extends ControllerRequest>(
   request: Request,
   { signal, waitMs = controllerNodeLimits.controlWaitMs }: ControlWait = {},
 ): Promise<AnswerTo<Request>> {
-  const end = performance.now() + waitMs;
+  const limit = AbortSignal.timeout(waitMs);
   for (;;) {
     try {
       return await askOnce(dir, request);
     } catch (error) {
       if (codeOf(error) !== 'CONTROLLER_NOT_RUNNING' || !isInUse(journalFile(dir))) throw error;
-      if (performance.now() > end)
+      if (limit.aborted)
         throw new QuorateError(
           'CONTROLLER_STARTING',
           'a controller has its journal open and does not answer yet: it starts or ends',

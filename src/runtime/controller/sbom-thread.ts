@@ -16,7 +16,7 @@ export interface SbomQuestion {
   /** The version of Quorate. */
   version: string;
   /** CAR of the index of the dependencies. */
-  index?: Uint8Array;
+  index?: Uint8Array | undefined;
 }
 
 /** The list; or the tree of dependencies whose index is needed for it. */
@@ -34,4 +34,4 @@ async function list({ bundle: text, project, ...asked }: SbomQuestion): Promise<
 }
 
 /** The thread; its limits are those of who asks. */
-await answerAsked(list);
+void answerAsked(list);

@@ -1,4 +1,4 @@
-import { assert, QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../core/errors.ts';
 import type { StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import type { Revoked } from '../../core/trust/revocations.ts';
 import { askThread, ThreadOver, threadFile } from '../../dependencies/thread/ask.ts';
@@ -85,12 +85,11 @@ async function make(artifact: string, version: string, ports: SbomPorts): Promis
   const bounds = { signal: new AbortController().signal, seconds, memoryMiB: sbomMemoryMiB };
   const question: SbomQuestion = { bundle, project, version, revocations: ports.revocations() };
   try {
-    const answer = await askThread<SbomAnswer>(file, question, bounds);
-    if ('text' in answer) return answer.text;
-    const more = { ...question, index: await carOfIndex(store, answer.needs) };
-    const second = await askThread<SbomAnswer>(file, more, bounds);
-    assert('text' in second, 'what was needed was given');
-    return second.text;
+    for (let index: Uint8Array | undefined; ; ) {
+      const answer = await askThread<SbomAnswer>(file, { ...question, index }, bounds);
+      if ('text' in answer) return answer.text;
+      index = await carOfIndex(store, answer.needs);
+    }
   } catch (error) {
     if (!(error instanceof ThreadOver)) throw error;
     throw new QuorateError(

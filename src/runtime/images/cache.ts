@@ -221,9 +221,10 @@ export class ImageCache {
       const note = join(dir, image, 'blocks.bytes');
       // Another form may share them already.
       if (form === 'tree' || !existsSync(note)) await writeFile(note, String(Math.max(0, blocks - shared)));
-      await rename(made, join(dir, image, form)).catch((error: NodeJS.ErrnoException) => {
+      const ready = join(dir, image, form);
+      await rename(made, ready).catch((error: unknown) => {
         // Another process has prepared the same content.
-        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+        if (!existsSync(ready)) throw error;
       });
     } finally {
       await rm(scratch, { recursive: true, force: true });

@@ -120,6 +120,48 @@ describe('the tree of dependencies', () => {
   });
 });
 
+it('of a file that did not arrive whole is found by one of its blocks, else the first is named', async () => {
+  const { store } = await place();
+  const second = Buffer.alloc(3_000_000, 'second');
+  const files = { a: one, b: large, c: second };
+  const locks = locking(
+    Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, sri('sha512', bytes)])),
+  );
+  const bytesOf = (name: string) => files[name as keyof typeof files];
+  const index = makeIndex(locks, ({ name }) => {
+    const bytes = bytesOf(name);
+    return { sha256: hex('sha256', bytes), size: bytes.length };
+  });
+  const paths = Object.values(files).map((bytes) => [`sha256/${hex('sha256', bytes)}`, bytes]);
+  const tree = await treeOf(store, { 'index.json': indexText(index), ...Object.fromEntries(paths) });
+  const leafOf = async (bytes: Buffer): Promise<string> => {
+    const { cid = '' } = (await store.resolve(tree, `sha256/${hex('sha256', bytes)}`)) ?? {};
+    const top = store.blocks.parse(cid);
+    return String(store.blocks.links(top, await store.blocks.read(top)).at(-1));
+  };
+  const leaves = [await leafOf(large), await leafOf(second)];
+  const { store: part } = await place();
+  await part.blocks.during(async () => {
+    const todo = [store.blocks.parse(tree)];
+    for (let cid = todo.pop(); cid !== undefined; cid = todo.pop()) {
+      if (leaves.includes(String(cid))) continue;
+      const bytes = await store.blocks.read(cid);
+      await part.blocks.put(cid, bytes);
+      todo.push(...store.blocks.links(cid, bytes));
+    }
+  });
+  const missing = async (block?: string) => (await missingFile(part, tree, { block, signal }))?.file;
+  expect(await missingFile(store, tree, { signal })).toBeUndefined();
+  expect([await missing(), await missing(leaves[0]), await missing(leaves[1])]).toEqual([
+    ...['b-1.0.0.tgz', 'b-1.0.0.tgz', 'c-1.0.0.tgz'],
+  ]);
+  // A block of none of them.
+  expect(await missing(tree)).toBe('b-1.0.0.tgz');
+  expect(await missingFile(part, leaves[0] ?? '', { signal })).toBeUndefined();
+  const ended = AbortSignal.abort(new Error('enough'));
+  await expect(missingFile(part, tree, { signal: ended })).rejects.toThrow('enough');
+});
+
 const base64 = (digest: string | undefined): string => Buffer.from(digest ?? '', 'hex').toString('base64');
 
 /** Each differs from `honest`, which is taken (above), in one thing. */

@@ -146,6 +146,26 @@ describe('the dependencies that a controller keeps', () => {
     expect(await names()).toEqual([purl(0), undefined, undefined, undefined]);
   });
 
+  it('are let go of although their index cannot be kept, which is told', async () => {
+    const { context, store, bring } = await place();
+    const tell = vi.spyOn(context, 'tell');
+    const withIndex = (n: number) => [
+      { name: 'index.json', body: indexOf(n) },
+      { name: 'sha256/1', body: noiseBytes(95 * KiB, n + 1) },
+    ];
+    const trees = [await bring('owner', withIndex(1)), await bring('owner', withIndex(2))];
+    const pin = store.pin.bind(store);
+    vi.spyOn(store, 'pin').mockImplementation(async (roots, name) => {
+      if (name.startsWith('index ')) throw new Error('no disk');
+      return pin(roots, name);
+    });
+    trees.push(await bring('owner', withIndex(3)));
+    expect(trees.map((tree) => store.pinned(tree))).toEqual([false, true, true]);
+    expect(tell).toHaveBeenCalledWith(
+      ...['warn', 'dependencies', `the index of ${trees[0]} is not kept: no disk`, { tree: trees[0] }],
+    );
+  });
+
   it('of one publisher leave room for those of another', async () => {
     const { needed, bring, dependencies } = await place();
     for (const tree of [await bring('owner', 90), await bring('owner', 90)]) needed.add(tree);

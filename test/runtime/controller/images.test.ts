@@ -1,5 +1,7 @@
 import { rm, truncate } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import timers from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
 import { ControllerImages } from '../../../src/runtime/controller/images.ts';
@@ -34,7 +36,7 @@ async function controller(counts: readonly number[], jobs: readonly string[] = [
   } as unknown as ControllerContext;
   const open = () => new ControllerImages(context, stop.signal);
   const pins = async () => (await own.pins()).map(({ root, names }) => [root, ...names]);
-  return { dir: join(dir, 'images'), images, store: own, told, announced, open, pins };
+  return { dir: join(dir, 'images'), images, store: own, told, announced, open, pins, context, stop };
 }
 
 it('an image is read once from the folder of its owner, kept, announced, and served from then on', async () => {
@@ -54,6 +56,30 @@ it('an image is read once from the folder of its owner, kept, announced, and ser
   await removeImageFile(dir, image);
   await images.need(image);
   expect(announced).toEqual([image]);
+});
+
+it('an image that nobody takes the announcement of is served all the same, and said to be so until the end', async () => {
+  const { images: all, open, told, store: own, context, stop } = await controller([3]);
+  const [image = ''] = all;
+  await importInto(own, small(3));
+  await own.pin([image], 'image');
+  let tries = 0;
+  context.mesh.provide = async () => {
+    tries++;
+    throw new Error('nobody');
+  };
+  const waits = vi.spyOn(timers, 'setTimeout').mockResolvedValue(undefined);
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    waits.mockRestore();
+    syncBuiltinESMExports();
+  });
+  await open().resume();
+  await expect.poll(() => told).toEqual([`info image: ${image} is not announced: nobody`]);
+  stop.abort();
+  await open().resume();
+  await expect.poll(() => tries).toBe(12);
+  expect(told).toHaveLength(1);
 });
 
 it('an image that takes long to read is not ready, and its reading goes on', async () => {

@@ -403,6 +403,15 @@ describe('what a controller shows', () => {
     expect(view.trouble().full).toContain('7');
     expect([view.version('none'), view.version(runs[0] ?? '')]).toEqual([undefined, expect.any(String)]);
     expect(view.queue().map(({ building }) => building)).toEqual([[], [], []]);
+    expect(view.trouble().declined).toEqual([]);
+    const passed = (operator: string, reason: string) => ({ kind: 'passed', operator, reason });
+    const [open] = bench.controller.state.index.open.values();
+    for (const progress of [passed('ada', 'no'), passed('bob', 'worker-older'), passed('ada', 'small')])
+      open?.history.push({ at: 1, progress } as never);
+    expect(view.trouble().declined).toEqual([
+      { operator: 'ada', reason: 'small' },
+      { operator: 'bob', reason: expect.stringMatching(/too old/) },
+    ]);
     expect(() => view.run('none')).toThrow(expect.objectContaining({ code: 'JOB_UNKNOWN' }));
   });
 

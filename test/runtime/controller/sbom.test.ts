@@ -1,9 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { encodeIndex, makeIndex } from '../../../src/core/dependencies/index.ts';
 import { decodeBundle } from '../../../src/core/documents/index.ts';
 import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
 import { openSboms, type SbomPorts } from '../../../src/runtime/controller/sbom.ts';
+import { store } from '../../store/support.ts';
+import { project } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
+import { importInto } from '../../transfer/support.ts';
+import { verdictOn } from '../store/support.ts';
 
 const vectors = new URL('../../vectors/bundle/valid.json', import.meta.url);
 const artifact = 'the artifact';
@@ -36,6 +41,21 @@ describe('the list of what an artifact was made from', () => {
     told.level = 'revoked';
     await get();
     expect(told.made).toBe(2);
+  });
+
+  it('names what the job depends on, from the index in the store', async () => {
+    const own = await store();
+    const integrity = `sha512-${'A'.repeat(86)}==`;
+    const packages = { 'node_modules/left-pad': { version: '1.0.0', integrity } };
+    const lock = Buffer.from(JSON.stringify({ lockfileVersion: 3, packages }));
+    const locks = ['package-lock.json'];
+    const of = { locks, files: new Map([['package-lock.json', lock]]), arch: 'x86_64' as const };
+    const index = encodeIndex(makeIndex(of, () => ({ sha256: '12'.repeat(32), size: 1 })));
+    const tree = await importInto(own, [{ name: 'index.json', body: Buffer.from(index.bytes).toString() }]);
+    const { text } = await verdictOn(tree, { job: { dependencies: { locks, tree } } });
+    const bundles = { get: async () => text, size: async () => text.length };
+    const { get } = await sboms({ project, bundles, store: own });
+    expect(await get()).toContain('"purl": "pkg:npm/left-pad@1.0.0"');
   });
 
   it('that takes too long is given up, and not begun again', async () => {

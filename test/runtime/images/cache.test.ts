@@ -104,6 +104,24 @@ describe('an image is made ready', () => {
     expect(await readFile(join(dir, first(), 'tree', 'usr', 'a'), 'utf8')).toBe('a'.repeat(100));
   });
 
+  it('by the process that is first; one that cannot be put in its place is none', async () => {
+    const dir = join(await scratch(), 'cache');
+    let meanwhile = async (_tree: string): Promise<void> => {};
+    const share = async (_image: string, tree: string) => {
+      await meanwhile(tree);
+      meanwhile = async () => {};
+      return 0;
+    };
+    const source = { obtain: async () => {}, discard: async () => {}, share };
+    const cache = new ImageCache({ dir, bytesMax: 1e9, store, signal, source });
+    meanwhile = (tree) => rm(tree, { recursive: true });
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({ code: 'ENOENT' });
+    const own = join(dir, first(), 'tree', 'made elsewhere');
+    meanwhile = async () => void (await mkdir(own, { recursive: true }));
+    await cache.use(first(), signal).directory();
+    expect(existsSync(own)).toBe(true);
+  });
+
   it('in little more room than its own size, with the blocks for others, and counts no more', async () => {
     const dir = await scratch();
     const own = await openStore({ dir: join(dir, 'store') });

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { pullLimits } from '../../../src/runtime/images/limits.ts';
 import { importImage } from '../../../src/runtime/images/make.ts';
 import { type PullOptions, pullImage } from '../../../src/runtime/images/pull/pull.ts';
+import { RegistryBlobs } from '../../../src/runtime/images/pull/registry-blobs.ts';
 import { file, type Layout, layoutOf, scratch, writeLayout } from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
 import { withLimits } from '../../support/with-limits.ts';
@@ -170,6 +171,16 @@ describe('an image is pulled', () => {
       expect(ranges).toEqual([expect.stringMatching(isShort ? / bytes=4000000-$/ : / bytes=[1-9]\d+-$/)]);
     }
   });
+});
+
+it('an error that is none of the registry is passed on as it is', async () => {
+  const broken = { get: async () => Promise.reject(new Error('broken')) };
+  const reference = { host: 'registry.example', name: 'x', digest: `sha256:${'0'.repeat(64)}` };
+  const blobs = new RegistryBlobs({
+    ...{ registry: broken as never, reference: reference as never, cache: await scratch() },
+    ...{ signal: AbortSignal.timeout(120_000), onBytes: () => {} },
+  });
+  await expect(blobs.open('index.json')).rejects.toThrow(/^broken$/);
 });
 
 it('a registry that does not answer, and layers that cannot be kept, are said to be so', async () => {
@@ -353,6 +364,46 @@ describe('a registry that wants to know who asks', () => {
     ).rejects.toMatchObject({
       message: expect.stringContaining('asked by https only'),
     });
+  });
+
+  it.each<[string, string | undefined, RegExp]>([
+    ['nothing that it says', undefined, /^IMAGE_PULL_FAILED/],
+    ['a way that is not known', 'Digest realm="x"', /^IMAGE_PULL_DENIED.* in a way that is not known/],
+    [
+      'a password that nobody gave',
+      'Basic realm="x"',
+      /^IMAGE_PULL_DENIED.* wants a user name and a password/,
+    ],
+  ])('is not answered where it wants %s', async (_what, challenge, says) => {
+    const { host } = await registry(small, (_, response) => {
+      const headers = challenge === undefined ? {} : { 'www-authenticate': challenge };
+      response.writeHead(401, headers).end();
+      return true;
+    });
+    const error = await pull(refOf(host, small)).catch((found: { code: string; message: string }) => found);
+    expect(`${'code' in error && error.code}: ${'message' in error && error.message}`).toMatch(says);
+  });
+
+  it.each<[string, number, string | number, RegExp]>([
+    ['refuses its own token', 403, 'token', /^IMAGE_PULL_DENIED/],
+    ['has no such image for it', 404, 'token', /^IMAGE_PULL_FAILED/],
+    ['gives no token', 200, 'none', /^IMAGE_PULL_FAILED.*answers with no token/],
+    ['has no place for tokens', 200, 404, /^IMAGE_PULL_FAILED/],
+    ['refuses to give a token', 200, 403, /^IMAGE_PULL_DENIED/],
+  ])('%s', async (_what, status, token, says) => {
+    const server = await listen((_, response) => {
+      if (typeof token === 'number') response.writeHead(token).end();
+      else response.end(JSON.stringify({ [token]: 'abc' }));
+    });
+    const { host } = await registry(small, ({ headers }, response) => {
+      const challenge = { 'www-authenticate': `Bearer realm="http://${server}/"` };
+      if (headers.authorization === 'Bearer abc') response.writeHead(status).end();
+      else response.writeHead(401, challenge).end();
+      return true;
+    });
+    const env = { QUORATE_PRIVATE_HOSTS: server };
+    const error = await pull(refOf(host, small), { env }).catch((found: Error & { code: string }) => found);
+    expect(`${'code' in error && error.code}: ${'message' in error && error.message}`).toMatch(says);
   });
 
   it('is not asked where the file with credentials is damaged', async () => {

@@ -1,9 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { conditions } from '../../../src/runtime/trial/conditions.ts';
-import { openInputMesh, provideInput, type TrialProject } from '../../../src/runtime/trial/inputs.ts';
+import {
+  fromMesh,
+  openInputMesh,
+  provideInput,
+  type TrialProject,
+} from '../../../src/runtime/trial/inputs.ts';
 import { vary } from '../../../src/runtime/trial/vary.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { exit, project, testKey } from '../../support/project.ts';
@@ -100,6 +105,29 @@ describe('an input of a trial', () => {
       liar.bundles.set(other, (await verdictOn(tree)).text);
       expect(await fetched(tree, [at(liar)])).toMatchObject({ from: 'mesh', level: 'none' });
       expect((await fetched(other, [at(liar)])).level).toBe('none');
+    });
+
+    it('is asked of those that announce it, and of nobody once the trial has ended', async () => {
+      const stop = new AbortController();
+      const connect = vi.fn(async (_addrs: string[]) => Promise.reject(new Error('no network')));
+      const found = { id: 'x', addrs: ['/dns4/x/tcp/1'] };
+      const mesh = {
+        connected: () => [],
+        connect,
+        async *findProviders() {
+          yield found;
+        },
+      };
+      const trial = { project, controllers: [] } as unknown as TrialProject;
+      const ask = () => fromMesh(mesh as never, {} as never, 'bafy', trial, stop.signal);
+      await expect(ask()).rejects.toMatchObject({ code: 'ARTIFACT_NOT_FOUND' });
+      expect(connect.mock.calls).toEqual([[['/dns4/x/tcp/1/p2p/x']]]);
+      mesh.findProviders = async function* () {
+        yield found;
+        throw stop.abort(new Error('enough'));
+      };
+      await expect(ask()).rejects.toThrow('enough');
+      expect(connect).toHaveBeenCalledTimes(1);
     });
 
     it('is at an address without the id of its peer too, and not found where nobody is reached', async () => {

@@ -112,7 +112,6 @@ async function digestNeeded(
   };
   const hint = await retried(limit, find).catch((error: unknown) => {
     signal.throwIfAborted();
-    if (!(error instanceof NoAnswer) && !(error instanceof QuorateError) && !limit.aborted) throw error;
     if (error instanceof NoAnswer && error.status === 404)
       return 'The registry has no such image or tag (it answered 404): check both names.';
     return `skopeo inspect docker://${text} prints it; the registry could not be asked for it: ${messageOf(error)}`;

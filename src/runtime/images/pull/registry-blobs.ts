@@ -130,7 +130,7 @@ export class RegistryBlobs implements Blobs {
       const from = claimed <= size ? claimed : 0;
       if (counted === 0) count(from);
       const got =
-        from === size && size > 0
+        from === size
           ? { body: [], from }
           : await registry.get(`blobs/${digest}`, { from, bytesMax: size, isSize: true, signal });
       const source = { body: exactly(got.body, got.from, size), from: got.from };
