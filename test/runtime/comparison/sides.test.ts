@@ -28,7 +28,7 @@ const sides = (a: SideAsked, b: SideAsked, more: Options = {}) =>
     async (one, other) => [one, other].map(({ cid, from, level }) => ({ cid, from, level })),
   );
 
-/** What two sides differ in. */
+/** Differences of two sides. */
 async function compared(a: SideAsked, b: SideAsked, { path = '', name = '' } = {}) {
   const options = { stores: [], project: async () => undefined, onStep() {}, signal };
   return withSides({ ...options, asked: [a, b] }, async (one, other) => {
