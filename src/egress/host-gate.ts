@@ -200,8 +200,10 @@ export class HostGate {
   #hostOf(host: string, address: string): Host {
     let found = this.#hosts.get(host);
     if (found === undefined) {
-      const [oldest] = [...this.#hosts].find(([, { traffic }]) => traffic.open === 0) ?? [];
-      if (this.#hosts.size >= egressLimits.hostsShownMax && oldest !== undefined) this.#hosts.delete(oldest);
+      for (const [oldest, { traffic }] of this.#hosts) {
+        if (this.#hosts.size < egressLimits.hostsShownMax) break;
+        if (traffic.open === 0) this.#hosts.delete(oldest);
+      }
       found = {
         traffic: { host, addresses: [], connections: 0, open: 0, receivedBytes: 0, sentBytes: 0 },
         told: 0,

@@ -130,8 +130,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     socket.setTimeout(idleMs, () => socket.destroy());
     return socket;
   };
-  const reach = async (asked: Target | undefined): Promise<Reached> => {
-    if (asked === undefined) throw new QuorateError('EGRESS_NOT_ALLOWED', 'a request named no server');
+  const reach = async (asked: Target): Promise<Reached> => {
     if (isSpent()) throw new QuorateError('EGRESS_LIMIT_EXCEEDED', 'no more may be received or sent');
     let passage: Passage | undefined;
     const server = await dial(await addressesFor(options, asked, options.gate), asked, (address, port) => {
@@ -161,8 +160,9 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   };
 
   const tunnel = async (request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> => {
-    const asked = hostPort(request.url ?? '');
+    let asked: Target | undefined;
     try {
+      asked = hostPort(request.url ?? '');
       const { server, received, sent } = await reach(asked);
       client.once('close', () => server.destroy());
       if (client.destroyed) return void server.destroy();
@@ -182,12 +182,11 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     }
   };
   const plain = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = absolute(request.url ?? '');
-    const asked = url && { host: url.hostname, port: Number(url.port || 80) };
+    let asked: Target | undefined;
     try {
-      const { server, received, sent } = await reach(asked);
-      if (url === undefined) return;
-      await forward({ request, response, server, url, sent, received });
+      const url = absolute(request.url ?? '');
+      asked = { host: url.hostname, port: Number(url.port || 80) };
+      await forward({ request, response, url, ...(await reach(asked)) });
     } catch (error) {
       const { code, message } = refuse(error, asked);
       if (response.headersSent) response.destroy();
@@ -218,7 +217,6 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   proxy.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const [status, what] = notHttp(error.code ?? '');
     if (what !== undefined) refuse(new QuorateError('EGRESS_NOT_ALLOWED', what));
-    if (!socket.writable) return void socket.destroy();
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
   proxy.on('connect', (request, client, head) => void tunnel(request, client, head));
@@ -272,24 +270,38 @@ function statusOf(code: string): string {
   return code === 'EGRESS_UNREACHABLE' ? '502 Bad Gateway' : '403 Forbidden';
 }
 
+type Response = [status: string, what?: string];
+
+const unnamed: Response = ['400 Bad Request'];
+const responses: Readonly<Record<string, Response>> = {
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    'a request with headers over the limit was refused',
+  ],
+  HPE_INVALID_EOF_STATE: unnamed,
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout'],
+};
+
 /** Response to a request that Node's parser rejected, and the message to record; none for a slow or vanished client. */
-function notHttp(code: string): [status: string, what?: string] {
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return ['431 Request Header Fields Too Large', 'a request with headers over the limit was refused'];
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout'];
-  return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE'
-    ? ['400 Bad Request', 'a request that is not HTTP was refused']
-    : ['400 Bad Request'];
+function notHttp(code: string): Response {
+  const isOther = code.startsWith('HPE_');
+  return (
+    responses[code] ?? (isOther ? ['400 Bad Request', 'a request that is not HTTP was refused'] : unnamed)
+  );
 }
 
-/** Parses the authority-form target of CONNECT, `host:port` (RFC 9112, 3.2.3); undefined for anything else. */
-function hostPort(text: string): Target | undefined {
+const noServer = (): QuorateError => new QuorateError('EGRESS_NOT_ALLOWED', 'a request named no server');
+
+/** Parses the authority-form target of CONNECT, `host:port` (RFC 9112, 3.2.3). @throws EGRESS_NOT_ALLOWED */
+function hostPort(text: string): Target {
   const [, host, port] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/.exec(text) ?? [];
-  return host === undefined ? undefined : { host, port: Number(port) };
+  if (host === undefined) throw noServer();
+  return { host, port: Number(port) };
 }
 
-/** Parses the absolute-form target of a request (RFC 9112, 3.2.2): http without user information. */
-function absolute(text: string): URL | undefined {
+/** Parses the absolute-form target of a request (RFC 9112, 3.2.2): http without user information. @throws EGRESS_NOT_ALLOWED */
+function absolute(text: string): URL {
   const url = URL.parse(text);
-  return url?.protocol === 'http:' && url.username === '' && url.password === '' ? url : undefined;
+  if (url?.protocol === 'http:' && url.username === '' && url.password === '') return url;
+  throw noServer();
 }

@@ -23,10 +23,11 @@ export class RefusalRows {
   refused(asked: Target, refusal: QuorateError): QuorateError | undefined {
     const key = keyOf(asked);
     const row = (this.#rows.get(key) ?? 0) + 1;
-    const [oldest] = this.#rows.keys();
-    if (row === 1 && this.#rows.size >= egressLimits.refusedDestinationsMax && oldest !== undefined)
-      this.#rows.delete(oldest);
     this.#rows.set(key, row);
+    for (const oldest of this.#rows.keys()) {
+      if (this.#rows.size <= egressLimits.refusedDestinationsMax) break;
+      this.#rows.delete(oldest);
+    }
     if (row < this.#max) return undefined;
     return new QuorateError(
       'EGRESS_REFUSED_REPEATEDLY',

@@ -2,9 +2,7 @@ import { hash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BaseBlockstore } from 'blockstore-core';
-import type { Pair } from 'interface-blockstore';
-import { CID } from 'multiformats/cid';
-import { create as createDigest } from 'multiformats/hashes/digest';
+import type { CID } from 'multiformats/cid';
 import { pbCode, rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { type AreaIndex, BlockIndex, IndexDamaged, type Place } from './block-index.ts';
@@ -12,7 +10,6 @@ import { BlockNotFound } from './block-not-found.ts';
 import { diskError } from './disk.ts';
 import { chunkBytes } from './file-import.ts';
 import { framedAt, frameExecutable } from './framed-file.ts';
-import { storeLimits } from './limits.ts';
 import { MemoryIndex } from './memory-index.ts';
 import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
@@ -94,34 +91,32 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
     cid: CID,
     value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): Promise<CID> {
-    const bytes = value instanceof Uint8Array ? value : await concat(value);
-    if (this.touch(cid)) return cid;
-    try {
-      this.writer.append(cid, bytes, { used: Date.now() });
-    } catch (error) {
-      throw diskError(error, this.dir);
-    }
-    if (this.writer.unwrittenBytes > storeLimits.packUnwrittenBytesMax) await this.writer.flush();
+    await this.#add(cid, value instanceof Uint8Array ? value : await concat(value), false);
     return cid;
   }
 
   /** As `put`, but takes over the memory of `bytes` and releases it once they are written. @throws STORE_DISK_FULL */
-  async take(cid: CID, bytes: Uint8Array): Promise<void> {
+  take(cid: CID, bytes: Uint8Array): Promise<void> {
+    // Not for dag-pb: the CIDs decoded from a node share its memory and are still in use.
+    return this.#add(cid, bytes, cid.code === rawCode);
+  }
+
+  async #add(cid: CID, bytes: Uint8Array, isOwned: boolean): Promise<void> {
     if (this.touch(cid)) return;
     try {
-      // Not for dag-pb: the CIDs decoded from a node share its memory and are still in use.
-      this.writer.append(cid, bytes, { used: Date.now(), isOwned: cid.code === rawCode });
+      this.writer.append(cid, bytes, { used: Date.now(), isOwned });
     } catch (error) {
       throw diskError(error, this.dir);
     }
-    if (this.writer.unwrittenBytes > storeLimits.packUnwrittenBytesMax) await this.writer.flush();
+    await this.writer.room();
   }
 
   /** Appends a block that is here again, in a new place, with its time of use unchanged. */
-  move(cid: CID, bytes: Uint8Array): void {
+  async move(cid: CID, bytes: Uint8Array): Promise<void> {
     const place = this.index.find(cid.multihash.digest);
     assert(place !== undefined, 'what is moved is here');
     this.writer.append(cid, bytes, { used: place.used });
+    await this.writer.room();
   }
 
   /** Whether the bytes of a block are in a linked pack. */
@@ -182,18 +177,6 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
     yield await this.read(cid);
   }
 
-  override delete(cid: CID): void {
-    const place = this.#find(cid);
-    if (place !== undefined) this.index.remove(cid.multihash.digest, place);
-  }
-
-  override async *getAll(): AsyncGenerator<Pair> {
-    for (const { digest, codec } of this.index.rows()) {
-      const cid = CID.createV1(codec, createDigest(sha256Code, digest));
-      yield { cid, bytes: this.get(cid) };
-    }
-  }
-
   /** Runs work that puts blocks. Resolves when all are written. @throws STORE_DISK_FULL */
   batch<T>(work: () => Promise<T>): Promise<T> {
     return this.writer.batch(work);
@@ -244,9 +227,9 @@ async function reconcile(files: PackFiles, index: AreaIndex): Promise<Map<number
     const size = await files.size(pack);
     let end = known.get(pack);
     if (files.isLinked(pack)) {
-      end ??= await indexLinked(files, index, pack);
+      end ??= await indexLinked(files, index, pack, size);
       if (size === end) ends.set(pack, end);
-      else await dropLinked(files, index, pack);
+      else await drop(files, index, pack);
       continue;
     }
     // Files written last may have no rows yet. All of a store is not hashed where the whole index is new.
@@ -254,8 +237,9 @@ async function reconcile(files: PackFiles, index: AreaIndex): Promise<Map<number
       end = await indexPack(files, index, pack, { from: end ?? 0, isHashed: known.size > 0 });
     if (size > end) await files.cut(pack, end);
     if (size < end) index.dropPack(pack, size);
-    if (Math.min(size, end) > 0) ends.set(pack, Math.min(size, end));
-    else await files.remove(pack);
+    const whole = Math.min(size, end);
+    if (whole > 0) ends.set(pack, whole);
+    else await drop(files, index, pack);
   }
   return ends;
 }
@@ -278,7 +262,7 @@ async function indexPack(
     if (index.find(digest) === undefined) index.add({ digest, codec, pack, at, size, used });
     end = at + size;
   }
-  if (end > 0) index.setEnd(pack, end);
+  index.setEnd(pack, end);
   return end;
 }
 
@@ -288,8 +272,13 @@ async function readFramed(files: PackFiles, { pack, size }: Place): Promise<Uint
   return content && frameExecutable(content);
 }
 
-/** Indexes the chunks of an unknown linked pack, as they are cut in each tree; of one chunk also its frame. */
-async function indexLinked(files: PackFiles, index: AreaIndex, pack: number): Promise<number> {
+/** Indexes the chunks of an unknown linked pack of so many bytes, as they are cut in each tree; of one chunk also its frame. */
+async function indexLinked(
+  files: PackFiles,
+  index: AreaIndex,
+  pack: number,
+  fileBytes: number,
+): Promise<number> {
   const used = Date.now();
   let at = 0;
   for (;;) {
@@ -310,8 +299,8 @@ async function indexLinked(files: PackFiles, index: AreaIndex, pack: number): Pr
   return at;
 }
 
-/** The file behind it was changed. */
-async function dropLinked(files: PackFiles, index: AreaIndex, pack: number): Promise<void> {
+/** A pack without a whole block, or a linked one whose file was changed. */
+async function drop(files: PackFiles, index: AreaIndex, pack: number): Promise<void> {
   index.dropPack(pack);
   await files.remove(pack);
 }

@@ -154,7 +154,7 @@ function readSmall(state: Walk, path: string, seen: BigIntStats): Uint8Array {
     checkSame(path, fstatSync(file, { bigint: true }), seen);
     const bytes = Buffer.allocUnsafe(Number(seen.size) + 1);
     let filled = 0;
-    for (let read = -1; read !== 0 && filled < bytes.length; filled += read) {
+    for (let read = -1; read !== 0; filled += read) {
       read = readSync(file, bytes, filled, bytes.length - filled, filled);
     }
     if (BigInt(filled) !== seen.size) throw changed(path);
@@ -173,10 +173,7 @@ async function storeLarge(state: Walk, path: string, seen: BigIntStats, slot: Fi
   }
   try {
     checkSame(path, await handle.stat({ bigint: true }), seen);
-    slot.stored =
-      seen.size > chunkBytes
-        ? await storeChunks(state.blocks, chunks(handle, path, seen.size), slot.executable)
-        : await storeFile(state.blocks, await whole(handle, path, seen.size), slot.executable);
+    slot.stored = await storeChunks(state.blocks, chunks(handle, path, Number(seen.size)), slot.executable);
   } finally {
     await handle.close();
   }
@@ -193,30 +190,18 @@ const changed = (path: string): QuorateError =>
     hint: 'Stop the program that writes to the folder while it is stored.',
   });
 
-async function whole(handle: FileHandle, path: string, size: bigint): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafe(Number(size) + 1);
-  let filled = 0;
-  while (filled < bytes.length) {
-    const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  if (BigInt(filled) !== size) throw changed(path);
-  return bytes.subarray(0, filled);
-}
-
-async function* chunks(handle: FileHandle, path: string, size: bigint): AsyncGenerator<Uint8Array> {
+async function* chunks(handle: FileHandle, path: string, size: number): AsyncGenerator<Uint8Array> {
   let at = 0;
   for (;;) {
-    const chunk = new Uint8Array(chunkBytes);
+    // A file that has grown has a byte more than was left.
+    const chunk = new Uint8Array(Math.min(chunkBytes, size - at + 1));
     let filled = 0;
-    for (let read = -1; read !== 0 && filled < chunkBytes; filled += read)
-      read = (await handle.read(chunk, filled, chunkBytes - filled, at + filled)).bytesRead;
+    for (let read = -1; read !== 0; filled += read)
+      read = (await handle.read(chunk, filled, chunk.length - filled, at + filled)).bytesRead;
+    if (filled === 0) break;
     at += filled;
-    if (BigInt(at) > size) throw changed(path);
-    if (filled === chunkBytes) yield chunk;
-    else if (filled > 0) yield chunk.subarray(0, filled);
-    if (filled < chunkBytes) break;
+    if (at > size) throw changed(path);
+    yield chunk.subarray(0, filled);
   }
-  if (BigInt(at) !== size) throw changed(path);
+  if (at !== size) throw changed(path);
 }

@@ -140,7 +140,7 @@ class FileCursor {
     const { cid, level } = part;
     if (level > levelsMax) throw malformed(cid, 'is a file of too many levels');
     const node = await readNode(this.#blocks, cid);
-    const links = node.kind === 'raw' ? [] : node.links;
+    const { links } = node;
     if (node.kind === 'unixfs' && node.unixfs.type !== 'file') throw malformed(cid, 'is not a file');
     if (links.length === 0) {
       this.bytes = (node.kind === 'raw' ? node.bytes : node.unixfs.data) ?? new Uint8Array();

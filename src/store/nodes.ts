@@ -53,16 +53,17 @@ export interface BlockReader {
   size(cid: CID): number | undefined | Promise<number | undefined>;
 }
 
-export interface RawNode {
-  kind: 'raw';
-  bytes: Uint8Array;
-}
-export interface UnixNode {
-  kind: 'unixfs';
-  unixfs: UnixFS;
-  /** `size` is the `Tsize` of the link: the bytes below it as stated in the block, unverified. */
+interface Node {
+  /** Of a raw block none. `size` is the `Tsize` of the link: the bytes below it as stated in the block, unverified. */
   links: { cid: CID; name: string; size: number }[];
   bytes: Uint8Array;
+}
+export interface RawNode extends Node {
+  kind: 'raw';
+}
+export interface UnixNode extends Node {
+  kind: 'unixfs';
+  unixfs: UnixFS;
 }
 
 export function malformed(cid: CID, why: string, cause?: unknown): QuorateError {
@@ -74,7 +75,11 @@ export function malformed(cid: CID, why: string, cause?: unknown): QuorateError 
 
 /** Decodes a block. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
 export function decodeNode(cid: CID, bytes: Uint8Array): RawNode | UnixNode {
-  if (cid.code === rawCode) return { kind: 'raw', bytes };
+  return cid.code === rawCode ? { kind: 'raw', links: [], bytes } : decodeUnixNode(cid, bytes);
+}
+
+/** Decodes a dag-pb block. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
+export function decodeUnixNode(cid: CID, bytes: Uint8Array): UnixNode {
   let node: PBNode;
   let unixfs: UnixFS;
   try {
@@ -94,15 +99,12 @@ export function decodeNode(cid: CID, bytes: Uint8Array): RawNode | UnixNode {
 
 /** The links of a block, in order. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
 export function linksOf(cid: CID, bytes: Uint8Array): CID[] {
-  const node = decodeNode(cid, bytes);
-  return node.kind === 'raw' ? [] : node.links.map((link) => link.cid);
+  return decodeNode(cid, bytes).links.map((link) => link.cid);
 }
 
 /** Stated bytes of the tree below a block: the sum of `Tsize` in its links. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
 export function statedBytes(cid: CID, bytes: Uint8Array): number {
-  const node = decodeNode(cid, bytes);
-  if (node.kind === 'raw') return bytes.length;
-  return node.links.reduce((sum, { size }) => sum + size, bytes.length);
+  return decodeNode(cid, bytes).links.reduce((sum, { size }) => sum + size, bytes.length);
 }
 
 /** Reads and decodes a block. @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED */

@@ -106,6 +106,11 @@ export class PackWriter {
     return this.#running ?? Promise.resolve();
   }
 
+  /** Resolves when more may be appended: at once, unless much is unwritten. @throws STORE_DISK_FULL */
+  async room(): Promise<void> {
+    if (this.#queuedBytes > storeLimits.packUnwrittenBytesMax) await this.flush();
+  }
+
   /** Resolves when all blocks appended so far are durable. Calls run one at a time. */
   sync(): Promise<void> {
     const synced = this.#syncing.catch(() => {}).then(() => this.#sync());

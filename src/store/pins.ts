@@ -5,7 +5,7 @@ import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import type { Blocks } from './blocks.ts';
-import { decodeNode, parseCid, readBlock } from './nodes.ts';
+import { linksOf, parseCid, readBlock } from './nodes.ts';
 import { PinLog } from './pin-log.ts';
 import { PinsIncomplete } from './pins-incomplete.ts';
 import { compact, sweepBlocks } from './sweep.ts';
@@ -34,13 +34,11 @@ export async function* eachBlock(
       throw error;
     }
     yield cid;
-    const node = decodeNode(cid, bytes);
-    if (node.kind === 'raw') continue;
-    for (const link of node.links) {
-      const key = link.cid.toString();
+    for (const link of linksOf(cid, bytes)) {
+      const key = link.toString();
       if (seen.has(key)) continue;
       seen.add(key);
-      todo.push(link.cid);
+      todo.push(link);
     }
   }
 }

@@ -6,7 +6,7 @@ import { sizeText } from '../core/quantity.ts';
 import type { Exchange, PeerSession } from './bitswap.ts';
 import type { Blocks } from './blocks.ts';
 import { storeLimits } from './limits.ts';
-import { decodeNode, readBlock } from './nodes.ts';
+import { linksOf, readBlock } from './nodes.ts';
 
 export interface PullOptions {
   /** PeerIds of connected peers that may have the tree. */
@@ -170,10 +170,7 @@ class Pull {
         hint: 'Raise the limit if you expected a tree of this size.',
       });
     }
-    if (bytes === undefined) return;
-    const node = decodeNode(cid, bytes);
-    if (node.kind === 'raw') return;
-    for (const link of node.links) this.#want(link.cid);
+    for (const link of bytes === undefined ? [] : linksOf(cid, bytes)) this.#want(link);
   }
 
   #want(cid: CID): void {

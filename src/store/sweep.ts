@@ -3,7 +3,6 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { BlockNotFound } from './block-not-found.ts';
 import type { Blocks } from './blocks.ts';
-import { storeLimits } from './limits.ts';
 
 /** A pack is rewritten when less than this fraction of its bytes is live. */
 const liveShareMin = 0.5;
@@ -56,8 +55,7 @@ export async function compact(blocks: Blocks, signal?: AbortSignal): Promise<voi
         if (!(error instanceof BlockNotFound)) throw error;
       });
       const now = blocks.index.find(digest);
-      if (bytes !== undefined && now?.pack === pack && now.at === at) blocks.move(cid, bytes);
-      if (blocks.writer.unwrittenBytes > storeLimits.packUnwrittenBytesMax) await blocks.writer.flush();
+      if (bytes !== undefined && now?.pack === pack && now.at === at) await blocks.move(cid, bytes);
     }
     await blocks.sync();
     blocks.index.dropPack(pack);

@@ -189,7 +189,7 @@ export class TreeBuilder {
       links.check();
     }
     // No file below an empty folder is counted for it.
-    if (this.#filesMax < Number.POSITIVE_INFINITY) this.#checkFiles(this.#files + emptyIn(this.#root));
+    if (Number.isFinite(this.#filesMax)) this.#checkFiles(this.#files + emptyIn(this.#root));
     const files: BuiltTree['files'] = [];
     const slices = new LongWork();
     const root = await this.#store(this.#root, '', { blocks, files, slices, signal });

@@ -6,7 +6,7 @@ import { limits } from '../core/limits.ts';
 import { storeLimits } from './limits.ts';
 import { LongWork, sortInSlices } from './long-work.ts';
 import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';
-import { type BlockReader, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
+import { type BlockReader, decodeUnixNode, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
 import type { TreeEntry, TreeRules } from './types.ts';
 
 /** An entry found by a walk; `content` is the node to read a file's bytes from. */
@@ -202,13 +202,10 @@ export function entryOf({ path, kind, size, executable, cid, target }: WalkedEnt
 /** The entry at `path` that a CID stands for. */
 export async function describe(blocks: BlockReader, cid: CID, path: string): Promise<WalkedEntry> {
   if (cid.code === rawCode) {
-    const size = await blocks.size(cid);
-    if (size === undefined) await readBlock(blocks, cid);
-    return { path, cid, kind: 'file', size: size ?? 0, executable: false };
+    const size = (await blocks.size(cid)) ?? (await readBlock(blocks, cid)).length;
+    return { path, cid, kind: 'file', size, executable: false };
   }
-  const node = await readNode(blocks, cid);
-  if (node.kind === 'raw') throw malformed(cid, 'is raw but has a dag-pb CID');
-  const { unixfs } = node;
+  const { unixfs } = decodeUnixNode(cid, await readBlock(blocks, cid));
   if (unixfs.isDirectory()) return { path, cid, kind: 'dir', size: 0, executable: false };
   if (unixfs.type === 'symlink') {
     const target = Buffer.from(unixfs.data ?? new Uint8Array()).toString('utf8');

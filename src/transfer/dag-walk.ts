@@ -69,12 +69,11 @@ export class Walk {
     this.#stack.push(step);
   }
 
-  /** Up to `count` blocks that come next. Ends after the first dag-pb block, whose links come after it. */
+  /** Of the next `count` steps the blocks not seen yet. Ends after the first dag-pb block, whose links come after it. */
   ahead(count: number): CID[] {
     const found: CID[] = [];
-    for (let index = this.#stack.length - 1; index >= 0 && found.length < count; index -= 1) {
-      const cid = this.#stack[index]?.cid;
-      if (cid === undefined || this.#seen.has(keyOf(cid))) continue;
+    for (const { cid } of this.#stack.slice(-count).reverse()) {
+      if (this.#seen.has(keyOf(cid))) continue;
       found.push(cid);
       if (cid.code !== rawCode) break;
     }

@@ -109,13 +109,14 @@ class Fetch implements Work {
   async take(): Promise<{ steps: Step[]; max: number } | undefined> {
     const { waiting } = this.#state;
     if (waiting === 0 || this.#failure !== undefined) return undefined;
-    const others = this.#here().length;
+    const sessions = this.#here().length;
+    const isShared = sessions > 1;
     // Each takes a share of the known blocks, so that the sessions end at about the same time.
-    const count = others > 1 ? Math.ceil(waiting / (2 * others)) : waiting;
+    const count = isShared ? Math.ceil(waiting / (2 * sessions)) : waiting;
     try {
       const steps = await this.#state.take(Math.min(count, transferLimits.rootsMax));
       if (steps.length === 0) return undefined;
-      if (others <= 1) return { steps, max: transferLimits.answerBytesMax };
+      if (!isShared) return { steps, max: transferLimits.answerBytesMax };
       return { steps, max: this.#state.blocks === 0 ? firstBytes : sharedBytes };
     } finally {
       // Walking through blocks that are here may have found more to request.
@@ -169,12 +170,9 @@ class Fetch implements Work {
     }
     const idle = here.filter((session) => !session.isBusy && session.failure === undefined);
     if (idle.length === 0 || this.#state.waiting > 0) return;
-    const best = Math.max(
-      slowBytesPerSecond,
-      ...idle.map((session) => (session.rate(now) ?? 0) / slowFraction),
-    );
+    const best = Math.max(slowBytesPerSecond, ...idle.map((session) => session.rate(now) / slowFraction));
     for (const session of here) {
-      if (session.busyMs(now) < this.#slowMs || (session.rate(now) ?? 0) >= best) continue;
+      if (session.busyMs(now) < this.#slowMs || session.rate(now) >= best) continue;
       session.drop(new QuorateError('TRANSFER_SLOW', 'the peer is much slower than another'));
     }
   }

@@ -86,10 +86,9 @@ export class ProviderSession {
     return this.isBusy ? now - this.#busySince : 0;
   }
 
-  /** Bytes of new blocks per second of busy time; undefined before the first request. */
-  rate(now: number): number | undefined {
-    const ms = this.#busyMs + this.busyMs(now);
-    return ms > 0 ? (this.#bytes * 1000) / ms : undefined;
+  /** Bytes of new blocks per second of busy time. */
+  rate(now: number): number {
+    return (this.#bytes * 1000) / Math.max(1, this.#busyMs + this.busyMs(now));
   }
 
   /** Drops the provider. Its outstanding blocks go back to the fetch. */

@@ -62,9 +62,9 @@ class Outbox {
   }
 
   async add(piece: Uint8Array): Promise<void> {
-    if (piece.length === 0) return;
-    if (piece.length >= largeBytes || this.#bytes + piece.length > messageBytesMax) await this.#flush();
-    if (piece.length >= largeBytes) return this.#send(piece);
+    const isLarge = piece.length >= largeBytes;
+    if (isLarge || this.#bytes + piece.length > messageBytesMax) await this.#flush();
+    if (isLarge) return this.#send(piece);
     this.#pieces.push(piece);
     this.#bytes += piece.length;
   }
