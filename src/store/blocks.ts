@@ -287,7 +287,7 @@ async function indexLinked(
     const digest = hash('sha256', bytes, 'buffer');
     if (index.find(digest) === undefined)
       index.add({ digest, codec: rawCode, pack, at, size: bytes.length, used });
-    if (at === 0 && bytes.length < chunkBytes) {
+    if (bytes.length === fileBytes) {
       const block = frameExecutable(bytes);
       const place = { pack, at: framedAt, size: block.length };
       const framed = hash('sha256', block, 'buffer');

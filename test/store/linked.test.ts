@@ -2,9 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encode, prepare } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
+import { CID } from 'multiformats/cid';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { pbCode } from '../../src/core/car.ts';
+import { cidOf } from '../../src/store/file-import.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { diskBytes } from '../support/disk-bytes.ts';
+import { tar } from './support.ts';
 
 const MiB = 1024 * 1024;
 
@@ -28,6 +34,10 @@ async function linked({ reopen = false } = {}): Promise<Linked> {
     'lib/same': large,
     'lib/middle': randomBytes(20_000),
     'bin/middle': randomBytes(30_000),
+    // Of one chunk, the largest there is.
+    'bin/chunk': randomBytes(MiB),
+    'lib/least': randomBytes(16 * 1024),
+    'lib/less': randomBytes(16 * 1024 - 1),
     small: randomBytes(900),
   };
   for (const [path, content] of Object.entries(files)) {
@@ -40,7 +50,7 @@ async function linked({ reopen = false } = {}): Promise<Linked> {
   const { root } = await store.importDirectory(join(dir, 'in'), { into: store.public });
   await store.pin([root], 'test');
   await store.exportDirectory(root, tree);
-  expect(await store.link(root, tree)).toBe(5.5 * MiB + 50_000);
+  expect(await store.link(root, tree)).toBe(6.5 * MiB + 50_000 + 16 * 1024);
   if (reopen) {
     await store.close();
     store = await openStore({ dir: join(dir, 'store') });
@@ -123,5 +133,50 @@ describe('a tree whose files are on the disk anyway', () => {
     const { root } = await store.importDirectory(join(made.dir, 'in'), { into: store.public });
     expect(await store.link(root, made.tree)).toBe(0);
     await expectWhole({ ...made, store });
+  });
+});
+
+describe('a link to the files of a tree', () => {
+  it('is not made for one that is cut otherwise than into chunks', async () => {
+    const { store, dir } = await linked();
+    const put = async (unixfs: UnixFS, links: CID[] = []) => {
+      const Links = links.map((Hash) => ({ Name: '', Hash, Tsize: 1 }));
+      const bytes = encode(prepare({ Data: unixfs.marshal(), Links }));
+      const cid = cidOf(pbCode, bytes);
+      await store.blocks.put(cid, bytes);
+      return cid;
+    };
+    const chunk = randomBytes(20_000);
+    const raw = CID.parse(await store.importBytes(chunk, { into: store.public }));
+    const inline = await put(new UnixFS({ type: 'file', data: chunk }));
+    const mixed = await put(new UnixFS({ type: 'file', blockSizes: [20_000n, 20_000n] }), [inline, raw]);
+    let deep = raw;
+    for (let level = 0; level < 9; level++)
+      deep = await put(new UnixFS({ type: 'file', blockSizes: [20_000n] }), [deep]);
+    const treeOf = async (cid: CID) => {
+      const Data = new UnixFS({ type: 'directory' }).marshal();
+      const bytes = encode(prepare({ Data, Links: [{ Name: 'f', Hash: cid, Tsize: 1 }] }));
+      const root = cidOf(pbCode, bytes);
+      await store.blocks.put(root, bytes);
+      return root.toString();
+    };
+    const at = join(dir, 'other');
+    await mkdir(at);
+    await writeFile(join(at, 'f'), Buffer.concat([chunk, chunk]));
+    expect(await store.link(await treeOf(mixed), at)).toBe(0);
+    // Its mode is not that of an executable, so that its block is no frame.
+    expect(await store.link(await treeOf(inline), at)).toBe(0);
+    await expect(store.link(await treeOf(deep), at)).rejects.toMatchObject({
+      code: 'STORE_TREE_MALFORMED',
+      message: expect.stringContaining('too many levels'),
+    });
+  });
+
+  it('says where a file is not there', async () => {
+    const { store, dir } = await linked();
+    const { root } = await store.importTar(await tar([{ name: 'f', body: randomBytes(20_000) }]), {
+      into: store.public,
+    });
+    await expect(store.link(root, join(dir, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
