@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PinsIncomplete, type Store } from '../../src/store/index.ts';
+import { PackFiles } from '../../src/store/pack-files.ts';
 import { codeOf, damage, folder, noiseBytes, reopened, store, tar } from './support.ts';
 
 /** A folder of files, each a block of its own, which no sweep would keep but for the pin. */
@@ -51,6 +52,22 @@ describe('a scrub', () => {
     expect(found).toMatchObject({ damaged: 1 });
     expect(found.blocks).toBeGreaterThanOrEqual(21);
     expect(await codeOf(sweep(s))).toBe('STORE_PINS_INCOMPLETE');
+  });
+
+  it('ends with a failure of the disk, which is no damaged block', async () => {
+    const s = await store();
+    await tree(s);
+    const failure = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    vi.spyOn(PackFiles.prototype, 'read').mockRejectedValue(failure);
+    onTestFinished(() => void vi.restoreAllMocks());
+    await expect(s.scrub({ bytesPerSecond: Number.POSITIVE_INFINITY })).rejects.toBe(failure);
+  });
+
+  it('ends with its signal', async () => {
+    const s = await store();
+    await tree(s);
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(s.scrub({ bytesPerSecond: Number.POSITIVE_INFINITY, signal })).rejects.toThrow('enough');
   });
 });
 

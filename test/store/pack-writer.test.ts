@@ -54,8 +54,12 @@ it.each(['put', 'take'] as const)(
     };
     const fits = Math.floor(storeLimits.packUnwrittenBytesMax / (MiB + 1));
     for (let seed = 1; seed <= fits; seed++) await add(seed);
+    // A block of this size fills what may be unwritten; its head has 39 bytes.
+    const exact = block(fits + 1, storeLimits.packUnwrittenBytesMax - blocks.writer.unwrittenBytes - 39);
+    await blocks[way](exact.cid, exact.bytes);
+    expect(blocks.writer.unwrittenBytes).toBe(storeLimits.packUnwrittenBytesMax);
     let isIn = false;
-    const last = add(fits + 1).then(() => {
+    const last = add(fits + 2).then(() => {
       isIn = true;
     });
     for (let turn = 0; turn < 10; turn++) await setImmediate();

@@ -3,11 +3,16 @@ import { createHash } from 'node:crypto';
 import { appendFile, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { encode, prepare } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
-import { describe, expect, it } from 'vitest';
+import { create as createDigest } from 'multiformats/hashes/digest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CarParser, carHeader } from '../../src/core/car.ts';
+import { BlockIndex } from '../../src/store/block-index.ts';
 import { checkPacks } from '../../src/store/check.ts';
 import { openStore } from '../../src/store/index.ts';
+import { PackFiles } from '../../src/store/pack-files.ts';
 import {
   codeOf,
   collect,
@@ -151,6 +156,98 @@ describe('packs', () => {
     const check = (signal: AbortSignal) => checkPacks(join(s.dir, 'public'), [], signal);
     expect(await check(new AbortController().signal)).toMatchObject({ blocks: 1, faults: [] });
     await expect(check(AbortSignal.abort(new Error('ended')))).rejects.toThrow('ended');
+  });
+
+  it('are found to be whole or damaged by a check, each place by its offset', async () => {
+    const s = await store();
+    const odd = Buffer.from('a block of another kind');
+    const notes = CID.createV1(0x70, createDigest(0x12, createHash('sha256').update(odd).digest()));
+    await s.blocks.during(() => s.blocks.put(notes, odd));
+    const { root } = await s.importTar(await tar(files(3, 500)), { into: s.public });
+    const lost = await s.importBytes(noiseBytes(700, 9), { into: s.public });
+    await s.close();
+    await damage(s.dir, lost);
+    const [pack = ''] = await packsOf(join(s.dir, 'public'));
+    const end = (await stat(pack)).size;
+    await appendFile(pack, 'cut off');
+    const roots = [root, lost, notes.toString()];
+    const { faults, ...found } = await checkPacks(join(s.dir, 'public'), roots, new AbortController().signal);
+    const at = (await readFile(pack)).indexOf(odd);
+    expect(faults).toEqual([
+      { file: pack, at, says: expect.stringContaining('is not UnixFS') },
+      { file: pack, at: end - 700, says: `block ${lost} is not what its hash says` },
+      { file: pack, at: end, says: '7 bytes are no block: a write that a crash cut off, or damage' },
+    ]);
+    expect(found).toMatchObject({ blocks: 9, incomplete: [lost, notes.toString()] });
+    const none = await checkPacks(join(s.dir, 'none'), roots, new AbortController().signal);
+    expect(none).toEqual({ blocks: 0, bytes: 0, faults: [], incomplete: roots });
+  });
+
+  it('of a tree that leads to one node in 2^60 ways are checked as soon as of another', async () => {
+    const s = await store();
+    let last = CID.parse(await s.importBytes(Buffer.from('x'), { into: s.public }));
+    for (let level = 0; level < 60; level++) {
+      const links = ['a', 'b'].map((Name) => ({ Name, Hash: last, Tsize: 1 }));
+      const bytes = encode(prepare({ Data: new UnixFS({ type: 'directory' }).marshal(), Links: links }));
+      last = CID.createV1(0x70, createDigest(0x12, createHash('sha256').update(bytes).digest()));
+      await s.blocks.put(last, bytes);
+    }
+    await s.blocks.during(async () => {});
+    await s.close();
+    const check = checkPacks(join(s.dir, 'public'), [last.toString()], new AbortController().signal);
+    expect(await check).toMatchObject({ blocks: 61, faults: [], incomplete: [] });
+  });
+
+  it('are opened unread where the process before closed them, and one without a block is removed', async () => {
+    const s = await store();
+    const { root } = await s.importTar(await tar(files(3, 500)), { into: s.public });
+    await s.close();
+    await writeFile(join(s.dir, 'public/9.car'), '');
+    await reopened(s.dir).then((again) => again.close());
+    expect(await packsOf(join(s.dir, 'public'))).toHaveLength(1);
+    const touched = [
+      vi.spyOn(PackFiles.prototype, 'scan'),
+      vi.spyOn(PackFiles.prototype, 'cut'),
+      vi.spyOn(BlockIndex.prototype, 'dropPack'),
+    ];
+    onTestFinished(() => void vi.restoreAllMocks());
+    const again = await reopened(s.dir);
+    for (const spy of touched) expect(spy).not.toHaveBeenCalled();
+    expect(await again.has(root)).toBe(true);
+  });
+
+  it('give all blocks but the damaged one where the index was lost', async () => {
+    const s = await store();
+    const all: string[] = [];
+    for (const seed of [1, 2, 3]) all.push(await s.importBytes(noiseBytes(500, seed), { into: s.public }));
+    await s.close();
+    await damage(s.dir, all[1] ?? '');
+    await rm(join(s.dir, 'public/index.db'));
+    const again = await reopened(s.dir);
+    const codes = all.map((cid) => codeOf(again.readBytes(cid, { maxBytes: 1_000 })));
+    expect(await Promise.all(codes)).toEqual(['none', 'STORE_BLOCK_MISSING', 'none']);
+  });
+
+  it('are all that is needed where one page of the index is damaged', async () => {
+    const s = await store();
+    const { root } = await s.importTar(await tar(files(400, 20)), { into: s.public });
+    await s.close();
+    const index = join(s.dir, 'public/index.db');
+    const bytes = await readFile(index);
+    // Behind the first pages, which hold the tables.
+    bytes.fill(0xff, 3 * 4096, 5 * 4096);
+    await writeFile(index, bytes);
+    const again = await reopened(s.dir);
+    expect(await again.has(root)).toBe(true);
+  });
+
+  it('are not opened where a folder lies in the place of the index', async () => {
+    const dir = await folder();
+    await mkdir(join(dir, 'public/index.db'), { recursive: true });
+    await expect(openStore({ dir })).rejects.toMatchObject({
+      code: 'STORE_UNWRITABLE',
+      message: expect.stringContaining('index.db'),
+    });
   });
 
   it('are refused to a second process and to an older version', async () => {

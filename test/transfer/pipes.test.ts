@@ -1,184 +1,10 @@
-import { createHash } from 'node:crypto';
-import { CID } from 'multiformats/cid';
-import { create } from 'multiformats/hashes/digest';
+import type { CID } from 'multiformats/cid';
 import { describe, expect, it, vi } from 'vitest';
-import { carHeader, pbCode, rawCode, sectionHead } from '../../src/core/car.ts';
+import { carHeader, pbCode, sectionHead } from '../../src/core/car.ts';
 import { reportedError } from '../../src/core/errors.ts';
-import { below, Walk } from '../../src/transfer/dag-walk.ts';
-import { decodeRequest, encodeRequest } from '../../src/transfer/frames.ts';
-import { type BlockSink, fetchBlock, fetchTree, type Pipe, serveTrees } from '../../src/transfer/index.ts';
-import { codeOf } from '../runtime/support.ts';
-
-const cidOf = (bytes: Uint8Array, code = rawCode): CID =>
-  CID.createV1(code, create(0x12, createHash('sha256').update(bytes).digest()));
-const named = (name: string, code = rawCode) => cidOf(Buffer.from(name), code);
-const many = (count: number) => Array.from({ length: count }, (_, n) => named(`block ${n}`));
-
-describe('a walk over a tree', () => {
-  const links = [named('a')];
-
-  it('goes 600 links deep and no further', async () => {
-    const root = named('root', pbCode);
-    expect(below({ cid: root, depth: 599 }, links)).toEqual([{ cid: links[0], depth: 600 }]);
-    expect(below({ cid: root, depth: 600 }, [])).toEqual([]);
-    expect(await codeOf(() => below({ cid: root, depth: 600 }, links))).toBe('STORE_TREE_TOO_DEEP');
-  });
-
-  it('holds 500,000 open links and no more, however often one block is linked', async () => {
-    const root = { cid: named('root', pbCode), depth: 0 };
-    const one = named('a');
-    const open = (count: number) =>
-      new Walk([]).enter(
-        root,
-        Array.from({ length: count }, () => one),
-      );
-    expect(await codeOf(() => open(500_000))).toBeUndefined();
-    expect(await codeOf(() => open(500_001))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
-  });
-
-  it('gives a block that was put back again', () => {
-    const [first, second] = many(2).map((cid) => ({ cid, depth: 0 }));
-    if (first === undefined || second === undefined) throw new Error('two blocks');
-    const walk = new Walk([first, second]);
-    expect(walk.next()).toBe(first);
-    walk.back(first);
-    expect(walk.rest()).toEqual([second, first]);
-    expect(walk.next()).toBe(first);
-    expect(walk.next()).toBe(second);
-    expect(walk.next()).toBeUndefined();
-  });
-
-  it('looks ahead as far as the first block that has links', () => {
-    const cids = [named('a'), named('b'), named('c', pbCode), named('d')];
-    const walk = new Walk(cids.map((cid) => ({ cid, depth: 0 })));
-    expect(walk.ahead(2)).toEqual(cids.slice(0, 2));
-    expect(walk.ahead(9)).toEqual(cids.slice(0, 3));
-  });
-});
-
-it('names at most 1,024 blocks in a request', async () => {
-  expect(decodeRequest(encodeRequest(many(1024), 5)).roots).toHaveLength(1024);
-  expect(await codeOf(() => decodeRequest(encodeRequest(many(1025), 5)))).toBe('TRANSFER_INVALID');
-  expect(await codeOf(() => decodeRequest(encodeRequest(many(1), 0)))).toBe('TRANSFER_INVALID');
-});
-
-/** A pipe of which the test is the other end; `sent` resolves a message of the side under test when the test lets it. */
-class Far implements Pipe {
-  readonly sent: { message: Uint8Array; leave: () => void }[] = [];
-  readonly waits: (number | undefined)[] = [];
-  isHeld = false;
-  aborted: Error | undefined;
-  closed = false;
-  readonly #answers: (Uint8Array | undefined)[];
-
-  constructor(...answers: (Uint8Array | undefined)[]) {
-    this.#answers = answers;
-  }
-
-  async receive({ timeoutMs }: { timeoutMs?: number } = {}): Promise<Uint8Array | undefined> {
-    this.waits.push(timeoutMs);
-    return this.#answers.shift();
-  }
-
-  send(message: Uint8Array): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.sent.push({ message, leave: resolve });
-    if (!this.isHeld) resolve();
-    return promise;
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-  }
-
-  abort(reason: Error): void {
-    this.aborted = reason;
-  }
-}
-
-const ends = (message: Uint8Array | undefined) => Buffer.from(message ?? []).toString();
-const turns = () => new Promise((resolve) => setTimeout(resolve, 20));
-
-describe('a server of trees', () => {
-  const large = new Uint8Array(1024 * 1024);
-  const served = (bytes: Uint8Array, asked: string[] = []) => ({
-    read: vi.fn(async () => bytes),
-    links: () => [],
-    asked: (cid: CID) => void asked.push(cid.toString()),
-  });
-
-  it('answers with 64 MiB at most, whatever is asked for, and waits 30 seconds for the next request', async () => {
-    const far = new Far(encodeRequest(many(70), Number.MAX_SAFE_INTEGER), undefined);
-    const asked: string[] = [];
-    await serveTrees(far, served(large, asked));
-    expect(asked).toEqual(many(70).map(String));
-    const blocks = far.sent.filter(({ message }) => message.length === large.length);
-    expect(blocks).toHaveLength(64);
-    expect(far.sent.at(-2)?.message).toHaveLength(0);
-    expect(ends(far.sent.at(-1)?.message)).toBe('{"kind":"end"}');
-    expect(far.waits).toEqual([30_000, 30_000]);
-  });
-
-  it('sends one message at a time, and reads no more than a few blocks ahead of a peer that takes none', async () => {
-    const far = new Far(encodeRequest(many(20), Number.MAX_SAFE_INTEGER), undefined);
-    far.isHeld = true;
-    const source = served(large);
-    const ended = serveTrees(far, source);
-    let most = 0;
-    for (let left = 0; ; left++) {
-      await expect.poll(() => far.sent.length).toBeGreaterThan(left);
-      await turns();
-      expect(far.sent).toHaveLength(left + 1);
-      most = Math.max(most, source.read.mock.calls.length - left / 2);
-      const { message, leave } = far.sent[left] ?? { message: new Uint8Array(), leave() {} };
-      leave();
-      if (ends(message) === '{"kind":"end"}') break;
-    }
-    await ended;
-    expect(most).toBeLessThanOrEqual(5);
-  });
-
-  it('says which block it lacks, and answers the next request', async () => {
-    const far = new Far(encodeRequest(many(1), 5), encodeRequest(many(1), 5), undefined);
-    const read = async (): Promise<Uint8Array> => {
-      throw reportedError('STORE_BLOCK_NOT_FOUND', 'x'.repeat(2_000));
-    };
-    await serveTrees(far, { read, links: () => [], asked: () => {} });
-    const last = far.sent.filter((_, index) => far.sent[index - 1]?.message.length === 0);
-    expect(last.map(({ message }) => JSON.parse(ends(message)))).toEqual([
-      { kind: 'failed', code: 'STORE_BLOCK_NOT_FOUND', message: 'x'.repeat(1000) },
-      { kind: 'failed', code: 'STORE_BLOCK_NOT_FOUND', message: 'x'.repeat(1000) },
-    ]);
-  });
-
-  it.each([
-    ['an error of another kind', new RangeError('a fault here')],
-    ['a code of another folder', reportedError('TRANSFER_INVALID', 'not of the store')],
-  ])('ends with %s', async (_, error) => {
-    const far = new Far(encodeRequest(many(1), 5), undefined);
-    const read = () => Promise.reject(error);
-    await expect(serveTrees(far, { read, links: () => [], asked: () => {} })).rejects.toBe(error);
-  });
-});
-
-/** A sink without blocks. */
-function sink(over: Partial<BlockSink> = {}): BlockSink {
-  return {
-    ...{ touch: () => undefined, links: () => [], put: async () => {} },
-    read: () => Promise.reject(new Error('nothing is here')),
-    ...over,
-  };
-}
-const block = Buffer.from('the bytes of a block');
-const cid = cidOf(block);
-const car = Buffer.concat([carHeader([cid.bytes]), sectionHead(cid.bytes, block.length), block]);
-const ending = [new Uint8Array(), Buffer.from('{"kind":"end"}')];
-const provider = (peer: string, ...pipes: Far[]) => ({
-  peer,
-  open: vi.fn(
-    async () => pipes.shift() ?? Promise.reject(reportedError('MESH_RESET', 'the stream was reset')),
-  ),
-});
+import { decodeRequest } from '../../src/transfer/frames.ts';
+import { fetchBlock, fetchTree, type Provider } from '../../src/transfer/index.ts';
+import { block, car, cid, cidOf, ending, Far, provider, sink, turns } from './far.ts';
 
 describe('a fetch of one block', () => {
   const { signal } = new AbortController();
@@ -203,6 +29,37 @@ describe('a fetch of one block', () => {
     expect(done).toBe(false);
     resolve();
     await ended;
+  });
+
+  it('asks nobody for what is here, and says of each provider why it gave none', async () => {
+    const asked = provider('a');
+    await fetchBlock(cid, sink({ touch: () => 5 }), [asked], { signal });
+    expect(asked.open).not.toHaveBeenCalled();
+    const plain = { peer: 'c', open: () => Promise.reject(new Error('no code')) };
+    const [closed, empty] = [provider('a', new Far(undefined)), provider('b', new Far(new Uint8Array()))];
+    await expect(fetchBlock(cid, sink(), [closed, empty, plain], { signal })).rejects.toMatchObject({
+      code: 'TRANSFER_FAILED',
+      dropped: [
+        { peer: 'a', code: 'TRANSFER_BLOCK_MISSING' },
+        { peer: 'b', code: 'TRANSFER_BLOCK_MISSING' },
+        { peer: 'c', code: '', message: 'no code' },
+      ],
+    });
+  });
+
+  it('is given up with its signal, and no other provider is asked', async () => {
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const first: Provider = {
+      peer: 'a',
+      open: async () => {
+        stop.abort(reason);
+        throw reportedError('MESH_RESET', 'the stream was reset');
+      },
+    };
+    const second = provider('b', new Far(car));
+    await expect(fetchBlock(cid, sink(), [first, second], stop)).rejects.toBe(reason);
+    expect(second.open).not.toHaveBeenCalled();
   });
 
   it('passes on what is wrong here, and blames no provider for it', async () => {
@@ -252,7 +109,8 @@ describe('a fetch of a tree', () => {
   });
 
   it('drops who goes on after the bytes that were asked for', async () => {
-    const [large, small] = [new Uint8Array(1024 * 1024), Buffer.from('another block')];
+    // With the first block it has all that is asked for, to the byte.
+    const [large, small] = [new Uint8Array(1024 * 1024 - block.length), Buffer.from('another block')];
     const [first, second] = [cidOf(large), cidOf(small)];
     const top = cidOf(block, pbCode);
     const links = (of: CID) => (of.code === pbCode ? [first, second] : []);
@@ -283,6 +141,60 @@ describe('a fetch of a tree', () => {
     expect(result).toMatchObject({ blocks: 2, bytes: block.length + 8, servedBy: { a: 1 } });
     expect(put).toHaveBeenCalledTimes(1);
     expect(far.sent.map(({ message }) => decodeRequest(message).roots.map(String))).toEqual([[`${cid}`]]);
+  });
+
+  it('asks one provider for all, and several for a part each', async () => {
+    const maxOf = (far: Far) => far.sent.map(({ message }) => decodeRequest(message).max);
+    const alone = new Far(car, ...ending);
+    await fetchTree(cid, sink(), [provider('a', alone)]);
+    expect(maxOf(alone)).toEqual([64 * 1024 * 1024]);
+    const [first, second] = [new Far(car, ...ending), new Far()];
+    await fetchTree(cid, sink(), [provider('a', first), provider('b', second)]);
+    expect([maxOf(first), maxOf(second)]).toEqual([[1024 * 1024], []]);
+  });
+
+  it('asks again for what an answer left out', async () => {
+    const [folder, other] = [Buffer.from('a folder'), Buffer.from('another block')];
+    const [top, last] = [cidOf(folder, pbCode), cidOf(other)];
+    const links = (of: CID) => (of.equals(top) ? [cid, last] : []);
+    const answer = (roots: CID[], bytes: Uint8Array) => [
+      Buffer.concat([
+        carHeader(roots.map((root) => root.bytes)),
+        sectionHead((roots[0] ?? top).bytes, bytes.length),
+        bytes,
+      ]),
+      ...ending,
+    ];
+    const answers = [answer([top], folder), answer([cid, last], block), answer([last], other)];
+    const far = new Far(...answers.flat());
+    const result = await fetchTree(top, sink({ links }), [provider('a', far)]);
+    expect(result).toMatchObject({ blocks: 3, servedBy: { a: 3 }, dropped: [] });
+    const asked = far.sent.map(({ message }) => decodeRequest(message).roots.map(String));
+    expect(asked).toEqual([[top], [cid, last], [last]].map((roots) => roots.map(String)));
+  });
+
+  it('drops who lacks the tree with what it says, shortened, and asks it again before', async () => {
+    const failed = (message: string) => [
+      new Uint8Array(),
+      Buffer.from(JSON.stringify({ kind: 'failed', code: 'STORE_BLOCK_NOT_FOUND', message })),
+    ];
+    const [first, again] = [new Far(...failed('not here\n')), new Far(car, ...ending)];
+    expect(await fetchTree(cid, sink(), [provider('a', first, again)])).toMatchObject({
+      blocks: 1,
+      dropped: [],
+    });
+    expect(first.aborted).toMatchObject({
+      code: 'TRANSFER_BLOCK_MISSING',
+      message: 'the peer cannot serve it (STORE_BLOCK_NOT_FOUND: not here )',
+    });
+  });
+
+  it('drops who ends within a block, or not as answers end', async () => {
+    const [cut, odd] = [new Far(car.subarray(0, -1), ...ending), new Far(car, new Uint8Array(), block)];
+    const failed = fetchTree(cid, sink({ put: () => turns() }), [provider('a', cut)]);
+    await expect(failed).rejects.toMatchObject({ dropped: [{ code: 'CAR_MALFORMED' }] });
+    const result = await fetchTree(cid, sink(), [provider('b', odd)]);
+    expect(result.dropped).toMatchObject([{ peer: 'b', code: 'TRANSFER_INVALID' }]);
   });
 
   it('drops who answers without a block', async () => {

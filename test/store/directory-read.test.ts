@@ -1,0 +1,101 @@
+import { appendFileSync, copyFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import files from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import type { Blockstore } from 'interface-blockstore';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { readDirectory } from '../../src/store/directory-read.ts';
+import { fingerprint } from '../../src/store/fingerprint.ts';
+import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
+import { folder, noiseBytes } from './support.ts';
+
+const MiB = 1024 * 1024;
+const bounds = { maxBytes: 64 * MiB, maxEntries: 100 };
+
+/** A folder with one file; `change` is called with its path between the look at it and its opening. */
+async function changing(bytes: number, change: (file: string) => void): Promise<string> {
+  const dir = await folder();
+  const file = join(dir, 'file');
+  writeFileSync(file, noiseBytes(bytes));
+  const open = files.open;
+  vi.spyOn(files, 'open').mockImplementation((path, ...more) => {
+    if (path === file) change(file);
+    return open(path, ...more);
+  });
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+  });
+  return dir;
+}
+
+describe('a file that is stored', () => {
+  it.each([0, 1, 65_536, 65_537, MiB - 1, MiB, MiB + 1, 2 * MiB, 2 * MiB + 1])(
+    'of %i bytes is the same in a folder as by itself',
+    async (bytes) => {
+      const dir = await folder();
+      const content = noiseBytes(bytes);
+      writeFileSync(join(dir, 'file'), content);
+      const { files: found, bytes: all } = await readDirectory(dir, new MemoryBlocks(), bounds);
+      const alone = await fingerprint(join(dir, 'file'));
+      expect(alone).toMatchObject({ kind: 'file', bytes });
+      expect(found).toEqual([{ path: 'file', sha256: 'sha256' in alone ? alone.sha256 : '', size: bytes }]);
+      expect(all).toBe(bytes);
+    },
+  );
+
+  const sizes = [100_000, 2.5 * MiB];
+  it.each(sizes)('of %i bytes is refused where it grows before it is read', async (bytes) => {
+    const dir = await changing(bytes, (file) => appendFileSync(file, 'x'));
+    await expect(readDirectory(dir, new MemoryBlocks(), bounds)).rejects.toMatchObject({
+      code: 'STORE_FILE_CHANGED',
+    });
+  });
+
+  it.each(sizes)('of %i bytes is refused where it is cut', async (bytes) => {
+    const dir = await changing(bytes, (file) => truncateSync(file, bytes - 1));
+    await expect(readDirectory(dir, new MemoryBlocks(), bounds)).rejects.toMatchObject({
+      code: 'STORE_FILE_CHANGED',
+    });
+  });
+
+  it.each(sizes)('of %i bytes is refused where another one takes its place', async (bytes) => {
+    const dir = await changing(bytes, (file) => {
+      copyFileSync(file, `${file}.new`);
+      renameSync(`${file}.new`, file);
+    });
+    await expect(readDirectory(dir, new MemoryBlocks(), bounds)).rejects.toMatchObject({
+      code: 'STORE_FILE_CHANGED',
+    });
+  });
+
+  it.each(sizes)('of %i bytes is refused where it is removed', async (bytes) => {
+    const dir = await changing(bytes, (file) => rmSync(file));
+    await expect(readDirectory(dir, new MemoryBlocks(), bounds)).rejects.toMatchObject({
+      code: 'STORE_FILE_UNREADABLE',
+    });
+  });
+
+  it('is read no further than it was long, however it grows', async () => {
+    const dir = await folder();
+    const file = join(dir, 'file');
+    writeFileSync(file, noiseBytes(2.5 * MiB));
+    const puts: number[] = [];
+    const blocks = {
+      put: async (cid: unknown, bytes: Uint8Array) => {
+        puts.push(bytes.length);
+        if (puts.length < 20) appendFileSync(file, new Uint8Array(MiB));
+        return cid;
+      },
+    } as unknown as Blockstore;
+    await expect(readDirectory(dir, blocks, bounds)).rejects.toMatchObject({ code: 'STORE_FILE_CHANGED' });
+    expect(puts).toEqual([MiB]);
+  });
+
+  it('of no size that has content is refused', async () => {
+    await expect(readDirectory('/proc/sys/kernel/random', new MemoryBlocks(), bounds)).rejects.toMatchObject({
+      code: 'STORE_FILE_CHANGED',
+    });
+  });
+});

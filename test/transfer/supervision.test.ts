@@ -1,0 +1,98 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { fetchTree, type Provider } from '../../src/transfer/index.ts';
+import { block, car, cid, ending, Far, provider, sink } from './far.ts';
+
+/** A clock that the test sets, for the supervision of a fetch and its sessions. */
+function clock() {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+/** A stream whose other end reads requests and answers when the test says so. */
+function waiting() {
+  const far = new Far();
+  const gate = Promise.withResolvers<void>();
+  const answers = [car, ...ending];
+  far.receive = async ({ signal } = {}) => {
+    const aborted = new Promise((_, reject) =>
+      signal?.addEventListener('abort', () => reject(signal.reason)),
+    );
+    await Promise.race([gate.promise, aborted]);
+    return answers.shift();
+  };
+  return { far, answer: () => gate.resolve() };
+}
+
+/** A poll of the test runner would turn the clock. */
+async function asked(far: Far): Promise<void> {
+  while (far.sent.length === 0) await new Promise(setImmediate);
+}
+
+describe('a provider', () => {
+  it('that sends no block for as long as it may stays; after that it is dropped', async () => {
+    clock();
+    const { far } = waiting();
+    const ended = fetchTree(cid, sink(), [provider('a', far)], { idleMs: 1_000 }).catch((error) => error);
+    await asked(far);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(far.aborted).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(250);
+    expect(await ended).toMatchObject({ dropped: [{ peer: 'a', code: 'TRANSFER_IDLE' }] });
+  });
+
+  it('is silent for 30 seconds at most, where nothing else is said', async () => {
+    clock();
+    const { far, answer } = waiting();
+    const ended = fetchTree(cid, sink(), [provider('a', far)]);
+    await asked(far);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(far.aborted).toBeUndefined();
+    answer();
+    expect(await ended).toMatchObject({ blocks: 1 });
+
+    const other = waiting();
+    const failed = fetchTree(cid, sink(), [provider('b', other.far)]).catch((error) => error);
+    await asked(other.far);
+    await vi.advanceTimersByTimeAsync(30_500);
+    expect(await failed).toMatchObject({ dropped: [{ code: 'TRANSFER_IDLE' }] });
+  });
+
+  it('whose stream is not open yet is not silent', async () => {
+    clock();
+    const opened = Promise.withResolvers<void>();
+    const open: Provider['open'] = async () => {
+      await opened.promise;
+      return new Far(car, ...ending);
+    };
+    const ended = fetchTree(cid, sink(), [{ peer: 'a', open }], { idleMs: 1_000 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    opened.resolve();
+    expect(await ended).toMatchObject({ blocks: 1, dropped: [] });
+  });
+
+  it('that holds up one that has nothing to do is dropped after three seconds, and not before', async () => {
+    clock();
+    const slow = waiting();
+    const fast = provider('b', new Far(car, ...ending));
+    const ended = fetchTree(cid, sink(), [provider('a', slow.far), fast]);
+    await asked(slow.far);
+    // The check before it is due.
+    await vi.advanceTimersByTimeAsync(2_999);
+    expect(slow.far.aborted).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await ended).toMatchObject({
+      servedBy: { a: 0, b: 1 },
+      dropped: [{ peer: 'a', code: 'TRANSFER_SLOW' }],
+    });
+  });
+
+  it('that nobody could take over from is not slow', async () => {
+    clock();
+    const { far, answer } = waiting();
+    const ended = fetchTree(cid, sink(), [provider('a', far)]);
+    await asked(far);
+    await vi.advanceTimersByTimeAsync(29_000);
+    answer();
+    expect(await ended).toMatchObject({ blocks: 1, bytes: block.length, dropped: [] });
+  });
+});
