@@ -72,7 +72,38 @@ describe('an offer', () => {
   it('is taken with a job file from outside where the charter allows them', async () =>
     expect(await refusal({ charter: { recipes: 'outside' }, request: { recipe } })).toBeUndefined());
 
+  it.each<[string, Change]>([
+    ['made as long before its request as clocks may differ', { offer: { iat: at - 60 } }],
+    ['of the last round that its policy allows', { offer: { round: 2 } }],
+    ['of an older charter', { offer: { charter: 1 }, charter: { epoch: 2 } }],
+    [
+      'of a job that reads all that its request needs, and not what is only its gate',
+      {
+        job: { inputs: { lib: cidOf('lib') } },
+        request: {
+          needs: {
+            lib: { request: 'a'.repeat(64), level: 'agreed' },
+            tests: { request: 'b'.repeat(64), level: 'agreed', gate: true },
+          },
+        },
+      },
+    ],
+    ['for a request of a week', { request: { exp: at + 7 * 24 * 3600 } }],
+  ])('%s is taken', async (_name, change) => expect(await refusal(change)).toBeUndefined());
+
   it.each<[string, Change, string]>([
+    ['made a second before that', { offer: { iat: at - 61 } }, 'OFFER_NOT_IN_TIME'],
+    [
+      'made after the end of its request by more than clocks may differ',
+      { request: { exp: at + 11 }, offer: { iat: at + 72 }, now: at + 71 },
+      'OFFER_NOT_IN_TIME',
+    ],
+    ['for a request of more', { request: { exp: at + 7 * 24 * 3600 + 1 } }, 'REQUEST_TOO_LONG'],
+    [
+      'of another repository than its job',
+      { request: { repo: 'https://git.example/b.git' } },
+      'REQUEST_SOURCE_MISMATCH',
+    ],
     ['signed by no controller', { keys: { offer: mallory } }, 'OFFER_ISSUER_MISMATCH'],
     ['that has expired', { offer: { exp: at + 11 }, now: at + 1000 }, 'DOC_EXPIRED'],
     ['whose request has expired', { request: { exp: at + 11 }, now: at + 1000 }, 'DOC_EXPIRED'],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { vcsAllowed } from '../../../src/core/judge/index.ts';
+import { serverOf, vcsAllowed } from '../../../src/core/judge/index.ts';
 
 describe('repositories a charter allows', () => {
   it.each([
@@ -30,4 +30,17 @@ describe('repositories a charter allows', () => {
   it('are all where the list is empty', () => {
     expect(vcsAllowed([], '/srv/a')).toBe(true);
   });
+});
+
+it.each([
+  ['https://Git.example/a.git', 'git.example:443'],
+  ['http://git.example/a.git', 'git.example:80'],
+  ['ssh://git@git.example/a.git', 'git.example:22'],
+  ['https://git.example:8443/a', 'git.example:8443'],
+  ['other://git.example:9/a', 'git.example:9'],
+  // Its port is not known.
+  ['other://git.example/a', undefined],
+  ['/srv/a', undefined],
+])('the server of %s is %s', (url, server) => {
+  expect(serverOf(url)).toBe(server);
 });
