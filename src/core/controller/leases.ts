@@ -1,6 +1,7 @@
 import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.ts';
 import { assert, type ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { compareText } from '../text.ts';
 import { isHeld } from './drain.ts';
 import { charterOf } from './enrolment.ts';
 import type { RunFacts } from './facts.ts';
@@ -131,7 +132,7 @@ function dropExpired(transition: Transition, round: Round): void {
 }
 
 function byDraw(a: Candidate, b: Candidate): number {
-  return a.draw - b.draw || (a.worker < b.worker ? -1 : 1);
+  return a.draw - b.draw || compareText(a.worker, b.worker);
 }
 
 export function findLease(

@@ -91,7 +91,7 @@ export class Controller {
   nextDeadline(): number | undefined {
     let next: number | undefined;
     const consider = (at: number) => {
-      if (next === undefined || at < next) next = at;
+      next = Math.min(at, next ?? at);
     };
     for (const run of this.state.index.open.values()) {
       consider(run.request.payload.exp * 1000);

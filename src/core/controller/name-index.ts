@@ -1,14 +1,17 @@
+import { compareText } from '../text.ts';
+
 interface Named {
   readonly name: string;
   readonly at: number;
 }
 
 /**
- * Finds by the beginning of a name. Holds sorted lists, each longer than the next one: to add a name merges those that are no
- * longer, which costs O(log n) on average; to find looks into each, O(log² n).
+ * Finds by the beginning of a name. Holds sorted lists of 1, 2, 4, 8… names, at most one of each length: to add a name merges as many as
+ * a binary counter carries, which costs O(log n) on average; to find looks into each, O(log² n).
  */
 export class NameIndex {
-  readonly #lists: Named[][] = [];
+  /** By the binary logarithm of their lengths. */
+  readonly #lists = new Map<number, Named[]>();
   #size = 0;
 
   get size(): number {
@@ -18,37 +21,23 @@ export class NameIndex {
   add(name: string, at: number): void {
     this.#size++;
     let list: Named[] = [{ name, at }];
-    for (let last = this.#lists.at(-1); last !== undefined && last.length <= list.length; ) {
-      this.#lists.pop();
-      list = merged(last, list);
-      last = this.#lists.at(-1);
+    let level = 0;
+    for (let held = this.#lists.get(level); held !== undefined; held = this.#lists.get(++level)) {
+      this.#lists.delete(level);
+      // Two sorted runs, which the engine merges in linear time.
+      list = [...held, ...list].sort((a, b) => compareText(a.name, b.name));
     }
-    this.#lists.push(list);
+    this.#lists.set(level, list);
   }
 
   /** Entries whose names begin so. */
   beginning(which: string): Set<number> {
     const found = new Set<number>();
-    for (const list of this.#lists) {
-      for (let n = firstNotBefore(list, which); n < list.length; n++) {
-        const named = list[n];
-        if (named === undefined || !named.name.startsWith(which)) break;
-        found.add(named.at);
-      }
+    for (const list of this.#lists.values()) {
+      let n = firstNotBefore(list, which);
+      for (let named = list[n]; named?.name.startsWith(which); named = list[++n]) found.add(named.at);
     }
     return found;
-  }
-}
-
-function merged(a: readonly Named[], b: readonly Named[]): Named[] {
-  const all: Named[] = [];
-  for (let [i, j] = [0, 0]; ; ) {
-    const [left, right] = [a[i], b[j]];
-    if (left === undefined) return all.concat(b.slice(j));
-    if (right === undefined) return all.concat(a.slice(i));
-    if (left.name <= right.name) i++;
-    else j++;
-    all.push(left.name <= right.name ? left : right);
   }
 }
 

@@ -61,7 +61,7 @@ export class Worker {
   nextDeadline(): number | undefined {
     let next: number | undefined;
     const consider = (at: number | null) => {
-      if (at !== null && (next === undefined || at < next)) next = at;
+      if (at !== null) next = Math.min(at, next ?? at);
     };
     for (const { state, claimAt } of this.#known.values()) if (state === 'waiting') consider(claimAt);
     for (const { retryAt } of this.#assignments.values()) consider(retryAt);
