@@ -160,7 +160,12 @@ export function findRun(state: ControllerState, which: string): RunFacts {
       hint: 'quorate jobs lists them.',
     });
   }
-  if (fits.some((run) => run.jobId !== newest.jobId && outcomeOf(run) !== outcomeOf(newest))) {
+  const made = artifactBy(newest);
+  const isAnother = (run: RunFacts) =>
+    run.jobId !== newest.jobId &&
+    outcomeOf(run) !== outcomeOf(newest) &&
+    (made === null || artifactBy(run) !== made);
+  if (fits.some(isAnother)) {
     throw new QuorateError('JOB_AMBIGUOUS', `${which} begins several jobs`, {
       hint: 'Give more characters.',
     });

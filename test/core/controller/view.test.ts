@@ -1,0 +1,192 @@
+import { describe, expect, it } from 'vitest';
+import { exited, treeCid } from '../../../simulations/paperwork.ts';
+import type { RunFacts } from '../../../src/core/controller/facts.ts';
+import type { ControllerState } from '../../../src/core/controller/state.ts';
+import { artifactLevel, bundledOf, findRun, provingRun } from '../../../src/core/controller/view.ts';
+import { codeOf } from '../../runtime/support.ts';
+
+const [A, B] = [treeCid('a'), treeCid('b')];
+
+interface Of {
+  id: string;
+  jobId?: string;
+  level?: string;
+  artifact?: string;
+  revoked?: boolean;
+  kind?: 'test';
+  built?: boolean;
+}
+
+/** A run that has a verdict of this level, about an artifact; without a level it has none. */
+function runOf({
+  id,
+  jobId = `job of ${id}`,
+  level,
+  artifact = A,
+  revoked = false,
+  kind,
+  built = true,
+}: Of): RunFacts {
+  const published = level === undefined ? null : { verdict: { level, outcome: exited(artifact) } };
+  return {
+    ...{ id, jobId, job: { kind }, revoked: revoked ? {} : null, receipts: built ? [{}] : [], answer: null },
+    phase: { kind: 'done', published },
+  } as unknown as RunFacts;
+}
+
+function stateOf(runs: RunFacts[], lost: string[] = []): ControllerState {
+  const index = {
+    latestWithArtifact: () => runs.toReversed().values(),
+    withArtifact: () => runs,
+    beginning: () => runs,
+  };
+  return { index, lost: new Set(lost) } as unknown as ControllerState;
+}
+
+describe('the run that proves an artifact', () => {
+  it.each<[string, Of[], string | undefined, string]>([
+    ['there is none', [], undefined, 'none'],
+    [
+      'one that is trusted',
+      [
+        { id: 'a', level: 'agreed' },
+        { id: 'b', level: 'trusted' },
+      ],
+      'b',
+      'trusted',
+    ],
+    [
+      'the newest that is',
+      [
+        { id: 'a', level: 'trusted' },
+        { id: 'b', level: 'trusted' },
+      ],
+      'b',
+      'trusted',
+    ],
+    [
+      'not one that is revoked',
+      [
+        { id: 'a', level: 'agreed' },
+        { id: 'b', level: 'trusted', revoked: true },
+      ],
+      'a',
+      'agreed',
+    ],
+    [
+      'the first where none is trusted',
+      [
+        { id: 'a', level: 'agreed' },
+        { id: 'b', level: 'agreed' },
+      ],
+      'a',
+      'agreed',
+    ],
+    [
+      'one that stands before one that does not',
+      [
+        { id: 'a', level: 'agreed', revoked: true },
+        { id: 'b', level: 'agreed' },
+      ],
+      'b',
+      'agreed',
+    ],
+    [
+      'the first of those that do not stand',
+      [
+        { id: 'a', level: 'agreed', revoked: true },
+        { id: 'b', level: 'agreed', revoked: true },
+      ],
+      'a',
+      'revoked',
+    ],
+    [
+      'of those that do not stand the last that was trusted',
+      [
+        { id: 'a', level: 'trusted', revoked: true },
+        { id: 'b', level: 'trusted', revoked: true },
+        { id: 'c', level: 'agreed', revoked: true },
+      ],
+      'b',
+      'revoked',
+    ],
+    [
+      'what stands, whatever was trusted once',
+      [
+        { id: 'a', level: 'agreed' },
+        { id: 'b', level: 'trusted', revoked: true },
+      ],
+      'a',
+      'agreed',
+    ],
+    ['none of another artifact', [{ id: 'a', level: 'trusted', artifact: B }], undefined, 'none'],
+    ['none of a test', [{ id: 'a', level: 'trusted', kind: 'test' }], undefined, 'none'],
+    ['one whose verdict says no level of an artifact', [{ id: 'a', level: 'disputed' }], 'a', 'none'],
+  ])('%s', (_name, runs, proves, level) => {
+    const state = stateOf(runs.map(runOf));
+    expect(provingRun(state, A)?.id).toBe(proves);
+    expect(artifactLevel(state, A)).toBe(level);
+  });
+});
+
+it('a job has the bundles of those of its runs that have a verdict and evidence', () => {
+  const runs = [
+    { id: 'a', jobId: 'app', level: 'agreed' },
+    { id: 'b', jobId: 'apples', level: 'agreed' },
+    { id: 'c', jobId: 'app' },
+    { id: 'd', jobId: 'app', level: 'unfinished', built: false },
+  ].map(runOf);
+  expect(bundledOf(stateOf(runs), 'app').map(({ id }) => id)).toEqual(['a']);
+});
+
+describe('a run by the beginning of a name', () => {
+  const find = (which: string, runs: Of[], lost: string[] = []) =>
+    findRun(stateOf(runs.map(runOf), lost), which);
+  const same = { jobId: 'job 12345', level: 'agreed' };
+
+  it('of itself, its job or its artifact is the newest', () => {
+    expect(find('12345678', [{ id: '12345678' }, { id: '123456789' }]).id).toBe('123456789');
+    expect(find('job 1234', [{ id: 'a', ...same }, { id: 'b', ...same }, { id: 'c' }]).id).toBe('b');
+    expect(
+      find(A.slice(0, 20), [
+        { id: 'a', ...same },
+        { id: 'b', level: 'agreed', artifact: B },
+      ]).id,
+    ).toBe('a');
+    // Of several jobs, where these came to the same.
+    expect(
+      find(A, [
+        { id: 'a', level: 'agreed' },
+        { id: 'b', level: 'agreed' },
+      ]).id,
+    ).toBe('b');
+  });
+
+  it.each<[string, string, Of[], string[], string, RegExp]>([
+    ['that is too short', '1234567', [{ id: '12345678' }], [], 'JOB_UNKNOWN', /too short/],
+    ['that there is none of', '12345678', [], ['other'], 'JOB_UNKNOWN', /no job here begins/],
+    ['of one that is lost', '12345678', [], ['other', '1234567890'], 'JOB_UNKNOWN', /is lost/],
+    [
+      'of several jobs, of which one has no verdict',
+      '12345678',
+      [{ id: '12345678' }, { id: '123456789', level: 'agreed' }],
+      [],
+      'JOB_AMBIGUOUS',
+      /begins several/,
+    ],
+    [
+      'of several jobs',
+      '12345678',
+      [
+        { id: '12345678', level: 'agreed' },
+        { id: '123456789', level: 'agreed', artifact: B },
+      ],
+      [],
+      'JOB_AMBIGUOUS',
+      /begins several/,
+    ],
+  ])('%s is refused', async (_name, which, runs, lost, code, says) => {
+    expect(await codeOf(() => find(which, runs, lost))).toBe(code);
+    expect(() => find(which, runs, lost)).toThrow(says);
+  });
+});
