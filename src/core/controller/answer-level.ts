@@ -4,6 +4,7 @@ import { decideEarlier } from '../trust/earlier.ts';
 import { revocationAt, revocationsFor } from '../trust/revocations.ts';
 import { needsWitnesses } from '../trust/witnesses.ts';
 import type { PublishedFacts, RunFacts } from './facts.ts';
+import { precedes } from './log-order.ts';
 import { inputLevels } from './needs.ts';
 import { revocationsIn } from './revocations.ts';
 import type { ControllerState } from './state.ts';
@@ -39,7 +40,7 @@ export function levelOn(
     policy,
     {
       kind: run.job.kind,
-      votes: earlier.receipts.filter((vote) => vote.index < verdict.index),
+      votes: earlier.receipts.filter((vote) => precedes(vote.index, verdict.index)),
       trustedKeys: trusted,
       cosigned,
       inputs: inputLevels(state, run),

@@ -2,6 +2,7 @@ import { type LogEntry, leaves } from '../documents/index.ts';
 import { assert } from '../errors.ts';
 import type { Backing } from './backing.ts';
 import type { BundleDraft } from './events.ts';
+import { precedes } from './log-order.ts';
 import { restsOn } from './needs.ts';
 import { type ControllerState, documentsOf, type LoggedVerdict, publishedOf, type Run } from './state.ts';
 
@@ -38,12 +39,12 @@ function partsOf(
   backing: Backing,
 ): BundleDraft {
   const { size = ownSize } = 'size' in backing ? backing : {};
-  const receipts = run.receipts.filter((recorded) => recorded.index < index);
+  const receipts = run.receipts.filter((recorded) => precedes(recorded.index, index));
   const entry = (leaf: string, at: number): LogEntry => {
     assert(state.log.leaves(at, at + 1)[0] === leaf, 'the log holds what the run says it does');
     return { leaf, index: at, path: state.log.inclusion(at, size) };
   };
-  const rounds = run.rounds.filter(({ offer }) => offer.index < ownSize);
+  const rounds = run.rounds.filter(({ offer }) => precedes(offer.index, ownSize));
   return {
     controller: run.request.payload.aud,
     charter: charter.raw,

@@ -1,4 +1,5 @@
 import { operatorsBefore, operatorsIn } from './leases.ts';
+import { precedes } from './log-order.ts';
 import type { Present } from './presence.ts';
 import type { ControllerState, Round, Run } from './state.ts';
 
@@ -12,7 +13,7 @@ export function* eligible(
   const within = operatorsIn(run, round);
   for (const [worker, present] of presence.workers) {
     const { operator, role, enrolled } = present;
-    if (role !== 'worker' || enrolled >= round.offer.index) continue;
+    if (role !== 'worker' || !precedes(enrolled, round.offer.index)) continue;
     if (!before.has(operator) && !within.has(operator) && !round.lostBy.has(operator))
       yield [worker, present];
   }

@@ -7,6 +7,7 @@ import { endRun } from './cancel.ts';
 import type { OlderWorker } from './events.ts';
 import { operatorsBefore } from './leases.ts';
 import { controllerLimits } from './limits.ts';
+import { precedes } from './log-order.ts';
 import type { Present } from './presence.ts';
 import type { ControllerState, EventOf, Round, Run, Transition } from './state.ts';
 import { currentRound, unchanged } from './state.ts';
@@ -82,7 +83,7 @@ function claimants(state: ControllerState, run: Run, round: Round, role: Role) {
     has === role &&
     (role === 'trusted-worker'
       ? trusted.includes(id)
-      : enrolled < round.offer.index && !before.has(operator));
+      : precedes(enrolled, round.offer.index) && !before.has(operator));
 }
 
 /** Connected workers of a role that cannot read the job, where no other could take it, and since when that is so. */

@@ -3,6 +3,7 @@ import { isTrustedSlot } from '../documents/index.ts';
 import { isHeld } from './drain.ts';
 import { eligible } from './eligible.ts';
 import type { RunFacts } from './facts.ts';
+import { precedes } from './log-order.ts';
 import { inputLevels, inputOf, needsOfRun } from './needs.ts';
 import { absenceEndsAt, operatorsAround } from './presence.ts';
 import { type ControllerState, currentRound, liveLeases, type Round, type Run } from './state.ts';
@@ -44,7 +45,7 @@ function eligibleOf(
   round: Round | undefined,
 ): Pick<OpenFacts, 'eligible' | 'late' | 'declined'> {
   if (round === undefined || round.revealed) return { eligible: 0, declined: [] };
-  const late = operatorsAround(state, ({ enrolled }) => enrolled >= round.offer.index);
+  const late = operatorsAround(state, ({ enrolled }) => !precedes(enrolled, round.offer.index));
   const operators = new Set<string>();
   for (const [, { operator }] of eligible(state, run, round)) operators.add(operator);
   const reasons = new Map<string, string>();

@@ -33,8 +33,7 @@ export function recovered(transition: Transition, event: EventOf<'recovered'>): 
   if (event.leaves.length > 0 && event.from !== state.log.size)
     throw new QuorateError('LOG_OUT_OF_RANGE', `the log has ${state.log.size} leaves, not ${event.from}`);
   mustSync(transition);
-  if (event.leaves.length > 0 || event.epoch > state.epoch)
-    state.epoch = Math.max(state.epoch + epochsSkipped * event.leaves.length, event.epoch);
+  state.epoch = Math.max(state.epoch + epochsSkipped * event.leaves.length, event.epoch);
   state.recovered = true;
   const before = state.charter;
   const known = state.revocations.length;

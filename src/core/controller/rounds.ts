@@ -10,6 +10,7 @@ import { charterOf, checkGranted } from './enrolment.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';
+import { precedes } from './log-order.ts';
 import { considerOutdated, documentsOffered, isOfVersion, passForOlder } from './older.ts';
 import { operatorsLeft } from './operators-left.ts';
 import { answeredBy, attach, tokenOf } from './presence.ts';
@@ -138,7 +139,7 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   if (lack !== undefined) throw new QuorateError('CLAIM_UNFIT', lack);
   const enrolled = transition.state.operators.worker.get(granted.operator) ?? Number.MAX_SAFE_INTEGER;
   const draw = drawOf(granted.operator, round.offer.draw.seed);
-  if (enrolled >= round.offer.index)
+  if (!precedes(enrolled, round.offer.index))
     throw new QuorateError('CLAIM_TOO_NEW', 'the operator was enrolled after this offer was made');
   if (!mayClaim(round.offer, draw, transition.now - round.openedAt)) {
     throw new QuorateError('CLAIM_ABOVE_SHARE', 'the draw is above the share of the offer at this time');
@@ -257,7 +258,7 @@ function isSettled(transition: Transition, run: Run, round: Round): boolean {
   let eligible = 0;
   const documents = documentsOffered(state, run, round);
   for (const [worker, { operator, role, enrolled, version }] of state.presence.workers) {
-    if (role !== 'worker' || enrolled >= round.offer.index || before.has(operator)) continue;
+    if (role !== 'worker' || !precedes(enrolled, round.offer.index) || before.has(operator)) continue;
     if (!isOfVersion(state, { version }, documents)) continue;
     const answered = have.has(worker);
     if (answered && eligible > 0) continue;

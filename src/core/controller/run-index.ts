@@ -121,11 +121,7 @@ export class RunIndex<Open extends RunFacts> {
 
   /** The same, the newest first: a reader that stops early does not pay for all there ever were. */
   *latestWithArtifact(artifact: string): Generator<RunFacts> {
-    const runs = this.#byArtifact.get(artifact) ?? [];
-    for (let n = runs.length - 1; n >= 0; n--) {
-      const run = this.#all[runs[n] ?? -1];
-      if (run !== undefined) yield run;
-    }
+    for (const at of backwards(this.#byArtifact.get(artifact) ?? [])) yield this.#run(at);
   }
 
   /** Runs that need what one of these makes, each once, in the order they were submitted. */
@@ -151,18 +147,18 @@ export class RunIndex<Open extends RunFacts> {
   }
 
   /** Newest first. */
-  *latest(): Generator<RunFacts> {
-    for (let at = this.#all.length - 1; at >= 0; at--) {
-      const run = this.#all[at];
-      if (run !== undefined) yield run;
-    }
+  latest(): Generator<RunFacts> {
+    return backwards(this.#all);
   }
 
   /** The newest first, at most `max`: of one publisher at most `ofOneMax` while there are others. */
   newest(max: number, ofOneMax: number): RunFacts[] {
     const first = [...this.#byPublisher.values()].flatMap((own) => own.slice(-ofOneMax));
     const found = new Set(first.sort((a, b) => b - a).slice(0, max));
-    for (let at = this.#all.length - 1; at >= 0 && found.size < max; at--) found.add(at);
+    for (const run of this.latest()) {
+      if (found.size >= max) break;
+      found.add(this.#at(run));
+    }
     return this.#inOrder(found).reverse();
   }
 
@@ -190,6 +186,12 @@ export class RunIndex<Open extends RunFacts> {
     return { open: [...this.open.keys()], receipts: this.#receipts.size, names: this.#names.size };
   }
 
+  #run(at: number): RunFacts {
+    const run = this.#all[at];
+    assert(run !== undefined, 'a position in the index');
+    return run;
+  }
+
   #at(run: RunFacts): number {
     const at = this.#position.get(run.id);
     assert(at !== undefined, 'a run of the index');
@@ -199,4 +201,9 @@ export class RunIndex<Open extends RunFacts> {
   #inOrder(runs: Iterable<number>): RunFacts[] {
     return [...runs].sort((a, b) => a - b).flatMap((at) => this.#all[at] ?? []);
   }
+}
+
+/** The last first. */
+function* backwards<T>(list: readonly T[]): Generator<T> {
+  for (const [n] of list.entries()) yield list.at(-1 - n) as T;
 }

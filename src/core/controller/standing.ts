@@ -11,6 +11,7 @@ import {
 } from '../trust/revocations.ts';
 import { levelOn } from './answer-level.ts';
 import type { PublishedFacts, RunFacts } from './facts.ts';
+import { precedes } from './log-order.ts';
 import { inputLevels, inputRevoked } from './needs.ts';
 import { revocationsIn } from './revocations.ts';
 import { type ControllerState, publishedOf } from './state.ts';
@@ -97,7 +98,7 @@ function evidenceStandsNot(
   if (whole !== undefined) return whole;
 
   // Those that it lists.
-  const votes = run.receipts.filter((recorded) => recorded.index < index);
+  const votes = run.receipts.filter((recorded) => precedes(recorded.index, index));
   const [voided] = votes.flatMap((vote) => voteRevoked(all, vote) ?? []);
   if (!staysWitnessed(run, published, all)) return all.at(-1);
   const cosigner = backing.kind === 'cosigned' ? backing.worker : undefined;

@@ -5,12 +5,13 @@ import { type Revoked, voteRevoked } from '../trust/revocations.ts';
 import { type Witnessed, witnessedBy, witnessesNeeded } from '../trust/witnesses.ts';
 import type { CountedWitness, Missing, WitnessedLog } from './backing.ts';
 import type { PublishedFacts, RunFacts } from './facts.ts';
+import { precedes } from './log-order.ts';
 import { type ControllerState, documentsOf, type LoggedVerdict, type Run } from './state.ts';
 
 /** Grants of the receipts that a verdict lists. */
 export function grantsIn(run: Run, { index }: LoggedVerdict): Verified<Grant>[] {
   return run.receipts.flatMap((recorded) =>
-    recorded.index < index ? [documentsOf(run, recorded).grant] : [],
+    precedes(recorded.index, index) ? [documentsOf(run, recorded).grant] : [],
   );
 }
 
