@@ -1,13 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { exited, treeCid } from '../../../simulations/paperwork.ts';
-import { bytesOf, crowdedOutSays } from '../../../src/core/controller/evidence-size.ts';
+import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
+import {
+  bytesOf,
+  checkEvidenceSize,
+  crowdedOut,
+  crowdedOutSays,
+  evidenceOf,
+  hasRoom,
+} from '../../../src/core/controller/evidence-size.ts';
 import { decodeBundle, encodeBundle, encodeJob } from '../../../src/core/documents/index.ts';
 import { receiptShareOf, roundBytesMaxOf, runBytesMaxOf } from '../../../src/core/judge/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { cidOf, exit, makeJob, makeProject, policy } from '../../support/project.ts';
 import { ask, build } from './asked-again.ts';
 import { A, B, type Bench, projectOf } from './bench.ts';
-import { agree, lease, operators, source } from './pipelines.ts';
+import { agree, lease, operators, publish, source } from './pipelines.ts';
 
 const bounds = makeJob().limits;
 const filesOf = (count: number, chars: number) =>
@@ -72,12 +79,13 @@ describe('a pipeline whose evidence nobody could read', () => {
     const middle: string[] = [];
     for (let m = 0; m < 2; m++) {
       const runs: string[] = [];
-      for (let n = 0; n < 50; n++) runs.push(await bench.submit(job(`lib-${m}-${n}`, { job: small })));
+      for (let n = 0; n < 49; n++) runs.push(await bench.submit(job(`lib-${m}-${n}`, { job: small })));
       middle.push(await bench.submit(job(`middle-${m}`, { job: small, needs: needsOf(runs) })));
     }
-    await expect(bench.submit(job('app', { job: small, needs: needsOf(middle) }))).rejects.toThrow(
-      /EVIDENCE_TOO_LARGE.*over 100 jobs/,
-    );
+    const app = (of: string[]) => bench.submit(job('app', { job: small, needs: needsOf(of) }));
+    await expect(app(middle)).resolves.toBeTruthy();
+    const one = await bench.submit(job('one more', { job: small }));
+    await expect(app([...middle, one])).rejects.toThrow(/EVIDENCE_TOO_LARGE.*over 100 jobs/);
   });
 
   it('is refused of one job alone, whose single round could be too large', async () => {
@@ -152,6 +160,34 @@ describe('a further round', () => {
     expect(bench.result(lib)).toMatchObject({ level: 'disputed', ending: 'results-differ' });
     expect(bench.progress(lib, 'unconfirmed')[0]?.says).toContain('no further round');
     expect(bench.result(app).state).toBe('cancelled');
+  });
+});
+
+describe('the evidence of a run', () => {
+  it('may be as large as a bundle that is read, and not a byte larger', async () => {
+    const bench = await projectOf();
+    const { state } = bench.controller;
+    const lib = bench.run(await publish(bench, 'lib'));
+    const work = jobNamed('app', { source });
+    const needs = { lib: { request: lib.id, level: 'agreed' as const } };
+    const policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 } as const;
+    const request = await bench.paper.request('publisher', work, bench.now, { policy, needs });
+    const round = roundBytesMaxOf(work.job, policy);
+    const room = 64 * 1024 * 1024 - evidenceOf(work).own - 2 * round;
+    lib.evidence = { own: room, receipts: 0 };
+    expect(() => checkEvidenceSize(state, { job: work.job, request })).not.toThrow();
+    lib.evidence = { own: room + 1, receipts: 0 };
+    expect(() => checkEvidenceSize(state, { job: work.job, request })).toThrow(/may come to/);
+  });
+
+  it('has room for so much more', async () => {
+    const bench = await projectOf();
+    const run = bench.run(await publish(bench, 'lib'));
+    const room = 64 * 1024 * 1024 - bytesOf(run);
+    const has = (more: number) => hasRoom({ state: bench.controller.state, rules: 3 }, run, more);
+    expect([has(room), has(room + 1)]).toEqual([true, false]);
+    // What its own publisher has rest on it is not ended for it.
+    expect(crowdedOut({ state: bench.controller.state }, run, room + 1)).toEqual([]);
   });
 });
 

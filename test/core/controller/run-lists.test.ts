@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { RunFacts } from '../../../src/core/controller/facts.ts';
-import { controllerLimits } from '../../../src/core/controller/limits.ts';
 import { RunIndex } from '../../../src/core/controller/run-index.ts';
 import { type RunFilter, standingOf } from '../../../src/core/controller/run-lists.ts';
 
@@ -97,21 +96,56 @@ it('pages hold what a scan finds, the newest first', () => {
 
 it('a page looks at a bounded number of runs, and says where to go on', () => {
   const level = 'trusted' as const;
-  const many = controllerLimits.listLooksMax + 10;
+  const many = 2_010;
   const { index, runs } = indexOf([
     { ref: 'main', name: 'rare', level },
     ...Array.from({ length: many }, () => ({ ref: 'main', name: 'build', level })),
     ...Array.from({ length: many }, () => ({ ref: 'topic', name: 'rare', level })),
   ]);
   const first = index.list({ ref: 'main', name: 'rare' }, 10);
-  expect(first.runs).toEqual([]);
+  // It looked at 2,000 of those of `main`, the newest at position 2,010.
+  expect(first).toEqual({ runs: [], next: 11 });
   expect(index.list({ ref: 'main', name: 'rare' }, 10, first.next).runs).toEqual([runs[0]]);
 });
 
 it('remembers the refs that were built last, each once, and no more than a page of them', () => {
-  const refs = Array.from({ length: controllerLimits.recentRefsMax + 1 }, (_, n) => `v${n}`);
+  const refs = Array.from({ length: 51 }, (_, n) => `v${n}`);
   const { index } = indexOf([...refs, 'v7'].map((ref) => ({ ref, name: 'build', level: undefined })));
   expect(index.lists.recentRefs().slice(0, 2)).toEqual(['v7', refs.at(-1)]);
-  expect(index.lists.recentRefs()).toHaveLength(controllerLimits.recentRefsMax);
+  expect(index.lists.recentRefs()).toHaveLength(50);
   expect(index.lists.recentRefs()).not.toContain('v0');
+});
+
+it('the newest runs are shown, of one publisher no more than its share while there are others', () => {
+  const names = ['ada', 'ada', 'bob', 'ada', 'ada'];
+  const { index, runs } = indexOf(names.map((name) => ({ ref: 'main', name, level: undefined })));
+  const newest = (max: number, ofOne: number) => index.newest(max, ofOne).map((run) => runs.indexOf(run));
+  expect(newest(3, 2)).toEqual([4, 3, 2]);
+  expect(newest(3, 1)).toEqual([4, 3, 2]);
+  expect(newest(4, 2)).toEqual([4, 3, 2, 1]);
+  expect(newest(2, 1)).toEqual([4, 2]);
+  expect(newest(9, 1)).toEqual([4, 3, 2, 1, 0]);
+  expect(newest(0, 1)).toEqual([]);
+  expect([...index.latest()]).toEqual(runs.toReversed());
+});
+
+it('runs with an artifact are found once each, in the order they were submitted, and the other way round', () => {
+  const { index, runs } = indexOf(Array(4).fill({ ref: 'main', name: 'build', level: undefined }));
+  for (const at of [2, 0, 2, 3, 0]) index.decided(runs[at] as RunFacts, 'artifact');
+  const order = (found: Iterable<RunFacts>) => [...found].map((run) => runs.indexOf(run));
+  expect(order(index.withArtifact('artifact'))).toEqual([0, 2, 3]);
+  expect(order(index.latestWithArtifact('artifact'))).toEqual([3, 2, 0]);
+  expect(order(index.latestWithArtifact('none'))).toEqual([]);
+  expect(order(index.beginning('arti'))).toEqual([0, 2, 3]);
+});
+
+it('the last 16 runs of a job that were built are known, the one that ended last first', () => {
+  const { index, runs } = indexOf(Array(17).fill({ ref: 'main', name: 'build', level: undefined }));
+  const job = runs.map((run) => Object.assign(run, { jobId: 'job' }));
+  for (const run of [...job, job[3]]) index.built(run as RunFacts);
+  const known = index.builtOf('job').map((run) => job.indexOf(run));
+  expect(known).toEqual([3, ...[16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 2, 1]]);
+  // One that was built again on other inputs has results of another job.
+  Object.assign(job[16] as RunFacts, { jobId: 'another' });
+  expect(index.builtOf('job')).toHaveLength(15);
 });

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Transition } from '../../../src/core/controller/state.ts';
+import { countAnswer } from '../../../src/core/controller/stores.ts';
 import { built, deliverAll, leasedRound, other, timings } from './bench.ts';
 
 const A = built.kind === 'exit' ? (built.artifact ?? '') : '';
@@ -118,5 +120,54 @@ describe('a controller that keeps no bytes', () => {
     expect(bench.run(run).phase.kind).toBe('pinning');
     says(three, true);
     expect(bench.result(run).level).toBe('trusted');
+  });
+});
+
+describe('answers of stores', () => {
+  const answer = (said: string, rules: number, copies = 2) => {
+    const stores = { ids: ['a', 'b', 'c'], copies };
+    const answers = { by: [], failed: [] };
+    // Each store in turn: kept, down, or refused by the signers.
+    const results = [...said].map((one, n) =>
+      countAnswer({ state: { stores }, rules } as unknown as Transition, answers, {
+        store: stores.ids[n],
+        ok: one === 'k',
+        fault: one === 'd' ? 'store' : 'signers',
+      }),
+    );
+    return results.join(' ');
+  };
+
+  it.each([
+    ['kk', 3, 'waiting kept'],
+    ['kdk', 3, 'waiting waiting kept'],
+    ['kds', 3, 'waiting waiting store'],
+    ['kss', 3, 'waiting waiting signers'],
+    ['ss', 3, 'waiting signers'],
+    ['sd', 3, 'waiting store'],
+    ['dd', 3, 'waiting store'],
+    // Under the rules before those that are down counted as if they would keep it.
+    ['kds', 2, 'waiting waiting store'],
+    ['kss', 2, 'waiting waiting signers'],
+    ['sd', 2, 'waiting signers'],
+    ['dd', 2, 'waiting store'],
+  ])('%s under rules %i: %s', (said, rules, result) => {
+    expect(answer(said, rules)).toBe(result);
+  });
+
+  it('count once each, and those of others not at all', () => {
+    const stores = { ids: ['a', 'b', 'c'], copies: 2 };
+    const count = (answers: { by: string[]; failed: [] }, of: typeof stores | null, store?: string) =>
+      countAnswer({ state: { stores: of }, rules: 3 } as unknown as Transition, answers, {
+        ...(store !== undefined && { store }),
+        ok: true,
+      });
+    const answers = { by: [] as string[], failed: [] as [] };
+    expect(count(answers, stores, 'a')).toBe('waiting');
+    expect(count(answers, stores, 'a')).toBe('foreign');
+    expect(count(answers, stores, 'other')).toBe('foreign');
+    expect(count(answers, stores)).toBe('foreign');
+    expect(count(answers, null, 'a')).toBe('foreign');
+    expect(count(answers, null)).toBe('kept');
   });
 });

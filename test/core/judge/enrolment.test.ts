@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Enrol, Invite, Possession } from '../../../src/core/documents/index.ts';
+import type { Enrol, Invite, Possession, Verified } from '../../../src/core/documents/index.ts';
 import {
   checkEnrol,
   checkJoins,
@@ -13,13 +13,14 @@ import { codeOf } from '../../runtime/support.ts';
 import { at, idp, makeCharter, nonceOf, project, testKey, trusted } from '../../support/documents.ts';
 
 const [ada, mallory, holder] = [testKey('ada'), testKey('mallory'), testKey('holder')];
-const opened = <T>(payload: T, signer: string) => ({ id: '', raw: '', signer, payload });
+const opened = <T>(payload: T, signer: string): Verified<T> =>
+  ({ id: '', raw: '', signer, payload }) as Verified<T>;
 const now = at * 1000;
 const times = { iat: at, exp: at + 600 };
 
 const enrol: Enrol = { iss: ada.id, aud: idp.id, project, invite: nonceOf('i'), jti: nonceOf('e'), ...times };
 const invite: Invite = {
-  ...{ iss: idp.id, project, operator: 'ada', role: 'worker', hosts: 1, jti: nonceOf('i') },
+  ...{ iss: idp.id, project, operator: 'ada', role: 'worker', hosts: 1, addrs: [], jti: nonceOf('i') },
   ...times,
 };
 const held: Possession = { iss: holder.id, project, invite: nonceOf('i'), sub: ada.id, ...times };

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Grant, Lease, Offer } from '../../../src/core/documents/index.ts';
+import type { Grant, Lease, Offer, Verified } from '../../../src/core/documents/index.ts';
 import { checkGrant, checkLease, enforce, type GrantUse } from '../../../src/core/judge/index.ts';
 import { codeOf } from '../../runtime/support.ts';
 import {
@@ -15,7 +15,8 @@ import {
 } from '../../support/documents.ts';
 
 const [ada, mallory] = [testKey('ada'), testKey('mallory')];
-const opened = <T>(payload: T, signer: string, id = 'a'.repeat(64)) => ({ id, raw: '', signer, payload });
+const opened = <T>(payload: T, signer: string, id = 'a'.repeat(64)): Verified<T> =>
+  ({ id, raw: '', signer, payload }) as Verified<T>;
 
 const offer: Offer = makeOffer('b'.repeat(64), cidOf('job'), { iat: at, exp: at + 600 });
 const lease: Lease = {
