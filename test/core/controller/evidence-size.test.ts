@@ -186,7 +186,7 @@ describe('the evidence of a run', () => {
     const room = 64 * 1024 * 1024 - bytesOf(run);
     const has = (more: number) => hasRoom({ state: bench.controller.state, rules: 3 }, run, more);
     expect([has(room), has(room + 1)]).toEqual([true, false]);
-    // What its own publisher has rest on it is not ended for it.
+    // Runs of the same publisher that rest on it are not ended for it.
     expect(crowdedOut({ state: bench.controller.state }, run, room + 1)).toEqual([]);
   });
 });

@@ -111,7 +111,7 @@ describe('the run that proves an artifact', () => {
       'revoked',
     ],
     [
-      'what stands, whatever was trusted once',
+      'one that stands, whatever was trusted once',
       [
         { id: 'a', level: 'agreed' },
         { id: 'b', level: 'trusted', revoked: true },

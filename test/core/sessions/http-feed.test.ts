@@ -167,7 +167,7 @@ describe('a feed by HTTP', () => {
   });
 });
 
-describe('what a feed by HTTP answers', () => {
+describe('an answer of a feed by HTTP', () => {
   it('is asked for with the mark of its last answer, and is none where it is unchanged', async () => {
     const feed = asking();
     const first = new Map(feed.answers);
