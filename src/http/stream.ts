@@ -2,11 +2,20 @@ import { setTimeout } from 'node:timers/promises';
 import type { Context } from 'hono';
 import { assert } from '../core/errors.ts';
 import { LongWork } from '../store/index.ts';
+import type { Account } from './accounts.ts';
 import type { HttpEnv } from './env.ts';
 import { httpLimits } from './limits.ts';
 
 /** Bytes that are sent at once where chunks are smaller. */
 const pieceBytes = 64 * 1024;
+
+/** Charges bytes to who takes them. A client that has used up its part waits; says whether it did. */
+export async function paid(account: Account | undefined, bytes: number, weight: number): Promise<boolean> {
+  const waitMs = account?.sent(bytes, weight) ?? 0;
+  if (waitMs <= 0) return false;
+  await setTimeout(waitMs);
+  return true;
+}
 
 /**
  * A body in chunks, each read when it is taken, and charged to who takes it: a client that has used up its part waits. Where it breaks off,
@@ -27,9 +36,8 @@ export function streamOf(
         try {
           const next = await chunks.next();
           if (next.done === true) return stream.close();
-          const waitMs = account?.sent(next.value.length, weight) ?? 0;
-          if (waitMs > 0) await setTimeout(waitMs);
-          else if (slices.isOver) await slices.next();
+          const hasWaited = await paid(account, next.value.length, weight);
+          if (!hasWaited && slices.isOver) await slices.next();
           stream.enqueue(next.value);
         } catch (error) {
           if (outgoing === undefined) throw error;

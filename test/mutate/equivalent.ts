@@ -22,7 +22,6 @@ const full: readonly (readonly [path: string, condition: string])[] = [
   ['src/core/sessions/worker/uncompared.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
   ['src/http/page/tree-routes.ts', 'lists.size >= httpLimits.fileListsMax'],
   ['src/http/routes.ts', 'this.#kept.size >= httpLimits.listsKeptMax'],
-  ['src/http/sign-in/once.ts', 'this.#values.size >= signInLimits.codesMax'],
   ['src/mesh/announcements.ts', 'this.#announced.size > meshLimits.announcedMax'],
   ['src/mesh/dial-budget.ts', 'table.size > rememberedPlacesMax'],
 ];

@@ -110,8 +110,8 @@ export class Live {
         })
         .finally(() => {
           channel.timer = undefined;
-          if (channel.followers.size > 0 && this.#channels.get(key) === channel)
-            this.#look(key, channel, channel.source.everyMs);
+          // Without followers it is no channel any more.
+          if (this.#channels.get(key) === channel) this.#look(key, channel, channel.source.everyMs);
         });
     }, ms).unref();
   }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Context, Hono } from 'hono';
 import { QuorateError } from '../../core/errors.ts';
 import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
@@ -9,7 +8,7 @@ import { notFound } from '../errors.ts';
 import { httpLimits } from '../limits.ts';
 import { logHtmlWeight, logWeight, searchWeight } from '../prices.ts';
 import { Slots } from '../slots.ts';
-import { streamOf } from '../stream.ts';
+import { paid, streamOf } from '../stream.ts';
 import type { Source } from './live.ts';
 import { LogHtmls, linesHtml } from './log-html.ts';
 import { foundBody, linesPlace, logBody, logUrl } from './log-page.ts';
@@ -122,7 +121,7 @@ function linesSource({ isLive }: BuildLogs, htmls: LogHtmls, lease: string): Sou
     async next(id) {
       // Before the file is read: a log that ends in between is read once more.
       const running = isLive(lease);
-      const from = Math.max(1, Number(id) || 1);
+      const from = Math.max(1, Number(id));
       let data = '';
       let to = from;
       while (to - from < httpLimits.logEventLinesMax && data.length < httpLimits.logEventChars) {
@@ -142,8 +141,7 @@ async function paySearched(
   c: Context<HttpEnv>,
   { bytes, lines }: { bytes: number; lines: number },
 ): Promise<void> {
-  const waitMs = c.env?.account?.sent(bytes + 64 * lines, searchWeight) ?? 0;
-  if (waitMs > 0) await setTimeout(waitMs);
+  await paid(c.env?.account, bytes + 64 * lines, searchWeight);
 }
 
 function buildAsked(

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
 import { QuorateError } from '../../core/errors.ts';
 import { signInLimits } from './limits.ts';
-import { UsedNames } from './once.ts';
+import { Remembered, UsedNames } from './once.ts';
 import type { Right } from './right.ts';
 import type { Sealer } from './sealed.ts';
 
@@ -21,12 +21,13 @@ export class DeviceFlow {
   readonly #secret = randomBytes(32);
   readonly #sealer: Sealer;
   readonly #now: () => number;
-  readonly #confirmed = new Map<string, { right: Right; until: number }>();
+  readonly #confirmed: Remembered<Right>;
   readonly #used: UsedNames;
 
   constructor(sealer: Sealer, now: () => number) {
     this.#sealer = sealer;
     this.#now = now;
+    this.#confirmed = new Remembered(signInLimits.codesMax, now);
     this.#used = new UsedNames(now);
   }
 
@@ -41,25 +42,25 @@ export class DeviceFlow {
   /** Somebody who is signed in takes the terminal for theirs. @throws SIGN_IN_CODE */
   confirm(typed: string, right: Right): void {
     const code = typed.toUpperCase().replace(/[^A-Z]/g, '');
-    if (code.length !== 10 || this.#check(code.slice(0, 8)) !== code.slice(8) || this.#confirmed.has(code))
+    if (
+      code.length !== 10 ||
+      this.#check(code.slice(0, 8)) !== code.slice(8) ||
+      this.#confirmed.get(code) !== undefined
+    )
       throw new QuorateError('SIGN_IN_CODE', 'no terminal shows this code', {
         hint: 'Type it as the terminal shows it.',
       });
-    const now = this.#now();
-    for (const [old, { until }] of this.#confirmed)
-      if (until < now || this.#confirmed.size >= signInLimits.codesMax) this.#confirmed.delete(old);
-    this.#confirmed.set(code, { right, until: now + signInLimits.deviceSecondsMax * 1000 });
+    this.#confirmed.set(code, right, this.#now() + signInLimits.deviceSecondsMax * 1000);
   }
 
   async ask(deviceCode: string): Promise<DeviceAnswer> {
     const sealed = await this.#sealer.open('device', deviceCode);
     if (sealed === undefined) return { error: 'expired_token' };
     const code = String(sealed.code);
-    const found = this.#confirmed.get(code);
-    if (found === undefined) return { error: 'authorization_pending' };
-    this.#confirmed.delete(code);
+    const right = this.#confirmed.take(code);
+    if (right === undefined) return { error: 'authorization_pending' };
     const until = this.#now() + signInLimits.deviceSecondsMax * 1000;
-    return this.#used.use(sealed.jti, until) ? { right: found.right } : { error: 'invalid_grant' };
+    return this.#used.use(sealed.jti, until) ? { right } : { error: 'invalid_grant' };
   }
 
   #check(head: string): string {

@@ -2,60 +2,86 @@ import { QuorateError } from '../../core/errors.ts';
 import { signInLimits } from './limits.ts';
 import { hashOf, randomSecret } from './sessions.ts';
 
+/** Values by name, each until its time. Of as many as there may be, the oldest gives its place to the next one. */
+export class Remembered<T> {
+  readonly #max: number;
+  readonly #now: () => number;
+  readonly #values = new Map<string, { value: T; until: number }>();
+
+  /** @param now milliseconds since the epoch */
+  constructor(max: number, now: () => number) {
+    this.#max = max;
+    this.#now = now;
+  }
+
+  /** Undefined for a name that is not known, or no longer. */
+  get(name: string): T | undefined {
+    const found = this.#values.get(name);
+    return found === undefined || found.until < this.#now() ? undefined : found.value;
+  }
+
+  /** @param until in milliseconds since the epoch */
+  set(name: string, value: T, until: number): void {
+    const now = this.#now();
+    for (const [oldest, { until: end }] of this.#values) {
+      if (end >= now && this.#values.size < this.#max) break;
+      this.#values.delete(oldest);
+    }
+    this.#values.set(name, { value, until });
+  }
+
+  /** The value, which is forgotten. */
+  take(name: string): T | undefined {
+    const value = this.get(name);
+    this.#values.delete(name);
+    return value;
+  }
+}
+
 /** Names that count once, each remembered until it would have expired anyway. */
 export class UsedNames {
-  readonly #until = new Map<string, number>();
-  readonly #now: () => number;
+  readonly #names: Remembered<true>;
 
   constructor(now: () => number) {
-    this.#now = now;
+    this.#names = new Remembered(signInLimits.usedMax, now);
   }
 
   /** False for a name that was used before. @param until when it expires by itself, in milliseconds since the epoch */
   use(name: string, until: number): boolean {
-    const now = this.#now();
-    if (this.#until.has(name)) return false;
-    for (const [old, end] of this.#until) {
-      if (end >= now && this.#until.size < signInLimits.usedMax) break;
-      this.#until.delete(old);
-    }
-    this.#until.set(name, until);
+    if (this.#names.get(name) === true) return false;
+    this.#names.set(name, true, until);
     return true;
   }
 }
 
 /** Values behind one-time codes of 256 random bits, for a minute. Only those who are signed in make some. */
 export class OneTimeCodes<T> {
-  readonly #values = new Map<string, { value: T; until: number }>();
+  readonly #values: Remembered<T>;
   readonly #now: () => number;
 
   constructor(now: () => number) {
+    this.#values = new Remembered(signInLimits.codesMax, now);
     this.#now = now;
   }
 
   make(value: T): string {
     const code = randomSecret();
-    const [oldest] = this.#values.keys();
-    if (this.#values.size >= signInLimits.codesMax && oldest !== undefined) this.#values.delete(oldest);
-    this.#values.set(hashOf(code), { value, until: this.#now() + signInLimits.codeSecondsMax * 1000 });
+    this.#values.set(hashOf(code), value, this.#now() + signInLimits.codeSecondsMax * 1000);
     return code;
   }
 
   /** The value, once. @throws SIGN_IN_CODE */
   take(code: string): T {
-    const key = hashOf(code);
-    const found = this.#values.get(key);
-    this.#values.delete(key);
-    if (found === undefined || found.until < this.#now())
+    const value = this.#values.take(hashOf(code));
+    if (value === undefined)
       throw new QuorateError('SIGN_IN_CODE', 'the code is unknown, expired or used', {
         hint: 'Start again.',
       });
-    return found.value;
+    return value;
   }
 
   /** The value without using it; undefined when there is none. */
   peek(code: string): T | undefined {
-    const found = this.#values.get(hashOf(code));
-    return found === undefined || found.until < this.#now() ? undefined : found.value;
+    return this.#values.get(hashOf(code));
   }
 }

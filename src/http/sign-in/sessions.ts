@@ -90,7 +90,7 @@ export class Sessions {
     const entry = this.#entries.get(key);
     if (entry === undefined || entry.kind !== kind) return undefined;
     if (this.#isOver(entry)) {
-      this.#end(key, entry);
+      this.#end(key);
       return undefined;
     }
     entry.usedAt = this.#times.now();
@@ -98,14 +98,12 @@ export class Sessions {
   }
 
   end(secret: string): void {
-    const key = hashOf(secret);
-    const entry = this.#entries.get(key);
-    if (entry !== undefined) this.#end(key, entry);
+    this.#end(hashOf(secret));
   }
 
   /** Ends all. */
   close(): void {
-    for (const [key, entry] of this.#entries) this.#end(key, entry);
+    for (const key of this.#entries.keys()) this.#end(key);
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -122,7 +120,7 @@ export class Sessions {
   async #sweepLater(): Promise<void> {
     const slices = new LongWork();
     for (const [key, entry] of this.#entries) {
-      if (this.#isOver(entry)) this.#end(key, entry);
+      if (this.#isOver(entry)) this.#end(key);
       if (slices.isOver) await slices.next();
     }
     this.#timer =
@@ -132,23 +130,22 @@ export class Sessions {
   }
 
   #makeRoom(person: string): void {
-    const mine = this.#byPerson.get(person) ?? [];
+    const mine = this.#byPerson.get(person) ?? new Set();
     for (const key of mine) {
       const entry = this.#entries.get(key);
-      if (entry !== undefined && this.#isOver(entry)) this.#end(key, entry);
+      if (entry !== undefined && this.#isOver(entry)) this.#end(key);
     }
-    const left = this.#byPerson.get(person);
-    const [oldest] = left ?? [];
-    const entry = this.#entries.get(oldest ?? '');
-    if ((left?.size ?? 0) >= signInLimits.sessionsPerPersonMax && oldest !== undefined && entry !== undefined)
-      this.#end(oldest, entry);
+    const [oldest = ''] = mine;
+    if (mine.size >= signInLimits.sessionsPerPersonMax) this.#end(oldest);
     if (this.#entries.size >= signInLimits.sessionsMax)
       throw new QuorateError('SIGN_IN_BUSY', `${signInLimits.sessionsMax} people are signed in already`, {
         hint: 'Try again later.',
       });
   }
 
-  #end(key: string, entry: Entry): void {
+  #end(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
     const { person } = entry.session;
     this.#entries.delete(key);
     const left = this.#byPerson.get(person);
