@@ -25,10 +25,12 @@ type Ask = (path: string, body: never) => unknown;
 function asking(answer: Ask) {
   const time = { ms: at * 1000 };
   const asked: [path: string, body: unknown][] = [];
+  const signals: (AbortSignal | undefined)[] = [];
   const authority = new IdpAuthority({
     ...{ idp: idpOrigin, origin, charter: () => makeCharter(), verifier: joseVerifier },
     now: () => time.ms,
-    ask: async ({ pathname }, { body }) => {
+    ask: async ({ pathname }, { body, signal }) => {
+      signals.push(signal);
       asked.push([pathname, body]);
       const given = await answer(pathname, body as never);
       if (given instanceof Response) return { ok: given.ok, status: given.status, text: await given.text() };
@@ -39,7 +41,7 @@ function asking(answer: Ask) {
   const callback = new URL(
     `${origin}/sign-in/callback?${new URLSearchParams({ code: 'c', iss: idpOrigin })}`,
   );
-  return { time, asked, authority, finish: () => authority.finish(callback, { verifier: 'v' }) };
+  return { time, asked, signals, authority, finish: () => authority.finish(callback, { verifier: 'v' }) };
 }
 
 const answerWith = (session: Promise<string>) => async () => ({
@@ -161,8 +163,11 @@ it('a question is about so many at most, and about nobody whose document has end
   await next();
   expect(counts()).toEqual([2, 2, 2, 2]);
   time.ms += 1;
+  await vi.advanceTimersByTimeAsync(signInLimits.renewMs);
+  const looks = vi.mocked(setTimeout).mock.calls.length;
   await vi.advanceTimersByTimeAsync(10 * signInLimits.renewMs);
-  expect(counts()).toHaveLength(4);
+  // It is not looked for people who are not there.
+  expect([counts().length, vi.mocked(setTimeout).mock.calls.length]).toEqual([4, looks]);
   expect(rights.map((right) => right.role())).toEqual([undefined, undefined, undefined, undefined]);
   authority.close();
 });
@@ -190,9 +195,15 @@ it('a question without an answer ends nobody, and is asked again', async () => {
 });
 
 it('nobody is asked about once it is closed', async () => {
-  const { authority, questions, finish } = await signedIn(1, () => ({ sessions: [true] }));
+  const { authority, questions, finish, rights, signals } = await signedIn(1, () => ({ sessions: [true] }));
   authority.close();
+  expect([rights[0]?.role(), signals[0]?.aborted]).toEqual([undefined, true]);
   await finish();
   await vi.advanceTimersByTimeAsync(10 * signInLimits.renewMs);
   expect(questions()).toEqual([]);
+  const other = await signedIn(0, () => ({ sessions: [true] }));
+  other.authority.close();
+  await other.finish();
+  await vi.advanceTimersByTimeAsync(10 * signInLimits.renewMs);
+  expect(other.questions()).toEqual([]);
 });

@@ -161,6 +161,13 @@ describe('sessions', () => {
     expect(sessions.find(secret, 'browser')).toBeUndefined();
   });
 
+  it('say whose they are, and the operator of a key', () => {
+    const { sessions } = sessionsOf();
+    const { session } = sessions.start({ ...rightOf('ada'), operator: 'o' }, 'browser');
+    expect(session).toMatchObject({ person: 'ada', name: 'ada', role: 'reader', operator: 'o' });
+    expect(sessions.start(rightOf('bob'), 'browser').session).not.toHaveProperty('operator');
+  });
+
   it('are found by their secret and kind only, and end once', () => {
     const { sessions } = sessionsOf();
     const { secret, session } = sessions.start(rightOf('ada'), 'browser');
@@ -184,6 +191,11 @@ describe('sessions', () => {
     expect(all.some(({ aborted }) => aborted)).toBe(false);
     all.push(start('ada'));
     expect(all.map(({ aborted }) => aborted)).toEqual([true, false, false, false]);
+    // One that was ended leaves its place to the next one.
+    sessions.end(sessions.start(rightOf('ada'), 'browser').secret);
+    all.push(start('ada'));
+    expect(all.map(({ aborted }) => aborted)).toEqual([true, true, false, false, false]);
+    all.pop();
     // Those that are over make room first.
     time.ms += 1_001;
     all.push(start('ada'));
@@ -236,17 +248,46 @@ describe('sessions', () => {
     expect(third.session.ended.aborted).toBe(true);
   });
 
-  it('end all at once, and none is looked at any more', async () => {
+  it('are looked at in slices, between which others have their turn', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
     const { sessions } = sessionsOf();
+    const order: string[] = [];
+    for (const name of ['ada', 'bob']) {
+      const looked = { is: false };
+      const role = () => {
+        if (looked.is) {
+          order.push(name);
+          vi.advanceTimersByTime(10);
+        }
+        return 'reader' as const;
+      };
+      sessions.start({ person: name, name, role }, 'browser');
+      looked.is = true;
+    }
+    setImmediate(() => order.push('another'));
+    vi.advanceTimersByTime(signInLimits.sweepMs);
+    await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect(order.slice(0, 3)).toEqual(['ada', 'another', 'bob']);
+  });
+
+  it('end all at once, none is looked at any more, and new ones are', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { sessions, time } = sessionsOf();
     const { session } = sessions.start(rightOf('ada'), 'browser');
     sessions.close();
     expect([session.ended.aborted, sessions.size]).toEqual([true, 0]);
+    const next = sessions.start(rightOf('bob'), 'browser').session;
+    time.ms += 1_001;
+    await vi.advanceTimersByTimeAsync(signInLimits.sweepMs);
+    expect(next.ended.aborted).toBe(true);
   });
 });
 
 it('a path to return to has as many characters as it may', () => {
   const path = `/${'a'.repeat(signInLimits.returnCharsMax - 1)}`;
   expect([returnPath(path), returnPath(`${path}a`)]).toEqual([path, '/']);
-  for (const elsewhere of ['//x', '/\\x', '/.//x', 'https://x', '/ü', '/a b', '', undefined])
+  for (const elsewhere of ['//x', '//[', '/a\\b', '/\\x', '/.//x', 'https://x', '/ü', '/a b', '', undefined])
     expect([elsewhere, returnPath(elsewhere)]).toEqual([elsewhere, '/']);
 });

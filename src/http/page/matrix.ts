@@ -12,7 +12,6 @@ interface Build {
   slot: string;
   does: BuildState;
   result?: string;
-  reports?: string;
   /** It signed the verdict. */
   signed?: true;
 }
@@ -66,17 +65,14 @@ function take(rounds: readonly Round[], round: Round, progress: Progress): void 
     case 'revealed':
     case 'compared':
       for (const one of progress.results) {
-        const { operator, worker, slot, result, reports } = one;
+        const { operator, worker, slot, result } = one;
         const n = 'round' in one ? one.round : round.n;
         const { builds } =
           (slot === 'trusted' ? undefined : rounds.findLast((each) => each.n === n)) ?? round;
         const key = String(slot);
         // Rows are in the order in which results were told.
         builds.delete(key);
-        builds.set(key, {
-          ...{ operator, worker, slot: key, does: 'revealed' as const, result },
-          ...(reports !== undefined && { reports }),
-        });
+        builds.set(key, { operator, worker, slot: key, does: 'revealed', result });
       }
       if (progress.kind === 'compared') [round.files, round.filesCount] = [progress.files, progress.count];
       return;

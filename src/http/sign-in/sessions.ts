@@ -48,8 +48,6 @@ export const hashOf = (secret: string): string => createHash('sha256').update(se
 export class Sessions {
   readonly #times: SessionTimes;
   readonly #entries = new Map<string, Entry>();
-  /** Keys of the entries of each person, the oldest first. */
-  readonly #byPerson = new Map<string, Set<string>>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(times: SessionTimes) {
@@ -79,7 +77,6 @@ export class Sessions {
     const now = this.#times.now();
     const key = hashOf(secret);
     this.#entries.set(key, { session, kind, end, since: now, usedAt: now });
-    this.#byPerson.set(person, (this.#byPerson.get(person) ?? new Set()).add(key));
     this.#timer ??= setTimeout(() => void this.#sweepLater(), signInLimits.sweepMs).unref();
     return { secret, session };
   }
@@ -104,8 +101,6 @@ export class Sessions {
   /** Ends all. */
   close(): void {
     for (const key of this.#entries.keys()) this.#end(key);
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   #isOver({ session: { right, role }, kind, since, usedAt }: Entry): boolean {
@@ -130,13 +125,14 @@ export class Sessions {
   }
 
   #makeRoom(person: string): void {
-    const mine = this.#byPerson.get(person) ?? new Set();
-    for (const key of mine) {
-      const entry = this.#entries.get(key);
-      if (entry !== undefined && this.#isOver(entry)) this.#end(key);
+    const mine: string[] = [];
+    for (const [key, entry] of this.#entries) {
+      if (entry.session.person !== person) continue;
+      if (this.#isOver(entry)) this.#end(key);
+      else mine.push(key);
     }
     const [oldest = ''] = mine;
-    if (mine.size >= signInLimits.sessionsPerPersonMax) this.#end(oldest);
+    if (mine.length >= signInLimits.sessionsPerPersonMax) this.#end(oldest);
     if (this.#entries.size >= signInLimits.sessionsMax)
       throw new QuorateError('SIGN_IN_BUSY', `${signInLimits.sessionsMax} people are signed in already`, {
         hint: 'Try again later.',
@@ -144,13 +140,7 @@ export class Sessions {
   }
 
   #end(key: string): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    const { person } = entry.session;
+    this.#entries.get(key)?.end.abort();
     this.#entries.delete(key);
-    const left = this.#byPerson.get(person);
-    left?.delete(key);
-    if (left?.size === 0) this.#byPerson.delete(person);
-    entry.end.abort();
   }
 }

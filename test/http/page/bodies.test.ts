@@ -101,10 +101,12 @@ describe('the page of a project', () => {
       builds: 2,
       behind: null,
     };
-    const text = await shown({ workers: [worker, { ...worker, trusted: true, behind: 'is older' }] });
+    const text = await shown({
+      workers: [worker, { ...worker, operator: 'own', trusted: true, behind: 'is older' }],
+    });
     expect([
       count(text, 'x86_64 vm, gvisor'),
-      count(text, '<span class="chip trusted">trusted'),
+      count(text, 'own <span class="chip trusted">trusted'),
       count(text, 'It is older.'),
     ]).toEqual([2, 1, 1]);
     expect([text.includes('No worker'), text.includes('class="none"')]).toEqual([false, false]);

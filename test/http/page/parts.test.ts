@@ -61,7 +61,7 @@ describe('the pipeline', () => {
     );
     expect(text).toContain(`>${'n'.repeat(20)}</text>`);
     expect(text).toContain(`>${'m'.repeat(19)}…</text>`);
-    expect(count(text, 'trusted · test')).toBe(1);
+    expect([count(text, ' · test<'), text.indexOf(' · test<') > text.indexOf('mmm…')]).toEqual([1, true]);
   });
 });
 
@@ -148,7 +148,48 @@ describe('the results of a round', () => {
     expect(await revealed(of(0, 'ada', 'exit 1'), of(1, 'bob', 'aborted: memory'))).toMatch(
       /✗ failed.*✗ aborted/s,
     );
-    expect(await revealed(of(0, 'ada', 'exit 0'))).toContain('built');
+    expect(await revealed(of(0, 'ada', 'exit 0'))).toContain('<th scope="col">exit 0</th>');
+    expect(await revealed(of(0, 'ada'))).toContain(`<th scope="col"><code title="${A}">`);
+    const three = await revealed(of(0, 'ada'), of(1, 'bob', B), of(2, 'cy', treeCid('c')));
+    expect([count(three, '✓'), count(three, '✗ differs')]).toEqual([0, 3]);
+  });
+
+  it('have their columns in the order in which they were told', async () => {
+    const leased = { kind: 'leased', round: 1, worker: 'w' };
+    const results = [of(1, 'bob', B), of(0, 'ada', A)];
+    const text = await shown(
+      round,
+      ...[
+        { ...leased, slot: 0, operator: 'ada' },
+        { ...leased, slot: 1, operator: 'bob' },
+      ],
+      { kind: 'revealed', round: 1, results },
+    );
+    expect(text).toContain(`quorate diff ${B} ${A}`);
+  });
+
+  it('stand with the round they were of, also where they are compared later; those of the trusted worker with the last', async () => {
+    const results = [
+      ...[
+        { round: 1, ...of(0, 'ada') },
+        { round: 2, ...of(0, 'bob', B) },
+      ],
+      { round: 1, ...of('trusted', 'own') },
+    ];
+    const text = await shown(
+      round,
+      { ...round, round: 2 },
+      { kind: 'compared', results, files: [], count: 0 },
+    );
+    const [later = '', before = ''] = text.split('Round 1:');
+    expect([rows(later), rows(before)]).toEqual([['bob', 'own (trusted worker)'], ['ada']]);
+  });
+
+  it('are lost with their worker, and not with a receipt that is told again', async () => {
+    const revealed = { kind: 'revealed', round: 1, results: [of(0, 'ada')] };
+    const build = { round: 1, slot: 0, operator: 'ada', worker: 'w' };
+    expect(await shown(round, revealed, { kind: 'lost', ...build })).toContain('<td>lost</td>');
+    expect(await shown(round, revealed, { kind: 'delivered', ...build })).not.toContain('Without a result');
   });
 
   it('are none before a round, and no table has a column for what is not there', async () => {
@@ -160,6 +201,9 @@ describe('the results of a round', () => {
     const taken = await shown(round, leased);
     expect([taken.includes('Without a result'), taken.includes('<code>…')]).toEqual([true, false]);
     expect(taken).not.toContain('No operator has taken a slot.');
+    expect(taken).toContain('<td>not finished, ended with it</td></tr>');
+    const told = await shown(round, { kind: 'revealed', round: 1, results: [of(0, 'ada')] });
+    expect(told).toContain('built</td></tr>');
   });
 
   it('stay revealed where the receipt is told again, and rounds before stay below', async () => {
@@ -205,7 +249,8 @@ describe('the results of a round', () => {
     expect(
       count(await shown(round, { kind: 'revealed', round: 1, results: [of(0, 'ada')] }, verdict), ', signed'),
     ).toBe(0);
-    expect(count(await shown(round, leased, verdict), ', signed')).toBe(0);
+    const nothing = await shown(round, leased, verdict);
+    expect([count(nothing, ', signed'), nothing.includes('Without a result')]).toEqual([0, true]);
   });
 });
 
