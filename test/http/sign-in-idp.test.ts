@@ -140,7 +140,7 @@ async function signedIn(count: number, renew: (handles: string[]) => unknown) {
   return { ...made, rights, questions, next };
 }
 
-it('who is not signed in there any more is not here, and the others stay', async () => {
+it('people who are not signed in there any more are not here, and the others stay', async () => {
   const { rights, next, questions } = await signedIn(3, (handles) => ({
     sessions: handles.map((handle) => handle !== handleOf(1)),
   }));
@@ -194,7 +194,7 @@ it('a question without an answer ends nobody, and is asked again', async () => {
   expect(rights[0]?.role()).toBe('publisher');
 });
 
-it('nobody is asked about once it is closed', async () => {
+it('it asks nothing any more once it is closed', async () => {
   const { authority, questions, finish, rights, signals } = await signedIn(1, () => ({ sessions: [true] }));
   authority.close();
   expect([rights[0]?.role(), signals[0]?.aborted]).toEqual([undefined, true]);

@@ -17,7 +17,7 @@ function clock() {
   return { time, now: () => time.ms };
 }
 
-describe('what is remembered until a time', () => {
+describe('values that are remembered until a time', () => {
   it('is known up to that moment, and no longer', () => {
     const { time, now } = clock();
     const made = new Remembered<string>(10, now);

@@ -255,7 +255,7 @@ describe('parts of a page that is open', () => {
   });
 });
 
-describe('what nobody is to have', () => {
+describe('requests that are refused', () => {
   it('an alarm is ended by a publisher only', async () => {
     const ended: string[][] = [];
     const appFor = (role: string | undefined, name?: string) => {
