@@ -85,7 +85,7 @@ describe('a limit as a field', () => {
       other: 'x',
     };
     expect(changesIn(same, lent())).toEqual({ changes: {}, faults: [] });
-    // What cannot be written as it is held is no change, either.
+    // A value that cannot be written as it is held is no change, either.
     expect(changesIn({ memoryBytes: '1023KiB' }, lent({ memoryBytes: 2 ** 20 - 1 }))).toEqual({
       changes: {},
       faults: [],

@@ -127,7 +127,7 @@ describe('a body in chunks', () => {
     expect(outgoing.destroy).toHaveBeenCalledOnce();
   });
 
-  it('whose client is gone is not read on', async () => {
+  it('ends with its client', async () => {
     let ended = false;
     async function* body() {
       try {

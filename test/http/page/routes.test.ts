@@ -318,7 +318,7 @@ describe('an artifact', () => {
     expect([status, text.includes('HTTP_NOT_FOUND'), text.includes(says)]).toEqual([404, true, true]);
   });
 
-  it('whose list was asked for pays for it once, and a list of what is not here yet is asked for again', async () => {
+  it('has a list that is paid for once, and asked for again where it is not here yet', async () => {
     let n = 0;
     const answers = [
       async () => undefined,
@@ -338,7 +338,7 @@ describe('an artifact', () => {
     expect(paid).toHaveLength(3);
   });
 
-  it('whose list of what it was made from is made costs a slot and its bytes', async () => {
+  it('has a list of what it was made from, which costs a slot and its bytes', async () => {
     const paid: unknown[] = [];
     const account = {
       pay: (price: number) => void (price > 1 && paid.push(price)),
