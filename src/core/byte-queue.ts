@@ -14,7 +14,7 @@ export class ByteQueue {
   /** Where small pieces are copied to, and how much of it is used. */
   #block: Uint8Array = new Uint8Array();
   #used = 0;
-  /** The last part is the end of what is used in the block. */
+  /** The last part, where there is one, is the end of what is used in the block. */
   #grows = false;
 
   /** Bytes that are there. */
@@ -74,14 +74,13 @@ export class ByteQueue {
   clear(): void {
     this.#parts = [];
     this.#length = 0;
-    this.#grows = false;
   }
 
   #fill(out: Uint8Array): void {
     let filled = 0;
     for (const part of this.#parts) {
       if (filled === out.length) return;
-      const piece = part.length > out.length - filled ? part.subarray(0, out.length - filled) : part;
+      const piece = part.subarray(0, out.length - filled);
       out.set(piece, filled);
       filled += piece.length;
     }
@@ -92,15 +91,13 @@ export class ByteQueue {
     let whole = 0;
     for (const part of this.#parts) {
       if (part.length > left) {
-        if (left > 0) this.#parts[whole] = part.subarray(left);
+        this.#parts[whole] = part.subarray(left);
         break;
       }
       left -= part.length;
       whole += 1;
     }
-    // Of a part that is still growing nothing is left to grow on.
-    if (whole === this.#parts.length) this.#grows = false;
-    if (whole > 0) this.#parts.splice(0, whole);
+    this.#parts.splice(0, whole);
     this.#length -= count;
   }
 }

@@ -136,11 +136,11 @@ export class LineEscaper {
     let out = '';
     // Where many lines change, more of them are handled one by one before the next look.
     let chars = 0;
-    for (let at = 0; at < end; ) {
+    for (let at = 0; ; ) {
       const plainEnd = this.#plainEnd(text, at, end);
       out += text.slice(at, plainEnd);
       if (plainEnd === end) break;
-      chars = plainEnd - at > chars ? 0 : 2 * chars + 64;
+      chars = Math.max(0, 2 * chars + 64 - (plainEnd - at));
       at = text.indexOf('\n', Math.min(plainEnd + chars, end - 1)) + 1;
       out += joined(this.push(text.slice(plainEnd, at)));
     }
@@ -163,13 +163,12 @@ export class LineEscaper {
   #plainEnd(text: string, at: number, end: number): number {
     this.#notPlain.lastIndex = at;
     const found = this.#notPlain.exec(text)?.index ?? end;
-    const plainEnd = found >= end ? end : text.lastIndexOf('\n', found) + 1;
-    for (let from = at; from < plainEnd; ) {
-      const lineEnd = text.lastIndexOf('\n', Math.min(from + this.#maxChars, plainEnd - 1));
+    const plainEnd = text.lastIndexOf('\n', Math.min(found, end)) + 1;
+    for (let from = at; ; ) {
+      const lineEnd = text.lastIndexOf('\n', Math.min(from + this.#maxChars, plainEnd));
       if (lineEnd < from) return from;
       from = lineEnd + 1;
     }
-    return Math.max(at, plainEnd);
   }
 }
 

@@ -1,6 +1,6 @@
-import { parse, TomlError } from 'smol-toml';
+import { parse, type TomlError } from 'smol-toml';
 import type { Found, Origin } from './entry.ts';
-import { invalid, lockFault, notSyntax, type Place, quote, unsupported } from './fault.ts';
+import { invalid, notSyntax, type Place, quote, unsupported } from './fault.ts';
 import { parseSha256 } from './integrity.ts';
 import { dependencyLimits } from './limits.ts';
 import { checkName, checkUrl, checkVersion, purlOf } from './names.ts';
@@ -31,16 +31,14 @@ function tomlOf(text: string, top: Place): Record<string, unknown> {
   try {
     return parse(text, { maxDepth: dependencyLimits.depthMax });
   } catch (error) {
-    if (error instanceof TomlError)
-      throw notSyntax({ ...top, line: error.line }, `not TOML: ${quote(error.message.split('\n')[0] ?? '')}`);
-    if (error instanceof RangeError) throw lockFault('LOCK_TOO_LARGE', top, 'nested too deeply');
-    throw error;
+    // The parser throws no other errors.
+    const { line, message } = error as TomlError;
+    throw notSyntax({ ...top, line }, `not TOML: ${quote(message.split('\n')[0] ?? '')}`);
   }
 }
 
 function foundOf(one: unknown, at: Place): Found | undefined {
-  if (typeof one !== 'object' || one === null) throw invalid(at, 'a package is not a table');
-  const { name, version, source, checksum } = one as Record<string, unknown>;
+  const { name, version, source, checksum } = Object(one) as Record<string, unknown>;
   if (typeof name !== 'string' || typeof version !== 'string')
     throw invalid(at, 'a package has no name or version');
   checkName('cargo', name, at);

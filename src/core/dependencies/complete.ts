@@ -38,13 +38,14 @@ export class FixedFiles {
     ];
   }
 
-  /** Files of Python packages that no lock names, for a build on this architecture: what a source archive is built with. */
-  buildRequirements(named: ReadonlySet<string>): Entry[] {
+  /** Files of Python packages, for a build on this architecture: source archives are built with some that no lock names. */
+  buildRequirements(): Entry[] {
     return [...this.#byPurl.values()]
       .flat()
       .flatMap((record): Entry[] => {
-        const [, name, version] = /^pkg:pypi\/([a-z0-9-]+)@([^?]+)$/.exec(record.purl) ?? [];
-        if (name === undefined || version === undefined || named.has(record.purl)) return [];
+        const match = /^pkg:pypi\/([a-z0-9-]+)@([^?]+)$/.exec(record.purl);
+        if (match === null) return [];
+        const [, name = '', version = ''] = match;
         const common = { ecosystem: 'pypi' as const, name, version: decodePart(version, record) };
         return [
           entryOf({ ...common, purl: record.purl, origin: { kind: 'registry' }, ...record.at }, record),

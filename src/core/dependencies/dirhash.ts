@@ -16,10 +16,6 @@ export function dirhashOf(files: readonly { name: string; sha256: string }[]): s
 
 /** Go sorts by bytes of UTF-8, JavaScript by UTF-16. */
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length);
-  for (let n = 0; n < length; n++) {
-    const difference = (a[n] ?? 0) - (b[n] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
+  const at = a.findIndex((byte, n) => byte !== b[n]);
+  return at === -1 ? a.length - b.length : (a[at] ?? 0) - (b[at] ?? -1);
 }

@@ -3,6 +3,7 @@ import { count, sha256, text } from '../documents/base.ts';
 import { dagJsonCid, decodeDocument, encodeCanonical, sha256Hex } from '../documents/canonical.ts';
 import { jobSchema } from '../documents/job.ts';
 import { limits } from '../limits.ts';
+import { compareTexts } from '../order.ts';
 import type { Entry, Integrity } from './entry.ts';
 import { dependencyLimits } from './limits.ts';
 import type { Arch } from './platform.ts';
@@ -77,13 +78,13 @@ export function hashedLocks({ locks, files }: LockSources): DependencyIndex['loc
       const bytes = files.get(path);
       return bytes === undefined ? [] : [{ path, sha256: sha256Hex(bytes) }];
     })
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
+    .sort((a, b) => compareTexts(a.path, b.path));
 }
 
 /** Entries that are of one file from several origins, as one. In order. */
 export function distinctFiles(entries: readonly Entry[]): Entry[] {
   const byKey = new Map(entries.map((entry) => [blobKey(entry), entry]));
-  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+  return [...byKey].sort(([a], [b]) => compareTexts(a, b)).map(([, entry]) => entry);
 }
 
 /**

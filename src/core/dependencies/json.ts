@@ -2,8 +2,8 @@ import { notSyntax, type Place, quote } from './fault.ts';
 import { dependencyLimits } from './limits.ts';
 import { type Tree, tooDeep } from './tree.ts';
 
-/** After white space: the quote that begins a string, a number, a word, a mark, or anything else. */
-const token = /[ \t\n\r]*(?:(")|(-?\d[\d.eE+-]*)|(true|false|null)|([{}[\],:])|([^ \t\n\r]))/y;
+/** After white space: the quote that begins a string, a number, a word, or a mark. Marks that JSON does not have are expected nowhere. */
+const token = /[ \t\n\r]*(?:(")|(-?\d[\d.eE+-]*)|(true|false|null)|([^ \t\n\r]))/y;
 
 /**
  * JSON with the line of each value. Refuses what JSON.parse passes over: duplicate keys, of which tools take different ones.
@@ -46,19 +46,16 @@ class JsonReader {
   }
 
   #next(): void {
-    const at = this.#token.lastIndex;
     const match = this.#token.exec(this.#text);
     if (match === null) {
       // Only white space is left.
       this.#kind = 'end';
       this.#now = 'the end of the file';
-      this.#token.lastIndex = at;
       return;
     }
-    const [, begin, number, word, mark, other] = match;
-    const start = this.#token.lastIndex - (begin ?? number ?? word ?? mark ?? other ?? '').length;
+    const [, begin, number, word, mark] = match;
+    const start = this.#token.lastIndex - (begin ?? number ?? word ?? mark ?? '').length;
     this.#countTo(start);
-    if (other !== undefined) throw this.#fault(`unexpected ${quote(other)}`);
     if (begin !== undefined) this.#token.lastIndex = this.#endOfText(start);
     this.#now = this.#text.slice(start, this.#token.lastIndex);
     this.#kind =
@@ -96,7 +93,7 @@ class JsonReader {
     this.#next();
   }
 
-  /** The value of the token at hand. */
+  /** The value of the token at hand. A mark has none, and neither has the end. */
   #scalar(): string | number | boolean | null {
     try {
       return JSON.parse(this.#now) as string | number | boolean | null;
@@ -110,7 +107,6 @@ class JsonReader {
     const line = this.#line;
     if (this.#is('{')) return { line, value: this.#object(depth) };
     if (this.#is('[')) return { line, value: this.#list(depth) };
-    if (this.#kind === 'mark' || this.#kind === 'end') throw this.#fault(`unexpected ${quote(this.#now)}`);
     const value = this.#scalar();
     this.#next();
     return { line, value };

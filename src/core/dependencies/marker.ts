@@ -7,10 +7,9 @@ const token =
 /** Bounds the nesting too. */
 const tokensMax = 1_000;
 
-/** True, false, or undefined where it depends on something that is not known here, such as the version of Python. */
-type Truth = boolean | undefined;
-
 type Word = { kind: 'text' | 'name' | 'word' | 'operator' | 'bracket'; text: string };
+/** Behind the last word: compares with nothing. */
+const none: Word = { kind: 'bracket', text: '' };
 
 /**
  * Whether an environment marker of Python (PEP 508) can hold on Linux of this architecture, whatever Python an image has.
@@ -18,7 +17,7 @@ type Word = { kind: 'text' | 'name' | 'word' | 'operator' | 'bracket'; text: str
  */
 export function markerHolds(text: string, arch: Arch, at: Place): boolean {
   const parser = new Marker(wordsOf(text, at), arch, at);
-  return parser.whole() !== false;
+  return parser.whole();
 }
 
 function wordsOf(text: string, at: Place): Word[] {
@@ -39,6 +38,7 @@ function wordsOf(text: string, at: Place): Word[] {
   return words;
 }
 
+/** Whether it can hold: a comparison with something that is not known here, such as the version of Python, can. No operator negates. */
 class Marker {
   readonly #words: readonly Word[];
   readonly #known: ReadonlyMap<string, string>;
@@ -56,7 +56,7 @@ class Marker {
     ]);
   }
 
-  whole(): Truth {
+  whole(): boolean {
     const truth = this.#or();
     if (this.#next < this.#words.length) throw this.#fault();
     return truth;
@@ -73,36 +73,27 @@ class Marker {
     return true;
   }
 
-  #or(): Truth {
+  #or(): boolean {
     let truth = this.#and();
-    while (this.#takes('or')) {
-      const other = this.#and();
-      truth =
-        truth === true || other === true ? true : truth === false && other === false ? false : undefined;
-    }
+    while (this.#takes('or')) truth = this.#and() || truth;
     return truth;
   }
 
-  #and(): Truth {
+  #and(): boolean {
     let truth = this.#single();
-    while (this.#takes('and')) {
-      const other = this.#single();
-      truth =
-        truth === false || other === false ? false : truth === true && other === true ? true : undefined;
-    }
+    while (this.#takes('and')) truth = this.#single() && truth;
     return truth;
   }
 
-  #single(): Truth {
+  #single(): boolean {
     if (!this.#takes('(')) return this.#comparison();
     const truth = this.#or();
     if (!this.#takes(')')) throw this.#fault();
     return truth;
   }
 
-  #comparison(): Truth {
-    const [left, operator, right] = this.#words.slice(this.#next, this.#next + 3);
-    if (left === undefined || operator === undefined || right === undefined) throw this.#fault();
+  #comparison(): boolean {
+    const [left = none, operator = none, right = none] = this.#words.slice(this.#next, this.#next + 3);
     this.#next += 3;
     const isOperator = operator.kind === 'operator' || operator.text === 'in' || operator.text === 'not in';
     const names = [left, right].filter(({ kind }) => kind === 'name');
@@ -110,10 +101,10 @@ class Marker {
     if (!isOperator || names.length + texts.length !== 2 || names.length === 0) throw this.#fault();
     const values = [left, right].map(({ kind, text }) => (kind === 'name' ? this.#known.get(text) : text));
     const [a, b] = values;
-    if (a === undefined || b === undefined) return undefined;
+    if (a === undefined || b === undefined) return true;
     if (operator.text === '==' || operator.text === '===') return a === b;
     if (operator.text === '!=') return a !== b;
     if (operator.text === 'in') return b.includes(a);
-    return operator.text === 'not in' ? !b.includes(a) : undefined;
+    return operator.text !== 'not in' || !b.includes(a);
   }
 }

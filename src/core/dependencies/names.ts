@@ -72,11 +72,12 @@ export function decoded(text: string): string {
   }
 }
 
+const lastPart = (path: string): string => path.replace(/^.*\//s, '');
+
 /** A name for the file at an address: the last part of its path, with `_` for what a name may not hold. */
 export function fileOfUrl(url: string): string {
   const [path = ''] = url.split('?', 1);
-  const last = decoded(path.slice(path.lastIndexOf('/') + 1)).replace(/^.*\//s, '');
-  const name = last
+  const name = lastPart(decoded(lastPart(path)))
     .slice(-fileCharsMax)
     .replace(/[^A-Za-z0-9._+@~!-]/g, '_')
     .replace(/^[^A-Za-z0-9_@]/, '_');

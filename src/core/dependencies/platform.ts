@@ -9,7 +9,7 @@ const cpus: Readonly<Record<Arch, string>> = { x86_64: 'x64', aarch64: 'arm64' }
 
 /** As npm reads such a list: `any`, one that is named, and none with `!` before it. */
 function allows(list: readonly string[] | undefined, actual: string): boolean {
-  if (list === undefined || list.length === 0 || list.includes('any')) return true;
+  if (list === undefined || list.includes('any')) return true;
   if (list.includes(`!${actual}`)) return false;
   const named = list.filter((one) => !one.startsWith('!'));
   return named.length === 0 || named.includes(actual);

@@ -77,7 +77,7 @@ export function writeQuorateLock(files: readonly Fixed[]): string {
 /** The files of no package. They are dependencies of a job that names `quorate.lock` itself. */
 export function genericEntries(records: readonly FixedAt[]): Found[] {
   return records.flatMap(({ purl, file, sha256, url, at }): Found[] => {
-    if (!purl.startsWith(generic) || url === undefined) return [];
+    if (url === undefined || !purl.startsWith(generic)) return [];
     const integrity = { algorithm: 'sha256' as const, digests: [sha256] };
     const name = purl.slice(generic.length);
     return [

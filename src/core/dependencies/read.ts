@@ -1,5 +1,6 @@
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { compareTexts } from '../order.ts';
 import { fromUtf8 } from '../text.ts';
 import { parseCargo } from './cargo.ts';
 import { FixedFiles } from './complete.ts';
@@ -94,10 +95,8 @@ export function readLocks(
   const fixed = new FixedFiles(records, arch);
   const merged = new Merged();
   for (const one of found) for (const entry of fixed.complete(one)) merged.add(entry);
-  if (locks.some((path) => requirementsFile.test(path))) {
-    const named = new Set(found.map(({ purl }) => purl));
-    for (const entry of fixed.buildRequirements(named)) merged.add(entry);
-  }
+  if (locks.some((path) => requirementsFile.test(path)))
+    for (const entry of fixed.buildRequirements()) merged.add(entry);
   return merged.sorted();
 }
 
@@ -185,7 +184,7 @@ class Merged {
   }
 
   sorted(): Entry[] {
-    return [...this.#entries].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+    return [...this.#entries].sort(([a], [b]) => compareTexts(a, b)).map(([, entry]) => entry);
   }
 }
 

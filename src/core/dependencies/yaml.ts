@@ -22,17 +22,12 @@ export function readYaml(text: string, lock: string, numbers?: readonly number[]
     return numbers === undefined ? line : (numbers[line - 1] ?? 1);
   };
   const options = { lineCounter: lines, prettyErrors: false, version: '1.2', uniqueKeys: false } as const;
-  try {
-    const { contents, errors, warnings } = parseDocument(text, options);
-    const [fault] = [...errors, ...warnings];
-    if (fault !== undefined)
-      throw notSyntax({ lock, line: lineAt(fault.pos[0]) }, `not YAML: ${quote(fault.message)}`);
-    return new YamlReader(lock, lineAt).tree(contents, top, 0);
-  } catch (error) {
-    // The parser recurses for each level.
-    if (error instanceof RangeError) throw tooDeep(top);
-    throw error;
-  }
+  // The parser recurses for each level: that the stack is full is one of its errors.
+  const { contents, errors, warnings } = parseDocument(text, options);
+  const [fault] = [...errors, ...warnings];
+  if (fault !== undefined)
+    throw notSyntax({ lock, line: lineAt(fault.pos[0]) }, `not YAML: ${quote(fault.message)}`);
+  return new YamlReader(lock, lineAt).tree(contents, top, 0);
 }
 
 class YamlReader {

@@ -1,6 +1,7 @@
 import { purlOf } from '../dependencies/index.ts';
 import { cidDigestHex, sha256Hex } from '../documents/index.ts';
 import { assert } from '../errors.ts';
+import { compareTexts } from '../order.ts';
 import { recipeText } from '../recipe-name.ts';
 import { toUtf8 } from '../text.ts';
 import type { Level } from '../trust/index.ts';
@@ -50,7 +51,7 @@ export function makeBom(parts: BomParts): Bom {
   const { facts, job, index, tool } = parts;
   const inputs = Object.entries(facts.inputs)
     .flatMap(([name, { artifact, level }]) => (artifact === null ? [] : [{ name, artifact, level }]))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .sort((a, b) => compareTexts(a.name, b.name))
     .map(({ name, artifact, level }) => inputComponent(name, artifact, level));
   const image = job.image === 'host' ? [] : [imageComponent(job.image)];
   const components = [...image, ...inputs, ...(index === undefined ? [] : packagesOf(index)).map(library)];

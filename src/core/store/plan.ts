@@ -1,4 +1,5 @@
 import { assert } from '../errors.ts';
+import { compareTexts } from '../order.ts';
 
 /** A verdict, whose evidence was verified, on a tree. Times in milliseconds since the epoch. */
 export interface Entry {
@@ -158,7 +159,7 @@ function latestOf(entries: readonly Entry[], { rules, latest }: Retention): Set<
   }
   const found = new Set<string>();
   for (const all of lines.values()) {
-    all.sort((a, b) => b.decidedAt - a.decidedAt || (a.run < b.run ? -1 : 1));
+    all.sort((a, b) => b.decidedAt - a.decidedAt || compareTexts(a.run, b.run));
     const trusted = all.filter(({ level }) => level === 'trusted').slice(0, latest);
     const newest = trusted[0]?.decidedAt ?? Number.NEGATIVE_INFINITY;
     const agreed = all.filter(({ level, decidedAt }) => level === 'agreed' && decidedAt > newest);
@@ -182,11 +183,11 @@ export function matchesRef(pattern: string, ref: string): boolean {
   let at = first.length;
   for (const piece of rest) {
     const found = ref.indexOf(piece, at);
-    if (found < 0) return false;
+    if (found === -1) return false;
     at = found + piece.length;
   }
   return ref.length - last.length >= at && ref.endsWith(last);
 }
 
 const compare = (a: Candidate, b: Candidate): number =>
-  a.rank - b.rank || b.decidedAt - a.decidedAt || (a.tree < b.tree ? -1 : a.tree > b.tree ? 1 : 0);
+  a.rank - b.rank || b.decidedAt - a.decidedAt || compareTexts(a.tree, b.tree);

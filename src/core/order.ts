@@ -1,0 +1,2 @@
+/** Order of texts by their UTF-16 code units, for `sort`. */
+export const compareTexts = (a: string, b: string): number => Number(a > b) - Number(a < b);
