@@ -55,6 +55,25 @@ describe('pieces', () => {
     expect(pieces.length).toBe(602);
   });
 
+  it('are kept as they come where they are large, and copied together where they are small', () => {
+    const [large, small] = [new Uint8Array(512), new Uint8Array(511)];
+    const pieces = new ByteQueue();
+    for (const piece of [large, large, small]) pieces.push(piece);
+    expect(pieces.peek(512).buffer).toBe(large.buffer);
+    expect(pieces.take(512).buffer).toBe(large.buffer);
+    expect(pieces.peek(512).buffer).toBe(large.buffer);
+    expect(pieces.take(512).buffer).toBe(large.buffer);
+    expect(pieces.take(511).buffer).not.toBe(small.buffer);
+    expect(() => pieces.takeInto(new Uint8Array(1))).toThrow(/has arrived/);
+    // A block has room for 16 KiB.
+    for (let n = 0; n < 65; n += 1) pieces.push(new Uint8Array(256));
+    expect(pieces.peek(1).length).toBe(16 * 1024 - 511 - ((16 * 1024 - 511) % 256));
+    pieces.clear();
+    expect([pieces.length, pieces.peek(1).length]).toEqual([0, 0]);
+    pieces.push(Uint8Array.of(7));
+    expect([...pieces.take(1)]).toEqual([7]);
+  });
+
   it('of one byte take the room of one byte', () => {
     const pieces = new ByteQueue();
     const before = process.memoryUsage();

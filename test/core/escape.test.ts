@@ -25,7 +25,9 @@ describe('escapeLine', () => {
     ['two\nlines', 'two\\x0alines'],
   ])('%j', (text, safe) => expect(escapeLine(text)).toBe(safe));
 
-  it('cuts what is too long and shows it', () => expect(escapeLine('abcdef', 3)).toBe('abc … (cut)'));
+  it('cuts what is too long and shows it', () => {
+    expect([escapeLine('abcdef', 3), escapeLine('abc', 3)]).toEqual(['abc … (cut)', 'abc']);
+  });
 
   it('lets no control character through, whatever comes', () => {
     fc.assert(
@@ -67,6 +69,12 @@ describe('LineEscaper', () => {
 
   it('cuts an endless line once and goes on after it', () => {
     expect(split(['aaaaaa', 'aaaa', 'aaa\r', 'next\nlast'], 4)).toEqual(['aaaa … (cut)', 'next', 'last']);
+  });
+
+  it('waits for the end of a line that may be as long as is shown', () => {
+    const lines = new LineEscaper(4);
+    expect([lines.push('aaaa\r'), lines.push('\n'), lines.push('bbbbb')]).toEqual([[], ['aaaa'], []]);
+    expect([lines.push('b'), lines.push('c\r'), lines.push('\nd\n')]).toEqual([['bbbb … (cut)'], [], ['d']]);
   });
 
   it('gives the same lines however the text is cut into chunks', () => {
@@ -132,6 +140,20 @@ describe('escapeColouredLine', () => {
     ['\u001b[31', '\\x1b[31'],
   ])('%j is %j', (line, shown) => expect(escapeColouredLine(line)).toBe(shown));
 
+  it('cuts what is too long and shows it', () => {
+    expect(escapeColouredLine('abc', 3)).toBe('abc');
+    expect(escapeColouredLine('\u001b[1mabcdef', 6)).toBe('\u001b[1mab … (cut)');
+  });
+
+  it('gives no empty pieces', async () => {
+    const found: string[] = [];
+    async function* pieces() {
+      yield* ['a\u001b', '[1m', '\u001b', 'b', '\u001b['];
+    }
+    for await (const piece of piecesWithoutColours(pieces())) found.push(piece);
+    expect(found).toEqual(['a', '', '\u001bb', '\u001b[']);
+  });
+
   it('without its colours is what escapeLine makes, however the text is cut into pieces', async () => {
     const parts = fc.constantFrom('a', '\u001b[31m', '\u001b[8m', '\u001b[', '5;1', 'm', '\u001b', '\u0007');
     await fc.assert(
@@ -168,5 +190,8 @@ describe('escapeValue', () => {
     let deep: unknown = 'end';
     for (let n = 0; n < 100_000; n++) deep = [deep];
     expect(JSON.stringify(escapeValue(deep))).toBe('[[[[[[[[null]]]]]]]]');
+    let keyed: unknown = 'end';
+    for (let n = 0; n < 9; n++) keyed = { a: keyed };
+    expect(JSON.stringify(escapeValue(keyed))).toBe(`${'{"a":'.repeat(8)}null${'}'.repeat(8)}`);
   });
 });

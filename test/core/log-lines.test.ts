@@ -66,4 +66,21 @@ describe('nothing secret in a log:', () => {
     const { data } = logRecord('controller', event({ data: { a: [{ url: 'https://u:p@host/' }] } }));
     expect(data).toEqual({ a: [{ url: 'https://[removed]@host/' }] });
   });
+
+  it('and nothing of the data that lies deeper than eight levels', () => {
+    const nest = (levels: number, inner: unknown, wrap: (value: unknown) => unknown): unknown =>
+      levels === 0 ? inner : nest(levels - 1, wrap(inner), wrap);
+    for (const wrap of [(value: unknown) => [value], (value: unknown) => ({ a: value })]) {
+      const of = (levels: number) =>
+        logRecord('controller', event({ data: { a: nest(levels, 1, wrap) } })).data;
+      expect(of(7)).toEqual({ a: nest(7, 1, wrap) });
+      expect(of(8)).toEqual({ a: nest(7, null, wrap) });
+    }
+  });
+
+  it('and no more than 500 characters of a sentence', () => {
+    const line = (length: number) =>
+      logText(logRecord('worker', event({ says: 'a'.repeat(length) })), { journald: true });
+    expect([line(500).length, line(501).endsWith('a … (cut)')]).toEqual(['<4>pin: '.length + 500, true]);
+  });
 });

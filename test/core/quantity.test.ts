@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { counted, sizeText, sizeTexts } from '../../src/core/quantity.ts';
+import { counted, duration, sizeText, sizeTexts } from '../../src/core/quantity.ts';
 
 const GiB = 2 ** 30;
 
@@ -12,6 +12,33 @@ it('sizes are in the unit a person would use', () => {
     '24 GiB',
   ]);
 });
+
+it.each([
+  [1023, '1023 B'],
+  [1024, '1 KiB'],
+  [9.9 * 1024, '9.9 KiB'],
+  [10 * 1024, '10 KiB'],
+  [10.4 * 1024, '10 KiB'],
+  [1.5, '2 B'],
+  [2 ** 40, '1 TiB'],
+  [2 ** 50, '1024 TiB'],
+])('a size of %d is %s', (bytes, text) => expect(sizeText(bytes)).toBe(text));
+
+it.each([
+  [-1, '0 ms'],
+  [999, '999 ms'],
+  [1_000, '1.0 s'],
+  [9_999, '9.9 s'],
+  [10_000, '10 s'],
+  [59_999, '59 s'],
+  [60_000, '1 min'],
+  [61_000, '1 min 1 s'],
+  [3_599_000, '59 min 59 s'],
+  [3_600_000, '1 h'],
+  [86_340_000, '23 h 59 min'],
+  [86_400_000, '1 d'],
+  [97_200_000, '1 d 3 h'],
+])('%d ms are %s', (ms, text) => expect(duration(ms)).toBe(text));
 
 it.each([
   [4 * GiB, 2 * GiB, ['4 GiB', '2 GiB']],

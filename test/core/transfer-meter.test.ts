@@ -29,6 +29,28 @@ it('goes by the last seconds, and slows down while nothing comes', () => {
   expect(text(meter, 60_000)).not.toContain('1 MiB/s');
 });
 
+it('knows a rate after a second, of the last five', () => {
+  const meter = new TransferMeter();
+  meter.add(0, 0);
+  expect(meter.state(1_000)?.bytesPerSecond).toBeNull();
+  meter.add(999, 1_000);
+  expect(meter.state(999)?.bytesPerSecond).toBeNull();
+  expect(meter.state(1_000)?.bytesPerSecond).toBe(1_000);
+  meter.add(1_000, 3_000);
+  // The one before the last five seconds counts until there is one of their beginning.
+  meter.add(6_000, 6_000);
+  expect(meter.state(6_000)?.bytesPerSecond).toBeCloseTo((5_000 / 5_001) * 1000);
+  meter.add(6_001, 8_001);
+  expect(meter.state(6_001)?.bytesPerSecond).toBe(1_000);
+});
+
+it('says no time left of what is there', () => {
+  const meter = new TransferMeter();
+  meter.add(0, 0, MiB);
+  meter.add(2_000, MiB, MiB);
+  expect(text(meter, 2_000)).toBe('1 MiB of 1 MiB, 512 KiB/s');
+});
+
 it('says no time left for what is over its stated size', () => {
   const meter = new TransferMeter();
   meter.add(0, 0, MiB);

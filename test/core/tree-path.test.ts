@@ -23,6 +23,8 @@ describe('a name in a tree', () => {
     ['a\ufffdb', 'encoding'],
     ['a\ud800b', 'encoding'],
     ['ä'.repeat(128), 'length'],
+    [`a${'ä'.repeat(127)}`, undefined],
+    ['.', 'dots'],
   ])('%j: %s', (name, flaw) => {
     expect(flawOfName(name)).toBe(flaw);
   });

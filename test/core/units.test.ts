@@ -34,6 +34,16 @@ describe('units', () => {
     ['1MiB/m', undefined],
   ])('%s is %s bytes a second', (text, bytes) => expect(units.rate.parse(text)).toBe(bytes));
 
+  it('lie between two bounds, which are among them', () => {
+    const schema = amountSchema(units.size, { min: 2048, max: 4096 });
+    const said = (text: string) => schema.safeParse(text).error?.issues[0]?.message;
+    expect([schema.parse('2KiB'), schema.parse('4KiB')]).toEqual([2048, 4096]);
+    expect(said('1KiB')).toBe('1KiB is out of bounds: 2KiB to 4KiB');
+    expect(said('5KiB')).toBe('5KiB is out of bounds: 2KiB to 4KiB');
+    const least = amountSchema(units.time, { min: 2 }).safeParse('1s').error?.issues[0]?.message;
+    expect(least).toBe('1s is out of bounds: expected at least 2s');
+  });
+
   it('are told with what was given and what is accepted', () => {
     const said = (input: unknown) => amountSchema(units.size).safeParse(input).error?.issues[0]?.message;
     expect(said('4GB')).toBe('expected a size such as 512MiB or 4GiB, not "4GB"');

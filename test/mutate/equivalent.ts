@@ -41,6 +41,10 @@ export const equivalents: readonly Equivalent[] = [
     proof: 'It is called for a list with more indexes, or more bytes, than a bound, which has a first one.',
   },
   {
+    ...{ path: 'src/core/dependencies/json.ts', kind: 'off by one', change: '< -> <=' },
+    proof: 'It compares the place of a line break with that of a token, which is no white space.',
+  },
+  {
     ...{ path: 'src/dependencies/layout/layout.ts', kind: 'off by one', change: '< -> <=' },
     proof: 'It sorts files by their paths, which are the keys of a map: no two are equal.',
   },

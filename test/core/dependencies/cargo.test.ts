@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeThrown, host, read, sha256 } from './support.ts';
+import { codeThrown, faultOf, host, read, sha256 } from './support.ts';
 
 const readText = (text: string, fixed: readonly string[] = []) => read({ 'Cargo.lock': text }, fixed);
 const crate = (name: string, more: string, version = '1.0.0') =>
@@ -49,6 +49,8 @@ describe('Cargo.lock', () => {
     expect(codeThrown(() => readText(text))).toBe('LOCK_INCOMPLETE');
     const purl = `pkg:cargo/a@1.0.0?vcs_url=git%2Bhttps://code.example/a.git%40${commit}`;
     const [found] = readText(text, [`${purl} a.tar sha256:${sha256} ${host}/a.tar`]);
+    const twice = [`${purl} a.tar sha256:${sha256}`, `${purl} b.tar sha256:${sha256}`];
+    expect(faultOf(() => readText(text, twice))).toMatch(/^LOCK_CONFLICT quorate\.lock:3: .* is here twice$/);
     expect(found).toMatchObject({
       file: 'a.tar',
       mirror: `${host}/a.tar`,
@@ -57,20 +59,56 @@ describe('Cargo.lock', () => {
   });
 
   it.each([
-    ['[metadata]', 'LOCK_UNSUPPORTED'],
-    ['version = 5', 'LOCK_UNSUPPORTED'],
-    ['version = ', 'LOCK_SYNTAX'],
-    [`${head}package = 1`, 'LOCK_INVALID'],
-    [`${head}package = [{ name = "a", version = "1.0.0" }]`, 'LOCK_SYNTAX'],
-    [head + crate('../a', registry), 'LOCK_INVALID'],
-    [head + crate('a', registry, '../1'), 'LOCK_INVALID'],
-    [head + crate('a', registry), 'LOCK_INCOMPLETE'],
-    [head + crate('a', `${registry}checksum = "${sha256.toUpperCase()}ab"\n`), 'LOCK_INVALID'],
-    [head + crate('a', 'source = "path+file:///a"\n'), 'LOCK_INVALID'],
-    [head + crate('a', 'source = "git+https://code.example/a.git?branch=main"\n'), 'LOCK_INVALID'],
-    [head + crate('a', 'source = "registry+https://me:pw@packages.example/index"\n'), 'LOCK_INVALID'],
-    [`${head}x = ${'['.repeat(300)}${']'.repeat(300)}`, 'LOCK_SYNTAX'],
-  ])('%# is refused', (text, code) => {
-    expect(codeThrown(() => readText(text))).toBe(code);
+    ['[metadata]', 'LOCK_UNSUPPORTED Cargo.lock:1: version 1 or 2 of Cargo.lock is not supported'],
+    ['version = 5', 'LOCK_UNSUPPORTED Cargo.lock:1: this version of Cargo.lock is not supported'],
+    ['version = ', 'LOCK_SYNTAX Cargo.lock:1: not TOML: "Invalid TOML document: invalid value"'],
+    [`${head}package = 1`, 'LOCK_INVALID Cargo.lock:1: "package" is not a list'],
+    [
+      `${head}package = [{ name = "a", version = "1.0.0" }]`,
+      'LOCK_SYNTAX Cargo.lock:1: not written as Cargo writes it',
+    ],
+    [
+      `${head}package = [1]\nx = """\n[[package]]\n"""\n`,
+      'LOCK_INVALID Cargo.lock:5: a package has no name or version',
+    ],
+    [`${head}[[package]]\nname = "a"\n`, 'LOCK_INVALID Cargo.lock:3: a package has no name or version'],
+    [`${head}[[package]]\nversion = "1"\n`, 'LOCK_INVALID Cargo.lock:3: a package has no name or version'],
+    [head + crate('a', 'source = 1\n'), 'LOCK_INVALID Cargo.lock:4: the source of "a" is not text'],
+    [
+      head + crate('a', `${registry}checksum = 1\n`),
+      'LOCK_INVALID Cargo.lock:4: the checksum of "a" is not text',
+    ],
+    [head + crate('../a', registry), 'LOCK_INVALID Cargo.lock:4: "../a" is not the name of a package'],
+    [head + crate('a', registry, '../1'), 'LOCK_INVALID Cargo.lock:4: "../1" is not a version'],
+    [
+      head + crate('a', registry),
+      'LOCK_INCOMPLETE Cargo.lock:4: "pkg:cargo/a@1.0.0?repository_url=sparse%2Bhttps://packages.example/index/" is not fixed: it has no checksum',
+    ],
+    [
+      head + crate('a', `${registry}checksum = "${sha256.toUpperCase()}ab"\n`),
+      'LOCK_INVALID Cargo.lock:4: "1212121212121212121212121212121212121212121212121212121212121212ab" is not a sha256 in hexadecimal',
+    ],
+    [
+      head + crate('a', 'source = "path+file:///a"\n'),
+      'LOCK_INVALID Cargo.lock:4: "path+file:///a" is not a source of packages',
+    ],
+    [
+      head + crate('a', 'source = "git+https://code.example/a.git?branch=main"\n'),
+      'LOCK_INVALID Cargo.lock:4: "git+https://code.example/a.git?branch=main" names no commit',
+    ],
+    [
+      head + crate('a', `source = "git+https://me:pw@code.example/a.git#${'ab'.repeat(20)}"\n`),
+      'LOCK_INVALID Cargo.lock:4: the address of "/a.git" holds a user name or a password, which a lock file makes public',
+    ],
+    [
+      head + crate('a', 'source = "registry+https://me:pw@packages.example/index"\n'),
+      'LOCK_INVALID Cargo.lock:4: the address of "/index" holds a user name or a password, which a lock file makes public',
+    ],
+    [
+      `${head}x = ${'['.repeat(300)}${']'.repeat(300)}`,
+      'LOCK_SYNTAX Cargo.lock:3: not TOML: "Invalid TOML document: document contains excessively nested structures. aborting."',
+    ],
+  ])('%# is refused', (text, fault) => {
+    expect(faultOf(() => readText(text))).toBe(fault);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeThrown, read, sha256 } from './support.ts';
+import { faultOf, read, sha256 } from './support.ts';
 
 const readText = (text: string, fixed: readonly string[] = []) => read({ 'go.sum': text }, fixed);
 const hash = `h1:${'A'.repeat(43)}=`;
@@ -36,21 +36,38 @@ describe('go.sum', () => {
     expect(found.map(({ file }) => file)).toEqual(['v1.0.0.info', 'v1.0.0.mod']);
   });
 
+  it('takes nothing else of a module from quorate.lock', () => {
+    const found = readText(`code.example/a v1.0.0 ${hash}\n`, [
+      `pkg:golang/code.example/a@v1.0.0 v1.0.0.zip sha256:${sha256}`,
+    ]);
+    expect(found.map(({ integrity }) => integrity.algorithm)).toEqual(['dirhash']);
+  });
+
   it('reads go.work.sum beside it, the same line once', () => {
     const line = `code.example/a v1.0.0 ${hash}\n`;
     expect(read({ 'go.sum': line, 'go.work.sum': line })).toHaveLength(1);
   });
 
   it.each([
-    [`code.example/a v1.0.0 ${hash}\ncode.example/a v1.0.0 ${other}\n`, 'LOCK_CONFLICT'],
-    ['code.example/a v1.0.0\n', 'LOCK_SYNTAX'],
-    [`code.example/../a v1.0.0 ${hash}\n`, 'LOCK_INVALID'],
-    [`/a v1.0.0 ${hash}\n`, 'LOCK_INVALID'],
-    [`code.example/a 1.0.0 ${hash}\n`, 'LOCK_INVALID'],
-    [`code.example/a v1/../2 ${hash}\n`, 'LOCK_INVALID'],
-    ['code.example/a v1.0.0 h2:AAAA\n', 'LOCK_INVALID'],
-    ['code.example/a v1.0.0 h1:AAAA\n', 'LOCK_INVALID'],
-  ])('%# is refused', (text, code) => {
-    expect(codeThrown(() => readText(text))).toBe(code);
+    [
+      `code.example/a v1.0.0 ${hash}\ncode.example/a v1.0.0 ${other}\n`,
+      'LOCK_CONFLICT go.sum:2: "pkg:golang/code.example/a@v1.0.0" has another hash here than in go.sum:1',
+    ],
+    ['code.example/a v1.0.0\n', 'LOCK_SYNTAX go.sum:1: "code.example/a v1.0.0" is not MODULE VERSION HASH'],
+    [
+      `code.example/a v1.0.0 ${hash} x\n`,
+      `LOCK_SYNTAX go.sum:1: "code.example/a v1.0.0 ${hash} x" is not MODULE VERSION HASH`,
+    ],
+    [
+      `code.example/../a v1.0.0 ${hash}\n`,
+      'LOCK_INVALID go.sum:1: "code.example/../a" is not the name of a package',
+    ],
+    [`/a v1.0.0 ${hash}\n`, 'LOCK_INVALID go.sum:1: "/a" is not the name of a package'],
+    [`code.example/a 1.0.0 ${hash}\n`, 'LOCK_INVALID go.sum:1: "1.0.0" is not a version of a module'],
+    [`code.example/a v1/../2 ${hash}\n`, 'LOCK_INVALID go.sum:1: "v1/../2" is not a version'],
+    ['code.example/a v1.0.0 h2:AAAA\n', 'LOCK_INVALID go.sum:1: "h2:AAAA" is not a hash of go.sum'],
+    ['code.example/a v1.0.0 h1:AAAA\n', 'LOCK_INVALID go.sum:1: "h1:AAAA" is not a hash of go.sum'],
+  ])('%# is refused', (text, fault) => {
+    expect(faultOf(() => readText(text))).toBe(fault);
   });
 });

@@ -202,6 +202,9 @@ describe('the dirhash of a module', () => {
     // By bytes of UTF-8, in which U+FFEE comes before what is beyond U+FFFF.
     const lines = `${'34'.repeat(32)}  m@v1/a\n${sha256}  m@v1/\uffee\n${sha256}  m@v1/\u{1f600}\n`;
     expect(dirhashOf(files)).toBe(sha256Hex(toUtf8(lines)));
+    const prefixes = ['m@v1/ab', 'm@v1/a'].map((name) => ({ name, sha256 }));
+    expect(dirhashOf(prefixes)).toBe(sha256Hex(toUtf8(`${sha256}  m@v1/a\n${sha256}  m@v1/ab\n`)));
+    expect(dirhashOf(prefixes)).toBe(dirhashOf(prefixes.toReversed()));
     expect(dirhashOf([...files, ...files])).toBeUndefined();
     expect(dirhashOf([{ name: 'a\nb', sha256 }])).toBeUndefined();
   });

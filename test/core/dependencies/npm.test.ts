@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../../src/core/dependencies/index.ts';
-import { codeThrown, host, read as readTree, sha512 } from './support.ts';
+import { codeThrown, faultOf, host, read as readTree, sha512 } from './support.ts';
 
 const sha1 = `sha1-${'A'.repeat(27)}=`;
 const tarball = (name: string, version = '1.0.0') =>
@@ -73,13 +73,19 @@ describe('package-lock.json', () => {
       'node_modules/musl': plain('musl', { os: ['linux'], cpu: ['x64'], libc: ['musl'], optional: true }),
       'node_modules/not-win': plain('not-win', { os: ['!win32'], optional: true }),
       'node_modules/needed': plain('needed', { os: ['darwin'] }),
+      'node_modules/not-linux': plain('not-linux', { os: ['!linux'], optional: true }),
+      'node_modules/none': plain('none', { os: [], optional: true }),
+      'node_modules/any': plain('any', { os: ['any'], optional: true }),
+      'node_modules/libc': plain('libc', { libc: ['musl'] }),
     });
-    expect(found.map(({ name }) => name)).toEqual(['musl', 'needed', 'not-win']);
+    expect(found.map(({ name }) => name)).toEqual(['any', 'libc', 'musl', 'needed', 'none', 'not-win']);
+    expect(found[1]?.platform).toEqual({ libc: ['musl'] });
   });
 
   it.each([
     [`${host}/@me%2fa/-/a-1.0.0.tgz`, 'registry', 'a-1.0.0.tgz'],
     [`${host}/npm/@me/a/-/@me/a-1.0.0.tgz`, 'url', 'a-1.0.0.tgz'],
+    [`${host}/@other/a/-/a-1.0.0.tgz`, 'url', 'a-1.0.0.tgz'],
     [`${host}/files/@me%2Fa%20b%zz.tgz?x=/y`, 'url', '@me_2Fa_20b_zz.tgz'],
     [`${host}/files/%2e%2e%2f..`, 'url', '_.'],
     [`${host}/download/`, 'url', 'package'],
@@ -110,7 +116,7 @@ describe('package-lock.json', () => {
       'a git dependency',
       { version: '1.0.0', resolved: `git+ssh://git@code.example/me/a.git#${'ab'.repeat(20)}` },
       `pkg:npm/a@1.0.0?vcs_url=git%2Bssh://git%40code.example/me/a.git%40${'ab'.repeat(20)}`,
-      'git',
+      'a git dependency has no hash of a file',
     ],
   ])('%s: has to be in quorate.lock', (_, entry, purl, why) => {
     const packages = { 'node_modules/a': entry };
@@ -142,6 +148,53 @@ describe('package-lock.json', () => {
     expect(codeThrown(() => read(packages))).toBe('LOCK_INVALID');
   });
 
+  it.each<[object, string]>([
+    [{ link: true }, 'the link "node_modules/a" leads nowhere'],
+    [plain('a', { integrity: sha512.replace(/=+$/, '') }), `"sha512-${'A'.repeat(86)}" is not a hash`],
+    [
+      plain('a', { resolved: `git+https://me:pw@code.example/a.git#${'ab'.repeat(20)}` }),
+      'the address of "/a.git" holds a user name or a password, which a lock file makes public',
+    ],
+    [{ link: 1 }, '"link" of "node_modules/a" is not true or false'],
+    [plain('a', { os: 1 }), '"os" of "node_modules/a" is not a list of texts'],
+    [plain('a', { os: [1] }), '"os" of "node_modules/a" is not a list of texts'],
+    [
+      plain('a', { resolved: `git+ftp://code.example/a#${'ab'.repeat(20)}` }),
+      '"ftp://code.example/a" is not the address of a git repository',
+    ],
+    [
+      plain('a', { resolved: 'https://me:pw@packages.example/a.tgz' }),
+      'the address of "/a.tgz" holds a user name or a password, which a lock file makes public',
+    ],
+  ])('says of %j that %s', (entry, message) => {
+    const fault = faultOf(() => read({ 'node_modules/a': entry }));
+    expect(fault.replace(/:\d+:/, ':')).toBe(`LOCK_INVALID package-lock.json: ${message}`);
+  });
+
+  it('reads texts that end with a backslash or hold a quote, and lists', () => {
+    const entry = JSON.stringify(plain('a', { x: 'a\\', '"': ['\\"', 1, true] }));
+    const text = `{"lockfileVersion": 3, "packages": {"node_modules/a": ${entry}}}`;
+    expect(readText(text).map(({ name }) => name)).toEqual(['a']);
+  });
+
+  it('one that is optional at one place only is needed', () => {
+    const [optional, needed] = [plain('a', { optional: true }), plain('a')];
+    const places = ['node_modules/a', 'node_modules/b/node_modules/a'] as const;
+    const both = { [places[0]]: optional, [places[1]]: optional };
+    expect(read(both)).toMatchObject([{ optional: true }]);
+    for (const [first, second] of [
+      [optional, needed],
+      [needed, optional],
+    ])
+      expect(read({ [places[0]]: first, [places[1]]: second })).toEqual([
+        expect.not.objectContaining({ optional: true }),
+      ]);
+  });
+
+  it('takes one text for a list of one', () => {
+    expect(read({ 'node_modules/a': plain('a', { os: 'win32', optional: true }) })).toEqual([]);
+  });
+
   it('refuses two hashes for one file, and says where both are', () => {
     const other = `sha512-${'B'.repeat(85)}A==`;
     const packages = {
@@ -153,18 +206,38 @@ describe('package-lock.json', () => {
   });
 
   it.each([
-    ['{"lockfileVersion": 1}', 'LOCK_UNSUPPORTED'],
-    ['{"lockfileVersion": 4}', 'LOCK_UNSUPPORTED'],
-    ['{"lockfileVersion": 3, "lockfileVersion": 3}', 'LOCK_SYNTAX'],
-    ['{"lockfileVersion": 3', 'LOCK_SYNTAX'],
-    ['{"lockfileVersion": 3} x', 'LOCK_SYNTAX'],
-    ['{"a": "\\x"}', 'LOCK_SYNTAX'],
-    ['[1.2.3]', 'LOCK_SYNTAX'],
-    ['[]', 'LOCK_INVALID'],
-    ['', 'LOCK_SYNTAX'],
-    ['['.repeat(300), 'LOCK_TOO_LARGE'],
-  ])('is refused: %s', (text, code) => {
-    expect(codeThrown(() => readText(text))).toBe(code);
+    ['{"lockfileVersion": 1}', 'LOCK_UNSUPPORTED package-lock.json:1: npm lock version 1 is not supported'],
+    ['{}', 'LOCK_UNSUPPORTED package-lock.json:1: npm lock version 1 is not supported'],
+    [
+      '{"lockfileVersion": 4}',
+      'LOCK_UNSUPPORTED package-lock.json:1: this version of npm lock files is not supported',
+    ],
+    [
+      '{"lockfileVersion": 3, "lockfileVersion": 3}',
+      'LOCK_SYNTAX package-lock.json:1: the key "lockfileVersion" occurs twice',
+    ],
+    [
+      '{"lockfileVersion": 3',
+      'LOCK_SYNTAX package-lock.json:1: not JSON: expected ",", not "the end of the file"',
+    ],
+    ['{"lockfileVersion": 3} x', 'LOCK_SYNTAX package-lock.json:1: not JSON: unexpected "x" after the end'],
+    ['{"a', 'LOCK_SYNTAX package-lock.json:1: not JSON: a text has no end'],
+    ['{"a": :}', 'LOCK_SYNTAX package-lock.json:1: not JSON: unexpected ":"'],
+    ['{"a": x}', 'LOCK_SYNTAX package-lock.json:1: not JSON: unexpected "x"'],
+    ['{1: 2}', 'LOCK_SYNTAX package-lock.json:1: not JSON: expected a key, not "1"'],
+    ['{"a" 1}', 'LOCK_SYNTAX package-lock.json:1: not JSON: expected ":", not "1"'],
+    ['[1 2]', 'LOCK_SYNTAX package-lock.json:1: not JSON: expected ",", not "2"'],
+    [
+      '{"lockfileVersion": 3, "packages": 1}',
+      'LOCK_INVALID package-lock.json:1: "packages" is not an object',
+    ],
+    ['{"a": "\\x"}', 'LOCK_SYNTAX package-lock.json:1: not JSON: unexpected ""\\x""'],
+    ['[1.2.3]', 'LOCK_SYNTAX package-lock.json:1: not JSON: unexpected "1.2.3"'],
+    ['[]', 'LOCK_INVALID package-lock.json:1: "" is not an object'],
+    ['', 'LOCK_SYNTAX package-lock.json:1: not JSON: unexpected "the end of the file"'],
+    ['['.repeat(300), 'LOCK_TOO_LARGE package-lock.json:1: nested deeper than 256 levels'],
+  ])('is refused: %s', (text, fault) => {
+    expect(faultOf(() => readText(text))).toBe(fault);
   });
 
   it('keeps a package of the name __proto__ apart', () => {

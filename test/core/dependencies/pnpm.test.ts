@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeThrown, host, read, sha256, sha512 } from './support.ts';
+import { codeThrown, faultOf, host, read, sha256, sha512 } from './support.ts';
 
 const readText = (text: string, fixed: readonly string[] = []) => read({ 'web/pnpm-lock.yaml': text }, fixed);
 
@@ -59,6 +59,7 @@ describe('pnpm-lock.yaml', () => {
     const one = (name: string, more = '') => `  ${name}@1.0.0:
     engines:
       node: '>=6'
+      tool: !!binary x
 
     resolution: {integrity: ${sha512}}
     transitivePeerDependencies:
@@ -74,7 +75,7 @@ ${more}`;
     for (const written of [text, text.replaceAll('\n', '\r\n')])
       expect(readText(written).map(({ purl, line }) => [purl, line])).toEqual([
         ['pkg:npm/b@1.0.0', 19],
-        ['pkg:npm/c@1.0.0', 30],
+        ['pkg:npm/c@1.0.0', 31],
       ]);
   });
 
@@ -120,22 +121,56 @@ ${more}`;
   });
 
   it.each([
-    ["lockfileVersion: '6.0'", 'LOCK_UNSUPPORTED'],
-    ['lockfileVersion: 5.4', 'LOCK_UNSUPPORTED'],
-    ['packages: {}', 'LOCK_UNSUPPORTED'],
-    [lockOf(a + a), 'LOCK_SYNTAX'],
-    ['a: &x 1\nb: *x', 'LOCK_SYNTAX'],
-    ['a: !!binary x', 'LOCK_SYNTAX'],
-    ['a: b: c', 'LOCK_SYNTAX'],
-    ['--- 1\n--- 2', 'LOCK_SYNTAX'],
-    ['', 'LOCK_INVALID'],
-    [`a: ${'['.repeat(300)}${']'.repeat(300)}`, 'LOCK_TOO_LARGE'],
-    [lockOf('  a: {resolution: {}}\n'), 'LOCK_INVALID'],
-    [lockOf('  a@1.0.0: {}\n'), 'LOCK_INVALID'],
-    [lockOf('  ../a@1.0.0:\n    resolution: {integrity: x}\n'), 'LOCK_INVALID'],
-    [lockOf('  a@1.0.0:\n    resolution: {directory: ../../a, type: directory}\n'), 'LOCK_INVALID'],
-    [lockOf('  a@1.0.0:\n    resolution: {type: variations}\n'), 'LOCK_UNSUPPORTED'],
-  ])('%# is refused', (text, code) => {
-    expect(codeThrown(() => readText(text))).toBe(code);
+    [
+      "lockfileVersion: '6.0'",
+      'LOCK_UNSUPPORTED web/pnpm-lock.yaml:1: pnpm lock version 6.0 is not supported',
+    ],
+    ['lockfileVersion: 5.4', 'LOCK_UNSUPPORTED web/pnpm-lock.yaml:1: pnpm lock version 5.4 is not supported'],
+    ['packages: {}', 'LOCK_UNSUPPORTED web/pnpm-lock.yaml:1: pnpm lock version is not supported'],
+    [lockOf(a + a), 'LOCK_SYNTAX web/pnpm-lock.yaml:25: the key "@me/a@1.0.0" occurs twice'],
+    ['a: &x 1\nb: *x', 'LOCK_SYNTAX web/pnpm-lock.yaml:2: an alias or a tag, which no tool writes'],
+    ['a: !!binary x', 'LOCK_SYNTAX web/pnpm-lock.yaml:1: an alias or a tag, which no tool writes'],
+    [
+      'a: b: c',
+      'LOCK_SYNTAX web/pnpm-lock.yaml:1: not YAML: "Nested mappings are not allowed in compact mappings"',
+    ],
+    [
+      '--- 1\n--- 2',
+      'LOCK_SYNTAX web/pnpm-lock.yaml:2: not YAML: "Source contains multiple documents; please use YAML.parseAllDocuments()"',
+    ],
+    ['', 'LOCK_INVALID web/pnpm-lock.yaml:1: "" is not an object'],
+    [
+      `a: ${'['.repeat(300)}${']'.repeat(300)}`,
+      'LOCK_TOO_LARGE web/pnpm-lock.yaml:1: nested deeper than 256 levels',
+    ],
+    [
+      lockOf('  a: {resolution: {}}\n'),
+      'LOCK_INVALID web/pnpm-lock.yaml:19: "a" is not a package and its version',
+    ],
+    [
+      `a: ${'['.repeat(20_000)}${']'.repeat(20_000)}`,
+      'LOCK_SYNTAX web/pnpm-lock.yaml:1: not YAML: "Maximum call stack size exceeded"',
+    ],
+    [
+      '%YAML 1.1\n---\na: 2001-12-14\n',
+      'LOCK_SYNTAX web/pnpm-lock.yaml:3: a value that is no text, number, list or mapping',
+    ],
+    ['true: 1\n', 'LOCK_SYNTAX web/pnpm-lock.yaml:1: a key that is no text'],
+    ['1: 1\n', 'LOCK_UNSUPPORTED web/pnpm-lock.yaml:1: pnpm lock version is not supported'],
+    [lockOf('  a@1.0.0: {}\n'), 'LOCK_INVALID web/pnpm-lock.yaml:19: "a@1.0.0" has no resolution'],
+    [
+      lockOf('  ../a@1.0.0:\n    resolution: {integrity: x}\n'),
+      'LOCK_INVALID web/pnpm-lock.yaml:19: "../a" is not the name of a package',
+    ],
+    [
+      lockOf('  a@1.0.0:\n    resolution: {directory: ../../a, type: directory}\n'),
+      'LOCK_INVALID web/pnpm-lock.yaml:19: "../../a" leads out of the source tree',
+    ],
+    [
+      lockOf('  a@1.0.0:\n    resolution: {type: variations}\n'),
+      'LOCK_UNSUPPORTED web/pnpm-lock.yaml:19: the resolution "variations" of pnpm is not supported',
+    ],
+  ])('%# is refused', (text, fault) => {
+    expect(faultOf(() => readText(text))).toBe(fault);
   });
 });

@@ -1,5 +1,5 @@
 import { type Entry, readLocks } from '../../../src/core/dependencies/index.ts';
-import { codeOf } from '../../../src/core/errors.ts';
+import { codeOf, messageOf } from '../../../src/core/errors.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 
 /** Where the packages of these tests come from. */
@@ -14,6 +14,16 @@ export function codeThrown(run: () => unknown): string {
     run();
   } catch (error) {
     return codeOf(error);
+  }
+  return 'none';
+}
+
+/** The code that a call throws, and its message, which begins with the place in the lock file. */
+export function faultOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    return `${codeOf(error)} ${messageOf(error)}`;
   }
   return 'none';
 }

@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { decodeIndex } from '../../../src/core/dependencies/index-document.ts';
-import { parseSri } from '../../../src/core/dependencies/integrity.ts';
+import { base64ToHex, parseSri } from '../../../src/core/dependencies/integrity.ts';
+import { readJson } from '../../../src/core/dependencies/json.ts';
+import { markerHolds } from '../../../src/core/dependencies/marker.ts';
 import { checkFile, checkName, checkUrl, checkVersion } from '../../../src/core/dependencies/names.ts';
-import { foundIn } from '../../../src/core/dependencies/read.ts';
+import { parseQuorateLock } from '../../../src/core/dependencies/quorate-lock.ts';
+import { foundIn, readLocks } from '../../../src/core/dependencies/read.ts';
+import { readYaml } from '../../../src/core/dependencies/yaml.ts';
 import { policySchema } from '../../../src/core/documents/base.ts';
 import * as documents from '../../../src/core/documents/index.ts';
 import { isRefName } from '../../../src/core/git-ref.ts';
 import { isHostEntry } from '../../../src/core/host-entry.ts';
+import { parseRecipe } from '../../../src/core/recipe-name.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import {
   at,
@@ -104,12 +109,20 @@ const index = (over: object) =>
     blobs: [blob],
     ...over,
   });
+/** Lines of so many modules. */
+const goSum = (n: number) =>
+  new Map([['go.sum', toUtf8(list(n, (at) => `a/${at} v1.0.0 h1:${'A'.repeat(43)}=\n`).join(''))]]);
 const read = (of: (n: number) => Uint8Array) =>
   unless(['DOC_INVALID', 'DOC_TOO_LARGE'], (n) => decodeIndex(of(n)));
 const deep = (n: number) =>
   documents.decodeCanonical(toUtf8('['.repeat(n) + ']'.repeat(n)), z.unknown(), 'it', n * 2);
 
 const ofTexts: Bound[] = [
+  [
+    'characters of a job file of a repository',
+    (n) => parseRecipe(`https://a/b:${text(n - 12)}`) !== undefined,
+    8_000,
+  ],
   ['characters of a ref', (n) => isRefName(text(n)), 255],
   ['characters of a host', (n) => isHostEntry(text(n)), 128],
   ['levels of a document', unless(['DOC_TOO_DEEP'], deep), 24],
@@ -132,6 +145,39 @@ const ofTexts: Bound[] = [
     48 * 1024 * 1024,
   ],
   ['hashes of an entry', unless(['LOCK_INVALID'], (n) => parseSri(list(n, sri).join(' '), place)), 1_000],
+  ['levels of JSON', unless(['LOCK_TOO_LARGE'], (n) => readJson('['.repeat(n) + ']'.repeat(n), 'it')), 257],
+  [
+    'levels of JSON with keys',
+    unless(['LOCK_TOO_LARGE'], (n) => readJson(`${'{"a":'.repeat(n)}1${'}'.repeat(n)}`, 'it')),
+    256,
+  ],
+  ['levels of YAML', unless(['LOCK_TOO_LARGE'], (n) => readYaml('['.repeat(n) + ']'.repeat(n), 'it')), 257],
+  [
+    'levels of YAML with keys',
+    unless(['LOCK_TOO_LARGE'], (n) => readYaml(`${'{a: '.repeat(n)}1${'}'.repeat(n)}`, 'it')),
+    256,
+  ],
+  ['levels of keys of YAML', unless(['LOCK_TOO_LARGE'], (n) => readYaml(`${'? '.repeat(n)}a`, 'it')), 256],
+  ['characters of YAML', unless(['LOCK_TOO_LARGE'], (n) => readYaml('#'.repeat(n), 'it')), 24 * 1024 * 1024],
+  ['bytes of a hash in base64', (n) => base64ToHex(Buffer.alloc(n).toString('base64')) !== undefined, 66],
+  [
+    'words of a marker',
+    // Complete or not.
+    unless(['LOCK_SYNTAX'], (n) => markerHolds(list(n, "'a'").join(' '), 'x86_64', place)),
+    1_000,
+  ],
+  [
+    'characters of a package URL of quorate.lock',
+    unless(['LOCK_SYNTAX'], (n) =>
+      parseQuorateLock(`quorate-lock 1\npkg:npm/${text(n - 8)} a sha256:${id}\n`, 'it'),
+    ),
+    8_000,
+  ],
+  [
+    'files of all locks',
+    unless(['LOCK_TOO_LARGE'], (n) => readLocks(['go.sum'], goSum(n), 'x86_64')),
+    100_000,
+  ],
   ['characters of a package URL', read((n) => index({ blobs: [{ ...blob, purl: text(n) }] })), 8_000],
   ['bytes of a file name', read((n) => index({ blobs: [{ ...blob, file: text(n) }] })), 255],
   [
