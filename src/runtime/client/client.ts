@@ -281,15 +281,8 @@ class MeshClient implements Client {
 
   async #bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
     for (const controller of this.#credentials.membership.controllers) {
-      const text = await fetchBundle(
-        this.#mesh,
-        controller,
-        which,
-        AbortSignal.any([this.#signal, AbortSignal.timeout(clientLimits.bundleMsMax)]),
-      ).catch((cause: unknown) => {
-        if (!(cause instanceof Error && cause.name === 'TimeoutError')) throw cause;
-        throw new QuorateError('CONTROLLER_SILENT', `the bundle of ${which} did not come in time`, { cause });
-      });
+      const limit = AbortSignal.any([this.#signal, AbortSignal.timeout(clientLimits.bundleMsMax)]);
+      const text = await fetchBundle(this.#mesh, controller, which, limit);
       if (text !== undefined) return { bundle: decodeBundle(text), text };
     }
     throw new QuorateError('BUNDLE_NOT_FOUND', `the controller has no bundle for ${which}`, {

@@ -105,21 +105,17 @@ async function take(options: TakeOptions): Promise<Taken> {
   const artifact = join(dir, 'artifact');
   const { bundle, bundleText } = await fetchArtifact({
     ...{ ...expected, run: run.run, bootstrap, controllers, revocations: book, dest: artifact, signal },
-    accept: ({ facts }) => accept(factsOf(facts)),
+    accept: ({ facts }) => facts !== null && accept(facts),
     onProgress: () => {},
   });
   // After the files, which may have taken long.
   await askForRevocations({ ...{ project, artifact: run.artifact, bootstrap, controllers, book, signal } });
   await learnFromLog(options.log, { project, bundle, book });
   const verification = await verifyBundle(bundle, { ...expected, revocations: book.revoked }, joseVerifier);
-  if (!verification.ok || verification.level !== 'trusted') throw new NotTrusted(run.artifact, verification);
+  const { ok, facts, level } = verification;
+  if (!ok || facts === null || level !== 'trusted') throw new NotTrusted(run.artifact, verification);
   const file = join(dir, 'bundle.json');
   await writeFile(file, bundleText, { mode: 0o400 });
   await makeReadOnly(artifact);
-  return { facts: factsOf(verification.facts), artifact, bundle: file };
-}
-
-function factsOf(facts: VerifiedFacts | null): VerifiedFacts {
-  if (facts !== null) return facts;
-  throw new QuorateError('NOT_TRUSTED', 'the evidence states no facts');
+  return { facts, artifact, bundle: file };
 }

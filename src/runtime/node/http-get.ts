@@ -1,6 +1,6 @@
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { get as getByTls, Agent as TlsAgent } from 'node:https';
-import { isIPv6, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rate } from '../../core/bandwidth.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
@@ -117,7 +117,7 @@ export class HttpClient {
     const isItself = (found: string) => isLiterally(target.host, found);
     const [address = ''] = await openAddresses(target.host, isItself, this.#resolve);
     const passage = this.#gate?.open(target, address);
-    const found: LookupFunction = (_name, _options, done) => done(null, address, isIPv6(address) ? 6 : 4);
+    const found: LookupFunction = (_name, _options, done) => done(null, address, isIP(address));
     // With a choice of families the lookup would have to give a list.
     const one = { ...options, autoSelectFamily: false, lookup: found };
     const socket = create(one) as Socket;
