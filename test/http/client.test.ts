@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { signMessage } from '../../src/core/documents/index.ts';
+import { QuorateError } from '../../src/core/errors.ts';
 import type { RevocationList } from '../../src/core/judge/index.ts';
 import type { Credentials } from '../../src/core/sessions/credentials.ts';
 import type { Clock } from '../../src/core/sessions/ports.ts';
@@ -67,6 +68,54 @@ describe('a server that is not believed', () => {
     await expect(get(silent, 1_000, 200)).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
     await expect(get('http://127.0.0.1:1')).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
   });
+});
+
+it('a gate is asked of the host and the port that are meant, before anything is sent', async () => {
+  const asked: unknown[] = [];
+  const gate = {
+    check(target: unknown) {
+      asked.push(target);
+      throw new QuorateError('EGRESS_HOST_NOT_ALLOWED', 'no');
+    },
+  } as unknown as HostGate;
+  const closed = new HttpClient(gate);
+  const options = { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(120_000) };
+  for (const url of ['http://a.example/x', 'https://a.example/x', 'https://a.example:81/x', 'http://[::1]/x'])
+    await expect(closed.text(url, options)).rejects.toMatchObject({ code: 'EGRESS_HOST_NOT_ALLOWED' });
+  expect(asked).toEqual([
+    { host: 'a.example', port: 80 },
+    { host: 'a.example', port: 443 },
+    { host: 'a.example', port: 81 },
+    { host: '::1', port: 80 },
+  ]);
+});
+
+it('an https address is asked over TLS, and a name over the family of its address', async () => {
+  const plain = await web((_, response) => response.end('{}'));
+  await expect(get(plain.replace('http:', 'https:'))).rejects.toThrow(/SSL|TLS|EPROTO|hang up/i);
+  const named = new HttpClient(undefined, undefined, async () => [{ address: '127.0.0.1' }]);
+  onTestFinished(() => named.close());
+  const options = { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(120_000) };
+  const url = plain.replace('127.0.0.1', 'localhost');
+  expect(await named.text(url, options)).toMatchObject({ text: '{}' });
+});
+
+it('an answer is read no faster than the rate, which waits after each part', async () => {
+  const url = await web((_, response) => response.end('x'));
+  const charged: number[] = [];
+  const rate = {
+    charge(bytes: number) {
+      charged.push(bytes);
+      return 500;
+    },
+  };
+  const slow = new HttpClient(undefined, rate as never);
+  onTestFinished(() => slow.close());
+  const began = performance.now();
+  await slow.text(url, { etag: undefined, maxBytes: 1_000, signal: AbortSignal.timeout(120_000) });
+  expect(charged).toEqual([1]);
+  // A timer may end within the millisecond before.
+  expect(performance.now() - began).toBeGreaterThanOrEqual(499);
 });
 
 describe('a name that leads to an address of the lender’s own network', () => {

@@ -113,5 +113,7 @@ describe('signing in with a key', () => {
     await expect(whoIs('http://127.0.0.1:9', 'token', signal)).rejects.toMatchObject({
       code: 'LOGIN_UNREACHABLE',
     });
+    // A mistake of ours is none of the service.
+    await expect(whoIs('no address', 'token', signal)).rejects.toThrow(TypeError);
   });
 });

@@ -3,13 +3,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import { messageBounds } from '../../../src/core/wire/bounds.ts';
+import { serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { openClient } from '../../../src/runtime/client/client.ts';
+import { clientLimits } from '../../../src/runtime/client/limits.ts';
 import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
 import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
+import { loopbackMesh } from '../../support/mesh.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { codeOf } from '../support.ts';
 
 let dir: string;
@@ -57,6 +62,31 @@ describe('a client', () => {
       [() => client.follow(run, signal).next(), 'JOB_UNKNOWN'],
     ] as const)
       expect([code, await codeOf(act)]).toEqual([code, code]);
+  });
+
+  it('tells a controller that is silent when it is asked for evidence from one that is away', async () => {
+    const home = openHome(join(dir, 'owner'));
+    const signal = AbortSignal.timeout(100_000);
+    const membership = await ownerMembership(home, folder, signal);
+    const run = 'f'.repeat(64);
+    const at = async (addrs: string[]) => {
+      const controllers = [{ id: folder.controller.id, addrs }];
+      const client = await openClient({
+        ...{ home, membership: { ...membership, controllers, bootstrap: [] }, signal },
+      });
+      onTestFinished(() => client.close());
+      return client;
+    };
+    // The search for another controller, where nobody is to be found.
+    withLimits(sessionTimes, { searchMs: 50, findMs: 50 });
+    withLimits(clientLimits, { bundleMsMax: 500 });
+    const silent = await loopbackMesh(folder.controller.seed);
+    onTestFinished(() => silent.close());
+    serveBundles(silent, { get: () => new Promise(() => {}), size: async () => 1_000 });
+    const waiting = await at(silent.addresses());
+    expect(await codeOf(() => waiting.bundle(run))).toBe('MESH_TIMEOUT');
+    const away = await at(['/ip4/127.0.0.1/tcp/1']);
+    expect(await codeOf(() => away.bundle(run))).toBe('MESH_UNREACHABLE');
   });
 
   it('that was closed is held by nothing of the process that opened it', async () => {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Registry } from 'prom-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ControllerNode, startController } from '../../../src/runtime/controller/node.ts';
 import { type IdpNode, startIdp } from '../../../src/runtime/idp/node.ts';
@@ -120,6 +121,39 @@ describe('an identity provider in a process of its own', () => {
     expect(JSON.parse(Buffer.from(charter.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
       ...{ epoch: 2, idps: [key] },
     });
+  });
+});
+
+describe('an identity provider that cannot start', () => {
+  const start = (of: ProjectFolder) =>
+    startIdp({
+      ...{ folder: of, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [] },
+      ...{ onEvent() {}, onRekeyed() {}, onFailure() {} },
+    });
+
+  it('has a key that the charter does not name', async () => {
+    const hosts = await Hosts.open();
+    const opened = await openIdpFolder(hosts.idpDir, join(hosts.controllerDir, 'charter.jws'));
+    const charter = { ...opened.charter, idps: [] };
+    expect(await codeOf(() => start(Object.create(opened, { charter: { value: charter } })))).toBe(
+      'IDP_KEY_NOT_NAMED',
+    );
+  });
+
+  it('lost its charter meanwhile, and holds nothing open then', async () => {
+    const hosts = await Hosts.open();
+    const opened = await openIdpFolder(hosts.idpDir, join(hosts.controllerDir, 'charter.jws'));
+    const file = join(hosts.idpDir, 'charter.jws');
+    await rename(file, `${file}.away`);
+    await expect(start(opened)).rejects.toThrow('a project folder that was opened has a charter');
+    await rename(`${file}.away`, file);
+    const metrics = new Registry();
+    const node = await startIdp({
+      ...{ folder: opened, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], metrics },
+      ...{ onEvent() {}, onRekeyed() {}, onFailure() {} },
+    });
+    expect(await metrics.metrics()).toContain('quorate_mesh_');
+    await node.close();
   });
 });
 

@@ -7,6 +7,7 @@ import { claimedIdOf } from '../../../src/core/documents/jws.ts';
 import { codeOf, type QuorateError } from '../../../src/core/errors.ts';
 import type { RevocationList } from '../../../src/core/judge/index.ts';
 import { revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
 import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import {
   initProject,
@@ -271,5 +272,43 @@ describe('leaves that are void', () => {
     expect([said.code, said.lists.length]).toEqual(['CONTROLLER_UNREACHABLE', 1]);
     const all = await act(made, key(old), { since: 0, voidLeaves: 'all', keeps: [] });
     expect([all.code, all.lists.length]).toEqual(['MESH_UNREACHABLE', 0]);
+  });
+});
+
+describe('a controller whose answers are none', () => {
+  /** In the place of the controller: answers each question of the protocol with this text. */
+  async function instead(made: ProjectFolder, protocol: string, answer: string) {
+    const { controller } = await openProjectFolder(made.dir);
+    const mesh = await loopbackMesh(controller.seed);
+    onTestFinished(() => mesh.close());
+    await writeAddress(made.dir, mesh.addresses());
+    mesh.handle(
+      protocol,
+      async (channel) => {
+        await channel.receive();
+        await channel.send(Buffer.from(answer));
+        await channel.close();
+      },
+      revocationServer({} as never).options,
+    );
+  }
+
+  it('is not taken for one that knows no revocations of the key', async () => {
+    const made = await project();
+    await instead(made, protocols.revocations, 'no answer');
+    for (const keeps of [[], undefined]) {
+      const more = { since: 0, ...(keeps !== undefined && { keeps }) };
+      const { code, lists } = await act(made, key(made.idp.id), more);
+      expect([code, lists]).toEqual(['WIRE_INVALID', []]);
+    }
+  });
+
+  it('has not taken a revocation that it answers otherwise', async () => {
+    const made = await project();
+    await instead(made, protocols.api, JSON.stringify({ kind: 'acknowledged', run: 'f'.repeat(64) }));
+    const { code, error } = await act(made, artifact('one'));
+    expect([code, error?.message]).toEqual([
+      ...['CONTROLLER_UNEXPECTED_ANSWER', 'the controller answered with acknowledged'],
+    ]);
   });
 });

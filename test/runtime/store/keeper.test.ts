@@ -1,11 +1,14 @@
 import { Registry } from 'prom-client';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { QuorateError } from '../../../src/core/errors.ts';
 import { proofIn, proveVerdict } from '../../../src/runtime/store/evidence.ts';
 import { storePin } from '../../../src/runtime/store/keeper.ts';
+import { storeNodeLimits } from '../../../src/runtime/store/limits.ts';
 import { meterStore } from '../../../src/runtime/store/metrics.ts';
-import { exit } from '../../support/project.ts';
+import { exit, workerKey } from '../../support/project.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { codeOf } from '../support.ts';
-import { keeping, type Peer, peer, verdictOn } from './support.ts';
+import { keepAll, keeping, type Peer, peer, verdictOn } from './support.ts';
 
 it('a start drops pins that a crash left, and forgets trees that the disk lost', async () => {
   const { context, keeper, roots, events } = await keeping([]);
@@ -55,6 +58,18 @@ it('a bundle is evidence of a tree from level agreed on, and of no other run or 
   const runs = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome: none }));
   const failed = { runs, own: { operator: 'owner', slot: 'trusted', outcome: none } as const };
   expect(await code({ ...failed, job: { kind: 'test' } })).toBe('STORE_UNPROVEN');
+  const passed = exit(null);
+  const green = {
+    runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome: passed })),
+    own: { operator: 'owner', slot: 'trusted', outcome: passed } as const,
+    job: { kind: 'test' } as const,
+  };
+  const bare = (await verdictOn(tree, green)).text;
+  await expect(proofIn(bare, context)).rejects.toMatchObject({
+    ...{ code: 'STORE_UNPROVEN', message: expect.stringContaining('it is about no tree') },
+  });
+  withLimits(storeNodeLimits, { besideMax: 3 });
+  expect((await proofIn((await verdictOn(tree)).text, context)).logs).toHaveLength(2);
 
   const agreed = await verdictOn(tree, { own: null, level: 'agreed' });
   const { run, text } = await verdictOn(tree);
@@ -69,10 +84,90 @@ it('a bundle is evidence of a tree from level agreed on, and of no other run or 
   expect(await level(honest, second)).toBe('agreed');
   expect(await level(second, third)).toBe('trusted');
   expect(await proveVerdict(context, { run, tree: await honest.add('other') }, [at(third)])).toBeUndefined();
+  // A mistake of ours is no peer without a bundle.
+  const broken = { ...context, mesh: {} as never };
+  await expect(proveVerdict(broken, { run, tree }, [at(third)])).rejects.toThrow(TypeError);
   const stop = AbortSignal.abort(new Error('enough'));
   await expect(proveVerdict({ ...context, signal: stop }, { run, tree }, [at(third)])).rejects.toThrow(
     'enough',
   );
+});
+
+/** A peer with a tree and the bundle of a verdict on it. */
+async function offered(recipe: Parameters<typeof verdictOn>[1] = {}, bytes = 0, key?: Uint8Array) {
+  const honest = await peer(key);
+  const tree = await honest.add('good', bytes);
+  const { run, text } = await verdictOn(tree, recipe);
+  honest.bundles.set(run, text);
+  return { honest, tree, run };
+}
+
+it.each(['STORE_DISK_FULL', 'HOME_UNWRITABLE'] as const)('a keeper ends with %s', async (code) => {
+  const { honest, tree, run } = await offered();
+  const { context, keeper, ends } = await keeping([honest]);
+  vi.spyOn(context.store, 'pin').mockRejectedValue(new QuorateError(code, 'no'));
+  keeper.hint({ run, tree, level: 'trusted' });
+  expect(await ends()).toMatchObject({ code });
+});
+
+it('a keeper goes on after any other error, with a pause', async () => {
+  const { honest, tree, run } = await offered();
+  const { context, keeper, told } = await keeping([honest]);
+  const known = vi.spyOn(context.ledger, 'known', 'get').mockImplementation(() => {
+    throw new Error('a mistake');
+  });
+  const began = performance.now();
+  keeper.hint({ run, tree, level: 'trusted' });
+  expect(await told('store')).toMatchObject({ level: 'warn', says: 'store: a mistake' });
+  await told('store', 3);
+  expect(performance.now() - began).toBeGreaterThanOrEqual(98);
+  known.mockRestore();
+  await told('kept');
+});
+
+it('a verdict that is told at a level is looked at until it is proven at that level, and then not again', async () => {
+  const { honest, tree, run } = await offered({ own: null, level: 'agreed' });
+  const { keeper, told } = await keeping([honest]);
+  keeper.hint({ run, tree, level: 'trusted' });
+  expect((await told('kept')).data).toMatchObject({ level: 'agreed' });
+  honest.bundles.set(run, (await verdictOn(tree)).text);
+  expect((await told('kept', 2)).data).toMatchObject({ level: 'trusted' });
+
+  const other = await honest.add('other');
+  const second = await verdictOn(other, { own: null, level: 'agreed' });
+  honest.bundles.set(second.run, second.text);
+  keeper.hint({ run: second.run, tree: other, level: 'agreed' });
+  await told('kept', 3);
+  const asked = vi.spyOn(honest.bundles, 'get');
+  const third = await honest.add('third');
+  const last = await verdictOn(third);
+  honest.bundles.set(last.run, last.text);
+  for (const level of ['agreed', 'trusted'] as const) keeper.hint({ run, tree, level });
+  keeper.hint({ run: second.run, tree: other, level: 'agreed' });
+  keeper.hint({ run: last.run, tree: third, level: 'trusted' });
+  await told('kept', 4);
+  expect(new Set(asked.mock.calls.flat())).toEqual(new Set([last.run]));
+});
+
+it('a tree that the disk lost is fetched again', async () => {
+  const { honest, tree, run } = await offered();
+  const { context, keeper, told, roots } = await keeping([honest]);
+  keeper.hint({ run, tree, level: 'trusted' });
+  await told('kept');
+  await context.store.unpin(tree, storePin);
+  await keeper.reconcile();
+  await keeper.apply();
+  await told('kept', 2);
+  expect(await roots()).toEqual([tree]);
+});
+
+it('a tree that is larger than its room at its builder is asked for at nobody else', async () => {
+  const { honest, tree, run } = await offered({}, 5_000, workerKey('ada').seed);
+  const { context, keeper } = await keeping([honest], { ...keepAll, quotaBytes: 100 });
+  const searched = vi.spyOn(context.mesh, 'findProviders');
+  keeper.hint({ run, tree, level: 'trusted' });
+  await expect.poll(() => context.ledger.larger.get(tree)).toBe(100);
+  expect([context.ledger.entries.get(run)?.tree, searched.mock.calls]).toEqual([tree, []]);
 });
 
 it('metrics say what a store keeps, holds on disk and may keep', async () => {

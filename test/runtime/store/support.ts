@@ -80,6 +80,8 @@ export interface Kept {
   told(kind: string, nth?: number): Promise<NodeEvent>;
   revoked: Revoked[];
   roots(): Promise<string[]>;
+  /** The error that the keeper ends with, where it is to end with one. */
+  ends(): Promise<unknown>;
 }
 
 export const keepAll: Retention = { quotaBytes: 2 ** 30, rules: [{ ref: '*', ageMs: null }], latest: 1 };
@@ -113,9 +115,12 @@ export async function keeping(peers: readonly Peer[], retention = keepAll, dir?:
   const keeper = new StoreKeeper(context);
   await keeper.reconcile();
   const running = keeper.run();
+  let toEnd = false;
   onTestFinished(async () => {
     stop.abort();
-    await running;
+    await running.catch((error) => {
+      if (!toEnd) throw error;
+    });
     await store.close();
     await mesh.close();
   });
@@ -132,6 +137,13 @@ export async function keeping(peers: readonly Peer[], retention = keepAll, dir?:
         looks.add(look);
         look();
       });
+    },
+    ends() {
+      toEnd = true;
+      return running.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
     },
     roots: async () => (await store.pins()).map(({ root }) => root),
   };
