@@ -25,12 +25,12 @@ export function newController(folder: ProjectFolder, key: { id: string } = folde
 export async function awaitControllerJournal(
   folder: ProjectFolder,
 ): Promise<ReturnType<typeof openControllerJournal>> {
-  const end = performance.now() + controllerNodeLimits.journalWaitMs;
+  const limit = AbortSignal.timeout(controllerNodeLimits.journalWaitMs);
   for (;;) {
     try {
       return openControllerJournal(folder);
     } catch (error) {
-      if (codeOf(error) !== 'JOURNAL_IN_USE' || performance.now() > end) throw error;
+      if (codeOf(error) !== 'JOURNAL_IN_USE' || limit.aborted) throw error;
     }
     await sleep(controllerNodeLimits.journalAgainMs);
   }

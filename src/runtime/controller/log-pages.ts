@@ -105,11 +105,10 @@ export function openLogPages(dir: string): LogPages {
         { from, lines: [], count: 0, version: 0 },
         async (file, { count, version, ...index }) => {
           const lines: string[] = [];
-          if (max > 0)
-            for await (const piece of linesFrom(file, index, from)) {
-              lines.push(...piece.texts.slice(0, max - lines.length));
-              if (lines.length === max) break;
-            }
+          for await (const piece of linesFrom(file, index, from)) {
+            lines.push(...piece.texts.slice(0, max - lines.length));
+            if (lines.length === max) break;
+          }
           return { from, lines, count, version };
         },
       ),
@@ -191,7 +190,7 @@ async function* linesFrom(
   let at = index.starts[block] ?? 0;
   let line = block * step + 1;
   let rest: Buffer<ArrayBufferLike> = Buffer.alloc(0);
-  while (at < index.end) {
+  for (;;) {
     const piece = Buffer.allocUnsafe(Math.min(logLinesBytes, index.end - at));
     const { bytesRead } = await file.read(piece, 0, piece.length, at);
     if (bytesRead === 0) return;

@@ -1,15 +1,20 @@
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import fs, { appendFile, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { IdpEvent } from '../../../src/core/idp/events.ts';
 import { IdentityProvider } from '../../../src/core/idp/machine.ts';
+import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import { type BackupOptions, makeBackup } from '../../../src/runtime/backup/backup.ts';
 import { checkHome } from '../../../src/runtime/backup/check.ts';
+import { compareCheckpoint, Mends } from '../../../src/runtime/backup/read-files.ts';
 import { restoreBackup } from '../../../src/runtime/backup/restore.ts';
 import { initIdp, openIdpFolder } from '../../../src/runtime/membership/idp-folder.ts';
 import { initProject } from '../../../src/runtime/membership/project-folder.ts';
+import { log, noteOf, project, testKey } from '../../support/documents.ts';
 import { codeOf, folder } from '../support.ts';
 
 const { signal } = new AbortController();
@@ -158,6 +163,28 @@ describe('a home made of a backup', () => {
     expect(await names(aside)).toEqual(before);
   });
 
+  it('leaves the one that is there where its last step fails', async () => {
+    const { dir } = await home();
+    const from = await fresh();
+    await backup(dir, from);
+    const before = await names(dir);
+    const rename = fs.rename.bind(fs);
+    const spy = vi.spyOn(fs, 'rename').mockImplementation(async (one, other) => {
+      if (String(one).endsWith('.unfinished')) throw Object.assign(new Error('busy'), { code: 'EBUSY' });
+      return rename(one, other);
+    });
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      spy.mockRestore();
+      syncBuiltinESMExports();
+    });
+    await expect(restore(from, dir, { aside: true })).rejects.toMatchObject({
+      ...{ code: 'BACKUP_UNWRITABLE', hint: expect.stringMatching(/^A file system is mounted/) },
+    });
+    expect(await names(dir)).toEqual(before);
+    expect(await readdir(join(dir, '..'))).toEqual(['.quorate']);
+  });
+
   it.each<[string, (from: string) => Promise<unknown>, string, RegExp]>([
     [
       'a file that has more',
@@ -199,5 +226,53 @@ describe('a home made of a backup', () => {
     await change(from);
     await expect(restore(from, to)).rejects.toMatchObject({ code, message: expect.stringMatching(says) });
     expect(existsSync(to) || existsSync(`${to}.unfinished`)).toBe(false);
+  });
+});
+
+describe('a check', () => {
+  it('names damaged events of a journal up to a number', async () => {
+    const { dir, open } = await home();
+    const journal = open();
+    for (let n = 0; n < 30; n++) journal.append({ kind: 'started' } as never, n + 2);
+    journal.close();
+    const db = new DatabaseSync(join(dir, 'idp.db'));
+    db.exec('UPDATE events SET at = at + 1');
+    db.close();
+    const { findings } = await checkHome({ role: 'idp', folder: dir, signal });
+    // The error of the first one comes last.
+    expect(findings.map(({ code }) => code)).toEqual(Array(20 + 1).fill('JOURNAL_DAMAGED'));
+    expect(findings.at(-1)?.says).toMatch(/event 1 of idp.db/);
+  });
+
+  it('is none of a home of a newer version, and ends with its caller', async () => {
+    const { dir } = await home();
+    await expect(checkHome({ role: 'idp', folder: dir, signal: ended })).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+    const to = await fresh();
+    await backup(dir, to);
+    await writeFile(join(to, 'manifest.json'), '{"v":2}');
+    expect(await codeOf(() => checkHome({ role: 'idp', folder: to, signal }))).toBe('HOME_NEWER');
+  });
+
+  it('compares a checkpoint with the log of the journal', async () => {
+    const tree = new MerkleTree();
+    for (const leaf of ['a', 'b', 'c']) tree.append(leaf);
+    const file = join(await folder(), 'checkpoint.txt');
+    const machine = { state: { log: tree, charter: { payload: { log: log.id } } } };
+    const compared = async (note: string) => {
+      await writeFile(file, note);
+      const error = await compareCheckpoint(file, { id: 'x', machine, lost: [] } as never, project).catch(
+        (found: unknown) => found,
+      );
+      return error === undefined ? undefined : [(error as { code: string }).code, error instanceof Mends];
+    };
+    const size = (size: number, root: string) => ({ size, root: () => root });
+    expect(await compared(await noteOf(tree))).toBeUndefined();
+    expect(await compared(await noteOf(size(2, tree.root(2))))).toBeUndefined();
+    expect(await compared(await noteOf(size(3, tree.root(2))))).toEqual(['LOG_BEHIND_CHECKPOINT', false]);
+    expect(await compared(await noteOf(size(4, tree.root(2))))).toEqual(['LOG_BEHIND_CHECKPOINT', true]);
+    expect(await compared(await noteOf(tree, testKey('before')))).toBeUndefined();
+    expect(await compared('no checkpoint')).toEqual(['HOME_DAMAGED', false]);
   });
 });

@@ -3,8 +3,28 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { expect, it } from 'vitest';
+import { limits } from '../../../src/core/limits.ts';
 import { changedPaths } from '../../../src/runtime/build/changed-paths.ts';
+import { buildLimits } from '../../../src/runtime/build/limits.ts';
 import { codeOf, store, tar } from '../../store/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
+
+it('paths that differ are as many, and as long together, as they may be', async () => {
+  const s = await store();
+  const importing = async (names: string[]) =>
+    (await s.importTar(await tar(names.map((name) => ({ name, body: '' }))), { into: s.public })).root;
+  const [base, tree] = [await importing(['f']), await importing(['f', 'one', 'three', 'two'])];
+  const paths = () => changedPaths(s, base, tree, new AbortController().signal);
+  const all = ['one', 'three', 'two'];
+  withLimits(buildLimits, { changedCharsMax: 11 });
+  withLimits(limits, { treeEntriesMax: 3 });
+  expect((await paths()).sort()).toEqual(all);
+  withLimits(buildLimits, { changedCharsMax: 10 });
+  expect(await codeOf(paths())).toBe('STORE_TREE_TOO_LARGE');
+  withLimits(buildLimits, { changedCharsMax: 11 });
+  withLimits(limits, { treeEntriesMax: 2 });
+  expect(await codeOf(paths())).toBe('STORE_TREE_TOO_LARGE');
+});
 
 it('a commit with few files, whose paths are long, is not compared with a base path by path without end', async () => {
   const s = await store();

@@ -10,17 +10,20 @@ import {
   makeIndex,
   readLocks,
 } from '../../../src/core/dependencies/index.ts';
+import { dependencyLimits } from '../../../src/core/dependencies/limits.ts';
 import { filesTar } from '../../../src/dependencies/index.ts';
 import {
   checkDependencies,
   importDependencies,
   missingFile,
 } from '../../../src/runtime/build/dependency-tree.ts';
+import { lockFileLimits } from '../../../src/runtime/build/limits.ts';
 import { lockFilesInTree } from '../../../src/runtime/build/lock-files.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { npmProject } from '../../dependencies/registry.ts';
 import { hex, npmPackage, sri } from '../../dependencies/tools/support.ts';
 import { tar } from '../../store/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { codeOf } from '../support.ts';
 
 const signal = AbortSignal.timeout(300_000);
@@ -239,6 +242,21 @@ describe('a tree of dependencies from a stranger', () => {
       'DEPENDENCIES_MISMATCH',
     );
   });
+});
+
+it('a lock file is read up to its bound, and what is larger only as that', async () => {
+  const { store } = await place();
+  withLimits(dependencyLimits, { lockBytesMax: 4 });
+  withLimits(lockFileLimits, { bytesMax: 9 });
+  const files = { 'a/yarn.lock': '1234', 'b/yarn.lock': '12345', 'c/yarn.lock': '123456' };
+  const tree = await treeOf(store, files);
+  const read = async (...paths: string[]) =>
+    [...(await lockFilesInTree(store, tree, paths, { signal })).values()].map((bytes) =>
+      Buffer.from(bytes).toString(),
+    );
+  expect(await read('a/yarn.lock', 'b/yarn.lock')).toEqual(['1234', '\0'.repeat(5)]);
+  expect(await read('c/yarn.lock')).toEqual(['\0'.repeat(5)]);
+  await expect(read('a/yarn.lock', 'c/yarn.lock')).rejects.toMatchObject({ code: 'LOCK_TOO_LARGE' });
 });
 
 it('lock files that are too large together are not read into memory', async () => {

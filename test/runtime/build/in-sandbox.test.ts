@@ -15,7 +15,7 @@ function ended(outcome: SandboxOutcome, imports: number | Error = 0) {
   return built(outcome, imports).then(({ limit }) => limit, limitOf);
 }
 
-function built(outcome: SandboxOutcome, imports: number | Error = 0) {
+function built(outcome: SandboxOutcome, imports: number | Error = 0, more: object = {}) {
   const run = async (_: unknown, { onOutputs }: SandboxIo) => {
     if (outcome.kind === 'exit') await onOutputs(Readable.from([]));
     return outcome;
@@ -28,7 +28,7 @@ function built(outcome: SandboxOutcome, imports: number | Error = 0) {
   const store = { exportTar: () => Readable.from([]), importTar } as unknown as Store;
   return buildInSandbox({ run } as unknown as Sandbox, store, job, {
     ...{ commit: { id: 'c', tree: 't', seconds: 0 }, from: area, into: area, image: 'host' },
-    ...{ onLog: () => {}, signal: new AbortController().signal },
+    ...{ onLog: () => {}, signal: new AbortController().signal, ...more },
   });
 }
 
@@ -68,6 +68,22 @@ describe('the outcome of a build', () => {
     expect(said.map((one) => one.kind === 'aborted' && one.reason)).toEqual([
       ...['operator', 'sandbox', 'time', 'memory', 'disk'],
     ]);
+  });
+
+  it('is none where it was ended because it will not get what it asks for, unless it ended by itself', async () => {
+    const reason = new Error('hopeless');
+    const network = { socket: '', hopeless: AbortSignal.abort(reason) };
+    await expect(built(aborted('killed'), 0, { network })).rejects.toBe(reason);
+    expect((await built(done, 1, { network })).outcome).toMatchObject({ kind: 'exit' });
+    expect((await built(aborted('time'), 0, { network })).outcome).toMatchObject({ reason: 'time' });
+    const signal = AbortSignal.abort();
+    expect((await built(aborted('killed'), 0, { network, signal })).outcome).toMatchObject({
+      reason: 'operator',
+    });
+    const open = { socket: '', hopeless: new AbortController().signal };
+    expect((await built(aborted('killed'), 0, { network: open })).outcome).toMatchObject({
+      reason: 'operator',
+    });
   });
 
   it.each([

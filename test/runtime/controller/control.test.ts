@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,9 +10,11 @@ import {
   journalFile,
   openControllerJournal,
 } from '../../../src/runtime/controller/controller-journal.ts';
+import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
 import { statusOf } from '../../../src/runtime/controller/status.ts';
 import { initProject } from '../../../src/runtime/membership/project-folder.ts';
 import { type Bench, deliverAll, leasedRound, projectOf } from '../../core/controller/bench.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { folder } from '../support.ts';
 
 /** The control of a bench's controller in a folder of its own, and what became of it. */
@@ -174,7 +176,13 @@ describe('a controller that is asked how it is', () => {
     const opened = awaitControllerJournal(project);
     await sleep(500);
     reading.close();
-    (await opened).journal.close();
+    const { journal } = await opened;
+    withLimits(controllerNodeLimits, { journalWaitMs: 1 });
+    await expect(awaitControllerJournal(project)).rejects.toMatchObject({ code: 'JOURNAL_IN_USE' });
+    journal.close();
+    withLimits(controllerNodeLimits, { journalWaitMs: 600_000 });
+    await writeFile(journalFile(project.dir), 'no database'.repeat(1_000));
+    await expect(awaitControllerJournal(project)).rejects.toMatchObject({ code: 'JOURNAL_DAMAGED' });
   });
 
   it('goes on where its folder holds no socket, and says so', async () => {

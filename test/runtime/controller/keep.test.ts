@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { LineEscaper } from '../../../src/core/escape.ts';
+import { limits } from '../../../src/core/limits.ts';
 import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
 import { Keeper } from '../../../src/runtime/controller/keep.ts';
 import { controllerNodeLimits } from '../../../src/runtime/controller/limits.ts';
@@ -63,6 +64,11 @@ it.each([
   expect(Buffer.from(await store.readBytes(root, { maxBytes: 2_000_000 })).toString()).toBe(raw);
 });
 
+it('a log as long as a log may be is kept, with the end that its last line was given', async () => {
+  withLimits(limits, { logBytesMax: 'one\nfour'.length });
+  expect((await keeping('one\nfour')).fetched).toBe(0);
+});
+
 it.each([
   ['what was escaped', 'one\rtwo \u0007\n', undefined],
   ['what was left out', 'one\ntwo\n', 'one\n'],
@@ -106,8 +112,13 @@ it('a tree that nobody gives is asked for a few times, and then said to be lost'
   } as unknown as ControllerContext;
   const keeper = new Keeper(context, { bytes: async () => undefined }, stop.signal);
   keeper.keep('run', { root: 'bafyroot', from: worker });
-  await expect.poll(() => told).toEqual(['warn keep: bafyroot could not be kept: a bad disk', 'pins ']);
+  const began = performance.now();
+  await expect
+    .poll(() => told, { timeout: 60_000 })
+    .toEqual(['warn keep: bafyroot could not be kept: a bad disk', 'pins ']);
   expect(asked).toBe(2);
+  // It waited before the second attempt.
+  expect(performance.now() - began).toBeGreaterThan(400);
   context.store.pin = async () => {
     throw new Error('no room');
   };
@@ -117,5 +128,19 @@ it('a tree that nobody gives is asked for a few times, and then said to be lost'
   stop.abort();
   keeper.keep('run', { root: 'bafyroot', from: worker });
   await sleep(5);
+  expect(told).toHaveLength(3);
+  const ending = new AbortController();
+  withLimits(controllerNodeLimits, { keepTriesMax: 1 });
+  const asking = Promise.withResolvers<void>();
+  context.store.has = async () => {
+    ending.abort(new Error('ends'));
+    setImmediate(asking.resolve);
+    throw new Error('a bad disk');
+  };
+  new Keeper(context, { bytes: async () => undefined }, ending.signal).keep('run', {
+    root: 'x',
+    from: worker,
+  });
+  await asking.promise;
   expect(told).toHaveLength(3);
 });

@@ -415,6 +415,32 @@ describe('what a controller shows', () => {
     expect(() => view.run('none')).toThrow(expect.objectContaining({ code: 'JOB_UNKNOWN' }));
   });
 
+  it('are the first files of a tree that is here, and whether there are more', async () => {
+    const [own, bench] = [await store(), await projectOf('ada')];
+    const { trees } = controllerPages(
+      { folder: { dir: await folder() }, machine: bench.controller, store: own } as never,
+      { logs: {}, logEvidence: {}, bundles: {} } as never,
+    );
+    const tree = await importInto(own, [
+      { name: 'a', body: 'a' },
+      { name: 'b', body: 'b' },
+    ]);
+    const listed = async (max: number) => {
+      const { files = [], more } = (await trees.list(tree, max)) ?? {};
+      return [files.map(({ path }) => path).join(), more];
+    };
+    expect([await listed(1), await listed(2), await listed(3)]).toEqual([
+      ...[
+        ['a', true],
+        ['a,b', false],
+        ['a,b', false],
+      ],
+    ]);
+    expect(await trees.list('no tree', 1)).toBeUndefined();
+    expect(await trees.entry('no tree', 'a', signal)).toBeUndefined();
+    expect(await trees.entry(tree, 'a', signal)).toMatchObject({ kind: 'file', size: 1 });
+  });
+
   it('are the latest verdicts up to a bound, and logs of a round once it is revealed', async () => {
     withLimits(limits, { feedOffersMax: 1 });
     const { bench, run, leases, trusted } = await leasedRound();

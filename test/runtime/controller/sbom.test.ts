@@ -89,6 +89,21 @@ describe('the list of what an artifact was made from', () => {
     ]);
   });
 
+  it('stays as long as all of them are no longer than a bound', async () => {
+    const { told, get } = await sboms();
+    const length = (await get())?.length ?? 0;
+    const made = async (chars: number) => {
+      withLimits(controllerNodeLimits, { sbomCharsMax: chars });
+      const before = told.made;
+      for (const level of ['a', 'b', 'a']) {
+        told.level = `${level} ${chars}`;
+        await get();
+      }
+      return told.made - before;
+    };
+    expect([await made(3 * length), await made(2 * length - 1)]).toEqual([2, 3]);
+  });
+
   it('that fails is asked for again', async () => {
     const { told, get } = await sboms({
       bundles: { get: async () => '{}', size: async () => 2 },
