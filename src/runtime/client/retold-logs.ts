@@ -42,7 +42,7 @@ export class ShownLogs {
     if (!again.isCompared) {
       again.told += text;
       told = again.told;
-      if (told.length < head.length && head.startsWith(told)) return '';
+      if (head.startsWith(told)) return '';
       if (!told.startsWith(head)) {
         this.#again.delete(source);
         return gapNote + told;

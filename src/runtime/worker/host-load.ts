@@ -34,3 +34,20 @@ export function hostLoad(before: ProcessorTimes, after: ProcessorTimes): number 
   if (seconds <= 0) return 0;
   return Math.max(0, (after.machine - before.machine - (after.ours - before.ours)) / seconds);
 }
+
+/** Measurements below the limit before builds continue: other programs pause, too, such as a compiler that reads. */
+const quietLooks = 2;
+
+/** Whether other programs need the host: from a measurement above the limit on, until enough in a row are not. */
+export class BusyOwner {
+  /** Measurements since the last one above the limit. */
+  #quiet = quietLooks;
+
+  get isBusy(): boolean {
+    return this.#quiet < quietLooks;
+  }
+
+  look(load: number, above: number): void {
+    this.#quiet = load > above ? 0 : this.#quiet + 1;
+  }
+}

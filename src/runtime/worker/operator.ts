@@ -9,7 +9,7 @@ import type { PastBuild } from '../../core/worker/history.ts';
 import type { HostGate, HostTraffic } from '../../egress/index.ts';
 import type { Tell } from '../node/node-events.ts';
 import type { HostList } from './allowed-hosts.ts';
-import { hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
+import { BusyOwner, hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
 import { withinHours } from './hours.ts';
 import type { FetchedImage } from './images.ts';
 import { workerNodeLimits } from './limits.ts';
@@ -97,9 +97,6 @@ export interface OperatorOptions {
   stop(): void;
 }
 
-/** Measurements below the limit before builds continue: other programs pause, too, such as a compiler that reads. */
-const quietLooks = 2;
-
 /** The operator's control of a running worker: which jobs it takes, when, and how much of the host they get. */
 export class Operator {
   readonly #options: OperatorOptions;
@@ -107,9 +104,8 @@ export class Operator {
   #rules: OperatorRules;
   #manual: 'working' | 'paused' | 'draining' = 'working';
   #outsideHours = false;
-  #busyOwner = false;
+  readonly #owner = new BusyOwner();
   #load: number | null = null;
-  #quiet = 0;
   #times: ProcessorTimes | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #unwatch: () => void;
@@ -294,13 +290,13 @@ export class Operator {
   #closed(): string | undefined {
     if (this.#manual === 'paused') return 'paused by its operator';
     if (this.#manual === 'draining') return 'being drained by its operator';
-    if (this.#busyOwner) return 'busy with other programs';
+    if (this.#owner.isBusy) return 'busy with other programs';
     return this.#outsideHours ? 'outside the hours of its operator' : undefined;
   }
 
   #apply(): void {
     const { sandboxes, dispatch } = this.#options;
-    if (this.#manual === 'paused' || (this.#busyOwner && this.#manual === 'working')) sandboxes.freeze();
+    if (this.#manual === 'paused' || (this.#owner.isBusy && this.#manual === 'working')) sandboxes.freeze();
     else sandboxes.thaw();
     void dispatch({ kind: 'lending', lending: this.lending });
   }
@@ -331,8 +327,7 @@ export class Operator {
     const times = await processorTimes(sandboxes.processorSeconds());
     if (this.#times !== undefined) {
       this.#load = hostLoad(this.#times, times);
-      this.#quiet = this.#load > pauseAboveLoad ? 0 : this.#quiet + 1;
-      this.#busyOwner = this.#quiet === 0 || (this.#busyOwner && this.#quiet < quietLooks);
+      this.#owner.look(this.#load, pauseAboveLoad);
     }
     this.#times = times;
   }
