@@ -13,8 +13,10 @@ import {
   openProjectFolder,
   type ProjectFolder,
   readCharter,
+  restoreCharter,
   signNext,
   writeAddress,
+  writeCharter,
 } from '../../../src/runtime/membership/project-folder.ts';
 import { testKey } from '../../support/documents.ts';
 import { codeOf, folder } from '../support.ts';
@@ -45,6 +47,43 @@ describe("a project's folder", () => {
   it('is not there where nobody made one', async () => {
     const dir = await folder();
     expect(await codeOf(() => openProjectFolder(dir))).toBe('PROJECT_NOT_FOUND');
+  });
+
+  it('keeps the charter of the highest epoch; that in force stands over another one of its epoch', async () => {
+    const made = await project();
+    const root = made.root ?? testKey('none');
+    const charter = (epoch: number, name: string) =>
+      signMessage('charter', { ...made.charter, epoch, name }, root.signer);
+    const [older, one, other, newer] = await Promise.all([
+      ...[charter(1, 'a'), charter(2, 'a'), charter(2, 'b'), charter(3, 'a')],
+    ]);
+    if (!older || !one || !other || !newer) throw new Error('four charters');
+    const file = join(made.dir, 'charter.jws');
+    const left = async (act: () => Promise<unknown>) => {
+      await writeFile(file, one.raw);
+      return [await act(), (await readFile(file, 'utf8')).trim()];
+    };
+    for (const [charter, there] of [
+      ...([
+        [older, one],
+        [one, one],
+        [other, one],
+        [newer, newer],
+      ] as const),
+    ])
+      expect(await left(() => writeCharter(made.dir, charter))).toEqual([undefined, there.raw]);
+    for (const [inForce, isBack] of [
+      ...([
+        [null, false],
+        [older, false],
+        [one, false],
+        [other, true],
+        [newer, true],
+      ] as const),
+    ])
+      expect(await left(() => restoreCharter(made.dir, inForce))).toEqual([
+        ...[isBack, isBack && inForce !== null ? inForce.raw : one.raw],
+      ]);
   });
 
   it('is refused with a charter that another key signed', async () => {

@@ -2,6 +2,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import type { Clock } from '../../../src/core/sessions/ports.ts';
 import { throwIfAborted } from '../../../src/runtime/node/aborted.ts';
 import { warnWhenFull } from '../../../src/runtime/node/full-warning.ts';
+import { meshCheck } from '../../../src/runtime/node/health.ts';
 import { nodeClock } from '../../../src/runtime/node/ports.ts';
 import { tellTransfer } from '../../../src/runtime/node/tell-transfer.ts';
 
@@ -55,6 +56,13 @@ it('a node without places says so once a minute, where more were refused', () =>
   connections = { ...connections, refused: 2, isFull: false };
   vi.advanceTimersByTime(60_000);
   expect(told).toEqual(['full']);
+});
+
+it('a node that listens at no address is in trouble', () => {
+  const trouble = (...addresses: string[]) => meshCheck({ addresses: () => addresses }).trouble();
+  expect([trouble(), trouble('/ip4/127.0.0.1/tcp/1')]).toEqual([
+    ...['it listens at no address that others could dial', undefined],
+  ]);
 });
 
 it('a transfer is told once a second, and at its end', async () => {

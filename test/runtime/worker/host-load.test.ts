@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { busySeconds, hostLoad, processorTimes } from '../../../src/runtime/worker/host-load.ts';
+import { BusyOwner, busySeconds, hostLoad, processorTimes } from '../../../src/runtime/worker/host-load.ts';
 import { until } from '../../e2e/support/wait.ts';
 
 it('is what others keep busy: neither waiting nor what is ours counts', () => {
@@ -9,6 +9,19 @@ it('is what others keep busy: neither waiting nor what is ours counts', () => {
   expect(hostLoad(before, { at: 20, machine: 115, ours: 60 })).toBeCloseTo(0.5);
   expect(hostLoad(before, { at: 20, machine: 108, ours: 60 })).toBe(0);
   expect(hostLoad(before, before)).toBe(0);
+});
+
+it('keeps the host for others from the first measurement above the limit until two in a row are not', () => {
+  const owner = new BusyOwner();
+  const seen = (loads: number[]) =>
+    loads.map((load) => {
+      owner.look(load, 1);
+      return owner.isBusy;
+    });
+  expect(owner.isBusy).toBe(false);
+  expect(seen([0.5, 1, 1.1, 1, 1.1, 1, 0, 0.5])).toEqual([
+    ...[false, false, true, true, true, true, false, false],
+  ]);
 });
 
 it('sees a program that is not ours', async () => {
