@@ -223,7 +223,7 @@ export class LogWitness {
       throw equivocated(known);
     }
     if (newest !== undefined && same === undefined) {
-      const [smaller, larger] = size < newest.size ? [seen, newest] : [newest, seen];
+      const [smaller = seen, larger = seen] = [seen, newest].sort((a, b) => a.size - b.size);
       const proof = since?.size === smaller.size ? since.proof : undefined;
       if (proof === undefined || larger !== seen || !goesOn(smaller, larger, proof))
         await this.#prove(smaller, larger);
