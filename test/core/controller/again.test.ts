@@ -205,6 +205,20 @@ describe('where a verdict that others rest on is revoked once all is over', () =
     expect(recalls(bench)).toEqual([]);
   });
 
+  it.each([
+    ['a moment before its request ends', -1, 0, true],
+    ['when its request ends', 0, 0, false],
+    ['beside 999 open requests', -1, 999, true],
+    ['beside 1,000 open requests', -1, 1_000, false],
+  ])('%s it is built again or not', async (_when, ms, open, again) => {
+    const bench = await pipelineOf();
+    const { lib } = await threeTrusted(bench);
+    bench.drive(bench.facts(lib).request.payload.exp * 1000 + ms - bench.now);
+    if (open > 0) Object.defineProperty(bench.controller.state.index.open, 'size', { value: open });
+    for (const id of ['ada', 'bob']) await bench.revoke({ kind: 'operator', id }, { since: 0 });
+    expect(recalls(bench).includes(lib)).toBe(again);
+  });
+
   it('what waits ends where the documents are lost, and the wish for them outlives a restart', async () => {
     const bench = await pipelineOf();
     const { lib, test, app: top, recall } = await threeTrusted(bench);
@@ -236,6 +250,34 @@ describe('where a verdict that others rest on is revoked once all is over', () =
     }
     // Those of verdicts that are not the last ones any more are not bundles that are missing.
     expect(bench.lost.runs.filter((run) => bench.controller.state.runs.has(run))).toEqual([]);
+  });
+});
+
+describe('a run that is to be built on other inputs', () => {
+  /** The trusted worker contradicts what was read, and others agree with it, after `before` made the run. */
+  const builtAgain = async (before: readonly string[]) => {
+    const bench = await pipelineOf();
+    const lib = await publish(bench, 'lib');
+    const test = await publish(bench, 'test', { needs: { lib: [lib] }, policy: nobody });
+    await agree(bench, lib, exited(A));
+    const run = bench.run(test);
+    for (const jobId of before) run.earlier.push({ jobId, rounds: [], receipts: [] });
+    await trustedBuilds(bench, lib, exited(B));
+    await agree(bench, lib, exited(B), ['dan', 'eve', 'fay']);
+    bench.cosign(lib);
+    const { phase, jobId } = bench.facts(test);
+    return phase.kind === 'cancelled' ? phase.reason : jobId;
+  };
+
+  it('is built on eight at most, each once', async () => {
+    const instance = await builtAgain(Array(6).fill('another'));
+    expect(await builtAgain([])).toBe(instance);
+    expect(await builtAgain(Array(7).fill('another'))).toBe(
+      'it was built on 8 different inputs: publish it again',
+    );
+    expect(await builtAgain([instance])).toBe(
+      'what it needs came to bytes that it was built on before: publish it again',
+    );
   });
 });
 

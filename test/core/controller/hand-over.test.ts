@@ -130,6 +130,39 @@ describe('a trusted worker whose signature is waited for', () => {
 });
 
 describe('a refusal', () => {
+  const refusal = (bench: Bench, run: string, over: { worker?: string; verdict?: string } = {}) => {
+    const { worker = bench.id('trusted') } = over;
+    const refused = { kind: 'cosign-refused', run, ...over, worker } as const;
+    return bench.send({ ...refused, code: 'COSIGN_RESULT_MISMATCH', message: 'no' });
+  };
+
+  it.each([
+    [3, 'cosigning'],
+    [4, 'done'],
+  ])('after %i leases of the slot leaves the run %s: it may be leased four times', async (leases, kind) => {
+    const { bench, run } = await waiting();
+    bench.present('second');
+    bench.run(run).trustedLeases = leases;
+    refusal(bench, run);
+    expect(bench.facts(run).phase.kind).toBe(kind);
+  });
+
+  it('counts once, of the worker that was asked and for the draft that it was shown', async () => {
+    const { bench, run } = await waiting();
+    bench.present('second');
+    refusal(bench, run, { worker: bench.id('ada') });
+    expect(bench.durability).toBe('none');
+    refusal(bench, run, { verdict: 'a'.repeat(64) });
+    expect(bench.durability).toBe('none');
+    refusal(bench, run);
+    expect(bench.durability).toBe('lazy');
+    refusal(bench, run);
+    expect(bench.durability).toBe('none');
+    expect(bench.progress(run, 'cosign-refused')).toHaveLength(1);
+    bench.send({ kind: 'hand-over', lease: 'another', reason: '' });
+    expect(bench.durability).toBe('none');
+  });
+
   it.each([
     'ENOSPC',
     'EACCES',

@@ -80,6 +80,56 @@ describe('leaves that came back from members', () => {
   });
 });
 
+describe('leaves that came back without their documents', () => {
+  it('have them later: of charters the newest one, which is in force then', async () => {
+    const bench = await projectOf('ada');
+    const events = bench.journal.length;
+    await bench.revoke({ kind: 'operator', id: 'ada' });
+    const charters = [];
+    for (const epoch of [2, 3]) {
+      const charter = await bench.paper.charter({ epoch });
+      bench.send({ kind: 'charter', charter });
+      charters.push(charter);
+    }
+    const copy = await restored(bench, events, { revocations: [] });
+    const { state } = copy.controller;
+    const [second, third] = charters;
+    const [revocation] = bench.controller.state.revocations;
+    if (second === undefined || third === undefined || revocation === undefined)
+      throw new Error('all are there');
+    expect([...state.withheld.keys()]).toEqual([revocation.revocation.id, third.id]);
+    const later = (over: Partial<Recovered>) => {
+      const none = { from: 0, leaves: [], charters: [], revocations: [], epoch: 0 };
+      copy.send({ kind: 'recovered', ...none, ...over });
+      return [state.charter?.payload.epoch, state.revocations.length, state.withheld.size];
+    };
+    expect(later({ charters: [second] })).toEqual([1, 0, 2]);
+    expect(later({ charters: [third] })).toEqual([3, 0, 1]);
+    expect(later({ revocations: [revocation] })).toEqual([3, 1, 0]);
+    expect(state.revocations[0]?.index).toBe(revocation.index);
+    expect(later({ revocations: [revocation], charters: [third] })).toEqual([3, 1, 0]);
+  });
+
+  it('of a verdict end the runs of its job', async () => {
+    const { bench, run } = await leasedRound();
+    const other = await bench.submit({ name: 'other' });
+    const lost = [leaves.verdict('a'.repeat(64), bench.run(run).jobId)];
+    const copy = await restored(bench, bench.journal.length, { leaves: lost });
+    expect([copy.facts(run), copy.facts(other)].map(({ phase }) => phase.kind)).toEqual([
+      ...['cancelled', 'building'],
+    ]);
+  });
+
+  it('admit operators, in the order of their leaves', async () => {
+    const bench = await projectOf('ada');
+    const { size } = bench.controller.state.log;
+    const lost = [leaves.enrol('bob', 'worker', 'i'), leaves.enrol('bob', 'worker', 'j')];
+    const copy = await restored(bench, bench.journal.length, { leaves: [...lost, 'enrol cy king k'] });
+    expect(copy.controller.state.operators.worker.get('bob')).toBe(size);
+    expect(copy.controller.state.operators.worker.has('cy')).toBe(false);
+  });
+});
+
 describe('a request whose rounds came back', () => {
   it('is not taken again: RUN_LOST', async () => {
     const bench = await projectOf('ada');
@@ -112,12 +162,15 @@ describe('a member that joined after the copy was made', () => {
     over = {},
     by,
     recovers = true,
+    joined = 0,
   }: {
     as?: string;
     change?: (bench: Bench) => Promise<unknown>;
     over?: object;
     by?: string;
     recovers?: boolean;
+    /** Hosts that joined with tickets of that key. */
+    joined?: number;
   } = {}) {
     const bench = new Bench();
     await bench.start();
@@ -127,6 +180,7 @@ describe('a member that joined after the copy was made', () => {
     await change(bench);
     const copy = await restored(bench, events);
     copy.controller.state.recovered = recovers;
+    copy.controller.state.joins.set(bench.id('idp'), joined);
     const payload = { ...bench.grantOf(as).payload, ...over };
     const grant = await bench.paper.grant(payload);
     const signer = by === undefined ? grant.signer : bench.id(by);
@@ -140,10 +194,19 @@ describe('a member that joined after the copy was made', () => {
     expect(await joins()).toMatchObject({ operator: 'bob', role: 'worker', enrolled: 3 });
     expect(await joins({ over: { exp: 1_767_225_601 } })).toMatchObject({ operator: 'bob' });
     expect(await joins({ as: 'trusted' })).toMatchObject({ role: 'trusted-worker' });
+    expect(await joins({ joined: 99_999 })).toMatchObject({ operator: 'bob' });
   });
 
   it.each<[string, Parameters<typeof joins>[0]]>([
     ['where the journal never was a copy', { recovers: false }],
+    ['where 100,000 hosts joined with tickets of that key', { joined: 100_000 }],
+    [
+      'as a trusted worker whose grant is of a key that the root ended',
+      {
+        as: 'trusted',
+        change: (bench) => bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root', since: 0 }),
+      },
+    ],
     ['with the grant of another project', { over: { project: idOfKey('another') } }],
     ['with an operator that the log has elsewhere', { over: { enrolled: 1 } }],
     ['with a grant that no identity provider of the charter signed', { by: 'ada' }],

@@ -5,6 +5,7 @@ import {
   decodeBundle,
   encodeBundle,
   leaves as leafOf,
+  type Request,
 } from '../../../src/core/documents/index.ts';
 import { AnswerSigner } from '../../../src/core/sessions/worker/answer-signer.ts';
 import { DraftChecks } from '../../../src/core/sessions/worker/draft-checks.ts';
@@ -44,6 +45,7 @@ async function connected(
   const worker = new Worker(trusted.id);
   const kept: string[] = [];
   let read = 0;
+  const state = { stopped: false };
   const grant = { payload: makeGrant(trusted, 'owner', 'trusted-worker'), raw: 'grant' };
   const ask = async () => {
     const channel = new FakeChannel(controller.id);
@@ -83,6 +85,7 @@ async function connected(
     leafFile: { load: async () => [], append: async (more: string[]) => void kept.push(...more) },
     revocations: { revoked: [], has: () => true, equivocationOf: () => undefined },
     dispatch: async (event: WorkerEvent) => {
+      if (state.stopped) return;
       for (const effect of worker.handle(event, now).effects)
         if (effect.kind === 'sign-answer') signer.decided(effect.verdict, null);
         else if (effect.kind === 'refuse-answer')
@@ -99,6 +102,7 @@ async function connected(
   return {
     line,
     kept,
+    state,
     get reads() {
       return read;
     },
@@ -233,6 +237,25 @@ describe('a trusted worker that is shown answers', () => {
     expect(codes(answered)[1]).toBe('signed');
     expect(codes(answered)[0]).toMatch(/^(DOC|BUNDLE)_/);
     expect(decodeBundle(encodeBundle(bundles[0] as Bundle))).toEqual(bundles[0]);
+  });
+
+  it('signs nothing while it stops, also of what it signed before', async () => {
+    const { leaves, bundles } = await drafts(1);
+    const worker = await connected(leaves);
+    expect(codes(await worker.show(...bundles))).toEqual(['signed']);
+    worker.state.stopped = true;
+    expect(codes(await worker.show(...bundles))).toEqual(['CONTROLLER_STOPPED']);
+  });
+
+  it('signs no answer that is less than trusted: the policy of its request asks for no signature', async () => {
+    const policy = { agree: 2, of: 3, cosign: 'none', rounds: 2 } as const;
+    const from = await makeProject();
+    const request = (valid: Request) => ({ ...valid, policy });
+    const { bundle, leaves } = await makeAnswer({ from, level: 'agreed', request });
+    const worker = await connected(leaves);
+    const message = 'an answer that is agreed needs no signature';
+    const { answers } = await worker.show(bundle);
+    expect(answers).toEqual([{ code: 'COSIGN_LEVEL_MISMATCH', message }]);
   });
 
   it('is connected only where the charter names it', async () => {

@@ -76,6 +76,8 @@ export class WitnessBench {
   readonly gossiped: string[] = [];
   /** By topic: what it makes of a message. */
   readonly accepts = new Map<string, Accepts>();
+  /** By topic: what takes its messages. */
+  readonly hears = new Map<string, (data: Uint8Array) => void>();
   isDiskFull = false;
   revocations!: RevocationBook;
   feed!: RevocationFeed;
@@ -158,7 +160,10 @@ export class WitnessBench {
         },
       },
       revocations: this.revocations,
-      subscribe: (topic: string, accepts: Accepts) => void this.accepts.set(topic, accepts),
+      subscribe: (topic: string, accepts: Accepts, hear: (data: Uint8Array) => void) => {
+        this.accepts.set(topic, accepts);
+        this.hears.set(topic, hear);
+      },
       publish: async (topic: string) => void this.gossiped.push(topic),
       tell: (_level: string, _kind: string, says: string, data?: { code?: unknown }) =>
         this.told.push({ code: data?.code, says }),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Ack, leaves, openMessage, signMessage } from '../../../src/core/documents/index.ts';
+import { QuorateError } from '../../../src/core/errors.ts';
 import { leasesIn } from '../../../src/core/sessions/worker/checkpoint-book.ts';
 import { workerSessionLimits } from '../../../src/core/sessions/worker/limits.ts';
 import { addWitness, openCheckpoint } from '../../../src/core/transparency/index.ts';
@@ -418,12 +419,57 @@ describe('a receipt that was acknowledged', () => {
     await bench.witness.promised(await ackAt(5), round);
     await bench.witness.see(await log.note(8));
     expect([bench.told, bench.stored?.promises.length]).toEqual([[], 2]);
-    bench.now += 11 * 60_000;
+    bench.now += 10 * 60_000;
+    await bench.witness.see(await log.note(8));
+    expect(bench.told).toEqual([]);
+    bench.now += 1;
     await bench.witness.see(await log.note(8));
     expect(bench.told.map(({ code: told }) => told)).toEqual(['ACK_NOT_IN_LOG', 'ACK_NOT_IN_LOG']);
     const asked = bench.asked.length;
     await bench.witness.see(await log.note(8));
     expect([bench.told.length, bench.asked.length]).toEqual([2, asked]);
+  });
+
+  it('and whose round is not in the log as it was offered ends the trust in it, without evidence for others', async () => {
+    const log = new TestLog([...leafTexts(0, 5), leaf, ...leafTexts(6, 8)]);
+    const bench = await WitnessBench.open(log);
+    await bench.witness.promised(await ackAt(5), round);
+    await bench.witness.see(await log.note(8));
+    expect(bench.told.map(({ says }) => says)).toEqual([expect.stringContaining('and has "leaf 4" there')]);
+    expect([bench.witness.trouble, bench.revocations.equivocations]).toEqual([bench.told[0]?.says, []]);
+    await expect(bench.witness.see(await log.note(8))).rejects.toEqual(code('ACK_NOT_IN_LOG'));
+  });
+
+  it.each<[string, (answer: object) => object]>([
+    ['nothing about it', () => ({ kind: 'leaves', from: 0, size: 0, leaves: [] })],
+    ['a leaf without its proof', (answer) => ({ ...answer, proof: [] })],
+    ['another leaf without its proof', (answer) => ({ ...answer, leaf: 'leaf 5' })],
+  ])('is waited for where the controller shows %s', async (_what, change) => {
+    const log = new TestLog([...before, leaf, ...leafTexts(6, 8)]);
+    const bench = await WitnessBench.open(log);
+    bench.answer = async (question) => {
+      const answer = await log.answer(question);
+      return question.kind === 'inclusion' ? change(answer) : answer;
+    };
+    await bench.witness.promised(await ackAt(5), round);
+    await bench.witness.see(await log.note(8));
+    expect([bench.witness.promises.length, bench.told]).toEqual([2, []]);
+    bench.answer = (question) => log.answer(question);
+    await bench.witness.see(await log.note(8));
+    expect(bench.witness.promises).toEqual([]);
+  });
+
+  it('is waited for while the controller cannot be reached, however many others are', async () => {
+    const log = new TestLog([...before, leaf, ...leafTexts(6, 8)]);
+    const bench = await WitnessBench.open(log);
+    await bench.witness.promised(await ackAt(5), round);
+    let asked = 0;
+    bench.answer = async () => {
+      asked++;
+      throw new QuorateError('MESH_RESET', 'gone');
+    };
+    await bench.witness.see(await log.note(8));
+    expect([asked, bench.witness.promises.length]).toEqual([1, 2]);
   });
 
   it('is one of a bounded number', async () => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/core/sessions/ports.ts';
-import { workerSessionLimits } from '../../../src/core/sessions/worker/limits.ts';
 import { PostponedOffers } from '../../../src/core/sessions/worker/postponed-offers.ts';
 import { fullShare } from '../../../src/core/trust/draw.ts';
 import type { OfferNotice } from '../../../src/core/wire/messages.ts';
@@ -78,7 +77,7 @@ describe('an offer that an operator may not claim yet', () => {
     ['of a draw below the share', () => noticeOf('app', fullShare), {}],
     ['that a trusted worker hears of', () => noticeOf('app', 1), { role: 'trusted-worker' }],
     ['made before the operator was enrolled', () => noticeOf('app', 1), { enrolled: 10 }],
-    ['with a large job', () => noticeOf('app', 1, 'x'.repeat(workerSessionLimits.postponedCharsMax)), {}],
+    ['with a large job', () => noticeOf('app', 1, 'x'.repeat(32 * 1024)), {}],
     [
       'that is none',
       async () => ({ id: 'x', notice: { ...(await noticeOf('app', 1)).notice, offer: 'a.b.c' } }),
@@ -90,11 +89,29 @@ describe('an offer that an operator may not claim yet', () => {
     expect(postponed.put(id, notice, { ...grant, ...over }, () => {})).toBe(false);
   });
 
+  it('waits with all its documents where these have 32 KiB, and with none more', async () => {
+    const { id, notice } = await noticeOf('app', 1, '');
+    const rest = notice.offer.length + notice.request.length + notice.publisher.length;
+    const put = (chars: number) =>
+      new PostponedOffers(new Timers().clock).put(id, { ...notice, job: 'x'.repeat(chars) }, grant, () => {});
+    expect([put(32 * 1024 - rest), put(32 * 1024 - rest + 1)]).toEqual([true, false]);
+  });
+
+  it('is not looked at any more once the worker ends', async () => {
+    const timers = new Timers();
+    const { id, notice } = await noticeOf('app', 1);
+    const taken: number[] = [];
+    new PostponedOffers(timers.clock).put(id, notice, grant, (_, ms) => taken.push(ms));
+    Object.assign(timers.clock, { closing: true });
+    for (const [act] of timers.running) act();
+    expect(taken).toEqual([]);
+  });
+
   it('is looked at now where many wait already', async () => {
     const postponed = new PostponedOffers(new Timers().clock);
     const { notice } = await noticeOf('app', 1);
     const put = (n: number) => postponed.put(`${n}`, notice, grant, () => {});
-    for (let n = 0; n < workerSessionLimits.postponedMax; n++) expect(put(n)).toBe(true);
+    for (let n = 0; n < 256; n++) expect(put(n)).toBe(true);
     expect(put(-1)).toBe(false);
   });
 });

@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { Reader } from '../../../simulations/reader.ts';
+import { reportedError } from '../../../src/core/errors.ts';
 import { bundleServer } from '../../../src/core/sessions/bundle-exchange.ts';
 import { mirrorsOf } from '../../../src/core/sessions/mirrors.ts';
 import type { Channel } from '../../../src/core/sessions/ports.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { Publication } from '../../../src/core/sessions/worker/publication.ts';
+import { codeOf } from '../../runtime/support.ts';
 import { A, built, projectOf } from '../controller/bench.ts';
 import { Desk } from './desk.ts';
 
@@ -84,6 +86,7 @@ function worker(name: string, artifact: string) {
     size: async (which) => held.get(which)?.length,
   });
   return {
+    ports,
     publication,
     serving,
     held,
@@ -91,8 +94,8 @@ function worker(name: string, artifact: string) {
     pass: (ms: number) => {
       now += ms;
     },
-    ring: () => {
-      for (const act of timers.splice(0)) act();
+    ring: (count = timers.length) => {
+      for (const act of timers.splice(0, count)) act();
     },
   };
 }
@@ -139,9 +142,80 @@ describe('a worker that built an artifact', () => {
     await new Promise((resolve) => setImmediate(resolve));
     for (let n = 0; n < 5; n++) expect(await ada.serving.get(A)).toBeUndefined();
     expect(ada.asked()).toBe(1);
-    ada.pass(3_000);
+    ada.pass(1_999);
+    expect(await ada.serving.get(A)).toBeUndefined();
+    expect(ada.asked()).toBe(1);
+    ada.pass(1);
     expect(await ada.serving.get(A)).toBeUndefined();
     expect(ada.asked()).toBe(2);
+  });
+});
+
+describe('verdicts one after the other', () => {
+  it('are fetched with the last one', async () => {
+    await desk.play('app', built);
+    const ada = worker('ada', A);
+    for (let n = 0; n < 2; n++)
+      void ada.publication.onVerdict({ artifact: A, level: 'agreed', mirrors: undefined, request });
+    const settled = () => new Promise((resolve) => setImmediate(resolve));
+    await settled();
+    ada.ring(1);
+    await settled();
+    expect(ada.asked()).toBe(0);
+    ada.ring(1);
+    await expect.poll(() => ada.held.get(A)).toBe(desk.stored.get(A));
+    expect(ada.asked()).toBe(1);
+    // Forgotten with it: a later one is the first again.
+    void ada.publication.onVerdict({ artifact: A, level: 'agreed', mirrors: undefined, request });
+    await settled();
+    ada.ring(1);
+    await expect.poll(() => ada.asked()).toBe(2);
+  });
+
+  it('of an artifact that is not here are left alone', async () => {
+    await desk.play('app', built);
+    const ada = worker('ada', 'another');
+    await ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors: undefined, request });
+    expect([ada.asked(), ada.held.size]).toEqual([0, 0]);
+  });
+});
+
+describe('a result that was published', () => {
+  it('is new for ten minutes, whatever room it takes', async () => {
+    const ada = worker('ada', A);
+    await ada.publication.publish({
+      kind: 'publish',
+      lease: 'lease',
+      artifact: A,
+      log: 'its log',
+      test: true,
+    });
+    ada.pass(600_000);
+    expect([
+      ada.publication.isNew(A),
+      ada.publication.isNew('its log'),
+      ada.publication.isNew('other'),
+    ]).toEqual([true, true, false]);
+    ada.pass(1);
+    expect(ada.publication.isNew(A)).toBe(false);
+  });
+
+  it.each([
+    ['STORE_BLOCK_MISSING', 'published'],
+    ['STORE_DISK_FULL', 'STORE_DISK_FULL'],
+  ])('and cannot be kept for %s: %s', async (code, end) => {
+    const ada = worker('ada', A);
+    const events: string[] = [];
+    Object.assign(ada.ports.results, {
+      pin: async () => {
+        throw reportedError(code, 'no');
+      },
+    });
+    Object.assign(ada.ports, { dispatch: ({ kind }: { kind: string }) => void events.push(kind) });
+    const effect = { kind: 'publish', lease: 'lease', artifact: A, log: null } as const;
+    const failure = await codeOf(() => ada.publication.publish(effect));
+    expect(failure ?? events.join()).toBe(end);
+    expect(ada.asked()).toBe(0);
   });
 });
 
