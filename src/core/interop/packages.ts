@@ -35,8 +35,8 @@ function partsOf(purl: string): Omit<LockedPackage, 'files'> {
   const slash = path.indexOf('/');
   const type = path.slice(0, slash);
   const at = path.lastIndexOf('@');
-  const full = decoded(path.slice(slash + 1, at < 0 ? undefined : at));
-  const version = at < 0 ? {} : { version: decoded(path.slice(at + 1)) };
+  const full = decoded(path.slice(slash + 1, at === -1 ? undefined : at));
+  const version = at === -1 ? {} : { version: decoded(path.slice(at + 1)) };
   const [, group, name] = (type === 'npm' && /^(@[^/]+)\/(.+)$/.exec(full)) || [];
   return group === undefined || name === undefined
     ? { purl, type, name: full, ...version }

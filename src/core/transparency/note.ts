@@ -37,7 +37,7 @@ export function splitNote(note: string): { body: string; lines: NoteLine[] } {
     );
   }
   const end = note.lastIndexOf('\n\n');
-  if (end < 0 || !note.endsWith('\n')) throw malformed('the checkpoint is not a signed note');
+  if (end === -1 || !note.endsWith('\n')) throw malformed('the checkpoint is not a signed note');
   const lines = note
     .slice(end + 2, -1)
     .split('\n')

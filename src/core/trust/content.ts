@@ -64,7 +64,7 @@ export function checkAge(
           `the verdict is of ${one}, later than now on this clock`,
         );
     }
-    const oldest = times.reduce((a, b) => (secondsOfIso(a) <= secondsOfIso(b) ? a : b));
+    const [oldest = time] = times.toSorted((a, b) => secondsOfIso(a) - secondsOfIso(b));
     const ageSeconds = now / 1000 - secondsOfIso(oldest);
     const old = `${age(ageSeconds)} old (of ${oldest})`;
     if (ageSeconds <= maxAgeSeconds)

@@ -11,7 +11,7 @@ import {
   type Revocations,
   type Vote,
 } from './evidence.ts';
-import { applyRules, before, type ExclusionReason, type Rule, rules } from './rules.ts';
+import { applyRules, type ExclusionReason, inLogOrder, type Rule, rules } from './rules.ts';
 
 export type { Evidence, Level, Revocations, Vote } from './evidence.ts';
 export { atLeast, provenBy } from './evidence.ts';
@@ -194,7 +194,7 @@ function isAlike(votes: readonly ExitVote[], failuresCount: boolean): boolean {
 /** Each receipt once, in log order. */
 function distinct(votes: readonly Vote[]): Vote[] {
   const byReceipt = new Map(votes.map((vote) => [vote.receipt, vote]));
-  return [...byReceipt.values()].sort((a, b) => (before(a, b) ? -1 : 1));
+  return [...byReceipt.values()].sort(inLogOrder);
 }
 
 /** Whether a vote is a trusted worker's: its role, slot and key all say so, and the key is not revoked. */

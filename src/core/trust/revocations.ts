@@ -11,6 +11,7 @@ import type {
 import { type ErrorCode, QuorateError } from '../errors.ts';
 import { enforce, isNamed } from '../judge/index.ts';
 import { limits } from '../limits.ts';
+import { compareTexts } from '../order.ts';
 import type { Revocations, Vote } from './evidence.ts';
 
 /**
@@ -116,12 +117,8 @@ const earliest = new WeakMap<readonly Revoked[], ReadonlyMap<string, Revoked>>()
 function earliestIn(all: readonly Revoked[]): ReadonlyMap<string, Revoked> {
   const known = earliest.get(all);
   if (known !== undefined) return known;
-  const found = new Map<string, Revoked>();
-  for (const one of all) {
-    const target = targetOf(one.what);
-    const before = found.get(target);
-    if (before === undefined || isBefore(one, before)) found.set(target, one);
-  }
+  const sorted = all.toSorted(inOrder).reverse();
+  const found = new Map(sorted.map((one) => [targetOf(one.what), one]));
   earliest.set(all, found);
   return found;
 }
@@ -129,10 +126,8 @@ function earliestIn(all: readonly Revoked[]): ReadonlyMap<string, Revoked> {
 const targetOf = ({ kind, id }: VoidTarget): string => `${kind} ${id}`;
 
 /** Order by leaf, then by id, so that the result does not depend on the order in which they were learned. */
-function isBefore(a: Revoked, b: Revoked): boolean {
-  if (a.since !== b.since) return a.since < b.since;
-  return (a.document?.id ?? '') < (b.document?.id ?? '');
-}
+const inOrder = (a: Revoked, b: Revoked): number =>
+  a.since - b.since || compareTexts(a.document?.id ?? '', b.document?.id ?? '');
 
 /** The earliest revocation of this that reaches something at a log index. */
 export function revocationAt(

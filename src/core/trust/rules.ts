@@ -1,4 +1,5 @@
 import { isTrustedSlot, type Policy } from '../documents/index.ts';
+import { compareTexts } from '../order.ts';
 import { type ExitVote, isExit, isRevoked, type Revocations, type Vote } from './evidence.ts';
 
 export interface RuleContext {
@@ -30,9 +31,9 @@ export interface Rule {
 }
 
 /** Log order; the id decides between equal indices, which only a broken log has. */
-export function before(a: Vote, b: Vote): boolean {
-  return a.index < b.index || (a.index === b.index && a.receipt < b.receipt);
-}
+export const inLogOrder = (a: Vote, b: Vote): number =>
+  a.index - b.index || compareTexts(a.receipt, b.receipt);
+const before = (a: Vote, b: Vote): boolean => inLogOrder(a, b) < 0;
 
 const sameRound = (a: Vote, b: Vote) => a.round === b.round;
 const byTrusted = (vote: Vote, { trustedKeys }: RuleContext) =>
