@@ -12,8 +12,8 @@ describe('secondsOfIso', () => {
   });
 
   it('reads back what isoTime writes, on each day of four hundred years', () => {
-    for (let day = 0; day < 146_097; day += 1)
-      expect(secondsOfIso(isoTime(day * 86_400_000))).toBe(day * 86_400);
+    const days = Array.from({ length: 146_097 }, (_, day) => day);
+    expect(days.find((day) => secondsOfIso(isoTime(day * 86_400_000)) !== day * 86_400)).toBeUndefined();
   });
 });
 

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { Bundle } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { InputBundles, LogView, verifyInputs } from '../../../src/core/trust/index.ts';
+import type { Revoked } from '../../../src/core/trust/revocations.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   exit,
+  log,
   makeJob,
   makeProject,
   type Project,
@@ -217,6 +219,26 @@ describe('the evidence that a worker asks for before it builds', () => {
       request: `${n}`,
     }));
     expect(() => gathered(many)).toThrowError(expect.objectContaining({ code: 'INPUT_EVIDENCE_TOO_LARGE' }));
+  });
+
+  it('does not stand on a log that tells two stories', async () => {
+    const lib = await makeProject(agreedOnly('lib'));
+    const needs = { lib: { request: lib.request.id, level: 'agreed' as const } };
+    const order = {
+      request: { payload: { ...lib.request.payload, needs } },
+      job: { inputs: { lib: lib.artifact ?? '' } },
+    };
+    const fork = {
+      what: { kind: 'log', id: log.id, whole: false },
+      since: 0,
+      reason: 'two',
+      byRoot: false,
+    } as const;
+    const verified = (revocations: Revoked[]) =>
+      verifyInputs(gathered([lib.bundle]), order, { project, revocations }, joseVerifier);
+    await expect(verified([fork])).rejects.toMatchObject({ code: 'LOG_EQUIVOCATED' });
+    // Control: without the evidence of it, it does.
+    expect(await verified([])).toEqual({ lib: 'agreed' });
   });
 
   it('is that of each input as it is now, and not as it was when another one rested on it', async () => {

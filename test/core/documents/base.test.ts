@@ -6,6 +6,7 @@ import { z } from 'zod';
 import {
   decodeBundle,
   decodeCanonical,
+  decodeEquivocation,
   fromBase64,
   fromBase64Url,
   idOf,
@@ -124,6 +125,7 @@ describe('a canonical document', () => {
 
   it('is not made of text with halves of characters', () => {
     expect(() => decodeBundle('"\ud800"')).toThrow(code('DOC_NOT_UTF8'));
+    expect(() => decodeEquivocation('"\ud800"')).toThrow(code('DOC_NOT_UTF8'));
   });
 
   it('holds whole ones, and text that only looks like a half', () => {

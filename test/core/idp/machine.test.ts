@@ -298,6 +298,12 @@ describe('an identity provider apart', () => {
     expect(desk.durability).toBe('none');
   });
 
+  it('signs nothing before it has a charter', async () => {
+    const desk = new Desk();
+    expect(await desk.ask('ada')).toEqual(refused('IDP_NOT_STARTED'));
+    expect(desk.durability).toBe('none');
+  });
+
   it('comes to the same state from its journal', async () => {
     const desk = await Desk.open();
     for (const name of ['ada', 'bob']) await desk.ask(name, { invite: await desk.ticket(name) });

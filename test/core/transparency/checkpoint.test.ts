@@ -6,8 +6,13 @@ import {
   formatCheckpoint,
   MerkleTree,
   openCheckpoint,
+  openLinesOf,
   openNamedWitnesses,
+  openWitnessLine,
+  parseCheckpoint,
+  signatureLines,
   signCheckpoint,
+  withoutWitnesses,
   witnessCheckpoint,
 } from '../../../src/core/transparency/index.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
@@ -125,6 +130,50 @@ describe('checkpoints', () => {
   );
 });
 
+describe('a signed note', () => {
+  const lineOf = (bytes: number) => `\u2014 a ${Buffer.alloc(bytes, 1).toString('base64')}\n`;
+
+  it('has at most 8192 characters, and lines of five bytes at least', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const filled = (length: number) => {
+      const short = `\u2014 ${'a'.repeat(length - note.length - 12)} ${Buffer.alloc(5).toString('base64')}\n`;
+      return note + short;
+    };
+    expect(filled(8192)).toHaveLength(8192);
+    expect(parseCheckpoint(filled(8192)).size).toBe(3);
+    expect(() => parseCheckpoint(filled(8193))).toThrow(/8193 characters; at most 8192/);
+    expect(parseCheckpoint(note + lineOf(5)).size).toBe(3);
+    expect(() => parseCheckpoint(note + lineOf(4))).toThrow(/too short/);
+    expect(() => parseCheckpoint(note.slice(0, -1))).toThrow(/not a signed note/);
+    expect(() => parseCheckpoint(body)).toThrow(/not a signed note/);
+    expect(() => parseCheckpoint(`${note}x\n`)).toThrow(/a line that is no signature/);
+  });
+
+  it('has lines of some keys, of which those that do not hold are skipped', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const good = await witnessCheckpoint(note, witness.signer, 1_700_000_000);
+    const bad = await witnessCheckpoint(note.replace('\n3\n', '\n4\n'), witness.signer, 1_700_000_001);
+    const lines = (text: string, verifier = joseVerifier) =>
+      openLinesOf(text, [witness.id, other.id, 'nobody'], verifier);
+    expect(await lines(note + bad + good + good)).toEqual([
+      { witness: witness.id, time: 1_700_000_000, line: good },
+    ]);
+    expect(await lines(note + bad)).toEqual([]);
+    expect(await openWitnessLine(note, good, joseVerifier)).toEqual({
+      witness: witness.id,
+      time: 1_700_000_000,
+    });
+    // A verifier that does not work says nothing of them.
+    const broken = { ...joseVerifier, raw: () => Promise.reject(new Error('no verifier')) };
+    await expect(lines(note + good, broken)).rejects.toThrow('no verifier');
+    expect(signatureLines(note + good).map(({ name, line }) => [name, line])).toEqual([
+      [`quorate/${project}`, note.split('\n\n')[1]],
+      [witness.id, good],
+    ]);
+    expect(withoutWitnesses(note + good)).toBe(note);
+  });
+});
+
 describe('witnesses of others', () => {
   const name = 'witness.example/w1';
   const vkey = formatNoteKey(name, noteKinds.cosignature, witness.id);
@@ -147,6 +196,19 @@ describe('witnesses of others', () => {
     expect(await named(signed)).toEqual([{ name, time: 1_700_000_000 }]);
     expect(await named(note + foreign)).toEqual([]);
     expect((await open(signed)).witnesses).toEqual([]);
+  });
+
+  it.each([
+    [vkey.replace('+', ' '), 'it is name+keyid+base64'],
+    [`${name}+${'0'.repeat(8)}+${'='.repeat(44)}`, 'its last part is not base64'],
+    [vkey.replace(/\+[^+]*$/, `+${Buffer.alloc(33, 2).toString('base64')}`), 'another kind of key'],
+    [vkey.replace(/\+[^+]*$/, `+${Buffer.alloc(32, 4).toString('base64')}`), 'another kind of key'],
+    [vkey.replace(/\+[0-9a-f]{8}\+/, `+${'0'.repeat(8)}+`), 'its key id is not'],
+    [`${'a'.repeat(129)}${vkey.slice(name.length)}`, 'it is name+keyid+base64'],
+  ])('have keys of one form: %s', (key, says) => {
+    expect(() => parseNoteKey(key)).toThrow(
+      expect.objectContaining({ code: 'NOTE_KEY_INVALID', message: expect.stringContaining(says) }),
+    );
   });
 
   it('are another where the name or the key is another', async () => {

@@ -66,6 +66,17 @@ describe('the Merkle tree', () => {
     }
   });
 
+  it('has the root of the lines that would follow some of its leaves', () => {
+    const log = tree(20);
+    for (let from = 0; from <= 20; from++)
+      for (const more of [0, 1, 2, 5]) {
+        const lines = Array.from({ length: more }, (_, n) => `more ${n}`);
+        const root = new MerkleTree([...log.leaves(0, from), ...lines]).root();
+        expect(log.rootWith(from, lines)).toBe(root);
+      }
+    expect(log.size).toBe(20);
+  });
+
   it('proves every leaf at every size, and no other leaf there', () => {
     const log = tree(33);
     for (let size = 1; size <= 33; size++) {
@@ -179,9 +190,22 @@ describe('the Merkle tree', () => {
       () => log.consistency(3, 2),
       () => log.consistency(1, 4),
       () => log.leaves(2, 1),
+      () => log.leaves(-1, 1),
+      () => log.leaves(0, 4),
+      () => log.root(-1),
+      () => log.rootWith(-1, []),
+      () => log.rootWith(4, []),
+      () => log.inclusion(3, 3),
+      () => log.consistency(-1, 3),
     ];
     for (const call of calls) expect(call).toThrow(expect.objectContaining({ code: 'LOG_OUT_OF_RANGE' }));
+    expect([log.leaves(3, 3), log.leaves(0, 3).length, log.leaves(2, 2)]).toEqual([[], 3, []]);
+    expect([log.consistency(3, 3), log.consistency(0, 3), log.inclusion(0, 1)]).toEqual([[], [], []]);
     const root = log.root();
+    const proof = { leaf: 'leaf 2', index: 2, size: 3, root, path: log.inclusion(2) };
+    expect(verifyInclusion(proof)).toBe(true);
+    for (const index of [-1, 3, 2 ** 60]) expect(verifyInclusion({ ...proof, index })).toBe(false);
+    expect(verifyInclusion({ leaf: 'leaf 0', index: 0, size: 0, root, path: [] })).toBe(false);
     expect(verifyInclusion({ leaf: 'leaf 0', index: 0.5, size: 3, root, path: [] })).toBe(false);
     expect(verifyInclusion({ leaf: 'leaf 0', index: 0, size: 3, root, path: ['zz'] })).toBe(false);
   });
