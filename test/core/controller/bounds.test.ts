@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { jobNamed } from '../../../simulations/paperwork.ts';
 import { putInForce } from '../../../src/core/controller/charter.ts';
 import { differingFiles } from '../../../src/core/controller/differing-files.ts';
 import type { RunFacts } from '../../../src/core/controller/facts.ts';
@@ -11,9 +12,13 @@ import { hear, leave, newPresence } from '../../../src/core/controller/presence.
 import { publisherLapsed } from '../../../src/core/controller/refusal.ts';
 import { fullKeys } from '../../../src/core/controller/revocations.ts';
 import { type ControllerState, newState, type Transition, tell } from '../../../src/core/controller/state.ts';
+import { checkOrder } from '../../../src/core/controller/submit.ts';
+import { afterFailure } from '../../../src/core/controller/trusted-failures.ts';
+import { summaryOf } from '../../../src/core/controller/view.ts';
 import { giveUpAhead } from '../../../src/core/controller/wrong-clock.ts';
-import type { Charter, Verified } from '../../../src/core/documents/index.ts';
+import { type Charter, signMessage, type Verified } from '../../../src/core/documents/index.ts';
 import { secondsOfIso } from '../../../src/core/time.ts';
+import { codeOf } from '../../runtime/support.ts';
 import { makeCharter } from '../../support/documents.ts';
 import { type Bench, built, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
 import { publish } from './pipelines.ts';
@@ -355,4 +360,38 @@ it('files that differ are named up to 20, and counted', () => {
   expect(of(20).files).toHaveLength(20);
   expect(of(21)).toMatchObject({ count: 21 });
   expect(of(21).files).toEqual(of(20).files);
+});
+
+it('a request to another controller of the charter is refused', async () => {
+  const bench = await projectOf();
+  await bench.enrol('pub', { role: 'publisher' });
+  const controllers = [bench.paper.controller.id, bench.id('second')];
+  bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, controllers }) });
+  const work = jobNamed('app');
+  const policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 } as const;
+  const asked = (await bench.paper.request('pub', work, bench.now, { policy })).payload;
+  const ask = async (aud: string) => {
+    const request = await signMessage('request', { ...asked, aud }, bench.paper.keys.signer('pub'));
+    const order = { request, publisher: bench.grantOf('pub'), ...work };
+    return codeOf(() => checkOrder(at(bench), order));
+  };
+  expect(await ask(bench.id('second'))).toBe('REQUEST_AUDIENCE_MISMATCH');
+  expect(await ask(bench.paper.controller.id)).toBeUndefined();
+});
+
+it('the words of others are kept up to a length', async () => {
+  const [failure] = afterFailure([], {
+    kind: 'cosign-refused',
+    worker: 'w',
+    code: 'X',
+    message: 'y'.repeat(400),
+  });
+  expect(failure?.says).toHaveLength(300);
+  const bench = await projectOf();
+  const run = await bench.submit();
+  const token = 'cancel';
+  const by = bench.id('publisher');
+  bench.send({ kind: 'cancel', token, which: run, by, reason: 'z'.repeat(600) });
+  expect(summaryOf(bench.controller.state, bench.facts(run)).cancelled).toHaveLength(500);
+  expect(pipelineOf(bench.controller.state, bench.facts(run))[0]?.cancelled).toHaveLength(500);
 });

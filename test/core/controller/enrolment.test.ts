@@ -86,6 +86,16 @@ describe('enrolment', () => {
     expect(code(bench.lastReply('eve'))).toBe('KEY_NOT_ENROLLED');
   });
 
+  it('is refused where the controller has no charter yet', async () => {
+    expect(code(await new Bench().enrol('ada'))).toBe('CONTROLLER_NOT_STARTED');
+  });
+
+  it('that is no document is a fault of the caller, not an answer', async () => {
+    const { controller } = await started();
+    const nothing = { kind: 'enrol', token: 't', enrol: undefined, invite: undefined } as never;
+    expect(() => controller.handle(nothing, 0)).toThrow(TypeError);
+  });
+
   it('drops a greeting under an expired grant without a word, in a replay too', async () => {
     const bench = await projectOf('ada');
     bench.send({ kind: 'absent', worker: bench.id('ada') });

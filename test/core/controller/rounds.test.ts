@@ -63,6 +63,17 @@ describe('a claim window', () => {
     expect(answers).toEqual(['lease', 'lease', 'lease', 'reserve']);
   });
 
+  it('lets in eight for each slot of all that ever enrolled, where nobody counted those around', async () => {
+    const bench = await projectOf();
+    const { worker } = bench.controller.state.operators;
+    for (let n = 0; n < 48; n++) worker.set(`op-${n}`, 1);
+    await bench.submit({ policy: { agree: 2, of: 3 } });
+    expect(bench.offer.draw.share).toBe(fullShare / 2);
+    worker.clear();
+    await bench.submit({ name: 'other', policy: { agree: 2, of: 3 } });
+    expect(bench.offer.draw.share).toBe(fullShare);
+  });
+
   it('lets in twice as many as there are slots and four more, of the operators that are around', async () => {
     const bench = await projectOf(...Array.from({ length: 24 }, (_, n) => `op-${n}`));
     await bench.submit({ policy: { agree: 2, of: 3 }, around: 15 });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { signMessage } from '../../../src/core/documents/index.ts';
+import { leaves, signMessage } from '../../../src/core/documents/index.ts';
 import { formatCheckpoint, signCheckpoint } from '../../../src/core/transparency/index.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { at, log as logKey, project, root } from '../../support/project.ts';
-import { honest, type TestLog, WitnessBench } from './log-bench.ts';
+import { honest, leafTexts, TestLog, WitnessBench } from './log-bench.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
 const sizes = ({ stored }: WitnessBench) => stored?.logs[0]?.seen.map(({ size }) => size);
@@ -107,4 +107,43 @@ describe('the leaves that a trusted worker reads', () => {
     await checks.keepUnder({ size: 8, root: log.tree.root() });
     expect(bench.leaves).toEqual(log.tree.leaves());
   });
+});
+
+describe('neighbours', () => {
+  it('are asked three at a time, in turn', async () => {
+    const log = honest();
+    const bench = await WitnessBench.open(log);
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const asked: string[] = [];
+    bench.neighbours = await Promise.all(names.map((name) => WitnessBench.open(log, name)));
+    for (const [n, neighbour] of bench.neighbours.entries())
+      Object.defineProperty(neighbour.witness, 'newest', {
+        get: () => {
+          asked.push(names[n] ?? '');
+          return undefined;
+        },
+      });
+    const { talk } = bench.talking();
+    for (let round = 0; round < 5; round++) await talk();
+    expect(asked).toHaveLength(15);
+    // Five rounds of three are three of five.
+    for (const name of names) expect(asked.filter((one) => one === name)).toHaveLength(3);
+    expect(new Set(asked.slice(0, 5)).size).toBe(5);
+  });
+});
+
+it('the revocations that the log has are shown, or nothing is signed', async () => {
+  const id = 'c'.repeat(64);
+  const log = new TestLog([...leafTexts(0, 3), leaves.revocation(id)]);
+  const bench = await WitnessBench.open(log);
+  let asked = 0;
+  bench.answer = async (question) => {
+    if (['checkpoint', 'inclusion', 'log'].includes(question.kind)) return log.answer(question);
+    asked++;
+    return { kind: 'revocations', charters: [], revocations: [] };
+  };
+  const read = async () => bench.checks.readLog(await log.note(), () => false);
+  await expect(read()).rejects.toEqual(code('REVOCATION_WITHHELD'));
+  // All of them, then the one that is missing.
+  expect(asked).toBe(2);
 });

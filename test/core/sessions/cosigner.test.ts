@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeBundle, encodeBundle, leaves as leafOf, resultOf } from '../../../src/core/documents/index.ts';
 import type { KnownEquivocation } from '../../../src/core/sessions/revocation-book.ts';
-import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import { Cosigner, printable } from '../../../src/core/sessions/worker/cosigner.ts';
 import { DraftChecks } from '../../../src/core/sessions/worker/draft-checks.ts';
 import type { LeaseClient } from '../../../src/core/sessions/worker/lease-client.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
@@ -122,4 +122,9 @@ describe('a trusted worker', () => {
   it('waits for another draft where it knows a newer charter: that one is no dispute', async () => {
     expect(await look({}, { epoch: 2 })).toBeUndefined();
   });
+});
+
+it('a message goes on the wire with 1,000 characters of ASCII at most', () => {
+  expect(printable('a\u001b[1m\nb\u202ec')).toBe('a [1m b c');
+  expect(printable('x'.repeat(1_001))).toBe('x'.repeat(1_000));
 });

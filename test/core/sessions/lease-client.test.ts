@@ -82,7 +82,9 @@ function worker() {
   const said = (kind: LeaseUp['kind']) =>
     streams.flatMap((one) => one.said).filter((one) => one.kind === kind);
   const kinds = () => events.map(({ kind }) => kind);
-  return { ...{ client, state, streams, dialled, events, kinds, said, time } };
+  return {
+    ...{ client, credentials: ports.credentials, state, streams, dialled, events, kinds, said, time },
+  };
 }
 
 /** A claim that was given a lease. */
@@ -194,6 +196,16 @@ describe('a claim', () => {
     expect(said('receipt')).toEqual([]);
     client.giveUp({ lease: 'lease', code: 'X', message: 'x' });
     expect(said('failed')).toEqual([]);
+  });
+
+  it('is declined where no controller is known', async () => {
+    const { client, credentials, dialled, events } = worker();
+    credentials.membership.controllers = [];
+    await client.claim('offer', {} as never);
+    expect(dialled).toEqual([]);
+    expect(events).toMatchObject([
+      { kind: 'declined', code: 'MESH_LOST', message: 'no controller is known' },
+    ]);
   });
 
   it('is sent once more, on a stream of its own, where one that was kept turns out to be over', async () => {

@@ -191,7 +191,13 @@ export class WitnessBench {
 
   /** Asks its neighbours once. */
   talk(): Promise<void> {
-    return new Neighbours(this.#ports(), this.witness, this.feed).look();
+    return this.talking().talk();
+  }
+
+  /** Asks them in turn. */
+  talking(): { talk(): Promise<void> } {
+    const neighbours = new Neighbours(this.#ports(), this.witness, this.feed);
+    return { talk: () => neighbours.look() };
   }
 }
 

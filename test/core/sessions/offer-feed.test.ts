@@ -263,4 +263,38 @@ describe('the stream of a feed', () => {
     expect(state.renewed).toBe(1);
     expect(feed.trouble).toContain('the controller is of an older version');
   });
+
+  it('is not made where no controller is known', async () => {
+    const { feed, dialled, credentials, until, calls } = connected();
+    credentials.membership.controllers = [];
+    await until(0);
+    // The first attempt was made before.
+    const before = dialled.length;
+    await until(20_000);
+    expect(dialled).toHaveLength(before);
+    expect(feed.trouble).toMatch(/no controller is known|not yet|yet/);
+    expect(calls.filter((call) => call.includes('is at'))).toEqual([]);
+  });
+
+  it('ends where a charter cannot be kept, and goes on where this version cannot read it', async () => {
+    const { feed, streams, told, credentials, until } = connected();
+    await until(0);
+    credentials.learnCharter = async () => {
+      throw reportedError('DOC_NEWER', 'a charter of version 9');
+    };
+    for (let n = 0; n < 2; n++) streams[0]?.say(backlog);
+    await until(1);
+    expect(feed.trouble).toBe('a charter of version 9: update Quorate here');
+    expect(told).toEqual(['info connected', 'warn charter']);
+    credentials.learnCharter = async () => {};
+    streams[0]?.say(backlog);
+    await until(2);
+    expect(feed.trouble).toBeNull();
+    credentials.learnCharter = async () => {
+      throw reportedError('HOME_UNWRITABLE', 'no space left on the device');
+    };
+    streams[0]?.say(backlog);
+    await until(3);
+    expect([streams[0]?.closed, feed.trouble]).toEqual([true, expect.stringContaining('no space left')]);
+  });
 });

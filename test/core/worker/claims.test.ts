@@ -16,6 +16,9 @@ describe('an offer', () => {
         claim: { iss: bench.id, aud: bench.paper.controller.id, offer: offered.offer.id },
       },
     ]);
+    const [{ iat = 0, exp = 0 } = {}] = bench.all('claim').map(({ claim }) => claim);
+    // It may wait for a slot for an hour.
+    expect(exp - iat).toBe(3600);
   });
 
   it('is claimed when the share has widened to its draw, and not before', async () => {

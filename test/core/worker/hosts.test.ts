@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { allowsHost, isHostEntry } from '../../../src/core/host-entry.ts';
-import { hostsNamed, hostsOfJob } from '../../../src/core/worker/hosts.ts';
+import { hostsNamed, hostsOfJob, hostsWanted } from '../../../src/core/worker/hosts.ts';
 import { makeJob } from '../../support/documents.ts';
 import { started } from './bench.ts';
 
@@ -124,6 +124,15 @@ describe('a worker', () => {
     expect(bench.send(event)).toMatchObject([{ kind: 'claim', claim: { pass } }]);
     expect(bench.worker.hostsWanted()).toEqual([]);
     expect(bench.send({ kind: 'lending', lending })).toMatchObject([{ kind: 'claim' }]);
+  });
+
+  it('tells its operator of 64 hosts that jobs would need', () => {
+    const known = Array.from({ length: 65 }, (_, n) => ({
+      state: 'passed',
+      hosts: [`host-${n}.example:443`],
+    }));
+    expect(hostsWanted(known, [])).toHaveLength(64);
+    expect(hostsWanted([{ state: 'done', hosts: ['other.example:443'] }], [])).toEqual([]);
   });
 
   it('without a list, as before there was one, claims it', async () => {
