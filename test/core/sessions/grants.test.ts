@@ -239,7 +239,12 @@ describe('a controller without the key of its identity provider', () => {
     const forged = await signMessage('charter', { ...desk.charter.payload, iss: thief.id, epoch: 9 }, thief);
     desk.say({ kind: 'charter', charter: forged.raw });
     expect(await codeOf(() => desk.client().exchange())).toBe('CHARTER_ISSUER_MISMATCH');
-    expect(desk.charter.payload.epoch).toBe(1);
+    // Nor one of the same epoch.
+    const { charter } = desk;
+    const other = await signMessage('charter', { ...charter.payload, name: 'other' }, desk.paper.root);
+    desk.say({ kind: 'charter', charter: other.raw });
+    await desk.client().exchange();
+    expect(desk.charter).toBe(charter);
   });
 
   it('passes on why it refuses', async () => {
@@ -254,6 +259,21 @@ describe('a controller without the key of its identity provider', () => {
       desk.say({ kind: 'error', code, message: 'wait' });
       expect(await codeOf(() => client.sign({ enrol, grant }))).toBe('IDP_BUSY');
     }
+  });
+
+  it('tells of one that answers something else, or nothing; has none before its own charter', async () => {
+    const desk = await Desk.open();
+    const client = desk.client();
+    const asked = await desk.asked('ada');
+    desk.say({ kind: 'grant', grant: (await desk.paper.grant(asked.grant)).raw });
+    expect(await codeOf(() => client.exchange())).toBe('IDP_ANSWER_MISMATCH');
+    desk.say({ kind: 'error', code: 'IDP_CONTROLLER_UNKNOWN', message: 'no' });
+    expect(await codeOf(() => client.exchange())).toBe('IDP_CONTROLLER_UNKNOWN');
+    desk.there = (channel) => void channel.close();
+    expect(await codeOf(() => client.exchange())).toBe('IDP_UNREACHABLE');
+    expect(desk.told.at(-1)).toContain('it closed the stream');
+    desk.charter = null as unknown as typeof desk.charter;
+    expect(await codeOf(() => client.exchange())).toBe('CONTROLLER_NOT_STARTED');
   });
 
   it('hands on no grant for something else, by another key, or what is none', async () => {
