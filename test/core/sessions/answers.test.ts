@@ -98,7 +98,7 @@ describe('pages of revocations', () => {
 });
 
 describe('leaves that a trusted worker kept', () => {
-  async function kept(from: number, to: number, most = limits.leavesPerMessageMax) {
+  async function kept(from: number, to: number, most: number = limits.leavesPerMessageMax) {
     const asked: (number | undefined)[] = [];
     const dial = answering((question) => {
       asked.push(question.from);

@@ -255,6 +255,7 @@ it('the list has the reports of a test in the place of an artifact', async () =>
 });
 
 describe('gossip that a watch hears', () => {
+  const data = new Uint8Array();
   beforeEach(async () => {
     bench.watch.start();
     await bench.waiting(1);
@@ -263,12 +264,12 @@ describe('gossip that a watch hears', () => {
   it('is of controllers of the charter; before there is one, it is ignored', async () => {
     for (const topic of [topics.verdicts(project), topics.revocations(project)]) {
       const accepts = bench.heard.get(topic)?.[1];
-      expect([accepts?.(controller.id), accepts?.(next.id)]).toEqual([true, false]);
+      expect([accepts?.(controller.id, data), accepts?.(next.id, data)]).toEqual([true, false]);
     }
     const fresh = await Bench.open();
     fresh.answers.charter = unreachable;
     fresh.watch.start();
-    expect(fresh.heard.get(topics.verdicts(project))?.[1](controller.id)).toBe('ignore');
+    expect(fresh.heard.get(topics.verdicts(project))?.[1](controller.id, data)).toBe('ignore');
     await fresh.waiting(1);
   });
 
