@@ -16,7 +16,7 @@ const artifact = cidOf('tree');
 const pinned = { kind: 'pinned', tree: artifact, until: 1 };
 const refusal = (code: string) => ({ kind: 'error', code, message: 'no' });
 
-/** What a controller makes of a store that says this, each after so many milliseconds. */
+/** Asks a store that says this, each answer after so many milliseconds, and returns the events of it. */
 async function asking(
   answers: readonly (object | [ms: number, answer: object])[],
   {
