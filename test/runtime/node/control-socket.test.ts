@@ -1,6 +1,7 @@
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
 import {
@@ -71,6 +72,13 @@ describe('a control socket', () => {
     const longest = 1024 * 1024 - '{"ok":{"text":""}}\n'.length;
     expect(await ask(longest)).toEqual({ text: 'x'.repeat(longest) });
     await expect(ask(longest + 1)).rejects.toMatchObject({ code: 'CONTROL_LOST' });
+  });
+
+  it('takes an empty line for a request that is none', async () => {
+    await serve(() => ({}));
+    const socket = await connectControlSocket(path);
+    socket.write('\n');
+    expect(await text(socket)).toContain('Unexpected end of JSON input');
   });
 
   it('has sixteen connections at once, and ends with those that wait', async () => {

@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, watch } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createKey } from '../../../src/identity/keys.ts';
 import { endSessionsOf } from '../../../src/identity/oidc/settings-file.ts';
 import { RememberedPeers } from '../../../src/mesh/remembered-peers.ts';
 import { openBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { readOptional, writeAtomic } from '../../../src/runtime/node/files.ts';
+import { nodeLimits } from '../../../src/runtime/node/limits.ts';
 import { codeOf, folder } from '../support.ts';
 
 describe('writeAtomic', () => {
@@ -58,6 +59,22 @@ describe('writeAtomic, in a folder where a process was killed in the middle of i
     for (const name of [old, 'mine.new']) await utimes(join(dir, name), longAgo, longAgo);
     await writeAtomic(join(dir, 'charter.jws'), 'whole');
     expect((await readdir(dir)).sort()).toEqual(['charter.jws', young, 'mine.new'].sort());
+  });
+
+  it('removes what is older than a write may be, and not what is as old', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_000 + nodeLimits.unfinishedMsMin });
+    onTestFinished(() => void vi.useRealTimers());
+    for (const [seconds, left] of [
+      [1_800_000_000, 2],
+      [1_799_999_999, 1],
+    ] as const) {
+      const dir = await folder();
+      const unfinished = join(dir, `charter.jws.${randomUUID()}.new`);
+      await writeFile(unfinished, 'half');
+      await utimes(unfinished, seconds, seconds);
+      await writeAtomic(join(dir, 'charter.jws'), 'whole');
+      expect(await readdir(dir)).toHaveLength(left);
+    }
   });
 
   it.each<[string, (file: string) => Promise<unknown>]>([
