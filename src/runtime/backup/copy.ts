@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { backupLimits } from './limits.ts';
 
-const pieceBytes = 1024 * 1024;
+const { pieceBytes } = backupLimits;
 
 /** A file as it was copied. */
 export interface Copied {

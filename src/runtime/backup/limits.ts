@@ -1,3 +1,4 @@
+import { assert } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 
 /** Limits of backups. */
@@ -6,4 +7,8 @@ export const backupLimits = {
   filesMax: 10 * limits.treeBlocksMax,
   /** Findings that a check names of one file. */
   findingsMax: 20,
+  /** Bytes of a file that are copied at once. */
+  pieceBytes: 1024 * 1024,
 };
+
+assert(backupLimits.pieceBytes <= limits.blockBytesMax, 'a piece is in memory, as a block is');

@@ -12,7 +12,7 @@ import {
   type Normalisation,
   normalisations,
 } from './listing.ts';
-import { isTar, listTar } from './tar-listing.ts';
+import { blockBytes, isTar, listTar } from './tar-listing.ts';
 import { isZip, listZip } from './zip-listing.ts';
 
 /** Comparison of two files whose bytes differ. */
@@ -34,9 +34,6 @@ export interface CompareFilesOptions {
   budget: UnpackBudget;
 }
 
-/** A header of a tar archive: one block. */
-const tarHeadBytes = 512;
-
 type Side = 'a' | 'b';
 
 /**
@@ -49,7 +46,7 @@ export async function compareFiles(
   b: Content,
   { scratch, budget }: CompareFilesOptions,
 ): Promise<FileComparison> {
-  const [headA, headB] = [await firstBytes(a, tarHeadBytes), await firstBytes(b, tarHeadBytes)];
+  const [headA, headB] = [await firstBytes(a, blockBytes), await firstBytes(b, blockBytes)];
   const [formatA, formatB] = [formatOf(headA), formatOf(headB)];
   if (formatA !== formatB)
     return different(
@@ -140,7 +137,7 @@ async function compareGzip(a: Content, b: Content, budget: UnpackBudget): Promis
     return { result: 'normalised', normalisations: packed, within: unpacked, members: [], reasons };
   }
   const within = (side: Side) => ({ size: 0, open: () => (side === 'a' ? left : right).unpack(budget) });
-  const heads = await both((side) => firstBytes(within(side), tarHeadBytes));
+  const heads = await both((side) => firstBytes(within(side), blockBytes));
   if (isReasons(heads)) return different([...reasons, ...heads]);
   if (!heads.every(isTar))
     return different([...reasons, `what they unpack to differs from offset ${unpacked} on`]);
@@ -167,7 +164,7 @@ async function sameUnpacked(
       if (same < length) return bytes + same;
       hash.update(one);
       bytes += length;
-      head = Buffer.concat([head, one.subarray(0, tarHeadBytes - head.length)]);
+      head = Buffer.concat([head, one.subarray(0, blockBytes - head.length)]);
     }
     if (left.length + right.length > 0) return bytes;
   } catch (error) {

@@ -101,6 +101,13 @@ describe('two gzip files', () => {
     expect(await reasons(good, good.subarray(0, 18))).toMatch(/cannot be unpacked: unexpected end/);
     const nameOnly = Buffer.concat([headed(8).subarray(0, 10), Buffer.from(`${'x'.repeat(20)}\0`)]);
     expect(await reasons(good, nameOnly)).toBe('b: it is truncated');
+    // As long as a header is read, and a byte longer.
+    const long = (bytes: number) => {
+      const name = Buffer.from(`${'x'.repeat(bytes - 10 - 1)}\0`);
+      return Buffer.concat([headed(8).subarray(0, 10), name, worse.subarray(10)]);
+    };
+    expect(await same(good, long(128 * 1024))).toEqual(['gzip', 'gzip-name']);
+    expect(await reasons(good, long(128 * 1024 + 1))).toBe('b: its gzip header has no end');
     for (const cut of [9, 17]) expect(await reasons(good, good.subarray(0, cut))).toBe('b: it is truncated');
   });
 
