@@ -67,10 +67,13 @@ const step = `cd ../in; diffoscope --exclude-directory-metadata=recursive --text
  * anybody may have written. Resolves to a text that says why its report is incomplete, undefined where it is whole.
  * @throws SANDBOX_UNAVAILABLE, `SANDBOX_…`, the signal's reason
  */
-export async function runDiffoscope(options: DiffoscopeOptions): Promise<string | undefined> {
+export async function runDiffoscope(
+  options: DiffoscopeOptions,
+  open = openSandboxes,
+): Promise<string | undefined> {
   const { packed, stateDir, tier, onProbe, onOutput, signal } = options;
   // For bytes of others: a tier with known vulnerabilities is not opened.
-  const sandbox = (await openSandboxes(stateDir, { tiers: [tier], onStep: onProbe, signal })).for('host');
+  const sandbox = (await open(stateDir, { tiers: [tier], onStep: onProbe, signal })).for('host');
   assert(sandbox !== undefined, `the tier ${tier} runs programs of the host`);
   let left: number = bounds.diffoscopeOutputBytesMax;
   const full = new AbortController();

@@ -88,6 +88,24 @@ describe('what nothing keeps', () => {
   });
 });
 
+it('damage that was mended, and what cannot be collected or read through, are told of', async () => {
+  const told: string[] = [];
+  const fails = (says: string) => async () => Promise.reject(new Error(says));
+  const close = startBlockCollection({
+    store: { mended: ['a pin was mended'], collect: fails('no disk'), scrub: fails('no time') } as never,
+    ...{ everyMs: 2 * deadlineMs, scrubEveryMs: 1, repair: async () => {} },
+    tell: (level, kind, says) => void told.push(`${level} ${kind}: ${says}`),
+  });
+  onTestFinished(close);
+  await expect
+    .poll(() => [...new Set(told)].sort(), { timeout: deadlineMs })
+    .toEqual([
+      'warn collect: collect: no disk',
+      'warn damaged: a pin was mended',
+      'warn scrub: scrub: no time',
+    ]);
+});
+
 describe('results of a worker', () => {
   it('that there is no room for are let go, with their proof, unless they were published just now', async () => {
     const s = await store();

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { encodeIndex, makeIndex } from '../../../src/core/dependencies/index.ts';
 import { decodeBundle } from '../../../src/core/documents/index.ts';
@@ -5,13 +6,14 @@ import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { fetchIndex, readIndexFile } from '../../../src/runtime/artifacts/dependency-index.ts';
+import { fetchArtifact } from '../../../src/runtime/artifacts/fetch.ts';
 import { fetchMade, madeOf } from '../../../src/runtime/artifacts/made.ts';
 import { serveTrees } from '../../../src/transfer/index.ts';
 import { noiseBytes, store } from '../../store/support.ts';
 import { project, type Recipe } from '../../support/project.ts';
 import { answering, importInto, node, serving } from '../../transfer/support.ts';
 import { peer, verdictOn } from '../store/support.ts';
-import { codeOf } from '../support.ts';
+import { codeOf, folder } from '../support.ts';
 
 const signal = AbortSignal.timeout(300_000);
 
@@ -150,6 +152,12 @@ describe('the materials of an artifact', () => {
     expect(told).not.toContain(fetching);
     expect(await fetchMade(artifact, { ...options, onProgress }, undefined)).toMatchObject(made);
     expect(told).toContain(fetching);
+    const got = (withIndex: boolean) => async () => {
+      const dest = join(await folder(), 'out');
+      return (await fetchArtifact({ ...options, artifact, dest, withIndex })).index;
+    };
+    expect(await got(true)()).toEqual(file);
+    expect(await got(false)()).toBeUndefined();
     const args = await verified(text);
     expect(await madeOf(...args, { file, signal })).toMatchObject(made);
     expect(await codeOf(() => madeOf(...args, { file: undefined, signal }))).toBe('DEPENDENCY_INDEX_MISSING');

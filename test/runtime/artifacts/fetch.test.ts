@@ -195,6 +195,10 @@ describe('an artifact', () => {
     const asking = { project, artifact: null, bootstrap: [], controllers: before, book };
     expect(await askForRevocations({ ...asking, signal: AbortSignal.timeout(300_000) })).toBe(1);
     expect(asks).toBe(1);
+    const tree = await moved.add('good');
+    moved.bundles.set(tree, (await verdictOn(tree)).text);
+    const asked = { ...(await options(tree)), controllers: before };
+    expect(await fetchArtifact(asked)).toMatchObject({ controllerUsed: true, providers: [moved.mesh.id] });
   });
 
   it('is asked about again after a wait, until somebody answers or the caller ends', async () => {

@@ -10,6 +10,7 @@ import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import { type BackupOptions, makeBackup } from '../../../src/runtime/backup/backup.ts';
 import { checkHome } from '../../../src/runtime/backup/check.ts';
+import { filesIn } from '../../../src/runtime/backup/homes.ts';
 import { compareCheckpoint, Mends } from '../../../src/runtime/backup/read-files.ts';
 import { restoreBackup } from '../../../src/runtime/backup/restore.ts';
 import { initIdp, openIdpFolder } from '../../../src/runtime/membership/idp-folder.ts';
@@ -274,5 +275,13 @@ describe('a check', () => {
     expect(await compared(await noteOf(size(4, tree.root(2))))).toEqual(['LOG_BEHIND_CHECKPOINT', true]);
     expect(await compared(await noteOf(tree, testKey('before')))).toBeUndefined();
     expect(await compared('no checkpoint')).toEqual(['HOME_DAMAGED', false]);
+  });
+});
+
+it('there are no files of a folder that cannot be read', async () => {
+  const dir = await folder();
+  expect(await filesIn(join(dir, 'none'), '*')).toEqual([]);
+  await expect(filesIn(join(dir, 'x'.repeat(300)), '*')).rejects.toMatchObject({
+    code: 'ENAMETOOLONG',
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -20,6 +20,20 @@ const rules = (over: Partial<Omit<Rules, 'job'>> & { network?: NetworkOptions['j
   const told = (list: typeof targets) => list.map(({ host, port }) => `${host} ${port}`);
   return { targets: told(targets), privateTargets: told(privateTargets) };
 };
+
+it('a network that cannot be opened leaves nothing', async () => {
+  const top = await mkdtemp(join(tmpdir(), 'quorate-test-'));
+  onTestFinished(() => rm(top, { recursive: true, force: true }));
+  // No socket has so long a path.
+  const dir = join(top, 'x'.repeat(150));
+  await mkdir(dir);
+  const options = { charter: { vcs: [], bootstrap: [] }, source: undefined, store: [], dir, say: () => {} };
+  const job = makeJob({ network: ['vcs'] });
+  await expect(openBuildNetwork({ ...options, job, privateHosts: [] })).rejects.toMatchObject({
+    code: 'EGRESS_UNAVAILABLE',
+  });
+  expect(await readdir(dir)).toEqual([]);
+});
 
 describe('what a build may reach', () => {
   const charter = {

@@ -1,10 +1,16 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { SandboxIo } from '../../../sandbox/index.ts';
+import { QuorateError } from '../../../src/core/errors.ts';
 import { choose, compareChosen } from '../../../src/runtime/comparison/compare.ts';
+import { runDiffoscope } from '../../../src/runtime/comparison/diffoscope.ts';
+import { importFile } from '../../../src/runtime/comparison/import-file.ts';
+import { comparisonLimits } from '../../../src/runtime/comparison/limits.ts';
 import { type SideAsked, withSides } from '../../../src/runtime/comparison/sides.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { project } from '../../support/project.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { folder, peer, verdictOn } from '../store/support.ts';
 
 const signal = AbortSignal.timeout(300_000);
@@ -53,9 +59,16 @@ describe('a side of a comparison', () => {
       { from: 'file', level: 'none' },
     ]);
     expect(told).toEqual([`reading ${dir}`, `reading ${join(dir, 'a')}`]);
-    await expect(sides(folderOf(dir), fileOf(join(dir, 'none')))).rejects.toMatchObject({
-      code: 'COMPARE_FILE_UNREADABLE',
-    });
+    // One that is not there, and one that has more than its size says.
+    for (const path of [join(dir, 'none'), '/proc/self/status'])
+      await expect(sides(folderOf(dir), fileOf(path))).rejects.toMatchObject({
+        code: 'COMPARE_FILE_UNREADABLE',
+      });
+    const ended = AbortSignal.abort(new Error('enough'));
+    await expect(sides(fileOf(join(dir, 'a')), folderOf(dir), { signal: ended })).rejects.toThrow('enough');
+    const full = new QuorateError('STORE_DISK_FULL', 'full');
+    const store = { public: {}, importTar: async () => Promise.reject(full) };
+    await expect(importFile(store as never, join(dir, 'a'), signal)).rejects.toBe(full);
   });
 
   it('is an artifact of a store of this host, else of peers, with the level of its evidence', async () => {
@@ -122,5 +135,43 @@ describe('two sides', () => {
     await expect(compared(fileOf(join(dir, 'd/a')), folderOf(dir))).rejects.toMatchObject({
       code: 'COMPARE_KINDS',
     });
+  });
+});
+
+describe('diffoscope', () => {
+  /** Runs it in a sandbox in which it writes this, and ends so. */
+  async function run(chunks: string[], outcome: object, by = signal) {
+    let wasStopped = false;
+    const opened = async () => ({
+      for: () => ({
+        run: async (_job: object, io: SandboxIo) => {
+          for (const chunk of chunks) io.onLog(Buffer.from(chunk));
+          wasStopped = io.signal.aborted;
+          return outcome;
+        },
+      }),
+    });
+    const output: string[] = [];
+    const packed = { count: 1, a: Buffer.of(), b: Buffer.of() };
+    const onOutput = (chunk: Uint8Array) => void output.push(Buffer.from(chunk).toString());
+    const options = { packed, stateDir: '', tier: 'namespace' as const, onProbe() {}, onOutput, signal: by };
+    return { says: await runDiffoscope(options, opened as never), output, wasStopped };
+  }
+  const done = { kind: 'exit', code: 0 };
+
+  it('gives a report up to a length', async () => {
+    withLimits(comparisonLimits, { diffoscopeOutputBytesMax: 4 });
+    expect(await run(['ab', 'c'], done)).toEqual({ says: undefined, output: ['ab', 'c'], wasStopped: false });
+    expect(await run(['ab', 'cde', 'f'], done)).toEqual({
+      ...{ says: 'its report is too long', output: ['ab', 'cd'], wasStopped: true },
+    });
+  });
+
+  it('says why it gave none, or only a part', async () => {
+    expect((await run([], { kind: 'exit', code: 2 })).says).toBe('it failed with exit 2');
+    const aborted = { kind: 'aborted', reason: 'memory', detail: 'too much' };
+    expect((await run([], aborted)).says).toBe('memory: too much');
+    const ended = AbortSignal.abort(new Error('enough'));
+    await expect(run([], aborted, ended)).rejects.toThrow('enough');
   });
 });
