@@ -142,8 +142,8 @@ const inputComponent = (name: string, artifact: string, level: Level): Component
 /** A package is hashed as its one file; of one with several, or whose code is not there, each file is named with its hashes. */
 function library(one: LockedPackage): Component {
   const { purl, group, name, version, files } = one;
-  const [file] = files;
-  const isOneFile = files.length === 1 && file !== undefined && !isWithoutCode(one);
+  const [file, second] = files;
+  const isOneFile = file !== undefined && second === undefined && !isWithoutCode(one);
   return {
     type: 'library',
     'bom-ref': purl,

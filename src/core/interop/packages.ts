@@ -37,10 +37,8 @@ function partsOf(purl: string): Omit<LockedPackage, 'files'> {
   const at = path.lastIndexOf('@');
   const full = decoded(path.slice(slash + 1, at === -1 ? undefined : at));
   const version = at === -1 ? {} : { version: decoded(path.slice(at + 1)) };
-  const [, group, name] = (type === 'npm' && /^(@[^/]+)\/(.+)$/.exec(full)) || [];
-  return group === undefined || name === undefined
-    ? { purl, type, name: full, ...version }
-    : { purl, type, group, name, ...version };
+  const [, group, name = full] = (type === 'npm' && /^(@[^/]+)\/(.+)$/.exec(full)) || [];
+  return { purl, type, ...(group !== undefined && { group }), name, ...version };
 }
 
 /** Digests of a file as in-toto names them, in hexadecimal; `dirHash` is the `h1:` of go.sum. */

@@ -130,7 +130,7 @@ function tooMany(templates: readonly Template[]): PipelineFault | undefined {
   const counts = new Map<string, number>();
   let all = 0;
   for (const { name, matrix, needs } of templates) {
-    const count = combinationsOf(matrix, pipelineJobsMax);
+    const count = combinationsOf(matrix);
     counts.set(name, count);
     all += count;
     if (all > pipelineJobsMax) {

@@ -2,15 +2,9 @@ import type { Template } from './template.ts';
 
 type Matrix = Template['matrix'];
 
-/** Number of combinations, counted up to one more than `max`: none of them is built. */
-export function combinationsOf(matrix: Matrix, max: number): number {
-  let count = 1;
-  for (const values of Object.values(matrix)) {
-    count *= values.length;
-    if (count > max) return max + 1;
-  }
-  return count;
-}
+/** Number of combinations, none of which is built. */
+export const combinationsOf = (matrix: Matrix): number =>
+  Object.values(matrix).reduce((count, values) => count * values.length, 1);
 
 /** Each choice of one value for each key, the last key changing first; one empty choice of an empty matrix. */
 export function combinations(matrix: Matrix): Record<string, string>[] {

@@ -96,7 +96,7 @@ export function planStore(known: Known, retention: Retention, now: number): Plan
     if (bytes > retention.quotaBytes) continue;
     // Promised trees are within the quota: `roomForAsked` saw to that.
     if (rank !== 0 && bytes > left) full = true;
-    if (full && rank !== 0) continue;
+    if (full) continue;
     keep.push(tree);
     used += bytes;
   }
@@ -129,12 +129,8 @@ export function roomForAsked(known: Known, retention: Retention, now: number): n
 /** One per tree, with the best of its ranks, in the order of what they are worth. */
 function candidatesOf({ entries, asked }: Known, retention: Retention, now: number): Candidate[] {
   const latest = latestOf(entries, retention);
-  const best = new Map<string, Candidate>();
-  const add = (candidate: Candidate) => {
-    const before = best.get(candidate.tree);
-    if (before === undefined || compare(candidate, before) < 0) best.set(candidate.tree, candidate);
-  };
-  for (const { tree, until } of asked) if (until > now) add({ tree, rank: 0, decidedAt: until });
+  const all: Candidate[] = [];
+  for (const { tree, until } of asked) if (until > now) all.push({ tree, rank: 0, decidedAt: until });
   for (const entry of entries) {
     const rule = ruleOf(entry, retention.rules);
     if (rule === undefined) continue;
@@ -142,8 +138,15 @@ function candidatesOf({ entries, asked }: Known, retention: Retention, now: numb
     const isYoung = rule.ageMs === null || now - entry.decidedAt <= rule.ageMs;
     if (!isLatest && !isYoung) continue;
     const rank: Rank = entry.level === 'trusted' ? (isLatest ? 1 : 2) : isLatest ? 3 : 4;
-    add({ tree: entry.tree, rank, decidedAt: entry.decidedAt });
+    all.push({ tree: entry.tree, rank, decidedAt: entry.decidedAt });
   }
+  // Of each tree the best one is the last that is set.
+  const best = new Map(
+    all
+      .sort(compare)
+      .toReversed()
+      .map((one) => [one.tree, one]),
+  );
   return [...best.values()].sort(compare);
 }
 

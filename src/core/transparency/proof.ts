@@ -25,7 +25,8 @@ export function verifyInclusion(proof: {
     const sibling = hexToBytes(hex);
     if (odd(fn) || fn === sn) {
       hash = hashNode(sibling, hash);
-      while (!odd(fn) && fn !== 0) {
+      // Not 0: it is odd, or what `sn` is.
+      while (!odd(fn)) {
         fn = half(fn);
         sn = half(sn);
       }
@@ -47,10 +48,9 @@ export function verifyConsistency(proof: {
   path: readonly string[];
 }): boolean {
   const { from, fromRoot, to, toRoot, path } = proof;
-  if (!isSize(from) || !isSize(to) || from > to || !path.every(isHash)) return false;
+  if (!isSize(from) || !isSize(to) || from > to || ![fromRoot, ...path].every(isHash)) return false;
   if (from === 0) return path.length === 0 && fromRoot === bytesToHex(emptyRoot);
   if (from === to) return path.length === 0 && fromRoot === toRoot;
-  if (path.length === 0) return false;
   let fn = from - 1;
   let sn = to - 1;
   while (odd(fn)) {
@@ -59,7 +59,7 @@ export function verifyConsistency(proof: {
   }
   // A complete subtree is its own first hash, and the proof leaves it out.
   const [first = '', ...rest] = fn === 0 ? [fromRoot, ...path] : path;
-  if (!isHash(first)) return false;
+  if (first === '') return false;
   let fr: Uint8Array = hexToBytes(first);
   let sr: Uint8Array = fr;
   for (const hex of rest) {
@@ -68,7 +68,7 @@ export function verifyConsistency(proof: {
     if (odd(fn) || fn === sn) {
       fr = hashNode(sibling, fr);
       sr = hashNode(sibling, sr);
-      while (!odd(fn) && fn !== 0) {
+      while (!odd(fn)) {
         fn = half(fn);
         sn = half(sn);
       }
