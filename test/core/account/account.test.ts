@@ -4,6 +4,7 @@ import {
   type AccountFacts,
   accountLine,
   accountOf,
+  lostInRestore,
   type OpenFacts,
 } from '../../../src/core/account/index.ts';
 
@@ -38,6 +39,46 @@ const revoked = { what: 'operator', id: 'ada', since: 7, reason: 'lost laptop' }
 
 /** Facts of a run, and the line that is told of it. */
 const table: [about: string, facts: AccountFacts, line: string][] = [
+  [
+    'a run that was lost in a restore',
+    facts('cancelled', { cancelled: lostInRestore }),
+    `lost: ${lostInRestore}`,
+  ],
+  ['a run that was cancelled', facts('cancelled', { cancelled: 'by ada' }), 'cancelled: by ada'],
+  [
+    'a build without a policy that is known, of no operators that are counted',
+    facts('awaiting-trusted', { open: open({ trusted: 'building' }), policy: undefined, tally: undefined }),
+    'waiting: it failed at enough operators, which counts once it fails at the trusted worker: the trusted worker builds it',
+  ],
+  [
+    'a failure at none that are counted',
+    facts('awaiting-trusted', {
+      open: open({ trusted: 'building' }),
+      tally: { ended: 2, failed: 0, same: 0 },
+    }),
+    'waiting: it failed at 2 or more operators, which counts once it fails at the trusted worker: the trusted worker builds it',
+  ],
+  [
+    'an artifact without a policy that is known',
+    facts('pinning', { policy: undefined }),
+    'provisional: operators built the same; the bytes are being fetched',
+  ],
+  ['witnesses, of whom nothing is known', facts('witnessing'), 'waiting: it waits for witnesses of the log'],
+  [
+    'too few, where nobody counted',
+    done('unfinished', { reason: 'too-few', tally: undefined }),
+    'unfinished: too few operators built it',
+  ],
+  [
+    'too few, of a policy that is not known',
+    done('unfinished', { reason: 'too-few', policy: undefined }),
+    'unfinished: too few operators built it',
+  ],
+  [
+    'another ending, with a count',
+    done('unfinished', { reason: 'too-late' }),
+    "unfinished: the request's time was up",
+  ],
   // Waiting, and for whom.
   ['a job that reads others', facts('waiting', { awaits: ['lib', 'docs'] }), 'waiting: for lib, docs'],
   [

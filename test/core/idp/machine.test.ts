@@ -9,6 +9,7 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/core/documents/index.ts';
+import { UnknownKind } from '../../../src/core/errors.ts';
 import type { IdpEvent, IdpReply } from '../../../src/core/idp/events.ts';
 import { IdentityProvider } from '../../../src/core/idp/machine.ts';
 import { limits } from '../../../src/core/limits.ts';
@@ -296,6 +297,73 @@ describe('an identity provider apart', () => {
     expect(desk.durability).toBe('none');
     desk.tell({ kind: 'charter', charter: await desk.paper.charter() });
     expect(desk.durability).toBe('none');
+  });
+
+  it('answers nobody who did not ask, and says with a refusal what to do', async () => {
+    const desk = await Desk.open();
+    const what = { kind: 'key', id: desk.paper.controller.id } as const;
+    const revocation = await desk.paper.revocation(what, 0, desk.now);
+    expect(desk.machine.handle({ kind: 'revoked', revocation }, desk.now)).toEqual({
+      effects: [],
+      durability: 'none',
+    });
+    expect(() => desk.machine.handle({ kind: 'of tomorrow' } as unknown as IdpEvent, desk.now)).toThrow(
+      UnknownKind,
+    );
+    await desk.ask('ada', { invite: await desk.ticket('ada') });
+    expect(await desk.ask('ada', { enrolled: 6 })).toMatchObject({
+      hint: expect.stringMatching(/^Either the log/),
+    });
+    expect(await desk.ask('ada', { by: 'eve' })).not.toHaveProperty('hint');
+  });
+
+  it('records who was admitted, and no grant that is given again', async () => {
+    const desk = await Desk.open();
+    const invite = await desk.ticket('ada');
+    const enrol = await desk.paper.enrol('ada', desk.now, invite.payload.jti);
+    const asked = { kind: 'grant', token: 't', by: desk.paper.controller.id, enrol, enrolled: 5 } as const;
+    const { record } = desk.machine.handle({ ...asked, invite }, desk.now);
+    expect(JSON.parse(record ?? '')).toEqual({
+      sub: enrol.signer,
+      operator: 'ada',
+      role: 'worker',
+      enrolled: 5,
+    });
+    expect(desk.machine.handle(asked, desk.now)).not.toHaveProperty('record');
+    // One that was made long ago, or for another project.
+    for (const [at, code] of [
+      [desk.now + 2 * dayMs, 'DOC_EXPIRED'],
+      [desk.now - 2 * dayMs, 'DOC_FROM_FUTURE'],
+    ] as const)
+      expect(desk.machine.handle(asked, at).effects[0]?.reply).toEqual(refused(code));
+  });
+
+  it('changes nothing where it refuses to admit somebody', async () => {
+    const desk = await Desk.open();
+    const admitted = () => structuredClone({ ...desk.machine.state, charter: null, revocations: null });
+    await desk.ask('ada', { invite: await desk.ticket('ada', { hosts: 2 }) });
+    // Neither as another operator nor at another leaf, nor who was revoked.
+    const known = admitted();
+    expect(await desk.ask('ada', { invite: await desk.ticket('bob') })).toMatchObject({ kind: 'error' });
+    expect(await desk.ask('ada 2', { invite: await desk.ticket('ada'), enrolled: 9 })).toEqual(
+      refused('IDP_ENROLMENT_DIFFERS'),
+    );
+    await desk.revoke('operator', 'cyd');
+    expect(await desk.ask('cyd', { invite: await desk.ticket('cyd') })).toEqual(refused('OPERATOR_REVOKED'));
+    expect(admitted()).toEqual(known);
+  });
+
+  it('takes each revocation once, and none of a name for that of a key', async () => {
+    const desk = await Desk.open();
+    expect(new IdentityProvider('a').revoked({ sub: 'a', operator: 'ada', role: 'worker' })).toBeUndefined();
+    await desk.ask('ada', { invite: await desk.ticket('ada') });
+    const what = { kind: 'operator', id: desk.paper.idp.id } as const;
+    const revocation = await desk.paper.revocation(what, 0, desk.now, { as: 'root' });
+    for (const durability of ['sync', 'none']) {
+      desk.tell({ kind: 'revoked', revocation });
+      expect(desk.durability).toBe(durability);
+    }
+    expect(await desk.ask('ada')).toMatchObject({ kind: 'grant' });
   });
 
   it('signs nothing before it has a charter', async () => {

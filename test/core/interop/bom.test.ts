@@ -2,10 +2,15 @@ import { Version } from '@cyclonedx/cyclonedx-library/Spec';
 import { JsonStrictValidator } from '@cyclonedx/cyclonedx-library/Validation';
 import { PackageURL } from 'packageurl-js';
 import { describe, expect, it } from 'vitest';
-import { type DependencyIndex, makeIndex } from '../../../src/core/dependencies/index.ts';
+import {
+  type DependencyBlob,
+  type DependencyIndex,
+  makeIndex,
+} from '../../../src/core/dependencies/index.ts';
 import { cidDigestHex, encodeJob, type Job } from '../../../src/core/documents/index.ts';
 import { jsonPage } from '../../../src/core/escape.ts';
 import { type BomParts, makeBom, makeProvenance } from '../../../src/core/interop/index.ts';
+import { digestsOf } from '../../../src/core/interop/packages.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import type { VerifiedFacts } from '../../../src/core/trust/index.ts';
 import { cidOf, commit, makeJob, policy, project, repo } from '../../support/documents.ts';
@@ -125,6 +130,35 @@ describe('a bill of materials', () => {
     });
   });
 
+  it('names the repository as group and reference, where it has a name and is an address', () => {
+    const of = (address: string) => makeBom(parts({}, { repo: address })).metadata.component;
+    expect(of('https://git.example/team/app.git')).toMatchObject({
+      ...{ group: 'app', purl: expect.stringMatching(/^pkg:generic\/app\/app@/) },
+      externalReferences: [
+        {
+          type: 'vcs',
+          url: 'https://git.example/team/app.git',
+          comment: `refs/heads/main, commit ${commit}`,
+        },
+      ],
+    });
+    expect(of('git@git.example:')).not.toHaveProperty('group');
+    expect(of('git@git.example:')).not.toHaveProperty('externalReferences');
+    expect(of('git@git.example:').purl).toMatch(/^pkg:generic\/app@/);
+    expect(() => makeBom(parts({}, { artifact: null }))).toThrow(/of an artifact only/);
+  });
+
+  it.each<[DependencyBlob['integrity'], object]>([
+    [{ algorithm: 'sha512', digests: [zeros(64)] }, { sha512: zeros(64) }],
+    [{ algorithm: 'dirhash', digests: [zeros(32)] }, { dirHash: zeros(32) }],
+    [{ algorithm: 'sha512', digests: [zeros(64), '11'.repeat(64)] }, {}],
+    [{ algorithm: 'sha256', digests: [zeros(32)] }, {}],
+    [{ algorithm: 'sha384', digests: [] }, {}],
+  ])('of the hashes %j of a lock file says those of the file itself', (integrity, more) => {
+    const blob = { purl: 'pkg:npm/a@1', file: 'a', integrity, sha256, size: 1 };
+    expect(digestsOf(blob)).toStrictEqual({ sha256, ...more });
+  });
+
   it('has the hashes that workers compared, and of several files each with its own', () => {
     const { components } = makeBom(parts());
     const of = (start: string) => components.find((one) => one.purl?.startsWith(start));
@@ -142,6 +176,7 @@ describe('a bill of materials', () => {
       ],
     });
     expect(of('pkg:golang/github.com')).not.toHaveProperty('hashes');
+    expect(of('pkg:pypi')?.components?.[0]).not.toHaveProperty('properties');
     expect(of('pkg:golang/github.com')).not.toHaveProperty('scope');
     // Only its go.mod is there: none of its code is in the build.
     expect(of('pkg:golang/golang.org')).toMatchObject({ scope: 'excluded', components: [{ type: 'file' }] });

@@ -55,6 +55,10 @@ describe('instances', () => {
     const step = { run: 'CC=${{ matrix.cc }} make check', name: 'Tests with ${{ matrix.cc }}' };
     const [made] = expanded(template('a', { run: [step, 'make'], matrix: { cc: ['gcc'] } }));
     expect(made?.run).toEqual([{ run: 'CC=gcc make check', name: 'Tests with gcc' }, 'make']);
+    const bare = { run: 'echo ${{ matrix.cc }}', allowFailure: true } as const;
+    expect(expanded(template('a', { run: [bare], matrix: { cc: ['gcc'] } }))[0]?.run).toEqual([
+      { run: 'echo gcc', allowFailure: true },
+    ]);
     const wrong = template('a', { run: [{ run: 'x', name: '${{ matrix.c }}' }] });
     expect(faultOf(wrong)).toMatchObject({ code: 'PIPELINE_VALUE_INVALID', path: ['a', 'run', 0, 'name'] });
   });
@@ -157,10 +161,63 @@ describe('a fault', () => {
     expect(faultOf(half)?.message).toContain('all jobs together');
   });
 
+  it('is told with its bound', () => {
+    const { jobBytesMax } = limits;
+    /** A job whose texts have so many bytes. */
+    const of = (name: string, bytes: number) => {
+      const run = Array.from({ length: Math.floor((bytes - 1_000) / 15_003) }, () => 'x'.repeat(15_000));
+      const left = bytes - JSON.stringify({ image: 'host', run: ['', ...run], env: {} }).length;
+      return template(name, { run: ['x'.repeat(left), ...run] });
+    };
+    expect(expanded(of('a', jobBytesMax))).toHaveLength(1);
+    expect(faultOf(of('a', jobBytesMax + 1))?.message).toBe(
+      `the job would have ${jobBytesMax + 1} bytes of commands and environment; at most ${jobBytesMax} are taken`,
+    );
+    const { bytesMax } = pipelineLimits;
+    const whole = numbers(bytesMax / jobBytesMax).map((n) => of(`j${n}`, jobBytesMax));
+    expect(expanded(...whole)).toHaveLength(whole.length);
+    const first = whole.slice(1);
+    expect(faultOf(of('b', 20_000), ...first, of('c', jobBytesMax - 20_000 + 1))?.message).toBe(
+      `all jobs together would have ${bytesMax + 1} bytes of commands and environment; at most ${bytesMax} are taken`,
+    );
+  });
+
+  it('of a matrix says how many jobs it makes', () => {
+    const { pipelineJobsMax } = limits;
+    const said = (count: number) => {
+      const { path, message } =
+        faultOf(template('b'), template('a', { matrix: { n: numbers(count) } })) ?? {};
+      return [path, message?.split('this matrix of ')[1]];
+    };
+    expect(said(pipelineJobsMax)).toEqual([['a', 'matrix'], String(pipelineJobsMax)]);
+    expect(said(pipelineJobsMax + 1)).toEqual([['a', 'matrix'], `over ${pipelineJobsMax}`]);
+    const many = numbers(pipelineJobsMax + 1).map((n) => template(`j${n}`));
+    expect(faultOf(...many)?.path).toEqual([`j${pipelineJobsMax}`]);
+  });
+
+  it('of a value is told with the values that were chosen', () => {
+    expect(faultOf(template('a', { run: ['${{ matrix.c }}'] }))?.message).not.toContain('(with');
+    expect(faultOf(template('a', { run: ['${{ matrix.c }}'], matrix: { d: ['1'] } }))?.message).toContain(
+      '(with d=1)',
+    );
+  });
+
+  it('is a job that the file does not have, told before anything else', () => {
+    expect(faultOf(template('a', { needs: trusted('b', 'a') }))).toMatchObject({
+      code: 'PIPELINE_JOB_UNKNOWN',
+      path: ['a', 'needs', 'b'],
+      hint: 'It has: a.',
+    });
+  });
+
   it('is a name that two jobs would have, or that is too long', () => {
     const code = 'PIPELINE_NAME_INVALID';
-    expect(faultOf(template('a', { matrix: { v: ['x y', 'x/y'] } }))).toMatchObject({ code });
-    expect(faultOf(template('a.1'), template('a', { matrix: { v: ['1'] } }))).toMatchObject({ code });
+    expect(faultOf(template('a', { matrix: { v: ['x y', 'x/y'] } }))).toMatchObject({
+      ...{ code, message: 'two jobs are named "a.x_y": of one matrix' },
+    });
+    expect(faultOf(template('a.1'), template('a', { matrix: { v: ['1'] } }))).toMatchObject({
+      ...{ code, message: 'two jobs are named "a.1": of "a.1" and "a"' },
+    });
     expect(faultOf(template('a'.repeat(60), { matrix: { v: ['12345'] } }))).toMatchObject({ code });
   });
 });

@@ -147,6 +147,8 @@ describe('a signed note', () => {
     expect(() => parseCheckpoint(note.slice(0, -1))).toThrow(/not a signed note/);
     expect(() => parseCheckpoint(body)).toThrow(/not a signed note/);
     expect(() => parseCheckpoint(`${note}x\n`)).toThrow(/a line that is no signature/);
+    for (const more of ['more\n', '\nmore\n'])
+      expect(() => parseCheckpoint(note.replace('\n\n', `\n${more}\n`))).toThrow(/three lines/);
   });
 
   it('has lines of some keys, of which those that do not hold are skipped', async () => {
@@ -171,6 +173,14 @@ describe('a signed note', () => {
       [witness.id, good],
     ]);
     expect(withoutWitnesses(note + good)).toBe(note);
+    // A time that no number holds.
+    const time = 2n ** 60n;
+    const signature = await witness.signer.raw(Buffer.from(`cosignature/v1\ntime ${Number(time)}\n${body}`));
+    const stamp = Buffer.alloc(8);
+    stamp.writeBigUInt64BE(time);
+    const { keyId } = parseNoteKey(formatNoteKey(witness.id, noteKinds.cosignature, witness.id));
+    const line = `\u2014 ${witness.id} ${Buffer.concat([keyId, stamp, signature]).toString('base64')}\n`;
+    await expect(openWitnessLine(note, line, joseVerifier)).rejects.toEqual(code('CHECKPOINT_BAD_SIGNATURE'));
   });
 });
 

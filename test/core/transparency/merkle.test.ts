@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hashLeaf, hashNode } from '../../../src/core/transparency/hash.ts';
 import { MerkleTree, verifyConsistency, verifyInclusion } from '../../../src/core/transparency/index.ts';
 
 /** Inputs of the certificate-transparency test tree that are text, and its published roots up to there. */
@@ -206,8 +208,44 @@ describe('the Merkle tree', () => {
     expect(verifyInclusion(proof)).toBe(true);
     for (const index of [-1, 3, 2 ** 60]) expect(verifyInclusion({ ...proof, index })).toBe(false);
     expect(verifyInclusion({ leaf: 'leaf 0', index: 0, size: 0, root, path: [] })).toBe(false);
+    const one = { leaf: 'leaf 0', index: 0, size: 1, root: tree(1).root(), path: [] as string[] };
+    expect(verifyInclusion(one)).toBe(true);
+    expect(verifyInclusion({ ...one, index: -1 })).toBe(false);
+    const two = { leaf: 'leaf 0', index: 0, size: 2, root: log.root(2), path: log.inclusion(0, 2) };
+    for (const size of [2.5, Number.NaN, 2 ** 60]) expect(verifyInclusion({ ...two, size })).toBe(false);
+    expect(verifyInclusion({ ...two, path: two.path.map((hash) => hash.toUpperCase()) })).toBe(false);
+    // More hashes than the path of the leaf has, to the root that they would make.
+    const more = hashNode(hexToBytes(root), hashLeaf('leaf 0'));
+    expect(verifyInclusion({ ...one, root: bytesToHex(more), path: [root] })).toBe(false);
     expect(verifyInclusion({ leaf: 'leaf 0', index: 0.5, size: 3, root, path: [] })).toBe(false);
     expect(verifyInclusion({ leaf: 'leaf 0', index: 0, size: 3, root, path: ['zz'] })).toBe(false);
+  });
+
+  it('refuses proofs of consistency of another form, with the roots that they would make', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map(hashLeaf) as [Uint8Array, Uint8Array, Uint8Array];
+    const hex = bytesToHex;
+    const sound = { from: 1, fromRoot: hex(a), to: 2, toRoot: hex(hashNode(a, b)), path: [hex(b)] };
+    expect(verifyConsistency(sound)).toBe(true);
+    for (const wrong of [
+      { from: -1 },
+      { from: 0.5 },
+      { to: 2.5 },
+      { to: 2 ** 60 },
+      { fromRoot: 'zz' },
+      { fromRoot: hex(a).toUpperCase() },
+      { path: [hex(b).toUpperCase()] },
+      { path: [] },
+      { from: 2, to: 3, path: [] },
+      // A hash more than the path has.
+      { fromRoot: hex(hashNode(c, a)), toRoot: hex(hashNode(c, hashNode(a, b))), path: [hex(b), hex(c)] },
+      // The larger before the smaller.
+      { from: 5, to: 3, toRoot: hex(hashNode(hashNode(a, b), c)), path: [hex(a), hex(b), hex(c)] },
+    ])
+      expect(verifyConsistency({ ...sound, ...wrong })).toBe(false);
+    expect(verifyConsistency({ ...sound, from: 0, fromRoot: hex(a), path: [] })).toBe(false);
+    const same = { from: 2, fromRoot: hex(a), to: 2, toRoot: hex(a), path: [] as string[] };
+    expect([verifyConsistency(same), verifyConsistency({ ...same, toRoot: hex(b) })]).toEqual([true, false]);
+    expect(verifyConsistency({ ...same, path: [hex(b)] })).toBe(false);
   });
 
   it('answers from a log of 100,000 leaves in under 5 ms of a processor', () => {
