@@ -91,6 +91,7 @@ const elsewhere: Record<string, string> = {
     'hands the archive that git writes to readTar; what git says is in test/attacks/source',
   'src/store/directory-read.ts readDirectory':
     'reads folders on disk; names go through decodeName and splitPath',
+  'src/store/nodes.ts decodeUnixNode': 'what decodeNode decodes a node with',
   'src/store/nodes.ts readNode': 'reads a block and calls decodeNode',
   'src/store/tree-walk.ts readFolderNode': 'as readNode; tree and tree-diff',
   'src/store/tree-walk.ts readShard': 'as readNode; tree and tree-diff',
