@@ -2,7 +2,7 @@ import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync,
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Blockstore } from 'interface-blockstore';
-import { QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../core/errors.ts';
 import { ByteBudget, chunkBytes, storeChunks, storeFile } from './file-import.ts';
 import { LongWork } from './long-work.ts';
 import { compareNames, decodeName, printable, splitPath } from './names.ts';
@@ -12,6 +12,7 @@ import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
 
 /** Files up to this size are read with synchronous calls. */
 const smallBytes = 64 * 1024;
+assert(smallBytes < chunkBytes, 'a file of several chunks is read in another thread');
 
 interface Bounds extends ReadLimits {
   /** Whether a top-level `.git` is part of the tree. If not it is left out. */

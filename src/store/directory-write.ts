@@ -146,7 +146,7 @@ async function writeFound(
     const bytes = await readBlock(blocks, found.cid);
     const file = await pace.create(path, mode);
     try {
-      if (bytes.length > 0) await writeAll(file, [bytes], 0);
+      await writeAll(file, [bytes], 0);
     } finally {
       closeSync(file);
     }

@@ -45,9 +45,8 @@ async function differingOffset(a: FileCursor, b: FileCursor): Promise<number | u
         b.passOver();
         continue;
       }
-      // The larger one may begin with the other.
-      if (partA.size >= partB.size) await a.open();
-      if (partB.size >= partA.size) await b.open();
+      // The larger one may begin with the other; of one size, it may be the other.
+      await (partA.size >= partB.size ? a : b).open();
       continue;
     }
     if (partA !== undefined) await a.open();
@@ -73,7 +72,7 @@ async function bytesAt(file: Tree, from: number, signal?: AbortSignal): Promise<
   const cursor = new FileCursor(file, signal);
   const taken: Uint8Array[] = [];
   let wanted = contextBytes;
-  while (wanted > 0) {
+  while (wanted !== 0) {
     const { part } = cursor;
     if (part !== undefined) {
       if (cursor.offset + part.size <= from) cursor.passOver();

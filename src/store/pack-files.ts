@@ -20,6 +20,10 @@ const smallBytes = 16 * 1024;
 const windowBytes = 64 * 1024;
 assert(smallBytes < windowBytes && windowBytes < limits.blockBytesMax, 'a window holds several small blocks');
 
+/** The head of a section at most: the length of a block, and its CID. */
+const headBytesMax = 4 + cidBytes;
+assert(headBytesMax < smallBytes, 'a window holds several heads');
+
 interface OpenPack {
   /** File descriptor. */
   file: Promise<number>;
@@ -162,20 +166,19 @@ export class PackFiles {
     let window: Uint8Array = new Uint8Array();
     let windowAt = 0;
     for (;;) {
-      if (at + 4 + cidBytes > windowAt + window.length) {
-        window = await this.#readAhead(pack, at);
+      let head = window.subarray(at - windowAt);
+      if (head.length < headBytesMax) {
+        head = await this.#readAhead(pack, at);
+        window = head;
         windowAt = at;
       }
-      const head = window.subarray(at - windowAt);
-      const length = head.length > 4 + cidBytes ? lengthOf(head) : undefined;
+      const length = lengthOf(head);
       if (length === undefined) return;
       const total = length.next + length.value;
       const cid = head.slice(length.next, length.next + cidBytes);
       if (!isTreeCid(cid) || at + total > fileBytes) return;
       yield { cid, at: at + length.next + cidBytes, size: length.value - cidBytes };
       at += total;
-      // The bytes of a large block are skipped.
-      if (at > windowAt + window.length) window = new Uint8Array();
     }
   }
 

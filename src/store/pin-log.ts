@@ -91,7 +91,7 @@ export class PinLog {
       const last = lines.pop() ?? '';
       for (const [n, line] of lines.entries())
         for (const change of this.#read(Buffer.from(line, 'latin1'), n + 1)) this.#apply(change);
-      // A last line that lacks only its line feed is whole; a shorter one was cut by a crash. The next sync writes it in full.
+      // A last line of which only the line feed is damaged is whole; a shorter one was cut by a crash. The next sync writes it in full.
       const unended = withOneBitFlipped(Buffer.from(last, 'latin1'));
       for (const change of unended ?? []) this.#apply(change);
       if (unended !== undefined) this.#mustRewrite = true;
@@ -189,7 +189,7 @@ export class PinLog {
   }
 
   close(): void {
-    if (this.#fd >= 0) closeSync(this.#fd);
+    if (this.#fd !== -1) closeSync(this.#fd);
     this.#fd = -1;
   }
 

@@ -90,7 +90,7 @@ async function* archive(
 /** Holds back who fills an archive: of entries without bytes the packer takes any number at once. */
 class Ahead {
   #bytes = 0;
-  #room = Promise.withResolvers<void>();
+  #progress = Promise.withResolvers<void>();
 
   constructor(packer: ReturnType<typeof pack>) {
     const push = packer.push.bind(packer);
@@ -102,23 +102,23 @@ class Ahead {
 
   taken(bytes: number): void {
     this.#bytes -= bytes;
-    if (this.#bytes > aheadBytesMax) return;
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
+    this.#progress.resolve();
+    this.#progress = Promise.withResolvers();
   }
 
   /** The reader has ended: no more bytes are taken. */
   end(): void {
     this.#bytes = 0;
-    this.#room.resolve();
+    this.#progress.resolve();
   }
 
   get isFull(): boolean {
     return this.#bytes > aheadBytesMax;
   }
 
-  room(): Promise<void> {
-    return this.#room.promise;
+  /** Resolves when bytes were taken. */
+  some(): Promise<void> {
+    return this.#progress.promise;
   }
 }
 
@@ -133,7 +133,7 @@ async function fill(
   for (const found of entries) {
     signal?.throwIfAborted();
     if (slices.isOver) await slices.next();
-    if (ahead.isFull) await ahead.room();
+    while (ahead.isFull) await ahead.some();
     if (packer.destroyed) return;
     const header: Partial<Header> & Pick<Header, 'name'> = {
       name: found.path,

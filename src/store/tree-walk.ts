@@ -186,7 +186,7 @@ function* batches<T>(items: Iterable<T>, max: number): Generator<T[]> {
     yield batch;
     batch = [];
   }
-  if (batch.length > 0) yield batch;
+  yield batch;
 }
 
 /** @throws STORE_PATH_TOO_DEEP */
