@@ -70,6 +70,14 @@ export const equivalents: readonly Equivalent[] = [
       'It compares two readings of a clock in fractions of a millisecond: the wait ends in the same turn.',
   },
   {
+    ...{ path: 'src/store/tree-builder.ts', kind: 'off by one', change: '> -> >=' },
+    proof: 'A folder of exactly that size is handed to the library, which writes the same block.',
+  },
+  {
+    ...{ path: 'src/store/pack-files.ts', kind: 'off by one', change: '< -> <=' },
+    proof: 'What is enough already is read once more, to the same bytes.',
+  },
+  {
     ...{ path: 'src/store/tree-builder.ts', kind: 'limit x 1000', change: '64 -> (64) * 1_000' },
     proof: 'More folders are handed to the library, which writes the same block where none needs shards.',
   },

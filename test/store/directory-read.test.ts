@@ -6,8 +6,9 @@ import type { Blockstore } from 'interface-blockstore';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readDirectory } from '../../src/store/directory-read.ts';
 import { fingerprint } from '../../src/store/fingerprint.ts';
+import { readTar } from '../../src/store/tar-read.ts';
 import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
-import { folder, noiseBytes } from './support.ts';
+import { folder, noiseBytes, tar } from './support.ts';
 
 const MiB = 1024 * 1024;
 const bounds = { maxBytes: 64 * MiB, maxEntries: 100 };
@@ -32,12 +33,15 @@ async function changing(bytes: number, change: (file: string) => void): Promise<
 
 describe('a file that is stored', () => {
   it.each([0, 1, 65_536, 65_537, MiB - 1, MiB, MiB + 1, 2 * MiB, 2 * MiB + 1])(
-    'of %i bytes is the same in a folder as by itself',
+    'of %i bytes is the same in a folder, in an archive and by itself',
     async (bytes) => {
       const dir = await folder();
       const content = noiseBytes(bytes);
       writeFileSync(join(dir, 'file'), content);
-      const { files: found, bytes: all } = await readDirectory(dir, new MemoryBlocks(), bounds);
+      const { root, files: found, bytes: all } = await readDirectory(dir, new MemoryBlocks(), bounds);
+      const archive = await tar([{ name: 'file', body: content }]);
+      const unpacked = await readTar(archive, new MemoryBlocks(), bounds);
+      expect(`${unpacked.root}`).toBe(`${root}`);
       const alone = await fingerprint(join(dir, 'file'));
       expect(alone).toMatchObject({ kind: 'file', bytes });
       expect(found).toEqual([{ path: 'file', sha256: 'sha256' in alone ? alone.sha256 : '', size: bytes }]);

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { pbCode, rawCode } from '../../src/core/car.ts';
 import { BoundedReader } from '../../src/store/bounded-reader.ts';
 import { firstDifference } from '../../src/store/file-diff.ts';
+import { cidOf } from '../../src/store/file-import.ts';
 import { type BlockReader, parseCid } from '../../src/store/nodes.ts';
 import { diffTrees } from '../../src/store/tree-diff.ts';
 import { checkDepth, fileBytes, Visits, walkTree } from '../../src/store/tree-walk.ts';
@@ -101,6 +102,13 @@ describe('a file made of nodes', () => {
     const file = blocks.file([[blocks.raw('a chunk'), bytes]]);
     await expect(read(blocks, file)).rejects.toMatchObject(malformed(`is ${says} than its parent states`));
     await expect(compare(blocks, file)).rejects.toMatchObject(malformed(`7 bytes, and ${bytes} are stated`));
+  });
+
+  it('is the same as its only part, which is not read for that', async () => {
+    const blocks = new Forge();
+    const part = cidOf(rawCode, Buffer.from('a chunk'));
+    const [same, other] = [blocks.file([[part, 7]]), blocks.file([[blocks.file([[part, 7]]), 7]])];
+    expect(await firstDifference({ root: `${other}`, blocks }, { root: `${same}`, blocks })).toBeUndefined();
   });
 
   it('gives what its parts are, and nothing for one that is empty', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { carHeader, pbCode, sectionHead } from '../../src/core/car.ts';
+import { reportedError } from '../../src/core/errors.ts';
 import { fetchTree, type Provider } from '../../src/transfer/index.ts';
-import { block, car, cid, ending, Far, provider, sink } from './far.ts';
+import { block, car, cid, cidOf, ending, Far, named, provider, sink } from './far.ts';
 
 /** A clock that the test sets, for the supervision of a fetch and its sessions. */
 function clock() {
@@ -84,6 +86,33 @@ describe('a provider', () => {
       servedBy: { a: 0, b: 1 },
       dropped: [{ peer: 'a', code: 'TRANSFER_SLOW' }],
     });
+  });
+
+  it('is slow below 64 KiB a second, where the other one has sent nothing', async () => {
+    clock();
+    const large = new Uint8Array(3 * 65_536);
+    const [whole, held] = [cidOf(large), cidOf(Buffer.from('held back'))];
+    const top = named('a folder', pbCode);
+    const here = sink({
+      ...{ touch: (of) => (of.equals(top) ? 8 : undefined), read: async () => new Uint8Array() },
+      links: (of) => (of.equals(top) ? [whole, held] : []),
+    });
+    const { far, answer } = waiting();
+    const first = [carHeader([whole.bytes]), sectionHead(whole.bytes, large.length), large, ...ending];
+    const later = far.receive.bind(far);
+    far.receive = async (options) => first.shift() ?? later(options);
+    // It opens its stream once the other one has both blocks to bring.
+    const opened = Promise.withResolvers<never>();
+    const idle: Provider = { peer: 'b', open: () => opened.promise };
+    const ended = fetchTree(top, here, [provider('a', far), idle]).catch((error) => error);
+    while (far.sent.length < 2) await new Promise(setImmediate);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(far.aborted).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(far.aborted).toMatchObject({ code: 'TRANSFER_SLOW' });
+    opened.reject(reportedError('TRANSFER_INVALID', 'of another version'));
+    answer();
+    expect(await ended).toMatchObject({ code: 'TRANSFER_FAILED' });
   });
 
   it('that nobody could take over from is not slow', async () => {

@@ -187,6 +187,10 @@ describe('the archive reader', () => {
     wrong[0] = 98;
     const s = await store();
     const more = await tarBytes([{ name: 'hidden', body: 'x' }]);
+    // A header of zeros with a checksum, which the parser passes over.
+    const odd = Buffer.from(bytes);
+    odd[1024 + 150] = 1;
+    expect(await codeOf(s.importTar(pieces(odd), { into: s.public }))).toBe('STORE_TAR_DAMAGED');
     const inputs = [
       Buffer.concat([bytes, Buffer.from('more')]),
       Buffer.concat([bytes, more]),

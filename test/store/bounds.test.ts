@@ -1,0 +1,430 @@
+import { createHash } from 'node:crypto';
+import fs, { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { CID } from 'multiformats/cid';
+import { create } from 'multiformats/hashes/digest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { rawCode, sectionHead } from '../../src/core/car.ts';
+import { limits } from '../../src/core/limits.ts';
+import { Slices } from '../../src/core/slices.ts';
+import { BlockIndex } from '../../src/store/block-index.ts';
+import { Blocks } from '../../src/store/blocks.ts';
+import { writeAll } from '../../src/store/disk.ts';
+import { cidOf, storeChunks, storeFile } from '../../src/store/file-import.ts';
+import { giveUpMemory } from '../../src/store/give-up-memory.ts';
+import { storeLimits } from '../../src/store/limits.ts';
+import { printable } from '../../src/store/names.ts';
+import { decodeNode } from '../../src/store/nodes.ts';
+import { packHeader } from '../../src/store/pack-files.ts';
+import { PinLog } from '../../src/store/pin-log.ts';
+import { PinsIncomplete } from '../../src/store/pins-incomplete.ts';
+import { compact, sweepBlocks } from '../../src/store/sweep.ts';
+import { Symlinks } from '../../src/store/symlinks.ts';
+import { readTar } from '../../src/store/tar-read.ts';
+import { walkTree } from '../../src/store/tree-walk.ts';
+import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
+import { codeOf, collect, folder, noiseBytes, pieces, reopened, store, tar, tarBytes } from './support.ts';
+
+const MiB = 1024 * 1024;
+
+/** Another bound of the store for this test. */
+function bound(name: keyof typeof storeLimits, value: number): void {
+  const all = storeLimits as Record<string, number>;
+  const before = all[name];
+  all[name] = value;
+  onTestFinished(() => void Object.assign(all, { [name]: before }));
+}
+
+function block(seed: number, size: number): { cid: CID; bytes: Uint8Array } {
+  const bytes = noiseBytes(size, seed);
+  const digest = createHash('sha256').update(bytes).digest();
+  return { cid: CID.createV1(rawCode, create(0x12, digest)), bytes };
+}
+
+/** Bytes of the head of a block of that size. */
+const headOf = (size: number) => sectionHead(block(1, 1).cid.bytes, size).length;
+const packsIn = (dir: string) => readdirSync(dir).filter((name) => name.endsWith('.car'));
+
+async function area(dir?: string): Promise<Blocks> {
+  const blocks = await Blocks.open(dir ?? (await folder()));
+  onTestFinished(() => blocks.close());
+  return blocks;
+}
+
+describe('a pack', () => {
+  /** The size of a block with which a pack that has another one is full. */
+  const filling = (other: number, max: number) =>
+    max - packHeader.length - headOf(other) - other - headOf(other);
+
+  it('takes blocks up to its largest size, also after a restart', async () => {
+    bound('packBytesMax', 10_000);
+    const dir = await folder();
+    const blocks = await area(dir);
+    const last = filling(500, 10_000);
+    for (const { cid, bytes } of [block(1, 500), block(2, last)]) await blocks.put(cid, bytes);
+    await blocks.sync();
+    expect(packsIn(dir).map((name) => statSync(join(dir, name)).size)).toEqual([10_000]);
+    await blocks.close();
+    const again = await area(dir);
+    const more = block(3, 500);
+    await again.put(more.cid, more.bytes);
+    await again.sync();
+    expect(packsIn(dir)).toHaveLength(2);
+    const other = await area();
+    for (const { cid, bytes } of [block(1, 500), block(2, last + 1)]) await other.put(cid, bytes);
+    await other.sync();
+    expect(packsIn(other.dir)).toHaveLength(2);
+  });
+
+  it('is written once 2 MiB wait, or after 100 ms', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const blocks = await area();
+    const written = async () => {
+      while (blocks.writer.unwrittenBytes > 0) await new Promise(setImmediate);
+    };
+    const exact = 2 * MiB - packHeader.length - headOf(2 * MiB - 100);
+    const full = block(1, exact);
+    await blocks.put(full.cid, full.bytes);
+    expect(blocks.writer.unwrittenBytes).toBe(2 * MiB);
+    await written();
+    const small = block(2, 500);
+    await blocks.put(small.cid, small.bytes);
+    await vi.advanceTimersByTimeAsync(99);
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(blocks.writer.unwrittenBytes).toBeGreaterThan(0);
+    await vi.advanceTimersByTimeAsync(1);
+    await written();
+  });
+
+  it('is written 2 MiB at a time', async () => {
+    const blocks = await area();
+    const { files } = blocks;
+    const disk = Promise.withResolvers<void>();
+    const use = files.use.bind(files);
+    let writes = 0;
+    files.use = async (...given) => {
+      writes++;
+      await disk.promise;
+      return use(...given);
+    };
+    const first = block(1, 500);
+    await blocks.put(first.cid, first.bytes);
+    const flushed = blocks.writer.flush();
+    for (const one of [block(2, 2 * MiB - headOf(2 * MiB - 100)), block(3, 500), block(4, 500)])
+      await blocks.put(one.cid, one.bytes);
+    disk.resolve();
+    await flushed;
+    expect(writes).toBe(3);
+  });
+
+  it('of a sealed area is copied up to 8 MiB, and moved above', async () => {
+    for (const [more, isMoved] of [
+      [0, false],
+      [1, true],
+    ] as const) {
+      bound('packCopyBytesMax', 10_000);
+      const s = await store();
+      const sealed = s.sealed('lease');
+      const size = 10_000 - packHeader.length - headOf(5_000) + more;
+      await s.importBytes(noiseBytes(size), { into: sealed });
+      const sealedDir = join(s.dir, 'sealed');
+      const { ino } = statSync(join(sealedDir, packsIn(sealedDir)[0] ?? ''));
+      await s.publish(sealed);
+      const [pack = ''] = packsIn(join(s.dir, 'public'));
+      expect(statSync(join(s.dir, 'public', pack)).ino === ino).toBe(isMoved);
+    }
+  });
+
+  it('of which half is live stays, and one with less is written anew', async () => {
+    for (const [less, isKept] of [
+      [0, true],
+      [1, false],
+    ] as const) {
+      const blocks = await area();
+      const dead = block(1, 500);
+      // As much as the header, both heads and the other block.
+      const live = block(2, packHeader.length + headOf(500) + headOf(700) + 500 - less);
+      for (const { cid, bytes } of [dead, live]) await blocks.put(cid, bytes);
+      await blocks.sync();
+      const [pack] = packsIn(blocks.dir);
+      const place = blocks.index.find(dead.cid.multihash.digest);
+      if (place === undefined) throw new Error('it is here');
+      blocks.index.remove(dead.cid.multihash.digest, place);
+      await compact(blocks);
+      expect(packsIn(blocks.dir).includes(pack ?? '')).toBe(isKept);
+      expect(await blocks.read(live.cid)).toEqual(Buffer.from(live.bytes));
+    }
+  });
+
+  it('is found without its index, an empty block and one of the largest size in it', async () => {
+    const s = await store();
+    const empty = await s.importBytes(new Uint8Array(), { into: s.public });
+    const largest = block(7, limits.blockBytesMax);
+    await s.blocks.during(() => s.blocks.put(largest.cid, largest.bytes.slice()));
+    const sizes = [16_384, 65_536, 65_537 - headOf(60_000), 3];
+    const cids: string[] = [];
+    for (const size of sizes) cids.push(await s.importBytes(noiseBytes(size, 9), { into: s.public }));
+    await s.close();
+    fs.rmSync(join(s.dir, 'public/index.db'));
+    const again = await reopened(s.dir);
+    for (const cid of [empty, `${largest.cid}`, ...cids]) expect(await again.has(cid), cid).toBe(true);
+  });
+
+  it('that ends with an empty block gives it', async () => {
+    const s = await store();
+    const cid = await s.importBytes(new Uint8Array(), { into: s.public });
+    await s.close();
+    const again = await reopened(s.dir);
+    expect(await again.readBytes(cid, { maxBytes: 1 })).toHaveLength(0);
+  });
+});
+
+describe('an index', () => {
+  it('is committed after half a second, and tried again where that failed', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const file = join(await folder(), 'index.db');
+    const index = new BlockIndex(file);
+    onTestFinished(() => index.close());
+    const logged = () => statSync(`${file}-wal`).size;
+    const add = (name: number) =>
+      index.add({ digest: new Uint8Array(32).fill(name), codec: 0x55, pack: 1, at: 9, size: 1, used: 1 });
+    const before = logged();
+    add(1);
+    vi.advanceTimersByTime(499);
+    expect(logged()).toBe(before);
+    vi.advanceTimersByTime(1);
+    const once = logged();
+    expect(once).toBeGreaterThan(before);
+    add(2);
+    const commit = vi.spyOn(index, 'commit').mockImplementationOnce(() => {
+      throw new Error('disk full');
+    });
+    vi.advanceTimersByTime(500);
+    expect([commit.mock.calls.length, logged()]).toEqual([1, once]);
+    vi.advanceTimersByTime(500);
+    expect(logged()).toBeGreaterThan(once);
+  });
+
+  it('is swept 500 blocks at a time', async () => {
+    const blocks = await area();
+    const { cid, bytes } = block(1, 5);
+    await blocks.put(cid, bytes);
+    await blocks.sync();
+    const unused = vi.spyOn(blocks.index, 'unused');
+    await sweepBlocks(
+      blocks,
+      () => true,
+      () => Date.now() + 1_000,
+    );
+    expect(unused.mock.calls.map(([, , max]) => max)).toEqual([500, 500]);
+  });
+});
+
+describe('a file', () => {
+  it('has 1,024 links in a node', async () => {
+    async function* chunks(count: number) {
+      for (let n = 0; n < count; n++) yield Uint8Array.of(n >> 8, n & 255);
+    }
+    const linksOf = async (count: number) => {
+      const blocks = new MemoryBlocks();
+      const { cid, size } = await storeChunks(blocks, chunks(count), false);
+      expect(size).toBe(2 * count);
+      return decodeNode(cid, await blocks.read(cid)).links.length;
+    };
+    expect([await linksOf(2), await linksOf(1_024), await linksOf(1_025)]).toEqual([2, 1_024, 2]);
+  });
+
+  it('of one chunk is stored as it is given, without a copy', async () => {
+    const content = noiseBytes(MiB);
+    const put = vi.fn(async (cid: CID) => cid);
+    await storeFile({ put } as unknown as MemoryBlocks, content, false);
+    expect(put.mock.calls).toEqual([[cidOf(rawCode, content), content]]);
+    expect((put.mock.calls as unknown[][])[0]?.[1]).toBe(content);
+  });
+
+  it('is written at once up to 64 KiB, and whole where the disk takes a part', async () => {
+    const path = join(await folder(), 'file');
+    const file = openSync(path, 'w+');
+    onTestFinished(() => closeSync(file));
+    const written = vi.spyOn(fs, 'writevSync');
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+    const parts = [noiseBytes(65_000), noiseBytes(536, 2)];
+    expect(await writeAll(file, parts, 0)).toBe(65_536);
+    expect(written).toHaveBeenCalledTimes(1);
+    expect(await writeAll(file, [...parts, Uint8Array.of(1)], 0)).toBe(65_537);
+    expect(written).toHaveBeenCalledTimes(1);
+    written.mockImplementation((to, [some], at) => fs.writeSync(to, some as Uint8Array, 0, 100, at));
+    fs.ftruncateSync(file, 0);
+    expect(await writeAll(file, parts, 0)).toBe(65_536);
+    expect(readFileSync(path)).toEqual(Buffer.concat(parts));
+  });
+
+  it('is created beside others once one took more than a millisecond, 64 of them', async () => {
+    vi.spyOn(Slices.prototype, 'isOver', 'get').mockReturnValue(false);
+    const s = await store();
+    const entries = Array.from({ length: 70 }, (_, n) => ({ name: `f${n}`, body: `${n}` }));
+    const { root } = await s.importTar(await tar(entries), { into: s.public });
+    const opened = vi.spyOn(fs, 'openSync');
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+    const created = async (stepMs: number) => {
+      let now = 0;
+      vi.spyOn(performance, 'now').mockImplementation(() => {
+        now += stepMs;
+        return now;
+      });
+      opened.mockClear();
+      const dest = join(await folder(), 'out');
+      await s.exportDirectory(root, dest);
+      expect(readdirSync(dest)).toHaveLength(70);
+      return opened.mock.calls.filter(([path]) => String(path).includes('out')).length;
+    };
+    expect(await created(1)).toBe(70);
+    expect(await created(2)).toBe(2);
+  });
+});
+
+it('memory from 4 KiB on is given up, where it is of those bytes alone', () => {
+  const sizes = [4_095, 4_096].map((size) => {
+    const bytes = new Uint8Array(size);
+    giveUpMemory(bytes);
+    return bytes.length;
+  });
+  expect(sizes).toEqual([4_095, 0]);
+  const part = new Uint8Array(9_000).subarray(1);
+  giveUpMemory(part);
+  const shared = new Uint8Array(new SharedArrayBuffer(5_000));
+  giveUpMemory(shared);
+  expect([part.length, shared.length]).toEqual([8_999, 5_000]);
+});
+
+it('names of up to 200 characters are shown whole', () => {
+  expect(printable('a'.repeat(200))).toBe(`"${'a'.repeat(200)}"`);
+  expect(printable('a'.repeat(201))).toBe(`"${'a'.repeat(200)}…"`);
+});
+
+it('up to five trees that are not whole are named', () => {
+  const named = (count: number) =>
+    new PinsIncomplete(Array.from({ length: count }, (_, n) => `tree-${n}`)).message;
+  expect(named(5)).toBe(
+    '5 pinned trees have missing or damaged blocks: tree-0, tree-1, tree-2, tree-3, tree-4',
+  );
+  expect(named(6)).toMatch(/: tree-0, tree-1, tree-2, tree-3, tree-4 and more$/);
+  expect(named(1)).toBe('1 pinned tree has missing or damaged blocks: tree-0');
+});
+
+it('a path of up to 40 links is followed', () => {
+  const check = (count: number) => {
+    const links = new Symlinks();
+    links.add('here', '.');
+    links.add('out', `${'here/'.repeat(count)}..`);
+    links.check();
+  };
+  expect(() => check(40)).toThrow(expect.objectContaining({ code: 'STORE_LINK_ESCAPES' }));
+  check(41);
+});
+
+it('an archive may have 8 KiB for each entry and 1 MiB beside its content', async () => {
+  const bounds = { maxBytes: 1_024, maxEntries: 2 };
+  const largest = 1_024 + 2 * 8_192 + MiB;
+  const archive = await tarBytes([{ name: 'f', body: 'x' }]);
+  const read = (bytes: number) =>
+    readTar(
+      pieces(Buffer.concat([archive, Buffer.alloc(bytes - archive.length)])),
+      new MemoryBlocks(),
+      bounds,
+    );
+  expect(await read(largest)).toMatchObject({ entries: 1 });
+  expect(await codeOf(read(largest + 1))).toBe('STORE_TREE_TOO_LARGE');
+});
+
+it('an archive of which no more is read is closed with the reason', async () => {
+  const s = await store();
+  const [stop, reason] = [new AbortController(), new Error('enough')];
+  const archive = new Readable({ read() {} });
+  archive.push((await tarBytes([{ name: 'f', body: noiseBytes(100_000) }])).subarray(0, 20_000));
+  const importing = s.importTar(archive, { into: s.public, signal: stop.signal });
+  const ended = importing.catch((error: unknown) => error);
+  while (archive.readableLength > 0) await new Promise(setImmediate);
+  stop.abort(reason);
+  expect(await ended).toBe(reason);
+  expect(archive.errored).toBe(reason);
+});
+
+it('sixteen entries of a folder are looked at together', async () => {
+  const blocks = new MemoryBlocks();
+  const entries = Array.from({ length: 20 }, (_, n) => ({ name: `f${n}`, body: `${n}` }));
+  const { root } = await readTar(await tar(entries), blocks, { maxBytes: MiB, maxEntries: 100 });
+  let asked = 0;
+  const gate = Promise.withResolvers<void>();
+  const size = async (cid: CID) => {
+    asked++;
+    await gate.promise;
+    return blocks.size(cid);
+  };
+  const walked = collect(walkTree({ read: (cid) => blocks.read(cid), size }, root));
+  while (asked === 0) await new Promise(setImmediate);
+  expect(asked).toBe(16);
+  gate.resolve();
+  expect(await walked).toHaveLength(20);
+});
+
+describe('pins', () => {
+  it('stay where all trees have just the room that there is', async () => {
+    const s = await store();
+    const roots: string[] = [];
+    for (const seed of [1, 2, 3]) roots.push(await s.importBytes(noiseBytes(100, seed), { into: s.public }));
+    await s.pin(roots, 'run');
+    const trim = (bytesMax: number) => s.trim({ bytesMax, counts: () => true, stays: () => false });
+    expect(await trim(300)).toEqual([]);
+    expect(await trim(299)).toHaveLength(1);
+  });
+
+  it('are written anew once there are 1,000 lines beyond two for each name', async () => {
+    const file = join(await folder(), 'pins.log');
+    const log = new PinLog(file);
+    log.open();
+    onTestFinished(() => log.close());
+    const lines = () => readFileSync(file, 'latin1').split('\n').length - 2;
+    log.append([{ kind: 'pin', root: 'a', used: 1, name: 'run' }]);
+    log.append(Array.from({ length: 1_001 }, () => ({ kind: 'used', root: 'a', used: 2 }) as const));
+    await log.sync();
+    expect(lines()).toBe(1_002);
+    log.append([{ kind: 'used', root: 'a', used: 3 }]);
+    await log.sync();
+    expect(lines()).toBe(1);
+  });
+
+  it('of which the last line was not synced, and lacks its line feed, are those before it', async () => {
+    const file = join(await folder(), 'pins.log');
+    const log = new PinLog(file);
+    log.open();
+    log.append([{ kind: 'pin', root: 'a', used: 1, name: 'run' }]);
+    await log.sync();
+    log.append([{ kind: 'pin', root: 'b', used: 1, name: 'run' }]);
+    log.close();
+    writeFileSync(file, readFileSync(file).subarray(0, -1));
+    const again = new PinLog(file);
+    again.open();
+    onTestFinished(() => again.close());
+    expect([...again.pins.keys()]).toEqual(['a']);
+  });
+});
+
+it('blocks are taken in pieces too', async () => {
+  const blocks = await area();
+  const { cid, bytes } = block(1, 500);
+  await blocks.put(cid, [bytes.subarray(0, 100), bytes.subarray(100)]);
+  expect(await blocks.read(cid)).toEqual(Buffer.from(bytes));
+});
