@@ -59,15 +59,21 @@ async function waiting() {
 }
 
 /** The server of a controller whose machine is the bench's, with a clock that the test drives. */
-function serve(bench: Bench) {
+function serve(bench: Bench, keep: () => Promise<void> = async () => {}) {
   const { paper, controller } = bench;
+  const world = { signer: paper.controller };
   const stored = new Map<string, string>();
   const later: { ms: number; act: () => void }[] = [];
   const ports = {
     inquiry: started,
     machine: controller,
     project: paper.project,
-    signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
+    signing: {
+      get signer() {
+        return world.signer;
+      },
+      documents: new Reader(paper.keys.verifier),
+    },
     retired: [],
     bundles: { get: async (which: string) => stored.get(which) ?? (await bundleOf(bench, which)) },
     clock: {
@@ -85,12 +91,11 @@ function serve(bench: Bench) {
     },
   } as unknown as ControllerPorts;
   const admission = new Admission(ports, (peer) => controller.state.keys.has(peer));
-  const server: AnswerServer = new AnswerServer(ports, admission, { keep: async () => {} });
+  const server: AnswerServer = new AnswerServer(ports, admission, { keep });
   return {
-    server,
-    later,
-    async connect(name = 'trusted') {
-      const line = new FakeChannel<CosignDown>(bench.id(name));
+    ...{ server, later, world, ports },
+    async connect(name = 'trusted', by = name) {
+      const line = new FakeChannel<CosignDown>(bench.id(by));
       void server.served.session(line.channel);
       line.say({
         kind: 'hello',
@@ -209,18 +214,67 @@ describe('a stream for answers', () => {
   });
 
   it('shows nothing to one that was revoked since', async () => {
-    const bench = await projectOf('ada', 'bob', 'cy');
-    await build(bench, 'lib', A);
-    const { server, connect } = serve(bench);
+    const { bench, runs } = await waiting();
+    const { server, connect, ports } = serve(bench);
     const line = await connect();
+    line.say(await answered(bench, await bundlesIn(line)));
+    await until('both are published', () => states(bench, runs).every((state) => state === 'done'));
     const key = bench.id('trusted');
     await bench.revoke({ kind: 'key', id: key }, { since: bench.controller.state.log.size, as: 'root' });
     const run = await ask(bench, 'lib');
     bench.pinned(run);
     expect(bench.result(run).state).toBe('answer-cosigning');
     server.look();
+    // A mistake of ours is not taken for a member that is not present.
+    ports.clock.now = () => {
+      throw new TypeError('a mistake of ours');
+    };
+    expect(() => server.look()).toThrow('a mistake of ours');
     line.end();
     await until('the stream is over', () => line.closed);
-    expect(line.said.filter(({ kind }) => kind === 'answers')).toEqual([]);
+    expect(line.said.filter(({ kind }) => kind === 'answers')).toHaveLength(1);
+  });
+
+  it('is for the key of its grant', async () => {
+    const { bench } = await waiting();
+    const line = await serve(bench).connect('trusted', 'ada');
+    expect(await line.heard('error')).toMatchObject({ code: 'GRANT_KEY_MISMATCH' });
+  });
+
+  it('is the newest of its worker: the one before is closed', async () => {
+    const { bench } = await waiting();
+    const { connect } = serve(bench);
+    const [first, second] = [await connect(), await connect()];
+    await until('it is closed', () => first.closed);
+    expect(await bundlesIn(second)).toHaveLength(2);
+  });
+});
+
+describe('answers that cannot be shown', () => {
+  it('since none waits any more are looked at again after a while', async () => {
+    const { bench, runs } = await waiting();
+    let kept = 0;
+    const { connect, later } = serve(bench, async () => {
+      if (kept++ > 0) return;
+      for (const run of runs)
+        bench.send({ kind: 'cancel', token: run, which: run, by: bench.id('publisher'), reason: '' });
+    });
+    const line = await connect();
+    await until('it was looked at', () => later.length === 1);
+    expect(later.map(({ ms }) => ms)).toEqual([1_000]);
+    const run = await ask(bench, 'lib');
+    bench.pinned(run);
+    later[0]?.act();
+    expect(await bundlesIn(line)).toHaveLength(1);
+  });
+
+  it('since their evidence is not to be had are told of with the reason', async () => {
+    const { bench, runs } = await waiting();
+    const { connect, world } = serve(bench);
+    world.signer = { ...world.signer, raw: () => Promise.reject(new Error('no key')) };
+    await connect();
+    const [run = ''] = runs;
+    await until('it is told', () => bench.progress(run, 'cosign-delayed').length > 0);
+    expect(bench.progress(run, 'cosign-delayed')).toMatchObject([{ code: 'INTERNAL' }]);
   });
 });
