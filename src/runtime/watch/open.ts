@@ -40,9 +40,9 @@ export interface OpenWatcher {
  */
 export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
   const { file, home, openClient, env, onEvent, onFailure, signal } = options;
-  const token = file.forge === undefined ? undefined : await readSecret(file.forge.tokenFile);
+  const forge = file.forge && openForge({ ...file.forge, token: await readSecret(file.forge.tokenFile) });
   const connection = new Connection(openClient);
-  const opened: (() => Promise<void>)[] = [() => connection.close()];
+  const opened: (() => Promise<void>)[] = [() => connection.close(), async () => forge?.close()];
   const close = async () => {
     for (const one of opened.reverse()) await one();
   };
@@ -54,9 +54,6 @@ export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
     const repository = new WatchedRepository({
       ...{ url: file.settings.url, vcs, stateDir: sandboxState(home.dir), confined: file.confined },
     });
-    const forge =
-      file.forge === undefined || token === undefined ? undefined : openForge({ ...file.forge, token });
-    if (forge !== undefined) opened.push(() => forge.close());
     const log = new LogCopy(openLeafFile(watchedLog(home.dir, project)));
     // A damaged one ends the start, not a look at some later time.
     await log.size;

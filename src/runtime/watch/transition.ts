@@ -25,7 +25,6 @@ export interface EffectTurns {
 
 /** Gives the effects that are due, as many at the same time as the limits allow, of authors in turn. */
 export function outstanding({ state, now, effects }: Transition, turns: EffectTurns): void {
-  if (state.settings === null) return;
   const due = ({ busy, retryAt }: { busy: boolean; retryAt: number | null }) =>
     !busy && (retryAt === null || retryAt <= now);
   const publications = [...state.publications.values()];
