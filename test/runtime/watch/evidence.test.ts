@@ -4,7 +4,7 @@ import { QuorateError } from '../../../src/core/errors.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import type { PublishedAs, RunSource, RunVerifier } from '../../../src/core/sessions/run-verifier.ts';
 import { MerkleTree } from '../../../src/core/transparency/index.ts';
-import { EvidenceChecker, type WantedProof } from '../../../src/runtime/watch/evidence.ts';
+import { EvidenceChecker, saidTrusted, type WantedProof } from '../../../src/runtime/watch/evidence.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
 import type { Proof } from '../../../src/runtime/watch/status.ts';
 import {
@@ -21,6 +21,7 @@ import {
 } from '../../support/project.ts';
 import { codeOf } from '../support.ts';
 import { answersOf, EvidenceDesk, saidTrustedRun } from './evidence-desk.ts';
+import { Bench, commit as commitOf } from './support.ts';
 
 describe('the evidence of a run', () => {
   it.each<keyof PublishedAs>(['request', 'repo', 'ref', 'commit', 'job'])(
@@ -151,7 +152,7 @@ describe('the looks for evidence', () => {
     expect(looks.learned).toBe(0);
     looks.ms += 1;
     expect(await looks.look(2)).toEqual([]);
-    expect(looks.learned).toBe(1);
+    expect([await looks.look(2), looks.learned]).toEqual([[], 1]);
     looks.ms += watchLimits.learnMs;
     looks.known = 'k2';
     expect(await looks.look(2)).toHaveLength(2);
@@ -197,5 +198,62 @@ describe('the looks for evidence', () => {
       expect(await codeOf(() => looks.look(1))).toBe(code);
     }
     expect(looks.proofs.get('run 0')).toMatchObject({ kind: 'trusted' });
+  });
+
+  it('forget the tries of a run that is not said to be trusted any more, and those before it was verified', async () => {
+    const looks = new Looks();
+    looks.answer = () => lacking;
+    await looks.look(1);
+    expect(await looks.look(1)).toEqual([]);
+    await looks.look(0);
+    expect(await looks.look(1)).toEqual(['run 0']);
+    looks.ms += 5_000;
+    await looks.look(1);
+    looks.ms += 10_000;
+    looks.answer = () => ({ kind: 'trusted', cosigned: true, known: '' });
+    expect(await looks.look(1)).toEqual(['run 0']);
+    [looks.known, looks.answer] = ['k2', () => lacking];
+    looks.ms += watchLimits.learnMs;
+    await looks.look(1);
+    looks.ms += 5_000;
+    expect(await looks.look(1), 'after the first wait again').toEqual(['run 0']);
+  });
+
+  it('verify what is green again as soon as another run was verified under other revocations', async () => {
+    const looks = new Looks();
+    await looks.look(1);
+    looks.known = 'k2';
+    expect(await looks.look(2)).toEqual(['run 1']);
+    expect(await looks.look(2)).toEqual(['run 0']);
+  });
+
+  it('leave what is revoked as it is while its evidence is kept back under the same revocations', async () => {
+    const looks = new Looks();
+    const revoked: Proof = { kind: 'revoked', says: 'broken', known: 'k1' };
+    looks.proofs.set('run 0', revoked);
+    looks.answer = () => lacking;
+    await looks.look(1);
+    expect(looks.proofs.get('run 0')).toEqual(revoked);
+    looks.known = 'k2';
+    looks.ms += watchLimits.retryMsMax;
+    await looks.look(1);
+    expect(looks.proofs.get('run 0')).toEqual({ kind: 'missing', code: 'BUNDLE_NOT_FOUND' });
+  });
+
+  it('are of the runs that are said to be trusted', () => {
+    const bench = new Bench().refs({ 'refs/heads/main': 1 }, true).push('refs/heads/main', 2);
+    bench.published(bench.orders()[0] as never, 'a', 'b', 'c');
+    const stands = [saidTrustedRun('a'), { run: 'b', state: 'building', level: null }];
+    bench.say({ kind: 'stands', stands });
+    const published = (run: string) => ({
+      ...{
+        request: run,
+        repo: 'git://127.0.0.1/tool',
+        ref: 'refs/heads/main',
+        commit: commitOf(2),
+        job: run,
+      },
+    });
+    expect(saidTrusted(bench.machine.state)).toEqual([{ published: published('a'), before: undefined }]);
   });
 });

@@ -291,7 +291,8 @@ describe('after a crash', () => {
     bench
       .refs({ [main]: 1 })
       .say({ kind: 'tick' })
-      .say({ kind: 'started' });
+      .say({ kind: 'started' })
+      .say({ kind: 'configured', settings: settingsOf() });
     bench.say({ kind: 'stands', stands: [stand('x', 'done', 'trusted')] });
     expect(bench.journal).toHaveLength(kept);
   });
@@ -303,6 +304,8 @@ describe('other rules', () => {
     bench.published(bench.orders()[0] as never, 'a').tell();
     bench.restart(settingsOf({ url: 'git://127.0.0.1/other' }));
     expect([bench.orders(), bench.take('status'), bench.machine.state.watching]).toEqual([[], [], false]);
+    const { tips, baselines, publications, statuses } = bench.machine.state;
+    expect([tips, baselines, publications, statuses].map(({ size }) => size)).toEqual([0, 0, 0, 0]);
     expect(bench.refs({ [main]: 1 }, true).orders()).toEqual([]);
   });
 

@@ -1,12 +1,17 @@
 import { expect, it } from 'vitest';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
+import { openRuns } from '../../../src/runtime/watch/stands.ts';
 import type { Publication } from '../../../src/runtime/watch/state.ts';
+import { isSame, provenState } from '../../../src/runtime/watch/status.ts';
 import { Turns } from '../../../src/runtime/watch/turns.ts';
+import { badgeOf } from '../../../src/runtime/watch/view.ts';
 import { Bench, commit, rule, settingsOf } from './support.ts';
 
 const main = 'refs/heads/main';
 const begun = (settings = settingsOf()) => new Bench(settings).refs({ [main]: 1 }, true);
 const all = ({ machine }: Bench): Publication[] => [...machine.state.publications.values()];
+const statusOf = ({ machine }: Bench, n: number) =>
+  [...machine.state.statuses.values()].find((one) => one.commit === commit(n))?.wanted;
 const refused = (id: string, again: boolean) => ({
   ...{ kind: 'refused' as const, id, code: 'CONTROLLER_UNREACHABLE', message: 'no', again },
 });
@@ -26,6 +31,8 @@ it('a publication that is superseded before it was tried is over at once; one th
     [commit(5), 'ordered'],
     [commit(6), 'ordered'],
   ]);
+  const superseded = { state: 'error', says: `superseded by ${commit(5).slice(0, 12)}` };
+  expect(statusOf(bench, 4)).toMatchObject(superseded);
   // Its first try may have opened runs.
   bench.say(refused(tried?.id ?? '', true));
   expect(bench.orders()).toMatchObject([{ commit: commit(5) }]);
@@ -40,6 +47,88 @@ it('a publication that is superseded before it was tried is over at once; one th
   bench.say(refused(tried?.id ?? '', true)).published(tried as never, 'late');
   bench.say({ kind: 'cancelled', id: tried?.id ?? '' }).say({ kind: 'cancel-failed', id: tried?.id ?? '' });
   expect([bench.journal.length, all(bench)[0]?.runs]).toEqual([kept, []]);
+});
+
+it('a publication is over once each of its runs is', () => {
+  const bench = begun().push(main, 2);
+  bench.published(bench.orders()[0] as never, 'a', 'b');
+  const phase = (run: string, state: string) => {
+    bench.say({ kind: 'stands', stands: [{ run, state, level: null }] });
+    return [all(bench)[0]?.phase, openRuns(bench.machine.state)];
+  };
+  expect(phase('a', 'building')).toEqual(['published', ['a', 'b']]);
+  expect(phase('a', 'cancelled')).toEqual(['published', ['b']]);
+  expect(phase('b', 'building')).toEqual(['published', ['b']]);
+  expect(phase('b', 'cancelled')).toEqual(['ended', []]);
+});
+
+it('a status that changed after the forge was told is told after a crash', () => {
+  const bench = begun().push(main, 2);
+  bench.published(bench.orders()[0] as never, 'a').tell();
+  bench.say({ kind: 'stands', stands: [{ run: 'a', state: 'cancelled', level: null }] });
+  const told = bench.take('status');
+  expect(told.length).toBeGreaterThan(0);
+  expect(bench.restart().take('status')).toEqual(told);
+});
+
+it('a rule with times for all jobs stands for the branch, and one that is gone wakes nobody', () => {
+  const nightly = rule({ name: 'nightly', cron: '0 3 * * *' });
+  const bench = begun(settingsOf({ rules: [rule({ tags: ['v*'] }), nightly] }));
+  bench.refs({ 'refs/tags/x1': 9, 'refs/tags/v1': 9 });
+  expect(bench.orders().map(({ ref }) => ref)).toEqual(['refs/tags/v1']);
+  bench.now = bench.machine.wakeAt() ?? 0;
+  bench.say({ kind: 'tick' });
+  expect([...bench.tell().keys()].sort()).toEqual(['quorate/main', 'quorate:tag/v1']);
+  bench.say({ kind: 'configured', settings: settingsOf() });
+  expect(bench.machine.wakeAt()).toBeUndefined();
+});
+
+it('a badge is of the last pipeline of all jobs that was not superseded, of the branch itself', () => {
+  const bench = begun(settingsOf({ pulls: { authors: ['alice'], paths: [] } }));
+  const badge = (ref = main) => badgeOf(bench.machine.state, ref);
+  expect([badge(), badge('refs/heads/gone')]).toEqual([{ level: 'none', commit: null }, undefined]);
+  const publish = (n: number, ...runs: string[]) => {
+    const [order] = bench.push(main, n).orders();
+    bench.published(order as never, ...runs);
+    bench.say({ kind: 'stands', stands: runs.map((run) => ({ run, state: 'done', level: 'trusted' })) });
+    return order?.id ?? '';
+  };
+  publish(2, 'a', 'b');
+  expect(badge()).toEqual({ level: 'pending', commit: commit(2) });
+  bench.proven('a', 'b');
+  const green = { level: 'trusted', commit: commit(2) };
+  expect(badge()).toEqual(green);
+  // One of a pull request, one that touches nothing, and one that was superseded.
+  bench.pull({ pull: 7, ref: main, commit: commit(3), author: 'alice' });
+  bench.published(bench.orders()[0] as never, 'c');
+  expect(badge()).toEqual(green);
+  bench.say({ kind: 'unaffected', id: bench.push(main, 4).orders()[0]?.id ?? '', says: 'no path' });
+  expect(badge()).toEqual(green);
+  publish(5, 'd');
+  bench.push(main, 6);
+  expect(badge()).toEqual({ level: 'pending', commit: commit(6) });
+  const [last] = bench.orders();
+  bench.say(refused(last?.id ?? '', false));
+  expect(badge()).toEqual({ level: 'failed', commit: commit(6) });
+});
+
+it('the state of several runs is the worst, and trusted by evidence alone', () => {
+  const stand = { state: 'done', level: 'trusted' } as const;
+  const trusted = { stand, proof: { kind: 'trusted', cosigned: true, known: '' } } as const;
+  const revoked = { stand, proof: { kind: 'revoked', says: 'x', known: '' } } as const;
+  const agreed = { stand: { state: 'agreed', level: 'agreed' } } as const;
+  expect(
+    [[], [trusted], [trusted, { stand }], [trusted, agreed], [trusted, revoked]].map(provenState),
+  ).toEqual([...['pending', 'trusted', 'pending', 'agreed', 'revoked']]);
+  expect(provenState([{ ...trusted, stand: undefined }])).toBe('pending');
+});
+
+it('a status is the same where its state, its words and its link are', () => {
+  const status = { state: 'pending', says: 'x', link: 'l' } as const;
+  expect(isSame(status, { ...status })).toBe(true);
+  for (const more of [{ state: 'error' }, { says: 'y' }, { link: 'k' }, { link: undefined }])
+    expect(isSame(status, { ...status, ...more } as never)).toBe(false);
+  expect(isSame(status, undefined)).toBe(false);
 });
 
 it('a push is not compared with a commit of which nothing was built', () => {

@@ -149,6 +149,19 @@ describe('an order of a watcher', () => {
   });
 });
 
+it('a repository that is no address of a server is not looked at', async () => {
+  for (const confined of [false, true]) {
+    const repository = new WatchedRepository({
+      url: await repo(),
+      vcs: [],
+      stateDir: '/no/folder',
+      confined,
+    });
+    const refs = async () => repository.refs(['refs/heads/*'], AbortSignal.timeout(60_000));
+    expect(await codeOf(refs)).toMatch(/^SOURCE_(URL|PROTOCOL)_/);
+  }
+});
+
 it('git in its sandbox is opened with a hint, asked in it, explained and closed', async () => {
   const git = { closed: 0 };
   const scratches: string[] = [];

@@ -238,6 +238,8 @@ it('a repository that cannot be had is looked at less and less often, and what i
   expect([await after(80_000), troubleOf(watcher, 'source'), await after(10_000)]).toEqual([
     ...[[3, 4], undefined, [4, 5]],
   ]);
+  // Without a publication the controller is not asked.
+  expect(troubleOf(watcher, 'controller')).toBeUndefined();
 });
 
 it('a watcher wakes when a rule is due, and not before', async () => {
@@ -363,6 +365,7 @@ it('a watcher is closed once what goes on has ended', async () => {
   expect(isClosed).toBe(false);
   telling.resolve();
   await closing;
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 it('a decision is about the commit that a pull request has, and a webhook is taken once', async () => {
