@@ -297,7 +297,7 @@ async function findBundle(
         for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
           asked.push(consider(peer).catch(() => {}));
       } catch {
-        signal.throwIfAborted();
+        // Its time is up, or nobody could be asked: the next look may find some.
       }
       await Promise.all(asked);
       if (!isSettled()) await new Promise((resolve) => setTimeout(resolve, artifactLimits.againMs));

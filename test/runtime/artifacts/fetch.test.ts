@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { signMessage } from '../../../src/core/documents/index.ts';
 import { codeOf } from '../../../src/core/errors.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { projectRendezvous } from '../../../src/mesh/index.ts';
 import { type FetchOptions, fetchArtifact } from '../../../src/runtime/artifacts/fetch.ts';
 import { fetchReports } from '../../../src/runtime/artifacts/fetch-reports.ts';
 import { artifactLimits } from '../../../src/runtime/artifacts/limits.ts';
@@ -163,6 +164,55 @@ describe('an artifact', () => {
     });
     const stopped = { ...nobody, signal: AbortSignal.abort(new Error('enough')) };
     await expect(askForRevocations(stopped)).rejects.toThrow('enough');
+  });
+
+  it('is looked for three times at its providers, then at members, until it is trusted', async () => {
+    const { honest, second, tree } = await sides();
+    const keys: string[] = [];
+    const looks = (...peers: Peer[]) => {
+      keys.length = 0;
+      vi.spyOn(Object.getPrototypeOf(honest.mesh), 'findProviders').mockImplementation(async function* (key) {
+        keys.push(String(key));
+        const { mesh } = peers[Math.min(keys.length, peers.length) - 1] ?? honest;
+        yield { id: mesh.id, addrs: mesh.addresses() };
+        // What was found until then counts.
+        throw new Error('the search ended');
+      });
+    };
+    onTestFinished(() => void vi.restoreAllMocks());
+    const asked = async () => ({ ...(await options(tree, honest)), controllers: [] });
+    looks(honest);
+    await fetchArtifact(await asked());
+    expect(keys).toEqual([tree]);
+    looks(second, honest);
+    await fetchArtifact(await asked());
+    expect(keys).toEqual([tree, tree]);
+    looks(second);
+    expect(await ended(asked(), fetchArtifact)).toMatch(/^NOT_TRUSTED/);
+    const members = projectRendezvous(project);
+    expect(keys).toEqual([tree, tree, tree, members, members, members]);
+    looks(second);
+    const stop = new AbortController();
+    const stopped = asked().then((one) => ({ ...one, signal: stop.signal }));
+    second.bundles.get = () => {
+      stop.abort(new Error('enough'));
+      return undefined;
+    };
+    expect(await ended(stopped, fetchArtifact)).toMatch(/enough$/);
+    expect(keys).toEqual([tree]);
+    // Revocations are asked for at those that are found as well.
+    serveRevocations(honest.mesh, {
+      page: () => ({ charters: [], revocations: [] }),
+      evidence: () => [],
+      checkpoint: () => undefined,
+    });
+    looks(honest);
+    const book = await RevocationBook.open(project, joseVerifier);
+    const signal = AbortSignal.timeout(300_000);
+    const { bootstrap } = await asked();
+    const asking = { project, artifact: tree, bootstrap, controllers: [], book, signal };
+    expect(await askForRevocations(asking)).toBe(1);
+    expect(keys).toEqual([members, tree]);
   });
 
   it('is asked about at the address of a controller that has another key by now', async () => {
