@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -72,6 +72,13 @@ describe('bundles of one artifact', () => {
 it('the bundle of a run goes under the names of run and job, and stays under that of an artifact', async () => {
   const own = openBundles(join(dir, 'of a run'));
   await own.dropRun(run(1));
+  // Files of other names stay.
+  await mkdir(join(dir, 'of a run'));
+  await writeFile(join(dir, 'of a run', '.json'), '');
+  await own.dropRun(run(1));
+  await own.dropArtifact(artifact);
+  expect([...(await own.names())]).toEqual(['']);
+  await rm(join(dir, 'of a run', '.json'));
   const job = String(
     JSON.parse(Buffer.from(JSON.parse(JSON.parse(trusted).verdict).payload, 'base64').toString()).predicate
       .quorate_verdict.job,

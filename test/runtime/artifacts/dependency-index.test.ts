@@ -5,7 +5,7 @@ import { decodeBundle } from '../../../src/core/documents/index.ts';
 import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { fetchIndex, readIndexFile } from '../../../src/runtime/artifacts/dependency-index.ts';
+import { fetchIndex, provenIndex, readIndexFile } from '../../../src/runtime/artifacts/dependency-index.ts';
 import { fetchArtifact } from '../../../src/runtime/artifacts/fetch.ts';
 import { fetchMade, madeOf } from '../../../src/runtime/artifacts/made.ts';
 import { serveTrees } from '../../../src/transfer/index.ts';
@@ -100,6 +100,14 @@ describe('the index of dependencies', () => {
     );
     const { from, ...ends } = await wanting(bare.mesh, liar, provider.mesh);
     expect((await fetchIndex(ends, root, { from, signal })).index.blobs).toHaveLength(3);
+    const { car } = await fetchIndex(ends, root, { from, signal });
+    const stopped = AbortSignal.abort(new Error('enough'));
+    for (const act of [
+      () => fetchIndex(ends, root, { from, signal: stopped }),
+      () => provenIndex(ends.store, root, stopped),
+      () => readIndexFile(car, root, stopped),
+    ])
+      await expect(act()).rejects.toThrow('enough');
     const alone = await wanting(bare.mesh, liar);
     const asked = fetchIndex(alone, root, { from: alone.from, signal });
     await expect(asked).rejects.toMatchObject({

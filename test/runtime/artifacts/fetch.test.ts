@@ -175,7 +175,7 @@ describe('an artifact', () => {
         keys.push(String(key));
         const { mesh } = peers[Math.min(keys.length, peers.length) - 1] ?? honest;
         yield { id: mesh.id, addrs: mesh.addresses() };
-        // What was found until then counts.
+        // Those that were found until then count.
         throw new Error('the search ended');
       });
     };

@@ -245,6 +245,13 @@ describe('a check', () => {
     expect(findings.at(-1)?.says).toMatch(/event 1 of idp.db/);
   });
 
+  it('is of the parts of that home, whatever another one has in the same folder', async () => {
+    const { dir } = await home();
+    await mkdir(join(dir, 'store'));
+    await writeFile(join(dir, 'store', 'pins.log'), 'no pins');
+    expect((await checkHome({ role: 'idp', folder: dir, signal })).findings).toEqual([]);
+  });
+
   it('is none of a home of a newer version, and ends with its caller', async () => {
     const { dir } = await home();
     await expect(checkHome({ role: 'idp', folder: dir, signal: ended })).rejects.toMatchObject({

@@ -244,6 +244,7 @@ describe('the dependencies that a controller keeps', () => {
     expect(codes).toContain(undefined);
     expect(store.pinned(tree)).toBe(true);
     expect(await begin('third')).toBeUndefined();
+    expect((await store.pins()).find(({ root }) => root === tree)?.names).toHaveLength(1);
   });
 
   it('that come when the controller ends are given up with its reason', async () => {

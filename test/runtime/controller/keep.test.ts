@@ -125,6 +125,10 @@ it('a tree that nobody gives is asked for a few times, and then said to be lost'
   context.store.has = async () => true;
   keeper.keep('run', { root: 'bafyroot', from: worker });
   await expect.poll(() => told.at(-1)).toBe('warn keep: keep: no room');
+  context.store.pin = async (roots) => void told.push(`pins ${roots}`);
+  for (const root of ['a', 'b', 'a']) keeper.keep('run', { root, from: worker });
+  await expect.poll(() => told.at(-1)).toBe('pins a,b');
+  told.pop();
   stop.abort();
   keeper.keep('run', { root: 'bafyroot', from: worker });
   await sleep(5);
