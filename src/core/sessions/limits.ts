@@ -193,6 +193,27 @@ assert(
   'who follows runs can still ask questions',
 );
 assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');
+assert(3 * sessionLimits.bundlesSentBytesMax <= 512 * 1024 * 1024, 'and a small machine sends them');
+assert(160 * sessionLimits.logLeavesMax <= 256 * 1024 * 1024, 'and reads a log');
+assert(
+  sessionLimits.idpWaitingMax * limits.documentBytesMax <= 128 * 1024 * 1024,
+  'and holds requests for grants that wait',
+);
+assert(sessionLimits.bundleBytesPerStream < limits.bundleBytesMax, 'a large bundle has a stream of its own');
+assert(
+  100 * sessionLimits.receivedBytesPerTurn <= limits.receiptBytesMax &&
+    100 * sessionLimits.sentBytesPerTurn <= limits.receiptBytesMax,
+  'a large message takes many turns',
+);
+assert(
+  sessionLimits.idpQuestionsMax <= messageBounds.idp.streams,
+  'an identity provider lets as many be open',
+);
+assert(sessionLimits.eventsAtOnceMax / 5 < 50, 'others get the event loop within 50 ms');
+assert(
+  sessionLimits.unreadRevocationsMax * wireLimits.fullKeysMax <= limits.revocationsMax,
+  'revocations that cannot be read leave room for the others in a page',
+);
 
 assert(
   sessionLimits.revocationPageCharsMax +

@@ -3,6 +3,7 @@ import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
 import { cosignStatement, decodeBundle } from '../../../src/core/documents/index.ts';
+import { limits } from '../../../src/core/limits.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { AnswerServer } from '../../../src/core/sessions/controller/answer-server.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
@@ -167,6 +168,24 @@ describe('answers that wait', () => {
     line.say({ ...signed, answers: [first, { code: 'COSIGN_ANSWERED', message: 'before' }] });
     await until('the other one is built', () => states(bench, runs)[1] === 'building');
     expect(states(bench, runs)).toEqual(['done', 'building']);
+  });
+
+  it.each([
+    ['as far ahead as clocks may be', limits.clockSkewSeconds, 'done'],
+    ['further ahead', limits.clockSkewSeconds + 1, 'answer-cosigning'],
+    ['as far behind as clocks may be', -limits.clockSkewSeconds, 'done'],
+    ['further behind', -limits.clockSkewSeconds - 1, 'answer-cosigning'],
+  ])('count by the clock of the signer: %s', async (_what, seconds, state) => {
+    const { bench, runs } = await waiting();
+    const line = await serve(bench).connect();
+    const texts = await bundlesIn(line);
+    const { predicate } = JSON.parse(atob(JSON.parse(decodeBundle(texts[0] ?? '').verdict).payload));
+    // The verdict is of now, a whole second.
+    bench.now = Date.parse(predicate.timeVerified);
+    line.say(await answered(bench, texts, { seconds }));
+    const isDelayed = () => bench.progress(runs[0] ?? '', 'cosign-delayed').length > 0;
+    await until('it is looked at', () => states(bench, runs)[0] === 'done' || isDelayed());
+    expect(states(bench, runs)).toEqual([state, state]);
   });
 
   it('are shown again where the clock of the signer is wrong', async () => {

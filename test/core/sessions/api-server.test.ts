@@ -14,6 +14,7 @@ import { MessageStream } from '../../../src/core/sessions/message-stream.ts';
 import type { Channel, Link, ReceiveOptions } from '../../../src/core/sessions/ports.ts';
 import { type ApiDown, apiUpSchema, encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
+import { stateOf } from '../../support/many-runs.ts';
 import { Bench, projectOf } from '../controller/bench.ts';
 import { FakeChannel } from './fake-channel.ts';
 import { started } from './started.ts';
@@ -151,6 +152,13 @@ describe('a question to a controller', () => {
     expect(await desk.ask({ kind: 'checkpoint', old: 0, size })).toEqual(newest);
     const older = await desk.ask({ kind: 'checkpoint', old: 0, size: size - 1 });
     expect(older).toEqual({ ...newest, note: `note of ${size - 1}` });
+  });
+
+  it('about runs is answered with the latest five hundred', async () => {
+    const { index } = await stateOf(501);
+    Object.assign(desk.bench.controller.state, { index });
+    const { jobs } = (await desk.ask({ kind: 'jobs' })) as Extract<ApiDown, { kind: 'jobs' }>;
+    expect(jobs).toHaveLength(500);
   });
 
   it('comes after the one before on the same stream', async () => {

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { reportedError } from '../../../src/core/errors.ts';
+import { limits } from '../../../src/core/limits.ts';
 import type { ControllerPorts, StorePorts } from '../../../src/core/sessions/controller/ports.ts';
 import { StorePins } from '../../../src/core/sessions/controller/store-pins.ts';
 import { sessionTimes } from '../../../src/core/sessions/limits.ts';
-import type { Channel } from '../../../src/core/sessions/ports.ts';
+import type { Channel, Dial } from '../../../src/core/sessions/ports.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { wireLimits } from '../../../src/core/wire/limits.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
@@ -45,6 +46,11 @@ async function asking(
     },
     abort: () => {},
   };
+  const dial: Dial = async (_store, _protocol, { maxMessageBytes }) => {
+    // An answer is no document.
+    expect(maxMessageBytes).toBeLessThan(limits.documentBytesMax);
+    return channel;
+  };
   const ended = Promise.withResolvers<void>();
   const clock = {
     monotonic: () => now,
@@ -62,7 +68,7 @@ async function asking(
   const pins = new StorePins(
     { dispatch, clock, tell } as unknown as ControllerPorts,
     {
-      ...{ dial: async () => channel, boundOf: () => 5, probe },
+      ...{ dial, boundOf: () => 5, probe },
       addressOf: (id: string) => ({ id, addrs: [] }),
       findPeer: async (id: string) => ({ id, addrs: Array(wireLimits.pinAddrsMax + 1).fill('/dns/x') }),
     } as unknown as StorePorts,
