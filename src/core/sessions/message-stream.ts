@@ -105,8 +105,7 @@ const messageCharsMax = 2000;
 
 /** Cut by code points, as the schema counts them: no character is halved. */
 function printable(text: string): string {
-  const cut = text.slice(0, 2 * messageCharsMax);
-  const kept = cut.length <= messageCharsMax ? cut : [...cut].slice(0, messageCharsMax).join('');
+  const kept = [...text.slice(0, 2 * messageCharsMax)].slice(0, messageCharsMax).join('');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: replacing control characters is the point
   return kept.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/gu, ' ');
 }

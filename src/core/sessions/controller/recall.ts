@@ -1,23 +1,21 @@
 import type { RunDocuments } from '../../controller/events.ts';
 import { decodeJob } from '../../documents/index.ts';
-import { QuorateError } from '../../errors.ts';
 import { toUtf8 } from '../../text.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
-import { evidenceOf } from './input-evidence.ts';
+import { ownEvidence } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /**
  * The documents of a run, as the bundle of its last verdict holds them: each is opened again, as it comes from a disk. Errors: those
- * of `evidenceOf`, `DOC_…`.
+ * of `ownEvidence`, `DOC_…`.
  */
 export async function documentsOfRun(
-  ports: Parameters<typeof evidenceOf>[0] & Pick<ControllerPorts, 'signing'>,
+  ports: Parameters<typeof ownEvidence>[0] & Pick<ControllerPorts, 'signing'>,
   checkpoints: Pick<CheckpointRounds, 'keep'>,
   run: string,
 ): Promise<RunDocuments> {
   const { documents } = ports.signing;
-  const [bundle] = await evidenceOf(ports, checkpoints, [run]);
-  if (bundle === undefined) throw new QuorateError('INPUT_EVIDENCE_MISSING', `there is no bundle of ${run}`);
+  const bundle = await ownEvidence(ports, checkpoints, run);
   const offers = [];
   for (const raw of bundle.offers) offers.push((await documents.message('offer', raw)).payload);
   const receipts = [];
