@@ -3,6 +3,7 @@ import { Network, type Node } from '../../../simulations/network.ts';
 import { Random } from '../../../simulations/random.ts';
 import { calm } from '../../../simulations/rates.ts';
 import { Scheduler } from '../../../simulations/scheduler.ts';
+import { reportedError } from '../../../src/core/errors.ts';
 import { ask } from '../../../src/core/sessions/ask.ts';
 import { keepStreams } from '../../../src/core/sessions/kept-streams.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
@@ -216,4 +217,85 @@ it('a stream that its peer ended, or that was given up, is not given to the next
   third.kept?.release();
   await dial(peer, '/x', options);
   expect(opened).toHaveLength(3);
+});
+
+describe('a stream that was kept', () => {
+  const quiet = { closing: false, onClosing: () => () => {} };
+  /** Streams of one dial, whose first read ends as `watches` say. */
+  function kept(...watches: Promise<Uint8Array | undefined>[]) {
+    const done: string[] = [];
+    let dialled = 0;
+    const opened: Dial = async ({ id }) => {
+      const n = ++dialled;
+      return {
+        ...{ peer: id ?? '', closed: false },
+        send: async () => {},
+        receive: () => {
+          done.push(`receive ${n}`);
+          return watches.shift() ?? Promise.resolve(toUtf8('said'));
+        },
+        close: async () => void done.push(`close ${n}`),
+        abort: () => void done.push(`abort ${n}`),
+      };
+    };
+    return { opened, done, dial: keepStreams(opened, quiet) };
+  }
+  const open = () => new Promise<never>(() => {});
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  it('is none where whoever is there was dialled', async () => {
+    const { dial } = kept();
+    expect((await dial({ id: null, addrs: [] }, '/echo', options)).kept).toBeUndefined();
+    expect((await dial(peer, '/echo', options)).kept).toBeDefined();
+  });
+
+  it('is read again where the wait of nobody ends, and tells of what else ended it', async () => {
+    const late = Promise.withResolvers<undefined>();
+    const gone = Promise.withResolvers<undefined>();
+    const { dial, done } = kept(late.promise, Promise.resolve(toUtf8('said')), gone.promise);
+    const first = await dial(peer, '/echo', options);
+    first.kept?.release();
+    first.kept?.release();
+    expect(done).toEqual(['receive 1']);
+    const again = await dial(peer, '/echo', options);
+    late.reject(reportedError('MESH_TIMEOUT', 'nothing came'));
+    expect(await again.receive()).toEqual(toUtf8('said'));
+    await turn();
+    expect(done).toEqual(['receive 1', 'receive 1']);
+    again.kept?.release();
+    const third = await dial(peer, '/echo', options);
+    gone.reject(reportedError('MESH_RESET', 'gone'));
+    await expect(third.receive()).rejects.toMatchObject({ code: 'MESH_RESET' });
+    third.abort(new Error('over'));
+    expect(done.at(-1)).toBe('abort 1');
+  });
+
+  it('that ends takes no other with it', async () => {
+    const ends = Promise.withResolvers<undefined>();
+    const { dial, done } = kept(ends.promise, open());
+    const [first, second] = [await dial(peer, '/echo', options), await dial(peer, '/echo', options)];
+    first.kept?.release();
+    second.kept?.release();
+    ends.resolve(undefined);
+    await turn();
+    expect(done).toEqual(['receive 1', 'receive 2', 'close 1']);
+    await dial(peer, '/echo', options);
+    await dial(peer, '/echo', options);
+    expect(done).toHaveLength(3);
+  });
+
+  it('is not given to anybody once the node has shut down', async () => {
+    const { opened, done } = kept(open());
+    let shut = () => {};
+    const onClosing = (act: () => void) => {
+      shut = act;
+      return () => {};
+    };
+    const dial = keepStreams(opened, { closing: false, onClosing });
+    const channel = await dial(peer, '/echo', options);
+    channel.kept?.release();
+    shut();
+    expect(done).toEqual(['receive 1', 'close 1']);
+    expect((await dial(peer, '/echo', options)).kept?.again).toBe(false);
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/core/limits.ts';
+import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import { MachineTime } from '../../../src/core/sessions/machine-time.ts';
 
 const start = 1_790_000_000_000;
@@ -98,5 +99,36 @@ describe('the time of a machine', () => {
       expect.objectContaining({ code: 'CLOCK_BEHIND', hint: expect.stringContaining('--accept-clock') }),
     );
     expect(time.now()).toBe(start);
+  });
+});
+
+describe('the bounds of a time', () => {
+  it('a journal may be ahead as far as clocks may differ', () => {
+    new MachineTime(new Host()).follow(start + skewMs);
+    expect(() => new MachineTime(new Host()).follow(start + skewMs + 1)).toThrow('journal');
+  });
+
+  it.each([1, -1])('a clock that differs so much is followed, one that differs more is not: %i', (sign) => {
+    for (const [ms, follows] of [
+      [skewMs, true],
+      [skewMs + 1, false],
+    ] as const) {
+      const host = new Host();
+      const time = new MachineTime(host);
+      host.wall += sign * ms;
+      host.pass(1_000);
+      expect(time.steady() !== start + 1_000).toBe(follows);
+    }
+  });
+
+  it('a clock that is put right in time ends nothing', () => {
+    const host = new Host();
+    const time = new MachineTime(host);
+    host.wall += 2 * skewMs;
+    time.now();
+    host.pass(sessionTimes.disturbanceMs);
+    time.now();
+    host.pass(1);
+    expect(() => time.now()).toThrow('was set forward');
   });
 });
