@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
-import { A, B, type Bench } from './bench.ts';
+import { A, B, type Bench, timings } from './bench.ts';
 import { agree, lease, nobody, pipelineOf, publish, stateOf, trust, trustedBuilds } from './pipelines.ts';
 
 const reasonsOf = (bench: Bench, run: string) =>
@@ -28,7 +28,7 @@ async function threeTrusted(bench: Bench, by = ['ada', 'bob', 'cy']) {
   for (const run of all) bench.store(run);
   for (const run of all) expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
   const recall = (run: string) => bench.recall(run, documents.get(run) ?? null);
-  return { ...runs, all, recall };
+  return { ...runs, all, documents, recall };
 }
 
 const recalls = (bench: Bench) => bench.all('recall').map(({ run }) => run);
@@ -253,6 +253,41 @@ describe('where a verdict that others rest on is revoked once all is over', () =
   });
 });
 
+describe('documents that are not those of the run', () => {
+  type Documents = NonNullable<Parameters<Bench['recall']>[1]>;
+  it.each<[string, (documents: Documents, other: Documents) => Documents]>([
+    ['of another request', (documents, { request }) => ({ ...documents, request })],
+    ['of another job', (documents, { job }) => ({ ...documents, job })],
+    ['without its rounds', (documents) => ({ ...documents, offers: [] })],
+    ['with a round more', ({ offers, ...documents }) => ({ ...documents, offers: [...offers, ...offers] })],
+    ['of other rounds', (documents, { offers }) => ({ ...documents, offers })],
+    ['without its receipts', (documents) => ({ ...documents, receipts: documents.receipts.slice(1) })],
+  ])('%s bring it back no more', async (_name, change) => {
+    const bench = await pipelineOf();
+    const { lib, documents, test } = await threeTrusted(bench);
+    for (const id of ['ada', 'bob']) await bench.revoke({ kind: 'operator', id }, { since: 0 });
+    expect(recalls(bench)).toContain(lib);
+    const [own, other] = [documents.get(lib), documents.get(test)];
+    if (own === undefined || other === undefined) throw new Error('both are there');
+    bench.recall(lib, change(own, other));
+    expect(stateOf(bench, lib)).toEqual(['done', 'trusted']);
+    expect(bench.controller.state.recalls.has(lib)).toBe(false);
+    // It is not asked for again.
+    bench.recall(lib, own);
+    expect(stateOf(bench, lib)).toEqual(['done', 'trusted']);
+  });
+});
+
+it('a run that the charter does not allow any more is not brought back', async () => {
+  const bench = await pipelineOf();
+  const { lib, recall } = await threeTrusted(bench);
+  for (const id of ['ada', 'bob']) await bench.revoke({ kind: 'operator', id }, { since: 0 });
+  const floor = { agree: 3, of: 3, cosign: 'required', rounds: 1 } as const;
+  bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, floor }) });
+  recall(lib);
+  expect(stateOf(bench, lib)).toEqual(['done', 'trusted']);
+});
+
 describe('a run that is to be built on other inputs', () => {
   /** The trusted worker contradicts what was read, and others agree with it, after `before` made the run. */
   const builtAgain = async (before: readonly string[]) => {
@@ -269,6 +304,23 @@ describe('a run that is to be built on other inputs', () => {
     return phase.kind === 'cancelled' ? phase.reason : jobId;
   };
 
+  it('lets the trusted worker go that had built it on the first', async () => {
+    const bench = await pipelineOf();
+    const lib = await publish(bench, 'lib');
+    const top = await publish(bench, 'app', { needs: { lib: [lib] } });
+    await agree(bench, lib, exited(A));
+    const [held] = await lease(bench, top, 'trusted');
+    await bench.deliver('trusted', held?.[1], app);
+    expect(bench.run(top).trusted.kind).toBe('delivered');
+    await trustedBuilds(bench, lib, exited(B));
+    await agree(bench, lib, exited(B), ['dan', 'eve', 'fay']);
+    bench.cosign(lib);
+    expect(bench.run(top).trusted).toEqual({ kind: 'free' });
+    const released = { worker: bench.id('trusted'), lease: held?.[1].id, code: 'INPUT_LOST' };
+    expect(bench.all('release')).toContainEqual(expect.objectContaining(released));
+    expect(bench.controller.state.leases.has(held?.[1].id ?? '')).toBe(false);
+  });
+
   it('is built on eight at most, each once', async () => {
     const instance = await builtAgain(Array(6).fill('another'));
     expect(await builtAgain([])).toBe(instance);
@@ -282,6 +334,21 @@ describe('a run that is to be built on other inputs', () => {
 });
 
 describe('a run that waits again and gets the same bytes', () => {
+  it('has a window and a time for its slots of their whole length', async () => {
+    const bench = await pipelineOf();
+    const { lib, recall } = await threeTrusted(bench);
+    const late = await publish(bench, 'late', { needs: { lib: [lib] }, policy: { ...nobody, rounds: 1 } });
+    await bench.revoke({ kind: 'key', id: bench.id('trusted') }, { since: 0, as: 'root' });
+    expect(stateOf(bench, late)).toEqual(['waiting', null]);
+    bench.drive(30_000);
+    recall(lib);
+    bench.pinned(lib);
+    const { windowMs, slotFillMs } = timings;
+    expect(bench.run(late).rounds[0]).toMatchObject({
+      ...{ windowOpen: true, windowEnds: bench.now + windowMs, fillBy: bench.now + windowMs + slotFillMs },
+    });
+  });
+
   it('goes on with the round that was stopped', async () => {
     const bench = await pipelineOf();
     const { lib, recall } = await threeTrusted(bench);

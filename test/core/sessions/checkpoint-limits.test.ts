@@ -65,6 +65,18 @@ describe('checkpoints that come by the way', () => {
     expect(sizes(bench)).toEqual([3]);
   });
 
+  it('are not taken where the controller proves nothing, and answers no more', async () => {
+    const log = honest();
+    const bench = await WitnessBench.open(log);
+    await bench.witness.see(await log.note(3));
+    bench.answer = async (question) =>
+      bench.asked.length === 1
+        ? { ...(await log.answer(question)), proof: [] }
+        : { kind: 'error', code: 'INTERNAL', message: 'no' };
+    await expect(bench.witness.see(await log.note())).rejects.toEqual(code('LOG_INCONSISTENT'));
+    expect(bench.asked).toHaveLength(2);
+  });
+
   it('of a key that the root ended are not taken, from the leaf of its end on', async () => {
     const log = honest();
     const bench = await WitnessBench.open(log);

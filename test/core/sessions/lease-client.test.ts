@@ -83,7 +83,7 @@ function worker() {
     streams.flatMap((one) => one.said).filter((one) => one.kind === kind);
   const kinds = () => events.map(({ kind }) => kind);
   return {
-    ...{ client, credentials: ports.credentials, state, streams, dialled, events, kinds, said, time },
+    ...{ client, credentials: ports.credentials, ports, state, streams, dialled, events, kinds, said, time },
   };
 }
 
@@ -197,6 +197,27 @@ describe('a claim', () => {
     client.giveUp({ lease: 'lease', code: 'X', message: 'x' });
     expect(said('failed')).toEqual([]);
   });
+
+  it.each([
+    [new Error('the key is gone'), false, ['failed']],
+    [new Error('the key is gone'), true, []],
+    [reportedError('MESH_RESET', 'the stream is gone'), false, []],
+  ])(
+    'whose receipt cannot be signed for %s fails, unless that passes or the worker ends',
+    async (error, closing, kinds) => {
+      const { client, events, ports, state } = worker();
+      state.closing = closing;
+      Object.assign(ports.signing.signer, {
+        signed: {
+          get: () => {
+            throw error;
+          },
+        },
+      });
+      await client.sendReceipt('lease', { receipt: {} as never });
+      expect(events.map(({ kind }) => kind)).toEqual(kinds);
+    },
+  );
 
   it('is declined where no controller is known', async () => {
     const { client, credentials, dialled, events } = worker();

@@ -412,6 +412,17 @@ describe('a receipt that was acknowledged', () => {
     expect(bench.asked).toHaveLength(asked);
   });
 
+  it('under another key than that of the log is waited for: neither is held to the word of the other', async () => {
+    const log = new TestLog([...before, ...leafTexts(5, 8)]);
+    const bench = await WitnessBench.open(log);
+    const { payload } = await ackAt(5);
+    const other = testKey('an earlier log');
+    const { raw } = await signMessage('ack', { ...payload, iss: other.id }, other.signer);
+    await bench.witness.promised(await openMessage('ack', raw, joseVerifier), round);
+    await bench.witness.see(await log.note(8));
+    expect([bench.revocations.equivocations, bench.witness.promises.length, bench.told]).toEqual([[], 1, []]);
+  });
+
   it('and is not shown is reported after a bounded time, and not before', async () => {
     const log = new TestLog(leafTexts(0, 8));
     const bench = await WitnessBench.open(log);

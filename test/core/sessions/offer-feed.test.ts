@@ -265,15 +265,22 @@ describe('the stream of a feed', () => {
   });
 
   it('is not made where no controller is known', async () => {
-    const { feed, dialled, credentials, until, calls } = connected();
-    credentials.membership.controllers = [];
+    const { feed, dialled, credentials, until, calls } = connected('MESH_UNREACHABLE');
     await until(0);
-    // The first attempt was made before.
-    const before = dialled.length;
+    credentials.membership.controllers = [];
+    calls.length = 0;
     await until(20_000);
-    expect(dialled).toHaveLength(before);
-    expect(feed.trouble).toMatch(/no controller is known|not yet|yet/);
-    expect(calls.filter((call) => call.includes('is at'))).toEqual([]);
+    expect(dialled).toHaveLength(1);
+    expect(feed.trouble).toBe('no connection to the controller: no controller is known');
+    // Nor is it looked for.
+    expect(calls).toEqual([]);
+  });
+
+  it('of a key that was revoked is asked for every ten minutes, with a word each time', async () => {
+    const { dialled, told, until } = connected('KEY_REVOKED');
+    await until(1_200_000);
+    expect(dialled.map(({ at }) => at)).toEqual([0, 600_000, 1_200_000]);
+    expect(told.filter((one) => one === 'warn feed').length).toBeGreaterThanOrEqual(3);
   });
 
   it('ends where a charter cannot be kept, and goes on where this version cannot read it', async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
+import { exited, treeCid } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import { reportedError } from '../../../src/core/errors.ts';
 import { bundleServer } from '../../../src/core/sessions/bundle-exchange.ts';
@@ -148,6 +149,48 @@ describe('a worker that built an artifact', () => {
     ada.pass(1);
     expect(await ada.serving.get(A)).toBeUndefined();
     expect(ada.asked()).toBe(2);
+  });
+});
+
+describe('a bundle', () => {
+  const told = (ada: ReturnType<typeof worker>) => {
+    const says: string[] = [];
+    Object.assign(ada.ports, { tell: (level: string, kind: string) => void says.push(`${level} ${kind}`) });
+    return says;
+  };
+  const learn = (ada: ReturnType<typeof worker>) =>
+    ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors: undefined, request });
+
+  it('that does not hold for the artifact is not kept', async () => {
+    const other = exited(treeCid('another'));
+    await desk.play('app', other, other);
+    const text = desk.stored.get(treeCid('another')) ?? expect.fail('it has a bundle');
+    const ada = worker('ada', A);
+    const says = told(ada);
+    const served = bundleServer({ get: async () => text, size: async () => text.length });
+    const dial = async () => {
+      const [near, far] = pair();
+      void served.session(far);
+      return near;
+    };
+    Object.assign(ada.ports, { dial });
+    await learn(ada);
+    expect([says, ada.held.size]).toEqual([['warn bundle'], 0]);
+  });
+
+  it.each([
+    [false, ['warn bundle']],
+    [true, []],
+  ])('that cannot be asked for is told of, unless the worker ends: %s', async (closing, says) => {
+    const ada = worker('ada', A);
+    const said = told(ada);
+    const dial = async () => {
+      Object.assign(ada.ports.clock, { closing });
+      throw reportedError('MESH_RESET', 'gone');
+    };
+    Object.assign(ada.ports, { dial });
+    await learn(ada);
+    expect(said).toEqual(says);
   });
 });
 
