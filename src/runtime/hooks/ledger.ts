@@ -118,7 +118,8 @@ export class Ledger {
         return;
       }
       case 'ended': {
-        const place = before === undefined || before.state === 'refused' ? undefined : before.place;
+        // A refusal has none.
+        const place = before !== undefined && 'place' in before ? before.place : undefined;
         return this.#put(event.subject, {
           ...{ state: 'ended', at, outcome: event.outcome },
           ...(place !== undefined && { place }),

@@ -11,7 +11,7 @@ export interface RefPattern {
 }
 
 const roots = ['refs/heads/', 'refs/tags/'];
-const isBelow = (ref: string): boolean => roots.some((root) => ref.startsWith(root) && ref !== root);
+const isBelow = (ref: string): boolean => roots.some((root) => ref.startsWith(root));
 
 /**
  * Reads a pattern. A name without `refs/` is a branch. `*` stands for any characters but `/`. Errors: `HOOK_REF_INVALID`.
@@ -28,6 +28,8 @@ export function parseRefPattern(text: string): RefPattern {
 
 /** Whether the ref of a request is one of these: compared in full, and never anything but a branch or a tag. */
 export function matchesRef(patterns: readonly RefPattern[], ref: string): boolean {
-  if (!isRefName(ref) || !isBelow(ref)) return false;
-  return patterns.some(({ full }) => full === ref || (full.includes('*') && matchesGlob(ref, full)));
+  return (
+    isRefName(ref) &&
+    patterns.some(({ full }) => full === ref || (full.includes('*') && matchesGlob(ref, full)))
+  );
 }

@@ -220,7 +220,8 @@ export async function issueTicket(
       hint: 'Start it first: quorate controller',
     });
   }
-  const charterChanged = role === 'trusted-worker' && key !== undefined && (await nameTrusted(folder, key));
+  const trusted = role === 'trusted-worker' ? key : undefined;
+  const charterChanged = trusted !== undefined && (await nameTrusted(folder, trusted));
   const now = Date.now();
   const seed = generateSeed();
   const invite = await issueInvite(signer, {
