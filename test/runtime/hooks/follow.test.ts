@@ -179,6 +179,21 @@ describe('a hook for what is trusted', () => {
     }
   });
 
+  it('says again that the controller cannot be reached after it was, and looks with pauses', async () => {
+    let looks = 0;
+    const list = async () => {
+      looks++;
+      if (looks % 2 === 1) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no');
+      return { jobs: [], equivocations: [] };
+    };
+    const { ports, hook, log } = hooked({ list, runs: [undefined], pollMs: 25 });
+    const began = performance.now();
+    await followTrusted(ports, hook, take);
+    expect([looks, log]).toEqual([4, ['tell following', 'tell waiting', 'tell waiting']]);
+    // 50 after each failed look, 25 after the other one.
+    expect(performance.now() - began).toBeGreaterThanOrEqual(120);
+  });
+
   it('ends what a killed process left, first', async () => {
     const { ports, hook, log, ledger } = hooked({});
     ledger.apply(start, 1);

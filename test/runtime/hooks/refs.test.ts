@@ -27,6 +27,9 @@ describe('a ref that a hook is for', () => {
     ['*', 'refs/pull/7/head'],
     ['*', 'refs/heads/../pull/7/head'],
     ['*', 'refs/heads/.x'],
+    ['*', 'refs/heads/a..b'],
+    ['*', 'refs/heads/x.lock'],
+    ['*', 'refs/heads/'],
     ['release-*', 'refs/heads/release'],
     ['refs/tags/v*', 'refs/heads/v1'],
     ['refs/tags/v*', 'refs/tags/v/../../pull/1'],
@@ -91,8 +94,8 @@ describe('alarms', () => {
 
   it('are of the refs that are named, but for the log', () => {
     const all = { runs: [run(1, { level: 'disputed' })], equivocations: ['two stories'] };
-    expect(newAlarms(new Ledger(), all, [parseRefPattern('side')]).map(({ event }) => event)).toEqual([
-      'equivocation',
-    ]);
+    const at = (ref: string) => newAlarms(new Ledger(), all, [parseRefPattern(ref)]);
+    expect(at('side').map(({ event }) => event)).toEqual(['equivocation']);
+    expect(at('main').map(({ event }) => event)).toEqual(['equivocation', 'disputed']);
   });
 });

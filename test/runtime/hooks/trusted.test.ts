@@ -51,6 +51,7 @@ describe('which run is looked at', () => {
   it('is of the jobs that are named', () => {
     const { hook } = makeHook({ jobs: ['package'] });
     expect(hook.next([listed(2), listed(1, { name: 'package' })], 0)?.run).toBe(id(1));
+    expect(hook.next([listed(2)], 0)).toBeUndefined();
   });
 
   it('is none below one that the command was started for, and the next one where a newer was refused', () => {
@@ -99,7 +100,51 @@ describe('which run is looked at', () => {
   });
 });
 
+describe('a run that failed', () => {
+  it('is tried at once where it was not listed meanwhile, and counts anew once it was refused', () => {
+    const { hook } = makeHook();
+    const run = listed(1);
+    const failed = () => hook.failed(run, 'REVOCATION_NO_ANSWER', 'nobody', 0);
+    failed();
+    expect(hook.next([run], 0)).toBeUndefined();
+    hook.next([], 0);
+    expect(hook.next([run], 0)).toBe(run);
+    for (let tries = 1; tries < hookLimits.triesMax; tries++) expect(failed()).toBeUndefined();
+    expect([failed()?.kind, failed()]).toEqual(['refused', undefined]);
+  });
+
+  it.each([
+    ['REF_MISMATCH', true],
+    ['ARTIFACT_MISMATCH', true],
+    ['SOURCE_MISMATCH', false],
+    ['KEY_REVOKED', false],
+  ] as const)('with %s was listed falsely: %s', (code, isFalse) => {
+    const { hook } = makeHook();
+    const run = listed(1);
+    hook.next([run], 0);
+    expect(hook.failed(run, code, 'm', 0)?.code).toBe(code);
+    expect(hook.isFalse(run)).toBe(isFalse);
+  });
+});
+
 describe('verified facts', () => {
+  it.each([
+    ['a ref', { ref: 'refs/heads/side' }],
+    ['a job', { name: 'other' }],
+  ])('of %s that the hook is not for start nothing, though they were listed so', (_, line) => {
+    const { hook } = makeHook({ jobs: ['build'] });
+    expect(hook.verified(listed(1, line), facts(1, line), later)).toMatchObject({
+      ...{ code: 'HOOK_NOTICE_FALSE', message: expect.stringContaining('is not what this hook is for') },
+    });
+  });
+
+  it('of a publisher whose clock is a minute ahead start the command', () => {
+    const requested = new Date(later + 60_000).toISOString();
+    expect(makeHook().hook.verified(listed(1), facts(1, { requested }), later)).toMatchObject({
+      kind: 'started',
+    });
+  });
+
   it('start the command, at the place that they have', () => {
     expect(makeHook().hook.verified(listed(4), facts(4), later)).toEqual({
       ...{ kind: 'started', subject: id(4), artifact: 'bafy4' },

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Membership } from '../../../src/core/sessions/credentials.ts';
@@ -22,7 +22,10 @@ describe('a home', () => {
     const home = openHome(join(await folder(), 'home'));
     expect(home.hasKey()).toBe(false);
     const { id } = await home.key();
+    const changed = async () => (await stat(home.dir, { bigint: true })).mtimeNs;
+    const before = await changed();
     expect((await home.key()).id).toBe(id);
+    expect(await changed(), 'no other key was made').toBe(before);
     expect((await openHome(home.dir).key()).id).toBe(id);
     expect((await stat(join(home.dir, 'node.key'))).mode & 0o777).toBe(0o600);
   });
@@ -36,8 +39,13 @@ describe('a home', () => {
 
   it('knows its only project, and asks which when there are several', async () => {
     const home = openHome(await folder());
-    expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_NOT_FOUND');
+    await expect(home.membership()).rejects.toMatchObject({
+      ...{ code: 'MEMBERSHIP_NOT_FOUND', message: `${home.dir} belongs to no project yet` },
+      hint: expect.not.stringContaining('quorate project list'),
+    });
     await home.save(membership('one'));
+    // One that was forgotten meanwhile.
+    await symlink('nowhere', join(home.dir, 'projects', 'gone.json'));
     expect(await home.membership()).toEqual(membership('one'));
     await home.save({ ...membership('one'), operator: 'bea' });
     expect((await home.membership()).operator).toBe('bea');
@@ -45,7 +53,7 @@ describe('a home', () => {
     expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_AMBIGUOUS');
     expect((await home.membership('two')).project).toBe('two');
     await expect(home.membership('three')).rejects.toMatchObject({
-      code: 'MEMBERSHIP_NOT_FOUND',
+      ...{ code: 'MEMBERSHIP_NOT_FOUND', message: `${home.dir} does not belong to project three` },
       hint: expect.stringContaining('quorate project list'),
     });
   });
@@ -55,9 +63,13 @@ describe('a home', () => {
     await home.save({ ...membership('one'), name: 'tools' });
     await home.save({ ...membership('two'), name: 'docs' });
     await home.save({ ...membership('three'), name: 'docs' });
-    await expect(home.membership()).rejects.toThrow(
-      / 3 projects: tools \(one\), docs \(three\), docs \(two\)$/,
-    );
+    await expect(home.membership()).rejects.toMatchObject({
+      message: expect.stringMatching(/ 3 projects: tools \(one\), docs \(three\), docs \(two\)$/),
+      hint: expect.stringContaining('--project tools.'),
+    });
+    await expect(home.membership('docs')).rejects.toMatchObject({
+      hint: expect.stringContaining('--project three.'),
+    });
     expect((await home.membership('tools')).project).toBe('one');
     await expect(home.membership('docs')).rejects.toThrow(/ 2 projects: docs \(three\), docs \(two\)$/);
     await writeFile(join(home.dir, 'worker-two.db'), '');

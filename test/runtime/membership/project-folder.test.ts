@@ -84,6 +84,8 @@ describe("a project's folder", () => {
       expect(await left(() => restoreCharter(made.dir, inForce))).toEqual([
         ...[isBack, isBack && inForce !== null ? inForce.raw : one.raw],
       ]);
+    await rm(file);
+    expect(await restoreCharter(made.dir, one)).toBe(false);
   });
 
   it('is refused with a charter that another key signed', async () => {

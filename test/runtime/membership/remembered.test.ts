@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Membership } from '../../../src/core/sessions/credentials.ts';
 import { agreedTiers, rememberTiers } from '../../../src/runtime/membership/agreed-tiers.ts';
+import { ask } from '../../../src/runtime/membership/credentials.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { byPeer } from '../../../src/runtime/membership/join.ts';
 import { openRevocationBook } from '../../../src/runtime/membership/revocation-file.ts';
@@ -85,4 +86,12 @@ it('a trusted worker has none of the keys that it checks', () => {
   const charter = { controllers: ['c'], idps: ['i'], logKeys: ['l'], log: 'l' };
   expect(() => checkApart(charter as never, 'c')).toThrow(/which a trusted worker checks/);
   checkApart(charter as never, 'w');
+});
+
+it('a question ends with the reason of its caller, or with its own error', async () => {
+  const away = () => Promise.reject(new Error('no'));
+  const asked = (signal: AbortSignal) => ask(away, [{ id: 'x', addrs: [] }], { kind: 'jobs' }, signal);
+  expect(await codeOf(() => asked(new AbortController().signal))).toBe('CONTROLLER_UNREACHABLE');
+  const reason = new Error('enough');
+  await expect(asked(AbortSignal.abort(reason))).rejects.toBe(reason);
 });
