@@ -212,8 +212,7 @@ export class DiskStore implements Store {
   // Exports
 
   #reader(from: Area | undefined): BlockReader {
-    if (from === undefined || !from.sealed) return this.#blocks;
-    return new BothAreas(this.#blocksOf(from), this.#blocks);
+    return from?.sealed ? new BothAreas(this.#blocksOf(from), this.#blocks) : this.#blocks;
   }
 
   exportTar(

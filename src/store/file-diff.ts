@@ -28,7 +28,6 @@ export async function firstDifference(
   b: Tree,
   signal?: AbortSignal,
 ): Promise<FirstDifference | undefined> {
-  if (a.root === b.root) return undefined;
   const offset = await differingOffset(new FileCursor(a, signal), new FileCursor(b, signal));
   if (offset === undefined) return undefined;
   const from = Math.max(0, offset - contextBytesBefore);
@@ -46,11 +45,11 @@ async function differingOffset(a: FileCursor, b: FileCursor): Promise<number | u
         continue;
       }
       // The larger one may begin with the other; of one size, it may be the other.
-      await (partA.size >= partB.size ? a : b).open();
+      await (partA.size >= partB.size ? a.open(partA) : b.open(partB));
       continue;
     }
-    if (partA !== undefined) await a.open();
-    else if (partB !== undefined) await b.open();
+    if (partA !== undefined) await a.open(partA);
+    else if (partB !== undefined) await b.open(partB);
     else {
       const length = Math.min(a.bytes.length, b.bytes.length);
       if (length === 0) return a.bytes.length === b.bytes.length ? undefined : a.offset;
@@ -76,7 +75,7 @@ async function bytesAt(file: Tree, from: number, signal?: AbortSignal): Promise<
     const { part } = cursor;
     if (part !== undefined) {
       if (cursor.offset + part.size <= from) cursor.passOver();
-      else await cursor.open();
+      else await cursor.open(part);
       continue;
     }
     const before = Math.max(0, from - cursor.offset);
@@ -131,11 +130,10 @@ class FileCursor {
     this.bytes = this.bytes.subarray(length);
   }
 
-  /** Replaces the part by its bytes or its parts. @throws STORE_TREE_MALFORMED, STORE_BLOCK_MISSING */
-  async open(): Promise<void> {
+  /** Replaces the part at the current place by its bytes or its parts. @throws STORE_TREE_MALFORMED, STORE_BLOCK_MISSING */
+  async open(part: Part): Promise<void> {
     this.#signal?.throwIfAborted();
-    const part = this.#parts.pop();
-    if (part === undefined) return;
+    this.#parts.pop();
     const { cid, level } = part;
     if (level > levelsMax) throw malformed(cid, 'is a file of too many levels');
     const node = await readNode(this.#blocks, cid);
