@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { rawCode, sectionHead } from '../../src/core/car.ts';
+import { pbCode, rawCode, sectionHead } from '../../src/core/car.ts';
 import { limits } from '../../src/core/limits.ts';
 import { Slices } from '../../src/core/slices.ts';
 import { BlockIndex } from '../../src/store/block-index.ts';
@@ -17,7 +17,7 @@ import { giveUpMemory } from '../../src/store/give-up-memory.ts';
 import { storeLimits } from '../../src/store/limits.ts';
 import { printable } from '../../src/store/names.ts';
 import { decodeNode } from '../../src/store/nodes.ts';
-import { packHeader } from '../../src/store/pack-files.ts';
+import { PackFiles, packHeader } from '../../src/store/pack-files.ts';
 import { PinLog } from '../../src/store/pin-log.ts';
 import { PinsIncomplete } from '../../src/store/pins-incomplete.ts';
 import { compact, sweepBlocks } from '../../src/store/sweep.ts';
@@ -221,6 +221,11 @@ describe('an index', () => {
       () => Date.now() + 1_000,
     );
     expect(unused.mock.calls.map(([, , max]) => max)).toEqual([500, 500]);
+    // No pack was wasted: the next block goes where this one is.
+    const more = block(2, 5);
+    await blocks.put(more.cid, more.bytes);
+    await blocks.sync();
+    expect(packsIn(blocks.dir)).toHaveLength(1);
   });
 });
 
@@ -420,6 +425,54 @@ describe('pins', () => {
     onTestFinished(() => again.close());
     expect([...again.pins.keys()]).toEqual(['a']);
   });
+});
+
+describe('a block', () => {
+  it('that got another place while it was read is read there', async () => {
+    const blocks = await area();
+    const { cid, bytes } = block(1, 500);
+    await blocks.put(cid, bytes);
+    await blocks.sync();
+    const [row] = blocks.index.rows();
+    if (row === undefined) throw new Error('it is here');
+    vi.spyOn(blocks.files, 'read').mockImplementationOnce(async () => {
+      blocks.index.remove(row.digest, row);
+      await blocks.put(cid, bytes);
+      return new Uint8Array(500);
+    });
+    expect(Buffer.compare(await blocks.read(cid), bytes)).toBe(0);
+  });
+
+  it('of a sealed area that cannot be read is not looked for elsewhere', async () => {
+    const s = await store();
+    const sealed = s.sealed('lease');
+    const cid = await s.importBytes(noiseBytes(20_000), { into: sealed });
+    const failure = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    vi.spyOn(PackFiles.prototype, 'read').mockRejectedValue(failure);
+    onTestFinished(() => void vi.restoreAllMocks());
+    await expect(s.readBytes(cid, { maxBytes: 1e6, from: sealed })).rejects.toBe(failure);
+  });
+
+  it('of a tree that is no node is a fault of the tree, which is not taken for missing', async () => {
+    const s = await store();
+    const odd = Buffer.from('no node');
+    const cid = cidOf(pbCode, odd);
+    await s.blocks.during(() => s.blocks.put(cid, odd));
+    expect(await codeOf(s.has(`${cid}`))).toBe('STORE_TREE_MALFORMED');
+  });
+});
+
+it('below an executable file there is no entry, and the folder of an archive is none', async () => {
+  const s = await store();
+  const archive = await tar([
+    { name: './', type: 'directory' },
+    { name: '.', type: 'directory' },
+    { name: './run', body: 'x', mode: 0o755 },
+  ]);
+  const { root, entries } = await s.importTar(archive, { into: s.public });
+  expect(entries).toBe(1);
+  expect(await s.resolve(root, 'run')).toMatchObject({ executable: true });
+  expect(await s.resolve(root, 'run/x')).toBeUndefined();
 });
 
 it('blocks are taken in pieces too', async () => {

@@ -3,8 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Blocks } from '../../src/store/blocks.ts';
+import { cidOf } from '../../src/store/file-import.ts';
 import { PinsIncomplete, type Store } from '../../src/store/index.ts';
 import { PackFiles } from '../../src/store/pack-files.ts';
+import { scrubBlocks } from '../../src/store/scrub.ts';
 import { codeOf, damage, folder, noiseBytes, reopened, store, tar } from './support.ts';
 
 /** A folder of files, each a block of its own, which no sweep would keep but for the pin. */
@@ -61,6 +64,23 @@ describe('a scrub', () => {
     vi.spyOn(PackFiles.prototype, 'read').mockRejectedValue(failure);
     onTestFinished(() => void vi.restoreAllMocks());
     await expect(s.scrub({ bytesPerSecond: Number.POSITIVE_INFINITY })).rejects.toBe(failure);
+  });
+
+  it('counts no block that was swept meanwhile', async () => {
+    const blocks = await Blocks.open(await folder());
+    onTestFinished(() => blocks.close());
+    const cids = files.slice(0, 2).map(({ body }) => ({ cid: cidOf(0x55, body), body }));
+    for (const { cid, body } of cids) await blocks.put(cid, body);
+    await blocks.sync();
+    const read = blocks.read.bind(blocks);
+    blocks.read = async (cid) => {
+      const bytes = await read(cid);
+      for (const { digest, ...place } of blocks.index.rows())
+        if (Buffer.compare(digest, cid.multihash.digest) !== 0) blocks.index.remove(digest, place);
+      return bytes;
+    };
+    const found = await scrubBlocks(blocks, { bytesPerSecond: Number.POSITIVE_INFINITY });
+    expect(found).toEqual({ blocks: 1, bytes: 500, damaged: 0 });
   });
 
   it('ends with its signal', async () => {

@@ -41,8 +41,15 @@ describe('export', () => {
     await s.exportDirectory(root, join(base, 'empty'));
     const none = 'bafybeihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
     expect(await codeOf(s.exportDirectory(none, join(base, 'none')))).toBe('STORE_BLOCK_MISSING');
-    const abort = AbortSignal.abort(new Error('enough'));
-    await expect(s.exportDirectory(root, join(base, 'stopped'), { signal: abort })).rejects.toThrow('enough');
+    const reason = new Error('enough');
+    const signal = AbortSignal.abort(reason);
+    await expect(s.exportDirectory(root, join(base, 'stopped'), { signal })).rejects.toBe(reason);
+    const stop = new AbortController();
+    const onProgress = () => stop.abort(reason);
+    const options = { signal: stop.signal, onProgress };
+    const entries = Array.from({ length: 40 }, (_, n) => ({ name: `f${n}`, body: `${n}` }));
+    const many = await s.importTar(await tar(entries), { into: s.public });
+    await expect(s.exportDirectory(many.root, join(base, 'stopped'), options)).rejects.toBe(reason);
     expect((await readdir(base)).sort()).toEqual(['empty', 'file', 'full']);
   });
 

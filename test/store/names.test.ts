@@ -27,6 +27,16 @@ const bounds: Bound[] = [
 
 describe('a tree takes at most so many', () => holds(bounds));
 
+it.each([
+  ['', 'STORE_LINK_REFUSED'],
+  ['a\0b', 'STORE_LINK_REFUSED'],
+  ['a\ufffd', 'STORE_NAME_NOT_UTF8'],
+  ['a\ud800', 'STORE_NAME_NOT_UTF8'],
+  ['/a', 'STORE_LINK_ESCAPES'],
+])('a link to %j is refused', (target, code) => {
+  expect(() => checkTarget(target, 'link')).toThrow(expect.objectContaining({ code }));
+});
+
 it('names are in the order of their bytes in UTF-8', () => {
   const points = [0x41, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x103ff, 0x10400, 0x10ffff];
   const names = points.flatMap((point) => [`a${String.fromCodePoint(point)}`, String.fromCodePoint(point)]);

@@ -1,6 +1,7 @@
 import { encode, prepare } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
-import type { CID } from 'multiformats/cid';
+import { CID } from 'multiformats/cid';
+import * as digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
 import { pbCode, rawCode } from '../../src/core/car.ts';
 import { BoundedReader } from '../../src/store/bounded-reader.ts';
@@ -184,6 +185,15 @@ const bounds: Bound[] = [
   ['folders in one another', unless(['STORE_PATH_TOO_DEEP'], checkDepth), 64],
 ];
 describe('a tree is walked with at most so many', () => holds(bounds));
+
+it.each([
+  ['the first version', CID.createV0(digest.create(0x12, new Uint8Array(32)))],
+  ['another kind of block', CID.createV1(0x71, digest.create(0x12, new Uint8Array(32)))],
+  ['another hash', CID.createV1(rawCode, digest.create(0x13, new Uint8Array(32)))],
+  ['a shorter hash', CID.createV1(rawCode, digest.create(0x12, new Uint8Array(20)))],
+])('a CID of %s is refused', (_, odd) => {
+  expect(() => parseCid(`${odd}`)).toThrow(expect.objectContaining({ code: 'STORE_CID_REFUSED' }));
+});
 
 it('a CID of 121 characters is not decoded', () => {
   const reasonOf = (text: string): string => {

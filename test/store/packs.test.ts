@@ -196,6 +196,10 @@ describe('packs', () => {
     await s.close();
     const check = checkPacks(join(s.dir, 'public'), [last.toString()], new AbortController().signal);
     expect(await check).toMatchObject({ blocks: 61, faults: [], incomplete: [] });
+    const again = await reopened(s.dir);
+    expect(await again.has(last.toString())).toBe(true);
+    await again.pin([last.toString()], 'run');
+    expect(await again.collect({ graceSeconds: -10 })).toMatchObject({ blocks: 0 });
   });
 
   it('are opened unread where the process before closed them, and one without a block is removed', async () => {
@@ -226,6 +230,14 @@ describe('packs', () => {
     const again = await reopened(s.dir);
     const codes = all.map((cid) => codeOf(again.readBytes(cid, { maxBytes: 1_000 })));
     expect(await Promise.all(codes)).toEqual(['none', 'STORE_BLOCK_MISSING', 'none']);
+    await again.close();
+    // Without an index a block that was cut is none.
+    const [pack = ''] = await packsOf(join(s.dir, 'public'));
+    await truncate(pack, (await stat(pack)).size - 1);
+    await rm(join(s.dir, 'public/index.db'));
+    const cut = await reopened(s.dir);
+    const sizes = all.map((cid) => cut.blocks.touch(CID.parse(cid)));
+    expect(sizes).toEqual([500, 500, undefined]);
   });
 
   it('are all that is needed where one page of the index is damaged', async () => {

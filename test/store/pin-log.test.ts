@@ -150,6 +150,45 @@ it('a name of a pin may hold any character', async () => {
   expect(namesOf(opened(file))).toEqual({ a: names.slice(1) });
 });
 
+it('a log of pins takes what is said of a tree that has none', async () => {
+  const dir = await folder();
+  const file = join(dir, 'pins.log');
+  const log = opened(file);
+  log.append([
+    { kind: 'used', root: 'none', used: 1 },
+    { kind: 'unpin', root: 'none' },
+    { kind: 'unpin', root: 'none', name: 'run' },
+    { kind: 'pin', root: 'a', used: 1, name: 'run' },
+    { kind: 'unpin', root: 'a', name: 'other' },
+  ]);
+  expect(namesOf(log)).toEqual({ a: ['run'] });
+  log.close();
+});
+
+it('a pin that is not there is not dropped', async () => {
+  const dir = await folder();
+  const store = await reopened(dir);
+  const root = await store.importBytes(noiseBytes(10), { into: store.public });
+  const bytes = () => readFileSync(join(dir, 'pins.log')).length;
+  await store.pin([root], 'run');
+  const before = bytes();
+  await store.unpin(root, 'other');
+  await store.unpin(await store.importBytes(noiseBytes(11), { into: store.public }));
+  await store.pin([root], 'run');
+  expect(bytes()).toBe(before);
+  await store.unpin(root, 'run');
+  expect(bytes()).toBeGreaterThan(before);
+});
+
+it('a folder in the place of the log of pins is told', async () => {
+  const dir = await folder();
+  mkdirSync(join(dir, 'pins.log'));
+  await expect(openStore({ dir })).rejects.toMatchObject({
+    code: 'STORE_UNWRITABLE',
+    hint: 'A folder lies in its place: move it away, and put the file back from a copy.',
+  });
+});
+
 it('a log of pins stays as long as what it says', async () => {
   const file = join(await folder(), 'pins.log');
   const log = opened(file);

@@ -18,6 +18,7 @@ describe('links of a tree', () => {
     [{ 'a/b': '..' }, 'stays'],
     [{ 'a/b': '../..' }, 'STORE_LINK_ESCAPES'],
     [{ a: './x/../..' }, 'STORE_LINK_ESCAPES'],
+    [{ a: 'x//../..' }, 'STORE_LINK_ESCAPES'],
     [{ a: '.', b: 'a/..' }, 'STORE_LINK_ESCAPES'],
     [{ 'd/up': '..', c: 'd/up/..' }, 'STORE_LINK_ESCAPES'],
     [{ 'd/up': '..', c: 'd/up/d/up' }, 'stays'],

@@ -202,6 +202,22 @@ describe('a fetch of a tree', () => {
     await expect(failed).rejects.toMatchObject({ dropped: [{ peer: 'a', code: 'TRANSFER_EMPTY' }] });
   });
 
+  it('asks a provider of another protocol once', async () => {
+    const open = vi.fn(() =>
+      Promise.reject(reportedError('MESH_PROTOCOL_UNKNOWN', 'it has no such protocol')),
+    );
+    await expect(fetchTree(cid, sink(), [{ peer: 'a', open }])).rejects.toMatchObject({
+      dropped: [{ code: 'MESH_PROTOCOL_UNKNOWN' }],
+    });
+    expect(open).toHaveBeenCalledTimes(1);
+  });
+
+  it('ends with a fault of this process', async () => {
+    const fault = new RangeError('a fault here');
+    const put = () => Promise.reject(fault);
+    await expect(fetchTree(cid, sink({ put }), [provider('a', new Far(car, ...ending))])).rejects.toBe(fault);
+  });
+
   it('ends with the fault of the store, and with the signal', async () => {
     const full = reportedError('STORE_DISK_FULL', 'no room');
     const put = () => Promise.reject(full);

@@ -178,6 +178,26 @@ describe('the state of a fetch', () => {
 });
 
 describe('a session with a provider', () => {
+  it('counts a block that another one brought before as not served', async () => {
+    let isDone = false;
+    const taken = [{ steps: [{ cid, depth: 0 }], max: 5 }];
+    const arrived = vi.fn(async () => false);
+    const work: Work = {
+      ...{ take: async () => taken.shift(), changed: async () => {}, links: () => [], arrived },
+      giveBack: () => {
+        isDone = true;
+      },
+      get isDone() {
+        return isDone;
+      },
+    };
+    const far = new Far(car, new Uint8Array(), Buffer.from('{"kind":"end"}'));
+    const session = new ProviderSession({ peer: 'a', open: async () => far }, work);
+    await session.run();
+    expect(arrived).toHaveBeenCalledTimes(1);
+    expect([session.served, session.rate(performance.now()), session.failure]).toEqual([0, 0, undefined]);
+  });
+
   it('has two requests on their way, and asks no more until one is answered', async () => {
     let left = 9;
     const work: Work = {

@@ -106,6 +106,16 @@ const refusals: [string, string, TarEntry[]][] = [
     'STORE_ENTRY_REFUSED',
     [{ name: 'a', body: 'x', pax: { 'GNU.sparse.major': '1' } }],
   ],
+  [
+    'a sparse file in the form of another tool',
+    'STORE_ENTRY_REFUSED',
+    [{ name: 'a', body: 'x', pax: { 'SCHILY.realsize': '9' } }],
+  ],
+  [
+    'a hard link to what is below a file',
+    'STORE_LINK_REFUSED',
+    [{ name: 'f' }, { name: 'a', type: 'link', linkname: 'f/x' }],
+  ],
   ['a link to the outside', 'STORE_LINK_ESCAPES', [link('a', '../x')]],
   ['a link to the outside from below', 'STORE_LINK_ESCAPES', [link('d/e/a', '../../../x')]],
   ['an absolute link', 'STORE_LINK_ESCAPES', [link('a', '/etc/passwd')]],
