@@ -306,7 +306,7 @@ async function findBundle(
   const missing: PeerAddress[] = [];
   for (const controller of options.controllers ?? [])
     if (!peers.has(controller.id)) await consider(controller).catch(() => missing.push(controller));
-  if (best === undefined && missing.length > 0)
+  if (best === undefined)
     for (const controller of await movedControllers(mesh, project, missing, limit))
       await consider(controller).catch(() => {});
   signal.throwIfAborted();

@@ -51,9 +51,7 @@ export async function* slice(
 ): AsyncGenerator<Uint8Array> {
   let at = 0;
   for await (const chunk of source) {
-    const start = Math.max(0, from - at);
-    const end = Math.min(chunk.length, to - at);
-    if (end > start) yield chunk.subarray(start, end);
+    yield chunk.subarray(Math.max(0, from - at), to - at);
     at += chunk.length;
     if (at >= to) return;
   }

@@ -61,10 +61,11 @@ function wide(extra: Buffer): number[] | undefined {
 
 /** Values may be left out, and are in this order. */
 function checkWide(values: readonly number[] = [], allowed: readonly (readonly number[])[]): void {
-  let at = 0;
+  let left = allowed;
   for (const value of values) {
-    while (at < allowed.length && allowed[at]?.includes(value) !== true) at++;
-    if (at++ >= allowed.length) throw new Irregular('a member has two headers that differ');
+    const at = left.findIndex((some) => some.includes(value));
+    if (at === -1) throw new Irregular('a member has two headers that differ');
+    left = left.slice(at + 1);
   }
 }
 

@@ -79,7 +79,11 @@ describe('an artifact', () => {
     worker.bundles.set(tree, text);
     expect(await fetchArtifact(await options(tree, worker, own))).toMatchObject(from);
     // Those who have the evidence alone are of no use.
-    expect(await ended(options(tree, worker), fetchArtifact)).toMatch(/./);
+    const alone = await options(tree, worker);
+    const says: string[] = [];
+    const onProgress = (one: { says: string }) => void says.push(one.says);
+    expect(await ended(Promise.resolve({ ...alone, onProgress }), fetchArtifact)).toMatch(/./);
+    expect(says.join()).not.toMatch(/asking the controller too/);
     await worker.add('good');
     expect(await fetchArtifact(await options(tree, worker, own))).toMatchObject({
       ...{ providers: [worker.mesh.id], controllerUsed: false },
@@ -93,6 +97,10 @@ describe('an artifact', () => {
       [second, honest],
     ])
       expect((await fetchArtifact(await options(tree, ...peers))).verification.level).toBe('trusted');
+    // Of two that are as good it is the first.
+    second.bundles.set(tree, (await verdictOn(tree, { job: { name: 'other' } })).text);
+    const { bundleText } = await fetchArtifact(await options(tree, honest, second));
+    expect(bundleText).toBe(honest.bundles.get(tree));
   });
 
   it.each<[string, Partial<FetchOptions>, RegExp]>([
@@ -266,6 +274,8 @@ describe('an artifact', () => {
     );
     const book = await RevocationBook.open(project, joseVerifier);
     const controllers = [{ id: one.mesh.id, addrs: one.mesh.addresses() }];
+    const found = vi.spyOn(Object.getPrototypeOf(one.mesh), 'findProviders');
+    onTestFinished(() => found.mockRestore());
     const began = performance.now();
     await expect(
       askForRevocations({
@@ -273,6 +283,8 @@ describe('an artifact', () => {
       }),
     ).rejects.toThrow('enough');
     expect(performance.now() - began).toBeGreaterThan(2 * 190);
+    // Without an address of a mesh nobody else is looked for.
+    expect(found).not.toHaveBeenCalled();
   });
 
   it('was made from what its evidence says, from level provisional on', async () => {

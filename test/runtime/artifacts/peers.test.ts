@@ -7,6 +7,7 @@ import { forgetTree } from '../../../src/runtime/artifacts/forget-tree.ts';
 import { openIdleStore } from '../../../src/runtime/artifacts/idle-store.ts';
 import { membersOf } from '../../../src/runtime/artifacts/members.ts';
 import { peersOf, waitOrSearch } from '../../../src/runtime/artifacts/moved-controllers.ts';
+import { providersOf } from '../../../src/runtime/artifacts/transfer.ts';
 import { waitForPeer } from '../../../src/runtime/artifacts/wait-for-peer.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { project } from '../../support/project.ts';
@@ -88,6 +89,18 @@ it('an announcement is tried again after each wait, and a stop ends that', async
   provide.mockResolvedValueOnce().mockResolvedValueOnce();
   await announce({ provide }, 'bafy', signal);
   expect(provide).toHaveBeenCalledTimes(1);
+});
+
+it('a peer with one process is reached by any connection, one with several by that of each', async () => {
+  const open = async () => 'a stream of the peer';
+  const link = (n: number) => ({ peer: 'x', open: async () => `a stream of link ${n}` });
+  const streams = (...links: object[]) =>
+    Promise.all(
+      providersOf({ links: () => links, open } as never, ['x', 'x'], signal).map((one) => one.open(signal)),
+    );
+  expect(await streams()).toEqual(['a stream of the peer']);
+  expect(await streams(link(1))).toEqual(['a stream of the peer']);
+  expect(await streams(link(1), link(2))).toEqual(['a stream of link 1', 'a stream of link 2']);
 });
 
 it('peers are those of addresses that name one', () => {

@@ -158,6 +158,9 @@ describe('a home made of a backup', () => {
     expect([kept, await names(dir)]).toEqual([['idp.key'], [...parts, 'idp.key'].sort()]);
     expect(missing).not.toContain('idp.key');
     expect(await names(aside)).toEqual(before);
+    // An empty folder is in nobody's way.
+    const empty = await folder();
+    expect((await restore(from, empty)).aside).toBeUndefined();
     // A second one has a name of its own.
     const again = await restore(from, dir, { aside: true });
     expect(again.aside).not.toBe(aside);

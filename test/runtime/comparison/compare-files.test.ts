@@ -108,6 +108,9 @@ describe('two gzip files', () => {
     };
     expect(await same(good, long(128 * 1024))).toEqual(['gzip', 'gzip-name']);
     expect(await reasons(good, long(128 * 1024 + 1))).toBe('b: its gzip header has no end');
+    const empty = Buffer.concat([headed(8).subarray(0, 10), Buffer.from('name\0'), Buffer.alloc(8)]);
+    expect(await reasons(good, empty)).toMatch(/cannot be unpacked: unexpected end/);
+    expect(await reasons(good.subarray(0, 2), good)).toBe('a: it is truncated');
     for (const cut of [9, 17]) expect(await reasons(good, good.subarray(0, cut))).toBe('b: it is truncated');
   });
 

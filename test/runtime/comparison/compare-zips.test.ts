@@ -86,6 +86,8 @@ describe('a zip whose headers differ', () => {
     content?: string;
     /** Its end says its numbers with 64 bits too. */
     is64?: boolean;
+    /** Between the directory and the end. */
+    gap?: string;
     extra?: number[];
     localExtra?: number[];
     before?: string;
@@ -130,7 +132,7 @@ describe('a zip whose headers differ', () => {
     last.writeUInt16LE(1, 10);
     last.writeUInt32LE(end?.bytes ?? directory.length, 12);
     last.writeUInt32LE(member.length, 16);
-    if (rest.is64 !== true) return Buffer.concat([member, directory, last]);
+    if (rest.is64 !== true) return Buffer.concat([member, directory, Buffer.from(rest.gap ?? ''), last]);
     const end64 = Buffer.alloc(76);
     end64.write('PK\x06\x06\x2c', 'latin1');
     for (const at of [24, 32]) end64.writeUInt32LE(1, at);
@@ -162,7 +164,12 @@ describe('a zip whose headers differ', () => {
     await expect(compare(good, other)).rejects.toMatchObject({ code: 'COMPARE_TOO_LARGE' });
   });
 
+  it('is none where there is only its mark', async () => {
+    expect(await reasons(good.subarray(0, 4), good)).toMatch(/^a: it is not a whole zip archive/);
+  });
+
   it.each<[string, Parts, string]>([
+    ['bytes in front of its end', { gap: 'more' }, 'it has bytes between its directory and its end'],
     ['encrypted', { both: { flags: 1, method: 8 } }, 'a member is encrypted'],
     ['flags of one', { local: { flags: 2 } }, 'a member has two headers that differ'],
     ['a method of one', { local: { method: 8 } }, 'a member has two headers that differ'],

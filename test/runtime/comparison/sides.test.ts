@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { SandboxIo } from '../../../sandbox/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { choose, compareChosen } from '../../../src/runtime/comparison/compare.ts';
-import { runDiffoscope } from '../../../src/runtime/comparison/diffoscope.ts';
+import { boundedPairs, type FilePair, runDiffoscope } from '../../../src/runtime/comparison/diffoscope.ts';
 import { importFile } from '../../../src/runtime/comparison/import-file.ts';
 import { comparisonLimits } from '../../../src/runtime/comparison/limits.ts';
 import { type SideAsked, withSides } from '../../../src/runtime/comparison/sides.ts';
@@ -158,6 +158,12 @@ describe('diffoscope', () => {
     return { says: await runDiffoscope(options, opened as never), output, wasStopped };
   }
   const done = { kind: 'exit', code: 0 };
+
+  it('is given as many bytes as it may have, exactly', () => {
+    withLimits(comparisonLimits, { diffoscopeInputBytesMax: 4 });
+    const pair = (size: number) => ({ a: { size }, b: { size } }) as FilePair;
+    expect(boundedPairs([pair(1), pair(2), pair(1), pair(0)])).toEqual([pair(1), pair(1), pair(0)]);
+  });
 
   it('gives a report up to a length', async () => {
     withLimits(comparisonLimits, { diffoscopeOutputBytesMax: 4 });

@@ -117,6 +117,7 @@ describe('the header in front of a member', () => {
     ['has a checksum of all bits', [{ crc32: all, extraField: wide(9, 5) }]],
     ['has sizes with 64 bits the other way round', [{ extraField: wide(5, 9) }]],
     ['has zeros with 64 bits and nothing behind it', [{ extraField: wide(0, 0) }]],
+    ['has one of its sizes twice', [{ extraField: wide(9, 9) }]],
     ['has a third number with 64 bits', [{ extraField: wide(9, 5, 5) }]],
     ['has a place with 64 bits', [{ extraField: wide(9, 5, 11) }]],
     ['has another place in the directory', [{}, false, { extraFieldRaw: wide(9, 5, 12) }]],

@@ -180,6 +180,16 @@ describe('the dependencies that a controller keeps', () => {
     expect(await codeOf(() => bring('owner', 1))).toBe('DEPENDENCIES_NO_ROOM');
   });
 
+  it('are as many of one publisher as stay, the oldest goes for one more', async () => {
+    const { store, bring } = await place();
+    const trees: string[] = [];
+    const kept = () => trees.filter((tree) => store.pinned(tree)).length;
+    for (let n = 0; n < room.treesPerPublisherMax; n++) trees.push(await bring('owner', 1));
+    expect(kept()).toBe(room.treesPerPublisherMax);
+    trees.push(await bring('owner', 1));
+    expect([kept(), store.pinned(trees[0] ?? '')]).toEqual([room.treesPerPublisherMax, false]);
+  });
+
   it('are not larger than a tree may be', async () => {
     const { bring } = await place();
     expect(await codeOf(() => bring('owner', 101))).toBe('DEPENDENCIES_UNAVAILABLE');

@@ -415,6 +415,21 @@ describe('what a controller shows', () => {
     expect(() => view.run('none')).toThrow(expect.objectContaining({ code: 'JOB_UNKNOWN' }));
   });
 
+  it('are all jobs of the last commit of a branch, as many as a pipeline may have', async () => {
+    const bench = await projectOf('ada');
+    for (let n = 0; n < 20; n++) await bench.submit({ name: `job-${n}` });
+    for (const { request } of bench.controller.state.index.open.values())
+      Object.assign(request.payload, { commit: 'c'.repeat(40) });
+    const view = projectView({
+      ...{ project: 'p', name: 'n', state: bench.controller.state, equivocations: () => [] },
+      addresses: () => [],
+    });
+    const [{ ref } = { ref: '' }] = view.branches();
+    expect(view.branch(ref)?.jobs).toHaveLength(20);
+    withLimits(limits, { pipelineJobsMax: 16 });
+    expect(view.branch(ref)?.jobs).toHaveLength(16);
+  });
+
   it('are the first files of a tree that is here, and whether there are more', async () => {
     const [own, bench] = [await store(), await projectOf('ada')];
     const { trees } = controllerPages(

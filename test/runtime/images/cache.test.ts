@@ -15,7 +15,6 @@ import { readImage } from '../../../src/image/index.ts';
 import { ImageCache, type ObtainOptions } from '../../../src/runtime/images/cache.ts';
 import { evictImage, readyImages, restoreImage } from '../../../src/runtime/images/cache-folder.ts';
 import { imageCacheLimits } from '../../../src/runtime/images/limits.ts';
-import { isAbandoned, isInUse, UseMarker } from '../../../src/runtime/images/use-markers.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { until } from '../../e2e/support/wait.ts';
 import {
@@ -94,21 +93,6 @@ const [first, second, third] = [0, 1, 2].map((n) => () => images[n] ?? '') as [
   () => string,
   () => string,
 ];
-
-it('a mark of a use, or a list of images, needs a folder', async () => {
-  const at = join(await scratch(), 'file');
-  await writeFile(at, '');
-  for (const act of [() => new UseMarker(at).hold(), () => isInUse(at), () => readyImages(at)])
-    await expect(act()).rejects.toMatchObject({ code: 'ENOTDIR' });
-  expect([
-    await new UseMarker(`${at}/x`).hold().catch(() => 'none'),
-    await isInUse(join(at, '..', 'x')),
-  ]).toEqual(['none', false]);
-  expect(await new UseMarker(join(at, '..', 'x')).hold()).toBe(false);
-  const [own, gone] = [process.pid, 2 ** 30];
-  const names = [`.new-${own}-x`, `.new-${gone}-x`, '.new-x', `new-${gone}-x`];
-  expect(names.map((name) => isAbandoned(name, '.new-'))).toEqual([false, true, true, false]);
-});
 
 describe('an image is made ready', () => {
   it('once, however many builds want it at the same time', async () => {

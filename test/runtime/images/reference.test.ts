@@ -15,6 +15,7 @@ describe('the name of an image', () => {
     `localhost:5000/a/b_c/d-e.f:tag@${digest}`,
     `[::1]:5000/x@sha512:${'ab'.repeat(64)}`,
     `registry.example/${'x'.repeat(255)}`,
+    `${'r'.repeat(1_000 - '.example/gcc'.length)}.example/gcc`,
     `registry.example/${'x'.repeat(255)}:${'t'.repeat(128)}`,
   ])('is read as it is written: %s', (text) => {
     expect(referenceText(parseReference(text))).toBe(text);
@@ -26,7 +27,7 @@ describe('the name of an image', () => {
     ['library/gcc', /no name of a registry/],
     ['-registry.example/gcc', /no name of a registry/],
     ['registry.example:123456/gcc', /no name of a registry/],
-    [`${'r'.repeat(1_000)}.example/gcc`, /no name of a registry/],
+    [`${'r'.repeat(1_001 - '.example/gcc'.length)}.example/gcc`, /no name of a registry/],
     ['registry.example/', /small letters/],
     ['registry.example/GCC', /small letters/],
     ['registry.example/a//b', /small letters/],

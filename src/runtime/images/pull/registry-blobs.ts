@@ -153,7 +153,6 @@ export class RegistryBlobs implements Blobs {
       return await retried(signal, () => attempt(signal));
     } catch (error) {
       this.#options.signal.throwIfAborted();
-      if (error instanceof QuorateError || error instanceof WrongHash) throw error;
       if (limit.aborted) throw this.#failed(`${path} takes longer than ${ms / 60_000} minutes`, error);
       if (error instanceof NoAnswer) throw this.#failed(`${path}: ${messageOf(error)}`, error);
       throw error;
