@@ -25,14 +25,13 @@ export async function checkJobFile(file: JobFile, bundle: Bundle): Promise<strin
   const held = new Map<string, OwnBundle>([[claimedIdOf(bundle.request) ?? '', bundle]]);
   for (const input of bundle.inputs ?? []) held.set(claimedIdOf(input.request) ?? '', input);
   const names = new Set<string>();
-  const seen = new Set<string>();
   const open = [bundle.request];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const request = await openMessage('request', next, joseVerifier);
-    if (seen.has(request.id)) continue;
-    seen.add(request.id);
     const one = held.get(request.id);
+    // Several jobs may rest on one.
     if (one === undefined) continue;
+    held.delete(request.id);
     const { job } = decodeJob(toUtf8(one.job));
     checkOne(file, job, request.payload);
     names.add(job.name);

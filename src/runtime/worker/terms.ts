@@ -112,13 +112,13 @@ export function checkTerms(
       'Lend more memory, or take fewer jobs at once.',
     ],
     [
-      pids !== undefined && jobsAtOnce * jobPidsMin > pids,
+      jobsAtOnce * jobPidsMin > (pids ?? Number.POSITIVE_INFINITY),
       'processes',
       `${counted(jobsAtOnce, 'job')} at once need at least ${jobsAtOnce * jobPidsMin}; ${pids} are lent`,
       'Lend more processes, or take fewer jobs at once.',
     ],
     [
-      processorSeconds !== undefined && seconds !== undefined && processorSeconds > seconds * cpus,
+      (processorSeconds ?? 0) > (seconds ?? Number.POSITIVE_INFINITY) * cpus,
       'cpu_time',
       `${counted(cpus, 'processor')} cannot spend ${processorSeconds} s in ${seconds} s`,
       'Allow less processor time, or more time.',
