@@ -75,3 +75,28 @@ describe('logs that are followed', () => {
     });
   });
 });
+
+it('progress that is followed is told once, over several streams, and nothing else', async () => {
+  const progress = (at: number) => ({ kind: 'progress', at, progress: { kind: 'opened', round: at } });
+  const streams = [
+    [progress(1), { kind: 'output' }, progress(2), lost()],
+    [progress(1), progress(2), { ...progress(3), progress: null }, progress(4), end],
+  ];
+  const open = async () => {
+    const next = [...(streams.shift() ?? [])];
+    return {
+      receive: async () => {
+        const answer = next.shift();
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+      close: async () => {},
+    };
+  };
+  const client = new Following(open as unknown as ConstructorParameters<typeof Following>[0], {
+    signal: soon(),
+  });
+  const told: number[] = [];
+  for await (const { at } of client.follow('a run', soon())) told.push(at);
+  expect(told).toEqual([1, 2, 4]);
+});

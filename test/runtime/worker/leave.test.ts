@@ -112,3 +112,11 @@ it('leaves nothing undone where the home or its store cannot be used: it stays a
   await rm(home.dir, { recursive: true });
   await expect(leaveProject(home, 'one')).rejects.toMatchObject({ code: 'HOME_UNWRITABLE' });
 });
+
+it('opens no store for a project that has no results', async () => {
+  const { home } = await homeOf('two');
+  await home.save(membership('one'));
+  await rm(join(home.dir, 'store'), { recursive: true });
+  await leaveProject(home, 'one');
+  expect(existsSync(join(home.dir, 'store'))).toBe(false);
+});
