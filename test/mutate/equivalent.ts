@@ -45,6 +45,10 @@ export const equivalents: readonly Equivalent[] = [
     proof: 'It compares the place of a line break with that of a token, which is no white space.',
   },
   {
+    ...{ path: 'src/core/trust/decide.ts', kind: 'off by one', change: ') < -> ) <=' },
+    proof: 'No result and no failure of one round both have N operators: two quorums share one.',
+  },
+  {
     ...{ path: 'src/dependencies/layout/layout.ts', kind: 'off by one', change: '< -> <=' },
     proof: 'It sorts files by their paths, which are the keys of a map: no two are equal.',
   },

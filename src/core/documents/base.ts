@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid';
 import { z } from 'zod';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { Recent } from '../recent.ts';
 import { withoutControl } from '../text.ts';
 import { isBelow } from '../tree-path.ts';
 import { documentLimits } from './limits.ts';
@@ -30,20 +31,17 @@ const noPeerId = (message: string, cause?: unknown): QuorateError =>
   });
 
 /**
- * Keys of PeerIds that were decoded, the oldest first: documents and messages repeat a few of them, and base 58 takes longer
- * than the rest of checking a message.
+ * Keys of PeerIds that were decoded: documents and messages repeat a few of them, and base 58 takes longer than the rest of
+ * checking a message.
  */
-const decodedKeys = new Map<string, Uint8Array>();
-const decodedKeysMax = 1_000;
+const decodedKeys = new Recent<Uint8Array>(1_000);
 
 /** The 32-byte Ed25519 public key inside a PeerId. Throws `KEY_INVALID` for any other kind of PeerId. */
 export function publicKeyOf(peerId: string): Uint8Array {
   const known = decodedKeys.get(peerId);
   if (known !== undefined) return known.slice();
   const key = decodeKey(peerId);
-  const [oldest] = decodedKeys.size < decodedKeysMax ? [] : decodedKeys.keys();
-  if (oldest !== undefined) decodedKeys.delete(oldest);
-  decodedKeys.set(peerId, key.slice());
+  decodedKeys.put(peerId, key.slice());
   return key;
 }
 
@@ -56,14 +54,12 @@ function decodeKey(peerId: string): Uint8Array {
   try {
     bytes = base58btc.decode(`z${peerId}`);
   } catch (cause) {
-    throw noPeerId(`not a PeerId: ${peerId.slice(0, 80)}`, cause);
-  }
-  if (bytes.length !== 38 || !ed25519Prefix.every((byte, i) => bytes[i] === byte)) {
-    throw noPeerId(`not the PeerId of an Ed25519 key: ${peerId.slice(0, 80)}`);
+    throw noPeerId(`not a PeerId: ${peerId}`, cause);
   }
   const key = bytes.slice(ed25519Prefix.length);
   // The library takes letters of other scripts for digits: a key would have many names, and count once for each.
-  if (peerIdOf(key) !== peerId) throw noPeerId(`not a PeerId: ${peerId}`);
+  if (key.length !== 32 || peerIdOf(key) !== peerId)
+    throw noPeerId(`not the PeerId of an Ed25519 key: ${peerId}`);
   return key;
 }
 
@@ -75,16 +71,13 @@ function isPeerId(text: string): boolean {
   }
 }
 
-/** CIDs that were checked, the oldest first: the documents of a run repeat a few of them. */
-const checkedCids = new Set<string>();
-const checkedCidsMax = 1_000;
+/** CIDs that were checked, and hold: the documents of a run repeat a few of them. */
+const checkedCids = new Recent<true>(1_000);
 
 function isCid(text: string): boolean {
-  if (checkedCids.has(text)) return true;
+  if (checkedCids.get(text) === true) return true;
   if (!isNewCid(text)) return false;
-  const [oldest] = checkedCids.size < checkedCidsMax ? [] : checkedCids;
-  if (oldest !== undefined) checkedCids.delete(oldest);
-  checkedCids.add(text);
+  checkedCids.put(text, true);
   return true;
 }
 

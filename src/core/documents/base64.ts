@@ -9,7 +9,7 @@ const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
 function valuesOf(alphabet: string): Values {
   const values = new Uint8Array(128).fill(none);
-  for (let value = 0; value < alphabet.length; value++) values[alphabet.charCodeAt(value)] = value;
+  for (const [value, character] of [...alphabet].entries()) values[character.charCodeAt(0)] = value;
   return values;
 }
 

@@ -24,18 +24,22 @@ export function canonicalText(value: unknown): string {
   return plainJson(value) ?? fromUtf8(dagJson.encode(value));
 }
 
-/** How deep JSON is nested, and whether a string of it holds a lone surrogate: as canonical JSON, `\\ud800` to `\\udfff`. */
+/**
+ * How deep JSON is nested, and whether a string of it holds a lone surrogate. Canonical JSON escapes those, `\\ud800` to `\\udfff`, and
+ * no other character that is written with `\\ud`.
+ */
 export function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
   let depth = 0;
   let max = 0;
   let inString = false;
   let isHalf = false;
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = 0; ; i++) {
     const byte = bytes[i];
+    if (byte === undefined) break;
     if (inString) {
       if (byte === 0x5c) {
         i++;
-        if (bytes[i] === 0x75 && bytes[i + 1] === 0x64 && (bytes[i + 2] ?? 0) > 0x37) isHalf = true;
+        if (bytes[i] === 0x75 && bytes[i + 1] === 0x64) isHalf = true;
       } else if (byte === 0x22) inString = false;
     } else if (byte === 0x22) inString = true;
     else if (byte === 0x7b || byte === 0x5b) max = Math.max(max, ++depth);
@@ -135,9 +139,7 @@ function checkExact<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** Of two values made of JSON: whether they would be the same canonical text. Cheaper than to compare their ids. */

@@ -2,6 +2,7 @@ import { isTrustedSlot, type Job, type Outcome, type Policy, type VerdictLevel }
 import { assert, unreachable } from '../errors.ts';
 import {
   atLeast,
+  byLevel,
   type Evidence,
   type Exit,
   type ExitVote,
@@ -120,7 +121,8 @@ export function decideBy(
       const stands = failure === null || agreedBefore(group, failure.round, policy);
       return stands ? ranked : atMostProvisional(ranked);
     })
-    .sort(bestFirst);
+    // Ties go to the earlier round and the lower log index, so that a later vote changes no order.
+    .sort((a, b) => byLevel(a.level, b.level));
   const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
   const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
   const alike = (votes: readonly ExitVote[]) => isAlike(votes, ownFailureCounts(policy, evidence));
@@ -231,11 +233,11 @@ function byRound(votes: readonly ExitVote[]): ExitVote[][] {
 /** The failure that N operators of a round came to first. */
 function firstFailure(votes: readonly ExitVote[], { agree }: Policy): AgreedFailure | null {
   const failed = votes.filter(({ outcome }) => outcome.code !== 0);
-  const [group] = byRound(failed)
+  const [group = []] = byRound(failed)
     .flatMap(groups)
     .filter(({ length }) => length >= agree);
-  const [first] = group ?? [];
-  if (group === undefined || first === undefined) return null;
+  const [first] = group;
+  if (first === undefined) return null;
   const { outcome, result, round } = first;
   return { outcome, result, round, operators: group.map(({ operator }) => operator) };
 }
@@ -279,9 +281,3 @@ function rankedResult(
 
 const atMostProvisional = (ranked: RankedResult): RankedResult =>
   atLeast(ranked.level, 'provisional') ? { ...ranked, level: 'provisional' } : ranked;
-
-/** Ties go to the earlier round and the lower log index, so that a later vote changes no order. */
-function bestFirst(a: RankedResult, b: RankedResult): number {
-  if (a.level !== b.level) return atLeast(a.level, b.level) ? -1 : 1;
-  return 0;
-}

@@ -14,6 +14,9 @@ export function atLeast(level: Level, wanted: Level): boolean {
   return ranks[level] >= ranks[wanted];
 }
 
+/** The higher one first. */
+export const byLevel = (a: Level, b: Level): number => ranks[b] - ranks[a];
+
 /** The level that a verdict proves: none where it states no result. */
 export const provenBy = (stated: VerdictLevel): Level =>
   stated === 'disputed' || stated === 'unfinished' ? 'none' : stated;

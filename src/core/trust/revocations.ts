@@ -66,7 +66,6 @@ export const isUnread = ({ what }: Revoked): boolean => what.kind === 'project' 
 
 /** Whether the root signed more revocations than a project may have. */
 const isRootFull = (all: readonly Revoked[]): boolean =>
-  all.length > limits.rootRevocationsMax &&
   new Set(all.flatMap(({ byRoot, document }) => (byRoot && document !== undefined ? [document.id] : [])))
     .size > limits.rootRevocationsMax;
 
@@ -105,23 +104,26 @@ export class EndedKeys {
 /** Leaves out revocations by keys that the root ended, except those that it keeps. */
 function withoutEnded(all: readonly Revoked[]): readonly Revoked[] {
   const ended = new EndedKeys(all);
-  if (ended.size === 0) return all;
   return all.filter(
     ({ byRoot, document }) => byRoot || document === undefined || !ended.voids(document.signer, document.id),
   );
 }
 
-/** The earliest revocation of each target. Lists of revocations are never changed once they are made. */
-const earliest = new WeakMap<readonly Revoked[], ReadonlyMap<string, Revoked>>();
-
-function earliestIn(all: readonly Revoked[]): ReadonlyMap<string, Revoked> {
-  const known = earliest.get(all);
-  if (known !== undefined) return known;
-  const sorted = all.toSorted(inOrder).reverse();
-  const found = new Map(sorted.map((one) => [targetOf(one.what), one]));
-  earliest.set(all, found);
-  return found;
+/** Computes it once for each list: lists of revocations are never changed once they are made. */
+function onceFor<Found>(find: (all: readonly Revoked[]) => Found): (all: readonly Revoked[]) => Found {
+  const known = new WeakMap<readonly Revoked[], { found: Found }>();
+  return (all) => {
+    const held = known.get(all) ?? { found: find(all) };
+    known.set(all, held);
+    return held.found;
+  };
 }
+
+/** The earliest revocation of each target. */
+const earliestIn = onceFor((all): ReadonlyMap<string, Revoked> => {
+  const sorted = all.toSorted(inOrder).reverse();
+  return new Map(sorted.map((one) => [targetOf(one.what), one]));
+});
 
 const targetOf = ({ kind, id }: VoidTarget): string => `${kind} ${id}`;
 
@@ -182,7 +184,6 @@ export interface VerdictUse {
 
 /** The revocation that voids a verdict whatever its receipts say. */
 export function verdictRevoked(all: readonly Revoked[], use: VerdictUse): Revoked | undefined {
-  if (all.length === 0) return undefined;
   const { project, jobId, image, artifact, controller, index, log, publisher, offers } = use;
   const forked = forkOf(all, log);
   if (forked !== undefined) return forked;
@@ -255,23 +256,17 @@ export function revocationsFor(all: readonly Revoked[], index: number): Revocati
 interface From extends Required<Omit<Revocations, 'artifacts'>> {
   artifacts: readonly (readonly [id: string, since: number])[];
 }
-const froms = new WeakMap<readonly Revoked[], From>();
-
-function fromIn(all: readonly Revoked[]): From {
-  const known = froms.get(all);
-  if (known !== undefined) return known;
+const fromIn = onceFor((all): From => {
   const of = (kind: RevocationTarget['kind']) =>
     [...earliestIn(all).values()].flatMap(({ what, since }) =>
       what.kind === kind ? [[what.id, since] as const] : [],
     );
-  const found: From = {
+  return {
     keys: Object.fromEntries(of('key')),
     operators: Object.fromEntries(of('operator')),
     artifacts: of('artifact'),
   };
-  froms.set(all, found);
-  return found;
-}
+});
 
 /** The code for what is refused because of it. */
 export const codeOfRevoked = (revoked: Revoked): ErrorCode =>
