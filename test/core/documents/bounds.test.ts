@@ -1,3 +1,5 @@
+import { CID } from 'multiformats/cid';
+import * as Digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { decodeIndex } from '../../../src/core/dependencies/index-document.ts';
@@ -9,11 +11,16 @@ import { parseQuorateLock } from '../../../src/core/dependencies/quorate-lock.ts
 import { foundIn, readLocks } from '../../../src/core/dependencies/read.ts';
 import { readYaml } from '../../../src/core/dependencies/yaml.ts';
 import { policySchema } from '../../../src/core/documents/base.ts';
+import { reasonOf } from '../../../src/core/documents/canonical.ts';
 import * as documents from '../../../src/core/documents/index.ts';
+import { slotSchema } from '../../../src/core/documents/round.ts';
+import { receiptSchema } from '../../../src/core/documents/statement.ts';
+import { stepSchema } from '../../../src/core/documents/step.ts';
 import { isRefName } from '../../../src/core/git-ref.ts';
 import { isHostEntry } from '../../../src/core/host-entry.ts';
 import { parseRecipe } from '../../../src/core/recipe-name.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,
   cidOf,
@@ -190,6 +197,111 @@ const ofTexts: Bound[] = [
 
 describe('a document has at most so many', () => holds(ofDocuments));
 describe('a text has at most so many', () => holds(ofTexts));
+
+const signerId = testKey('idp').id;
+const codeOfOpened = async (opened: Promise<unknown>) =>
+  opened.then(
+    () => 'none',
+    ({ code }) => code,
+  );
+
+it('a document and a statement of more characters are not read', async () => {
+  const message = (n: number) => codeOfOpened(documents.openMessage('grant', text(n), joseVerifier));
+  expect(await message(256 * 1024)).toBe('DOC_NOT_JWS');
+  expect(await message(256 * 1024 + 1)).toBe('DOC_TOO_LARGE');
+  const statement = (n: number) => codeOfOpened(documents.openStatement('verdict', text(n), joseVerifier));
+  expect(await statement(8 * 1024 * 1024)).toBe('DOC_NOT_JSON');
+  expect(await statement(8 * 1024 * 1024 + 1)).toBe('DOC_TOO_LARGE');
+});
+
+it.each<[string, (bytes: number) => unknown, number]>([
+  ['canonical text', (n) => documents.decodeCanonical(toUtf8('[]'), z.unknown(), 'it', n), 2],
+])('%s is read up to its bytes', (_what, read, bytes) => {
+  expect(() => read(bytes)).not.toThrow();
+  expect(() => read(bytes - 1)).toThrow(expect.objectContaining({ code: 'DOC_TOO_LARGE' }));
+});
+
+it.each([
+  [{ iat: at + 60 }, 'none'],
+  [{ iat: at + 61 }, 'DOC_FROM_FUTURE'],
+  [{ iat: at - 100, exp: at - 60 }, 'none'],
+  [{ iat: at - 100, exp: at - 61 }, 'DOC_EXPIRED'],
+])('a document of %j is now: %s', async (times, code) => {
+  const checked = async () => documents.checkTime(times, at * 1000, 'it');
+  expect(await codeOfOpened(checked())).toBe(code);
+});
+
+it.each<[string, z.ZodType, object]>([
+  ['a grant', documents.grantSchema, { ...grant, ...times(0) }],
+  ['a sign-in', documents.signInSchema, { iss: peer, aud: signed.aud, project, challenge: 'a', ...times(0) }],
+  [
+    'a session',
+    documents.sessionSchema,
+    { ...signed, iss: signerId, sub: 'a', name: 'a', role: 'reader', ...times(0) },
+  ],
+])('%s does not end when it begins', (_what, schema, document) => {
+  expect(schema.safeParse(document).success).toBe(false);
+  expect(schema.safeParse({ ...document, exp: at + 1 }).success).toBe(true);
+});
+
+it('a PeerId of more characters than one has is not decoded', () => {
+  expect(() => documents.publicKeyOf('z'.repeat(64))).toThrow(/Ed25519 key/);
+  expect(() => documents.publicKeyOf('z'.repeat(65))).toThrow(/not a PeerId: z{65}…$/);
+});
+
+it('a CID has 120 characters at most', () => {
+  const cid = (bytes: number) => CID.createV1(0x55, Digest.create(0x12, new Uint8Array(bytes))).toString();
+  const takes = (one: string) => documents.requestSchema.safeParse({ ...request, job: one }).success;
+  expect([cid(70).length, cid(71).length]).toEqual([120, 121]);
+  expect([takes(cid(70)), takes(cid(71))]).toEqual([true, false]);
+});
+
+it('the text of a schema’s refusal is cut', () => {
+  expect(reasonOf(text(400))).toBe(text(400));
+  expect(reasonOf(text(401))).toBe(`${text(400)}…`);
+  expect(reasonOf(undefined)).toBe('unknown reason');
+});
+
+it('a verifier key of one character more is none', () => {
+  const key = documents.formatNoteKey(text(128), documents.noteKinds.cosignature, peer);
+  expect(key).toHaveLength(182);
+  expect(documents.parseNoteKey(key).id).toBe(peer);
+  expect(() => documents.parseNoteKey(`${key}x`)).toThrow(
+    expect.objectContaining({ code: 'NOTE_KEY_INVALID' }),
+  );
+});
+
+it('a slot is one of sixteen, and a step with options has one', () => {
+  const slots = [-1, 0, 15, 16, 'trusted', 'other'].map((slot) => slotSchema.safeParse(slot).success);
+  expect(slots).toEqual([false, true, true, false, true, false]);
+  const steps = ['make', { run: 'make' }, { run: 'make', shell: 'bash' }, { run: 'make', name: ' ' }];
+  expect(steps.map((step) => stepSchema.safeParse(step).success)).toEqual([true, false, true, false]);
+});
+
+it('a job names networks and lock files in order, each once', () => {
+  const takes = (over: object) => documents.jobSchema.safeParse({ ...job, ...over }).success;
+  const locks = (...all: string[]) => takes({ dependencies: { tree: cidOf('a'), locks: all } });
+  expect([locks('a', 'b'), locks('b', 'a'), locks('a', 'a'), locks()]).toEqual([true, false, false, false]);
+  expect([takes({ network: ['store', 'vcs'] }), takes({ network: ['vcs', 'store'] })]).toEqual([true, false]);
+});
+
+it('a request that reads artifacts names one at least', () => {
+  expect(documents.requestSchema.safeParse({ ...request, needs: {} }).success).toBe(false);
+});
+
+it('a statement lists a tree and each of its files, up to the most', () => {
+  const digest = { sha256: id };
+  const { subject } = receiptSchema.shape;
+  const takes = (n: number) => subject.safeParse(list(n, { name: 'a', digest })).success;
+  expect([takes(20_001), takes(20_002), takes(0)]).toEqual([true, false, false]);
+  const materials = receiptSchema.shape.predicate.shape.buildDefinition.shape.resolvedDependencies;
+  const names = (n: number) =>
+    materials.safeParse([
+      { uri: 'git+r', digest: { gitCommit: 'a'.repeat(40) } },
+      ...list(n - 1, { name: 'a', uri: 'u', digest }),
+    ]).success;
+  expect([names(67), names(68), names(1)]).toEqual([true, false, true]);
+});
 
 it('a job asks for a shell and a few commands at least', () => {
   const takes = (over: object) =>

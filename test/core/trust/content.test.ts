@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/core/limits.ts';
 import { isoTime } from '../../../src/core/time.ts';
+import { goOn } from '../../../src/core/trust/content.ts';
 import { type Content, checkAge, checkContent, type Verification } from '../../../src/core/trust/index.ts';
 import { at, cidOf } from '../../support/documents.ts';
 
@@ -57,6 +58,14 @@ describe('the age of evidence', () => {
     expect(aged(late - 1, 1_000, { witnessed: after })).toMatch(
       `VERDICT_FROM_FUTURE: the verdict is of ${after}`,
     );
+  });
+
+  it('says nothing of a mistake of ours', () => {
+    expect(() =>
+      goOn(held(), 'age', () => {
+        throw new TypeError('ours');
+      }),
+    ).toThrow(TypeError);
   });
 
   it('is not looked at where the evidence does not hold', () => {

@@ -2,7 +2,17 @@ import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
-import { emptyTree, levelOf, verdictLevelOf } from '../../../src/core/trust/decide.ts';
+import {
+  bearsFailure,
+  emptyTree,
+  levelOf,
+  provenBy,
+  verdictLevelOf,
+} from '../../../src/core/trust/decide.ts';
+import { isExit } from '../../../src/core/trust/evidence.ts';
+import { countsUncosigned } from '../../../src/core/trust/not-cosigned.ts';
+import { inLogOrder } from '../../../src/core/trust/rules.ts';
+import { needsWitnesses } from '../../../src/core/trust/witnesses.ts';
 import { A, aborted, B, exit, judge, open, own, policy, trustedKey, vote } from './votes.ts';
 
 const two = [vote('ada', 0, A), vote('bob', 1, A)];
@@ -257,5 +267,106 @@ describe('the trusted worker', () => {
     const trustedKeys = [trustedKey, 'key-second'];
     const second = own(B, { worker: 'key-second', receipt: 'second' });
     expect(judge([...two, own(A), second], { trustedKeys }).level).toBe('none');
+  });
+});
+
+describe('at its edges', () => {
+  const failed = exit(null, 1);
+  const fails = (operator: string, slot: number, over = {}) =>
+    vote(operator, slot, null, { outcome: failed, ...over });
+
+  it('a policy whose quorums share no operator is a mistake of ours', () => {
+    expect(() => judge([], { policy: { ...policy, agree: 1, of: 2 } })).toThrow(/share an operator/);
+    expect(judge([], { policy: { ...policy, agree: 2, of: 3 } }).level).toBe('none');
+  });
+
+  it('a failure is unconfirmed while no trusted worker has built, and a result where none has built the same', () => {
+    const both = [fails('ada', 0), fails('bob', 1)];
+    expect(judge(both).unconfirmedFailure).toBe(true);
+    expect(judge([...both, own(null, { outcome: failed })]).unconfirmedFailure).toBe(false);
+    expect(judge(two).results).toMatchObject([{ confirmed: false, contradicted: false }]);
+    expect(judge([...two, own(A)]).results).toMatchObject([{ confirmed: true, contradicted: false }]);
+  });
+
+  it('a result is contradicted where N operators came to it, and a dispute needs operators', () => {
+    expect(judge([...two, own(B)]).contradicted).toHaveLength(1);
+    expect(judge([vote('ada', 0, A), own(B)])).toMatchObject({ contradicted: [], dispute: 'trusted-worker' });
+    const second = own(B, { worker: 'key-second', receipt: 'second' });
+    const trustedKeys = [trustedKey, 'key-second'];
+    expect(judge([own(A), second], { trustedKeys }).dispute).toBeNull();
+    expect(judge([vote('ada', 0, A), vote('bob', 1, B)]).dispute).toBe('operators');
+    expect(judge([vote('ada', 0, A), own(A)]).dispute).toBeNull();
+    // Failures are alike but where they count by themselves.
+    const others = [fails('ada', 0), vote('bob', 1, null, { outcome: exit(null, 2) })];
+    expect(judge(others).dispute).toBeNull();
+    expect(judge(others, { policy: open, kind: 'test' }).dispute).toBe('operators');
+  });
+
+  it('of rounds in which as many built it the earliest counts', () => {
+    const votes = [vote('ada', 0, A), vote('bob', 0, A, { round: 2 })];
+    expect(judge(votes).results).toMatchObject([{ round: 1, operators: ['ada'] }]);
+    const more = [...votes, vote('cyd', 1, A, { round: 2 })];
+    expect(judge(more).results).toMatchObject([{ round: 2, operators: ['bob', 'cyd'], level: 'agreed' }]);
+  });
+
+  it('of receipts at one place in the log the one with the first id counts', () => {
+    const [first, second] = [
+      vote('ada', 0, A, { index: 7, receipt: 'a' }),
+      vote('bob', 0, A, { index: 7, receipt: 'b' }),
+    ];
+    for (const votes of [
+      [first, second],
+      [second, first],
+    ])
+      expect(judge(votes).excluded).toEqual(new Map([['b', 'slot-taken']]));
+    expect([inLogOrder(first, second) < 0, inLogOrder(second, first) > 0, inLogOrder(first, first)]).toEqual([
+      true,
+      true,
+      0,
+    ]);
+  });
+
+  it('a build that ended without a result is no vote', () => {
+    expect(isExit(vote('ada', 0, A))).toBe(true);
+    expect(isExit(vote('ada', 0, A, { result: null }))).toBe(false);
+    expect(isExit(vote('ada', 0, null, { outcome: aborted }))).toBe(false);
+  });
+
+  it('a failure is borne by a decision about it, or by that of N operators of a test', () => {
+    const test = judge([fails('ada', 0), fails('bob', 1)], { policy: open, kind: 'test' });
+    const { failure } = test;
+    expect(bearsFailure(test, failure?.result ?? '')).toBe(true);
+    expect(bearsFailure(test, 'other')).toBe(false);
+    expect(bearsFailure(test, null)).toBe(false);
+    expect(bearsFailure(judge(two), judge(two).result)).toBe(false);
+  });
+
+  it.each([
+    ['none', 'agreed', true],
+    ['none', 'trusted', true],
+    ['none', 'failed', true],
+    ['none', 'disputed', false],
+    ['none', 'provisional', false],
+    ['required', 'trusted', false],
+  ] as const)('with a co-signature %s the level %s counts without one: %s', (cosign, level, counts) => {
+    expect(countsUncosigned({ cosign }, level)).toBe(counts);
+  });
+
+  it.each([
+    ['disputed', 'none'],
+    ['unfinished', 'none'],
+    ['failed', 'failed'],
+    ['agreed', 'agreed'],
+  ] as const)('a verdict %s proves %s', (stated, level) => expect(provenBy(stated)).toBe(level));
+
+  it.each([
+    [open, 'trusted', exit(A), true],
+    [open, 'trusted', exit(emptyTree), false],
+    [open, 'trusted', exit(null), false],
+    [open, 'trusted', null, true],
+    [open, 'agreed', exit(A), false],
+    [policy, 'trusted', exit(A), false],
+  ] as const)('%j, %s of %j needs witnesses: %s', (under, level, outcome, needs) => {
+    expect(needsWitnesses(under, level, outcome)).toBe(needs);
   });
 });

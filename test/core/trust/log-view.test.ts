@@ -56,3 +56,34 @@ it('answers as a scan of all leaves does, wherever the kept ones end and however
     { numRuns: 300 },
   );
 });
+
+it.each([`offer o job j request r`, `receipt r offer o`, `enrol ada worker e`])(
+  'goes by leaves of the form of %s alone',
+  (whole) => {
+    const view = (line: string) => {
+      const of = LogView.of([line]);
+      return [of.rounds('r', 'j').length, of.receipts('o').length, of.enrolment('ada', 'worker')];
+    };
+    const found = view(whole);
+    expect(found).not.toEqual([0, 0, undefined]);
+    const words = whole.split(' ');
+    const others = words
+      .map((_, at) => words.with(at, 'x').join(' '))
+      .filter((line) => line.split(' ')[0] === words[0]);
+    const wrong = [
+      words.slice(0, -1).join(' '),
+      ...others,
+      ...(words[0] === 'enrol' ? [] : [`${whole} more`]),
+    ];
+    // Another id of the document itself is a leaf of the same form.
+    for (const line of wrong.filter(
+      (one) => !/^(?:offer x job|receipt x offer|enrol ada worker x)/.test(one),
+    ))
+      expect(view(line)).toEqual([0, 0, undefined]);
+  },
+);
+
+it('of all of its leaves is itself', () => {
+  const view = LogView.of(['a', 'b']);
+  expect([view.under(2) === view, view.under(3) === view, view.under(1).size]).toEqual([true, true, 1]);
+});

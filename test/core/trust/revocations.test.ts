@@ -1,17 +1,38 @@
 import { describe, expect, it } from 'vitest';
+import { encodeJob, signMessage } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { areFresh } from '../../../src/core/trust/fresh-lines.ts';
 import {
+  checkStands,
+  codeOfRevoked,
   EndedKeys,
   forkOf,
+  isUnread,
   memberRevokedAt,
   type Revoked,
   revocationAt,
   revocationsFor,
+  revokedError,
   revokedUnder,
+  revokedUnread,
+  sayRevoked,
   voteRevoked,
 } from '../../../src/core/trust/revocations.ts';
-import { at, makeCharter, project, testKey, trusted } from '../../support/documents.ts';
+import {
+  at,
+  controller,
+  idp,
+  makeCharter,
+  makeGrant,
+  makeJob,
+  makeOffer,
+  makeRequest,
+  project,
+  publisher,
+  testKey,
+  trusted,
+  workerKey,
+} from '../../support/project.ts';
 import { list } from '../taken.ts';
 
 const key = (id: string) => ({ kind: 'key', id }) as const;
@@ -132,5 +153,113 @@ describe('a line of a trusted worker under a checkpoint', () => {
     expect(fresh(at, {}, testKey('eve').id)).toBe(false);
     expect(fresh(at, { revoked: [revoked(key(trusted.id), 10 ** 9)] })).toBe(false);
     expect(fresh(at, { charter: makeCharter({ trusted: [] }) })).toBe(false);
+  });
+});
+
+describe('without a trusted worker, lines of operators', () => {
+  const keys = ['ada', 'bob'].map((operator) => ({ operator, key: workerKey(operator) }));
+  const charter = makeCharter({ trusted: [], floor: { agree: 2, of: 3, cosign: 'none', rounds: 1 } });
+  const grantsOf = (over: object = {}) =>
+    Promise.all(
+      keys.map(({ key, operator }) =>
+        signMessage('grant', makeGrant(key, operator, 'worker', over), idp.signer),
+      ),
+    );
+
+  it('show that it is current where as many signed as have to agree, each with a grant of then', async () => {
+    const lines = keys.map(({ key }) => ({ witness: key.id, time: at }));
+    const about = { charter, revoked: [], grants: await grantsOf(), now: at, ageSecondsMax: 60 };
+    expect(areFresh(lines, about)).toBe(true);
+    expect(areFresh(lines.slice(0, 1), about)).toBe(false);
+    expect(areFresh(lines, { ...about, grants: about.grants.slice(0, 1) })).toBe(false);
+    expect(areFresh(lines, { ...about, grants: await grantsOf({ iat: at - 7200, exp: at - 3600 }) })).toBe(
+      false,
+    );
+    expect(areFresh(lines, { ...about, revoked: [revoked(key(keys[0]?.key.id ?? ''), 0)] })).toBe(false);
+  });
+});
+
+describe('revocations', () => {
+  it('are looked through once', () => {
+    const all = [revoked(key('a'), 3)];
+    expect(revocationsFor(all, 1).keys).toBe(revocationsFor(all, 9).keys);
+    expect(revocationsFor([...all], 1).keys).not.toBe(revocationsFor(all, 1).keys);
+  });
+
+  it('of an operator with the name of a key are no end of that key', () => {
+    expect(new EndedKeys([revoked({ kind: 'operator', id: 'a' }, 0)]).size).toBe(0);
+  });
+
+  it('that this program cannot read are none of the many of a root', () => {
+    const many = list(limits.rootRevocationsMax, (n) =>
+      revoked({ kind: 'job', id: `${n}` }, 0, { id: `${n}` }),
+    );
+    const unread = revokedUnread(project, true);
+    expect(revokedUnder([...many, unread], makeCharter())).toHaveLength(many.length + 1);
+    expect([isUnread(unread), isUnread(revoked(key('a'), 0))]).toEqual([true, false]);
+  });
+
+  it.each<[Revoked, string, RegExp]>([
+    [
+      revoked(key('a'), 3, { id: 'lost' }),
+      'KEY_REVOKED',
+      /^the key a was revoked from leaf 3 of the log on, by the root key: lost$/,
+    ],
+    [
+      revoked({ kind: 'operator', id: 'ada' }, 3, { byRoot: false }),
+      'OPERATOR_REVOKED',
+      /, by the identity provider: 3$/,
+    ],
+    [
+      revoked({ kind: 'log', id: 'l', whole: true }, 0),
+      'LOG_EQUIVOCATED',
+      /^the log of the project tells two stories: 0$/,
+    ],
+    [
+      revoked({ kind: 'log', id: 'l', whole: false }, 0),
+      'LOG_EQUIVOCATED',
+      /two stories, and no trusted worker/,
+    ],
+    [
+      revokedUnread('p', true),
+      'DOC_NEWER',
+      /^the root key of p revoked something in a document of a later version/,
+    ],
+    [revokedUnread('p', false), 'DOC_NEWER', /^an identity provider of p /],
+    [revoked({ kind: 'project', id: 'p' }, 0), 'REVOCATIONS_FULL', /^the root key of p signed more than/],
+  ])('%j is refused with %s', (one, code, says) => {
+    expect(codeOfRevoked(one)).toBe(code);
+    expect(sayRevoked(one)).toMatch(says);
+    const isOperator = one.what.kind === 'operator';
+    expect(revokedError(one)).toMatchObject({
+      code,
+      hint: expect.stringMatching(isOperator ? /another name/ : /Ask the owner/),
+    });
+  });
+
+  it('let an offer stand that none of them reaches', async () => {
+    const { id: jobId } = encodeJob(makeJob());
+    const request = await signMessage('request', makeRequest(jobId), publisher.signer);
+    const order = {
+      ...{ request, job: makeJob(), jobId },
+      offer: await signMessage('offer', makeOffer(request.id, jobId, { index: 5 }), controller.signer),
+      publisher: await signMessage('grant', makeGrant(publisher, 'pat', 'publisher'), idp.signer),
+    };
+    const stands =
+      (...all: Revoked[]) =>
+      () =>
+        checkStands(all, makeCharter(), order);
+    expect(stands()).not.toThrow();
+    expect(stands(revoked({ kind: 'operator', id: 'pat' }, 6))).not.toThrow();
+    for (const what of [
+      { kind: 'operator', id: 'pat' },
+      key(publisher.id),
+      key(controller.id),
+      { kind: 'job', id: jobId },
+      { kind: 'image', id: makeJob().image },
+    ] as const)
+      expect(stands(revoked(what, 5))).toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/_REVOKED$/) }),
+      );
   });
 });
