@@ -291,3 +291,36 @@ describe('a controller without the key of its identity provider', () => {
     expect(await codeOf(() => desk.client().sign(asked))).toBe('IDP_UNREACHABLE');
   });
 });
+
+describe('an identity provider', () => {
+  it('without a charter, or that stops, says so', async () => {
+    const desk = await Desk.open();
+    desk.serve();
+    const asked = await desk.asked('ada');
+    desk.machine.handle = () => ({ effects: [], durability: 'none' });
+    expect(await codeOf(() => desk.client().sign(asked))).toBe('IDP_NOT_STARTED');
+    Object.assign(desk.machine.state, { charter: null });
+    expect(await codeOf(() => desk.client().exchange())).toBe('IDP_NOT_STARTED');
+  });
+
+  it('keeps addresses that its controller tells, and a charter that is newer', async () => {
+    const desk = await Desk.open();
+    desk.serve();
+    const epochs: number[] = [];
+    const { handle } = desk.machine;
+    desk.machine.handle = (event, now) => {
+      if (event.kind === 'charter') epochs.push(event.charter.payload.epoch);
+      return handle.call(desk.machine, event, now);
+    };
+    const other = { ...desk.charter.payload, name: 'other' };
+    const same = await signMessage('charter', other, desk.paper.root);
+    const first = desk.charter;
+    desk.charter = same;
+    await desk.client().exchange();
+    desk.charter = await desk.paper.next('nothing');
+    await desk.client().exchange();
+    expect(epochs).toEqual([2]);
+    expect(desk.addresses).toHaveLength(2);
+    desk.charter = first;
+  });
+});

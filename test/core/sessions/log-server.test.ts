@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { LogServer } from '../../../src/core/sessions/controller/log-server.ts';
+import { limits } from '../../../src/core/limits.ts';
+import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import type { Channel, PeerAddress } from '../../../src/core/sessions/ports.ts';
 import { openLog } from '../../../src/core/sessions/worker/log-client.ts';
@@ -13,7 +15,16 @@ const worker = 'the holder';
  * A log server with one lease, which is live or whose receipt was recorded `recordedMs` ago, and the stream of its holder, who
  * sends what `send` is called with.
  */
-async function serving({ recordedMs, by = worker }: { recordedMs?: number; by?: string } = {}) {
+async function serving({
+  recordedMs,
+  by = worker,
+  before = [],
+}: {
+  recordedMs?: number;
+  by?: string;
+  /** Text that is stored for the lease. */
+  before?: string[];
+} = {}) {
   const isLive = recordedMs === undefined;
   const run = {
     rounds: [{ slots: isLive ? [{ kind: 'leased', live: { id: lease, worker } }] : [] }],
@@ -23,7 +34,9 @@ async function serving({ recordedMs, by = worker }: { recordedMs?: number; by?: 
   const stored: string[] = [];
   const logFiles = {
     create: async () => ({ write: (text: string) => void stored.push(text), async end() {} }),
-    async *read() {},
+    async *read() {
+      yield* before;
+    },
   };
   const index = {
     receiptOf: () => (isLive ? undefined : { run, recorded: { worker, round: 1, slot: 0 } }),
@@ -142,6 +155,23 @@ describe('a log whose first message is read after the receipt', () => {
     expect(stored).toEqual(['first\n']);
   });
 
+  it('is not taken where one of before this start is stored', async () => {
+    const { ended, stored } = await serving({ recordedMs: 2_000, before: ['', 'before\n'] });
+    await expect(ended).rejects.toMatchObject(refused);
+    expect(stored).toEqual([]);
+    const { server } = await serving({ recordedMs: 2_000, before: [''] });
+    expect(server.isLive(lease)).toBe(true);
+  });
+
+  it.each([
+    [sessionTimes.logLateMs - 1, true],
+    [sessionTimes.logLateMs, false],
+  ])('may come within its time: %i ms', async (recordedMs, may) => {
+    const { ended, server } = await serving({ recordedMs, by: 'somebody else' });
+    await expect(ended).rejects.toMatchObject(refused);
+    expect(server.mayCome(lease)).toBe(may);
+  });
+
   it('is not taken when others may have been read in the meantime', async () => {
     const { ended, server } = await serving({ recordedMs: 61_000 });
     await expect(ended).rejects.toMatchObject(refused);
@@ -158,6 +188,21 @@ it('what is over the limit is left out, and said', async () => {
   const text = stored.join('');
   expect(text.length).toBeLessThan(16 * 2 ** 20 + flood.length + 100);
   expect(text.endsWith('harmless\n[the log is longer than what is kept; the rest is left out]\n')).toBe(true);
+});
+
+it.each([
+  ['one byte less than what is kept', 1, '[the rest of the log was not received]\n'],
+  ['as much as is kept', 0, '[the log is longer than what is kept; the rest is left out]\n'],
+])('a log that is cut after %s says so', async (_what, less, last) => {
+  const { stored, ended, put, send } = await serving();
+  const line = `${'x'.repeat(1023)}\n`;
+  const rest = limits.logBytesMax - less;
+  await send(line.repeat(rest >> 10));
+  await send('y'.repeat(rest & 1023));
+  await put(undefined);
+  await ended;
+  const text = stored.join('');
+  expect([text.length - last.length, text.endsWith(last)]).toEqual([rest + (rest & 1023 ? 1 : 0), true]);
 });
 
 it('a worker ends a log by an empty message, also on a stream that is not used again', async () => {

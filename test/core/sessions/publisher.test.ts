@@ -2,7 +2,12 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import type { KeyChange } from '../../../simulations/paperwork.ts';
 import { type Charter, claimedSigners, decodeBundle } from '../../../src/core/documents/index.ts';
+import { limits } from '../../../src/core/limits.ts';
+import type { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
+import type { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts';
+import { Publisher } from '../../../src/core/sessions/controller/publisher.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
+import { topics } from '../../../src/core/wire/protocols.ts';
 import { A, B, type Bench, built, deliverAll, other, projectOf } from '../controller/bench.ts';
 
 import { Desk } from './desk.ts';
@@ -234,5 +239,29 @@ describe('bundles and a process that ends at any time', () => {
     await bench.start({ epoch: 1 });
     await desk.perform(true);
     expect(await desk.levelOf(A)).toBeUndefined();
+  });
+});
+
+describe('a revocation', () => {
+  it('is told and gossiped; that its key is full is an alarm', async () => {
+    const { bench } = desk;
+    const [told, topicsOf]: [string[], string[]] = [[], []];
+    const ports = {
+      ...desk.ports(),
+      tell: (_level: string, kind: string) => void told.push(kind),
+      publish: async (topic: string) => void topicsOf.push(topic),
+    };
+    const feed = { push: () => {} } as unknown as FeedServer;
+    const publisher = new Publisher(ports, new Map(), feed, {} as CheckpointRounds);
+    await bench.revoke({ kind: 'operator', id: 'ada' });
+    const { state } = bench.controller;
+    const revocation = state.revocations.at(-1)?.revocation;
+    await publisher.revocation(revocation?.id ?? '');
+    expect([told, topicsOf]).toEqual([['revoked'], [topics.revocations(bench.paper.project)]]);
+    (state.tickets as Map<string, number>).set(revocation?.signer ?? '', limits.ticketsOfKeyMax);
+    await publisher.revocation(revocation?.id ?? '');
+    expect(told.slice(1)).toEqual(['revoked', 'key-full']);
+    await publisher.revocation('unknown');
+    expect([told.length, topicsOf.length]).toEqual([3, 2]);
   });
 });

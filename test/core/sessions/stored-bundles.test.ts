@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import { A, B, built, deliverAll, other, projectOf } from '../controller/bench.ts';
 
 import { Desk } from './desk.ts';
@@ -168,10 +169,66 @@ describe('a bundle that was lost', () => {
     expect(desk.puts).toEqual([run]);
   });
 
+  it('is made all the same where it takes longer than who asks for it is kept waiting', async () => {
+    const run = await desk.play('app', built);
+    await startWithout();
+    const disk = Promise.withResolvers<void>();
+    desk.disk = disk.promise;
+    const waits: number[] = [];
+    const clock = {
+      ...{ closing: false, onClosing: () => () => {} },
+      after(ms: number, act: () => void) {
+        waits.push(ms);
+        act();
+        return () => {};
+      },
+    };
+    const sessions = new ControllerSessions({ ...desk.ports(), clock } as unknown as ControllerPorts);
+    await expect(sessions.makeAgain(run)).rejects.toMatchObject({ code: 'BUNDLE_BUSY' });
+    expect([waits, desk.puts]).toEqual([[sessionTimes.storeMs], []]);
+    disk.resolve();
+    await expect.poll(() => desk.puts, { interval: 1 }).toEqual([run]);
+  });
+
+  it('is noted where the evidence of today makes it another one', async () => {
+    const run = await desk.play('app', built);
+    await startWithout();
+    const { bundles } = desk.bench.controller.state;
+    const before = bundles.get(run);
+    bundles.set(run, 'f'.repeat(64));
+    await desk.serve().get(run);
+    expect(bundles.get(run)).toBe(before);
+    expect(desk.bench.journal.at(-1)?.event).toMatchObject({ kind: 'stored', run, sha256: before });
+  });
+
   it('is refused with what to do where its documents cannot be read', async () => {
     const run = await desk.play('app', built);
     await startWithout();
     desk.bench.lost.draft = async () => undefined;
     await expect(desk.serve().get(run)).rejects.toMatchObject({ code: 'BUNDLE_DAMAGED' });
   });
+});
+
+describe('a run whose documents are not to be had', () => {
+  it.each([false, true])(
+    'is not built again, which is told unless the node shuts down (%s)',
+    async (closing) => {
+      const run = 'f'.repeat(64);
+      const [told, events]: [string[], unknown[]] = [[], []];
+      const sessions = new ControllerSessions({
+        ...desk.ports(),
+        signing: { signer: desk.bench.paper.controller, nonce: () => 'n' },
+        clock: { closing, after: () => () => {}, onClosing: () => () => {}, monotonic: () => 0 },
+        lost: { draft: async () => undefined },
+        tell: (_level: string, kind: string, says: string) => void told.push(`${kind}: ${says}`),
+        dispatch: async (event: unknown) => void events.push(event),
+      } as unknown as ControllerPorts);
+      sessions.checkpoints.look = () => {};
+      sessions.perform({ kind: 'recall', run });
+      await new Promise((resolve) => setImmediate(resolve));
+      const recalled = { kind: 'recalled', run, entropy: 'n', documents: null };
+      expect(events).toEqual(closing ? [] : [recalled]);
+      expect(told).toEqual(closing ? [] : [expect.stringContaining('recall: a run is not built again: ')]);
+    },
+  );
 });
