@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { limits } from '../../../src/core/limits.ts';
 import type { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { LogServer } from '../../../src/core/sessions/controller/log-server.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import type { Channel, PeerAddress } from '../../../src/core/sessions/ports.ts';
 import { openLog } from '../../../src/core/sessions/worker/log-client.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
