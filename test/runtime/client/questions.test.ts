@@ -79,11 +79,14 @@ describe('a client', () => {
     };
     // The search for another controller, where nobody is to be found.
     withLimits(sessionTimes, { searchMs: 50, findMs: 50 });
-    withLimits(clientLimits, { bundleMsMax: 500 });
     const silent = await loopbackMesh(folder.controller.seed);
     onTestFinished(() => silent.close());
-    serveBundles(silent, { get: () => new Promise(() => {}), size: async () => 1_000 });
+    const get = async (which: string) => (which === run ? new Promise<never>(() => {}) : undefined);
+    serveBundles(silent, { get, size: async () => 1_000 });
     const waiting = await at(silent.addresses());
+    // Connects.
+    expect(await codeOf(() => waiting.bundle('e'.repeat(64)))).toBe('BUNDLE_NOT_FOUND');
+    withLimits(clientLimits, { bundleMsMax: 500 });
     expect(await codeOf(() => waiting.bundle(run))).toBe('MESH_TIMEOUT');
     const away = await at(['/ip4/127.0.0.1/tcp/1']);
     expect(await codeOf(() => away.bundle(run))).toBe('MESH_UNREACHABLE');

@@ -1,0 +1,121 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Membership } from '../../../src/core/sessions/credentials.ts';
+import { sessionTimes } from '../../../src/core/sessions/limits.ts';
+import { meteredBounds } from '../../../src/core/wire/bounds.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import { type Client, openClient } from '../../../src/runtime/client/client.ts';
+import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
+import type { SubmitOptions } from '../../../src/runtime/client/submit.ts';
+import { type Home, openHome } from '../../../src/runtime/membership/home.ts';
+import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
+import { loopbackController } from '../../support/controller.ts';
+import { makeJob } from '../../support/documents.ts';
+import { loopbackMesh } from '../../support/mesh.ts';
+import { withLimits } from '../../support/with-limits.ts';
+import { codeOf } from '../support.ts';
+
+let dir: string;
+let folder: ProjectFolder;
+let home: Home;
+let membership: Membership;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-answers-'));
+  folder = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
+  const controller = await loopbackController(folder);
+  home = openHome(join(dir, 'owner'));
+  membership = await ownerMembership(home, folder, AbortSignal.timeout(60_000));
+  await controller.close();
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+/** A client of what answers each question in the place of the controller, and the kinds of the questions. */
+async function answered(
+  answer: (kind: string) => object | undefined,
+  signal = AbortSignal.timeout(100_000),
+): Promise<{ client: Client; asked: string[] }> {
+  // However busy this machine is.
+  withLimits(sessionTimes, { searchMs: 60_000 });
+  const mesh = await loopbackMesh(folder.controller.seed);
+  onTestFinished(() => mesh.close());
+  const asked: string[] = [];
+  mesh.handle(
+    protocols.api,
+    async (channel) => {
+      for (;;) {
+        const question = await channel.receive();
+        if (question === undefined) return channel.close();
+        const { kind } = JSON.parse(Buffer.from(question).toString());
+        asked.push(kind);
+        const said = answer(kind);
+        if (said === undefined) return new Promise(() => {});
+        await channel.send(Buffer.from(JSON.stringify(said)));
+      }
+    },
+    meteredBounds('api'),
+  );
+  const controllers = [{ id: folder.controller.id, addrs: mesh.addresses() }];
+  const client = await openClient({
+    ...{ home, membership: { ...membership, controllers, bootstrap: [] }, signal },
+  });
+  onTestFinished(() => client.close());
+  return { client, asked };
+}
+
+const run = 'f'.repeat(64);
+const refused = (code: string) => ({ kind: 'error', code, message: 'no' });
+
+function order(url?: string): SubmitOptions {
+  const { name, source, ...job } = makeJob({ image: 'host' });
+  return {
+    ...{ repo: { url: url ?? source.url, ref: 'refs/heads/main' }, commit: source.commit, tree: source.tree },
+    job: { ...job, name, trust: { ...folder.charter.floor } } as SubmitOptions['job'],
+    ...{ policy: folder.charter.floor, expiresSeconds: 3600 },
+  };
+}
+
+describe('a client', () => {
+  it('takes no answer for another one', async () => {
+    let kind = 'acknowledged';
+    const { client, asked } = await answered(() => ({ kind, run }));
+    for (const act of [
+      () => client.submit(order()),
+      () => client.jobs(),
+      () => client.show(run),
+      () => client.cancel(run, 'x'),
+      () => client.bring({} as never, `bafy${'a'.repeat(55)}`, () => {}),
+    ])
+      expect(await codeOf(act)).toBe('CONTROLLER_UNEXPECTED_ANSWER');
+    kind = 'cancelled';
+    expect(await codeOf(() => client.acknowledge(run))).toBe('CONTROLLER_UNEXPECTED_ANSWER');
+    expect(asked).toEqual(['submit', 'jobs', 'show', 'cancel', 'bring', 'acknowledge']);
+    // One that no worker could fetch is not sent.
+    expect(await codeOf(() => client.submit(order('https://127.0.0.1/tool')))).toBe(
+      'SOURCE_HOST_NOT_ALLOWED',
+    );
+    expect(asked).toHaveLength(6);
+  });
+
+  it.each([
+    ['JOB_UNKNOWN', ['jobs']],
+    ['GRANT_ISSUER_MISMATCH', ['jobs', 'renew']],
+    ['REQUEST_AUDIENCE_MISMATCH', ['jobs', 'charter']],
+  ])('that is refused with %s asks again only where another key may answer: %j', async (code, kinds) => {
+    const { client, asked } = await answered((kind) => refused(kind === 'renew' ? 'ROLE_FORBIDDEN' : code));
+    expect(await codeOf(() => client.jobs())).toBe(kinds.includes('renew') ? 'ROLE_FORBIDDEN' : code);
+    expect(asked).toEqual(kinds);
+  });
+
+  it('ends with the reason of its caller', async () => {
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const { client } = await answered(() => {
+      setImmediate(() => stop.abort(reason));
+      return undefined;
+    }, stop.signal);
+    await expect(client.jobs()).rejects.toBe(reason);
+  });
+});
