@@ -386,6 +386,40 @@ it('sixteen entries of a folder are looked at together', async () => {
 });
 
 describe('pins', () => {
+  it('that cannot be written for want of room are not recorded, and are tried again', async () => {
+    const file = join(await folder(), 'pins.log');
+    const log = new PinLog(file);
+    log.open();
+    onTestFinished(() => log.close());
+    const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    const write = vi.spyOn(fs, 'writeSync');
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+    const fail = () =>
+      write.mockImplementationOnce(() => {
+        throw full;
+      });
+    const pin = { kind: 'pin', root: 'a', used: 1, name: 'run' } as const;
+    const before = readFileSync(file);
+    fail();
+    const says = { code: 'STORE_DISK_FULL', cause: full };
+    expect(() => log.append([pin])).toThrow(expect.objectContaining(says));
+    expect([log.pins.size, readFileSync(file)]).toEqual([0, before]);
+    log.append([pin]);
+    fail();
+    await expect(log.sync()).rejects.toMatchObject(says);
+    await log.sync();
+    expect(readFileSync(file, 'latin1')).toContain(
+      `format 3 ${String(statSync(file).size).padStart(16, '0')}`,
+    );
+    const calls = write.mock.calls.length;
+    await log.sync();
+    expect(write.mock.calls.length).toBe(calls);
+  });
+
   it('stay where all trees have just the room that there is', async () => {
     const s = await store();
     const roots: string[] = [];
@@ -451,6 +485,23 @@ describe('a block', () => {
     vi.spyOn(PackFiles.prototype, 'read').mockRejectedValue(failure);
     onTestFinished(() => void vi.restoreAllMocks());
     await expect(s.readBytes(cid, { maxBytes: 1e6, from: sealed })).rejects.toBe(failure);
+  });
+
+  it('that cannot be read ends what publishes or moves it', async () => {
+    const s = await store();
+    const sealed = s.sealed('lease');
+    await s.importBytes(noiseBytes(20_000), { into: sealed });
+    const kept = await s.importBytes(noiseBytes(20_000, 2), { into: s.public });
+    await s.importBytes(noiseBytes(90_000, 3), { into: s.public });
+    await s.pin([kept], 'run');
+    const failure = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    const read = vi.spyOn(PackFiles.prototype, 'read').mockRejectedValue(failure);
+    onTestFinished(() => void vi.restoreAllMocks());
+    await expect(s.publish(sealed)).rejects.toBe(failure);
+    await expect(s.collect({ graceSeconds: -10 })).rejects.toBe(failure);
+    read.mockRestore();
+    expect(await s.has(kept)).toBe(true);
+    await s.publish(sealed);
   });
 
   it('of a tree that is no node is a fault of the tree, which is not taken for missing', async () => {

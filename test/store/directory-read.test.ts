@@ -1,4 +1,13 @@
-import { appendFileSync, copyFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import files from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
@@ -19,7 +28,7 @@ async function changing(bytes: number, change: (file: string) => void): Promise<
   const file = join(dir, 'file');
   writeFileSync(file, noiseBytes(bytes));
   const open = files.open;
-  vi.spyOn(files, 'open').mockImplementation((path, ...more) => {
+  vi.spyOn(files, 'open').mockImplementation(async (path, ...more) => {
     if (path === file) change(file);
     return open(path, ...more);
   });
@@ -30,6 +39,26 @@ async function changing(bytes: number, change: (file: string) => void): Promise<
   });
   return dir;
 }
+
+it.each(['none', 'file'])('a folder that is none is not read: %s', async (name) => {
+  const dir = await folder();
+  writeFileSync(join(dir, 'file'), 'x');
+  const read = readDirectory(join(dir, name), new MemoryBlocks(), bounds);
+  await expect(read).rejects.toMatchObject({ code: 'STORE_NOT_A_FOLDER' });
+});
+
+it('of listed paths those that are there are read, as far as they are', async () => {
+  const dir = await folder();
+  mkdirSync(join(dir, 'd/.git'), { recursive: true });
+  mkdirSync(join(dir, '.git'));
+  for (const path of ['d/a', 'd/b', 'd/.git/c', '.git/d', 'e']) writeFileSync(join(dir, path), path);
+  const read = async (more: { only?: string[]; git?: boolean }) =>
+    (await readDirectory(dir, new MemoryBlocks(), { ...bounds, ...more })).files.map(({ path }) => path);
+  expect(await read({ only: ['d/b', 'd/none', 'none', 'e/f', 'e'] })).toEqual(['d/b', 'e']);
+  expect(await read({ only: ['e/f', 'd'] })).toEqual([]);
+  expect(await read({})).toEqual(['d/.git/c', 'd/a', 'd/b', 'e']);
+  expect(await read({ git: true })).toEqual(['.git/d', 'd/.git/c', 'd/a', 'd/b', 'e']);
+});
 
 describe('a file that is stored', () => {
   it.each([0, 1, 65_536, 65_537, MiB - 1, MiB, MiB + 1, 2 * MiB, 2 * MiB + 1])(
@@ -95,6 +124,20 @@ describe('a file that is stored', () => {
     } as unknown as Blockstore;
     await expect(readDirectory(dir, blocks, bounds)).rejects.toMatchObject({ code: 'STORE_FILE_CHANGED' });
     expect(puts).toEqual([MiB]);
+  });
+
+  it('that cannot be opened by itself is told, as one that is none', async () => {
+    const dir = await changing(10, () => {
+      throw Object.assign(new Error('permission denied'), { code: 'EACCES' });
+    });
+    const unreadable = { code: 'STORE_FILE_UNREADABLE' };
+    await expect(fingerprint(join(dir, 'file'))).rejects.toMatchObject(unreadable);
+    await expect(fingerprint(join(dir, 'none'))).rejects.toMatchObject(unreadable);
+    symlinkSync('none', join(dir, 'dangling'));
+    await expect(fingerprint(join(dir, 'dangling'))).rejects.toMatchObject(unreadable);
+    await expect(fingerprint('/dev/null')).rejects.toMatchObject({ code: 'STORE_ENTRY_REFUSED' });
+    symlinkSync('.', join(dir, 'here'));
+    expect(await fingerprint(join(dir, 'here'))).toMatchObject({ kind: 'tree', files: 1 });
   });
 
   it('of no size that has content is refused', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkTarget, compareNames, splitPath } from '../../src/store/names.ts';
+import { checkName, checkTarget, compareNames, decodeName, splitPath } from '../../src/store/names.ts';
 import { type Bound, holds, list, text, unless } from '../core/taken.ts';
 
 /** A path of so many bytes. */
@@ -35,6 +35,20 @@ it.each([
   ['/a', 'STORE_LINK_ESCAPES'],
 ])('a link to %j is refused', (target, code) => {
   expect(() => checkTarget(target, 'link')).toThrow(expect.objectContaining({ code }));
+});
+
+it.each([
+  ...['', '.', '..', 'a/b', 'a\0b', 'a\nb', 'a\u202eb'].map((name) => [name, 'STORE_NAME_REFUSED']),
+  ...['a\ud800', 'a\ufffd'].map((name) => [name, 'STORE_NAME_NOT_UTF8']),
+  ['a'.repeat(256), 'STORE_PATH_TOO_LONG'],
+])('a name %j is refused', (name, code) => {
+  expect(() => checkName(name, 'path')).toThrow(expect.objectContaining({ code }));
+});
+
+it('a name of a file system that is no UTF-8 is refused, and a mark at its start is part of it', () => {
+  const refused = expect.objectContaining({ code: 'STORE_NAME_NOT_UTF8' });
+  expect(() => decodeName(Uint8Array.of(0x61, 0xff), 'folder')).toThrow(refused);
+  expect(decodeName(Buffer.from('\ufeffa'), 'folder')).toBe('\ufeffa');
 });
 
 it('names are in the order of their bytes in UTF-8', () => {

@@ -1,4 +1,5 @@
 import { encode, prepare } from '@ipld/dag-pb';
+import { murmur364 } from '@multiformats/murmur3';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import * as digest from 'multiformats/hashes/digest';
@@ -9,6 +10,7 @@ import { firstDifference } from '../../src/store/file-diff.ts';
 import { cidOf } from '../../src/store/file-import.ts';
 import { type BlockReader, parseCid } from '../../src/store/nodes.ts';
 import { diffTrees } from '../../src/store/tree-diff.ts';
+import { resolvePath } from '../../src/store/tree-path.ts';
 import { checkDepth, fileBytes, Visits, walkTree } from '../../src/store/tree-walk.ts';
 import { type Bound, holds, unless } from '../core/taken.ts';
 import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
@@ -153,6 +155,26 @@ describe('a folder made of nodes', () => {
   ])('that %s is refused', async (says, make) => {
     const blocks = new Forge();
     await expect(walk(blocks, make(blocks))).rejects.toMatchObject(malformed(says));
+  });
+
+  it('is refused where it has no data, with that as the cause', async () => {
+    const blocks = new Forge();
+    const bare = blocks.add(encode(prepare({ Links: [] })), pbCode);
+    await expect(walk(blocks, bare)).rejects.toMatchObject({ cause: { message: 'no UnixFS data' } });
+  });
+
+  it('is not looked through below eight shards for one path', async () => {
+    const blocks = new Forge();
+    const hash = (await murmur364.encode(Buffer.from('x'))).subarray(0, 8);
+    const prefixes = [...hash].map((byte) => byte.toString(16).toUpperCase().padStart(2, '0'));
+    let [endless, found] = [blocks.shard(), blocks.shard([`${prefixes.at(-1)}x`, blocks.raw('1')])];
+    for (const [n, prefix] of prefixes.toReversed().entries()) {
+      endless = blocks.shard([prefix, endless]);
+      if (n > 0) found = blocks.shard([prefix, found]);
+    }
+    expect(await resolvePath(blocks, `${found}`, 'x')).toMatchObject({ path: 'x', size: 1 });
+    expect(await resolvePath(blocks, `${found}`, 'y')).toBeUndefined();
+    await expect(resolvePath(blocks, `${endless}`, 'x')).rejects.toMatchObject(malformed('too deeply'));
   });
 
   it('is refused by a comparison where both sides are sharded too deeply', async () => {

@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PackFiles } from '../../src/store/pack-files.ts';
 import { folder } from './support.ts';
 
@@ -68,6 +68,14 @@ describe('the packs of a store', () => {
     const failure = Object.assign(new Error('a bad sector'), { code: 'EIO' });
     await expect(files.use(1, () => Promise.reject(failure))).rejects.toBe(failure);
   });
+});
+
+it('a small block whose disk fails is told, and read anew the next time', async () => {
+  const files = await packs(1);
+  const failure = Object.assign(new Error('a bad sector'), { code: 'EIO' });
+  vi.spyOn(files, 'use').mockRejectedValueOnce(failure);
+  await expect(files.read(1, 0, 1)).rejects.toBe(failure);
+  expect(await files.read(1, 0, 1)).toEqual(Buffer.of(1));
 });
 
 /** A reader of small blocks, and whether what it gets is read from the disk now. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { Blocks } from '../../src/store/blocks.ts';
 import { storeLimits } from '../../src/store/limits.ts';
 import { folder, noiseBytes } from './support.ts';
@@ -41,6 +41,36 @@ it('a sync ends when all packs are durable: one whose pack cannot be synced fail
   isBroken = false;
   await blocks.writer.sync();
   expect(synced).toEqual([1]);
+});
+
+it('a pack that is gone is told to who writes to it', async () => {
+  const blocks = await area(async () => {});
+  const [first, second] = [block(1, 500), block(2, 500)];
+  await blocks.put(first.cid, first.bytes);
+  await blocks.sync();
+  await blocks.files.remove(1);
+  await blocks.put(second.cid, second.bytes);
+  await expect(blocks.writer.flush()).rejects.toThrow('1.car is gone');
+  expect(blocks.has(second.cid)).toBe(false);
+});
+
+it('a full disk is told by its code, whether an index, a pack or a sync has no room', async () => {
+  const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
+  let isFull = false;
+  const blocks = await area(async ({ isSync }) => {
+    if (isFull && isSync) throw full;
+  });
+  const [first, second] = [block(1, 500), block(2, 500)];
+  const says = { code: 'STORE_DISK_FULL', cause: full };
+  vi.spyOn(blocks.index, 'add').mockImplementationOnce(() => {
+    throw full;
+  });
+  await expect(blocks.put(first.cid, first.bytes)).rejects.toMatchObject(says);
+  await blocks.put(second.cid, second.bytes);
+  isFull = true;
+  await expect(blocks.sync()).rejects.toMatchObject(says);
+  isFull = false;
+  await blocks.sync();
 });
 
 it.each(['put', 'take'] as const)(
