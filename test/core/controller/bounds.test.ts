@@ -249,7 +249,9 @@ describe('a slot whose lease was lost', () => {
 });
 
 describe('trusted workers of which one lost the slot', () => {
-  it.each<[string, { lost: number; other?: number; past?: number; isThere?: boolean }, string]>([
+  it.each<
+    [string, { lost: number; other?: number; past?: number; isThere?: boolean; hasJoined?: boolean }, string]
+  >([
     ['once, while another one is there', { lost: 1 }, 'error'],
     ['until the time is up that the other one has', { lost: 1, past: 599_999 }, 'error'],
     ['once that is up', { lost: 1, past: 600_000 }, 'lease'],
@@ -257,11 +259,16 @@ describe('trusted workers of which one lost the slot', () => {
     ['once, while no other one is there', { lost: 1, isThere: false }, 'lease'],
     ['twice, while no other one is there', { lost: 2, isThere: false }, 'lease'],
     ['all but once, while another one may come', { lost: 3, isThere: false }, 'error'],
-  ])('%s: %o %s', async (_name, { lost, other, past = 0, isThere = true }, kind) => {
+    [
+      'all but once, where the other one never joined',
+      { lost: 3, isThere: false, hasJoined: false },
+      'lease',
+    ],
+  ])('%s: %o %s', async (_name, { lost, other, past = 0, isThere = true, hasJoined = true }, kind) => {
     const bench = await projectOf('ada');
     const trusted = [bench.id('trusted'), bench.id('second')];
     bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, trusted }) });
-    await bench.enrol('second', { role: 'trusted-worker', operator: 'second' });
+    if (hasJoined) await bench.enrol('second', { role: 'trusted-worker', operator: 'second' });
     if (isThere) bench.present('second');
     const run = bench.run(await bench.submit());
     const until = bench.now + 600_000;

@@ -141,6 +141,8 @@ describe('neighbours', () => {
     // Five rounds of three are three of five.
     for (const name of names) expect(asked.filter((one) => one === name)).toHaveLength(3);
     expect(new Set(asked.slice(0, 5)).size).toBe(5);
+    await Promise.all([talk(), talk()]);
+    expect(asked).toHaveLength(18);
   });
 });
 

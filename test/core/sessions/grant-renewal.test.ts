@@ -127,3 +127,32 @@ it('a node that shuts down tells and does nothing more', async () => {
   await until(4_000_000);
   expect({ asked, told, events }).toEqual({ asked: [1_800_000], told: [], events: [] });
 });
+
+it('a grant that ended is a trouble before it was asked for another one', () => {
+  const { renewal, around, credentials } = worker(0);
+  expect(renewal.trouble).toMatch(/^its grant ended at [^,]*$/);
+  around.closing = true;
+  credentials.grant.payload.exp += 1;
+  expect(renewal.trouble).toBeNull();
+});
+
+it('a renewal that is refused for a key that was revoked is tried again after ten minutes', async () => {
+  const { renewal, asked, around, until } = worker(0);
+  around.refusal = 'KEY_REVOKED';
+  void renewal.run();
+  await until(1_200_000);
+  expect(asked).toEqual([0, 600_000, 1_200_000]);
+});
+
+it('a renewal that fails while the node shuts down is not told', async () => {
+  const { renewal, told, around, until } = worker(0);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  around.held = promise;
+  around.refusal = 'MESH_RESET';
+  void renewal.run();
+  await until(0);
+  around.closing = true;
+  resolve();
+  await until(10_000);
+  expect(told).toEqual([]);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeJob } from '../../../src/core/documents/index.ts';
+import { encodeJob, type Role, signMessage } from '../../../src/core/documents/index.ts';
 import { reportedError } from '../../../src/core/errors.ts';
 import type { GrantRenewal } from '../../../src/core/sessions/worker/grant-renewal.ts';
 import type { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
@@ -35,10 +35,16 @@ const noticeOf = (n: number) => ({
 });
 
 /** A worker that hears offers by gossip; `newer`: this version does not read them. */
-function hearing({ newer = false, isVoid = false, wants = (_: string): boolean => true } = {}) {
+function hearing({
+  newer = false,
+  isVoid = false,
+  role = 'trusted-worker' as Role,
+  wants = (_: string): boolean => true,
+} = {}) {
   const handlers = new Map<string, (data: Uint8Array) => void>();
   const state = { code: newer ? 'DOC_NEWER' : undefined };
   const told: string[] = [];
+  const timers: (() => void)[] = [];
   const passed: string[] = [];
   const taken: { offer: { id: string }; waitedMs?: number }[] = [];
   const verdicts: unknown[] = [];
@@ -48,14 +54,17 @@ function hearing({ newer = false, isVoid = false, wants = (_: string): boolean =
       membership: { project: 'p', controllers: [{ id: controller.id, addrs: [] }] },
       ...{
         charter: makeCharter(),
-        grant: { payload: makeGrant(testKey('trusted'), 'owner', 'trusted-worker') },
+        grant: { payload: makeGrant(testKey('trusted'), 'owner', role) },
       },
       catchUp: async () => {},
     },
     clock: {
       now: () => (at + 20) * 1000,
       monotonic: () => 0,
-      after: () => () => {},
+      after: (_ms: number, act: () => void) => {
+        timers.push(act);
+        return () => {};
+      },
       onClosing: () => () => {},
     },
     signing: {
@@ -94,7 +103,7 @@ function hearing({ newer = false, isVoid = false, wants = (_: string): boolean =
     await settle();
   };
   return {
-    ...{ feed, told, passed, taken, verdicts, state, gossip },
+    ...{ feed, told, timers, settle, passed, taken, verdicts, state, gossip },
     hear: (n: number) => gossip('offers', noticeOf(n)),
   };
 }
@@ -135,6 +144,29 @@ describe('an offer', () => {
     state.code = 'DOC_EXPIRED';
     await hear(0);
     expect([told, passed]).toEqual([['warn offer'], []]);
+  });
+
+  it('waits until the operator may claim it, and is taken then with the time that it waited', async () => {
+    const { gossip, taken, timers, settle } = hearing({ role: 'worker' });
+    const made = makeOffer(request.id, jobId, {
+      ...{ draw: { seed: 'a'.repeat(64), share: 1, widenMs: 1_000 }, index: 5 },
+    });
+    const { raw: offer } = await signMessage('offer', made, controller.signer);
+    // Timers of the connection are there already.
+    const before = timers.length;
+    for (let n = 0; n < 2; n++) await gossip('offers', { ...noticeOf(5), offer });
+    expect([taken.length, timers.length]).toEqual([0, before + 1]);
+    timers.at(-1)?.();
+    await settle();
+    expect(taken).toEqual([expect.objectContaining({ waitedMs: expect.any(Number) })]);
+    expect(taken[0]?.waitedMs).toBeGreaterThan(0);
+  });
+
+  it('that the machine wants no more once it is verified is left alone', async () => {
+    let asked = 0;
+    const { hear, taken } = hearing({ wants: () => ++asked === 1 });
+    await hear(0);
+    expect([asked, taken]).toEqual([2, []]);
   });
 
   it('is left alone under a log that tells two stories, and where the machine does not want it', async () => {

@@ -194,6 +194,56 @@ describe('a bundle', () => {
   });
 });
 
+describe('a result whose bundle is waited for', () => {
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const published = async () => {
+    const ada = worker('ada', A);
+    await ada.publication.publish({ kind: 'publish', lease: 'lease', artifact: A, log: null });
+    return ada;
+  };
+
+  it('has it asked for 200 times, then no more', async () => {
+    const ada = await published();
+    for (let n = 0; n < 205; n++) {
+      ada.ring();
+      await settled();
+    }
+    expect(ada.asked()).toBe(200);
+  });
+
+  it('is asked for no more once it is not served any more, or the worker ends', async () => {
+    for (const end of [
+      (ada: ReturnType<typeof worker>) => ada.publication.forget(A),
+      (ada: ReturnType<typeof worker>) => void Object.assign(ada.ports.clock, { closing: true }),
+    ]) {
+      const ada = await published();
+      ada.ring();
+      await settled();
+      end(ada);
+      for (let n = 0; n < 3; n++) {
+        ada.ring();
+        await settled();
+      }
+      expect(ada.asked()).toBe(1);
+    }
+  });
+
+  it('is not asked for later where it is gone by then, or the worker ends', async () => {
+    for (const end of [{ closing: true }, { gone: true }]) {
+      const ada = worker('ada', A);
+      void ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors: [someone], request });
+      await settled();
+      if ('gone' in end) Object.assign(ada.ports.results, { has: async () => false });
+      else Object.assign(ada.ports.clock, end);
+      for (let n = 0; n < 3; n++) {
+        ada.ring();
+        await settled();
+      }
+      expect(ada.asked()).toBe(0);
+    }
+  });
+});
+
 describe('verdicts one after the other', () => {
   it('are fetched with the last one', async () => {
     await desk.play('app', built);
