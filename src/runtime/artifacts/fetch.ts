@@ -311,7 +311,7 @@ async function findBundle(
       await consider(controller).catch(() => {});
   signal.throwIfAborted();
   const addresses = [...options.bootstrap, ...(options.controllers ?? []).flatMap(({ addrs }) => addrs)];
-  if (best === undefined && peers.size === 0 && mesh.connected().length === 0) {
+  if (best === undefined && mesh.connected().length === 0) {
     throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer could be reached to ask for ${which}`, {
       hint: `Tried: ${addresses.join(', ') || 'no address'}. Is one of them up, and reachable from here? Any other node that has it will do: --bootstrap <address>`,
     });

@@ -208,6 +208,11 @@ describe('an artifact', () => {
     };
     expect(await ended(stopped, fetchArtifact)).toMatch(/enough$/);
     expect(keys).toEqual([tree]);
+    // Peers are remembered, and asked where nobody else is known.
+    const peersFile = join(await folder(), 'peers.json');
+    looks(honest);
+    await fetchArtifact({ ...(await asked()), peersFile });
+    expect(existsSync(peersFile)).toBe(true);
     // Revocations are asked for at those that are found as well.
     serveRevocations(honest.mesh, {
       page: () => ({ charters: [], revocations: [] }),
@@ -220,6 +225,9 @@ describe('an artifact', () => {
     const { bootstrap } = await asked();
     const asking = { project, artifact: tree, bootstrap, controllers: [], book, signal };
     expect(await askForRevocations(asking)).toBe(1);
+    expect(keys).toEqual([members, tree]);
+    looks(honest);
+    expect(await askForRevocations({ ...asking, bootstrap: [], peersFile })).toBe(1);
     expect(keys).toEqual([members, tree]);
   });
 

@@ -173,8 +173,9 @@ describe('a home made of a backup', () => {
     await backup(dir, from);
     const before = await names(dir);
     const rename = fs.rename.bind(fs);
+    let code = 'EBUSY';
     const spy = vi.spyOn(fs, 'rename').mockImplementation(async (one, other) => {
-      if (String(one).endsWith('.unfinished')) throw Object.assign(new Error('busy'), { code: 'EBUSY' });
+      if (String(one).endsWith('.unfinished')) throw Object.assign(new Error('busy'), { code });
       return rename(one, other);
     });
     syncBuiltinESMExports();
@@ -182,9 +183,11 @@ describe('a home made of a backup', () => {
       spy.mockRestore();
       syncBuiltinESMExports();
     });
-    await expect(restore(from, dir, { aside: true })).rejects.toMatchObject({
-      ...{ code: 'BACKUP_UNWRITABLE', hint: expect.stringMatching(/^A file system is mounted/) },
-    });
+    for (code of ['EBUSY', 'EXDEV', 'EIO'])
+      await expect(restore(from, dir, { aside: true })).rejects.toMatchObject({
+        code: 'BACKUP_UNWRITABLE',
+        hint: expect.stringMatching(code === 'EIO' ? /^Nothing is left of it/ : /^A file system is mounted/),
+      });
     expect(await names(dir)).toEqual(before);
     expect(await readdir(join(dir, '..'))).toEqual(['.quorate']);
   });

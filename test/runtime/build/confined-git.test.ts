@@ -9,18 +9,15 @@ import { codeOf, folder } from '../support.ts';
 /** git in a sandbox that was opened before, with its sockets in this folder. */
 async function confined(net: string, outOfMemory = false) {
   const tool = {
-    net,
-    dir: net,
-    wrap: () => ({}),
-    outOfMemory: () => outOfMemory,
-    close: vi.fn(async () => {}),
+    ...{ net, dir: net, wrap: () => ({}), outOfMemory: () => outOfMemory },
+    ...{ start: () => ({ streams: [] }), close: vi.fn(async () => {}) },
   };
   const waiting = { end: vi.fn() };
   const opened = openConfinedGit({
     ...{ url: 'https://git.example/app.git', vcs: [], stateDir: net, scratch: net, cpus: 1, memoryBytes: 1 },
     ...{ bytesMax: 1, say: () => {}, ahead: { tool, waiting } as never },
   });
-  return { opened, ended: () => [waiting.end.mock.calls.length, tool.close.mock.calls.length] };
+  return { opened, waiting, ended: () => [waiting.end.mock.calls.length, tool.close.mock.calls.length] };
 }
 
 it('git whose way to its server cannot be opened is ended', async () => {
@@ -39,12 +36,15 @@ it('an error of git is that of the sandbox or the proxy, where these know it', a
   expect(git.explain(late)).toBe(late);
   await git.close();
   expect(small.ended()).toEqual([1, 1]);
-  const { opened } = await confined(await folder());
+  const { opened, waiting } = await confined(await folder());
   const other = await opened;
+  expect([typeof other.start, other.waiting]).toEqual(['function', waiting]);
   expect(other.explain(failed)).toBe(failed);
   const refusals = other.egress.refusals as unknown as object[];
-  refusals.push({ code: 'EGRESS_UNREACHABLE', message: 'not there' });
-  expect(other.explain(failed)).toMatchObject({ code: 'SOURCE_UNREACHABLE', message: 'not there' });
+  refusals.push({ code: 'EGRESS_UNREACHABLE', message: 'not there', hint: 'wait' });
+  expect(other.explain(failed)).toMatchObject({
+    ...{ code: 'SOURCE_UNREACHABLE', message: 'not there', hint: 'wait' },
+  });
   refusals.unshift({ code: 'EGRESS_NOT_ALLOWED', message: 'not allowed' });
   expect(other.explain(failed)).toMatchObject({ code: 'EGRESS_NOT_ALLOWED', message: 'not allowed' });
   await other.close();

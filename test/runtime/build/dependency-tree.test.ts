@@ -235,6 +235,14 @@ describe('a tree of dependencies from a stranger', () => {
     );
   });
 
+  it('is not compared once its caller ended', async () => {
+    const { dir, store } = await place();
+    const tree = await treeOf(store, honest);
+    const ended = AbortSignal.abort(new Error('enough'));
+    const checked = checkDependencies(store, tree, sources, { scratch: dir, signal: ended });
+    await expect(checked).rejects.toThrow(/^enough$/);
+  });
+
   it('that is a file is refused', async () => {
     const { dir, store } = await place();
     const file = await store.importBytes(one, { into: store.public });

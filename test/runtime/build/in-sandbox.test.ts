@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { Sandbox, SandboxIo, SandboxOutcome } from '../../../sandbox/index.ts';
+import type { Sandbox, SandboxIo, SandboxJob, SandboxOutcome } from '../../../sandbox/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { limits } from '../../../src/core/limits.ts';
+import { emptyTree } from '../../../src/core/trust/index.ts';
+import { layOut } from '../../../src/dependencies/index.ts';
 import { abortedBy, buildInSandbox, limitOf } from '../../../src/runtime/build/in-sandbox.ts';
 import type { Area, Store } from '../../../src/store/index.ts';
 import { makeJob } from '../../support/documents.ts';
@@ -34,6 +36,69 @@ function built(outcome: SandboxOutcome, imports: number | Error = 0, more: objec
 
 const done: SandboxOutcome = { kind: 'exit', code: 0 };
 const time: SandboxOutcome = { kind: 'aborted', reason: 'time', detail: '' };
+
+it('a sandbox gets all that a build has, and nothing of what it has not', async () => {
+  const jobs: SandboxJob[] = [];
+  const sandbox = {
+    run: async (asked: SandboxJob) => {
+      jobs.push(asked);
+      return done;
+    },
+  };
+  const exported: string[] = [];
+  const store = {
+    exportTar(cid: string) {
+      exported.push(cid);
+      return Readable.from([]);
+    },
+  };
+  const build = (more: object, variation = {}) =>
+    buildInSandbox(
+      sandbox as unknown as Sandbox,
+      store as unknown as Store,
+      job,
+      {
+        ...{ commit: { id: 'c', tree: 't', seconds: 0 }, from: area, into: area, image: 'host' },
+        ...{ onLog: () => {}, signal: new AbortController().signal, ...more },
+      },
+      variation,
+    );
+  await build({});
+  const own = ['git', 'network', 'terminal', 'dependencies', 'variation'];
+  expect(own.filter((name) => name in (jobs[0] ?? {}))).toEqual([]);
+  expect(jobs[0]).toMatchObject({ stepMarks: true, failedOutputs: false, inputs: [] });
+  const network = { socket: 'a socket', hopeless: new AbortController().signal };
+  const dependencies = { layout: layOut([], []), open: async function* () {} };
+  const terminal = { keys: Readable.from([]), sizes: Readable.from([]) };
+  const inputs = [{ name: 'lib', cid: 'artifact' }];
+  await build({ git: 'git', inputs, network, dependencies, terminal }, { variation: { umask: '077' } });
+  expect(jobs[1]).toMatchObject({
+    ...{ git: expect.any(Readable), network: { socket: 'a socket' }, terminal, stepMarks: false },
+    ...{ inputs: [{ name: 'lib', tar: expect.any(Readable) }], variation: { umask: '077' } },
+    dependencies: { env: {}, folders: expect.any(Array) },
+  });
+  expect(exported).toEqual(['t', 't', 'artifact', 'git']);
+});
+
+it('outputs are too many where their paths do not fit into a receipt, and none where a failed build left none', async () => {
+  const put = (files: { path: string }[], root = 'bafy', code = 0) => {
+    const importTar = async () => ({ root, files: files.map((one) => ({ ...one, sha256: 'a'.repeat(64) })) });
+    const run = async (_: unknown, { onOutputs }: SandboxIo) => {
+      await onOutputs(Readable.from([]));
+      return { kind: 'exit', code };
+    };
+    const store = { exportTar: () => Readable.from([]), importTar };
+    return buildInSandbox({ run } as unknown as Sandbox, store as unknown as Store, job, {
+      ...{ commit: { id: 'c', tree: 't', seconds: 0 }, from: area, into: area, image: 'host' },
+      ...{ onLog: () => {}, signal: new AbortController().signal },
+    });
+  };
+  await expect(put(Array(1_000).fill({ path: 'x'.repeat(4_000) }))).rejects.toMatchObject({
+    code: 'STORE_TOO_MANY_ENTRIES',
+  });
+  expect((await put([], emptyTree, 1)).outcome).toMatchObject({ code: 1, artifact: null });
+  expect((await put([], emptyTree)).outcome).toMatchObject({ code: 0, artifact: emptyTree });
+});
 
 describe('the limit that a build exceeded', () => {
   it('is that of its job', async () => {

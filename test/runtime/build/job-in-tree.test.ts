@@ -20,6 +20,13 @@ const { signal } = new AbortController();
 const one = jobFile({ run: ['true'] });
 const matrix = one.replace('    image: host\n', '    image: host\n    matrix: {os: [a, b]}\n');
 
+it('a job file of a tree that is too large is not read', async () => {
+  const resolve = async () => ({ kind: 'file', size: 2 ** 40, cid: 'x' });
+  const huge = { resolve, readBytes: async () => Promise.reject(new Error('it was read')) };
+  const read = jobFileBytes(huge as never, 'tree', 'a', { named: 'a', what: 'a', hint: '' });
+  await expect(read).rejects.toMatchObject({ code: 'JOBFILE_TOO_LARGE' });
+});
+
 describe('the job of a file', () => {
   it('is the only one, or the one that is named', () => {
     const file = parseJobFile(one, 'quorate.yaml');

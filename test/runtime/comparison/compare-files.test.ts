@@ -277,4 +277,8 @@ it('two files of different kinds, or of no kind that is known, are different', a
   expect(await reasons(bytes, gzipSync(bytes))).toBe('a is tar, and b is gzip');
   expect(await reasons(bytes, Buffer.from('text'))).toBe('');
   expect(await reasons(Buffer.from('text'), Buffer.from('texT'))).toBe('');
+  // A checksum of nothing is no header of a tar.
+  const nothing = Buffer.alloc(1024);
+  nothing.write('000400\0 ', 148, 'latin1');
+  expect(await reasons(nothing, Buffer.concat([nothing, Buffer.from('x')]))).toBe('');
 });

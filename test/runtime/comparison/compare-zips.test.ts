@@ -152,6 +152,8 @@ describe('a zip whose headers differ', () => {
       'reasons.0',
     );
     const descriptor = good.subarray(14, 26);
+    const content = 'aPK\x07\x08';
+    expect(await same(zipOf({ content }), zipOf({ content, is64: true }))).toEqual(['zip']);
     for (const parts of [{ is64: true }, { deflated: 3 }, { both: { flags: 8 }, descriptor }])
       expect(await same(good, zipOf(parts))).toEqual(['zip']);
   });

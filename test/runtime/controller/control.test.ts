@@ -113,6 +113,12 @@ describe('a controller that is asked how it is', () => {
     expect(await ask()).toEqual({ revoked: { since: 2, reason: 'lost laptop', byRoot: false, index } });
     const other = { kind: 'operator', id: 'ada' } as const;
     expect(await askController(dir, { do: 'revoked', what: other })).toEqual({ revoked: null });
+    await bench.revoke(other, { reason: 'later', since: 3 });
+    await bench.revoke(other, { reason: 'earlier', since: 2 });
+    const [, , third] = bench.controller.state.revocations;
+    expect(await askController(dir, { do: 'revoked', what: other })).toMatchObject({
+      revoked: { since: 2, reason: 'earlier', index: third?.index },
+    });
   });
 
   it('says who joined and by which key, in parts', async () => {
