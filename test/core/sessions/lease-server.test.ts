@@ -2,14 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent, Reply } from '../../../src/core/controller/events.ts';
 import { controllerLimits } from '../../../src/core/controller/limits.ts';
-import { cosignStatement, decodeBundle } from '../../../src/core/documents/index.ts';
+import {
+  cosignStatement,
+  decodeBundle,
+  idOf,
+  type Lease,
+  signMessage,
+} from '../../../src/core/documents/index.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { LeaseServer } from '../../../src/core/sessions/controller/lease-server.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import { Replies } from '../../../src/core/sessions/controller/replies.ts';
+import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import { witnessCheckpoint } from '../../../src/core/transparency/index.ts';
+import { ownVersion } from '../../../src/core/wire/peer-version.ts';
 import { until } from '../../e2e/support/wait.ts';
-import { type Bench, deliverAll, leasedRound } from '../controller/bench.ts';
+import { type Bench, deliverAll, leasedRound, projectOf } from '../controller/bench.ts';
 import { FakeChannel } from './fake-channel.ts';
 import { started } from './started.ts';
 
@@ -27,6 +35,7 @@ class Line extends FakeChannel<Down> {
   readonly events: ControllerEvent[] = [];
   /** The key in whose name the controller answers, where that is not its own. */
   iss: string | undefined;
+  monotonic = 0;
   constructor(bench: Bench, worker: string, keep: () => Promise<void> = async () => {}) {
     super(bench.id(worker));
     const { paper, controller } = bench;
@@ -37,7 +46,7 @@ class Line extends FakeChannel<Down> {
       project: paper.project,
       signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
       retired: [],
-      clock: { now: () => bench.now, monotonic: () => 0, closing: false },
+      clock: { now: () => bench.now, monotonic: () => this.monotonic, closing: false },
       charge: () => 0,
       tell: () => {},
       dispatch: async (event: ControllerEvent) => {
@@ -202,5 +211,90 @@ describe('a stream', () => {
     kept.resolve();
     await shown;
     expect(kinds(line)).not.toContain('cosign');
+  });
+});
+
+describe('a claim or a resume', () => {
+  const grant = (bench: Bench, name: string) => bench.grantOf(name).raw;
+  const claim = async (bench: Bench, key: string, aud?: string) =>
+    (await bench.paper.claim(key, idOf(bench.offer), bench.now, aud === undefined ? {} : { aud })).raw;
+  const version = ownVersion('2.0.0');
+  it.each<[string, string, (bench: Bench) => Promise<object>]>([
+    [
+      'by another key',
+      'CLAIM_SENDER_MISMATCH',
+      async (bench) => ({
+        kind: 'claim',
+        claim: await claim(bench, 'bob'),
+        grant: grant(bench, 'ada'),
+        version,
+      }),
+    ],
+    [
+      'for another controller',
+      'CLAIM_AUDIENCE_MISMATCH',
+      async (bench) => ({
+        ...{
+          kind: 'claim',
+          claim: await claim(bench, 'ada', bench.id('bob')),
+          grant: grant(bench, 'ada'),
+          version,
+        },
+      }),
+    ],
+    [
+      'without a version',
+      'WORKER_OLDER',
+      async (bench) => ({ kind: 'claim', claim: await claim(bench, 'ada'), grant: grant(bench, 'ada') }),
+    ],
+    [
+      'of a lease by another key',
+      'LEASE_ISSUER_MISMATCH',
+      async (bench) => {
+        const { payload } = (await bench.lease('ada')).get('ada') ?? {};
+        const { raw } = await signMessage(
+          'lease',
+          { ...(payload as Lease), iss: bench.id('bob') },
+          bench.paper.keys.signer('bob'),
+        );
+        return { kind: 'resume', lease: raw };
+      },
+    ],
+  ])('%s is refused, and nothing of it reaches the machine', async (_what, code, said) => {
+    const bench = await projectOf('ada', 'bob');
+    await bench.submit();
+    const message = await said(bench);
+    const line = new Line(bench, 'ada');
+    line.say(message);
+    expect(await line.heard('error')).toMatchObject({ code });
+    expect(line.events).toEqual([]);
+  });
+
+  it('of a lease that failed keeps five hundred characters of the reason', async () => {
+    const { bench, run, leases } = await leasedRound({ seconds: 3600 });
+    const line = new Line(bench, 'ada');
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('lease');
+    line.say({ kind: 'failed', code: 'DISK_FULL', message: 'x'.repeat(501) });
+    await until('the loss', () => bench.progress(run, 'lost').length === 1);
+    expect(line.events.find(({ kind }) => kind === 'failed')).toMatchObject({ message: 'x'.repeat(500) });
+  });
+
+  it('that is followed by heartbeats tells the machine of those that are not too soon', async () => {
+    const { bench, leases } = await leasedRound({ seconds: 3600 });
+    const line = new Line(bench, 'ada');
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('lease');
+    const beats = () => line.events.filter(({ kind }) => kind === 'heartbeat').length;
+    for (const [ms, expected] of [
+      [0, 1],
+      [sessionTimes.heartbeatMsMin - 1, 1],
+      [sessionTimes.heartbeatMsMin, 2],
+    ] as const) {
+      line.monotonic = ms;
+      line.say({ kind: 'heartbeat' });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(beats()).toBe(expected);
+    }
   });
 });

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { RunFacts } from '../../../src/core/controller/facts.ts';
 import { type LogAnswerPorts, sendLogs } from '../../../src/core/sessions/controller/log-answers.ts';
 import type { MessageStream } from '../../../src/core/sessions/message-stream.ts';
@@ -56,4 +56,65 @@ it('nobody waits long for a log that does not come', async () => {
   expect(sent).toEqual(['end']);
   expect(waited).toBeGreaterThan(500);
   expect(waited).toBeLessThan(5_000);
+});
+
+describe('a question for logs', () => {
+  const revealed = { revealed: true };
+  const record = (n: number) => ({
+    ...{ lease: `lease ${n}`, worker: `worker ${n}`, operator: `operator ${n}`, slot: n, round: 1 },
+  });
+  /** The answers about a run that is over, of which these are recorded. */
+  async function ask(
+    { peer = asker, count = 2, isRevealed = true }: { peer?: string; count?: number; isRevealed?: boolean },
+    worker?: string,
+  ): Promise<unknown[]> {
+    const run = {
+      ...{ id: 'run', request: { signer: asker }, phase: { kind: 'done' } },
+      receipts: Array.from({ length: count }, (_, n) => record(n)),
+      rounds: isRevealed ? [revealed] : [{ revealed: false }],
+    } as unknown as RunFacts;
+    const logs = {
+      ...{ isLive: () => false, mayCome: () => false, follow: () => undefined },
+      async *read(of: string) {
+        yield `log of ${of}`;
+      },
+    };
+    const sent: unknown[] = [];
+    const send = async (answer: ApiDown) =>
+      void sent.push(answer.kind === 'output' ? answer.text : answer.kind);
+    const stream = { peer, channel: { closed: false }, send } as unknown as MessageStream<ApiDown, ApiUp>;
+    const clock = nodeClock(new AbortController().signal);
+    const ports = { logs, clock, state: { runs: new Map() } } as unknown as LogAnswerPorts;
+    const question = { kind: 'logs', which: 'run', follow: false } as const;
+    await sendLogs(ports, stream, run, worker === undefined ? question : { ...question, worker });
+    return sent;
+  }
+
+  it('is answered with all logs, or those of an operator or of the end of a worker’s id', async () => {
+    expect(await ask({})).toEqual(['log of lease 0', 'log of lease 1', 'end']);
+    for (const worker of ['operator 1', 'worker 1', 'er 1'])
+      expect(await ask({}, worker)).toEqual(['log of lease 1', 'end']);
+    expect(await ask({ peer: 'somebody else' })).toHaveLength(3);
+    expect(await ask({ count: 0 })).toEqual(['end']);
+  });
+
+  it('of somebody else about a sealed round is refused, whoever is asked for', async () => {
+    for (const worker of [undefined, 'operator 1'])
+      await expect(ask({ peer: 'somebody else', isRevealed: false }, worker)).rejects.toMatchObject({
+        code: 'LOGS_SEALED',
+      });
+    expect(await ask({ isRevealed: false })).toHaveLength(3);
+  });
+
+  it('for a worker that there is not names those that there are, eight at most', async () => {
+    const hint = async (count: number, peer = asker) =>
+      ask({ count, peer }, 'nobody').catch((error) => {
+        expect(error.code).toBe('LOGS_WORKER_UNKNOWN');
+        return error.hint;
+      });
+    expect(await hint(0)).toBe('None has taken it yet.');
+    expect(await hint(1)).toBe('There is: operator 0 worker 0');
+    expect(await hint(2, 'somebody else')).toBe('There are: operator 0 worker 0, operator 1 worker 1');
+    expect((await hint(9)).split(', ')).toHaveLength(8);
+  });
 });

@@ -204,3 +204,66 @@ describe('a loop that is closed', () => {
     expect([order, machine.taken, done]).toEqual([[], [], [1, 2]]);
   });
 });
+
+describe('the timer of a loop', () => {
+  it('is that of the next deadline, a day at most, and none once the loop is closed', async () => {
+    const turns: (() => void)[] = [];
+    const waits: number[] = [];
+    let cancelled = 0;
+    let [now, due]: [number, number | undefined] = [1_000, undefined];
+    const handled: string[] = [];
+    let ring = () => {};
+    const loop = new Loop<{ kind: string }, never>({
+      machine: {
+        handle: ({ kind }) => {
+          handled.push(kind);
+          return { effects: [], durability: 'none' };
+        },
+        nextDeadline: () => due,
+      },
+      journal: { appendAll: () => {}, sync: () => {}, replay: () => [] },
+      clock: {
+        ...{ now: () => now, monotonic: () => now },
+        after: (ms, act) => {
+          waits.push(ms);
+          ring = act;
+          return () => void cancelled++;
+        },
+        endOfTurn: (act) => void turns.push(act),
+      },
+      perform: () => {},
+      tick: { kind: 'tick' },
+      failed: (error) => {
+        throw error;
+      },
+    });
+    const event = async () => {
+      const done = loop.dispatch({ kind: 'event' });
+      for (const turn of turns.splice(0)) turn();
+      await done;
+    };
+    await event();
+    expect(waits).toEqual([]);
+    const dayMs = 24 * 3600_000;
+    for (const [at, ms] of [
+      [now + 5, 5],
+      [now - 5, 0],
+      [now + dayMs + 1, dayMs],
+    ] as const) {
+      due = at;
+      await event();
+      expect(waits.at(-1)).toBe(ms);
+    }
+    // The one before is cancelled.
+    expect([waits.length, cancelled]).toEqual([3, 2]);
+    now += dayMs;
+    ring();
+    for (const turn of turns.splice(0)) turn();
+    expect(handled.at(-1)).toBe('tick');
+    expect(waits.at(-1)).toBe(1);
+    loop.close();
+    expect(cancelled).toBe(4);
+    await event();
+    expect([handled.length, waits.length]).toEqual([5, 4]);
+  });
+});
