@@ -97,6 +97,32 @@ describe('a pack', () => {
     expect(blocks.writer.unwrittenBytes).toBeGreaterThan(0);
     await vi.advanceTimersByTimeAsync(1);
     await written();
+    const later = block(3, 500);
+    await blocks.put(later.cid, later.bytes);
+    await vi.advanceTimersByTimeAsync(100);
+    await written();
+  });
+
+  it('that is new is durable with its folder, which is synced once for it', async () => {
+    const blocks = await area();
+    const opened = vi.spyOn(fs.promises, 'open');
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+    const folders = () => opened.mock.calls.filter(([path]) => path === blocks.dir).length;
+    for (const seed of [1, 2]) {
+      const { cid, bytes } = block(seed, 500);
+      await blocks.put(cid, bytes);
+      await blocks.sync();
+      expect(folders()).toBe(1);
+    }
+    blocks.writer.roll();
+    const { cid, bytes } = block(3, 500);
+    await blocks.put(cid, bytes);
+    await blocks.sync();
+    expect(folders()).toBe(2);
   });
 
   it('is written 2 MiB at a time', async () => {
@@ -113,7 +139,7 @@ describe('a pack', () => {
     const first = block(1, 500);
     await blocks.put(first.cid, first.bytes);
     const flushed = blocks.writer.flush();
-    for (const one of [block(2, 2 * MiB - headOf(2 * MiB - 100)), block(3, 500), block(4, 500)])
+    for (const one of [block(2, 2 * MiB - headOf(2 * MiB - 100)), block(3, 500)])
       await blocks.put(one.cid, one.bytes);
     disk.resolve();
     await flushed;
