@@ -1,14 +1,18 @@
-import { expect, it } from 'vitest';
+import { join } from 'node:path';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { QuorateError } from '../../../src/core/errors.ts';
 import { AskedTrees } from '../../../src/runtime/store/asked.ts';
+import { Ledger } from '../../../src/runtime/store/ledger.ts';
 import { storeNodeLimits } from '../../../src/runtime/store/limits.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { codeOf } from '../support.ts';
-import { keepAll, keeping, peer } from './support.ts';
+import { folder, keepAll, keeping, peer } from './support.ts';
 
 /** A store with this quota that is asked for trees which a peer has. */
 async function asking(quotaBytes: number) {
   const honest = await peer();
-  const kept = await keeping([], { ...keepAll, quotaBytes });
+  const home = await folder();
+  const kept = await keeping([], { ...keepAll, quotaBytes }, home);
   const asked = new AskedTrees(kept.context, kept.keeper);
   const from = [{ id: honest.mesh.id, addrs: honest.mesh.addresses() }];
   const pin = (tree: string, maxBytes: number) => asked.pin({ run: 'f'.repeat(64), tree, maxBytes, from });
@@ -17,7 +21,7 @@ async function asking(quotaBytes: number) {
       () => undefined,
       (error: QuorateError) => [error.code, (error.cause as QuorateError | undefined)?.code],
     );
-  return { ...kept, honest, pin, failed };
+  return { ...kept, home, honest, pin, failed };
 }
 
 it('a tree that a controller asks for is pinned for its time, and again where it is here', async () => {
@@ -61,4 +65,37 @@ it('room is kept for what is being fetched, of other trees, and is free again wh
   expect(await failed(other, 1)).toEqual(['STORE_QUOTA', undefined]);
   for (const one of fetching) expect((await one)?.[0]).toBe('STORE_TREE_TOO_LARGE');
   await pin(other, 10_000);
+});
+
+it('a tree that was asked for is gone when its time is up, and its room is given back once in a while', async () => {
+  const { context, home, keeper, honest, pin, roots, told, events } = await asking(2 ** 20);
+  const [tree, second] = [await honest.add('good'), await honest.add('second')];
+  const { ledger, store, mesh } = context;
+  withLimits(storeNodeLimits, { sweepSecondsMin: 3_600 });
+  const collected = vi.spyOn(store, 'collect').mockResolvedValue({} as never);
+  const withdrawn = vi.spyOn(mesh, 'unprovide');
+  const { until } = await pin(tree, 5_000);
+  const later = await pin(second, 5_000);
+  const file = join(home, 'ledger.json');
+  expect((await Ledger.open(file)).asked).toEqual(
+    new Map([
+      [tree, until],
+      [second, later.until],
+    ]),
+  );
+  vi.useFakeTimers({ toFake: ['Date'], now: until - 1 });
+  onTestFinished(() => void vi.useRealTimers());
+  await keeper.apply();
+  expect([(await roots()).length, collected.mock.calls.length, events.length]).toEqual([2, 0, 2]);
+  vi.setSystemTime(until);
+  await keeper.apply();
+  expect(await told('dropped')).toMatchObject({ data: { tree, why: 'unproven' } });
+  expect([[...ledger.asked.keys()], [...ledger.trees.keys()], await roots()]).toEqual([
+    ...[[second], [second], [second]],
+  ]);
+  expect([withdrawn.mock.calls, collected.mock.calls.length]).toEqual([[[tree]], 1]);
+  vi.setSystemTime(later.until);
+  await keeper.apply();
+  expect([await roots(), ledger.asked.size, collected.mock.calls.length]).toEqual([[], 0, 1]);
+  expect((await Ledger.open(file)).trees.size).toBe(0);
 });

@@ -149,6 +149,22 @@ it('a verdict that is told at a level is looked at until it is proven at that le
   expect(new Set(asked.mock.calls.flat())).toEqual(new Set([last.run]));
 });
 
+it('a verdict that nobody proves is told at the third look, and its charter is learned once it is', async () => {
+  const { honest, tree, run } = await offered();
+  const text = honest.bundles.get(run) ?? '';
+  honest.bundles.clear();
+  const { context, keeper, told, events } = await keeping([honest]);
+  const learned = vi.spyOn(context.watch, 'learnCharter');
+  keeper.hint({ run, tree, level: 'agreed' });
+  expect(await told('unproven')).toMatchObject({ level: 'warn', data: { run, tree } });
+  expect([events.length, learned.mock.calls]).toEqual([1, []]);
+  honest.bundles.set(run, text);
+  // A higher level is looked at at once.
+  keeper.hint({ run, tree, level: 'trusted' });
+  await told('kept');
+  expect(learned.mock.calls).toEqual([[JSON.parse(text).charter]]);
+});
+
 it('a tree that the disk lost is fetched again', async () => {
   const { honest, tree, run } = await offered();
   const { context, keeper, told, roots } = await keeping([honest]);
