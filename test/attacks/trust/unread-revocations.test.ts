@@ -107,6 +107,20 @@ describe('a revocation of a later version than this program reads', () => {
     expect(await answerOf(logged, draft, { all: [] })).toBe('REVOCATION_WITHHELD');
   });
 
+  it('by a key that the root has ended counts no more, and is known as a leaf that is not waited for', async () => {
+    const raw = await newer(idp);
+    const id = claimedIdOf(raw) ?? '';
+    const end = { iss: root.id, project, what: ofIdp, since: 99, reason: 'stolen', iat: at };
+    const { raw: ended } = await signMessage('revocation', end, root.signer);
+    const book = await openBook([]);
+    await book.learn({ charters: [bundle.charter], revocations: [ended] });
+    const again = { charters: [bundle.charter], revocations: [raw] };
+    await book.learn(again);
+    expect(book.has(id)).toBe(false);
+    await book.learn(again, undefined, new Set([id]));
+    expect([book.has(id), book.revoked.length]).toEqual([true, 1]);
+  });
+
   it('is kept a few times at most', async () => {
     const many = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {

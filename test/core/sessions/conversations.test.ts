@@ -1,14 +1,24 @@
 import { describe, expect, it } from 'vitest';
+import { signMessage } from '../../../src/core/documents/index.ts';
 import { reportedError } from '../../../src/core/errors.ts';
-import { ask, isBusy, isConnectionError, isCrowded, openQuestion } from '../../../src/core/sessions/ask.ts';
+import {
+  ask,
+  isBusy,
+  isConnectionError,
+  isCrowded,
+  obtainGrant,
+  openQuestion,
+} from '../../../src/core/sessions/ask.ts';
 import { bundleServer, requestBundle } from '../../../src/core/sessions/bundle-exchange.ts';
 import { addressesOf, searchCharters } from '../../../src/core/sessions/charter-search.ts';
+import { findController } from '../../../src/core/sessions/join.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
-import type { Channel, Dial } from '../../../src/core/sessions/ports.ts';
+import type { Channel, Dial, Signing } from '../../../src/core/sessions/ports.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { joseDocuments } from '../../../src/runtime/node/ports.ts';
 import { codeOf } from '../../support/codes.ts';
-import { controller, testKey } from '../../support/documents.ts';
+import { at, controller, makeCharter, root, testKey } from '../../support/documents.ts';
 
 const gone = reportedError('MESH_RESET', 'gone');
 const late = reportedError('MESH_TIMEOUT', 'nothing came');
@@ -245,5 +255,46 @@ describe('the search for a charter', () => {
     expect(addressesOf({ id: peer.id, addrs: addrs.slice(0, 1) }, other.id)).toEqual([
       `${relay}/p2p/${other.id}`,
     ]);
+  });
+});
+
+describe('the controller of a ticket', () => {
+  const signing = { signer: root.signer, documents: joseDocuments } as Signing;
+  const charterOf = async (over: Parameters<typeof makeCharter>[0]) => ({
+    ...{ kind: 'charter', charter: (await signMessage('charter', makeCharter(over), root.signer)).raw },
+  });
+  const finding = (...all: (Stream | Error)[]) =>
+    findController({ dial: streams(...all).dial, signing }, root.id, [peer]);
+
+  it('is one that its charter names', async () => {
+    const [ours, others] = [await charterOf({}), await charterOf({ controllers: [other.id] })];
+    expect(await finding({ answer: ours })).toMatchObject({ controllers: [peer] });
+    expect(await codeOf(finding({ answer: others }))).toBe('CONTROLLER_NOT_IN_CHARTER');
+    expect(await codeOf(finding({ answer: end }))).toBe('CONTROLLER_UNEXPECTED_ANSWER');
+    expect(await codeOf(finding({ answer: refusal('CONTROLLER_NOT_STARTED') }))).toBe(
+      'CONTROLLER_NOT_STARTED',
+    );
+  });
+
+  it('is looked for at its address where it is gone, in the newest charter that is shown there', async () => {
+    const newest = { answer: await charterOf({ epoch: 3, controllers: [other.id] }) };
+    const found = await finding(gone, newest);
+    expect([found.charter.epoch, found.controllers.map(({ id }) => id)]).toEqual([3, [other.id]]);
+    expect(await codeOf(finding(gone, { answer: { kind: 'charter', charter: 'e30.e30.e30' } }))).toBe(
+      'CONTROLLER_UNREACHABLE',
+    );
+    const two = streams(gone, { answer: await charterOf({ epoch: 2 }) }, newest);
+    const addrs = ['/dns/x/tcp/1', '/dns/y/tcp/1'];
+    const newer = await findController({ dial: two.dial, signing }, root.id, [{ id: peer.id, addrs }]);
+    expect(newer.charter.epoch).toBe(3);
+  });
+
+  it('answers a request for a grant with one', async () => {
+    const nonce = () => 'A'.repeat(24);
+    const dial = streams({ answer: await charterOf({}) }).dial;
+    const asked = { project: root.id, controllers: [peer], idp: other.id };
+    const clock = { now: () => at * 1000 };
+    const grant = obtainGrant({ dial, signing: { ...signing, nonce }, clock }, asked, undefined);
+    expect(await codeOf(grant)).toBe('CONTROLLER_UNEXPECTED_ANSWER');
   });
 });

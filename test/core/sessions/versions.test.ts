@@ -61,6 +61,21 @@ describe('a controller', () => {
     return { ports, admission, feed, notice, told, connect };
   }
 
+  it('answers on a feed after a hello alone, with the grant of who sends it', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const { feed, told } = server(bench);
+    const saying = async (message: object) => {
+      const wire = new FakeChannel<Message>(bench.id('ada'));
+      void feed.served.session(wire.channel);
+      wire.say(message);
+      return (await wire.heard('error')).code;
+    };
+    expect(await saying({ kind: 'poll' })).toBe('FEED_NO_HELLO');
+    const grant = bench.grantOf('bob').raw;
+    expect(await saying({ kind: 'hello', grant, capabilities })).toBe('GRANT_KEY_MISMATCH');
+    expect([[...feed.present], told]).toEqual([[], []]);
+  });
+
   it('gives a worker that states no version no offer, nothing that it would not know, and names it', async () => {
     const bench = await projectOf('ada');
     const { feed, notice, told, connect } = server(bench);

@@ -47,6 +47,20 @@ describe('the evidence of a run', () => {
     expect(desk.asked).not.toContain('leaves');
   });
 
+  it('is looked for in one of as many leaves as are read, and not under what is no checkpoint', async () => {
+    const made = await makeProject();
+    const bare = await noteOf({ size: sessionLimits.logLeavesMax, root: () => 'ab'.repeat(32) });
+    const published = { request: made.request.id, repo, ref: 'refs/heads/main', commit, job: 'app' };
+    const desk = new EvidenceDesk({
+      ...answersOf(made),
+      note: await witnessedBy(bare, trusted, at + 1_050),
+    });
+    expect(await codeOf(() => desk.verifier.verify(desk.source, published))).not.toBe('LOG_TOO_LARGE');
+    expect(desk.asked).toContain('leaves');
+    const none = new EvidenceDesk({ ...answersOf(made), note: 'nothing' });
+    expect(await codeOf(() => none.verifier.verify(none.source, published))).toBe('CHECKPOINT_MALFORMED');
+  });
+
   it('counts no line of a trusted worker whom a newer charter in the log does not name', async () => {
     const made = await makeProject();
     const before = testKey('the trusted worker of before');
