@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { checkEnrolled } from '../../../src/core/controller/enrolment.ts';
+import type { Grant, RevocationTarget } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { identityLimits } from '../../../src/identity/limits.ts';
-import { Bench, projectOf } from './bench.ts';
+import { codeOf } from '../../runtime/support.ts';
+import { A, Bench, projectOf } from './bench.ts';
+
+const idOfKey = (name: string) => standIn.signer(name).id;
 
 async function started(): Promise<Bench> {
   const bench = new Bench();
@@ -104,4 +110,45 @@ describe('enrolment', () => {
     expect(bench.controller.state.presence.workers.has(bench.id('ada'))).toBe(false);
     await expect(bench.restart()).resolves.toEqual([]);
   });
+});
+
+describe('a grant', () => {
+  it.each<[string, Partial<Grant>, string | undefined]>([
+    ['of a member', {}, undefined],
+    ['of another operator', { operator: 'bob' }, 'KEY_NOT_ENROLLED'],
+    ['of another role', { role: 'reader' }, 'KEY_NOT_ENROLLED'],
+    ['of another time', { enrolled: 0 }, 'KEY_NOT_ENROLLED'],
+    ['of a key that never joined', { sub: idOfKey('nobody') }, 'KEY_NOT_ENROLLED'],
+    ['of an operator that was revoked', { operator: 'eve' }, 'OPERATOR_REVOKED'],
+  ])('%s: %o %s', async (_name, over, code) => {
+    const bench = await projectOf('ada', 'bob', 'eve');
+    await bench.revoke({ kind: 'operator', id: 'eve' });
+    const { state } = bench.controller;
+    const grant = { ...bench.grantOf('ada').payload, ...over };
+    expect(await codeOf(() => checkEnrolled({ state, now: bench.now }, grant))).toBe(code);
+  });
+});
+
+it.each<[string, RevocationTarget, string, string | undefined]>([
+  ['an operator', { kind: 'operator', id: 'ada' }, 'idp', undefined],
+  ['an operator that never joined', { kind: 'operator', id: 'nobody' }, 'idp', 'REVOCATION_TARGET_UNKNOWN'],
+  ['the key of a member', { kind: 'key', id: idOfKey('ada') }, 'idp', undefined],
+  ['a key that never joined', { kind: 'key', id: idOfKey('nobody') }, 'idp', 'REVOCATION_TARGET_UNKNOWN'],
+  ['a key that never joined, by the root', { kind: 'key', id: idOfKey('nobody') }, 'root', undefined],
+  ['a key that the charter names', { kind: 'key', id: idOfKey('trusted') }, 'idp', 'REVOCATION_NEEDS_ROOT'],
+  ['an artifact', { kind: 'artifact', id: A }, 'idp', undefined],
+])('a revocation of %s is taken or not: %o by %s %s', async (_name, what, as, refused) => {
+  const reply = await (await projectOf('ada')).revoke(what, { as });
+  expect(reply.kind === 'error' ? reply.code : undefined).toBe(refused);
+});
+
+it('a revocation is from a leaf that the log has, or from the next one', async () => {
+  const bench = await projectOf('ada');
+  const { size } = bench.controller.state.log;
+  const from = (since: number) => bench.revoke({ kind: 'operator', id: 'ada' }, { since });
+  expect(await from(size + 1)).toMatchObject({ code: 'REVOCATION_SINCE_AHEAD' });
+  expect(await from(size)).toMatchObject({ kind: 'revoked', index: size });
+  // Said again it is the same.
+  expect(await from(size)).toMatchObject({ kind: 'revoked', index: size });
+  expect(bench.controller.state.log.size).toBe(size + 1);
 });

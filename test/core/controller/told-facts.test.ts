@@ -132,3 +132,14 @@ describe('who follows a run', () => {
     expect(told).toMatch(new RegExp(`^${state}`));
   });
 });
+
+it.each([
+  ['witnessing', 'agreed', 'witnessing'],
+  ['building', 'agreed', 'agreed'],
+  ['witnessing', 'trusted', 'done'],
+  ['building', 'disputed', 'done'],
+] as const)('a run that is %s and has a verdict %s is %s', (state, level, after) => {
+  const facts = { ...untold('run'), state };
+  const verdict = { kind: 'verdict', level, artifact: A } as const;
+  expect(afterProgress(facts, verdict).state).toBe(after);
+});
