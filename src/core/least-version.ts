@@ -17,10 +17,10 @@ export function isBelow(peer: Stated, least: string | undefined): boolean {
   if (least === undefined) return false;
   const [, numbers = '', rest] = /^(\d+\.\d+\.\d+)([-+].*)?$/.exec(peer?.program ?? '') ?? [];
   if (numbers === '') return true;
-  const [wanted, has] = [least, numbers].map((text) => text.split('.').map(Number));
-  const differs = wanted?.findIndex((number, at) => number !== has?.[at]) ?? -1;
-  if (differs === -1) return rest?.startsWith('-') === true;
-  return (has?.[differs] ?? 0) < (wanted?.[differs] ?? 0);
+  const wanted = least.split('.').map(Number);
+  const differences = numbers.split('.').map((number, at) => Math.sign(Number(number) - (wanted[at] ?? 0)));
+  const first = differences.find((difference) => difference !== 0);
+  return first === undefined ? rest?.startsWith('-') === true : first === -1;
 }
 
 /** Says how a worker is below what its project takes; undefined where it is not. */

@@ -13,7 +13,7 @@ export function homeNewer(file: string, says: string, cause?: unknown): QuorateE
 
 /** The same of an event, counted from 1, of a kind that this version does not have. */
 export function newerEvent(file: string, n: number, event: unknown, cause: unknown): QuorateError {
-  const kind = typeof event === 'object' && event !== null && 'kind' in event ? event.kind : undefined;
+  const { kind } = Object(event) as { kind?: unknown };
   const says =
     typeof kind === 'string'
       ? `this version has no event "${kind.slice(0, 40)}", which its event ${n} is`
@@ -23,7 +23,7 @@ export function newerEvent(file: string, n: number, event: unknown, cause: unkno
 
 /** `reads`: the version of a JSON file that is read; a file states its own in `v`, and is of version 1 without. Throws `HOME_NEWER`. */
 export function checkFileVersion(file: string, value: unknown, reads = 1): void {
-  const v = typeof value === 'object' && value !== null && 'v' in value ? value.v : undefined;
+  const { v } = Object(value) as { v?: unknown };
   if (typeof v === 'number' && v > reads)
     throw homeNewer(file, `it is of version ${v}, and this one reads version ${reads}`);
 }

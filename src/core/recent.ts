@@ -7,13 +7,12 @@ export class Recent<Value> {
     this.#max = max;
   }
 
-  get(key: string): Value | undefined {
-    return this.#held.get(key);
-  }
-
-  put(key: string, value: Value): void {
+  /** The value of a key, made where it is not there. */
+  of(key: string, make: (key: string) => Value): Value {
+    const value = this.#held.get(key) ?? make(key);
     this.#held.set(key, value);
     const [oldest = key] = this.#held.keys();
     if (this.#held.size > this.#max) this.#held.delete(oldest);
+    return value;
   }
 }

@@ -11,8 +11,8 @@ const named = /^([a-z][a-z0-9+.-]*:\/\/[^/\s]+\/[^:\s]*?)(?:@([0-9a-f]{40}|[0-9a
 
 /** Parses `REPO:PATH` or `REPO@COMMIT:PATH`, with a URL and a full commit id. Undefined for what is neither. */
 export function parseRecipe(given: string): NamedRecipe | undefined {
-  const [, repo, commit, path] = given.length > 8000 ? [] : (named.exec(given) ?? []);
-  if (repo === undefined || path === undefined || !isBelow(path)) return undefined;
+  const [, repo = '', commit, path = ''] = given.length > 8000 ? [] : (named.exec(given) ?? []);
+  if (!isBelow(path)) return undefined;
   return { repo, ...(commit !== undefined && { commit }), path };
 }
 

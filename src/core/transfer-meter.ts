@@ -26,9 +26,9 @@ export class TransferMeter {
 
   /** Undefined before anything was measured. */
   state(now: number): TransferState | undefined {
-    const first = this.#seen[0];
-    const last = this.#seen.at(-1);
-    if (first === undefined || last === undefined) return undefined;
+    const [first] = this.#seen;
+    if (first === undefined) return undefined;
+    const last = this.#seen.at(-1) ?? first;
     const ms = now - first.at;
     const known = ms >= settleMs && last.bytes > first.bytes;
     return {

@@ -38,11 +38,7 @@ const decodedKeys = new Recent<Uint8Array>(1_000);
 
 /** The 32-byte Ed25519 public key inside a PeerId. Throws `KEY_INVALID` for any other kind of PeerId. */
 export function publicKeyOf(peerId: string): Uint8Array {
-  const known = decodedKeys.get(peerId);
-  if (known !== undefined) return known.slice();
-  const key = decodeKey(peerId);
-  decodedKeys.put(peerId, key.slice());
-  return key;
+  return decodedKeys.of(peerId, decodeKey).slice();
 }
 
 function decodeKey(peerId: string): Uint8Array {
@@ -71,18 +67,12 @@ function isPeerId(text: string): boolean {
   }
 }
 
-/** CIDs that were checked, and hold: the documents of a run repeat a few of them. */
-const checkedCids = new Recent<true>(1_000);
+/** Texts that were checked: the documents of a run repeat a few CIDs. */
+const checkedCids = new Recent<boolean>(1_000);
 
-function isCid(text: string): boolean {
-  if (checkedCids.get(text) === true) return true;
-  if (!isNewCid(text)) return false;
-  checkedCids.put(text, true);
-  return true;
-}
+const isCid = (text: string): boolean => text.length <= 120 && checkedCids.of(text, isNewCid);
 
 function isNewCid(text: string): boolean {
-  if (text.length > 120) return false;
   try {
     const cid = CID.parse(text);
     return cid.version === 1 && cid.multihash.code === 0x12 && cid.toString() === text;

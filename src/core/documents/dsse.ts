@@ -56,12 +56,6 @@ export async function openStatement<K extends StatementKind>(
 ): Promise<VerifiedStatement<Statements[K]>> {
   const known = verifier.opened?.get(kind, raw);
   if (known !== undefined) return known as VerifiedStatement<Statements[K]>;
-  if (raw.length > limits.receiptBytesMax) {
-    throw new QuorateError(
-      'DOC_TOO_LARGE',
-      `${kind} has ${raw.length} characters; at most ${limits.receiptBytesMax} are read`,
-    );
-  }
   const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, `${kind} envelope`, limits.receiptBytesMax);
   const bytes = fromBase64(envelope.payload, `${kind} payload`);
   const message = preAuthEncoding(bytes);
