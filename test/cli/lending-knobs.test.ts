@@ -32,6 +32,25 @@ describe('the table of what an operator can set', () => {
     expect(inFile).toEqual(knobList.map(({ file }) => file));
   });
 
+  it.each([
+    ['lend.processes', 1, 8, 4_194_304],
+    ['priority.io', 1, 1, 1_000],
+    ['network.host_connections', 1, 1, 1_000_000],
+    ['when.pause_above_load', 0.01, 0.1, 4_096],
+  ])('takes %s in steps of %d from %d to %d', (file, step, least, most) => {
+    const takes = (value: number) => {
+      const [section, key] = file.split('.');
+      try {
+        parseWorkerFile(`[${section}]\n${key} = ${value}\n`, 'worker.toml');
+        return true;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'WORKER_FILE_INVALID' });
+        return false;
+      }
+    };
+    expect([least - step, least, most, most + step].map(takes)).toEqual([false, true, true, false]);
+  });
+
   it('names each field that can be changed while the worker runs', () => {
     const live: LiveField = 'cpus';
     // @ts-expect-error: the type knows that images cannot be changed while the worker runs.

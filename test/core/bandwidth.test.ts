@@ -13,6 +13,12 @@ it('lets bytes move up to its burst, and then as many as it allows', () => {
   expect(rate.charge(500, 100 * at)).toBe(500);
   expect(rate.wait(100 * at + 499)).toBe(1);
   expect(rate.wait(100 * at + 501)).toBe(0);
+  // A long rest saves no more than a burst, also where bytes move right away.
+  const later = 200 * at;
+  expect([rate.wait(later), rate.charge(at, later), rate.wait(later)]).toEqual([0, 1, 1]);
+  expect(rate.charge(0, later + at)).toBe(0);
+  expect(rate.charge(at, later + 50 * at)).toBe(1);
+  expect(rate.wait(later + 51 * at)).toBe(0);
   // A clock that goes back takes nothing away.
   expect(rate.wait(0)).toBe(0);
 });

@@ -69,6 +69,9 @@ describe('pieces', () => {
     for (let n = 0; n < 65; n += 1) pieces.push(new Uint8Array(256));
     expect(pieces.peek(1).length).toBe(16 * 1024 - 511 - ((16 * 1024 - 511) % 256));
     pieces.clear();
+    pieces.push(large);
+    expect(pieces.peek(1_000).buffer).toBe(large.buffer);
+    pieces.clear();
     expect([pieces.length, pieces.peek(1).length]).toEqual([0, 0]);
     pieces.push(Uint8Array.of(7));
     expect([...pieces.take(1)]).toEqual([7]);

@@ -72,6 +72,7 @@ describe('the root of an archive', () => {
     expect(header.length).toBe(oneRootHeaderBytes);
     expect(rootOfCar(header)).toEqual(cidOf());
     expect(rootOfCar(carHeader([cidOf(1, 0x70)]))).toEqual(cidOf(1, 0x70));
+    expect(rootOfCar(carHeader([cidOf(1, 0x71)]))).toBeUndefined();
   });
 
   it.each([0, 5, header.length - 1])('is none where byte %i is another', (at) => {

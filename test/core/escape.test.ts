@@ -5,6 +5,7 @@ import {
   escapeLine,
   escapeValue,
   jsonLine,
+  jsonPage,
   LineEscaper,
   piecesWithoutColours,
   withoutColours,
@@ -50,6 +51,14 @@ describe('jsonLine', () => {
         expect(JSON.parse(line)).toEqual([text]);
       }),
     );
+  });
+});
+
+describe('jsonPage', () => {
+  it('keeps its own line breaks, and escapes what is in the values', () => {
+    const value = { a: 'two\nlines\u009b', b: [1] };
+    expect(jsonPage(value)).toBe('{\n  "a": "two\\nlines\\u009b",\n  "b": [\n    1\n  ]\n}\n');
+    expect(JSON.parse(jsonPage(value))).toEqual(value);
   });
 });
 

@@ -7,6 +7,14 @@ const enough = limits.leastRateBytes;
 
 it.each<[string, [bytes: number, waitedMs: number][], boolean]>([
   ['enough in a window', [[enough, windowMs]], false],
+  [
+    'enough in a window, and nothing in half of the next',
+    [
+      [enough, windowMs],
+      [0, windowMs / 2],
+    ],
+    false,
+  ],
   ['a byte too few in a window', [[enough - 1, windowMs]], true],
   ['too few so far, in half a window', [[0, windowMs / 2]], false],
   [

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isBelow, leastWorkerOf } from '../../src/core/least-version.ts';
+import { belowText, isBelow, leastWorkerOf } from '../../src/core/least-version.ts';
 
 it.each([
   ['0.1.9', '0.2.0', true],
@@ -26,3 +26,11 @@ it.each(['0.2', '0.2.0-rc', '01.2.0', ' 0.2.0', '', '1234567.0.0', 2, null, ['0.
   'a charter names no least version with %j',
   (leastWorker) => expect(leastWorkerOf({ more: { leastWorker } })).toBeUndefined(),
 );
+
+it('a worker is told how it is below', () => {
+  expect(belowText({ program: '0.1.0' }, '0.2.0')).toBe(
+    'the project takes workers of version 0.2.0 or later, and this one is 0.1.0',
+  );
+  expect(belowText(null, '0.2.0')).toMatch(/this one is of none$/);
+  expect(belowText({ program: '0.2.0' }, '0.2.0')).toBeUndefined();
+});

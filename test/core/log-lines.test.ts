@@ -63,8 +63,8 @@ describe('nothing secret in a log:', () => {
   ])('%s', (said, logged) => expect(withoutSecrets(said)).toBe(logged));
 
   it('in the data of an event, however deep', () => {
-    const { data } = logRecord('controller', event({ data: { a: [{ url: 'https://u:p@host/' }] } }));
-    expect(data).toEqual({ a: [{ url: 'https://[removed]@host/' }] });
+    const { data } = logRecord('controller', event({ data: { a: [{ url: 'https://u:p@host/' }], b: null } }));
+    expect(data).toEqual({ a: [{ url: 'https://[removed]@host/' }], b: null });
   });
 
   it('and nothing of the data that lies deeper than eight levels', () => {

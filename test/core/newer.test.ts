@@ -8,7 +8,8 @@ it.each([
   [null, /its event 3 names no kind/],
   ['text', /its event 3 names no kind/],
 ])('an event of no kind that this version has is refused by its name: %j', (event, says) => {
-  const error = newerEvent('a.db', 3, event, undefined);
+  const error = newerEvent('a.db', 3, event, 'its cause');
+  expect(error.cause).toBe('its cause');
   expect(error).toMatchObject({ code: 'HOME_NEWER', message: expect.stringMatching(says) });
 });
 

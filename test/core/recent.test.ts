@@ -1,11 +1,17 @@
 import { expect, it } from 'vitest';
 import { Recent } from '../../src/core/recent.ts';
 
-it('holds so many values, and gives up the oldest', () => {
-  const recent = new Recent<number>(3);
-  const all = () => ['a', 'b', 'c', 'd'].map((key) => recent.get(key));
-  for (const [n, key] of ['a', 'b', 'c', 'a'].entries()) recent.put(key, n);
-  expect(all()).toEqual([3, 1, 2, undefined]);
-  recent.put('d', 4);
-  expect(all()).toEqual([undefined, 1, 2, 4]);
+it('makes a value once, holds so many, and gives up the oldest', () => {
+  const made: string[] = [];
+  const recent = new Recent<string>(3);
+  const of = (...keys: string[]) => keys.map((key) => recent.of(key, (one) => `${one}${made.push(one)}`));
+  expect(of('a', 'b', 'c', 'a', 'c')).toEqual(['a1', 'b2', 'c3', 'a1', 'c3']);
+  expect(of('d', 'b', 'c')).toEqual(['d4', 'b2', 'c3']);
+  expect(of('a', 'c', 'd', 'b')).toEqual(['a5', 'c3', 'd4', 'b6']);
+  expect(() =>
+    recent.of('e', () => {
+      throw new Error('none');
+    }),
+  ).toThrow('none');
+  expect(of('a', 'd', 'b')).toEqual(['a5', 'd4', 'b6']);
 });

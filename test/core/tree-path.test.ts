@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { receiptSchema } from '../../src/core/documents/statement.ts';
-import { flawOfName, isTreePath } from '../../src/core/tree-path.ts';
+import { isRefName } from '../../src/core/git-ref.ts';
+import { flawOfName, isBelow, isTreePath } from '../../src/core/tree-path.ts';
 
 describe('a name in a tree', () => {
   it.each([
@@ -29,6 +30,45 @@ describe('a name in a tree', () => {
     expect(flawOfName(name)).toBe(flaw);
   });
 });
+
+it.each([
+  ['a', true],
+  ['a/b.c/..d', true],
+  ['/a', false],
+  ['', false],
+  ['a//b', false],
+  ['a/', false],
+  ['./a', false],
+  ['a/./b', false],
+  ['a/..', false],
+])('the path %j is below a folder: %s', (path, is) => expect(isBelow(path)).toBe(is));
+
+it.each([
+  ['main', true],
+  ['feature/a.b', true],
+  ['v1', true],
+  ['', false],
+  ['a b', false],
+  ['a~1', false],
+  ['a^', false],
+  ['a:b', false],
+  ['a?', false],
+  ['a*', false],
+  ['a[b', false],
+  ['a\\b', false],
+  ['a\u0001', false],
+  ['-a', false],
+  ['/a', false],
+  ['a..b', false],
+  ['a//b', false],
+  ['a@{b', false],
+  ['a/', false],
+  ['a.', false],
+  ['@', false],
+  ['a/.b', false],
+  ['a.lock', false],
+  ['a.lock/b', false],
+])('git takes %j for a name of a branch: %s', (ref, is) => expect(isRefName(ref)).toBe(is));
 
 describe('the subjects of a receipt', () => {
   const digest = { sha256: 'a'.repeat(64) };

@@ -12,6 +12,7 @@ import {
   idOf,
   peerIdOf,
   publicKeyOf,
+  resultIdOf,
   toBase64,
   toBase64Url,
 } from '../../../src/core/documents/index.ts';
@@ -54,6 +55,10 @@ describe('PeerIds', () => {
       expect(() => publicKeyOf(text)).toThrow(expect.objectContaining({ code: 'KEY_INVALID', hint }));
     },
   );
+
+  it('are refused with the error of the library, where it has one', () => {
+    expect(() => publicKeyOf('0OIl')).toThrow(expect.objectContaining({ cause: expect.any(Error) }));
+  });
 
   it('have one spelling: no letter of another script stands for a digit', () => {
     const id = peerIdOf(new Uint8Array(32).fill(7));
@@ -109,6 +114,17 @@ describe('identities of documents', () => {
   it('do not depend on the order of keys', () => {
     expect(idOf({ b: 1, aa: 2, a: [{ z: 1, y: 2 }] })).toBe(idOf({ a: [{ y: 2, z: 1 }], aa: 2, b: 1 }));
     expect(idOf({ a: 1 })).not.toBe(idOf({ a: 2 }));
+  });
+
+  it('of what a build made go by its status, its tree and the files in that', () => {
+    const files = [{ path: 'a', sha256: 'ab'.repeat(32) }];
+    const exit = (artifact: string | null, code = 0) => ({ kind: 'exit', code, artifact }) as const;
+    expect(resultIdOf({ kind: 'aborted', reason: 'time', detail: '' }, files)).toBeNull();
+    expect(resultIdOf(exit(null), files)).toBe(resultIdOf(exit(null), []));
+    const ids = [exit(null), exit(null, 1), exit('bafya'), exit('bafyb')].map((one) =>
+      resultIdOf(one, files),
+    );
+    expect(new Set([...ids, resultIdOf(exit('bafya'), [])]).size).toBe(5);
   });
 });
 

@@ -1,3 +1,4 @@
+import { base58btc } from 'multiformats/bases/base58';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
@@ -256,6 +257,22 @@ it('a CID has 120 characters at most', () => {
   expect([takes(cid(70)), takes(cid(71))]).toEqual([true, false]);
 });
 
+it('a CID is of version 1, with sha2-256, in base32', () => {
+  const digest = Digest.create(0x12, new Uint8Array(32).fill(7));
+  const v1 = CID.createV1(0x55, digest);
+  const takes = (one: string) => documents.requestSchema.safeParse({ ...request, job: one }).success;
+  const others = [
+    CID.createV0(digest).toString(),
+    CID.createV1(0x55, Digest.create(0x13, new Uint8Array(32))).toString(),
+    v1.toString(base58btc),
+    v1.toString().toUpperCase(),
+    `${v1} `,
+    '',
+  ];
+  for (const _ of [1, 2])
+    expect([v1.toString(), ...others].map(takes)).toEqual([true, ...others.map(() => false)]);
+});
+
 it('the text of a schema’s refusal is cut', () => {
   expect(reasonOf(text(400))).toBe(text(400));
   expect(reasonOf(text(401))).toBe(`${text(400)}…`);
@@ -285,7 +302,19 @@ it('a job names networks and lock files in order, each once', () => {
   expect([takes({ network: ['store', 'vcs'] }), takes({ network: ['vcs', 'store'] })]).toEqual([true, false]);
 });
 
+it('a charter asks for no more witnesses than it names', () => {
+  const keys = ['a', 'b'].map((name) =>
+    documents.formatNoteKey(name, documents.noteKinds.cosignature, testKey(name).id),
+  );
+  const takes = (need: number, of = keys) =>
+    documents.charterSchema.safeParse(makeCharter({ witnesses: { need, keys: of } })).success;
+  expect([takes(1), takes(2), takes(3)]).toEqual([true, true, false]);
+  expect([takes(1, keys.slice(0, 1)), takes(1, [...keys, ...keys])]).toEqual([true, false]);
+});
+
 it('a request that reads artifacts names one at least', () => {
+  const one = { lib: { request: id, level: 'agreed' } };
+  expect(documents.requestSchema.safeParse({ ...request, needs: one }).success).toBe(true);
   expect(documents.requestSchema.safeParse({ ...request, needs: {} }).success).toBe(false);
 });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { versionIn } from '../../../src/core/documents/growth.ts';
 import {
   canonicalText,
   decodeBundle,
@@ -108,6 +109,15 @@ describe('the member `more`', () => {
     const roots = { v: 1, kind: 'roots', charter: 'a', checkpoints: ['a', 'b'], more: {} };
     expect(() => decodeEquivocation(canonicalText(roots))).toThrow(refused);
   });
+});
+
+it('the version of a document is what it states, and 1 where it states none', () => {
+  expect([versionIn('grant', {}), versionIn('grant', { v: 2 }), versionIn('grant', { v: 'a' })]).toEqual([
+    1, 2, 1,
+  ]);
+  const nested = { predicate: { quorate_verdict: { v: 3 } }, v: 9 };
+  expect([versionIn('verdict', nested), versionIn('receipt', nested)]).toEqual([3, 1]);
+  expect([versionIn('grant', null), versionIn('verdict', { predicate: 1 })]).toEqual([1, 1]);
 });
 
 describe('a document of a newer version', () => {

@@ -7,6 +7,7 @@ import {
   openMessage,
   openStatement,
   signMessage,
+  signStatement,
   type Verifier,
 } from '../../../src/core/documents/index.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
@@ -106,6 +107,18 @@ describe('the memory of documents', () => {
     expect(texts.filter((text) => memory.get('offer', text) !== undefined)).toHaveLength(7);
   });
 
+  it('counts a document once that is put again, and holds one with nothing in it', () => {
+    const memory = new DocumentMemory(80);
+    for (let n = 0; n < 20; n++) memory.put('offer', 'a'.repeat(10), { a: null, n: { n } });
+    for (const letter of 'bcdefgh') memory.put('offer', letter.repeat(10), document(letter));
+    expect([...'abcdefgh'].filter((letter) => memory.get('offer', letter.repeat(10)) === undefined)).toEqual(
+      [],
+    );
+    expect(memory.get('offer', 'a'.repeat(10))).toEqual({ a: null, n: { n: 19 } });
+    expect(memory.get('grant', 'a'.repeat(10))).toBeUndefined();
+    expect(Object.isFrozen((memory.get('offer', 'a'.repeat(10)) as { n: object }).n)).toBe(true);
+  });
+
   it('holds none that would take the place of most others', () => {
     const memory = new DocumentMemory(80);
     memory.put('offer', 'a'.repeat(11), document('a'));
@@ -147,6 +160,18 @@ describe('a document that was signed before', () => {
     const next = await signMessage('lease', lease({ fence: { epoch: 1, n: 2 } }), signer);
     expect(next.id).not.toBe(first.id);
     expect(signed).toBe(2);
+  });
+
+  it('is signed once where it is a statement', async () => {
+    const { bundle } = await makeProject();
+    const key = testKey('controller');
+    const { payload } = await openStatement('verdict', bundle.verdict, plainVerifier);
+    const signer = { ...key.signer, signed: new DocumentMemory(1_000_000) };
+    const first = await signStatement('verdict', payload, signer);
+    expect(await signStatement('verdict', structuredClone(payload), signer)).toBe(first);
+    const other = structuredClone(payload);
+    other.predicate.quorate_verdict.ref = 'refs/heads/other';
+    expect((await signStatement('verdict', other, signer)).id).not.toBe(first.id);
   });
 
   it('is not given out as that of another key', async () => {

@@ -116,6 +116,8 @@ describe('canonical JSON is what DAG-JSON makes', () => {
   ])('of %s', (_, value) => bothWays(value));
 
   it('and of a usual document without its help', () => {
+    expect(plainJson(Object.assign(Object.create(null), { a: 1 }))).toBe('{"a":1}');
+    expect(plainJson(new Date(0))).toBeUndefined();
     expect(plainJson({ b: [1, 'x', null], a: { d: true, c: '"' } })).toBe(
       '{"a":{"c":"\\"","d":true},"b":[1,"x",null]}',
     );
