@@ -219,8 +219,7 @@ function dropEnded(transition: Transition): void {
 }
 
 /** When each rule with times is due next. */
-export function nextTimes({ settings, cron }: WatchState): number[] {
-  if (settings === null) return [];
+export function nextTimes({ cron }: WatchState): number[] {
   return [...cron.values()].flatMap(({ times, at }) => nextTime(times, at) ?? []);
 }
 
