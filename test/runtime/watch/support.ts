@@ -106,11 +106,15 @@ export class Bench {
     const replayed = new WatchMachine();
     for (const { event, at } of this.journal) replayed.handle(event, at);
     const event: WatchEvent = JSON.parse(JSON.stringify({ kind: 'state', state: keptState(replayed.state) }));
+    const alive = this.machine;
     this.machine = new WatchMachine();
     this.machine.handle(event, this.now);
     const settled = (machine: WatchMachine) => machine.handle({ kind: 'started' }, this.now).effects;
     expect(settled(this.machine)).toEqual(settled(replayed));
     expect(this.machine.state).toEqual(replayed.state);
+    // All that changed anything is in the journal.
+    settled(alive);
+    expect(alive.state).toEqual(replayed.state);
     this.effects = [];
     if (settings !== undefined) this.say({ kind: 'configured', settings });
     return this.say({ kind: 'started' });
