@@ -1,4 +1,5 @@
 import { assert } from '../src/core/errors.ts';
+import { limits } from '../src/core/limits.ts';
 
 /** Bounds of sandboxes, those of a job aside. */
 export const sandboxLimits = {
@@ -47,15 +48,23 @@ export const sandboxLimits = {
   emulatedTimeFactor: 20,
 } as const;
 
-/** Ephemeral ports of Linux (net.ipv4.ip_local_port_range): each connection of a build takes one of its worker's for a minute. */
-const portsOfHost = 60_999 - 32_768;
-
 const { probeJobSecondsMax, probeSecondsMax, emulatedProbeSecondsMax, guestBootSecondsMax } = sandboxLimits;
 assert(
   sandboxLimits.egressConnectionsMax <= sandboxLimits.egressConnectionsTotalMax,
   'open ones are among all',
 );
-assert(sandboxLimits.egressConnectionsTotalMax < portsOfHost, 'a build leaves ports to its worker');
+// Ephemeral ports of Linux (net.ipv4.ip_local_port_range): each connection of a build takes one of its worker's for a minute.
+assert(sandboxLimits.egressConnectionsTotalMax < 60_999 - 32_768, 'a build leaves ports to its worker');
+const fullTreeSeconds = limits.treeBytesMax / (10 * 1024 * 1024);
+assert(
+  fullTreeSeconds < sandboxLimits.transferSecondsMax &&
+    sandboxLimits.transferSecondsMax < 2 * fullTreeSeconds,
+  'a slow disk writes 10 MiB a second',
+);
+assert(
+  sandboxLimits.guestKernelBytesMax < sandboxLimits.toolMemoryBytesMax,
+  'a kernel is unpacked in the memory of the worker, which a tool is kept from',
+);
 assert(probeJobSecondsMax < probeSecondsMax, 'a job is one of all');
 assert(probeSecondsMax < emulatedProbeSecondsMax, 'emulation is slower');
 assert(4 * guestBootSecondsMax.kvm <= probeSecondsMax, 'each of its four jobs may boot one after the other');

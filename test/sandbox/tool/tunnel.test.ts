@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { groupPrefix } from '../../../sandbox/cgroups/leftovers.ts';
+import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { openToolSandbox, type ToolSandbox } from '../../../sandbox/index.ts';
 import { type TunnelRunner, tunnelPaths } from '../../../sandbox/tool/tunnel.ts';
 import { MiB, tempFolder } from '../support.ts';
@@ -88,8 +91,22 @@ describe.each(runners)('the tunnel of %s', (runner) => {
     expect(tool.outOfMemory()).toBe(false);
     expect(tool.limit({ cpus: 1, memoryBytes: 512 * MiB })).toBe(true);
     expect(tool.limit({ cpus: 0.5, memoryBytes: 256 * MiB })).toBe(true);
-    // A tool has no more than 2 GiB.
+    // A tool has no more than 2 GiB, and 64 processes.
     expect(tool.limit({ cpus: 0.5, memoryBytes: 2 ** 50 })).toBe(true);
+    const { parents } = findCgroupParents(readHierarchies());
+    const held = (controller: 'memory' | 'pids', files: string[]) =>
+      parents
+        .filter(({ controllers }) => controllers.includes(controller))
+        .flatMap(({ path }) =>
+          readdirSync(path)
+            .filter((name) => name.startsWith(`${groupPrefix}${process.pid}-`))
+            .flatMap((name) =>
+              files.map((file) => join(path, name, file)).filter((file) => existsSync(file)),
+            ),
+        )
+        .map((file) => Number(readFileSync(file, 'utf8')));
+    expect(held('memory', ['memory.max', 'memory.limit_in_bytes'])).toContain(2048 * MiB);
+    expect(held('pids', ['pids.max'])).toContain(64);
   });
 
   it('says why there is no connection', async () => {
