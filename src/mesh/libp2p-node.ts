@@ -9,7 +9,7 @@ import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
 import { type Ping, ping } from '@libp2p/ping';
 import { createLibp2p } from 'libp2p';
 import { Bandwidth } from '../core/bandwidth.ts';
-import { QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { batchedNoise } from './batched-noise.ts';
 import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
@@ -42,6 +42,7 @@ const RELAY = {
   defaultDurationLimit: HOUR_MS,
   defaultDataLimit: 64n * 1024n * 1024n,
 };
+assert(RELAY.defaultDataLimit < limits.treeBytesMax, 'a tree does not fit');
 
 export function connectionsMax({ maxConnections, role }: MeshOptions): number {
   return (

@@ -65,7 +65,7 @@ it('the input is filled up to a whole record, and is not ended', async () => {
   only.input.on('data', (chunk: Buffer) => {
     bytes += chunk.byteLength;
   });
-  // What the driver's tar reads at once.
+  // One read of the driver's tar.
   expect(tarRecordBytes).toBe(128 * 1024);
   boot.input.end(Buffer.alloc(tarRecordBytes + 1, 'x'));
   await new Promise((resolve) => boot.input.once('finish', resolve));
