@@ -119,7 +119,7 @@ export class Ledger {
       }
       case 'ended': {
         // A refusal has none.
-        const place = before !== undefined && 'place' in before ? before.place : undefined;
+        const { place } = (before ?? {}) as { place?: Place };
         return this.#put(event.subject, {
           ...{ state: 'ended', at, outcome: event.outcome },
           ...(place !== undefined && { place }),
