@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { watchLimits } from '../../../src/runtime/watch/limits.ts';
 import { isSameStand } from '../../../src/runtime/watch/publications.ts';
+import { standsOf } from '../../../src/runtime/watch/stands.ts';
 import type { RunStand } from '../../../src/runtime/watch/status.ts';
 import { Bench, commit, rule, settingsOf } from './support.ts';
 
@@ -144,4 +146,103 @@ it('a run stands the same where all that is shown of it is the same', () => {
     { account: { state: 'disputed', reason: 'y' } },
   ];
   for (const other of others) expect(isSameStand(one, { ...one, ...other })).toBe(false);
+});
+
+const pulls = { authors: ['alice'], paths: [] };
+const grown = (bench: Bench, act: () => unknown) => {
+  const before = bench.journal.length;
+  act();
+  return bench.journal.length - before;
+};
+
+it('decisions and ends of pull requests are in the journal, once, and statuses of a commit that is gone are forgotten', () => {
+  const bench = begun(settingsOf({ pulls })).pull({ pull: 7, commit: commit(2) });
+  const statuses = () => bench.machine.state.statuses;
+  const twice = (act: () => unknown) => [grown(bench, act), grown(bench, act)];
+  const commits = () => [...statuses().values()].map(({ commit: of }) => of);
+  const approve = () =>
+    bench.say({ kind: 'decided', pull: 7, commit: commit(2), verdict: 'approved', by: 'carol' });
+  expect(twice(approve)).toEqual([1, 0]);
+  bench.restart();
+  bench.pull({ pull: 8, commit: commit(3) });
+  expect(new Set(commits())).toEqual(new Set([commit(2), commit(3)]));
+  bench.pull({ pull: 8, commit: commit(4) });
+  expect(new Set(commits())).toEqual(new Set([commit(2), commit(4)]));
+  expect(twice(() => bench.say({ kind: 'pull-closed', pull: 8 }))).toEqual([1, 0]);
+  expect(new Set(commits())).toEqual(new Set([commit(2)]));
+  bench.restart();
+  const [key = ''] = statuses().keys();
+  const failed = { kind: 'status-failed' as const, message: 'no' };
+  expect(grown(bench, () => bench.say({ ...failed, key, again: true }))).toBe(1);
+  expect(statuses().get(key)?.retryAt).toBe(bench.now + 5_000);
+  expect(grown(bench, () => bench.say({ ...failed, key, again: false }))).toBe(1);
+  expect(statuses().get(key)).toMatchObject({ retryAt: null, failed: 'no' });
+  // Answers about what was forgotten meanwhile.
+  expect(grown(bench, () => bench.say({ ...failed, key: 'gone', again: true }))).toBe(0);
+  const status = { state: 'pending', says: 'x' } as const;
+  expect(grown(bench, () => bench.say({ kind: 'status-set', key: 'gone', status }))).toBe(0);
+});
+
+it('an approved pull request that waits for its turn has it, also when its title changes meanwhile', () => {
+  const bench = begun(settingsOf({ pulls }));
+  const { authorPublicationsMax: max } = watchLimits;
+  for (let pull = 1; pull <= max + 1; pull++) bench.pull({ pull, commit: commit(pull), author: 'alice' });
+  const { publications } = bench.machine.state;
+  const causes = () =>
+    [...publications.values()].map(({ cause }) => (cause.kind === 'pull' ? cause.pull : 0));
+  expect(causes()).not.toContain(max + 1);
+  bench.pull({ pull: max + 1, commit: commit(max + 1), author: 'alice', title: 'worse' });
+  const [first] = publications.keys();
+  bench.say({ kind: 'unaffected', id: first ?? '', says: 'no path' });
+  expect(causes()).toContain(max + 1);
+  expect(causes()).toHaveLength(max + 1);
+  bench.restart();
+});
+
+it('the pipeline of a pull request ends when it is for another branch', () => {
+  const bench = begun(settingsOf({ pulls })).refs({ 'refs/heads/release/1': 5 });
+  bench.orders();
+  const of = { pull: 7, commit: commit(2), author: 'alice' };
+  bench.pull({ ...of, base: 'release/1' });
+  bench.published(bench.orders()[0] as never, 'a').tell();
+  bench.pull({ ...of, base: 'release/1', title: 'worse' });
+  expect(bench.take('cancel')).toEqual([]);
+  bench.now += 1_000;
+  bench.pull({ ...of, base: 'main', title: 'worse' });
+  expect(bench.take('cancel')).toMatchObject([{ runs: ['a'], reason: 'it is for main now' }]);
+  expect(bench.orders()).toMatchObject([{ base: commit(1) }]);
+});
+
+it('a status leads to its run once there is one, also that of a pull request, and one of what touches nothing is not told', () => {
+  const link = 'https://ci/{run}?{commit}';
+  const bench = begun(settingsOf({ pulls, link })).push(main, 2);
+  const whole = () => bench.take('status').map(({ context, status }) => [context, status.link]);
+  expect(whole()).toEqual([['quorate/main', undefined]]);
+  bench.pull({ pull: 7, commit: commit(3), author: 'alice' });
+  const [order, ofPull] = bench.orders();
+  bench.tell();
+  bench.published(ofPull as never, 'a');
+  expect(whole()).toEqual([
+    ['quorate:pull', `https://ci/a?${commit(3)}`],
+    ['quorate:pull/a', `https://ci/a?${commit(3)}`],
+  ]);
+  bench.tell();
+  bench.say({ kind: 'unaffected', id: order?.id ?? '', says: 'no path' });
+  expect(whole()).toEqual([]);
+});
+
+it('what the controller says of a run is kept without the names of builders, which change often', async () => {
+  const bench = begun().push(main, 2);
+  bench.published(bench.orders()[0] as never, 'a', 'b');
+  const jobs = [
+    { run: 'a', state: 'building', level: null, builders: ['ada'] },
+    { run: 'b', state: 'waiting', level: null },
+    { run: 'of another', state: 'waiting', level: null },
+  ];
+  const client = { jobs: async () => ({ jobs }) } as unknown as Parameters<typeof standsOf>[0];
+  const found = await standsOf(client, bench.machine.state, new Set());
+  expect(found.map(({ run, account }) => [run, account])).toEqual([
+    ['a', { state: 'building', reason: '' }],
+    ['b', { state: 'waiting', reason: expect.stringMatching(/./) }],
+  ]);
 });
