@@ -228,10 +228,8 @@ function agreed(facts: AccountFacts): Stated {
 /** Why the trusted worker has not signed yet, and what helps. */
 function trustedWorker(open: OpenFacts | undefined): { says: string; next: NextStep[] } {
   const start = { says: 'start the trusted worker: it builds what waits' };
-  if (open === undefined || open.trusted === undefined)
-    return { says: 'it waits for the trusted worker', next: [] };
-  if (open.trusted === 'building') return { says: 'the trusted worker builds it', next: [] };
-  if (open.trusted === 'free' && open.trustedConnected !== true)
+  if (open?.trusted === 'building') return { says: 'the trusted worker builds it', next: [] };
+  if (open?.trusted === 'free' && open.trustedConnected !== true)
     return { says: 'it waits for the trusted worker, and none is connected', next: [start] };
   return { says: 'it waits for the trusted worker', next: [] };
 }

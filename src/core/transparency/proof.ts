@@ -59,7 +59,6 @@ export function verifyConsistency(proof: {
   }
   // A complete subtree is its own first hash, and the proof leaves it out.
   const [first = '', ...rest] = fn === 0 ? [fromRoot, ...path] : path;
-  if (first === '') return false;
   let fr: Uint8Array = hexToBytes(first);
   let sr: Uint8Array = fr;
   for (const hex of rest) {
