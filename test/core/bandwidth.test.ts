@@ -8,7 +8,7 @@ it('lets bytes move up to its burst, and then as many as it allows', () => {
   // The burst is there after as long as it lasts, and grows no more.
   expect(rate.wait(100 * at)).toBe(0);
   expect(rate.charge(at - 1, 100 * at)).toBe(0);
-  // Nothing is left: the next byte waits for a millisecond.
+  // The burst is used up: the next byte waits for a millisecond.
   expect(rate.charge(1, 100 * at)).toBe(1);
   expect(rate.charge(500, 100 * at)).toBe(500);
   expect(rate.wait(100 * at + 499)).toBe(1);

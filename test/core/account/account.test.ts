@@ -244,6 +244,22 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
     'agreed: 2 of 3 operators built the same; nothing more can come of it without a co-signature',
   ],
 
+  [
+    'of the trusted worker nothing is known',
+    facts('agreed', { level: 'agreed' }),
+    'agreed: 2 of 3 operators built the same; it waits for the trusted worker',
+  ],
+  [
+    'the trusted worker is connected, and has not begun',
+    facts('agreed', { level: 'agreed', open: open({ trustedConnected: true }) }),
+    'agreed: 2 of 3 operators built the same; it waits for the trusted worker',
+  ],
+  [
+    'a rebuild that differs, before it is done',
+    facts('cosigning', { level: 'agreed', differs }),
+    'agreed: 2 of 3 operators built the same; it waits for the signature of the trusted worker',
+  ],
+
   // Trusted.
   [
     'an artifact',
@@ -516,8 +532,45 @@ describe('what to do next', () => {
     // Building it again gives the same bytes.
     ['revoked itself', done('trusted', { revoked: { ...revoked, what: 'artifact' } }), []],
     ['building', building({ building: ['ada'] }), []],
+    [
+      'cancelled, at a ref of no commit',
+      facts('cancelled', { cancelled: 'x', ref: 'main' }),
+      ['quorate run --failed'],
+    ],
+    [
+      'a rebuild that lists other files of one tree',
+      done('trusted', { artifact, differs: { ...differs, other: artifact } }),
+      ['quorate show bbbbbbbbbb', 'quorate try --vary', 'quorate revoke <artifact>'],
+    ],
+    ['trusted, with nothing put out', done('trusted'), []],
+    ['disputed, of a run without a name', done('disputed', { run: undefined, reason: 'results-differ' }), []],
   ] as const)('of what is %s', (_about, of, expected) => {
     expect(commands(of)).toEqual(expected);
+  });
+
+  it('is to start the trusted worker where none is connected, and to leave an artifact that is revoked', () => {
+    const next = (of: AccountFacts) => accountOf(of).next.map(({ says }) => says);
+    const start = expect.stringMatching(/^start the trusted worker/);
+    expect(next(facts('answer-cosigning', { open: open() }))).toEqual([start]);
+    expect(next(facts('answer-cosigning', { open: open({ trustedConnected: true }) }))).toEqual([]);
+    expect(next(done('trusted', { revoked, artifact }))).toContain('do not use the artifact');
+    expect(next(done('trusted', { revoked }))).not.toContain('do not use the artifact');
+    // As many results as have to agree may be enough once the round ends.
+    const sealed = { connected: 2, eligible: 0, sealed: 2 };
+    expect(next(building(sealed))).not.toEqual([]);
+    expect(next(building({ ...sealed, freeUntil }))).toEqual([]);
+    expect(next(building({ ...sealed, sealed: 1, freeUntil }))).not.toEqual([]);
+  });
+
+  it('is told with why builds were aborted', () => {
+    const aborted = { ended: 0, failed: 0, aborted: 'outputs: Rename the file' };
+    for (const reason of ['aborted', 'outputs-refused'])
+      expect(accountLine(accountOf(done('unfinished', { reason, tally: aborted })))).toMatch(
+        /: outputs: Rename the file$/,
+      );
+    expect(accountLine(accountOf(done('unfinished', { reason: 'too-late', tally: aborted })))).not.toMatch(
+      /Rename/,
+    );
   });
 
   it.each(Object.keys(endings))('is said for the ending %s', (reason) => {

@@ -109,7 +109,7 @@ describe('a store keeps', () => {
     expect(of({ b: 39 })).toEqual([{ tree: 'b', maxBytes: 40 }]);
     expect(of({ b: 40 })).toEqual([]);
     expect(of({}, { a: 100 })).toEqual([]);
-    // Nothing behind the first that does not fit.
+    // From the first that does not fit on none is fetched.
     const three = [entry('x', { decidedAt: 950 }), ...entries];
     expect(planned(three, {}, { bytes: { x: 60, a: 60 } }).missing).toEqual([]);
   });

@@ -115,7 +115,7 @@ describe('a revocation', () => {
       true,
       false,
     ]);
-    // Nobody ends the root's own key, and no end by another key is one.
+    // The root's own key is never ended, and no end by another key is one.
     expect(new EndedKeys([revoked(key(project), 0), revoked(key('a'), 0, { byRoot: false })]).size).toBe(0);
   });
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { encodeJob, signMessage } from '../../../src/core/documents/index.ts';
+import { type Bundle, encodeJob, signMessage } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { isoTime } from '../../../src/core/time.ts';
 import { limitReached, type Report } from '../../../src/core/trust/at-limit.ts';
 import { decide } from '../../../src/core/trust/decide.ts';
 import { decideEarlier } from '../../../src/core/trust/earlier.ts';
 import type { Revoked } from '../../../src/core/trust/revocations.ts';
+import { InputBundles } from '../../../src/core/trust/steps/inputs.ts';
 import { openOffers } from '../../../src/core/trust/steps/offers.ts';
 import { placeOf } from '../../../src/core/trust/steps/place.ts';
 import { checkTimes, checkWitnessTime } from '../../../src/core/trust/steps/times.ts';
@@ -204,6 +205,36 @@ it('an earlier run is decided without the rounds that this policy would not have
     return decideEarlier(decide, { ...policy, rounds }, evidence, { keys: {} }).level;
   };
   expect([level(2), level(1)]).toEqual(['trusted', 'none']);
+});
+
+describe('the evidence of what a job reads', () => {
+  const bundle = (request: string, over: object = {}): Bundle => ({ request, ...over }) as never;
+  const held = (...bundles: Bundle[]) => {
+    const all = new InputBundles();
+    for (const one of bundles) all.add(one);
+    return all.all;
+  };
+
+  it('is held once of each request: its own, else the first that another one rests on', () => {
+    const [own, nested] = [bundle('b', { charter: 'new' }), bundle('b', { charter: 'old' })];
+    const outer = bundle('a', { inputs: [nested] });
+    expect(held(outer)).toEqual([{ request: 'a' }, nested]);
+    expect(held(outer, own)).toEqual([{ request: 'a' }, own]);
+    expect(held(own, outer)).toEqual([own, { request: 'a' }]);
+    expect(held(own, nested)).toEqual([own]);
+    expect(held(outer, bundle('c', { inputs: [own] }))[1]).toEqual(nested);
+  });
+
+  it('is that of so many requests, and of so many bytes', () => {
+    const { bundleInputsMax, bundleBytesMax } = limits;
+    const many = (count: number) => held(...Array.from({ length: count }, (_, n) => bundle(`${n}`)));
+    const tooLarge = expect.objectContaining({ code: 'INPUT_EVIDENCE_TOO_LARGE' });
+    expect(many(bundleInputsMax + 1)).toHaveLength(bundleInputsMax + 1);
+    expect(() => many(bundleInputsMax + 2)).toThrow(tooLarge);
+    const large = (bytes: number) => bundle('x'.repeat(bytes - '{"request":""}'.length));
+    expect(held(large(bundleBytesMax))).toHaveLength(1);
+    expect(() => held(large(bundleBytesMax + 1))).toThrow(tooLarge);
+  });
 });
 
 describe('a run at a limit', () => {
