@@ -48,7 +48,7 @@ export function decodeRequest(message: Uint8Array): { roots: CID[]; max: number 
   const cids = roots.map((text) => {
     try {
       const cid = CID.parse(text);
-      if (isTreeCid(cid.bytes) && cid.bytes.length === 36) return cid;
+      if (isTreeCid(cid.bytes)) return cid;
     } catch {
       // The same error as for a CID of another kind.
     }
