@@ -135,6 +135,8 @@ describe('a controller that says how long the log is, when its owner ends a key'
 
   it('is believed with the trusted worker', async () => {
     expect(await size()).toBe(3);
+    for (const age of [sessionLimits.ownerLineSecondsMax, -limits.clockSkewSeconds])
+      expect(await size({ lines: [[trusted, age]] })).toBe(3);
   });
 });
 

@@ -12,10 +12,12 @@ import {
   requestKeptLeaves,
   requestLeaves,
   requestRevocations,
+  revocationServer,
 } from '../../../src/core/sessions/revocation-exchange.ts';
 import { runSource } from '../../../src/core/sessions/run-source.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
 import { wireLimits } from '../../../src/core/wire/limits.ts';
-import type { ApiDown, ApiUp } from '../../../src/core/wire/messages.ts';
+import { type ApiDown, type ApiUp, encodeMessage } from '../../../src/core/wire/messages.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../support/codes.ts';
 import { controller, idp, makeCharter, project, revocationBy, root, testKey } from '../../support/project.ts';
@@ -94,6 +96,31 @@ describe('pages of revocations', () => {
     const most = wireLimits.revocationIdsMax;
     for (const n of [0, most, most + 1]) await requestLeaves(dial, peer, await openBook(), ids(n));
     expect(questions).toEqual([most, most, 1]);
+  });
+});
+
+describe('a peer that is asked for revocations', () => {
+  /** Its answers to a peer that asks without end. */
+  async function served(evidence: string[]): Promise<object[]> {
+    const said: object[] = [];
+    const known = { page: () => ({ charters: [], revocations: [] }), checkpoint: () => undefined };
+    await revocationServer({ ...known, evidence: () => evidence }).session({
+      ...{ peer: 'peer', closed: false },
+      send: async (bytes) => void said.push(JSON.parse(fromUtf8(bytes))),
+      // It ends at last, for the sake of a server that does not.
+      receive: async () => (said.length < 1_000 ? encodeMessage({ kind: 'ask' }) : undefined),
+      close: async () => void said.push({ kind: 'closed' }),
+      abort: () => {},
+    });
+    return said;
+  }
+
+  it('answers a bounded number of times, with evidence where there is some', async () => {
+    const all = await served([]);
+    expect(all).toHaveLength(limits.revocationPagesMax + 1);
+    expect(all[0]).toEqual({ kind: 'revocations', charters: [], revocations: [] });
+    expect(all.at(-1)).toEqual({ kind: 'closed' });
+    expect((await served(['e']))[0]).toMatchObject({ equivocations: ['e'] });
   });
 });
 

@@ -98,6 +98,13 @@ describe('room for a line under a checkpoint', () => {
       ['a'],
     ],
     [
+      'is made for a trusted worker by the only old line, not by one of now',
+      round([line('a', old), line('c', long(memberLinesCharsMax - 1))]),
+      line('d', trusted),
+      true,
+      ['c'],
+    ],
+    [
       'is not made by trusted workers',
       round([line('a', { ...trusted, ...old, ...long(memberLinesCharsMax) })]),
       line('d', trusted),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { signMessage } from '../../../src/core/documents/index.ts';
 import { reportedError } from '../../../src/core/errors.ts';
+import { limits } from '../../../src/core/limits.ts';
 import {
   ask,
   isBusy,
@@ -11,14 +12,15 @@ import {
 } from '../../../src/core/sessions/ask.ts';
 import { bundleServer, requestBundle } from '../../../src/core/sessions/bundle-exchange.ts';
 import { addressesOf, searchCharters } from '../../../src/core/sessions/charter-search.ts';
-import { findController } from '../../../src/core/sessions/join.ts';
+import { findController, join } from '../../../src/core/sessions/join.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import type { Channel, Dial, Signing } from '../../../src/core/sessions/ports.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseDocuments } from '../../../src/runtime/node/ports.ts';
 import { codeOf } from '../../support/codes.ts';
-import { at, controller, makeCharter, root, testKey } from '../../support/documents.ts';
+import { at, controller, idp, makeCharter, root, testKey } from '../../support/documents.ts';
 
 const gone = reportedError('MESH_RESET', 'gone');
 const late = reportedError('MESH_TIMEOUT', 'nothing came');
@@ -287,6 +289,25 @@ describe('the controller of a ticket', () => {
     const addrs = ['/dns/x/tcp/1', '/dns/y/tcp/1'];
     const newer = await findController({ dial: two.dial, signing }, root.id, [{ id: peer.id, addrs }]);
     expect(newer.charter.epoch).toBe(3);
+  });
+
+  it.each<[string, string, object, NodeKey]>([
+    ['is bound to another key', 'TICKET_KEY_MISMATCH', { key: other.id }, idp],
+    ['is over', 'DOC_EXPIRED', { exp: at - limits.clockSkewSeconds - 1 }, idp],
+    ['is of another identity provider', 'TICKET_ISSUER_MISMATCH', {}, root],
+  ])('is asked for nothing with a ticket that %s', async (_what, code, over, key) => {
+    const { dial, done } = streams({ answer: await charterOf({}) });
+    const invite = await signMessage(
+      'invite',
+      {
+        ...{ iss: key.id, project: root.id, operator: 'ada', role: 'worker', hosts: 1, addrs: [] },
+        ...{ jti: 'A'.repeat(24), iat: at - 86_400, exp: at + 60, ...over },
+      },
+      key.signer,
+    );
+    const joining = join({ dial, signing, clock: { now: () => at * 1000 } }, { invite }, [peer]);
+    expect(await codeOf(joining)).toBe(code);
+    expect(done).not.toContain('send enrol');
   });
 
   it('answers a request for a grant with one', async () => {

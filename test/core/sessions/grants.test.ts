@@ -10,7 +10,7 @@ import type { GrantAsked } from '../../../src/core/sessions/controller/ports.ts'
 import { IdpSessions } from '../../../src/core/sessions/idp/idp-sessions.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import type { Channel, Clock, DialTarget } from '../../../src/core/sessions/ports.ts';
-import { toUtf8 } from '../../../src/core/text.ts';
+import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage, type IdpDown } from '../../../src/core/wire/messages.ts';
 import { codeOf } from '../../runtime/support.ts';
 
@@ -78,6 +78,8 @@ class Desk {
   there: ((channel: End) => void) | undefined;
   readonly told: string[] = [];
   readonly addresses: (readonly string[])[] = [];
+  /** Those of the controller. */
+  own = ['/ip4/192.0.2.2/tcp/4710'];
 
   static async open(): Promise<Desk> {
     const desk = new Desk();
@@ -139,7 +141,7 @@ class Desk {
       takeCharter: async (charter) => {
         this.charter = charter;
       },
-      addresses: () => ['/ip4/192.0.2.2/tcp/4710'],
+      addresses: () => this.own,
       tell: (_level, _kind, says) => void this.told.push(says),
     });
   }
@@ -276,6 +278,20 @@ describe('a controller without the key of its identity provider', () => {
     expect(await codeOf(() => client.exchange())).toBe('CONTROLLER_NOT_STARTED');
   });
 
+  it('is asked once more for a grant only where it has another charter', async () => {
+    const desk = await Desk.open();
+    const kinds: string[] = [];
+    desk.there = async (channel) => {
+      const { kind } = JSON.parse(fromUtf8((await channel.receive()) ?? toUtf8('{}')));
+      kinds.push(kind);
+      const charter = { kind: 'charter', charter: desk.charter.raw };
+      await channel.send(encodeMessage(kind === 'charter' ? charter : {}));
+    };
+    const asked = await desk.asked('ada');
+    expect(await codeOf(() => desk.client().sign(asked))).toBe('IDP_UNREACHABLE');
+    expect(kinds).toEqual(['grant', 'charter']);
+  });
+
   it('hands on no grant for something else, by another key, or what is none', async () => {
     const desk = await Desk.open();
     const asked = await desk.asked('ada');
@@ -314,13 +330,14 @@ describe('an identity provider', () => {
     };
     const other = { ...desk.charter.payload, name: 'other' };
     const same = await signMessage('charter', other, desk.paper.root);
-    const first = desk.charter;
     desk.charter = same;
     await desk.client().exchange();
     desk.charter = await desk.paper.next('nothing');
     await desk.client().exchange();
     expect(epochs).toEqual([2]);
     expect(desk.addresses).toHaveLength(2);
-    desk.charter = first;
+    desk.own = [];
+    await desk.client().exchange();
+    expect(desk.addresses).toHaveLength(2);
   });
 });

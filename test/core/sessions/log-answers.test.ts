@@ -118,3 +118,59 @@ describe('a question for logs', () => {
     expect((await hint(9)).split(', ')).toHaveLength(8);
   });
 });
+
+describe('the log of a build that runs', () => {
+  const size = 32 * 1024;
+  /** Follows one whose worker says this, each text at the next look, and then nothing more. */
+  async function follow(texts: string[], { closesAt = Number.POSITIVE_INFINITY } = {}) {
+    const [sent, waits]: [string[], number[]] = [[], []];
+    const said = [...texts];
+    let stopped = 0;
+    let tell = (_text: string) => {};
+    const run = {
+      ...{ id: 'run', request: { signer: asker }, phase: { kind: 'done' }, rounds: [] },
+      receipts: [{ lease, worker: 'ada', operator: 'ada', slot: 0, round: 1 }],
+    } as unknown as RunFacts;
+    const channel = { closed: false };
+    const clock = {
+      ...nodeClock(new AbortController().signal),
+      after: (ms: number, act: () => void) => {
+        waits.push(ms);
+        channel.closed = waits.length >= closesAt;
+        const text = said.shift();
+        if (text !== undefined) tell(text);
+        setImmediate(act);
+        return () => {};
+      },
+    };
+    const logs = {
+      ...{ isLive: () => said.length > 0, mayCome: () => false },
+      follow: (_lease: string, listener: (text: string) => void) => {
+        tell = listener;
+        listener('before ');
+        return () => void stopped++;
+      },
+      async *read() {},
+    };
+    const send = async (answer: ApiDown) =>
+      void sent.push(answer.kind === 'output' ? answer.text : answer.kind);
+    const stream = { peer: asker, channel, send } as unknown as MessageStream<ApiDown, ApiUp>;
+    const ports = { logs, clock, state: { runs: new Map() } } as unknown as LogAnswerPorts;
+    await sendLogs(ports, stream, run, { kind: 'logs', which: 'run', follow: true });
+    return { sent, waits, stopped };
+  }
+
+  it('is sent as it comes, in pieces of a bounded length, until it ends', async () => {
+    const { sent, waits, stopped } = await follow(['a', 'x'.repeat(2 * size + 1)]);
+    expect(sent.map((text) => (text.length > 9 ? text.length : text))).toEqual([
+      ...['before ', 'a', size, size, 'x', 'end'],
+    ]);
+    expect([waits, stopped]).toEqual([[50, 50], 1]);
+  });
+
+  it('is sent no more to who has left', async () => {
+    const { sent, stopped } = await follow(['a', 'b', 'c'], { closesAt: 2 });
+    expect(sent).not.toContain('c');
+    expect(stopped).toBe(1);
+  });
+});

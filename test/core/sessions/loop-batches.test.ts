@@ -241,6 +241,8 @@ describe('the timer of a loop', () => {
       const done = loop.dispatch({ kind: 'event' });
       for (const turn of turns.splice(0)) turn();
       await done;
+      // No further turn is asked for.
+      expect(turns).toEqual([]);
     };
     await event();
     expect(waits).toEqual([]);
