@@ -165,6 +165,14 @@ describe('an account', () => {
     expect([times('c'), times('b')]).toEqual([Math.floor(all / 2) - 2, Math.floor(all / 3)]);
   });
 
+  it('gets one more than its first request where the part of each is less than two', () => {
+    const { times, of } = accountsOf();
+    times('a');
+    const others = Array.from({ length: 60 }, (_, n) => String(n));
+    for (const name of others) of(name).pay(leastPrice);
+    expect(times('0')).toBe(1);
+  });
+
   it('counts who asked in the second before, not in one before that', () => {
     const parts = [999, 1_000, 1_999, 2_000].map((ms) => {
       const { times, of } = accountsOf({ requestsPerSecond: 20, requestsBurst: 1_000 });
