@@ -94,9 +94,37 @@ describe('watch.toml', () => {
       /:9: pull-requests\.label: with (gitlab|pagure) no label approves/,
     ]),
     ['', 'WATCH_FILE_INVALID', /:1: repository: /],
+    // Of two rules the first one, and the second one.
+    [
+      `${head}[[rule]]\nname = "a"\n[[rule]]\nname = "b"\ntags = ["*"]\n`,
+      'WATCH_FILE_INVALID',
+      /:3: rule: expected branches or tags/,
+    ],
+    [
+      `${head}[[rule]]\nname = "a"\ntags = ["*"]\n[[rule]]\nname = "b"\nbranch = ["*"]\n`,
+      'WATCH_FILE_UNKNOWN_KEY',
+      /:8: there is no "branch" in \[rule\]/,
+    ],
+    [
+      `${head}[forge]\nkind = "github"\napi = "https://["\nproject = "a/b"\ntoken-file = "t"\n`,
+      'WATCH_FILE_INVALID',
+      /:5: forge\.api: expected /,
+    ],
   ])('%j is refused with the place', (text, code, message) => {
     expect(() => parsed(text)).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
+  });
+
+  it.each([
+    [`${head}[rules]\n`, /^Did you mean "rule"\? There is: repository, /],
+    [
+      `${head}[[rule]]\nname = "a"\nbranch = ["main"]\n`,
+      /^Did you mean "branches"\? There is: name, branches, /,
+    ],
+    [`${head}[http]\nlisten = "127.0.0.1:1"\nname = ["x"]\n`, /^Did you mean "names"\? There is: listen, /],
+    [`${head}[zebra]\n`, /^There is: repository, /],
+  ])('%j is refused with what there is', (text, hint) => {
+    expect(() => parsed(text)).toThrow(expect.objectContaining({ hint: expect.stringMatching(hint) }));
   });
 });
