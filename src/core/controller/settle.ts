@@ -228,8 +228,7 @@ function agreeing(run: Run, round: Round, result: string | null): Recorded[] {
 }
 
 export function pin(transition: Transition, run: Run): void {
-  const round = currentRound(run);
-  if (run.phase.kind !== 'pinning' || round === undefined) return;
+  if (run.phase.kind !== 'pinning') return;
   const { artifact, answers } = run.phase;
   const from = run.receipts
     .filter((r) => artifactOf(r.outcome) === artifact && !isTrustedSlot(r.slot))
