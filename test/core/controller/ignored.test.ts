@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
 import { again } from './asked-again.ts';
-import { type Bench, built, deliverAll, leasedRound } from './bench.ts';
+import { type Bench, built, deliverAll, leasedRound, timings } from './bench.ts';
 
 const hash = 'f'.repeat(64);
 
@@ -126,6 +126,34 @@ describe('an answer of a store about the artifact of an earlier run', () => {
     says('two');
     expect(bench.progress(run, 'answered')).toHaveLength(1);
   });
+});
+
+it('a run ends with its request where the artifact of the earlier one is not found by then', async () => {
+  const { bench, run } = await again();
+  bench.drive(bench.run(run).request.payload.exp * 1000 - 1 - bench.now);
+  expect(bench.facts(run).phase.kind).toBe('answering');
+  bench.drive(1);
+  expect(bench.progress(run, 'cancelled')).toMatchObject([
+    { reason: 'the request ended before the artifact of the earlier build was there' },
+  ]);
+});
+
+it('a pin that fails is tried again, three times in all', async () => {
+  const { bench, run, leases } = await runs();
+  await deliverAll(bench, leases, []);
+  const pins = () => bench.all('pin').length;
+  for (const tries of [1, 2]) {
+    bench.pinned(run, false);
+    expect([pins(), bench.progress(run, 'pin-failed')]).toEqual([tries, []]);
+    bench.drive(timings.pinRetryMs - 1);
+    expect(pins()).toBe(tries);
+    bench.drive(1);
+    expect(pins()).toBe(tries + 1);
+  }
+  bench.pinned(run, false);
+  expect(bench.progress(run, 'pin-failed')).toHaveLength(1);
+  bench.drive(timings.pinRetryMs);
+  expect(pins()).toBe(3);
 });
 
 describe('a lease is resumed by nobody', () => {
