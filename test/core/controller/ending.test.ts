@@ -94,5 +94,6 @@ it.each<[string, Of, string]>([
 ])('a run that is unfinished where %s says so: %o %s', (_name, of, reason) => {
   expect(ending(of)).toEqual({ level: 'unfinished', ending: reason });
   // Under the first rules each such run was disputed.
+  expect(ending(of, 2)).toEqual({ level: 'unfinished', ending: reason });
   expect(ending(of, 1)).toEqual({ level: 'disputed', ending: reason });
 });

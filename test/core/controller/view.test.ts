@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
 import type { RunFacts } from '../../../src/core/controller/facts.ts';
+import { pipelineOf } from '../../../src/core/controller/pipeline-of.ts';
 import type { ControllerState } from '../../../src/core/controller/state.ts';
-import { artifactLevel, bundledOf, findRun, provingRun } from '../../../src/core/controller/view.ts';
+import {
+  artifactLevel,
+  bundledOf,
+  findRun,
+  provingRun,
+  summaryOf,
+} from '../../../src/core/controller/view.ts';
 import { codeOf } from '../../runtime/support.ts';
+import { leasedRound } from './bench.ts';
 
 const [A, B] = [treeCid('a'), treeCid('b')];
 
@@ -189,4 +197,26 @@ describe('a run by the beginning of a name', () => {
     expect(await codeOf(() => find(which, runs, lost))).toBe(code);
     expect(() => find(which, runs, lost)).toThrow(says);
   });
+});
+
+it('a run of which nothing is to be said has no words for it', async () => {
+  const { bench, run } = await leasedRound();
+  const { state } = bench.controller;
+  const [job = expect.fail('it is there')] = pipelineOf(state, bench.facts(run));
+  expect(Object.keys(job).sort()).toEqual(['level', 'name', 'needs', 'run', 'state']);
+  const summary = summaryOf(state, bench.facts(run));
+  const always = [
+    'artifact',
+    'commit',
+    'job',
+    'level',
+    'name',
+    'open',
+    'policy',
+    'ref',
+    'repo',
+    'round',
+    'run',
+  ];
+  expect(Object.keys(summary).sort()).toEqual([...always, 'state', 'submittedAt'].sort());
 });
