@@ -1,19 +1,11 @@
-import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { CID } from 'multiformats/cid';
-import { create } from 'multiformats/hashes/digest';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Blocks } from '../../src/store/blocks.ts';
 import { storeLimits } from '../../src/store/limits.ts';
-import { folder, noiseBytes } from './support.ts';
+import { block } from './area.ts';
+import { folder } from './support.ts';
 
 const MiB = 1024 * 1024;
-
-function block(seed: number, size: number): { cid: CID; bytes: Uint8Array } {
-  const bytes = noiseBytes(size, seed);
-  const digest = createHash('sha256').update(bytes).digest();
-  return { cid: CID.createV1(0x55, create(0x12, digest)), bytes };
-}
 
 /** An area whose disk does what the test says. `isSync`: the call has no flags, as only syncs and reads have none. */
 async function area(disk: (call: { pack: number; isSync: boolean }) => Promise<void>): Promise<Blocks> {
