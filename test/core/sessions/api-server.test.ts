@@ -50,7 +50,10 @@ class Desk {
       machine: controller,
       project: paper.project,
       signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
-      clock: { now: () => bench.now, monotonic: () => 0, closing: false },
+      clock: {
+        ...{ now: () => bench.now, monotonic: () => 0, closing: false },
+        ...{ after: () => () => {}, onClosing: () => () => {} },
+      },
       charge: (account: string, turns: number) => {
         this.charged.push([account, turns]);
         return 0;
@@ -188,6 +191,13 @@ describe('a refusal', () => {
     // The machine breaks, or stops.
     desk.replies.answer = () => {};
     expect(await desk.ask(question)).toMatchObject({ code: 'CONTROLLER_STOPPED' });
+  });
+
+  it('of a job waits for the start for a while', async () => {
+    desk.inquiry = { isOpen: false, waits: null, opened: Promise.resolve() };
+    const { raw } = desk.bench.grantOf('ada');
+    const asked = await desk.ask({ kind: 'submit', request: raw, publisher: raw, job: '{}' }, 'ada');
+    expect(asked).toMatchObject({ code: 'CONTROLLER_ASKING' });
   });
 
   it('of a full key of tickets is an alarm, once for each key', async () => {

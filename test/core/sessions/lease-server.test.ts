@@ -17,7 +17,7 @@ import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import { witnessCheckpoint } from '../../../src/core/transparency/index.ts';
 import { ownVersion } from '../../../src/core/wire/peer-version.ts';
 import { until } from '../../e2e/support/wait.ts';
-import { type Bench, deliverAll, leasedRound, projectOf } from '../controller/bench.ts';
+import { type Bench, built, deliverAll, leasedRound, projectOf } from '../controller/bench.ts';
 import { FakeChannel } from './fake-channel.ts';
 import { started } from './started.ts';
 
@@ -296,5 +296,24 @@ describe('a claim or a resume', () => {
       await new Promise((resolve) => setImmediate(resolve));
       expect(beats()).toBe(expected);
     }
+  });
+});
+
+describe('a receipt', () => {
+  it.each([
+    ['of another lease', 'RECEIPT_LEASE_MISMATCH', 'ada', 'bob'],
+    ['by another key', 'RECEIPT_SIGNER_MISMATCH', 'bob', 'ada'],
+  ])('%s is refused, and the lease of its stream is over', async (_what, code, key, of) => {
+    const { bench, run, leases } = await leasedRound({ seconds: 3600 });
+    const line = new Line(bench, 'ada');
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('lease');
+    const lease = leases.get(of);
+    if (lease === undefined) throw new Error('no lease');
+    const receipt = await bench.paper.receipt(key, lease, bench.jobOf(lease), built);
+    line.say({ kind: 'receipt', envelope: receipt.raw });
+    expect(await line.heard('error')).toMatchObject({ code });
+    await until('the loss', () => bench.progress(run, 'lost').length === 1);
+    expect(line.events.filter(({ kind }) => kind === 'receipt')).toEqual([]);
   });
 });
