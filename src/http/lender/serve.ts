@@ -1,3 +1,4 @@
+import { urlOf } from '../addresses.ts';
 import { httpLimits } from '../limits.ts';
 import { type HttpServer, listenHttp } from '../listen.ts';
 import { type LenderPorts, lenderApp } from './app.ts';
@@ -23,6 +24,6 @@ export async function serveLender(
     option: '--listen',
     errorPage: lenderErrorPage,
   });
-  origin = `http://${server.host.includes(':') ? `[${server.host}]` : server.host}:${server.port}`;
+  origin = urlOf(server.host, server.port);
   return { ...server, url: `${origin}/?token=${ports.secrets.token}` };
 }
