@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { type Extract, extract, type Header, type Pack, pack } from 'tar-stream';
 import { QuorateError } from '../src/core/errors.ts';
 import { limits } from '../src/core/limits.ts';
+import { refuseEmptyHeaders } from '../src/core/tar-headers.ts';
 
 export interface ArchivePart {
   /** Folder the part is unpacked in, below the stream's top. */
@@ -67,11 +68,7 @@ async function fill(
   for (const { folder, tar } of parts) {
     await putTrailing(packer, { name: folder, mode: 0o755, type: 'directory' });
     const reader = extract();
-    // After an extended header of length 0 the parser would take what follows for that header.
-    reader.on('entry', () => {
-      if ((reader as unknown as { _longHeader: boolean })._longHeader)
-        reader.destroy(new Error('an empty header'));
-    });
+    refuseEmptyHeaders(reader, () => new Error('an empty header'));
     const pumped = pump(tar, reader);
     pumped.catch((error: Error) => reader.destroy(error));
     try {

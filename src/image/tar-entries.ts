@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
+import { refuseEmptyHeaders } from '../core/tar-headers.ts';
 import { damaged } from './errors.ts';
 
 /** A header with the offset of the entry's content, which the parser sets but its types omit. */
@@ -21,14 +22,12 @@ export async function eachTarEntry(
   }: { signal: AbortSignal; look(header: TarHeader): void; asError(cause: unknown): unknown },
 ): Promise<void> {
   const parser = extract();
+  refuseEmptyHeaders(parser, () => damaged('an archive of it has an empty header'));
   const source = createReadStream(file);
   const pumped = pipeline(source, parser, { signal });
   pumped.catch(() => {});
   try {
     for await (const entry of parser) {
-      // After an extended header of length 0 the parser would take the next entry's content for that header.
-      if ((parser as unknown as { _longHeader: boolean })._longHeader)
-        throw damaged('an archive of it has an empty header');
       look(entry.header as TarHeader);
       entry.resume();
     }

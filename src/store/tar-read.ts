@@ -3,6 +3,7 @@ import type { Blockstore } from 'interface-blockstore';
 import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
+import { refuseEmptyHeaders } from '../core/tar-headers.ts';
 import { ByteBudget, chunkBytes, storeFile, storePieces } from './file-import.ts';
 import { printable } from './names.ts';
 import { TaskPool } from './task-pool.ts';
@@ -108,14 +109,13 @@ export async function readTar(
   const pool = new TaskPool();
   const gaps = new Gaps();
   const parser = extract();
+  refuseEmptyHeaders(parser, () => damaged('has an empty header'));
   const pumped = pump(tar, parser, gaps, budget, bounds);
   // Awaited below; this prevents an unhandled rejection until then.
   pumped.catch(() => {});
   try {
     for await (const entry of parser) {
       const header = entry.header as Header;
-      // After a header without content the parser would read this entry's bytes as the rest of it.
-      if ((parser as unknown as { _longHeader: boolean })._longHeader) throw damaged('has an empty header');
       gaps.entry(header.byteOffset, header.size);
       const slot = place(tree, header);
       if (slot === undefined) entry.resume();

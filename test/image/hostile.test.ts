@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { Budget } from '../../src/image/layer.ts';
 import { Root } from '../../src/image/root-tree.ts';
+import { header } from '../sandbox/native/support.ts';
 import {
   dir,
   file,
@@ -101,6 +102,16 @@ describe('an image is refused when', () => {
     await refused([[dir('d'), hardLink('h', 'd')]], 'IMAGE_PATH_REFUSED');
     await refused([[link('a', 'b'), link('b', 'a'), file('a/x')]], 'IMAGE_PATH_REFUSED');
     await refused([[link('etc', 'usr/etc'), file('usr/etc/x')]], 'IMAGE_UNFIT');
+  });
+
+  it.each(['L', 'K', 'x', 'g'])('an archive has an empty extended header of type %s', async (type) => {
+    const at = join(await scratch(), 'empty.tar');
+    await writeFile(
+      at,
+      Buffer.concat([header({ name: 'x', type }), await tarOf([file('index.json', '{}')])]),
+    );
+    const message = expect.stringContaining('empty header');
+    await expect(read(at)).rejects.toMatchObject({ code: 'IMAGE_DAMAGED', message });
   });
 
   it('an archive names a file twice, or a link in it leads nowhere', async () => {

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type Extract, extract, type Header, type Pack, pack } from 'tar-stream';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { refuseEmptyHeaders } from '../../core/tar-headers.ts';
 import { layoutLimits } from '../limits.ts';
 import type { LaidFile, Layout, LayoutFolder } from './types.ts';
 
@@ -56,11 +57,7 @@ async function fill(packer: Pack, files: readonly LaidFile[], from: number, open
 async function unpackCrate(packer: Pack, folder: string, crate: AsyncIterable<Uint8Array>): Promise<void> {
   const what = folder.slice(folder.lastIndexOf('/') + 1);
   const reader = extract();
-  // After an extended header of length 0 the parser would take what follows for that header.
-  reader.on('entry', () => {
-    if ((reader as unknown as { _longHeader: boolean })._longHeader)
-      reader.destroy(new Error('it has an empty header'));
-  });
+  refuseEmptyHeaders(reader, () => new Error('it has an empty header'));
   let [bytes, count] = [0, 0];
   const mayBe = () => bytes + count * layoutLimits.entryBytesMax + layoutLimits.aheadBytesMax;
   const pumped = pipeline(

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Extract, extract, type Header } from 'tar-stream';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { refuseEmptyHeaders } from '../../core/tar-headers.ts';
 import { Irregular, type UnpackBudget } from './archive-content.ts';
 import { comparisonLimits as bounds } from './limits.ts';
 import { type Listing, type Member, memberPath, whyOrderCounts } from './listing.ts';
@@ -32,6 +33,7 @@ export function isTar(head: Buffer): boolean {
  */
 export async function listTar(source: AsyncIterable<Uint8Array>, budget: UnpackBudget): Promise<Listing> {
   const parser = extract();
+  refuseEmptyHeaders(parser, () => new Irregular('it has an empty header'));
   const raw = new HeaderBytes();
   let failure: unknown;
   const pumped = pipeline(
@@ -45,9 +47,6 @@ export async function listTar(source: AsyncIterable<Uint8Array>, budget: UnpackB
   try {
     for await (const entry of parser as AsyncIterable<Entry>) {
       budget.member();
-      // After an extended header of length 0 the parser would take the next entry's content for that header.
-      if ((parser as unknown as { _longHeader: boolean })._longHeader)
-        throw new Irregular('it has an empty header');
       const header = entry.header as Header & { byteOffset: number };
       // Readers differ in whether its content follows; this one would wait for it without end.
       if (header.type === 'directory' && (header.size ?? 0) > 0)

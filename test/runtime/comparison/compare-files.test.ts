@@ -232,7 +232,7 @@ describe('two tars', () => {
     ['of another length', () => block('x', '99 path=a\n'), 'it has an extended header that cannot be read'],
     ['without a value', () => block('x', '7 path\n'), 'it has an extended header that cannot be read'],
     ['without an end', () => block('x', '10 path=abc'), 'it has an extended header that cannot be read'],
-    ['that is empty', () => Buffer.concat([block('L', ''), block('0', '')]), 'it has an empty header'],
+    ['that is empty', () => Buffer.concat([block('L', ''), block('0', 'a')]), 'it has an empty header'],
     ['of an old kind', () => block('N', 'a\u0000'), 'it has headers that belong to no member'],
     [
       'with bytes behind it',
