@@ -20,8 +20,8 @@ export const sandboxLimits = {
   emulatedProbeSecondsMax: 300,
   /** A sandbox that was started before a job came: longer, and the next one is not a next one. It takes a few MB of memory. */
   aheadSecondsMax: 300,
-  /** A tool that is asked for its version, or a package manager for the packages it has. */
-  toolMs: 10_000,
+  /** A tool that is asked for its version, or a package manager for the packages it has: about a second, 20 s on a busy host. */
+  toolMs: 30_000,
   /** For the file of a build's disk to be allocated, and for its file system to be made: milliseconds, but on a busy disk. */
   diskFileSecondsMax: 60,
   /** Memory of a tool such as git in its sandbox: a pack is indexed in memory, with a few threads. */

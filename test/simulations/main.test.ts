@@ -5,12 +5,12 @@ import { aboutSeed, hasPipeline } from '../../simulations/simulate.ts';
 function run(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['simulations/main.ts', ...args], {
     encoding: 'utf8',
-    timeout: 120_000,
+    timeout: 280_000,
   });
   return { status, lines: stdout.split('\n').slice(0, -1), stderr };
 }
 
-describe('npm run simulate', { timeout: 120_000 }, () => {
+describe('npm run simulate', { timeout: 300_000 }, () => {
   it('says first which seeds, which commit and what goes wrong how often', () => {
     const { status, lines } = run('faults', '--seeds', '2', '--from', '7');
     expect(status).toBe(0);
