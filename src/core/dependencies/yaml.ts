@@ -22,12 +22,17 @@ export function readYaml(text: string, lock: string, numbers?: readonly number[]
     return numbers === undefined ? line : (numbers[line - 1] ?? 1);
   };
   const options = { lineCounter: lines, prettyErrors: false, version: '1.2', uniqueKeys: false } as const;
-  // The parser recurses for each level: that the stack is full is one of its errors.
-  const { contents, errors, warnings } = parseDocument(text, options);
-  const [fault] = [...errors, ...warnings];
-  if (fault !== undefined)
-    throw notSyntax({ lock, line: lineAt(fault.pos[0]) }, `not YAML: ${quote(fault.message)}`);
-  return new YamlReader(lock, lineAt).tree(contents, top, 0);
+  try {
+    const { contents, errors, warnings } = parseDocument(text, options);
+    const [fault] = [...errors, ...warnings];
+    if (fault !== undefined)
+      throw notSyntax({ lock, line: lineAt(fault.pos[0]) }, `not YAML: ${quote(fault.message)}`);
+    return new YamlReader(lock, lineAt).tree(contents, top, 0);
+  } catch (error) {
+    // The parser recurses for each level that ends. That the stack is full is one of its errors only where it composes a value.
+    if (error instanceof RangeError) throw tooDeep(top);
+    throw error;
+  }
 }
 
 class YamlReader {

@@ -151,6 +151,7 @@ ${more}`;
       `a: ${'['.repeat(20_000)}${']'.repeat(20_000)}`,
       'LOCK_SYNTAX web/pnpm-lock.yaml:1: not YAML: "Maximum call stack size exceeded"',
     ],
+    [`${'- '.repeat(20_000)}a\nb: c`, 'LOCK_TOO_LARGE web/pnpm-lock.yaml:1: nested deeper than 256 levels'],
     [
       '%YAML 1.1\n---\na: 2001-12-14\n',
       'LOCK_SYNTAX web/pnpm-lock.yaml:3: a value that is no text, number, list or mapping',
