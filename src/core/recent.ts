@@ -9,7 +9,9 @@ export class Recent<Value> {
 
   /** The value of a key, made where it is not there. */
   of(key: string, make: (key: string) => Value): Value {
-    const value = this.#held.get(key) ?? make(key);
+    const held = this.#held.get(key);
+    if (held !== undefined) return held;
+    const value = make(key);
     this.#held.set(key, value);
     const [oldest = key] = this.#held.keys();
     if (this.#held.size > this.#max) this.#held.delete(oldest);

@@ -11,9 +11,6 @@ declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** For sorting by UTF-16 units, whatever the language of the host is. */
-export const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
-
 export const toUtf8 = (text: string): Uint8Array => encoder.encode(text);
 
 /** Text without control characters, line separators, and characters that change the direction of text: all that a signed text holds. */

@@ -14,7 +14,7 @@ import { findRun } from './view.ts';
  */
 export function cancel(transition: Transition, { token, which, by, reason }: EventOf<'cancel'>): void {
   const { state, out } = transition;
-  const found = findRun(state, which);
+  const found = findRun(state, which, { ofOneJob: true });
   if (found.request.signer !== by) {
     throw new QuorateError(
       'CANCEL_PUBLISHER_MISMATCH',

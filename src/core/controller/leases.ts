@@ -1,7 +1,7 @@
 import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.ts';
 import { assert, type ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { compareText } from '../text.ts';
+import { compareTexts } from '../order.ts';
 import { isHeld } from './drain.ts';
 import { charterOf } from './enrolment.ts';
 import type { RunFacts } from './facts.ts';
@@ -132,7 +132,7 @@ function dropExpired(transition: Transition, round: Round): void {
 }
 
 function byDraw(a: Candidate, b: Candidate): number {
-  return a.draw - b.draw || compareText(a.worker, b.worker);
+  return a.draw - b.draw || compareTexts(a.worker, b.worker);
 }
 
 export function findLease(

@@ -1,4 +1,4 @@
-import { compareText } from '../text.ts';
+import { compareTexts } from '../order.ts';
 
 interface Named {
   readonly name: string;
@@ -25,7 +25,7 @@ export class NameIndex {
     for (let held = this.#lists.get(level); held !== undefined; held = this.#lists.get(++level)) {
       this.#lists.delete(level);
       // Two sorted runs, which the engine merges in linear time.
-      list = [...held, ...list].sort((a, b) => compareText(a.name, b.name));
+      list = [...held, ...list].sort((a, b) => compareTexts(a.name, b.name));
     }
     this.#lists.set(level, list);
   }

@@ -132,10 +132,11 @@ export function summaries(
 }
 
 /**
- * A run by its id, its job's CID or its artifact's, whole or the start of one; of several runs of a job the newest.
+ * A run by its id, its job's CID or its artifact's, whole or the start of one; of several runs of a job, or of several jobs that
+ * made one artifact, the newest. `cancel` is an event that older programs replay: they refuse it for several jobs.
  * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`.
  */
-export function findRun(state: ControllerState, which: string): RunFacts {
+export function findRun(state: ControllerState, which: string, { ofOneJob = false } = {}): RunFacts {
   if (which.length < shortest) {
     throw new QuorateError('JOB_UNKNOWN', `"${which}" is too short to name a job`, {
       hint: `Give ${shortest} characters at least.`,
@@ -160,7 +161,7 @@ export function findRun(state: ControllerState, which: string): RunFacts {
       hint: 'quorate jobs lists them.',
     });
   }
-  const made = artifactBy(newest);
+  const made = ofOneJob ? null : artifactBy(newest);
   const isAnother = (run: RunFacts) =>
     run.jobId !== newest.jobId &&
     outcomeOf(run) !== outcomeOf(newest) &&

@@ -139,7 +139,10 @@ function checkExact<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  // Of 8 MB in one turn: `every` takes nine times as long.
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** Of two values made of JSON: whether they would be the same canonical text. Cheaper than to compare their ids. */

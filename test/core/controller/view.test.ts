@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
+import { cancel } from '../../../src/core/controller/cancel.ts';
 import type { RunFacts } from '../../../src/core/controller/facts.ts';
 import { pipelineOf } from '../../../src/core/controller/pipeline-of.ts';
-import type { ControllerState } from '../../../src/core/controller/state.ts';
+import type { ControllerState, Transition } from '../../../src/core/controller/state.ts';
 import {
   artifactLevel,
   bundledOf,
@@ -162,12 +163,14 @@ describe('a run by the beginning of a name', () => {
       ]).id,
     ).toBe('a');
     // Of several jobs, where these came to the same.
-    expect(
-      find(A, [
-        { id: 'a', level: 'agreed' },
-        { id: 'b', level: 'agreed' },
-      ]).id,
-    ).toBe('b');
+    const both: Of[] = [
+      { id: 'a', level: 'agreed' },
+      { id: 'b', level: 'agreed' },
+    ];
+    expect(find(A, both).id).toBe('b');
+    const transition = { state: stateOf(both.map(runOf)), out: [] } as unknown as Transition;
+    const event = { kind: 'cancel', token: '1', which: A, by: 'a', reason: '' } as const;
+    expect(() => cancel(transition, event)).toThrow('begins several jobs');
   });
 
   it.each<[string, string, Of[], string[], string, RegExp]>([
