@@ -307,7 +307,8 @@ async function findBundle(
   for (const controller of options.controllers ?? [])
     if (!peers.has(controller.id)) await consider(controller).catch(() => missing.push(controller));
   if (best === undefined)
-    for (const controller of await movedControllers(mesh, project, missing, limit))
+    // Where the time is up nobody has moved, as far as is known.
+    for (const controller of await movedControllers(mesh, project, missing, limit).catch(() => []))
       await consider(controller).catch(() => {});
   signal.throwIfAborted();
   const addresses = [...options.bootstrap, ...(options.controllers ?? []).flatMap(({ addrs }) => addrs)];

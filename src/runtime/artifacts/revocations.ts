@@ -59,7 +59,8 @@ export async function askForRevocations(options: {
       if (knowsPeers) await addProviders(mesh, peers, keys, limit);
       const answered = await askAll();
       if (answered > 0) return answered;
-      if (tries === 0) found(await movedControllers(mesh, project, known, limit));
+      if (tries === 0) found(await movedControllers(mesh, project, known, limit).catch(() => []));
+      signal.throwIfAborted();
       if (mesh.connected().length === 0 || limit.aborted) break;
       await setTimeout(artifactLimits.againMs, undefined, { signal });
     }

@@ -251,6 +251,33 @@ describe('an artifact', () => {
     expect(keys).toEqual([members, tree]);
   });
 
+  it('is not found where the time of the search is up during a lookup, and nobody tells of revocations', async () => {
+    const one = await peer();
+    let over = new AbortController();
+    const timeout = AbortSignal.timeout;
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) =>
+      ms === artifactLimits.findMsMax ? over.signal : timeout.call(AbortSignal, ms),
+    );
+    vi.spyOn(Object.getPrototypeOf(one.mesh), 'findProviders').mockImplementation(async function* () {
+      over.abort(new DOMException('it is over', 'TimeoutError'));
+      yield* [];
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    const tree = await one.add('good');
+    const asked = await options(tree, one);
+    const book = await RevocationBook.open(project, joseVerifier);
+    for (const controllers of [[], [{ id: testKey('gone').id, addrs: ['/ip4/127.0.0.1/tcp/1'] }]]) {
+      over = new AbortController();
+      expect(await ended(Promise.resolve({ ...asked, controllers }), fetchArtifact)).toMatch(
+        /^ARTIFACT_NOT_FOUND: no peer of the mesh has a bundle/,
+      );
+      over = new AbortController();
+      await expect(askForRevocations({ ...asked, controllers, book })).rejects.toMatchObject({
+        code: 'REVOCATION_NO_ANSWER',
+      });
+    }
+  });
+
   it('is asked about at the address of a controller that has another key by now', async () => {
     const [moved, stranger] = [await peer(controller.seed), await peer()];
     let asks = 0;
