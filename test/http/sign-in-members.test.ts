@@ -19,10 +19,20 @@ describe('a key that signs in', () => {
 
   async function keyOf(charter = makeCharter(), over: Partial<ReturnType<typeof makeGrant>> = {}) {
     const clock = { ms: at * 1000 };
-    const state = { charter, revoked: false, ended: [] as string[] };
+    const state = { charter, revoked: false, ended: [] as string[], msToVerify: 0 };
     const keySignIn = new KeySignIn({
       ...{ origin, now: () => clock.ms, hasEnded: (person) => state.ended.includes(person) },
-      keys: { charter: () => state.charter, verifier: joseVerifier, isRevoked: () => state.revoked },
+      keys: {
+        charter: () => state.charter,
+        verifier: {
+          raw: joseVerifier.raw,
+          jws: (...asked) => {
+            clock.ms += state.msToVerify;
+            return joseVerifier.jws(...asked);
+          },
+        },
+        isRevoked: () => state.revoked,
+      },
     });
     const { challenge } = keySignIn.challenge();
     const raw = (
@@ -53,6 +63,12 @@ describe('a key that signs in', () => {
         ),
       ).toBe(code);
     }
+    // An answer that is read in that moment, and whose signatures take longer, is a second one still.
+    const twice = await keyOf();
+    twice.clock.ms += limits.signInSecondsMax * 1000;
+    await twice.answer();
+    twice.state.msToVerify = 1;
+    await expect(twice.answer()).rejects.toMatchObject({ code: 'SIGN_IN_CHALLENGE' });
     const { answer, challenge } = await keyOf();
     for (const wrong of ['', 'a.b', challenge.slice(0, -1), `${challenge}x`])
       await expect(answer({ challenge: wrong })).rejects.toMatchObject({

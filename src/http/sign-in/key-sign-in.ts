@@ -90,7 +90,9 @@ export class KeySignIn {
     const wanted = Buffer.from(this.#mac(`${until}.${random}`));
     const given = Buffer.from(mac);
     const isOurs = given.length === wanted.length && timingSafeEqual(given, wanted);
-    if (!isOurs || Number(until) < now || !this.#used.use(challenge, Number(until)))
+    // Remembered for longer than it counts: `now` is the time before the signatures were verified.
+    const remembered = Number(until) + limits.signInSecondsMax * 1000;
+    if (!isOurs || Number(until) < now || !this.#used.use(challenge, remembered))
       throw new QuorateError(
         'SIGN_IN_CHALLENGE',
         'the challenge is not of this service, too old, or answered',
