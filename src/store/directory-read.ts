@@ -199,10 +199,10 @@ async function* chunks(handle: FileHandle, path: string, size: number): AsyncGen
     let filled = 0;
     for (let read = -1; read !== 0; filled += read)
       read = (await handle.read(chunk, filled, chunk.length - filled, at + filled)).bytesRead;
-    if (filled === 0) break;
     at += filled;
-    if (at > size) throw changed(path);
+    // Where a chunk is not full the file has ended: what is written there later is another file.
+    if (filled < chunk.length ? at !== size : at > size) throw changed(path);
+    if (filled === 0) return;
     yield chunk.subarray(0, filled);
   }
-  if (at !== size) throw changed(path);
 }

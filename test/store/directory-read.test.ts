@@ -93,6 +93,29 @@ describe('a file that is stored', () => {
     });
   });
 
+  it.each(sizes)(
+    'of %i bytes is refused where it is cut and written again while it is read',
+    async (bytes) => {
+      let path = '';
+      const dir = await changing(bytes, (file) => {
+        path = file;
+        truncateSync(file, bytes / 5);
+      });
+      const handle = await files.open(dir);
+      const methods = Object.getPrototypeOf(handle);
+      await handle.close();
+      const { read } = methods;
+      vi.spyOn(methods, 'read').mockImplementation(async function (this: unknown, ...asked: unknown[]) {
+        const got = await read.apply(this, asked);
+        if (got.bytesRead === 0) truncateSync(path, bytes);
+        return got;
+      });
+      await expect(readDirectory(dir, new MemoryBlocks(), bounds)).rejects.toMatchObject({
+        code: 'STORE_FILE_CHANGED',
+      });
+    },
+  );
+
   it.each(sizes)('of %i bytes is refused where another one takes its place', async (bytes) => {
     const dir = await changing(bytes, (file) => {
       copyFileSync(file, `${file}.new`);
