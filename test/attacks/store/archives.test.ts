@@ -239,6 +239,22 @@ describe('the archive reader', () => {
       const s = await store();
       for (const size of [512, 100_000])
         expect(await codeOf(s.importTar(pieces(bytes, size), { into: s.public }))).toBe('STORE_TAR_DAMAGED');
+      // A plain parser skips the content's length once more: what it finds there no other reader does.
+      const [a, hidden] = [
+        await tarBytes([{ name: 'a', body: 'x'.repeat(700) }]),
+        await tarBytes([{ name: 'hidden', body: 'y' }]),
+      ];
+      const off = Buffer.concat([
+        empty.subarray(0, 512),
+        a.subarray(0, -1024),
+        Buffer.alloc(700, 'z'),
+        hidden,
+      ]);
+      const dest = await folder();
+      await naiveExtract(off, dest);
+      expect(await readFile(join(dest, 'hidden'), 'utf8')).toBe('y');
+      for (const size of [512, 100_000])
+        expect(await codeOf(s.importTar(pieces(off, size), { into: s.public }))).toBe('STORE_TAR_DAMAGED');
     },
   );
 
