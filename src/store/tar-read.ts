@@ -75,8 +75,7 @@ class Gaps {
   /** Notes that the content of an entry begins at `start`, one block after its header. @throws STORE_TAR_DAMAGED */
   entry(start: number, size: number): void {
     const header = start - blockBytes;
-    if (Math.min(header, ...this.#zeros.map(({ from }) => from)) !== header)
-      throw damaged('goes on after its end');
+    if (this.#zeros.some(({ from }) => from < header)) throw damaged('goes on after its end');
     this.#contentEnd = start + Math.ceil(size / blockBytes) * blockBytes;
     this.#zeros = this.#zeros.filter(({ to }) => to > this.#contentEnd);
   }

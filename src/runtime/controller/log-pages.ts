@@ -105,10 +105,12 @@ export function openLogPages(dir: string): LogPages {
         { from, lines: [], count: 0, version: 0 },
         async (file, { count, version, ...index }) => {
           const lines: string[] = [];
-          for await (const piece of linesFrom(file, index, from)) {
-            lines.push(...piece.texts.slice(0, max - lines.length));
-            if (lines.length === max) break;
-          }
+          // For its length alone nothing is read.
+          if (max > 0)
+            for await (const piece of linesFrom(file, index, from)) {
+              lines.push(...piece.texts.slice(0, max - lines.length));
+              if (lines.length === max) break;
+            }
           return { from, lines, count, version };
         },
       ),
@@ -190,7 +192,7 @@ async function* linesFrom(
   let at = index.starts[block] ?? 0;
   let line = block * step + 1;
   let rest: Buffer<ArrayBufferLike> = Buffer.alloc(0);
-  for (;;) {
+  while (at < index.end) {
     const piece = Buffer.allocUnsafe(Math.min(logLinesBytes, index.end - at));
     const { bytesRead } = await file.read(piece, 0, piece.length, at);
     if (bytesRead === 0) return;
