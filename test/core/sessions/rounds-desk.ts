@@ -26,6 +26,9 @@ export class Rounds {
   signer: Signer | undefined;
   retired: readonly Signer[] = [];
   outside: ExternalWitness[] = [];
+  inquiry = started;
+  /** Of the file, where it cannot be written. */
+  failure: Error | undefined;
   rounds: CheckpointRounds;
   #ms = 0;
   #timers: { at: number; act: () => void }[] = [];
@@ -42,7 +45,7 @@ export class Rounds {
     const isClosing = () => this.closing;
     const ports = {
       project: bench.paper.project,
-      inquiry: started,
+      inquiry: this.inquiry,
       machine: bench.controller,
       retired: this.retired,
       signing: {
@@ -66,6 +69,7 @@ export class Rounds {
       checkpointFile: {
         load: async () => this.saved,
         save: async (note: string) => {
+          if (this.failure !== undefined) throw this.failure;
           this.saved = note;
         },
       },
