@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { leaves as leafOf, signMessage } from '../../../src/core/documents/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
-import type { PublishedAs, RunSource, RunVerifier } from '../../../src/core/sessions/run-verifier.ts';
+import {
+  EvidenceRefused,
+  type PublishedAs,
+  type RunSource,
+  type RunVerifier,
+} from '../../../src/core/sessions/run-verifier.ts';
 import { MerkleTree } from '../../../src/core/transparency/index.ts';
 import { EvidenceChecker, saidTrusted, type WantedProof } from '../../../src/runtime/watch/evidence.ts';
 import { watchLimits } from '../../../src/runtime/watch/limits.ts';
@@ -14,6 +19,7 @@ import {
   makeProject,
   noteOf,
   repo,
+  revocationBy,
   root,
   testKey,
   trusted,
@@ -81,6 +87,75 @@ describe('the evidence of a run', () => {
     expect((await says(older.raw, old))?.says).toContain('CHARTER_NOT_IN_FORCE');
     expect(await says(older.raw, old, ['CHARTER_NOT_IN_FORCE'])).toMatchObject({ state: 'success' });
     expect(await says(newer.raw, await signedBy(trusted))).toMatchObject({ state: 'success' });
+  });
+});
+
+describe('what is known when evidence is verified', () => {
+  const publishedAs = (request: string): PublishedAs => ({
+    ...{ request, repo, ref: 'refs/heads/main', commit, job: 'app' },
+  });
+  const revoked = async (what: Parameters<typeof revocationBy>[1]) => ({
+    charters: [],
+    revocations: [(await revocationBy(root, what)).raw],
+  });
+
+  it('voids what it says, also where the controller keeps everything else back', async () => {
+    const made = await makeProject();
+    const desk = new EvidenceDesk(answersOf(made));
+    const gone = new QuorateError('HOME_UNREADABLE' as never, 'it is gone');
+    const source = { ...desk.source, charter: () => Promise.reject(gone) };
+    const verify = () => desk.verifier.verify(source, publishedAs(made.request.id));
+    await expect(verify()).rejects.toBe(gone);
+    await (await desk.book()).learn(await revoked({ kind: 'operator', id: 'nobody' }));
+    await expect(verify()).rejects.toBe(gone);
+    await (await desk.book()).learn(await revoked({ kind: 'artifact', id: made.artifact ?? '' }));
+    await expect(verify()).rejects.toMatchObject({ code: 'ARTIFACT_REVOKED' });
+    await expect(verify()).rejects.toBeInstanceOf(EvidenceRefused);
+  });
+
+  it('is asked for where the log holds more, up to what others signed not long ago, and kept', async () => {
+    const made = await makeProject();
+    const desk = new EvidenceDesk(answersOf(made));
+    const { known } = await desk.verifier.verify(desk.source, publishedAs(made.request.id));
+    expect(desk.asked).toEqual(['bundle', 'charter', 'checkpoint', 'leaves']);
+    expect([desk.kept, await desk.verifier.known()]).toEqual([made.leaves, known]);
+    // Nothing is read for a checkpoint that nobody signed lately.
+    desk.now += 10_000;
+    desk.asked.length = 0;
+    expect(await codeOf(() => desk.verifier.learn(desk.source))).toBe('CHECKPOINT_STALE');
+    expect(desk.asked).toEqual(['charter', 'checkpoint']);
+    // The bundle's is as good as another, but only that of now is kept.
+    const leaves = [...made.leaves, leafOf.lost(made.leaves.length)];
+    const note = await noteOf(new MerkleTree(leaves));
+    const both = new EvidenceDesk({ ...answersOf(made), leaves, note });
+    await both.verifier.learn(both.source, made.bundle);
+    expect(both.kept).toEqual(made.leaves);
+    expect(await codeOf(() => both.verifier.learn(both.source))).toBe('CHECKPOINT_STALE');
+  });
+
+  it('has a name that does not depend on the order in which it was learned', async () => {
+    const made = await makeProject();
+    const lists = [
+      await revoked({ kind: 'operator', id: 'one' }),
+      await revoked({ kind: 'operator', id: 'two' }),
+    ];
+    const names: string[] = [];
+    for (const order of [[], lists.slice(0, 1), lists, lists.toReversed()]) {
+      const desk = new EvidenceDesk(answersOf(made));
+      for (const list of order) await (await desk.book()).learn(list);
+      names.push(await desk.verifier.known());
+    }
+    expect(names[3]).toBe(names[2]);
+    expect(new Set(names).size).toBe(3);
+  });
+
+  it('counts no line of a trusted worker whose key is revoked, though nothing else shows that', async () => {
+    const made = await makeProject();
+    const desk = new EvidenceDesk(answersOf(made));
+    const learn = () => codeOf(() => desk.verifier.learn(desk.source));
+    expect(await learn()).toBeUndefined();
+    await (await desk.book()).learn(await revoked({ kind: 'key', id: trusted.id }));
+    expect(await learn()).toBe('CHECKPOINT_STALE');
   });
 });
 
