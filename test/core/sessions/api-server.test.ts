@@ -15,7 +15,7 @@ import type { Channel, Link, ReceiveOptions } from '../../../src/core/sessions/p
 import { type ApiDown, apiUpSchema, encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { stateOf } from '../../support/many-runs.ts';
-import { Bench, projectOf } from '../controller/bench.ts';
+import { A, Bench, projectOf } from '../controller/bench.ts';
 import { FakeChannel } from './fake-channel.ts';
 import { started } from './started.ts';
 
@@ -218,6 +218,82 @@ describe('a refusal', () => {
     const own = await bench.paper.enrol('gus', bench.now);
     const sent = await desk.ask({ kind: 'renew', enrol: own.raw }, 'ada');
     expect(sent).toMatchObject({ code: 'ENROL_SENDER_MISMATCH' });
+  });
+});
+
+describe('an order', () => {
+  it('of who is no publisher is refused: to acknowledge, and to bring', async () => {
+    const { bench } = desk;
+    const which = await bench.submit();
+    const { raw } = bench.grantOf('publisher');
+    const before = bench.journal.length;
+    for (const question of [
+      { kind: 'acknowledge', which, publisher: raw },
+      { kind: 'bring', tree: A, publisher: raw },
+    ])
+      expect(await desk.ask(question, 'ada')).toMatchObject({ code: 'GRANT_KEY_MISMATCH' });
+    expect(bench.journal).toHaveLength(before);
+  });
+
+  it('that revokes reads the charter again only where the one in force does not name the key', async () => {
+    const { bench } = desk;
+    const { paper } = bench;
+    desk.reply = refusal('RUN_OVER');
+    const { raw } = await paper.revocation({ kind: 'operator', id: 'ada' }, 0, bench.now);
+    await desk.ask({ kind: 'revoke', revocation: raw });
+    expect(desk.refreshed).toBe(0);
+    Object.assign(bench.controller.state, {
+      charter: await paper.charter({ epoch: 2, idps: [bench.id('x')] }),
+    });
+    await desk.ask({ kind: 'revoke', revocation: raw });
+    expect(desk.refreshed).toBe(1);
+  });
+
+  it('that invites a trusted worker reads the charter again, which may name its key by now', async () => {
+    const { bench } = desk;
+    const { paper } = bench;
+    desk.reply = refusal('TICKET_EXPIRED');
+    const enrol = async (role: 'worker' | 'trusted-worker') => {
+      const invite = await paper.invite('dan', role, bench.now, { key: bench.id('dan') });
+      const own = await paper.enrol('dan', bench.now, invite.payload.jti);
+      return desk.ask({ kind: 'enrol', enrol: own.raw, invite: invite.raw }, 'dan');
+    };
+    await enrol('worker');
+    expect(desk.refreshed).toBe(0);
+    await enrol('trusted-worker');
+    expect(desk.refreshed).toBe(1);
+    // One whom another identity provider invites is refused without it.
+    Object.assign(bench.controller.state, {
+      charter: await paper.charter({ epoch: 2, idps: [bench.id('x')] }),
+    });
+    await enrol('trusted-worker');
+    expect(desk.refreshed).toBe(1);
+  });
+
+  it('is answered with what came of it', async () => {
+    const { bench } = desk;
+    const which = await bench.submit();
+    for (const [question, reply] of [
+      [
+        { kind: 'cancel', which, reason: 'x' },
+        { kind: 'cancelled', runs: [which] },
+      ],
+      [
+        { kind: 'acknowledge', which, publisher: bench.grantOf('publisher').raw },
+        { kind: 'acknowledged', run: which },
+      ],
+    ] as const) {
+      desk.reply = reply as unknown as Reply;
+      expect(await desk.ask(question, 'publisher')).toEqual(reply);
+    }
+  });
+
+  it('to show or list runs is answered with what there is, and no more', async () => {
+    const { bench } = desk;
+    const which = await bench.submit();
+    expect(await desk.ask({ kind: 'show', which })).toMatchObject({ kind: 'job', summary: { run: which } });
+    const jobs = await desk.ask({ kind: 'jobs' });
+    expect(Object.keys(jobs).sort()).toEqual(['jobs', 'kind']);
   });
 });
 

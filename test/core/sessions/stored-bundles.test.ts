@@ -1,5 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { publishedOf } from '../../../src/core/controller/state.ts';
+import { holdsVerdict } from '../../../src/core/sessions/controller/bundle.ts';
 import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
+import { LostBundles } from '../../../src/core/sessions/controller/lost-bundles.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import { sessionTimes } from '../../../src/core/sessions/limits.ts';
 import { A, B, built, deliverAll, other, projectOf } from '../controller/bench.ts';
@@ -201,11 +204,110 @@ describe('a bundle that was lost', () => {
     expect(desk.bench.journal.at(-1)?.event).toMatchObject({ kind: 'stored', run, sha256: before });
   });
 
+  it('is not made again in this life where there is no room for its documents', async () => {
+    const run = await desk.play('app', built);
+    const { journal, controller } = desk.bench;
+    const replayed = (hasRoom: boolean) => {
+      desk.bench.replay();
+      const rows = journal.map(({ event, now: at }) => ({ event, at }));
+      const machine = desk.bench.fresh();
+      const spool = new Map<string, string>();
+      let ends = 0;
+      const lost = new LostBundles({ replay: () => rows } as never, machine, new Set(), {
+        write: (name, text) => hasRoom && spool.set(name, text) === spool,
+        read: async (name) => spool.get(name),
+        end: () => void ends++,
+      });
+      for (const { event, at } of lost.replay()) machine.handle(event, at);
+      const [{ unspooled, runs }, has] = [lost, lost.has(run)];
+      lost.made('another');
+      const before = ends;
+      lost.made(run);
+      return { unspooled, runs, has, ends: [before, ends], after: lost.runs };
+    };
+    expect(controller.state.runs.size).toBe(0);
+    expect(replayed(false)).toEqual({ unspooled: 1, runs: [], has: false, ends: [0, 0], after: [] });
+    expect(replayed(true)).toEqual({ unspooled: 0, runs: [run], has: true, ends: [0, 1], after: [] });
+  });
+
   it('is refused with what to do where its documents cannot be read', async () => {
     const run = await desk.play('app', built);
     await startWithout();
     desk.bench.lost.draft = async () => undefined;
     await expect(desk.serve().get(run)).rejects.toMatchObject({ code: 'BUNDLE_DAMAGED' });
+  });
+});
+
+describe('the bundle of a verdict', () => {
+  it('is known by the id of its statement, and by who co-signed it', async () => {
+    const { bench } = desk;
+    const { run, trusted } = await desk.agreed('app');
+    const of = (id: string) => publishedOf(bench.facts(id))?.verdict.id ?? '';
+    const agreed = [desk.stored.get(run) ?? '', of(run)] as const;
+    await bench.deliver('trusted', trusted, built);
+    await desk.cosign(run);
+    await desk.perform();
+    const cosigned = [desk.stored.get(run) ?? '', of(run)] as const;
+    const by = bench.id('trusted');
+    expect([
+      holdsVerdict(...agreed, undefined),
+      holdsVerdict(...agreed, by),
+      holdsVerdict(...cosigned, by),
+      holdsVerdict(...cosigned, undefined),
+      holdsVerdict(...cosigned, bench.id('ada')),
+      holdsVerdict(cosigned[0], agreed[1], undefined),
+      holdsVerdict('no bundle', agreed[1], undefined),
+    ]).toEqual([true, false, true, true, false, false, false]);
+  });
+
+  it('has a size under each of its names, and none under others', async () => {
+    const run = await desk.play('app', built);
+    const length = desk.stored.get(run)?.length;
+    const served = desk.serve();
+    expect(await Promise.all([run, A, B].map((name) => served.size(name)))).toEqual([
+      length,
+      length,
+      undefined,
+    ]);
+  });
+
+  it('is waited for while it is being stored, by who asks for it alone', async () => {
+    const run = await desk.play('app', built);
+    const { unstored } = desk.bench.controller.state;
+    let waits = 0;
+    const publisher = Object.assign(desk.publisher(), { storing: async () => void waits++ });
+    const served = desk.serve(publisher);
+    await served.get(run);
+    expect(waits).toBe(0);
+    unstored.add(run);
+    await served.get(run);
+    await served.get(B);
+    expect(waits).toBe(1);
+  });
+});
+
+describe('a start whose log lacks what members know', () => {
+  it('takes a revocation before it goes on to the next', async () => {
+    const inquiry = { isOpen: true } as { revoke?: (one: unknown) => Promise<void> };
+    const taken = Promise.withResolvers<void>();
+    const kinds: string[] = [];
+    new ControllerSessions({
+      ...desk.ports(),
+      inquiry,
+      dispatch: ({ kind }: { kind: string }) => {
+        kinds.push(kind);
+        return taken.promise;
+      },
+    } as unknown as ControllerPorts);
+    let isDone = false;
+    const done = inquiry.revoke?.({}).then(() => {
+      isDone = true;
+    });
+    await new Promise(setImmediate);
+    expect([isDone, kinds]).toEqual([false, ['revoke']]);
+    taken.resolve();
+    await done;
+    expect(isDone).toBe(true);
   });
 });
 

@@ -184,6 +184,24 @@ describe('witnesses of a verdict', () => {
     expect(await desk.bundle()).toMatchObject({ ok: true, level: 'trusted' });
   });
 
+  it('of a smaller checkpoint, or that are found when the verdict does not wait any more, are not told', async () => {
+    const desk = await Desk.open();
+    const { bench, run } = desk;
+    const checkpoint = await desk.checkpoint(['ada', 'bob']);
+    const { phase } = bench.run(run);
+    if (phase.kind !== 'witnessing') throw new Error('it waits');
+    await desk.witnesses.check({ ...checkpoint, size: phase.draft.size - 1 }, true);
+    expect(desk.dispatched).toEqual([]);
+    // Another draft, or none, waits by the time the lines were read.
+    const looks = desk.witnesses.check(checkpoint, true);
+    bench.run(run).phase = { ...phase, draft: { ...phase.draft } };
+    await looks;
+    expect(desk.dispatched).toEqual([]);
+    bench.run(run).phase = phase;
+    await desk.witnesses.check({ ...checkpoint, size: phase.draft.size }, true);
+    expect(desk.dispatched).toMatchObject([{ kind: 'witnessed', run, root: checkpoint.root }]);
+  });
+
   it('of others count where the charter names them, and only their lines are kept', async () => {
     const desk = await Desk.open();
     const { bench } = desk;

@@ -108,6 +108,10 @@ describe('what is known when evidence is verified', () => {
     await expect(verify()).rejects.toBe(gone);
     await (await desk.book()).learn(await revoked({ kind: 'operator', id: 'nobody' }));
     await expect(verify()).rejects.toBe(gone);
+    // Nor does evidence that does not hold: it is looked at again later.
+    desk.answers.bundle = () => ({ ...made.bundle, charter: 'none' });
+    await expect(verify()).rejects.toBe(gone);
+    desk.answers.bundle = () => made.bundle;
     await (await desk.book()).learn(await revoked({ kind: 'artifact', id: made.artifact ?? '' }));
     await expect(verify()).rejects.toMatchObject({ code: 'ARTIFACT_REVOKED' });
     await expect(verify()).rejects.toBeInstanceOf(EvidenceRefused);
@@ -120,10 +124,10 @@ describe('what is known when evidence is verified', () => {
     expect(desk.asked).toEqual(['bundle', 'charter', 'checkpoint', 'leaves']);
     expect([desk.kept, await desk.verifier.known()]).toEqual([made.leaves, known]);
     // Nothing is read for a checkpoint that nobody signed lately.
-    desk.now += 10_000;
-    desk.asked.length = 0;
-    expect(await codeOf(() => desk.verifier.learn(desk.source))).toBe('CHECKPOINT_STALE');
-    expect(desk.asked).toEqual(['charter', 'checkpoint']);
+    const later = new EvidenceDesk(answersOf(made));
+    later.now += 10_000;
+    expect(await codeOf(() => later.verifier.learn(later.source))).toBe('CHECKPOINT_STALE');
+    expect(later.asked).toEqual(['charter', 'checkpoint']);
     // The bundle's is as good as another, but only that of now is kept.
     const leaves = [...made.leaves, leafOf.lost(made.leaves.length)];
     const note = await noteOf(new MerkleTree(leaves));
