@@ -69,6 +69,12 @@ describe('logs that are followed', () => {
     });
   });
 
+  it('of which nothing came before the connection was lost end there', async () => {
+    await expect(following([[lost(), end], [output('x'), end]])()).rejects.toMatchObject({
+      code: 'CONTROLLER_LOST',
+    });
+  });
+
   it('not followed end where the connection is lost', async () => {
     await expect(following([[output('first\n'), lost()], [end]])(false)).rejects.toMatchObject({
       code: 'CONTROLLER_LOST',
@@ -99,4 +105,33 @@ it('progress that is followed is told once, over several streams, and nothing el
   const told: number[] = [];
   for await (const { at } of client.follow('a run', soon())) told.push(at);
   expect(told).toEqual([1, 2, 4]);
+});
+
+it('a tree is brought once the controller says so, how far it is is told, and each stream is closed', async () => {
+  const streams = [
+    [{ kind: 'bringing', bytes: 1 }, { kind: 'bringing', bytes: 2, total: 3 }, { kind: 'brought' }, { kind: 'x' }],
+    [{ kind: 'error', code: 'DEPENDENCIES_TOO_LARGE', message: 'no' }],
+    [{ kind: 'end' }],
+  ];
+  const asked: unknown[] = [];
+  let closed = 0;
+  const open = async (question: unknown) => {
+    asked.push(question);
+    const next = [...(streams.shift() ?? [])];
+    return { receive: async () => next.shift(), close: async () => void closed++ };
+  };
+  const client = new Following(open as unknown as ConstructorParameters<typeof Following>[0], {
+    ...{ signal: soon(), tell: () => {} },
+  });
+  const progress: unknown[] = [];
+  const bring = () => client.bring('tree', 'grant', (bytes, total) => void progress.push([bytes, total]));
+  await bring();
+  expect(progress).toEqual([
+    [1, undefined],
+    [2, 3],
+  ]);
+  await expect(bring()).rejects.toMatchObject({ code: 'DEPENDENCIES_TOO_LARGE' });
+  await bring();
+  expect(closed).toBe(3);
+  expect(asked).toEqual(Array.from({ length: 3 }, () => ({ kind: 'bring', tree: 'tree', publisher: 'grant' })));
 });

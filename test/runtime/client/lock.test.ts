@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { quorateLock } from '../../../src/core/dependencies/index.ts';
+import { quorateLock, writeQuorateLock } from '../../../src/core/dependencies/index.ts';
 import { dependencyLimits } from '../../../src/core/dependencies/limits.ts';
-import { checkLocks, locksOfJobs } from '../../../src/runtime/client/lock.ts';
+import { addToLock, checkLocks, completeLocks, locksOfJobs } from '../../../src/runtime/client/lock.ts';
 import { npmProject } from '../../dependencies/registry.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { codeOf, folder } from '../support.ts';
@@ -33,4 +33,28 @@ it('a lock file has as many bytes as there may be', async () => {
   withLimits(dependencyLimits, { lockBytesMax: Buffer.byteLength(lock) - 1 });
   expect(await codeOf(check)).toBe('LOCK_TOO_LARGE');
   expect(await codeOf(() => checkLocks(dir, [quorateLock]))).not.toBe('LOCK_TOO_LARGE');
+});
+
+it('a quorate.lock is made where there is something to fix, or one already, and never of what is no file', async () => {
+  const dir = await folder();
+  const options = { env: {}, signal: AbortSignal.timeout(60_000) } as never;
+  const complete = async () => (await completeLocks(dir, ['package-lock.json'], options)).text;
+  await mkdir(join(dir, 'package-lock.json'));
+  expect(await codeOf(complete)).toBe('LOCK_NOT_FOUND');
+  const other = await folder();
+  const { 'package-lock.json': lock = '' } = npmProject('https://registry.example', {});
+  await writeFile(join(other, 'package-lock.json'), lock);
+  const text = async () => (await completeLocks(other, ['package-lock.json'], options)).text;
+  expect(await text()).toBeUndefined();
+  await writeFile(join(other, quorateLock), writeQuorateLock([]));
+  expect(await text()).toBe(writeQuorateLock([]));
+});
+
+it.each([
+  ['ftp://127.0.0.1:9/x', 'x'],
+  ['https://127.0.0.1:9/x', '../x'],
+])('the file %s as %s is refused before it is fetched', async (url, name) => {
+  const dir = await folder();
+  const options = { env: {}, signal: AbortSignal.timeout(60_000) } as never;
+  expect(await codeOf(() => addToLock(dir, { url, name }, options))).toMatch(/^LOCK_/);
 });

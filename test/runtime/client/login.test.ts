@@ -1,8 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { originOf, signInWithKey, whoIs } from '../../../src/runtime/client/login.ts';
-import { project, workerKey } from '../../support/project.ts';
+import { signMessage } from '../../../src/core/documents/index.ts';
+import { isGrantDue, originOf, signInWithKey, whoIs } from '../../../src/runtime/client/login.ts';
+import { makeGrant } from '../../support/documents.ts';
+import { idp, project, workerKey } from '../../support/project.ts';
 
 const { signal } = new AbortController();
 const now = Date.parse('2026-11-01T00:00:00Z');
@@ -116,4 +118,11 @@ describe('signing in with a key', () => {
     // A mistake of ours is none of the service.
     await expect(whoIs('no address', 'token', signal)).rejects.toThrow(TypeError);
   });
+});
+
+it('a grant is renewed before a sign-in that it would not outlast by ten minutes', async () => {
+  const grant = makeGrant(workerKey('ada') as never, 'ada', 'reader');
+  const { raw } = await signMessage('grant', grant, idp.signer);
+  const due = (left: number) => isGrantDue({ grant: raw } as never, (grant.exp - left) * 1000);
+  expect([await due(601), await due(600), await due(599)]).toEqual([false, false, true]);
 });

@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { membersOf } from '../../../src/runtime/client/ask-members.ts';
 import { provenByMembers } from '../../../src/runtime/hooks/members.ts';
+import { revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
+import { loopbackMesh } from '../../support/mesh.ts';
 import { project } from '../../support/project.ts';
 import { folder } from '../support.ts';
 
@@ -49,4 +51,44 @@ it('members are asked once a minute by a command', async () => {
   expect(asked).toBe(1);
   vi.advanceTimersByTime(1);
   await expect(ask({} as never)).rejects.toThrow('asked');
+});
+
+it('that nobody answers is told again after somebody did; a mistake of ours and the end of a hook are errors', async () => {
+  const mesh = await loopbackMesh();
+  onTestFinished(() => mesh.close());
+  const { protocol, session, options } = revocationServer({
+    ...{ page: () => ({ charters: [], revocations: [] }), evidence: () => [], checkpoint: () => undefined },
+  });
+  mesh.handle(protocol, session, options);
+  const there = { bootstrap: [], controllers: [{ id: mesh.id, addrs: mesh.addresses() }] };
+  const away = new QuorateError('MEMBERSHIP_NOT_FOUND', 'none');
+  let answer: () => unknown = () => there;
+  const told: unknown[] = [];
+  const stop = new AbortController();
+  const proven = provenByMembers({
+    home: { dir: await folder(), membership: async () => answer() } as never,
+    ...{ project, signal: stop.signal, tell: (one) => void told.push(one) },
+  });
+  const fails = (error: Error) => () => {
+    throw error;
+  };
+  for (const [next, count] of [
+    [() => there, 0],
+    [fails(away), 1],
+    [() => there, 1],
+    [fails(away), 2],
+  ] as const) {
+    answer = next;
+    await proven();
+    expect(told).toHaveLength(count);
+    vi.advanceTimersByTime(5 * 60_000);
+  }
+  const mistake = new Error('a mistake');
+  answer = fails(mistake);
+  await expect(proven()).rejects.toBe(mistake);
+  vi.advanceTimersByTime(5 * 60_000);
+  answer = fails(away);
+  const reason = new Error('ends');
+  stop.abort(reason);
+  await expect(proven()).rejects.toBe(reason);
 });

@@ -233,16 +233,38 @@ it('a status leads to its run once there is one, also that of a pull request, an
 
 it('what the controller says of a run is kept without the names of builders, which change often', async () => {
   const bench = begun().push(main, 2);
-  bench.published(bench.orders()[0] as never, 'a', 'b');
+  bench.published(bench.orders()[0] as never, 'a', 'b', 'c', 'd');
   const jobs = [
     { run: 'a', state: 'building', level: null, builders: ['ada'] },
     { run: 'b', state: 'waiting', level: null },
     { run: 'of another', state: 'waiting', level: null },
+    { run: 'c', state: 'done', level: 'trusted', reason: 'x', cosigned: false, revoked: { what: 'job', id: 'x', since: 1, reason: 'y' } },
+    { run: 'd', state: 'done', level: 'trusted', cosigned: true },
   ];
   const client = { jobs: async () => ({ jobs }) } as unknown as Parameters<typeof standsOf>[0];
   const found = await standsOf(client, bench.machine.state, new Set());
   expect(found.map(({ run, account }) => [run, account])).toEqual([
     ['a', { state: 'building', reason: '' }],
     ['b', { state: 'waiting', reason: expect.stringMatching(/./) }],
+    ['c', expect.objectContaining({ state: 'revoked' })],
+    ['d', expect.objectContaining({ state: 'trusted' })],
+  ]);
+  const rest = found.map(({ reason, cosigned, revoked }) => ({ reason, cosigned, revoked }));
+  expect(rest).toEqual([{}, {}, { reason: 'x', cosigned: false, revoked: true }, {}]);
+});
+
+it('the five thousand newest webhooks are remembered', () => {
+  const { machine, ...bench } = new Bench();
+  const max = watchLimits.deliveriesMax;
+  for (let n = 0; n <= max; n++) {
+    if (n === max) expect(machine.isReplay('0', 'x')).toBe(true);
+    machine.handle({ kind: 'webhook', delivery: `${n}`, digest: `d${n}` }, bench.now);
+  }
+  expect(machine.state.deliveries.size).toBe(2 * max);
+  const known = (n: number) => [machine.isReplay(`${n}`, 'x'), machine.isReplay('x', `d${n}`)];
+  expect([known(0), known(1), known(max)]).toEqual([
+    [false, false],
+    [true, true],
+    [true, true],
   ]);
 });

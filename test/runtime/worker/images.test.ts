@@ -216,7 +216,10 @@ describe('a tree that a job reads', () => {
     expect(from.looked.mock.calls.map(([which, { max }]) => [which, max])).toEqual([
       [cid, artifactLimits.peersMax],
     ]);
+    // Nobody is connected to for it.
+    const connected = vi.spyOn(from.mesh, 'connect');
     expect(await pull(from, cid)).toBe(0);
+    expect(connected).not.toHaveBeenCalled();
     const direct = await worker({ controllers: [other.mesh] });
     expect(await pull(direct, cid)).toBeGreaterThan(2_500);
     expect(direct.looked).not.toHaveBeenCalled();

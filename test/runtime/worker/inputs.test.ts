@@ -8,6 +8,7 @@ import { serveArtifacts } from '../../../src/runtime/artifacts/transfer.ts';
 import type { WorkerContext } from '../../../src/runtime/worker/context.ts';
 import { isInputPin, WorkerInputs } from '../../../src/runtime/worker/inputs.ts';
 import { store } from '../../store/support.ts';
+import { cidOf } from '../../support/documents.ts';
 import { makeJob, makeProject, project } from '../../support/project.ts';
 import { importInto, node, small } from '../../transfer/support.ts';
 
@@ -107,8 +108,11 @@ it('a job that only waits for a test is not built without the evidence of that t
   await expect(opened).rejects.toMatchObject({ code: 'INPUT_EVIDENCE_MISSING' });
 });
 
-it('control: a job that needs nothing is built without any', async () => {
-  const { inputs } = await worker([]);
+it('control: a job that needs nothing is built without any, and nothing is fetched that no request proves', async () => {
+  const { inputs, pins } = await worker([]);
   const opened = await inputs.open('lease', { ...reading, job: makeJob(), reads: { needs: {} } });
   expect(opened.inputs).toEqual([]);
+  const unproven = makeJob({ inputs: { lib: cidOf('lib') } });
+  await inputs.open('lease', { ...reading, job: unproven, reads: { needs: {} } });
+  expect(await pins()).toEqual([]);
 });
