@@ -92,7 +92,6 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       tick: undefined,
       failed: (error) => {
         broken = messageOf(error);
-        stop.abort();
         void closers.close().finally(() => options.onFailure(error));
       },
     });

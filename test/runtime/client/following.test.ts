@@ -70,7 +70,12 @@ describe('logs that are followed', () => {
   });
 
   it('of which nothing came before the connection was lost end there', async () => {
-    await expect(following([[lost(), end], [output('x'), end]])()).rejects.toMatchObject({
+    await expect(
+      following([
+        [lost(), end],
+        [output('x'), end],
+      ])(),
+    ).rejects.toMatchObject({
       code: 'CONTROLLER_LOST',
     });
   });
@@ -109,7 +114,12 @@ it('progress that is followed is told once, over several streams, and nothing el
 
 it('a tree is brought once the controller says so, how far it is is told, and each stream is closed', async () => {
   const streams = [
-    [{ kind: 'bringing', bytes: 1 }, { kind: 'bringing', bytes: 2, total: 3 }, { kind: 'brought' }, { kind: 'x' }],
+    [
+      { kind: 'bringing', bytes: 1 },
+      { kind: 'bringing', bytes: 2, total: 3 },
+      { kind: 'brought' },
+      { kind: 'x' },
+    ],
     [{ kind: 'error', code: 'DEPENDENCIES_TOO_LARGE', message: 'no' }],
     [{ kind: 'end' }],
   ];
@@ -133,5 +143,7 @@ it('a tree is brought once the controller says so, how far it is is told, and ea
   await expect(bring()).rejects.toMatchObject({ code: 'DEPENDENCIES_TOO_LARGE' });
   await bring();
   expect(closed).toBe(3);
-  expect(asked).toEqual(Array.from({ length: 3 }, () => ({ kind: 'bring', tree: 'tree', publisher: 'grant' })));
+  expect(asked).toEqual(
+    Array.from({ length: 3 }, () => ({ kind: 'bring', tree: 'tree', publisher: 'grant' })),
+  );
 });

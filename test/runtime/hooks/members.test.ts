@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
+import { revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
 import { membersOf } from '../../../src/runtime/client/ask-members.ts';
 import { provenByMembers } from '../../../src/runtime/hooks/members.ts';
-import { revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import { project } from '../../support/project.ts';
 import { folder } from '../support.ts';

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { copyFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { IdentityProvider } from '../../../src/core/idp/machine.ts';
 import { type ControllerNode, startController } from '../../../src/runtime/controller/node.ts';
 import { type IdpNode, startIdp } from '../../../src/runtime/idp/node.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
@@ -14,9 +15,10 @@ import {
   openProjectFolder,
   type ProjectFolder,
 } from '../../../src/runtime/membership/project-folder.ts';
-import { rotateIdp } from '../../../src/runtime/membership/rotate.ts';
+import { rotateIdp, rotateTrusted } from '../../../src/runtime/membership/rotate.ts';
 import type { NodeEvent } from '../../../src/runtime/node/node-events.ts';
 import { freePort } from '../../e2e/support/wait.ts';
+import { testKey } from '../../support/documents.ts';
 import { codeOf, folder } from '../support.ts';
 
 const signal = AbortSignal.timeout(240_000);
@@ -155,6 +157,33 @@ describe('an identity provider that cannot start', () => {
     expect(await metrics.metrics()).toContain('quorate_mesh_');
     await node.close();
   });
+});
+
+it('an identity provider that cannot go on closes itself, and says why', async () => {
+  const hosts = await Hosts.open();
+  const charter = join(hosts.controllerDir, 'charter.jws');
+  const opened = await openIdpFolder(hosts.idpDir, charter);
+  const failed = Promise.withResolvers<unknown>();
+  const start = () =>
+    startIdp({
+      ...{ folder: opened, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [] },
+      ...{ onEvent() {}, onRekeyed() {}, onFailure: failed.resolve },
+    });
+  const node = await start();
+  onTestFinished(() => node.close());
+  expect(node.health.live.map(({ trouble }) => trouble())).toEqual([undefined]);
+  const error = new Error('no room');
+  const handled = vi.spyOn(IdentityProvider.prototype, 'handle').mockImplementation(() => {
+    throw error;
+  });
+  onTestFinished(() => handled.mockRestore());
+  await rotateTrusted(await openProjectFolder(hosts.controllerDir), { add: [testKey('t').id], remove: [] });
+  await copyFile(charter, join(hosts.idpDir, 'charter.jws'));
+  expect(await failed.promise).toBe(error);
+  expect(node.health.live.map(({ trouble }) => trouble())).toEqual(['no room']);
+  handled.mockRestore();
+  // Its journal is free again.
+  await (await start()).close();
 });
 
 describe('the folders of a project whose identity provider is apart', () => {

@@ -2,13 +2,17 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { signMessage } from '../../../src/core/documents/index.ts';
+import { type RevocationTarget, signMessage } from '../../../src/core/documents/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { topics } from '../../../src/core/wire/protocols.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { StoreKeeper } from '../../../src/runtime/store/keeper.ts';
 import { type StoreOptions, startStore } from '../../../src/runtime/store/node.ts';
 import { openStore } from '../../../src/store/index.ts';
-import { makeCharter, project, root } from '../../support/project.ts';
+import { cidOf } from '../../support/documents.ts';
+import { loopbackMesh } from '../../support/mesh.ts';
+import { controller, makeCharter, project, root } from '../../support/project.ts';
 import { codeOf } from '../support.ts';
 import { folder, keepAll } from './support.ts';
 
@@ -72,4 +76,48 @@ it('a store that cannot go on closes itself, and says why', async () => {
   run.mockRestore();
   // Its home is free again.
   await started(dir);
+});
+
+it('a store takes word by gossip from the controllers of its charter alone, and tells what fails of what it does then', async () => {
+  const mesh = await loopbackMesh();
+  const nodes = Object.getPrototypeOf(mesh);
+  await mesh.close();
+  const accepting = vi.spyOn(nodes, 'setValidator');
+  const hearing = vi.spyOn(nodes, 'subscribe');
+  const review = vi.spyOn(StoreKeeper.prototype, 'review').mockRejectedValue(new Error('no review'));
+  const recheck = vi.spyOn(StoreKeeper.prototype, 'recheck').mockRejectedValue(new Error('no recheck'));
+  onTestFinished(() => {
+    for (const one of [accepting, hearing, review, recheck]) one.mockRestore();
+  });
+  const topic = topics.revocations(project);
+  const handlerOf = (spy: typeof hearing) => spy.mock.calls.findLast(([of]) => of === topic)?.[1] as never;
+  const answers = async () => {
+    const accepts: (author: string, data: Uint8Array) => unknown = handlerOf(accepting);
+    return [await accepts(controller.id, Buffer.from('x')), await accepts('stranger', Buffer.from('x'))];
+  };
+  await (await started(await folder())).node.close();
+  expect(await answers()).toEqual(['ignore', 'ignore']);
+  const dir = await folder();
+  const { raw } = await signMessage('charter', makeCharter(), root.signer);
+  await writeFile(join(dir, `charter-${project}.jws`), raw);
+  const { node, kinds } = await started(dir);
+  expect(await answers()).toEqual(['accept', 'reject']);
+  const hear: (author: string, data: Uint8Array) => void = handlerOf(hearing);
+  const revoke = async (name: string) => {
+    const what: RevocationTarget = { kind: 'artifact', id: cidOf(name) };
+    const payload = { iss: root.id, project, what, since: 0, reason: 'bad', iat: 1 };
+    const revocation = await signMessage('revocation', payload, root.signer);
+    const before = review.mock.calls.length;
+    hear(controller.id, encodeMessage({ charters: [], revocations: [revocation.raw] }));
+    await expect.poll(() => review.mock.calls.length).toBe(before + 1);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  await revoke('one');
+  expect(kinds.filter((kind) => ['revocation', 'store'].includes(kind)).sort()).toEqual([
+    'revocation',
+    'store',
+  ]);
+  await node.close();
+  await revoke('two');
+  expect(kinds.filter((kind) => kind === 'revocation')).toHaveLength(1);
 });

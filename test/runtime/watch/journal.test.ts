@@ -238,7 +238,14 @@ it('what the controller says of a run is kept without the names of builders, whi
     { run: 'a', state: 'building', level: null, builders: ['ada'] },
     { run: 'b', state: 'waiting', level: null },
     { run: 'of another', state: 'waiting', level: null },
-    { run: 'c', state: 'done', level: 'trusted', reason: 'x', cosigned: false, revoked: { what: 'job', id: 'x', since: 1, reason: 'y' } },
+    {
+      run: 'c',
+      state: 'done',
+      level: 'trusted',
+      reason: 'x',
+      cosigned: false,
+      revoked: { what: 'job', id: 'x', since: 1, reason: 'y' },
+    },
     { run: 'd', state: 'done', level: 'trusted', cosigned: true },
   ];
   const client = { jobs: async () => ({ jobs }) } as unknown as Parameters<typeof standsOf>[0];

@@ -3,9 +3,12 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { combineSandboxes, type Sandbox } from '../../../sandbox/index.ts';
 import type { Membership } from '../../../src/core/sessions/credentials.ts';
+import { topics } from '../../../src/core/wire/protocols.ts';
+import { Worker } from '../../../src/core/worker/machine.ts';
+import { openMesh } from '../../../src/mesh/index.ts';
 import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import { type Home, openHome } from '../../../src/runtime/membership/home.ts';
 import { joinProject } from '../../../src/runtime/membership/join.ts';
@@ -17,6 +20,7 @@ import {
 import type { NodeEvent } from '../../../src/runtime/node/node-events.ts';
 import { areaOf } from '../../../src/runtime/worker/context.ts';
 import { askWorker, isWorkerRunning } from '../../../src/runtime/worker/control.ts';
+import { WorkerImages } from '../../../src/runtime/worker/images.ts';
 import {
   checkIdle,
   defaultLending,
@@ -24,6 +28,7 @@ import {
   type WorkerOptions,
 } from '../../../src/runtime/worker/node.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { damage, tar } from '../../store/support.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { codeOf, folder } from '../support.ts';
 
@@ -131,9 +136,65 @@ describe('a worker', () => {
     await close();
   });
 
+  it('takes word by gossip from its controllers alone, and has what it keeps and lost made whole', async () => {
+    const of = await joined();
+    const { dir } = of.home;
+    const store = await openStore({ dir: join(dir, 'store') });
+    const { root: lost } = await store.importTar(await tar([{ name: 'f', body: 'x' }]), {
+      into: store.public,
+    });
+    await store.pin([lost], 'results');
+    await store.close();
+    await damage(join(dir, 'store'), lost);
+    const made = vi.spyOn(WorkerImages.prototype, 'makeAnew').mockResolvedValue();
+    onTestFinished(() => made.mockRestore());
+    const taken = new Map<string, (author: string, data: Uint8Array) => unknown>();
+    await start(of, {
+      openMesh: async (options) => {
+        const mesh = await openMesh(options);
+        vi.spyOn(mesh, 'setValidator').mockImplementation((topic, take) => void taken.set(topic, take));
+        vi.spyOn(mesh, 'findProviders').mockImplementation(async function* () {});
+        return mesh;
+      },
+    });
+    const id = of.membership.project;
+    const by = (author: string, topic: string) => taken.get(topic)?.(author, Buffer.from('x'));
+    for (const topic of [
+      topics.offers(id),
+      topics.verdicts(id),
+      topics.revocations(id),
+      topics.checkpoints(id),
+    ])
+      expect([await by(project.controller.id, topic), await by('stranger', topic)]).toEqual([
+        'accept',
+        'reject',
+      ]);
+    // Of evidence, from anybody, only so much is looked at.
+    const evidence = Array.from({ length: 100 }, () => by('stranger', topics.equivocations(id)));
+    expect(new Set(await Promise.all(evidence))).toEqual(new Set(['reject', 'ignore']));
+    await expect.poll(() => made.mock.calls).toEqual([[[lost]]]);
+    const damaged = async () => (await askWorker(dir, id, { do: 'status' })).status.damaged;
+    await expect.poll(damaged).toEqual([lost]);
+  });
+
+  it('that cannot go on closes itself, and says why', async () => {
+    const of = await joined();
+    const failed = Promise.withResolvers<unknown>();
+    const { node } = await start(of, { onFailure: failed.resolve });
+    const error = new Error('no room');
+    const handled = vi.spyOn(Worker.prototype, 'handle').mockImplementation(() => {
+      throw error;
+    });
+    onTestFinished(() => handled.mockRestore());
+    await askWorker(of.home.dir, of.membership.project, { do: 'pause' }).catch(() => {});
+    expect(await failed.promise).toBe(error);
+    expect(node.health.live.map(({ trouble }) => trouble())).toEqual(['no room']);
+    checkIdle(of.home, of.membership.project);
+  });
+
   it('of a home that another process has, or that serves other projects, leaves nothing open', async () => {
     const of = await joined();
-    const serve = [of.membership.project.replace(/.$/, 'x')];
+    const serve = ['another project'];
     expect(await codeOf(() => start(of, { rules: { hours: [], serve } }))).toBe('PROJECT_NOT_SERVED');
     const store = await openStore({ dir: join(of.home.dir, 'store') });
     expect(await codeOf(() => start(of))).toBe('HOME_IN_USE');
