@@ -11,8 +11,9 @@ import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts
 import type { SubmitOptions } from '../../../src/runtime/client/submit.ts';
 import { type Home, openHome } from '../../../src/runtime/membership/home.ts';
 import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
+import { store } from '../../store/support.ts';
 import { loopbackController } from '../../support/controller.ts';
-import { makeJob } from '../../support/documents.ts';
+import { cidOf, makeJob } from '../../support/documents.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { codeOf } from '../support.ts';
@@ -36,20 +37,23 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 async function answered(
   answer: (kind: string) => object | undefined,
   signal = AbortSignal.timeout(100_000),
-): Promise<{ client: Client; asked: string[] }> {
+): Promise<{ client: Client; asked: string[]; questions: Record<string, string>[] }> {
   // However busy this machine is.
   withLimits(sessionTimes, { searchMs: 60_000 });
   const mesh = await loopbackMesh(folder.controller.seed);
   onTestFinished(() => mesh.close());
   const asked: string[] = [];
+  const questions: Record<string, string>[] = [];
   mesh.handle(
     protocols.api,
     async (channel) => {
       for (;;) {
         const question = await channel.receive();
         if (question === undefined) return channel.close();
-        const { kind } = JSON.parse(Buffer.from(question).toString());
+        const whole = JSON.parse(Buffer.from(question).toString());
+        const { kind } = whole;
         asked.push(kind);
+        questions.push(whole);
         const said = answer(kind);
         if (said === undefined) return new Promise(() => {});
         await channel.send(Buffer.from(JSON.stringify(said)));
@@ -62,7 +66,7 @@ async function answered(
     ...{ home, membership: { ...membership, controllers, bootstrap: [] }, signal },
   });
   onTestFinished(() => client.close());
-  return { client, asked };
+  return { client, asked, questions };
 }
 
 const run = 'f'.repeat(64);
@@ -107,6 +111,53 @@ describe('a client', () => {
     const { client, asked } = await answered((kind) => refused(kind === 'renew' ? 'ROLE_FORBIDDEN' : code));
     expect(await codeOf(() => client.jobs())).toBe(kinds.includes('renew') ? 'ROLE_FORBIDDEN' : code);
     expect(asked).toEqual(kinds);
+  });
+
+  it('signs what is asked for, and no more, and believes no id of the answer', async () => {
+    const job = cidOf('of another');
+    const { client, questions } = await answered(() => ({ kind: 'accepted', run, job }));
+    const request = (n: number) => {
+      const [, payload = ''] = questions[n]?.request?.split('.') ?? [];
+      return JSON.parse(Buffer.from(payload, 'base64url').toString());
+    };
+    const submitted = await client.submit(order());
+    expect(submitted.run).not.toBe(run);
+    expect(submitted.job).toBe(request(0).job);
+    const plain = request(0);
+    expect([plain.needs, plain.recipe, plain.rebuild, plain.exp - plain.iat]).toEqual([
+      ...[undefined, undefined, false, 3600],
+    ]);
+    const more = {
+      needs: { lib: { request: run, level: 'trusted' as const } },
+      recipe: { repo: 'https://git.example.org/r', commit: 'a'.repeat(40), path: 'q.yaml', sha256: run },
+      stamp: { jti: 'j'.repeat(22), iat: plain.iat },
+      rebuild: true,
+    };
+    await client.submit({ ...order(), ...more });
+    const { stamp, ...fields } = more;
+    expect(request(1)).toMatchObject({ ...fields, ...stamp });
+    expect(JSON.parse(questions[1]?.job ?? '').source.commit).toBe(plain.commit);
+  });
+
+  it('serves one store for what it brings, and shows no progress of a later version', async () => {
+    const tree = cidOf('tree');
+    const summary = {
+      ...{ run, job: tree, name: 'app', repo: 'r', ref: 'main', commit: 'c', state: 'building', level: null },
+      ...{ artifact: null, submittedAt: 1, round: 1, policy: { agree: 1, of: 1, cosign: false } },
+    };
+    const history = [
+      { at: 1, progress: { kind: 'of a later version' } },
+      { at: 2, progress: { kind: 'reopened', reason: 'x' } },
+    ];
+    const answers: Record<string, object> = {
+      bring: { kind: 'brought', tree },
+      show: { kind: 'job', summary, history, pipeline: [] },
+    };
+    const { client } = await answered((kind) => answers[kind]);
+    const one = await store();
+    for (let n = 0; n < 2; n++) await client.bring(one, tree, () => {});
+    await expect(async () => client.bring({} as never, tree, () => {})).rejects.toThrow('one store');
+    expect((await client.show(run)).history.map(({ at }) => at)).toEqual([2]);
   });
 
   it('ends with the reason of its caller', async () => {

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { type RevocationTarget, signMessage } from '../../../src/core/documents/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
+import { ProjectWatch } from '../../../src/core/sessions/store/project-watch.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
@@ -120,4 +121,14 @@ it('a store takes word by gossip from the controllers of its charter alone, and 
   await node.close();
   await revoke('two');
   expect(kinds.filter((kind) => kind === 'revocation')).toHaveLength(1);
+});
+
+it('a store asks its charter whether who connects is a controller', async () => {
+  const asked = vi.spyOn(ProjectWatch.prototype, 'isController');
+  onTestFinished(() => asked.mockRestore());
+  const { node } = await started(await folder());
+  const mesh = await loopbackMesh();
+  onTestFinished(() => mesh.close());
+  await mesh.connect(node.addresses());
+  await expect.poll(() => asked.mock.calls).toContainEqual([mesh.id]);
 });
