@@ -95,7 +95,7 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
     ...(size === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(size) }),
   };
   if (c.req.method === 'HEAD') return withoutBody({ headers });
-  if (whole && size !== undefined && size <= wholeBytesMax) return c.body(new Uint8Array(body), 200, headers);
+  if (whole && body.length <= wholeBytesMax) return c.body(new Uint8Array(body), 200, headers);
   if (whole) return c.body(streamOf(c, piecesOf(body)), 200, headers);
   const more = (bytes: number) => void c.env.account?.sent(bytes);
   return c.body(streamOf(c, gathered(body, answer.leastBytes, more)), 200, headers);

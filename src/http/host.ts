@@ -5,8 +5,8 @@ import { isIP } from 'node:net';
  * somebody else's DNS leads here (DNS rebinding) is none of these.
  */
 export function isKnownHost(header: string | undefined, names: ReadonlySet<string>): boolean {
-  if (header === undefined) return false;
-  const [, bracketed, plain] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]/?#@\s]+))(?::\d{1,5})?$/.exec(header) ?? [];
+  const [, bracketed, plain] =
+    /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]/?#@\s]+))(?::\d{1,5})?$/.exec(header ?? '') ?? [];
   if (bracketed !== undefined) return isIP(bracketed) === 6;
   if (plain === undefined) return false;
   const name = plain.toLowerCase().replace(/\.$/, '');

@@ -234,5 +234,5 @@ function refuse(request: IncomingMessage, response: ServerResponse, refusal: Ref
   const body = refusalBody(refusal);
   if (refusal.headers.connection === 'close') refused.add(request.socket);
   response.writeHead(refusal.status, { ...securityHeaders, ...refusalHeaders(refusal, body) });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  response.end(body);
 }

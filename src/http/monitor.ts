@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { Hono } from 'hono';
 import { Registry } from 'prom-client';
 import type { HealthChecks } from '../runtime/node/health.ts';
@@ -56,7 +55,7 @@ export async function openMonitor(options: {
     port,
     app,
     option: '--metrics',
-    names: isIP(host) === 0 ? [host] : [],
+    names: [host],
   });
   return {
     registry,

@@ -23,13 +23,12 @@ let read: ReadonlyMap<string, StaticFile> | undefined;
 /** By name. Read once: they are part of the program. */
 function files(): ReadonlyMap<string, StaticFile> {
   read ??= new Map(
-    readdirSync(folder).flatMap((name): [string, StaticFile][] => {
+    readdirSync(folder).map((name): [string, StaticFile] => {
       const [stem = '', ending = ''] = name.split('.');
-      const type = types[ending];
-      if (type === undefined) return [];
+      const type = types[ending] ?? 'application/octet-stream';
       const body = Uint8Array.from(readFileSync(new URL(name, folder)));
       const hash = createHash('sha256').update(body).digest('hex').slice(0, 12);
-      return [[name, { url: `/static/${stem}.${hash}.${ending}`, type, body }]];
+      return [name, { url: `/static/${stem}.${hash}.${ending}`, type, body }];
     }),
   );
   return read;

@@ -9,12 +9,10 @@ import { httpLimits } from './limits.ts';
 /** Bytes that are sent at once where chunks are smaller. */
 const pieceBytes = 64 * 1024;
 
-/** Charges bytes to who takes them. A client that has used up its part waits; says whether it did. */
-export async function paid(account: Account | undefined, bytes: number, weight: number): Promise<boolean> {
+/** Charges bytes to who takes them. A client that has used up its part waits. */
+export async function paid(account: Account | undefined, bytes: number, weight: number): Promise<void> {
   const waitMs = account?.sent(bytes, weight) ?? 0;
-  if (waitMs <= 0) return false;
-  await setTimeout(waitMs);
-  return true;
+  if (waitMs > 0) await setTimeout(waitMs);
 }
 
 /**
@@ -36,8 +34,8 @@ export function streamOf(
         try {
           const next = await chunks.next();
           if (next.done === true) return stream.close();
-          const hasWaited = await paid(account, next.value.length, weight);
-          if (!hasWaited && slices.isOver) await slices.next();
+          await paid(account, next.value.length, weight);
+          if (slices.isOver) await slices.next();
           stream.enqueue(next.value);
         } catch (error) {
           if (outgoing === undefined) throw error;

@@ -161,7 +161,7 @@ async function follow(
   do {
     const status = await statusOf(ports);
     for (const part of parts) {
-      const text = String(await partOf(part, { status, csrf: ports.secrets.csrf }));
+      const text = String(partOf(part, { status, csrf: ports.secrets.csrf }));
       if (shown.get(part) === text) continue;
       shown.set(part, text);
       await send(part, text);

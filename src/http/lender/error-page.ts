@@ -3,9 +3,9 @@ import type { Refusal } from '../errors.ts';
 import { staticUrl } from '../static-files.ts';
 
 /** The page in a browser for a request that the page of a worker refuses. */
-export async function lenderErrorPage({ code, message }: Refusal): Promise<string> {
+export function lenderErrorPage({ code, message }: Refusal): string {
   return String(
-    await html`<!doctype html>
+    html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

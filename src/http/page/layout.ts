@@ -50,8 +50,8 @@ ${account ?? ''}
 }
 
 /** The page of an error. */
-export async function errorPage({ status, code, message }: Refusal): Promise<string> {
-  const text = await page({
+export function errorPage({ status, code, message }: Refusal): string {
+  const text = page({
     title: `${status}`,
     body: html`<h1>${status === 404 ? 'Nothing is here' : 'That did not work'}</h1>
 <p>${foreign(message)}.</p><p class="quiet"><code>${code}</code></p><p><a href="/">To the project</a></p>`,

@@ -109,7 +109,6 @@ export class Live {
           for (const { response } of channel.followers) response.destroy();
         })
         .finally(() => {
-          channel.timer = undefined;
           // Without followers it is no channel any more.
           if (this.#channels.get(key) === channel) this.#look(key, channel, channel.source.everyMs);
         });
@@ -145,8 +144,6 @@ export class Live {
   #drop(key: string, channel: Channel, follower: Follower): void {
     channel.followers.delete(follower);
     if (channel.followers.size > 0) return;
-    clearTimeout(channel.timer);
-    channel.timer = undefined;
     if (this.#channels.get(key) === channel) this.#channels.delete(key);
   }
 

@@ -19,7 +19,7 @@ interface Shared {
   pageText(
     c: Context<HttpEnv>,
     parts: { title: string; scripts?: readonly string[]; wide?: boolean; body: Html },
-  ): Promise<string>;
+  ): string;
   runAsked(c: Context<HttpEnv>): RunView;
 }
 
@@ -60,7 +60,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
         });
         const url = logUrl(named.id, build.lease);
         const lines = await linesHtml(found.found, (line) => `${url}?line=${line}#L${line}`);
-        const text = await pageText(c, {
+        const text = pageText(c, {
           ...layout,
           body: foundBody(named, build, query, { ...found, lines }),
         });
@@ -76,9 +76,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     const shown = { from, to: Math.max(from - 1, Math.min(count, from + max - 1)), count };
     const running = logs.isLive(build.lease) && count < from + max - 1;
     const body = logBody(named, build, shown, running);
-    const [before = '', after = ''] = (await pageText(c, { ...layout, scripts: ['log.js'], body })).split(
-      linesPlace,
-    );
+    const [before = '', after = ''] = pageText(c, { ...layout, scripts: ['log.js'], body }).split(linesPlace);
     const headers = {
       'content-type': 'text/html; charset=UTF-8',
       'transfer-encoding': 'chunked',

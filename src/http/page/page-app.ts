@@ -86,18 +86,18 @@ interface Shown {
   body: Html;
 }
 
-async function pageText({ view, account, verifyPath }: PagePorts, c: Context<HttpEnv>, shown: Shown) {
+function pageText({ view, account, verifyPath }: PagePorts, c: Context<HttpEnv>, shown: Shown) {
   const { path } = c.req;
   const nav = [
     { href: '/', text: 'Project', current: path === '/' },
     { href: '/runs', text: 'Runs', current: path === '/runs' },
     ...(verifyPath === undefined ? [] : [{ href: verifyPath, text: 'Verify' }]),
   ];
-  return String(await page({ ...shown, project: view.name, nav, account: account?.(c) }));
+  return String(page({ ...shown, project: view.name, nav, account: account?.(c) }));
 }
 
-async function shown(ports: PagePorts, c: Context<HttpEnv>, parts: Shown): Promise<Response> {
-  return c.html(await pageText(ports, c, parts), 200, { 'cache-control': 'no-store' });
+function shown(ports: PagePorts, c: Context<HttpEnv>, parts: Shown): Response {
+  return c.html(pageText(ports, c, parts), 200, { 'cache-control': 'no-store' });
 }
 
 function runAsked({ view }: PagePorts, c: Context<HttpEnv>): RunView {

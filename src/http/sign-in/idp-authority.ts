@@ -178,7 +178,7 @@ export class IdpAuthority implements Authority {
 const refused = (why: string, cause?: unknown): QuorateError =>
   new QuorateError('SIGN_IN_SERVICE_REFUSED', `the word of the identity provider does not hold: ${why}`, {
     hint: 'Sign in again.',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 
 /** The message of an error that was sent, as one line. */

@@ -6,7 +6,7 @@ import { signInLimits } from './limits.ts';
 /** The body of a request as JSON of a shape. @throws SIGN_IN_REQUEST */
 export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
   const refused = (why: string, cause?: unknown) =>
-    new QuorateError('SIGN_IN_REQUEST', `the body is refused: ${why}`, cause === undefined ? {} : { cause });
+    new QuorateError('SIGN_IN_REQUEST', `the body is refused: ${why}`, { cause });
   // A page of another origin sends no JSON without being asked whether it may.
   if (!/^application\/json\b/i.test(c.req.header('content-type') ?? '')) throw refused('it is not JSON');
   const length = Number(c.req.header('content-length') ?? Number.NaN);

@@ -25,7 +25,7 @@ export interface KeyHolders {
 const refused = (message: string, cause?: unknown): QuorateError =>
   new QuorateError('SIGN_IN_KEY_REFUSED', message, {
     hint: 'Ask the owner for a ticket: quorate invite <name> --role publisher',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 
 /** Signing in with the key of a member: it signs a challenge of this service, and shows its grant. */

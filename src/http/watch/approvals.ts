@@ -8,7 +8,6 @@ import { page } from '../page/layout.ts';
 import { foreign, type Html, time } from '../page/text.ts';
 import type { SignIn } from '../sign-in/index.ts';
 import { accountLink } from '../sign-in/pages.ts';
-import { staticApp } from '../static-files.ts';
 
 export interface ApprovalPorts {
   pulls(): WatchView['pulls'];
@@ -23,7 +22,6 @@ type Pull = WatchView['pulls'][number];
 export function approvalsApp({ pulls, decide, people }: ApprovalPorts): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.route('/', people.app);
-  app.route('/', staticApp());
   app.use('/approvals', people.requireRole('publisher'));
   app.get('/approvals', (c) => {
     const session = people.session(c);
@@ -32,8 +30,8 @@ export function approvalsApp({ pulls, decide, people }: ApprovalPorts): Hono<Htt
   });
   app.post('/approvals', async (c) => {
     const { id, verdict } = await formFields(c);
-    const [, pull, commit] = /^(\d{1,9})@([0-9a-f]{40}|[0-9a-f]{64})$/.exec(String(id)) ?? [];
-    if (pull === undefined || commit === undefined || (verdict !== 'approved' && verdict !== 'denied'))
+    const [, pull, commit = ''] = /^(\d{1,9})@([0-9a-f]{40}|[0-9a-f]{64})$/.exec(String(id)) ?? [];
+    if (pull === undefined || (verdict !== 'approved' && verdict !== 'denied'))
       throw new QuorateError('WATCH_PULL_UNKNOWN', 'the form names no pull request', {
         hint: 'Load the page again.',
       });
