@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import { expect, it } from 'vitest';
-import { boundConnections } from '../../src/http/connections.ts';
+import { boundConnections, Waiting } from '../../src/http/connections.ts';
 import { TrustedProxies } from '../../src/http/trusted-proxies.ts';
 
 class Socket extends EventEmitter {
@@ -82,6 +82,47 @@ it('connections that are over count no more', () => {
   expect(open()).toEqual([2, 3, 4]);
 });
 
+it('of an address whose connections are over there are as many as before', () => {
+  const { connect, open } = serverOf({ max: 100, perAddress: 2 });
+  const [a] = connect(1, 1);
+  a?.destroy();
+  connect(1, 1);
+  expect(open()).toEqual([2, 3]);
+  const [only] = connect(2);
+  only?.destroy();
+  connect(2, 2);
+  expect(open()).toEqual([2, 3, 5, 6]);
+});
+
+it('one that is over makes no room for another', () => {
+  const waits = serverOf({ max: 3, perAddress: 3, free: 1 });
+  const [first] = waits.connect(1, 2);
+  first?.destroy();
+  waits.connect(3, 4);
+  expect(waits.open()).toEqual([2, 3]);
+  const answers = serverOf({ max: 3, perAddress: 3, free: 1 });
+  const [a, b] = answers.connect(1, 2);
+  for (const socket of [a, b]) answers.ask(Object.assign(socket ?? {}, { writableLength: 1 }) as Socket);
+  a?.destroy();
+  const [c] = answers.connect(3);
+  answers.ask(c);
+  answers.connect(4);
+  expect(answers.open()).toEqual([2, 3]);
+});
+
+it('connections that wait are given in the order in which they came, each once', () => {
+  const made = new Waiting();
+  const [a, b, c] = [1, 2, 3].map(() => new Socket('192.0.2.1')) as never as [never, never, never];
+  for (const socket of [a, b, c]) made.enter(socket, 'x');
+  expect([made.longest(), made.size, made.longestOf('x'), made.size]).toEqual([a, 2, b, 1]);
+  expect([made.leave(a), made.leave(c), made.leave(c), made.size]).toEqual([undefined, 'x', undefined, 0]);
+  expect([made.longest(), made.longestOf('x'), made.longestOf('y')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
 it('once all but some are taken, the address with the most that wait gives the one that waits longest', () => {
   const { connect, open } = serverOf({ max: 6, perAddress: 6, free: 1 });
   connect(1, 2, 2, 3, 3);
@@ -120,4 +161,14 @@ it('connections of a proxy are of many clients', () => {
   const { connect, open } = serverOf({ max: 8, perAddress: 1, free: 1 }, new TrustedProxies(['192.0.2.1']));
   connect(1, 1, 1, 2, 2);
   expect(open()).toEqual([0, 1, 2, 4]);
+});
+
+it('connections of a proxy give their place to nobody, though what is answered on them is not read', () => {
+  const { connect, open, ask } = serverOf(
+    { max: 3, perAddress: 3, free: 1 },
+    new TrustedProxies(['192.0.2.1']),
+  );
+  for (const socket of connect(1, 2)) ask(Object.assign(socket, { writableLength: 1 }));
+  connect(3);
+  expect(open()).toEqual([0, 2]);
 });

@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { type ClientRequest, request } from 'node:http';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
@@ -199,15 +199,24 @@ it('the price of a request is that of its handler, and of none the least', () =>
 
 it('a check that does not answer in time has failed', async () => {
   withLimits(httpLimits, { checkMsMax: 1 });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
   const app = healthApp({
     live: () => [{ name: 'stuck', trouble: () => new Promise<undefined>(() => {}) }],
     ready: () => [],
   });
-  const answer = await app.request('/healthz');
+  const asked = app.request('/healthz');
+  await vi.advanceTimersByTimeAsync(1);
+  const answer = await asked;
   expect([answer.status, await answer.json()]).toEqual([
     503,
     { status: 'failing', checks: [{ name: 'stuck', ok: false, says: 'it did not answer in time' }] },
   ]);
+  // One that answers is not waited for any more.
+  const well = healthApp({ live: () => [{ name: 'well', trouble: () => undefined }], ready: () => [] });
+  const [begins, ends] = [vi.spyOn(globalThis, 'setTimeout'), vi.spyOn(globalThis, 'clearTimeout')];
+  expect((await well.request('/healthz')).status).toBe(200);
+  expect(ends).toHaveBeenCalledExactlyOnceWith(begins.mock.results[0]?.value);
 });
 
 describe('a controller', () => {
@@ -277,6 +286,31 @@ describe('an approval', () => {
     expect([answer.status, decided]).toEqual([404, []]);
   });
 
+  it.each([
+    [null, ['approved', 'denied'], 'none yet'],
+    ['approved', ['denied'], 'approved by ada'],
+    ['denied', ['approved'], 'denied by ada'],
+  ])('that is %s leaves %j', async (verdict, left, says) => {
+    const pull = {
+      ...{ id: `7@${commit}`, pull: 7, commit, title: 't', author: 'a', base: null, since: 0 },
+      decision: verdict === null ? null : { verdict, by: 'ada' },
+    };
+    const ports = { people, pulls: () => [pull], decide: () => {} } as never;
+    const page = watchApp({ label: 'x', badge: () => undefined, approvals: ports });
+    const text = await (await page.request('/approvals')).text();
+    const buttons = [...text.matchAll(/name="verdict" value="(\w+)"/g)].map(([, one]) => one);
+    const [waiting = '', decided = ''] = text.split('<h2>Decided</h2>');
+    expect([buttons, text.includes(`<dd>${says}</dd>`), text.includes('<dt>Into</dt><dd></dd>')]).toEqual([
+      left,
+      true,
+      true,
+    ]);
+    expect([waiting.includes('None.'), decided.includes('None.')]).toEqual([
+      verdict !== null,
+      verdict === null,
+    ]);
+  });
+
   it.each(['approved', 'denied'])('says %s of one commit', async (verdict) => {
     expect((await send(`7@${commit}`, verdict)).status).toBe(303);
     expect(decided.splice(0)).toEqual([[7, commit, verdict, 'somebody who is signed in']]);
@@ -322,17 +356,27 @@ it('bodies that come in are so many at a time: the one that has been coming long
     await expect.poll(() => begun).toBe(n);
     return asked;
   };
+  const statusOf = (asked: ClientRequest) => {
+    const status = new Promise<number | undefined>((resolve) => {
+      asked.once('response', ({ statusCode }) => resolve(statusCode));
+      asked.once('error', () => resolve(undefined));
+      if (asked.destroyed) resolve(undefined);
+    });
+    asked.end('y');
+    return status;
+  };
   const first = await begin(1);
-  const done = new Promise<number | undefined>((resolve) =>
-    first.once('response', ({ statusCode }) => resolve(statusCode)),
-  );
-  first.end('y');
   // One that is whole counts no more.
-  expect(await done).toBe(200);
-  await begin(2);
-  await begin(3);
+  expect(await statusOf(first)).toBe(200);
+  const second = await begin(2);
+  expect(await statusOf(await begin(3))).toBe(200);
+  await begin(4);
+  // A request without one needs no place.
+  expect((await ask(server, '/')).status).toBe(404);
+  expect(await statusOf(second)).toBe(200);
+  await begin(5);
   expect((await ask(server, '/', { method: 'POST', body: 'z' })).status).toBe(200);
-  await expect.poll(() => ended).toEqual([2]);
+  await expect.poll(() => ended).toEqual([4]);
   expect(codeIn(await ask(server, '/', { method: 'POST', body: 'x'.repeat(11) }))).toBe(
     'HTTP_BODY_TOO_LARGE',
   );

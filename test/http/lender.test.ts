@@ -3,6 +3,7 @@ import { codeOf } from '../../src/core/errors.ts';
 import { knobs } from '../../src/core/lending-knobs.ts';
 import type { PastBuild } from '../../src/core/worker/history.ts';
 import { httpLimits } from '../../src/http/limits.ts';
+import { staticUrl } from '../../src/http/static-files.ts';
 import { cookie, get, host, lender, origin, post, secrets } from './lender-support.ts';
 
 const past: PastBuild = {
@@ -30,6 +31,11 @@ describe('the page of a worker', () => {
     expect(page.status).toBe(200);
     expect(page.headers.get('referrer-policy')).toBe('same-origin');
     expect(page.headers.get('cache-control')).toBe('no-store');
+    const css = await app.request(`${origin}${staticUrl('lender.css')}`, { headers: host });
+    expect([css.status, css.headers.get('cache-control')]).toEqual([
+      200,
+      'public, max-age=31536000, immutable',
+    ]);
   });
 
   it.each([

@@ -1,10 +1,12 @@
+import { Server } from 'node:http';
 import { Hono } from 'hono';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Accounts } from '../../src/http/accounts.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { isKnownHost, namesIn } from '../../src/http/host.ts';
 import { type ListenOptions, listenHttp } from '../../src/http/listen.ts';
 import { TrustedProxies } from '../../src/http/trusted-proxies.ts';
-import { ask, codeIn } from './support.ts';
+import { ask, codeIn, raw } from './support.ts';
 
 const small = () =>
   new Hono<HttpEnv>()
@@ -68,6 +70,48 @@ describe('a body', () => {
     const read = await ask(server, '/', { headers: { 'content-length': '1' }, body: 'x' });
     expect([read.status, codeIn(read)]).toEqual([413, 'HTTP_BODY_NOT_ALLOWED']);
   });
+});
+
+it('a body is paid for by its length', async () => {
+  const bounds = { requestsPerSecond: 0.001, requestsBurst: 10 };
+  const server = await served({ limits: { ...bounds, bodyBytesMax: 2 ** 20 } });
+  const { headers } = await ask(server, '/length', { method: 'POST', body: 'x'.repeat(2 ** 20) });
+  expect(headers.ratelimit).toMatch(/;r=8;/);
+});
+
+it('a connection has as many requests as may be asked at once', async () => {
+  const accounts = new Accounts({ requestsPerSecond: 100, requestsBurst: 100 });
+  const server = await served({ accounts, limits: { requestsBurst: 2 } });
+  const one = 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\n';
+  const { text } = raw(server, one.repeat(3));
+  const answers = () => text().match(/HTTP\/1\.1 \d+/g);
+  await expect.poll(() => answers()?.length).toBe(3);
+  expect(answers()).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 503']);
+});
+
+it('a server that is closed ends answers that are not made yet', async () => {
+  const begun = Promise.withResolvers<void>();
+  const app = new Hono<HttpEnv>().get('/', () => {
+    begun.resolve();
+    return new Promise<Response>(() => {});
+  });
+  const ends = vi.spyOn(Server.prototype, 'closeAllConnections');
+  onTestFinished(() => ends.mockRestore());
+  const server = await served({ app, limits: { idleMs: 1_000 } });
+  const { ended } = raw(server, 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  await begun.promise;
+  await server.close();
+  expect([(await ended).text, ends.mock.calls.length]).toEqual(['', 1]);
+});
+
+it('the time for an answer is not counted once it is sent', async () => {
+  const [begins, ends] = [vi.spyOn(globalThis, 'setTimeout'), vi.spyOn(globalThis, 'clearTimeout')];
+  onTestFinished(() => [begins, ends].forEach((spy) => void spy.mockRestore()));
+  const server = await served({ limits: { answerMsMax: 1_234_567 } });
+  expect((await ask(server, '/')).status).toBe(200);
+  const timer = begins.mock.results[begins.mock.calls.findIndex(([, ms]) => ms === 1_234_567)]?.value;
+  expect(timer).toBeDefined();
+  await expect.poll(() => ends.mock.calls.some(([ended]) => ended === timer), { timeout: 20_000 }).toBe(true);
 });
 
 describe('a name', () => {

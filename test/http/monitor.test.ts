@@ -274,7 +274,7 @@ describe('a monitor', () => {
       (await monitor({ host })).announce(teller((event) => void events.push(event)));
       return events.map(({ level, kind }) => `${level} ${kind}`);
     };
-    expect(await told('127.0.0.1')).toEqual(['info monitored']);
+    for (const host of ['127.0.0.1', 'localhost']) expect(await told(host)).toEqual(['info monitored']);
     expect(await told('0.0.0.0')).toEqual(['warn monitored']);
   });
 

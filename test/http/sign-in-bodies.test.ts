@@ -1,8 +1,11 @@
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { QuorateError } from '../../src/core/errors.ts';
+import { Cookies } from '../../src/http/sign-in/cookies.ts';
 import { formField } from '../../src/http/sign-in/csrf.ts';
 import { readJson } from '../../src/http/sign-in/json-body.ts';
+import { refuse } from '../../src/http/sign-in/refusal.ts';
 
 /** Answers with what it read, or with the code of the refusal. */
 const app = new Hono()
@@ -39,4 +42,48 @@ it('a form has 32 KiB at most, and says how many', async () => {
   expect(await send('/form', urlencoded, form(32_769))).toEqual(refused);
   expect(await send('/form', urlencoded, form(100), '')).toEqual(refused);
   expect(await send('/form', 'text/plain', form(100))).toEqual({});
+});
+
+it.each([
+  ['[]', 'its top: '],
+  ['{"a":1}', 'a: '],
+])('a refusal of %s says where it is wrong', async (body, where) => {
+  const says = new Hono()
+    .post('/', async (c) => c.json(await readJson(c, z.object({ a: z.string() }))))
+    .onError((error, c) => c.text(error.message));
+  const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };
+  const answer = await says.request('/', { method: 'POST', headers, body });
+  expect(await answer.text()).toContain(`the body is refused: ${where}`);
+});
+
+it.each([
+  ['http://localhost', 'quorate-session-80', false],
+  ['http://localhost:81', 'quorate-session-81', false],
+  ['https://ci.example', '__Host-quorate-session', true],
+])('the cookie of %s is %s', async (origin, name, isSecure) => {
+  const cookies = new Cookies(origin);
+  const site = new Hono().get('/', (c) => {
+    cookies.setSession(c, 'x');
+    return c.text(cookies.session(c) ?? 'none');
+  });
+  const answer = await site.request(`${origin}/`, { headers: { cookie: `${name}=y` } });
+  const [set = ''] = answer.headers.getSetCookie();
+  expect([await answer.text(), set.startsWith(`${name}=x;`), set.includes('Secure')]).toEqual([
+    ...['y', true],
+    isSecure,
+  ]);
+});
+
+it('a page says what to do where there is something', async () => {
+  const site = new Hono().get('/:hint', (c) => {
+    const hint = c.req.param('hint');
+    return refuse(c, new QuorateError('SIGN_IN_CODE', 'no', hint === 'none' ? {} : { hint }));
+  });
+  const text = async (hint: string) =>
+    (await site.request(`/${hint}`, { headers: { accept: 'text/html' } })).text();
+  expect((await text('again')).match(/<p>(no|again)/g)).toEqual(['<p>no', '<p>again']);
+  expect((await text('none')).match(/<p>(no|again)/g)).toEqual(['<p>no']);
+  expect(await (await site.request('/again')).json()).toEqual({
+    error: { code: 'SIGN_IN_CODE', message: 'no', hint: 'again' },
+  });
 });

@@ -56,6 +56,11 @@ describe('signing in with a key', () => {
     expect((await browser.ask(url)).text).toContain('<strong>ada</strong>');
     expect((await browser.ask(`${origin}/`)).text).toBe('nobody');
     const code = new URL(url).searchParams.get('code') ?? '';
+    const elsewhere = await browser.ask(`${origin}/sign-in/link`, {
+      form: { code },
+      from: 'https://x.example',
+    });
+    expect(elsewhere.status).toBe(403);
     const done = await browser.ask(`${origin}/sign-in/link`, { form: { code }, from: origin });
     expect(done.status).toBe(303);
     expect((await browser.ask(`${origin}/`)).text).toBe('ada');

@@ -7,6 +7,7 @@ import { limits } from '../../src/core/limits.ts';
 import { IdpAuthority } from '../../src/http/sign-in/idp-authority.ts';
 import { KeySignIn } from '../../src/http/sign-in/key-sign-in.ts';
 import { openSignIn } from '../../src/http/sign-in/open.ts';
+import { Sessions } from '../../src/http/sign-in/sessions.ts';
 import { SignInFile } from '../../src/identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { at, idp, makeCharter, makeGrant, project, publisher } from '../support/documents.ts';
@@ -137,7 +138,9 @@ describe('a file of settings', () => {
   });
 
   it('is let go with what asks the identity provider, when it is closed', async () => {
-    const closes = [vi.spyOn(SignInFile.prototype, 'close'), vi.spyOn(IdpAuthority.prototype, 'close')];
+    const closes = [SignInFile, IdpAuthority, Sessions].map((of: { prototype: { close(): void } }) =>
+      vi.spyOn(of.prototype, 'close'),
+    );
     onTestFinished(() => closes.forEach((spy) => void spy.mockRestore()));
     const signed = await open(`origin = "${origin}"\n[idp]\nurl = "https://idp.example"\n`);
     expect(signed.origin).toBe(origin);

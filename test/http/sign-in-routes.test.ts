@@ -7,6 +7,7 @@ import { checkSameOrigin } from '../../src/http/sign-in/csrf.ts';
 import { signInLimits } from '../../src/http/sign-in/limits.ts';
 import { refuse } from '../../src/http/sign-in/refusal.ts';
 import type { Authority, Right } from '../../src/http/sign-in/right.ts';
+import { staticUrl } from '../../src/http/static-files.ts';
 import { at, idp, makeCharter } from '../support/documents.ts';
 import { startSignIn } from '../support/sign-in.ts';
 import { withLimits } from '../support/with-limits.ts';
@@ -190,6 +191,7 @@ describe('a browser that signs in', () => {
     const own = await get({ cookie: await signedIn() });
     expect([own.status, own.headers.get('cache-control')]).toEqual([200, 'no-store']);
     expect((await ask('/sign-in')).headers.get('cache-control')).toBe('no-store');
+    expect((await ask(staticUrl('page.css'))).status).toBe(200);
   });
 });
 

@@ -33,6 +33,10 @@ describe('slots that are all taken', () => {
     expect([made.tryTake('b'), made.tryTake('c'), made.tryTake('d')].map((one) => one !== undefined)).toEqual(
       [true, true, false],
     );
+    const many = new Slots({ max: 10, perClientMax: 2, what: 'answers' });
+    const [first] = [many.take('a'), many.take('a')];
+    first?.();
+    expect([many.tryTake('a'), many.tryTake('a')].map((one) => one !== undefined)).toEqual([true, false]);
   });
 });
 

@@ -1,11 +1,12 @@
 import type { Context } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
-import { type Answer, answerWith } from '../../src/http/answer.ts';
+import { type Answer, answerWith, artifactAnswer } from '../../src/http/answer.ts';
 import { servePages } from '../../src/http/bundles-site.ts';
 import { holderOf, targetOf, untilGone } from '../../src/http/env.ts';
 import { formFields } from '../../src/http/form.ts';
 import { httpLimits } from '../../src/http/limits.ts';
+import { Live } from '../../src/http/page/live.ts';
 import { Routes } from '../../src/http/routes.ts';
 import { Slots } from '../../src/http/slots.ts';
 import { gathered, paid, piecesOf, streamOf, wholeBytesMax } from '../../src/http/stream.ts';
@@ -96,9 +97,17 @@ describe('a body in chunks', () => {
 
   it('waits where its client has used up its part, and only there', async () => {
     const account = (ms: number) => ({ sent: () => ms }) as never;
-    expect(await paid(undefined, 1, 1)).toBe(false);
-    expect(await paid(account(0), 1, 1)).toBe(false);
-    expect(await paid(account(1), 1, 1)).toBe(true);
+    /** Whether it was over before any timer could end. */
+    const isAtOnce = async (of: never) => {
+      let isOver = false;
+      void paid(of, 1, 1).then(() => {
+        isOver = true;
+      });
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      return isOver;
+    };
+    expect([await isAtOnce(undefined as never), await isAtOnce(account(0))]).toEqual([true, true]);
+    expect(await isAtOnce(account(1))).toBe(false);
   });
 
   it('that is there is sent in slices', async () => {
@@ -141,6 +150,26 @@ describe('a body in chunks', () => {
     await reader.cancel();
     expect(ended).toBe(true);
   });
+});
+
+it.each([
+  ['a/b.txt', 'b.txt'],
+  ['a\\\\b', 'b'],
+  ['', 'file'],
+  ['a/', 'file'],
+  ['..x', '_x'],
+  ['a b$', 'a_b_'],
+  ['x'.repeat(101), 'x'.repeat(100)],
+])('the file %j is saved as %s', (name, saved) => {
+  const about = {
+    level: 'trusted',
+    name,
+    extension: '',
+    id: 'i',
+    body: new Uint8Array(),
+    type: 't',
+  } as const;
+  expect(artifactAnswer(about).fileName).toBe(saved);
 });
 
 describe('an answer', () => {
@@ -282,6 +311,26 @@ describe('a list of the feed', () => {
     ]);
   });
 
+  it('gives its place where there are as many as are kept, the one made longest ago first', async () => {
+    withLimits(httpLimits, { listsKeptMax: 3 });
+    const asked: string[] = [];
+    const made = (name: string) => () => {
+      asked.push(name);
+      return [];
+    };
+    const routes = new Routes(viewOf({ verdicts: made('verdicts'), offers: made('offers') }));
+    const at = (name: string, now: number) => textOf(routes.answer(path(name), now));
+    await at('verdicts', 0);
+    await at('offers', 1);
+    await at('verdicts', httpLimits.listMs);
+    await at('charter', httpLimits.listMs);
+    await at('checkpoint', httpLimits.listMs);
+    asked.length = 0;
+    await at('verdicts', httpLimits.listMs);
+    await at('offers', httpLimits.listMs);
+    expect(asked).toEqual(['offers']);
+  });
+
   it('that could not be made is made again', async () => {
     let count = 0;
     const charter = () => (++count === 1 ? undefined : 'c.h.a');
@@ -346,6 +395,8 @@ it('pages of a view alone are served by their names until they are closed', asyn
       ...{ fullKeys: [], full: null, declined: [] },
     }),
   };
+  const ends = vi.spyOn(Live.prototype, 'close');
+  onTestFinished(() => ends.mockRestore());
   const server = await servePages({
     host: '127.0.0.1',
     port: 0,
@@ -358,5 +409,6 @@ it('pages of a view alone are served by their names until they are closed', asyn
   expect([page.status, page.body.includes('demo')]).toEqual([200, true]);
   expect((await ask(server, '/', { headers: { host: 'other.example' } })).status).toBe(421);
   await server.close();
+  expect(ends).toHaveBeenCalledOnce();
   await expect(ask(server, '/')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });

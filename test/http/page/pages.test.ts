@@ -3,7 +3,6 @@ import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { Live } from '../../../src/http/page/live.ts';
 import { pageApp } from '../../../src/http/page/page-app.ts';
-import { jobsPerToken } from '../../../src/http/prices.ts';
 import { wholeApp } from '../../../src/http/whole-app.ts';
 import { projectView } from '../../../src/runtime/controller/project-view.ts';
 import { statusOf } from '../../../src/runtime/controller/status.ts';
@@ -60,7 +59,7 @@ describe('the page of a project', () => {
     const ports = { addresses: () => [], equivocations: () => [] };
     const view = projectView({ project: 'p', name: 'demo', state, ...ports });
     const [branch] = view.branches();
-    const jobs = Array.from({ length: 2 * jobsPerToken }, () => branch?.jobs[0] as never);
+    const jobs = Array.from({ length: 800 }, () => branch?.jobs[0] as never);
     const live = new Live();
     onTestFinished(() => live.close());
     const large = { ...view, branches: () => [{ ref: 'x', commit: 'c', submittedAt: 0, jobs }] };

@@ -1,3 +1,4 @@
+import { html } from 'hono/html';
 import { describe, expect, it } from 'vitest';
 import { treeCid } from '../../../simulations/paperwork.ts';
 import type { LogSource } from '../../../src/core/sessions/controller/log-answers.ts';
@@ -6,6 +7,7 @@ import { logLineHtml } from '../../../src/http/page/ansi.ts';
 import { fileTable } from '../../../src/http/page/files.ts';
 import { graph } from '../../../src/http/page/graph.ts';
 import { history } from '../../../src/http/page/history.ts';
+import { errorPage, page } from '../../../src/http/page/layout.ts';
 import { foundBody, logBody } from '../../../src/http/page/log-page.ts';
 import { matrix } from '../../../src/http/page/matrix.ts';
 import { shellWord, webLink } from '../../../src/http/page/text.ts';
@@ -342,6 +344,25 @@ it.each([
   ['ssh://git.example', false],
 ])('the address %s is a link: %s', async (url, isLink) => {
   expect((await textOf(webLink(url))).includes('<a ')).toBe(isLink);
+});
+
+it('a page has a title, links of which one is its own, and what its body needs', async () => {
+  const nav = [
+    { href: '/', text: 'A', current: true },
+    { href: '/b', text: 'B' },
+  ];
+  const text = await textOf(
+    page({ title: 't', project: 'demo', nav, live: '/e', wide: true, body: html`<p>` }),
+  );
+  expect(text).toContain('<a href="/" aria-current="page">A</a><a href="/b">B</a>');
+  expect(text).toContain('<main id="main" class="wide" tabindex="-1"><p>');
+  expect([text.includes('<title>t · demo<'), text.includes('<body data-live="/e">')]).toEqual([true, true]);
+  const plain = await textOf(page({ title: 't', body: html`` }));
+  expect(plain).toContain('<main id="main" class="" tabindex');
+  expect([plain.includes('<title>t · Quorate<'), plain.includes('<body>')]).toEqual([true, true]);
+  const refusal = { code: 'HTTP_NOT_FOUND', message: 'm', headers: {} } as const;
+  expect(errorPage({ ...refusal, status: 404 })).toContain('<h1>Nothing is here</h1>');
+  expect(errorPage({ ...refusal, status: 500 })).toContain('<h1>That did not work</h1>');
 });
 
 it('a word of a shell is quoted where it needs to be', () => {

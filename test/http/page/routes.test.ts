@@ -81,7 +81,14 @@ function siteOf(over: Partial<PagePorts> = {}) {
     const answer = await app.request(path, init, env);
     return { status: answer.status, text: await answer.text(), headers: answer.headers };
   };
-  return { told, followed, get };
+  return { told, followed, get, logs };
+}
+
+/** A client whose answers end when it is told so. */
+function envOf() {
+  const ends: (() => void)[] = [];
+  const outgoing = { destroyed: false, once: (_: 'close', end: () => void) => ends.push(end) };
+  return { env: { client: 'a', outgoing }, end: () => ends.splice(0).forEach((end) => void end()) };
 }
 
 describe('the log of a build', () => {
@@ -136,10 +143,62 @@ describe('the log of a build', () => {
     };
     const outgoing = { once() {}, destroyed: false };
     const env = { account, client: 'a', outgoing };
-    expect((await get(`${log}?q=x`, {}, env)).text).toContain('Not found.');
+    const found = await get(`${log}?q=x`, {}, env);
+    expect(found.text).toContain('Not found.');
     expect(sent[0]).toEqual([1000 + 64 * 2, 2]);
+    expect(sent[1]).toEqual([found.text.length, 4]);
     // It was given back with the answer.
     expect((await get(`${log}?q=x`, {}, env)).status).toBe(200);
+  });
+
+  it('whose client has gone is searched for others', async () => {
+    const { promise } = Promise.withResolvers<never>();
+    const { logs } = siteOf();
+    const begun: string[] = [];
+    const search = (_: string, query: string) => {
+      begun.push(query);
+      return query === 'stuck' ? promise : { found: [], next: undefined };
+    };
+    const { get } = siteOf({ logs: { ...logs, pages: { ...logs.pages, search } } } as never);
+    const { env, end } = envOf();
+    void get(`${log}?q=stuck`, {}, env);
+    await expect.poll(() => begun).toEqual(['stuck']);
+    expect((await get(`${log}?q=x`, {}, env)).status).toBe(503);
+    end();
+    expect((await get(`${log}?q=x`, {}, env)).status).toBe(200);
+  });
+
+  it('that is searched waits where its client has had its part', async () => {
+    const { logs } = siteOf();
+    let isAtOnce: boolean | undefined;
+    const search = async (_: string, __: string, { looked }: { looked(piece: object): Promise<void> }) => {
+      const looking = looked({ bytes: 1, lines: 1 }).then(() => {
+        isAtOnce ??= true;
+      });
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      isAtOnce ??= false;
+      await looking;
+      return { found: [], next: undefined };
+    };
+    const { get } = siteOf({ logs: { ...logs, pages: { ...logs.pages, search } } } as never);
+    const account = { pay() {}, sent: () => 1, isWaiting: false };
+    expect((await get(`${log}?q=x`, {}, { account })).status).toBe(200);
+    expect(isAtOnce).toBe(false);
+  });
+
+  it.each([log, `${log}/raw`])('is sent to one client so many times at once: %s', async (path) => {
+    withLimits(httpLimits, { treesPerAddressMax: 1 });
+    const { get } = siteOf();
+    const { env, end } = envOf();
+    const statuses = async (...methods: string[]) => {
+      const got: number[] = [];
+      for (const method of methods) got.push((await get(path, { method }, env)).status);
+      return got;
+    };
+    // Its head takes no slot.
+    expect(await statuses('HEAD', 'HEAD', 'GET', 'GET')).toEqual([200, 200, 200, 503]);
+    end();
+    expect(await statuses('GET')).toEqual([200]);
   });
 });
 
@@ -279,7 +338,10 @@ describe('requests that are refused', () => {
 
   it('a file of the pages that there is not', async () => {
     const { get } = siteOf();
-    expect((await get(staticUrl('page.css'))).status).toBe(200);
+    const sent: number[] = [];
+    const account = { pay() {}, sent: (bytes: number) => sent.push(bytes) * 0, isWaiting: false };
+    const css = await get(staticUrl('page.css'), {}, { account });
+    expect([css.status, sent]).toEqual([200, [Buffer.byteLength(css.text)]]);
     for (const path of ['/static/none.css', '/static/page.css', `${staticUrl('page.css')}x`])
       expect([path, (await get(path)).status]).toEqual([path, 404]);
     expect(() => staticUrl('none.css')).toThrow('there is no static file none.css');
@@ -316,6 +378,36 @@ describe('an artifact', () => {
   ])('%s of %j is not there', async (path, over, says) => {
     const { status, text } = await siteOf({ trees: treesOf(over) } as never).get(path);
     expect([status, text.includes('HTTP_NOT_FOUND'), text.includes(says)]).toEqual([404, true, true]);
+  });
+
+  it('is sent to one client so many times at once, and gives the slot of a file that there is not back', async () => {
+    withLimits(httpLimits, { treesPerAddressMax: 1, sbomsPerAddressMax: 1 });
+    const file = { kind: 'file', cid: A, size: 0 };
+    const entry = async (_: string, path: string) => (path === 'x' ? file : undefined);
+    const stuck = Promise.withResolvers<string>();
+    const trees = treesOf({ entry, sboms: { get: begun } });
+    async function begun(_: string, __: string, begins: (bytes: number) => void) {
+      begins(1);
+      return stuck.promise;
+    }
+    const { get } = siteOf({ trees } as never);
+    const { env, end } = envOf();
+    const statuses = async (...paths: string[]) => {
+      const got: number[] = [];
+      for (const path of paths) got.push((await get(`/trees/${A}${path}`, {}, env)).status);
+      end();
+      return got;
+    };
+    expect(await statuses('/file?path=none', '/file?path=x')).toEqual([404, 503]);
+    expect(await statuses('/file?path=x', '.tar')).toEqual([200, 503]);
+    expect(await statuses('.tar', '/file?path=x')).toEqual([200, 503]);
+    const account = { pay() {}, sent: () => 0, isWaiting: false };
+    const list = () => get(`/trees/${A}.cdx.json`, {}, { client: 'a', account });
+    const first = list();
+    expect((await list()).status).toBe(503);
+    stuck.resolve('{}');
+    expect((await first).status).toBe(200);
+    expect((await list()).status).toBe(200);
   });
 
   it('has a list that is paid for once, and asked for again where it is not here yet', async () => {
