@@ -130,7 +130,7 @@ export class Credentials {
 
   /** Takes other addresses of a controller that the charter names. */
   async learnAddress(id: string, found: readonly string[]): Promise<void> {
-    if (!this.#charter.controllers.includes(id) || found.length === 0) return;
+    if (!this.#charter.controllers.includes(id)) return;
     // Those of a DHT end without the key, with which they are dialled.
     const addrs = addressesOf({ id, addrs: [...found] }, id);
     const { controllers } = this.#membership;
