@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { leaves as leafOf, signMessage } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { sessionLimits } from '../../../src/core/sessions/limits.ts';
-import { type Asked, presentSize, revocationsBy } from '../../../src/core/sessions/own-revocations.ts';
+import {
+  type Asked,
+  presentSize,
+  revocationsBy,
+  unshownLeaves,
+} from '../../../src/core/sessions/own-revocations.ts';
 import type { Channel } from '../../../src/core/sessions/ports.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
 import { MerkleTree } from '../../../src/core/transparency/index.ts';
@@ -169,5 +174,42 @@ describe('a controller that shows the owner what a key revoked, of which the roo
       'LOG_LEAVES_MISMATCH',
     );
     expect(await own(shown, { charter: alone })).toEqual([['eve', 2]]);
+  });
+});
+
+describe('a controller that answers something else than it is asked', () => {
+  /** In a project where the log is the controller's word, of this many leaves. */
+  const unshown = async (
+    answers: (from: number) => object,
+    which: number | string[] = 0,
+    told = honest.told,
+  ) => {
+    const ask = async (question: ApiUp) => answers('from' in question ? question.from : -1) as ApiDown;
+    return unshownLeaves(await asking({ told }, { charter: alone, ask }), which);
+  };
+  const page = (size: number, most: number) => (from: number) => ({
+    ...{ kind: 'leaves', from: Math.min(from, size), size },
+    leaves: leaves.slice(from, from + most),
+  });
+
+  it('has its leaves read message by message, from an index on', async () => {
+    for (const most of [1, 2, 9]) {
+      expect(await unshown(page(3, most))).toEqual([]);
+      expect(await unshown(page(3, most), 0, [])).toEqual([mallory.id, eve.id]);
+    }
+    expect(await unshown(page(3, 9), 1, [])).toEqual([mallory.id, eve.id]);
+    expect(await unshown(page(3, 9), 2, [])).toEqual([eve.id]);
+    expect(await unshown(page(2, 9), 0, [])).toEqual([mallory.id]);
+    expect(await unshown(page(3, 9), [eve.id, eve.id], [])).toEqual([eve.id]);
+  });
+
+  it.each<[string, (from: number) => object, string]>([
+    ['is said to have more', page(4, 9), 'LOG_UNREADABLE'],
+    ['is too large', page(sessionLimits.logLeavesMax + 1, 9), 'LOG_TOO_LARGE'],
+    ['is as large as is read', page(sessionLimits.logLeavesMax, 9), 'LOG_UNREADABLE'],
+    ['is another answer', () => ({ kind: 'end' }), 'CONTROLLER_UNEXPECTED_ANSWER'],
+    ['is from elsewhere', (from) => ({ ...page(3, 1)(from), from: 7 }), 'CONTROLLER_UNEXPECTED_ANSWER'],
+  ])('is not believed where its log %s', async (_what, answers, code) => {
+    expect(await codeOf(unshown(answers))).toBe(code);
   });
 });
