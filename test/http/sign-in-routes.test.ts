@@ -142,6 +142,18 @@ describe('a browser that signs in', () => {
     expect(await codeIn(session(before))).toEqual([401, 'SIGN_IN_REQUIRED']);
   });
 
+  it('hears that it is signed in, and so often that its stream is there', async () => {
+    withLimits(signInLimits, { keepAliveMs: 5 });
+    const { ask, signedIn } = await signInOf();
+    const { body } = await ask('/sign-in/events', { headers: { cookie: await signedIn() } });
+    let heard = '';
+    for await (const bytes of body ?? []) {
+      heard += Buffer.from(bytes);
+      if (heard.includes(': \n\n')) break;
+    }
+    expect(heard).toMatch(/^event: signed-in\ndata: reader\n\n: \n\n/);
+  });
+
   it('is shown who is signed in, and signs out by a form of its own', async () => {
     const { ask, signedIn } = await signInOf();
     const cookie = await signedIn();

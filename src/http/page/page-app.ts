@@ -132,8 +132,7 @@ async function partsOf(
   const { artifact, reports, run: id } = run.summary;
   const { builds, sealed } = logs?.of(id, all) ?? { builds: [], sealed: false };
   const tree = artifact ?? reports;
-  const files =
-    trees === undefined || tree === null || tree === undefined ? undefined : filesOf(trees, tree, account);
+  const files = trees === undefined || tree === undefined ? undefined : filesOf(trees, tree, account);
   return {
     ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
     files: await files,

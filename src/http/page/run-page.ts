@@ -116,7 +116,7 @@ ${sealed ? html`<p class="quiet">The logs of a sealed round are for its publishe
 function artifactPart({ run, files, project, bootstrap, verifyPath }: RunPageParts): Html {
   const { artifact, reports, name, level } = run.summary;
   const tree = artifact ?? reports;
-  if (tree === null || tree === undefined) return html`<section data-part id="artifact"></section>`;
+  if (tree === undefined) return html`<section data-part id="artifact"></section>`;
   const what = artifact === null ? 'Reports' : 'Artifact';
   const first = bootstrap[0];
   const where = `--project ${project}${first === undefined ? '' : ` --bootstrap ${shellWord(first)}`}`;

@@ -81,7 +81,7 @@ function siteOf(over: Partial<PagePorts> = {}) {
     const answer = await app.request(path, init, env);
     return { status: answer.status, text: await answer.text(), headers: answer.headers };
   };
-  return { told, followed, get, logs };
+  return { told, followed, get, logs, view };
 }
 
 /** A client whose answers end when it is told so. */
@@ -312,6 +312,22 @@ describe('parts of a page that is open', () => {
       [`log ${lease}`, signal],
     ]);
   });
+});
+
+it('the page of a run goes on while a job of its pipeline does, and what it put out nothing costs nothing', async () => {
+  const { view } = siteOf();
+  const job = (state: string) => ({ run: state, name: 'app', state, level: null, needs: [] });
+  const paid: number[] = [];
+  const account = { pay: (price: number) => void paid.push(price), sent: () => 0, isWaiting: false };
+  const page = async (over: boolean, state: string) => {
+    const trees = { isShown: () => true, isHere: () => true, list: async () => undefined };
+    const shown = { ...view, run: () => ({ ...view.run(), over, pipeline: [job(state)] }) };
+    return (await siteOf({ view: shown, trees } as never).get(`/runs/${run}`, {}, { account })).text;
+  };
+  const lives = `data-live="/runs/${run}/events"`;
+  const pages = [await page(false, 'cancelled'), await page(true, 'building'), await page(true, 'cancelled')];
+  expect(pages.map((text) => text.includes(lives))).toEqual([true, true, false]);
+  expect(paid).not.toContain(4);
 });
 
 describe('requests that are refused', () => {
