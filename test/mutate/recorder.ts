@@ -45,7 +45,7 @@ export default class Recorder extends Runner {
   }
 
   override async onAfterRunFiles(files?: RunnerTestFile[]): Promise<void> {
-    super.onAfterRunFiles();
+    super.onAfterRunFiles(files);
     const ms = Math.round(performance.now() - this.#began);
     const taken = (await ask('Profiler.takePreciseCoverage')) as Taken;
     const { record } = readOrder();

@@ -2,8 +2,24 @@ import { relative } from 'node:path';
 import { type RunnerTask, type RunnerTestFile, TestRunner } from 'vitest';
 import { lackFor } from './needs.ts';
 
-/** Skips the tests of a file that needs what this account does not have, each by its name, and says once what that is. */
+const clocks = () => ({
+  ...{ setTimeout, clearTimeout, setInterval, clearInterval, setImmediate },
+  ...{ Date, now: Date.now, performanceNow: performance.now },
+});
+const own = clocks();
+
+/**
+ * Skips the tests of a file that needs what this account does not have, each by its name, and says once what that is. Ends the run
+ * where a file leaves a faked clock: files share a process, and those after it would wait without end.
+ */
 export default class Runner extends TestRunner {
+  override onAfterRunFiles(files?: RunnerTestFile[]): void {
+    super.onAfterRunFiles();
+    const now = clocks();
+    const left = (Object.keys(own) as (keyof typeof own)[]).filter((name) => now[name] !== own[name]);
+    if (left.length > 0) throw new Error(`${files?.[0]?.name} leaves ${left.join(', ')} faked`);
+  }
+
   onCollected(files: RunnerTestFile[]): void {
     for (const file of files) {
       const lack = lackFor(relative(this.config.root, file.filepath));
