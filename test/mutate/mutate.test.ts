@@ -200,6 +200,17 @@ it('takes what executes the readers of a constant, and else what imports the fil
   expect(plan(executed.map((one) => ({ ...one, covers: {} })))).toEqual(['test/a/reads.test.ts']);
 });
 
+it('takes what imports a file too where a statement of it runs once a process', () => {
+  const text = 'add(1);';
+  const [statement = expect.fail('one')] = mutationsOf({ path: 'src/a/x.ts', text });
+  const all = [
+    recorded('test/a/first.test.ts', 5, { 'src/a/x.ts': [0, 7] }),
+    recorded('test/a/x.test.ts', 9, {}),
+  ];
+  const { tests } = planFor(statement, all, [], () => new Set(['src/a/x.ts']), 100);
+  expect(pathsOf(tests)).toEqual(['test/a/first.test.ts', 'test/a/x.test.ts']);
+});
+
 it('takes what is too slow under coverage last, if it imports the file, and what fits beside what does not', () => {
   const here = { 'src/a/x.ts': [10, 20] };
   const all = [recorded('test/a/a.test.ts', 9, here), recorded('test/a/slow.test.ts', 40_000, here)];

@@ -23,6 +23,8 @@ export interface Mutation {
   readonly with: string;
   /** Name of a constant at the top of a module, which runs once a process: what covers its readers covers it. */
   readonly name?: string;
+  /** Runs when its module is loaded, once a process. */
+  readonly atLoad?: true;
   /** Name of the innermost function or method that has one. */
   readonly within?: string;
 }
@@ -172,7 +174,7 @@ export function mutationsOf(source: Source): Mutation[] {
     const here = { ...place, name, within };
     const add: Add = (kind, { start, end }, replacement) => {
       const mutation = { path, line: lineAt(text, start), kind, start, end, text: text.slice(start, end) };
-      const constant = inFunction || name === undefined ? {} : { name };
+      const constant = inFunction ? {} : name === undefined ? { atLoad: true as const } : { name };
       const owner = within === undefined ? {} : { within };
       found.push({ ...mutation, with: replacement, ...constant, ...owner });
     };

@@ -81,7 +81,7 @@ export function planFor(
   msMax: number,
 ): Plan {
   const readers = readersOf(mutation, sources);
-  const { path: mutatedPath, start, within } = mutation;
+  const { path: mutatedPath, start, within, atLoad } = mutation;
   const executed = ({ covers: all, named }: Recorded): boolean =>
     readers.length > 0
       ? readers.some(([file, offset]) => covers(all[file], offset))
@@ -90,7 +90,8 @@ export function planFor(
   const steady = recorded.filter(({ passed }) => passed);
   const direct = steady.filter(executed);
   const importers = (all: readonly Recorded[]) => all.filter(({ path }) => imports(path).has(mutatedPath));
-  const chosen = [...(direct.length > 0 ? direct : importers(steady)), ...importers(unrecorded)];
+  const loaded = atLoad === true ? [...new Set([...direct, ...importers(steady)])] : direct;
+  const chosen = [...(loaded.length > 0 ? loaded : importers(steady)), ...importers(unrecorded)];
   const price = ({ path, ms }: Recorded) => (ms + 100) / (1 + 3 * mirrored(path, mutatedPath));
   const sorted = chosen.sort((a, b) => price(a) - price(b) || (a.path < b.path ? -1 : 1));
   let sum = 0;

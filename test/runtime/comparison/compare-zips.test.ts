@@ -212,4 +212,11 @@ describe('a zip whose headers differ', () => {
     expect(await reasons(good, zipOf(parts))).toBe(`b: ${says}`);
     expect(await reasons(zipOf(parts), good)).toBe(`a: ${says}`);
   });
+
+  it('have as many members together as the limit says', async () => {
+    withLimits(comparisonLimits, { membersMax: 2 });
+    expect(await same(good, zipOf({ is64: true }))).toEqual(['zip']);
+    withLimits(comparisonLimits, { membersMax: 1 });
+    await expect(compare(good, zipOf({ is64: true }))).rejects.toMatchObject({ code: 'COMPARE_TOO_LARGE' });
+  });
 });
