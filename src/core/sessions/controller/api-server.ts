@@ -39,9 +39,9 @@ export class ApiServer {
   readonly #followers: Followers;
   readonly #logs: LogServer;
   readonly #checkpoints: CheckpointRounds;
-  /** Lasting answers that are under way, by peer. */
   /** Keys of identity providers of which it was told that no more tickets are taken. */
   readonly #full = new Set<string>();
+  /** Lasting answers that are under way, by peer. */
   readonly #followed = new Map<string, number>();
 
   constructor(
