@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { list } from '../taken.ts';
 import { faultOf, read, sha256 } from './support.ts';
 
 const readText = (text: string, fixed: readonly string[] = []) => read({ 'go.sum': text }, fixed);
@@ -22,6 +23,12 @@ describe('go.sum', () => {
         line: 1,
       },
     ]);
+  });
+
+  it('names as many files as all locks may have, and no more', () => {
+    const lines = (n: number) => list(n, (at) => `a/${at} v1.0.0 ${hash}\n`).join('');
+    expect(readText(lines(100_000))).toHaveLength(100_000);
+    expect(faultOf(() => readText(lines(100_001)))).toContain('LOCK_TOO_LARGE');
   });
 
   it('keeps two modules apart whose paths differ in case only', () => {

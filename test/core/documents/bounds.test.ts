@@ -9,7 +9,7 @@ import { readJson } from '../../../src/core/dependencies/json.ts';
 import { markerHolds } from '../../../src/core/dependencies/marker.ts';
 import { checkFile, checkName, checkUrl, checkVersion } from '../../../src/core/dependencies/names.ts';
 import { parseQuorateLock } from '../../../src/core/dependencies/quorate-lock.ts';
-import { foundIn, readLocks } from '../../../src/core/dependencies/read.ts';
+import { foundIn } from '../../../src/core/dependencies/read.ts';
 import { readYaml } from '../../../src/core/dependencies/yaml.ts';
 import { policySchema } from '../../../src/core/documents/base.ts';
 import { reasonOf } from '../../../src/core/documents/canonical.ts';
@@ -117,9 +117,6 @@ const index = (over: object) =>
     blobs: [blob],
     ...over,
   });
-/** Lines of so many modules. */
-const goSum = (n: number) =>
-  new Map([['go.sum', toUtf8(list(n, (at) => `a/${at} v1.0.0 h1:${'A'.repeat(43)}=\n`).join(''))]]);
 const read = (of: (n: number) => Uint8Array) =>
   unless(['DOC_INVALID', 'DOC_TOO_LARGE'], (n) => decodeIndex(of(n)));
 const deep = (n: number) =>
@@ -180,11 +177,6 @@ const ofTexts: Bound[] = [
       parseQuorateLock(`quorate-lock 1\npkg:npm/${text(n - 8)} a sha256:${id}\n`, 'it'),
     ),
     8_000,
-  ],
-  [
-    'files of all locks',
-    unless(['LOCK_TOO_LARGE'], (n) => readLocks(['go.sum'], goSum(n), 'x86_64')),
-    100_000,
   ],
   ['characters of a package URL', read((n) => index({ blobs: [{ ...blob, purl: text(n) }] })), 8_000],
   ['bytes of a file name', read((n) => index({ blobs: [{ ...blob, file: text(n) }] })), 255],
