@@ -178,7 +178,9 @@ export function several(text: string, before: string[] | undefined): string[] {
 /** libp2p addresses, repeatable. */
 export function addresses(text: string, before: string[] | undefined): string[] {
   if (!/^\/[a-z0-9]+\/\S+$/.test(text)) {
-    throw new InvalidArgumentError('Give an address such as /ip4/192.0.2.1/tcp/4001.');
+    throw new InvalidArgumentError(
+      'Give an address such as /ip4/192.0.2.1/tcp/4001; that of another peer ends with its key: /p2p/12D3KooW….',
+    );
   }
   return several(text, before);
 }
