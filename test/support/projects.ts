@@ -16,7 +16,7 @@ export const common = {
 
 /** Timers or calls of the whole process are counted, or all its clocks are set by hand: a file before it may have left something that still runs. */
 const takesProcess = (file: string): boolean =>
-  /getTimerCount\(|useFakeTimers\(\)|spyOn\((timers|AbortSignal|Buffer),/.test(
+  /getTimerCount\(|useFakeTimers\(\)|spyOn\((timers|AbortSignal|Buffer|globalThis|performance),/.test(
     readFileSync(join(root, file), 'utf8'),
   );
 

@@ -97,14 +97,14 @@ it('a group that cannot be removed is named when its time is over', async () => 
   const [stuck, gone] = ['stuck', 'gone'].map((name) => join(folder.path, name)) as [string, string];
   mkdirSync(join(stuck, 'full'), { recursive: true });
   mkdirSync(gone);
+  // Something else of the process may look at the clock too: how often it is looked at is not told.
   let looks = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => 5_000 * looks++);
   onTestFinished(() => void vi.restoreAllMocks());
   await expect(destroyGroups([stuck, gone])).rejects.toMatchObject({
     ...{ code: 'SANDBOX_CLEANUP_FAILED', message: expect.stringMatching(/stuck$/) },
   });
-  // At the start, then after 5, 10 and 15 s.
-  expect([looks, existsSync(gone)]).toEqual([4, false]);
+  expect(existsSync(gone)).toBe(false);
 });
 
 it('settings that a kernel does not know are left out, if they may be', async () => {
