@@ -243,7 +243,7 @@ describe('a controller', () => {
     for (const ref of ['other', '..', ''])
       expect((await app.request(`/badge.svg?ref=${ref}`)).status).toBe(404);
     expect((await app.request('/badge.svg?ref=refs/heads/main')).status).toBe(200);
-    // Nothing is sent to one where nobody signs in.
+    // Without sign-in the default holds: a request has no body.
     expect(bounds).toEqual({});
   });
 

@@ -31,6 +31,21 @@ function still(): void {
   onTestFinished(() => void vi.useRealTimers());
 }
 
+/** A body of two chunks, each of which takes a second, and the order in which they and another task have their turn. */
+function slowBody() {
+  still();
+  const order: string[] = [];
+  setImmediate(() => order.push('another'));
+  async function* chunksOf() {
+    for (const name of ['a', 'b']) {
+      order.push(name);
+      vi.advanceTimersByTime(1_000);
+      yield new Uint8Array(1);
+    }
+  }
+  return { order, body: chunksOf() };
+}
+
 describe('chunks', () => {
   it.each([
     [[], []],
@@ -56,17 +71,8 @@ describe('chunks', () => {
   });
 
   it('that are there are gathered in slices, between which others have their turn', async () => {
-    still();
-    const order: string[] = [];
-    setImmediate(() => order.push('another'));
-    async function* body() {
-      for (const name of ['a', 'b']) {
-        order.push(name);
-        vi.advanceTimersByTime(1_000);
-        yield new Uint8Array(1);
-      }
-    }
-    await sizesOf(gathered(body()));
+    const { order, body } = slowBody();
+    await sizesOf(gathered(body));
     expect(order).toEqual(['a', 'another', 'b']);
   });
 
@@ -111,17 +117,8 @@ describe('a body in chunks', () => {
   });
 
   it('that is there is sent in slices', async () => {
-    still();
-    const order: string[] = [];
-    setImmediate(() => order.push('another'));
-    async function* body() {
-      for (const name of ['a', 'b']) {
-        order.push(name);
-        vi.advanceTimersByTime(1_000);
-        yield new Uint8Array(1);
-      }
-    }
-    await sizesOf(streamOf(contextOf(), body()));
+    const { order, body } = slowBody();
+    await sizesOf(streamOf(contextOf(), body));
     expect(order).toEqual(['a', 'another', 'b']);
   });
 

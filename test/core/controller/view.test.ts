@@ -43,6 +43,11 @@ function runOf({
   } as unknown as RunFacts;
 }
 
+type Level = string | Omit<Of, 'id'>;
+/** Runs `a` and `b`, by their levels and what else they have. */
+const two = (...both: [Level, Level]): Of[] =>
+  ['a', 'b'].map((id, n) => ({ id, ...(typeof both[n] === 'string' ? { level: both[n] } : both[n]) }));
+
 function stateOf(runs: RunFacts[], lost: string[] = []): ControllerState {
   const index = {
     latestWithArtifact: () => runs.toReversed().values(),
@@ -55,57 +60,19 @@ function stateOf(runs: RunFacts[], lost: string[] = []): ControllerState {
 describe('the run that proves an artifact', () => {
   it.each<[string, Of[], string | undefined, string]>([
     ['there is none', [], undefined, 'none'],
-    [
-      'one that is trusted',
-      [
-        { id: 'a', level: 'agreed' },
-        { id: 'b', level: 'trusted' },
-      ],
-      'b',
-      'trusted',
-    ],
-    [
-      'the newest that is',
-      [
-        { id: 'a', level: 'trusted' },
-        { id: 'b', level: 'trusted' },
-      ],
-      'b',
-      'trusted',
-    ],
-    [
-      'not one that is revoked',
-      [
-        { id: 'a', level: 'agreed' },
-        { id: 'b', level: 'trusted', revoked: true },
-      ],
-      'a',
-      'agreed',
-    ],
-    [
-      'the first where none is trusted',
-      [
-        { id: 'a', level: 'agreed' },
-        { id: 'b', level: 'agreed' },
-      ],
-      'a',
-      'agreed',
-    ],
+    ['one that is trusted', two('agreed', 'trusted'), 'b', 'trusted'],
+    ['the newest that is', two('trusted', 'trusted'), 'b', 'trusted'],
+    ['not one that is revoked', two('agreed', { level: 'trusted', revoked: true }), 'a', 'agreed'],
+    ['the first where none is trusted', two('agreed', 'agreed'), 'a', 'agreed'],
     [
       'one that stands before one that does not',
-      [
-        { id: 'a', level: 'agreed', revoked: true },
-        { id: 'b', level: 'agreed' },
-      ],
+      two({ level: 'agreed', revoked: true }, 'agreed'),
       'b',
       'agreed',
     ],
     [
       'the first of those that do not stand',
-      [
-        { id: 'a', level: 'agreed', revoked: true },
-        { id: 'b', level: 'agreed', revoked: true },
-      ],
+      two({ level: 'agreed', revoked: true }, { level: 'agreed', revoked: true }),
       'a',
       'revoked',
     ],
@@ -121,10 +88,7 @@ describe('the run that proves an artifact', () => {
     ],
     [
       'one that stands, whatever was trusted once',
-      [
-        { id: 'a', level: 'agreed' },
-        { id: 'b', level: 'trusted', revoked: true },
-      ],
+      two('agreed', { level: 'trusted', revoked: true }),
       'a',
       'agreed',
     ],
@@ -163,10 +127,7 @@ describe('a run by the beginning of a name', () => {
       ]).id,
     ).toBe('a');
     // Of several jobs, where these came to the same.
-    const both: Of[] = [
-      { id: 'a', level: 'agreed' },
-      { id: 'b', level: 'agreed' },
-    ];
+    const both: Of[] = two('agreed', 'agreed');
     expect(find(A, both).id).toBe('b');
     const transition = { state: stateOf(both.map(runOf)), out: [] } as unknown as Transition;
     const event = { kind: 'cancel', token: '1', which: A, by: 'a', reason: '' } as const;

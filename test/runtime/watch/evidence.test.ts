@@ -123,7 +123,7 @@ describe('what is known when evidence is verified', () => {
     const { known } = await desk.verifier.verify(desk.source, publishedAs(made.request.id));
     expect(desk.asked).toEqual(['bundle', 'charter', 'checkpoint', 'leaves']);
     expect([desk.kept, await desk.verifier.known()]).toEqual([made.leaves, known]);
-    // Nothing is read for a checkpoint that nobody signed lately.
+    // A checkpoint whose newest signature is over 10 s old is refused before its leaves are asked for.
     const later = new EvidenceDesk(answersOf(made));
     later.now += 10_000;
     expect(await codeOf(() => later.verifier.learn(later.source))).toBe('CHECKPOINT_STALE');

@@ -112,7 +112,7 @@ export class Bench {
     const settled = (machine: WatchMachine) => machine.handle({ kind: 'started' }, this.now).effects;
     expect(settled(this.machine)).toEqual(settled(replayed));
     expect(this.machine.state).toEqual(replayed.state);
-    // All that changed anything is in the journal.
+    // The journal holds each event that changed the state: the machine that never stopped has the state of the replayed one.
     settled(alive);
     expect(alive.state).toEqual(replayed.state);
     this.effects = [];

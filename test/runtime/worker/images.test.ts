@@ -216,7 +216,7 @@ describe('a tree that a job reads', () => {
     expect(from.looked.mock.calls.map(([which, { max }]) => [which, max])).toEqual([
       [cid, artifactLimits.peersMax],
     ]);
-    // Nobody is connected to for it.
+    // An image that is in the store opens no connection.
     const connected = vi.spyOn(from.mesh, 'connect');
     expect(await pull(from, cid)).toBe(0);
     expect(connected).not.toHaveBeenCalled();

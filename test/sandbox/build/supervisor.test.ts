@@ -69,7 +69,7 @@ describe('a build is ended', () => {
     ...{ kind: 'aborted', reason, detail, ...more },
   });
 
-  /** Nothing kills it before that time, and then it is. */
+  /** The build runs until 1 ms before `ms` milliseconds have passed, and is killed once at `ms`. */
   async function endsAt(build: ReturnType<typeof building>, ms: number) {
     vi.advanceTimersByTime(ms - 1);
     expect(build.kills()).toBe(0);
