@@ -151,6 +151,8 @@ export function addWitness(note: string, line: string): string {
 }
 
 function isPeer(name: string): boolean {
+  // How every PeerId of an Ed25519 key begins: anybody may add lines to a note, and to decode 600 other names takes 5 ms.
+  if (!name.startsWith('12D3KooW')) return false;
   try {
     return publicKeyOf(name).length === 32;
   } catch {
