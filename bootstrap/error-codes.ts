@@ -1,4 +1,4 @@
-/** Error codes of the bootstrap node: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of the bootstrap node: what each means and what to do. */
 const bootstrapErrors = {
   BOOTSTRAP_KEY_INVALID:
     'The key file holds no key of 64 hexadecimal digits, or another one than its checksum is of. Put it back from a copy, or move it away to have a new key made; the address of the node changes with it.',

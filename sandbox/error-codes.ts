@@ -1,4 +1,4 @@
-/** Error codes of sandboxes: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of sandboxes: what each means and what to do. */
 const sandboxErrors = {
   SANDBOX_CGROUP_FAILED:
     'A cgroup could not be created or used. `quorate doctor` shows which limit this host cannot enforce.',

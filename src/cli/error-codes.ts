@@ -1,4 +1,4 @@
-/** Error codes of the command line: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of the command line: what each means and what to do. */
 const cliErrors = {
   BUNDLE_UNREADABLE:
     'The file is no bundle, or a damaged one: it proves nothing. Fetch the artifact again with `--bundle-out`.',

@@ -1,4 +1,4 @@
-/** Error codes of the core: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of the core: what each means and what to do. */
 const coreErrors = {
   ACK_NOT_IN_LOG:
     'The controller acknowledged a receipt and did not show that its log holds it, or the round that it is of under its request. It may have been dropped, or asked for in a round that nobody is to find: tell the owner of the project.',

@@ -1,4 +1,4 @@
-/** Error codes of the egress proxy: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of the egress proxy: what each means and what to do. */
 const egressErrors = {
   EGRESS_ADDRESS_REFUSED:
     "The name resolves to an address that is not public: private, link-local, loopback, or one of the host itself. Such a server can be used only if the charter lists that very address (or `localhost`) and its port, and by a build only if the operator does too, under `[network] private` in `worker.toml`. `run`, `show` and `logs` show the worker's hint. What a lock file, an index or a redirect names is fetched from there only if the configuration of a package manager on this host names that registry, or `QUORATE_PRIVATE_HOSTS` has its `HOST:PORT`.",

@@ -1,4 +1,4 @@
-/** Error codes of the HTTP server: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of the HTTP server: what each means and what to do. */
 const httpErrors = {
   HTTP_BODY_NOT_ALLOWED: 'A request to the HTTP feed had a body. There is nothing to send there.',
   HTTP_BODY_TOO_LARGE:

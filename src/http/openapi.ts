@@ -98,7 +98,7 @@ function schemaOf(schema: z.ZodType): object {
   return json;
 }
 
-/** The HTTP API of a controller (`quorate controller --http`) as OpenAPI 3.1. The same in docs/openapi.json. */
+/** The HTTP API of a controller (`quorate controller --http`) as OpenAPI 3.1. The build makes openapi.json from it. */
 export function openApi(version: string): object {
   const ofLists = Object.entries(lists).map(([name, { summary, schema }]) => {
     const after = {

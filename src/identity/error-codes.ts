@@ -1,4 +1,4 @@
-/** Error codes of keys, invites and tickets: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of keys, invites and tickets: what each means and what to do. */
 const identityErrors = {
   INVITE_NEEDS_KEY:
     'An invite for a trusted worker must name its key. Create the key on the host of the trusted worker first (`quorate key`) and add its id to the charter.',

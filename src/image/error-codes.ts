@@ -1,4 +1,4 @@
-/** Error codes of images: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of images: what each means and what to do. */
 const imageErrors = {
   IMAGE_AMBIGUOUS:
     'The archive or layout holds several images, or none of the given name. Select one: `quorate image import --name`.',
@@ -18,7 +18,7 @@ const imageErrors = {
   IMAGE_TOO_LARGE:
     'The image exceeds the limit for images, or the space for images on this host; the message says which. Make it smaller, or raise the limit: `images` in `worker.toml`.',
   IMAGE_UNFIT:
-    'The tree cannot be the root of a build: a mount point of the sandbox is missing or is a link. Create images with `quorate image build` or `import` ([images.md](images.md)).',
+    'The tree cannot be the root of a build: a mount point of the sandbox is missing or is a link. Create images with `quorate image build` or `import` (`docs/images.md`).',
 } as const;
 
 export type ImageErrorCode = keyof typeof imageErrors;

@@ -1,4 +1,4 @@
-/** Error codes of the job file: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of the job file: what each means and what to do. */
 const jobFileErrors = {
   JOBFILE_INVALID:
     'Something in the job file is wrong or missing; the message begins with file, line and column. The keys are in `docs/quorate.schema.json`.',

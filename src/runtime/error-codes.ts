@@ -1,4 +1,4 @@
-/** Error codes of the runtime: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of the runtime: what each means and what to do. */
 const runtimeErrors = {
   EXPORT_TOO_LARGE:
     'Listing what an artifact was made from takes more time or memory than this server gives. Fetch the bundle, and list it yourself: `quorate sbom`.',

@@ -1,4 +1,4 @@
-/** Error codes of source checkouts: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of source checkouts: what each means and what to do. */
 const sourceErrors = {
   SOURCE_COMMIT_INVALID: 'This is not a full commit id. Give all 40 (or 64) digits, in lower case.',
   SOURCE_COMMIT_NOT_FOUND:

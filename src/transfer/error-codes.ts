@@ -1,4 +1,4 @@
-/** Error codes of the transfer protocol: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of the transfer protocol: what each means and what to do. */
 const transferErrors = {
   STORE_TREE_TOO_DEEP:
     'A block lies too many links below the root of its tree. The tree was not written by a correct tool; do not use it.',

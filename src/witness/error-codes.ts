@@ -1,4 +1,4 @@
-/** Error codes of witnesses of others: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of witnesses of others: what each means and what to do. */
 const witnessErrors = {
   WITNESS_ANSWER_INVALID:
     'A witness of others answered with something else than the protocol tlog-witness has: too long, no signature lines, or none of its own key. Is the URL that of the witness whose key the charter names?',

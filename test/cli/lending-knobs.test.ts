@@ -1,18 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exampleWorkerFile, parseWorkerFile, workerFileSchema } from '../../src/cli/worker-file.ts';
 import { knobList, knobs, type LiveField } from '../../src/core/lending-knobs.ts';
-import { knobPages, withKnobs } from './knob-tables.ts';
-
-const root = join(import.meta.dirname, '..', '..');
 
 describe('the table of what an operator can set', () => {
-  it.each(knobPages)('is in %s as it is in the code (node scripts/lending-tables.ts --write)', (path) => {
-    const page = readFileSync(join(root, path), 'utf8');
-    expect(page).toBe(withKnobs(path, page));
-  });
-
   it.each(knobList.map((knob) => [knob.file, knob] as const))(
     '%s has an example that is right',
     (_, knob) => {

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { exampleWorkerFile, parseWorkerFile, workerFileJsonSchema } from '../../src/cli/worker-file.ts';
+import { exampleWorkerFile, parseWorkerFile } from '../../src/cli/worker-file.ts';
 
 const parse = (text: string) => parseWorkerFile(text, 'worker.toml');
 const refusal = (text: string): { code: string; message: string; hint: string } => {
@@ -153,10 +151,5 @@ pause_above_load = 1.5
     expect(error.code).toBe(code);
     expect(error.message).toContain(message);
     expect(error.hint).toContain(hint);
-  });
-
-  it('has a published JSON Schema that is what the code says (renew it with: node scripts/job-schema.ts --write)', () => {
-    const published = readFileSync(join(import.meta.dirname, '../../docs/worker.schema.json'), 'utf8');
-    expect(JSON.parse(published)).toEqual(workerFileJsonSchema());
   });
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../../src/core/errors.ts';
 import { type AnyTarget, Broken, type Input, msMax, sizeMax } from './target.ts';
@@ -10,8 +10,13 @@ const waitMsMax = 10_000;
 /** An input that takes too long is tried again: the first time may have paid for compiling, or for somebody's garbage. */
 const triesMax = 4;
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/errors.md'), 'utf8');
-const documented = new Set([...page.matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map(([, code = '']) => code));
+const root = join(import.meta.dirname, '../..');
+const tables = globSync('{src,sandbox,bootstrap}/**/error-codes.ts', { cwd: root });
+const declared = new Set(
+  tables.flatMap((path) =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, code = '']) => code),
+  ),
+);
 
 /** The outcome of one input: `taken`, the code it was refused with, or a finding, which begins with `!`. */
 export async function judge(target: AnyTarget, input: Input): Promise<string> {
@@ -57,7 +62,7 @@ function refusal(error: unknown): string {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return error instanceof Broken ? `! ${error.message}` : `! not a coded error: ${text.slice(0, 1500)}`;
   }
-  if (!documented.has(error.code)) return `! the code ${error.code.slice(0, 100)} is in no list`;
+  if (!declared.has(error.code)) return `! the code ${error.code.slice(0, 100)} is in no list`;
   if (error.message.length > messageCharsMax)
     return `! ${error.code} has a message of ${error.message.length} characters`;
   return error.code;

@@ -12,7 +12,7 @@ import { type NodeEvent, teller } from '../../src/runtime/node/node-events.ts';
 import { meterWorker } from '../../src/runtime/worker/metrics.ts';
 import { Bench, deliverAll, leasedRound } from '../core/controller/bench.ts';
 import { readExposition } from './exposition.ts';
-import { metricsPage, metricTables, withMetrics } from './metric-tables.ts';
+import { metricTables } from './metric-tables.ts';
 
 const mesh = {
   connected: () => ['a', 'b'],
@@ -187,9 +187,7 @@ describe('metrics', () => {
     expect(sums.find(({ labels }) => labels.tier === 'namespace')?.value).toBe(4);
   });
 
-  it('are in docs/operations.md as they are in the code (node scripts/run.js scripts/metric-tables.ts --write)', () => {
-    const page = readFileSync(metricsPage, 'utf8');
-    expect(page).toBe(withMetrics(page));
+  it('have names and texts as Prometheus wants them', () => {
     const names = Object.values(metricTables).flatMap((table) => Object.entries(table));
     for (const [name, { type, help }] of names) {
       expect(name).toMatch(/^quorate_[a-z_]+$/);

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeBundle } from '../../src/core/documents/bundle.ts';
@@ -24,8 +22,7 @@ interface Path {
     responses: Record<string, Described>;
   };
 }
-const text = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'openapi.json'), 'utf8');
-const page = JSON.parse(text) as { paths: Record<string, Path> };
+const page = JSON.parse(JSON.stringify(openApi(version()))) as { paths: Record<string, Path> };
 const paths = Object.entries(page.paths);
 const ajv = new Ajv2020({ strict: false });
 
@@ -84,10 +81,6 @@ async function view(): Promise<Partial<PublicView>> {
 }
 
 describe('the OpenAPI page of the HTTP API', () => {
-  it('is as the code says (renew it with: node scripts/run.js scripts/openapi.ts --write)', () => {
-    expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(openApi(version()))));
-  });
-
   it('has every route of the server, and no other', async () => {
     const { routes } = feedApp((await view()) as PublicView);
     // Those for all methods add headers, and answer nothing.

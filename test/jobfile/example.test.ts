@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { exampleJobFile, exampleKind, jobFileJsonSchema, parseJobFile } from '../../src/jobfile/index.ts';
+import { exampleJobFile, exampleKind, parseJobFile } from '../../src/jobfile/index.ts';
 import { editDistance, nearestWord } from '../../src/jobfile/nearest-word.ts';
 
 describe('the example job file', () => {
@@ -16,13 +14,6 @@ describe('the example job file', () => {
     expect(exampleKind(['README.md', 'Makefile', 'package.json'])).toBe('make');
     expect(exampleKind(['package.json'])).toBe('npm');
     expect(exampleKind([])).toBe('script');
-  });
-});
-
-describe('the published JSON Schema', () => {
-  it('is what the code says (renew it with: node scripts/job-schema.ts --write)', () => {
-    const published = readFileSync(join(import.meta.dirname, '../../docs/quorate.schema.json'), 'utf8');
-    expect(JSON.parse(published)).toEqual(jobFileJsonSchema());
   });
 });
 

@@ -1,15 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { root } from '../tidy/house/source.ts';
 import { online, walk } from './ask.ts';
 import { cells, cellsOf, writeCells } from './cells.ts';
-import { keysPage } from './page.ts';
 import { parties, rowOf, rows } from './table.ts';
 
 const asked = parties.filter((party) => !online.includes(party));
 
-// KEYS=write npx vitest run test/keys, then read the difference, then scripts/keys-page.ts --write.
+// KEYS=write npx vitest run test/keys, then read the difference.
 it('every party answers as the table says, to every document that a key can sign in every state', {
   timeout: 300_000,
 }, async () => {
@@ -23,8 +19,4 @@ it('the table has an answer of everybody who takes a document, of a key in force
     expect(Object.keys(cells()[rowOf(row)]?.['in force'] ?? {}), rowOf(row)).toEqual(
       parties.filter((party) => row.takenBy.includes(party)),
     );
-});
-
-it('docs/keys.md is the table: node scripts/run.js scripts/keys-page.ts --write', () => {
-  expect(readFileSync(join(root, 'docs/keys.md'), 'utf8')).toBe(keysPage());
 });

@@ -13,7 +13,7 @@ function line(answers: Partial<Record<Party, Answer>>): string {
 
 const said = (answer: Answer): string => (isCode(answer) ? `\`${answer}\`` : answer);
 
-/** docs/keys.md. */
+/** keys.md, which the build makes. */
 export function keysPage(): string {
   const all = cells();
   const tables = rows.map((row) => {
@@ -27,8 +27,8 @@ export function keysPage(): string {
 
 const intro = `# Documents of each key, and who accepts them
 
-Made from \`test/keys/cells.json\` by \`node scripts/run.js scripts/keys-page.ts --write\`. \`test/keys\` signs every document with the key in every state, asks
-every party through its own entry, and compares the answers. What a code means is in [errors.md](errors.md); how a key is replaced, in [rotation.md](rotation.md); how it is ended, in [revocation.md](revocation.md).
+Made from \`test/keys/cells.json\` by the build. \`test/keys\` signs every document with the key in every state, asks
+every party through its own entry, and compares the answers. What a code means is in [errors.md](errors.md); how a key is replaced, in [rotation.md](../../docs/rotation.md); how it is ended, in [revocation.md](../../docs/revocation.md).
 
 | state | |
 |---|---|
@@ -42,9 +42,9 @@ in force there. A trusted worker is asked before it co-signs; it *waits for a dr
 - A bundle is judged by its own charter: what a key signed before it was rotated out stays valid, until the root revokes the key.
 - An operator's receipt that is void voids no verdict that enough others support; the same goes for lines under a checkpoint.
 - \`watch\`, and \`on\` before it runs its command, want a fresh line of a trusted worker where the charter names one.
-- The root alone says which leaves of a key that wrote the log name no revocation ([revocation.md](revocation.md#leaves-that-name-no-revocation)).
-- The root's key is ended by nobody: nothing is above it ([rotation.md](rotation.md#a-stolen-root-key)).
-- The log key that signed two stories is void by evidence ([verify.md](verify.md#a-log-that-tells-two-stories)), in every state.
+- The root alone says which leaves of a key that wrote the log name no revocation ([revocation.md](../../docs/revocation.md#leaves-that-name-no-revocation)).
+- The root's key is ended by nobody: nothing is above it ([rotation.md](../../docs/rotation.md#a-stolen-root-key)).
+- The log key that signed two stories is void by evidence ([verify.md](../../docs/verify.md#a-log-that-tells-two-stories)), in every state.
 - A store signs nothing: it proves what it keeps by the bytes. Left out are acks, enrolments and proofs of a ticket, which count for the lease or the ticket that they answer, and
-  sessions of the pages ([sign-in.md](sign-in.md)).
+  sessions of the pages ([sign-in.md](../../docs/sign-in.md)).
 `;

@@ -5,8 +5,9 @@ import { type Tier, tiers } from '../../sandbox/index.ts';
 import { houseFiles, root } from '../tidy/house/source.ts';
 import { differences } from './differences.ts';
 
-/** Between these in docs/sandbox.md stands the table. */
-const parityMarks = ['<!-- parity: node scripts/parity.ts --write -->', '<!-- /parity -->'] as const;
+export const parityPage = 'docs/sandbox.md';
+/** Between these stands the table. */
+const parityMarks = ['<!-- parity -->', '<!-- /parity -->'] as const;
 
 /** The suite, in the order its chapters are shown. */
 const contractFiles = [

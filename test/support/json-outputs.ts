@@ -9,7 +9,7 @@ function commandOf(args: readonly string[]): string | undefined {
   return names.find((name) => words === name || words.startsWith(`${name} `));
 }
 
-/** Notes a line of `--json` that docs/schemas does not describe; the end of the test file fails with it. */
+/** Notes a line of `--json` that no schema of `src/cli/json` describes; the end of the test file fails with it. */
 export function checkJsonLine(args: readonly string[], value: unknown): void {
   const command = commandOf(args);
   const schema = command === undefined ? undefined : jsonSchemas.get(command);

@@ -6,6 +6,6 @@ export function failUndescribed(): void {
   const found = undescribed.splice(0);
   if (found.length === 0) return;
   throw new Error(
-    `No schema of src/cli/json describes what a command printed:\n${found.join('\n')}\nDescribe it there, then: node scripts/run.js scripts/json-schemas.ts --write`,
+    `No schema of src/cli/json describes what a command printed:\n${found.join('\n')}\nDescribe it there.`,
   );
 }

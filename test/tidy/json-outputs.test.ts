@@ -9,7 +9,8 @@ import { jsonMembers } from '../support/json-members.ts';
 import { checkJsonLine } from '../support/json-outputs.ts';
 import { failUndescribed } from '../support/undescribed.ts';
 
-const folder = join(import.meta.dirname, '..', '..', 'docs', 'schemas');
+const published = publishedSchemas();
+const publishedAs = (name: string) => JSON.parse(published.get(name) ?? '');
 const vectors = join(import.meta.dirname, '..', 'vectors', 'json');
 const sha256 = 'ab'.repeat(32);
 const waiting = { event: 'waiting', code: 'IMAGE_NOT_READY', message: 'm' };
@@ -24,25 +25,17 @@ describe('the schemas of --json', () => {
     expect([...jsonSchemas.keys()].sort()).toEqual(commands.sort());
   });
 
-  it('are published as they are (renew them with: node scripts/run.js scripts/json-schemas.ts --write)', () => {
-    const files = publishedSchemas();
-    expect(readdirSync(folder).sort()).toEqual([...files.keys()].sort());
-    for (const [name, text] of files)
-      expect(readFileSync(join(folder, name), 'utf8') === text, name).toBe(true);
-  });
-
   it.each(readdirSync(vectors))('have every member that they had in %s', (name) => {
     const kept = JSON.parse(readFileSync(join(vectors, name), 'utf8')) as Record<string, string[]>;
     const gone = Object.entries(kept).flatMap(([file, members]) => {
-      const now = new Set(jsonMembers(JSON.parse(readFileSync(join(folder, file), 'utf8'))));
+      const now = new Set(published.has(file) ? jsonMembers(publishedAs(file)) : []);
       return members.filter((member) => !now.has(member)).map((member) => `${file}: ${member}`);
     });
     expect(gone, 'docs/versions.md promises that none goes').toEqual([]);
   });
 
   it('published: leave room for fields of later versions, and refuse what is no answer', () => {
-    const text = readFileSync(join(folder, 'on-trusted.schema.json'), 'utf8');
-    const check = new Ajv2020({ strict: false }).compile(JSON.parse(text));
+    const check = new Ajv2020({ strict: false }).compile(publishedAs('on-trusted.schema.json'));
     expect([waiting, failure, { ...waiting, later: 1 }].map((value) => check(value))).toEqual([
       true,
       true,

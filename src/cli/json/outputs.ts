@@ -141,7 +141,7 @@ const ended = z.array(
 
 /**
  * The output of each command with `--json`: one of these a line. Strict, so that tests find a field that is not described; the
- * published schemas (docs/schemas) leave room for fields of later versions.
+ * published schemas leave room for fields of later versions.
  */
 const jsonOutputs = {
   ...serviceOutputs,
@@ -352,7 +352,7 @@ function publishedSchema(command: string, schema: z.ZodType): object {
   return { ...json, title: `quorate ${command} --json`, description: 'One line of standard output.' };
 }
 
-/** The files of docs/schemas, by name. */
+/** The schemas that the build makes for the package, by name of the file. */
 export function publishedSchemas(): Map<string, string> {
   return new Map(
     [...jsonSchemas].map(([command, schema]) => [

@@ -1,4 +1,4 @@
-/** Error codes of a controller's start: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of a controller's start: what each means and what to do. */
 const sessionErrors = {
   CONTROLLER_ASKING:
     'The controller has just started, and asks the members of the project what its log was before it signs anything. It goes on once a trusted worker has answered, or enough operators have: `quorate controller status` tells for whom it waits. Try again then.',

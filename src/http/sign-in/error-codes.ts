@@ -1,4 +1,4 @@
-/** Error codes of signing in at a web service: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of signing in at a web service: what each means and what to do. */
 const signInErrors = {
   SIGN_IN_BUSY: 'As many people are signed in as the service has room for. Try again later.',
   SIGN_IN_CHALLENGE:

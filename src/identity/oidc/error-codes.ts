@@ -1,4 +1,4 @@
-/** Error codes of OpenID Connect and of sign-in.toml: what each means and what to do. docs/errors.md is made from it. */
+/** Error codes of OpenID Connect and of sign-in.toml: what each means and what to do. */
 const oidcErrors = {
   OIDC_ANSWER_REFUSED:
     'What came back from the OpenID Connect provider does not hold: wrong issuer, audience, nonce, state, signature or time, or a code that was used before. Sign in again; if it happens again, the provider or the client registration is wrong.',
