@@ -65,8 +65,8 @@ export const sections = {
 
 /**
  * Settings of an operator, by the name that the value has in requests, in the status and in the worker. worker.toml with
- * its schema and example, the options of `join` and `worker limits`, the messages between them and the tables in
- * docs/lending.md and docs/cli.md are derived from it.
+ * its schema and example, the options of `join` and `worker limits`, the messages between them and the table in
+ * docs/lending.md are derived from it.
  */
 export const knobs = {
   cpus: {

@@ -1,6 +1,5 @@
 import { knobList } from '../../src/core/lending-knobs.ts';
 
-const markers = (name: string): [string, string] => [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`];
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -8,43 +7,32 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return `${line(head)}|${'---|'.repeat(head.length)}\n${rows.map((row) => line(row.map(cell))).join('')}`;
 }
 
-const tables: Record<string, { name: string; text: string }> = {
-  'docs/lending.md': {
-    name: 'who-enforces',
-    text: table(
-      ['`worker.toml`', 'default', '`worker limits`', 'who enforces it', 'when a build reaches it'],
-      knobList.map(({ file, usually, suffix, live, enforcedBy, reached }) => [
-        `\`${file}\``,
-        suffix === undefined || !/^[0-9]/.test(usually) ? usually : `${usually} ${suffix}`,
-        live ?? 'at the next start',
-        enforcedBy,
-        reached,
-      ]),
-    ),
-  },
-  'docs/cli.md': {
-    name: 'worker-toml',
-    text: table(
-      ['`worker.toml`', 'option of `worker limits`', 'what it sets', 'default', 'example'],
-      knobList.map(({ file, option, lifts, what, usually, example }) => [
-        `\`${file}\``,
-        option === undefined ? '' : `\`${option}\`${lifts ? ', `none` lifts it' : ''}`,
-        what,
-        usually,
-        `\`${example}\``,
-      ]),
-    ),
-  },
-};
+/** The page with the table of the knobs. */
+export const knobPage = 'docs/lending.md';
 
-/** Pages with a table of the knobs. */
-export const knobPages = Object.keys(tables);
+const text = table(
+  [
+    '`worker.toml`',
+    'what it sets',
+    'default',
+    '`worker limits`',
+    'who enforces it',
+    'when a build reaches it',
+  ],
+  knobList.map(({ file, what, usually, suffix, option, live, enforcedBy, reached }) => [
+    `\`${file}\``,
+    what,
+    suffix === undefined || !/^[0-9]/.test(usually) ? usually : `${usually} ${suffix}`,
+    option === undefined ? '' : `\`${option}\`${live === 'the next builds' ? `, ${live}` : ''}`,
+    enforcedBy,
+    reached,
+  ]),
+);
 
 /** The page with its table made anew. */
-export function withKnobs(path: string, page: string): string {
-  const { name = '', text = '' } = tables[path] ?? {};
-  const [begin, end] = markers(name);
+export function withKnobs(page: string): string {
+  const [begin, end] = ['<!-- who-enforces: begin -->\n', '<!-- who-enforces: end -->'];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from === -1 || to < from) throw new Error(`${path} has no place for its table ${name}`);
+  if (from === -1 || to < from) throw new Error(`${knobPage} has no place for its table`);
   return page.slice(0, from + begin.length) + text + page.slice(to);
 }

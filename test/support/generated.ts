@@ -8,7 +8,7 @@ import { workerFileJsonSchema } from '../../src/cli/worker-file.ts';
 import { openApi } from '../../src/http/openapi.ts';
 import { jobFileJsonSchema } from '../../src/jobfile/index.ts';
 import { version } from '../../src/program.ts';
-import { knobPages, withKnobs } from '../cli/knob-tables.ts';
+import { knobPage, withKnobs } from '../cli/knob-tables.ts';
 import { metricsPage, withMetrics } from '../http/metric-tables.ts';
 import { keysPage } from '../keys/page.ts';
 import { parityPage, withParity } from '../sandbox/parity.ts';
@@ -40,7 +40,7 @@ export function committedFiles(): Map<string, string> {
   return new Map([
     ['docs/quorate.schema.json', json(jobFileJsonSchema(), 2)],
     ['docs/worker.schema.json', json(workerFileJsonSchema(), 2)],
-    ...knobPages.map((path) => [path, withKnobs(path, read(path))] as const),
+    [knobPage, withKnobs(read(knobPage))],
     [metricsPage, withMetrics(read(metricsPage))],
     [parityPage, withParity(read(parityPage))],
   ]);
