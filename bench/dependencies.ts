@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
 import type { Group } from '../sandbox/cgroups/group.ts';
 import { openSandbox, type Sandbox } from '../sandbox/index.ts';
-import { type Entry, readLocks } from '../src/core/dependencies/index.ts';
+import { type Entry, readLocks } from '../src/protocol/lock-formats/index.ts';
 import {
   type FetchedFile,
   fetchDependencies,
@@ -15,7 +15,7 @@ import {
   layoutFolders,
   layoutTar,
 } from '../src/dependencies/index.ts';
-import { reachFrom } from '../src/runtime/node/reach.ts';
+import { reachFrom } from '../src/node/reach.ts';
 import { type Bench, inTurn, type Suite, seconds } from './run.ts';
 import { bareGroup, inGroup, limits } from './sandbox-jobs.ts';
 

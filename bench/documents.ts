@@ -1,6 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import { CompactSign, compactVerify } from 'jose';
-import { openMessage, openStatement } from '../src/core/documents/index.ts';
+import { openMessage, openStatement } from '../src/protocol/documents/index.ts';
 import { encodePrivatePem, keyFromSeed } from '../src/identity/keys.ts';
 import { importPeerId } from '../src/identity/pem.ts';
 import { joseVerifier, plainVerifier } from '../src/identity/verifier.ts';

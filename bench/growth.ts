@@ -1,4 +1,4 @@
-import { LogCopy } from '../src/core/sessions/worker/log-copy.ts';
+import { LogCopy } from '../src/protocol/sessions/log-copy.ts';
 import type { JobSpec } from '../src/jobfile/index.ts';
 import { parseJobFile } from '../src/jobfile/index.ts';
 import { emptyJob, LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';

@@ -1,9 +1,9 @@
 // Replays a journal in a process of its own, so that its memory is that of a controller.
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
-import { Controller } from '../src/core/controller/machine.ts';
-import { Loop } from '../src/core/sessions/loop.ts';
+import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
+import { Loop } from '../src/protocol/sessions/loop.ts';
 import { openJournal } from '../src/journal/index.ts';
 import { History } from '../test/support/history.ts';
 import { answer } from './run.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Controller } from '../src/core/controller/machine.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
 import { openJournal } from '../src/journal/index.ts';
 import { History } from '../test/support/history.ts';
 import type { HistoryFigures } from './history-end.ts';

@@ -1,10 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Keys } from '../simulations/keys.ts';
-import { Controller } from '../src/core/controller/machine.ts';
-import type { Signer } from '../src/core/documents/index.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
+import type { Signer } from '../src/protocol/documents/index.ts';
 import { openJournal } from '../src/journal/index.ts';
-import { initProject } from '../src/runtime/membership/project-folder.ts';
+import { initProject } from '../src/owner/project-folder.ts';
 import { realKeys } from '../test/simulations/real-keys.ts';
 import { History } from '../test/support/history.ts';
 import type { AtStart, MadeAgain } from './lost-bundles-end.ts';

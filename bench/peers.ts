@@ -1,4 +1,4 @@
-import type { Prepared } from '../src/runtime/client/submit.ts';
+import type { Prepared } from '../src/member/submit.ts';
 import { emptyJob, LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
 import { endAll } from '../test/e2e/support/processes.ts';
 import { sleep } from '../test/e2e/support/wait.ts';

@@ -1,11 +1,11 @@
 import { exited, jobNamed, treeCid } from '../simulations/paperwork.ts';
-import { Controller } from '../src/core/controller/machine.ts';
-import { decodeBundle, type Policy, type Request } from '../src/core/documents/index.ts';
-import { assembleBundle } from '../src/core/sessions/controller/bundle.ts';
-import { verifyBundle } from '../src/core/trust/index.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
+import { decodeBundle, type Policy, type Request } from '../src/protocol/documents/index.ts';
+import { assembleBundle } from '../src/controller/sessions/bundle.ts';
+import { verifyBundle } from '../src/protocol/trust/index.ts';
 import { plainVerifier, remembering } from '../src/identity/verifier.ts';
-import { Bench as Machine, timings } from '../test/core/controller/bench.ts';
-import { bundleOf, cosign, draftIn } from '../test/core/controller/evidence.ts';
+import { Bench as Machine, timings } from '../test/controller/machine/bench.ts';
+import { bundleOf, cosign, draftIn } from '../test/controller/machine/evidence.ts';
 import { realKeys } from '../test/simulations/real-keys.ts';
 import { processorSeconds } from './processes.ts';
 import { type Bench, inTurn, median } from './run.ts';

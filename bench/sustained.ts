@@ -1,4 +1,4 @@
-import { codeOf } from '../src/core/errors.ts';
+import { codeOf } from '../src/protocol/base/errors.ts';
 import { emptyJob, LiveProject, spent } from '../test/e2e/support/live-project.ts';
 import { endAll } from '../test/e2e/support/processes.ts';
 import { sleep } from '../test/e2e/support/wait.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { openMesh } from '../src/mesh/index.ts';
-import { pullArtifact, serveArtifacts } from '../src/runtime/artifacts/transfer.ts';
+import { pullArtifact, serveArtifacts } from '../src/node/artifacts/transfer.ts';
 import { openStore } from '../src/store/index.ts';
 import { answer, seconds } from './run.ts';
 

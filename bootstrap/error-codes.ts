@@ -8,6 +8,6 @@ const bootstrapErrors = {
 
 export type BootstrapErrorCode = keyof typeof bootstrapErrors;
 
-declare module '../src/core/errors.ts' {
+declare module '../src/protocol/base/errors.ts' {
   interface ErrorCodes extends Record<BootstrapErrorCode, string> {}
 }

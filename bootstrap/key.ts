@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { QuorateError } from '../src/core/errors.ts';
+import { QuorateError } from '../src/protocol/base/errors.ts';
 
 export type { BootstrapErrorCode } from './error-codes.ts';
 

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { QuorateError } from '../src/core/errors.ts';
-import { jsonLine } from '../src/core/escape.ts';
-import { isLogged, type LogLevel, logLevels, logRecord, logText } from '../src/core/log-lines.ts';
+import { QuorateError } from '../src/protocol/base/errors.ts';
+import { jsonLine } from '../src/protocol/base/escape.ts';
+import { isLogged, type LogLevel, logLevels, logRecord, logText } from '../src/protocol/base/log-lines.ts';
 import { parseMonitorAddress } from '../src/http/addresses.ts';
 import type { Monitor } from '../src/http/monitor.ts';
 import type { Mesh } from '../src/mesh/index.ts';
 import { openMesh } from '../src/mesh/index.ts';
 import { isJournal, version } from '../src/program.ts';
-import { meshCheck } from '../src/runtime/node/health.ts';
-import { type NodeEvent, type Tell, teller } from '../src/runtime/node/node-events.ts';
+import { meshCheck } from '../src/node/health.ts';
+import { type NodeEvent, type Tell, teller } from '../src/node/node-events.ts';
 import { loadKey } from './key.ts';
 
 /** Exit codes: 0 stopped by a signal, 1 internal error, 2 wrong usage, 3 an error with a code. */
@@ -94,7 +94,7 @@ async function monitorOf(
 }
 
 async function watch(monitor: Monitor, mesh: Mesh): Promise<void> {
-  const { meterMesh } = await import('../src/runtime/node/node-metrics.ts');
+  const { meterMesh } = await import('../src/node/node-metrics.ts');
   meterMesh(monitor.registry, mesh);
   monitor.watch({ live: [], ready: [meshCheck(mesh)] });
 }

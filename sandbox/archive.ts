@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { type Extract, extract, type Header, type Pack, pack } from 'tar-stream';
-import { QuorateError } from '../src/core/errors.ts';
-import { limits } from '../src/core/limits.ts';
-import { refuseEmptyHeaders } from '../src/core/tar-headers.ts';
+import { QuorateError } from '../src/protocol/base/errors.ts';
+import { limits } from '../src/protocol/base/limits.ts';
+import { refuseEmptyHeaders } from '../src/protocol/base/tar-headers.ts';
 
 export interface ArchivePart {
   /** Folder the part is unpacked in, below the stream's top. */

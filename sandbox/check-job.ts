@@ -1,5 +1,5 @@
-import { QuorateError } from '../src/core/errors.ts';
-import { limits as bounds } from '../src/core/limits.ts';
+import { QuorateError } from '../src/protocol/base/errors.ts';
+import { limits as bounds } from '../src/protocol/base/limits.ts';
 import { stepParts } from './steps.ts';
 import { type SandboxJob, type Tier, tierWithTerminal } from './types.ts';
 

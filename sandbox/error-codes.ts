@@ -22,6 +22,6 @@ const sandboxErrors = {
 
 export type SandboxErrorCode = keyof typeof sandboxErrors;
 
-declare module '../src/core/errors.ts' {
+declare module '../src/protocol/base/errors.ts' {
   interface ErrorCodes extends Record<SandboxErrorCode, string> {}
 }

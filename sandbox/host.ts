@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { QuorateError } from '../src/core/errors.ts';
+import { QuorateError } from '../src/protocol/base/errors.ts';
 
 /** Mount points that every account can reach and that the file system hierarchy reserves for such use: those that are there. */
 export const mountPlaces = (): string[] =>

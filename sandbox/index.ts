@@ -1,4 +1,4 @@
-export { type ShellWindow, shellStep } from './build/shell.ts';
+export { type ShellWindow, shellStep } from './run/shell.ts';
 export type { SandboxErrorCode } from './error-codes.ts';
 export { findTool } from './host.ts';
 export { combineSandboxes, openSandbox, openSandboxes, probe, removeLeftovers } from './open.ts';

@@ -1,5 +1,5 @@
-import { assert } from '../src/core/errors.ts';
-import { limits } from '../src/core/limits.ts';
+import { assert } from '../src/protocol/base/errors.ts';
+import { limits } from '../src/protocol/base/limits.ts';
 
 /** Bounds of sandboxes, those of a job aside. */
 export const sandboxLimits = {

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { QuorateError } from '../src/core/errors.ts';
+import { QuorateError } from '../src/protocol/base/errors.ts';
 import { sweepLeftovers } from './cgroups/leftovers.ts';
 import { probeTier } from './probe/tier.ts';
 import { tierProbes } from './tiers.ts';

@@ -1,4 +1,4 @@
-import type { Step } from '../src/core/documents/step.ts';
+import type { Step } from '../src/protocol/documents/step.ts';
 
 export type StepParts = Exclude<Step, string>;
 

@@ -4,8 +4,8 @@ import {
   type Lease,
   type Verdict,
   type Verified,
-} from '../src/core/documents/index.ts';
-import type { Channel, Dial, Documents, ReceiveOptions } from '../src/core/sessions/ports.ts';
+} from '../src/protocol/documents/index.ts';
+import type { Channel, Dial, Documents, ReceiveOptions } from '../src/protocol/sessions/ports.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -13,8 +13,8 @@ import {
   type LeaseUp,
   leaseDownSchema,
   leaseUpSchema,
-} from '../src/core/wire/messages.ts';
-import { protocols } from '../src/core/wire/protocols.ts';
+} from '../src/protocol/wire/messages.ts';
+import { protocols } from '../src/protocol/wire/protocols.ts';
 import { exited, type Paperwork, treeCid } from './paperwork.ts';
 import type { Random } from './random.ts';
 import type { Behaviour } from './scenario.ts';

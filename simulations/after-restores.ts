@@ -1,4 +1,4 @@
-import type { ControllerState } from '../src/core/controller/state.ts';
+import type { ControllerState } from '../src/controller/machine/state.ts';
 import type { Observation } from './observer.ts';
 import type { WorkerNode } from './worker-node.ts';
 

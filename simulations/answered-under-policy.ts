@@ -1,6 +1,6 @@
-import type { ControllerState } from '../src/core/controller/state.ts';
-import { publishedOf } from '../src/core/controller/state.ts';
-import type { Policy, Request } from '../src/core/documents/index.ts';
+import type { ControllerState } from '../src/controller/machine/state.ts';
+import { publishedOf } from '../src/controller/machine/state.ts';
+import type { Policy, Request } from '../src/protocol/documents/index.ts';
 import { breaking } from './broken-controller.ts';
 import type { Work } from './scenario.ts';
 

@@ -1,7 +1,7 @@
-import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
-import { Controller } from '../src/core/controller/machine.ts';
-import type { Run } from '../src/core/controller/state.ts';
-import type { Durability, Handled } from '../src/core/durability.ts';
+import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
+import type { Run } from '../src/controller/machine/state.ts';
+import type { Durability, Handled } from '../src/protocol/base/durability.ts';
 import type { Patches } from './patches.ts';
 
 export type Handle = (event: ControllerEvent, now: number) => ControllerEffect[];

@@ -1,7 +1,7 @@
-import type { ControllerEvent } from '../src/core/controller/events.ts';
-import type { Charter, Verified } from '../src/core/documents/index.ts';
-import type { JournalRow } from '../src/core/sessions/loop.ts';
-import type { StoredRevocations } from '../src/core/sessions/revocation-book.ts';
+import type { ControllerEvent } from '../src/controller/machine/events.ts';
+import type { Charter, Verified } from '../src/protocol/documents/index.ts';
+import type { JournalRow } from '../src/protocol/sessions/loop.ts';
+import type { StoredRevocations } from '../src/protocol/sessions/revocation-book.ts';
 import type { RestoreKind } from './mishaps.ts';
 
 interface Files {

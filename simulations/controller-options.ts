@@ -1,6 +1,6 @@
-import type { Timings } from '../src/core/controller/events.ts';
-import type { Controller } from '../src/core/controller/machine.ts';
-import type { InquiryPorts } from '../src/core/sessions/controller/start-inquiry.ts';
+import type { Timings } from '../src/controller/machine/events.ts';
+import type { Controller } from '../src/controller/machine/machine.ts';
+import type { InquiryPorts } from '../src/controller/sessions/start-inquiry.ts';
 import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { CrashPoint } from './process.ts';

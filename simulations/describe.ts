@@ -1,5 +1,5 @@
-import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
-import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
+import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
+import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
 
 /** One line of the trace: the controller's event and its effects. */
 export function describeController(

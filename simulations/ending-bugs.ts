@@ -1,6 +1,6 @@
-import type { ControllerEvent } from '../src/core/controller/events.ts';
-import { Controller } from '../src/core/controller/machine.ts';
-import { currentRound, type Published, publishedOf } from '../src/core/controller/state.ts';
+import type { ControllerEvent } from '../src/controller/machine/events.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
+import { currentRound, type Published, publishedOf } from '../src/controller/machine/state.ts';
 import { breaking } from './broken-controller.ts';
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';

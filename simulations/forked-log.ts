@@ -1,13 +1,13 @@
-import type { Signer } from '../src/core/documents/index.ts';
-import type { Channel, ReceiveOptions } from '../src/core/sessions/ports.ts';
-import { fromUtf8, toUtf8 } from '../src/core/text.ts';
+import type { Signer } from '../src/protocol/documents/index.ts';
+import type { Channel, ReceiveOptions } from '../src/protocol/sessions/ports.ts';
+import { fromUtf8, toUtf8 } from '../src/protocol/base/text.ts';
 import {
   formatCheckpoint,
   MerkleTree,
   parseCheckpoint,
   signCheckpoint,
-} from '../src/core/transparency/index.ts';
-import { protocols } from '../src/core/wire/protocols.ts';
+} from '../src/protocol/transparency/index.ts';
+import { protocols } from '../src/protocol/wire/protocols.ts';
 import type { Random } from './random.ts';
 
 interface Message {

@@ -1,6 +1,6 @@
-import type { Invite, Verified } from '../src/core/documents/index.ts';
-import { encodeMessage, type IdpUp } from '../src/core/wire/messages.ts';
-import { protocols } from '../src/core/wire/protocols.ts';
+import type { Invite, Verified } from '../src/protocol/documents/index.ts';
+import { encodeMessage, type IdpUp } from '../src/protocol/wire/messages.ts';
+import { protocols } from '../src/protocol/wire/protocols.ts';
 import type { ControllerNode } from './controller-node.ts';
 import type { IdpNode } from './idp-node.ts';
 import type { Node } from './network.ts';

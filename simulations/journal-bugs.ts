@@ -1,6 +1,6 @@
-import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
-import { Controller } from '../src/core/controller/machine.ts';
-import type { Handled } from '../src/core/durability.ts';
+import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
+import type { Handled } from '../src/protocol/base/durability.ts';
 import type { Patches } from './world.ts';
 
 /** Mistakes with what has to be on disk before others hear of it. */

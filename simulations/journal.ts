@@ -1,5 +1,5 @@
-import { Controller } from '../src/core/controller/machine.ts';
-import type { EventLog, JournalEntry, JournalRow } from '../src/core/sessions/loop.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
+import type { EventLog, JournalEntry, JournalRow } from '../src/protocol/sessions/loop.ts';
 import type { Random } from './random.ts';
 
 /** A process that is killed loses nothing that it wrote; a power cut takes events that were not synced with it. */

@@ -8,8 +8,8 @@ import {
   type Signer,
   toBase64Url,
   type Verifier,
-} from '../src/core/documents/index.ts';
-import { toUtf8 } from '../src/core/text.ts';
+} from '../src/protocol/documents/index.ts';
+import { toUtf8 } from '../src/protocol/base/text.ts';
 
 /** Characters of signed, and of opened, texts that are remembered: few, so that some are forgotten. */
 const rememberedCharsMax = 64 * 1024;

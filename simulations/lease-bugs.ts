@@ -1,5 +1,5 @@
-import { liveLeases } from '../src/core/controller/state.ts';
-import { ownVersion } from '../src/core/wire/peer-version.ts';
+import { liveLeases } from '../src/controller/machine/state.ts';
+import { ownVersion } from '../src/protocol/wire/peer-version.ts';
 import { breaking } from './broken-controller.ts';
 import { breakingPorts } from './broken-workers.ts';
 import { busy, busyWith } from './busy.ts';

@@ -1,4 +1,4 @@
-import type { Policy } from '../src/core/documents/index.ts';
+import type { Policy } from '../src/protocol/documents/index.ts';
 import { breaking } from './broken-controller.ts';
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';

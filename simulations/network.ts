@@ -1,5 +1,5 @@
-import { assert, reportedError } from '../src/core/errors.ts';
-import type { Channel, ReceiveOptions, ServedProtocol } from '../src/core/sessions/ports.ts';
+import { assert, reportedError } from '../src/protocol/base/errors.ts';
+import type { Channel, ReceiveOptions, ServedProtocol } from '../src/protocol/sessions/ports.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
 import type { Scheduler } from './scheduler.ts';

@@ -1,10 +1,10 @@
-import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
-import type { ControllerState } from '../src/core/controller/state.ts';
-import type { Bundle, Verdict } from '../src/core/documents/index.ts';
-import type { IdpEffect, IdpEvent } from '../src/core/idp/events.ts';
-import type { Equivocation } from '../src/core/trust/index.ts';
-import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
-import type { Worker } from '../src/core/worker/machine.ts';
+import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
+import type { ControllerState } from '../src/controller/machine/state.ts';
+import type { Bundle, Verdict } from '../src/protocol/documents/index.ts';
+import type { IdpEffect, IdpEvent } from '../src/idp/machine/events.ts';
+import type { Equivocation } from '../src/protocol/trust/index.ts';
+import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
+import type { Worker } from '../src/worker/machine/machine.ts';
 import type { Keys } from './keys.ts';
 import type { Behaviour, TrustedWorker, Work } from './scenario.ts';
 

@@ -1,5 +1,5 @@
-import { artifactOf, type Job, type Outcome } from '../src/core/documents/index.ts';
-import { type BuildLimit, type BuildLimitName, limitNamed, limitText } from '../src/core/judge/index.ts';
+import { artifactOf, type Job, type Outcome } from '../src/protocol/documents/index.ts';
+import { type BuildLimit, type BuildLimitName, limitNamed, limitText } from '../src/protocol/judge/index.ts';
 import { exited, nonceOf, treeCid } from './paperwork.ts';
 import { type Behaviour, isAttack, type Work } from './scenario.ts';
 

@@ -20,9 +20,9 @@ import {
   signMessage,
   signStatement,
   type Verified,
-} from '../src/core/documents/index.ts';
-import { sandboxProfile } from '../src/core/sandbox-profile.ts';
-import { toUtf8 } from '../src/core/text.ts';
+} from '../src/protocol/documents/index.ts';
+import { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
+import { toUtf8 } from '../src/protocol/base/text.ts';
 import type { Keys } from './keys.ts';
 
 /** 2026-01-01T00:00:00Z: simulations begin here. */

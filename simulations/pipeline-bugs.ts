@@ -1,5 +1,5 @@
-import type { ControllerState } from '../src/core/controller/state.ts';
-import { artifactOf, isTrustedSlot } from '../src/core/documents/index.ts';
+import type { ControllerState } from '../src/controller/machine/state.ts';
+import { artifactOf, isTrustedSlot } from '../src/protocol/documents/index.ts';
 import { breaking } from './broken-controller.ts';
 import type { Behaviour, Scenario, Work } from './scenario.ts';
 

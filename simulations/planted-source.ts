@@ -3,7 +3,7 @@ import type { simulate } from './simulate.ts';
 
 /** A mistake in the text of one file: what is replaced there, once, and by what. */
 export interface SourceBug {
-  /** From `src/core/sessions/` on. */
+  /** From `src/protocol/sessions/` on. */
   file: string;
   from: string;
   to: string;
@@ -40,7 +40,7 @@ const resolve: Parameters<typeof registerHooks>[0]['resolve'] = (specifier, cont
 const load: Parameters<typeof registerHooks>[0]['load'] = (url, context, next) => {
   const loaded = next(url, context);
   const bug = planted[Number(mark.exec(url)?.[1])];
-  if (bug === undefined || url.replace(mark, '') !== `${root}src/core/sessions/${bug.file}`) return loaded;
+  if (bug === undefined || url.replace(mark, '') !== `${root}src/protocol/sessions/${bug.file}`) return loaded;
   const text = Buffer.from(loaded.source as string | Uint8Array).toString();
   if (text.split(bug.from).length !== 2)
     throw new Error(`${bug.file} does not hold exactly once: ${bug.from}`);

@@ -1,10 +1,10 @@
-import type { Handled } from '../src/core/durability.ts';
-import { codeOf, messageOf } from '../src/core/errors.ts';
-import { limits } from '../src/core/limits.ts';
-import { sessionLimits } from '../src/core/sessions/limits.ts';
-import { type EventLog, type JournalRow, Loop, type Machine } from '../src/core/sessions/loop.ts';
-import { MachineTime } from '../src/core/sessions/machine-time.ts';
-import type { Channel, Clock, Documents, Signing } from '../src/core/sessions/ports.ts';
+import type { Handled } from '../src/protocol/base/durability.ts';
+import { codeOf, messageOf } from '../src/protocol/base/errors.ts';
+import { limits } from '../src/protocol/base/limits.ts';
+import { sessionLimits } from '../src/protocol/sessions/limits.ts';
+import { type EventLog, type JournalRow, Loop, type Machine } from '../src/protocol/sessions/loop.ts';
+import { MachineTime } from '../src/protocol/sessions/machine-time.ts';
+import type { Channel, Clock, Documents, Signing } from '../src/protocol/sessions/ports.ts';
 import { type Crash, SimulatedJournal } from './journal.ts';
 import type { Keys } from './keys.ts';
 import type { Network, Node } from './network.ts';
@@ -68,7 +68,7 @@ export interface Life<Event extends { kind: string }, Effect, M> {
 
 /**
  * A process around a state machine: journal, clock, crash and restart. The loop, the machine and the sessions are those of
- * src/core; only what they run on is simulated. What a crash leaves of the journal survives, and what a subclass keeps on
+ * src/protocol; only what they run on is simulated. What a crash leaves of the journal survives, and what a subclass keeps on
  * its disk.
  */
 export abstract class Process<

@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { toUtf8 } from '../src/core/text.ts';
+import { toUtf8 } from '../src/protocol/base/text.ts';
 
 /** Seeded random numbers. Each purpose takes a fork, so that one more draw in one changes no other. */
 export class Random {

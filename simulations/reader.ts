@@ -8,8 +8,8 @@ import {
   type Verified,
   type VerifiedStatement,
   type Verifier,
-} from '../src/core/documents/index.ts';
-import type { Documents } from '../src/core/sessions/ports.ts';
+} from '../src/protocol/documents/index.ts';
+import type { Documents } from '../src/protocol/sessions/ports.ts';
 
 /** Opens documents through the real openers, each text once: a hundred machines read the same offer. */
 export class Reader implements Documents {

@@ -1,4 +1,4 @@
-import type { ControllerEffect } from '../src/core/controller/events.ts';
+import type { ControllerEffect } from '../src/controller/machine/events.ts';
 import { breaking } from './broken-controller.ts';
 import { calm } from './rates.ts';
 import { few } from './session-scenarios.ts';

@@ -1,4 +1,4 @@
-import { fromUtf8, toUtf8 } from '../src/core/text.ts';
+import { fromUtf8, toUtf8 } from '../src/protocol/base/text.ts';
 import { breaking } from './broken-controller.ts';
 import { breakingPorts } from './broken-workers.ts';
 import { busy } from './busy.ts';

@@ -1,4 +1,4 @@
-import type { Policy } from '../src/core/documents/index.ts';
+import type { Policy } from '../src/protocol/documents/index.ts';
 import { withHosts } from './allowed-hosts.ts';
 import type { KeyChange } from './paperwork.ts';
 import type { Random } from './random.ts';

@@ -1,4 +1,4 @@
-import { MerkleTree } from '../src/core/transparency/index.ts';
+import { MerkleTree } from '../src/protocol/transparency/index.ts';
 
 /** Maps of runs in the order in which their bundles were stored. */
 const byStored = ['finished', 'bundles'];

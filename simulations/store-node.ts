@@ -1,7 +1,7 @@
-import { reportedError } from '../src/core/errors.ts';
-import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
-import type { Channel, Clock, ServedProtocol } from '../src/core/sessions/ports.ts';
-import { pinServer } from '../src/core/sessions/store/pin-server.ts';
+import { reportedError } from '../src/protocol/base/errors.ts';
+import type { ControllerPorts } from '../src/controller/sessions/ports.ts';
+import type { Channel, Clock, ServedProtocol } from '../src/protocol/sessions/ports.ts';
+import { pinServer } from '../src/store-node/sessions/pin-server.ts';
 import { type Node, serve } from './network.ts';
 import type { Surroundings } from './process.ts';
 import type { Scenario, StoreBehaviour } from './scenario.ts';

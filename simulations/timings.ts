@@ -1,4 +1,4 @@
-import type { Timings } from '../src/core/controller/events.ts';
+import type { Timings } from '../src/controller/machine/events.ts';
 
 /** Timings of every simulated controller. */
 export const timings: Omit<Timings, 'grantMs'> = {

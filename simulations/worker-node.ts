@@ -6,22 +6,22 @@ import {
   resultIdOf,
   type Signer,
   type Verified,
-} from '../src/core/documents/index.ts';
-import { QuorateError, reportedError } from '../src/core/errors.ts';
-import { sandboxProfile } from '../src/core/sandbox-profile.ts';
-import { Credentials, type Membership } from '../src/core/sessions/credentials.ts';
-import { join } from '../src/core/sessions/join.ts';
-import { keepStreams } from '../src/core/sessions/kept-streams.ts';
-import type { Channel, Dial, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
-import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
-import { knownIn, revocationServer } from '../src/core/sessions/revocation-exchange.ts';
-import type { WitnessState } from '../src/core/sessions/worker/checkpoint-book.ts';
-import type { Accepts, WorkerPorts } from '../src/core/sessions/worker/ports.ts';
-import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
-import { isoTime } from '../src/core/time.ts';
-import { ownVersion } from '../src/core/wire/peer-version.ts';
-import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
-import type { Worker } from '../src/core/worker/machine.ts';
+} from '../src/protocol/documents/index.ts';
+import { QuorateError, reportedError } from '../src/protocol/base/errors.ts';
+import { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
+import { Credentials, type Membership } from '../src/protocol/sessions/credentials.ts';
+import { join } from '../src/protocol/sessions/join.ts';
+import { keepStreams } from '../src/protocol/sessions/kept-streams.ts';
+import type { Channel, Dial, ServedProtocol, Signing } from '../src/protocol/sessions/ports.ts';
+import { RevocationBook, type StoredRevocations } from '../src/protocol/sessions/revocation-book.ts';
+import { knownIn, revocationServer } from '../src/protocol/sessions/revocation-exchange.ts';
+import type { WitnessState } from '../src/worker/sessions/checkpoint-book.ts';
+import type { Accepts, WorkerPorts } from '../src/worker/sessions/ports.ts';
+import { WorkerSessions } from '../src/worker/sessions/worker-sessions.ts';
+import { isoTime } from '../src/protocol/base/time.ts';
+import { ownVersion } from '../src/protocol/wire/peer-version.ts';
+import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
+import type { Worker } from '../src/worker/machine/machine.ts';
 import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
 import { sayLog } from './logs.ts';

@@ -1,8 +1,8 @@
-import { isOver } from '../src/core/controller/facts.ts';
-import { Controller } from '../src/core/controller/machine.ts';
-import type { Invite, Role, Signer, Verified } from '../src/core/documents/index.ts';
-import { IdentityProvider } from '../src/core/idp/machine.ts';
-import { Worker } from '../src/core/worker/machine.ts';
+import { isOver } from '../src/controller/machine/facts.ts';
+import { Controller } from '../src/controller/machine/machine.ts';
+import type { Invite, Role, Signer, Verified } from '../src/protocol/documents/index.ts';
+import { IdentityProvider } from '../src/idp/machine/machine.ts';
+import { Worker } from '../src/worker/machine/machine.ts';
 import { AfterRestores } from './after-restores.ts';
 import { ControllerNode } from './controller-node.ts';
 import { expelLater, Owner } from './expulsion.ts';

@@ -2,10 +2,10 @@
  * Quorate for other programs: check the evidence of an artifact, or fetch an artifact that can be trusted. Checking
  * needs no network, no files and no clock; the network is loaded by `fetchArtifact` only. Needs Node 22.19 or newer.
  */
-import { type Bundle, decodeBundle as decode, publicKeyOf } from './core/documents/index.ts';
-import { type Expected as Known, LogView, type Verification, verifyBundle } from './core/trust/index.ts';
+import { type Bundle, decodeBundle as decode, publicKeyOf } from './protocol/documents/index.ts';
+import { type Expected as Known, LogView, type Verification, verifyBundle } from './protocol/trust/index.ts';
 import { joseVerifier } from './identity/verifier.ts';
-import type { Fetched, FetchOptions } from './runtime/artifacts/fetch.ts';
+import type { Fetched, FetchOptions } from './node/artifacts/fetch.ts';
 
 export {
   type Arch,
@@ -19,7 +19,7 @@ export {
   quorateLock,
   readLocks,
   writeQuorateLock,
-} from './core/dependencies/index.ts';
+} from './protocol/lock-formats/index.ts';
 export type {
   Bundle,
   BundledReceipt,
@@ -27,9 +27,9 @@ export type {
   LogEntry,
   Outcome,
   Policy,
-} from './core/documents/index.ts';
-export { type ErrorCode, QuorateError } from './core/errors.ts';
-export { escapeLine } from './core/escape.ts';
+} from './protocol/documents/index.ts';
+export { type ErrorCode, QuorateError } from './protocol/base/errors.ts';
+export { escapeLine } from './protocol/base/escape.ts';
 export type {
   Level,
   Revoked,
@@ -37,12 +37,12 @@ export type {
   Verification,
   VerificationStep,
   VerifiedFacts,
-} from './core/trust/index.ts';
+} from './protocol/trust/index.ts';
 export type { DependencyErrorCode } from './dependencies/error-codes.ts';
 export type { IdentityErrorCode } from './identity/error-codes.ts';
 export { publicPemOf } from './identity/pem.ts';
-export type { Fetched, FetchProgress, NotTrusted } from './runtime/artifacts/fetch.ts';
-export type { RuntimeErrorCode } from './runtime/error-codes.ts';
+export type { Fetched, FetchProgress, NotTrusted } from './node/artifacts/fetch.ts';
+export type { RuntimeErrorCode } from './node/error-codes.ts';
 
 /** Demands on a bundle, and what is known. */
 export interface Expected extends Omit<Known, 'log'> {
@@ -89,6 +89,6 @@ export interface FetchArtifactOptions extends Omit<FetchOptions, 'signal' | 'onP
  */
 export async function fetchArtifact(options: FetchArtifactOptions): Promise<Fetched> {
   publicKeyOf(options.project);
-  const { fetchArtifact: fetch } = await import('./runtime/artifacts/fetch.ts');
+  const { fetchArtifact: fetch } = await import('./node/artifacts/fetch.ts');
   return fetch({ signal: new AbortController().signal, onProgress: () => {}, ...options });
 }

@@ -84,7 +84,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/proof/interop.test.ts': 2,
   'test/proof/mutation-whole.test.ts': 50,
   'test/proof/npm-pack.test.ts': 38,
-  'test/runtime/images/registry.test.ts': 2,
+  'test/execution/images/registry.test.ts': 2,
   'test/sandbox/gvisor/contract.test.ts': 34,
   'test/sandbox/gvisor/leftovers.test.ts': 14,
   'test/sandbox/gvisor/steering.test.ts': 23,

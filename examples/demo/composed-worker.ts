@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { combineSandboxes, openSandbox, type Sandbox } from '../../sandbox/index.ts';
-import { lendingFrom } from '../../src/cli/lending.ts';
-import { openHome } from '../../src/runtime/membership/home.ts';
-import { joinProject } from '../../src/runtime/membership/join.ts';
-import { startWorker } from '../../src/runtime/worker/node.ts';
+import { lendingFrom } from '../../src/worker/commands/lending.ts';
+import { openHome } from '../../src/node/membership/home.ts';
+import { joinProject } from '../../src/node/membership/join.ts';
+import { startWorker } from '../../src/worker/node/node.ts';
 import { lent } from './cast.ts';
 
 /**

@@ -5,8 +5,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { asQuorateError, errorJson, errorText } from '../../src/cli/errors.ts';
-import { Output } from '../../src/cli/output.ts';
+import { asQuorateError, errorJson, errorText } from '../../src/terminal/errors.ts';
+import { Output } from '../../src/terminal/output.ts';
 import { playBuild } from './build.ts';
 import { playForge } from './forge.ts';
 import { playPipeline } from './pipeline.ts';

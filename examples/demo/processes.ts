@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { QuorateError, reportedError } from '../../src/core/errors.ts';
-import { escapeLine } from '../../src/core/escape.ts';
+import { QuorateError, reportedError } from '../../src/protocol/base/errors.ts';
+import { escapeLine } from '../../src/protocol/base/escape.ts';
 
 type DemoErrorCode =
   | 'DEMO_NOT_STARTED'
@@ -9,7 +9,7 @@ type DemoErrorCode =
   | 'DEMO_STOPPED'
   | 'DEMO_STORY_INCOMPLETE'
   | 'DEMO_TIMEOUT';
-declare module '../../src/core/errors.ts' {
+declare module '../../src/protocol/base/errors.ts' {
   interface ErrorCodes extends Record<DemoErrorCode, string> {}
 }
 

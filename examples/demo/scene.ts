@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { QuorateError } from '../../src/core/errors.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { anyPort, lentOptions, type Member, slowness } from './cast.ts';
 import { freePort } from './free-port.ts';
 import { type Line, Processes, type Running } from './processes.ts';

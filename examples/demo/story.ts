@@ -1,4 +1,4 @@
-import type { Progress } from '../../src/core/wire/progress.ts';
+import type { Progress } from '../../src/protocol/wire/progress.ts';
 
 /** An event of a job from the controller; `at` is by its clock, in milliseconds. */
 export interface Told {

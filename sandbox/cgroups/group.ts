@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assert, QuorateError } from '../../src/core/errors.ts';
+import { assert, QuorateError } from '../../src/protocol/base/errors.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { SandboxLimits } from '../types.ts';
 import type { Controller } from './controllers.ts';

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { messageOf } from '../../src/core/errors.ts';
+import { messageOf } from '../../src/protocol/base/errors.ts';
 import { findTool } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { fileBytesFor, makeDiskFile } from './file.ts';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { messageOf, QuorateError } from '../../src/core/errors.ts';
+import { messageOf, QuorateError } from '../../src/protocol/base/errors.ts';
 import { requireTool } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 

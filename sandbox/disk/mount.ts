@@ -1,4 +1,4 @@
-import { QuorateError } from '../../src/core/errors.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { mountPlaces, requireTool } from '../host.ts';
 
 /** A file system that a command finds at `folder`. */

@@ -1,5 +1,5 @@
-import { driverCommand } from '../build/driver.ts';
-import { profileOf, profilePath } from '../build/profile.ts';
+import { driverCommand } from '../run/driver.ts';
+import { profileOf, profilePath } from '../run/profile.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxJob } from '../types.ts';
 import { type GvisorGuards, storedAnnotations } from './guards.ts';

@@ -1,6 +1,6 @@
-import { diskFileBytes, diskShares } from '../build/disk.ts';
-import type { BuildGuards } from '../build/guards.ts';
-import { buildProcessLimits, gvisorProcessLimits, type ProcessLimits } from '../build/process-limits.ts';
+import { diskFileBytes, diskShares } from '../run/disk.ts';
+import type { BuildGuards } from '../run/guards.ts';
+import { buildProcessLimits, gvisorProcessLimits, type ProcessLimits } from '../run/process-limits.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';

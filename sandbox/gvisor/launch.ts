@@ -1,9 +1,9 @@
-import { driverFds } from '../build/driver.ts';
-import { etcFiles } from '../build/etc.ts';
-import { type MountedImage, mountImage } from '../build/image-mount.ts';
-import { type BuildProcess, firstFreeFd, selfFd, startInCgroups } from '../build/process.ts';
-import { profileOf } from '../build/profile.ts';
-import type { LaunchContext } from '../build/tier.ts';
+import { driverFds } from '../run/driver.ts';
+import { etcFiles } from '../run/etc.ts';
+import { type MountedImage, mountImage } from '../run/image-mount.ts';
+import { type BuildProcess, firstFreeFd, selfFd, startInCgroups } from '../run/process.ts';
+import { profileOf } from '../run/profile.ts';
+import type { LaunchContext } from '../run/tier.ts';
 import { mountDisk } from '../disk/mount.ts';
 import { accountPrefix, requireTool } from '../host.ts';
 import { certificatesFor, passage, systemPaths } from '../namespace/arguments.ts';

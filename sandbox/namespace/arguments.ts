@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs';
-import { etcFiles } from '../build/etc.ts';
-import { profileOf, profilePath } from '../build/profile.ts';
+import { etcFiles } from '../run/etc.ts';
+import { profileOf, profilePath } from '../run/profile.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxJob } from '../types.ts';
 import type { Guards } from './guards.ts';

@@ -1,7 +1,7 @@
-import { diskFileBytes, diskShares } from '../build/disk.ts';
-import type { BuildGuards } from '../build/guards.ts';
-import { buildProcessLimits, type ProcessLimits } from '../build/process-limits.ts';
-import { profileValues } from '../build/profile.ts';
+import { diskFileBytes, diskShares } from '../run/disk.ts';
+import type { BuildGuards } from '../run/guards.ts';
+import { buildProcessLimits, type ProcessLimits } from '../run/process-limits.ts';
+import { profileValues } from '../run/profile.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';

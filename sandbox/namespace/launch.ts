@@ -1,7 +1,7 @@
-import { driverCommand } from '../build/driver.ts';
-import { mountImage } from '../build/image-mount.ts';
-import { type BuildProcess, firstFreeFdFor, selfFd, startInCgroups } from '../build/process.ts';
-import type { LaunchContext } from '../build/tier.ts';
+import { driverCommand } from '../run/driver.ts';
+import { mountImage } from '../run/image-mount.ts';
+import { type BuildProcess, firstFreeFdFor, selfFd, startInCgroups } from '../run/process.ts';
+import type { LaunchContext } from '../run/tier.ts';
 import { mountDisk } from '../disk/mount.ts';
 import { accountPrefix, requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';

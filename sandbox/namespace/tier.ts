@@ -1,4 +1,4 @@
-import type { TierBackend } from '../build/tier.ts';
+import type { TierBackend } from '../run/tier.ts';
 import { nativeProgram } from '../native/index.ts';
 import { type Guards, guards as productGuards } from './guards.ts';
 import { launch } from './launch.ts';

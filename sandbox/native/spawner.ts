@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { QuorateError } from '../../src/core/errors.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 
 /** Streams that one process of the native program hands out before another takes its place. */
 const streamsOfBatch = 120;

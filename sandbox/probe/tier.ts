@@ -1,4 +1,4 @@
-import { type TierBackend, type TierContext, TierSandbox } from '../build/tier.ts';
+import { type TierBackend, type TierContext, TierSandbox } from '../run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../cgroups/parents.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { Probe, ProbeCheck, ProbeWatch, SandboxImage } from '../types.ts';

@@ -1,5 +1,5 @@
-import { profileEtc } from '../build/etc.ts';
-import { buildProcessLimits, prlimit } from '../build/process-limits.ts';
+import { profileEtc } from '../run/etc.ts';
+import { buildProcessLimits, prlimit } from '../run/process-limits.ts';
 import { findTool } from '../host.ts';
 import { certificates, passage, systemPaths } from '../namespace/arguments.ts';
 import { type TunnelRunner, toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';

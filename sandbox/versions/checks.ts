@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { version as kernelBuild } from 'node:os';
-import { messageOf } from '../../src/core/errors.ts';
+import { messageOf } from '../../src/protocol/base/errors.ts';
 import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
 import { meetsMinimum, minimums, minimumText, type Part } from './minimum.ts';

@@ -1,7 +1,7 @@
 import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
-import { Deadline } from '../build/deadline.ts';
-import { tarRecordBytes, toldBytesMax } from '../build/driver.ts';
-import type { BuildProcess } from '../build/process.ts';
+import { Deadline } from '../run/deadline.ts';
+import { tarRecordBytes, toldBytesMax } from '../run/driver.ts';
+import type { BuildProcess } from '../run/process.ts';
 import { UntilMarker } from './end-marker.ts';
 import { bootedWord, finishedWord } from './guest.ts';
 

@@ -1,4 +1,4 @@
-import type { BuildGuards } from '../build/guards.ts';
+import type { BuildGuards } from '../run/guards.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';

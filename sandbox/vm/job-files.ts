@@ -1,6 +1,6 @@
-import { driverCommand, quote } from '../build/driver.ts';
-import { etcFiles } from '../build/etc.ts';
-import { profileOf, profilePath } from '../build/profile.ts';
+import { driverCommand, quote } from '../run/driver.ts';
+import { etcFiles } from '../run/etc.ts';
+import { profileOf, profilePath } from '../run/profile.ts';
 import type { Guards } from '../namespace/guards.ts';
 import type { SandboxJob } from '../types.ts';
 import { type CpioEntry, cpio } from './cpio.ts';

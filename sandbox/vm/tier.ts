@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Unpinned } from '../../src/core/documents/statement.ts';
-import { QuorateError } from '../../src/core/errors.ts';
-import { type BuildProcess, firstFreeFd, startInCgroups } from '../build/process.ts';
-import { profileOf } from '../build/profile.ts';
-import type { LaunchContext, TierBackend } from '../build/tier.ts';
+import type { Unpinned } from '../../src/protocol/documents/statement.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { type BuildProcess, firstFreeFd, startInCgroups } from '../run/process.ts';
+import { profileOf } from '../run/profile.ts';
+import type { LaunchContext, TierBackend } from '../run/tier.ts';
 import { requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
 import { VmBoot } from './boot.ts';

@@ -1,6 +1,6 @@
-import type { RunFacts } from '../../src/core/controller/facts.ts';
-import { currentRound, type Run } from '../../src/core/controller/state.ts';
-import { isTrustedSlot } from '../../src/core/documents/index.ts';
+import type { RunFacts } from '../../src/controller/machine/facts.ts';
+import { currentRound, type Run } from '../../src/controller/machine/state.ts';
+import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 import { timings } from '../timings.ts';
 

@@ -1,4 +1,4 @@
-import { type Ack, leaves } from '../../src/core/documents/index.ts';
+import { type Ack, leaves } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Each acknowledged receipt stays in the log at the index its ack promised; through a restore, where a member that answered holds the ack. */

@@ -1,7 +1,7 @@
-import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
-import { revocationsIn } from '../../src/core/controller/revocations.ts';
-import { allRuns, levelOf } from '../../src/core/controller/state.ts';
-import { voteRevoked } from '../../src/core/trust/revocations.ts';
+import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
+import { revocationsIn } from '../../src/controller/machine/revocations.ts';
+import { allRuns, levelOf } from '../../src/controller/machine/state.ts';
+import { voteRevoked } from '../../src/protocol/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Kinds of progress that begin or end an agreement. Where the last of a run is `agreed`, N operators agree. */

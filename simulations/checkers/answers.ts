@@ -1,4 +1,4 @@
-import type { ControllerState } from '../../src/core/controller/state.ts';
+import type { ControllerState } from '../../src/controller/machine/state.ts';
 import {
   type CountedReceipt,
   claimedIdOf,
@@ -9,9 +9,9 @@ import {
   openStatement,
   type Policy,
   type Request,
-} from '../../src/core/documents/index.ts';
-import { toUtf8 } from '../../src/core/text.ts';
-import { verifyBundle } from '../../src/core/trust/index.ts';
+} from '../../src/protocol/documents/index.ts';
+import { toUtf8 } from '../../src/protocol/base/text.ts';
+import { verifyBundle } from '../../src/protocol/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 import { countingIn } from './ended-keys.ts';
 

@@ -1,4 +1,4 @@
-import { artifactOf } from '../../src/core/documents/index.ts';
+import { artifactOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 import { tamperedAlike, truthOf } from '../outcomes.ts';
 

@@ -1,4 +1,4 @@
-import { limits } from '../../src/core/limits.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** A clock that is off by less is followed, slowly. */

@@ -1,4 +1,4 @@
-import { isTrustedSlot, resultOf } from '../../src/core/documents/index.ts';
+import { isTrustedSlot, resultOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**

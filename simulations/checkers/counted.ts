@@ -1,6 +1,6 @@
-import { isOver } from '../../src/core/controller/facts.ts';
-import { allRuns, levelOf } from '../../src/core/controller/state.ts';
-import { idOf } from '../../src/core/documents/index.ts';
+import { isOver } from '../../src/controller/machine/facts.ts';
+import { allRuns, levelOf } from '../../src/controller/machine/state.ts';
+import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, type Truth, Violation } from '../observer.ts';
 
 /** The longest delay of a message that is not stalled. */

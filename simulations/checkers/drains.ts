@@ -1,4 +1,4 @@
-import type { ControllerState } from '../../src/core/controller/state.ts';
+import type { ControllerState } from '../../src/controller/machine/state.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Offers of rounds in which somebody builds or has built, and which are not revealed. */

@@ -1,6 +1,6 @@
-import { publishedOf, type Run } from '../../src/core/controller/state.ts';
-import { isTrustedSlot } from '../../src/core/documents/index.ts';
-import { ownFailureCounts } from '../../src/core/trust/decide.ts';
+import { publishedOf, type Run } from '../../src/controller/machine/state.ts';
+import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
+import { ownFailureCounts } from '../../src/protocol/trust/decide.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 type Receipt = Run['receipts'][number];

@@ -1,7 +1,7 @@
-import { revocationsIn } from '../../src/core/controller/revocations.ts';
-import { idOf, isTrustedSlot, leaves } from '../../src/core/documents/index.ts';
-import { provenBy, verifyBundle } from '../../src/core/trust/index.ts';
-import type { Revoked } from '../../src/core/trust/revocations.ts';
+import { revocationsIn } from '../../src/controller/machine/revocations.ts';
+import { idOf, isTrustedSlot, leaves } from '../../src/protocol/documents/index.ts';
+import { provenBy, verifyBundle } from '../../src/protocol/trust/index.ts';
+import type { Revoked } from '../../src/protocol/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**

@@ -1,7 +1,7 @@
-import { isOver } from '../../src/core/controller/facts.ts';
-import { allRuns, publishedOf } from '../../src/core/controller/state.ts';
-import { isProven } from '../../src/core/controller/verdict.ts';
-import { idOf } from '../../src/core/documents/index.ts';
+import { isOver } from '../../src/controller/machine/facts.ts';
+import { allRuns, publishedOf } from '../../src/controller/machine/state.ts';
+import { isProven } from '../../src/controller/machine/verdict.ts';
+import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**

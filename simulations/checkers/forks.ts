@@ -1,8 +1,8 @@
-import type { Bundle } from '../../src/core/documents/index.ts';
-import { openCharterOf } from '../../src/core/judge/index.ts';
-import { signatureLines } from '../../src/core/transparency/index.ts';
-import { type Equivocation, revokedByEquivocation } from '../../src/core/trust/equivocation.ts';
-import { verifyBundle } from '../../src/core/trust/index.ts';
+import type { Bundle } from '../../src/protocol/documents/index.ts';
+import { openCharterOf } from '../../src/protocol/judge/index.ts';
+import { signatureLines } from '../../src/protocol/transparency/index.ts';
+import { type Equivocation, revokedByEquivocation } from '../../src/protocol/trust/equivocation.ts';
+import { verifyBundle } from '../../src/protocol/trust/index.ts';
 import { type Checker, type Truth, Violation } from '../observer.ts';
 
 interface Published {

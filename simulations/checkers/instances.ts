@@ -1,5 +1,5 @@
-import { allRuns, type ControllerState } from '../../src/core/controller/state.ts';
-import { idOf } from '../../src/core/documents/index.ts';
+import { allRuns, type ControllerState } from '../../src/controller/machine/state.ts';
+import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**

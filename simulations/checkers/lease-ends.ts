@@ -1,5 +1,5 @@
-import { liveLeases } from '../../src/core/controller/state.ts';
-import { idOf } from '../../src/core/documents/index.ts';
+import { liveLeases } from '../../src/controller/machine/state.ts';
+import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 import { timings } from '../timings.ts';
 

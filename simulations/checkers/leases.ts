@@ -1,5 +1,5 @@
-import { type ControllerState, liveLeases } from '../../src/core/controller/state.ts';
-import { idOf, type Lease } from '../../src/core/documents/index.ts';
+import { type ControllerState, liveLeases } from '../../src/controller/machine/state.ts';
+import { idOf, type Lease } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 type Fence = Lease['fence'];

@@ -1,7 +1,7 @@
-import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
-import { type ControllerState, levelOf, publishedOf } from '../../src/core/controller/state.ts';
-import { isTrustedSlot } from '../../src/core/documents/index.ts';
-import { knownLimit, limitVaries } from '../../src/core/judge/index.ts';
+import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
+import { type ControllerState, levelOf, publishedOf } from '../../src/controller/machine/state.ts';
+import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
+import { knownLimit, limitVaries } from '../../src/protocol/judge/index.ts';
 import { type Checker, type Truth, Violation } from '../observer.ts';
 
 interface Said {

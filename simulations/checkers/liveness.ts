@@ -1,8 +1,8 @@
-import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
-import { allRuns, type ControllerState, levelOf } from '../../src/core/controller/state.ts';
-import { isTrustedSlot } from '../../src/core/documents/index.ts';
-import { limits } from '../../src/core/limits.ts';
-import type { Progress } from '../../src/core/wire/progress.ts';
+import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
+import { allRuns, type ControllerState, levelOf } from '../../src/controller/machine/state.ts';
+import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
+import type { Progress } from '../../src/protocol/wire/progress.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { parseCheckpoint, verifyConsistency } from '../../src/core/transparency/index.ts';
+import { parseCheckpoint, verifyConsistency } from '../../src/protocol/transparency/index.ts';
 import { type Checker, type Observation, Violation } from '../observer.ts';
 
 type Checkpoint = Extract<Observation, { kind: 'signed' }>;

@@ -1,5 +1,5 @@
-import { allRuns } from '../../src/core/controller/state.ts';
-import { withoutColours } from '../../src/core/escape.ts';
+import { allRuns } from '../../src/controller/machine/state.ts';
+import { withoutColours } from '../../src/protocol/base/escape.ts';
 import { logOf } from '../logs.ts';
 import { type Checker, type Truth, Violation } from '../observer.ts';
 

@@ -1,13 +1,13 @@
-import { artifactIn, isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { artifactIn, isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
 import {
   allRuns,
   type ControllerState,
   levelOf,
   liveLeases,
   publishedOf,
-} from '../../src/core/controller/state.ts';
-import { artifactOf, type Request } from '../../src/core/documents/index.ts';
-import { atLeast, provenBy } from '../../src/core/trust/index.ts';
+} from '../../src/controller/machine/state.ts';
+import { artifactOf, type Request } from '../../src/protocol/documents/index.ts';
+import { atLeast, provenBy } from '../../src/protocol/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 type Needs = NonNullable<Request['needs']>;

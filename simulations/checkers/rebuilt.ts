@@ -1,10 +1,10 @@
-import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
-import { revocationsIn } from '../../src/core/controller/revocations.ts';
-import { runRevoked } from '../../src/core/controller/standing.ts';
-import { allRuns, type ControllerState, publishedOf } from '../../src/core/controller/state.ts';
-import { artifactOf } from '../../src/core/documents/index.ts';
-import { atLeast } from '../../src/core/trust/index.ts';
-import { type Revoked, voteRevoked } from '../../src/core/trust/revocations.ts';
+import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
+import { revocationsIn } from '../../src/controller/machine/revocations.ts';
+import { runRevoked } from '../../src/controller/machine/standing.ts';
+import { allRuns, type ControllerState, publishedOf } from '../../src/controller/machine/state.ts';
+import { artifactOf } from '../../src/protocol/documents/index.ts';
+import { atLeast } from '../../src/protocol/trust/index.ts';
+import { type Revoked, voteRevoked } from '../../src/protocol/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 const lostInput = /^\S+, which it needs, (was contradicted|was revoked|ended as)/;

@@ -1,5 +1,5 @@
-import { isMember } from '../../src/core/controller/revocations.ts';
-import type { MerkleTree } from '../../src/core/transparency/index.ts';
+import { isMember } from '../../src/controller/machine/revocations.ts';
+import type { MerkleTree } from '../../src/protocol/transparency/index.ts';
 import { type Checker, type Observation, Violation } from '../observer.ts';
 
 type Seen<Kind> = Extract<Observation, { kind: Kind }>;

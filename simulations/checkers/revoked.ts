@@ -1,17 +1,17 @@
-import { isOver } from '../../src/core/controller/facts.ts';
+import { isOver } from '../../src/controller/machine/facts.ts';
 import {
   allRuns,
   type ControllerState,
   type LoggedRevocation,
   publishedOf,
-} from '../../src/core/controller/state.ts';
+} from '../../src/controller/machine/state.ts';
 import {
   artifactOf,
   isTrustedSlot,
   type Policy,
   type Revocation,
   type Verified,
-} from '../../src/core/documents/index.ts';
+} from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 import { countingIn, endOf } from './ended-keys.ts';
 

@@ -1,4 +1,4 @@
-import { artifactOf, isTrustedSlot } from '../../src/core/documents/index.ts';
+import { artifactOf, isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 interface Secret {

@@ -1,4 +1,4 @@
-import { artifactOf } from '../../src/core/documents/index.ts';
+import { artifactOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Where the controller keeps no bytes, each published artifact is kept by as many stores as `--copies` asks for. */

@@ -1,5 +1,5 @@
-import type { ControllerState } from '../../src/core/controller/state.ts';
-import { idOf, isTrustedSlot, type Outcome, type VerdictFacts } from '../../src/core/documents/index.ts';
+import type { ControllerState } from '../../src/controller/machine/state.ts';
+import { idOf, isTrustedSlot, type Outcome, type VerdictFacts } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 type Exit = Extract<Outcome, { kind: 'exit' }>;

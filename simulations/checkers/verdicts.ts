@@ -1,4 +1,4 @@
-import { artifactOf, idOf } from '../../src/core/documents/index.ts';
+import { artifactOf, idOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Progress that takes back the verdicts of a run. */

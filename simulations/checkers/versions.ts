@@ -1,4 +1,4 @@
-import { isBelow, leastWorkerOf } from '../../src/core/least-version.ts';
+import { isBelow, leastWorkerOf } from '../../src/protocol/base/least-version.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** A worker that states no version, or one below the least of the charter, gets no lease. */

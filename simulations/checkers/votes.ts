@@ -1,4 +1,4 @@
-import { isTrustedSlot } from '../../src/core/documents/index.ts';
+import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** One invite, one vote: keys that joined on the same invite deliver once in a round, and count once. */

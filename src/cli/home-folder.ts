@@ -1,6 +1,6 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 
 /** statfs(2) of /proc. A folder that is made there is reported as made, and is not there. */
 const procMagic = 0x9fa0;

@@ -1,5 +1,5 @@
-import { QuorateError } from '../core/errors.ts';
-import { type Exit, exits } from './exit-codes.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { type Exit, exits } from '../terminal/exit-codes.ts';
 
 /** Longest time from the first Ctrl-C to the end of the process. */
 const closingMsMax = 2_500;

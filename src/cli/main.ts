@@ -1,6 +1,6 @@
-import { QuorateError } from '../core/errors.ts';
-import { asksForJson, asQuorateError, errorJson, errorText, exitOfError, isAnswered } from './errors.ts';
-import { type Exit, exits } from './exit-codes.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { asksForJson, asQuorateError, errorJson, errorText, exitOfError, isAnswered } from '../terminal/errors.ts';
+import { type Exit, exits } from '../terminal/exit-codes.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { createProgram } from './program.ts';
 

@@ -1,13 +1,13 @@
 import { homedir } from 'node:os';
 import { Command } from 'commander';
-import { assert, QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { nearestWord } from '../jobfile/nearest-word.ts';
 import { isJournal, version } from '../program.ts';
-import { verbs } from './commands/index.ts';
-import type { Act, Context } from './context.ts';
-import type { Exit } from './exit-codes.ts';
+import { verbs } from './commands.ts';
+import type { Act, Context } from '../terminal/context.ts';
+import type { Exit } from '../terminal/exit-codes.ts';
 import { homeFolder } from './home-folder.ts';
-import { Output, type Sink } from './output.ts';
+import { Output, type Sink } from '../terminal/output.ts';
 
 const about = `Continuous integration on machines nobody has to trust.
 

@@ -1,9 +1,9 @@
-import { codeOf, messageOf } from '../core/errors.ts';
-import { escapeLine } from '../core/escape.ts';
-import { sayLapsed } from '../core/trust/key-texts.ts';
-import type { ControllerStatus } from '../runtime/controller/status.ts';
-import type { HostCheck } from './host-checks.ts';
-import { findProject, openProject } from './project.ts';
+import { codeOf, messageOf } from '../protocol/base/errors.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
+import { sayLapsed } from '../protocol/trust/key-texts.ts';
+import type { ControllerStatus } from '../controller/node/status.ts';
+import type { HostCheck } from '../execution/commands/host-checks.ts';
+import { findProject, openProject } from '../owner/project.ts';
 
 const fix = 'update Quorate, and start it again';
 
@@ -16,7 +16,7 @@ export async function checkVersions(home: string, cwd: string): Promise<HostChec
 }
 
 async function checkWorkers(home: string): Promise<HostCheck[]> {
-  const { askWorkers } = await import('../runtime/worker/control.ts');
+  const { askWorkers } = await import('../worker/node/control.ts');
   return (await askWorkers(home)).map(({ project, answer }) => {
     const name = `version of the worker for …${project}`;
     const behind = answer.status.behind ?? null;
@@ -28,7 +28,7 @@ async function checkWorkers(home: string): Promise<HostCheck[]> {
 
 async function checkProject(cwd: string): Promise<HostCheck[]> {
   if (findProject(cwd) === undefined) return [];
-  const { askController } = await import('../runtime/controller/control.ts');
+  const { askController } = await import('../controller/node/control.ts');
   try {
     const now = await askController((await openProject(cwd)).dir, { do: 'status' });
     return [checkBehind(now), checkLapsed(now)];

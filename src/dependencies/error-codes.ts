@@ -32,6 +32,6 @@ const dependencyErrors = {
 
 export type DependencyErrorCode = keyof typeof dependencyErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<DependencyErrorCode, string> {}
 }

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { egressLimits } from './limits.ts';
 import { printable, type Target } from './rules.ts';
 

@@ -20,6 +20,6 @@ const egressErrors = {
 
 export type EgressErrorCode = keyof typeof egressErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<EgressErrorCode, string> {}
 }

@@ -1,6 +1,6 @@
-import { clientOf } from '../core/client-address.ts';
-import { QuorateError } from '../core/errors.ts';
-import { sizeText } from '../core/quantity.ts';
+import { clientOf } from '../protocol/base/client-address.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { sizeText } from '../protocol/base/quantity.ts';
 import { canonical } from './addresses.ts';
 import { egressLimits } from './limits.ts';
 import { printable, type Target } from './rules.ts';

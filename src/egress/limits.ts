@@ -1,4 +1,4 @@
-import { assert } from '../core/errors.ts';
+import { assert } from '../protocol/base/errors.ts';
 
 /** Bounds of the egress proxy. The first two are those of a checkout; a build with a network has its own. */
 export const egressLimits = {

@@ -1,5 +1,5 @@
 import { Socket, type SocketConnectOpts } from 'node:net';
-import type { Bandwidth } from '../core/bandwidth.ts';
+import type { Bandwidth } from '../protocol/base/bandwidth.ts';
 import type { Connect } from './dial.ts';
 
 type Done = (error?: Error | null) => void;

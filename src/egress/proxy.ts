@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
-import { sizeText } from '../core/quantity.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { sizeText } from '../protocol/base/quantity.ts';
 import { CountedStream } from './counted-stream.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
 import { forward } from './forward.ts';

@@ -1,4 +1,4 @@
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { egressLimits } from './limits.ts';
 import { printable, type Target } from './rules.ts';
 

@@ -1,7 +1,7 @@
 import { Agent, request } from 'undici';
 import type { z } from 'zod';
-import { messageOf, QuorateError } from '../core/errors.ts';
-import { escapeLine } from '../core/escape.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
 import type { ForgeErrorCode } from './error-codes.ts';
 import { forgeLimits } from './limits.ts';
 

@@ -22,6 +22,6 @@ const forgeErrors = {
 
 export type ForgeErrorCode = keyof typeof forgeErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<ForgeErrorCode, string> {}
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { codeOf, messageOf } from '../core/errors.ts';
+import { codeOf, messageOf } from '../protocol/base/errors.ts';
 import { type ForgeApi, shown } from './api.ts';
 import { forgeLimits } from './limits.ts';
 import type { CommitStatus, Forge, OpenPull } from './types.ts';

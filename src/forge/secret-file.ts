@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { messageOf, QuorateError } from '../core/errors.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 
 const bytesMax = 4096;
 

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { Buckets } from '../mesh/token-buckets.ts';
 import { httpLimits } from './limits.ts';
 import { leastPrice } from './prices.ts';

@@ -1,6 +1,6 @@
-import { limits } from '../core/limits.ts';
+import { limits } from '../protocol/base/limits.ts';
 
-export { clientOf } from '../core/client-address.ts';
+export { clientOf } from '../protocol/base/client-address.ts';
 
 /** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`; undefined for anything else. */
 export function parseHostPort(text: string): { host: string; port: number } | undefined {

@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import type { PublicView } from '../runtime/controller/public-view.ts';
+import type { PublicView } from '../controller/node/public-view.ts';
 import { sha256InSlices } from '../store/index.ts';
 import { afterAnswer, type HttpEnv } from './env.ts';
 import { gathered, piecesOf, streamOf, wholeBytesMax } from './stream.ts';

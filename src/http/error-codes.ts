@@ -41,6 +41,6 @@ const httpErrors = {
 
 export type HttpErrorCode = keyof typeof httpErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<HttpErrorCode, string> {}
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, QuorateError } from '../core/errors.ts';
+import { type ErrorCode, QuorateError } from '../protocol/base/errors.ts';
 import { TooManyRequests } from './accounts.ts';
 
 /** HTTP status of each code that a client is told. Any other error is 500 and says nothing of what it was. */

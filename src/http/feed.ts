@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import type { PublicView } from '../runtime/controller/public-view.ts';
+import type { PublicView } from '../controller/node/public-view.ts';
 import { answerWith } from './answer.ts';
 import { type HttpEnv, targetOf } from './env.ts';
 import { Gateway } from './gateway.ts';

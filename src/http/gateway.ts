@@ -1,4 +1,4 @@
-import type { PublicView } from '../runtime/controller/public-view.ts';
+import type { PublicView } from '../controller/node/public-view.ts';
 import { type Answer, artifactAnswer } from './answer.ts';
 import { type Asker, holderOf } from './env.ts';
 import { notFound } from './errors.ts';

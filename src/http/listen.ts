@@ -8,7 +8,7 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { type Account, type AccountBounds, Accounts, TooManyRequests } from './accounts.ts';
 import { clientOf } from './addresses.ts';
 import { boundConnections, type ConnectionBounds, Waiting } from './connections.ts';

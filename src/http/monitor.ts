@@ -1,9 +1,9 @@
 import { Hono } from 'hono';
 import { Registry } from 'prom-client';
-import type { HealthChecks } from '../runtime/node/health.ts';
-import { Meters } from '../runtime/node/metrics.ts';
-import type { NodeEvent, Tell } from '../runtime/node/node-events.ts';
-import { meterProcess, type ProcessMeters } from '../runtime/node/node-metrics.ts';
+import type { HealthChecks } from '../node/health.ts';
+import { Meters } from '../node/metrics.ts';
+import type { NodeEvent, Tell } from '../node/node-events.ts';
+import { meterProcess, type ProcessMeters } from '../node/node-metrics.ts';
 import { urlOf } from './addresses.ts';
 import type { HttpEnv } from './env.ts';
 import { healthApp } from './health.ts';

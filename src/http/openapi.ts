@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { bundleSchema } from '../core/documents/bundle.ts';
+import { bundleSchema } from '../protocol/documents/bundle.ts';
 import {
   checkpointNoticeSchema,
   feedCharterSchema,
   feedOffersSchema,
   feedVerdictsSchema,
   revocationListSchema,
-} from '../core/wire/messages.ts';
+} from '../protocol/wire/messages.ts';
 import type { feedLists } from './routes.ts';
 
 /** Answers of a list of the feed. */

@@ -1,5 +1,5 @@
-import { limits } from '../core/limits.ts';
-import type { PublicView } from '../runtime/controller/public-view.ts';
+import { limits } from '../protocol/base/limits.ts';
+import type { PublicView } from '../controller/node/public-view.ts';
 import { LongWork } from '../store/index.ts';
 import { type Answer, etagOf, revalidate } from './answer.ts';
 import { type Asker, holderOf } from './env.ts';

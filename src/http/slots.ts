@@ -1,4 +1,4 @@
-import { assert, QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { httpLimits } from './limits.ts';
 
 export interface SlotBounds {

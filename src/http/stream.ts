@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Context } from 'hono';
-import { assert } from '../core/errors.ts';
+import { assert } from '../protocol/base/errors.ts';
 import { LongWork } from '../store/index.ts';
 import type { Account } from './accounts.ts';
 import type { HttpEnv } from './env.ts';

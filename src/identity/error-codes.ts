@@ -18,6 +18,6 @@ const identityErrors = {
 
 export type IdentityErrorCode = keyof typeof identityErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<IdentityErrorCode, string> {}
 }

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { publicKeyOf } from '../core/documents/index.ts';
+import { publicKeyOf } from '../protocol/documents/index.ts';
 
 /** DER prefix of the SubjectPublicKeyInfo of an Ed25519 key, up to its 32 bytes (RFC 8410, 4). */
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');

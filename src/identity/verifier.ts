@@ -1,5 +1,5 @@
 import { createHash, type KeyObject, verify } from 'node:crypto';
-import { DocumentMemory, type Verifier } from '../core/documents/index.ts';
+import { DocumentMemory, type Verifier } from '../protocol/documents/index.ts';
 import { holdsCompact } from './compact-jws.ts';
 import { identityLimits } from './limits.ts';
 import { importPeerId } from './pem.ts';

@@ -2,7 +2,7 @@ import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { splitName } from './entry-names.ts';
 import { damaged, notAnImage, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';

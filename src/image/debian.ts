@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { readRootArchive } from './read.ts';
 import { skipSyncPrefix } from './skip-sync.ts';
 import { runTool } from './tool.ts';

@@ -1,5 +1,5 @@
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { printable } from './errors.ts';
 
 const refused = (name: string, why: string): QuorateError =>

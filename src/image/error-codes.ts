@@ -23,6 +23,6 @@ const imageErrors = {
 
 export type ImageErrorCode = keyof typeof imageErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<ImageErrorCode, string> {}
 }

@@ -1,4 +1,4 @@
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 
 /** An untrusted name for a message: quoted, at most 200 characters, without control and bidirectional characters. */
 export function printable(text: string): string {

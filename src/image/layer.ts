@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import type { Blob } from './blobs.ts';
 import { checkLink, splitName } from './entry-names.ts';
 import { damaged, printable, tooLarge } from './errors.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { type Arch, goArch } from './arch.ts';
 import type { Blob, Blobs } from './blobs.ts';
 import { damaged, notAnImage, printable } from './errors.ts';

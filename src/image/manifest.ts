@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { limits } from '../core/limits.ts';
+import { limits } from '../protocol/base/limits.ts';
 import type { Blob, Blobs, Wanted } from './blobs.ts';
 import { damaged, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { tooLarge } from './errors.ts';
 import type { Content, Folder, Node, Root } from './root-tree.ts';
 

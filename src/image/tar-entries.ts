@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
-import { QuorateError } from '../core/errors.ts';
-import { refuseEmptyHeaders } from '../core/tar-headers.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { refuseEmptyHeaders } from '../protocol/base/tar-headers.ts';
 import { damaged } from './errors.ts';
 
 /** A header with the offset of the entry's content, which the parser sets but its types omit. */

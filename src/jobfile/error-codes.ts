@@ -14,6 +14,6 @@ const jobFileErrors = {
 
 export type JobFileErrorCode = keyof typeof jobFileErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<JobFileErrorCode, string> {}
 }

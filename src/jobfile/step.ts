@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commandSchema, type Step, stepOptions } from '../core/documents/step.ts';
+import { commandSchema, type Step, stepOptions } from '../protocol/documents/step.ts';
 
 export const shellSchema = z.enum(['sh', 'bash'], { error: 'expected "sh" or "bash"' });
 type Shell = z.infer<typeof shellSchema>;

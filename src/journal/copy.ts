@@ -2,7 +2,7 @@ import { closeSync, constants, existsSync, fsyncSync, openSync, rmSync } from 'n
 import { copyFile, open, rm, stat, utimes } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { EndMark } from './end-mark.ts';
 import { checked, type Journal, lastSeq, openJournal } from './index.ts';
 import { journalLimits } from './limits.ts';

@@ -14,6 +14,6 @@ const journalErrors = {
 
 export type JournalErrorCode = keyof typeof journalErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<JournalErrorCode, string> {}
 }

@@ -2,8 +2,8 @@ import { closeSync, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, s
 import { basename, dirname, sep } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { QuorateError, UnknownKind } from '../core/errors.ts';
-import { homeNewer, newerEvent } from '../core/newer.ts';
+import { QuorateError, UnknownKind } from '../protocol/base/errors.ts';
+import { homeNewer, newerEvent } from '../protocol/base/newer.ts';
 import { EndMark, markOf } from './end-mark.ts';
 import { walDamage } from './wal.ts';
 

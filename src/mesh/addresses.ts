@@ -2,7 +2,7 @@ import type { PeerId } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { CID } from 'multiformats/cid';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { addressError } from './errors.ts';
 import type { PeerAddress } from './types.ts';
 

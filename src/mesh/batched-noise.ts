@@ -1,6 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import type { MessageStream } from '@libp2p/interface';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { meshLimits } from './limits.ts';
 import { noiseCrypto } from './noise-crypto.ts';
 

@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface';
-import { ByteQueue } from '../core/byte-queue.ts';
-import { assert, QuorateError } from '../core/errors.ts';
-import { Slices } from '../core/slices.ts';
+import { ByteQueue } from '../protocol/base/byte-queue.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { Slices } from '../protocol/base/slices.ts';
 import { tooLarge } from './errors.ts';
 import { meshLimits } from './limits.ts';
 import { PacedReader } from './paced-reader.ts';

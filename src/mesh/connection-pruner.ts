@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface';
-import { QuorateError } from '../core/errors.ts';
-import type { Rank } from '../core/rank.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import type { Rank } from '../protocol/base/rank.ts';
 import { Counts } from './counts.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';

@@ -1,5 +1,5 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { isIncompleteDial } from './errors.ts';
 import { meshLimits } from './limits.ts';
 import { isName, networkOf } from './network.ts';

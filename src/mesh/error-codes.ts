@@ -36,6 +36,6 @@ const meshErrors = {
 
 export type MeshErrorCode = keyof typeof meshErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<MeshErrorCode, string> {}
 }

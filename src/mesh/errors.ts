@@ -1,4 +1,4 @@
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 
 /** An error and all errors it wraps, outermost first. */
 function* chain(error: unknown): Iterable<Error> {

@@ -1,4 +1,4 @@
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { meshLimits } from './limits.ts';
 import { Buckets } from './token-buckets.ts';
 

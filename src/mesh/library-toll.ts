@@ -1,6 +1,6 @@
 import type { Connection, Libp2p, Stream, StreamHandlerRecord } from '@libp2p/interface';
-import { QuorateError } from '../core/errors.ts';
-import { sessionLimits } from '../core/sessions/limits.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { sessionLimits } from '../protocol/sessions/limits.ts';
 import { DHT_PROTOCOL } from './libp2p-node.ts';
 import type { MeshStats } from './stats.ts';
 import type { Turns } from './turns.ts';

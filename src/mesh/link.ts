@@ -1,5 +1,5 @@
 import type { Connection } from '@libp2p/interface';
-import type { Rank } from '../core/rank.ts';
+import type { Rank } from '../protocol/base/rank.ts';
 import { StreamChannel } from './channel.ts';
 import { dialError } from './errors.ts';
 import { meshLimits } from './limits.ts';

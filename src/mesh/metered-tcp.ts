@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface';
 import { type TCPComponents, type TCPOptions, tcp } from '@libp2p/tcp';
-import type { Bandwidth } from '../core/bandwidth.ts';
+import type { Bandwidth } from '../protocol/base/bandwidth.ts';
 import type { DialBudget } from './dial-budget.ts';
 import type { Arrival, InboundGate } from './inbound-gate.ts';
 import { networkOf } from './network.ts';

@@ -1,5 +1,5 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { clientOf } from '../core/client-address.ts';
+import { clientOf } from '../protocol/base/client-address.ts';
 
 /**
  * The network that an address is in: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. A relayed address is in

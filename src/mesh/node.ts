@@ -1,6 +1,6 @@
 import type { GossipSub, TopicValidatorFn } from '@libp2p/gossipsub';
 import type { Connection, IdentifyResult, PeerId } from '@libp2p/interface';
-import { assert, codeOf, QuorateError } from '../core/errors.ts';
+import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { groupByPeer, parseAddress, parseCid, parseMultiaddr, parsePeer, withPeer } from './addresses.ts';
 import { Announcements } from './announcements.ts';
 import { ConnectionPruner } from './connection-pruner.ts';

@@ -1,5 +1,5 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 
 /** Unread bytes at which the stream is paused; at most one window can still arrive after that. */
 const HIGH_WATER_BYTES = 64 * 1024;

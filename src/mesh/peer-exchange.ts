@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { meteredBounds } from '../core/wire/bounds.ts';
+import { meteredBounds } from '../protocol/wire/bounds.ts';
 import { isDiallable } from './addresses.ts';
 import { meshLimits } from './limits.ts';
 import { MemberRegistry } from './member-registry.ts';

@@ -1,4 +1,4 @@
-import type { Rank } from '../core/rank.ts';
+import type { Rank } from '../protocol/base/rank.ts';
 import { meshLimits } from './limits.ts';
 
 /** A connection, as far as its place goes. */

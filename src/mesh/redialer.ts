@@ -1,4 +1,4 @@
-import { assert } from '../core/errors.ts';
+import { assert } from '../protocol/base/errors.ts';
 import { meshLimits } from './limits.ts';
 import type { RememberedPeer } from './remembered-peers.ts';
 

@@ -1,7 +1,7 @@
 import type { Libp2p } from '@libp2p/interface';
-import type { Bandwidth } from '../core/bandwidth.ts';
-import type { QuorateError } from '../core/errors.ts';
-import type { Rank } from '../core/rank.ts';
+import type { Bandwidth } from '../protocol/base/bandwidth.ts';
+import type { QuorateError } from '../protocol/base/errors.ts';
+import type { Rank } from '../protocol/base/rank.ts';
 import type { MeshStats } from './stats.ts';
 
 export interface MeshOptions {

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { assert, QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { explain } from './git-failed.ts';
 import type { GitFolderReader } from './git-folder.ts';
 import { type CommitOptions, type ReadCommit, Repository } from './repository.ts';

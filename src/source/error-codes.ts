@@ -42,6 +42,6 @@ const sourceErrors = {
 
 export type SourceErrorCode = keyof typeof sourceErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<SourceErrorCode, string> {}
 }

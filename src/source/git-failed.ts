@@ -1,4 +1,4 @@
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import type { SourceErrorCode } from './error-codes.ts';
 
 /** git exited with an error. `explain` converts it to a coded error. */

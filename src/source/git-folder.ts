@@ -1,5 +1,5 @@
 import { PassThrough, type Readable } from 'node:stream';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import type { RunOptions } from './git.ts';
 import { GitFailed } from './git-failed.ts';
 import { readThrough } from './read-through.ts';

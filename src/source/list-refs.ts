@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { QuorateError } from '../core/errors.ts';
-import { isRefName } from '../core/git-ref.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { isRefName } from '../protocol/base/git-ref.ts';
 import { type GitOptions, git } from './git.ts';
 import { explain } from './git-failed.ts';
 import { sourceLimits } from './limits.ts';

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { basename, dirname } from 'node:path';
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { type GitOptions, type RunOptions, run } from './git.ts';
 import { explain, GitFailed } from './git-failed.ts';
 import { visible } from './url.ts';

@@ -1,4 +1,4 @@
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { type GitOptions, git } from './git.ts';
 import { explain } from './git-failed.ts';
 import { type GitTag, tagOf } from './git-folder.ts';

@@ -1,5 +1,5 @@
-import { QuorateError } from '../core/errors.ts';
-import { isRefName } from '../core/git-ref.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { isRefName } from '../protocol/base/git-ref.ts';
 
 export type GitProtocol = 'git' | 'http' | 'https' | 'ssh';
 

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import type { GitOptions } from './git.ts';
 import { explain } from './git-failed.ts';
 import { type GitTag, tagOf } from './git-folder.ts';

@@ -3,7 +3,7 @@ import type { Libp2p } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { createHeliaLight } from 'helia';
 import type { CID } from 'multiformats/cid';
-import { limits } from '../core/limits.ts';
+import { limits } from '../protocol/base/limits.ts';
 import type { Blocks } from './blocks.ts';
 import { storeLimits } from './limits.ts';
 

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { QuorateError } from '../core/errors.ts';
-import { homeNewer } from '../core/newer.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { homeNewer } from '../protocol/base/newer.ts';
 import { unopened } from './disk.ts';
 
 /** The place of a block's bytes in a pack. */

@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import type { BlockReader } from './nodes.ts';
 
 /** Bytes that one comparison may read of a tree: its folders and files twice. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { messageOf } from '../core/errors.ts';
+import { messageOf } from '../protocol/base/errors.ts';
 import { linksOf, parseCid } from './nodes.ts';
 import { PackFiles, type PackFiles as Packs } from './pack-files.ts';
 import { PinLog } from './pin-log.ts';

@@ -2,7 +2,7 @@ import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync,
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Blockstore } from 'interface-blockstore';
-import { assert, QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { ByteBudget, chunkBytes, storeChunks, storeFile } from './file-import.ts';
 import { LongWork } from './long-work.ts';
 import { compareNames, decodeName, printable, splitPath } from './names.ts';

@@ -1,7 +1,7 @@
 import { write, writev, writevSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { messageOf, QuorateError } from '../core/errors.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 
 export const hasCode = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));

@@ -54,6 +54,6 @@ const storeErrors = {
 
 export type StoreErrorCode = keyof typeof storeErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<StoreErrorCode, string> {}
 }

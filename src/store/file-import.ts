@@ -5,9 +5,9 @@ import type { Blockstore } from 'interface-blockstore';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { pbCode, rawCode } from '../core/car.ts';
-import { QuorateError } from '../core/errors.ts';
-import { sizeText } from '../core/quantity.ts';
+import { pbCode, rawCode } from '../protocol/base/car.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { sizeText } from '../protocol/base/quantity.ts';
 import { executableMode, frameExecutable } from './framed-file.ts';
 import { giveUpMemory } from './give-up-memory.ts';
 

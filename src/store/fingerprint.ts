@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, open, stat } from 'node:fs/promises';
-import { assert, QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { readDirectory } from './directory-read.ts';
 import { LastBlockOnly } from './last-block.ts';
 import { printable } from './names.ts';

@@ -1,5 +1,5 @@
-import { assert } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { assert } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 
 /** Bounds of the block store. */
 export const storeLimits = {

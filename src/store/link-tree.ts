@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
-import { rawCode } from '../core/car.ts';
+import { rawCode } from '../protocol/base/car.ts';
 import type { Blocks } from './blocks.ts';
 import { hasCode } from './disk.ts';
 import { frameExecutable } from './framed-file.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type EventLoop, Slices } from '../core/slices.ts';
+import { type EventLoop, Slices } from '../protocol/base/slices.ts';
 
 const loop: EventLoop = {
   now: () => performance.now(),

@@ -1,7 +1,7 @@
-import { QuorateError, unreachable } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
-import { toUtf8 } from '../core/text.ts';
-import { flawOfName } from '../core/tree-path.ts';
+import { QuorateError, unreachable } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { toUtf8 } from '../protocol/base/text.ts';
+import { flawOfName } from '../protocol/base/tree-path.ts';
 
 /** Case-folded and normalized name. Names with equal folds are one file on some file systems. */
 export function foldName(name: string): string {

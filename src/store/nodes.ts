@@ -1,8 +1,8 @@
 import { decode as decodePb, type PBNode } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
-import { pbCode, rawCode } from '../core/car.ts';
-import { QuorateError } from '../core/errors.ts';
+import { pbCode, rawCode } from '../protocol/base/car.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { BlockNotFound } from './block-not-found.ts';
 
 const sha256Code = 0x12;

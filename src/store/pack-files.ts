@@ -2,9 +2,9 @@ import { closeSync, ftruncate, open, read, readdirSync, renameSync } from 'node:
 import { link, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { carHeader, cidBytes, isTreeCid, readVarint } from '../core/car.ts';
-import { assert } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { carHeader, cidBytes, isTreeCid, readVarint } from '../protocol/base/car.ts';
+import { assert } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { hasCode } from './disk.ts';
 import { storeLimits } from './limits.ts';
 

@@ -1,8 +1,8 @@
 import { fdatasync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
-import { sectionHead } from '../core/car.ts';
-import { assert } from '../core/errors.ts';
+import { sectionHead } from '../protocol/base/car.ts';
+import { assert } from '../protocol/base/errors.ts';
 import type { AreaIndex, Place } from './block-index.ts';
 import { diskError, syncFolder, writeAll } from './disk.ts';
 import { giveUpMemory } from './give-up-memory.ts';

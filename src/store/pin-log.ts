@@ -12,9 +12,9 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
-import { QuorateError } from '../core/errors.ts';
-import { escapeLine } from '../core/escape.ts';
-import { homeNewer } from '../core/newer.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
+import { homeNewer } from '../protocol/base/newer.ts';
 import { diskError, syncFolder, unopened } from './disk.ts';
 
 /** The record of one pinned tree. */

@@ -1,5 +1,5 @@
-import { QuorateError } from '../core/errors.ts';
-import { counted } from '../core/quantity.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { counted } from '../protocol/base/quantity.ts';
 
 const namedMax = 5;
 

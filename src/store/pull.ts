@@ -1,8 +1,8 @@
 import type { CID } from 'multiformats/cid';
-import { rawCode } from '../core/car.ts';
-import { assert, QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
-import { sizeText } from '../core/quantity.ts';
+import { rawCode } from '../protocol/base/car.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { sizeText } from '../protocol/base/quantity.ts';
 import type { Exchange, PeerSession } from './bitswap.ts';
 import type { Blocks } from './blocks.ts';
 import { storeLimits } from './limits.ts';

@@ -1,4 +1,4 @@
-import { QuorateError } from '../core/errors.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import type { LongWork } from './long-work.ts';
 import { printable } from './names.ts';
 

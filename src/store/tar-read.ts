@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { Blockstore } from 'interface-blockstore';
 import { extract, type Header as TarHeader } from 'tar-stream';
-import { QuorateError } from '../core/errors.ts';
-import { sizeText } from '../core/quantity.ts';
-import { refuseEmptyHeaders } from '../core/tar-headers.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { sizeText } from '../protocol/base/quantity.ts';
+import { refuseEmptyHeaders } from '../protocol/base/tar-headers.ts';
 import { ByteBudget, chunkBytes, storeFile, storePieces } from './file-import.ts';
 import { printable } from './names.ts';
 import { TaskPool } from './task-pool.ts';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { CID } from 'multiformats/cid';
 import { type Header, pack } from 'tar-stream';
-import { limits } from '../core/limits.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { ByteBudget } from './file-import.ts';
 import { LongWork } from './long-work.ts';
 import { type BlockReader, parseCid } from './nodes.ts';

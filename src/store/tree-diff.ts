@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { limits } from '../core/limits.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { LongWork } from './long-work.ts';
 import { checkName, compareNames } from './names.ts';
 import { type BlockReader, malformed, parseCid, type UnixNode } from './nodes.ts';

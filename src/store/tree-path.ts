@@ -1,6 +1,6 @@
 import { murmur364 } from '@multiformats/murmur3';
 import type { CID } from 'multiformats/cid';
-import { toUtf8 } from '../core/text.ts';
+import { toUtf8 } from '../protocol/base/text.ts';
 import { type BlockReader, malformed, parseCid, readNode, type UnixNode } from './nodes.ts';
 import { describe, entryOf, readFolder, readShard } from './tree-walk.ts';
 import type { TreeEntry } from './types.ts';

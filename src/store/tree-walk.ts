@@ -1,8 +1,8 @@
 import type { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
-import { rawCode } from '../core/car.ts';
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { rawCode } from '../protocol/base/car.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { storeLimits } from './limits.ts';
 import { LongWork, sortInSlices } from './long-work.ts';
 import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
-import { rawCode } from '../core/car.ts';
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { rawCode } from '../protocol/base/car.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { transferLimits } from './limits.ts';
 
 /** A block and its depth: the number of links from the tree's root to it. */

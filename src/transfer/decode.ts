@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { equals } from 'multiformats/bytes';
 import type { CID } from 'multiformats/cid';
-import { CarParser, carHeader } from '../core/car.ts';
-import { type ErrorCode, QuorateError } from '../core/errors.ts';
+import { CarParser, carHeader } from '../protocol/base/car.ts';
+import { type ErrorCode, QuorateError } from '../protocol/base/errors.ts';
 import { type Step, Walk } from './dag-walk.ts';
 
 export interface VerifiedBlock extends Step {

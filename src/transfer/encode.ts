@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
-import { carHeader, sectionHead } from '../core/car.ts';
-import { assert } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { carHeader, sectionHead } from '../protocol/base/car.ts';
+import { assert } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { keyOf, Walk } from './dag-walk.ts';
 import type { Alloc, BlockSource } from './types.ts';
 

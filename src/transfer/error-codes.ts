@@ -25,6 +25,6 @@ const transferErrors = {
 
 export type TransferErrorCode = keyof typeof transferErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<TransferErrorCode, string> {}
 }

@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { messageOf, QuorateError } from '../core/errors.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { CarDecoder, type VerifiedBlock } from './decode.ts';
 import { TransferFailed } from './fetch.ts';
 import { encodeRequest } from './frames.ts';

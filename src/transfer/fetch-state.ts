@@ -1,8 +1,8 @@
 import type { CID } from 'multiformats/cid';
-import { rawCode } from '../core/car.ts';
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
-import { sizeText } from '../core/quantity.ts';
+import { rawCode } from '../protocol/base/car.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { sizeText } from '../protocol/base/quantity.ts';
 import { below, keyOf, type Step } from './dag-walk.ts';
 import type { VerifiedBlock } from './decode.ts';
 import type { BlockSink, FetchOptions } from './types.ts';

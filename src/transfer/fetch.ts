@@ -1,5 +1,5 @@
 import type { CID } from 'multiformats/cid';
-import { assert, QuorateError } from '../core/errors.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
 import type { Step } from './dag-walk.ts';
 import { ChangedBlock, type VerifiedBlock } from './decode.ts';
 import { FetchState } from './fetch-state.ts';

@@ -1,8 +1,8 @@
 import { CID } from 'multiformats/cid';
 import { z } from 'zod';
-import { isTreeCid } from '../core/car.ts';
-import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { isTreeCid } from '../protocol/base/car.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
 import { transferLimits } from './limits.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { assert } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
-import { messageBounds } from '../core/wire/bounds.ts';
+import { assert } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { messageBounds } from '../protocol/wire/bounds.ts';
 
 /** Bounds of the transfer protocol. */
 export const transferLimits = {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assert, type ErrorCode, QuorateError } from '../core/errors.ts';
-import { messageBounds } from '../core/wire/bounds.ts';
+import { assert, type ErrorCode, QuorateError } from '../protocol/base/errors.ts';
+import { messageBounds } from '../protocol/wire/bounds.ts';
 import type { Step } from './dag-walk.ts';
 import { CarDecoder, type VerifiedBlock } from './decode.ts';
 import { decodeEnd, encodeRequest } from './frames.ts';

@@ -1,6 +1,6 @@
-import { assert, QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
-import { Slices } from '../core/slices.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { Slices } from '../protocol/base/slices.ts';
 import { encodeCar } from './encode.ts';
 import { closing, decodeRequest, type End, encodeEnd, messageBytesMax } from './frames.ts';
 import { transferLimits } from './limits.ts';

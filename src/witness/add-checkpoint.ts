@@ -1,6 +1,6 @@
-import type { ErrorCode } from '../core/errors.ts';
-import { messageOf, QuorateError } from '../core/errors.ts';
-import { escapeLine } from '../core/escape.ts';
+import type { ErrorCode } from '../protocol/base/errors.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
 import { witnessLimits } from './limits.ts';
 
 /** Answers of a witness. */

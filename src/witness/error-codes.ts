@@ -16,6 +16,6 @@ const witnessErrors = {
 
 export type WitnessErrorCode = keyof typeof witnessErrors;
 
-declare module '../core/errors.ts' {
+declare module '../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<WitnessErrorCode, string> {}
 }

@@ -1,6 +1,6 @@
-import { parseNoteKey, type Verifier } from '../core/documents/index.ts';
-import { QuorateError } from '../core/errors.ts';
-import { openNamedWitnesses } from '../core/transparency/index.ts';
+import { parseNoteKey, type Verifier } from '../protocol/documents/index.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { openNamedWitnesses } from '../protocol/transparency/index.ts';
 import { addCheckpoint } from './add-checkpoint.ts';
 
 export interface AskedWitness {

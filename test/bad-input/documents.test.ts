@@ -7,10 +7,10 @@ import {
   messageKinds,
   openMessage,
   openStatement,
-} from '../../src/core/documents/index.ts';
-import { QuorateError } from '../../src/core/errors.ts';
-import { limits } from '../../src/core/limits.ts';
-import { toUtf8 } from '../../src/core/text.ts';
+} from '../../src/protocol/documents/index.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
+import { toUtf8 } from '../../src/protocol/base/text.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import type { DocumentKind, Vector } from '../vectors/vector.ts';
 

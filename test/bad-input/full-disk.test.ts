@@ -181,7 +181,7 @@ describe('a disk that fills up under a controller', () => {
       message: expect.stringContaining(repo),
       hint: expect.stringContaining('Make room'),
     });
-    // For half a minute it would wait for a controller that is back (test/runtime/node/patience.test.ts).
+    // For half a minute it would wait for a controller that is back (test/node/patience.test.ts).
     await run.stop();
 
     await rm(ballast);

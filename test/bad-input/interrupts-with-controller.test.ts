@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Patience } from '../../src/runtime/node/patience.ts';
+import { Patience } from '../../src/node/patience.ts';
 import { Cluster } from '../e2e/support/cluster.ts';
 import { jobFile, program } from '../e2e/support/jobs.ts';
 import { hasOpen, isConnected } from '../e2e/support/proc-files.ts';

@@ -35,7 +35,7 @@ export const cells: readonly Cell[] = [
     name: 'steering',
     arch: 'amd64',
     account: 'root',
-    files: [steering, 'test/sandbox/build/steered-at-start.test.ts', 'test/sandbox/build/ahead.test.ts'],
+    files: [steering, 'test/sandbox/run/steered-at-start.test.ts', 'test/sandbox/run/ahead.test.ts'],
   },
   {
     name: 'attacks',

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { ControllerEffect, ControllerEvent } from '../../src/core/controller/events.ts';
-import { Controller } from '../../src/core/controller/machine.ts';
+import type { ControllerEffect, ControllerEvent } from '../../src/controller/machine/events.ts';
+import { Controller } from '../../src/controller/machine/machine.ts';
 import type { GoldenJournal } from '../vectors/journal.ts';
 import { Checked, replayInto, truthOf } from './faults/journals.ts';
 

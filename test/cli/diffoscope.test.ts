@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { boundedPairs, type FilePair } from '../../src/runtime/comparison/diffoscope.ts';
+import { boundedPairs, type FilePair } from '../../src/client/comparison/diffoscope.ts';
 import { Person } from '../bad-input/support/person.ts';
 import { command, Inside } from '../e2e/support/inside.ts';
 

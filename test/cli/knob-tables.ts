@@ -1,4 +1,4 @@
-import { knobList } from '../../src/core/lending-knobs.ts';
+import { knobList } from '../../src/worker/machine/lending-knobs.ts';
 
 const cell = (text: string) => text.replaceAll('|', '\\|');
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { exampleWorkerFile, parseWorkerFile, workerFileSchema } from '../../src/cli/worker-file.ts';
-import { knobList, knobs, type LiveField } from '../../src/core/lending-knobs.ts';
+import { exampleWorkerFile, parseWorkerFile, workerFileSchema } from '../../src/worker/commands/worker-file.ts';
+import { knobList, knobs, type LiveField } from '../../src/worker/machine/lending-knobs.ts';
 
 describe('the table of what an operator can set', () => {
   it.each(knobList.map((knob) => [knob.file, knob] as const))(

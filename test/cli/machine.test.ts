@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packagesOf } from '../../src/cli/commands/doctor.ts';
+import { packagesOf } from '../../src/execution/commands/doctor.ts';
 import { parseJobFile } from '../../src/jobfile/index.ts';
 import { ending, folder, quorate, quorateProcess, repository, start } from './support.ts';
 

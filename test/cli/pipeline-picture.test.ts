@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Output, type Sink } from '../../src/cli/output.ts';
-import { graphRows } from '../../src/cli/pipeline-graph.ts';
-import { pipelineTable } from '../../src/cli/pipeline-table.ts';
-import { PipelineView } from '../../src/cli/pipeline-view.ts';
-import { afterProgress, untold } from '../../src/core/controller/told-facts.ts';
-import type { Progress } from '../../src/core/wire/progress.ts';
-import type { PipelineJob } from '../../src/core/wire/runs.ts';
+import { Output, type Sink } from '../../src/terminal/output.ts';
+import { graphRows } from '../../src/client/commands/pipeline-graph.ts';
+import { pipelineTable } from '../../src/client/commands/pipeline-table.ts';
+import { PipelineView } from '../../src/client/commands/pipeline-view.ts';
+import { afterProgress, untold } from '../../src/protocol/account/told-facts.ts';
+import type { Progress } from '../../src/protocol/wire/progress.ts';
+import type { PipelineJob } from '../../src/protocol/wire/runs.ts';
 import { documentedEvents } from './run-events.ts';
 import { screen, sink } from './screen.ts';
 

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import type { Sink } from '../../src/cli/output.ts';
+import type { Sink } from '../../src/terminal/output.ts';
 
 /** A terminal of this size, or a pipe, that keeps what is written. */
 export function sink(terminal?: { columns: number; rows: number }): Sink & { text(): string } {

@@ -3,9 +3,9 @@ import { chmodSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { asAccount, homeFor } from '../../src/cli/service/account.ts';
-import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from '../../src/cli/service/install.ts';
-import { type ServiceOptions, unitOf } from '../../src/cli/service/unit.ts';
+import { asAccount, homeFor } from '../../src/worker/commands/service/account.ts';
+import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from '../../src/worker/commands/service/install.ts';
+import { type ServiceOptions, unitOf } from '../../src/worker/commands/service/unit.ts';
 import { quorateWords } from '../support/program.ts';
 import { testKey } from '../support/project.ts';
 import { folder, quorateProcess } from './support.ts';

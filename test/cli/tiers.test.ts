@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { consentFor, rememberTiers } from '../../src/cli/tier-consent.ts';
+import { consentFor, rememberTiers } from '../../src/execution/tier-consent.ts';
 
 function home(): string {
   const dir = mkdtempSync(join(tmpdir(), 'quorate-tiers-'));

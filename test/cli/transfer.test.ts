@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { eventPrinter } from '../../src/cli/node-events.ts';
-import { Output, type Sink } from '../../src/cli/output.ts';
-import { TransferRow } from '../../src/cli/transfer-row.ts';
-import { type NodeEvent, teller } from '../../src/runtime/node/node-events.ts';
-import { tellTransfer } from '../../src/runtime/node/tell-transfer.ts';
+import { eventPrinter } from '../../src/terminal/node-events.ts';
+import { Output, type Sink } from '../../src/terminal/output.ts';
+import { TransferRow } from '../../src/terminal/transfer-row.ts';
+import { type NodeEvent, teller } from '../../src/node/node-events.ts';
+import { tellTransfer } from '../../src/node/tell-transfer.ts';
 
 const MiB = 1024 * 1024;
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { checkVersions } from '../../src/cli/version-checks.ts';
-import { ControllerControl } from '../../src/runtime/controller/control.ts';
-import { initProject } from '../../src/runtime/membership/project-folder.ts';
-import { projectOf } from '../core/controller/bench.ts';
+import { ControllerControl } from '../../src/controller/node/control.ts';
+import { initProject } from '../../src/owner/project-folder.ts';
+import { projectOf } from '../controller/machine/bench.ts';
 
 it('names the revocations that lapsed with a key that was ended before an end could say what stays', async () => {
   const repo = await mkdtemp(join(tmpdir(), 'quorate-'));

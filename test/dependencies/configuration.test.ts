@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/core/dependencies/index.ts';
+import type { Entry } from '../../src/protocol/lock-formats/index.ts';
 import { type Agent, openAgent } from '../../src/dependencies/fetch/agent.ts';
 import { readCargoConfig } from '../../src/dependencies/fetch/cargo-config.ts';
 import { readNpmConfig } from '../../src/dependencies/fetch/npm-config.ts';

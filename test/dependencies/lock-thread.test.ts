@@ -1,6 +1,6 @@
 import { setInterval as every } from 'node:timers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readLocks } from '../../src/core/dependencies/index.ts';
+import { readLocks } from '../../src/protocol/lock-formats/index.ts';
 import { readLocksInThread } from '../../src/dependencies/index.ts';
 // The thread loads these two itself: a test that runs them has to name them.
 import '../../src/dependencies/thread/answer.ts';

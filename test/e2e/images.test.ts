@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodeBundle } from '../../src/core/documents/index.ts';
+import { decodeBundle } from '../../src/protocol/documents/index.ts';
 import { file, layoutOf, writeLayout } from '../image/support.ts';
 import { smallSystem } from '../image/system.ts';
 import { jobFile } from './support/jobs.ts';

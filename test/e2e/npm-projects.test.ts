@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, it } from 'vitest';
-import { readLocks } from '../../src/core/dependencies/index.ts';
+import { readLocks } from '../../src/protocol/lock-formats/index.ts';
 import { openMesh } from '../../src/mesh/index.ts';
 import { changing } from './support/changing.ts';
 import { upstreamSource } from './support/debian.ts';

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodeBundle } from '../../src/core/documents/index.ts';
-import { verifyBundle } from '../../src/core/trust/index.ts';
+import { decodeBundle } from '../../src/protocol/documents/index.ts';
+import { verifyBundle } from '../../src/protocol/trust/index.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { documentedEvents } from '../cli/run-events.ts';
 import { LocalCluster } from './support/local-cluster.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { issueInvite } from '../../src/identity/idp.ts';
 import { encodeTicket } from '../../src/identity/ticket.ts';
-import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
+import { openProjectFolder } from '../../src/owner/project-folder.ts';
 import { openStore } from '../../src/store/index.ts';
 import type { Answer } from './support/any-cluster.ts';
 import { git } from './support/git.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { controllerLimits } from '../../src/core/controller/limits.ts';
+import { controllerLimits } from '../../src/controller/machine/limits.ts';
 import { unversioned } from '../support/needs.ts';
 import { Cluster } from './support/cluster.ts';
 import { program as job } from './support/jobs.ts';

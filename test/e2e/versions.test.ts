@@ -10,25 +10,25 @@ import { endAll } from './support/processes.ts';
 const more = `more: { since: 'a later version', sizes: [1, 2], note: { by: 'nobody' } },`;
 /** A version that adds something to each document of a run, which the others may ignore. */
 const adding: Patches = {
-  'src/runtime/client/client.ts': [['      rebuild,\n', `      rebuild, ${more}\n`]],
-  'src/core/controller/rounds.ts': [['  const offer: Offer = {\n', `  const offer: Offer = { ${more}\n`]],
-  'src/core/controller/leases.ts': [['  const lease: Lease = {\n', `  const lease: Lease = { ${more}\n`]],
-  'src/core/controller/verdict.ts': [
+  'src/member/client.ts': [['      rebuild,\n', `      rebuild, ${more}\n`]],
+  'src/controller/machine/rounds.ts': [['  const offer: Offer = {\n', `  const offer: Offer = { ${more}\n`]],
+  'src/controller/machine/leases.ts': [['  const lease: Lease = {\n', `  const lease: Lease = { ${more}\n`]],
+  'src/controller/machine/verdict.ts': [
     ['  return {\n    job: run.jobId,\n', `  return { ${more}\n    job: run.jobId,\n`],
   ],
-  'src/core/worker/claim.ts': [['  return {\n', `  return { ${more}\n`]],
-  'src/core/worker/receipt.ts': [['    facts: {\n', `    facts: { ${more}\n`]],
+  'src/worker/machine/claim.ts': [['  return {\n', `  return { ${more}\n`]],
+  'src/worker/machine/receipt.ts': [['    facts: {\n', `    facts: { ${more}\n`]],
 };
 /** A version whose offers mean something else. */
 const raising: Patches = {
-  'src/core/documents/growth.ts': [['  offer: 1,\n', '  offer: 2,\n']],
-  'src/core/documents/round.ts': [
+  'src/protocol/documents/growth.ts': [['  offer: 1,\n', '  offer: 2,\n']],
+  'src/protocol/documents/round.ts': [
     [
       'export const offerSchema = z.strictObject({\n',
       'export const offerSchema = z.strictObject({ v: z.literal(2).optional(),\n',
     ],
   ],
-  'src/core/controller/rounds.ts': [['  const offer: Offer = {\n', '  const offer: Offer = { v: 2,\n']],
+  'src/controller/machine/rounds.ts': [['  const offer: Offer = {\n', '  const offer: Offer = { v: 2,\n']],
 };
 
 const later = { adding: '', raising: '' };

@@ -2,18 +2,18 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeBundle, formatNoteKey, noteKinds } from '../../src/core/documents/index.ts';
+import { decodeBundle, formatNoteKey, noteKinds } from '../../src/protocol/documents/index.ts';
 import {
   formatCheckpoint,
   MerkleTree,
   openNamedWitnesses,
   originOf,
   signCheckpoint,
-} from '../../src/core/transparency/index.ts';
-import { verifyBundle } from '../../src/core/trust/index.ts';
+} from '../../src/protocol/transparency/index.ts';
+import { verifyBundle } from '../../src/protocol/trust/index.ts';
 import { keyFromSeed } from '../../src/identity/keys.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
-import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
+import { openProjectFolder } from '../../src/owner/project-folder.ts';
 import { HttpWitness } from '../../src/witness/index.ts';
 import { startLitewitness } from '../support/litewitness.ts';
 import { SpecifiedWitness } from '../support/specified-witness.ts';

@@ -1,6 +1,6 @@
 import { connect, createServer, Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../src/core/errors.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { dial } from '../../src/egress/dial.ts';
 
 async function listening(): Promise<number> {

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeBundle } from '../../src/core/documents/index.ts';
+import { encodeBundle } from '../../src/protocol/documents/index.ts';
 import { makeProject, project, testKey } from '../support/project.ts';
 import { copyCheckout } from './checkout.ts';
 

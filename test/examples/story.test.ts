@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { InOrder } from '../../examples/demo/in-order.ts';
 import { type Ahead, aheadOf, Story, savedBy, takenAnew } from '../../examples/demo/story.ts';
-import type { Progress } from '../../src/core/wire/progress.ts';
+import type { Progress } from '../../src/protocol/wire/progress.ts';
 
 const tests = ['test.a', 'test.b'];
 const verdict = (level: 'agreed' | 'trusted', artifact = 'cid'): Progress => ({

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { QuorateError } from '../../src/core/errors.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { type AnyTarget, Broken, type Input, msMax, sizeMax } from './target.ts';
 
 /** A message may quote its input, but not all of it: it goes into logs and over the wire. */

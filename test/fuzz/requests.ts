@@ -1,5 +1,5 @@
-import { QuorateError, reportedError } from '../../src/core/errors.ts';
-import { toUtf8 } from '../../src/core/text.ts';
+import { QuorateError, reportedError } from '../../src/protocol/base/errors.ts';
+import { toUtf8 } from '../../src/protocol/base/text.ts';
 
 /** A request before it is made: all of it may be anything. */
 export interface Asked {

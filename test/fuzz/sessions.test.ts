@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { protocols } from '../../src/core/wire/protocols.ts';
+import { protocols } from '../../src/protocol/wire/protocols.ts';
 import { served, tampered } from './targets/ends.ts';
 import { answered, answers } from './targets/sessions.ts';
 import { kinds } from './targets/wire.ts';

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rememberTiers } from '../../src/runtime/membership/agreed-tiers.ts';
-import { openHome } from '../../src/runtime/membership/home.ts';
-import { saveSignIn } from '../../src/runtime/membership/sign-ins.ts';
-import { rememberTold } from '../../src/runtime/membership/told-alarms.ts';
+import { rememberTiers } from '../../src/node/membership/agreed-tiers.ts';
+import { openHome } from '../../src/node/membership/home.ts';
+import { saveSignIn } from '../../src/node/membership/sign-ins.ts';
+import { rememberTold } from '../../src/node/membership/told-alarms.ts';
 import { leftFolders, loopback } from '../bad-input/support/left-folders.ts';
 import { git } from '../e2e/support/git.ts';
 import { until } from '../e2e/support/wait.ts';

@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { writeJson } from '../../src/runtime/node/files.ts';
+import { writeJson } from '../../src/node/files.ts';
 import { newGround } from '../e2e/support/any-cluster.ts';
 import { git } from '../e2e/support/git.ts';
 import { program } from '../e2e/support/jobs.ts';

@@ -1,13 +1,13 @@
 import type { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
 import type { ArtifactLevel } from '../../src/http/answer.ts';
-import { controllerApp } from '../../src/http/controller-app.ts';
+import { controllerApp } from '../../src/controller/page/controller-app.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { httpLimits } from '../../src/http/limits.ts';
-import { filesOf } from '../../src/http/page/tree-routes.ts';
+import { filesOf } from '../../src/controller/page/tree-routes.ts';
 import { wholeApp } from '../../src/http/whole-app.ts';
-import { publicTrees } from '../../src/runtime/artifacts/public-trees.ts';
-import type { Trees } from '../../src/runtime/controller/page-parts.ts';
+import { publicTrees } from '../../src/node/artifacts/public-trees.ts';
+import type { Trees } from '../../src/controller/node/page-parts.ts';
 import { store, tar } from '../store/support.ts';
 import { viewOf } from './support.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { get } from 'node:http';
 import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
-import { publicTrees } from '../../src/runtime/artifacts/public-trees.ts';
+import { publicTrees } from '../../src/node/artifacts/public-trees.ts';
 import type { Store } from '../../src/store/index.ts';
 import { CarDecoder } from '../../src/transfer/index.ts';
 import { until } from '../e2e/support/wait.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { QuorateError } from '../../src/core/errors.ts';
-import { lenderErrorPage } from '../../src/http/lender/error-page.ts';
-import { changesIn, knobFields } from '../../src/http/lender/knob-fields.ts';
-import { lenderPage, partOf } from '../../src/http/lender/page.ts';
-import { serveLender } from '../../src/http/lender/serve.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { lenderErrorPage } from '../../src/worker/page/error-page.ts';
+import { changesIn, knobFields } from '../../src/worker/page/knob-fields.ts';
+import { lenderPage, partOf } from '../../src/worker/page/page.ts';
+import { serveLender } from '../../src/worker/page/serve.ts';
 import { httpLimits } from '../../src/http/limits.ts';
-import type { Lent, OperatorStatus } from '../../src/runtime/worker/operator.ts';
+import type { Lent, OperatorStatus } from '../../src/worker/node/operator.ts';
 import { idleOperator } from '../support/operator.ts';
 import { withLimits } from '../support/with-limits.ts';
 import { cookie, get, host, lender, origin, post, secrets } from './lender-support.ts';

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type LenderPorts, lenderApp } from '../../src/http/lender/app.ts';
-import { askWorker, serveControl } from '../../src/runtime/worker/control.ts';
-import type { Operator, OperatorOptions } from '../../src/runtime/worker/operator.ts';
+import { type LenderPorts, lenderApp } from '../../src/worker/page/app.ts';
+import { askWorker, serveControl } from '../../src/worker/node/control.ts';
+import type { Operator, OperatorOptions } from '../../src/worker/node/operator.ts';
 import { idleOperator } from '../support/operator.ts';
 import { project } from '../support/project.ts';
 

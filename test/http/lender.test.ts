@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { codeOf } from '../../src/core/errors.ts';
-import { knobs } from '../../src/core/lending-knobs.ts';
-import type { PastBuild } from '../../src/core/worker/history.ts';
+import { codeOf } from '../../src/protocol/base/errors.ts';
+import { knobs } from '../../src/worker/machine/lending-knobs.ts';
+import type { PastBuild } from '../../src/worker/machine/history.ts';
 import { httpLimits } from '../../src/http/limits.ts';
 import { staticUrl } from '../../src/http/static-files.ts';
 import { cookie, get, host, lender, origin, post, secrets } from './lender-support.ts';
@@ -186,7 +186,7 @@ describe('the page of a worker', () => {
   });
 
   it('says so where no worker answers', async () => {
-    const { QuorateError } = await import('../../src/core/errors.ts');
+    const { QuorateError } = await import('../../src/protocol/base/errors.ts');
     const ask = () => Promise.reject(new QuorateError('WORKER_NOT_RUNNING', 'no worker answers'));
     const { app } = await lender({}, { ask });
     expect(await (await get(app)).text()).toContain('No worker answers');

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { httpLimits } from '../../src/http/limits.ts';
 import { type HttpServer, listenHttp } from '../../src/http/listen.ts';
-import { Live, type Source } from '../../src/http/page/live.ts';
+import { Live, type Source } from '../../src/http/kit/live.ts';
 import { TrustedProxies } from '../../src/http/trusted-proxies.ts';
 import { until } from '../e2e/support/wait.ts';
 import { ask, codeIn, raw } from './support.ts';

@@ -1,8 +1,8 @@
-import { controllerMetrics } from '../../src/runtime/controller/metrics.ts';
-import type { MetricTable } from '../../src/runtime/node/metrics.ts';
-import { meshMetrics, processMetrics } from '../../src/runtime/node/node-metrics.ts';
-import { storeMetrics } from '../../src/runtime/store/metrics.ts';
-import { workerMetrics } from '../../src/runtime/worker/metrics.ts';
+import { controllerMetrics } from '../../src/controller/node/metrics.ts';
+import type { MetricTable } from '../../src/node/metrics.ts';
+import { meshMetrics, processMetrics } from '../../src/node/node-metrics.ts';
+import { storeMetrics } from '../../src/store-node/node/metrics.ts';
+import { workerMetrics } from '../../src/worker/node/metrics.ts';
 
 /** The page that has the tables of metrics, each between two marks. */
 export const metricsPage = 'docs/operations.md';

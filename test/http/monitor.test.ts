@@ -6,11 +6,11 @@ import { parse } from 'yaml';
 import { healthApp } from '../../src/http/health.ts';
 import { metricsApp } from '../../src/http/metrics.ts';
 import { type Monitor, openMonitor } from '../../src/http/monitor.ts';
-import { meterController } from '../../src/runtime/controller/metrics.ts';
-import type { HealthCheck } from '../../src/runtime/node/health.ts';
-import { type NodeEvent, teller } from '../../src/runtime/node/node-events.ts';
-import { meterWorker } from '../../src/runtime/worker/metrics.ts';
-import { Bench, deliverAll, leasedRound } from '../core/controller/bench.ts';
+import { meterController } from '../../src/controller/node/metrics.ts';
+import type { HealthCheck } from '../../src/node/health.ts';
+import { type NodeEvent, teller } from '../../src/node/node-events.ts';
+import { meterWorker } from '../../src/worker/node/metrics.ts';
+import { Bench, deliverAll, leasedRound } from '../controller/machine/bench.ts';
 import { readExposition } from './exposition.ts';
 import { metricTables } from './metric-tables.ts';
 

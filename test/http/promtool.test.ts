@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import { Meters } from '../../src/runtime/node/metrics.ts';
+import { Meters } from '../../src/node/metrics.ts';
 import { metricTables } from './metric-tables.ts';
 
 it.each(Object.entries(metricTables))(

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { QuorateError } from '../../src/core/errors.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { Cookies } from '../../src/http/sign-in/cookies.ts';
 import { formField } from '../../src/http/sign-in/csrf.ts';
 import { readJson } from '../../src/http/sign-in/json-body.ts';

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type Session, signMessage } from '../../src/core/documents/index.ts';
+import { type Session, signMessage } from '../../src/protocol/documents/index.ts';
 import { IdpAuthority } from '../../src/http/sign-in/idp-authority.ts';
 import { signInLimits } from '../../src/http/sign-in/limits.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type Grant, type Role, type SignIn, signMessage } from '../../src/core/documents/index.ts';
+import { type Grant, type Role, type SignIn, signMessage } from '../../src/protocol/documents/index.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { openSignIn } from '../../src/http/sign-in/open.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../src/core/errors.ts';
-import { limits } from '../../src/core/limits.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { checkSameOrigin } from '../../src/http/sign-in/csrf.ts';
 import { signInLimits } from '../../src/http/sign-in/limits.ts';
 import { refuse } from '../../src/http/sign-in/refusal.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { HttpEnv } from '../../src/http/env.ts';
 import { listenHttp } from '../../src/http/listen.ts';
 import { type DevicePrompt, signInDevice } from '../../src/identity/oidc/device.ts';
-import { whoIs } from '../../src/runtime/client/login.ts';
+import { whoIs } from '../../src/client/login.ts';
 import { freePort } from '../e2e/support/wait.ts';
 import { startProvider, type TestProvider } from '../support/oidc-provider.ts';
 import { settingsOf, startSignIn } from '../support/sign-in.ts';

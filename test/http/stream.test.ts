@@ -1,12 +1,12 @@
 import type { Context } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { limits } from '../../src/core/limits.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { type Answer, answerWith, artifactAnswer } from '../../src/http/answer.ts';
-import { servePages } from '../../src/http/bundles-site.ts';
+import { servePages } from '../../src/controller/page/bundles-site.ts';
 import { holderOf, targetOf, untilGone } from '../../src/http/env.ts';
 import { formFields } from '../../src/http/form.ts';
 import { httpLimits } from '../../src/http/limits.ts';
-import { Live } from '../../src/http/page/live.ts';
+import { Live } from '../../src/http/kit/live.ts';
 import { Routes } from '../../src/http/routes.ts';
 import { Slots } from '../../src/http/slots.ts';
 import { gathered, paid, piecesOf, streamOf, wholeBytesMax } from '../../src/http/stream.ts';

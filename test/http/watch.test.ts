@@ -2,10 +2,10 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkWebhook } from '../../src/forge/index.ts';
 import { listenHttp } from '../../src/http/listen.ts';
-import { badgeOfBranch } from '../../src/http/watch/badge.ts';
-import { watchApp, webhookBytesMax } from '../../src/http/watch/index.ts';
-import { badgeOf, viewOf } from '../../src/runtime/watch/view.ts';
-import { Bench, commit, settingsOf } from '../runtime/watch/support.ts';
+import { badgeOfBranch } from '../../src/http/kit/badge.ts';
+import { watchApp, webhookBytesMax } from '../../src/watcher/page/index.ts';
+import { badgeOf, viewOf } from '../../src/watcher/watch/view.ts';
+import { Bench, commit, settingsOf } from '../watcher/watch/support.ts';
 import { signedInPublisher, startSignIn } from '../support/sign-in.ts';
 import { WebClient } from '../support/web-client.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CompactSign } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openMessage, peerIdOf } from '../../src/core/documents/index.ts';
+import { openMessage, peerIdOf } from '../../src/protocol/documents/index.ts';
 import { issueInvite, randomNonce } from '../../src/identity/idp.ts';
 import { createKey, generateSeed, keyFromSeed, loadKey } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeOf, messageOf } from '../../src/core/errors.ts';
+import { codeOf, messageOf } from '../../src/protocol/base/errors.ts';
 import { neededClaims, personOf, roleOf } from '../../src/identity/oidc/rules.ts';
 import { parseSignInSettings, type SignInSettings } from '../../src/identity/oidc/settings.ts';
 

@@ -7,9 +7,9 @@ import {
   openStatement,
   peerIdOf,
   type Verifier,
-} from '../../src/core/documents/index.ts';
-import { QuorateError } from '../../src/core/errors.ts';
-import { verifyBundle } from '../../src/core/trust/index.ts';
+} from '../../src/protocol/documents/index.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { verifyBundle } from '../../src/protocol/trust/index.ts';
 import { plainVerifier } from '../../src/identity/verifier.ts';
 import { openWebVerifier } from '../../src/identity/web-verifier.ts';
 import { project, testKey } from '../support/project.ts';

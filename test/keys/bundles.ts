@@ -1,4 +1,4 @@
-import { type Charter, type RevocationTarget, signMessage } from '../../src/core/documents/index.ts';
+import { type Charter, type RevocationTarget, signMessage } from '../../src/protocol/documents/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import { type Real, realProject } from '../proof/support.ts';
 import * as it from '../support/project.ts';

@@ -1,31 +1,31 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Bundle, encodeBundle, leaves as leafOf } from '../../src/core/documents/index.ts';
-import { codeOf } from '../../src/core/errors.ts';
-import { RevocationBook } from '../../src/core/sessions/revocation-book.ts';
-import { RunVerifier } from '../../src/core/sessions/run-verifier.ts';
-import { Cosigner } from '../../src/core/sessions/worker/cosigner.ts';
-import { DraftChecks } from '../../src/core/sessions/worker/draft-checks.ts';
-import { LogCopy } from '../../src/core/sessions/worker/log-copy.ts';
-import { LogWitness } from '../../src/core/sessions/worker/log-witness.ts';
-import type { WorkerPorts } from '../../src/core/sessions/worker/ports.ts';
-import { RevocationFeed } from '../../src/core/sessions/worker/revocation-feed.ts';
+import { type Bundle, encodeBundle, leaves as leafOf } from '../../src/protocol/documents/index.ts';
+import { codeOf } from '../../src/protocol/base/errors.ts';
+import { RevocationBook } from '../../src/protocol/sessions/revocation-book.ts';
+import { RunVerifier } from '../../src/protocol/sessions/run-verifier.ts';
+import { Cosigner } from '../../src/worker/sessions/cosigner.ts';
+import { DraftChecks } from '../../src/worker/sessions/draft-checks.ts';
+import { LogCopy } from '../../src/protocol/sessions/log-copy.ts';
+import { LogWitness } from '../../src/worker/sessions/log-witness.ts';
+import type { WorkerPorts } from '../../src/worker/sessions/ports.ts';
+import { RevocationFeed } from '../../src/worker/sessions/revocation-feed.ts';
 import {
   addWitness,
   formatCheckpoint,
   MerkleTree,
   signCheckpoint,
   witnessCheckpoint,
-} from '../../src/core/transparency/index.ts';
-import type { Verification } from '../../src/core/trust/index.ts';
-import type { WorkerEvent } from '../../src/core/worker/events.ts';
+} from '../../src/protocol/transparency/index.ts';
+import type { Verification } from '../../src/protocol/trust/index.ts';
+import type { WorkerEvent } from '../../src/worker/machine/events.ts';
 import { check } from '../../src/http/verify-page/browser/check.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { openWebVerifier } from '../../src/identity/web-verifier.ts';
-import { openRevocationBook } from '../../src/runtime/membership/revocation-file.ts';
-import { joseDocuments, signingOf } from '../../src/runtime/node/ports.ts';
-import { proofIn } from '../../src/runtime/store/evidence.ts';
+import { openRevocationBook } from '../../src/node/membership/revocation-file.ts';
+import { joseDocuments, signingOf } from '../../src/node/ports.ts';
+import { proofIn } from '../../src/store-node/node/evidence.ts';
 import { quorate } from '../cli/support.ts';
 import { at, log, type Project, project, trusted } from '../support/project.ts';
 import { type Case, next } from './bundles.ts';

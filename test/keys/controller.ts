@@ -1,8 +1,8 @@
 import type { KeyChange } from '../../simulations/paperwork.ts';
-import type { Reply } from '../../src/core/controller/events.ts';
-import type { Messages, Signer, Verified } from '../../src/core/documents/index.ts';
-import { idOf, signMessage } from '../../src/core/documents/index.ts';
-import { Bench, built } from '../core/controller/bench.ts';
+import type { Reply } from '../../src/controller/machine/events.ts';
+import type { Messages, Signer, Verified } from '../../src/protocol/documents/index.ts';
+import { idOf, signMessage } from '../../src/protocol/documents/index.ts';
+import { Bench, built } from '../controller/machine/bench.ts';
 import { realKeys } from '../simulations/real-keys.ts';
 import { nonceOf } from '../support/documents.ts';
 import type { Answer, Row, State } from './table.ts';

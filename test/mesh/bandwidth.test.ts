@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Bandwidth, Rate } from '../../src/core/bandwidth.ts';
+import { Bandwidth, Rate } from '../../src/protocol/base/bandwidth.ts';
 import type { Mesh } from '../../src/mesh/index.ts';
 import { node, soon } from './harness.ts';
 

@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface';
 import { expect, it } from 'vitest';
-import { reportedError } from '../../src/core/errors.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 import { dialError, listenError } from '../../src/mesh/errors.ts';
 import { ConnectionLink } from '../../src/mesh/link.ts';
 

@@ -4,7 +4,7 @@ import type { TCPComponents } from '@libp2p/tcp';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { multiaddr } from '@multiformats/multiaddr';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { Bandwidth } from '../../src/core/bandwidth.ts';
+import { Bandwidth } from '../../src/protocol/base/bandwidth.ts';
 import { DialBudget } from '../../src/mesh/dial-budget.ts';
 import type { Arrival, InboundGate } from '../../src/mesh/inbound-gate.ts';
 import { meteredTcp } from '../../src/mesh/metered-tcp.ts';

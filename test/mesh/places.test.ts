@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Rank } from '../../src/core/rank.ts';
+import type { Rank } from '../../src/protocol/base/rank.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
 import { beyondShare, type Place, reserveOf, roomFor } from '../../src/mesh/places.ts';
 

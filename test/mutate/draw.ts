@@ -3,7 +3,7 @@ import { kinds, type Mutation } from './operators.ts';
 
 /** Folders that are measured, each by itself. */
 export const measured = [
-  'src/core',
+  'src/protocol',
   'src/store',
   'src/transfer',
   'src/egress',

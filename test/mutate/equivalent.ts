@@ -11,16 +11,16 @@ export interface Equivalent {
 
 /** Conditions that a map is full, before its first entry is removed: a map with more entries than a bound has a first one. */
 const full: readonly (readonly [path: string, condition: string])[] = [
-  ['src/runtime/hooks/ledger.ts', 'this.#entries.size > hookLimits.entriesMax'],
-  ['src/runtime/store/hints.ts', 'this.#waiting.size > storeNodeLimits.hintsMax'],
-  ['src/runtime/store/keeper.ts', 'this.#passed.size > storeNodeLimits.hintsMax'],
-  ['src/runtime/controller/log-pages.ts', 'indexes.size > controllerNodeLimits.logIndexesMax'],
-  ['src/runtime/images/cache.ts', 'this.#refused.size >= imageCacheLimits.refusedMax'],
-  ['src/runtime/controller/sbom.ts', 'kept.size > controllerNodeLimits.sbomsKeptMax'],
-  ['src/core/controller/state.ts', 'alarms.size > controllerLimits.alarmsMax'],
-  ['src/core/sessions/controller/log-server.ts', 'this.#begun.size > begunMax'],
-  ['src/core/sessions/worker/uncompared.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
-  ['src/http/page/tree-routes.ts', 'lists.size >= httpLimits.fileListsMax'],
+  ['src/watcher/hooks/ledger.ts', 'this.#entries.size > hookLimits.entriesMax'],
+  ['src/store-node/node/hints.ts', 'this.#waiting.size > storeNodeLimits.hintsMax'],
+  ['src/store-node/node/keeper.ts', 'this.#passed.size > storeNodeLimits.hintsMax'],
+  ['src/controller/node/log-pages.ts', 'indexes.size > controllerNodeLimits.logIndexesMax'],
+  ['src/execution/images/cache.ts', 'this.#refused.size >= imageCacheLimits.refusedMax'],
+  ['src/controller/node/sbom.ts', 'kept.size > controllerNodeLimits.sbomsKeptMax'],
+  ['src/controller/machine/state.ts', 'alarms.size > controllerLimits.alarmsMax'],
+  ['src/controller/sessions/log-server.ts', 'this.#begun.size > begunMax'],
+  ['src/worker/sessions/uncompared.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
+  ['src/controller/page/tree-routes.ts', 'lists.size >= httpLimits.fileListsMax'],
   ['src/http/routes.ts', 'this.#kept.size >= httpLimits.listsKeptMax'],
   ['src/mesh/announcements.ts', 'this.#announced.size > meshLimits.announcedMax'],
   ['src/mesh/dial-budget.ts', 'table.size > rememberedPlacesMax'],
@@ -36,16 +36,16 @@ export const equivalents: readonly Equivalent[] = [
     }),
   ),
   {
-    ...{ path: 'src/runtime/controller/kept-indexes.ts', kind: 'dropped check' },
+    ...{ path: 'src/controller/node/kept-indexes.ts', kind: 'dropped check' },
     change: 'if (oldest === undefined) return; -> ;',
     proof: 'It is called for a list with more indexes, or more bytes, than a bound, which has a first one.',
   },
   {
-    ...{ path: 'src/core/dependencies/json.ts', kind: 'off by one', change: '< -> <=' },
+    ...{ path: 'src/protocol/lock-formats/json.ts', kind: 'off by one', change: '< -> <=' },
     proof: 'It compares the place of a line break with that of a token, which is no white space.',
   },
   {
-    ...{ path: 'src/core/trust/decide.ts', kind: 'off by one', change: ') < -> ) <=' },
+    ...{ path: 'src/protocol/trust/decide.ts', kind: 'off by one', change: ') < -> ) <=' },
     proof: 'No result and no failure of one round both have N operators: two quorums share one.',
   },
   {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { type Bundle, decodeBundle } from '../../src/core/documents/index.ts';
-import { QuorateError } from '../../src/core/errors.ts';
-import { atLeast, verifyBundle } from '../../src/core/trust/index.ts';
+import { type Bundle, decodeBundle } from '../../src/protocol/documents/index.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { atLeast, verifyBundle } from '../../src/protocol/trust/index.ts';
 import { makeAnswer } from '../support/answers.ts';
 import * as them from '../support/project.ts';
 import { verifier } from './asked-once.ts';

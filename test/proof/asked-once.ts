@@ -1,4 +1,4 @@
-import { toBase64, type Verifier } from '../../src/core/documents/index.ts';
+import { toBase64, type Verifier } from '../../src/protocol/documents/index.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 
 /** The real verifier, asked once per question: most of a mutant is as it was. */

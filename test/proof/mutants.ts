@@ -6,8 +6,8 @@ import {
   preAuthEncoding,
   toBase64,
   toBase64Url,
-} from '../../src/core/documents/index.ts';
-import { fromUtf8 } from '../../src/core/text.ts';
+} from '../../src/protocol/documents/index.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 
 /**

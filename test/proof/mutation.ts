@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Bundle, decodeBundle, encodeBundle } from '../../src/core/documents/index.ts';
-import { QuorateError } from '../../src/core/errors.ts';
-import { type Verification, verifyBundle } from '../../src/core/trust/index.ts';
+import { type Bundle, decodeBundle, encodeBundle } from '../../src/protocol/documents/index.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { type Verification, verifyBundle } from '../../src/protocol/trust/index.ts';
 import * as them from '../support/project.ts';
 import { verifier } from './asked-once.ts';
 import type { Mutant } from './mutants.ts';

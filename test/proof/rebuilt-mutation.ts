@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Verification, verifyBundle } from '../../src/core/trust/index.ts';
-import { verifyBy } from '../../src/core/trust/verify.ts';
+import { type Verification, verifyBundle } from '../../src/protocol/trust/index.ts';
+import { verifyBy } from '../../src/protocol/trust/verify.ts';
 import * as them from '../support/project.ts';
 import { verifier } from './asked-once.ts';
 import { powers } from './powers.ts';

@@ -6,9 +6,9 @@ import {
   resultOf,
   type Verdict,
   type Verifier,
-} from '../../src/core/documents/index.ts';
-import { QuorateError } from '../../src/core/errors.ts';
-import { checkEvidence, LogView } from '../../src/core/trust/index.ts';
+} from '../../src/protocol/documents/index.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { checkEvidence, LogView } from '../../src/protocol/trust/index.ts';
 import * as them from '../support/project.ts';
 import { makeProject, type Project, type Recipe, type Run } from '../support/project.ts';
 import { type Document, type Holder, holders, holds, honest, honestKeys, type Kind } from './holders.ts';

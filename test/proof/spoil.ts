@@ -6,9 +6,9 @@ import {
   fromBase64Url,
   toBase64,
   toBase64Url,
-} from '../../src/core/documents/index.ts';
-import { fromUtf8 } from '../../src/core/text.ts';
-import { MerkleTree, signCheckpoint, witnessCheckpoint } from '../../src/core/transparency/index.ts';
+} from '../../src/protocol/documents/index.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
+import { MerkleTree, signCheckpoint, witnessCheckpoint } from '../../src/protocol/transparency/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import { at, noteOf, type Project, trusted } from '../support/project.ts';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Bundle } from '../../src/core/documents/index.ts';
-import { verifyBundle } from '../../src/core/trust/index.ts';
+import type { Bundle } from '../../src/protocol/documents/index.ts';
+import { verifyBundle } from '../../src/protocol/trust/index.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { makeProject, namedWitness, policy, project, type Recipe } from '../support/project.ts';
 

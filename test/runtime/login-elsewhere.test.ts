@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { whoIs } from '../../src/runtime/client/login.ts';
+import { whoIs } from '../../src/client/login.ts';
 
 describe('a service at which nobody can sign in', () => {
   it.each([

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { expect, it, onTestFinished } from 'vitest';
 import { joinArchives } from '../../sandbox/archive.ts';
-import { limits } from '../../src/core/limits.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import * as raw from './native/support.ts';
 import { type Entry, readOutputs, tarOf } from './support.ts';
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { checkJob } from '../../sandbox/check-job.ts';
 import type { SandboxJob } from '../../sandbox/types.ts';
-import { limits as bounds } from '../../src/core/limits.ts';
+import { limits as bounds } from '../../src/protocol/base/limits.ts';
 import { codeOf } from '../runtime/support.ts';
 
 const tar = () => Readable.from([]);

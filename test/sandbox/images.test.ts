@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sandbox, SandboxImage, SandboxJob, Tier } from '../../sandbox/index.ts';
 import { readImage } from '../../src/image/index.ts';
-import { ImageCache } from '../../src/runtime/images/cache.ts';
+import { ImageCache } from '../../src/execution/images/cache.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { file, layoutOf, link, writeLayoutTo } from '../image/support.ts';
 import { smallSystem } from '../image/system.ts';

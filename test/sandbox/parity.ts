@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { profileValues } from '../../sandbox/build/profile.ts';
+import { profileValues } from '../../sandbox/run/profile.ts';
 import { type Tier, tiers } from '../../sandbox/index.ts';
 import { houseFiles, root } from '../tidy/house/source.ts';
 import { differences } from './differences.ts';

@@ -84,7 +84,7 @@ export function steeringContract(
     expect(sandbox.processorSeconds()).toBeGreaterThan(before);
   });
 
-  // That it counts from the beginning of the build: test/sandbox/build/deadline.test.ts.
+  // That it counts from the beginning of the build: test/sandbox/run/deadline.test.ts.
   it('less time holds for a build that runs already', async () => {
     const build = await running(['echo on; sleep 1000'], { seconds: 600 });
     sandbox.cap({ seconds: 1 });

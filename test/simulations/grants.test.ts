@@ -3,7 +3,7 @@ import { calm } from '../../simulations/rates.ts';
 import type { Scenario } from '../../simulations/scenario.ts';
 import { simulate } from '../../simulations/simulate.ts';
 import type { Patches } from '../../simulations/world.ts';
-import type { Credentials } from '../../src/core/sessions/credentials.ts';
+import type { Credentials } from '../../src/protocol/sessions/credentials.ts';
 import { expectClean } from './seeds.ts';
 
 const minuteMs = 60_000;

@@ -3,8 +3,8 @@ import { allCheckers } from '../../simulations/checkers/index.ts';
 import type { Checker } from '../../simulations/observer.ts';
 import type { Operator } from '../../simulations/scenario.ts';
 import type { Patches } from '../../simulations/world.ts';
-import { allRuns } from '../../src/core/controller/state.ts';
-import { ownVersion, type PeerVersion } from '../../src/core/wire/peer-version.ts';
+import { allRuns } from '../../src/controller/machine/state.ts';
+import { ownVersion, type PeerVersion } from '../../src/protocol/wire/peer-version.ts';
 import { expectClean, range } from './seeds.ts';
 
 /** That a seed goes the same way twice, other tests prove (faults.test.ts). */

@@ -5,7 +5,7 @@ import type { CrashPoint } from '../../simulations/process.ts';
 import { describeFailure } from '../../simulations/report.ts';
 import type { Scenario, Work } from '../../simulations/scenario.ts';
 import { type SimulateOptions, simulate } from '../../simulations/simulate.ts';
-import { allRuns, levelOf } from '../../src/core/controller/state.ts';
+import { allRuns, levelOf } from '../../src/controller/machine/state.ts';
 
 const work = (name: string, over: Partial<Work> = {}): Work => ({
   ...{ name, nature: 'reproducible', submitAfterMs: 1_000, cancelAfterMs: undefined, expiresSeconds: 7200 },

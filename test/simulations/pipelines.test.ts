@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { allCheckers } from '../../simulations/checkers/index.ts';
 import type { Checker } from '../../simulations/observer.ts';
 import type { Scenario, Work } from '../../simulations/scenario.ts';
-import { allRuns } from '../../src/core/controller/state.ts';
+import { allRuns } from '../../src/controller/machine/state.ts';
 import { expectClean, range } from './seeds.ts';
 
 /** That a seed goes the same way twice, other tests prove (faults.test.ts). */

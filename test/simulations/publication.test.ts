@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { calm } from '../../simulations/rates.ts';
 import { simulate } from '../../simulations/simulate.ts';
 import type { Patches } from '../../simulations/world.ts';
-import type { Policy } from '../../src/core/documents/index.ts';
-import { protocols } from '../../src/core/wire/protocols.ts';
+import type { Policy } from '../../src/protocol/documents/index.ts';
+import { protocols } from '../../src/protocol/wire/protocols.ts';
 
 /** That a seed goes the same way twice, other tests prove (faults.test.ts). */
 const once = true as const;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { sessionBugs } from '../../simulations/session-bugs.ts';
 import { bugsInSessions, expectCaught } from './planted.ts';
 
-const folder = join(import.meta.dirname, '../../src/core/sessions');
+const folder = join(import.meta.dirname, '../../src/protocol/sessions');
 
 /** Files of sessions that no seed runs, or whose mistakes no checker could see. */
 const without: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@ import {
   type ConfinedGit,
   type ConfinedOptions,
   openConfinedGit,
-} from '../../src/runtime/build/confined-git.ts';
+} from '../../src/execution/confined-git.ts';
 import { type CommitOptions, readCommit } from '../../src/source/index.ts';
 import { folder } from './support.ts';
 

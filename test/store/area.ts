@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
 import { onTestFinished } from 'vitest';
-import { rawCode } from '../../src/core/car.ts';
+import { rawCode } from '../../src/protocol/base/car.ts';
 import { Blocks } from '../../src/store/blocks.ts';
 import { folder, noiseBytes } from './support.ts';
 

@@ -3,7 +3,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { describe, expect, it } from 'vitest';
-import { limits } from '../../src/core/limits.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { BoundedReader } from '../../src/store/bounded-reader.ts';
 import { type Difference, diffTrees, firstDifference, type Store, type Tree } from '../../src/store/index.ts';
 import { codeOf, collect, damage, noiseBytes, store, type TarEntry, tar } from './support.ts';

@@ -6,7 +6,7 @@ import { encode, prepare } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { pbCode } from '../../src/core/car.ts';
+import { pbCode } from '../../src/protocol/base/car.ts';
 import { cidOf } from '../../src/store/file-import.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { diskBytes } from '../support/disk-bytes.ts';

@@ -1,6 +1,6 @@
 import { createHash, Hash } from 'node:crypto';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Slices } from '../../src/core/slices.ts';
+import { Slices } from '../../src/protocol/base/slices.ts';
 import { LongWork, sha256InSlices, sortInSlices } from '../../src/store/long-work.ts';
 import { noiseBytes } from './support.ts';
 

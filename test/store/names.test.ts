@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkName, checkTarget, compareNames, decodeName, splitPath } from '../../src/store/names.ts';
-import { type Bound, holds, list, text, unless } from '../core/taken.ts';
+import { type Bound, holds, list, text, unless } from '../protocol/taken.ts';
 
 /** A path of so many bytes. */
 const long = (n: number): string =>

@@ -4,7 +4,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import * as digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
-import { pbCode, rawCode } from '../../src/core/car.ts';
+import { pbCode, rawCode } from '../../src/protocol/base/car.ts';
 import { BoundedReader } from '../../src/store/bounded-reader.ts';
 import { firstDifference } from '../../src/store/file-diff.ts';
 import { cidOf } from '../../src/store/file-import.ts';
@@ -12,7 +12,7 @@ import { type BlockReader, parseCid } from '../../src/store/nodes.ts';
 import { diffTrees } from '../../src/store/tree-diff.ts';
 import { resolvePath } from '../../src/store/tree-path.ts';
 import { checkDepth, fileBytes, Visits, walkTree } from '../../src/store/tree-walk.ts';
-import { type Bound, holds, unless } from '../core/taken.ts';
+import { type Bound, holds, unless } from '../protocol/taken.ts';
 import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
 import { collect } from './support.ts';
 

@@ -8,7 +8,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { CarParser, carHeader } from '../../src/core/car.ts';
+import { CarParser, carHeader } from '../../src/protocol/base/car.ts';
 import { BlockIndex } from '../../src/store/block-index.ts';
 import { checkPacks } from '../../src/store/check.ts';
 import { openStore } from '../../src/store/index.ts';

@@ -4,7 +4,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { pack } from 'tar-stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { pbCode } from '../../src/core/car.ts';
+import { pbCode } from '../../src/protocol/base/car.ts';
 import { cidOf } from '../../src/store/file-import.ts';
 import type { Store } from '../../src/store/index.ts';
 import type { BlockReader } from '../../src/store/nodes.ts';

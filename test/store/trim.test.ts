@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { pullArtifact } from '../../src/runtime/artifacts/transfer.ts';
+import { pullArtifact } from '../../src/node/artifacts/transfer.ts';
 import type { Pin, Store } from '../../src/store/index.ts';
 import { serving } from '../transfer/support.ts';
 import { noiseBytes, pair, reopened, store, tar } from './support.ts';

@@ -1,6 +1,6 @@
 import type { Blockstore } from 'interface-blockstore';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Slices } from '../../src/core/slices.ts';
+import { Slices } from '../../src/protocol/base/slices.ts';
 import { TreeBuilder } from '../../src/store/tree-builder.ts';
 
 const folders = 30_000;

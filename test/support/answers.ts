@@ -14,10 +14,10 @@ import {
   signMessage,
   signStatement,
   type VerdictFacts,
-} from '../../src/core/documents/index.ts';
-import { fromUtf8 } from '../../src/core/text.ts';
-import { isoTime } from '../../src/core/time.ts';
-import { MerkleTree } from '../../src/core/transparency/index.ts';
+} from '../../src/protocol/documents/index.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
+import { isoTime } from '../../src/protocol/base/time.ts';
+import { MerkleTree } from '../../src/protocol/transparency/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import * as it from './documents.ts';

@@ -1,6 +1,6 @@
 import { BaseBlockstore } from 'blockstore-core';
 import type { CID } from 'multiformats/cid';
-import { limits } from '../../src/core/limits.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { readDirectory } from '../../src/store/directory-read.ts';
 import { linksOf } from '../../src/store/nodes.ts';
 import { encodeCar } from '../../src/transfer/index.ts';

@@ -2,8 +2,8 @@ import {
   type ControllerNode,
   type ControllerOptions,
   startController,
-} from '../../src/runtime/controller/node.ts';
-import type { ProjectFolder } from '../../src/runtime/membership/project-folder.ts';
+} from '../../src/controller/node/node.ts';
+import type { ProjectFolder } from '../../src/owner/project-folder.ts';
 
 /** A controller on the loopback that tells nobody what it does. */
 export const loopbackController = (

@@ -1,9 +1,9 @@
 import type { Paperwork } from '../../simulations/paperwork.ts';
-import { draftOf } from '../../src/core/controller/draft.ts';
-import type { ControllerEvent } from '../../src/core/controller/events.ts';
-import type { ControllerState } from '../../src/core/controller/state.ts';
-import { cosignStatement, signStatement } from '../../src/core/documents/index.ts';
-import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../src/core/transparency/index.ts';
+import { draftOf } from '../../src/controller/machine/draft.ts';
+import type { ControllerEvent } from '../../src/controller/machine/events.ts';
+import type { ControllerState } from '../../src/controller/machine/state.ts';
+import { cosignStatement, signStatement } from '../../src/protocol/documents/index.ts';
+import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../src/protocol/transparency/index.ts';
 
 /** The trusted worker signs the draft of a run that waits for it. `now`: ms since the epoch. */
 export async function cosigned(

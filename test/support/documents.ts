@@ -14,15 +14,15 @@ import {
   type Role,
   signMessage,
   type Verified,
-} from '../../src/core/documents/index.ts';
-import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
+} from '../../src/protocol/documents/index.ts';
+import { sandboxProfile } from '../../src/protocol/base/sandbox-profile.ts';
 import {
   addWitness,
   formatCheckpoint,
   type MerkleTree,
   signCheckpoint,
   witnessCheckpoint,
-} from '../../src/core/transparency/index.ts';
+} from '../../src/protocol/transparency/index.ts';
 import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
 
 /** When everything in these documents happens: 14 November 2023, in seconds. */

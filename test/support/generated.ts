@@ -4,7 +4,7 @@ import { shapesOf } from '../../src/cli/command-shapes.ts';
 import { publishedSchemas } from '../../src/cli/json/outputs.ts';
 import { manPages } from '../../src/cli/man-pages.ts';
 import { createProgram } from '../../src/cli/program.ts';
-import { workerFileJsonSchema } from '../../src/cli/worker-file.ts';
+import { workerFileJsonSchema } from '../../src/worker/commands/worker-file.ts';
 import { openApi } from '../../src/http/openapi.ts';
 import { jobFileJsonSchema } from '../../src/jobfile/index.ts';
 import { version } from '../../src/program.ts';

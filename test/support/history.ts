@@ -5,10 +5,10 @@ import {
   type ControllerEffect,
   type ControllerEvent,
   defaultTimings,
-} from '../../src/core/controller/events.ts';
-import { Controller } from '../../src/core/controller/machine.ts';
-import { type Grant, idOf, type Lease, type Verified } from '../../src/core/documents/index.ts';
-import { ownVersion } from '../../src/core/wire/peer-version.ts';
+} from '../../src/controller/machine/events.ts';
+import { Controller } from '../../src/controller/machine/machine.ts';
+import { type Grant, idOf, type Lease, type Verified } from '../../src/protocol/documents/index.ts';
+import { ownVersion } from '../../src/protocol/wire/peer-version.ts';
 import { cosigned } from './cosigned.ts';
 
 const operators = ['ada', 'bob', 'cy'];

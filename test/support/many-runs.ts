@@ -1,5 +1,5 @@
-import type { RunFacts } from '../../src/core/controller/facts.ts';
-import type { ControllerState } from '../../src/core/controller/state.ts';
+import type { RunFacts } from '../../src/controller/machine/facts.ts';
+import type { ControllerState } from '../../src/controller/machine/state.ts';
 import { History } from './history.ts';
 
 /** A controller that knows so many finished runs: a real one, and others that differ in what lists are filtered by. */

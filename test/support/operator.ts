@@ -1,6 +1,6 @@
 import type { Steering } from '../../sandbox/index.ts';
-import { Bandwidth } from '../../src/core/bandwidth.ts';
-import { Operator, type OperatorOptions } from '../../src/runtime/worker/operator.ts';
+import { Bandwidth } from '../../src/protocol/base/bandwidth.ts';
+import { Operator, type OperatorOptions } from '../../src/worker/node/operator.ts';
 
 const steering: Steering = {
   freeze() {},

@@ -34,15 +34,15 @@ import {
   type Verdict,
   type VerdictFacts,
   type Verified,
-} from '../../src/core/documents/index.ts';
-import { linkPartsOf, signLink } from '../../src/core/interop/index.ts';
-import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
-import { fromUtf8 } from '../../src/core/text.ts';
-import { isoTime } from '../../src/core/time.ts';
-import { addWitness, MerkleTree, witnessCheckpoint } from '../../src/core/transparency/index.ts';
-import { decide, provenBy, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
-import type { Revoked } from '../../src/core/trust/revocations.ts';
-import { needsWitnesses } from '../../src/core/trust/witnesses.ts';
+} from '../../src/protocol/documents/index.ts';
+import { linkPartsOf, signLink } from '../../src/protocol/interop/index.ts';
+import { sandboxProfile } from '../../src/protocol/base/sandbox-profile.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
+import { isoTime } from '../../src/protocol/base/time.ts';
+import { addWitness, MerkleTree, witnessCheckpoint } from '../../src/protocol/transparency/index.ts';
+import { decide, provenBy, type Vote, verdictLevelOf } from '../../src/protocol/trust/decide.ts';
+import type { Revoked } from '../../src/protocol/trust/revocations.ts';
+import { needsWitnesses } from '../../src/protocol/trust/witnesses.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import * as it from './documents.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { formatNoteKey, noteKinds, parseNoteKey } from '../../src/core/documents/index.ts';
-import { openCheckpoint, verifyConsistency } from '../../src/core/transparency/index.ts';
+import { formatNoteKey, noteKinds, parseNoteKey } from '../../src/protocol/documents/index.ts';
+import { openCheckpoint, verifyConsistency } from '../../src/protocol/transparency/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { projectAlarms, runAlarms } from '../../src/core/account/index.ts';
+import { projectAlarms, runAlarms } from '../../src/protocol/account/index.ts';
 import { declaredCodes } from './house/error-codes.ts';
 import { houseFiles, lineAt, root } from './house/source.ts';
 
@@ -99,7 +99,7 @@ describe('the pages', () => {
     const raising = houseFiles().filter(
       ({ path, text }) => /^src\/(?!cli\/)/.test(path) && /['"`]ALARM\b/.test(text),
     );
-    expect(raising.map(({ path }) => path)).toEqual(['src/core/account/alarms.ts']);
+    expect(raising.map(({ path }) => path)).toEqual(['src/protocol/account/alarms.ts']);
   });
 
   it('say of every threat which test holds it, or that none does', () => {

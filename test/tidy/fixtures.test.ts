@@ -34,7 +34,7 @@ describe('each rule finds what it is for, and nothing else', () => {
   });
 });
 
-describe('the settings of src/core', () => {
+describe('the settings of src/protocol', () => {
   const compile = (name: string) => {
     const run = spawnSync(
       join(root, 'node_modules', '.bin', 'tsc'),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { describe, expect, it } from 'vitest';
-import { CarParser, carHeader, sectionHead } from '../../src/core/car.ts';
+import { CarParser, carHeader, sectionHead } from '../../src/protocol/base/car.ts';
 import { CarDecoder, encodeCar, type VerifiedBlock } from '../../src/transfer/index.ts';
 import { noiseBytes, store } from '../store/support.ts';
 import { carOf, importInto, small } from './support.ts';

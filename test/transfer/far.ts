@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
 import { vi } from 'vitest';
-import { carHeader, rawCode, sectionHead } from '../../src/core/car.ts';
-import { reportedError } from '../../src/core/errors.ts';
+import { carHeader, rawCode, sectionHead } from '../../src/protocol/base/car.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 import type { BlockSink, Pipe } from '../../src/transfer/index.ts';
 
 export const cidOf = (bytes: Uint8Array, code = rawCode): CID =>

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { describe, expect, it, vi } from 'vitest';
-import { carHeader, pbCode, sectionHead } from '../../src/core/car.ts';
-import { reportedError } from '../../src/core/errors.ts';
+import { carHeader, pbCode, sectionHead } from '../../src/protocol/base/car.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 import { decodeRequest } from '../../src/transfer/frames.ts';
 import { fetchBlock, fetchTree, type Provider } from '../../src/transfer/index.ts';
 import { block, car, cid, cidOf, ending, Far, provider, sink, turns } from './far.ts';

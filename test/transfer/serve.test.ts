@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { describe, expect, it, vi } from 'vitest';
-import { carHeader } from '../../src/core/car.ts';
-import { reportedError } from '../../src/core/errors.ts';
+import { carHeader } from '../../src/protocol/base/car.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 import { encodeRequest, messageBytesMax } from '../../src/transfer/frames.ts';
 import { serveTrees } from '../../src/transfer/index.ts';
 import { refusedTransfer } from '../../src/transfer/serve.ts';

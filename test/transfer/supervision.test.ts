@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { carHeader, pbCode, sectionHead } from '../../src/core/car.ts';
-import { reportedError } from '../../src/core/errors.ts';
+import { carHeader, pbCode, sectionHead } from '../../src/protocol/base/car.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 import { fetchTree, type Provider } from '../../src/transfer/index.ts';
 import { block, car, cid, cidOf, ending, Far, named, provider, sink } from './far.ts';
 

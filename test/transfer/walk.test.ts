@@ -1,8 +1,8 @@
 import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
 import { describe, expect, it, vi } from 'vitest';
-import { carHeader, pbCode, rawCode, sectionHead } from '../../src/core/car.ts';
-import { reportedError } from '../../src/core/errors.ts';
+import { carHeader, pbCode, rawCode, sectionHead } from '../../src/protocol/base/car.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 import { below, Walk } from '../../src/transfer/dag-walk.ts';
 import { FetchState } from '../../src/transfer/fetch-state.ts';
 import { decodeRequest, encodeRequest } from '../../src/transfer/frames.ts';

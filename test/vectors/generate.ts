@@ -5,8 +5,8 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Controller } from '../../src/core/controller/machine.ts';
-import { messageKinds } from '../../src/core/documents/index.ts';
+import { Controller } from '../../src/controller/machine/machine.ts';
+import { messageKinds } from '../../src/protocol/documents/index.ts';
 import { bundleVectors, jobVectors } from './blocks.ts';
 import { encodeGolden, writeGoldenJournal } from './journal.ts';
 import { messageVectors } from './messages.ts';

@@ -1,7 +1,7 @@
-import type { ControllerEvent } from '../../src/core/controller/events.ts';
-import { Controller } from '../../src/core/controller/machine.ts';
-import type { EventLog } from '../../src/core/sessions/loop.ts';
-import { Bench, built, deliverAll, failed, other, timings } from '../core/controller/bench.ts';
+import type { ControllerEvent } from '../../src/controller/machine/events.ts';
+import { Controller } from '../../src/controller/machine/machine.ts';
+import type { EventLog } from '../../src/protocol/sessions/loop.ts';
+import { Bench, built, deliverAll, failed, other, timings } from '../controller/machine/bench.ts';
 
 export interface Row {
   event: ControllerEvent;

@@ -7,8 +7,8 @@ import {
   type Messages,
   noteKinds,
   typOf,
-} from '../../src/core/documents/index.ts';
-import { fromUtf8 } from '../../src/core/text.ts';
+} from '../../src/protocol/documents/index.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
 import {

@@ -1,4 +1,4 @@
-import type { MessageKind } from '../../src/core/documents/index.ts';
+import type { MessageKind } from '../../src/protocol/documents/index.ts';
 
 export type DocumentKind = MessageKind | 'receipt' | 'verdict' | 'job' | 'bundle';
 

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { QuorateError } from '../../../src/core/errors.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { freePort } from '../free-port.ts';
 import { celery, configOf, folders, python } from './config.ts';
 
-declare module '../../../src/core/errors.ts' {
+declare module '../../../src/protocol/base/errors.ts' {
   interface ErrorCodes {
     DEMO_FORGE_FAILED: string;
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { charterSchema } from '../../core/documents/identity.ts';
-import { pipelineJobSchema, runSummarySchema } from '../../core/wire/runs.ts';
-import { hookToldSchema, shownEntrySchema } from '../../runtime/hooks/ledger.ts';
+import { charterSchema } from '../../protocol/documents/identity.ts';
+import { pipelineJobSchema, runSummarySchema } from '../../protocol/wire/runs.ts';
+import { hookToldSchema, shownEntrySchema } from '../../watcher/hooks/ledger.ts';
 import {
   accountFields,
   addresses,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { runStates } from '../../core/account/index.ts';
+import { runStates } from '../../protocol/account/index.ts';
 import {
   cid,
   commitId,
@@ -9,10 +9,10 @@ import {
   roleSchema,
   sha256,
   text,
-} from '../../core/documents/base.ts';
-import { recipeSchema } from '../../core/documents/recipe.ts';
-import { slotSchema } from '../../core/documents/round.ts';
-import { outcomeSchema } from '../../core/documents/statement.ts';
+} from '../../protocol/documents/base.ts';
+import { recipeSchema } from '../../protocol/documents/recipe.ts';
+import { slotSchema } from '../../protocol/documents/round.ts';
+import { outcomeSchema } from '../../protocol/documents/statement.ts';
 
 /** Parts that several outputs have. Times are ms since 1970, sizes bytes. */
 export const timeMs = z.number().min(0);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { comparedSchema, progressKinds } from '../../core/wire/progress.ts';
+import { comparedSchema, progressKinds } from '../../protocol/wire/progress.ts';
 import {
   accountFields,
   cid,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { dirhashOf, type Integrity } from '../../core/dependencies/index.ts';
+import { dirhashOf, type Integrity } from '../../protocol/lock-formats/index.ts';
 import { filesOfZip, isRemadeZip } from './module-zip.ts';
 
 export interface FileDigests {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher, request } from 'undici';
-import { messageOf, QuorateError } from '../../core/errors.ts';
-import { LeastRate } from '../../core/least-rate.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { LeastRate } from '../../protocol/base/least-rate.ts';
 import type { Agent } from './agent.ts';
 import { fetchLimits } from './limits.ts';
 

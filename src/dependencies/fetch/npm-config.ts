@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse as parseIni } from 'ini';
-import { messageOf, QuorateError } from '../../core/errors.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { printedBy } from './printed-by.ts';
 
 /** The registries that npm on this host would ask, and with which credentials. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { messageOf, QuorateError } from '../../core/errors.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { fetchLimits } from './limits.ts';
 
 /** The configuration that a package manager prints; undefined where it is not installed. Throws `DEPENDENCIES_CLIENT`. */

@@ -1,4 +1,4 @@
-import { type Found, fileOfUrl } from '../../core/dependencies/index.ts';
+import { type Found, fileOfUrl } from '../../protocol/lock-formats/index.ts';
 
 /** A file that an index lists. */
 export interface ListedFile {

@@ -1,5 +1,5 @@
-import { assert, QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
+import { assert, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import { cargoLayout } from './cargo.ts';
 import { filesLayout } from './files.ts';
 import { goLayout } from './go.ts';

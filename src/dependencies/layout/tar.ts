@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type Extract, extract, type Header, type Pack, pack } from 'tar-stream';
-import { messageOf, QuorateError } from '../../core/errors.ts';
-import { refuseEmptyHeaders } from '../../core/tar-headers.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { refuseEmptyHeaders } from '../../protocol/base/tar-headers.ts';
 import { layoutLimits } from '../limits.ts';
 import type { LaidFile, Layout, LayoutFolder } from './types.ts';
 

@@ -1,4 +1,4 @@
-import type { Entry } from '../../core/dependencies/index.ts';
+import type { Entry } from '../../protocol/lock-formats/index.ts';
 
 /** A file that a lock file demands, and its bytes, which were checked against its hash. */
 export interface LockedFile extends Entry {

@@ -1,4 +1,4 @@
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { LockedFile } from './types.ts';
 
 /** A dependency that its tool cannot install offline. */

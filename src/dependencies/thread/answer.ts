@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { Answer } from './messages.ts';
 
 /** In a thread: answers the one question that it was started with (`askThread`). */

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { reportedError } from '../../core/errors.ts';
+import { reportedError } from '../../protocol/base/errors.ts';
 import type { Answer } from './messages.ts';
 
 export interface ThreadBounds {

@@ -1,4 +1,4 @@
-import type { DependencyIndex, Entry, LockSources } from '../../core/dependencies/index.ts';
+import type { DependencyIndex, Entry, LockSources } from '../../protocol/lock-formats/index.ts';
 
 /** The question that the thread is started with. `index`: the bytes of one that is compared with the lock files. */
 export interface Question {

@@ -1,4 +1,4 @@
-import { checkIndex, decodeIndex, readLocks } from '../../core/dependencies/index.ts';
+import { checkIndex, decodeIndex, readLocks } from '../../protocol/lock-formats/index.ts';
 import type { Found, Question } from './messages.ts';
 
 /** @throws what `readLocks`, `decodeIndex` and `checkIndex` throw */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { HttpEnv } from '../env.ts';
 import { Slots } from '../slots.ts';
 import type { Guard } from './guard.ts';

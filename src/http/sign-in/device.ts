@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import { signInLimits } from './limits.ts';
 import { Remembered, UsedNames } from './once.ts';
 import type { Right } from './right.ts';

@@ -22,6 +22,6 @@ const signInErrors = {
 
 export type SignInErrorCode = keyof typeof signInErrors;
 
-declare module '../../core/errors.ts' {
+declare module '../../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<SignInErrorCode, string> {}
 }

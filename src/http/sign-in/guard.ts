@@ -1,5 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono';
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
 import type { Cookies } from './cookies.ts';
 import { checkCsrf } from './csrf.ts';

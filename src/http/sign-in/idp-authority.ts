@@ -7,9 +7,9 @@ import {
   type Session as SessionDocument,
   type Verified,
   type Verifier,
-} from '../../core/documents/index.ts';
-import { messageOf, QuorateError } from '../../core/errors.ts';
-import { askJson } from '../../runtime/node/ask-json.ts';
+} from '../../protocol/documents/index.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { askJson } from '../../node/ask-json.ts';
 import { signInLimits } from './limits.ts';
 import type { Authority, Right } from './right.ts';
 import { exchangeAnswerSchema, renewAnswerSchema } from './service-routes.ts';

@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import type { z } from 'zod';
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import { signInLimits } from './limits.ts';
 
 /** The body of a request as JSON of a shape. @throws SIGN_IN_REQUEST */

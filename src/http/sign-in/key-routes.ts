@@ -1,7 +1,7 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import type { HttpEnv } from '../env.ts';
 import { startBrowserSession } from './browser-routes.ts';
 import { checkSameOrigin, formField } from './csrf.ts';

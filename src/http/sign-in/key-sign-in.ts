@@ -6,10 +6,10 @@ import {
   openMessage,
   type Verified,
   type Verifier,
-} from '../../core/documents/index.ts';
-import { QuorateError } from '../../core/errors.ts';
-import { checkGrant, enforce } from '../../core/judge/index.ts';
-import { limits } from '../../core/limits.ts';
+} from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { checkGrant, enforce } from '../../protocol/judge/index.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import { UsedNames } from './once.ts';
 import type { Right } from './right.ts';
 

@@ -1,4 +1,4 @@
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import { signInLimits } from './limits.ts';
 import { hashOf, randomSecret } from './sessions.ts';
 

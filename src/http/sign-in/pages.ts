@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { page as wholePage } from '../page/layout.ts';
-import { foreign, type Html } from '../page/text.ts';
+import { page as wholePage } from '../kit/layout.ts';
+import { foreign, type Html } from '../kit/text.ts';
 import { staticUrl } from '../static-files.ts';
 
 const page = (title: string, content: Html): Html =>

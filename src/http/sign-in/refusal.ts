@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { type ErrorCode, QuorateError } from '../../core/errors.ts';
+import { type ErrorCode, QuorateError } from '../../protocol/base/errors.ts';
 import { errorPage } from './pages.ts';
 
 const statusOf: Partial<Record<ErrorCode, ContentfulStatusCode>> = {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { type Charter, type Signer, signMessage } from '../../core/documents/index.ts';
-import { QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
+import { type Charter, type Signer, signMessage } from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import type { SignInSettings } from '../../identity/oidc/settings.ts';
 import { LongWork } from '../../store/index.ts';
 import type { HttpEnv } from '../env.ts';

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
 import { LongWork } from '../../store/index.ts';
 import { signInLimits } from './limits.ts';

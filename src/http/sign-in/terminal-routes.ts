@@ -1,5 +1,5 @@
 import type { Hono } from 'hono';
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { HttpEnv } from '../env.ts';
 import { formField } from './csrf.ts';
 import { DeviceFlow } from './device.ts';

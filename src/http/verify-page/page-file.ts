@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { VerifyPage } from './app.ts';
 
 /** Beside the program in a package; a checkout makes it from its sources. */

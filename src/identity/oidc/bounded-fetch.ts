@@ -1,5 +1,5 @@
 import type { CustomFetch } from 'openid-client';
-import { messageOf, QuorateError } from '../../core/errors.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { oidcLimits } from './limits.ts';
 import { isSafeUrl } from './settings.ts';
 

@@ -6,7 +6,7 @@ import {
   None,
   pollDeviceAuthorizationGrant,
 } from 'openid-client';
-import { messageOf, QuorateError } from '../../core/errors.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { boundedFetch, invalid } from './bounded-fetch.ts';
 import { oidcLimits } from './limits.ts';
 import { quorateErrorIn } from './provider.ts';

@@ -16,6 +16,6 @@ const oidcErrors = {
 
 export type OidcErrorCode = keyof typeof oidcErrors;
 
-declare module '../../core/errors.ts' {
+declare module '../../protocol/base/errors.ts' {
   interface ErrorCodes extends Record<OidcErrorCode, string> {}
 }

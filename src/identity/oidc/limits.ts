@@ -1,4 +1,4 @@
-import { assert } from '../../core/errors.ts';
+import { assert } from '../../protocol/base/errors.ts';
 
 /** Bounds of OpenID Connect. */
 export const oidcLimits = {

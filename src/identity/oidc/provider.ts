@@ -14,7 +14,7 @@ import {
   randomPKCECodeVerifier,
   randomState,
 } from 'openid-client';
-import { messageOf, QuorateError } from '../../core/errors.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { boundedFetch, invalid } from './bounded-fetch.ts';
 import { oidcLimits } from './limits.ts';
 import { type Claims, personOf } from './rules.ts';

@@ -3,8 +3,8 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { messageOf, QuorateError } from '../../core/errors.ts';
-import { checkFileVersion } from '../../core/newer.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { checkFileVersion } from '../../protocol/base/newer.ts';
 import { oidcLimits } from './limits.ts';
 import { type ProviderSettings, parseSignInSettings, type SignInSettings } from './settings.ts';
 

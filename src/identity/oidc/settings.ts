@@ -1,8 +1,8 @@
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
-import { amountSchema } from '../../core/amount-schema.ts';
-import { QuorateError } from '../../core/errors.ts';
-import { units } from '../../core/units.ts';
+import { amountSchema } from '../../protocol/base/amount-schema.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { units } from '../../protocol/base/units.ts';
 import { oidcLimits } from './limits.ts';
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;

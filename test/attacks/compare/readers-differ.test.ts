@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Content, UnpackBudget } from '../../../src/runtime/comparison/archive-content.ts';
-import { compareFiles, type FileComparison } from '../../../src/runtime/comparison/compare-files.ts';
+import { type Content, UnpackBudget } from '../../../src/client/comparison/archive-content.ts';
+import { compareFiles, type FileComparison } from '../../../src/client/comparison/compare-files.ts';
 
 const contentOf = (bytes: Uint8Array): Content => ({
   size: bytes.length,

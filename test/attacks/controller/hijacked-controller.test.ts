@@ -1,26 +1,26 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Enrol, type Grant, openMessage, signMessage } from '../../../src/core/documents/index.ts';
-import { checkGrant, enforce } from '../../../src/core/judge/index.ts';
-import { fromUtf8 } from '../../../src/core/text.ts';
-import { encodeMessage, type IdpUp } from '../../../src/core/wire/messages.ts';
-import { protocols } from '../../../src/core/wire/protocols.ts';
+import { type Enrol, type Grant, openMessage, signMessage } from '../../../src/protocol/documents/index.ts';
+import { checkGrant, enforce } from '../../../src/protocol/judge/index.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { encodeMessage, type IdpUp } from '../../../src/protocol/wire/messages.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { issueInvite, randomNonce } from '../../../src/identity/idp.ts';
 import { generateSeed, keyFromSeed, type NodeKey } from '../../../src/identity/keys.ts';
 import { decodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { openMesh } from '../../../src/mesh/index.ts';
-import { type IdpNode, startIdp } from '../../../src/runtime/idp/node.ts';
-import { initIdp, openIdpFolder } from '../../../src/runtime/membership/idp-folder.ts';
+import { type IdpNode, startIdp } from '../../../src/idp/node/node.ts';
+import { initIdp, openIdpFolder } from '../../../src/owner/idp-folder.ts';
 import {
   initProject,
   issueTicket,
   openProjectFolder,
   type ProjectFolder,
   writeAddress,
-} from '../../../src/runtime/membership/project-folder.ts';
-import { openRevocationBook } from '../../../src/runtime/membership/revocation-file.ts';
+} from '../../../src/owner/project-folder.ts';
+import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { folder as temporary } from '../../runtime/support.ts';
 
 const address = ['/ip4/127.0.0.1/tcp/4710/p2p/12D3KooWNWeAv9TF1xB8BMiuHrWwGFPvdgPZK6s3NUNRCowistg6'];

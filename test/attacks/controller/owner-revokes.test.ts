@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { leaves as leafOf, signMessage } from '../../../src/core/documents/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { sessionLimits } from '../../../src/core/sessions/limits.ts';
+import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import {
   type Asked,
   presentSize,
   revocationsBy,
   unshownLeaves,
-} from '../../../src/core/sessions/own-revocations.ts';
-import type { Channel } from '../../../src/core/sessions/ports.ts';
-import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
-import { MerkleTree } from '../../../src/core/transparency/index.ts';
-import type { ApiDown, ApiUp } from '../../../src/core/wire/messages.ts';
-import { decodeMessage, encodeMessage, revocationsUpSchema } from '../../../src/core/wire/messages.ts';
+} from '../../../src/protocol/sessions/own-revocations.ts';
+import type { Channel } from '../../../src/protocol/sessions/ports.ts';
+import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
+import type { ApiDown, ApiUp } from '../../../src/protocol/wire/messages.ts';
+import { decodeMessage, encodeMessage, revocationsUpSchema } from '../../../src/protocol/wire/messages.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../support/codes.ts';

@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { treeCid } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
-import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
-import { Controller } from '../../../src/core/controller/machine.ts';
-import type { Grant, Verified } from '../../../src/core/documents/index.ts';
-import type { Handled } from '../../../src/core/durability.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
-import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
-import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
-import { Bench } from '../../core/controller/bench.ts';
+import type { ControllerEffect, ControllerEvent } from '../../../src/controller/machine/events.ts';
+import { Controller } from '../../../src/controller/machine/machine.ts';
+import type { Grant, Verified } from '../../../src/protocol/documents/index.ts';
+import type { Handled } from '../../../src/protocol/base/durability.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { ControllerSessions } from '../../../src/controller/sessions/controller-sessions.ts';
+import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { Bench } from '../../controller/machine/bench.ts';
 import { floor, type Make, minute, project, type Shows, Start, settle } from './starting.ts';
 
 describe('members that never answer', () => {

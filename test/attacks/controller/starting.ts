@@ -1,10 +1,10 @@
 import { standIn } from '../../../simulations/keys.ts';
-import type { Controller } from '../../../src/core/controller/machine.ts';
-import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
-import { Bench } from '../../core/controller/bench.ts';
-import { floor, type Make, Start as StartOfCopy } from '../../core/sessions/start-desk.ts';
+import type { Controller } from '../../../src/controller/machine/machine.ts';
+import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { Bench } from '../../controller/machine/bench.ts';
+import { floor, type Make, Start as StartOfCopy } from '../../protocol/sessions/start-desk.ts';
 
-export { floor, type Holds as Shows, type Make, minute, settle } from '../../core/sessions/start-desk.ts';
+export { floor, type Holds as Shows, type Make, minute, settle } from '../../protocol/sessions/start-desk.ts';
 
 /** A controller that starts from the first `events` of a journal and goes on, and members that show what the attacker likes. */
 export class Start extends StartOfCopy {

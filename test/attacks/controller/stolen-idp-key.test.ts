@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import type { ControllerEffect, ControllerEvent, Reply } from '../../../src/core/controller/events.ts';
-import { Controller } from '../../../src/core/controller/machine.ts';
-import { membersOf } from '../../../src/core/controller/members.ts';
-import { fullKeys } from '../../../src/core/controller/revocations.ts';
-import { summaryOf } from '../../../src/core/controller/view.ts';
-import type { Handled } from '../../../src/core/durability.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { A, Bench, built, deliverAll } from '../../core/controller/bench.ts';
+import type { ControllerEffect, ControllerEvent, Reply } from '../../../src/controller/machine/events.ts';
+import { Controller } from '../../../src/controller/machine/machine.ts';
+import { membersOf } from '../../../src/controller/machine/members.ts';
+import { fullKeys } from '../../../src/controller/machine/revocations.ts';
+import { summaryOf } from '../../../src/controller/machine/view.ts';
+import type { Handled } from '../../../src/protocol/base/durability.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { A, Bench, built, deliverAll } from '../../controller/machine/bench.ts';
 
 const artifact = { kind: 'artifact', id: A } as const;
 

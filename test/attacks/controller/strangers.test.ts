@@ -3,26 +3,26 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { ControllerEvent } from '../../../src/core/controller/events.ts';
-import { Controller } from '../../../src/core/controller/machine.ts';
+import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
+import { Controller } from '../../../src/controller/machine/machine.ts';
 import {
   encodeJob,
   makeReceipt,
   openStatement,
   signMessage,
   signStatement,
-} from '../../../src/core/documents/index.ts';
-import { sandboxProfile } from '../../../src/core/sandbox-profile.ts';
-import { fromUtf8 } from '../../../src/core/text.ts';
-import { encodeMessage } from '../../../src/core/wire/messages.ts';
-import { ownVersion } from '../../../src/core/wire/peer-version.ts';
-import { protocols } from '../../../src/core/wire/protocols.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { sandboxProfile } from '../../../src/protocol/base/sandbox-profile.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
-import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
+import type { ControllerNode } from '../../../src/controller/node/node.ts';
+import { initProject, type ProjectFolder } from '../../../src/owner/project-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { cidOf, makeGrant, makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 
@@ -101,7 +101,7 @@ async function processorMs(work: () => Promise<unknown>): Promise<number> {
 
 describe('a stranger who sends receipts of megabytes on many streams', () => {
   it('has none of them read: together they take less than it takes to open them', async () => {
-    // Some megabytes. What is read without the table of messages: test/core/sessions/bounds.test.ts.
+    // Some megabytes. What is read without the table of messages: test/protocol/sessions/bounds.test.ts.
     const { envelope } = await receipt(1, 18_000);
     const frame = encodeMessage({ kind: 'receipt', envelope: 'x'.repeat(envelope.length) });
     const streams = 12;

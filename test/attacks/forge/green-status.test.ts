@@ -8,17 +8,17 @@ import {
   type Revocation,
   signMessage,
   signStatement,
-} from '../../../src/core/documents/index.ts';
-import { QuorateError } from '../../../src/core/errors.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import {
   addWitness,
   MerkleTree,
   withoutWitnesses,
   witnessCheckpoint,
-} from '../../../src/core/transparency/index.ts';
+} from '../../../src/protocol/transparency/index.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { type Answers, answersOf, EvidenceDesk, saidTrustedRun } from '../../runtime/watch/evidence-desk.ts';
+import { type Answers, answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/watch/evidence-desk.ts';
 import {
   at,
   controller,

@@ -11,10 +11,10 @@ import {
   openMessage,
   openStatement,
   signStatement,
-} from '../../../src/core/documents/index.ts';
-import { CheckedBundles } from '../../../src/core/sessions/controller/checked-bundles.ts';
-import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
-import { verifyBundle } from '../../../src/core/trust/index.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { CheckedBundles } from '../../../src/controller/sessions/checked-bundles.ts';
+import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import { verifyBundle } from '../../../src/protocol/trust/index.ts';
 import { loadKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { jobFile } from '../../e2e/support/jobs.ts';

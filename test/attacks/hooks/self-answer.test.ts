@@ -6,14 +6,14 @@ import {
   makeVerdict,
   openStatement,
   signStatement,
-} from '../../../src/core/documents/index.ts';
-import { isoTime } from '../../../src/core/time.ts';
-import { MerkleTree } from '../../../src/core/transparency/index.ts';
-import { LogView, type VerifiedFacts } from '../../../src/core/trust/index.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { isoTime } from '../../../src/protocol/base/time.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
+import { LogView, type VerifiedFacts } from '../../../src/protocol/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { Ledger } from '../../../src/runtime/hooks/ledger.ts';
-import { parseRefPattern } from '../../../src/runtime/hooks/refs.ts';
-import { TrustedHook } from '../../../src/runtime/hooks/trusted.ts';
+import { Ledger } from '../../../src/watcher/hooks/ledger.ts';
+import { parseRefPattern } from '../../../src/watcher/hooks/refs.ts';
+import { TrustedHook } from '../../../src/watcher/hooks/trusted.ts';
 import { makeAnswer } from '../../support/answers.ts';
 import * as them from '../../support/project.ts';
 import { verifyWithout } from '../trust/attack.ts';

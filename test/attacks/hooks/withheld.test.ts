@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { leaves as leafOf } from '../../../src/core/documents/index.ts';
-import { checker } from '../../../src/core/judge/index.ts';
-import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
-import { MerkleTree } from '../../../src/core/transparency/index.ts';
+import { leaves as leafOf } from '../../../src/protocol/documents/index.ts';
+import { checker } from '../../../src/protocol/judge/index.ts';
+import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { learnFromLog, logInMemory } from '../../../src/runtime/hooks/evidence.ts';
-import { type Answers, answersOf, EvidenceDesk } from '../../runtime/watch/evidence-desk.ts';
+import { learnFromLog, logInMemory } from '../../../src/watcher/hooks/evidence.ts';
+import { type Answers, answersOf, EvidenceDesk } from '../../watcher/watch/evidence-desk.ts';
 import { codeOf } from '../../support/codes.ts';
 import {
   at,

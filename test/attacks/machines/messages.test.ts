@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
-import type { ControllerEvent } from '../../../src/core/controller/events.ts';
-import { controllerLimits } from '../../../src/core/controller/limits.ts';
-import { summaries } from '../../../src/core/controller/view.ts';
+import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
+import { controllerLimits } from '../../../src/controller/machine/limits.ts';
+import { summaries } from '../../../src/controller/machine/view.ts';
 import {
   addSignature,
   type Claim,
   cosignStatement,
   idOf,
   openStatement,
-} from '../../../src/core/documents/index.ts';
-import { judgeLimits } from '../../../src/core/judge/limits.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { timings } from '../../core/controller/bench.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { judgeLimits } from '../../../src/protocol/judge/limits.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { timings } from '../../controller/machine/bench.ts';
 import { makeProject, testKey } from '../../support/project.ts';
 import { verifyWithout } from '../trust/attack.ts';
 import { evil, type Guard, openBench, right, twoOfThree, type Weakness } from './support.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
-import { A, B, type Bench, projectOf } from '../../core/controller/bench.ts';
+import { A, B, type Bench, projectOf } from '../../controller/machine/bench.ts';
 import {
   agree,
   lease,
@@ -10,7 +10,7 @@ import {
   source,
   stateOf,
   trust,
-} from '../../core/controller/pipelines.ts';
+} from '../../controller/machine/pipelines.ts';
 import { type Guard, openBench, type Weakness } from './support.ts';
 
 const made = exited(treeCid('app'));

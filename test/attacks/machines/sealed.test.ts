@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { capabilities, exited, nonceOf, treeCid } from '../../../simulations/paperwork.ts';
-import { signMessage } from '../../../src/core/documents/index.ts';
-import type { WorkerEffect } from '../../../src/core/worker/events.ts';
-import { Worker } from '../../../src/core/worker/machine.ts';
+import { signMessage } from '../../../src/protocol/documents/index.ts';
+import type { WorkerEffect } from '../../../src/worker/machine/events.ts';
+import { Worker } from '../../../src/worker/machine/machine.ts';
 import { type Guard, openBench, right, twoOfThree, type Weakness } from './support.ts';
 
 describe('a lazy worker copies the result of another', () => {

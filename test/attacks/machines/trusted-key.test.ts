@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { accountOf } from '../../../src/core/account/index.ts';
-import type { ControllerEvent } from '../../../src/core/controller/events.ts';
-import { controllerLimits } from '../../../src/core/controller/limits.ts';
-import { Controller } from '../../../src/core/controller/machine.ts';
-import { summaryOf } from '../../../src/core/controller/view.ts';
-import type { Lease, Verified } from '../../../src/core/documents/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { aborted, Bench, built, deliverAll, timings } from '../../core/controller/bench.ts';
+import { accountOf } from '../../../src/protocol/account/index.ts';
+import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
+import { controllerLimits } from '../../../src/controller/machine/limits.ts';
+import { Controller } from '../../../src/controller/machine/machine.ts';
+import { summaryOf } from '../../../src/controller/machine/view.ts';
+import type { Lease, Verified } from '../../../src/protocol/documents/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { aborted, Bench, built, deliverAll, timings } from '../../controller/machine/bench.ts';
 import { openBench, type Weakness } from './support.ts';
 
 const { cosignAbsentMsMax, passedOverMs } = controllerLimits;

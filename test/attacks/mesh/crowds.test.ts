@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { Rank } from '../../../src/core/rank.ts';
+import type { Rank } from '../../../src/protocol/base/rank.ts';
 import { GuestStreams } from '../../../src/mesh/guest-streams.ts';
 import { InboundGate } from '../../../src/mesh/inbound-gate.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Bandwidth } from '../../../src/core/bandwidth.ts';
+import { Bandwidth } from '../../../src/protocol/base/bandwidth.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
 import { node, sleep, until } from '../../mesh/harness.ts';
 import { connect, plain } from './plain.ts';

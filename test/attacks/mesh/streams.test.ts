@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Rank } from '../../../src/core/rank.ts';
+import type { Rank } from '../../../src/protocol/base/rank.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
 import type { Channel, Mesh, ProtocolOptions } from '../../../src/mesh/index.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';

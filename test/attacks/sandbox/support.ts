@@ -1,4 +1,4 @@
-import { TierSandbox } from '../../../sandbox/build/tier.ts';
+import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { Sandbox } from '../../../sandbox/index.ts';
 import { type Guards, guards } from '../../../sandbox/namespace/guards.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Guard } from '../../../src/http/lender/guard.ts';
+import type { Guard } from '../../../src/worker/page/guard.ts';
 import { cookie, get, host, lender, origin, post, secrets } from '../../http/lender-support.ts';
 
 /** Each attack is refused, and succeeds once that one guard is off. */

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { codeOf } from '../../../src/core/errors.ts';
+import { codeOf } from '../../../src/protocol/base/errors.ts';
 import { OidcProvider } from '../../../src/identity/oidc/provider.ts';
 import { type LyingProvider, liarClient, startLyingProvider } from '../../support/lying-provider.ts';
 

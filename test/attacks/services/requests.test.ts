@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpEnv } from '../../../src/http/env.ts';
 import { feedApp } from '../../../src/http/feed.ts';
 import { type HttpServer, listenHttp } from '../../../src/http/listen.ts';
-import { addTreeRoutes } from '../../../src/http/page/tree-routes.ts';
+import { addTreeRoutes } from '../../../src/controller/page/tree-routes.ts';
 import { ask, bundleName, raw, viewOf } from '../../http/support.ts';
 
 const tree = `bafybei${'a'.repeat(52)}`;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Rank } from '../../../src/core/rank.ts';
-import { bundleServer } from '../../../src/core/sessions/bundle-exchange.ts';
-import { sessionLimits } from '../../../src/core/sessions/limits.ts';
-import type { Channel, Link } from '../../../src/core/sessions/ports.ts';
-import { fromUtf8 } from '../../../src/core/text.ts';
-import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import type { Rank } from '../../../src/protocol/base/rank.ts';
+import { bundleServer } from '../../../src/protocol/sessions/bundle-exchange.ts';
+import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
+import type { Channel, Link } from '../../../src/protocol/sessions/ports.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 
 /** How many bundles of a length a peer gets that asks without end on one stream. */
 async function askWithoutEnd(bundleChars: number): Promise<number> {

@@ -5,7 +5,7 @@ import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } 
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { importSource } from '../../../src/runtime/build/import-source.ts';
+import { importSource } from '../../../src/execution/import-source.ts';
 import { resolveRef } from '../../../src/source/index.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { checkout, codeOf, commitAll, folder, git, listen, repo, serve } from '../../source/support.ts';

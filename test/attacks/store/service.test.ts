@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { revokedUnread } from '../../../src/core/trust/revocations.ts';
-import { protocols } from '../../../src/core/wire/protocols.ts';
-import { probe } from '../../../src/runtime/controller/store-ports.ts';
-import { AskedTrees } from '../../../src/runtime/store/asked.ts';
-import { storeNodeLimits } from '../../../src/runtime/store/limits.ts';
-import { keepAll, keeping, peer, verdictOn } from '../../runtime/store/support.ts';
+import { revokedUnread } from '../../../src/protocol/trust/revocations.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
+import { probe } from '../../../src/controller/node/store-ports.ts';
+import { AskedTrees } from '../../../src/store-node/node/asked.ts';
+import { storeNodeLimits } from '../../../src/store-node/node/limits.ts';
+import { keepAll, keeping, peer, verdictOn } from '../../store-node/node/support.ts';
 import { keyRevoked, project, testKey, trusted, workerKey } from '../../support/project.ts';
 
 /** A store that keeps a trusted tree of an honest peer. */

@@ -4,7 +4,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { describe, expect, it } from 'vitest';
-import { carHeader, sectionHead } from '../../../src/core/car.ts';
+import { carHeader, sectionHead } from '../../../src/protocol/base/car.ts';
 import type { Channel } from '../../../src/mesh/index.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { codeOf, noiseBytes, store } from '../../store/support.ts';

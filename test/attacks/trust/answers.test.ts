@@ -5,10 +5,10 @@ import {
   openStatement,
   type Policy,
   type Request,
-} from '../../../src/core/documents/index.ts';
-import { MerkleTree } from '../../../src/core/transparency/index.ts';
-import { LogView } from '../../../src/core/trust/index.ts';
-import { factsOf } from '../../../src/core/trust/steps/verdict.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
+import { LogView } from '../../../src/protocol/trust/index.ts';
+import { factsOf } from '../../../src/protocol/trust/steps/verdict.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type AnswerRecipe, makeAnswer } from '../../support/answers.ts';
 import {

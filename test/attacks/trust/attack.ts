@@ -1,4 +1,4 @@
-import { type Bundle, type Policy, resultIdOf } from '../../../src/core/documents/index.ts';
+import { type Bundle, type Policy, resultIdOf } from '../../../src/protocol/documents/index.ts';
 import {
   type DecisionGuard,
   decideBy,
@@ -6,9 +6,9 @@ import {
   type ExclusionReason,
   type Guards,
   type Vote,
-} from '../../../src/core/trust/decide.ts';
-import { type Rule, rules } from '../../../src/core/trust/rules.ts';
-import { type Expected, verifyBy } from '../../../src/core/trust/verify.ts';
+} from '../../../src/protocol/trust/decide.ts';
+import { type Rule, rules } from '../../../src/protocol/trust/rules.ts';
+import { type Expected, verifyBy } from '../../../src/protocol/trust/verify.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { exit, idp, project, trusted, workerKey } from '../../support/project.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ResolvedDependencies } from '../../../src/core/documents/index.ts';
-import { LogView } from '../../../src/core/trust/index.ts';
+import type { ResolvedDependencies } from '../../../src/protocol/documents/index.ts';
+import { LogView } from '../../../src/protocol/trust/index.ts';
 import {
   cidOf,
   controller,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Output } from '../../../src/cli/output.ts';
-import { sayKnowledge } from '../../../src/cli/verification.ts';
-import { encodeBundle, leaves, signMessage } from '../../../src/core/documents/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
-import { revokedBy } from '../../../src/core/trust/revocations.ts';
+import type { Output } from '../../../src/terminal/output.ts';
+import { sayKnowledge } from '../../../src/client/commands/verification.ts';
+import { encodeBundle, leaves, signMessage } from '../../../src/protocol/documents/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
+import { revokedBy } from '../../../src/protocol/trust/revocations.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   idp,

@@ -7,19 +7,19 @@ import {
   encodeEquivocation,
   leaves,
   signMessage,
-} from '../../../src/core/documents/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
-import { evidenceOfLeaves } from '../../../src/core/sessions/worker/compare-leaves.ts';
-import type { Accepts, WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
-import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
-import { fromUtf8 } from '../../../src/core/text.ts';
-import { MerkleTree } from '../../../src/core/transparency/index.ts';
-import { checkEquivocation } from '../../../src/core/trust/index.ts';
-import { encodeMessage } from '../../../src/core/wire/messages.ts';
-import { topics } from '../../../src/core/wire/protocols.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
+import { evidenceOfLeaves } from '../../../src/worker/sessions/compare-leaves.ts';
+import type { Accepts, WorkerPorts } from '../../../src/worker/sessions/ports.ts';
+import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
+import { checkEquivocation } from '../../../src/protocol/trust/index.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { topics } from '../../../src/protocol/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { openRevocationBook } from '../../../src/runtime/membership/revocation-file.ts';
+import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { codeOf, folder } from '../../runtime/support.ts';
 import {
   at,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Bundle } from '../../../src/core/documents/index.ts';
+import type { Bundle } from '../../../src/protocol/documents/index.ts';
 import { makeProject, namedWitness, policy, type Recipe } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
 

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Bundle, encodeEquivocation, signMessage } from '../../../src/core/documents/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
-import { MerkleTree, withoutWitnesses, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
-import { checkEquivocation } from '../../../src/core/trust/index.ts';
-import type { Revoked } from '../../../src/core/trust/revocations.ts';
+import { type Bundle, encodeEquivocation, signMessage } from '../../../src/protocol/documents/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
+import { MerkleTree, withoutWitnesses, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import { checkEquivocation } from '../../../src/protocol/trust/index.ts';
+import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,

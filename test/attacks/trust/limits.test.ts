@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Outcome, Policy } from '../../../src/core/documents/index.ts';
-import { type LimitGuard, limitReachedBy, type Report } from '../../../src/core/trust/at-limit.ts';
+import type { Outcome, Policy } from '../../../src/protocol/documents/index.ts';
+import { type LimitGuard, limitReachedBy, type Report } from '../../../src/protocol/trust/at-limit.ts';
 import { trusted } from '../../support/project.ts';
 import { receipt, trustedReceipt, withCosign, withoutCosign } from './attack.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Bundle } from '../../../src/core/documents/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { InputBundles, LogView, verifyInputs } from '../../../src/core/trust/index.ts';
-import type { Revoked } from '../../../src/core/trust/revocations.ts';
+import type { Bundle } from '../../../src/protocol/documents/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { InputBundles, LogView, verifyInputs } from '../../../src/protocol/trust/index.ts';
+import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   exit,

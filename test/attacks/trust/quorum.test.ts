@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { resultIdOf } from '../../../src/core/documents/index.ts';
-import { emptyTree } from '../../../src/core/trust/decide.ts';
-import type { Rule } from '../../../src/core/trust/rules.ts';
+import { resultIdOf } from '../../../src/protocol/documents/index.ts';
+import { emptyTree } from '../../../src/protocol/trust/decide.ts';
+import type { Rule } from '../../../src/protocol/trust/rules.ts';
 import { cidOf, exit } from '../../support/project.ts';
 import {
   decideWithout,

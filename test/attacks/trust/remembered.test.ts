@@ -11,10 +11,10 @@ import {
   openMessage,
   signMessage,
   type Verifier,
-} from '../../../src/core/documents/index.ts';
-import { toUtf8 } from '../../../src/core/text.ts';
-import { InputBundles, LogView, verifyInputs } from '../../../src/core/trust/index.ts';
-import { type Expected, verifyBy } from '../../../src/core/trust/verify.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { InputBundles, LogView, verifyInputs } from '../../../src/protocol/trust/index.ts';
+import { type Expected, verifyBy } from '../../../src/protocol/trust/verify.ts';
 import { joseVerifier, plainVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,

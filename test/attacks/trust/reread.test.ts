@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { leaves as leafOf } from '../../../src/core/documents/index.ts';
-import { LogView } from '../../../src/core/trust/index.ts';
+import { leaves as leafOf } from '../../../src/protocol/documents/index.ts';
+import { LogView } from '../../../src/protocol/trust/index.ts';
 import { makeProject, type Recipe } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
 

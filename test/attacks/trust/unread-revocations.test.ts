@@ -7,10 +7,10 @@ import {
   leaves,
   signMessage,
   typOf,
-} from '../../../src/core/documents/index.ts';
-import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
-import { toUtf8 } from '../../../src/core/text.ts';
-import { verifyBundle } from '../../../src/core/trust/index.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { verifyBundle } from '../../../src/protocol/trust/index.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { at, idp, makeProject, project, root, trusted } from '../../support/project.ts';

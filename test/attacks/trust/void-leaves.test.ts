@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/core/documents/index.ts';
-import { codeOf } from '../../../src/core/errors.ts';
-import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
+import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
+import { codeOf } from '../../../src/protocol/base/errors.ts';
+import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { answersOf, EvidenceDesk } from '../../runtime/watch/evidence-desk.ts';
+import { answersOf, EvidenceDesk } from '../../watcher/watch/evidence-desk.ts';
 import { at, idp, makeCharter, makeProject, project, root, testKey } from '../../support/project.ts';
 import { answerOf } from './withheld.ts';
 

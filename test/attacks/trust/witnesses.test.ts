@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Ack, leaves, openMessage, signMessage } from '../../../src/core/documents/index.ts';
+import { type Ack, leaves, openMessage, signMessage } from '../../../src/protocol/documents/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { forked, honest, leafTexts, TestLog, WitnessBench } from '../../core/sessions/log-bench.ts';
+import { forked, honest, leafTexts, TestLog, WitnessBench } from '../../protocol/sessions/log-bench.ts';
 import { codeOf } from '../../runtime/support.ts';
 import { at, log, project, root, testKey } from '../../support/project.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { limits } from '../../../src/core/limits.ts';
-import { BuildLog } from '../../../src/runtime/worker/build-log.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { BuildLog } from '../../../src/worker/node/build-log.ts';
 
 const writes = 400_000;
 const mib = (bytes: number): number => bytes / 2 ** 20;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { leaves as leafOf, signMessage } from '../../../src/core/documents/index.ts';
-import { workerSessionLimits } from '../../../src/core/sessions/worker/limits.ts';
-import { addWitness, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
-import { TestLog, WitnessBench } from '../../core/sessions/log-bench.ts';
-import { answersOf, EvidenceDesk, saidTrustedRun } from '../../runtime/watch/evidence-desk.ts';
+import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
+import { workerSessionLimits } from '../../../src/worker/sessions/limits.ts';
+import { addWitness, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import { TestLog, WitnessBench } from '../../protocol/sessions/log-bench.ts';
+import { answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/watch/evidence-desk.ts';
 import { at, makeProject, project, root, trusted } from '../../support/project.ts';
 
 /**

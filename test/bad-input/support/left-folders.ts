@@ -1,9 +1,9 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { imagesFolder } from '../../../src/runtime/images/files.ts';
-import { addKey } from '../../../src/runtime/membership/project-keys.ts';
-import { writeJson } from '../../../src/runtime/node/files.ts';
+import { imagesFolder } from '../../../src/execution/images/files.ts';
+import { addKey } from '../../../src/owner/project-keys.ts';
+import { writeJson } from '../../../src/node/files.ts';
 import { program } from '../../e2e/support/jobs.ts';
 import { LocalCluster } from '../../e2e/support/local-cluster.ts';
 

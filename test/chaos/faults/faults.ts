@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { exits } from '../../../src/cli/exit-codes.ts';
+import { exits } from '../../../src/terminal/exit-codes.ts';
 import { type Ground, type Part, readyBy } from '../../e2e/support/ground.ts';
 import type { Proc } from '../../e2e/support/processes.ts';
 import { sleep } from '../../e2e/support/wait.ts';

@@ -24,18 +24,18 @@ import { sealed } from '../../../simulations/checkers/sealed.ts';
 import { verdicts } from '../../../simulations/checkers/verdicts.ts';
 import { votes } from '../../../simulations/checkers/votes.ts';
 import { type Checker, type Observation, type Truth, Violation } from '../../../simulations/observer.ts';
-import type { ControllerEvent } from '../../../src/core/controller/events.ts';
-import type { Controller } from '../../../src/core/controller/machine.ts';
-import type { ControllerState } from '../../../src/core/controller/state.ts';
-import { type Bundle, decodeBundle, openStatement, resultIdOf } from '../../../src/core/documents/index.ts';
-import type { WorkerEvent } from '../../../src/core/worker/events.ts';
-import { Worker } from '../../../src/core/worker/machine.ts';
-import { workerRules } from '../../../src/core/worker/state.ts';
+import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
+import type { Controller } from '../../../src/controller/machine/machine.ts';
+import type { ControllerState } from '../../../src/controller/machine/state.ts';
+import { type Bundle, decodeBundle, openStatement, resultIdOf } from '../../../src/protocol/documents/index.ts';
+import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
+import { Worker } from '../../../src/worker/machine/machine.ts';
+import { workerRules } from '../../../src/worker/machine/state.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { openJournal } from '../../../src/journal/index.ts';
-import { openControllerJournal } from '../../../src/runtime/controller/controller-journal.ts';
-import { openProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
-import { openRevocationBook } from '../../../src/runtime/membership/revocation-file.ts';
+import { openControllerJournal } from '../../../src/controller/node/controller-journal.ts';
+import { openProjectFolder } from '../../../src/owner/project-folder.ts';
+import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { type Ground, workers } from '../../e2e/support/ground.ts';
 
 /**

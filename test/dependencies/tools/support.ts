@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { Sandbox, SandboxJob } from '../../../sandbox/index.ts';
-import { readLocks } from '../../../src/core/dependencies/index.ts';
+import { readLocks } from '../../../src/protocol/lock-formats/index.ts';
 import {
   type Layout,
   type LockedFile,

@@ -1,4 +1,4 @@
-import { protocols } from '../../../src/core/wire/protocols.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import type { Channel, Mesh } from '../../../src/mesh/index.ts';
 
 /**

@@ -6,10 +6,10 @@ import {
   errorText,
   exitOfError,
   isAnswered,
-} from '../../../src/cli/errors.ts';
-import { exits } from '../../../src/cli/exit-codes.ts';
+} from '../../../src/terminal/errors.ts';
+import { exits } from '../../../src/terminal/exit-codes.ts';
 import { createProgram } from '../../../src/cli/program.ts';
-import { QuorateError } from '../../../src/core/errors.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { type Ended, finished, type Line, started, Told } from './told.ts';
 
 /** Messages of something that runs inside. */

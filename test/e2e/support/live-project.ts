@@ -1,10 +1,10 @@
 import type { JobSpec } from '../../../src/jobfile/index.ts';
 import { parseJobFile } from '../../../src/jobfile/index.ts';
-import { type Client, openClient } from '../../../src/runtime/client/client.ts';
-import { ownerMembership } from '../../../src/runtime/client/owner-membership.ts';
-import { type Prepared, prepare } from '../../../src/runtime/client/submit.ts';
-import { openHome } from '../../../src/runtime/membership/home.ts';
-import { openProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
+import { type Client, openClient } from '../../../src/member/client.ts';
+import { ownerMembership } from '../../../src/member/owner-membership.ts';
+import { type Prepared, prepare } from '../../../src/member/submit.ts';
+import { openHome } from '../../../src/node/membership/home.ts';
+import { openProjectFolder } from '../../../src/owner/project-folder.ts';
 import { Cluster } from './cluster.ts';
 import { jobFile } from './jobs.ts';
 import { processorMs, writeCalls } from './proc-files.ts';

@@ -1,4 +1,4 @@
-import type { Prepared } from '../../../src/runtime/client/submit.ts';
+import type { Prepared } from '../../../src/member/submit.ts';
 import { type LiveProject, spent, tower, volunteers } from './live-project.ts';
 import { sleep } from './wait.ts';
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { extract } from 'tar-stream';
 import { joinArchives } from '../../../sandbox/archive.ts';
-import { QuorateError } from '../../../src/core/errors.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { checkName, checkTarget, decodeName, foldName, splitPath } from '../../../src/store/names.ts';
 import { Symlinks } from '../../../src/store/symlinks.ts';
 import { readTar } from '../../../src/store/tar-read.ts';

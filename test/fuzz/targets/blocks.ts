@@ -4,7 +4,7 @@ import { BaseBlockstore } from 'blockstore-core';
 import type { Pair } from 'interface-blockstore';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { carHeader, type pbCode, type rawCode, sectionHead } from '../../../src/core/car.ts';
+import { carHeader, type pbCode, type rawCode, sectionHead } from '../../../src/protocol/base/car.ts';
 import { BlockNotFound } from '../../../src/store/block-not-found.ts';
 import { type BlockReader, checkCid, linksOf } from '../../../src/store/nodes.ts';
 import { readTar } from '../../../src/store/tar-read.ts';

@@ -23,12 +23,12 @@ import {
   toBase64,
   toBase64Url,
   typOf,
-} from '../../../src/core/documents/index.ts';
-import { openRevocations } from '../../../src/core/judge/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { decodeRevocations } from '../../../src/core/sessions/revocation-book.ts';
-import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
-import { verifyBundle } from '../../../src/core/trust/index.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { openRevocations } from '../../../src/protocol/judge/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { decodeRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
+import { verifyBundle } from '../../../src/protocol/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { makeCharter, project as projectId, testKey } from '../../support/project.ts';
 import { mutatedBytes, mutatedJson, mutatedText } from '../arbitraries.ts';

@@ -4,9 +4,9 @@ import {
   type EquivocationEvidence,
   encodeEquivocation,
   signMessage,
-} from '../../../src/core/documents/index.ts';
-import { MerkleTree, parseCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
-import { checkEquivocation, notesOf } from '../../../src/core/trust/equivocation.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { MerkleTree, parseCheckpoint, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import { checkEquivocation, notesOf } from '../../../src/protocol/trust/equivocation.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { at, log, makeCharter, noteOf, project, testKey, trusted } from '../../support/project.ts';
 import { mutatedJson, mutatedText } from '../arbitraries.ts';

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
-import { codeOf, QuorateError } from '../../../src/core/errors.ts';
-import { toUtf8 } from '../../../src/core/text.ts';
+import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { fetchPack, NoPack } from '../../../src/source/fetch-pack.ts';
 import { parseGitUrl } from '../../../src/source/index.ts';
 import { packet, packetsOf } from '../../../src/source/pkt-line.ts';

@@ -10,8 +10,8 @@ import {
   parseQuorateLock,
   readLocks,
   writeQuorateLock,
-} from '../../../src/core/dependencies/index.ts';
-import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
+} from '../../../src/protocol/lock-formats/index.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import { type Layout, layoutTar } from '../../../src/dependencies/index.ts';
 import { mutatedText } from '../arbitraries.ts';
 import { tarBytes } from '../corpus.ts';

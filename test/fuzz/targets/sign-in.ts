@@ -6,9 +6,9 @@ import {
   type SignIn,
   signMessage,
   typOf,
-} from '../../../src/core/documents/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
+} from '../../../src/protocol/documents/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import { IdpAuthority } from '../../../src/http/sign-in/idp-authority.ts';
 import { signIn } from '../../../src/http/sign-in/index.ts';
 import { KeySignIn } from '../../../src/http/sign-in/key-sign-in.ts';

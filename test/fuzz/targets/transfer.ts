@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { isTreeCid, readVarint } from '../../../src/core/car.ts';
-import { QuorateError } from '../../../src/core/errors.ts';
-import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
+import { isTreeCid, readVarint } from '../../../src/protocol/base/car.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import { linksOf } from '../../../src/store/nodes.ts';
 import { decodeEnd, decodeRequest, encodeEnd, encodeRequest } from '../../../src/transfer/frames.ts';
 import { CarDecoder } from '../../../src/transfer/index.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { formatNoteKey, noteKinds, parseNoteKey } from '../../../src/core/documents/index.ts';
-import { QuorateError } from '../../../src/core/errors.ts';
+import { formatNoteKey, noteKinds, parseNoteKey } from '../../../src/protocol/documents/index.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import {
   addWitness,
   formatCheckpoint,
@@ -12,8 +12,8 @@ import {
   verifyInclusion,
   withoutWitnesses,
   witnessCheckpoint,
-} from '../../../src/core/transparency/index.ts';
-import { splitLine, splitNote } from '../../../src/core/transparency/note.ts';
+} from '../../../src/protocol/transparency/index.ts';
+import { splitLine, splitNote } from '../../../src/protocol/transparency/note.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { decodeAnswer } from '../../../src/witness/add-checkpoint.ts';
 import { at, log, project, testKey } from '../../support/project.ts';

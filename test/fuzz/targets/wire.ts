@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { encodeCanonical } from '../../../src/core/documents/index.ts';
-import { limits } from '../../../src/core/limits.ts';
-import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/core/sessions/message-stream.ts';
-import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
+import { encodeCanonical } from '../../../src/protocol/documents/index.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/protocol/sessions/message-stream.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   apiDownSchema,
   apiUpSchema,
@@ -31,7 +31,7 @@ import {
   revocationsDownSchema,
   revocationsUpSchema,
   verdictNoticeSchema,
-} from '../../../src/core/wire/messages.ts';
+} from '../../../src/protocol/wire/messages.ts';
 import { cidOf, makeJob, testKey } from '../../support/project.ts';
 import { mutatedJson, mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, must } from '../target.ts';

@@ -1,4 +1,4 @@
-import { TierSandbox } from '../../../sandbox/build/tier.ts';
+import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { type GvisorGuards, guards } from '../../../sandbox/gvisor/guards.ts';
 import { gvisorTier } from '../../../sandbox/gvisor/tier.ts';

@@ -5,9 +5,9 @@ import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { joinArchives } from '../../../sandbox/archive.ts';
-import { workEntries } from '../../../sandbox/build/driver.ts';
-import { jobMessage } from '../../../sandbox/build/job-message.ts';
-import { profileValues } from '../../../sandbox/build/profile.ts';
+import { workEntries } from '../../../sandbox/run/driver.ts';
+import { jobMessage } from '../../../sandbox/run/job-message.ts';
+import { profileValues } from '../../../sandbox/run/profile.ts';
 import { tarOf } from '../support.ts';
 import { end, extended, file, header, runProgram, summed } from './support.ts';
 

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { TierSandbox } from '../../../sandbox/build/tier.ts';
+import type { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { hasFile } from '../../../sandbox/cgroups/abilities.ts';
 import type { CgroupParent } from '../../../sandbox/cgroups/parents.ts';
 import {

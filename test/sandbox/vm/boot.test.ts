@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { tarRecordBytes } from '../../../sandbox/build/driver.ts';
-import type { BuildProcess } from '../../../sandbox/build/process.ts';
+import { tarRecordBytes } from '../../../sandbox/run/driver.ts';
+import type { BuildProcess } from '../../../sandbox/run/process.ts';
 import { VmBoot } from '../../../sandbox/vm/boot.ts';
 
 const mark = Buffer.from('\0the mark');

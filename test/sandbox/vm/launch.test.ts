@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { TierSandbox } from '../../../sandbox/build/tier.ts';
+import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { SandboxImage, SandboxJob } from '../../../sandbox/index.ts';
 import { sandboxLimits } from '../../../sandbox/limits.ts';

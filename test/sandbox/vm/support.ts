@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TierSandbox } from '../../../sandbox/build/tier.ts';
+import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { SandboxImage } from '../../../sandbox/index.ts';
 import { cpio } from '../../../sandbox/vm/cpio.ts';

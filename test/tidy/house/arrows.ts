@@ -16,7 +16,7 @@ const siblings = [
   'src/witness',
   'sandbox',
 ];
-const core = 'src/core';
+const core = 'src/protocol';
 
 /** Folders that each folder may import besides itself. Arrows point down only; siblings know nothing of each other. */
 const mayImport: Record<string, readonly string[]> = {
@@ -35,7 +35,7 @@ const mayImport: Record<string, readonly string[]> = {
 
 /**
  * Folders that are divided into rooms, and their levels from the lowest up. A room may import those of lower levels; those of
- * one level know nothing of each other. Files that lie in the folder itself (`src/core/limits.ts`) are below all rooms.
+ * one level know nothing of each other. Files that lie in the folder itself (`src/protocol/base/limits.ts`) are below all rooms.
  */
 const levels: Record<string, readonly (readonly string[])[]> = {
   [core]: [

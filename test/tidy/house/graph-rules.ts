@@ -9,7 +9,7 @@ const programs = [
   ...['src/cli/main.ts', 'src/index.ts', 'bootstrap/main.ts', 'simulations/main.ts'],
   // Threads, which no file imports.
   'src/dependencies/thread/lock-thread.ts',
-  'src/runtime/controller/sbom-thread.ts',
+  'src/controller/node/sbom-thread.ts',
   // Runs in a browser, and in place of `node:crypto` there (scripts/verify-page.js).
   ...['main', 'node-crypto'].map((name) => `src/http/verify-page/browser/${name}.ts`),
 ];

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { type Finding, importsOf, isCode, lineAt, type Source } from './source.ts';
 
-const messages = 'src/core/wire/messages.ts';
+const messages = 'src/protocol/wire/messages.ts';
 const looked = /^(src|sandbox|bootstrap|simulations)\//;
 const rooms = /^src\/core\/(sessions|wire)\//;
 
@@ -11,14 +11,14 @@ const excused: Record<string, string> = {
   'simulations/hijacker.ts': 'asks what no controller of the product asks',
   'src/http/openapi.ts': 'describes the bodies of the HTTP feed',
   'src/http/verify-page/browser/knowledge.ts': 'reads the bodies of the HTTP feed',
-  'src/runtime/client/client.ts': 'passes on the questions and answers of the API',
-  'src/runtime/client/following.ts': 'passes on the questions and answers of the API',
-  'src/runtime/controller/public-view.ts': 'hands the notices to the HTTP feed',
-  'src/runtime/membership/credentials.ts': 'passes on the questions and answers of the API',
+  'src/member/client.ts': 'passes on the questions and answers of the API',
+  'src/member/following.ts': 'passes on the questions and answers of the API',
+  'src/controller/node/public-view.ts': 'hands the notices to the HTTP feed',
+  'src/node/membership/credentials.ts': 'passes on the questions and answers of the API',
 };
 
 /**
- * Protocol code outside of `src/core/sessions`: an import of the message schemas or types. An excuse that is not needed is a
+ * Protocol code outside of `src/protocol/sessions`: an import of the message schemas or types. An excuse that is not needed is a
  * finding too, so that the list only shrinks.
  */
 export function protocolCode(sources: readonly Source[]): Finding[] {
@@ -30,7 +30,7 @@ export function protocolCode(sources: readonly Source[]): Finding[] {
       ({ specifier }) => specifier.startsWith('.') && posix.join(posix.dirname(path), specifier) === messages,
     );
     if (excused[path] === undefined) {
-      const message = 'messages of the protocols belong to src/core/sessions';
+      const message = 'messages of the protocols belong to src/protocol/sessions';
       for (const { offset } of found)
         findings.push({ rule: 'protocol-code', path, line: lineAt(text, offset), message });
     } else if (found.length === 0) {

@@ -1,7 +1,7 @@
-import { messageOf, QuorateError } from '../../../core/errors.ts';
-import { limits } from '../../../core/limits.ts';
-import { decodeRevocations } from '../../../core/sessions/revocation-book.ts';
-import type { RevocationPage } from '../../../core/sessions/revocation-pages.ts';
+import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { decodeRevocations } from '../../../protocol/sessions/revocation-book.ts';
+import type { RevocationPage } from '../../../protocol/sessions/revocation-pages.ts';
 import type { Brought } from './knowledge.ts';
 
 /** For each answer. */

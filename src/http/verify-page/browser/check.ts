@@ -1,9 +1,9 @@
-import { decodeBundle, publicKeyOf, type Verifier } from '../../../core/documents/index.ts';
-import { messageOf, QuorateError } from '../../../core/errors.ts';
-import { escapeLine } from '../../../core/escape.ts';
-import { limits } from '../../../core/limits.ts';
-import { counted, sizeTexts } from '../../../core/quantity.ts';
-import type { NamedRecipe } from '../../../core/recipe-name.ts';
+import { decodeBundle, publicKeyOf, type Verifier } from '../../../protocol/documents/index.ts';
+import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
+import { escapeLine } from '../../../protocol/base/escape.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { counted, sizeTexts } from '../../../protocol/base/quantity.ts';
+import type { NamedRecipe } from '../../../protocol/base/recipe-name.ts';
 import {
   answerLine,
   checkAge,
@@ -17,7 +17,7 @@ import {
   type Verification,
   type VerifiedFacts,
   verifyBundle,
-} from '../../../core/trust/index.ts';
+} from '../../../protocol/trust/index.ts';
 import type { Given } from './content.ts';
 import { type Brought, knowledgeOf } from './knowledge.ts';
 

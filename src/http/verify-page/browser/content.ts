@@ -1,9 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { CID } from 'multiformats/cid';
-import { oneRootHeaderBytes, rootOfCar } from '../../../core/car.ts';
-import { assert, QuorateError } from '../../../core/errors.ts';
-import { limits } from '../../../core/limits.ts';
+import { oneRootHeaderBytes, rootOfCar } from '../../../protocol/base/car.ts';
+import { assert, QuorateError } from '../../../protocol/base/errors.ts';
+import { limits } from '../../../protocol/base/limits.ts';
 import { ByteBudget, chunkBytes, type StoredFile, storeFile } from '../../../store/file-import.ts';
 import { LastBlockOnly } from '../../../store/last-block.ts';
 import { checkCid, linksOf } from '../../../store/nodes.ts';

@@ -1,22 +1,22 @@
 import { z } from 'zod';
-import type { Bundle, Verifier } from '../../../core/documents/index.ts';
-import { QuorateError } from '../../../core/errors.ts';
-import { openCharterOf } from '../../../core/judge/index.ts';
-import { limits } from '../../../core/limits.ts';
-import { counted, duration } from '../../../core/quantity.ts';
-import { RevocationBook, storedRevocationsSchema } from '../../../core/sessions/revocation-book.ts';
-import { shortId } from '../../../core/short-id.ts';
-import { toUtf8 } from '../../../core/text.ts';
-import { isoTime } from '../../../core/time.ts';
-import { openCheckpoint } from '../../../core/transparency/index.ts';
-import type { ReportLine, Revoked } from '../../../core/trust/index.ts';
-import { revocationAt } from '../../../core/trust/revocations.ts';
+import type { Bundle, Verifier } from '../../../protocol/documents/index.ts';
+import { QuorateError } from '../../../protocol/base/errors.ts';
+import { openCharterOf } from '../../../protocol/judge/index.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { counted, duration } from '../../../protocol/base/quantity.ts';
+import { RevocationBook, storedRevocationsSchema } from '../../../protocol/sessions/revocation-book.ts';
+import { shortId } from '../../../protocol/base/short-id.ts';
+import { toUtf8 } from '../../../protocol/base/text.ts';
+import { isoTime } from '../../../protocol/base/time.ts';
+import { openCheckpoint } from '../../../protocol/transparency/index.ts';
+import type { ReportLine, Revoked } from '../../../protocol/trust/index.ts';
+import { revocationAt } from '../../../protocol/trust/revocations.ts';
 import {
   checkpointNoticeSchema,
   decodeMessage,
   feedCharterSchema,
   revocationListSchema,
-} from '../../../core/wire/messages.ts';
+} from '../../../protocol/wire/messages.ts';
 
 /** Revocations from a file or a server, unchecked. */
 export interface Brought {

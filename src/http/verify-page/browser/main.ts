@@ -1,10 +1,10 @@
 import './no-eval.ts';
-import type { Verifier } from '../../../core/documents/index.ts';
-import { messageOf, QuorateError } from '../../../core/errors.ts';
-import { limits } from '../../../core/limits.ts';
-import { parseRecipe } from '../../../core/recipe-name.ts';
-import type { ReportLine } from '../../../core/trust/index.ts';
-import { units } from '../../../core/units.ts';
+import type { Verifier } from '../../../protocol/documents/index.ts';
+import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { parseRecipe } from '../../../protocol/base/recipe-name.ts';
+import type { ReportLine } from '../../../protocol/trust/index.ts';
+import { units } from '../../../protocol/base/units.ts';
 import { openWebVerifier } from '../../../identity/web-verifier.ts';
 import { askServer } from './ask-server.ts';
 import { type Answer, check, type Question } from './check.ts';

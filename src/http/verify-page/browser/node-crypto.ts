@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { assert } from '../../../core/errors.ts';
+import { assert } from '../../../protocol/base/errors.ts';
 
 /** The part of `node:crypto` that the code of trees and archives uses: esbuild puts this file in its place (scripts/verify-page.js). */
 interface Hash {

@@ -1,4 +1,4 @@
-import { limits } from '../../../core/limits.ts';
+import { limits } from '../../../protocol/base/limits.ts';
 import type { GivenFile } from './content.ts';
 
 /** Files that a person chose or dropped as the artifact. */

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
-import { type TierBackend, TierSandbox } from '../../../../sandbox/build/tier.ts';
+import { type TierBackend, TierSandbox } from '../../../../sandbox/run/tier.ts';
 import { groupPrefix } from '../../../../sandbox/cgroups/leftovers.ts';
 import {
   type CgroupParent,

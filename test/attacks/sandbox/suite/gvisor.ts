@@ -1,4 +1,4 @@
-import { profileValues } from '../../../../sandbox/build/profile.ts';
+import { profileValues } from '../../../../sandbox/run/profile.ts';
 import { type GvisorGuards, guards } from '../../../../sandbox/gvisor/guards.ts';
 import { gvisorTier } from '../../../../sandbox/gvisor/tier.ts';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';

@@ -1,5 +1,5 @@
-import { diskFileBytes } from '../../../../sandbox/build/disk.ts';
-import type { BuildGuards } from '../../../../sandbox/build/guards.ts';
+import { diskFileBytes } from '../../../../sandbox/run/disk.ts';
+import type { BuildGuards } from '../../../../sandbox/run/guards.ts';
 import { findCgroupParents, readHierarchies } from '../../../../sandbox/cgroups/parents.ts';
 import type { SandboxLimits } from '../../../../sandbox/index.ts';
 import type { Guard } from './arena.ts';

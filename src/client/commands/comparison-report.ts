@@ -1,0 +1,161 @@
+import { escapeLine } from '../../protocol/base/escape.ts';
+import { type Compared, choose, compareChosen } from '../comparison/compare.ts';
+import type { FilePair, PackedPairs } from '../comparison/diffoscope.ts';
+import {
+  type Member,
+  type MemberDifference,
+  type Normalisation,
+  normalisations,
+} from '../comparison/listing.ts';
+import { type SideAsked, withSides } from '../comparison/sides.ts';
+import { type CompareOptions, lookCloser, packedFiles, saySides } from './compare-sides.ts';
+import type { Context } from '../../terminal/context.ts';
+import { entryValue, hexOf, linesOf } from './difference-report.ts';
+import { bytes } from '../../terminal/format.ts';
+import type { Output } from '../../terminal/output.ts';
+import { storesHere, trialProject } from './trial-project.ts';
+
+/** Differences, and of each archive members, that are printed as text; the rest are counted. --json prints all. */
+const shownMax = 100;
+const nameCharsMax = 300;
+
+export type CompareResult = 'same' | 'normalised' | 'different';
+
+export interface WithFile {
+  left: SideAsked;
+  /** Path within the left side. */
+  path: string;
+  right: SideAsked;
+  /** Name of the right side's file. */
+  name: string;
+}
+
+interface Totals {
+  count: Record<Exclude<CompareResult, 'same'>, number>;
+  normalisations: Set<Normalisation>;
+  pairs: FilePair[];
+}
+
+/** Prints whether a file or folder of this host is what an artifact holds, and in what it differs. */
+export async function compareWithFile(
+  context: Context,
+  { left, path, right, name }: WithFile,
+  options: CompareOptions,
+): Promise<CompareResult> {
+  const { cwd, out, signal } = context;
+  const board = out.board();
+  const asked: [SideAsked, SideAsked] = [left, right];
+  const sides = {
+    ...{ asked, stores: storesHere(context, cwd), signal },
+    project: () => trialProject(context, cwd, options.project),
+    onStep: (says: string) => {
+      if (board.live) board.set('step', { text: escapeLine(says, nameCharsMax) });
+    },
+  };
+  const totals: Totals = { count: { normalised: 0, different: 0 }, normalisations: new Set(), pairs: [] };
+  const packed = await withSides(sides, async (a, b): Promise<PackedPairs | undefined> => {
+    board.erase();
+    saySides(out, a, b);
+    const [one, other] = await choose({ side: a, path }, { side: b, name });
+    let shown = 0;
+    for await (const compared of compareChosen(one, other, signal)) {
+      shown += 1;
+      if (out.json || shown <= shownMax) sayCompared(out, compared, one.entry.path);
+      take(totals, compared, one.entry.path);
+    }
+    if (shown > shownMax) out.say(`and ${shown - shownMax} more; --json lists all`);
+    const isWanted = options.diffoscope && totals.pairs.length > 0;
+    return isWanted ? packedFiles(out, one.side, other.side, totals.pairs, signal) : undefined;
+  }).finally(() => board.erase());
+  if (packed !== undefined) await lookCloser(context, packed, options.tier);
+  return sayResult(out, totals);
+}
+
+function resultOf({ a, b, first, files }: Compared): Exclude<CompareResult, 'same'> {
+  const isSameMode = first !== undefined && (a?.path === '' || a?.executable === b?.executable);
+  return isSameMode && files?.result === 'normalised' ? 'normalised' : 'different';
+}
+
+/** @param path of a single file that is compared */
+function take(totals: Totals, compared: Compared, path: string): void {
+  const result = resultOf(compared);
+  totals.count[result] += 1;
+  const { a, b, first, files } = compared;
+  if (result === 'normalised') for (const one of files?.normalisations ?? []) totals.normalisations.add(one);
+  if (a === undefined || b === undefined || first === undefined || result === 'normalised') return;
+  const named = a.path || path || 'file';
+  totals.pairs.push({ a: { ...a, path: named }, b: { ...b, path: named } });
+}
+
+function sayCompared(out: Output, compared: Compared, path: string): void {
+  const { a, b, first, files } = compared;
+  const result = resultOf(compared);
+  out.value({
+    event: 'compared',
+    ...{ path: compared.path || path, result, change: compared.change },
+    ...{ a: entryValue(a), b: entryValue(b), first: hexOf(first) },
+    normalisations: files?.normalisations ?? [],
+    within: files?.within ?? null,
+    reasons: files?.reasons ?? [],
+    members: (files?.members ?? []).map(memberValue),
+  });
+  out.say(...linesOf(out, { ...compared, path: compared.path || path }, first));
+  if (files === undefined) return;
+  const { within, members, reasons } = files;
+  if (within !== undefined)
+    out.say(`  the ${within.format} within is the same: ${bytes(within.bytes)}, sha256 ${within.sha256}`);
+  if (files.result === 'normalised')
+    out.say(...files.normalisations.map((one) => `  differs in ${normalisations[one]}`));
+  out.say(...reasons.map((reason) => `  ${escapeLine(reason, nameCharsMax * 2)}`));
+  out.say(...members.slice(0, shownMax).map((one) => `  ${memberLine(one)}`));
+  if (members.length > shownMax) out.say(`  and ${members.length - shownMax} more members; --json lists all`);
+}
+
+function memberValue({ path, a, b, fields }: MemberDifference) {
+  const side = (member: Member | undefined) =>
+    member === undefined
+      ? null
+      : {
+          ...{ kind: member.kind, size: member.size, sha256: member.sha256, mode: member.mode },
+          target: member.target ?? null,
+        };
+  return { path, change: changeOf({ a, b }), fields, a: side(a), b: side(b) };
+}
+
+const changeOf = ({ a, b }: Pick<MemberDifference, 'a' | 'b'>): 'added' | 'removed' | 'changed' =>
+  a === undefined ? 'added' : b === undefined ? 'removed' : 'changed';
+
+function memberLine({ path, a, b, fields }: MemberDifference): string {
+  const head = `member ${escapeLine(path, nameCharsMax)}: ${changeOf({ a, b })}`;
+  if (a === undefined || b === undefined) return `${head}, ${textOf(a ?? b)}`;
+  const says = fields.map((field) => {
+    if (field === 'mode') return `mode ${a.mode.toString(8)} → ${b.mode.toString(8)}`;
+    if (field === 'kind') return `${a.kind} → ${b.kind}`;
+    if (field === 'target')
+      return `target ${escapeLine(a.target ?? 'none', nameCharsMax)} → ${escapeLine(b.target ?? 'none', nameCharsMax)}`;
+    if (field === 'content' && a.size !== b.size) return `${bytes(a.size)} → ${bytes(b.size)}`;
+    return field === 'metadata' ? 'metadata, such as its owner' : 'content';
+  });
+  return `${head}: ${says.join(', ')}`;
+}
+
+const textOf = (member: Member | undefined): string =>
+  member?.kind === 'file' ? `file, ${bytes(member.size)}` : (member?.kind ?? '');
+
+function sayResult(out: Output, { count, normalisations: found }: Totals): CompareResult {
+  const result = count.different > 0 ? 'different' : count.normalised > 0 ? 'normalised' : 'same';
+  const names = (Object.keys(normalisations) as Normalisation[]).filter((one) => found.has(one));
+  out.value({
+    event: 'compare',
+    result,
+    ...{ normalisations: result === 'normalised' ? names : [], ...count },
+  });
+  const { green, red, yellow } = out.colours;
+  if (result === 'same') out.say(green('The same.'));
+  if (result === 'different') out.say(red('Different.'));
+  if (result === 'normalised')
+    out.say(
+      yellow(`The bytes differ; the same but for ${names.map((one) => normalisations[one]).join(', ')}.`),
+    );
+  return result;
+}

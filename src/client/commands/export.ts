@@ -1,0 +1,216 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Bundle } from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Made } from '../../protocol/interop/index.ts';
+import type { VerifiedFacts } from '../../protocol/trust/index.ts';
+import type { NodeKey } from '../../identity/keys.ts';
+import { readBundle, readIndexBytes } from './bundle-file.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { checkNewFolder } from '../../terminal/new-folder.ts';
+import { sayVerification } from './verification.ts';
+
+interface Options {
+  output: string;
+  project: string;
+  inToto?: boolean;
+  cosign?: boolean;
+  provenance?: boolean;
+  index?: string;
+  key?: string;
+  files?: string;
+}
+
+export const exportEvidence: Define = (program, act) => {
+  program
+    .command('export')
+    .summary("write evidence for others' tools")
+    .description(
+      'Checks a bundle as verify does and writes what it rests on in the forms that in-toto and cosign read, with the keys they need.',
+    )
+    .argument('<bundle>', 'the evidence, as fetch --bundle-out wrote it')
+    .requiredOption('--project <id>', "the project's root key")
+    .requiredOption('-o, --output <folder>', 'where to put it: a new or empty folder')
+    .option('--in-toto', 'a layout with a threshold, and the links of the operators that count')
+    .option('--provenance', 'SLSA provenance of the artifact, which names each dependency')
+    .option('--index <file>', 'with --provenance: the list of dependencies, as fetch --index-out wrote it')
+    .option('--key <file>', 'the key (PEM) that signs layout and provenance; default: one made for it')
+    .option('--cosign', 'every receipt and the verdict as DSSE envelopes, with the keys of their signers')
+    .option(
+      '--files <folder>',
+      "with --cosign: the artifact, to write the block that its tree's digest is of",
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'quorate export tool.bundle --project 12D3KooW… --in-toto -o evidence',
+        'quorate export tool.bundle --project 12D3KooW… --cosign --files tool -o evidence',
+        'quorate export tool.bundle --project 12D3KooW… --provenance --index tool.index -o evidence',
+      ),
+    )
+    .action(act(run));
+};
+
+async function run({ cwd, home, out, signal }: Context, file: string, options: Options): Promise<Exit> {
+  const { publicKeyOf } = await import('../../protocol/documents/index.ts');
+  const { verifyBundle } = await import('../../protocol/trust/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  checkOptions(options);
+  publicKeyOf(options.project);
+  const dest = resolve(cwd, options.output);
+  await checkNewFolder(dest);
+  const bundle = await readBundle(resolve(cwd, file));
+  const { openRevocationBook } = await import('../../node/membership/revocation-file.ts');
+  const { revoked: revocations } = await openRevocationBook(home, options.project);
+  const expected = { project: options.project, revocations };
+  const verification = await verifyBundle(bundle, expected, joseVerifier);
+  const { facts } = verification;
+  if (facts === null) {
+    out.value({ verification });
+    sayVerification(out, verification);
+    return exits.no;
+  }
+  const isForOthers = options.inToto === true || options.provenance === true;
+  if (isForOthers && facts.kind !== 'test' && verification.level !== 'trusted')
+    throw new QuorateError('EXPORT_NOT_TRUSTED', `the artifact is ${verification.level}, and not trusted`, {
+      hint: 'Once it is: quorate fetch <cid> --bundle-out <file>, and export that.',
+    });
+  const key = options.key === undefined ? undefined : await loadExportKey(resolve(cwd, options.key));
+  const files = new Map<string, string | Uint8Array>();
+  const commands: string[] = [];
+  const collect = (exported: Exported) => {
+    for (const [name, content] of exported.files) files.set(name, content);
+    commands.push(...exported.commands);
+  };
+  if (options.inToto === true) collect(await inToto(bundle, facts, key));
+  if (options.cosign === true) collect(await cosign(bundle));
+  if (options.provenance === true) {
+    const file = options.index === undefined ? undefined : await readIndexBytes(resolve(cwd, options.index));
+    const { madeOf } = await import('../../node/artifacts/made.ts');
+    collect(await provenance(await madeOf(bundle, verification, options.project, { file, signal }), key));
+  }
+  if (options.files !== undefined)
+    files.set('tree.block', await rootBlock(resolve(cwd, options.files), facts.artifact, signal));
+  for (const [name, content] of files) {
+    await mkdir(resolve(dest, name, '..'), { recursive: true });
+    await writeFile(join(dest, name), content);
+  }
+  out.value({ folder: dest, files: [...files.keys()], commands, verification });
+  out.say(
+    `${files.size} files in ${dest}. The evidence comes to ${verification.level}. In that folder:`,
+    ...commands.map((line) => `  ${line}`),
+  );
+  return exits.done;
+}
+
+function checkOptions({ inToto, cosign, provenance, index, key, files }: Options): void {
+  const wrong =
+    inToto !== true && cosign !== true && provenance !== true
+      ? 'say for which tool: --in-toto, --cosign or --provenance'
+      : key !== undefined && inToto !== true && provenance !== true
+        ? '--key signs a layout or a provenance: it goes with --in-toto or --provenance'
+        : files !== undefined && cosign !== true
+          ? '--files goes with --cosign'
+          : index !== undefined && provenance !== true
+            ? '--index goes with --provenance'
+            : undefined;
+  if (wrong !== undefined)
+    throw new QuorateError('CLI_USAGE', wrong, { hint: 'quorate export --help shows how they go together.' });
+}
+
+interface Exported {
+  files: [name: string, content: string][];
+  /** Commands that use the files, run in the folder. */
+  commands: string[];
+}
+
+async function loadExportKey(file: string): Promise<NodeKey> {
+  const { loadKey } = await import('../../identity/keys.ts');
+  return loadKey(file);
+}
+
+async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | undefined): Promise<Exported> {
+  const { linksOf, makeLayout, productFolder, signLayout } = await import('../../protocol/interop/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  const { generateSeed, keyFromSeed } = await import('../../identity/keys.ts');
+  const { publicPemOf } = await import('../../identity/pem.ts');
+  const { builders, trusted } = await linksOf(bundle, facts, joseVerifier);
+  const by =
+    given === undefined
+      ? 'Signed with a temporary key: it records that this export verified the evidence. Use it only in a folder that you exported yourself.'
+      : `Signed by ${given.id}.`;
+  const layout = makeLayout({
+    builders: builders.map(({ worker }) => worker),
+    agree: facts.policy.agree,
+    trusted: trusted.map(({ worker }) => worker),
+    files: facts.files.map(({ path }) => path),
+    readme: `${facts.repo} at ${facts.ref} (${facts.commit}), as ${facts.policy.agree} of ${facts.policy.of} operators built it. ${by}`,
+  });
+  const key = given ?? keyFromSeed(generateSeed());
+  return {
+    files: [
+      ['layout.json', await signLayout(layout, key.signer)],
+      ['layout.pub', publicPemOf(key.id)],
+      ...[...builders, ...trusted].map(({ file, envelope }): [string, string] => [file, envelope]),
+    ],
+    commands: [
+      `cp -r <the artifact> ${productFolder}`,
+      'in-toto-golang verify --layout layout.json --layout-keys layout.pub --link-dir .',
+    ],
+  };
+}
+
+async function provenance(made: Made, given: NodeKey | undefined): Promise<Exported> {
+  const { makeProvenance, signProvenance } = await import('../../protocol/interop/index.ts');
+  const { generateSeed, keyFromSeed } = await import('../../identity/keys.ts');
+  const { publicPemOf } = await import('../../identity/pem.ts');
+  const key = given ?? keyFromSeed(generateSeed());
+  return {
+    files: [
+      ['provenance.dsse.json', await signProvenance(makeProvenance(made), key.signer)],
+      ['provenance.pub', publicPemOf(key.id)],
+    ],
+    commands: [
+      'cosign verify-blob-attestation --key provenance.pub --signature provenance.dsse.json --type slsaprovenance1 --insecure-ignore-tlog <a file of the artifact>',
+    ],
+  };
+}
+
+async function cosign(bundle: Bundle): Promise<Exported> {
+  const { openStatement } = await import('../../protocol/documents/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  const { publicPemOf } = await import('../../identity/pem.ts');
+  const files = new Map<string, string>();
+  const commands: string[] = [];
+  const add = (envelope: string, signers: readonly string[], type: string, raw: string) => {
+    files.set(envelope, raw);
+    for (const signer of signers) {
+      files.set(`${signer}.pub`, publicPemOf(signer));
+      commands.push(
+        `cosign verify-blob-attestation --key ${signer}.pub --signature ${envelope} --type ${type} --insecure-ignore-tlog <a file of the artifact>`,
+      );
+    }
+  };
+  for (const [n, { envelope }] of bundle.receipts.entries()) {
+    const { payload, signers } = await openStatement('receipt', envelope, joseVerifier);
+    const { operator } = payload.predicate.quorate_receipt;
+    add(`receipt-${n}-${operator}.dsse.json`, signers, 'slsaprovenance1', envelope);
+  }
+  const { payload, signers } = await openStatement('verdict', bundle.verdict, joseVerifier);
+  add('verdict.dsse.json', signers, payload.predicateType, bundle.verdict);
+  return { files: [...files], commands };
+}
+
+/** The root block of the tree: its sha256 is the subject of the tree in a receipt. */
+async function rootBlock(path: string, artifact: string | null, signal: AbortSignal): Promise<Uint8Array> {
+  const { fingerprintOf } = await import('../../store/index.ts');
+  const held = await fingerprintOf(path, signal);
+  if (held.kind === 'tree' && held.cid === artifact) return held.rootBlock;
+  const is = held.kind === 'tree' ? held.cid : 'a file';
+  throw new QuorateError(
+    'EXPORT_MISMATCH',
+    `${path} is ${is}; the evidence is about ${artifact ?? 'no artifact'}`,
+    { hint: 'Name the folder that fetch wrote together with this bundle, unchanged; or fetch it again.' },
+  );
+}

@@ -1,0 +1,125 @@
+import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
+import type { Client, LogChunk } from '../../member/client.ts';
+import { asQuorateError } from '../../terminal/errors.ts';
+import { LogHints } from '../../terminal/log-hints.ts';
+import type { Output } from '../../terminal/output.ts';
+
+/** States and levels of runs of which builds failed or were aborted, whose logs are told. */
+export const withLogs: ReadonlySet<string> = new Set(['failed', 'aborted', 'disputed', 'unfinished']);
+
+/** The last lines shown of a failed build. */
+const linesShown = 12;
+/** Logs are printed after the verdict is out: they may take this long. */
+const readMsMax = 20_000;
+
+/** Lines that the sandbox writes into the log of a build (sandbox/run/driver.ts). */
+const stepBegins = /^quorate: step (\d+) of (\d+): (.*)$/;
+const stepFailed = /^quorate: step (\d+) of \d+ failed: exit (\d+)(?: \(.*\))?$/;
+
+type Result = Extract<Progress, { kind: 'revealed' }>['results'][number];
+
+/** Failed and aborted builds among the results that were revealed. A result with outputs is their CID. */
+export const failedResults = (history: readonly Progress[]): Result[] =>
+  history
+    .flatMap((progress) => (progress.kind === 'revealed' ? progress.results : []))
+    .filter(({ result }) => /^(exit [0-9]+|aborted: )/.test(result));
+
+/** One build's log: its last lines and how far it came. */
+class BuildTail {
+  readonly #escaper = new LineEscaper();
+  readonly lines: string[] = [];
+  step: { n: number; of: number; text: string } | undefined;
+  exit: number | undefined;
+  readonly hints = new LogHints();
+
+  push(text: string): void {
+    for (const line of this.#escaper.push(text)) this.#line(line);
+  }
+
+  end(): void {
+    for (const line of this.#escaper.end()) this.#line(line);
+  }
+
+  #line(line: string): void {
+    this.hints.push(line);
+    const begun = stepBegins.exec(line);
+    const failed = stepFailed.exec(line);
+    if (begun !== null) {
+      this.step = { n: Number(begun[1]), of: Number(begun[2]), text: begun[3] ?? '' };
+      this.lines.length = 0;
+    } else if (failed !== null) this.exit = Number(failed[2]);
+    else {
+      this.lines.push(line);
+      if (this.lines.length > linesShown) this.lines.shift();
+    }
+  }
+}
+
+interface Failure {
+  operators: string[];
+  /** Says where the build ended. */
+  says: string;
+  tail: BuildTail;
+}
+
+/**
+ * Prints of each way in which builds failed who saw it, the step, and the last lines of one of the logs. Logs that cannot be read are noted. Nothing with --json, where `quorate logs` gives them whole.
+ */
+export async function sayFailure(
+  out: Output,
+  client: Pick<Client, 'logs'>,
+  run: string,
+  results: readonly Result[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (out.json || results.length === 0) return;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(readMsMax)]);
+  const failures = await tailsOf(client.logs(run, { follow: false, signal: limit })).then(
+    (tails) => failuresOf(results, tails),
+    (error: unknown) => {
+      out.note(`The logs could not be read: ${escapeLine(asQuorateError(error).message, 300)}`);
+      return [];
+    },
+  );
+  const { dim, red, yellow } = out.colours;
+  for (const { operators, says, tail } of failures) {
+    out.say(red(`${operators.join(', ')}: ${says}`), ...tail.lines.map((line) => `${dim('  │')} ${line}`));
+  }
+  for (const hint of new Set(failures.flatMap(({ tail }) => tail.hints.hint ?? []))) out.say(yellow(hint));
+}
+
+async function tailsOf(pieces: AsyncIterable<LogChunk>): Promise<Map<string, BuildTail>> {
+  const tails = new Map<string, BuildTail>();
+  for await (const { worker, slot, text } of pieces) {
+    const key = `${worker} ${slot}`;
+    const tail = tails.get(key) ?? new BuildTail();
+    tails.set(key, tail);
+    tail.push(text);
+  }
+  for (const tail of tails.values()) tail.end();
+  return tails;
+}
+
+function failuresOf(results: readonly Result[], tails: ReadonlyMap<string, BuildTail>): Failure[] {
+  const failures = new Map<string, Failure>();
+  for (const { worker, slot, operator, result } of results) {
+    const tail = tails.get(`${worker} ${slot}`);
+    if (tail === undefined) continue;
+    const says = whereItEnded(tail, result);
+    const known = failures.get(says);
+    if (known === undefined) failures.set(says, { operators: [operator], says, tail });
+    else if (!known.operators.includes(operator)) known.operators.push(operator);
+  }
+  return [...failures.values()];
+}
+
+function whereItEnded({ step, exit }: BuildTail, result: string): string {
+  const how = escapeLine(result, 300);
+  if (step === undefined) return how;
+  const at = `step ${step.n} of ${step.of}`;
+  // A limit ends a build in the middle of a step, which may seem to fail by itself; outputs are looked at after the last one.
+  if (/^aborted: (?!outputs)/.test(result)) return `${how}, in ${at}: ${step.text}`;
+  if (exit !== undefined) return `${at} failed with exit ${exit}: ${step.text}`;
+  return `${how}, after ${at}: ${step.text}`;
+}

@@ -1,0 +1,181 @@
+import { resolve } from 'node:path';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import type { FetchOptions } from '../../node/artifacts/fetch.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { bytes as sizeOf } from '../../terminal/format.ts';
+import { NewFile } from '../../terminal/new-file.ts';
+import { checkNewFolder } from '../../terminal/new-folder.ts';
+import { TransferRow } from '../../terminal/transfer-row.ts';
+import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
+import { sayKnowledge, sayVerification } from './verification.ts';
+import { whereFrom } from '../../owner/where-from.ts';
+
+interface Options {
+  output: string;
+  project?: string;
+  bootstrap?: string[];
+  source?: string;
+  ref?: string;
+  recipe?: NamedRecipe;
+  maxAge?: number;
+  bundleOut?: string;
+  indexOut?: string;
+  reports?: boolean;
+}
+
+export const fetch: Define = (program, act) => {
+  program
+    .command('fetch')
+    .summary('get an artifact that can be trusted')
+    .description(
+      "Finds an artifact and its evidence in the network, checks the evidence step by step against the project's root key, and only then writes the files. Refuses what is not trusted.",
+    )
+    .argument('<cid>', "the artifact; with --reports a test's run, or its reports")
+    .requiredOption('-o, --output <folder>', 'where to put it: a new or empty folder')
+    .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
+    .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
+    .option('--source <url>', 'refuse what was built from another repository')
+    .option('--ref <ref>', 'refuse what was built at another branch or tag')
+    .option('--recipe <file>', 'accept this job file, REPO[@COMMIT]:PATH, and no other', recipe)
+    .option('--max-age <time>', 'refuse a verdict that is older: 30d, 12h', secondsOf)
+    .option('--bundle-out <file>', 'keep the evidence, to check it again offline')
+    .option('--index-out <file>', 'keep the list of its dependencies, for sbom and export offline')
+    .option('--reports', 'get what a test put out, passed or failed; it is no artifact')
+    .addHelpText(
+      'after',
+      examples(
+        'quorate fetch bafybeig… -o tool',
+        'quorate fetch bafybeig… -o tool --project 12D3KooW… --bootstrap /dns4/boot.example.org/tcp/4001/p2p/12D3KooW…',
+      ),
+    )
+    .action(act(run));
+};
+
+async function run(context: Context, artifact: string, options: Options): Promise<Exit> {
+  const { cid, sha256 } = await import('../../protocol/documents/base.ts');
+  const isRun = options.reports === true && sha256.safeParse(artifact).success;
+  if (!isRun && !cid.safeParse(artifact).success) {
+    throw new QuorateError(
+      'CLI_USAGE',
+      `"${artifact.slice(0, 120)}" is not the CID of an artifact${options.reports === true ? ', nor the id of a run' : ''}`,
+      {
+        hint:
+          options.reports === true
+            ? 'Give the whole id of the run of a test, 64 characters: quorate show <job>'
+            : 'It begins with "bafy" and stands in the verdict: quorate show <job>',
+      },
+    );
+  }
+  const dest = resolve(context.cwd, options.output);
+  await checkNewFolder(dest);
+  const where = await whereFrom(context, options);
+  if (options.reports === true && options.indexOut !== undefined)
+    throw new QuorateError('CLI_USAGE', '--index-out goes with artifacts, and not with --reports', {
+      hint: 'Leave one of them out.',
+    });
+  const files: NewFile[] = [];
+  const open = async (file: string | undefined) => {
+    if (file === undefined) return undefined;
+    const opened = await NewFile.open(resolve(context.cwd, file));
+    files.push(opened);
+    return opened;
+  };
+  try {
+    const bundleFile = await open(options.bundleOut);
+    const asked = { artifact, dest, where, bundleFile, indexFile: await open(options.indexOut) };
+    return await (options.reports === true ? fetchedReports : fetched)(context, asked, options);
+  } finally {
+    for (const file of files) await file.drop();
+  }
+}
+
+interface Asked {
+  artifact: string;
+  dest: string;
+  where: Awaited<ReturnType<typeof whereFrom>>;
+  bundleFile: NewFile | undefined;
+  indexFile: NewFile | undefined;
+}
+
+async function fetched(
+  context: Context,
+  { artifact, dest, where, bundleFile, indexFile }: Asked,
+  options: Options,
+): Promise<Exit> {
+  const { fetchArtifact } = await import('../../node/artifacts/fetch.ts');
+  const { result, book } = await withProgress(context, where, options, (how) =>
+    fetchArtifact({ ...how, artifact, dest, withIndex: indexFile !== undefined }),
+  );
+  const { out } = context;
+  const { verification, bundleText, bytes, providers, controllerUsed, index } = result;
+  await bundleFile?.finish(bundleText, `The artifact is in ${dest}.`);
+  if (index !== undefined) await indexFile?.finish(index, `The artifact is in ${dest}.`);
+  else if (indexFile !== undefined)
+    out.note('The artifact was built without dependencies: there is no index.');
+  out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
+  sayVerification(out, verification);
+  sayKnowledge(out, book);
+  out.say(`${sizeOf(bytes)} in ${dest}`);
+  return exits.done;
+}
+
+async function fetchedReports(
+  context: Context,
+  { artifact: which, dest, where, bundleFile }: Asked,
+  options: Options,
+): Promise<Exit> {
+  const { fetchReports } = await import('../../node/artifacts/fetch-reports.ts');
+  const { result, book } = await withProgress(context, where, options, (how) =>
+    fetchReports({ ...how, which, dest }),
+  );
+  const { out } = context;
+  const { verification, facts, reports, bundleText, bytes } = result;
+  await bundleFile?.finish(bundleText, `The reports are in ${dest}.`);
+  out.value({ reports, test: facts.name, artifact: null, folder: dest, bytes, verification });
+  sayVerification(out, verification);
+  sayKnowledge(out, book);
+  out.say(
+    out.colours.yellow(
+      'Reports are what the workers say the test wrote, and no artifact: no evidence of Quorate counts for these files. Read them; run and pass on nothing of them.',
+    ),
+    `${sizeOf(bytes)} in ${dest}`,
+  );
+  return exits.done;
+}
+
+/** Fetches with what is known of revocations, and shows how far it is. */
+async function withProgress<T>(
+  context: Context,
+  where: Asked['where'],
+  options: Options,
+  fetch: (how: Omit<FetchOptions, 'artifact' | 'dest'>) => Promise<T>,
+): Promise<{ result: T; book: RevocationBook }> {
+  const { NotTrusted } = await import('../../node/artifacts/fetch.ts');
+  const { openRevocationBook } = await import('../../node/membership/revocation-file.ts');
+  const { out, signal } = context;
+  const book = await openRevocationBook(context.home, where.project, ({ message }) =>
+    out.note(`What was learned of revocations is not kept: ${message}`),
+  );
+  const row = new TransferRow(out);
+  try {
+    const result = await fetch({
+      ...where,
+      revocations: book,
+      ...(options.source === undefined ? {} : { source: options.source }),
+      ...(options.ref === undefined ? {} : { ref: options.ref }),
+      ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
+      ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
+      signal,
+      onProgress: ({ says, bytes, total }) => row.set(says, bytes, total),
+    });
+    row.end();
+    return { result, book };
+  } catch (error) {
+    row.end();
+    if (error instanceof NotTrusted) sayVerification(out, error.verification);
+    throw error;
+  }
+}

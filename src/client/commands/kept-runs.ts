@@ -1,0 +1,65 @@
+import { encodeJob, sameValue } from '../../protocol/documents/index.ts';
+import type { Client } from '../../member/client.ts';
+import { jobDocument } from '../../member/job-document.ts';
+import type { PlannedJob, Prepared } from '../../member/submit.ts';
+
+type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
+
+/**
+ * Of the jobs of a commit those that need not be published again, with their newest run, by name: it is trusted or still goes on, it is of the very
+ * same job, job file and policy, and what it rests on need not be published again either. Errors: those of `Client.jobs` and `Client.show`.
+ */
+export async function keptRuns(
+  client: Pick<Client, 'jobs' | 'show'>,
+  prepared: Pick<Prepared, 'ref' | 'commit' | 'tree' | 'tag' | 'recipe' | 'jobs'>,
+  url: string,
+): Promise<Map<string, string>> {
+  const { ref, commit, tree, tag, recipe = null } = prepared;
+  const known = (await client.jobs()).jobs.filter(
+    (run) =>
+      run.repo === url && run.ref === ref && run.commit === commit && sameValue(run.recipe ?? null, recipe),
+  );
+  const kept = new Map<string, string>();
+  // Each comes after those it needs.
+  for (const planned of prepared.jobs) {
+    const { name } = planned.instance;
+    const last = known.find((run) => run.name === name);
+    if (last === undefined || !mayStand(last)) continue;
+    const { job } = planned;
+    const { id } = encodeJob(
+      jobDocument({ repo: { url }, commit, tree, job, ...(tag !== undefined && { tag }) }),
+    );
+    if (isOf(planned, last, id, await client.show(last.run), kept)) kept.set(name, last.run);
+  }
+  return kept;
+}
+
+function mayStand({ state, level, revoked }: RunSummary): boolean {
+  return state === 'done' ? level === 'trusted' && revoked === undefined : state !== 'cancelled';
+}
+
+/** Whether a run is of this job, under this policy, and rests on runs that are kept. */
+function isOf(
+  { instance, job }: PlannedJob,
+  { policy }: RunSummary,
+  template: string,
+  { history }: Awaited<ReturnType<Client['show']>>,
+  kept: ReadonlyMap<string, string>,
+): boolean {
+  const { agree, of, cosign } = job.trust;
+  if (policy.agree !== agree || policy.of !== of || policy.cosign !== (cosign === 'required')) return false;
+  let published: string | undefined;
+  let needs: Record<string, { request: string; level: string }> = {};
+  for (const { progress } of history) {
+    if (progress.kind === 'accepted') published = progress.job;
+    if (progress.kind === 'waiting') needs = progress.needs;
+  }
+  return (
+    published === template &&
+    Object.keys(needs).length === instance.needs.length &&
+    instance.needs.every(({ instance: needed, level }) => {
+      const run = kept.get(needed);
+      return run !== undefined && needs[needed]?.request === run && needs[needed]?.level === level;
+    })
+  );
+}

@@ -1,0 +1,75 @@
+import { type AccountFacts, accountLine, accountOf, type NextStep } from '../../protocol/account/index.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
+import type { Client } from '../../member/client.ts';
+import type { Context } from '../../terminal/context.ts';
+
+/** A run that nobody has taken for so long is told with its account. */
+export const idleMs = 20_000;
+/** Wait after a build or an answer before the account is told: another operator may take a slot at once. */
+export const restsMs = 3_000;
+
+/** One thing that can be done about a run. */
+export function stepText({ says, command }: NextStep): string {
+  const text = `${says.slice(0, 1).toUpperCase()}${says.slice(1)}`;
+  return `${escapeLine(text, 500)}${command === undefined ? '' : `: ${escapeLine(command, 500)}`}`;
+}
+
+/** Progress after which a run may stand otherwise for good. */
+const ends: ReadonlySet<Progress['kind']> = new Set(['verdict', 'cancelled', 'revoked']);
+
+/** A line of `run --json`: what was told, and with the end of a run its account by all that was told until then. */
+export function runEvent(at: number, progress: Progress, facts: AccountFacts): object {
+  const account = ends.has(progress.kind) ? { account: accountOf(facts) } : {};
+  return { ...progress, event: progress.kind, at, ...account };
+}
+
+/** Times that a note is put off because events of what it tells are still on their way. */
+const putOffMax = 5;
+
+/** Notes for whom a followed run waits, and what can be done, once nothing has happened for a while; each account once. */
+export class WaitingNote {
+  /** Events of the run that were shown. */
+  seen = 0;
+  readonly #context: Context;
+  readonly #client: Pick<Client, 'show'>;
+  readonly #of: { run: string; name?: string };
+  #timer: NodeJS.Timeout | undefined;
+  #said: string | undefined;
+  #putOff = 0;
+
+  constructor(context: Context, client: Pick<Client, 'show'>, of: { run: string; name?: string }) {
+    this.#context = context;
+    this.#client = client;
+    this.#of = of;
+  }
+
+  /** Tells it after so many milliseconds, unless it is stopped or asked for again before. */
+  in(ms: number): void {
+    this.stop();
+    const timer = setTimeout(() => void this.#tell(timer), ms);
+    this.#timer = timer;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Says nothing where the account cannot be had, as without a connection. */
+  async #tell(timer: NodeJS.Timeout): Promise<void> {
+    const { out } = this.#context;
+    const { run, name } = this.#of;
+    const shown = await this.#client.show(run).catch(() => undefined);
+    if (shown === undefined || this.#timer !== timer) return;
+    // Waits for the events that the account follows from, so that it is told after them.
+    if (shown.history.length > this.seen && this.#putOff++ < putOffMax) return this.in(restsMs);
+    const account = accountOf(shown.summary);
+    const line = escapeLine(accountLine(account), 1000);
+    if (account.over || account.state === 'building' || line === this.#said) return;
+    this.#said = line;
+    out.value({ event: 'account', ...(name !== undefined && { name }), run, ...account });
+    const head = name === undefined ? '' : `${name}: `;
+    for (const each of [line, ...account.next.map(stepText)]) out.note(`${head}${each}`);
+  }
+}

@@ -1,0 +1,165 @@
+import { type AccountFacts, accountLine, accountOf, type RunState } from '../../protocol/account/index.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import { passReason } from '../../protocol/wire/pass-reason.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
+import { duration, shortId, shortRun } from '../../terminal/format.ts';
+import type { Board, Colours, Row } from '../../terminal/output.ts';
+import { graphRows } from './pipeline-graph.ts';
+import type { PublishedJob } from './publish.ts';
+
+/** One job of the picture. */
+interface Shown {
+  head: string;
+  also: string[];
+  needs: PublishedJob['needs'];
+  /** Undefined before its first event. */
+  facts: AccountFacts | undefined;
+  told: Told;
+  /** Operators that build it, or did in its last round. */
+  operators: Set<string>;
+  /** When the first build began, in ms; undefined before. */
+  began: number | undefined;
+}
+
+/** The last event of a job, beside the state that it is in. */
+interface Told extends Pick<Row, 'paint'> {
+  /** Stands for the state while its round is open. */
+  says?: string;
+  /** Shows the time since the first build began. */
+  counts?: boolean;
+  /** Left out where the terminal is narrow. */
+  more?: string;
+}
+
+/** The jobs of a pipeline as one picture: a row for each, below the job it rests on, with its level, who builds it, and time. */
+export class PipelineView {
+  readonly #board: Board;
+  readonly #colours: Colours;
+  readonly #width: number;
+  readonly #jobs = new Map<string, Shown>();
+
+  constructor(board: Board, colours: Colours, jobs: readonly PublishedJob[]) {
+    this.#board = board;
+    this.#colours = colours;
+    const rows = graphRows(jobs.map((job) => ({ ...job, id: job.name, needs: job.needs.map(nameOf) })));
+    const needsOf = new Map(jobs.map(({ name, needs }) => [name, needs]));
+    this.#width = Math.max(0, ...rows.map(({ head }) => head.length));
+    for (const { job, head, also } of rows) {
+      const needs = needsOf.get(job.name) ?? [];
+      const fresh = { facts: undefined, told: {}, operators: new Set<string>(), began: undefined };
+      this.#jobs.set(job.name, { head, also, needs, ...fresh });
+      // Rows stand in the order in which they are first set.
+      if (board.live) this.#set(job.name, 'published', {});
+    }
+  }
+
+  /** `facts`: of the run, this event included. */
+  show(name: string, at: number, progress: Progress, facts: AccountFacts): void {
+    const job = this.#jobs.get(name);
+    if (job === undefined) return;
+    job.facts = facts;
+    const told = this.#told(job, at, progress);
+    if (told === undefined) return;
+    job.told = told;
+    this.#draw(name, job);
+    for (const [other, one] of this.#jobs)
+      if (one.facts?.level === 'agreed' && one.needs.some((need) => need.name === name))
+        this.#draw(other, one);
+  }
+
+  #draw(name: string, { facts, needs, told }: Shown): void {
+    if (facts === undefined) return;
+    const awaits = needs.filter((need) => !isTrusted(this.#jobs.get(need.name))).map(nameOf);
+    const account = accountOf(facts.level === null ? facts : { ...facts, awaits });
+    const { state } = account;
+    const says =
+      state === 'building' ? (told.says ?? state) : onlyState.has(state) ? state : accountLine(account);
+    const paint = told.paint ?? this.#paintOf(state);
+    this.#set(name, escapeLine(says, 200), { ...told, ...(paint !== undefined && { paint }) });
+  }
+
+  #paintOf(state: RunState): Row['paint'] {
+    const { green, red, yellow } = this.#colours;
+    if (state === 'waiting' || state === 'building') return undefined;
+    if (state === 'trusted') return green;
+    return state === 'agreed' || state === 'provisional' || state === 'cancelled' ? yellow : red;
+  }
+
+  #set(name: string, says: string, { counts, more = '', paint }: Told): void {
+    const job = this.#jobs.get(name);
+    if (job === undefined) return;
+    const live = this.#board.live;
+    const head = `  ${(live ? job.head : name).padEnd(this.#width)}  `;
+    const also = live && job.also.length > 0 ? `also needs ${job.also.join(', ')}` : '';
+    const tail = [more, also].filter((part) => part !== '').map((part) => `  ${part}`);
+    const text = (time: string) => `${head}${says}${time}${tail.join('')}`;
+    const { began } = job;
+    this.#board.set(name, {
+      text: text(''),
+      brief: (whole) => `${job.head} ${whole.slice(head.length, whole.length - tail.join('').length)}`,
+      ...(paint !== undefined && { paint }),
+      ...(counts === true &&
+        began !== undefined && { changing: () => text(` ${duration(Math.max(0, Date.now() - began))}`) }),
+    });
+  }
+
+  /** Undefined for an event that its row does not show. */
+  #told(job: Shown, at: number, progress: Progress): Told | undefined {
+    const { red, yellow } = this.#colours;
+    const took = `in ${duration(at - (job.began ?? at))}`;
+    switch (progress.kind) {
+      case 'waiting':
+      case 'answer-cosigning':
+      case 'cancelled':
+      case 'revoked':
+        return {};
+      case 'round':
+        job.operators.clear();
+        return { says: progress.round === 1 ? 'offered' : `offered again, round ${progress.round}` };
+      case 'leased':
+        job.began ??= at;
+        job.operators.add(progress.operator);
+        if (job.facts?.level === 'agreed') return { more: 'the trusted worker builds it' };
+        return { says: 'building', counts: true, more: this.#who(job) };
+      case 'passed': {
+        const who = `${escapeLine(progress.operator, 80)}: ${escapeLine(passReason(progress.reason), 200)}`;
+        if (job.operators.size > 0) return undefined;
+        return { says: 'offered', more: `declined by ${who}`, paint: yellow };
+      }
+      case 'lost':
+        job.operators.delete(progress.operator);
+        return undefined;
+      case 'revealed':
+        return { says: `built ${took}`, more: this.#who(job) };
+      case 'answered':
+        return { more: `in ${shortRun(progress.earlier)}` };
+      case 'answer-refused':
+        return { says: `not answered: ${progress.message}`, paint: yellow };
+      case 'contradicted':
+        return { says: "the trusted worker's build does not confirm it", paint: red };
+      case 'input-lost':
+        return { more: `stands no more: ${escapeLine(progress.reason, 200)}`, paint: red };
+      case 'reopened':
+        return { says: `built again: ${progress.reason}`, paint: yellow };
+      case 'restored':
+        return { more: 'stands again: the key that revoked it was revoked' };
+      case 'verdict': {
+        const { artifact } = progress;
+        const made = artifact === null ? '' : `  ${this.#board.live ? shortId(artifact) : artifact}`;
+        return { more: `${took}${made}  ${this.#who(job)}`.trimEnd() };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #who = ({ operators }: Shown): string => [...operators].join(', ');
+}
+
+const nameOf = ({ name }: { name: string }): string => name;
+
+/** States that say enough by themselves. */
+const onlyState: ReadonlySet<RunState> = new Set(['provisional', 'agreed', 'trusted']);
+
+const isTrusted = (job: Shown | undefined): boolean =>
+  job?.facts?.level === 'trusted' && job.facts.revoked === undefined;

@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import { skipText } from '../../protocol/pipeline/plan.ts';
+import type { PlannedCommit, Repository } from '../../member/plan.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { columns, counted } from '../../terminal/format.ts';
+import type { Output } from '../../terminal/output.ts';
+import { fileGiven } from './recipe-of.ts';
+
+interface Options {
+  ref?: string;
+  base?: string;
+  file?: string;
+}
+
+export const plan: Define = (program, act) => {
+  program
+    .command('plan')
+    .summary('show what a run would build')
+    .description(
+      'Prints the jobs that quorate.yaml of a commit comes to: what each needs, each combination of a matrix, and what its conditions skip. Nothing is published. In a folder it reads what is committed there, and fetches nothing.',
+    )
+    .argument('[repo]', 'a folder or a git URL (default: the repository here)')
+    .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
+    .option(
+      '--base <ref>',
+      'branch, tag or commit that "changed" compares with (default: all counts as changed)',
+    )
+    .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
+    .addHelpText('after', examples('quorate plan', 'quorate plan --ref v1.2 --base v1.1'))
+    .action(act(run));
+};
+
+async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {
+  const { cwd, out, signal } = context;
+  const folder = resolve(cwd, given ?? '.');
+  if (given !== undefined && !existsSync(folder) && !given.includes(':'))
+    throw new QuorateError('CLI_USAGE', `${folder} is not a folder`, {
+      hint: 'Name a folder in a git repository, or give a URL such as https://host/project.git.',
+    });
+  const repository: Repository = given !== undefined && !existsSync(folder) ? { url: given } : { folder };
+  if ('folder' in repository && options.ref === undefined) {
+    const { localRepo } = await import('../../source/index.ts');
+    const { dirty } = await localRepo(folder, { signal });
+    if (dirty)
+      out.note(out.colours.yellow('There are changes here that are not committed: they are not read.'));
+  }
+  const { planCommit } = await import('../../member/plan.ts');
+  const { ref = 'HEAD', base } = options;
+  const recipe = options.file === undefined ? undefined : fileGiven(cwd, options.file);
+  const planned = await planCommit({ repository, ref, base, recipe, signal });
+  out.value(asJson(planned));
+  sayPlan(out, planned);
+  return exits.done;
+}
+
+function asJson({ ref, commit, tree, base, file, plan: { instances, skipped } }: PlannedCommit): object {
+  const jobs = instances.map(({ name, template, values, needs }) => {
+    const { image, run, env, outputs, limits, network, trust } =
+      file.jobs.find((job) => job.name === name) ?? template;
+    return {
+      ...{ name, job: template.name, matrix: values, image, run, env, outputs, limits, network, trust },
+      needs: needs.map(({ instance, level }) => ({ name: instance, level })),
+    };
+  });
+  return { ref, commit, tree, base: base ?? null, jobs, skipped };
+}
+
+function sayPlan(out: Output, { ref, commit, base, plan: { instances, skipped } }: PlannedCommit): void {
+  const { dim, yellow } = out.colours;
+  const since = base === undefined ? '' : `, changed since ${base.slice(0, 12)}`;
+  out.say(dim(`commit ${commit.slice(0, 12)} of ${escapeLine(ref, 200)}${since}`));
+  out.say(`${counted(instances.length, 'job')}${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`);
+  const rows = instances.map(({ name, template: { trust }, needs }) => {
+    const signed = trust.cosign === 'required' ? ' and co-signed' : '';
+    const after = needs.map(({ instance, level }) => `${instance} (${level})`).join(', ');
+    return [name, `agree ${trust.agree} of ${trust.of}${signed}`, after === '' ? '' : `after ${after}`];
+  });
+  out.say(...columns(rows).map((line) => `  ${line}`));
+  for (const { job, instances: names, reason } of skipped) {
+    const what = names.length === 1 ? (names[0] ?? job) : `${job} (${counted(names.length, 'job')})`;
+    out.say(yellow(`  skipped: ${what}: ${escapeLine(skipText(reason), 500)}`));
+  }
+}

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { Client } from '../../member/client.ts';
+import type { Prepared } from '../../member/submit.ts';
+import type { DependenciesOf } from './bring-dependencies.ts';
+import type { Context } from '../../terminal/context.ts';
+
+/** Validity of a request, in seconds. */
+const expiresSeconds = 24 * 3600;
+/** Gives up on a controller that reads nothing more of an image for this long. */
+const imageStallMsMax = 60_000;
+const askAgainMs = 500;
+
+export interface PublishedJob {
+  name: string;
+  run: string;
+  /** Jobs that this one rests on, and the level that each has to have before it begins. */
+  needs: { name: string; level: string }[];
+}
+
+/**
+ * Publishes jobs, each after those it needs: its request names theirs. `kept`: runs of before that stand for a job, by its name. `rebuild`: they are built whatever was built before. Errors: those of `Client.submit`, CLI_INTERRUPTED.
+ */
+export async function publishAll(
+  context: Context,
+  client: Client,
+  { ref, commit, tree, tag, recipe, jobs }: Prepared,
+  url: string,
+  limit: AbortSignal,
+  {
+    kept = new Map(),
+    rebuild = false,
+    dependenciesOf,
+  }: { kept?: ReadonlyMap<string, string>; rebuild?: boolean; dependenciesOf: DependenciesOf },
+): Promise<PublishedJob[]> {
+  const { out, signal } = context;
+  const runs = new Map<string, Omit<PublishedJob, 'name'> & { test: boolean }>();
+  for (const { instance, job } of jobs) {
+    const { name, needs } = instance;
+    const named = needs.map((need) => ({ name: need.instance, level: need.level }));
+    const before = kept.get(name);
+    if (before !== undefined) {
+      runs.set(name, { run: before, test: job.kind === 'test', needs: named });
+      out.value({ event: 'kept', name, run: before });
+      out.say(out.colours.dim(`kept ${before} ${name}`));
+      continue;
+    }
+    const of = needs.map(({ instance: needed, level }) => {
+      const { run = '', test = false } = runs.get(needed) ?? {};
+      return [needed, { request: run, level, ...(test && { gate: true as const }) }];
+    });
+    const accepted = await whenImageIsReady(context, limit, () =>
+      client.submit({
+        ...{ repo: { url, ref }, commit, tree, job, policy: job.trust, rebuild, expiresSeconds },
+        recipe,
+        dependencies: dependenciesOf(job),
+        ...(tag !== undefined && { tag }),
+        ...(needs.length > 0 && { needs: Object.fromEntries(of) }),
+      }),
+    ).catch((cause: unknown) => {
+      if (!signal.aborted) throw cause;
+      throw new QuorateError('CLI_INTERRUPTED', 'stopped while the job was being published', {
+        hint: 'It may have arrived: quorate jobs lists it.',
+        cause,
+      });
+    });
+    runs.set(name, {
+      run: accepted.run,
+      test: job.kind === 'test',
+      needs: named,
+    });
+    out.value({ event: 'submitted', name, ...accepted, commit, needs: named });
+    out.say(out.colours.dim(jobs.length === 1 ? `run ${accepted.run}` : `run ${accepted.run} ${name}`));
+  }
+  return [...runs].map(([name, { run, needs }]) => ({ name, run, needs }));
+}
+
+/** Publishes again while the controller reads the job's image, and shows how far it is. Errors: those of `publish`. */
+async function whenImageIsReady<T>(
+  { out }: Context,
+  limit: AbortSignal,
+  publish: () => Promise<T>,
+): Promise<T> {
+  const board = out.board();
+  let shown = '';
+  let changedAt = performance.now();
+  try {
+    for (;;) {
+      try {
+        return await publish();
+      } catch (error) {
+        if (codeOf(error) !== 'IMAGE_NOT_READY') throw error;
+        const now = performance.now();
+        const says = messageOf(error);
+        if (says === shown && now - changedAt > imageStallMsMax) throw error;
+        if (says !== shown) [shown, changedAt] = [says, now];
+        board.set('image', { text: escapeLine(says, 300) });
+        out.value({ event: 'waiting', code: 'IMAGE_NOT_READY', says });
+      }
+      await sleep(askAgainMs, undefined, { signal: limit });
+    }
+  } finally {
+    board.end();
+  }
+}

@@ -1,0 +1,204 @@
+import { accountOf, firstOfMost } from '../../protocol/account/index.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
+import type { ComparedResult, Progress } from '../../protocol/wire/progress.ts';
+import type { Client } from '../../member/client.ts';
+import type { SideAsked } from '../comparison/sides.ts';
+import { lookedAt } from '../../member/commands/alarms.ts';
+import { type CompareOptions, compareSides } from './compare-sides.ts';
+import type { Context } from '../../terminal/context.ts';
+import { columns, counted, shortId, shortRun } from '../../terminal/format.ts';
+import { differingFilesText } from './progress.ts';
+import { withClient } from '../../member/commands/project-client.ts';
+import { pairTexts, sideBySide } from './side-by-side.ts';
+
+type Compared = Extract<Progress, { kind: 'compared' }>;
+
+/** Results that are compared with the one that most builds came to. */
+const othersMax = 3;
+/** Characters of a log that are kept for the comparison. */
+const logCharsMax = 1024 * 1024;
+/** Columns of two logs together, on a terminal however wide. */
+const widthMax = 200;
+
+/** Builds that came to the same. */
+export interface ResultGroup {
+  /** Their result: a CID, `exit 1`. */
+  result: string;
+  /** CID of the tree that they made; null where there is none. */
+  tree: string | null;
+  builds: ComparedResult[];
+}
+
+/**
+ * `quorate diff <run>`: prints who came to which result of a disputed run and on what, and of the result of most with each of the
+ * others where their logs and trees differ. True where they do. Errors: `DIFF_NO_DISPUTE`, those of the client.
+ */
+export async function compareRun(context: Context, which: string, options: CompareOptions): Promise<boolean> {
+  await withClient(context, options.project, async (client) => {
+    const { summary, history } = await client.show(which);
+    const compared = comparedIn(history.map(({ progress }) => progress));
+    if (compared === undefined) throw noDispute(summary.run, summary.state);
+    sayFiles(context, compared);
+    await sayDispute(context, client, summary.run, compared, options);
+    if (accountOf(summary).alarm) await lookedAt(context, client, summary.run);
+  });
+  return true;
+}
+
+export const comparedIn = (history: readonly Progress[]): Compared | undefined =>
+  history.findLast((progress) => progress.kind === 'compared');
+
+function noDispute(run: string, state: string): QuorateError {
+  const isOver = state === 'done' || state === 'cancelled';
+  return new QuorateError(
+    'DIFF_NO_DISPUTE',
+    isOver
+      ? `the results of run ${shortRun(run)} are in no dispute`
+      : `run ${shortRun(run)} goes on: its results are compared once no further round can open`,
+    { hint: `quorate show ${shortRun(run)} tells what came of it. Two artifacts: quorate diff <a> <b>` },
+  );
+}
+
+/** Prints the comparison, without the names of files, which the run tells. What cannot be had, such as a tree that nobody serves, is noted. */
+export async function sayDispute(
+  context: Context,
+  client: Pick<Client, 'logs'>,
+  run: string,
+  compared: Compared,
+  options: CompareOptions,
+): Promise<void> {
+  const { out, signal } = context;
+  const [most, ...others] = groupsOf(compared.results);
+  if (most === undefined) return;
+  const groups = [most, ...others];
+  sayGroups(context, groups);
+  const logs = await logsOf(client, run, groups, signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    out.note(`The logs could not be read: ${escapeLine(messageOf(error), 300)}`);
+    return new Map<ComparedResult, string[]>();
+  });
+  for (const [at, other] of others.slice(0, othersMax).entries()) {
+    const names = ['a', letterOf(at + 1)] as const;
+    sayLogs(
+      context,
+      names,
+      logs.get(most.builds[0] as ComparedResult),
+      logs.get(other.builds[0] as ComparedResult),
+    );
+    if (most.tree === null || other.tree === null || most.tree === other.tree) continue;
+    out.say(`Files of a and ${names[1]}${names[1] === 'b' ? '' : ' (shown as b)'}:`);
+    const asked = [most.tree, other.tree].map((cid): SideAsked => ({ kind: 'artifact', cid }));
+    await compareSides(context, asked as [SideAsked, SideAsked], options).catch((error: unknown) => {
+      signal.throwIfAborted();
+      out.note(`They cannot be compared: ${escapeLine(messageOf(error), 300)}`);
+    });
+  }
+  if (others.length > othersMax)
+    out.say(`${counted(others.length - othersMax, 'further result')} not compared: quorate diff <a> <b>`);
+}
+
+/** Results with their builds, in the order of `firstOfMost`. */
+export function groupsOf(results: readonly ComparedResult[]): ResultGroup[] {
+  const groups = new Map<string, ResultGroup>();
+  for (const build of results) {
+    const { result, reports } = build;
+    const key = `${result} ${reports ?? ''}`;
+    const known = groups.get(key);
+    const tree = reports ?? (result.startsWith('baf') ? result : null);
+    if (known === undefined) groups.set(key, { result, tree, builds: [build] });
+    else known.builds.push(build);
+  }
+  const order = firstOfMost(
+    results.map(({ result, reports, slot }) => ({ result: `${result} ${reports ?? ''}`, slot })),
+  );
+  return order.flatMap((key) => groups.get(key) ?? []);
+}
+
+const letterOf = (at: number): string => String.fromCharCode('a'.charCodeAt(0) + Math.min(at, 25));
+
+/** Sentences on what differed between the workers of a result and those of another, as their receipts say it. */
+export function workerDifferences(groups: readonly ResultGroup[]): string[] {
+  const traits = { tier: 'tier', kernel: 'kernel', processor: 'processor' } as const;
+  return Object.entries(traits).flatMap(([trait, name]) => {
+    const of = (group: ResultGroup) =>
+      new Set(group.builds.map((build) => build[trait as keyof typeof traits] ?? 'not said'));
+    const each = groups.map(of);
+    const all = new Set(each.flatMap((values) => [...values]));
+    if (all.size < 2) return [];
+    const apart = each.every((values, at) =>
+      each.every((others, n) => n === at || [...values].every((value) => !others.has(value))),
+    );
+    return [apart ? `${name}: another for each result` : `${name}: differs, also among those who agree`];
+  });
+}
+
+function sayGroups({ out }: Context, groups: readonly ResultGroup[]): void {
+  const { bold, dim } = out.colours;
+  out.value({
+    event: 'results',
+    results: groups.map(({ result, tree, builds }, at) => ({ name: letterOf(at), result, tree, builds })),
+    workers: workerDifferences(groups),
+  });
+  out.say(bold('Results that differ:'));
+  const rows = groups.flatMap(({ result, builds }, at) =>
+    builds.map((build, n) => [
+      n === 0 ? letterOf(at) : '',
+      n === 0 ? (result.startsWith('baf') ? shortId(result) : escapeLine(result, 80)) : '',
+      `${build.operator}${build.slot === 'trusted' ? ' (trusted worker)' : ''}, round ${build.round}`,
+      escapeLine([build.tier, build.kernel, build.processor].filter(Boolean).join(', '), 200),
+    ]),
+  );
+  out.say(...columns(rows).map((row) => `  ${row}`));
+  const workers = workerDifferences(groups);
+  const says = workers.length === 0 ? 'nothing that their receipts say' : workers.join('; ');
+  out.say(dim(`What differed between the workers: ${says}`));
+}
+
+function sayFiles({ out }: Context, { files, count }: Compared): void {
+  if (count === 0) return;
+  out.say(out.colours.yellow(differingFilesText(files, count)));
+}
+
+function sayLogs(
+  { out }: Context,
+  [a, b]: readonly [string, string],
+  one?: string[],
+  other?: string[],
+): void {
+  if (one === undefined || other === undefined) return;
+  const pairs = pairTexts(one, other);
+  const differs = pairs.some((pair) => pair.a !== pair.b);
+  out.value({ event: 'logs', a, b, differs, lines: pairs.filter((pair) => pair.a !== pair.b) });
+  if (!differs) out.say(`The logs of ${a} and ${b} are alike.`);
+  else
+    out.say(
+      `Logs of ${a} and ${b}:`,
+      ...sideBySide(pairs, Math.min(out.width - 2, widthMax)).map((row) => `  ${row}`),
+    );
+}
+
+/** The lines of one build of each result, escaped. */
+async function logsOf(
+  client: Pick<Client, 'logs'>,
+  run: string,
+  groups: readonly ResultGroup[],
+  signal: AbortSignal,
+): Promise<Map<ComparedResult, string[]>> {
+  const wanted = new Map(
+    groups.flatMap(({ builds: [build] }) =>
+      build === undefined ? [] : [[`${build.worker} ${build.slot}`, build]],
+    ),
+  );
+  const texts = new Map<ComparedResult, string>();
+  for await (const { worker, slot, text } of client.logs(run, { follow: false, signal })) {
+    const build = wanted.get(`${worker} ${slot}`);
+    if (build !== undefined) texts.set(build, `${texts.get(build) ?? ''}${text}`.slice(-logCharsMax));
+  }
+  return new Map(
+    [...texts].map(([build, text]) => {
+      const lines = new LineEscaper();
+      return [build, [...lines.push(text), ...lines.end()]];
+    }),
+  );
+}

@@ -1,0 +1,271 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Option } from 'commander';
+import { accountOf } from '../../protocol/account/index.ts';
+import { afterProgress, untold } from '../../protocol/account/told-facts.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import { skipText } from '../../protocol/pipeline/plan.ts';
+import { recipeText } from '../../protocol/base/recipe-name.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
+import type { Client } from '../../member/client.ts';
+import { sayAlarm } from './alarm-report.ts';
+import { tellAlarms } from '../../member/commands/alarms.ts';
+import { bringDependencies } from './bring-dependencies.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { asQuorateError } from '../../terminal/errors.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { failedResults, sayFailure, withLogs } from './failure-report.ts';
+import { followAll } from './follow-all.ts';
+import { duration, shortRun } from '../../terminal/format.ts';
+import { LogLines } from './log-lines.ts';
+import { idleMs, restsMs, runEvent, stepText, WaitingNote } from './next-steps.ts';
+import type { Board } from '../../terminal/output.ts';
+import { ProgressView } from './progress.ts';
+import { membershipFor } from '../../member/commands/project-client.ts';
+import { publishAll } from './publish.ts';
+import { recipeOf } from './recipe-of.ts';
+import { sourceOf } from './source-of.ts';
+import { secondsOf } from '../../terminal/values.ts';
+
+interface Options {
+  url?: string;
+  ref?: string;
+  base?: string;
+  job?: string;
+  file?: string;
+  until: 'agreed' | 'trusted';
+  timeout?: number;
+  log?: boolean;
+  rebuild?: boolean;
+  failed?: boolean;
+  private?: boolean;
+  project?: string;
+}
+
+/** Wait after the verdict for the rest of the logs. */
+const restMsMax = 2_000;
+
+export const run: Define = (program, act) => {
+  program
+    .command('run')
+    .summary('have a commit built')
+    .description(
+      'Publishes the jobs of a repository as signed requests and follows them to their verdicts. Workers fetch the source from its server, so push first. Ctrl-C stops following; the job goes on.',
+    )
+    .argument('[repo]', 'a folder or a git URL (default: the repository here)')
+    .option('--url <url>', "where workers fetch it from (default: the repository's remote)")
+    .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
+    .option('--base <ref>', 'what "changed" compares with, written as a ref (default: all counts as changed)')
+    .option(
+      '--job <name>',
+      'this job of quorate.yaml and those it needs (default: all; quorate plan lists them)',
+    )
+    .option(
+      '--file <file>',
+      'a job file in place of quorate.yaml, whose commit is named in the request: a path in a git repository, or REPO[@COMMIT]:PATH',
+    )
+    .option('--rebuild', 'build again what was built before, and compare with it')
+    .option('--failed', 'only what failed or was lost of this commit, and what rests on it')
+    .addOption(
+      new Option('--until <level>', 'the level to wait for')
+        .choices(['agreed', 'trusted'])
+        .default('trusted'),
+    )
+    .option('--timeout <time>', 'give up following after this long', secondsOf)
+    .option('--log', 'print what the builds write, as they write it')
+    .option('--private', 'dependencies may be published that registries give to authorised clients only')
+    .option('--project <id>', 'which one, for a member of several')
+    .addHelpText(
+      'after',
+      examples(
+        'quorate run',
+        'quorate run https://git.example.org/tool.git --ref v1.2',
+        'quorate run --failed',
+        'quorate run https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
+        'quorate run --ref v1.2 --rebuild',
+      ),
+    )
+    .action(act(start));
+};
+
+async function start(context: Context, given: string | undefined, options: Options): Promise<Exit> {
+  const { out, signal } = context;
+  if (options.failed === true && options.rebuild === true)
+    throw new QuorateError(
+      'CLI_USAGE',
+      '--failed keeps what is trusted, and --rebuild builds all of it again',
+      {
+        hint: 'Give one of them.',
+      },
+    );
+  const { home, membership } = await membershipFor(context, options.project);
+  const source = await sourceOf(context.cwd, given, options);
+  const recipe = options.file === undefined ? undefined : await recipeOf(context.cwd, options.file);
+  for (const note of source.notes) out.note(out.colours.yellow(note));
+
+  const limit =
+    options.timeout === undefined
+      ? signal
+      : AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]);
+  try {
+    return await publish();
+  } catch (error) {
+    if (limit.aborted && !signal.aborted) {
+      throw new QuorateError('CLI_TIMEOUT', `no verdict within ${duration((options.timeout ?? 0) * 1000)}`, {
+        hint: 'The job goes on: quorate jobs lists it, quorate show <job> tells more.',
+        cause: error,
+      });
+    }
+    throw error;
+  }
+
+  async function publish(): Promise<Exit> {
+    const { prepare } = await import('../../member/submit.ts');
+    const { openClient } = await import('../../member/client.ts');
+    out.say(
+      out.colours.dim(`Reading ${escapeLine(source.repo.url, 200)} at ${escapeLine(source.repo.ref, 80)}`),
+    );
+    const prepared = await prepare({
+      ...source.repo,
+      ...{ base: options.base, recipe, jobName: options.job, signal: limit },
+    });
+    if (prepared.recipe !== undefined && prepared.jobs.length > 1)
+      out.say(out.colours.dim(`by the job file ${escapeLine(recipeText(prepared.recipe), 500)}`));
+    for (const skipped of prepared.skipped) {
+      out.value({ event: 'skipped', ...skipped });
+      out.say(out.colours.yellow(`skipped: ${skipped.job}: ${escapeLine(skipText(skipped.reason), 500)}`));
+    }
+    if (prepared.jobs.length === 0) return exits.done;
+    if (options.log === true && prepared.jobs.length > 1)
+      throw new QuorateError(
+        'CLI_USAGE',
+        `--log prints what one job writes; these are ${prepared.jobs.length}`,
+        {
+          hint: 'Without --log, quorate logs <run> --follow prints those of a run.',
+        },
+      );
+    if (source.here !== undefined && source.here !== prepared.commit) {
+      out.note(
+        out.colours.yellow(
+          `The server has ${prepared.commit.slice(0, 12)} there, and ${source.here.slice(0, 12)} is checked out here: what the server has is built. Push first to have yours built.`,
+        ),
+      );
+    }
+    const client = await openClient({ home, membership, signal: limit, tell: (says) => out.note(says) });
+    /** Runs of which alarms are told when the command ends. */
+    let followed: string[] = [];
+    try {
+      const { url } = source.repo;
+      const { keptRuns } = await import('./kept-runs.ts');
+      const { rebuild = false } = options;
+      const kept = options.failed === true ? await keptRuns(client, prepared, url) : undefined;
+      const { of: dependenciesOf, close } = await bringDependencies(context, client, prepared, {
+        kept: (job) => kept?.has(job) === true,
+        allowPrivate: options.private === true,
+        signal: limit,
+      });
+      const more = { ...(kept !== undefined && { kept }), rebuild, dependenciesOf };
+      const publishing = publishAll(context, client, prepared, url, limit, more);
+      const published = await publishing.finally(close);
+      followed = published.map(({ run }) => run);
+      const [only, second] = published;
+      if (only !== undefined && second === undefined)
+        return await follow(context, client, only.run, options, limit);
+      return await followAll(context, client, published, { until: options.until, rebuild }, limit);
+    } finally {
+      if (membership.role === 'publisher') await tellAlarms(context, home, client, followed);
+      await client.close();
+    }
+  }
+}
+
+async function follow(
+  context: Context,
+  client: Client,
+  run: string,
+  { until, log = false, rebuild = false }: Options,
+  limit: AbortSignal,
+): Promise<Exit> {
+  const { out, signal } = context;
+  const board = out.board();
+  const view = new ProgressView(board, out.colours);
+  const logs = log ? printLogs(out, board, client, run, limit) : undefined;
+  const history: Progress[] = [];
+  let facts = untold(run);
+  let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
+  const waiting = new WaitingNote(context, client, { run });
+  waiting.in(idleMs);
+  let awaited = false;
+  let differs = false;
+  try {
+    for await (const { at, progress } of client.follow(run, limit)) {
+      facts = afterProgress(facts, progress);
+      out.value(runEvent(at, progress, facts));
+      view.show(at, progress);
+      waiting.seen++;
+      if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) history.push(progress);
+      if (progress.kind === 'leased') {
+        if (progress.slot === 'trusted') awaited = true;
+        if (progress.slot !== 'trusted' || verdict !== undefined) waiting.stop();
+      }
+      if (['passed', 'delivered', 'lost'].includes(progress.kind)) waiting.in(restsMs);
+      if (progress.kind === 'revealed') waiting.stop();
+      if (progress.kind === 'unwitnessed') awaited = true;
+      if (progress.kind === 'input-lost') verdict = undefined;
+      if (progress.kind === 'repeated') differs = !progress.same;
+      if (progress.kind !== 'verdict') continue;
+      verdict = progress;
+      // The comparison with the earlier run comes after the last verdict, and then the end.
+      if (rebuild && progress.level !== 'agreed') continue;
+      if (progress.level !== 'agreed' || until === 'agreed') break;
+      waiting.stop();
+      if (!awaited) waiting.in(idleMs);
+    }
+    if (verdict?.level !== 'agreed') await logs?.rest();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    waiting.stop();
+    logs?.stop();
+    view.end();
+  }
+  if (signal.aborted && verdict === undefined) {
+    out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
+    return exits.interrupted;
+  }
+  const level = verdict?.level;
+  if (level !== undefined && withLogs.has(level))
+    await sayFailure(out, client, run, failedResults(history), limit);
+  const reached = level === 'trusted' || (level === 'agreed' && until === 'agreed');
+  const account = accountOf(facts);
+  if (account.over) for (const step of account.next) out.say(stepText(step));
+  const alarm = await sayAlarm(context, client, { run, account, history });
+  return reached && !differs ? (alarm ?? exits.done) : exits.no;
+}
+
+/** Prints logs. A failure is noted and does not change the exit code. */
+function printLogs(
+  out: Context['out'],
+  board: Board,
+  client: Client,
+  run: string,
+  limit: AbortSignal,
+): { rest(): Promise<void>; stop(): void } {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([limit, stop.signal]);
+  const lines = new LogLines(out.colours.dim);
+  const print = async () => {
+    for await (const piece of client.logs(run, { follow: true, signal })) {
+      out.value({ event: 'output', ...piece });
+      for (const line of lines.push(piece)) board.say(line);
+    }
+    for (const line of lines.end()) board.say(line);
+  };
+  const printing = print().catch((error: unknown) => {
+    if (!signal.aborted) out.note(`The logs ended early: ${escapeLine(asQuorateError(error).message, 300)}`);
+  });
+  return {
+    rest: () => Promise.race([printing, sleep(restMsMax, undefined, { ref: false })]),
+    stop: () => stop.abort(),
+  };
+}

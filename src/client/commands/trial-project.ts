@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { TrialProject } from '../trial/inputs.ts';
+import type { Context } from '../../terminal/context.ts';
+import { findProject } from '../../owner/project.ts';
+
+/** The project of a trial, from its project folder or a membership. Uses no network. Errors: `MEMBERSHIP_AMBIGUOUS`. */
+export async function trialProject(
+  { home: dir }: Context,
+  folder: string,
+  wanted: string | undefined,
+): Promise<TrialProject | undefined> {
+  const { openHome } = await import('../../node/membership/home.ts');
+  const home = openHome(dir);
+  const joined = (project: string | undefined) =>
+    home.membership(project).catch((error: unknown) => {
+      if (error instanceof QuorateError && error.code === 'MEMBERSHIP_NOT_FOUND') return undefined;
+      throw error;
+    });
+  const own = findProject(folder);
+  if (own !== undefined) {
+    const { openProjectFolder } = await import('../../owner/project-folder.ts');
+    const { project, charter, address } = await openProjectFolder(own);
+    if (wanted === undefined || wanted === project) {
+      const where = await address();
+      const { byPeer } = await import('../../node/membership/join.ts');
+      const controllers = where === undefined ? [] : byPeer(where.addrs);
+      const feed = (await joined(project))?.feed ?? [];
+      return { ...{ project, charter, controllers, feed }, bootstrap: charter.bootstrap };
+    }
+  }
+  const known = await joined(wanted);
+  if (known === undefined) return undefined;
+  const { openCharter } = await import('../../node/membership/credentials.ts');
+  const charter = (await openCharter(known.charter, known.project)).payload;
+  const { project, controllers, bootstrap, feed = [] } = known;
+  return { project, charter, controllers, bootstrap, feed };
+}
+
+/** Folders of stores on this host that may hold an artifact. */
+export function storesHere({ home }: Context, folder: string): string[] {
+  const own = findProject(folder);
+  return [...(own === undefined ? [] : [join(own, '.quorate', 'store')]), join(home, 'store')];
+}

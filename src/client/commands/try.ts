@@ -1,0 +1,214 @@
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Tier } from '../../../sandbox/types.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { ProvidedInput, WantedInput } from '../trial/inputs.ts';
+import type { TrialSource } from '../trial/source.ts';
+import type { Trial, TrialResult } from '../trial/trial.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { DependenciesShown } from './dependency-progress.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { bytes, columns, duration } from '../../terminal/format.ts';
+import { LocalLog } from './local-log.ts';
+import { checkNewFolder } from '../../terminal/new-folder.ts';
+import type { Output } from '../../terminal/output.ts';
+import { ProbesShown } from '../../execution/probe-progress.ts';
+import { findProject } from '../../owner/project.ts';
+import { fileGiven } from './recipe-of.ts';
+import { storesHere, trialProject } from './trial-project.ts';
+import { inputs, oneTier } from '../../terminal/values.ts';
+import { sayVaried } from './variation-report.ts';
+
+interface Options {
+  job?: string;
+  file?: string;
+  commit?: boolean;
+  ref?: string;
+  output?: string;
+  vary?: boolean;
+  tier?: Tier;
+  input?: WantedInput[];
+  project?: string;
+  shell?: boolean;
+}
+
+/** Files listed in the text; --json lists all. */
+const filesShownMax = 100;
+
+export const tryJob: Define = (program, act) => {
+  program
+    .command('try')
+    .summary('run a job here, alone')
+    .description(
+      'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nothing is signed. Takes the files as they are in the working folder, those that git ignores left out.',
+    )
+    .argument('[repo]', 'a folder in a git repository, or a git URL (default: here)')
+    .option('--job <name>', 'which job of quorate.yaml, where it has several')
+    .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
+    .option('--commit', 'what is committed instead, as workers get it')
+    .option('--ref <ref>', 'the same of a branch, a tag or a commit')
+    .option('-o, --output <folder>', 'keep the outputs there: a new or empty folder')
+    .option('--tier <tier>', 'which sandbox (default: namespace, the source being your own)', oneTier)
+    .option(
+      '--input <name=what>',
+      'an artifact (its CID, whatever its level) or a folder for the build, at /build/in/<name>; repeatable',
+      inputs,
+    )
+    .option('--project <id>', 'whose artifacts and charter, where this machine knows several')
+    .option('--shell', 'instead of the steps a shell for you, in the sandbox, at this terminal')
+    .option('--vary', 'build it again under other conditions; say what changes the outputs')
+    .addHelpText(
+      'after',
+      examples(
+        'quorate try',
+        'quorate try --ref v1.2 --job docs -o out',
+        'quorate try --vary',
+        'quorate try https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
+        'quorate try --job build -o out && quorate try --job test --input build=out',
+        'quorate try --input lib=bafybei…',
+      ),
+    )
+    .action(act(run));
+};
+
+async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {
+  const { cwd, out, home, signal } = context;
+  const { folder, url } = whatToBuild(cwd, given);
+  const file = options.file === undefined ? undefined : fileGiven(cwd, options.file);
+  const dest = options.output === undefined ? undefined : resolve(cwd, options.output);
+  if (dest !== undefined) await checkNewFolder(dest);
+  if (options.shell === true && options.vary === true)
+    throw new QuorateError('CLI_USAGE', '--vary cannot repeat an interactive shell', {
+      hint: 'Give --shell or --vary.',
+    });
+  const shell = options.shell === true ? await import('./shell.ts') : undefined;
+  shell?.checkTier(options.tier);
+  shell?.checkTerminal(out.json);
+  const ref = options.ref ?? (options.commit === true || url !== undefined ? 'HEAD' : undefined);
+
+  const { checkRan, withTrial } = await import('../trial/trial.ts');
+  const { readWorkerFile } = await import('../../worker/commands/worker-file.ts');
+  const { imageBytes } = (await readWorkerFile(join(home, 'worker.toml'))).rules;
+  const dependencies = new DependenciesShown(out);
+  const probes = new ProbesShown(out);
+  const trial = {
+    ...{ folder, url, ref, file, jobName: options.job, stateDir: home, signal, tier: options.tier },
+    ...{ inputs: options.input?.map((input) => inFolder(cwd, input)), stores: storesHere(context, folder) },
+    imageBytes,
+    project: () => trialProject(context, folder, options.project),
+    onInput: (input: ProvidedInput) => sayInput(out, input),
+    dependencies: { env: process.env, onProgress: dependencies.progress },
+    onProbe: probes.step,
+  };
+  return withTrial(trial, async (opened) => {
+    probes.end();
+    const { source, job } = opened;
+    saySource(out, source, job.name, ref);
+    dependencies.end();
+    if (shell !== undefined) out.say('A shell in the sandbox. "exit" leaves it; Ctrl-] three times ends it.');
+    const tried = shell === undefined ? await built(out, opened) : await shell.shellIn(opened, signal);
+    if (shell !== undefined && tried.outcome.kind === 'aborted' && tried.outcome.reason === 'operator') {
+      out.say('Ended. Nothing of it was kept.');
+      return exits.no;
+    }
+    checkRan(tried);
+    const tree = sayOutcome(out, tried, job.kind === 'test');
+    if (tree !== null && dest !== undefined) {
+      await opened.write(tree, dest);
+      out.say(`Written to ${dest}`);
+    }
+    if (tree === null || tried.outcome.kind !== 'exit' || tried.outcome.code !== 0) return exits.no;
+    if (options.vary !== true) return exits.done;
+    const { vary } = await import('../trial/vary.ts');
+    return sayVaried(out, vary(opened, tried, signal));
+  }).finally(() => {
+    dependencies.end();
+    probes.end();
+  });
+}
+
+/** A folder; of a URL the folder whose project, stores and images are used. Throws `CLI_USAGE`. */
+function whatToBuild(cwd: string, given = '.'): { folder: string; url?: string } {
+  const folder = resolve(cwd, given);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return { folder };
+  if (given.includes(':') && !existsSync(folder)) return { folder: findProject(cwd) ?? cwd, url: given };
+  throw new QuorateError('CLI_USAGE', `${folder} is not a folder`, {
+    hint: 'Name a folder in a git repository, or give a URL such as https://host/project.git.',
+  });
+}
+
+async function built(out: Output, trial: Trial): Promise<TrialResult> {
+  const log = new LocalLog(out);
+  const tried = await trial.build((chunk) => log.write(chunk));
+  log.end();
+  const { hint } = log.hints;
+  if (hint !== undefined && tried.outcome.kind === 'exit' && tried.outcome.code !== 0)
+    out.note(out.colours.yellow(hint));
+  return tried;
+}
+
+function saySource(
+  out: Output,
+  { root, tree, commit, dirty, file }: TrialSource,
+  job: string,
+  ref?: string,
+): void {
+  const short = commit?.slice(0, 12);
+  const what = ref === undefined ? 'the files as they are' : `commit ${short}`;
+  out.say(out.colours.dim(escapeLine(`Building ${job} of ${root}: ${what}`)));
+  if (file !== undefined) out.say(out.colours.dim(escapeLine(`by the job file ${file}`)));
+  out.value({ event: 'source', job, root, tree, commit: commit ?? null, dirty, file: file ?? null });
+  const differs =
+    commit === undefined
+      ? 'Nothing is committed here yet: a mesh builds commits only.'
+      : `These files are not those of commit ${short}: a mesh builds commits only.`;
+  if (dirty) out.note(out.colours.yellow(differs));
+}
+
+function inFolder(cwd: string, input: WantedInput): WantedInput {
+  if (!('folder' in input)) return input;
+  const folder = resolve(cwd, input.folder);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return { ...input, folder };
+  throw new QuorateError('CLI_USAGE', `--input ${input.name}: ${folder} is not a folder`, {
+    hint: 'Give the CID of an artifact, or a folder with its files: quorate try --output makes one.',
+  });
+}
+
+/** Prints an input and its level. Its bytes are verified against the CID. */
+function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void {
+  out.value({ event: 'input', name, cid, from, level });
+  const worth =
+    from === 'folder'
+      ? 'from a folder of this machine'
+      : from === 'store'
+        ? 'from this machine; its level was not verified'
+        : level === 'none'
+          ? 'without evidence that holds'
+          : level;
+  const line = `/build/in/${name}: ${cid}, ${worth}`;
+  out.say(level === 'trusted' ? line : out.colours.yellow(`${line}. Only the sandbox uses it.`));
+}
+
+/** Prints the outcome. Returns the tree that was put out: an artifact, or reports of a test, which it may leave where it fails too. */
+function sayOutcome(out: Output, { outcome, built, ms, network }: TrialResult, test: boolean): string | null {
+  if (network !== undefined) out.value({ event: 'network', ...network });
+  const { green, red, bold } = out.colours;
+  if (outcome.kind === 'aborted') {
+    out.value({ event: 'built', ...outcome, ms: Math.round(ms), artifact: null, files: [] });
+    out.say(red(`stopped after ${duration(ms)}: ${outcome.reason}: ${escapeLine(outcome.detail)}`));
+    return null;
+  }
+  const { code, artifact: tree } = outcome;
+  const files = tree === null ? [] : (built?.files ?? []);
+  const made = test ? { artifact: null, reports: tree } : { artifact: tree };
+  out.value({ event: 'built', kind: 'exit', code, ms: Math.round(ms), ...made, files });
+  const failed = red(`exit ${code} after ${duration(ms)}: the ${test ? 'test' : 'build'} failed`);
+  out.say(code === 0 && tree !== null ? `exit ${code} after ${duration(ms)}` : failed);
+  if (tree === null) return null;
+  out.say(test ? `reports ${tree}, no artifact` : `artifact ${bold(green(tree))}`);
+  const shown = files.slice(0, filesShownMax).map(({ path, size }) => [escapeLine(path), bytes(size)]);
+  out.say(...columns(shown).map((line) => `  ${line}`));
+  if (files.length > filesShownMax) out.say(`  and ${files.length - filesShownMax} more`);
+  return tree;
+}

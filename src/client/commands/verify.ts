@@ -1,0 +1,223 @@
+import { resolve } from 'node:path';
+import type { Bundle } from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
+import type { Verification } from '../../protocol/trust/index.ts';
+import type { Fingerprint } from '../../store/index.ts';
+import { readBundle } from './bundle-file.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { learnBefore } from './learn-revocations.ts';
+import { NewFile } from '../../terminal/new-file.ts';
+import { localFile } from './recipe-of.ts';
+import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
+import { sayKnowledge, sayVerification } from './verification.ts';
+import { sayEquivocation } from './verify-equivocation.ts';
+
+interface Options {
+  bundle?: string;
+  equivocation?: string;
+  page?: string;
+  project?: string;
+  source?: string;
+  ref?: string;
+  recipe?: NamedRecipe;
+  jobFile?: string;
+  path?: string;
+  maxAge?: number;
+  online?: boolean;
+  bootstrap?: string[];
+  revocations?: string;
+}
+
+export const verify: Define = (program, act) => {
+  program
+    .command('verify')
+    .summary('check an artifact and its evidence offline')
+    .description(
+      "Checks that files are what the evidence beside them says, and the evidence step by step, from nothing but the project's root key: without a network, unless --online.",
+    )
+    .argument('[path]', 'the artifact: the fetched folder, or one file of it')
+    .option('--bundle <file>', 'the evidence, as fetch --bundle-out wrote it')
+    .option('--project <id>', "the project's root key")
+    .option('--source <url>', 'it must have been built from this repository')
+    .option('--ref <ref>', 'at this branch or tag')
+    .option('--recipe <file>', 'as this job file says, REPO[@COMMIT]:PATH, in place of its own', recipe)
+    .option('--job-file <path>', 'by this copy of its job file: commands, policy and needs')
+    .option('--path <path>', 'the file must stand at this path in the artifact')
+    .option('--max-age <time>', 'the verdict must be no older: 30d, 12h', secondsOf)
+    .option('--online', 'first ask members of the project what was revoked, and remember it')
+    .option('--bootstrap <address>', 'with --online: first peer of the network; repeatable', addresses)
+    .option('--revocations <file>', 'learn these first, as revoke --out wrote them')
+    .option(
+      '--equivocation <file>',
+      'instead: check evidence that the log tells two stories, and remember it',
+    )
+    .option('--page <file>', 'instead: write the page that verifies in a browser, as one file')
+    .addHelpText(
+      'after',
+      examples(
+        'quorate verify tool --bundle tool.bundle --project 12D3KooW…',
+        'quorate verify tool/bin/app --bundle tool.bundle --project 12D3KooW… --path bin/app --ref v1.2',
+        'quorate verify --equivocation evidence.json --project 12D3KooW…',
+        'quorate verify --page verify.html',
+      ),
+    )
+    .action(act(run));
+};
+
+async function run(context: Context, path: string | undefined, options: Options): Promise<Exit> {
+  const { bundle: file, page, project } = options;
+  if (page !== undefined) return writePage(context, page);
+  if (project === undefined)
+    throw new QuorateError('CLI_USAGE', "required option '--project <id>' not specified", {
+      hint: 'It is the root key of the project: its owner has it.',
+    });
+  if (options.equivocation !== undefined) return sayEquivocation(context, options.equivocation, project);
+  if (path === undefined || file === undefined) {
+    const missing = path === undefined ? "argument 'path'" : "option '--bundle <file>'";
+    throw new QuorateError('CLI_USAGE', `required ${missing} not specified`, {
+      hint: 'Name both: quorate verify <path> --bundle <file> --project <id>',
+    });
+  }
+  return verifyArtifact(context, path, { ...options, bundle: file, project });
+}
+
+/** Writes the page that verifies in a browser, and says which one it is. */
+async function writePage({ cwd, out }: Context, path: string): Promise<Exit> {
+  const { verifyPage } = await import('../../http/verify-page/page-file.ts');
+  const { sha256Hex } = await import('../../protocol/documents/index.ts');
+  const file = await NewFile.open(resolve(cwd, path));
+  try {
+    const { html } = await verifyPage();
+    await file.finish(html, 'Nothing was written.');
+    const sha256 = sha256Hex(html);
+    out.value({ page: path, bytes: html.length, sha256 });
+    out.say(`Wrote ${path}: open it in a browser, with or without a network.`, `  sha256  ${sha256}`);
+    return exits.done;
+  } finally {
+    await file.drop();
+  }
+}
+
+async function verifyArtifact(
+  context: Context,
+  path: string,
+  options: Options & { bundle: string; project: string },
+): Promise<Exit> {
+  const { cwd, out, signal } = context;
+  const { publicKeyOf } = await import('../../protocol/documents/index.ts');
+  const { answerLine, checkAge, checkContent, isTrusted, pathsOf, refuse, verifyBundle } = await import(
+    '../../protocol/trust/index.ts'
+  );
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  publicKeyOf(options.project);
+  const bundle = await readBundle(resolve(cwd, options.bundle));
+  const jobFile = options.jobFile === undefined ? undefined : await readCopy(cwd, options.jobFile);
+  const board = out.board();
+  board.set('files', { text: `reading ${path}` });
+  const held = await takeFingerprint(resolve(cwd, path), signal);
+  board.end();
+  if (options.path !== undefined && !(held instanceof QuorateError) && held.kind === 'tree')
+    throw new QuorateError('CLI_USAGE', `--path is for a file of the artifact; ${path} is a folder`, {
+      hint: 'Leave it out, or name the file: a folder is compared as a whole.',
+    });
+  const { project, source, ref, recipe, maxAge } = options;
+  const book = await learnBefore(context, options, bundle);
+  const expected = {
+    project,
+    revocations: book.revoked,
+    ...(source === undefined ? {} : { source }),
+    ...(ref === undefined ? {} : { ref }),
+    ...(recipe === undefined ? {} : { recipe }),
+  };
+  let result: Verification = await verifyBundle(bundle, expected, joseVerifier);
+  if (result.ok)
+    result =
+      held instanceof QuorateError
+        ? refuse(result, 'files', held)
+        : checkContent(
+            result,
+            held.kind === 'file' && options.path !== undefined ? { ...held, path: options.path } : held,
+          );
+  if (result.ok && jobFile !== undefined) result = await withJobFile(result, bundle, jobFile);
+  const paths =
+    result.facts !== null && !(held instanceof QuorateError) && held.kind === 'file'
+      ? pathsOf(result.facts, held.sha256)
+      : undefined;
+  if (result.facts !== null && maxAge !== undefined) {
+    result = checkAge(result, { now: Date.now(), maxAgeSeconds: maxAge });
+  }
+  const knowledge = { known: book.size, askedAt: book.askedAt };
+  out.value({
+    path,
+    revocations: knowledge,
+    ...(held instanceof QuorateError ? {} : shown(held)),
+    ...(paths && { paths }),
+    ...result,
+  });
+  sayVerification(out, result);
+  sayKnowledge(out, book);
+  const trusted = isTrusted(result);
+  const { green, red } = out.colours;
+  out.say((trusted ? green : red)(answerLine(path, result, paths)));
+  return trusted ? exits.done : exits.no;
+}
+
+type Copy = Awaited<ReturnType<typeof readCopy>>;
+
+/** Throws `CLI_USAGE`, `JOBFILE_…`, `PIPELINE_…`. */
+async function readCopy(cwd: string, given: string) {
+  const { readLocalJobFile } = await import('../../execution/recipe.ts');
+  return readLocalJobFile(localFile(cwd, given, '--job-file'));
+}
+
+/** Adds the step that says whether the job is what this copy of its job file says. */
+async function withJobFile(
+  before: Verification,
+  bundle: Bundle,
+  { file, sha256 }: Copy,
+): Promise<Verification> {
+  const { goOn } = await import('../../protocol/trust/index.ts');
+  const { checkJobFile } = await import('../../member/check-job-file.ts');
+  const checked = await checkJobFile(file, bundle).catch((error: unknown) => {
+    if (error instanceof QuorateError) return error;
+    throw error;
+  });
+  return goOn(before, 'job file', ({ recipe }) => {
+    if (recipe !== null && recipe.sha256 !== sha256)
+      throw new QuorateError(
+        'JOB_FILE_MISMATCH',
+        `the sha256 of the job file is ${sha256}; that of the one that was used is ${recipe.sha256}`,
+      );
+    if (checked instanceof QuorateError) throw checked;
+    return `The job file says the same of ${checked.join(', ')}.`;
+  });
+}
+
+/** The fingerprint of a path, or the error for entries that no artifact can hold. Throws for a path that is unreadable. */
+async function takeFingerprint(path: string, signal: AbortSignal): Promise<Fingerprint | QuorateError> {
+  const { fingerprintOf } = await import('../../store/index.ts');
+  try {
+    return await fingerprintOf(path, signal);
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error;
+    if (error.code === 'STORE_FILE_CHANGED') throw error;
+    // The same code as for an unreadable bundle: the path is wrong.
+    if (error.code === 'STORE_FILE_UNREADABLE')
+      throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${path}: ${reasonOf(error)}`, {
+        hint: 'Name the folder that fetch wrote, or a file of it, and see that this user may read it.',
+        cause: error,
+      });
+    return error;
+  }
+}
+
+const reasonOf = ({ cause, message }: QuorateError): string =>
+  cause instanceof Error ? cause.message : message;
+
+function shown(held: Fingerprint): Record<string, unknown> {
+  return held.kind === 'tree'
+    ? { artifact: held.cid, bytes: held.bytes }
+    : { sha256: held.sha256, bytes: held.bytes };
+}

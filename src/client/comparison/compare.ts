@@ -1,0 +1,112 @@
+import { rm } from 'node:fs/promises';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import {
+  type Difference,
+  diffTrees,
+  entriesIn,
+  entryAt,
+  type FirstDifference,
+  fileContent,
+  firstDifference,
+  type TreeEntry,
+} from '../../store/index.ts';
+import { makeScratch } from '../../node/scratch.ts';
+import { type Content, UnpackBudget } from './archive-content.ts';
+import { compareFiles, type FileComparison } from './compare-files.ts';
+import type { Side } from './sides.ts';
+
+/** One side that is a file or a folder: what a path of an artifact leads to. */
+export interface Chosen {
+  side: Side;
+  entry: TreeEntry;
+}
+
+/** A file or folder in which the sides differ. */
+export interface Compared extends Difference {
+  /** Where the bytes of two files begin to differ. */
+  first?: FirstDifference;
+  /** Of two files whose bytes differ. */
+  files?: FileComparison;
+}
+
+/**
+ * The parts of both sides to compare: two files, or two folders. Of a folder that is compared with a file it is the file of that
+ * name, else the only file in it.
+ * @throws COMPARE_KINDS, COMPARE_PATH_UNKNOWN, `STORE_…`
+ */
+export async function choose(
+  a: { side: Side; path: string },
+  b: { side: Side; name: string },
+): Promise<[Chosen, Chosen]> {
+  const left = await entryOf(a.side, a.path);
+  const right = await entryOf(b.side, '');
+  if (left.entry.kind === 'dir' && right.entry.kind === 'file') return [await fileIn(left, b.name), right];
+  if (left.entry.kind !== right.entry.kind || left.entry.kind === 'link')
+    throw new QuorateError(
+      'COMPARE_KINDS',
+      `${a.path === '' ? a.side.cid : JSON.stringify(a.path)} is a ${left.entry.kind === 'dir' ? 'folder' : left.entry.kind}, and it is compared with a ${right.entry.kind === 'dir' ? 'folder' : right.entry.kind}`,
+      { hint: 'Compare a file with a file, or a folder with a folder.' },
+    );
+  return [left, right];
+}
+
+async function entryOf(side: Side, path: string): Promise<Chosen> {
+  const entry = await entryAt(side.tree, path);
+  if (entry === undefined)
+    throw new QuorateError(
+      'COMPARE_PATH_UNKNOWN',
+      `${side.cid} has no ${JSON.stringify(path.slice(0, 300))}`,
+      {
+        hint: 'Give the path of a file of the artifact: <cid>/<path>.',
+      },
+    );
+  return { side: below(side, entry), entry };
+}
+
+async function fileIn({ side, entry }: Chosen, name: string): Promise<Chosen> {
+  const entries = await entriesIn(side.tree);
+  const named = entries.find((one) => one.path === name) ?? (entries.length === 1 ? entries[0] : undefined);
+  if (named?.kind !== 'file')
+    throw new QuorateError(
+      'COMPARE_KINDS',
+      `${entry.path === '' ? side.cid : JSON.stringify(entry.path)} is a folder without a file ${JSON.stringify(name.slice(0, 300))}`,
+      { hint: 'Name the file to compare with: <cid>/<path>.' },
+    );
+  return { side: below(side, named), entry: named };
+}
+
+const below = (side: Side, { cid }: TreeEntry): Side => ({ ...side, tree: { ...side.tree, root: cid } });
+
+/**
+ * The files and folders in which two sides differ, files with what they have in common as archives. Nothing where they are
+ * the same.
+ * @throws COMPARE_TOO_LARGE, `STORE_…`, the signal's reason
+ */
+export async function* compareChosen(a: Chosen, b: Chosen, signal: AbortSignal): AsyncGenerator<Compared> {
+  const scratch = await makeScratch('diff');
+  const how = { scratch, budget: new UnpackBudget(signal) };
+  try {
+    for await (const difference of diffTrees(a.side.tree, b.side.tree, signal)) {
+      const [from, to] = [difference.a, difference.b];
+      if (from?.kind !== 'file' || to?.kind !== 'file') {
+        yield difference;
+        continue;
+      }
+      const [left, right] = [below(a.side, from), below(b.side, to)];
+      const first = await firstDifference(left.tree, right.tree, signal);
+      if (first === undefined) {
+        if (a.entry.kind === 'dir') yield difference;
+        continue;
+      }
+      const contents = [contentOf(left, from, signal), contentOf(right, to, signal)] as const;
+      yield { ...difference, first, files: await compareFiles(...contents, how) };
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+const contentOf = ({ tree }: Side, { size }: TreeEntry, signal: AbortSignal): Content => ({
+  size,
+  open: () => fileContent(tree, signal),
+});

@@ -1,0 +1,50 @@
+import { sandboxLimits } from '../../../sandbox/limits.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+
+/** Bounds of `quorate diff` and `quorate compare`. */
+export const comparisonLimits = {
+  /** Pairs of files given to diffoscope: it takes about a second for a program. */
+  diffoscopeFilesMax: 50,
+  /** Bytes of these files, both sides together. */
+  diffoscopeInputBytesMax: 64 * 1024 * 1024,
+  /** Its output, a report of some ten thousand lines. */
+  diffoscopeOutputBytesMax: 1024 * 1024,
+  /** Wall time of all of it. Somebody waits at a terminal. */
+  diffoscopeSecondsMax: 120,
+  /** Its disk: both sides, and what it unpacks of archives in them. */
+  diffoscopeDiskBytes: 512 * 1024 * 1024,
+  /** Its memory, that disk included. */
+  diffoscopeMemoryBytes: 1024 * 1024 * 1024,
+  /** Its processes and threads: it starts a few tools at a time. */
+  diffoscopePids: 128,
+  /** All that the archives of one comparison unpack to, each time they are read: about half a minute. */
+  unpackedBytesMax: 8 * 1024 * 1024 * 1024,
+  /** Their members: as many as two trees have. */
+  membersMax: 2 * limits.treeEntriesMax,
+  /** Headers in front of one member of a tar, a long name and extended records, and zeros at its end. */
+  headerBytesMax: 8 * 1024 * 1024,
+} as const;
+
+const { diffoscopeInputBytesMax, diffoscopeDiskBytes, diffoscopeMemoryBytes } = comparisonLimits;
+assert(
+  comparisonLimits.diffoscopeFilesMax <= comparisonLimits.diffoscopeSecondsMax,
+  'each file has a second',
+);
+assert(
+  comparisonLimits.diffoscopeSecondsMax <= sandboxLimits.transferSecondsMax,
+  'it takes less time than the copying of a tree',
+);
+assert(
+  comparisonLimits.diffoscopeOutputBytesMax < diffoscopeInputBytesMax,
+  'a report is shorter than the files',
+);
+assert(diffoscopeInputBytesMax < diffoscopeDiskBytes, 'its disk holds the files and what is in them');
+assert(diffoscopeDiskBytes < diffoscopeMemoryBytes, 'its memory holds its disk');
+assert(diffoscopeMemoryBytes <= sandboxLimits.toolMemoryBytesMax, 'a tool has as much');
+assert(
+  comparisonLimits.diffoscopePids <= 2 * sandboxLimits.toolPidsMax,
+  'a tool and those it starts have as many',
+);
+assert(comparisonLimits.unpackedBytesMax <= limits.treeBytesMax, 'archives unpack to a tree at most');
+assert(comparisonLimits.headerBytesMax <= limits.bundleBytesMax, 'headers are in memory together');

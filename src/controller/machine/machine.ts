@@ -1,0 +1,391 @@
+import { idOf } from '../../protocol/documents/index.ts';
+import type { Handled } from '../../protocol/base/durability.ts';
+import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
+import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './absence.ts';
+import { acknowledgeAlarm } from './acknowledge-alarm.ts';
+import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './answer.ts';
+import { cancel } from './cancel.ts';
+import { takeCharter } from './charter.ts';
+import { showAgain, showsAgainAt, waitForSignature } from './cosign-refusals.ts';
+import { recalled, reviewDependants } from './dependants.ts';
+import { drain, isHeld } from './drain.ts';
+import { checkPresent, enrol, renew } from './enrolment.ts';
+import type { ControllerEffect, ControllerEvent } from './events.ts';
+import { expire } from './expire.ts';
+import { isOver } from './facts.ts';
+import { considerHandOver, cosignRefused, endUnsigned, handOver, handOverDue } from './hand-over.ts';
+import { findLease, loseLease } from './leases.ts';
+import { failed, silent } from './lost-leases.ts';
+import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './older.ts';
+import { passed } from './passes.ts';
+import { absenceEndsAt, hear, leave, newPresence, silentAt } from './presence.ts';
+import { acknowledge, letGo, receipt } from './receipts.ts';
+import { readmit, recovered } from './recovered.ts';
+import { retire } from './retire.ts';
+import { beginToEndKeys, revoke } from './revoke.ts';
+import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
+import { pin, pinned, settle } from './settle.ts';
+import {
+  type ControllerState,
+  currentRound,
+  type EventOf,
+  type LiveLease,
+  liveLeases,
+  mustSync,
+  newState,
+  publishedOf,
+  type Run,
+  type Transition,
+  trustedLease,
+  unchanged,
+} from './state.ts';
+import { submit } from './submit.ts';
+import { cosigned } from './verdict.ts';
+import { witnessed } from './witness.ts';
+import { giveUpAhead } from './wrong-clock.ts';
+
+/**
+ * The controller, sans-I/O: `handle(event, now)` changes the state and returns effects; the runtime journals each event
+ * before it calls, carries the effects out, and turns their results into events. `nextDeadline` says when a `tick` is
+ * due. Replaying the journal into a new instance gives the same state; a `started` event then resumes it.
+ *
+ * The same events at the same times under the same rules always give the same effects: no clock, no randomness, no I/O. A
+ * refused event changes nothing and is answered with its code.
+ */
+export class Controller {
+  /** Grows with every change of what comes of an event, and of the shape of events. */
+  static readonly rules = 3;
+  readonly state: ControllerState;
+
+  /** The keys it signs with until a `started` event names others. */
+  constructor(id: string, idp: string) {
+    this.state = newState(id, idp);
+  }
+
+  handle(event: ControllerEvent, now: number, rules: number = Controller.rules): Handled<ControllerEffect> {
+    const leavesBefore = this.state.log.size;
+    const transition: Transition = {
+      ...{ state: this.state, now, rules, out: [], stirred: new Set<string>() },
+      durability: 'lazy',
+    };
+    try {
+      dispatch(transition, event);
+      reviewDependants(transition);
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error;
+      // No request to answer. The event is dropped, so that a peer's input cannot stop a replay.
+      if (!('token' in event) || event.token === undefined) return { effects: [], durability: 'none' };
+      const { code, message, hint } = error;
+      const reply = { kind: 'error' as const, code, message, ...(hint === undefined ? {} : { hint }) };
+      return { effects: [{ kind: 'reply', token: event.token, reply }], durability: 'none' };
+    }
+    const record = recordOf(this.state, leavesBefore);
+    return {
+      effects: transition.out,
+      durability: transition.durability,
+      ...(record === undefined ? {} : { record }),
+    };
+  }
+
+  /** When the next `tick` is due (ms since the epoch), or undefined while no timer runs. */
+  nextDeadline(): number | undefined {
+    let next: number | undefined;
+    const consider = (at: number) => {
+      next = Math.min(at, next ?? at);
+    };
+    for (const run of this.state.index.open.values()) {
+      consider(run.request.payload.exp * 1000);
+      const again = run.phase.kind === 'pinning' ? run.phase.retryAt : showsAgainAt(this.state, run);
+      if (again !== null && again !== undefined) consider(again);
+      const handsOver = handOverDue(this.state, run);
+      if (handsOver !== undefined) consider(handsOver);
+      const outdated = outdatedAt(this.state, run);
+      if (outdated !== undefined) consider(outdated.at);
+      const round = currentRound(run);
+      if (round !== undefined && run.phase.kind === 'building' && !isHeld(this.state, round)) {
+        if (round.windowOpen) consider(round.windowEnds);
+        else if (round.slots.some((slot) => slot.kind === 'free'))
+          consider(Math.min(round.fillBy, absenceEndsAt(this.state, round.offerId) ?? round.fillBy));
+      }
+      for (const live of liveLeases(run)) consider(Math.min(silentAt(this.state, live), endOf(live)));
+    }
+    return next;
+  }
+}
+
+/** The leaves that an event added to the log, with their index: a replay that gives others is not the history of this log. */
+function recordOf({ log }: ControllerState, from: number): string | undefined {
+  return log.size === from ? undefined : JSON.stringify({ from, leaves: log.leaves(from) });
+}
+
+const endOf = ({ lease }: LiveLease): number => lease.exp * 1000;
+
+function dispatch(transition: Transition, event: ControllerEvent): void {
+  const { state } = transition;
+  switch (event.kind) {
+    case 'started':
+      return started(transition, event);
+    case 'recovered':
+      return recovered(transition, event);
+    case 'readmit':
+      return readmit(transition, event);
+    case 'charter':
+      if (!takeCharter(transition, event.charter)) unchanged(transition);
+      return;
+    case 'enrol':
+      return enrol(transition, event);
+    case 'renew':
+      return renew(transition, event);
+    case 'submit':
+      return submit(transition, event);
+    case 'present':
+      return present(transition, event);
+    case 'absent':
+      return absent(transition, event);
+    case 'claim':
+      return claim(transition, event);
+    case 'answered':
+      return everyoneAnswered(transition, event);
+    case 'untaken': {
+      const run = untaken(transition, event);
+      return run === undefined ? undefined : settle(transition, run);
+    }
+    case 'silent':
+      return silent(transition, event);
+    case 'hand-over':
+      return handOver(transition, event);
+    case 'passed':
+      return passed(transition, event);
+    case 'outdated':
+      return outdated(transition, event);
+    case 'resume':
+      return resume(transition, event);
+    case 'detached':
+      return ofLease(transition, event, (live) => {
+        const { at } = state.presence.heard.get(live.id) ?? { at: transition.now };
+        state.presence.heard.set(live.id, { at, detachedAt: transition.now });
+      });
+    case 'heartbeat':
+      return ofLease(transition, event, (live) => hear(state, live.id, transition.now));
+    case 'receipt':
+      return receipt(transition, event);
+    case 'failed':
+      return failed(transition, event);
+    case 'pinned':
+      return withRun(transition, event.run, (run) =>
+        run.phase.kind === 'answering'
+          ? artifactSought(transition, run, event)
+          : pinned(transition, run, event),
+      );
+    case 'cosigned':
+      return withRun(transition, event.run, (run) =>
+        run.answer === null ? cosigned(transition, run, event) : answerCosigned(transition, run, event),
+      );
+    case 'cosign-refused':
+      return withRun(transition, event.run, (run) =>
+        run.answer === null ? cosignRefused(transition, run, event) : answerRefused(transition, run, event),
+      );
+    case 'witnessed':
+      return withRun(transition, event.run, (run) => witnessed(transition, run, event));
+    case 'stored':
+      return stored(transition, event);
+    case 'revoke':
+      return revoke(transition, event);
+    case 'recalled':
+      return recalled(transition, event);
+    case 'cancel':
+      return cancel(transition, event);
+    case 'acknowledge':
+      return acknowledgeAlarm(transition, event);
+    case 'drain':
+      return drain(transition);
+    case 'tick':
+      return tick(transition);
+    default:
+      return unreachable(event, 'controller event');
+  }
+}
+
+function withRun(transition: Transition, id: string, act: (run: Run) => void): void {
+  const run = transition.state.runs.get(id);
+  if (run === undefined) return unchanged(transition);
+  act(run);
+}
+
+/** A lease that is live, or the trusted worker's whose receipt is in. */
+function heldLease(run: Run, lease: string): LiveLease | undefined {
+  const trusted = trustedLease(run);
+  return trusted?.id === lease ? trusted : findLease(run, lease)?.live;
+}
+
+/** Messages on a stream of a lease about its worker; none of them is journaled. */
+function ofLease(
+  transition: Transition,
+  { lease, worker }: { lease: string; worker: string },
+  act: (live: LiveLease) => void,
+): void {
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
+  const live = run === undefined ? undefined : heldLease(run, lease);
+  if (live?.worker === worker) act(live);
+  unchanged(transition);
+}
+
+/** The process started: streams and claims of the previous one are gone, leases wait for their workers to resume. */
+function started(transition: Transition, event: EventOf<'started'>): void {
+  const { state, now } = transition;
+  // An epoch that was lost would be given again, and the fences of its leases with it.
+  mustSync(transition);
+  state.timings = event.timings;
+  state.stores = event.stores ?? null;
+  if (event.keys !== undefined) {
+    state.id = event.keys.controller;
+    state.idp = event.keys.idp;
+  }
+  state.epoch++;
+  state.leasesThisEpoch = 0;
+  state.draining = false;
+  state.presence = newPresence(now);
+  takeCharter(transition, event.charter);
+  beginToEndKeys(transition);
+  // A run that ends leaves the index.
+  for (const run of [...state.index.open.values()]) giveUpAhead(transition, run);
+  for (const id of state.unstored) {
+    const run = state.runs.get(id);
+    if (run !== undefined && publishedOf(run) !== null) transition.out.push({ kind: 'verdict', run: run.id });
+  }
+  for (const id of state.recalls) transition.out.push({ kind: 'recall', run: id });
+  for (const run of state.index.open.values()) {
+    for (const { id } of liveLeases(run)) state.presence.heard.set(id, { at: now, detachedAt: now });
+    const confirming = trustedLease(run);
+    if (confirming !== null) state.presence.heard.set(confirming.id, { at: now, detachedAt: now });
+    if (run.phase.kind === 'cosigning' || run.phase.kind === 'answer-cosigning')
+      waitForSignature(transition, run.phase);
+    // Others have the time again to connect.
+    if (run.phase.kind === 'cosigning' && run.phase.refusedAt !== null) run.phase.refusedAt = now;
+    // A store repeats which trees it keeps.
+    if (run.phase.kind === 'answering' || run.phase.kind === 'pinning')
+      run.phase.answers = { by: [], failed: [] };
+    seekArtifact(transition, run);
+    const round = currentRound(run);
+    if (round === undefined) continue;
+    round.candidates = [];
+    round.openedAt = Math.min(round.openedAt, now);
+    if (run.phase.kind === 'building' && round.slots.some((slot) => slot.kind === 'free')) {
+      // Also where it was set under a clock that was ahead.
+      round.fillBy = now + state.timings.windowMs + state.timings.slotFillMs;
+    }
+    if (round.windowOpen) round.windowEnds = now + state.timings.windowMs;
+    considerAbsence(transition, run);
+    if (state.offers.has(round.offerId))
+      transition.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+    if (run.phase.kind === 'pinning') {
+      run.phase.retryAt = null;
+      pin(transition, run);
+    }
+  }
+}
+
+/** The bundle of a run's last verdict is stored; that of an earlier one changes nothing. */
+function stored(transition: Transition, { run: id, verdict, sha256 }: EventOf<'stored'>): void {
+  const { state } = transition;
+  const known = state.index.get(id);
+  const last = known === undefined ? null : publishedOf(known);
+  // One that is said again is taken: a bundle may have been lost and made again.
+  if (last?.verdict.id !== verdict) return unchanged(transition);
+  state.unstored.delete(id);
+  if (sha256 === undefined) state.bundles.delete(id);
+  else state.bundles.set(id, sha256);
+  const run = state.runs.get(id);
+  if (run !== undefined) retire(transition, run);
+}
+
+function present(transition: Transition, { grant, capabilities, version }: EventOf<'present'>): void {
+  const granted = checkPresent(transition, grant);
+  const { sub, operator, role, enrolled } = granted;
+  const { index } = transition.state;
+  const worker = { operator, role, enrolled, capabilities, grant, version };
+  if (arriveBehind(transition.state, sub, worker, transition.now))
+    for (const run of index.open.values()) {
+      passForOlder(transition, run);
+      considerOutdated(transition, run);
+    }
+  reconsiderAbsences(transition);
+  unchanged(transition);
+}
+
+function absent(transition: Transition, { worker: id }: EventOf<'absent'>): void {
+  const { presence, index } = transition.state;
+  leave(presence, id, transition.now);
+  for (const run of index.open.values()) {
+    considerWindow(transition, run);
+    considerAbsence(transition, run);
+    considerOutdated(transition, run);
+  }
+  unchanged(transition);
+}
+
+/** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
+function resume(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
+  const id = idOf(lease.payload);
+  const { state } = transition;
+  const before = state.index.receiptOf(id);
+  const held = state.runs.get(before?.run.id ?? state.leases.get(id) ?? '');
+  const live = held === undefined ? undefined : heldLease(held, id);
+  const recorded = before?.recorded;
+  const run = before?.run ?? held;
+  if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
+    throw new QuorateError('LEASE_LOST', 'the lease is over');
+  }
+  transition.out.push({
+    kind: 'reply',
+    token,
+    reply: { kind: 'lease', run: run.id, lease: lease.payload },
+  });
+  // Without its ack a worker ignores a reveal and refuses to co-sign.
+  if (recorded !== undefined) acknowledge(transition, token, { run, recorded });
+  if (live !== undefined) {
+    hear(state, id, transition.now);
+    if (run.phase.kind === 'cosigning' && run.phase.lease === id)
+      transition.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
+  } else if (recorded !== undefined) letGo(transition, run, recorded);
+  unchanged(transition);
+}
+
+function tick(transition: Transition): void {
+  const { state, now, out } = transition;
+  let changed = false;
+  // A run that ends leaves the index.
+  for (const run of [...state.index.open.values()]) {
+    showAgain(transition, run);
+    const before = out.length;
+    for (const live of liveLeases(run))
+      if (now >= endOf(live)) loseLease(transition, run, live.id, 'its time is up');
+    if (run.phase.kind === 'pinning' && run.phase.retryAt !== null && now >= run.phase.retryAt) {
+      run.phase.retryAt = null;
+      pin(transition, run);
+    }
+    const round = currentRound(run);
+    if (run.phase.kind === 'building' && round !== undefined && !isHeld(state, round)) {
+      const closes = round.windowOpen && now >= round.windowEnds;
+      if (closes) closeWindow(transition, run, round);
+      const ends = !round.windowOpen && now >= round.fillBy;
+      if (ends) giveUpFreeSlots(transition, run);
+      changed ||= closes || ends;
+    }
+    settle(transition, run);
+    endUnsigned(transition, run);
+    if (now >= run.request.payload.exp * 1000) expire(transition, run);
+    changed ||= out.length > before || isOver(run);
+    for (const live of liveLeases(run)) {
+      if (now >= silentAt(state, live))
+        out.push({ kind: 'raise', event: { kind: 'silent', lease: live.id } });
+    }
+    const offer = currentRound(run)?.offerId;
+    const free = offer === undefined ? undefined : absenceEndsAt(state, offer);
+    if (free !== undefined && now >= free && offer !== undefined)
+      out.push({ kind: 'raise', event: { kind: 'untaken', offer } });
+    considerHandOver(transition, run);
+    considerOutdated(transition, run);
+  }
+  if (!changed) unchanged(transition);
+}

@@ -1,0 +1,146 @@
+import type { Capabilities, Grant, Role, Verified } from '../../protocol/documents/index.ts';
+import type { Witnessed } from '../../protocol/trust/witnesses.ts';
+import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
+import type { Timings } from './events.ts';
+import { controllerLimits } from './limits.ts';
+
+/** A worker that is connected. */
+export interface Present {
+  operator: string;
+  role: Role;
+  enrolled: number;
+  capabilities: Capabilities;
+  grant: Verified<Grant>;
+  /** Null where it states none. */
+  version: PeerVersion | null;
+}
+
+/** Answer of a worker to an offer. A busy one claims once it is free; one that declined may claim later. */
+export type Answer = 'claimed' | 'busy' | 'declined';
+
+/**
+ * State of the connections of this life of the controller: who is there, when a lease was last heard of, who has answered an
+ * offer. Members say such things all the time, so none of it is journaled: an event that changes nothing else has the
+ * durability `none`, and no journaled event may depend on it. What follows from it (a window closes, a lease is lost) is an
+ * event of its own, which the machine raises.
+ */
+export interface Presence {
+  workers: Map<string, Present>;
+  /** Of these, workers that cannot read a document that this controller may write. */
+  behind: Set<string>;
+  /** Workers that left a moment ago, and when: `reconnectMs`. */
+  gone: Map<string, { worker: Present; at: number }>;
+  /** When this life began, ms since the epoch: before it nobody could be there. */
+  since: number;
+  /** By lease. */
+  heard: Map<string, { at: number; detachedAt: number | null }>;
+  /** Answers of workers, by offer: its window closes when everybody present has answered. */
+  answered: Map<string, Map<string, Answer>>;
+  /** Since when nobody is there who could take what is left of a round, by offer; only where that is all it waits for. */
+  absent: Map<string, number>;
+  /** Where a candidate waits for its answer, if it has claimed again since. */
+  tokens: WeakMap<object, string>;
+  /** Drafts, by phase of their run: since when a signature is waited for, how often it could not be given, when it is asked for again. */
+  retries: WeakMap<object, { since: number; tries: number; at: number | null }>;
+  /** Witnesses of the last checkpoint, by run that waits for them. */
+  witnessed: Map<string, Witnessed>;
+}
+
+export function newPresence(since: number): Presence {
+  return {
+    workers: new Map(),
+    behind: new Set(),
+    gone: new Map(),
+    since,
+    heard: new Map(),
+    answered: new Map(),
+    absent: new Map(),
+    tokens: new WeakMap(),
+    retries: new WeakMap(),
+    witnessed: new Map(),
+  };
+}
+
+/** Number of operators with a connected worker that gets offers; `which`: of these. */
+export function operatorsAround(
+  { presence }: Pick<Known, 'presence'>,
+  which: (worker: Present) => boolean = () => true,
+): number {
+  const found = new Set<string>();
+  for (const worker of presence.workers.values())
+    if (worker.role === 'worker' && worker.version !== null && which(worker)) found.add(worker.operator);
+  return found.size;
+}
+
+/** A member is no member any more, and does not come back. */
+export function expel({ workers, behind }: Presence, id: string): void {
+  workers.delete(id);
+  behind.delete(id);
+}
+
+/** A worker's connection has ended. */
+export function leave(presence: Presence, id: string, now: number): void {
+  const { workers, gone } = presence;
+  const worker = workers.get(id);
+  expel(presence, id);
+  for (const [other, { at }] of gone) if (at + controllerLimits.reconnectMs < now) gone.delete(other);
+  if (worker !== undefined) gone.set(id, { worker, at: now });
+}
+
+/** The round of an offer is over. */
+export function forgetOffer({ presence }: Pick<Known, 'presence'>, offer: string): void {
+  presence.answered.delete(offer);
+  presence.absent.delete(offer);
+}
+
+/** Part of the controller's state. */
+interface Known {
+  presence: Presence;
+  leases: ReadonlyMap<string, string>;
+}
+
+export function tokenOf({ presence }: Known, candidate: { token: string }): string {
+  return presence.tokens.get(candidate) ?? candidate.token;
+}
+
+/** Answers of workers to an offer. */
+export function answeredBy({ presence }: Known, offer: string): Map<string, Answer> {
+  const found = presence.answered.get(offer) ?? new Map<string, Answer>();
+  presence.answered.set(offer, found);
+  return found;
+}
+
+/** Leases that are over are forgotten when they are more than those that stand, and more than this. */
+const staleMax = 1_000;
+
+/** A lease was heard of. */
+export function hear({ presence: { heard }, leases }: Known, lease: string, at: number): void {
+  heard.set(lease, { at, detachedAt: null });
+  if (heard.size <= staleMax + 2 * leases.size) return;
+  for (const id of heard.keys()) if (id !== lease && !leases.has(id)) heard.delete(id);
+}
+
+/** The worker of a lease is back on another stream. It was not heard on it yet. */
+export function attach({ presence: { heard } }: Known, lease: string): void {
+  const known = heard.get(lease);
+  if (known !== undefined) heard.set(lease, { ...known, detachedAt: null });
+}
+
+/** When a lease is lost for silence. One that was not heard of in this life counts from when it was given. */
+export function silentAt(
+  { presence, timings }: Known & { timings: Timings },
+  { id, lease }: { id: string; lease: { iat: number } },
+): number {
+  const { at, detachedAt } = presence.heard.get(id) ?? { at: lease.iat * 1000, detachedAt: null };
+  const silent = at + timings.leaseSilenceMs;
+  return detachedAt === null ? silent : Math.min(silent, detachedAt + timings.detachGraceMs);
+}
+
+/** When the round of an offer ends with its free slots empty, in ms; undefined while somebody could take them. */
+export function absenceEndsAt(
+  { presence, timings }: Pick<Known, 'presence'> & { timings: Timings },
+  offer: string,
+): number | undefined {
+  const since = presence.absent.get(offer);
+  return since === undefined ? undefined : since + Math.min(timings.absenceMs, controllerLimits.absenceMsMax);
+}

@@ -1,0 +1,137 @@
+import { accountOf } from '../../protocol/account/index.ts';
+import { limitText } from '../../protocol/judge/index.ts';
+import type { RunFacts } from './facts.ts';
+import { controllerLimits } from './limits.ts';
+
+/**
+ * States by which lists are filtered: those of runs that have ended, and `open`. Which state an open run is in depends on who is connected,
+ * and `differs` on another run: neither is indexed.
+ */
+export const standings = [
+  ...(['open', 'trusted', 'agreed', 'failed', 'aborted', 'disputed', 'unfinished'] as const),
+  ...(['cancelled', 'revoked'] as const),
+] as const;
+export type Standing = (typeof standings)[number];
+
+export function standingOf({ phase, revoked }: RunFacts): Standing {
+  const published = phase.kind === 'done' ? phase.published : undefined;
+  const { state } = accountOf({
+    state: phase.kind,
+    level: published?.verdict.level ?? null,
+    reason: published?.ending ?? undefined,
+    limit: published?.limit && limitText(published.limit),
+    revoked: revoked === null ? undefined : true,
+  });
+  return standings.find((one) => one === state) ?? 'open';
+}
+
+export interface RunFilter {
+  ref?: string | undefined;
+  /** Name of the job. */
+  name?: string | undefined;
+  standing?: Standing | undefined;
+}
+
+/**
+ * Positions of runs by what lists are filtered by, each list in the order in which the runs were submitted. A page of a list costs
+ * what is on it; with several filters at most `controllerLimits.listLooksMax` runs are looked at.
+ */
+export class RunLists {
+  readonly #byRef = new Map<string, number[]>();
+  readonly #byName = new Map<string, number[]>();
+  readonly #byStanding = new Map<Standing, number[]>();
+  /** By position. */
+  readonly #standings: Standing[] = [];
+  /** The refs that runs were submitted for last, the newest last. */
+  readonly #recentRefs: string[] = [];
+
+  submitted(at: number, run: RunFacts): void {
+    const { ref } = run.request.payload;
+    append(this.#byRef, ref, at);
+    append(this.#byName, run.job.name, at);
+    const known = this.#recentRefs.indexOf(ref);
+    if (known !== -1) this.#recentRefs.splice(known, 1);
+    this.#recentRefs.push(ref);
+    if (this.#recentRefs.length > controllerLimits.recentRefsMax) this.#recentRefs.shift();
+    this.stands(at, run);
+  }
+
+  /** The run may stand otherwise than before. */
+  stands(at: number, run: RunFacts): void {
+    const standing = standingOf(run);
+    const before = this.#standings[at];
+    if (before === standing) return;
+    if (before !== undefined) remove(this.#byStanding.get(before) ?? [], at);
+    this.#standings[at] = standing;
+    insert(this.#byStanding, standing, at);
+  }
+
+  /** The newest first, at most `controllerLimits.recentRefsMax`. */
+  recentRefs(): string[] {
+    return this.#recentRefs.toReversed();
+  }
+
+  countOf(standing: Standing): number {
+    return this.#byStanding.get(standing)?.length ?? 0;
+  }
+
+  /**
+   * Positions below `before`, the newest first, until `max` are found. `next`: where a list goes on that is not at its end.
+   * `matches` decides on a run by its position.
+   */
+  find(
+    { ref, name, standing }: RunFilter,
+    {
+      before,
+      max,
+      size,
+      matches,
+    }: { before: number; max: number; size: number; matches(at: number): boolean },
+  ): { found: number[]; next: number | undefined } {
+    const lists = [
+      ...(ref === undefined ? [] : [this.#byRef.get(ref) ?? []]),
+      ...(name === undefined ? [] : [this.#byName.get(name) ?? []]),
+      ...(standing === undefined ? [] : [this.#byStanding.get(standing) ?? []]),
+    ];
+    const shortest = lists.sort((a, b) => a.length - b.length)[0];
+    const found: number[] = [];
+    let looks = 0;
+    let index = (shortest === undefined ? Math.min(before, size) : firstNotBelow(shortest, before)) - 1;
+    for (; index >= 0; index--) {
+      const at = shortest === undefined ? index : (shortest[index] ?? 0);
+      if (found.length >= max || looks >= controllerLimits.listLooksMax) return { found, next: at + 1 };
+      looks++;
+      if (matches(at)) found.push(at);
+    }
+    return { found, next: undefined };
+  }
+}
+
+function append<Key>(lists: Map<Key, number[]>, key: Key, at: number): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [at]);
+  else list.push(at);
+}
+
+function insert<Key>(lists: Map<Key, number[]>, key: Key, at: number): void {
+  const list = lists.get(key) ?? [];
+  lists.set(key, list);
+  // Most runs end soon after they were submitted, so little is moved.
+  list.splice(firstNotBelow(list, at), 0, at);
+}
+
+function remove(list: number[], at: number): void {
+  const index = firstNotBelow(list, at);
+  if (list[index] === at) list.splice(index, 1);
+}
+
+/** Index of the first number of a sorted list that is not below this one. */
+function firstNotBelow(list: readonly number[], at: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle] ?? 0) < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,375 @@
+import { isAlarmingRepeat, shownLevel } from '../../protocol/account/index.ts';
+import type {
+  Charter,
+  Grant,
+  Job,
+  Lease,
+  Offer,
+  Outcome,
+  Receipt,
+  Request,
+  Role,
+  Verdict,
+  VerdictLevel,
+  Verified,
+} from '../../protocol/documents/index.ts';
+import type { Durability } from '../../protocol/base/durability.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import type { OpenedRevocation } from '../../protocol/judge/index.ts';
+import { MerkleTree } from '../../protocol/transparency/merkle.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
+import type { Backing } from './backing.ts';
+import type { ControllerEffect, ControllerEvent, Timings } from './events.ts';
+import { defaultTimings } from './events.ts';
+import type {
+  EarlierInstance,
+  FinishedRun,
+  Phase,
+  PublishedFacts,
+  Recorded,
+  RoundFacts,
+  RunFacts,
+  VerdictFacts,
+} from './facts.ts';
+import { controllerLimits } from './limits.ts';
+import { newPresence, type Presence } from './presence.ts';
+import { RunIndex } from './run-index.ts';
+import type { Stores } from './store-answers.ts';
+
+/** A worker that asked for a slot and may be given one. */
+export interface Candidate {
+  token: string;
+  claim: string;
+  worker: string;
+  operator: string;
+  grant: Verified<Grant>;
+  draw: number;
+}
+
+export interface LiveLease {
+  id: string;
+  lease: Lease;
+  grant: Verified<Grant>;
+  worker: string;
+  operator: string;
+}
+
+export type SlotState =
+  | { kind: 'free' }
+  | { kind: 'leased'; live: LiveLease }
+  | { kind: 'delivered'; receipt: string }
+  | { kind: 'expired' };
+
+/** The trusted worker's slot, one for all rounds. */
+export type TrustedSlotState =
+  | Exclude<SlotState, { kind: 'delivered' }>
+  /** `live`: its lease, whose stream the draft goes out on; null once the run is over. */
+  | { kind: 'delivered'; receipt: string; live: LiveLease | null };
+
+export interface Round extends RoundFacts {
+  n: number;
+  offer: Offer;
+  offerId: string;
+  openedAt: number;
+  windowEnds: number;
+  windowOpen: boolean;
+  fillBy: number;
+  candidates: Candidate[];
+  /** Operators whose reason not to take a slot was told. */
+  passed: Set<string>;
+  slots: SlotState[];
+  /** Leases given per slot, bounded. */
+  leasesGiven: number[];
+  /** Operators that lost a lease of this round: they get no other one in it. */
+  lostBy: Set<string>;
+  revealed: boolean;
+  /** Its free slots expired because no connected worker could take them. */
+  untaken?: true;
+}
+
+/** The documents of a recorded receipt. */
+export interface ReceiptDocuments {
+  receipt: Verified<Receipt>;
+  lease: Lease;
+  grant: Verified<Grant>;
+}
+
+/** A verdict in the log. `size`: leaves of the log right after it. */
+export interface LoggedVerdict extends VerdictFacts {
+  payload: Verdict;
+  size: number;
+}
+
+/** A published verdict. */
+export interface Published extends PublishedFacts {
+  verdict: LoggedVerdict;
+  backing: Backing;
+}
+
+/** Why other trusted workers are asked first. */
+export interface PassedOver {
+  /** Leases of the slot that it lost. */
+  lost: number;
+  /** It waits for others until then, ms since the epoch. */
+  until: number;
+  /** It refused to sign, and gets the slot no more. */
+  refused: boolean;
+}
+
+/** A run that is open, or whose bundle may not be stored yet: with all its documents. */
+export interface Run extends RunFacts {
+  request: Verified<Request>;
+  publisher: Verified<Grant>;
+  jobId: string;
+  /** The template, until the job has its inputs. */
+  job: Job;
+  entropy: string;
+  rounds: Round[];
+  trusted: TrustedSlotState;
+  /** Leases given for the trusted worker's slot, bounded. */
+  trustedLeases: number;
+  /** Trusted workers that lost the slot or do not sign: others are asked before them. At most one for each lease of the slot. */
+  passedOver: Map<string, PassedOver>;
+  receipts: Recorded[];
+  evidence: RunFacts['evidence'];
+  earlier: EarlierInstance[];
+  answer: FinishedRun | null;
+  /** By receipt. */
+  documents: Map<string, ReceiptDocuments>;
+  /** Ids of its verdicts in the log, of withdrawn drafts too. */
+  drafts: Set<string>;
+  /** Artifacts that none of those who agreed on them could serve. */
+  unserved: string[];
+  phase: Phase<Published>;
+}
+
+/** A revocation in the log, as it is passed on: with the charter under which it was taken. */
+export interface LoggedRevocation extends OpenedRevocation {
+  index: number;
+}
+
+export interface Enrolled {
+  operator: string;
+  role: Role;
+  invite: string;
+  enrolled: number;
+  /** The identity provider's key that signed the ticket it joined with, and the size of the log then. */
+  by: string;
+  at: number;
+}
+
+export interface ControllerState {
+  /** This controller's key, and its identity provider's: those of its last start. */
+  id: string;
+  idp: string;
+  charter: Verified<Charter> | null;
+  /** Keys that any charter in the log named. Only the root key adds to them. */
+  named: Set<string>;
+  timings: Timings;
+  /** Null where the controller keeps artifacts itself. */
+  stores: Stores | null;
+  epoch: number;
+  leasesThisEpoch: number;
+  log: MerkleTree;
+  /** By key. */
+  keys: Map<string, Enrolled>;
+  /** Log index at which an operator was first admitted, by role and name. */
+  operators: Record<Role, Map<string, number>>;
+  /** Operators that were around when a job was last submitted; undefined where that is not known. */
+  around: number | undefined;
+  /** Keys that joined on an invite, by its jti. */
+  invites: Map<string, string[]>;
+  /** Tickets that were used, by the identity provider's key that signed them. */
+  tickets: Map<string, number>;
+  /** How often somebody joined with one of them. */
+  joins: Map<string, number>;
+  /** In log order. */
+  revocations: LoggedRevocation[];
+  /** A key that the root revoked revokes nothing but what is kept. False until the first start under rules 2. */
+  endsKeys: boolean;
+  /** Ids of revocations that counted until then, by keys that were ended before an end could say what stays. */
+  lapsed: string[];
+  presence: Presence;
+  /** Those that are open, and those in `unstored`. */
+  runs: Map<string, Run>;
+  /** All others. */
+  finished: Map<string, FinishedRun>;
+  index: RunIndex<Run>;
+  /** Runs whose last published verdict may not be stored yet. */
+  unstored: Set<string>;
+  /** Runs whose alarm nobody has acknowledged, the oldest first: the newest `controllerLimits.alarmsMax`. */
+  alarms: Set<string>;
+  /** Runs that have ended and are opened again once their documents are here. */
+  recalls: Set<string>;
+  /** Hexadecimal sha256 of the bundle that was stored last, by run. */
+  bundles: Map<string, string>;
+  /** Offers that still take claims: offer id to run id. */
+  offers: Map<string, string>;
+  /** Live leases and those kept for co-signing: lease id to run id. */
+  leases: Map<string, string>;
+  /** Its operator wants it to end: see `isHeld`. Until the next start. */
+  draining: boolean;
+  /** The journal was restored from a copy that was behind, and its leaves came from members. */
+  recovered: boolean;
+  /** Ids of revocations, and of the newest charter, of such leaves whose documents no member has shown yet, with their indexes. */
+  withheld: Map<string, number>;
+  /** Ids of requests whose rounds are in the log and whose documents are in no copy. */
+  lost: Set<string>;
+}
+
+export function newState(id: string, idp: string): ControllerState {
+  return {
+    id,
+    idp,
+    charter: null,
+    named: new Set(),
+    timings: defaultTimings,
+    stores: null,
+    epoch: 0,
+    leasesThisEpoch: 0,
+    log: new MerkleTree(),
+    keys: new Map(),
+    operators: { worker: new Map(), 'trusted-worker': new Map(), publisher: new Map(), reader: new Map() },
+    around: undefined,
+    invites: new Map(),
+    tickets: new Map(),
+    joins: new Map(),
+    revocations: [],
+    endsKeys: false,
+    lapsed: [],
+    presence: newPresence(0),
+    runs: new Map(),
+    finished: new Map(),
+    index: new RunIndex(),
+    unstored: new Set(),
+    alarms: new Set(),
+    recalls: new Set(),
+    bundles: new Map(),
+    offers: new Map(),
+    leases: new Map(),
+    draining: false,
+    recovered: false,
+    withheld: new Map(),
+    lost: new Set(),
+  };
+}
+
+/** One event being handled: the state it changes, its time (ms since the epoch), and what comes of it. */
+export interface Transition {
+  readonly state: ControllerState;
+  readonly now: number;
+  /** `Controller.rules` of when the event was taken: a replay comes to what was promised on then. */
+  readonly rules: number;
+  readonly out: ControllerEffect[];
+  /** Runs whose published verdict changed, or that ended: what rests on them is looked at again. */
+  readonly stirred: Set<string>;
+  /** `lazy` by default: a power failure may then lose who was present, who claimed and who held a lease. */
+  durability: Durability;
+}
+
+/** The event changes the log, makes a promise or lets bytes be published, so it must not be lost. */
+export function mustSync(transition: Transition): void {
+  transition.durability = 'sync';
+}
+
+/** The event left the state as it was. */
+export function unchanged(transition: Transition): void {
+  assert(transition.durability === 'lazy', 'an event that must be synced changed something');
+  transition.durability = 'none';
+}
+
+/** Returns the index of the new leaf. */
+export function appendLeaf(transition: Transition, leaf: string): number {
+  mustSync(transition);
+  return transition.state.log.append(leaf);
+}
+
+/** Progress after which a run may be worth something else to the jobs that read what it made. */
+const stirring: ReadonlySet<Progress['kind']> = new Set([
+  'verdict',
+  'contradicted',
+  'input-lost',
+  'revoked',
+  'restored',
+  'cancelled',
+]);
+
+/** A dispute, a build that differs from the one before, or a trusted worker that contradicts or refuses to sign is an alarm until somebody has looked. */
+function considerAlarm({ alarms }: ControllerState, run: string, progress: Progress): void {
+  const { kind } = progress;
+  if (kind === 'acknowledged') alarms.delete(run);
+  const disputed = kind === 'verdict' && shownLevel(progress.level, progress.reason) === 'disputed';
+  const differs = kind === 'repeated' && isAlarmingRepeat(progress);
+  if (!disputed && !differs && kind !== 'contradicted' && kind !== 'cosign-refused') return;
+  alarms.delete(run);
+  alarms.add(run);
+  const [oldest] = alarms;
+  if (alarms.size > controllerLimits.alarmsMax && oldest !== undefined) alarms.delete(oldest);
+}
+
+export function tell(transition: Transition, run: RunFacts, progress: Progress): void {
+  if (stirring.has(progress.kind)) transition.stirred.add(run.id);
+  considerAlarm(transition.state, run.id, progress);
+  run.history.push({ at: transition.now, progress });
+  transition.out.push({ kind: 'progress', run: run.id, progress });
+}
+
+/** The published verdict; null before the first one, and again while a new round runs after a contradiction. */
+export function publishedOf(run: Run): Published | null;
+export function publishedOf(run: RunFacts): PublishedFacts | null;
+export function publishedOf({ phase }: RunFacts): PublishedFacts | null {
+  return 'published' in phase ? phase.published : null;
+}
+
+/** The verdict that waits for a co-signature or for witnesses. */
+export function drafted({ phase }: Run): LoggedVerdict | null {
+  return 'draft' in phase ? phase.draft : null;
+}
+
+/** The verdict that waits, or else the published one. */
+export function verdictOf(run: Run): LoggedVerdict | null;
+export function verdictOf(run: RunFacts): VerdictFacts | null;
+export function verdictOf(run: RunFacts): VerdictFacts | null {
+  return 'draft' in run.phase ? run.phase.draft : (publishedOf(run)?.verdict ?? null);
+}
+
+/** The level that is published. */
+export function levelOf(run: RunFacts): VerdictLevel | null {
+  return publishedOf(run)?.verdict.level ?? null;
+}
+
+/** The outcome that `verdictOf` states. */
+export function outcomeOf(run: RunFacts): Outcome | null {
+  return verdictOf(run)?.outcome ?? null;
+}
+
+export function documentsOf(run: Run, { receipt }: Recorded): ReceiptDocuments {
+  const documents = run.documents.get(receipt);
+  assert(documents !== undefined, 'a run that has not ended holds the documents of its receipts');
+  return documents;
+}
+
+/** The lease of a trusted worker whose receipt is in, as long as its stream is of use. */
+export function trustedLease({ trusted }: Run): LiveLease | null {
+  return trusted.kind === 'delivered' ? trusted.live : null;
+}
+
+/** Of which no documents are held, and then the others. */
+export function allRuns({ finished, runs }: Pick<ControllerState, 'finished' | 'runs'>): RunFacts[] {
+  return [...finished.values(), ...runs.values()];
+}
+
+export function liveLeases(run: Run): LiveLease[] {
+  // Asked for each open run at each event.
+  const live: LiveLease[] = [];
+  for (const { slots } of run.rounds)
+    for (const slot of slots) if (slot.kind === 'leased') live.push(slot.live);
+  if (run.trusted.kind === 'leased') live.push(run.trusted.live);
+  return live;
+}
+
+export function currentRound(run: Run): Round | undefined {
+  return run.rounds.at(-1);
+}
+
+export type EventOf<K extends ControllerEvent['kind']> = Extract<ControllerEvent, { kind: K }>;

@@ -1,0 +1,187 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Standing, standings } from '../machine/run-lists.ts';
+import { decodeBundle } from '../../protocol/documents/index.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import {
+  countsUncosigned,
+  type Verification,
+  type VerifiedFacts,
+  verifyBundle,
+} from '../../protocol/trust/index.ts';
+import type { Revoked } from '../../protocol/trust/revocations.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { controllerNodeLimits } from './limits.ts';
+import type { BranchView, ProjectView, RunSummary, RunView } from './project-view.ts';
+
+export interface BundlesViewOptions {
+  /** Folder with bundles, as fetch --bundle-out writes them or a controller keeps them. */
+  dir: string;
+  /** Names of files in it. */
+  files: readonly string[];
+  /** Root key. */
+  project: string;
+  revocations: readonly Revoked[];
+  /** A file that proves nothing is left out. */
+  onRefused(file: string, why: string): void;
+}
+
+interface Proven {
+  level: Exclude<Verification['level'], 'none' | 'provisional'>;
+  facts: VerifiedFacts;
+  at: number;
+}
+
+/**
+ * The pages of a project from bundles alone: each is verified against the root key, as `verify` does, and nobody else is asked.
+ * There are no open runs, workers or logs in it.
+ */
+export async function bundlesView(options: BundlesViewOptions): Promise<ProjectView> {
+  const { project } = options;
+  const proven = await readAll(options);
+  const runs = [...proven.values()].sort((a, b) => b.at - a.at);
+  const summaries = runs.map(summaryOf);
+  const branches = branchesOf(summaries);
+  const standingOf = ({ level }: RunSummary): Standing => level ?? 'cancelled';
+  return {
+    ...{ project, name: 'Bundles', bootstrap: () => [], branches: () => branches },
+    branch: (name) => branches.find(({ ref }) => ref === name),
+    runs({ ref, name, standing }, before = 0) {
+      const max = controllerNodeLimits.pageRunsMax;
+      const found = summaries.filter(
+        (one) =>
+          (ref === undefined || one.ref === ref) &&
+          (name === undefined || one.name === name) &&
+          (standing === undefined || standingOf(one) === standing),
+      );
+      return {
+        runs: found.slice(before, before + max),
+        next: before + max < found.length ? before + max : undefined,
+      };
+    },
+    counts() {
+      const counts = Object.fromEntries(standings.map((one) => [one, 0])) as Record<Standing, number>;
+      for (const one of summaries) counts[standingOf(one)]++;
+      return { ...counts, all: summaries.length };
+    },
+    queue: () => [],
+    workers: () => ({ shown: [], count: 0 }),
+    trouble: () => ({
+      ...{ alarms: { count: 0, runs: [] }, revoked: { count: 0, runs: [] } },
+      ...{ revocations: [], equivocations: [], fullKeys: [], full: null, declined: [] },
+    }),
+    run(which) {
+      const one = runs.find(
+        ({ facts }) =>
+          facts.request.startsWith(which) ||
+          facts.job.startsWith(which) ||
+          facts.artifact?.startsWith(which) === true,
+      );
+      if (one === undefined) throw new QuorateError('JOB_UNKNOWN', `no bundle here is of ${which}`);
+      return viewOf(one);
+    },
+    version: (run) => (proven.has(run) ? run : undefined),
+  };
+}
+
+async function readAll({
+  dir,
+  files,
+  project,
+  revocations,
+  onRefused,
+}: BundlesViewOptions): Promise<Map<string, Proven>> {
+  const proven = new Map<string, Proven>();
+  /** A controller keeps one file under several names. */
+  const seen = new Set<string>();
+  for (const name of [...files].sort().slice(0, controllerNodeLimits.pageBundlesMax)) {
+    try {
+      const text = await readBounded(join(dir, name), seen, (why) => onRefused(name, why));
+      if (text === undefined) continue;
+      const verification = await verifyBundle(decodeBundle(text), { project, revocations }, joseVerifier);
+      const { ok, level, facts, steps } = verification;
+      if (!ok || facts === null) onRefused(name, steps.at(-1)?.says ?? 'it proves nothing');
+      else if (level !== 'none' && level !== 'provisional')
+        proven.set(facts.request, { level, facts, at: Date.parse(facts.time) });
+    } catch (error) {
+      onRefused(name, messageOf(error));
+    }
+  }
+  return proven;
+}
+
+/** Undefined for what is no file, for a file that was read already, and for one that is too large. */
+async function readBounded(
+  path: string,
+  seen: Set<string>,
+  onRefused: (why: string) => void,
+): Promise<string | undefined> {
+  const file = await open(path, 'r');
+  try {
+    const stat = await file.stat();
+    const id = `${stat.dev} ${stat.ino}`;
+    if (!stat.isFile() || seen.has(id)) return undefined;
+    seen.add(id);
+    if (stat.size <= limits.bundleBytesMax) return await file.readFile('utf8');
+    onRefused('it is larger than a bundle can be');
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+function summaryOf({ level, facts, at }: Proven): RunSummary {
+  const { request, job, name, repo, ref, commit, recipe, policy, artifact } = facts;
+  const isTest = facts.kind === 'test';
+  return {
+    ...{ run: request, job, name, repo, ref, commit, state: 'done', level, submittedAt: at, round: 1 },
+    ...(isTest && { test: true as const }),
+    ...(recipe !== null && { recipe }),
+    artifact: isTest ? null : artifact,
+    ...(isTest && artifact !== null && { reports: artifact }),
+    ...(countsUncosigned(policy, level) && { cosigned: false as const }),
+    ...(facts.earlier !== null && { earlier: facts.earlier }),
+    ...(level !== 'failed' && {
+      tally: { ended: facts.operators.length, failed: 0, same: facts.operators.length },
+    }),
+    policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
+  };
+}
+
+function viewOf(proven: Proven): RunView {
+  const { facts, at, level } = proven;
+  const summary = summaryOf(proven);
+  const { agree, of, cosign } = summary.policy;
+  const same = facts.artifact ?? 'no outputs';
+  const results = [
+    ...facts.operators.map((operator, slot) => ({ operator, worker: '', slot, result: same, log: null })),
+    ...facts.dissent.map(({ operator, worker, outcome }, n) => ({
+      ...{ operator, worker, slot: facts.operators.length + n, result: textOf(outcome), log: null },
+    })),
+  ];
+  return {
+    ...{ summary, publisher: '', signer: '', over: true, published: true },
+    history: [
+      { at, progress: { kind: 'round', round: 1, offer: '', agree, of, cosign } },
+      { at, progress: { kind: 'revealed', round: 1, results } },
+      { at, progress: { kind: 'verdict', level, artifact: summary.artifact } },
+    ],
+    pipeline: [{ ...{ run: summary.run, name: summary.name, state: 'done', level, needs: [] } }],
+  };
+}
+
+const textOf = (outcome: VerifiedFacts['dissent'][number]['outcome']): string =>
+  outcome.kind === 'exit' ? (outcome.artifact ?? `exit ${outcome.code}`) : `aborted: ${outcome.reason}`;
+
+function branchesOf(summaries: readonly RunSummary[]): BranchView[] {
+  const branches = new Map<string, BranchView>();
+  for (const one of summaries) {
+    const branch = branches.get(one.ref);
+    const { ref, commit, submittedAt } = one;
+    if (branch === undefined) branches.set(ref, { ref, commit, submittedAt, jobs: [one] });
+    else if (branch.commit === commit && branch.jobs.every(({ name }) => name !== one.name))
+      branch.jobs.push(one);
+  }
+  return [...branches.values()].slice(0, controllerNodeLimits.pageRunsMax);
+}

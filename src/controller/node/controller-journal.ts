@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ControllerEvent } from '../machine/events.ts';
+import { Controller } from '../machine/machine.ts';
+import { codeOf } from '../../protocol/base/errors.ts';
+import { type Journal, openJournal } from '../../journal/index.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
+import { controllerNodeLimits } from './limits.ts';
+
+/** Below `<repo>/.quorate`. */
+export const journalFile = (dir: string): string => join(dir, 'controller.db');
+
+const nameOf = ({ id }: { id: string }): string => `controller ${id}`;
+
+/** Key of the identity provider, which may be in a process of its own. */
+export const idpIdOf = (folder: ProjectFolder): string =>
+  folder.holds.idp ? folder.idp.id : (folder.charter.idps[0] ?? '');
+
+/** A machine that knows nothing yet. `key`: whose journal it is to be given. */
+export function newController(folder: ProjectFolder, key: { id: string } = folder.controller): Controller {
+  return new Controller(key.id, idpIdOf(folder));
+}
+
+/** The same, for a controller that starts: a command may be reading the journal of one that was stopped. */
+export async function awaitControllerJournal(
+  folder: ProjectFolder,
+): Promise<ReturnType<typeof openControllerJournal>> {
+  const limit = AbortSignal.timeout(controllerNodeLimits.journalWaitMs);
+  for (;;) {
+    try {
+      return openControllerJournal(folder);
+    } catch (error) {
+      if (codeOf(error) !== 'JOURNAL_IN_USE' || limit.aborted) throw error;
+    }
+    await sleep(controllerNodeLimits.journalAgainMs);
+  }
+}
+
+/** The journal of a project's controller, and a machine to replay it into. Errors: `JOURNAL_…`. */
+export function openControllerJournal(folder: ProjectFolder): {
+  journal: Journal<ControllerEvent>;
+  machine: Controller;
+} {
+  const journal = openJournal<ControllerEvent>(journalFile(folder.dir), {
+    name: nameOf(folder.controller),
+    formerly: folder.retired.map(nameOf),
+    rules: Controller.rules,
+  });
+  // Begins as whoever made the journal; what starts in it says which keys there were later.
+  const first = folder.retired.find((key) => nameOf(key) === journal.name) ?? folder.controller;
+  return { journal, machine: newController(folder, first) };
+}

@@ -1,0 +1,133 @@
+import { assert } from '../../protocol/base/errors.ts';
+import { judgeLimits } from '../../protocol/judge/limits.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { sessionLimits } from '../../protocol/sessions/limits.ts';
+import { threadLimits } from '../../dependencies/limits.ts';
+import { meshLimits } from '../../mesh/limits.ts';
+import { artifactLimits } from '../../node/artifacts/limits.ts';
+import { nodeLimits } from '../../node/limits.ts';
+
+/** Bounds of a controller's process. */
+export const controllerNodeLimits = {
+  /** Connections of a controller where its owner says nothing: one per member, and some for those who ask. */
+  connectionsDefault: 2_000,
+  /** Runs on one page of a list. */
+  pageRunsMax: 50,
+  /** Members in one answer on the control socket: 300 bytes each. */
+  membersPerAnswer: 1_000,
+  /** Workers on the page of a project. */
+  pageWorkersMax: 200,
+  /** Log files of which it is remembered where lines begin: two numbers for each 500 lines. */
+  logIndexesMax: 64,
+  /** To look up the addresses of a worker that a store is told of. */
+  findPeerMs: 5_000,
+  /** For all blocks of one look at whether a store serves what it says it keeps. */
+  probeMs: 20_000,
+  /** Of these, from the root of the tree on. */
+  probeBlocks: 8,
+  /** Files that are read of a folder of bundles; each is verified once. */
+  pageBundlesMax: 10_000,
+  /** Documents of bundles that were lost, on disk until these are made again: at 30 kB each those of 70,000 runs. */
+  spoolBytesMax: 2 * 1024 ** 3,
+  /** For the answer of a controller that starts or ends, and the pause until it is asked again. */
+  controlWaitMs: 20_000,
+  controlAgainMs: 200,
+  /** For the journal, while a command reads that of a stopped controller. */
+  journalWaitMs: 5_000,
+  journalAgainMs: 100,
+  /** Interval of looks at what a drain waits for. */
+  drainLookMs: 200,
+  /** Leases, runs and workers that a status names; their numbers are told too. */
+  statusNamedMax: 50,
+  /** Interval of looks at the charter in the folder. */
+  charterLookMs: 1_000,
+  /** A publisher waits this long for an image that is being taken in. */
+  imageWaitMs: 5_000,
+  /** One attempt to fetch an artifact or a log, and how many there are for what nothing waits for. */
+  pullMs: 60_000,
+  keepTriesMax: 5,
+  /** Orders of one moment are kept in one go, and after work that somebody waits for. */
+  keepGatherMs: 500,
+  /** Of a log file, read at once: for those who follow it, for the ends of its lines, and for lines. */
+  logReadBytes: 32 * 1024,
+  logIndexedBytes: 256 * 1024,
+  logLinesBytes: 64 * 1024,
+  /** For the list of what an artifact was made from, which verifies a bundle: the largest takes some seconds. */
+  sbomSecondsMax: 30,
+  /** Memory of that. */
+  sbomMemoryMiB: 512,
+  /** Such lists that are kept, those that could not be made included, and their characters. */
+  sbomsKeptMax: 256,
+  sbomCharsMax: 32 * 1024 * 1024,
+  /** How long a drain may wait: as long as a request may last. */
+  drainMsMax: judgeLimits.requestSecondsMax * 1000,
+} as const;
+
+const { controlWaitMs, journalWaitMs, membersPerAnswer, pageRunsMax, pageWorkersMax } = controllerNodeLimits;
+assert(
+  controllerNodeLimits.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
+  'a controller has no more members than bootstrap nodes have places',
+);
+assert(pageRunsMax <= limits.openRequestsMax, 'a page shows a part of what may be open');
+assert(pageWorkersMax <= membersPerAnswer, 'a page shows a part of the members');
+assert(membersPerAnswer * 300 <= nodeLimits.controlAnswerBytesMax, 'an answer holds its members');
+assert(
+  nodeLimits.controlMsMax < controlWaitMs,
+  'an answer that does not come is noticed before the wait is over',
+);
+assert(journalWaitMs < controlWaitMs, 'a wait for the journal ends before that for an answer');
+assert(controlWaitMs <= limits.leastRateMs, 'a controller that is silent is waited for like a server');
+assert(10 * controllerNodeLimits.controlAgainMs < controlWaitMs, 'it is asked many times');
+assert(10 * controllerNodeLimits.journalAgainMs < journalWaitMs, 'so is for the journal');
+assert(controllerNodeLimits.drainLookMs < nodeLimits.controlMsMax, 'a drain of nothing ends at once');
+assert(controllerNodeLimits.statusNamedMax <= pageRunsMax, 'a status names as many as a page shows');
+assert(
+  controllerNodeLimits.charterLookMs < nodeLimits.controlMsMax,
+  'a new charter is in force before a question is given up',
+);
+assert(
+  controllerNodeLimits.imageWaitMs < sessionLimits.startWaitMs,
+  'who waits for an image hears sooner than who waits for a start',
+);
+assert(
+  controllerNodeLimits.keepTriesMax * controllerNodeLimits.pullMs < sessionLimits.resultHeldSecondsMin * 1000,
+  'a worker keeps a result until the last attempt',
+);
+assert(
+  controllerNodeLimits.keepGatherMs < controllerNodeLimits.pullMs,
+  'an order waits for less than it takes',
+);
+assert(
+  controllerNodeLimits.logReadBytes * controllerNodeLimits.connectionsDefault <= limits.bundleBytesMax,
+  'each connection may follow a log',
+);
+assert(
+  controllerNodeLimits.logIndexesMax * 16 * (limits.logBytesMax / 500) <= limits.bundleBytesMax,
+  'the beginnings of lines of the longest logs are in memory',
+);
+assert(
+  controllerNodeLimits.pageBundlesMax * 30_000 <= controllerNodeLimits.spoolBytesMax,
+  'no more are read for pages than may be made again',
+);
+assert(controllerNodeLimits.logIndexedBytes < limits.logBytesMax, 'a log is read in pieces');
+assert(
+  controllerNodeLimits.logLinesBytes <= controllerNodeLimits.logIndexedBytes,
+  'lines of one page are fewer than are indexed at once',
+);
+assert(
+  controllerNodeLimits.sbomsKeptMax * 128 * 1024 <= controllerNodeLimits.sbomCharsMax,
+  'lists of the ordinary length are kept up to their number',
+);
+assert(controllerNodeLimits.findPeerMs < controllerNodeLimits.probeMs, 'a look at a store finds it first');
+assert(
+  controllerNodeLimits.probeMs < artifactLimits.repairSeconds * 1000,
+  'a few blocks take less than a tree',
+);
+assert(controllerNodeLimits.probeBlocks < limits.pathDepthMax, 'a look goes down a part of the deepest tree');
+assert(controllerNodeLimits.spoolBytesMax < limits.treeBytesMax, 'what was lost takes less room than a tree');
+assert(controllerNodeLimits.sbomCharsMax <= limits.bundleBytesMax, 'kept lists take less than a bundle');
+assert(
+  controllerNodeLimits.sbomSecondsMax < threadLimits.seconds &&
+    controllerNodeLimits.sbomMemoryMiB < threadLimits.memoryMiB,
+  'a thread for anybody costs less than one for a member',
+);

@@ -1,0 +1,378 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../machine/events.ts';
+import { rankOf } from '../machine/members.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { CheckedBundles } from '../sessions/checked-bundles.ts';
+import { ControllerSessions } from '../sessions/controller-sessions.ts';
+import { LostBundles } from '../sessions/lost-bundles.ts';
+import { StartInquiry } from '../sessions/start-inquiry.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import { Loop } from '../../protocol/sessions/loop.ts';
+import { every } from '../../protocol/sessions/timing.ts';
+import { ownVersion } from '../../protocol/wire/peer-version.ts';
+import { topicsOf } from '../../protocol/wire/protocols.ts';
+import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { version } from '../../program.ts';
+import { openStore, sha256InSlices } from '../../store/index.ts';
+import { announce } from '../../node/artifacts/announce.ts';
+import { startBlockCollection } from '../../node/artifacts/block-collection.ts';
+import { openBundles, serveBundles } from '../../node/artifacts/bundles.ts';
+import { repairTrees } from '../../node/artifacts/repair.ts';
+import { serveArtifacts } from '../../node/artifacts/transfer.ts';
+import { type ProjectFolder, readCharter, unusedFile, writeAddress } from '../../owner/project-folder.ts';
+import { openRevocationBook } from '../../node/membership/revocation-file.ts';
+import { Closers } from '../../node/closers.ts';
+import { warnWhenFull } from '../../node/full-warning.ts';
+import type { HealthChecks } from '../../node/health.ts';
+import { type NodeEvent, teller } from '../../node/node-events.ts';
+import { machineTime, meshDial, nodeClock, signingOf } from '../../node/ports.ts';
+import { ArtifactPins } from './artifact-pins.ts';
+import { inCheckpointFile, openCheckpointFile } from './checkpoint-file.ts';
+import type { ControllerContext } from './context.ts';
+import { ControllerControl } from './control.ts';
+import { awaitControllerJournal, idpIdOf, journalFile } from './controller-journal.ts';
+import { ControllerDependencies } from './dependencies.ts';
+import { keepCharter, otherKeys, refreshCharter, watchCharter } from './folder-charter.ts';
+import { controllerHealth } from './health.ts';
+import { ControllerImages } from './images.ts';
+import { holdersOf, Keeper } from './keep.ts';
+import { controllerNodeLimits } from './limits.ts';
+import { openLogFiles } from './log-files.ts';
+import { NamedWitnesses } from './named-witnesses.ts';
+import { openGrants } from './open-grants.ts';
+import { type ControllerPages, controllerPages } from './page-parts.ts';
+import { type PublicView, publicView } from './public-view.ts';
+import { openSpool } from './spool.ts';
+import { type MemberStanding, memberStanding } from './standing.ts';
+import { tellAtStart, tellLost } from './start-alarms.ts';
+import { storePorts } from './store-ports.ts';
+
+export interface ControllerOptions {
+  folder: ProjectFolder;
+  listen: string[];
+  announce: string[];
+  bootstrap: string[];
+  /** Connections at once, of members and of those who ask. Default: `controllerNodeLimits.connectionsDefault`. */
+  connections?: number;
+  /** How long a slot may stay empty before a round goes on without it. */
+  slotWaitMs?: number;
+  absenceWaitMs?: number;
+  /** Lifetime of the grants of members; a day by default, which is the most. */
+  grantMs?: number;
+  /** Where the witnesses of others are that the charter names, by name. */
+  witnessUrls?: ReadonlyMap<string, string>;
+  /** Where the identity provider's process is, whose key is not in the folder. */
+  idp?: string[];
+  /** Artifact stores that keep what is published in the place of this controller, and how many of them have to. */
+  stores?: { peers: readonly PeerAddress[]; copies: number };
+  /** Goes on without asking the members what the log was. */
+  alone?: boolean;
+  /** The clock is right now, and was wrong when the journal was last written. */
+  acceptClock?: boolean;
+  /** Takes the metrics of this node. */
+  metrics?: Registry | undefined;
+  onEvent(event: NodeEvent): void;
+  /**
+   * The charter names other keys than those this node started with. It has told its workers, signs nothing new any more, and is
+   * to be closed and started again from its folder.
+   */
+  onRekeyed(): void;
+  /** It is drained, and is to be closed. */
+  onStop?(): void;
+  /** The node cannot go on (a full disk, a journal that cannot be written) and has closed itself. */
+  onFailure(error: unknown): void;
+}
+
+export interface ControllerNode {
+  readonly id: string;
+  readonly project: string;
+  addresses(): string[];
+  /** For an HTTP server beside it. */
+  readonly view: PublicView;
+  /** For signing in there. */
+  readonly members: MemberStanding;
+  /** For its pages. */
+  readonly pages: ControllerPages;
+  /** Keeps that the alarm of a run was looked at, and by whom. */
+  acknowledge(run: string, by: string): Promise<void>;
+  /** Where that server is to be found, for workers to remember. */
+  tellFeed(urls: string[]): void;
+  readonly health: HealthChecks;
+  close(): Promise<void>;
+}
+
+/**
+ * Controller and artifact store in one process, and the identity provider where its key is in the folder. What is in `<folder>/controller.db` is enough to go
+ * on after any crash. Errors: `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`, `JOURNAL_…`, `MESH_…`, `STORE_…`.
+ */
+export async function startController(options: ControllerOptions): Promise<ControllerNode> {
+  const { folder } = options;
+  const tell = teller(options.onEvent);
+  const journalLost = !existsSync(journalFile(folder.dir)) && !existsSync(join(folder.dir, unusedFile));
+  const { journal, machine } = await awaitControllerJournal(folder);
+  const closers = new Closers(folder.dir);
+  closers.push(() => journal.close());
+  try {
+    const mesh = await openMesh({
+      key: folder.controller.seed,
+      listen: options.listen,
+      announce: options.announce,
+      bootstrap: [
+        ...folder.charter.bootstrap,
+        ...options.bootstrap,
+        // Like first peers these stay connected.
+        ...(options.stores?.peers ?? []).flatMap(({ addrs }) => addrs),
+      ],
+      peersFile: join(folder.dir, 'peers.json'),
+      topics: topicsOf(folder.project),
+      maxConnections: options.connections ?? controllerNodeLimits.connectionsDefault,
+      rankOf: (peer) => rankOf(machine.state, peer),
+      role: 'node',
+    });
+    closers.push(() => mesh.close());
+    const store = await openStore({ dir: join(folder.dir, 'store'), libp2p: mesh.libp2p });
+    closers.push(() => store.close());
+
+    const stop = new AbortController();
+    const time = machineTime();
+    const clock = nodeClock(stop.signal, time);
+    let perform: (effect: ControllerEffect) => void = () => {};
+    const bundles = openBundles(join(folder.dir, 'bundles'));
+    const names = await bundles.names();
+    const spool = openSpool(join(folder.dir, 'bundles', 'lost.spool'), controllerNodeLimits.spoolBytesMax);
+    closers.push(() => spool.end());
+    const lost = new LostBundles(journal, machine, names, spool);
+    const meters =
+      options.metrics === undefined
+        ? undefined
+        : (await import('./metrics.ts')).meterController(options.metrics, {
+            state: machine.state,
+            mesh,
+            store,
+          });
+    let broken: string | undefined;
+    const fail = (error: unknown): void => {
+      broken = messageOf(error);
+      stop.abort();
+      void closers.close().finally(() => options.onFailure(error));
+    };
+    const loop = new Loop<ControllerEvent, ControllerEffect>({
+      machine,
+      journal: meters?.journal(lost) ?? lost,
+      clock,
+      time,
+      acceptClock: options.acceptClock ?? false,
+      perform: (effect) => perform(effect),
+      tick: { kind: 'tick' },
+      // The machine is ahead of the journal from now on: nothing more of its log may be signed.
+      failed: fail,
+    });
+    closers.push(() => loop.close());
+    closers.push(() => stop.abort());
+    const context: ControllerContext = {
+      folder,
+      machine,
+      dispatch: (event) => sessions.dispatch(event),
+      mesh,
+      store,
+      tell,
+    };
+    warnWhenFull(mesh, clock, tell);
+    const logEvidence = await openRevocationBook(folder.dir, folder.project, (error) =>
+      tell(
+        'warn',
+        'revocation',
+        `revocations and evidence are not kept, until it can be written: ${messageOf(error)}`,
+      ),
+    );
+    every(clock, sessionTimes.saveAgainMs, () => void logEvidence.saveAgain().catch(() => {}));
+    const images = new ControllerImages(context, stop.signal);
+    const dependencies = new ControllerDependencies(context, stop.signal);
+    const logFiles = openLogFiles(join(folder.dir, 'logs'));
+    const keeper = new Keeper(context, logFiles, stop.signal);
+    const pins = new ArtifactPins(context, stop.signal);
+    const signing = signingOf(folder.controller.signer);
+    const named = new NamedWitnesses({
+      urls: options.witnessUrls ?? new Map(),
+      verifier: signing.documents.verifier,
+      closing: stop.signal,
+      tell,
+    });
+    const {
+      grants,
+      start: startGrants,
+      learnCharter,
+    } = openGrants(context, {
+      addrs: options.idp ?? [],
+      clock,
+      closing: stop.signal,
+      refresh: () => refresh(),
+    });
+    const checkpointFile = join(folder.dir, 'checkpoint.txt');
+    const inquiry = new StartInquiry({
+      project: folder.project,
+      signing,
+      clock,
+      machine,
+      tell,
+      dial: meshDial(mesh, stop.signal),
+      alone: options.alone ?? false,
+      journalLost,
+      stop: fail,
+    });
+    let feedUrls: readonly string[] = [];
+    const sessions = new ControllerSessions({
+      project: folder.project,
+      signing,
+      version: ownVersion(version()),
+      retired: folder.retired.map(({ signer }) => signer),
+      grants,
+      clock,
+      machine,
+      inquiry,
+      dispatch: (event) => loop.dispatch(event),
+      publish: (topic, message) => mesh.publish(topic, message),
+      charge: (account, turns) => mesh.charge(account, turns),
+      bundles,
+      lost,
+      checkpointFile: openCheckpointFile(checkpointFile),
+      logEvidence,
+      externalWitnesses: () =>
+        machine.state.charter === null ? [] : named.of(machine.state.charter.payload),
+      logFiles,
+      needImage: (image) => images.need(image),
+      needDependencies: (tree) => dependencies.need(tree),
+      bringDependencies: (brought) => dependencies.bring(brought),
+      async refreshCharter() {
+        await refresh();
+        await learnCharter();
+      },
+      pin: (effect) =>
+        void pins.pin(effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
+      ...(options.stores === undefined
+        ? {}
+        : { stores: storePorts(context, options.stores.peers, stop.signal) }),
+      // Logs are kept by stores too, once a bundle names them; of dissent the workers that built it have the trees.
+      keep: ({ run, root, from }) => {
+        if (options.stores === undefined) keeper.keep(run, { root, from });
+      },
+      // Nodes that announce an artifact have its bytes.
+      announce: (artifact) =>
+        options.stores === undefined ? announce(mesh, artifact, stop.signal) : Promise.resolve(),
+      feedUrls: () => feedUrls,
+      tell,
+    });
+
+    let rekeyed = false;
+    const refresh = async () => {
+      // Workers learn at once what it names, such as a host that waits for their operators.
+      const told = (await refreshCharter(context)) ? sessions.tellCharter() : undefined;
+      if (rekeyed || !(await otherKeys(context)) || rekeyed) return;
+      rekeyed = true;
+      tell('warn', 'rekeyed', 'the charter names other keys; the controller goes on with those');
+      await (told ?? sessions.tellCharter());
+      options.onRekeyed();
+    };
+    const replayed = loop.replay();
+    await keepCharter(context);
+    // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
+    await images.resume();
+    await dependencies.resume();
+    perform = (effect) => {
+      meters?.effect(effect);
+      sessions.perform(effect);
+    };
+    const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
+    if (charter === null) throw new Error('a project folder that was opened has a charter');
+    for (const { protocol, session, options: bounds } of sessions.served)
+      mesh.handle(protocol, session, bounds);
+    const served = new CheckedBundles(
+      context,
+      { ...bundles, get: bundles.text },
+      (text) => sha256InSlices(Buffer.from(text)),
+      sessions,
+    );
+    serveBundles(mesh, served);
+    serveArtifacts(context);
+    closers.push(mesh.joinProject(folder.project));
+    const begin = async () => {
+      await inCheckpointFile(checkpointFile, () =>
+        sessions.begin({
+          kind: 'started',
+          charter,
+          keys: { controller: folder.controller.id, idp: idpIdOf(folder) },
+          timings: {
+            ...defaultTimings,
+            ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
+            ...(options.absenceWaitMs === undefined ? {} : { absenceMs: options.absenceWaitMs }),
+            ...(options.grantMs === undefined ? {} : { grantMs: options.grantMs }),
+          },
+          ...(options.stores === undefined
+            ? {}
+            : { stores: { ids: options.stores.peers.map(({ id }) => id), copies: options.stores.copies } }),
+        }),
+      );
+      await keepCharter(context);
+      tellLost(lost, tell);
+      closers.push(watchCharter(refresh, tell));
+      startGrants();
+      void sessions.resume(names);
+      // Pinned are agreed artifacts, logs, dissenting trees, images and dependencies.
+      closers.push(
+        startBlockCollection({
+          store,
+          tell,
+          repair: (trees, signal) =>
+            repairTrees(
+              { mesh, store, tell, holders: (root) => holdersOf(machine.state, root) },
+              trees,
+              signal,
+            ),
+        }),
+      );
+      tellAtStart(machine.state, logEvidence.equivocations, tell);
+      await rm(join(folder.dir, unusedFile), { force: true });
+    };
+    const begun = begin();
+    // It listens while it asks its members.
+    if ((await Promise.race([begun, inquiry.asks])) === 'asks')
+      begun.catch((error) => (stop.signal.aborted ? undefined : fail(error)));
+    await mesh.provide(projectRendezvous(folder.project)).catch((error) => {
+      // Where it is the first peer itself, nobody is there to take the record yet; what joins the project tries again.
+      const first = folder.charter.bootstrap.length + options.bootstrap.length === 0;
+      if (!first) tell('warn', 'provide', messageOf(error));
+    });
+    await writeAddress(folder.dir, mesh.addresses());
+    const control = new ControllerControl({
+      ...{ dir: folder.dir, project: folder.project, state: machine.state, tell },
+      dispatch: context.dispatch,
+      asking: () => inquiry.waits,
+      connections: () => mesh.connections(),
+      stop: () => options.onStop?.(),
+    });
+    await control.open();
+    closers.push(() => control.close());
+    if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
+    return {
+      id: folder.controller.id,
+      project: folder.project,
+      addresses: () => mesh.addresses(),
+      view: publicView({ ...context, logEvidence }, sessions, served),
+      members: memberStanding(machine, folder),
+      pages: controllerPages(context, { logs: sessions.logs, logEvidence, bundles: served }),
+      acknowledge: (run, by) => context.dispatch({ kind: 'acknowledge', run, by }),
+      tellFeed: (urls) => {
+        feedUrls = urls.slice(0, limits.feedUrlsMax);
+      },
+      health: controllerHealth(machine.state, mesh, { broken: () => broken, asking: () => inquiry.waits }),
+      close: () => closers.close(),
+    };
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { IdpClient, localGrants } from '../sessions/grants.ts';
+import type { Grants } from '../sessions/ports.ts';
+import type { Clock } from '../../protocol/sessions/ports.ts';
+import { keyIsHere, writeCharter } from '../../owner/project-folder.ts';
+import { joseDocuments, meshDial } from '../../node/ports.ts';
+import type { ControllerContext } from './context.ts';
+
+/**
+ * Has grants signed: by the key in the folder, or by the process at these addresses. `start` once the machine has a charter;
+ * `learnCharter` takes a newer one from there.
+ * Errors: `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`.
+ */
+export function openGrants(
+  { folder, machine, mesh, tell }: ControllerContext,
+  {
+    addrs,
+    clock,
+    closing,
+    refresh,
+  }: { addrs: readonly string[]; clock: Clock; closing: AbortSignal; refresh: () => Promise<void> },
+): { grants: Grants; start: () => void; learnCharter: () => Promise<void> } {
+  if (folder.holds.idp) {
+    if (addrs.length > 0) throw keyIsHere(folder.dir);
+    return { grants: localGrants(folder.idp.signer), start() {}, async learnCharter() {} };
+  }
+  if (addrs.length === 0)
+    throw new QuorateError('IDP_ADDRESS_NEEDED', `the identity provider's key is not in ${folder.dir}`, {
+      hint: 'Say where its process is: quorate controller --idp <address>',
+    });
+  const client = new IdpClient({
+    project: folder.project,
+    idpAddrs: addrs,
+    dial: meshDial(mesh, closing),
+    documents: joseDocuments,
+    clock,
+    charter: () => machine.state.charter,
+    async takeCharter(charter) {
+      await writeCharter(folder.dir, charter);
+      await refresh();
+    },
+    addresses: () => mesh.addresses(),
+    tell,
+  });
+  return {
+    grants: client,
+    start: () => client.start(),
+    learnCharter: () => client.exchange().catch(() => {}),
+  };
+}

@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import type { RunFacts } from '../machine/facts.ts';
+import type { ControllerState } from '../machine/state.ts';
+import { artifactLevel } from '../machine/view.ts';
+import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
+import { type LogSource, logSourcesOf } from '../sessions/log-answers.ts';
+import type { LogServer } from '../sessions/log-server.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import type { Store, TreeEntry } from '../../store/index.ts';
+import type { ControllerContext } from './context.ts';
+import { type LogPages, openLogPages } from './log-pages.ts';
+import { type ProjectView, projectView } from './project-view.ts';
+import type { PublicView } from './public-view.ts';
+import { openSboms, type Sboms } from './sbom.ts';
+
+/** Logs of builds, for pages. */
+export interface BuildLogs {
+  /** Those of a run that a reader may see: of revealed rounds, or of all where `all` is set. `sealed`: there are others. */
+  of(run: string, all: boolean): { builds: LogSource[]; sealed: boolean };
+  /** The build writes it still. */
+  isLive(lease: string): boolean;
+  readonly pages: LogPages;
+  /** The whole text, in pieces. */
+  read(lease: string): AsyncIterable<string>;
+}
+
+/** The start of a tree's list of files. */
+export interface ListedFiles {
+  files: readonly TreeEntry[];
+  /** There are more. */
+  more: boolean;
+}
+
+/** Trees that verdicts were about, artifacts and reports, for pages. */
+export interface Trees {
+  /** Whether a verdict was about it. */
+  isShown(tree: string): boolean;
+  /** See `PublicView.level`. */
+  level(tree: string): ReturnType<PublicView['level']>;
+  /** Whether its root is here. */
+  isHere(tree: string): boolean;
+  /** The first entries; undefined where the tree is not here. */
+  list(tree: string, max: number): Promise<ListedFiles | undefined>;
+  /** Undefined where there is none. The work ends with the signal. */
+  entry(tree: string, path: string, signal: AbortSignal): Promise<TreeEntry | undefined>;
+  /** Bytes of a file, verified. */
+  file(cid: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  tar(tree: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Lists of what trees were made from. Absent: no tree has one. */
+  sboms?: Sboms | undefined;
+}
+
+/** Parts of the pages of a controller. */
+export interface ControllerPages {
+  view: ProjectView;
+  logs: BuildLogs;
+  trees: Trees;
+}
+
+export function controllerPages(
+  { folder, machine, mesh, store }: ControllerContext,
+  { logs, logEvidence, bundles }: { logs: LogServer; logEvidence: RevocationBook; bundles: StoredBundles },
+): ControllerPages {
+  const { project, name, dir } = folder;
+  const { state } = machine;
+  const revocations = () => logEvidence.revoked;
+  return {
+    view: projectView({
+      ...{ project, name, state },
+      addresses: () => mesh.addresses(),
+      connections: () => mesh.connections(),
+      equivocations: () => logEvidence.equivocations.map(({ proves }) => proves.says),
+    }),
+    logs: buildLogs(state, logs, openLogPages(join(dir, 'logs'))),
+    trees: {
+      ...storedTrees(state, store),
+      sboms: openSboms({
+        ...{ project, bundles, store, revocations },
+        level: (tree) => artifactLevel(state, tree),
+      }),
+    },
+  };
+}
+
+export function buildLogs(
+  state: ControllerState,
+  logs: Pick<LogServer, 'isLive' | 'read'>,
+  pages: LogPages,
+): BuildLogs {
+  return {
+    of(id, all) {
+      const run: RunFacts | undefined = state.index.get(id);
+      if (run === undefined) return { builds: [], sealed: false };
+      const builds = logSourcesOf(state, run, all);
+      return { builds, sealed: !all && logSourcesOf(state, run, true).length > builds.length };
+    },
+    isLive: (lease) => logs.isLive(lease),
+    pages,
+    read: (lease) => logs.read(lease),
+  };
+}
+
+function storedTrees(
+  state: ControllerState,
+  store: Pick<Store, 'blocks' | 'list' | 'resolve' | 'readFile' | 'exportTar'>,
+): Trees {
+  const { blocks } = store;
+  const isHere = (tree: string) => {
+    try {
+      return blocks.touch(blocks.parse(tree)) !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  return {
+    isShown: (tree) => state.index.withArtifact(tree).length > 0,
+    level: (tree) => artifactLevel(state, tree),
+    isHere,
+    async list(tree, max) {
+      if (!isHere(tree)) return undefined;
+      const files: TreeEntry[] = [];
+      for await (const entry of store.list(tree, { atMost: max + 1 })) {
+        if (files.length >= max) return { files, more: true };
+        files.push(entry);
+      }
+      return { files, more: false };
+    },
+    entry: async (tree, path, signal) => (isHere(tree) ? store.resolve(tree, path, { signal }) : undefined),
+    file: (cid, signal) => store.readFile(cid, { signal }),
+    tar: (tree, signal) => store.exportTar(tree, { signal }),
+  };
+}

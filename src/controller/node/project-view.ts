@@ -1,0 +1,258 @@
+import { accountLine, accountOf } from '../../protocol/account/index.ts';
+import { isOver, type RunFacts } from '../machine/facts.ts';
+import { pipelineOf } from '../machine/pipeline-of.ts';
+import { fullKeys } from '../machine/revocations.ts';
+import { type RunFilter, type Standing, standings } from '../machine/run-lists.ts';
+import { type ControllerState, liveLeases } from '../machine/state.ts';
+import { findRun, summaryOf } from '../machine/view.ts';
+import { leastWorkerOf } from '../../protocol/base/least-version.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { passReason } from '../../protocol/wire/pass-reason.ts';
+import { behindText } from '../../protocol/wire/peer-version.ts';
+import { sayFull } from '../../node/full-warning.ts';
+import { controllerNodeLimits } from './limits.ts';
+
+/** Summary of a run, as the controller gives it. */
+export type RunSummary = ReturnType<typeof summaryOf>;
+/** A run of a pipeline, as it is shown with the others. */
+export type PipelineJob = ReturnType<typeof pipelineOf>[number];
+
+/** The last commit of a branch or tag that was built, and its jobs. */
+export interface BranchView {
+  ref: string;
+  commit: string;
+  submittedAt: number;
+  /** The newest run of each job of that commit, in the order they were submitted. */
+  jobs: RunSummary[];
+}
+
+export interface RunPage {
+  runs: RunSummary[];
+  /** Where the list goes on; undefined at its end. */
+  next: number | undefined;
+}
+
+/** An open run, and who works on it. */
+export interface QueuedView {
+  summary: RunSummary;
+  /** Operators that hold a lease. */
+  building: string[];
+}
+
+/** A worker that is connected. Says nothing of where it is, nor of how large its host is. */
+export interface WorkerView {
+  operator: string;
+  trusted: boolean;
+  /** The last characters of its id. */
+  id: string;
+  arch: string;
+  tiers: string[];
+  /** Builds that run on it. */
+  builds: number;
+  /** Says how its version is behind the controller's; null where it is not. */
+  behind: string | null;
+}
+
+/** Runs, evidence and keys that somebody should look at. */
+export interface TroubleView {
+  /** Alarms of runs that nobody has looked at, the newest first. */
+  alarms: { count: number; runs: RunSummary[] };
+  revoked: { count: number; runs: RunSummary[] };
+  /** The newest first. */
+  revocations: { what: string; id: string; since: number; reason: string }[];
+  /** Evidence against the log, in words. */
+  equivocations: string[];
+  /** Keys that have signed as many revocations as one may. */
+  fullKeys: string[];
+  /** Says that members were refused of late, because all connections are taken. */
+  full: string | null;
+  /** Operators that take none of what is open, with their reason. */
+  declined: { operator: string; reason: string }[];
+}
+
+export interface RunView {
+  summary: RunSummary;
+  /** The operator of the key that published it. */
+  publisher: string;
+  /** Key that signed the request. */
+  signer: string;
+  history: RunFacts['history'];
+  /** Where it ends, and the history is not to grow. */
+  over: boolean;
+  pipeline: PipelineJob[];
+  /** Of its published artifact or reports, for whom there is evidence in a bundle. */
+  published: boolean;
+}
+
+/** The contents of the pages of a project. Nothing in it is sealed. */
+export interface ProjectView {
+  /** Root key. */
+  readonly project: string;
+  readonly name: string;
+  /** Where consumers find the network. */
+  bootstrap(): string[];
+  /** The newest first. */
+  branches(): BranchView[];
+  /** One of these, by its full name: one by itself costs a fiftieth. */
+  branch(ref: string): BranchView | undefined;
+  /** The newest first; `before` as `next` of the page before. */
+  runs(filter: RunFilter, before?: number): RunPage;
+  counts(): Record<Standing | 'all', number>;
+  /** The oldest first, at most a page. */
+  queue(): QueuedView[];
+  /** At most a page, and how many there are. */
+  workers(): { shown: WorkerView[]; count: number };
+  trouble(): TroubleView;
+  /** By its id or the start of one. Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`. */
+  run(which: string): RunView;
+  /** Changes when what `run` gives does; undefined for an id that no run has. */
+  version(run: string): string | undefined;
+}
+
+export interface ProjectViewPorts {
+  project: string;
+  name: string;
+  state: ControllerState;
+  addresses(): string[];
+  equivocations(): string[];
+  connections?(): { max: number; refused: number; isFull: boolean };
+}
+
+const pageRuns = controllerNodeLimits.pageRunsMax;
+const troubleRuns = 10;
+
+/** Reads what a controller knows. Each call costs a page at most, however many runs there were. */
+export function projectView({ project, name, state, ...ports }: ProjectViewPorts): ProjectView {
+  const summary = (run: RunFacts) => summaryOf(state, run);
+  const page = (filter: RunFilter, max: number, before?: number): RunPage => {
+    const { runs, next } = state.index.list(filter, max, before);
+    return { runs: runs.map(summary), next };
+  };
+  const troubled = (standing: Standing) => ({
+    count: state.index.lists.countOf(standing),
+    runs: page({ standing }, troubleRuns).runs,
+  });
+  return {
+    project,
+    name,
+    bootstrap: () => ports.addresses().slice(0, limits.feedUrlsMax),
+    branches: () => state.index.lists.recentRefs().map((ref) => branchOf(state, ref)),
+    branch: (ref) => (state.index.lists.recentRefs().includes(ref) ? branchOf(state, ref) : undefined),
+    runs: (filter, before) => page(filter, pageRuns, before),
+    counts: () => {
+      const { lists, size } = state.index;
+      const each = standings.map((one) => [one, lists.countOf(one)]);
+      return { ...(Object.fromEntries(each) as Record<Standing, number>), all: size };
+    },
+    queue: () =>
+      firstOf(state.index.open.values(), pageRuns).map((run) => ({
+        summary: summary(run),
+        building: [...new Set(liveLeases(run).map(({ operator }) => operator))],
+      })),
+    workers: () => workersOf(state),
+    trouble: () => ({
+      alarms: {
+        count: state.alarms.size,
+        runs: [...state.alarms]
+          .slice(-troubleRuns)
+          .reverse()
+          .flatMap((id) => {
+            const run = state.index.get(id);
+            return run === undefined ? [] : [summary(run)];
+          }),
+      },
+      revoked: troubled('revoked'),
+      revocations: state.revocations
+        .slice(-troubleRuns)
+        .reverse()
+        .map(({ revocation: { payload } }) => ({
+          ...{ what: payload.what.kind, id: payload.what.id, since: payload.since, reason: payload.reason },
+        })),
+      equivocations: ports.equivocations(),
+      fullKeys: fullKeys(state),
+      full: sayIfFull(ports.connections?.()),
+      declined: declinedIn(state),
+    }),
+    run: (which) => {
+      const run = state.index.get(which) ?? findRun(state, which);
+      return {
+        summary: summary(run),
+        publisher: run.publisher.payload.operator,
+        signer: run.request.signer,
+        history: run.history,
+        over: isOver(run),
+        pipeline: pipelineOf(state, run),
+        published: 'published' in run.phase && run.phase.published !== null,
+      };
+    },
+    version: (id) => {
+      const run = state.index.get(id);
+      if (run === undefined) return undefined;
+      return pipelineOf(state, run)
+        .map((job) => `${job.run} ${accountLine(accountOf(job))}`)
+        .concat(String(run.history.length), accountLine(accountOf(summary(run))))
+        .join('\n');
+    },
+  };
+}
+
+const sayIfFull = (connections: ReturnType<NonNullable<ProjectViewPorts['connections']>> | undefined) =>
+  connections?.isFull === true ? sayFull(connections) : null;
+
+function firstOf<T>(all: Iterable<T>, max: number): T[] {
+  const found: T[] = [];
+  for (const one of all) {
+    if (found.length >= max) break;
+    found.push(one);
+  }
+  return found;
+}
+
+/** Most commits have a few jobs: this many runs are looked at first. */
+const branchRuns = 16;
+
+function branchOf(state: ControllerState, ref: string): BranchView {
+  const jobs = new Map<string, RunFacts>();
+  let newest: RunFacts | undefined;
+  let before: number | undefined;
+  for (let looked = 0; looked < limits.pipelineJobsMax; looked += branchRuns) {
+    const { runs, next } = state.index.list({ ref }, branchRuns, before);
+    newest ??= runs[0];
+    const { commit } = newest?.request.payload ?? {};
+    const ofCommit = runs.filter(({ request }) => request.payload.commit === commit);
+    for (const run of ofCommit) if (!jobs.has(run.job.name)) jobs.set(run.job.name, run);
+    before = next;
+    if (ofCommit.length < runs.length || next === undefined) break;
+  }
+  return {
+    ...{ ref, commit: newest?.request.payload.commit ?? '', submittedAt: newest?.submittedAt ?? 0 },
+    jobs: [...jobs.values()].reverse().map((run) => summaryOf(state, run)),
+  };
+}
+
+function workersOf(state: ControllerState): { shown: WorkerView[]; count: number } {
+  const builds = new Map<string, number>();
+  for (const run of state.index.open.values())
+    for (const { worker } of liveLeases(run)) builds.set(worker, (builds.get(worker) ?? 0) + 1);
+  const { workers } = state.presence;
+  const least = leastWorkerOf(state.charter?.payload);
+  const shown = firstOf(workers, controllerNodeLimits.pageWorkersMax).map(
+    ([worker, { operator, role, capabilities, version }]) => ({
+      ...{ operator, trusted: role === 'trusted-worker', id: worker.slice(-6) },
+      ...{ arch: capabilities.arch, tiers: [...capabilities.tiers], builds: builds.get(worker) ?? 0 },
+      behind: behindText(version, least) ?? null,
+    }),
+  );
+  const named = ({ trusted, operator, id }: WorkerView) => `${trusted ? 0 : 1} ${operator} ${id}`;
+  shown.sort((a, b) => (named(a) < named(b) ? -1 : 1));
+  return { shown, count: workers.size };
+}
+
+/** Each operator with the last reason that it gave for a run that is open. */
+function declinedIn(state: ControllerState): TroubleView['declined'] {
+  const reasons = new Map<string, string>();
+  for (const { history } of firstOf(state.index.open.values(), pageRuns))
+    for (const { progress } of history)
+      if (progress.kind === 'passed') reasons.set(progress.operator, passReason(progress.reason));
+  return firstOf(reasons, pageRuns).map(([operator, reason]) => ({ operator, reason }));
+}

@@ -1,0 +1,57 @@
+import { closeSync, mkdirSync, openSync, read, unlinkSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
+import type { Spool } from '../sessions/lost-bundles.ts';
+
+const readAt = promisify(read);
+
+/**
+ * Keeps texts in a file, which is made at the first one and has no name from then on: its blocks are free again once the process has
+ * ended, however it does. `bytesMax`: of all texts, those that were replaced included.
+ */
+export function openSpool(file: string, bytesMax: number): Spool {
+  let open: number | undefined;
+  let end = 0;
+  const places = new Map<string, { at: number; bytes: number; sum: number }>();
+  return {
+    write(name, text) {
+      const bytes = Buffer.from(text);
+      if (end + bytes.length > bytesMax) return false;
+      try {
+        open ??= openUnnamed(file);
+        for (let done = 0; done < bytes.length; )
+          done += writeSync(open, bytes, done, bytes.length - done, end + done);
+      } catch {
+        // A full disk, or one that cannot be written.
+        return false;
+      }
+      places.set(name, { at: end, bytes: bytes.length, sum: crc32(bytes) });
+      end += bytes.length;
+      return true;
+    },
+    async read(name) {
+      const place = places.get(name);
+      if (place === undefined || open === undefined) return undefined;
+      const bytes = Buffer.alloc(place.bytes);
+      // It may end meanwhile: then the bundle is there.
+      const { bytesRead } = await readAt(open, bytes, 0, place.bytes, place.at).catch(() => ({
+        bytesRead: 0,
+      }));
+      return bytesRead === place.bytes && crc32(bytes) === place.sum ? bytes.toString() : undefined;
+    },
+    end() {
+      places.clear();
+      if (open !== undefined) closeSync(open);
+      open = undefined;
+      end = 0;
+    },
+  };
+}
+
+function openUnnamed(file: string): number {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const open = openSync(file, 'w+', 0o600);
+  unlinkSync(file);
+  return open;
+}

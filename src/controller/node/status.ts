@@ -1,0 +1,147 @@
+import { accountOf, type RunState } from '../../protocol/account/index.ts';
+import { type AwaitedLease, awaitedLeases } from '../machine/drain.ts';
+import { operatorsLeft, slotsAsked } from '../machine/operators-left.ts';
+import { fullKeys, lapsedRevocations } from '../machine/revocations.ts';
+import type { ControllerState } from '../machine/state.ts';
+import { summaryOf } from '../machine/view.ts';
+import { leastWorkerOf } from '../../protocol/base/least-version.ts';
+import type { StartWait } from '../sessions/start-inquiry.ts';
+import type { OwnRevocation } from '../../protocol/sessions/own-revocations.ts';
+import { behindText } from '../../protocol/wire/peer-version.ts';
+import { controllerNodeLimits } from './limits.ts';
+
+const { statusNamedMax } = controllerNodeLimits;
+
+/** Status of a controller. Times in milliseconds since the epoch. */
+export interface ControllerStatus {
+  /** `stopped`: read from its journal. `starting`: it asks its members what its log was, and signs nothing. */
+  state: 'running' | 'starting' | 'draining' | 'stopped';
+  /** For whom a start waits; null where it waits for nobody. */
+  asking: StartWait | null;
+  project: string;
+  /** Its key. */
+  id: string;
+  /** Epoch of the charter in force; null before the first. */
+  charter: number | null;
+  /** Runs in all, and those that have not ended by the state of their account. */
+  runs: { all: number; open: number; states: Partial<Record<RunState, number>> };
+  /** The oldest of these. `state` and `reason` as in its account; of a stopped controller nothing else is known than that it waits for it. */
+  oldest: {
+    run: string;
+    name: string;
+    phase: string;
+    state: RunState;
+    reason: string;
+    submittedAt: number;
+  }[];
+  /** Offers that still take claims. */
+  offers: number;
+  /** Leases of builds that have not delivered; of a stopped controller, those that wait for its next start. */
+  leases: number;
+  waitsFor: AwaitedLease[];
+  /** Connected workers by role; null of a stopped controller. */
+  workers: { worker: number; 'trusted-worker': number } | null;
+  /** Connected workers that cannot read what this controller may write, and what that means. `version`: null where they state none. */
+  behind: { worker: string; operator: string; role: string; version: string | null; says: string }[];
+  /** Operators that were admitted and are not revoked, by role. */
+  operators: { worker: number; 'trusted-worker': number };
+  /** The most slots that a round has of late, and operators of workers that are not revoked; the one that was asked about is not counted. */
+  rounds: { slots: number; operators: number };
+  /** Connections of its node: those taken, the most there may be, and those refused since its start; null of a stopped controller. */
+  connections: { open: number; max: number; refused: number; isFull: boolean } | null;
+  /** Leaves of the log. */
+  leaves: number;
+  revocations: number;
+  /** Keys that have signed as many revocations as one may. */
+  fullKeys: string[];
+  /** Revocations that counted in version 0.1 and count no more, as a key that signed them was ended; the first of them. */
+  lapsed: OwnRevocation[];
+  /** When a drain ends at the latest; null while there is none. */
+  stopsBy: number | null;
+}
+
+export function statusOf(
+  state: ControllerState,
+  about: Pick<ControllerStatus, 'project' | 'stopsBy'> & {
+    asking?: StartWait | null | undefined;
+    connections?: ControllerStatus['connections'];
+    running: boolean;
+    without?: string | undefined;
+  },
+): ControllerStatus {
+  const { asking = null } = about;
+  const open = [...state.index.open.values()];
+  const stands = open.map((run) =>
+    about.running
+      ? accountOf(summaryOf(state, run))
+      : { state: 'waiting' as const, reason: 'for the controller, which is stopped' },
+  );
+  const states: ControllerStatus['runs']['states'] = {};
+  for (const { state: one } of stands) states[one] = (states[one] ?? 0) + 1;
+  const leases = awaitedLeases(state);
+  const workers = { worker: 0, 'trusted-worker': 0 };
+  for (const { role } of state.presence.workers.values())
+    if (role === 'worker' || role === 'trusted-worker') workers[role]++;
+  return {
+    state: !about.running
+      ? 'stopped'
+      : asking !== null
+        ? 'starting'
+        : state.draining
+          ? 'draining'
+          : 'running',
+    asking,
+    project: about.project,
+    id: state.id,
+    charter: state.charter?.payload.epoch ?? null,
+    runs: { all: state.index.size, open: open.length, states },
+    oldest: stands.slice(0, statusNamedMax).flatMap(({ state: stand, reason }, at) => {
+      const run = open[at];
+      if (run === undefined) return [];
+      const { id, job, phase, submittedAt } = run;
+      return [{ run: id, name: job.name, phase: phase.kind, state: stand, reason, submittedAt }];
+    }),
+    offers: state.offers.size,
+    leases: leases.length,
+    waitsFor: leases.slice(0, statusNamedMax),
+    workers: about.running ? workers : null,
+    behind: about.running ? behindOf(state) : [],
+    operators: {
+      worker: operatorsLeft(state).length,
+      'trusted-worker': operatorsLeft(state, 'trusted-worker').length,
+    },
+    rounds: {
+      slots: slotsAsked(state),
+      operators: operatorsLeft(state).filter((name) => name !== about.without).length,
+    },
+    connections: about.connections ?? null,
+    leaves: state.log.size,
+    revocations: state.revocations.length,
+    fullKeys: fullKeys(state),
+    lapsed: lapsedOf(state),
+    stopsBy: about.stopsBy,
+  };
+}
+
+/** The first of those that lapsed. */
+export function lapsedOf(state: ControllerState): OwnRevocation[] {
+  const lapsed = lapsedRevocations(state).slice(0, statusNamedMax);
+  return lapsed.map(({ revocation: { id, payload }, index }) => {
+    const { what, since, reason } = payload;
+    return { id, what, since, reason, leaf: index };
+  });
+}
+
+/** Workers that are there and behind this version, the first of them. */
+function behindOf({
+  presence,
+  charter,
+}: Pick<ControllerState, 'presence' | 'charter'>): ControllerStatus['behind'] {
+  return [...presence.behind].slice(0, statusNamedMax).flatMap((worker) => {
+    const known = presence.workers.get(worker);
+    const says = known === undefined ? undefined : behindText(known.version, leastWorkerOf(charter?.payload));
+    if (known === undefined || says === undefined) return [];
+    const { operator, role, version } = known;
+    return [{ worker, operator, role, version: version?.program ?? null, says }];
+  });
+}

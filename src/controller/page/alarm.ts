@@ -1,0 +1,37 @@
+import type { Hono } from 'hono';
+import { html } from 'hono/html';
+import { accountOf } from '../../protocol/account/index.ts';
+import type { RunView } from '../node/project-view.ts';
+import type { HttpEnv } from '../../http/env.ts';
+import { notFound } from '../../http/errors.ts';
+import { runUrl } from '../../http/kit/parts.ts';
+import { type PagePorts, type PageSession, publisherOf } from './ports.ts';
+import type { Html } from '../../http/kit/text.ts';
+
+const pathOf = (run: string): string => `${runUrl(run)}/acknowledge`;
+
+/**
+ * Above the page of a run whose alarm nobody has looked at; a publisher who is signed in says so here. No part that is replaced while the page is
+ * open: the token in it is of one session.
+ */
+export function alarmPart({ summary }: RunView, publisher: PageSession | undefined): Html {
+  if (!accountOf(summary).alarm) return html``;
+  const form =
+    publisher?.csrf === undefined
+      ? html`<p class="quiet">It stays an alarm until somebody who may publish has looked: here, signed in, or with <code>quorate show ${summary.run.slice(0, 10)}</code>.</p>`
+      : html`<form method="post" action="${pathOf(summary.run)}"><input type="hidden" name="csrf" value="${publisher.csrf}"><button>I have looked at it</button></form>`;
+  return html`<section class="notice bad"><p><strong>Alarm.</strong> Somebody built something else.</p>${form}</section>`;
+}
+
+/** `POST /runs/RUN/acknowledge`, of publishers who are signed in. Who serves the pages holds it to the token of the form. */
+export function addAlarmRoute(app: Hono<HttpEnv>, ports: PagePorts): void {
+  const { acknowledge, view } = ports;
+  if (acknowledge === undefined) return;
+  app.post('/runs/:run/acknowledge', async (c) => {
+    const session = publisherOf(ports, c);
+    if (session === undefined) throw notFound('no such page');
+    const { run } = view.run(c.req.param('run')).summary;
+    await acknowledge(run, session.name ?? 'somebody who is signed in');
+    return c.redirect(runUrl(run), 303);
+  });
+}

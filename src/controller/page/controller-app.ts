@@ -1,0 +1,50 @@
+import { type Context, Hono } from 'hono';
+import type { ControllerNode } from '../node/node.ts';
+import type { HttpEnv } from '../../http/env.ts';
+import { feedApp } from '../../http/feed.ts';
+import type { ListenLimits } from '../../http/listen.ts';
+import { Live } from '../../http/kit/live.ts';
+import { pageApp } from './page-app.ts';
+import type { SignIn } from '../../http/sign-in/index.ts';
+import { signInLimits } from '../../http/sign-in/limits.ts';
+import { accountLink } from '../../http/sign-in/pages.ts';
+import { verifyPageApp } from '../../http/verify-page/app.ts';
+import { verifyPage } from '../../http/verify-page/page-file.ts';
+import { badgeApp, badgeOfBranch } from '../../http/kit/badge.ts';
+
+export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge'> {
+  /** Undefined where nobody signs in. */
+  people: SignIn | undefined;
+  /** Of Quorate. */
+  version: string;
+}
+
+/** All that a controller serves by HTTP: the feed, pages, the one that verifies in a browser and, where people sign in, that. */
+export function controllerApp({ view, pages, acknowledge, people, version }: ControllerSite): {
+  app: Hono<HttpEnv>;
+  limits: Partial<ListenLimits>;
+  close(): void;
+} {
+  const app = new Hono<HttpEnv>();
+  const live = new Live();
+  if (people !== undefined) app.route('/', people.app);
+  app.route('/', feedApp(view));
+  app.route('/', verifyPageApp(verifyPage));
+  const badge = (ref: string) => {
+    const branch = pages.view.branch(ref);
+    return branch && badgeOfBranch(branch);
+  };
+  app.route('/', badgeApp({ label: 'quorate', badge }));
+  const who =
+    people === undefined
+      ? {}
+      : { sessionOf: people.session, acknowledge, account: (c: Context) => accountLink(people.session(c)) };
+  // A change: whoever asks for it is held to the token of the form.
+  if (people !== undefined) app.use('/runs/:run/acknowledge', people.requireRole('publisher'));
+  app.route('/', pageApp({ ...pages, live, version, verifyPath: '/verify', ...who }));
+  return {
+    app,
+    limits: people === undefined ? {} : { bodyBytesMax: signInLimits.bodyBytesMax },
+    close: () => live.close(),
+  };
+}

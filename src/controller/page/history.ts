@@ -1,0 +1,13 @@
+import { html } from 'hono/html';
+import { eventText } from '../../protocol/account/index.ts';
+import type { RunFacts } from '../machine/facts.ts';
+import { httpLimits } from '../../http/limits.ts';
+import { type Html, time } from '../../http/kit/text.ts';
+
+/** The events of a run, the newest last. */
+export function history(told: RunFacts['history']): Html {
+  const shownMax = httpLimits.eventsShownMax;
+  const shown = told.slice(-shownMax);
+  return html`${shown.length < told.length ? html`<p class="quiet">The last ${shownMax} of ${told.length} events.</p>` : ''}
+<ol class="history">${shown.map(({ at, progress }) => html`<li>${time(at)}<span>${eventText(progress)}</span></li>`)}</ol>`;
+}

@@ -1,0 +1,118 @@
+import type { FoundLine, LogPage, LogPages } from '../node/log-pages.ts';
+import { LongWork } from '../../store/index.ts';
+import { httpLimits } from '../../http/limits.ts';
+import { lineHtml } from './log-page.ts';
+
+/** Lines of one block, which a browser lays out only when it is looked at. */
+const blockLines = 250;
+
+/** Characters that stand for an entry of the cache, besides its lines. */
+const entryChars = 512;
+
+interface Block {
+  /** One line after the other. */
+  lines: readonly string[];
+  chars: number;
+}
+
+/** Lines of a log as HTML. */
+export interface LogHtml {
+  html: string;
+  /** Of how many lines. */
+  lines: number;
+}
+
+/**
+ * Lines of logs as HTML, made in slices, block by block: all pages and followers of a log share the blocks that were made lately,
+ * whichever line they begin at.
+ */
+export class LogHtmls {
+  readonly #pages: Pick<LogPages, 'page'>;
+  readonly #render: typeof lineHtml;
+  /** By log, version, place and number of lines; the oldest first. */
+  readonly #kept = new Map<string, { making: Promise<Block>; chars: number }>();
+  #chars = 0;
+  #forget: NodeJS.Timeout | undefined;
+
+  constructor(pages: Pick<LogPages, 'page'>, render = lineHtml) {
+    this.#pages = pages;
+    this.#render = render;
+  }
+
+  /** Lines from one on: to the end of its block, and no more than an event has. `grows`: the log is written still. */
+  async from(lease: string, from: number, grows: boolean): Promise<LogHtml> {
+    const begin = Math.floor((from - 1) / blockLines) * blockLines + 1;
+    const page = await this.#pages.page(lease, begin, blockLines);
+    const { lines } = page;
+    // A block that is another one in a moment is made as far as it is asked for.
+    const skipped = grows && lines.length < blockLines ? from - begin : 0;
+    const block = await this.#block(lease, { ...page, from: begin + skipped, lines: lines.slice(skipped) });
+    let html = '';
+    let at = from - begin - skipped;
+    for (; at < block.lines.length && html.length < httpLimits.logEventChars; at++) html += block.lines[at];
+    return { html, lines: Math.max(0, at - (from - begin - skipped)) };
+  }
+
+  /** The lines from one to another in the blocks of a page. */
+  async *blocks(lease: string, { from, to }: { from: number; to: number }): AsyncGenerator<string> {
+    for (let at = from; at <= to; ) {
+      const { html, lines } = await this.from(lease, at, false);
+      if (lines === 0) return;
+      // The height of another number of lines is not known before they are laid out.
+      yield `<div${lines === blockLines ? ' class="block"' : ''}>${html}</div>`;
+      at += lines;
+    }
+  }
+
+  async #block(lease: string, page: LogPage): Promise<Block> {
+    if (page.lines.length === 0) return { lines: [], chars: 0 };
+    const key = `${lease} ${page.version} ${page.from} ${page.lines.length}`;
+    const known = this.#kept.get(key);
+    const kept = known ?? { making: made(page, this.#render), chars: 0 };
+    this.#kept.delete(key);
+    this.#kept.set(key, kept);
+    clearTimeout(this.#forget);
+    this.#forget = setTimeout(() => this.#clear(), httpLimits.logHtmlMs).unref();
+    const block = await kept.making;
+    if (known === undefined && this.#kept.get(key) === kept) {
+      kept.chars = block.chars;
+      this.#chars += block.chars;
+      this.#bound();
+    }
+    return block;
+  }
+
+  #clear(): void {
+    this.#kept.clear();
+    this.#chars = 0;
+  }
+
+  #bound(): void {
+    for (const [key, { chars }] of this.#kept) {
+      if (this.#chars <= httpLimits.logHtmlCharsMax) return;
+      this.#kept.delete(key);
+      this.#chars -= chars;
+    }
+  }
+}
+
+async function made({ lines, from }: LogPage, render: typeof lineHtml): Promise<Block> {
+  const numbered = lines.map((text, at) => ({ text, line: from + at }));
+  const html = await linesHtml(numbered, (line) => `#L${line}`, render);
+  return { lines: html, chars: html.reduce((sum, { length }) => sum + length, entryChars) };
+}
+
+/** Lines as HTML, each with its link, made in slices: a line of many colours takes a millisecond. */
+export async function linesHtml(
+  lines: readonly FoundLine[],
+  href: (line: number) => string,
+  render = lineHtml,
+): Promise<string[]> {
+  const html: string[] = [];
+  const slices = new LongWork();
+  for (const { text, line } of lines) {
+    html.push(render(text, line, href(line)));
+    if (slices.isOver) await slices.next();
+  }
+  return html;
+}

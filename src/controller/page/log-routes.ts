@@ -1,0 +1,176 @@
+import type { Context, Hono } from 'hono';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { LogSource } from '../sessions/log-answers.ts';
+import type { BuildLogs } from '../node/page-parts.ts';
+import type { RunView } from '../node/project-view.ts';
+import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../../http/env.ts';
+import { notFound } from '../../http/errors.ts';
+import { httpLimits } from '../../http/limits.ts';
+import { logHtmlWeight, logWeight, searchWeight } from '../../http/prices.ts';
+import { Slots } from '../../http/slots.ts';
+import { paid, streamOf } from '../../http/stream.ts';
+import type { Source } from '../../http/kit/live.ts';
+import { LogHtmls, linesHtml } from './log-html.ts';
+import { foundBody, linesPlace, logBody, logUrl } from './log-page.ts';
+import { type PagePorts, sessionOfPublisher, sinceOf } from './ports.ts';
+import type { Html } from '../../http/kit/text.ts';
+
+interface Shared {
+  pageText(
+    c: Context<HttpEnv>,
+    parts: { title: string; scripts?: readonly string[]; wide?: boolean; body: Html },
+  ): string;
+  runAsked(c: Context<HttpEnv>): RunView;
+}
+
+/** The log of a build: pages, search, the text, and its lines as they come. */
+export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, runAsked }: Shared): void {
+  const { logs, live } = ports;
+  if (logs === undefined) return;
+  const searches = new Slots({
+    max: httpLimits.searchesMax,
+    perClientMax: httpLimits.searchesPerAddressMax,
+    what: 'searches',
+  });
+  const downloads = new Slots({
+    max: httpLimits.treesMax,
+    perClientMax: httpLimits.treesPerAddressMax,
+    what: 'logs',
+  });
+  const htmls = new LogHtmls(logs.pages);
+  const asked = (c: Context<HttpEnv>) => {
+    const run = runAsked(c);
+    return { run, ...buildAsked(logs, ports, c, run) };
+  };
+
+  app.get('/runs/:run/logs/:lease', async (c) => {
+    const { run, build } = asked(c);
+    const named = { id: run.summary.run, name: run.summary.name };
+    const { q = '' } = c.req.query();
+    const layout = { title: `Log of ${build.operator}`, wide: true };
+    if (q !== '') {
+      const release = searches.take(c.env?.client);
+      afterAnswer(c, release);
+      const query = q.slice(0, 200);
+      const from = numberAsked(c, 'from');
+      try {
+        const found = await logs.pages.search(build.lease, query, {
+          ...{ from, max: httpLimits.logFoundMax, chars: httpLimits.logFoundChars, signal: untilGone(c) },
+          looked: (piece) => paySearched(c, piece),
+        });
+        const url = logUrl(named.id, build.lease);
+        const lines = await linesHtml(found.found, (line) => `${url}?line=${line}#L${line}`);
+        const text = pageText(c, {
+          ...layout,
+          body: foundBody(named, build, query, { ...found, lines }),
+        });
+        c.env?.account?.sent(text.length, logHtmlWeight);
+        return c.html(text, 200, { 'cache-control': 'no-store' });
+      } finally {
+        release();
+      }
+    }
+    const max = httpLimits.logLinesMax;
+    const from = Math.floor((numberAsked(c, 'line') - 1) / max) * max + 1;
+    const { count } = await logs.pages.page(build.lease, from, 0);
+    const shown = { from, to: Math.max(from - 1, Math.min(count, from + max - 1)), count };
+    const running = logs.isLive(build.lease) && count < from + max - 1;
+    const body = logBody(named, build, shown, running);
+    const [before = '', after = ''] = pageText(c, { ...layout, scripts: ['log.js'], body }).split(linesPlace);
+    const headers = {
+      'content-type': 'text/html; charset=UTF-8',
+      'transfer-encoding': 'chunked',
+      'cache-control': 'no-store',
+    };
+    if (c.req.method === 'HEAD') return new Response(null, { headers });
+    afterAnswer(c, downloads.take(c.env?.client, holderOf(c.env?.outgoing)));
+    const text = around(before, htmls.blocks(build.lease, shown), after);
+    return c.body(streamOf(c, bytesOf(text), { weight: logHtmlWeight }), 200, headers);
+  });
+
+  app.get('/runs/:run/logs/:lease/raw', (c) => {
+    const { build } = asked(c);
+    const headers = {
+      'content-type': 'text/plain; charset=utf-8',
+      'content-disposition': `attachment; filename="${build.lease.slice(0, 16)}.log"`,
+      'transfer-encoding': 'chunked',
+      'cache-control': 'no-store',
+    };
+    if (c.req.method === 'HEAD') return new Response(null, { headers });
+    afterAnswer(c, downloads.take(c.env?.client, holderOf(c.env?.outgoing)));
+    return c.body(streamOf(c, bytesOf(logs.read(build.lease)), { weight: logWeight }), 200, headers);
+  });
+
+  app.get('/runs/:run/logs/:lease/events', (c) => {
+    const { run, build } = asked(c);
+    const since = /^\d{1,9}$/.test(sinceOf(c)) ? sinceOf(c) : '1';
+    return live.follow(c, `log ${build.lease}`, () => linesSource(logs, htmls, build.lease), {
+      since,
+      until: sessionOfPublisher(ports, c, run)?.ended,
+    });
+  });
+}
+
+/** Lines from one on; its number is the id of the event before. */
+function linesSource({ isLive }: BuildLogs, htmls: LogHtmls, lease: string): Source {
+  return {
+    everyMs: httpLimits.logLookMs,
+    weight: logHtmlWeight,
+    async next(id) {
+      // Before the file is read: a log that ends in between is read once more.
+      const running = isLive(lease);
+      const from = Math.max(1, Number(id));
+      let data = '';
+      let to = from;
+      while (to - from < httpLimits.logEventLinesMax && data.length < httpLimits.logEventChars) {
+        const { html, lines } = await htmls.from(lease, to, running);
+        if (lines === 0) break;
+        data += html;
+        to += lines;
+      }
+      if (to > from) return { name: 'lines', data, id: String(to) };
+      return running ? undefined : { name: 'end', data: '', id, last: true };
+    },
+  };
+}
+
+/** A search that has used up what its client gets goes on a little later. A line costs as much as some bytes, however short it is. */
+async function paySearched(
+  c: Context<HttpEnv>,
+  { bytes, lines }: { bytes: number; lines: number },
+): Promise<void> {
+  await paid(c.env?.account, bytes + 64 * lines, searchWeight);
+}
+
+function buildAsked(
+  logs: BuildLogs,
+  ports: PagePorts,
+  c: Context<HttpEnv>,
+  run: RunView,
+): { build: LogSource } {
+  const lease = c.req.param('lease');
+  const { builds, sealed } = logs.of(run.summary.run, sessionOfPublisher(ports, c, run) !== undefined);
+  const build = builds.find((one) => one.lease === lease);
+  if (build !== undefined) return { build };
+  if (sealed)
+    throw new QuorateError(
+      'LOGS_SEALED',
+      'there is no such log, or its round is sealed until it is revealed',
+    );
+  throw notFound('there is no such log');
+}
+
+function numberAsked(c: Context<HttpEnv>, name: string): number {
+  const text = c.req.query(name) ?? '1';
+  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 1;
+}
+
+async function* around(before: string, blocks: AsyncIterable<string>, after: string): AsyncGenerator<string> {
+  yield before;
+  yield* blocks;
+  yield after;
+}
+
+async function* bytesOf(text: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const piece of text) yield Buffer.from(piece);
+}

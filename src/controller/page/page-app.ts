@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import { type Context, Hono } from 'hono';
+import { html } from 'hono/html';
+import { accountOf } from '../../protocol/account/index.ts';
+import { type Standing, standings } from '../machine/run-lists.ts';
+import type { ProjectView, RunView } from '../node/project-view.ts';
+import type { Account } from '../../http/accounts.ts';
+import type { HttpEnv } from '../../http/env.ts';
+import { notFound } from '../../http/errors.ts';
+import { httpLimits } from '../../http/limits.ts';
+import { jobsPerToken } from '../../http/prices.ts';
+import { staticApp } from '../../http/static-files.ts';
+import { addAlarmRoute, alarmPart } from './alarm.ts';
+import { page } from '../../http/kit/layout.ts';
+import { addLogRoutes } from './log-routes.ts';
+import { runUrl } from '../../http/kit/parts.ts';
+import { type PagePorts, publisherOf, sessionOfPublisher, sinceOf } from './ports.ts';
+import { projectBody, projectParts, runsBody } from './project-page.ts';
+import { type RunPageParts, runBody, runParts } from './run-page.ts';
+import type { Html } from '../../http/kit/text.ts';
+import { addTreeRoutes, filesOf } from './tree-routes.ts';
+
+/** The pages of a project: the project, its runs, their logs and files. Read-only; a signed-in publisher sees more logs. */
+export function pageApp(ports: PagePorts): Hono<HttpEnv> {
+  const { view, live } = ports;
+  const app = new Hono<HttpEnv>();
+  app.route('/', staticApp());
+  /** Jobs on the last page of the project: the next page costs about as much. */
+  let jobs = 0;
+  app.get('/', (c) => {
+    c.env?.account?.pay(jobs / jobsPerToken);
+    const branches = view.branches();
+    jobs = branches.reduce((sum, branch) => sum + branch.jobs.length, 0);
+    return shown(ports, c, { title: view.name, live: '/events', body: projectBody(view, branches) });
+  });
+  app.get('/events', (c) =>
+    live.follow(c, 'project', () => partsSource(async () => projectParts(view), httpLimits.projectLookMs), {
+      since: sinceOf(c),
+    }),
+  );
+  app.get('/runs', (c) => {
+    const { before, filter } = listAsked(c);
+    const body = runsBody(view, filter, view.runs(filter, before), before === undefined);
+    return shown(ports, c, { title: 'Runs', body });
+  });
+  app.get('/runs/:run', async (c) => {
+    const run = runAsked(ports, c);
+    const { run: id, name } = run.summary;
+    if (c.req.param('run') !== id) return c.redirect(runUrl(id));
+    const parts = await partsOf(ports, run, sessionOfPublisher(ports, c, run) !== undefined, c.env?.account);
+    const changes = !run.over || run.pipeline.some((job) => !accountOf(job).over);
+    const events = changes ? { live: `${runUrl(id)}/events` } : {};
+    return shown(ports, c, {
+      title: name,
+      ...events,
+      body: html`${alarmPart(run, publisherOf(ports, c))}${runBody(parts)}`,
+    });
+  });
+  app.get('/runs/:run/events', (c) => {
+    const asked = runAsked(ports, c);
+    const { run: id } = asked.summary;
+    const publisher = sessionOfPublisher(ports, c, asked);
+    const all = publisher !== undefined;
+    const source = () =>
+      partsSource(
+        async () => runParts(await partsOf(ports, view.run(id), all)),
+        httpLimits.runLookMs,
+        () => versionOf(view, id),
+      );
+    return live.follow(c, `run ${id} ${all}`, source, { since: sinceOf(c), until: publisher?.ended });
+  });
+  addAlarmRoute(app, ports);
+  addLogRoutes(app, ports, {
+    pageText: (c, parts) => pageText(ports, c, parts),
+    runAsked: (c) => runAsked(ports, c),
+  });
+  addTreeRoutes(app, ports.trees, ports.version ?? '');
+  return app;
+}
+
+interface Shown {
+  title: string;
+  live?: string;
+  scripts?: readonly string[];
+  wide?: boolean;
+  body: Html;
+}
+
+function pageText({ view, account, verifyPath }: PagePorts, c: Context<HttpEnv>, shown: Shown) {
+  const { path } = c.req;
+  const nav = [
+    { href: '/', text: 'Project', current: path === '/' },
+    { href: '/runs', text: 'Runs', current: path === '/runs' },
+    ...(verifyPath === undefined ? [] : [{ href: verifyPath, text: 'Verify' }]),
+  ];
+  return String(page({ ...shown, project: view.name, nav, account: account?.(c) }));
+}
+
+function shown(ports: PagePorts, c: Context<HttpEnv>, parts: Shown): Response {
+  return c.html(pageText(ports, c, parts), 200, { 'cache-control': 'no-store' });
+}
+
+function runAsked({ view }: PagePorts, c: Context<HttpEnv>): RunView {
+  const which = c.req.param('run') ?? '';
+  if (!/^[a-z0-9]{8,120}$/.test(which)) throw notFound('no such run');
+  return view.run(which);
+}
+
+function listAsked(c: Context<HttpEnv>): {
+  before: number | undefined;
+  filter: { ref?: string; name?: string; standing?: Standing };
+} {
+  const { ref = '', job = '', state = '', before = '' } = c.req.query();
+  const standing = standings.find((one) => one === state);
+  if (state !== '' && standing === undefined) throw notFound('no such state');
+  return {
+    before: /^\d{1,9}$/.test(before) ? Number(before) : undefined,
+    filter: {
+      ...(ref !== '' && { ref: ref.slice(0, 300) }),
+      ...(job !== '' && { name: job.slice(0, 64) }),
+      ...(standing !== undefined && { standing }),
+    },
+  };
+}
+
+async function partsOf(
+  { view, logs, trees, verifyPath }: PagePorts,
+  run: RunView,
+  all: boolean,
+  account?: Account,
+): Promise<RunPageParts> {
+  const { artifact, reports, run: id } = run.summary;
+  const { builds, sealed } = logs?.of(id, all) ?? { builds: [], sealed: false };
+  const tree = artifact ?? reports;
+  const files = trees === undefined || tree === undefined ? undefined : filesOf(trees, tree, account);
+  return {
+    ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
+    files: await files,
+  };
+}
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+
+const versionOf = (view: ProjectView, run: string): string => hashOf(view.version(run) ?? '');
+
+/** Renders parts of a page, and sends them where they are others than before; `version` saves the rendering. */
+function partsSource(render: () => Promise<Html>, everyMs: number, version?: () => string) {
+  let last: { id: string; data: string } | undefined;
+  return {
+    everyMs,
+    async next(id: string) {
+      const current = version?.();
+      if (current === undefined || last?.id !== current) {
+        const data = foldedLines(String(await render()));
+        last = { id: current ?? hashOf(data), data };
+      }
+      return last.id === id ? undefined : { name: 'parts', ...last };
+    },
+  };
+}
+
+/** Fewer lines are fewer bytes in an event. */
+const foldedLines = (text: string): string => text.replaceAll('\n', ' ');

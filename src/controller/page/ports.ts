@@ -1,0 +1,63 @@
+import type { Context } from 'hono';
+import type { BuildLogs, Trees } from '../node/page-parts.ts';
+import type { ProjectView, RunView } from '../node/project-view.ts';
+import type { HttpEnv } from '../../http/env.ts';
+import type { Live } from '../../http/kit/live.ts';
+import type { Html } from '../../http/kit/text.ts';
+
+/** The person that is signed in. */
+export interface PageSession {
+  role: string;
+  name?: string;
+  /** The operator whose key signed in; absent for an account, which is of none. */
+  operator?: string;
+  /** Token that a form of this session has to send back; absent where no form is accepted. */
+  csrf?: string;
+  /** It is over: what it alone may see is not sent any more. */
+  ended: AbortSignal;
+}
+
+export interface PagePorts {
+  view: ProjectView;
+  live: Live;
+  /** Absent where there are no logs, as from bundles alone. */
+  logs?: BuildLogs | undefined;
+  /** Absent where there are no bytes of artifacts. */
+  trees?: Trees | undefined;
+  /** Of Quorate, for what names the program that made it. */
+  version?: string | undefined;
+  /** Path of the page that verifies an artifact in the browser, where there is one. */
+  verifyPath?: string | undefined;
+  /** Undefined for who is not signed in. */
+  sessionOf?: ((c: Context<HttpEnv>) => PageSession | undefined) | undefined;
+  /** Keeps that the alarm of a run was looked at, and by whom. Absent where nobody signs in. */
+  acknowledge?: ((run: string, by: string) => Promise<void>) | undefined;
+  /** Right in the header: signing in and out. */
+  account?: ((c: Context<HttpEnv>) => Html | undefined) | undefined;
+}
+
+/** The id of the last event that a client has seen. */
+export const sinceOf = (c: Context<HttpEnv>): string =>
+  (c.req.header('last-event-id') ?? c.req.query('from') ?? '').slice(0, 100);
+
+/**
+ * The session of the operator that published a run: logs of a sealed round could tell another operator a result. A person with an account is
+ * of no operator that is known here.
+ */
+export function sessionOfPublisher(
+  ports: Pick<PagePorts, 'sessionOf'>,
+  c: Context<HttpEnv>,
+  { publisher }: Pick<RunView, 'publisher'>,
+): PageSession | undefined {
+  const session = publisherOf(ports, c);
+  return session?.operator === publisher ? session : undefined;
+}
+
+/** The session of somebody who may publish. */
+export function publisherOf(
+  { sessionOf }: Pick<PagePorts, 'sessionOf'>,
+  c: Context<HttpEnv>,
+): PageSession | undefined {
+  const session = sessionOf?.(c);
+  return session?.role === 'publisher' ? session : undefined;
+}

@@ -1,0 +1,98 @@
+import type { Hono } from 'hono';
+import { limits } from '../../protocol/base/limits.ts';
+import type { ListedFiles, Trees } from '../node/page-parts.ts';
+import { sha256InSlices } from '../../store/index.ts';
+import type { Account } from '../../http/accounts.ts';
+import { answerWith, artifactAnswer } from '../../http/answer.ts';
+import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../../http/env.ts';
+import { notFound } from '../../http/errors.ts';
+import { httpLimits } from '../../http/limits.ts';
+import { sbomWeight, tarChunkBytes, workPrices } from '../../http/prices.ts';
+import { Slots } from '../../http/slots.ts';
+import { fileTable } from './files.ts';
+import type { Html } from '../../http/kit/text.ts';
+
+const kept = new WeakMap<Trees, Map<string, Promise<ListedFiles | undefined>>>();
+
+/** The files of a tree for its page. A list that is not made yet has a price of its own. */
+export async function filesOf(
+  trees: Trees,
+  tree: string,
+  account: Pick<Account, 'pay'> | undefined,
+): Promise<Html | undefined> {
+  if (!trees.isShown(tree) || !trees.isHere(tree)) return undefined;
+  const lists = kept.get(trees) ?? new Map<string, Promise<ListedFiles | undefined>>();
+  kept.set(trees, lists);
+  let listed = lists.get(tree);
+  if (listed === undefined) {
+    account?.pay(workPrices.files);
+    listed = trees.list(tree, httpLimits.filesShownMax);
+  }
+  lists.delete(tree);
+  const [oldest] = lists.keys();
+  if (lists.size >= httpLimits.fileListsMax && oldest !== undefined) lists.delete(oldest);
+  lists.set(tree, listed);
+  const files = await listed.catch(() => undefined);
+  // It may arrive later.
+  if (files === undefined) lists.delete(tree);
+  return files === undefined ? undefined : fileTable(tree, files, trees.sboms !== undefined);
+}
+
+const binary = 'application/octet-stream';
+
+/** Downloads. Every one is an attachment of no type that a browser shows. */
+export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, version: string): void {
+  if (trees === undefined) return;
+  const downloads = new Slots({
+    max: httpLimits.treesMax,
+    perClientMax: httpLimits.treesPerAddressMax,
+    what: 'downloads',
+  });
+  const lists = new Slots({
+    max: httpLimits.sbomsMax,
+    perClientMax: httpLimits.sbomsPerAddressMax,
+    what: 'lists of what artifacts were made from',
+  });
+  app.get('/trees/:tree/file', async (c) => {
+    const tree = c.req.param('tree');
+    const path = c.req.query('path') ?? '';
+    if (!trees.isShown(tree) || path.length > limits.pathBytesMax) throw notFound('no such file');
+    const release = downloads.take(c.env?.client, holderOf(c.env?.outgoing));
+    afterAnswer(c, release);
+    const signal = untilGone(c);
+    const entry = await trees.entry(tree, path, signal);
+    if (entry === undefined || entry.kind !== 'file') throw notFound('no such file');
+    const { cid, size } = entry;
+    const about = { level: trees.level(tree), name: path, extension: '', id: cid };
+    return answerWith(
+      c,
+      artifactAnswer({ ...about, body: trees.file(cid, signal), size, type: binary }),
+      release,
+    );
+  });
+  app.get('/trees/:name', async (c) => {
+    const [, tree = '', form] = /^([a-z2-7]{50,100})\.(tar|cdx\.json)$/.exec(c.req.param('name')) ?? [];
+    if (form === undefined || !trees.isShown(tree)) throw notFound('no such artifact');
+    const about = { level: trees.level(tree), name: tree, extension: `.${form}` };
+    if (form === 'tar') {
+      if (!trees.isHere(tree)) throw notFound('that artifact is not here');
+      const release = downloads.take(c.env?.client, holderOf(c.env?.outgoing));
+      const body = trees.tar(tree, untilGone(c));
+      const answer = artifactAnswer({ ...about, id: tree, body, type: binary, leastBytes: tarChunkBytes });
+      return answerWith(c, answer, release);
+    }
+    let release = () => {};
+    const sbom = await trees.sboms
+      ?.get(tree, version, (bundleBytes) => {
+        release = lists.take(c.env?.client);
+        c.env?.account?.pay(workPrices.sbom);
+        // More than can be asked for at once: who asks waits longer for the next answer.
+        c.env?.account?.sent(bundleBytes, sbomWeight);
+      })
+      .finally(() => release());
+    if (sbom === undefined) throw notFound('there is no list of what it was made from');
+    const body = Buffer.from(sbom);
+    const id = (await sha256InSlices(body)).slice(0, 32);
+    return answerWith(c, artifactAnswer({ ...about, id, body, type: 'application/json' }), () => {});
+  });
+}

@@ -1,0 +1,263 @@
+import { answerDraftOf } from '../machine/draft.ts';
+import { checkPresent } from '../machine/enrolment.ts';
+import type { BundleDraft } from '../machine/events.ts';
+import { controllerLimits } from '../machine/limits.ts';
+import { checkTime, type Grant, idOf, type Verified } from '../../protocol/documents/index.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import { wireLimits } from '../../protocol/wire/limits.ts';
+import { type CosignDown, type CosignUp, cosignUpSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
+import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
+import type { Admission } from '../../protocol/sessions/admission.ts';
+import { assembleBundle } from './bundle.ts';
+import type { CheckpointRounds } from './checkpoint-rounds.ts';
+import { cosignatureFlaw } from './cosignature.ts';
+import { evidenceOf } from './input-evidence.ts';
+import type { ControllerPorts } from './ports.ts';
+
+const againMs = 1_000;
+/** Text of the bundles that are shown at once, but for one that has more by itself. */
+const charsMax = limits.bundleBytesMax / 4;
+
+/** Drafts that a trusted worker was shown, and has not answered. */
+interface Asked {
+  drafts: { run: string; verdict: string; draft: BundleDraft }[];
+  size: number;
+  root: string;
+  cancel: () => void;
+}
+
+interface Signer {
+  stream: MessageStream<CosignDown, CosignUp>;
+  grant: Verified<Grant>;
+  /** `null` while none is asked for; `preparing` while bundles are made. */
+  asked: Asked | 'preparing' | null;
+}
+
+/**
+ * The controller's side of the protocol on which trusted workers sign answers from earlier builds. All drafts that wait are shown together, under
+ * one checkpoint of the log as it is then, to one of those who are there.
+ */
+export class AnswerServer {
+  readonly #ports: ControllerPorts;
+  readonly #admission: Admission;
+  readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
+  /** Connected trusted workers by key, the one that was asked last at the end. */
+  readonly #signers = new Map<string, Signer>();
+  /** Drafts that are being signed, by id. */
+  readonly #shown = new Set<string>();
+
+  constructor(ports: ControllerPorts, admission: Admission, checkpoints: Pick<CheckpointRounds, 'keep'>) {
+    this.#ports = ports;
+    this.#admission = admission;
+    this.#checkpoints = checkpoints;
+  }
+
+  get served(): ServedProtocol {
+    return {
+      protocol: protocols.cosign,
+      options: { ...servedBounds('cosign'), maxSendBytes: limits.bundleBytesMax },
+      session: (channel) => this.#session(channel),
+    };
+  }
+
+  /** Shows what waits to a trusted worker that is there and has nothing before it. */
+  look(): void {
+    if (this.#ports.clock.closing) return;
+    // Which drafts those are is not known yet.
+    for (const { asked } of this.#signers.values()) if (asked === 'preparing') return;
+    const runs = this.#waiting();
+    if (runs.length === 0) return;
+    for (const [worker, signer] of this.#signers) {
+      if (signer.asked !== null || !this.#mayWork(signer.grant)) continue;
+      // The next time it is another one's turn.
+      this.#signers.delete(worker);
+      this.#signers.set(worker, signer);
+      signer.asked = 'preparing';
+      this.#ask(signer, runs).catch((error) => {
+        this.#ports.tell('warn', 'cosign', `answers could not be shown: ${messageOf(error)}`);
+        void signer.stream.close();
+      });
+      return;
+    }
+  }
+
+  /** Runs whose answer waits for a signature now. */
+  #waiting(): string[] {
+    const { state } = this.#ports.machine;
+    const runs: string[] = [];
+    for (const { id, phase } of state.index.open.values()) {
+      if (phase.kind !== 'answer-cosigning' || this.#shown.has(phase.draft.id)) continue;
+      const isLater = (state.presence.retries.get(phase)?.at ?? null) !== null;
+      if (!isLater && runs.length < wireLimits.answersAtOnceMax) runs.push(id);
+    }
+    return runs;
+  }
+
+  #mayWork(grant: Verified<Grant>): boolean {
+    try {
+      this.#check(grant);
+      return true;
+    } catch (error) {
+      if (error instanceof QuorateError) return false;
+      throw error;
+    }
+  }
+
+  /** Errors: those for which the machine does not count a member as present, `COSIGN_NOT_TRUSTED_KEY`. */
+  #check(grant: Verified<Grant>): void {
+    const { machine, clock } = this.#ports;
+    checkTime(grant.payload, clock.now(), 'the grant');
+    const { role } = checkPresent({ state: machine.state, now: clock.now() }, grant);
+    if (role !== 'trusted-worker')
+      throw new QuorateError(
+        'COSIGN_NOT_TRUSTED_KEY',
+        'answers are signed by trusted workers of the charter',
+      );
+  }
+
+  async #ask(signer: Signer, runs: readonly string[]): Promise<void> {
+    const { machine, clock } = this.#ports;
+    const { log } = machine.state;
+    const { size } = log;
+    await this.#checkpoints.keep(size);
+    const drafts: Asked['drafts'] = [];
+    const bundles: string[] = [];
+    let chars = 0;
+    for (const run of runs) {
+      const made = await this.#bundleOf(run, size, signer.stream.peer);
+      if (made === undefined) continue;
+      chars += made.bundle.length;
+      if (bundles.length > 0 && chars > charsMax) break;
+      drafts.push({ run, verdict: made.verdict, draft: made.draft });
+      bundles.push(made.bundle);
+    }
+    const isHere = this.#signers.get(signer.stream.peer) === signer;
+    if (bundles.length === 0 || !isHere) {
+      signer.asked = null;
+      // Not at once: what could not be shown now cannot be in the next moment either.
+      return void clock.after(againMs, () => this.look());
+    }
+    for (const { verdict } of drafts) this.#shown.add(verdict);
+    const cancel = clock.after(controllerLimits.cosignAnswerMsMax, () => void signer.stream.close());
+    signer.asked = { drafts, size, root: log.root(size), cancel };
+    await signer.stream.send({ kind: 'answers', bundles });
+  }
+
+  /** Undefined where the draft does not wait any more, or its evidence cannot be had now: it is shown later. */
+  async #bundleOf(
+    run: string,
+    size: number,
+    worker: string,
+  ): Promise<{ verdict: string; draft: BundleDraft; bundle: string } | undefined> {
+    const { machine, project, signing, dispatch } = this.#ports;
+    const draft = answerDraftOf(machine.state, run, size);
+    if (draft === undefined) return undefined;
+    const verdict = idOf(draft.verdict);
+    try {
+      const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+      return { verdict, draft, bundle: await assembleBundle(draft, project, signing.signer, inputs) };
+    } catch (error) {
+      const message = `the answer cannot be shown: ${messageOf(error)}`;
+      await dispatch({ kind: 'cosign-refused', run, worker, verdict, code: 'INTERNAL', message });
+      return undefined;
+    }
+  }
+
+  async #session(channel: Channel): Promise<void> {
+    const { clock, signing } = this.#ports;
+    const { peer } = channel;
+    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
+    const stream = new MessageStream<CosignDown, CosignUp>(
+      channel,
+      cosignUpSchema,
+      'an answer to drafts',
+      sent,
+    );
+    let signer: Signer | undefined;
+    const standing = (): Standing =>
+      typeof signer?.asked === 'object' && signer.asked !== null
+        ? { sender: 'asked' }
+        : this.#admission.standingOf(peer);
+    try {
+      for (;;) {
+        const message = await this.#admission.receive(stream, {
+          protocol: 'cosign',
+          timeoutMs: sessionTimes.silenceMs,
+          standing,
+        });
+        if (message === undefined) break;
+        if (message.kind === 'hello') {
+          const grant = await signing.documents.message('grant', message.grant);
+          if (grant.payload.sub !== peer)
+            throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
+          this.#check(grant);
+          if (signer !== undefined) signer.grant = grant;
+          else {
+            void this.#signers.get(peer)?.stream.close();
+            signer = { stream, grant, asked: null };
+            this.#signers.set(peer, signer);
+          }
+        } else if (message.kind === 'answered') {
+          if (signer === undefined || signer.asked === null || signer.asked === 'preparing')
+            throw new QuorateError('COSIGN_NOT_ASKED', 'no answer is waited for on this stream');
+          const { asked } = signer;
+          await this.#answered(peer, asked, message);
+          this.#over(asked);
+          signer.asked = null;
+        }
+        this.look();
+      }
+    } catch (error) {
+      stream.post(errorMessage(error));
+    } finally {
+      if (signer !== undefined) {
+        if (this.#signers.get(peer) === signer) this.#signers.delete(peer);
+        if (typeof signer.asked === 'object' && signer.asked !== null) this.#over(signer.asked);
+      }
+      await stream.close();
+      if (!clock.closing) this.look();
+    }
+  }
+
+  #over({ drafts, cancel }: Asked): void {
+    cancel();
+    for (const { verdict } of drafts) this.#shown.delete(verdict);
+  }
+
+  /** The machine gets only co-signatures that hold. Errors: `COSIGN_NO_WITNESS`, those of an invalid signature. */
+  async #answered(
+    worker: string,
+    { drafts, size, root }: Asked,
+    { answers, witness = '' }: Extract<CosignUp, { kind: 'answered' }>,
+  ): Promise<void> {
+    const { dispatch } = this.#ports;
+    if (answers.length !== drafts.length)
+      throw new QuorateError('WIRE_INVALID', `${drafts.length} drafts have ${answers.length} answers`);
+    const told: Promise<void>[] = [];
+    for (const [at, answer] of answers.entries()) {
+      const asked = drafts[at];
+      if (asked === undefined) continue;
+      const { run, verdict, draft } = asked;
+      const refuse = (code: string, message: string) =>
+        told.push(dispatch({ kind: 'cosign-refused', run, worker, verdict, code, message }));
+      if (!('signature' in answer)) {
+        refuse(answer.code, answer.message);
+        continue;
+      }
+      const { signature } = answer;
+      const signed = { verdict: draft.verdict, size, root };
+      const flaw = await cosignatureFlaw(this.#ports, signed, { worker, signature, witness });
+      if (flaw !== undefined) refuse('COSIGN_WITNESS_TIME', flaw);
+      else
+        told.push(
+          dispatch({ kind: 'cosigned', run, worker, verdict, signature, witness, log: { size, root } }),
+        );
+    }
+    await Promise.all(told);
+  }
+}

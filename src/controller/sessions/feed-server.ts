@@ -1,0 +1,223 @@
+import type { z } from 'zod';
+import { checkPresent } from '../machine/enrolment.ts';
+import type { Grant, Verified } from '../../protocol/documents/index.ts';
+import { checkTime } from '../../protocol/documents/index.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import { type FeedUp, type feedDownSchema, feedUpSchema, type OfferNotice } from '../../protocol/wire/messages.ts';
+import { behindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
+import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
+import type { Admission } from '../../protocol/sessions/admission.ts';
+import { BacklogPass } from './backlog-pass.ts';
+import type { CheckpointRounds } from './checkpoint-rounds.ts';
+import { warnOfExpired } from './expired-grants.ts';
+import type { ControllerPorts } from './ports.ts';
+import { askingError } from './start-inquiry.ts';
+
+type Up = FeedUp;
+type Down = z.infer<typeof feedDownSchema>;
+
+/** The feed of a worker that is there. */
+interface Feed {
+  stream: MessageStream<Down, Up>;
+  /** Null where the worker states none: it gets no offer and no members that an older version refuses. */
+  version: PeerVersion | null;
+  /** Size of the checkpoint that it witnessed last on this stream. */
+  witnessed: number | undefined;
+}
+
+/** The controller's side of the feed protocol: presence of workers, and the backlog of open offers. */
+export class FeedServer {
+  readonly #ports: ControllerPorts;
+  readonly #admission: Admission;
+  readonly #backlog: ReadonlyMap<string, OfferNotice>;
+  readonly #checkpoints: CheckpointRounds;
+  /** By worker. */
+  readonly #feeds = new Map<string, Feed>();
+
+  /** `backlog`: open offers by id, oldest first. */
+  constructor(
+    ports: ControllerPorts,
+    admission: Admission,
+    backlog: ReadonlyMap<string, OfferNotice>,
+    checkpoints: CheckpointRounds,
+  ) {
+    this.#ports = ports;
+    this.#admission = admission;
+    this.#backlog = backlog;
+    this.#checkpoints = checkpoints;
+  }
+
+  /** Keys of the workers that are there. */
+  get present(): Iterable<string> {
+    return this.#feeds.keys();
+  }
+
+  /** Puts a checkpoint before some of them, each with the proof that it goes on from the last one that this worker witnessed. */
+  checkpoint({ note, size }: { note: string; size: number }, to: Iterable<string>): void {
+    const { log } = this.#ports.machine.state;
+    for (const worker of to) {
+      const feed = this.#feeds.get(worker);
+      if (feed === undefined) continue;
+      const { stream, witnessed } = feed;
+      const isKnown = witnessed !== undefined && witnessed <= size;
+      const since = isKnown ? { size: witnessed, proof: log.consistency(witnessed, size) } : undefined;
+      stream.post({ kind: 'checkpoint', note, ...(since !== undefined && { since }) });
+    }
+  }
+
+  get served(): ServedProtocol {
+    return {
+      protocol: protocols.feed,
+      options: { ...servedBounds('feed'), maxSendBytes: limits.bundleBytesMax },
+      session: (channel) => this.#session(channel),
+    };
+  }
+
+  /** Sends offers, and the count of revocations, to every present worker: gossip repeats no message and may miss some. */
+  push(offers: OfferNotice[]): void {
+    const { charter } = this.#ports.machine.state;
+    if (charter === null) return;
+    for (const feed of this.#feeds.values()) feed.stream.post(this.#answer(feed, charter.raw, offers));
+  }
+
+  /** Tells every present worker the charter in force. Resolves when it has left, or its stream has failed. */
+  async tellCharter(): Promise<void> {
+    const { charter } = this.#ports.machine.state;
+    if (charter === null) return;
+    const told = [...this.#feeds.values()].map((feed) =>
+      feed.stream.send(this.#answer(feed, charter.raw, [])),
+    );
+    await Promise.allSettled(told);
+  }
+
+  /** The least version of workers that get offers. */
+  get #least(): string | undefined {
+    return leastWorkerOf(this.#ports.machine.state.charter?.payload);
+  }
+
+  #answer({ version }: Feed, charter: string, offers: OfferNotice[], more = false): Down {
+    const isStated = version !== null;
+    const feed = [...this.#ports.feedUrls()];
+    const revocations = this.#ports.machine.state.revocations.length;
+    const checkpoint = this.#checkpoints.current?.note;
+    return {
+      kind: 'backlog',
+      charter,
+      offers: isStated && !isBelow(version, this.#least) ? offers : [],
+      revocations,
+      ...(feed.length === 0 ? {} : { feed }),
+      ...(more && isStated && { more }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+      ...(isStated && { version: this.#ports.version }),
+    };
+  }
+
+  /** Errors: those for which the machine does not count a member as present. */
+  #check(grant: Verified<Grant>): void {
+    const { machine, clock } = this.#ports;
+    checkPresent({ state: machine.state, now: clock.now() }, grant);
+  }
+
+  /** Why the machine does not count this member as present. */
+  #refusal(grant: Verified<Grant>): QuorateError {
+    try {
+      this.#check(grant);
+    } catch (error) {
+      if (error instanceof QuorateError) return error;
+      throw error;
+    }
+    return new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');
+  }
+
+  /** Where the journal may be an older copy, or was one, a key that it does not have may be a member's: its grant shows that. */
+  #standingOf(peer: string): Standing {
+    const { inquiry, machine } = this.#ports;
+    const mayBeMember = !inquiry.isOpen || machine.state.recovered;
+    return mayBeMember ? { sender: 'member' } : this.#admission.standingOf(peer);
+  }
+
+  async #session(channel: Channel): Promise<void> {
+    const { machine, dispatch, tell, signing, clock, inquiry } = this.#ports;
+    const { peer } = channel;
+    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
+    const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
+    const feed: Feed = { stream, version: null, witnessed: undefined };
+    const pass = new BacklogPass(this.#backlog);
+    let worker: string | undefined;
+    let granted: Verified<Grant> | undefined;
+    try {
+      for (;;) {
+        const standing = () => this.#standingOf(peer);
+        const message = await this.#admission.receive(stream, {
+          ...{ protocol: 'feed', timeoutMs: sessionTimes.feedSilenceMs, standing },
+        });
+        if (message === undefined) break;
+        if (message.kind === 'hello') {
+          const grant = await signing.documents.message('grant', message.grant);
+          if (grant.payload.sub !== peer)
+            throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
+          if (!inquiry.isOpen) {
+            inquiry.hello(peer, grant);
+            throw askingError(inquiry);
+          }
+          const { recovered, keys } = machine.state;
+          if (recovered && !keys.has(peer)) await dispatch({ kind: 'readmit', grant });
+          checkTime(grant.payload, clock.now(), 'the grant');
+          // A peer that the machine refuses is sent nothing.
+          this.#check(grant);
+          worker = peer;
+          const { capabilities, version = null } = message;
+          feed.version = version;
+          const before = this.#feeds.get(peer);
+          this.#feeds.set(peer, feed);
+          // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
+          if (before !== undefined && before !== feed) void before.stream.close();
+          await dispatch({ kind: 'present', grant, capabilities, version });
+          if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant);
+          // Later ones show a grant that was renewed.
+          if (granted === undefined) {
+            const { operator, role } = grant.payload;
+            tell('info', 'present', `${operator} (${role}) is here`, { worker, operator });
+            const behind = behindText(version, this.#least);
+            if (behind !== undefined)
+              tell('warn', 'behind', `the worker of ${operator} ${behind}`, { worker, operator });
+          }
+          granted = grant;
+          inquiry.hello(peer, grant);
+        } else if (worker === undefined)
+          throw new QuorateError('FEED_NO_HELLO', 'the first message of a feed is a hello');
+        // It was revoked since, or a charter left its key out.
+        else if (granted !== undefined && !machine.state.presence.workers.has(worker))
+          throw this.#refusal(granted);
+        if (message.kind === 'witness') {
+          await this.#checkpoints.witness(worker, message);
+          // Only one that was signed: of another size there may be no proof.
+          if (message.size <= machine.state.log.size) feed.witnessed = message.size;
+          continue;
+        }
+        const { charter } = machine.state;
+        if (charter === null)
+          throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+        const { offers, more } = pass.next();
+        await stream.send(this.#answer(feed, charter.raw, offers, more));
+      }
+    } catch (error) {
+      stream.post(errorMessage(error));
+      warnOfExpired(this.#ports, peer, codeOf(error));
+    } finally {
+      if (worker !== undefined && this.#feeds.get(worker) === feed) {
+        this.#feeds.delete(worker);
+        void dispatch({ kind: 'absent', worker });
+        this.#checkpoints.settle();
+        tell('info', 'absent', `${granted?.payload.operator ?? worker} is gone`, { worker });
+      }
+      await stream.close();
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import { isOver, type Recorded, type RunFacts } from '../machine/facts.ts';
+import { type ControllerState, liveLeases } from '../machine/state.ts';
+import { isTrustedSlot } from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { ApiDown, ApiUp } from '../../protocol/wire/messages.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import type { MessageStream } from '../../protocol/sessions/message-stream.ts';
+import type { Clock } from '../../protocol/sessions/ports.ts';
+import { pause } from '../../protocol/sessions/timing.ts';
+import type { LogServer } from './log-server.ts';
+
+const pieceChars = 32 * 1024;
+const pollMs = 100;
+const drainMs = 50;
+/** Workers that an error message names. */
+const workersNamedMax = 8;
+
+export interface LogAnswerPorts {
+  logs: LogServer;
+  clock: Clock;
+  state: Pick<ControllerState, 'runs'>;
+}
+
+/** A build whose log there is or may be. */
+export interface LogSource {
+  lease: string;
+  worker: string;
+  operator: string;
+  slot: string;
+  /** The receipt is in: the log is complete, or lost. */
+  delivered: boolean;
+}
+
+function revealed(run: RunFacts, recorded: Recorded): boolean {
+  return isTrustedSlot(recorded.slot) ? isOver(run) : run.rounds[recorded.round - 1]?.revealed === true;
+}
+
+/**
+ * Sends the logs of a run: of finished builds the stored text, of running builds as it comes. While a round is sealed, logs
+ * go to the requester only (the transport proves who asks): they could tell one worker another's result.
+ * Errors: `LOGS_SEALED`, `LOGS_WORKER_UNKNOWN`, `MESH_…`.
+ */
+export async function sendLogs(
+  { logs, clock, state }: LogAnswerPorts,
+  stream: MessageStream<ApiDown, ApiUp>,
+  run: RunFacts,
+  request: Extract<ApiUp, { kind: 'logs' }>,
+): Promise<void> {
+  const all = stream.peer === run.request.signer;
+  const done = new Set<string>();
+  /** Monotonic time until which a log is waited for, by lease. */
+  const late = new Map<string, number>();
+  const mayWait = (lease: string): boolean => {
+    const now = clock.monotonic();
+    const until = late.get(lease) ?? now + sessionTimes.logLaterMs;
+    late.set(lease, until);
+    return now < until;
+  };
+  const sending: Promise<void>[] = [];
+  let failed: unknown;
+  for (;;) {
+    // A build that ended between two polls is still sent after the last one.
+    const over = !request.follow || isOver(run);
+    let isWaiting = false;
+    for (const source of logSourcesOf(state, run, all)) {
+      const { lease, delivered } = source;
+      if (done.has(lease) || !wanted(source, request.worker)) continue;
+      // A build that was just leased sends its log soon.
+      if (!over && !delivered && !logs.isLive(lease)) continue;
+      if (delivered && logs.mayCome(lease) && mayWait(lease)) {
+        isWaiting = true;
+        continue;
+      }
+      done.add(lease);
+      sending.push(
+        sendOne({ logs, clock }, stream, source, request.follow).catch((error: unknown) => {
+          failed ??= error;
+        }),
+      );
+    }
+    if (over && !isWaiting) break;
+    if (failed !== undefined) throw failed;
+    if (stream.channel.closed || clock.closing) return;
+    await pause(clock, pollMs);
+  }
+  await Promise.all(sending);
+  if (failed !== undefined) throw failed;
+  const there = logSourcesOf(state, run, all);
+  if (done.size === 0 && request.worker !== undefined && (all || there.length > 0))
+    throw unknownWorker(request.worker, there);
+  if (done.size === 0 && !all) {
+    throw new QuorateError(
+      'LOGS_SEALED',
+      'the round is sealed; its logs are for who asked for the job until it ends',
+      {
+        hint: 'Wait for the verdict.',
+      },
+    );
+  }
+  await stream.send({ kind: 'end' });
+}
+
+/** By the operator's name, or the end of the worker's id; undefined for all. */
+const wanted = ({ worker, operator }: LogSource, asked: string | undefined): boolean =>
+  asked === undefined || operator === asked || worker.endsWith(asked);
+
+function unknownWorker(asked: string, there: readonly LogSource[]): QuorateError {
+  const known = new Map(there.map(({ worker, operator }) => [worker, `${operator} ${worker}`]));
+  return new QuorateError(
+    'LOGS_WORKER_UNKNOWN',
+    `no worker of this job belongs to an operator "${asked}" or has an id that ends so`,
+    {
+      hint:
+        known.size === 0
+          ? 'None has taken it yet.'
+          : `There ${known.size === 1 ? 'is' : 'are'}: ${[...known.values()].slice(0, workersNamedMax).join(', ')}`,
+    },
+  );
+}
+
+/** Builds of a run whose logs a reader may see: those of revealed rounds, or `all`. */
+export function logSourcesOf(
+  { runs }: Pick<ControllerState, 'runs'>,
+  run: RunFacts,
+  all: boolean,
+): LogSource[] {
+  const recorded = run.receipts
+    .filter((receipt) => all || revealed(run, receipt))
+    .map(({ lease, worker, operator, slot }) => ({
+      lease,
+      worker,
+      operator,
+      slot: String(slot),
+      delivered: true,
+    }));
+  const open = all ? runs.get(run.id) : undefined;
+  const live = open
+    ? liveLeases(open).map(({ id, worker, operator, lease }) => ({
+        lease: id,
+        worker,
+        operator,
+        slot: String(lease.slot),
+        delivered: false,
+      }))
+    : [];
+  return [...recorded, ...live];
+}
+
+async function sendOne(
+  { logs, clock }: Pick<LogAnswerPorts, 'logs' | 'clock'>,
+  stream: MessageStream<ApiDown, ApiUp>,
+  source: LogSource,
+  live: boolean,
+): Promise<void> {
+  const { worker, operator, slot, lease } = source;
+  const send = async (text: string) => {
+    for (let at = 0; at < text.length; at += pieceChars) {
+      await stream.send({ kind: 'output', worker, operator, slot, text: text.slice(at, at + pieceChars) });
+    }
+  };
+  const queue: string[] = [];
+  const stop = live ? logs.follow(lease, (text) => queue.push(text)) : undefined;
+  try {
+    if (stop === undefined) {
+      for await (const text of logs.read(lease)) await send(text);
+      return;
+    }
+    while (logs.isLive(lease) || queue.length > 0) {
+      const text = queue.splice(0).join('');
+      if (text !== '') await send(text);
+      else await pause(clock, drainMs);
+      if (stream.channel.closed || clock.closing) return;
+    }
+  } finally {
+    stop?.();
+  }
+}

@@ -1,0 +1,90 @@
+import { type Tier, tierByNameOnly } from '../../../sandbox/types.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import type { HostCheck } from './host-checks.ts';
+import { severalTiers } from '../../terminal/values.ts';
+
+export const doctor: Define = (program, act) => {
+  program
+    .command('doctor')
+    .summary('see whether this machine can build')
+    .description(
+      'Checks what building for others needs: Node, git, a sandbox that really holds (it runs jobs in it), disk space and the clock; and whether the workers that run here, and those of the project here, have a version that reads the documents of their controller. What the machine can do comes first, then what is missing and what mends it.',
+    )
+    .option(
+      '--tier <tier>',
+      `the sandbox to look at, repeatable (default: all but ${tierByNameOnly}, which takes its time)`,
+      severalTiers,
+    )
+    .option('--verbose', 'show everything that was looked at, and what was found')
+    .addHelpText(
+      'after',
+      examples('quorate doctor', 'quorate doctor --verbose', `quorate doctor --tier ${tierByNameOnly}`),
+    )
+    .action(act(run));
+};
+
+interface Options {
+  tier?: Tier[];
+  verbose?: boolean;
+}
+
+async function run(context: Context, { tier: named, verbose = false }: Options): Promise<Exit> {
+  const { home, cwd, out } = context;
+  const { checkHost } = await import('./host-checks.ts');
+  const { watchProbes } = await import('../probe-progress.ts');
+  const { tierSays } = await import('../tier-consent.ts');
+  const { checkVersions } = await import('../../cli/version-checks.ts');
+  const [host, versions] = await Promise.all([
+    watchProbes(context, (watch) => checkHost(home, watch, named)),
+    checkVersions(home, cwd),
+  ]);
+  const checks = [...host, ...versions];
+  // The strongest first, in the order of the checks.
+  const tiers = [...new Set(checks.flatMap(({ tier }) => tier ?? []))].map((tier) => ({
+    tier,
+    ok: checks.every((check) => check.tier !== tier || check.ok),
+  }));
+  const offered = tiers.find(({ ok }) => ok)?.tier;
+  const ok = offered !== undefined && checks.every((check) => check.tier !== undefined || check.ok);
+  out.value({ ok, tier: offered ?? null, checks, tiers });
+  const { green, red, yellow, bold } = out.colours;
+  // The conclusion comes first, before a hundred lines of checks.
+  out.say(bold(ok ? green('This machine can build.') : red('This machine cannot build yet.')));
+  for (const { tier, ok: works } of tiers) {
+    const says = works ? (tier === offered ? 'works, the strongest here' : 'works') : 'does not work here';
+    out.say(`  ${tier.padEnd(12)} ${says}. ${tierSays[tier]}`);
+  }
+  if (offered === 'namespace')
+    out.say('A worker offers namespace only when it is told to: quorate join --tier namespace');
+  const lacking = checks.filter((check) => !check.ok);
+  if (verbose) out.say('');
+  else if (lacking.length > 0)
+    out.say('', ok ? 'For the rest, mend what is missing:' : 'Mend what is missing:');
+  for (const { name, ok: good, found, fix, tier } of verbose ? checks : lacking) {
+    const lacks = tier !== undefined && offered !== undefined ? yellow('missing') : red('missing');
+    out.say(`${good ? green('ok     ') : lacks} ${bold(name)}: ${found}`);
+    if (fix !== undefined && !good) out.say(`          ${fix}`);
+  }
+  const bring = packagesOf(checks);
+  if (bring.length > 0)
+    out.say(
+      '',
+      `All packages that are missing, as root: apt-get update && apt-get install -y ${bring.join(' ')}`,
+    );
+  if (!verbose)
+    out.say(
+      '',
+      `${checks.length} things were looked at, ${lacking.length} ${lacking.length === 1 ? 'is' : 'are'} missing. All of them: quorate doctor --verbose`,
+    );
+  return ok ? exits.done : exits.cannot;
+}
+
+/** Packages that fix failed checks. */
+export function packagesOf(checks: readonly HostCheck[]): string[] {
+  const lines = checks.flatMap(({ ok, fix }) => (ok || fix === undefined ? [] : [fix]));
+  const named = lines.flatMap(
+    (line) => /^apt-get install -y ([a-z0-9.+ -]+)$/.exec(line)?.[1]?.split(' ') ?? [],
+  );
+  return [...new Set(named)].sort();
+}

@@ -1,0 +1,34 @@
+import type { Charter, Enrol, Grant, Invite, Possession, Revocation, Verified } from '../../protocol/documents/index.ts';
+import type { ErrorCode } from '../../protocol/base/errors.ts';
+
+/** `token` identifies the request to which the effect `reply` is the answer. */
+export type IdpEvent =
+  /** `key`: the one it signs with from now on. `grantMs`: lifetime of a grant. */
+  | { kind: 'started'; charter: Verified<Charter>; key: string; grantMs: number }
+  | { kind: 'charter'; charter: Verified<Charter> }
+  /**
+   * A controller asks for a grant. `by`: its key, proven by its connection. `enrolled`: the log index at which it says that the
+   * operator was first admitted. With an invite the key is enrolled first; `at`: the size of the log at which the controller says that
+   * it did, absent of one of before.
+   */
+  | {
+      kind: 'grant';
+      token: string;
+      by: string;
+      enrol: Verified<Enrol>;
+      invite?: Verified<Invite>;
+      possession?: Verified<Possession>;
+      enrolled: number;
+      at?: number;
+    }
+  | { kind: 'revoked'; revocation: Verified<Revocation> };
+
+export type IdpReply =
+  | { kind: 'error'; code: ErrorCode; message: string; hint?: string }
+  | { kind: 'grant'; grant: Grant };
+
+export interface IdpEffect {
+  kind: 'reply';
+  token: string;
+  reply: IdpReply;
+}

@@ -1,0 +1,297 @@
+import {
+  type Bundle,
+  type Charter,
+  decodeBundle,
+  encodeJob,
+  type Request,
+  signMessage,
+} from '../protocol/documents/index.ts';
+import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
+import { escapeValue } from '../protocol/base/escape.ts';
+import { isConnectionError, isCrowded, openQuestion } from '../protocol/sessions/ask.ts';
+import type { Credentials, Membership } from '../protocol/sessions/credentials.ts';
+import { keepStreams } from '../protocol/sessions/kept-streams.ts';
+import type { Dial, PeerAddress } from '../protocol/sessions/ports.ts';
+import { runSource, unexpected } from '../protocol/sessions/run-source.ts';
+import type { RunSource } from '../protocol/sessions/run-verifier.ts';
+import { fromUtf8 } from '../protocol/base/text.ts';
+import type { ApiDown, ApiUp } from '../protocol/wire/messages.ts';
+import type { PipelineJob, RunSummary } from '../protocol/wire/runs.ts';
+import { randomNonce } from '../identity/idp.ts';
+import { type Mesh, openMesh } from '../mesh/index.ts';
+import type { Store } from '../store/index.ts';
+import { fetchBundle } from '../node/artifacts/bundles.ts';
+import { serveArtifacts } from '../node/artifacts/transfer.ts';
+import { refusePrivate } from '../execution/source-url.ts';
+import { ask, openCredentials } from '../node/membership/credentials.ts';
+import type { Home } from '../node/membership/home.ts';
+import { isUnread, patiently, type Waiting } from '../node/patience.ts';
+import { meshDial, nodeClock } from '../node/ports.ts';
+import { membersOf } from './ask-members.ts';
+import { Following, type LogChunk, type TimedProgress } from './following.ts';
+import { jobDocument } from './job-document.ts';
+import { clientLimits } from './limits.ts';
+import type { SubmitOptions } from './submit.ts';
+
+export type { LogChunk, TimedProgress } from './following.ts';
+
+export interface ShownRun {
+  summary: RunSummary;
+  history: TimedProgress[];
+  /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
+  pipeline: PipelineJob[];
+}
+
+/** A member's connection to the controller of its project. */
+export interface Client {
+  readonly project: string;
+  readonly role: Membership['role'];
+  /** As this member knows it. */
+  readonly charter: Charter;
+  submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
+  /**
+   * Has the controller fetch a tree from this store, which is served to it as long as the client is open. The same store each
+   * time. Errors: `DEPENDENCIES_…`.
+   */
+  bring(store: Store, tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void>;
+  /** The newest, and what was proven against the log. */
+  jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }>;
+  show(which: string): Promise<ShownRun>;
+  /** Past progress, then live progress; ends with the run. */
+  follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress>;
+  logs(
+    which: string,
+    options: { follow: boolean; worker?: string; signal: AbortSignal },
+  ): AsyncGenerator<LogChunk>;
+  /** Acknowledges the alarm of a run, as a publisher. */
+  acknowledge(which: string): Promise<void>;
+  /** Cancels a run of this publisher. Returns its id. */
+  cancel(which: string, reason: string): Promise<string>;
+  bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
+  /** Source of evidence for `RunVerifier`. */
+  readonly source: RunSource;
+  close(): Promise<void>;
+}
+
+/** Connects to the controller of a membership. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
+export async function openClient(options: Waiting & { home: Home; membership: Membership }): Promise<Client> {
+  const { home, membership, signal, tell } = options;
+  const key = await home.key();
+  const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
+  try {
+    const credentials = await openCredentials(home, key, membership);
+    const client = new MeshClient(home, mesh, credentials, { signal, tell });
+    await client.renewDue();
+    return client;
+  } catch (error) {
+    await mesh.close();
+    throw error;
+  }
+}
+
+class MeshClient implements Client {
+  readonly source: RunSource;
+  readonly #home: Home;
+  readonly #mesh: Mesh;
+  /** Keeps streams for questions. */
+  readonly #dial: Dial;
+  readonly #closing = new AbortController();
+  readonly #credentials: Credentials;
+  readonly #signal: AbortSignal;
+  readonly #waiting: Waiting;
+  readonly #following: Following;
+  #served: Store | undefined;
+
+  constructor(home: Home, mesh: Mesh, credentials: Credentials, waiting: Waiting) {
+    this.#home = home;
+    this.#mesh = mesh;
+    const clock = nodeClock(this.#closing.signal);
+    const { signal } = waiting;
+    this.#dial = keepStreams(meshDial(mesh, signal), clock, clientLimits.keptStreamMs);
+    this.#credentials = credentials;
+    this.#signal = signal;
+    this.#waiting = waiting;
+    const open = (question: ApiUp, within: AbortSignal) =>
+      this.#found(() => openQuestion(meshDial(mesh, within), this.#controller, question));
+    this.#following = new Following(open, waiting);
+    this.source = runSource({
+      ...{ ask: (question) => this.#ask(question), credentials, dial: meshDial(mesh, signal) },
+      bundle: async (which) => (await this.bundle(which)).bundle,
+      askMembers: membersOf(credentials, signal),
+    });
+  }
+
+  get role(): Membership['role'] {
+    return this.#credentials.membership.role;
+  }
+
+  get project(): string {
+    return this.#credentials.membership.project;
+  }
+
+  get charter(): Charter {
+    return this.#credentials.charter;
+  }
+
+  renewDue(): Promise<void> {
+    return patiently(
+      this.#waiting,
+      () => this.#found(() => this.#credentials.renewDue(this.#dial)),
+      isUnread,
+    );
+  }
+
+  /** The controller to ask. Errors: `CONTROLLER_UNREACHABLE`. */
+  get #controller(): PeerAddress {
+    const [controller] = this.#credentials.membership.controllers;
+    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
+    return controller;
+  }
+
+  async #ask(question: ApiUp, dial = this.#dial): Promise<ApiDown> {
+    const asked = () => ask(dial, this.#credentials.membership.controllers, question, this.#signal);
+    return (await patiently(this.#waiting, () => this.#found(asked), isUnread)).answer;
+  }
+
+  /** Does it again where the controller or the identity provider turns out to have another key by now. */
+  async #found<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (!(await this.#changed(error))) throw error;
+    }
+    return act();
+  }
+
+  async #changed(error: unknown): Promise<boolean> {
+    const code = codeOf(error);
+    if (code === 'GRANT_ISSUER_MISMATCH') {
+      await this.#credentials.renew(this.#dial);
+      return true;
+    }
+    // A search would open one more connection to a controller that takes none.
+    if (isCrowded(error) || (code !== 'REQUEST_AUDIENCE_MISMATCH' && !isConnectionError(error))) return false;
+    return this.#credentials.searchControllers(this.#dial);
+  }
+
+  submit(options: SubmitOptions): Promise<{ run: string; job: string }> {
+    // Repeated with the same id, so that all attempts are one run.
+    const stamp = options.stamp ?? { jti: randomNonce(), iat: Math.floor(Date.now() / 1000) };
+    return patiently(this.#waiting, () => this.#found(() => this.#submit({ ...options, stamp })));
+  }
+
+  async #submit({
+    repo,
+    commit,
+    job,
+    policy,
+    tree,
+    tag,
+    needs,
+    recipe,
+    rebuild = false,
+    dependencies,
+    expiresSeconds,
+    stamp: { jti, iat },
+  }: SubmitOptions & Required<Pick<SubmitOptions, 'stamp'>>): Promise<{ run: string; job: string }> {
+    refusePrivate(repo.url, this.#credentials.charter.vcs);
+    const key = await this.#home.key();
+    const full = jobDocument({ repo, commit, tree, job, dependencies, ...(tag !== undefined && { tag }) });
+    const { bytes, id } = encodeJob(full);
+    const controller = this.#controller;
+    const request: Request = {
+      iss: key.id,
+      aud: controller.id,
+      project: this.project,
+      job: id,
+      ...(needs !== undefined && { needs }),
+      repo: repo.url,
+      ref: repo.ref,
+      commit,
+      ...(recipe !== undefined && { recipe }),
+      policy,
+      rebuild,
+      jti,
+      iat,
+      exp: iat + expiresSeconds,
+    };
+    const signed = await signMessage('request', request, key.signer);
+    const question: ApiUp = {
+      kind: 'submit',
+      request: signed.raw,
+      publisher: this.#credentials.grant.raw,
+      job: fromUtf8(bytes),
+    };
+    const { answer } = await ask(this.#dial, [controller], question, this.#signal);
+    if (answer.kind !== 'accepted') throw unexpected('accepted', answer);
+    // Ids follow from what was signed here; those in the answer are not believed.
+    return { run: signed.id, job: id };
+  }
+
+  bring(store: Store, tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
+    assert(this.#served === undefined || this.#served === store, 'a client serves one store');
+    if (this.#served === undefined) serveArtifacts({ mesh: this.#mesh, store });
+    this.#served = store;
+    return this.#found(() => this.#following.bring(tree, this.#credentials.grant.raw, onProgress));
+  }
+
+  async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }> {
+    const answer = await this.#ask({ kind: 'jobs' });
+    if (answer.kind !== 'jobs') throw unexpected('jobs', answer);
+    const { jobs, equivocations = [], full = [] } = answer;
+    return { jobs, equivocations, full };
+  }
+
+  async show(which: string): Promise<ShownRun> {
+    const answer = await this.#ask({ kind: 'show', which });
+    if (answer.kind !== 'job') throw unexpected('job', answer);
+    const { summary, history, pipeline } = answer;
+    // Null: of a later version.
+    const known = history.filter(({ progress }) => progress !== null);
+    return { summary, history: escapeValue(known) as TimedProgress[], pipeline };
+  }
+
+  async cancel(which: string, reason: string): Promise<string> {
+    // On a stream of its own: on one that was kept it may be asked twice, and the second answer is that the run is over.
+    const answer = await this.#ask({ kind: 'cancel', which, reason }, meshDial(this.#mesh, this.#signal));
+    if (answer.kind !== 'cancelled') throw unexpected('cancelled', answer);
+    return answer.run;
+  }
+
+  async acknowledge(which: string): Promise<void> {
+    const answer = await this.#ask({ kind: 'acknowledge', which, publisher: this.#credentials.grant.raw });
+    if (answer.kind !== 'acknowledged') throw unexpected('acknowledged', answer);
+  }
+
+  follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress> {
+    return this.#following.follow(which, signal);
+  }
+
+  logs(
+    which: string,
+    options: { follow: boolean; worker?: string; signal: AbortSignal },
+  ): AsyncGenerator<LogChunk> {
+    return this.#following.logs(which, options);
+  }
+
+  bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
+    return patiently(this.#waiting, () => this.#found(() => this.#bundle(which)), isUnread);
+  }
+
+  async #bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
+    for (const controller of this.#credentials.membership.controllers) {
+      const limit = AbortSignal.any([this.#signal, AbortSignal.timeout(clientLimits.bundleMsMax)]);
+      const text = await fetchBundle(this.#mesh, controller, which, limit);
+      if (text !== undefined) return { bundle: decodeBundle(text), text };
+    }
+    throw new QuorateError('BUNDLE_NOT_FOUND', `the controller has no bundle for ${which}`, {
+      hint: 'A job has one as soon as it has a verdict.',
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing.abort();
+    return this.#mesh.close();
+  }
+}

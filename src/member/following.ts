@@ -1,0 +1,133 @@
+import { codeOf, QuorateError } from '../protocol/base/errors.ts';
+import { escapeValue } from '../protocol/base/escape.ts';
+import { judgeLimits } from '../protocol/judge/limits.ts';
+import { limits } from '../protocol/base/limits.ts';
+import type { Question } from '../protocol/sessions/ask.ts';
+import { errorFrom } from '../protocol/sessions/message-stream.ts';
+import { unexpected } from '../protocol/sessions/run-source.ts';
+import type { ApiDown, ApiUp } from '../protocol/wire/messages.ts';
+import type { Progress } from '../protocol/wire/progress.ts';
+import { isUnread, Patience, patiently, type Waiting } from '../node/patience.ts';
+import { clientLimits } from './limits.ts';
+import { ShownLogs } from './retold-logs.ts';
+
+export interface TimedProgress {
+  at: number;
+  progress: Progress;
+}
+
+export interface LogChunk {
+  worker: string;
+  operator: string;
+  slot: string;
+  text: string;
+}
+
+/** Longest wait for the next answer of a followed run, in ms: as long as a request may last, and its last build. */
+const quietMsMax = (judgeLimits.requestSecondsMax + limits.grantSecondsMax) * 1000;
+
+/** Questions with several answers, each on a stream of its own. */
+export class Following {
+  readonly #open: (question: ApiUp, signal: AbortSignal) => Promise<Question>;
+  readonly #waiting: Waiting;
+
+  constructor(open: (question: ApiUp, signal: AbortSignal) => Promise<Question>, waiting: Waiting) {
+    this.#open = open;
+    this.#waiting = waiting;
+  }
+
+  /** Past progress, then live progress, each once, over as many streams as it takes; ends with the run. */
+  async *follow(which: string, until: AbortSignal): AsyncGenerator<TimedProgress> {
+    const { tell } = this.#waiting;
+    const signal = AbortSignal.any([until, this.#waiting.signal]);
+    const patience = new Patience({ signal, tell }, true);
+    let seen = 0;
+    for (;;) {
+      try {
+        // A stream tells the whole history.
+        let count = 0;
+        for await (const answer of this.#answers({ kind: 'follow', which }, signal)) {
+          patience.progressed();
+          if (answer.kind !== 'progress') continue;
+          count += 1;
+          if (count <= seen) continue;
+          seen = count;
+          // Null: of a later version.
+          if (answer.progress !== null)
+            yield { at: answer.at, progress: escapeValue(answer.progress) as Progress };
+        }
+        return;
+      } catch (error) {
+        await patience.wait(error);
+      }
+    }
+  }
+
+  /** Logs, each piece once. Where they are followed, over as many streams as it takes; else a stream that was lost is an error. */
+  async *logs(
+    which: string,
+    { follow, worker, signal: until }: { follow: boolean; worker?: string; signal: AbortSignal },
+  ): AsyncGenerator<LogChunk> {
+    const signal = AbortSignal.any([until, this.#waiting.signal]);
+    const question: ApiUp = { kind: 'logs', which, follow, ...(worker !== undefined && { worker }) };
+    const patience = new Patience({ ...this.#waiting, signal }, false);
+    const shown = new ShownLogs();
+    let isBegun = false;
+    for (;;) {
+      try {
+        shown.restart();
+        for await (const answer of this.#answers(question, signal)) {
+          patience.progressed();
+          isBegun = true;
+          if (answer.kind !== 'output') continue;
+          const { worker: by, operator, slot } = answer;
+          const text = shown.fresh(`${by} ${slot}`, answer.text);
+          if (text !== '') yield { worker: by, operator, slot, text };
+        }
+        return;
+      } catch (error) {
+        if (!isUnread(error) && !(follow && isBegun)) throw error;
+        await patience.wait(error);
+      }
+    }
+  }
+
+  /** Has the controller fetch a tree. Blocks that have arrived are kept. */
+  bring(tree: string, publisher: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
+    return patiently(this.#waiting, async () => {
+      const question: ApiUp = { kind: 'bring', tree, publisher };
+      const { signal } = this.#waiting;
+      for await (const answer of this.#answers(question, signal, clientLimits.bringMsMax)) {
+        if (answer.kind === 'brought') return;
+        if (answer.kind !== 'bringing') throw unexpected('brought', answer);
+        onProgress(answer.bytes, answer.total);
+      }
+    });
+  }
+
+  /** Up to `end`. Errors: `CONTROLLER_LOST`, and what the controller answers with. */
+  async *#answers(question: ApiUp, signal: AbortSignal, timeoutMs = quietMsMax): AsyncGenerator<ApiDown> {
+    const stream = await this.#open(question, signal);
+    try {
+      for (;;) {
+        const answer = await stream.receive({ timeoutMs }).catch((error: unknown) => {
+          if (['MESH_RESET', 'MESH_TRUNCATED'].includes(codeOf(error))) throw lost(error);
+          throw error;
+        });
+        if (answer === undefined) throw lost();
+        if (answer.kind === 'error') throw errorFrom(answer);
+        if (answer.kind === 'end') return;
+        yield answer;
+      }
+    } finally {
+      await stream.close();
+    }
+  }
+}
+
+function lost(cause?: unknown): QuorateError {
+  return new QuorateError('CONTROLLER_LOST', 'the connection to the controller was lost', {
+    hint: 'The job goes on: quorate jobs lists it, once the controller is back.',
+    cause,
+  });
+}

@@ -1,0 +1,156 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Recipe } from '../protocol/documents/index.ts';
+import { assert } from '../protocol/base/errors.ts';
+import { type Plan, planPipeline } from '../protocol/pipeline/index.ts';
+import type { JobFile, JobTemplate } from '../jobfile/index.ts';
+import { type GitTag, localCommit, readLocalCommit, resolveRef } from '../source/index.ts';
+import { openStore, type Store } from '../store/index.ts';
+import { changedPaths } from '../execution/changed-paths.ts';
+import type { ConfinedGit } from '../execution/confined-git.ts';
+import { asSourceError, importSource } from '../execution/import-source.ts';
+import { jobFileInTree } from '../execution/job-in-tree.ts';
+import { fetchRecipe, readLocalJobFile, type WantedRecipe } from '../execution/recipe.ts';
+import { fetchableUrl } from '../execution/source-url.ts';
+import { makeScratch } from '../node/scratch.ts';
+
+/** A commit that a ref had when it was looked at; the ref itself may have moved on. `tag` where it is one. */
+export interface SeenCommit {
+  /** Full name. */
+  ref: string;
+  commit: string;
+  tag?: GitTag;
+}
+
+/** Gives git in a sandbox of its own, which reaches the repository's server only (`openConfinedGit`). */
+export type Confine = <T>(
+  use: (git: Pick<ConfinedGit, 'dir' | 'wrap' | 'connect'>) => Promise<T>,
+) => Promise<T>;
+
+/** A repository on a server, or one around a folder, of which only objects that are there are read. */
+export type Repository = { url: string } | { folder: string };
+
+export interface PlanOptions {
+  repository: Repository;
+  /** Branch, tag or full commit id; `HEAD`. */
+  ref: string | SeenCommit;
+  /** Runs git for a repository on a server; absent: without a sandbox. */
+  confine?: Confine | undefined;
+  /** The base of `changed`, written as a ref. */
+  base?: string | undefined;
+  /** The job file, in place of the repository's own. */
+  recipe?: WantedRecipe | { local: string } | undefined;
+  signal: AbortSignal;
+  /** Called while the store that holds the tree is open. */
+  read?(store: Store, planned: PlannedCommit): Promise<void>;
+}
+
+/** The expanded job file of a commit, with the source that it was read from. */
+export interface PlannedCommit {
+  /** Full name of the branch or tag, or the commit id. */
+  ref: string;
+  commit: string;
+  /** CID of the checked-out tree. */
+  tree: string;
+  /** Where the ref is a tag. */
+  tag?: GitTag;
+  /** Commit id of the base. */
+  base?: string;
+  /** Paths that differ from the base. */
+  changed?: string[];
+  file: JobFile;
+  /** Where the job file is not the repository's own. */
+  recipe?: Recipe;
+  plan: Plan<JobTemplate>;
+}
+
+/**
+ * Checks a commit out, reads its `quorate.yaml` or the job file that is given, computes the CID of its tree, which each worker compares with its own checkout,
+ * and decides which jobs are built. Runs git without a sandbox unless one is given, where the user chose the server.
+ * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
+ */
+export async function planCommit({
+  repository,
+  ref,
+  base,
+  recipe: wanted,
+  confine,
+  signal,
+  read: look,
+}: PlanOptions): Promise<PlannedCommit> {
+  if ('url' in repository) fetchableUrl(repository.url);
+  const scratch = await makeScratch('run');
+  try {
+    const store = await openStore({ dir: join(scratch, 'store') });
+    try {
+      const read = (one: string | SeenCommit) =>
+        readCommitOf(repository, one, { store, dir: scratch, confine, signal });
+      const { tree, ...source } = await read(ref);
+      const own = async () => ({
+        recipe: undefined,
+        file: await jobFileInTree(store, tree, {
+          where: `commit ${source.commit.slice(0, 12)} of ${'url' in repository ? repository.url : repository.folder}`,
+          named: (name) => `${name} at ${source.commit.slice(0, 12)}`,
+          hint: 'Commit one ("quorate init" writes an example) and push it. For a repository that has none: --file <file>',
+        }),
+      });
+      const given = async (of: WantedRecipe | { local: string }) =>
+        'local' in of
+          ? { recipe: undefined, file: (await readLocalJobFile(of.local)).file }
+          : fetchRecipe(store, of, { dir: scratch, signal });
+      const { file, recipe } = wanted === undefined ? await own() : await given(wanted);
+      const before = base === undefined ? undefined : await read(base);
+      const changed = before && {
+        base: before.commit,
+        paths: await changedPaths(store, before.tree, tree, signal),
+      };
+      const plan = planPipeline(file.instances, { ref: source.ref, ...(changed && { changed }) });
+      const planned = {
+        ...{ ...source, tree, file, plan },
+        ...(recipe && { recipe }),
+        ...(changed && { base: changed.base, changed: changed.paths }),
+      };
+      await look?.(store, planned);
+      return planned;
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function readCommitOf(
+  repository: Repository,
+  named: string | SeenCommit,
+  {
+    store,
+    dir,
+    confine,
+    signal,
+  }: { store: Store; dir: string; confine: Confine | undefined; signal: AbortSignal },
+): Promise<{ ref: string; commit: string; tree: string; tag?: GitTag }> {
+  const into = store.public;
+  if ('url' in repository) {
+    const { url } = repository;
+    const readIn = async (git: Pick<ConfinedGit, 'dir'> & Partial<Pick<ConfinedGit, 'wrap' | 'connect'>>) => {
+      const seen =
+        typeof named === 'string'
+          ? { ref: named, ...(await resolveRef(url, named, { ...git, signal, seconds: 60 })) }
+          : named;
+      const { commit, ref, tag } = seen;
+      const { root } = await importSource(store, { url, commit, ref, into, signal, ...git });
+      return { ref, commit, tree: root, ...(tag && { tag }) };
+    };
+    return confine === undefined ? readIn({ dir }) : confine(readIn);
+  }
+  assert(typeof named === 'string', 'a commit of a folder is named');
+  const { commit, objects, tag, ref = commit } = await localCommit(repository.folder, named, { signal });
+  try {
+    const importing = (tar: Parameters<Store['importTar']>[0]) => store.importTar(tar, { into, signal });
+    const { value } = await readLocalCommit(objects, commit, { dir, signal }, importing);
+    return { ref, commit, tree: value.root, ...(tag && { tag }) };
+  } catch (error) {
+    throw asSourceError(error, `commit ${commit}`);
+  }
+}

@@ -1,0 +1,103 @@
+import type { Job, Policy, Recipe, Request } from '../protocol/documents/index.ts';
+import { assert } from '../protocol/base/errors.ts';
+import type { Instance, Skipped } from '../protocol/pipeline/index.ts';
+import type { JobFile, JobSpec, JobTemplate } from '../jobfile/index.ts';
+import type { GitTag } from '../source/index.ts';
+import type { Store } from '../store/index.ts';
+import { chosenJobs, jobOf } from '../execution/job-in-tree.ts';
+import { lockFilesInTree } from '../execution/lock-files.ts';
+import type { WantedRecipe } from '../execution/recipe.ts';
+import { type Confine, type PlannedCommit, planCommit, type SeenCommit } from './plan.ts';
+
+export interface SubmitOptions {
+  repo: { url: string; ref: string };
+  commit: string;
+  /** CID of the checked-out tree. */
+  tree: string;
+  /** The tag that was asked for, for a job with a git folder. */
+  tag?: GitTag;
+  job: JobSpec;
+  policy: Policy;
+  /** The job file, where that is not the source's own `quorate.yaml`. */
+  recipe?: Recipe | undefined;
+  /** Dependencies that it installs from; the controller has them by now (`Client.bring`). */
+  dependencies?: Job['dependencies'] | undefined;
+  /** Runs whose artifacts it reads, by the name of the input. */
+  needs?: Request['needs'];
+  /** It is built, whatever evidence of the same job there is. */
+  rebuild?: boolean;
+  expiresSeconds: number;
+  /** Makes the same request each time it is submitted, which is one run. Absent: it is another one each time. */
+  stamp?: { jti: string; iat: number } | undefined;
+}
+
+/** A job that is to be published. */
+export interface PlannedJob {
+  instance: Instance<JobTemplate>;
+  job: JobSpec;
+}
+
+export interface Prepared {
+  /** Full name of the branch or tag, or the ref as given. */
+  ref: string;
+  commit: string;
+  tree: string;
+  /** Where the ref is a tag. */
+  tag?: GitTag;
+  /** The job file, where that is not the source's own. */
+  recipe?: Recipe;
+  /** Those that are published, each after those it needs. */
+  jobs: PlannedJob[];
+  /** Those that were asked for and that conditions leave out. */
+  skipped: Skipped[];
+  /** The lock files of its jobs, by path; those that the tree has. */
+  lockFiles: ReadonlyMap<string, Uint8Array>;
+  /** Paths that differ from the base, where there is one. */
+  changed?: string[];
+}
+
+/**
+ * Plans a commit of a server (`planCommit`), and selects what is published: all jobs, or one with all that it needs.
+ * Reads the lock files of these jobs. @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
+ */
+export async function prepare(options: {
+  url: string;
+  ref: string | SeenCommit;
+  confine?: Confine | undefined;
+  /** The base of `changed`, written as a ref. */
+  base?: string | undefined;
+  /** The job file, in place of the repository's own. */
+  recipe?: WantedRecipe | undefined;
+  jobName?: string | undefined;
+  signal: AbortSignal;
+}): Promise<Prepared> {
+  const { url, ref, confine, base, recipe, signal, jobName } = options;
+  let prepared: Prepared | undefined;
+  const read = async (store: Store, { file, plan, ...source }: PlannedCommit): Promise<void> => {
+    const wanted = jobName === undefined ? undefined : withNeeds(file, chosenJobs(file, jobName));
+    const asked = (name: string) => wanted === undefined || wanted.has(name);
+    const jobs = plan.instances
+      .filter(({ name }) => asked(name))
+      .map((instance) => ({ instance, job: jobOf(file, instance) }));
+    const lockFiles = new Map<string, Uint8Array>();
+    for (const { job } of jobs)
+      for (const [path, bytes] of await lockFilesInTree(store, source.tree, job.dependencies ?? [], {
+        signal,
+      }))
+        lockFiles.set(path, bytes);
+    const skipped = plan.skipped.filter(({ instances }) => instances.some(asked));
+    prepared = { ...source, jobs, skipped, lockFiles };
+  };
+  await planCommit({ repository: { url }, ref, confine, base, recipe, signal, read });
+  assert(prepared !== undefined, 'a commit that was planned was read');
+  return prepared;
+}
+
+/** The names of these instances and of all that they need, directly or not. */
+function withNeeds({ instances }: JobFile, chosen: readonly Instance[]): Set<string> {
+  const found = new Set(chosen.map(({ name }) => name));
+  // Each comes after those it needs.
+  for (const { name, needs } of instances.toReversed())
+    if (found.has(name)) for (const { instance } of needs) found.add(instance);
+  return found;
+}

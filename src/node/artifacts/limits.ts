@@ -1,0 +1,89 @@
+import { dependencyLimits } from '../../protocol/lock-formats/limits.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+
+/** Bounds of what a node stores and sends to others. */
+export const artifactLimits = {
+  /** Interval of sweeps. One walks all that is stored, which for a full store is seconds of work. */
+  collectSeconds: 900,
+  /** Pause between two reads of the whole store that look for damage: disks lose bits over months. */
+  scrubSeconds: 7 * 24 * 3600,
+  /** How fast that reads: a store of 50 GiB takes a night and a day. */
+  scrubBytesPerSecond: 512 * 1024,
+  /** After an attempt to fetch trees that are not whole, the first time; then twice that, up to `collectSeconds`. */
+  repairAgainSeconds: 30,
+  /** One attempt to fetch a tree that is not whole. */
+  repairSeconds: 300,
+  /** Peers that are asked for it. */
+  repairPeersMax: 5,
+  /** Opening a stream to one process of a peer. */
+  openMs: 10_000,
+  /** Streams of guests at once: each may hold a ring of blocks. */
+  guestStreamsMax: 48,
+  /** Bytes of trees that take a turn (`meshLimits.turnsPerSecond`) of who fetches them: 100 MiB a second, for guests 50. */
+  servedBytesPerTurn: 2 ** 20,
+  /** A file with the index of dependencies: the largest index, and the framing of its blocks. */
+  indexFileBytesMax: 65 * 1024 * 1024,
+  /** Looking for what peers of the mesh have, in ms: one that has just started may know nobody yet. */
+  findMsMax: 30_000,
+  /** One answer of one peer. */
+  askMsMax: 15_000,
+  /** Peers that are looked for under one key, and asked. */
+  peersMax: 8,
+  /** Lookups of one key; peers that have nothing trusted yet are asked again in each. */
+  lookupsMax: 3,
+  /** Between two lookups. */
+  againMs: 500,
+  /** Attempts to fetch reports, and the time between two: a controller keeps what a failed test put out a moment after its verdict. */
+  reportTriesMax: 6,
+  reportRetryMs: 1_000,
+} as const;
+
+assert(
+  dependencyLimits.indexBytesMax + 2 ** 20 <= artifactLimits.indexFileBytesMax,
+  'a file holds the largest index, with 16 KiB for each chunk of it',
+);
+assert(
+  artifactLimits.repairAgainSeconds < artifactLimits.collectSeconds,
+  'what is not whole is looked at sooner',
+);
+assert(artifactLimits.repairSeconds < artifactLimits.collectSeconds, 'a repair ends before the next sweep');
+assert(
+  artifactLimits.collectSeconds < artifactLimits.scrubSeconds,
+  'a sweep comes more often than a reading of all',
+);
+assert(artifactLimits.scrubSeconds * 1000 < 2 ** 31, 'a timer takes it');
+assert(limits.treeBytesMax >= 4 * 3600 * artifactLimits.scrubBytesPerSecond, 'a tree is reread in hours');
+assert(
+  artifactLimits.repairPeersMax * artifactLimits.openMs < artifactLimits.repairSeconds * 1000,
+  'peers that do not answer leave time for one that does',
+);
+assert(
+  artifactLimits.guestStreamsMax * limits.blockBytesMax <= limits.bundleBytesMax,
+  'blocks for guests are in memory',
+);
+assert(artifactLimits.servedBytesPerTurn <= limits.blockBytesMax, 'the largest block is a turn at least');
+assert(
+  artifactLimits.indexFileBytesMax <= 2 * dependencyLimits.indexBytesMax,
+  'its framing is shorter than the index',
+);
+assert(
+  artifactLimits.askMsMax < artifactLimits.findMsMax,
+  'a peer that does not answer leaves time for another',
+);
+assert(
+  artifactLimits.findMsMax < artifactLimits.repairSeconds * 1000,
+  'a peer is found before its tree is here',
+);
+assert(
+  artifactLimits.peersMax * artifactLimits.openMs < artifactLimits.repairSeconds * 1000,
+  'as many streams are opened one after the other',
+);
+assert(
+  artifactLimits.lookupsMax * artifactLimits.againMs < artifactLimits.askMsMax,
+  'the waits are shorter than one answer',
+);
+assert(
+  artifactLimits.reportTriesMax * artifactLimits.reportRetryMs < artifactLimits.findMsMax,
+  'reports are waited for no longer than a peer',
+);

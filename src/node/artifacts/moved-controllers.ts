@@ -1,0 +1,60 @@
+import { openCharter } from '../../protocol/sessions/ask.ts';
+import { searchCharters } from '../../protocol/sessions/charter-search.ts';
+import { controllersUnder } from '../../protocol/sessions/credentials.ts';
+import type { Mesh, PeerAddress } from '../../mesh/index.ts';
+import { joseDocuments, meshDial } from '../ports.ts';
+import { waitForPeer } from './wait-for-peer.ts';
+
+/**
+ * Controllers that are found at the addresses of those that cannot be reached: their keys may have been replaced. Each is named by
+ * a charter that the root key signed. Says nothing of an epoch: whoever asks believes what proves itself only. Never throws but the
+ * reason of `signal`.
+ */
+export async function movedControllers(
+  mesh: Mesh,
+  project: string,
+  missing: readonly PeerAddress[],
+  signal: AbortSignal,
+): Promise<PeerAddress[]> {
+  const known = new Set(missing.map(({ id }) => id));
+  const found = new Map<string, PeerAddress>();
+  for (const raw of await searchCharters(meshDial(mesh, signal), missing)) {
+    try {
+      const { payload } = await openCharter(raw, project, joseDocuments);
+      for (const peer of controllersUnder(payload, missing))
+        if (!known.has(peer.id)) found.set(peer.id, peer);
+    } catch {
+      // A stranger may be at the address by now.
+    }
+  }
+  signal.throwIfAborted();
+  return [...found.values()];
+}
+
+/** An address that leads to the peer it names is connected by then. */
+const soonMs = 2_000;
+const waitMsMax = 8_000;
+
+/**
+ * Waits until the mesh has a peer. Where none answers soon, looks for controllers that have another key by now at these addresses,
+ * and returns them.
+ */
+export async function waitOrSearch(
+  mesh: Mesh,
+  project: string,
+  known: readonly PeerAddress[],
+  signal: AbortSignal,
+): Promise<PeerAddress[]> {
+  if (await waitForPeer(mesh, signal, soonMs)) return [];
+  const moved = await movedControllers(mesh, project, known, signal);
+  if (moved.length === 0) await waitForPeer(mesh, signal, waitMsMax);
+  return moved;
+}
+
+/** Addresses that end in `/p2p/<id>`, by that id. */
+export function peersOf(addrs: readonly string[]): PeerAddress[] {
+  return addrs.flatMap((addr) => {
+    const id = addr.includes('/p2p/') ? addr.split('/p2p/').at(-1) : undefined;
+    return id === undefined ? [] : [{ id, addrs: [addr] }];
+  });
+}

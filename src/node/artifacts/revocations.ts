@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import { type Known, requestRevocations, revocationServer } from '../../protocol/sessions/revocation-exchange.ts';
+import { generateSeed } from '../../identity/keys.ts';
+import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { meshDial } from '../ports.ts';
+import { artifactLimits } from './limits.ts';
+import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
+
+/** Serves the revocations and the checkpoint that are known here, see `revocationServer`. */
+export function serveRevocations(mesh: Mesh, known: Known): void {
+  const { protocol, session, options } = revocationServer(known);
+  mesh.handle(protocol, session, options);
+}
+
+const { askMsMax, findMsMax, peersMax } = artifactLimits;
+
+/**
+ * Asks members of a project for revocations: those that provide the artifact, others, and controllers. Returns how many
+ * answered. Errors: `REVOCATION_NO_ANSWER`, `MESH_…`, `HOME_…`.
+ */
+export async function askForRevocations(options: {
+  project: string;
+  artifact: string | null;
+  bootstrap: string[];
+  controllers: PeerAddress[];
+  /** Where peers of earlier connections are remembered. */
+  peersFile?: string | undefined;
+  book: RevocationBook;
+  signal: AbortSignal;
+}): Promise<number> {
+  const { project, artifact, bootstrap, controllers, peersFile, book, signal } = options;
+  const mesh = await openMesh({
+    ...{ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' },
+    ...(peersFile !== undefined && { peersFile }),
+  });
+  try {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
+    const peers = new Map(controllers.map((peer) => [peer.id, peer]));
+    const keys = [projectRendezvous(project), ...(artifact === null ? [] : [artifact])];
+    const known = [...controllers, ...peersOf(bootstrap)];
+    const found = (more: PeerAddress[]) => {
+      for (const peer of more) peers.set(peer.id, peer);
+    };
+    const askAll = async (): Promise<number> => {
+      const asked = await Promise.allSettled(
+        [...peers.values()].map((peer) =>
+          learnRevocations(mesh, peer, book, AbortSignal.any([signal, AbortSignal.timeout(askMsMax)])),
+        ),
+      );
+      signal.throwIfAborted();
+      return asked.filter(({ status }) => status === 'fulfilled').length;
+    };
+    const knowsPeers = bootstrap.length > 0 || (peersFile !== undefined && existsSync(peersFile));
+    if (knowsPeers) found(await waitOrSearch(mesh, project, known, limit));
+    for (let tries = 0; ; tries++) {
+      if (knowsPeers) await addProviders(mesh, peers, keys, limit);
+      const answered = await askAll();
+      if (answered > 0) return answered;
+      if (tries === 0) found(await movedControllers(mesh, project, known, limit).catch(() => []));
+      signal.throwIfAborted();
+      if (mesh.connected().length === 0 || limit.aborted) break;
+      await setTimeout(artifactLimits.againMs, undefined, { signal });
+    }
+    throw new QuorateError(
+      'REVOCATION_NO_ANSWER',
+      'no member of the project could be asked for revocations',
+      {
+        hint: `Tried: ${[...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)].join(', ') || 'no address is known; name one: --bootstrap /dns4/…'}.`,
+      },
+    );
+  } finally {
+    await mesh.close();
+  }
+}
+
+async function addProviders(
+  mesh: Mesh,
+  peers: Map<string, PeerAddress>,
+  keys: readonly string[],
+  limit: AbortSignal,
+): Promise<void> {
+  for (const key of keys) {
+    try {
+      for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
+        peers.set(peer.id, peers.get(peer.id) ?? peer);
+    } catch {
+      // Its time is up, or nobody could be asked: the next try may find some.
+    }
+  }
+}
+
+/** Asks one peer for revocations, and keeps what holds. Errors: `MESH_…`, `WIRE_INVALID`, `HOME_…`. */
+export async function learnRevocations(
+  mesh: Mesh,
+  peer: PeerAddress,
+  book: RevocationBook,
+  signal: AbortSignal,
+): Promise<void> {
+  await requestRevocations(meshDial(mesh, signal), peer, (page) => book.learn(page, Date.now()));
+}

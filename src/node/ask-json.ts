@@ -1,0 +1,54 @@
+import { messageOf } from '../protocol/base/errors.ts';
+import { nodeLimits } from './limits.ts';
+
+/** The answer of a server that is not trusted; its text may be anything. */
+export interface JsonAnswer {
+  ok: boolean;
+  status: number;
+  text: string;
+}
+
+/** A server could not be asked: `message` says why, as one line. */
+export class AskFailed extends Error {}
+
+/**
+ * POSTs JSON, or GETs where there is no body. Follows no redirect; bytes and time of the answer are bounded.
+ * @throws AskFailed, or the reason of `signal`
+ */
+export async function askJson(
+  url: URL,
+  options: { body: object | undefined; headers?: Record<string, string>; signal: AbortSignal },
+): Promise<JsonAnswer> {
+  const { body, headers = {}, signal } = options;
+  const late = AbortSignal.timeout(nodeLimits.askMsMax);
+  try {
+    const response = await fetch(url, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      redirect: 'error',
+      signal: AbortSignal.any([signal, late]),
+    });
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    // Leaving the loop cancels the body.
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.length;
+      if (bytes > nodeLimits.askBytesMax)
+        throw new AskFailed(`it sends more than ${nodeLimits.askBytesMax} bytes`);
+      chunks.push(chunk);
+    }
+    const { ok, status } = response;
+    return { ok, status, text: Buffer.concat(chunks).toString('utf8') };
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof AskFailed) throw cause;
+    if (late.aborted) throw new AskFailed(`no answer within ${nodeLimits.askMsMax / 1000} s`, { cause });
+    const { cause: deeper } = cause as { cause?: unknown };
+    throw new AskFailed(messageOf(deeper ?? cause), { cause });
+  }
+}

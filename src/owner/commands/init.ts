@@ -1,0 +1,170 @@
+import { existsSync } from 'node:fs';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { FloorChange } from '../project-folder.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { floorValue, lostBy, sayFloors } from './floor.ts';
+import { findUp } from '../project.ts';
+import { addresses, gitServers, nameOf, peerId } from '../../terminal/values.ts';
+
+interface Options {
+  name?: string;
+  vcs?: string[];
+  bootstrap?: string[];
+  idp?: string;
+  floor?: FloorChange;
+  testFloor?: FloorChange;
+}
+
+export const init: Define = (program, act) => {
+  program
+    .command('init')
+    .summary('make a project of this repository')
+    .description(
+      'Makes a project of the git repository around: its root key and charter in .quorate/ (kept out of git), and a job file, quorate.yaml, to start from.',
+    )
+    .option('--name <name>', "the project's name (default: that of the folder)", nameOf)
+    .option(
+      '--vcs <host>',
+      'server a job may fetch source from, as host or host:port (default: that of the remote); repeatable',
+      gitServers,
+    )
+    .option(
+      '--bootstrap <address>',
+      'first peer of the network for machines behind NAT; repeatable',
+      addresses,
+    )
+    .option(
+      '--idp <PeerId>',
+      'key of an identity provider that runs apart, as "quorate idp init" prints it there',
+      peerId,
+    )
+    .option(
+      '--floor <policy>',
+      'least policy of a job, N/M[+cosign][+rounds=R]: N of M operators agree, with the co-signature, in R rounds at most (default: 2/3+cosign+rounds=8)',
+      floorValue,
+    )
+    .option('--test-floor <policy>', 'the same for jobs of kind: test (default: 2/3+rounds=8)', floorValue)
+    .addHelpText('after', examples('quorate init', 'quorate init --name my-tool --vcs git.example.org'))
+    .action(act(run));
+};
+
+async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
+  const repo = findUp(cwd, '.git');
+  if (repo === undefined) {
+    throw new QuorateError('CLI_NOT_A_REPOSITORY', `${cwd} is in no git repository`, {
+      hint: 'Go to the repository whose builds you want checked, or make one: git init',
+    });
+  }
+  const { defaultFloor, defaultTestFloor, initProject } = await import(
+    '../project-folder.ts'
+  );
+  const folder = await initProject(repo, {
+    name: options.name ?? nameFrom(basename(repo)),
+    vcs: options.vcs ?? (await hostOfRemote(repo)),
+    bootstrap: options.bootstrap ?? [],
+    ...(options.idp !== undefined && { idp: options.idp }),
+    floor: { ...defaultFloor, ...options.floor },
+    testFloor: { ...defaultTestFloor, ...options.testFloor },
+  });
+  const jobFile = await writeJobFile(repo);
+  const ignored = await ignoreProjectFolder(repo);
+  const { charter } = folder;
+  const lost = lostBy(charter, { floor: defaultFloor, testFloor: defaultTestFloor });
+  out.value({
+    project: folder.project,
+    name: folder.name,
+    folder: folder.dir,
+    vcs: charter.vcs,
+    floor: charter.floor,
+    testFloor: charter.testFloor,
+    lost,
+    jobFile,
+    ignored,
+  });
+  const { bold, dim } = out.colours;
+  out.say(
+    `Project ${bold(folder.name)}`,
+    `  ${folder.project}`,
+    dim('  This id is its root key: all that users of your artifacts need to know.'),
+    '',
+    'Made:',
+    '  .quorate/root.key    says who runs the project; keep a copy offline',
+    '  .quorate/charter.jws signed by it: keys, allowed servers, least policy',
+    `  quorate.yaml         ${jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
+    ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
+    `Source may come from ${charter.vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : charter.vcs.join(', ')}.`,
+    ...sayFloors(charter),
+    ...[...lost.floor, ...lost.testFloor].map((says) =>
+      out.colours.yellow(`Lost against the default. ${says}`),
+    ),
+    '',
+    'Next:',
+    ...(options.idp === undefined ? next : nextApart),
+    '  git commit, git push      quorate.yaml too: workers fetch from the server',
+    '  quorate run               builds what is pushed',
+  );
+  return exits.done;
+}
+
+const next = [
+  '  quorate controller        hands out work; keep it running',
+  '  quorate key               on your trusted machine, then here:',
+  '  quorate invite me --role trusted-worker --key <it>',
+  '  quorate invite alice      a ticket for each volunteer (three or more)',
+];
+
+const nextApart = [
+  '  charter.jws               to the host of the identity provider, and there:',
+  '  quorate idp --charter charter.jws',
+  '  quorate controller --idp <its address>   here; hands out work; keep it running',
+  '  quorate key               on your trusted machine, then here:',
+  '  quorate rotate trusted-worker --add <it>',
+  '  quorate invite me --role trusted-worker --key <it>   where the identity provider runs',
+  '  quorate invite owner --role publisher    there too; here: quorate join <ticket>',
+  '  quorate invite alice      there; a ticket for each volunteer (three or more)',
+];
+
+/** A project name from a folder's name, with the characters that documents allow: letters, digits and `. _ -`. */
+function nameFrom(folder: string): string {
+  const name = folder
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 64);
+  return name === '' ? 'project' : name;
+}
+
+/** The host of the repository's remote; empty, which allows any server, without one. */
+async function hostOfRemote(repo: string): Promise<string[]> {
+  const { localRepo, parseGitUrl } = await import('../../source/index.ts');
+  try {
+    const { remoteUrl } = await localRepo(repo);
+    if (remoteUrl === undefined) return [];
+    const { host, port, protocol } = parseGitUrl(remoteUrl);
+    const standard = { git: 9418, http: 80, https: 443, ssh: 22 }[protocol];
+    return [port === standard ? host : `${host}:${port}`];
+  } catch (error) {
+    const code = error instanceof QuorateError ? error.code : '';
+    if (code === 'SOURCE_NO_COMMIT' || code.startsWith('SOURCE_URL_') || code === 'SOURCE_PROTOCOL_REFUSED')
+      return [];
+    throw error;
+  }
+}
+
+async function writeJobFile(repo: string): Promise<'made' | 'kept'> {
+  const file = join(repo, 'quorate.yaml');
+  if (existsSync(file) || existsSync(join(repo, 'quorate.yml'))) return 'kept';
+  const { exampleJobFile, exampleKind } = await import('../../jobfile/index.ts');
+  await writeFile(file, exampleJobFile(exampleKind(await readdir(repo))), { flag: 'wx' });
+  return 'made';
+}
+
+async function ignoreProjectFolder(repo: string): Promise<'added' | 'kept'> {
+  const file = join(repo, '.gitignore');
+  const text = existsSync(file) ? await readFile(file, 'utf8') : '';
+  if (text.split('\n').some((line) => /^\/?\.quorate\/?\s*$/.test(line))) return 'kept';
+  await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}.quorate/\n`);
+  return 'added';
+}

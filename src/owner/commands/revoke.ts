@@ -1,0 +1,188 @@
+import { resolve } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
+import type { RevocationTarget } from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { RevocationList } from '../../protocol/judge/index.ts';
+import type { ProjectFolder } from '../project-folder.ts';
+import type { RevokedNow } from '../revoke.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { endOf, sayEnd } from './end-of-key.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { fewerIsFine } from './fewer-operators.ts';
+import { NewFile } from '../../terminal/new-file.ts';
+import { openProject } from '../project.ts';
+import { revokedBefore } from './revoked-before.ts';
+import { logIndex, reasonText } from '../../terminal/values.ts';
+
+type Kind = RevocationTarget['kind'];
+const kinds: Kind[] = ['operator', 'key', 'job', 'image', 'artifact'];
+
+interface Options {
+  reason: string;
+  since?: number;
+  keep?: string[];
+  voidLeaf?: string[];
+  as?: Kind;
+  out?: string;
+  yes?: boolean;
+}
+
+export const revoke: Define = (program, act) => {
+  program
+    .command('revoke')
+    .summary('take trust back from an operator, a key, a job, an image or an artifact')
+    .description(
+      'Signs a revocation and puts it into the log. An operator or a key may not work any more at once; every verdict that rests on what is revoked is decided again, and whoever fetches or verifies learns of it. It cannot be taken back.',
+    )
+    .argument('<what>', "an operator's name, a PeerId, or a CID")
+    .requiredOption('--reason <text>', 'why, for everybody', reasonText)
+    .option(
+      '--since <index>',
+      'void from this leaf of the log on (default: now for an operator or a key, 0 for the rest)',
+      logIndex,
+    )
+    .option(
+      '--keep <id>',
+      "of an identity provider's key: a revocation by it that stays; repeatable, or none (default: those in the log before --since)",
+      keptId,
+    )
+    .option(
+      '--void-leaf <id>',
+      'of a key that wrote the log: nobody signed the revocation that a leaf names; repeatable, or all: each from --since on that the controller does not show',
+      voidId,
+    )
+    .addOption(new Option('--as <kind>', 'what it is, where that is not plain').choices(kinds))
+    .option('--yes', 'ask nothing, also where fewer operators are left than a round has slots')
+    .option(
+      '--out <file>',
+      'write the revocation to a file as well, for verify --revocations, whether the controller takes it or not',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'quorate revoke mallory --reason "tampered with builds" --since 120',
+        'quorate revoke bafybeig… --reason "contains CVE-2026-1234"',
+      ),
+    )
+    .action(act(run));
+};
+
+async function run(context: Context, what: string, options: Options): Promise<Exit> {
+  const { cwd, out, signal } = context;
+  const folder = await openProject(cwd);
+  const target = await targetOf(what, options.as, folder);
+  const { reason, since, keep, voidLeaf, yes = false } = options;
+  if ((keep ?? voidLeaf) !== undefined && target.kind !== 'key')
+    throw new QuorateError(
+      'CLI_USAGE',
+      `${keep === undefined ? '--void-leaf' : '--keep'} is of the end of a key, and "${what}" is no key`,
+    );
+  if (voidLeaf?.includes('all') === true && since === undefined)
+    throw new QuorateError('CLI_USAGE', '--void-leaf all is of the leaves from --since on: give that too');
+  const before = await revokedAlready(folder, target, options);
+  if (before !== null) {
+    out.value({ ...target, ...before, already: true });
+    out.say(
+      `The ${target.kind} ${target.id} was revoked before, from leaf ${before.since} of the log on: ${escapeLine(before.reason, 500)}`,
+      'Nothing was signed. To have it reach further back: --since <index>',
+    );
+    return exits.done;
+  }
+  if (target.kind === 'operator' && !(await fewerIsFine(context, folder, { operator: target.id, yes }))) {
+    out.note('Nothing was revoked.');
+    return exits.no;
+  }
+  const { revoke: sign } = await import('../revoke.ts');
+  const file = options.out === undefined ? undefined : await NewFile.open(resolve(cwd, options.out));
+  let signed: RevocationList | undefined;
+  const write = async (instead: string) => {
+    if (signed !== undefined) await file?.finish(`${JSON.stringify(signed)}\n`, instead);
+  };
+  let done: RevokedNow;
+  try {
+    done = await sign(folder, {
+      ...{ what: target, reason, signal },
+      ...(since !== undefined && { since }),
+      ...(keep !== undefined && { keeps: keep }),
+      ...(voidLeaf !== undefined && { voidLeaves: voidLeaf.includes('all') ? 'all' : voidLeaf }),
+      signed: (list) => {
+        signed = list;
+      },
+    }).catch(async (error) => {
+      await write('The controller did not take it.');
+      if (file !== undefined && signed !== undefined)
+        out.note(
+          `The revocation is in ${options.out}: whoever is given it goes by it, see verify --revocations.`,
+        );
+      throw error;
+    });
+    await write(`It is revoked, as leaf ${done.index} of the log.`);
+  } finally {
+    await file?.drop();
+  }
+  out.value({
+    ...{ ...target, since: done.since, reason, index: done.index, byRoot: done.byRoot },
+    ...endOf(done),
+  });
+  const { bold, dim } = out.colours;
+  out.say(
+    `Revoked the ${target.kind} ${bold(target.id)}, from leaf ${done.since} of the log on.`,
+    ...sayEnd(done),
+    dim(
+      `It is leaf ${done.index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
+    ),
+  );
+  return exits.done;
+}
+
+/** The revocation that another one would add nothing to. The end of a key may say more; a file is written of a new one. */
+async function revokedAlready(
+  folder: ProjectFolder,
+  target: RevocationTarget,
+  { since, out }: Options,
+): ReturnType<typeof revokedBefore> {
+  if (target.kind === 'key' || out !== undefined) return null;
+  const before = await revokedBefore(folder, target);
+  const from = since ?? (target.kind === 'operator' ? Number.POSITIVE_INFINITY : 0);
+  return before !== null && before.since <= from ? before : null;
+}
+
+const keptId = (text: string, before: string[] = []): string[] => {
+  if (text === 'none') return before;
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError('Give the id of a revocation, or none.');
+  return [...before, text];
+};
+
+const voidId = (text: string, before: string[] = []): string[] => {
+  if (text !== 'all' && !/^[0-9a-f]{64}$/.test(text))
+    throw new InvalidArgumentError('Give the id that the leaf names, or all.');
+  return [...before, text];
+};
+
+/** Returns the revocation's target that an argument names. Errors: `CLI_USAGE`, `KEY_INVALID`. */
+async function targetOf(
+  text: string,
+  as: Kind | undefined,
+  folder: ProjectFolder,
+): Promise<RevocationTarget> {
+  const { revocationSchema } = await import('../../protocol/documents/index.ts');
+  const kind = as ?? (await kindOf(text, folder));
+  const parsed = revocationSchema.shape.what.safeParse({ kind, id: text });
+  if (parsed.success) return parsed.data;
+  if (kind === 'key') (await import('../../protocol/documents/index.ts')).publicKeyOf(text);
+  const wants =
+    kind === 'operator'
+      ? 'The name of an operator has letters, digits and . _ - only.'
+      : `A ${kind} is named by its whole CID: quorate show <job> prints it.`;
+  throw new QuorateError('CLI_USAGE', `"${text.slice(0, 120)}" does not name a ${kind}`, { hint: wants });
+}
+
+/** CIDs of jobs have the codec DAG-JSON; those of images lie in the project's folder. */
+async function kindOf(text: string, folder: ProjectFolder): Promise<Kind> {
+  if (text.startsWith('12D3KooW')) return 'key';
+  if (text.startsWith('baguq')) return 'job';
+  if (!/^baf[a-z2-7]{50,}$/.test(text)) return 'operator';
+  const { hasImageFile, imagesFolder } = await import('../../execution/images/files.ts');
+  return hasImageFile(imagesFolder(folder.dir), text) ? 'image' : 'artifact';
+}

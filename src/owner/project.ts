@@ -1,0 +1,29 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { QuorateError } from '../protocol/base/errors.ts';
+import type { ProjectFolder } from './project-folder.ts';
+
+/** The nearest folder at or above `start` that contains `name`. */
+export function findUp(start: string, name: string): string | undefined {
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, name))) return folder;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+/** The project folder at or above `start`. It must hold a charter: `~/.quorate` is a home folder. */
+export function findProject(start: string): string | undefined {
+  return findUp(start, join('.quorate', 'charter.jws'));
+}
+
+/** Opens the project folder at or above `cwd`. Throws `PROJECT_NOT_FOUND`. */
+export async function openProject(cwd: string): Promise<ProjectFolder> {
+  const folder = findProject(cwd);
+  if (folder === undefined) {
+    throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${cwd} or above`, {
+      hint: 'Run it in the repository of your project; "quorate init" creates one there.',
+    });
+  }
+  const { openProjectFolder } = await import('./project-folder.ts');
+  return openProjectFolder(folder);
+}

@@ -1,0 +1,88 @@
+import type { Charter } from '../protocol/documents/index.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { type ProjectFolder, readCharter, signNext } from './project-folder.ts';
+import { addKey, nameKeys } from './project-keys.ts';
+import { checkApart } from './trusted-keys.ts';
+
+export interface Rotated {
+  before: Charter;
+  now: Charter;
+  /** The key that signs from now on, and the one that did. */
+  key: string;
+  old: string;
+}
+
+/**
+ * Gives the controller a new key, which signs the log's checkpoints too, and signs the charter that names it in place of the old
+ * one. Errors: `CHARTER_NEEDS_ROOT`, `CONTROLLER_KEY_MISSING`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
+ */
+export async function rotateController(folder: ProjectFolder): Promise<Rotated> {
+  return rotate(folder, folder.controller.id, (before, key, old) => ({
+    controllers: before.controllers.map((id) => (id === old ? key : id)),
+    log: before.log === old ? key : before.log,
+  }));
+}
+
+/**
+ * Gives the identity provider a new key, which signs tickets and grants from now on. What the keys of before signed stays good
+ * until `dropOldIdps`; with `atOnce` no longer. Errors: those of `rotateController`, `IDPS_FULL`.
+ */
+export async function rotateIdp(folder: ProjectFolder, { atOnce }: { atOnce: boolean }): Promise<Rotated> {
+  return rotate(folder, folder.idp.id, ({ idps }, key) => {
+    if (!atOnce && idps.length >= idpsMax)
+      throw new QuorateError(
+        'IDPS_FULL',
+        `the charter names ${idps.length} identity providers, and no more than ${idpsMax}`,
+        { hint: 'Drop those of before: quorate rotate idp --finish' },
+      );
+    return { idps: atOnce ? [key] : [key, ...idps] };
+  });
+}
+
+/** As in the schema of a charter. */
+const idpsMax = 8;
+
+/** Leaves the identity provider's present key alone in the charter. Errors: `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_UNWRITABLE`. */
+export async function dropOldIdps(folder: ProjectFolder): Promise<{ before: Charter; now: Charter }> {
+  const before = await currentCharter(folder);
+  const idps = [folder.idp.id];
+  if (before.idps.length === 1) return { before, now: before };
+  return { before, now: await signNext(folder, before, { ...before, idps }) };
+}
+
+/**
+ * Names trusted workers, and leaves others out. Errors: `TRUSTED_KEY_NOT_APART`, `TRUSTED_KEY_NOT_NAMED`,
+ * `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_UNWRITABLE`.
+ */
+export async function rotateTrusted(
+  folder: ProjectFolder,
+  { add, remove }: { add: readonly string[]; remove: readonly string[] },
+): Promise<{ before: Charter; now: Charter }> {
+  const before = await currentCharter(folder);
+  for (const key of add) checkApart(before, key);
+  const unknown = remove.find((key) => !before.trusted.includes(key));
+  if (unknown !== undefined)
+    throw new QuorateError('TRUSTED_KEY_NOT_NAMED', `the charter names no trusted worker ${unknown}`, {
+      hint: `It names: ${before.trusted.join(', ') || 'none'}.`,
+    });
+  const trusted = [...new Set([...before.trusted, ...add])].filter((key) => !remove.includes(key));
+  if (String(trusted) === String(before.trusted)) return { before, now: before };
+  return { before, now: await signNext(folder, before, { ...before, trusted }) };
+}
+
+async function rotate(
+  folder: ProjectFolder,
+  old: string,
+  changes: (before: Charter, key: string, old: string) => Partial<Charter>,
+): Promise<Rotated> {
+  const before = await currentCharter(folder);
+  // The new key is on disk before the charter names it.
+  const key = folder.root === undefined ? '' : (await addKey(folder.dir)).id;
+  const now = await signNext(folder, before, { ...before, ...changes(before, key, old) });
+  await nameKeys(folder.dir, now);
+  return { before, now, key, old };
+}
+
+/** Read again: another command may have changed it since the folder was opened. */
+export const currentCharter = async (folder: ProjectFolder): Promise<Charter> =>
+  (await readCharter(folder.dir))?.payload ?? folder.charter;

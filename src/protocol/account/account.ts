@@ -1,0 +1,301 @@
+import { counted } from '../base/quantity.ts';
+import { shortId } from '../base/short-id.ts';
+import { runAlarmOf } from './alarms.ts';
+import { endingText, shownLevel } from './endings.ts';
+import type { AccountFacts, OpenFacts, TrustedFailure } from './facts.ts';
+import type { Account, NextStep } from './states.ts';
+import { waitsForOperators } from './waiting.ts';
+
+/** The account of a run: the one place where its state, its reason and what to do about it are derived from what is known. */
+export function accountOf(facts: AccountFacts): Account {
+  const account = withDifference(stateOf(facts), facts);
+  const { alarming, acknowledged, trustedFailures = [] } = facts;
+  const isAlarming = runAlarmOf(account.state, facts) !== undefined;
+  const parts = [account.reason];
+  if (alarming === true && account.state !== 'disputed')
+    parts.push('the trusted worker contradicted what operators had agreed on before');
+  if (!withoutFailures.has(account.state)) parts.push(...trustedFailures.map(failureText));
+  const over = ended.has(facts.state) || account.state === 'lost';
+  return { ...account, reason: parts.join('; '), over, alarm: isAlarming && acknowledged !== true };
+}
+
+/** Their reason says why nothing comes of the run, whatever trusted workers did. */
+const withoutFailures: ReadonlySet<string> = new Set(['revoked', 'cancelled', 'lost', 'aborted']);
+
+const failureText = ({ worker, says, refused, delayed }: TrustedFailure): string =>
+  `trusted worker ${shortId(worker)} ${refused === true ? 'refused to sign' : delayed === true ? 'did not sign yet' : 'failed'}: ${says}`;
+
+/** State and reason in one line. */
+export const accountLine = ({ state, reason }: Pick<Account, 'state' | 'reason'>): string =>
+  reason === '' ? state : `${state}: ${reason}`;
+
+type Stated = Pick<Account, 'state' | 'reason' | 'next'>;
+
+const ended: ReadonlySet<string> = new Set(['done', 'cancelled']);
+
+/** Publishing the same commit again. */
+function again({ ref, commit, recipe }: AccountFacts): NextStep {
+  if (ref === undefined || commit === undefined)
+    return { says: 'publish it again', command: 'quorate run --failed' };
+  const short = ref.replace(/^refs\/(?:heads|tags)\//, '');
+  const words = [
+    ...['quorate', 'run', '--failed', '--ref', short],
+    ...(recipe === undefined ? [] : ['--file', `${recipe.repo}@${recipe.commit}:${recipe.path}`]),
+  ];
+  return {
+    says: `publish it again, while ${short} is at ${commit.slice(0, 10)}: else what it is at then is published`,
+    // A command to copy holds nothing that a shell reads otherwise.
+    ...(words.every((word) => /^[\w./@:+-]+$/.test(word)) &&
+      !short.startsWith('-') && { command: words.join(' ') }),
+  };
+}
+
+/** The account of a run, where another run of the same job came to something else. */
+function withDifference(account: Stated, { state, differs }: AccountFacts): Stated {
+  if (differs === undefined || differs.voided === true || state !== 'done' || !comparable.has(account.state))
+    return account;
+  const other = `run ${differs.run.slice(0, 10)}`;
+  const says =
+    differs.later === true
+      ? `${other} built it again, and came to something else`
+      : `it was built again, and ${other} had come to something else`;
+  if (account.state === 'failed') return { ...account, reason: `${account.reason}; ${says}` };
+  const { made, other: theirs } = differs;
+  const [before, after] = differs.later === true ? [made, theirs] : [theirs, made];
+  const compare =
+    before === null || after === null || before === after
+      ? { says: 'read what the other one did', command: `quorate show ${differs.run.slice(0, 10)}` }
+      : { says: 'compare what they made', command: `quorate diff ${before} ${after}` };
+  return {
+    state: 'differs',
+    reason: `${says}; ${account.reason}`,
+    next: [
+      compare,
+      { says: 'find what the build depends on', command: 'quorate try --vary' },
+      { says: 'revoke the artifact that is wrong, which ends this', command: 'quorate revoke <artifact>' },
+    ],
+  };
+}
+
+/** The reason for which a run ends that a restored journal does not have whole. */
+export const lostInRestore =
+  'the journal of the controller was restored from a copy, and what came of this run since is in no copy';
+
+const comparable: ReadonlySet<string> = new Set(['trusted', 'agreed', 'failed']);
+
+function stateOf(facts: AccountFacts): Stated {
+  const { state, level, reason, limit, revoked, cancelled } = facts;
+  if (revoked !== undefined) return revokedOf(facts, revoked);
+  if (state === 'lost')
+    return { state: 'lost', reason: 'the controller does not know it any more', next: [again(facts)] };
+  if (cancelled === lostInRestore) return { state: 'lost', reason: lostInRestore, next: [again(facts)] };
+  if (state === 'cancelled') return { state: 'cancelled', reason: cancelled ?? '', next: [again(facts)] };
+  const shown = level === null ? null : shownLevel(level, reason);
+  switch (shown) {
+    case 'disputed':
+    case 'unfinished':
+      if (limit !== undefined) return abortedAt(facts, limit);
+      return withoutResult(facts, shown);
+    case 'failed':
+      return failed(facts);
+    case 'trusted':
+      return {
+        state: 'trusted',
+        reason:
+          facts.cosigned === false
+            ? `${agreeing(facts)} and witnesses signed the log; nobody co-signed`
+            : `${agreeing(facts)} and the trusted worker co-signed`,
+        next: fetchSteps(facts),
+      };
+    case 'agreed':
+      return agreed(facts);
+    case null:
+      return undecided(facts);
+  }
+}
+
+const show = ({ run }: AccountFacts): NextStep[] =>
+  run === undefined ? [] : [{ says: 'read what happened', command: `quorate show ${run.slice(0, 10)}` }];
+
+const logs = ({ run }: AccountFacts): NextStep[] =>
+  run === undefined ? [] : [{ says: 'read the logs', command: `quorate logs ${run.slice(0, 10)}` }];
+
+function fetchSteps({ artifact, test }: AccountFacts): NextStep[] {
+  if (artifact === null || artifact === undefined || test === true) return [];
+  return [{ says: 'get it', command: `quorate fetch ${artifact} -o <folder>` }];
+}
+
+/** `2 of 3 operators built the same`: as many as did. */
+function agreeing({ policy, earlier, test, tally }: AccountFacts): string {
+  const did = test === true ? 'came to the same result' : 'built the same';
+  // The policy of that one may be another, and its evidence meets this one.
+  if (earlier !== undefined) return `enough operators ${did} in an earlier run`;
+  if (policy === undefined) return `operators ${did}`;
+  const { agree, of } = policy;
+  return `${tally?.same ?? `${agree} or more`} of ${of} operators ${did}`;
+}
+
+/** `3 operators`: as many as the build failed at. */
+const failing = ({ policy, tally }: AccountFacts): string =>
+  tally !== undefined && tally.failed > 0
+    ? counted(tally.failed, 'operator')
+    : policy === undefined
+      ? 'enough operators'
+      : `${policy.agree} or more operators`;
+
+function revokedOf(facts: AccountFacts, revoked: NonNullable<AccountFacts['revoked']>): Stated {
+  const isArtifact = revoked !== true && revoked.what === 'artifact';
+  return {
+    state: 'revoked',
+    reason:
+      revoked === true
+        ? 'its verdict does not stand any more'
+        : `the ${revoked.what} ${shortId(revoked.id)} was revoked from leaf ${revoked.since} of the log on: ${revoked.reason}`,
+    next: [
+      ...(facts.artifact == null ? [] : [{ says: 'do not use the artifact' }]),
+      isArtifact
+        ? { says: 'publish a commit that makes other bytes' }
+        : { says: 'have it built by others', command: 'quorate run --rebuild' },
+    ],
+  };
+}
+
+function abortedAt(facts: AccountFacts, limit: string): Stated {
+  const next = [
+    { says: 'have the build stay below the limit, or raise it where the job sets it' },
+    ...logs(facts),
+  ];
+  return { state: 'aborted', reason: limit, next };
+}
+
+function withoutResult(facts: AccountFacts, state: 'disputed' | 'unfinished'): Stated {
+  const text = endingText(facts.reason);
+  const { run, tally, policy } = facts;
+  const found =
+    facts.reason === 'aborted' || facts.reason === 'outputs-refused'
+      ? tally?.aborted
+      : facts.reason === 'too-few' && tally !== undefined && policy !== undefined
+        ? `${tally.ended} did, and ${policy.agree} have to agree`
+        : undefined;
+  const compare: NextStep[] =
+    state === 'unfinished' || run === undefined
+      ? []
+      : [{ says: 'compare the results', command: `quorate diff ${run.slice(0, 10)}` }];
+  return {
+    state,
+    reason: [text?.says ?? facts.reason ?? '', ...(found === undefined ? [] : [found])].join(': '),
+    next: [
+      ...(text === undefined ? [] : [{ says: text.advice }]),
+      ...compare,
+      ...(text?.hasLogs === true ? logs(facts) : show(facts)),
+    ],
+  };
+}
+
+function failed(facts: AccountFacts): Stated {
+  const what = facts.test === true ? 'the test' : 'the build';
+  const both = facts.cosigned === false ? '' : ' and at the trusted worker';
+  return {
+    state: 'failed',
+    reason: `${what} failed at ${failing(facts)}${both}`,
+    next: [...logs(facts), { says: 'mend it, and publish the commit that does' }],
+  };
+}
+
+/** The account of a run whose published verdict is `agreed`. */
+function agreed(facts: AccountFacts): Stated {
+  const { state, awaits = [], missing } = facts;
+  const same = agreeing(facts);
+  const of = (reason: string, ...next: NextStep[]): Stated => ({
+    state: awaits.length > 0 ? 'provisional' : 'agreed',
+    reason: `${same}; ${reason}`,
+    next,
+  });
+  if (state === 'done')
+    return facts.cosigned === false
+      ? of('nothing more can come of it without a co-signature')
+      : of('no trusted worker signed it in time', {
+          says: 'publish it again, with a trusted worker',
+          command: 'quorate run --failed',
+        });
+  if (state === 'witnessing') return of(waitsForWitnesses(missing));
+  if (state === 'cosigning') return of('it waits for the signature of the trusted worker');
+  if (awaits.length > 0) return of(`it reads ${awaits.join(', ')}, which is not trusted yet`);
+  const { says, next } = trustedWorker(facts.open);
+  return of(says, ...next);
+}
+
+/** Why the trusted worker has not signed yet, and what helps. */
+function trustedWorker(open: OpenFacts | undefined): { says: string; next: NextStep[] } {
+  const start = { says: 'start the trusted worker: it builds what waits' };
+  if (open?.trusted === 'building') return { says: 'the trusted worker builds it', next: [] };
+  if (open?.trusted === 'free' && open.trustedConnected !== true)
+    return { says: 'it waits for the trusted worker, and none is connected', next: [start] };
+  return { says: 'it waits for the trusted worker', next: [] };
+}
+
+function waitsForWitnesses(missing: AccountFacts['missing']): string {
+  if (missing === undefined) return 'it waits for witnesses of the log';
+  const { operators, operatorsNeeded, named, namedNeeded } = missing;
+  const also = namedNeeded === 0 ? '' : ` and ${named.length} of ${namedNeeded} named witnesses`;
+  return `it waits for witnesses of the log: ${operators.length} of ${operatorsNeeded} operators${also} have signed`;
+}
+
+/** The account of a run without a published verdict. */
+function undecided(facts: AccountFacts): Stated {
+  const { state, awaits = [], open } = facts;
+  const waiting = (reason: string, next: NextStep[] = []): Stated => ({ state: 'waiting', reason, next });
+  switch (state) {
+    case 'waiting':
+      return waiting(`for ${awaits.length === 0 ? 'the jobs that it needs' : awaits.join(', ')}`);
+    case 'answering':
+      return waiting('it was built before, and the artifact is looked for');
+    case 'answer-cosigning': {
+      const isAway = open !== undefined && open.trustedConnected !== true;
+      const next = isAway ? [{ says: 'start the trusted worker: it signs what waits' }] : [];
+      const away = isAway ? ', and none is connected' : '';
+      return waiting(
+        `it was built before, and the answer waits for the signature of a trusted worker${away}`,
+        next,
+      );
+    }
+    case 'building':
+      return open === undefined ? { state: 'building', reason: '', next: [] } : round(facts, open);
+    case 'pinning':
+      return { state: 'provisional', reason: `${agreeing(facts)}; the bytes are being fetched`, next: [] };
+    case 'awaiting-trusted': {
+      const { says, next } = trustedWorker(open);
+      const { failed = 0, aborted } = facts.tally ?? {};
+      const found =
+        failed === 0 && aborted !== undefined
+          ? `builds were aborted (${aborted}), which counts once the trusted worker's is aborted too`
+          : `it failed at ${failing(facts)}, which counts once it fails at the trusted worker`;
+      return waiting(`${found}: ${says}`, next);
+    }
+    case 'held':
+      return waiting(
+        `for ${awaits.length === 0 ? 'its inputs' : awaits.join(', ')} to be trusted: until then its result may be their fault`,
+      );
+    case 'cosigning':
+      return waiting('for the signature of the trusted worker');
+    case 'witnessing':
+      return waiting(waitsForWitnesses(facts.missing));
+    default:
+      return waiting(state);
+  }
+}
+
+/** The account of a run whose round is open. */
+function round({ policy }: AccountFacts, open: OpenFacts): Stated {
+  const of = policy === undefined ? '' : ` of ${policy.of}`;
+  const are = open.sealed === 1 ? 'result is' : 'results are';
+  const inAlready = open.sealed === 0 ? '' : `${open.sealed}${of} ${are} in, sealed`;
+  if (open.building.length > 0) {
+    const who = `${counted(open.building.length, 'operator')}: ${open.building.join(', ')}`;
+    const reason = inAlready === '' ? `by ${who}` : `by ${who}; ${inAlready}`;
+    return { state: 'building', reason, next: [] };
+  }
+  const { says, next } = waitsForOperators(open, policy?.agree);
+  if (open.sealed === 0) return { state: 'waiting', reason: says, next };
+  return { state: 'sealed', reason: `${inAlready}; waiting ${says}`, next };
+}

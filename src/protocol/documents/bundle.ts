@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { QuorateError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import { toUtf8 } from '../base/text.ts';
+import { count, sha256, text } from './base.ts';
+import { canonicalText, decodeDocument } from './canonical.ts';
+import { documentLimits } from './limits.ts';
+
+const jws = z.string().min(1).max(limits.documentBytesMax);
+const envelope = z.string().min(1).max(limits.receiptBytesMax);
+
+/** One entry of the log with its inclusion proof (RFC 6962 §2.1.1, hashes in hexadecimal, leaf to root). */
+const logEntrySchema = z.strictObject({ leaf: text(400), index: count, path: z.array(sha256).max(64) });
+export type LogEntry = z.infer<typeof logEntrySchema>;
+
+const bundledReceiptSchema = z.strictObject({ envelope, lease: jws, grant: jws });
+export type BundledReceipt = z.infer<typeof bundledReceiptSchema>;
+
+const ownFields = z.strictObject({
+  v: z.literal(1),
+  charter: jws,
+  request: jws,
+  publisher: jws,
+  job: z.string().min(2).max(limits.jobBytesMax),
+  /** None, and no receipts, where the verdict rests on those of an earlier request, whose bundle is among `inputs`. */
+  offers: z.array(jws).max(documentLimits.roundsMax),
+  receipts: z
+    .array(bundledReceiptSchema)
+    .max((documentLimits.slotsMax + 1) * limits.slotLeasesMax * documentLimits.roundsMax),
+  verdict: envelope,
+  /** Signed note (C2SP tlog-checkpoint) by the log key, with the lines of its witnesses: the trusted worker's where it co-signed. */
+  checkpoint: z.string().min(1).max(8192),
+  /** Grants of those who witnessed the checkpoint and have no receipt here. */
+  witnesses: z.array(jws).min(1).max(documentLimits.slotsMax).optional(),
+  entries: z.array(logEntrySchema).min(1).max(2048),
+});
+/** A job that was built has rounds and receipts; one that was not has neither. */
+const hasBothOrNeither = ({ offers, receipts }: Pick<z.infer<typeof ownFields>, 'offers' | 'receipts'>) =>
+  (offers.length === 0) === (receipts.length === 0);
+const rounds = 'has rounds without a receipt, or receipts without a round';
+
+const ownBundleSchema = ownFields.refine(hasBothOrNeither, rounds);
+/** A bundle without those of the artifacts that its job reads. */
+export type OwnBundle = z.infer<typeof ownBundleSchema>;
+
+/** The documents a consumer needs to verify an artifact offline, and the proofs that the log holds them. */
+export const bundleSchema = ownFields
+  .extend({
+    /**
+     * Those of the jobs that its own rests on, of those that theirs rest on, and so on, and for each of them that was not built for its
+     * request that of the earlier one: each once, in any order.
+     */
+    inputs: z.array(ownBundleSchema).min(1).max(limits.bundleInputsMax).optional(),
+  })
+  .refine(hasBothOrNeither, rounds);
+export type Bundle = z.infer<typeof bundleSchema>;
+
+export function encodeBundle(bundle: Bundle): string {
+  return canonicalText(bundle);
+}
+
+export function decodeBundle(raw: string): Bundle {
+  // A lone surrogate would become another character when encoded.
+  if (!raw.isWellFormed())
+    throw new QuorateError('DOC_NOT_UTF8', 'the bundle is not text that UTF-8 can hold');
+  return decodeDocument('bundle', toUtf8(raw), bundleSchema, limits.bundleBytesMax);
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { QuorateError } from '../base/errors.ts';
+import { toUtf8 } from '../base/text.ts';
+import { documentLimits } from './limits.ts';
+import { plainJson } from './plain-json.ts';
+
+/**
+ * The newest version of each kind of document that this program reads. A document states its own in `v`; a signed one of
+ * version 1 has none. Whether a worker can take a job is told by charter, request, grant, job and offer: where a lease or an ack changes,
+ * the offer's version rises too. To restrict something, or to change what a member means: raise the number here, and let the schema take
+ * `v: z.literal(2).optional()` together with what needs it. Raise the rules of the machines with it whose journals hold the document: a version of
+ * before would replay it as one that it knows.
+ */
+export const documentVersions = {
+  charter: 1,
+  invite: 1,
+  grant: 1,
+  enrol: 1,
+  possession: 1,
+  request: 1,
+  offer: 1,
+  claim: 1,
+  lease: 1,
+  ack: 1,
+  revocation: 3,
+  'sign-in': 1,
+  session: 1,
+  receipt: 1,
+  verdict: 1,
+  job: 1,
+  bundle: 1,
+  equivocation: 1,
+  'index of dependencies': 1,
+} as const;
+export type DocumentKind = keyof typeof documentVersions;
+
+/** The part of a document with `v` and `more`: the own part of the predicate of a statement, the top of every other one. */
+function partWithVersion(kind: DocumentKind, value: unknown): unknown {
+  return kind === 'receipt' || kind === 'verdict'
+    ? memberOf(memberOf(value, 'predicate'), `quorate_${kind}`)
+    : value;
+}
+
+function memberOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined;
+}
+
+/** The version that a document states. */
+export function versionIn(kind: DocumentKind, payload: unknown): number {
+  const v = memberOf(partWithVersion(kind, payload), 'v');
+  return typeof v === 'number' ? v : 1;
+}
+
+/** Before the schema, which would only say that a member is unknown. Throws `DOC_NEWER`. */
+export function checkVersion(kind: DocumentKind, value: unknown): void {
+  const v = memberOf(partWithVersion(kind, value), 'v');
+  const version = documentVersions[kind];
+  if (typeof v !== 'number' || !Number.isSafeInteger(v) || v <= version) return;
+  throw new QuorateError('DOC_NEWER', `${kind} is of version ${v}, newer than this program`, {
+    hint: `It reads version ${version}: update Quorate here.`,
+  });
+}
+
+export type More = Readonly<Record<string, unknown>>;
+
+function isMore(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const text = plainJson(value);
+  return text !== undefined && toUtf8(text).length <= documentLimits.moreBytesMax && !hasPrototypeKey(value);
+}
+
+/** `__proto__`: copies of an object may lose it, or take it for what they inherit from. */
+function hasPrototypeKey(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasPrototypeKey);
+}
+
+/**
+ * Members that the schema of each signed document has, and no other schema. `more`: what a later version adds that readers may ignore.
+ * Part of the id, without effect on trust. Where others sign the same payload it is the word of the first signer alone: the others
+ * may not know what is in it.
+ */
+export const growth = {
+  more: z
+    .custom<More>(
+      isMore,
+      `not an object of canonical JSON of ${documentLimits.moreBytesMax} bytes at most, without links, bytes and fractions`,
+    )
+    .optional(),
+};

@@ -1,0 +1,21 @@
+import { assert } from '../base/errors.ts';
+
+/** Bounds of signed documents. */
+export const documentLimits = {
+  /** Canonical JSON of the member `more`: what later versions add. Keeps the largest message well below `documentBytesMax`. */
+  moreBytesMax: 4096,
+  /** Depth of nested JSON. Documents of this version need eight. */
+  jsonDepthMax: 24,
+  /** Operators that build in one round; the controller holds a lease for each. */
+  slotsMax: 16,
+  /** Rounds of one run: a round that reaches no agreement is followed by another. */
+  roundsMax: 8,
+  /** A witness's key as text: a name of 128 characters, key id, 33 bytes in base64. */
+  noteKeyCharsMax: 182,
+  /** Witnesses of others that a charter names: a line of 240 characters each in a checkpoint. */
+  charterWitnessesMax: 8,
+  /** Name of a step: a line of a log. */
+  stepNameCharsMax: 100,
+} as const;
+
+assert(documentLimits.jsonDepthMax >= 8, 'documents are nested eight deep');

@@ -1,0 +1,77 @@
+import {
+  type Bundle,
+  isTrustedSlot,
+  openStatement,
+  resultIdOf,
+  resultOf,
+  type Verifier,
+} from '../documents/index.ts';
+import { QuorateError } from '../base/errors.ts';
+import type { VerifiedFacts } from '../trust/index.ts';
+import { inTotoKeyOf } from './keys.ts';
+import { linkEnvelope, stepNames } from './link.ts';
+
+export interface ExportedLink {
+  /** As in-toto looks for it: `<step>.<first eight of the key's id>.link`. */
+  file: string;
+  operator: string;
+  /** PeerId. */
+  worker: string;
+  envelope: string;
+}
+
+/** The links a bundle's trust rests on: one of each operator that counts, and those of the trusted workers that signed. */
+export interface Links {
+  builders: ExportedLink[];
+  trusted: ExportedLink[];
+}
+
+/**
+ * Takes the links out of a bundle that was verified (`facts`). Dissent has none here: in-toto wants all links of a step
+ * to be alike. Throws `ARTIFACT_OF_TEST`, `EXPORT_NOTHING_BUILT`, and `EXPORT_NO_LINKS` where too few receipts carry one that holds.
+ */
+export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Verifier): Promise<Links> {
+  if (facts.kind === 'test')
+    throw new QuorateError(
+      'ARTIFACT_OF_TEST',
+      `the evidence is about the test "${facts.name}": what it put out are reports, which no layout vouches for`,
+    );
+  if (facts.artifact === null || facts.operators.length === 0)
+    throw new QuorateError(
+      'EXPORT_NOTHING_BUILT',
+      'the verdict is about no artifact that operators agreed on',
+      {
+        hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
+      },
+    );
+  const { artifact, files } = facts;
+  const result = resultIdOf({ kind: 'exit', code: 0, artifact }, files);
+  const links: Links = { builders: [], trusted: [] };
+  for (const { envelope: raw } of bundle.receipts) {
+    const { payload, signer } = await openStatement('receipt', raw, verifier);
+    const { slot, operator } = payload.predicate.quorate_receipt;
+    if (resultOf(payload) !== result) continue;
+    const step = isTrustedSlot(slot) ? stepNames.trusted : stepNames.build;
+    const into = isTrustedSlot(slot) ? links.trusted : links.builders;
+    const counts = isTrustedSlot(slot)
+      ? facts.cosigners.includes(signer)
+      : facts.operators.includes(operator);
+    if (!counts || into.some((link) => link.operator === operator)) continue;
+    const envelope = await linkEnvelope(payload, signer, verifier);
+    if (envelope === undefined) continue;
+    into.push({
+      file: `${step}.${inTotoKeyOf(signer).keyid.slice(0, 8)}.link`,
+      operator,
+      worker: signer,
+      envelope,
+    });
+  }
+  const { agree } = facts.policy;
+  const wanted = facts.cosigners.length === 0 ? 0 : 1;
+  if (links.builders.length >= agree && links.trusted.length >= wanted) return links;
+  throw new QuorateError(
+    'EXPORT_NO_LINKS',
+    `${links.builders.length} of the ${agree} operators needed, and ${links.trusted.length} of ${wanted} trusted workers, signed an in-toto link that holds`,
+    { hint: 'Their Quorate is older than in-toto links; have the job built again.' },
+  );
+}

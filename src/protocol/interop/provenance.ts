@@ -1,0 +1,90 @@
+import type { DependencyIndex } from '../lock-formats/index.ts';
+import {
+  encodeCanonical,
+  type Job,
+  preAuthEncoding,
+  receiptBuildType,
+  resolvedDependenciesOf,
+  type Signer,
+  subjectsOf,
+  toBase64,
+} from '../documents/index.ts';
+import { QuorateError } from '../base/errors.ts';
+import { recipeText } from '../base/recipe-name.ts';
+import type { VerifiedFacts } from '../trust/index.ts';
+import { envelopeOf } from './link.ts';
+import { digestsOf } from './packages.ts';
+
+/** Materials of an artifact, all of them verified. */
+export interface Made {
+  /** The project's root key. */
+  project: string;
+  facts: VerifiedFacts;
+  job: Job;
+  /** Files that its lock files demand; undefined of a job without any. */
+  index: DependencyIndex | undefined;
+}
+
+interface Resource {
+  name?: string;
+  uri: string;
+  digest: Record<string, string>;
+}
+
+/** SLSA provenance v1 of an artifact (https://slsa.dev/spec/v1.0/provenance). */
+export interface Provenance {
+  _type: 'https://in-toto.io/Statement/v1';
+  subject: { name: string; digest: { sha256: string } }[];
+  predicateType: 'https://slsa.dev/provenance/v1';
+  predicate: {
+    buildDefinition: {
+      buildType: string;
+      /** `recipe`: the job file, where it is not the repository's own, as the publisher named it. */
+      externalParameters: { job: string; repository: string; ref: string; recipe?: string };
+      /** Commit, image, artifacts of other jobs, the tree of dependencies, then each file in it with the URL of its package. */
+      resolvedDependencies: Resource[];
+    };
+    runDetails: { builder: { id: string }; metadata: { invocationId: string; finishedOn: string } };
+  };
+}
+
+/**
+ * The provenance that the receipts of an artifact's workers come to together, with each dependency by its package URL. A receipt names the
+ * tree of all of them (docs/adr/0047). Throws `EXPORT_NOTHING_BUILT`.
+ */
+export function makeProvenance({ project, facts, job, index }: Made): Provenance {
+  if (facts.artifact === null)
+    throw new QuorateError('EXPORT_NOTHING_BUILT', 'the verdict is about no artifact', {
+      hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
+    });
+  const files = (index?.blobs ?? []).map((blob) => ({
+    name: blob.file,
+    uri: blob.purl,
+    digest: digestsOf(blob),
+  }));
+  return {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: subjectsOf(facts.artifact, facts.job, facts.files),
+    predicateType: 'https://slsa.dev/provenance/v1',
+    predicate: {
+      buildDefinition: {
+        buildType: receiptBuildType,
+        externalParameters: {
+          ...{ job: facts.job, repository: facts.repo, ref: facts.ref },
+          ...(facts.recipe !== null && { recipe: recipeText(facts.recipe) }),
+        },
+        resolvedDependencies: [...resolvedDependenciesOf(job), ...files],
+      },
+      runDetails: {
+        builder: { id: `urn:quorate:project:${project}` },
+        metadata: { invocationId: facts.request, finishedOn: facts.time },
+      },
+    },
+  };
+}
+
+/** The provenance as a DSSE envelope. Whoever signs it says: I verified the evidence. */
+export async function signProvenance(provenance: Provenance, signer: Signer): Promise<string> {
+  const bytes = encodeCanonical(provenance);
+  return envelopeOf(bytes, signer.id, toBase64(await signer.raw(preAuthEncoding(bytes))));
+}

@@ -1,0 +1,77 @@
+import { type Charter, checkTime, type Offer, sameValue, type Verified } from '../documents/index.ts';
+import { limits } from '../base/limits.ts';
+import type { Check } from './check.ts';
+import { checkGrant } from './grant.ts';
+import { checkJob, checkRequest, type Order } from './request.ts';
+
+/** Code: `OFFER_ISSUER_MISMATCH`. */
+export function checkOfferIssuer(check: Check, offer: Verified<Offer>, charter: Charter): void {
+  check(
+    'OFFER_ISSUER_MISMATCH',
+    charter.controllers.includes(offer.signer),
+    `the offer of round ${offer.payload.round} is signed by ${offer.signer}, no controller of the charter`,
+  );
+}
+
+/**
+ * Whether the controller that was asked made this offer for this request, while the publisher's grant was good, and nothing
+ * else in it than the request allows. (Later rounds open as long as the request stands.) Codes, in the order of the checks:
+ * `OFFER_ISSUER_MISMATCH`, `OFFER_PROJECT_MISMATCH`, `OFFER_CHARTER_NEWER`, `OFFER_REQUEST_MISMATCH`,
+ * `REQUEST_AUDIENCE_MISMATCH`, `OFFER_JOB_MISMATCH`, `OFFER_POLICY_MISMATCH`, `OFFER_NOT_IN_TIME`, `OFFER_ROUND`, those of
+ * `checkGrant`.
+ */
+export function checkOffer(
+  check: Check,
+  offer: Verified<Offer>,
+  {
+    charter,
+    request,
+    publisher,
+    jobId,
+  }: { charter: Charter } & Pick<Order, 'request' | 'publisher' | 'jobId'>,
+): void {
+  const { round, iat, project, job, policy, charter: epoch } = offer.payload;
+  const asked = request.payload;
+  const skew = limits.clockSkewSeconds;
+  const it = `the offer of round ${round}`;
+  checkOfferIssuer(check, offer, charter);
+  check('OFFER_PROJECT_MISMATCH', project === charter.project, `${it} is of another project`);
+  check(
+    'OFFER_CHARTER_NEWER',
+    epoch <= charter.epoch,
+    `${it} was made under the charter of epoch ${epoch}; the one at hand is of epoch ${charter.epoch}`,
+  );
+  check('OFFER_REQUEST_MISMATCH', offer.payload.request === request.id, `${it} is for another request`);
+  check(
+    'REQUEST_AUDIENCE_MISMATCH',
+    offer.signer === asked.aud,
+    `the request of ${it} is made to ${asked.aud}`,
+  );
+  check('OFFER_JOB_MISMATCH', job === jobId, `${it} is for another job`);
+  const samePolicy = sameValue(policy, asked.policy);
+  check('OFFER_POLICY_MISMATCH', samePolicy, `${it} has another policy than its request`);
+  const inTime = asked.iat - skew <= iat && iat <= asked.exp + skew;
+  check('OFFER_NOT_IN_TIME', inTime, `${it} was made outside the time of its request`);
+  check('OFFER_ROUND', round <= asked.policy.rounds, `the policy allows ${asked.policy.rounds} rounds`);
+  if (round === 1) checkGrant(check, publisher, charter, { by: request.signer, as: 'publisher', at: iat });
+}
+
+/**
+ * Everything about an offer that a worker can check before it claims, at `now` (ms since the epoch). Codes, in the order
+ * of the checks: `DOC_FROM_FUTURE` and `DOC_EXPIRED` of offer and request, those of `checkOffer`, `checkRequest`,
+ * `checkJob`.
+ */
+export function checkOffered(
+  check: Check,
+  offer: Verified<Offer>,
+  order: Order,
+  { charter, now }: { charter: Charter; now: number },
+): void {
+  const { request } = order;
+  checkOfferIssuer(check, offer, charter);
+  checkTime(offer.payload, now, 'the offer');
+  checkTime(request.payload, now, 'the request');
+  checkOffer(check, offer, { charter, ...order });
+  checkRequest(check, order, charter);
+  checkJob(check, request.payload, order, charter);
+}

@@ -1,0 +1,181 @@
+import { QuorateError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import { type EventLoop, Slices } from '../base/slices.ts';
+import { toUtf8 } from '../base/text.ts';
+import { meteredBounds } from '../wire/bounds.ts';
+import { bundleDownSchema, bundleUpSchema, encodeMessage } from '../wire/messages.ts';
+import { protocols } from '../wire/protocols.ts';
+import { isStale } from './kept-streams.ts';
+import { sessionLimits, sessionTimes } from './limits.ts';
+import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
+import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
+
+const { bundlesPerStreamMax, bundleBytesPerStream } = sessionLimits;
+/** Bundles up to this size are sent whatever else is being sent. */
+const smallBytes = 256 * 1024;
+/** Characters of a bundle that are encoded at once. */
+const pieceChars = 64 * 1024;
+
+type Down = ReturnType<typeof bundleDownSchema.parse>;
+type Up = ReturnType<typeof bundleUpSchema.parse>;
+
+/** Stored bundles, by run, job or artifact. */
+export interface StoredBundles {
+  get(which: string): Promise<string | undefined>;
+  /** In bytes; undefined where there is none. */
+  size(which: string): Promise<number | undefined>;
+}
+
+/**
+ * Serves bundles to everybody: a bundle is public and proves itself. A bundle is in memory as a whole while it is sent, so that large ones
+ * are refused (`BUNDLE_BUSY`) while `bytesMax` bytes are being sent. Guests have half of that together, and those of one network an eighth.
+ */
+export function bundleServer(
+  bundles: StoredBundles,
+  bytesMax = sessionLimits.bundlesSentBytesMax,
+  loop?: EventLoop,
+): ServedProtocol {
+  const sending = new Sending(bytesMax);
+  return {
+    protocol: protocols.bundle,
+    options: {
+      ...meteredBounds('bundle'),
+      maxSendBytes: limits.bundleBytesMax,
+    },
+    async session(channel: Channel) {
+      const stream = new MessageStream<Down, Up>(channel, bundleUpSchema, 'a bundle request');
+      const { link } = channel;
+      const guest = link?.rank === 'guest' ? link.network : undefined;
+      /** Returns the bytes of the bundle. */
+      const send = async (which: string): Promise<number> => {
+        const bytes = (await bundles.size(which)) ?? 0;
+        const end = sending.begin(bytes, guest);
+        try {
+          const message = await messageOf(bundles, which, loop);
+          await channel.send(message);
+          return message.length;
+        } finally {
+          end();
+        }
+      };
+      try {
+        let timeoutMs: number = sessionTimes.questionMs;
+        let sent = 0;
+        for (let count = 0; count < bundlesPerStreamMax && sent < bundleBytesPerStream; count += 1) {
+          const asked = await stream.receive({ timeoutMs });
+          if (asked === undefined) break;
+          sent += await send(asked.which);
+          timeoutMs = sessionLimits.nextConversationMs;
+        }
+      } catch (error) {
+        await stream.send(errorMessage(error)).catch(() => {});
+      }
+      await stream.close();
+    },
+  };
+}
+
+/** The text of a bundle and its message do not outlive this: a slow reader holds the bytes alone. */
+async function messageOf(
+  bundles: StoredBundles,
+  which: string,
+  loop: EventLoop | undefined,
+): Promise<Uint8Array> {
+  const bundle = await bundles.get(which);
+  if (bundle === undefined)
+    throw new QuorateError('BUNDLE_NOT_FOUND', `there is no bundle for ${which} here`);
+  const empty: Down = { kind: 'bundle', bundle: '', addrs: [] };
+  if (loop === undefined || bundle.length <= pieceChars) return encodeMessage({ ...empty, bundle });
+  // The same bytes, in pieces: to encode 64 MiB at once takes half a second.
+  const slices = new Slices(loop);
+  const [head = '', tail = ''] = JSON.stringify(empty).split('""');
+  const pieces = [toUtf8(`${head}"`)];
+  for (let at = 0; at < bundle.length; ) {
+    if (slices.isOver) await slices.next();
+    const end = at + pieceChars;
+    // No pair of surrogates is parted.
+    const cut = /[\ud800-\udbff]/.test(bundle.charAt(end - 1)) ? end - 1 : end;
+    pieces.push(toUtf8(JSON.stringify(bundle.slice(at, cut)).slice(1, -1)));
+    at = cut;
+  }
+  pieces.push(toUtf8(`"${tail}`));
+  const message = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let to = 0;
+  for (const piece of pieces) {
+    message.set(piece, to);
+    to += piece.length;
+  }
+  return message;
+}
+
+/** Bytes of bundles that are being sent. */
+class Sending {
+  readonly #bytesMax: number;
+  #all = 0;
+  #guests = 0;
+  /** By network. */
+  readonly #networks = new Map<string, number>();
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** `guest`: the network of a guest. Returns what is called at the end. Errors: `BUNDLE_BUSY`. */
+  begin(bytes: number, guest: string | undefined): () => void {
+    const max = this.#bytesMax;
+    const ofNetwork = guest === undefined ? 0 : (this.#networks.get(guest) ?? 0);
+    const isOver =
+      exceeds(this.#all, bytes, max) ||
+      (guest !== undefined && (exceeds(ofNetwork, bytes, max / 8) || exceeds(this.#guests, bytes, max / 2)));
+    if (isOver && bytes > smallBytes)
+      throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
+    const add = (change: number) => {
+      this.#all += change;
+      if (guest === undefined) return;
+      this.#guests += change;
+      const left = (this.#networks.get(guest) ?? 0) + change;
+      if (left > 0) this.#networks.set(guest, left);
+      else this.#networks.delete(guest);
+    };
+    add(bytes);
+    return () => add(-bytes);
+  }
+}
+
+/** One bundle alone is sent whatever its size. */
+const exceeds = (held: number, bytes: number, max: number): boolean => held > 0 && held + bytes > max;
+
+/** Asks one peer for a bundle; undefined where it has none. Errors: `MESH_…`, `WIRE_INVALID`. */
+export async function requestBundle(
+  dial: Dial,
+  peer: PeerAddress,
+  which: string,
+  fresh = false,
+): Promise<string | undefined> {
+  const channel = await dial(peer, protocols.bundle, {
+    timeoutMs: sessionTimes.openMs,
+    maxMessageBytes: limits.bundleBytesMax,
+    fresh,
+  });
+  const stream = new MessageStream<Up, Down>(channel, bundleDownSchema, 'a bundle answer');
+  let failure: unknown;
+  try {
+    await stream.send({ which });
+    const answer = await stream.receive({ timeoutMs: sessionTimes.answerMs });
+    if (answer?.kind === 'bundle') {
+      await stream.release();
+      return answer.bundle;
+    }
+    if (answer !== undefined || !isStale(channel, undefined)) {
+      await stream.close();
+      // A limit of streams was reached: nothing is said about the bundle.
+      if (answer?.code.startsWith('MESH_') === true) throw errorFrom(answer);
+      return undefined;
+    }
+  } catch (error) {
+    failure = error;
+  }
+  await stream.close();
+  if (!isStale(channel, failure)) throw failure;
+  return requestBundle(dial, peer, which, true);
+}

@@ -1,0 +1,95 @@
+import { type Charter, checkTime, type Invite, type Signer, type Verified } from '../documents/index.ts';
+import { QuorateError } from '../base/errors.ts';
+import { ask, isConnectionError, isCrowded, obtainGrant, openCharter } from './ask.ts';
+import { searchCharters } from './charter-search.ts';
+import { controllersUnder, type Membership } from './credentials.ts';
+import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
+
+/** Checks an invite before anybody is dialled. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, `TICKET_KEY_MISMATCH`. */
+export function checkInvite({ payload }: Verified<Invite>, key: string, now: number): void {
+  checkTime(payload, now, 'the ticket');
+  if (payload.key === undefined || payload.key === key) return;
+  throw new QuorateError(
+    'TICKET_KEY_MISMATCH',
+    `the ticket is bound to the key ${payload.key}; this host has ${key}`,
+    {
+      hint: 'Run "quorate key" on the host that is to join, and ask for a ticket bound to the key it prints.',
+    },
+  );
+}
+
+/**
+ * Enrols with an invite at one of the controllers. `holder`: the key in the ticket, where the invite names one. The invite names the root key to believe; everything else is checked
+ * against that key. Errors: those of `checkInvite`, `ask` and `obtainGrant`; `CHARTER_ISSUER_MISMATCH`,
+ * `TICKET_ISSUER_MISMATCH`, `CONTROLLER_NOT_IN_CHARTER`.
+ */
+export async function join(
+  { dial, signing, clock }: { dial: Dial; signing: Signing; clock: Pick<Clock, 'now'> },
+  { invite, holder }: { invite: Verified<Invite>; holder?: Signer | undefined },
+  named: readonly PeerAddress[],
+): Promise<Membership> {
+  const { project, operator, role } = invite.payload;
+  checkInvite(invite, signing.signer.id, clock.now());
+  const { charter, controllers } = await findController({ dial, signing }, project, named);
+  if (!charter.idps.includes(invite.signer)) {
+    throw new QuorateError(
+      'TICKET_ISSUER_MISMATCH',
+      'the ticket is not signed by an identity provider of this project',
+      { hint: 'Ask the owner for a new one: the keys of the project have changed since.' },
+    );
+  }
+  const asking = { dial, signing, clock };
+  const joined = await obtainGrant(asking, { project, controllers, idp: invite.signer }, { invite, holder });
+  return {
+    project,
+    name: charter.name,
+    operator,
+    role,
+    charter: joined.charter.raw,
+    grant: joined.grant.raw,
+    controllers,
+    bootstrap: charter.bootstrap,
+    ...(joined.feed === undefined ? {} : { feed: joined.feed }),
+  };
+}
+
+/**
+ * The charter, and where the controller is, also by HTTP. Since the ticket was made, its controller may have got another key: then whoever is
+ * found at its address names it, in a charter that the root key signed.
+ */
+export async function findController(
+  { dial, signing }: { dial: Dial; signing: Signing },
+  project: string,
+  named: readonly PeerAddress[],
+): Promise<{ charter: Charter; controllers: PeerAddress[]; feed?: string[] | undefined }> {
+  let found: Awaited<ReturnType<typeof ask>>;
+  try {
+    found = await ask(dial, named, { kind: 'charter' });
+  } catch (error) {
+    // A search would open more connections to a controller that takes none.
+    if (!isConnectionError(error) || isCrowded(error)) throw error;
+    const charters: Charter[] = [];
+    for (const raw of await searchCharters(dial, named)) {
+      const charter = await openCharter(raw, project, signing.documents).catch(() => undefined);
+      if (charter !== undefined) charters.push(charter.payload);
+    }
+    // A stranger at one of the addresses may show one of before.
+    const [charter] = charters.sort((a, b) => b.epoch - a.epoch);
+    if (charter === undefined) throw error;
+    return { charter, controllers: controllersUnder(charter, named) };
+  }
+  const { answer, controller } = found;
+  if (answer.kind !== 'charter')
+    throw new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected a charter, got ${answer.kind}`, {
+      hint: 'It may run another version: update both.',
+    });
+  const charter = (await openCharter(answer.charter, project, signing.documents)).payload;
+  if (!charter.controllers.includes(controller)) {
+    throw new QuorateError(
+      'CONTROLLER_NOT_IN_CHARTER',
+      `the charter does not name ${controller} as a controller`,
+      { hint: 'Ask the owner for a new ticket: the addresses of this one lead to another peer.' },
+    );
+  }
+  return { charter, controllers: [...named], feed: answer.feed };
+}

@@ -1,0 +1,144 @@
+import type {
+  MessageKind,
+  Messages,
+  Receipt,
+  Signer,
+  Verdict,
+  Verified,
+  VerifiedStatement,
+  Verifier,
+} from '../documents/index.ts';
+import type { Rank } from '../base/rank.ts';
+
+/**
+ * The ports of the sessions. The runtime implements them with libp2p, Node's timers and crypto; the simulator with its
+ * network, its scheduler and its keys. The code between them is the same.
+ */
+
+export interface ReceiveOptions {
+  timeoutMs?: number;
+  admit?: (bytes: number) => Promise<void>;
+}
+
+/** A duplex of whole messages with one authenticated peer, in order until it ends. */
+export interface Channel {
+  /** PeerId of the other side, proven by the transport. */
+  readonly peer: string;
+  /** The connection that it goes over, where that matters. */
+  readonly link?: Link;
+  /** True once neither half can be used any more. */
+  readonly closed: boolean;
+  /** Resolves when the message has left; waits while the peer does not read. Errors: `MESH_…`. */
+  send(message: Uint8Array): Promise<void>;
+  /**
+   * The next message; undefined once the other side has closed its half. One call at a time. `admit` is called with the
+   * length of a message before the rest of it is read, and may take its time; when it throws, nothing more is read.
+   * Errors: `MESH_TIMEOUT` after `timeoutMs`, which leaves the channel intact; `MESH_RESET` and other `MESH_…`; those of `admit`.
+   */
+  receive(options?: ReceiveOptions): Promise<Uint8Array | undefined>;
+  /** Ends our half after what was sent. */
+  close(): Promise<void>;
+  /** Ends both halves at once; the other side gets `MESH_RESET`. */
+  abort(reason: Error): void;
+  /** Absent where each use has a stream of its own. */
+  readonly kept?: KeptStream;
+}
+
+/** An open connection to one process of a peer; several processes may have the same key. */
+export interface Link {
+  readonly peer: string;
+  /** The network that the peer is in; of a relayed connection that of the relay. */
+  readonly network: string;
+  /** Rank of the peer at this node. */
+  readonly rank: Rank;
+  open(protocol: string, options: { timeoutMs: number; maxMessageBytes: number }): Promise<Channel>;
+}
+
+/** A stream that the next conversation with the same peer may use. */
+export interface KeptStream {
+  /** It carried a conversation before this one: the peer may have ended it since. */
+  readonly again: boolean;
+  /** In the place of `close`, when nothing of this conversation is still to come from either side. */
+  release(): void;
+}
+
+/** A peer and its multiaddrs. */
+export interface PeerAddress {
+  id: string;
+  addrs: string[];
+}
+
+/** Whom to dial: one peer, or, where `id` is null, whoever is found at the addresses. */
+export type DialTarget = PeerAddress | { id: null; addrs: string[] };
+
+/** Bounds of a served protocol. `limits.meshStreamsPerMinute` where `perPeerPerMinute` is absent. */
+export interface ServeOptions {
+  maxInboundStreams: number;
+  maxMessageBytes: number;
+  /** Of sent messages, where that differs from `maxMessageBytes`. */
+  maxSendBytes?: number;
+  perPeerPerMinute?: number;
+  /** Turns that each message takes where the session does not charge for them itself, see `meteredBounds`. */
+  turns?: number;
+}
+
+/** A protocol served to peers: one call of `session` per channel; it closes the channel. */
+export interface ServedProtocol {
+  protocol: string;
+  options: ServeOptions;
+  session(channel: Channel): Promise<void>;
+}
+
+/** Opens a channel to a peer. Errors: `MESH_…`. */
+export type Dial = (
+  peer: DialTarget,
+  protocol: string,
+  options: {
+    timeoutMs: number;
+    maxMessageBytes: number;
+    /** Not one that was kept. */
+    fresh?: boolean;
+  },
+) => Promise<Channel>;
+
+/** Time and timers. */
+export interface Clock {
+  /** Wall clock, whole milliseconds since the epoch. Documents are compared with it. */
+  now(): number;
+  /** Milliseconds since an arbitrary start; never set back. Silences and rates are measured with it. */
+  monotonic(): number;
+  /** Calls `act` once, `ms` from now; the returned function cancels it. */
+  after(ms: number, act: () => void): () => void;
+  /** Calls `act` once, when what this turn of the event loop has already received is dealt with. */
+  endOfTurn(act: () => void): void;
+  /** True once the node is shutting down: nothing new is begun. */
+  readonly closing: boolean;
+  /** Calls `act` when the node begins to shut down, at once if it has begun; the returned function cancels it. */
+  onClosing(act: () => void): () => void;
+}
+
+/** Opens signed documents. An implementation may remember texts that it opened before. */
+export interface Documents {
+  /** As `openMessage`. Errors: `DOC_…`. */
+  message<K extends MessageKind>(kind: K, compact: string): Promise<Verified<Messages[K]>>;
+  /** As `openStatement`. Errors: `DOC_…`. */
+  receipt(envelope: string): Promise<VerifiedStatement<Receipt>>;
+  verdict(envelope: string): Promise<VerifiedStatement<Verdict>>;
+  readonly verifier: Verifier;
+}
+
+/** Signs as one key, reads what others signed, makes nonces. */
+export interface Signing {
+  readonly signer: Signer;
+  readonly documents: Documents;
+  /** 144 random bits in base64url. */
+  nonce(): string;
+}
+
+/** Tells the operator of this node what happened: a kind for programs, a sentence for people. */
+export type Tell = (
+  level: 'info' | 'warn',
+  kind: string,
+  says: string,
+  data?: Record<string, unknown>,
+) => void;

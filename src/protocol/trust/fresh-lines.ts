@@ -1,0 +1,55 @@
+import type { Charter, Grant, Verified } from '../documents/index.ts';
+import { checkGrant, enforce } from '../judge/index.ts';
+import { limits } from '../base/limits.ts';
+import type { Witness } from '../transparency/index.ts';
+import { type Revoked, revocationAt } from './revocations.ts';
+import { witnessedBy } from './witnesses.ts';
+
+/** The index of a leaf that all revocations reach. */
+const everyLeaf = Number.MAX_SAFE_INTEGER;
+
+export interface Freshness {
+  /** The one in force. */
+  charter: Charter;
+  /** Revocations that count under it. */
+  revoked: readonly Revoked[];
+  /** Grants of workers, in a project without a trusted worker. Invalid ones are skipped. */
+  grants: readonly Verified<Grant>[];
+  /** The caller's clock, in seconds since the epoch. */
+  now: number;
+  ageSecondsMax: number;
+}
+
+/**
+ * Whether the lines under a checkpoint show that it was current not long ago, by others than whoever holds the log key: one of a trusted
+ * worker that the charter names or, where it names none, those of workers of as many operators as its floor asks to agree. Lines from the
+ * future do not count: they would never grow old. Nor do those of a key that is revoked, whatever leaf that is from on: a line says what is
+ * the log now, and a thief could make it under a log of before.
+ */
+export function areFresh(lines: readonly Witness[], about: Freshness): boolean {
+  const { charter, revoked, grants, now, ageSecondsMax } = about;
+  const recent = lines.filter(
+    ({ time }) => time >= now - ageSecondsMax && time <= now + limits.clockSkewSeconds,
+  );
+  if (charter.trusted.length > 0)
+    return recent.some(
+      ({ witness }) =>
+        charter.trusted.includes(witness) &&
+        revocationAt(revoked, { kind: 'key', id: witness }, everyLeaf) === undefined,
+    );
+  const more = grants.filter((grant) =>
+    recent.some(({ witness, time }) => grant.payload.sub === witness && holds(grant, charter, time)),
+  );
+  const context = { charter, revoked, decidedAt: 0, last: everyLeaf };
+  const by = witnessedBy(enforce, { keys: recent, named: [] }, { receipts: [], more }, context);
+  return by.operators.length >= charter.floor.agree;
+}
+
+function holds(grant: Verified<Grant>, charter: Charter, at: number): boolean {
+  try {
+    checkGrant(enforce, grant, charter, { by: grant.payload.sub, as: 'worker', at });
+    return true;
+  } catch {
+    return false;
+  }
+}

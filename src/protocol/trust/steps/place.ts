@@ -1,0 +1,30 @@
+import { limits } from '../../base/limits.ts';
+import { revocationAt } from '../revocations.ts';
+import type { Witnessed } from '../witnesses.ts';
+import type { Ask, Logged, Opened } from './context.ts';
+import { witnessTimes } from './decision.ts';
+import { decidedAt } from './times.ts';
+
+/**
+ * Signer of the place of a verdict in the log, beside the controller: a trusted worker of the charter that signed it and the
+ * checkpoint, as many witnesses as it needs, or nobody.
+ */
+export type VerdictPlace = 'cosigned' | 'witnessed' | 'controller';
+
+/** `witnessed`: by whom the checkpoint of this verdict was signed, where those are enough. */
+export function placeOf(
+  { revoked }: Pick<Ask, 'revoked'>,
+  opened: Opened,
+  logged: Logged,
+  witnessed: Witnessed | null,
+): VerdictPlace {
+  const { charter, verdict } = opened;
+  const signers = verdict.signers.filter(
+    (key) =>
+      charter.payload.trusted.includes(key) &&
+      revocationAt(revoked, { kind: 'key', id: key }, logged.verdictIndex) === undefined,
+  );
+  const signed = Math.max(...witnessTimes(logged, signers));
+  if (decidedAt(opened) <= signed + limits.clockSkewSeconds) return 'cosigned';
+  return witnessed === null ? 'controller' : 'witnessed';
+}

@@ -1,0 +1,153 @@
+import { z } from 'zod';
+import { cid, count, milliseconds, name, peerId, sha256, text } from '../documents/base.ts';
+import { documentLimits } from '../documents/limits.ts';
+import { recipeSchema } from '../documents/recipe.ts';
+import { verdictLevelSchema } from '../documents/statement.ts';
+import { limits } from '../base/limits.ts';
+import { wireLimits } from './limits.ts';
+
+/** The revocation that voids a verdict. */
+export const revokedSchema = z.object({
+  what: text(40),
+  id: text(120),
+  since: count,
+  reason: text(500),
+});
+
+/** A run that has not ended: its round, who builds, and who could. Nothing that is sealed. */
+const openFactsSchema = z.object({
+  /** Results of the round that are in, and sealed until it ends. */
+  sealed: count,
+  /** Operators that build it, without the trusted worker's. */
+  building: z.array(name).max(documentLimits.slotsMax),
+  /** Operators that are connected. */
+  connected: count,
+  /** Of these, operators that may take a slot: enrolled before the offer, without a lease of the run so far. */
+  eligible: count,
+  /** Of the connected, operators that were enrolled after the offer. */
+  late: count.optional(),
+  /** When free slots are given up that nobody builds, in ms: the round ends without them. */
+  freeUntil: milliseconds.optional(),
+  /** Of these, operators that said why they take none. */
+  declined: z.array(z.object({ operator: name, reason: text(500) })).max(wireLimits.declinedMax),
+  /** The controller gives no lease until its next start. */
+  held: z.literal(true).optional(),
+  /** The trusted worker's own build, where the policy asks for a co-signature. */
+  trusted: z.enum(['free', 'building', 'delivered', 'expired']).optional(),
+  /** A trusted worker is connected. */
+  trustedConnected: z.literal(true).optional(),
+});
+
+/** Counts of outcomes of a run by operator, as far as they are revealed. */
+const tallySchema = z.object({
+  /** Operators whose builds ended by themselves, in the round that has most of them. */
+  ended: count,
+  /** Operators whose builds failed, in the last round that was revealed. */
+  failed: count,
+  /** Operators that agree on what the verdict is about. */
+  same: count.optional(),
+  /** Why builds were aborted, as their workers say: not escaped. */
+  aborted: z.string().max(500).optional(),
+});
+
+/** Another run of the same job, of which one was built again, that came to something else. */
+const differsSchema = z.object({
+  run: sha256,
+  /** That one is the later of the two. */
+  later: z.literal(true).optional(),
+  /** The verdict of that one does not stand any more, so they differ no more. */
+  voided: z.literal(true).optional(),
+  /** The trees that this run and that one put out. */
+  made: cid.nullable(),
+  other: cid.nullable(),
+});
+
+/** How a run stands, for lists and for people. */
+export const runSummarySchema = z.object({
+  run: sha256,
+  job: cid,
+  name,
+  /** Of a test. */
+  test: z.literal(true).optional(),
+  repo: text(2000),
+  ref: text(300),
+  commit: text(64),
+  /** Where the job file is not the source's own. */
+  recipe: recipeSchema.strip().optional(),
+  /** The phase of the controller's machine. */
+  state: text(40),
+  /** That is published. */
+  level: verdictLevelSchema.nullable(),
+  /** Why the verdict states no result, where its level is `disputed` or `unfinished`; a controller may know of more reasons than its clients. */
+  reason: text(40).optional(),
+  /** The limit at which the builds were aborted, with its number. */
+  limit: text(500).optional(),
+  /** Why it was cancelled. */
+  cancelled: text(500).optional(),
+  /** Inputs, by name, that are not there yet or not trusted. */
+  awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
+  tally: tallySchema.optional(),
+  differs: differsSchema.optional(),
+  open: openFactsSchema.optional(),
+  artifact: cid.nullable(),
+  /** The tree that a test put out, which is no artifact. */
+  reports: cid.optional(),
+  /** The published level counts without a co-signature: whoever holds the controller can forge it. */
+  cosigned: z.literal(false).optional(),
+  /** The earlier run of the same job on whose evidence the verdict rests: the job was not built for this one. */
+  earlier: sha256.optional(),
+  revoked: revokedSchema.optional(),
+  /** Results were in dispute, or what operators had agreed on was contradicted: who published it should look. */
+  alarming: z.literal(true).optional(),
+  /**
+   * Trusted workers that came to no signature, the newest last; one that lost its lease and delivered later is not among them. `says`: why, with
+   * the code where there is one; `refused`: it built it and refuses to sign; `delayed`: it built it, and could not check the draft yet; else it lost its lease.
+   */
+  trustedFailures: z
+    .array(
+      z.object({
+        ...{ worker: peerId, says: text(500) },
+        ...{ refused: z.literal(true).optional(), delayed: z.literal(true).optional() },
+      }),
+    )
+    .max(limits.slotLeasesMax)
+    .optional(),
+  /** Somebody who may publish has looked at that. */
+  acknowledged: z.literal(true).optional(),
+  /** Of a run that waits for witnesses of the log: who has signed and who has not. */
+  missing: z
+    .object({
+      operators: z.array(name).max(documentLimits.slotsMax),
+      operatorsNeeded: count,
+      named: z.array(text(128)).max(documentLimits.charterWitnessesMax),
+      namedNeeded: count,
+      namedMissing: z.array(text(128)).max(documentLimits.charterWitnessesMax),
+    })
+    .optional(),
+  submittedAt: milliseconds,
+  round: count,
+  policy: z.object({ agree: count, of: count, cosign: z.boolean() }),
+});
+export type RunSummary = z.infer<typeof runSummarySchema>;
+
+/** A run of a pipeline as others of it are shown with it. */
+export const pipelineJobSchema = z.object({
+  run: sha256,
+  name,
+  test: z.literal(true).optional(),
+  state: text(40),
+  level: verdictLevelSchema.nullable(),
+  cosigned: z.literal(false).optional(),
+  revoked: z.literal(true).optional(),
+  /** As in a summary. */
+  reason: text(500).optional(),
+  limit: text(500).optional(),
+  cancelled: text(500).optional(),
+  awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
+  differs: differsSchema.optional(),
+  /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
+  needs: z
+    .array(z.object({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))
+    .max(limits.pipelineJobsMax),
+});
+export type PipelineJob = z.infer<typeof pipelineJobSchema>;

@@ -1,4 +1,0 @@
-import type { Job } from '../../core/documents/index.ts';
-
-/** Architecture of this host's builds. */
-export const hostArch: Job['arch'] = process.arch === 'arm64' ? 'aarch64' : 'x86_64';

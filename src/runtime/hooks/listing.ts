@@ -1,5 +1,0 @@
-import type { Client } from '../client/client.ts';
-
-/** A controller's list of runs: its word, and no evidence. */
-export type Listing = Awaited<ReturnType<Client['jobs']>>;
-export type ListedRun = Listing['jobs'][number];

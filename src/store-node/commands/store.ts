@@ -1,0 +1,229 @@
+import { resolve } from 'node:path';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { sizeText } from '../../protocol/base/quantity.ts';
+import type { RetentionRule } from '../machine/plan.ts';
+import { units } from '../../protocol/base/units.ts';
+import type { StoreNode } from '../node/node.ts';
+import { addBackupVerbs } from '../../terminal/backup-verbs.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { addDaemonOptions, type DaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { findProject } from '../../owner/project.ts';
+import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
+import {
+  addresses,
+  amountOf,
+  hostPort,
+  keepRules,
+  webAddresses,
+  wholeNumber,
+  wholeNumberFrom,
+} from '../../terminal/values.ts';
+import { watchNode } from '../../terminal/wait.ts';
+import { whereFrom } from '../../owner/where-from.ts';
+
+interface ForgetOptions {
+  worker?: boolean;
+}
+
+interface ServeOptions extends DaemonOptions {
+  project?: string;
+  bootstrap?: string[];
+  listen?: string[];
+  announce?: string[];
+  http?: { host: string; port: number };
+  httpAnnounce?: string[];
+  httpTrustedProxy?: string[];
+  quota?: number;
+  keep?: RetentionRule[];
+  latest?: number;
+  connections?: number;
+}
+
+/** Beside a controller on the same host. */
+const listenDefault = '/ip4/0.0.0.0/tcp/4720';
+const latestDefault = 1;
+const dayMs = 24 * 3600 * 1000;
+/** Retention without `--keep`: agreed artifacts for 7 days, since the trusted worker co-signs within minutes or not at all; trusted ones for ever. */
+const rulesDefault: RetentionRule[] = [
+  { ref: '*', level: 'agreed', ageMs: 7 * dayMs },
+  { ref: '*', ageMs: null },
+];
+const quotaBytesDefault = 50 * 1024 ** 3;
+/** A store of less is full at once: one log may have as much. */
+const quotaBytesMin = 16 * 1024 ** 2;
+const connectionsMin = 16;
+const connectionsMax = 8_000;
+
+export const store: Define = (program, act) => {
+  const group = program
+    .command('store')
+    .summary('keep artifacts and serve them')
+    .description(
+      'An artifact store follows the verdicts of a project and keeps what they prove, for whoever fetches. It needs no key and no ticket of the project, and nobody has to believe it: who fetches checks every byte and the evidence.',
+    )
+    .addHelpText('after', examples('quorate store serve --project 12D3KooW… --bootstrap /dns4/…'));
+  const served = group
+    .command('serve')
+    .summary('keep what the verdicts of a project prove, until Ctrl-C')
+    .description(
+      "Fetches the evidence of each verdict, checks it against the project's root key, then fetches and pins what it is about, and serves it to peers, with --http to web clients as well. What it keeps is in the home folder.",
+    )
+    .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
+    .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
+    .option('--listen <address>', `where to listen; repeatable (default: ${listenDefault})`, addresses)
+    .option(
+      '--announce <address>',
+      'what to tell others instead: a name, a forwarded port; repeatable',
+      addresses,
+    )
+    .option('--http <host:port>', 'serve verdicts, bundles and artifacts by HTTP as well', hostPort)
+    .option(
+      '--http-announce <url>',
+      'what the HTTP server is called by others: a proxy in front of it; repeatable',
+      webAddresses,
+    )
+    .option('--http-trusted-proxy <address>', proxyHelp, proxyAddresses)
+    .option(
+      '--quota <size>',
+      `bytes of all that is kept (default: ${units.size.text(quotaBytesDefault)})`,
+      amountOf(units.size, { min: quotaBytesMin }),
+    )
+    .option(
+      '--keep <ref=time>',
+      'how long, by ref, * for any characters: refs/tags/*=forever, agreed:*=7d; repeatable, the first that fits counts (default: agreed:*=7d, *=forever)',
+      keepRules,
+    )
+    .option(
+      '--latest <n>',
+      `newest artifacts of each job and ref that age does not remove (default: ${latestDefault})`,
+      wholeNumber,
+    )
+    .option(
+      '--connections <n>',
+      `connections at once, ${connectionsMin} to ${connectionsMax} (default: 500)`,
+      wholeNumberFrom(connectionsMin, connectionsMax),
+    );
+  addDaemonOptions(served)
+    .addHelpText(
+      'after',
+      examples(
+        'quorate store serve',
+        'quorate store serve --home /srv/store --project 12D3KooW… --bootstrap /dns4/… --quota 200GiB --http 0.0.0.0:8081',
+        'quorate store serve --keep "refs/tags/*=forever" --keep "refs/heads/main=90d" --keep "*=7d"',
+      ),
+    )
+    .action(act(serve));
+  group
+    .command('forget')
+    .summary('keep a damaged tree no longer')
+    .description(
+      'Drops all pins of a tree, so that what is left of it is removed at the next sweep: a tree that is to be kept and is damaged is fetched again from peers, and nothing is removed from the store before; if nobody has it any more, it can be given up. Its node must not run. In a project it is the store of the controller, elsewhere that of the home folder.',
+    )
+    .argument('<cid>', 'the tree, as the event "damaged" names it')
+    .option('--worker', 'the store of the home folder, in a project too')
+    .addHelpText('after', examples('quorate store forget bafybei…', 'quorate store forget bafybei… --worker'))
+    .action(act(forget));
+  addBackupVerbs(group, act, 'store');
+};
+
+async function serve(context: Context, options: ServeOptions): Promise<Exit> {
+  const daemon = daemonLog(context.out, 'store', options);
+  const { out } = daemon;
+  const { home, signal } = context;
+  if (options.httpAnnounce !== undefined && options.http === undefined)
+    throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
+  if (options.httpTrustedProxy !== undefined && options.http === undefined)
+    throw new QuorateError('CLI_USAGE', '--http-trusted-proxy is about a server that only --http starts');
+  const where = await whereFrom(context, options);
+  const [{ startStore }, { openHome }, { peersOf }] = await Promise.all([
+    import('../node/node.ts'),
+    import('../../node/membership/home.ts'),
+    import('../../node/artifacts/moved-controllers.ts'),
+  ]);
+  const { failed, untilStopped } = watchNode(signal);
+  const quotaBytes = options.quota ?? quotaBytesDefault;
+  const monitor = await monitorOf(daemon, options);
+  const node = await startStore({
+    home: openHome(home),
+    project: where.project,
+    listen: options.listen ?? [listenDefault],
+    announce: options.announce ?? [],
+    bootstrap: where.bootstrap,
+    // An address may be that of a controller; one that is not answers no question.
+    controllers: [...(where.controllers ?? []), ...peersOf(where.bootstrap)],
+    retention: {
+      quotaBytes,
+      rules: options.keep ?? rulesDefault,
+      latest: options.latest ?? latestDefault,
+    },
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
+    metrics: monitor?.registry,
+    onEvent: monitor?.counted(daemon.log) ?? daemon.log,
+    onFailure: (error) => {
+      daemon.failed(error);
+      failed(error);
+    },
+  }).catch(async (error) => {
+    await monitor?.close();
+    throw error;
+  });
+  monitor?.watch(node.health);
+  let http: { urls: string[]; close(): Promise<void> } | undefined;
+  try {
+    http = await serveGateway(node, options);
+    const { urls = [] } = http ?? {};
+    const { id, project, kept } = node;
+    const addrs = node.addresses();
+    const event = { event: 'listening', id, project, addresses: addrs, quotaBytes, ...kept };
+    out.value({ ...event, ...(http === undefined ? {} : { http: urls }) });
+    out.say(
+      `Artifact store of project ${project}`,
+      ...addrs.map((address) => `  address  ${address}`),
+      ...urls.map((url) => `  http     ${url}`),
+      `  kept     ${kept.trees} artifacts, ${sizeText(kept.bytes)} of ${sizeText(quotaBytes)}`,
+      out.colours.dim('Ctrl-C stops it. What it keeps is on disk.'),
+    );
+    await untilStopped;
+  } finally {
+    await http?.close();
+    await node.close();
+    await monitor?.close();
+  }
+  out.say('Stopped. What it keeps is on disk: quorate store serve goes on from there.');
+  return exits.done;
+}
+
+async function serveGateway(
+  node: StoreNode,
+  { http, httpAnnounce, httpTrustedProxy }: ServeOptions,
+): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
+  if (http === undefined) return undefined;
+  const { listenHttp } = await import('../../http/listen.ts');
+  const { feedApp } = await import('../../http/feed.ts');
+  const { urlsOf } = await import('../../http/addresses.ts');
+  const { namesIn } = await import('../../http/host.ts');
+  const reached = urlsOf(http.host, http.port, node.addresses());
+  const names = namesIn([...(httpAnnounce ?? []), ...reached]);
+  const proxies = trustedProxies(httpTrustedProxy);
+  const server = await listenHttp({ ...http, app: feedApp(node.view), names, proxies });
+  return {
+    urls: httpAnnounce ?? urlsOf(server.host, server.port, node.addresses()),
+    close: () => server.close(),
+  };
+}
+
+async function forget({ cwd, home, out }: Context, root: string, options: ForgetOptions): Promise<Exit> {
+  const { cid } = await import('../../protocol/documents/base.ts');
+  if (!cid.safeParse(root).success)
+    throw new QuorateError('CLI_USAGE', `"${root.slice(0, 120)}" is not the CID of a tree`, {
+      hint: 'The event "damaged" names it, and so does quorate worker status.',
+    });
+  const project = options.worker === true ? undefined : findProject(cwd);
+  const dir = resolve(project === undefined ? home : resolve(project, '.quorate'), 'store');
+  const { forgetTree } = await import('../../node/artifacts/forget-tree.ts');
+  const names = await forgetTree(dir, root);
+  out.value({ forgotten: root, store: dir, names });
+  out.say(`${root} is kept no longer in ${dir}: it was pinned as ${names.join(', ')}.`);
+  return exits.done;
+}

@@ -1,0 +1,113 @@
+import { type Bundle, decodeBundle, decodeJob } from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { VerdictHint } from '../sessions/project-watch.ts';
+import { toUtf8 } from '../../protocol/base/text.ts';
+import { countsUncosigned, type Revoked, verifyBundle } from '../../protocol/trust/index.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import type { Mesh, PeerAddress } from '../../mesh/index.ts';
+import { fetchBundle } from '../../node/artifacts/bundles.ts';
+import { joseDocuments } from '../../node/ports.ts';
+import type { LedgerEntry } from './ledger.ts';
+import { storeNodeLimits } from './limits.ts';
+
+/** A verdict whose bundle holds, and what it names besides the tree. */
+export interface ProvenVerdict {
+  entry: LedgerEntry;
+  text: string;
+  charter: string;
+  /** PeerIds of workers that built this very tree. */
+  builders: readonly string[];
+  /** Logs of the builds, by CID, each with who has it. */
+  logs: readonly { log: string; worker: string }[];
+  /** The tree of dependencies that the job names; undefined where it names none. */
+  dependencies: string | undefined;
+}
+
+interface Looking {
+  mesh: Mesh;
+  /** PeerId of the root key. */
+  project: string;
+  revoked: () => readonly Revoked[];
+  signal: AbortSignal;
+}
+
+/**
+ * Asks peers for the bundle of a run until one has one that holds and that is about what was told. Undefined where nobody has.
+ * A bundle that proves less than was told counts for what it proves. Errors: the signal's reason.
+ */
+export async function proveVerdict(
+  looking: Looking,
+  { run, tree }: Pick<VerdictHint, 'run' | 'tree'>,
+  peers: readonly PeerAddress[],
+): Promise<ProvenVerdict | undefined> {
+  const { mesh, signal } = looking;
+  let best: ProvenVerdict | undefined;
+  for (const peer of peers.slice(0, storeNodeLimits.peersMax)) {
+    signal.throwIfAborted();
+    const within = AbortSignal.any([signal, AbortSignal.timeout(storeNodeLimits.bundleSecondsMax * 1000)]);
+    try {
+      const text = await fetchBundle(mesh, peer, run, within);
+      if (text === undefined) continue;
+      const proven = await proofIn(text, looking);
+      if (proven.entry.run !== run || proven.entry.tree !== tree) continue;
+      if (proven.entry.level === 'trusted') return proven;
+      best ??= proven;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof QuorateError)) throw error;
+    }
+  }
+  return best;
+}
+
+/**
+ * The level that a bundle proves under the root key and the revocations that are known. Errors: `STORE_UNPROVEN` where it does not hold, is
+ * below `agreed`, or is about no tree; `DOC_…`.
+ */
+export async function proofIn(
+  text: string,
+  { project, revoked }: Pick<Looking, 'project' | 'revoked'>,
+): Promise<ProvenVerdict> {
+  const bundle = decodeBundle(text);
+  const { ok, facts, level, steps } = await verifyBundle(
+    bundle,
+    { project, revocations: [...revoked()] },
+    joseVerifier,
+  );
+  if (!ok || facts === null)
+    throw unproven(`the bundle does not hold: ${steps.find((step) => !step.ok)?.says ?? 'no step failed'}`);
+  if (level !== 'agreed' && level !== 'trusted') throw unproven(`its level is "${level}"`);
+  const { artifact, job, kind, name, ref, repo, request, policy, time } = facts;
+  if (artifact === null) throw unproven('it is about no tree');
+  const { dependencies } = decodeJob(toUtf8(bundle.job)).job;
+  return {
+    entry: {
+      ...{ run: request, tree: artifact, job, kind, repo, ref, name, level },
+      decidedAt: Date.parse(time),
+      ...(countsUncosigned(policy, level) && { cosigned: false as const }),
+    },
+    text,
+    charter: bundle.charter,
+    ...(await buildsIn(bundle, artifact)),
+    dependencies: dependencies?.tree,
+  };
+}
+
+/** Operators that built the tree, and the logs there are, from the verified receipts of this bundle. */
+async function buildsIn(bundle: Bundle, tree: string): Promise<Pick<ProvenVerdict, 'builders' | 'logs'>> {
+  const builders = new Set<string>();
+  const logs: { log: string; worker: string }[] = [];
+  for (const { envelope } of bundle.receipts) {
+    const { payload, signers } = await joseDocuments.receipt(envelope);
+    const [signer = ''] = signers;
+    const { log, outcome } = payload.predicate.quorate_receipt;
+    if (outcome.kind === 'exit' && outcome.artifact === tree) builders.add(signer);
+    if (log !== null) logs.push({ log, worker: signer });
+  }
+  return { builders: [...builders], logs: logs.slice(0, storeNodeLimits.besideMax - 1) };
+}
+
+const unproven = (why: string): QuorateError =>
+  new QuorateError('STORE_UNPROVEN', `nothing is pinned for this verdict: ${why}`, {
+    hint: 'Nothing is to be done: the store looks at the verdict again when it is told anew.',
+  });

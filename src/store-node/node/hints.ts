@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { VerdictHint } from '../sessions/project-watch.ts';
+import { storeNodeLimits } from './limits.ts';
+
+/** Waits between two looks at one verdict, in milliseconds; the last one repeats. */
+const waits = [1_000, 2_000, 5_000, 15_000, 60_000, 300_000, 600_000];
+/** A look at which the operator is told: the bundle is a moment later than the notice. */
+const toldAt = 3;
+
+interface Waiting {
+  hint: VerdictHint;
+  tries: number;
+  /** Monotonic. */
+  notBefore: number;
+}
+
+/** Verdicts that were heard of, each looked at again until it is proven. */
+export class Hints {
+  /** By run. */
+  readonly #waiting = new Map<string, Waiting>();
+  #wake = Promise.withResolvers<void>();
+
+  /** One of a higher level is looked at at once; one that is here is not. */
+  add(hint: VerdictHint): void {
+    const before = this.#waiting.get(hint.run);
+    if (before !== undefined && (before.hint.level === 'trusted' || hint.level === 'agreed')) return;
+    this.#waiting.set(hint.run, { hint, tries: 0, notBefore: Number.NEGATIVE_INFINITY });
+    const [oldest] = this.#waiting.keys();
+    if (this.#waiting.size > storeNodeLimits.hintsMax && oldest !== undefined) this.#waiting.delete(oldest);
+    this.#wake.resolve();
+  }
+
+  /** The first that is due. */
+  due(now: number): VerdictHint | undefined {
+    for (const { hint, notBefore } of this.#waiting.values()) if (notBefore <= now) return hint;
+    return undefined;
+  }
+
+  done({ run, level }: VerdictHint): void {
+    const before = this.#waiting.get(run);
+    // Meanwhile a higher level was heard of.
+    if (before !== undefined && before.hint.level === level) this.#waiting.delete(run);
+  }
+
+  /** Looks at it again later. Returns whether the operator should know. */
+  again({ run, level }: VerdictHint, now: number): boolean {
+    const before = this.#waiting.get(run);
+    if (before === undefined || before.hint.level !== level) return false;
+    this.#waiting.delete(run);
+    const wait = waits[Math.min(before.tries, waits.length - 1)] ?? 0;
+    this.#waiting.set(run, { ...before, tries: before.tries + 1, notBefore: now + wait });
+    return before.tries + 1 === toldAt;
+  }
+
+  /** Until one may be due. */
+  async wait(signal: AbortSignal): Promise<void> {
+    const now = performance.now();
+    const next = Math.min(
+      ...[...this.#waiting.values()].map(({ notBefore }) => notBefore),
+      now + storeNodeLimits.planMsMax,
+    );
+    this.#wake = Promise.withResolvers();
+    const stop = new AbortController();
+    const timer = sleep(Math.max(50, next - now), undefined, {
+      signal: AbortSignal.any([signal, stop.signal]),
+    }).catch(() => {});
+    await Promise.race([timer, this.#wake.promise]);
+    stop.abort();
+  }
+}

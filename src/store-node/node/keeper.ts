@@ -1,0 +1,343 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, messageOf } from '../../protocol/base/errors.ts';
+import { sizeText } from '../../protocol/base/quantity.ts';
+import type { VerdictHint } from '../sessions/project-watch.ts';
+import { planStore } from '../machine/plan.ts';
+import { isUnread, sayRevoked } from '../../protocol/trust/revocations.ts';
+import { announce } from '../../node/artifacts/announce.ts';
+import { connectReachable } from '../../node/artifacts/fetch.ts';
+import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import { Beside } from './beside.ts';
+import type { StoreContext } from './context.ts';
+import { type ProvenVerdict, proofIn, proveVerdict } from './evidence.ts';
+import { Hints } from './hints.ts';
+import { findHolders } from './holders.ts';
+import type { LedgerEntry } from './ledger.ts';
+import { storeNodeLimits } from './limits.ts';
+
+/** Under this name the store keeps what this node pins. */
+export const storePin = 'store';
+/** Of the time that the check of a bundle takes: the check of all is no burden to what else runs. */
+const recheckWaits = 3;
+
+/**
+ * Keeps what verdicts prove, as `planStore` says. One verdict at a time: its bundle is fetched and verified, then the tree, which is
+ * pinned once all of it is here; then the bundle is served.
+ */
+export class StoreKeeper {
+  readonly #context: StoreContext;
+  readonly #hints = new Hints();
+  readonly #beside: Beside;
+  /** Changes of what is kept, one at a time. */
+  #last: Promise<unknown> = Promise.resolve();
+  #sweptAt = Number.NEGATIVE_INFINITY;
+  /** Runs whose bundles made room for others on the same tree. Lost with the process: then they are looked at once more. */
+  readonly #passed = new Set<string>();
+  /** Runs whose bundle is missing or damaged on this disk, until it is fetched again. */
+  readonly #lost = new Set<string>();
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+    this.#beside = new Beside(context);
+  }
+
+  /** A verdict was heard of. */
+  hint(hint: VerdictHint): void {
+    const { ledger } = this.#context;
+    const known = ledger.entries.get(hint.run);
+    const isKnown = known?.tree === hint.tree && (known.level === 'trusted' || hint.level === 'agreed');
+    if (!isKnown && !this.#passed.has(hint.run)) this.#hints.add(hint);
+  }
+
+  /** Drops pins that a crash left, and forgets trees whose pins the disk lost. Before `run`. */
+  async reconcile(): Promise<void> {
+    const { store, ledger, tell } = this.#context;
+    const beside = new Set([...ledger.trees.values()].flatMap((tree) => tree.beside));
+    for (const { root, names } of await store.pins())
+      if (names.includes(storePin) && !ledger.trees.has(root) && !beside.has(root))
+        await store.unpin(root, storePin);
+    const lost = [...ledger.trees.keys()].filter((tree) => !store.pinned(tree));
+    for (const tree of lost) ledger.trees.delete(tree);
+    if (lost.length > 0) {
+      tell('warn', 'lost', `${lost.length} trees are not on this disk any more, and are fetched again`);
+      await ledger.save();
+    }
+  }
+
+  /** Rereads the bundles of what is kept, slowly: each that is missing or damaged is fetched again, and serves as it is until then. */
+  async recheck(): Promise<void> {
+    const { ledger, bundles, signal } = this.#context;
+    for (const entry of [...ledger.entries.values()]) {
+      const began = performance.now();
+      if (signal.aborted) return;
+      if (!ledger.trees.has(entry.tree)) continue;
+      const text = await bundles.text(entry.run);
+      if (text === undefined || !(await this.#isWhole(entry, text))) this.#fetchAgain(entry);
+      await sleep(recheckWaits * (performance.now() - began), undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Whether a bundle proves what it did when it was stored: revocations that came since do not count. */
+  async #isWhole({ run, tree }: LedgerEntry, text: string): Promise<boolean> {
+    const { project } = this.#context;
+    const proven = await proofIn(text, { project, revoked: () => [] }).catch(() => undefined);
+    return proven?.entry.run === run && proven.entry.tree === tree;
+  }
+
+  #fetchAgain({ run, tree, level, name }: LedgerEntry): void {
+    if (this.#lost.has(run)) return;
+    this.#lost.add(run);
+    const says = `the bundle of ${name} (${run}) is not whole on this disk, and is fetched again`;
+    this.#context.tell('warn', 'damaged', says, { run, tree });
+    this.#hints.add({ run, tree, level });
+  }
+
+  /** Announces what earlier lives of this process announced: the records of a node end with its process. */
+  async announceAgain(): Promise<void> {
+    const { mesh, ledger, signal } = this.#context;
+    for (const tree of [...ledger.trees.keys()]) {
+      if (signal.aborted) return;
+      if (ledger.of(tree).length > 0) await announce(mesh, tree, signal).catch(() => {});
+    }
+  }
+
+  /** Until the node closes. Errors: `STORE_DISK_FULL`, `HOME_UNWRITABLE`. */
+  async run(): Promise<void> {
+    const { signal, tell } = this.#context;
+    while (!signal.aborted) {
+      try {
+        await this.apply();
+        const hint = this.#hints.due(performance.now());
+        if (hint === undefined) await this.#hints.wait(signal);
+        else await this.#follow(hint);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (['HOME_UNWRITABLE', 'STORE_DISK_FULL'].includes(codeOf(error))) throw error;
+        tell('warn', 'store', `store: ${messageOf(error)}`);
+        await this.#hints.wait(signal);
+      }
+    }
+  }
+
+  /** Runs one change of what is kept after those before it. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  /** Drops what is not to be kept any more, and looks for what is to be kept and is not here. */
+  apply(): Promise<void> {
+    return this.inTurn(async () => {
+      const { ledger, retention } = this.#context;
+      const { drop, missing } = planStore(ledger.known, retention, Date.now());
+      for (const { tree, why } of drop) await this.#drop(tree, why);
+      for (const [tree, until] of ledger.asked) if (until <= Date.now()) ledger.asked.delete(tree);
+      if (drop.length > 0) await this.#sweep();
+      for (const { tree } of missing)
+        for (const { run, level } of ledger.of(tree)) this.#hints.add({ run, tree, level });
+    });
+  }
+
+  /**
+   * Revocations were learned: what does not hold any more counts no more. Where the root's own void it, it goes. Others may be of who stole
+   * the identity provider's key, and fall with that key: then the tree is held for `fallenDays`, and counts again once its verdict holds.
+   * While one cannot be read nothing is believed, and nothing is removed.
+   */
+  async review(): Promise<void> {
+    const { ledger, bundles, tell, signal, revoked } = this.#context;
+    const unread = revoked().find(isUnread);
+    if (unread !== undefined)
+      return tell('warn', 'newer', `what is kept is not looked at again: ${sayRevoked(unread)}`, {
+        code: 'DOC_NEWER',
+      });
+    for (const entry of [...ledger.entries.values()]) {
+      if (signal.aborted) return;
+      const text = await bundles.text(entry.run);
+      if (text === undefined) continue;
+      try {
+        await proofIn(text, this.#context);
+      } catch (error) {
+        if (!(await this.#isWhole(entry, text))) {
+          this.#fetchAgain(entry);
+          continue;
+        }
+        ledger.entries.delete(entry.run);
+        const held = await this.#hold(entry, text);
+        const days = `${storeNodeLimits.fallenDays} days`;
+        const what = `${entry.name} (${entry.tree}) ${held ? `counts no more, and is kept for ${days}` : 'is kept no more'}`;
+        tell('warn', 'fallen', `${what}: ${messageOf(error)}`, { run: entry.run, tree: entry.tree, held });
+      }
+    }
+    await this.#takeBack();
+    await this.apply();
+  }
+
+  /** Verdicts on trees that are held count again where they hold again. */
+  async #takeBack(): Promise<void> {
+    const { ledger, bundles, tell } = this.#context;
+    for (const tree of ledger.asked.keys()) {
+      const text = ledger.of(tree).length > 0 ? undefined : await bundles.get(tree);
+      const proven =
+        text === undefined ? undefined : await proofIn(text, this.#context).catch(() => undefined);
+      if (proven === undefined) continue;
+      ledger.add(proven.entry);
+      ledger.asked.delete(tree);
+      tell('info', 'stands', `${proven.entry.name} (${tree}) counts again`, { run: proven.entry.run, tree });
+    }
+    await ledger.save();
+  }
+
+  /** Holds the tree of a verdict that only others than the root void, or evidence against the log. Returns whether it does. */
+  async #hold({ tree }: LedgerEntry, text: string): Promise<boolean> {
+    const { ledger, project, revoked } = this.#context;
+    const byRoot = () => revoked().filter((one) => one.byRoot && one.what.kind !== 'log');
+    const stands = await proofIn(text, { project, revoked: byRoot }).catch(() => undefined);
+    if (stands === undefined) return false;
+    const until = Date.now() + storeNodeLimits.fallenDays * 24 * 3600 * 1000;
+    ledger.asked.set(tree, Math.max(until, ledger.asked.get(tree) ?? 0));
+    return true;
+  }
+
+  async #follow(hint: VerdictHint): Promise<void> {
+    const { mesh, watch, ledger, signal, tell } = this.#context;
+    const again = (why: string) => {
+      const told = this.#hints.again(hint, performance.now());
+      if (told) tell('warn', 'unproven', `${hint.tree} is not kept yet: ${why}`, { ...hint });
+    };
+    const proven =
+      (await proveVerdict(this.#context, hint, watch.controllers)) ??
+      (await proveVerdict(this.#context, hint, await findHolders(mesh, hint.tree, [], signal)));
+    if (proven === undefined) return again('nobody has a bundle for it that holds');
+    // The announced level may still come: agreed before trusted.
+    const isAll = proven.entry.level === 'trusted' || hint.level === 'agreed';
+    await watch.learnCharter(proven.charter).catch(() => {});
+    const before = ledger.entries.get(hint.run);
+    const isHere = ledger.trees.has(hint.tree) && !this.#lost.has(hint.run);
+    if (before?.level === proven.entry.level && isHere)
+      return isAll ? this.#hints.done(hint) : again('there is only a lower level so far');
+    const maxBytes = await this.inTurn(async () => this.#roomFor(proven));
+    if (maxBytes === undefined) {
+      ledger.add(proven.entry);
+      await ledger.save();
+      return this.#hints.done(hint);
+    }
+    try {
+      await this.#keep(proven, maxBytes);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (['HOME_UNWRITABLE', 'STORE_DISK_FULL'].includes(codeOf(error))) throw error;
+      if (codeOf(error) !== 'STORE_TREE_TOO_LARGE') return again(messageOf(error));
+      ledger.larger.set(hint.tree, maxBytes);
+      ledger.add(proven.entry);
+      return again(messageOf(error));
+    }
+    if (isAll) this.#hints.done(hint);
+    else again('there is only a lower level so far');
+  }
+
+  /** Bytes that the tree of a verdict may have; undefined where it is not to be kept. */
+  #roomFor({ entry }: ProvenVerdict): number | undefined {
+    const { ledger, retention } = this.#context;
+    const known = ledger.known;
+    const entries = [...known.entries.filter(({ run }) => run !== entry.run), entry];
+    const { keep, missing } = planStore({ ...known, entries }, retention, Date.now());
+    if (keep.includes(entry.tree)) return retention.quotaBytes;
+    return missing.find(({ tree }) => tree === entry.tree)?.maxBytes;
+  }
+
+  /** Errors: `TRANSFER_…`, `STORE_…`, `HOME_UNWRITABLE`. */
+  async #keep(proven: ProvenVerdict, maxBytes: number): Promise<void> {
+    const { mesh, store, bundles, ledger, signal, tell } = this.#context;
+    const { entry, text, builders } = proven;
+    const { tree } = entry;
+    const { bytes, from } = await this.#pull(tree, builders, maxBytes);
+    const beside = await this.#beside.fetch(proven, from, maxBytes - bytes);
+    await this.inTurn(async () => {
+      await store.pin([tree, ...beside.keys()], storePin);
+      const before = ledger.trees.get(tree) ?? { bytes, beside: [] };
+      const fresh = [...beside].filter(([root]) => !before.beside.includes(root));
+      const more = fresh.reduce((sum, [, size]) => sum + size, 0);
+      // Of a run whose bundle is here already, in an earlier form, the size is counted once.
+      const ofBundle = ledger.entries.has(entry.run) ? 0 : text.length;
+      ledger.trees.set(tree, {
+        bytes: before.bytes + more + ofBundle,
+        beside: [...before.beside, ...fresh.map(([root]) => root)].slice(0, storeNodeLimits.besideMax),
+      });
+      const gone = ledger.add(entry);
+      await ledger.save();
+      const { run, job, kind } = entry;
+      if (this.#lost.delete(run)) for (const which of [run, job, tree]) await bundles.drop(which);
+      // The bundle of a test proves no artifact.
+      await bundles.put({ run, job, artifact: kind === 'test' ? null : tree }, text);
+      if (gone?.tree === tree) await this.#pass(gone);
+    });
+    tell('info', 'kept', `${entry.name} (${entry.level}): ${tree}, ${sizeText(bytes)}`, {
+      ...{ run: entry.run, tree, level: entry.level, ref: entry.ref, bytes },
+    });
+    announce(mesh, tree, signal).catch((error) => {
+      if (!signal.aborted) tell('warn', 'provide', messageOf(error));
+    });
+  }
+
+  /** A bundle makes room for another one on the same tree. */
+  async #pass({ run, tree }: LedgerEntry): Promise<void> {
+    const { bundles, ledger } = this.#context;
+    this.#passed.add(run);
+    const [oldest] = this.#passed;
+    if (this.#passed.size > storeNodeLimits.hintsMax && oldest !== undefined) this.#passed.delete(oldest);
+    const kept = ledger.trees.get(tree);
+    const bytes = (await bundles.size(run)) ?? 0;
+    await bundles.dropRun(run);
+    if (kept !== undefined) ledger.trees.set(tree, { ...kept, bytes: Math.max(0, kept.bytes - bytes) });
+    await ledger.save();
+  }
+
+  /** From builders that are connected; else from whoever has it, workers before controllers. Errors: `TRANSFER_…`, `STORE_…`. */
+  async #pull(
+    tree: string,
+    builders: readonly string[],
+    maxBytes: number,
+  ): Promise<{ bytes: number; from: string[] }> {
+    const { mesh, store, watch } = this.#context;
+    const signal = AbortSignal.any([
+      this.#context.signal,
+      AbortSignal.timeout(storeNodeLimits.fetchSecondsMax * 1000),
+    ]);
+    const connected = mesh.connected();
+    const near = builders.filter((id) => connected.includes(id));
+    try {
+      return { ...(await pullArtifact({ mesh, store }, tree, { from: near, signal, maxBytes })), from: near };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (['STORE_DISK_FULL', 'STORE_TREE_TOO_LARGE'].includes(codeOf(error))) throw error;
+    }
+    const controllers = watch.controllers.filter(({ id }) => connected.includes(id));
+    const found = await findHolders(mesh, tree, builders, signal);
+    const from = await connectReachable(mesh, [...found, ...controllers, ...watch.controllers]);
+    return { ...(await pullArtifact({ mesh, store }, tree, { from, signal, maxBytes })), from };
+  }
+
+  async #drop(tree: string, why: string): Promise<void> {
+    const { store, bundles, ledger, mesh, tell } = this.#context;
+    const { bytes = 0, beside = [] } = ledger.trees.get(tree) ?? {};
+    ledger.trees.delete(tree);
+    await ledger.save();
+    const ofOthers = new Set([...ledger.trees.values()].flatMap((other) => other.beside));
+    for (const { run } of ledger.of(tree)) await bundles.dropRun(run);
+    await bundles.dropArtifact(tree);
+    for (const root of [tree, ...beside])
+      if (!ledger.trees.has(root) && !ofOthers.has(root)) await store.unpin(root, storePin);
+    await mesh.unprovide(tree).catch(() => {});
+    tell('info', 'dropped', `${tree} is kept no more (${why}): ${sizeText(bytes)}`, { tree, why, bytes });
+  }
+
+  /** Gives the room back soon, and not for each tree. */
+  async #sweep(): Promise<void> {
+    const { store, signal, tell } = this.#context;
+    const now = performance.now();
+    if (now - this.#sweptAt < storeNodeLimits.sweepSecondsMin * 1000) return;
+    this.#sweptAt = now;
+    await store.collect({ signal }).catch((error) => tell('warn', 'collect', messageOf(error)));
+  }
+}

@@ -1,0 +1,85 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { messageOf } from '../protocol/base/errors.ts';
+import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
+import { parseMonitorAddress } from '../http/addresses.ts';
+import type { Monitor } from '../http/monitor.ts';
+import { version } from '../program.ts';
+import type { NodeEvent } from '../node/node-events.ts';
+import { boundHeap } from './bounded-heap.ts';
+import { writeCompiledCode } from './compiled-code.ts';
+import { eventPrinter } from './node-events.ts';
+import type { Output } from './output.ts';
+
+/** Options that every process which goes on running has. */
+export interface DaemonOptions {
+  logLevel?: LogLevel;
+  logFormat?: 'text' | 'json';
+  metrics?: { host: string; port: number };
+}
+
+/** `9464`, `127.0.0.1:9464`: without a host, this host only. */
+function metricsAddress(text: string): { host: string; port: number } {
+  const address = parseMonitorAddress(text);
+  if (address === undefined)
+    throw new InvalidArgumentError('Give a port, or host and port, such as 127.0.0.1:9464.');
+  return address;
+}
+
+export function addDaemonOptions(command: Command): Command {
+  return addMonitorOption(
+    command
+      .hook('preAction', () => boundHeap())
+      .hook('preAction', () => writeCompiledCode())
+      .addOption(
+        new Option('--log-level <level>', 'least level of what is logged (default: info)').choices(logLevels),
+      )
+      .addOption(
+        new Option('--log-format <format>', 'lines of text, or of JSON as with --json').choices([
+          'text',
+          'json',
+        ]),
+      ),
+  );
+}
+
+/** For processes whose output is not a log of levels. */
+export function addMonitorOption(command: Command): Command {
+  return command.option(
+    '--metrics <[host:]port>',
+    'serve metrics and health by HTTP; without a host on 127.0.0.1 only',
+    metricsAddress,
+  );
+}
+
+export interface DaemonLog {
+  readonly service: string;
+  out: Output;
+  log(event: NodeEvent): void;
+  /** Logs why the process cannot go on. */
+  failed(error: unknown): void;
+}
+
+/** Where a process of this kind prints what it has to say. */
+export function daemonLog(out: Output, service: string, { logLevel, logFormat }: DaemonOptions): DaemonLog {
+  const chosen = logFormat === 'json' ? out.asJson() : out;
+  const log = eventPrinter(chosen, { service, level: logLevel });
+  return {
+    service,
+    out: chosen,
+    log,
+    failed: (error) => log({ at: Date.now(), level: 'error', kind: 'failed', says: messageOf(error) }),
+  };
+}
+
+/** Metrics and health of a process, where its operator wants them. Errors: `HTTP_PORT_IN_USE`, `HTTP_LISTEN_FAILED`. */
+export async function monitorOf(
+  { service, log }: DaemonLog,
+  { metrics }: DaemonOptions,
+): Promise<Monitor | undefined> {
+  if (metrics === undefined) return undefined;
+  const { openMonitor } = await import('../http/monitor.ts');
+  const { teller } = await import('../node/node-events.ts');
+  const monitor = await openMonitor({ ...metrics, service, version: version() });
+  monitor.announce(teller(log));
+  return monitor;
+}

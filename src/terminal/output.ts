@@ -1,0 +1,184 @@
+import type { Writable } from 'node:stream';
+import { createColors } from 'picocolors';
+import { jsonLine } from '../protocol/base/escape.ts';
+import { cutTo } from './format.ts';
+
+/** A terminal, a file or a pipe. */
+export interface Sink extends Writable {
+  isTTY?: boolean;
+  columns?: number;
+  rows?: number;
+}
+
+export type Colours = ReturnType<typeof createColors>;
+
+/** Output of a command: text, or with `json` JSON; never both on one stream. */
+export class Output {
+  readonly json: boolean;
+  readonly colours: Colours;
+  readonly #out: Sink;
+  readonly #err: Sink;
+
+  /** Whether journald reads what is printed: lines of a log then begin with their priority. */
+  readonly journald: boolean;
+  readonly #cursor: boolean;
+  /** The last one made: lines are printed above its rows. */
+  #board: Board | undefined;
+
+  /** `cursor`: whether a terminal can move it; yes unless told. */
+  constructor(
+    out: Sink,
+    err: Sink,
+    options: { json: boolean; colour: boolean; cursor?: boolean; journald?: boolean },
+  ) {
+    this.json = options.json;
+    this.journald = options.journald ?? false;
+    this.#cursor = options.cursor ?? true;
+    this.#out = out;
+    this.#err = err;
+    this.colours = createColors(options.colour && !options.json);
+  }
+
+  /** The same streams, with JSON on them. */
+  asJson(): Output {
+    return new Output(this.#out, this.#err, { json: true, colour: false, journald: this.journald });
+  }
+
+  get isTerminal(): boolean {
+    return this.#out.isTTY === true;
+  }
+
+  /** Columns of the terminal; 120 where the output is none. */
+  get width(): number {
+    return this.#out.columns ?? 120;
+  }
+
+  /** Prints lines of text; nothing with --json. */
+  say(...lines: string[]): void {
+    if (this.json) return;
+    if (this.#board?.isDrawn) for (const line of lines) this.#board.say(line);
+    else this.#out.write(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** Prints one JSON value on one line; nothing without --json. */
+  value(value: unknown): void {
+    if (this.json) this.#out.write(`${jsonLine(value)}\n`);
+  }
+
+  /** Prints a line on standard error, with and without --json. */
+  note(line: string): void {
+    this.#err.write(`${line}\n`);
+  }
+
+  /** Rows that change in place on a terminal, and are printed once per change elsewhere. */
+  board(options: { live: boolean } = { live: true }): Board {
+    const live = options.live && this.#out.isTTY === true && !this.json && this.#cursor;
+    this.#board = new Board(this.#out, { live, silent: this.json });
+    return this.#board;
+  }
+}
+
+/** A row of a board: `changing` gives its text on a terminal, `text` is printed elsewhere. */
+export interface Row {
+  text: string;
+  changing?: () => string;
+  /** Shortens the text for a narrow terminal. */
+  brief?: (text: string) => string;
+  /** Colours the text after truncation. */
+  paint?: (text: string) => string;
+}
+const refreshMs = 1000;
+
+/** Rows that change in place below lines that stay. Texts must be single lines without control characters. */
+export class Board {
+  readonly #out: Sink;
+  readonly #silent: boolean;
+  #live: boolean;
+  readonly #rows = new Map<string, Row>();
+  readonly #printed = new Map<string, string>();
+  #drawn = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(out: Sink, options: { live: boolean; silent: boolean }) {
+    this.#out = out;
+    this.#live = options.live;
+    this.#silent = options.silent;
+  }
+
+  set(key: string, row: Row): void {
+    if (this.#silent) return;
+    this.#rows.set(key, row);
+    // The cursor cannot move over more rows than the terminal has.
+    if (this.#live && this.#rows.size + 2 > (this.#out.rows ?? 24)) this.#leaveLive();
+    if (this.#live) {
+      this.#timer ??= setInterval(() => this.#draw(), refreshMs).unref();
+      this.#draw();
+      return;
+    }
+    if (this.#printed.get(key) !== row.text) this.#out.write(`${painted(row, row.text)}\n`);
+    this.#printed.set(key, row.text);
+  }
+
+  /** Prints a line above the rows. */
+  say(line: string): void {
+    if (this.#silent) return;
+    if (this.#live) this.#draw(line);
+    else this.#out.write(`${line}\n`);
+  }
+
+  /** Whether rows stand below the last line. */
+  get isDrawn(): boolean {
+    return this.#drawn > 0;
+  }
+
+  /** Whether rows change in place. */
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** Erases a row. */
+  remove(key: string): void {
+    this.#printed.delete(key);
+    if (!this.#rows.delete(key) || !this.#live) return;
+    this.#draw();
+    if (this.#rows.size === 0) this.end();
+  }
+
+  /** Erases the rows. */
+  erase(): void {
+    this.#rows.clear();
+    if (this.#drawn > 0) this.end();
+  }
+
+  /** Leaves the rows in place; new ones begin below. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    if (this.#live && !this.#silent) this.#draw();
+    this.#rows.clear();
+    this.#printed.clear();
+    this.#drawn = 0;
+  }
+
+  #leaveLive(): void {
+    this.#live = false;
+    clearInterval(this.#timer);
+    for (const [key, { text }] of this.#rows) this.#printed.set(key, text);
+  }
+
+  #draw(above?: string): void {
+    // One column stays free: a full line wraps on some terminals.
+    const width = Math.max(8, (this.#out.columns ?? 80) - 1);
+    const rows = [...this.#rows.values()].map((row) => {
+      const text = row.changing?.() ?? row.text;
+      return painted(row, cutTo(text.length > width ? (row.brief?.(text) ?? text) : text, width));
+    });
+    const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
+    const lines = above === undefined ? rows : [above, ...rows];
+    // Clears to the end of the screen: the lines may be fewer than before.
+    this.#out.write(`${up}\u001b[J${lines.map((line) => `${line}\n`).join('')}`);
+    this.#drawn = rows.length;
+  }
+}
+
+const painted = ({ paint }: Row, text: string): string => paint?.(text) ?? text;

@@ -1,0 +1,56 @@
+import { TransferMeter, type TransferState, transferText } from '../protocol/base/transfer-meter.ts';
+import type { Board, Output } from './output.ts';
+
+/** Where rows cannot change in place, a transfer is reported this often. */
+const lineMs = 10_000;
+
+/**
+ * The step of a command and its progress: a row that changes in place on a terminal, elsewhere a line for each step and one
+ * from time to time, with --json an event `progress` for each of these.
+ */
+export class TransferRow {
+  readonly #out: Output;
+  readonly #board: Board;
+  readonly #timer: NodeJS.Timeout;
+  #meter = new TransferMeter();
+  #says = '';
+
+  constructor(out: Output, options: { everyMs: number } = { everyMs: lineMs }) {
+    this.#out = out;
+    this.#board = out.board();
+    this.#timer = setInterval(() => this.#again(), options.everyMs).unref();
+  }
+
+  /** One step after the other; `bytes` and `total` are of this step. */
+  set(says: string, bytes?: number, total?: number): void {
+    const isNew = says !== this.#says;
+    if (isNew) [this.#says, this.#meter] = [says, new TransferMeter()];
+    if (bytes !== undefined) this.#meter.add(performance.now(), bytes, total);
+    if (this.#board.live) this.#board.set('transfer', { text: says, changing: () => this.#text() });
+    else if (isNew) this.#say();
+  }
+
+  /** Leaves a terminal's row in place. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#board.end();
+  }
+
+  #again(): void {
+    if (!this.#board.live && this.#state() !== undefined) this.#say();
+  }
+
+  #say(): void {
+    this.#out.value({ event: 'progress', says: this.#says, ...this.#state() });
+    this.#out.say(this.#text());
+  }
+
+  #text(): string {
+    const state = this.#state();
+    return state === undefined ? this.#says : `${this.#says}: ${transferText(state)}`;
+  }
+
+  #state(): TransferState | undefined {
+    return this.#meter.state(performance.now());
+  }
+}

@@ -1,0 +1,221 @@
+import { InvalidArgumentError } from 'commander';
+import { type Tier, tiers } from '../../sandbox/types.ts';
+import { isHostEntry } from '../protocol/base/host-entry.ts';
+import { leastVersion } from '../protocol/base/least-version.ts';
+import { type NamedRecipe, parseRecipe } from '../protocol/base/recipe-name.ts';
+import type { RetentionRule } from '../store-node/machine/plan.ts';
+import { type Bounds, type Unit, units } from '../protocol/base/units.ts';
+import { parseHostPort } from '../http/addresses.ts';
+import { nearestWord } from '../jobfile/nearest-word.ts';
+import type { WantedInput } from '../client/trial/inputs.ts';
+
+// Commander shows these messages after "error: option '…' argument '…' is invalid."
+
+/** Parses an amount: `--memory 4GiB`. */
+export const amountOf =
+  ({ form, parse, text }: Unit, { min = 0 }: Bounds = {}) =>
+  (given: string): number => {
+    const value = parse(given);
+    if (value === undefined) throw new InvalidArgumentError(`Give ${form}.`);
+    if (value < min) throw new InvalidArgumentError(`Give at least ${text(min)}.`);
+    return value;
+  };
+
+/** `90s`, `20m`, `1h`, `7d` → seconds. */
+export const secondsOf = amountOf(units.time);
+
+/** Parses `none` for no limit. Commander does not accept null. */
+export const orNone =
+  (parse: (text: string) => number) =>
+  (text: string): number | 'none' =>
+    text === 'none' ? text : parse(text);
+
+/** A sandbox tier. */
+export function oneTier(text: string): Tier {
+  const tier = tiers.find((one) => one === text);
+  if (tier === undefined) {
+    const meant = nearestWord(text, tiers);
+    throw new InvalidArgumentError(
+      `${meant === undefined ? '' : `Did you mean ${meant}? `}There is: ${tiers.join(', ')}.`,
+    );
+  }
+  return tier;
+}
+
+/** Sandbox tiers, repeatable. */
+export const severalTiers = (text: string, before: Tier[] | undefined): Tier[] => [
+  ...new Set([...(before ?? []), oneTier(text)]),
+];
+
+/** `name=CID`, `name=folder`, or a CID, whose name is itself; repeatable. */
+export function inputs(text: string, before: WantedInput[] | undefined): WantedInput[] {
+  const [, name, what = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63})=)?(.+)$/.exec(text) ?? [];
+  const isCid = /^baf[a-z2-7]{20,110}$/.test(what);
+  if (!isCid && (name === undefined || what === ''))
+    throw new InvalidArgumentError('Give a name, and a CID or a folder: lib=bafybei…, lib=../lib/out');
+  const input = isCid ? { name: name ?? what, cid: what } : { name: name ?? what, folder: what };
+  if (before?.some((one) => one.name === input.name))
+    throw new InvalidArgumentError(`The name ${input.name} is there twice.`);
+  return [...(before ?? []), input];
+}
+
+/** A host as workers know it: in lower case, without a dot at its end. */
+export function hostEntry(text: string): string {
+  if (!isHostEntry(text))
+    throw new InvalidArgumentError(
+      'Give a host, or host and port, such as git.example.org or 192.168.1.5:3000; no URL, and not "any".',
+    );
+  return text.toLowerCase().replace(/\.(?=:|$)/, '');
+}
+
+/** `REPO:PATH` or `REPO@COMMIT:PATH`. */
+export function recipe(text: string): NamedRecipe {
+  const named = parseRecipe(text);
+  if (named === undefined)
+    throw new InvalidArgumentError(
+      'Give the URL of a repository, @ and a full commit id or neither, and a path: https://host/recipes.git:tool.yaml',
+    );
+  return named;
+}
+
+/** `refs/tags/*=forever`, `agreed:*=7d`; repeatable. The first that fits counts. */
+export function keepRules(text: string, before: RetentionRule[] | undefined): RetentionRule[] {
+  const [, level, ref, age = ''] = /^(?:(agreed|trusted):)?([^=\s]{1,300})=(\S+)$/.exec(text) ?? [];
+  const seconds = age === 'forever' ? null : units.time.parse(age);
+  if (ref === undefined || seconds === undefined)
+    throw new InvalidArgumentError(
+      'Give a ref with * for any characters, and a time or "forever": refs/tags/*=forever, agreed:*=7d',
+    );
+  const rule: RetentionRule = {
+    ref,
+    ...(level !== undefined && { level: level === 'agreed' ? 'agreed' : 'trusted' }),
+    ageMs: seconds === null ? null : seconds * 1000,
+  };
+  return [...(before ?? []), rule];
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1 on.');
+  return Number(text);
+}
+
+export const wholeNumberFrom =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const number = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(number >= min && number <= max))
+      throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
+    return number;
+  };
+
+/** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`. */
+export function hostPort(text: string): { host: string; port: number } {
+  const address = parseHostPort(text);
+  if (address === undefined) throw new InvalidArgumentError('Give host and port, such as 0.0.0.0:8080.');
+  return address;
+}
+
+/** The same as text. */
+export const hostPortText = ({ host, port }: { host: string; port: number }): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+/** A URL of a web server, with an optional path of the feed; repeatable. */
+export function webAddresses(text: string, before: string[] | undefined): string[] {
+  if (!/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(text) || text.length > 300)
+    throw new InvalidArgumentError('Give a URL such as https://ci.example.org.');
+  return several(text, before);
+}
+
+/** Names of projects and operators, as documents hold them. */
+export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const nameForm = 'Use letters, digits and . _ - only, at most 64, beginning with a letter or digit.';
+
+export function nameOf(text: string): string {
+  if (!namePattern.test(text)) throw new InvalidArgumentError(nameForm);
+  return text;
+}
+
+/** Source servers as in a charter: the host of a URL, with its port unless it is the default one; repeatable. */
+export const gitServers = (text: string, before: string[] | undefined): string[] => [
+  ...new Set(several(hostEntry(text), before)),
+];
+
+/** `0.2.0`, or `none`, which is null. */
+export function leastWorker(text: string): string | null {
+  if (text !== 'none' && !leastVersion.test(text))
+    throw new InvalidArgumentError('Give a version such as 0.2.0, or none.');
+  return text === 'none' ? null : text;
+}
+
+/** A witness's key as C2SP writes it: `name+keyid+base64`; repeatable. */
+export function witnessKeys(text: string, before: string[] | undefined): string[] {
+  if (!/^[^\s+]{1,128}\+[0-9a-f]{8}\+B[A-Za-z0-9+/]{43}$/.test(text))
+    throw new InvalidArgumentError(
+      'Give the verifier key that the witness tells, such as witness.example.org+9f1c…+BEqM…',
+    );
+  return [...new Set(several(text, before))];
+}
+
+/** `name=URL`; repeatable. */
+export function witnessUrls(
+  text: string,
+  before: ReadonlyMap<string, string> | undefined,
+): ReadonlyMap<string, string> {
+  const at = text.lastIndexOf('=http');
+  const [name, url] = [text.slice(0, at), text.slice(at + 1)];
+  if (at < 1 || !/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(url) || url.length > 300)
+    throw new InvalidArgumentError(
+      "Give the name in the witness's key and a URL: witness.example.org=https://witness.example.org",
+    );
+  return new Map([...(before ?? []), [name, url]]);
+}
+
+/** For options that may be given several times. */
+export function several(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
+/** libp2p addresses, repeatable. */
+export function addresses(text: string, before: string[] | undefined): string[] {
+  if (!/^\/[a-z0-9]+\/\S+$/.test(text)) {
+    throw new InvalidArgumentError(
+      'Give an address such as /ip4/192.0.2.1/tcp/4001; that of another peer ends with its key: /p2p/12D3KooW….',
+    );
+  }
+  return several(text, before);
+}
+
+/** Keys of hosts, repeatable. */
+export function peerIds(text: string, before: string[] | undefined): string[] {
+  if (!/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/.test(text))
+    throw new InvalidArgumentError('Give a key such as 12D3KooW…, as "quorate key" prints it.');
+  return several(text, before);
+}
+
+/** One key. */
+export const peerId = (text: string): string => peerIds(text, undefined).join();
+
+/** Names of Debian packages, each with an optional version, separated by commas; repeatable. */
+export function packages(text: string, before: string[] | undefined): string[] {
+  const names = text.split(',');
+  if (
+    !names.every((name) =>
+      /^[a-z0-9][a-z0-9+.-]{0,100}(?::[a-z0-9]{1,20})?(?:=[A-Za-z0-9.+:~-]{1,100})?$/.test(name),
+    )
+  )
+    throw new InvalidArgumentError('Give names of packages by commas, such as gcc,make.');
+  return [...(before ?? []), ...names];
+}
+
+/** One line for everybody, as signed documents and pages may hold it. */
+export function reasonText(text: string): string {
+  if (text.trim() === '' || text.length > 500 || /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(text))
+    throw new InvalidArgumentError('Give one line of at most 500 characters.');
+  return text;
+}
+
+/** An index of the log. */
+export function logIndex(text: string): number {
+  if (!/^(0|[1-9]\d{0,14})$/.test(text)) throw new InvalidArgumentError('Give an index of the log: 0, 120.');
+  return Number(text);
+}

@@ -1,0 +1,217 @@
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
+import type { HookTold, Outcome, ShownEntry } from '../hooks/ledger.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { duration, shortRun, when } from '../../terminal/format.ts';
+import { hookPorts, type OpenHook } from './hook.ts';
+import { recipe, secondsOf, several } from '../../terminal/values.ts';
+
+interface Shared {
+  ref?: string[];
+  name?: string;
+  once?: boolean;
+  timeout?: number;
+  project?: string;
+  again?: string | true;
+}
+
+interface TrustedOptions extends Shared {
+  job?: string[];
+  source?: string;
+  recipe?: NamedRecipe;
+  uncosigned?: boolean;
+}
+
+export const on: Define = (program, act) => {
+  const group = program
+    .command('on')
+    .summary("run a command of the owner's on an outcome")
+    .description(
+      "Follows a project from the owner's machine and runs a command there: for each trusted artifact of a branch or tag, or when something is wrong. Secrets stay with that command, and in no build. Runs until Ctrl-C.",
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'quorate on trusted --ref main -- ./publish.sh',
+        'quorate on disputed -- mail -s "Quorate" me@example.org',
+      ),
+    );
+  group
+    .command('trusted')
+    .summary('for each trusted artifact of a branch or tag')
+    .description(
+      "Runs the command with each trusted artifact of a branch or tag, once: verified in this process from the project's root key, with the revocations of that moment. Never for pull requests, never for an older run after a newer one. Trusted means that the commit gives these bytes, and not that somebody approved the commit.",
+    )
+    .argument('[command...]', 'after --: a program and its arguments; no shell reads them')
+    .option(
+      '--ref <ref>',
+      'branch, or ref below refs/heads/ or refs/tags/; * for a part of it; repeatable',
+      several,
+    )
+    .option('--job <name>', 'only artifacts of this job; repeatable (default: every job)', several)
+    .option('--source <url>', 'refuse what was built from another repository')
+    .option('--recipe <file>', 'accept this job file, REPO[@COMMIT]:PATH, in place of its own', recipe)
+    .option('--uncosigned', 'also for what no trusted worker signed')
+    .option('--timeout <time>', 'end the command after this time: 10m, 2h (default: 1h)', secondsOf)
+    .option('--once', 'end after the first command, with its result')
+    .option('--name <name>', 'of this hook: each has a journal of its own (default: trusted)')
+    .option('--again [run]', 'run the command for this run again; without one: list what did not end well')
+    .option('--project <id>', 'which one, for a member of several')
+    .addHelpText(
+      'after',
+      examples(
+        'quorate on trusted --ref main --job package -- ./publish.sh',
+        "quorate on trusted --ref 'refs/tags/v*' --once -- sh -c 'rsync -a \"$QUORATE_ARTIFACT/\" web:/srv/'",
+        'quorate on trusted --ref main --again 2a4b2f15 -- ./publish.sh',
+      ),
+    )
+    .action(act(trusted));
+  group
+    .command('disputed')
+    .summary('when results are disputed, revoked, or the log tells two stories')
+    .description(
+      'Runs the command once for each run whose results are in dispute or were contradicted, for each verdict that a revocation voids, and for evidence that the log tells two stories. QUORATE_EVENT says which.',
+    )
+    .argument('[command...]', 'after --: a program and its arguments; no shell reads them')
+    .option('--ref <ref>', 'only runs at this branch or tag; repeatable (default: every run)', several)
+    .option('--timeout <time>', 'end the command after this time: 10m, 2h (default: 1h)', secondsOf)
+    .option('--once', 'end after the first command, with its result')
+    .option('--name <name>', 'of this hook: each has a journal of its own (default: disputed)')
+    .option('--project <id>', 'which one, for a member of several')
+    .addHelpText('after', examples('quorate on disputed -- mail -s "Quorate" me@example.org'))
+    .action(act(disputed));
+};
+
+async function trusted(context: Context, command: string[], options: TrustedOptions): Promise<Exit> {
+  const { name = 'trusted', again, uncosigned = false, source, job = [] } = options;
+  if (again === true) return listOpen(context, name, options.project);
+  const { parseRefPattern } = await import('../hooks/refs.ts');
+  if (options.ref === undefined)
+    throw new QuorateError('CLI_USAGE', "required option '--ref <ref>' not specified", {
+      hint: 'A trusted artifact is not an approved one: say for which branch or tag, such as --ref main.',
+    });
+  const refs = options.ref.map(parseRefPattern);
+  checkCommand(command);
+  const [{ TrustedHook }, { followTrusted, repeatTrusted }, { logInMemory, takeTrusted }] = await Promise.all(
+    [
+      import('../hooks/trusted.ts'),
+      import('../hooks/follow.ts'),
+      import('../hooks/evidence.ts'),
+    ],
+  );
+  const told = { ...options, name, command };
+  return hookPorts(
+    context,
+    told,
+    (told) => say(context, told),
+    async ({ ports, home, client }) => {
+      const hook = new TrustedHook({ refs, jobs: job, uncosigned }, ports.folder.ledger);
+      const log = { source: client.source, copy: logInMemory() };
+      const take: Parameters<typeof followTrusted>[2] = (run, dir, accept) =>
+        takeTrusted({
+          ...{ home, project: client.project, run, dir, accept, log, signal: context.signal },
+          ...(source !== undefined && { source }),
+          ...(options.recipe !== undefined && { recipe: options.recipe }),
+        });
+      if (again === undefined) return exitOf(context, options, await followTrusted(ports, hook, take));
+      return exitOf(
+        context,
+        { once: true },
+        await repeatTrusted(ports, hook, take, await find(client, again)),
+      );
+    },
+  );
+}
+
+async function disputed(context: Context, command: string[], options: Shared): Promise<Exit> {
+  const { name = 'disputed' } = options;
+  const { parseRefPattern } = await import('../hooks/refs.ts');
+  const refs = options.ref?.map(parseRefPattern);
+  checkCommand(command);
+  const { followDisputed } = await import('../hooks/follow.ts');
+  const { provenByMembers } = await import('../hooks/members.ts');
+  const told = { ...options, name, command };
+  return hookPorts(
+    context,
+    told,
+    (told) => say(context, told),
+    async ({ ports, home, client }) => {
+      const proven = provenByMembers({
+        home,
+        project: client.project,
+        signal: context.signal,
+        tell: ports.tell,
+      });
+      return exitOf(context, options, await followDisputed(ports, refs, proven));
+    },
+  );
+}
+
+function checkCommand(command: readonly string[]): void {
+  if (command.length > 0) return;
+  throw new QuorateError('HOOK_COMMAND_MISSING', 'there is no command to run', {
+    hint: 'Give it after --: quorate on trusted --ref main -- ./publish.sh',
+  });
+}
+
+/** A run that the controller lists, by its id or the start of it. Errors: `HOOK_RUN_UNKNOWN`. */
+async function find(client: OpenHook['client'], which: string) {
+  const { jobs } = await client.jobs();
+  const fits = jobs.filter(({ run }) => which.length >= 8 && run.startsWith(which));
+  const [run] = fits;
+  if (run !== undefined && fits.length === 1) return run;
+  throw new QuorateError(
+    'HOOK_RUN_UNKNOWN',
+    `the controller lists no run ${JSON.stringify(which.slice(0, 80))}`,
+    {
+      hint: 'Give its id, or the first 8 characters at least: quorate jobs',
+    },
+  );
+}
+
+function exitOf({ signal }: Context, { once = false }: Shared, last: Outcome | undefined): Exit {
+  if (!once) return exits.done;
+  if (last === undefined || (signal.aborted && last.kind === 'stopped')) return exits.interrupted;
+  return last.kind === 'exit' && last.code === 0 ? exits.done : exits.no;
+}
+
+async function listOpen(context: Context, name: string, project: string | undefined): Promise<Exit> {
+  const { readLedger } = await import('./hook.ts');
+  const { outcomeText } = await import('../hooks/ledger.ts');
+  const open = await readLedger(context, name, project);
+  const { out } = context;
+  out.value(open);
+  if (open.length === 0) out.say(`Every command of the hook ${name} ended well.`);
+  const what = (entry: ShownEntry): string => {
+    if (entry.state === 'refused') return `refused [${entry.code}]: ${escapeLine(entry.message, 300)}`;
+    return entry.state === 'started' ? 'runs, or was interrupted' : outcomeText(entry.outcome);
+  };
+  for (const entry of open) out.say(`${entry.subject}  ${when(entry.at)}  ${what(entry)}`);
+  return exits.done;
+}
+
+function say({ out }: Context, told: HookTold): void {
+  out.value(told);
+  const { red, green, dim } = out.colours;
+  switch (told.event) {
+    case 'following':
+      return out.say(dim('Following the project; Ctrl-C ends it.'));
+    case 'waiting':
+      return out.say(`Waiting: ${told.message} [${told.code}]`);
+    case 'retrying':
+      return out.say(`${shortRun(told.run)}: tried again soon: ${told.message} [${told.code}]`);
+    case 'refused':
+      return out.say(red(`${shortRun(told.run)}: refused: ${escapeLine(told.message, 500)} [${told.code}]`));
+    case 'started':
+      return out.say(
+        `${told.subject}: running the command${told.name === '' ? '' : ` for ${escapeLine(told.name, 80)} at ${escapeLine(told.ref, 80)}`}`,
+      );
+    case 'ended': {
+      const good = told.outcome.kind === 'exit' && told.outcome.code === 0;
+      const line = `${told.subject}: ${escapeLine(told.says, 500)} after ${duration(told.ms)}`;
+      return out.say(good ? green(line) : red(line));
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { checkWebhook, readSecret } from '../../forge/index.ts';
+import { namesIn } from '../../http/host.ts';
+import { listenHttp } from '../../http/listen.ts';
+import { errorPage } from '../../http/kit/layout.ts';
+import { openSignIn } from '../../http/sign-in/open.ts';
+import { watchApp, webhookBytesMax } from '../page/index.ts';
+import type { OpenWatcher } from '../watch/open.ts';
+import { badgeOf, viewOf } from '../watch/view.ts';
+import type { WatchFile } from '../watch/watch-file.ts';
+
+/** Webhooks of one address: a forge sends a few for each push. */
+const limits = { bodyBytesMax: webhookBytesMax, requestsPerSecond: 5, requestsBurst: 50 };
+
+/** Serves webhooks, badges and the page of approvals where `watch.toml` says so. Errors: `FORGE_TOKEN_UNREADABLE`, `SIGN_IN_FILE_…`, `HTTP_…`. */
+export async function serveWatch(
+  { forge, listen, settings }: WatchFile,
+  { watcher, charter }: OpenWatcher,
+  note: (line: string) => void,
+): Promise<{ url: string; close(): Promise<void> } | undefined> {
+  if (listen === undefined) return undefined;
+  const { kind, webhookSecretFile } = forge ?? {};
+  const secret = webhookSecretFile === undefined ? undefined : await readSecret(webhookSecretFile);
+  const { state } = watcher.machine;
+  const { host, port, names, signIn } = listen;
+  const people =
+    signIn === undefined
+      ? undefined
+      : await openSignIn({
+          ...{ path: signIn, members: undefined, charter, issuer: undefined },
+          onError: ({ message }) => note(message),
+        });
+  const app = watchApp({
+    label: settings.context,
+    badge: (ref) => badgeOf(state, ref),
+    ...(kind !== undefined &&
+      secret !== undefined && {
+        webhook: {
+          take: (parts) => watcher.hook(checkWebhook({ ...parts, kind, secret, now: Date.now() })),
+        },
+      }),
+    ...(people !== undefined && {
+      approvals: { people, pulls: () => viewOf(state).pulls, decide: watcher.decide.bind(watcher) },
+    }),
+  });
+  const known = [...names, ...(people === undefined ? [] : namesIn([people.origin]))];
+  try {
+    const server = await listenHttp({
+      ...{ host, port, names: known, app, limits, errorPage },
+      option: '[http] listen in watch.toml',
+    });
+    const shown = host.includes(':') ? `[${host}]` : host;
+    return {
+      url: `http://${shown}:${server.port}`,
+      close() {
+        people?.close();
+        return server.close();
+      },
+    };
+  } catch (error) {
+    people?.close();
+    throw error;
+  }
+}

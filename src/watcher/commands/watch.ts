@@ -1,0 +1,182 @@
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { WatchRequest } from '../watch/control.ts';
+import type { WatchView } from '../watch/view.ts';
+import { addBackupVerbs } from '../../terminal/backup-verbs.ts';
+import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
+import { addMonitorOption, type DaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { columns, shortRun, when } from '../../terminal/format.ts';
+import { membershipFor } from '../../member/commands/project-client.ts';
+import { WatchPrinter } from './watch-printer.ts';
+
+interface Options extends Pick<DaemonOptions, 'metrics'> {
+  file?: string;
+  project?: string;
+}
+
+const summary = 'publish what is pushed, and show the levels at the forge';
+
+export const watch: Define = (program, act) => {
+  const group = addMonitorOption(program.command('watch'))
+    .summary(summary)
+    .description(
+      'Watches a repository on any git server, publishes the pipeline of quorate.yaml at each commit that the rules of watch.toml are about, and tells the forge how it stands. It holds the key of a publisher and the token of the forge; the controller has neither. Ctrl-C stops it, and it goes on where it was.',
+    )
+    .option('--file <file>', 'the rules (default: watch.toml in the home folder)')
+    .option('--project <id>', 'which one, for a member of several')
+    .addHelpText(
+      'after',
+      examples('quorate watch example > ~/.quorate/watch.toml', 'quorate watch', 'quorate watch approvals'),
+    )
+    .action(act(start));
+  group
+    .command('example')
+    .summary('print a watch.toml with every key explained')
+    .addHelpText('after', examples('quorate watch example > ~/.quorate/watch.toml'))
+    .action(act(example));
+  ask(group, act, 'status', 'show what was published, and what the forge was not told', 'view');
+  ask(group, act, 'approvals', 'show the pull requests that wait, and what was decided', 'view');
+  decide(group, act, 'approve', 'approved', 'have the commit of a pull request built');
+  decide(group, act, 'deny', 'denied', 'have the commit of a pull request not built');
+  addBackupVerbs(group, act, 'watch');
+};
+
+function ask(group: Command, act: Act, verb: 'status' | 'approvals', what: string, request: 'view'): void {
+  group
+    .command(verb)
+    .summary(what)
+    .option('--project <id>', 'the watcher of this project, where several run')
+    .addHelpText('after', examples(`quorate watch ${verb}`))
+    .action(act((context: Context, options: Options) => tell(context, options, { do: request }, verb)));
+}
+
+function decide(
+  group: Command,
+  act: Act,
+  verb: 'approve' | 'deny',
+  verdict: 'approved' | 'denied',
+  what: string,
+): void {
+  group
+    .command(verb)
+    .summary(what)
+    .description(
+      'Decides on one commit. A commit that is pushed to the same pull request afterwards waits again. What strangers propose is built under the floor of the charter, whatever their job file says.',
+    )
+    .argument('<id>', 'PULL@COMMIT, as "quorate watch approvals" prints it')
+    .option('--project <id>', 'the watcher of this project, where several run')
+    .addHelpText('after', examples(`quorate watch ${verb} 7@0123456789abcdef0123456789abcdef01234567`))
+    .action(
+      act((context: Context, id: string, options: Options) => {
+        const [, pull, commit] = /^(\d{1,9})@([0-9a-f]{40}|[0-9a-f]{64})$/.exec(id) ?? [];
+        if (pull === undefined || commit === undefined)
+          throw new QuorateError(
+            'CLI_USAGE',
+            `"${id.slice(0, 100)}" is not PULL@COMMIT with a whole commit id`,
+            {
+              hint: 'quorate watch approvals prints it.',
+            },
+          );
+        const by = `${process.env.SUDO_USER ?? process.env.USER ?? 'a person'} on the command line`;
+        return tell(context, options, { do: 'decide', pull: Number(pull), commit, verdict, by }, 'approvals');
+      }),
+    );
+}
+
+async function example({ out }: Context): Promise<Exit> {
+  const { exampleWatchFile } = await import('../watch/example-file.ts');
+  out.value({ example: exampleWatchFile });
+  out.say(exampleWatchFile.trimEnd());
+  return exits.done;
+}
+
+async function start(context: Context, options: Options): Promise<Exit> {
+  const { cwd, out, signal } = context;
+  const { readWatchFile } = await import('../watch/watch-file.ts');
+  const { checkPublisher, openWatcher } = await import('../watch/open.ts');
+  const { openClient } = await import('../../member/client.ts');
+  const path = options.file === undefined ? join(context.home, 'watch.toml') : resolve(cwd, options.file);
+  const file = await readWatchFile(path);
+  const { home, membership } = await membershipFor(context, options.project);
+  checkPublisher(home.dir, membership.role);
+  const { promise, resolve: stopped, reject } = Promise.withResolvers<void>();
+  const printer = new WatchPrinter(out);
+  const monitor = await monitorOf(daemonLog(out, 'watch', {}), options);
+  const watcher = await openWatcher({
+    ...{ file, home, env: process.env, signal },
+    openClient: async () =>
+      openClient({
+        ...{ home, membership: await home.membership(membership.project), signal },
+        tell: (says) => out.note(says),
+      }),
+    onEvent: (notice) => printer.print(notice),
+    onFailure: reject,
+  }).catch(async (error) => {
+    await monitor?.close();
+    throw error;
+  });
+  monitor?.watch(watcher.watcher.health);
+  let server: { url: string; close(): Promise<void> } | undefined;
+  try {
+    const { serveWatch } = await import('./watch-server.ts');
+    server = await serveWatch(file, watcher, (line) => out.note(line));
+    const { url: http } = server ?? {};
+    out.value({ event: 'watching', project: watcher.project, url: file.settings.url, ...(http && { http }) });
+    out.say(`Watching ${out.colours.bold(escapeLine(file.settings.url, 500))}`);
+    if (http !== undefined) out.say(`  http  ${http}`);
+    signal.addEventListener('abort', () => stopped(), { once: true });
+    if (signal.aborted) stopped();
+    await promise;
+  } finally {
+    await server?.close();
+    await watcher.close();
+    await monitor?.close();
+  }
+  return exits.done;
+}
+
+async function tell(
+  context: Context,
+  { project }: Options,
+  request: WatchRequest,
+  verb: 'status' | 'approvals',
+): Promise<Exit> {
+  const { askWatcher } = await import('../watch/control.ts');
+  const view = await askWatcher(context.home, project, request);
+  const { out } = context;
+  if (verb === 'status') {
+    out.value(view);
+    out.say(...statusLines(view));
+    return exits.done;
+  }
+  out.value(view.pulls);
+  out.say(...pullLines(view));
+  return exits.done;
+}
+
+function statusLines({ url, refs, publications, untold }: WatchView): string[] {
+  const rows = publications.map(({ at, ref, commit, status, jobs }) => [
+    when(at),
+    commit.slice(0, 12),
+    escapeLine(ref, 80),
+    escapeLine(status.says, 140),
+    jobs.map(({ run }) => shortRun(run)).join(' '),
+  ]);
+  const late = untold.map(
+    ({ commit, context, tries, failed }) =>
+      `not told to the forge: ${context} at ${commit.slice(0, 12)}, ${failed === null ? `tried ${tries} times` : escapeLine(failed, 300)}`,
+  );
+  return [`${escapeLine(url, 500)}, ${refs} branches and tags`, ...columns(rows), ...late];
+}
+
+function pullLines({ pulls }: WatchView): string[] {
+  if (pulls.length === 0) return ['No pull request is open.'];
+  return pulls.flatMap(({ id, title, author, base, decision }) => [
+    id,
+    `  ${escapeLine(title, 120)}, by ${escapeLine(author, 60)}${base === null ? '' : `, into ${escapeLine(base, 80)}`}`,
+    `  ${decision === null ? 'waits for an approval' : `${decision.verdict} by ${escapeLine(decision.by, 100)}`}`,
+  ]);
+}

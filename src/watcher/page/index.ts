@@ -1,0 +1,23 @@
+import { Hono } from 'hono';
+import type { HttpEnv } from '../../http/env.ts';
+import { type ApprovalPorts, approvalsApp } from './approvals.ts';
+import { type BadgePorts, badgeApp } from '../../http/kit/badge.ts';
+import { type WebhookPorts, webhookApp } from './webhook.ts';
+
+export { webhookBytesMax } from './webhook.ts';
+
+export interface WatchPorts extends BadgePorts {
+  /** Absent where there is no secret to check them with. */
+  webhook?: WebhookPorts | undefined;
+  /** Absent where nobody signs in. */
+  approvals?: ApprovalPorts | undefined;
+}
+
+/** All that a watcher serves. */
+export function watchApp(ports: WatchPorts): Hono<HttpEnv> {
+  const { webhook, approvals } = ports;
+  const app = new Hono<HttpEnv>().route('/', badgeApp(ports));
+  if (webhook !== undefined) app.route('/', webhookApp(webhook));
+  if (approvals !== undefined) app.route('/', approvalsApp(approvals));
+  return app;
+}

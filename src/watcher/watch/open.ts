@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import type { Charter } from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { RunVerifier } from '../../protocol/sessions/run-verifier.ts';
+import { LogCopy } from '../../protocol/sessions/log-copy.ts';
+import { openForge, readSecret } from '../../forge/index.ts';
+import type { Client } from '../../member/client.ts';
+import { type Home, watchedLog } from '../../node/membership/home.ts';
+import { openRevocationBook } from '../../node/membership/revocation-file.ts';
+import { joseDocuments } from '../../node/ports.ts';
+import { openLeafFile } from '../../node/leaf-file.ts';
+import { Connection } from './connection.ts';
+import { serveWatchControl } from './control.ts';
+import { sandboxState, WatchedRepository } from './repository.ts';
+import type { WatchFile } from './watch-file.ts';
+import { Watcher, type WatchNotice } from './watcher.ts';
+
+export interface OpenOptions {
+  file: WatchFile;
+  home: Home;
+  /** Opens a client of a publisher; called again and again. */
+  openClient(): Promise<Client>;
+  env: NodeJS.ProcessEnv;
+  onEvent(notice: WatchNotice): void;
+  onFailure(error: unknown): void;
+  signal: AbortSignal;
+}
+
+export interface OpenWatcher {
+  readonly project: string;
+  /** As the client had it last. */
+  charter(): Charter;
+  readonly watcher: Watcher;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a watcher with the key of a publisher, whose journal lies in the home.
+ * Errors: those of `openClient`, `FORGE_TOKEN_UNREADABLE`, `JOURNAL_…`, `CONTROL_…`, `SOURCE_…`.
+ */
+export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
+  const { file, home, openClient, env, onEvent, onFailure, signal } = options;
+  const forge = file.forge && openForge({ ...file.forge, token: await readSecret(file.forge.tokenFile) });
+  const connection = new Connection(openClient);
+  const opened: (() => Promise<void>)[] = [() => connection.close(), async () => forge?.close()];
+  const close = async () => {
+    for (const one of opened.reverse()) await one();
+  };
+  try {
+    const of = ({ project: id, charter: known }: Client) => ({ id, known });
+    const { id: project, known: first } = await connection.use(async (client) => of(client));
+    const { vcs } = first;
+    const key = await home.key();
+    const repository = new WatchedRepository({
+      ...{ url: file.settings.url, vcs, stateDir: sandboxState(home.dir), confined: file.confined },
+    });
+    const log = new LogCopy(openLeafFile(watchedLog(home.dir, project)));
+    // A damaged one ends the start, not a look at some later time.
+    await log.size;
+    const verifier = new RunVerifier({
+      ...{ project, documents: joseDocuments, ageSecondsMax: file.checkpointAgeSeconds },
+      log,
+      book: () => openRevocationBook(home.dir, project),
+      now: () => Date.now(),
+    });
+    const watcher = new Watcher({
+      ...{ settings: file.settings, pollMs: file.pollMs, project, key: key.id },
+      ...{ journal: join(home.dir, `watch-${project}.db`), home: home.dir, env },
+      ...{ repository, connection, verifier, forge, onEvent, onFailure, signal },
+    });
+    opened.push(() => watcher.close());
+    opened.push(await serveWatchControl(home.dir, project, watcher));
+    watcher.start();
+    return { project, charter: () => connection.charter ?? first, watcher, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Errors: `WATCH_ACCOUNT`. */
+export function checkPublisher(home: string, role: string): void {
+  if (role === 'publisher') return;
+  throw new QuorateError(
+    'WATCH_ACCOUNT',
+    `${home} is a member with the role ${role}, which may not publish`,
+    {
+      hint: 'Run it with the home of a publisher: --home <folder>.',
+    },
+  );
+}

@@ -1,0 +1,258 @@
+import { readFile } from 'node:fs/promises';
+import { parse, TomlError } from 'smol-toml';
+import { z } from 'zod';
+import { type Tier, tiers } from '../../../sandbox/index.ts';
+import { amountSchema } from '../../protocol/base/amount-schema.ts';
+import { peerId } from '../../protocol/documents/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { isHostEntry } from '../../protocol/base/host-entry.ts';
+import { type KnobField, knobList, sections } from '../machine/lending-knobs.ts';
+import { units } from '../../protocol/base/units.ts';
+import { nearestWord } from '../../jobfile/index.ts';
+import { type Hours, parseHours } from '../node/hours.ts';
+import type { OperatorRules, TermKey } from '../node/terms.ts';
+import { bytes } from '../../terminal/format.ts';
+
+/** worker.toml is about a page; a longer file is another one. */
+const bytesMax = 64 * 1024;
+
+const whole = z.int('expected a whole number');
+const hours = z
+  .string({ error: 'expected a time of day in quotes, such as "20:00-08:00"' })
+  .regex(
+    /^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$/,
+    'expected a time such as "20:00-08:00"',
+  )
+  .transform((text): Hours => parseHours(text) ?? { from: 0, to: 0 });
+const hostList = 'expected a list of addresses, such as ["192.168.1.5:3000"]';
+const hostPort = z
+  .string(hostList)
+  .regex(/^(\[[0-9a-fA-F:.]{2,45}\]|[a-z0-9.-]{1,253}):[0-9]{1,5}$/, 'expected host:port');
+
+const hostForm = 'expected host or host:port; for all that the project names, hosts = "any" without brackets';
+const allowedList = 'expected "any" or a list of hosts, such as ["git.example.org"]';
+
+type Knob = (typeof knobList)[number];
+
+/** The form of a knob's value in the file. */
+const forms = {
+  count: ({ min = 1, max = 4096 }: Knob) =>
+    whole.min(min, `expected at least ${min}`).max(max, `expected at most ${max}`),
+  share: ({ min = 1, max = 1000 }: Knob) =>
+    whole.min(min, `expected at least ${min}`).max(max, `expected at most ${max}`),
+  size: () => amountSchema(units.size),
+  time: () => amountSchema(units.time),
+  rate: ({ min }: Knob) => amountSchema(units.rate, { min }),
+  priority: () => z.enum(['low', 'idle'], 'expected "low" or "idle"'),
+  load: ({ min = 0, max = 0 }: Knob) =>
+    z.number('expected a number of processors, such as 1.5').min(min, `expected at least ${min}`).max(max),
+  hosts: () => z.array(hostPort, hostList).max(100),
+  allowed: () =>
+    z.union([z.literal('any'), z.array(z.string(allowedList).refine(isHostEntry, hostForm)).max(100)], {
+      error: allowedList,
+    }),
+  hours: () =>
+    z
+      .array(hours, 'expected a list of times')
+      .min(1, 'expected at least one time: this host would never work')
+      .max(20),
+  projects: () =>
+    z
+      .array(peerId, 'expected a list of root keys')
+      .min(1, 'expected at least one project: this host would serve nobody')
+      .max(1000),
+  tiers: () =>
+    z
+      .array(z.enum(tiers, `expected tiers: ${tiers.join(', ')}`))
+      .min(1, 'expected at least one tier')
+      .max(tiers.length),
+} satisfies Record<Knob['type'], (knob: Knob) => z.ZodType>;
+
+const sentence = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+const sectionNames = Object.keys(sections) as (keyof typeof sections)[];
+
+const sectionSchema = (section: keyof typeof sections) =>
+  z.strictObject(
+    Object.fromEntries(
+      knobList
+        .filter((knob) => knob.section === section)
+        .map((knob) => [
+          knob.key,
+          (forms[knob.type](knob) as z.ZodType)
+            .optional()
+            .describe(`${sentence(knob.what)} Default: ${knob.usually}.`),
+        ]),
+    ),
+  );
+
+export const workerFileSchema = z.strictObject(
+  Object.fromEntries(
+    sectionNames.map((section) => [section, sectionSchema(section).optional().describe(sections[section])]),
+  ),
+);
+
+const keys: Record<string, readonly string[]> = {
+  '': sectionNames,
+  ...Object.fromEntries(
+    sectionNames.map((section) => [
+      section,
+      knobList.filter((knob) => knob.section === section).map(({ key }) => key),
+    ]),
+  ),
+};
+
+/** Where each key of [lend] and [when] is given. */
+export type Places = Partial<Record<TermKey, string>>;
+
+/** Amounts to lend, from the section `lend` of the file or from options of the same names. */
+export interface LendingOptions {
+  cpus?: number;
+  memory?: number;
+  disk?: number;
+  jobs?: number;
+  processes?: number;
+  /** Seconds. */
+  time?: number;
+}
+
+export interface WorkerFile {
+  lend: LendingOptions;
+  rules: OperatorRules;
+  /** Undefined where the file leaves it open. */
+  tiers: Tier[] | undefined;
+  /** `path:line: lend.memory`, of what the file gives. */
+  places: Places;
+}
+
+/** JSON Schema (draft 2020-12), for editors: published as docs/worker.schema.json. */
+export function workerFileJsonSchema(): object {
+  return { title: 'worker.toml', ...z.toJSONSchema(workerFileSchema, { io: 'input' }) };
+}
+
+/** Reads the file; one that does not exist is empty. Errors as `parseWorkerFile`, `WORKER_FILE_UNREADABLE`. */
+export async function readWorkerFile(path: string): Promise<WorkerFile> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
+      return { lend: {}, rules: { hours: [] }, tiers: undefined, places: {} };
+    throw new QuorateError('WORKER_FILE_UNREADABLE', `cannot read ${path}: ${(cause as Error).message}`, {
+      hint: 'It must be a file that you may read.',
+      cause,
+    });
+  }
+  return parseWorkerFile(text, path);
+}
+
+/**
+ * `path` only names it in errors, which begin `path:line:`.
+ * Throws `WORKER_FILE_SYNTAX` (no TOML), `WORKER_FILE_UNKNOWN_KEY`, `WORKER_FILE_INVALID`.
+ */
+export function parseWorkerFile(text: string, path: string): WorkerFile {
+  if (Buffer.byteLength(text) > bytesMax)
+    throw new QuorateError('WORKER_FILE_INVALID', `${path} has over ${bytes(bytesMax)}`, {
+      hint: 'quorate worker config --example prints one.',
+    });
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    const [what = ''] = cause.message.replace('Invalid TOML document: ', '').split('\n');
+    throw new QuorateError('WORKER_FILE_SYNTAX', `${path}:${cause.line}:${cause.column}: ${what}`, {
+      hint: 'A section is [in brackets], sizes and times stand in quotes: memory = "4GiB". quorate worker config --example prints a whole file.',
+      cause,
+    });
+  }
+  const result = workerFileSchema.safeParse(value);
+  if (!result.success) throw errorOf(result.error.issues[0], text, path);
+  const given = knobList.flatMap((knob) => {
+    const value = result.data[knob.section]?.[knob.key];
+    return value === undefined ? [] : [{ ...knob, value }];
+  });
+  const values = (name: 'field' | 'key', chosen: (knob: Knob) => boolean) =>
+    Object.fromEntries(given.filter(chosen).map((knob) => [knob[name], knob.value]));
+  return {
+    lend: values('key', ({ field }) => lent.includes(field)) as LendingOptions,
+    rules: { hours: [], ...values('field', ({ field }) => field !== 'tiers' && !lent.includes(field)) },
+    tiers: values('field', ({ field }) => field === 'tiers').tiers as Tier[] | undefined,
+    places: Object.fromEntries(
+      given
+        .filter(({ section }) => section === 'lend' || section === 'when')
+        .map(({ section, key, file }) => [key, `${path}:${lineOf(text, section, key)}: ${file}`]),
+    ),
+  };
+}
+
+/** Those that a job may be promised; the others are the operator's rules. */
+const lent: readonly KnobField[] = ['cpus', 'memoryBytes', 'diskBytes', 'jobsAtOnce', 'pids', 'seconds'];
+
+function errorOf(issue: z.core.$ZodIssue | undefined, text: string, path: string): QuorateError {
+  const [section = '', ...below] = (issue?.path ?? []).map(String);
+  if (issue?.code === 'unrecognized_keys') {
+    const [key = ''] = issue.keys;
+    const known = keys[section] ?? [];
+    const meant = nearestWord(key, known);
+    return new QuorateError(
+      'WORKER_FILE_UNKNOWN_KEY',
+      `${path}:${lineOf(text, section, key)}: there is no "${key.slice(0, 60)}"${section === '' ? '' : ` in [${section}]`}`,
+      {
+        hint:
+          meant === undefined
+            ? `There is: ${known.join(', ')}.`
+            : `Did you mean "${meant}"? There is: ${known.join(', ')}.`,
+      },
+    );
+  }
+  const [key = section] = below;
+  const where = below.length === 0 ? `[${section}]` : `${section}.${below.join('.')}`;
+  return new QuorateError(
+    'WORKER_FILE_INVALID',
+    `${path}:${lineOf(text, below.length === 0 ? '' : section, key)}: ${where}: ${issue?.message ?? 'not valid'}`,
+    { hint: 'quorate worker config --example prints a file with every key explained.' },
+  );
+}
+
+/** The line of a key in its table, or of the table; 1 where it stands in a form this does not look for. */
+function lineOf(text: string, section: string, key: string): number {
+  let table = '';
+  for (const [index, line] of text.split('\n').entries()) {
+    const [, header] = /^\s*\[\s*([^\][]+?)\s*\]/.exec(line) ?? [];
+    if (header !== undefined) table = header;
+    if (header === key && section === '') return index + 1;
+    if (table === section && header === undefined && line.trim().replaceAll('"', '').startsWith(key))
+      return index + 1;
+  }
+  return 1;
+}
+
+const head = `# What this host lends, and when. "quorate join" reads it from its home folder (~/.quorate/worker.toml);
+# options on the command line take precedence. Every key is optional. Check it with: quorate worker config --check
+`;
+
+/** A file with every key explained and commented out. */
+export const exampleWorkerFile = [
+  head,
+  ...sectionNames.flatMap((section) => [
+    `[${section}]`,
+    ...knobList
+      .filter((knob) => knob.section === section)
+      .map(({ key, what, usually, example }) =>
+        [
+          ...wrapped(`${sentence(what)} Default: ${usually}.`, 100).map((line) => `# ${line}`),
+          `# ${key} = ${example}\n`,
+        ].join('\n'),
+      ),
+  ]),
+].join('\n');
+
+function wrapped(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    if (last !== '' && last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines;
+}

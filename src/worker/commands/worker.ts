@@ -1,0 +1,274 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import { transferText } from '../../protocol/base/transfer-meter.ts';
+import type { ControlAnswer, ControlRequest } from '../node/control.ts';
+import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { bytes, counted, duration } from '../../terminal/format.ts';
+import { addLiveKnobs, changesOf } from './knob-options.ts';
+import { leave } from './leave.ts';
+import { describeAllowed, describeHosts, describeLent } from './lending.ts';
+import { hostEntry, hostPort } from '../../terminal/values.ts';
+import type { PageOptions } from './worker-page.ts';
+
+/** Damaged trees that are named. */
+const damagedShownMax = 5;
+
+interface Which {
+  project?: string;
+}
+
+type Limits = Which & Record<string, unknown>;
+
+interface Config {
+  example?: boolean;
+  check?: string | true;
+}
+
+const words = {
+  status: 'show what it builds and what it lends',
+  pause: 'pause running builds and take no new job',
+  resume: 'continue after pause or drain',
+  drain: 'take no new job, finish the builds, then end',
+  stop: 'end at once; its leases go to other workers',
+} as const;
+
+export const worker: Define = (program, act) => {
+  const group = program
+    .command('worker')
+    .summary('control the worker that runs on this machine')
+    .description(
+      'Controls the worker that "quorate join" runs here, from another terminal. The worker answers its own user only.',
+    )
+    .addHelpText(
+      'after',
+      examples('quorate worker status', 'quorate worker limits --cpus 1', 'quorate worker pause'),
+    );
+  for (const verb of Object.keys(words) as (keyof typeof words)[]) {
+    group
+      .command(verb)
+      .summary(words[verb])
+      .option('--project <id>', 'the worker of this project, where several run')
+      .addHelpText('after', examples(`quorate worker ${verb}`))
+      .action(act((context: Context, { project }: Which) => ask(context, project, { do: verb })));
+  }
+  addLimits(group, act);
+  addAllow(group, act);
+  addConfig(group, act);
+  addPage(group, act);
+  addLeave(group, act);
+};
+
+function addLimits(group: Command, act: Act): void {
+  const command = group
+    .command('limits')
+    .summary('lend more or less, also to builds that run')
+    .description(
+      'Changes what the running worker lends, until it ends; worker.toml holds for every start. Without options it shows what is lent.',
+    );
+  addLiveKnobs(command)
+    .option('--project <id>', 'the worker of this project, where several run')
+    .addHelpText(
+      'after',
+      examples(
+        'quorate worker limits --cpus 1 --memory 2GiB',
+        'quorate worker limits --up 256KiB/s --priority idle',
+      ),
+    )
+    .action(
+      act((context: Context, { project, ...wanted }: Limits) =>
+        ask(context, project, { do: 'limits', ...changesOf(wanted) }),
+      ),
+    );
+}
+
+interface Allow extends Which {
+  withdraw?: true;
+}
+
+function addAllow(group: Command, act: Act): void {
+  group
+    .command('allow')
+    .summary('let it connect to a host that its project names')
+    .description(
+      'Allows a host that "worker status" lists as pending: of a charter that names another one, or of a job. Holds for the running worker and its next starts.',
+    )
+    .argument('<host>', 'host, or host:port', hostEntry)
+    .option('--withdraw', 'no longer allow it; what worker.toml lists stays allowed')
+    .option('--project <id>', 'the worker of this project, where several run')
+    .addHelpText(
+      'after',
+      examples('quorate worker allow git.example.org', 'quorate worker allow ci.example.org:8080 --withdraw'),
+    )
+    .action(
+      act(async (context: Context, host: string, { project, withdraw: given }: Allow) => {
+        const withdraw = given === true;
+        const { askWorker } = await import('../node/control.ts');
+        const before = (await askWorker(context.home, project, { do: 'status' })).status.hosts;
+        return ask(
+          context,
+          project,
+          { do: 'allow', host, ...(withdraw && { withdraw: true }) },
+          ({ hosts: after }) => describeAllowed(host, withdraw, before, after),
+        );
+      }),
+    );
+}
+
+function addConfig(group: Command, act: Act): void {
+  group
+    .command('config')
+    .summary('show, check or begin worker.toml')
+    .description(
+      'Shows what a worker started now would lend, from worker.toml in the home folder and the defaults.',
+    )
+    .option('--check [file]', 'say whether the file is right (default: the one in the home folder)')
+    .option('--example', 'print a file with every key explained')
+    .addHelpText(
+      'after',
+      examples('quorate worker config --example > ~/.quorate/worker.toml', 'quorate worker config --check'),
+    )
+    .action(act(config));
+}
+
+function addPage(group: Command, act: Act): void {
+  group
+    .command('page')
+    .summary('show and steer the worker in a browser')
+    .description(
+      'Serves a page to the browsers of this machine: what the worker does, what it lends, pause, resume, drain. Runs until Ctrl-C; the worker goes on.',
+    )
+    .option('--listen <host:port>', 'a loopback address (default: 127.0.0.1 and a free port)', hostPort)
+    .option('--project <id>', 'the worker of this project, where several run')
+    .addHelpText('after', examples('quorate worker page', 'quorate worker page --listen 127.0.0.1:4711'))
+    .action(
+      act(async (context: Context, options: PageOptions) => {
+        const { showWorkerPage } = await import('./worker-page.ts');
+        return showWorkerPage(context, options);
+      }),
+    );
+}
+
+function addLeave(group: Command, act: Act): void {
+  group
+    .command('leave')
+    .summary('leave a project, and remove what is left of it here')
+    .description(
+      'Leaves a project: removes its grant and charter, the journal of its worker, and what that kept of builds. Where this machine is in no other project, all images and trees that workers kept go too. The key, which is the same for all projects, and worker.toml stay. To come back it needs a ticket. Also for members without a worker.',
+    )
+    .argument('[project]', 'its id, or its name where only one has it (default: the only one)')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', examples('quorate worker leave', 'quorate worker leave tools'))
+    .action(act(leaveHere));
+}
+
+async function leaveHere(
+  context: Context,
+  which: string | undefined,
+  { yes = false }: { yes?: boolean },
+): Promise<Exit> {
+  const { home, out } = context;
+  const left = await leave(context, which, { yes });
+  if (left === undefined) {
+    out.say('Nothing was removed.');
+    return exits.no;
+  }
+  const { id, name } = left;
+  out.value({ left: id, name });
+  out.say(
+    `Left: ${escapeLine(name, 64)} ${id}`,
+    `The key of this machine stays in ${join(home, 'node.key')}.`,
+  );
+  return exits.done;
+}
+
+/** `note`: a line below the status, of what the request changed. */
+async function ask(
+  context: Context,
+  project: string | undefined,
+  request: ControlRequest,
+  note?: (status: ControlAnswer['status']) => { text: string; mind: boolean },
+): Promise<Exit> {
+  const { askWorker } = await import('../node/control.ts');
+  const answer = await askWorker(context.home, project, request);
+  context.out.value({ ...answer });
+  say(context, request.do, answer);
+  if (note !== undefined) {
+    const { text, mind } = note(answer.status);
+    context.out.say(mind ? context.out.colours.yellow(text) : text);
+  }
+  return exits.done;
+}
+
+function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: ControlAnswer): void {
+  const { bold, dim, yellow } = out.colours;
+  if (verb === 'stop') return out.say('It stops.');
+  const {
+    state,
+    reason,
+    behind,
+    log,
+    lending,
+    unheeded,
+    builds,
+    damaged,
+    fetching,
+    using,
+    leases,
+    hostLoad,
+    hosts,
+  } = status;
+  out.say(`${bold(state)}${reason === null ? '' : `: takes no new job, ${reason}`}`);
+  // A worker of before says nothing of it.
+  if (typeof behind === 'string') out.say(yellow(`  older      ${escapeLine(behind, 1000)}`));
+  if (log !== null) out.say(yellow(`  the log    ${escapeLine(log, 1000)}`));
+  if (verb === 'drain')
+    out.say(
+      dim(
+        `It ends by itself when ${counted(leases, 'lease')} ${leases === 1 ? 'is' : 'are'} done. Sooner: quorate worker stop`,
+      ),
+    );
+  out.say(...describeLent(lending));
+  for (const what of unheeded) out.say(yellow(`  no effect  ${what}`));
+  for (const { job, commit, ms } of builds)
+    out.say(`  builds     ${escapeLine(job, 80)} at ${commit.slice(0, 12)} for ${duration(ms)}`);
+  for (const root of damaged.slice(0, damagedShownMax))
+    out.say(
+      yellow(
+        `  damaged    ${root}: nothing is removed from the store. To give it up, stop the worker, then: quorate store forget ${root} --worker`,
+      ),
+    );
+  if (damaged.length > damagedShownMax)
+    out.say(yellow(`  damaged    ${damaged.length - damagedShownMax} more`));
+  if (fetching !== null) out.say(`  fetches    the image ${fetching.image}: ${transferText(fetching)}`);
+  if (builds.length > 0)
+    out.say(
+      `  uses       ${bytes(using.memoryBytes)} of memory, ${duration(using.processorSeconds * 1000)} of processor`,
+    );
+  if (leases > builds.length) out.say(`  waits for  ${counted(leases - builds.length, 'round')} to end`);
+  if (hostLoad !== null) out.say(`  others     keep ${hostLoad.toFixed(1)} processors busy`);
+  out.say(...describeHosts(hosts).map(({ text, mind }) => (mind ? yellow(text) : text)));
+  for (const what of missed)
+    out.say(yellow(`A build that runs could not be held to the new limit of ${what}; the next one is.`));
+}
+
+async function config(context: Context, { example, check }: Config): Promise<Exit> {
+  const { home, cwd, out } = context;
+  if (example === true) {
+    const { exampleWorkerFile } = await import('./worker-file.ts');
+    out.value({ example: exampleWorkerFile });
+    out.say(exampleWorkerFile.trimEnd());
+    return exits.done;
+  }
+  const { checkConfig } = await import('./config.ts');
+  if (typeof check !== 'string') return checkConfig(context, join(home, 'worker.toml'), {});
+  const path = resolve(cwd, check);
+  if (!existsSync(path))
+    throw new QuorateError('WORKER_FILE_UNREADABLE', `there is no ${path}`, {
+      hint: 'Name the file to check, or leave the name out for the one in the home folder.',
+    });
+  return checkConfig(context, path, {});
+}

@@ -1,0 +1,65 @@
+import { limits } from '../../protocol/base/limits.ts';
+import type { WorkerEffect, WorkerEvent } from './events.ts';
+import { workerLimits } from './limits.ts';
+
+/**
+ * The answers from earlier builds that a trusted worker signed: one for each request, until that has ended. Another one for the same request
+ * would give it another place in the log.
+ */
+export class SignedAnswers {
+  /** By request: the id of the verdict, its publisher's operator, and the end of the request in seconds since the epoch. */
+  readonly #signed = new Map<string, { verdict: string; publisher: string | undefined; exp: number }>();
+  /** How many of them are of an operator. */
+  readonly #of = new Map<string, number>();
+
+  /** Decides on an answer whose evidence was checked; `isNew`: it has to be on disk before it is signed. `now`: ms since the epoch. */
+  decide(
+    event: Extract<WorkerEvent, { kind: 'answer-checked' }>,
+    now: number,
+  ): { effect: WorkerEffect; isNew: boolean } {
+    const { request, verdict, publisher, iat, exp, ok } = event;
+    const seconds = Math.floor(now / 1000);
+    this.#forget(seconds);
+    const refuse = (code: string, message: string) => ({
+      effect: { kind: 'refuse-answer' as const, verdict, code, message },
+      isNew: false,
+    });
+    if (!ok) return refuse(event.code, event.message);
+    const skew = limits.clockSkewSeconds;
+    if (seconds > exp + skew) return refuse('REQUEST_OVER', `the request ended ${seconds - exp} s ago`);
+    if (seconds < iat - skew)
+      return refuse('DOC_FROM_FUTURE', `the request is of ${iat - seconds} s later than now`);
+    const before = this.#signed.get(request);
+    const sign = { kind: 'sign-answer', verdict } as const;
+    // Asked again, because its signature did not arrive.
+    if (before?.verdict === verdict) return { effect: sign, isNew: false };
+    if (before !== undefined)
+      return refuse('COSIGN_ANSWERED', 'this worker signed another answer to that request');
+    if (this.#signed.size >= workerLimits.answersMax)
+      return refuse('COSIGN_ANSWERS_FULL', `this worker remembers ${this.#signed.size} answers already`);
+    if (publisher !== undefined && (this.#of.get(publisher) ?? 0) >= workerLimits.answersPerPublisherMax)
+      return refuse(
+        'COSIGN_ANSWERS_FULL',
+        `this worker remembers ${workerLimits.answersPerPublisherMax} answers to requests of ${publisher} already`,
+      );
+    this.#signed.set(request, { verdict, publisher, exp });
+    this.#count(publisher, 1);
+    return { effect: sign, isNew: true };
+  }
+
+  /** The oldest, where their requests have ended. One that lasts keeps those behind it, for a week at most. */
+  #forget(seconds: number): void {
+    for (const [request, { publisher, exp }] of this.#signed) {
+      if (seconds <= exp + limits.clockSkewSeconds) return;
+      this.#signed.delete(request);
+      this.#count(publisher, -1);
+    }
+  }
+
+  #count(publisher: string | undefined, more: 1 | -1): void {
+    if (publisher === undefined) return;
+    const count = (this.#of.get(publisher) ?? 0) + more;
+    if (count === 0) this.#of.delete(publisher);
+    else this.#of.set(publisher, count);
+  }
+}

@@ -1,0 +1,17 @@
+import type { Grant } from '../../protocol/documents/index.ts';
+import { drawOf, shareReachedAfter } from '../../protocol/trust/draw.ts';
+import type { Known } from './state.ts';
+
+/** Sets when an offer that is new to this worker is claimed, or that it never is. Returns what to tell its operator of it. */
+export function firstSeen(known: Known, grant: Grant): string | undefined {
+  const { payload } = known.offer;
+  if (grant.role === 'trusted-worker' && payload.policy.cosign !== 'required') known.state = 'done';
+  if (grant.role !== 'worker') return undefined;
+  if (grant.enrolled >= payload.index) {
+    known.state = 'done';
+    return `${known.job.name} was offered before this operator was enrolled; the next round of it, or the next job, is open to it`;
+  }
+  const draw = drawOf(grant.operator, payload.draw.seed);
+  known.claimAt = known.firstSeenAt + shareReachedAfter(payload, draw);
+  return undefined;
+}

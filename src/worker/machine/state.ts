@@ -1,0 +1,85 @@
+import type { Job, Lease, Offer, Receipt, Request, Verified } from '../../protocol/documents/index.ts';
+import type { BuildResult, Reads, WorkerEvent } from './events.ts';
+import { workerLimits } from './limits.ts';
+
+/** Version of the machine's rules: grows with every change of what comes of an event, and of the shape of events. */
+export const workerRules = 2;
+
+/** An offer this worker knows. */
+export interface Known {
+  offer: Verified<Offer>;
+  request: Verified<Request>;
+  job: Job;
+  jobId: string;
+  entropy: string;
+  /** That building it may connect to. */
+  hosts: readonly string[];
+  firstSeenAt: number;
+  state: 'waiting' | 'claimed' | 'reserve' | 'passed' | 'leased' | 'done';
+  /** While `waiting`: when the share reaches this operator's draw. */
+  claimAt: number;
+}
+
+/** An offer that is heard of at `now`. */
+export const knownFrom = (
+  { offer, request, job, jobId, entropy, hosts = [], waitedMs = 0 }: Extract<WorkerEvent, { kind: 'offer' }>,
+  state: Known['state'],
+  now: number,
+): Known => ({
+  ...{ offer, request, job, jobId, entropy, hosts, state },
+  firstSeenAt: now - waitedMs,
+  claimAt: now,
+});
+
+/** A round as its leaf has it. */
+export interface LoggedRound {
+  offer: string;
+  /** Of its leaf in the log. */
+  index: number;
+  job: string;
+  request: string;
+}
+
+/** A lease this worker holds, until its result is published or deleted. */
+export interface Assignment {
+  lease: Verified<Lease>;
+  offer: string;
+  /** The same as it came, compact JWS. */
+  offerRaw: string;
+  /** Of the offer's leaf in the log. */
+  offerIndex: number;
+  request: string;
+  job: Job;
+  repo: string;
+  ref: string;
+  reads: Reads;
+  /** `queued` while earlier builds use what is lent; `revealed` until its result is published. */
+  state: 'queued' | 'building' | 'built' | 'acked' | 'revealed';
+  result: BuildResult | null;
+  receipt: Receipt | null;
+  retryAt: number | null;
+}
+
+export function roundOf(held: Assignment | undefined): LoggedRound | undefined {
+  if (held === undefined) return undefined;
+  const { offer, offerIndex: index, request, lease } = held;
+  return { offer, index, job: lease.payload.job, request };
+}
+
+/** Jobs that are building, leased or claimed. */
+export function promised(
+  assignments: ReadonlyMap<string, Assignment>,
+  known: ReadonlyMap<string, Known>,
+): Job[] {
+  const held = [...assignments.values()].filter(({ state }) => state === 'queued' || state === 'building');
+  const claimed = [...known.values()].filter(({ state }) => state === 'claimed');
+  return [...held, ...claimed].map(({ job }) => job);
+}
+
+/** Forgets offers that were answered, where as many are known as are kept. */
+export function forgetAnswered(known: Map<string, Known>): void {
+  for (const [id, { state }] of known) {
+    if (known.size < workerLimits.offersKnownMax) return;
+    if (state === 'passed' || state === 'done') known.delete(id);
+  }
+}

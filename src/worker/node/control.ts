@@ -1,0 +1,135 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { isHostEntry } from '../../protocol/base/host-entry.ts';
+import { type KnobChanges, knobList } from '../machine/lending-knobs.ts';
+import { askControlSocket, connectControlSocket, serveControlSocket } from '../../node/control-socket.ts';
+import type { Operator, OperatorStatus } from './operator.ts';
+
+const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+function valueSchema({ type, min = 1, max = Number.MAX_SAFE_INTEGER }: (typeof knobList)[number]) {
+  if (type === 'priority') return z.enum(['low', 'idle']);
+  return type === 'rate' || type === 'share' ? positive.min(min).max(max) : positive;
+}
+
+const changes = Object.fromEntries(
+  knobList
+    .filter(({ option }) => option !== undefined)
+    .map((knob) => {
+      const value = valueSchema(knob);
+      return [knob.field, (knob.lifts ? value.nullable() : value).optional()];
+    }),
+);
+const requestSchema = z.discriminatedUnion('do', [
+  z.object({ do: z.enum(['status', 'pause', 'resume', 'drain', 'stop']) }),
+  z.strictObject({
+    do: z.literal('allow'),
+    host: z.string().refine(isHostEntry, 'expected host or host:port'),
+    withdraw: z.literal(true).optional(),
+  }),
+  // A limit that this version does not know is refused: its operator would believe it in force.
+  z.strictObject({ do: z.literal('limits'), ...changes }),
+]);
+export type ControlRequest =
+  | { do: 'status' | 'pause' | 'resume' | 'drain' | 'stop' }
+  | { do: 'allow'; host: string; withdraw?: true | undefined }
+  | ({ do: 'limits' } & KnobChanges);
+
+/** `missed`: limits that a running build could not be held to. */
+export interface ControlAnswer {
+  status: OperatorStatus;
+  missed: string[];
+}
+
+const folderOf = (home: string): string => join(home, 'control');
+/** The end of a PeerId distinguishes two projects; the whole of it would exceed the path limit. */
+const socketOf = (home: string, project: string): string =>
+  join(folderOf(home), `${project.slice(-12)}.sock`);
+
+/**
+ * Accepts requests such as pause and drain from the user who runs the worker and from nobody else.
+ * Errors: `CONTROL_PATH_TOO_LONG`, `CONTROL_UNAVAILABLE`.
+ */
+export function serveControl(
+  home: string,
+  project: string,
+  operator: Operator,
+): Promise<() => Promise<void>> {
+  const invalid = (message: string) => new QuorateError('CONTROL_REQUEST_INVALID', message);
+  return serveControlSocket(socketOf(home, project), invalid, (request) =>
+    perform(operator, requestSchema.parse(request) as ControlRequest),
+  );
+}
+
+async function perform(operator: Operator, request: ControlRequest): Promise<ControlAnswer> {
+  let missed: string[] = [];
+  if (request.do === 'limits') {
+    const { do: _, ...changes } = request;
+    missed = operator.limit(changes);
+  } else if (request.do === 'allow') await operator.allow(request.host, request.withdraw);
+  else if (request.do !== 'status') operator[request.do]();
+  return { status: operator.status(), missed };
+}
+
+/** Sends a request to the worker that runs from this home. Errors: `WORKER_NOT_RUNNING`, `WORKER_AMBIGUOUS`, `CONTROL_…`, `LIMITS_…`. */
+export async function askWorker(
+  home: string,
+  project: string | undefined,
+  request: ControlRequest,
+): Promise<ControlAnswer> {
+  const answer = await askControlSocket(await socketFor(home, project), request, {
+    absent: notRunning,
+    lost: (cause) =>
+      new QuorateError('CONTROL_LOST', `the worker did not answer: ${messageOf(cause)}`, {
+        hint: 'It may be ending or be busy; ask again.',
+        cause,
+      }),
+  });
+  return answer as ControlAnswer;
+}
+
+/** Answers of the workers that run from this home, with the end of their project's id. Silent ones are left out. */
+export async function askWorkers(home: string): Promise<{ project: string; answer: ControlAnswer }[]> {
+  const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));
+  const asked = names.map(async (name) => {
+    const project = name.slice(0, -'.sock'.length);
+    const answer = await askWorker(home, project, { do: 'status' });
+    return { project, answer };
+  });
+  return (await Promise.allSettled(asked)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+}
+
+/** Whether a worker of this project answers here. */
+export async function isWorkerRunning(home: string, project: string): Promise<boolean> {
+  const socket = await connectControlSocket(socketOf(home, project)).catch(() => undefined);
+  socket?.destroy();
+  return socket !== undefined;
+}
+
+async function socketFor(home: string, project: string | undefined): Promise<string> {
+  const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));
+  if (project !== undefined) {
+    const socket = socketOf(home, project);
+    if (names.length > 0 && !names.includes(basename(socket)))
+      throw new QuorateError('WORKER_NOT_RUNNING', `no worker of ${project} runs from ${home}`, {
+        hint: 'Workers of other projects do. --project takes the id of a project: quorate project list shows it.',
+      });
+    return socket;
+  }
+  const [first, second] = names;
+  if (first === undefined) throw notRunning(home);
+  if (second !== undefined) {
+    throw new QuorateError('WORKER_AMBIGUOUS', `${names.length} workers run from ${home}`, {
+      hint: 'Say which: --project <id>.',
+    });
+  }
+  return join(folderOf(home), first);
+}
+
+const notRunning = (where: string, cause?: unknown): QuorateError =>
+  new QuorateError('WORKER_NOT_RUNNING', `no worker answers at ${where}`, {
+    hint: 'Start one: quorate join. A worker of another account is asked by that account, with its --home.',
+    cause,
+  });

@@ -1,0 +1,343 @@
+import type { SandboxPriority, Steering, Tier } from '../../../sandbox/index.ts';
+import type { Bandwidth } from '../../protocol/base/bandwidth.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
+import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
+import type { KnobChanges, LiveField } from '../machine/lending-knobs.ts';
+import { counted, sizeText } from '../../protocol/base/quantity.ts';
+import type { Lending, WorkerEvent } from '../machine/events.ts';
+import type { PastBuild } from '../machine/history.ts';
+import type { HostGate, HostTraffic } from '../../egress/index.ts';
+import type { Tell } from '../../node/node-events.ts';
+import type { HostList } from './allowed-hosts.ts';
+import { BusyOwner, hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
+import { withinHours } from './hours.ts';
+import type { FetchedImage } from './images.ts';
+import { workerNodeLimits } from './limits.ts';
+import { checkDisk, checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
+
+/** Lent resources; null where there is no limit. */
+export interface Lent extends Record<LiveField, unknown> {
+  tiers: Tier[];
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  jobsAtOnce: number;
+  pids: number | null;
+  seconds: number | null;
+  processorSeconds: number | null;
+  processor: SandboxPriority['processor'];
+  ioWeight: number;
+  upBytes: number | null;
+  downBytes: number | null;
+}
+
+export interface OperatorStatus {
+  /** `refusing`: the log of the project is void, by evidence. */
+  state: 'working' | 'paused' | 'draining' | 'waiting' | 'cut off' | 'refusing';
+  /** Why no new job is taken; null while jobs are taken. */
+  reason: string | null;
+  /** Says how this version is behind the controller's; null where it is not, as far as is known. */
+  behind: string | null;
+  /** A fault of the project's log; null while none is known. */
+  log: string | null;
+  lending: Lent;
+  /** Settings of the operator that have no effect on this host. */
+  unheeded: string[];
+  /** Running builds, and for how long each runs. */
+  builds: { job: string; commit: string; ms: number }[];
+  /** The image that a build waits for; null while none is being fetched. */
+  fetching: FetchedImage | null;
+  /** Pinned trees that are not whole: nothing is removed from the store. */
+  damaged: readonly string[];
+  /** Resources that all of them use together. */
+  using: { memoryBytes: number; processorSeconds: number };
+  /** Leases of rounds that have not ended, those being built included. */
+  leases: number;
+  /** Builds that ended, the newest first. */
+  history: PastBuild[];
+  /** Processors kept busy by other programs; null before the first measurement, and where no limit is set. */
+  hostLoad: number | null;
+  hosts: HostStatus;
+}
+
+/** Hosts that the worker connects to for its project. */
+export interface HostStatus {
+  allowed: AllowedHosts;
+  /** The project, or a job that was passed on, names them; they are not allowed. */
+  pending: string[];
+  /** Hosts and addresses that have reached a limit of the last hour. */
+  spent: readonly string[];
+  /** Since the start. */
+  traffic: HostTraffic[];
+}
+
+export interface OperatorOptions {
+  lending: Lending;
+  rules: OperatorRules;
+  sandboxes: Steering;
+  bandwidth: Bandwidth;
+  dispatch(event: WorkerEvent): Promise<void>;
+  builds(): OperatorStatus['builds'];
+  fetching(): OperatorStatus['fetching'];
+  damaged(): OperatorStatus['damaged'];
+  leases(): number;
+  history(): PastBuild[];
+  /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
+  trouble(): string | null;
+  behind(): string | null;
+  /** A fault of the project's log, and whether no job of it is taken for that. */
+  log(): { trouble: string | null; isVoid: boolean };
+  hosts: Pick<HostList, 'list' | 'spent' | 'watch' | 'allow' | 'withdraw'> & {
+    gate: Pick<HostGate, 'traffic'>;
+  };
+  /** Hosts that the project names, or jobs that were passed on, and that are not allowed. */
+  pendingHosts(): string[];
+  tell: Tell;
+  /** Ends the worker: it is drained, or its operator stops it. */
+  stop(): void;
+}
+
+/** The operator's control of a running worker: which jobs it takes, when, and how much of the host they get. */
+export class Operator {
+  readonly #options: OperatorOptions;
+  #lending: Lending;
+  #rules: OperatorRules;
+  #manual: 'working' | 'paused' | 'draining' = 'working';
+  #outsideHours = false;
+  readonly #owner = new BusyOwner();
+  #load: number | null = null;
+  #times: ProcessorTimes | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #unwatch: () => void;
+  #draining: NodeJS.Timeout | undefined;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    this.#lending = options.lending;
+    this.#rules = options.rules;
+    checkHeld(options.rules, options.sandboxes.abilities);
+    this.#hold();
+    this.#outsideHours = !this.#isTime();
+    this.#unwatch = options.hosts.watch(() => this.#apply());
+  }
+
+  /** Resources that are lent now, and why no new job is taken, if so. */
+  get lending(): Lending {
+    const closed = this.#closed();
+    const { list: hosts, spent } = this.#options.hosts;
+    return { ...this.#lending, hosts, spent, ...(closed !== undefined && { closed }) };
+  }
+
+  start(): void {
+    for (const what of unheeded(this.#rules, this.#options.sandboxes.abilities))
+      this.#options.tell('warn', 'operator', `has no effect here: ${what}`);
+    const { hours, pauseAboveLoad } = this.#rules;
+    if (hours.length === 0 && pauseAboveLoad === undefined) return;
+    const look = () =>
+      this.#look().catch((error) => this.#options.tell('warn', 'operator', messageOf(error)));
+    this.#timer = setInterval(look, workerNodeLimits.lookMs);
+  }
+
+  close(): void {
+    this.#unwatch();
+    clearInterval(this.#timer);
+    clearInterval(this.#draining);
+    this.#options.sandboxes.thaw();
+  }
+
+  /** Pauses running builds; no new job is taken. */
+  pause(): void {
+    this.#become('paused', 'paused: running builds too, no new job is taken');
+  }
+
+  resume(): void {
+    clearInterval(this.#draining);
+    this.#become('working', 'resumed');
+  }
+
+  /** Takes no new job, finishes the builds, waits for the end of their rounds, and stops. */
+  drain(): void {
+    this.#become('draining', 'draining: takes no new job, and stops when its leases have ended');
+    clearInterval(this.#draining);
+    this.#draining = setInterval(() => {
+      if (this.#options.leases() === 0) this.stop();
+    }, workerNodeLimits.drainLookMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#draining);
+    this.#options.tell('info', 'operator', 'stops');
+    this.#options.stop();
+  }
+
+  /**
+   * Applies to running builds, too. Returns the limits that a running build could not be held to.
+   * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`, `LIMITS_NOT_ENFORCEABLE`, and changes nothing then.
+   */
+  limit(changes: KnobChanges): string[] {
+    const { cpus, memoryBytes, jobsAtOnce, pids, seconds, ...more } = changes;
+    const before = this.#lending.capabilities;
+    // As at the start, what may be written follows memory while nobody set it apart.
+    const follows = changes.memoryBytes !== undefined && before.diskBytes === before.memoryBytes;
+    const diskBytes = changes.diskBytes ?? (follows ? changes.memoryBytes : undefined);
+    const lending = given<Lending>(this.#lending, {
+      capabilities: given(this.#lending.capabilities, { cpus, memoryBytes, diskBytes }),
+      ...{ jobsAtOnce, pids, seconds },
+    });
+    const rules = given<OperatorRules>(this.#rules, more);
+    checkTerms(lending, rules);
+    checkHeld(rules, this.#options.sandboxes.abilities);
+    checkDisk(lending, this.#options.sandboxes.abilities);
+    [this.#lending, this.#rules] = [lending, rules];
+    const missed = this.#hold();
+    this.#apply();
+    const lent = lending.capabilities;
+    this.#options.tell(
+      'info',
+      'operator',
+      `lends ${counted(lent.cpus, 'cpu')} and ${sizeText(lent.memoryBytes)} of memory from now on`,
+    );
+    return missed;
+  }
+
+  /** Allows a host, or with `withdraw` no more; kept for the next starts. Errors: `HOME_UNWRITABLE`. */
+  async allow(host: string, withdraw = false): Promise<void> {
+    const { hosts, tell } = this.#options;
+    await (withdraw ? hosts.withdraw(host) : hosts.allow(host));
+    tell('info', 'operator', `${host} is ${withdraw ? 'no longer allowed' : 'allowed'}`);
+    this.#apply();
+  }
+
+  /** To be called when a build begins or ends: running builds share what is lent. */
+  rebalance(): void {
+    this.#hold();
+  }
+
+  #hold(): string[] {
+    const { sandboxes, bandwidth, builds } = this.#options;
+    const running = Math.max(1, builds().length);
+    const { pids, seconds, capabilities } = this.#lending;
+    const { processorSeconds, upBytes, downBytes } = this.#rules;
+    const { processor, ioWeight } = this.#lent();
+    const missed = [
+      ...sandboxes.cap({
+        cpus: capabilities.cpus / running,
+        memoryBytes: Math.floor(capabilities.memoryBytes / running),
+        ...(pids === undefined ? {} : { pids: Math.floor(pids / running) }),
+        ...(seconds === undefined ? {} : { seconds }),
+        ...(processorSeconds === undefined ? {} : { processorSeconds }),
+      }),
+      ...sandboxes.prioritise({ processor, ioWeight }),
+    ];
+    if (bandwidth.up.perSecond !== upBytes) bandwidth.up.perSecond = upBytes;
+    if (bandwidth.down.perSecond !== downBytes) bandwidth.down.perSecond = downBytes;
+    return [...new Set(missed)];
+  }
+
+  #lent(): Lent {
+    const { capabilities, jobsAtOnce, pids = null, seconds = null } = this.#lending;
+    const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
+    const { processorSeconds = null, upBytes = null, downBytes = null } = this.#rules;
+    const { processor, ioWeight } = prioritiesOf(this.#rules);
+    return {
+      ...{ tiers: [...tiers], cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, processorSeconds },
+      ...{ processor, ioWeight, upBytes, downBytes },
+    };
+  }
+
+  status(): OperatorStatus {
+    const { sandboxes, builds, leases, history, hosts } = this.#options;
+    const closed = this.#closed();
+    const trouble = this.#options.trouble();
+    const log = this.#options.log();
+    const open = log.isVoid ? 'refusing' : trouble === null ? 'working' : 'cut off';
+    const using = sandboxes.usage().reduce(
+      (sum, one) => ({
+        memoryBytes: sum.memoryBytes + (one.memoryBytes || 0),
+        processorSeconds: sum.processorSeconds + (one.processorSeconds || 0),
+      }),
+      { memoryBytes: 0, processorSeconds: 0 },
+    );
+    return {
+      state: this.#manual !== 'working' ? this.#manual : closed === undefined ? open : 'waiting',
+      reason: closed ?? (log.isVoid ? 'the log of the project tells two stories' : trouble),
+      behind: this.#options.behind(),
+      log: log.trouble,
+      lending: this.#lent(),
+      unheeded: unheeded(this.#rules, sandboxes.abilities),
+      builds: builds(),
+      fetching: this.#options.fetching(),
+      damaged: this.#options.damaged(),
+      using,
+      leases: leases(),
+      history: history(),
+      hostLoad: this.#load,
+      hosts: {
+        allowed: hosts.list,
+        pending: this.#options.pendingHosts(),
+        spent: hosts.spent,
+        traffic: hosts.gate.traffic,
+      },
+    };
+  }
+
+  #become(manual: 'working' | 'paused' | 'draining', says: string): void {
+    this.#manual = manual;
+    this.#options.tell('info', 'operator', says);
+    this.#apply();
+  }
+
+  #closed(): string | undefined {
+    if (this.#manual === 'paused') return 'paused by its operator';
+    if (this.#manual === 'draining') return 'being drained by its operator';
+    if (this.#owner.isBusy) return 'busy with other programs';
+    return this.#outsideHours ? 'outside the hours of its operator' : undefined;
+  }
+
+  #apply(): void {
+    const { sandboxes, dispatch } = this.#options;
+    if (this.#manual === 'paused' || (this.#owner.isBusy && this.#manual === 'working')) sandboxes.freeze();
+    else sandboxes.thaw();
+    void dispatch({ kind: 'lending', lending: this.lending });
+  }
+
+  #isTime(): boolean {
+    const now = new Date();
+    return withinHours(this.#rules.hours, now.getHours() * 60 + now.getMinutes());
+  }
+
+  async #look(): Promise<void> {
+    const before = this.#closed();
+    this.#outsideHours = !this.#isTime();
+    await this.#lookAtOwner();
+    const after = this.#closed();
+    if (after === before) return;
+    this.#options.tell(
+      'info',
+      'operator',
+      after === undefined ? 'takes jobs again' : `takes no job: ${after}`,
+    );
+    this.#apply();
+  }
+
+  async #lookAtOwner(): Promise<void> {
+    const { sandboxes } = this.#options;
+    const { pauseAboveLoad } = this.#rules;
+    if (pauseAboveLoad === undefined) return;
+    const times = await processorTimes(sandboxes.processorSeconds());
+    if (this.#times !== undefined) {
+      this.#load = hostLoad(this.#times, times);
+      this.#owner.look(this.#load, pauseAboveLoad);
+    }
+    this.#times = times;
+  }
+}
+
+/** `old` with the changes: undefined leaves a value as it is, null removes it. */
+function given<T extends object>(old: T, changes: { [key in keyof T]?: T[key] | null | undefined }): T {
+  const all = {
+    ...old,
+    ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as T;
+}

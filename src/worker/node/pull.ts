@@ -1,0 +1,37 @@
+import { codeOf } from '../../protocol/base/errors.ts';
+import type { PeerAddress } from '../../mesh/index.ts';
+import { connectReachable } from '../../node/artifacts/fetch.ts';
+import { artifactLimits } from '../../node/artifacts/limits.ts';
+import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import type { WorkerContext } from './context.ts';
+import { workerNodeLimits } from './limits.ts';
+
+/** The peers that were asked do not have all of the tree, or none could be reached. */
+const lacking = ['TRANSFER_FAILED', 'TRANSFER_NO_PROVIDER', 'STORE_PULL_BLOCK_MISSING'];
+
+/**
+ * Fetches a tree into the public area from the controllers of the project, or, where these do not have it, from whoever announces
+ * it, such as artifact stores. Returns the bytes that were fetched: none where it is
+ * here. Errors: those of `connectReachable` and `pullArtifact`.
+ */
+export async function pullFromControllers(
+  { store, mesh, credentials }: Pick<WorkerContext, 'store' | 'mesh' | 'credentials'>,
+  cid: string,
+  { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
+): Promise<number> {
+  if (await store.has(cid, signal)) return 0;
+  const from = await connectReachable(mesh, credentials.membership.controllers);
+  try {
+    return (await pullArtifact({ mesh, store }, cid, { from, signal, maxBytes })).bytes;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!lacking.includes(codeOf(error))) throw error;
+    const found: PeerAddress[] = [];
+    const within = AbortSignal.any([signal, AbortSignal.timeout(workerNodeLimits.findPeersMs)]);
+    for await (const peer of mesh.findProviders(cid, { signal: within, max: artifactLimits.peersMax }))
+      found.push(peer);
+    const others = await connectReachable(mesh, found);
+    if (others.length === 0) throw error;
+    return (await pullArtifact({ mesh, store }, cid, { from: others, signal, maxBytes })).bytes;
+  }
+}

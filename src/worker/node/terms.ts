@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import type { SandboxAbilities, SandboxPriority } from '../../../sandbox/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
+import { knobs } from '../machine/lending-knobs.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { counted, sizeText, sizeTexts } from '../../protocol/base/quantity.ts';
+import type { Lending } from '../machine/events.ts';
+import type { HostLimits } from '../../egress/index.ts';
+import type { Hours } from './hours.ts';
+
+/** The operator's rules besides the limits that a job is promised. */
+export interface OperatorRules {
+  /** Times of day, in local time, at which new jobs are taken; none means always. */
+  hours: Hours[];
+  /** Builds are paused while other programs of the host keep more processors busy than this. */
+  pauseAboveLoad?: number;
+  /** Root keys of the projects this host works for; absent: all that it joined. */
+  serve?: readonly string[];
+  /** Processor time of one build, in seconds. */
+  processorSeconds?: number;
+  processor?: SandboxPriority['processor'];
+  ioWeight?: number;
+  /** Disk for images. */
+  imageBytes?: number;
+  /** Disk for results, which are served to others. */
+  resultBytes?: number;
+  /** Bytes per second that the worker may send and receive in all. */
+  upBytes?: number;
+  downBytes?: number;
+  /** Hosts that projects may have this host connect to; absent: those that were shown at `join`. */
+  hosts?: AllowedHosts;
+  /** Connections to one host or address, and bytes from and to it, within an hour. */
+  hostConnections?: number;
+  hostBytes?: number;
+  /** `host:port` of servers in the operator's network that builds may reach; a project has to name them, too. */
+  privateHosts?: readonly string[];
+}
+
+/** The priorities of builds, with the defaults where the operator sets none. */
+export const prioritiesOf = ({
+  processor = knobs.processor.default,
+  ioWeight = knobs.ioWeight.default,
+}: OperatorRules): SandboxPriority => ({
+  processor,
+  ioWeight,
+});
+
+/** Limits for each host that the worker connects to, with the defaults where the operator sets none. */
+export const hostLimitsOf = ({
+  hostConnections = knobs.hostConnections.default,
+  hostBytes = knobs.hostBytes.default,
+}: OperatorRules): HostLimits => ({ connections: hostConnections, bytes: hostBytes });
+
+/** Keys of worker.toml whose value can be impossible on this host. */
+export type TermKey = 'cpus' | 'memory' | 'disk' | 'jobs' | 'processes' | 'cpu_time' | 'pause_above_load';
+/** Where a key was set, for messages: the line of a file, or an option. */
+export type Named = (key: TermKey) => string;
+const sayKey: Named = (key) => key;
+
+/** Throws `PROJECT_NOT_SERVED` for a project that the operator does not list. */
+export function checkServed({ serve }: OperatorRules, project: string): void {
+  if (serve === undefined || serve.includes(project)) return;
+  throw new QuorateError('PROJECT_NOT_SERVED', `this host does not serve project ${project}`, {
+    hint: 'Its operator lists the root keys it works for in worker.toml, under [serve].',
+  });
+}
+
+/**
+ * Whether the values an operator set fit the host and each other. `named` says where each was set.
+ * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
+ */
+export function checkTerms(
+  { capabilities, jobsAtOnce, pids, seconds }: Lending,
+  { processorSeconds, pauseAboveLoad }: OperatorRules,
+  named: Named = sayKey,
+): void {
+  const atMost = (key: TermKey, asked: number, there: number, unit?: 'bytes') => {
+    if (asked <= there) return;
+    const [wants, has] = unit === undefined ? [asked, there] : sizeTexts(asked, there);
+    throw new QuorateError(
+      'LIMITS_ABOVE_HOST',
+      `${named(key)}: ${wants} is more than this host has (${has})`,
+      { hint: 'Lend less than all of it.' },
+    );
+  };
+  const { cpus, memoryBytes } = capabilities;
+  const processors = availableParallelism();
+  atMost('cpus', cpus, processors);
+  atMost('memory', memoryBytes, totalmem(), 'bytes');
+  if (pids !== undefined) atMost('processes', pids, processesMax());
+  if (pauseAboveLoad !== undefined && pauseAboveLoad >= processors) {
+    throw new QuorateError(
+      'LIMITS_ABOVE_HOST',
+      `${named('pause_above_load')}: ${pauseAboveLoad} processors are never busier than all ${processors} of this host`,
+      { hint: 'Name fewer, or leave it out: then builds are never paused by themselves.' },
+    );
+  }
+  const { jobPidsMin, jobMemoryBytesMin } = limits;
+  const contradictions: (readonly [boolean, TermKey, string, string])[] = [
+    [
+      jobsAtOnce > cpus,
+      'jobs',
+      `${jobsAtOnce} at once need as many cpus; ${cpus} ${cpus === 1 ? 'is' : 'are'} lent`,
+      'Lend more cpus, or take fewer jobs at once.',
+    ],
+    [
+      jobsAtOnce * jobMemoryBytesMin > memoryBytes,
+      'memory',
+      `${counted(jobsAtOnce, 'job')} at once need at least ${sizeText(jobsAtOnce * jobMemoryBytesMin)}; ${sizeText(memoryBytes)} are lent`,
+      'Lend more memory, or take fewer jobs at once.',
+    ],
+    [
+      jobsAtOnce * jobPidsMin > (pids ?? Number.POSITIVE_INFINITY),
+      'processes',
+      `${counted(jobsAtOnce, 'job')} at once need at least ${jobsAtOnce * jobPidsMin}; ${pids} are lent`,
+      'Lend more processes, or take fewer jobs at once.',
+    ],
+    [
+      (processorSeconds ?? 0) > (seconds ?? Number.POSITIVE_INFINITY) * cpus,
+      'cpu_time',
+      `${counted(cpus, 'processor')} cannot spend ${processorSeconds} s in ${seconds} s`,
+      'Allow less processor time, or more time.',
+    ],
+  ];
+  for (const [wrong, key, message, hint] of contradictions)
+    if (wrong) throw new QuorateError('LIMITS_CONTRADICT', `${named(key)}: ${message}`, { hint });
+}
+
+/** Throws `LIMITS_CONTRADICT` for more disk than memory where builds write to memory only. `named` says where it was set. */
+export function checkDisk(
+  { capabilities: { memoryBytes, diskBytes } }: Lending,
+  able: Pick<SandboxAbilities, 'disk'>,
+  named: Named = sayKey,
+): void {
+  if (able.disk || diskBytes <= memoryBytes) return;
+  const [memory, disk] = sizeTexts(memoryBytes, diskBytes);
+  throw new QuorateError(
+    'LIMITS_CONTRADICT',
+    `${named('disk')}: what builds write is kept in memory here, of which ${memory} are lent, not ${disk}`,
+    { hint: 'Lend more memory or less disk. What is missing to lend more: quorate doctor --verbose' },
+  );
+}
+
+/** Of the whole host (proc_sys_kernel(5)). */
+function processesMax(): number {
+  const read = (name: string) => Number(readFileSync(`/proc/sys/kernel/${name}`, 'utf8'));
+  return Math.min(read('pid_max'), read('threads-max'));
+}
+
+/** Throws `LIMITS_NOT_ENFORCEABLE` for a limit that the kernel of this host cannot enforce. */
+export function checkHeld(
+  { processorSeconds, pauseAboveLoad }: OperatorRules,
+  able: SandboxAbilities,
+  named: Named = sayKey,
+): void {
+  const lacking: readonly [TermKey, string] | undefined =
+    processorSeconds !== undefined && !able.processorTime
+      ? ['cpu_time', 'the kernel does not count processor time of a control group (cpuacct)']
+      : pauseAboveLoad !== undefined && !able.freeze
+        ? ['pause_above_load', 'builds cannot be paused (freezer)']
+        : undefined;
+  if (lacking === undefined) return;
+  const [key, why] = lacking;
+  throw new QuorateError('LIMITS_NOT_ENFORCEABLE', `${named(key)}: ${why}`, {
+    hint: 'No job is taken while a limit is not enforced. Leave it out, or mount that controller: quorate doctor',
+  });
+}
+
+/** Priorities that have no effect on this host. */
+export function unheeded({ processor, ioWeight }: OperatorRules, able: SandboxAbilities): string[] {
+  return [
+    ioWeight !== undefined && !able.ioWeight
+      ? "io: no disk of this host has a scheduler that applies it (bfq, or v2's io.cost)"
+      : [],
+    processor === 'idle' && !able.idle
+      ? 'processor: this kernel has no idle groups (5.15 does); builds get the smallest share instead'
+      : [],
+  ].flat();
+}

@@ -1,0 +1,84 @@
+import type { Job } from '../../protocol/documents/index.ts';
+import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
+import type { BuildResult, Lending, Reads, WorkerEvent } from '../machine/events.ts';
+import type { Worker } from '../machine/machine.ts';
+import type { Credentials } from '../../protocol/sessions/credentials.ts';
+import type { Clock, Dial, PeerAddress, Signing, Tell } from '../../protocol/sessions/ports.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import type { WitnessFile } from './checkpoint-book.ts';
+
+/** Results of builds, in the worker's store. */
+export interface ResultStore {
+  /** Makes the sealed results of a lease public. May be repeated after a crash. */
+  publish(lease: string): Promise<void>;
+  /** Keeps public trees. Errors: `STORE_BLOCK_MISSING` where one is not there any more. */
+  pin(roots: readonly string[]): Promise<void>;
+  /** Removes the sealed results of a lease. */
+  discard(lease: string): Promise<void>;
+  /** Removes the sealed results of all leases but these. */
+  retain(leases: readonly string[]): Promise<void>;
+  has(artifact: string): Promise<boolean>;
+}
+
+/** Bundles that a worker serves beside its artifacts. */
+export interface ServedBundles {
+  put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
+  artifacts(): Promise<string[]>;
+}
+
+/** Leaves of the log on disk, one file per project. */
+export interface LeafFile {
+  /** The complete leaves; a leaf that was written in part is cut off. Errors: `HOME_UNREADABLE`. */
+  load(): Promise<string[]>;
+  /** Appends and syncs. Errors: `HOME_UNWRITABLE`. */
+  append(leaves: readonly string[]): Promise<void>;
+}
+
+/** An HTTP GET of the controller's feed. Errors: `HTTP_FEED_FAILED`. */
+export type HttpGet = (
+  url: string,
+  options: { etag: string | undefined; maxBytes: number; timeoutMs: number },
+) => Promise<'unchanged' | { text: string; etag: string | undefined }>;
+
+/** Whether a gossiped message is handled and passed on; `ignore`: neither, and nobody is blamed for it. */
+export type Accepts = (author: string, data: Uint8Array) => boolean | 'ignore' | Promise<boolean | 'ignore'>;
+
+/** Everything outside of the sessions of a worker. */
+export interface WorkerPorts {
+  readonly signing: Signing;
+  /** Version and readable documents, as stated to peers. */
+  readonly version: PeerVersion;
+  readonly clock: Clock;
+  readonly dial: Dial;
+  readonly credentials: Credentials;
+  readonly machine: Worker;
+  /** As `Loop.dispatch`. */
+  dispatch(event: WorkerEvent): Promise<void>;
+  /** Hears a gossip topic. A message that `accepts` refuses is neither handled nor passed on. */
+  subscribe(topic: string, accepts: Accepts, handle: (data: Uint8Array) => void): void;
+  /** Gossips. */
+  publish(topic: string, message: Uint8Array): Promise<void>;
+  /** PeerIds of connected peers. */
+  neighbours(): readonly string[];
+  /** Addresses of a peer, from the DHT; none where it is not found. */
+  findPeer(id: string, timeoutMs: number): Promise<string[]>;
+  /** Peers that say they belong to the project, from the DHT; none where nobody is found. */
+  findMembers(timeoutMs: number): Promise<PeerAddress[]>;
+  /** Announces an artifact to those who look for it. */
+  announce(artifact: string): Promise<void>;
+  readonly httpGet: HttpGet;
+  /** Resources that the host lends; its capabilities are said in the hello of the feed. */
+  readonly lending: Lending;
+  /**
+   * Builds a job in the sandbox, into the sealed results of a lease; undefined when the build was stopped. The artifacts that
+   * it reads are checked first.
+   */
+  build(lease: string, job: Job, ref: string, reads: Reads): Promise<BuildResult | undefined>;
+  stopBuild(lease: string): void;
+  readonly results: ResultStore;
+  readonly bundles: ServedBundles;
+  readonly leafFile: LeafFile;
+  readonly witnessFile: WitnessFile;
+  readonly revocations: RevocationBook;
+  tell: Tell;
+}

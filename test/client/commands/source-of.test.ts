@@ -1,0 +1,29 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { sourceOf } from '../../../src/client/commands/source-of.ts';
+import { folder, repository } from '../../cli/support.ts';
+
+describe('what run builds', () => {
+  it('takes a plain word that is no folder for the name of a job, and says how to give one', async () => {
+    await expect(sourceOf(folder(), 'build', {})).rejects.toMatchObject({
+      code: 'CLI_USAGE',
+      hint: 'If it is a job of quorate.yaml: quorate run --job build',
+    });
+  });
+
+  it('leaves what may be a URL to git', async () => {
+    for (const url of ['git://127.0.0.1/x', 'git@example.org:x.git', '../gone'])
+      expect((await sourceOf(folder(), url, {})).repo.url).toBe(url);
+  });
+
+  it('knows which commit lies here, unless another ref or server is asked for', async () => {
+    const repo = repository();
+    const git = (...args: string[]) => execFileSync('git', args, { cwd: repo, encoding: 'utf8' }).trim();
+    git('-c', 'user.name=a', '-c', 'user.email=a@example.org', 'commit', '-q', '--allow-empty', '-m', 'x');
+    git('remote', 'add', 'origin', 'git://127.0.0.1/x');
+    const here = git('rev-parse', 'HEAD');
+    expect(await sourceOf(repo, undefined, {})).toMatchObject({ here });
+    expect(await sourceOf(repo, undefined, { ref: 'v1' })).not.toHaveProperty('here');
+    expect(await sourceOf(repo, undefined, { url: 'git://127.0.0.1/y' })).not.toHaveProperty('here');
+  });
+});

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { accountLine, accountOf } from '../../../src/protocol/account/index.ts';
+import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { A, type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
+import { agree, publish } from './pipelines.ts';
+
+const line = (bench: Bench, run: string): string =>
+  accountLine(accountOf(summaryOf(bench.controller.state, bench.facts(run))));
+
+describe('what a controller tells of a run for its account', () => {
+  it('is for whom it waits: nobody is connected, or those who are came after it', async () => {
+    const bench = await projectOf();
+    const run = await bench.submit();
+    const until = 'until 00:01:01 UTC, then the round ends';
+    expect(line(bench, run)).toBe(`waiting: for an operator: none is connected; ${until}`);
+    await bench.members('late');
+    bench.present('late');
+    expect(line(bench, run)).toMatch(
+      /^waiting: for another operator: the one that is connected joined after it was published; until/,
+    );
+  });
+
+  it('is who takes no slot, and why', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const run = await bench.submit();
+    const { offerId: offer = '' } = bench.run(run).rounds[0] ?? {};
+    expect(line(bench, run)).toMatch(/^waiting: for 2 operators to answer the offer; until /);
+    bench.send({ kind: 'passed', worker: bench.id('ada'), offer, reason: 'paused by its operator' });
+    expect(line(bench, run)).toMatch(/^waiting: for 1 operator to answer the offer; until /);
+    bench.send({ kind: 'passed', worker: bench.id('bob'), offer, reason: 'needs 64 cpus' });
+    expect(line(bench, run)).toMatch(
+      /^waiting: for an operator that takes it: ada: paused by its operator; bob: needs 64 cpus; until /,
+    );
+  });
+
+  it('is who builds, what is sealed, and for whom the rest waits', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const run = await bench.submit({ policy: { cosign: 'none' } });
+    const leases = await bench.lease('ada', 'bob');
+    expect(line(bench, run)).toMatch(/^building: by 2 operators: /);
+    await bench.deliver('ada', leases.get('ada'));
+    expect(line(bench, run)).toBe('building: by 1 operator: bob; 1 of 3 result is in, sealed');
+    await bench.deliver('bob', leases.get('bob'));
+    expect(line(bench, run)).toMatch(
+      /^sealed: 2 of 3 results are in, sealed; waiting for another operator: the 2 that are connected had a slot of it; until /,
+    );
+    expect(JSON.stringify(summaryOf(bench.controller.state, bench.facts(run)))).not.toContain(A);
+  });
+
+  it('is when the round ends early, where nobody is there for the slot that is left', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const run = await bench.submit();
+    for (const [key, lease] of await bench.lease('ada', 'bob')) await bench.deliver(key, lease, built);
+    const { open } = summaryOf(bench.controller.state, bench.facts(run));
+    const waitMs = (open?.freeUntil ?? 0) - bench.now;
+    bench.drive(waitMs - 1);
+    expect(bench.progress(run, 'revealed')).toEqual([]);
+    bench.drive(1);
+    expect(bench.progress(run, 'revealed')).toHaveLength(1);
+    expect(waitMs).toBeLessThan(timings.slotFillMs);
+  });
+
+  it('counts those who agreed, and those at whom it failed', async () => {
+    const three = await leasedRound();
+    await deliverAll(three.bench, three.leases, [built, built, built]);
+    three.bench.pinned(three.run);
+    expect(line(three.bench, three.run)).toMatch(/^agreed: 3 of 3 operators built the same/);
+    const bad = await leasedRound();
+    await deliverAll(bad.bench, bad.leases, [failed, failed, failed]);
+    expect(line(bad.bench, bad.run)).toMatch(/^waiting: it failed at 3 operators, which counts once/);
+    await bad.bench.deliver('trusted', bad.trusted, failed);
+    bad.bench.cosign(bad.run);
+    expect(line(bad.bench, bad.run)).toBe(
+      'failed: the build failed at 3 operators and at the trusted worker',
+    );
+  });
+
+  it('is why builds were aborted, as those who built say', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { rounds: 1 } });
+    const aborted = { kind: 'aborted', reason: 'outputs', detail: 'a\\tb: Rename the file' } as const;
+    await deliverAll(bench, leases, [aborted, aborted, aborted]);
+    expect(line(bench, run)).toBe(
+      'unfinished: its outputs have a name or a kind of file that no artifact can have: outputs: a\\tb: Rename the file',
+    );
+  });
+
+  it('is that it was cancelled, also after it was agreed on', async () => {
+    const { bench, run, leases } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, other]);
+    bench.pinned(run);
+    expect(line(bench, run)).toMatch(/^agreed: /);
+    const by = bench.id('publisher');
+    bench.send({ kind: 'cancel', token: 'c', which: run, by, reason: 'wrong branch' });
+    expect(line(bench, run)).toBe('cancelled: wrong branch');
+  });
+
+  it('is what it reads that is not trusted', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const lib = await publish(bench, 'lib');
+    const app = await publish(bench, 'app', { needs: { lib: [lib] } });
+    expect(line(bench, app)).toBe('waiting: for lib');
+    await agree(bench, lib, built);
+    await agree(bench, app, built);
+    expect(line(bench, app)).toBe(
+      'provisional: 3 of 3 operators built the same; it reads lib, which is not trusted yet',
+    );
+  });
+
+  it('is that nothing was built where nobody built', async () => {
+    const bench = await projectOf('ada');
+    const run = await bench.submit({ policy: { rounds: 1 } });
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    const summary = summaryOf(bench.controller.state, bench.facts(run));
+    expect(summary.tally).toMatchObject({ ended: 0 });
+    expect(line(bench, run)).toBe('unfinished: no operator built it');
+  });
+});

@@ -1,0 +1,150 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { LineEscaper } from '../../../src/protocol/base/escape.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import type { ControllerContext } from '../../../src/controller/node/context.ts';
+import { Keeper } from '../../../src/controller/node/keep.ts';
+import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
+import { openLogFiles } from '../../../src/controller/node/log-files.ts';
+import { openStore } from '../../../src/store/index.ts';
+import { sleep, until } from '../../e2e/support/wait.ts';
+import { withLimits } from '../../support/with-limits.ts';
+
+const lease = 'ab'.repeat(32);
+const worker = '12D3KooWworker';
+
+/** Keeps a log of which the worker's receipt says that it is `raw`, and of which `streamed` arrived. Says what was fetched. */
+async function keeping(raw: string, streamed = raw) {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-keep-'));
+  const store = await openStore({ dir: join(dir, 'store') });
+  const stop = new AbortController();
+  onTestFinished(async () => {
+    stop.abort();
+    await store.close();
+    await rm(dir, { recursive: true });
+  });
+  const files = openLogFiles(join(dir, 'logs'));
+  const log = await files.create(lease);
+  const lines = new LineEscaper(undefined, { colours: true });
+  for (const line of [...lines.push(streamed), ...lines.end()]) log.write(`${line}\n`);
+  await log.end();
+  let fetched = 0;
+  const receipts = [{ lease, worker, outcome: { kind: 'exit', code: 0, artifact: null } }];
+  const context = {
+    machine: { state: { index: { get: () => ({ job: { limits: { diskBytes: 0 } }, receipts }) } } },
+    store,
+    mesh: {
+      links: () => [],
+      open: async () => {
+        fetched++;
+        throw new Error('nobody is there');
+      },
+    },
+    tell: () => {},
+  } as unknown as ControllerContext;
+  const root = await store.cidOf(Buffer.from(raw));
+  const keeper = new Keeper(context, files, stop.signal);
+  keeper.keep('run', { root, from: worker });
+  keeper.keep('run', { root, from: worker });
+  const pins = async () => (await store.pins()).filter((pin) => pin.root === root);
+  await until('kept or fetched', async () => fetched > 0 || (await pins()).length > 0);
+  return { dir, store, root, pins: await pins(), fetched };
+}
+
+it.each([
+  ['a log', 'one\n\u001b[1mtwo\u001b[0m\nthree\n'],
+  ['a log without an end of its last line', 'one\ntwo'],
+  ['a log of more than a block', 'all is well\n'.repeat(100_000)],
+])('%s is kept from what was streamed', async (_, raw) => {
+  const { store, root, pins, fetched } = await keeping(raw);
+  expect(fetched).toBe(0);
+  expect(pins).toEqual([{ root, names: ['runs'] }]);
+  expect(Buffer.from(await store.readBytes(root, { maxBytes: 2_000_000 })).toString()).toBe(raw);
+});
+
+it('a log as long as a log may be is kept, with the end that its last line was given', async () => {
+  withLimits(limits, { logBytesMax: 'one\nfour'.length });
+  expect((await keeping('one\nfour')).fetched).toBe(0);
+});
+
+it.each([
+  ['what was escaped', 'one\rtwo \u0007\n', undefined],
+  ['what was left out', 'one\ntwo\n', 'one\n'],
+  ['what a worker says that it is not', 'one\n', 'other\n'],
+])('%s is fetched', async (_, raw, streamed) => {
+  const { pins, fetched } = await keeping(raw, streamed);
+  expect(fetched).toBeGreaterThan(0);
+  expect(pins).toEqual([]);
+});
+
+it('a tree that many runs name has one name, and is written once', async () => {
+  const { dir, store, root } = await keeping('one\n');
+  const file = join(dir, 'store', 'pins.log');
+  const before = await stat(file);
+  for (let run = 0; run < 20; run++) await store.pin([root], 'runs');
+  const after = await stat(file);
+  expect([after.ino, after.size]).toEqual([before.ino, before.size]);
+  // A name that was dropped is written again.
+  await store.unpin(root, 'runs');
+  expect(await store.pins()).toEqual([]);
+  await store.pin([root], 'runs');
+  expect(await store.pins()).toEqual([{ root, names: ['runs'] }]);
+});
+
+it('a tree that nobody gives is asked for a few times, and then said to be lost', async () => {
+  withLimits(controllerNodeLimits, { keepGatherMs: 1, keepTriesMax: 2 });
+  const told: string[] = [];
+  let asked = 0;
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const context = {
+    machine: { state: { index: { get: () => undefined } } },
+    store: {
+      has: async () => {
+        asked++;
+        throw new Error('a bad disk');
+      },
+      pin: async (roots: string[]) => void told.push(`pins ${roots}`),
+    },
+    tell: (level: string, kind: string, says: string) => void told.push(`${level} ${kind}: ${says}`),
+  } as unknown as ControllerContext;
+  const keeper = new Keeper(context, { bytes: async () => undefined }, stop.signal);
+  keeper.keep('run', { root: 'bafyroot', from: worker });
+  const began = performance.now();
+  await expect
+    .poll(() => told, { timeout: 60_000 })
+    .toEqual(['warn keep: bafyroot could not be kept: a bad disk', 'pins ']);
+  expect(asked).toBe(2);
+  // It waited before the second attempt.
+  expect(performance.now() - began).toBeGreaterThan(400);
+  context.store.pin = async () => {
+    throw new Error('no room');
+  };
+  context.store.has = async () => true;
+  keeper.keep('run', { root: 'bafyroot', from: worker });
+  await expect.poll(() => told.at(-1)).toBe('warn keep: keep: no room');
+  context.store.pin = async (roots) => void told.push(`pins ${roots}`);
+  for (const root of ['a', 'b', 'a']) keeper.keep('run', { root, from: worker });
+  await expect.poll(() => told.at(-1)).toBe('pins a,b');
+  told.pop();
+  stop.abort();
+  keeper.keep('run', { root: 'bafyroot', from: worker });
+  await sleep(5);
+  expect(told).toHaveLength(3);
+  const ending = new AbortController();
+  withLimits(controllerNodeLimits, { keepTriesMax: 1 });
+  const asking = Promise.withResolvers<void>();
+  context.store.has = async () => {
+    ending.abort(new Error('ends'));
+    setImmediate(asking.resolve);
+    throw new Error('a bad disk');
+  };
+  new Keeper(context, { bytes: async () => undefined }, ending.signal).keep('run', {
+    root: 'x',
+    from: worker,
+  });
+  await asking.promise;
+  expect(told).toHaveLength(3);
+});

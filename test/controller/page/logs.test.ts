@@ -1,0 +1,257 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { httpLimits } from '../../../src/http/limits.ts';
+import { escapeText, logLineHtml } from '../../../src/controller/page/ansi.ts';
+import { LogHtmls } from '../../../src/controller/page/log-html.ts';
+import { built, deliverAll, leasedRound } from '../machine/bench.ts';
+import { sealedRound } from './rounds.ts';
+import { sessionOf, siteOf } from './support.ts';
+
+const linesOf = (count: number, from = 1) =>
+  Array.from({ length: count }, (_, n) => `line ${from + n}\n`).join('');
+
+/** A revealed round, its site, and the lease of ada. */
+async function revealed() {
+  const { bench, run, leases } = await leasedRound();
+  await deliverAll(bench, leases, [built, built, built]);
+  const site = await siteOf(bench);
+  const lease = leases.get('ada')?.id ?? '';
+  return { ...site, run, lease, url: `/runs/${run}/logs/${lease}` };
+}
+
+it.each([
+  ...[29, 38, 39, 40, 47, 49, 89, 98, 100, 107].map((code) => [code, '']),
+  // Black and white are the text's own.
+  ...[30, 37, 90, 97].map((code) => [code, '']),
+  ...[31, 32, 36, 91, 96].map((code) => [code, `c${code % 10}`]),
+  ...[
+    [1, 'b'],
+    [7, 'b'],
+    [2, 'd'],
+    [3, 'i'],
+    [4, 'u'],
+    [5, ''],
+    ['31;1;3', 'c1 b i'],
+    ['1;2;3;22', 'i'],
+  ],
+  ...[
+    ['1;2;27', 'd'],
+    ['3;4;23', 'u'],
+    ['3;4;24', 'i'],
+    ['31;39', ''],
+    ['31;1;0', ''],
+  ],
+  // The nearest of eight colours, and what comes after it.
+  ...[
+    ['38;5;1;4', 'c1 u'],
+    ['38;5;15', ''],
+    ['38;5;16', ''],
+    ['38;5;196', 'c1'],
+    ['38;5;231', ''],
+  ],
+  ...[
+    ['38;5;232;3', 'i'],
+    ['38;2;255;0;0;4', 'c1 u'],
+    ['38;2;39;0;0', ''],
+    ['38;2;0;40;0', 'c2'],
+  ],
+  ...[
+    ['48;5;1;3', 'i'],
+    ['48;2;1;1;1;4', 'u'],
+  ],
+])('the style %s is shown as "%s"', (codes, classes) => {
+  const shown = logLineHtml(`\u001b[${codes}mx`);
+  expect(shown).toBe(classes === '' ? 'x' : `<span class="${classes}">x</span>`);
+});
+
+describe('the log of a build', () => {
+  it('is shown line by line, each with a link to itself, ten thousand on a page', async () => {
+    const { get, write, lease, url, run } = await revealed();
+    expect((await get(`/runs/${run}`)).text).toContain(url);
+    await write(lease, linesOf(25_001));
+    const first = (await get(url)).text;
+    expect(first).toContain('Lines 1 to 10000 of 25001');
+    expect(first).toContain('<div id="L7"><a href="#L7">7</a><span>line 7</span></div>');
+    const last = (await get(`${url}?line=25001`)).text;
+    expect(last).toContain('Lines 20001 to 25001 of 25001');
+    expect(last).toContain('<div id="L25001">');
+    expect((await get(`${url}?line=0`)).text).toContain('Lines 1 to');
+    expect((await get(`${url}?line=999999999`)).text).toContain('of 25001');
+  });
+
+  it('is searched, whatever the case and the colours, and the lines lead to where they stand', async () => {
+    const { get, write, lease, url } = await revealed();
+    await write(lease, `${linesOf(12_000)}an \u001b[31mERR\u001b[0mOR here\n${linesOf(600, 12_002)}`);
+    const { text } = await get(`${url}?q=error`);
+    expect(text).toContain(`href="${url}?line=12001#L12001"`);
+    expect(text).toContain('>1 line<');
+    const many = (await get(`${url}?q=line`)).text;
+    expect(many.match(/<div id=/g)).toHaveLength(500);
+    const more = /href="([^"]*q=line[^"]*from=501)"/.exec(many)?.[1]?.replace('&amp;', '&') ?? '';
+    expect((await get(more)).text).toContain('<div id="L501">');
+    expect((await get(`${url}?q=nowhere`)).text).toContain('Not found.');
+  });
+
+  it('is searched for lines of so many characters at a time', async () => {
+    const { get, write, lease, url } = await revealed();
+    const long = `${'x'.repeat(8_000)}\n`;
+    await write(lease, long.repeat(100));
+    const shown = Math.ceil(httpLimits.logFoundChars / 8_000);
+    const { text } = await get(`${url}?q=xx`);
+    expect(text.match(/<div id=/g)).toHaveLength(shown);
+    expect(text).toContain(`from=${shown + 1}`);
+  });
+
+  it('grows, and is read anew where its worker began it anew', async () => {
+    const { get, write, lease, url } = await revealed();
+    expect((await get(url)).text).toContain('Nothing was written yet.');
+    await write(lease, `${linesOf(700)}half a li`);
+    expect((await get(url)).text).toContain('of 700');
+    await write(lease, `${linesOf(800)}`);
+    expect((await get(`${url}?line=800`)).text).toContain('line 800');
+    await write(lease, linesOf(3));
+    expect((await get(url)).text).toContain('Lines 1 to 3 of 3');
+  });
+
+  it('is downloaded as text, never shown as a page', async () => {
+    const { get, write, lease, url } = await revealed();
+    await write(lease, '<script>alert(1)</script>\n');
+    const { headers, text } = await get(`${url}/raw`);
+    expect(text).toBe('<script>alert(1)</script>\n');
+    expect(headers.get('content-disposition')).toMatch(/^attachment; filename="[0-9a-f]{16}\.log"$/);
+    expect(headers.get('content-type')).toBe('text/plain; charset=utf-8');
+  });
+
+  it('of a sealed round is for its publisher only, until it is revealed', async () => {
+    const { bench, run, leases } = await sealedRound();
+    const lease = leases.get('ada')?.id ?? '';
+    const url = `/runs/${run}/logs/${lease}`;
+    const stranger = await siteOf(bench);
+    const operator = await siteOf(bench, { session: sessionOf('operator') });
+    const publisher = await siteOf(bench, { session: sessionOf('publisher', 'publisher') });
+    const account = await siteOf(bench, { session: sessionOf('publisher') });
+    const another = await siteOf(bench, { session: sessionOf('publisher', 'ada') });
+    for (const { get, write } of [stranger, operator, account, another]) {
+      await write(lease, 'a secret\n');
+      for (const path of [url, `${url}/raw`, `${url}/events`, `${url}?q=secret`]) {
+        const got = await get(path);
+        expect([path, got.status]).toEqual([path, 403]);
+        expect(got.text).toContain('LOGS_SEALED');
+      }
+      expect((await get(`/runs/${run}`)).text).not.toContain(lease);
+    }
+    await publisher.write(lease, 'a secret\n');
+    expect((await publisher.get(url)).text).toContain('a secret');
+    expect((await publisher.get(`/runs/${run}`)).text).toContain(url);
+    await bench.deliver('cy', leases.get('cy'), built);
+    expect((await stranger.get(url)).status).toBe(200);
+  });
+});
+
+describe('lines of a log as HTML', () => {
+  /** A log of so many lines, and how many of them were made. */
+  function htmlsOf(count: number, version = () => 1) {
+    const told = { made: 0 };
+    const page = async (_lease: string, from: number, max: number) => {
+      const length = Math.max(0, Math.min(max, count - from + 1));
+      const lines = Array.from({ length }, (_, n) => `line ${from + n}`);
+      return { from, lines, count, version: version() };
+    };
+    const htmls = new LogHtmls({ page }, (line) => {
+      told.made++;
+      return `<div>${line}</div>`;
+    });
+    return { htmls, told };
+  }
+
+  it('are made once for all who follow, whichever line they begin at', async () => {
+    const { htmls, told } = htmlsOf(10_000);
+    const ids = Array.from({ length: 40 }, (_, n) => 5_001 + 7 * n);
+    for (const from of ids)
+      expect((await htmls.from('a', from, false)).html).toMatch(new RegExp(`^<div>line ${from}</div>`));
+    await Promise.all(ids.map((from) => htmls.from('a', from, true)));
+    expect(told.made).toBe(500);
+    expect(await htmls.from('b', 10_001, false)).toEqual({ html: '', lines: 0 });
+    expect(told.made).toBe(500);
+  });
+
+  it('are made anew for a log that was begun anew, and as far as asked for at an end that grows', async () => {
+    let version = 1;
+    const { htmls, told } = htmlsOf(260, () => version);
+    expect(await htmls.from('a', 255, true)).toMatchObject({ lines: 6 });
+    expect(told.made).toBe(6);
+    await htmls.from('a', 1, false);
+    version++;
+    await htmls.from('a', 1, false);
+    expect(told.made).toBe(506);
+  });
+
+  it('are kept up to a limit, and given in parts of one', async () => {
+    const { logEventChars } = httpLimits;
+    const lines = Array.from({ length: 250 }, () => 'x'.repeat(Math.ceil(logEventChars / 10)));
+    const page = async (_: string, from: number) => ({ from, lines, count: 250, version: 1 });
+    let made = 0;
+    const htmls = new LogHtmls({ page }, (line) => {
+      made++;
+      return line;
+    });
+    expect(await htmls.from('a', 1, false)).toMatchObject({ lines: 10 });
+    expect(await htmls.from('a', 246, false)).toMatchObject({ lines: 5 });
+    expect(made).toBe(250);
+    const fitting = Math.floor(httpLimits.logHtmlCharsMax / (25.1 * logEventChars));
+    for (let n = 0; n < fitting; n++) await htmls.from(`b${n}`, 1, false);
+    made = 0;
+    await htmls.from(`b${fitting - 1}`, 1, false);
+    expect(made).toBe(0);
+    await htmls.from('a', 1, false);
+    expect(made).toBe(250);
+  });
+});
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences that are shown as classes
+const sequence = /\u001b\[[0-9;:]{0,40}m/;
+
+describe('colours of a terminal', () => {
+  it.each([
+    ['plain & <b>', 'plain &amp; &lt;b&gt;'],
+    ['\u001b[31mred\u001b[0m', '<span class="c1">red</span>'],
+    ['\u001b[1;32mok\u001b[22m so', '<span class="c2 b">ok</span><span class="c2"> so</span>'],
+    ['\u001b[38;5;196mred\u001b[39m', '<span class="c1">red</span>'],
+    ['\u001b[38;2;20;20;250mblue', '<span class="c4">blue</span>'],
+    ['\u001b[38;2;128;128;128mgrey', 'grey'],
+    ['\u001b[38;5;250;1mgrey', '<span class="b">grey</span>'],
+    ['\u001b[30;40mhidden', 'hidden'],
+    ['\u001b[48;5;196;4mline', '<span class="u">line</span>'],
+    ['\u001b[8mconcealed', 'concealed'],
+    ['\u001b]0;title\u0007after', '\\x1b]0;title\\x07after'],
+    ['\u001b[31m<img src=x onerror=alert(1)>', '<span class="c1">&lt;img src=x onerror=alert(1)&gt;</span>'],
+  ])('%j', (line, html) => expect(logLineHtml(line)).toBe(html));
+
+  it('never add anything but spans of known classes, and lose no text', () => {
+    const piece = fc.oneof(
+      fc.string({ maxLength: 6 }),
+      fc.constantFrom(
+        '\u001b[31m',
+        '\u001b[38;5;',
+        '\u001b[0m',
+        '\u001b[',
+        'm',
+        '"',
+        '<',
+        '>',
+        '&',
+        "'",
+        ';1m',
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const line = pieces.join('');
+        const html = logLineHtml(line);
+        const text = html.replace(/<span class="(?:[a-z]\d? ?)+">|<\/span>/g, '');
+        expect(text).not.toMatch(/[<>"']/);
+        expect(text).toBe(line.split(sequence).map(escapeText).join(''));
+      }),
+    );
+  });
+});

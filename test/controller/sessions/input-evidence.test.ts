@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { publishedParts } from '../../../src/controller/machine/draft.ts';
+import { evidenceOf } from '../../../src/controller/sessions/input-evidence.ts';
+import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import { deliverAll, leasedRound } from '../machine/bench.ts';
+
+it('the checkpoint of an input is kept before the bundle with it is signed', async () => {
+  const { bench, run, leases } = await leasedRound();
+  await deliverAll(bench, leases, []);
+  bench.pinned(run);
+  const { project, controller: signer } = bench.paper;
+  const ports = { machine: bench.controller, project, signing: { signer }, retired: [] };
+  const asked = (keep: (size: number) => Promise<void>) =>
+    evidenceOf(ports as unknown as ControllerPorts, { keep }, [run]);
+  const unwritable = new Error('the disk is full');
+  const kept: number[] = [];
+  await expect(
+    asked(async (size) => {
+      kept.push(size);
+      throw unwritable;
+    }),
+  ).rejects.toBe(unwritable);
+  expect(kept).toEqual([publishedParts(bench.controller.state, run)?.checkpoint.size]);
+  expect(await asked(async () => {})).toHaveLength(1);
+});

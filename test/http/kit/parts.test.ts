@@ -1,0 +1,373 @@
+import { html } from 'hono/html';
+import { describe, expect, it } from 'vitest';
+import { treeCid } from '../../../simulations/paperwork.ts';
+import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
+import { httpLimits } from '../../../src/http/limits.ts';
+import { logLineHtml } from '../../../src/controller/page/ansi.ts';
+import { fileTable } from '../../../src/controller/page/files.ts';
+import { graph } from '../../../src/controller/page/graph.ts';
+import { history } from '../../../src/controller/page/history.ts';
+import { errorPage, page } from '../../../src/http/kit/layout.ts';
+import { foundBody, logBody } from '../../../src/controller/page/log-page.ts';
+import { matrix } from '../../../src/controller/page/matrix.ts';
+import { shellWord, webLink } from '../../../src/http/kit/text.ts';
+import { A, B } from '../../controller/machine/bench.ts';
+import { withLimits } from '../../support/with-limits.ts';
+
+const textOf = async (html: unknown): Promise<string> => String(await html);
+const count = (text: string, what: string | RegExp): number => text.split(what).length - 1;
+
+describe('the pipeline', () => {
+  const job = (run: string, name: string, needs: string[] = [], more = {}) =>
+    ({
+      run,
+      name,
+      state: 'done',
+      level: 'trusted',
+      needs: needs.map((of) => ({ run: of, name: of })),
+      ...more,
+    }) as never;
+  const boxes = (text: string) =>
+    [...text.matchAll(/<rect x="(\d+)" y="(\d+)"/g)].map(([, x, y]) => `${x} ${y}`);
+
+  it('has a column for each step, and in it a row for each job', async () => {
+    const text = await textOf(
+      graph(
+        [job('a', 'lib'), job('b', 'doc'), job('c', 'app', ['a']), job('d', 'all', ['a', 'c', 'gone'])],
+        'c',
+      ),
+    );
+    expect(boxes(text)).toEqual(['1 1', '1 55', '213 1', '425 1']);
+    expect(text).toContain('width="595" height="97"');
+    expect([...text.matchAll(/class="edge" d="([^"]+)"/g)].map(([, d]) => d)).toEqual([
+      'M169 21C191 21 191 21 213 21',
+      'M169 21C297 21 297 21 425 21',
+      'M381 21C403 21 403 21 425 21',
+    ]);
+    expect(count(text, 'aria-current="page"')).toBe(1);
+    expect(text).toContain('class="trusted here"><a href="/runs/c"');
+    expect(text).toContain('aria-label="all, trusted, needs a, c, gone"');
+    expect(text).toContain('aria-label="lib, trusted"');
+  });
+
+  it('draws jobs that need each other', async () => {
+    expect(boxes(await textOf(graph([job('a', 'lib', ['b']), job('b', 'app', ['a'])], 'a')))).toEqual([
+      '213 1',
+      '1 1',
+    ]);
+  });
+
+  it('shortens a name of more than twenty characters, and says which jobs are tests', async () => {
+    const text = await textOf(
+      graph([job('a', 'n'.repeat(20)), job('b', 'm'.repeat(21), [], { test: true })], 'a'),
+    );
+    expect(text).toContain(`>${'n'.repeat(20)}</text>`);
+    expect(text).toContain(`>${'m'.repeat(19)}…</text>`);
+    expect([count(text, ' · test<'), text.indexOf(' · test<') > text.indexOf('mmm…')]).toEqual([1, true]);
+  });
+});
+
+describe('a colour of a terminal', () => {
+  it.each([
+    // Black and white end the colour before them.
+    ...['30', '37', '90', '97', '39', '38;5;0', '38;5;16', '38;5;232'].map((code) => [`31;${code}`, '']),
+    // A part that is neither among the stronger nor the weaker ones is left out.
+    ...[
+      ['38;2;200;100;0', 'c1'],
+      ['38;2;0;200;100', 'c2'],
+      ['38;2;100;0;200', 'c4'],
+      ['38;2;200;101;0', 'c3'],
+      ['38;5;15;31', 'c1'],
+    ],
+  ])('%s is shown as "%s"', (codes, classes) => {
+    const shown = logLineHtml(`\u001b[${codes}mx`);
+    expect(shown).toBe(classes === '' ? 'x' : `<span class="${classes}">x</span>`);
+  });
+});
+
+it('the events of a run are its last ones, and how many there are', async () => {
+  const told = (n: number) =>
+    Array.from({ length: n }, () => ({ at: 0, progress: { kind: 'reopened', reason: 'x' } as const }));
+  const max = httpLimits.eventsShownMax;
+  const all = await textOf(history(told(max)));
+  expect([count(all, '<li>'), all.includes('The last')]).toEqual([max, false]);
+  const some = await textOf(history(told(max + 1)));
+  expect([count(some, '<li>'), some.includes(`The last ${max} of ${max + 1} events.`)]).toEqual([max, true]);
+});
+
+describe('the results of a round', () => {
+  const account = { state: 'disputed', over: true, alarm: false, reason: '', next: [] } as never;
+  const round = { kind: 'round', round: 1, agree: 2, of: 3 };
+  const of = (slot: number | 'trusted', operator: string, result = A) => ({
+    slot,
+    operator,
+    worker: 'worker-of-it',
+    result,
+  });
+  const shown = (...all: object[]) =>
+    textOf(matrix(all.map((progress) => ({ at: 0, progress })) as never, account));
+  const rows = (text: string) => [...text.matchAll(/<th scope="row">([^<]*)</g)].map(([, name]) => name);
+
+  it('are in the order of the operators, of one operator in that in which they were told', async () => {
+    const results = [of(1, 'cy'), of(0, 'ada'), of(2, 'bob'), of('trusted', 'bob')];
+    const text = await shown(round, { kind: 'revealed', round: 1, results });
+    expect(rows(text)).toEqual(['ada', 'bob', 'bob (trusted worker)', 'cy']);
+    expect(text).toContain('<details open><summary>Round 1: 2 of 3 have to agree');
+  });
+
+  it('name the files that differ, and how many more there are', async () => {
+    const differs = (files: string[], n: number) =>
+      shown(
+        round,
+        { kind: 'revealed', round: 1, results: [of(0, 'ada')] },
+        { kind: 'differs', round: 1, files, count: n },
+      );
+    expect(await differs(['x', 'y'], 2)).toContain('Files that differ: <code>x</code>, <code>y</code>.');
+    expect(await differs(['x'], 3)).toContain('Files that differ: <code>x</code> and 2 more.');
+    expect(await differs([], 0)).not.toContain('Files that differ');
+    const results = [
+      { round: 1, ...of(0, 'ada') },
+      { round: 1, ...of('trusted', 'own', B) },
+    ];
+    const compared = await shown(round, { kind: 'compared', results, files: ['z'], count: 2 });
+    expect(compared).toContain('Files that differ: <code>z</code> and 1 more.');
+    expect(compared).toContain(`quorate diff ${A} ${B}`);
+  });
+
+  it('are compared with the one of most, three of them at most', async () => {
+    const all = [A, A, ...['p', 'q', 'r', 's'].map((name) => treeCid(name))];
+    const results = all.map((result, slot) => of(slot, `o${slot}`, result));
+    const text = await shown(round, { kind: 'revealed', round: 1, results });
+    expect(text.match(/quorate diff \w+ \w+/g)).toEqual(
+      all.slice(2, 5).map((other) => `quorate diff ${A} ${other}`),
+    );
+    expect([count(text, '✓ same'), count(text, '✗ differs')]).toEqual([2, 4]);
+  });
+
+  it('say of the only one that it was built, and of each that failed so', async () => {
+    const revealed = (...all: object[]) => shown(round, { kind: 'revealed', round: 1, results: all });
+    expect(await revealed(of(0, 'ada'))).toContain('<td class="">built</td>');
+    expect(await revealed(of(0, 'ada', 'exit 1'), of(1, 'bob', 'aborted: memory'))).toMatch(
+      /✗ failed.*✗ aborted/s,
+    );
+    expect(await revealed(of(0, 'ada', 'exit 0'))).toContain('<th scope="col">exit 0</th>');
+    expect(await revealed(of(0, 'ada'))).toContain(`<th scope="col"><code title="${A}">`);
+    const three = await revealed(of(0, 'ada'), of(1, 'bob', B), of(2, 'cy', treeCid('c')));
+    expect([count(three, '✓'), count(three, '✗ differs')]).toEqual([0, 3]);
+  });
+
+  it('have their columns in the order in which they were told', async () => {
+    const leased = { kind: 'leased', round: 1, worker: 'w' };
+    const results = [of(1, 'bob', B), of(0, 'ada', A)];
+    const text = await shown(
+      round,
+      ...[
+        { ...leased, slot: 0, operator: 'ada' },
+        { ...leased, slot: 1, operator: 'bob' },
+      ],
+      { kind: 'revealed', round: 1, results },
+    );
+    expect(text).toContain(`quorate diff ${B} ${A}`);
+  });
+
+  it('stand with the round they were of, also where they are compared later; those of the trusted worker with the last', async () => {
+    const results = [
+      ...[
+        { round: 1, ...of(0, 'ada') },
+        { round: 2, ...of(0, 'bob', B) },
+      ],
+      { round: 1, ...of('trusted', 'own') },
+    ];
+    const text = await shown(
+      round,
+      { ...round, round: 2 },
+      { kind: 'compared', results, files: [], count: 0 },
+    );
+    const [later = '', before = ''] = text.split('Round 1:');
+    expect([rows(later), rows(before)]).toEqual([['bob', 'own (trusted worker)'], ['ada']]);
+  });
+
+  it('are lost with their worker, and not with a receipt that is told again', async () => {
+    const revealed = { kind: 'revealed', round: 1, results: [of(0, 'ada')] };
+    const build = { round: 1, slot: 0, operator: 'ada', worker: 'w' };
+    expect(await shown(round, revealed, { kind: 'lost', ...build })).toContain('<td>lost</td>');
+    expect(await shown(round, revealed, { kind: 'delivered', ...build })).not.toContain('Without a result');
+  });
+
+  it('are none before a round, and no table has a column for what is not there', async () => {
+    expect(await shown()).toContain('No round has been opened.');
+    const empty = await shown(round);
+    expect(empty).toContain('No operator has taken a slot.');
+    expect(empty).not.toContain('Without a result');
+    const leased = { kind: 'leased', round: 1, slot: 0, operator: 'ada', worker: '' };
+    const taken = await shown(round, leased);
+    expect([taken.includes('Without a result'), taken.includes('<code>…')]).toEqual([true, false]);
+    expect(taken).not.toContain('No operator has taken a slot.');
+    expect(taken).toContain('<td>not finished, ended with it</td></tr>');
+    const told = await shown(round, { kind: 'revealed', round: 1, results: [of(0, 'ada')] });
+    expect(told).toContain('built</td></tr>');
+  });
+
+  it('stay revealed where the receipt is told again, and rounds before stay below', async () => {
+    const again = { kind: 'delivered', round: 1, slot: 0, operator: 'ada', worker: 'w' };
+    const text = await shown(round, { kind: 'revealed', round: 1, results: [of(0, 'ada')] }, again, {
+      ...round,
+      round: 2,
+    });
+    expect(text).toContain('built');
+    expect([...text.matchAll(/Round (\d):/g)].map(([, n]) => n)).toEqual(['2', '1']);
+    expect(count(text, '<details open>')).toBe(1);
+  });
+
+  it('of the trusted worker stand with the round that goes on, unless it is lost', async () => {
+    const trusted = { round: 1, slot: 'trusted', operator: 'own', worker: 'w' };
+    const second = { ...round, round: 2 };
+    const moved = await shown(round, { kind: 'delivered', ...trusted }, second);
+    const [later = '', before = ''] = moved.split('Round 1:');
+    expect([rows(later), rows(before)]).toEqual([['own (trusted worker)'], []]);
+    const lost = await shown(round, { kind: 'lost', ...trusted, reason: 'x' }, second);
+    expect(rows(lost.split('Round 1:')[0] ?? '')).toEqual([]);
+  });
+
+  it.each([
+    ['trusted', {}, 1],
+    ['failed', {}, 1],
+    ['agreed', {}, 0],
+    ['trusted', { cosigned: false }, 0],
+  ])('are signed with a verdict %s %j: %d', async (level, more, signed) => {
+    const results = [of(0, 'ada'), of('trusted', 'own')];
+    const verdict = { kind: 'verdict', level, ...more };
+    const text = await shown(round, { kind: 'revealed', round: 1, results }, verdict);
+    expect(count(text, ', signed')).toBe(signed);
+    // Of a controller of before, that tells no result of the trusted worker.
+    const leased = { kind: 'leased', round: 1, slot: 'trusted', operator: 'own', worker: 'w' };
+    const older = await shown(
+      round,
+      leased,
+      { kind: 'revealed', round: 1, results: [of(0, 'ada')] },
+      verdict,
+    );
+    expect(count(older, ', signed')).toBe(signed);
+    expect(
+      count(await shown(round, { kind: 'revealed', round: 1, results: [of(0, 'ada')] }, verdict), ', signed'),
+    ).toBe(0);
+    const nothing = await shown(round, leased, verdict);
+    expect([count(nothing, ', signed'), nothing.includes('Without a result')]).toEqual([0, true]);
+  });
+});
+
+describe('the page of a log', () => {
+  const build: LogSource = {
+    lease: 'l'.repeat(64),
+    worker: 'worker-abcdef',
+    operator: 'ada',
+    slot: '1',
+    delivered: false,
+  };
+  const run = { id: 'r', name: 'app' };
+  const url = `/runs/r/logs/${build.lease}`;
+  const shown = (from: number, to: number, of: number, running = false) => {
+    withLimits(httpLimits, { logLinesMax: 10 });
+    return textOf(logBody(run, build, { from, to, count: of }, running));
+  };
+  const links = (text: string) =>
+    [...text.matchAll(/href="([^"]*)">(First|Before|After|Last)</g)].map(
+      ([, to, name]) => `${name} ${to?.slice(url.length)}`,
+    );
+
+  it.each([
+    [1, 0, 0, []],
+    [1, 10, 10, []],
+    [1, 10, 11, ['After ?line=11', 'Last ?line=11']],
+    [11, 20, 30, ['First ', 'Before ?line=1', 'After ?line=21', 'Last ?line=21']],
+    [21, 30, 31, ['First ', 'Before ?line=11', 'After ?line=31', 'Last ?line=31']],
+    [31, 31, 31, ['First ', 'Before ?line=21']],
+  ])('of the lines %d to %d of %d leads to %j', async (from, to, of, wanted) => {
+    const text = await shown(from, to, of);
+    expect(links(text)).toEqual(wanted);
+    expect(text).toContain(of === 0 ? 'Nothing was written yet.' : `Lines ${from} to ${to} of ${of}`);
+    expect(text).not.toMatch(/data-events|id="follow"/);
+  });
+
+  it('of one that runs goes on after its last line', async () => {
+    const text = await shown(1, 7, 7, true);
+    expect(text).toContain(`data-events="${url}/events" data-next="8"`);
+    expect(text).toContain('id="follow"');
+    expect(text).toContain('slot 2, worker <code>…abcdef</code>');
+    expect(
+      await textOf(logBody(run, { ...build, slot: 'trusted' }, { from: 1, to: 1, count: 1 }, false)),
+    ).toContain('trusted worker, worker');
+  });
+
+  it('that is searched says how many lines were found, and leads on', async () => {
+    const line = { text: 'x', line: 1 };
+    const found = (lines: (typeof line)[], next?: number) =>
+      textOf(foundBody(run, build, 'a b', { found: lines, next, lines: lines.map(() => '<i>') }));
+    expect(await found([])).toContain('Not found.');
+    expect(await found([line, line])).toContain('<span>2 lines</span>');
+    const more = await found([line], 7);
+    expect(more).toContain('<span>1 line so far</span>');
+    expect(more).toContain(`href="${url}?q=a+b&amp;from=7" rel="next"`);
+  });
+});
+
+it('files of an artifact are links, folders are left out, and there may be more', async () => {
+  const file = { path: 'a b', kind: 'file', size: 2048, executable: true, cid: A };
+  const files = [
+    file,
+    { ...file, path: 'plain', executable: false, size: 1 },
+    { ...file, kind: 'dir' },
+    { ...file, kind: 'link', path: 'l', target: 'a b' },
+  ] as never;
+  const text = await textOf(fileTable('tree', { files, more: false }, false));
+  expect(count(text, '<tr>')).toBe(4);
+  expect([count(text, '>executable<'), count(text, 'file?path='), text.includes('l → a b')]).toEqual([
+    1,
+    2,
+    true,
+  ]);
+  expect([text.includes('2 KiB'), text.includes('SBOM'), text.includes('There are more')]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  const more = await textOf(fileTable('tree', { files, more: true }, true));
+  expect([more.includes('/trees/tree.cdx.json'), more.includes('There are more')]).toEqual([true, true]);
+});
+
+it.each([
+  ['https://git.example/app.git', true],
+  ['http://x', true],
+  ['javascript:alert(1)', false],
+  ['https://', false],
+  ['https://a b', false],
+  ['ssh://git.example', false],
+])('the address %s is a link: %s', async (url, isLink) => {
+  expect((await textOf(webLink(url))).includes('<a ')).toBe(isLink);
+});
+
+it('a page has a title, links of which one is its own, and what its body needs', async () => {
+  const nav = [
+    { href: '/', text: 'A', current: true },
+    { href: '/b', text: 'B' },
+  ];
+  const text = await textOf(
+    page({ title: 't', project: 'demo', nav, live: '/e', wide: true, body: html`<p>` }),
+  );
+  expect(text).toContain('<a href="/" aria-current="page">A</a><a href="/b">B</a>');
+  expect(text).toContain('<main id="main" class="wide" tabindex="-1"><p>');
+  expect([text.includes('<title>t · demo<'), text.includes('<body data-live="/e">')]).toEqual([true, true]);
+  const plain = await textOf(page({ title: 't', body: html`` }));
+  expect(plain).toContain('<main id="main" class="" tabindex');
+  expect([plain.includes('<title>t · Quorate<'), plain.includes('<body>')]).toEqual([true, true]);
+  const refusal = { code: 'HTTP_NOT_FOUND', message: 'm', headers: {} } as const;
+  expect(errorPage({ ...refusal, status: 404 })).toContain('<h1>Nothing is here</h1>');
+  expect(errorPage({ ...refusal, status: 500 })).toContain('<h1>That did not work</h1>');
+});
+
+it('a word of a shell is quoted where it needs to be', () => {
+  expect([shellWord('a/b-c_1.2:3,4+5=%@'), shellWord(''), shellWord("it's"), shellWord('$x')]).toEqual([
+    ...['a/b-c_1.2:3,4+5=%@', "''"],
+    ...["'it'\\''s'", "'$x'"],
+  ]);
+});

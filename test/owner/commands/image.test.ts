@@ -1,0 +1,88 @@
+import { mkdir, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { codeIn, Person } from '../../bad-input/support/person.ts';
+import { file, layoutOf, link, savedOf, writeLayout, writeTarOf } from '../../image/support.ts';
+import { smallSystem } from '../../image/system.ts';
+
+describe('quorate image', () => {
+  it('imports an image, says what to write, lists it, and removes it', async () => {
+    const person = await Person.arrive();
+    const layers = [smallSystem(), [file('etc/made', 'here')]];
+    const made = await person.run(['image', 'import', await writeLayout(await layoutOf(layers))]);
+    expect(made.code, made.report).toBe(0);
+    expect(made.out).toMatch(/^unpacking its layers: .* of .*\nstoring its files: .* of .*\n/);
+    const [, cid = ''] = /^image (bafybei\w+)\n/m.exec(made.out) ?? [];
+    expect(made.out).toContain(`    image: ${cid}\n`);
+    expect(made.out).toMatch(/^\d+(\.\d)? MiB in \d+ files$/m);
+    // Of an import that was killed long ago, and of one that runs.
+    const [old, young] = ['x.car.1.new', 'y.car.2.new'].map((name) => person.at('home', 'images', name));
+    for (const left of [old, young]) await writeFile(String(left), 'half');
+    await utimes(String(old), 1, 1);
+    const again = await person.run(['image', 'import', await writeTarOf(await savedOf(layers)), '--json']);
+    const events = again.out.split('\n').flatMap((line) => (line === '' ? [] : JSON.parse(line)));
+    expect(events.slice(0, 2)).toEqual([
+      expect.objectContaining({ event: 'progress', says: 'unpacking its layers' }),
+      expect.objectContaining({ event: 'progress', says: 'storing its files', bytes: expect.any(Number) }),
+    ]);
+    expect(events.at(-1)).toMatchObject({ image: cid, files: expect.any(Number) });
+    expect(await readdir(person.at('home', 'images'))).toEqual([`${cid}.car`, `${cid}.json`, 'y.car.2.new']);
+    expect((await person.inside(['image', 'list'])).out).toContain(cid);
+    const ready = person.at('home', 'image-cache', cid);
+    await mkdir(ready, { recursive: true });
+    await writeFile(`${ready}/tree.bytes`, '4096');
+    const listed = (await person.run(['image', 'list', '--json'])).out;
+    expect(JSON.parse(listed)).toMatchObject({
+      images: [{ image: cid }],
+      ready: [{ image: cid, bytes: 4096 }],
+    });
+    expect((await person.inside(['image', 'list'])).out).toContain('Ready to be built in, in ');
+    await writeFile(`${ready}/using-${process.pid}-x`, '');
+    expect(codeIn((await person.inside(['image', 'remove', cid])).err)).toBe('IMAGE_IN_USE');
+    await rm(`${ready}/using-${process.pid}-x`);
+    expect((await person.run(['image', 'remove', cid])).code).toBe(0);
+    expect(await readdir(person.at('home', 'image-cache'))).toEqual([]);
+    expect((await person.inside(['image', 'list'])).out).toBe('none\n');
+    expect(await person.litter()).toEqual([]);
+  });
+
+  it('keeps those of a project in the project', async () => {
+    const person = await Person.arrive();
+    const repo = person.at('repo');
+    await mkdir(repo);
+    expect((await person.inside(['init', '--name', 'x'], { cwd: repo })).code).toBe(2);
+    const { git } = await import('../../e2e/support/git.ts');
+    await git(repo, 'init', '-q', '-b', 'main');
+    const begun = await person.inside(['init', '--name', 'x', '--vcs', 'git.example'], { cwd: repo });
+    expect(begun.code, begun.report).toBe(0);
+    const at = await writeLayout(await layoutOf([smallSystem()]));
+    expect((await person.inside(['image', 'import', at], { cwd: repo })).code).toBe(0);
+    expect(await readdir(person.at('repo', '.quorate', 'images'))).toHaveLength(2);
+  });
+
+  it('refuses one that nothing can be built in, and says what is missing', async () => {
+    const person = await Person.arrive();
+    const attempt = async (layers: Parameters<typeof layoutOf>[0]) => {
+      const at = await writeLayout(await layoutOf(layers));
+      const { code, err } = await person.run(['image', 'import', at]);
+      expect(code).toBe(2);
+      return err;
+    };
+    const lacking = await attempt([smallSystem(['setpriv', 'env'])]);
+    expect(codeIn(lacking)).toBe('IMAGE_LACKS_TOOL');
+    expect(lacking).toMatch(/env \(coreutils\), setpriv \(util-linux/);
+    const busybox = [
+      ...smallSystem(['tar']),
+      file('usr/bin/busybox', 'BusyBox', 0o755),
+      link('usr/bin/tar', 'busybox'),
+    ];
+    expect(await attempt([busybox])).toContain('lacks GNU tar');
+    const loop = [...smallSystem(['dash']), link('usr/bin/dash', 'sh')];
+    expect(await attempt([loop])).toContain('lacks /bin/sh');
+    const cut = await writeTarOf(await savedOf([smallSystem()]));
+    await truncate(cut, 100_000);
+    const { code, err } = await person.run(['image', 'import', cut]);
+    expect({ code, wrong: codeIn(err) }).toEqual({ code: 2, wrong: 'IMAGE_FORMAT' });
+    expect(await readdir(person.at('home')).catch(() => [])).toEqual([]);
+    expect(await person.litter()).toEqual([]);
+  });
+});

@@ -1,0 +1,133 @@
+import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ending, folder, quorate, repository, start } from '../cli/support.ts';
+
+let repo: string;
+let controller: ChildProcess;
+let listening: { id: string; project: string; addresses: string[] };
+
+/** The first line of JSON a running command prints that fits. */
+function line(child: ChildProcess, event: string): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no ${event}`)), 120_000);
+    if (child.stdout === null) throw new Error('its output is a pipe');
+    createInterface({ input: child.stdout }).on('line', (text) => {
+      const value = JSON.parse(text);
+      if (value.event !== event) return;
+      clearTimeout(timer);
+      resolve(value);
+    });
+  });
+}
+
+async function ticket(...args: string[]): Promise<string> {
+  const { code, out } = await quorate(['invite', ...args, '--json'], { cwd: repo });
+  expect(code).toBe(0);
+  return JSON.parse(out).ticket;
+}
+
+beforeAll(async () => {
+  repo = repository();
+  await quorate(['init', '--name', 'tool'], { cwd: repo });
+  controller = start(['controller', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'], { cwd: repo });
+  listening = (await line(controller, 'listening')) as unknown as typeof listening;
+});
+afterAll(() => controller.kill('SIGKILL'));
+
+describe('a project with its controller', () => {
+  it('admits a publisher with a ticket, who then asks for jobs', async () => {
+    const home = join(folder(), 'home');
+    const joined = await quorate([
+      'join',
+      await ticket('pat', '--role', 'publisher'),
+      '--home',
+      home,
+      '--json',
+    ]);
+    expect(joined).toMatchObject({ code: 0, err: '' });
+    expect(JSON.parse(joined.out)).toMatchObject({
+      event: 'joined',
+      operator: 'pat',
+      project: listening.project,
+    });
+    expect(await quorate(['jobs', '--home', home, '--json'])).toMatchObject({
+      code: 0,
+      out: '[]\n',
+      err: '',
+    });
+    const shown = await quorate(['show', 'bafyreiunknown', '--home', home]);
+    expect(shown.code).toBe(2);
+    expect(shown.err).toContain('error[JOB_UNKNOWN]');
+  });
+
+  it('lets the owner ask without a ticket, from anywhere in the repository', async () => {
+    const { code, out } = await quorate(['jobs'], {
+      cwd: repo,
+      env: { QUORATE_HOME: join(folder(), 'home') },
+    });
+    expect(code).toBe(0);
+    expect(out).toContain('No jobs yet');
+  });
+
+  it('prints a ticket that says how to use it', async () => {
+    const { out } = await quorate(['invite', 'alice', '--hosts', '3', '--expires', '12h'], { cwd: repo });
+    expect(out).toMatch(
+      /A ticket for alice, worker, 3 hosts, until .*Z:\n\nquorate1\.\S+\n\n.*quorate join <ticket>/,
+    );
+  });
+
+  it('names a trusted worker in the charter, for its key alone', async () => {
+    const home = join(folder(), 'home');
+    const other = join(folder(), 'home');
+    const key = (await quorate(['key', '--home', home])).out.trim();
+    const without = await quorate(['invite', 'me', '--role', 'trusted-worker'], { cwd: repo });
+    expect(without.code).toBe(2);
+    expect(without.err).toMatch(/TICKET_NEEDS_KEY[\s\S]*quorate key/);
+    const made = await quorate(['invite', 'me', '--role', 'trusted-worker', '--key', key, '--json'], {
+      cwd: repo,
+    });
+    expect(JSON.parse(made.out)).toMatchObject({ charterChanged: true });
+    const wrong = await quorate(['join', JSON.parse(made.out).ticket, '--home', other, '--yes']);
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain('error[TICKET_KEY_MISMATCH]');
+  });
+
+  it('refuses a ticket that was changed, and asks before it lends', async () => {
+    const good = await ticket('mallory');
+    const changed = await quorate(['join', `${good.slice(0, -4)}AAAA`, '--yes']);
+    expect(changed.code).toBe(2);
+    expect(changed.err).toContain('error[TICKET_INVALID]');
+    const silent = await quorate(['join', good]);
+    expect(silent.code).toBe(2);
+    expect(silent.err).toMatch(/CLI_CONFIRMATION_NEEDED[\s\S]*--yes/);
+    expect(silent.out).toContain('in a sandbox');
+  });
+
+  it('needs a remote that workers can reach', async () => {
+    const { code, err } = await quorate(['run'], { cwd: repo });
+    expect(code).toBe(2);
+    expect(err).toMatch(/SOURCE_NO_COMMIT|CLI_NO_REMOTE/);
+  });
+
+  it('cannot listen where another does, and says so', async () => {
+    const [address = ''] = listening.addresses;
+    const other = repository();
+    await quorate(['init'], { cwd: other });
+    const { code, err } = await quorate(['controller', '--listen', address.replace(/\/p2p\/.*/, '')], {
+      cwd: other,
+    });
+    expect(code).toBe(3);
+    expect(err).toMatch(/error\[MESH_PORT_IN_USE\][\s\S]*hint: /);
+  });
+
+  it('stops on Ctrl-C and exits 0', async () => {
+    const ended = ending(controller);
+    controller.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 0, err: '' });
+    const gone = await quorate(['jobs'], { cwd: repo, env: { QUORATE_HOME: join(folder(), 'home') } });
+    expect(gone.code).toBe(3);
+    expect(gone.err).toMatch(/^error\[CONTROLLER_UNREACHABLE\][\s\S]*hint: /);
+  });
+});

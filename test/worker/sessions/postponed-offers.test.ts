@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../../src/protocol/sessions/ports.ts';
+import { PostponedOffers } from '../../../src/worker/sessions/postponed-offers.ts';
+import { fullShare } from '../../../src/protocol/trust/draw.ts';
+import type { OfferNotice } from '../../../src/protocol/wire/messages.ts';
+import { Bench } from '../machine/bench.ts';
+
+/** Timers in the tester's hand. */
+class Timers {
+  readonly running = new Map<() => void, number>();
+  readonly clock = {
+    after: (ms: number, act: () => void) => {
+      this.running.set(act, ms);
+      return () => this.running.delete(act);
+    },
+    closing: false,
+  } as unknown as Clock;
+}
+
+const bench = new Bench();
+const grant = (await bench.grant()).payload;
+
+async function noticeOf(
+  name: string,
+  share: number,
+  job = '{}',
+): Promise<{ id: string; notice: OfferNotice }> {
+  const { offer, request } = await bench.makeOffer(name, { share });
+  return { id: offer.id, notice: { offer: offer.raw, request: request.raw, publisher: 'a.b.c', job } };
+}
+
+describe('an offer that an operator may not claim yet', () => {
+  it('waits until it may, and says how long it did', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const taken: number[] = [];
+    const { id, notice } = await noticeOf('app', 1);
+    expect(postponed.put(id, notice, grant, (_, ms) => taken.push(ms))).toBe(true);
+    expect(postponed.has(id, notice)).toBe(true);
+    const [[act, ms] = [() => {}, 0]] = timers.running;
+    act();
+    expect(taken).toEqual([ms]);
+    expect(ms).toBeGreaterThan(0);
+    expect(postponed.has(id, notice)).toBe(false);
+  });
+
+  it('is looked at now where a false text with its id waits, which is no reason to leave it out', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const { id, notice } = await noticeOf('app', 1);
+    // The id is a hash of what the offer says: anybody can put other documents beside it, or a signature that does not hold.
+    const [head, payload] = notice.offer.split('.');
+    for (const other of [{ request: 'a.b.c' }, { job: '{"a":1}' }, { offer: `${head}.${payload}.AAAA` }]) {
+      const mixed = { ...notice, ...other };
+      expect(postponed.put(id, mixed, grant, () => {})).toBe(true);
+      expect(postponed.has(id, mixed)).toBe(true);
+      expect(postponed.has(id, notice)).toBe(false);
+      expect(postponed.put(id, notice, grant, () => {})).toBe(false);
+      for (const [act] of timers.running) act();
+      timers.running.clear();
+    }
+  });
+
+  it('goes with a verdict on its request, and with no other', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const { id, notice } = await noticeOf('app', 1);
+    const { request } = await bench.makeOffer('app', { share: 1 });
+    postponed.put(id, notice, grant, () => {});
+    postponed.settled('0'.repeat(64));
+    expect([postponed.has(id, notice), timers.running.size]).toEqual([true, 1]);
+    postponed.settled(request.id);
+    expect([postponed.has(id, notice), timers.running.size]).toEqual([false, 0]);
+  });
+
+  it.each<[string, () => Promise<{ id: string; notice: OfferNotice }>, Partial<typeof grant>]>([
+    ['of a draw below the share', () => noticeOf('app', fullShare), {}],
+    ['that a trusted worker hears of', () => noticeOf('app', 1), { role: 'trusted-worker' }],
+    ['made before the operator was enrolled', () => noticeOf('app', 1), { enrolled: 10 }],
+    ['with a large job', () => noticeOf('app', 1, 'x'.repeat(32 * 1024)), {}],
+    [
+      'that is none',
+      async () => ({ id: 'x', notice: { ...(await noticeOf('app', 1)).notice, offer: 'a.b.c' } }),
+      {},
+    ],
+  ])('is not one %s, which is looked at now', async (_what, make, over) => {
+    const { id, notice } = await make();
+    const postponed = new PostponedOffers(new Timers().clock);
+    expect(postponed.put(id, notice, { ...grant, ...over }, () => {})).toBe(false);
+  });
+
+  it('waits with all its documents where these have 32 KiB, and with none more', async () => {
+    const { id, notice } = await noticeOf('app', 1, '');
+    const rest = notice.offer.length + notice.request.length + notice.publisher.length;
+    const put = (chars: number) =>
+      new PostponedOffers(new Timers().clock).put(id, { ...notice, job: 'x'.repeat(chars) }, grant, () => {});
+    expect([put(32 * 1024 - rest), put(32 * 1024 - rest + 1)]).toEqual([true, false]);
+  });
+
+  it('is not looked at any more once the worker ends', async () => {
+    const timers = new Timers();
+    const { id, notice } = await noticeOf('app', 1);
+    const taken: number[] = [];
+    new PostponedOffers(timers.clock).put(id, notice, grant, (_, ms) => taken.push(ms));
+    Object.assign(timers.clock, { closing: true });
+    for (const [act] of timers.running) act();
+    expect(taken).toEqual([]);
+  });
+
+  it('is looked at now where many wait already', async () => {
+    const postponed = new PostponedOffers(new Timers().clock);
+    const { notice } = await noticeOf('app', 1);
+    const put = (n: number) => postponed.put(`${n}`, notice, grant, () => {});
+    for (let n = 0; n < 256; n++) expect(put(n)).toBe(true);
+    expect(put(-1)).toBe(false);
+  });
+});
