@@ -38,7 +38,7 @@ const longest: Readonly<Record<string, number>> = {
   'test/e2e/volunteer.test.ts': 13,
   'test/http/prices.test.ts': 15,
   'test/proof/mutation.test.ts': 10,
-  'test/node/backup/backup.test.ts': 13,
+  'test/backup/backup.test.ts': 13,
   'test/sandbox/gvisor/gvisor.test.ts': 10,
   'test/sandbox/namespace/leftovers.test.ts': 8,
   'test/sandbox/namespace/namespace.test.ts': 8,

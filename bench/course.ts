@@ -1,5 +1,5 @@
-import type { Progress } from '../src/protocol/wire/progress.ts';
 import type { Prepared } from '../src/member/submit.ts';
+import type { Progress } from '../src/protocol/wire/progress.ts';
 import { type LiveProject, volunteers } from '../test/e2e/support/live-project.ts';
 
 /** When a run got where, in ms after it was submitted. */

@@ -7,7 +7,6 @@ import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
 import type { Group } from '../sandbox/cgroups/group.ts';
 import { openSandbox, type Sandbox } from '../sandbox/index.ts';
-import { type Entry, readLocks } from '../src/protocol/lock-formats/index.ts';
 import {
   type FetchedFile,
   fetchDependencies,
@@ -16,6 +15,7 @@ import {
   layoutTar,
 } from '../src/dependencies/index.ts';
 import { reachFrom } from '../src/node/reach.ts';
+import { type Entry, readLocks } from '../src/protocol/lock-formats/index.ts';
 import { type Bench, inTurn, type Suite, seconds } from './run.ts';
 import { bareGroup, inGroup, limits } from './sandbox-jobs.ts';
 

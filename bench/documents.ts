@@ -1,9 +1,9 @@
 import { createPrivateKey } from 'node:crypto';
 import { CompactSign, compactVerify } from 'jose';
-import { openMessage, openStatement } from '../src/protocol/documents/index.ts';
 import { encodePrivatePem, keyFromSeed } from '../src/identity/keys.ts';
 import { importPeerId } from '../src/identity/pem.ts';
 import { joseVerifier, plainVerifier } from '../src/identity/verifier.ts';
+import { openMessage, openStatement } from '../src/protocol/documents/index.ts';
 import { makeProject } from '../test/support/project.ts';
 import { processorSeconds } from './processes.ts';
 import { inTurn, type Suite } from './run.ts';

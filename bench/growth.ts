@@ -1,6 +1,6 @@
-import { LogCopy } from '../src/protocol/sessions/log-copy.ts';
 import type { JobSpec } from '../src/jobfile/index.ts';
 import { parseJobFile } from '../src/jobfile/index.ts';
+import { LogCopy } from '../src/protocol/sessions/log-copy.ts';
 import { emptyJob, LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
 import { endAll } from '../test/e2e/support/processes.ts';
 import { costOfRuns } from '../test/e2e/support/run-cost.ts';

@@ -3,8 +3,8 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
-import { Loop } from '../src/protocol/sessions/loop.ts';
 import { openJournal } from '../src/journal/index.ts';
+import { Loop } from '../src/protocol/sessions/loop.ts';
 import { History } from '../test/support/history.ts';
 import { answer } from './run.ts';
 

@@ -1,4 +1,3 @@
-import type { Policy, Request } from '../src/protocol/documents/index.ts';
 import type { JobSpec } from '../src/jobfile/index.ts';
 import { parseJobFile } from '../src/jobfile/index.ts';
 import { type Client, openClient } from '../src/member/client.ts';
@@ -6,6 +5,7 @@ import { ownerMembership } from '../src/member/owner-membership.ts';
 import { type Prepared, prepare } from '../src/member/submit.ts';
 import { openHome } from '../src/node/membership/home.ts';
 import { openProjectFolder } from '../src/owner/project-folder.ts';
+import type { Policy, Request } from '../src/protocol/documents/index.ts';
 import { Cluster } from '../test/e2e/support/cluster.ts';
 import { processorMs } from '../test/e2e/support/proc-files.ts';
 import { endAll } from '../test/e2e/support/processes.ts';

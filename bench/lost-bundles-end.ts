@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
+import { type ControllerNode, startController } from '../src/controller/node/node.ts';
+import { joseVerifier } from '../src/identity/verifier.ts';
+import { openProjectFolder } from '../src/owner/project-folder.ts';
 import { decodeBundle } from '../src/protocol/documents/index.ts';
 import { verifyBundle } from '../src/protocol/trust/index.ts';
-import { joseVerifier } from '../src/identity/verifier.ts';
-import { type ControllerNode, startController } from '../src/controller/node/node.ts';
-import { openProjectFolder } from '../src/owner/project-folder.ts';
 import { answer } from './run.ts';
 
 export interface AtStart {

@@ -1,13 +1,13 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControllerState } from '../src/controller/machine/state.ts';
-import { listenHttp } from '../src/http/listen.ts';
-import { Live } from '../src/http/kit/live.ts';
-import { pageApp } from '../src/controller/page/page-app.ts';
-import { wholeApp } from '../src/http/whole-app.ts';
 import { openLogPages } from '../src/controller/node/log-pages.ts';
 import type { BuildLogs } from '../src/controller/node/page-parts.ts';
 import { projectView } from '../src/controller/node/project-view.ts';
+import { pageApp } from '../src/controller/page/page-app.ts';
+import { Live } from '../src/http/kit/live.ts';
+import { listenHttp } from '../src/http/listen.ts';
+import { wholeApp } from '../src/http/whole-app.ts';
 import { stateOf } from '../test/support/many-runs.ts';
 import { type Bench, median, type Suite, seconds } from './run.ts';
 

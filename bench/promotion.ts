@@ -1,9 +1,9 @@
 import { exited, jobNamed, treeCid } from '../simulations/paperwork.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
-import { decodeBundle, type Policy, type Request } from '../src/protocol/documents/index.ts';
 import { assembleBundle } from '../src/controller/sessions/bundle.ts';
-import { verifyBundle } from '../src/protocol/trust/index.ts';
 import { plainVerifier, remembering } from '../src/identity/verifier.ts';
+import { decodeBundle, type Policy, type Request } from '../src/protocol/documents/index.ts';
+import { verifyBundle } from '../src/protocol/trust/index.ts';
 import { Bench as Machine, timings } from '../test/controller/machine/bench.ts';
 import { bundleOf, cosign, draftIn } from '../test/controller/machine/evidence.ts';
 import { realKeys } from '../test/simulations/real-keys.ts';

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { QuorateError } from '../src/protocol/base/errors.ts';
-import { jsonLine } from '../src/protocol/base/escape.ts';
-import { isLogged, type LogLevel, logLevels, logRecord, logText } from '../src/protocol/base/log-lines.ts';
 import { parseMonitorAddress } from '../src/http/addresses.ts';
 import type { Monitor } from '../src/http/monitor.ts';
 import type { Mesh } from '../src/mesh/index.ts';
 import { openMesh } from '../src/mesh/index.ts';
-import { isJournal, version } from '../src/program.ts';
 import { meshCheck } from '../src/node/health.ts';
 import { type NodeEvent, type Tell, teller } from '../src/node/node-events.ts';
+import { isJournal, version } from '../src/program.ts';
+import { QuorateError } from '../src/protocol/base/errors.ts';
+import { jsonLine } from '../src/protocol/base/escape.ts';
+import { isLogged, type LogLevel, logLevels, logRecord, logText } from '../src/protocol/base/log-lines.ts';
 import { loadKey } from './key.ts';
 
 /** Exit codes: 0 stopped by a signal, 1 internal error, 2 wrong usage, 3 an error with a code. */

@@ -1,7 +1,7 @@
-export { type ShellWindow, shellStep } from './run/shell.ts';
 export type { SandboxErrorCode } from './error-codes.ts';
 export { findTool } from './host.ts';
 export { combineSandboxes, openSandbox, openSandboxes, probe, removeLeftovers } from './open.ts';
+export { type ShellWindow, shellStep } from './run/shell.ts';
 export { openToolSandbox, type ToolOptions, type ToolSandbox } from './tool/index.ts';
 export {
   type Probe,

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
+import type { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
 import type { Unpinned } from '../src/protocol/documents/statement.ts';
 import type { Step } from '../src/protocol/documents/step.ts';
-import type { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
 
 /**
  * Isolation tiers, the strongest first: a virtual machine with hardware support (KVM); the same, emulated; a kernel in user

@@ -1,6 +1,6 @@
 import { reportedError } from '../src/protocol/base/errors.ts';
-import type { Channel, Dial, Documents } from '../src/protocol/sessions/ports.ts';
 import { fromUtf8 } from '../src/protocol/base/text.ts';
+import type { Channel, Dial, Documents } from '../src/protocol/sessions/ports.ts';
 import type { Node } from './network.ts';
 import type { Answer } from './observer.ts';
 import type { Surroundings } from './process.ts';

@@ -1,6 +1,6 @@
-import type { Handled } from '../src/protocol/base/durability.ts';
 import type { IdpEffect, IdpEvent } from '../src/idp/machine/events.ts';
 import { IdentityProvider } from '../src/idp/machine/machine.ts';
+import type { Handled } from '../src/protocol/base/durability.ts';
 import type { Patches } from './world.ts';
 
 /** Forgets who joined with which ticket. */

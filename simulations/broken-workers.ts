@@ -1,9 +1,9 @@
 import type { Handled } from '../src/protocol/base/durability.ts';
 import type { Credentials } from '../src/protocol/sessions/credentials.ts';
 import type { RevocationBook } from '../src/protocol/sessions/revocation-book.ts';
-import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
 import { Worker } from '../src/worker/machine/machine.ts';
+import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
 import { exited, treeCid } from './paperwork.ts';
 import type { Patches } from './patches.ts';
 

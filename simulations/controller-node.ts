@@ -1,15 +1,15 @@
 import { awaitedLeases } from '../src/controller/machine/drain.ts';
 import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
 import type { Controller } from '../src/controller/machine/machine.ts';
-import { decodeBundle, sha256Hex } from '../src/protocol/documents/index.ts';
-import { codeOf, messageOf } from '../src/protocol/base/errors.ts';
-import { bundleServer } from '../src/protocol/sessions/bundle-exchange.ts';
 import { CheckedBundles } from '../src/controller/sessions/checked-bundles.ts';
 import { ControllerSessions } from '../src/controller/sessions/controller-sessions.ts';
 import { type IdpClient, localGrants } from '../src/controller/sessions/grants.ts';
 import { LostBundles } from '../src/controller/sessions/lost-bundles.ts';
 import type { ControllerPorts, Grants } from '../src/controller/sessions/ports.ts';
 import { type InquiryPorts, StartInquiry } from '../src/controller/sessions/start-inquiry.ts';
+import { codeOf, messageOf } from '../src/protocol/base/errors.ts';
+import { decodeBundle, sha256Hex } from '../src/protocol/documents/index.ts';
+import { bundleServer } from '../src/protocol/sessions/bundle-exchange.ts';
 import type { EventLog } from '../src/protocol/sessions/loop.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/protocol/sessions/ports.ts';
 import { RevocationBook } from '../src/protocol/sessions/revocation-book.ts';

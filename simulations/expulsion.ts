@@ -1,5 +1,5 @@
-import type { Revocation, Verified } from '../src/protocol/documents/index.ts';
 import { codeOf } from '../src/protocol/base/errors.ts';
+import type { Revocation, Verified } from '../src/protocol/documents/index.ts';
 import type { ControllerNode } from './controller-node.ts';
 import type { IdpNode } from './idp-node.ts';
 import type { Paperwork } from './paperwork.ts';

@@ -1,6 +1,6 @@
+import { fromUtf8, toUtf8 } from '../src/protocol/base/text.ts';
 import type { Signer } from '../src/protocol/documents/index.ts';
 import type { Channel, ReceiveOptions } from '../src/protocol/sessions/ports.ts';
-import { fromUtf8, toUtf8 } from '../src/protocol/base/text.ts';
 import {
   formatCheckpoint,
   MerkleTree,

@@ -1,11 +1,11 @@
 import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
 import type { Controller } from '../src/controller/machine/machine.ts';
-import type { Charter, Revocation, Verified } from '../src/protocol/documents/index.ts';
-import { reportedError } from '../src/protocol/base/errors.ts';
+import { IdpClient } from '../src/controller/sessions/grants.ts';
 import type { IdpEffect, IdpEvent } from '../src/idp/machine/events.ts';
 import type { IdentityProvider } from '../src/idp/machine/machine.ts';
-import { IdpClient } from '../src/controller/sessions/grants.ts';
 import { IdpSessions } from '../src/idp/sessions/idp-sessions.ts';
+import { reportedError } from '../src/protocol/base/errors.ts';
+import type { Charter, Revocation, Verified } from '../src/protocol/documents/index.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/protocol/sessions/ports.ts';
 import { type Node, serve } from './network.ts';
 import type { Observation } from './observer.ts';

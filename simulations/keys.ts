@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes } from '@noble/hashes/utils.js';
+import { toUtf8 } from '../src/protocol/base/text.ts';
 import {
   DocumentMemory,
   encodeCanonical,
@@ -9,7 +10,6 @@ import {
   toBase64Url,
   type Verifier,
 } from '../src/protocol/documents/index.ts';
-import { toUtf8 } from '../src/protocol/base/text.ts';
 
 /** Characters of signed, and of opened, texts that are remembered: few, so that some are forgotten. */
 const rememberedCharsMax = 64 * 1024;

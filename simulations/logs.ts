@@ -1,10 +1,10 @@
-import { withoutColours } from '../src/protocol/base/escape.ts';
-import { openQuestion } from '../src/protocol/sessions/ask.ts';
 import type { LogFiles } from '../src/controller/sessions/ports.ts';
+import { withoutColours } from '../src/protocol/base/escape.ts';
+import { toUtf8 } from '../src/protocol/base/text.ts';
+import { openQuestion } from '../src/protocol/sessions/ask.ts';
 import type { Clock, Dial, PeerAddress } from '../src/protocol/sessions/ports.ts';
 import { pause } from '../src/protocol/sessions/timing.ts';
 import { openLog } from '../src/worker/sessions/log-client.ts';
-import { toUtf8 } from '../src/protocol/base/text.ts';
 
 const lines = (lease: string): string[] => [
   ...[`building ${lease}\n`, 'half of it is there\n', '\u001b[31mnothing failed\u001b[0m\n', 'done\n'],

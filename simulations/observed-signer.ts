@@ -1,5 +1,5 @@
-import type { Signer } from '../src/protocol/documents/index.ts';
 import { fromUtf8 } from '../src/protocol/base/text.ts';
+import type { Signer } from '../src/protocol/documents/index.ts';
 
 /** A signer that tells of each checkpoint which it signs, for a log of its own or as a witness. */
 export function observedSigner(

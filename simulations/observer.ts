@@ -1,7 +1,7 @@
 import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
 import type { ControllerState } from '../src/controller/machine/state.ts';
-import type { Bundle, Verdict } from '../src/protocol/documents/index.ts';
 import type { IdpEffect, IdpEvent } from '../src/idp/machine/events.ts';
+import type { Bundle, Verdict } from '../src/protocol/documents/index.ts';
 import type { Equivocation } from '../src/protocol/trust/index.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
 import type { Worker } from '../src/worker/machine/machine.ts';

@@ -1,6 +1,8 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
+import { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
+import { toUtf8 } from '../src/protocol/base/text.ts';
 import {
   type Capabilities,
   type Charter,
@@ -21,8 +23,6 @@ import {
   signStatement,
   type Verified,
 } from '../src/protocol/documents/index.ts';
-import { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
-import { toUtf8 } from '../src/protocol/base/text.ts';
 import type { Keys } from './keys.ts';
 
 /** 2026-01-01T00:00:00Z: simulations begin here. */

@@ -1,8 +1,8 @@
 import type { Controller } from '../src/controller/machine/machine.ts';
-import type { IdentityProvider } from '../src/idp/machine/machine.ts';
 import type { InquiryPorts } from '../src/controller/sessions/start-inquiry.ts';
-import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
+import type { IdentityProvider } from '../src/idp/machine/machine.ts';
 import type { Worker } from '../src/worker/machine/machine.ts';
+import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
 import type { Line, Network, Node } from './network.ts';
 
 /** Parts of the world that a planted bug may replace. */

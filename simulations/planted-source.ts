@@ -40,7 +40,8 @@ const resolve: Parameters<typeof registerHooks>[0]['resolve'] = (specifier, cont
 const load: Parameters<typeof registerHooks>[0]['load'] = (url, context, next) => {
   const loaded = next(url, context);
   const bug = planted[Number(mark.exec(url)?.[1])];
-  if (bug === undefined || url.replace(mark, '') !== `${root}src/protocol/sessions/${bug.file}`) return loaded;
+  if (bug === undefined || url.replace(mark, '') !== `${root}src/protocol/sessions/${bug.file}`)
+    return loaded;
   const text = Buffer.from(loaded.source as string | Uint8Array).toString();
   if (text.split(bug.from).length !== 2)
     throw new Error(`${bug.file} does not hold exactly once: ${bug.from}`);

@@ -1,10 +1,10 @@
-import { encodeJob, type Request, type Verified } from '../src/protocol/documents/index.ts';
 import { codeOf } from '../src/protocol/base/errors.ts';
+import { fromUtf8 } from '../src/protocol/base/text.ts';
+import { encodeJob, type Request, type Verified } from '../src/protocol/documents/index.ts';
 import { ask } from '../src/protocol/sessions/ask.ts';
 import { Credentials } from '../src/protocol/sessions/credentials.ts';
 import { join } from '../src/protocol/sessions/join.ts';
 import type { Dial, Signing } from '../src/protocol/sessions/ports.ts';
-import { fromUtf8 } from '../src/protocol/base/text.ts';
 import { followLogs } from './logs.ts';
 import { controllerAt, type Node } from './network.ts';
 import { jobNamed, nonceOf, type Paperwork, treeCid } from './paperwork.ts';

@@ -1,5 +1,5 @@
-import { reportedError } from '../src/protocol/base/errors.ts';
 import type { ControllerPorts } from '../src/controller/sessions/ports.ts';
+import { reportedError } from '../src/protocol/base/errors.ts';
 import type { Channel, Clock, ServedProtocol } from '../src/protocol/sessions/ports.ts';
 import { pinServer } from '../src/store-node/sessions/pin-server.ts';
 import { type Node, serve } from './network.ts';

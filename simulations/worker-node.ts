@@ -1,3 +1,6 @@
+import { QuorateError, reportedError } from '../src/protocol/base/errors.ts';
+import { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
+import { isoTime } from '../src/protocol/base/time.ts';
 import {
   artifactOf,
   type Invite,
@@ -7,21 +10,18 @@ import {
   type Signer,
   type Verified,
 } from '../src/protocol/documents/index.ts';
-import { QuorateError, reportedError } from '../src/protocol/base/errors.ts';
-import { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
 import { Credentials, type Membership } from '../src/protocol/sessions/credentials.ts';
 import { join } from '../src/protocol/sessions/join.ts';
 import { keepStreams } from '../src/protocol/sessions/kept-streams.ts';
-import type { Channel, Dial, ServedProtocol, Signing } from '../src/protocol/sessions/ports.ts';
+import type { Accepts, Channel, Dial, ServedProtocol, Signing } from '../src/protocol/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/protocol/sessions/revocation-book.ts';
 import { knownIn, revocationServer } from '../src/protocol/sessions/revocation-exchange.ts';
-import type { WitnessState } from '../src/worker/sessions/checkpoint-book.ts';
-import type { Accepts, WorkerPorts } from '../src/worker/sessions/ports.ts';
-import { WorkerSessions } from '../src/worker/sessions/worker-sessions.ts';
-import { isoTime } from '../src/protocol/base/time.ts';
 import { ownVersion } from '../src/protocol/wire/peer-version.ts';
 import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
 import type { Worker } from '../src/worker/machine/machine.ts';
+import type { WitnessState } from '../src/worker/sessions/checkpoint-book.ts';
+import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
+import { WorkerSessions } from '../src/worker/sessions/worker-sessions.ts';
 import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
 import { sayLog } from './logs.ts';

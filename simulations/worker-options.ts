@@ -1,6 +1,6 @@
 import type { Membership } from '../src/protocol/sessions/credentials.ts';
-import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
 import type { Worker } from '../src/worker/machine/machine.ts';
+import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
 import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { Behaviour, Work } from './scenario.ts';

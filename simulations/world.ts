@@ -1,7 +1,7 @@
 import { isOver } from '../src/controller/machine/facts.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
-import type { Invite, Role, Signer, Verified } from '../src/protocol/documents/index.ts';
 import { IdentityProvider } from '../src/idp/machine/machine.ts';
+import type { Invite, Role, Signer, Verified } from '../src/protocol/documents/index.ts';
 import { Worker } from '../src/worker/machine/machine.ts';
 import { AfterRestores } from './after-restores.ts';
 import { ControllerNode } from './controller-node.ts';

@@ -2,11 +2,27 @@
  * Quorate for other programs: check the evidence of an artifact, or fetch an artifact that can be trusted. Checking
  * needs no network, no files and no clock; the network is loaded by `fetchArtifact` only. Needs Node 22.19 or newer.
  */
-import { type Bundle, decodeBundle as decode, publicKeyOf } from './protocol/documents/index.ts';
-import { type Expected as Known, LogView, type Verification, verifyBundle } from './protocol/trust/index.ts';
+
 import { joseVerifier } from './identity/verifier.ts';
 import type { Fetched, FetchOptions } from './node/artifacts/fetch.ts';
+import { type Bundle, decodeBundle as decode, publicKeyOf } from './protocol/documents/index.ts';
+import { type Expected as Known, LogView, type Verification, verifyBundle } from './protocol/trust/index.ts';
 
+export type { DependencyErrorCode } from './dependencies/error-codes.ts';
+export type { IdentityErrorCode } from './identity/error-codes.ts';
+export { publicPemOf } from './identity/pem.ts';
+export type { Fetched, FetchProgress, NotTrusted } from './node/artifacts/fetch.ts';
+export type { RuntimeErrorCode } from './node/error-codes.ts';
+export { type ErrorCode, QuorateError } from './protocol/base/errors.ts';
+export { escapeLine } from './protocol/base/escape.ts';
+export type {
+  Bundle,
+  BundledReceipt,
+  CountedReceipt,
+  LogEntry,
+  Outcome,
+  Policy,
+} from './protocol/documents/index.ts';
 export {
   type Arch,
   type Ecosystem,
@@ -21,16 +37,6 @@ export {
   writeQuorateLock,
 } from './protocol/lock-formats/index.ts';
 export type {
-  Bundle,
-  BundledReceipt,
-  CountedReceipt,
-  LogEntry,
-  Outcome,
-  Policy,
-} from './protocol/documents/index.ts';
-export { type ErrorCode, QuorateError } from './protocol/base/errors.ts';
-export { escapeLine } from './protocol/base/escape.ts';
-export type {
   Level,
   Revoked,
   StepName,
@@ -38,11 +44,6 @@ export type {
   VerificationStep,
   VerifiedFacts,
 } from './protocol/trust/index.ts';
-export type { DependencyErrorCode } from './dependencies/error-codes.ts';
-export type { IdentityErrorCode } from './identity/error-codes.ts';
-export { publicPemOf } from './identity/pem.ts';
-export type { Fetched, FetchProgress, NotTrusted } from './node/artifacts/fetch.ts';
-export type { RuntimeErrorCode } from './node/error-codes.ts';
 
 /** Demands on a bundle, and what is known. */
 export interface Expected extends Omit<Known, 'log'> {

@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { encodeBundle } from '../src/protocol/documents/index.ts';
 import { generateSeed } from '../src/identity/keys.ts';
 import {
   decodeBundle,
@@ -15,6 +14,7 @@ import {
 } from '../src/index.ts';
 import { type Mesh, openMesh } from '../src/mesh/index.ts';
 import { openBundles, serveBundles } from '../src/node/artifacts/bundles.ts';
+import { encodeBundle } from '../src/protocol/documents/index.ts';
 import { openStore } from '../src/store/index.ts';
 import { makeProject, project, type Recipe, testKey, trusted } from './support/project.ts';
 

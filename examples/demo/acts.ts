@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeBundle, openStatement } from '../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
-import type { Progress } from '../../src/protocol/wire/progress.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { openBundles } from '../../src/node/artifacts/bundles.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { decodeBundle, openStatement } from '../../src/protocol/documents/index.ts';
+import type { Progress } from '../../src/protocol/wire/progress.ts';
 import type { Line } from './processes.ts';
 import { root, type Scene } from './scene.ts';
 

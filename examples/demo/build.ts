@@ -4,9 +4,9 @@
  */
 import { cpSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { ProgressView } from '../../src/client/commands/progress.ts';
 import { bytes, duration, shortId } from '../../src/terminal/format.ts';
 import type { Output } from '../../src/terminal/output.ts';
-import { ProgressView } from '../../src/client/commands/progress.ts';
 import { differences, evidenceSpread, fetchFresh, publish, runArtifact } from './acts.ts';
 import { tamperer, trusted, volunteer } from './cast.ts';
 import { root, type Scene } from './scene.ts';

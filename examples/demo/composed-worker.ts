@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { combineSandboxes, openSandbox, type Sandbox } from '../../sandbox/index.ts';
-import { lendingFrom } from '../../src/worker/commands/lending.ts';
 import { openHome } from '../../src/node/membership/home.ts';
 import { joinProject } from '../../src/node/membership/join.ts';
+import { lendingFrom } from '../../src/worker/commands/lending.ts';
 import { startWorker } from '../../src/worker/node/node.ts';
 import { lent } from './cast.ts';
 

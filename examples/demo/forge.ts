@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Output } from '../../src/terminal/output.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
+import type { Output } from '../../src/terminal/output.ts';
 import { trusted, volunteer } from './cast.ts';
 import { freePort } from './free-port.ts';
 import { Pagure } from './pagure/instance.ts';

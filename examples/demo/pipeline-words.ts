@@ -1,7 +1,7 @@
-import { shortId } from '../../src/terminal/format.ts';
-import type { Colours } from '../../src/terminal/output.ts';
 import { escapeLine } from '../../src/protocol/base/escape.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
+import { shortId } from '../../src/terminal/format.ts';
+import type { Colours } from '../../src/terminal/output.ts';
 import type { Story } from './story.ts';
 
 type Paints = Pick<Colours, 'green' | 'red' | 'yellow'>;

@@ -4,9 +4,9 @@
  */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { duration, shortId } from '../../src/terminal/format.ts';
 import type { Output } from '../../src/terminal/output.ts';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { payload, slowTrusted, tamperer, volunteer } from './cast.ts';
 import { publishAll } from './publish-all.ts';
 import type { Project, Scene } from './scene.ts';

@@ -1,5 +1,5 @@
-import type { Output } from '../../src/terminal/output.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
+import type { Output } from '../../src/terminal/output.ts';
 import { InOrder } from './in-order.ts';
 import { wordsFor } from './pipeline-words.ts';
 import type { Line } from './processes.ts';

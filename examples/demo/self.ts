@@ -4,10 +4,10 @@
  */
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { bytes, duration } from '../../src/terminal/format.ts';
-import type { Output } from '../../src/terminal/output.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { escapeLine } from '../../src/protocol/base/escape.ts';
+import { bytes, duration } from '../../src/terminal/format.ts';
+import type { Output } from '../../src/terminal/output.ts';
 import { lentForTests, trusted, volunteer } from './cast.ts';
 import type { Line } from './processes.ts';
 import { publishAll } from './publish-all.ts';

@@ -1,9 +1,9 @@
-import { diskFileBytes, diskShares } from '../run/disk.ts';
-import type { BuildGuards } from '../run/guards.ts';
-import { buildProcessLimits, gvisorProcessLimits, type ProcessLimits } from '../run/process-limits.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
+import { diskFileBytes, diskShares } from '../run/disk.ts';
+import type { BuildGuards } from '../run/guards.ts';
+import { buildProcessLimits, gvisorProcessLimits, type ProcessLimits } from '../run/process-limits.ts';
 import { type OciSeccomp, ociSeccomp } from '../seccomp/oci.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { ProfileValues, SandboxLimits } from '../types.ts';

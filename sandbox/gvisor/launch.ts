@@ -1,12 +1,12 @@
+import { mountDisk } from '../disk/mount.ts';
+import { accountPrefix, requireTool } from '../host.ts';
+import { certificatesFor, passage, systemPaths } from '../namespace/arguments.ts';
 import { driverFds } from '../run/driver.ts';
 import { etcFiles } from '../run/etc.ts';
 import { type MountedImage, mountImage } from '../run/image-mount.ts';
 import { type BuildProcess, firstFreeFd, selfFd, startInCgroups } from '../run/process.ts';
 import { profileOf } from '../run/profile.ts';
 import type { LaunchContext } from '../run/tier.ts';
-import { mountDisk } from '../disk/mount.ts';
-import { accountPrefix, requireTool } from '../host.ts';
-import { certificatesFor, passage, systemPaths } from '../namespace/arguments.ts';
 import type { SandboxJob } from '../types.ts';
 import { ociConfig } from './config.ts';
 import type { GvisorGuards } from './guards.ts';

@@ -1,5 +1,5 @@
-import type { TierBackend } from '../run/tier.ts';
 import { nativeProgram } from '../native/index.ts';
+import type { TierBackend } from '../run/tier.ts';
 import { type GvisorGuards, guards as productGuards } from './guards.ts';
 import { launch } from './launch.ts';
 

@@ -1,10 +1,10 @@
+import { limitSettings } from '../cgroups/settings.ts';
+import { jobUid } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 import { diskFileBytes, diskShares } from '../run/disk.ts';
 import type { BuildGuards } from '../run/guards.ts';
 import { buildProcessLimits, type ProcessLimits } from '../run/process-limits.ts';
 import { profileValues } from '../run/profile.ts';
-import { limitSettings } from '../cgroups/settings.ts';
-import { jobUid } from '../host.ts';
-import { sandboxLimits } from '../limits.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { ProfileValues, SandboxLimits } from '../types.ts';

@@ -1,9 +1,9 @@
+import { mountDisk } from '../disk/mount.ts';
+import { accountPrefix, requireTool } from '../host.ts';
 import { driverCommand } from '../run/driver.ts';
 import { mountImage } from '../run/image-mount.ts';
 import { type BuildProcess, firstFreeFdFor, selfFd, startInCgroups } from '../run/process.ts';
 import type { LaunchContext } from '../run/tier.ts';
-import { mountDisk } from '../disk/mount.ts';
-import { accountPrefix, requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
 import { bwrapCall } from './arguments.ts';
 import type { Guards } from './guards.ts';

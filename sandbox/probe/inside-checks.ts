@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import type { TierSandbox } from '../run/tier.ts';
 import { sandboxLimits } from '../limits.ts';
+import type { TierSandbox } from '../run/tier.ts';
 import type { ProbeCheck, SandboxJob, SandboxLimits, SandboxOutcome } from '../types.ts';
 import { userNamespaceFix } from './host-checks.ts';
 

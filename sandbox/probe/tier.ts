@@ -1,6 +1,6 @@
-import { type TierBackend, type TierContext, TierSandbox } from '../run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../cgroups/parents.ts';
 import { sandboxLimits } from '../limits.ts';
+import { type TierBackend, type TierContext, TierSandbox } from '../run/tier.ts';
 import type { Probe, ProbeCheck, ProbeWatch, SandboxImage } from '../types.ts';
 import { controllerChecks, platformCheck, swapCheck } from './host-checks.ts';
 import { checkFromInside } from './inside-checks.ts';

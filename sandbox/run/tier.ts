@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { cpus, release } from 'node:os';
 import { Readable } from 'node:stream';
-import type { Unpinned } from '../../src/protocol/documents/statement.ts';
 import { sandboxProfile } from '../../src/protocol/base/sandbox-profile.ts';
+import type { Unpinned } from '../../src/protocol/documents/statement.ts';
 import { detectAbilities } from '../cgroups/abilities.ts';
 import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, jobFolder, recordJob } from '../cgroups/leftovers.ts';

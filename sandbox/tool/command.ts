@@ -1,7 +1,7 @@
-import { profileEtc } from '../run/etc.ts';
-import { buildProcessLimits, prlimit } from '../run/process-limits.ts';
 import { findTool } from '../host.ts';
 import { certificates, passage, systemPaths } from '../namespace/arguments.ts';
+import { profileEtc } from '../run/etc.ts';
+import { buildProcessLimits, prlimit } from '../run/process-limits.ts';
 import { type TunnelRunner, toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
 /** The first descriptor for files that bwrap reads, by tools and by the native program, which closes all from there on. */

@@ -3,7 +3,6 @@ import { chmodSync, lchownSync, mkdirSync, readdirSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { limits as bounds } from '../../src/protocol/base/limits.ts';
-import { profileEtc } from '../run/etc.ts';
 import { createGroup, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, recordJob } from '../cgroups/leftovers.ts';
 import { findCgroupParents, readHierarchies } from '../cgroups/parents.ts';
@@ -12,6 +11,7 @@ import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { nativeProgram } from '../native/index.ts';
 import { type ProgramToStart, type Spawner, sharedSpawner } from '../native/spawner.ts';
+import { profileEtc } from '../run/etc.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';

@@ -1,8 +1,8 @@
-import type { BuildGuards } from '../run/guards.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { type Guards, guards as insideGuards } from '../namespace/guards.ts';
+import type { BuildGuards } from '../run/guards.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';

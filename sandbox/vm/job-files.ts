@@ -1,7 +1,7 @@
+import type { Guards } from '../namespace/guards.ts';
 import { driverCommand, quote } from '../run/driver.ts';
 import { etcFiles } from '../run/etc.ts';
 import { profileOf, profilePath } from '../run/profile.ts';
-import type { Guards } from '../namespace/guards.ts';
 import type { SandboxJob } from '../types.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
 import { guestPaths } from './guest.ts';

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Unpinned } from '../../src/protocol/documents/statement.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
+import type { Unpinned } from '../../src/protocol/documents/statement.ts';
+import { requireTool } from '../host.ts';
 import { type BuildProcess, firstFreeFd, startInCgroups } from '../run/process.ts';
 import { profileOf } from '../run/profile.ts';
 import type { LaunchContext, TierBackend } from '../run/tier.ts';
-import { requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
 import { VmBoot } from './boot.ts';
 import { FileCache, sha256Of } from './file-cache.ts';

@@ -1,4 +1,5 @@
 import type { ControllerState } from '../../src/controller/machine/state.ts';
+import { toUtf8 } from '../../src/protocol/base/text.ts';
 import {
   type CountedReceipt,
   claimedIdOf,
@@ -10,7 +11,6 @@ import {
   type Policy,
   type Request,
 } from '../../src/protocol/documents/index.ts';
-import { toUtf8 } from '../../src/protocol/base/text.ts';
 import { verifyBundle } from '../../src/protocol/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 import { countingIn } from './ended-keys.ts';

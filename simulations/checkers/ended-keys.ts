@@ -1,4 +1,8 @@
-import { type ControllerState, type LoggedRevocation, liveLeases } from '../../src/controller/machine/state.ts';
+import {
+  type ControllerState,
+  type LoggedRevocation,
+  liveLeases,
+} from '../../src/controller/machine/state.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** The end of a key by the root. */

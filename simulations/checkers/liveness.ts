@@ -1,7 +1,7 @@
 import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
 import { allRuns, type ControllerState, levelOf } from '../../src/controller/machine/state.ts';
-import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { limits } from '../../src/protocol/base/limits.ts';
+import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
 import { type Checker, Violation } from '../observer.ts';
 

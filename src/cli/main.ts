@@ -1,5 +1,12 @@
 import { QuorateError } from '../protocol/base/errors.ts';
-import { asksForJson, asQuorateError, errorJson, errorText, exitOfError, isAnswered } from '../terminal/errors.ts';
+import {
+  asksForJson,
+  asQuorateError,
+  errorJson,
+  errorText,
+  exitOfError,
+  isAnswered,
+} from '../terminal/errors.ts';
 import { type Exit, exits } from '../terminal/exit-codes.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { createProgram } from './program.ts';

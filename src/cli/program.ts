@@ -1,13 +1,13 @@
 import { homedir } from 'node:os';
 import { Command } from 'commander';
-import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { nearestWord } from '../jobfile/nearest-word.ts';
 import { isJournal, version } from '../program.ts';
-import { verbs } from './commands.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
 import type { Act, Context } from '../terminal/context.ts';
 import type { Exit } from '../terminal/exit-codes.ts';
-import { homeFolder } from './home-folder.ts';
 import { Output, type Sink } from '../terminal/output.ts';
+import { verbs } from './commands.ts';
+import { homeFolder } from './home-folder.ts';
 
 const about = `Continuous integration on machines nobody has to trust.
 
@@ -117,6 +117,7 @@ function contextOf(
     },
     homeGiven: given !== undefined,
     cwd: cwd(),
+    env,
     out: new Output(stdout, stderr, { json, colour, cursor, journald: isJournal(env.JOURNAL_STREAM) }),
     signal,
     interactive: stdin.isTTY === true && stderr.isTTY === true && !json,

@@ -1,9 +1,9 @@
-import { codeOf, messageOf } from '../protocol/base/errors.ts';
-import { escapeLine } from '../protocol/base/escape.ts';
-import { sayLapsed } from '../protocol/trust/key-texts.ts';
 import type { ControllerStatus } from '../controller/node/status.ts';
 import type { HostCheck } from '../execution/commands/host-checks.ts';
 import { findProject, openProject } from '../owner/project.ts';
+import { codeOf, messageOf } from '../protocol/base/errors.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
+import { sayLapsed } from '../protocol/trust/key-texts.ts';
 
 const fix = 'update Quorate, and start it again';
 

@@ -1,5 +1,10 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type FixedFiles, type FixOptions, fixFiles, fixUrl } from '../dependencies/index.ts';
+import { hostArch } from '../execution/host-arch.ts';
+import { checkJobFileSize, parseJobFile } from '../jobfile/index.ts';
+import { reachFrom } from '../node/reach.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import {
   type Fixed,
   filesOfLocks,
@@ -9,11 +14,6 @@ import {
   writeQuorateLock,
 } from '../protocol/lock-formats/index.ts';
 import { dependencyLimits } from '../protocol/lock-formats/limits.ts';
-import { QuorateError } from '../protocol/base/errors.ts';
-import { type FixedFiles, type FixOptions, fixFiles, fixUrl } from '../dependencies/index.ts';
-import { checkJobFileSize, parseJobFile } from '../jobfile/index.ts';
-import { hostArch } from '../execution/host-arch.ts';
-import { reachFrom } from '../node/reach.ts';
 
 export type FixingOptions = Omit<FixOptions, 'reach'>;
 

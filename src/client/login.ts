@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { openMessage, signMessage } from '../protocol/documents/index.ts';
-import { messageOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
-import { escapeLine } from '../protocol/base/escape.ts';
-import { limits } from '../protocol/base/limits.ts';
-import type { Membership } from '../protocol/sessions/credentials.ts';
 import type { NodeKey } from '../identity/keys.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import { AskFailed, askJson, type JsonAnswer } from '../node/ask-json.ts';
-import { clientLimits } from '../member/limits.ts';
+import { messageOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { openMessage, signMessage } from '../protocol/documents/index.ts';
+import type { Membership } from '../protocol/sessions/credentials.ts';
+import { loginLimits } from './limits.ts';
 
 const challengeSchema = z.object({
   challenge: z.string().min(1).max(200),
@@ -35,7 +35,7 @@ export function originOf(address: string): string {
 /** Whether the grant of a membership has to be renewed before signing in with it. */
 export async function isGrantDue({ grant }: Membership, now: number): Promise<boolean> {
   const { payload } = await openMessage('grant', grant, joseVerifier);
-  return payload.exp - now / 1000 < clientLimits.grantSecondsMin;
+  return payload.exp - now / 1000 < loginLimits.grantSecondsMin;
 }
 
 /**

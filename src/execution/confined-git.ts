@@ -1,12 +1,5 @@
 import type { Duplex } from 'node:stream';
-import {
-  openToolSandbox,
-  removeLeftovers,
-  type ToolOptions,
-  type ToolSandbox,
-} from '../../sandbox/index.ts';
-import type { Bandwidth } from '../protocol/base/bandwidth.ts';
-import { codeOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
+import { openToolSandbox, removeLeftovers, type ToolOptions, type ToolSandbox } from '../../sandbox/index.ts';
 import {
   type Egress,
   type HostGate,
@@ -16,6 +9,8 @@ import {
   type Resolve,
   targetsOf,
 } from '../egress/index.ts';
+import type { Bandwidth } from '../protocol/base/bandwidth.ts';
+import { codeOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
 import { type CommitOptions, type GitOptions, type GitUrl, WaitingGit } from '../source/index.ts';
 import { buildLimits } from './limits.ts';
 import { fetchableUrl } from './source-url.ts';

@@ -1,6 +1,17 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import {
+  checkIndexInThread,
+  digestsOfBytes,
+  type FetchedFile,
+  filesTar,
+  type Layout,
+  layOut,
+  type OpenBlob,
+} from '../dependencies/index.ts';
+import { assert, codeOf, messageOf, QuorateError } from '../protocol/base/errors.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
+import {
   blobKey,
   checkBlob,
   type DependencyBlob,
@@ -13,17 +24,6 @@ import {
   makeIndex,
 } from '../protocol/lock-formats/index.ts';
 import { dependencyLimits } from '../protocol/lock-formats/limits.ts';
-import { assert, codeOf, messageOf, QuorateError } from '../protocol/base/errors.ts';
-import { escapeLine } from '../protocol/base/escape.ts';
-import {
-  checkIndexInThread,
-  digestsOfBytes,
-  type FetchedFile,
-  filesTar,
-  type Layout,
-  layOut,
-  type OpenBlob,
-} from '../dependencies/index.ts';
 import type { Store, TreeEntry } from '../store/index.ts';
 
 const folder = 'sha256';

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import type { Job } from '../protocol/documents/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import type { Job } from '../protocol/documents/index.ts';
 import { type CommitOptions, type GitOptions, readCommit } from '../source/index.ts';
 import type { Area, ImportedTree, Store } from '../store/index.ts';
 

@@ -8,11 +8,11 @@ import type {
   SandboxVariation,
   SourceCommit,
 } from '../../sandbox/index.ts';
-import type { Job, Outcome } from '../protocol/documents/index.ts';
+import { layoutFolders, layoutTar } from '../dependencies/index.ts';
 import { codeOf, messageOf, QuorateError } from '../protocol/base/errors.ts';
+import type { Job, Outcome } from '../protocol/documents/index.ts';
 import { type BuildLimit, filesFit, limitNamed, outputFilesMaxOf } from '../protocol/judge/index.ts';
 import { emptyTree } from '../protocol/trust/index.ts';
-import { layoutFolders, layoutTar } from '../dependencies/index.ts';
 import type { Area, ImportedTree, Store } from '../store/index.ts';
 import type { LaidDependencies } from './dependency-tree.ts';
 

@@ -1,5 +1,3 @@
-import { assert, QuorateError } from '../protocol/base/errors.ts';
-import type { Instance } from '../protocol/pipeline/index.ts';
 import {
   checkJobFileSize,
   type JobFile,
@@ -7,6 +5,8 @@ import {
   type JobTemplate,
   parseJobFile,
 } from '../jobfile/index.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
+import type { Instance } from '../protocol/pipeline/index.ts';
 import type { Store } from '../store/index.ts';
 
 const jobFileName = 'quorate.yaml';

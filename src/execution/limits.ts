@@ -1,8 +1,8 @@
 import { sandboxLimits } from '../../sandbox/limits.ts';
-import { dependencyLimits } from '../protocol/lock-formats/limits.ts';
+import { egressLimits } from '../egress/limits.ts';
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
-import { egressLimits } from '../egress/limits.ts';
+import { dependencyLimits } from '../protocol/lock-formats/limits.ts';
 
 /** Bounds of the checkouts and the network access of builds. */
 export const buildLimits = {

@@ -1,8 +1,8 @@
-import { filesOfLocks } from '../protocol/lock-formats/index.ts';
-import { dependencyLimits } from '../protocol/lock-formats/limits.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
+import { filesOfLocks } from '../protocol/lock-formats/index.ts';
+import { dependencyLimits } from '../protocol/lock-formats/limits.ts';
 import type { Area, Store } from '../store/index.ts';
 import { lockFileLimits } from './limits.ts';
 

@@ -1,8 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sandboxLimits } from '../../sandbox/limits.ts';
-import type { Bandwidth } from '../protocol/base/bandwidth.ts';
-import type { Charter, Job } from '../protocol/documents/index.ts';
 import {
   type Egress,
   type EgressRules,
@@ -13,6 +11,8 @@ import {
   type Target,
   targetsOf,
 } from '../egress/index.ts';
+import type { Bandwidth } from '../protocol/base/bandwidth.ts';
+import type { Charter, Job } from '../protocol/documents/index.ts';
 import { buildLimits } from './limits.ts';
 
 export interface NetworkOptions {

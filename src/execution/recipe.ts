@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import type { Recipe } from '../protocol/documents/index.ts';
-import { type NamedRecipe, recipeText } from '../protocol/base/recipe-name.ts';
 import { checkJobFileSize, type JobFile, parseJobFile } from '../jobfile/index.ts';
+import { type NamedRecipe, recipeText } from '../protocol/base/recipe-name.ts';
+import type { Recipe } from '../protocol/documents/index.ts';
 import { resolveRef } from '../source/index.ts';
 import type { Store } from '../store/index.ts';
 import { importSource } from './import-source.ts';

@@ -1,5 +1,5 @@
-import { QuorateError } from '../protocol/base/errors.ts';
 import { isLiteralAddress, isPublic } from '../egress/index.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { type GitUrl, parseGitUrl } from '../source/index.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { QuorateError } from '../protocol/base/errors.ts';
 import { Buckets } from '../mesh/token-buckets.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import { httpLimits } from './limits.ts';
 import { leastPrice } from './prices.ts';
 

@@ -1,8 +1,8 @@
 import type { Context } from 'hono';
-import type { PublicView } from '../controller/node/public-view.ts';
 import { sha256InSlices } from '../store/index.ts';
 import { afterAnswer, type HttpEnv } from './env.ts';
 import { gathered, piecesOf, streamOf, wholeBytesMax } from './stream.ts';
+import type { PublicView } from './views.ts';
 
 /** Level of an artifact, for people: its bundle is the proof. */
 export type ArtifactLevel = ReturnType<PublicView['level']>;

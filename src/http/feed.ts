@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import type { PublicView } from '../controller/node/public-view.ts';
 import { answerWith } from './answer.ts';
 import { type HttpEnv, targetOf } from './env.ts';
 import { Gateway } from './gateway.ts';
 import { Routes } from './routes.ts';
+import type { PublicView } from './views.ts';
 
 /** Pages of any origin may read the feed: it is public, and no cookie is taken or sent. */
 const readByAll = cors({

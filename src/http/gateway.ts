@@ -1,10 +1,10 @@
-import type { PublicView } from '../controller/node/public-view.ts';
 import { type Answer, artifactAnswer } from './answer.ts';
 import { type Asker, holderOf } from './env.ts';
 import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
 import { carChunkBytes } from './prices.ts';
 import { Slots } from './slots.ts';
+import type { PublicView } from './views.ts';
 
 /** Paths of a trustless gateway (https://specs.ipfs.tech/http-gateways/trustless-gateway/): a CAR or a raw block. */
 const targetPattern = /^\/ipfs\/([a-z2-7]{50,100})\?format=(car|raw)$/;

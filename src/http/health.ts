@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
-import { messageOf } from '../protocol/base/errors.ts';
 import type { HealthCheck, HealthChecks } from '../node/health.ts';
+import { messageOf } from '../protocol/base/errors.ts';
 import type { HttpEnv } from './env.ts';
 import { httpLimits } from './limits.ts';
 

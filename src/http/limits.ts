@@ -48,56 +48,17 @@ export const httpLimits = {
   followersMax: 240,
   /** Of one address, which may be an office. */
   followersPerAddressMax: 48,
-  /** Between two looks at what followers see: a live log, a run, a project. */
-  logLookMs: 150,
-  runLookMs: 500,
-  projectLookMs: 2_000,
   /** Time for which a list is cached, whatever becomes of the wall clock. */
   listMs: 250,
   /** Groups of followers of one channel that have seen different things, served in one turn. */
   followerGroupsMax: 32,
   /** Bytes that a follower has not read, beyond which it is dropped and connects again. */
   followerBufferBytesMax: 1024 * 1024,
-  /** Lines on one page of a log. */
-  logLinesMax: 10_000,
-  /** Lines that a search shows on one page. */
-  logFoundMax: 500,
-  /** Characters of such lines, after which no further one is on the page. */
-  logFoundChars: 256 * 1024,
-  /** Lines in one event of a live log. */
-  logEventLinesMax: 1_000,
-  /** Characters of such an event, beyond which no further block of lines is added to it. */
-  logEventChars: 256 * 1024,
-  /** Lines of finished logs that are kept as HTML, in characters. */
-  logHtmlCharsMax: 16 * 1024 * 1024,
-  /** Time for which they are kept while nobody looks at any. */
-  logHtmlMs: 30_000,
-  /** Searches in logs at once; each reads a file. */
-  searchesMax: 2,
-  /** Of these, of one address. */
-  searchesPerAddressMax: 1,
-  /** Lists of what artifacts were made from, made at once; each verifies a bundle in a thread. */
-  sbomsMax: 2,
-  /** Of these, of one address. */
-  sbomsPerAddressMax: 1,
-  /** Files of an artifact that its page lists; artifacts whose lists are kept, as trees do not change; events of a run that its page has. */
-  filesShownMax: 300,
-  fileListsMax: 64,
-  eventsShownMax: 200,
-  /** Browser windows that follow one worker: its operator has a few open. */
-  lenderFollowersMax: 8,
-  /** Time between two looks at a worker that somebody follows. */
-  lenderLookMs: 1_000,
-  /** Connections to the page of a worker: six of a browser, and one for each window that follows. */
-  lenderConnectionsMax: 32,
-  /** A form of that page: a dozen short fields. */
-  lenderFormBytesMax: 8 * 1024,
 } as const;
 
 assert(httpLimits.connectionsPerAddressMax < httpLimits.connectionsMax, 'one address leaves room for others');
 assert(httpLimits.requestsPerSecond <= httpLimits.requestsBurst, 'a burst is at least a second of requests');
 assert(httpLimits.streamWaitMsMax < httpLimits.idleMs, 'a stream that waits is not idle');
-assert(httpLimits.lenderLookMs < httpLimits.idleMs, 'a window that follows is not idle');
 assert(httpLimits.idleMs < httpLimits.answerMsMax, 'an idle client is noticed before the answer is over');
 assert(
   limits.bundleBytesMax / httpLimits.slowBytesPerSecond <= httpLimits.answerMsMax / 1000,
@@ -126,17 +87,6 @@ assert(h.answerMsMax <= 3_600_000, 'an answer ends within an hour');
 assert(h.listsKeptMax * limits.feedBytesMax <= 2 ** 27, 'lists take 128 MiB');
 assert(h.bundlesMax * limits.bundleBytesMax <= 2 ** 28, 'bundles that are sent take 256 MiB');
 assert(h.followersMax * h.followerBufferBytesMax <= 2 ** 28, 'so does what followers have not read');
-assert(
-  h.bundlesPerAddressMax < h.bundlesMax &&
-    h.treesPerAddressMax < h.treesMax &&
-    h.searchesPerAddressMax < h.searchesMax &&
-    h.sbomsPerAddressMax < h.sbomsMax,
-  'one address leaves slots for others',
-);
-assert(
-  h.searchesMax + h.sbomsMax < h.treesMax && h.treesMax < h.bodiesMax,
-  'there are fewer slots for what takes longer',
-);
 assert(h.checkMsMax < h.idleMs, 'a check is answered before its client counts as gone');
 assert(h.slowMsMin <= h.idleMs, 'a slow client is noticed no later than an idle one');
 assert(
@@ -144,27 +94,3 @@ assert(
   'who takes all that it may is not slow',
 );
 assert(h.followerGroupsMax < h.followersMax, 'followers are served in groups');
-assert(h.logLinesMax * limits.logLineBytesMax <= 2 ** 27, 'a page of a log has 80 MB at most');
-assert(
-  h.logFoundMax < h.logEventLinesMax && h.logEventLinesMax < h.logLinesMax,
-  'events are parts of a page',
-);
-assert(h.logFoundChars <= h.bytesPerRequest, 'lines found are one answer');
-assert(h.logEventChars <= h.followerBufferBytesMax / 4, 'a follower may be some events behind');
-assert(h.logHtmlCharsMax <= limits.logBytesMax, 'lines of one log are kept');
-assert(h.logHtmlMs < h.answerMsMax, 'they go once their page is read');
-assert(
-  h.eventsShownMax < h.filesShownMax && h.filesShownMax < limits.outputFilesDefault,
-  'a page has a part of a long list',
-);
-assert(h.fileListsMax * limits.outputFilesMax < 2 ** 21, 'lists of files have two million lines at most');
-assert(
-  h.logLookMs < h.listMs && h.listMs < h.runLookMs && h.runLookMs < h.projectLookMs,
-  'what changes less is looked at less',
-);
-assert(h.projectLookMs < h.idleMs, 'a window that follows hears something');
-assert(
-  h.lenderFollowersMax + 6 <= h.lenderConnectionsMax && h.lenderConnectionsMax <= h.connectionsPerAddressMax,
-  'a browser has its connections beside those that follow',
-);
-assert(h.lenderFormBytesMax <= h.headerBytesMax, 'a form has no more than a request line');

@@ -1,11 +1,11 @@
 import { limits } from '../protocol/base/limits.ts';
-import type { PublicView } from '../controller/node/public-view.ts';
 import { LongWork } from '../store/index.ts';
 import { type Answer, etagOf, revalidate } from './answer.ts';
 import { type Asker, holderOf } from './env.ts';
 import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
 import { Slots } from './slots.ts';
+import type { PublicView } from './views.ts';
 
 /** The lists of a project, by the end of their paths. */
 export const feedLists = ['offers', 'verdicts', 'charter', 'revocations', 'checkpoint'] as const;

@@ -1,6 +1,6 @@
 import { type KeyObject, sign, verify } from 'node:crypto';
-import { fromBase64Url } from '../protocol/documents/index.ts';
 import { fromUtf8 } from '../protocol/base/text.ts';
+import { fromBase64Url } from '../protocol/documents/index.ts';
 
 /** RFC 7515, 7.1, with `alg: Ed25519` (RFC 9864): at once, where jose waits for WebCrypto (docs/adr/0063). */
 export function signCompact(header: object, payload: Uint8Array, key: KeyObject): string {

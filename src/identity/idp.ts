@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { type Invite, type Role, type Signer, signMessage, type Verified } from '../protocol/documents/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import {
+  type Invite,
+  type Role,
+  type Signer,
+  signMessage,
+  type Verified,
+} from '../protocol/documents/index.ts';
 import { identityLimits } from './limits.ts';
 
 /** 144 random bits in base64url, for the `jti` or `nonce` of a document. */

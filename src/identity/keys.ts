@@ -8,8 +8,8 @@ import {
 } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DocumentMemory, fromBase64Url, peerIdOf, type Signer } from '../protocol/documents/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { DocumentMemory, fromBase64Url, peerIdOf, type Signer } from '../protocol/documents/index.ts';
 import { signCompact } from './compact-jws.ts';
 import { identityLimits } from './limits.ts';
 

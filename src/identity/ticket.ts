@@ -1,5 +1,5 @@
-import { fromBase64Url, toBase64Url } from '../protocol/documents/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { fromBase64Url, toBase64Url } from '../protocol/documents/index.ts';
 import { identityLimits } from './limits.ts';
 
 const prefix = 'quorate1.';

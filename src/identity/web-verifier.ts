@@ -1,5 +1,5 @@
-import { publicKeyOf, type Verifier } from '../protocol/documents/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { publicKeyOf, type Verifier } from '../protocol/documents/index.ts';
 import { holdsJws } from './jws-signature.ts';
 
 /** Size of the cache of imported keys: more than the keys in one bundle with its inputs. */

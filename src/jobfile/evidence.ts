@@ -1,8 +1,8 @@
+import { limits } from '../protocol/base/limits.ts';
+import { sizeTexts } from '../protocol/base/quantity.ts';
 import { encodeCanonical, type Job, type Policy } from '../protocol/documents/index.ts';
 import { roundBytesMaxOf, runBytesMaxOf } from '../protocol/judge/index.ts';
-import { limits } from '../protocol/base/limits.ts';
 import type { Instance, PipelineFault, Template } from '../protocol/pipeline/index.ts';
-import { sizeTexts } from '../protocol/base/quantity.ts';
 
 interface Counted extends Template {
   limits: Job['limits'];

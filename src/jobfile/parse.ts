@@ -1,11 +1,16 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import type { Policy } from '../protocol/documents/base.ts';
-import { type Job, jobSchema } from '../protocol/documents/job.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
-import { expandTemplates, type Instance, type PipelineFault, type Template } from '../protocol/pipeline/index.ts';
 import { sizeTexts } from '../protocol/base/quantity.ts';
+import type { Policy } from '../protocol/documents/base.ts';
+import { type Job, jobSchema } from '../protocol/documents/job.ts';
+import {
+  expandTemplates,
+  type Instance,
+  type PipelineFault,
+  type Template,
+} from '../protocol/pipeline/index.ts';
 import { evidenceFault } from './evidence.ts';
 import { jobFileLimits } from './limits.ts';
 import { nearestWord } from './nearest-word.ts';

@@ -1,6 +1,6 @@
+import { askForRevocations } from '../node/artifacts/revocations.ts';
 import type { Credentials } from '../protocol/sessions/credentials.ts';
 import type { RevocationBook } from '../protocol/sessions/revocation-book.ts';
-import { askForRevocations } from '../node/artifacts/revocations.ts';
 import { clientLimits } from './limits.ts';
 
 /** Asks members of a project for revocations, once a minute at most. Errors: those of `askForRevocations`. */

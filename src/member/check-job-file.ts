@@ -1,3 +1,7 @@
+import { joseVerifier } from '../identity/verifier.ts';
+import type { JobFile, JobSpec } from '../jobfile/index.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { toUtf8 } from '../protocol/base/text.ts';
 import {
   type Bundle,
   claimedIdOf,
@@ -10,10 +14,6 @@ import {
   sameValue,
   templateIdOf,
 } from '../protocol/documents/index.ts';
-import { QuorateError } from '../protocol/base/errors.ts';
-import { toUtf8 } from '../protocol/base/text.ts';
-import { joseVerifier } from '../identity/verifier.ts';
-import type { JobFile, JobSpec } from '../jobfile/index.ts';
 import { jobDocument } from './job-document.ts';
 
 /**

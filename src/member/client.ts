@@ -1,3 +1,15 @@
+import { refusePrivate } from '../execution/source-url.ts';
+import { randomNonce } from '../identity/idp.ts';
+import { type Mesh, openMesh } from '../mesh/index.ts';
+import { fetchBundle } from '../node/artifacts/bundles.ts';
+import { serveArtifacts } from '../node/artifacts/transfer.ts';
+import { ask, openCredentials } from '../node/membership/credentials.ts';
+import type { Home } from '../node/membership/home.ts';
+import { isUnread, patiently, type Waiting } from '../node/patience.ts';
+import { meshDial, nodeClock } from '../node/ports.ts';
+import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
+import { escapeValue } from '../protocol/base/escape.ts';
+import { fromUtf8 } from '../protocol/base/text.ts';
 import {
   type Bundle,
   type Charter,
@@ -6,27 +18,15 @@ import {
   type Request,
   signMessage,
 } from '../protocol/documents/index.ts';
-import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
-import { escapeValue } from '../protocol/base/escape.ts';
 import { isConnectionError, isCrowded, openQuestion } from '../protocol/sessions/ask.ts';
 import type { Credentials, Membership } from '../protocol/sessions/credentials.ts';
 import { keepStreams } from '../protocol/sessions/kept-streams.ts';
 import type { Dial, PeerAddress } from '../protocol/sessions/ports.ts';
 import { runSource, unexpected } from '../protocol/sessions/run-source.ts';
 import type { RunSource } from '../protocol/sessions/run-verifier.ts';
-import { fromUtf8 } from '../protocol/base/text.ts';
 import type { ApiDown, ApiUp } from '../protocol/wire/messages.ts';
 import type { PipelineJob, RunSummary } from '../protocol/wire/runs.ts';
-import { randomNonce } from '../identity/idp.ts';
-import { type Mesh, openMesh } from '../mesh/index.ts';
 import type { Store } from '../store/index.ts';
-import { fetchBundle } from '../node/artifacts/bundles.ts';
-import { serveArtifacts } from '../node/artifacts/transfer.ts';
-import { refusePrivate } from '../execution/source-url.ts';
-import { ask, openCredentials } from '../node/membership/credentials.ts';
-import type { Home } from '../node/membership/home.ts';
-import { isUnread, patiently, type Waiting } from '../node/patience.ts';
-import { meshDial, nodeClock } from '../node/ports.ts';
 import { membersOf } from './ask-members.ts';
 import { Following, type LogChunk, type TimedProgress } from './following.ts';
 import { jobDocument } from './job-document.ts';

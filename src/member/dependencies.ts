@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Job } from '../protocol/documents/index.ts';
-import { assert } from '../protocol/base/errors.ts';
 import { type FetchProgress, fetchDependencies, readLocksInThread } from '../dependencies/index.ts';
-import type { JobSpec } from '../jobfile/index.ts';
-import { openStore, type Store } from '../store/index.ts';
 import { importDependencies } from '../execution/dependency-tree.ts';
 import { hostArch } from '../execution/host-arch.ts';
+import type { JobSpec } from '../jobfile/index.ts';
 import { reachFrom } from '../node/reach.ts';
 import { makeScratch } from '../node/scratch.ts';
+import { assert } from '../protocol/base/errors.ts';
+import type { Job } from '../protocol/documents/index.ts';
+import { openStore, type Store } from '../store/index.ts';
 
 type Dependencies = NonNullable<Job['dependencies']>;
 

@@ -1,13 +1,13 @@
+import { isUnread, Patience, patiently, type Waiting } from '../node/patience.ts';
 import { codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeValue } from '../protocol/base/escape.ts';
-import { judgeLimits } from '../protocol/judge/limits.ts';
 import { limits } from '../protocol/base/limits.ts';
+import { judgeLimits } from '../protocol/judge/limits.ts';
 import type { Question } from '../protocol/sessions/ask.ts';
 import { errorFrom } from '../protocol/sessions/message-stream.ts';
 import { unexpected } from '../protocol/sessions/run-source.ts';
 import type { ApiDown, ApiUp } from '../protocol/wire/messages.ts';
 import type { Progress } from '../protocol/wire/progress.ts';
-import { isUnread, Patience, patiently, type Waiting } from '../node/patience.ts';
 import { clientLimits } from './limits.ts';
 import { ShownLogs } from './retold-logs.ts';
 

@@ -1,6 +1,6 @@
-import type { Job } from '../protocol/documents/index.ts';
-import { sandboxProfile } from '../protocol/base/sandbox-profile.ts';
 import { hostArch } from '../execution/host-arch.ts';
+import { sandboxProfile } from '../protocol/base/sandbox-profile.ts';
+import type { Job } from '../protocol/documents/index.ts';
 import type { SubmitOptions } from './submit.ts';
 
 /** The job, or the template of a job that reads artifacts, as it is published from this host. */

@@ -12,8 +12,6 @@ export const clientLimits = {
   bundleMsMax: 30_000,
   /** Longest wait for the next word of a controller that fetches, which says how far it is once a second, in ms. */
   bringMsMax: 60_000,
-  /** How long a grant has to last yet for a sign-in to be of use, in seconds. */
-  grantSecondsMin: 600,
 } as const;
 
 const { bringMsMax } = clientLimits;
@@ -26,7 +24,6 @@ assert(
   'silence of a controller is noticed no later than that of any server',
 );
 assert(bringMsMax <= limits.gitIdleSecondsMax * 1000, 'silence is noticed as that of git is');
-assert(clientLimits.grantSecondsMin < limits.grantSecondsMax, 'a new grant is of use');
 
 assert(
   clientLimits.keptStreamMs <= sessionLimits.keptStreamMs,

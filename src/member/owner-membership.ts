@@ -1,13 +1,13 @@
-import { QuorateError } from '../protocol/base/errors.ts';
-import type { Membership } from '../protocol/sessions/credentials.ts';
 import { issueInvite } from '../identity/idp.ts';
 import { encodeTicket } from '../identity/ticket.ts';
+import { inFile } from '../node/files.ts';
 import { membershipHint, openCharter } from '../node/membership/credentials.ts';
 import type { Home } from '../node/membership/home.ts';
 import { byPeer, joinProject } from '../node/membership/join.ts';
-import type { ProjectFolder } from '../owner/project-folder.ts';
-import { inFile } from '../node/files.ts';
 import type { Waiting } from '../node/patience.ts';
+import type { ProjectFolder } from '../owner/project-folder.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import type { Membership } from '../protocol/sessions/credentials.ts';
 
 /** The owner's membership as publisher: the identity provider's key in the project's folder invites the key of this home. */
 export async function ownerMembership(

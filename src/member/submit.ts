@@ -1,12 +1,12 @@
-import type { Job, Policy, Recipe, Request } from '../protocol/documents/index.ts';
-import { assert } from '../protocol/base/errors.ts';
-import type { Instance, Skipped } from '../protocol/pipeline/index.ts';
-import type { JobFile, JobSpec, JobTemplate } from '../jobfile/index.ts';
-import type { GitTag } from '../source/index.ts';
-import type { Store } from '../store/index.ts';
 import { chosenJobs, jobOf } from '../execution/job-in-tree.ts';
 import { lockFilesInTree } from '../execution/lock-files.ts';
 import type { WantedRecipe } from '../execution/recipe.ts';
+import type { JobFile, JobSpec, JobTemplate } from '../jobfile/index.ts';
+import { assert } from '../protocol/base/errors.ts';
+import type { Job, Policy, Recipe, Request } from '../protocol/documents/index.ts';
+import type { Instance, Skipped } from '../protocol/pipeline/index.ts';
+import type { GitTag } from '../source/index.ts';
+import type { Store } from '../store/index.ts';
 import { type Confine, type PlannedCommit, planCommit, type SeenCommit } from './plan.ts';
 
 export interface SubmitOptions {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, Stream } from '@libp2p/interface';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { toUtf8 } from '../protocol/base/text.ts';
 import { sessionLimits } from '../protocol/sessions/limits.ts';
 import { errorMessage } from '../protocol/sessions/message-stream.ts';
-import { toUtf8 } from '../protocol/base/text.ts';
 import { StreamChannel, type Toll } from './channel.ts';
 import type { ConnectionPruner } from './connection-pruner.ts';
 import { Counts } from './counts.ts';

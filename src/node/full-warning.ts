@@ -1,6 +1,6 @@
+import type { Mesh } from '../mesh/index.ts';
 import type { Clock, Tell } from '../protocol/sessions/ports.ts';
 import { every } from '../protocol/sessions/timing.ts';
-import type { Mesh } from '../mesh/index.ts';
 
 /** At most one warning in this time. */
 const lookMs = 60_000;

@@ -2,9 +2,9 @@ import { Agent, get, type IncomingMessage } from 'node:http';
 import { get as getByTls, Agent as TlsAgent } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type HostGate, isLiterally, openAddresses, type Resolve } from '../egress/index.ts';
 import type { Rate } from '../protocol/base/bandwidth.ts';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
-import { type HostGate, isLiterally, openAddresses, type Resolve } from '../egress/index.ts';
 import { nodeLimits } from './limits.ts';
 
 interface GetOptions {

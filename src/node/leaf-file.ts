@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { open, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { text } from '../protocol/documents/base.ts';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { homeNewer } from '../protocol/base/newer.ts';
-import type { LeafFile } from '../worker/sessions/ports.ts';
+import { text } from '../protocol/documents/base.ts';
+import type { LeafFile } from '../protocol/sessions/ports.ts';
 import { syncFolder } from '../store/disk.ts';
 import { readOptional } from './files.ts';
 

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, type Registry } from 'prom-client';
-import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
 import type { Mesh } from '../mesh/index.ts';
+import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
 import { Meters, type MetricTable } from './metrics.ts';
 
 /** Of every process. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { meshLimits } from '../mesh/limits.ts';
 import { codeOf } from '../protocol/base/errors.ts';
 import { isBusy, isConnectionError, isCrowded } from '../protocol/sessions/ask.ts';
-import { meshLimits } from '../mesh/limits.ts';
 import { nodeLimits } from './limits.ts';
 
 const { busyMsMax, lostMsMax, pauseMsMax, pauseMsMin, toldMs } = nodeLimits;

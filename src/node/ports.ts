@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { joseVerifier } from '../identity/verifier.ts';
+import type { Mesh } from '../mesh/index.ts';
+import type { EventLoop } from '../protocol/base/slices.ts';
 import { openMessage, openStatement, type Signer } from '../protocol/documents/index.ts';
 import { MachineTime } from '../protocol/sessions/machine-time.ts';
 import type { Channel, Clock, Dial, Documents, Signing } from '../protocol/sessions/ports.ts';
-import type { EventLoop } from '../protocol/base/slices.ts';
-import { joseVerifier } from '../identity/verifier.ts';
-import type { Mesh } from '../mesh/index.ts';
 import { steadyTime } from './steady-time.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { codeOf, QuorateError } from '../protocol/base/errors.ts';
 import type { Reach } from '../dependencies/index.ts';
 import { openAddresses } from '../egress/index.ts';
+import { codeOf, QuorateError } from '../protocol/base/errors.ts';
 
 /**
  * Which servers may be asked for what a lock file, an index or a redirect names: those at public addresses, those that somebody at this

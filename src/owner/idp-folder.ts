@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openMessage } from '../protocol/documents/index.ts';
-import { QuorateError } from '../protocol/base/errors.ts';
-import { enforce } from '../protocol/judge/index.ts';
 import { createKey, loadKey } from '../identity/keys.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import { inFile, readOptional } from '../node/files.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import { openMessage } from '../protocol/documents/index.ts';
+import { enforce } from '../protocol/judge/index.ts';
 import { openProjectFolder, type ProjectFolder, writeCharter } from './project-folder.ts';
 import { keyFiles } from './project-keys.ts';
 

@@ -2,6 +2,12 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { issueInvite } from '../identity/idp.ts';
+import { createKey, generateSeed, keyFromSeed, loadKey, type NodeKey } from '../identity/keys.ts';
+import { encodeTicket } from '../identity/ticket.ts';
+import { joseVerifier } from '../identity/verifier.ts';
+import { inFile, parseFile, readOptional, writeAtomic, writeJson } from '../node/files.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
 import {
   type Charter,
   noteKinds,
@@ -13,12 +19,6 @@ import {
   signMessage,
   type Verified,
 } from '../protocol/documents/index.ts';
-import { QuorateError } from '../protocol/base/errors.ts';
-import { issueInvite } from '../identity/idp.ts';
-import { createKey, generateSeed, keyFromSeed, loadKey, type NodeKey } from '../identity/keys.ts';
-import { encodeTicket } from '../identity/ticket.ts';
-import { joseVerifier } from '../identity/verifier.ts';
-import { inFile, parseFile, readOptional, writeAtomic, writeJson } from '../node/files.ts';
 import { keyFiles, openKeys } from './project-keys.ts';
 import { checkApart } from './trusted-keys.ts';
 

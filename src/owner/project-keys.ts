@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Charter } from '../protocol/documents/index.ts';
-import { QuorateError } from '../protocol/base/errors.ts';
 import { createKey, generateSeed, keyFromSeed, loadKey, type NodeKey } from '../identity/keys.ts';
-import { syncFolder } from '../store/disk.ts';
 import { makePrivate } from '../node/files.ts';
+import { QuorateError } from '../protocol/base/errors.ts';
+import type { Charter } from '../protocol/documents/index.ts';
+import { syncFolder } from '../store/disk.ts';
 
 /** In a project's folder. A key of before, and one that is not named yet, lies in `keys/` under its own name. */
 export const keyFiles = { root: 'root.key', controller: 'controller.key', idp: 'idp.key' };

@@ -1,9 +1,17 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { type RevocationTarget, signMessage } from '../protocol/documents/index.ts';
+import type { NodeKey } from '../identity/keys.ts';
+import { joseVerifier as verifier } from '../identity/verifier.ts';
+import { openMesh } from '../mesh/index.ts';
+import { readOptional } from '../node/files.ts';
+import { ask } from '../node/membership/credentials.ts';
+import { byPeer } from '../node/membership/join.ts';
+import { openRevocationBook } from '../node/membership/revocation-file.ts';
+import { meshDial } from '../node/ports.ts';
 import { assert, codeOf, messageOf, QuorateError } from '../protocol/base/errors.ts';
-import { isNamed, type RevocationList } from '../protocol/judge/index.ts';
 import { limits } from '../protocol/base/limits.ts';
+import { type RevocationTarget, signMessage } from '../protocol/documents/index.ts';
+import { isNamed, type RevocationList } from '../protocol/judge/index.ts';
 import { isConnectionError } from '../protocol/sessions/ask.ts';
 import {
   type OwnRevocation,
@@ -12,21 +20,13 @@ import {
   unshownLeaves,
 } from '../protocol/sessions/own-revocations.ts';
 import { parseCheckpoint } from '../protocol/transparency/index.ts';
-import type { NodeKey } from '../identity/keys.ts';
-import { joseVerifier as verifier } from '../identity/verifier.ts';
-import { openMesh } from '../mesh/index.ts';
-import { readOptional } from '../node/files.ts';
-import { meshDial } from '../node/ports.ts';
-import { ask } from '../node/membership/credentials.ts';
-import { byPeer } from '../node/membership/join.ts';
-import { membershipLimits } from '../node/membership/limits.ts';
+import { ownerLimits } from './limits.ts';
 import { type ProjectFolder, readCharter } from './project-folder.ts';
-import { openRevocationBook } from '../node/membership/revocation-file.ts';
 
 type Question = Parameters<typeof ask>[2];
 type Answer = Awaited<ReturnType<typeof ask>>['answer'];
 
-const { againMs, revokeMsMax, waitMsDefault } = membershipLimits;
+const { againMs, revokeMsMax, waitMsDefault } = ownerLimits;
 
 export interface Revoking {
   what: RevocationTarget;

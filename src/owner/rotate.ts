@@ -1,5 +1,5 @@
-import type { Charter } from '../protocol/documents/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import type { Charter } from '../protocol/documents/index.ts';
 import { type ProjectFolder, readCharter, signNext } from './project-folder.ts';
 import { addKey, nameKeys } from './project-keys.ts';
 import { checkApart } from './trusted-keys.ts';

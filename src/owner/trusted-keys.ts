@@ -1,5 +1,5 @@
-import { type Charter, runsProject } from '../protocol/documents/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { type Charter, runsProject } from '../protocol/documents/index.ts';
 
 /** Whether a key may become that of a trusted worker. Errors: `TRUSTED_KEY_NOT_APART`. */
 export function checkApart(charter: Charter, key: string): void {

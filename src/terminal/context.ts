@@ -9,6 +9,7 @@ export interface Context {
   /** Whether the home folder was given by the user. */
   homeGiven: boolean;
   cwd: string;
+  env: Readonly<Record<string, string | undefined>>;
   out: Output;
   /** Aborted by Ctrl-C. A command then has to end within seconds. */
   signal: AbortSignal;

@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { messageOf } from '../protocol/base/errors.ts';
-import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
 import { parseMonitorAddress } from '../http/addresses.ts';
 import type { Monitor } from '../http/monitor.ts';
-import { version } from '../program.ts';
 import type { NodeEvent } from '../node/node-events.ts';
+import { version } from '../program.ts';
+import { messageOf } from '../protocol/base/errors.ts';
+import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
 import { boundHeap } from './bounded-heap.ts';
 import { writeCompiledCode } from './compiled-code.ts';
 import { eventPrinter } from './node-events.ts';

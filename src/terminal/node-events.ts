@@ -1,7 +1,7 @@
-import { escapeLine } from '../protocol/base/escape.ts';
-import { isLogged, type LogLevel, logRecord, logText } from '../protocol/base/log-lines.ts';
 import type { NodeEvent } from '../node/node-events.ts';
 import type { TransferEvent } from '../node/tell-transfer.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
+import { isLogged, type LogLevel, logRecord, logText } from '../protocol/base/log-lines.ts';
 import type { Output } from './output.ts';
 
 /** Where rows cannot change in place, a transfer that goes on is printed this often. */

@@ -1,13 +1,11 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
+import { parseHostPort } from '../http/addresses.ts';
+import { nearestWord } from '../jobfile/nearest-word.ts';
 import { isHostEntry } from '../protocol/base/host-entry.ts';
 import { leastVersion } from '../protocol/base/least-version.ts';
 import { type NamedRecipe, parseRecipe } from '../protocol/base/recipe-name.ts';
-import type { RetentionRule } from '../store-node/machine/plan.ts';
 import { type Bounds, type Unit, units } from '../protocol/base/units.ts';
-import { parseHostPort } from '../http/addresses.ts';
-import { nearestWord } from '../jobfile/nearest-word.ts';
-import type { WantedInput } from '../client/trial/inputs.ts';
 
 // Commander shows these messages after "error: option '…' argument '…' is invalid."
 
@@ -47,18 +45,6 @@ export const severalTiers = (text: string, before: Tier[] | undefined): Tier[] =
   ...new Set([...(before ?? []), oneTier(text)]),
 ];
 
-/** `name=CID`, `name=folder`, or a CID, whose name is itself; repeatable. */
-export function inputs(text: string, before: WantedInput[] | undefined): WantedInput[] {
-  const [, name, what = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63})=)?(.+)$/.exec(text) ?? [];
-  const isCid = /^baf[a-z2-7]{20,110}$/.test(what);
-  if (!isCid && (name === undefined || what === ''))
-    throw new InvalidArgumentError('Give a name, and a CID or a folder: lib=bafybei…, lib=../lib/out');
-  const input = isCid ? { name: name ?? what, cid: what } : { name: name ?? what, folder: what };
-  if (before?.some((one) => one.name === input.name))
-    throw new InvalidArgumentError(`The name ${input.name} is there twice.`);
-  return [...(before ?? []), input];
-}
-
 /** A host as workers know it: in lower case, without a dot at its end. */
 export function hostEntry(text: string): string {
   if (!isHostEntry(text))
@@ -76,22 +62,6 @@ export function recipe(text: string): NamedRecipe {
       'Give the URL of a repository, @ and a full commit id or neither, and a path: https://host/recipes.git:tool.yaml',
     );
   return named;
-}
-
-/** `refs/tags/*=forever`, `agreed:*=7d`; repeatable. The first that fits counts. */
-export function keepRules(text: string, before: RetentionRule[] | undefined): RetentionRule[] {
-  const [, level, ref, age = ''] = /^(?:(agreed|trusted):)?([^=\s]{1,300})=(\S+)$/.exec(text) ?? [];
-  const seconds = age === 'forever' ? null : units.time.parse(age);
-  if (ref === undefined || seconds === undefined)
-    throw new InvalidArgumentError(
-      'Give a ref with * for any characters, and a time or "forever": refs/tags/*=forever, agreed:*=7d',
-    );
-  const rule: RetentionRule = {
-    ref,
-    ...(level !== undefined && { level: level === 'agreed' ? 'agreed' : 'trusted' }),
-    ageMs: seconds === null ? null : seconds * 1000,
-  };
-  return [...(before ?? []), rule];
 }
 
 export function wholeNumber(text: string): number {

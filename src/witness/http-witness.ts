@@ -1,5 +1,5 @@
-import { parseNoteKey, type Verifier } from '../protocol/documents/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { parseNoteKey, type Verifier } from '../protocol/documents/index.ts';
 import { openNamedWitnesses } from '../protocol/transparency/index.ts';
 import { addCheckpoint } from './add-checkpoint.ts';
 

@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { limits } from '../../src/protocol/base/limits.ts';
 import type { JobSpec } from '../../src/jobfile/index.ts';
 import { type Client, openClient } from '../../src/member/client.ts';
 import { type Prepared, prepare } from '../../src/member/submit.ts';
 import { openHome } from '../../src/node/membership/home.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
 import { LocalCluster } from '../e2e/support/local-cluster.ts';
 import type { Proc } from '../e2e/support/processes.ts';

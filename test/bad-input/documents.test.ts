@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
+import { toUtf8 } from '../../src/protocol/base/text.ts';
 import {
   decodeBundle,
   decodeJob,
@@ -8,10 +12,6 @@ import {
   openMessage,
   openStatement,
 } from '../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
-import { limits } from '../../src/protocol/base/limits.ts';
-import { toUtf8 } from '../../src/protocol/base/text.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
 import type { DocumentKind, Vector } from '../vectors/vector.ts';
 
 const statements = ['receipt', 'verdict'] as const;

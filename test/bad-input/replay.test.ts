@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { issueInvite } from '../../src/identity/idp.ts';
+import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
+import { decodeTicket, type Ticket } from '../../src/identity/ticket.ts';
+import { openMesh } from '../../src/mesh/index.ts';
+import { openHome } from '../../src/node/membership/home.ts';
+import { joinProject } from '../../src/node/membership/join.ts';
+import { openProjectFolder, type ProjectFolder } from '../../src/owner/project-folder.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
 import {
   type Claim,
   type Enrol,
@@ -8,17 +16,9 @@ import {
   type Lease,
   signMessage,
 } from '../../src/protocol/documents/index.ts';
-import { fromUtf8 } from '../../src/protocol/base/text.ts';
 import { encodeMessage } from '../../src/protocol/wire/messages.ts';
 import { ownVersion } from '../../src/protocol/wire/peer-version.ts';
 import { protocols } from '../../src/protocol/wire/protocols.ts';
-import { issueInvite } from '../../src/identity/idp.ts';
-import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
-import { decodeTicket, type Ticket } from '../../src/identity/ticket.ts';
-import { openMesh } from '../../src/mesh/index.ts';
-import { openHome } from '../../src/node/membership/home.ts';
-import { joinProject } from '../../src/node/membership/join.ts';
-import { openProjectFolder, type ProjectFolder } from '../../src/owner/project-folder.ts';
 import { LocalCluster } from '../e2e/support/local-cluster.ts';
 import { cidOf, makeGrant, makeJob, makeRequest, nonceOf } from '../support/documents.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Output, type Sink } from '../../src/terminal/output.ts';
 import { ProgressView } from '../../src/client/commands/progress.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
+import { Output, type Sink } from '../../src/terminal/output.ts';
 import { screen, sink } from './screen.ts';
 
 const worker = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';

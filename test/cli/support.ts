@@ -93,7 +93,7 @@ export async function quorate(
       ended.err += text;
     },
   };
-  const place = { cwd, env: { QUORATE_HOME: join(root(), 'home'), ...env } };
+  const place = { cwd, env: { ...process.env, QUORATE_HOME: join(root(), 'home'), ...env } };
   ended.code = await commandLine(args, place, tell, AbortSignal.timeout(secondsMax * 1000));
   if (args.includes('--json')) checkJson(args, ended.out);
   return ended;

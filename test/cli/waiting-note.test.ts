@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Context } from '../../src/terminal/context.ts';
 import { restsMs, WaitingNote } from '../../src/client/commands/next-steps.ts';
+import type { Context } from '../../src/terminal/context.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { addToLock, checkLocks, completeLocks, locksOfJobs } from '../../src/client/lock.ts';
 import { quorateLock, writeQuorateLock } from '../../src/protocol/lock-formats/index.ts';
 import { dependencyLimits } from '../../src/protocol/lock-formats/limits.ts';
-import { addToLock, checkLocks, completeLocks, locksOfJobs } from '../../src/client/lock.ts';
 import { npmProject } from '../dependencies/registry.ts';
+import { codeOf, folder } from '../support/code-and-folder.ts';
 import { withLimits } from '../support/with-limits.ts';
-import { codeOf, folder } from '../runtime/support.ts';
 
 it('lock files of jobs are those that the job file names, each once and in order', async () => {
   const dir = await folder();

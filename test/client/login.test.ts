@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { signMessage } from '../../src/protocol/documents/index.ts';
 import { isGrantDue, originOf, signInWithKey, whoIs } from '../../src/client/login.ts';
+import { signMessage } from '../../src/protocol/documents/index.ts';
 import { makeGrant } from '../support/documents.ts';
 import { idp, project, workerKey } from '../support/project.ts';
 

@@ -1,13 +1,13 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/protocol/lock-formats/index.ts';
 import { type Agent, openAgent } from '../../src/dependencies/fetch/agent.ts';
 import { readCargoConfig } from '../../src/dependencies/fetch/cargo-config.ts';
 import { readNpmConfig } from '../../src/dependencies/fetch/npm-config.ts';
 import { printedBy } from '../../src/dependencies/fetch/printed-by.ts';
 import { Registries } from '../../src/dependencies/fetch/registries.ts';
 import { decodeCrateIndex, decodeFileList } from '../../src/dependencies/fetch/registry-lists.ts';
+import type { Entry } from '../../src/protocol/lock-formats/index.ts';
 import { scratch } from '../e2e/support/processes.ts';
 import { registry } from './registry.ts';
 

@@ -5,13 +5,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { Entry } from '../../src/protocol/lock-formats/index.ts';
 import { openAgent, type Reach } from '../../src/dependencies/fetch/agent.ts';
 import { type FetchOptions, fetchDependencies } from '../../src/dependencies/fetch/fetch.ts';
 import { fixFiles, fixUrl } from '../../src/dependencies/fetch/fix.ts';
 import { readNpmConfig } from '../../src/dependencies/fetch/npm-config.ts';
 import { Registries } from '../../src/dependencies/fetch/registries.ts';
 import { decodeFileList } from '../../src/dependencies/fetch/registry-lists.ts';
+import type { Entry } from '../../src/protocol/lock-formats/index.ts';
 import { scratch } from '../e2e/support/processes.ts';
 import { zip } from './tools/zip.ts';
 

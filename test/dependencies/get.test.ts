@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import { type AddressInfo, getDefaultAutoSelectFamily, setDefaultAutoSelectFamily } from 'node:net';
 import { MockAgent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { type Agent, openAgent } from '../../src/dependencies/fetch/agent.ts';
 import { type GetOptions, get, getBytes, NoAnswer, retried } from '../../src/dependencies/fetch/get.ts';
 import { fetchLimits } from '../../src/dependencies/fetch/limits.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 
 const registry = 'https://registry.example';
 const other = 'https://other.example';

@@ -1,7 +1,7 @@
 import { setInterval as every } from 'node:timers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readLocks } from '../../src/protocol/lock-formats/index.ts';
 import { readLocksInThread } from '../../src/dependencies/index.ts';
+import { readLocks } from '../../src/protocol/lock-formats/index.ts';
 // The thread loads these two itself: a test that runs them has to name them.
 import '../../src/dependencies/thread/answer.ts';
 import '../../src/dependencies/thread/lock-thread.ts';
@@ -88,7 +88,7 @@ describe('lock files in a thread', () => {
     new URL(
       `data:text/javascript,${encodeURIComponent(
         `const { answerAsked } = await import(${at('dependencies/thread/answer.ts')});
-         const { QuorateError } = await import(${at('core/errors.ts')});
+         const { QuorateError } = await import(${at('protocol/base/errors.ts')});
          await answerAsked(${work});`,
       )}`,
     );

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../src/identity/verifier.ts';
 import { decodeBundle } from '../../src/protocol/documents/index.ts';
 import { verifyBundle } from '../../src/protocol/trust/index.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
 import { documentedEvents } from '../cli/run-events.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 import type { Line, Told } from './support/told.ts';

@@ -1,10 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { encodeEquivocation } from '../../src/protocol/documents/index.ts';
-import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../src/protocol/transparency/index.ts';
 import { openHome } from '../../src/node/membership/home.ts';
 import { openProjectFolder } from '../../src/owner/project-folder.ts';
+import { encodeEquivocation } from '../../src/protocol/documents/index.ts';
+import {
+  formatCheckpoint,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../src/protocol/transparency/index.ts';
 import { Terminal } from '../bad-input/support/terminal.ts';
 import { quorateWords } from '../support/program.ts';
 import { Cluster } from './support/cluster.ts';

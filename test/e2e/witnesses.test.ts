@@ -2,6 +2,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keyFromSeed } from '../../src/identity/keys.ts';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+import { openProjectFolder } from '../../src/owner/project-folder.ts';
 import { decodeBundle, formatNoteKey, noteKinds } from '../../src/protocol/documents/index.ts';
 import {
   formatCheckpoint,
@@ -11,9 +14,6 @@ import {
   signCheckpoint,
 } from '../../src/protocol/transparency/index.ts';
 import { verifyBundle } from '../../src/protocol/trust/index.ts';
-import { keyFromSeed } from '../../src/identity/keys.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
-import { openProjectFolder } from '../../src/owner/project-folder.ts';
 import { HttpWitness } from '../../src/witness/index.ts';
 import { startLitewitness } from '../support/litewitness.ts';
 import { SpecifiedWitness } from '../support/specified-witness.ts';

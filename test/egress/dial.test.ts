@@ -1,7 +1,7 @@
 import { connect, createServer, Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { dial } from '../../src/egress/dial.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 
 async function listening(): Promise<number> {
   const server = createServer((socket) => socket.destroy());

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { RefusalRows } from '../../src/egress/refusal-rows.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { listen } from '../source/support.ts';
 import { codesOf, connectTo, egressTo, say } from './support.ts';
 

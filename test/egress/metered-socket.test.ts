@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
-import { Bandwidth } from '../../src/protocol/base/bandwidth.ts';
 import { meteredConnect } from '../../src/egress/metered-socket.ts';
+import { Bandwidth } from '../../src/protocol/base/bandwidth.ts';
 
 const bytesPerSecond = 400_000;
 const open = new Set<{ destroy?(): void; close?(): void }>();

@@ -1,9 +1,9 @@
 import { syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { isLiteralAddress, openAddresses, type Target, targetsOf } from '../../src/egress/index.ts';
 import { addressesFor } from '../../src/egress/rules.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 
 const port = 443;
 const at = (host: string, own = port): Target => ({ host, port: own });

@@ -139,7 +139,7 @@ export { bytes, bundleText, wrong };
   it('offers what its front door says and no inner room', async () => {
     writeFileSync(
       join(app, 'doors.js'),
-      `const inner = await import('quorate/dist/src/core/errors.js').then(() => 'open', (error) => error.code);
+      `const inner = await import('quorate/dist/src/protocol/base/errors.js').then(() => 'open', (error) => error.code);
 console.log(inner, Object.keys(await import('quorate')).sort().join(' '));`,
     );
     expect(run('doors.js').lines).toEqual([

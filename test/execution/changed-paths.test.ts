@@ -3,9 +3,9 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { expect, it } from 'vitest';
-import { limits } from '../../src/protocol/base/limits.ts';
 import { changedPaths } from '../../src/execution/changed-paths.ts';
 import { buildLimits } from '../../src/execution/limits.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { codeOf, store, tar } from '../store/support.ts';
 import { withLimits } from '../support/with-limits.ts';
 

@@ -1,10 +1,10 @@
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { openConfinedGit } from '../../src/execution/confined-git.ts';
 import { fetchRecipe, readLocalJobFile } from '../../src/execution/recipe.ts';
-import { codeOf, folder } from '../runtime/support.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { codeOf, folder } from '../support/code-and-folder.ts';
 
 /** git in a sandbox that was opened before, with its sockets in this folder. */
 async function confined(net: string, outOfMemory = false) {

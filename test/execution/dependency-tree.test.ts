@@ -2,6 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { filesTar } from '../../src/dependencies/index.ts';
+import { checkDependencies, importDependencies, missingFile } from '../../src/execution/dependency-tree.ts';
+import { lockFileLimits } from '../../src/execution/limits.ts';
+import { lockFilesInTree } from '../../src/execution/lock-files.ts';
 import {
   type DependencyIndex,
   dirhashOf,
@@ -11,20 +15,12 @@ import {
   readLocks,
 } from '../../src/protocol/lock-formats/index.ts';
 import { dependencyLimits } from '../../src/protocol/lock-formats/limits.ts';
-import { filesTar } from '../../src/dependencies/index.ts';
-import {
-  checkDependencies,
-  importDependencies,
-  missingFile,
-} from '../../src/execution/dependency-tree.ts';
-import { lockFileLimits } from '../../src/execution/limits.ts';
-import { lockFilesInTree } from '../../src/execution/lock-files.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { npmProject } from '../dependencies/registry.ts';
 import { hex, npmPackage, sri } from '../dependencies/tools/support.ts';
 import { tar } from '../store/support.ts';
+import { codeOf } from '../support/code-and-folder.ts';
 import { withLimits } from '../support/with-limits.ts';
-import { codeOf } from '../runtime/support.ts';
 
 const signal = AbortSignal.timeout(300_000);
 const one = await npmPackage('one', '1.0.0');

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { Sandbox, SandboxIo, SandboxJob, SandboxOutcome } from '../../sandbox/index.ts';
+import { layOut } from '../../src/dependencies/index.ts';
+import { abortedBy, buildInSandbox, limitOf } from '../../src/execution/in-sandbox.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { limits } from '../../src/protocol/base/limits.ts';
 import { emptyTree } from '../../src/protocol/trust/index.ts';
-import { layOut } from '../../src/dependencies/index.ts';
-import { abortedBy, buildInSandbox, limitOf } from '../../src/execution/in-sandbox.ts';
 import type { Area, Store } from '../../src/store/index.ts';
 import { makeJob } from '../support/documents.ts';
 

@@ -1,7 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
-import { limits } from '../../src/protocol/base/limits.ts';
-import { parseJobFile } from '../../src/jobfile/index.ts';
 import { changedPaths } from '../../src/execution/changed-paths.ts';
 import { asSourceError } from '../../src/execution/import-source.ts';
 import {
@@ -12,6 +9,9 @@ import {
   jobOf,
 } from '../../src/execution/job-in-tree.ts';
 import { fetchableUrl } from '../../src/execution/source-url.ts';
+import { parseJobFile } from '../../src/jobfile/index.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
 import { store, tar } from '../store/support.ts';
 import { withLimits } from '../support/with-limits.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { codeOf } from '../../src/protocol/base/errors.ts';
 import { refusePrivate } from '../../src/execution/source-url.ts';
+import { codeOf } from '../../src/protocol/base/errors.ts';
 
 const refusal = (repo: string, vcs: string[]): string | undefined => {
   try {

@@ -32,8 +32,7 @@ const mayDeclare =
 
 /** Decoders that no target calls itself, and why not. */
 const elsewhere: Record<string, string> = {
-  'src/node/backup/manifest.ts readManifest':
-    'a file of the own account, by the schema and sum of parseFile',
+  'src/backup/manifest.ts readManifest': 'a file of the own account, by the schema and sum of parseFile',
   'src/store/check.ts readPins': 'gives the file to the reader of the list of pins',
   'sandbox/files.ts readOptional': 'gives the text of a file of the kernel as it is',
   'sandbox/cgroups/parents.ts readHierarchies': 'reads the files that parseHierarchies is given',
@@ -116,7 +115,7 @@ const reached: Record<string, string> = {
   'src/protocol/base/client-address.ts': 'an IP address that the system, libp2p or isIP has parsed',
   'src/journal/end-mark.ts':
     'a number that this process wrote beside its journal; flipped bits of it are a test',
-  'src/node/backup/journals.ts': 'events of a copy of a journal, each with its checksum',
+  'src/backup/journals.ts': 'events of a copy of a journal, each with its checksum',
   'src/client/commands/fetch.ts': 'a CID on the own command line',
   'src/client/commands/compare.ts': 'a CID on the own command line',
   'src/client/commands/diff.ts': 'a CID on the own command line',
@@ -182,8 +181,7 @@ const reached: Record<string, string> = {
   'src/execution/recipe.ts': 'job-file',
   'src/client/lock.ts': 'job-file',
   'src/execution/source-url.ts': 'git-url: what it parses is the URL that came of it',
-  'src/node/control-socket.ts':
-    'a line of the own user, on a socket in a folder that nobody else may enter',
+  'src/node/control-socket.ts': 'a line of the own user, on a socket in a folder that nobody else may enter',
   'src/controller/node/control.ts': 'that line',
   'src/worker/node/control.ts': 'that line',
   'src/node/artifacts/transfer.ts': 'cid',

@@ -1,13 +1,13 @@
 import type { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
-import type { ArtifactLevel } from '../../src/http/answer.ts';
+import type { Trees } from '../../src/controller/node/page-parts.ts';
 import { controllerApp } from '../../src/controller/page/controller-app.ts';
-import type { HttpEnv } from '../../src/http/env.ts';
-import { httpLimits } from '../../src/http/limits.ts';
+import { pageLimits } from '../../src/controller/page/limits.ts';
 import { filesOf } from '../../src/controller/page/tree-routes.ts';
+import type { ArtifactLevel } from '../../src/http/answer.ts';
+import type { HttpEnv } from '../../src/http/env.ts';
 import { wholeApp } from '../../src/http/whole-app.ts';
 import { publicTrees } from '../../src/node/artifacts/public-trees.ts';
-import type { Trees } from '../../src/controller/node/page-parts.ts';
 import { store, tar } from '../store/support.ts';
 import { viewOf } from './support.ts';
 
@@ -158,7 +158,7 @@ it('lists of the files of as many artifacts are kept as the limit says; the one 
     },
   } as never;
   const shown = (...all: number[]) => Promise.all(all.map((n) => filesOf(trees, `tree${n}`, undefined)));
-  const { fileListsMax } = httpLimits;
+  const { fileListsMax } = pageLimits;
   await shown(...Array.from({ length: fileListsMax }, (_, n) => n));
   await shown(0);
   expect(made).toHaveLength(fileListsMax);

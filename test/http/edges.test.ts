@@ -1,21 +1,21 @@
 import { type ClientRequest, request } from 'node:http';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { limits } from '../../src/protocol/base/limits.ts';
+import { controllerApp } from '../../src/controller/page/controller-app.ts';
 import { type Account, Accounts } from '../../src/http/accounts.ts';
 import { parseHostPort, parseMonitorAddress, urlOf, urlsOf } from '../../src/http/addresses.ts';
-import { controllerApp } from '../../src/controller/page/controller-app.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { healthApp } from '../../src/http/health.ts';
+import { Live } from '../../src/http/kit/live.ts';
 import { httpLimits } from '../../src/http/limits.ts';
 import { listenHttp } from '../../src/http/listen.ts';
-import { Live } from '../../src/http/kit/live.ts';
 import { leastPrice, priceOf } from '../../src/http/prices.ts';
 import { isProxyAddress, TrustedProxies } from '../../src/http/trusted-proxies.ts';
 import { pageOf } from '../../src/http/verify-page/page-file.ts';
-import { watchApp } from '../../src/watcher/page/index.ts';
 import { wholeApp } from '../../src/http/whole-app.ts';
-import { codeOf } from '../runtime/support.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
+import { watchApp } from '../../src/watcher/page/index.ts';
+import { codeOf } from '../support/code-and-folder.ts';
 import { withLimits } from '../support/with-limits.ts';
 import { ask, codeIn, viewOf } from './support.ts';
 

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { httpLimits } from '../../src/http/limits.ts';
 import { Live, type Source } from '../../src/http/kit/live.ts';
+import { httpLimits } from '../../src/http/limits.ts';
 import { withLimits } from '../support/with-limits.ts';
 
 class Followed extends EventEmitter {

@@ -1,12 +1,12 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { encodeBundle } from '../../src/protocol/documents/bundle.ts';
 import { feedApp } from '../../src/http/feed.ts';
 import { listenHttp } from '../../src/http/listen.ts';
 import { openApi } from '../../src/http/openapi.ts';
 import { feedLists } from '../../src/http/routes.ts';
+import type { PublicView } from '../../src/http/views.ts';
 import { version } from '../../src/program.ts';
-import type { PublicView } from '../../src/controller/node/public-view.ts';
+import { encodeBundle } from '../../src/protocol/documents/bundle.ts';
 import { cidOf } from '../support/documents.ts';
 import { makeProject, project } from '../support/project.ts';
 import { ask, type Got, serve } from './support.ts';

@@ -1,11 +1,11 @@
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { Cookies } from '../../src/http/sign-in/cookies.ts';
 import { formField } from '../../src/http/sign-in/csrf.ts';
 import { readJson } from '../../src/http/sign-in/json-body.ts';
 import { refuse } from '../../src/http/sign-in/refusal.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 
 /** Answers with what it read, or with the code of the refusal. */
 const app = new Hono()

@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type Session, signMessage } from '../../src/protocol/documents/index.ts';
 import { IdpAuthority } from '../../src/http/sign-in/idp-authority.ts';
 import { signInLimits } from '../../src/http/sign-in/limits.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
+import { type Session, signMessage } from '../../src/protocol/documents/index.ts';
 import { at, idp, makeCharter, project, testKey } from '../support/documents.ts';
 import { withLimits } from '../support/with-limits.ts';
 

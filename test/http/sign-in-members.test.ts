@@ -2,14 +2,14 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type SignIn as SignInDocument, signMessage } from '../../src/protocol/documents/index.ts';
-import { limits } from '../../src/protocol/base/limits.ts';
 import { IdpAuthority } from '../../src/http/sign-in/idp-authority.ts';
 import { KeySignIn } from '../../src/http/sign-in/key-sign-in.ts';
 import { openSignIn } from '../../src/http/sign-in/open.ts';
 import { Sessions } from '../../src/http/sign-in/sessions.ts';
 import { SignInFile } from '../../src/identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
+import { type SignIn as SignInDocument, signMessage } from '../../src/protocol/documents/index.ts';
 import { at, idp, makeCharter, makeGrant, project, publisher } from '../support/documents.ts';
 import { rules } from '../support/sign-in.ts';
 

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
-import { limits } from '../../src/protocol/base/limits.ts';
 import { checkSameOrigin } from '../../src/http/sign-in/csrf.ts';
 import { signInLimits } from '../../src/http/sign-in/limits.ts';
 import { refuse } from '../../src/http/sign-in/refusal.ts';
 import type { Authority, Right } from '../../src/http/sign-in/right.ts';
 import { staticUrl } from '../../src/http/static-files.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { at, idp, makeCharter } from '../support/documents.ts';
 import { startSignIn } from '../support/sign-in.ts';
 import { withLimits } from '../support/with-limits.ts';

@@ -1,9 +1,9 @@
 import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { whoIs } from '../../src/client/login.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { listenHttp } from '../../src/http/listen.ts';
 import { type DevicePrompt, signInDevice } from '../../src/identity/oidc/device.ts';
-import { whoIs } from '../../src/client/login.ts';
 import { freePort } from '../e2e/support/wait.ts';
 import { startProvider, type TestProvider } from '../support/oidc-provider.ts';
 import { settingsOf, startSignIn } from '../support/sign-in.ts';

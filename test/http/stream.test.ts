@@ -1,15 +1,15 @@
 import type { Context } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { limits } from '../../src/protocol/base/limits.ts';
-import { type Answer, answerWith, artifactAnswer } from '../../src/http/answer.ts';
 import { servePages } from '../../src/controller/page/bundles-site.ts';
+import { type Answer, answerWith, artifactAnswer } from '../../src/http/answer.ts';
 import { holderOf, targetOf, untilGone } from '../../src/http/env.ts';
 import { formFields } from '../../src/http/form.ts';
-import { httpLimits } from '../../src/http/limits.ts';
 import { Live } from '../../src/http/kit/live.ts';
+import { httpLimits } from '../../src/http/limits.ts';
 import { Routes } from '../../src/http/routes.ts';
 import { Slots } from '../../src/http/slots.ts';
 import { gathered, paid, piecesOf, streamOf, wholeBytesMax } from '../../src/http/stream.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { project } from '../support/project.ts';
 import { withLimits } from '../support/with-limits.ts';
 import { ask, bundleName, viewOf } from './support.ts';

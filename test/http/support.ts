@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { feedApp } from '../../src/http/feed.ts';
 import { type HttpServer, listenHttp } from '../../src/http/listen.ts';
-import type { PublicView } from '../../src/controller/node/public-view.ts';
+import type { PublicView } from '../../src/http/views.ts';
 import { project } from '../support/project.ts';
 
 const notice = { offer: 'a.b.c', request: 'd.e.f', publisher: 'g.h.i', job: '{}' };

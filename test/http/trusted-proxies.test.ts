@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { TrustedProxies } from '../../src/http/trusted-proxies.ts';
-import { codeOf } from '../runtime/support.ts';
+import { codeOf } from '../support/code-and-folder.ts';
 
 const proxies = new TrustedProxies(['192.0.2.1', '10.0.0.0/8', '2001:db8:ffff::/48']);
 const asked = (remoteAddress: string | undefined, headers: Record<string, string> = {}) =>

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CompactSign } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openMessage, peerIdOf } from '../../src/protocol/documents/index.ts';
 import { issueInvite, randomNonce } from '../../src/identity/idp.ts';
 import { createKey, generateSeed, keyFromSeed, loadKey } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
 import { decodeTicket, encodeTicket } from '../../src/identity/ticket.ts';
 import { joseVerifier, remembering } from '../../src/identity/verifier.ts';
+import { openMessage, peerIdOf } from '../../src/protocol/documents/index.ts';
 
 const now = 1_700_000_000_000;
 const idp = keyFromSeed(new Uint8Array(32).fill(1));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { codeOf, messageOf } from '../../src/protocol/base/errors.ts';
 import { neededClaims, personOf, roleOf } from '../../src/identity/oidc/rules.ts';
 import { parseSignInSettings, type SignInSettings } from '../../src/identity/oidc/settings.ts';
+import { codeOf, messageOf } from '../../src/protocol/base/errors.ts';
 
 const valid = `origin = "https://ci.example.org"
 services = ["https://watch.example.org", "http://127.0.0.1:4720"]

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { plainVerifier } from '../../src/identity/verifier.ts';
+import { openWebVerifier } from '../../src/identity/web-verifier.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import {
   decodeBundle,
   openMessage,
@@ -8,10 +11,7 @@ import {
   peerIdOf,
   type Verifier,
 } from '../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { verifyBundle } from '../../src/protocol/trust/index.ts';
-import { plainVerifier } from '../../src/identity/verifier.ts';
-import { openWebVerifier } from '../../src/identity/web-verifier.ts';
 import { project, testKey } from '../support/project.ts';
 import type { Vector } from '../vectors/vector.ts';
 

@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { makeDebianRoot, makeErofs } from '../../src/image/index.ts';
 import { checkImageRequirements } from '../../src/execution/images/requirements.ts';
+import { makeDebianRoot, makeErofs } from '../../src/image/index.ts';
 import { isRoot } from '../support/needs.ts';
 import { newStore, scratch } from './support.ts';
 

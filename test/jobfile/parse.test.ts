@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { documentLimits } from '../../src/protocol/documents/limits.ts';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
-import { limits } from '../../src/protocol/base/limits.ts';
 import { parseJobFile } from '../../src/jobfile/index.ts';
 import { jobFileLimits } from '../../src/jobfile/limits.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
+import { documentLimits } from '../../src/protocol/documents/limits.ts';
 
 const defaults = {
   image: 'host',

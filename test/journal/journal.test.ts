@@ -6,9 +6,9 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { EndMark } from '../../src/journal/end-mark.ts';
 import { openJournal, replayEach } from '../../src/journal/index.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 
 interface Event {
   n: number;

@@ -1,5 +1,5 @@
-import { type Charter, type RevocationTarget, signMessage } from '../../src/protocol/documents/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
+import { type Charter, type RevocationTarget, signMessage } from '../../src/protocol/documents/index.ts';
 import { type Real, realProject } from '../proof/support.ts';
 import * as it from '../support/project.ts';
 import { type Row, rowOf, type State } from './table.ts';

@@ -1,16 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Bundle, encodeBundle, leaves as leafOf } from '../../src/protocol/documents/index.ts';
+import { check } from '../../src/http/verify-page/browser/check.ts';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+import { openWebVerifier } from '../../src/identity/web-verifier.ts';
+import { openRevocationBook } from '../../src/node/membership/revocation-file.ts';
+import { joseDocuments, signingOf } from '../../src/node/ports.ts';
 import { codeOf } from '../../src/protocol/base/errors.ts';
+import { type Bundle, encodeBundle, leaves as leafOf } from '../../src/protocol/documents/index.ts';
+import { LogCopy } from '../../src/protocol/sessions/log-copy.ts';
 import { RevocationBook } from '../../src/protocol/sessions/revocation-book.ts';
 import { RunVerifier } from '../../src/protocol/sessions/run-verifier.ts';
-import { Cosigner } from '../../src/worker/sessions/cosigner.ts';
-import { DraftChecks } from '../../src/worker/sessions/draft-checks.ts';
-import { LogCopy } from '../../src/protocol/sessions/log-copy.ts';
-import { LogWitness } from '../../src/worker/sessions/log-witness.ts';
-import type { WorkerPorts } from '../../src/worker/sessions/ports.ts';
-import { RevocationFeed } from '../../src/worker/sessions/revocation-feed.ts';
 import {
   addWitness,
   formatCheckpoint,
@@ -19,13 +19,13 @@ import {
   witnessCheckpoint,
 } from '../../src/protocol/transparency/index.ts';
 import type { Verification } from '../../src/protocol/trust/index.ts';
-import type { WorkerEvent } from '../../src/worker/machine/events.ts';
-import { check } from '../../src/http/verify-page/browser/check.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
-import { openWebVerifier } from '../../src/identity/web-verifier.ts';
-import { openRevocationBook } from '../../src/node/membership/revocation-file.ts';
-import { joseDocuments, signingOf } from '../../src/node/ports.ts';
 import { proofIn } from '../../src/store-node/node/evidence.ts';
+import type { WorkerEvent } from '../../src/worker/machine/events.ts';
+import { Cosigner } from '../../src/worker/sessions/cosigner.ts';
+import { DraftChecks } from '../../src/worker/sessions/draft-checks.ts';
+import { LogWitness } from '../../src/worker/sessions/log-witness.ts';
+import type { WorkerPorts } from '../../src/worker/sessions/ports.ts';
+import { RevocationFeed } from '../../src/worker/sessions/revocation-feed.ts';
 import { quorate } from '../cli/support.ts';
 import { at, log, type Project, project, trusted } from '../support/project.ts';
 import { type Case, next } from './bundles.ts';

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Bundle, Job } from '../../src/protocol/documents/index.ts';
 import { parseJobFile } from '../../src/jobfile/index.ts';
 import { checkJobFile } from '../../src/member/check-job-file.ts';
 import { jobDocument } from '../../src/member/job-document.ts';
+import type { Bundle, Job } from '../../src/protocol/documents/index.ts';
 import { verifyWithout } from '../attacks/trust/attack.ts';
 import { cidOf, makeJob, makeProject, type Project, type Recipe } from '../support/project.ts';
 

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import type { JobSpec } from '../../src/jobfile/index.ts';
 import { fetchTrees } from '../../src/member/dependencies.ts';
 import { npmProject } from '../dependencies/registry.ts';
-import { codeOf, folder } from '../runtime/support.ts';
+import { codeOf, folder } from '../support/code-and-folder.ts';
 
 it('jobs with the same lock files share a tree, one without has none, and nothing is left', async () => {
   const { 'package-lock.json': lock = '' } = npmProject('https://registry.example', {});

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { QuorateError, reportedError } from '../../src/protocol/base/errors.ts';
 import { Following } from '../../src/member/following.ts';
 import { gapNote } from '../../src/member/retold-logs.ts';
+import { QuorateError, reportedError } from '../../src/protocol/base/errors.ts';
 import { testKey } from '../support/project.ts';
 
 const worker = testKey('worker').id;

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { signMessage } from '../../src/protocol/documents/index.ts';
-import type { Membership } from '../../src/protocol/sessions/credentials.ts';
 import { ownerMembership } from '../../src/member/owner-membership.ts';
 import { openHome } from '../../src/node/membership/home.ts';
 import { initProject, openProjectFolder, signNext } from '../../src/owner/project-folder.ts';
+import { signMessage } from '../../src/protocol/documents/index.ts';
+import type { Membership } from '../../src/protocol/sessions/credentials.ts';
+import { codeOf, folder } from '../support/code-and-folder.ts';
 import { testKey } from '../support/documents.ts';
-import { codeOf, folder } from '../runtime/support.ts';
 
 const { signal } = new AbortController();
 

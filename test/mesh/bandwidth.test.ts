@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { Bandwidth, Rate } from '../../src/protocol/base/bandwidth.ts';
 import type { Mesh } from '../../src/mesh/index.ts';
+import { Bandwidth, Rate } from '../../src/protocol/base/bandwidth.ts';
 import { node, soon } from './harness.ts';
 
 const bytesPerSecond = 400_000;

@@ -1,9 +1,9 @@
 import type { Connection } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Rank } from '../../src/protocol/base/rank.ts';
 import { ConnectionPruner } from '../../src/mesh/connection-pruner.ts';
 import type { Libp2pNode } from '../../src/mesh/libp2p-node.ts';
+import type { Rank } from '../../src/protocol/base/rank.ts';
 
 /** Two places are kept for owners, two for guests; a network, and a key at a controller, has a share of two. */
 const max = 16;

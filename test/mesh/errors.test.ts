@@ -1,8 +1,8 @@
 import type { Connection } from '@libp2p/interface';
 import { expect, it } from 'vitest';
-import { reportedError } from '../../src/protocol/base/errors.ts';
 import { dialError, listenError } from '../../src/mesh/errors.ts';
 import { ConnectionLink } from '../../src/mesh/link.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 
 const named = (name: string, message = '') => Object.assign(new Error(message), { name });
 const wrapped = (error: Error) => new Error('outer', { cause: new AggregateError([new Error('x'), error]) });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Rank } from '../../src/protocol/base/rank.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
 import { beyondShare, type Place, reserveOf, roomFor } from '../../src/mesh/places.ts';
+import type { Rank } from '../../src/protocol/base/rank.ts';
 
 const max = 64;
 const now = 1_000_000;

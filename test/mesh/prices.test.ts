@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { protocols } from '../../src/protocol/wire/protocols.ts';
 import { libraryTurns } from '../../src/mesh/library-toll.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
+import { protocols } from '../../src/protocol/wire/protocols.ts';
 import { type MeasuredPrice, measurePrices } from '../support/measured-prices.ts';
 import { openPriced } from '../support/protocol-prices.ts';
 import { bootstrapNode } from './harness.ts';

@@ -3,15 +3,15 @@ import timers from 'node:timers/promises';
 import type { Connection, Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
-import type { Rank } from '../../src/protocol/base/rank.ts';
-import { sessionLimits } from '../../src/protocol/sessions/limits.ts';
 import type { ConnectionPruner } from '../../src/mesh/connection-pruner.ts';
 import type { Libp2pNode } from '../../src/mesh/libp2p-node.ts';
 import { ProtocolServer } from '../../src/mesh/protocol-server.ts';
 import { newStats } from '../../src/mesh/stats.ts';
 import { Turns } from '../../src/mesh/turns.ts';
 import type { Channel, ProtocolOptions } from '../../src/mesh/types.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import type { Rank } from '../../src/protocol/base/rank.ts';
+import { sessionLimits } from '../../src/protocol/sessions/limits.ts';
 import { FakeStream } from './fake-stream.ts';
 import { bytes, text } from './harness.ts';
 

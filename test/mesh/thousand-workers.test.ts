@@ -8,11 +8,11 @@ import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask } from '../../src/protocol/sessions/ask.ts';
-import { meshLimits } from '../../src/mesh/limits.ts';
 import type { ControllerNode } from '../../src/controller/node/node.ts';
-import { initProject } from '../../src/owner/project-folder.ts';
+import { meshLimits } from '../../src/mesh/limits.ts';
 import { meshDial } from '../../src/node/ports.ts';
+import { initProject } from '../../src/owner/project-folder.ts';
+import { ask } from '../../src/protocol/sessions/ask.ts';
 import { loopbackController } from '../support/controller.ts';
 import { node, sleep } from './harness.ts';
 

@@ -10,7 +10,11 @@ export const measured = [
   'src/dependencies',
   'src/http',
   'src/mesh',
-  'src/runtime',
+  'src/node',
+  'src/controller',
+  'src/worker',
+  'src/watcher',
+  'src/client',
   'sandbox',
 ] as const;
 

@@ -20,7 +20,7 @@ const full: readonly (readonly [path: string, condition: string])[] = [
   ['src/controller/machine/state.ts', 'alarms.size > controllerLimits.alarmsMax'],
   ['src/controller/sessions/log-server.ts', 'this.#begun.size > begunMax'],
   ['src/worker/sessions/uncompared.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
-  ['src/controller/page/tree-routes.ts', 'lists.size >= httpLimits.fileListsMax'],
+  ['src/controller/page/tree-routes.ts', 'lists.size >= pageLimits.fileListsMax'],
   ['src/http/routes.ts', 'this.#kept.size >= httpLimits.listsKeptMax'],
   ['src/mesh/announcements.ts', 'this.#announced.size > meshLimits.announcedMax'],
   ['src/mesh/dial-budget.ts', 'table.size > rememberedPlacesMax'],

@@ -1,10 +1,10 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import type { Clock } from '../../src/protocol/sessions/ports.ts';
 import { throwIfAborted } from '../../src/node/aborted.ts';
 import { warnWhenFull } from '../../src/node/full-warning.ts';
 import { meshCheck } from '../../src/node/health.ts';
 import { nodeClock } from '../../src/node/ports.ts';
 import { tellTransfer } from '../../src/node/tell-transfer.ts';
+import type { Clock } from '../../src/protocol/sessions/ports.ts';
 
 const { signal } = new AbortController();
 

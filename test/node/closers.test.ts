@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Closers } from '../../src/node/closers.ts';
 import { readOptional, writeAtomic } from '../../src/node/files.ts';
-import { folder } from '../runtime/support.ts';
+import { folder } from '../support/code-and-folder.ts';
 
 /** Takes longer to be synced than a turn of the event loop. */
 const long = 'x'.repeat(4 * 2 ** 20);

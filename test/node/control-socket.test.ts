@@ -3,14 +3,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import {
   type Answer,
   askControlSocket,
   connectControlSocket,
   serveControlSocket,
 } from '../../src/node/control-socket.ts';
-import { codeOf, folder } from '../runtime/support.ts';
+import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { codeOf, folder } from '../support/code-and-folder.ts';
 
 let path: string;
 

@@ -9,7 +9,7 @@ import { RememberedPeers } from '../../src/mesh/remembered-peers.ts';
 import { openBundles } from '../../src/node/artifacts/bundles.ts';
 import { readOptional, writeAtomic } from '../../src/node/files.ts';
 import { nodeLimits } from '../../src/node/limits.ts';
-import { codeOf, folder } from '../runtime/support.ts';
+import { codeOf, folder } from '../support/code-and-folder.ts';
 
 describe('writeAtomic', () => {
   it('makes the folder, replaces what was there, and is for its owner only', async () => {

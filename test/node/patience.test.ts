@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { reportedError } from '../../src/protocol/base/errors.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
 import { isUnread, Patience, patiently } from '../../src/node/patience.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 
 const error = (code: string, says = code, cause?: unknown) => reportedError(code, says, { cause });
 const signal = new AbortController().signal;

@@ -1,7 +1,6 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { formatNoteKey, noteKinds, openMessage, signMessage } from '../../src/protocol/documents/index.ts';
 import { keyFromSeed } from '../../src/identity/keys.ts';
 import { decodeTicket } from '../../src/identity/ticket.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
@@ -18,8 +17,9 @@ import {
   writeAddress,
   writeCharter,
 } from '../../src/owner/project-folder.ts';
+import { formatNoteKey, noteKinds, openMessage, signMessage } from '../../src/protocol/documents/index.ts';
+import { codeOf, folder } from '../support/code-and-folder.ts';
 import { testKey } from '../support/documents.ts';
-import { codeOf, folder } from '../runtime/support.ts';
 
 const address = ['/ip4/127.0.0.1/tcp/4710/p2p/12D3KooWNWeAv9TF1xB8BMiuHrWwGFPvdgPZK6s3NUNRCowistg6'];
 const ticketFor = { operator: 'ada', role: 'worker', hosts: 1, seconds: 3600 } as const;

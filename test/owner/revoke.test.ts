@@ -2,26 +2,26 @@ import { hash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { RevocationTarget } from '../../src/protocol/documents/index.ts';
-import { claimedIdOf } from '../../src/protocol/documents/jws.ts';
-import { codeOf, type QuorateError } from '../../src/protocol/base/errors.ts';
-import type { RevocationList } from '../../src/protocol/judge/index.ts';
-import { revocationServer } from '../../src/protocol/sessions/revocation-exchange.ts';
-import { protocols } from '../../src/protocol/wire/protocols.ts';
 import type { ControllerNode } from '../../src/controller/node/node.ts';
+import { openRevocationBook } from '../../src/node/membership/revocation-file.ts';
 import {
   initProject,
   openProjectFolder,
   type ProjectFolder,
   writeAddress,
 } from '../../src/owner/project-folder.ts';
-import { openRevocationBook } from '../../src/node/membership/revocation-file.ts';
 import { type Revoking, revoke } from '../../src/owner/revoke.ts';
 import { rotateController, rotateIdp, rotateTrusted } from '../../src/owner/rotate.ts';
+import { codeOf, type QuorateError } from '../../src/protocol/base/errors.ts';
+import type { RevocationTarget } from '../../src/protocol/documents/index.ts';
+import { claimedIdOf } from '../../src/protocol/documents/jws.ts';
+import type { RevocationList } from '../../src/protocol/judge/index.ts';
+import { revocationServer } from '../../src/protocol/sessions/revocation-exchange.ts';
+import { protocols } from '../../src/protocol/wire/protocols.ts';
+import { folder } from '../support/code-and-folder.ts';
 import { loopbackController } from '../support/controller.ts';
 import { cidOf, testKey } from '../support/documents.ts';
 import { loopbackMesh } from '../support/mesh.ts';
-import { folder } from '../runtime/support.ts';
 
 const project = async (): Promise<ProjectFolder> =>
   initProject(await folder(), { name: 'tools', vcs: [], bootstrap: [] });

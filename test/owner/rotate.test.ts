@@ -3,20 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ControllerContext } from '../../src/controller/node/context.ts';
 import { otherKeys } from '../../src/controller/node/folder-charter.ts';
-import {
-  initProject,
-  openProjectFolder,
-  type ProjectFolder,
-} from '../../src/owner/project-folder.ts';
-import {
-  dropOldIdps,
-  rotateController,
-  rotateIdp,
-  rotateTrusted,
-} from '../../src/owner/rotate.ts';
+import { initProject, openProjectFolder, type ProjectFolder } from '../../src/owner/project-folder.ts';
+import { dropOldIdps, rotateController, rotateIdp, rotateTrusted } from '../../src/owner/rotate.ts';
+import { codeOf, folder } from '../support/code-and-folder.ts';
 import { loopbackController } from '../support/controller.ts';
 import { testKey } from '../support/documents.ts';
-import { codeOf, folder } from '../runtime/support.ts';
 
 const project = async (): Promise<ProjectFolder> =>
   initProject(await folder(), { name: 'tools', vcs: ['git.example.org'], bootstrap: [] });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { type Bundle, decodeBundle } from '../../src/protocol/documents/index.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { type Bundle, decodeBundle } from '../../src/protocol/documents/index.ts';
 import { atLeast, verifyBundle } from '../../src/protocol/trust/index.ts';
 import { makeAnswer } from '../support/answers.ts';
 import * as them from '../support/project.ts';

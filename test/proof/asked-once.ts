@@ -1,5 +1,5 @@
-import { toBase64, type Verifier } from '../../src/protocol/documents/index.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
+import { toBase64, type Verifier } from '../../src/protocol/documents/index.ts';
 
 /** The real verifier, asked once per question: most of a mutant is as it was. */
 const answers = new Map<string, Promise<boolean>>();

@@ -3,13 +3,13 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeIndex, makeIndex } from '../../src/protocol/lock-formats/index.ts';
-import { formatNoteKey, type LogEntry, noteKinds, type Receipt } from '../../src/protocol/documents/index.ts';
-import { type Bom, inTotoKeyOf, type Provenance } from '../../src/protocol/interop/index.ts';
-import { originOf } from '../../src/protocol/transparency/index.ts';
 import { encodePrivatePem } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
 import { provenIndex } from '../../src/node/artifacts/dependency-index.ts';
+import { formatNoteKey, type LogEntry, noteKinds, type Receipt } from '../../src/protocol/documents/index.ts';
+import { type Bom, inTotoKeyOf, type Provenance } from '../../src/protocol/interop/index.ts';
+import { encodeIndex, makeIndex } from '../../src/protocol/lock-formats/index.ts';
+import { originOf } from '../../src/protocol/transparency/index.ts';
 import { quorate } from '../cli/support.ts';
 import { store } from '../store/support.ts';
 import {

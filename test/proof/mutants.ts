@@ -1,3 +1,5 @@
+import type { NodeKey } from '../../src/identity/keys.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
 import {
   type Bundle,
   encodeCanonical,
@@ -7,8 +9,6 @@ import {
   toBase64,
   toBase64Url,
 } from '../../src/protocol/documents/index.ts';
-import { fromUtf8 } from '../../src/protocol/base/text.ts';
-import type { NodeKey } from '../../src/identity/keys.ts';
 
 /**
  * One change to a bundle. `group` is the kind of change and the document, `field` where in it. The bundle's own fields are

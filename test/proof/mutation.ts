@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Bundle, decodeBundle, encodeBundle } from '../../src/protocol/documents/index.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { type Bundle, decodeBundle, encodeBundle } from '../../src/protocol/documents/index.ts';
 import { type Verification, verifyBundle } from '../../src/protocol/trust/index.ts';
 import * as them from '../support/project.ts';
 import { verifier } from './asked-once.ts';

@@ -1,3 +1,4 @@
+import { QuorateError } from '../../src/protocol/base/errors.ts';
 import {
   type Bundle,
   type Job,
@@ -7,7 +8,6 @@ import {
   type Verdict,
   type Verifier,
 } from '../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { checkEvidence, LogView } from '../../src/protocol/trust/index.ts';
 import * as them from '../support/project.ts';
 import { makeProject, type Project, type Recipe, type Run } from '../support/project.ts';

@@ -1,3 +1,5 @@
+import type { NodeKey } from '../../src/identity/keys.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
 import {
   type Bundle,
   encodeBundle,
@@ -7,9 +9,7 @@ import {
   toBase64,
   toBase64Url,
 } from '../../src/protocol/documents/index.ts';
-import { fromUtf8 } from '../../src/protocol/base/text.ts';
 import { MerkleTree, signCheckpoint, witnessCheckpoint } from '../../src/protocol/transparency/index.ts';
-import type { NodeKey } from '../../src/identity/keys.ts';
 import { at, noteOf, type Project, trusted } from '../support/project.ts';
 import {
   edits,

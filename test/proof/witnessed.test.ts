@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../src/identity/verifier.ts';
 import type { Bundle } from '../../src/protocol/documents/index.ts';
 import { verifyBundle } from '../../src/protocol/trust/index.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
 import { makeProject, namedWitness, policy, project, type Recipe } from '../support/project.ts';
 
 /** As few witnesses as are needed: two operators, one of them without a receipt, and one of two that the charter names. */

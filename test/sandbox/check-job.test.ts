@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { checkJob } from '../../sandbox/check-job.ts';
 import type { SandboxJob } from '../../sandbox/types.ts';
 import { limits as bounds } from '../../src/protocol/base/limits.ts';
-import { codeOf } from '../runtime/support.ts';
+import { codeOf } from '../support/code-and-folder.ts';
 
 const tar = () => Readable.from([]);
 const limits = { cpus: 0.5, memoryBytes: 1, diskBytes: 1, pids: 1, seconds: 0.1 };

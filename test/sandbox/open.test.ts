@@ -5,7 +5,7 @@ import { combineSandboxes, openSandbox, openSandboxes, probe } from '../../sandb
 import type { TierProbe } from '../../sandbox/probe/tier.ts';
 import { tierProbes } from '../../sandbox/tiers.ts';
 import type { Sandbox, SandboxAbilities, Steering, Tier } from '../../sandbox/types.ts';
-import { codeOf } from '../runtime/support.ts';
+import { codeOf } from '../support/code-and-folder.ts';
 import { tempFolder } from './support.ts';
 
 const usual = { ...tierProbes };

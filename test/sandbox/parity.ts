@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { profileValues } from '../../sandbox/run/profile.ts';
 import { type Tier, tiers } from '../../sandbox/index.ts';
+import { profileValues } from '../../sandbox/run/profile.ts';
 import { houseFiles, root } from '../tidy/house/source.ts';
 import { differences } from './differences.ts';
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { extract, type Header, pack } from 'tar-stream';
-import { TierSandbox } from '../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../sandbox/cgroups/parents.ts';
 import { gvisorTier } from '../../sandbox/gvisor/tier.ts';
 import type { Sandbox, SandboxJob, SandboxLimits, SandboxOutcome, Tier } from '../../sandbox/index.ts';
 import { namespaceTier } from '../../sandbox/namespace/tier.ts';
+import { TierSandbox } from '../../sandbox/run/tier.ts';
 
 export const MiB = 1024 * 1024;
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { calm } from '../../simulations/rates.ts';
 import { simulate } from '../../simulations/simulate.ts';
 import type { Patches } from '../../simulations/world.ts';
-import type { WorkerPorts } from '../../src/worker/sessions/ports.ts';
 import { decodeMessage, feedUpSchema } from '../../src/protocol/wire/messages.ts';
 import { protocols } from '../../src/protocol/wire/protocols.ts';
+import type { WorkerPorts } from '../../src/worker/sessions/ports.ts';
 
 const names = ['ada', 'bob', 'cy', 'dan'];
 

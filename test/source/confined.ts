@@ -1,11 +1,7 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import {
-  type ConfinedGit,
-  type ConfinedOptions,
-  openConfinedGit,
-} from '../../src/execution/confined-git.ts';
+import { type ConfinedGit, type ConfinedOptions, openConfinedGit } from '../../src/execution/confined-git.ts';
 import { type CommitOptions, readCommit } from '../../src/source/index.ts';
 import { folder } from './support.ts';
 

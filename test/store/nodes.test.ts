@@ -12,8 +12,8 @@ import { type BlockReader, parseCid } from '../../src/store/nodes.ts';
 import { diffTrees } from '../../src/store/tree-diff.ts';
 import { resolvePath } from '../../src/store/tree-path.ts';
 import { checkDepth, fileBytes, Visits, walkTree } from '../../src/store/tree-walk.ts';
-import { type Bound, holds, unless } from '../protocol/taken.ts';
 import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
+import { type Bound, holds, unless } from '../protocol/taken.ts';
 import { collect } from './support.ts';
 
 /** Nodes that no importer writes. */

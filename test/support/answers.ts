@@ -1,3 +1,7 @@
+import type { NodeKey } from '../../src/identity/keys.ts';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
+import { isoTime } from '../../src/protocol/base/time.ts';
 import {
   addSignature,
   type Bundle,
@@ -15,11 +19,7 @@ import {
   signStatement,
   type VerdictFacts,
 } from '../../src/protocol/documents/index.ts';
-import { fromUtf8 } from '../../src/protocol/base/text.ts';
-import { isoTime } from '../../src/protocol/base/time.ts';
 import { MerkleTree } from '../../src/protocol/transparency/index.ts';
-import type { NodeKey } from '../../src/identity/keys.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
 import * as it from './documents.ts';
 import { type Project, workerKey } from './project.ts';
 

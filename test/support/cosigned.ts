@@ -3,7 +3,11 @@ import { draftOf } from '../../src/controller/machine/draft.ts';
 import type { ControllerEvent } from '../../src/controller/machine/events.ts';
 import type { ControllerState } from '../../src/controller/machine/state.ts';
 import { cosignStatement, signStatement } from '../../src/protocol/documents/index.ts';
-import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../src/protocol/transparency/index.ts';
+import {
+  formatCheckpoint,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../src/protocol/transparency/index.ts';
 
 /** The trusted worker signs the draft of a run that waits for it. `now`: ms since the epoch. */
 export async function cosigned(

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
+import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
+import { sandboxProfile } from '../../src/protocol/base/sandbox-profile.ts';
 import {
   type Charter,
   type Grant,
@@ -15,7 +17,6 @@ import {
   signMessage,
   type Verified,
 } from '../../src/protocol/documents/index.ts';
-import { sandboxProfile } from '../../src/protocol/base/sandbox-profile.ts';
 import {
   addWitness,
   formatCheckpoint,
@@ -23,7 +24,6 @@ import {
   signCheckpoint,
   witnessCheckpoint,
 } from '../../src/protocol/transparency/index.ts';
-import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
 
 /** When everything in these documents happens: 14 November 2023, in seconds. */
 export const at = 1_700_000_000;

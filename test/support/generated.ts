@@ -4,16 +4,16 @@ import { shapesOf } from '../../src/cli/command-shapes.ts';
 import { publishedSchemas } from '../../src/cli/json/outputs.ts';
 import { manPages } from '../../src/cli/man-pages.ts';
 import { createProgram } from '../../src/cli/program.ts';
-import { workerFileJsonSchema } from '../../src/worker/commands/worker-file.ts';
 import { openApi } from '../../src/http/openapi.ts';
 import { jobFileJsonSchema } from '../../src/jobfile/index.ts';
 import { version } from '../../src/program.ts';
-import { knobPage, withKnobs } from '../cli/knob-tables.ts';
+import { workerFileJsonSchema } from '../../src/worker/commands/worker-file.ts';
 import { metricsPage, withMetrics } from '../http/metric-tables.ts';
 import { keysPage } from '../keys/page.ts';
 import { parityPage, withParity } from '../sandbox/parity.ts';
 import { declaredCodes, errorsPageOf } from '../tidy/house/error-codes.ts';
 import { root } from '../tidy/house/source.ts';
+import { knobPage, withKnobs } from '../worker/knob-tables.ts';
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const json = (value: object, indent: number): string => `${JSON.stringify(value, null, indent)}\n`;

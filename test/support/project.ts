@@ -1,3 +1,7 @@
+import type { NodeKey } from '../../src/identity/keys.ts';
+import { sandboxProfile } from '../../src/protocol/base/sandbox-profile.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
+import { isoTime } from '../../src/protocol/base/time.ts';
 import {
   addSignature,
   artifactOf,
@@ -36,14 +40,10 @@ import {
   type Verified,
 } from '../../src/protocol/documents/index.ts';
 import { linkPartsOf, signLink } from '../../src/protocol/interop/index.ts';
-import { sandboxProfile } from '../../src/protocol/base/sandbox-profile.ts';
-import { fromUtf8 } from '../../src/protocol/base/text.ts';
-import { isoTime } from '../../src/protocol/base/time.ts';
 import { addWitness, MerkleTree, witnessCheckpoint } from '../../src/protocol/transparency/index.ts';
 import { decide, provenBy, type Vote, verdictLevelOf } from '../../src/protocol/trust/decide.ts';
 import type { Revoked } from '../../src/protocol/trust/revocations.ts';
 import { needsWitnesses } from '../../src/protocol/trust/witnesses.ts';
-import type { NodeKey } from '../../src/identity/keys.ts';
 import * as it from './documents.ts';
 
 export * from './documents.ts';

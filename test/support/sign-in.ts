@@ -1,11 +1,11 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Charter, type Grant, signMessage } from '../../src/protocol/documents/index.ts';
 import { type SignIn, type SignInPorts, signIn } from '../../src/http/sign-in/index.ts';
 import { oidcAuthority } from '../../src/http/sign-in/oidc-authority.ts';
 import { SignInFile } from '../../src/identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
+import { type Charter, type Grant, signMessage } from '../../src/protocol/documents/index.ts';
 import { idp, makeCharter, makeGrant, project, publisher } from './documents.ts';
 import type { TestProvider } from './oidc-provider.ts';
 import { WebClient } from './web-client.ts';

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { formatNoteKey, noteKinds, parseNoteKey } from '../../src/protocol/documents/index.ts';
-import { openCheckpoint, verifyConsistency } from '../../src/protocol/transparency/index.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
+import { formatNoteKey, noteKinds, parseNoteKey } from '../../src/protocol/documents/index.ts';
+import { openCheckpoint, verifyConsistency } from '../../src/protocol/transparency/index.ts';
 
 const refusal = (status: number, text = 'no\n') => ({ status, text });
 

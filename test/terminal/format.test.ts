@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { sayEnd } from '../../src/owner/commands/end-of-key.ts';
+import { reportedError } from '../../src/protocol/base/errors.ts';
 import { asQuorateError, errorText, exitOfError } from '../../src/terminal/errors.ts';
 import { exitOf, exits } from '../../src/terminal/exit-codes.ts';
 import { bytes, columns, cutTo, duration, shortId } from '../../src/terminal/format.ts';
-import { reportedError } from '../../src/protocol/base/errors.ts';
 
 describe('duration', () => {
   it.each([

@@ -11,9 +11,9 @@ import {
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { NewFile } from '../../src/terminal/new-file.ts';
+import { folder } from '../cli/support.ts';
 import { caches } from '../support/caches.ts';
 import { quorateWords } from '../support/program.ts';
-import { folder } from '../cli/support.ts';
 
 it.each(['pipe', 'link'])('a %s is refused, and nothing is made beside it', async (name) => {
   const at = folder();

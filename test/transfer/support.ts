@@ -1,8 +1,8 @@
 import { CID } from 'multiformats/cid';
 import { onTestFinished } from 'vitest';
-import { protocols } from '../../src/protocol/wire/protocols.ts';
 import type { Channel, Mesh } from '../../src/mesh/index.ts';
 import { pullArtifact, serveArtifacts } from '../../src/node/artifacts/transfer.ts';
+import { protocols } from '../../src/protocol/wire/protocols.ts';
 import type { Store } from '../../src/store/index.ts';
 import {
   encodeCar,

@@ -1,5 +1,5 @@
-import { type Bundle, encodeCanonical, encodeJob } from '../../src/protocol/documents/index.ts';
 import { fromUtf8 } from '../../src/protocol/base/text.ts';
+import { type Bundle, encodeCanonical, encodeJob } from '../../src/protocol/documents/index.ts';
 import { makeAnswer } from '../support/answers.ts';
 import { cidOf, makeJob } from '../support/documents.ts';
 import { makeProject } from '../support/project.ts';

@@ -1,4 +1,7 @@
 import { createHmac } from 'node:crypto';
+import type { NodeKey } from '../../src/identity/keys.ts';
+import { publicPemOf } from '../../src/identity/pem.ts';
+import { fromUtf8 } from '../../src/protocol/base/text.ts';
 import {
   encodeCanonical,
   formatNoteKey,
@@ -8,9 +11,6 @@ import {
   noteKinds,
   typOf,
 } from '../../src/protocol/documents/index.ts';
-import { fromUtf8 } from '../../src/protocol/base/text.ts';
-import type { NodeKey } from '../../src/identity/keys.ts';
-import { publicPemOf } from '../../src/identity/pem.ts';
 import {
   at,
   cidOf,

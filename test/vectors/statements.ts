@@ -1,5 +1,5 @@
-import { encodeCanonical, preAuthEncoding } from '../../src/protocol/documents/index.ts';
 import { fromUtf8 } from '../../src/protocol/base/text.ts';
+import { encodeCanonical, preAuthEncoding } from '../../src/protocol/documents/index.ts';
 import { testKey } from '../support/documents.ts';
 import { makeProject, payloadOf, workerKey } from '../support/project.ts';
 import { mayHave, mayNotHave } from './growth.ts';

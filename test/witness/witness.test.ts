@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { joseVerifier } from '../../src/identity/verifier.ts';
 import { formatNoteKey, noteKinds } from '../../src/protocol/documents/index.ts';
 import { MerkleTree, openNamedWitnesses, originOf } from '../../src/protocol/transparency/index.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
 import { addCheckpoint } from '../../src/witness/add-checkpoint.ts';
 import { HttpWitness } from '../../src/witness/index.ts';
 import { startLitewitness } from '../support/litewitness.ts';

@@ -1,10 +1,10 @@
 import { Argument } from 'commander';
+import { type Define, examples } from '../../terminal/context.ts';
+import { exits } from '../../terminal/exit-codes.ts';
 import { shapesOf } from '../command-shapes.ts';
 import { bashCompletion } from './bash.ts';
 import { fishCompletion } from './fish.ts';
 import { zshCompletion } from './zsh.ts';
-import { type Define, examples } from '../../terminal/context.ts';
-import { exits } from '../../terminal/exit-codes.ts';
 
 const scripts = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
 type Shell = keyof typeof scripts;

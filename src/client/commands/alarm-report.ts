@@ -1,8 +1,8 @@
+import type { Client } from '../../member/client.ts';
 import type { Account } from '../../protocol/account/index.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { Client } from '../../member/client.ts';
 import type { Context } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortRun } from '../../terminal/format.ts';

@@ -1,11 +1,11 @@
-import type { Job } from '../../protocol/documents/index.ts';
-import { escapeLine } from '../../protocol/base/escape.ts';
 import type { JobSpec } from '../../jobfile/index.ts';
 import type { Client } from '../../member/client.ts';
 import type { Prepared } from '../../member/submit.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { Job } from '../../protocol/documents/index.ts';
 import type { Context } from '../../terminal/context.ts';
-import { DependenciesShown } from './dependency-progress.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
+import { DependenciesShown } from './dependency-progress.ts';
 
 /** The dependencies to publish a job with. */
 export type DependenciesOf = (job: JobSpec) => Job['dependencies'] | undefined;
@@ -15,7 +15,7 @@ export type DependenciesOf = (job: JobSpec) => Job['dependencies'] | undefined;
  * was fetched for it, but for the cache in the home folder. Errors: `LOCK_…`, `DEPENDENCIES_…`.
  */
 export async function bringDependencies(
-  { out, home }: Context,
+  { out, home, env }: Context,
   client: Client,
   { jobs, lockFiles }: Pick<Prepared, 'jobs' | 'lockFiles'>,
   {
@@ -31,7 +31,7 @@ export async function bringDependencies(
   const fetched = await fetchTrees(
     wanting.map(({ job }) => job),
     lockFiles,
-    { ...{ home, env: process.env, allowPrivate, signal }, onProgress: shown.progress },
+    { ...{ home, env, allowPrivate, signal }, onProgress: shown.progress },
   ).finally(() => shown.end());
   try {
     for (const tree of fetched.trees) {

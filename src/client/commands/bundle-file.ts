@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Bundle } from '../../protocol/documents/index.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { sizeTexts } from '../../protocol/base/quantity.ts';
+import type { Bundle } from '../../protocol/documents/index.ts';
 
 const bundleHint = 'Name the file that fetch --bundle-out wrote.';
 

@@ -1,9 +1,9 @@
-import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { Client } from '../../member/client.ts';
+import { withClient } from '../../member/commands/project-client.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortRun } from '../../terminal/format.ts';
-import { withClient } from '../../member/commands/project-client.ts';
 import { reasonText } from '../../terminal/values.ts';
 
 interface Options {

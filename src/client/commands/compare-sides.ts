@@ -1,11 +1,11 @@
+import { ProbesShown } from '../../execution/probe-progress.ts';
 import { codeOf, messageOf } from '../../protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
-import type { DiffoscopeTier, FilePair, PackedPairs } from '../comparison/diffoscope.ts';
-import type { Side, SideAsked } from '../comparison/sides.ts';
 import type { Context } from '../../terminal/context.ts';
 import { counted } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
-import { ProbesShown } from '../../execution/probe-progress.ts';
+import type { DiffoscopeTier, FilePair, PackedPairs } from '../comparison/diffoscope.ts';
+import type { Side, SideAsked } from '../comparison/sides.ts';
 import { storesHere, trialProject } from './trial-project.ts';
 
 export interface CompareOptions {

@@ -1,4 +1,7 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
+import type { Context } from '../../terminal/context.ts';
+import { bytes } from '../../terminal/format.ts';
+import type { Output } from '../../terminal/output.ts';
 import { type Compared, choose, compareChosen } from '../comparison/compare.ts';
 import type { FilePair, PackedPairs } from '../comparison/diffoscope.ts';
 import {
@@ -9,10 +12,7 @@ import {
 } from '../comparison/listing.ts';
 import { type SideAsked, withSides } from '../comparison/sides.ts';
 import { type CompareOptions, lookCloser, packedFiles, saySides } from './compare-sides.ts';
-import type { Context } from '../../terminal/context.ts';
 import { entryValue, hexOf, linesOf } from './difference-report.ts';
-import { bytes } from '../../terminal/format.ts';
-import type { Output } from '../../terminal/output.ts';
 import { storesHere, trialProject } from './trial-project.ts';
 
 /** Differences, and of each archive members, that are printed as text; the rest are counted. --json prints all. */

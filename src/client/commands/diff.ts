@@ -2,10 +2,10 @@ import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { SideAsked } from '../comparison/sides.ts';
-import { type CompareOptions, compareSides } from './compare-sides.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import type { SideAsked } from '../comparison/sides.ts';
+import { type CompareOptions, compareSides } from './compare-sides.ts';
 
 export const diff: Define = (program, act) => {
   program

@@ -1,7 +1,5 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { sizeTexts } from '../../protocol/base/quantity.ts';
-import type { FilePair } from '../comparison/diffoscope.ts';
-import type { Side } from '../comparison/sides.ts';
 import {
   type Difference,
   diffTrees,
@@ -11,6 +9,8 @@ import {
 } from '../../store/index.ts';
 import { bytes } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
+import type { FilePair } from '../comparison/diffoscope.ts';
+import type { Side } from '../comparison/sides.ts';
 
 /** Differences printed as text; the rest are counted. --json prints all. */
 const shownMax = 100;

@@ -1,14 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Bundle } from '../../protocol/documents/index.ts';
+import type { NodeKey } from '../../identity/keys.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Bundle } from '../../protocol/documents/index.ts';
 import type { Made } from '../../protocol/interop/index.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
-import type { NodeKey } from '../../identity/keys.ts';
-import { readBundle, readIndexBytes } from './bundle-file.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { checkNewFolder } from '../../terminal/new-folder.ts';
+import { readBundle, readIndexBytes } from './bundle-file.ts';
 import { sayVerification } from './verification.ts';
 
 interface Options {

@@ -1,6 +1,6 @@
+import type { Client, LogChunk } from '../../member/client.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { Client, LogChunk } from '../../member/client.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { LogHints } from '../../terminal/log-hints.ts';
 import type { Output } from '../../terminal/output.ts';

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
+import type { FetchOptions } from '../../node/artifacts/fetch.ts';
+import { whereFrom } from '../../owner/where-from.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
-import type { FetchOptions } from '../../node/artifacts/fetch.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes as sizeOf } from '../../terminal/format.ts';
@@ -11,7 +12,6 @@ import { checkNewFolder } from '../../terminal/new-folder.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
 import { sayKnowledge, sayVerification } from './verification.ts';
-import { whereFrom } from '../../owner/where-from.ts';
 
 interface Options {
   output: string;

@@ -1,12 +1,12 @@
+import type { Client } from '../../member/client.ts';
 import { type AccountFacts, accountOf } from '../../protocol/account/index.ts';
 import { afterProgress, untold } from '../../protocol/account/told-facts.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { Client } from '../../member/client.ts';
-import { sayAlarm } from './alarm-report.ts';
 import type { Context } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { counted } from '../../terminal/format.ts';
+import { sayAlarm } from './alarm-report.ts';
+import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { idleMs, restsMs, runEvent, stepText, WaitingNote } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import type { PublishedJob } from './publish.ts';

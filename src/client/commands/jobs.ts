@@ -1,11 +1,11 @@
+import type { Client } from '../../member/client.ts';
+import { withClient } from '../../member/commands/project-client.ts';
 import { accountOf, type RunState } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
-import type { Client } from '../../member/client.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { columns, duration, shortId, shortRun } from '../../terminal/format.ts';
-import { withClient } from '../../member/commands/project-client.ts';
 
 /** Characters of a reason that the list shows. */
 const reasonCharsMax = 100;

@@ -1,7 +1,7 @@
-import { encodeJob, sameValue } from '../../protocol/documents/index.ts';
 import type { Client } from '../../member/client.ts';
 import { jobDocument } from '../../member/job-document.ts';
 import type { PlannedJob, Prepared } from '../../member/submit.ts';
+import { encodeJob, sameValue } from '../../protocol/documents/index.ts';
 
 type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 

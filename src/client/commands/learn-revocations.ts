@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import type { Bundle } from '../../protocol/documents/index.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
-import { readText } from './bundle-file.ts';
-import type { Context } from '../../terminal/context.ts';
 import { whereFrom } from '../../owner/where-from.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Bundle } from '../../protocol/documents/index.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import type { Context } from '../../terminal/context.ts';
+import { readText } from './bundle-file.ts';
 
 /**
  * Returns the revocations of a project in this home; first adds those of a file and those that members report, where asked for.

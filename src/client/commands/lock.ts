@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import type { FixingOptions } from '../lock.ts';
 import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
-import { DependenciesShown } from './dependency-progress.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
+import type { FixingOptions } from '../lock.ts';
+import { DependenciesShown } from './dependency-progress.ts';
 
 export const lock: Define = (program, act) => {
   const command = program
@@ -115,14 +115,14 @@ async function add(context: Context, url: string, { name: given }: { name?: stri
 }
 
 async function withProgress<T>(
-  { home, out, signal }: Context,
+  { home, out, signal, env }: Context,
   more: Pick<FixingOptions, 'python'>,
   use: (options: FixingOptions) => Promise<T>,
 ): Promise<T> {
   const shown = new DependenciesShown(out);
   const cache = join(home, 'dependencies');
   try {
-    return await use({ cache, env: process.env, signal, onProgress: shown.progress, ...more });
+    return await use({ cache, env, signal, onProgress: shown.progress, ...more });
   } finally {
     shown.end();
   }

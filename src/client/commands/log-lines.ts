@@ -1,5 +1,5 @@
-import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import type { LogChunk } from '../../member/client.ts';
+import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 
 /** Merges logs of several builds into whole lines, each prefixed with its operator, control characters escaped. */
 export class LogLines {

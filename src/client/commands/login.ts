@@ -1,8 +1,8 @@
+import { membershipFor, withClient } from '../../member/commands/project-client.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { membershipFor, withClient } from '../../member/commands/project-client.ts';
 
 interface Options {
   issuer?: string;

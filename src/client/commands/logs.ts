@@ -1,10 +1,10 @@
-import { QuorateError } from '../../protocol/base/errors.ts';
 import type { LogChunk } from '../../member/client.ts';
+import { withClient } from '../../member/commands/project-client.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { LogGroups } from './log-groups.ts';
 import { LogLines } from './log-lines.ts';
-import { withClient } from '../../member/commands/project-client.ts';
 
 interface Options {
   follow?: boolean;

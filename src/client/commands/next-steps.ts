@@ -1,7 +1,7 @@
+import type { Client } from '../../member/client.ts';
 import { type AccountFacts, accountLine, accountOf, type NextStep } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { Client } from '../../member/client.ts';
 import type { Context } from '../../terminal/context.ts';
 
 /** A run that nobody has taken for so long is told with its account. */

@@ -1,7 +1,7 @@
+import type { ShownRun } from '../../member/client.ts';
 import { accountLine, accountOf, type RunState } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
-import type { ShownRun } from '../../member/client.ts';
 import { columns, shortRun } from '../../terminal/format.ts';
 import type { Colours } from '../../terminal/output.ts';
 import { graphRows } from './pipeline-graph.ts';

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { PlannedCommit, Repository } from '../../member/plan.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
-import type { PlannedCommit, Repository } from '../../member/plan.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { columns, counted } from '../../terminal/format.ts';

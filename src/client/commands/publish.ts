@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Client } from '../../member/client.ts';
 import type { Prepared } from '../../member/submit.ts';
-import type { DependenciesOf } from './bring-dependencies.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Context } from '../../terminal/context.ts';
+import type { DependenciesOf } from './bring-dependencies.ts';
 
 /** Validity of a request, in seconds. */
 const expiresSeconds = 24 * 3600;

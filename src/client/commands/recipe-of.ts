@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { WantedRecipe } from '../../execution/recipe.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { type NamedRecipe, parseRecipe } from '../../protocol/base/recipe-name.ts';
-import type { WantedRecipe } from '../../execution/recipe.ts';
 
 /**
  * The job file that `--file` names: `REPO[@COMMIT]:PATH`, or a path on this host. Throws `CLI_USAGE`.

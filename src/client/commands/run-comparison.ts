@@ -1,15 +1,15 @@
+import type { Client } from '../../member/client.ts';
+import { lookedAt } from '../../member/commands/alarms.ts';
+import { withClient } from '../../member/commands/project-client.ts';
 import { accountOf, firstOfMost } from '../../protocol/account/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import type { ComparedResult, Progress } from '../../protocol/wire/progress.ts';
-import type { Client } from '../../member/client.ts';
-import type { SideAsked } from '../comparison/sides.ts';
-import { lookedAt } from '../../member/commands/alarms.ts';
-import { type CompareOptions, compareSides } from './compare-sides.ts';
 import type { Context } from '../../terminal/context.ts';
 import { columns, counted, shortId, shortRun } from '../../terminal/format.ts';
+import type { SideAsked } from '../comparison/sides.ts';
+import { type CompareOptions, compareSides } from './compare-sides.ts';
 import { differingFilesText } from './progress.ts';
-import { withClient } from '../../member/commands/project-client.ts';
 import { pairTexts, sideBySide } from './side-by-side.ts';
 
 type Compared = Extract<Progress, { kind: 'compared' }>;

@@ -1,15 +1,15 @@
 import { resolve } from 'node:path';
+import type { VerifiedMade } from '../../node/artifacts/made.ts';
+import { whereFrom } from '../../owner/where-from.ts';
+import { version } from '../../program.ts';
 import { jsonPage } from '../../protocol/base/escape.ts';
 import type { Bom } from '../../protocol/interop/index.ts';
-import { version } from '../../program.ts';
-import type { VerifiedMade } from '../../node/artifacts/made.ts';
-import { readBundle, readIndexBytes } from './bundle-file.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { addresses } from '../../terminal/values.ts';
-import { whereFrom } from '../../owner/where-from.ts';
+import { readBundle, readIndexBytes } from './bundle-file.ts';
 
 interface Options {
   project?: string;

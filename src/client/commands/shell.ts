@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { type Tier, tierWithTerminal } from '../../../sandbox/types.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Context } from '../../terminal/context.ts';
 import type { InteractiveTerminal, Trial, TrialResult } from '../trial/trial.ts';
 import { TerminalAnswers } from './terminal-answers.ts';
 
@@ -33,7 +34,10 @@ export function checkTerminal(json: boolean): void {
  * Runs an interactive shell in the sandbox. The terminal is in raw mode: all keys, Ctrl-C included, go to the shell, and its
  * output, control characters included, goes to the terminal. Resets the terminal at the end.
  */
-export async function shellIn(trial: Trial, signal: AbortSignal): Promise<TrialResult> {
+export async function shellIn(
+  trial: Trial,
+  { signal, env }: Pick<Context, 'signal' | 'env'>,
+): Promise<TrialResult> {
   const { stdin, stdout } = process;
   const [keys, sizes] = [new PassThrough(), new PassThrough()];
   const leave = new AbortController();
@@ -55,7 +59,7 @@ export async function shellIn(trial: Trial, signal: AbortSignal): Promise<TrialR
   const restore = (): void => {
     stdin.setRawMode(false);
   };
-  const type = process.env.TERM ?? '';
+  const type = env.TERM ?? '';
   const terminal: InteractiveTerminal = {
     ...{ keys, sizes, window: { rows: stdout.rows, columns: stdout.columns } },
     type: isTerminalType.test(type) ? type : 'dumb',

@@ -1,16 +1,16 @@
+import { lookedAt } from '../../member/commands/alarms.ts';
+import { withClient } from '../../member/commands/project-client.ts';
 import { accountLine, accountOf } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
-import { lookedAt } from '../../member/commands/alarms.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { shortRun, when } from '../../terminal/format.ts';
+import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { stepText } from './next-steps.ts';
 import { pipelineTable } from './pipeline-table.ts';
 import { ProgressView } from './progress.ts';
-import { withClient } from '../../member/commands/project-client.ts';
 
 interface Options {
   project?: string;

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import type { TrialProject } from '../trial/inputs.ts';
-import type { Context } from '../../terminal/context.ts';
 import { findProject } from '../../owner/project.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Context } from '../../terminal/context.ts';
+import type { TrialProject } from '../trial/inputs.ts';
 
 /** The project of a trial, from its project folder or a membership. Uses no network. Errors: `MEMBERSHIP_AMBIGUOUS`. */
 export async function trialProject(

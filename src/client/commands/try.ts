@@ -1,24 +1,27 @@
 import { existsSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import type { Tier } from '../../../sandbox/types.ts';
+import { ProbesShown } from '../../execution/probe-progress.ts';
+import { findProject } from '../../owner/project.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { bytes, columns, duration } from '../../terminal/format.ts';
+import { checkNewFolder } from '../../terminal/new-folder.ts';
+import type { Output } from '../../terminal/output.ts';
+import { oneTier } from '../../terminal/values.ts';
 import type { ProvidedInput, WantedInput } from '../trial/inputs.ts';
 import type { TrialSource } from '../trial/source.ts';
 import type { Trial, TrialResult } from '../trial/trial.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { DependenciesShown } from './dependency-progress.ts';
-import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { bytes, columns, duration } from '../../terminal/format.ts';
 import { LocalLog } from './local-log.ts';
-import { checkNewFolder } from '../../terminal/new-folder.ts';
-import type { Output } from '../../terminal/output.ts';
-import { ProbesShown } from '../../execution/probe-progress.ts';
-import { findProject } from '../../owner/project.ts';
 import { fileGiven } from './recipe-of.ts';
 import { storesHere, trialProject } from './trial-project.ts';
-import { inputs, oneTier } from '../../terminal/values.ts';
 import { sayVaried } from './variation-report.ts';
+
+type ImageBytes = (home: string) => Promise<number | undefined>;
 
 interface Options {
   job?: string;
@@ -33,47 +36,71 @@ interface Options {
   shell?: boolean;
 }
 
+/** `name=CID`, `name=folder`, or a CID, whose name is itself; repeatable. */
+function inputs(text: string, before: WantedInput[] | undefined): WantedInput[] {
+  const [, name, what = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63})=)?(.+)$/.exec(text) ?? [];
+  const isCid = /^baf[a-z2-7]{20,110}$/.test(what);
+  if (!isCid && (name === undefined || what === ''))
+    throw new InvalidArgumentError('Give a name, and a CID or a folder: lib=bafybei…, lib=../lib/out');
+  const input = isCid ? { name: name ?? what, cid: what } : { name: name ?? what, folder: what };
+  if (before?.some((one) => one.name === input.name))
+    throw new InvalidArgumentError(`The name ${input.name} is there twice.`);
+  return [...(before ?? []), input];
+}
+
 /** Files listed in the text; --json lists all. */
 const filesShownMax = 100;
 
-export const tryJob: Define = (program, act) => {
-  program
-    .command('try')
-    .summary('run a job here, alone')
-    .description(
-      'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nothing is signed. Takes the files as they are in the working folder, those that git ignores left out.',
-    )
-    .argument('[repo]', 'a folder in a git repository, or a git URL (default: here)')
-    .option('--job <name>', 'which job of quorate.yaml, where it has several')
-    .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
-    .option('--commit', 'what is committed instead, as workers get it')
-    .option('--ref <ref>', 'the same of a branch, a tag or a commit')
-    .option('-o, --output <folder>', 'keep the outputs there: a new or empty folder')
-    .option('--tier <tier>', 'which sandbox (default: namespace, the source being your own)', oneTier)
-    .option(
-      '--input <name=what>',
-      'an artifact (its CID, whatever its level) or a folder for the build, at /build/in/<name>; repeatable',
-      inputs,
-    )
-    .option('--project <id>', 'whose artifacts and charter, where this machine knows several')
-    .option('--shell', 'instead of the steps a shell for you, in the sandbox, at this terminal')
-    .option('--vary', 'build it again under other conditions; say what changes the outputs')
-    .addHelpText(
-      'after',
-      examples(
-        'quorate try',
-        'quorate try --ref v1.2 --job docs -o out',
-        'quorate try --vary',
-        'quorate try https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
-        'quorate try --job build -o out && quorate try --job test --input build=out',
-        'quorate try --input lib=bafybei…',
-      ),
-    )
-    .action(act(run));
-};
+/** `imageBytes`: disk for images, as the owner of this host sets it; undefined for the default. */
+export const tryJob =
+  (imageBytes: ImageBytes): Define =>
+  (program, act) => {
+    program
+      .command('try')
+      .summary('run a job here, alone')
+      .description(
+        'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nothing is signed. Takes the files as they are in the working folder, those that git ignores left out.',
+      )
+      .argument('[repo]', 'a folder in a git repository, or a git URL (default: here)')
+      .option('--job <name>', 'which job of quorate.yaml, where it has several')
+      .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
+      .option('--commit', 'what is committed instead, as workers get it')
+      .option('--ref <ref>', 'the same of a branch, a tag or a commit')
+      .option('-o, --output <folder>', 'keep the outputs there: a new or empty folder')
+      .option('--tier <tier>', 'which sandbox (default: namespace, the source being your own)', oneTier)
+      .option(
+        '--input <name=what>',
+        'an artifact (its CID, whatever its level) or a folder for the build, at /build/in/<name>; repeatable',
+        inputs,
+      )
+      .option('--project <id>', 'whose artifacts and charter, where this machine knows several')
+      .option('--shell', 'instead of the steps a shell for you, in the sandbox, at this terminal')
+      .option('--vary', 'build it again under other conditions; say what changes the outputs')
+      .addHelpText(
+        'after',
+        examples(
+          'quorate try',
+          'quorate try --ref v1.2 --job docs -o out',
+          'quorate try --vary',
+          'quorate try https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
+          'quorate try --job build -o out && quorate try --job test --input build=out',
+          'quorate try --input lib=bafybei…',
+        ),
+      )
+      .action(
+        act((context: Context, given: string | undefined, options: Options) =>
+          run(context, given, options, imageBytes),
+        ),
+      );
+  };
 
-async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {
-  const { cwd, out, home, signal } = context;
+async function run(
+  context: Context,
+  given: string | undefined,
+  options: Options,
+  imageBytesOf: ImageBytes,
+): Promise<Exit> {
+  const { cwd, out, home, signal, env } = context;
   const { folder, url } = whatToBuild(cwd, given);
   const file = options.file === undefined ? undefined : fileGiven(cwd, options.file);
   const dest = options.output === undefined ? undefined : resolve(cwd, options.output);
@@ -88,8 +115,7 @@ async function run(context: Context, given: string | undefined, options: Options
   const ref = options.ref ?? (options.commit === true || url !== undefined ? 'HEAD' : undefined);
 
   const { checkRan, withTrial } = await import('../trial/trial.ts');
-  const { readWorkerFile } = await import('../../worker/commands/worker-file.ts');
-  const { imageBytes } = (await readWorkerFile(join(home, 'worker.toml'))).rules;
+  const imageBytes = await imageBytesOf(home);
   const dependencies = new DependenciesShown(out);
   const probes = new ProbesShown(out);
   const trial = {
@@ -98,7 +124,7 @@ async function run(context: Context, given: string | undefined, options: Options
     imageBytes,
     project: () => trialProject(context, folder, options.project),
     onInput: (input: ProvidedInput) => sayInput(out, input),
-    dependencies: { env: process.env, onProgress: dependencies.progress },
+    dependencies: { env, onProgress: dependencies.progress },
     onProbe: probes.step,
   };
   return withTrial(trial, async (opened) => {
@@ -107,7 +133,7 @@ async function run(context: Context, given: string | undefined, options: Options
     saySource(out, source, job.name, ref);
     dependencies.end();
     if (shell !== undefined) out.say('A shell in the sandbox. "exit" leaves it; Ctrl-] three times ends it.');
-    const tried = shell === undefined ? await built(out, opened) : await shell.shellIn(opened, signal);
+    const tried = shell === undefined ? await built(out, opened) : await shell.shellIn(opened, context);
     if (shell !== undefined && tried.outcome.kind === 'aborted' && tried.outcome.reason === 'operator') {
       out.say('Ended. Nothing of it was kept.');
       return exits.no;

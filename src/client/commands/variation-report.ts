@@ -1,7 +1,7 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
-import type { ConditionResult } from '../trial/vary.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import type { Output } from '../../terminal/output.ts';
+import type { ConditionResult } from '../trial/vary.ts';
 
 /** Files listed per line; --json lists all. */
 const filesShownMax = 5;

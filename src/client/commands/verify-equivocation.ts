@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { readText } from './bundle-file.ts';
 import type { Context } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { readText } from './bundle-file.ts';
 
 /**
  * Checks evidence that the log of a project tells two stories, offline, and keeps what holds in this home: `fetch` and `verify`

@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
-import type { Bundle } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
+import type { Bundle } from '../../protocol/documents/index.ts';
 import type { Verification } from '../../protocol/trust/index.ts';
 import type { Fingerprint } from '../../store/index.ts';
-import { readBundle } from './bundle-file.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { learnBefore } from './learn-revocations.ts';
 import { NewFile } from '../../terminal/new-file.ts';
-import { localFile } from './recipe-of.ts';
 import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
+import { readBundle } from './bundle-file.ts';
+import { learnBefore } from './learn-revocations.ts';
+import { localFile } from './recipe-of.ts';
 import { sayKnowledge, sayVerification } from './verification.ts';
 import { sayEquivocation } from './verify-equivocation.ts';
 

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { makeScratch } from '../../node/scratch.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import {
   type Difference,
@@ -10,7 +11,6 @@ import {
   firstDifference,
   type TreeEntry,
 } from '../../store/index.ts';
-import { makeScratch } from '../../node/scratch.ts';
 import { type Content, UnpackBudget } from './archive-content.ts';
 import { compareFiles, type FileComparison } from './compare-files.ts';
 import type { Side } from './sides.ts';

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { assert } from '../../protocol/base/errors.ts';
-import type { Level } from '../../protocol/trust/index.ts';
 import type { Mesh } from '../../mesh/index.ts';
-import { openStore, type Store, type Tree } from '../../store/index.ts';
 import { openIdleStore } from '../../node/artifacts/idle-store.ts';
 import { makeScratch } from '../../node/scratch.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import type { Level } from '../../protocol/trust/index.ts';
+import { openStore, type Store, type Tree } from '../../store/index.ts';
 import type { TrialProject } from '../trial/inputs.ts';
 import { importFile } from './import-file.ts';
 

@@ -6,11 +6,11 @@ import {
   layOut,
   readLocksInThread,
 } from '../../dependencies/index.ts';
-import type { Store } from '../../store/index.ts';
 import type { LaidDependencies } from '../../execution/dependency-tree.ts';
 import { hostArch } from '../../execution/host-arch.ts';
 import { lockFilesInTree } from '../../execution/lock-files.ts';
 import { reachFrom } from '../../node/reach.ts';
+import type { Store } from '../../store/index.ts';
 
 export interface DependencyOptions {
   /** The home: fetched files are kept there. */

@@ -1,8 +1,8 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
+import type { JobSpec } from '../../jobfile/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { sizeTexts } from '../../protocol/base/quantity.ts';
-import type { JobSpec } from '../../jobfile/index.ts';
 
 /** Checks limits that a worker checks. `stateDir`: where the files of builds are. @throws SOURCE_TOO_LARGE, TRY_HOST_TOO_SMALL */
 export async function checkFits(

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import { knobs } from '../../worker/machine/lending-knobs.ts';
-import type { Store } from '../../store/index.ts';
 import { type HeldImage, ImageCache } from '../../execution/images/cache.ts';
 import { imageCacheFolder } from '../../execution/images/cache-folder.ts';
 import { hasImageFile, imagesFolder, readImageFile } from '../../execution/images/files.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import type { Store } from '../../store/index.ts';
 
 /**
  * The image of a trial: from the images of the repository, of the home, or from the image cache. Nothing is fetched.
@@ -16,7 +16,7 @@ export function trialImage(
     home,
     repository,
     store,
-    bytesMax = knobs.imageBytes.default,
+    bytesMax = limits.imageCacheBytesDefault,
     signal,
   }: {
     home: string;

@@ -1,14 +1,14 @@
-import { type Charter, decodeBundle } from '../../protocol/documents/index.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import { atLeast, type Level, verifyBundle } from '../../protocol/trust/index.ts';
 import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
-import type { Store } from '../../store/index.ts';
 import { fetchBundle } from '../../node/artifacts/bundles.ts';
 import { openIdleStore } from '../../node/artifacts/idle-store.ts';
 import { artifactLimits } from '../../node/artifacts/limits.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { type Charter, decodeBundle } from '../../protocol/documents/index.ts';
+import { atLeast, type Level, verifyBundle } from '../../protocol/trust/index.ts';
+import type { Store } from '../../store/index.ts';
 
 /** The project of a trial, as far as it is known. */
 export interface TrialProject {

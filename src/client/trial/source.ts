@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { type NamedRecipe, recipeText } from '../../protocol/base/recipe-name.ts';
-import type { JobFile } from '../../jobfile/index.ts';
-import { localCommit, localRepo, readLocalCommit, resolveRef, workingFiles } from '../../source/index.ts';
-import type { Store } from '../../store/index.ts';
 import { asSourceError, importSource } from '../../execution/import-source.ts';
 import { jobFileInTree } from '../../execution/job-in-tree.ts';
 import { fetchRecipe, readLocalJobFile } from '../../execution/recipe.ts';
+import type { JobFile } from '../../jobfile/index.ts';
+import { type NamedRecipe, recipeText } from '../../protocol/base/recipe-name.ts';
+import { localCommit, localRepo, readLocalCommit, resolveRef, workingFiles } from '../../source/index.ts';
+import type { Store } from '../../store/index.ts';
 import { trialGitFolder } from './git-folder.ts';
 
 /** The source that a trial builds. */

@@ -9,17 +9,17 @@ import {
   shellStep,
 } from '../../../sandbox/index.ts';
 import type { Tier } from '../../../sandbox/types.ts';
-import { artifactOf, type Outcome } from '../../protocol/documents/index.ts';
-import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
-import type { Instance } from '../../protocol/pipeline/index.ts';
-import type { JobFile, JobSpec } from '../../jobfile/index.ts';
-import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import type { LaidDependencies } from '../../execution/dependency-tree.ts';
+import type { HeldImage } from '../../execution/images/cache.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../../execution/in-sandbox.ts';
 import { chooseJob, jobOf } from '../../execution/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../../execution/network.ts';
-import type { HeldImage } from '../../execution/images/cache.ts';
+import type { JobFile, JobSpec } from '../../jobfile/index.ts';
 import { makeScratch } from '../../node/scratch.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { artifactOf, type Outcome } from '../../protocol/documents/index.ts';
+import type { Instance } from '../../protocol/pipeline/index.ts';
+import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import { type DependencyOptions, trialDependencies } from './dependencies.ts';
 import { checkFits } from './fits.ts';
 import { trialImage } from './image.ts';

@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { openProject } from '../../owner/project.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { accountLine } from '../../protocol/account/index.ts';
-import type { MemberFacts } from '../machine/members.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { sayFullKey, sayLapsed } from '../../protocol/trust/key-texts.ts';
-import type { ControllerStatus } from '../node/status.ts';
-import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { type Act, type Context, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
-import { openProject } from '../../owner/project.ts';
 import { secondsOf } from '../../terminal/values.ts';
+import type { MemberFacts } from '../machine/members.ts';
+import type { ControllerStatus } from '../node/status.ts';
 
 /** Runs and leases that are shown as text. */
 const shownMax = 10;

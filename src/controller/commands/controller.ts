@@ -1,12 +1,9 @@
 import { InvalidArgumentError } from 'commander';
-import { controllerLimits } from '../machine/limits.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import { version } from '../../program.ts';
-import type { ControllerNode, ControllerOptions } from '../node/node.ts';
+import { openProject } from '../../owner/project.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
-import { addBackupVerbs } from '../../terminal/backup-verbs.ts';
+import { version } from '../../program.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
-import { addControllerVerbs } from './controller-verbs.ts';
 import {
   addDaemonOptions,
   type DaemonLog,
@@ -15,7 +12,6 @@ import {
   monitorOf,
 } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { openProject } from '../../owner/project.ts';
 import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
 import {
   addresses,
@@ -27,6 +23,9 @@ import {
   witnessUrls,
 } from '../../terminal/values.ts';
 import { watchNode } from '../../terminal/wait.ts';
+import { controllerLimits } from '../machine/limits.ts';
+import type { ControllerNode, ControllerOptions } from '../node/node.ts';
+import { addControllerVerbs } from './controller-verbs.ts';
 
 interface Options extends DaemonOptions {
   listen?: string[];
@@ -126,7 +125,6 @@ export const controller: Define = (program, act) => {
       wholeNumber,
     );
   addControllerVerbs(command, act);
-  addBackupVerbs(command, act, 'controller');
   addDaemonOptions(command)
     .addHelpText(
       'after',

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { whereFrom } from '../../owner/where-from.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
@@ -7,7 +8,6 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { hostPort, webAddresses } from '../../terminal/values.ts';
 import { watchNode } from '../../terminal/wait.ts';
-import { whereFrom } from '../../owner/where-from.ts';
 
 interface Options {
   bundles: string;

@@ -1,5 +1,5 @@
-import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import { unreachable } from '../../protocol/base/errors.ts';
+import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import type { OpenedWitnesses } from '../../protocol/trust/witnesses.ts';
 
 /** Of a trusted worker: its signature over the verdict (base64) and its witness line for the checkpoint. */

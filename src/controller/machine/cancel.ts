@@ -1,5 +1,5 @@
-import { isTrustedSlot } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { isTrustedSlot } from '../../protocol/documents/index.ts';
 import { dropAnswer } from './evidence-size.ts';
 import { retire } from './retire.ts';
 import type { EventOf, Run, Transition } from './state.ts';

@@ -1,7 +1,20 @@
-import { type Charter, type Grant, instantiate, leaves, type Verified } from '../../protocol/documents/index.ts';
 import type { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { checkGrant, checkRequest, checkTemplate, checkTrusted, enforce, keysOf } from '../../protocol/judge/index.ts';
+import {
+  type Charter,
+  type Grant,
+  instantiate,
+  leaves,
+  type Verified,
+} from '../../protocol/documents/index.ts';
+import {
+  checkGrant,
+  checkRequest,
+  checkTemplate,
+  checkTrusted,
+  enforce,
+  keysOf,
+} from '../../protocol/judge/index.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
 import { considerOutdated, judgeVersions, passForOlder } from './older.ts';

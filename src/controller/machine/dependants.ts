@@ -1,5 +1,5 @@
-import { instantiate } from '../../protocol/documents/index.ts';
 import { assert } from '../../protocol/base/errors.ts';
+import { instantiate } from '../../protocol/documents/index.ts';
 import { endRun } from './cancel.ts';
 import { artifactIn, type FinishedRun, isOver, type RunFacts } from './facts.ts';
 import { replaceInstance, resume, suspend } from './instances.ts';

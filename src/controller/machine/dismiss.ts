@@ -1,5 +1,5 @@
-import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import type { QuorateError } from '../../protocol/base/errors.ts';
+import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import { loseLease } from './leases.ts';
 import { tokenOf } from './presence.ts';
 import { withdrawDraft } from './settle.ts';

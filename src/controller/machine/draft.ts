@@ -1,5 +1,5 @@
-import { type LogEntry, leaves } from '../../protocol/documents/index.ts';
 import { assert } from '../../protocol/base/errors.ts';
+import { type LogEntry, leaves } from '../../protocol/documents/index.ts';
 import type { Backing } from './backing.ts';
 import type { BundleDraft } from './events.ts';
 import { precedes } from './log-order.ts';

@@ -1,5 +1,12 @@
-import { type Charter, checkTime, type Grant, leaves, type Role, type Verified } from '../../protocol/documents/index.ts';
 import { type ErrorCode, QuorateError } from '../../protocol/base/errors.ts';
+import {
+  type Charter,
+  checkTime,
+  type Grant,
+  leaves,
+  type Role,
+  type Verified,
+} from '../../protocol/documents/index.ts';
 import {
   checkEnrol,
   checkGrant,

@@ -1,3 +1,5 @@
+import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import type {
   Ack,
   Capabilities,
@@ -18,9 +20,8 @@ import type {
   Verified,
   VerifiedStatement,
 } from '../../protocol/documents/index.ts';
-import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
 import type { OpenedRevocation } from '../../protocol/judge/index.ts';
-import { limits } from '../../protocol/base/limits.ts';
+import { isRising, sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Backing, WitnessedLog } from './backing.ts';
@@ -71,6 +72,28 @@ assert(t.leaseSilenceMs < t.leaseOverheadMs, 'a lost lease is noticed before it 
 assert(t.absenceMs < t.slotFillMs, 'a slot that nobody could take expires first');
 assert(t.absenceMs <= controllerLimits.absenceMsMax, 'an owner may set the default');
 assert(t.pinTriesMax * t.pinRetryMs < t.slotFillMs, 'a pin fails before a slot expires');
+assert(2 * sessionTimes.heartbeatMs < t.leaseSilenceMs, 'one heartbeat may be lost');
+assert(sessionTimes.turnWaitMs < t.leaseSilenceMs, 'a lease lasts while its message waits');
+assert(sessionTimes.silenceMs < t.leaseOverheadMs, 'a lost stream is noticed before its lease is over');
+assert(
+  1.5 * sessionTimes.feedRetryMsMax + sessionTimes.openMs < controllerLimits.reconnectMs,
+  'a worker that lost its connection is back before it counts as gone',
+);
+assert(controllerLimits.reconnectMs <= t.leaseSilenceMs, 'and finds its leases');
+assert(
+  isRising(sessionTimes.cosignRetryMsMin, sessionTimes.cosignRetryMsMax, controllerLimits.cosignAbsentMsMax),
+  'a trusted worker that lost its stream is back before another one takes its place',
+);
+assert(
+  sessionTimes.draftRetryMs < sessionTimes.draftRetryMsMax &&
+    sessionTimes.draftRetryMsMax <= controllerLimits.cosignRetryMs,
+  'the log is read again before the draft is shown again',
+);
+assert(sessionTimes.logLateMs < t.leaseOverheadMs, 'a log comes while its lease may last');
+assert(
+  sessionLimits.lateWitnessMs < controllerLimits.reconnectMs,
+  'what is lacking is told before workers are gone',
+);
 
 /** A connected worker that cannot read a job. */
 export interface OlderWorker {

@@ -1,5 +1,7 @@
-import { encodeJob } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { sizeTexts } from '../../protocol/base/quantity.ts';
+import { encodeJob } from '../../protocol/documents/index.ts';
 import {
   type Order,
   receiptBytesMaxOf,
@@ -7,8 +9,6 @@ import {
   roundBytesMaxOf,
   runBytesMaxOf,
 } from '../../protocol/judge/index.ts';
-import { limits } from '../../protocol/base/limits.ts';
-import { sizeTexts } from '../../protocol/base/quantity.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { restsOn } from './needs.ts';
 import type { ControllerState, Run, Transition } from './state.ts';

@@ -1,7 +1,7 @@
-import { idOf, isTrustedSlot, type Lease, type Slot } from '../../protocol/documents/index.ts';
 import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { compareTexts } from '../../protocol/base/order.ts';
+import { idOf, isTrustedSlot, type Lease, type Slot } from '../../protocol/documents/index.ts';
 import { isHeld } from './drain.ts';
 import { charterOf } from './enrolment.ts';
 import type { RunFacts } from './facts.ts';

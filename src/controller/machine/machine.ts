@@ -1,6 +1,6 @@
-import { idOf } from '../../protocol/documents/index.ts';
 import type { Handled } from '../../protocol/base/durability.ts';
 import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
+import { idOf } from '../../protocol/documents/index.ts';
 import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './absence.ts';
 import { acknowledgeAlarm } from './acknowledge-alarm.ts';
 import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './answer.ts';

@@ -1,5 +1,5 @@
-import type { Role } from '../../protocol/documents/index.ts';
 import type { Rank } from '../../protocol/base/rank.ts';
+import type { Role } from '../../protocol/documents/index.ts';
 import { isMember, memberRevoked } from './revocations.ts';
 import type { ControllerState } from './state.ts';
 

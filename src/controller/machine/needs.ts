@@ -1,7 +1,7 @@
 import { shownLevel } from '../../protocol/account/index.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import { type Request, sameValue } from '../../protocol/documents/index.ts';
 import { enforce } from '../../protocol/judge/index.ts';
-import { limits } from '../../protocol/base/limits.ts';
 import { atLeast, type Level } from '../../protocol/trust/evidence.ts';
 import type { Revoked } from '../../protocol/trust/revocations.ts';
 import type { Moment } from './enrolment.ts';

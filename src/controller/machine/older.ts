@@ -1,6 +1,6 @@
+import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import type { Role } from '../../protocol/documents/index.ts';
 import { versionIn } from '../../protocol/documents/index.ts';
-import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { workerOlder } from '../../protocol/wire/pass-reason.ts';
 import { canRead, unreadBy, type Versions } from '../../protocol/wire/peer-version.ts';
 import { endRun } from './cancel.ts';

@@ -1,5 +1,5 @@
-import { limitText } from '../../protocol/judge/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { limitText } from '../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { PipelineJob } from '../../protocol/wire/runs.ts';
 import { differsOf } from './compare-earlier.ts';

@@ -1,5 +1,5 @@
-import { artifactOf, encodeJob, idOf, isTrustedSlot } from '../../protocol/documents/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { artifactOf, encodeJob, idOf, isTrustedSlot } from '../../protocol/documents/index.ts';
 import { decide } from '../../protocol/trust/decide.ts';
 import { revocationsFor, sayRevoked } from '../../protocol/trust/revocations.ts';
 import { refusalOfRun } from './charter.ts';

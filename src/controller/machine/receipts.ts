@@ -1,5 +1,5 @@
-import { type Ack, isTrustedSlot, leaves, resultOf } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { type Ack, isTrustedSlot, leaves, resultOf } from '../../protocol/documents/index.ts';
 import { checkReceipt, enforce, knownLimit, receiptShareOf } from '../../protocol/judge/index.ts';
 import { isOver, type Recorded, type RunFacts } from './facts.ts';
 import { otherInputs } from './instances.ts';

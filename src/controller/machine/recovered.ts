@@ -1,7 +1,7 @@
 import { lostInRestore } from '../../protocol/account/index.ts';
-import { type Grant, leaves, type Verified } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { type Grant, leaves, type Verified } from '../../protocol/documents/index.ts';
 import { endRun } from './cancel.ts';
 import { actOnCharter, putInForce } from './charter.ts';
 import { endedKeys, isMember, memberRevoked } from './revocations.ts';

@@ -1,6 +1,6 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { checkGrant, enforce } from '../../protocol/judge/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { checkGrant, enforce } from '../../protocol/judge/index.ts';
 import { charterOf } from './enrolment.ts';
 import type { Run, Transition } from './state.ts';
 

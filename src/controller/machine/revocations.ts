@@ -1,5 +1,5 @@
-import type { Charter, Grant, Verified } from '../../protocol/documents/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import type { Charter, Grant, Verified } from '../../protocol/documents/index.ts';
 import {
   EndedKeys,
   memberRevokedAt,

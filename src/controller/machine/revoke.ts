@@ -1,9 +1,15 @@
-import { checkTime, leaves } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { checkRevocation, enforce, isNamed, unknownKey } from '../../protocol/judge/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { checkTime, leaves } from '../../protocol/documents/index.ts';
+import { checkRevocation, enforce, isNamed, unknownKey } from '../../protocol/judge/index.ts';
 import { sayFull } from '../../protocol/trust/key-texts.ts';
-import { type Revoked, revokedBy, revokedError, sayRevoked, voteRevoked } from '../../protocol/trust/revocations.ts';
+import {
+  type Revoked,
+  revokedBy,
+  revokedError,
+  sayRevoked,
+  voteRevoked,
+} from '../../protocol/trust/revocations.ts';
 import { considerAbsence } from './absence.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';

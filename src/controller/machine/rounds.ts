@@ -1,7 +1,7 @@
-import { checkTime, idOf, leaves, needsOf, type Offer, sha256Hex } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { checkTrusted, isBusy, lackOf } from '../../protocol/judge/index.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
+import { checkTime, idOf, leaves, needsOf, type Offer, sha256Hex } from '../../protocol/documents/index.ts';
+import { checkTrusted, isBusy, lackOf } from '../../protocol/judge/index.ts';
 import { drawOf, fullShare, mayClaim } from '../../protocol/trust/draw.ts';
 import { considerAbsence } from './absence.ts';
 import { isForAnother } from './another-trusted.ts';

@@ -1,4 +1,6 @@
 import { isAlarmingRepeat, shownLevel } from '../../protocol/account/index.ts';
+import type { Durability } from '../../protocol/base/durability.ts';
+import { assert } from '../../protocol/base/errors.ts';
 import type {
   Charter,
   Grant,
@@ -13,8 +15,6 @@ import type {
   VerdictLevel,
   Verified,
 } from '../../protocol/documents/index.ts';
-import type { Durability } from '../../protocol/base/durability.ts';
-import { assert } from '../../protocol/base/errors.ts';
 import type { OpenedRevocation } from '../../protocol/judge/index.ts';
 import { MerkleTree } from '../../protocol/transparency/merkle.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';

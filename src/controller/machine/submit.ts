@@ -1,7 +1,7 @@
-import { checkTime } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { checkGrant, checkRequest, checkTemplate, enforce, type Order } from '../../protocol/judge/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { checkTime } from '../../protocol/documents/index.ts';
+import { checkGrant, checkRequest, checkTemplate, enforce, type Order } from '../../protocol/judge/index.ts';
 import { revocationAt, revokedError } from '../../protocol/trust/revocations.ts';
 import { begin } from './dependants.ts';
 import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';

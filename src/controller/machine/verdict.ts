@@ -1,3 +1,6 @@
+import type { ErrorCode } from '../../protocol/base/errors.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import { isoTime } from '../../protocol/base/time.ts';
 import {
   artifactOf,
   filesOf,
@@ -8,10 +11,7 @@ import {
   type VerdictFacts,
   type VerdictLevel,
 } from '../../protocol/documents/index.ts';
-import type { ErrorCode } from '../../protocol/base/errors.ts';
-import { assert } from '../../protocol/base/errors.ts';
 import { limitText } from '../../protocol/judge/index.ts';
-import { isoTime } from '../../protocol/base/time.ts';
 import type { Decision } from '../../protocol/trust/decide.ts';
 import { countsUncosigned } from '../../protocol/trust/not-cosigned.ts';
 import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../../protocol/trust/witnesses.ts';

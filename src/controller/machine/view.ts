@@ -1,4 +1,5 @@
 import { afterTally, lostInRestore, type Tally, type TrustedFailure } from '../../protocol/account/index.ts';
+import { afterFailure } from '../../protocol/account/trusted-failures.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limitText } from '../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../protocol/trust/not-cosigned.ts';
@@ -8,7 +9,6 @@ import { differsOf } from './compare-earlier.ts';
 import { artifactIn, type RunFacts, reportsIn } from './facts.ts';
 import { awaitsOf, openFactsOf } from './open-facts.ts';
 import { type ControllerState, levelOf, outcomeOf, publishedOf } from './state.ts';
-import { afterFailure } from '../../protocol/account/trusted-failures.ts';
 import { isProven } from './verdict.ts';
 import { missing } from './witness-count.ts';
 

@@ -1,6 +1,6 @@
+import { secondsOfIso } from '../../protocol/base/time.ts';
 import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import { enforce } from '../../protocol/judge/index.ts';
-import { secondsOfIso } from '../../protocol/base/time.ts';
 import { type Revoked, voteRevoked } from '../../protocol/trust/revocations.ts';
 import { type Witnessed, witnessedBy, witnessesNeeded } from '../../protocol/trust/witnesses.ts';
 import type { CountedWitness, Missing, WitnessedLog } from './backing.ts';

@@ -1,6 +1,6 @@
-import type { ControllerEffect } from '../machine/events.ts';
-import { messageOf } from '../../protocol/base/errors.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
+import type { ControllerEffect } from '../machine/events.ts';
 import type { ControllerContext } from './context.ts';
 import { boundOf, pinOfRuns } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';

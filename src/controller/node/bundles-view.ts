@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Standing, standings } from '../machine/run-lists.ts';
-import { decodeBundle } from '../../protocol/documents/index.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { decodeBundle } from '../../protocol/documents/index.ts';
 import {
   countsUncosigned,
   type Verification,
@@ -11,7 +11,7 @@ import {
   verifyBundle,
 } from '../../protocol/trust/index.ts';
 import type { Revoked } from '../../protocol/trust/revocations.ts';
-import { joseVerifier } from '../../identity/verifier.ts';
+import { type Standing, standings } from '../machine/run-lists.ts';
 import { controllerNodeLimits } from './limits.ts';
 import type { BranchView, ProjectView, RunSummary, RunView } from './project-view.ts';
 

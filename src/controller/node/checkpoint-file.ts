@@ -1,5 +1,5 @@
-import type { CheckpointFile } from '../sessions/ports.ts';
 import { inFile, readOptional, writeAtomic } from '../../node/files.ts';
+import type { CheckpointFile } from '../sessions/ports.ts';
 
 /** The last checkpoint, in a file of mode 0600. Uses of what it holds have errors that name the file. */
 export function openCheckpointFile(file: string): CheckpointFile {

@@ -1,9 +1,9 @@
+import type { Mesh } from '../../mesh/index.ts';
+import type { Tell } from '../../node/node-events.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
+import type { Store } from '../../store/index.ts';
 import type { ControllerEvent } from '../machine/events.ts';
 import type { Controller } from '../machine/machine.ts';
-import type { Mesh } from '../../mesh/index.ts';
-import type { Store } from '../../store/index.ts';
-import type { ProjectFolder } from '../../owner/project-folder.ts';
-import type { Tell } from '../../node/node-events.ts';
 
 /** Shared by the parts of a controller's process. */
 export interface ControllerContext {

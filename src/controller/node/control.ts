@@ -1,46 +1,32 @@
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import { serveControlSocket } from '../../node/control-socket.ts';
+import type { Tell } from '../../node/node-events.ts';
+import {
+  askRunning,
+  type ControllerRequest,
+  type ControlWait,
+  type RevokedAnswer,
+  requestSchema,
+  socketOf,
+} from '../../owner/controller-socket.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { counted } from '../../protocol/base/quantity.ts';
+import type { RevocationTarget } from '../../protocol/documents/index.ts';
+import { revocationAt } from '../../protocol/trust/revocations.ts';
 import { awaitedLeases } from '../machine/drain.ts';
 import type { ControllerEvent } from '../machine/events.ts';
 import { type MemberFacts, membersOf } from '../machine/members.ts';
 import { revocationsIn } from '../machine/revocations.ts';
 import type { ControllerState } from '../machine/state.ts';
-import { type RevocationTarget, revocationSchema } from '../../protocol/documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { counted } from '../../protocol/base/quantity.ts';
 import type { StartWait } from '../sessions/start-inquiry.ts';
-import { revocationAt } from '../../protocol/trust/revocations.ts';
-import { isInUse } from '../../journal/copy.ts';
-import { askControlSocket, serveControlSocket } from '../../node/control-socket.ts';
-import type { Tell } from '../../node/node-events.ts';
-import { journalFile } from './controller-journal.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
 
-const requestSchema = z.discriminatedUnion('do', [
-  /** `without`: an operator that is not counted, as if it were revoked. */
-  z.object({ do: z.literal('status'), without: z.string().max(100).optional() }),
-  z.object({ do: z.literal('revoked'), what: revocationSchema.shape.what }),
-  z.object({ do: z.literal('members'), after: z.string().max(100).optional() }),
-  z.object({
-    do: z.literal('drain'),
-    limitMs: z.int().min(0).max(controllerNodeLimits.drainMsMax),
-  }),
-]);
-export type ControllerRequest = z.infer<typeof requestSchema>;
 type MembersPage = ReturnType<typeof membersOf>;
-/** The revocation of this that reaches furthest back; `index`: of its leaf. */
-export interface RevokedAnswer {
-  revoked: { since: number; reason: string; index: number; byRoot: boolean } | null;
-}
 type AnswerTo<Request extends ControllerRequest> = Request extends { do: 'members' }
   ? MembersPage
   : Request extends { do: 'revoked' }
     ? RevokedAnswer
     : ControllerStatus;
-
-const socketOf = (dir: string): string => join(dir, 'control', 'controller.sock');
 
 export interface ControlOptions {
   /** Of the project: `<repo>/.quorate`. */
@@ -134,56 +120,12 @@ export class ControllerControl {
   }
 }
 
-export interface ControlWait {
-  signal?: AbortSignal | undefined;
-  waitMs?: number;
-}
-
-/**
- * Asks the controller that runs from this project folder. One that has its journal open and does not answer is starting, ending or
- * going on under other keys: it is asked again for `waitMs`.
- * Errors: `CONTROLLER_NOT_RUNNING`, `CONTROLLER_STARTING`, `CONTROL_LOST`, `CONTROL_REQUEST_INVALID`.
- */
-export async function askController<Request extends ControllerRequest>(
+/** As `askRunning`, with the type of its answer. */
+export const askController = <Request extends ControllerRequest>(
   dir: string,
   request: Request,
-  { signal, waitMs = controllerNodeLimits.controlWaitMs }: ControlWait = {},
-): Promise<AnswerTo<Request>> {
-  const limit = AbortSignal.timeout(waitMs);
-  for (;;) {
-    try {
-      return await askOnce(dir, request);
-    } catch (error) {
-      if (codeOf(error) !== 'CONTROLLER_NOT_RUNNING' || !isInUse(journalFile(dir))) throw error;
-      if (limit.aborted)
-        throw new QuorateError(
-          'CONTROLLER_STARTING',
-          'a controller has its journal open and does not answer yet: it starts or ends',
-          { hint: 'Ask again in a minute. Its own messages say what it does.', cause: error },
-        );
-    }
-    await sleep(controllerNodeLimits.controlAgainMs, undefined, { signal });
-  }
-}
-
-async function askOnce<Request extends ControllerRequest>(
-  dir: string,
-  request: Request,
-): Promise<AnswerTo<Request>> {
-  const answer = await askControlSocket(socketOf(dir), request, {
-    absent: (path, cause) =>
-      new QuorateError('CONTROLLER_NOT_RUNNING', `no controller answers at ${path}`, {
-        hint: 'Start it: quorate controller. One of another account is asked by that account.',
-        cause,
-      }),
-    lost: (cause) =>
-      new QuorateError('CONTROL_LOST', `the controller did not answer: ${messageOf(cause)}`, {
-        hint: 'It may be ending or be busy; ask again.',
-        cause,
-      }),
-  });
-  return answer as AnswerTo<Request>;
-}
+  wait?: ControlWait,
+): Promise<AnswerTo<Request>> => askRunning(dir, request, wait);
 
 /** All members, asked for in parts. Errors: as above. */
 export async function askForMembers(dir: string, wait?: ControlWait): Promise<MemberFacts[]> {

@@ -1,14 +1,11 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Journal, openJournal } from '../../journal/index.ts';
+import { journalFile } from '../../owner/controller-socket.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
+import { codeOf } from '../../protocol/base/errors.ts';
 import type { ControllerEvent } from '../machine/events.ts';
 import { Controller } from '../machine/machine.ts';
-import { codeOf } from '../../protocol/base/errors.ts';
-import { type Journal, openJournal } from '../../journal/index.ts';
-import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { controllerNodeLimits } from './limits.ts';
-
-/** Below `<repo>/.quorate`. */
-export const journalFile = (dir: string): string => join(dir, 'controller.db');
 
 const nameOf = ({ id }: { id: string }): string => `controller ${id}`;
 

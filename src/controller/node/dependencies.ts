@@ -1,7 +1,7 @@
+import { providerOver, pullArtifact } from '../../node/artifacts/transfer.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import type { BroughtTree } from '../sessions/ports.ts';
-import { providerOver, pullArtifact } from '../../node/artifacts/transfer.ts';
 import type { ControllerContext } from './context.ts';
 import { type DependencyRoom, dependencyRoom } from './dependency-room.ts';
 import { KeptIndexes } from './kept-indexes.ts';

@@ -1,7 +1,7 @@
-import { messageOf } from '../../protocol/base/errors.ts';
+import type { Tell } from '../../node/node-events.ts';
 import { readCharter, restoreCharter } from '../../owner/project-folder.ts';
 import { openKeys } from '../../owner/project-keys.ts';
-import type { Tell } from '../../node/node-events.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
 import type { ControllerContext } from './context.ts';
 import { controllerNodeLimits } from './limits.ts';
 

@@ -1,7 +1,7 @@
-import type { ControllerState } from '../machine/state.ts';
-import { type StartWait, sayWait } from '../sessions/start-inquiry.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { type HealthChecks, meshCheck } from '../../node/health.ts';
+import type { ControllerState } from '../machine/state.ts';
+import { type StartWait, sayWait } from '../sessions/start-inquiry.ts';
 
 /** `broken`: why the journal or the machine failed; the process ends then. `asking`: for whom its start waits. */
 export function controllerHealth(

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasImageFile, imagesFolder, readImageFile } from '../../execution/images/files.ts';
+import { announce } from '../../node/artifacts/announce.ts';
+import { type Transfer, tellTransfer } from '../../node/tell-transfer.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { transferText } from '../../protocol/base/transfer-meter.ts';
-import { announce } from '../../node/artifacts/announce.ts';
-import { hasImageFile, imagesFolder, readImageFile } from '../../execution/images/files.ts';
-import { type Transfer, tellTransfer } from '../../node/tell-transfer.ts';
 import type { ControllerContext } from './context.ts';
 import { controllerNodeLimits } from './limits.ts';
 

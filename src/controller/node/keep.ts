@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sandboxLimits } from '../../../sandbox/limits.ts';
-import type { RunFacts } from '../machine/facts.ts';
-import type { ControllerState } from '../machine/state.ts';
-import { artifactOf } from '../../protocol/documents/index.ts';
+import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import { artifactOf } from '../../protocol/documents/index.ts';
+import type { RunFacts } from '../machine/facts.ts';
+import type { ControllerState } from '../machine/state.ts';
 import type { ControllerContext } from './context.ts';
 import { controllerNodeLimits } from './limits.ts';
 import type { StoredLogs } from './log-files.ts';

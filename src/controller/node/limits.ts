@@ -1,11 +1,11 @@
-import { assert } from '../../protocol/base/errors.ts';
-import { judgeLimits } from '../../protocol/judge/limits.ts';
-import { limits } from '../../protocol/base/limits.ts';
-import { sessionLimits } from '../../protocol/sessions/limits.ts';
 import { threadLimits } from '../../dependencies/limits.ts';
 import { meshLimits } from '../../mesh/limits.ts';
 import { artifactLimits } from '../../node/artifacts/limits.ts';
 import { nodeLimits } from '../../node/limits.ts';
+import { ownerLimits } from '../../owner/limits.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { sessionLimits } from '../../protocol/sessions/limits.ts';
 
 /** Bounds of a controller's process. */
 export const controllerNodeLimits = {
@@ -29,9 +29,6 @@ export const controllerNodeLimits = {
   pageBundlesMax: 10_000,
   /** Documents of bundles that were lost, on disk until these are made again: at 30 kB each those of 70,000 runs. */
   spoolBytesMax: 2 * 1024 ** 3,
-  /** For the answer of a controller that starts or ends, and the pause until it is asked again. */
-  controlWaitMs: 20_000,
-  controlAgainMs: 200,
   /** For the journal, while a command reads that of a stopped controller. */
   journalWaitMs: 5_000,
   journalAgainMs: 100,
@@ -59,11 +56,9 @@ export const controllerNodeLimits = {
   /** Such lists that are kept, those that could not be made included, and their characters. */
   sbomsKeptMax: 256,
   sbomCharsMax: 32 * 1024 * 1024,
-  /** How long a drain may wait: as long as a request may last. */
-  drainMsMax: judgeLimits.requestSecondsMax * 1000,
 } as const;
 
-const { controlWaitMs, journalWaitMs, membersPerAnswer, pageRunsMax, pageWorkersMax } = controllerNodeLimits;
+const { journalWaitMs, membersPerAnswer, pageRunsMax, pageWorkersMax } = controllerNodeLimits;
 assert(
   controllerNodeLimits.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
   'a controller has no more members than bootstrap nodes have places',
@@ -71,13 +66,7 @@ assert(
 assert(pageRunsMax <= limits.openRequestsMax, 'a page shows a part of what may be open');
 assert(pageWorkersMax <= membersPerAnswer, 'a page shows a part of the members');
 assert(membersPerAnswer * 300 <= nodeLimits.controlAnswerBytesMax, 'an answer holds its members');
-assert(
-  nodeLimits.controlMsMax < controlWaitMs,
-  'an answer that does not come is noticed before the wait is over',
-);
-assert(journalWaitMs < controlWaitMs, 'a wait for the journal ends before that for an answer');
-assert(controlWaitMs <= limits.leastRateMs, 'a controller that is silent is waited for like a server');
-assert(10 * controllerNodeLimits.controlAgainMs < controlWaitMs, 'it is asked many times');
+assert(journalWaitMs < ownerLimits.controlWaitMs, 'a wait for the journal ends before that for an answer');
 assert(10 * controllerNodeLimits.journalAgainMs < journalWaitMs, 'so is for the journal');
 assert(controllerNodeLimits.drainLookMs < nodeLimits.controlMsMax, 'a drain of nothing ends at once');
 assert(controllerNodeLimits.statusNamedMax <= pageRunsMax, 'a status names as many as a page shows');

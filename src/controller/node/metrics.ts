@@ -1,11 +1,11 @@
 import type { Registry } from 'prom-client';
-import type { ControllerEffect, ControllerEvent } from '../machine/events.ts';
-import type { ControllerState } from '../machine/state.ts';
-import type { EventLog } from '../../protocol/sessions/loop.ts';
 import type { Mesh } from '../../mesh/index.ts';
-import type { Store } from '../../store/index.ts';
 import { Meters, type MetricTable } from '../../node/metrics.ts';
 import { meterMesh } from '../../node/node-metrics.ts';
+import type { EventLog } from '../../protocol/sessions/loop.ts';
+import type { Store } from '../../store/index.ts';
+import type { ControllerEffect, ControllerEvent } from '../machine/events.ts';
+import type { ControllerState } from '../machine/state.ts';
 
 const phases = [
   'waiting',

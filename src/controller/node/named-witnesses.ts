@@ -1,7 +1,7 @@
 import { type Charter, parseNoteKey, type Verifier } from '../../protocol/documents/index.ts';
-import type { ExternalWitness } from '../sessions/ports.ts';
 import type { Tell } from '../../protocol/sessions/ports.ts';
 import { HttpWitness } from '../../witness/index.ts';
+import type { ExternalWitness } from '../sessions/ports.ts';
 
 interface NamedWitnessOptions {
   /** By name. */

@@ -1,9 +1,9 @@
+import { joseDocuments, meshDial } from '../../node/ports.ts';
+import { keyIsHere, writeCharter } from '../../owner/project-folder.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Clock } from '../../protocol/sessions/ports.ts';
 import { IdpClient, localGrants } from '../sessions/grants.ts';
 import type { Grants } from '../sessions/ports.ts';
-import type { Clock } from '../../protocol/sessions/ports.ts';
-import { keyIsHere, writeCharter } from '../../owner/project-folder.ts';
-import { joseDocuments, meshDial } from '../../node/ports.ts';
 import type { ControllerContext } from './context.ts';
 
 /**

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
+import type { PublicView } from '../../http/views.ts';
+import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import type { Store, TreeEntry } from '../../store/index.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import type { ControllerState } from '../machine/state.ts';
 import { artifactLevel } from '../machine/view.ts';
-import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import { type LogSource, logSourcesOf } from '../sessions/log-answers.ts';
 import type { LogServer } from '../sessions/log-server.ts';
-import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
-import type { Store, TreeEntry } from '../../store/index.ts';
 import type { ControllerContext } from './context.ts';
 import { type LogPages, openLogPages } from './log-pages.ts';
 import { type ProjectView, projectView } from './project-view.ts';
-import type { PublicView } from './public-view.ts';
 import { openSboms, type Sboms } from './sbom.ts';
 
 /** Logs of builds, for pages. */

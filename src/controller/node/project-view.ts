@@ -1,15 +1,15 @@
+import { sayFull } from '../../node/full-warning.ts';
 import { accountLine, accountOf } from '../../protocol/account/index.ts';
+import { leastWorkerOf } from '../../protocol/base/least-version.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { passReason } from '../../protocol/wire/pass-reason.ts';
+import { behindText } from '../../protocol/wire/peer-version.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
 import { pipelineOf } from '../machine/pipeline-of.ts';
 import { fullKeys } from '../machine/revocations.ts';
 import { type RunFilter, type Standing, standings } from '../machine/run-lists.ts';
 import { type ControllerState, liveLeases } from '../machine/state.ts';
 import { findRun, summaryOf } from '../machine/view.ts';
-import { leastWorkerOf } from '../../protocol/base/least-version.ts';
-import { limits } from '../../protocol/base/limits.ts';
-import { passReason } from '../../protocol/wire/pass-reason.ts';
-import { behindText } from '../../protocol/wire/peer-version.ts';
-import { sayFull } from '../../node/full-warning.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 /** Summary of a run, as the controller gives it. */

@@ -1,12 +1,12 @@
-import { decodeBundle, decodeJob } from '../../protocol/documents/index.ts';
-import { jsonPage } from '../../protocol/base/escape.ts';
-import { makeBom } from '../../protocol/interop/index.ts';
-import { toUtf8 } from '../../protocol/base/text.ts';
-import { verifyBundle } from '../../protocol/trust/index.ts';
-import type { Revoked } from '../../protocol/trust/revocations.ts';
 import { answerAsked } from '../../dependencies/thread/answer.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { madeOf } from '../../node/artifacts/made.ts';
+import { jsonPage } from '../../protocol/base/escape.ts';
+import { toUtf8 } from '../../protocol/base/text.ts';
+import { decodeBundle, decodeJob } from '../../protocol/documents/index.ts';
+import { makeBom } from '../../protocol/interop/index.ts';
+import { verifyBundle } from '../../protocol/trust/index.ts';
+import type { Revoked } from '../../protocol/trust/revocations.ts';
 
 export interface SbomQuestion {
   /** The bundle of the artifact. */

@@ -1,9 +1,9 @@
+import { askThread, ThreadOver, threadFile } from '../../dependencies/thread/ask.ts';
+import { carOfIndex } from '../../node/artifacts/dependency-index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import type { Revoked } from '../../protocol/trust/revocations.ts';
-import { askThread, ThreadOver, threadFile } from '../../dependencies/thread/ask.ts';
 import type { Store } from '../../store/index.ts';
-import { carOfIndex } from '../../node/artifacts/dependency-index.ts';
 import { controllerNodeLimits } from './limits.ts';
 import type { SbomAnswer, SbomQuestion } from './sbom-thread.ts';
 

@@ -1,13 +1,13 @@
 import { accountOf, type RunState } from '../../protocol/account/index.ts';
+import { leastWorkerOf } from '../../protocol/base/least-version.ts';
+import type { OwnRevocation } from '../../protocol/sessions/own-revocations.ts';
+import { behindText } from '../../protocol/wire/peer-version.ts';
 import { type AwaitedLease, awaitedLeases } from '../machine/drain.ts';
 import { operatorsLeft, slotsAsked } from '../machine/operators-left.ts';
 import { fullKeys, lapsedRevocations } from '../machine/revocations.ts';
 import type { ControllerState } from '../machine/state.ts';
 import { summaryOf } from '../machine/view.ts';
-import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import type { StartWait } from '../sessions/start-inquiry.ts';
-import type { OwnRevocation } from '../../protocol/sessions/own-revocations.ts';
-import { behindText } from '../../protocol/wire/peer-version.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 const { statusNamedMax } = controllerNodeLimits;

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
+import { replayEach } from '../../journal/index.ts';
+import { journalFile } from '../../owner/controller-socket.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { type MemberFacts, membersOf } from '../machine/members.ts';
 import type { ControllerState } from '../machine/state.ts';
-import { replayEach } from '../../journal/index.ts';
-import type { ProjectFolder } from '../../owner/project-folder.ts';
-import { journalFile, newController, openControllerJournal } from './controller-journal.ts';
+import { newController, openControllerJournal } from './controller-journal.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
 
 /**

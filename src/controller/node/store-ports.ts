@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
-import type { StorePorts } from '../sessions/ports.ts';
 import type { PeerAddress } from '../../mesh/index.ts';
-import { type BlockSink, fetchBlock } from '../../transfer/index.ts';
 import { connectReachable } from '../../node/artifacts/fetch.ts';
 import { providersOf } from '../../node/artifacts/transfer.ts';
 import { meshDial } from '../../node/ports.ts';
+import { type BlockSink, fetchBlock } from '../../transfer/index.ts';
+import type { StorePorts } from '../sessions/ports.ts';
 import type { ControllerContext } from './context.ts';
 import { boundOf } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';

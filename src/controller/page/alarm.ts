@@ -1,12 +1,12 @@
 import type { Hono } from 'hono';
 import { html } from 'hono/html';
-import { accountOf } from '../../protocol/account/index.ts';
-import type { RunView } from '../node/project-view.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
 import { runUrl } from '../../http/kit/parts.ts';
-import { type PagePorts, type PageSession, publisherOf } from './ports.ts';
 import type { Html } from '../../http/kit/text.ts';
+import { accountOf } from '../../protocol/account/index.ts';
+import type { RunView } from '../node/project-view.ts';
+import { type PagePorts, type PageSession, publisherOf } from './ports.ts';
 
 const pathOf = (run: string): string => `${runUrl(run)}/acknowledge`;
 

@@ -1,8 +1,8 @@
-import type { ProjectView } from '../node/project-view.ts';
 import { namesIn } from '../../http/host.ts';
-import { type HttpServer, listenHttp } from '../../http/listen.ts';
 import { errorPage } from '../../http/kit/layout.ts';
 import { Live } from '../../http/kit/live.ts';
+import { type HttpServer, listenHttp } from '../../http/listen.ts';
+import type { ProjectView } from '../node/project-view.ts';
 import { pageApp } from './page-app.ts';
 
 /**

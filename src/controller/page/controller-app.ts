@@ -1,16 +1,16 @@
 import { type Context, Hono } from 'hono';
-import type { ControllerNode } from '../node/node.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { feedApp } from '../../http/feed.ts';
-import type { ListenLimits } from '../../http/listen.ts';
+import { badgeApp, badgeOfBranch } from '../../http/kit/badge.ts';
 import { Live } from '../../http/kit/live.ts';
-import { pageApp } from './page-app.ts';
+import type { ListenLimits } from '../../http/listen.ts';
 import type { SignIn } from '../../http/sign-in/index.ts';
 import { signInLimits } from '../../http/sign-in/limits.ts';
 import { accountLink } from '../../http/sign-in/pages.ts';
 import { verifyPageApp } from '../../http/verify-page/app.ts';
 import { verifyPage } from '../../http/verify-page/page-file.ts';
-import { badgeApp, badgeOfBranch } from '../../http/kit/badge.ts';
+import type { ControllerNode } from '../node/node.ts';
+import { pageApp } from './page-app.ts';
 
 export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge'> {
   /** Undefined where nobody signs in. */

@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
+import { foreign, type Html } from '../../http/kit/text.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import type { ListedFiles } from '../node/page-parts.ts';
-import { foreign, type Html } from '../../http/kit/text.ts';
 
 /** Files with sizes, each to download; nothing is shown in the browser. */
 export function fileTable(tree: string, { files, more }: ListedFiles, sbom: boolean): Html {

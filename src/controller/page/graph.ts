@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
-import { accountOf } from '../../protocol/account/index.ts';
-import type { PipelineJob } from '../node/project-view.ts';
 import { runUrl } from '../../http/kit/parts.ts';
 import { foreign, type Html } from '../../http/kit/text.ts';
+import { accountOf } from '../../protocol/account/index.ts';
+import type { PipelineJob } from '../node/project-view.ts';
 
 const box = { width: 168, height: 40, gapX: 44, gapY: 14 } as const;
 const nameChars = 20;

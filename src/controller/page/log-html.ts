@@ -1,6 +1,6 @@
-import type { FoundLine, LogPage, LogPages } from '../node/log-pages.ts';
 import { LongWork } from '../../store/index.ts';
-import { httpLimits } from '../../http/limits.ts';
+import type { FoundLine, LogPage, LogPages } from '../node/log-pages.ts';
+import { pageLimits } from './limits.ts';
 import { lineHtml } from './log-page.ts';
 
 /** Lines of one block, which a browser lays out only when it is looked at. */
@@ -49,7 +49,7 @@ export class LogHtmls {
     const block = await this.#block(lease, { ...page, from: begin + skipped, lines: lines.slice(skipped) });
     let html = '';
     let at = from - begin - skipped;
-    for (; at < block.lines.length && html.length < httpLimits.logEventChars; at++) html += block.lines[at];
+    for (; at < block.lines.length && html.length < pageLimits.logEventChars; at++) html += block.lines[at];
     return { html, lines: Math.max(0, at - (from - begin - skipped)) };
   }
 
@@ -72,7 +72,7 @@ export class LogHtmls {
     this.#kept.delete(key);
     this.#kept.set(key, kept);
     clearTimeout(this.#forget);
-    this.#forget = setTimeout(() => this.#clear(), httpLimits.logHtmlMs).unref();
+    this.#forget = setTimeout(() => this.#clear(), pageLimits.logHtmlMs).unref();
     const block = await kept.making;
     if (known === undefined && this.#kept.get(key) === kept) {
       kept.chars = block.chars;
@@ -89,7 +89,7 @@ export class LogHtmls {
 
   #bound(): void {
     for (const [key, { chars }] of this.#kept) {
-      if (this.#chars <= httpLimits.logHtmlCharsMax) return;
+      if (this.#chars <= pageLimits.logHtmlCharsMax) return;
       this.#kept.delete(key);
       this.#chars -= chars;
     }

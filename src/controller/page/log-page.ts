@@ -1,11 +1,11 @@
 import { html, raw } from 'hono/html';
-import { counted } from '../../protocol/base/quantity.ts';
-import type { LogSource } from '../sessions/log-answers.ts';
-import type { FoundLine } from '../node/log-pages.ts';
-import { httpLimits } from '../../http/limits.ts';
-import { logLineHtml } from './ansi.ts';
 import { runUrl } from '../../http/kit/parts.ts';
 import { foreign, type Html } from '../../http/kit/text.ts';
+import { counted } from '../../protocol/base/quantity.ts';
+import type { FoundLine } from '../node/log-pages.ts';
+import type { LogSource } from '../sessions/log-answers.ts';
+import { logLineHtml } from './ansi.ts';
+import { pageLimits } from './limits.ts';
 
 export const logUrl = (run: string, lease: string): string => `${runUrl(run)}/logs/${lease}`;
 
@@ -42,7 +42,7 @@ export function logBody(
   running: boolean,
 ): Html {
   const url = logUrl(run.id, build.lease);
-  const max = httpLimits.logLinesMax;
+  const max = pageLimits.logLinesMax;
   const last = Math.max(1, Math.floor((count - 1) / max) * max + 1);
   return html`${head(run.id, run.name, build, '')}
 <nav class="pages" aria-label="Pages of the log"><span>${count === 0 ? 'Nothing was written yet.' : `Lines ${from} to ${to} of ${count}`}</span>

@@ -1,19 +1,20 @@
 import type { Context, Hono } from 'hono';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import type { LogSource } from '../sessions/log-answers.ts';
-import type { BuildLogs } from '../node/page-parts.ts';
-import type { RunView } from '../node/project-view.ts';
 import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
+import type { Source } from '../../http/kit/live.ts';
+import type { Html } from '../../http/kit/text.ts';
 import { httpLimits } from '../../http/limits.ts';
 import { logHtmlWeight, logWeight, searchWeight } from '../../http/prices.ts';
 import { Slots } from '../../http/slots.ts';
 import { paid, streamOf } from '../../http/stream.ts';
-import type { Source } from '../../http/kit/live.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { BuildLogs } from '../node/page-parts.ts';
+import type { RunView } from '../node/project-view.ts';
+import type { LogSource } from '../sessions/log-answers.ts';
+import { pageLimits } from './limits.ts';
 import { LogHtmls, linesHtml } from './log-html.ts';
 import { foundBody, linesPlace, logBody, logUrl } from './log-page.ts';
 import { type PagePorts, sessionOfPublisher, sinceOf } from './ports.ts';
-import type { Html } from '../../http/kit/text.ts';
 
 interface Shared {
   pageText(
@@ -28,8 +29,8 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
   const { logs, live } = ports;
   if (logs === undefined) return;
   const searches = new Slots({
-    max: httpLimits.searchesMax,
-    perClientMax: httpLimits.searchesPerAddressMax,
+    max: pageLimits.searchesMax,
+    perClientMax: pageLimits.searchesPerAddressMax,
     what: 'searches',
   });
   const downloads = new Slots({
@@ -55,7 +56,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
       const from = numberAsked(c, 'from');
       try {
         const found = await logs.pages.search(build.lease, query, {
-          ...{ from, max: httpLimits.logFoundMax, chars: httpLimits.logFoundChars, signal: untilGone(c) },
+          ...{ from, max: pageLimits.logFoundMax, chars: pageLimits.logFoundChars, signal: untilGone(c) },
           looked: (piece) => paySearched(c, piece),
         });
         const url = logUrl(named.id, build.lease);
@@ -70,7 +71,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
         release();
       }
     }
-    const max = httpLimits.logLinesMax;
+    const max = pageLimits.logLinesMax;
     const from = Math.floor((numberAsked(c, 'line') - 1) / max) * max + 1;
     const { count } = await logs.pages.page(build.lease, from, 0);
     const shown = { from, to: Math.max(from - 1, Math.min(count, from + max - 1)), count };
@@ -114,7 +115,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
 /** Lines from one on; its number is the id of the event before. */
 function linesSource({ isLive }: BuildLogs, htmls: LogHtmls, lease: string): Source {
   return {
-    everyMs: httpLimits.logLookMs,
+    everyMs: pageLimits.logLookMs,
     weight: logHtmlWeight,
     async next(id) {
       // Before the file is read: a log that ends in between is read once more.
@@ -122,7 +123,7 @@ function linesSource({ isLive }: BuildLogs, htmls: LogHtmls, lease: string): Sou
       const from = Math.max(1, Number(id));
       let data = '';
       let to = from;
-      while (to - from < httpLimits.logEventLinesMax && data.length < httpLimits.logEventChars) {
+      while (to - from < pageLimits.logEventLinesMax && data.length < pageLimits.logEventChars) {
         const { html, lines } = await htmls.from(lease, to, running);
         if (lines === 0) break;
         data += html;

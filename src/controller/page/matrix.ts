@@ -1,9 +1,9 @@
 import { html } from 'hono/html';
-import { type Account, type BuildState, buildText, firstOfMost } from '../../protocol/account/index.ts';
-import type { RunFacts } from '../machine/facts.ts';
-import type { Progress } from '../../protocol/wire/progress.ts';
 import { shownId } from '../../http/kit/parts.ts';
 import { command, foreign, type Html } from '../../http/kit/text.ts';
+import { type Account, type BuildState, buildText, firstOfMost } from '../../protocol/account/index.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
+import type { RunFacts } from '../machine/facts.ts';
 
 /** A build of one slot of a round. `result` is there once its round is revealed. */
 interface Build {

@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
-import { accountOf } from '../../protocol/account/index.ts';
-import { type Standing, standings } from '../machine/run-lists.ts';
-import type { ProjectView, RunView } from '../node/project-view.ts';
 import type { Account } from '../../http/accounts.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
-import { httpLimits } from '../../http/limits.ts';
+import { page } from '../../http/kit/layout.ts';
+import { runUrl } from '../../http/kit/parts.ts';
+import type { Html } from '../../http/kit/text.ts';
 import { jobsPerToken } from '../../http/prices.ts';
 import { staticApp } from '../../http/static-files.ts';
+import { accountOf } from '../../protocol/account/index.ts';
+import { type Standing, standings } from '../machine/run-lists.ts';
+import type { ProjectView, RunView } from '../node/project-view.ts';
 import { addAlarmRoute, alarmPart } from './alarm.ts';
-import { page } from '../../http/kit/layout.ts';
+import { pageLimits } from './limits.ts';
 import { addLogRoutes } from './log-routes.ts';
-import { runUrl } from '../../http/kit/parts.ts';
 import { type PagePorts, publisherOf, sessionOfPublisher, sinceOf } from './ports.ts';
 import { projectBody, projectParts, runsBody } from './project-page.ts';
 import { type RunPageParts, runBody, runParts } from './run-page.ts';
-import type { Html } from '../../http/kit/text.ts';
 import { addTreeRoutes, filesOf } from './tree-routes.ts';
 
 /** The pages of a project: the project, its runs, their logs and files. Read-only; a signed-in publisher sees more logs. */
@@ -34,7 +34,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     return shown(ports, c, { title: view.name, live: '/events', body: projectBody(view, branches) });
   });
   app.get('/events', (c) =>
-    live.follow(c, 'project', () => partsSource(async () => projectParts(view), httpLimits.projectLookMs), {
+    live.follow(c, 'project', () => partsSource(async () => projectParts(view), pageLimits.projectLookMs), {
       since: sinceOf(c),
     }),
   );
@@ -64,7 +64,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     const source = () =>
       partsSource(
         async () => runParts(await partsOf(ports, view.run(id), all)),
-        httpLimits.runLookMs,
+        pageLimits.runLookMs,
         () => versionOf(view, id),
       );
     return live.follow(c, `run ${id} ${all}`, source, { since: sinceOf(c), until: publisher?.ended });

@@ -1,9 +1,9 @@
 import type { Context } from 'hono';
-import type { BuildLogs, Trees } from '../node/page-parts.ts';
-import type { ProjectView, RunView } from '../node/project-view.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import type { Live } from '../../http/kit/live.ts';
 import type { Html } from '../../http/kit/text.ts';
+import type { BuildLogs, Trees } from '../node/page-parts.ts';
+import type { ProjectView, RunView } from '../node/project-view.ts';
 
 /** The person that is signed in. */
 export interface PageSession {

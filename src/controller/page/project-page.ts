@@ -1,11 +1,11 @@
 import { html } from 'hono/html';
-import { accountLine, accountOf, worstOf } from '../../protocol/account/index.ts';
-import { type Standing, standings } from '../machine/run-lists.ts';
-import { counted } from '../../protocol/base/quantity.ts';
-import { sayFullKey } from '../../protocol/trust/key-texts.ts';
-import type { BranchView, ProjectView, RunPage } from '../node/project-view.ts';
 import { chip, runTable, runUrl } from '../../http/kit/parts.ts';
 import { foreign, type Html, refText, time } from '../../http/kit/text.ts';
+import { accountLine, accountOf, worstOf } from '../../protocol/account/index.ts';
+import { counted } from '../../protocol/base/quantity.ts';
+import { sayFullKey } from '../../protocol/trust/key-texts.ts';
+import { type Standing, standings } from '../machine/run-lists.ts';
+import type { BranchView, ProjectView, RunPage } from '../node/project-view.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
 export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {

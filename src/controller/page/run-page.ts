@@ -1,13 +1,13 @@
 import { html } from 'hono/html';
+import { chip, runUrl } from '../../http/kit/parts.ts';
+import { command, foreign, type Html, refText, shellWord, time, webLink } from '../../http/kit/text.ts';
 import { type Account, accountOf, type RunState } from '../../protocol/account/index.ts';
-import type { LogSource } from '../sessions/log-answers.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';
+import type { LogSource } from '../sessions/log-answers.ts';
 import { graph } from './graph.ts';
 import { history } from './history.ts';
 import { logUrl } from './log-page.ts';
 import { matrix } from './matrix.ts';
-import { chip, runUrl } from '../../http/kit/parts.ts';
-import { command, foreign, type Html, refText, shellWord, time, webLink } from '../../http/kit/text.ts';
 
 /** Parts of a run's page besides the run. */
 export interface RunPageParts {

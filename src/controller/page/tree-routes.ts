@@ -1,16 +1,17 @@
 import type { Hono } from 'hono';
-import { limits } from '../../protocol/base/limits.ts';
-import type { ListedFiles, Trees } from '../node/page-parts.ts';
-import { sha256InSlices } from '../../store/index.ts';
 import type { Account } from '../../http/accounts.ts';
 import { answerWith, artifactAnswer } from '../../http/answer.ts';
 import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
+import type { Html } from '../../http/kit/text.ts';
 import { httpLimits } from '../../http/limits.ts';
 import { sbomWeight, tarChunkBytes, workPrices } from '../../http/prices.ts';
 import { Slots } from '../../http/slots.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { sha256InSlices } from '../../store/index.ts';
+import type { ListedFiles, Trees } from '../node/page-parts.ts';
 import { fileTable } from './files.ts';
-import type { Html } from '../../http/kit/text.ts';
+import { pageLimits } from './limits.ts';
 
 const kept = new WeakMap<Trees, Map<string, Promise<ListedFiles | undefined>>>();
 
@@ -26,11 +27,11 @@ export async function filesOf(
   let listed = lists.get(tree);
   if (listed === undefined) {
     account?.pay(workPrices.files);
-    listed = trees.list(tree, httpLimits.filesShownMax);
+    listed = trees.list(tree, pageLimits.filesShownMax);
   }
   lists.delete(tree);
   const [oldest] = lists.keys();
-  if (lists.size >= httpLimits.fileListsMax && oldest !== undefined) lists.delete(oldest);
+  if (lists.size >= pageLimits.fileListsMax && oldest !== undefined) lists.delete(oldest);
   lists.set(tree, listed);
   const files = await listed.catch(() => undefined);
   // It may arrive later.
@@ -49,8 +50,8 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
     what: 'downloads',
   });
   const lists = new Slots({
-    max: httpLimits.sbomsMax,
-    perClientMax: httpLimits.sbomsPerAddressMax,
+    max: pageLimits.sbomsMax,
+    perClientMax: pageLimits.sbomsPerAddressMax,
     what: 'lists of what artifacts were made from',
   });
   app.get('/trees/:tree/file', async (c) => {

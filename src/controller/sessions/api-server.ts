@@ -1,4 +1,17 @@
 import { tellAlarm } from '../../protocol/account/index.ts';
+import { assert, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { toUtf8 } from '../../protocol/base/text.ts';
+import { decodeJob } from '../../protocol/documents/index.ts';
+import type { Admission } from '../../protocol/sessions/admission.ts';
+import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
+import { errorFrom, errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
+import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
+import type { Followers, Replies } from '../../protocol/sessions/replies.ts';
+import { pause } from '../../protocol/sessions/timing.ts';
+import { servedBounds } from '../../protocol/wire/bounds.ts';
+import { type ApiDown, type ApiUp, apiUpSchema, encodeMessage } from '../../protocol/wire/messages.ts';
+import { protocols, topics } from '../../protocol/wire/protocols.ts';
 import { checkPublisher } from '../machine/enrolment.ts';
 import type { Reply } from '../machine/events.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
@@ -7,23 +20,10 @@ import { operatorsAround } from '../machine/presence.ts';
 import { fullKeys } from '../machine/revocations.ts';
 import { checkOrder } from '../machine/submit.ts';
 import { findRun, summaries, summaryOf } from '../machine/view.ts';
-import { decodeJob } from '../../protocol/documents/index.ts';
-import { assert, QuorateError } from '../../protocol/base/errors.ts';
-import { limits } from '../../protocol/base/limits.ts';
-import { toUtf8 } from '../../protocol/base/text.ts';
-import { servedBounds } from '../../protocol/wire/bounds.ts';
-import { type ApiDown, type ApiUp, apiUpSchema, encodeMessage } from '../../protocol/wire/messages.ts';
-import { protocols, topics } from '../../protocol/wire/protocols.ts';
-import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
-import { errorFrom, errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
-import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import { pause } from '../../protocol/sessions/timing.ts';
-import type { Admission } from '../../protocol/sessions/admission.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { sendLogs } from './log-answers.ts';
 import type { LogServer } from './log-server.ts';
 import type { ControllerPorts, GrantAsked } from './ports.ts';
-import type { Followers, Replies } from '../../protocol/sessions/replies.ts';
 import { askingError } from './start-inquiry.ts';
 
 type ApiStream = MessageStream<ApiDown, ApiUp>;
@@ -35,7 +35,7 @@ const ofLog: ReadonlySet<string> = new Set(['log', 'checkpoint', 'inclusion'] sa
 export class ApiServer {
   readonly #ports: ControllerPorts;
   readonly #admission: Admission;
-  readonly #replies: Replies;
+  readonly #replies: Replies<Reply>;
   readonly #followers: Followers;
   readonly #logs: LogServer;
   readonly #checkpoints: CheckpointRounds;
@@ -47,7 +47,7 @@ export class ApiServer {
   constructor(
     ports: ControllerPorts,
     admission: Admission,
-    replies: Replies,
+    replies: Replies<Reply>,
     {
       followers,
       logs,

@@ -1,5 +1,5 @@
-import type { Backing } from '../machine/backing.ts';
-import type { BundleDraft } from '../machine/events.ts';
+import { unreachable } from '../../protocol/base/errors.ts';
+import { fromUtf8 } from '../../protocol/base/text.ts';
 import {
   addSignature,
   type Bundle,
@@ -13,9 +13,9 @@ import {
   signMessage,
   signStatement,
 } from '../../protocol/documents/index.ts';
-import { unreachable } from '../../protocol/base/errors.ts';
-import { fromUtf8 } from '../../protocol/base/text.ts';
 import { addWitness, formatCheckpoint, signCheckpoint } from '../../protocol/transparency/index.ts';
+import type { Backing } from '../machine/backing.ts';
+import type { BundleDraft } from '../machine/events.ts';
 
 /** Whether a stored bundle is that of this verdict, with the signature of `cosigner` where there is one. */
 export function holdsVerdict(bundle: string, id: string, cosigner: string | undefined): boolean {

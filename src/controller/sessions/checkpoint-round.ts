@@ -1,6 +1,6 @@
 import type { Grant, Verified } from '../../protocol/documents/index.ts';
-import type { Witness } from '../../protocol/transparency/index.ts';
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
+import type { Witness } from '../../protocol/transparency/index.ts';
 
 /** A checkpoint with the lines that it has: those of members, one for each operator, and those from outside. */
 export interface WitnessedCheckpoint {

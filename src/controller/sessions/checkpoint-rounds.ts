@@ -1,5 +1,7 @@
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
+import { every } from '../../protocol/sessions/timing.ts';
 import {
   type Checkpoint,
   formatCheckpoint,
@@ -9,8 +11,6 @@ import {
   signCheckpoint,
   withoutWitnesses,
 } from '../../protocol/transparency/index.ts';
-import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
-import { every } from '../../protocol/sessions/timing.ts';
 import {
   hasAnswered,
   type MemberLine,

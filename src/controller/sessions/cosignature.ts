@@ -1,8 +1,13 @@
-import { addSignature, signStatement, type Verdict } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { isoTime, secondsOfIso } from '../../protocol/base/time.ts';
-import { addWitness, formatCheckpoint, openCheckpoint, signCheckpoint } from '../../protocol/transparency/index.ts';
+import { addSignature, signStatement, type Verdict } from '../../protocol/documents/index.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  openCheckpoint,
+  signCheckpoint,
+} from '../../protocol/transparency/index.ts';
 import type { ControllerPorts } from './ports.ts';
 
 interface Cosignature {

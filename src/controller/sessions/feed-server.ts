@@ -1,18 +1,23 @@
 import type { z } from 'zod';
-import { checkPresent } from '../machine/enrolment.ts';
-import type { Grant, Verified } from '../../protocol/documents/index.ts';
-import { checkTime } from '../../protocol/documents/index.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
-import { type FeedUp, type feedDownSchema, feedUpSchema, type OfferNotice } from '../../protocol/wire/messages.ts';
-import { behindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
+import type { Grant, Verified } from '../../protocol/documents/index.ts';
+import { checkTime } from '../../protocol/documents/index.ts';
+import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import type { Admission } from '../../protocol/sessions/admission.ts';
+import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import {
+  type FeedUp,
+  type feedDownSchema,
+  feedUpSchema,
+  type OfferNotice,
+} from '../../protocol/wire/messages.ts';
+import { behindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
+import { checkPresent } from '../machine/enrolment.ts';
 import { BacklogPass } from './backlog-pass.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { warnOfExpired } from './expired-grants.ts';

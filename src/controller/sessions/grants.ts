@@ -1,14 +1,14 @@
-import { type Charter, type Signer, signMessage, type Verified } from '../../protocol/documents/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { checkGrant, enforce, openCharterOf } from '../../protocol/judge/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { wireLimits } from '../../protocol/wire/limits.ts';
-import { type IdpDown, type IdpUp, idpDownSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
+import { type Charter, type Signer, signMessage, type Verified } from '../../protocol/documents/index.ts';
+import { checkGrant, enforce, openCharterOf } from '../../protocol/judge/index.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorFrom, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Clock, Dial, DialTarget, Documents, Tell } from '../../protocol/sessions/ports.ts';
 import { every } from '../../protocol/sessions/timing.ts';
+import { wireLimits } from '../../protocol/wire/limits.ts';
+import { type IdpDown, type IdpUp, idpDownSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
 import type { GrantAsked, Grants } from './ports.ts';
 
 /** Signs with the identity provider's key, which is at hand. */

@@ -1,9 +1,6 @@
-import type { Controller } from '../machine/machine.ts';
-import type { ControllerState, EventOf } from '../machine/state.ts';
-import { type Charter, leaves, type Revocation, type Verified } from '../../protocol/documents/index.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { type Charter, leaves, type Revocation, type Verified } from '../../protocol/documents/index.ts';
 import { type OpenedRevocation, openCharterOf } from '../../protocol/judge/index.ts';
-import { type Checkpoint, MerkleTree, openCheckpoint } from '../../protocol/transparency/index.ts';
 import type { Dial, Signing } from '../../protocol/sessions/ports.ts';
 import { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import {
@@ -13,6 +10,9 @@ import {
   requestKeptLeaves,
   requestRevocations,
 } from '../../protocol/sessions/revocation-exchange.ts';
+import { type Checkpoint, MerkleTree, openCheckpoint } from '../../protocol/transparency/index.ts';
+import type { Controller } from '../machine/machine.ts';
+import type { ControllerState, EventOf } from '../machine/state.ts';
 
 /** The largest of these numbers, of which there may be more than a function takes arguments; `least` where none is larger. */
 function largest(least: number, numbers: Iterable<number>): number {

@@ -1,25 +1,25 @@
-import { draftOf } from '../machine/draft.ts';
-import type { Reply } from '../machine/events.ts';
-import { findLease } from '../machine/leases.ts';
-import { checkTime, idOf, signMessage } from '../../protocol/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { receiptBytesMaxOf } from '../../protocol/judge/index.ts';
 import { belowText, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
-import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
+import { checkTime, idOf, signMessage } from '../../protocol/documents/index.ts';
+import { receiptBytesMaxOf } from '../../protocol/judge/index.ts';
+import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import type { Admission } from '../../protocol/sessions/admission.ts';
+import type { Replies } from '../../protocol/sessions/replies.ts';
+import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
+import { draftOf } from '../machine/draft.ts';
+import type { Reply } from '../machine/events.ts';
+import { findLease } from '../machine/leases.ts';
 import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { cosignatureFlaw } from './cosignature.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import { evidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
-import type { Replies } from '../../protocol/sessions/replies.ts';
 import { signerOf } from './signers.ts';
 
 /** Characters of the reason why a lease ended, in the history of its run. */
@@ -49,7 +49,7 @@ interface LeaseStream {
 export class LeaseServer {
   readonly #ports: ControllerPorts;
   readonly #admission: Admission;
-  readonly #replies: Replies;
+  readonly #replies: Replies<Reply>;
   readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
   /** By lease id. */
   readonly #streams = new Map<string, LeaseStream>();
@@ -57,7 +57,7 @@ export class LeaseServer {
   constructor(
     ports: ControllerPorts,
     admission: Admission,
-    replies: Replies,
+    replies: Replies<Reply>,
     checkpoints: Pick<CheckpointRounds, 'keep'>,
   ) {
     this.#ports = ports;

@@ -1,12 +1,12 @@
-import { isOver, type Recorded, type RunFacts } from '../machine/facts.ts';
-import { type ControllerState, liveLeases } from '../machine/state.ts';
-import { isTrustedSlot } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { ApiDown, ApiUp } from '../../protocol/wire/messages.ts';
+import { isTrustedSlot } from '../../protocol/documents/index.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
+import type { ApiDown, ApiUp } from '../../protocol/wire/messages.ts';
+import { isOver, type Recorded, type RunFacts } from '../machine/facts.ts';
+import { type ControllerState, liveLeases } from '../machine/state.ts';
 import type { LogServer } from './log-server.ts';
 
 const pieceChars = 32 * 1024;

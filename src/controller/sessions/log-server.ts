@@ -1,14 +1,14 @@
-import { liveLeases } from '../machine/state.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { LineEscaper, piecesWithoutColours, withoutColours } from '../../protocol/base/escape.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
-import { decodeMessage, logUpSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
+import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
 import { TextTail } from '../../protocol/sessions/text-tail.ts';
-import type { Admission } from '../../protocol/sessions/admission.ts';
+import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import { decodeMessage, logUpSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
+import { liveLeases } from '../machine/state.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /** In every JavaScript engine, yet in no lib of this project. */

@@ -1,9 +1,9 @@
+import type { Enrol, Grant, Invite, Possession, Signer, Verified } from '../../protocol/documents/index.ts';
+import type { Charging, Dial, Link, PeerAddress, Signing, Tell } from '../../protocol/sessions/ports.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { ControllerEffect, ControllerEvent } from '../machine/events.ts';
 import type { Controller } from '../machine/machine.ts';
-import type { Enrol, Grant, Invite, Possession, Signer, Verified } from '../../protocol/documents/index.ts';
-import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
-import type { Clock, Dial, Link, PeerAddress, Signing, Tell } from '../../protocol/sessions/ports.ts';
-import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { LostEvidence } from './lost-bundles.ts';
 import type { StartInquiry } from './start-inquiry.ts';
 
@@ -90,7 +90,7 @@ export interface StorePorts {
 }
 
 /** Everything outside of the sessions of a controller. */
-export interface ControllerPorts {
+export interface ControllerPorts extends Charging {
   readonly project: string;
   /** Signs as the controller. */
   readonly signing: Signing;
@@ -99,7 +99,6 @@ export interface ControllerPorts {
   /** As the keys that this controller had before. */
   readonly retired: readonly Signer[];
   readonly grants: Grants;
-  readonly clock: Clock;
   readonly machine: Controller;
   /** Asks the members at the start. */
   readonly inquiry: StartInquiry;
@@ -107,8 +106,6 @@ export interface ControllerPorts {
   dispatch(event: ControllerEvent): Promise<void>;
   /** Gossips. */
   publish(topic: string, message: Uint8Array): Promise<void>;
-  /** Takes turns from the account of a peer, or of a network; returns the milliseconds until its next message may be read. */
-  charge(account: string, turns: number): number;
   readonly bundles: BundleStore;
   readonly lost: LostEvidence;
   readonly checkpointFile: CheckpointFile;

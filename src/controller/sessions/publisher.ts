@@ -1,14 +1,18 @@
 import { tellAlarm } from '../../protocol/account/index.ts';
-import { publishedParts } from '../machine/draft.ts';
-import type { BundleDraft, ControllerEffect } from '../machine/events.ts';
-import { artifactIn, type RunFacts } from '../machine/facts.ts';
-import { fullKeys } from '../machine/revocations.ts';
-import { type ControllerState, publishedOf } from '../machine/state.ts';
-import { isProven } from '../machine/verdict.ts';
-import { bundledOf, provingRun } from '../machine/view.ts';
-import { artifactOf, encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { fromUtf8, toUtf8 } from '../../protocol/base/text.ts';
+import {
+  artifactOf,
+  encodeJob,
+  idOf,
+  type Offer,
+  sha256Hex,
+  signMessage,
+} from '../../protocol/documents/index.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import { mirrorsOf } from '../../protocol/sessions/mirrors.ts';
+import { listOf } from '../../protocol/sessions/revocation-pages.ts';
+import { pause } from '../../protocol/sessions/timing.ts';
 import { countsUncosigned, revokedBy, sayFullKey, sayRevoked } from '../../protocol/trust/index.ts';
 import {
   type CheckpointNotice,
@@ -17,10 +21,13 @@ import {
   type VerdictNotice,
 } from '../../protocol/wire/messages.ts';
 import { topics } from '../../protocol/wire/protocols.ts';
-import { sessionTimes } from '../../protocol/sessions/limits.ts';
-import { mirrorsOf } from '../../protocol/sessions/mirrors.ts';
-import { listOf } from '../../protocol/sessions/revocation-pages.ts';
-import { pause } from '../../protocol/sessions/timing.ts';
+import { publishedParts } from '../machine/draft.ts';
+import type { BundleDraft, ControllerEffect } from '../machine/events.ts';
+import { artifactIn, type RunFacts } from '../machine/facts.ts';
+import { fullKeys } from '../machine/revocations.ts';
+import { type ControllerState, publishedOf } from '../machine/state.ts';
+import { isProven } from '../machine/verdict.ts';
+import { bundledOf, provingRun } from '../machine/view.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';

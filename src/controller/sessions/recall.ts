@@ -1,6 +1,6 @@
-import type { RunDocuments } from '../machine/events.ts';
-import { decodeJob } from '../../protocol/documents/index.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
+import { decodeJob } from '../../protocol/documents/index.ts';
+import type { RunDocuments } from '../machine/events.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { ownEvidence } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';

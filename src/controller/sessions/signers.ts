@@ -1,5 +1,5 @@
-import type { Signer } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Signer } from '../../protocol/documents/index.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /**

@@ -1,13 +1,13 @@
-import { isMember, memberRevoked, revocationsIn } from '../machine/revocations.ts';
-import type { ControllerState, EventOf } from '../machine/state.ts';
-import type { Charter, Grant, Revocation, Verified } from '../../protocol/documents/index.ts';
 import { assert, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { counted } from '../../protocol/base/quantity.ts';
-import type { Checkpoint } from '../../protocol/transparency/index.ts';
-import { revocationAt } from '../../protocol/trust/revocations.ts';
+import type { Charter, Grant, Revocation, Verified } from '../../protocol/documents/index.ts';
 import type { SessionErrorCode } from '../../protocol/sessions/error-codes.ts';
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
 import type { Clock, Tell } from '../../protocol/sessions/ports.ts';
+import type { Checkpoint } from '../../protocol/transparency/index.ts';
+import { revocationAt } from '../../protocol/trust/revocations.ts';
+import { isMember, memberRevoked, revocationsIn } from '../machine/revocations.ts';
+import type { ControllerState, EventOf } from '../machine/state.ts';
 import { HeldLog, type HeldLogPorts } from './held-log.ts';
 
 export interface InquiryPorts extends HeldLogPorts {

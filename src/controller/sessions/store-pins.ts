@@ -1,13 +1,13 @@
 import type { z } from 'zod';
-import type { ControllerEffect } from '../machine/events.ts';
-import type { Fault } from '../machine/store-answers.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { wireLimits } from '../../protocol/wire/limits.ts';
-import { type PinUp, pinDownSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Clock, PeerAddress } from '../../protocol/sessions/ports.ts';
+import { wireLimits } from '../../protocol/wire/limits.ts';
+import { type PinUp, pinDownSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
+import type { ControllerEffect } from '../machine/events.ts';
+import type { Fault } from '../machine/store-answers.ts';
 import type { ControllerPorts, StorePorts } from './ports.ts';
 
 type Down = z.infer<typeof pinDownSchema>;

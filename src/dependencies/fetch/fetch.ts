@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Entry } from '../../protocol/lock-formats/index.ts';
 import { type ErrorCode, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import type { Entry } from '../../protocol/lock-formats/index.ts';
 import { type Agent, type FetchLimits, openAgent, type Reach } from './agent.ts';
 import { DownloadCache, type FetchedFile, WrongHash } from './cache.ts';
 import { type Got, get, NoAnswer, retried, shown, TooLong } from './get.ts';

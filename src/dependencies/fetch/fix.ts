@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { type Entry, type Fixed, type Found, fileOfUrl } from '../../protocol/lock-formats/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { type Entry, type Fixed, type Found, fileOfUrl } from '../../protocol/lock-formats/index.ts';
 import { type Agent, openAgent } from './agent.ts';
 import { DownloadCache } from './cache.ts';
 import type { FetchOptions } from './fetch.ts';

@@ -1,5 +1,5 @@
-import type { Entry } from '../../protocol/lock-formats/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Entry } from '../../protocol/lock-formats/index.ts';
 import type { Agent } from './agent.ts';
 import { type CargoConfig, readCargoConfig } from './cargo-config.ts';
 import { type Address, getBytes, NoAnswer, retried, shown } from './get.ts';

@@ -1,6 +1,6 @@
-import type { Entry, LockSources } from '../../protocol/lock-formats/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import type { Entry, LockSources } from '../../protocol/lock-formats/index.ts';
 import { threadLimits } from '../limits.ts';
 import { askThread, ThreadOver, threadFile } from './ask.ts';
 import type { Found, Question } from './messages.ts';

@@ -2,11 +2,11 @@ import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { cid as cidSchema } from '../../protocol/documents/base.ts';
+import { parseFile, readOptional, writeJson } from '../../node/files.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { cid as cidSchema } from '../../protocol/documents/base.ts';
 import type { Store } from '../../store/index.ts';
 import { CarDecoder, encodeCar } from '../../transfer/index.ts';
-import { parseFile, readOptional, writeJson } from '../../node/files.ts';
 import { imageCacheLimits } from './limits.ts';
 
 const metadataSchema = z.strictObject({

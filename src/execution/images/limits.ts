@@ -1,8 +1,7 @@
-import { assert } from '../../protocol/base/errors.ts';
-import { knobs } from '../../worker/machine/lending-knobs.ts';
-import { limits } from '../../protocol/base/limits.ts';
 import { imageLimits } from '../../image/limits.ts';
 import { nodeLimits } from '../../node/limits.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 
 /** Bounds of the image cache. */
 export const imageCacheLimits = {
@@ -30,7 +29,7 @@ export const pullLimits = {
 
 assert(imageCacheLimits.refusedMax <= limits.openRequestsMax, 'each open request may name one');
 assert(
-  100 * imageCacheLimits.roomStepBytes <= knobs.imageBytes.default,
+  100 * imageCacheLimits.roomStepBytes <= limits.imageCacheBytesDefault,
   'an image that comes takes a hundredth more than there is room for',
 );
 assert(imageCacheLimits.unfinishedMsMax > nodeLimits.unfinishedMsMin, 'no younger file is of a dead process');

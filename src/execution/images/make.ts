@@ -2,8 +2,8 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Arch, type ImageProgress, makeDebianRoot, readImage } from '../../image/index.ts';
-import { openStore } from '../../store/index.ts';
 import { makeScratch } from '../../node/scratch.ts';
+import { openStore } from '../../store/index.ts';
 import { type ImageMetadata, writeImageFile } from './files.ts';
 import { checkImageRequirements } from './requirements.ts';
 

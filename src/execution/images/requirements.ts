@@ -1,5 +1,5 @@
-import { QuorateError } from '../../protocol/base/errors.ts';
 import { imageLimits } from '../../image/limits.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Store, TreeEntry } from '../../store/index.ts';
 import { imageCacheLimits } from './limits.ts';
 

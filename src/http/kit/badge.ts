@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
+import type { AccountFacts } from '../../protocol/account/index.ts';
+import { stateOfAll, type WholeState } from '../../protocol/account/whole-state.ts';
 import { isRefName } from '../../protocol/base/git-ref.ts';
-import type { BranchView } from '../../controller/node/project-view.ts';
-import { stateOfAll, type WholeState } from '../../watcher/watch/status.ts';
 import type { HttpEnv } from '../env.ts';
 import { notFound } from '../errors.ts';
 
@@ -70,7 +70,13 @@ export function badgeApp({ badge, label }: BadgePorts): Hono<HttpEnv> {
 }
 
 /** The facts for the badge of a branch that a controller knows. */
-export const badgeOfBranch = ({ jobs, commit }: BranchView): BadgeFacts => ({
+export const badgeOfBranch = ({
+  jobs,
+  commit,
+}: {
+  jobs: readonly AccountFacts[];
+  commit: string;
+}): BadgeFacts => ({
   level: stateOfAll(jobs),
   commit,
 });

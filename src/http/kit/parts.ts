@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import { type AccountFacts, accountOf } from '../../protocol/account/index.ts';
 import { shortId } from '../../protocol/base/short-id.ts';
-import type { RunSummary } from '../../controller/node/project-view.ts';
+import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { foreign, type Html, refText, time } from './text.ts';
 
 /** The state of a run or of a job of a pipeline. */

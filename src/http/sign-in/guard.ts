@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
-import { QuorateError } from '../../protocol/base/errors.ts';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Cookies } from './cookies.ts';
 import { checkCsrf } from './csrf.ts';
 import { refuse, wantsPage } from './refusal.ts';

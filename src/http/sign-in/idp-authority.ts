@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { askJson } from '../../node/ask-json.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import {
   type Charter,
   checkTime,
@@ -8,8 +10,6 @@ import {
   type Verified,
   type Verifier,
 } from '../../protocol/documents/index.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { askJson } from '../../node/ask-json.ts';
 import { signInLimits } from './limits.ts';
 import type { Authority, Right } from './right.ts';
 import { exchangeAnswerSchema, renewAnswerSchema } from './service-routes.ts';

@@ -1,4 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import {
   type Charter,
   checkTime,
@@ -7,9 +9,7 @@ import {
   type Verified,
   type Verifier,
 } from '../../protocol/documents/index.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
 import { checkGrant, enforce } from '../../protocol/judge/index.ts';
-import { limits } from '../../protocol/base/limits.ts';
 import { UsedNames } from './once.ts';
 import type { Right } from './right.ts';
 

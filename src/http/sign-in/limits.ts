@@ -1,6 +1,6 @@
+import { oidcLimits } from '../../identity/oidc/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { oidcLimits } from '../../identity/oidc/limits.ts';
 import { httpLimits } from '../limits.ts';
 
 /** Bounds of signing in. */

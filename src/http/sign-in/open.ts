@@ -1,7 +1,7 @@
-import type { Charter } from '../../protocol/documents/index.ts';
 import { readClientSecret, SignInFile } from '../../identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { machineTime } from '../../node/ports.ts';
+import type { Charter } from '../../protocol/documents/index.ts';
 import { IdpAuthority } from './idp-authority.ts';
 import { type SignIn, signIn } from './index.ts';
 import type { KeyHolders } from './key-sign-in.ts';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { type Charter, type Signer, signMessage } from '../../protocol/documents/index.ts';
+import type { SignInSettings } from '../../identity/oidc/settings.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import type { SignInSettings } from '../../identity/oidc/settings.ts';
+import { type Charter, type Signer, signMessage } from '../../protocol/documents/index.ts';
 import { LongWork } from '../../store/index.ts';
 import type { HttpEnv } from '../env.ts';
 import { leadOn } from './browser-routes.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { QuorateError } from '../../protocol/base/errors.ts';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import { LongWork } from '../../store/index.ts';
 import { signInLimits } from './limits.ts';
 import type { Right } from './right.ts';

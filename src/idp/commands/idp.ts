@@ -1,9 +1,8 @@
 import { join, resolve } from 'node:path';
+import { findProject } from '../../owner/project.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import type { IdpNode } from '../node/node.ts';
-import type { ProjectFolder } from '../../owner/project-folder.ts';
-import { addBackupVerbs } from '../../terminal/backup-verbs.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import {
   addDaemonOptions,
@@ -13,10 +12,10 @@ import {
   monitorOf,
 } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { findProject } from '../../owner/project.ts';
 import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
 import { addresses, hostPort, secondsOf } from '../../terminal/values.ts';
 import { watchNode } from '../../terminal/wait.ts';
+import type { IdpNode } from '../node/node.ts';
 
 interface Options extends DaemonOptions {
   listen?: string[];
@@ -58,7 +57,6 @@ export const idp: Define = (program, act) => {
     )
     .addHelpText('after', examples('quorate idp init'))
     .action(act(init));
-  addBackupVerbs(group, act, 'idp');
   group
     .command('sessions')
     .summary('end what people are signed in with')

@@ -1,5 +1,13 @@
-import type { Charter, Enrol, Grant, Invite, Possession, Revocation, Verified } from '../../protocol/documents/index.ts';
 import type { ErrorCode } from '../../protocol/base/errors.ts';
+import type {
+  Charter,
+  Enrol,
+  Grant,
+  Invite,
+  Possession,
+  Revocation,
+  Verified,
+} from '../../protocol/documents/index.ts';
 
 /** `token` identifies the request to which the effect `reply` is the answer. */
 export type IdpEvent =

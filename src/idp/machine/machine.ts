@@ -1,6 +1,7 @@
-import type { Charter, Grant, Role, Verified } from '../../protocol/documents/index.ts';
 import type { Durability, Handled } from '../../protocol/base/durability.ts';
 import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import type { Charter, Grant, Role, Verified } from '../../protocol/documents/index.ts';
 import {
   checkEnrol,
   checkJoins,
@@ -15,7 +16,6 @@ import {
   type TicketUse,
   unknownKey,
 } from '../../protocol/judge/index.ts';
-import { limits } from '../../protocol/base/limits.ts';
 import { sayFull } from '../../protocol/trust/key-texts.ts';
 import {
   memberRevokedAt,

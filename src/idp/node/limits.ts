@@ -1,6 +1,6 @@
+import { meshLimits } from '../../mesh/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { meshLimits } from '../../mesh/limits.ts';
 
 /** Bounds of an identity provider's process. */
 export const idpNodeLimits = {

@@ -1,15 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
-import { type Charter, claimedIdOf, type Grant } from '../../protocol/documents/index.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import type { IdpEffect, IdpEvent } from '../machine/events.ts';
-import { IdentityProvider } from '../machine/machine.ts';
-import { limits } from '../../protocol/base/limits.ts';
-import { IdpSessions } from '../sessions/idp-sessions.ts';
-import { Loop } from '../../protocol/sessions/loop.ts';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh } from '../../mesh/index.ts';
+import { Closers } from '../../node/closers.ts';
+import { type HealthChecks, meshCheck } from '../../node/health.ts';
+import { openRevocationBook, revocationFile } from '../../node/membership/revocation-file.ts';
+import { type NodeEvent, teller } from '../../node/node-events.ts';
+import { joseDocuments, machineTime, nodeClock, signingOf } from '../../node/ports.ts';
 import {
   type ProjectFolder,
   readCharter,
@@ -18,11 +16,13 @@ import {
   writeCharter,
 } from '../../owner/project-folder.ts';
 import { openKeys } from '../../owner/project-keys.ts';
-import { openRevocationBook, revocationFile } from '../../node/membership/revocation-file.ts';
-import { Closers } from '../../node/closers.ts';
-import { type HealthChecks, meshCheck } from '../../node/health.ts';
-import { type NodeEvent, teller } from '../../node/node-events.ts';
-import { joseDocuments, machineTime, nodeClock, signingOf } from '../../node/ports.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { type Charter, claimedIdOf, type Grant } from '../../protocol/documents/index.ts';
+import { Loop } from '../../protocol/sessions/loop.ts';
+import type { IdpEffect, IdpEvent } from '../machine/events.ts';
+import { IdentityProvider } from '../machine/machine.ts';
+import { IdpSessions } from '../sessions/idp-sessions.ts';
 import { idpNodeLimits } from './limits.ts';
 
 export interface IdpOptions {

@@ -1,16 +1,16 @@
-import { type Charter, signMessage, type Verified } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { IdpEffect, IdpEvent, IdpReply } from '../machine/events.ts';
-import type { IdentityProvider } from '../machine/machine.ts';
+import { type Charter, signMessage, type Verified } from '../../protocol/documents/index.ts';
 import { openCharterOf } from '../../protocol/judge/index.ts';
-import { servedBounds } from '../../protocol/wire/bounds.ts';
-import { type IdpDown, type IdpUp, idpUpSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
 import { Admission } from '../../protocol/sessions/admission.ts';
-import { Replies } from '../../protocol/sessions/replies.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel, Clock, ServedProtocol, Signing } from '../../protocol/sessions/ports.ts';
+import { Replies } from '../../protocol/sessions/replies.ts';
+import { servedBounds } from '../../protocol/wire/bounds.ts';
+import { type IdpDown, type IdpUp, idpUpSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
+import type { IdpEffect, IdpEvent, IdpReply } from '../machine/events.ts';
+import type { IdentityProvider } from '../machine/machine.ts';
 
 /** Everything outside of the sessions of an identity provider. */
 export interface IdpPorts {

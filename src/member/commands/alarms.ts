@@ -1,11 +1,11 @@
+import type { Home } from '../../node/membership/home.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
-import type { Client } from '../client.ts';
-import type { Home } from '../../node/membership/home.ts';
 import type { Context } from '../../terminal/context.ts';
 import { counted, shortRun } from '../../terminal/format.ts';
+import type { Client } from '../client.ts';
 
 /** Runs that a notice names. */
 const namedMax = 3;

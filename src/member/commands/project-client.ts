@@ -1,10 +1,10 @@
+import type { Home } from '../../node/membership/home.ts';
+import { findProject } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
-import type { Client } from '../client.ts';
-import type { Home } from '../../node/membership/home.ts';
-import { tellAlarms } from './alarms.ts';
 import type { Context } from '../../terminal/context.ts';
-import { findProject } from '../../owner/project.ts';
+import type { Client } from '../client.ts';
+import { tellAlarms } from './alarms.ts';
 
 /**
  * The membership to use for a project: the owner's in the project's repository, else one of the home folder.

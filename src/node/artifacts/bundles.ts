@@ -1,9 +1,9 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Mesh } from '../../mesh/index.ts';
 import { documentVersions } from '../../protocol/documents/index.ts';
 import { bundleServer, requestBundle, type StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
-import type { Mesh } from '../../mesh/index.ts';
 import { parseFile, readOptional, writeAtomicAs } from '../files.ts';
 import { meshDial, nodeLoop } from '../ports.ts';
 

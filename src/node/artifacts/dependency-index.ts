@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
+import type { Mesh } from '../../mesh/index.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { type DependencyIndex, decodeIndex, indexName } from '../../protocol/lock-formats/index.ts';
 import { dependencyLimits } from '../../protocol/lock-formats/limits.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import type { Mesh } from '../../mesh/index.ts';
 import { openStore, type PublicBlocks, type Store } from '../../store/index.ts';
 import { CarDecoder, encodeCar, fetchBlock } from '../../transfer/index.ts';
 import { makeScratch } from '../scratch.ts';

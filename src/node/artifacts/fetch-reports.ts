@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Mesh } from '../../mesh/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Verification, VerifiedFacts } from '../../protocol/trust/index.ts';
-import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
 import { connectReachable, type FindOptions, NotTrusted, withEvidence } from './fetch.ts';
 import { artifactLimits } from './limits.ts';

@@ -1,6 +1,6 @@
-import { dependencyLimits } from '../../protocol/lock-formats/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { dependencyLimits } from '../../protocol/lock-formats/limits.ts';
 
 /** Bounds of what a node stores and sends to others. */
 export const artifactLimits = {

@@ -1,7 +1,7 @@
-import { type Bundle, decodeJob } from '../../protocol/documents/index.ts';
 import { assert, QuorateError } from '../../protocol/base/errors.ts';
-import type { Made } from '../../protocol/interop/index.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
+import { type Bundle, decodeJob } from '../../protocol/documents/index.ts';
+import type { Made } from '../../protocol/interop/index.ts';
 import { atLeast, type Level, type Verification } from '../../protocol/trust/index.ts';
 import { fetchIndex, readIndexFile } from './dependency-index.ts';
 import { connectReachable, type FindOptions, NotTrusted, withEvidence } from './fetch.ts';

@@ -1,7 +1,7 @@
+import type { Mesh, PeerAddress } from '../../mesh/index.ts';
 import { openCharter } from '../../protocol/sessions/ask.ts';
 import { searchCharters } from '../../protocol/sessions/charter-search.ts';
 import { controllersUnder } from '../../protocol/sessions/credentials.ts';
-import type { Mesh, PeerAddress } from '../../mesh/index.ts';
 import { joseDocuments, meshDial } from '../ports.ts';
 import { waitForPeer } from './wait-for-peer.ts';
 

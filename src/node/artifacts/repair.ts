@@ -1,5 +1,5 @@
-import { messageOf } from '../../protocol/base/errors.ts';
 import type { Mesh } from '../../mesh/index.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
 import type { PinsIncomplete, Store } from '../../store/index.ts';
 import type { Tell } from '../node-events.ts';
 import { artifactLimits } from './limits.ts';

@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
-import { type Known, requestRevocations, revocationServer } from '../../protocol/sessions/revocation-exchange.ts';
 import { generateSeed } from '../../identity/keys.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import {
+  type Known,
+  requestRevocations,
+  revocationServer,
+} from '../../protocol/sessions/revocation-exchange.ts';
 import { meshDial } from '../ports.ts';
 import { artifactLimits } from './limits.ts';
 import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';

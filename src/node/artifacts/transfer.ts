@@ -1,8 +1,8 @@
+import type { Mesh } from '../../mesh/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import type { Link } from '../../protocol/sessions/ports.ts';
 import { meteredBounds } from '../../protocol/wire/bounds.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
-import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
 import {
   fetchTree,

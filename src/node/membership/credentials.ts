@@ -1,9 +1,9 @@
+import type { NodeKey } from '../../identity/keys.ts';
 import type { Charter, Verified } from '../../protocol/documents/index.ts';
 import * as sessions from '../../protocol/sessions/ask.ts';
 import { Credentials, type Membership } from '../../protocol/sessions/credentials.ts';
 import type { Dial } from '../../protocol/sessions/ports.ts';
 import type { ApiDown, ApiUp } from '../../protocol/wire/messages.ts';
-import type { NodeKey } from '../../identity/keys.ts';
 import { throwIfAborted } from '../aborted.ts';
 import { inFile } from '../files.ts';
 import { joseDocuments, signingOf } from '../ports.ts';

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { roleSchema } from '../../protocol/documents/base.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import type { Membership } from '../../protocol/sessions/credentials.ts';
 import { createKey, loadKey, type NodeKey } from '../../identity/keys.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { roleSchema } from '../../protocol/documents/base.ts';
+import type { Membership } from '../../protocol/sessions/credentials.ts';
 import { parseFile, readOptional, writeJson } from '../files.ts';
 
 const membershipSchema: z.ZodType<Membership> = z.object({

@@ -1,10 +1,10 @@
-import { QuorateError } from '../../protocol/base/errors.ts';
-import type { Membership } from '../../protocol/sessions/credentials.ts';
-import { checkInvite, findController, join } from '../../protocol/sessions/join.ts';
-import { hostsNamed } from '../../protocol/judge/hosts.ts';
 import { keyFromSeed } from '../../identity/keys.ts';
 import { decodeTicket } from '../../identity/ticket.ts';
 import { openMesh } from '../../mesh/index.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { hostsNamed } from '../../protocol/judge/hosts.ts';
+import type { Membership } from '../../protocol/sessions/credentials.ts';
+import { checkInvite, findController, join } from '../../protocol/sessions/join.ts';
 import { throwIfAborted } from '../aborted.ts';
 import { isUnread, patiently, type Waiting } from '../patience.ts';
 import { joseDocuments, meshDial, nodeClock, signingOf } from '../ports.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { joseVerifier } from '../../identity/verifier.ts';
 import { publicKeyOf } from '../../protocol/documents/index.ts';
 import { RevocationBook, storedRevocationsSchema } from '../../protocol/sessions/revocation-book.ts';
-import { joseVerifier } from '../../identity/verifier.ts';
 import { inFile, parseFile, readOptional, writeAtomic, writeJson } from '../files.ts';
 
 /** In a home folder. */

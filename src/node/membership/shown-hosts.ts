@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Membership } from '../../protocol/sessions/credentials.ts';
 import { hostsNamed } from '../../protocol/judge/hosts.ts';
+import type { Membership } from '../../protocol/sessions/credentials.ts';
 import { parseFile, readOptional, writeJson } from '../files.ts';
 import { openCharter } from './credentials.ts';
 import { type Home, hostsFile } from './home.ts';

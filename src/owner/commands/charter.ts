@@ -1,15 +1,15 @@
 import { Option } from 'commander';
-import type { Charter } from '../../protocol/documents/index.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import { policyMeetsFloor } from '../../protocol/judge/policy.ts';
-import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { version } from '../../program.ts';
-import type { CharterChanges, FloorChange } from '../project-folder.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
+import type { Charter } from '../../protocol/documents/index.ts';
+import { policyMeetsFloor } from '../../protocol/judge/policy.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { floorText, floorValue, lostBy, sayFloors } from './floor.ts';
-import { openProject } from '../project.ts';
 import { gitServers, leastWorker, wholeNumber, witnessKeys } from '../../terminal/values.ts';
+import { openProject } from '../project.ts';
+import type { CharterChanges, FloorChange } from '../project-folder.ts';
+import { floorText, floorValue, lostBy, sayFloors } from './floor.ts';
 
 interface Options {
   vcs?: string[];

@@ -1,8 +1,8 @@
 import { codeOf } from '../../protocol/base/errors.ts';
 import { counted } from '../../protocol/base/quantity.ts';
-import type { ProjectFolder } from '../project-folder.ts';
 import { confirmed } from '../../terminal/confirm.ts';
 import type { Context } from '../../terminal/context.ts';
+import type { ProjectFolder } from '../project-folder.ts';
 
 /**
  * Says where a project has fewer operators than its rounds have slots once this one is revoked, and asks at a terminal. Returns
@@ -13,10 +13,13 @@ export async function fewerIsFine(
   folder: Pick<ProjectFolder, 'dir'>,
   { operator, yes, ask = confirmed }: { operator: string; yes: boolean; ask?: typeof confirmed },
 ): Promise<boolean> {
-  const { askController } = await import('../../controller/node/control.ts');
+  const { askRunning } = await import('../controller-socket.ts');
   let left: { slots: number; operators: number };
   try {
-    ({ rounds: left } = await askController(folder.dir, { do: 'status', without: operator }));
+    ({ rounds: left } = await askRunning<{ rounds: typeof left }>(folder.dir, {
+      do: 'status',
+      without: operator,
+    }));
   } catch (error) {
     if (['CONTROLLER_NOT_RUNNING', 'CONTROLLER_STARTING', 'CONTROL_LOST'].includes(codeOf(error)))
       return true;

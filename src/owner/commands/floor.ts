@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander';
+import { counted } from '../../protocol/base/quantity.ts';
 import type { Charter, Policy } from '../../protocol/documents/index.ts';
 import { documentLimits } from '../../protocol/documents/limits.ts';
 import { type Weakness, weaknessesOf } from '../../protocol/judge/policy.ts';
-import { counted } from '../../protocol/base/quantity.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { FloorChange } from '../project-folder.ts';
 

@@ -1,14 +1,14 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { MadeImage } from '../../execution/images/make.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import type { MadeImage } from '../../execution/images/make.ts';
 import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, columns } from '../../terminal/format.ts';
-import { findProject } from '../project.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { packages, several } from '../../terminal/values.ts';
+import { findProject } from '../project.ts';
 
 interface Build {
   suite: string;
@@ -206,7 +206,9 @@ async function list(context: Context): Promise<Exit> {
 
 async function remove(context: Context, cid: string): Promise<Exit> {
   const { hasImageFile, removeImageFile } = await import('../../execution/images/files.ts');
-  const { imageCacheFolder, readyImages, evictImage } = await import('../../execution/images/cache-folder.ts');
+  const { imageCacheFolder, readyImages, evictImage } = await import(
+    '../../execution/images/cache-folder.ts'
+  );
   const { cid: schema } = await import('../../protocol/documents/base.ts');
   if (!schema.safeParse(cid).success)
     throw new QuorateError('CLI_USAGE', `"${cid.slice(0, 120)}" is not the CID of an image`, {

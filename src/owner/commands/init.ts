@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { FloorChange } from '../project-folder.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { floorValue, lostBy, sayFloors } from './floor.ts';
-import { findUp } from '../project.ts';
 import { addresses, gitServers, nameOf, peerId } from '../../terminal/values.ts';
+import { findUp } from '../project.ts';
+import type { FloorChange } from '../project-folder.ts';
+import { floorValue, lostBy, sayFloors } from './floor.ts';
 
 interface Options {
   name?: string;
@@ -58,9 +58,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
       hint: 'Go to the repository whose builds you want checked, or make one: git init',
     });
   }
-  const { defaultFloor, defaultTestFloor, initProject } = await import(
-    '../project-folder.ts'
-  );
+  const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
   const folder = await initProject(repo, {
     name: options.name ?? nameFrom(basename(repo)),
     vcs: options.vcs ?? (await hostOfRemote(repo)),

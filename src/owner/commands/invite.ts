@@ -1,14 +1,14 @@
 import { Option } from 'commander';
-import type { Role } from '../../protocol/documents/index.ts';
+import { identityLimits } from '../../identity/limits.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { identityLimits } from '../../identity/limits.ts';
+import type { Role } from '../../protocol/documents/index.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, when } from '../../terminal/format.ts';
+import { nameForm, namePattern, secondsOf, wholeNumber } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
 import { revokedBefore } from './revoked-before.ts';
-import { nameForm, namePattern, secondsOf, wholeNumber } from '../../terminal/values.ts';
 
 interface Options {
   role: Role;

@@ -1,19 +1,19 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
-import type { RevocationTarget } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import type { RevocationTarget } from '../../protocol/documents/index.ts';
 import type { RevocationList } from '../../protocol/judge/index.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { NewFile } from '../../terminal/new-file.ts';
+import { logIndex, reasonText } from '../../terminal/values.ts';
+import { openProject } from '../project.ts';
 import type { ProjectFolder } from '../project-folder.ts';
 import type { RevokedNow } from '../revoke.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { endOf, sayEnd } from './end-of-key.ts';
-import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { fewerIsFine } from './fewer-operators.ts';
-import { NewFile } from '../../terminal/new-file.ts';
-import { openProject } from '../project.ts';
 import { revokedBefore } from './revoked-before.ts';
-import { logIndex, reasonText } from '../../terminal/values.ts';
 
 type Kind = RevocationTarget['kind'];
 const kinds: Kind[] = ['operator', 'key', 'job', 'image', 'artifact'];

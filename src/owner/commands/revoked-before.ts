@@ -1,6 +1,6 @@
-import type { RevocationTarget } from '../../protocol/documents/index.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
-import type { RevokedAnswer } from '../../controller/node/control.ts';
+import type { RevocationTarget } from '../../protocol/documents/index.ts';
+import type { RevokedAnswer } from '../controller-socket.ts';
 import type { ProjectFolder } from '../project-folder.ts';
 
 /** The revocation of this that the controller has taken. Where no controller runs from this folder nobody knows: null. */
@@ -8,9 +8,9 @@ export async function revokedBefore(
   { dir }: Pick<ProjectFolder, 'dir'>,
   what: RevocationTarget,
 ): Promise<RevokedAnswer['revoked']> {
-  const { askController } = await import('../../controller/node/control.ts');
+  const { askRunning } = await import('../controller-socket.ts');
   try {
-    return (await askController(dir, { do: 'revoked', what })).revoked;
+    return (await askRunning<RevokedAnswer>(dir, { do: 'revoked', what })).revoked;
   } catch (error) {
     if (
       ['CONTROLLER_NOT_RUNNING', 'CONTROLLER_STARTING', 'CONTROL_LOST', 'CONTROL_REQUEST_INVALID'].includes(

@@ -1,11 +1,11 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { logIndex, peerIds, reasonText } from '../../terminal/values.ts';
+import { openProject } from '../project.ts';
 import type { ProjectFolder } from '../project-folder.ts';
 import type { RevokedNow } from '../revoke.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { sayEnd } from './end-of-key.ts';
-import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { openProject } from '../project.ts';
-import { logIndex, peerIds, reasonText } from '../../terminal/values.ts';
 
 export const rotate: Define = (program, act) => {
   const group = program

@@ -1,5 +1,5 @@
-import { type AccountFacts, afterRepeated, afterTally, isAlarmingRepeat } from './index.ts';
 import type { Progress } from '../wire/progress.ts';
+import { type AccountFacts, afterRepeated, afterTally, isAlarmingRepeat } from './index.ts';
 import { afterFailure } from './trusted-failures.ts';
 
 /** The facts of a run before its first event. */

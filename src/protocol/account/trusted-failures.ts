@@ -1,6 +1,6 @@
-import type { TrustedFailure } from './index.ts';
 import { limits } from '../base/limits.ts';
 import type { Progress } from '../wire/progress.ts';
+import type { TrustedFailure } from './index.ts';
 
 const saysCharsMax = 300;
 

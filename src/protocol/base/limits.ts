@@ -94,8 +94,8 @@ export const limits = {
   meshWindowBytes: 1024 * 1024,
   /** Bytes that may be sent at once under a bandwidth limit, as milliseconds of that limit: timers are late by some of these. */
   bandwidthBurstMs: 100,
-  /** The lowest bandwidth limit of a worker, per second: heartbeats and grants still have to be on time. */
-  bandwidthBytesMin: 16 * 1024,
+  /** Disk for images where the owner of a host sets none. */
+  imageCacheBytesDefault: 10 * 2 ** 30,
   /** One run of git: a checkout of a large project from a slow server. */
   gitSecondsMax: 600,
   /** Silence of git or its server. `--progress` makes a server that works send a line every second. */

@@ -1,9 +1,9 @@
-import { purlOf } from '../lock-formats/index.ts';
-import { cidDigestHex, sha256Hex } from '../documents/index.ts';
 import { assert } from '../base/errors.ts';
 import { compareTexts } from '../base/order.ts';
 import { recipeText } from '../base/recipe-name.ts';
 import { toUtf8 } from '../base/text.ts';
+import { cidDigestHex, sha256Hex } from '../documents/index.ts';
+import { purlOf } from '../lock-formats/index.ts';
 import type { Level } from '../trust/index.ts';
 import { digestsOf, goSumOf, isWithoutCode, type LockedPackage, packagesOf } from './packages.ts';
 import type { Made } from './provenance.ts';

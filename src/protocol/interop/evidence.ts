@@ -1,3 +1,4 @@
+import { QuorateError } from '../base/errors.ts';
 import {
   type Bundle,
   isTrustedSlot,
@@ -6,7 +7,6 @@ import {
   resultOf,
   type Verifier,
 } from '../documents/index.ts';
-import { QuorateError } from '../base/errors.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { inTotoKeyOf } from './keys.ts';
 import { linkEnvelope, stepNames } from './link.ts';

@@ -1,6 +1,6 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { publicKeyOf, sha256Hex } from '../documents/index.ts';
 import { toUtf8 } from '../base/text.ts';
+import { publicKeyOf, sha256Hex } from '../documents/index.ts';
 
 /** A public key as in-toto writes it (in-toto-spec v1.0 §4.2). Its names are in-toto's. */
 export interface InTotoKey {

@@ -1,3 +1,4 @@
+import { fromUtf8 } from '../base/text.ts';
 import {
   artifactOf,
   cidDigestHex,
@@ -13,7 +14,6 @@ import {
   toBase64,
   type Verifier,
 } from '../documents/index.ts';
-import { fromUtf8 } from '../base/text.ts';
 import { inTotoKeyOf } from './keys.ts';
 
 type Artifacts = Record<string, Record<string, string>>;

@@ -1,4 +1,5 @@
-import type { DependencyIndex } from '../lock-formats/index.ts';
+import { QuorateError } from '../base/errors.ts';
+import { recipeText } from '../base/recipe-name.ts';
 import {
   encodeCanonical,
   type Job,
@@ -9,8 +10,7 @@ import {
   subjectsOf,
   toBase64,
 } from '../documents/index.ts';
-import { QuorateError } from '../base/errors.ts';
-import { recipeText } from '../base/recipe-name.ts';
+import type { DependencyIndex } from '../lock-formats/index.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { envelopeOf } from './link.ts';
 import { digestsOf } from './packages.ts';

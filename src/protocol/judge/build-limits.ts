@@ -1,6 +1,6 @@
-import type { Job } from '../documents/index.ts';
 import { limits } from '../base/limits.ts';
 import { counted, sizeText } from '../base/quantity.ts';
+import type { Job } from '../documents/index.ts';
 import { outputFilesMaxOf } from './receipt-size.ts';
 
 /** A limit of a job or of the protocol that a build exceeded, and its number. A limit of one operator's machine is none. */

@@ -1,3 +1,6 @@
+import { QuorateError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import { counted } from '../base/quantity.ts';
 import {
   type Charter,
   checkTime,
@@ -7,9 +10,6 @@ import {
   type Role,
   type Verified,
 } from '../documents/index.ts';
-import { QuorateError } from '../base/errors.ts';
-import { limits } from '../base/limits.ts';
-import { counted } from '../base/quantity.ts';
 
 const endThatKey =
   'The owner ends that key: quorate rotate idp, then --finish; where it was stolen: quorate rotate idp --at-once --since <the leaf from which it is not yours any more>';

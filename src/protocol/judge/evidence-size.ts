@@ -1,5 +1,5 @@
-import type { Job, Policy } from '../documents/index.ts';
 import { limits } from '../base/limits.ts';
+import type { Job, Policy } from '../documents/index.ts';
 import { receiptBytesMaxOf } from './receipt-size.ts';
 
 /** Of a run beside its job and receipts: charter, request, grants, offers, checkpoint with its witnesses. */

@@ -1,5 +1,5 @@
-import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
 import { limits } from '../base/limits.ts';
+import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
 import type { Check } from './check.ts';
 
 export interface GrantUse {

@@ -1,7 +1,7 @@
-import type { Charter, Job } from '../documents/index.ts';
 import { type AllowedHosts, allowsHost, hostCharsMax, hostNameOf } from '../base/host-entry.ts';
+import type { Charter, Job } from '../documents/index.ts';
 import { serverOf } from './index.ts';
-import { workerLimits } from '../../worker/machine/limits.ts';
+import { judgeLimits } from './limits.ts';
 
 type Named = Pick<Charter, 'vcs' | 'bootstrap'>;
 
@@ -62,5 +62,5 @@ export function hostsWanted(
 ): string[] {
   const passed = [...known].filter(({ state }) => state === 'passed');
   const wanted = new Set(passed.flatMap(({ hosts }) => refusedHosts(allowed, hosts)));
-  return [...wanted].slice(0, workerLimits.hostsWantedMax);
+  return [...wanted].slice(0, judgeLimits.hostsWantedMax);
 }

@@ -1,5 +1,5 @@
-import { type Charter, isTrustedSlot, type Lease, type Offer, type Verified } from '../documents/index.ts';
 import { limits } from '../base/limits.ts';
+import { type Charter, isTrustedSlot, type Lease, type Offer, type Verified } from '../documents/index.ts';
 import type { Check } from './check.ts';
 
 /**

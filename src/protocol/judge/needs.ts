@@ -1,5 +1,5 @@
-import type { Capabilities, Offer } from '../documents/index.ts';
 import { counted, sizeTexts } from '../base/quantity.ts';
+import type { Capabilities, Offer } from '../documents/index.ts';
 
 /** The need of a job that a host does not meet, with both amounts; undefined where it meets all. */
 export function lackOf(needs: Offer['needs'], has: Capabilities): string | undefined {

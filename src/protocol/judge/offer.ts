@@ -1,5 +1,5 @@
-import { type Charter, checkTime, type Offer, sameValue, type Verified } from '../documents/index.ts';
 import { limits } from '../base/limits.ts';
+import { type Charter, checkTime, type Offer, sameValue, type Verified } from '../documents/index.ts';
 import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
 import { checkJob, checkRequest, type Order } from './request.ts';

@@ -1,6 +1,6 @@
-import type { Job } from '../documents/index.ts';
 import { limits } from '../base/limits.ts';
 import { toUtf8 } from '../base/text.ts';
+import type { Job } from '../documents/index.ts';
 
 /** Everything in a receipt but its files: names, ids, a detail, the repository's URL. */
 const factsBytes = 16 * 1024;

@@ -1,3 +1,4 @@
+import { recipeText } from '../base/recipe-name.ts';
 import {
   type Charter,
   type Grant,
@@ -8,7 +9,6 @@ import {
   sameValue,
   type Verified,
 } from '../documents/index.ts';
-import { recipeText } from '../base/recipe-name.ts';
 import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
 import { judgeLimits } from './limits.ts';

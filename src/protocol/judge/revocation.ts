@@ -1,3 +1,4 @@
+import { QuorateError } from '../base/errors.ts';
 import {
   type Charter,
   claimedIdOf,
@@ -7,7 +8,6 @@ import {
   type Verified,
   type Verifier,
 } from '../documents/index.ts';
-import { QuorateError } from '../base/errors.ts';
 import { type Check, enforce } from './check.ts';
 
 /** The keys that a charter names, the root's among them. */

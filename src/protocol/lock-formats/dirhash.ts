@@ -1,5 +1,5 @@
-import { sha256Hex } from '../documents/canonical.ts';
 import { toUtf8 } from '../base/text.ts';
+import { sha256Hex } from '../documents/canonical.ts';
 
 /**
  * The `h1:` of go.sum, in hexadecimal: over the files of a module, each with its name in the archive (`MODULE@VERSION/PATH`; of a go.mod

@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { limits } from '../base/limits.ts';
+import { compareTexts } from '../base/order.ts';
 import { count, sha256, text } from '../documents/base.ts';
 import { dagJsonCid, decodeDocument, encodeCanonical, sha256Hex } from '../documents/canonical.ts';
 import { jobSchema } from '../documents/job.ts';
-import { limits } from '../base/limits.ts';
-import { compareTexts } from '../base/order.ts';
 import type { Entry, Integrity } from './entry.ts';
 import { dependencyLimits } from './limits.ts';
 import type { Arch } from './platform.ts';

@@ -1,8 +1,8 @@
+import { limits } from '../base/limits.ts';
+import { toUtf8 } from '../base/text.ts';
 import { cid, name as nameSchema } from '../documents/base.ts';
 import { jobSchema } from '../documents/job.ts';
 import { commandSchema, type Step, stepOptions } from '../documents/step.ts';
-import { limits } from '../base/limits.ts';
-import { toUtf8 } from '../base/text.ts';
 import { sortTemplates } from './graph.ts';
 import { pipelineLimits } from './limits.ts';
 import { combinations, combinationsOf, instanceName } from './matrix.ts';

@@ -1,9 +1,8 @@
 import { checkKind, checkLength, type messageBounds, type Standing, turnsOf } from '../wire/bounds.ts';
 import { sessionLimits, sessionTimes } from './limits.ts';
 import type { MessageStream } from './message-stream.ts';
-import type { Channel } from './ports.ts';
+import type { Channel, Charging } from './ports.ts';
 import { pause } from './timing.ts';
-import type { ControllerPorts } from '../../controller/sessions/ports.ts';
 
 interface Reading {
   protocol: keyof typeof messageBounds;
@@ -19,11 +18,11 @@ interface Reading {
  * Both are decided from the length of a message, before the rest of it is read.
  */
 export class Admission {
-  readonly #ports: Pick<ControllerPorts, 'clock' | 'charge'>;
+  readonly #ports: Charging;
   readonly #isMember: (peer: string) => boolean;
 
   /** `isMember`: whether a key is enrolled, or of those that a process serves. */
-  constructor(ports: Pick<ControllerPorts, 'clock' | 'charge'>, isMember: (peer: string) => boolean) {
+  constructor(ports: Charging, isMember: (peer: string) => boolean) {
     this.#ports = ports;
     this.#isMember = isMember;
   }

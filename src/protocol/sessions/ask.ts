@@ -1,3 +1,5 @@
+import { codeOf, type ErrorCode, QuorateError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import {
   type Charter,
   checkTime,
@@ -8,9 +10,7 @@ import {
   signMessage,
   type Verified,
 } from '../documents/index.ts';
-import { codeOf, type ErrorCode, QuorateError } from '../base/errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
-import { limits } from '../base/limits.ts';
 import { type ApiDown, type ApiUp, apiDownSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
 import { isStale } from './kept-streams.ts';

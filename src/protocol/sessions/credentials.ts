@@ -1,6 +1,6 @@
-import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
 import { codeOf, QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
 import { wireLimits } from '../wire/limits.ts';
 import { ask, obtainGrant, openCharter } from './ask.ts';
 import { addressesOf, searchCharters } from './charter-search.ts';

@@ -1,5 +1,5 @@
-import { type Charter, checkTime, type Invite, type Signer, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../base/errors.ts';
+import { type Charter, checkTime, type Invite, type Signer, type Verified } from '../documents/index.ts';
 import { ask, isConnectionError, isCrowded, obtainGrant, openCharter } from './ask.ts';
 import { searchCharters } from './charter-search.ts';
 import { controllersUnder, type Membership } from './credentials.ts';

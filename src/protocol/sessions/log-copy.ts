@@ -1,6 +1,6 @@
 import { QuorateError } from '../base/errors.ts';
 import { LogIndex, LogView } from '../trust/index.ts';
-import type { LeafFile } from '../../worker/sessions/ports.ts';
+import type { LeafFile } from './ports.ts';
 
 /** Asks for the leaves of the log from an index on; as many as fit into one answer. */
 export type AskLeaves = (from: number) => Promise<readonly string[]>;

@@ -1,6 +1,6 @@
-import type { Charter, RevocationTarget, Verifier } from '../documents/index.ts';
 import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import type { Charter, RevocationTarget, Verifier } from '../documents/index.ts';
 import { type Checkpoint, openCheckpoint, openNamedWitnesses } from '../transparency/index.ts';
 import { LogView, revokedByLeaf } from '../trust/index.ts';
 import { revocationAt } from '../trust/revocations.ts';

@@ -1,3 +1,4 @@
+import type { Rank } from '../base/rank.ts';
 import type {
   MessageKind,
   Messages,
@@ -8,7 +9,6 @@ import type {
   VerifiedStatement,
   Verifier,
 } from '../documents/index.ts';
-import type { Rank } from '../base/rank.ts';
 
 /**
  * The ports of the sessions. The runtime implements them with libp2p, Node's timers and crypto; the simulator with its
@@ -142,3 +142,21 @@ export type Tell = (
   says: string,
   data?: Record<string, unknown>,
 ) => void;
+
+/** Leaves of the log on disk, one file per project. */
+export interface LeafFile {
+  /** The complete leaves; a leaf that was written in part is cut off. Errors: `HOME_UNREADABLE`. */
+  load(): Promise<string[]>;
+  /** Appends and syncs. Errors: `HOME_UNWRITABLE`. */
+  append(leaves: readonly string[]): Promise<void>;
+}
+
+/** Whether a gossiped message is handled and passed on; `ignore`: neither, and nobody is blamed for it. */
+export type Accepts = (author: string, data: Uint8Array) => boolean | 'ignore' | Promise<boolean | 'ignore'>;
+
+/** Account of what peers send. */
+export interface Charging {
+  readonly clock: Clock;
+  /** Takes turns from the account of a peer, or of a network; returns the milliseconds until its next message may be read. */
+  charge(account: string, turns: number): number;
+}

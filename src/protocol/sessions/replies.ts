@@ -1,7 +1,5 @@
-import type { Reply } from '../../controller/machine/events.ts';
-
 /** Passes the machine's replies to the sessions that wait for them, by token. */
-export class Replies<Answer = Reply> {
+export class Replies<Answer> {
   readonly #waiting = new Map<string, (reply: Answer) => void>();
   #opened = 0;
 

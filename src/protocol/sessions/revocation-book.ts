@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { claimedIdOf, type Revocation, type Verified, type Verifier } from '../documents/index.ts';
 import { QuorateError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import { toUtf8 } from '../base/text.ts';
+import { claimedIdOf, type Revocation, type Verified, type Verifier } from '../documents/index.ts';
 import {
   type OpenedRevocation,
   openRevocations,
   type RevocationList,
   type UnreadRevocation,
 } from '../judge/index.ts';
-import { limits } from '../base/limits.ts';
-import { toUtf8 } from '../base/text.ts';
 import {
   checkEquivocation,
   type Equivocation,

@@ -1,5 +1,5 @@
-import type { RevocationList } from '../judge/index.ts';
 import { limits } from '../base/limits.ts';
+import type { RevocationList } from '../judge/index.ts';
 import { sessionLimits } from './limits.ts';
 
 /** A revocation, and the charter that names its signer; null for one by the root. */

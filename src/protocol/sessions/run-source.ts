@@ -1,5 +1,5 @@
-import type { Bundle } from '../documents/index.ts';
 import { codeOf, QuorateError } from '../base/errors.ts';
+import type { Bundle } from '../documents/index.ts';
 import type { ApiDown, ApiUp } from '../wire/messages.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dial } from './ports.ts';

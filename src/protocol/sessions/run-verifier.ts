@@ -1,3 +1,5 @@
+import { codeOf, type ErrorCode, QuorateError } from '../base/errors.ts';
+import { toUtf8 } from '../base/text.ts';
 import {
   type Bundle,
   claimedIdOf,
@@ -6,9 +8,7 @@ import {
   sha256Hex,
   type Verified,
 } from '../documents/index.ts';
-import { codeOf, type ErrorCode, QuorateError } from '../base/errors.ts';
 import { type Check, enforce } from '../judge/index.ts';
-import { toUtf8 } from '../base/text.ts';
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../transparency/index.ts';
 import {
   areFresh,
@@ -22,10 +22,10 @@ import {
 import { type Revoked, revokedUnder } from '../trust/revocations.ts';
 import { openCharter } from './ask.ts';
 import { sessionLimits } from './limits.ts';
+import type { LogCopy } from './log-copy.ts';
 import type { Documents } from './ports.ts';
 import type { RevocationBook } from './revocation-book.ts';
 import { withheldHint } from './revocation-exchange.ts';
-import type { LogCopy } from './log-copy.ts';
 
 /** Source of evidence. Its answers are verified; each method may throw. */
 export interface RunSource {

@@ -1,4 +1,6 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { codeOf, QuorateError } from '../base/errors.ts';
+import { toUtf8 } from '../base/text.ts';
 import {
   fromBase64,
   type NoteKey,
@@ -10,8 +12,6 @@ import {
   toBase64,
   type Verifier,
 } from '../documents/index.ts';
-import { codeOf, QuorateError } from '../base/errors.ts';
-import { toUtf8 } from '../base/text.ts';
 import { concat, formatLine, type NoteLine, splitLine, splitNote } from './note.ts';
 
 export interface Witness {

@@ -1,5 +1,5 @@
-import { fromBase64, toBase64 } from '../documents/index.ts';
 import { QuorateError } from '../base/errors.ts';
+import { fromBase64, toBase64 } from '../documents/index.ts';
 import { transparencyLimits } from './limits.ts';
 
 export interface NoteLine {

@@ -1,5 +1,5 @@
-import { isTrustedSlot, type Job, type Outcome, type Policy, type VerdictLevel } from '../documents/index.ts';
 import { assert, unreachable } from '../base/errors.ts';
+import { isTrustedSlot, type Job, type Outcome, type Policy, type VerdictLevel } from '../documents/index.ts';
 import {
   atLeast,
   byLevel,

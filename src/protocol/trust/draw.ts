@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import type { Offer } from '../documents/index.ts';
 import { toUtf8 } from '../base/text.ts';
+import type { Offer } from '../documents/index.ts';
 
 /** The share at which every operator may claim. */
 export const fullShare = 2 ** 32;

@@ -1,6 +1,6 @@
+import { limits } from '../base/limits.ts';
 import type { Charter, Grant, Verified } from '../documents/index.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
-import { limits } from '../base/limits.ts';
 import type { Witness } from '../transparency/index.ts';
 import { type Revoked, revocationAt } from './revocations.ts';
 import { witnessedBy } from './witnesses.ts';

@@ -1,3 +1,6 @@
+import { type ErrorCode, QuorateError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import { compareTexts } from '../base/order.ts';
 import type {
   Charter,
   Grant,
@@ -8,10 +11,7 @@ import type {
   RevocationTarget,
   Verified,
 } from '../documents/index.ts';
-import { type ErrorCode, QuorateError } from '../base/errors.ts';
 import { enforce, isNamed } from '../judge/index.ts';
-import { limits } from '../base/limits.ts';
-import { compareTexts } from '../base/order.ts';
 import type { Revocations, Vote } from './evidence.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { isTrustedSlot, type Policy } from '../documents/index.ts';
 import { compareTexts } from '../base/order.ts';
+import { isTrustedSlot, type Policy } from '../documents/index.ts';
 import { type ExitVote, isExit, isRevoked, type Revocations, type Vote } from './evidence.ts';
 
 export interface RuleContext {

@@ -1,3 +1,6 @@
+import { QuorateError } from '../base/errors.ts';
+import { isRecipe, recipeText } from '../base/recipe-name.ts';
+import { isoTime } from '../base/time.ts';
 import {
   artifactOf,
   type Bundle,
@@ -8,10 +11,7 @@ import {
   type Verdict,
   type Verifier,
 } from '../documents/index.ts';
-import { QuorateError } from '../base/errors.ts';
 import { checker, enforce } from '../judge/index.ts';
-import { isRecipe, recipeText } from '../base/recipe-name.ts';
-import { isoTime } from '../base/time.ts';
 import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
 import type { LogView } from './log-view.ts';

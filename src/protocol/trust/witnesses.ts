@@ -1,6 +1,6 @@
+import { limits } from '../base/limits.ts';
 import type { Charter, Grant, Outcome, Policy, VerdictLevel, Verified } from '../documents/index.ts';
 import { type Check, checkGrant } from '../judge/index.ts';
-import { limits } from '../base/limits.ts';
 import type { NamedWitness, Witness } from '../transparency/index.ts';
 import { isCheap } from './decide.ts';
 import { type Revoked, revocationAt } from './revocations.ts';

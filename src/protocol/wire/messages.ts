@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { QuorateError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import { fromUtf8, toUtf8 } from '../base/text.ts';
 import { cid, count, milliseconds, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
 import { reasonOf, survey } from '../documents/canonical.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
-import { QuorateError } from '../base/errors.ts';
-import { limits } from '../base/limits.ts';
-import { fromUtf8, toUtf8 } from '../base/text.ts';
 import { transparencyLimits } from '../transparency/index.ts';
 import { wireLimits } from './limits.ts';
 import { peerVersionSchema } from './peer-version.ts';

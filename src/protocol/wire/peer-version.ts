@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type DocumentKind, documentVersions } from '../documents/index.ts';
 import { isBelow } from '../base/least-version.ts';
+import { type DocumentKind, documentVersions } from '../documents/index.ts';
 import { wireLimits } from './limits.ts';
 
 /** Version of a node, stated when it connects. */

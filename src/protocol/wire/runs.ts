@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { limits } from '../base/limits.ts';
 import { cid, count, milliseconds, name, peerId, sha256, text } from '../documents/base.ts';
 import { documentLimits } from '../documents/limits.ts';
 import { recipeSchema } from '../documents/recipe.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
-import { limits } from '../base/limits.ts';
 import { wireLimits } from './limits.ts';
 
 /** The revocation that voids a verdict. */

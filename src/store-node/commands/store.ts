@@ -1,26 +1,41 @@
 import { resolve } from 'node:path';
+import { InvalidArgumentError } from 'commander';
+import { findProject } from '../../owner/project.ts';
+import { whereFrom } from '../../owner/where-from.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
-import type { RetentionRule } from '../machine/plan.ts';
 import { units } from '../../protocol/base/units.ts';
-import type { StoreNode } from '../node/node.ts';
-import { addBackupVerbs } from '../../terminal/backup-verbs.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { addDaemonOptions, type DaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { findProject } from '../../owner/project.ts';
 import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
 import {
   addresses,
   amountOf,
   hostPort,
-  keepRules,
   webAddresses,
   wholeNumber,
   wholeNumberFrom,
 } from '../../terminal/values.ts';
 import { watchNode } from '../../terminal/wait.ts';
-import { whereFrom } from '../../owner/where-from.ts';
+import type { RetentionRule } from '../machine/plan.ts';
+import type { StoreNode } from '../node/node.ts';
+
+/** `refs/tags/*=forever`, `agreed:*=7d`; repeatable. The first that fits counts. */
+function keepRules(text: string, before: RetentionRule[] | undefined): RetentionRule[] {
+  const [, level, ref, age = ''] = /^(?:(agreed|trusted):)?([^=\s]{1,300})=(\S+)$/.exec(text) ?? [];
+  const seconds = age === 'forever' ? null : units.time.parse(age);
+  if (ref === undefined || seconds === undefined)
+    throw new InvalidArgumentError(
+      'Give a ref with * for any characters, and a time or "forever": refs/tags/*=forever, agreed:*=7d',
+    );
+  const rule: RetentionRule = {
+    ref,
+    ...(level !== undefined && { level: level === 'agreed' ? 'agreed' : 'trusted' }),
+    ageMs: seconds === null ? null : seconds * 1000,
+  };
+  return [...(before ?? []), rule];
+}
 
 interface ForgetOptions {
   worker?: boolean;
@@ -124,7 +139,6 @@ export const store: Define = (program, act) => {
     .option('--worker', 'the store of the home folder, in a project too')
     .addHelpText('after', examples('quorate store forget bafybei…', 'quorate store forget bafybei… --worker'))
     .action(act(forget));
-  addBackupVerbs(group, act, 'store');
 };
 
 async function serve(context: Context, options: ServeOptions): Promise<Exit> {

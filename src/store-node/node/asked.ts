@@ -1,9 +1,9 @@
-import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
-import { sizeText } from '../../protocol/base/quantity.ts';
-import type { PinRequest } from '../sessions/pin-server.ts';
-import { roomForAsked } from '../machine/plan.ts';
 import { connectReachable } from '../../node/artifacts/fetch.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { sizeText } from '../../protocol/base/quantity.ts';
+import { roomForAsked } from '../machine/plan.ts';
+import type { PinRequest } from '../sessions/pin-server.ts';
 import type { StoreContext } from './context.ts';
 import { type StoreKeeper, storePin } from './keeper.ts';
 import { storeNodeLimits } from './limits.ts';

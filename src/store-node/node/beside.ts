@@ -1,5 +1,5 @@
-import { limits } from '../../protocol/base/limits.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import type { StoreContext } from './context.ts';
 import type { ProvenVerdict } from './evidence.ts';
 import { storeNodeLimits } from './limits.ts';

@@ -1,10 +1,10 @@
-import type { ProjectWatch } from '../sessions/project-watch.ts';
-import type { Retention } from '../machine/plan.ts';
-import type { Revoked } from '../../protocol/trust/index.ts';
 import type { Mesh } from '../../mesh/index.ts';
-import type { Store } from '../../store/index.ts';
 import type { Bundles } from '../../node/artifacts/bundles.ts';
 import type { Tell } from '../../node/node-events.ts';
+import type { Revoked } from '../../protocol/trust/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { Retention } from '../machine/plan.ts';
+import type { ProjectWatch } from '../sessions/project-watch.ts';
 import type { Ledger } from './ledger.ts';
 
 /** Shared by the parts of a store's process. */

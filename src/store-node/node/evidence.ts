@@ -1,12 +1,12 @@
-import { type Bundle, decodeBundle, decodeJob } from '../../protocol/documents/index.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import type { VerdictHint } from '../sessions/project-watch.ts';
-import { toUtf8 } from '../../protocol/base/text.ts';
-import { countsUncosigned, type Revoked, verifyBundle } from '../../protocol/trust/index.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import type { Mesh, PeerAddress } from '../../mesh/index.ts';
 import { fetchBundle } from '../../node/artifacts/bundles.ts';
 import { joseDocuments } from '../../node/ports.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { toUtf8 } from '../../protocol/base/text.ts';
+import { type Bundle, decodeBundle, decodeJob } from '../../protocol/documents/index.ts';
+import { countsUncosigned, type Revoked, verifyBundle } from '../../protocol/trust/index.ts';
+import type { VerdictHint } from '../sessions/project-watch.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { storeNodeLimits } from './limits.ts';
 

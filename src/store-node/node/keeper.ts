@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, messageOf } from '../../protocol/base/errors.ts';
-import { sizeText } from '../../protocol/base/quantity.ts';
-import type { VerdictHint } from '../sessions/project-watch.ts';
-import { planStore } from '../machine/plan.ts';
-import { isUnread, sayRevoked } from '../../protocol/trust/revocations.ts';
 import { announce } from '../../node/artifacts/announce.ts';
 import { connectReachable } from '../../node/artifacts/fetch.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import { codeOf, messageOf } from '../../protocol/base/errors.ts';
+import { sizeText } from '../../protocol/base/quantity.ts';
+import { isUnread, sayRevoked } from '../../protocol/trust/revocations.ts';
+import { planStore } from '../machine/plan.ts';
+import type { VerdictHint } from '../sessions/project-watch.ts';
 import { Beside } from './beside.ts';
 import type { StoreContext } from './context.ts';
 import { type ProvenVerdict, proofIn, proveVerdict } from './evidence.ts';

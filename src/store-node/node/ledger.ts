@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { parseFile, readOptional, writeJson } from '../../node/files.ts';
 import { cid, name, sha256, text } from '../../protocol/documents/base.ts';
 import type { Known } from '../machine/plan.ts';
-import { parseFile, readOptional, writeJson } from '../../node/files.ts';
 import { storeNodeLimits } from './limits.ts';
 
 const time = z.int().min(0);

@@ -1,8 +1,8 @@
-import { assert } from '../../protocol/base/errors.ts';
-import { judgeLimits } from '../../protocol/judge/limits.ts';
-import { limits } from '../../protocol/base/limits.ts';
 import { meshLimits } from '../../mesh/limits.ts';
 import { artifactLimits } from '../../node/artifacts/limits.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { judgeLimits } from '../../protocol/judge/limits.ts';
 
 /** Bounds of an artifact store. */
 export const storeNodeLimits = {

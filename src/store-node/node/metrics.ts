@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
 import type { Mesh } from '../../mesh/index.ts';
-import type { Store } from '../../store/index.ts';
 import { Meters, type MetricTable } from '../../node/metrics.ts';
 import { meterMesh } from '../../node/node-metrics.ts';
+import type { Store } from '../../store/index.ts';
 
 export const storeMetrics = {
   quorate_store_kept_trees: { type: 'gauge', help: 'Trees that are kept for what a verdict proves.' },

@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { meteredBounds } from '../../protocol/wire/bounds.ts';
-import { type PinUp, type pinDownSchema, pinUpSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel, Clock, ServedProtocol, Tell } from '../../protocol/sessions/ports.ts';
 import { every } from '../../protocol/sessions/timing.ts';
+import { meteredBounds } from '../../protocol/wire/bounds.ts';
+import { type PinUp, type pinDownSchema, pinUpSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
 
 type Down = z.infer<typeof pinDownSchema>;
 

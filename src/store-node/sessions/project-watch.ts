@@ -1,5 +1,11 @@
-import type { Charter, Verified } from '../../protocol/documents/index.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
+import type { Charter, Verified } from '../../protocol/documents/index.ts';
+import { ask, openCharter } from '../../protocol/sessions/ask.ts';
+import { searchCharters } from '../../protocol/sessions/charter-search.ts';
+import type { Accepts, Clock, Dial, PeerAddress, Signing, Tell } from '../../protocol/sessions/ports.ts';
+import type { Learned, RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import { requestRevocations } from '../../protocol/sessions/revocation-exchange.ts';
+import { pause, spread } from '../../protocol/sessions/timing.ts';
 import {
   decodeMessage,
   revocationListSchema,
@@ -8,13 +14,6 @@ import {
 } from '../../protocol/wire/messages.ts';
 import { topics } from '../../protocol/wire/protocols.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
-import { ask, openCharter } from '../../protocol/sessions/ask.ts';
-import { searchCharters } from '../../protocol/sessions/charter-search.ts';
-import type { Clock, Dial, PeerAddress, Signing, Tell } from '../../protocol/sessions/ports.ts';
-import type { Learned, RevocationBook } from '../../protocol/sessions/revocation-book.ts';
-import { requestRevocations } from '../../protocol/sessions/revocation-exchange.ts';
-import { pause, spread } from '../../protocol/sessions/timing.ts';
-import type { Accepts } from '../../worker/sessions/ports.ts';
 
 /** A verdict that was heard of. Nothing of it is proven. */
 export interface VerdictHint {

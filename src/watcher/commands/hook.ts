@@ -1,9 +1,9 @@
 import type { Client } from '../../member/client.ts';
-import type { HookPorts } from '../hooks/follow.ts';
-import type { HookTold, ShownEntry } from '../hooks/ledger.ts';
+import { membershipFor } from '../../member/commands/project-client.ts';
 import type { Home } from '../../node/membership/home.ts';
 import type { Context } from '../../terminal/context.ts';
-import { membershipFor } from '../../member/commands/project-client.ts';
+import type { HookPorts } from '../hooks/follow.ts';
+import type { HookTold, ShownEntry } from '../hooks/ledger.ts';
 
 /** Time of a command unless told, and the longest, in seconds. */
 const commandSecondsDefault = 3_600;
@@ -50,7 +50,7 @@ export async function hookPorts<T>(
         execute: (env) =>
           runCommand({
             ...{ words: command, cwd, signal, timeoutMs: seconds * 1000 },
-            env: { ...process.env, ...env },
+            env: { ...context.env, ...env },
             // Standard output is for JSON alone then.
             stdout: out.json ? 2 : 1,
           }),

@@ -1,12 +1,12 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
-import type { HookTold, Outcome, ShownEntry } from '../hooks/ledger.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
-import { hookPorts, type OpenHook } from './hook.ts';
 import { recipe, secondsOf, several } from '../../terminal/values.ts';
+import type { HookTold, Outcome, ShownEntry } from '../hooks/ledger.ts';
+import { hookPorts, type OpenHook } from './hook.ts';
 
 interface Shared {
   ref?: string[];
@@ -95,11 +95,7 @@ async function trusted(context: Context, command: string[], options: TrustedOpti
   const refs = options.ref.map(parseRefPattern);
   checkCommand(command);
   const [{ TrustedHook }, { followTrusted, repeatTrusted }, { logInMemory, takeTrusted }] = await Promise.all(
-    [
-      import('../hooks/trusted.ts'),
-      import('../hooks/follow.ts'),
-      import('../hooks/evidence.ts'),
-    ],
+    [import('../hooks/trusted.ts'), import('../hooks/follow.ts'), import('../hooks/evidence.ts')],
   );
   const told = { ...options, name, command };
   return hookPorts(

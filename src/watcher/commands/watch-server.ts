@@ -1,7 +1,7 @@
 import { checkWebhook, readSecret } from '../../forge/index.ts';
 import { namesIn } from '../../http/host.ts';
-import { listenHttp } from '../../http/listen.ts';
 import { errorPage } from '../../http/kit/layout.ts';
+import { listenHttp } from '../../http/listen.ts';
 import { openSignIn } from '../../http/sign-in/open.ts';
 import { watchApp, webhookBytesMax } from '../page/index.ts';
 import type { OpenWatcher } from '../watch/open.ts';

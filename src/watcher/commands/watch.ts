@@ -1,15 +1,14 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { membershipFor } from '../../member/commands/project-client.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import type { WatchRequest } from '../watch/control.ts';
-import type { WatchView } from '../watch/view.ts';
-import { addBackupVerbs } from '../../terminal/backup-verbs.ts';
 import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
 import { addMonitorOption, type DaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { columns, shortRun, when } from '../../terminal/format.ts';
-import { membershipFor } from '../../member/commands/project-client.ts';
+import type { WatchRequest } from '../watch/control.ts';
+import type { WatchView } from '../watch/view.ts';
 import { WatchPrinter } from './watch-printer.ts';
 
 interface Options extends Pick<DaemonOptions, 'metrics'> {
@@ -41,7 +40,6 @@ export const watch: Define = (program, act) => {
   ask(group, act, 'approvals', 'show the pull requests that wait, and what was decided', 'view');
   decide(group, act, 'approve', 'approved', 'have the commit of a pull request built');
   decide(group, act, 'deny', 'denied', 'have the commit of a pull request not built');
-  addBackupVerbs(group, act, 'watch');
 };
 
 function ask(group: Command, act: Act, verb: 'status' | 'approvals', what: string, request: 'view'): void {
@@ -80,7 +78,7 @@ function decide(
               hint: 'quorate watch approvals prints it.',
             },
           );
-        const by = `${process.env.SUDO_USER ?? process.env.USER ?? 'a person'} on the command line`;
+        const by = `${context.env.SUDO_USER ?? context.env.USER ?? 'a person'} on the command line`;
         return tell(context, options, { do: 'decide', pull: Number(pull), commit, verdict, by }, 'approvals');
       }),
     );
@@ -106,7 +104,7 @@ async function start(context: Context, options: Options): Promise<Exit> {
   const printer = new WatchPrinter(out);
   const monitor = await monitorOf(daemonLog(out, 'watch', {}), options);
   const watcher = await openWatcher({
-    ...{ file, home, env: process.env, signal },
+    ...{ file, home, env: context.env, signal },
     openClient: async () =>
       openClient({
         ...{ home, membership: await home.membership(membership.project), signal },

@@ -1,8 +1,8 @@
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
 import { openJournal, replayEach } from '../../journal/index.ts';
 import { makePrivate } from '../../node/files.ts';
+import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
 import { Ledger, type LedgerEvent, ledgerEventSchema } from './ledger.ts';
 
 /** Version of the events in the journal of a hook, and of what comes of them. */

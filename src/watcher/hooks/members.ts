@@ -1,8 +1,8 @@
-import { codeOf, messageOf } from '../../protocol/base/errors.ts';
-import { escapeLine } from '../../protocol/base/escape.ts';
 import { askForRevocations } from '../../node/artifacts/revocations.ts';
 import type { Home } from '../../node/membership/home.ts';
 import { openRevocationBook } from '../../node/membership/revocation-file.ts';
+import { codeOf, messageOf } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
 import type { HookTold } from './ledger.ts';
 import { hookLimits } from './limits.ts';
 

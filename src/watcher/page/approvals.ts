@@ -1,13 +1,13 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import type { WatchView } from '../watch/view.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { formFields } from '../../http/form.ts';
 import { page } from '../../http/kit/layout.ts';
 import { foreign, type Html, time } from '../../http/kit/text.ts';
 import type { SignIn } from '../../http/sign-in/index.ts';
 import { accountLink } from '../../http/sign-in/pages.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { WatchView } from '../watch/view.ts';
 
 export interface ApprovalPorts {
   pulls(): WatchView['pulls'];

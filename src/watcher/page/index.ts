@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import type { HttpEnv } from '../../http/env.ts';
-import { type ApprovalPorts, approvalsApp } from './approvals.ts';
 import { type BadgePorts, badgeApp } from '../../http/kit/badge.ts';
+import { type ApprovalPorts, approvalsApp } from './approvals.ts';
 import { type WebhookPorts, webhookApp } from './webhook.ts';
 
 export { webhookBytesMax } from './webhook.ts';

@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
-import { assert } from '../../protocol/base/errors.ts';
 import type { WebhookParts } from '../../forge/index.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { httpLimits } from '../../http/limits.ts';
+import { assert } from '../../protocol/base/errors.ts';
 
 /** Bytes of a webhook. A push of many commits may have more: polling sees it. */
 export const webhookBytesMax = 1024 * 1024;

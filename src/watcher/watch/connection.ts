@@ -1,5 +1,5 @@
-import type { Charter } from '../../protocol/documents/index.ts';
 import type { Client } from '../../member/client.ts';
+import type { Charter } from '../../protocol/documents/index.ts';
 import { watchLimits } from './limits.ts';
 
 interface Held {

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { askControlSocket, serveControlSocket } from '../../node/control-socket.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { viewOf, type WatchView } from './view.ts';
 import type { Watcher } from './watcher.ts';
 

@@ -1,5 +1,5 @@
-import { codeOf, messageOf, unreachable } from '../../protocol/base/errors.ts';
 import type { Forge } from '../../forge/index.ts';
+import { codeOf, messageOf, unreachable } from '../../protocol/base/errors.ts';
 import type { Connection } from './connection.ts';
 import type { WatchEffect, WatchEvent } from './events.ts';
 import { mayPass, publishOrder } from './publish.ts';

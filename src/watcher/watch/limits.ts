@@ -1,7 +1,7 @@
 import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
-import { judgeLimits } from '../../protocol/judge/limits.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { judgeLimits } from '../../protocol/judge/limits.ts';
 
 /** Bounds of `quorate watch`. */
 export const watchLimits = {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Policy } from '../../protocol/documents/index.ts';
-import { codeOf } from '../../protocol/base/errors.ts';
-import { floorOf } from '../../protocol/judge/policy.ts';
-import { skipText } from '../../protocol/pipeline/plan.ts';
 import type { Client } from '../../member/client.ts';
 import { fetchTrees } from '../../member/dependencies.ts';
 import { type PlannedJob, type Prepared, prepare } from '../../member/submit.ts';
+import { codeOf } from '../../protocol/base/errors.ts';
+import type { Policy } from '../../protocol/documents/index.ts';
+import { floorOf } from '../../protocol/judge/policy.ts';
+import { skipText } from '../../protocol/pipeline/plan.ts';
 import type { PublishedRun, PublishOrder } from './events.ts';
 import { watchLimits } from './limits.ts';
 import type { WatchedRepository } from './repository.ts';

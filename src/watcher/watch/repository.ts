@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QuorateError } from '../../protocol/base/errors.ts';
-import { limits } from '../../protocol/base/limits.ts';
-import { type ListedRef, listRefs } from '../../source/index.ts';
 import { type ConfinedGit, openConfinedGit } from '../../execution/confined-git.ts';
 import { fetchableUrl } from '../../execution/source-url.ts';
 import type { Confine } from '../../member/plan.ts';
 import { makeScratch } from '../../node/scratch.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { type ListedRef, listRefs } from '../../source/index.ts';
 import { watchLimits } from './limits.ts';
 
 /** Limits of git for a source that is watched. */

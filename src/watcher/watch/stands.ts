@@ -1,6 +1,6 @@
+import type { Client } from '../../member/client.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
-import type { Client } from '../../member/client.ts';
 import { watchLimits } from './limits.ts';
 import { isSameStand } from './publications.ts';
 import { isOver, type WatchState } from './state.ts';

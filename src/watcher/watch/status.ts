@@ -4,8 +4,8 @@ import {
   accountLine,
   accountOf,
   type RunState,
-  worstOf,
 } from '../../protocol/account/index.ts';
+import { stateOfAll, type WholeState } from '../../protocol/account/whole-state.ts';
 import { unreachable } from '../../protocol/base/errors.ts';
 
 /** State of a run, as the controller says. */
@@ -140,31 +140,6 @@ function statesIn(all: readonly Known[], shown: Status['state']): string {
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }
   return [...counts].map(([state, n]) => `${n} of ${all.length} ${state}`).join(', ');
-}
-
-/** One word for several jobs: `pending` while more may come of one of them, `none` where there is none. */
-export type WholeState =
-  | Exclude<RunState, 'waiting' | 'building' | 'sealed' | 'provisional'>
-  | 'pending'
-  | 'none';
-
-/** The worst of some runs; undefined stands for one of which nothing is known yet. */
-export function stateOfAll(runs: readonly (AccountFacts | undefined)[]): WholeState {
-  const known = runs.flatMap((run) => run ?? []);
-  const worst = worstOf(known);
-  const state = worst === undefined ? 'pending' : accountOf(worst).state;
-  switch (state) {
-    case 'waiting':
-    case 'building':
-    case 'sealed':
-    case 'provisional':
-      return 'pending';
-    case 'agreed':
-    case 'trusted':
-      return known.length < runs.length ? 'pending' : state;
-    default:
-      return state;
-  }
 }
 
 /** As `stateOfAll`, where a run counts as trusted only if its evidence was verified here. */

@@ -1,5 +1,6 @@
+import type { WholeState } from '../../protocol/account/whole-state.ts';
 import { type Cause, jobStatuses, knownOf, latestOf, type WatchState, wholeStatus } from './state.ts';
-import { provenState, type Status, type WholeState } from './status.ts';
+import { provenState, type Status } from './status.ts';
 
 /** The output of `quorate watch status` and `approvals`. */
 export interface WatchView {

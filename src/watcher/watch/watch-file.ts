@@ -3,12 +3,12 @@ import { dirname, resolve } from 'node:path';
 import { Cron } from 'croner';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
-import { amountSchema } from '../../protocol/base/amount-schema.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { units } from '../../protocol/base/units.ts';
 import { type ForgeKind, forgeKinds } from '../../forge/index.ts';
 import { isSafeUrl } from '../../identity/oidc/settings.ts';
 import { nearestWord } from '../../jobfile/index.ts';
+import { amountSchema } from '../../protocol/base/amount-schema.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { units } from '../../protocol/base/units.ts';
 import { watchLimits } from './limits.ts';
 import type { WatchSettings } from './rules.ts';
 

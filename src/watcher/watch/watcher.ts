@@ -1,9 +1,9 @@
-import { assert, codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import type { RunVerifier } from '../../protocol/sessions/run-verifier.ts';
 import type { Forge, OpenPulls, Webhook } from '../../forge/index.ts';
 import { type Journal, openJournal, replayEach } from '../../journal/index.ts';
 import type { HealthChecks } from '../../node/health.ts';
 import { steadyTime } from '../../node/steady-time.ts';
+import { assert, codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import type { RunVerifier } from '../../protocol/sessions/run-verifier.ts';
 import { pullChanges, refChanges, unlisted } from './changes.ts';
 import type { Connection } from './connection.ts';
 import { perform } from './effects.ts';

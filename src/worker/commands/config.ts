@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { type KnobField, knobList, knobs, sections } from '../machine/lending-knobs.ts';
-import type { Lending } from '../machine/events.ts';
-import type { Hours } from '../node/hours.ts';
-import type { OperatorRules } from '../node/terms.ts';
 import type { Context } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, duration } from '../../terminal/format.ts';
+import { type KnobField, knobList, knobs, sections } from '../lending-knobs.ts';
+import type { Lending } from '../machine/events.ts';
+import type { Hours } from '../node/hours.ts';
+import type { OperatorRules } from '../node/terms.ts';
 import type { JoinOptions } from './joining.ts';
 import { lendingFrom, namedIn } from './lending.ts';
 import { readWorkerFile } from './worker-file.ts';

@@ -1,8 +1,11 @@
 import { resolve } from 'node:path';
+import { rememberTiers } from '../../execution/tier-consent.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { addDaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortId } from '../../terminal/format.ts';
+import { addresses, severalTiers } from '../../terminal/values.ts';
+import { watchNode } from '../../terminal/wait.ts';
 import {
   agreed,
   builds,
@@ -15,9 +18,6 @@ import {
   sayLending,
 } from './joining.ts';
 import { addJoinKnobs } from './knob-options.ts';
-import { rememberTiers } from '../../execution/tier-consent.ts';
-import { addresses, severalTiers } from '../../terminal/values.ts';
-import { watchNode } from '../../terminal/wait.ts';
 
 /** Any free port. */
 const listenDefault = '/ip4/0.0.0.0/tcp/0';

@@ -1,18 +1,24 @@
 import { join } from 'node:path';
 import type { Sandboxes, Tier } from '../../../sandbox/index.ts';
-import type { Invite, Role } from '../../protocol/documents/index.ts';
+import {
+  type Consent,
+  consentFor,
+  consentNeeded,
+  openTiers,
+  tierSays,
+} from '../../execution/tier-consent.ts';
+import type { Home } from '../../node/membership/home.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
+import type { Invite, Role } from '../../protocol/documents/index.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
-import type { Lending } from '../machine/events.ts';
-import type { Home } from '../../node/membership/home.ts';
-import type { OperatorRules } from '../node/terms.ts';
 import { confirmed } from '../../terminal/confirm.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { DaemonOptions } from '../../terminal/daemon-options.ts';
 import { shortId } from '../../terminal/format.ts';
+import type { Lending } from '../machine/events.ts';
+import type { OperatorRules } from '../node/terms.ts';
 import { describeLending, hostsText, lendingFrom, namedIn } from './lending.ts';
-import { type Consent, consentFor, consentNeeded, openTiers, tierSays } from '../../execution/tier-consent.ts';
 import type { LendingOptions } from './worker-file.ts';
 
 /** Options of `join`, with or without --service. */

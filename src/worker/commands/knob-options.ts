@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { type KnobChanges, type KnobField, knobList } from '../machine/lending-knobs.ts';
 import { units } from '../../protocol/base/units.ts';
 import { amountOf, orNone, wholeNumber } from '../../terminal/values.ts';
+import { type KnobChanges, type KnobField, knobList } from '../lending-knobs.ts';
 
 type Knob = (typeof knobList)[number];
 

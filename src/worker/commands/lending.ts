@@ -1,10 +1,10 @@
 import type { Tier } from '../../../sandbox/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { type AllowedHosts, allowsHost } from '../../protocol/base/host-entry.ts';
+import { bytes, counted, duration } from '../../terminal/format.ts';
 import type { Lending } from '../machine/events.ts';
 import type { HostStatus, Lent } from '../node/operator.ts';
 import type { Named, OperatorRules } from '../node/terms.ts';
-import { bytes, counted, duration } from '../../terminal/format.ts';
 import type { LendingOptions, Places } from './worker-file.ts';
 
 /** Where a value was set: an option takes precedence over the file. */

@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { type Tier, tiers } from '../../../sandbox/index.ts';
+import { nearestWord } from '../../jobfile/index.ts';
 import { amountSchema } from '../../protocol/base/amount-schema.ts';
-import { peerId } from '../../protocol/documents/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { isHostEntry } from '../../protocol/base/host-entry.ts';
-import { type KnobField, knobList, sections } from '../machine/lending-knobs.ts';
 import { units } from '../../protocol/base/units.ts';
-import { nearestWord } from '../../jobfile/index.ts';
+import { peerId } from '../../protocol/documents/index.ts';
+import { bytes } from '../../terminal/format.ts';
+import { type KnobField, knobList, sections } from '../lending-knobs.ts';
 import { type Hours, parseHours } from '../node/hours.ts';
 import type { OperatorRules, TermKey } from '../node/terms.ts';
-import { bytes } from '../../terminal/format.ts';
 
 /** worker.toml is about a page; a longer file is another one. */
 const bytesMax = 64 * 1024;

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { ControlRequest } from '../node/control.ts';
 import type { Context } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { watchNode } from '../../terminal/wait.ts';
+import type { ControlRequest } from '../node/control.ts';
 
 export interface PageOptions {
   listen?: { host: string; port: number };

@@ -4,14 +4,14 @@ import type { Command } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { transferText } from '../../protocol/base/transfer-meter.ts';
-import type { ControlAnswer, ControlRequest } from '../node/control.ts';
 import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, counted, duration } from '../../terminal/format.ts';
+import { hostEntry, hostPort } from '../../terminal/values.ts';
+import type { ControlAnswer, ControlRequest } from '../node/control.ts';
 import { addLiveKnobs, changesOf } from './knob-options.ts';
 import { leave } from './leave.ts';
 import { describeAllowed, describeHosts, describeLent } from './lending.ts';
-import { hostEntry, hostPort } from '../../terminal/values.ts';
 import type { PageOptions } from './worker-page.ts';
 
 /** Damaged trees that are named. */

@@ -1,3 +1,4 @@
+import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
 import type {
   Ack,
   Capabilities,
@@ -14,7 +15,6 @@ import type {
   Unpinned,
   Verified,
 } from '../../protocol/documents/index.ts';
-import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
 import type { BuildLimit } from '../../protocol/judge/index.ts';
 
 /** The result of one build. Times are ISO 8601; `files` with their sha256, for the receipt's subjects. */

@@ -1,3 +1,4 @@
+import { counted } from '../../protocol/base/quantity.ts';
 import {
   type Capabilities,
   isTrustedSlot,
@@ -8,7 +9,6 @@ import {
   type Verified,
 } from '../../protocol/documents/index.ts';
 import { lackOf } from '../../protocol/judge/index.ts';
-import { counted } from '../../protocol/base/quantity.ts';
 import type { Lending } from './events.ts';
 import { workerLimits } from './limits.ts';
 import type { Known } from './state.ts';

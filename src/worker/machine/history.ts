@@ -1,5 +1,5 @@
-import type { Outcome } from '../../protocol/documents/index.ts';
 import { isoTime } from '../../protocol/base/time.ts';
+import type { Outcome } from '../../protocol/documents/index.ts';
 import type { BuildResult } from './events.ts';
 import { workerLimits } from './limits.ts';
 import type { Assignment } from './state.ts';

@@ -14,6 +14,4 @@ export const workerLimits = {
   answersPerPublisherMax: 10_000,
   /** Builds that ended, which its operator is shown: about 400 bytes each, in one answer of the control socket. */
   historyMax: 100,
-  /** Hosts that jobs which were passed on would need, as many as the operator is shown. */
-  hostsWantedMax: 64,
 } as const;

@@ -1,6 +1,14 @@
-import { type Grant, idOf, type Job, type Lease, needsOf, type Verified } from '../../protocol/documents/index.ts';
 import type { Durability, Handled } from '../../protocol/base/durability.ts';
 import { unreachable } from '../../protocol/base/errors.ts';
+import {
+  type Grant,
+  idOf,
+  type Job,
+  type Lease,
+  needsOf,
+  type Verified,
+} from '../../protocol/documents/index.ts';
+import { hostsWanted, reasonToPassHost, refusedHosts } from '../../protocol/judge/hosts.ts';
 import { SignedAnswers } from './answers.ts';
 import { claimOf } from './claim.ts';
 import { cosignOrRefuse } from './cosign.ts';
@@ -8,7 +16,6 @@ import type { Lending, SentReceipt, WorkerEffect, WorkerEvent } from './events.t
 import { firstSeen } from './first-seen.ts';
 import { isLeaseFor, nonRetryable, reasonToPass, reasonWhenLeasesFull } from './fit.ts';
 import { History } from './history.ts';
-import { hostsWanted, reasonToPassHost, refusedHosts } from '../../protocol/judge/hosts.ts';
 import { workerLimits } from './limits.ts';
 import { receiptOf, sentReceipt } from './receipt.ts';
 import { SlowJobs } from './slow.ts';

@@ -1,4 +1,10 @@
-import { type Job, type Lease, makeReceipt, type Receipt, type Verified } from '../../protocol/documents/index.ts';
+import {
+  type Job,
+  type Lease,
+  makeReceipt,
+  type Receipt,
+  type Verified,
+} from '../../protocol/documents/index.ts';
 import type { BuildResult, SentReceipt } from './events.ts';
 
 /** The receipt for a build under a lease. */

@@ -1,5 +1,5 @@
-import { isTrustedSlot } from '../../protocol/documents/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { isTrustedSlot } from '../../protocol/documents/index.ts';
 import type { Lending } from './events.ts';
 import { workerLimits } from './limits.ts';
 import type { Assignment, Known } from './state.ts';

@@ -1,11 +1,16 @@
-import { type AllowedHosts, allowsHost } from '../../protocol/base/host-entry.ts';
-import type { Credentials, Membership } from '../../protocol/sessions/credentials.ts';
-import { hostsNamed } from '../../protocol/judge/hosts.ts';
-import type { Worker } from '../machine/machine.ts';
 import { HostGate, type HostLimits } from '../../egress/index.ts';
 import type { Home } from '../../node/membership/home.ts';
-import { type KnownHosts, knownHosts, recordShown, rememberHosts } from '../../node/membership/shown-hosts.ts';
+import {
+  type KnownHosts,
+  knownHosts,
+  recordShown,
+  rememberHosts,
+} from '../../node/membership/shown-hosts.ts';
 import type { Tell } from '../../node/node-events.ts';
+import { type AllowedHosts, allowsHost } from '../../protocol/base/host-entry.ts';
+import { hostsNamed } from '../../protocol/judge/hosts.ts';
+import type { Credentials, Membership } from '../../protocol/sessions/credentials.ts';
+import type { Worker } from '../machine/machine.ts';
 import { workerNodeLimits } from './limits.ts';
 
 interface Options {

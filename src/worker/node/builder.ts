@@ -1,11 +1,11 @@
 import type { Sandbox, Sandboxes } from '../../../sandbox/index.ts';
-import { artifactOf, type Job, type Outcome } from '../../protocol/documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { signLink } from '../../protocol/interop/index.ts';
-import type { BuildResult, Reads } from '../machine/events.ts';
-import { randomNonce } from '../../identity/idp.ts';
 import { abortedBy, buildInSandbox, limitOf } from '../../execution/in-sandbox.ts';
 import { openBuildNetwork } from '../../execution/network.ts';
+import { randomNonce } from '../../identity/idp.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { artifactOf, type Job, type Outcome } from '../../protocol/documents/index.ts';
+import { signLink } from '../../protocol/interop/index.ts';
+import type { BuildResult, Reads } from '../machine/events.ts';
 import { BuildLog, openLogStream } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import { type BuildDependencies, openDependencies } from './dependencies.ts';

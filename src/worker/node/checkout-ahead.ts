@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../../protocol/base/errors.ts';
 import { type ConfinedAhead, openConfinedAhead } from '../../execution/confined-git.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 

@@ -1,15 +1,15 @@
+import type { HostGate } from '../../egress/index.ts';
+import type { NodeKey } from '../../identity/keys.ts';
+import type { Mesh } from '../../mesh/index.ts';
+import type { Bundles } from '../../node/artifacts/bundles.ts';
+import type { Tell } from '../../node/node-events.ts';
 import type { Bandwidth } from '../../protocol/base/bandwidth.ts';
 import type { Credentials } from '../../protocol/sessions/credentials.ts';
 import type { Dial } from '../../protocol/sessions/ports.ts';
 import type { Revoked } from '../../protocol/trust/index.ts';
+import type { Store } from '../../store/index.ts';
 import type { WorkerEvent } from '../machine/events.ts';
 import type { Worker } from '../machine/machine.ts';
-import type { HostGate } from '../../egress/index.ts';
-import type { NodeKey } from '../../identity/keys.ts';
-import type { Mesh } from '../../mesh/index.ts';
-import type { Store } from '../../store/index.ts';
-import type { Bundles } from '../../node/artifacts/bundles.ts';
-import type { Tell } from '../../node/node-events.ts';
 
 /** Shared by the parts of a worker. */
 export interface WorkerContext {

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { askControlSocket, connectControlSocket, serveControlSocket } from '../../node/control-socket.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isHostEntry } from '../../protocol/base/host-entry.ts';
-import { type KnobChanges, knobList } from '../machine/lending-knobs.ts';
-import { askControlSocket, connectControlSocket, serveControlSocket } from '../../node/control-socket.ts';
+import { type KnobChanges, knobList } from '../lending-knobs.ts';
 import type { Operator, OperatorStatus } from './operator.ts';
 
 const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);

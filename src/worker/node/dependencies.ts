@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Job } from '../../protocol/documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { escapeLine } from '../../protocol/base/escape.ts';
-import type { Area } from '../../store/index.ts';
-import { TransferFailed } from '../../transfer/index.ts';
 import { checkDependencies, type LaidDependencies, missingFile } from '../../execution/dependency-tree.ts';
 import { lockFilesInTree } from '../../execution/lock-files.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { Job } from '../../protocol/documents/index.ts';
+import type { Area } from '../../store/index.ts';
+import { TransferFailed } from '../../transfer/index.ts';
 import type { WorkerContext } from './context.ts';
 import { readingPin } from './inputs.ts';
 import { pullFromControllers } from './pull.ts';

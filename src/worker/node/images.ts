@@ -1,13 +1,13 @@
-import { messageOf } from '../../protocol/base/errors.ts';
-import { knobs } from '../machine/lending-knobs.ts';
-import type { TransferState } from '../../protocol/base/transfer-meter.ts';
+import { type HeldImage, ImageCache, type ObtainOptions } from '../../execution/images/cache.ts';
+import { imageCacheFolder } from '../../execution/images/cache-folder.ts';
 import { announce } from '../../node/artifacts/announce.ts';
 import { connectReachable } from '../../node/artifacts/fetch.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
-import { type HeldImage, ImageCache, type ObtainOptions } from '../../execution/images/cache.ts';
-import { imageCacheFolder } from '../../execution/images/cache-folder.ts';
 import type { Tell } from '../../node/node-events.ts';
 import { type Transfer, tellTransfer } from '../../node/tell-transfer.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
+import type { TransferState } from '../../protocol/base/transfer-meter.ts';
+import { knobs } from '../lending-knobs.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 

@@ -1,9 +1,9 @@
-import { decodeBundle, type Job } from '../../protocol/documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { InputBundles, verifyInputs } from '../../protocol/trust/index.ts';
-import type { Reads } from '../machine/events.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { fetchBundle } from '../../node/artifacts/bundles.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { decodeBundle, type Job } from '../../protocol/documents/index.ts';
+import { InputBundles, verifyInputs } from '../../protocol/trust/index.ts';
+import type { Reads } from '../machine/events.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 import { pullFromControllers } from './pull.ts';

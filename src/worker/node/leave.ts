@@ -1,10 +1,10 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { checkJournalFree } from '../../journal/index.ts';
-import { openStore } from '../../store/index.ts';
 import { openBundles } from '../../node/artifacts/bundles.ts';
 import type { Home } from '../../node/membership/home.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { openStore } from '../../store/index.ts';
 import { pinOfResults } from './results.ts';
 
 /** Folders and files of a home that its workers share. */

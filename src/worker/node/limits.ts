@@ -1,8 +1,8 @@
 import { sandboxLimits } from '../../../sandbox/limits.ts';
+import { artifactLimits } from '../../node/artifacts/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
-import { artifactLimits } from '../../node/artifacts/limits.ts';
 
 /** Bounds of a worker's node. */
 export const workerNodeLimits = {

@@ -1,11 +1,11 @@
 import type { Registry } from 'prom-client';
 import { tiers } from '../../../sandbox/index.ts';
-import type { Outcome } from '../../protocol/documents/index.ts';
-import type { BuildResult } from '../machine/events.ts';
 import type { Mesh } from '../../mesh/index.ts';
-import type { Store } from '../../store/index.ts';
 import { Meters, type MetricTable } from '../../node/metrics.ts';
 import { meterMesh } from '../../node/node-metrics.ts';
+import type { Outcome } from '../../protocol/documents/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { BuildResult } from '../machine/events.ts';
 import type { OperatorStatus } from './operator.ts';
 
 const states = ['working', 'paused', 'draining', 'waiting', 'cut off', 'refusing'] as const;

@@ -1,13 +1,13 @@
 import type { SandboxPriority, Steering, Tier } from '../../../sandbox/index.ts';
+import type { HostGate, HostTraffic } from '../../egress/index.ts';
+import type { Tell } from '../../node/node-events.ts';
 import type { Bandwidth } from '../../protocol/base/bandwidth.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
-import type { KnobChanges, LiveField } from '../machine/lending-knobs.ts';
 import { counted, sizeText } from '../../protocol/base/quantity.ts';
+import type { KnobChanges, LiveField } from '../lending-knobs.ts';
 import type { Lending, WorkerEvent } from '../machine/events.ts';
 import type { PastBuild } from '../machine/history.ts';
-import type { HostGate, HostTraffic } from '../../egress/index.ts';
-import type { Tell } from '../../node/node-events.ts';
 import type { HostList } from './allowed-hosts.ts';
 import { BusyOwner, hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
 import { withinHours } from './hours.ts';

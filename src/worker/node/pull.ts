@@ -1,8 +1,8 @@
-import { codeOf } from '../../protocol/base/errors.ts';
 import type { PeerAddress } from '../../mesh/index.ts';
 import { connectReachable } from '../../node/artifacts/fetch.ts';
 import { artifactLimits } from '../../node/artifacts/limits.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
+import { codeOf } from '../../protocol/base/errors.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 

@@ -1,5 +1,5 @@
 import { messageOf } from '../../protocol/base/errors.ts';
-import { knobs } from '../machine/lending-knobs.ts';
+import { knobs } from '../lending-knobs.ts';
 import type { Publication } from '../sessions/publication.ts';
 import type { WorkerContext } from './context.ts';
 import { imagePin } from './images.ts';

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Job } from '../../protocol/documents/index.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { randomNonce } from '../../identity/idp.ts';
-import { WaitingGit } from '../../source/index.ts';
-import type { Area } from '../../store/index.ts';
 import { type ConfinedGit, openConfinedGit } from '../../execution/confined-git.ts';
 import { importSource } from '../../execution/import-source.ts';
+import { randomNonce } from '../../identity/idp.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import type { Job } from '../../protocol/documents/index.ts';
+import { WaitingGit } from '../../source/index.ts';
+import type { Area } from '../../store/index.ts';
 import { CheckoutAhead, type CheckoutLimits } from './checkout-ahead.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { SandboxAbilities, SandboxPriority } from '../../../sandbox/index.ts';
+import type { HostLimits } from '../../egress/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
-import { knobs } from '../machine/lending-knobs.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { counted, sizeText, sizeTexts } from '../../protocol/base/quantity.ts';
+import { knobs } from '../lending-knobs.ts';
 import type { Lending } from '../machine/events.ts';
-import type { HostLimits } from '../../egress/index.ts';
 import type { Hours } from './hours.ts';
 
 /** The operator's rules besides the limits that a job is promised. */

@@ -1,12 +1,8 @@
-import { QuorateError } from '../../protocol/base/errors.ts';
-import {
-  type WitnessFile,
-  type WitnessState,
-  witnessStateSchema,
-} from '../sessions/checkpoint-book.ts';
-import { openCheckpoint, withoutWitnesses } from '../../protocol/transparency/index.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { inFile, parseFile, readOptional, writeJson } from '../../node/files.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { openCheckpoint, withoutWitnesses } from '../../protocol/transparency/index.ts';
+import { type WitnessFile, type WitnessState, witnessStateSchema } from '../sessions/checkpoint-book.ts';
 
 const hint =
   'Restore it from a backup. Without it this worker does not know what it signed before: remove it only together with node.key, so that it joins as another one.';

@@ -1,15 +1,15 @@
 import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import type { LiveField } from '../machine/lending-knobs.ts';
-import type { ControlAnswer, ControlRequest } from '../node/control.ts';
-import type { OperatorStatus } from '../node/operator.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { formFields } from '../../http/form.ts';
-import { httpLimits } from '../../http/limits.ts';
 import { staticApp } from '../../http/static-files.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import type { LiveField } from '../lending-knobs.ts';
+import type { ControlAnswer, ControlRequest } from '../node/control.ts';
+import type { OperatorStatus } from '../node/operator.ts';
 import { admit, checkHost, checkSession, type Guard, type Secrets } from './guard.ts';
 import { changesIn, type HostSize, knobFields } from './knob-fields.ts';
+import { lenderPageLimits } from './limits.ts';
 import { type LenderView, lenderPage, type Part, partOf, parts } from './page.ts';
 
 export interface LenderPorts {
@@ -92,7 +92,7 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
   let followers = 0;
   app.get(at('events'), (c) => {
     if (c.req.method === 'HEAD') return c.body(null);
-    if (followers >= httpLimits.lenderFollowersMax)
+    if (followers >= lenderPageLimits.lenderFollowersMax)
       throw new QuorateError('HTTP_BUSY', 'the page is open too many times; close one');
     followers += 1;
     return streamSSE(c, async (stream) => {
@@ -166,5 +166,5 @@ async function follow(
       shown.set(part, text);
       await send(part, text);
     }
-  } while (!isOver() && (await ports.wait(httpLimits.lenderLookMs)));
+  } while (!isOver() && (await ports.wait(lenderPageLimits.lenderLookMs)));
 }

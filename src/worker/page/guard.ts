@@ -1,10 +1,10 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
-import { QuorateError } from '../../protocol/base/errors.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
 import { formFields } from '../../http/form.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 
 /** Random texts of one page, each of 256 bits, new with each start. */
 export interface Secrets {

@@ -1,6 +1,6 @@
-import { type KnobChanges, type KnobField, knobList, type LiveField } from '../machine/lending-knobs.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
+import { type KnobChanges, type KnobField, knobList, type LiveField } from '../lending-knobs.ts';
 import type { Lent } from '../node/operator.ts';
 
 type Knob = (typeof knobList)[number];

@@ -1,11 +1,11 @@
 import { html } from 'hono/html';
+import { staticUrl } from '../../http/static-files.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import type { LiveField } from '../machine/lending-knobs.ts';
 import { counted, duration, sizeText } from '../../protocol/base/quantity.ts';
 import { transferText } from '../../protocol/base/transfer-meter.ts';
+import type { LiveField } from '../lending-knobs.ts';
 import type { PastBuild } from '../machine/history.ts';
 import type { HostStatus, OperatorStatus } from '../node/operator.ts';
-import { staticUrl } from '../../http/static-files.ts';
 import type { KnobFieldView } from './knob-fields.ts';
 
 type Html = ReturnType<typeof html>;

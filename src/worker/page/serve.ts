@@ -1,8 +1,8 @@
 import { urlOf } from '../../http/addresses.ts';
-import { httpLimits } from '../../http/limits.ts';
 import { type HttpServer, listenHttp } from '../../http/listen.ts';
 import { type LenderPorts, lenderApp } from './app.ts';
 import { lenderErrorPage } from './error-page.ts';
+import { lenderPageLimits } from './limits.ts';
 
 /**
  * Serves the page of a worker on a loopback address. `url`: the address that lets a browser in.
@@ -17,9 +17,9 @@ export async function serveLender(
     ...listen,
     app: lenderApp({ ...ports, origin: () => origin }),
     limits: {
-      connectionsMax: httpLimits.lenderConnectionsMax,
-      connectionsPerAddressMax: httpLimits.lenderConnectionsMax,
-      bodyBytesMax: httpLimits.lenderFormBytesMax,
+      connectionsMax: lenderPageLimits.lenderConnectionsMax,
+      connectionsPerAddressMax: lenderPageLimits.lenderConnectionsMax,
+      bodyBytesMax: lenderPageLimits.lenderFormBytesMax,
     },
     option: '--listen',
     errorPage: lenderErrorPage,

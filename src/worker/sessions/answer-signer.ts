@@ -1,3 +1,6 @@
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { counted } from '../../protocol/base/quantity.ts';
 import {
   type Bundle,
   claimedStatementId,
@@ -6,15 +9,12 @@ import {
   type Request,
   type Verified,
 } from '../../protocol/documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { limits } from '../../protocol/base/limits.ts';
-import { counted } from '../../protocol/base/quantity.ts';
-import type { LogView } from '../../protocol/trust/index.ts';
-import { type CosignDown, type CosignUp, cosignDownSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorFrom, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import { every, pause, spread } from '../../protocol/sessions/timing.ts';
+import type { LogView } from '../../protocol/trust/index.ts';
+import { type CosignDown, type CosignUp, cosignDownSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
 import { printable } from './cosigner.ts';
 import type { DraftChecks } from './draft-checks.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { limits } from '../../protocol/base/limits.ts';
 import { count, peerId, sha256 } from '../../protocol/documents/base.ts';
 import { type Ack, leaves, type Verified } from '../../protocol/documents/index.ts';
-import { limits } from '../../protocol/base/limits.ts';
+import type { HeldLease } from '../../protocol/sessions/revocation-exchange.ts';
 import { transparencyLimits, verifyConsistency } from '../../protocol/transparency/index.ts';
 import type { LoggedRound } from '../machine/state.ts';
-import type { HeldLease } from '../../protocol/sessions/revocation-exchange.ts';
 import { workerSessionLimits } from './limits.ts';
 
 /** A checkpoint that was found consistent with those before. */

@@ -1,3 +1,4 @@
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import {
   addSignature,
   type Bundle,
@@ -8,7 +9,6 @@ import {
   resultOf,
   type Verdict,
 } from '../../protocol/documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { addWitness } from '../../protocol/transparency/index.ts';
 import type { DraftChecks } from './draft-checks.ts';
 import type { LeaseClient } from './lease-client.ts';

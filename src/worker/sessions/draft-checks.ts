@@ -1,13 +1,13 @@
-import type { Bundle, Verdict } from '../../protocol/documents/index.ts';
 import { codeOf, QuorateError, reportedError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { type Checkpoint, parseCheckpoint } from '../../protocol/transparency/index.ts';
-import { checkEvidence, type LogView, type Verification } from '../../protocol/trust/index.ts';
+import type { Bundle, Verdict } from '../../protocol/documents/index.ts';
 import { ask, isConnectionError, openCharter } from '../../protocol/sessions/ask.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
+import { LogCopy } from '../../protocol/sessions/log-copy.ts';
 import { withheldHint } from '../../protocol/sessions/revocation-exchange.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
-import { LogCopy } from '../../protocol/sessions/log-copy.ts';
+import { type Checkpoint, parseCheckpoint } from '../../protocol/transparency/index.ts';
+import { checkEvidence, type LogView, type Verification } from '../../protocol/trust/index.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';

@@ -1,6 +1,6 @@
-import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import { codeOf, messageOf } from '../../protocol/base/errors.ts';
 import { isoTime } from '../../protocol/base/time.ts';
+import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { pause, spread } from '../../protocol/sessions/timing.ts';
 import type { WorkerPorts } from './ports.ts';

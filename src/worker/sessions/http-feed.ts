@@ -1,9 +1,11 @@
 import type { z } from 'zod';
-import { claimedIdOf } from '../../protocol/documents/index.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
-import type { RevocationList } from '../../protocol/judge/index.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
+import { claimedIdOf } from '../../protocol/documents/index.ts';
+import type { RevocationList } from '../../protocol/judge/index.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import { spread } from '../../protocol/sessions/timing.ts';
 import { transparencyLimits } from '../../protocol/transparency/index.ts';
 import {
   checkpointNoticeSchema,
@@ -15,8 +17,6 @@ import {
   revocationListSchema,
   type VerdictNotice,
 } from '../../protocol/wire/messages.ts';
-import { sessionTimes } from '../../protocol/sessions/limits.ts';
-import { spread } from '../../protocol/sessions/timing.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { WorkerPorts } from './ports.ts';
 

@@ -1,3 +1,5 @@
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import {
   type Claim,
   checkTime,
@@ -6,16 +8,14 @@ import {
   signStatement,
   type Verified,
 } from '../../protocol/documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { limits } from '../../protocol/base/limits.ts';
-import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
-import type { SentReceipt } from '../machine/events.ts';
 import { isConnectionError } from '../../protocol/sessions/ask.ts';
 import { isStale } from '../../protocol/sessions/kept-streams.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import { every } from '../../protocol/sessions/timing.ts';
+import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
+import type { SentReceipt } from '../machine/events.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';

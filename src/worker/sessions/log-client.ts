@@ -1,9 +1,9 @@
 import { limits } from '../../protocol/base/limits.ts';
-import { encodeMessage } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
 import { isStale } from '../../protocol/sessions/kept-streams.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { Channel, Dial, PeerAddress } from '../../protocol/sessions/ports.ts';
+import { encodeMessage } from '../../protocol/wire/messages.ts';
+import { protocols } from '../../protocol/wire/protocols.ts';
 
 /** The live log of a lease at the controller. */
 export interface LogStream {

@@ -1,10 +1,13 @@
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import {
   type Ack,
   type EquivocationEvidence,
   encodeEquivocation,
   type Verified,
 } from '../../protocol/documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { ask, isConnectionError } from '../../protocol/sessions/ask.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import type { HeldLease } from '../../protocol/sessions/revocation-exchange.ts';
 import {
   type Checkpoint,
   openCheckpoint,
@@ -15,9 +18,6 @@ import { revocationAt, revokedUnder, sayRevoked } from '../../protocol/trust/rev
 import { checkpointNoticeSchema, decodeMessage } from '../../protocol/wire/messages.ts';
 import { topics } from '../../protocol/wire/protocols.ts';
 import type { LoggedRound } from '../machine/state.ts';
-import { ask, isConnectionError } from '../../protocol/sessions/ask.ts';
-import { sessionTimes } from '../../protocol/sessions/limits.ts';
-import type { HeldLease } from '../../protocol/sessions/revocation-exchange.ts';
 import { type AckPromise, CheckpointBook, goesOn, promisesOf, type Seen } from './checkpoint-book.ts';
 import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';

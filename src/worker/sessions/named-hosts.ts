@@ -1,5 +1,5 @@
-import type { Charter } from '../../protocol/documents/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import type { Charter } from '../../protocol/documents/index.ts';
 import { hostsNamed } from '../../protocol/judge/hosts.ts';
 import type { WorkerPorts } from './ports.ts';
 

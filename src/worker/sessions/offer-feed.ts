@@ -1,10 +1,15 @@
 import type { z } from 'zod';
-import { claimedIdOf, decodeJob } from '../../protocol/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { checkOffered, checkOfferIssuer, enforce } from '../../protocol/judge/index.ts';
 import { belowText, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
+import { claimedIdOf, decodeJob } from '../../protocol/documents/index.ts';
+import { hostsOfJob } from '../../protocol/judge/hosts.ts';
+import { checkOffered, checkOfferIssuer, enforce } from '../../protocol/judge/index.ts';
+import { isConnectionError } from '../../protocol/sessions/ask.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import { type ErrorMessage, errorFrom, MessageStream } from '../../protocol/sessions/message-stream.ts';
+import { every, pause, spread } from '../../protocol/sessions/timing.ts';
 import { checkStands } from '../../protocol/trust/index.ts';
 import {
   decodeMessage,
@@ -18,11 +23,6 @@ import {
 import { workerOlder } from '../../protocol/wire/pass-reason.ts';
 import { ownBehindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
 import { protocols, topics } from '../../protocol/wire/protocols.ts';
-import { hostsOfJob } from '../../protocol/judge/hosts.ts';
-import { isConnectionError } from '../../protocol/sessions/ask.ts';
-import { sessionTimes } from '../../protocol/sessions/limits.ts';
-import { type ErrorMessage, errorFrom, MessageStream } from '../../protocol/sessions/message-stream.ts';
-import { every, pause, spread } from '../../protocol/sessions/timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
 import { workerSessionLimits } from './limits.ts';

@@ -1,10 +1,18 @@
 import type { Job } from '../../protocol/documents/index.ts';
+import type { Credentials } from '../../protocol/sessions/credentials.ts';
+import type {
+  Accepts,
+  Clock,
+  Dial,
+  LeafFile,
+  PeerAddress,
+  Signing,
+  Tell,
+} from '../../protocol/sessions/ports.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { BuildResult, Lending, Reads, WorkerEvent } from '../machine/events.ts';
 import type { Worker } from '../machine/machine.ts';
-import type { Credentials } from '../../protocol/sessions/credentials.ts';
-import type { Clock, Dial, PeerAddress, Signing, Tell } from '../../protocol/sessions/ports.ts';
-import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { WitnessFile } from './checkpoint-book.ts';
 
 /** Results of builds, in the worker's store. */
@@ -26,22 +34,11 @@ export interface ServedBundles {
   artifacts(): Promise<string[]>;
 }
 
-/** Leaves of the log on disk, one file per project. */
-export interface LeafFile {
-  /** The complete leaves; a leaf that was written in part is cut off. Errors: `HOME_UNREADABLE`. */
-  load(): Promise<string[]>;
-  /** Appends and syncs. Errors: `HOME_UNWRITABLE`. */
-  append(leaves: readonly string[]): Promise<void>;
-}
-
 /** An HTTP GET of the controller's feed. Errors: `HTTP_FEED_FAILED`. */
 export type HttpGet = (
   url: string,
   options: { etag: string | undefined; maxBytes: number; timeoutMs: number },
 ) => Promise<'unchanged' | { text: string; etag: string | undefined }>;
-
-/** Whether a gossiped message is handled and passed on; `ignore`: neither, and nobody is blamed for it. */
-export type Accepts = (author: string, data: Uint8Array) => boolean | 'ignore' | Promise<boolean | 'ignore'>;
 
 /** Everything outside of the sessions of a worker. */
 export interface WorkerPorts {

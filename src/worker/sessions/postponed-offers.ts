@@ -1,7 +1,7 @@
 import { claimedPayloadOf, type Grant } from '../../protocol/documents/index.ts';
+import type { Clock } from '../../protocol/sessions/ports.ts';
 import { drawOf, shareReachedAfter } from '../../protocol/trust/index.ts';
 import type { OfferNotice } from '../../protocol/wire/messages.ts';
-import type { Clock } from '../../protocol/sessions/ports.ts';
 import { workerSessionLimits } from './limits.ts';
 
 /** Called once the operator may claim; `waitedMs`: how long the offer waited. */

@@ -1,14 +1,14 @@
-import { decodeBundle, sha256Hex } from '../../protocol/documents/index.ts';
 import { codeOf, messageOf } from '../../protocol/base/errors.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
-import { isCheap, verifyBundle } from '../../protocol/trust/index.ts';
-import type { WorkerEffect } from '../machine/events.ts';
+import { decodeBundle, sha256Hex } from '../../protocol/documents/index.ts';
 import { announceAgain } from '../../protocol/sessions/announce-again.ts';
 import { requestBundle, type StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import { laterMs } from '../../protocol/sessions/mirrors.ts';
 import type { PeerAddress } from '../../protocol/sessions/ports.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
+import { isCheap, verifyBundle } from '../../protocol/trust/index.ts';
+import type { WorkerEffect } from '../machine/events.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 

@@ -2,6 +2,10 @@ import type { z } from 'zod';
 import { tellAlarm } from '../../protocol/account/index.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import type { RevocationList } from '../../protocol/judge/index.ts';
+import { ask } from '../../protocol/sessions/ask.ts';
+import type { Accepts } from '../../protocol/sessions/ports.ts';
+import type { KnownEquivocation, Learned } from '../../protocol/sessions/revocation-book.ts';
+import { requestLeaves, requestRevocations } from '../../protocol/sessions/revocation-exchange.ts';
 import { revokedBy, sayFull, sayRevoked } from '../../protocol/trust/index.ts';
 import {
   decodeMessage,
@@ -10,10 +14,7 @@ import {
   revocationListSchema,
 } from '../../protocol/wire/messages.ts';
 import { topics } from '../../protocol/wire/protocols.ts';
-import { ask } from '../../protocol/sessions/ask.ts';
-import type { KnownEquivocation, Learned } from '../../protocol/sessions/revocation-book.ts';
-import { requestLeaves, requestRevocations } from '../../protocol/sessions/revocation-exchange.ts';
-import type { Accepts, WorkerPorts } from './ports.ts';
+import type { WorkerPorts } from './ports.ts';
 
 /** Answers of a controller to a key that may not work any more. */
 const expelledCodes: ReadonlySet<string> = new Set([

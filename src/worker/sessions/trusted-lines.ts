@@ -1,5 +1,6 @@
 import { decodeEquivocation, encodeEquivocation } from '../../protocol/documents/index.ts';
 import { openCharterOf } from '../../protocol/judge/index.ts';
+import type { KnownEquivocation } from '../../protocol/sessions/revocation-book.ts';
 import {
   openLinesOf,
   parseCheckpoint,
@@ -8,7 +9,6 @@ import {
   witnessCheckpoint,
 } from '../../protocol/transparency/index.ts';
 import { notesOf, withNotes } from '../../protocol/trust/equivocation.ts';
-import type { KnownEquivocation } from '../../protocol/sessions/revocation-book.ts';
 import type { CheckpointBook, Times } from './checkpoint-book.ts';
 import type { WorkerPorts } from './ports.ts';
 

@@ -1,10 +1,10 @@
-import type { Claim } from '../../protocol/documents/index.ts';
 import { messageOf, unreachable } from '../../protocol/base/errors.ts';
+import type { Claim } from '../../protocol/documents/index.ts';
+import type { HeldLease, Known } from '../../protocol/sessions/revocation-exchange.ts';
 import { wireLimits } from '../../protocol/wire/limits.ts';
 import { workerOlder } from '../../protocol/wire/pass-reason.ts';
 import { claimSeconds } from '../machine/claim.ts';
 import type { WorkerEffect, WorkerEvent } from '../machine/events.ts';
-import type { HeldLease, Known } from '../../protocol/sessions/revocation-exchange.ts';
 import { AnswerSigner } from './answer-signer.ts';
 import { leasesIn } from './checkpoint-book.ts';
 import { Cosigner } from './cosigner.ts';

@@ -2,26 +2,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ControllerNode } from '../../../src/controller/node/node.ts';
+import { ownerMembership } from '../../../src/member/owner-membership.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { serveArtifacts } from '../../../src/node/artifacts/transfer.ts';
+import { type Home, openHome } from '../../../src/node/membership/home.ts';
+import { joinProject } from '../../../src/node/membership/join.ts';
+import { meshDial } from '../../../src/node/ports.ts';
+import { initProject, issueTicket, type ProjectFolder } from '../../../src/owner/project-folder.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { encodeJob, signMessage } from '../../../src/protocol/documents/index.ts';
 import { openQuestion } from '../../../src/protocol/sessions/ask.ts';
 import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { errorFrom } from '../../../src/protocol/sessions/message-stream.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import type { ApiUp } from '../../../src/protocol/wire/messages.ts';
-import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { serveArtifacts } from '../../../src/node/artifacts/transfer.ts';
-import { ownerMembership } from '../../../src/member/owner-membership.ts';
-import type { ControllerNode } from '../../../src/controller/node/node.ts';
-import { type Home, openHome } from '../../../src/node/membership/home.ts';
-import { joinProject } from '../../../src/node/membership/join.ts';
-import {
-  initProject,
-  issueTicket,
-  type ProjectFolder,
-} from '../../../src/owner/project-folder.ts';
-import { meshDial } from '../../../src/node/ports.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { cidOf, makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 

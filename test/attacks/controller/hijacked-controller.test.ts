@@ -1,17 +1,13 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Enrol, type Grant, openMessage, signMessage } from '../../../src/protocol/documents/index.ts';
-import { checkGrant, enforce } from '../../../src/protocol/judge/index.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
-import { encodeMessage, type IdpUp } from '../../../src/protocol/wire/messages.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { issueInvite, randomNonce } from '../../../src/identity/idp.ts';
 import { generateSeed, keyFromSeed, type NodeKey } from '../../../src/identity/keys.ts';
 import { decodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { openMesh } from '../../../src/mesh/index.ts';
 import { type IdpNode, startIdp } from '../../../src/idp/node/node.ts';
+import { openMesh } from '../../../src/mesh/index.ts';
+import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { initIdp, openIdpFolder } from '../../../src/owner/idp-folder.ts';
 import {
   initProject,
@@ -20,8 +16,12 @@ import {
   type ProjectFolder,
   writeAddress,
 } from '../../../src/owner/project-folder.ts';
-import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
-import { folder as temporary } from '../../runtime/support.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { type Enrol, type Grant, openMessage, signMessage } from '../../../src/protocol/documents/index.ts';
+import { checkGrant, enforce } from '../../../src/protocol/judge/index.ts';
+import { encodeMessage, type IdpUp } from '../../../src/protocol/wire/messages.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
+import { folder as temporary } from '../../support/code-and-folder.ts';
 
 const address = ['/ip4/127.0.0.1/tcp/4710/p2p/12D3KooWNWeAv9TF1xB8BMiuHrWwGFPvdgPZK6s3NUNRCowistg6'];
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Recorded } from '../../../src/controller/machine/facts.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
-import { pullArtifact } from '../../../src/node/artifacts/transfer.ts';
 import { boundOf } from '../../../src/controller/node/keep.ts';
+import { pullArtifact } from '../../../src/node/artifacts/transfer.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import { makeJob } from '../../support/documents.ts';
 import { importInto, Receiver, serving, small } from '../../transfer/support.ts';
 

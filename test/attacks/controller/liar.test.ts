@@ -3,18 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { Output } from '../../../src/terminal/output.ts';
 import { ProgressView } from '../../../src/client/commands/progress.ts';
-import { signMessage } from '../../../src/protocol/documents/index.ts';
-import { codeOf } from '../../../src/protocol/base/errors.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { type Client, openClient, type TimedProgress } from '../../../src/member/client.ts';
 import type { SubmitOptions } from '../../../src/member/submit.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
+import { codeOf } from '../../../src/protocol/base/errors.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { signMessage } from '../../../src/protocol/documents/index.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { Output } from '../../../src/terminal/output.ts';
 import {
   cidOf,
   commit,

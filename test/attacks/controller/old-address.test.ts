@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
-import { signMessage } from '../../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { Credentials, type Membership } from '../../../src/protocol/sessions/credentials.ts';
-import { join } from '../../../src/protocol/sessions/join.ts';
-import type { Dial, Signing } from '../../../src/protocol/sessions/ports.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { generateSeed, keyFromSeed, type NodeKey } from '../../../src/identity/keys.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { meshDial, signingOf } from '../../../src/node/ports.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { signMessage } from '../../../src/protocol/documents/index.ts';
+import { Credentials, type Membership } from '../../../src/protocol/sessions/credentials.ts';
+import { join } from '../../../src/protocol/sessions/join.ts';
+import type { Dial, Signing } from '../../../src/protocol/sessions/ports.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { deadlineMs } from '../../e2e/support/wait.ts';
 import {
   at,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import {
   type Asked,
@@ -13,8 +15,6 @@ import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.t
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import type { ApiDown, ApiUp } from '../../../src/protocol/wire/messages.ts';
 import { decodeMessage, encodeMessage, revocationsUpSchema } from '../../../src/protocol/wire/messages.ts';
-import type { NodeKey } from '../../../src/identity/keys.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../support/codes.ts';
 import {
   at,

@@ -2,23 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeJob, signMessage } from '../../../src/protocol/documents/index.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { ownerMembership } from '../../../src/member/owner-membership.ts';
 import type { ControllerNode } from '../../../src/controller/node/node.ts';
+import { ownerMembership } from '../../../src/member/owner-membership.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { ask } from '../../../src/node/membership/credentials.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
-import {
-  initProject,
-  issueTicket,
-  type ProjectFolder,
-} from '../../../src/owner/project-folder.ts';
 import { meshDial } from '../../../src/node/ports.ts';
+import { initProject, issueTicket, type ProjectFolder } from '../../../src/owner/project-folder.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { encodeJob, signMessage } from '../../../src/protocol/documents/index.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 

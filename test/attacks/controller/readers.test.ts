@@ -3,13 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { openLogFiles } from '../../../src/controller/node/log-files.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { fetchBundle, openBundles, serveBundles } from '../../../src/node/artifacts/bundles.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { fetchBundle, openBundles, serveBundles } from '../../../src/node/artifacts/bundles.ts';
-import { openLogFiles } from '../../../src/controller/node/log-files.ts';
 import { deadlineMs, until } from '../../e2e/support/wait.ts';
 
 async function folder(): Promise<string> {

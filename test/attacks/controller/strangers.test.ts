@@ -5,6 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
+import type { ControllerNode } from '../../../src/controller/node/node.ts';
+import { keyFromSeed } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { openJournal } from '../../../src/journal/index.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { initProject, type ProjectFolder } from '../../../src/owner/project-folder.ts';
+import { sandboxProfile } from '../../../src/protocol/base/sandbox-profile.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   encodeJob,
   makeReceipt,
@@ -12,17 +20,9 @@ import {
   signMessage,
   signStatement,
 } from '../../../src/protocol/documents/index.ts';
-import { sandboxProfile } from '../../../src/protocol/base/sandbox-profile.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import { keyFromSeed } from '../../../src/identity/keys.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { openJournal } from '../../../src/journal/index.ts';
-import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import type { ControllerNode } from '../../../src/controller/node/node.ts';
-import { initProject, type ProjectFolder } from '../../../src/owner/project-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { cidOf, makeGrant, makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 

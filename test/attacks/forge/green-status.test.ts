@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import {
   type Bundle,
   filesOf,
@@ -9,16 +12,12 @@ import {
   signMessage,
   signStatement,
 } from '../../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import {
   addWitness,
   MerkleTree,
   withoutWitnesses,
   witnessCheckpoint,
 } from '../../../src/protocol/transparency/index.ts';
-import type { NodeKey } from '../../../src/identity/keys.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { type Answers, answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/watch/evidence-desk.ts';
 import {
   at,
   controller,
@@ -34,6 +33,7 @@ import {
   trusted,
   workerKey,
 } from '../../support/project.ts';
+import { type Answers, answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/watch/evidence-desk.ts';
 
 /**
  * The controller lies to a watcher: a run which the watcher published is trusted, it says, and shows evidence for that.

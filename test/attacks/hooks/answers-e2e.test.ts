@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { CheckedBundles } from '../../../src/controller/sessions/checked-bundles.ts';
+import { loadKey } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   type Bundle,
   claimedStatementId,
@@ -12,11 +15,8 @@ import {
   openStatement,
   signStatement,
 } from '../../../src/protocol/documents/index.ts';
-import { CheckedBundles } from '../../../src/controller/sessions/checked-bundles.ts';
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/protocol/transparency/index.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
-import { loadKey } from '../../../src/identity/keys.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { jobFile } from '../../e2e/support/jobs.ts';
 import { LocalCluster } from '../../e2e/support/local-cluster.ts';
 import { until } from '../../e2e/support/wait.ts';

@@ -1,8 +1,9 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { type Client, openClient } from '../../../src/member/client.ts';
+import { openHome } from '../../../src/node/membership/home.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { logInMemory, takeTrusted } from '../../../src/watcher/hooks/evidence.ts';
 import { openHookFolder } from '../../../src/watcher/hooks/folder.ts';
 import { followTrusted, type HookEnv } from '../../../src/watcher/hooks/follow.ts';
@@ -10,7 +11,6 @@ import type { HookTold } from '../../../src/watcher/hooks/ledger.ts';
 import type { ListedRun } from '../../../src/watcher/hooks/listing.ts';
 import { parseRefPattern } from '../../../src/watcher/hooks/refs.ts';
 import { TrustedHook, type TrustedRules } from '../../../src/watcher/hooks/trusted.ts';
-import { openHome } from '../../../src/node/membership/home.ts';
 import { git } from '../../e2e/support/git.ts';
 import { program } from '../../e2e/support/jobs.ts';
 import { LocalCluster } from '../../e2e/support/local-cluster.ts';

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { isoTime } from '../../../src/protocol/base/time.ts';
 import {
   type Bundle,
   claimedStatementId,
@@ -7,10 +9,8 @@ import {
   openStatement,
   signStatement,
 } from '../../../src/protocol/documents/index.ts';
-import { isoTime } from '../../../src/protocol/base/time.ts';
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { LogView, type VerifiedFacts } from '../../../src/protocol/trust/index.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { Ledger } from '../../../src/watcher/hooks/ledger.ts';
 import { parseRefPattern } from '../../../src/watcher/hooks/refs.ts';
 import { TrustedHook } from '../../../src/watcher/hooks/trusted.ts';

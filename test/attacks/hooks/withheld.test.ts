@@ -1,11 +1,10 @@
 import { expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { leaves as leafOf } from '../../../src/protocol/documents/index.ts';
 import { checker } from '../../../src/protocol/judge/index.ts';
 import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { learnFromLog, logInMemory } from '../../../src/watcher/hooks/evidence.ts';
-import { type Answers, answersOf, EvidenceDesk } from '../../watcher/watch/evidence-desk.ts';
 import { codeOf } from '../../support/codes.ts';
 import {
   at,
@@ -17,6 +16,7 @@ import {
   trusted,
   witnessedBy,
 } from '../../support/project.ts';
+import { type Answers, answersOf, EvidenceDesk } from '../../watcher/watch/evidence-desk.ts';
 
 /**
  * Where no bootstrap node is known, a controller is all of the members that a hook can ask for revocations. In its log is one of the artifact

@@ -3,6 +3,7 @@ import { nonceOf } from '../../../simulations/paperwork.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import { controllerLimits } from '../../../src/controller/machine/limits.ts';
 import { summaries } from '../../../src/controller/machine/view.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import {
   addSignature,
   type Claim,
@@ -11,7 +12,6 @@ import {
   openStatement,
 } from '../../../src/protocol/documents/index.ts';
 import { judgeLimits } from '../../../src/protocol/judge/limits.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import { timings } from '../../controller/machine/bench.ts';
 import { makeProject, testKey } from '../../support/project.ts';
 import { verifyWithout } from '../trust/attack.ts';

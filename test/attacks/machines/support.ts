@@ -2,8 +2,8 @@ import { bugs } from '../../../simulations/bugs.ts';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
 import type { ControllerEffect, ControllerEvent } from '../../../src/controller/machine/events.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
-import type { Lease, Outcome, Policy, Verified } from '../../../src/protocol/documents/index.ts';
 import type { Handled } from '../../../src/protocol/base/durability.ts';
+import type { Lease, Outcome, Policy, Verified } from '../../../src/protocol/documents/index.ts';
 import { Bench } from '../../controller/machine/bench.ts';
 
 export const right = exited(treeCid('as it should be'));

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { accountOf } from '../../../src/protocol/account/index.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import { controllerLimits } from '../../../src/controller/machine/limits.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
 import { summaryOf } from '../../../src/controller/machine/view.ts';
-import type { Lease, Verified } from '../../../src/protocol/documents/index.ts';
+import { accountOf } from '../../../src/protocol/account/index.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import type { Lease, Verified } from '../../../src/protocol/documents/index.ts';
 import { aborted, Bench, built, deliverAll, timings } from '../../controller/machine/bench.ts';
 import { openBench, type Weakness } from './support.ts';
 

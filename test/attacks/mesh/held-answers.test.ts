@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Bandwidth } from '../../../src/protocol/base/bandwidth.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
+import { Bandwidth } from '../../../src/protocol/base/bandwidth.ts';
 import { node, sleep, until } from '../../mesh/harness.ts';
 import { connect, plain } from './plain.ts';
 

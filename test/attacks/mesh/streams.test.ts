@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Rank } from '../../../src/protocol/base/rank.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
 import type { Channel, Mesh, ProtocolOptions } from '../../../src/mesh/index.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
 import { ProtocolServer } from '../../../src/mesh/protocol-server.ts';
 import { newStats } from '../../../src/mesh/stats.ts';
 import { Turns } from '../../../src/mesh/turns.ts';
+import type { Rank } from '../../../src/protocol/base/rank.ts';
 import { bytes, codeOf, echo, node, sleep, soon, text, until } from '../../mesh/harness.ts';
 import { addressesOf, connect, type Plain, plain } from './plain.ts';
 

@@ -4,12 +4,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Entry } from '../../../src/protocol/lock-formats/index.ts';
 import { openAgent, type Reach } from '../../../src/dependencies/fetch/agent.ts';
 import { fetchDependencies } from '../../../src/dependencies/fetch/fetch.ts';
 import { getBytes } from '../../../src/dependencies/fetch/get.ts';
 import { pullImage } from '../../../src/execution/images/pull/pull.ts';
 import { reachFrom } from '../../../src/node/reach.ts';
+import type { Entry } from '../../../src/protocol/lock-formats/index.ts';
 import { scratch } from '../../e2e/support/processes.ts';
 
 /** The control: an agent without the guard. */

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startInCgroups } from '../../../sandbox/run/process.ts';
-import { type TierBackend, TierSandbox } from '../../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { guards } from '../../../sandbox/namespace/guards.ts';
+import { startInCgroups } from '../../../sandbox/run/process.ts';
+import { type TierBackend, TierSandbox } from '../../../sandbox/run/tier.ts';
 import { exited, MiB, type Play, play, type Ran, tempFolder } from '../../sandbox/support.ts';
 import { codeOf, store, tarBytes } from '../../store/support.ts';
 

@@ -1,15 +1,15 @@
 import { connect, type Socket } from 'node:net';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { addTreeRoutes } from '../../../src/controller/page/tree-routes.ts';
 import type { HttpEnv } from '../../../src/http/env.ts';
 import { httpLimits } from '../../../src/http/limits.ts';
 import { type HttpServer, type ListenLimits, listenHttp } from '../../../src/http/listen.ts';
-import { addTreeRoutes } from '../../../src/controller/page/tree-routes.ts';
 import { signInLimits } from '../../../src/http/sign-in/limits.ts';
 import type { Authority } from '../../../src/http/sign-in/right.ts';
 import { Sessions } from '../../../src/http/sign-in/sessions.ts';
-import { watchApp, webhookBytesMax } from '../../../src/watcher/page/index.ts';
 import { wholeApp } from '../../../src/http/whole-app.ts';
+import { watchApp, webhookBytesMax } from '../../../src/watcher/page/index.ts';
 import { ask, raw } from '../../http/support.ts';
 import { startSignIn } from '../../support/sign-in.ts';
 import { WebClient } from '../../support/web-client.ts';

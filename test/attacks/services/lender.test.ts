@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Guard } from '../../../src/worker/page/guard.ts';
-import { cookie, get, host, lender, origin, post, secrets } from '../../http/lender-support.ts';
+import { cookie, get, host, lender, origin, post, secrets } from '../../worker/page/lender-support.ts';
 
 /** Each attack is refused, and succeeds once that one guard is off. */
 const attacks: { what: string; guards: Guard[]; code: number; attack(app: App): Promise<Response> }[] = [
@@ -95,10 +95,10 @@ describe('whoever', () => {
   });
 
   it('opens the page over and over is refused beyond a bound', async () => {
-    const { httpLimits } = await import('../../../src/http/limits.ts');
+    const { lenderPageLimits } = await import('../../../src/worker/page/limits.ts');
     const { app } = await lender({}, { wait: () => new Promise(() => {}) });
     const open = await Promise.all(
-      Array.from({ length: httpLimits.lenderFollowersMax }, () => get(app, 'events')),
+      Array.from({ length: lenderPageLimits.lenderFollowersMax }, () => get(app, 'events')),
     );
     expect((await get(app, 'events')).status).toBe(500);
     for (const { body } of open) await body?.cancel();

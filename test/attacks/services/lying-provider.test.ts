@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { codeOf } from '../../../src/protocol/base/errors.ts';
 import { OidcProvider } from '../../../src/identity/oidc/provider.ts';
+import { codeOf } from '../../../src/protocol/base/errors.ts';
 import { type LyingProvider, liarClient, startLyingProvider } from '../../support/lying-provider.ts';
 
 const callback = 'http://127.0.0.1:4999/sign-in/callback';

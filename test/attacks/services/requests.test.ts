@@ -2,10 +2,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { addTreeRoutes } from '../../../src/controller/page/tree-routes.ts';
 import type { HttpEnv } from '../../../src/http/env.ts';
 import { feedApp } from '../../../src/http/feed.ts';
 import { type HttpServer, listenHttp } from '../../../src/http/listen.ts';
-import { addTreeRoutes } from '../../../src/controller/page/tree-routes.ts';
 import { ask, bundleName, raw, viewOf } from '../../http/support.ts';
 
 const tree = `bafybei${'a'.repeat(52)}`;

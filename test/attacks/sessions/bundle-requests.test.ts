@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Rank } from '../../../src/protocol/base/rank.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { bundleServer } from '../../../src/protocol/sessions/bundle-exchange.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, Link } from '../../../src/protocol/sessions/ports.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 
 /** How many bundles of a length a peer gets that asks without end on one stream. */

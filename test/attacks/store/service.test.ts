@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { probe } from '../../../src/controller/node/store-ports.ts';
 import { revokedUnread } from '../../../src/protocol/trust/revocations.ts';
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import { probe } from '../../../src/controller/node/store-ports.ts';
 import { AskedTrees } from '../../../src/store-node/node/asked.ts';
 import { storeNodeLimits } from '../../../src/store-node/node/limits.ts';
 import { keepAll, keeping, peer, verdictOn } from '../../store-node/node/support.ts';

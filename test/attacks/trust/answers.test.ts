@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   type Bundle,
   claimedStatementId,
@@ -9,7 +10,6 @@ import {
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { LogView } from '../../../src/protocol/trust/index.ts';
 import { factsOf } from '../../../src/protocol/trust/steps/verdict.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type AnswerRecipe, makeAnswer } from '../../support/answers.ts';
 import {
   at,

@@ -1,3 +1,4 @@
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type Bundle, type Policy, resultIdOf } from '../../../src/protocol/documents/index.ts';
 import {
   type DecisionGuard,
@@ -9,7 +10,6 @@ import {
 } from '../../../src/protocol/trust/decide.ts';
 import { type Rule, rules } from '../../../src/protocol/trust/rules.ts';
 import { type Expected, verifyBy } from '../../../src/protocol/trust/verify.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { exit, idp, project, trusted, workerKey } from '../../support/project.ts';
 
 /** Verifies with some guards off. */

@@ -2,11 +2,11 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
-import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { openRevocationBook, revocationFile } from '../../../src/node/membership/revocation-file.ts';
+import { type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
+import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
 import { idp, makeCharter, makeProject, project, revocationBy, root } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Output } from '../../../src/terminal/output.ts';
 import { sayKnowledge } from '../../../src/client/commands/verification.ts';
-import { encodeBundle, leaves, signMessage } from '../../../src/protocol/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { encodeBundle, leaves, signMessage } from '../../../src/protocol/documents/index.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
 import { revokedBy } from '../../../src/protocol/trust/revocations.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
+import type { Output } from '../../../src/terminal/output.ts';
 import {
   idp,
   makeCharter,

@@ -1,6 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   type Ack,
   type EquivocationEvidence,
@@ -8,19 +12,16 @@ import {
   leaves,
   signMessage,
 } from '../../../src/protocol/documents/index.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
+import type { Accepts } from '../../../src/protocol/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
-import { evidenceOfLeaves } from '../../../src/worker/sessions/compare-leaves.ts';
-import type { Accepts, WorkerPorts } from '../../../src/worker/sessions/ports.ts';
-import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { checkEquivocation } from '../../../src/protocol/trust/index.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
+import { evidenceOfLeaves } from '../../../src/worker/sessions/compare-leaves.ts';
+import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
+import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import {
   at,
   controller,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type Bundle, openStatement, resultOf } from '../../../src/protocol/documents/index.ts';
 import { checkContent, LogView } from '../../../src/protocol/trust/index.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { cosign, exit, makeProject, policy, type Recipe, type Run, trusted } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
 

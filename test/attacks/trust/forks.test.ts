@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Bundle, encodeEquivocation, signMessage } from '../../../src/protocol/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { type Bundle, encodeEquivocation, signMessage } from '../../../src/protocol/documents/index.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
 import { MerkleTree, withoutWitnesses, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
 import { checkEquivocation } from '../../../src/protocol/trust/index.ts';
 import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,
   keyRevoked,

@@ -2,18 +2,14 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { initProject, openProjectFolder, writeAddress } from '../../../src/owner/project-folder.ts';
+import { revoke } from '../../../src/owner/revoke.ts';
+import { rotateIdp, rotateTrusted } from '../../../src/owner/rotate.ts';
 import { codeOf } from '../../../src/protocol/base/errors.ts';
 import type { RevocationList } from '../../../src/protocol/judge/index.ts';
 import { openRevocations } from '../../../src/protocol/judge/index.ts';
 import { revokedBy, revokedUnder } from '../../../src/protocol/trust/revocations.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import {
-  initProject,
-  openProjectFolder,
-  writeAddress,
-} from '../../../src/owner/project-folder.ts';
-import { revoke } from '../../../src/owner/revoke.ts';
-import { rotateIdp, rotateTrusted } from '../../../src/owner/rotate.ts';
 import { testKey } from '../../support/documents.ts';
 
 /** A project whose controller is not there. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Bundle } from '../../../src/protocol/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import type { Bundle } from '../../../src/protocol/documents/index.ts';
 import { InputBundles, LogView, verifyInputs } from '../../../src/protocol/trust/index.ts';
 import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   exit,
   log,

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { joseVerifier, plainVerifier } from '../../../src/identity/verifier.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   addSignature,
   type Bundle,
@@ -12,10 +14,8 @@ import {
   signMessage,
   type Verifier,
 } from '../../../src/protocol/documents/index.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { InputBundles, LogView, verifyInputs } from '../../../src/protocol/trust/index.ts';
 import { type Expected, verifyBy } from '../../../src/protocol/trust/verify.ts';
-import { joseVerifier, plainVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,
   keyRevoked,

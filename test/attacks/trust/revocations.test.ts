@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
-import { openRevocations } from '../../../src/protocol/judge/index.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { joseDocuments } from '../../../src/node/ports.ts';
+import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
+import { openRevocations } from '../../../src/protocol/judge/index.ts';
 import {
   controller,
   idp,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import type { Policy } from '../../../src/protocol/documents/index.ts';
 import { linksOf } from '../../../src/protocol/interop/index.ts';
 import { checkContent } from '../../../src/protocol/trust/index.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { cidOf, exit, makeProject, type Recipe } from '../../support/project.ts';
 import {
   decideWithout,

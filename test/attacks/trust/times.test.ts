@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { judgeLimits } from '../../../src/protocol/judge/limits.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { isoTime } from '../../../src/protocol/base/time.ts';
+import { judgeLimits } from '../../../src/protocol/judge/limits.ts';
 import { checkAge, LogView } from '../../../src/protocol/trust/index.ts';
 import { at, makeProject, type Recipe } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';

@@ -1,4 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   type Bundle,
   canonicalText,
@@ -9,10 +12,7 @@ import {
   typOf,
 } from '../../../src/protocol/documents/index.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
-import type { NodeKey } from '../../../src/identity/keys.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { at, idp, makeProject, project, root, trusted } from '../../support/project.ts';
 import { answerOf } from './withheld.ts';
 

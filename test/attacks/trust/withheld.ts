@@ -1,15 +1,15 @@
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { joseDocuments } from '../../../src/node/ports.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
+import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
 import { Cosigner } from '../../../src/worker/sessions/cosigner.ts';
 import { DraftChecks } from '../../../src/worker/sessions/draft-checks.ts';
 import { LogWitness } from '../../../src/worker/sessions/log-witness.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { joseDocuments } from '../../../src/node/ports.ts';
 import { at, controller, type Project, project, trusted } from '../../support/project.ts';
 
 /**

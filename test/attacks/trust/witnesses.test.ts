@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Ack, leaves, openMessage, signMessage } from '../../../src/protocol/documents/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { type Ack, leaves, openMessage, signMessage } from '../../../src/protocol/documents/index.ts';
 import { forked, honest, leafTexts, TestLog, WitnessBench } from '../../protocol/sessions/log-bench.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { at, log, project, root, testKey } from '../../support/project.ts';
 
 /** Whether a worker signs a log that its controller shows, after all it has seen. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
-import { workerSessionLimits } from '../../../src/worker/sessions/limits.ts';
 import { addWitness, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import { workerSessionLimits } from '../../../src/worker/sessions/limits.ts';
 import { TestLog, WitnessBench } from '../../protocol/sessions/log-bench.ts';
-import { answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/watch/evidence-desk.ts';
 import { at, makeProject, project, root, trusted } from '../../support/project.ts';
+import { answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/watch/evidence-desk.ts';
 
 /**
  * With the keys of controller and log an attacker shows the trusted worker a draft under an old checkpoint, as often as it likes: the worker signs

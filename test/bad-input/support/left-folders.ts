@@ -2,8 +2,8 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { imagesFolder } from '../../../src/execution/images/files.ts';
-import { addKey } from '../../../src/owner/project-keys.ts';
 import { writeJson } from '../../../src/node/files.ts';
+import { addKey } from '../../../src/owner/project-keys.ts';
 import { program } from '../../e2e/support/jobs.ts';
 import { LocalCluster } from '../../e2e/support/local-cluster.ts';
 

@@ -27,15 +27,20 @@ import { type Checker, type Observation, type Truth, Violation } from '../../../
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import type { Controller } from '../../../src/controller/machine/machine.ts';
 import type { ControllerState } from '../../../src/controller/machine/state.ts';
-import { type Bundle, decodeBundle, openStatement, resultIdOf } from '../../../src/protocol/documents/index.ts';
+import { openControllerJournal } from '../../../src/controller/node/controller-journal.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { openJournal } from '../../../src/journal/index.ts';
+import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
+import { openProjectFolder } from '../../../src/owner/project-folder.ts';
+import {
+  type Bundle,
+  decodeBundle,
+  openStatement,
+  resultIdOf,
+} from '../../../src/protocol/documents/index.ts';
 import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
 import { Worker } from '../../../src/worker/machine/machine.ts';
 import { workerRules } from '../../../src/worker/machine/state.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { openJournal } from '../../../src/journal/index.ts';
-import { openControllerJournal } from '../../../src/controller/node/controller-journal.ts';
-import { openProjectFolder } from '../../../src/owner/project-folder.ts';
-import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { type Ground, workers } from '../../e2e/support/ground.ts';
 
 /**

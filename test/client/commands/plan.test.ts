@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { planCommit } from '../../../src/member/plan.ts';
 import { prepare } from '../../../src/member/submit.ts';
-import { GitServer } from '../../e2e/support/git.ts';
 import { folder, quorate, repository } from '../../cli/support.ts';
+import { GitServer } from '../../e2e/support/git.ts';
 
 const file = `
 jobs:

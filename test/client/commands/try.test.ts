@@ -18,7 +18,7 @@ import {
   person,
   repository,
   write,
-} from '../../cli/trying.ts';
+} from './trying.ts';
 
 beforeAll(arrive);
 

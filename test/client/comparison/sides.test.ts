@@ -2,16 +2,16 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SandboxIo } from '../../../sandbox/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { choose, compareChosen } from '../../../src/client/comparison/compare.ts';
 import { boundedPairs, type FilePair, runDiffoscope } from '../../../src/client/comparison/diffoscope.ts';
 import { importFile } from '../../../src/client/comparison/import-file.ts';
 import { comparisonLimits } from '../../../src/client/comparison/limits.ts';
 import { type SideAsked, withSides } from '../../../src/client/comparison/sides.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { folder, peer, verdictOn } from '../../store-node/node/support.ts';
 import { project } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { folder, peer, verdictOn } from '../../store-node/node/support.ts';
 
 const signal = AbortSignal.timeout(300_000);
 

@@ -1,10 +1,10 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { JobSpec } from '../../../src/jobfile/index.ts';
-import { controllerHealth } from '../../../src/controller/node/health.ts';
 import { checkFits } from '../../../src/client/trial/fits.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
+import { controllerHealth } from '../../../src/controller/node/health.ts';
+import type { JobSpec } from '../../../src/jobfile/index.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 
 const fits = async (limits: Partial<JobSpec['limits']>, sourceBytes = 0) => {
   const spec = { name: 'build', limits: { cpus: 1, memoryBytes: 1, diskBytes: 1, ...limits } } as JobSpec;

@@ -11,8 +11,8 @@ import {
 } from '../../../src/client/trial/inputs.ts';
 import { vary } from '../../../src/client/trial/vary.ts';
 import { openStore } from '../../../src/store/index.ts';
-import { exit, project, testKey } from '../../support/project.ts';
 import { folder, type Peer, peer, verdictOn } from '../../store-node/node/support.ts';
+import { exit, project, testKey } from '../../support/project.ts';
 
 const signal = AbortSignal.timeout(300_000);
 

@@ -18,6 +18,8 @@ import type { RunFacts } from '../../../src/controller/machine/facts.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
 import { outcomeOf, type Run, verdictOf } from '../../../src/controller/machine/state.ts';
 import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { LostBundles } from '../../../src/controller/sessions/lost-bundles.ts';
+import type { Durability } from '../../../src/protocol/base/durability.ts';
 import {
   type Charter,
   type Grant,
@@ -35,8 +37,6 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/protocol/documents/index.ts';
-import type { Durability } from '../../../src/protocol/base/durability.ts';
-import { LostBundles } from '../../../src/controller/sessions/lost-bundles.ts';
 import type { EventLog } from '../../../src/protocol/sessions/loop.ts';
 import { ownVersion, type PeerVersion } from '../../../src/protocol/wire/peer-version.ts';
 import type { Progress } from '../../../src/protocol/wire/progress.ts';

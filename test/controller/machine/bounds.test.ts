@@ -11,14 +11,19 @@ import { pipelineOf } from '../../../src/controller/machine/pipeline-of.ts';
 import { hear, leave, newPresence } from '../../../src/controller/machine/presence.ts';
 import { publisherLapsed } from '../../../src/controller/machine/refusal.ts';
 import { fullKeys } from '../../../src/controller/machine/revocations.ts';
-import { type ControllerState, newState, type Transition, tell } from '../../../src/controller/machine/state.ts';
+import {
+  type ControllerState,
+  newState,
+  type Transition,
+  tell,
+} from '../../../src/controller/machine/state.ts';
 import { checkOrder } from '../../../src/controller/machine/submit.ts';
-import { afterFailure } from '../../../src/protocol/account/trusted-failures.ts';
 import { summaryOf } from '../../../src/controller/machine/view.ts';
 import { giveUpAhead } from '../../../src/controller/machine/wrong-clock.ts';
-import { type Charter, signMessage, type Verified } from '../../../src/protocol/documents/index.ts';
+import { afterFailure } from '../../../src/protocol/account/trusted-failures.ts';
 import { secondsOfIso } from '../../../src/protocol/base/time.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { type Charter, signMessage, type Verified } from '../../../src/protocol/documents/index.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { makeCharter } from '../../support/documents.ts';
 import { type Bench, built, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
 import { publish } from './pipelines.ts';

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
 import { fullKeys, lapsedRevocations, memberRevoked } from '../../../src/controller/machine/revocations.ts';
 import { summaryOf } from '../../../src/controller/machine/view.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import { tellAtStart } from '../../../src/controller/node/start-alarms.ts';
 import { lapsedOf } from '../../../src/controller/node/status.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import { A, type Bench, built, deliverAll, leasedRound, projectOf } from './bench.ts';
 
 const artifact = { kind: 'artifact', id: A } as const;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { checkEnrolled } from '../../../src/controller/machine/enrolment.ts';
-import type { Grant, RevocationTarget } from '../../../src/protocol/documents/index.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import { identityLimits } from '../../../src/identity/limits.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import type { Grant, RevocationTarget } from '../../../src/protocol/documents/index.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { A, Bench, projectOf } from './bench.ts';
 
 const idOfKey = (name: string) => standIn.signer(name).id;

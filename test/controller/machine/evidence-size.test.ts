@@ -8,9 +8,9 @@ import {
   evidenceOf,
   hasRoom,
 } from '../../../src/controller/machine/evidence-size.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import { decodeBundle, encodeBundle, encodeJob } from '../../../src/protocol/documents/index.ts';
 import { receiptShareOf, roundBytesMaxOf, runBytesMaxOf } from '../../../src/protocol/judge/index.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import { cidOf, exit, makeJob, makeProject, policy } from '../../support/project.ts';
 import { ask, build } from './asked-again.ts';
 import { A, B, type Bench, projectOf } from './bench.ts';

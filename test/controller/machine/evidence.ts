@@ -1,14 +1,18 @@
 import type { WitnessedLog } from '../../../src/controller/machine/backing.ts';
 import { answerDraftOf, draftOf, publishedParts } from '../../../src/controller/machine/draft.ts';
 import type { BundleDraft } from '../../../src/controller/machine/events.ts';
+import { assembleBundle, ownBundle } from '../../../src/controller/sessions/bundle.ts';
 import {
   cosignStatement,
   decodeBundle,
   type OwnBundle,
   signStatement,
 } from '../../../src/protocol/documents/index.ts';
-import { assembleBundle, ownBundle } from '../../../src/controller/sessions/bundle.ts';
-import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import {
+  formatCheckpoint,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../../src/protocol/transparency/index.ts';
 import { type Revoked, revokedBy, verifyBundle } from '../../../src/protocol/trust/index.ts';
 import type { Bench } from './bench.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { lostInRestore } from '../../../src/protocol/account/index.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
+import { lostInRestore } from '../../../src/protocol/account/index.ts';
 import { leaves } from '../../../src/protocol/documents/index.ts';
 import { Bench, built, deliverAll, leasedRound, projectOf } from './bench.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import type { Lease, Verified } from '../../../src/protocol/documents/index.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import type { Lease, Verified } from '../../../src/protocol/documents/index.ts';
 import { B, built, leasedRound, other, projectOf, timings } from './bench.ts';
 import { cosign, verified } from './evidence.ts';
 

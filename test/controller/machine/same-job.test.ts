@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
-import { accountOf } from '../../../src/protocol/account/index.ts';
 import { pipelineOf } from '../../../src/controller/machine/pipeline-of.ts';
 import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { accountOf } from '../../../src/protocol/account/index.ts';
 import { decodeBundle } from '../../../src/protocol/documents/index.ts';
 import { emptyTree } from '../../../src/protocol/trust/decide.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';

@@ -11,7 +11,7 @@ import {
   provingRun,
   summaryOf,
 } from '../../../src/controller/machine/view.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { leasedRound } from './bench.ts';
 
 const [A, B] = [treeCid('a'), treeCid('b')];

@@ -3,19 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openJournal } from '../../../src/journal/index.ts';
 import { askController, askForMembers, ControllerControl } from '../../../src/controller/node/control.ts';
 import {
   awaitControllerJournal,
-  journalFile,
   openControllerJournal,
 } from '../../../src/controller/node/controller-journal.ts';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { statusOf } from '../../../src/controller/node/status.ts';
+import { openJournal } from '../../../src/journal/index.ts';
+import { journalFile } from '../../../src/owner/controller-socket.ts';
 import { initProject } from '../../../src/owner/project-folder.ts';
-import { type Bench, deliverAll, leasedRound, projectOf } from '../machine/bench.ts';
+import { folder } from '../../support/code-and-folder.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { folder } from '../../runtime/support.ts';
+import { type Bench, deliverAll, leasedRound, projectOf } from '../machine/bench.ts';
 
 /** The control of a bench's controller in a folder of its own, and what became of it. */
 async function controlled(bench: Bench) {

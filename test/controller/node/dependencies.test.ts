@@ -1,18 +1,18 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { encodeIndex, makeIndex } from '../../../src/protocol/lock-formats/index.ts';
-import type { Link } from '../../../src/protocol/sessions/ports.ts';
-import { provenIndex } from '../../../src/node/artifacts/dependency-index.ts';
-import { serveArtifacts } from '../../../src/node/artifacts/transfer.ts';
 import type { ControllerContext } from '../../../src/controller/node/context.ts';
 import { ControllerDependencies } from '../../../src/controller/node/dependencies.ts';
 import { type DependencyRoom, dependencyRoom } from '../../../src/controller/node/dependency-room.ts';
 import { KeptIndexes } from '../../../src/controller/node/kept-indexes.ts';
+import { provenIndex } from '../../../src/node/artifacts/dependency-index.ts';
+import { serveArtifacts } from '../../../src/node/artifacts/transfer.ts';
+import { encodeIndex, makeIndex } from '../../../src/protocol/lock-formats/index.ts';
+import type { Link } from '../../../src/protocol/sessions/ports.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { noiseBytes, store, type TarEntry } from '../../store/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import { importInto } from '../../transfer/support.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 const KiB = 1024;
 const room: DependencyRoom = {

@@ -8,9 +8,9 @@ import { ControllerImages } from '../../../src/controller/node/images.ts';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { removeImageFile, writeImageFile } from '../../../src/execution/images/files.ts';
 import { store } from '../../store/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { importInto, small } from '../../transfer/support.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 /** A controller whose owner brought images of these many files, where open jobs are to be built in `jobs`. */
 async function controller(counts: readonly number[], jobs: readonly string[] = []) {

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { type LogPages, openLogPages } from '../../../src/controller/node/log-pages.ts';
+import { folder } from '../../support/code-and-folder.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { folder } from '../../runtime/support.ts';
 
 const lease = 'a'.repeat(64);
 let file: string;

@@ -7,6 +7,7 @@ import { askController } from '../../../src/controller/node/control.ts';
 import { openControllerJournal } from '../../../src/controller/node/controller-journal.ts';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import type { ControllerNode, ControllerOptions } from '../../../src/controller/node/node.ts';
+import type { NodeEvent } from '../../../src/node/node-events.ts';
 import {
   initProject,
   openProjectFolder,
@@ -14,11 +15,10 @@ import {
   unusedFile,
 } from '../../../src/owner/project-folder.ts';
 import { rotateController } from '../../../src/owner/rotate.ts';
-import type { NodeEvent } from '../../../src/node/node-events.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 const project = async (): Promise<ProjectFolder> =>
   initProject(await folder(), { name: 'tools', vcs: ['git.example.org'], bootstrap: [] });

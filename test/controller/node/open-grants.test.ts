@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { openGrants } from '../../../src/controller/node/open-grants.ts';
 import { reachFrom } from '../../../src/node/reach.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 
 it('grants are signed with the key in the folder, or by the process that is named, never by both', async () => {
   const open = (idp: boolean, addrs: string[]) =>

@@ -1,20 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import {
-  type Charter,
-  formatNoteKey,
-  type Grant,
-  noteKinds,
-  type Outcome,
-} from '../../../src/protocol/documents/index.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { openMesh } from '../../../src/mesh/index.ts';
 import { ArtifactPins } from '../../../src/controller/node/artifact-pins.ts';
 import type { ControllerContext } from '../../../src/controller/node/context.ts';
 import { keepCharter, refreshCharter, watchCharter } from '../../../src/controller/node/folder-charter.ts';
@@ -29,6 +15,8 @@ import { memberStanding } from '../../../src/controller/node/standing.ts';
 import { tellAtStart, tellLost } from '../../../src/controller/node/start-alarms.ts';
 import { membersOfStopped, statusOfStopped } from '../../../src/controller/node/stopped.ts';
 import { probe, storePorts } from '../../../src/controller/node/store-ports.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { openMesh } from '../../../src/mesh/index.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
 import {
@@ -38,15 +26,27 @@ import {
   type ProjectFolder,
   readCharter,
 } from '../../../src/owner/project-folder.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import {
+  type Charter,
+  formatNoteKey,
+  type Grant,
+  noteKinds,
+  type Outcome,
+} from '../../../src/protocol/documents/index.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { messageBytesMax, serveTrees } from '../../../src/transfer/index.ts';
-import { built, deliverAll, leasedRound, projectOf } from '../machine/bench.ts';
 import { deadlineMs } from '../../e2e/support/wait.ts';
 import { store } from '../../store/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { cidOf, testKey } from '../../support/documents.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { importInto, node, serving, small } from '../../transfer/support.ts';
-import { folder } from '../../runtime/support.ts';
+import { built, deliverAll, leasedRound, projectOf } from '../machine/bench.ts';
 
 const { signal } = new AbortController();
 const project = async (): Promise<ProjectFolder> =>

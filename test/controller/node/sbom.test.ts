@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { encodeIndex, makeIndex } from '../../../src/protocol/lock-formats/index.ts';
-import { decodeBundle } from '../../../src/protocol/documents/index.ts';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { openSboms, type SbomPorts } from '../../../src/controller/node/sbom.ts';
+import { decodeBundle } from '../../../src/protocol/documents/index.ts';
+import { encodeIndex, makeIndex } from '../../../src/protocol/lock-formats/index.ts';
 import { store } from '../../store/support.ts';
+import { verdictOn } from '../../store-node/node/support.ts';
 import { project } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { importInto } from '../../transfer/support.ts';
-import { verdictOn } from '../../store-node/node/support.ts';
 
 const vectors = new URL('../../vectors/bundle/valid.json', import.meta.url);
 const artifact = 'the artifact';

@@ -1,12 +1,12 @@
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { projectView } from '../../../src/controller/node/project-view.ts';
 import { controllerApp } from '../../../src/controller/page/controller-app.ts';
 import type { HttpEnv } from '../../../src/http/env.ts';
-import { projectView } from '../../../src/controller/node/project-view.ts';
-import { built, deliverAll, leasedRound, other } from '../machine/bench.ts';
+import { viewOf } from '../../http/support.ts';
 import { signedInPublisher, startSignIn } from '../../support/sign-in.ts';
 import { WebClient } from '../../support/web-client.ts';
-import { viewOf } from '../../http/support.ts';
+import { built, deliverAll, leasedRound, other } from '../machine/bench.ts';
 
 const origin = 'http://127.0.0.1:4998';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import type { Trees } from '../../../src/controller/node/page-parts.ts';
 import { artifactAnswer } from '../../../src/http/answer.ts';
 import { refusalOf } from '../../../src/http/errors.ts';
 import { errorPage } from '../../../src/http/kit/layout.ts';
-import type { Trees } from '../../../src/controller/node/page-parts.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { A, Bench, built, deliverAll } from '../machine/bench.ts';
 import { markupOf, sessionOf, siteOf } from './support.ts';
 

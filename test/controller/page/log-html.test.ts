@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { httpLimits } from '../../../src/http/limits.ts';
+import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { LogHtmls, linesHtml } from '../../../src/controller/page/log-html.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
@@ -46,16 +46,16 @@ describe('lines of a log as HTML', () => {
 
   it('are no more than an event has', async () => {
     const { htmls } = htmlsOf(250);
-    withLimits(httpLimits, { logEventChars: 300 });
+    withLimits(pageLimits, { logEventChars: 300 });
     expect((await htmls.from('a', 1, false)).lines).toBe(3);
-    Object.assign(httpLimits, { logEventChars: 301 });
+    Object.assign(pageLimits, { logEventChars: 301 });
     expect((await htmls.from('a', 1, false)).lines).toBe(4);
   });
 
   it('are kept as far as they fit, the one used longest ago goes first, and all go after a while', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
-    withLimits(httpLimits, { logHtmlCharsMax: 2 * (250 * 100 + 512) });
+    withLimits(pageLimits, { logHtmlCharsMax: 2 * (250 * 100 + 512) });
     const { htmls, told } = htmlsOf(250);
     const made = async (lease: string) => {
       const before = told.made;
@@ -64,9 +64,9 @@ describe('lines of a log as HTML', () => {
     };
     expect([await made('a'), await made('b'), await made('a')]).toEqual([250, 250, 0]);
     expect([await made('c'), await made('a'), await made('b')]).toEqual([250, 0, 250]);
-    vi.advanceTimersByTime(httpLimits.logHtmlMs - 1);
+    vi.advanceTimersByTime(pageLimits.logHtmlMs - 1);
     expect(await made('b')).toBe(0);
-    vi.advanceTimersByTime(httpLimits.logHtmlMs);
+    vi.advanceTimersByTime(pageLimits.logHtmlMs);
     expect([await made('a'), await made('b'), await made('c'), await made('b')]).toEqual([250, 250, 250, 0]);
   });
 

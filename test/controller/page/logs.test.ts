@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { httpLimits } from '../../../src/http/limits.ts';
 import { escapeText, logLineHtml } from '../../../src/controller/page/ansi.ts';
+import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { LogHtmls } from '../../../src/controller/page/log-html.ts';
 import { built, deliverAll, leasedRound } from '../machine/bench.ts';
 import { sealedRound } from './rounds.ts';
@@ -96,7 +96,7 @@ describe('the log of a build', () => {
     const { get, write, lease, url } = await revealed();
     const long = `${'x'.repeat(8_000)}\n`;
     await write(lease, long.repeat(100));
-    const shown = Math.ceil(httpLimits.logFoundChars / 8_000);
+    const shown = Math.ceil(pageLimits.logFoundChars / 8_000);
     const { text } = await get(`${url}?q=xx`);
     expect(text.match(/<div id=/g)).toHaveLength(shown);
     expect(text).toContain(`from=${shown + 1}`);
@@ -187,7 +187,7 @@ describe('lines of a log as HTML', () => {
   });
 
   it('are kept up to a limit, and given in parts of one', async () => {
-    const { logEventChars } = httpLimits;
+    const { logEventChars } = pageLimits;
     const lines = Array.from({ length: 250 }, () => 'x'.repeat(Math.ceil(logEventChars / 10)));
     const page = async (_: string, from: number) => ({ from, lines, count: 250, version: 1 });
     let made = 0;
@@ -198,7 +198,7 @@ describe('lines of a log as HTML', () => {
     expect(await htmls.from('a', 1, false)).toMatchObject({ lines: 10 });
     expect(await htmls.from('a', 246, false)).toMatchObject({ lines: 5 });
     expect(made).toBe(250);
-    const fitting = Math.floor(httpLimits.logHtmlCharsMax / (25.1 * logEventChars));
+    const fitting = Math.floor(pageLimits.logHtmlCharsMax / (25.1 * logEventChars));
     for (let n = 0; n < fitting; n++) await htmls.from(`b${n}`, 1, false);
     made = 0;
     await htmls.from(`b${fitting - 1}`, 1, false);

@@ -1,17 +1,18 @@
 import { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
-import type { HttpEnv } from '../../../src/http/env.ts';
-import { httpLimits } from '../../../src/http/limits.ts';
 import { addAlarmRoute } from '../../../src/controller/page/alarm.ts';
-import { errorPage } from '../../../src/http/kit/layout.ts';
-import type { Source } from '../../../src/http/kit/live.ts';
+import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { pageApp } from '../../../src/controller/page/page-app.ts';
 import type { PagePorts } from '../../../src/controller/page/ports.ts';
 import { filesOf } from '../../../src/controller/page/tree-routes.ts';
+import type { HttpEnv } from '../../../src/http/env.ts';
+import { errorPage } from '../../../src/http/kit/layout.ts';
+import type { Source } from '../../../src/http/kit/live.ts';
+import { httpLimits } from '../../../src/http/limits.ts';
 import { staticUrl } from '../../../src/http/static-files.ts';
 import { wholeApp } from '../../../src/http/whole-app.ts';
-import { A } from '../machine/bench.ts';
 import { withLimits } from '../../support/with-limits.ts';
+import { A } from '../machine/bench.ts';
 
 const run = 'a'.repeat(64);
 const lease = 'l'.repeat(64);
@@ -104,7 +105,7 @@ describe('the log of a build', () => {
     ['?line=0', 3, false, 'Lines 1 to 3 of 3', false],
     ['?line=1234567890', 3, false, 'Lines 1 to 3 of 3', false],
   ])('at "%s" of %d lines, written still: %s', async (query, lines, isLive, says, follows) => {
-    withLimits(httpLimits, { logLinesMax: 10 });
+    withLimits(pageLimits, { logLinesMax: 10 });
     const { get, told } = siteOf();
     Object.assign(told, { lines, isLive });
     const { status, text } = await get(`${log}${query}`);
@@ -217,7 +218,7 @@ describe('lines as they come', () => {
     expect([first.key, first.since, first.source.everyMs]).toEqual([
       `log ${lease}`,
       '5',
-      httpLimits.logLookMs,
+      pageLimits.logLookMs,
     ]);
     Object.assign(told, { lines: 7, isLive: true });
     const news = await of.next('5');
@@ -237,7 +238,7 @@ describe('lines as they come', () => {
   });
 
   it('are so many in an event', async () => {
-    withLimits(httpLimits, { logEventLinesMax: 500 });
+    withLimits(pageLimits, { logEventLinesMax: 500 });
     const { told, source: of } = await source();
     told.lines = 1_000;
     const news = await of.next('1');
@@ -253,9 +254,9 @@ describe('lines as they come', () => {
     // Of the first block: all of it comes to the bound.
     const three = await chars('1');
     const block = three - (await chars('251'));
-    withLimits(httpLimits, { logEventChars: block });
+    withLimits(pageLimits, { logEventChars: block });
     expect((await of.next('1'))?.id).toBe('251');
-    Object.assign(httpLimits, { logEventChars: block + 1 });
+    Object.assign(pageLimits, { logEventChars: block + 1 });
     expect((await of.next('1'))?.id).not.toBe('251');
   });
 });
@@ -266,7 +267,7 @@ describe('parts of a page that is open', () => {
     expect((await get(`/runs/${run}/events`)).text).toBe('followed');
     const [first] = followed;
     const before = told.views;
-    expect([first?.key, first?.source.everyMs]).toEqual([`run ${run} false`, httpLimits.runLookMs]);
+    expect([first?.key, first?.source.everyMs]).toEqual([`run ${run} false`, pageLimits.runLookMs]);
     const news = await first?.source.next('');
     expect([news?.name, news?.data.includes('id="state"'), news?.data.includes('\n')]).toEqual([
       'parts',
@@ -290,7 +291,7 @@ describe('parts of a page that is open', () => {
     expect([first?.key, first?.since, first?.source.everyMs]).toEqual([
       'project',
       'x',
-      httpLimits.projectLookMs,
+      pageLimits.projectLookMs,
     ]);
     const news = await first?.source.next('x');
     expect(news?.name).toBe('parts');
@@ -397,7 +398,8 @@ describe('an artifact', () => {
   });
 
   it('is sent to one client so many times at once, and gives the slot of a file that there is not back', async () => {
-    withLimits(httpLimits, { treesPerAddressMax: 1, sbomsPerAddressMax: 1 });
+    withLimits(httpLimits, { treesPerAddressMax: 1 });
+    withLimits(pageLimits, { sbomsPerAddressMax: 1 });
     const file = { kind: 'file', cid: A, size: 0 };
     const entry = async (_: string, path: string) => (path === 'x' ? file : undefined);
     const stuck = Promise.withResolvers<string>();

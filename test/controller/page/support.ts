@@ -2,15 +2,15 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { errorPage } from '../../../src/http/kit/layout.ts';
-import { Live } from '../../../src/http/kit/live.ts';
-import { pageApp } from '../../../src/controller/page/page-app.ts';
-import type { PageSession } from '../../../src/controller/page/ports.ts';
-import { wholeApp } from '../../../src/http/whole-app.ts';
 import { openLogFiles } from '../../../src/controller/node/log-files.ts';
 import { openLogPages } from '../../../src/controller/node/log-pages.ts';
 import { type BuildLogs, buildLogs, type Trees } from '../../../src/controller/node/page-parts.ts';
 import { projectView } from '../../../src/controller/node/project-view.ts';
+import { pageApp } from '../../../src/controller/page/page-app.ts';
+import type { PageSession } from '../../../src/controller/page/ports.ts';
+import { errorPage } from '../../../src/http/kit/layout.ts';
+import { Live } from '../../../src/http/kit/live.ts';
+import { wholeApp } from '../../../src/http/whole-app.ts';
 import type { Bench } from '../machine/bench.ts';
 
 export interface Site {

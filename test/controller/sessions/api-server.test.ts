@@ -1,23 +1,23 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent, Reply } from '../../../src/controller/machine/events.ts';
-import { type ErrorCode, reportedError } from '../../../src/protocol/base/errors.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
-import { Admission } from '../../../src/protocol/sessions/admission.ts';
 import { ApiServer } from '../../../src/controller/sessions/api-server.ts';
 import type { CheckpointRounds } from '../../../src/controller/sessions/checkpoint-rounds.ts';
 import type { LogServer } from '../../../src/controller/sessions/log-server.ts';
 import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
-import { Followers, Replies } from '../../../src/protocol/sessions/replies.ts';
+import { type ErrorCode, reportedError } from '../../../src/protocol/base/errors.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { Admission } from '../../../src/protocol/sessions/admission.ts';
 import { sessionLimits, sessionTimes } from '../../../src/protocol/sessions/limits.ts';
 import { MessageStream } from '../../../src/protocol/sessions/message-stream.ts';
 import type { Channel, Link, ReceiveOptions } from '../../../src/protocol/sessions/ports.ts';
+import { Followers, Replies } from '../../../src/protocol/sessions/replies.ts';
 import { type ApiDown, apiUpSchema, encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { stateOf } from '../../support/many-runs.ts';
-import { A, Bench, projectOf } from '../machine/bench.ts';
 import { FakeChannel } from '../../protocol/sessions/fake-channel.ts';
 import { started } from '../../protocol/sessions/started.ts';
+import { stateOf } from '../../support/many-runs.ts';
+import { A, Bench, projectOf } from '../machine/bench.ts';
 
 type Said = ApiDown & { code?: string };
 
@@ -26,7 +26,7 @@ class Desk {
   readonly bench: Bench;
   readonly told: string[] = [];
   readonly published: string[] = [];
-  readonly replies = new Replies();
+  readonly replies = new Replies<Reply>();
   readonly followers = new Followers();
   readonly charged: [string, number][] = [];
   /** In the place of the machine's. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import { BacklogPass, offersAfter } from '../../../src/controller/sessions/backlog-pass.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import type { OfferNotice } from '../../../src/protocol/wire/messages.ts';
 
 const notice = (n: number): OfferNotice => ({ offer: `offer ${n}`, request: '', publisher: '', job: '' });

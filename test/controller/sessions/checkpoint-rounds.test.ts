@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
 import { documentLimits } from '../../../src/protocol/documents/limits.ts';
 import { transparencyLimits, verifyConsistency } from '../../../src/protocol/transparency/index.ts';
-import { codeOf } from '../../runtime/support.ts';
-import { projectOf } from '../machine/bench.ts';
 import { Rounds, roundsOf, settled } from '../../protocol/sessions/rounds-desk.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
+import { projectOf } from '../machine/bench.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
 

@@ -2,17 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { epochMs, nonceOf, Paperwork } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
-import { type Charter, type Grant, signMessage, type Verified } from '../../../src/protocol/documents/index.ts';
-import { reportedError } from '../../../src/protocol/base/errors.ts';
-import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
 import { IdpClient } from '../../../src/controller/sessions/grants.ts';
 import type { GrantAsked } from '../../../src/controller/sessions/ports.ts';
+import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
 import { IdpSessions } from '../../../src/idp/sessions/idp-sessions.ts';
+import { reportedError } from '../../../src/protocol/base/errors.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
+import {
+  type Charter,
+  type Grant,
+  signMessage,
+  type Verified,
+} from '../../../src/protocol/documents/index.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, Clock, DialTarget } from '../../../src/protocol/sessions/ports.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import { encodeMessage, type IdpDown } from '../../../src/protocol/wire/messages.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 
 /** One end of a stream in memory. */
 class End implements Channel {

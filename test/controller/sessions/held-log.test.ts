@@ -1,15 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { Reader } from '../../../simulations/reader.ts';
-import { leaves as leafOf, type Offer, signMessage } from '../../../src/protocol/documents/index.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import { HeldLog } from '../../../src/controller/sessions/held-log.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { leaves as leafOf, type Offer, signMessage } from '../../../src/protocol/documents/index.ts';
 import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
-import { type HeldOfLog, knownIn, revocationServer } from '../../../src/protocol/sessions/revocation-exchange.ts';
+import {
+  type HeldOfLog,
+  knownIn,
+  revocationServer,
+} from '../../../src/protocol/sessions/revocation-exchange.ts';
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
+import { pair } from '../../protocol/sessions/channel-pair.ts';
 import { codeOf } from '../../support/codes.ts';
 import { type Bench, leasedRound } from '../machine/bench.ts';
-import { pair } from '../../protocol/sessions/channel-pair.ts';
 
 /** One member, and what a controller whose journal is that of the bench learns from it. */
 class Asking {

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent, Reply } from '../../../src/controller/machine/events.ts';
 import { controllerLimits } from '../../../src/controller/machine/limits.ts';
+import { LeaseServer } from '../../../src/controller/sessions/lease-server.ts';
+import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
 import {
   cosignStatement,
   decodeBundle,
@@ -10,16 +12,14 @@ import {
   signMessage,
 } from '../../../src/protocol/documents/index.ts';
 import { Admission } from '../../../src/protocol/sessions/admission.ts';
-import { LeaseServer } from '../../../src/controller/sessions/lease-server.ts';
-import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
-import { Replies } from '../../../src/protocol/sessions/replies.ts';
 import { sessionTimes } from '../../../src/protocol/sessions/limits.ts';
+import { Replies } from '../../../src/protocol/sessions/replies.ts';
 import { witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
 import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
 import { until } from '../../e2e/support/wait.ts';
-import { type Bench, built, deliverAll, leasedRound, projectOf } from '../machine/bench.ts';
 import { FakeChannel } from '../../protocol/sessions/fake-channel.ts';
 import { started } from '../../protocol/sessions/started.ts';
+import { type Bench, built, deliverAll, leasedRound, projectOf } from '../machine/bench.ts';
 
 interface Down {
   kind: string;
@@ -39,7 +39,7 @@ class Line extends FakeChannel<Down> {
   constructor(bench: Bench, worker: string, keep: () => Promise<void> = async () => {}) {
     super(bench.id(worker));
     const { paper, controller } = bench;
-    const replies = new Replies();
+    const replies = new Replies<Reply>();
     const ports = {
       inquiry: started,
       machine: controller,
@@ -67,7 +67,7 @@ class Line extends FakeChannel<Down> {
     void server.served.session(this.channel);
   }
 
-  #reply(replies: Replies, token: string, reply: Reply): void {
+  #reply(replies: Replies<Reply>, token: string, reply: Reply): void {
     const { iss } = this;
     const changed = reply.kind === 'lease' && iss !== undefined;
     try {

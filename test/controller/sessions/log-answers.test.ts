@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { RunFacts } from '../../../src/controller/machine/facts.ts';
 import { type LogAnswerPorts, sendLogs } from '../../../src/controller/sessions/log-answers.ts';
+import { nodeClock } from '../../../src/node/ports.ts';
 import type { MessageStream } from '../../../src/protocol/sessions/message-stream.ts';
 import type { Clock } from '../../../src/protocol/sessions/ports.ts';
 import type { ApiDown, ApiUp } from '../../../src/protocol/wire/messages.ts';
-import { nodeClock } from '../../../src/node/ports.ts';
 
 const lease = 'ab'.repeat(32);
 const asker = 'the publisher';

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { limits } from '../../../src/protocol/base/limits.ts';
-import type { Admission } from '../../../src/protocol/sessions/admission.ts';
 import { LogServer } from '../../../src/controller/sessions/log-server.ts';
 import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import type { Admission } from '../../../src/protocol/sessions/admission.ts';
 import { sessionTimes } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, PeerAddress } from '../../../src/protocol/sessions/ports.ts';
-import { openLog } from '../../../src/worker/sessions/log-client.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { openLog } from '../../../src/worker/sessions/log-client.ts';
 
 const lease = 'ab'.repeat(32);
 const worker = 'the holder';

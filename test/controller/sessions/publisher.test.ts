@@ -1,16 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import type { KeyChange } from '../../../simulations/paperwork.ts';
-import { type Charter, claimedSigners, decodeBundle } from '../../../src/protocol/documents/index.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import type { CheckpointRounds } from '../../../src/controller/sessions/checkpoint-rounds.ts';
 import type { FeedServer } from '../../../src/controller/sessions/feed-server.ts';
 import { Publisher } from '../../../src/controller/sessions/publisher.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { type Charter, claimedSigners, decodeBundle } from '../../../src/protocol/documents/index.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { A, B, type Bench, built, deliverAll, other, projectOf } from '../machine/bench.ts';
-
 import { Desk } from '../../protocol/sessions/desk.ts';
+import { A, B, type Bench, built, deliverAll, other, projectOf } from '../machine/bench.ts';
 
 /** A charter with another key of the project's own. */
 function replaced({ paper }: Bench, what: KeyChange): Partial<Charter> {

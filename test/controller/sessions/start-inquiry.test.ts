@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { HeldLog, type HeldLogPorts } from '../../../src/controller/sessions/held-log.ts';
 import {
   type Ack,
   type Lease,
@@ -6,11 +7,10 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/protocol/documents/index.ts';
-import { HeldLog, type HeldLogPorts } from '../../../src/controller/sessions/held-log.ts';
 import type { HeldLease } from '../../../src/protocol/sessions/revocation-exchange.ts';
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/protocol/transparency/index.ts';
-import { leasedRound } from '../machine/bench.ts';
 import { minute, Start, settle, started } from '../../protocol/sessions/start-desk.ts';
+import { leasedRound } from '../machine/bench.ts';
 
 it('looks at more checkpoints and promises of members than a function takes arguments', async () => {
   const { copy, bench } = await started();

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { reportedError } from '../../../src/protocol/base/errors.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import type { ControllerPorts, StorePorts } from '../../../src/controller/sessions/ports.ts';
 import { StorePins } from '../../../src/controller/sessions/store-pins.ts';
+import { reportedError } from '../../../src/protocol/base/errors.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { sessionTimes } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, Dial } from '../../../src/protocol/sessions/ports.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { wireLimits } from '../../../src/protocol/wire/limits.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { cidOf, testKey } from '../../support/documents.ts';

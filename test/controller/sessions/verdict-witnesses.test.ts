@@ -2,6 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { publishedParts } from '../../../src/controller/machine/draft.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
+import { assembleBundle } from '../../../src/controller/sessions/bundle.ts';
+import type { WitnessedCheckpoint } from '../../../src/controller/sessions/checkpoint-round.ts';
+import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import { VerdictWitnesses } from '../../../src/controller/sessions/verdict-witnesses.ts';
 import {
   decodeBundle,
   formatNoteKey,
@@ -9,11 +13,11 @@ import {
   parseNoteKey,
   toBase64,
 } from '../../../src/protocol/documents/index.ts';
-import { assembleBundle } from '../../../src/controller/sessions/bundle.ts';
-import type { WitnessedCheckpoint } from '../../../src/controller/sessions/checkpoint-round.ts';
-import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
-import { VerdictWitnesses } from '../../../src/controller/sessions/verdict-witnesses.ts';
-import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import {
+  formatCheckpoint,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../../src/protocol/transparency/index.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
 import { type Bench, built, deliverAll, leasedRound } from '../machine/bench.ts';
 

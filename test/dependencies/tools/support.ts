@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { Sandbox, SandboxJob } from '../../../sandbox/index.ts';
-import { readLocks } from '../../../src/protocol/lock-formats/index.ts';
 import {
   type Layout,
   type LockedFile,
@@ -10,6 +9,7 @@ import {
   layoutFolders,
   layoutTar,
 } from '../../../src/dependencies/index.ts';
+import { readLocks } from '../../../src/protocol/lock-formats/index.ts';
 import { type Entry, MiB, play, type Ran, tarOf } from '../../sandbox/support.ts';
 
 /** Bytes of packages, by the names of blobs. */

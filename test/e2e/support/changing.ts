@@ -1,5 +1,5 @@
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import type { Channel, Mesh } from '../../../src/mesh/index.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 
 /**
  * A mesh of a worker that is sent trees with one byte changed, where the bytes that `changed` gives are part of them. None are

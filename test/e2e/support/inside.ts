@@ -1,4 +1,6 @@
 import { Writable } from 'node:stream';
+import { createProgram } from '../../../src/cli/program.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import {
   asksForJson,
   asQuorateError,
@@ -8,8 +10,6 @@ import {
   isAnswered,
 } from '../../../src/terminal/errors.ts';
 import { exits } from '../../../src/terminal/exit-codes.ts';
-import { createProgram } from '../../../src/cli/program.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { type Ended, finished, type Line, started, Told } from './told.ts';
 
 /** Messages of something that runs inside. */
@@ -75,13 +75,18 @@ export interface CommandOptions {
 /** `quorate …` without a process of its own: the same commands, answers and exit codes as of `src/cli/main.ts`. */
 export function command(args: readonly string[], { home, cwd, json }: CommandOptions): Run {
   return (tell, signal) =>
-    commandLine(['--home', home, ...(json ? ['--json'] : []), ...args], { cwd, env: {} }, tell, signal);
+    commandLine(
+      ['--home', home, ...(json ? ['--json'] : []), ...args],
+      { cwd, env: process.env },
+      tell,
+      signal,
+    );
 }
 
 /** The same as it is typed, where these variables are set. */
 export async function commandLine(
   words: readonly string[],
-  { cwd, env }: { cwd: string; env: Record<string, string> },
+  { cwd, env }: { cwd: string; env: Readonly<Record<string, string | undefined>> },
   tell: Pick<Telling, 'out' | 'err'>,
   signal: AbortSignal,
 ): Promise<number> {

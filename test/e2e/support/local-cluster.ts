@@ -1,9 +1,9 @@
 import { combineSandboxes, type Sandbox } from '../../../sandbox/index.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { generateSeed } from '../../../src/identity/keys.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { defaultLending, startWorker, type WorkerOptions } from '../../../src/worker/node/node.ts';
 import { unprobed } from '../../sandbox/support.ts';
 import { AnyCluster, type ClusterOptions, type CommandPlace, newGround } from './any-cluster.ts';

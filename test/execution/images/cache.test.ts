@@ -10,11 +10,11 @@ import { decode, encode } from '@ipld/dag-pb';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { readImage } from '../../../src/image/index.ts';
 import { ImageCache, type ObtainOptions } from '../../../src/execution/images/cache.ts';
 import { evictImage, readyImages, restoreImage } from '../../../src/execution/images/cache-folder.ts';
 import { imageCacheLimits } from '../../../src/execution/images/limits.ts';
+import { readImage } from '../../../src/image/index.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { until } from '../../e2e/support/wait.ts';
 import {

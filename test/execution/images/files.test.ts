@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { checkRan } from '../../../src/client/trial/trial.ts';
 import {
   hasImageFile,
   listImageFiles,
@@ -9,10 +9,10 @@ import {
   removeImageFile,
   writeImageFile,
 } from '../../../src/execution/images/files.ts';
-import { checkRan } from '../../../src/client/trial/trial.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { store, tar } from '../../store/support.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 
 const { signal } = new AbortController();
 let dir: string;

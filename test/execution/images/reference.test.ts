@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeToken, parseChallenge } from '../../../src/execution/images/pull/challenge.ts';
 import { credentialFor } from '../../../src/execution/images/pull/credentials.ts';
 import { parseReference, referenceText } from '../../../src/execution/images/pull/reference.ts';
-import { folder } from '../../runtime/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 
 const digest = `sha256:${'ab'.repeat(32)}`;
 

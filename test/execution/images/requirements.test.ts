@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { checkImageRequirements } from '../../../src/execution/images/requirements.ts';
 import { isAbandoned, isInUse, scratchName, UseMarker } from '../../../src/execution/images/use-markers.ts';
 import type { Store, TreeEntry } from '../../../src/store/index.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 
 type Fake = {
   kind: 'dir' | 'file' | 'link';

@@ -1,5 +1,8 @@
 import fc from 'fast-check';
 import { z } from 'zod';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   type Bundle,
   cosignStatement,
@@ -25,11 +28,8 @@ import {
   typOf,
 } from '../../../src/protocol/documents/index.ts';
 import { openRevocations } from '../../../src/protocol/judge/index.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import { decodeRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { makeCharter, project as projectId, testKey } from '../../support/project.ts';
 import { mutatedBytes, mutatedJson, mutatedText } from '../arbitraries.ts';
 import { project, validTexts } from '../corpus.ts';

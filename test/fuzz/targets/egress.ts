@@ -1,9 +1,9 @@
 import { connect, createServer, type Server } from 'node:net';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { canonical, isPublic } from '../../../src/egress/addresses.ts';
 import { type Egress, openEgressProxy } from '../../../src/egress/index.ts';
 import { rulesOf } from '../../../src/execution/network.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { Scratch } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   decodeEquivocation,
   type EquivocationEvidence,
@@ -7,7 +8,6 @@ import {
 } from '../../../src/protocol/documents/index.ts';
 import { MerkleTree, parseCheckpoint, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
 import { checkEquivocation, notesOf } from '../../../src/protocol/trust/equivocation.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { at, log, makeCharter, noteOf, project, testKey, trusted } from '../../support/project.ts';
 import { mutatedJson, mutatedText } from '../arbitraries.ts';
 import { define, must } from '../target.ts';

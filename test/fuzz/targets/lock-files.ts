@@ -1,6 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import { extract } from 'tar-stream';
+import { type Layout, layoutTar } from '../../../src/dependencies/index.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   type Arch,
   decodeIndex,
@@ -11,8 +13,6 @@ import {
   readLocks,
   writeQuorateLock,
 } from '../../../src/protocol/lock-formats/index.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
-import { type Layout, layoutTar } from '../../../src/dependencies/index.ts';
 import { mutatedText } from '../arbitraries.ts';
 import { tarBytes } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';

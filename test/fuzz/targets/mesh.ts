@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import fc from 'fast-check';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { protocols, topics } from '../../../src/protocol/wire/protocols.ts';
+import type { ControllerNode } from '../../../src/controller/node/node.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { PEER_EXCHANGE_PROTOCOL } from '../../../src/mesh/peer-exchange.ts';
-import type { ControllerNode } from '../../../src/controller/node/node.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { protocols, topics } from '../../../src/protocol/wire/protocols.ts';
 import { encodeRequest } from '../../../src/transfer/frames.ts';
 import { makeJob } from '../../support/project.ts';
 import { mutatedBytes } from '../arbitraries.ts';
@@ -34,9 +34,7 @@ class Live {
     if (this.#controller !== undefined) return this.#controller;
     // The one target that needs all of a node: the others start without waiting for it to be read.
     const { startController } = await import('../../../src/controller/node/node.ts');
-    const { initProject, openProjectFolder } = await import(
-      '../../../src/owner/project-folder.ts'
-    );
+    const { initProject, openProjectFolder } = await import('../../../src/owner/project-folder.ts');
     const folder = await initProject(await this.#scratch.dir(), { name: 'example', vcs: [], bootstrap: [] });
     this.project = folder.project;
     this.#controller = await startController({

@@ -1,7 +1,7 @@
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { NoAnswer } from '../../../src/dependencies/fetch/get.ts';
 import { decodeCrateIndex, decodeFileList } from '../../../src/dependencies/fetch/registry-lists.ts';
 import { decodeToken, parseChallenge } from '../../../src/execution/images/pull/challenge.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, must } from '../target.ts';
 

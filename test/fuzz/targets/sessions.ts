@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { createColors } from 'picocolors';
 import { ProgressView } from '../../../src/client/commands/progress.ts';
+import { Following, type TimedProgress } from '../../../src/member/following.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { ask, openQuestion } from '../../../src/protocol/sessions/ask.ts';
 import { requestBundle } from '../../../src/protocol/sessions/bundle-exchange.ts';
 import type { Channel, Dial } from '../../../src/protocol/sessions/ports.ts';
 import { requestCheckpoint, requestRevocations } from '../../../src/protocol/sessions/revocation-exchange.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { apiDownSchema, encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { progressKinds } from '../../../src/protocol/wire/progress.ts';
-import { Following, type TimedProgress } from '../../../src/member/following.ts';
 import { cidOf, testKey } from '../../support/project.ts';
 import { sampleOf } from '../../support/sample.ts';
 import { type AnyTarget, define } from '../target.ts';

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import { IdpAuthority } from '../../../src/http/sign-in/idp-authority.ts';
+import { signIn } from '../../../src/http/sign-in/index.ts';
+import { KeySignIn } from '../../../src/http/sign-in/key-sign-in.ts';
+import { returnPath } from '../../../src/http/sign-in/return-path.ts';
+import { parseSignInSettings } from '../../../src/identity/oidc/settings.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   encodeCanonical,
   type Grant,
@@ -7,14 +15,6 @@ import {
   signMessage,
   typOf,
 } from '../../../src/protocol/documents/index.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
-import { IdpAuthority } from '../../../src/http/sign-in/idp-authority.ts';
-import { signIn } from '../../../src/http/sign-in/index.ts';
-import { KeySignIn } from '../../../src/http/sign-in/key-sign-in.ts';
-import { returnPath } from '../../../src/http/sign-in/return-path.ts';
-import { parseSignInSettings } from '../../../src/identity/oidc/settings.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { idp, makeCharter, makeGrant, nonceOf, project, publisher } from '../../support/documents.ts';
 import { mutatedJson, mutatedText } from '../arbitraries.ts';
 import { type Asked, requestOf, taken, textsIn } from '../requests.ts';

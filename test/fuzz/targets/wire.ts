@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { encodeCanonical } from '../../../src/protocol/documents/index.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
-import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/protocol/sessions/message-stream.ts';
 import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
+import { encodeCanonical } from '../../../src/protocol/documents/index.ts';
+import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/protocol/sessions/message-stream.ts';
 import {
   apiDownSchema,
   apiUpSchema,

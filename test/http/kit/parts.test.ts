@@ -1,15 +1,15 @@
 import { html } from 'hono/html';
 import { describe, expect, it } from 'vitest';
 import { treeCid } from '../../../simulations/paperwork.ts';
-import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
-import { httpLimits } from '../../../src/http/limits.ts';
 import { logLineHtml } from '../../../src/controller/page/ansi.ts';
 import { fileTable } from '../../../src/controller/page/files.ts';
 import { graph } from '../../../src/controller/page/graph.ts';
 import { history } from '../../../src/controller/page/history.ts';
-import { errorPage, page } from '../../../src/http/kit/layout.ts';
+import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { foundBody, logBody } from '../../../src/controller/page/log-page.ts';
 import { matrix } from '../../../src/controller/page/matrix.ts';
+import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
+import { errorPage, page } from '../../../src/http/kit/layout.ts';
 import { shellWord, webLink } from '../../../src/http/kit/text.ts';
 import { A, B } from '../../controller/machine/bench.ts';
 import { withLimits } from '../../support/with-limits.ts';
@@ -88,7 +88,7 @@ describe('a colour of a terminal', () => {
 it('the events of a run are its last ones, and how many there are', async () => {
   const told = (n: number) =>
     Array.from({ length: n }, () => ({ at: 0, progress: { kind: 'reopened', reason: 'x' } as const }));
-  const max = httpLimits.eventsShownMax;
+  const max = pageLimits.eventsShownMax;
   const all = await textOf(history(told(max)));
   expect([count(all, '<li>'), all.includes('The last')]).toEqual([max, false]);
   const some = await textOf(history(told(max + 1)));
@@ -267,7 +267,7 @@ describe('the page of a log', () => {
   const run = { id: 'r', name: 'app' };
   const url = `/runs/r/logs/${build.lease}`;
   const shown = (from: number, to: number, of: number, running = false) => {
-    withLimits(httpLimits, { logLinesMax: 10 });
+    withLimits(pageLimits, { logLinesMax: 10 });
     return textOf(logBody(run, build, { from, to, count: of }, running));
   };
   const links = (text: string) =>

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { epochMs, Paperwork } from '../../../simulations/paperwork.ts';
+import type { IdpEvent, IdpReply } from '../../../src/idp/machine/events.ts';
+import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
+import { UnknownKind } from '../../../src/protocol/base/errors.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import {
   type Invite,
   type Possession,
@@ -9,10 +13,6 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/protocol/documents/index.ts';
-import { UnknownKind } from '../../../src/protocol/base/errors.ts';
-import type { IdpEvent, IdpReply } from '../../../src/idp/machine/events.ts';
-import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 
 const dayMs = 24 * 3600_000;
 

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { git } from '../../e2e/support/git.ts';
 import { command, Inside } from '../../e2e/support/inside.ts';
 import { freePort } from '../../e2e/support/wait.ts';
-import { folder } from '../../runtime/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 
 /** `quorate … --json` in a folder. */
 function quorate(cwd: string, ...args: string[]): Inside {

@@ -3,12 +3,13 @@ import { copyFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
 import { type ControllerNode, startController } from '../../../src/controller/node/node.ts';
+import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
 import { type IdpNode, startIdp } from '../../../src/idp/node/node.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
-import { initIdp, openIdpFolder } from '../../../src/owner/idp-folder.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
+import type { NodeEvent } from '../../../src/node/node-events.ts';
+import { initIdp, openIdpFolder } from '../../../src/owner/idp-folder.ts';
 import {
   initProject,
   issueTicket,
@@ -16,10 +17,9 @@ import {
   type ProjectFolder,
 } from '../../../src/owner/project-folder.ts';
 import { rotateIdp, rotateTrusted } from '../../../src/owner/rotate.ts';
-import type { NodeEvent } from '../../../src/node/node-events.ts';
 import { freePort } from '../../e2e/support/wait.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { testKey } from '../../support/documents.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 const signal = AbortSignal.timeout(240_000);
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { tellAlarms } from '../../../src/member/commands/alarms.ts';
-import type { Context } from '../../../src/terminal/context.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
+import type { Context } from '../../../src/terminal/context.ts';
 import { testKey } from '../../support/documents.ts';
 
 it('a key that revokes all it can is told after each command, with what to do', async () => {

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeBundle } from '../../../src/protocol/documents/index.ts';
 import { type Bundles, openBundles } from '../../../src/node/artifacts/bundles.ts';
+import { encodeBundle } from '../../../src/protocol/documents/index.ts';
 import { makeProject } from '../../support/project.ts';
 
 let dir: string;

@@ -1,19 +1,19 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { encodeIndex, makeIndex } from '../../../src/protocol/lock-formats/index.ts';
-import { decodeBundle } from '../../../src/protocol/documents/index.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
-import { verifyBundle } from '../../../src/protocol/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { fetchIndex, provenIndex, readIndexFile } from '../../../src/node/artifacts/dependency-index.ts';
 import { fetchArtifact } from '../../../src/node/artifacts/fetch.ts';
 import { fetchMade, madeOf } from '../../../src/node/artifacts/made.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
+import { decodeBundle } from '../../../src/protocol/documents/index.ts';
+import { encodeIndex, makeIndex } from '../../../src/protocol/lock-formats/index.ts';
+import { verifyBundle } from '../../../src/protocol/trust/index.ts';
 import { serveTrees } from '../../../src/transfer/index.ts';
 import { noiseBytes, store } from '../../store/support.ts';
+import { peer, verdictOn } from '../../store-node/node/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { project, type Recipe } from '../../support/project.ts';
 import { answering, importInto, node, serving } from '../../transfer/support.ts';
-import { peer, verdictOn } from '../../store-node/node/support.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 const signal = AbortSignal.timeout(300_000);
 

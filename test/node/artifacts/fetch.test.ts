@@ -4,10 +4,6 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import timers from 'node:timers/promises';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { signMessage } from '../../../src/protocol/documents/index.ts';
-import { codeOf } from '../../../src/protocol/base/errors.ts';
-import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { projectRendezvous } from '../../../src/mesh/index.ts';
 import { type FetchOptions, fetchArtifact } from '../../../src/node/artifacts/fetch.ts';
@@ -15,9 +11,13 @@ import { fetchReports } from '../../../src/node/artifacts/fetch-reports.ts';
 import { artifactLimits } from '../../../src/node/artifacts/limits.ts';
 import { fetchMade } from '../../../src/node/artifacts/made.ts';
 import { askForRevocations, serveRevocations } from '../../../src/node/artifacts/revocations.ts';
+import { codeOf } from '../../../src/protocol/base/errors.ts';
+import { signMessage } from '../../../src/protocol/documents/index.ts';
+import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
+import { folder, type Peer, peer, verdictOn } from '../../store-node/node/support.ts';
 import { at, controller, exit, makeCharter, project, root, testKey } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { folder, type Peer, peer, verdictOn } from '../../store-node/node/support.ts';
 
 beforeEach(() => withLimits(artifactLimits, { againMs: 1 }));
 

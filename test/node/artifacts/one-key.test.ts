@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { pullArtifact, serveArtifacts } from '../../../src/node/artifacts/transfer.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
-import { folder } from '../../runtime/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 
 /** A process with a store. */
 async function process(key: Uint8Array, name: string): Promise<{ mesh: Mesh; store: Store }> {

@@ -10,8 +10,8 @@ import { peersOf, waitOrSearch } from '../../../src/node/artifacts/moved-control
 import { providersOf } from '../../../src/node/artifacts/transfer.ts';
 import { waitForPeer } from '../../../src/node/artifacts/wait-for-peer.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { project } from '../../support/project.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 const { signal } = new AbortController();
 

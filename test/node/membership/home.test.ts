@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
+import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 
 const membership = (project: string): Membership => ({
   project,

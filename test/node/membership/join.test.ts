@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { issueInvite } from '../../../src/identity/idp.ts';
 import { encodeTicket } from '../../../src/identity/ticket.ts';
 import { type Channel, openMesh } from '../../../src/mesh/index.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
 import { initProject, issueTicket } from '../../../src/owner/project-folder.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 /** The port of the loopback address at which it listens. */
 async function listening(server: Server): Promise<number> {

@@ -1,7 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { agreedTiers, rememberTiers } from '../../../src/node/membership/agreed-tiers.ts';
 import { ask } from '../../../src/node/membership/credentials.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
@@ -10,7 +9,8 @@ import { openRevocationBook } from '../../../src/node/membership/revocation-file
 import { saveSignIn, signInToken } from '../../../src/node/membership/sign-ins.ts';
 import { rememberTold, toldAlarms } from '../../../src/node/membership/told-alarms.ts';
 import { checkApart } from '../../../src/owner/trusted-keys.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
+import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 
 describe('a home remembers', () => {
   it('the services that it is signed in at: fifty, the last ones, each once', async () => {

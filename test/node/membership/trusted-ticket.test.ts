@@ -5,11 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ControllerNode } from '../../../src/controller/node/node.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
-import {
-  initProject,
-  issueTicket,
-  openProjectFolder,
-} from '../../../src/owner/project-folder.ts';
+import { initProject, issueTicket, openProjectFolder } from '../../../src/owner/project-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 
 let dir: string;

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ControllerControl } from '../../../src/controller/node/control.ts';
 import { fewerIsFine } from '../../../src/owner/commands/fewer-operators.ts';
 import type { Output } from '../../../src/terminal/output.ts';
-import { ControllerControl } from '../../../src/controller/node/control.ts';
 import { projectOf } from '../../controller/machine/bench.ts';
 
 /** Output and question before `operator` of four is revoked, where a round asks for so many. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { exited } from '../../../simulations/paperwork.ts';
+import { summaryOf } from '../../../src/controller/machine/view.ts';
 import { accountLine, accountOf } from '../../../src/protocol/account/index.ts';
 import { afterProgress, untold } from '../../../src/protocol/account/told-facts.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
 import { again, build } from '../../controller/machine/asked-again.ts';
 import {
   A,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isLogged, logRecord, logText, withoutSecrets } from '../../../src/protocol/base/log-lines.ts';
 import type { NodeEvent } from '../../../src/node/node-events.ts';
+import { isLogged, logRecord, logText, withoutSecrets } from '../../../src/protocol/base/log-lines.ts';
 
 const at = Date.UTC(2026, 10, 26, 19, 0, 0, 7);
 const event = (over: Partial<NodeEvent> = {}): NodeEvent => ({

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { receiptSchema } from '../../../src/protocol/documents/statement.ts';
 import { isRefName } from '../../../src/protocol/base/git-ref.ts';
 import { flawOfName, isBelow, isTreePath } from '../../../src/protocol/base/tree-path.ts';
+import { receiptSchema } from '../../../src/protocol/documents/statement.ts';
 
 describe('a name in a tree', () => {
   it.each([

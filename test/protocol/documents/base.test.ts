@@ -3,6 +3,7 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   decodeBundle,
   decodeCanonical,
@@ -16,7 +17,6 @@ import {
   toBase64,
   toBase64Url,
 } from '../../../src/protocol/documents/index.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
 

@@ -3,6 +3,17 @@ import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { isRefName } from '../../../src/protocol/base/git-ref.ts';
+import { isHostEntry } from '../../../src/protocol/base/host-entry.ts';
+import { parseRecipe } from '../../../src/protocol/base/recipe-name.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { policySchema } from '../../../src/protocol/documents/base.ts';
+import { reasonOf } from '../../../src/protocol/documents/canonical.ts';
+import * as documents from '../../../src/protocol/documents/index.ts';
+import { slotSchema } from '../../../src/protocol/documents/round.ts';
+import { receiptSchema } from '../../../src/protocol/documents/statement.ts';
+import { stepSchema } from '../../../src/protocol/documents/step.ts';
 import { decodeIndex } from '../../../src/protocol/lock-formats/index-document.ts';
 import { base64ToHex, parseSri } from '../../../src/protocol/lock-formats/integrity.ts';
 import { readJson } from '../../../src/protocol/lock-formats/json.ts';
@@ -11,17 +22,6 @@ import { checkFile, checkName, checkUrl, checkVersion } from '../../../src/proto
 import { parseQuorateLock } from '../../../src/protocol/lock-formats/quorate-lock.ts';
 import { foundIn } from '../../../src/protocol/lock-formats/read.ts';
 import { readYaml } from '../../../src/protocol/lock-formats/yaml.ts';
-import { policySchema } from '../../../src/protocol/documents/base.ts';
-import { reasonOf } from '../../../src/protocol/documents/canonical.ts';
-import * as documents from '../../../src/protocol/documents/index.ts';
-import { slotSchema } from '../../../src/protocol/documents/round.ts';
-import { receiptSchema } from '../../../src/protocol/documents/statement.ts';
-import { stepSchema } from '../../../src/protocol/documents/step.ts';
-import { isRefName } from '../../../src/protocol/base/git-ref.ts';
-import { isHostEntry } from '../../../src/protocol/base/host-entry.ts';
-import { parseRecipe } from '../../../src/protocol/base/recipe-name.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,
   cidOf,

@@ -1,5 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { versionIn } from '../../../src/protocol/documents/growth.ts';
 import {
   canonicalText,
@@ -15,10 +18,7 @@ import {
   signMessage,
   signStatement,
 } from '../../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { makeJob } from '../../support/documents.ts';
 import { controller, idp, makeGrant, makeProject, project, workerKey } from '../../support/project.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeJob, encodeCanonical, encodeJob } from '../../../src/protocol/documents/index.ts';
 import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
+import { decodeJob, encodeCanonical, encodeJob } from '../../../src/protocol/documents/index.ts';
 import { makeJob } from '../../support/documents.ts';
 
 const job = makeJob();

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { keyFromSeed } from '../../../src/identity/keys.ts';
+import { plainVerifier } from '../../../src/identity/verifier.ts';
 import {
   addSignature,
   cosignStatement,
@@ -10,8 +12,6 @@ import {
   signStatement,
   type Verifier,
 } from '../../../src/protocol/documents/index.ts';
-import { keyFromSeed } from '../../../src/identity/keys.ts';
-import { plainVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../support/codes.ts';
 import { cidOf, makeProject, testKey } from '../../support/project.ts';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openMessage, openStatement, signMessage } from '../../../src/protocol/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { openMessage, openStatement, signMessage } from '../../../src/protocol/documents/index.ts';
 import { idp, makeGrant, makeProject, workerKey } from '../../support/project.ts';
 
 const code = async (run: Promise<unknown>) =>

@@ -2,6 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Controller } from '../../../src/controller/machine/machine.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   addSignature,
   checkTime,
@@ -16,9 +19,6 @@ import {
   signMessage,
   signStatement,
 } from '../../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { testKey } from '../../support/documents.ts';
 import { differences, generate } from '../../vectors/generate.ts';
 import type { Vector } from '../../vectors/vector.ts';

@@ -2,16 +2,16 @@ import { Version } from '@cyclonedx/cyclonedx-library/Spec';
 import { JsonStrictValidator } from '@cyclonedx/cyclonedx-library/Validation';
 import { PackageURL } from 'packageurl-js';
 import { describe, expect, it } from 'vitest';
+import { jsonPage } from '../../../src/protocol/base/escape.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { cidDigestHex, encodeJob, type Job } from '../../../src/protocol/documents/index.ts';
+import { type BomParts, makeBom, makeProvenance } from '../../../src/protocol/interop/index.ts';
+import { digestsOf } from '../../../src/protocol/interop/packages.ts';
 import {
   type DependencyBlob,
   type DependencyIndex,
   makeIndex,
 } from '../../../src/protocol/lock-formats/index.ts';
-import { cidDigestHex, encodeJob, type Job } from '../../../src/protocol/documents/index.ts';
-import { jsonPage } from '../../../src/protocol/base/escape.ts';
-import { type BomParts, makeBom, makeProvenance } from '../../../src/protocol/interop/index.ts';
-import { digestsOf } from '../../../src/protocol/interop/packages.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import type { VerifiedFacts } from '../../../src/protocol/trust/index.ts';
 import { cidOf, commit, makeJob, policy, project, repo } from '../../support/documents.ts';
 import { host, sha256, sha512 } from '../lock-formats/support.ts';

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import type { Bundle } from '../../../src/protocol/documents/index.ts';
 import { linksOf, makeProvenance, signLayout, signProvenance } from '../../../src/protocol/interop/index.ts';
 import { type VerifiedFacts, verifyBundle } from '../../../src/protocol/trust/index.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { makeJob, makeProject, project, root, testKey, trusted, workerKey } from '../../support/project.ts';
 
 let bundle: Bundle;

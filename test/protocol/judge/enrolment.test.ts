@@ -9,7 +9,7 @@ import {
   checkTickets,
   grantTimes,
 } from '../../../src/protocol/judge/index.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { at, idp, makeCharter, nonceOf, project, testKey, trusted } from '../../support/documents.ts';
 
 const [ada, mallory, holder] = [testKey('ada'), testKey('mallory'), testKey('holder')];

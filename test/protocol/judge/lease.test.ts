@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Grant, Lease, Offer, Verified } from '../../../src/protocol/documents/index.ts';
 import { checkGrant, checkLease, enforce, type GrantUse } from '../../../src/protocol/judge/index.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import {
   at,
   cidOf,

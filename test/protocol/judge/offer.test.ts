@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import {
   type Charter,
   encodeJob,
@@ -8,9 +10,7 @@ import {
   type Request,
   signMessage,
 } from '../../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { checkOffered, enforce } from '../../../src/protocol/judge/index.ts';
-import type { NodeKey } from '../../../src/identity/keys.ts';
 import {
   at,
   cidOf,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Charter, type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
-import { openRevocations } from '../../../src/protocol/judge/index.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { type Charter, type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
+import { openRevocations } from '../../../src/protocol/judge/index.ts';
 import { at, controller, idp, makeCharter, project, root, testKey } from '../../support/documents.ts';
 
 const mallory = testKey('mallory');

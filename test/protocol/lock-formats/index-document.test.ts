@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { encodeCanonical, sha256Hex } from '../../../src/protocol/documents/canonical.ts';
 import {
   checkBlob,
   checkIndex,
@@ -9,8 +11,6 @@ import {
   type LockSources,
   makeIndex,
 } from '../../../src/protocol/lock-formats/index.ts';
-import { encodeCanonical, sha256Hex } from '../../../src/protocol/documents/canonical.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { codeThrown, host, sha256, sha512 } from './support.ts';
 
 const lock = toUtf8(

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   filesOfLocks,
   openFiles,
@@ -7,8 +9,6 @@ import {
   writeQuorateLock,
 } from '../../../src/protocol/lock-formats/index.ts';
 import { checkUrl } from '../../../src/protocol/lock-formats/names.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { codeThrown, faultOf, host, read, sha256 } from './support.ts';
 
 const line = `pkg:generic/model.bin model.bin sha256:${sha256} ${host}/model.bin`;

@@ -1,6 +1,6 @@
-import { type Entry, readLocks } from '../../../src/protocol/lock-formats/index.ts';
 import { codeOf, messageOf } from '../../../src/protocol/base/errors.ts';
 import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { type Entry, readLocks } from '../../../src/protocol/lock-formats/index.ts';
 
 /** Where the packages of these tests come from. */
 export const host = 'https://packages.example';

@@ -1,5 +1,5 @@
-import type { Channel, Dial } from '../../../src/protocol/sessions/ports.ts';
 import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import type { Channel, Dial } from '../../../src/protocol/sessions/ports.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 
 /** A message, as far as tests look into it. */

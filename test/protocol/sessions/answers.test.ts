@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { reportedError } from '../../../src/protocol/base/errors.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
 import type { Credentials } from '../../../src/protocol/sessions/credentials.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import { type Asked, presentSize, unshownLeaves } from '../../../src/protocol/sessions/own-revocations.ts';
@@ -15,10 +17,8 @@ import {
   revocationServer,
 } from '../../../src/protocol/sessions/revocation-exchange.ts';
 import { runSource } from '../../../src/protocol/sessions/run-source.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { wireLimits } from '../../../src/protocol/wire/limits.ts';
 import { type ApiDown, type ApiUp, encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../support/codes.ts';
 import { controller, idp, makeCharter, project, revocationBy, root, testKey } from '../../support/project.ts';
 import { type Asked as AskedMessage, answering } from './answering.ts';

@@ -1,11 +1,13 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Admission } from '../../../src/protocol/sessions/admission.ts';
 import { ControllerSessions } from '../../../src/controller/sessions/controller-sessions.ts';
 import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import { meshLimits } from '../../../src/mesh/limits.ts';
+import { Buckets } from '../../../src/mesh/token-buckets.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
+import { Admission } from '../../../src/protocol/sessions/admission.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import type { MessageStream } from '../../../src/protocol/sessions/message-stream.ts';
 import type { Channel, Clock, ReceiveOptions } from '../../../src/protocol/sessions/ports.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   bytesMaxOf,
   checkKind,
@@ -18,10 +20,8 @@ import {
 } from '../../../src/protocol/wire/bounds.ts';
 import { encodeMessage, type LeaseUp } from '../../../src/protocol/wire/messages.ts';
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import { meshLimits } from '../../../src/mesh/limits.ts';
-import { Buckets } from '../../../src/mesh/token-buckets.ts';
-import { codeOf } from '../../runtime/support.ts';
 import { type Bench, projectOf } from '../../controller/machine/bench.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { started } from './started.ts';
 
 const senders: Sender[] = ['anyone', 'member', 'holder', 'asked'];

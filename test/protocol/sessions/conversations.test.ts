@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { signMessage } from '../../../src/protocol/documents/index.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { joseDocuments } from '../../../src/node/ports.ts';
 import { reportedError } from '../../../src/protocol/base/errors.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { signMessage } from '../../../src/protocol/documents/index.ts';
 import {
   ask,
   isBusy,
@@ -15,10 +18,7 @@ import { addressesOf, searchCharters } from '../../../src/protocol/sessions/char
 import { findController, join } from '../../../src/protocol/sessions/join.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, Dial, Signing } from '../../../src/protocol/sessions/ports.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import type { NodeKey } from '../../../src/identity/keys.ts';
-import { joseDocuments } from '../../../src/node/ports.ts';
 import { codeOf } from '../../support/codes.ts';
 import { at, controller, idp, makeCharter, root, testKey } from '../../support/documents.ts';
 

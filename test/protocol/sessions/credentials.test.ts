@@ -1,17 +1,17 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
-import type { Charter } from '../../../src/protocol/documents/index.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import type { Charter } from '../../../src/protocol/documents/index.ts';
 import { Credentials, type Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { checkInvite, findController } from '../../../src/protocol/sessions/join.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, Dial, Signing } from '../../../src/protocol/sessions/ports.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { wireLimits } from '../../../src/protocol/wire/limits.ts';
 import { type ApiUp, encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { codeOf } from '../../support/codes.ts';
 import { type Bench, projectOf } from '../../controller/machine/bench.ts';
+import { codeOf } from '../../support/codes.ts';
 
 /** A member, and whatever answers where it asks. */
 class Member {

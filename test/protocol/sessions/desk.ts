@@ -1,5 +1,11 @@
 import { standIn } from '../../../simulations/keys.ts';
 import type { ControllerEffect, ControllerEvent } from '../../../src/controller/machine/events.ts';
+import { CheckedBundles } from '../../../src/controller/sessions/checked-bundles.ts';
+import { CheckpointRounds } from '../../../src/controller/sessions/checkpoint-rounds.ts';
+import { FeedServer } from '../../../src/controller/sessions/feed-server.ts';
+import type { BundleStore, ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import { Publisher } from '../../../src/controller/sessions/publisher.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   decodeBundle,
   type Lease,
@@ -8,18 +14,16 @@ import {
   type Verified,
 } from '../../../src/protocol/documents/index.ts';
 import { Admission } from '../../../src/protocol/sessions/admission.ts';
-import { CheckedBundles } from '../../../src/controller/sessions/checked-bundles.ts';
-import { CheckpointRounds } from '../../../src/controller/sessions/checkpoint-rounds.ts';
-import { FeedServer } from '../../../src/controller/sessions/feed-server.ts';
-import type { BundleStore, ControllerPorts } from '../../../src/controller/sessions/ports.ts';
-import { Publisher } from '../../../src/controller/sessions/publisher.ts';
 import type { Tell } from '../../../src/protocol/sessions/ports.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
-import { decodeMessage, type VerdictNotice, verdictNoticeSchema } from '../../../src/protocol/wire/messages.ts';
+import {
+  decodeMessage,
+  type VerdictNotice,
+  verdictNoticeSchema,
+} from '../../../src/protocol/wire/messages.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { cosigned } from '../../support/cosigned.ts';
 import { type Bench, built, deliverAll } from '../../controller/machine/bench.ts';
+import { cosigned } from '../../support/cosigned.ts';
 import { started } from './started.ts';
 
 /** A controller's machine and publisher, and its bundles by name. */

@@ -4,11 +4,11 @@ import { Random } from '../../../simulations/random.ts';
 import { calm } from '../../../simulations/rates.ts';
 import { Scheduler } from '../../../simulations/scheduler.ts';
 import { reportedError } from '../../../src/protocol/base/errors.ts';
+import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import { ask } from '../../../src/protocol/sessions/ask.ts';
 import { keepStreams } from '../../../src/protocol/sessions/kept-streams.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, Dial } from '../../../src/protocol/sessions/ports.ts';
-import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 
 const peer = { id: 'server', addrs: [] };

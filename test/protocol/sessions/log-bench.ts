@@ -1,20 +1,20 @@
-import { signMessage } from '../../../src/protocol/documents/index.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { signingOf } from '../../../src/node/ports.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
-import type { Channel, Dial } from '../../../src/protocol/sessions/ports.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { signMessage } from '../../../src/protocol/documents/index.ts';
+import type { Accepts, Channel, Dial } from '../../../src/protocol/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
 import { knownIn, revocationServer } from '../../../src/protocol/sessions/revocation-exchange.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
+import { type ApiUp, encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import type { WitnessState } from '../../../src/worker/sessions/checkpoint-book.ts';
 import { DraftChecks } from '../../../src/worker/sessions/draft-checks.ts';
 import { LogWitness } from '../../../src/worker/sessions/log-witness.ts';
 import { Neighbours } from '../../../src/worker/sessions/neighbours.ts';
-import type { Accepts, WorkerPorts } from '../../../src/worker/sessions/ports.ts';
+import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
-import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
-import { type ApiUp, encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import type { NodeKey } from '../../../src/identity/keys.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { signingOf } from '../../../src/node/ports.ts';
 import { at, controller, log, makeCharter, noteOf, project, root, testKey } from '../../support/project.ts';
 
 /** A log of the project, with its key. A fork is another one that begins with the same leaves. */

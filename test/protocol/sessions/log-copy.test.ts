@@ -1,11 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { openLeafFile } from '../../../src/node/leaf-file.ts';
 import { LogCopy } from '../../../src/protocol/sessions/log-copy.ts';
 import { LogView } from '../../../src/protocol/trust/index.ts';
-import { openLeafFile } from '../../../src/node/leaf-file.ts';
 import { sleep } from '../../e2e/support/wait.ts';
-import { folder } from '../../runtime/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 
 const leaf = (n: number): string => `leaf ${n}`;
 const log = (length: number): string[] => Array.from({ length }, (_, n) => leaf(n));

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Handled } from '../../../src/protocol/base/durability.ts';
-import { Loop } from '../../../src/protocol/sessions/loop.ts';
 import { type Journal, openJournal } from '../../../src/journal/index.ts';
 import { nodeClock } from '../../../src/node/ports.ts';
+import type { Handled } from '../../../src/protocol/base/durability.ts';
+import { Loop } from '../../../src/protocol/sessions/loop.ts';
 import { until } from '../../e2e/support/wait.ts';
-import { folder } from '../../runtime/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 
 type Event = { kind: 'add'; n: number } | { kind: 'wait'; ms: number } | { kind: 'tick' } | { kind: 'break' };
 interface Effect {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { QuorateError, reportedError } from '../../../src/protocol/base/errors.ts';
-import { errorFrom, errorMessage, MessageStream } from '../../../src/protocol/sessions/message-stream.ts';
 import type { Channel } from '../../../src/mesh/index.ts';
 import { fetchBundle, openBundles, serveBundles } from '../../../src/node/artifacts/bundles.ts';
+import { QuorateError, reportedError } from '../../../src/protocol/base/errors.ts';
+import { errorFrom, errorMessage, MessageStream } from '../../../src/protocol/sessions/message-stream.ts';
 import { bytes, node, sleep, soon, until } from '../../mesh/harness.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 
 const schema = z.strictObject({ n: z.number() });
 type Message = z.infer<typeof schema>;

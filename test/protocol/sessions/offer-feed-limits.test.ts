@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { encodeJob, type Role, signMessage } from '../../../src/protocol/documents/index.ts';
 import { reportedError } from '../../../src/protocol/base/errors.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
+import { encodeJob, type Role, signMessage } from '../../../src/protocol/documents/index.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { topics } from '../../../src/protocol/wire/protocols.ts';
 import type { GrantRenewal } from '../../../src/worker/sessions/grant-renewal.ts';
 import type { LogWitness } from '../../../src/worker/sessions/log-witness.ts';
 import { OfferFeed } from '../../../src/worker/sessions/offer-feed.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import type { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { topics } from '../../../src/protocol/wire/protocols.ts';
 import {
   at,
   controller,

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   canonicalText,
   claimedIdOf,
@@ -9,11 +12,8 @@ import {
   signMessage,
   typOf,
 } from '../../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/protocol/sessions/revocation-book.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   formatCheckpoint,
   MerkleTree,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
-import { type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
 import type { Dial } from '../../../src/protocol/sessions/ports.ts';
 import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
 import {

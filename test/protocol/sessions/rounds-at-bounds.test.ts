@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { limits } from '../../../src/protocol/base/limits.ts';
 import type { StartInquiry } from '../../../src/controller/sessions/start-inquiry.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import { sessionLimits, sessionTimes } from '../../../src/protocol/sessions/limits.ts';
-import { codeOf } from '../../support/codes.ts';
 import { projectOf } from '../../controller/machine/bench.ts';
+import { codeOf } from '../../support/codes.ts';
 import { Rounds, roundsOf, settled } from './rounds-desk.ts';
 
 const asking = { isOpen: false, waits: null } as unknown as StartInquiry;

@@ -1,7 +1,7 @@
-import type { Signer } from '../../../src/protocol/documents/index.ts';
 import type { WitnessedCheckpoint } from '../../../src/controller/sessions/checkpoint-round.ts';
 import { CheckpointRounds } from '../../../src/controller/sessions/checkpoint-rounds.ts';
 import type { ControllerPorts, ExternalWitness } from '../../../src/controller/sessions/ports.ts';
+import type { Signer } from '../../../src/protocol/documents/index.ts';
 import { openCheckpoint, witnessCheckpoint } from '../../../src/protocol/transparency/index.ts';
 import { type Bench, projectOf } from '../../controller/machine/bench.ts';
 import { started } from './started.ts';

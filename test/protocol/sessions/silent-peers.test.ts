@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest';
-import { signMessage } from '../../../src/protocol/documents/index.ts';
-import { reportedError } from '../../../src/protocol/base/errors.ts';
-import { ask, openQuestion } from '../../../src/protocol/sessions/ask.ts';
-import { bundleServer, requestBundle } from '../../../src/protocol/sessions/bundle-exchange.ts';
-import { searchCharters } from '../../../src/protocol/sessions/charter-search.ts';
 import { IdpClient } from '../../../src/controller/sessions/grants.ts';
 import type { StorePorts } from '../../../src/controller/sessions/ports.ts';
 import { StorePins } from '../../../src/controller/sessions/store-pins.ts';
+import { reportedError } from '../../../src/protocol/base/errors.ts';
+import { signMessage } from '../../../src/protocol/documents/index.ts';
+import { ask, openQuestion } from '../../../src/protocol/sessions/ask.ts';
+import { bundleServer, requestBundle } from '../../../src/protocol/sessions/bundle-exchange.ts';
+import { searchCharters } from '../../../src/protocol/sessions/charter-search.ts';
 import { findController } from '../../../src/protocol/sessions/join.ts';
 import type { Channel, Clock, Dial, ServedProtocol, Signing } from '../../../src/protocol/sessions/ports.ts';
 import { requestRevocations, revocationServer } from '../../../src/protocol/sessions/revocation-exchange.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { pinServer } from '../../../src/store-node/sessions/pin-server.ts';
 import { openLog } from '../../../src/worker/sessions/log-client.ts';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { cidOf, controller, makeCharter, root } from '../../support/documents.ts';
 
 /** A peer that says the given messages and then nothing; notes how long it is waited for, in milliseconds. */

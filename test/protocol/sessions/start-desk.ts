@@ -2,11 +2,19 @@ import { standIn } from '../../../simulations/keys.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import { Scheduler } from '../../../simulations/scheduler.ts';
 import type { Controller } from '../../../src/controller/machine/machine.ts';
-import type { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { type InquiryPorts, StartInquiry } from '../../../src/controller/sessions/start-inquiry.ts';
+import type { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
-import { type HeldLease, knownIn, revocationServer } from '../../../src/protocol/sessions/revocation-exchange.ts';
-import { formatCheckpoint, type MerkleTree, signCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import {
+  type HeldLease,
+  knownIn,
+  revocationServer,
+} from '../../../src/protocol/sessions/revocation-exchange.ts';
+import {
+  formatCheckpoint,
+  type MerkleTree,
+  signCheckpoint,
+} from '../../../src/protocol/transparency/index.ts';
 import { Bench } from '../../controller/machine/bench.ts';
 import { pair } from './channel-pair.ts';
 

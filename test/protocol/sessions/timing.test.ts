@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { Followers, Replies } from '../../../src/protocol/sessions/replies.ts';
 import { errorFrom, MessageStream } from '../../../src/protocol/sessions/message-stream.ts';
 import type { Channel, Clock } from '../../../src/protocol/sessions/ports.ts';
+import { Followers, Replies } from '../../../src/protocol/sessions/replies.ts';
 import { every, pause, spread } from '../../../src/protocol/sessions/timing.ts';
 
 /** A clock whose one timer the test rings, and which it closes. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Ack, Verified } from '../../../src/protocol/documents/index.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import {
   CheckpointBook,
   promisesOf,
@@ -7,7 +8,6 @@ import {
 } from '../../../src/worker/sessions/checkpoint-book.ts';
 import { evidenceOfLeaves } from '../../../src/worker/sessions/compare-leaves.ts';
 import { Uncompared } from '../../../src/worker/sessions/uncompared.ts';
-import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 
 const minutes = (n: number) => n * 60_000;
 

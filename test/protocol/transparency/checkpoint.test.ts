@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { keyFromSeed } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { formatNoteKey, noteKinds, parseNoteKey } from '../../../src/protocol/documents/index.ts';
 import {
   addWitness,
@@ -15,8 +17,6 @@ import {
   withoutWitnesses,
   witnessCheckpoint,
 } from '../../../src/protocol/transparency/index.ts';
-import { keyFromSeed } from '../../../src/identity/keys.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 
 const key = (n: number) => keyFromSeed(new Uint8Array(32).fill(n));
 const [root, log, witness, other] = [key(1), key(2), key(3), key(4)];

@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { isoTime } from '../../../src/protocol/base/time.ts';
 import { goOn } from '../../../src/protocol/trust/content.ts';
-import { type Content, checkAge, checkContent, type Verification } from '../../../src/protocol/trust/index.ts';
+import {
+  type Content,
+  checkAge,
+  checkContent,
+  type Verification,
+} from '../../../src/protocol/trust/index.ts';
 import { at, cidOf } from '../../support/documents.ts';
 
 const sha256 = 'ab'.repeat(32);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { encodeJob, signMessage } from '../../../src/protocol/documents/index.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { encodeJob, signMessage } from '../../../src/protocol/documents/index.ts';
 import { areFresh } from '../../../src/protocol/trust/fresh-lines.ts';
 import {
   checkStands,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Bundle, encodeJob, signMessage } from '../../../src/protocol/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { isoTime } from '../../../src/protocol/base/time.ts';
+import { type Bundle, encodeJob, signMessage } from '../../../src/protocol/documents/index.ts';
 import { limitReached, type Report } from '../../../src/protocol/trust/at-limit.ts';
 import { decide } from '../../../src/protocol/trust/decide.ts';
 import { decideEarlier } from '../../../src/protocol/trust/earlier.ts';
@@ -11,7 +12,6 @@ import { openOffers } from '../../../src/protocol/trust/steps/offers.ts';
 import { placeOf } from '../../../src/protocol/trust/steps/place.ts';
 import { checkTimes, checkWitnessTime } from '../../../src/protocol/trust/steps/times.ts';
 import { witnessedBy } from '../../../src/protocol/trust/witnesses.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,
   controller,

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import type { Bundle } from '../../../src/protocol/documents/index.ts';
 import { verifyBundle } from '../../../src/protocol/trust/verify.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,
   cosign,

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Bundle, decodeBundle, encodeBundle } from '../../../src/protocol/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { isoTime } from '../../../src/protocol/base/time.ts';
+import { type Bundle, decodeBundle, encodeBundle } from '../../../src/protocol/documents/index.ts';
 import { checkAge, LogView } from '../../../src/protocol/trust/index.ts';
 import { checkEvidence, type Expected, verifyBundle } from '../../../src/protocol/trust/verify.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,
   cidOf,

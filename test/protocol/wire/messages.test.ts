@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { documentVersions } from '../../../src/protocol/documents/index.ts';
 import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { documentVersions } from '../../../src/protocol/documents/index.ts';
 import { checkKind } from '../../../src/protocol/wire/bounds.ts';
 import { wireLimits } from '../../../src/protocol/wire/limits.ts';
 import { decodeMessage, encodeMessage } from '../../../src/protocol/wire/messages.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { decodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { progressKinds, progressSchema } from '../../../src/protocol/wire/progress.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { sampleOf } from '../../support/sample.ts';
 
 const decoded = (value: unknown) => decodeMessage(toUtf8(JSON.stringify(value)), progressSchema, 'progress');

@@ -5,7 +5,7 @@ import { costModelled, detectAbilities } from '../../../sandbox/cgroups/abilitie
 import { createGroup, destroyGroups } from '../../../sandbox/cgroups/group.ts';
 import type { CgroupParent } from '../../../sandbox/cgroups/parents.ts';
 import { limitSettings } from '../../../sandbox/cgroups/settings.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { tempFolder } from '../support.ts';
 
 const limits = { cpus: 2, memoryBytes: 1024, diskBytes: 1, pids: 8, seconds: 1 };

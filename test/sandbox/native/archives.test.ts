@@ -15,9 +15,9 @@ import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { joinArchives } from '../../../sandbox/archive.ts';
+import { nativeProgram } from '../../../sandbox/native/index.ts';
 import { workEntries } from '../../../sandbox/run/driver.ts';
 import { profileValues } from '../../../sandbox/run/profile.ts';
-import { nativeProgram } from '../../../sandbox/native/index.ts';
 import { tarOf } from '../support.ts';
 import { contentOf, end, extended, file, gnuPack, header, runNative, scratch, summed } from './support.ts';
 

@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { hasFile } from '../../../sandbox/cgroups/abilities.ts';
 import type { CgroupParent } from '../../../sandbox/cgroups/parents.ts';
 import {
@@ -14,6 +13,7 @@ import {
   userNamespaceFix,
 } from '../../../sandbox/probe/host-checks.ts';
 import { checkFromInside } from '../../../sandbox/probe/inside-checks.ts';
+import type { TierSandbox } from '../../../sandbox/run/tier.ts';
 import type { SandboxIo, SandboxJob, SandboxOutcome } from '../../../sandbox/types.ts';
 import { tempFolder } from '../support.ts';
 

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import type { TierSandbox } from '../../../sandbox/run/tier.ts';
 import type { SandboxLimits } from '../../../sandbox/index.ts';
+import type { TierSandbox } from '../../../sandbox/run/tier.ts';
 import {
   exited,
   holdsWithin,

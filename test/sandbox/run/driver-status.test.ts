@@ -1,10 +1,10 @@
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { BuildSupervisor } from '../../../sandbox/run/supervisor.ts';
 import type { Group } from '../../../sandbox/cgroups/group.ts';
+import { BuildSupervisor } from '../../../sandbox/run/supervisor.ts';
 import type { SandboxIo, SandboxJob } from '../../../sandbox/types.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { MiB } from '../support.ts';
 
 const limits = { cpus: 1, memoryBytes: 64 * MiB, diskBytes: MiB, pids: 8, seconds: 60 };

@@ -1,15 +1,15 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fileBytesFor } from '../../../sandbox/disk/file.ts';
+import { guards as gvisorGuards } from '../../../sandbox/gvisor/guards.ts';
+import { accountPrefix, allowedProcessors, findTool, jobUid, requireTool } from '../../../sandbox/host.ts';
+import { guards as namespaceGuards } from '../../../sandbox/namespace/guards.ts';
 import { diskFileBytes, diskShares } from '../../../sandbox/run/disk.ts';
 import { processorsOf } from '../../../sandbox/run/enter.ts';
 import type { BuildGuards } from '../../../sandbox/run/guards.ts';
 import { mountImage } from '../../../sandbox/run/image-mount.ts';
 import { firstFreeFd, firstFreeFdFor } from '../../../sandbox/run/process.ts';
-import { fileBytesFor } from '../../../sandbox/disk/file.ts';
-import { guards as gvisorGuards } from '../../../sandbox/gvisor/guards.ts';
-import { accountPrefix, allowedProcessors, findTool, jobUid, requireTool } from '../../../sandbox/host.ts';
-import { guards as namespaceGuards } from '../../../sandbox/namespace/guards.ts';
 import { vmGuards } from '../../../sandbox/vm/guards.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { MiB } from '../support.ts';
 
 const limits = { cpus: 1.5, memoryBytes: 64 * MiB, diskBytes: 160 * MiB, pids: 10, seconds: 7 };

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { namespaceTier } from '../../../sandbox/namespace/tier.ts';
+import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { exited, MiB, play, smallLimits, tempFolder } from '../support.ts';
 
 /** A sandbox whose builds take as long to start as `starting`, which is told where their control groups are. */

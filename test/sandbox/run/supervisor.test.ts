@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Group } from '../../../sandbox/cgroups/group.ts';
 import type { BuildGuards } from '../../../sandbox/run/guards.ts';
 import type { BuildProcess } from '../../../sandbox/run/process.ts';
 import { BuildSupervisor } from '../../../sandbox/run/supervisor.ts';
-import type { Group } from '../../../sandbox/cgroups/group.ts';
 import type { SandboxCaps } from '../../../sandbox/types.ts';
 import { MiB, smallLimits, tarOf } from '../support.ts';
 

@@ -2,13 +2,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { mountImage } from '../../../sandbox/run/image-mount.ts';
-import type { BuildProcess } from '../../../sandbox/run/process.ts';
-import { type LaunchContext, type TierBackend, TierSandbox } from '../../../sandbox/run/tier.ts';
 import { limitSettings } from '../../../sandbox/cgroups/settings.ts';
 import { makeDiskFile } from '../../../sandbox/disk/file.ts';
 import { mountDisk } from '../../../sandbox/disk/mount.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { mountImage } from '../../../sandbox/run/image-mount.ts';
+import type { BuildProcess } from '../../../sandbox/run/process.ts';
+import { type LaunchContext, type TierBackend, TierSandbox } from '../../../sandbox/run/tier.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { exited, MiB, play, smallLimits, tempFolder } from '../support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;

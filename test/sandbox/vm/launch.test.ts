@@ -11,11 +11,11 @@ import {
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { SandboxImage, SandboxJob } from '../../../sandbox/index.ts';
 import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { guards as insideGuards } from '../../../sandbox/namespace/guards.ts';
+import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { FileCache } from '../../../sandbox/vm/file-cache.ts';
 import { initramfs } from '../../../sandbox/vm/initramfs.ts';
 import { jobFiles } from '../../../sandbox/vm/job-files.ts';

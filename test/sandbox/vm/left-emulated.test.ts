@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { joinArchives } from '../../../sandbox/archive.ts';
-import { workEntries } from '../../../sandbox/run/driver.ts';
-import { profileValues } from '../../../sandbox/run/profile.ts';
 import { createGroup } from '../../../sandbox/cgroups/group.ts';
 import { groupPrefix, sweepLeftovers } from '../../../sandbox/cgroups/leftovers.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { SandboxImage } from '../../../sandbox/index.ts';
+import { workEntries } from '../../../sandbox/run/driver.ts';
+import { profileValues } from '../../../sandbox/run/profile.ts';
 import { bootFiles, fileCacheIn, vmTier } from '../../../sandbox/vm/tier.ts';
 import {
   exited,

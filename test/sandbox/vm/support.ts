@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { SandboxImage } from '../../../sandbox/index.ts';
+import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { cpio } from '../../../sandbox/vm/cpio.ts';
 import { type VmGuards, vmGuards } from '../../../sandbox/vm/guards.ts';
 import { bootFiles, fileCacheIn, vmTier } from '../../../sandbox/vm/tier.ts';

@@ -4,8 +4,8 @@ import type { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { AskedTrees } from '../../../src/store-node/node/asked.ts';
 import { Ledger } from '../../../src/store-node/node/ledger.ts';
 import { storeNodeLimits } from '../../../src/store-node/node/limits.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { codeOf } from '../../runtime/support.ts';
 import { folder, keepAll, keeping, peer } from './support.ts';
 
 /** A store with this quota that is asked for trees which a peer has. */

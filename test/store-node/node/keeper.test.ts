@@ -5,9 +5,9 @@ import { proofIn, proveVerdict } from '../../../src/store-node/node/evidence.ts'
 import { storePin } from '../../../src/store-node/node/keeper.ts';
 import { storeNodeLimits } from '../../../src/store-node/node/limits.ts';
 import { meterStore } from '../../../src/store-node/node/metrics.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { exit, workerKey } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { codeOf } from '../../runtime/support.ts';
 import { keepAll, keeping, type Peer, peer, verdictOn } from './support.ts';
 
 it('a start drops pins that a crash left, and forgets trees that the disk lost', async () => {

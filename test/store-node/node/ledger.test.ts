@@ -9,8 +9,8 @@ import { Hints } from '../../../src/store-node/node/hints.ts';
 import { Ledger, type LedgerEntry } from '../../../src/store-node/node/ledger.ts';
 import { storeNodeLimits } from '../../../src/store-node/node/limits.ts';
 import { storeView } from '../../../src/store-node/node/view.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 const cidOf = (text: string) =>
   CID.createV1(0x70, create(0x12, createHash('sha256').update(text).digest())).toString();

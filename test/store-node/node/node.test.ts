@@ -2,19 +2,19 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type RevocationTarget, signMessage } from '../../../src/protocol/documents/index.ts';
+import { openHome } from '../../../src/node/membership/home.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { ProjectWatch } from '../../../src/store-node/sessions/project-watch.ts';
+import { type RevocationTarget, signMessage } from '../../../src/protocol/documents/index.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { openHome } from '../../../src/node/membership/home.ts';
+import { openStore } from '../../../src/store/index.ts';
 import { StoreKeeper } from '../../../src/store-node/node/keeper.ts';
 import { type StoreOptions, startStore } from '../../../src/store-node/node/node.ts';
-import { openStore } from '../../../src/store/index.ts';
+import { ProjectWatch } from '../../../src/store-node/sessions/project-watch.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { cidOf } from '../../support/documents.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import { controller, makeCharter, project, root } from '../../support/project.ts';
-import { codeOf } from '../../runtime/support.ts';
 import { folder, keepAll } from './support.ts';
 
 async function started(dir: string, more: Partial<StoreOptions> = {}) {

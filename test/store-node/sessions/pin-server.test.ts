@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, Clock } from '../../../src/protocol/sessions/ports.ts';
-import { type PinServerPorts, pinServer } from '../../../src/store-node/sessions/pin-server.ts';
-import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { type PinServerPorts, pinServer } from '../../../src/store-node/sessions/pin-server.ts';
 import { cidOf, controller, testKey } from '../../support/documents.ts';
 
 const request = {

@@ -1,13 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { signMessage } from '../../../src/protocol/documents/index.ts';
-import { reportedError } from '../../../src/protocol/base/errors.ts';
-import type { PeerAddress, Signing } from '../../../src/protocol/sessions/ports.ts';
-import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
-import { ProjectWatch, type WatchPorts } from '../../../src/store-node/sessions/project-watch.ts';
-import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
-import { topics } from '../../../src/protocol/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { signingOf } from '../../../src/node/ports.ts';
+import { reportedError } from '../../../src/protocol/base/errors.ts';
+import { signMessage } from '../../../src/protocol/documents/index.ts';
+import type { PeerAddress, Signing } from '../../../src/protocol/sessions/ports.ts';
+import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { topics } from '../../../src/protocol/wire/protocols.ts';
+import { ProjectWatch, type WatchPorts } from '../../../src/store-node/sessions/project-watch.ts';
+import { type Asked, answering } from '../../protocol/sessions/answering.ts';
 import {
   at,
   cidOf,
@@ -19,7 +20,6 @@ import {
   root,
   testKey,
 } from '../../support/project.ts';
-import { type Asked, answering } from '../../protocol/sessions/answering.ts';
 
 const run = 'a'.repeat(64);
 const tree = cidOf('tree');

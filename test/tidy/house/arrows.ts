@@ -1,59 +1,59 @@
 import { posix } from 'node:path';
 import { type Finding, importsOf, isCode, lineAt, type Source } from './source.ts';
 
-const siblings = [
-  'src/egress',
-  'src/forge',
-  'src/mesh',
-  'src/store',
-  'src/transfer',
-  'src/journal',
-  'src/source',
-  'src/dependencies',
-  'src/identity',
-  'src/image',
-  'src/jobfile',
-  'src/witness',
-  'sandbox',
-];
-const core = 'src/protocol';
+const outside = ['egress', 'forge', 'mesh', 'store', 'transfer', 'journal', 'source', 'dependencies']
+  .concat(['identity', 'image', 'jobfile', 'witness'])
+  .map((name) => `src/${name}`)
+  .concat('sandbox');
+export const roles = ['controller', 'worker', 'client', 'store-node', 'idp', 'watcher'].map(
+  (name) => `src/${name}`,
+);
 
-/** Folders that each folder may import besides itself. Arrows point down only; siblings know nothing of each other. */
-const mayImport: Record<string, readonly string[]> = {
-  [core]: [],
-  ...Object.fromEntries(siblings.map((folder) => [folder, [core]])),
-  'src/runtime': ['src/program.ts', ...siblings, core],
-  'src/http': ['src/runtime', ...siblings, core],
-  // A program's facts about itself.
-  'src/program.ts': [],
+/** Folders from the lowest floor up. A folder may import those of lower floors; those of one floor know nothing of each other. */
+const floors: readonly (readonly string[])[] = [
+  ['src/protocol', 'src/program.ts'],
+  outside,
+  ['src/node'],
+  ['src/http'],
+  ['src/terminal'],
+  ['src/execution'],
+  ['src/owner'],
+  ['src/member'],
+  roles,
   // The front door for other programs.
-  'src/index.ts': ['src/runtime', ...siblings, core],
-  'src/cli': ['src/program.ts', 'src/http', 'src/runtime', ...siblings, core],
-  bootstrap: ['src/program.ts', 'src/http', 'src/runtime', 'src/mesh', 'src/identity', core],
-  simulations: [core],
+  ['src/index.ts'],
+  // Reads the homes of all processes.
+  ['src/backup'],
+  ['src/cli'],
+];
+
+/** Folders that may import less than all below them. */
+const mayImport: Record<string, readonly string[]> = {
+  ...Object.fromEntries(outside.map((folder) => [folder, ['src/protocol']])),
+  bootstrap: ['src/program.ts', 'src/http', 'src/node', 'src/mesh', 'src/identity', 'src/protocol'],
+  // Of roles only what is pure, as its project of TypeScript has no reference to anything else.
+  simulations: ['src/protocol', ...roles],
 };
 
 /**
- * Folders that are divided into rooms, and their levels from the lowest up. A room may import those of lower levels; those of
- * one level know nothing of each other. Files that lie in the folder itself (`src/protocol/base/limits.ts`) are below all rooms.
+ * Rooms of a folder, from the lowest level up. A room may import those of lower levels; those of one level know nothing of each other. Files
+ * that lie in the folder itself are below all rooms.
  */
+const ofRole = [['machine'], ['sessions'], ['node'], ['page'], ['commands']];
 const levels: Record<string, readonly (readonly string[])[]> = {
-  [core]: [
+  'src/protocol': [
+    ['base'],
     ['documents'],
-    ['transparency', 'judge', 'pipeline', 'dependencies'],
+    ['transparency', 'judge', 'pipeline', 'lock-formats'],
     ['trust'],
     ['wire', 'interop'],
     ['account'],
-    ['controller', 'idp', 'worker', 'store'],
     ['sessions'],
   ],
-  'src/runtime': [
-    ['node'],
-    ['artifacts', 'membership', 'images', 'build'],
-    ['client', 'trial', 'controller', 'idp', 'worker', 'store'],
-    ['comparison', 'hooks', 'watch'],
-    ['backup'],
-  ],
+  ...Object.fromEntries(roles.map((role) => [role, ofRole])),
+  'src/client': [['trial'], ['comparison'], ['commands']],
+  'src/watcher': [['hooks', 'watch'], ['page'], ['commands']],
+  'src/node': [['artifacts', 'membership']],
 };
 
 /** `src/store`, `sandbox`. */
@@ -62,8 +62,11 @@ export function folderOf(path: string): string {
   return top === 'src' ? `src/${second}` : top;
 }
 
-/** The folders that one may import. */
-export const importable = (folder: string): readonly string[] => mayImport[folder] ?? [];
+/** The folders that one may import; undefined where it has no place. */
+export function importable(folder: string): readonly string[] | undefined {
+  const floor = floors.findIndex((some) => some.includes(folder));
+  return mayImport[folder] ?? (floor === -1 ? undefined : floors.slice(0, floor).flat());
+}
 
 /** The room of a file within its folder: empty for a file of the folder itself. */
 function roomOf(path: string, folder: string): string {
@@ -85,7 +88,7 @@ export function arrows(source: Source): Finding[] {
   const finding = (line: number, message: string): Finding[] => [
     { rule: 'arrows', path: source.path, line, message },
   ];
-  const allowed = mayImport[from];
+  const allowed = importable(from);
   if (allowed === undefined) {
     return from.startsWith('src/') ? finding(1, `${from} has no place in the order of folders`) : [];
   }

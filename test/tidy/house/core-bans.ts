@@ -26,9 +26,11 @@ const bannedMembers = new Map([
 ]);
 const localeMethods = ['localeCompare', 'toLocaleString', 'toLocaleLowerCase', 'toLocaleUpperCase'];
 
-/** No clock, no randomness, no I/O below src/protocol: types alone let `Date.now()` and `Math.random()` through. */
+const pure = /^src\/(protocol|[a-z-]+\/(machine|sessions))\//;
+
+/** No clock, no randomness, no I/O in what is pure: types alone let `Date.now()` and `Math.random()` through. */
 export function coreBans(source: Source): Finding[] {
-  if (!source.path.startsWith('src/protocol/') || !isCode(source.path)) return [];
+  if (!pure.test(source.path) || !isCode(source.path)) return [];
   const found: { offset: number; message: string }[] = [];
   for (const { name, offset } of variablesOf(source)) {
     const instead = bannedNames.get(name);

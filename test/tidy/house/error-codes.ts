@@ -115,7 +115,7 @@ export function errorCodes(sources: readonly Source[]): Finding[] {
   const missing = uses.flatMap(({ code, path, offset, text }) => {
     const folder = folderOf(path);
     const there = known.get(code)?.folder;
-    if (there !== undefined && (there === folder || importable(folder).includes(there))) return [];
+    if (there !== undefined && (there === folder || importable(folder)?.includes(there))) return [];
     const message = `${code} is not declared in ${folder}/error-codes.ts, nor in a folder below`;
     return [finding(path, lineAt(text, offset), message)];
   });

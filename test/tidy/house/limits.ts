@@ -1,12 +1,16 @@
 import { posix } from 'node:path';
+import { roles } from './arrows.ts';
 import { type Ast, type Finding, isAst, isCode, lineAt, type Source, treeOf, walk } from './source.ts';
 
 const product = /^(src|sandbox|bootstrap)\//;
 
-/** The folder that a limit can live in: rooms of the core and of the runtime have limits of their own. */
+/** The folder that a limit can live in: rooms of these folders have limits of their own. */
+const divided = [...roles, 'src/protocol', 'src/node', 'src/execution'];
+
 function homeOf(path: string): string {
-  const parts = posix.dirname(path).split('/');
-  const depth = parts[1] === 'core' || parts[1] === 'runtime' ? 3 : 2;
+  // The sessions of all roles share one table: its times are relations between the two ends of a conversation.
+  const parts = posix.dirname(path.replace(/^src\/[a-z-]+\/sessions\//, 'src/protocol/sessions/')).split('/');
+  const depth = divided.includes(`src/${parts[1]}`) ? 3 : 2;
   return parts.slice(0, parts[0] === 'src' ? depth : 1).join('/');
 }
 

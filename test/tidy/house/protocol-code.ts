@@ -3,7 +3,7 @@ import { type Finding, importsOf, isCode, lineAt, type Source } from './source.t
 
 const messages = 'src/protocol/wire/messages.ts';
 const looked = /^(src|sandbox|bootstrap|simulations)\//;
-const rooms = /^src\/core\/(sessions|wire)\//;
+const rooms = /^src\/(protocol\/(sessions|wire)|[a-z-]+\/sessions)\//;
 
 /** Files outside of the sessions that may know the messages, each with the reason. */
 const excused: Record<string, string> = {
@@ -14,6 +14,7 @@ const excused: Record<string, string> = {
   'src/member/client.ts': 'passes on the questions and answers of the API',
   'src/member/following.ts': 'passes on the questions and answers of the API',
   'src/controller/node/public-view.ts': 'hands the notices to the HTTP feed',
+  'src/http/views.ts': 'types of the HTTP feed',
   'src/node/membership/credentials.ts': 'passes on the questions and answers of the API',
 };
 

@@ -8,8 +8,8 @@ import { type HookCommand, runCommand } from '../../../src/watcher/hooks/command
 import { makeReadOnly, openHookFolder } from '../../../src/watcher/hooks/folder.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { processesWith, uniqueSleep } from '../../sandbox/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { quietFlag } from '../../support/program.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 import { id } from './support.ts';
 
 const command = (words: string[], more: Partial<HookCommand> = {}) =>

@@ -2,16 +2,16 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { encodeBundle, leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { artifactLimits } from '../../../src/node/artifacts/limits.ts';
 import { serveRevocations } from '../../../src/node/artifacts/revocations.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { encodeBundle, leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { logInMemory, type TakeOptions, takeTrusted } from '../../../src/watcher/hooks/evidence.ts';
+import { peer } from '../../store-node/node/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { at, makeProject, noteOf, project, root, trusted, witnessedBy } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { peer } from '../../store-node/node/support.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 import { type Answers, answersOf, EvidenceDesk } from '../watch/evidence-desk.ts';
 
 /** A run with all its evidence at a peer, and the log as its controller answers. The clock stands where the verdict is decided. */

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { membersOf } from '../../../src/member/ask-members.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { revocationServer } from '../../../src/protocol/sessions/revocation-exchange.ts';
-import { membersOf } from '../../../src/member/ask-members.ts';
 import { provenByMembers } from '../../../src/watcher/hooks/members.ts';
+import { folder } from '../../support/code-and-folder.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import { project } from '../../support/project.ts';
-import { folder } from '../../runtime/support.ts';
 
 const { signal } = new AbortController();
 

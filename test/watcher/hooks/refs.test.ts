@@ -4,7 +4,7 @@ import { newAlarms } from '../../../src/watcher/hooks/disputed.ts';
 import { Ledger } from '../../../src/watcher/hooks/ledger.ts';
 import type { ListedRun } from '../../../src/watcher/hooks/listing.ts';
 import { matchesRef, parseRefPattern } from '../../../src/watcher/hooks/refs.ts';
-import { codeOf } from '../../runtime/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 
 const matches = (pattern: string, ref: string) => matchesRef([parseRefPattern(pattern)], ref);
 

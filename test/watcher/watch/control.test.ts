@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { askWatcher, serveWatchControl } from '../../../src/watcher/watch/control.ts';
 import { checkPublisher } from '../../../src/watcher/watch/open.ts';
 import { viewOf } from '../../../src/watcher/watch/view.ts';
-import { folder } from '../../runtime/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 import { Bench, commit, rule, settingsOf } from './support.ts';
 
 const [one, other] = ['project-number-one', 'project-number-two'];

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { Client } from '../../../src/member/client.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { pullChanges, refChanges } from '../../../src/watcher/watch/changes.ts';
 import { Connection } from '../../../src/watcher/watch/connection.ts';
 import { type EffectPorts, perform } from '../../../src/watcher/watch/effects.ts';

@@ -1,10 +1,10 @@
-import type { Bundle } from '../../../src/protocol/documents/index.ts';
-import { checker } from '../../../src/protocol/judge/index.ts';
-import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
-import { type RunSource, RunVerifier } from '../../../src/protocol/sessions/run-verifier.ts';
-import { LogCopy } from '../../../src/protocol/sessions/log-copy.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { joseDocuments } from '../../../src/node/ports.ts';
+import type { Bundle } from '../../../src/protocol/documents/index.ts';
+import { checker } from '../../../src/protocol/judge/index.ts';
+import { LogCopy } from '../../../src/protocol/sessions/log-copy.ts';
+import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { type RunSource, RunVerifier } from '../../../src/protocol/sessions/run-verifier.ts';
 import { EvidenceChecker, saidTrusted } from '../../../src/watcher/watch/evidence.ts';
 import type { RunStand } from '../../../src/watcher/watch/status.ts';
 import { at, commit, type Project, project, repo } from '../../support/project.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { leaves as leafOf, signMessage } from '../../../src/protocol/documents/index.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import {
   EvidenceRefused,
@@ -12,6 +12,7 @@ import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { EvidenceChecker, saidTrusted, type WantedProof } from '../../../src/watcher/watch/evidence.ts';
 import { watchLimits } from '../../../src/watcher/watch/limits.ts';
 import type { Proof } from '../../../src/watcher/watch/status.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import {
   at,
   commit,
@@ -25,7 +26,6 @@ import {
   trusted,
   witnessedBy,
 } from '../../support/project.ts';
-import { codeOf } from '../../runtime/support.ts';
 import { answersOf, EvidenceDesk, saidTrustedRun } from './evidence-desk.ts';
 import { Bench, commit as commitOf } from './support.ts';
 

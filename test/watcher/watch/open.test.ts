@@ -7,8 +7,8 @@ import { openHome, watchedLog } from '../../../src/node/membership/home.ts';
 import { askWatcher } from '../../../src/watcher/watch/control.ts';
 import { openWatcher } from '../../../src/watcher/watch/open.ts';
 import { parseWatchFile } from '../../../src/watcher/watch/watch-file.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { makeCharter, project } from '../../support/project.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 const text = `[repository]
 url = "https://127.0.0.1:9/tool"

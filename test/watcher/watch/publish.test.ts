@@ -1,16 +1,16 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { Client } from '../../../src/member/client.ts';
 import type { SubmitOptions } from '../../../src/member/submit.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { PublishOrder } from '../../../src/watcher/watch/events.ts';
 import { publishOrder } from '../../../src/watcher/watch/publish.ts';
 import { WatchedRepository } from '../../../src/watcher/watch/repository.ts';
 import { npmProject } from '../../dependencies/registry.ts';
 import { commitAll, folder, git, repo, serve } from '../../source/support.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 import { makeCharter, project } from '../../support/project.ts';
-import { codeOf } from '../../runtime/support.ts';
 
 const file = `
 jobs:

@@ -7,6 +7,9 @@ import {
   Paperwork,
   seconds,
 } from '../../../simulations/paperwork.ts';
+import type { Durability } from '../../../src/protocol/base/durability.ts';
+import { sandboxProfile } from '../../../src/protocol/base/sandbox-profile.ts';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   type Ack,
   type Grant,
@@ -23,9 +26,6 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/protocol/documents/index.ts';
-import type { Durability } from '../../../src/protocol/base/durability.ts';
-import { sandboxProfile } from '../../../src/protocol/base/sandbox-profile.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { fullShare } from '../../../src/protocol/trust/draw.ts';
 import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from '../../../src/worker/machine/events.ts';
 import { Worker } from '../../../src/worker/machine/machine.ts';

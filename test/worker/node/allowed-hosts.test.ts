@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { knownHosts, rememberHosts } from '../../../src/node/membership/shown-hosts.ts';
 import type { AllowedHosts } from '../../../src/protocol/base/host-entry.ts';
 import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
-import { knownHosts, rememberHosts } from '../../../src/node/membership/shown-hosts.ts';
 import { HostList } from '../../../src/worker/node/allowed-hosts.ts';
-import { folder } from '../../runtime/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 
 afterEach(() => void vi.useRealTimers());
 

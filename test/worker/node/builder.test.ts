@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Sandbox, Sandboxes } from '../../../sandbox/index.ts';
-import type { Job } from '../../../src/protocol/documents/index.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import type { Job } from '../../../src/protocol/documents/index.ts';
 import type { BuildResult } from '../../../src/worker/machine/events.ts';
 import { Builder } from '../../../src/worker/node/builder.ts';
 import { areaOf, type WorkerContext } from '../../../src/worker/node/context.ts';
@@ -14,10 +14,10 @@ import { sleep } from '../../e2e/support/wait.ts';
 import { hostOf } from '../../source/confined.ts';
 import { commitAll, repo, serve } from '../../source/support.ts';
 import { store, tar } from '../../store/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 import { cidOf, testKey } from '../../support/documents.ts';
 import { makeJob } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { folder } from '../../runtime/support.ts';
 
 /** The fate of the sandbox that waits while a job of an image is built by another tier than the host's own system, or the same. */
 async function builds(isSameTier: boolean): Promise<string[]> {

@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { askWorker, askWorkers, isWorkerRunning, serveControl } from '../../../src/worker/node/control.ts';
+import { folder } from '../../support/code-and-folder.ts';
 import { idleOperator } from '../../support/operator.ts';
-import { folder } from '../../runtime/support.ts';
 
 const [one, other] = ['project-number-one', 'project-number-two'];
 

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { openDependencies } from '../../../src/worker/node/dependencies.ts';
 import { TransferFailed } from '../../../src/transfer/index.ts';
+import { openDependencies } from '../../../src/worker/node/dependencies.ts';
+import { folder } from '../../support/code-and-folder.ts';
 import { makeJob } from '../../support/project.ts';
-import { folder } from '../../runtime/support.ts';
 
 const say = () => {};
 

@@ -1,11 +1,11 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { openLeafFile } from '../../../src/node/leaf-file.ts';
+import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { openWitnessFile } from '../../../src/worker/node/witness-file.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { log, noteOf, project, testKey } from '../../support/documents.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 describe('leaves of a log in a file', () => {
   const load = (file: string) => openLeafFile(file).load();

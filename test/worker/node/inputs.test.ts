@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
-import { encodeBundle, type Outcome } from '../../../src/protocol/documents/index.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
 import type { Mesh } from '../../../src/mesh/index.ts';
 import { serveBundles } from '../../../src/node/artifacts/bundles.ts';
 import { serveArtifacts } from '../../../src/node/artifacts/transfer.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { encodeBundle, type Outcome } from '../../../src/protocol/documents/index.ts';
+import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
 import type { WorkerContext } from '../../../src/worker/node/context.ts';
 import { isInputPin, WorkerInputs } from '../../../src/worker/node/inputs.ts';
 import { store } from '../../store/support.ts';

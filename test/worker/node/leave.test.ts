@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import { openBundles } from '../../../src/node/artifacts/bundles.ts';
 import { type Home, openHome } from '../../../src/node/membership/home.ts';
+import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
+import { openStore } from '../../../src/store/index.ts';
 import { leaveProject } from '../../../src/worker/node/leave.ts';
 import { pinOfResults } from '../../../src/worker/node/results.ts';
-import { openStore } from '../../../src/store/index.ts';
 import { tar } from '../../store/support.ts';
-import { folder } from '../../runtime/support.ts';
+import { folder } from '../../support/code-and-folder.ts';
 
 const membership = (project: string): Membership => ({
   ...{ project, name: project, operator: 'ada', role: 'worker', charter: 'a.b.c', grant: 'd.e.f' },

@@ -5,32 +5,23 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { combineSandboxes, type Sandbox } from '../../../sandbox/index.ts';
-import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
-import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { Worker } from '../../../src/worker/machine/machine.ts';
-import { openMesh } from '../../../src/mesh/index.ts';
 import type { ControllerNode } from '../../../src/controller/node/node.ts';
+import { openMesh } from '../../../src/mesh/index.ts';
 import { type Home, openHome } from '../../../src/node/membership/home.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
-import {
-  initProject,
-  issueTicket,
-  type ProjectFolder,
-} from '../../../src/owner/project-folder.ts';
 import type { NodeEvent } from '../../../src/node/node-events.ts';
+import { initProject, issueTicket, type ProjectFolder } from '../../../src/owner/project-folder.ts';
+import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
+import { topics } from '../../../src/protocol/wire/protocols.ts';
+import { openStore } from '../../../src/store/index.ts';
+import { Worker } from '../../../src/worker/machine/machine.ts';
 import { areaOf } from '../../../src/worker/node/context.ts';
 import { askWorker, isWorkerRunning } from '../../../src/worker/node/control.ts';
 import { WorkerImages } from '../../../src/worker/node/images.ts';
-import {
-  checkIdle,
-  defaultLending,
-  startWorker,
-  type WorkerOptions,
-} from '../../../src/worker/node/node.ts';
-import { openStore } from '../../../src/store/index.ts';
+import { checkIdle, defaultLending, startWorker, type WorkerOptions } from '../../../src/worker/node/node.ts';
 import { damage, tar } from '../../store/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 let project: ProjectFolder;
 let controller: ControllerNode;

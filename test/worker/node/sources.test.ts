@@ -9,8 +9,8 @@ import { Sources } from '../../../src/worker/node/sources.ts';
 import { hostOf } from '../../source/confined.ts';
 import { commitAll, repo, serve } from '../../source/support.ts';
 import { store } from '../../store/support.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { withLimits } from '../../support/with-limits.ts';
-import { codeOf, folder } from '../../runtime/support.ts';
 
 const MiB = 2 ** 20;
 const signal = AbortSignal.timeout(240_000);

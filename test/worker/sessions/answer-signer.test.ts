@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { signingOf } from '../../../src/node/ports.ts';
 import {
   addSignature,
   type Bundle,
@@ -7,18 +8,18 @@ import {
   leaves as leafOf,
   type Request,
 } from '../../../src/protocol/documents/index.ts';
+import { addWitness, MerkleTree } from '../../../src/protocol/transparency/index.ts';
+import { verifyBundle } from '../../../src/protocol/trust/index.ts';
+import type { CosignUp } from '../../../src/protocol/wire/messages.ts';
+import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
+import { Worker } from '../../../src/worker/machine/machine.ts';
 import { AnswerSigner } from '../../../src/worker/sessions/answer-signer.ts';
 import { DraftChecks } from '../../../src/worker/sessions/draft-checks.ts';
 import type { GrantRenewal } from '../../../src/worker/sessions/grant-renewal.ts';
 import { LogWitness } from '../../../src/worker/sessions/log-witness.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
-import { addWitness, MerkleTree } from '../../../src/protocol/transparency/index.ts';
-import { verifyBundle } from '../../../src/protocol/trust/index.ts';
-import type { CosignUp } from '../../../src/protocol/wire/messages.ts';
-import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
-import { Worker } from '../../../src/worker/machine/machine.ts';
-import { signingOf } from '../../../src/node/ports.ts';
+import { FakeChannel } from '../../protocol/sessions/fake-channel.ts';
 import { makeAnswer } from '../../support/answers.ts';
 import {
   at,
@@ -31,7 +32,6 @@ import {
   project,
   trusted,
 } from '../../support/project.ts';
-import { FakeChannel } from '../../protocol/sessions/fake-channel.ts';
 
 const signing = signingOf(trusted.signer);
 type Answered = Extract<CosignUp, { kind: 'answered' }>;

@@ -1,16 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { decodeBundle, encodeBundle, leaves as leafOf, resultOf } from '../../../src/protocol/documents/index.ts';
+import { signingOf } from '../../../src/node/ports.ts';
+import {
+  decodeBundle,
+  encodeBundle,
+  leaves as leafOf,
+  resultOf,
+} from '../../../src/protocol/documents/index.ts';
 import type { KnownEquivocation } from '../../../src/protocol/sessions/revocation-book.ts';
+import { verifyBundle } from '../../../src/protocol/trust/index.ts';
+import type { LeaseUp } from '../../../src/protocol/wire/messages.ts';
+import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
 import { Cosigner, printable } from '../../../src/worker/sessions/cosigner.ts';
 import { DraftChecks } from '../../../src/worker/sessions/draft-checks.ts';
 import type { LeaseClient } from '../../../src/worker/sessions/lease-client.ts';
 import { LogWitness } from '../../../src/worker/sessions/log-witness.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
-import { verifyBundle } from '../../../src/protocol/trust/index.ts';
-import type { LeaseUp } from '../../../src/protocol/wire/messages.ts';
-import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
-import { signingOf } from '../../../src/node/ports.ts';
 import { makeAnswer } from '../../support/answers.ts';
 import { at, makeProject, type Project, payloadOf, type Recipe, trusted } from '../../support/project.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { Scheduler } from '../../../simulations/scheduler.ts';
-import { sha256Hex } from '../../../src/protocol/documents/index.ts';
 import { reportedError } from '../../../src/protocol/base/errors.ts';
-import { HttpFeed, httpFeedTimings } from '../../../src/worker/sessions/http-feed.ts';
 import { toUtf8 } from '../../../src/protocol/base/text.ts';
+import { sha256Hex } from '../../../src/protocol/documents/index.ts';
+import { HttpFeed, httpFeedTimings } from '../../../src/worker/sessions/http-feed.ts';
 import { settle } from '../../protocol/sessions/start-desk.ts';
 
 type Answer = { text: unknown; etag?: string } | 'unchanged' | undefined;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Scheduler } from '../../../simulations/scheduler.ts';
 import { reportedError } from '../../../src/protocol/base/errors.ts';
+import type { LeaseUp } from '../../../src/protocol/wire/messages.ts';
 import type { GrantRenewal } from '../../../src/worker/sessions/grant-renewal.ts';
 import { LeaseClient } from '../../../src/worker/sessions/lease-client.ts';
 import type { LogWitness } from '../../../src/worker/sessions/log-witness.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
-import type { LeaseUp } from '../../../src/protocol/wire/messages.ts';
 import { FakeChannel } from '../../protocol/sessions/fake-channel.ts';
 import { settle } from '../../protocol/sessions/start-desk.ts';
 

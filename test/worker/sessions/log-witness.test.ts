@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { type Ack, leaves, openMessage, signMessage } from '../../../src/protocol/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import { leasesIn } from '../../../src/worker/sessions/checkpoint-book.ts';
-import { workerSessionLimits } from '../../../src/worker/sessions/limits.ts';
+import { type Ack, leaves, openMessage, signMessage } from '../../../src/protocol/documents/index.ts';
 import { addWitness, openCheckpoint } from '../../../src/protocol/transparency/index.ts';
 import { checkEquivocation } from '../../../src/protocol/trust/index.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { codeOf } from '../../runtime/support.ts';
-import { at, log as logKey, noteOf, project, testKey } from '../../support/project.ts';
+import { leasesIn } from '../../../src/worker/sessions/checkpoint-book.ts';
+import { workerSessionLimits } from '../../../src/worker/sessions/limits.ts';
 import { forked, honest, leafTexts, TestLog, WitnessBench } from '../../protocol/sessions/log-bench.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
+import { at, log as logKey, noteOf, project, testKey } from '../../support/project.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
 const sizes = ({ stored }: WitnessBench) => stored?.logs[0]?.seen.map(({ size }) => size);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/protocol/sessions/ports.ts';
-import { PostponedOffers } from '../../../src/worker/sessions/postponed-offers.ts';
 import { fullShare } from '../../../src/protocol/trust/draw.ts';
 import type { OfferNotice } from '../../../src/protocol/wire/messages.ts';
+import { PostponedOffers } from '../../../src/worker/sessions/postponed-offers.ts';
 import { Bench } from '../machine/bench.ts';
 
 /** Timers in the tester's hand. */

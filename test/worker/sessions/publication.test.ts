@@ -8,9 +8,9 @@ import { mirrorsOf } from '../../../src/protocol/sessions/mirrors.ts';
 import type { Channel } from '../../../src/protocol/sessions/ports.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { Publication } from '../../../src/worker/sessions/publication.ts';
-import { codeOf } from '../../runtime/support.ts';
 import { A, built, projectOf } from '../../controller/machine/bench.ts';
 import { Desk } from '../../protocol/sessions/desk.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
 
 let desk: Desk;
 beforeEach(async () => {

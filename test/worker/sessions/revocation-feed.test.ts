@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import type { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { topics } from '../../../src/protocol/wire/protocols.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
-import { toUtf8 } from '../../../src/protocol/base/text.ts';
-import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { project } from '../../support/project.ts';
 import { honest, WitnessBench } from '../../protocol/sessions/log-bench.ts';
+import { project } from '../../support/project.ts';
 
 const none = { charters: [], revocations: [] };
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   type Ack,
   decodeEquivocation,
@@ -9,10 +10,9 @@ import { signatureLines } from '../../../src/protocol/transparency/index.ts';
 import { checkEquivocation, notesOf } from '../../../src/protocol/trust/equivocation.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { codeOf } from '../../runtime/support.ts';
-import { at, log, project, root, testKey, witnessedBy } from '../../support/project.ts';
 import { forked, honest, type TestLog, WitnessBench } from '../../protocol/sessions/log-bench.ts';
+import { codeOf } from '../../support/code-and-folder.ts';
+import { at, log, project, root, testKey, witnessedBy } from '../../support/project.ts';
 
 const trusted = ['tess', 'theo'];
 const bench = (of: TestLog, name = 'witness') => WitnessBench.open(of, name, trusted);

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { NoAnswer, openAgent, retried, wholeOf } from '../../../dependencies/index.ts';
 import { type Arch, type ImageProgress, type Layer, layersOf, readImageFrom } from '../../../image/index.ts';
 import { imageLimits } from '../../../image/limits.ts';
 import { reachFrom } from '../../../node/reach.ts';
+import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { pullLimits } from '../limits.ts';
 import { type MadeImage, type Making, makeImage } from '../make.ts';
 import { credentialFor } from './credentials.ts';

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import {
   DownloadCache,
   type FetchedFile,
@@ -13,6 +12,7 @@ import {
 } from '../../../dependencies/index.ts';
 import { type Blob, type Blobs, isIndex, isManifest, type Wanted } from '../../../image/index.ts';
 import { imageLimits } from '../../../image/limits.ts';
+import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { pullLimits } from '../limits.ts';
 import { type ImageReference, referenceText } from './reference.ts';
 import type { Registry } from './registry.ts';

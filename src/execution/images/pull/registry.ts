@@ -1,4 +1,3 @@
-import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import {
   type Agent,
   type GetOptions,
@@ -9,6 +8,7 @@ import {
   shown,
 } from '../../../dependencies/index.ts';
 import { isLoopback } from '../../../egress/addresses.ts';
+import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { pullLimits } from '../limits.ts';
 import { type Challenge, decodeToken, parseChallenge } from './challenge.ts';
 import type { Credential } from './credentials.ts';

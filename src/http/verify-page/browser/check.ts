@@ -1,9 +1,9 @@
-import { decodeBundle, publicKeyOf, type Verifier } from '../../../protocol/documents/index.ts';
 import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { escapeLine } from '../../../protocol/base/escape.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { counted, sizeTexts } from '../../../protocol/base/quantity.ts';
 import type { NamedRecipe } from '../../../protocol/base/recipe-name.ts';
+import { decodeBundle, publicKeyOf, type Verifier } from '../../../protocol/documents/index.ts';
 import {
   answerLine,
   checkAge,

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import type { Bundle, Verifier } from '../../../protocol/documents/index.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
-import { openCharterOf } from '../../../protocol/judge/index.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { counted, duration } from '../../../protocol/base/quantity.ts';
-import { RevocationBook, storedRevocationsSchema } from '../../../protocol/sessions/revocation-book.ts';
 import { shortId } from '../../../protocol/base/short-id.ts';
 import { toUtf8 } from '../../../protocol/base/text.ts';
 import { isoTime } from '../../../protocol/base/time.ts';
+import type { Bundle, Verifier } from '../../../protocol/documents/index.ts';
+import { openCharterOf } from '../../../protocol/judge/index.ts';
+import { RevocationBook, storedRevocationsSchema } from '../../../protocol/sessions/revocation-book.ts';
 import { openCheckpoint } from '../../../protocol/transparency/index.ts';
 import type { ReportLine, Revoked } from '../../../protocol/trust/index.ts';
 import { revocationAt } from '../../../protocol/trust/revocations.ts';

@@ -1,11 +1,11 @@
 import './no-eval.ts';
-import type { Verifier } from '../../../protocol/documents/index.ts';
+import { openWebVerifier } from '../../../identity/web-verifier.ts';
 import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { parseRecipe } from '../../../protocol/base/recipe-name.ts';
-import type { ReportLine } from '../../../protocol/trust/index.ts';
 import { units } from '../../../protocol/base/units.ts';
-import { openWebVerifier } from '../../../identity/web-verifier.ts';
+import type { Verifier } from '../../../protocol/documents/index.ts';
+import type { ReportLine } from '../../../protocol/trust/index.ts';
 import { askServer } from './ask-server.ts';
 import { type Answer, check, type Question } from './check.ts';
 import { contentOf, type Given } from './content.ts';

@@ -1,3 +1,4 @@
+import { toUtf8 } from '../../base/text.ts';
 import {
   type Charter,
   decodeJob,
@@ -8,7 +9,6 @@ import {
   type Verified,
 } from '../../documents/index.ts';
 import { checkJob, checkRequest } from '../../judge/index.ts';
-import { toUtf8 } from '../../base/text.ts';
 import type { Ask } from './context.ts';
 
 /** Opens the charter; it must be signed by the root key that the consumer pins. */

@@ -1,3 +1,4 @@
+import type { NamedRecipe } from '../../base/recipe-name.ts';
 import type {
   Bundle,
   Charter,
@@ -14,7 +15,6 @@ import type {
   Verifier,
 } from '../../documents/index.ts';
 import type { Check } from '../../judge/index.ts';
-import type { NamedRecipe } from '../../base/recipe-name.ts';
 import type { Checkpoint } from '../../transparency/index.ts';
 import type { Decision } from '../decide.ts';
 import type { Evidence, Level, Revocations, Vote } from '../evidence.ts';

@@ -1,3 +1,6 @@
+import { QuorateError } from '../../base/errors.ts';
+import { limits } from '../../base/limits.ts';
+import { recipeText } from '../../base/recipe-name.ts';
 import {
   type Bundle,
   claimedIdOf,
@@ -6,9 +9,6 @@ import {
   type Request,
   sameValue,
 } from '../../documents/index.ts';
-import { QuorateError } from '../../base/errors.ts';
-import { limits } from '../../base/limits.ts';
-import { recipeText } from '../../base/recipe-name.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import type { Revoked } from '../revocations.ts';
 import type { Verification } from '../verification.ts';

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../base/errors.ts';
 import {
   idOf,
   isTrustedSlot,
@@ -6,7 +7,6 @@ import {
   openStatement,
   type Verified,
 } from '../../documents/index.ts';
-import type { ErrorCode } from '../../base/errors.ts';
 import { checkGrant, checkLease, checkReceipt } from '../../judge/index.ts';
 import type { Ask, Authority, CheckedReceipt } from './context.ts';
 

@@ -1,6 +1,6 @@
+import { toUtf8 } from '../../base/text.ts';
 import { type OwnBundle, sha256Hex, type Verifier } from '../../documents/index.ts';
 import { enforce } from '../../judge/index.ts';
-import { toUtf8 } from '../../base/text.ts';
 import type { LogView } from '../log-view.ts';
 import type { Revoked } from '../revocations.ts';
 import type { Expected, Opened } from './context.ts';

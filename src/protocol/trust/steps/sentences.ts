@@ -1,5 +1,5 @@
-import type { Policy, Request } from '../../documents/index.ts';
 import { recipeText } from '../../base/recipe-name.ts';
+import type { Policy, Request } from '../../documents/index.ts';
 import type { Level } from '../evidence.ts';
 import { notCosigned } from '../not-cosigned.ts';
 import type { Witnessed } from '../witnesses.ts';

@@ -1,6 +1,6 @@
-import { checkGrant } from '../../judge/index.ts';
 import { limits } from '../../base/limits.ts';
 import { secondsOfIso } from '../../base/time.ts';
+import { checkGrant } from '../../judge/index.ts';
 import type { Ask, Opened } from './context.ts';
 
 type TimedParts = Pick<Opened, 'charter' | 'request' | 'publisher' | 'offers' | 'verdict'>;

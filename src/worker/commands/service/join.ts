@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import type { Context } from '../../../terminal/context.ts';
 import { type Exit, exits } from '../../../terminal/exit-codes.ts';
+import { hostPortText } from '../../../terminal/values.ts';
 import {
   agreed,
   builds,
@@ -16,7 +17,6 @@ import {
   offerOf,
   sayLending,
 } from '../joining.ts';
-import { hostPortText } from '../../../terminal/values.ts';
 import { asAccount, homeFor, makeAccount } from './account.ts';
 import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from './install.ts';
 import { serviceUser, systemHome, unitOf } from './unit.ts';
@@ -27,7 +27,7 @@ export async function joinAsService(
   ticket: string | undefined,
   options: JoinOptions,
 ): Promise<Exit> {
-  const { out } = context;
+  const { out, env } = context;
   const scope = options.user === true ? 'user' : 'system';
   const dir = scope === 'user' || context.homeGiven ? context.home : systemHome;
   const user = scope === 'system' ? await userOf() : undefined;
@@ -79,7 +79,7 @@ export async function joinAsService(
   const folder =
     scope === 'system'
       ? '/etc/systemd/system'
-      : join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd', 'user');
+      : join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd', 'user');
   const file = await writeUnit(folder, unitWith(node, script, joining.project, [...offer.sandboxes.tiers]));
   const commands = commandsFor(scope);
   out.value({ event: 'installed', file, home: dir, project: joining.project, commands });

@@ -4,7 +4,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
-import { type TierBackend, TierSandbox } from '../../../../sandbox/run/tier.ts';
 import { groupPrefix } from '../../../../sandbox/cgroups/leftovers.ts';
 import {
   type CgroupParent,
@@ -12,6 +11,7 @@ import {
   readHierarchies,
 } from '../../../../sandbox/cgroups/parents.ts';
 import type { Sandbox, SandboxJob } from '../../../../sandbox/index.ts';
+import { type TierBackend, TierSandbox } from '../../../../sandbox/run/tier.ts';
 import {
   exited,
   holdsWithin,

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterAll } from 'vitest';
-import type { TierBackend } from '../../../../sandbox/run/tier.ts';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';
+import type { TierBackend } from '../../../../sandbox/run/tier.ts';
 import { type VmGuards, vmGuards } from '../../../../sandbox/vm/guards.ts';
 import { bootFiles, fileCacheIn, vmTier } from '../../../../sandbox/vm/tier.ts';
 import { smallImage } from '../../../sandbox/vm/image.ts';

@@ -1,8 +1,8 @@
-import { profileValues } from '../../../../sandbox/run/profile.ts';
 import { type GvisorGuards, guards } from '../../../../sandbox/gvisor/guards.ts';
 import { gvisorTier } from '../../../../sandbox/gvisor/tier.ts';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';
 import { nativeProgram } from '../../../../sandbox/native/index.ts';
+import { profileValues } from '../../../../sandbox/run/profile.ts';
 import type { Guard, TierUnderAttack } from './arena.ts';
 import { DISK_OF_A_CONTROL, weakenedGroups } from './weakened.ts';
 

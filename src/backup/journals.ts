@@ -1,0 +1,95 @@
+import type { ControllerEvent } from '../controller/machine/events.ts';
+import { Controller } from '../controller/machine/machine.ts';
+import { LostBundles, type Spool } from '../controller/sessions/lost-bundles.ts';
+import type { IdpEvent } from '../idp/machine/events.ts';
+import { IdentityProvider } from '../idp/machine/machine.ts';
+import { machineOf } from '../journal/copy.ts';
+import { type Journal, openJournal, replayEach } from '../journal/index.ts';
+import { nodeClock } from '../node/ports.ts';
+import { Loop, type Machine } from '../protocol/sessions/loop.ts';
+import { hookRules } from '../watcher/hooks/folder.ts';
+import { Ledger, ledgerEventSchema } from '../watcher/hooks/ledger.ts';
+import type { WatchEvent } from '../watcher/watch/events.ts';
+import { WatchMachine } from '../watcher/watch/machine.ts';
+
+/** A controller as its journal says. */
+export interface ReplayedController {
+  id: string;
+  machine: Controller;
+  /** Runs whose bundles are lost, and made again by a start. */
+  lost: readonly string[];
+}
+
+/** Only which bundles are lost is asked. */
+const nowhere: Spool = { write: () => true, read: async () => undefined, end() {} };
+
+/**
+ * Replays a copy of a journal into the machine whose it is, as a start does. `stored`: names of the bundles that are there, where the journal is a
+ * controller's. Errors: `JOURNAL_…`.
+ */
+export function replayCopy(
+  file: string,
+  stored: ReadonlySet<string>,
+): { events: number; controller?: ReplayedController } {
+  const name = machineOf(file);
+  const key = name.split(' ').at(-1) ?? '';
+  const [kind] = name.split(' ');
+  const open = <Event>(rules: number): Journal<Event> => openJournal<Event>(file, { name, rules });
+  if (kind === 'controller') {
+    const journal = open<ControllerEvent>(Controller.rules);
+    // Which identity provider it began with, its first event says.
+    const machine = new Controller(key, '');
+    const evidence = new LostBundles(journal, machine, stored, nowhere);
+    const events = closing(journal, () => replay(machine, evidence));
+    const lost = evidence.runs;
+    return { events, controller: { id: key, machine, lost } };
+  }
+  if (kind === 'identity') {
+    const journal = open<IdpEvent>(IdentityProvider.rules);
+    return { events: closing(journal, () => replay(new IdentityProvider(key), journal)) };
+  }
+  let events = 0;
+  if (kind === 'watcher') {
+    const [journal, machine] = [open<WatchEvent>(WatchMachine.rules), new WatchMachine()];
+    closing(journal, () =>
+      replayEach(journal, (event, at) => {
+        events++;
+        machine.handle(event, at);
+      }),
+    );
+  } else {
+    const [journal, ledger] = [open<unknown>(hookRules), new Ledger()];
+    closing(journal, () =>
+      replayEach(journal, (event, at) => {
+        events++;
+        ledger.apply(ledgerEventSchema.parse(event), at);
+      }),
+    );
+  }
+  return { events };
+}
+
+function replay<Event extends { kind: string }, Effect>(
+  machine: Machine<Event, Effect>,
+  journal: ConstructorParameters<typeof Loop<Event, Effect>>[0]['journal'],
+): number {
+  const loop = new Loop<Event, Effect>({
+    ...{ machine, journal, tick: undefined, acceptClock: true },
+    clock: nodeClock(new AbortController().signal),
+    perform() {},
+    failed() {},
+  });
+  try {
+    return loop.replay();
+  } finally {
+    loop.close();
+  }
+}
+
+function closing<T>(journal: { close(): void }, use: () => T): T {
+  try {
+    return use();
+  } finally {
+    journal.close();
+  }
+}

@@ -1,0 +1,79 @@
+import { httpLimits } from '../../http/limits.ts';
+import { assert } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+
+/** Bounds of a project's pages. */
+export const pageLimits = {
+  /** Between two looks at what followers see: a live log, a run, a project. */
+  logLookMs: 150,
+  runLookMs: 500,
+  projectLookMs: 2_000,
+  /** Lines on one page of a log. */
+  logLinesMax: 10_000,
+  /** Lines that a search shows on one page. */
+  logFoundMax: 500,
+  /** Characters of such lines, after which no further one is on the page. */
+  logFoundChars: 256 * 1024,
+  /** Lines in one event of a live log. */
+  logEventLinesMax: 1_000,
+  /** Characters of such an event, beyond which no further block of lines is added to it. */
+  logEventChars: 256 * 1024,
+  /** Lines of finished logs that are kept as HTML, in characters. */
+  logHtmlCharsMax: 16 * 1024 * 1024,
+  /** Time for which they are kept while nobody looks at any. */
+  logHtmlMs: 30_000,
+  /** Searches in logs at once; each reads a file. */
+  searchesMax: 2,
+  /** Of these, of one address. */
+  searchesPerAddressMax: 1,
+  /** Lists of what artifacts were made from, made at once; each verifies a bundle in a thread. */
+  sbomsMax: 2,
+  /** Of these, of one address. */
+  sbomsPerAddressMax: 1,
+  /** Files of an artifact that its page lists; artifacts whose lists are kept, as trees do not change; events of a run that its page has. */
+  filesShownMax: 300,
+  fileListsMax: 64,
+  eventsShownMax: 200,
+} as const;
+
+assert(
+  httpLimits.bundlesPerAddressMax < httpLimits.bundlesMax &&
+    httpLimits.treesPerAddressMax < httpLimits.treesMax &&
+    pageLimits.searchesPerAddressMax < pageLimits.searchesMax &&
+    pageLimits.sbomsPerAddressMax < pageLimits.sbomsMax,
+  'one address leaves slots for others',
+);
+assert(
+  pageLimits.searchesMax + pageLimits.sbomsMax < httpLimits.treesMax &&
+    httpLimits.treesMax < httpLimits.bodiesMax,
+  'there are fewer slots for what takes longer',
+);
+assert(pageLimits.logLinesMax * limits.logLineBytesMax <= 2 ** 27, 'a page of a log has 80 MB at most');
+assert(
+  pageLimits.logFoundMax < pageLimits.logEventLinesMax &&
+    pageLimits.logEventLinesMax < pageLimits.logLinesMax,
+  'events are parts of a page',
+);
+assert(pageLimits.logFoundChars <= httpLimits.bytesPerRequest, 'lines found are one answer');
+assert(
+  pageLimits.logEventChars <= httpLimits.followerBufferBytesMax / 4,
+  'a follower may be some events behind',
+);
+assert(pageLimits.logHtmlCharsMax <= limits.logBytesMax, 'lines of one log are kept');
+assert(pageLimits.logHtmlMs < httpLimits.answerMsMax, 'they go once their page is read');
+assert(
+  pageLimits.eventsShownMax < pageLimits.filesShownMax &&
+    pageLimits.filesShownMax < limits.outputFilesDefault,
+  'a page has a part of a long list',
+);
+assert(
+  pageLimits.fileListsMax * limits.outputFilesMax < 2 ** 21,
+  'lists of files have two million lines at most',
+);
+assert(
+  pageLimits.logLookMs < httpLimits.listMs &&
+    httpLimits.listMs < pageLimits.runLookMs &&
+    pageLimits.runLookMs < pageLimits.projectLookMs,
+  'what changes less is looked at less',
+);
+assert(pageLimits.projectLookMs < httpLimits.idleMs, 'a window that follows hears something');

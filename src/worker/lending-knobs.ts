@@ -1,0 +1,286 @@
+import { assert } from '../protocol/base/errors.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { lendingLimits } from './limits.ts';
+
+/** How the value of a knob is written in worker.toml and on the command line, and the type of its value. */
+interface Values {
+  count: number;
+  /** In bytes. */
+  size: number;
+  /** In seconds. */
+  time: number;
+  /** In bytes per second. */
+  rate: number;
+  priority: 'low' | 'idle';
+  /** Compared with the 100 of everybody else. */
+  share: number;
+  hosts: string[];
+  /** `host` or `host:port`. */
+  allowed: string[] | 'any';
+  hours: { from: number; to: number }[];
+  load: number;
+  projects: string[];
+  tiers: string[];
+}
+
+interface Knob {
+  /** Section and key in worker.toml. */
+  file: `${keyof typeof sections}.${string}`;
+  type: keyof Values;
+  /** A phrase that begins an option's help and a comment in the file. */
+  what: string;
+  /** Its value where nobody sets it. */
+  usually: string;
+  /** A value as in worker.toml. */
+  example: string;
+  /** Default of every host; absent where it depends on the host, or where there is no limit. */
+  default?: number | string;
+  /** Least and greatest value, where the type does not say it. */
+  min?: number;
+  max?: number;
+  /** Follows the value where all that holds is shown. */
+  suffix?: string;
+  /** Option of `quorate worker limits`; a knob without one is read at the start only. */
+  option?: `--${string}`;
+  /** Builds that a change applies to besides the next ones. */
+  live?: 'running builds too' | 'the next builds';
+  /** `join` has the option, too. */
+  join?: true;
+  /** `none` on the command line, null in a request, lifts the limit. */
+  lifts?: true;
+  enforcedBy: string;
+  /** Consequence for a build, or the worker, at the limit. */
+  reached: string;
+}
+
+/** The sections of worker.toml, in the order of the file. */
+export const sections = {
+  lend: 'How much of this host builds get.',
+  priority: 'How builds give way to everything else.',
+  network:
+    "Network of the worker, and of builds whose jobs ask for the servers of the project's source and store. Other builds have no network.",
+  when: 'When builds run.',
+  serve: 'Projects this host works for.',
+  sandbox: 'What stands between builds and this host.',
+} as const;
+
+/**
+ * Settings of an operator, by the name that the value has in requests, in the status and in the worker. worker.toml with
+ * its schema and example, the options of `join` and `worker limits`, the messages between them and the table in
+ * docs/lending.md are derived from it.
+ */
+export const knobs = {
+  cpus: {
+    ...{ file: 'lend.cpus', type: 'count', example: '2', option: '--cpus', join: true },
+    what: 'processors that all builds together may keep busy',
+    usually: 'half of the processors',
+    live: 'running builds too',
+    enforcedBy: 'the kernel (quota of a control group)',
+    reached: 'it is slowed',
+  },
+  memoryBytes: {
+    ...{ file: 'lend.memory', type: 'size', example: '"4GiB"', option: '--memory', join: true },
+    what: 'memory of all builds together, such as 4GiB, without swap',
+    usually: 'half of the memory',
+    live: 'running builds too',
+    enforcedBy: 'the kernel',
+    reached: 'it is stopped',
+  },
+  diskBytes: {
+    ...{
+      file: 'lend.disk',
+      type: 'size',
+      example: '"4GiB"',
+      option: '--disk',
+      join: true,
+      suffix: 'a build',
+    },
+    what: 'bytes that one build may write, such as 4GiB',
+    usually: 'as much as memory',
+    live: 'the next builds',
+    enforcedBy: 'the kernel (size of its file systems); in memory, or files of that size',
+    reached: '"no space left"',
+  },
+  jobsAtOnce: {
+    ...{ file: 'lend.jobs', type: 'count', example: '1', option: '--jobs', join: true, suffix: 'at once' },
+    what: 'jobs at once',
+    usually: '1',
+    default: 1,
+    live: 'running builds too',
+    enforcedBy: 'the worker',
+    reached: 'the next job waits',
+  },
+  pids: {
+    ...{ file: 'lend.processes', type: 'count', example: '4096', option: '--processes' },
+    what: 'processes and threads of all builds together',
+    usually: '4096',
+    default: 4096,
+    ...{ min: limits.jobPidsMin, max: 4_194_304 },
+    live: 'running builds too',
+    enforcedBy: 'the kernel',
+    reached: 'it gets no more',
+  },
+  seconds: {
+    ...{ file: 'lend.time', type: 'time', example: '"2h"', option: '--time', lifts: true, suffix: 'a build' },
+    what: 'time of one build, such as 2h; jobs that ask for more are not taken',
+    usually: '24h',
+    default: 24 * 3600,
+    live: 'running builds too',
+    enforcedBy: 'the clock of the worker, and SIGKILL',
+    reached: 'it is stopped. A job that asks for more is not taken',
+  },
+  processorSeconds: {
+    ...{ file: 'lend.cpu_time', type: 'time', example: '"4h"', option: '--cpu-time', lifts: true },
+    ...{ suffix: 'a build' },
+    what: 'processor time of one build, such as 4h',
+    usually: 'as much as its time allows',
+    live: 'running builds too',
+    enforcedBy: 'the kernel counts, the worker looks four times a second',
+    reached: 'it is stopped',
+  },
+  imageBytes: {
+    ...{ file: 'lend.images', type: 'size', example: '"10GiB"' },
+    what: 'disk for the images that jobs build in; the least recently used one is removed first',
+    usually: '10GiB',
+    default: limits.imageCacheBytesDefault,
+    enforcedBy: 'the worker, before it prepares an image',
+    reached: 'the least recently used image is removed, never one in use ([images.md](images.md#bounds))',
+  },
+  resultBytes: {
+    ...{ file: 'lend.results', type: 'size', example: '"10GiB"' },
+    what: 'disk for results, which are served to others; the least recently requested one is removed first',
+    usually: '10GiB',
+    default: 10 * 2 ** 30,
+    enforcedBy: 'the worker, at its start and every 15 minutes; between two looks results may exceed it',
+    reached: 'the least recently requested result is removed. Results of the last ten minutes stay',
+  },
+  processor: {
+    ...{ file: 'priority.processor', type: 'priority', example: '"low"', option: '--priority' },
+    what: 'priority at the processors: "low" is a fifth of the usual share, "idle" what nobody else uses',
+    usually: 'low',
+    default: 'low',
+    live: 'running builds too',
+    enforcedBy: 'the kernel: a fifth of the usual share, or an idle group',
+    reached: 'it waits for you',
+  },
+  ioWeight: {
+    ...{ file: 'priority.io', type: 'share', example: '20', option: '--io', suffix: 'of 100' },
+    what: 'share of the disks, 1 to 1000, where everybody else has 100',
+    usually: '20',
+    default: 20,
+    ...{ min: 1, max: 1000 },
+    live: 'running builds too',
+    enforcedBy: 'the scheduler of the disk, if it is `bfq` or v2’s `io.cost`',
+    reached: 'it waits for you. Where no disk heeds it, `status` says so',
+  },
+  upBytes: {
+    ...{ file: 'network.up', type: 'rate', example: '"1MiB/s"', option: '--up', lifts: true },
+    what: 'bytes a second that the worker may send, such as 1MiB/s',
+    usually: 'no limit',
+    min: lendingLimits.bandwidthBytesMin,
+    live: 'running builds too',
+    enforcedBy: 'the worker, over all it sends: artifacts, checkouts, builds with a network, messages',
+    reached: 'it waits',
+  },
+  downBytes: {
+    ...{ file: 'network.down', type: 'rate', example: '"4MiB/s"', option: '--down', lifts: true },
+    what: 'bytes a second that the worker may receive, such as 4MiB/s',
+    usually: 'no limit',
+    min: lendingLimits.bandwidthBytesMin,
+    live: 'running builds too',
+    enforcedBy: 'the worker, over all it receives',
+    reached: 'it waits',
+  },
+  hosts: {
+    ...{ file: 'network.hosts', type: 'allowed', example: '["git.example.org", "ci.example.org:8080"]' },
+    what: 'hosts that the worker connects to for its project; "any" for all that the project names',
+    usually: 'those that `join` showed; `quorate worker allow` adds others',
+    enforcedBy: 'the worker, before it resolves a name',
+    reached: 'a job that needs another host is not taken, and nothing is connected to',
+  },
+  hostConnections: {
+    ...{ file: 'network.host_connections', type: 'count', example: '1200', suffix: 'an hour' },
+    what: 'connections within an hour to one host, and to one address, over all builds',
+    usually: '1200',
+    default: 1200,
+    ...{ min: 1, max: 1_000_000 },
+    enforcedBy: 'the worker',
+    reached: 'it is ended, and no connection is made until the hour is over',
+  },
+  hostBytes: {
+    ...{ file: 'network.host_bytes', type: 'size', example: '"10GiB"', suffix: 'an hour' },
+    what: 'bytes within an hour from and to one host, and one address, over all builds',
+    usually: '10GiB',
+    default: 10 * 2 ** 30,
+    enforcedBy: 'the worker',
+    reached: 'as above',
+  },
+  privateHosts: {
+    ...{ file: 'network.private', type: 'hosts', example: '["192.168.1.5:3000"]' },
+    what: 'servers of your own network that builds may reach where their project names the same address',
+    usually: 'nothing in your own network',
+    enforcedBy: 'the proxy of the worker',
+    reached: 'it is refused',
+  },
+  hours: {
+    ...{ file: 'when.hours', type: 'hours', example: '["20:00-08:00", "12:00-13:00"]' },
+    what: 'times of day, in local time, at which new jobs are taken',
+    usually: 'always',
+    enforcedBy: 'the worker',
+    reached: 'no new job is taken; running builds are finished',
+  },
+  pauseAboveLoad: {
+    ...{ file: 'when.pause_above_load', type: 'load', example: '1.5' },
+    what: 'processors kept busy by your own programs above which builds are paused',
+    usually: 'never',
+    ...{ min: 0.1, max: 4096, suffix: 'processors of others' },
+    enforcedBy: 'the worker looks every five seconds; the kernel freezes',
+    reached: 'it is paused',
+  },
+  serve: {
+    ...{ file: 'serve.projects', type: 'projects' },
+    what: 'root keys of the projects this host works for; it joins no other',
+    usually: 'the projects it joined',
+    example: '["12D3KooWLPQ43ca4k9hZatuhurWJzD8729xhxf5KFWiXijqzAQfa"]',
+    enforcedBy: 'the worker',
+    reached: '`join` refuses any other project',
+  },
+  tiers: {
+    ...{ file: 'sandbox.tiers', type: 'tiers', example: '["gvisor"]' },
+    what: 'sandboxes to offer: vm, vm-emulated, gvisor, namespace; each must work',
+    usually: 'the strongest that works here',
+    enforcedBy: 'the worker',
+    reached: '`join` ends when one of them does not work',
+  },
+} as const satisfies Record<string, Knob>;
+
+export type KnobField = keyof typeof knobs;
+export type KnobValue<F extends KnobField> = Values[(typeof knobs)[F]['type']];
+
+/** Knobs that can be turned while the worker runs. */
+export type LiveField = {
+  [F in KnobField]: (typeof knobs)[F] extends { option: string } ? F : never;
+}[KnobField];
+/** Changes of a request: undefined leaves a value as it is, null lifts the limit. */
+export type KnobChanges = {
+  [F in LiveField]?: KnobValue<F> | ((typeof knobs)[F] extends { lifts: true } ? null : never) | undefined;
+};
+
+/** All knobs with their fields, for what is derived from them. */
+export const knobList: readonly (Knob & { field: KnobField; section: keyof typeof sections; key: string })[] =
+  Object.entries<Knob>(knobs).map(([field, knob]) => {
+    const [section, key] = knob.file.split('.') as [keyof typeof sections, string];
+    return { ...knob, field: field as KnobField, section, key };
+  });
+
+assert(
+  new Set(knobList.map(({ file }) => file)).size === knobList.length,
+  'two knobs have one key in worker.toml',
+);
+assert(
+  knobList.every(({ section }) => section in sections),
+  'every knob has a section of worker.toml',
+);
+assert(limits.treeBytesMax <= knobs.imageBytes.default, 'the image cache holds the largest image');
+assert(limits.treeBytesMax <= knobs.resultBytes.default, 'the largest result can be kept');
+assert(limits.treeBytesMax <= knobs.hostBytes.default, 'the largest source can be fetched');

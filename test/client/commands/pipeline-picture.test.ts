@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { graphRows } from '../../../src/client/commands/pipeline-graph.ts';
+import { pipelineTable } from '../../../src/client/commands/pipeline-table.ts';
+import { PipelineView } from '../../../src/client/commands/pipeline-view.ts';
+import { afterProgress, untold } from '../../../src/protocol/account/told-facts.ts';
+import type { Progress } from '../../../src/protocol/wire/progress.ts';
+import type { PipelineJob } from '../../../src/protocol/wire/runs.ts';
+import { Output, type Sink } from '../../../src/terminal/output.ts';
+import { documentedEvents } from '../../cli/run-events.ts';
+import { screen, sink } from '../../cli/screen.ts';
+
+const jobs = (needs: Record<string, string[]>) =>
+  Object.entries(needs).map(([name, of]) => ({ id: name, name, needs: of }));
+
+const drawn = (needs: Record<string, string[]>) =>
+  graphRows(jobs(needs)).map(({ head, also }) => (also.length === 0 ? head : `${head} + ${also.join(' ')}`));
+
+describe('the graph of a pipeline', () => {
+  it('has each job below the last of those it needs, and names the others', () => {
+    const needs = { lib: [], 'test.1': ['lib'], 'test.2': ['lib'], docs: [], all: ['lib', 'test.1', 'docs'] };
+    expect(drawn(needs)).toEqual(['lib', '├ test.1', '│ └ all + docs', '└ test.2', 'docs']);
+  });
+
+  it('leaves out what follows from the rest, and runs lines past jobs that are below others', () => {
+    const needs = { a: [], b: ['a'], c: ['a', 'b'], d: ['a'] };
+    expect(drawn(needs)).toEqual(['a', '├ b', '│ └ c', '└ d']);
+  });
+
+  it('takes jobs in any order, and needs that are not there or go round in a circle', () => {
+    expect(drawn({ b: ['a', 'gone'], a: [] })).toEqual(['a', '└ b']);
+    expect(drawn({ a: ['b'], b: ['a'] })).toEqual(['a', 'b']);
+  });
+});
+
+const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
+const published = [
+  { name: 'lib', run: 'a', needs: [] },
+  { name: 'test', run: 'b', needs: [{ name: 'lib', level: 'agreed' }] },
+];
+const slot = (operator: string) => ({ round: 1, slot: 0, worker: 'w', operator });
+const round: Progress = { kind: 'round', round: 1, offer: 'x', agree: 2, of: 3, cosign: true };
+const story: [name: string, at: number, progress: Progress][] = [
+  ['lib', 0, round],
+  ['test', 0, { kind: 'waiting', needs: { lib: { request: 'a', level: 'agreed' } } }],
+  ['lib', 1000, { kind: 'leased', ...slot('ada') }],
+  ['lib', 1000, { kind: 'leased', ...slot('ben') }],
+  ['lib', 3000, { kind: 'revealed', round: 1, results: [] }],
+  ['lib', 3000, { kind: 'verdict', level: 'agreed', artifact }],
+  ['test', 4000, round],
+  ['test', 4000, { kind: 'leased', ...slot('cleo') }],
+  ['test', 9000, { kind: 'verdict', level: 'agreed', artifact: null }],
+];
+
+function view(out: Sink): PipelineView {
+  const output = new Output(out, sink(), { json: false, colour: false });
+  return new PipelineView(output.board(), output.colours, published);
+}
+
+async function play(out: Sink & { text(): string }, more: typeof story = []): Promise<string> {
+  const shown = view(out);
+  const facts = new Map(published.map(({ name, run }) => [name, untold(run)]));
+  for (const [name, at, progress] of [...story, ...more]) {
+    const now = afterProgress(facts.get(name) ?? untold(''), progress);
+    facts.set(name, now);
+    shown.show(name, at, progress, now);
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  return out.text();
+}
+
+describe('a pipeline that is followed', () => {
+  it('is one picture on a terminal: what rests on what, level, who builds, time', async () => {
+    const lines = screen(await play(sink({ columns: 100, rows: 24 })));
+    expect(lines).toEqual([
+      '  lib     agreed  in 2.0 s  bafybei…63256i  ada, ben',
+      '  └ test  provisional  in 5.0 s  cleo',
+    ]);
+  });
+
+  it('says so once what a job rests on is trusted', async () => {
+    const lines = screen(
+      await play(sink({ columns: 100, rows: 24 }), [
+        ['lib', 10_000, { kind: 'verdict', level: 'trusted', artifact }],
+      ]),
+    );
+    expect(lines[1]).toBe('  └ test  agreed  in 5.0 s  cleo');
+  });
+
+  it('keeps names and levels on a narrow terminal', async () => {
+    const lines = screen(await play(sink({ columns: 31, rows: 24 })));
+    expect(lines).toEqual(['lib agreed', '└ test provisional']);
+  });
+
+  it('says why nobody takes a job', async () => {
+    const passed: Progress = { kind: 'passed', ...slot('dan'), reason: 'the job wants 64 GiB of memory' };
+    const text = await play(sink(), [
+      ['lib', 0, round],
+      ['lib', 0, passed],
+    ]);
+    expect(text).toContain('  lib     offered  declined by dan: the job wants 64 GiB of memory\n');
+  });
+
+  it('is a line per change elsewhere, without a drawing', async () => {
+    const text = await play(sink());
+    expect(text.split('\n')).toEqual([
+      '  lib     offered',
+      '  test    waiting: for lib',
+      '  lib     building  ada',
+      '  lib     building  ada, ben',
+      '  lib     built in 2.0 s  ada, ben',
+      `  lib     agreed  in 2.0 s  ${artifact}  ada, ben`,
+      '  test    offered',
+      '  test    building  cleo',
+      '  test    provisional  in 5.0 s  cleo',
+      '',
+    ]);
+  });
+});
+
+describe('the events of a run', () => {
+  it('are those of the page, each with its fields', () => {
+    const kinds: Record<Progress['kind'], true> = {
+      ...{ accepted: true, waiting: true, inputs: true, 'input-lost': true, round: true, leased: true },
+      ...{ passed: true, delivered: true, lost: true, unfilled: true, revealed: true, differs: true },
+      ...{
+        acknowledged: true,
+        agreed: true,
+        failed: true,
+        unconfirmed: true,
+        contradicted: true,
+        compared: true,
+        cosigning: true,
+      },
+      ...{ 'cosign-delayed': true, 'cosign-refused': true, witnessing: true, unwitnessed: true },
+      ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true, reopened: true },
+      ...{
+        answered: true,
+        'answer-failed': true,
+        'answer-cosigning': true,
+        'answer-refused': true,
+        repeated: true,
+        restored: true,
+      },
+    };
+    const others = ['account', 'dependencies', 'skipped', 'submitted', 'kept', 'output'];
+    expect([...documentedEvents().keys()].sort()).toEqual([...Object.keys(kinds), ...others].sort());
+  });
+});
+
+describe('the pipeline of a job that is shown', () => {
+  const run = (letter: string) => letter.repeat(64);
+  const colours = new Output(sink(), sink(), { json: false, colour: false }).colours;
+  const job = (letter: string, name: string, needs: string[], over: Partial<PipelineJob>): PipelineJob => ({
+    ...{ run: run(letter), name, state: 'done', level: 'trusted' },
+    needs: needs.map((of) => ({ name: of, run: run(of), level: 'agreed' as const })),
+    ...over,
+  });
+
+  it('marks what is provisional, what nobody co-signed and what stands no more, and says why a job ended', () => {
+    const lines = pipelineTable(
+      [
+        job('a', 'lib', [], { state: 'agreed', level: 'agreed' }),
+        job('b', 'test', ['a'], {
+          ...{ state: 'agreed', level: 'agreed', test: true, cosigned: false },
+          awaits: ['lib'],
+        }),
+        job('c', 'docs', ['a'], { state: 'cancelled', level: null, cancelled: 'wrong\u001b[2J' }),
+        job('d', 'old', ['a'], { revoked: true }),
+        job('e', 'app', ['a', 'b'], { state: 'waiting', level: null, awaits: ['lib', 'test'] }),
+      ],
+      run('b'),
+      colours,
+    );
+    expect(lines).toEqual([
+      '  lib      aaaaaaaaaa  agreed',
+      '> ├ test   bbbbbbbbbb  test, provisional *',
+      '  │ └ app  eeeeeeeeee  waiting: for lib, test',
+      '  ├ docs   cccccccccc  cancelled: wrong\\x1b[2J',
+      '  └ old    dddddddddd  revoked',
+      '* not co-signed: whoever holds the controller can forge this',
+    ]);
+  });
+});
