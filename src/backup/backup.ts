@@ -35,7 +35,7 @@ export interface Backup {
 }
 
 /**
- * Copies a home, as of one moment of its journal, into a new folder. Errors: `BACKUP_NOTHING`, `BACKUP_EXISTS`, `BACKUP_IN_HOME`, `BACKUP_UNWRITABLE`,
+ * Copies a home, as of one moment of its journal, into a new folder. Errors: `BACKUP_FOLDER_REFUSED`, `BACKUP_UNWRITABLE`,
  * `JOURNAL_…`.
  */
 export async function makeBackup(options: BackupOptions): Promise<Backup> {
@@ -43,7 +43,7 @@ export async function makeBackup(options: BackupOptions): Promise<Backup> {
   const kind = homes[role];
   const to = resolve(options.to);
   if (!(await isHome(home, kind)))
-    throw new QuorateError('BACKUP_NOTHING', `${home} is not the home of "quorate ${role}"`, {
+    throw new QuorateError('BACKUP_FOLDER_REFUSED', `${home} is not the home of "quorate ${role}"`, {
       hint: noHomeHint(role),
     });
   await checkTarget(to, home);
@@ -78,17 +78,17 @@ async function keysIn(home: string, { parts }: HomeKind): Promise<string[]> {
   return (await Promise.all(found)).flat();
 }
 
-/** Errors: `BACKUP_EXISTS`, `BACKUP_IN_HOME`. */
+/** Errors: `BACKUP_FOLDER_REFUSED`. */
 async function checkTarget(to: string, home: string): Promise<void> {
   if (existsSync(to) && (!(await stat(to)).isDirectory() || (await readdir(to)).length > 0))
-    throw new QuorateError('BACKUP_EXISTS', `${to} is there already, and is not an empty folder`, {
+    throw new QuorateError('BACKUP_FOLDER_REFUSED', `${to} is there already, and is not an empty folder`, {
       hint: 'Name a new folder: a backup replaces none.',
     });
   let parent = to;
   while (!existsSync(parent)) parent = dirname(parent);
   const inside = `${await realpath(parent)}${sep}`;
   if (inside.startsWith(`${await realpath(home)}${sep}`))
-    throw new QuorateError('BACKUP_IN_HOME', `${to} lies in the home that is copied, ${home}`, {
+    throw new QuorateError('BACKUP_FOLDER_REFUSED', `${to} lies in the home that is copied, ${home}`, {
       hint: 'Name a folder elsewhere, best on another disk: it is for the day on which this one is lost.',
     });
 }

@@ -47,7 +47,7 @@ interface CheckOptions {
 
 /**
  * Reads everything that belongs to a home or a backup, with the code by which a start reads it, and changes nothing: files that reading may
- * change are copied into a temporary folder first. Errors: `BACKUP_NOTHING`, `HOME_NEWER`, `BACKUP_OTHER_ROLE`, `JOURNAL_BUSY`.
+ * change are copied into a temporary folder first. Errors: `BACKUP_FOLDER_REFUSED`, `HOME_NEWER`, `JOURNAL_BUSY`.
  */
 export async function checkHome(options: CheckOptions): Promise<Checked> {
   const scratch = await makeScratch('check');
@@ -113,13 +113,13 @@ class Check {
     }
   }
 
-  /** Errors: `BACKUP_NOTHING`, those of `findManifest`. */
+  /** Errors: `BACKUP_FOLDER_REFUSED`, those of `findManifest`. */
   async #manifest(): Promise<Manifest | undefined> {
     const { folder, role, signal } = this.#options;
     if ((await findManifest(folder)) === undefined) {
       if (await isHome(folder, homes[role])) return undefined;
       throw new QuorateError(
-        'BACKUP_NOTHING',
+        'BACKUP_FOLDER_REFUSED',
         `${folder} is neither the home of "quorate ${role}" nor a backup of one`,
         { hint: `${noHomeHint(role)} Or name the folder that "quorate ${role} backup" made.` },
       );

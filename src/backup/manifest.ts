@@ -41,16 +41,16 @@ export async function findManifest(dir: string): Promise<Manifest | undefined> {
   return written === undefined ? undefined : parseFile(file, written, manifestSchema, hint);
 }
 
-/** Of a backup of this role. Errors: `BACKUP_NOT_FOUND`, `BACKUP_OTHER_ROLE`, those of `findManifest`. */
+/** Of a backup of this role. Errors: `BACKUP_FOLDER_REFUSED`, those of `findManifest`. */
 export async function readManifest(dir: string, role: HomeRole): Promise<Manifest> {
   const manifest = await findManifest(dir);
   if (manifest === undefined)
-    throw new QuorateError('BACKUP_NOT_FOUND', `${dir} holds no backup: there is no ${name} in it`, {
+    throw new QuorateError('BACKUP_FOLDER_REFUSED', `${dir} holds no backup: there is no ${name} in it`, {
       hint: `Name the folder that "quorate ${role} backup" made.`,
     });
   if (manifest.role !== role)
     throw new QuorateError(
-      'BACKUP_OTHER_ROLE',
+      'BACKUP_FOLDER_REFUSED',
       `${dir} is a backup made by "quorate ${manifest.role} backup"`,
       {
         hint: `quorate ${homes[manifest.role].role} restore, or check.`,

@@ -71,14 +71,14 @@ export function chosenJobs({ instances }: JobFile, wanted: string): Instance<Job
   });
 }
 
-/** The one job of a file, or the one of that name. @throws JOBFILE_JOB_NOT_FOUND, JOBFILE_JOB_AMBIGUOUS */
+/** The one job of a file, or the one of that name. @throws JOBFILE_JOB_NOT_FOUND */
 export function chooseJob(file: JobFile, wanted: string | undefined): Instance<JobTemplate> {
   const meant = wanted === undefined ? file.instances : chosenJobs(file, wanted);
   const [instance, second] = meant;
   assert(instance !== undefined, 'a job file has a job');
   if (second === undefined) return instance;
   throw new QuorateError(
-    'JOBFILE_JOB_AMBIGUOUS',
+    'JOBFILE_JOB_NOT_FOUND',
     wanted === undefined ? 'the job file has several jobs' : `the job "${wanted}" is several, by its matrix`,
     { hint: `Say which: --job ${instance.name} (of ${namesOf(meant)})` },
   );

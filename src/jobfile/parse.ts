@@ -55,12 +55,8 @@ function jobOf({ name, template, image, run, env }: Instance<JobTemplate>): JobS
 
 /** A fault of the file, with its offset in the text. */
 interface Fault {
-  code:
-    | 'JOBFILE_SYNTAX'
-    | 'JOBFILE_UNKNOWN_KEY'
-    | 'JOBFILE_INVALID'
-    | 'JOBFILE_NEWER'
-    | PipelineFault['code'];
+  /** `JOBFILE_INVALID` where it is absent. */
+  code?: 'JOBFILE_NEWER' | PipelineFault['code'];
   offset: number;
   message: string;
   hint?: string;
@@ -68,20 +64,19 @@ interface Fault {
   missing?: true;
 }
 
-/** Checks the size of a file before it is read. Throws `JOBFILE_TOO_LARGE`. */
+/** Checks the size of a file before it is read. Throws `JOBFILE_INVALID`. */
 export function checkJobFileSize(bytes: number, path: string): void {
   if (bytes <= jobFileLimits.bytesMax) return;
   const [read, most] = sizeTexts(bytes, jobFileLimits.bytesMax);
   const message = `${path} has ${read}; at most ${most} are read`;
-  throw new QuorateError('JOBFILE_TOO_LARGE', message, {
+  throw new QuorateError('JOBFILE_INVALID', message, {
     hint: 'Move long scripts into files and run those.',
   });
 }
 
 /**
  * Parses a job file and expands its jobs. Messages of errors begin with `path:line:column:` and report the first fault.
- * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_TOO_DEEP`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY`, `JOBFILE_NEWER`,
- * `JOBFILE_INVALID` or `PIPELINE_…`, those of `expandTemplates` and `evidenceFault`.
+ * Throws `JOBFILE_INVALID`, `JOBFILE_NEWER`, `PIPELINE_…`, those of `expandTemplates` and `evidenceFault`.
  */
 export function parseJobFile(text: string, path: string): JobFile {
   const bytes = Buffer.byteLength(text);
@@ -153,7 +148,7 @@ function errorOf(faults: readonly Fault[], lines: LineCounter, path: string): Qu
   const { line, col } = lines.linePos(first.offset);
   const message = first.message.slice(0, messageCharsMax).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
   const options = first.hint === undefined ? {} : { hint: first.hint };
-  return new QuorateError(first.code, `${path}:${line}:${col}: ${message}`, options);
+  return new QuorateError(first.code ?? 'JOBFILE_INVALID', `${path}:${line}:${col}: ${message}`, options);
 }
 
 interface Read {
@@ -169,12 +164,12 @@ function readYaml(text: string, lineCounter: LineCounter, path: string): Read {
     const line = text.slice(0, deep).split('\n').length;
     const column = deep - text.lastIndexOf('\n', deep - 1);
     const most = `at most ${jobFileLimits.nestingMax} lists and mappings are read within each other`;
-    throw new QuorateError('JOBFILE_TOO_DEEP', `${path}:${line}:${column}: ${most}`);
+    throw new QuorateError('JOBFILE_INVALID', `${path}:${line}:${column}: ${most}`);
   }
   const document = parseDocument(text, options);
   const faults = [...document.errors, ...document.warnings].map(({ code, message, pos }): Fault => {
     const plain = code === 'MULTIPLE_DOCS' ? 'only one YAML document may be in the file' : message;
-    return { code: 'JOBFILE_SYNTAX', offset: pos[0], message: plain };
+    return { offset: pos[0], message: plain };
   });
   if (faults.length > 0) return { document, value: undefined, faults };
   try {
@@ -183,7 +178,7 @@ function readYaml(text: string, lineCounter: LineCounter, path: string): Read {
     return { document, value: document.toJS({ maxAliasCount: -1 }), faults };
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    return { document, value: undefined, faults: [{ code: 'JOBFILE_SYNTAX', offset: 0, message }] };
+    return { document, value: undefined, faults: [{ offset: 0, message }] };
   }
 }
 
@@ -209,7 +204,6 @@ function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
   const message = missing ? 'is missing' : messageOf(issue);
   const where = issue.path.map(String).join('.');
   const fault: Fault = {
-    code: 'JOBFILE_INVALID',
     offset,
     message: where === '' ? message : `${where}: ${message}`,
   };
@@ -242,7 +236,6 @@ function unknownKey(key: string, path: readonly PropertyKey[], offset: number): 
   const near = nearestWord(key, known);
   const where = path.length === 0 ? '' : `${path.map(String).join('.')}: `;
   return {
-    code: 'JOBFILE_UNKNOWN_KEY',
     offset,
     message: `${where}unknown key ${JSON.stringify(key.slice(0, 80))}`,
     hint: near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`,

@@ -3,7 +3,6 @@ import { jobFileLimits } from './limits.ts';
 
 /** A fault of the YAML, with its offset in the text. */
 export interface YamlFault {
-  code: 'JOBFILE_SYNTAX' | 'JOBFILE_INVALID';
   offset: number;
   message: string;
 }
@@ -58,9 +57,9 @@ function keyFaults(document: Document.Parsed): YamlFault[] {
         const offset = offsetOf(key);
         if (!isScalar(key) || typeof key.value !== 'string' || key.value === '__proto__') {
           const message = 'a key must be plain text, and not "__proto__"';
-          faults.push({ code: 'JOBFILE_INVALID', offset, message });
+          faults.push({ offset, message });
         } else if (seen.has(key.value)) {
-          faults.push({ code: 'JOBFILE_SYNTAX', offset, message: 'a key occurs twice' });
+          faults.push({ offset, message: 'a key occurs twice' });
         } else seen.add(key.value);
       }
     },
@@ -73,7 +72,7 @@ function aliasFaults(top: unknown): YamlFault[] {
   const weights = new Map<string, number>();
   const open = new Set<string>();
   const fault = (node: unknown, message: string): number => {
-    faults.push({ code: 'JOBFILE_SYNTAX', offset: offsetOf(node), message });
+    faults.push({ offset: offsetOf(node), message });
     return 0;
   };
   /** Number of aliases in a node, including those in the nodes they refer to. */

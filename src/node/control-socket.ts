@@ -19,7 +19,7 @@ export type Invalid = (message: string) => QuorateError;
 /**
  * Serves requests of the user who runs a node and of nobody else: a unix socket in a folder of mode 0700, one line of JSON each
  * way. Returns how to close it.
- * Errors: `CONTROL_PATH_TOO_LONG`, `CONTROL_UNAVAILABLE`.
+ * Errors: `CONTROL_UNAVAILABLE`.
  */
 export async function serveControlSocket(
   path: string,
@@ -27,7 +27,7 @@ export async function serveControlSocket(
   answer: Answer,
 ): Promise<() => Promise<void>> {
   if (Buffer.byteLength(path) > socketPathBytesMax) {
-    throw new QuorateError('CONTROL_PATH_TOO_LONG', `${path} is longer than a socket path may be`, {
+    throw new QuorateError('CONTROL_UNAVAILABLE', `${path} is longer than a socket path may be`, {
       hint: 'Use a shorter --home.',
     });
   }

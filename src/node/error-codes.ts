@@ -1,7 +1,21 @@
 /** Error codes of the runtime: what each means and what to do. */
 const runtimeErrors = {
+  BACKUP_FOLDER_REFUSED:
+    'The folder is not one for this backup or restore: it is taken, lies in the home that is copied, is not the home of that process, or holds no whole backup, or that of another process; the message says which. Name another folder, or use the command of that process.',
+  CONTROL_LOST:
+    'The running process was reached but did not answer in time. It may be ending, or be too busy; ask again.',
+  CONTROL_REQUEST_INVALID:
+    'The control socket received a request that it does not know. Use a `quorate` of the same version as the running process.',
+  CONTROL_UNAVAILABLE:
+    'The process cannot make its control socket: its home folder has to be writable, on a file system that can hold sockets, at a path short enough for one (107 bytes). `--home` names another.',
   EXPORT_TOO_LARGE:
     'Listing what an artifact was made from takes more time or memory than this server gives. Fetch the bundle, and list it yourself: `quorate sbom`.',
+  HOOK_USAGE:
+    'The command line of a hook is wrong: its name, its ref, its command or the run that it names; the message says which. `quorate on trusted --help` shows how it is written.',
+  JOBFILE_JOB_NOT_FOUND:
+    'The job file has no job of this name, or several jobs and none was named. `quorate plan` lists them.',
+  LIMITS_INVALID:
+    'More would be lent than the host has, or two limits cannot hold at once; the message names the limit, with the line of `worker.toml` where it is from there. Change that one.',
   TIMED_OUT:
     'The other hosts that had to be asked did not answer in the time for all of it. Try again; what the controller prints says whether it is overloaded.',
   STORE_NOT_PINNED:
@@ -10,15 +24,6 @@ const runtimeErrors = {
     'No host that could be reached has the artifact or its bundle, or none could be reached: the message says which. Check the CID, and that the controller or a worker is up.',
   BACKUP_DAMAGED:
     'A file of a backup is missing, or is not as it was written. A restore takes nothing of such a backup. Go on with an older one.',
-  BACKUP_EXISTS: 'A backup is made into a new folder, and replaces none. Name another one.',
-  BACKUP_IN_HOME:
-    'A backup would lie in the home that is copied, and be lost with it. Name a folder elsewhere, best on another disk.',
-  BACKUP_NOT_FOUND:
-    'The folder holds no backup, or one that was not finished: its manifest is written last. Name the folder that `backup` made.',
-  BACKUP_NOTHING:
-    'The folder is not the home of that process. The controller and the identity provider are found from the folder in which they run, a store and a watcher by `--home`.',
-  BACKUP_OTHER_ROLE:
-    'The backup is of another process: controller, identity provider, store or watcher. Restore it with the command of that one.',
   BACKUP_UNWRITABLE:
     'A backup, or a home that is restored, cannot be written: no room, no permission, or another command makes it. Nothing is left of it, and what was there is untouched.',
   CHARTER_NEEDS_ROOT:
@@ -36,25 +41,14 @@ const runtimeErrors = {
   CONTROLLER_STARTING:
     'A controller of this project has its journal open and does not answer: it starts or ends. Ask again in a minute.',
   CONTROLLER_LOST: 'The connection to the controller broke. The job goes on; follow it again.',
-  CONTROL_LOST:
-    'The running worker was reached but did not answer in time. It may be ending, or be too busy; ask again.',
-  CONTROL_PATH_TOO_LONG:
-    'The control socket would lie at a path longer than a socket may have (107 bytes). Use a shorter `--home`.',
-  CONTROL_REQUEST_INVALID:
-    'The control socket received a request that it does not know. Use `quorate worker` of the same version as the worker.',
-  CONTROL_UNAVAILABLE:
-    'The worker cannot make its control socket. Its home folder must be writable by it and on a file system that can hold sockets; `--home` names another.',
   DEPENDENCY_INDEX_MISMATCH:
     'The index does not lead from the dependencies that the signed job names: the file was changed or is damaged, or belongs to another artifact. Nothing of it is shown. Get it again: `quorate fetch --index-out`.',
   DEPENDENCY_INDEX_MISSING:
     'The job of the artifact has dependencies. What they are stands in an index that is no part of the bundle: name the file that `quorate fetch --index-out` wrote, with `--index`.',
   HOME_DAMAGED:
     "A file in a home folder or a project's folder does not hold what was written to it. The message names the file, and the hint says what mends it.",
-  HOOK_COMMAND_MISSING:
-    'The command that the hook is to run was not given. It stands after two hyphens: `quorate on trusted --ref main -- ./publish.sh`.',
   HOOK_LINES_FULL:
     'The hook has run for as many refs and jobs as it remembers, in all or of one publisher; it goes on for those and for other publishers. Begin another one with `--name`; it starts with what is trusted then.',
-  HOOK_NAME_INVALID: 'The name of a hook has up to 63 lower-case letters, digits and hyphens.',
   HOOK_NOTICE_FALSE:
     'What the controller listed is not what the evidence says, or not what the hook is for. The command was not run. Look at the run, and at the controller.',
   HOOK_NOT_COSIGNED:
@@ -63,12 +57,8 @@ const runtimeErrors = {
     'The command ran for a later run of the same repository, ref and job already, and never goes back. Build the commit that is meant again: `quorate run --rebuild`.',
   HOOK_PLACE_UNSIGNED:
     "The job was not built for this request: it was answered from an earlier build, and nobody but the controller signed where that answer stands in the log. Publish it again with --rebuild, or under a controller and a trusted worker of today's version.",
-  HOOK_REF_INVALID:
-    'A hook is for branches and tags that the owner names, and for no other refs. Name a branch, or a ref below `refs/heads/` or `refs/tags/`.',
   HOOK_REQUEST_AHEAD:
     'The publisher signed a time that is ahead of the clock of this host. One of the two clocks is wrong; set it, and publish again.',
-  HOOK_RUN_UNKNOWN:
-    'The controller lists no run of that id. `quorate on trusted --again` lists those that the hook knows.',
   HOOK_TAKE_TIMEOUT:
     'The evidence or the files of a run could not be had within an hour. It is tried again, a few times.',
   HOME_IN_USE:
@@ -117,15 +107,8 @@ const runtimeErrors = {
     'That image is not here. The owner brings it in the project: `quorate image build` or `quorate image import`; `quorate image list` shows those there are.',
   JOB_FILE_MISMATCH:
     'The evidence is about another job than the job file says (`verify --job-file`): other commands, another policy, other needs, or a file with another digest than the request names. The publisher took another file, or none. Compare the job in the bundle with the file.',
-  JOBFILE_JOB_AMBIGUOUS:
-    'The job file has several jobs, or its `matrix` makes several of one. Say which one; `quorate plan` lists them.',
-  JOBFILE_JOB_NOT_FOUND: 'The job file has no job of this name.',
   JOBFILE_NOT_FOUND:
     'There is no `quorate.yaml` at that commit. `quorate init` writes one; commit and push it.',
-  LIMITS_ABOVE_HOST:
-    'More would be lent than the host has, or the load above which builds are paused is more than it can have. The message names the limit, with the line of `worker.toml` or the option it came from, and what there is.',
-  LIMITS_CONTRADICT:
-    'Two limits cannot hold at once, such as more jobs than cpus, or more disk than the memory it lies in. Change the one that the message names, at the line of `worker.toml` it says.',
   LIMITS_NOT_ENFORCEABLE:
     'The operator sets a limit that the kernel of this host cannot enforce; the message says which and what is missing. No job is taken while a limit is not enforced: leave it out, or mount that controller.',
   MEMBERSHIP_AMBIGUOUS:
@@ -155,10 +138,6 @@ const runtimeErrors = {
   SOURCE_TREE_MISMATCH:
     'The commit holds another tree than the job says: the job was made from something else.',
   STORE_TOO_MANY_ENTRIES: 'The tree has more files and folders than a tree may have, or a receipt can list.',
-  TICKET_NEEDS_KEY:
-    'A ticket for a trusted worker names its key. Run `quorate key` on that host, then `quorate invite <name> --role trusted-worker --key <what it printed>`.',
-  TICKET_NEEDS_ROOT:
-    'Only the root key can name a trusted worker, and it is not in this folder. Put `root.key` there for this one command.',
   TICKET_NO_ADDRESS:
     'The controller has not run yet, so a ticket could not say where it is. Start it first: `quorate controller`.',
   TRUSTED_KEY_NOT_APART:
@@ -177,9 +156,6 @@ const runtimeErrors = {
     'The home folder is not that of a publisher of the project, so nothing can be published with it. Run the watcher with the home of a member with the role `publisher`: the owner, or one who joined with a ticket of that role.',
   WATCH_COMMIT_MISMATCH:
     'The pull request has another commit by now than the one that was named. An approval is of one commit: look at the new one, then approve that.',
-  WATCH_CONTROL_INVALID:
-    'The control socket of the watcher received a request that it does not know. Use `quorate watch` of the same version.',
-  WATCH_CONTROL_LOST: 'The running watcher was reached but did not answer in time. Ask again.',
   WATCH_FILE_INVALID:
     'A value in `watch.toml` is not valid; the message begins with file and line. `quorate watch example` prints a file with every key explained.',
   WATCH_FILE_SYNTAX:

@@ -200,7 +200,7 @@ export async function writeCharter(dir: string, charter: Verified<Charter>): Pro
 
 /**
  * Issues a ticket for one operator. For a trusted worker it also signs a new charter, which names the worker's key, with
- * the root key. Errors: `TICKET_NEEDS_KEY`, `TICKET_NEEDS_ROOT`, `TRUSTED_KEY_NOT_APART`, `TICKET_NO_ADDRESS`, `IDP_KEY_APART`,
+ * the root key. Errors: `INVITE_NEEDS_KEY`, `CHARTER_NEEDS_ROOT`, `TRUSTED_KEY_NOT_APART`, `TICKET_NO_ADDRESS`, `IDP_KEY_APART`,
  * `INVITE_…`.
  */
 export async function issueTicket(
@@ -209,7 +209,7 @@ export async function issueTicket(
 ): Promise<{ ticket: string; charterChanged: boolean; expires: number }> {
   const { operator, role, hosts, key, seconds } = options;
   if (role === 'trusted-worker' && key === undefined) {
-    throw new QuorateError('TICKET_NEEDS_KEY', 'a ticket for a trusted worker names its key', {
+    throw new QuorateError('INVITE_NEEDS_KEY', 'a ticket for a trusted worker names its key', {
       hint: 'Run "quorate key" on that machine, then: quorate invite <name> --role trusted-worker --key <what it printed>',
     });
   }
@@ -245,7 +245,7 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
   checkApart(current, key);
   if (folder.root === undefined) {
     throw new QuorateError(
-      'TICKET_NEEDS_ROOT',
+      'CHARTER_NEEDS_ROOT',
       'only the root key can name a trusted worker, and it is not in this folder',
       {
         hint: `Put root.key into ${folder.dir} for this one command.`,

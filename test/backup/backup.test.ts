@@ -221,15 +221,15 @@ describe('a backup', () => {
   });
 
   it.each<[string, (to: string, dir: string) => string, string]>([
-    ['where there is something', (to) => to, 'BACKUP_EXISTS'],
-    ['in the home', (_, dir) => join(dir, 'repo', '.quorate', 'backups', 'one'), 'BACKUP_IN_HOME'],
+    ['where there is something', (to) => to, 'BACKUP_FOLDER_REFUSED'],
+    ['in the home', (_, dir) => join(dir, 'repo', '.quorate', 'backups', 'one'), 'BACKUP_FOLDER_REFUSED'],
     [
       'in the home, by a link',
       (_, dir) => {
         symlinkSync(join(dir, 'repo', '.quorate', 'store'), join(dir, 'elsewhere'));
         return join(dir, 'elsewhere', 'one');
       },
-      'BACKUP_IN_HOME',
+      'BACKUP_FOLDER_REFUSED',
     ],
     [
       'beside one that was not finished',
@@ -252,10 +252,15 @@ describe('a backup', () => {
 
   it('is not made of a folder that is no such home, or of a journal that is damaged', async () => {
     const dir = await copy();
-    expect((await run('store', join(dir, 'idp'), 'backup', fresh())).error?.code).toBe('BACKUP_NOTHING');
+    expect((await run('store', join(dir, 'idp'), 'backup', fresh())).error?.code).toBe(
+      'BACKUP_FOLDER_REFUSED',
+    );
     const nowhere = await run('controller', dir, 'check', join(dir, 'absent'));
     expect(nowhere.error).toMatchObject({
-      ...{ code: 'BACKUP_NOTHING', hint: expect.stringContaining('that "quorate controller backup" made') },
+      ...{
+        code: 'BACKUP_FOLDER_REFUSED',
+        hint: expect.stringContaining('that "quorate controller backup" made'),
+      },
     });
     const journal = join(dir, 'repo', '.quorate', 'controller.db');
     const db = new DatabaseSync(journal);
@@ -328,8 +333,8 @@ describe('a restore', () => {
   });
 
   it.each<[string, (backup: string, dir: string) => void, string]>([
-    ['of another process', () => {}, 'BACKUP_OTHER_ROLE'],
-    ['that was not finished', (backup) => rmSync(join(backup, 'manifest.json')), 'BACKUP_NOT_FOUND'],
+    ['of another process', () => {}, 'BACKUP_FOLDER_REFUSED'],
+    ['that was not finished', (backup) => rmSync(join(backup, 'manifest.json')), 'BACKUP_FOLDER_REFUSED'],
     [
       'of a newer version',
       (backup) => writeFileSync(join(backup, 'manifest.json'), '{"v":2,"more":true}'),

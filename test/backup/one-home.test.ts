@@ -80,11 +80,11 @@ describe('a backup', () => {
   });
 
   it.each<[string, (dir: string) => Promise<Partial<BackupOptions>>, string]>([
-    ['of no home', async () => ({ home: await folder() }), 'BACKUP_NOTHING'],
-    ['of another role', async () => ({ role: 'store' }), 'BACKUP_NOTHING'],
-    ['in place of a folder with files', async (dir) => ({ to: join(dir, '..') }), 'BACKUP_EXISTS'],
-    ['in place of a file', async (dir) => ({ to: join(dir, 'notes') }), 'BACKUP_EXISTS'],
-    ['in its home', async (dir) => ({ to: join(dir, 'x', 'y') }), 'BACKUP_IN_HOME'],
+    ['of no home', async () => ({ home: await folder() }), 'BACKUP_FOLDER_REFUSED'],
+    ['of another role', async () => ({ role: 'store' }), 'BACKUP_FOLDER_REFUSED'],
+    ['in place of a folder with files', async (dir) => ({ to: join(dir, '..') }), 'BACKUP_FOLDER_REFUSED'],
+    ['in place of a file', async (dir) => ({ to: join(dir, 'notes') }), 'BACKUP_FOLDER_REFUSED'],
+    ['in its home', async (dir) => ({ to: join(dir, 'x', 'y') }), 'BACKUP_FOLDER_REFUSED'],
     ['that was ended', async () => ({ signal: ended }), `${DOMException.ABORT_ERR}`],
   ])('%s is none, and leaves nothing', async (_which, change, code) => {
     const { dir } = await home();
@@ -221,7 +221,7 @@ describe('a home made of a backup', () => {
     [
       'no list of its files',
       (from) => rm(join(from, 'manifest.json')),
-      'BACKUP_NOT_FOUND',
+      'BACKUP_FOLDER_REFUSED',
       /holds no backup/,
     ],
   ])('is none where it has %s', async (_which, change, code, says) => {
@@ -229,7 +229,7 @@ describe('a home made of a backup', () => {
     const from = await fresh();
     await backup(dir, from);
     const to = join(await folder(), '.quorate');
-    expect(await codeOf(() => restore(from, to, { role: 'store' }))).toBe('BACKUP_OTHER_ROLE');
+    expect(await codeOf(() => restore(from, to, { role: 'store' }))).toBe('BACKUP_FOLDER_REFUSED');
     await change(from);
     await expect(restore(from, to)).rejects.toMatchObject({ code, message: expect.stringMatching(says) });
     expect(existsSync(to) || existsSync(`${to}.unfinished`)).toBe(false);

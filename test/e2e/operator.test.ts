@@ -196,13 +196,13 @@ it('worker.toml says what is lent and when; a mistake in it is told with its lin
     [
       '[lend]\njobs = 4\ncpus = 1\n',
       2,
-      'LIMITS_CONTRADICT',
+      'LIMITS_INVALID',
       /worker\.toml:2: lend\.jobs: 4 at once need as many cpus; 1 is lent/,
     ],
     [
       '[lend]\ncpus = 4000\n',
       2,
-      'LIMITS_ABOVE_HOST',
+      'LIMITS_INVALID',
       /worker\.toml:2: lend\.cpus: 4000 is more than this host has/,
     ],
     ['[sandbox]\ntiers = ["vmm"]\n', 2, 'WORKER_FILE_INVALID', /worker.toml:2: sandbox.tiers/],

@@ -55,7 +55,7 @@ it('a job file that is too large is not read, and none is fetched by ssh', async
   await writeFile(file, '');
   // Of one that takes no room on the disk.
   await truncate(file, 2 ** 32);
-  expect(await codeOf(() => readLocalJobFile(file))).toBe('JOBFILE_TOO_LARGE');
+  expect(await codeOf(() => readLocalJobFile(file))).toBe('JOBFILE_INVALID');
   const wanted = { repo: 'ssh://git@git.example/app.git', path: 'quorate.yaml' };
   const where = { dir: await folder(), signal: AbortSignal.timeout(120_000) };
   expect(await codeOf(() => fetchRecipe({} as never, wanted as never, where))).toBe(

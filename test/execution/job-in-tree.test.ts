@@ -24,7 +24,7 @@ it('a job file of a tree that is too large is not read', async () => {
   const resolve = async () => ({ kind: 'file', size: 2 ** 40, cid: 'x' });
   const huge = { resolve, readBytes: async () => Promise.reject(new Error('it was read')) };
   const read = jobFileBytes(huge as never, 'tree', 'a', { named: 'a', what: 'a', hint: '' });
-  await expect(read).rejects.toMatchObject({ code: 'JOBFILE_TOO_LARGE' });
+  await expect(read).rejects.toMatchObject({ code: 'JOBFILE_INVALID' });
 });
 
 describe('the job of a file', () => {
@@ -49,7 +49,7 @@ describe('the job of a file', () => {
     expect(chooseJob(file, names[1]).name).toBe(names[1]);
     for (const wanted of [undefined, template])
       expect(() => chooseJob(file, wanted)).toThrow(
-        expect.objectContaining({ code: 'JOBFILE_JOB_AMBIGUOUS' }),
+        expect.objectContaining({ code: 'JOBFILE_JOB_NOT_FOUND' }),
       );
   });
 });
@@ -79,7 +79,7 @@ describe('the job file of a tree', () => {
     expect(String(Buffer.from(await jobFileBytes(s, tree, 'quorate.json', at)))).toBe(one);
     const large = await importing({ 'quorate.yaml': '#'.repeat(4_000_000) });
     await expect(jobFileInTree(large.s, large.tree, where)).rejects.toMatchObject({
-      code: 'JOBFILE_TOO_LARGE',
+      code: 'JOBFILE_INVALID',
     });
   });
 

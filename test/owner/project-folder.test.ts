@@ -104,7 +104,7 @@ describe("a project's folder", () => {
     await writeAddress(made.dir, address);
     expect((await issueTicket(opened, ticketFor)).charterChanged).toBe(false);
     const trusted = { ...ticketFor, role: 'trusted-worker', key: testKey('tower').id } as const;
-    expect(await codeOf(() => issueTicket(opened, trusted))).toBe('TICKET_NEEDS_ROOT');
+    expect(await codeOf(() => issueTicket(opened, trusted))).toBe('CHARTER_NEEDS_ROOT');
   });
 
   it('names no trusted worker with a key of those that it checks', async () => {
@@ -161,7 +161,7 @@ describe('a ticket', () => {
     const made = await project();
     await writeAddress(made.dir, address);
     const trusted = { ...ticketFor, role: 'trusted-worker' } as const;
-    expect(await codeOf(() => issueTicket(made, trusted))).toBe('TICKET_NEEDS_KEY');
+    expect(await codeOf(() => issueTicket(made, trusted))).toBe('INVITE_NEEDS_KEY');
     const key = testKey('tower').id;
     expect((await issueTicket(made, { ...trusted, key })).charterChanged).toBe(true);
     const charter = await readCharter(made.dir);

@@ -84,7 +84,7 @@ describe('a project with its controller', () => {
     const key = (await quorate(['key', '--home', home])).out.trim();
     const without = await quorate(['invite', 'me', '--role', 'trusted-worker'], { cwd: repo });
     expect(without.code).toBe(2);
-    expect(without.err).toMatch(/TICKET_NEEDS_KEY[\s\S]*quorate key/);
+    expect(without.err).toMatch(/INVITE_NEEDS_KEY[\s\S]*quorate key/);
     const made = await quorate(['invite', 'me', '--role', 'trusted-worker', '--key', key, '--json'], {
       cwd: repo,
     });

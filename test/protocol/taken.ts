@@ -10,16 +10,16 @@ export const by =
   (n: number): boolean =>
     schema.safeParse(of(n)).success;
 
-/** Whether it is not refused with one of these codes. */
+/** Whether it is not refused with one of these codes, or such a message. */
 export const unless =
-  (codes: readonly string[], act: (n: number) => unknown) =>
+  (codes: readonly string[] | RegExp, act: (n: number) => unknown) =>
   (n: number): boolean => {
     try {
       act(n);
       return true;
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
-      return !codes.includes(error.code);
+      return !(codes instanceof RegExp ? codes.test(error.message) : codes.includes(error.code));
     }
   };
 

@@ -64,7 +64,7 @@ it('the end of a key says what to do only of what counts no more', () => {
 describe('exit codes', () => {
   it.each([
     ['NOT_TRUSTED', 1],
-    ['JOBFILE_SYNTAX', 2],
+    ['JOBFILE_INVALID', 2],
     ['TICKET_EXPIRED', 2],
     ['POLICY_BELOW_FLOOR', 2],
     ['CLI_TIMEOUT', 3],

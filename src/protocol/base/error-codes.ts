@@ -217,6 +217,8 @@ const coreErrors = {
     'A claim or a resumed lease came on a stream that carries a lease that is not over. Each needs a stream of its own meanwhile.',
   LEASE_UNASKED:
     'The controller gave a lease that this worker did not claim, or has forgotten since. The worker ends the stream and claims again.',
+  LOCK_INVALID:
+    'Something in a lock file is not as its tool writes it: its format, or a name, version, path, address or hash; the message says where. Have the tool write the file again, and do not edit it by hand.',
   LOGS_SEALED:
     'The round is sealed; its logs are for the publisher until it ends. Join as publisher, or wait for the verdict.',
   LOGS_WORKER_UNKNOWN:
@@ -225,11 +227,7 @@ const coreErrors = {
     'Two places in lock files name one file with different hashes; the message says where. One of them is not what its registry serves: find out which before anything is built.',
   LOCK_INCOMPLETE:
     'A lock file does not say what the bytes of a dependency hash to, or which of several files it means; the message names the entry and its line. `quorate lock` writes it into `quorate.lock`, which is committed.',
-  LOCK_INVALID:
-    'An entry of a lock file is not one that its tool writes: a name, version, path, address or hash that cannot be. Have the tool write the file again.',
   LOCK_NOT_FOUND: 'A lock file that the job names is not in the source tree. Paths begin at its top.',
-  LOCK_SYNTAX:
-    'A lock file is not in the format that its name says. Have the tool that wrote it write it again; do not edit it by hand.',
   LOCK_TOO_LARGE:
     'A lock file is larger, nested deeper, or names more files than is read; the message says the limit.',
   LOCK_UNSUPPORTED:
@@ -269,16 +267,10 @@ const coreErrors = {
   OFFER_ROUND: 'The rounds of the job do not follow each other, or are more than the policy allows.',
   OPERATOR_REVOKED:
     'The operator was revoked; the message says from when and why. It may not work any more, and what rests on it from there on does not count.',
-  PIPELINE_CYCLE:
-    'Jobs of the file need each other, so that none could begin; the message begins with file, line and column. Remove one of these `needs`.',
-  PIPELINE_JOB_UNKNOWN:
-    'A job needs one that the file does not have; the message begins with file, line and column, the hint lists those there are.',
-  PIPELINE_NAME_INVALID:
-    'A job with a value of its `matrix` in its name would have the name of another one, or a longer one than a job may have. Use other values, or another name for the job.',
+  PIPELINE_INVALID:
+    'The jobs of the file make no pipeline: they need each other in a circle, or a job that the file does not have, or a `matrix` puts in a name or a value that cannot be; the message begins with file, line and column, and the hint says what to change.',
   PIPELINE_TOO_LARGE:
     'The jobs of the file are more, longer or deeper than one pipeline may have, once each `matrix` is expanded; the message says which bound. Nothing was built of it.',
-  PIPELINE_VALUE_INVALID:
-    'Text of a job is not what it may be once the values of its `matrix` are in it: a key that the matrix does not have, or an image that is none; the message begins with file, line and column.',
   POLICY_BELOW_FLOOR:
     'The policy of the request is weaker than the floor in the charter. Under `trust` in `quorate.yaml`, ask for at least what the hint names.',
   REBUILD_ASKED:

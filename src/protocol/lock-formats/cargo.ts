@@ -1,13 +1,13 @@
 import { parse, type TomlError } from 'smol-toml';
 import type { Found, Origin } from './entry.ts';
-import { invalid, notSyntax, type Place, quote, unsupported } from './fault.ts';
+import { invalid, type Place, quote, unsupported } from './fault.ts';
 import { parseSha256 } from './integrity.ts';
 import { dependencyLimits } from './limits.ts';
 import { checkName, checkUrl, checkVersion, purlOf } from './names.ts';
 
 /**
  * The crates of `Cargo.lock`, versions 3 and 4. Packages of the source tree are no entries.
- * Throws `LOCK_SYNTAX`, `LOCK_UNSUPPORTED`, `LOCK_INVALID`.
+ * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
  */
 export function parseCargo(text: string, lock: string): Found[] {
   const top = { lock, line: 1 };
@@ -18,7 +18,7 @@ export function parseCargo(text: string, lock: string): Found[] {
   }
   if (!Array.isArray(packages)) throw invalid(top, '"package" is not a list');
   const lines = headerLines(text);
-  if (lines.length !== packages.length) throw notSyntax(top, 'not written as Cargo writes it');
+  if (lines.length !== packages.length) throw invalid(top, 'not written as Cargo writes it');
   return packages.flatMap((one: unknown, index) => foundOf(one, { lock, line: lines[index] ?? 1 }) ?? []);
 }
 
@@ -33,7 +33,7 @@ function tomlOf(text: string, top: Place): Record<string, unknown> {
   } catch (error) {
     // The parser throws no other errors.
     const { line, message } = error as TomlError;
-    throw notSyntax({ ...top, line }, `not TOML: ${quote(message.split('\n')[0] ?? '')}`);
+    throw invalid({ ...top, line }, `not TOML: ${quote(message.split('\n')[0] ?? '')}`);
   }
 }
 

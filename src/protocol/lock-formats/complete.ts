@@ -1,5 +1,5 @@
 import type { Entry, Found } from './entry.ts';
-import { lockFault, notSyntax, quote } from './fault.ts';
+import { invalid, lockFault, quote } from './fault.ts';
 import { checkVersion } from './names.ts';
 import { type Arch, fits } from './platform.ts';
 import type { FixedAt } from './quorate-lock.ts';
@@ -92,7 +92,7 @@ function decodePart(text: string, { at, purl }: FixedAt): string {
   try {
     return checkVersion(decodeURIComponent(text), at);
   } catch {
-    throw notSyntax(at, `${quote(purl)} is not a package URL`);
+    throw invalid(at, `${quote(purl)} is not a package URL`);
   }
 }
 

@@ -25,13 +25,9 @@ const writtenAgain = ({ lock }: Place): string =>
     ? 'It was edited: take the version of before from git; or remove it, and run quorate lock, and quorate lock add for each file of no package.'
     : 'Have the tool that wrote the lock file write it again.';
 
-/** An entry that is not valid. */
+/** An entry that is not valid, or text that is not in the format of its file. */
 export const invalid = (at: Place, message: string): QuorateError =>
   lockFault('LOCK_INVALID', at, message, writtenAgain(at));
-
-/** Text that is not in the format of its file. */
-export const notSyntax = (at: Place, message: string): QuorateError =>
-  lockFault('LOCK_SYNTAX', at, message, writtenAgain(at));
 
 /** A format that is not read. `instead` says what to do. */
 export const unsupported = (at: Place, what: string, instead: string): QuorateError =>

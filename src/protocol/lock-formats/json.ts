@@ -1,4 +1,4 @@
-import { notSyntax, type Place, quote } from './fault.ts';
+import { invalid, type Place, quote } from './fault.ts';
 import { dependencyLimits } from './limits.ts';
 import { type Tree, tooDeep } from './tree.ts';
 
@@ -7,7 +7,7 @@ const token = /[ \t\n\r]*(?:(")|(-?\d[\d.eE+-]*)|(true|false|null)|([^ \t\n\r]))
 
 /**
  * JSON with the line of each value. Refuses what JSON.parse passes over: duplicate keys, of which tools take different ones.
- * Throws `LOCK_SYNTAX`.
+ * Throws `LOCK_INVALID`.
  */
 export function readJson(text: string, lock: string): Tree {
   return new JsonReader(text, lock).whole();
@@ -42,7 +42,7 @@ class JsonReader {
   }
 
   #fault(message: string): Error {
-    return notSyntax(this.#at, `not JSON: ${message}`);
+    return invalid(this.#at, `not JSON: ${message}`);
   }
 
   #next(): void {
@@ -123,7 +123,7 @@ class JsonReader {
       if (this.#kind !== 'text') throw this.#fault(`expected a key, not ${quote(this.#now)}`);
       const key = String(this.#scalar());
       const line = this.#line;
-      if (found.has(key)) throw notSyntax(this.#at, `the key ${quote(key)} occurs twice`);
+      if (found.has(key)) throw invalid(this.#at, `the key ${quote(key)} occurs twice`);
       this.#next();
       this.#expect(':');
       found.set(key, { ...this.#value(depth + 1), line });

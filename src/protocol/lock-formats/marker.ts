@@ -1,4 +1,4 @@
-import { invalid, notSyntax, type Place, quote } from './fault.ts';
+import { invalid, type Place, quote } from './fault.ts';
 import type { Arch } from './platform.ts';
 
 /** One word of a marker: a text, a name, an operator or a bracket. */
@@ -13,7 +13,7 @@ const none: Word = { kind: 'bracket', text: '' };
 
 /**
  * Whether an environment marker of Python (PEP 508) can hold on Linux of this architecture, whatever Python an image has.
- * Throws `LOCK_SYNTAX`, `LOCK_INVALID`.
+ * Throws `LOCK_INVALID`.
  */
 export function markerHolds(text: string, arch: Arch, at: Place): boolean {
   const parser = new Marker(wordsOf(text, at), arch, at);
@@ -26,7 +26,7 @@ function wordsOf(text: string, at: Place): Word[] {
   const end = text.trimEnd().length;
   while (pattern.lastIndex < end) {
     const match = pattern.exec(text);
-    if (match === null || words.length === tokensMax) throw notSyntax(at, `${quote(text)} is not a marker`);
+    if (match === null || words.length === tokensMax) throw invalid(at, `${quote(text)} is not a marker`);
     const [, single, double, word, name, operator, bracket] = match;
     const quoted = single ?? double;
     if (quoted !== undefined) words.push({ kind: 'text', text: quoted });

@@ -8,7 +8,7 @@ import { Fields, type Tree } from './tree.ts';
 /**
  * The tarballs of npm's `package-lock.json` or `npm-shrinkwrap.json`, lock versions 2 and 3. What npm takes from the source tree
  * or from another tarball (workspaces, links, local tarballs, bundled packages) is no entry.
- * Throws `LOCK_SYNTAX`, `LOCK_UNSUPPORTED`, `LOCK_INVALID`, `LOCK_TOO_LARGE`.
+ * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`, `LOCK_TOO_LARGE`.
  */
 export function parseNpm(text: string, lock: string): Found[] {
   const top = new Fields(readJson(text, lock), lock, '');

@@ -8,7 +8,7 @@ import { readYaml } from './yaml.ts';
 
 /**
  * The tarballs of `pnpm-lock.yaml` 9, which pnpm 9 and 10 write. Workspaces, links and local tarballs are no entries.
- * Throws `LOCK_SYNTAX`, `LOCK_UNSUPPORTED`, `LOCK_INVALID`, `LOCK_TOO_LARGE`.
+ * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`, `LOCK_TOO_LARGE`.
  */
 export function parsePnpm(text: string, lock: string): Found[] {
   const kept = withoutUnread(text);

@@ -1,5 +1,5 @@
 import type { Found } from './entry.ts';
-import { lockFault, notSyntax, type Place, quote } from './fault.ts';
+import { invalid, lockFault, type Place, quote } from './fault.ts';
 import { parseSha256 } from './integrity.ts';
 import { dependencyLimits } from './limits.ts';
 import { checkFile, checkName, checkUrl } from './names.ts';
@@ -26,7 +26,7 @@ const purlForm = /^pkg:[a-z]+\/[\x21-\x7e]+$/;
 /**
  * `quorate.lock`: a first line with the version of the format, then a line for each file, sorted by code units, each once:
  * `PURL FILE sha256:HEX`, with the address behind it where it has one. Canonical: one content has one text.
- * Throws `LOCK_SYNTAX`, `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
+ * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
  */
 export function parseQuorateLock(text: string, lock: string): FixedAt[] {
   const lines = text.split('\n');
@@ -40,13 +40,13 @@ export function parseQuorateLock(text: string, lock: string): FixedAt[] {
         'Update Quorate.',
       );
     }
-    throw notSyntax(top, `the first line is not ${quote(header)}`);
+    throw invalid(top, `the first line is not ${quote(header)}`);
   }
-  if (lines.at(-1) !== '') throw notSyntax({ lock, line: lines.length }, 'the last line has no end');
+  if (lines.at(-1) !== '') throw invalid({ lock, line: lines.length }, 'the last line has no end');
   return lines.slice(1, -1).map((line, index) => {
     const at = { lock, line: index + 2 };
     const before = index === 0 ? '' : (lines[index] ?? '');
-    if (line <= before) throw notSyntax(at, 'the lines are not sorted, each once');
+    if (line <= before) throw invalid(at, 'the lines are not sorted, each once');
     return recordOf(line, at);
   });
 }
@@ -54,15 +54,15 @@ export function parseQuorateLock(text: string, lock: string): FixedAt[] {
 function recordOf(line: string, at: Place): FixedAt {
   const [purl = '', file = '', hash = '', url, ...rest] = line.split(' ');
   if (rest.length > 0 || !hash.startsWith('sha256:'))
-    throw notSyntax(at, `${quote(line)} is not PURL FILE sha256:HEX, or these and an address`);
+    throw invalid(at, `${quote(line)} is not PURL FILE sha256:HEX, or these and an address`);
   if (!purlForm.test(purl) || purl.length > dependencyLimits.purlCharsMax)
-    throw notSyntax(at, `${quote(purl)} is not a package URL`);
+    throw invalid(at, `${quote(purl)} is not a package URL`);
   const sha256 = hash.slice('sha256:'.length);
   parseSha256(sha256, at);
   checkFile(file, at);
   if (purl.startsWith(generic)) checkName('generic', purl.slice(generic.length), at);
   if (purl.startsWith(generic) && url === undefined)
-    throw notSyntax(at, `${quote(purl)} has no address that it can be fetched from`);
+    throw invalid(at, `${quote(purl)} has no address that it can be fetched from`);
   return { purl, file, sha256, at, ...(url !== undefined && { url: checkUrl(url, at) }) };
 }
 

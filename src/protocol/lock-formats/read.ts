@@ -5,7 +5,7 @@ import { fromUtf8 } from '../base/text.ts';
 import { parseCargo } from './cargo.ts';
 import { FixedFiles } from './complete.ts';
 import type { Entry, Found } from './entry.ts';
-import { lockFault, notSyntax, quote, unsupported } from './fault.ts';
+import { invalid, lockFault, quote, unsupported } from './fault.ts';
 import { parseGoSum } from './go.ts';
 import { dependencyLimits } from './limits.ts';
 import { parseNpm } from './npm.ts';
@@ -153,7 +153,7 @@ function textsOf(files: ReadonlyMap<string, Uint8Array>): Files {
     try {
       return fromUtf8(bytes);
     } catch {
-      throw notSyntax(at, 'the file is not UTF-8');
+      throw invalid(at, 'the file is not UTF-8');
     }
   };
 }

@@ -1,5 +1,5 @@
 import type { Found, Integrity } from './entry.ts';
-import { invalid, notSyntax, type Place, quote, unsupported } from './fault.ts';
+import { invalid, type Place, quote, unsupported } from './fault.ts';
 import { sortedDigests } from './integrity.ts';
 import { markerHolds } from './marker.ts';
 import { checkName, checkPath, checkUrl, checkVersion, fileOfUrl, purlOf } from './names.ts';
@@ -13,7 +13,7 @@ const harmless =
  * The requirements of pip's `requirements.txt` that can hold on Linux of this architecture. Each is pinned by `==`, or is an address.
  * pip's file does not say which of a version's files it means, so `quorate.lock` does. `listed` are all lock files of the job: a file
  * that is included has to be one of them.
- * Throws `LOCK_SYNTAX`, `LOCK_UNSUPPORTED`, `LOCK_INVALID`.
+ * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
  */
 export function parseRequirements(
   text: string,
@@ -123,7 +123,7 @@ function hashesOf(options: readonly string[], at: Place): Integrity | undefined 
     const text = option.trim();
     if (text === '' || /^(?:--config-settings|--global-option)[ =]/.test(text)) return [];
     const [, algorithm, hex = ''] = /^--hash[= ]([a-z0-9]+):(\S*)$/.exec(text) ?? [];
-    if (algorithm === undefined) throw notSyntax(at, `${quote(text)} is not an option of a requirement`);
+    if (algorithm === undefined) throw invalid(at, `${quote(text)} is not an option of a requirement`);
     if (algorithm !== 'sha256') return [];
     if (!/^[0-9a-f]{64}$/.test(hex)) throw invalid(at, `${quote(hex)} is not a sha256 in hexadecimal`);
     return [hex];

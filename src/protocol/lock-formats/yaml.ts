@@ -1,11 +1,11 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
-import { lockFault, notSyntax, type Place, quote } from './fault.ts';
+import { invalid, lockFault, type Place, quote } from './fault.ts';
 import { dependencyLimits } from './limits.ts';
 import { type Tree, tooDeep } from './tree.ts';
 
 /**
  * YAML as tools write it, with the line of each value: one document, no aliases and no tags, each key once. `numbers`: those that the
- * lines of the text have in the file, where some were left out. Throws `LOCK_SYNTAX`, `LOCK_TOO_LARGE`.
+ * lines of the text have in the file, where some were left out. Throws `LOCK_INVALID`, `LOCK_TOO_LARGE`.
  */
 export function readYaml(text: string, lock: string, numbers?: readonly number[]): Tree {
   const top = { lock, line: 1 };
@@ -26,7 +26,7 @@ export function readYaml(text: string, lock: string, numbers?: readonly number[]
     const { contents, errors, warnings } = parseDocument(text, options);
     const [fault] = [...errors, ...warnings];
     if (fault !== undefined)
-      throw notSyntax({ lock, line: lineAt(fault.pos[0]) }, `not YAML: ${quote(fault.message)}`);
+      throw invalid({ lock, line: lineAt(fault.pos[0]) }, `not YAML: ${quote(fault.message)}`);
     return new YamlReader(lock, lineAt).tree(contents, top, 0);
   } catch (error) {
     // The parser recurses for each level that ends. That the stack is full is one of its errors only where it composes a value.
@@ -49,8 +49,7 @@ class YamlReader {
     const at = offset === undefined ? near : { ...near, line: this.#lineAt(offset) };
     if (depth > dependencyLimits.depthMax) throw tooDeep(at);
     if (node === null) return { line: at.line, value: null };
-    if (isAlias(node) || node.tag !== undefined)
-      throw notSyntax(at, 'an alias or a tag, which no tool writes');
+    if (isAlias(node) || node.tag !== undefined) throw invalid(at, 'an alias or a tag, which no tool writes');
     if (isMap<Node, Node | null>(node)) return { line: at.line, value: this.#map(node.items, at, depth) };
     if (isSeq<Node | null>(node))
       return { line: at.line, value: node.items.map((item) => this.tree(item, at, depth + 1)) };
@@ -62,7 +61,7 @@ class YamlReader {
       value === null
     )
       return { line: at.line, value };
-    throw notSyntax(at, 'a value that is no text, number, list or mapping');
+    throw invalid(at, 'a value that is no text, number, list or mapping');
   }
 
   #map(
@@ -75,9 +74,9 @@ class YamlReader {
       const name = this.tree(key, near, depth + 1);
       const at = { lock: this.#lock, line: name.line };
       if (typeof name.value !== 'string' && typeof name.value !== 'number')
-        throw notSyntax(at, 'a key that is no text');
+        throw invalid(at, 'a key that is no text');
       const text = String(name.value);
-      if (found.has(text)) throw notSyntax(at, `the key ${quote(text)} occurs twice`);
+      if (found.has(text)) throw invalid(at, `the key ${quote(text)} occurs twice`);
       found.set(text, { ...this.tree(value, at, depth + 1), line: at.line });
     }
     return found;

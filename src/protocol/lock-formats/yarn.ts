@@ -1,5 +1,5 @@
 import type { Found } from './entry.ts';
-import { invalid, notSyntax, type Place, quote, unsupported } from './fault.ts';
+import { invalid, type Place, quote, unsupported } from './fault.ts';
 import { base64OfHex } from './integrity.ts';
 import { checkName } from './names.ts';
 import { npmEntry } from './npm.ts';
@@ -13,7 +13,7 @@ interface YarnEntry {
 
 /**
  * The tarballs of a `yarn.lock` of Yarn 1. It does not say which packages are optional or for which platform, so all are in. Local
- * tarballs and folders are no entries. Throws `LOCK_SYNTAX`, `LOCK_UNSUPPORTED`, `LOCK_INVALID`.
+ * tarballs and folders are no entries. Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
  */
 export function parseYarn(text: string, lock: string): Found[] {
   const lines = text.split(/\r?\n/);
@@ -23,7 +23,7 @@ export function parseYarn(text: string, lock: string): Found[] {
     throw unsupported({ lock, line: metadata + 1 }, 'the lock file of Yarn 2 or newer (berry)', instead);
   }
   if (!lines.includes('# yarn lockfile v1'))
-    throw notSyntax({ lock, line: 1 }, 'no line says "# yarn lockfile v1"');
+    throw invalid({ lock, line: 1 }, 'no line says "# yarn lockfile v1"');
   return entriesOf(lines, lock).flatMap((entry) => foundOf(entry) ?? []);
 }
 
@@ -32,12 +32,12 @@ const word = /^(?:"((?:[^"\\]|\\.){0,4000})"|([^\s",:][^\s",]*?))(?=,|:?$|\s)/;
 /** The text of a word, quoted or not, and what is behind it. */
 function wordOf(text: string, at: Place): [word: string, rest: string] {
   const match = word.exec(text);
-  if (match === null) throw notSyntax(at, `${quote(text)} is not a line of a lock file`);
+  if (match === null) throw invalid(at, `${quote(text)} is not a line of a lock file`);
   const [all, quoted, plain = ''] = match;
   try {
     return [quoted === undefined ? plain : String(JSON.parse(`"${quoted}"`)), text.slice(all.length)];
   } catch {
-    throw notSyntax(at, `${quote(text)} is not a line of a lock file`);
+    throw invalid(at, `${quote(text)} is not a line of a lock file`);
   }
 }
 
@@ -54,13 +54,13 @@ function entriesOf(lines: readonly string[], lock: string): YarnEntry[] {
     if (indent === '') {
       const patterns = patternsOf(rest, at);
       for (const pattern of patterns) {
-        if (seen.has(pattern)) throw notSyntax(at, `${quote(pattern)} occurs twice`);
+        if (seen.has(pattern)) throw invalid(at, `${quote(pattern)} occurs twice`);
         seen.add(pattern);
       }
       entries.push({ at, patterns, fields: new Map() });
       nested = false;
     } else if (entry === undefined || (indent.length !== 2 && !(nested && indent.length === 4)))
-      throw notSyntax(at, 'the line is not indented as in a lock file');
+      throw invalid(at, 'the line is not indented as in a lock file');
     else if (indent.length === 2) nested = readField(entry, rest, at);
   });
   return entries;
@@ -72,7 +72,7 @@ function patternsOf(text: string, at: Place): string[] {
     const [pattern, behind] = wordOf(rest, at);
     patterns.push(pattern);
     if (behind === ':') return patterns;
-    if (!behind.startsWith(', ')) throw notSyntax(at, `${quote(text)} is not a line of a lock file`);
+    if (!behind.startsWith(', ')) throw invalid(at, `${quote(text)} is not a line of a lock file`);
     rest = behind.slice(2);
   }
 }
@@ -82,8 +82,8 @@ function readField({ fields }: YarnEntry, text: string, at: Place): boolean {
   const [key, behind] = wordOf(text, at);
   if (behind === ':') return true;
   const [value, rest] = wordOf(behind.trimStart(), at);
-  if (rest !== '') throw notSyntax(at, `${quote(text)} is not a line of a lock file`);
-  if (fields.has(key)) throw notSyntax(at, `${quote(key)} occurs twice`);
+  if (rest !== '') throw invalid(at, `${quote(text)} is not a line of a lock file`);
+  if (fields.has(key)) throw invalid(at, `${quote(key)} occurs twice`);
   fields.set(key, value);
   return false;
 }

@@ -12,7 +12,7 @@ import type { Instance, PipelineFault, Template } from './template.ts';
 /**
  * The jobs of a file: for each template one instance, or one for each combination of its matrix. The order depends on the
  * templates only: each instance comes after those it needs. Nothing is built of a matrix that is too large.
- * Faults: those of `sortTemplates`, `PIPELINE_TOO_LARGE`, `PIPELINE_NAME_INVALID`, `PIPELINE_VALUE_INVALID`.
+ * Faults: those of `sortTemplates`, `PIPELINE_TOO_LARGE`, `PIPELINE_INVALID`.
  */
 export function expandTemplates<T extends Template>(
   templates: readonly T[],
@@ -106,7 +106,7 @@ function invalid(
 ): PipelineFault {
   const chosen = Object.entries(values).map(([key, value]) => `${key}=${value}`);
   return {
-    code: 'PIPELINE_VALUE_INVALID',
+    code: 'PIPELINE_INVALID',
     path: [name, ...path],
     message: chosen.length === 0 ? wrong : `${wrong} (with ${chosen.join(', ')})`,
     hint: marksHint,
@@ -115,7 +115,7 @@ function invalid(
 
 function nameFault(name: string, template: Template, other: string | undefined): PipelineFault | undefined {
   const path = [template.name, 'matrix'];
-  const code = 'PIPELINE_NAME_INVALID';
+  const code = 'PIPELINE_INVALID';
   if (other !== undefined) {
     const message = `two jobs are named "${name}": of ${other === template.name ? 'one matrix' : `"${other}" and "${template.name}"`}`;
     return { code, path, message, hint: 'Use values that differ in letters and digits, or other job names.' };

@@ -3,7 +3,7 @@ import type { PipelineFault, Template } from './template.ts';
 
 /**
  * Templates in an order in which each comes after those it needs, otherwise as in the file; or what is wrong with the needs:
- * `PIPELINE_JOB_UNKNOWN`, `PIPELINE_CYCLE`, `PIPELINE_TOO_LARGE` (a chain of more jobs than `depthMax`).
+ * `PIPELINE_INVALID`, `PIPELINE_TOO_LARGE` (a chain of more jobs than `depthMax`).
  */
 export function sortTemplates<T extends Template>(
   templates: readonly T[],
@@ -39,14 +39,14 @@ export function sortTemplates<T extends Template>(
 }
 
 const unknownJob = (name: string, job: string, known: readonly string[]): PipelineFault => ({
-  code: 'PIPELINE_JOB_UNKNOWN',
+  code: 'PIPELINE_INVALID',
   path: [name, 'needs', job],
   message: `the file has no job "${job}"`,
   hint: `It has: ${known.join(', ')}.`,
 });
 
 const cycle = (chain: readonly string[], job: string): PipelineFault => ({
-  code: 'PIPELINE_CYCLE',
+  code: 'PIPELINE_INVALID',
   path: [chain.at(-1) ?? job, 'needs', job],
   message: `jobs that wait for each other: ${[...chain, job].join(' needs ')}`,
   hint: 'Remove one of these needs.',

@@ -44,12 +44,7 @@ export interface Instance<T extends Template = Template> {
   env: Record<string, string>;
 }
 
-export type PipelineFaultCode =
-  | 'PIPELINE_CYCLE'
-  | 'PIPELINE_JOB_UNKNOWN'
-  | 'PIPELINE_NAME_INVALID'
-  | 'PIPELINE_TOO_LARGE'
-  | 'PIPELINE_VALUE_INVALID';
+export type PipelineFaultCode = 'PIPELINE_INVALID' | 'PIPELINE_TOO_LARGE';
 
 /** An error in the jobs of a file, with its place: the template's name, then keys below it. */
 export interface PipelineFault {

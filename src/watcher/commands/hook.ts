@@ -25,7 +25,7 @@ export interface HookAsked {
   project?: string;
 }
 
-/** Opens journal and client of a hook, and closes them. Errors: `HOOK_NAME_INVALID`, `JOURNAL_…`, `MEMBERSHIP_…`, `CONTROLLER_UNREACHABLE`. */
+/** Opens journal and client of a hook, and closes them. Errors: `HOOK_USAGE`, `JOURNAL_…`, `MEMBERSHIP_…`, `CONTROLLER_UNREACHABLE`. */
 export async function hookPorts<T>(
   context: Context,
   { name, command, once = false, timeout, project }: HookAsked,

@@ -147,24 +147,20 @@ async function disputed(context: Context, command: string[], options: Shared): P
 
 function checkCommand(command: readonly string[]): void {
   if (command.length > 0) return;
-  throw new QuorateError('HOOK_COMMAND_MISSING', 'there is no command to run', {
+  throw new QuorateError('HOOK_USAGE', 'there is no command to run', {
     hint: 'Give it after --: quorate on trusted --ref main -- ./publish.sh',
   });
 }
 
-/** A run that the controller lists, by its id or the start of it. Errors: `HOOK_RUN_UNKNOWN`. */
+/** A run that the controller lists, by its id or the start of it. Errors: `HOOK_USAGE`. */
 async function find(client: OpenHook['client'], which: string) {
   const { jobs } = await client.jobs();
   const fits = jobs.filter(({ run }) => which.length >= 8 && run.startsWith(which));
   const [run] = fits;
   if (run !== undefined && fits.length === 1) return run;
-  throw new QuorateError(
-    'HOOK_RUN_UNKNOWN',
-    `the controller lists no run ${JSON.stringify(which.slice(0, 80))}`,
-    {
-      hint: 'Give its id, or the first 8 characters at least: quorate jobs',
-    },
-  );
+  throw new QuorateError('HOOK_USAGE', `the controller lists no run ${JSON.stringify(which.slice(0, 80))}`, {
+    hint: 'Give its id, or the first 8 characters at least: quorate jobs',
+  });
 }
 
 function exitOf({ signal }: Context, { once = false }: Shared, last: Outcome | undefined): Exit {

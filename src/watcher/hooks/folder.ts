@@ -21,10 +21,10 @@ export interface HookFolder {
   close(): void;
 }
 
-/** Errors: `HOOK_NAME_INVALID`, `JOURNAL_…`. */
+/** Errors: `HOOK_USAGE`, `JOURNAL_…`. */
 export async function openHookFolder(home: string, project: string, name: string): Promise<HookFolder> {
   if (!namePattern.test(name))
-    throw new QuorateError('HOOK_NAME_INVALID', `"${name.slice(0, 80)}" is no name of a hook`, {
+    throw new QuorateError('HOOK_USAGE', `"${name.slice(0, 80)}" is no name of a hook`, {
       hint: 'Give up to 63 lower-case letters, digits and hyphens.',
     });
   const dir = join(home, 'hooks', project, name);

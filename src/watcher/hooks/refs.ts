@@ -14,13 +14,13 @@ const roots = ['refs/heads/', 'refs/tags/'];
 const isBelow = (ref: string): boolean => roots.some((root) => ref.startsWith(root));
 
 /**
- * Reads a pattern. A name without `refs/` is a branch. `*` stands for any characters but `/`. Errors: `HOOK_REF_INVALID`.
+ * Reads a pattern. A name without `refs/` is a branch. `*` stands for any characters but `/`. Errors: `HOOK_USAGE`.
  */
 export function parseRefPattern(text: string): RefPattern {
   const full = text.startsWith('refs/') ? text : `refs/heads/${text}`;
   const isName = isRefName(full.replaceAll('*', 'x')) && !/[{}()!,]/.test(full);
   if (!isName || full.includes('**') || !isBelow(full))
-    throw new QuorateError('HOOK_REF_INVALID', `"${text.slice(0, 120)}" names no branch and no tag`, {
+    throw new QuorateError('HOOK_USAGE', `"${text.slice(0, 120)}" names no branch and no tag`, {
       hint: 'Name a branch (main, release-*), or a ref in full: refs/heads/main, refs/tags/v*. Pull requests are neither.',
     });
   return { text, full };

@@ -31,7 +31,7 @@ export function serveWatchControl(
   project: string,
   watcher: Watcher,
 ): Promise<() => Promise<void>> {
-  const invalid = (message: string) => new QuorateError('WATCH_CONTROL_INVALID', message);
+  const invalid = (message: string) => new QuorateError('CONTROL_REQUEST_INVALID', message);
   return serveControlSocket(socketOf(home, project), invalid, (given) => {
     const request = requestSchema.parse(given);
     if (request.do === 'decide') watcher.decide(request.pull, request.commit, request.verdict, request.by);
@@ -39,7 +39,7 @@ export function serveWatchControl(
   });
 }
 
-/** Asks the watcher that runs from this home. Errors: `WATCH_NOT_RUNNING`, `WATCH_CONTROL_LOST`, and what it answers with. */
+/** Asks the watcher that runs from this home. Errors: `WATCH_NOT_RUNNING`, `CONTROL_LOST`, and what it answers with. */
 export async function askWatcher(
   home: string,
   project: string | undefined,
@@ -48,7 +48,7 @@ export async function askWatcher(
   const answer = await askControlSocket(await socketFor(home, project), request, {
     absent: (path, cause) => notRunning(path, cause),
     lost: (cause) =>
-      new QuorateError('WATCH_CONTROL_LOST', `the watcher did not answer: ${messageOf(cause)}`, {
+      new QuorateError('CONTROL_LOST', `the watcher did not answer: ${messageOf(cause)}`, {
         hint: 'It may be ending or be busy; ask again.',
         cause,
       }),

@@ -13,7 +13,7 @@ export function namedIn(options: LendingOptions, { places }: { places: Places })
 }
 
 /**
- * Resources that this host lends: the defaults, changed by what the operator sets; `tiers` once they are known. Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
+ * Resources that this host lends: the defaults, changed by what the operator sets; `tiers` once they are known. Throws `LIMITS_INVALID`.
  */
 export async function lendingFrom(
   options: LendingOptions,

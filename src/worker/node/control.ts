@@ -50,7 +50,7 @@ const socketOf = (home: string, project: string): string =>
 
 /**
  * Accepts requests such as pause and drain from the user who runs the worker and from nobody else.
- * Errors: `CONTROL_PATH_TOO_LONG`, `CONTROL_UNAVAILABLE`.
+ * Errors: `CONTROL_UNAVAILABLE`.
  */
 export function serveControl(
   home: string,

@@ -172,7 +172,7 @@ export class Operator {
 
   /**
    * Applies to running builds, too. Returns the limits that a running build could not be held to.
-   * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`, `LIMITS_NOT_ENFORCEABLE`, and changes nothing then.
+   * Throws `LIMITS_INVALID`, `LIMITS_NOT_ENFORCEABLE`, and changes nothing then.
    */
   limit(changes: KnobChanges): string[] {
     const { cpus, memoryBytes, jobsAtOnce, pids, seconds, ...more } = changes;

@@ -69,7 +69,7 @@ export function checkServed({ serve }: OperatorRules, project: string): void {
 
 /**
  * Whether the values an operator set fit the host and each other. `named` says where each was set.
- * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
+ * Throws `LIMITS_INVALID`.
  */
 export function checkTerms(
   { capabilities, jobsAtOnce, pids, seconds }: Lending,
@@ -79,11 +79,9 @@ export function checkTerms(
   const atMost = (key: TermKey, asked: number, there: number, unit?: 'bytes') => {
     if (asked <= there) return;
     const [wants, has] = unit === undefined ? [asked, there] : sizeTexts(asked, there);
-    throw new QuorateError(
-      'LIMITS_ABOVE_HOST',
-      `${named(key)}: ${wants} is more than this host has (${has})`,
-      { hint: 'Lend less than all of it.' },
-    );
+    throw new QuorateError('LIMITS_INVALID', `${named(key)}: ${wants} is more than this host has (${has})`, {
+      hint: 'Lend less than all of it.',
+    });
   };
   const { cpus, memoryBytes } = capabilities;
   const processors = availableParallelism();
@@ -92,7 +90,7 @@ export function checkTerms(
   if (pids !== undefined) atMost('processes', pids, processesMax());
   if (pauseAboveLoad !== undefined && pauseAboveLoad >= processors) {
     throw new QuorateError(
-      'LIMITS_ABOVE_HOST',
+      'LIMITS_INVALID',
       `${named('pause_above_load')}: ${pauseAboveLoad} processors are never busier than all ${processors} of this host`,
       { hint: 'Name fewer, or leave it out: then builds are never paused by themselves.' },
     );
@@ -125,10 +123,10 @@ export function checkTerms(
     ],
   ];
   for (const [wrong, key, message, hint] of contradictions)
-    if (wrong) throw new QuorateError('LIMITS_CONTRADICT', `${named(key)}: ${message}`, { hint });
+    if (wrong) throw new QuorateError('LIMITS_INVALID', `${named(key)}: ${message}`, { hint });
 }
 
-/** Throws `LIMITS_CONTRADICT` for more disk than memory where builds write to memory only. `named` says where it was set. */
+/** Throws `LIMITS_INVALID` for more disk than memory where builds write to memory only. `named` says where it was set. */
 export function checkDisk(
   { capabilities: { memoryBytes, diskBytes } }: Lending,
   able: Pick<SandboxAbilities, 'disk'>,
@@ -137,7 +135,7 @@ export function checkDisk(
   if (able.disk || diskBytes <= memoryBytes) return;
   const [memory, disk] = sizeTexts(memoryBytes, diskBytes);
   throw new QuorateError(
-    'LIMITS_CONTRADICT',
+    'LIMITS_INVALID',
     `${named('disk')}: what builds write is kept in memory here, of which ${memory} are lent, not ${disk}`,
     { hint: 'Lend more memory or less disk. What is missing to lend more: quorate doctor --verbose' },
   );

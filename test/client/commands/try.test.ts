@@ -261,7 +261,7 @@ describe('quorate try', () => {
       'IMAGE_UNKNOWN',
     ],
     ['a job that is not there', jobFile({ run: ['true'] }), ['--job', 'x'], 2, 'JOBFILE_JOB_NOT_FOUND'],
-    ['a job file with a mistake', 'jobs: {build: {rum: [x]}}', [], 2, 'JOBFILE_UNKNOWN_KEY'],
+    ['a job file with a mistake', 'jobs: {build: {rum: [x]}}', [], 2, 'JOBFILE_INVALID'],
     ['a commit before the first one', jobFile({ run: ['true'] }), ['--commit'], 2, 'SOURCE_NO_COMMIT'],
     ['a ref that is none', jobFile({ run: ['true'] }), ['--ref', '-x'], 2, 'SOURCE_REF_INVALID'],
     ['a folder that has files', jobFile({ run: ['true'] }), ['-o', '.'], 2, 'CLI_FOLDER_NOT_EMPTY'],
@@ -285,7 +285,7 @@ describe('quorate try', () => {
 
   it('knows no key of the job file that would change the surroundings', async () => {
     const file = jobFile({ run: ['true'] }).replace('image: host', 'variation: {umask: "077"}');
-    expect(codeIn((await attempt(await repository(file))).err)).toBe('JOBFILE_UNKNOWN_KEY');
+    expect(codeIn((await attempt(await repository(file))).err)).toBe('JOBFILE_INVALID');
   });
 
   it('on Ctrl-C ends and leaves no process, control group or file', async () => {

@@ -168,12 +168,12 @@ const ofTexts: Bound[] = [
   [
     'words of a marker',
     // Complete or not.
-    unless(['LOCK_SYNTAX'], (n) => markerHolds(list(n, "'a'").join(' '), 'x86_64', place)),
+    unless(/ is not a marker$/, (n) => markerHolds(list(n, "'a'").join(' '), 'x86_64', place)),
     1_000,
   ],
   [
     'characters of a package URL of quorate.lock',
-    unless(['LOCK_SYNTAX'], (n) =>
+    unless(['LOCK_INVALID'], (n) =>
       parseQuorateLock(`quorate-lock 1\npkg:npm/${text(n - 8)} a sha256:${id}\n`, 'it'),
     ),
     8_000,

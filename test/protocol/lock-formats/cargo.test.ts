@@ -61,11 +61,11 @@ describe('Cargo.lock', () => {
   it.each([
     ['[metadata]', 'LOCK_UNSUPPORTED Cargo.lock:1: version 1 or 2 of Cargo.lock is not supported'],
     ['version = 5', 'LOCK_UNSUPPORTED Cargo.lock:1: this version of Cargo.lock is not supported'],
-    ['version = ', 'LOCK_SYNTAX Cargo.lock:1: not TOML: "Invalid TOML document: invalid value"'],
+    ['version = ', 'LOCK_INVALID Cargo.lock:1: not TOML: "Invalid TOML document: invalid value"'],
     [`${head}package = 1`, 'LOCK_INVALID Cargo.lock:1: "package" is not a list'],
     [
       `${head}package = [{ name = "a", version = "1.0.0" }]`,
-      'LOCK_SYNTAX Cargo.lock:1: not written as Cargo writes it',
+      'LOCK_INVALID Cargo.lock:1: not written as Cargo writes it',
     ],
     [
       `${head}package = [1]\nx = """\n[[package]]\n"""\n`,
@@ -106,7 +106,7 @@ describe('Cargo.lock', () => {
     ],
     [
       `${head}x = ${'['.repeat(300)}${']'.repeat(300)}`,
-      'LOCK_SYNTAX Cargo.lock:3: not TOML: "Invalid TOML document: document contains excessively nested structures. aborting."',
+      'LOCK_INVALID Cargo.lock:3: not TOML: "Invalid TOML document: document contains excessively nested structures. aborting."',
     ],
   ])('%# is refused', (text, fault) => {
     expect(faultOf(() => readText(text))).toBe(fault);

@@ -60,10 +60,10 @@ describe('go.sum', () => {
       `code.example/a v1.0.0 ${hash}\ncode.example/a v1.0.0 ${other}\n`,
       'LOCK_CONFLICT go.sum:2: "pkg:golang/code.example/a@v1.0.0" has another hash here than in go.sum:1',
     ],
-    ['code.example/a v1.0.0\n', 'LOCK_SYNTAX go.sum:1: "code.example/a v1.0.0" is not MODULE VERSION HASH'],
+    ['code.example/a v1.0.0\n', 'LOCK_INVALID go.sum:1: "code.example/a v1.0.0" is not MODULE VERSION HASH'],
     [
       `code.example/a v1.0.0 ${hash} x\n`,
-      `LOCK_SYNTAX go.sum:1: "code.example/a v1.0.0 ${hash} x" is not MODULE VERSION HASH`,
+      `LOCK_INVALID go.sum:1: "code.example/a v1.0.0 ${hash} x" is not MODULE VERSION HASH`,
     ],
     [
       `code.example/../a v1.0.0 ${hash}\n`,

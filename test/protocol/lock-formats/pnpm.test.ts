@@ -127,16 +127,16 @@ ${more}`;
     ],
     ['lockfileVersion: 5.4', 'LOCK_UNSUPPORTED web/pnpm-lock.yaml:1: pnpm lock version 5.4 is not supported'],
     ['packages: {}', 'LOCK_UNSUPPORTED web/pnpm-lock.yaml:1: pnpm lock version is not supported'],
-    [lockOf(a + a), 'LOCK_SYNTAX web/pnpm-lock.yaml:25: the key "@me/a@1.0.0" occurs twice'],
-    ['a: &x 1\nb: *x', 'LOCK_SYNTAX web/pnpm-lock.yaml:2: an alias or a tag, which no tool writes'],
-    ['a: !!binary x', 'LOCK_SYNTAX web/pnpm-lock.yaml:1: an alias or a tag, which no tool writes'],
+    [lockOf(a + a), 'LOCK_INVALID web/pnpm-lock.yaml:25: the key "@me/a@1.0.0" occurs twice'],
+    ['a: &x 1\nb: *x', 'LOCK_INVALID web/pnpm-lock.yaml:2: an alias or a tag, which no tool writes'],
+    ['a: !!binary x', 'LOCK_INVALID web/pnpm-lock.yaml:1: an alias or a tag, which no tool writes'],
     [
       'a: b: c',
-      'LOCK_SYNTAX web/pnpm-lock.yaml:1: not YAML: "Nested mappings are not allowed in compact mappings"',
+      'LOCK_INVALID web/pnpm-lock.yaml:1: not YAML: "Nested mappings are not allowed in compact mappings"',
     ],
     [
       '--- 1\n--- 2',
-      'LOCK_SYNTAX web/pnpm-lock.yaml:2: not YAML: "Source contains multiple documents; please use YAML.parseAllDocuments()"',
+      'LOCK_INVALID web/pnpm-lock.yaml:2: not YAML: "Source contains multiple documents; please use YAML.parseAllDocuments()"',
     ],
     ['', 'LOCK_INVALID web/pnpm-lock.yaml:1: "" is not an object'],
     [
@@ -149,14 +149,14 @@ ${more}`;
     ],
     [
       `a: ${'['.repeat(20_000)}${']'.repeat(20_000)}`,
-      'LOCK_SYNTAX web/pnpm-lock.yaml:1: not YAML: "Maximum call stack size exceeded"',
+      'LOCK_INVALID web/pnpm-lock.yaml:1: not YAML: "Maximum call stack size exceeded"',
     ],
     [`${'- '.repeat(20_000)}a\nb: c`, 'LOCK_TOO_LARGE web/pnpm-lock.yaml:1: nested deeper than 256 levels'],
     [
       '%YAML 1.1\n---\na: 2001-12-14\n',
-      'LOCK_SYNTAX web/pnpm-lock.yaml:3: a value that is no text, number, list or mapping',
+      'LOCK_INVALID web/pnpm-lock.yaml:3: a value that is no text, number, list or mapping',
     ],
-    ['true: 1\n', 'LOCK_SYNTAX web/pnpm-lock.yaml:1: a key that is no text'],
+    ['true: 1\n', 'LOCK_INVALID web/pnpm-lock.yaml:1: a key that is no text'],
     ['1: 1\n', 'LOCK_UNSUPPORTED web/pnpm-lock.yaml:1: pnpm lock version is not supported'],
     [lockOf('  a@1.0.0: {}\n'), 'LOCK_INVALID web/pnpm-lock.yaml:19: "a@1.0.0" has no resolution'],
     [

@@ -49,23 +49,23 @@ describe('quorate.lock', () => {
   });
 
   it.each([
-    ['', 'LOCK_SYNTAX quorate.lock:1: the first line is not "quorate-lock 1"'],
+    ['', 'LOCK_INVALID quorate.lock:1: the first line is not "quorate-lock 1"'],
     ['quorate-lock 2\n', 'LOCK_UNSUPPORTED quorate.lock:1: "quorate-lock 2" is a newer format'],
-    ['quorate-lock 1', 'LOCK_SYNTAX quorate.lock:1: the last line has no end'],
-    [`${text}${line}\n`, 'LOCK_SYNTAX quorate.lock:3: the lines are not sorted, each once'],
-    [`quorate-lock 1\n${line}`, 'LOCK_SYNTAX quorate.lock:2: the last line has no end'],
+    ['quorate-lock 1', 'LOCK_INVALID quorate.lock:1: the last line has no end'],
+    [`${text}${line}\n`, 'LOCK_INVALID quorate.lock:3: the lines are not sorted, each once'],
+    [`quorate-lock 1\n${line}`, 'LOCK_INVALID quorate.lock:2: the last line has no end'],
     [
       'quorate-lock 1\npkg:npm/a@1 a sha1:ab\n',
-      'LOCK_SYNTAX quorate.lock:2: "pkg:npm/a@1 a sha1:ab" is not PURL FILE sha256:HEX, or these and an address',
+      'LOCK_INVALID quorate.lock:2: "pkg:npm/a@1 a sha1:ab" is not PURL FILE sha256:HEX, or these and an address',
     ],
     [
       'quorate-lock 1\npkg:npm/a@1 a sha256:ab b c\n',
-      'LOCK_SYNTAX quorate.lock:2: "pkg:npm/a@1 a sha256:ab b c" is not PURL FILE sha256:HEX, or these and an address',
+      'LOCK_INVALID quorate.lock:2: "pkg:npm/a@1 a sha256:ab b c" is not PURL FILE sha256:HEX, or these and an address',
     ],
-    [text.replace('\n', '\r\n'), 'LOCK_SYNTAX quorate.lock:1: the first line is not "quorate-lock 1"'],
+    [text.replace('\n', '\r\n'), 'LOCK_INVALID quorate.lock:1: the first line is not "quorate-lock 1"'],
     [
       text.replace('pkg:generic', 'generic'),
-      'LOCK_SYNTAX quorate.lock:2: "generic/model.bin" is not a package URL',
+      'LOCK_INVALID quorate.lock:2: "generic/model.bin" is not a package URL',
     ],
     [
       text.replace(`${host}/model.bin`, ''),
@@ -73,7 +73,7 @@ describe('quorate.lock', () => {
     ],
     [
       text.replace(` ${host}/model.bin`, ''),
-      'LOCK_SYNTAX quorate.lock:2: "pkg:generic/model.bin" has no address that it can be fetched from',
+      'LOCK_INVALID quorate.lock:2: "pkg:generic/model.bin" has no address that it can be fetched from',
     ],
     [
       text.replace('generic/model.bin', 'generic/../model'),
@@ -192,7 +192,7 @@ describe('files that are read', () => {
   it('have to be there, in UTF-8, and not too many', () => {
     expect(codeThrown(() => readLocks(['go.sum'], new Map(), 'x86_64'))).toBe('LOCK_NOT_FOUND');
     const latin = new Map([['go.sum', Uint8Array.of(0xe4)]]);
-    expect(codeThrown(() => readLocks(['go.sum'], latin, 'x86_64'))).toBe('LOCK_SYNTAX');
+    expect(codeThrown(() => readLocks(['go.sum'], latin, 'x86_64'))).toBe('LOCK_INVALID');
     const many = Array.from({ length: 33 }, (_, n) => `${n}/go.sum`);
     expect(codeThrown(() => readLocks(many, new Map(), 'x86_64'))).toBe('LOCK_TOO_LARGE');
   });

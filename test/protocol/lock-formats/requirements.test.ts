@@ -55,7 +55,7 @@ Some._Pkg[extra, other]==1.0 ; python_version >= "3.8" \\
     ]);
     expect(found.map(({ name }) => name)).toEqual(['some-pkg', 'tools']);
     expect(faultOf(() => readText('', [`pkg:pypi/tools@%zz a.whl sha256:${sha256}`]))).toBe(
-      'LOCK_SYNTAX quorate.lock:2: "pkg:pypi/tools@%zz" is not a package URL',
+      'LOCK_INVALID quorate.lock:2: "pkg:pypi/tools@%zz" is not a package URL',
     );
   });
 
@@ -130,7 +130,7 @@ f @ ${host}/f-1.0.zip --config-settings=a=b --hash=md5:abc --hash=sha256:${sha25
       `some-pkg==1.0 --hash=sha256:xyz`,
       'LOCK_INVALID requirements.txt:1: "xyz" is not a sha256 in hexadecimal',
     ],
-    ['some-pkg==1.0 --what', 'LOCK_SYNTAX requirements.txt:1: "--what" is not an option of a requirement'],
+    ['some-pkg==1.0 --what', 'LOCK_INVALID requirements.txt:1: "--what" is not an option of a requirement'],
     [
       'some-pkg==1.0 ; sys_platform == ',
       'LOCK_INVALID requirements.txt:1: the marker of a requirement is not complete',
@@ -141,11 +141,11 @@ f @ ${host}/f-1.0.zip --config-settings=a=b --hash=md5:abc --hash=sha256:${sha25
     ],
     [
       'some-pkg==1.0 ; sys_platform % 1',
-      'LOCK_SYNTAX requirements.txt:1: " sys_platform % 1" is not a marker',
+      'LOCK_INVALID requirements.txt:1: " sys_platform % 1" is not a marker',
     ],
     [
       `some-pkg==1.0 ; ${'('.repeat(2000)}`,
-      'LOCK_SYNTAX requirements.txt:1: " ((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((( … (cut)" is not a marker',
+      'LOCK_INVALID requirements.txt:1: " ((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((( … (cut)" is not a marker',
     ],
     ...["sys_platform == 'linux' 'and' os_name == 'posix'", 'sys_platform == and', 'sys_platform'].map(
       (marker): [string, string] => [

@@ -74,25 +74,25 @@ nick@npm:b@1:
       '__metadata:\n  version: 6\n',
       'LOCK_UNSUPPORTED yarn.lock:5: the lock file of Yarn 2 or newer (berry) is not supported',
     ],
-    ['a@1:\n  version "1.0.0"\na@1:\n  version "1.0.0"\n', 'LOCK_SYNTAX yarn.lock:7: "a@1" occurs twice'],
-    ['a@1:\n  version "1.0.0"\n  version "2.0.0"\n', 'LOCK_SYNTAX yarn.lock:7: "version" occurs twice'],
+    ['a@1:\n  version "1.0.0"\na@1:\n  version "1.0.0"\n', 'LOCK_INVALID yarn.lock:7: "a@1" occurs twice'],
+    ['a@1:\n  version "1.0.0"\n  version "2.0.0"\n', 'LOCK_INVALID yarn.lock:7: "version" occurs twice'],
     [
       'a@1:\n  version "1.0.0" "2"\n',
-      'LOCK_SYNTAX yarn.lock:6: "version "1.0.0" "2"" is not a line of a lock file',
+      'LOCK_INVALID yarn.lock:6: "version "1.0.0" "2"" is not a line of a lock file',
     ],
-    ['  version "1.0.0"\n', 'LOCK_SYNTAX yarn.lock:5: the line is not indented as in a lock file'],
-    ['a@1:\n    version "1.0.0"\n', 'LOCK_SYNTAX yarn.lock:6: the line is not indented as in a lock file'],
+    ['  version "1.0.0"\n', 'LOCK_INVALID yarn.lock:5: the line is not indented as in a lock file'],
+    ['a@1:\n    version "1.0.0"\n', 'LOCK_INVALID yarn.lock:6: the line is not indented as in a lock file'],
     [
       'a@1:\n  dependencies:\n    b "1"\nc@1:\n    version "1.0.0"\n',
-      'LOCK_SYNTAX yarn.lock:9: the line is not indented as in a lock file',
+      'LOCK_INVALID yarn.lock:9: the line is not indented as in a lock file',
     ],
     [
       'a@1:\n  dependencies:\n      b "1"\n',
-      'LOCK_SYNTAX yarn.lock:7: the line is not indented as in a lock file',
+      'LOCK_INVALID yarn.lock:7: the line is not indented as in a lock file',
     ],
-    ['a@1\n', 'LOCK_SYNTAX yarn.lock:5: "a@1" is not a line of a lock file'],
-    ['"a@1:\n', 'LOCK_SYNTAX yarn.lock:5: ""a@1:" is not a line of a lock file'],
-    ['a@1:\n  version "\\x"\n', 'LOCK_SYNTAX yarn.lock:6: ""\\x"" is not a line of a lock file'],
+    ['a@1\n', 'LOCK_INVALID yarn.lock:5: "a@1" is not a line of a lock file'],
+    ['"a@1:\n', 'LOCK_INVALID yarn.lock:5: ""a@1:" is not a line of a lock file'],
+    ['a@1:\n  version "\\x"\n', 'LOCK_INVALID yarn.lock:6: ""\\x"" is not a line of a lock file'],
     ['a@1:\n  resolved "x"\n', 'LOCK_INVALID yarn.lock:5: "a" has no version'],
     ['a@1, b@1:\n  version "1.0.0"\n', 'LOCK_INVALID yarn.lock:5: one entry is for "a" and for "b"'],
     ['"../a@1":\n  version "1.0.0"\n', 'LOCK_INVALID yarn.lock:5: "../a" is not the name of a package'],
@@ -109,6 +109,6 @@ nick@npm:b@1:
   });
 
   it('is refused without the line that says what it is', () => {
-    expect(codeThrown(() => read({ 'yarn.lock': 'a@1:\n  version "1.0.0"\n' }))).toBe('LOCK_SYNTAX');
+    expect(codeThrown(() => read({ 'yarn.lock': 'a@1:\n  version "1.0.0"\n' }))).toBe('LOCK_INVALID');
   });
 });

@@ -93,7 +93,7 @@ describe('the folder of a hook', () => {
     const first = await openHookFolder(home, 'project', 'trusted');
     onTestFinished(() => first.close());
     expect(await codeOf(() => openHookFolder(home, 'project', 'trusted'))).toBe('JOURNAL_IN_USE');
-    expect(await codeOf(() => openHookFolder(home, 'project', '../up'))).toBe('HOOK_NAME_INVALID');
+    expect(await codeOf(() => openHookFolder(home, 'project', '../up'))).toBe('HOOK_USAGE');
     (await openHookFolder(home, 'project', 'other')).close();
   });
 

@@ -82,5 +82,5 @@ it('a journal with an event of a later version is an error, and is free again', 
   journal.close();
   await expect(openHookFolder(home, 'project', 'trusted')).rejects.toMatchObject({ code: 'HOME_NEWER' });
   open().close();
-  await expect(openHookFolder(home, 'project', 'No')).rejects.toMatchObject({ code: 'HOOK_NAME_INVALID' });
+  await expect(openHookFolder(home, 'project', 'No')).rejects.toMatchObject({ code: 'HOOK_USAGE' });
 });

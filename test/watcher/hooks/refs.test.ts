@@ -48,7 +48,7 @@ describe('a ref that a hook is for', () => {
     '{main,x}',
     'x'.repeat(245),
   ])('cannot be %j', async (text) =>
-    expect(await codeOf(() => Promise.resolve().then(() => parseRefPattern(text)))).toBe('HOOK_REF_INVALID'),
+    expect(await codeOf(() => Promise.resolve().then(() => parseRefPattern(text)))).toBe('HOOK_USAGE'),
   );
 });
 

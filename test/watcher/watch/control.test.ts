@@ -28,7 +28,7 @@ it('the watcher of a home is asked, of several the one that is named, and none i
   await expect(askWatcher(home, other, view)).rejects.toMatchObject({ code: 'WATCH_NOT_RUNNING' });
   for (const wrong of [{ pull: 0 }, { commit: 'c0ffee' }, { verdict: 'maybe' }, { by: '' }, { more: 1 }])
     await expect(askWatcher(home, one, { ...decide, ...wrong } as never)).rejects.toMatchObject({
-      code: 'WATCH_CONTROL_INVALID',
+      code: 'CONTROL_REQUEST_INVALID',
     });
   expect(decided).toHaveLength(1);
   onTestFinished(await serveWatchControl(home, other, watcher as never));
@@ -42,7 +42,7 @@ it('a watcher that does not answer is lost', async () => {
   onTestFinished(() => void server.close());
   await new Promise<void>((resolve) => server.listen(join(home, 'watch', `${one.slice(-12)}.sock`), resolve));
   await expect(askWatcher(home, undefined, { do: 'view' })).rejects.toMatchObject({
-    code: 'WATCH_CONTROL_LOST',
+    code: 'CONTROL_LOST',
   });
 });
 

@@ -430,7 +430,7 @@ it('a status has 140 characters at most, the last of which says that more was sa
   const said = (message: string): string => {
     const bench = begun().push(main, 2);
     const [order] = bench.orders();
-    bench.say({ kind: 'refused', id: order?.id ?? '', code: 'JOBFILE_SYNTAX', message, again: false });
+    bench.say({ kind: 'refused', id: order?.id ?? '', code: 'JOBFILE_INVALID', message, again: false });
     return [...bench.machine.state.statuses.values()].map(({ wanted }) => wanted.says).join();
   };
   const around = said('x').length - 1;

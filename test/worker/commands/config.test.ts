@@ -46,7 +46,7 @@ describe('quorate worker config --check', () => {
     const { code, err } = await check('[lend]\n\nmemory = "9000GiB"\n');
     expect(code).toBe(2);
     expect(err).toMatch(
-      /error\[LIMITS_ABOVE_HOST\]: .*worker\.toml:3: lend\.memory: 8\.8 TiB is more than this host has \(\d.* GiB\)/,
+      /error\[LIMITS_INVALID\]: .*worker\.toml:3: lend\.memory: 8\.8 TiB is more than this host has \(\d.* GiB\)/,
     );
   });
 });

@@ -52,29 +52,19 @@ it.each<[string, Lending, Partial<OperatorRules>, RegExp]>([
     {},
     /^taken$/,
   ],
-  ['cpus', lending({}, { cpus: availableParallelism() + 1 }), {}, /^LIMITS_ABOVE_HOST cpus: /],
-  ['memory', lending({}, { memoryBytes: totalmem() + 1 }), {}, /^LIMITS_ABOVE_HOST memory: /],
-  ['processes', lending({ pids: 10_000_000 }), {}, /^LIMITS_ABOVE_HOST processes: /],
-  ['load', lending(), { pauseAboveLoad: availableParallelism() }, /^LIMITS_ABOVE_HOST pause_above_load: /],
-  [
-    'jobs without cpus',
-    lending({ jobsAtOnce: 2 }),
-    {},
-    /^LIMITS_CONTRADICT jobs: 2 at once need as many cpus/,
-  ],
+  ['cpus', lending({}, { cpus: availableParallelism() + 1 }), {}, /^LIMITS_INVALID cpus: /],
+  ['memory', lending({}, { memoryBytes: totalmem() + 1 }), {}, /^LIMITS_INVALID memory: /],
+  ['processes', lending({ pids: 10_000_000 }), {}, /^LIMITS_INVALID processes: /],
+  ['load', lending(), { pauseAboveLoad: availableParallelism() }, /^LIMITS_INVALID pause_above_load: /],
+  ['jobs without cpus', lending({ jobsAtOnce: 2 }), {}, /^LIMITS_INVALID jobs: 2 at once need as many cpus/],
   [
     'memory no job fits in',
     lending({}, { memoryBytes: 8 * MiB, diskBytes: MiB }),
     {},
-    /^LIMITS_CONTRADICT memory: /,
+    /^LIMITS_INVALID memory: /,
   ],
-  ['too few processes', lending({ pids: 4 }), {}, /^LIMITS_CONTRADICT processes: /],
-  [
-    'time that cannot be',
-    lending({ seconds: 60 }),
-    { processorSeconds: 61 },
-    /^LIMITS_CONTRADICT cpu_time: /,
-  ],
+  ['too few processes', lending({ pids: 4 }), {}, /^LIMITS_INVALID processes: /],
+  ['time that cannot be', lending({ seconds: 60 }), { processorSeconds: 61 }, /^LIMITS_INVALID cpu_time: /],
   [
     'memory by far too little',
     lending({ jobsAtOnce: 1 }, { memoryBytes: 8 * MiB, diskBytes: MiB }),
@@ -92,7 +82,7 @@ it('more disk than memory is lent where builds can write to a disk', () => {
   const wanted = lending({}, { memoryBytes: 2048 * MiB, diskBytes: 2049 * MiB });
   expect(codeOf(() => checkDisk(wanted, able))).toBe('taken');
   expect(codeOf(() => checkDisk(wanted, { disk: false }))).toMatch(
-    /^LIMITS_CONTRADICT disk: .* of which 2048 MiB are lent, not 2049 MiB$/,
+    /^LIMITS_INVALID disk: .* of which 2048 MiB are lent, not 2049 MiB$/,
   );
   expect(codeOf(() => checkDisk(lending(), { disk: false }))).toBe('taken');
   expect(codeOf(() => checkDisk(lending({}, { diskBytes: MiB }), { disk: false }))).toBe('taken');
@@ -127,7 +117,7 @@ it('a wish that does not fit is named as its giver finds it', () => {
   const where = (key: string) => `worker.toml:3: lend.${key}`;
   const wanted = lending({}, { memoryBytes: totalmem() + MiB });
   expect(codeOf(() => checkTerms(wanted, { hours: [] }, where))).toMatch(
-    /^LIMITS_ABOVE_HOST worker\.toml:3: lend\.memory: [\d.]+ [MG]iB is more than this host has \([\d.]+ [MG]iB\)$/,
+    /^LIMITS_INVALID worker\.toml:3: lend\.memory: [\d.]+ [MG]iB is more than this host has \([\d.]+ [MG]iB\)$/,
   );
   expect(
     codeOf(() => checkHeld({ hours: [], processorSeconds: 60 }, { ...able, processorTime: false }, where)),

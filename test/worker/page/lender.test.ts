@@ -154,7 +154,7 @@ describe('the page of a worker', () => {
     expect(text).toContain('expected a size such as 512MiB or 4GiB');
     expect(text).toContain('value="&lt;b&gt;lots"');
     const above = await post(app, 'limits', { memoryBytes: '900TiB' });
-    expect(await above.text()).toContain('[LIMITS_ABOVE_HOST]');
+    expect(await above.text()).toContain('[LIMITS_INVALID]');
     expect(operator.status().lending).toEqual(before);
   });
 
