@@ -1,8 +1,8 @@
 import type { ControllerEffect } from '../src/controller/machine/events.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
-import { finishedOf } from '../src/controller/machine/retire.ts';
 import type { ControllerState, Run, Transition } from '../src/controller/machine/state.ts';
-import { conclude } from '../src/controller/machine/verdict.ts';
+import { finishedOf } from '../src/controller/machine/verdicts/retire.ts';
+import { conclude } from '../src/controller/machine/verdicts/verdict.ts';
 import type { Handled } from '../src/protocol/base/durability.ts';
 import type { Policy } from '../src/protocol/documents/index.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';

@@ -1,5 +1,5 @@
 import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
-import { revocationsIn } from '../../src/controller/machine/revocations.ts';
+import { revocationsIn } from '../../src/controller/machine/members/revocations.ts';
 import { allRuns, levelOf } from '../../src/controller/machine/state.ts';
 import { voteRevoked } from '../../src/protocol/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';

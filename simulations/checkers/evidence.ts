@@ -1,4 +1,4 @@
-import { revocationsIn } from '../../src/controller/machine/revocations.ts';
+import { revocationsIn } from '../../src/controller/machine/members/revocations.ts';
 import { idOf, isTrustedSlot, leaves } from '../../src/protocol/documents/index.ts';
 import { provenBy, verifyBundle } from '../../src/protocol/trust/index.ts';
 import type { Revoked } from '../../src/protocol/trust/revocations.ts';

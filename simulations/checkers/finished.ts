@@ -1,6 +1,6 @@
 import { isOver } from '../../src/controller/machine/facts.ts';
 import { allRuns, publishedOf } from '../../src/controller/machine/state.ts';
-import { isProven } from '../../src/controller/machine/verdict.ts';
+import { isProven } from '../../src/controller/machine/verdicts/verdict.ts';
 import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 

@@ -1,7 +1,7 @@
 import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
-import { revocationsIn } from '../../src/controller/machine/revocations.ts';
-import { runRevoked } from '../../src/controller/machine/standing.ts';
+import { revocationsIn } from '../../src/controller/machine/members/revocations.ts';
 import { allRuns, type ControllerState, publishedOf } from '../../src/controller/machine/state.ts';
+import { runRevoked } from '../../src/controller/machine/verdicts/review.ts';
 import { artifactOf } from '../../src/protocol/documents/index.ts';
 import { atLeast } from '../../src/protocol/trust/index.ts';
 import { type Revoked, voteRevoked } from '../../src/protocol/trust/revocations.ts';

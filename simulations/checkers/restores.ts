@@ -1,4 +1,4 @@
-import { isMember } from '../../src/controller/machine/revocations.ts';
+import { isMember } from '../../src/controller/machine/members/revocations.ts';
 import type { MerkleTree } from '../../src/protocol/transparency/index.ts';
 import { type Checker, type Observation, Violation } from '../observer.ts';
 

@@ -11,9 +11,13 @@ const more = `more: { since: 'a later version', sizes: [1, 2], note: { by: 'nobo
 /** A version that adds something to each document of a run, which the others may ignore. */
 const adding: Patches = {
   'src/member/client.ts': [['      rebuild,\n', `      rebuild, ${more}\n`]],
-  'src/controller/machine/rounds.ts': [['  const offer: Offer = {\n', `  const offer: Offer = { ${more}\n`]],
-  'src/controller/machine/leases.ts': [['  const lease: Lease = {\n', `  const lease: Lease = { ${more}\n`]],
-  'src/controller/machine/verdict.ts': [
+  'src/controller/machine/rounds/claims.ts': [
+    ['  const offer: Offer = {\n', `  const offer: Offer = { ${more}\n`],
+  ],
+  'src/controller/machine/rounds/leases.ts': [
+    ['  const lease: Lease = {\n', `  const lease: Lease = { ${more}\n`],
+  ],
+  'src/controller/machine/verdicts/verdict.ts': [
     ['  return {\n    job: run.jobId,\n', `  return { ${more}\n    job: run.jobId,\n`],
   ],
   'src/worker/machine/claim.ts': [['  return {\n', `  return { ${more}\n`]],
@@ -28,7 +32,9 @@ const raising: Patches = {
       'export const offerSchema = z.strictObject({ v: z.literal(2).optional(),\n',
     ],
   ],
-  'src/controller/machine/rounds.ts': [['  const offer: Offer = {\n', '  const offer: Offer = { v: 2,\n']],
+  'src/controller/machine/rounds/claims.ts': [
+    ['  const offer: Offer = {\n', '  const offer: Offer = { v: 2,\n'],
+  ],
 };
 
 const later = { adding: '', raising: '' };

@@ -1,6 +1,6 @@
 import type { Paperwork } from '../../simulations/paperwork.ts';
-import { draftOf } from '../../src/controller/machine/draft.ts';
 import type { ControllerEvent } from '../../src/controller/machine/events.ts';
+import { draftOf } from '../../src/controller/machine/queries/draft.ts';
 import type { ControllerState } from '../../src/controller/machine/state.ts';
 import { cosignStatement, signStatement } from '../../src/protocol/documents/index.ts';
 import {

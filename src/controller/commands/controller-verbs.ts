@@ -11,7 +11,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { secondsOf } from '../../terminal/values.ts';
-import type { MemberFacts } from '../machine/members.ts';
+import type { MemberFacts } from '../machine/queries/members.ts';
 import type { ControllerStatus } from '../node/status.ts';
 
 /** Runs and leases that are shown as text. */

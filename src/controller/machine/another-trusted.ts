@@ -1,6 +1,6 @@
 import { limits } from '../../protocol/base/limits.ts';
-import { documentsOffered, isOfVersion } from './older.ts';
-import { isMember, memberRevoked } from './revocations.ts';
+import { isMember, memberRevoked } from './members/revocations.ts';
+import { documentsOffered, isOfVersion } from './rounds/older.ts';
 import { type ControllerState, currentRound, type Run, type Transition } from './state.ts';
 
 /** Trusted workers of the charter in force that joined and are not revoked. */

@@ -5,10 +5,10 @@ import { revocationAt, revocationsFor } from '../../protocol/trust/revocations.t
 import { needsWitnesses } from '../../protocol/trust/witnesses.ts';
 import type { PublishedFacts, RunFacts } from './facts.ts';
 import { precedes } from './log-order.ts';
-import { inputLevels } from './needs.ts';
-import { revocationsIn } from './revocations.ts';
+import { revocationsIn } from './members/revocations.ts';
 import type { ControllerState } from './state.ts';
-import { staysWitnessed } from './witness-count.ts';
+import { inputLevels } from './verdicts/input-levels.ts';
+import { staysWitnessed } from './verdicts/witnesses.ts';
 
 /**
  * The level that the evidence of an earlier run comes to for this one, with a verdict at this log index under this charter: co-signed by a

@@ -1,8 +1,8 @@
 import type { QuorateError } from '../../protocol/base/errors.ts';
 import type { Grant, Verified } from '../../protocol/documents/index.ts';
-import { loseLease } from './leases.ts';
 import { tokenOf } from './presence.ts';
-import { withdrawDraft } from './settle.ts';
+import { loseLease } from './rounds/leases.ts';
+import { withdrawDraft } from './rounds/settle.ts';
 import { currentRound, liveLeases, type Run, type Transition } from './state.ts';
 
 /** Why the holder of a grant may not act any more. */

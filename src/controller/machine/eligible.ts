@@ -1,6 +1,6 @@
-import { operatorsBefore, operatorsIn } from './leases.ts';
 import { precedes } from './log-order.ts';
 import type { Present } from './presence.ts';
+import { operatorsBefore, operatorsIn } from './rounds/leases.ts';
 import type { ControllerState, Round, Run } from './state.ts';
 
 /** Connected workers whose operator may take a slot of a round: it was enrolled before the offer and has had no lease of the run. */

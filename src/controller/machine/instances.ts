@@ -1,10 +1,10 @@
 import { isTrustedSlot, type Job } from '../../protocol/documents/index.ts';
-import { answerOrBuild } from './answer.ts';
-import { dropAnswer, evidenceOf } from './evidence-size.ts';
-import { findLease, setSlot } from './leases.ts';
-import { decideRound, settle } from './settle.ts';
+import { findLease, setSlot } from './rounds/leases.ts';
+import { answerOrBuild } from './rounds/reuse.ts';
+import { decideRound, settle } from './rounds/settle.ts';
 import { currentRound, liveLeases, mustSync, type Round, type Run, type Transition } from './state.ts';
-import { withdrawOffer } from './verdict.ts';
+import { dropAnswer, evidenceOf } from './verdicts/evidence-size.ts';
+import { withdrawOffer } from './verdicts/verdict.ts';
 
 /** Reason for a worker whose result nobody asks for any more. */
 export const otherInputs = 'what the job reads came to other bytes; it is built on those';

@@ -1,5 +1,5 @@
-import { findLease, loseLease } from './leases.ts';
-import { settle } from './settle.ts';
+import { findLease, loseLease } from './rounds/leases.ts';
+import { settle } from './rounds/settle.ts';
 import { type EventOf, type Transition, unchanged } from './state.ts';
 
 export function silent(transition: Transition, { lease }: EventOf<'silent'>): void {

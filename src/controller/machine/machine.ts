@@ -1,30 +1,35 @@
 import type { Handled } from '../../protocol/base/durability.ts';
 import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
 import { idOf } from '../../protocol/documents/index.ts';
-import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './absence.ts';
 import { acknowledgeAlarm } from './acknowledge-alarm.ts';
-import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './answer.ts';
-import { cancel } from './cancel.ts';
-import { takeCharter } from './charter.ts';
-import { showAgain, showsAgainAt, waitForSignature } from './cosign-refusals.ts';
-import { recalled, reviewDependants } from './dependants.ts';
 import { drain, isHeld } from './drain.ts';
-import { checkPresent, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
-import { expire } from './expire.ts';
 import { isOver } from './facts.ts';
-import { considerHandOver, cosignRefused, endUnsigned, handOver, handOverDue } from './hand-over.ts';
-import { findLease, loseLease } from './leases.ts';
+import { recalled, reviewDependants } from './inputs/readers.ts';
 import { failed, silent } from './lost-leases.ts';
-import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './older.ts';
+import { takeCharter } from './members/charter.ts';
+import { checkPresent, enrol, renew } from './members/enrolment.ts';
+import { readmit, recovered } from './members/recovered.ts';
 import { passed } from './passes.ts';
 import { absenceEndsAt, hear, leave, newPresence, silentAt } from './presence.ts';
-import { acknowledge, letGo, receipt } from './receipts.ts';
-import { readmit, recovered } from './recovered.ts';
-import { retire } from './retire.ts';
-import { beginToEndKeys, revoke } from './revoke.ts';
-import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
-import { pin, pinned, settle } from './settle.ts';
+import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './rounds/absence.ts';
+import { cancel } from './rounds/cancel.ts';
+import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds/claims.ts';
+import { expire } from './rounds/expire.ts';
+import { findLease, loseLease } from './rounds/leases.ts';
+import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './rounds/older.ts';
+import { submit } from './rounds/open-run.ts';
+import { acknowledge, letGo, receipt } from './rounds/receipts.ts';
+import { beginToEndKeys, revoke } from './rounds/reconsider.ts';
+import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './rounds/reuse.ts';
+import { pin, pinned, settle } from './rounds/settle.ts';
+import {
+  considerHandOver,
+  cosignRefused,
+  endUnsigned,
+  handOver,
+  handOverDue,
+} from './rounds/trusted-slot.ts';
 import {
   type ControllerState,
   currentRound,
@@ -39,8 +44,9 @@ import {
   trustedLease,
   unchanged,
 } from './state.ts';
-import { submit } from './submit.ts';
-import { cosigned } from './verdict.ts';
+import { showAgain, showsAgainAt, waitForSignature } from './verdicts/cosigning.ts';
+import { retire } from './verdicts/retire.ts';
+import { cosigned } from './verdicts/verdict.ts';
 import { witnessed } from './witness.ts';
 import { giveUpAhead } from './wrong-clock.ts';
 

@@ -4,9 +4,9 @@ import { isHeld } from './drain.ts';
 import { eligible } from './eligible.ts';
 import type { RunFacts } from './facts.ts';
 import { precedes } from './log-order.ts';
-import { inputLevels, inputOf, needsOfRun } from './needs.ts';
 import { absenceEndsAt, operatorsAround } from './presence.ts';
 import { type ControllerState, currentRound, liveLeases, type Round, type Run } from './state.ts';
+import { inputLevels, inputOf, needsOfRun } from './verdicts/input-levels.ts';
 
 /** See the schema; undefined for a run that has ended. */
 export function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefined {

@@ -1,4 +1,4 @@
-import { revocationsIn } from './revocations.ts';
+import { revocationsIn } from './members/revocations.ts';
 import type { ControllerState } from './state.ts';
 
 /** Runs whose policies say how many operators rounds ask for. */

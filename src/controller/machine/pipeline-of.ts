@@ -4,9 +4,9 @@ import { countsUncosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { PipelineJob } from '../../protocol/wire/runs.ts';
 import { differsOf } from './compare-earlier.ts';
 import type { RunFacts } from './facts.ts';
-import { needsOfRun } from './needs.ts';
 import { awaitsOf } from './open-facts.ts';
 import { type ControllerState, levelOf, publishedOf } from './state.ts';
+import { needsOfRun } from './verdicts/input-levels.ts';
 
 /**
  * The runs of this one's pipeline: all that it rests on, all that rests on it, and all that these are connected with, in the

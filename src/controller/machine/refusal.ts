@@ -1,7 +1,7 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { checkGrant, enforce } from '../../protocol/judge/index.ts';
-import { charterOf } from './enrolment.ts';
+import { charterOf } from './members/enrolment.ts';
 import type { Run, Transition } from './state.ts';
 
 /** The error with which a check refuses; undefined where it holds. */

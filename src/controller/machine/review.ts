@@ -1,8 +1,8 @@
 import { artifactOf } from '../../protocol/documents/index.ts';
 import type { RunFacts } from './facts.ts';
-import { endedKeys } from './revocations.ts';
-import { verdictStandsNot } from './standing.ts';
+import { endedKeys } from './members/revocations.ts';
 import { publishedOf, type Transition, tell } from './state.ts';
+import { verdictStandsNot } from './verdicts/review.ts';
 
 /**
  * Decides a published verdict again, and tells once that it does not stand; or that it does again, where it was revoked by a key

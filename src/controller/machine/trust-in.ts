@@ -1,7 +1,7 @@
 import type { Revocations } from '../../protocol/trust/decide.ts';
 import { revocationsFor } from '../../protocol/trust/revocations.ts';
-import { charterOf } from './enrolment.ts';
-import { revocationsIn } from './revocations.ts';
+import { charterOf } from './members/enrolment.ts';
+import { revocationsIn } from './members/revocations.ts';
 import type { Transition } from './state.ts';
 
 /**

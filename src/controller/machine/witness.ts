@@ -1,9 +1,9 @@
 import { isWitnessed } from '../../protocol/trust/witnesses.ts';
+import { revocationsIn } from './members/revocations.ts';
 import { publisherLapsed } from './refusal.ts';
-import { revocationsIn } from './revocations.ts';
 import { type EventOf, type Published, type Run, type Transition, tell, unchanged } from './state.ts';
-import { aboutResult, announce, finish, publish } from './verdict.ts';
-import { countedOf, countWitnesses, missing } from './witness-count.ts';
+import { aboutResult, announce, finish, publish } from './verdicts/verdict.ts';
+import { countedOf, countWitnesses, missing } from './verdicts/witnesses.ts';
 
 /**
  * Witnesses signed a checkpoint that a verdict is under. With as many as it needs the verdict is published; with fewer, what

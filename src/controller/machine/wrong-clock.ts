@@ -1,7 +1,7 @@
 import { limits } from '../../protocol/base/limits.ts';
 import { isoTime, secondsOfIso } from '../../protocol/base/time.ts';
-import { endRun } from './cancel.ts';
-import { redraft } from './settle.ts';
+import { endRun } from './rounds/cancel.ts';
+import { redraft } from './rounds/settle.ts';
 import { drafted, type Run, type Transition } from './state.ts';
 
 /**

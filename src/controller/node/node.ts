@@ -27,7 +27,7 @@ import { ownVersion } from '../../protocol/wire/peer-version.ts';
 import { topicsOf } from '../../protocol/wire/protocols.ts';
 import { openStore, sha256InSlices } from '../../store/index.ts';
 import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../machine/events.ts';
-import { rankOf } from '../machine/members.ts';
+import { rankOf } from '../machine/queries/members.ts';
 import { CheckedBundles } from '../sessions/checked-bundles.ts';
 import { ControllerSessions } from '../sessions/controller-sessions.ts';
 import { LostBundles } from '../sessions/lost-bundles.ts';

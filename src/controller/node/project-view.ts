@@ -5,11 +5,11 @@ import { limits } from '../../protocol/base/limits.ts';
 import { passReason } from '../../protocol/wire/pass-reason.ts';
 import { behindText } from '../../protocol/wire/peer-version.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
+import { fullKeys } from '../machine/members/revocations.ts';
 import { pipelineOf } from '../machine/pipeline-of.ts';
-import { fullKeys } from '../machine/revocations.ts';
+import { findRun, summaryOf } from '../machine/queries/summary.ts';
 import { type RunFilter, type Standing, standings } from '../machine/run-lists.ts';
 import { type ControllerState, liveLeases } from '../machine/state.ts';
-import { findRun, summaryOf } from '../machine/view.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 /** Summary of a run, as the controller gives it. */

@@ -1,7 +1,7 @@
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import type { Charter, Grant } from '../../protocol/documents/index.ts';
 import type { Controller } from '../machine/machine.ts';
-import { isMember, memberRevoked } from '../machine/revocations.ts';
+import { isMember, memberRevoked } from '../machine/members/revocations.ts';
 
 /** Members that are neither revoked nor dismissed, as of now. */
 export interface MemberStanding {

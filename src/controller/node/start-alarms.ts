@@ -2,7 +2,7 @@ import type { Tell } from '../../node/node-events.ts';
 import { tellAlarm } from '../../protocol/account/index.ts';
 import type { KnownEquivocation } from '../../protocol/sessions/revocation-book.ts';
 import { sayFullKey, sayLapsed } from '../../protocol/trust/index.ts';
-import { fullKeys } from '../machine/revocations.ts';
+import { fullKeys } from '../machine/members/revocations.ts';
 import type { ControllerState } from '../machine/state.ts';
 import type { LostBundles } from '../sessions/lost-bundles.ts';
 import { lapsedOf } from './status.ts';

@@ -3,10 +3,10 @@ import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import type { OwnRevocation } from '../../protocol/sessions/own-revocations.ts';
 import { behindText } from '../../protocol/wire/peer-version.ts';
 import { type AwaitedLease, awaitedLeases } from '../machine/drain.ts';
+import { fullKeys, lapsedRevocations } from '../machine/members/revocations.ts';
 import { operatorsLeft, slotsAsked } from '../machine/operators-left.ts';
-import { fullKeys, lapsedRevocations } from '../machine/revocations.ts';
+import { summaryOf } from '../machine/queries/summary.ts';
 import type { ControllerState } from '../machine/state.ts';
-import { summaryOf } from '../machine/view.ts';
 import type { StartWait } from '../sessions/start-inquiry.ts';
 import { controllerNodeLimits } from './limits.ts';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { replayEach } from '../../journal/index.ts';
 import { journalFile } from '../../owner/controller-socket.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
-import { type MemberFacts, membersOf } from '../machine/members.ts';
+import { type MemberFacts, membersOf } from '../machine/queries/members.ts';
 import type { ControllerState } from '../machine/state.ts';
 import { newController, openControllerJournal } from './controller-journal.ts';
 import { type ControllerStatus, statusOf } from './status.ts';

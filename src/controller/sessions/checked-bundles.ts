@@ -1,9 +1,9 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import { artifactIn, type RunFacts, reportsIn } from '../machine/facts.ts';
+import { bundledOf, provingRun } from '../machine/queries/summary.ts';
 import { outcomeOf, publishedOf } from '../machine/state.ts';
-import { isProven } from '../machine/verdict.ts';
-import { bundledOf, provingRun } from '../machine/view.ts';
+import { isProven } from '../machine/verdicts/verdict.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /** Where the bundles are. */

@@ -17,7 +17,7 @@ import {
 } from '../../protocol/wire/messages.ts';
 import { behindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
-import { checkPresent } from '../machine/enrolment.ts';
+import { checkPresent } from '../machine/members/enrolment.ts';
 import { BacklogPass } from './backlog-pass.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { warnOfExpired } from './expired-grants.ts';

@@ -1,6 +1,6 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { decodeBundle, type OwnBundle } from '../../protocol/documents/index.ts';
-import { publishedParts } from '../machine/draft.ts';
+import { publishedParts } from '../machine/queries/draft.ts';
 import { ownBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import type { ControllerPorts } from './ports.ts';

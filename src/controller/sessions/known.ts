@@ -1,6 +1,6 @@
 import type { Known } from '../../protocol/sessions/revocation-exchange.ts';
 import { pageOf } from '../../protocol/sessions/revocation-pages.ts';
-import { endedKeys } from '../machine/revocations.ts';
+import { endedKeys } from '../machine/members/revocations.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /** The revocations in the log that count, and the evidence against that log, for anybody who asks. */

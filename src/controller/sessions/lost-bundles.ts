@@ -1,9 +1,9 @@
 import type { EventLog, JournalEntry, JournalRow } from '../../protocol/sessions/loop.ts';
-import { publishedPartsOf } from '../machine/draft.ts';
 import type { BundleDraft, ControllerEvent } from '../machine/events.ts';
 import type { Controller } from '../machine/machine.ts';
+import { publishedPartsOf } from '../machine/queries/draft.ts';
 import { publishedOf, type Run } from '../machine/state.ts';
-import { isProven } from '../machine/verdict.ts';
+import { isProven } from '../machine/verdicts/verdict.ts';
 
 /** Texts by name, on disk for as long as a process lives. */
 export interface Spool {

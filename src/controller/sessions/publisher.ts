@@ -21,13 +21,13 @@ import {
   type VerdictNotice,
 } from '../../protocol/wire/messages.ts';
 import { topics } from '../../protocol/wire/protocols.ts';
-import { publishedParts } from '../machine/draft.ts';
 import type { BundleDraft, ControllerEffect } from '../machine/events.ts';
 import { artifactIn, type RunFacts } from '../machine/facts.ts';
-import { fullKeys } from '../machine/revocations.ts';
+import { fullKeys } from '../machine/members/revocations.ts';
+import { publishedParts } from '../machine/queries/draft.ts';
+import { bundledOf, provingRun } from '../machine/queries/summary.ts';
 import { type ControllerState, publishedOf } from '../machine/state.ts';
-import { isProven } from '../machine/verdict.ts';
-import { bundledOf, provingRun } from '../machine/view.ts';
+import { isProven } from '../machine/verdicts/verdict.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';

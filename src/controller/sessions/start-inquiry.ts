@@ -6,7 +6,7 @@ import { sessionLimits } from '../../protocol/sessions/limits.ts';
 import type { Clock, Tell } from '../../protocol/sessions/ports.ts';
 import type { Checkpoint } from '../../protocol/transparency/index.ts';
 import { revocationAt } from '../../protocol/trust/revocations.ts';
-import { isMember, memberRevoked, revocationsIn } from '../machine/revocations.ts';
+import { isMember, memberRevoked, revocationsIn } from '../machine/members/revocations.ts';
 import type { ControllerState, EventOf } from '../machine/state.ts';
 import { HeldLog, type HeldLogPorts } from './held-log.ts';
 

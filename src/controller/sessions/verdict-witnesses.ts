@@ -4,9 +4,9 @@ import { checkGrant } from '../../protocol/judge/index.ts';
 import { openNamedWitnesses, type Witness } from '../../protocol/transparency/index.ts';
 import { isWitnessed } from '../../protocol/trust/index.ts';
 import type { WitnessedLog } from '../machine/backing.ts';
-import { revocationsIn } from '../machine/revocations.ts';
+import { revocationsIn } from '../machine/members/revocations.ts';
 import type { ControllerState, LoggedVerdict, Run } from '../machine/state.ts';
-import { countWitnesses, grantsIn } from '../machine/witness-count.ts';
+import { countWitnesses, grantsIn } from '../machine/verdicts/witnesses.ts';
 import type { MemberLine, WitnessedCheckpoint } from './checkpoint-round.ts';
 import type { ControllerPorts } from './ports.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { deliver, evil, isTrusted, openBench, playRound, right, twoOfThree } from './support.ts';
 
 const mallory = { kind: 'operator', id: 'mallory' } as const;

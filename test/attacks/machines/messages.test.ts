@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import { controllerLimits } from '../../../src/controller/machine/limits.ts';
-import { summaries } from '../../../src/controller/machine/view.ts';
+import { summaries } from '../../../src/controller/machine/queries/summary.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import {
   addSignature,

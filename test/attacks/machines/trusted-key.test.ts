@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import { controllerLimits } from '../../../src/controller/machine/limits.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { accountOf } from '../../../src/protocol/account/index.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import type { Lease, Verified } from '../../../src/protocol/documents/index.ts';

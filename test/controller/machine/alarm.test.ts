@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { accountOf } from '../../../src/protocol/account/index.ts';
 import type { Outcome } from '../../../src/protocol/documents/index.ts';
 import { type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';

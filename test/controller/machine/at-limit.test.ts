@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import type { Lease, Outcome, Verified } from '../../../src/protocol/documents/index.ts';
 import { type Bench, built, failed, leasedRound, projectOf, timings } from './bench.ts';

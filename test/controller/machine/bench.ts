@@ -16,8 +16,8 @@ import type {
 } from '../../../src/controller/machine/events.ts';
 import type { RunFacts } from '../../../src/controller/machine/facts.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { outcomeOf, type Run, verdictOf } from '../../../src/controller/machine/state.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
 import { LostBundles } from '../../../src/controller/sessions/lost-bundles.ts';
 import type { Durability } from '../../../src/protocol/base/durability.ts';
 import {

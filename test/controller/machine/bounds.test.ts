@@ -1,24 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { jobNamed } from '../../../simulations/paperwork.ts';
-import { putInForce } from '../../../src/controller/machine/charter.ts';
 import { differingFiles } from '../../../src/controller/machine/differing-files.ts';
 import type { RunFacts } from '../../../src/controller/machine/facts.ts';
-import { mayLeaseAgain } from '../../../src/controller/machine/leases.ts';
 import { precedes } from '../../../src/controller/machine/log-order.ts';
-import { membersOf, rankOf } from '../../../src/controller/machine/members.ts';
+import { putInForce } from '../../../src/controller/machine/members/charter.ts';
+import { fullKeys } from '../../../src/controller/machine/members/revocations.ts';
 import { slotsAsked } from '../../../src/controller/machine/operators-left.ts';
 import { pipelineOf } from '../../../src/controller/machine/pipeline-of.ts';
 import { hear, leave, newPresence } from '../../../src/controller/machine/presence.ts';
+import { membersOf, rankOf } from '../../../src/controller/machine/queries/members.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { publisherLapsed } from '../../../src/controller/machine/refusal.ts';
-import { fullKeys } from '../../../src/controller/machine/revocations.ts';
+import { mayLeaseAgain } from '../../../src/controller/machine/rounds/leases.ts';
+import { checkOrder } from '../../../src/controller/machine/rounds/open-run.ts';
 import {
   type ControllerState,
   newState,
   type Transition,
   tell,
 } from '../../../src/controller/machine/state.ts';
-import { checkOrder } from '../../../src/controller/machine/submit.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
 import { giveUpAhead } from '../../../src/controller/machine/wrong-clock.ts';
 import { afterFailure } from '../../../src/protocol/account/trusted-failures.ts';
 import { secondsOfIso } from '../../../src/protocol/base/time.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { publishedParts } from '../../../src/controller/machine/draft.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { publishedParts } from '../../../src/controller/machine/queries/draft.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { type Bench, leasedRound, projectOf } from './bench.ts';
 
 /** Cancels as this key; the answer and what else came out. */

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { fullKeys, lapsedRevocations, memberRevoked } from '../../../src/controller/machine/revocations.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import {
+  fullKeys,
+  lapsedRevocations,
+  memberRevoked,
+} from '../../../src/controller/machine/members/revocations.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { tellAtStart } from '../../../src/controller/node/start-alarms.ts';
 import { lapsedOf } from '../../../src/controller/node/status.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';

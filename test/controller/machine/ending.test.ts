@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { endingOf } from '../../../src/controller/machine/ending.ts';
 import type { Run } from '../../../src/controller/machine/state.ts';
+import { endingOf } from '../../../src/controller/machine/verdicts/decision.ts';
 import type { Outcome } from '../../../src/protocol/documents/index.ts';
 import type { Decision } from '../../../src/protocol/trust/index.ts';
 import { A, B, built, failed, other } from './bench.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
-import { checkEnrolled } from '../../../src/controller/machine/enrolment.ts';
+import { checkEnrolled } from '../../../src/controller/machine/members/enrolment.ts';
 import { identityLimits } from '../../../src/identity/limits.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import type { Grant, RevocationTarget } from '../../../src/protocol/documents/index.ts';

@@ -7,7 +7,7 @@ import {
   crowdedOutSays,
   evidenceOf,
   hasRoom,
-} from '../../../src/controller/machine/evidence-size.ts';
+} from '../../../src/controller/machine/verdicts/evidence-size.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { decodeBundle, encodeBundle, encodeJob } from '../../../src/protocol/documents/index.ts';
 import { receiptShareOf, roundBytesMaxOf, runBytesMaxOf } from '../../../src/protocol/judge/index.ts';

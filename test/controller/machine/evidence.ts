@@ -1,6 +1,6 @@
 import type { WitnessedLog } from '../../../src/controller/machine/backing.ts';
-import { answerDraftOf, draftOf, publishedParts } from '../../../src/controller/machine/draft.ts';
 import type { BundleDraft } from '../../../src/controller/machine/events.ts';
+import { answerDraftOf, draftOf, publishedParts } from '../../../src/controller/machine/queries/draft.ts';
 import { assembleBundle, ownBundle } from '../../../src/controller/sessions/bundle.ts';
 import {
   cosignStatement,

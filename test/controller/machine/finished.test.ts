@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { publishedParts } from '../../../src/controller/machine/draft.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
-import { summaries } from '../../../src/controller/machine/view.ts';
+import { publishedParts } from '../../../src/controller/machine/queries/draft.ts';
+import { summaries } from '../../../src/controller/machine/queries/summary.ts';
 import { type Bench, built, deliverAll, leasedRound, other, timings } from './bench.ts';
 
 /** A run of two of three that is trusted; each receipt lists so many files. */

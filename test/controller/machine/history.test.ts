@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
+import { findRun, provingRun, summaries } from '../../../src/controller/machine/queries/summary.ts';
 import { RunIndex } from '../../../src/controller/machine/run-index.ts';
 import type { ControllerState, Run } from '../../../src/controller/machine/state.ts';
-import { findRun, provingRun, summaries } from '../../../src/controller/machine/view.ts';
 import { LostBundles } from '../../../src/controller/sessions/lost-bundles.ts';
 import { artifactOf } from '../../../src/protocol/documents/index.ts';
 import type { JournalRow } from '../../../src/protocol/sessions/loop.ts';

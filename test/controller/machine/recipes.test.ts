@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exited } from '../../../simulations/paperwork.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { recipe } from '../../support/documents.ts';
 import { A, Bench, built, deliverAll, leasedRound } from './bench.ts';
 import { agree, operators, source, trust } from './pipelines.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { leaves } from '../../../src/protocol/documents/index.ts';
 import { A, type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
 

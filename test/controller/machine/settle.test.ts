@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { treeCid } from '../../../simulations/paperwork.ts';
-import { draftOf, publishedParts } from '../../../src/controller/machine/draft.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { draftOf, publishedParts } from '../../../src/controller/machine/queries/draft.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { accountOf } from '../../../src/protocol/account/index.ts';
 import { idOf, type Outcome } from '../../../src/protocol/documents/index.ts';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { countAnswer } from '../../../src/controller/machine/rounds/pin.ts';
 import type { Transition } from '../../../src/controller/machine/state.ts';
-import { countAnswer } from '../../../src/controller/machine/stores.ts';
 import { built, deliverAll, leasedRound, other, timings } from './bench.ts';
 
 const A = built.kind === 'exit' ? (built.artifact ?? '') : '';

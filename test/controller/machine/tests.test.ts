@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isOver } from '../../../src/controller/machine/facts.ts';
-import { artifactLevel, provingRun, summaryOf } from '../../../src/controller/machine/view.ts';
+import { artifactLevel, provingRun, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import {
   A,
   B,

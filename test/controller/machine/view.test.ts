@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
-import { cancel } from '../../../src/controller/machine/cancel.ts';
 import type { RunFacts } from '../../../src/controller/machine/facts.ts';
 import { pipelineOf } from '../../../src/controller/machine/pipeline-of.ts';
-import type { ControllerState, Transition } from '../../../src/controller/machine/state.ts';
 import {
   artifactLevel,
   bundledOf,
   findRun,
   provingRun,
   summaryOf,
-} from '../../../src/controller/machine/view.ts';
+} from '../../../src/controller/machine/queries/summary.ts';
+import { cancel } from '../../../src/controller/machine/rounds/cancel.ts';
+import type { ControllerState, Transition } from '../../../src/controller/machine/state.ts';
 import { codeOf } from '../../support/code-and-folder.ts';
 import { leasedRound } from './bench.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { publishedParts } from '../../../src/controller/machine/draft.ts';
+import { publishedParts } from '../../../src/controller/machine/queries/draft.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { publishedOf } from '../../../src/controller/machine/state.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
 import { type Charter, formatNoteKey, noteKinds } from '../../../src/protocol/documents/index.ts';
 import { type Bench, built, deliverAll, leasedRound } from './bench.ts';
 import { verified } from './evidence.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { publishedParts } from '../../../src/controller/machine/draft.ts';
+import { publishedParts } from '../../../src/controller/machine/queries/draft.ts';
 import { evidenceOf } from '../../../src/controller/sessions/input-evidence.ts';
 import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
 import { deliverAll, leasedRound } from '../machine/bench.ts';

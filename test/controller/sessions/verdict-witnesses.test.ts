@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
-import { publishedParts } from '../../../src/controller/machine/draft.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
+import { publishedParts } from '../../../src/controller/machine/queries/draft.ts';
 import { assembleBundle } from '../../../src/controller/sessions/bundle.ts';
 import type { WitnessedCheckpoint } from '../../../src/controller/sessions/checkpoint-round.ts';
 import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';

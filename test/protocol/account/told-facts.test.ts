@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exited } from '../../../simulations/paperwork.ts';
-import { summaryOf } from '../../../src/controller/machine/view.ts';
+import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { accountLine, accountOf } from '../../../src/protocol/account/index.ts';
 import { afterProgress, untold } from '../../../src/protocol/account/told-facts.ts';
 import { again, build } from '../../controller/machine/asked-again.ts';

@@ -1,0 +1,154 @@
+import { assert } from '../../../protocol/base/errors.ts';
+import { instantiate } from '../../../protocol/documents/index.ts';
+import { artifactIn, type FinishedRun, isOver, type RunFacts } from '../facts.ts';
+import { replaceInstance, resume, suspend } from '../instances.ts';
+import { controllerLimits } from '../limits.ts';
+import { publisherLapsed } from '../refusal.ts';
+import { reviewPublished } from '../review.ts';
+import { endRun } from '../rounds/cancel.ts';
+import { decideAgain } from '../rounds/settle.ts';
+import { type EventOf, levelOf, mustSync, publishedOf, type Run, type Transition, tell } from '../state.ts';
+import { inputOf, inputRevoked, needsOfRun } from '../verdicts/input-levels.ts';
+import { retire } from '../verdicts/retire.ts';
+import { considerRecall, reopened } from './recall.ts';
+
+/** Opens a round of a run, or goes on with the one there is, once what it reads is there. */
+export function begin(transition: Transition, run: Run): void {
+  const needs = run.request.payload.needs;
+  if (needs === undefined) return resume(transition, run);
+  tell(transition, run, { kind: 'waiting', needs });
+  considerInputs(transition, run);
+}
+
+/** The documents of a run that has ended are here: it is built again. */
+export function recalled(transition: Transition, event: EventOf<'recalled'>): void {
+  const run = reopened(transition, event);
+  if (run !== undefined) begin(transition, run);
+}
+
+/**
+ * Looks at the runs again that read what another one made, wherever that one's published verdict changed: they begin, rise, or
+ * end. A run that rises or ends stirs those that read it, so that all of them are looked at within one event.
+ */
+export function reviewDependants(transition: Transition): void {
+  const { state, stirred } = transition;
+  while (stirred.size > 0) {
+    assert(transition.durability !== 'none', 'an event after which a run is worth something else is kept');
+    for (const id of stirred) state.index.stirred(id);
+    const readers = state.index.readersOf(stirred);
+    stirred.clear();
+    for (const { id } of readers) {
+      const open = state.index.open.get(id);
+      if (open !== undefined) review(transition, open);
+      // A run that ended just now is another object.
+      const run = state.index.get(id);
+      if (run !== undefined && isOver(run)) reviewEnded(transition, run);
+    }
+  }
+}
+
+function review(transition: Transition, run: Run): void {
+  if (run.phase.kind === 'waiting') return considerInputs(transition, run);
+  const lost = lostInput(transition, run);
+  if (lost === undefined) decideAgain(transition, run);
+  else loseInput(transition, run, lost);
+}
+
+/** An input of a run that is worth less now than its request asks for, or is something else. */
+function lostInput({ state }: Transition, run: RunFacts): { name: string; reason: string } | undefined {
+  for (const [name, need] of needsOfRun(run)) {
+    const { artifact, reached, final } = inputOf(state, need);
+    if (reached && (need.gate === true || artifact === run.job.inputs[name])) continue;
+    const revoked = state.index.get(need.request)?.revoked != null;
+    return {
+      name,
+      reason: `${name}, which it needs, ${final ?? (revoked ? 'was revoked' : 'was contradicted')}`,
+    };
+  }
+  return undefined;
+}
+
+/** A verdict that a run ended with does not outlive what it read. */
+function reviewEnded(transition: Transition, run: RunFacts): void {
+  if (inputRevoked(transition.state, run) !== undefined) {
+    reviewPublished(transition, run);
+    return considerRecall(transition, run);
+  }
+  // The verdict that has nothing above it rests on inputs that may still be contradicted: its request ended before theirs.
+  // So does that of a run that was cancelled after it.
+  const lost = isOver(run) && levelOf(run) === 'agreed' ? lostInput(transition, run) : undefined;
+  if (lost !== undefined && run.revoked === null) loseEnded(transition, run, lost);
+}
+
+/** Makes the job of the template once every input has its level; ends the run where one never will. */
+function considerInputs(transition: Transition, run: Run): void {
+  const all = needsOfRun(run).map(([name, need]) => ({ name, need, ...inputOf(transition.state, need) }));
+  const never = all.find(({ lost }) => lost !== undefined);
+  if (never !== undefined) return endRun(transition, run, `${never.name}, which it needs, ${never.lost}`);
+  if (!all.every(({ reached }) => reached)) return;
+  const inputs: Record<string, string> = {};
+  for (const { name, need, artifact } of all)
+    if (need.gate !== true && artifact !== null) inputs[name] = artifact;
+  const instance = instantiate(run.job, inputs);
+  const refused = refusalOfInstance(transition, run, instance.id);
+  if (refused !== undefined) return endRun(transition, run, refused);
+  if (run.rounds.length > 0 && instance.id !== run.jobId) replaceInstance(transition, run, instance);
+  else if (run.rounds.length === 0) {
+    run.job = instance.job;
+    run.jobId = instance.id;
+    transition.state.index.instantiated(run);
+  }
+  tell(transition, run, { kind: 'inputs', job: instance.id, inputs });
+  resume(transition, run);
+}
+
+/** Why a run is not built as this job. One that it is already goes on. */
+function refusalOfInstance(transition: Transition, run: Run, id: string): string | undefined {
+  if (run.rounds.length > 0 && id === run.jobId) return undefined;
+  const before = 'publish it again';
+  // Its rounds would be those of then, whose documents are gone.
+  if (run.earlier.some(({ jobId }) => jobId === id))
+    return `what it needs came to bytes that it was built on before: ${before}`;
+  if (run.rounds.length > 0 && run.earlier.length + 1 >= controllerLimits.instancesMax)
+    return `it was built on ${controllerLimits.instancesMax} different inputs: ${before}`;
+  return publisherLapsed(transition, run);
+}
+
+/** Stops a run whose input was contradicted, cancelled or revoked; its published verdict does not stand. It waits for the input again. */
+function loseInput(
+  transition: Transition,
+  run: Run,
+  { name, reason }: { name: string; reason: string },
+): void {
+  const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
+  suspend(transition, run, reason);
+  tell(transition, run, { kind: 'input-lost', input: name, artifact, reason });
+  considerInputs(transition, run);
+  const { needs = {} } = run.request.payload;
+  if (isWaiting(run)) tell(transition, run, { kind: 'waiting', needs });
+}
+
+const isWaiting = ({ phase }: RunFacts): boolean => phase.kind === 'waiting';
+
+/** The same for one that has ended, which is not built again. */
+function loseEnded(
+  transition: Transition,
+  run: RunFacts,
+  { name, reason }: { name: string; reason: string },
+): void {
+  const { state } = transition;
+  mustSync(transition);
+  const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
+  const why = run.phase.kind === 'cancelled' ? run.phase.reason : reason;
+  const phase = { kind: 'cancelled' as const, reason: why, published: null };
+  const whole = state.runs.get(run.id);
+  if (whole !== undefined) {
+    whole.phase = phase;
+    retire(transition, whole);
+  } else {
+    const ended: FinishedRun = { ...run, phase };
+    state.finished.set(run.id, ended);
+    state.index.replaced(ended);
+  }
+  tell(transition, run, { kind: 'input-lost', input: name, artifact, reason });
+}

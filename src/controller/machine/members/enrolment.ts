@@ -1,0 +1,178 @@
+import { type ErrorCode, QuorateError } from '../../../protocol/base/errors.ts';
+import {
+  type Charter,
+  checkTime,
+  type Grant,
+  leaves,
+  type Role,
+  type Verified,
+} from '../../../protocol/documents/index.ts';
+import {
+  checkEnrol,
+  checkGrant,
+  checkJoins,
+  checkRoom,
+  checkSameMember,
+  checkTicket,
+  checkTickets,
+  checkTrusted,
+  enforce,
+  grantTimes,
+  unknownKey,
+} from '../../../protocol/judge/index.ts';
+import { revocationAt, sayRevoked } from '../../../protocol/trust/revocations.ts';
+import type { EventOf, Transition } from '../state.ts';
+import { appendLeaf, mustSync, unchanged } from '../state.ts';
+import { checkNotRevoked, isMember, revocationsIn } from './revocations.ts';
+
+/** State and time (ms since the epoch), for checks that change nothing. `rules`: of the event; those of now where absent. */
+export type Moment = Pick<Transition, 'state' | 'now'> & Partial<Pick<Transition, 'rules'>>;
+
+/** The charter in force, as the root key signed it. Errors: `CONTROLLER_NOT_STARTED`. */
+export function signedCharter({ state }: Moment): Verified<Charter> {
+  if (state.charter === null)
+    throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+  return state.charter;
+}
+
+/** The charter in force. Errors: `CONTROLLER_NOT_STARTED`. */
+export function charterOf(moment: Moment): Charter {
+  return signedCharter(moment).payload;
+}
+
+/**
+ * Whether a peer may act as a publisher here and now. Changes nothing. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of
+ * `checkGrant`, `KEY_NOT_ENROLLED`, `OPERATOR_REVOKED`, `KEY_REVOKED`.
+ */
+export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer: string): void {
+  const charter = charterOf(moment);
+  checkTime(publisher.payload, moment.now, 'the grant');
+  const at = Math.floor(moment.now / 1000);
+  checkGrant(enforce, publisher, charter, { by: peer, as: 'publisher', at });
+  checkIssuer(moment, publisher.signer, 'GRANT_ISSUER_MISMATCH');
+  checkEnrolled(moment, publisher.payload);
+}
+
+function grantFor(transition: Transition, key: string, jti: string): Grant {
+  const enrolled = transition.state.keys.get(key);
+  if (!isMember(transition.state, enrolled)) throw unknownKey(key);
+  checkNotRevoked(transition.state, { sub: key, ...enrolled });
+  return {
+    iss: transition.state.idp,
+    sub: key,
+    project: charterOf(transition).project,
+    operator: enrolled.operator,
+    role: enrolled.role,
+    enrolled: enrolled.enrolled,
+    jti,
+    ...grantTimes(transition.now, transition.state.timings.grantMs),
+  };
+}
+
+function replyGrant(transition: Transition, token: string, grant: Grant): void {
+  const charter = transition.state.charter;
+  if (charter === null) return;
+  transition.out.push({ kind: 'reply', token, reply: { kind: 'grant', grant, charter: charter.raw } });
+}
+
+/** Enrols a key. Operators are created here alone: one invite, one operator, one vote. */
+export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
+  const { token, enrol, invite } = event;
+  const { state } = transition;
+  const charter = charterOf(transition);
+  checkEnrol(enrol.payload, charter, transition.now);
+  checkTicket(event, charter, transition.now);
+  checkIssuer(transition, invite.signer, 'TICKET_ISSUER_MISMATCH');
+  const ticket = invite.payload;
+  const key = enrol.signer;
+  const joinedBefore = state.keys.get(key);
+  const known = isMember(state, joinedBefore) ? joinedBefore : undefined;
+  checkSameMember(key, known, ticket);
+  checkNotRevoked(state, { sub: key, operator: ticket.operator, role: ticket.role });
+  const joined = state.invites.get(ticket.jti) ?? [];
+  // Two tickets may have one name: whoever stole the key that signs them chooses it.
+  const isFirst = joined.length === 0 || !state.operators[ticket.role].has(ticket.operator);
+  const joins = !joined.includes(key) || known === undefined;
+  if (!joined.includes(key)) checkRoom(ticket, joined);
+  if (joins) useTicket(transition, invite.signer, isFirst);
+  if (joins) mustSync(transition);
+  if (!joined.includes(key)) state.invites.set(ticket.jti, [...joined, key]);
+  if (known === undefined)
+    state.keys.set(key, {
+      operator: ticket.operator,
+      role: ticket.role,
+      invite: ticket.jti,
+      by: invite.signer,
+      at: state.log.size,
+      enrolled: admit(transition, ticket.operator, ticket.role, ticket.jti),
+    });
+  if (transition.durability !== 'sync') unchanged(transition);
+  replyGrant(transition, token, grantFor(transition, key, enrol.payload.jti));
+}
+
+/** Somebody joins with a ticket of this key: one more is used where nobody had, or its operator is new. Errors: `TICKETS_FULL`. */
+function useTicket({ state, rules }: Transition, signer: string, isFirst: boolean): void {
+  const used = state.tickets.get(signer) ?? 0;
+  const joins = state.joins.get(signer) ?? 0;
+  if (rules >= 3 && isFirst) checkTickets(signer, used);
+  if (rules >= 3) checkJoins(signer, joins);
+  if (isFirst) state.tickets.set(signer, used + 1);
+  state.joins.set(signer, joins + 1);
+}
+
+/** The log index at which this operator was first admitted in this role. */
+function admit(transition: Transition, operator: string, role: Role, invite: string): number {
+  const operators = transition.state.operators[role];
+  const before = operators.get(operator);
+  if (before !== undefined) return before;
+  const index = appendLeaf(transition, leaves.enrol(operator, role, invite));
+  operators.set(operator, index);
+  return index;
+}
+
+export function renew(transition: Transition, { token, enrol }: EventOf<'renew'>): void {
+  checkEnrol(enrol.payload, charterOf(transition), transition.now);
+  replyGrant(transition, token, grantFor(transition, enrol.signer, enrol.payload.jti));
+  unchanged(transition);
+}
+
+/**
+ * Whether a grant lets its holder act here and now: it counts, and its holder is still enrolled as it says.
+ * Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkGrant` and `checkEnrolled`.
+ */
+export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string): Grant {
+  const charter = charterOf(moment);
+  checkTime(grant.payload, moment.now, 'the grant');
+  checkGrant(enforce, grant, charter, { by, at: Math.floor(moment.now / 1000) });
+  checkIssuer(moment, grant.signer, 'GRANT_ISSUER_MISMATCH');
+  checkEnrolled(moment, grant.payload);
+  return grant.payload;
+}
+
+/**
+ * Whether an identity provider was not revoked: what came of its word would be void. The code is that of a key which the charter does
+ * not name: whoever holds the document gets another one, and is not revoked itself.
+ */
+function checkIssuer({ state, rules = 2 }: Moment, id: string, code: ErrorCode): void {
+  if (rules < 2) return;
+  const revoked = revocationAt(revocationsIn(state), { kind: 'key', id }, state.log.size);
+  if (revoked !== undefined) throw new QuorateError(code, sayRevoked(revoked));
+}
+
+/**
+ * Whether a member may be counted as present. Errors: those of `checkGranted`, `TRUSTED_KEY_NOT_IN_CHARTER`.
+ */
+export function checkPresent(moment: Moment, grant: Verified<Grant>): Grant {
+  const granted = checkGranted(moment, grant, grant.payload.sub);
+  if (granted.role === 'trusted-worker') checkTrusted(charterOf(moment).trusted, granted.sub);
+  return granted;
+}
+
+/** Errors: `KEY_NOT_ENROLLED`, `KEY_REVOKED`, `OPERATOR_REVOKED`. */
+export function checkEnrolled({ state }: Moment, { sub, operator, role, enrolled }: Grant): void {
+  checkNotRevoked(state, { sub, operator, role });
+  const known = state.keys.get(sub);
+  const isSame = known?.operator === operator && known.role === role && known.enrolled === enrolled;
+  if (isSame && isMember(state, known)) return;
+  throw new QuorateError('KEY_NOT_ENROLLED', `the key ${sub} is not enrolled as ${operator} (${role})`);
+}

@@ -1,0 +1,180 @@
+import {
+  afterTally,
+  lostInRestore,
+  type Tally,
+  type TrustedFailure,
+} from '../../../protocol/account/index.ts';
+import { afterFailure } from '../../../protocol/account/trusted-failures.ts';
+import { QuorateError } from '../../../protocol/base/errors.ts';
+import { limitText } from '../../../protocol/judge/index.ts';
+import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
+import type { Revoked } from '../../../protocol/trust/revocations.ts';
+import type { RunSummary } from '../../../protocol/wire/runs.ts';
+import { differsOf } from '../compare-earlier.ts';
+import { artifactIn, type RunFacts, reportsIn } from '../facts.ts';
+import { awaitsOf, openFactsOf } from '../open-facts.ts';
+import { type ControllerState, levelOf, outcomeOf, publishedOf } from '../state.ts';
+import { isProven } from '../verdicts/verdict.ts';
+import { missing } from '../verdicts/witnesses.ts';
+
+const shortest = 8;
+const reasonCharsMax = 500;
+
+/** The artifact of a run's verdict. */
+const artifactBy = (run: RunFacts): string | null => artifactIn(run, outcomeOf(run));
+
+export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
+  const { repo, ref, commit, recipe, policy } = run.request.payload;
+  const { ending = null, limit } = publishedOf(run) ?? {};
+  const open = openFactsOf(state, run);
+  const awaits = awaitsOf(state, run);
+  const tally = run.history.reduce<Tally | undefined>(
+    (known, { progress }) => afterTally(known, progress),
+    undefined,
+  );
+  const differs = differsOf(state, run);
+  const reports = reportsIn(run, outcomeOf(run));
+  const level = levelOf(run);
+  const failures = run.history.reduce<TrustedFailure[]>(
+    (known, { progress }) => afterFailure(known, progress),
+    [],
+  );
+  return {
+    run: run.id,
+    job: run.jobId,
+    name: run.job.name,
+    ...(run.job.kind === 'test' && { test: true }),
+    repo,
+    ref,
+    commit,
+    ...(recipe !== undefined && { recipe }),
+    state: run.phase.kind,
+    level,
+    ...(ending !== null && { reason: ending }),
+    ...(limit !== undefined && { limit: limitText(limit) }),
+    artifact: artifactBy(run),
+    ...(reports !== null && { reports }),
+    ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),
+    ...(isAlarming(run) && { alarming: true }),
+    ...(failures.length > 0 && { trustedFailures: failures }),
+    ...(isLookedAt(state, run) && { acknowledged: true }),
+    ...(run.phase.kind === 'cancelled' && { cancelled: run.phase.reason.slice(0, reasonCharsMax) }),
+    ...(awaits.length > 0 && { awaits }),
+    ...(tally !== undefined && { tally }),
+    ...(differs !== undefined && { differs }),
+    ...(open !== undefined && { open }),
+    ...(run.answer !== null && { earlier: run.answer.id }),
+    ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
+    ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
+    submittedAt: run.submittedAt,
+    round: run.rounds.length,
+    policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
+  };
+}
+
+/** Whether there was an alarm of the run, which somebody has looked at. */
+const isLookedAt = ({ alarms }: ControllerState, { id, history }: RunFacts): boolean =>
+  !alarms.has(id) && history.some(({ progress }) => progress.kind === 'acknowledged');
+
+/** Whether results were in dispute, or the trusted worker contradicted what operators had agreed on. */
+const isAlarming = ({ history }: RunFacts): boolean =>
+  history.some(({ progress: { kind } }) => kind === 'compared' || kind === 'contradicted');
+
+/**
+ * The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it; one
+ * that a revocation voids only where there is no other. A test proves no artifact, whatever it put out.
+ */
+export function provingRun(state: ControllerState, artifact: string): RunFacts | undefined {
+  for (const run of state.index.latestWithArtifact(artifact)) {
+    const { level, outcome } = publishedOf(run)?.verdict ?? {};
+    if (level === 'trusted' && run.revoked === null && artifactIn(run, outcome) === artifact) return run;
+  }
+  let best: RunFacts | undefined;
+  for (const run of state.index.withArtifact(artifact)) {
+    const { level, outcome } = publishedOf(run)?.verdict ?? {};
+    if (artifactIn(run, outcome) !== artifact) continue;
+    const stands = run.revoked === null;
+    if (best === undefined || (best.revoked !== null && stands)) best = run;
+    // No trusted one stands.
+    else if (level === 'trusted' && best.revoked !== null) best = run;
+  }
+  return best;
+}
+
+/** Runs of a job that have a bundle, in the order they were submitted. */
+export function bundledOf({ index }: ControllerState, job: string): RunFacts[] {
+  return index
+    .beginning(job)
+    .filter((run) => run.jobId === job && isProven(run) && publishedOf(run) !== null);
+}
+
+/** How much an artifact is worth by what was published here; `none` too for what a test put out, and for what is no artifact. */
+export function artifactLevel(
+  state: ControllerState,
+  artifact: string,
+): 'trusted' | 'agreed' | 'revoked' | 'none' {
+  const run = provingRun(state, artifact);
+  if (run === undefined) return 'none';
+  if (run.revoked !== null) return 'revoked';
+  const level = publishedOf(run)?.verdict.level;
+  return level === 'trusted' || level === 'agreed' ? level : 'none';
+}
+
+export function summaryOfRevoked({ what, since, reason }: Revoked): NonNullable<RunSummary['revoked']> {
+  return { what: what.kind, id: what.id, since, reason };
+}
+
+/**
+ * The newest first, at most `max`. Hooks, alarms and stores look for what ends: one publisher that submits and cancels without end hides
+ * nobody's runs from them.
+ */
+export function summaries(
+  state: ControllerState,
+  max: number,
+  ofOneMax: number = Math.ceil(max / 2),
+): RunSummary[] {
+  return state.index.newest(max, ofOneMax).map((run) => summaryOf(state, run));
+}
+
+/**
+ * A run by its id, its job's CID or its artifact's, whole or the start of one; of several runs of a job, or of several jobs that
+ * made one artifact, the newest. `cancel` is an event that older programs replay: they refuse it for several jobs.
+ * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`.
+ */
+export function findRun(state: ControllerState, which: string, { ofOneJob = false } = {}): RunFacts {
+  if (which.length < shortest) {
+    throw new QuorateError('JOB_UNKNOWN', `"${which}" is too short to name a job`, {
+      hint: `Give ${shortest} characters at least.`,
+    });
+  }
+  const fits = state.index
+    .beginning(which)
+    .filter(
+      (run) =>
+        run.id.startsWith(which) ||
+        run.jobId.startsWith(which) ||
+        artifactBy(run)?.startsWith(which) === true,
+    );
+  const newest = fits.at(-1);
+  if (newest === undefined) {
+    for (const id of state.lost)
+      if (id.startsWith(which))
+        throw new QuorateError('JOB_UNKNOWN', `${which} is lost: ${lostInRestore}`, {
+          hint: 'Ask for the job again: quorate run.',
+        });
+    throw new QuorateError('JOB_UNKNOWN', `no job here begins with ${which}`, {
+      hint: 'quorate jobs lists them.',
+    });
+  }
+  const made = ofOneJob ? null : artifactBy(newest);
+  const isAnother = (run: RunFacts) =>
+    run.jobId !== newest.jobId &&
+    outcomeOf(run) !== outcomeOf(newest) &&
+    (made === null || artifactBy(run) !== made);
+  if (fits.some(isAnother)) {
+    throw new QuorateError('JOB_AMBIGUOUS', `${which} begins several jobs`, {
+      hint: 'Give more characters.',
+    });
+  }
+  return newest;
+}

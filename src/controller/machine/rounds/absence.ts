@@ -1,0 +1,97 @@
+import { isTrustedSlot } from '../../../protocol/documents/index.ts';
+import { lackOf } from '../../../protocol/judge/index.ts';
+import { voteRevoked } from '../../../protocol/trust/revocations.ts';
+import { eligible } from '../eligible.ts';
+import { revocationsIn } from '../members/revocations.ts';
+import {
+  type ControllerState,
+  currentRound,
+  type EventOf,
+  type Round,
+  type Run,
+  type Transition,
+  unchanged,
+} from '../state.ts';
+import { assignSlots } from './leases.ts';
+import { documentsOffered, isOfVersion } from './older.ts';
+
+/** Whether a connected worker could take a slot now: it can read the offer, the host fits, and it did not decline. One that is busy claims once it is free. */
+function isAttended(state: ControllerState, run: Run, round: Round): boolean {
+  const answers = state.presence.answered.get(round.offerId);
+  const documents = documentsOffered(state, run, round);
+  for (const [worker, { capabilities, version }] of eligible(state, run, round)) {
+    if (answers?.get(worker) === 'declined' || !isOfVersion(state, { version }, documents)) continue;
+    if (lackOf(round.offer.needs, capabilities) === undefined) return true;
+  }
+  return false;
+}
+
+/** Whether as many operators of an open round delivered one result as have to agree, by receipts that are votes, and nobody builds for it. */
+function hasEnough(state: ControllerState, run: Run, round: Round): boolean {
+  if (run.phase.kind !== 'building') return false;
+  if (round.slots.some(({ kind }) => kind === 'leased')) return false;
+  const counts = new Map<string, number>();
+  const all = revocationsIn(state);
+  for (const vote of run.receipts) {
+    const { round: n, slot, result } = vote;
+    if (n !== round.n || isTrustedSlot(slot) || result === null) continue;
+    if (voteRevoked(all, vote) !== undefined) continue;
+    counts.set(result, (counts.get(result) ?? 0) + 1);
+  }
+  return Math.max(0, ...counts.values()) >= run.request.payload.policy.agree;
+}
+
+/**
+ * Notes since when a round lacks nothing but votes that nobody connected could give. To be called whenever that may have
+ * changed. After a start members have the time to come back that a silent lease has.
+ */
+export function considerAbsence({ state, now }: Pick<Transition, 'state' | 'now'>, run: Run): void {
+  const round = currentRound(run);
+  if (round === undefined) return;
+  const { absent, since } = state.presence;
+  const someone = !hasEnough(state, run, round) || isAttended(state, run, round);
+  if (someone) absent.delete(round.offerId);
+  else if (!absent.has(round.offerId))
+    absent.set(round.offerId, Math.max(now, since + state.timings.leaseSilenceMs));
+}
+
+/** A worker connected, who may be able to take slots of rounds that waited for one. */
+export function reconsiderAbsences(transition: Transition): void {
+  const { state } = transition;
+  for (const offer of [...state.presence.absent.keys()]) {
+    const run = state.runs.get(state.offers.get(offer) ?? '');
+    if (run === undefined) state.presence.absent.delete(offer);
+    else considerAbsence(transition, run);
+  }
+}
+
+/** The free slots of a round expire. */
+export function expireFree(round: Round): void {
+  round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
+}
+
+/** Time to fill slots is up: waiting candidates get free slots, the rest expire. */
+export function giveUpFreeSlots(transition: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (round === undefined) return;
+  assignSlots(transition, run, round);
+  expireFree(round);
+}
+
+/**
+ * The free slots of a round that has enough equal results expire: nobody was connected for a while who could take them. Returns
+ * the run, which is to be settled. Who is connected is not in the journal, and not looked at here.
+ */
+export function untaken(transition: Transition, { offer }: EventOf<'untaken'>): Run | undefined {
+  const { state } = transition;
+  const run = state.runs.get(state.offers.get(offer) ?? '');
+  const round = run === undefined ? undefined : currentRound(run);
+  state.presence.absent.delete(offer);
+  if (run === undefined || round === undefined || !hasEnough(state, run, round)) {
+    unchanged(transition);
+    return undefined;
+  }
+  round.untaken = true;
+  expireFree(round);
+  return run;
+}

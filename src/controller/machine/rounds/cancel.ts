@@ -1,0 +1,65 @@
+import { QuorateError } from '../../../protocol/base/errors.ts';
+import { isTrustedSlot } from '../../../protocol/documents/index.ts';
+import { findRun } from '../queries/summary.ts';
+import type { EventOf, Run, Transition } from '../state.ts';
+import { currentRound, mustSync, publishedOf, tell } from '../state.ts';
+import { dropAnswer } from '../verdicts/evidence-size.ts';
+import { retire } from '../verdicts/retire.ts';
+import { endLeases, withdrawOffer } from '../verdicts/verdict.ts';
+
+/**
+ * Cancels a run for the key that published it. The run ends without a verdict: builds are stopped, and results of a sealed
+ * round are never revealed. A verdict that was published before (`agreed`) stays published.
+ * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`, `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`.
+ */
+export function cancel(transition: Transition, { token, which, by, reason }: EventOf<'cancel'>): void {
+  const { state, out } = transition;
+  const found = findRun(state, which, { ofOneJob: true });
+  if (found.request.signer !== by) {
+    throw new QuorateError(
+      'CANCEL_PUBLISHER_MISMATCH',
+      `only who published a run can cancel it; this one is ${found.request.signer}'s`,
+    );
+  }
+  const run = state.index.open.get(found.id);
+  if (run === undefined) {
+    throw new QuorateError(
+      'RUN_OVER',
+      found.phase.kind === 'done' ? 'the job has its verdict already' : 'the job was cancelled already',
+      { hint: `quorate show ${found.id.slice(0, 10)} tells what came of it.` },
+    );
+  }
+  endRun(transition, run, reason);
+  out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
+}
+
+/** Ends a run without a verdict: builds are stopped, and results of a sealed round are never revealed. */
+export function endRun(transition: Transition, run: Run, reason: string): void {
+  const { state, out } = transition;
+  mustSync(transition);
+  const message = `the job was cancelled: ${reason}`;
+  const release = (worker: string, lease: string) => {
+    state.leases.delete(lease);
+    out.push({ kind: 'release', worker, lease, code: 'RUN_CANCELLED', message });
+  };
+  endLeases(transition, run, 'RUN_CANCELLED', message);
+  const round = currentRound(run);
+  if (round !== undefined) {
+    withdrawOffer(transition, round, 'OFFER_CLOSED', message);
+    if (!round.revealed) {
+      for (const { round: of, slot, lease, worker } of run.receipts)
+        if (of === round.n && !isTrustedSlot(slot)) release(worker, lease);
+    }
+  }
+  if (run.trusted.kind === 'delivered' && run.trusted.live !== null) {
+    release(run.trusted.live.worker, run.trusted.live.id);
+    run.trusted.live = null;
+  }
+  state.presence.witnessed.delete(run.id);
+  // A draft that awaits signatures is dropped: it was never published.
+  if (publishedOf(run) === null) dropAnswer(run);
+  state.index.ended(run);
+  run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
+  tell(transition, run, { kind: 'cancelled', reason });
+  retire(transition, run);
+}

@@ -1,0 +1,228 @@
+import { assert, type ErrorCode } from '../../../protocol/base/errors.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { compareTexts } from '../../../protocol/base/order.ts';
+import { idOf, isTrustedSlot, type Lease, type Slot } from '../../../protocol/documents/index.ts';
+import { isHeld } from '../drain.ts';
+import type { RunFacts } from '../facts.ts';
+import { controllerLimits } from '../limits.ts';
+import { charterOf } from '../members/enrolment.ts';
+import { answeredBy, hear, tokenOf } from '../presence.ts';
+import type { Candidate, ControllerState, LiveLease, Round, Run, SlotState, Transition } from '../state.ts';
+import { currentRound, tell } from '../state.ts';
+
+/** Operators with a live lease of this round, or with a receipt. */
+export function operatorsIn(run: Run, round: Round): Set<string> {
+  const held = new Set<string>();
+  for (const slot of round.slots) if (slot.kind === 'leased') held.add(slot.live.operator);
+  for (const recorded of run.receipts) {
+    if (recorded.round === round.n && !isTrustedSlot(recorded.slot)) held.add(recorded.operator);
+  }
+  return held;
+}
+
+/** Operators with a receipt of an earlier round; they may not claim in this one. */
+export function operatorsBefore(run: Pick<RunFacts, 'receipts'>, round: { n: number }): Set<string> {
+  const before = new Set<string>();
+  for (const recorded of run.receipts) {
+    if (recorded.round < round.n && !isTrustedSlot(recorded.slot)) before.add(recorded.operator);
+  }
+  return before;
+}
+
+export function giveLease(
+  transition: Transition,
+  run: Run,
+  round: Round,
+  slot: Slot,
+  candidate: Candidate,
+): void {
+  const { state } = transition;
+  const charter = charterOf(transition);
+  const iat = Math.floor(transition.now / 1000);
+  const lease: Lease = {
+    iss: state.id,
+    aud: candidate.worker,
+    project: charter.project,
+    claim: candidate.claim,
+    offer: round.offerId,
+    job: run.jobId,
+    round: round.n,
+    operator: candidate.operator,
+    slot,
+    fence: { epoch: state.epoch, n: ++state.leasesThisEpoch },
+    iat,
+    exp: iat + leaseSecondsOf(state, run),
+  };
+  const live: LiveLease = {
+    id: idOf(lease),
+    lease,
+    grant: candidate.grant,
+    worker: candidate.worker,
+    operator: candidate.operator,
+  };
+  hear(state, live.id, transition.now);
+  setSlot(run, round, slot, { kind: 'leased', live });
+  if (isTrustedSlot(slot)) run.trustedLeases++;
+  else round.leasesGiven[slot] = (round.leasesGiven[slot] ?? 0) + 1;
+  state.leases.set(live.id, run.id);
+  transition.out.push({
+    kind: 'reply',
+    token: tokenOf(state, candidate),
+    reply: { kind: 'lease', run: run.id, lease },
+  });
+  tell(transition, run, {
+    kind: 'leased',
+    round: round.n,
+    slot,
+    worker: live.worker,
+    operator: live.operator,
+  });
+}
+
+export function setSlot(
+  run: Run,
+  round: Round,
+  slot: Slot,
+  value: Exclude<SlotState, { kind: 'delivered' }>,
+): void {
+  if (isTrustedSlot(slot)) run.trusted = value;
+  else {
+    assert(round.slots[slot] !== undefined, 'a slot of this round');
+    round.slots[slot] = value;
+  }
+}
+
+/** Leases free slots to the candidates with the lowest draws, one lease per operator. */
+export function assignSlots(transition: Transition, run: Run, round: Round): void {
+  if (round.windowOpen || round.revealed || isHeld(transition.state, round)) return;
+  dropExpired(transition, round);
+  for (const [slot, slotState] of round.slots.entries()) {
+    if (slotState.kind !== 'free') continue;
+    const taken = operatorsIn(run, round);
+    const waiting = round.candidates
+      .filter(({ operator }) => !taken.has(operator) && !round.lostBy.has(operator))
+      .sort(byDraw);
+    const [next] = waiting;
+    if (next === undefined) return;
+    round.candidates = round.candidates.filter((candidate) => candidate.worker !== next.worker);
+    giveLease(transition, run, round, slot, next);
+  }
+}
+
+/**
+ * Candidates whose grant has ended while they waited: a receipt under their lease would not count. They are told, and claim
+ * again with a new one.
+ */
+function dropExpired(transition: Transition, round: Round): void {
+  const latest = transition.now - limits.clockSkewSeconds * 1000;
+  const ended = round.candidates.filter(({ grant }) => grant.payload.exp * 1000 < latest);
+  if (ended.length === 0) return;
+  round.candidates = round.candidates.filter((candidate) => !ended.includes(candidate));
+  const { state } = transition;
+  for (const candidate of ended) {
+    const token = tokenOf(state, candidate);
+    answeredBy(state, round.offerId).delete(candidate.worker);
+    const reply = {
+      kind: 'error',
+      code: 'DOC_EXPIRED',
+      message: 'the grant ended while the claim waited',
+    } as const;
+    transition.out.push({ kind: 'reply', token, reply });
+  }
+}
+
+function byDraw(a: Candidate, b: Candidate): number {
+  return a.draw - b.draw || compareTexts(a.worker, b.worker);
+}
+
+export function findLease(
+  run: Run,
+  lease: string,
+): { round: Round; slot: Slot; live: LiveLease } | undefined {
+  for (const round of run.rounds) {
+    for (const [slot, slotState] of round.slots.entries()) {
+      if (slotState.kind === 'leased' && slotState.live.id === lease)
+        return { round, slot, live: slotState.live };
+    }
+    if (
+      run.trusted.kind === 'leased' &&
+      run.trusted.live.id === lease &&
+      run.trusted.live.lease.round === round.n
+    ) {
+      return { round, slot: 'trusted', live: run.trusted.live };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Whether a slot that was lost is leased again: a bounded number of times, and only while a lease that was given when the round
+ * began could still stand. So a round lasts no longer than two leases, whoever loses its slots.
+ */
+export function mayLeaseAgain({ state, now }: Transition, run: Run, round: Round, slot: Slot): boolean {
+  if (isTrustedSlot(slot)) return run.trustedLeases < limits.slotLeasesMax;
+  const { windowMs, slotFillMs } = state.timings;
+  const inTime = now < round.openedAt + windowMs + slotFillMs + leaseSecondsOf(state, run) * 1000;
+  return inTime && (round.leasesGiven[slot] ?? 0) < limits.slotLeasesMax;
+}
+
+function leaseSecondsOf({ timings }: ControllerState, { job }: Run): number {
+  return job.limits.seconds + Math.ceil(timings.leaseOverheadMs / 1000);
+}
+
+/** Other trusted workers are asked before this one, which lost the slot of a run. */
+function passOver({ now }: Transition, { passedOver }: Run, worker: string): void {
+  const { lost = 0, refused = false } = passedOver.get(worker) ?? {};
+  passedOver.set(worker, { lost: lost + 1, until: now + controllerLimits.passedOverMs, refused });
+}
+
+/** Ends a lease; its fence is stale from now on. The slot is leased again, at most `slotLeasesMax` times in all. */
+export function loseLease(
+  transition: Transition,
+  run: Run,
+  lease: string,
+  reason: string,
+  code: ErrorCode = 'LEASE_LOST',
+): void {
+  const found = findLease(run, lease);
+  if (found === undefined) return;
+  const { round, slot, live } = found;
+  transition.state.leases.delete(lease);
+  transition.out.push({ kind: 'release', worker: live.worker, lease, code, message: reason });
+  tell(transition, run, {
+    kind: 'lost',
+    round: round.n,
+    slot,
+    worker: live.worker,
+    operator: live.operator,
+    reason,
+  });
+  if (isTrustedSlot(slot)) passOver(transition, run, live.worker);
+  else round.lostBy.add(live.operator);
+  setSlot(
+    run,
+    round,
+    slot,
+    mayLeaseAgain(transition, run, round, slot) ? { kind: 'free' } : { kind: 'expired' },
+  );
+  if (isTrustedSlot(slot)) {
+    const latest = currentRound(run);
+    if (latest === undefined) return;
+    if (run.trusted.kind !== 'free') {
+      // No slot is left: neither the trusted worker's nor one of the round.
+      if (latest.revealed && transition.state.offers.delete(latest.offerId))
+        transition.out.push({ kind: 'unoffer', offer: latest.offerId });
+      return;
+    }
+    // It is offered once what the job reads is there again.
+    if (run.phase.kind === 'waiting') return;
+    // The offer may have been closed while the lease was live.
+    transition.state.offers.set(latest.offerId, run.id);
+    transition.out.push({ kind: 'offer', run: run.id, offer: latest.offer });
+    return;
+  }
+  round.fillBy = Math.max(round.fillBy, transition.now + transition.state.timings.slotFillMs);
+  assignSlots(transition, run, round);
+  if (round.slots[slot]?.kind === 'free')
+    transition.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+}

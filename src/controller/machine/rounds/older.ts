@@ -1,0 +1,159 @@
+import { isBelow, leastWorkerOf } from '../../../protocol/base/least-version.ts';
+import type { Role } from '../../../protocol/documents/index.ts';
+import { versionIn } from '../../../protocol/documents/index.ts';
+import { workerOlder } from '../../../protocol/wire/pass-reason.ts';
+import { canRead, unreadBy, type Versions } from '../../../protocol/wire/peer-version.ts';
+import type { OlderWorker } from '../events.ts';
+import { controllerLimits } from '../limits.ts';
+import { precedes } from '../log-order.ts';
+import type { Present } from '../presence.ts';
+import type { ControllerState, EventOf, Round, Run, Transition } from '../state.ts';
+import { currentRound, unchanged } from '../state.ts';
+import { endRun } from './cancel.ts';
+import { operatorsBefore } from './leases.ts';
+
+const { olderNamedMax, passesToldMax, reconnectMs } = controllerLimits;
+
+/** The documents that a worker reads before it claims a slot of a round. */
+export function documentsOffered({ charter }: ControllerState, run: Run, { offer }: Round): Versions {
+  return {
+    charter: versionIn('charter', charter?.payload),
+    request: versionIn('request', run.request.payload),
+    grant: versionIn('grant', run.publisher.payload),
+    job: versionIn('job', run.job),
+    offer: versionIn('offer', offer),
+  };
+}
+
+/** Whether a worker may get a slot for its version: it reads the documents, and is not below the least version of the charter. */
+export const isOfVersion = (
+  { charter }: Pick<ControllerState, 'charter'>,
+  { version }: Pick<Present, 'version'>,
+  documents: Versions,
+): boolean => canRead(version, documents) && !isBelow(version, leastWorkerOf(charter?.payload));
+
+/** Whether a worker cannot read something that this controller may write, or is below the least version. */
+const isBehind = (
+  { charter }: Pick<ControllerState, 'charter'>,
+  { version }: Pick<Present, 'version'>,
+): boolean =>
+  version === null || unreadBy(version).length > 0 || isBelow(version, leastWorkerOf(charter?.payload));
+
+/**
+ * A worker is connected; returns whether it is behind. Where its key was connected with a version that is not, two processes have that
+ * key, or a thief: the one of before has as long to come back as any that lost its connection.
+ */
+export function arriveBehind(
+  state: Pick<ControllerState, 'charter' | 'presence'>,
+  id: string,
+  worker: Present,
+  now: number,
+): boolean {
+  const { presence } = state;
+  const before = presence.workers.get(id);
+  presence.workers.set(id, worker);
+  presence.gone.delete(id);
+  if (!isBehind(state, worker)) {
+    presence.behind.delete(id);
+    return false;
+  }
+  presence.behind.add(id);
+  if (before !== undefined && !isBehind(state, before)) presence.gone.set(id, { worker: before, at: now });
+  return true;
+}
+
+/** A charter is in force that may name another least version. */
+export function judgeVersions(state: Pick<ControllerState, 'charter' | 'presence'>): void {
+  const { workers, behind } = state.presence;
+  behind.clear();
+  for (const [id, worker] of workers) if (isBehind(state, worker)) behind.add(id);
+}
+
+/** True while no slot of the run is claimed. */
+function isUntouched(run: Run, { slots, candidates }: Round): boolean {
+  if (run.receipts.length > 0 || candidates.length > 0 || run.trusted.kind !== 'free') return false;
+  return slots.every(({ kind }) => kind === 'free');
+}
+
+/** Workers of a role that may claim in a round, whether or not they can read its documents. */
+function claimants(state: ControllerState, run: Run, round: Round, role: Role) {
+  const trusted = state.charter?.payload.trusted ?? [];
+  const before = operatorsBefore(run, round);
+  return (id: string, { role: has, operator, enrolled }: Present): boolean =>
+    has === role &&
+    (role === 'trusted-worker'
+      ? trusted.includes(id)
+      : precedes(enrolled, round.offer.index) && !before.has(operator));
+}
+
+/** Connected workers of a role that cannot read the job, where no other could take it, and since when that is so. */
+function onlyOlder(state: ControllerState, run: Run, round: Round, role: Role) {
+  const { workers, gone, since: started } = state.presence;
+  const documents = documentsOffered(state, run, round);
+  const mayClaim = claimants(state, run, round, role);
+  const older: OlderWorker[] = [];
+  for (const [id, worker] of workers) {
+    if (!mayClaim(id, worker)) continue;
+    if (isOfVersion(state, worker, documents)) return undefined;
+    older.push({ worker: id, operator: worker.operator, version: worker.version?.program ?? null });
+  }
+  let since = started;
+  for (const [id, { worker, at }] of gone)
+    if (mayClaim(id, worker) && isOfVersion(state, worker, documents)) since = Math.max(since, at);
+  return older.length === 0 ? undefined : { workers: older, since };
+}
+
+/**
+ * When a run is given up, in ms since the epoch, which only older workers could take: as operators or as the trusted worker. Undefined
+ * while somebody else could, has begun, or nobody is there at all. Whoever lost its connection gets time to come back.
+ */
+export function outdatedAt(
+  state: ControllerState,
+  run: Run,
+): { at: number; workers: OlderWorker[] } | undefined {
+  if (state.presence.behind.size === 0 || state.draining) return undefined;
+  const round = currentRound(run);
+  if (run.phase.kind !== 'building' || round === undefined || !isUntouched(run, round)) return undefined;
+  const needsTrusted = run.request.payload.policy.cosign === 'required';
+  const found =
+    onlyOlder(state, run, round, 'worker') ??
+    (needsTrusted ? onlyOlder(state, run, round, 'trusted-worker') : undefined);
+  return found === undefined ? undefined : { at: found.since + reconnectMs, workers: found.workers };
+}
+
+/** Raises the event once it is time. */
+export function considerOutdated({ state, now, out }: Transition, run: Run): void {
+  const due = outdatedAt(state, run);
+  if (due === undefined || now < due.at) return;
+  const workers = due.workers.slice(0, olderNamedMax);
+  out.push({ kind: 'raise', event: { kind: 'outdated', run: run.id, workers } });
+}
+
+/** Passes in the name of workers that state no version, or one below the least: they get no offer that they could pass on. */
+export function passForOlder({ state, out }: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (state.presence.behind.size === 0 || run.phase.kind !== 'building' || round === undefined) return;
+  let passes = 0;
+  for (const id of state.presence.behind) {
+    const { version = null } = state.presence.workers.get(id) ?? {};
+    const isUntold = version === null || isBelow(version, leastWorkerOf(state.charter?.payload));
+    if (!isUntold || passes++ >= passesToldMax) continue;
+    const event = { kind: 'passed' as const, worker: id, offer: round.offerId, reason: workerOlder };
+    out.push({ kind: 'raise', event });
+  }
+}
+
+/** The run ends without a verdict: it would wait for workers that cannot read it. */
+export function outdated(transition: Transition, { run: id, workers }: EventOf<'outdated'>): void {
+  const run = transition.state.runs.get(id);
+  const round = run === undefined ? undefined : currentRound(run);
+  if (run?.phase.kind !== 'building' || round === undefined || !isUntouched(run, round))
+    return unchanged(transition);
+  endRun(transition, run, onlyOlderText(workers));
+}
+
+/** Names the workers that have to be updated before a run can be taken. */
+function onlyOlderText(workers: readonly OlderWorker[]): string {
+  const named = workers.map(({ operator, version }) => `${operator} (${version ?? 'states no version'})`);
+  return `only older workers could take it, whose operators have to update Quorate: ${named.join(', ')}`;
+}

@@ -1,0 +1,129 @@
+import { QuorateError } from '../../../protocol/base/errors.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { checkTime } from '../../../protocol/documents/index.ts';
+import {
+  checkGrant,
+  checkRequest,
+  checkTemplate,
+  enforce,
+  type Order,
+} from '../../../protocol/judge/index.ts';
+import { revocationAt, revokedError } from '../../../protocol/trust/revocations.ts';
+import { begin } from '../inputs/readers.ts';
+import { controllerLimits } from '../limits.ts';
+import { charterOf, checkEnrolled, type Moment } from '../members/enrolment.ts';
+import { revocationsIn } from '../members/revocations.ts';
+import type { EventOf, Run, Transition } from '../state.ts';
+import { mustSync, tell, unchanged } from '../state.ts';
+import { checkEvidenceSize, evidenceOf } from '../verdicts/evidence-size.ts';
+import { checkNeeds } from '../verdicts/input-levels.ts';
+
+/**
+ * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
+ * anything expensive for it. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkRequest` and `checkTemplate`,
+ * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, those of `checkNeeds`, `EVIDENCE_TOO_LARGE`, `…_REVOKED`.
+ */
+export function checkOrder(moment: Moment, order: Order): void {
+  const { request, publisher, job, jobId } = order;
+  const charter = charterOf(moment);
+  checkTime(publisher.payload, moment.now, 'the grant');
+  checkTime(request.payload, moment.now, 'the request');
+  checkRequest(enforce, order, charter);
+  const at = Math.floor(moment.now / 1000);
+  checkGrant(enforce, publisher, charter, { by: request.signer, as: 'publisher', at });
+  if (request.payload.aud !== moment.state.id)
+    throw new QuorateError('REQUEST_AUDIENCE_MISMATCH', `the request is made to ${request.payload.aud}`);
+  checkEnrolled(moment, publisher.payload);
+  enforce(
+    'JOB_INPUTS_MISMATCH',
+    Object.keys(job.inputs).length === 0,
+    'a job is published without inputs: its request says what it needs',
+  );
+  checkTemplate(enforce, request.payload, { job, id: jobId }, charter);
+  checkNeeds(moment, request.payload);
+  checkEvidenceSize(moment.state, order);
+  checkOrderStands(moment, order);
+}
+
+/** Errors: `JOB_REVOKED`, `IMAGE_REVOKED`. */
+function checkOrderStands({ state }: Moment, { job, jobId }: Order): void {
+  const all = revocationsIn(state);
+  const revoked =
+    revocationAt(all, { kind: 'job', id: jobId }, state.log.size) ??
+    revocationAt(all, { kind: 'image', id: job.image }, state.log.size);
+  if (revoked !== undefined) throw revokedError(revoked);
+}
+
+/** Errors: `CONTROLLER_BUSY`. */
+function checkRoom({ state }: Transition, operator: string): void {
+  const open = [...state.index.open.values()];
+  if (open.length >= limits.openRequestsMax)
+    throw new QuorateError('CONTROLLER_BUSY', `${open.length} jobs are open; no more are taken`, {
+      hint: 'Try again later.',
+    });
+  const own = open.filter((run) => run.publisher.payload.operator === operator).length;
+  if (own >= controllerLimits.openRequestsPerPublisherMax)
+    throw new QuorateError('CONTROLLER_BUSY', `${operator} has ${own} jobs open; no more are taken`, {
+      hint: 'Try again when some of them have their verdicts; quorate cancel ends one.',
+    });
+}
+
+/** A request opens one run, however often it is sent. Errors: those of `checkOrder`, `CONTROLLER_BUSY`, `RUN_LOST`. */
+export function submit(transition: Transition, { token, around, ...order }: EventOf<'submit'>): void {
+  const { state } = transition;
+  const { request, publisher, job, jobId, entropy } = order;
+  const { repo, ref, commit, recipe } = request.payload;
+  checkOrder(transition, order);
+  const accepted = { kind: 'accepted' as const, run: request.id, job: jobId };
+  if (state.index.get(request.id) !== undefined) {
+    transition.out.push({ kind: 'reply', token, reply: accepted });
+    return unchanged(transition);
+  }
+  if (state.lost.has(request.id))
+    throw new QuorateError(
+      'RUN_LOST',
+      'rounds of this request are in the log, and their documents are lost',
+      {
+        hint: 'Ask again with another request: quorate run.',
+      },
+    );
+  checkRoom(transition, publisher.payload.operator);
+  // Nobody submits again what was taken, and a job that waits for others has no leaf in the log yet.
+  mustSync(transition);
+  const run: Run = {
+    id: request.id,
+    request,
+    publisher,
+    job,
+    jobId,
+    entropy,
+    submittedAt: transition.now,
+    rounds: [],
+    trusted: { kind: 'free' },
+    trustedLeases: 0,
+    passedOver: new Map(),
+    receipts: [],
+    evidence: evidenceOf(order),
+    earlier: [],
+    answer: null,
+    documents: new Map(),
+    drafts: new Set(),
+    unserved: [],
+    phase: { kind: 'waiting' },
+    revoked: null,
+    history: [],
+  };
+  state.runs.set(run.id, run);
+  state.index.submitted(run);
+  transition.out.push({ kind: 'reply', token, reply: accepted });
+  tell(transition, run, {
+    kind: 'accepted',
+    job: jobId,
+    name: job.name,
+    ...(job.kind === 'test' && { test: true }),
+    ...{ repo, ref, commit },
+    ...(recipe !== undefined && { recipe }),
+  });
+  if (around !== undefined) state.around = around;
+  begin(transition, run);
+}

@@ -1,0 +1,142 @@
+import { QuorateError } from '../../../protocol/base/errors.ts';
+import { type Ack, isTrustedSlot, leaves, resultOf } from '../../../protocol/documents/index.ts';
+import { checkReceipt, enforce, knownLimit, receiptShareOf } from '../../../protocol/judge/index.ts';
+import { isOver, type Recorded, type RunFacts } from '../facts.ts';
+import { otherInputs } from '../instances.ts';
+import type { EventOf, Run, Transition } from '../state.ts';
+import { appendLeaf, tell, unchanged } from '../state.ts';
+import { closeOffer, recordedWith } from '../verdicts/verdict.ts';
+import { assignSlots, findLease, loseLease, mayLeaseAgain, setSlot } from './leases.ts';
+import { settle } from './settle.ts';
+
+export function acknowledge(
+  transition: Transition,
+  token: string,
+  { run, recorded }: { run: RunFacts; recorded: Recorded },
+): void {
+  const ack: Ack = {
+    // The controller that was asked gave the lease; its key may have been replaced since.
+    iss: run.request.payload.aud,
+    aud: recorded.worker,
+    lease: recorded.lease,
+    receipt: recorded.receipt,
+    index: recorded.index,
+    iat: Math.floor(transition.now / 1000),
+  };
+  transition.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
+}
+
+/** Reveals or releases a lease whose receipt is in, where its round or run is over, or another trusted worker has its place. */
+export function letGo(transition: Transition, run: RunFacts, recorded: Recorded): void {
+  const { lease, worker, outcome, round, slot } = recorded;
+  const to = { worker, lease };
+  const before = run.earlier.find(({ receipts }) => receipts.includes(recorded));
+  const revealed = (before ?? run).rounds[round - 1]?.revealed === true;
+  const sealed = isTrustedSlot(slot) || !revealed;
+  if (run.phase.kind === 'cancelled' && sealed) {
+    const message = `the job was cancelled: ${run.phase.reason}`;
+    transition.out.push({ kind: 'release', ...to, code: 'RUN_CANCELLED', message });
+    return;
+  }
+  if (before !== undefined && sealed)
+    transition.out.push({ kind: 'release', ...to, code: 'INPUT_LOST', message: otherInputs });
+  else if (isTrustedSlot(slot) ? isOver(run) : revealed) transition.out.push({ kind: 'reveal', ...to });
+  else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
+    transition.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
+  // It was told when it lost the lease, which may not have reached it.
+  else if (isTrustedSlot(slot) && !transition.state.leases.has(lease))
+    transition.out.push({
+      kind: 'release',
+      ...to,
+      code: 'LEASE_LOST',
+      message: 'it made room for another one',
+    });
+}
+
+export function receipt(transition: Transition, event: EventOf<'receipt'>): void {
+  const { token, lease, receipt } = event;
+  const before = transition.state.index.receiptOf(lease);
+  if (before !== undefined) {
+    if (before.recorded.receipt !== receipt.id)
+      throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
+    // Its ack was lost: repeated with the same index, and after it what the worker ignored without the ack.
+    acknowledge(transition, token, before);
+    letGo(transition, before.run, before.recorded);
+    return unchanged(transition);
+  }
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
+  const found = run === undefined ? undefined : findLease(run, lease);
+  if (run === undefined || found === undefined) {
+    throw new QuorateError('RECEIPT_STALE_FENCE', 'the lease of this receipt is over; its fence is stale');
+  }
+  checkReceipt(enforce, receipt, found.live, run.job);
+  const { round, slot, live } = found;
+  const index = appendLeaf(transition, leaves.receipt(receipt.id, live.lease.offer));
+  const { grant } = live;
+  const result = resultOf(receipt.payload);
+  // One text for all that built the same: these lines are kept for good.
+  const same = recordedWith(run, result);
+  const { outcome } = receipt.payload.predicate.quorate_receipt;
+  const limit =
+    outcome.kind === 'aborted' && event.limit !== undefined ? knownLimit(run.job, event.limit) : undefined;
+  const recorded: Recorded = {
+    receipt: receipt.id,
+    lease,
+    worker: live.worker,
+    operator: live.operator,
+    issuer: grant.signer,
+    role: isTrustedSlot(slot) ? 'trusted-worker' : 'worker',
+    round: round.n,
+    slot,
+    index,
+    enrolled: grant.payload.enrolled,
+    offerIndex: round.offer.index,
+    outcome: same?.outcome ?? outcome,
+    result: same?.result ?? result,
+    sealed: isTrustedSlot(slot) || !round.revealed,
+    ...(limit !== undefined && { limit }),
+  };
+  run.receipts.push(recorded);
+  const { own, receipts } = run.evidence;
+  run.evidence = { own, receipts: receipts + receiptShareOf(receipt.raw.length) };
+  run.documents.set(receipt.id, { receipt, lease: live.lease, grant });
+  transition.state.index.received(run, recorded);
+  acknowledge(transition, token, { run, recorded });
+  tell(transition, run, {
+    kind: 'delivered',
+    round: round.n,
+    slot,
+    worker: live.worker,
+    operator: live.operator,
+  });
+  if (recorded.outcome.kind === 'aborted') return aborted(transition, run, lease, recorded);
+  if (isTrustedSlot(slot)) {
+    if (round.revealed) closeOffer(transition, round);
+    run.trusted = { kind: 'delivered', receipt: receipt.id, live };
+  } else round.slots[slot] = { kind: 'delivered', receipt: receipt.id };
+  settle(transition, run);
+}
+
+/** An aborted build is no vote. Its slot goes to a waiting candidate or expires; it is not offered again. */
+function aborted(transition: Transition, run: Run, lease: string, recorded: Recorded): void {
+  const { slot } = recorded;
+  if (isTrustedSlot(slot)) {
+    loseLease(transition, run, lease, describeAbort(recorded));
+    settle(transition, run);
+    return;
+  }
+  const round = run.rounds[recorded.round - 1];
+  if (round === undefined) return;
+  transition.state.leases.delete(lease);
+  const again = mayLeaseAgain(transition, run, round, slot);
+  setSlot(run, round, slot, again ? { kind: 'free' } : { kind: 'expired' });
+  assignSlots(transition, run, round);
+  if (round.slots[slot]?.kind === 'free') setSlot(run, round, slot, { kind: 'expired' });
+  settle(transition, run);
+}
+
+function describeAbort({ outcome }: Recorded): string {
+  return outcome.kind === 'aborted'
+    ? `the build was aborted (${outcome.reason}): ${outcome.detail}`
+    : 'the build was aborted';
+}

@@ -1,0 +1,211 @@
+import { artifactOf, isTrustedSlot, type VerdictLevel } from '../../../protocol/documents/index.ts';
+import { atLeast, isCheap, provenBy } from '../../../protocol/trust/decide.ts';
+import { mayBeAnswered } from '../../../protocol/trust/earlier.ts';
+import { type Revoked, voteRevoked } from '../../../protocol/trust/revocations.ts';
+import { levelOn } from '../answer-level.ts';
+import { endedAt } from '../compare-earlier.ts';
+import type { FinishedRun, PublishedFacts, RunFacts } from '../facts.ts';
+import { signedCharter } from '../members/enrolment.ts';
+import { revocationsIn } from '../members/revocations.ts';
+import { publisherLapsed } from '../refusal.ts';
+import {
+  type ControllerState,
+  type EventOf,
+  type Published,
+  publishedOf,
+  type Run,
+  type Transition,
+  tell,
+  unchanged,
+} from '../state.ts';
+import { delay, isPassing } from '../verdicts/cosigning.ts';
+import { bytesOf, crowdedOut, crowdedOutSays, dropAnswer, hasRoom } from '../verdicts/evidence-size.ts';
+import { inputsTrusted } from '../verdicts/input-levels.ts';
+import { finishedOf } from '../verdicts/retire.ts';
+import { runRevoked } from '../verdicts/review.ts';
+import { announce, conclude, finish, publish } from '../verdicts/verdict.ts';
+import { endRun } from './cancel.ts';
+import { openRound } from './claims.ts';
+import { askToPin, countAnswer } from './pin.ts';
+
+/** An earlier run of the same job, and its worth to a later one. */
+interface Found {
+  run: FinishedRun;
+  published: PublishedFacts;
+  level: Extract<VerdictLevel, 'agreed' | 'trusted'>;
+}
+
+/**
+ * Answers a request from the evidence of an earlier run of the same job, where that is enough by itself under the policy of the
+ * request, the charter in force and all revocations; opens the first round otherwise. Ends a run whose publisher's grant has ended.
+ */
+export function answerOrBuild(transition: Transition, run: Run): void {
+  const lapsed = publisherLapsed(transition, run);
+  if (lapsed !== undefined) return endRun(transition, run, lapsed);
+  const found = answerTo(transition, run);
+  if (found === undefined) return openRound(transition, run);
+  const { outcome } = found.published.verdict;
+  const artifact = outcome === null ? null : artifactOf(outcome);
+  if (artifact === null) return answer(transition, run, found);
+  run.phase = { kind: 'answering', from: found.run.id, artifact, answers: { by: [], failed: [] } };
+  seekArtifact(transition, run);
+}
+
+/** Makes sure of the artifact, which may have been removed since. */
+export function seekArtifact(transition: Transition, run: Run): void {
+  if (run.phase.kind !== 'answering') return;
+  const { state } = transition;
+  const { from: earlier, artifact, answers } = run.phase;
+  const from = (state.index.get(earlier)?.receipts ?? [])
+    .filter(({ outcome }) => artifactOf(outcome) === artifact)
+    .map(({ worker }) => worker);
+  askToPin(transition, run, { artifact, from: [...new Set(from)], answers });
+}
+
+/** The artifact is there or not. Meanwhile something may have been revoked, or another run have ended. */
+export function artifactSought(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
+  const { artifact, detail } = event;
+  if (run.phase.kind !== 'answering' || run.phase.artifact !== artifact) return unchanged(transition);
+  const { from: earlier, answers } = run.phase;
+  const kept = countAnswer(transition, answers, event);
+  if (kept === 'foreign') return unchanged(transition);
+  if (kept === 'waiting') return;
+  const lapsed = publisherLapsed(transition, run);
+  if (lapsed !== undefined) return endRun(transition, run, lapsed);
+  if (kept !== 'kept') {
+    tell(transition, run, { kind: 'answer-failed', earlier, artifact, detail });
+    return openRound(transition, run);
+  }
+  const found = answerTo(transition, run);
+  const outcome = found?.published.verdict.outcome ?? null;
+  if (found === undefined || outcome === null || artifactOf(outcome) !== artifact)
+    return openRound(transition, run);
+  answer(transition, run, found);
+}
+
+function answer(transition: Transition, run: Run, { run: earlier, published, level }: Found): void {
+  const { ref } = earlier.request.payload;
+  const decidedAt = endedAt(transition.state.index.get(earlier.id) ?? earlier);
+  run.answer = earlier;
+  run.evidence = { ...run.evidence, receipts: run.evidence.receipts + bytesOf(earlier) };
+  for (const other of crowdedOut(transition, run)) endRun(transition, other, crowdedOutSays);
+  tell(transition, run, { kind: 'answered', earlier: earlier.id, ref, decidedAt });
+  // Under rules 1 an answer was signed by the controller alone.
+  if (transition.rules === 1) finish(transition, run, publish(transition, run, level, published.verdict));
+  else conclude(transition, run, level, published.verdict);
+}
+
+/** Answers a request anew whose draft is not to be signed as it is, or builds its job. */
+export function answerAgain(transition: Transition, run: Run): void {
+  dropAnswer(run);
+  answerOrBuild(transition, run);
+}
+
+/** Answers anew, or builds, where the evidence is no longer enough for the draft. */
+export function considerAnswer(transition: Transition, run: Run): void {
+  if (!('draft' in run.phase) || run.answer === null) return;
+  const { draft } = run.phase;
+  const { state } = transition;
+  const earlier = state.index.builtOf(run.jobId).find(({ id }) => id === run.answer?.id);
+  const found = earlier && foundIn(transition, run, earlier);
+  const isSame =
+    found?.level === draft.level && found.published.verdict.id === publishedOf(run.answer)?.verdict.id;
+  if (isSame && !isContradicted(state, run, found)) return;
+  answerAgain(transition, run);
+}
+
+/** A trusted worker signed the answer, and the log that it is in by now. */
+export function answerCosigned(transition: Transition, run: Run, event: EventOf<'cosigned'>): void {
+  const { state } = transition;
+  const { worker, verdict, signature, witness, log } = event;
+  if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict || log === undefined)
+    return unchanged(transition);
+  const { draft } = run.phase;
+  const { size, root } = log;
+  const isOurs = size >= draft.size && size <= state.log.size && state.log.root(size) === root;
+  if (!isOurs || !draft.charter.payload.trusted.includes(worker)) return unchanged(transition);
+  const cosignature = { worker, signature, witness };
+  const published: Published = {
+    verdict: draft,
+    backing: { kind: 'cosigned', worker, cosignature, size },
+    ending: null,
+  };
+  announce(transition, run, published);
+  finish(transition, run, published);
+}
+
+/** A trusted worker did not sign the answer: it is asked again where that is only for now, and else the job is built. */
+export function answerRefused(transition: Transition, run: Run, refusal: EventOf<'cosign-refused'>): void {
+  const { worker, verdict, code, message } = refusal;
+  if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict) return unchanged(transition);
+  // The clock of the one or the other is wrong, and may be set.
+  if (isPassing(code) || code === 'DOC_FROM_FUTURE') return delay(transition, run, run.phase, refusal);
+  tell(transition, run, { kind: 'answer-refused', worker, code, message });
+  dropAnswer(run);
+  const lapsed = publisherLapsed(transition, run);
+  if (lapsed !== undefined) return endRun(transition, run, lapsed);
+  openRound(transition, run);
+}
+
+/** The run that ended last of those of this job whose evidence is enough, where no other one speaks against what it made. */
+function answerTo(transition: Transition, run: Run): Found | undefined {
+  if (run.request.payload.rebuild || !mayBeAnswered(run.job)) return undefined;
+  const { state } = transition;
+  for (const earlier of state.index.builtOf(run.jobId)) {
+    const found = foundIn(transition, run, earlier);
+    if (found === undefined || !hasRoom(transition, run, bytesOf(earlier))) continue;
+    return isContradicted(state, run, found) ? undefined : found;
+  }
+  return undefined;
+}
+
+/** An earlier run and the level that its evidence has for this one; undefined below what this one asks for. */
+function foundIn({ state, now }: Transition, run: Run, earlier: RunFacts): Found | undefined {
+  const ended = finishedOf(earlier);
+  const published = ended === undefined ? null : publishedOf(ended);
+  // One that is open again may come to something else, also as another instance of its request.
+  if (ended?.phase.kind !== 'done' || published === null || published.verdict.result === null)
+    return undefined;
+  if (earlier.revoked !== null) return undefined;
+  const level = levelFor(state, run, earlier, published, signedCharter({ state, now }));
+  return level && { run: { ...ended, history: [], revoked: null }, published, level };
+}
+
+/** Whether another run of the same job speaks against what was found. */
+function isContradicted(state: ControllerState, { jobId }: Run, { published }: Found): boolean {
+  const { result } = published.verdict;
+  const all = revocationsIn(state);
+  return result !== null && state.index.builtOf(jobId).some((other) => speaksAgainst(all, other, result));
+}
+
+/** Whether a run of the same job came to something else: then the job does not always make the same, or somebody was wrong. */
+function speaksAgainst(all: readonly Revoked[], run: RunFacts, result: string): boolean {
+  const verdict = publishedOf(run)?.verdict;
+  const other = (one: string | null | undefined) => one !== null && one !== undefined && one !== result;
+  if (run.revoked === null && other(verdict?.result)) return true;
+  return run.receipts.some(
+    (vote) => isTrustedSlot(vote.slot) && other(vote.result) && voteRevoked(all, vote) === undefined,
+  );
+}
+
+/** The level at which a run would end on the evidence of an earlier one; undefined where it has to be built. */
+function levelFor(
+  state: ControllerState,
+  run: Run,
+  earlier: RunFacts,
+  published: PublishedFacts,
+  charter: PublishedFacts['verdict']['charter'],
+): Found['level'] | undefined {
+  const { verdict } = published;
+  const { policy } = run.request.payload;
+  const next = { index: state.log.size, artifact: verdict.outcome && artifactOf(verdict.outcome) };
+  const first = { signer: state.id, index: state.log.size };
+  if (runRevoked(state, run, next, charter, [first]) !== undefined) return undefined;
+  const reached = levelOn(state, run, { earlier, published, charter, index: state.log.size });
+  // Without a co-signature nothing more comes of what is easy to agree on.
+  const cheap = verdict.outcome !== null && isCheap(verdict.outcome);
+  const final = cheap && policy.cosign === 'none' && inputsTrusted(state, run);
+  if (reached !== 'trusted' && !(reached === 'agreed' && final)) return undefined;
+  if (!atLeast(provenBy(verdict.level), reached)) return undefined;
+  return reached;
+}

@@ -1,0 +1,69 @@
+import { controllerLimits } from '../limits.ts';
+import { type ControllerState, type EventOf, type Run, type Transition, tell, unchanged } from '../state.ts';
+
+/** Areas of codes that say what is wrong with a connection, or with a worker's own host: nothing about a draft. */
+const passingAreas = ['MESH', 'CONTROLLER', 'HOME', 'STORE', 'JOURNAL', 'CLOCK'] as const;
+/** Refusals that compare a draft with a clock: that of the worker or of the controller may be the wrong one, and be set. */
+const passingClocks: readonly string[] = ['VERDICT_FROM_FUTURE', 'REQUEST_OVER', 'COSIGN_WITNESS_TIME'];
+/** Codes of the system and of its runtime: `ENOSPC`, `EMFILE`, `ERR_…`, `ABORT_ERR`. */
+const ofSystem = /^(?:E[A-Z0-9]+|ERR_[A-Z0-9_]+|ABORT_ERR)$/;
+
+/**
+ * Whether a trusted worker that refused with this code may sign the same draft later: it could not be checked, for the sake of
+ * a connection, of a clock or of that worker's own host. Any other code says that the draft does not hold.
+ */
+export function isPassing(code: string): boolean {
+  return (
+    code === 'INTERNAL' ||
+    ofSystem.test(code) ||
+    passingClocks.includes(code) ||
+    passingAreas.some((area) => code.startsWith(`${area}_`))
+  );
+}
+
+/** Starts the clock of a draft that waits for its signature. */
+export function waitForSignature({ state, now }: Transition, draft: object): void {
+  state.presence.retries.set(draft, { since: now, tries: 0, at: null });
+}
+
+/** Waits twice as long each time; what is said meanwhile changes nothing. */
+function showLater({ state, now }: Transition, draft: object): void {
+  const { cosignRetryMs, cosignRetryMsMax } = controllerLimits;
+  const { since, tries, at: due } = state.presence.retries.get(draft) ?? { since: now, tries: 0, at: null };
+  if (due !== null) return;
+  const at = now + Math.min(cosignRetryMsMax, cosignRetryMs * 2 ** tries);
+  state.presence.retries.set(draft, { since, tries: tries + 1, at });
+}
+
+/** Why a draft was not signed may pass: it is shown again later, which is told once. */
+export function delay(
+  transition: Transition,
+  run: Run,
+  phase: { delayed: boolean },
+  refusal: Pick<EventOf<'cosign-refused'>, 'worker' | 'code' | 'message'>,
+): void {
+  showLater(transition, phase);
+  // Told once: it may be repeated for as long as the request lasts.
+  if (phase.delayed) return unchanged(transition);
+  phase.delayed = true;
+  const { worker, code, message } = refusal;
+  tell(transition, run, { kind: 'cosign-delayed', worker, code, message });
+}
+
+/** Shows a draft again whose check failed for a reason that may have passed, once it is time. */
+export function showAgain({ state, now, out }: Transition, run: Run): void {
+  const at = showsAgainAt(state, run);
+  const { phase } = run;
+  if (at === undefined || now < at || (phase.kind !== 'cosigning' && phase.kind !== 'answer-cosigning'))
+    return;
+  const { since, tries } = state.presence.retries.get(phase) ?? { since: now, tries: 0 };
+  state.presence.retries.set(phase, { since, tries, at: null });
+  if (phase.kind === 'answer-cosigning') return void out.push({ kind: 'cosign-answers' });
+  const { worker, lease } = phase;
+  out.push({ kind: 'cosign', run: run.id, worker, lease });
+}
+
+/** When a draft is shown again, ms since the epoch; undefined where it is not. */
+export function showsAgainAt({ presence }: ControllerState, { phase }: Run): number | undefined {
+  return presence.retries.get(phase)?.at ?? undefined;
+}

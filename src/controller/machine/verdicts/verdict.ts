@@ -1,0 +1,329 @@
+import type { ErrorCode } from '../../../protocol/base/errors.ts';
+import { assert } from '../../../protocol/base/errors.ts';
+import { isoTime } from '../../../protocol/base/time.ts';
+import {
+  artifactOf,
+  filesOf,
+  idOf,
+  leaves,
+  makeVerdict,
+  type Verdict,
+  type VerdictFacts,
+  type VerdictLevel,
+} from '../../../protocol/documents/index.ts';
+import { limitText } from '../../../protocol/judge/index.ts';
+import type { Decision } from '../../../protocol/trust/decide.ts';
+import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
+import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../../../protocol/trust/witnesses.ts';
+import { reachedLimit } from '../at-limit.ts';
+import type { Backing } from '../backing.ts';
+import { compareWithEarlier } from '../compare-earlier.ts';
+import {
+  artifactIn,
+  type FinishedRun,
+  type PublishedFacts,
+  type Recorded,
+  type RunFacts,
+  reportsIn,
+} from '../facts.ts';
+import { signedCharter } from '../members/enrolment.ts';
+import { forgetOffer, tokenOf } from '../presence.ts';
+import { findLease, setSlot } from '../rounds/leases.ts';
+import type { EventOf, LoggedVerdict, Published, Round, Run, Transition } from '../state.ts';
+import {
+  appendLeaf,
+  currentRound,
+  documentsOf,
+  liveLeases,
+  mustSync,
+  publishedOf,
+  tell,
+  trustedLease,
+  unchanged,
+} from '../state.ts';
+import { waitForSignature } from './cosigning.ts';
+import { endingOf } from './decision.ts';
+import { compareResults, revealTrusted } from './results.ts';
+import { retire } from './retire.ts';
+
+/** A receipt that states this result: what a verdict about it takes outcome and files from. */
+export function recordedWith(run: Run, result: string | null): Recorded | null {
+  return run.receipts.find((recorded) => result !== null && recorded.result === result) ?? null;
+}
+
+export function closeOffer(transition: Transition, round: Round): void {
+  if (transition.state.offers.delete(round.offerId))
+    transition.out.push({ kind: 'unoffer', offer: round.offerId });
+}
+
+/** The same of a round that ends early: workers that stand for a slot of it are told so, and it may be answered anew. */
+export function withdrawOffer(
+  transition: Transition,
+  round: Round,
+  code: 'OFFER_CLOSED' | 'INPUT_LOST',
+  message: string,
+): void {
+  const { state, out } = transition;
+  closeOffer(transition, round);
+  for (const candidate of round.candidates)
+    out.push({
+      kind: 'reply',
+      token: tokenOf(state, candidate),
+      reply: { kind: 'error', code, message },
+    });
+  round.candidates = [];
+  forgetOffer(state, round.offerId);
+}
+
+/** The earlier verdict or the receipt that a verdict of this run with this result is about. */
+export function aboutResult(run: Run, result: string | null): About | null {
+  return run.answer === null ? recordedWith(run, result) : (publishedOf(run.answer)?.verdict ?? null);
+}
+
+/**
+ * Ends a run with a verdict about a result, as one of its receipts or the run that answers it states it. Where the policy requires a
+ * co-signature, the draft goes to a trusted worker first; where it does not, what is trusted waits for witnesses of the log.
+ */
+export function conclude(transition: Transition, run: Run, level: VerdictLevel, about: About | null): void {
+  if ((level === 'trusted' || level === 'failed') && run.request.payload.policy.cosign === 'required') {
+    if (run.answer !== null)
+      return showAnswer(transition, run, run.answer.id, writeVerdict(transition, run, level, about));
+    const held = trustedLease(run);
+    assert(held !== null, 'what needs the trusted worker has its receipt');
+    const { worker, id: lease } = held;
+    const draft = writeVerdict(transition, run, level, about);
+    const published = publishedOf(run);
+    run.phase = { kind: 'cosigning', worker, lease, draft, published, delayed: false, refusedAt: null };
+    waitForSignature(transition, run.phase);
+    tell(transition, run, { kind: 'cosigning', worker });
+    transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
+    return;
+  }
+  const { policy } = run.request.payload;
+  const isAnswer = run.answer !== null && transition.rules >= 3;
+  const awaitsWitnesses = isAnswer
+    ? placedByWitnesses(policy, level)
+    : needsWitnesses(policy, level, about?.outcome ?? null);
+  if (awaitsWitnesses) {
+    const draft = writeVerdict(transition, run, level, about);
+    run.phase = { kind: 'witnessing', draft, published: publishedOf(run) };
+    transition.state.presence.witnessed.delete(run.id);
+    endBuilding(transition, run);
+    return tell(transition, run, {
+      kind: 'witnessing',
+      ...witnessesNeeded(policy, draft.charter.payload),
+    });
+  }
+  finish(transition, run, publish(transition, run, level, about));
+}
+
+function showAnswer(transition: Transition, run: Run, earlier: string, draft: LoggedVerdict): void {
+  run.phase = { kind: 'answer-cosigning', draft, published: null, delayed: false };
+  waitForSignature(transition, run.phase);
+  tell(transition, run, { kind: 'answer-cosigning', earlier });
+  transition.out.push({ kind: 'cosign-answers' });
+}
+
+/** Ends a run that came to no result. */
+export function concludeWithout(transition: Transition, run: Run, decision: Decision): void {
+  const { level, ending } = endingOf(run, decision, transition.rules);
+  const reached = reachedLimit(transition, run);
+  const limit = reached?.stands === true ? reached.limit : undefined;
+  finish(transition, run, publish(transition, run, level, null, ending, limit));
+}
+
+/** Ends a run that trusted workers do not sign. */
+export const concludeRefused = (transition: Transition, run: Run): void =>
+  finish(transition, run, publish(transition, run, 'disputed', null, 'cosign-refused'));
+
+/** The subject of a verdict: a receipt of the run, or the verdict of an earlier one. */
+export type About = Recorded | Pick<LoggedVerdict, 'outcome' | 'result'>;
+
+function writeVerdict(
+  transition: Transition,
+  run: Run,
+  level: VerdictLevel,
+  about: About | null,
+): LoggedVerdict {
+  const { state } = transition;
+  const charter = signedCharter(transition);
+  const outcome = about?.outcome ?? null;
+  const result = about?.result ?? null;
+  const earlier = run.answer === null ? undefined : earlierOf(run.answer);
+  const { payload, id } = newDraft(run, transition.now, (time) => ({
+    controller: state.id,
+    time: isoTime(time),
+    // The earlier verdict lists them.
+    files: about !== null && 'receipt' in about ? filesOf(documentsOf(run, about).receipt.payload) : [],
+    facts: {
+      ...aboutRun(run),
+      project: charter.payload.project,
+      level,
+      outcome,
+      ...(earlier !== undefined && { earlier }),
+    },
+  }));
+  const artifact = outcome === null ? null : artifactOf(outcome);
+  if (artifact !== null) state.index.decided(run, artifact);
+  const index = appendLeaf(transition, leaves.verdict(id, run.jobId));
+  return { payload, charter, id, index, level, outcome, result, size: state.log.size };
+}
+
+/** Two drafts of one moment that say the same would be one document, with two places in the log: the later one is a millisecond later. */
+function newDraft(
+  run: Run,
+  now: number,
+  said: (time: number) => Parameters<typeof makeVerdict>[0],
+): { payload: Verdict; id: string } {
+  for (let time = now; ; time++) {
+    const payload = makeVerdict(said(time));
+    const id = idOf(payload);
+    if (run.drafts.has(id)) continue;
+    run.drafts.add(id);
+    return { payload, id };
+  }
+}
+
+function aboutRun(run: Run) {
+  const { repo, ref, commit, recipe, policy } = run.request.payload;
+  const { name, kind } = run.job;
+  return {
+    job: run.jobId,
+    name,
+    ...(kind !== undefined && { kind }),
+    request: run.id,
+    repo,
+    ref,
+    commit,
+    ...(recipe !== undefined && { recipe }),
+    policy,
+    receipts: run.receipts.map(({ receipt, worker, operator, slot, round, index, outcome }) => ({
+      receipt,
+      worker,
+      operator,
+      slot,
+      round,
+      index,
+      outcome,
+    })),
+  };
+}
+
+function earlierOf(answer: FinishedRun): VerdictFacts['earlier'] {
+  const published = publishedOf(answer);
+  assert(published !== null, 'an earlier run has a verdict');
+  return { request: answer.id, verdict: published.verdict.id };
+}
+
+export function publish(
+  transition: Transition,
+  run: Run,
+  level: VerdictLevel,
+  about: About | null,
+  ending: PublishedFacts['ending'] = null,
+  limit?: PublishedFacts['limit'],
+): Published {
+  const verdict = writeVerdict(transition, run, level, about);
+  const published: Published = {
+    verdict,
+    backing: { kind: 'none' },
+    ending,
+    ...(limit !== undefined && { limit }),
+  };
+  announce(transition, run, published);
+  return published;
+}
+
+/** The trusted worker signed: the draft is published as it was sent. */
+export function cosigned(
+  transition: Transition,
+  run: Run,
+  { worker, verdict, signature, witness }: EventOf<'cosigned'>,
+): void {
+  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
+    return unchanged(transition);
+  const backing: Backing = { kind: 'cosigned', worker, cosignature: { worker, signature, witness } };
+  const published = { verdict: run.phase.draft, backing, ending: null };
+  announce(transition, run, published);
+  finish(transition, run, published);
+}
+
+function tellResults(transition: Transition, run: Run, published: Published): void {
+  compareResults(transition, run, published);
+  revealTrusted(transition, run);
+}
+
+export function announce(transition: Transition, run: Run, published: Published): void {
+  const { verdict, ending, limit } = published;
+  const { level, outcome } = verdict;
+  // Followers of the run stop at its last verdict.
+  if (level !== 'agreed') tellResults(transition, run, published);
+  const reports = reportsIn(run, outcome);
+  run.revoked = null;
+  transition.out.push({ kind: 'verdict', run: run.id });
+  if (isProven(run)) transition.state.unstored.add(run.id);
+  tell(transition, run, {
+    kind: 'verdict',
+    level,
+    artifact: artifactIn(run, outcome),
+    ...(reports !== null && { reports }),
+    ...(countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
+    ...(ending !== null && { reason: ending }),
+    ...(limit !== undefined && { limit: limitText(limit) }),
+  });
+}
+
+/** Whether there is something to prove the verdict of a run with: without a receipt there is not. */
+export function isProven({ receipts, answer }: Pick<RunFacts, 'receipts' | 'answer'>): boolean {
+  return receipts.length > 0 || answer !== null;
+}
+
+export function endLeases(
+  transition: Transition,
+  run: Run,
+  code: ErrorCode = 'RUN_OVER',
+  message = 'the job has its verdict',
+): void {
+  for (const live of liveLeases(run)) {
+    const found = findLease(run, live.id);
+    if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'expired' });
+    transition.state.leases.delete(live.id);
+    transition.out.push({
+      kind: 'release',
+      worker: live.worker,
+      lease: live.id,
+      code,
+      message,
+    });
+  }
+}
+
+/** Nothing of the run is leased or offered any more. */
+function endBuilding(transition: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (round !== undefined) closeOffer(transition, round);
+  endLeases(transition, run);
+}
+
+/** Ends a run with this as its last verdict: nothing of it is leased or offered any more. */
+export function finish(transition: Transition, run: Run, published: Published): void {
+  mustSync(transition);
+  if (run.receipts.length > 0) {
+    compareWithEarlier(transition, run, published);
+    transition.state.index.built(run);
+  }
+  run.phase = { kind: 'done', published };
+  tellResults(transition, run, published);
+  // Nothing more comes of it, also where its verdict is the one of before.
+  transition.stirred.add(run.id);
+  transition.state.index.ended(run);
+  transition.state.presence.witnessed.delete(run.id);
+  endBuilding(transition, run);
+  if (run.trusted.kind === 'delivered' && run.trusted.live !== null) {
+    const { worker, id: lease } = run.trusted.live;
+    transition.out.push({ kind: 'reveal', worker, lease });
+    transition.state.leases.delete(lease);
+    run.trusted.live = null;
+  }
+  retire(transition, run);
+}
