@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadKey as loadBootstrapKey } from '../../bootstrap/key.ts';
 import { openControllerJournal } from '../../src/controller/node/controller-journal.ts';
@@ -244,7 +243,7 @@ it.each(rows)('%s: a flipped bit is noticed or changes nothing', async (name, re
     fresh();
     const whole = readFileSync(copy);
     const before = await read(copy);
-    const counts = { same: 0, refused: 0, other: 0 };
+    let refused = 0;
     const codes = new Set<string>();
     for (let n = 0; n < positions; n++) {
       const at = Math.floor((whole.length * n) / positions);
@@ -252,15 +251,13 @@ it.each(rows)('%s: a flipped bit is noticed or changes nothing', async (name, re
       writeFileSync(copy, whole.with(at, (whole[at] ?? 0) ^ (1 << (n % 8))));
       try {
         const after = await read(copy);
-        const isSame = isDeepStrictEqual(after, before);
-        counts[isSame ? 'same' : 'other']++;
         expect.soft(after, `bit ${n % 8} of byte ${at}`).toEqual(before);
       } catch (error) {
         codes.add((error as { code?: string }).code ?? messageOf(error));
-        counts.refused++;
+        refused++;
       }
     }
-    found.push({ file: name, ...counts, codes: [...codes].sort() });
+    found.push({ file: name, refused, codes: [...codes].sort() });
     for (const code of codes) expect(code).toMatch(/^(?!ERR_|JOURNAL_UNWRITABLE)[A-Z]+_[A-Z0-9_]+$/);
   } finally {
     await rm(dir, { recursive: true, force: true });

@@ -123,5 +123,11 @@ describe('the pages', () => {
     expect(rows.length).toBeGreaterThan(40);
     const held = /`test\/[\w./-]+\.ts` › “|no test yet|no test possible|not built/;
     expect(rows.filter((row) => !held.test(row.split(' | ').at(-1) ?? ''))).toEqual([]);
+    // A suite of the sandbox has a file for each tier.
+    const attacks = houseFiles().filter(({ path }) =>
+      /^test\/attacks\/(?!sandbox\/).+\.test\.ts$/.test(path),
+    );
+    expect(attacks.length).toBeGreaterThan(40);
+    expect(attacks.filter(({ path }) => !model.includes(`\`${path}\``))).toEqual([]);
   });
 });

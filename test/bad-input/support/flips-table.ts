@@ -3,11 +3,7 @@ import { join } from 'node:path';
 /** Outcomes of the flipped bits of a file, as counts. */
 export interface Flips {
   file: string;
-  /** Was read as it was written. */
-  same: number;
   refused: number;
-  /** Was read as something else. */
-  other: number;
   codes: string[];
 }
 
@@ -17,14 +13,10 @@ const [begin, end] = ['<!-- flipped bits -->', '<!-- end of flipped bits -->'];
 /** The page with the table of these. */
 export function flipsTable(text: string, found: readonly Flips[], positions: number): string {
   const rows = found.map(
-    ({ file, same, refused, other, codes }) =>
-      `| \`${file}\` | ${refused} | ${same} | ${other} | ${codes.map((code) => `\`${code}\``).join(', ')} |`,
+    ({ file, refused, codes }) =>
+      `| \`${file}\` | ${refused} | ${codes.map((code) => `\`${code}\``).join(', ')} |`,
   );
-  const table = [
-    `| file, ${positions} bits each | refused or found | read as written | read as something else | as |`,
-    '|---|---|---|---|---|',
-    ...rows,
-  ];
+  const table = [`| file, ${positions} bits each | refused or found | as |`, '|---|---|---|', ...rows];
   const [before, rest] = [text.slice(0, text.indexOf(begin)), text.slice(text.indexOf(end))];
   return `${before}${begin}\n${table.join('\n')}\n${rest}`;
 }
