@@ -1,8 +1,7 @@
 import type { ControllerEffect } from '../src/controller/machine/events.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
 import type { ControllerState, Run, Transition } from '../src/controller/machine/state.ts';
-import { finishedOf } from '../src/controller/machine/verdicts/retire.ts';
-import { conclude } from '../src/controller/machine/verdicts/verdict.ts';
+import { conclude, finishedOf } from '../src/controller/machine/verdicts/verdict.ts';
 import type { Handled } from '../src/protocol/base/durability.ts';
 import type { Policy } from '../src/protocol/documents/index.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';

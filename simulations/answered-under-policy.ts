@@ -1,5 +1,4 @@
-import type { ControllerState } from '../src/controller/machine/state.ts';
-import { publishedOf } from '../src/controller/machine/state.ts';
+import { type ControllerState, publishedOf } from '../src/controller/machine/state.ts';
 import type { Policy, Request } from '../src/protocol/documents/index.ts';
 import { breaking } from './broken-controller.ts';
 import type { Work } from './scenario.ts';

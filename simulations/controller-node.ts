@@ -1,6 +1,6 @@
-import { awaitedLeases } from '../src/controller/machine/drain.ts';
 import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
 import type { Controller } from '../src/controller/machine/machine.ts';
+import { awaitedLeases } from '../src/controller/machine/rounds/leases.ts';
 import { CheckedBundles } from '../src/controller/sessions/checked-bundles.ts';
 import { ControllerSessions } from '../src/controller/sessions/controller-sessions.ts';
 import { type IdpClient, localGrants } from '../src/controller/sessions/grants.ts';

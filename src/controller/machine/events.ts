@@ -24,9 +24,8 @@ import type { OpenedRevocation } from '../../protocol/judge/index.ts';
 import { isRising, sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { Backing, WitnessedLog } from './backing.ts';
+import type { Backing, Fault, Stores, WitnessedLog } from './facts.ts';
 import { controllerLimits } from './limits.ts';
-import type { Fault, Stores } from './store-answers.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
 export interface Timings {

@@ -1,4 +1,5 @@
 import type { Ending } from '../../protocol/account/index.ts';
+import { unreachable } from '../../protocol/base/errors.ts';
 import {
   artifactOf,
   type Charter,
@@ -13,9 +14,8 @@ import {
 import type { BuildLimit } from '../../protocol/judge/index.ts';
 import type { Vote } from '../../protocol/trust/decide.ts';
 import type { Revoked } from '../../protocol/trust/revocations.ts';
+import type { OpenedWitnesses } from '../../protocol/trust/witnesses.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { BackingFacts } from './backing.ts';
-import type { StoreAnswers } from './store-answers.ts';
 
 /** An acknowledged receipt, without its document. Never removed or changed. */
 export interface Recorded extends Vote {
@@ -159,3 +159,91 @@ export function reportsIn(
 ): string | null {
   return outcome === null || outcome === undefined || job.kind !== 'test' ? null : artifactOf(outcome);
 }
+
+/** Artifact stores that keep bytes in the place of a controller, from its last start on. */
+export interface Stores {
+  /** PeerIds. */
+  ids: readonly string[];
+  /** So many of them have to keep an artifact before a verdict on it is published. */
+  copies: number;
+}
+
+/** Answers of stores about one artifact, in this life of the controller. */
+export interface StoreAnswers {
+  /** Those that keep it. */
+  by: string[];
+  /** Those that do not, of this attempt, and whose fault that is. */
+  failed: { store: string; fault: Fault }[];
+}
+
+/** `signers`: none of the workers that built it served it. `store`: it could not be reached, or has no room. */
+export type Fault = 'signers' | 'store';
+
+/** Of a trusted worker: its signature over the verdict (base64) and its witness line for the checkpoint. */
+export interface Cosignature {
+  worker: string;
+  signature: string;
+  witness: string;
+}
+
+/** A checkpoint with the lines of its witnesses, as bundles hold it. */
+export interface WitnessedLog {
+  /** Leaves under it. */
+  size: number;
+  /** The signed note with these lines. */
+  note: string;
+  /** They were verified. */
+  lines: OpenedWitnesses;
+  /** Of witnesses without a receipt of the run. */
+  grants: Verified<Grant>[];
+}
+
+/** A worker that counts as a witness: its key, its operator, and the identity provider that granted. */
+export interface CountedWitness {
+  readonly worker: string;
+  readonly operator: string;
+  readonly issuer: string;
+}
+
+/** Signatures beside the controller's on a published verdict, without documents. */
+export type BackingFacts =
+  /** Nothing: it is not trusted. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'cosigned'; readonly worker: string }
+  /** `size`: leaves under the checkpoint. */
+  | { readonly kind: 'witnessed'; readonly size: number; readonly by: readonly CountedWitness[] };
+
+/** The same with what its bundle is made of. */
+export type Backing =
+  | Extract<BackingFacts, { kind: 'none' }>
+  | (Extract<BackingFacts, { kind: 'cosigned' }> & {
+      readonly cosignature: Cosignature;
+      /** Leaves under the checkpoint that was signed, where it is a later one than that of the verdict. */
+      readonly size?: number;
+    })
+  | (Extract<BackingFacts, { kind: 'witnessed' }> & { readonly log: WitnessedLog });
+
+export function backingFacts(backing: BackingFacts): BackingFacts {
+  switch (backing.kind) {
+    case 'none':
+      return { kind: 'none' };
+    case 'cosigned':
+      return { kind: 'cosigned', worker: backing.worker };
+    case 'witnessed':
+      return { kind: 'witnessed', size: backing.size, by: backing.by };
+    default:
+      return unreachable(backing, 'backing of a verdict');
+  }
+}
+
+/** Signatures there are of those that a verdict needs, how many it needs, and which of the charter's witnesses are missing. */
+export type Missing = {
+  operators: string[];
+  operatorsNeeded: number;
+  named: string[];
+  namedNeeded: number;
+  namedMissing: string[];
+};
+
+/** Whether one leaf of the log comes before another, by their indexes. */
+export const precedes = (index: number, other: number): boolean => index < other;

@@ -1,26 +1,21 @@
 import type { Handled } from '../../protocol/base/durability.ts';
 import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
-import { idOf } from '../../protocol/documents/index.ts';
-import { acknowledgeAlarm } from './acknowledge-alarm.ts';
-import { drain, isHeld } from './drain.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
 import { recalled, reviewDependants } from './inputs/readers.ts';
-import { failed, silent } from './lost-leases.ts';
-import { takeCharter } from './members/charter.ts';
-import { checkPresent, enrol, renew } from './members/enrolment.ts';
-import { readmit, recovered } from './members/recovered.ts';
-import { passed } from './passes.ts';
+import { checkPresent, enrol, readmit, renew } from './members/enrolment.ts';
+import { recovered } from './members/recovered.ts';
+import { beginToEndKeys, revoke } from './members/revocations.ts';
 import { absenceEndsAt, hear, leave, newPresence, silentAt } from './presence.ts';
 import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './rounds/absence.ts';
 import { cancel } from './rounds/cancel.ts';
-import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds/claims.ts';
-import { expire } from './rounds/expire.ts';
-import { findLease, loseLease } from './rounds/leases.ts';
+import { claim, closeWindow, considerWindow, everyoneAnswered, passed } from './rounds/claims.ts';
+import { expire, giveUpAhead } from './rounds/expire.ts';
+import { failed, ofLease, receipt, resume, silent } from './rounds/lease-stream.ts';
+import { drain, isHeld, loseLease } from './rounds/leases.ts';
 import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './rounds/older.ts';
 import { submit } from './rounds/open-run.ts';
-import { acknowledge, letGo, receipt } from './rounds/receipts.ts';
-import { beginToEndKeys, revoke } from './rounds/reconsider.ts';
+import { takeCharter } from './rounds/reconsider.ts';
 import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './rounds/reuse.ts';
 import { pin, pinned, settle } from './rounds/settle.ts';
 import {
@@ -41,14 +36,13 @@ import {
   publishedOf,
   type Run,
   type Transition,
+  tell,
   trustedLease,
   unchanged,
 } from './state.ts';
 import { showAgain, showsAgainAt, waitForSignature } from './verdicts/cosigning.ts';
-import { retire } from './verdicts/retire.ts';
-import { cosigned } from './verdicts/verdict.ts';
-import { witnessed } from './witness.ts';
-import { giveUpAhead } from './wrong-clock.ts';
+import { cosigned, retire } from './verdicts/verdict.ts';
+import { witnessed } from './verdicts/witnesses.ts';
 
 /**
  * The controller, sans-I/O: `handle(event, now)` changes the state and returns effects; the runtime journals each event
@@ -218,24 +212,6 @@ function withRun(transition: Transition, id: string, act: (run: Run) => void): v
   act(run);
 }
 
-/** A lease that is live, or the trusted worker's whose receipt is in. */
-function heldLease(run: Run, lease: string): LiveLease | undefined {
-  const trusted = trustedLease(run);
-  return trusted?.id === lease ? trusted : findLease(run, lease)?.live;
-}
-
-/** Messages on a stream of a lease about its worker; none of them is journaled. */
-function ofLease(
-  transition: Transition,
-  { lease, worker }: { lease: string; worker: string },
-  act: (live: LiveLease) => void,
-): void {
-  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
-  const live = run === undefined ? undefined : heldLease(run, lease);
-  if (live?.worker === worker) act(live);
-  unchanged(transition);
-}
-
 /** The process started: streams and claims of the previous one are gone, leases wait for their workers to resume. */
 function started(transition: Transition, event: EventOf<'started'>): void {
   const { state, now } = transition;
@@ -330,33 +306,6 @@ function absent(transition: Transition, { worker: id }: EventOf<'absent'>): void
   unchanged(transition);
 }
 
-/** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
-function resume(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
-  const id = idOf(lease.payload);
-  const { state } = transition;
-  const before = state.index.receiptOf(id);
-  const held = state.runs.get(before?.run.id ?? state.leases.get(id) ?? '');
-  const live = held === undefined ? undefined : heldLease(held, id);
-  const recorded = before?.recorded;
-  const run = before?.run ?? held;
-  if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
-    throw new QuorateError('LEASE_LOST', 'the lease is over');
-  }
-  transition.out.push({
-    kind: 'reply',
-    token,
-    reply: { kind: 'lease', run: run.id, lease: lease.payload },
-  });
-  // Without its ack a worker ignores a reveal and refuses to co-sign.
-  if (recorded !== undefined) acknowledge(transition, token, { run, recorded });
-  if (live !== undefined) {
-    hear(state, id, transition.now);
-    if (run.phase.kind === 'cosigning' && run.phase.lease === id)
-      transition.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
-  } else if (recorded !== undefined) letGo(transition, run, recorded);
-  unchanged(transition);
-}
-
 function tick(transition: Transition): void {
   const { state, now, out } = transition;
   let changed = false;
@@ -394,4 +343,22 @@ function tick(transition: Transition): void {
     considerOutdated(transition, run);
   }
   if (!changed) unchanged(transition);
+}
+
+/**
+ * Somebody who may publish has looked at the alarm of a run: it is raised no more, unless there is a new reason for one. Where there is
+ * none, nothing changes. Errors: `JOB_UNKNOWN`.
+ */
+export function acknowledgeAlarm(
+  transition: Transition,
+  { token, run: id, by }: EventOf<'acknowledge'>,
+): void {
+  const { state, out } = transition;
+  const run = state.index.get(id);
+  if (run === undefined) throw new QuorateError('JOB_UNKNOWN', `no run has the id ${id.slice(0, 64)}`);
+  if (state.alarms.has(id)) {
+    mustSync(transition);
+    tell(transition, run, { kind: 'acknowledged', by });
+  } else unchanged(transition);
+  if (token !== undefined) out.push({ kind: 'reply', token, reply: { kind: 'acknowledged', run: id } });
 }

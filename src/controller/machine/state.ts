@@ -18,10 +18,9 @@ import type {
 import type { OpenedRevocation } from '../../protocol/judge/index.ts';
 import { MerkleTree } from '../../protocol/transparency/merkle.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { Backing } from './backing.ts';
-import type { ControllerEffect, ControllerEvent, Timings } from './events.ts';
-import { defaultTimings } from './events.ts';
+import { type ControllerEffect, type ControllerEvent, defaultTimings, type Timings } from './events.ts';
 import type {
+  Backing,
   EarlierInstance,
   FinishedRun,
   Phase,
@@ -29,12 +28,12 @@ import type {
   Recorded,
   RoundFacts,
   RunFacts,
+  Stores,
   VerdictFacts,
 } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 import { newPresence, type Presence } from './presence.ts';
 import { RunIndex } from './run-index.ts';
-import type { Stores } from './store-answers.ts';
 
 /** A worker that asked for a slot and may be given one. */
 export interface Candidate {

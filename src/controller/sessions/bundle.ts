@@ -14,8 +14,8 @@ import {
   signStatement,
 } from '../../protocol/documents/index.ts';
 import { addWitness, formatCheckpoint, signCheckpoint } from '../../protocol/transparency/index.ts';
-import type { Backing } from '../machine/backing.ts';
 import type { BundleDraft } from '../machine/events.ts';
+import type { Backing } from '../machine/facts.ts';
 
 /** Whether a stored bundle is that of this verdict, with the signature of `cosigner` where there is one. */
 export function holdsVerdict(bundle: string, id: string, cosigner: string | undefined): boolean {

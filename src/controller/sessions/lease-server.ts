@@ -13,7 +13,7 @@ import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../protocol/wire
 import { protocols } from '../../protocol/wire/protocols.ts';
 import type { Reply } from '../machine/events.ts';
 import { draftOf } from '../machine/queries/draft.ts';
-import { findLease } from '../machine/rounds/leases.ts';
+import { findLease } from '../machine/slots.ts';
 import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { cosignatureFlaw } from './cosignature.ts';

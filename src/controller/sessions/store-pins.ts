@@ -7,7 +7,7 @@ import { wireLimits } from '../../protocol/wire/limits.ts';
 import { type PinUp, pinDownSchema } from '../../protocol/wire/messages.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
 import type { ControllerEffect } from '../machine/events.ts';
-import type { Fault } from '../machine/store-answers.ts';
+import type { Fault } from '../machine/facts.ts';
 import type { ControllerPorts, StorePorts } from './ports.ts';
 
 type Down = z.infer<typeof pinDownSchema>;

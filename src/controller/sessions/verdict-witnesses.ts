@@ -3,7 +3,7 @@ import { documentLimits } from '../../protocol/documents/limits.ts';
 import { checkGrant } from '../../protocol/judge/index.ts';
 import { openNamedWitnesses, type Witness } from '../../protocol/transparency/index.ts';
 import { isWitnessed } from '../../protocol/trust/index.ts';
-import type { WitnessedLog } from '../machine/backing.ts';
+import type { WitnessedLog } from '../machine/facts.ts';
 import { revocationsIn } from '../machine/members/revocations.ts';
 import type { ControllerState, LoggedVerdict, Run } from '../machine/state.ts';
 import { countWitnesses, grantsIn } from '../machine/verdicts/witnesses.ts';

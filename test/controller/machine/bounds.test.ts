@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { jobNamed } from '../../../simulations/paperwork.ts';
-import { differingFiles } from '../../../src/controller/machine/differing-files.ts';
-import type { RunFacts } from '../../../src/controller/machine/facts.ts';
-import { precedes } from '../../../src/controller/machine/log-order.ts';
-import { putInForce } from '../../../src/controller/machine/members/charter.ts';
-import { fullKeys } from '../../../src/controller/machine/members/revocations.ts';
-import { slotsAsked } from '../../../src/controller/machine/operators-left.ts';
-import { pipelineOf } from '../../../src/controller/machine/pipeline-of.ts';
+import { precedes, type RunFacts } from '../../../src/controller/machine/facts.ts';
+import { publisherLapsed, putInForce } from '../../../src/controller/machine/members/charter.ts';
+import { fullKeys, slotsAsked } from '../../../src/controller/machine/members/revocations.ts';
 import { hear, leave, newPresence } from '../../../src/controller/machine/presence.ts';
 import { membersOf, rankOf } from '../../../src/controller/machine/queries/members.ts';
-import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
-import { publisherLapsed } from '../../../src/controller/machine/refusal.ts';
+import { pipelineOf, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
+import { giveUpAhead } from '../../../src/controller/machine/rounds/expire.ts';
 import { mayLeaseAgain } from '../../../src/controller/machine/rounds/leases.ts';
 import { checkOrder } from '../../../src/controller/machine/rounds/open-run.ts';
 import {
@@ -19,7 +15,7 @@ import {
   type Transition,
   tell,
 } from '../../../src/controller/machine/state.ts';
-import { giveUpAhead } from '../../../src/controller/machine/wrong-clock.ts';
+import { differingFiles } from '../../../src/controller/machine/verdicts/results.ts';
 import { afterFailure } from '../../../src/protocol/account/trusted-failures.ts';
 import { secondsOfIso } from '../../../src/protocol/base/time.ts';
 import { type Charter, signMessage, type Verified } from '../../../src/protocol/documents/index.ts';

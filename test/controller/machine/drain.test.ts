@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { awaitedLeases } from '../../../src/controller/machine/drain.ts';
+import { awaitedLeases } from '../../../src/controller/machine/rounds/leases.ts';
 import { idOf } from '../../../src/protocol/documents/index.ts';
 import { type Bench, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
 

@@ -1,5 +1,5 @@
-import type { WitnessedLog } from '../../../src/controller/machine/backing.ts';
 import type { BundleDraft } from '../../../src/controller/machine/events.ts';
+import type { WitnessedLog } from '../../../src/controller/machine/facts.ts';
 import { answerDraftOf, draftOf, publishedParts } from '../../../src/controller/machine/queries/draft.ts';
 import { assembleBundle, ownBundle } from '../../../src/controller/sessions/bundle.ts';
 import {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { NameIndex } from '../../../src/controller/machine/name-index.ts';
+import { NameIndex } from '../../../src/controller/machine/run-index.ts';
 
 const short = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 4 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exited } from '../../../simulations/paperwork.ts';
-import { pipelineOf as shownPipeline } from '../../../src/controller/machine/pipeline-of.ts';
+import { pipelineOf as shownPipeline } from '../../../src/controller/machine/queries/summary.ts';
 import { A, type Bench } from './bench.ts';
 import { agree, nobody, pipelineOf, publish, trust } from './pipelines.ts';
 

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
-import { pipelineOf } from '../../../src/controller/machine/pipeline-of.ts';
-import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
+import { pipelineOf, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { accountOf } from '../../../src/protocol/account/index.ts';
 import { decodeBundle } from '../../../src/protocol/documents/index.ts';
 import { emptyTree } from '../../../src/protocol/trust/decide.ts';

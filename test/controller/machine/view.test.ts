@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
 import type { RunFacts } from '../../../src/controller/machine/facts.ts';
-import { pipelineOf } from '../../../src/controller/machine/pipeline-of.ts';
 import {
   artifactLevel,
   bundledOf,
   findRun,
+  pipelineOf,
   provingRun,
   summaryOf,
 } from '../../../src/controller/machine/queries/summary.ts';

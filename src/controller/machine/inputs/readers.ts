@@ -1,21 +1,34 @@
 import { assert } from '../../../protocol/base/errors.ts';
-import { instantiate } from '../../../protocol/documents/index.ts';
+import { instantiate, isTrustedSlot, type Job } from '../../../protocol/documents/index.ts';
 import { artifactIn, type FinishedRun, isOver, type RunFacts } from '../facts.ts';
-import { replaceInstance, resume, suspend } from '../instances.ts';
 import { controllerLimits } from '../limits.ts';
-import { publisherLapsed } from '../refusal.ts';
-import { reviewPublished } from '../review.ts';
+import { publisherLapsed } from '../members/charter.ts';
 import { endRun } from '../rounds/cancel.ts';
+import { otherInputs } from '../rounds/lease-stream.ts';
+import { openRun } from '../rounds/open-run.ts';
 import { decideAgain } from '../rounds/settle.ts';
-import { type EventOf, levelOf, mustSync, publishedOf, type Run, type Transition, tell } from '../state.ts';
+import { findLease, setSlot, withdrawOffer } from '../slots.ts';
+import {
+  currentRound,
+  type EventOf,
+  levelOf,
+  liveLeases,
+  mustSync,
+  publishedOf,
+  type Run,
+  type Transition,
+  tell,
+} from '../state.ts';
+import { dropAnswer, evidenceOf } from '../verdicts/evidence-size.ts';
 import { inputOf, inputRevoked, needsOfRun } from '../verdicts/input-levels.ts';
-import { retire } from '../verdicts/retire.ts';
+import { reviewPublished } from '../verdicts/review.ts';
+import { retire } from '../verdicts/verdict.ts';
 import { considerRecall, reopened } from './recall.ts';
 
 /** Opens a round of a run, or goes on with the one there is, once what it reads is there. */
-export function begin(transition: Transition, run: Run): void {
+export function awaitInputs(transition: Transition, run: Run): void {
   const needs = run.request.payload.needs;
-  if (needs === undefined) return resume(transition, run);
+  if (needs === undefined) return openRun(transition, run);
   tell(transition, run, { kind: 'waiting', needs });
   considerInputs(transition, run);
 }
@@ -23,7 +36,7 @@ export function begin(transition: Transition, run: Run): void {
 /** The documents of a run that has ended are here: it is built again. */
 export function recalled(transition: Transition, event: EventOf<'recalled'>): void {
   const run = reopened(transition, event);
-  if (run !== undefined) begin(transition, run);
+  if (run !== undefined) awaitInputs(transition, run);
 }
 
 /**
@@ -99,7 +112,7 @@ function considerInputs(transition: Transition, run: Run): void {
     transition.state.index.instantiated(run);
   }
   tell(transition, run, { kind: 'inputs', job: instance.id, inputs });
-  resume(transition, run);
+  openRun(transition, run);
 }
 
 /** Why a run is not built as this job. One that it is already goes on. */
@@ -151,4 +164,64 @@ function loseEnded(
     state.index.replaced(ended);
   }
   tell(transition, run, { kind: 'input-lost', input: name, artifact, reason });
+}
+
+/**
+ * Stops a run whose input is worth less than its request asks for, until that has the level again. Builds are stopped and their slots are
+ * free again; a result that is in stays sealed at its worker, since it counts if the input comes to the same bytes.
+ */
+export function suspend(transition: Transition, run: Run, reason: string): void {
+  const { state, out } = transition;
+  mustSync(transition);
+  const message = `the build was stopped: ${reason}`;
+  for (const live of liveLeases(run)) {
+    const found = findLease(run, live.id);
+    if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'free' });
+    state.leases.delete(live.id);
+    out.push({ kind: 'release', worker: live.worker, lease: live.id, code: 'INPUT_LOST', message });
+  }
+  const round = currentRound(run);
+  if (round !== undefined) withdrawOffer(transition, round, 'INPUT_LOST', message);
+  state.presence.witnessed.delete(run.id);
+  // A draft that awaits signatures is dropped: it was never published.
+  dropAnswer(run);
+  run.phase = { kind: 'waiting' };
+}
+
+/** Makes a suspended run another instance of its template, whose rounds begin anew: no receipt of the one before counts for it. */
+export function replaceInstance(
+  transition: Transition,
+  run: Run,
+  { job, id }: { job: Job; id: string },
+): void {
+  const { state, out } = transition;
+  mustSync(transition);
+  const release = (worker: string, lease: string) => {
+    state.leases.delete(lease);
+    out.push({ kind: 'release', worker, lease, code: 'INPUT_LOST', message: otherInputs });
+  };
+  for (const { round, slot, lease, worker } of run.receipts)
+    if (!isTrustedSlot(slot) && run.rounds[round - 1]?.revealed !== true) release(worker, lease);
+  if (run.trusted.kind === 'delivered' && run.trusted.live !== null)
+    release(run.trusted.live.worker, run.trusted.live.id);
+  const { jobId, receipts } = run;
+  const rounds = run.rounds.map(({ offer: { iss, index }, revealed }) => ({
+    offer: { iss, index },
+    revealed,
+  }));
+  run.earlier.push({ jobId, rounds, receipts });
+  // Other lists, and not these emptied: a session may be reading them to somebody.
+  Object.assign(run, {
+    ...{
+      job,
+      jobId: id,
+      rounds: [],
+      receipts: [],
+      documents: new Map(),
+      unserved: [],
+      evidence: evidenceOf({ job }),
+    },
+    ...{ trusted: { kind: 'free' }, trustedLeases: 0, passedOver: new Map() },
+  } satisfies Partial<Run>);
+  state.index.instantiated(run);
 }

@@ -4,10 +4,9 @@ import { decide } from '../../../protocol/trust/decide.ts';
 import { revocationsFor, sayRevoked } from '../../../protocol/trust/revocations.ts';
 import type { RunDocuments } from '../events.ts';
 import type { RunFacts } from '../facts.ts';
-import { refusalOfRun } from '../members/charter.ts';
-import { charterOf } from '../members/enrolment.ts';
+import { charterOf, refusalOfRun } from '../members/charter.ts';
 import { revocationsIn } from '../members/revocations.ts';
-import { mayOpenRound } from '../rounds/claims.ts';
+import { mayOpenRound } from '../rounds/open-round.ts';
 import {
   type EventOf,
   publishedOf,

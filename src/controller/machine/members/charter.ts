@@ -1,12 +1,6 @@
-import type { QuorateError } from '../../../protocol/base/errors.ts';
-import { escapeLine } from '../../../protocol/base/escape.ts';
-import {
-  type Charter,
-  type Grant,
-  instantiate,
-  leaves,
-  type Verified,
-} from '../../../protocol/documents/index.ts';
+import { QuorateError } from '../../../protocol/base/errors.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { type Charter, type Grant, instantiate, type Verified } from '../../../protocol/documents/index.ts';
 import {
   checkGrant,
   checkRequest,
@@ -15,27 +9,21 @@ import {
   enforce,
   keysOf,
 } from '../../../protocol/judge/index.ts';
-import { dismiss } from '../dismiss.ts';
-import { expel } from '../presence.ts';
-import { refusalBy } from '../refusal.ts';
-import { endRun } from '../rounds/cancel.ts';
-import { considerWindow } from '../rounds/claims.ts';
-import { considerOutdated, judgeVersions, passForOlder } from '../rounds/older.ts';
-import { decideAgain, redraft, settle } from '../rounds/settle.ts';
-import { appendLeaf, type ControllerState, type Run, type Transition } from '../state.ts';
+import type { ControllerState, Run, Transition } from '../state.ts';
 
-/**
- * Puts a charter in force and into the log. All evidence of a run is judged by the charter that is in force when its verdict
- * is made: open runs of which none could be verified end, and whoever may not act any more loses what it holds. Returns false,
- * and changes nothing, where the epoch is not above the current one's.
- */
-export function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
-  const { state } = transition;
-  if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
-  appendLeaf(transition, leaves.charter(charter.id));
-  putInForce(state, charter);
-  actOnCharter(transition, charter.payload);
-  return true;
+/** State and time (ms since the epoch), for checks that change nothing. `rules`: of the event; those of now where absent. */
+export type Moment = Pick<Transition, 'state' | 'now'> & Partial<Pick<Transition, 'rules'>>;
+
+/** The charter in force, as the root key signed it. Errors: `CONTROLLER_NOT_STARTED`. */
+export function signedCharter({ state }: Moment): Verified<Charter> {
+  if (state.charter === null)
+    throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+  return state.charter;
+}
+
+/** The charter in force. Errors: `CONTROLLER_NOT_STARTED`. */
+export function charterOf(moment: Moment): Charter {
+  return signedCharter(moment).payload;
 }
 
 /** Its keys are named from now on; it is in force where no newer one is. */
@@ -44,31 +32,27 @@ export function putInForce(state: ControllerState, charter: Verified<Charter>): 
   if (state.charter === null || charter.payload.epoch > state.charter.payload.epoch) state.charter = charter;
 }
 
-/** Acts on what changes with the charter in force. */
-export function actOnCharter(transition: Transition, charter: Charter): void {
-  const { presence, index } = transition.state;
-  for (const [key, { role }] of presence.workers)
-    if (role === 'trusted-worker' && !charter.trusted.includes(key)) expel(presence, key);
-  judgeVersions(transition.state);
-  // A run that ends leaves the index.
-  for (const run of [...index.open.values()]) act(transition, run, charter);
+/** The error with which a check refuses; undefined where it holds. */
+export function refusalBy(check: () => void): QuorateError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof QuorateError) return error;
+    throw error;
+  }
 }
 
-/** Applies a charter to a run that is not over. */
-function act(transition: Transition, run: Run, charter: Charter): void {
-  const refused = refusalOfRun(run, charter);
-  if (refused !== undefined) {
-    const { message, code, hint } = refused;
-    const says = hint === undefined ? message : `${message}. ${hint}`;
-    // A message may quote a repository, which may be longer than a worker takes.
-    return endRun(transition, run, `the new charter does not allow it: ${code}: ${escapeLine(says, 400)}`);
-  }
-  if (dismiss(transition, run, (grant) => refusalOf(grant, charter))) decideAgain(transition, run);
-  redraft(transition, run);
-  passForOlder(transition, run);
-  considerOutdated(transition, run);
-  considerWindow(transition, run);
-  settle(transition, run);
+/** Why nobody would take a first round or an answer now: the request and the publisher's grant have to be good when that is made. */
+export function publisherLapsed(transition: Transition, { publisher, request }: Run): string | undefined {
+  const at = Math.floor(transition.now / 1000);
+  // Under the rules before only the end of a request itself was looked for, at the next tick.
+  if (transition.rules >= 3 && at > request.payload.exp + limits.clockSkewSeconds)
+    return 'it comes too late for its request, which has ended: publish it again';
+  const refused = refusalBy(() =>
+    checkGrant(enforce, publisher, charterOf(transition), { by: request.signer, as: 'publisher', at }),
+  );
+  return refused && `it comes too late for the grant of its publisher (${refused.code}): publish it again`;
 }
 
 /** Why no verdict on what there is of a run would hold: its request or a receipt, which are in its evidence for good. */
@@ -76,21 +60,21 @@ export function refusalOfRun(run: Run, charter: Charter): QuorateError | undefin
   return refusalBy(() => {
     checkRequest(enforce, run, charter);
     checkTemplate(enforce, run.request.payload, instantiate(run.job, {}), charter);
-    for (const { grant } of run.documents.values()) checkIssuer(grant, charter);
+    for (const { grant } of run.documents.values()) checkGrantStill(grant, charter);
   });
 }
 
 /** Why the holder of a grant may not act for a run any more. */
-function refusalOf(grant: Verified<Grant>, charter: Charter): QuorateError | undefined {
+export function refusalOfGrant(grant: Verified<Grant>, charter: Charter): QuorateError | undefined {
   const { sub, role } = grant.payload;
   return refusalBy(() => {
     if (role === 'trusted-worker') checkTrusted(charter.trusted, sub);
-    checkIssuer(grant, charter);
+    checkGrantStill(grant, charter);
   });
 }
 
 /** A charter changes nothing else about a grant. */
-function checkIssuer(grant: Verified<Grant>, charter: Charter): void {
+function checkGrantStill(grant: Verified<Grant>, charter: Charter): void {
   const { sub, iat } = grant.payload;
   checkGrant(enforce, grant, charter, { by: sub, at: iat });
 }

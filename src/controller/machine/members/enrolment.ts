@@ -1,6 +1,6 @@
 import { type ErrorCode, QuorateError } from '../../../protocol/base/errors.ts';
+import { limits } from '../../../protocol/base/limits.ts';
 import {
-  type Charter,
   checkTime,
   type Grant,
   leaves,
@@ -21,24 +21,16 @@ import {
   unknownKey,
 } from '../../../protocol/judge/index.ts';
 import { revocationAt, sayRevoked } from '../../../protocol/trust/revocations.ts';
-import type { EventOf, Transition } from '../state.ts';
-import { appendLeaf, mustSync, unchanged } from '../state.ts';
-import { checkNotRevoked, isMember, revocationsIn } from './revocations.ts';
-
-/** State and time (ms since the epoch), for checks that change nothing. `rules`: of the event; those of now where absent. */
-export type Moment = Pick<Transition, 'state' | 'now'> & Partial<Pick<Transition, 'rules'>>;
-
-/** The charter in force, as the root key signed it. Errors: `CONTROLLER_NOT_STARTED`. */
-export function signedCharter({ state }: Moment): Verified<Charter> {
-  if (state.charter === null)
-    throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
-  return state.charter;
-}
-
-/** The charter in force. Errors: `CONTROLLER_NOT_STARTED`. */
-export function charterOf(moment: Moment): Charter {
-  return signedCharter(moment).payload;
-}
+import {
+  appendLeaf,
+  type ControllerState,
+  type EventOf,
+  mustSync,
+  type Transition,
+  unchanged,
+} from '../state.ts';
+import { charterOf, type Moment } from './charter.ts';
+import { checkNotRevoked, endedKeys, isMember, memberRevoked, revocationsIn } from './revocations.ts';
 
 /**
  * Whether a peer may act as a publisher here and now. Changes nothing. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of
@@ -175,4 +167,43 @@ export function checkEnrolled({ state }: Moment, { sub, operator, role, enrolled
   const isSame = known?.operator === operator && known.role === role && known.enrolled === enrolled;
   if (isSame && isMember(state, known)) return;
   throw new QuorateError('KEY_NOT_ENROLLED', `the key ${sub} is not enrolled as ${operator} (${role})`);
+}
+
+/**
+ * Whether a grant shows that its holder joined after the copy was made that the journal was restored from: an identity provider of
+ * the charter signed it, and the log has its operator at the index it states. A grant that has run out shows that as well. Where the root
+ * ended a key, nothing tells whether a ticket of that key let the member in: it joins again. So it does while nobody shows a revocation or
+ * charter that is in the log: it may be about that member.
+ */
+function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>): boolean {
+  const { charter, recovered, keys, operators, joins, withheld } = state;
+  const { project, sub, operator, role, enrolled } = payload;
+  return (
+    recovered &&
+    charter !== null &&
+    project === charter.payload.project &&
+    charter.payload.idps.includes(signer) &&
+    !keys.has(sub) &&
+    withheld.size === 0 &&
+    (joins.get(signer) ?? 0) < limits.joinsOfKeyMax &&
+    operators[role].get(operator) === enrolled &&
+    (role === 'trusted-worker' ? charter.payload.trusted.includes(sub) : endedKeys(state).size === 0) &&
+    memberRevoked(state, payload) === undefined
+  );
+}
+
+/** A member whose enrolment the copy does not have is one again. It counts as having joined now: the log does not tell when it did. */
+export function readmit(transition: Transition, { grant }: EventOf<'readmit'>): void {
+  const { state } = transition;
+  if (!mayReadmit(state, grant)) return unchanged(transition);
+  const { sub, operator, role, enrolled } = grant.payload;
+  const [, , , invite = ''] = state.log.leaves(enrolled, enrolled + 1)[0]?.split(' ') ?? [];
+  state.keys.set(sub, { operator, role, invite, by: grant.signer, at: state.log.size, enrolled });
+  if (!isMember(state, state.keys.get(sub))) {
+    state.keys.delete(sub);
+    return unchanged(transition);
+  }
+  mustSync(transition);
+  state.joins.set(grant.signer, (state.joins.get(grant.signer) ?? 0) + 1);
+  state.invites.set(invite, [...(state.invites.get(invite) ?? []), sub]);
 }

@@ -1,9 +1,8 @@
 import { lostInRestore } from '../../../protocol/account/index.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
-import { limits } from '../../../protocol/base/limits.ts';
-import { type Grant, leaves, type Verified } from '../../../protocol/documents/index.ts';
+import { leaves } from '../../../protocol/documents/index.ts';
 import { endRun } from '../rounds/cancel.ts';
-import { reconsider } from '../rounds/reconsider.ts';
+import { actOnCharter, reconsider } from '../rounds/reconsider.ts';
 import {
   appendLeaf,
   type ControllerState,
@@ -11,10 +10,8 @@ import {
   mustSync,
   type Run,
   type Transition,
-  unchanged,
 } from '../state.ts';
-import { actOnCharter, putInForce } from './charter.ts';
-import { endedKeys, isMember, memberRevoked } from './revocations.ts';
+import { putInForce } from './charter.ts';
 
 /**
  * Epochs that a recovery skips for each leaf that came back: the lost life may have started as often, with fences that no member reported, and an
@@ -103,42 +100,3 @@ function take(
 
 const isRole = (role: string, { operators }: ControllerState): role is keyof ControllerState['operators'] =>
   Object.hasOwn(operators, role);
-
-/**
- * Whether a grant shows that its holder joined after the copy was made that the journal was restored from: an identity provider of
- * the charter signed it, and the log has its operator at the index it states. A grant that has run out shows that as well. Where the root
- * ended a key, nothing tells whether a ticket of that key let the member in: it joins again. So it does while nobody shows a revocation or
- * charter that is in the log: it may be about that member.
- */
-function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>): boolean {
-  const { charter, recovered, keys, operators, joins, withheld } = state;
-  const { project, sub, operator, role, enrolled } = payload;
-  return (
-    recovered &&
-    charter !== null &&
-    project === charter.payload.project &&
-    charter.payload.idps.includes(signer) &&
-    !keys.has(sub) &&
-    withheld.size === 0 &&
-    (joins.get(signer) ?? 0) < limits.joinsOfKeyMax &&
-    operators[role].get(operator) === enrolled &&
-    (role === 'trusted-worker' ? charter.payload.trusted.includes(sub) : endedKeys(state).size === 0) &&
-    memberRevoked(state, payload) === undefined
-  );
-}
-
-/** A member whose enrolment the copy does not have is one again. It counts as having joined now: the log does not tell when it did. */
-export function readmit(transition: Transition, { grant }: EventOf<'readmit'>): void {
-  const { state } = transition;
-  if (!mayReadmit(state, grant)) return unchanged(transition);
-  const { sub, operator, role, enrolled } = grant.payload;
-  const [, , , invite = ''] = state.log.leaves(enrolled, enrolled + 1)[0]?.split(' ') ?? [];
-  state.keys.set(sub, { operator, role, invite, by: grant.signer, at: state.log.size, enrolled });
-  if (!isMember(state, state.keys.get(sub))) {
-    state.keys.delete(sub);
-    return unchanged(transition);
-  }
-  mustSync(transition);
-  state.joins.set(grant.signer, (state.joins.get(grant.signer) ?? 0) + 1);
-  state.invites.set(invite, [...(state.invites.get(invite) ?? []), sub]);
-}

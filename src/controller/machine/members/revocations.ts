@@ -1,5 +1,14 @@
+import { QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
-import type { Charter, Grant, Verified } from '../../../protocol/documents/index.ts';
+import {
+  type Charter,
+  checkTime,
+  type Grant,
+  leaves,
+  type Verified,
+} from '../../../protocol/documents/index.ts';
+import { checkRevocation, enforce, isNamed } from '../../../protocol/judge/index.ts';
+import { sayFull } from '../../../protocol/trust/key-texts.ts';
 import {
   EndedKeys,
   memberRevokedAt,
@@ -9,7 +18,17 @@ import {
   revokedError,
   revokedUnder,
 } from '../../../protocol/trust/revocations.ts';
-import type { ControllerState, Enrolled, LoggedRevocation } from '../state.ts';
+import { reconsider } from '../rounds/reconsider.ts';
+import {
+  appendLeaf,
+  type ControllerState,
+  type Enrolled,
+  type EventOf,
+  type LoggedRevocation,
+  type Transition,
+  unchanged,
+} from '../state.ts';
+import { charterOf } from './charter.ts';
 
 /** Derived from the revocations in the log; made again when there is another one. */
 interface Derived {
@@ -117,4 +136,130 @@ export function checkNotRevoked(
 ): void {
   const revoked = memberRevoked(state, member);
   if (revoked !== undefined) throw revokedError(revoked);
+}
+
+/** Runs whose policies say how many operators rounds ask for. */
+const looksMax = 50;
+
+/** Operators of workers, or of trusted ones, that are admitted and not revoked. */
+export function operatorsLeft(
+  state: ControllerState,
+  role: 'worker' | 'trusted-worker' = 'worker',
+): string[] {
+  const gone = new Set(
+    revocationsIn(state).flatMap(({ what }) => (what.kind === 'operator' ? [what.id] : [])),
+  );
+  return [...state.operators[role].keys()].filter((name) => !gone.has(name));
+}
+
+/** The most slots that a round has: by the charter's floors, and of the runs that were asked for last. */
+export function slotsAsked(state: ControllerState): number {
+  const charter = state.charter?.payload;
+  let most = Math.max(charter?.floor.of ?? 0, charter?.testFloor?.of ?? 0);
+  let looked = 0;
+  for (const { request } of state.index.latest()) {
+    if (looked++ >= looksMax) break;
+    most = Math.max(most, request.payload.policy.of);
+  }
+  return most;
+}
+
+/**
+ * Takes a revocation into the log, and acts on it at once: leases and claims of what is revoked end, runs that rest on it
+ * whole end, and every published verdict is decided again. A verdict that does not stand any more stays published; the
+ * revocation is published beside it.
+ * Errors: `DOC_FROM_FUTURE`, those of `checkRevocation`, `REVOCATION_SINCE_AHEAD`, `REVOCATION_TARGET_UNKNOWN`,
+ * `KEY_REVOKED`, `REVOCATIONS_FULL`.
+ */
+export function revoke(transition: Transition, { token, revocation }: EventOf<'revoke'>): void {
+  const { state, out } = transition;
+  const charter = charterOf(transition);
+  const known = state.revocations.find((one) => one.revocation.id === revocation.id);
+  if (known !== undefined) {
+    out.push({ kind: 'reply', token, reply: { kind: 'revoked', index: known.index } });
+    return unchanged(transition);
+  }
+  checkTime(revocation.payload, transition.now, 'the revocation');
+  checkRevocation(enforce, revocation, charter);
+  const revoked = revokedBy(revocation);
+  // Under the charter that named it, nobody would take the revocation for one.
+  const { what, byRoot } = revoked;
+  enforce(
+    'REVOCATION_NEEDS_ROOT',
+    byRoot || what.kind !== 'key' || !state.named.has(what.id),
+    `a charter of before names ${what.id}; only the root key revokes it`,
+    'Put root.key into .quorate/ for this one command.',
+  );
+  checkTarget(state, revoked);
+  const { signer, id } = revocation;
+  enforce(
+    'KEY_REVOKED',
+    !endedKeys(state).voids(signer, id),
+    `the revocation is signed by ${signer}, which the root key revoked; it revokes nothing more`,
+  );
+  if (isFull(state, signer)) throw fullError(signer, byRoot);
+  const index = appendLeaf(transition, leaves.revocation(revocation.id));
+  state.revocations.push({
+    revocation,
+    charter: revoked.byRoot ? null : (state.charter?.raw ?? null),
+    index,
+  });
+  out.push({ kind: 'reply', token, reply: { kind: 'revoked', index } });
+  out.push({ kind: 'revocation', id });
+  reconsider(transition);
+}
+
+/** From the first start under rules 2 on the end of a key is that of its revocations, also of one in a journal of rules 1. */
+export function beginToEndKeys(transition: Transition): void {
+  const { state, rules } = transition;
+  if (rules < 2 || state.endsKeys) return;
+  state.endsKeys = true;
+  if (endedKeys(state).size === 0) return;
+  state.lapsed = lapsing(state);
+  reconsider(transition);
+}
+
+/** Of those that count no more, the ones in the log before their key was ended: a list of what stays would have named them. */
+function lapsing(state: ControllerState): string[] {
+  const ended = endedKeys(state);
+  const ends = revocationsIn(state).filter(({ what, byRoot }) => byRoot && what.kind === 'key');
+  return state.revocations.flatMap(({ revocation: { id, signer }, index }) =>
+    ended.voids(signer, id) && ends.every(({ what, since }) => what.id !== signer || index < since)
+      ? [id]
+      : [],
+  );
+}
+
+const fullError = (signer: string, byRoot: boolean): QuorateError =>
+  byRoot
+    ? new QuorateError(
+        'REVOCATIONS_FULL',
+        `the root key has signed ${limits.rootRevocationsMax} revocations, and no more are taken of it`,
+        { hint: 'The project cannot revoke anything any more: begin another one, see docs/rotation.md.' },
+      )
+    : new QuorateError('REVOCATIONS_FULL', sayFull(signer), {
+        hint: 'quorate rotate idp --at-once --since <the leaf from which it is not yours any more>; with root.key in .quorate/ other revocations are signed by the root meanwhile.',
+      });
+
+function checkTarget(state: ControllerState, { what, since, byRoot }: Revoked): void {
+  if (since > state.log.size)
+    throw new QuorateError(
+      'REVOCATION_SINCE_AHEAD',
+      `the revocation is from leaf ${since} on; the log has ${state.log.size}`,
+      { hint: 'Without --since it is the size of the log.' },
+    );
+  const charter = state.charter?.payload;
+  const known =
+    what.kind === 'operator'
+      ? Object.values(state.operators).some((operators) => operators.has(what.id))
+      : what.kind !== 'key' ||
+        byRoot ||
+        state.keys.has(what.id) ||
+        (charter !== undefined && isNamed(charter, what.id));
+  if (!known)
+    throw new QuorateError(
+      'REVOCATION_TARGET_UNKNOWN',
+      `no ${what.kind} ${what.id} was ever enrolled in this project`,
+      { hint: 'quorate show <job> names the operators that built it.' },
+    );
 }

@@ -1,8 +1,7 @@
 import { assert } from '../../../protocol/base/errors.ts';
 import { type LogEntry, leaves } from '../../../protocol/documents/index.ts';
-import type { Backing } from '../backing.ts';
 import type { BundleDraft } from '../events.ts';
-import { precedes } from '../log-order.ts';
+import { type Backing, precedes } from '../facts.ts';
 import { type ControllerState, documentsOf, type LoggedVerdict, publishedOf, type Run } from '../state.ts';
 import { restsOn } from '../verdicts/input-levels.ts';
 

@@ -1,19 +1,34 @@
 import {
   afterTally,
   lostInRestore,
+  type OpenFacts,
   type Tally,
   type TrustedFailure,
 } from '../../../protocol/account/index.ts';
 import { afterFailure } from '../../../protocol/account/trusted-failures.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { isTrustedSlot } from '../../../protocol/documents/index.ts';
 import { limitText } from '../../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
-import type { RunSummary } from '../../../protocol/wire/runs.ts';
-import { differsOf } from '../compare-earlier.ts';
-import { artifactIn, type RunFacts, reportsIn } from '../facts.ts';
-import { awaitsOf, openFactsOf } from '../open-facts.ts';
-import { type ControllerState, levelOf, outcomeOf, publishedOf } from '../state.ts';
+import type { PipelineJob, RunSummary } from '../../../protocol/wire/runs.ts';
+import { artifactIn, precedes, type RunFacts, reportsIn } from '../facts.ts';
+import { absenceEndsAt, operatorsAround } from '../presence.ts';
+import { eligible } from '../rounds/absence.ts';
+import { isHeld } from '../rounds/leases.ts';
+import {
+  type ControllerState,
+  currentRound,
+  levelOf,
+  liveLeases,
+  outcomeOf,
+  publishedOf,
+  type Round,
+  type Run,
+} from '../state.ts';
+import { inputLevels, inputOf, needsOfRun } from '../verdicts/input-levels.ts';
+import { differsOf } from '../verdicts/results.ts';
 import { isProven } from '../verdicts/verdict.ts';
 import { missing } from '../verdicts/witnesses.ts';
 
@@ -177,4 +192,117 @@ export function findRun(state: ControllerState, which: string, { ofOneJob = fals
     });
   }
   return newest;
+}
+
+/** See the schema; undefined for a run that has ended. */
+export function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefined {
+  const open = state.index.open.get(run.id);
+  if (open === undefined) return undefined;
+  const round = currentRound(open);
+  const trusted = trustedOf(open);
+  return {
+    sealed: round === undefined || round.revealed ? 0 : slotsOf(round, 'delivered'),
+    building: liveLeases(open).flatMap(({ lease, operator }) =>
+      isTrustedSlot(lease.slot) ? [] : [operator],
+    ),
+    connected: operatorsAround(state),
+    ...eligibleOf(state, open, round),
+    ...freeUntilOf(state, open, round),
+    ...(round !== undefined && !round.revealed && isHeld(state, round) && { held: true }),
+    ...(trusted !== undefined && { trusted }),
+    ...([...state.presence.workers.values()].some(({ role }) => role === 'trusted-worker') && {
+      trustedConnected: true,
+    }),
+  };
+}
+
+const slotsOf = ({ slots }: Round, kind: Round['slots'][number]['kind']): number =>
+  slots.filter((slot) => slot.kind === kind).length;
+
+function trustedOf({ request, trusted }: Run): OpenFacts['trusted'] {
+  if (request.payload.policy.cosign !== 'required') return undefined;
+  return trusted.kind === 'leased' ? 'building' : trusted.kind;
+}
+
+/** Connected operators that may take a slot of the round, and those of them that declined. */
+function eligibleOf(
+  state: ControllerState,
+  run: Run,
+  round: Round | undefined,
+): Pick<OpenFacts, 'eligible' | 'late' | 'declined'> {
+  if (round === undefined || round.revealed) return { eligible: 0, declined: [] };
+  const late = operatorsAround(state, ({ enrolled }) => !precedes(enrolled, round.offer.index));
+  const operators = new Set<string>();
+  for (const [, { operator }] of eligible(state, run, round)) operators.add(operator);
+  const reasons = new Map<string, string>();
+  for (const { progress } of run.history)
+    if (progress.kind === 'passed' && progress.round === round.n && operators.has(progress.operator))
+      reasons.set(progress.operator, progress.reason.slice(0, 500));
+  const declined = [...reasons].map(([operator, reason]) => ({ operator, reason }));
+  return { eligible: operators.size, late, declined };
+}
+
+/**
+ * When free slots of a round are given up. Where that is early, as many results agree as have to, and nobody builds or could: that much is told
+ * before the round is revealed, since whoever takes a slot then changes nothing by knowing it.
+ */
+function freeUntilOf(
+  state: ControllerState,
+  run: Run,
+  round: Round | undefined,
+): Pick<OpenFacts, 'freeUntil'> {
+  if (run.phase.kind !== 'building' || round === undefined || slotsOf(round, 'free') === 0) return {};
+  if (isHeld(state, round)) return {};
+  return { freeUntil: Math.min(round.fillBy, absenceEndsAt(state, round.offerId) ?? round.fillBy) };
+}
+
+/** Inputs of a run, by name, that are not there yet or not trusted. */
+export function awaitsOf(state: ControllerState, run: RunFacts): string[] {
+  if (run.phase.kind === 'cancelled') return [];
+  if (run.phase.kind === 'waiting')
+    return needsOfRun(run).flatMap(([name, need]) => (inputOf(state, need).reached ? [] : [name]));
+  return Object.entries(inputLevels(state, run)).flatMap(([name, level]) =>
+    level === 'trusted' ? [] : [name],
+  );
+}
+
+/**
+ * The runs of this one's pipeline: all that it rests on, all that rests on it, and all that these are connected with, in the
+ * order they were submitted; at most `pipelineJobsMax`. Just this run where it stands alone.
+ */
+export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[] {
+  const found = new Map([[run.id, run]]);
+  for (const one of found.values()) {
+    const needed = needsOfRun(one).flatMap(([, { request }]) => state.index.get(request) ?? []);
+    for (const other of [...needed, ...state.index.readersOf([one.id])])
+      if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
+  }
+  return state.index.inOrder(found.keys()).map((one) => jobOf(state, one));
+}
+
+function jobOf(state: ControllerState, run: RunFacts): PipelineJob {
+  const level = levelOf(run);
+  const { ending = null, limit } = publishedOf(run) ?? {};
+  const awaits = awaitsOf(state, run);
+  const differs = differsOf(state, run);
+  const { phase } = run;
+  return {
+    run: run.id,
+    name: run.job.name,
+    state: phase.kind,
+    level,
+    ...(run.job.kind === 'test' && { test: true }),
+    ...(level !== null && countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
+    ...(run.revoked !== null && { revoked: true }),
+    ...(ending !== null && { reason: ending }),
+    ...(limit !== undefined && { limit: limitText(limit) }),
+    ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, 500) }),
+    ...(awaits.length > 0 && { awaits }),
+    ...(differs !== undefined && { differs }),
+    needs: needsOfRun(run).map(([name, { request, level: wanted }]) => ({
+      name,
+      run: request,
+      level: wanted,
+    })),
+  };
 }

@@ -1,8 +1,9 @@
 import { isTrustedSlot } from '../../../protocol/documents/index.ts';
 import { lackOf } from '../../../protocol/judge/index.ts';
 import { voteRevoked } from '../../../protocol/trust/revocations.ts';
-import { eligible } from '../eligible.ts';
+import { precedes } from '../facts.ts';
 import { revocationsIn } from '../members/revocations.ts';
+import type { Present } from '../presence.ts';
 import {
   type ControllerState,
   currentRound,
@@ -12,8 +13,24 @@ import {
   type Transition,
   unchanged,
 } from '../state.ts';
-import { assignSlots } from './leases.ts';
+import { assignSlots, operatorsBefore, operatorsIn } from './leases.ts';
 import { documentsOffered, isOfVersion } from './older.ts';
+
+/** Connected workers whose operator may take a slot of a round: it was enrolled before the offer and has had no lease of the run. */
+export function* eligible(
+  { presence }: Pick<ControllerState, 'presence'>,
+  run: Run,
+  round: Round,
+): Generator<[worker: string, Present]> {
+  const before = operatorsBefore(run, round);
+  const within = operatorsIn(run, round);
+  for (const [worker, present] of presence.workers) {
+    const { operator, role, enrolled } = present;
+    if (role !== 'worker' || !precedes(enrolled, round.offer.index)) continue;
+    if (!before.has(operator) && !within.has(operator) && !round.lostBy.has(operator))
+      yield [worker, present];
+  }
+}
 
 /** Whether a connected worker could take a slot now: it can read the offer, the host fits, and it did not decline. One that is busy claims once it is free. */
 function isAttended(state: ControllerState, run: Run, round: Round): boolean {

@@ -1,11 +1,18 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { isTrustedSlot } from '../../../protocol/documents/index.ts';
 import { findRun } from '../queries/summary.ts';
-import type { EventOf, Run, Transition } from '../state.ts';
-import { currentRound, mustSync, publishedOf, tell } from '../state.ts';
+import { endLeases, withdrawOffer } from '../slots.ts';
+import {
+  currentRound,
+  type EventOf,
+  mustSync,
+  publishedOf,
+  type Run,
+  type Transition,
+  tell,
+} from '../state.ts';
 import { dropAnswer } from '../verdicts/evidence-size.ts';
-import { retire } from '../verdicts/retire.ts';
-import { endLeases, withdrawOffer } from '../verdicts/verdict.ts';
+import { retire } from '../verdicts/verdict.ts';
 
 /**
  * Cancels a run for the key that published it. The run ends without a verdict: builds are stopped, and results of a sealed

@@ -1,111 +1,27 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
-import { toUtf8 } from '../../../protocol/base/text.ts';
-import {
-  checkTime,
-  idOf,
-  leaves,
-  needsOf,
-  type Offer,
-  sha256Hex,
-} from '../../../protocol/documents/index.ts';
+import { checkTime } from '../../../protocol/documents/index.ts';
 import { checkTrusted, isBusy, lackOf } from '../../../protocol/judge/index.ts';
 import { drawOf, fullShare, mayClaim } from '../../../protocol/trust/draw.ts';
-import { isForAnother } from '../another-trusted.ts';
-import { isHeld } from '../drain.ts';
-import { isOver, type RunFacts } from '../facts.ts';
+import { isOver, precedes } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
-import { precedes } from '../log-order.ts';
-import { charterOf, checkGranted } from '../members/enrolment.ts';
-import { operatorsLeft } from '../operators-left.ts';
+import { charterOf } from '../members/charter.ts';
+import { checkGranted } from '../members/enrolment.ts';
 import { answeredBy, attach, tokenOf } from '../presence.ts';
-import type { Candidate, ControllerState, EventOf, LiveLease, Round, Run, Transition } from '../state.ts';
-import { appendLeaf, currentRound, tell, unchanged } from '../state.ts';
+import {
+  type Candidate,
+  currentRound,
+  type EventOf,
+  type LiveLease,
+  type Round,
+  type Run,
+  type Transition,
+  tell,
+  unchanged,
+} from '../state.ts';
 import { considerAbsence } from './absence.ts';
-import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
-import { considerOutdated, documentsOffered, isOfVersion, passForOlder } from './older.ts';
-
-/**
- * Operators that may claim at first, of those that are around: enough for M slots, some that pass, and some in reserve. Each claim
- * costs, so they are no more where more are around. Where nobody counted, it is a share of all that ever enrolled.
- */
-const claimsFor = (slots: number): number => 2 * slots + 4;
-const sharePerSlot = 8;
-
-function firstShare({ around, operators }: ControllerState, slots: number): number {
-  const [claims, among] =
-    around === undefined ? [sharePerSlot * slots, operators.worker.size] : [claimsFor(slots), around];
-  return Math.min(fullShare, Math.floor((fullShare * claims) / Math.max(1, among)));
-}
-
-/** Operators that drew low for one instance of a job draw anew for the next. */
-function seedOf({ entropy, earlier, jobId }: Run, round: number): string {
-  const instance = earlier.length === 0 ? '' : ` job ${jobId}`;
-  return sha256Hex(toUtf8(`${entropy}${instance} round ${round}`));
-}
-
-export function openRound(transition: Transition, run: Run): void {
-  const { state, now } = transition;
-  const { policy, exp } = run.request.payload;
-  const n = run.rounds.length + 1;
-  const share = firstShare(state, policy.of);
-  const charter = charterOf(transition);
-  const offer: Offer = {
-    iss: state.id,
-    project: charter.project,
-    charter: charter.epoch,
-    request: run.id,
-    job: run.jobId,
-    round: n,
-    policy,
-    draw: { seed: seedOf(run, n), share, widenMs: state.timings.widenMs },
-    index: state.log.size,
-    needs: needsOf(run.job),
-    iat: Math.floor(now / 1000),
-    exp,
-  };
-  const offerId = idOf(offer);
-  appendLeaf(transition, leaves.offer(offerId, run.jobId, run.id));
-  const round: Round = {
-    n,
-    offer,
-    offerId,
-    openedAt: now,
-    windowEnds: now + state.timings.windowMs,
-    windowOpen: true,
-    fillBy: now + state.timings.windowMs + state.timings.slotFillMs,
-    candidates: [],
-    passed: new Set(),
-    slots: Array.from({ length: policy.of }, () => ({ kind: 'free' as const })),
-    leasesGiven: Array.from({ length: policy.of }, () => 0),
-    lostBy: new Set(),
-    revealed: false,
-  };
-  run.rounds.push(round);
-  run.phase = { kind: 'building' };
-  state.offers.set(offerId, run.id);
-  transition.out.push({ kind: 'offer', run: run.id, offer });
-  tell(transition, run, {
-    kind: 'round',
-    round: n,
-    offer: offerId,
-    agree: policy.agree,
-    of: policy.of,
-    cosign: policy.cosign === 'required',
-  });
-  passForOlder(transition, run);
-  considerOutdated(transition, run);
-}
-
-/** Whether the policy allows one more round, and there are operators for it without a receipt of an earlier one. */
-export function mayOpenRound(
-  state: ControllerState,
-  run: Pick<RunFacts, 'request' | 'rounds' | 'receipts'>,
-): boolean {
-  const { policy } = run.request.payload;
-  const held = operatorsBefore(run, { n: run.rounds.length + 1 });
-  const fresh = operatorsLeft(state).filter((name) => !held.has(name));
-  return run.rounds.length < policy.rounds && fresh.length >= policy.agree;
-}
+import { assignSlots, giveLease, isHeld, operatorsBefore, operatorsIn } from './leases.ts';
+import { documentsOffered, isOfVersion } from './older.ts';
+import { isForAnother } from './trusted-slot.ts';
 
 function closed(message: string): QuorateError {
   return new QuorateError('OFFER_CLOSED', message);
@@ -282,4 +198,25 @@ function highestDraw({ candidates, slots }: Round): number {
   const draws = new Map(candidates.map(({ operator, draw }) => [operator, draw]));
   const sorted = [...draws.values()].sort((a, b) => a - b);
   return sorted[slots.length - 1] ?? fullShare;
+}
+
+/**
+ * A worker said why it takes no slot. Told once per operator and round, of few operators, while a slot is free: whoever
+ * asked for the job then knows what it waits for.
+ */
+export function passed(transition: Transition, { offer, worker, reason }: EventOf<'passed'>): void {
+  const { state } = transition;
+  const run = state.runs.get(state.offers.get(offer) ?? '');
+  const round = run === undefined ? undefined : currentRound(run);
+  const known = state.keys.get(worker);
+  if (run === undefined || round?.offerId !== offer || known === undefined) return unchanged(transition);
+  const waits =
+    known.role === 'trusted-worker'
+      ? run.trusted.kind === 'free'
+      : !round.revealed && round.slots.some((slot) => slot.kind === 'free');
+  const { operator } = known;
+  if (!waits || round.passed.has(operator) || round.passed.size >= controllerLimits.passesToldMax)
+    return unchanged(transition);
+  round.passed.add(operator);
+  tell(transition, run, { kind: 'passed', round: round.n, operator, worker, reason });
 }

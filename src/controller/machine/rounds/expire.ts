@@ -1,19 +1,22 @@
-import { isRefused } from '../another-trusted.ts';
+import { limits } from '../../../protocol/base/limits.ts';
+import { isoTime, secondsOfIso } from '../../../protocol/base/time.ts';
 import { isOver } from '../facts.ts';
-import { publisherLapsed } from '../refusal.ts';
-import { currentRound, publishedOf, type Run, type Transition, tell } from '../state.ts';
+import { publisherLapsed } from '../members/charter.ts';
+import { endLeases } from '../slots.ts';
+import { currentRound, drafted, publishedOf, type Run, type Transition, tell } from '../state.ts';
+import { decisionOf } from '../verdicts/decision.ts';
 import {
   type About,
   aboutResult,
   concludeRefused,
-  endLeases,
   finish,
   publish,
   recordedWith,
 } from '../verdicts/verdict.ts';
 import { expireFree } from './absence.ts';
 import { endRun } from './cancel.ts';
-import { decisionOf, reveal, withoutResult } from './settle.ts';
+import { redraft, reveal, withoutResult } from './settle.ts';
+import { isRefused } from './trusted-slot.ts';
 
 /**
  * The result that N operators agree on and that is pinned, where nothing was published: the trusted worker was the first to deliver, or
@@ -66,4 +69,21 @@ export function expire(transition: Transition, run: Run): void {
   const again = 'draft' in run.phase && !isAnswer;
   const about = aboutResult(run, published.verdict.result);
   finish(transition, run, again ? publish(transition, run, 'agreed', about) : published);
+}
+
+/**
+ * After a start whose clock is right again, and was ahead before. A run with a round of later ends: a verdict must not be
+ * earlier than a round of its evidence, and a round cannot be left out. A draft of later is made again, for whoever co-signs it
+ * has another clock.
+ */
+export function giveUpAhead(transition: Transition, run: Run): void {
+  const latest = Math.floor(transition.now / 1000) + limits.clockSkewSeconds;
+  const ahead = run.rounds.find(({ offer }) => offer.iat > latest);
+  if (ahead !== undefined) {
+    const opened = isoTime(ahead.offer.iat * 1000);
+    const reason = `round ${ahead.n} was opened under a clock that was ahead, at ${opened}: no verdict on it would hold (VERDICT_NOT_IN_TIME)`;
+    return endRun(transition, run, reason);
+  }
+  const draft = drafted(run);
+  if (draft !== null && secondsOfIso(draft.payload.predicate.timeVerified) > latest) redraft(transition, run);
 }

@@ -1,14 +1,24 @@
-import { assert, type ErrorCode } from '../../../protocol/base/errors.ts';
+import type { ErrorCode } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { compareTexts } from '../../../protocol/base/order.ts';
 import { idOf, isTrustedSlot, type Lease, type Slot } from '../../../protocol/documents/index.ts';
-import { isHeld } from '../drain.ts';
 import type { RunFacts } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
-import { charterOf } from '../members/enrolment.ts';
+import { charterOf } from '../members/charter.ts';
 import { answeredBy, hear, tokenOf } from '../presence.ts';
-import type { Candidate, ControllerState, LiveLease, Round, Run, SlotState, Transition } from '../state.ts';
-import { currentRound, tell } from '../state.ts';
+import { findLease, setSlot } from '../slots.ts';
+import {
+  type Candidate,
+  type ControllerState,
+  currentRound,
+  type LiveLease,
+  liveLeases,
+  type Round,
+  type Run,
+  type Transition,
+  tell,
+  unchanged,
+} from '../state.ts';
 
 /** Operators with a live lease of this round, or with a receipt. */
 export function operatorsIn(run: Run, round: Round): Set<string> {
@@ -79,19 +89,6 @@ export function giveLease(
   });
 }
 
-export function setSlot(
-  run: Run,
-  round: Round,
-  slot: Slot,
-  value: Exclude<SlotState, { kind: 'delivered' }>,
-): void {
-  if (isTrustedSlot(slot)) run.trusted = value;
-  else {
-    assert(round.slots[slot] !== undefined, 'a slot of this round');
-    round.slots[slot] = value;
-  }
-}
-
 /** Leases free slots to the candidates with the lowest draws, one lease per operator. */
 export function assignSlots(transition: Transition, run: Run, round: Round): void {
   if (round.windowOpen || round.revealed || isHeld(transition.state, round)) return;
@@ -133,26 +130,6 @@ function dropExpired(transition: Transition, round: Round): void {
 
 function byDraw(a: Candidate, b: Candidate): number {
   return a.draw - b.draw || compareTexts(a.worker, b.worker);
-}
-
-export function findLease(
-  run: Run,
-  lease: string,
-): { round: Round; slot: Slot; live: LiveLease } | undefined {
-  for (const round of run.rounds) {
-    for (const [slot, slotState] of round.slots.entries()) {
-      if (slotState.kind === 'leased' && slotState.live.id === lease)
-        return { round, slot, live: slotState.live };
-    }
-    if (
-      run.trusted.kind === 'leased' &&
-      run.trusted.live.id === lease &&
-      run.trusted.live.lease.round === round.n
-    ) {
-      return { round, slot: 'trusted', live: run.trusted.live };
-    }
-  }
-  return undefined;
 }
 
 /**
@@ -225,4 +202,47 @@ export function loseLease(
   assignSlots(transition, run, round);
   if (round.slots[slot]?.kind === 'free')
     transition.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+}
+
+/**
+ * While the controller is drained, a round in which nobody builds or has built gives no lease: its operators are asked again
+ * after the next start, which ends the drain.
+ */
+export function isHeld(
+  { draining }: Pick<ControllerState, 'draining'>,
+  { slots }: Pick<Round, 'slots'>,
+): boolean {
+  return draining && !slots.some(({ kind }) => kind === 'leased' || kind === 'delivered');
+}
+
+/** Takes requests, and begins to build none of them until the next start. */
+export function drain(transition: Transition): void {
+  if (transition.state.draining) return unchanged(transition);
+  transition.state.draining = true;
+}
+
+/** A lease that a drain waits for. Times in milliseconds since the epoch. */
+export interface AwaitedLease {
+  run: string;
+  /** Name of its job. */
+  name: string;
+  operator: string;
+  slot: number | 'trusted';
+  /** When it was given, and when it ends at the latest. */
+  since: number;
+  until: number;
+}
+
+/** Leases that a drain waits for: their builds are not delivered. */
+export function awaitedLeases({ index }: Pick<ControllerState, 'index'>): AwaitedLease[] {
+  return [...index.open.values()].flatMap((run) =>
+    liveLeases(run).map(({ operator, lease }) => ({
+      run: run.id,
+      name: run.job.name,
+      operator,
+      slot: lease.slot,
+      since: lease.iat * 1000,
+      until: lease.exp * 1000,
+    })),
+  );
 }

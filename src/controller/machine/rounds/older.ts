@@ -1,14 +1,20 @@
 import { isBelow, leastWorkerOf } from '../../../protocol/base/least-version.ts';
-import type { Role } from '../../../protocol/documents/index.ts';
-import { versionIn } from '../../../protocol/documents/index.ts';
+import { type Role, versionIn } from '../../../protocol/documents/index.ts';
 import { workerOlder } from '../../../protocol/wire/pass-reason.ts';
 import { canRead, unreadBy, type Versions } from '../../../protocol/wire/peer-version.ts';
 import type { OlderWorker } from '../events.ts';
+import { precedes } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
-import { precedes } from '../log-order.ts';
 import type { Present } from '../presence.ts';
-import type { ControllerState, EventOf, Round, Run, Transition } from '../state.ts';
-import { currentRound, unchanged } from '../state.ts';
+import {
+  type ControllerState,
+  currentRound,
+  type EventOf,
+  type Round,
+  type Run,
+  type Transition,
+  unchanged,
+} from '../state.ts';
 import { endRun } from './cancel.ts';
 import { operatorsBefore } from './leases.ts';
 

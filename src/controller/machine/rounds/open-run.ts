@@ -9,14 +9,25 @@ import {
   type Order,
 } from '../../../protocol/judge/index.ts';
 import { revocationAt, revokedError } from '../../../protocol/trust/revocations.ts';
-import { begin } from '../inputs/readers.ts';
+import { awaitInputs } from '../inputs/readers.ts';
 import { controllerLimits } from '../limits.ts';
-import { charterOf, checkEnrolled, type Moment } from '../members/enrolment.ts';
+import { charterOf, type Moment } from '../members/charter.ts';
+import { checkEnrolled } from '../members/enrolment.ts';
 import { revocationsIn } from '../members/revocations.ts';
-import type { EventOf, Run, Transition } from '../state.ts';
-import { mustSync, tell, unchanged } from '../state.ts';
+import {
+  currentRound,
+  type EventOf,
+  mustSync,
+  type Round,
+  type Run,
+  type Transition,
+  tell,
+  unchanged,
+} from '../state.ts';
 import { checkEvidenceSize, evidenceOf } from '../verdicts/evidence-size.ts';
 import { checkNeeds } from '../verdicts/input-levels.ts';
+import { answerOrBuild } from './reuse.ts';
+import { decideRound, settle } from './settle.ts';
 
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
@@ -125,5 +136,28 @@ export function submit(transition: Transition, { token, around, ...order }: Even
     ...(recipe !== undefined && { recipe }),
   });
   if (around !== undefined) state.around = around;
-  begin(transition, run);
+  awaitInputs(transition, run);
+}
+
+/** Answers a run that was not built, or builds it; or goes on with the instance that it is: its receipts count as before, and no round of it is left out. */
+export function openRun(transition: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (round === undefined) return answerOrBuild(transition, run);
+  if (round.revealed) {
+    run.phase = { kind: 'awaiting-trusted' };
+    if (run.trusted.kind === 'free' && run.request.payload.policy.cosign === 'required')
+      offerAgain(transition, run, round);
+    return decideRound(transition, run, round);
+  }
+  const { windowMs, slotFillMs } = transition.state.timings;
+  run.phase = { kind: 'building' };
+  if (round.windowOpen) round.windowEnds = transition.now + windowMs;
+  round.fillBy = transition.now + windowMs + slotFillMs;
+  offerAgain(transition, run, round);
+  settle(transition, run);
+}
+
+function offerAgain({ state, out }: Transition, run: Run, round: Round): void {
+  state.offers.set(round.offerId, run.id);
+  out.push({ kind: 'offer', run: run.id, offer: round.offer });
 }

@@ -1,5 +1,5 @@
+import type { Fault, StoreAnswers } from '../facts.ts';
 import type { EventOf, Run, Transition } from '../state.ts';
-import type { Fault, StoreAnswers } from '../store-answers.ts';
 
 /** `waiting`: other stores may still answer. `foreign`: the answer is of nobody that was asked. */
 export type Pinned = 'kept' | 'waiting' | 'foreign' | Fault;

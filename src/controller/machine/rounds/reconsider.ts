@@ -1,100 +1,61 @@
-import { QuorateError } from '../../../protocol/base/errors.ts';
-import { limits } from '../../../protocol/base/limits.ts';
-import { checkTime, leaves } from '../../../protocol/documents/index.ts';
-import { checkRevocation, enforce, isNamed, unknownKey } from '../../../protocol/judge/index.ts';
-import { sayFull } from '../../../protocol/trust/key-texts.ts';
-import {
-  type Revoked,
-  revokedBy,
-  revokedError,
-  sayRevoked,
-  voteRevoked,
-} from '../../../protocol/trust/revocations.ts';
-import { dismiss } from '../dismiss.ts';
+import type { QuorateError } from '../../../protocol/base/errors.ts';
+import { escapeLine } from '../../../protocol/base/escape.ts';
+import { type Charter, type Grant, leaves, type Verified } from '../../../protocol/documents/index.ts';
+import { unknownKey } from '../../../protocol/judge/index.ts';
+import { revokedError, sayRevoked, voteRevoked } from '../../../protocol/trust/revocations.ts';
 import { isOver } from '../facts.ts';
 import { considerRecall } from '../inputs/recall.ts';
-import { charterOf } from '../members/enrolment.ts';
-import { endedKeys, isFull, isMember, memberRevoked, revocationsIn } from '../members/revocations.ts';
-import { expel } from '../presence.ts';
-import { reviewPublished } from '../review.ts';
-import {
-  appendLeaf,
-  type ControllerState,
-  type EventOf,
-  type Run,
-  type Transition,
-  unchanged,
-} from '../state.ts';
-import { runRevoked } from '../verdicts/review.ts';
+import { putInForce, refusalOfGrant, refusalOfRun } from '../members/charter.ts';
+import { isMember, memberRevoked, revocationsIn } from '../members/revocations.ts';
+import { expel, tokenOf } from '../presence.ts';
+import { appendLeaf, currentRound, liveLeases, type Run, type Transition } from '../state.ts';
+import { reviewPublished, runRevoked } from '../verdicts/review.ts';
 import { considerAbsence } from './absence.ts';
 import { endRun } from './cancel.ts';
 import { considerWindow } from './claims.ts';
-import { decideAgain, settle } from './settle.ts';
+import { loseLease } from './leases.ts';
+import { considerOutdated, judgeVersions, passForOlder } from './older.ts';
+import { decideAgain, redraft, settle, withdrawDraft } from './settle.ts';
 
 /**
- * Takes a revocation into the log, and acts on it at once: leases and claims of what is revoked end, runs that rest on it
- * whole end, and every published verdict is decided again. A verdict that does not stand any more stays published; the
- * revocation is published beside it.
- * Errors: `DOC_FROM_FUTURE`, those of `checkRevocation`, `REVOCATION_SINCE_AHEAD`, `REVOCATION_TARGET_UNKNOWN`,
- * `KEY_REVOKED`, `REVOCATIONS_FULL`.
+ * Puts a charter in force and into the log. All evidence of a run is judged by the charter that is in force when its verdict
+ * is made: open runs of which none could be verified end, and whoever may not act any more loses what it holds. Returns false,
+ * and changes nothing, where the epoch is not above the current one's.
  */
-export function revoke(transition: Transition, { token, revocation }: EventOf<'revoke'>): void {
-  const { state, out } = transition;
-  const charter = charterOf(transition);
-  const known = state.revocations.find((one) => one.revocation.id === revocation.id);
-  if (known !== undefined) {
-    out.push({ kind: 'reply', token, reply: { kind: 'revoked', index: known.index } });
-    return unchanged(transition);
+export function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
+  const { state } = transition;
+  if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
+  appendLeaf(transition, leaves.charter(charter.id));
+  putInForce(state, charter);
+  actOnCharter(transition, charter.payload);
+  return true;
+}
+
+/** Acts on what changes with the charter in force. */
+export function actOnCharter(transition: Transition, charter: Charter): void {
+  const { presence, index } = transition.state;
+  for (const [key, { role }] of presence.workers)
+    if (role === 'trusted-worker' && !charter.trusted.includes(key)) expel(presence, key);
+  judgeVersions(transition.state);
+  // A run that ends leaves the index.
+  for (const run of [...index.open.values()]) applyCharter(transition, run, charter);
+}
+
+/** Applies a charter to a run that is not over. */
+function applyCharter(transition: Transition, run: Run, charter: Charter): void {
+  const refused = refusalOfRun(run, charter);
+  if (refused !== undefined) {
+    const { message, code, hint } = refused;
+    const says = hint === undefined ? message : `${message}. ${hint}`;
+    // A message may quote a repository, which may be longer than a worker takes.
+    return endRun(transition, run, `the new charter does not allow it: ${code}: ${escapeLine(says, 400)}`);
   }
-  checkTime(revocation.payload, transition.now, 'the revocation');
-  checkRevocation(enforce, revocation, charter);
-  const revoked = revokedBy(revocation);
-  // Under the charter that named it, nobody would take the revocation for one.
-  const { what, byRoot } = revoked;
-  enforce(
-    'REVOCATION_NEEDS_ROOT',
-    byRoot || what.kind !== 'key' || !state.named.has(what.id),
-    `a charter of before names ${what.id}; only the root key revokes it`,
-    'Put root.key into .quorate/ for this one command.',
-  );
-  checkTarget(state, revoked);
-  const { signer, id } = revocation;
-  enforce(
-    'KEY_REVOKED',
-    !endedKeys(state).voids(signer, id),
-    `the revocation is signed by ${signer}, which the root key revoked; it revokes nothing more`,
-  );
-  if (isFull(state, signer)) throw fullError(signer, byRoot);
-  const index = appendLeaf(transition, leaves.revocation(revocation.id));
-  state.revocations.push({
-    revocation,
-    charter: revoked.byRoot ? null : (state.charter?.raw ?? null),
-    index,
-  });
-  out.push({ kind: 'reply', token, reply: { kind: 'revoked', index } });
-  out.push({ kind: 'revocation', id });
-  reconsider(transition);
-}
-
-/** From the first start under rules 2 on the end of a key is that of its revocations, also of one in a journal of rules 1. */
-export function beginToEndKeys(transition: Transition): void {
-  const { state, rules } = transition;
-  if (rules < 2 || state.endsKeys) return;
-  state.endsKeys = true;
-  if (endedKeys(state).size === 0) return;
-  state.lapsed = lapsing(state);
-  reconsider(transition);
-}
-
-/** Of those that count no more, the ones in the log before their key was ended: a list of what stays would have named them. */
-function lapsing(state: ControllerState): string[] {
-  const ended = endedKeys(state);
-  const ends = revocationsIn(state).filter(({ what, byRoot }) => byRoot && what.kind === 'key');
-  return state.revocations.flatMap(({ revocation: { id, signer }, index }) =>
-    ended.voids(signer, id) && ends.every(({ what, since }) => what.id !== signer || index < since)
-      ? [id]
-      : [],
-  );
+  if (dismiss(transition, run, (grant) => refusalOfGrant(grant, charter))) decideAgain(transition, run);
+  redraft(transition, run);
+  passForOlder(transition, run);
+  considerOutdated(transition, run);
+  considerWindow(transition, run);
+  settle(transition, run);
 }
 
 /** The revocations in the log are others than before, or count otherwise: acts on all that rests on them. */
@@ -113,7 +74,7 @@ export function reconsider(transition: Transition): void {
     // First: a new round takes back what was agreed.
     reviewPublished(transition, run);
     if (isOver(run)) continue;
-    act(transition, run);
+    applyRevocations(transition, run);
     considerAbsence(transition, run);
   }
   for (const { id } of all) {
@@ -122,42 +83,8 @@ export function reconsider(transition: Transition): void {
   }
 }
 
-const fullError = (signer: string, byRoot: boolean): QuorateError =>
-  byRoot
-    ? new QuorateError(
-        'REVOCATIONS_FULL',
-        `the root key has signed ${limits.rootRevocationsMax} revocations, and no more are taken of it`,
-        { hint: 'The project cannot revoke anything any more: begin another one, see docs/rotation.md.' },
-      )
-    : new QuorateError('REVOCATIONS_FULL', sayFull(signer), {
-        hint: 'quorate rotate idp --at-once --since <the leaf from which it is not yours any more>; with root.key in .quorate/ other revocations are signed by the root meanwhile.',
-      });
-
-function checkTarget(state: ControllerState, { what, since, byRoot }: Revoked): void {
-  if (since > state.log.size)
-    throw new QuorateError(
-      'REVOCATION_SINCE_AHEAD',
-      `the revocation is from leaf ${since} on; the log has ${state.log.size}`,
-      { hint: 'Without --since it is the size of the log.' },
-    );
-  const charter = state.charter?.payload;
-  const known =
-    what.kind === 'operator'
-      ? Object.values(state.operators).some((operators) => operators.has(what.id))
-      : what.kind !== 'key' ||
-        byRoot ||
-        state.keys.has(what.id) ||
-        (charter !== undefined && isNamed(charter, what.id));
-  if (!known)
-    throw new QuorateError(
-      'REVOCATION_TARGET_UNKNOWN',
-      `no ${what.kind} ${what.id} was ever enrolled in this project`,
-      { hint: 'quorate show <job> names the operators that built it.' },
-    );
-}
-
 /** Applies a revocation to a run that is not over. */
-function act(transition: Transition, run: Run): void {
+function applyRevocations(transition: Transition, run: Run): void {
   const { state } = transition;
   const next = { index: state.log.size, artifact: null };
   // Its next verdict would be void.
@@ -180,4 +107,44 @@ function act(transition: Transition, run: Run): void {
   if (touched) decideAgain(transition, run);
   considerWindow(transition, run);
   settle(transition, run);
+}
+
+/** Why the holder of a grant may not act any more. */
+export type Refusal = (grant: Verified<Grant>) => QuorateError | undefined;
+
+/**
+ * Ends the claims and leases of a run whose holders may not act any more. The receipt of such a trusted worker confirms
+ * nothing: another one may have its slot. Returns whether there was one.
+ */
+export function dismiss(transition: Transition, run: Run, refusal: Refusal): boolean {
+  dismissCandidates(transition, run, refusal);
+  for (const { id, grant } of liveLeases(run)) {
+    const refused = refusal(grant);
+    if (refused !== undefined) loseLease(transition, run, id, refused.message, refused.code);
+  }
+  return dismissTrusted(transition, run, refusal);
+}
+
+function dismissCandidates({ state, out }: Transition, run: Run, refusal: Refusal): void {
+  const round = currentRound(run);
+  if (round === undefined) return;
+  round.candidates = round.candidates.filter((candidate) => {
+    const token = tokenOf(state, candidate);
+    const refused = refusal(candidate.grant);
+    if (refused === undefined) return true;
+    const { code, message } = refused;
+    out.push({ kind: 'reply', token, reply: { kind: 'error', code, message } });
+    return false;
+  });
+}
+
+function dismissTrusted(transition: Transition, run: Run, refusal: Refusal): boolean {
+  if (run.trusted.kind !== 'delivered' || run.trusted.live === null) return false;
+  const { live } = run.trusted;
+  const refused = refusal(live.grant);
+  if (refused === undefined) return false;
+  withdrawDraft(run);
+  run.trusted = { kind: 'leased', live };
+  loseLease(transition, run, live.id, refused.message, refused.code);
+  return true;
 }

@@ -2,12 +2,9 @@ import { artifactOf, isTrustedSlot, type VerdictLevel } from '../../../protocol/
 import { atLeast, isCheap, provenBy } from '../../../protocol/trust/decide.ts';
 import { mayBeAnswered } from '../../../protocol/trust/earlier.ts';
 import { type Revoked, voteRevoked } from '../../../protocol/trust/revocations.ts';
-import { levelOn } from '../answer-level.ts';
-import { endedAt } from '../compare-earlier.ts';
 import type { FinishedRun, PublishedFacts, RunFacts } from '../facts.ts';
-import { signedCharter } from '../members/enrolment.ts';
+import { publisherLapsed, signedCharter } from '../members/charter.ts';
 import { revocationsIn } from '../members/revocations.ts';
-import { publisherLapsed } from '../refusal.ts';
 import {
   type ControllerState,
   type EventOf,
@@ -21,11 +18,11 @@ import {
 import { delay, isPassing } from '../verdicts/cosigning.ts';
 import { bytesOf, crowdedOut, crowdedOutSays, dropAnswer, hasRoom } from '../verdicts/evidence-size.ts';
 import { inputsTrusted } from '../verdicts/input-levels.ts';
-import { finishedOf } from '../verdicts/retire.ts';
-import { runRevoked } from '../verdicts/review.ts';
-import { announce, conclude, finish, publish } from '../verdicts/verdict.ts';
+import { endedAt } from '../verdicts/results.ts';
+import { levelOn, runRevoked } from '../verdicts/review.ts';
+import { announce, conclude, finish, finishedOf, publish } from '../verdicts/verdict.ts';
 import { endRun } from './cancel.ts';
-import { openRound } from './claims.ts';
+import { openRound } from './open-round.ts';
 import { askToPin, countAnswer } from './pin.ts';
 
 /** An earlier run of the same job, and its worth to a later one. */

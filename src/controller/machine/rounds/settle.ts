@@ -1,50 +1,33 @@
 import { artifactOf, isTrustedSlot } from '../../../protocol/documents/index.ts';
 import { limitText } from '../../../protocol/judge/index.ts';
-import { type Decision, decide, verdictLevelOf } from '../../../protocol/trust/decide.ts';
-import { endsAtLimit, reachedLimit } from '../at-limit.ts';
-import { describeOutcome, reportsOfFailure } from '../described.ts';
-import { differingFiles } from '../differing-files.ts';
+import { type Decision, verdictLevelOf } from '../../../protocol/trust/decide.ts';
 import type { Recorded } from '../facts.ts';
 import { forgetOffer, tokenOf } from '../presence.ts';
-import type { EventOf, Round, Run, Transition } from '../state.ts';
-import { currentRound, documentsOf, mustSync, tell, trustedLease, unchanged } from '../state.ts';
-import { trustIn } from '../trust-in.ts';
-import { crowdedOut, crowdedOutSays, hasRoom, roundOf } from '../verdicts/evidence-size.ts';
-import { inputLevels, inputsTrusted } from '../verdicts/input-levels.ts';
+import { closeOffer, endLeases } from '../slots.ts';
 import {
-  closeOffer,
-  conclude,
-  concludeWithout,
-  endLeases,
-  finish,
-  publish,
-  recordedWith,
-} from '../verdicts/verdict.ts';
+  currentRound,
+  documentsOf,
+  type EventOf,
+  mustSync,
+  type Round,
+  type Run,
+  type Transition,
+  tell,
+  unchanged,
+} from '../state.ts';
+import { decisionOf, endsAtLimit, reachedLimit } from '../verdicts/decision.ts';
+import { crowdedOut, crowdedOutSays, hasRoom, roundOf } from '../verdicts/evidence-size.ts';
+import { inputsTrusted } from '../verdicts/input-levels.ts';
+import { describeOutcome, differingFiles, reportsOfFailure } from '../verdicts/results.ts';
+import { conclude, concludeWithout, finish, publish, recordedWith } from '../verdicts/verdict.ts';
 import { considerAbsence, expireFree } from './absence.ts';
 import { endRun } from './cancel.ts';
-import { mayOpenRound, openRound } from './claims.ts';
+import { mayOpenRound, openRound } from './open-round.ts';
 import { askToPin, countAnswer } from './pin.ts';
 import { answerAgain, considerAnswer } from './reuse.ts';
 
 /** A store that is away is asked again less often than signers. */
 const storeRetryFactor = 5;
-
-/** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. Artifacts `unserved` do not count. */
-export function decisionOf(transition: Transition, run: Run, unserved = run.unserved): Decision {
-  const signer = trustedLease(run)?.worker;
-  const { trustedKeys, revocations } = trustIn(transition);
-  return decide(
-    run.request.payload.policy,
-    {
-      kind: run.job.kind,
-      votes: run.receipts,
-      trustedKeys,
-      cosigned: signer === undefined ? [] : [signer],
-      inputs: inputLevels(transition.state, run),
-    },
-    { ...revocations, artifacts: [...(revocations.artifacts ?? []), ...unserved] },
-  );
-}
 
 /** The receipt in the trusted worker's slot. That of one that was dismissed is in it no more, whatever its key is worth again. */
 function trustedReceipt({ trusted, receipts }: Run): Recorded | undefined {

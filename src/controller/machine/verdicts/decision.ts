@@ -1,7 +1,60 @@
 import type { Ending } from '../../../protocol/account/index.ts';
 import { artifactOf, isTrustedSlot, type VerdictLevel } from '../../../protocol/documents/index.ts';
-import { type Decision, levelWithoutResult, ownFailureCounts } from '../../../protocol/trust/decide.ts';
-import type { Run } from '../state.ts';
+import { type LimitReached, limitReached } from '../../../protocol/trust/at-limit.ts';
+import {
+  type Decision,
+  decide,
+  levelWithoutResult,
+  ownFailureCounts,
+  type Revocations,
+} from '../../../protocol/trust/decide.ts';
+import { revocationsFor } from '../../../protocol/trust/revocations.ts';
+import { charterOf } from '../members/charter.ts';
+import { revocationsIn } from '../members/revocations.ts';
+import { type Run, type Transition, trustedLease } from '../state.ts';
+import { inputLevels } from './input-levels.ts';
+
+/**
+ * The trusted workers of the charter in force, and what is revoked. Nothing that a revoked trusted worker built is waited for any more,
+ * from whenever on it is revoked.
+ */
+export function trustIn(transition: Transition): { trustedKeys: string[]; revocations: Revocations } {
+  const { state } = transition;
+  const { trusted: trustedKeys } = charterOf(transition);
+  const { keys, ...others } = revocationsFor(revocationsIn(state), state.log.size);
+  const gone = trustedKeys.filter((key) => Object.hasOwn(keys, key)).map((key) => [key, 0]);
+  return { trustedKeys, revocations: { ...others, keys: { ...keys, ...Object.fromEntries(gone) } } };
+}
+
+/** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. Artifacts `unserved` do not count. */
+export function decisionOf(transition: Transition, run: Run, unserved = run.unserved): Decision {
+  const signer = trustedLease(run)?.worker;
+  const { trustedKeys, revocations } = trustIn(transition);
+  return decide(
+    run.request.payload.policy,
+    {
+      kind: run.job.kind,
+      votes: run.receipts,
+      trustedKeys,
+      cosigned: signer === undefined ? [] : [signer],
+      inputs: inputLevels(transition.state, run),
+    },
+    { ...revocations, artifacts: [...(revocations.artifacts ?? []), ...unserved] },
+  );
+}
+
+/** The limit at which workers report that the builds of a run were aborted. */
+export function reachedLimit(transition: Transition, run: Run): LimitReached | undefined {
+  // Asked at each event of a run.
+  if (!run.receipts.some(({ limit }) => limit !== undefined)) return undefined;
+  const { trustedKeys, revocations } = trustIn(transition);
+  return limitReached(run.request.payload.policy, { reports: run.receipts, trustedKeys }, revocations);
+}
+
+/** Operators' builds were aborted at a limit, and the trusted worker builds no more: it came to the same limit, or may not come to it. */
+export function endsAtLimit(transition: Transition, run: Run): boolean {
+  return run.trusted.kind !== 'leased' && reachedLimit(transition, run) !== undefined;
+}
 
 /** The level of a run that ends without a result, and why. `rules`: see `Transition`. */
 export function endingOf(

@@ -5,7 +5,7 @@ import { enforce } from '../../../protocol/judge/index.ts';
 import { atLeast, type Level } from '../../../protocol/trust/evidence.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
 import { artifactIn, isOver, type RunFacts } from '../facts.ts';
-import type { Moment } from '../members/enrolment.ts';
+import type { Moment } from '../members/charter.ts';
 import { type ControllerState, publishedOf } from '../state.ts';
 
 type Need = NonNullable<Request['needs']>[string];

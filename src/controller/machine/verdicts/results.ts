@@ -1,9 +1,44 @@
-import { shownLevel } from '../../../protocol/account/index.ts';
-import { artifactOf, isTrustedSlot } from '../../../protocol/documents/index.ts';
+import { afterRepeated, type Differs, shownLevel } from '../../../protocol/account/index.ts';
+import { artifactOf, isTrustedSlot, type Outcome, type Receipt } from '../../../protocol/documents/index.ts';
 import type { Progress } from '../../../protocol/wire/progress.ts';
-import { describeOutcome, reportsOfFailure } from '../described.ts';
-import { differingFiles } from '../differing-files.ts';
-import { documentsOf, type Published, type Run, type Transition, tell } from '../state.ts';
+import type { PublishedFacts, RunFacts } from '../facts.ts';
+import { controllerLimits } from '../limits.ts';
+import {
+  type ControllerState,
+  documentsOf,
+  type Published,
+  publishedOf,
+  type Run,
+  type Transition,
+  tell,
+} from '../state.ts';
+
+/** An outcome as progress tells it: a CID, `no outputs`, `exit 1`, or `aborted: …`. */
+export function describeOutcome(outcome: Outcome): string {
+  if (outcome.kind === 'aborted')
+    return `aborted: ${outcome.reason}${outcome.detail === '' ? '' : `: ${outcome.detail}`}`;
+  return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
+}
+
+/** The files that a failed test put out. */
+export function reportsOfFailure(outcome: Outcome): { reports?: string } {
+  const reports = artifactOf(outcome);
+  return reports === null || (outcome.kind === 'exit' && outcome.code === 0) ? {} : { reports };
+}
+
+/**
+ * Files in which the outputs of these builds differ, as their receipts list them: by name, at most
+ * `differingFilesToldMax`, and how many there are.
+ */
+export function differingFiles(builds: readonly { payload: Receipt }[]): { files: string[]; count: number } {
+  const made = builds.filter(({ payload }) => artifactOf(payload.predicate.quorate_receipt.outcome) !== null);
+  const lists = made.map(
+    ({ payload }) => new Map(payload.subject.slice(1).map(({ name, digest }) => [name, digest.sha256])),
+  );
+  const names = new Set(lists.flatMap((list) => [...list.keys()]));
+  const differing = [...names].filter((name) => new Set(lists.map((list) => list.get(name))).size > 1).sort();
+  return { files: differing.slice(0, controllerLimits.differingFilesToldMax), count: differing.length };
+}
 
 /**
  * Tells once what the trusted worker came to, with the last verdict of a run: no further round can open to whose operators it would tell something.
@@ -67,4 +102,52 @@ export function compareResults(transition: Transition, run: Run, { verdict, endi
     for (const root of [log, artifactOf(outcome)])
       if (root !== null) transition.out.push({ kind: 'keep', run: run.id, root, from: worker });
   }
+}
+
+/** When its last verdict was told. */
+export function endedAt({ history, submittedAt }: RunFacts): number {
+  return history.findLast(({ progress }) => progress.kind === 'verdict')?.at ?? submittedAt;
+}
+
+/**
+ * Tells how a run that was to be built again compares with the one that ended before it; where it differs from one that stands, that one is told too.
+ * Called before the run counts as one of these.
+ */
+export function compareWithEarlier(transition: Transition, run: Run, { verdict }: PublishedFacts): void {
+  const { state, now, rules } = transition;
+  if (!run.request.payload.rebuild || verdict.result === null) return;
+  const others = state.index.builtOf(run.jobId).flatMap((earlier) => {
+    // It is among them itself where it was opened again.
+    const before = earlier.id === run.id ? undefined : publishedOf(earlier)?.verdict;
+    return before === undefined || before.result === null ? [] : [{ earlier, before }];
+  });
+  // Under the rules before, one whose verdict was void was compared with too.
+  const [newest] = others;
+  const found = rules < 3 ? newest : (others.find(({ earlier }) => earlier.revoked === null) ?? newest);
+  if (found === undefined) return;
+  const { earlier, before } = found;
+  const made = (outcome: typeof before.outcome) => outcome && artifactOf(outcome);
+  const [mine, theirs] = [made(verdict.outcome), made(before.outcome)];
+  const same = before.result === verdict.result;
+  const voided = earlier.revoked !== null;
+  tell(transition, run, {
+    ...{ kind: 'repeated', earlier: earlier.id, decidedAt: endedAt(earlier), same },
+    ...{ artifact: mine, before: theirs },
+    ...(voided && { revoked: true }),
+  });
+  if (same || voided || rules < 3) return;
+  tell(transition, earlier, {
+    ...{ kind: 'repeated', earlier: run.id, decidedAt: now, same, artifact: theirs, before: mine },
+    later: true,
+  });
+}
+
+/** The other run that came to something else. */
+export function differsOf({ index }: ControllerState, { history }: RunFacts): Differs | undefined {
+  const differs = history.reduce<Differs | undefined>(
+    (known, { progress }) => afterRepeated(known, progress),
+    undefined,
+  );
+  if (differs === undefined || index.get(differs.run)?.revoked === null) return differs;
+  return { ...differs, voided: true };
 }

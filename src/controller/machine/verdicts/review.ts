@@ -1,5 +1,6 @@
-import { artifactOf, type Charter, type Verified } from '../../../protocol/documents/index.ts';
-import { atLeast, bearsFailure, decide, provenBy } from '../../../protocol/trust/decide.ts';
+import { artifactOf, type Charter, sameValue, type Verified } from '../../../protocol/documents/index.ts';
+import { atLeast, bearsFailure, type Decision, decide, provenBy } from '../../../protocol/trust/decide.ts';
+import { decideEarlier } from '../../../protocol/trust/earlier.ts';
 import type { Level } from '../../../protocol/trust/evidence.ts';
 import {
   type Revoked,
@@ -9,11 +10,10 @@ import {
   verdictRevoked,
   voteRevoked,
 } from '../../../protocol/trust/revocations.ts';
-import { levelOn } from '../answer-level.ts';
-import type { PublishedFacts, RunFacts } from '../facts.ts';
-import { precedes } from '../log-order.ts';
-import { revocationsIn } from '../members/revocations.ts';
-import { type ControllerState, publishedOf } from '../state.ts';
+import { needsWitnesses } from '../../../protocol/trust/witnesses.ts';
+import { type PublishedFacts, precedes, type RunFacts } from '../facts.ts';
+import { endedKeys, revocationsIn } from '../members/revocations.ts';
+import { type ControllerState, publishedOf, type Transition, tell } from '../state.ts';
 import { inputLevels, inputRevoked } from './input-levels.ts';
 import { staysWitnessed } from './witnesses.ts';
 
@@ -122,4 +122,75 @@ function evidenceStandsNot(
       ? bearsFailure(decision, verdict.result)
       : result !== undefined && atLeast(result.level, provenBy(level));
   return stands ? undefined : (voided ?? lapsed);
+}
+
+/**
+ * The level that the evidence of an earlier run comes to for this one, with a verdict at this log index under this charter: co-signed by a
+ * trusted worker that the charter names, or witnessed by as many operators as this request asks for.
+ */
+export function levelOn(
+  state: ControllerState,
+  run: RunFacts,
+  on: {
+    earlier: RunFacts;
+    published: PublishedFacts;
+    charter: PublishedFacts['verdict']['charter'];
+    index: number;
+  },
+): Decision['level'] {
+  const { earlier, published, charter, index } = on;
+  const { verdict, backing } = published;
+  const { policy } = run.request.payload;
+  const { trusted, witnesses } = charter.payload;
+  const all = [...revocationsIn(state, charter), ...revocationsIn(state, verdict.charter)];
+  const cosigned =
+    backing.kind === 'cosigned' &&
+    trusted.includes(backing.worker) &&
+    revocationAt(all, { kind: 'key', id: backing.worker }, verdict.index) === undefined
+      ? [backing.worker]
+      : [];
+  const decision = decideEarlier(
+    decide,
+    policy,
+    {
+      kind: run.job.kind,
+      votes: earlier.receipts.filter((vote) => precedes(vote.index, verdict.index)),
+      trustedKeys: trusted,
+      cosigned,
+      inputs: inputLevels(state, run),
+    },
+    revocationsFor(all, index),
+  );
+  const level = decision.results.find(({ result }) => result === verdict.result)?.level ?? 'none';
+  if (level !== 'trusted' || cosigned.length > 0) return level;
+  const sameWitnesses =
+    witnesses === undefined || sameValue(witnesses, verdict.charter.payload.witnesses ?? null);
+  const witnessed =
+    !needsWitnesses(policy, 'trusted', verdict.outcome) ||
+    (backing.kind === 'witnessed' && sameWitnesses && staysWitnessed(run, published, all));
+  return witnessed ? level : 'agreed';
+}
+
+/**
+ * Decides a published verdict again, and tells once that it does not stand; or that it does again, where it was revoked by a key
+ * that the root has ended since.
+ */
+export function reviewPublished(transition: Transition, run: RunFacts): void {
+  const published = publishedOf(run);
+  if (published === null) return;
+  const { state } = transition;
+  const by = run.revoked?.document;
+  const isVoid = by !== undefined && endedKeys(state).voids(by.signer, by.id);
+  if (run.revoked !== null && !isVoid) return;
+  const { level, outcome } = published.verdict;
+  const artifact = outcome === null ? null : artifactOf(outcome);
+  const revoked = verdictStandsNot(state, run, published);
+  run.revoked = revoked ?? null;
+  if (revoked !== undefined) {
+    const { what, since, reason } = revoked;
+    return tell(transition, run, { kind: 'revoked', artifact, what: what.kind, id: what.id, since, reason });
+  }
+  if (!isVoid) return;
+  state.recalls.delete(run.id);
+  tell(transition, run, { kind: 'restored', level, artifact, key: by.signer });
 }

@@ -1,4 +1,3 @@
-import type { ErrorCode } from '../../../protocol/base/errors.ts';
 import { assert } from '../../../protocol/base/errors.ts';
 import { isoTime } from '../../../protocol/base/time.ts';
 import {
@@ -15,64 +14,40 @@ import { limitText } from '../../../protocol/judge/index.ts';
 import type { Decision } from '../../../protocol/trust/decide.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../../../protocol/trust/witnesses.ts';
-import { reachedLimit } from '../at-limit.ts';
-import type { Backing } from '../backing.ts';
-import { compareWithEarlier } from '../compare-earlier.ts';
 import {
   artifactIn,
+  type Backing,
+  backingFacts,
   type FinishedRun,
   type PublishedFacts,
   type Recorded,
   type RunFacts,
   reportsIn,
 } from '../facts.ts';
-import { signedCharter } from '../members/enrolment.ts';
-import { forgetOffer, tokenOf } from '../presence.ts';
-import { findLease, setSlot } from '../rounds/leases.ts';
-import type { EventOf, LoggedVerdict, Published, Round, Run, Transition } from '../state.ts';
+import { signedCharter } from '../members/charter.ts';
+import { closeOffer, endLeases } from '../slots.ts';
 import {
   appendLeaf,
   currentRound,
   documentsOf,
-  liveLeases,
+  type EventOf,
+  type LoggedVerdict,
   mustSync,
+  type Published,
   publishedOf,
+  type Run,
+  type Transition,
   tell,
   trustedLease,
   unchanged,
 } from '../state.ts';
 import { waitForSignature } from './cosigning.ts';
-import { endingOf } from './decision.ts';
-import { compareResults, revealTrusted } from './results.ts';
-import { retire } from './retire.ts';
+import { endingOf, reachedLimit } from './decision.ts';
+import { compareResults, compareWithEarlier, revealTrusted } from './results.ts';
 
 /** A receipt that states this result: what a verdict about it takes outcome and files from. */
 export function recordedWith(run: Run, result: string | null): Recorded | null {
   return run.receipts.find((recorded) => result !== null && recorded.result === result) ?? null;
-}
-
-export function closeOffer(transition: Transition, round: Round): void {
-  if (transition.state.offers.delete(round.offerId))
-    transition.out.push({ kind: 'unoffer', offer: round.offerId });
-}
-
-/** The same of a round that ends early: workers that stand for a slot of it are told so, and it may be answered anew. */
-export function withdrawOffer(
-  transition: Transition,
-  round: Round,
-  code: 'OFFER_CLOSED' | 'INPUT_LOST',
-  message: string,
-): void {
-  const { state, out } = transition;
-  closeOffer(transition, round);
-  for (const candidate of round.candidates)
-    out.push({
-      kind: 'reply',
-      token: tokenOf(state, candidate),
-      reply: { kind: 'error', code, message },
-    });
-  round.candidates = [];
-  forgetOffer(state, round.offerId);
 }
 
 /** The earlier verdict or the receipt that a verdict of this run with this result is about. */
@@ -278,26 +253,6 @@ export function isProven({ receipts, answer }: Pick<RunFacts, 'receipts' | 'answ
   return receipts.length > 0 || answer !== null;
 }
 
-export function endLeases(
-  transition: Transition,
-  run: Run,
-  code: ErrorCode = 'RUN_OVER',
-  message = 'the job has its verdict',
-): void {
-  for (const live of liveLeases(run)) {
-    const found = findLease(run, live.id);
-    if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'expired' });
-    transition.state.leases.delete(live.id);
-    transition.out.push({
-      kind: 'release',
-      worker: live.worker,
-      lease: live.id,
-      code,
-      message,
-    });
-  }
-}
-
 /** Nothing of the run is leased or offered any more. */
 function endBuilding(transition: Transition, run: Run): void {
   const round = currentRound(run);
@@ -326,4 +281,64 @@ export function finish(transition: Transition, run: Run, published: Published): 
     run.trusted.live = null;
   }
   retire(transition, run);
+}
+
+/**
+ * Lets go of the documents of a run that is over: once its bundle is stored, or at once where nothing is published. From
+ * then on the bundle is its evidence, and the facts decide it again when something is revoked.
+ */
+export function retire({ state }: Transition, run: Run): void {
+  const finished = finishedOf(run);
+  if (finished === undefined) return;
+  if (publishedOf(run) === null) state.unstored.delete(run.id);
+  if (state.unstored.has(run.id)) return;
+  state.runs.delete(run.id);
+  state.finished.set(run.id, finished);
+  state.index.replaced(finished);
+}
+
+/** The facts that are kept of a run that has ended; undefined for one that has not. */
+export function finishedOf(run: RunFacts): FinishedRun | undefined {
+  const { id, jobId, submittedAt, receipts, earlier, answer, evidence, revoked, history, phase } = run;
+  if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
+  const { name, kind, image, limits, inputs } = run.job;
+  const { aud, repo, ref, commit, recipe, policy, exp, needs } = run.request.payload;
+  const { operator } = run.publisher.payload;
+  return {
+    id,
+    jobId,
+    job: { name, ...(kind !== undefined && { kind }), image, limits, inputs },
+    request: {
+      signer: run.request.signer,
+      payload: {
+        ...{ aud, repo, ref, commit, policy, exp },
+        ...(recipe !== undefined && { recipe }),
+        ...(needs !== undefined && { needs }),
+      },
+    },
+    publisher: { signer: run.publisher.signer, payload: { operator } },
+    submittedAt,
+    rounds: run.rounds.map(({ offer: { iss, index }, revealed }) => ({ offer: { iss, index }, revealed })),
+    // The lists and not copies: a session may be reading them to somebody.
+    receipts,
+    evidence,
+    earlier,
+    history,
+    answer,
+    revoked,
+    phase:
+      phase.kind === 'done'
+        ? { kind: 'done', published: factsOf(phase.published) }
+        : { ...phase, published: phase.published === null ? null : factsOf(phase.published) },
+  };
+}
+
+function factsOf({ verdict, backing, ending, limit }: PublishedFacts): PublishedFacts {
+  const { id, index, charter, level, outcome, result } = verdict;
+  return {
+    verdict: { id, index, charter, level, outcome, result },
+    backing: backingFacts(backing),
+    ending,
+    ...(limit !== undefined && { limit }),
+  };
 }

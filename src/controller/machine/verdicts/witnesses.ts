@@ -2,11 +2,34 @@ import { secondsOfIso } from '../../../protocol/base/time.ts';
 import type { Grant, Verified } from '../../../protocol/documents/index.ts';
 import { enforce } from '../../../protocol/judge/index.ts';
 import { type Revoked, voteRevoked } from '../../../protocol/trust/revocations.ts';
-import { type Witnessed, witnessedBy, witnessesNeeded } from '../../../protocol/trust/witnesses.ts';
-import type { CountedWitness, Missing, WitnessedLog } from '../backing.ts';
-import type { PublishedFacts, RunFacts } from '../facts.ts';
-import { precedes } from '../log-order.ts';
-import { type ControllerState, documentsOf, type LoggedVerdict, type Run } from '../state.ts';
+import {
+  isWitnessed,
+  type Witnessed,
+  witnessedBy,
+  witnessesNeeded,
+} from '../../../protocol/trust/witnesses.ts';
+import {
+  type CountedWitness,
+  type Missing,
+  type PublishedFacts,
+  precedes,
+  type RunFacts,
+  type WitnessedLog,
+} from '../facts.ts';
+import { publisherLapsed } from '../members/charter.ts';
+import { revocationsIn } from '../members/revocations.ts';
+import {
+  type ControllerState,
+  documentsOf,
+  type EventOf,
+  type LoggedVerdict,
+  type Published,
+  type Run,
+  type Transition,
+  tell,
+  unchanged,
+} from '../state.ts';
+import { aboutResult, announce, finish, publish } from './verdict.ts';
 
 /** Grants of the receipts that a verdict lists. */
 export function grantsIn(run: Run, { index }: LoggedVerdict): Verified<Grant>[] {
@@ -79,4 +102,36 @@ export function missing(
     namedNeeded: needed.named,
     namedMissing: all.filter((name) => !named.includes(name)),
   };
+}
+
+/**
+ * Witnesses signed a checkpoint that a verdict is under. With as many as it needs the verdict is published; with fewer, what
+ * was agreed on is, once, and the verdict goes on waiting. Errors: `GRANT_…`.
+ */
+export function witnessed(transition: Transition, run: Run, event: EventOf<'witnessed'>): void {
+  const { state } = transition;
+  if (run.phase.kind !== 'witnessing' || run.phase.draft.id !== event.verdict) return unchanged(transition);
+  const { draft } = run.phase;
+  const { log, root } = event;
+  if (log.size < draft.size || log.size > state.log.size || state.log.root(log.size) !== root)
+    return unchanged(transition);
+  const by = countWitnesses(run, draft, log, revocationsIn(state, draft.charter));
+  if (isWitnessed(by, run.request.payload.policy, draft.charter.payload)) {
+    const counted = countedOf(run, draft, log, by);
+    const published: Published = {
+      verdict: draft,
+      backing: { kind: 'witnessed', size: log.size, by: counted, log },
+      ending: null,
+    };
+    announce(transition, run, published);
+    return finish(transition, run, published);
+  }
+  state.presence.witnessed.set(run.id, by);
+  if (run.phase.published !== null) return unchanged(transition);
+  const isAnswer = run.answer !== null && transition.rules >= 3;
+  if (isAnswer && publisherLapsed(transition, run) !== undefined) return unchanged(transition);
+  // Told once: it may go on for as long as the request lasts.
+  tell(transition, run, { kind: 'unwitnessed', ...missing(state, run, draft) });
+  const about = aboutResult(run, draft.result);
+  run.phase = { ...run.phase, published: publish(transition, run, 'agreed', about) };
 }

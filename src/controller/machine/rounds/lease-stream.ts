@@ -1,12 +1,21 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
-import { type Ack, isTrustedSlot, leaves, resultOf } from '../../../protocol/documents/index.ts';
+import { type Ack, idOf, isTrustedSlot, leaves, resultOf } from '../../../protocol/documents/index.ts';
 import { checkReceipt, enforce, knownLimit, receiptShareOf } from '../../../protocol/judge/index.ts';
 import { isOver, type Recorded, type RunFacts } from '../facts.ts';
-import { otherInputs } from '../instances.ts';
-import type { EventOf, Run, Transition } from '../state.ts';
-import { appendLeaf, tell, unchanged } from '../state.ts';
-import { closeOffer, recordedWith } from '../verdicts/verdict.ts';
-import { assignSlots, findLease, loseLease, mayLeaseAgain, setSlot } from './leases.ts';
+import { hear } from '../presence.ts';
+import { closeOffer, findLease, setSlot } from '../slots.ts';
+import {
+  appendLeaf,
+  type EventOf,
+  type LiveLease,
+  type Run,
+  type Transition,
+  tell,
+  trustedLease,
+  unchanged,
+} from '../state.ts';
+import { recordedWith } from '../verdicts/verdict.ts';
+import { assignSlots, loseLease, mayLeaseAgain } from './leases.ts';
 import { settle } from './settle.ts';
 
 export function acknowledge(
@@ -139,4 +148,66 @@ function describeAbort({ outcome }: Recorded): string {
   return outcome.kind === 'aborted'
     ? `the build was aborted (${outcome.reason}): ${outcome.detail}`
     : 'the build was aborted';
+}
+
+/** Reason for a worker whose result nobody asks for any more. */
+export const otherInputs = 'what the job reads came to other bytes; it is built on those';
+
+export function silent(transition: Transition, { lease }: EventOf<'silent'>): void {
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
+  if (run === undefined || findLease(run, lease) === undefined) return unchanged(transition);
+  loseLease(transition, run, lease, 'the worker went silent');
+  settle(transition, run);
+}
+
+export function failed(transition: Transition, { lease, worker, code, message }: EventOf<'failed'>): void {
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
+  if (run === undefined || findLease(run, lease)?.live.worker !== worker) return unchanged(transition);
+  loseLease(transition, run, lease, `${code}: ${message}`);
+  settle(transition, run);
+}
+
+/** A lease that is live, or the trusted worker's whose receipt is in. */
+function heldLease(run: Run, lease: string): LiveLease | undefined {
+  const trusted = trustedLease(run);
+  return trusted?.id === lease ? trusted : findLease(run, lease)?.live;
+}
+
+/** Messages on a stream of a lease about its worker; none of them is journaled. */
+export function ofLease(
+  transition: Transition,
+  { lease, worker }: { lease: string; worker: string },
+  act: (live: LiveLease) => void,
+): void {
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
+  const live = run === undefined ? undefined : heldLease(run, lease);
+  if (live?.worker === worker) act(live);
+  unchanged(transition);
+}
+
+/** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
+export function resume(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
+  const id = idOf(lease.payload);
+  const { state } = transition;
+  const before = state.index.receiptOf(id);
+  const held = state.runs.get(before?.run.id ?? state.leases.get(id) ?? '');
+  const live = held === undefined ? undefined : heldLease(held, id);
+  const recorded = before?.recorded;
+  const run = before?.run ?? held;
+  if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
+    throw new QuorateError('LEASE_LOST', 'the lease is over');
+  }
+  transition.out.push({
+    kind: 'reply',
+    token,
+    reply: { kind: 'lease', run: run.id, lease: lease.payload },
+  });
+  // Without its ack a worker ignores a reveal and refuses to co-sign.
+  if (recorded !== undefined) acknowledge(transition, token, { run, recorded });
+  if (live !== undefined) {
+    hear(state, id, transition.now);
+    if (run.phase.kind === 'cosigning' && run.phase.lease === id)
+      transition.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
+  } else if (recorded !== undefined) letGo(transition, run, recorded);
+  unchanged(transition);
 }

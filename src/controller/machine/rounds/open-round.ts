@@ -1,0 +1,92 @@
+import { toUtf8 } from '../../../protocol/base/text.ts';
+import { idOf, leaves, needsOf, type Offer, sha256Hex } from '../../../protocol/documents/index.ts';
+import { fullShare } from '../../../protocol/trust/draw.ts';
+import type { RunFacts } from '../facts.ts';
+import { charterOf } from '../members/charter.ts';
+import { operatorsLeft } from '../members/revocations.ts';
+import { appendLeaf, type ControllerState, type Round, type Run, type Transition, tell } from '../state.ts';
+import { operatorsBefore } from './leases.ts';
+import { considerOutdated, passForOlder } from './older.ts';
+
+/**
+ * Operators that may claim at first, of those that are around: enough for M slots, some that pass, and some in reserve. Each claim
+ * costs, so they are no more where more are around. Where nobody counted, it is a share of all that ever enrolled.
+ */
+const claimsFor = (slots: number): number => 2 * slots + 4;
+const sharePerSlot = 8;
+
+function firstShare({ around, operators }: ControllerState, slots: number): number {
+  const [claims, among] =
+    around === undefined ? [sharePerSlot * slots, operators.worker.size] : [claimsFor(slots), around];
+  return Math.min(fullShare, Math.floor((fullShare * claims) / Math.max(1, among)));
+}
+
+/** Operators that drew low for one instance of a job draw anew for the next. */
+function seedOf({ entropy, earlier, jobId }: Run, round: number): string {
+  const instance = earlier.length === 0 ? '' : ` job ${jobId}`;
+  return sha256Hex(toUtf8(`${entropy}${instance} round ${round}`));
+}
+
+export function openRound(transition: Transition, run: Run): void {
+  const { state, now } = transition;
+  const { policy, exp } = run.request.payload;
+  const n = run.rounds.length + 1;
+  const share = firstShare(state, policy.of);
+  const charter = charterOf(transition);
+  const offer: Offer = {
+    iss: state.id,
+    project: charter.project,
+    charter: charter.epoch,
+    request: run.id,
+    job: run.jobId,
+    round: n,
+    policy,
+    draw: { seed: seedOf(run, n), share, widenMs: state.timings.widenMs },
+    index: state.log.size,
+    needs: needsOf(run.job),
+    iat: Math.floor(now / 1000),
+    exp,
+  };
+  const offerId = idOf(offer);
+  appendLeaf(transition, leaves.offer(offerId, run.jobId, run.id));
+  const round: Round = {
+    n,
+    offer,
+    offerId,
+    openedAt: now,
+    windowEnds: now + state.timings.windowMs,
+    windowOpen: true,
+    fillBy: now + state.timings.windowMs + state.timings.slotFillMs,
+    candidates: [],
+    passed: new Set(),
+    slots: Array.from({ length: policy.of }, () => ({ kind: 'free' as const })),
+    leasesGiven: Array.from({ length: policy.of }, () => 0),
+    lostBy: new Set(),
+    revealed: false,
+  };
+  run.rounds.push(round);
+  run.phase = { kind: 'building' };
+  state.offers.set(offerId, run.id);
+  transition.out.push({ kind: 'offer', run: run.id, offer });
+  tell(transition, run, {
+    kind: 'round',
+    round: n,
+    offer: offerId,
+    agree: policy.agree,
+    of: policy.of,
+    cosign: policy.cosign === 'required',
+  });
+  passForOlder(transition, run);
+  considerOutdated(transition, run);
+}
+
+/** Whether the policy allows one more round, and there are operators for it without a receipt of an earlier one. */
+export function mayOpenRound(
+  state: ControllerState,
+  run: Pick<RunFacts, 'request' | 'rounds' | 'receipts'>,
+): boolean {
+  const { policy } = run.request.payload;
+  const held = operatorsBefore(run, { n: run.rounds.length + 1 });
+  const fresh = operatorsLeft(state).filter((name) => !held.has(name));
+  return run.rounds.length < policy.rounds && fresh.length >= policy.agree;
+}

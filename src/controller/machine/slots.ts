@@ -1,0 +1,88 @@
+import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
+import { isTrustedSlot, type Slot } from '../../protocol/documents/index.ts';
+import { forgetOffer, tokenOf } from './presence.ts';
+import {
+  type LiveLease,
+  liveLeases,
+  type Round,
+  type Run,
+  type SlotState,
+  type Transition,
+} from './state.ts';
+
+export function findLease(
+  run: Run,
+  lease: string,
+): { round: Round; slot: Slot; live: LiveLease } | undefined {
+  for (const round of run.rounds) {
+    for (const [slot, slotState] of round.slots.entries()) {
+      if (slotState.kind === 'leased' && slotState.live.id === lease)
+        return { round, slot, live: slotState.live };
+    }
+    if (
+      run.trusted.kind === 'leased' &&
+      run.trusted.live.id === lease &&
+      run.trusted.live.lease.round === round.n
+    ) {
+      return { round, slot: 'trusted', live: run.trusted.live };
+    }
+  }
+  return undefined;
+}
+
+export function setSlot(
+  run: Run,
+  round: Round,
+  slot: Slot,
+  value: Exclude<SlotState, { kind: 'delivered' }>,
+): void {
+  if (isTrustedSlot(slot)) run.trusted = value;
+  else {
+    assert(round.slots[slot] !== undefined, 'a slot of this round');
+    round.slots[slot] = value;
+  }
+}
+
+export function closeOffer(transition: Transition, round: Round): void {
+  if (transition.state.offers.delete(round.offerId))
+    transition.out.push({ kind: 'unoffer', offer: round.offerId });
+}
+
+/** The same of a round that ends early: workers that stand for a slot of it are told so, and it may be answered anew. */
+export function withdrawOffer(
+  transition: Transition,
+  round: Round,
+  code: 'OFFER_CLOSED' | 'INPUT_LOST',
+  message: string,
+): void {
+  const { state, out } = transition;
+  closeOffer(transition, round);
+  for (const candidate of round.candidates)
+    out.push({
+      kind: 'reply',
+      token: tokenOf(state, candidate),
+      reply: { kind: 'error', code, message },
+    });
+  round.candidates = [];
+  forgetOffer(state, round.offerId);
+}
+
+export function endLeases(
+  transition: Transition,
+  run: Run,
+  code: ErrorCode = 'RUN_OVER',
+  message = 'the job has its verdict',
+): void {
+  for (const live of liveLeases(run)) {
+    const found = findLease(run, live.id);
+    if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'expired' });
+    transition.state.leases.delete(live.id);
+    transition.out.push({
+      kind: 'release',
+      worker: live.worker,
+      lease: live.id,
+      code,
+      message,
+    });
+  }
+}
