@@ -1,21 +1,24 @@
+import { lostInRestore } from '../../protocol/account/index.ts';
 import type { Handled } from '../../protocol/base/durability.ts';
 import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
-import { recalled, reviewDependants } from './inputs/readers.ts';
+import { awaitInputs, recalled, reviewDependants } from './inputs/readers.ts';
+import { considerRecalls } from './inputs/recall.ts';
 import { checkPresent, enrol, readmit, renew } from './members/enrolment.ts';
-import { recovered } from './members/recovered.ts';
+import { takeLeaves } from './members/recovered.ts';
 import { beginToEndKeys, revoke } from './members/revocations.ts';
 import { absenceEndsAt, hear, leave, newPresence, silentAt } from './presence.ts';
+import { findRun } from './queries/summary.ts';
 import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './rounds/absence.ts';
-import { cancel } from './rounds/cancel.ts';
+import { cancel, endRun } from './rounds/cancel.ts';
 import { claim, closeWindow, considerWindow, everyoneAnswered, passed } from './rounds/claims.ts';
 import { expire, giveUpAhead } from './rounds/expire.ts';
 import { failed, ofLease, receipt, resume, silent } from './rounds/lease-stream.ts';
 import { drain, isHeld, loseLease } from './rounds/leases.ts';
 import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './rounds/older.ts';
 import { submit } from './rounds/open-run.ts';
-import { takeCharter } from './rounds/reconsider.ts';
+import { actOnCharter, reconsider, takeCharter } from './rounds/reconsider.ts';
 import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './rounds/reuse.ts';
 import { pin, pinned, settle } from './rounds/settle.ts';
 import {
@@ -136,8 +139,10 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return enrol(transition, event);
     case 'renew':
       return renew(transition, event);
-    case 'submit':
-      return submit(transition, event);
+    case 'submit': {
+      const run = submit(transition, event);
+      return run === undefined ? undefined : awaitInputs(transition, run);
+    }
     case 'present':
       return present(transition, event);
     case 'absent':
@@ -190,11 +195,11 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
     case 'stored':
       return stored(transition, event);
     case 'revoke':
-      return revoke(transition, event);
+      return revoke(transition, event) ? revocationsChanged(transition) : undefined;
     case 'recalled':
       return recalled(transition, event);
     case 'cancel':
-      return cancel(transition, event);
+      return cancel(transition, findRun(state, event.which, { ofOneJob: true }), event);
     case 'acknowledge':
       return acknowledgeAlarm(transition, event);
     case 'drain':
@@ -210,6 +215,22 @@ function withRun(transition: Transition, id: string, act: (run: Run) => void): v
   const run = transition.state.runs.get(id);
   if (run === undefined) return unchanged(transition);
   act(run);
+}
+
+/** The revocations in the log are others than before, or count otherwise. */
+function revocationsChanged(transition: Transition): void {
+  reconsider(transition);
+  considerRecalls(transition);
+}
+
+/** Leaves of an older copy of the journal came back. Open runs that they are about end: their documents are in no copy. */
+function recovered(transition: Transition, event: EventOf<'recovered'>): void {
+  const { state } = transition;
+  const before = state.charter;
+  const known = state.revocations.length;
+  for (const run of takeLeaves(transition, event)) endRun(transition, run, lostInRestore);
+  if (state.charter !== null && state.charter !== before) actOnCharter(transition, state.charter.payload);
+  if (state.revocations.length > known) revocationsChanged(transition);
 }
 
 /** The process started: streams and claims of the previous one are gone, leases wait for their workers to resume. */
@@ -228,7 +249,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   state.draining = false;
   state.presence = newPresence(now);
   takeCharter(transition, event.charter);
-  beginToEndKeys(transition);
+  if (beginToEndKeys(transition)) revocationsChanged(transition);
   // A run that ends leaves the index.
   for (const run of [...state.index.open.values()]) giveUpAhead(transition, run);
   for (const id of state.unstored) {

@@ -9,8 +9,7 @@ import {
   provingRun,
   summaryOf,
 } from '../../../src/controller/machine/queries/summary.ts';
-import { cancel } from '../../../src/controller/machine/rounds/cancel.ts';
-import type { ControllerState, Transition } from '../../../src/controller/machine/state.ts';
+import type { ControllerState } from '../../../src/controller/machine/state.ts';
 import { codeOf } from '../../support/code-and-folder.ts';
 import { leasedRound } from './bench.ts';
 
@@ -129,9 +128,8 @@ describe('a run by the beginning of a name', () => {
     // Of several jobs, where these came to the same.
     const both: Of[] = two('agreed', 'agreed');
     expect(find(A, both).id).toBe('b');
-    const transition = { state: stateOf(both.map(runOf)), out: [] } as unknown as Transition;
-    const event = { kind: 'cancel', token: '1', which: A, by: 'a', reason: '' } as const;
-    expect(() => cancel(transition, event)).toThrow('begins several jobs');
+    const state = stateOf(both.map(runOf));
+    expect(() => findRun(state, A, { ofOneJob: true })).toThrow('begins several jobs');
   });
 
   it.each<[string, string, Of[], string[], string, RegExp]>([

@@ -37,10 +37,12 @@ const mayImport: Record<string, readonly string[]> = {
 
 /**
  * Rooms of a folder, from the lowest level up. A room may import those of lower levels; those of one level know nothing of each other. Files
- * that lie in the folder itself are below all rooms.
+ * that lie in the folder itself are below all rooms, but for those that are named here.
  */
 const ofRole = [['machine'], ['sessions'], ['node'], ['page'], ['commands']];
 const levels: Record<string, readonly (readonly string[])[]> = {
+  // State and events at the bottom, the dispatcher at the top: a transition calls downwards only.
+  'src/controller/machine': [['members'], ['verdicts'], ['rounds'], ['inputs'], ['queries'], ['machine.ts']],
   'src/protocol': [
     ['base'],
     ['documents'],
@@ -71,7 +73,8 @@ export function importable(folder: string): readonly string[] | undefined {
 /** The room of a file within its folder: empty for a file of the folder itself. */
 function roomOf(path: string, folder: string): string {
   const parts = path.slice(folder.length + 1).split('/');
-  return parts.length > 1 ? (parts[0] ?? '') : '';
+  const [room = ''] = parts;
+  return parts.length > 1 || levels[folder]?.flat().includes(room) ? room : '';
 }
 
 /** The level of a room, 0 for files of the folder itself; undefined when it has none. */
@@ -92,19 +95,24 @@ export function arrows(source: Source): Finding[] {
   if (allowed === undefined) {
     return from.startsWith('src/') ? finding(1, `${from} has no place in the order of folders`) : [];
   }
-  const room = roomOf(source.path, from);
-  const level = levels[from] === undefined ? 0 : levelOf(from, room);
-  if (level === undefined) return finding(1, `${from}/${room} has no place in the order of rooms`);
+  const holders = Object.keys(levels).filter((folder) => source.path.startsWith(`${folder}/`));
+  for (const folder of holders) {
+    const room = roomOf(source.path, folder);
+    if (levelOf(folder, room) === undefined)
+      return finding(1, `${folder}/${room} has no place in the order of rooms`);
+  }
   return importsOf(source).flatMap(({ specifier, offset }) => {
     if (!specifier.startsWith('.')) return [];
     const target = posix.join(posix.dirname(source.path), specifier);
     const line = lineAt(source.text, offset);
     const to = folderOf(target);
     if (to !== from) return allowed.includes(to) ? [] : finding(line, `${from} must not import ${to}`);
-    const toRoom = roomOf(target, to);
-    if (levels[from] === undefined || toRoom === room) return [];
-    const toLevel = levelOf(to, toRoom);
-    if (toLevel !== undefined && toLevel < level) return [];
-    return finding(line, `${from}/${room} must not import ${to}/${toRoom}`);
+    return holders.flatMap((folder) => {
+      if (!target.startsWith(`${folder}/`)) return [];
+      const [room, toRoom] = [roomOf(source.path, folder), roomOf(target, folder)];
+      const [level = 0, toLevel] = [levelOf(folder, room), levelOf(folder, toRoom)];
+      if (toRoom === room || (toLevel !== undefined && toLevel < level)) return [];
+      return finding(line, `${folder}/${room} must not import ${folder}/${toRoom}`);
+    });
   });
 }

@@ -33,6 +33,14 @@ export function considerRecall(transition: Transition, run: RunFacts): void {
   out.push({ kind: 'recall', run: run.id });
 }
 
+/** The same for each run that has ended, in the order they were submitted. */
+export function considerRecalls(transition: Transition): void {
+  for (const { id } of [...transition.state.index.latest()].reverse()) {
+    const run = transition.state.index.get(id);
+    if (run !== undefined) considerRecall(transition, run);
+  }
+}
+
 /**
  * A run that is recalled opens again, on the evidence that still counts; or stays as it ended, if that cannot be read or something
  * came meanwhile for which it is not to be built again.

@@ -1,8 +1,5 @@
-import { lostInRestore } from '../../../protocol/account/index.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { leaves } from '../../../protocol/documents/index.ts';
-import { endRun } from '../rounds/cancel.ts';
-import { actOnCharter, reconsider } from '../rounds/reconsider.ts';
 import {
   appendLeaf,
   type ControllerState,
@@ -21,10 +18,9 @@ const epochsSkipped = 1_000;
 
 /**
  * Takes the leaves that an older copy of the journal does not have, as members kept them, as one event. Operators, charters and
- * revocations are those of the leaves, as far as their documents came with them. Open runs that the leaves are about end: their
- * documents are in no copy. Errors: `LOG_OUT_OF_RANGE` where the leaves do not follow the log.
+ * revocations are those of the leaves, as far as their documents came with them. Returns the open runs that the leaves are about. Errors: `LOG_OUT_OF_RANGE` where the leaves do not follow the log.
  */
-export function recovered(transition: Transition, event: EventOf<'recovered'>): void {
+export function takeLeaves(transition: Transition, event: EventOf<'recovered'>): Set<Run> {
   const { state } = transition;
   // Documents of leaves that came back before are of no place in the log.
   if (event.leaves.length > 0 && event.from !== state.log.size)
@@ -32,14 +28,10 @@ export function recovered(transition: Transition, event: EventOf<'recovered'>): 
   mustSync(transition);
   state.epoch = Math.max(state.epoch + epochsSkipped * event.leaves.length, event.epoch);
   state.recovered = true;
-  const before = state.charter;
-  const known = state.revocations.length;
   const touched = new Set<Run>();
   for (const leaf of event.leaves) take(transition, event, leaf, touched);
   takeWithheld(state, event);
-  for (const run of touched) endRun(transition, run, lostInRestore);
-  if (state.charter !== null && state.charter !== before) actOnCharter(transition, state.charter.payload);
-  if (state.revocations.length > known) reconsider(transition);
+  return touched;
 }
 
 /** Documents of leaves that came back without them. */

@@ -18,7 +18,6 @@ import {
   revokedError,
   revokedUnder,
 } from '../../../protocol/trust/revocations.ts';
-import { reconsider } from '../rounds/reconsider.ts';
 import {
   appendLeaf,
   type ControllerState,
@@ -165,19 +164,19 @@ export function slotsAsked(state: ControllerState): number {
 }
 
 /**
- * Takes a revocation into the log, and acts on it at once: leases and claims of what is revoked end, runs that rest on it
- * whole end, and every published verdict is decided again. A verdict that does not stand any more stays published; the
- * revocation is published beside it.
+ * Takes a revocation into the log. Returns whether it is a new one, on which is to be acted. A verdict that does not stand any more stays
+ * published; the revocation is published beside it.
  * Errors: `DOC_FROM_FUTURE`, those of `checkRevocation`, `REVOCATION_SINCE_AHEAD`, `REVOCATION_TARGET_UNKNOWN`,
  * `KEY_REVOKED`, `REVOCATIONS_FULL`.
  */
-export function revoke(transition: Transition, { token, revocation }: EventOf<'revoke'>): void {
+export function revoke(transition: Transition, { token, revocation }: EventOf<'revoke'>): boolean {
   const { state, out } = transition;
   const charter = charterOf(transition);
   const known = state.revocations.find((one) => one.revocation.id === revocation.id);
   if (known !== undefined) {
     out.push({ kind: 'reply', token, reply: { kind: 'revoked', index: known.index } });
-    return unchanged(transition);
+    unchanged(transition);
+    return false;
   }
   checkTime(revocation.payload, transition.now, 'the revocation');
   checkRevocation(enforce, revocation, charter);
@@ -206,17 +205,19 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   });
   out.push({ kind: 'reply', token, reply: { kind: 'revoked', index } });
   out.push({ kind: 'revocation', id });
-  reconsider(transition);
+  return true;
 }
 
-/** From the first start under rules 2 on the end of a key is that of its revocations, also of one in a journal of rules 1. */
-export function beginToEndKeys(transition: Transition): void {
-  const { state, rules } = transition;
-  if (rules < 2 || state.endsKeys) return;
+/**
+ * From the first start under rules 2 on the end of a key is that of its revocations, also of one in a journal of rules 1. Returns whether
+ * revocations count otherwise than before.
+ */
+export function beginToEndKeys({ state, rules }: Transition): boolean {
+  if (rules < 2 || state.endsKeys) return false;
   state.endsKeys = true;
-  if (endedKeys(state).size === 0) return;
+  if (endedKeys(state).size === 0) return false;
   state.lapsed = lapsing(state);
-  reconsider(transition);
+  return true;
 }
 
 /** Of those that count no more, the ones in the log before their key was ended: a list of what stays would have named them. */

@@ -1,6 +1,6 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { isTrustedSlot } from '../../../protocol/documents/index.ts';
-import { findRun } from '../queries/summary.ts';
+import type { RunFacts } from '../facts.ts';
 import { endLeases, withdrawOffer } from '../slots.ts';
 import {
   currentRound,
@@ -17,11 +17,14 @@ import { retire } from '../verdicts/verdict.ts';
 /**
  * Cancels a run for the key that published it. The run ends without a verdict: builds are stopped, and results of a sealed
  * round are never revealed. A verdict that was published before (`agreed`) stays published.
- * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`, `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`.
+ * Errors: `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`.
  */
-export function cancel(transition: Transition, { token, which, by, reason }: EventOf<'cancel'>): void {
+export function cancel(
+  transition: Transition,
+  found: RunFacts,
+  { token, by, reason }: EventOf<'cancel'>,
+): void {
   const { state, out } = transition;
-  const found = findRun(state, which, { ofOneJob: true });
   if (found.request.signer !== by) {
     throw new QuorateError(
       'CANCEL_PUBLISHER_MISMATCH',

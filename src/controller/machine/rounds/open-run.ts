@@ -9,7 +9,6 @@ import {
   type Order,
 } from '../../../protocol/judge/index.ts';
 import { revocationAt, revokedError } from '../../../protocol/trust/revocations.ts';
-import { awaitInputs } from '../inputs/readers.ts';
 import { controllerLimits } from '../limits.ts';
 import { charterOf, type Moment } from '../members/charter.ts';
 import { checkEnrolled } from '../members/enrolment.ts';
@@ -79,8 +78,11 @@ function checkRoom({ state }: Transition, operator: string): void {
     });
 }
 
-/** A request opens one run, however often it is sent. Errors: those of `checkOrder`, `CONTROLLER_BUSY`, `RUN_LOST`. */
-export function submit(transition: Transition, { token, around, ...order }: EventOf<'submit'>): void {
+/** A request opens one run, however often it is sent. Returns the new run, which is to wait for its inputs or to open. Errors: those of `checkOrder`, `CONTROLLER_BUSY`, `RUN_LOST`. */
+export function submit(
+  transition: Transition,
+  { token, around, ...order }: EventOf<'submit'>,
+): Run | undefined {
   const { state } = transition;
   const { request, publisher, job, jobId, entropy } = order;
   const { repo, ref, commit, recipe } = request.payload;
@@ -88,7 +90,8 @@ export function submit(transition: Transition, { token, around, ...order }: Even
   const accepted = { kind: 'accepted' as const, run: request.id, job: jobId };
   if (state.index.get(request.id) !== undefined) {
     transition.out.push({ kind: 'reply', token, reply: accepted });
-    return unchanged(transition);
+    unchanged(transition);
+    return undefined;
   }
   if (state.lost.has(request.id))
     throw new QuorateError(
@@ -136,7 +139,7 @@ export function submit(transition: Transition, { token, around, ...order }: Even
     ...(recipe !== undefined && { recipe }),
   });
   if (around !== undefined) state.around = around;
-  awaitInputs(transition, run);
+  return run;
 }
 
 /** Answers a run that was not built, or builds it; or goes on with the instance that it is: its receipts count as before, and no round of it is left out. */

@@ -4,7 +4,6 @@ import { type Charter, type Grant, leaves, type Verified } from '../../../protoc
 import { unknownKey } from '../../../protocol/judge/index.ts';
 import { revokedError, sayRevoked, voteRevoked } from '../../../protocol/trust/revocations.ts';
 import { isOver } from '../facts.ts';
-import { considerRecall } from '../inputs/recall.ts';
 import { putInForce, refusalOfGrant, refusalOfRun } from '../members/charter.ts';
 import { isMember, memberRevoked, revocationsIn } from '../members/revocations.ts';
 import { expel, tokenOf } from '../presence.ts';
@@ -58,7 +57,10 @@ function applyCharter(transition: Transition, run: Run, charter: Charter): void 
   settle(transition, run);
 }
 
-/** The revocations in the log are others than before, or count otherwise: acts on all that rests on them. */
+/**
+ * Acts on the revocations in the log: leases and claims of what is revoked end, runs that rest on it whole end, and every published verdict
+ * is decided again.
+ */
 export function reconsider(transition: Transition): void {
   const { state } = transition;
   for (const [key, { operator, role }] of state.presence.workers)
@@ -76,10 +78,6 @@ export function reconsider(transition: Transition): void {
     if (isOver(run)) continue;
     applyRevocations(transition, run);
     considerAbsence(transition, run);
-  }
-  for (const { id } of all) {
-    const run = state.index.get(id);
-    if (run !== undefined) considerRecall(transition, run);
   }
 }
 
