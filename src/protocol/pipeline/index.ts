@@ -1,5 +1,5 @@
+export { globFault } from '../base/pattern.ts';
 export { expandTemplates } from './expand.ts';
-export { globFault } from './glob.ts';
 export { pipelineLimits } from './limits.ts';
 export { type CommitFacts, type Plan, planPipeline, type Skipped, skipText } from './plan.ts';
 export type { Instance, Need, PipelineFault, Template } from './template.ts';

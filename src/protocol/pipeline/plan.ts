@@ -1,4 +1,4 @@
-import { type GlobWork, globMatcher, globMatches } from './glob.ts';
+import { type GlobWork, globMatcher, globMatches } from '../base/pattern.ts';
 import { pipelineLimits } from './limits.ts';
 import type { Instance, Template } from './template.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { globFault, globMatches } from '../../../src/protocol/pipeline/glob.ts';
+import { globFault, globMatches } from '../../../src/protocol/base/pattern.ts';
 
 it.each([
   ['main', 'main', true],

@@ -8,7 +8,7 @@ const refused = /[[\]{}!\\]/;
 export function globFault(pattern: string): string | undefined {
   const [found] = refused.exec(pattern) ?? [];
   if (found !== undefined) return `"${found}" has no meaning in a pattern: *, ** and ? have`;
-  if (/^\.?\//.test(pattern)) return 'a pattern begins with a name, not with "/" or "./"';
+  if (/^\.?\//.test(pattern)) return 'a pattern begins with a name, not with "/" or "../pipeline/"';
   return undefined;
 }
 
