@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { amountSchema } from '../protocol/base/amount-schema.ts';
 import { limits } from '../protocol/base/limits.ts';
+import { globFault } from '../protocol/base/pattern.ts';
 import { type Unit, units } from '../protocol/base/units.ts';
 import { cid, name, policySchema, text } from '../protocol/documents/base.ts';
 import { jobSchema } from '../protocol/documents/job.ts';
-import { globFault, type Need } from '../protocol/pipeline/index.ts';
+import type { Need } from '../protocol/pipeline/index.ts';
 import { jobFileLimits } from './limits.ts';
 import { shellSchema, stepInFile, stepKeys } from './step.ts';
 

@@ -1,3 +1,6 @@
+// Patterns of names of refs and of paths: one dialect for job files, watch.toml, hooks and stores (docs/pipelines.md, ADR 0094). Requests
+// are signed over such patterns and verified again: their meaning never changes.
+
 /** A part of a pattern: one character, or a wildcard. */
 type Token = { char: string } | 'one' | 'star' | 'deep' | 'any-folders' | 'folders';
 
@@ -29,6 +32,13 @@ export function globMatcher(pattern: string): (text: string, work?: GlobWork) =>
  * pattern × text, whatever they are.
  */
 export const globMatches = (pattern: string, text: string): boolean => globMatcher(pattern)(text);
+
+/** Whether a pattern matches a ref: its full name where the pattern begins with `refs/`, else the name of a branch or tag. */
+export function refMatches(pattern: string, ref: string): boolean {
+  if (pattern.startsWith('refs/')) return globMatches(pattern, ref);
+  const [, short] = /^refs\/(?:heads|tags)\/(.+)$/s.exec(ref) ?? [];
+  return short !== undefined && globMatches(pattern, short);
+}
 
 function tokensMatch(tokens: readonly Token[], text: string, work: GlobWork): boolean {
   let open = closure(tokens, new Set([0]));

@@ -1,4 +1,3 @@
-export { globFault } from '../base/pattern.ts';
 export { expandTemplates } from './expand.ts';
 export { pipelineLimits } from './limits.ts';
 export { type CommitFacts, type Plan, planPipeline, type Skipped, skipText } from './plan.ts';

@@ -1,4 +1,4 @@
-import { type GlobWork, globMatcher, globMatches } from '../base/pattern.ts';
+import { type GlobWork, globMatcher, refMatches } from '../base/pattern.ts';
 import { pipelineLimits } from './limits.ts';
 import type { Instance, Template } from './template.ts';
 
@@ -74,13 +74,6 @@ function skipReason(
   return changed.paths.some((path) => matchers.some((matches) => work.left <= 0 || matches(path, work)))
     ? undefined
     : { kind: 'changed', base: changed.base, patterns: globs };
-}
-
-/** A pattern that begins with `refs/` is one of full names, any other one of the names of branches and tags. */
-function refMatches(pattern: string, ref: string): boolean {
-  if (pattern.startsWith('refs/')) return globMatches(pattern, ref);
-  const [, short] = /^refs\/(?:heads|tags)\/(.+)$/s.exec(ref) ?? [];
-  return short !== undefined && globMatches(pattern, short);
 }
 
 /** The reason in words. */

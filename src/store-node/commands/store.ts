@@ -3,6 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import { findProject } from '../../owner/project.ts';
 import { whereFrom } from '../../owner/where-from.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { globFault } from '../../protocol/base/pattern.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
@@ -21,16 +22,23 @@ import { watchNode } from '../../terminal/wait.ts';
 import type { RetentionRule } from '../machine/plan.ts';
 import type { StoreNode } from '../node/node.ts';
 
-/** `refs/tags/*=forever`, `agreed:*=7d`; repeatable. The first that fits counts. */
+/** `refs/tags/*=forever`, `agreed:**=7d`, where `**` alone stands for whatever was built; repeatable. The first that fits counts. */
 function keepRules(text: string, before: RetentionRule[] | undefined): RetentionRule[] {
   const [, level, ref, age = ''] = /^(?:(agreed|trusted):)?([^=\s]{1,300})=(\S+)$/.exec(text) ?? [];
   const seconds = age === 'forever' ? null : units.time.parse(age);
   if (ref === undefined || seconds === undefined)
     throw new InvalidArgumentError(
-      'Give a ref with * for any characters, and a time or "forever": refs/tags/*=forever, agreed:*=7d',
+      'Give a pattern of refs and a time or "forever": refs/tags/*=forever, agreed:**=7d',
+    );
+  const fault = globFault(ref);
+  if (fault !== undefined) throw new InvalidArgumentError(`${fault}: ${ref}`);
+  // Commits before 0.1 read it as all refs: as a pattern it would drop the trees of branches with a "/".
+  if (ref === '*' || ref === 'refs/*')
+    throw new InvalidArgumentError(
+      `"*" stops at "/": ** stands for whatever was built, refs/heads/** for all branches`,
     );
   const rule: RetentionRule = {
-    ref,
+    ...(ref !== '**' && { ref }),
     ...(level !== undefined && { level: level === 'agreed' ? 'agreed' : 'trusted' }),
     ageMs: seconds === null ? null : seconds * 1000,
   };
@@ -60,10 +68,7 @@ const listenDefault = '/ip4/0.0.0.0/tcp/4720';
 const latestDefault = 1;
 const dayMs = 24 * 3600 * 1000;
 /** Retention without `--keep`: agreed artifacts for 7 days, since the trusted worker co-signs within minutes or not at all; trusted ones for ever. */
-const rulesDefault: RetentionRule[] = [
-  { ref: '*', level: 'agreed', ageMs: 7 * dayMs },
-  { ref: '*', ageMs: null },
-];
+const rulesDefault: RetentionRule[] = [{ level: 'agreed', ageMs: 7 * dayMs }, { ageMs: null }];
 const quotaBytesDefault = 50 * 1024 ** 3;
 /** A store of less is full at once: one log may have as much. */
 const quotaBytesMin = 16 * 1024 ** 2;
@@ -106,7 +111,7 @@ export const store: Define = (program, act) => {
     )
     .option(
       '--keep <ref=time>',
-      'how long, by ref, * for any characters: refs/tags/*=forever, agreed:*=7d; repeatable, the first that fits counts (default: agreed:*=7d, *=forever)',
+      'how long, by pattern of refs: refs/tags/*=forever, agreed:**=7d; repeatable, the first that fits counts (default: agreed:**=7d, **=forever)',
       keepRules,
     )
     .option(
@@ -125,7 +130,7 @@ export const store: Define = (program, act) => {
       examples(
         'quorate store serve',
         'quorate store serve --home /srv/store --project 12D3KooW… --bootstrap /dns4/… --quota 200GiB --http 0.0.0.0:8081',
-        'quorate store serve --keep "refs/tags/*=forever" --keep "refs/heads/main=90d" --keep "*=7d"',
+        'quorate store serve --keep "refs/tags/*=forever" --keep "refs/heads/main=90d" --keep "**=7d"',
       ),
     )
     .action(act(serve));

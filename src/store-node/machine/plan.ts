@@ -1,5 +1,6 @@
 import { assert } from '../../protocol/base/errors.ts';
 import { compareTexts } from '../../protocol/base/order.ts';
+import { refMatches } from '../../protocol/base/pattern.ts';
 
 /** A verdict, whose evidence was verified, on a tree. Times in milliseconds since the epoch. */
 export interface Entry {
@@ -25,8 +26,8 @@ export interface Asked {
 
 /** How long trees of some branches or tags are kept. The first rule that fits a tree's ref and level counts. */
 export interface RetentionRule {
-  /** Of a ref; `*` stands for any characters. */
-  ref: string;
+  /** A pattern of refs (`refMatches`). Absent: whatever was built, commits by their id and pull requests included. */
+  ref?: string;
   /** Of both levels where absent. */
   level?: 'trusted' | 'agreed';
   /** Null: whatever their age. */
@@ -173,23 +174,10 @@ function latestOf(entries: readonly Entry[], { rules, latest }: Retention): Set<
 
 function ruleOf({ ref, level }: Entry, rules: readonly RetentionRule[]): RetentionRule | undefined {
   return rules.find(
-    (rule) => (rule.level === undefined || rule.level === level) && matchesRef(rule.ref, ref),
+    (rule) =>
+      (rule.level === undefined || rule.level === level) &&
+      (rule.ref === undefined || refMatches(rule.ref, ref)),
   );
-}
-
-/** Whether a ref fits a pattern, in which `*` stands for any characters. Takes time in proportion to both lengths. */
-export function matchesRef(pattern: string, ref: string): boolean {
-  const [first = '', ...rest] = pattern.split('*');
-  const last = rest.pop();
-  if (last === undefined) return ref === pattern;
-  if (!ref.startsWith(first)) return false;
-  let at = first.length;
-  for (const piece of rest) {
-    const found = ref.indexOf(piece, at);
-    if (found === -1) return false;
-    at = found + piece.length;
-  }
-  return ref.length - last.length >= at && ref.endsWith(last);
 }
 
 const compare = (a: Candidate, b: Candidate): number =>

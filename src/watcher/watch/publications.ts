@@ -231,7 +231,9 @@ function nextTime(times: string, at: number): number | undefined {
 /** Publishes the tips of each rule whose time has come: once, however many times were missed. */
 export function schedule(transition: Transition): void {
   const { state, now } = transition;
-  for (const rule of state.settings?.rules ?? []) {
+  const { settings } = state;
+  if (settings === null) return;
+  for (const rule of settings.rules) {
     const known = state.cron.get(rule.name);
     if (known === undefined) continue;
     const due = nextTime(known.times, known.at);
@@ -239,6 +241,6 @@ export function schedule(transition: Transition): void {
     transition.changed = true;
     state.cron.set(rule.name, { times: known.times, at: now });
     for (const [ref, tip] of state.tips)
-      if (isAbout(rule, ref)) orderBy(transition, { ref, ...tip }, rule, 'cron');
+      if (isAbout(settings, rule, ref)) orderBy(transition, { ref, ...tip }, rule, 'cron');
   }
 }

@@ -1,4 +1,5 @@
 import picomatch from 'picomatch';
+import { globFault, globMatcher, globMatches } from '../../protocol/base/pattern.ts';
 
 /** An owner's rule of what to publish, of which pushes. The first rule that matches a ref decides. */
 export interface WatchRule {
@@ -39,27 +40,37 @@ export interface WatchSettings {
   context: string;
   /** Address of a run, with `{run}` for its id; absent: statuses have no link. */
   link?: string | undefined;
+  /** 2: patterns are those of `protocol/base/pattern.ts`. Absent: those of picomatch, in journals of before (ADR 0094). */
+  dialect?: 2 | undefined;
 }
 
 const branchPrefix = 'refs/heads/';
 const tagPrefix = 'refs/tags/';
 
-/** `*` stands for part of a name without `/`, `**` for any part. Names and paths that begin with a dot match too. No pattern matches nothing. */
-const matcherOf = (patterns: readonly string[]): ((name: string) => boolean) =>
-  picomatch([...patterns], { dot: true, nonegate: true });
-
-/** Whether one of these paths is what a rule is about. */
+/**
+ * Whether one of these paths is what a rule is about. A pattern that cannot be one, of an order that was made before patterns were
+ * checked, leaves nothing out.
+ */
 export function touches(paths: readonly string[], patterns: readonly string[]): boolean {
-  if (patterns.length === 0) return true;
-  const fits = matcherOf(patterns);
-  return paths.some((path) => fits(path));
+  if (patterns.length === 0 || patterns.some((pattern) => globFault(pattern) !== undefined)) return true;
+  const matchers = patterns.map(globMatcher);
+  return paths.some((path) => matchers.some((matches) => matches(path)));
 }
 
-export function isAbout({ branches, tags }: Pick<WatchRule, 'branches' | 'tags'>, ref: string): boolean {
-  if (ref.startsWith(branchPrefix)) return matcherOf(branches)(ref.slice(branchPrefix.length));
-  return ref.startsWith(tagPrefix) && matcherOf(tags)(ref.slice(tagPrefix.length));
+/** Whether a rule of these settings is about a ref. A rule without patterns is about none. */
+export function isAbout(
+  { dialect }: Pick<WatchSettings, 'dialect'>,
+  { branches, tags }: Pick<WatchRule, 'branches' | 'tags'>,
+  ref: string,
+): boolean {
+  const [patterns, prefix] = ref.startsWith(tagPrefix) ? [tags, tagPrefix] : [branches, branchPrefix];
+  if (!ref.startsWith(prefix)) return false;
+  const name = ref.slice(prefix.length);
+  return dialect === undefined
+    ? picomatch([...patterns], { dot: true, nonegate: true })(name)
+    : patterns.some((pattern) => globMatches(pattern, name));
 }
 
 /** The rule for a push to a ref. */
-export const ruleFor = ({ rules }: WatchSettings, ref: string): WatchRule | undefined =>
-  rules.find((rule) => rule.cron === undefined && isAbout(rule, ref));
+export const ruleFor = (settings: WatchSettings, ref: string): WatchRule | undefined =>
+  settings.rules.find((rule) => rule.cron === undefined && isAbout(settings, rule, ref));

@@ -8,6 +8,7 @@ import { isSafeUrl } from '../../identity/oidc/settings.ts';
 import { nearestWord } from '../../jobfile/index.ts';
 import { amountSchema } from '../../protocol/base/amount-schema.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { globFault } from '../../protocol/base/pattern.ts';
 import { units } from '../../protocol/base/units.ts';
 import { watchLimits } from './limits.ts';
 import type { WatchSettings } from './rules.ts';
@@ -23,7 +24,13 @@ const line = (max: number) =>
     .max(max, `expected at most ${max} characters`)
     .regex(/^[^\p{Cc}]+$/u, 'expected text without control characters');
 const patterns = z
-  .array(line(300), 'expected a list of patterns, such as ["main", "release/*"]')
+  .array(
+    line(300).superRefine((pattern, context) => {
+      const message = globFault(pattern);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    }),
+    'expected a list of patterns, such as ["main", "release/*"]',
+  )
   .max(100, 'expected at most 100 patterns');
 const httpUrl = (what: string) =>
   line(2000)
@@ -213,6 +220,7 @@ function watchFileOf(file: File, folder: string): WatchFile {
     }),
     context: status?.context ?? 'quorate',
     link: status?.link,
+    dialect: 2,
   };
   const listen = /^(.*):(\d+)$/.exec(http?.listen ?? '');
   return {

@@ -193,7 +193,8 @@ const refPattern = define<{ pattern: string; ref: string }>({
     const parsed = parseRefPattern(pattern);
     if (!matchesRef([parsed], ref)) return;
     must(/^refs\/(heads|tags)\/./.test(ref), 'a command runs for what is neither a branch nor a tag');
-    must(ref.split('/').length === parsed.full.split('/').length, 'a star stands for a slash');
+    if (!pattern.includes('**'))
+      must(ref.split('/').length === parsed.full.split('/').length, 'a star stands for a slash');
   },
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { globFault, globMatches } from '../../../src/protocol/base/pattern.ts';
+import { globFault, globMatches, refMatches } from '../../../src/protocol/base/pattern.ts';
 
 it.each([
   ['main', 'main', true],
@@ -26,7 +26,28 @@ it.each([
   ['v?', 'v', false],
   ['?', '🙂', true],
   ['a.c', 'abc', false],
+  ['release/.x', 'release/.x', true],
+  ['release/*', 'release/.x', true],
+  ['release**', 'release/1', true],
+  ['release/**', 'release', false],
+  ['(a|b)+@1', '(a|b)+@1', true],
 ])('%s and %s: %s', (pattern, text, matches) => expect(globMatches(pattern, text)).toBe(matches));
+
+it.each([
+  ['main', 'refs/heads/main', true],
+  ['main', 'refs/tags/main', true],
+  ['refs/heads/main', 'refs/heads/main2', false],
+  ['refs/heads/main', 'refs/tags/main', false],
+  ['release/*', 'refs/heads/release/1', true],
+  ['*', 'refs/heads/feature/x', false],
+  ['**', 'refs/heads/feature/x', true],
+  ['**', 'refs/pull/7/head', false],
+  ['refs/**', 'refs/pull/7/head', true],
+  ['refs/tags/v*', 'refs/tags/v1/x', false],
+  ['**', '4f2c0d6a1b9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a', false],
+])('the pattern %s and the ref %s: %s', (pattern, ref, matches) =>
+  expect(refMatches(pattern, ref)).toBe(matches),
+);
 
 it('matches what a regular expression of the same meaning matches', () => {
   const part = fc.constantFrom('a', 'b', '/', '*', '**', '?', '.', '**/');

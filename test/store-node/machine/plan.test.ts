@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import {
   type Asked,
   type Entry,
-  matchesRef,
   planStore,
   type Retention,
   roomForAsked,
@@ -14,7 +13,7 @@ const entry = (tree: string, over: Partial<Entry> = {}): Entry => ({
   ...{ run: tree, tree, repo: 'r', ref: 'refs/heads/main', name: 'app', level: 'trusted', decidedAt: 500 },
   ...over,
 });
-const always: Retention = { quotaBytes: 100, rules: [{ ref: '*', ageMs: null }], latest: 0 };
+const always: Retention = { quotaBytes: 100, rules: [{ ageMs: null }], latest: 0 };
 const planned = (
   entries: readonly Entry[],
   over: Partial<Retention> = {},
@@ -71,7 +70,7 @@ describe('a store keeps', () => {
   });
 
   it('the trees of a rule up to its age', () => {
-    const rules = [{ ref: '*', ageMs: 500 }];
+    const rules = [{ ageMs: 500 }];
     expect(planned([entry('a')], { rules }, { bytes: all('a') }).keep).toEqual(['a']);
     const old = [entry('a', { decidedAt: 499 })];
     expect(planned(old, { rules }, { bytes: all('a') }).drop).toEqual([{ tree: 'a', why: 'age' }]);
@@ -83,13 +82,13 @@ describe('a store keeps', () => {
   it('of two of one time the one whose run comes first as the latest', () => {
     const two = [entry('a', { run: '2' }), entry('b', { run: '1' })];
     for (const given of [two, two.toReversed()])
-      expect(
-        planned(given, { rules: [{ ref: '*', ageMs: 0 }], latest: 1 }, { bytes: all('a', 'b') }).keep,
-      ).toEqual(['b']);
+      expect(planned(given, { rules: [{ ageMs: 0 }], latest: 1 }, { bytes: all('a', 'b') }).keep).toEqual([
+        'b',
+      ]);
   });
 
   it('an agreed one as the latest only where no trusted one is as new', () => {
-    const rules = [{ ref: '*', ageMs: 0 }];
+    const rules = [{ ageMs: 0 }];
     const of = (agreedAt: number, using: Retention['rules'] = rules) =>
       planned(
         [entry('a'), entry('b', { level: 'agreed', decidedAt: agreedAt })],
@@ -98,8 +97,8 @@ describe('a store keeps', () => {
       ).keep;
     expect([of(499), of(500), of(501)]).toEqual([['a'], ['a'], ['a', 'b']]);
     // A trusted one that no rule keeps is not looked at.
-    expect(of(499, [{ ref: '*', level: 'agreed', ageMs: 0 }])).toEqual(['b']);
-    expect(of(499, [{ ref: '*', level: 'trusted', ageMs: 0 }])).toEqual(['a']);
+    expect(of(499, [{ level: 'agreed', ageMs: 0 }])).toEqual(['b']);
+    expect(of(499, [{ level: 'trusted', ageMs: 0 }])).toEqual(['a']);
   });
 
   it('and fetches what is missing, as far as there is room for it', () => {
@@ -127,18 +126,3 @@ describe('a store keeps', () => {
     expect(planned([entry('a')], { quotaBytes: 5 }, { bytes: all('a') }).room).toBe(5);
   });
 });
-
-it.each([
-  ['*', 'refs/heads/x', true],
-  ['refs/heads/main', 'refs/heads/main', true],
-  ['refs/heads/main', 'refs/heads/main2', false],
-  ['refs/tags/*', 'refs/tags/v1', true],
-  ['refs/tags/*', 'refs/heads/tags/v1', false],
-  ['a*b', 'ab', true],
-  ['a*a', 'a', false],
-  ['a*b*c', 'a-b-c', true],
-  ['a*b*c', 'a-c', false],
-  ['a*b*b', 'ab', false],
-  ['a*bb*b', 'abb', false],
-  ['*b', 'a', false],
-])('the pattern %s fits the ref %s: %s', (pattern, ref, fits) => expect(matchesRef(pattern, ref)).toBe(fits));

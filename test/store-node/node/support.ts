@@ -84,7 +84,7 @@ export interface Kept {
   ends(): Promise<unknown>;
 }
 
-export const keepAll: Retention = { quotaBytes: 2 ** 30, rules: [{ ref: '*', ageMs: null }], latest: 1 };
+export const keepAll: Retention = { quotaBytes: 2 ** 30, rules: [{ ageMs: null }], latest: 1 };
 
 /** A store that knows these peers as controllers of the project. */
 export async function keeping(peers: readonly Peer[], retention = keepAll, dir?: string): Promise<Kept> {

@@ -15,6 +15,8 @@ describe('a ref that a hook is for', () => {
     ['release-*', 'refs/heads/release-2'],
     ['feature/*', 'refs/heads/feature/x'],
     ['refs/tags/v*', 'refs/tags/v1.2.3'],
+    ['**', 'refs/heads/a/b'],
+    ['v?', 'refs/heads/v1'],
     ['x'.repeat(244), `refs/heads/${'x'.repeat(244)}`],
   ])('%s is %s', (pattern, ref) => expect(matches(pattern, ref)).toBe(true));
 
@@ -24,6 +26,7 @@ describe('a ref that a hook is for', () => {
     ['main', 'refs/heads/main/x'],
     ['main', 'refs/heads/refs/heads/main'],
     ['*', 'refs/heads/a/b'],
+    ['**', 'refs/pull/7/head'],
     ['*', 'refs/pull/7/head'],
     ['*', 'refs/heads/../pull/7/head'],
     ['*', 'refs/heads/.x'],
@@ -41,11 +44,12 @@ describe('a ref that a hook is for', () => {
     'refs/pull/*',
     'refs/*',
     'refs/heads/',
-    'refs/heads/**',
-    '**',
+    'refs/**',
     'a b',
     '../x',
     '{main,x}',
+    'v[12]',
+    '!main',
     'x'.repeat(245),
   ])('cannot be %j', async (text) =>
     expect(await codeOf(() => Promise.resolve().then(() => parseRefPattern(text)))).toBe('HOOK_USAGE'),

@@ -50,6 +50,20 @@ it('what changes something is in the journal, once', () => {
   bench.restart();
 });
 
+it('settings without a dialect are replayed with the patterns of before', () => {
+  const wide = [rule({ branches: ['{main,next}', 'release/**'] })];
+  const before = new Bench(settingsOf({ rules: wide, dialect: undefined })).refs({}, true);
+  before.push('refs/heads/next', 2).push('refs/heads/release', 3);
+  before.restart();
+  const commits = () => [...before.machine.state.publications.values()].map(({ order }) => order.commit);
+  expect(commits()).toEqual([commit(2), commit(3)]);
+  // A start reads watch.toml, whose patterns are of one dialect: what is pushed from then on is compared in it.
+  before.say({ kind: 'configured', settings: settingsOf({ rules: wide }) });
+  before.push('refs/heads/next', 5).push('refs/heads/release', 6).push('refs/heads/release/1', 7);
+  before.restart();
+  expect(commits()).toEqual([commit(2), commit(3), commit(7)]);
+});
+
 it('a cancelling that failed is tried again ever more slowly', () => {
   const bench = begun().push(main, 2);
   bench.published(bench.orders()[0] as never, 'a').push(main, 3);

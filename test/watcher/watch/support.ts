@@ -15,6 +15,7 @@ export const settingsOf = (more: Partial<WatchSettings> = {}): WatchSettings => 
   url: 'git://127.0.0.1/tool',
   rules: [rule()],
   context: 'quorate',
+  dialect: 2,
   ...more,
 });
 

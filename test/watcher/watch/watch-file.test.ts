@@ -93,6 +93,11 @@ describe('watch.toml', () => {
       'WATCH_FILE_INVALID',
       /:9: pull-requests\.label: with (gitlab|pagure) no label approves/,
     ]),
+    [
+      `${head}[[rule]]\nname = "a"\nbranches = ["{main,next}"]\n`,
+      'WATCH_FILE_INVALID',
+      /:5: rule\.branches: "{" has no meaning in a pattern/,
+    ],
     ['', 'WATCH_FILE_INVALID', /:1: repository: /],
     // Of two rules the first one, and the second one.
     [
