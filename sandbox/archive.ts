@@ -27,7 +27,7 @@ export interface TrailingEntry {
 /**
  * Joins tar streams into one, each below its folder, and appends the trailing entries: a reader that has unpacked the last
  * of them knows that the stream was not cut short. Honours backpressure on both sides.
- * @throws SANDBOX_SOURCE_INVALID through the stream, when a part is not a tar, is truncated, holds more than
+ * @throws SANDBOX_JOB_INVALID through the stream, when a part is not a tar, is truncated, holds more than
  * `treeEntriesMax` entries, names a path outside its folder, or holds anything but files, folders and links
  */
 export function joinArchives(parts: readonly ArchivePart[], last: readonly TrailingEntry[]): Readable {
@@ -53,7 +53,7 @@ async function* joined(
 function invalid(cause: unknown): QuorateError {
   if (cause instanceof QuorateError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new QuorateError('SANDBOX_SOURCE_INVALID', `source or input: ${why}`, {
+  return new QuorateError('SANDBOX_JOB_INVALID', `source or input: ${why}`, {
     hint: 'the tar streams given to the sandbox must be whole and hold files, folders and links only',
     cause,
   });

@@ -203,13 +203,13 @@ export interface Sandbox {
   readonly profile: typeof sandboxProfile;
   /**
    * Runs one job. Resolves when no process, cgroup or file of it is left.
-   * @throws SANDBOX_JOB_INVALID, SANDBOX_SHELL_MISSING, SANDBOX_CGROUP_FAILED, SANDBOX_CLEANUP_FAILED, and what `onLog` or `onOutputs` threw
+   * @throws SANDBOX_JOB_INVALID, SANDBOX_SHELL_MISSING, SANDBOX_FAILED, SANDBOX_CLEANUP_FAILED, and what `onLog` or `onOutputs` threw
    */
   run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome>;
   /**
    * Starts a sandbox for the next job of these limits, in the host's system, that reads neither network nor dependencies. That job
    * starts in it; any other, a freeze, and some minutes end it. False where none waits then: this tier has no such, or jobs run.
-   * @throws SANDBOX_CGROUP_FAILED, SANDBOX_UNAVAILABLE
+   * @throws SANDBOX_FAILED, SANDBOX_UNAVAILABLE
    */
   ahead?(limits: SandboxLimits): Promise<boolean>;
   /** Ends a sandbox that waits for a job, and resolves when nothing of it is left. */

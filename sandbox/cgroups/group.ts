@@ -29,7 +29,7 @@ export interface Group {
   destroy(): Promise<void>;
 }
 
-/** Creates the cgroups of a job and writes its limits. @throws SANDBOX_CGROUP_FAILED */
+/** Creates the cgroups of a job and writes its limits. @throws SANDBOX_FAILED */
 export function createGroup(
   parents: readonly CgroupParent[],
   name: string,
@@ -50,7 +50,7 @@ export function createGroup(
     });
   } catch (cause) {
     for (const directory of directories) removeNow(directory);
-    throw new QuorateError('SANDBOX_CGROUP_FAILED', `the control group ${name} could not be made`, {
+    throw new QuorateError('SANDBOX_FAILED', `the control group ${name} could not be made`, {
       hint: 'restart the worker: the probe then names the limit that this host cannot enforce, and the fix',
       cause,
     });

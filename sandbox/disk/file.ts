@@ -31,7 +31,7 @@ export interface DiskOwners {
 /**
  * Makes a file with an empty ext4 file system in `folder`, which it makes too. All of the file is allocated, so what is written there
  * later never finds the host's disk full. Returns its path. The folder's owner removes it.
- * @throws SANDBOX_DISK_FULL, SANDBOX_DISK_FAILED
+ * @throws SANDBOX_DISK_FULL, SANDBOX_FAILED
  */
 export async function makeDiskFile(folder: string, bytes: number, owners: DiskOwners): Promise<string> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -62,7 +62,7 @@ async function run(tool: string, args: readonly string[]): Promise<void> {
         hint: 'Make room on the disk that the worker keeps its files on, or lend less disk.',
         cause,
       });
-    throw new QuorateError('SANDBOX_DISK_FAILED', `the disk of a build could not be made: ${says}`, {
+    throw new QuorateError('SANDBOX_FAILED', `the disk of a build could not be made: ${says}`, {
       hint: 'quorate doctor --verbose says what is missing',
       cause,
     });

@@ -50,7 +50,7 @@ export class Spawner {
 
   /**
    * Starts a program that has `count` streams and no other descriptor. What it cannot execute it says on its stream 2.
-   * @throws SANDBOX_SPAWN_FAILED
+   * @throws SANDBOX_FAILED
    */
   start(program: ProgramToStart, count: number): StartedProgram {
     if (this.#batch === undefined || !this.#batch.takes(count)) {
@@ -95,7 +95,7 @@ class Batch {
     child.once('exit', over);
     // Where a pipe cannot be made Node gives the process no streams, and says why later.
     if (child.pid === undefined && !Array.isArray(child.stdio))
-      throw new QuorateError('SANDBOX_SPAWN_FAILED', `no stream to ${native} can be opened`, {
+      throw new QuorateError('SANDBOX_FAILED', `no stream to ${native} can be opened`, {
         hint: 'Too many files are open: raise the limit of file descriptors (ulimit -n).',
       });
     // It ends with this process: what it waits for keeps nothing alive.
@@ -133,7 +133,7 @@ class Batch {
     const pairs = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
     const strings = [folder, ...words, ...pairs];
     if (strings.some((text) => text.includes('\0')))
-      throw new QuorateError('SANDBOX_SPAWN_FAILED', 'a word of a command holds a zero byte');
+      throw new QuorateError('SANDBOX_FAILED', 'a word of a command holds a zero byte');
     const flags = group ? groupFlag : 0;
     this.#request(
       [requestKind.start, id, flags, first, count, words.length, pairs.length],

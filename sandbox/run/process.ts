@@ -59,7 +59,7 @@ export const selfFd = (job: Pick<SandboxJob, 'terminal'>, data: readonly unknown
 /**
  * Starts a command inside of the job's cgroups: its process joins them and then executes the command, so no instruction of the
  * build runs outside. The command may run on as many processors as the job asks for, so that a build sees the same number
- * on every host. @throws SANDBOX_SPAWN_FAILED
+ * on every host. @throws SANDBOX_FAILED
  */
 export function startInCgroups({
   job,
@@ -127,6 +127,6 @@ function startByNode({ network }: SandboxJob, enter: readonly string[], stdio: '
 
 function pick(stdio: readonly Duplex[], fd: number): Duplex {
   const stream = stdio[fd];
-  if (stream == null) throw new QuorateError('SANDBOX_SPAWN_FAILED', `no stream for descriptor ${fd}`);
+  if (stream == null) throw new QuorateError('SANDBOX_FAILED', `no stream for descriptor ${fd}`);
   return stream;
 }

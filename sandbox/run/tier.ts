@@ -133,7 +133,7 @@ export class TierSandbox implements Sandbox, Steering {
     }
   }
 
-  /** @throws SANDBOX_CGROUP_FAILED, SANDBOX_UNAVAILABLE, SANDBOX_DISK_FULL; nothing is left then */
+  /** @throws SANDBOX_FAILED, SANDBOX_UNAVAILABLE, SANDBOX_DISK_FULL; nothing is left then */
   async #start(job: SandboxJob): Promise<Started> {
     const { parents, recordsDir } = this.#context;
     const { guards } = this.#backend;

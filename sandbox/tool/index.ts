@@ -56,7 +56,7 @@ export interface ToolSandbox {
 /**
  * Opens a sandbox with the guards of a build: no network, no files of the host but the system and one folder, an account of
  * its own if the caller is root, the system call filter, and cgroups. Has the same requirements as the namespace tier.
- * @throws SANDBOX_CGROUP_FAILED
+ * @throws SANDBOX_FAILED
  */
 export function openToolSandbox({
   stateDir,

@@ -77,12 +77,12 @@ export function kernelFacts({ release }: Pick<GuestKernel, 'release'>, image: Ui
 
 /**
  * Extracts the ELF kernel from a bzImage. QEMU boots it directly, without the decompressor, which takes seconds when emulated.
- * @throws SANDBOX_KERNEL_UNREADABLE
+ * @throws SANDBOX_FAILED
  */
 export function unpackKernel(image: Uint8Array, path: string): Buffer {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
   const refuse = (what: string, cause?: unknown): QuorateError =>
-    new QuorateError('SANDBOX_KERNEL_UNREADABLE', `${path} ${what}`, {
+    new QuorateError('SANDBOX_FAILED', `${path} ${what}`, {
       hint: "use the kernel of Debian's cloud image: quorate doctor names the command that installs it",
       ...(cause === undefined ? {} : { cause }),
     });

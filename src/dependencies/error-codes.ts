@@ -3,7 +3,7 @@ const dependencyErrors = {
   DEPENDENCIES_ARCHIVE_INVALID:
     'The archive of a dependency has the hash of the lock file and cannot be unpacked: it is damaged, unpacks to more than the limit, or holds what its tool never packs. Use another version of it.',
   DEPENDENCIES_BUSY:
-    'The controller takes in the dependencies of as many publishers as it does at once. Publish again in a moment.',
+    'The controller has no room for these dependencies now: it takes in those of as many publishers as it does at once, or open jobs need the room. Publish again in a moment, or when some jobs have their verdict.',
   DEPENDENCIES_CACHE:
     'The folder in which fetched dependencies are kept cannot be written or read. Make room on its disk, or correct its permissions.',
   DEPENDENCIES_CLIENT:
@@ -16,8 +16,6 @@ const dependencyErrors = {
     'A dependency could not be fetched from any of its addresses. The message names the entry and the reason of each address.',
   DEPENDENCIES_NO_REGISTRY:
     'The lock file names no address for a dependency, and the package manager of this host has no registry configured.',
-  DEPENDENCIES_NO_ROOM:
-    'The controller has no more room for dependencies: the open jobs of this publisher, or of all, need what it has. Publish again when some have their verdicts; `quorate cancel` ends one.',
   DEPENDENCIES_PRIVATE:
     'A registry gives a dependency to authorised clients only, and whatever a job depends on becomes readable by all workers. Allow it with --private, or depend on a public package.',
   DEPENDENCIES_TOO_LARGE:

@@ -70,7 +70,7 @@ export interface HttpServer {
 
 /**
  * Serves a hono app within bounds: connections, sizes, times and rates per address. Every HTTP surface is such an app.
- * Errors: `HTTP_PORT_IN_USE`, `HTTP_LISTEN_FAILED`.
+ * Errors: `HTTP_LISTEN_FAILED`.
  */
 export async function listenHttp(options: ListenOptions): Promise<HttpServer> {
   const { host, port, option = '--http' } = options;
@@ -113,7 +113,7 @@ function listen(server: Server, host: string, port: number, option: string): Pro
     server.once('error', (cause: NodeJS.ErrnoException) => {
       reject(
         cause.code === 'EADDRINUSE'
-          ? new QuorateError('HTTP_PORT_IN_USE', `port ${port} of ${host} is in use`, {
+          ? new QuorateError('HTTP_LISTEN_FAILED', `port ${port} of ${host} is in use`, {
               hint: `Stop what uses it, or name another: ${option} <host:port>`,
               cause,
             })
@@ -204,7 +204,7 @@ function checkRequest(
   const length = Number(headers['content-length'] ?? '0');
   if (unknown || length !== 0) {
     if (reads || bodyBytesMax === 0)
-      throw new QuorateError('HTTP_BODY_NOT_ALLOWED', 'a request here has no body');
+      throw new QuorateError('HTTP_BODY_TOO_LARGE', 'a request here has no body');
     if (unknown) throw new QuorateError('HTTP_LENGTH_REQUIRED', 'the length of the body is not given');
     if (length > bodyBytesMax)
       throw new QuorateError(

@@ -25,7 +25,7 @@ export interface Monitor {
 
 const starting: HealthChecks = { live: [], ready: [{ name: 'start', trouble: () => 'it is starting' }] };
 
-/** Errors: `HTTP_PORT_IN_USE`, `HTTP_LISTEN_FAILED`. */
+/** Errors: `HTTP_LISTEN_FAILED`. */
 export async function openMonitor(options: {
   host: string;
   port: number;

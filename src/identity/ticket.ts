@@ -24,12 +24,12 @@ export function encodeTicket({ invite, seed }: Ticket): string {
 
 /**
  * Reads a pasted ticket. White space, quotes, backticks and angle brackets, which
- * chat programs add, are removed. @throws TICKET_MALFORMED, TICKET_UNKNOWN_VERSION
+ * chat programs add, are removed. @throws TICKET_INVALID, TICKET_UNKNOWN_VERSION
  */
 export function decodeTicket(text: string): Ticket {
   if (text.length > identityLimits.ticketCharsMax) {
     throw new QuorateError(
-      'TICKET_MALFORMED',
+      'TICKET_INVALID',
       `the text of ${text.length} characters is not a ticket`,
       askAgain,
     );
@@ -47,7 +47,7 @@ export function decodeTicket(text: string): Ticket {
   }
   const [, invite, seed] = pattern.exec(bare.slice(prefix.length)) ?? [];
   if (!bare.startsWith(prefix) || invite === undefined) {
-    throw new QuorateError('TICKET_MALFORMED', 'the text is not a complete ticket', askAgain);
+    throw new QuorateError('TICKET_INVALID', 'the text is not a complete ticket', askAgain);
   }
   return { invite, ...(seed !== undefined && { seed: fromBase64Url(seed, 'the key of the ticket') }) };
 }

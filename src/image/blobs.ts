@@ -29,12 +29,12 @@ export interface Wanted {
 /** The files of an image, by name. */
 export interface Blobs {
   has(name: string): Promise<boolean>;
-  /** @param wanted what it is named by, where it is a blob of an OCI layout. @throws IMAGE_DAMAGED if there is no such file */
+  /** @param wanted what it is named by, where it is a blob of an OCI layout. @throws IMAGE_INVALID if there is no such file */
   open(name: string, wanted?: Wanted): Promise<Blob>;
   close(): Promise<void>;
 }
 
-/** Opens an image in a folder or a tar file. @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED */
+/** Opens an image in a folder or a tar file. @throws IMAGE_NOT_FOUND, IMAGE_INVALID */
 export async function openBlobs(path: string, signal: AbortSignal): Promise<Blobs> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new QuorateError('IMAGE_NOT_FOUND', `there is no image at ${printable(path)}`, {

@@ -3,11 +3,11 @@ import { limits } from '../protocol/base/limits.ts';
 import { printable } from './errors.ts';
 
 const refused = (name: string, why: string): QuorateError =>
-  new QuorateError('IMAGE_PATH_REFUSED', `the entry ${printable(name)} of the image ${why}`, {
+  new QuorateError('IMAGE_INVALID', `the entry ${printable(name)} of the image ${why}`, {
     hint: 'No image tool writes such an entry; do not use this image.',
   });
 
-/** Splits an entry's name into its parts; empty for the root. @throws IMAGE_PATH_REFUSED */
+/** Splits an entry's name into its parts; empty for the root. @throws IMAGE_INVALID */
 export function splitName(name: string): string[] {
   if (name.startsWith('/')) throw refused(name, 'has an absolute path');
   if (name.includes('\ufffd') || !name.isWellFormed()) throw refused(name, 'is not UTF-8');
@@ -21,7 +21,7 @@ export function splitName(name: string): string[] {
   return parts;
 }
 
-/** Checks the target of a symbolic link: any that the kernel accepts. @throws IMAGE_PATH_REFUSED */
+/** Checks the target of a symbolic link: any that the kernel accepts. @throws IMAGE_INVALID */
 export function checkLink(name: string, target: string): string {
   const odd = target === '' || target.includes('\0') || target.includes('\ufffd') || !target.isWellFormed();
   if (odd || Buffer.byteLength(target) > limits.pathBytesMax)

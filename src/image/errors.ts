@@ -7,13 +7,13 @@ export function printable(text: string): string {
 }
 
 export const damaged = (what: string, cause?: unknown): QuorateError =>
-  new QuorateError('IMAGE_DAMAGED', `the image is damaged: ${what}`, {
+  new QuorateError('IMAGE_INVALID', `the image is damaged: ${what}`, {
     hint: 'It was truncated or changed in transfer; get it again from its source.',
     cause,
   });
 
 export const notAnImage = (what: string): QuorateError =>
-  new QuorateError('IMAGE_FORMAT', what, {
+  new QuorateError('IMAGE_INVALID', what, {
     hint: 'Give an OCI image layout (a folder, or a tar of one) or the output of "docker save", not compressed as a whole.',
   });
 

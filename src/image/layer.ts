@@ -61,7 +61,7 @@ class HashingTransform extends Transform {
     this.#hash = createHash(digest?.startsWith('sha512:') ? 'sha512' : 'sha256');
   }
 
-  /** @throws IMAGE_DAMAGED */
+  /** @throws IMAGE_INVALID */
   check(what: string): void {
     const found = this.#hash.digest('hex');
     if (this.#digest !== undefined && !this.#digest.endsWith(`:${found}`))
@@ -69,7 +69,7 @@ class HashingTransform extends Transform {
   }
 }
 
-/** Decompresses one layer into a file and verifies its digests. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
+/** Decompresses one layer into a file and verifies its digests. @throws IMAGE_INVALID, IMAGE_TOO_LARGE */
 export async function unpackLayer(
   blob: Blob,
   expected: ExpectedLayer,
@@ -109,7 +109,7 @@ function unpackerFor(head: Uint8Array): Transform | typeof unzstd {
   return isSkipped || begins(0x28, 0xb5, 0x2f, 0xfd) ? unzstd : new PassThrough();
 }
 
-/** Applies an unpacked layer to the tree of the layers below. @throws IMAGE_DAMAGED, IMAGE_PATH_REFUSED, IMAGE_TOO_LARGE */
+/** Applies an unpacked layer to the tree of the layers below. @throws IMAGE_INVALID, IMAGE_TOO_LARGE */
 export async function applyLayer(
   root: Root,
   file: string,
@@ -166,7 +166,7 @@ function applyWhiteout(root: Root, parts: readonly string[], layer: number): voi
   root.remove([...folder, name], layer);
 }
 
-/** Reads a part of a layer's file. @throws IMAGE_DAMAGED */
+/** Reads a part of a layer's file. @throws IMAGE_INVALID */
 export async function readContent(
   handle: FileHandle,
   { at, size }: { at: number; size: number },

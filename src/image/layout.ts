@@ -35,7 +35,7 @@ export interface ImageSelection {
 
 /**
  * The layers of one image, lowest first. Index, manifest and configuration have been verified; the layers have not.
- * @throws IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS
+ * @throws IMAGE_INVALID, IMAGE_TOO_LARGE, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS
  */
 export async function layersOf(blobs: Blobs, choice: ImageSelection): Promise<Layer[]> {
   // Newer versions of docker save write both formats; the OCI layout names its blobs by digest.

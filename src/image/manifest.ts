@@ -42,7 +42,7 @@ export const savedSchema = z
   )
   .max(imageLimits.blobsMax);
 
-/** Parses and validates JSON. @throws IMAGE_DAMAGED */
+/** Parses and validates JSON. @throws IMAGE_INVALID */
 export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
   let value: unknown;
   try {
@@ -56,7 +56,7 @@ export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: str
   throw damaged(`${what} is not valid at ${printable(where)}`);
 }
 
-/** Reads a blob of bounded size. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
+/** Reads a blob of bounded size. @throws IMAGE_INVALID, IMAGE_TOO_LARGE */
 export async function readSmall(blobs: Blobs, name: string, wanted?: Wanted): Promise<Uint8Array> {
   const isSmall = (size: number): boolean => size <= imageLimits.manifestBytesMax;
   const blob: Blob | undefined =
@@ -76,7 +76,7 @@ export async function readSmall(blobs: Blobs, name: string, wanted?: Wanted): Pr
 
 export const blobName = (of: string): string => `blobs/${of.replace(':', '/')}`;
 
-/** Reads a blob and verifies its digest and size. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
+/** Reads a blob and verifies its digest and size. @throws IMAGE_INVALID, IMAGE_TOO_LARGE */
 export async function readNamed(blobs: Blobs, wanted: Descriptor): Promise<Uint8Array> {
   const { digest: of, size } = wanted;
   const bytes = await readSmall(blobs, blobName(of), wanted);

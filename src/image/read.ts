@@ -21,7 +21,7 @@ export type ImageProgress = (step: 'layers' | 'files', bytes: number, total: num
 /**
  * Reads an OCI image layout (a folder, or a tar of one) or the output of `docker save`. Returns its root file system in normal
  * form, as a tar archive. All digests have been verified when it returns.
- * @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_PATH_REFUSED, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS, IMAGE_UNFIT
+ * @throws IMAGE_NOT_FOUND, IMAGE_INVALID, IMAGE_TOO_LARGE, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS, IMAGE_UNFIT
  */
 export async function readImage(path: string, options: ReadOptions & ImageSelection): Promise<Readable> {
   return readImageFrom(await openBlobs(path, options.signal), options);

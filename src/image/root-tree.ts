@@ -24,7 +24,7 @@ export type Node =
 const folder = (layer: number): Folder => ({ kind: 'dir', children: new Map(), layer });
 
 const conflict = (parts: readonly string[], why: string): QuorateError =>
-  new QuorateError('IMAGE_PATH_REFUSED', `the entry ${printable(parts.join('/'))} of the image ${why}`, {
+  new QuorateError('IMAGE_INVALID', `the entry ${printable(parts.join('/'))} of the image ${why}`, {
     hint: 'Its layers are inconsistent; get the image again from its source.',
   });
 

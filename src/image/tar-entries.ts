@@ -11,7 +11,7 @@ export type TarHeader = Header & { byteOffset: number };
 /**
  * Calls `look` with the header of each entry of a tar file.
  * @param asError converts an error of reading or parsing
- * @throws IMAGE_DAMAGED, what `look` throws, what `asError` returns, and the signal's reason
+ * @throws IMAGE_INVALID, what `look` throws, what `asError` returns, and the signal's reason
  */
 export async function eachTarEntry(
   file: string,

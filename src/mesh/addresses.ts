@@ -25,7 +25,7 @@ export function parsePeer(id: string): PeerId {
   try {
     return peerIdFromString(id);
   } catch (cause) {
-    throw new QuorateError('MESH_PEER_INVALID', `not a PeerId: ${id}`, { cause });
+    throw new QuorateError('MESH_ARGUMENT_INVALID', `not a PeerId: ${id}`, { cause });
   }
 }
 
@@ -33,7 +33,7 @@ export function parseCid(cid: string): CID {
   try {
     return CID.parse(cid);
   } catch (cause) {
-    throw new QuorateError('MESH_CID_INVALID', `not a CID: ${cid}`, { cause });
+    throw new QuorateError('MESH_ARGUMENT_INVALID', `not a CID: ${cid}`, { cause });
   }
 }
 

@@ -76,7 +76,7 @@ export function dialError(error: unknown, peer: string, tried: string[], protoco
 export function listenError(error: unknown, listen: string[]): QuorateError {
   const text = error instanceof Error ? error.message : String(error);
   if (/EADDRINUSE/.test(text)) {
-    return new QuorateError('MESH_PORT_IN_USE', `another program already listens on ${listen.join(', ')}`, {
+    return new QuorateError('MESH_LISTEN_FAILED', `another program already listens on ${listen.join(', ')}`, {
       hint: 'Choose another port or stop the other program.',
       cause: error,
     });

@@ -19,7 +19,7 @@ export type {
 
 /**
  * Starts a node of the mesh. The peer-to-peer stack is loaded here and not on import.
- * @throws MESH_PORT_IN_USE, MESH_LISTEN_FAILED, MESH_ADDRESS_INVALID, MESH_KEY_INVALID
+ * @throws MESH_LISTEN_FAILED, MESH_ADDRESS_INVALID, MESH_ARGUMENT_INVALID
  */
 export async function openMesh(options: MeshOptions): Promise<Mesh> {
   const { startMesh } = await import('./node.ts');

@@ -57,7 +57,7 @@ const refuseRecord = (): never => {
 
 /**
  * Creates and starts the libp2p node.
- * @throws MESH_KEY_INVALID, MESH_PORT_IN_USE, MESH_LISTEN_FAILED
+ * @throws MESH_ARGUMENT_INVALID, MESH_LISTEN_FAILED
  */
 export async function startLibp2p(
   options: MeshOptions,
@@ -66,7 +66,7 @@ export async function startLibp2p(
 ): Promise<Libp2pNode> {
   if (options.key.byteLength !== SEED_BYTES) {
     throw new QuorateError(
-      'MESH_KEY_INVALID',
+      'MESH_ARGUMENT_INVALID',
       `a node's key has ${SEED_BYTES} bytes, not ${options.key.byteLength}`,
     );
   }

@@ -372,7 +372,7 @@ class MeshNode implements Mesh {
 
   #checkTopic(topic: string): void {
     if (this.#topics.has(topic)) return;
-    throw new QuorateError('MESH_TOPIC_UNKNOWN', `this node was not opened for the topic ${topic}`, {
+    throw new QuorateError('MESH_ARGUMENT_INVALID', `this node was not opened for the topic ${topic}`, {
       hint: 'Name every topic when the mesh is opened.',
     });
   }

@@ -132,7 +132,7 @@ export interface Mesh {
   /**
    * Gossips a message to the connected members; having none is no error, since members that connect later pull the backlog.
    * The same bytes again within two minutes are not sent.
-   * @throws MESH_MESSAGE_TOO_LARGE, MESH_TOPIC_UNKNOWN
+   * @throws MESH_MESSAGE_TOO_LARGE, MESH_ARGUMENT_INVALID
    */
   publish(topic: string, data: Uint8Array): Promise<void>;
   /** `from` is the author, whose signature is checked, not the neighbour that forwarded the message. */

@@ -12,6 +12,8 @@ const runtimeErrors = {
     'Listing what an artifact was made from takes more time or memory than this server gives. Fetch the bundle, and list it yourself: `quorate sbom`.',
   HOOK_USAGE:
     'The command line of a hook is wrong: its name, its ref, its command or the run that it names; the message says which. `quorate on trusted --help` shows how it is written.',
+  IMAGE_REFERENCE_INVALID:
+    'The text names no image of a registry by its digest. Give it as `HOST/NAME@sha256:…`: no registry is assumed, and a tag names another image tomorrow. The hint names the digest that a tag has now.',
   JOBFILE_JOB_NOT_FOUND:
     'The job file has no job of this name, or several jobs and none was named. `quorate plan` lists them.',
   LIMITS_INVALID:
@@ -87,8 +89,6 @@ const runtimeErrors = {
   LOGIN_URL_INVALID: 'The address to sign in at is none, or has no TLS. http is for this host only.',
   IMAGE_CREDENTIALS:
     'A file with credentials for registries cannot be read; the message names it. Log in again: `skopeo login` or `docker login`.',
-  IMAGE_DIGEST_NEEDED:
-    'A tag names another image tomorrow, so an image is pulled by its digest. The hint names the digest that the tag has now.',
   IMAGE_FILE_DAMAGED:
     'A file in the folder of images does not hold the image it is named by. Remove it (`quorate image remove`) and make or import the image again.',
   IMAGE_PULL_DENIED:
@@ -97,10 +97,6 @@ const runtimeErrors = {
     'The image could not be had from its registry; the message says what it answered. What was fetched is kept: pulling again goes on there.',
   IMAGE_PULL_MISMATCH:
     'The registry sends bytes that do not have the digest they are named by. Do not use the image before you know who changed it.',
-  IMAGE_REFERENCE_INVALID:
-    'The text names no image of a registry. Give it as `HOST/NAME@sha256:…`; no registry is assumed where none is named.',
-  IMAGE_LACKS_TOOL:
-    'The sandbox runs `sh`, `cat`, `env`, `rm`, `sleep`, GNU `tar` and `setpriv` inside of the image, and the message names what is missing. Install it there (Debian: `dash`, `coreutils`, `tar`, `util-linux`).',
   IMAGE_NOT_READY:
     'The controller is reading the image of the job, which takes a moment when it is asked for the first time, and got no further for a minute. Publish the job again.',
   IMAGE_UNKNOWN:

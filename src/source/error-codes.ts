@@ -19,9 +19,8 @@ const sourceErrors = {
     "The URL's protocol is not supported. Supported: git, https and http, and ssh where no worker fetches.",
   SOURCE_REDIRECTED:
     'The server redirects to another address. Redirects are not followed, because the charter may not allow the target. Use the final address.',
-  SOURCE_REF_AMBIGUOUS: 'The name is both a branch and a tag. Write `refs/heads/…` or `refs/tags/…`.',
   SOURCE_REF_INVALID:
-    'This is not a branch, tag or full commit id. Give a name such as `main`, `v1.2` or `refs/heads/main`, or all 40 digits of a commit.',
+    'This is not one branch, tag or full commit id. Give a name such as `main`, `v1.2` or `refs/heads/main`, or all 40 digits of a commit.',
   SOURCE_REF_NOT_FOUND: 'The repository has no such branch or tag. Check the name, and that it was pushed.',
   SOURCE_SERVER_ERROR: 'The version control server sent invalid data, or more than the limit.',
   SOURCE_STALLED: 'The version control server stopped sending. Try again.',
@@ -34,10 +33,8 @@ const sourceErrors = {
     'The commit holds a link that leaves the tree, or a name that is not portable. Remove what the message names, and commit.',
   SOURCE_UNREACHABLE:
     'The version control server cannot be reached. Check the host, the port and the network.',
-  SOURCE_URL_CREDENTIALS:
-    'The repository URL holds a user name or password. Jobs are public: use a URL that needs no secret.',
   SOURCE_URL_INVALID:
-    'This is not a repository URL. Give one such as `https://host/project.git`, `git://host/project` or `ssh://git@host/project`.',
+    'This is not a repository URL, or it holds a user name or password: jobs are public. Give one such as `https://host/project.git`, `git://host/project` or `ssh://git@host/project`.',
 } as const;
 
 export type SourceErrorCode = keyof typeof sourceErrors;

@@ -15,7 +15,7 @@ export interface Resolved {
 
 /**
  * Asks a server for the current commit of a branch, a tag or `HEAD`. A full commit id is returned unchanged.
- * @throws SOURCE_REF_NOT_FOUND, SOURCE_REF_AMBIGUOUS, SOURCE_REF_INVALID and the codes of `readCommit`
+ * @throws SOURCE_REF_NOT_FOUND, SOURCE_REF_INVALID and the codes of `readCommit`
  */
 export async function resolveRef(url: string, ref: string, options: GitOptions = {}): Promise<Resolved> {
   const { href, protocol } = parseGitUrl(url);
@@ -55,7 +55,7 @@ export async function resolveRef(url: string, ref: string, options: GitOptions =
     );
   }
   if (second !== undefined && second.commit !== first.commit) {
-    throw new QuorateError('SOURCE_REF_AMBIGUOUS', `${JSON.stringify(ref)} is both a branch and a tag`, {
+    throw new QuorateError('SOURCE_REF_INVALID', `${JSON.stringify(ref)} is both a branch and a tag`, {
       hint: `Write refs/heads/${ref} or refs/tags/${ref}.`,
     });
   }

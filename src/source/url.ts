@@ -35,7 +35,7 @@ function invalid(text: string, why: string): QuorateError {
  * Parses a repository's URL: git, http(s), ssh, or scp's `user@host:path`. Refuses what git would execute (`ext::`), read from
  * disk (`file:`, a path) or take as an option.
  * @param allowed hosts as `host` (with the protocol's default port) or `host:port`; absent: any host
- * @throws SOURCE_URL_INVALID, SOURCE_PROTOCOL_REFUSED, SOURCE_URL_CREDENTIALS, SOURCE_HOST_NOT_ALLOWED
+ * @throws SOURCE_URL_INVALID, SOURCE_PROTOCOL_REFUSED, SOURCE_HOST_NOT_ALLOWED
  */
 export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
   if (text === '' || text.length > urlBytesMax)
@@ -54,7 +54,7 @@ export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
     );
   }
   if (url.password !== '' || (url.username !== '' && protocol !== 'ssh')) {
-    throw new QuorateError('SOURCE_URL_CREDENTIALS', 'the repository URL holds a user name or password', {
+    throw new QuorateError('SOURCE_URL_INVALID', 'the repository URL holds a user name or password', {
       hint: 'Jobs are public: use a URL that needs no secret.',
     });
   }

@@ -71,7 +71,7 @@ export function daemonLog(out: Output, service: string, { logLevel, logFormat }:
   };
 }
 
-/** Metrics and health of a process, where its operator wants them. Errors: `HTTP_PORT_IN_USE`, `HTTP_LISTEN_FAILED`. */
+/** Metrics and health of a process, where its operator wants them. Errors: `HTTP_LISTEN_FAILED`. */
 export async function monitorOf(
   { service, log }: DaemonLog,
   { metrics }: DaemonOptions,

@@ -4,25 +4,18 @@ const cliErrors = {
     'The file is no bundle, or a damaged one: it proves nothing. Fetch the artifact again with `--bundle-out`.',
   CLI_CONFIRMATION_NEEDED:
     'The command asks before it acts, and nobody is at a terminal to answer. Add `--yes`.',
-  CLI_FILE_TOO_LARGE: 'A file named on the command line is larger than its kind may be.',
   CLI_FILE_UNREADABLE:
-    'A file or folder named on the command line cannot be read; the message quotes the system. Check the path, and that this user may read it.',
+    'A file or folder named on the command line cannot be read, or is larger than its kind may be; the message says which. Check the path, and that this user may read it.',
   CLI_FILE_UNWRITABLE:
     'A file that the command is to write cannot be written; the message quotes the system. Name a plain file, no device or pipe, in a folder that this user may write to, on a disk with room.',
   CLI_FOLDER_NOT_EMPTY: 'The folder to write the artifact to is not empty. Choose an empty or new one.',
   CLI_INTERNAL_ERROR: 'A defect of Quorate. Run it again with `QUORATE_DEBUG=1` and report what it prints.',
   CLI_INTERRUPTED:
     'The command was stopped (Ctrl-C, or `kill`) before it was done. Nothing half done is left: run it again. While a job was being published it may have arrived: `quorate jobs` lists it.',
-  CLI_NOTHING_TO_RUN:
-    "This host's role in the project builds nothing. `quorate run` publishes a job, `quorate jobs` lists them.",
-  CLI_NOT_A_REPOSITORY:
-    'The folder is in no git repository. Go to the repository whose builds you want checked, or make one: `git init`.',
   CLI_NO_HOME:
     'There is no folder for keys and memberships: `HOME` is empty or leads where no folder can be. Name one: `--home`, or `QUORATE_HOME`.',
   CLI_NO_REMOTE:
     'The repository has no remote, and workers fetch source from a server. Push it somewhere and give its address: `--url`.',
-  CLI_NO_TERMINAL:
-    'The command needs a terminal to type in: run it in one, without a pipe or a file for its input and output, and without `--json`.',
   CLI_OUTPUT_LOST:
     'The output of the command could not be written, for example to a full disk. Free space or send the output elsewhere. What the command does may be done nevertheless.',
   CLI_SYSTEM_ERROR: "The operating system refused something; the message is the system's own.",
@@ -35,23 +28,12 @@ const cliErrors = {
   PROJECT_IN_USE: 'A worker of the project runs here. End it first: `quorate worker stop`.',
   SANDBOX_CONSENT_NEEDED:
     'The strongest sandbox that works here shares your kernel with the builds, or is weaker than the one this host lent itself with before. Accept it with `--tier` or in `worker.toml`, or see with `quorate doctor` what a stronger one lacks.',
-  SERVICE_EXISTS:
-    'A unit of that name is there already: of another project, or not made by Quorate. Stop that service and remove its file, then try again.',
-  SERVICE_HOME_TAKEN:
-    "The folder for the service's key and artifacts belongs to another account. Name another with `--home`, or hand it over.",
+  SERVICE_FAILED:
+    'The service cannot be set up on this host; the message says why, and the hint what to do. `quorate join --yes` lends it without a service.',
   SERVICE_NEEDS_ROOT:
     'Only root can add to the system services. Use sudo, or `--user` for a service of your own.',
-  SERVICE_NO_SYSTEMD:
-    'systemd does not run on this host. Join without `--service`, and have whatever starts programs here start `quorate join --yes`.',
-  SERVICE_NO_USER: 'The account `quorate` cannot be made. The hint is the command; run it, then try again.',
-  SERVICE_PROGRAM_UNUSABLE:
-    'Quorate, or the Node that runs it, lies where a service cannot rely on it: in a cache of npm, or where the account `quorate` cannot read. Install it for the whole host.',
-  SERVICE_SYSTEMD_TOO_OLD:
-    'This systemd cannot hand control groups to builds; version 254 can. Run `quorate join` by hand.',
   TICKET_EXPIRED:
     "The ticket's time is over, by more than the minute that clocks may differ. Ask the owner for a new one: `quorate invite <name>`.",
-  TICKET_INVALID:
-    'The ticket was changed, or is not signed by the key it names. Copy it again, or ask the owner for a new one.',
   TRY_NO_SHELL:
     'The sandbox that was chosen has no terminal for a person. `--tier namespace` has one. It is said before any sandbox is looked at.',
   WORKER_FILE_INVALID:

@@ -24,7 +24,7 @@ export interface Question {
 /**
  * Shows a checkpoint to a witness and asks for its signature: the call `add-checkpoint` of C2SP tlog-witness. Follows no
  * redirect, and reads at most `answerBytesMax`.
- * Errors: `WITNESS_LOG_UNKNOWN`, `WITNESS_REFUSED`, `WITNESS_PROOF_REFUSED`, `WITNESS_ANSWER_INVALID`, `WITNESS_UNREACHABLE`.
+ * Errors: `WITNESS_REFUSED`, `WITNESS_PROOF_REFUSED`, `WITNESS_ANSWER_INVALID`, `WITNESS_UNREACHABLE`.
  */
 export async function addCheckpoint({ url, note, oldSize, proof, signal }: Question): Promise<Answer> {
   const hashes = proof.map((hash) => `${Buffer.from(hash, 'hex').toString('base64')}\n`).join('');
@@ -62,7 +62,7 @@ export function decodeAnswer(status: number, text: string): Answer {
     case 403:
       throw refused('WITNESS_REFUSED', 'it does not sign');
     case 404:
-      throw refused('WITNESS_LOG_UNKNOWN', 'it does not know this log');
+      throw refused('WITNESS_REFUSED', 'it does not know this log');
     case 422:
       throw refused('WITNESS_PROOF_REFUSED', 'it refuses the proof');
     default:

@@ -4,8 +4,6 @@ const witnessErrors = {
     'A witness of others answered with something else than the protocol tlog-witness has: too long, no signature lines, or none of its own key. Is the URL that of the witness whose key the charter names?',
   WITNESS_CONFLICT:
     'A witness of others knows another history of this log than the one it was shown, or a longer one. Either the journal of the controller is an older copy, or somebody shows another log under its key: do not go on before you know which, and keep the checkpoint that the witness holds.',
-  WITNESS_LOG_UNKNOWN:
-    'A witness of others does not know this log. Whoever runs it adds the log: its origin is `quorate/` and the id of the project.',
   WITNESS_PROOF_REFUSED:
     'A witness of others does not accept the proof that the log goes on from what it signed before. As with `WITNESS_CONFLICT`, do not go on before you know why.',
   WITNESS_REFUSED:

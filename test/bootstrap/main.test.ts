@@ -80,7 +80,7 @@ describe('the bootstrap program', () => {
     const port = Number(first.addresses[0]?.split('/')[4]);
     const inUse = start('--listen', `/ip4/127.0.0.1/tcp/${port}`, '--json');
     expect(await inUse.exit).toBe(3);
-    expect(JSON.parse(inUse.output.err)).toMatchObject({ event: 'error', code: 'MESH_PORT_IN_USE' });
+    expect(JSON.parse(inUse.output.err)).toMatchObject({ event: 'error', code: 'MESH_LISTEN_FAILED' });
     const key = join(folder(), 'key');
     writeFileSync(key, 'not a key\n');
     const badKey = start('--listen', '/ip4/127.0.0.1/tcp/0', '--key', key);

@@ -242,7 +242,7 @@ describe('the page that verifies, in Chromium, from a file and without a network
     expect(await asked(url, `&server=${origin}`)).toContain('[ARTIFACT_REVOKED]');
     expect(await asked(url)).toContain('nobody was asked');
     expect(await asked(url, '&server=http://127.0.0.1:1')).toContain('[VERIFY_SERVER_UNREACHABLE]');
-    expect(await asked(url, '&server=javascript:alert(1)')).toContain('[VERIFY_FIELD_INVALID]');
+    expect(await asked(url, '&server=javascript:alert(1)')).toContain('[VERIFY_INPUT_INVALID]');
     const paths = requests.map((one) => one.replace(/http:\/\/[^/]+/, ''));
     const lists = ['revocations', 'charter', 'checkpoint'].map((name) => `GET /v1/${project}/${name}`);
     expect([...new Set(paths)].sort()).toEqual([...lists, 'GET /verify'].sort());

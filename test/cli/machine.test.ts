@@ -67,7 +67,7 @@ describe('init', () => {
   it('wants a git repository', async () => {
     const { code, err } = await quorate(['init'], { cwd: folder() });
     expect(code).toBe(2);
-    expect(err).toMatch(/error\[CLI_NOT_A_REPOSITORY\][\s\S]*git init/);
+    expect(err).toMatch(/error\[SOURCE_NO_REPOSITORY\][\s\S]*git init/);
   });
 
   it('makes no ticket before the controller has an address', async () => {

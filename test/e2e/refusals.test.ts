@@ -38,7 +38,7 @@ async function forged(
 describe('join refuses', () => {
   it('a ticket that was cut or changed', async () => {
     const ticket = await forged({});
-    expect(refusal(await joining(ticket.slice(0, -20), 'a'))).toEqual({ code: 2, error: 'TICKET_MALFORMED' });
+    expect(refusal(await joining(ticket.slice(0, -20), 'a'))).toEqual({ code: 2, error: 'TICKET_INVALID' });
     const changed = `${ticket.slice(0, 120)}${ticket[120] === 'A' ? 'B' : 'A'}${ticket.slice(121)}`;
     const answer = await joining(changed, 'a');
     expect(answer.code, answer.report).not.toBe(0);
@@ -128,7 +128,7 @@ describe('controller refuses', () => {
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     const cwd = join(cluster.dir, 'other-project');
     const answer = await cluster.cli(['controller', '--listen', `/ip4/127.0.0.1/tcp/${port}`], { cwd });
-    expect([answer.code, answer.error], answer.report).toEqual([3, 'MESH_PORT_IN_USE']);
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'MESH_LISTEN_FAILED']);
   });
 });
 

@@ -68,7 +68,7 @@ describe('a body', () => {
     expect([none.status, codeIn(none)]).toEqual([405, 'HTTP_METHOD_NOT_ALLOWED']);
     const server = await served({ limits: { bodyBytesMax: 100 } });
     const read = await ask(server, '/', { headers: { 'content-length': '1' }, body: 'x' });
-    expect([read.status, codeIn(read)]).toEqual([413, 'HTTP_BODY_NOT_ALLOWED']);
+    expect([read.status, codeIn(read)]).toEqual([413, 'HTTP_BODY_TOO_LARGE']);
   });
 });
 

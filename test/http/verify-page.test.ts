@@ -104,10 +104,10 @@ describe('what the page that verifies computes', () => {
       last: 'The evidence holds, and its level is not trusted. No file was compared with it.',
     });
     const bundle = { name: 'x', bytes: 2, text: async () => '{}' };
-    await expect(ask(app, false, { bundle })).rejects.toMatchObject({ code: 'VERIFY_BUNDLE_UNREADABLE' });
+    await expect(ask(app, false, { bundle })).rejects.toMatchObject({ code: 'VERIFY_INPUT_INVALID' });
     const large = { ...bundle, bytes: 2 ** 40 };
     await expect(ask(app, false, { bundle: large })).rejects.toMatchObject({
-      code: 'VERIFY_BUNDLE_TOO_LARGE',
+      code: 'VERIFY_INPUT_INVALID',
     });
   });
 });

@@ -250,7 +250,7 @@ describe('invites and tickets', () => {
       `${ticket}x`,
       'a'.repeat(20_000),
     ]) {
-      expect(() => decodeTicket(bad)).toThrow(code('TICKET_MALFORMED'));
+      expect(() => decodeTicket(bad)).toThrow(code('TICKET_INVALID'));
     }
     expect(() => decodeTicket(ticket.replace('quorate1', 'quorate2'))).toThrow(
       code('TICKET_UNKNOWN_VERSION'),

@@ -23,8 +23,8 @@ it.each<[string, () => unknown, string]>([
   ['no address', () => parseMultiaddr('192.0.2.1:1'), 'MESH_ADDRESS_INVALID'],
   ['an address without a peer', () => parseAddress(plain), 'MESH_ADDRESS_INVALID'],
   ['an address of a relay', () => parseAddress(`${plain}/p2p/${id}/p2p-circuit`), 'MESH_ADDRESS_INVALID'],
-  ['no peer', () => parsePeer('somebody'), 'MESH_PEER_INVALID'],
-  ['no CID', () => parseCid('bafy'), 'MESH_CID_INVALID'],
+  ['no peer', () => parsePeer('somebody'), 'MESH_ARGUMENT_INVALID'],
+  ['no CID', () => parseCid('bafy'), 'MESH_ARGUMENT_INVALID'],
 ])('%s is an error that says so', (_, parse, code) => {
   expect(parse).toThrow(expect.objectContaining({ code }));
 });

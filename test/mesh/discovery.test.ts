@@ -214,11 +214,11 @@ describe('errors', () => {
   test('a port in use, a bad address, a bad key', async () => {
     const first = await node();
     const listen = [first.addresses()[0]?.replace(/\/p2p\/.*/, '') ?? ''];
-    expect(await codeOf(node({ listen }))).toBe('MESH_PORT_IN_USE');
+    expect(await codeOf(node({ listen }))).toBe('MESH_LISTEN_FAILED');
     expect(await codeOf(node({ listen: ['/ip4/192.0.2.1/tcp/0'] }))).toBe('MESH_LISTEN_FAILED');
     expect(await codeOf(node({ bootstrap: ['/ip4/127.0.0.1/tcp/1'] }))).toBe('MESH_ADDRESS_INVALID');
     expect(await codeOf(node({ bootstrap: ['127.0.0.1:4001'] }))).toBe('MESH_ADDRESS_INVALID');
-    expect(await codeOf(node({ key: new Uint8Array(31) }))).toBe('MESH_KEY_INVALID');
+    expect(await codeOf(node({ key: new Uint8Array(31) }))).toBe('MESH_ARGUMENT_INVALID');
   });
 
   test('nobody there, the wrong one there, and one that accepts and says nothing', async () => {

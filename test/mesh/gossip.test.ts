@@ -62,7 +62,7 @@ describe('gossip', () => {
     await mesh.publish('jobs', bytes('alone'));
     await mesh.publish('jobs', bytes('alone'));
     expect(await codeOf(mesh.publish('jobs', new Uint8Array(512 * 1024 + 1)))).toBe('MESH_MESSAGE_TOO_LARGE');
-    expect(await codeOf(mesh.publish('other', bytes('x')))).toBe('MESH_TOPIC_UNKNOWN');
+    expect(await codeOf(mesh.publish('other', bytes('x')))).toBe('MESH_ARGUMENT_INVALID');
     expect(() => mesh.subscribe('other', () => {})).toThrow(/not opened for the topic/);
   });
 

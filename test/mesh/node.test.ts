@@ -36,7 +36,7 @@ describe('providers of a CID', () => {
       for await (const _ of mesh.findProviders(cid, { signal, max: 3 })) count += 1;
       return count;
     };
-    expect(await codeOf(all(soon(), 'nonsense'))).toBe('MESH_CID_INVALID');
+    expect(await codeOf(all(soon(), 'nonsense'))).toBe('MESH_ARGUMENT_INVALID');
     vi.spyOn(mesh.libp2p.contentRouting, 'findProviders').mockImplementation(async function* () {
       yield { id: peerIdFromString(a), multiaddrs: [] } as never;
       throw new Error('it ended');
@@ -49,7 +49,7 @@ describe('providers of a CID', () => {
 describe('an announcement', () => {
   test('fails where no peer takes the record', async () => {
     const mesh = await alone();
-    expect(await codeOf(mesh.provide('nonsense'))).toBe('MESH_CID_INVALID');
+    expect(await codeOf(mesh.provide('nonsense'))).toBe('MESH_ARGUMENT_INVALID');
     const answers: { name: string; messageName: string }[] = [];
     vi.spyOn(libp2pOf(mesh).services.dht, 'provide').mockImplementation(async function* () {
       yield* answers as never[];
@@ -203,7 +203,7 @@ describe('a topic', () => {
 
   test('is none of a bootstrap node', async () => {
     const boot = await bootstrapNode({ topics: ['jobs'] });
-    expect(await codeOf(boot.publish('jobs', bytes('x')))).toBe('MESH_TOPIC_UNKNOWN');
+    expect(await codeOf(boot.publish('jobs', bytes('x')))).toBe('MESH_ARGUMENT_INVALID');
   });
 });
 

@@ -119,7 +119,7 @@ describe('a project with its controller', () => {
       cwd: other,
     });
     expect(code).toBe(3);
-    expect(err).toMatch(/error\[MESH_PORT_IN_USE\][\s\S]*hint: /);
+    expect(err).toMatch(/error\[MESH_LISTEN_FAILED\][\s\S]*hint: /);
   });
 
   it('stops on Ctrl-C and exits 0', async () => {

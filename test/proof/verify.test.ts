@@ -249,7 +249,7 @@ describe('evidence that is none', () => {
   it('is refused when huge, a folder or a pipe, without reading it', async () => {
     const huge = await bad('');
     await truncate(huge, limits.bundleBytesMax + 1);
-    expect(await verify('tool', huge)).toMatchObject({ exit: 2, error: { code: 'CLI_FILE_TOO_LARGE' } });
+    expect(await verify('tool', huge)).toMatchObject({ exit: 2, error: { code: 'CLI_FILE_UNREADABLE' } });
     expect(await verify('tool', real.tool)).toMatchObject({
       exit: 2,
       error: { code: 'CLI_FILE_UNREADABLE' },

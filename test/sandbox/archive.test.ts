@@ -57,7 +57,7 @@ it('refuses paths that leave the folder and things that are no files', async () 
     { name: 'd', type: 'block-device', devmajor: 8, devminor: 0 },
   ];
   for (const entry of bad) {
-    await expect(join([entry])).rejects.toMatchObject({ code: 'SANDBOX_SOURCE_INVALID' });
+    await expect(join([entry])).rejects.toMatchObject({ code: 'SANDBOX_JOB_INVALID' });
   }
 });
 
@@ -77,7 +77,7 @@ it('holds as many entries as a tree may have, over all parts, and no more', asyn
   ];
   expect(await readOutputs(joinArchives(parts(1), [out]))).toHaveLength(6);
   await expect(readOutputs(joinArchives(parts(2), [out]))).rejects.toMatchObject({
-    ...{ code: 'SANDBOX_SOURCE_INVALID', message: expect.stringContaining('more than 3 entries') },
+    ...{ code: 'SANDBOX_JOB_INVALID', message: expect.stringContaining('more than 3 entries') },
   });
 });
 
@@ -111,6 +111,6 @@ it('fails, and does not end, when a part breaks off', async () => {
   setTimeout(() => parts[1]?.destroy(new Error('gone')), 10);
   for (const tar of parts) {
     const joined = joinArchives([{ folder: 'src', tar }], [out]);
-    await expect(readOutputs(joined)).rejects.toMatchObject({ code: 'SANDBOX_SOURCE_INVALID' });
+    await expect(readOutputs(joined)).rejects.toMatchObject({ code: 'SANDBOX_JOB_INVALID' });
   }
 });

@@ -48,7 +48,7 @@ describe('resolveRef', () => {
     commitAll(dir, 'second');
     git(dir, 'branch', 'both');
     const url = await serve(dir);
-    expect(await codeOf(resolveRef(url, 'both'))).toBe('SOURCE_REF_AMBIGUOUS');
+    expect(await codeOf(resolveRef(url, 'both'))).toBe('SOURCE_REF_INVALID');
     expect((await resolveRef(url, 'refs/tags/both')).commit).toBe(first);
   });
 });

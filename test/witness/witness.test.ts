@@ -43,7 +43,7 @@ const witnessAt = (url: string, vkey = key) =>
 describe('a server in place of a witness', () => {
   it.each<[string, string, number, string]>([
     ['does not sign', 'WITNESS_REFUSED', 403, 'no\n'],
-    ['does not know the log', 'WITNESS_LOG_UNKNOWN', 404, 'no\n'],
+    ['does not know the log', 'WITNESS_REFUSED', 404, 'no\n'],
     ['refuses the proof', 'WITNESS_PROOF_REFUSED', 422, 'no\n'],
     ['fails', 'WITNESS_UNREACHABLE', 500, 'no\n'],
     ['says nothing', 'WITNESS_ANSWER_INVALID', 200, ''],

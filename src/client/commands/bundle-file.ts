@@ -61,7 +61,7 @@ async function readWhole(handle: FileHandle, file: string, hint: string, bytesMa
   }
   if (stats.size > bytesMax) {
     const [size, most] = sizeTexts(stats.size, bytesMax);
-    throw new QuorateError('CLI_FILE_TOO_LARGE', `${file} has ${size}; at most ${most} are read`, { hint });
+    throw new QuorateError('CLI_FILE_UNREADABLE', `${file} has ${size}; at most ${most} are read`, { hint });
   }
   return handle.readFile();
 }

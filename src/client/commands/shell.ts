@@ -22,10 +22,10 @@ export function checkTier(tier: Tier = tierWithTerminal): void {
   });
 }
 
-/** Throws `CLI_NO_TERMINAL` unless input and output are a terminal. */
+/** Throws `CLI_USAGE` unless input and output are a terminal. */
 export function checkTerminal(json: boolean): void {
   if (!json && process.stdin.isTTY && process.stdout.isTTY) return;
-  throw new QuorateError('CLI_NO_TERMINAL', 'a shell needs a terminal to type in', {
+  throw new QuorateError('CLI_USAGE', 'a shell needs a terminal to type in', {
     hint: 'Run it in a terminal, without a pipe or a file for its input and output, and without --json.',
   });
 }

@@ -59,7 +59,7 @@ export class ControllerDependencies {
     );
   }
 
-  /** @throws DEPENDENCIES_BUSY, DEPENDENCIES_NO_ROOM, DEPENDENCIES_UNAVAILABLE */
+  /** @throws DEPENDENCIES_BUSY, DEPENDENCIES_UNAVAILABLE */
   async bring({ tree, from, operator, onProgress }: BroughtTree): Promise<void> {
     // Blocks that a damaged disk lost are fetched again.
     if (this.#use(tree) && (await this.#context.store.has(tree, this.#signal))) return;
@@ -182,7 +182,7 @@ const bytesOf = (all: readonly Held[]): number => all.reduce((sum, { bytes }) =>
 
 const noRoom = (operator: string): QuorateError =>
   new QuorateError(
-    'DEPENDENCIES_NO_ROOM',
+    'DEPENDENCIES_BUSY',
     `the controller has no more room for dependencies of ${operator}: open jobs need what it has`,
     { hint: 'Publish again when some of them have their verdicts; quorate cancel ends one.' },
   );

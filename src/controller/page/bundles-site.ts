@@ -7,7 +7,7 @@ import { pageApp } from './page-app.ts';
 
 /**
  * Serves pages of a view alone, without logs and bytes. `urls`: where it is reached, besides addresses.
- * Errors: `HTTP_PORT_IN_USE`, `HTTP_LISTEN_FAILED`.
+ * Errors: `HTTP_LISTEN_FAILED`.
  */
 export async function servePages(options: {
   host: string;

@@ -56,7 +56,7 @@ const neverFits = new Set([
   'STORE_TREE_TOO_MANY_ENTRIES',
 ]);
 /** Permanent errors of an image: its content cannot change under the same CID. */
-const neverBuildable = new Set(['IMAGE_UNFIT', 'IMAGE_LACKS_TOOL', ...neverFits]);
+const neverBuildable = new Set(['IMAGE_UNFIT', ...neverFits]);
 /** Files are counted in blocks of this size, as they take up on disk. */
 const diskBlock = 4096;
 /** Prefix of images in preparation, or left by a crash. */

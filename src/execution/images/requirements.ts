@@ -23,7 +23,7 @@ const files = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd'];
 /**
  * Checks whether an untrusted tree can be the root of a build: it has the mount points of the sandbox, none of them a link, and
  * the programs that the sandbox runs inside.
- * @throws IMAGE_UNFIT, IMAGE_LACKS_TOOL, and what the store throws
+ * @throws IMAGE_UNFIT, and what the store throws
  */
 export async function checkImageRequirements(store: Store, image: string): Promise<void> {
   const at = (path: string): Promise<TreeEntry | undefined> => store.resolve(image, path);
@@ -37,7 +37,7 @@ export async function checkImageRequirements(store: Store, image: string): Promi
   const missing: string[] = [];
   for (const tool of tools) if (!(await hasTool(store, image, tool))) missing.push(tool.is);
   if (missing.length === 0) return;
-  throw new QuorateError('IMAGE_LACKS_TOOL', `the image lacks ${missing.join(', ')}`, {
+  throw new QuorateError('IMAGE_UNFIT', `the image lacks ${missing.join(', ')}`, {
     hint: 'The sandbox runs these inside of it: install them in the image (Debian: dash, coreutils, tar, util-linux).',
   });
 }

@@ -54,7 +54,7 @@ export const init: Define = (program, act) => {
 async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
   const repo = findUp(cwd, '.git');
   if (repo === undefined) {
-    throw new QuorateError('CLI_NOT_A_REPOSITORY', `${cwd} is in no git repository`, {
+    throw new QuorateError('SOURCE_NO_REPOSITORY', `${cwd} is in no git repository`, {
       hint: 'Go to the repository whose builds you want checked, or make one: git init',
     });
   }

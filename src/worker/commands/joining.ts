@@ -62,11 +62,9 @@ export async function joiningOf(
 export const builds = (role: Role): boolean => role === 'worker' || role === 'trusted-worker';
 
 export function nothingToRun(role: Role): QuorateError {
-  return new QuorateError(
-    'CLI_NOTHING_TO_RUN',
-    `this machine is a ${role} of the project, which builds nothing`,
-    { hint: 'quorate run publishes a job, quorate jobs lists them.' },
-  );
+  return new QuorateError('CLI_USAGE', `this machine is a ${role} of the project, which builds nothing`, {
+    hint: 'quorate run publishes a job, quorate jobs lists them.',
+  });
 }
 
 export async function enrol(

@@ -6,7 +6,7 @@ import { lenderPageLimits } from './limits.ts';
 
 /**
  * Serves the page of a worker on a loopback address. `url`: the address that lets a browser in.
- * Errors: `HTTP_PORT_IN_USE`, `HTTP_LISTEN_FAILED`.
+ * Errors: `HTTP_LISTEN_FAILED`.
  */
 export async function serveLender(
   listen: { host: string; port: number },

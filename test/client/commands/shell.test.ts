@@ -142,7 +142,7 @@ describe('quorate try --shell', () => {
 
   it('needs a terminal, and nothing to vary', async () => {
     const without = await person.run(['try', '--shell'], { cwd: dir });
-    expect([without.code, codeIn(without.err)]).toEqual([2, 'CLI_NO_TERMINAL']);
+    expect([without.code, codeIn(without.err)]).toEqual([2, 'CLI_USAGE']);
     const both = await person.inside(['try', '--shell', '--vary'], { cwd: dir });
     expect([both.code, codeIn(both.err)]).toEqual([2, 'CLI_USAGE']);
   });

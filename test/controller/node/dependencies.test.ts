@@ -177,7 +177,7 @@ describe('the dependencies that a controller keeps', () => {
   it('are as many as one publisher may have open', async () => {
     const { needed, bring } = await place();
     for (let n = 0; n < room.treesPerPublisherMax; n++) needed.add(await bring('owner', 1));
-    expect(await codeOf(() => bring('owner', 1))).toBe('DEPENDENCIES_NO_ROOM');
+    expect(await codeOf(() => bring('owner', 1))).toBe('DEPENDENCIES_BUSY');
   });
 
   it('are as many of one publisher as stay, the oldest goes for one more', async () => {
@@ -203,7 +203,7 @@ describe('the dependencies that a controller keeps', () => {
     const kept = (all: string[]) => all.filter((tree) => store.pinned(tree)).length;
     expect([kept(own), kept(others)]).toEqual([3, 2]);
     for (const tree of own) needed.add(tree);
-    expect(await codeOf(() => bring('owner', 1))).toBe('DEPENDENCIES_NO_ROOM');
+    expect(await codeOf(() => bring('owner', 1))).toBe('DEPENDENCIES_BUSY');
     needed.clear();
     const last = await bring('other', 1);
     expect([kept(own), kept(others), kept([last])]).toEqual([2, 2, 1]);
@@ -280,7 +280,7 @@ describe('the dependencies that a controller keeps', () => {
     );
     for (const one of own) needed.add(one);
     held.resolve();
-    expect([await coming, store.pinned(tree)]).toEqual(['DEPENDENCIES_NO_ROOM', false]);
+    expect([await coming, store.pinned(tree)]).toEqual(['DEPENDENCIES_BUSY', false]);
   });
 
   it('are fetched from one publisher one after the other', async () => {

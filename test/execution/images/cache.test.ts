@@ -475,7 +475,7 @@ describe('a tree that is no image is refused before anything of it is used:', ()
     [
       'it has no shell',
       (all) => void all.splice(0, all.length, ...all.filter(({ name }) => name !== 'usr/bin/dash')),
-      'IMAGE_LACKS_TOOL',
+      'IMAGE_UNFIT',
     ],
   ])('%s', async (_, change, code) => {
     // As a stranger makes one: by hand, not by our own import.

@@ -73,7 +73,7 @@ beforeAll(async () => {
 });
 
 /** A pull of that image gets as far as this: all of it is here. */
-const arrived = { code: 'IMAGE_LACKS_TOOL' };
+const arrived = { message: expect.stringMatching(/^the image lacks /) };
 
 describe('an image is pulled', () => {
   it('as the same that an import of its layout gives; layers are fetched once, with progress', async () => {
@@ -118,12 +118,12 @@ describe('an image is pulled', () => {
     const { host } = await registry(small);
     const { digest } = topOf(small);
     await expect(pull(`${host}/tools/gcc:v1`)).rejects.toMatchObject({
-      code: 'IMAGE_DIGEST_NEEDED',
+      code: 'IMAGE_REFERENCE_INVALID',
       hint: `Now it has this one: quorate image pull ${host}/tools/gcc:v1@${digest}`,
     });
     await expect(pull(`${host}/tools/gcc:v1@${digest}`)).rejects.toMatchObject(arrived);
     await expect(pull(`${host}/tools/gcc:none`)).rejects.toMatchObject({
-      code: 'IMAGE_DIGEST_NEEDED',
+      code: 'IMAGE_REFERENCE_INVALID',
       hint: expect.stringContaining('answered 404'),
     });
   });
@@ -190,7 +190,7 @@ it('a registry that does not answer, and layers that cannot be kept, are said to
     ...{ code: 'IMAGE_PULL_FAILED', message: expect.stringContaining('takes longer than') },
   });
   await expect(pull(`${silent.host}/tools/gcc:v1`)).rejects.toMatchObject({
-    ...{ code: 'IMAGE_DIGEST_NEEDED', hint: expect.stringContaining('could not be asked') },
+    ...{ code: 'IMAGE_REFERENCE_INVALID', hint: expect.stringContaining('could not be asked') },
   });
   withLimits(pullLimits, { smallMs: 120_000 });
   const { host } = await registry(small);
@@ -289,15 +289,13 @@ describe('a registry cannot', () => {
       await changed((manifest) => {
         manifest.layers = manifest.layers.map((layer) => ({ ...layer, mediaType }));
       }),
-    ).toBe('IMAGE_FORMAT');
+    ).toBe('IMAGE_INVALID');
     expect(await changed((manifest) => manifest.layers.push(...Array(200).fill(manifest.layers[0])))).toBe(
-      'IMAGE_DAMAGED',
+      'IMAGE_INVALID',
     );
     const huge = { ...JSON.parse(String(small.files.get(manifestOf(small)))).layers[0], size: 2 ** 40 };
     expect(await changed((manifest) => manifest.layers.splice(0, 1, huge))).toBe('IMAGE_TOO_LARGE');
-    expect(await changed((manifest) => Object.assign(manifest, { manifests: [] }))).not.toBe(
-      'IMAGE_LACKS_TOOL',
-    );
+    expect(await changed((manifest) => Object.assign(manifest, { manifests: [] }))).not.toBe('IMAGE_UNFIT');
   });
 });
 

@@ -90,13 +90,13 @@ const refusals = new Map<number, string>([
     [405, 'HTTP_METHOD_NOT_ALLOWED'],
     [408, 'HTTP_METHOD_NOT_ALLOWED'],
     [411, 'HTTP_LENGTH_REQUIRED'],
-    [413, 'HTTP_BODY_NOT_ALLOWED'],
+    [413, 'HTTP_BODY_TOO_LARGE'],
   ] as const),
   ...([
-    [417, 'HTTP_BODY_NOT_ALLOWED'],
+    [417, 'HTTP_BODY_TOO_LARGE'],
     [421, 'HTTP_HOST_UNKNOWN'],
     [429, 'HTTP_TOO_MANY_REQUESTS'],
-    [431, 'HTTP_BODY_NOT_ALLOWED'],
+    [431, 'HTTP_BODY_TOO_LARGE'],
     [503, 'HTTP_BUSY'],
   ] as const),
 ]);

@@ -68,7 +68,7 @@ describe('quorate image', () => {
       return err;
     };
     const lacking = await attempt([smallSystem(['setpriv', 'env'])]);
-    expect(codeIn(lacking)).toBe('IMAGE_LACKS_TOOL');
+    expect(codeIn(lacking)).toBe('IMAGE_UNFIT');
     expect(lacking).toMatch(/env \(coreutils\), setpriv \(util-linux/);
     const busybox = [
       ...smallSystem(['tar']),
@@ -81,7 +81,7 @@ describe('quorate image', () => {
     const cut = await writeTarOf(await savedOf([smallSystem()]));
     await truncate(cut, 100_000);
     const { code, err } = await person.run(['image', 'import', cut]);
-    expect({ code, wrong: codeIn(err) }).toEqual({ code: 2, wrong: 'IMAGE_FORMAT' });
+    expect({ code, wrong: codeIn(err) }).toEqual({ code: 2, wrong: 'IMAGE_INVALID' });
     expect(await readdir(person.at('home')).catch(() => [])).toEqual([]);
     expect(await person.litter()).toEqual([]);
   });

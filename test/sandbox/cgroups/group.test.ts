@@ -74,11 +74,9 @@ it('other limits are written in either order, and those that are refused are nam
 
 it('a group that cannot be made is refused, and nothing of it stays', async () => {
   const { parents } = await group(2);
-  expect(await codeOf(() => createGroup(parents, 'job', limits, limitSettings))).toBe(
-    'SANDBOX_CGROUP_FAILED',
-  );
+  expect(await codeOf(() => createGroup(parents, 'job', limits, limitSettings))).toBe('SANDBOX_FAILED');
   const other = () => createGroup(parents, 'other', limits, () => [{ file: 'no/such', value: '1' }]);
-  expect(await codeOf(other)).toBe('SANDBOX_CGROUP_FAILED');
+  expect(await codeOf(other)).toBe('SANDBOX_FAILED');
   expect(existsSync(join(parents[0]?.path ?? '', 'other'))).toBe(false);
 });
 

@@ -126,7 +126,7 @@ describe.skipIf(native === undefined)('a program started by the native one', () 
       setTimeout(() => process.stdout.write(codes.join(' ')), 100);`;
     const words = ['--nofile=200', process.execPath, '--input-type=module-typescript', '-e', script];
     const limited = spawn('prlimit', words, { stdio: ['ignore', 'pipe', 'inherit'] });
-    expect(await text(limited.stdout)).toBe('SANDBOX_SPAWN_FAILED SOURCE_GIT_MISSING');
+    expect(await text(limited.stdout)).toBe('SANDBOX_FAILED SOURCE_GIT_MISSING');
   });
 
   it('that cannot be executed says so on its stream 2', async () => {

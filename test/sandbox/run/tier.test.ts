@@ -191,6 +191,6 @@ describe('a build’s files', () => {
 
   it('are refused with the reason where a disk cannot be made', async () => {
     const made = makeDiskFile(join(folder.path, 'disk'), 0, { file: undefined, top: 0 });
-    await expect(made).rejects.toMatchObject({ code: 'SANDBOX_DISK_FAILED' });
+    await expect(made).rejects.toMatchObject({ code: 'SANDBOX_FAILED' });
   });
 });

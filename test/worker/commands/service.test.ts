@@ -127,7 +127,7 @@ describe('quorate join --print-unit', () => {
 
 describe('a service', () => {
   it('needs systemd', async () => {
-    await expect(checkSystemd('/nonexistent/systemd')).rejects.toMatchObject({ code: 'SERVICE_NO_SYSTEMD' });
+    await expect(checkSystemd('/nonexistent/systemd')).rejects.toMatchObject({ code: 'SERVICE_FAILED' });
     await expect(checkSystemd('/')).resolves.toBeUndefined();
   });
 
@@ -150,7 +150,7 @@ describe('a service', () => {
     };
     const cached = program('_npx', 'abc', 'quorate.js');
     await expect(checkProgram(cached, { user: 'own' })).rejects.toMatchObject({
-      code: 'SERVICE_PROGRAM_UNUSABLE',
+      code: 'SERVICE_FAILED',
     });
     const own = program('private', 'quorate.js');
     symlinkSync(own, join(dir, 'link'));
@@ -167,9 +167,9 @@ describe('a service', () => {
     await writeUnit(dir, unitOf({ ...system, args: ['--project', project, '--cpus', '2'] }));
     expect(readFileSync(file, 'utf8')).toContain('--cpus 2');
     const other = unitOf({ ...system, args: ['--project', testKey('other').id] });
-    await expect(writeUnit(dir, other)).rejects.toMatchObject({ code: 'SERVICE_EXISTS' });
+    await expect(writeUnit(dir, other)).rejects.toMatchObject({ code: 'SERVICE_FAILED' });
     writeFileSync(file, '[Unit]\n');
-    await expect(writeUnit(dir, unit)).rejects.toMatchObject({ code: 'SERVICE_EXISTS' });
+    await expect(writeUnit(dir, unit)).rejects.toMatchObject({ code: 'SERVICE_FAILED' });
     expect(readFileSync(file, 'utf8')).toBe('[Unit]\n');
   });
 
@@ -207,7 +207,7 @@ describe('a service', () => {
     expect(lstatSync(join(home, 'made')).uid).toBe(nobody.uid);
     expect(process.geteuid?.()).toBe(0);
     await expect(homeFor({ uid: 65_533, gid: 65_533 }, home)).rejects.toMatchObject({
-      code: 'SERVICE_HOME_TAKEN',
+      code: 'SERVICE_FAILED',
     });
   });
 });

@@ -28,7 +28,7 @@ export type PullStep = 'fetch' | Parameters<ImageProgress>[0];
 
 /**
  * Creates an image from one of a registry: the same that the import of that image's OCI layout gives.
- * @throws IMAGE_DIGEST_NEEDED, IMAGE_REFERENCE_INVALID, `IMAGE_PULL_…`, and as `importImage`
+ * @throws IMAGE_REFERENCE_INVALID, `IMAGE_PULL_…`, and as `importImage`
  */
 export async function pullImage(options: PullOptions): Promise<MadeImage> {
   const { reference: text, arch, cache, env, plainHttp, onProgress } = options;
@@ -117,7 +117,7 @@ async function digestNeeded(
     return `skopeo inspect docker://${text} prints it; the registry could not be asked for it: ${messageOf(error)}`;
   });
   return new QuorateError(
-    'IMAGE_DIGEST_NEEDED',
+    'IMAGE_REFERENCE_INVALID',
     `${text} names no digest, and a tag names another image tomorrow`,
     { hint },
   );

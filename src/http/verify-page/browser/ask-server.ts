@@ -9,7 +9,7 @@ const askMsMax = 20_000;
 
 /**
  * Asks the HTTP feed of a controller or store for revocations. `address`: http or https, without credentials and query.
- * Errors: `VERIFY_FIELD_INVALID`, `VERIFY_SERVER_UNREACHABLE`, `WIRE_INVALID`.
+ * Errors: `VERIFY_INPUT_INVALID`, `VERIFY_SERVER_UNREACHABLE`, `WIRE_INVALID`.
  */
 export async function askServer(address: string, project: string, signal: AbortSignal): Promise<Brought> {
   const base = baseOf(address);
@@ -38,7 +38,7 @@ function baseOf(address: string): string {
   const isPlain = url?.username === '' && url.password === '' && url.search === '' && url.hash === '';
   if (url === undefined || !isPlain || !/^https?:$/.test(url.protocol))
     throw new QuorateError(
-      'VERIFY_FIELD_INVALID',
+      'VERIFY_INPUT_INVALID',
       'the address to ask is not http:// or https:// and a host',
       {
         hint: 'Such as https://ci.example.org',

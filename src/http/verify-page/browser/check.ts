@@ -58,7 +58,7 @@ const nothingKnown: ReportLine = {
   says: 'Whether anything was revoked is not known here: name a server to ask, or choose a file of revocations.',
 };
 
-/** Verifies as `quorate verify` does. @throws KEY_INVALID, VERIFY_BUNDLE_TOO_LARGE, VERIFY_BUNDLE_UNREADABLE, REVOCATION_UNREADABLE */
+/** Verifies as `quorate verify` does. @throws KEY_INVALID, VERIFY_INPUT_INVALID, REVOCATION_UNREADABLE */
 export async function check(question: Question, verifier: Verifier): Promise<Answer> {
   const { project, bundle: file, artifact, source, ref, recipe, maxAgeSeconds, brought, now } = question;
   publicKeyOf(project);
@@ -88,14 +88,14 @@ export async function check(question: Question, verifier: Verifier): Promise<Ans
 async function openBundle({ name, bytes, text }: Question['bundle']) {
   if (bytes > limits.bundleBytesMax) {
     const [size, most] = sizeTexts(bytes, limits.bundleBytesMax);
-    throw new QuorateError('VERIFY_BUNDLE_TOO_LARGE', `${name} has ${size}; at most ${most} are read`, {
+    throw new QuorateError('VERIFY_INPUT_INVALID', `${name} has ${size}; at most ${most} are read`, {
       hint: 'Name the file that fetch --bundle-out wrote.',
     });
   }
   try {
     return decodeBundle(await text());
   } catch (cause) {
-    throw new QuorateError('VERIFY_BUNDLE_UNREADABLE', `${name} proves nothing: ${messageOf(cause)}`, {
+    throw new QuorateError('VERIFY_INPUT_INVALID', `${name} proves nothing: ${messageOf(cause)}`, {
       hint: 'Fetch the artifact again, with --bundle-out.',
       cause,
     });

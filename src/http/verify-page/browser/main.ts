@@ -99,14 +99,14 @@ async function question(signal: AbortSignal): Promise<Question> {
   const text = Object.fromEntries(fields.map((name) => [name, input(name).value.trim()]));
   const { project = '', server, source, ref, recipe, path, age } = text;
   if (bundle === undefined)
-    throw new QuorateError('VERIFY_BUNDLE_NOT_GIVEN', 'there is no evidence to verify', {
+    throw new QuorateError('VERIFY_INPUT_INVALID', 'there is no evidence to verify', {
       hint: 'Choose the bundle that quorate fetch --bundle-out wrote.',
     });
   const file = bundle;
   const named = recipe ? parseRecipe(recipe) : undefined;
   const maxAgeSeconds = age ? units.time.parse(age) : undefined;
   if (recipe && named === undefined)
-    throw new QuorateError('VERIFY_FIELD_INVALID', 'the job file is not REPO[@COMMIT]:PATH', {
+    throw new QuorateError('VERIFY_INPUT_INVALID', 'the job file is not REPO[@COMMIT]:PATH', {
       hint: 'Such as https://host/recipes.git:tool.yaml',
     });
   return {

@@ -16,7 +16,7 @@ export interface Account {
   made: boolean;
 }
 
-/** Creates the account unless it exists. Errors: `SERVICE_NO_USER`. */
+/** Creates the account unless it exists. Errors: `SERVICE_FAILED`. */
 export async function makeAccount(home: string): Promise<Account> {
   const known = await find();
   if (known !== undefined) return { ...known, made: false };
@@ -24,14 +24,14 @@ export async function makeAccount(home: string): Promise<Account> {
   try {
     await exec('useradd', [...args, serviceUser], { timeout: programMsMax });
   } catch (cause) {
-    throw new QuorateError('SERVICE_NO_USER', `cannot create the account "${serviceUser}"`, {
+    throw new QuorateError('SERVICE_FAILED', `cannot create the account "${serviceUser}"`, {
       hint: `Create it, then try again: useradd ${args.join(' ')} ${serviceUser}`,
       cause,
     });
   }
   const made = await find();
   if (made !== undefined) return { ...made, made: true };
-  throw new QuorateError('SERVICE_NO_USER', `the account "${serviceUser}" was created but does not exist`);
+  throw new QuorateError('SERVICE_FAILED', `the account "${serviceUser}" was created but does not exist`);
 }
 
 async function find(): Promise<{ uid: number; gid: number } | undefined> {
@@ -44,14 +44,14 @@ async function find(): Promise<{ uid: number; gid: number } | undefined> {
 
 /**
  * Creates the account's home folder. One that belongs to root, which may have created a key there, gets the account as its
- * owner, with all entries. Errors: `SERVICE_HOME_TAKEN`.
+ * owner, with all entries. Errors: `SERVICE_FAILED`.
  */
 export async function homeFor({ uid, gid }: Pick<Account, 'uid' | 'gid'>, dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const { uid: owner } = await lstat(dir);
   if (owner === uid) return;
   if (owner !== 0) {
-    throw new QuorateError('SERVICE_HOME_TAKEN', `${dir} belongs to another account (uid ${owner})`, {
+    throw new QuorateError('SERVICE_FAILED', `${dir} belongs to another account (uid ${owner})`, {
       hint: `Name another folder: --home <folder>; or hand it over: chown -R ${serviceUser} ${dir}`,
     });
   }

@@ -7,11 +7,11 @@ import { type ServiceOptions, serviceName, serviceUser, systemdWanted, unitMark 
 
 const programMsMax = 10_000;
 
-/** Checks that systemd is running and recent enough. Errors: `SERVICE_NO_SYSTEMD`, `SERVICE_SYSTEMD_TOO_OLD`. */
+/** Checks that systemd is running and recent enough. Errors: `SERVICE_FAILED`. */
 export async function checkSystemd(running = '/run/systemd/system'): Promise<void> {
   const here = await lstat(running).catch(() => undefined);
   if (here === undefined) {
-    throw new QuorateError('SERVICE_NO_SYSTEMD', 'systemd does not run this machine', {
+    throw new QuorateError('SERVICE_FAILED', 'systemd does not run this machine', {
       hint: 'Join without --service, and have whatever starts programs here start: quorate join --yes',
     });
   }
@@ -19,7 +19,7 @@ export async function checkSystemd(running = '/run/systemd/system'): Promise<voi
   const version = Number(/^systemd (\d+)/.exec(stdout)?.[1] ?? 0);
   if (version < systemdWanted) {
     throw new QuorateError(
-      'SERVICE_SYSTEMD_TOO_OLD',
+      'SERVICE_FAILED',
       `this machine has systemd ${version}; from ${systemdWanted} on it can hand control groups to builds`,
       { hint: 'Run "quorate join" by hand, or in a newer system.' },
     );
@@ -36,12 +36,12 @@ export async function userOf(
 
 /**
  * Checks that the program is installed permanently and readable by the service's user. Returns its real path.
- * Errors: `SERVICE_PROGRAM_UNUSABLE`.
+ * Errors: `SERVICE_FAILED`.
  */
 export async function checkProgram(path: string, { user }: { user: 'own' | 'other' }): Promise<string> {
   const real = await realpath(path);
   const unfit = (why: string) =>
-    new QuorateError('SERVICE_PROGRAM_UNUSABLE', `${real} ${why}`, {
+    new QuorateError('SERVICE_FAILED', `${real} ${why}`, {
       hint: 'Install it for the whole machine, and use that one: npm install --global --prefix /usr/local <package>',
     });
   if (real.includes('/_npx/')) throw unfit('is in a cache of npm, which may be emptied at any time');
@@ -53,13 +53,13 @@ export async function checkProgram(path: string, { user }: { user: 'own' | 'othe
   }
 }
 
-/** Writes the unit file; replaces only one that Quorate wrote for the same project. Returns its path. Errors: `SERVICE_EXISTS`. */
+/** Writes the unit file; replaces only one that Quorate wrote for the same project. Returns its path. Errors: `SERVICE_FAILED`. */
 export async function writeUnit(folder: string, unit: string): Promise<string> {
   const file = join(folder, serviceName);
   const before = await readFile(file, 'utf8').catch(() => undefined);
   if (before !== undefined && (!before.startsWith(unitMark) || projectIn(before) !== projectIn(unit))) {
     throw new QuorateError(
-      'SERVICE_EXISTS',
+      'SERVICE_FAILED',
       before.startsWith(unitMark)
         ? `${file} works for another project, ${projectIn(before) ?? 'which it does not name'}`
         : `${file} is there already, and not from "quorate join"`,
