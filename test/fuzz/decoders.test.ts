@@ -132,7 +132,6 @@ const reached: Record<string, string> = {
   'src/store-node/commands/store.ts': 'a CID on the own command line',
   'src/owner/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
   'src/client/commands/local-log.ts': 'what a build wrote; its lines are terminal-lines',
-  'src/terminal/values.ts': 'options of the own command line',
   'src/store-node/node/evidence.ts': 'a time in a bundle that was verified',
   'src/program.ts': 'the own package.json',
   'src/protocol/documents/base.ts': 'peer-id; CIDs are part of every document',
