@@ -7,15 +7,13 @@ const dependencyErrors = {
   DEPENDENCIES_CACHE:
     'The folder in which fetched dependencies are kept cannot be written or read. Make room on its disk, or correct its permissions.',
   DEPENDENCIES_CLIENT:
-    'The configuration of a package manager on this host cannot be read. The message names the file or the command.',
+    'The configuration of a package manager on this host cannot be read, or names no registry for a dependency without an address. The message names the file, the command or the entry.',
   DEPENDENCIES_CONFLICT:
     'Two dependencies of one job would have one place in the sandbox; the message names both. Give their lock files to two jobs.',
   DEPENDENCIES_DAMAGED:
     'Each address of a dependency served bytes that do not have the hash in the lock file. The message names entry, address and both hashes. Find out who changed them before you change the lock file.',
   DEPENDENCIES_FETCH_FAILED:
     'A dependency could not be fetched from any of its addresses. The message names the entry and the reason of each address.',
-  DEPENDENCIES_NO_REGISTRY:
-    'The lock file names no address for a dependency, and the package manager of this host has no registry configured.',
   DEPENDENCIES_PRIVATE:
     'A registry gives a dependency to authorised clients only, and whatever a job depends on becomes readable by all workers. Allow it with --private, or depend on a public package.',
   DEPENDENCIES_TOO_LARGE:

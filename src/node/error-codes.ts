@@ -10,6 +10,8 @@ const runtimeErrors = {
     'The process cannot make its control socket: its home folder has to be writable, on a file system that can hold sockets, at a path short enough for one (107 bytes). `--home` names another.',
   EXPORT_TOO_LARGE:
     'Listing what an artifact was made from takes more time or memory than this server gives. Fetch the bundle, and list it yourself: `quorate sbom`.',
+  HOME_DAMAGED:
+    "A file in a home folder or a project's folder does not hold what was written to it, or what it is named by. The message names the file, and the hint says what mends it.",
   HOOK_USAGE:
     'The command line of a hook is wrong: its name, its ref, its command or the run that it names; the message says which. `quorate on trusted --help` shows how it is written.',
   IMAGE_REFERENCE_INVALID:
@@ -18,6 +20,10 @@ const runtimeErrors = {
     'The job file has no job of this name, or several jobs and none was named. `quorate plan` lists them.',
   LIMITS_INVALID:
     'More would be lent than the host has, or two limits cannot hold at once; the message names the limit, with the line of `worker.toml` where it is from there. Change that one.',
+  MEMBERSHIP_AMBIGUOUS:
+    'This host belongs to several projects, or several workers run from one home folder; the message names them. Say which: `--project`, with its name or id. `quorate worker leave` leaves one.',
+  PROCESS_NOT_RUNNING:
+    'No process of that kind runs from that home folder, or it belongs to another account; the message names it. Start it: `quorate join` starts a worker, `quorate watch` a watcher.',
   TIMED_OUT:
     'The other hosts that had to be asked did not answer in the time for all of it. Try again; what the controller prints says whether it is overloaded.',
   STORE_NOT_PINNED:
@@ -47,8 +53,6 @@ const runtimeErrors = {
     'The index does not lead from the dependencies that the signed job names: the file was changed or is damaged, or belongs to another artifact. Nothing of it is shown. Get it again: `quorate fetch --index-out`.',
   DEPENDENCY_INDEX_MISSING:
     'The job of the artifact has dependencies. What they are stands in an index that is no part of the bundle: name the file that `quorate fetch --index-out` wrote, with `--index`.',
-  HOME_DAMAGED:
-    "A file in a home folder or a project's folder does not hold what was written to it. The message names the file, and the hint says what mends it.",
   HOOK_LINES_FULL:
     'The hook has run for as many refs and jobs as it remembers, in all or of one publisher; it goes on for those and for other publishers. Begin another one with `--name`; it starts with what is trusted then.',
   HOOK_NOTICE_FALSE:
@@ -89,8 +93,6 @@ const runtimeErrors = {
   LOGIN_URL_INVALID: 'The address to sign in at is none, or has no TLS. http is for this host only.',
   IMAGE_CREDENTIALS:
     'A file with credentials for registries cannot be read; the message names it. Log in again: `skopeo login` or `docker login`.',
-  IMAGE_FILE_DAMAGED:
-    'A file in the folder of images does not hold the image it is named by. Remove it (`quorate image remove`) and make or import the image again.',
   IMAGE_PULL_DENIED:
     'The registry wants credentials, or does not accept those that container tools have on this host. Log in: `skopeo login` or `docker login`.',
   IMAGE_PULL_FAILED:
@@ -107,8 +109,6 @@ const runtimeErrors = {
     'There is no `quorate.yaml` at that commit. `quorate init` writes one; commit and push it.',
   LIMITS_NOT_ENFORCEABLE:
     'The operator sets a limit that the kernel of this host cannot enforce; the message says which and what is missing. No job is taken while a limit is not enforced: leave it out, or mount that controller.',
-  MEMBERSHIP_AMBIGUOUS:
-    'This host belongs to several projects, which the message names. Say which: `--project`, with its name or id. `quorate worker leave` leaves one.',
   MEMBERSHIP_NOT_FOUND:
     "This host has joined no project, or not the one named. Ask its owner for a ticket, then `quorate join <ticket>`; owners run commands in their project's repository. To fetch an artifact none is needed: give both `--project` and `--bootstrap`.",
   NOT_TRUSTED:
@@ -159,12 +159,7 @@ const runtimeErrors = {
   WATCH_FILE_UNKNOWN_KEY:
     '`watch.toml` has a key that does not exist; the message begins with file and line, the hint names the nearest key.',
   WATCH_FILE_UNREADABLE: '`watch.toml` cannot be read. `quorate watch example` prints one.',
-  WATCH_NOT_RUNNING:
-    'No watcher runs from that home folder, or it belongs to another account. Start one with `quorate watch`.',
   WATCH_PULL_UNKNOWN: 'No open pull request of that number is known. `quorate watch approvals` lists them.',
-  WORKER_AMBIGUOUS: 'Several workers run from one home folder. Say which with `--project <id>`.',
-  WORKER_NOT_RUNNING:
-    'No worker runs from that home folder, or it belongs to another account. Start one with `quorate join`.',
   WITNESS_KEY_NOT_APART:
     'The key is that of the controller, the identity provider or the log, which a witness is there to check. Name one that somebody else holds.',
 } as const;

@@ -37,9 +37,8 @@ const storeErrors = {
     'Blocks of a tree that is to be kept are missing or damaged: the disk changed them, or files were removed. No sweep removes anything until the tree is whole; it is fetched again from peers. Check the disk. Where nobody has it any more, stop the node and give it up: `quorate store forget <cid>`.',
   STORE_PULL_BLOCK_MISSING:
     'No peer asked has a block of the tree. Ask another peer; one that announces a tree must have all of it.',
-  STORE_PULL_NO_PROVIDER: 'No connected peer can give the tree. Connect to one that has it first.',
-  STORE_PULL_PEERS_LOST:
-    'No peer that may have the tree is reachable any more. Connect to one that has it and pull again; what has arrived is kept.',
+  STORE_PULL_NO_PROVIDER:
+    'No connected peer can give the tree, or none is reachable any more. Connect to one that has it, and pull again; what has arrived is kept.',
   STORE_PULL_STALLED:
     'No correct block came for too long. The peer is too slow or sends wrong bytes; try another one.',
   STORE_TAR_DAMAGED: 'The archive was cut off or is not a tar archive. Produce it again.',

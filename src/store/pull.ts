@@ -43,7 +43,7 @@ assert(attemptMsMax < storeLimits.pullIdleSecondsMax * 1000, 'another peer is as
 /**
  * Fetches all blocks of a DAG into the public area, by Bitswap. Asks only for CIDs linked from verified blocks, so that a
  * peer cannot choose what is stored.
- * @throws STORE_PULL_NO_PROVIDER, STORE_PULL_PEERS_LOST, STORE_PULL_BLOCK_MISSING, STORE_PULL_STALLED, STORE_TREE_TOO_LARGE,
+ * @throws STORE_PULL_NO_PROVIDER, STORE_PULL_BLOCK_MISSING, STORE_PULL_STALLED, STORE_TREE_TOO_LARGE,
  * STORE_TREE_TOO_MANY_BLOCKS, STORE_TREE_MALFORMED, STORE_CID_REFUSED
  */
 export async function pullTree(
@@ -138,7 +138,7 @@ class Pull {
     if (this.#providers.length > 0 && this.#providers.every(({ gone }) => gone)) {
       this.#abort.abort(
         new QuorateError(
-          'STORE_PULL_PEERS_LOST',
+          'STORE_PULL_NO_PROVIDER',
           `no peer that may have ${this.#root} is reachable any more`,
           {
             hint: 'Connect to a peer that has the tree and pull again; what has arrived is kept.',

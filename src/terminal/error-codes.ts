@@ -12,10 +12,6 @@ const cliErrors = {
   CLI_INTERNAL_ERROR: 'A defect of Quorate. Run it again with `QUORATE_DEBUG=1` and report what it prints.',
   CLI_INTERRUPTED:
     'The command was stopped (Ctrl-C, or `kill`) before it was done. Nothing half done is left: run it again. While a job was being published it may have arrived: `quorate jobs` lists it.',
-  CLI_NO_HOME:
-    'There is no folder for keys and memberships: `HOME` is empty or leads where no folder can be. Name one: `--home`, or `QUORATE_HOME`.',
-  CLI_NO_REMOTE:
-    'The repository has no remote, and workers fetch source from a server. Push it somewhere and give its address: `--url`.',
   CLI_OUTPUT_LOST:
     'The output of the command could not be written, for example to a full disk. Free space or send the output elsewhere. What the command does may be done nevertheless.',
   CLI_SYSTEM_ERROR: "The operating system refused something; the message is the system's own.",

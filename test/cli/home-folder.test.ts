@@ -14,5 +14,5 @@ it.each([
   ['a home in which no folder can be made', undefined, '/proc'],
   ['such a folder given', '/proc/self/quorate', '/root'],
 ])('%s is refused', (_, given, home) => {
-  expect(() => homeFolder(given, home)).toThrow(expect.objectContaining({ code: 'CLI_NO_HOME' }));
+  expect(() => homeFolder(given, home)).toThrow(expect.objectContaining({ code: 'CLI_USAGE' }));
 });

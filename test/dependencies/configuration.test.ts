@@ -235,7 +235,7 @@ describe('the address of', () => {
       );
     const files = { '/one/thing/': list('/a'), '/two/thing/': list('/b'), '/three/thing/': list('/c') };
     const { url } = await registry(files);
-    await expect(addresses({})).rejects.toMatchObject({ code: 'DEPENDENCIES_NO_REGISTRY' });
+    await expect(addresses({})).rejects.toMatchObject({ code: 'DEPENDENCIES_CLIENT' });
     await program('python3', `echo '${url}/three/'`);
     expect(await addresses({})).toEqual([`${url}/c`]);
     await program('pip', `echo "global.timeout='3'"; echo "global.index-url='${url}/two'"`);

@@ -443,7 +443,7 @@ describe('an entry without an address', () => {
     [{ origin: { kind: 'git', url: 'https://git.example/x', commit: 'c0ffee' } }, 'quorate.lock'],
   ])('is refused, and the hint says where one is set', async (more, hint) => {
     await expect(fetching([entry(undefined, more)])).rejects.toMatchObject({
-      code: 'DEPENDENCIES_NO_REGISTRY',
+      code: 'DEPENDENCIES_CLIENT',
       hint: expect.stringContaining(hint),
     });
   });

@@ -158,7 +158,7 @@ it('drains: finishes what it builds, and then ends by itself', async () => {
   const { code } = await cluster.worker('ada').end();
   expect(code).toBe(0);
   const gone = await cluster.cli(['worker', 'status'], { home: 'ada', cwd: cluster.dir });
-  expect(gone).toMatchObject({ code: 3, error: 'WORKER_NOT_RUNNING' });
+  expect(gone).toMatchObject({ code: 3, error: 'PROCESS_NOT_RUNNING' });
 });
 
 it('stops at once, also while it is paused, and leaves nothing behind', async () => {

@@ -108,7 +108,7 @@ describe('a project with its controller', () => {
   it('needs a remote that workers can reach', async () => {
     const { code, err } = await quorate(['run'], { cwd: repo });
     expect(code).toBe(2);
-    expect(err).toMatch(/SOURCE_NO_COMMIT|CLI_NO_REMOTE/);
+    expect(err).toMatch(/SOURCE_NO_COMMIT|CLI_USAGE/);
   });
 
   it('cannot listen where another does, and says so', async () => {

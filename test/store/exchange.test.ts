@@ -175,7 +175,7 @@ describe('a pull that waits', () => {
     await vi.advanceTimersByTimeAsync(499);
     expect(isOver).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
-    expect(await pulling).toBe('STORE_PULL_PEERS_LOST');
+    expect(await pulling).toBe('STORE_PULL_NO_PROVIDER');
   });
 
   it('asks no peer that was gone for a moment', async () => {

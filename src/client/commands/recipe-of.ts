@@ -28,7 +28,7 @@ export function localFile(
 
 /**
  * The job file to publish: one of this host has to be committed, and is read from the remote of its repository.
- * Throws `CLI_USAGE`, `CLI_NO_REMOTE`, `SOURCE_…`.
+ * Throws `CLI_USAGE`, `SOURCE_…`.
  */
 export async function recipeOf(cwd: string, given: string): Promise<WantedRecipe> {
   const file = fileGiven(cwd, given);
@@ -37,7 +37,7 @@ export async function recipeOf(cwd: string, given: string): Promise<WantedRecipe
   const { path, repository } = await committedFile(file.local);
   const { remoteUrl: repo, commit, branch, root } = repository;
   if (repo === undefined)
-    throw new QuorateError('CLI_NO_REMOTE', `${root} has no remote, and others have to find ${path}`, {
+    throw new QuorateError('CLI_USAGE', `${root} has no remote, and others have to find ${path}`, {
       hint: `Push it somewhere, and name it there: --file <url>:${path}`,
     });
   return { repo, commit, path, ...(branch !== undefined && { branch }) };

@@ -15,7 +15,7 @@ const plainWord = /^[\w-][\w.-]*$/;
 
 /**
  * The source that `quorate run` builds: the given URL, or the remote and the checked-out branch of the repository in a
- * folder. Throws `CLI_NO_REMOTE`, `CLI_USAGE`, `SOURCE_…`.
+ * folder. Throws `CLI_USAGE`, `SOURCE_…`.
  */
 export async function sourceOf(
   cwd: string,
@@ -35,13 +35,9 @@ export async function sourceOf(
   const { remoteUrl, branch, commit, dirty } = await localRepo(folder);
   const url = options.url ?? remoteUrl;
   if (url === undefined) {
-    throw new QuorateError(
-      'CLI_NO_REMOTE',
-      `${folder} has no remote, and workers fetch source from a server`,
-      {
-        hint: 'Push it somewhere and give its address: --url <url>',
-      },
-    );
+    throw new QuorateError('CLI_USAGE', `${folder} has no remote, and workers fetch source from a server`, {
+      hint: 'Push it somewhere and give its address: --url <url>',
+    });
   }
   const notes =
     dirty && options.ref === undefined

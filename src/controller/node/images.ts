@@ -35,7 +35,7 @@ export class ControllerImages {
     }
   }
 
-  /** Ends when workers can get the image of a job from here. @throws IMAGE_UNKNOWN, IMAGE_NOT_READY, IMAGE_FILE_DAMAGED */
+  /** Ends when workers can get the image of a job from here. @throws IMAGE_UNKNOWN, IMAGE_NOT_READY, HOME_DAMAGED */
   async need(image: string): Promise<void> {
     if (image === 'host' || this.#ready.has(image)) return;
     const dir = imagesFolder(this.#context.folder.dir);

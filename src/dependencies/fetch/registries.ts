@@ -29,7 +29,7 @@ export class Registries {
   }
 
   /**
-   * Addresses of a file, best first. Throws `DEPENDENCIES_NO_REGISTRY`, `DEPENDENCIES_CLIENT`, and `NoAnswer` where a registry
+   * Addresses of a file, best first. Throws `DEPENDENCIES_CLIENT`, and `NoAnswer` where a registry
    * has to be asked and does not answer.
    */
   async candidates(entry: Entry): Promise<Candidate[]> {
@@ -197,7 +197,7 @@ const hints: Record<Entry['ecosystem'], string> = {
 
 const noRegistry = ({ lock, line, purl, ecosystem, origin }: Entry): QuorateError =>
   new QuorateError(
-    'DEPENDENCIES_NO_REGISTRY',
+    'DEPENDENCIES_CLIENT',
     `${lock}:${line}: there is no address for ${purl}${origin.kind === 'git' ? ', which is from a git repository' : ''}`,
     {
       hint:

@@ -72,7 +72,7 @@ async function sweepUnfinished(dir: string): Promise<void> {
 }
 
 /**
- * Imports an image from its file into a store's public area and verifies each block. @throws IMAGE_FILE_DAMAGED, `STORE_…`
+ * Imports an image from its file into a store's public area and verifies each block. @throws HOME_DAMAGED, `STORE_…`
  */
 export async function readImageFile(
   store: { blocks: Pick<Store['blocks'], 'parse' | 'links' | 'put' | 'during'> },
@@ -104,7 +104,7 @@ export async function readImageFile(
     signal.throwIfAborted();
     if (cause instanceof QuorateError && cause.code === 'STORE_DISK_FULL') throw cause;
     throw new QuorateError(
-      'IMAGE_FILE_DAMAGED',
+      'HOME_DAMAGED',
       `${file} does not hold the image it is named by: ${(cause as Error).message}`,
       { hint: `Remove it (quorate image remove ${image}) and make or import the image again.`, cause },
     );

@@ -39,7 +39,7 @@ export function serveWatchControl(
   });
 }
 
-/** Asks the watcher that runs from this home. Errors: `WATCH_NOT_RUNNING`, `CONTROL_LOST`, and what it answers with. */
+/** Asks the watcher that runs from this home. Errors: `PROCESS_NOT_RUNNING`, `CONTROL_LOST`, and what it answers with. */
 export async function askWatcher(
   home: string,
   project: string | undefined,
@@ -69,7 +69,7 @@ async function socketFor(home: string, project: string | undefined): Promise<str
 }
 
 const notRunning = (where: string, cause?: unknown): QuorateError =>
-  new QuorateError('WATCH_NOT_RUNNING', `no watcher answers at ${where}`, {
+  new QuorateError('PROCESS_NOT_RUNNING', `no watcher answers at ${where}`, {
     hint: 'Start one: quorate watch. A watcher of another account is asked by that account, with its --home.',
     ...(cause !== undefined && { cause }),
   });

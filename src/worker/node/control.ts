@@ -73,7 +73,7 @@ async function perform(operator: Operator, request: ControlRequest): Promise<Con
   return { status: operator.status(), missed };
 }
 
-/** Sends a request to the worker that runs from this home. Errors: `WORKER_NOT_RUNNING`, `WORKER_AMBIGUOUS`, `CONTROL_…`, `LIMITS_…`. */
+/** Sends a request to the worker that runs from this home. Errors: `PROCESS_NOT_RUNNING`, `MEMBERSHIP_AMBIGUOUS`, `CONTROL_…`, `LIMITS_…`. */
 export async function askWorker(
   home: string,
   project: string | undefined,
@@ -113,7 +113,7 @@ async function socketFor(home: string, project: string | undefined): Promise<str
   if (project !== undefined) {
     const socket = socketOf(home, project);
     if (names.length > 0 && !names.includes(basename(socket)))
-      throw new QuorateError('WORKER_NOT_RUNNING', `no worker of ${project} runs from ${home}`, {
+      throw new QuorateError('PROCESS_NOT_RUNNING', `no worker of ${project} runs from ${home}`, {
         hint: 'Workers of other projects do. --project takes the id of a project: quorate project list shows it.',
       });
     return socket;
@@ -121,7 +121,7 @@ async function socketFor(home: string, project: string | undefined): Promise<str
   const [first, second] = names;
   if (first === undefined) throw notRunning(home);
   if (second !== undefined) {
-    throw new QuorateError('WORKER_AMBIGUOUS', `${names.length} workers run from ${home}`, {
+    throw new QuorateError('MEMBERSHIP_AMBIGUOUS', `${names.length} workers run from ${home}`, {
       hint: 'Say which: --project <id>.',
     });
   }
@@ -129,7 +129,7 @@ async function socketFor(home: string, project: string | undefined): Promise<str
 }
 
 const notRunning = (where: string, cause?: unknown): QuorateError =>
-  new QuorateError('WORKER_NOT_RUNNING', `no worker answers at ${where}`, {
+  new QuorateError('PROCESS_NOT_RUNNING', `no worker answers at ${where}`, {
     hint: 'Start one: quorate join. A worker of another account is asked by that account, with its --home.',
     cause,
   });

@@ -110,7 +110,7 @@ it('a file that is damaged is said to be, and is read again for the next job', a
   const images = open();
   await truncate(join(dir, `${image}.car`), 10);
   const codes = [await codeOf(() => images.need(image)), await codeOf(() => images.need(image))];
-  expect(codes).toEqual(['IMAGE_FILE_DAMAGED', 'IMAGE_FILE_DAMAGED']);
+  expect(codes).toEqual(['HOME_DAMAGED', 'HOME_DAMAGED']);
   expect(await pins()).toEqual([]);
 });
 

@@ -55,17 +55,17 @@ it('a file that was cut, or changed, or is not there holds no image', async () =
   const whole = await readFile(file);
   const read = async () => codeOf(async () => readImageFile(await store(), dir, image, { signal }));
   await truncate(file, whole.length - 1);
-  expect(await read()).toBe('IMAGE_FILE_DAMAGED');
+  expect(await read()).toBe('HOME_DAMAGED');
   // At the end of a block: in front of the last one are its length, in three bytes, and its name, in 36.
   await truncate(file, whole.length - 100_000 - 36 - 3);
   await expect(readImageFile(await store(), dir, image, { signal })).rejects.toThrow('before the last block');
   await writeFile(file, Buffer.concat([whole, Buffer.from('more')]));
-  expect(await read()).toBe('IMAGE_FILE_DAMAGED');
+  expect(await read()).toBe('HOME_DAMAGED');
   whole[whole.length - 10] = (whole[whole.length - 10] ?? 0) ^ 1;
   await writeFile(file, whole);
-  expect(await read()).toBe('IMAGE_FILE_DAMAGED');
+  expect(await read()).toBe('HOME_DAMAGED');
   await removeImageFile(dir, image);
-  expect(await read()).toBe('IMAGE_FILE_DAMAGED');
+  expect(await read()).toBe('HOME_DAMAGED');
 });
 
 it('a full disk is no damage of the file, and neither is a reading that was ended', async () => {

@@ -13,9 +13,9 @@ const [one, other] = ['project-number-one', 'project-number-two'];
 it('the watcher of a home is asked, of several the one that is named, and none is an error', async () => {
   const home = await folder();
   const view = { do: 'view' } as const;
-  await expect(askWatcher(home, undefined, view)).rejects.toMatchObject({ code: 'WATCH_NOT_RUNNING' });
+  await expect(askWatcher(home, undefined, view)).rejects.toMatchObject({ code: 'PROCESS_NOT_RUNNING' });
   await expect(askWatcher(home, one, view)).rejects.toMatchObject({
-    ...{ code: 'WATCH_NOT_RUNNING', cause: { code: 'ENOENT' } },
+    ...{ code: 'PROCESS_NOT_RUNNING', cause: { code: 'ENOENT' } },
   });
   const decided: unknown[][] = [];
   const { machine } = new Bench();
@@ -25,7 +25,7 @@ it('the watcher of a home is asked, of several the one that is named, and none i
   expect((await askWatcher(home, undefined, decide)).url).toBe('git://127.0.0.1/tool');
   expect(decided).toEqual([[7, commit(2), 'approved', 'carol']]);
   await askWatcher(home, one, view);
-  await expect(askWatcher(home, other, view)).rejects.toMatchObject({ code: 'WATCH_NOT_RUNNING' });
+  await expect(askWatcher(home, other, view)).rejects.toMatchObject({ code: 'PROCESS_NOT_RUNNING' });
   for (const wrong of [{ pull: 0 }, { commit: 'c0ffee' }, { verdict: 'maybe' }, { by: '' }, { more: 1 }])
     await expect(askWatcher(home, one, { ...decide, ...wrong } as never)).rejects.toMatchObject({
       code: 'CONTROL_REQUEST_INVALID',

@@ -59,7 +59,7 @@ it('a watcher that is opened answers on its socket, and closes all that it has o
   await opened.close();
   expect(seen).toEqual({ opened: 1, closed: 1, forges: 1 });
   expect(opened.watcher.signal.aborted).toBe(true);
-  expect(await codeOf(() => askWatcher(dir, undefined, { do: 'view' }))).toBe('WATCH_NOT_RUNNING');
+  expect(await codeOf(() => askWatcher(dir, undefined, { do: 'view' }))).toBe('PROCESS_NOT_RUNNING');
 });
 
 it('a watcher whose copy of the log is damaged is not opened, and what was opened before is closed by then', async () => {

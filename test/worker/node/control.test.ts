@@ -11,21 +11,21 @@ const [one, other] = ['project-number-one', 'project-number-two'];
 it('the worker of a home is asked, of several the one that is named, and none is an error', async () => {
   const home = await folder();
   await expect(askWorker(home, undefined, { do: 'status' })).rejects.toMatchObject({
-    code: 'WORKER_NOT_RUNNING',
+    code: 'PROCESS_NOT_RUNNING',
   });
   await expect(askWorker(home, one, { do: 'status' })).rejects.toMatchObject({
-    ...{ code: 'WORKER_NOT_RUNNING', message: expect.stringContaining('no worker answers') },
+    ...{ code: 'PROCESS_NOT_RUNNING', message: expect.stringContaining('no worker answers') },
   });
   const operator = idleOperator();
   onTestFinished(await serveControl(home, one, operator));
   expect((await askWorker(home, undefined, { do: 'pause' })).status.state).toBe('paused');
   await expect(askWorker(home, 'tools', { do: 'status' })).rejects.toMatchObject({
-    ...{ code: 'WORKER_NOT_RUNNING', message: `no worker of tools runs from ${home}` },
+    ...{ code: 'PROCESS_NOT_RUNNING', message: `no worker of tools runs from ${home}` },
     hint: expect.stringContaining('the id of a project'),
   });
   onTestFinished(await serveControl(home, other, idleOperator()));
   await expect(askWorker(home, undefined, { do: 'status' })).rejects.toMatchObject({
-    code: 'WORKER_AMBIGUOUS',
+    code: 'MEMBERSHIP_AMBIGUOUS',
   });
   const states = (await askWorkers(home)).map(({ project, answer }) => [project, answer.status.state]);
   expect(states.sort()).toEqual([

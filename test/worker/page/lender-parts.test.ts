@@ -332,7 +332,7 @@ describe('requests to the page of a worker', () => {
     ]);
     const gone = await lender(
       {},
-      { ask: () => Promise.reject(new QuorateError('WORKER_NOT_RUNNING', 'no worker')) },
+      { ask: () => Promise.reject(new QuorateError('PROCESS_NOT_RUNNING', 'no worker')) },
     );
     expect((await post(gone.app, 'limits', { cpus: '3' })).status).toBe(400);
   });
@@ -361,7 +361,7 @@ it('the page is served by its own address only', async () => {
     {
       secrets,
       host: size,
-      ask: () => Promise.reject(new QuorateError('WORKER_NOT_RUNNING', 'no worker')),
+      ask: () => Promise.reject(new QuorateError('PROCESS_NOT_RUNNING', 'no worker')),
       wait: async () => false,
     },
   );

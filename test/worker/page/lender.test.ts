@@ -187,7 +187,7 @@ describe('the page of a worker', () => {
 
   it('says so where no worker answers', async () => {
     const { QuorateError } = await import('../../../src/protocol/base/errors.ts');
-    const ask = () => Promise.reject(new QuorateError('WORKER_NOT_RUNNING', 'no worker answers'));
+    const ask = () => Promise.reject(new QuorateError('PROCESS_NOT_RUNNING', 'no worker answers'));
     const { app } = await lender({}, { ask });
     expect(await (await get(app)).text()).toContain('No worker answers');
     expect((await post(app, 'pause')).status).toBe(400);
