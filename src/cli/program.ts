@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import { Command } from 'commander';
-import { nearestWord } from '../jobfile/nearest-word.ts';
 import { isJournal, version } from '../program.ts';
 import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { nearestWord } from '../protocol/base/nearest-word.ts';
 import type { Act, Context } from '../terminal/context.ts';
 import type { Exit } from '../terminal/exit-codes.ts';
 import { Output, type Sink } from '../terminal/output.ts';

@@ -2,6 +2,7 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node,
 import type { z } from 'zod';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
+import { nearestWord } from '../protocol/base/nearest-word.ts';
 import { sizeTexts } from '../protocol/base/quantity.ts';
 import type { Policy } from '../protocol/documents/base.ts';
 import { type Job, jobSchema } from '../protocol/documents/job.ts';
@@ -13,7 +14,6 @@ import {
 } from '../protocol/pipeline/index.ts';
 import { evidenceFault } from './evidence.ts';
 import { jobFileLimits } from './limits.ts';
-import { nearestWord } from './nearest-word.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
 import { stepOf } from './step.ts';
 import { keyOffsets, offsetOf, tooDeepAt, yamlFaults } from './yaml-faults.ts';

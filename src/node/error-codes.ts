@@ -153,11 +153,7 @@ const runtimeErrors = {
   WATCH_COMMIT_MISMATCH:
     'The pull request has another commit by now than the one that was named. An approval is of one commit: look at the new one, then approve that.',
   WATCH_FILE_INVALID:
-    'A value in `watch.toml` is not valid; the message begins with file and line. `quorate watch example` prints a file with every key explained.',
-  WATCH_FILE_SYNTAX:
-    '`watch.toml` is not TOML; the message begins with file, line and column. Text and times are written in quotes.',
-  WATCH_FILE_UNKNOWN_KEY:
-    '`watch.toml` has a key that does not exist; the message begins with file and line, the hint names the nearest key.',
+    '`watch.toml` is no TOML, or has a key or a value that is not possible; the message begins with file and line. `quorate watch example` prints a file with every key explained.',
   WATCH_FILE_UNREADABLE: '`watch.toml` cannot be read. `quorate watch example` prints one.',
   WATCH_PULL_UNKNOWN: 'No open pull request of that number is known. `quorate watch approvals` lists them.',
   WITNESS_KEY_NOT_APART:

@@ -33,11 +33,7 @@ const cliErrors = {
   TRY_NO_SHELL:
     'The sandbox that was chosen has no terminal for a person. `--tier namespace` has one. It is said before any sandbox is looked at.',
   WORKER_FILE_INVALID:
-    'A value in `worker.toml` is not valid; the message begins with file and line. `quorate worker config --example` prints a file with every key explained.',
-  WORKER_FILE_SYNTAX:
-    '`worker.toml` is not TOML; the message begins with file, line and column. Sizes and times are written in quotes.',
-  WORKER_FILE_UNKNOWN_KEY:
-    '`worker.toml` has a key that does not exist; the message begins with file and line, the hint names the nearest key.',
+    '`worker.toml` is no TOML, or has a key or a value that is not possible; the message begins with file and line. `quorate worker config --example` prints a file with every key explained.',
   WORKER_FILE_UNREADABLE: '`worker.toml` cannot be read, or the file to check is not there.',
 } as const;
 

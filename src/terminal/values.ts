@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
 import { parseHostPort } from '../http/addresses.ts';
-import { nearestWord } from '../jobfile/nearest-word.ts';
 import { isHostEntry } from '../protocol/base/host-entry.ts';
 import { leastVersion } from '../protocol/base/least-version.ts';
+import { nearestWord } from '../protocol/base/nearest-word.ts';
 import { type NamedRecipe, parseRecipe } from '../protocol/base/recipe-name.ts';
 import { type Bounds, type Unit, units } from '../protocol/base/units.ts';
 

@@ -237,7 +237,7 @@ it('worker.toml says what is lent and when; a mistake in it is told with its lin
 
   await writeFile(file, '[lend]\nmemroy = "768MiB"\n');
   const wrong = await cluster.cli(['join', '--yes'], { home: 'ben', cwd: cluster.dir });
-  expect(wrong).toMatchObject({ code: 2, error: 'WORKER_FILE_UNKNOWN_KEY' });
+  expect(wrong).toMatchObject({ code: 2, error: 'WORKER_FILE_INVALID' });
   expect(JSON.stringify(wrong.lines)).toContain('worker.toml:2: there is no \\"memroy\\" in [lend]');
   expect(JSON.stringify(wrong.lines)).toContain('Did you mean \\"memory\\"?');
 });

@@ -80,6 +80,7 @@ const elsewhere: Record<string, string> = {
     'hands the bytes of a file to CarDecoder; the index in them is dependency-index',
   'src/client/commands/bundle-file.ts readText':
     'gives the text of a file as it is, for decodeBundle and decodeRevocations',
+  'src/protocol/base/settings-file.ts parseSettings': 'worker-file, watch-file, sign-in-file',
   'src/worker/commands/worker-file.ts readWorkerFile': 'reads the file that parseWorkerFile is given',
   'src/worker/node/hours.ts parseHours': 'worker-file',
   'src/source/commit.ts readLocalCommit': 'as readCommit, of a repository on this machine',
@@ -133,6 +134,7 @@ const reached: Record<string, string> = {
   'src/owner/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
   'src/client/commands/local-log.ts': 'what a build wrote; its lines are terminal-lines',
   'src/store-node/node/evidence.ts': 'a time in a bundle that was verified',
+  'src/protocol/base/settings-file.ts': 'worker-file, watch-file, sign-in-file',
   'src/program.ts': 'the own package.json',
   'src/protocol/documents/base.ts': 'peer-id; CIDs are part of every document',
   'src/protocol/documents/canonical.ts': 'canonical, and every document',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exampleJobFile, exampleKind, parseJobFile } from '../../src/jobfile/index.ts';
-import { editDistance, nearestWord } from '../../src/jobfile/nearest-word.ts';
+import { editDistance, nearestWord } from '../../src/protocol/base/nearest-word.ts';
 
 describe('the example job file', () => {
   it.each(['make', 'npm', 'script'] as const)('for %s says what the defaults say', (kind) => {

@@ -7,9 +7,8 @@ const oidcErrors = {
     'The OpenID Connect provider answers in a way that is not accepted: metadata of another issuer, an answer that is too long or redirects, or an address without TLS. Check `issuer` in sign-in.toml.',
   OIDC_PROVIDER_UNREACHABLE:
     'The OpenID Connect provider did not answer in time. Check `issuer` in sign-in.toml and the network; people can sign in with their key meanwhile.',
-  SIGN_IN_FILE_INVALID: 'A value in sign-in.toml is not possible. The message names its line.',
-  SIGN_IN_FILE_SYNTAX: 'sign-in.toml is not TOML at the line that the message names.',
-  SIGN_IN_FILE_UNKNOWN_KEY: 'sign-in.toml has a key that does not exist. The message names its line.',
+  SIGN_IN_FILE_INVALID:
+    'sign-in.toml is no TOML, or has a key or a value that is not possible. The message begins with file and line.',
   SIGN_IN_FILE_UNREADABLE:
     'sign-in.toml, or a file that it names, cannot be read, or others can read the client secret.',
 } as const;

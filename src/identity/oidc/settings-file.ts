@@ -125,7 +125,7 @@ export class SignInFile {
     this.#onError = onError;
   }
 
-  /** @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_SYNTAX, SIGN_IN_FILE_UNKNOWN_KEY, SIGN_IN_FILE_INVALID */
+  /** @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_INVALID */
   static async open(path: string, onError: (error: Error) => void): Promise<SignInFile> {
     const found = await readStamped(path);
     if (found === undefined) throw unreadable(path, 'there is no such file');

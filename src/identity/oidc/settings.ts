@@ -1,7 +1,7 @@
-import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { amountSchema } from '../../protocol/base/amount-schema.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { parseSettings, type SettingsKind } from '../../protocol/base/settings-file.ts';
 import { units } from '../../protocol/base/units.ts';
 import { oidcLimits } from './limits.ts';
 
@@ -113,38 +113,17 @@ export interface SignInSettings {
   revoked: readonly string[];
 }
 
-const keys: Record<string, readonly string[]> = {
-  '': ['origin', 'services', 'revoked', 'provider', 'idp', 'sessions', 'rules'],
-  provider: ['issuer', 'client-id', 'client-secret-file', 'scopes'],
-  idp: ['url'],
-  sessions: ['last', 'idle'],
-  rules: ['claim', 'is', 'contains', 'role'],
+const kind: SettingsKind<typeof fileSchema> = {
+  schema: fileSchema,
+  error: (message, options) => new QuorateError('SIGN_IN_FILE_INVALID', message, options),
+  bytesMax: oidcLimits.fileBytesMax,
+  syntax: 'A table is [in brackets], each rule begins with [[rules]], texts stand in quotes.',
+  example: 'docs/sign-in.md has a whole file with every key explained.',
 };
 
-/**
- * Reads the text of sign-in.toml. `path` only names it in errors, which begin `path:line:`.
- * @throws SIGN_IN_FILE_SYNTAX, SIGN_IN_FILE_UNKNOWN_KEY, SIGN_IN_FILE_INVALID
- */
+/** Reads the text of sign-in.toml. `path` only names it in errors, which begin `path:line:`. @throws SIGN_IN_FILE_INVALID */
 export function parseSignInSettings(text: string, path: string): SignInSettings {
-  if (Buffer.byteLength(text) > oidcLimits.fileBytesMax)
-    throw new QuorateError('SIGN_IN_FILE_INVALID', `${path} has over ${oidcLimits.fileBytesMax} bytes`);
-  let value: unknown;
-  try {
-    value = parse(text);
-  } catch (cause) {
-    if (!(cause instanceof TomlError)) throw cause;
-    const [what = ''] = cause.message.replace('Invalid TOML document: ', '').split('\n');
-    throw new QuorateError('SIGN_IN_FILE_SYNTAX', `${path}:${cause.line}:${cause.column}: ${what}`, {
-      hint: 'A table is [in brackets], each rule begins with [[rules]], texts stand in quotes. docs/sign-in.md has a whole file.',
-      cause,
-    });
-  }
-  const { success, data, error } = fileSchema.safeParse(value);
-  if (!success) {
-    // A key that is misspelled is also one that is missing.
-    const unknown = error.issues.find(({ code }) => code === 'unrecognized_keys');
-    throw errorOf(unknown ?? error.issues[0], text, path);
-  }
+  const data = parseSettings(text, path, kind);
   const { provider, sessions } = data;
   const sessionMs = sessions.last ?? oidcLimits.sessionMsDefault;
   return {
@@ -165,59 +144,4 @@ export function parseSignInSettings(text: string, path: string): SignInSettings 
     services: data.services,
     revoked: data.revoked,
   };
-}
-
-function errorOf(issue: z.core.$ZodIssue | undefined, text: string, path: string): QuorateError {
-  const parts = (issue?.path ?? []).map(String);
-  const [table = '', ...below] = parts;
-  const index = /^\d+$/.test(below[0] ?? '') ? Number(below.shift()) : undefined;
-  if (issue?.code === 'unrecognized_keys') {
-    const [key = ''] = issue.keys;
-    const at = lineOf(text, { table, index, key });
-    return new QuorateError(
-      'SIGN_IN_FILE_UNKNOWN_KEY',
-      `${path}:${at}: there is no "${key.slice(0, 60)}"${table === '' ? '' : ` in [${table}]`}`,
-      { hint: `There is: ${(keys[table] ?? []).join(', ')}.` },
-    );
-  }
-  const [key = ''] = below;
-  const at = lineOf(text, { table, index, key });
-  const where = parts.join('.') || 'the file';
-  return new QuorateError(
-    'SIGN_IN_FILE_INVALID',
-    `${path}:${at}: ${where}: ${issue?.message ?? 'not valid'}`,
-    {
-      hint: 'docs/sign-in.md has a whole file with every key explained.',
-    },
-  );
-}
-
-interface Place {
-  /** A table, or a key of the file itself. */
-  table: string;
-  /** Which of several tables of that name. */
-  index: number | undefined;
-  key: string;
-}
-
-/** The line of a key in its table, else that of the table, else 1. */
-function lineOf(text: string, { table, index = 0, key }: Place): number {
-  let inTable = '';
-  let seen = -1;
-  let found = 1;
-  for (const [at, line] of text.split('\n').entries()) {
-    const [, header] = /^\s*\[{1,2}\s*([^\][]+?)\s*\]/.exec(line) ?? [];
-    if (header !== undefined) {
-      inTable = header;
-      if (table === '' && header === key) return at + 1;
-      if (header !== table) continue;
-      seen++;
-      if (seen === index) found = at + 1;
-      continue;
-    }
-    const [, name = ''] = /^\s*"?([A-Za-z0-9_-]+)"?\s*=/.exec(line) ?? [];
-    if (inTable === '' && name !== '' && name === (table === '' ? key : table)) return at + 1;
-    if (inTable === table && seen === index && name !== '' && name === key) return at + 1;
-  }
-  return found;
 }

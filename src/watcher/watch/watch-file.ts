@@ -1,20 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Cron } from 'croner';
-import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { type ForgeKind, forgeKinds } from '../../forge/index.ts';
 import { isSafeUrl } from '../../identity/oidc/settings.ts';
-import { nearestWord } from '../../jobfile/index.ts';
 import { amountSchema } from '../../protocol/base/amount-schema.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { globFault } from '../../protocol/base/pattern.ts';
+import { parseSettings, type SettingsKind, settingsFault } from '../../protocol/base/settings-file.ts';
 import { units } from '../../protocol/base/units.ts';
 import { watchLimits } from './limits.ts';
 import type { WatchSettings } from './rules.ts';
 
-/** A file of a hundred rules is far below; a larger one is another file. */
-const bytesMax = 256 * 1024;
 const rulesMax = 200;
 
 const line = (max: number) =>
@@ -120,6 +117,15 @@ const fileSchema = z.strictObject({
 });
 type File = z.infer<typeof fileSchema>;
 
+const kind: SettingsKind<typeof fileSchema> = {
+  schema: fileSchema,
+  error: (message, options) => new QuorateError('WATCH_FILE_INVALID', message, options),
+  // A file of a hundred rules is far below; a larger one is another file.
+  bytesMax: 256 * 1024,
+  syntax: 'Text, times and patterns stand in quotes.',
+  example: 'quorate watch example prints a file with every key explained.',
+};
+
 /** The forge, as the owner names it. */
 export interface ForgeSettings {
   kind: ForgeKind;
@@ -158,49 +164,33 @@ export async function readWatchFile(path: string): Promise<WatchFile> {
   return parseWatchFile(text, path);
 }
 
-/**
- * Paths in the file count from its folder. `path` names it in errors, which begin `path:line:`.
- * Errors: `WATCH_FILE_SYNTAX` (no TOML), `WATCH_FILE_UNKNOWN_KEY`, `WATCH_FILE_INVALID`.
- */
+/** Paths in the file count from its folder. `path` names it in errors, which begin `path:line:`. Errors: `WATCH_FILE_INVALID`. */
 export function parseWatchFile(text: string, path: string): WatchFile {
-  if (Buffer.byteLength(text) > bytesMax)
-    throw new QuorateError('WATCH_FILE_INVALID', `${path}:1: the file has over ${bytesMax} bytes`);
-  let value: unknown;
-  try {
-    value = parse(text);
-  } catch (cause) {
-    if (!(cause instanceof TomlError)) throw cause;
-    const [what = ''] = cause.message.replace('Invalid TOML document: ', '').split('\n');
-    throw new QuorateError('WATCH_FILE_SYNTAX', `${path}:${cause.line}:${cause.column}: ${what}`, {
-      hint: 'Text, times and patterns stand in quotes. quorate watch example prints a whole file.',
-      cause,
-    });
-  }
-  const result = fileSchema.safeParse(value);
-  if (!result.success) throw errorOf(result.error.issues[0], text, path);
-  checkNames(result.data, text, path);
-  return watchFileOf(result.data, dirname(resolve(path)));
+  const file = parseSettings(text, path, kind);
+  checkNames(file, text, path);
+  return watchFileOf(file, dirname(resolve(path)));
 }
 
 function checkNames({ rule, forge, ...file }: File, text: string, path: string): void {
   for (const [index, { name }] of rule.entries())
     if (rule.findIndex((one) => one.name === name) !== index)
-      throw new QuorateError(
-        'WATCH_FILE_INVALID',
-        `${path}:${lineOf(text, ['rule', index, 'name'])}: rule.name: another rule has the name "${name}"`,
-        { hint: 'Give each rule a name of its own.' },
+      throw settingsFault(
+        ...([text, path, kind, ['rule', index, 'name']] as const),
+        `rule.name: another rule has the name "${name}"`,
+        'Give each rule a name of its own.',
       );
-  if (file['pull-requests'] !== undefined && forge === undefined)
-    throw new QuorateError(
-      'WATCH_FILE_INVALID',
-      `${path}:${lineOf(text, ['pull-requests'])}: [pull-requests] needs a [forge], which tells which are open`,
-      { hint: 'Add a section [forge].' },
+  const pulls = file['pull-requests'];
+  if (pulls !== undefined && forge === undefined)
+    throw settingsFault(
+      ...([text, path, kind, ['pull-requests']] as const),
+      '[pull-requests] needs a [forge], which tells which are open',
+      'Add a section [forge].',
     );
-  if (file['pull-requests']?.label !== undefined && forge !== undefined && !labelling.includes(forge.kind))
-    throw new QuorateError(
-      'WATCH_FILE_INVALID',
-      `${path}:${lineOf(text, ['pull-requests', 'label'])}: pull-requests.label: with ${forge.kind} no label approves, since who proposes may set labels there`,
-      { hint: 'Leave it out, and approve with quorate watch approve.' },
+  if (pulls?.label !== undefined && forge !== undefined && !labelling.includes(forge.kind))
+    throw settingsFault(
+      ...([text, path, kind, ['pull-requests', 'label']] as const),
+      `pull-requests.label: with ${forge.kind} no label approves, since who proposes may set labels there`,
+      'Leave it out, and approve with quorate watch approve.',
     );
 }
 
@@ -251,53 +241,3 @@ function watchFileOf(file: File, folder: string): WatchFile {
 
 /** Forges whose labels only people with a right on the project may set. An author of Pagure may tag what he proposes. */
 const labelling: readonly ForgeKind[] = ['forgejo', 'gitea', 'github'];
-
-const keysOf = (schema: z.ZodType): string[] => {
-  let inner: unknown = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) inner = inner.unwrap();
-  if (inner instanceof z.ZodArray) inner = inner.element;
-  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
-};
-
-function errorOf(issue: z.core.$ZodIssue | undefined, text: string, path: string): QuorateError {
-  const where = (issue?.path ?? []).map((part) => (typeof part === 'number' ? part : String(part)));
-  const named = where.filter((part) => typeof part === 'string').join('.');
-  if (issue?.code === 'unrecognized_keys') {
-    const [key = ''] = issue.keys;
-    const [section] = where;
-    const shape: Record<string, z.ZodType> = fileSchema.shape;
-    const known = section === undefined ? Object.keys(shape) : keysOf(shape[String(section)] ?? z.never());
-    const meant = nearestWord(key, known);
-    return new QuorateError(
-      'WATCH_FILE_UNKNOWN_KEY',
-      `${path}:${lineOf(text, [...where, key])}: there is no "${key.slice(0, 60)}"${section === undefined ? '' : ` in [${section}]`}`,
-      { hint: `${meant === undefined ? '' : `Did you mean "${meant}"? `}There is: ${known.join(', ')}.` },
-    );
-  }
-  return new QuorateError(
-    'WATCH_FILE_INVALID',
-    `${path}:${lineOf(text, where)}: ${named === '' ? '' : `${named}: `}${issue?.message ?? 'not valid'}`,
-    { hint: 'quorate watch example prints a file with every key explained.' },
-  );
-}
-
-/** The line of a key in its section (of `[[rule]]` the one of this number), or of the section; 1 where it is not there. */
-function lineOf(text: string, [section = '', ...rest]: readonly (string | number)[]): number {
-  const wanted = typeof rest[0] === 'number' ? rest[0] : 0;
-  const key = rest.find((part) => typeof part === 'string');
-  let table = '';
-  let count = -1;
-  let at = 1;
-  for (const [index, one] of text.split('\n').entries()) {
-    const [, header] = /^\s*\[\[?\s*([^\][]+?)\s*\]/.exec(one) ?? [];
-    if (header !== undefined) {
-      table = header;
-      if (table === section) count++;
-      if (table === section && count === wanted) at = index + 1;
-      continue;
-    }
-    if (table !== section || count !== wanted || key === undefined) continue;
-    if (one.trim().replaceAll('"', '').startsWith(key)) return index + 1;
-  }
-  return at;
-}

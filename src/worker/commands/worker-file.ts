@@ -1,20 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { type Tier, tiers } from '../../../sandbox/index.ts';
-import { nearestWord } from '../../jobfile/index.ts';
 import { amountSchema } from '../../protocol/base/amount-schema.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { isHostEntry } from '../../protocol/base/host-entry.ts';
+import { lineOf, parseSettings, type SettingsKind } from '../../protocol/base/settings-file.ts';
 import { units } from '../../protocol/base/units.ts';
 import { peerId } from '../../protocol/documents/index.ts';
-import { bytes } from '../../terminal/format.ts';
 import { type KnobField, knobList, sections } from '../lending-knobs.ts';
 import { type Hours, parseHours } from '../node/hours.ts';
 import type { OperatorRules, TermKey } from '../node/terms.ts';
-
-/** worker.toml is about a page; a longer file is another one. */
-const bytesMax = 64 * 1024;
 
 const whole = z.int('expected a whole number');
 const hours = z
@@ -91,14 +86,13 @@ export const workerFileSchema = z.strictObject(
   ),
 );
 
-const keys: Record<string, readonly string[]> = {
-  '': sectionNames,
-  ...Object.fromEntries(
-    sectionNames.map((section) => [
-      section,
-      knobList.filter((knob) => knob.section === section).map(({ key }) => key),
-    ]),
-  ),
+const kind: SettingsKind<typeof workerFileSchema> = {
+  schema: workerFileSchema,
+  error: (message, options) => new QuorateError('WORKER_FILE_INVALID', message, options),
+  // The file is about a page; a longer one is another file.
+  bytesMax: 64 * 1024,
+  syntax: 'A section is [in brackets], sizes and times stand in quotes: memory = "4GiB".',
+  example: 'quorate worker config --example prints a file with every key explained.',
 };
 
 /** Where each key of [lend] and [when] is given. */
@@ -145,30 +139,11 @@ export async function readWorkerFile(path: string): Promise<WorkerFile> {
   return parseWorkerFile(text, path);
 }
 
-/**
- * `path` only names it in errors, which begin `path:line:`.
- * Throws `WORKER_FILE_SYNTAX` (no TOML), `WORKER_FILE_UNKNOWN_KEY`, `WORKER_FILE_INVALID`.
- */
+/** `path` only names it in errors, which begin `path:line:`. Errors: `WORKER_FILE_INVALID`. */
 export function parseWorkerFile(text: string, path: string): WorkerFile {
-  if (Buffer.byteLength(text) > bytesMax)
-    throw new QuorateError('WORKER_FILE_INVALID', `${path} has over ${bytes(bytesMax)}`, {
-      hint: 'quorate worker config --example prints one.',
-    });
-  let value: unknown;
-  try {
-    value = parse(text);
-  } catch (cause) {
-    if (!(cause instanceof TomlError)) throw cause;
-    const [what = ''] = cause.message.replace('Invalid TOML document: ', '').split('\n');
-    throw new QuorateError('WORKER_FILE_SYNTAX', `${path}:${cause.line}:${cause.column}: ${what}`, {
-      hint: 'A section is [in brackets], sizes and times stand in quotes: memory = "4GiB". quorate worker config --example prints a whole file.',
-      cause,
-    });
-  }
-  const result = workerFileSchema.safeParse(value);
-  if (!result.success) throw errorOf(result.error.issues[0], text, path);
+  const file = parseSettings(text, path, kind);
   const given = knobList.flatMap((knob) => {
-    const value = result.data[knob.section]?.[knob.key];
+    const value = file[knob.section]?.[knob.key];
     return value === undefined ? [] : [{ ...knob, value }];
   });
   const values = (name: 'field' | 'key', chosen: (knob: Knob) => boolean) =>
@@ -180,52 +155,13 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
     places: Object.fromEntries(
       given
         .filter(({ section }) => section === 'lend' || section === 'when')
-        .map(({ section, key, file }) => [key, `${path}:${lineOf(text, section, key)}: ${file}`]),
+        .map(({ section, key, file }) => [key, `${path}:${lineOf(text, [section, key])}: ${file}`]),
     ),
   };
 }
 
 /** Those that a job may be promised; the others are the operator's rules. */
 const lent: readonly KnobField[] = ['cpus', 'memoryBytes', 'diskBytes', 'jobsAtOnce', 'pids', 'seconds'];
-
-function errorOf(issue: z.core.$ZodIssue | undefined, text: string, path: string): QuorateError {
-  const [section = '', ...below] = (issue?.path ?? []).map(String);
-  if (issue?.code === 'unrecognized_keys') {
-    const [key = ''] = issue.keys;
-    const known = keys[section] ?? [];
-    const meant = nearestWord(key, known);
-    return new QuorateError(
-      'WORKER_FILE_UNKNOWN_KEY',
-      `${path}:${lineOf(text, section, key)}: there is no "${key.slice(0, 60)}"${section === '' ? '' : ` in [${section}]`}`,
-      {
-        hint:
-          meant === undefined
-            ? `There is: ${known.join(', ')}.`
-            : `Did you mean "${meant}"? There is: ${known.join(', ')}.`,
-      },
-    );
-  }
-  const [key = section] = below;
-  const where = below.length === 0 ? `[${section}]` : `${section}.${below.join('.')}`;
-  return new QuorateError(
-    'WORKER_FILE_INVALID',
-    `${path}:${lineOf(text, below.length === 0 ? '' : section, key)}: ${where}: ${issue?.message ?? 'not valid'}`,
-    { hint: 'quorate worker config --example prints a file with every key explained.' },
-  );
-}
-
-/** The line of a key in its table, or of the table; 1 where it stands in a form this does not look for. */
-function lineOf(text: string, section: string, key: string): number {
-  let table = '';
-  for (const [index, line] of text.split('\n').entries()) {
-    const [, header] = /^\s*\[\s*([^\][]+?)\s*\]/.exec(line) ?? [];
-    if (header !== undefined) table = header;
-    if (header === key && section === '') return index + 1;
-    if (table === section && header === undefined && line.trim().replaceAll('"', '').startsWith(key))
-      return index + 1;
-  }
-  return 1;
-}
 
 const head = `# What this host lends, and when. "quorate join" reads it from its home folder (~/.quorate/worker.toml);
 # options on the command line take precedence. Every key is optional. Check it with: quorate worker config --check

@@ -43,17 +43,17 @@ describe('watch.toml', () => {
     expect(() => parsed(rules(201))).toThrow(/rule/);
     const filled = (bytes: number) => `${head}#${'x'.repeat(bytes - head.length - 1)}`;
     parsed(filled(256 * 1024));
-    expect(() => parsed(filled(256 * 1024 + 1))).toThrow('the file has over 262144 bytes');
+    expect(() => parsed(filled(256 * 1024 + 1))).toThrow(':1: the file has over 256 KiB');
   });
 
   it.each([
-    ['url = ', 'WATCH_FILE_SYNTAX', /^\/home\/watch\.toml:1:\d+: /],
+    ['url = ', 'WATCH_FILE_INVALID', /^\/home\/watch\.toml:1:\d+: /],
     [
       `${head}[[rule]]\nname = "a"\nbranch = ["main"]\n`,
-      'WATCH_FILE_UNKNOWN_KEY',
+      'WATCH_FILE_INVALID',
       /^\/home\/watch\.toml:5: .*"branch"/,
     ],
-    [`${head}[rules]\n`, 'WATCH_FILE_UNKNOWN_KEY', /:3: there is no "rules"/],
+    [`${head}[rules]\n`, 'WATCH_FILE_INVALID', /:3: there is no "rules"/],
     [`${head}poll = "0s"\n`, 'WATCH_FILE_INVALID', /:3: repository\.poll: /],
     ...['59s', '25h'].map((age): [string, string, RegExp] => [
       `${head}[status]\ncheckpoint-age = "${age}"\n`,
@@ -96,7 +96,7 @@ describe('watch.toml', () => {
     [
       `${head}[[rule]]\nname = "a"\nbranches = ["{main,next}"]\n`,
       'WATCH_FILE_INVALID',
-      /:5: rule\.branches: "{" has no meaning in a pattern/,
+      /:5: rule\.branches\.0: "{" has no meaning in a pattern/,
     ],
     ['', 'WATCH_FILE_INVALID', /:1: repository: /],
     // Of two rules the first one, and the second one.
@@ -107,7 +107,7 @@ describe('watch.toml', () => {
     ],
     [
       `${head}[[rule]]\nname = "a"\ntags = ["*"]\n[[rule]]\nname = "b"\nbranch = ["*"]\n`,
-      'WATCH_FILE_UNKNOWN_KEY',
+      'WATCH_FILE_INVALID',
       /:8: there is no "branch" in \[rule\]/,
     ],
     [
