@@ -6,7 +6,7 @@ import { again, few, late, pipeline, recalled, type SessionBug, uncosigned } fro
 export const controllerSessionBugs: Record<string, SessionBug> = {
   'lease-streams-end': {
     says: 'a message on a stream of a lease is taken for the end of the stream',
-    file: 'controller/admission.ts',
+    file: 'protocol/sessions/admission.ts',
     from: 'if (found === undefined) return undefined;',
     to: "if (found === undefined || protocol === 'lease') return undefined;",
     caughtBy: 'counted',
@@ -14,7 +14,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'answers-unshown': {
     says: 'an answer is shown to no trusted worker',
-    file: 'controller/answer-server.ts',
+    file: 'controller/sessions/answer-server.ts',
     from: 'if (signer.asked !== null || !this.#mayWork(signer.grant)) continue;',
     to: 'if (this.#mayWork(signer.grant)) continue;',
     caughtBy: 'counted',
@@ -22,7 +22,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'proof-from-nothing': {
     says: 'who asks for a proof between two checkpoints gets one from an empty log',
-    file: 'controller/api-server.ts',
+    file: 'controller/sessions/api-server.ts',
     from: 'const proof = log.consistency(old, to);',
     to: 'const proof = log.consistency(0, to);',
     caughtBy: 'cosigning',
@@ -30,7 +30,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'backlog-empty': {
     says: 'a worker that comes late is told of no open offer',
-    file: 'controller/backlog-pass.ts',
+    file: 'controller/sessions/backlog-pass.ts',
     from: 'offers.push(notice);\n    }\n    this',
     to: '}\n    this',
     caughtBy: 'counted',
@@ -38,14 +38,14 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'entry-left-out': {
     says: 'a bundle lacks the first entry of the log',
-    file: 'controller/bundle.ts',
+    file: 'controller/sessions/bundle.ts',
     from: 'entries: draft.entries,',
     to: 'entries: draft.entries.slice(1),',
     caughtBy: 'evidence',
   },
   'whole-bundles-removed': {
     says: 'a stored bundle is taken for damaged where it is as it was stored',
-    file: 'controller/checked-bundles.ts',
+    file: 'controller/sessions/checked-bundles.ts',
     from: 'return hashes === undefined || hashes.includes(sha256);',
     to: 'return hashes === undefined || !hashes.includes(sha256);',
     caughtBy: 'counted',
@@ -53,7 +53,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'no-room-for-lines': {
     says: 'no line of a worker is kept under a checkpoint',
-    file: 'controller/checkpoint-round.ts',
+    file: 'controller/sessions/checkpoint-round.ts',
     from: 'if (!isTrusted && members.some((one) => one.operator === operator)) return false;',
     to: 'if (!isTrusted) return false;',
     caughtBy: 'counted',
@@ -61,7 +61,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'lines-dropped': {
     says: 'a line of a worker is looked at and not kept',
-    file: 'controller/checkpoint-rounds.ts',
+    file: 'controller/sessions/checkpoint-rounds.ts',
     from: 'round.members.push(given);',
     to: '',
     caughtBy: 'counted',
@@ -69,7 +69,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'reveals-untold': {
     says: 'a worker is not told that its round is revealed',
-    file: 'controller/controller-sessions.ts',
+    file: 'controller/sessions/controller-sessions.ts',
     from: 'return this.#leases.reveal(effect.lease);',
     to: 'return;',
     caughtBy: 'liveness',
@@ -77,7 +77,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'cosignatures-too-early': {
     says: 'the time under a co-signature is taken for wrong where it is right',
-    file: 'controller/cosignature.ts',
+    file: 'controller/sessions/cosignature.ts',
     from: 'secondsOfIso(timeVerified) <= line.time + skew',
     to: 'secondsOfIso(timeVerified) > line.time + skew',
     caughtBy: 'counted',
@@ -85,7 +85,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'offers-untold': {
     says: 'a worker is told how many offers are open, and none of them',
-    file: 'controller/feed-server.ts',
+    file: 'controller/sessions/feed-server.ts',
     from: 'offers: isStated && !isBelow(version, this.#least) ? offers : [],',
     to: 'offers: [],',
     caughtBy: 'counted',
@@ -93,7 +93,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'inputs-unproven': {
     says: 'a trusted worker is shown no evidence for what a job reads',
-    file: 'controller/input-evidence.ts',
+    file: 'controller/sessions/input-evidence.ts',
     from: 'return found;',
     to: 'return found.slice(0, 0);',
     caughtBy: 'cosigning',
@@ -101,7 +101,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'lease-untold': {
     says: 'the end of a lease is noted and not sent',
-    file: 'controller/lease-server.ts',
+    file: 'controller/sessions/lease-server.ts',
     from: 'stream.lease.over = true;\n    stream.messages.post(message);',
     to: 'stream.lease.over = true;\n    void message;',
     caughtBy: 'counted',
@@ -109,7 +109,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'stored-untold': {
     says: 'the machine is not told that a bundle is stored',
-    file: 'controller/publisher.ts',
+    file: 'controller/sessions/publisher.ts',
     from: "void dispatch({ kind: 'stored', run: runId, verdict: stored.verdict, sha256 });",
     to: 'void sha256;',
     caughtBy: 'rotations',
@@ -117,7 +117,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'recalled-without-receipts': {
     says: 'a run that opens again is read without its receipts',
-    file: 'controller/recall.ts',
+    file: 'controller/sessions/recall.ts',
     from: 'offers,\n    receipts,',
     to: 'offers,\n    receipts: [],',
     caughtBy: 'rebuilt',
@@ -125,7 +125,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'replies-swapped': {
     says: 'two sessions that wait for the machine have one token',
-    file: 'controller/replies.ts',
+    file: 'protocol/sessions/replies.ts',
     from: 'const token = `t${++this.#opened}`;',
     to: 'const token = `t${++this.#opened % 40}`;',
     caughtBy: 'liveness',
@@ -133,7 +133,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'store-unprobed': {
     says: 'a store that says it keeps an artifact is not asked for it',
-    file: 'controller/store-pins.ts',
+    file: 'controller/sessions/store-pins.ts',
     from: 'await probe(store, artifact);',
     to: 'void probe;',
     caughtBy: 'stores',
@@ -141,7 +141,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'witnesses-untold': {
     says: 'the machine is not told who has witnessed a verdict',
-    file: 'controller/verdict-witnesses.ts',
+    file: 'controller/sessions/verdict-witnesses.ts',
     from: "void dispatch({ kind: 'witnessed', run: id, verdict: draft.id, root: checkpoint.root, log });",
     to: 'void [dispatch, log];',
     caughtBy: 'counted',
@@ -149,7 +149,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'no-turn-to-pin': {
     says: 'a store has no turn for a tree that is to be kept',
-    file: 'store/pin-server.ts',
+    file: 'store-node/sessions/pin-server.ts',
     from: 'if (working >= sessionLimits.pinsAtOnce)',
     to: 'if (working >= 0)',
     caughtBy: 'liveness',
@@ -162,7 +162,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'log-unwritten': {
     says: 'the controller passes a log on and does not store it',
-    file: 'controller/log-server.ts',
+    file: 'controller/sessions/log-server.ts',
     from: 'write(text);',
     to: 'void write;',
     caughtBy: 'logs',
@@ -170,7 +170,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'end-of-log-untold': {
     says: 'who follows a log is not told what came last',
-    file: 'controller/log-answers.ts',
+    file: 'controller/sessions/log-answers.ts',
     from: 'while (logs.isLive(lease) || queue.length > 0) {',
     to: 'while (logs.isLive(lease)) {',
     caughtBy: 'logs',

@@ -40,7 +40,7 @@ export const leaseBugs = {
     caughtBy: 'versions',
     ...{ rates: calm, scenario: busy },
     source: {
-      file: 'controller/lease-server.ts',
+      file: 'controller/sessions/lease-server.ts',
       from: 'if (below !== undefined && pass === undefined)',
       to: 'if (below !== undefined && pass !== undefined)',
     },

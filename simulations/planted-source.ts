@@ -3,7 +3,7 @@ import type { simulate } from './simulate.ts';
 
 /** A mistake in the text of one file: what is replaced there, once, and by what. */
 export interface SourceBug {
-  /** From `src/protocol/sessions/` on. */
+  /** From `src/` on. */
   file: string;
   from: string;
   to: string;
@@ -16,16 +16,19 @@ export interface Simulator {
 const here = new URL('.', import.meta.url).href;
 const root = new URL('..', here).href;
 const planted: SourceBug[] = [];
+const changed = new Set<SourceBug>();
 const mark = /\?planted=(\d+)$/;
 
 /**
  * The simulator with a mistake in a source of the sessions: all modules of this repository are loaded once more, that one as changed. Errors: where
- * the file does not hold the text exactly once.
+ * the file does not hold the text exactly once, or is not loaded.
  */
 export async function simulatorWith(bug: SourceBug): Promise<Simulator> {
   if (planted.length === 0) registerHooks({ resolve, load });
   const n = planted.push(bug) - 1;
-  return (await import(`${here}simulate.ts?planted=${n}`)) as Simulator;
+  const simulator = (await import(`${here}simulate.ts?planted=${n}`)) as Simulator;
+  if (!changed.has(bug)) throw new Error(`the simulator does not load ${bug.file}`);
+  return simulator;
 }
 
 const isOurs = (url: string): boolean =>
@@ -40,10 +43,10 @@ const resolve: Parameters<typeof registerHooks>[0]['resolve'] = (specifier, cont
 const load: Parameters<typeof registerHooks>[0]['load'] = (url, context, next) => {
   const loaded = next(url, context);
   const bug = planted[Number(mark.exec(url)?.[1])];
-  if (bug === undefined || url.replace(mark, '') !== `${root}src/protocol/sessions/${bug.file}`)
-    return loaded;
+  if (bug === undefined || url.replace(mark, '') !== `${root}src/${bug.file}`) return loaded;
   const text = Buffer.from(loaded.source as string | Uint8Array).toString();
   if (text.split(bug.from).length !== 2)
     throw new Error(`${bug.file} does not hold exactly once: ${bug.from}`);
+  changed.add(bug);
   return { ...loaded, source: text.replace(bug.from, () => bug.to) };
 };

@@ -9,7 +9,7 @@ import { workerSessionBugs } from './worker-session-bugs.ts';
 export const sessionBugs: Record<string, SessionBug> = {
   'lost-line-answers': {
     says: 'an error of the connection is taken for an answer of the controller',
-    file: 'ask.ts',
+    file: 'protocol/sessions/ask.ts',
     from: "if (code.startsWith('MESH_') || code === 'CONTROLLER_ASKING') return true;",
     to: "if (code === 'CONTROLLER_ASKING') return true;",
     caughtBy: 'cosigning',
@@ -17,7 +17,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'bundles-refused': {
     says: 'a bundle that is sent is taken for none',
-    file: 'bundle-exchange.ts',
+    file: 'protocol/sessions/bundle-exchange.ts',
     from: 'return answer.bundle;',
     to: 'return undefined;',
     caughtBy: 'counted',
@@ -25,7 +25,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'no-charter-found': {
     says: 'who is found at the address of a controller is not believed, whatever charter it shows',
-    file: 'charter-search.ts',
+    file: 'protocol/sessions/charter-search.ts',
     from: 'return answers.flatMap((answer) => answer ?? []);',
     to: 'return answers.flatMap(() => []);',
     caughtBy: 'rotations',
@@ -33,7 +33,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'ticket-key-unused': {
     says: 'who joins does not prove that it has the ticket itself',
-    file: 'join.ts',
+    file: 'protocol/sessions/join.ts',
     from: '{ invite, holder });',
     to: '{ invite, holder: undefined });',
     caughtBy: 'liveness',
@@ -41,7 +41,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'controllers-of-before': {
     says: 'a newer charter is kept, and the controllers of the one before are dialled',
-    file: 'credentials.ts',
+    file: 'protocol/sessions/credentials.ts',
     from: 'const controllers = controllersUnder(this.#charter, this.#membership.controllers);',
     to: 'const { controllers } = this.#membership;',
     caughtBy: 'rotations',
@@ -49,7 +49,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'batch-unsynced': {
     says: 'a batch of events is written and not synced before its effects are carried out',
-    file: 'loop.ts',
+    file: 'protocol/sessions/loop.ts',
     from: 'if (mustSync) this.#journal.sync();',
     to: '',
     caughtBy: 'log',
@@ -57,7 +57,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'any-clock-followed': {
     says: 'the time of a machine follows a wall clock that was set by minutes',
-    file: 'machine-time.ts',
+    file: 'protocol/sessions/machine-time.ts',
     from: 'if (Math.abs(difference) <= differenceMsMax) {\n      this.#disturbedAt = undefined;\n      const slew = passed * slewShare;',
     to: 'if (passed >= 0) {\n      this.#disturbedAt = undefined;\n      const slew = Number.POSITIVE_INFINITY;',
     caughtBy: 'clocks',
@@ -65,14 +65,14 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'messages-out-of-order': {
     says: 'a message does not wait for the one before it, which is still being signed',
-    file: 'message-stream.ts',
+    file: 'protocol/sessions/message-stream.ts',
     from: 'this.#sending = this.#sending.then(async () => {',
     to: 'this.#sending = Promise.resolve().then(async () => {',
     caughtBy: 'liveness',
   },
   'bundle-fetched-never': {
     says: 'who is no mirror of an artifact does not fetch its bundle',
-    file: 'mirrors.ts',
+    file: 'protocol/sessions/mirrors.ts',
     from: 'sessionLimits.mirrorLaterMs * (1 +',
     to: '1000 * sessionLimits.mirrorLaterMs * (1 +',
     caughtBy: 'counted',
@@ -80,7 +80,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'one-heartbeat': {
     says: 'what is to be done every few seconds is done once',
-    file: 'timing.ts',
+    file: 'protocol/sessions/timing.ts',
     from: 'next();\n      act();',
     to: 'act();',
     caughtBy: 'logs',
@@ -88,7 +88,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'revocations-forgotten': {
     says: 'a revocation that was opened is not kept',
-    file: 'revocation-book.ts',
+    file: 'protocol/sessions/revocation-book.ts',
     from: 'this.#known.set(id, one);',
     to: '',
     caughtBy: 'cosigning',
@@ -96,7 +96,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'revocations-untold': {
     says: 'who asks for revocations is told none',
-    file: 'revocation-exchange.ts',
+    file: 'protocol/sessions/revocation-exchange.ts',
     from: 'revocations: [...revocations],',
     to: 'revocations: [],',
     caughtBy: 'cosigning',
@@ -104,7 +104,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'revocations-of-one-rank': {
     says: 'a page of revocations leaves out those of identity providers',
-    file: 'revocation-pages.ts',
+    file: 'protocol/sessions/revocation-pages.ts',
     from: '[0, 1, 2].flatMap(',
     to: '[0, 1].flatMap(',
     caughtBy: 'cosigning',
@@ -112,7 +112,7 @@ export const sessionBugs: Record<string, SessionBug> = {
   },
   'tail-of-one-piece': {
     says: 'who follows a log later is told its last piece',
-    file: 'text-tail.ts',
+    file: 'protocol/sessions/text-tail.ts',
     from: 'else this.#pieces.push(piece);',
     to: 'else this.#pieces = [piece];',
     caughtBy: 'logs',

@@ -6,7 +6,7 @@ import { again, broken, few, late, later, type SessionBug, twoStories } from './
 export const workerSessionBugs: Record<string, SessionBug> = {
   'signer-unheard': {
     says: 'a trusted worker does not say that it is there for answers',
-    file: 'worker/answer-signer.ts',
+    file: 'worker/sessions/answer-signer.ts',
     from: "await stream.send({ kind: 'hello', grant: said.raw });",
     to: '',
     caughtBy: 'counted',
@@ -14,7 +14,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'checkpoints-unkept': {
     says: 'a worker keeps only the newest checkpoint that it signed',
-    file: 'worker/checkpoint-book.ts',
+    file: 'worker/sessions/checkpoint-book.ts',
     from: 'const before = withRoom(this.#of(log));',
     to: 'const before = withRoom(this.#of(log)).slice(0, 0);',
     caughtBy: 'restores',
@@ -22,7 +22,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'cosignature-unsent': {
     says: 'a trusted worker signs a verdict and does not send that',
-    file: 'worker/cosigner.ts',
+    file: 'worker/sessions/cosigner.ts',
     from: "leases.send(lease, { kind: 'cosigned', verdict, signature, witness });",
     to: 'void leases;',
     caughtBy: 'counted',
@@ -30,7 +30,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'lost-line-refuses': {
     says: 'a connection that breaks while the log is read is a refusal to sign',
-    file: 'worker/draft-checks.ts',
+    file: 'worker/sessions/draft-checks.ts',
     from: 'if (clock.closing || !isWanted() || !isConnectionError(error)) throw error;',
     to: 'throw error;',
     caughtBy: 'cosigning',
@@ -38,7 +38,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'log-not-ended': {
     says: 'a worker does not say that a log is whole',
-    file: 'worker/log-client.ts',
+    file: 'worker/sessions/log-client.ts',
     from: 'await channel.send(new Uint8Array());',
     to: '',
     caughtBy: 'logs',
@@ -46,7 +46,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'grants-unrenewed': {
     says: 'a worker renews no grant',
-    file: 'worker/grant-renewal.ts',
+    file: 'worker/sessions/grant-renewal.ts',
     from: 'this.#renewing ??= this.#ask().finally(() => {',
     to: 'this.#renewing ??= Promise.resolve(false).finally(() => {',
     caughtBy: 'counted',
@@ -54,7 +54,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'receipt-not-sent-again': {
     says: 'a worker that resumes a lease does not send its receipt again',
-    file: 'worker/lease-client.ts',
+    file: 'worker/sessions/lease-client.ts',
     from: 'if (pending !== undefined) await this.sendReceipt(lease.id, pending);',
     to: 'void pending;',
     caughtBy: 'counted',
@@ -62,7 +62,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'whole-log-unreadable': {
     says: 'leaves of the log are taken for its end',
-    file: 'worker/log-copy.ts',
+    file: 'protocol/sessions/log-copy.ts',
     from: 'if (more.length === 0) {',
     to: 'if (more.length > 0) {',
     caughtBy: 'cosigning',
@@ -70,7 +70,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'proofs-refused': {
     says: 'a proof that holds is taken for one that does not',
-    file: 'worker/log-witness.ts',
+    file: 'worker/sessions/log-witness.ts',
     from: 'if (goesOn(smaller, larger, answer.proof)) return;',
     to: 'if (!goesOn(smaller, larger, answer.proof)) return;',
     caughtBy: 'cosigning',
@@ -78,7 +78,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'backlog-unread': {
     says: 'a worker looks at no offer of the backlog',
-    file: 'worker/offer-feed.ts',
+    file: 'worker/sessions/offer-feed.ts',
     from: "for (const notice of message.offers) await this.#consider(notice, 'backlog');",
     to: '',
     caughtBy: 'counted',
@@ -86,14 +86,14 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'published-in-words': {
     says: 'a worker says that it serves its result, and does not',
-    file: 'worker/publication.ts',
+    file: 'worker/sessions/publication.ts',
     from: 'await results.publish(lease);',
     to: 'void results.publish;',
     caughtBy: 'served',
   },
   'lines-in-milliseconds': {
     says: 'a trusted worker signs a checkpoint under a time in milliseconds',
-    file: 'worker/trusted-lines.ts',
+    file: 'worker/sessions/trusted-lines.ts',
     from: 'Math.floor((times.now - age) / 1000)',
     to: 'Math.floor(times.now - age)',
     caughtBy: 'counted',
@@ -101,7 +101,7 @@ export const workerSessionBugs: Record<string, SessionBug> = {
   },
   'receipts-unsent': {
     says: 'a worker has a receipt and does not send it',
-    file: 'worker/worker-sessions.ts',
+    file: 'worker/sessions/worker-sessions.ts',
     from: "return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect));",
     to: 'return;',
     caughtBy: 'counted',
