@@ -35,14 +35,14 @@ function answerAfterwards(
   state: ControllerState,
   run: Run,
   now: number,
-  from: Run['answer'],
+  from: Run['reused'],
 ): ControllerEffect[] {
   const { phase } = run;
   if (phase.kind !== 'done') return [];
   const out: ControllerEffect[] = [];
-  const stirred = new Set<string>();
-  const transition: Transition = { state, now, rules: Controller.rules, out, stirred, durability: 'lazy' };
-  run.answer = from;
+  const dirty = new Set<string>();
+  const transition: Transition = { state, now, rules: Controller.rules, out, dirty, durability: 'lazy' };
+  run.reused = from;
   run.receipts = [];
   run.rounds = [];
   state.index.reopened(run);
@@ -57,12 +57,12 @@ const answersAgain = (which: 'answered' | 'built') => (id: string, idp: string) 
     return (event, now) => {
       const { state } = controller;
       const run = event.kind === 'stored' ? state.runs.get(event.run) : undefined;
-      const isOne = run?.phase.kind === 'done' && run.phase.published.backing.kind === 'cosigned';
-      if (run === undefined || !isOne || (run.answer === null) !== (which === 'built') || done.has(run.id))
+      const isOne = run?.phase.kind === 'done' && run.phase.published.endorsement.kind === 'cosigned';
+      if (run === undefined || !isOne || (run.reused === null) !== (which === 'built') || done.has(run.id))
         return handle(event, now);
       done.add(run.id);
       const self = finishedOf(run);
-      const from = which === 'built' ? (self === undefined ? null : { ...self, history: [] }) : run.answer;
+      const from = which === 'built' ? (self === undefined ? null : { ...self, history: [] }) : run.reused;
       // The bundle that is stored is that of the verdict before.
       return answerAfterwards(state, run, now, from);
     };

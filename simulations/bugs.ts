@@ -151,8 +151,8 @@ export const bugs: Record<string, Bug> = {
       const { state } = controller;
       for (const run of [...state.index.open.values()]) {
         if (run.phase.kind !== 'witnessing') continue;
-        const backing = { kind: 'none' } as const;
-        run.phase = { kind: 'done', published: { verdict: run.phase.draft, backing, ending: null } };
+        const endorsement = { kind: 'none' } as const;
+        run.phase = { kind: 'done', published: { verdict: run.phase.draft, endorsement, ending: null } };
         state.index.ended(run);
         state.unstored.add(run.id);
         effects.push({ kind: 'verdict', run: run.id });
@@ -165,7 +165,7 @@ export const bugs: Record<string, Bug> = {
     caughtBy: 'verdicts',
     patches: breaking((controller, handle) => (event, now) => {
       const run = event.kind === 'stored' ? controller.state.runs.get(event.run) : undefined;
-      if (run?.phase.kind !== 'done' || run.phase.published.backing.kind !== 'cosigned')
+      if (run?.phase.kind !== 'done' || run.phase.published.endorsement.kind !== 'cosigned')
         return handle(event, now);
       const { published } = run.phase;
       const draft = { worker: 'nobody', lease: '', draft: published.verdict, published };

@@ -1,6 +1,6 @@
 import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
 import { revocationsIn } from '../../src/controller/machine/members/revocations.ts';
-import { allRuns, levelOf } from '../../src/controller/machine/state.ts';
+import { allRuns, publishedLevelOf } from '../../src/controller/machine/state.ts';
 import { voteRevoked } from '../../src/protocol/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -34,7 +34,7 @@ export function agreement(): Checker {
         if (!isOver(run) || !awaited.has(run.id) || lastTurn(run) !== 'agreed') continue;
         // A revoked receipt does not count, so the rest may be too few to agree.
         if (run.receipts.some((vote) => voteRevoked(revoked, vote) !== undefined)) continue;
-        const level = levelOf(run);
+        const level = publishedLevelOf(run);
         if (level === 'disputed' || level === 'unfinished')
           throw new Violation(invariant, `${truth.workOf(run.id)?.name} was agreed on and is ${level}`);
       }

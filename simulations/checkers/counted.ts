@@ -1,5 +1,5 @@
 import { isOver } from '../../src/controller/machine/facts.ts';
-import { allRuns, levelOf } from '../../src/controller/machine/state.ts';
+import { allRuns, publishedLevelOf } from '../../src/controller/machine/state.ts';
 import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, type Truth, Violation } from '../observer.ts';
 
@@ -51,10 +51,10 @@ export function counted(): Checker {
         const work = truth.workOf(run.id);
         const isPlain = work?.nature === 'reproducible' && work.cancelAfterMs === undefined;
         if (work === undefined || !isPlain || work.expiresSeconds < 1800) continue;
-        if (!isOver(run) || levelOf(run) !== 'trusted' || run.revoked !== null)
+        if (!isOver(run) || publishedLevelOf(run) !== 'trusted' || run.revoked !== null)
           throw new Violation(
             invariant,
-            `${work.name} came to ${levelOf(run) ?? 'nothing'} (${run.phase.kind})`,
+            `${work.name} came to ${publishedLevelOf(run) ?? 'nothing'} (${run.phase.kind})`,
           );
       }
       for (const { worker, served, bundles } of seen.idle) {

@@ -1,5 +1,5 @@
 import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
-import { type ControllerState, levelOf, publishedOf } from '../../src/controller/machine/state.ts';
+import { type ControllerState, publishedLevelOf, publishedOf } from '../../src/controller/machine/state.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { knownLimit, limitVaries } from '../../src/protocol/judge/index.ts';
 import { type Checker, type Truth, Violation } from '../observer.ts';
@@ -35,7 +35,7 @@ function reachedBy(said: readonly Said[], { request }: RunFacts): string | undef
 function readsUntrusted({ index }: ControllerState, { request }: RunFacts): boolean {
   return Object.values(request.payload.needs ?? {}).some((need) => {
     const of = index.get(need.request);
-    return of === undefined || of.revoked !== null || levelOf(of) !== 'trusted';
+    return of === undefined || of.revoked !== null || publishedLevelOf(of) !== 'trusted';
   });
 }
 

@@ -1,5 +1,5 @@
 import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
-import { allRuns, type ControllerState, levelOf } from '../../src/controller/machine/state.ts';
+import { allRuns, type ControllerState, publishedLevelOf } from '../../src/controller/machine/state.ts';
 import { limits } from '../../src/protocol/base/limits.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
@@ -28,7 +28,7 @@ function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts, isKept: b
     leasesAreUsedUp(run, isKept) ||
     needs.some(({ request }) => {
       const needed = state.index.get(request);
-      return needed === undefined || levelOf(needed) !== 'trusted' || isAlone(state, needed, isKept);
+      return needed === undefined || publishedLevelOf(needed) !== 'trusted' || isAlone(state, needed, isKept);
     })
   );
 }

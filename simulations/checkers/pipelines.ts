@@ -2,8 +2,8 @@ import { artifactIn, isOver, type RunFacts } from '../../src/controller/machine/
 import {
   allRuns,
   type ControllerState,
-  levelOf,
   liveLeases,
+  publishedLevelOf,
   publishedOf,
 } from '../../src/controller/machine/state.ts';
 import { artifactOf, type Request } from '../../src/protocol/documents/index.ts';
@@ -28,7 +28,7 @@ export function pipelines(): Checker {
   const asked = new Map<string, Needs>();
 
   function check(state: ControllerState, run: RunFacts, needs: Needs, name: string): void {
-    const level = levelOf(run);
+    const level = publishedLevelOf(run);
     for (const [input, need] of Object.entries(needs)) {
       const of = state.index.get(need.request);
       const made = of === undefined ? null : publishedOf(of);
@@ -52,7 +52,9 @@ export function pipelines(): Checker {
     const ready = Object.values(needs).every(({ request, level: wanted, gate }) => {
       const of = state.index.get(request);
       const is =
-        of === undefined || of.revoked !== null || of.phase.kind === 'cancelled' ? null : levelOf(of);
+        of === undefined || of.revoked !== null || of.phase.kind === 'cancelled'
+          ? null
+          : publishedLevelOf(of);
       // A job without an artifact satisfies no need, unless it is a gate.
       const outcome = of === undefined ? undefined : publishedOf(of)?.verdict.outcome;
       if (of === undefined || (gate !== true && artifactIn(of, outcome) === null)) return false;

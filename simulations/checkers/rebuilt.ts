@@ -1,7 +1,7 @@
 import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
 import { revocationsIn } from '../../src/controller/machine/members/revocations.ts';
 import { allRuns, type ControllerState, publishedOf } from '../../src/controller/machine/state.ts';
-import { runRevoked } from '../../src/controller/machine/verdicts/review.ts';
+import { runVoidedBy } from '../../src/controller/machine/verdicts/review.ts';
 import { artifactOf } from '../../src/protocol/documents/index.ts';
 import { atLeast } from '../../src/protocol/trust/index.ts';
 import { type Revoked, voteRevoked } from '../../src/protocol/trust/revocations.ts';
@@ -103,5 +103,5 @@ export function rebuilt(): Checker {
 function voidedBy(state: ControllerState, run: RunFacts): Revoked | undefined {
   const all = revocationsIn(state);
   const [own] = run.receipts.flatMap((vote) => voteRevoked(all, vote) ?? []);
-  return own ?? runRevoked(state, run, { index: state.log.size, artifact: null });
+  return own ?? runVoidedBy(state, run, { index: state.log.size, artifact: null });
 }

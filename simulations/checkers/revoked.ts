@@ -85,14 +85,14 @@ export function revoked(): Checker {
       if (seen.kind !== 'ended') return;
       for (const run of allRuns(seen.state)) {
         if (run.phase.kind !== 'done') continue;
-        const { verdict, backing } = run.phase.published;
+        const { verdict, endorsement } = run.phase.published;
         const { level, outcome, result: about } = verdict;
         const { policy } = run.request.payload;
         if (outcome?.kind !== 'exit' || (level !== 'agreed' && level !== 'trusted')) continue;
         // An answer rests on the receipts and witnesses of an earlier run, which have to be enough for that one too.
-        const { answer } = run;
-        const from = (answer === null ? null : publishedOf(answer)) ?? { verdict, backing };
-        const receipts = (answer ?? run).receipts.filter(({ index }) => index < from.verdict.index);
+        const { reused } = run;
+        const from = (reused === null ? null : publishedOf(reused)) ?? { verdict, endorsement };
+        const receipts = (reused ?? run).receipts.filter(({ index }) => index < from.verdict.index);
         // Grants by an ended key are void from the end's `since` on, and what rests on them.
         const isVoid = (issuer: string, index: number) => (endOf(seen.state, issuer) ?? Infinity) <= index;
         if (isVoid(run.publisher.signer, verdict.index)) continue;
@@ -107,9 +107,10 @@ export function revoked(): Checker {
             new Set(alike.filter(({ round }) => round === n).map((r) => r.operator)).size;
           return Math.max(0, ...rounds.map(operatorsIn));
         };
-        const policies = [policy, ...(answer === null ? [] : [answer.request.payload.policy])];
+        const policies = [policy, ...(reused === null ? [] : [reused.request.payload.policy])];
         const agreed = policies.every((p) => most(p) >= p.agree);
-        const [size, by] = from.backing.kind === 'witnessed' ? [from.backing.size, from.backing.by] : [0, []];
+        const [size, by] =
+          from.endorsement.kind === 'witnessed' ? [from.endorsement.size, from.endorsement.by] : [0, []];
         const isRevoked = ({ operator }: (typeof by)[number]) => voided(operator, size - 1);
         const witnesses = by.filter((one) => !isRevoked(one) && !isVoid(one.issuer, size - 1));
         const needs = Object.entries(run.request.payload.needs ?? {});
@@ -124,7 +125,7 @@ export function revoked(): Checker {
         const read = inputs.every((input) => input.stands && !input.isLater);
         const mayStand = inputs.every((input) => input.stands && (!input.isLater || input.isSame));
         const needed = Math.max(...policies.map(({ agree }) => agree));
-        const own = agreed && (from.backing.kind !== 'witnessed' || witnesses.length >= needed);
+        const own = agreed && (from.endorsement.kind !== 'witnessed' || witnesses.length >= needed);
         const stands = own && read;
         if (by.some((one) => isRevoked(one) && (operators.get(one.operator)?.leaf ?? 0) < size))
           throw new Violation(invariant, 'a verdict was witnessed by who was revoked before');

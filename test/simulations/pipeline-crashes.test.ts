@@ -5,7 +5,7 @@ import type { CrashPoint } from '../../simulations/process.ts';
 import { describeFailure } from '../../simulations/report.ts';
 import type { Scenario, Work } from '../../simulations/scenario.ts';
 import { type SimulateOptions, simulate } from '../../simulations/simulate.ts';
-import { allRuns, levelOf } from '../../src/controller/machine/state.ts';
+import { allRuns, publishedLevelOf } from '../../src/controller/machine/state.ts';
 
 const work = (name: string, over: Partial<Work> = {}): Work => ({
   ...{ name, nature: 'reproducible', submitAfterMs: 1_000, cancelAfterMs: undefined, expiresSeconds: 7200 },
@@ -54,7 +54,8 @@ function watching() {
         written = false;
       }
       if (seen.kind === 'ended')
-        for (const run of allRuns(seen.state)) levels.set(truth.workOf(run.id)?.name ?? run.id, levelOf(run));
+        for (const run of allRuns(seen.state))
+          levels.set(truth.workOf(run.id)?.name ?? run.id, publishedLevelOf(run));
     },
   };
   return { levels, journaled, checkers: () => [...allCheckers(), watch] };

@@ -24,7 +24,7 @@ import type { OpenedRevocation } from '../../protocol/judge/index.ts';
 import { isRising, sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { Backing, Fault, Stores, WitnessedLog } from './facts.ts';
+import type { Endorsement, Fault, Stores, WitnessedLog } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
@@ -237,7 +237,7 @@ export interface BundleDraft {
   verdict: Verdict;
   checkpoint: { size: number; root: string };
   entries: LogEntry[];
-  backing: Backing;
+  endorsement: Endorsement;
 }
 
 export type Reply =

@@ -26,7 +26,7 @@ export interface Recorded extends Vote {
 }
 
 /** A verdict in the log, without its document. */
-export interface VerdictFacts {
+export interface LoggedVerdictFacts {
   readonly id: string;
   readonly index: number;
   /** The charter that was in force: its evidence is judged by this one, whatever comes later. */
@@ -39,8 +39,8 @@ export interface VerdictFacts {
 
 /** A published verdict, without its document. */
 export interface PublishedFacts {
-  readonly verdict: VerdictFacts;
-  readonly backing: BackingFacts;
+  readonly verdict: LoggedVerdictFacts;
+  readonly endorsement: EndorsementFacts;
   /** Why it states no result; null where it states one. */
   readonly ending: Ending | null;
   /** The limit at which the builds of the run were aborted. */
@@ -127,7 +127,7 @@ export interface RunFacts {
   /** Oldest first. */
   readonly earlier: readonly EarlierInstance[];
   /** The earlier run of the same job that the verdict or draft rests on, as it had ended; null where this run is built. */
-  readonly answer: FinishedRun | null;
+  readonly reused: FinishedRun | null;
   readonly phase: Phase;
   /** Why the published verdict does not stand any more. */
   revoked: Revoked | null;
@@ -206,7 +206,7 @@ export interface CountedWitness {
 }
 
 /** Signatures beside the controller's on a published verdict, without documents. */
-export type BackingFacts =
+export type EndorsementFacts =
   /** Nothing: it is not trusted. */
   | { readonly kind: 'none' }
   | { readonly kind: 'cosigned'; readonly worker: string }
@@ -214,25 +214,25 @@ export type BackingFacts =
   | { readonly kind: 'witnessed'; readonly size: number; readonly by: readonly CountedWitness[] };
 
 /** The same with what its bundle is made of. */
-export type Backing =
-  | Extract<BackingFacts, { kind: 'none' }>
-  | (Extract<BackingFacts, { kind: 'cosigned' }> & {
+export type Endorsement =
+  | Extract<EndorsementFacts, { kind: 'none' }>
+  | (Extract<EndorsementFacts, { kind: 'cosigned' }> & {
       readonly cosignature: Cosignature;
       /** Leaves under the checkpoint that was signed, where it is a later one than that of the verdict. */
       readonly size?: number;
     })
-  | (Extract<BackingFacts, { kind: 'witnessed' }> & { readonly log: WitnessedLog });
+  | (Extract<EndorsementFacts, { kind: 'witnessed' }> & { readonly log: WitnessedLog });
 
-export function backingFacts(backing: BackingFacts): BackingFacts {
-  switch (backing.kind) {
+export function endorsementFacts(endorsement: EndorsementFacts): EndorsementFacts {
+  switch (endorsement.kind) {
     case 'none':
       return { kind: 'none' };
     case 'cosigned':
-      return { kind: 'cosigned', worker: backing.worker };
+      return { kind: 'cosigned', worker: endorsement.worker };
     case 'witnessed':
-      return { kind: 'witnessed', size: backing.size, by: backing.by };
+      return { kind: 'witnessed', size: endorsement.size, by: endorsement.by };
     default:
-      return unreachable(backing, 'backing of a verdict');
+      return unreachable(endorsement, 'backing of a verdict');
   }
 }
 

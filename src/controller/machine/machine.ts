@@ -7,19 +7,19 @@ import { awaitInputs, recalled, reviewDependants } from './inputs/readers.ts';
 import { considerRecalls } from './inputs/recall.ts';
 import { checkPresent, enrol, readmit, renew } from './members/enrolment.ts';
 import { takeLeaves } from './members/recovered.ts';
-import { beginToEndKeys, revoke } from './members/revocations.ts';
+import { endRevokedKeys, revoke } from './members/revocations.ts';
 import { absenceEndsAt, hear, leave, newPresence, silentAt } from './presence.ts';
 import { findRun } from './queries/summary.ts';
 import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './rounds/absence.ts';
 import { cancel, endRun } from './rounds/cancel.ts';
 import { claim, closeWindow, considerWindow, everyoneAnswered, passed } from './rounds/claims.ts';
-import { expire, giveUpAhead } from './rounds/expire.ts';
-import { failed, ofLease, receipt, resume, silent } from './rounds/lease-stream.ts';
+import { endAheadOfClock, expire } from './rounds/expire.ts';
+import { failed, ofLease, receipt, resumeLease, silent } from './rounds/lease-stream.ts';
 import { drain, isHeld, loseLease } from './rounds/leases.ts';
 import { arriveBehind, considerOutdated, outdated, outdatedAt, passForOlder } from './rounds/older.ts';
 import { submit } from './rounds/open-run.ts';
-import { actOnCharter, reconsider, takeCharter } from './rounds/reconsider.ts';
-import { answerCosigned, answerRefused, artifactSought, seekArtifact } from './rounds/reuse.ts';
+import { actOnCharter, reviewAll, takeCharter } from './rounds/reconsider.ts';
+import { pinReusedArtifact, reuseCosigned, reusedArtifactPinned, reuseRefused } from './rounds/reuse.ts';
 import { pin, pinned, settle } from './rounds/settle.ts';
 import {
   considerHandOver,
@@ -68,7 +68,7 @@ export class Controller {
   handle(event: ControllerEvent, now: number, rules: number = Controller.rules): Handled<ControllerEffect> {
     const leavesBefore = this.state.log.size;
     const transition: Transition = {
-      ...{ state: this.state, now, rules, out: [], stirred: new Set<string>() },
+      ...{ state: this.state, now, rules, out: [], dirty: new Set<string>() },
       durability: 'lazy',
     };
     try {
@@ -164,7 +164,7 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
     case 'outdated':
       return outdated(transition, event);
     case 'resume':
-      return resume(transition, event);
+      return resumeLease(transition, event);
     case 'detached':
       return ofLease(transition, event, (live) => {
         const { at } = state.presence.heard.get(live.id) ?? { at: transition.now };
@@ -179,16 +179,16 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
     case 'pinned':
       return withRun(transition, event.run, (run) =>
         run.phase.kind === 'answering'
-          ? artifactSought(transition, run, event)
+          ? reusedArtifactPinned(transition, run, event)
           : pinned(transition, run, event),
       );
     case 'cosigned':
       return withRun(transition, event.run, (run) =>
-        run.answer === null ? cosigned(transition, run, event) : answerCosigned(transition, run, event),
+        run.reused === null ? cosigned(transition, run, event) : reuseCosigned(transition, run, event),
       );
     case 'cosign-refused':
       return withRun(transition, event.run, (run) =>
-        run.answer === null ? cosignRefused(transition, run, event) : answerRefused(transition, run, event),
+        run.reused === null ? cosignRefused(transition, run, event) : reuseRefused(transition, run, event),
       );
     case 'witnessed':
       return withRun(transition, event.run, (run) => witnessed(transition, run, event));
@@ -219,7 +219,7 @@ function withRun(transition: Transition, id: string, act: (run: Run) => void): v
 
 /** The revocations in the log are others than before, or count otherwise. */
 function revocationsChanged(transition: Transition): void {
-  reconsider(transition);
+  reviewAll(transition);
   considerRecalls(transition);
 }
 
@@ -249,9 +249,9 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   state.draining = false;
   state.presence = newPresence(now);
   takeCharter(transition, event.charter);
-  if (beginToEndKeys(transition)) revocationsChanged(transition);
+  if (endRevokedKeys(transition)) revocationsChanged(transition);
   // A run that ends leaves the index.
-  for (const run of [...state.index.open.values()]) giveUpAhead(transition, run);
+  for (const run of [...state.index.open.values()]) endAheadOfClock(transition, run);
   for (const id of state.unstored) {
     const run = state.runs.get(id);
     if (run !== undefined && publishedOf(run) !== null) transition.out.push({ kind: 'verdict', run: run.id });
@@ -268,7 +268,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
     // A store repeats which trees it keeps.
     if (run.phase.kind === 'answering' || run.phase.kind === 'pinning')
       run.phase.answers = { by: [], failed: [] };
-    seekArtifact(transition, run);
+    pinReusedArtifact(transition, run);
     const round = currentRound(run);
     if (round === undefined) continue;
     round.candidates = [];

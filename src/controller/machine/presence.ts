@@ -16,7 +16,7 @@ export interface Present {
 }
 
 /** Answer of a worker to an offer. A busy one claims once it is free; one that declined may claim later. */
-export type Answer = 'claimed' | 'busy' | 'declined';
+export type OfferAnswer = 'claimed' | 'busy' | 'declined';
 
 /**
  * State of the connections of this life of the controller: who is there, when a lease was last heard of, who has answered an
@@ -35,7 +35,7 @@ export interface Presence {
   /** By lease. */
   heard: Map<string, { at: number; detachedAt: number | null }>;
   /** Answers of workers, by offer: its window closes when everybody present has answered. */
-  answered: Map<string, Map<string, Answer>>;
+  answered: Map<string, Map<string, OfferAnswer>>;
   /** Since when nobody is there who could take what is left of a round, by offer; only where that is all it waits for. */
   absent: Map<string, number>;
   /** Where a candidate waits for its answer, if it has claimed again since. */
@@ -104,8 +104,8 @@ export function tokenOf({ presence }: Known, candidate: { token: string }): stri
 }
 
 /** Answers of workers to an offer. */
-export function answeredBy({ presence }: Known, offer: string): Map<string, Answer> {
-  const found = presence.answered.get(offer) ?? new Map<string, Answer>();
+export function answeredBy({ presence }: Known, offer: string): Map<string, OfferAnswer> {
+  const found = presence.answered.get(offer) ?? new Map<string, OfferAnswer>();
   presence.answered.set(offer, found);
   return found;
 }

@@ -2,7 +2,7 @@ import { assert } from '../../protocol/base/errors.ts';
 import { compareTexts } from '../../protocol/base/order.ts';
 import type { Recorded, RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
-import { type RunFilter, RunLists, standingOf } from './run-lists.ts';
+import { listStateOf, type RunFilter, RunLists } from './run-lists.ts';
 
 /**
  * Finds runs without looking at all there ever were: what an event costs does not grow with history. Follows from the runs,
@@ -97,10 +97,10 @@ export class RunIndex<Open extends RunFacts> {
   }
 
   /** The run may have ended, or its verdict may not stand any more. */
-  stirred(id: string): void {
+  refile(id: string): void {
     const at = this.#position.get(id);
     const run = at === undefined ? undefined : this.#all[at];
-    if (at !== undefined && run !== undefined) this.lists.stands(at, run);
+    if (at !== undefined && run !== undefined) this.lists.refile(at, run);
   }
 
   get(id: string): RunFacts | undefined {
@@ -167,14 +167,14 @@ export class RunIndex<Open extends RunFacts> {
    * first page is without it.
    */
   list(filter: RunFilter, max: number, before = this.size): { runs: RunFacts[]; next: number | undefined } {
-    const { ref, name, standing } = filter;
+    const { ref, name, listState } = filter;
     const matches = (at: number) => {
       const run = this.#all[at];
       return (
         run !== undefined &&
         (ref === undefined || run.request.payload.ref === ref) &&
         (name === undefined || run.job.name === name) &&
-        (standing === undefined || standingOf(run) === standing)
+        (listState === undefined || listStateOf(run) === listState)
       );
     };
     const { found, next } = this.lists.find(filter, { before, max, size: this.size, matches });

@@ -7,13 +7,13 @@ import { controllerLimits } from './limits.ts';
  * States by which lists are filtered: those of runs that have ended, and `open`. Which state an open run is in depends on who is connected,
  * and `differs` on another run: neither is indexed.
  */
-export const standings = [
+export const listStates = [
   ...(['open', 'trusted', 'agreed', 'failed', 'aborted', 'disputed', 'unfinished'] as const),
   ...(['cancelled', 'revoked'] as const),
 ] as const;
-export type Standing = (typeof standings)[number];
+export type ListState = (typeof listStates)[number];
 
-export function standingOf({ phase, revoked }: RunFacts): Standing {
+export function listStateOf({ phase, revoked }: RunFacts): ListState {
   const published = phase.kind === 'done' ? phase.published : undefined;
   const { state } = accountOf({
     state: phase.kind,
@@ -22,14 +22,14 @@ export function standingOf({ phase, revoked }: RunFacts): Standing {
     limit: published?.limit && limitText(published.limit),
     revoked: revoked === null ? undefined : true,
   });
-  return standings.find((one) => one === state) ?? 'open';
+  return listStates.find((one) => one === state) ?? 'open';
 }
 
 export interface RunFilter {
   ref?: string | undefined;
   /** Name of the job. */
   name?: string | undefined;
-  standing?: Standing | undefined;
+  listState?: ListState | undefined;
 }
 
 /**
@@ -39,9 +39,9 @@ export interface RunFilter {
 export class RunLists {
   readonly #byRef = new Map<string, number[]>();
   readonly #byName = new Map<string, number[]>();
-  readonly #byStanding = new Map<Standing, number[]>();
+  readonly #byStanding = new Map<ListState, number[]>();
   /** By position. */
-  readonly #standings: Standing[] = [];
+  readonly #listStates: ListState[] = [];
   /** The refs that runs were submitted for last, the newest last. */
   readonly #recentRefs: string[] = [];
 
@@ -53,17 +53,17 @@ export class RunLists {
     if (known !== -1) this.#recentRefs.splice(known, 1);
     this.#recentRefs.push(ref);
     if (this.#recentRefs.length > controllerLimits.recentRefsMax) this.#recentRefs.shift();
-    this.stands(at, run);
+    this.refile(at, run);
   }
 
   /** The run may stand otherwise than before. */
-  stands(at: number, run: RunFacts): void {
-    const standing = standingOf(run);
-    const before = this.#standings[at];
-    if (before === standing) return;
+  refile(at: number, run: RunFacts): void {
+    const listState = listStateOf(run);
+    const before = this.#listStates[at];
+    if (before === listState) return;
     if (before !== undefined) remove(this.#byStanding.get(before) ?? [], at);
-    this.#standings[at] = standing;
-    insert(this.#byStanding, standing, at);
+    this.#listStates[at] = listState;
+    insert(this.#byStanding, listState, at);
   }
 
   /** The newest first, at most `controllerLimits.recentRefsMax`. */
@@ -71,8 +71,8 @@ export class RunLists {
     return this.#recentRefs.toReversed();
   }
 
-  countOf(standing: Standing): number {
-    return this.#byStanding.get(standing)?.length ?? 0;
+  countOf(listState: ListState): number {
+    return this.#byStanding.get(listState)?.length ?? 0;
   }
 
   /**
@@ -80,7 +80,7 @@ export class RunLists {
    * `matches` decides on a run by its position.
    */
   find(
-    { ref, name, standing }: RunFilter,
+    { ref, name, listState }: RunFilter,
     {
       before,
       max,
@@ -91,7 +91,7 @@ export class RunLists {
     const lists = [
       ...(ref === undefined ? [] : [this.#byRef.get(ref) ?? []]),
       ...(name === undefined ? [] : [this.#byName.get(name) ?? []]),
-      ...(standing === undefined ? [] : [this.#byStanding.get(standing) ?? []]),
+      ...(listState === undefined ? [] : [this.#byStanding.get(listState) ?? []]),
     ];
     const shortest = lists.sort((a, b) => a.length - b.length)[0];
     const found: number[] = [];

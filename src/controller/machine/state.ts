@@ -20,16 +20,16 @@ import { MerkleTree } from '../../protocol/transparency/merkle.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import { type ControllerEffect, type ControllerEvent, defaultTimings, type Timings } from './events.ts';
 import type {
-  Backing,
   EarlierInstance,
+  Endorsement,
   FinishedRun,
+  LoggedVerdictFacts,
   Phase,
   PublishedFacts,
   Recorded,
   RoundFacts,
   RunFacts,
   Stores,
-  VerdictFacts,
 } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 import { newPresence, type Presence } from './presence.ts';
@@ -94,7 +94,7 @@ export interface ReceiptDocuments {
 }
 
 /** A verdict in the log. `size`: leaves of the log right after it. */
-export interface LoggedVerdict extends VerdictFacts {
+export interface LoggedVerdict extends LoggedVerdictFacts {
   payload: Verdict;
   size: number;
 }
@@ -102,7 +102,7 @@ export interface LoggedVerdict extends VerdictFacts {
 /** A published verdict. */
 export interface Published extends PublishedFacts {
   verdict: LoggedVerdict;
-  backing: Backing;
+  endorsement: Endorsement;
 }
 
 /** Why other trusted workers are asked first. */
@@ -132,7 +132,7 @@ export interface Run extends RunFacts {
   receipts: Recorded[];
   evidence: RunFacts['evidence'];
   earlier: EarlierInstance[];
-  answer: FinishedRun | null;
+  reused: FinishedRun | null;
   /** By receipt. */
   documents: Map<string, ReceiptDocuments>;
   /** Ids of its verdicts in the log, of withdrawn drafts too. */
@@ -261,7 +261,7 @@ export interface Transition {
   readonly rules: number;
   readonly out: ControllerEffect[];
   /** Runs whose published verdict changed, or that ended: what rests on them is looked at again. */
-  readonly stirred: Set<string>;
+  readonly dirty: Set<string>;
   /** `lazy` by default: a power failure may then lose who was present, who claimed and who held a lease. */
   durability: Durability;
 }
@@ -284,7 +284,7 @@ export function appendLeaf(transition: Transition, leaf: string): number {
 }
 
 /** Progress after which a run may be worth something else to the jobs that read what it made. */
-const stirring: ReadonlySet<Progress['kind']> = new Set([
+const dirtying: ReadonlySet<Progress['kind']> = new Set([
   'verdict',
   'contradicted',
   'input-lost',
@@ -307,7 +307,7 @@ function considerAlarm({ alarms }: ControllerState, run: string, progress: Progr
 }
 
 export function tell(transition: Transition, run: RunFacts, progress: Progress): void {
-  if (stirring.has(progress.kind)) transition.stirred.add(run.id);
+  if (dirtying.has(progress.kind)) transition.dirty.add(run.id);
   considerAlarm(transition.state, run.id, progress);
   run.history.push({ at: transition.now, progress });
   transition.out.push({ kind: 'progress', run: run.id, progress });
@@ -327,13 +327,13 @@ export function drafted({ phase }: Run): LoggedVerdict | null {
 
 /** The verdict that waits, or else the published one. */
 export function verdictOf(run: Run): LoggedVerdict | null;
-export function verdictOf(run: RunFacts): VerdictFacts | null;
-export function verdictOf(run: RunFacts): VerdictFacts | null {
+export function verdictOf(run: RunFacts): LoggedVerdictFacts | null;
+export function verdictOf(run: RunFacts): LoggedVerdictFacts | null {
   return 'draft' in run.phase ? run.phase.draft : (publishedOf(run)?.verdict ?? null);
 }
 
 /** The level that is published. */
-export function levelOf(run: RunFacts): VerdictLevel | null {
+export function publishedLevelOf(run: RunFacts): VerdictLevel | null {
   return publishedOf(run)?.verdict.level ?? null;
 }
 

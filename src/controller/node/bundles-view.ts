@@ -11,7 +11,7 @@ import {
   verifyBundle,
 } from '../../protocol/trust/index.ts';
 import type { Revoked } from '../../protocol/trust/revocations.ts';
-import { type Standing, standings } from '../machine/run-lists.ts';
+import { type ListState, listStates } from '../machine/run-lists.ts';
 import { controllerNodeLimits } from './limits.ts';
 import type { BranchView, ProjectView, RunSummary, RunView } from './project-view.ts';
 
@@ -43,17 +43,17 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
   const runs = [...proven.values()].sort((a, b) => b.at - a.at);
   const summaries = runs.map(summaryOf);
   const branches = branchesOf(summaries);
-  const standingOf = ({ level }: RunSummary): Standing => level ?? 'cancelled';
+  const listStateOf = ({ level }: RunSummary): ListState => level ?? 'cancelled';
   return {
     ...{ project, name: 'Bundles', bootstrap: () => [], branches: () => branches },
     branch: (name) => branches.find(({ ref }) => ref === name),
-    runs({ ref, name, standing }, before = 0) {
+    runs({ ref, name, listState }, before = 0) {
       const max = controllerNodeLimits.pageRunsMax;
       const found = summaries.filter(
         (one) =>
           (ref === undefined || one.ref === ref) &&
           (name === undefined || one.name === name) &&
-          (standing === undefined || standingOf(one) === standing),
+          (listState === undefined || listStateOf(one) === listState),
       );
       return {
         runs: found.slice(before, before + max),
@@ -61,8 +61,8 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
       };
     },
     counts() {
-      const counts = Object.fromEntries(standings.map((one) => [one, 0])) as Record<Standing, number>;
-      for (const one of summaries) counts[standingOf(one)]++;
+      const counts = Object.fromEntries(listStates.map((one) => [one, 0])) as Record<ListState, number>;
+      for (const one of summaries) counts[listStateOf(one)]++;
       return { ...counts, all: summaries.length };
     },
     queue: () => [],

@@ -7,7 +7,7 @@ import { behindText } from '../../protocol/wire/peer-version.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
 import { fullKeys } from '../machine/members/revocations.ts';
 import { findRun, pipelineOf, summaryOf } from '../machine/queries/summary.ts';
-import { type RunFilter, type Standing, standings } from '../machine/run-lists.ts';
+import { type ListState, listStates, type RunFilter } from '../machine/run-lists.ts';
 import { type ControllerState, liveLeases } from '../machine/state.ts';
 import { controllerNodeLimits } from './limits.ts';
 
@@ -96,7 +96,7 @@ export interface ProjectView {
   branch(ref: string): BranchView | undefined;
   /** The newest first; `before` as `next` of the page before. */
   runs(filter: RunFilter, before?: number): RunPage;
-  counts(): Record<Standing | 'all', number>;
+  counts(): Record<ListState | 'all', number>;
   /** The oldest first, at most a page. */
   queue(): QueuedView[];
   /** At most a page, and how many there are. */
@@ -127,9 +127,9 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     const { runs, next } = state.index.list(filter, max, before);
     return { runs: runs.map(summary), next };
   };
-  const troubled = (standing: Standing) => ({
-    count: state.index.lists.countOf(standing),
-    runs: page({ standing }, troubleRuns).runs,
+  const troubled = (listState: ListState) => ({
+    count: state.index.lists.countOf(listState),
+    runs: page({ listState }, troubleRuns).runs,
   });
   return {
     project,
@@ -140,8 +140,8 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     runs: (filter, before) => page(filter, pageRuns, before),
     counts: () => {
       const { lists, size } = state.index;
-      const each = standings.map((one) => [one, lists.countOf(one)]);
-      return { ...(Object.fromEntries(each) as Record<Standing, number>), all: size };
+      const each = listStates.map((one) => [one, lists.countOf(one)]);
+      return { ...(Object.fromEntries(each) as Record<ListState, number>), all: size };
     },
     queue: () =>
       firstOf(state.index.open.values(), pageRuns).map((run) => ({

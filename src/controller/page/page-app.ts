@@ -10,7 +10,7 @@ import type { Html } from '../../http/kit/text.ts';
 import { jobsPerToken } from '../../http/prices.ts';
 import { staticApp } from '../../http/static-files.ts';
 import { accountOf } from '../../protocol/account/index.ts';
-import { type Standing, standings } from '../machine/run-lists.ts';
+import { type ListState, listStates } from '../machine/run-lists.ts';
 import type { ProjectView, RunView } from '../node/project-view.ts';
 import { addAlarmRoute, alarmPart } from './alarm.ts';
 import { pageLimits } from './limits.ts';
@@ -108,17 +108,17 @@ function runAsked({ view }: PagePorts, c: Context<HttpEnv>): RunView {
 
 function listAsked(c: Context<HttpEnv>): {
   before: number | undefined;
-  filter: { ref?: string; name?: string; standing?: Standing };
+  filter: { ref?: string; name?: string; listState?: ListState };
 } {
   const { ref = '', job = '', state = '', before = '' } = c.req.query();
-  const standing = standings.find((one) => one === state);
-  if (state !== '' && standing === undefined) throw notFound('no such state');
+  const listState = listStates.find((one) => one === state);
+  if (state !== '' && listState === undefined) throw notFound('no such state');
   return {
     before: /^\d{1,9}$/.test(before) ? Number(before) : undefined,
     filter: {
       ...(ref !== '' && { ref: ref.slice(0, 300) }),
       ...(job !== '' && { name: job.slice(0, 64) }),
-      ...(standing !== undefined && { standing }),
+      ...(listState !== undefined && { listState }),
     },
   };
 }

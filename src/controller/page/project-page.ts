@@ -4,7 +4,7 @@ import { foreign, type Html, refText, time } from '../../http/kit/text.ts';
 import { accountLine, accountOf, worstOf } from '../../protocol/account/index.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
-import { type Standing, standings } from '../machine/run-lists.ts';
+import { type ListState, listStates } from '../machine/run-lists.ts';
 import type { BranchView, ProjectView, RunPage } from '../node/project-view.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
@@ -108,7 +108,7 @@ function troublePart(view: ProjectView): Html {
 /** A list of runs with its filter. */
 export function runsBody(
   view: ProjectView,
-  filter: { ref?: string | undefined; name?: string | undefined; standing?: Standing | undefined },
+  filter: { ref?: string | undefined; name?: string | undefined; listState?: ListState | undefined },
   { runs, next }: RunPage,
   first: boolean,
 ): Html {
@@ -117,12 +117,12 @@ export function runsBody(
     new URLSearchParams({
       ...(filter.ref !== undefined && { ref: filter.ref }),
       ...(filter.name !== undefined && { job: filter.name }),
-      ...(filter.standing !== undefined && { state: filter.standing }),
+      ...(filter.listState !== undefined && { state: filter.listState }),
       ...more,
     }).toString();
   return html`<h1>Runs <span class="quiet">${counts.all}</span></h1>
 <form class="filter" action="/runs" method="get">
-<label>State<select name="state"><option value="">any</option>${standings.map((one) => html`<option value="${one}"${filter.standing === one ? html` selected` : ''}>${one} (${counts[one]})</option>`)}</select></label>
+<label>State<select name="state"><option value="">any</option>${listStates.map((one) => html`<option value="${one}"${filter.listState === one ? html` selected` : ''}>${one} (${counts[one]})</option>`)}</select></label>
 <label>Ref<input name="ref" value="${foreign(filter.ref ?? '')}" maxlength="300" spellcheck="false" autocapitalize="off"></label>
 <label>Job<input name="job" value="${foreign(filter.name ?? '')}" maxlength="64" spellcheck="false" autocapitalize="off"></label>
 <button>Show</button></form>

@@ -12,11 +12,11 @@ import { protocols } from '../../protocol/wire/protocols.ts';
 import type { BundleDraft } from '../machine/events.ts';
 import { controllerLimits } from '../machine/limits.ts';
 import { checkPresent } from '../machine/members/enrolment.ts';
-import { answerDraftOf } from '../machine/queries/draft.ts';
+import { reuseDraftOf } from '../machine/queries/draft.ts';
 import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { cosignatureFlaw } from './cosignature.ts';
-import { evidenceOf } from './input-evidence.ts';
+import { inputEvidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 
 const againMs = 1_000;
@@ -155,11 +155,11 @@ export class AnswerServer {
     worker: string,
   ): Promise<{ verdict: string; draft: BundleDraft; bundle: string } | undefined> {
     const { machine, project, signing, dispatch } = this.#ports;
-    const draft = answerDraftOf(machine.state, run, size);
+    const draft = reuseDraftOf(machine.state, run, size);
     if (draft === undefined) return undefined;
     const verdict = idOf(draft.verdict);
     try {
-      const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+      const inputs = await inputEvidenceOf(this.#ports, this.#checkpoints, draft.inputs);
       return { verdict, draft, bundle: await assembleBundle(draft, project, signing.signer, inputs) };
     } catch (error) {
       const message = `the answer cannot be shown: ${messageOf(error)}`;

@@ -15,7 +15,7 @@ import {
 } from '../../protocol/documents/index.ts';
 import { addWitness, formatCheckpoint, signCheckpoint } from '../../protocol/transparency/index.ts';
 import type { BundleDraft } from '../machine/events.ts';
-import type { Backing } from '../machine/facts.ts';
+import type { Endorsement } from '../machine/facts.ts';
 
 /** Whether a stored bundle is that of this verdict, with the signature of `cosigner` where there is one. */
 export function holdsVerdict(bundle: string, id: string, cosigner: string | undefined): boolean {
@@ -45,7 +45,7 @@ export async function assembleBundle(
 export async function ownBundle(draft: BundleDraft, project: string, signer: Signer): Promise<OwnBundle> {
   const verdict = await signStatement('verdict', draft.verdict, signer);
   const note = await signCheckpoint(formatCheckpoint({ project, ...draft.checkpoint }), signer);
-  const signed = signedWith(draft.backing, verdict.raw, note);
+  const signed = signedWith(draft.endorsement, verdict.raw, note);
   return {
     v: 1,
     charter: draft.charter,
@@ -69,23 +69,23 @@ export async function ownBundle(draft: BundleDraft, project: string, signer: Sig
 
 /** The verdict and the checkpoint with what others signed. */
 function signedWith(
-  backing: Backing,
+  endorsement: Endorsement,
   verdict: string,
   note: string,
 ): Pick<Bundle, 'verdict' | 'checkpoint' | 'witnesses'> {
-  switch (backing.kind) {
+  switch (endorsement.kind) {
     case 'none':
       return { verdict, checkpoint: note };
     case 'cosigned': {
-      const { worker, signature, witness } = backing.cosignature;
+      const { worker, signature, witness } = endorsement.cosignature;
       return { verdict: addSignature(verdict, worker, signature), checkpoint: addWitness(note, witness) };
     }
     case 'witnessed': {
-      const { note: checkpoint, grants } = backing.log;
+      const { note: checkpoint, grants } = endorsement.log;
       const witnesses = grants.map(({ raw }) => raw);
       return { verdict, checkpoint, ...(witnesses.length > 0 && { witnesses }) };
     }
     default:
-      return unreachable(backing, 'backing of a verdict');
+      return unreachable(endorsement, 'backing of a verdict');
   }
 }

@@ -25,7 +25,7 @@ export interface MemberLine extends Witness {
 }
 
 /** One checkpoint before the witnesses. */
-export interface Round {
+export interface CheckpointRound {
   size: number;
   root: string;
   /** With the line of the log only. */
@@ -43,7 +43,7 @@ export interface Round {
 }
 
 /** Whether a line is of an earlier round of the same checkpoint, or of the life before. */
-const isOld = ({ answered }: Round, { witness, grant }: MemberLine): boolean =>
+const isOld = ({ answered }: CheckpointRound, { witness, grant }: MemberLine): boolean =>
   grant === undefined || !answered.has(witness);
 
 /**
@@ -51,7 +51,7 @@ const isOld = ({ answered }: Round, { witness, grant }: MemberLine): boolean =>
  * the room of another.
  */
 export function makeRoom(
-  round: Round,
+  round: CheckpointRound,
   { witness, operator, isTrusted, line }: Pick<MemberLine, 'witness' | 'operator' | 'isTrusted' | 'line'>,
 ): boolean {
   const isOf = (one: MemberLine) =>
@@ -70,12 +70,18 @@ export function makeRoom(
 }
 
 /** Whether this worker's line is there, or none is wanted. One of the life before is asked for again. */
-export function hasAnswered({ answered, members }: Round, peer: string): boolean {
+export function hasAnswered({ answered, members }: CheckpointRound, peer: string): boolean {
   return answered.has(peer) && !members.some((one) => one.witness === peer && one.grant === undefined);
 }
 
 /** The checkpoint with the lines that it has so far. */
-export function witnessed({ size, root, base, members, outside }: Round): WitnessedCheckpoint {
+export function witnessedCheckpoint({
+  size,
+  root,
+  base,
+  members,
+  outside,
+}: CheckpointRound): WitnessedCheckpoint {
   const lines = [...outside.values()];
   const note = [base, ...members.map(({ line }) => line), ...lines].join('');
   return { size, root, note, base, members: [...members], outside: lines };

@@ -12,12 +12,12 @@ import {
   withoutWitnesses,
 } from '../../protocol/transparency/index.ts';
 import {
+  type CheckpointRound,
   hasAnswered,
   type MemberLine,
   makeRoom,
-  type Round,
   type WitnessedCheckpoint,
-  witnessed,
+  witnessedCheckpoint,
 } from './checkpoint-round.ts';
 import type { ControllerPorts, ExternalWitness } from './ports.ts';
 import { askingError, behindCheckpoint } from './start-inquiry.ts';
@@ -53,7 +53,7 @@ export class CheckpointRounds {
   readonly #ports: ControllerPorts;
   #feed: RoundsFeed = { present: [], checkpoint() {} };
   #use: RoundsUse = { isUrgent: () => false, grown() {}, ended() {} };
-  #round: Round | undefined;
+  #round: CheckpointRound | undefined;
   #beginning = false;
   /** Workers that were asked in turn so far. */
   #turn = 0;
@@ -78,7 +78,7 @@ export class CheckpointRounds {
 
   /** The current checkpoint; undefined before the first one. */
   get current(): WitnessedCheckpoint | undefined {
-    return this.#round === undefined ? undefined : witnessed(this.#round);
+    return this.#round === undefined ? undefined : witnessedCheckpoint(this.#round);
   }
 
   /**
@@ -216,7 +216,7 @@ export class CheckpointRounds {
     const members = [...(before?.members ?? [])];
     const lines = { members, outside: new Map(named), answered: new Set<string>() };
     const waitsFor = this.#use.isUrgent() ? undefined : this.#some();
-    const round: Round = { size, root, base, ...lines, waitsFor, asked, open: true };
+    const round: CheckpointRound = { size, root, base, ...lines, waitsFor, asked, open: true };
     this.#round = round;
     this.#cancel = clock.after(sessionTimes.roundMsMax, () => this.#end(round));
     this.#feed.checkpoint({ note: base, size }, waitsFor ?? this.#feed.present);
@@ -289,7 +289,7 @@ export class CheckpointRounds {
   }
 
   /** Asks a witness from outside for its lines, again and again while the round is the current one. */
-  async #askOutside(round: Round, witness: ExternalWitness): Promise<void> {
+  async #askOutside(round: CheckpointRound, witness: ExternalWitness): Promise<void> {
     const { size, base } = round;
     const { clock, machine } = this.#ports;
     const { log } = machine.state;
@@ -340,14 +340,14 @@ export class CheckpointRounds {
   }
 
   /** A line that came after the end is reported with those that come within a second. */
-  #grown(round: Round): void {
+  #grown(round: CheckpointRound): void {
     if (round !== this.#round) return;
-    if (round.open) return this.#use.grown(witnessed(round));
+    if (round.open) return this.#use.grown(witnessedCheckpoint(round));
     this.#cancel();
     this.#cancel = this.#ports.clock.after(sessionTimes.roundMsMin, () => this.#report(round));
   }
 
-  #end(round: Round): void {
+  #end(round: CheckpointRound): void {
     if (!round.open) return;
     round.open = false;
     this.#cancel();
@@ -356,9 +356,9 @@ export class CheckpointRounds {
     this.look();
   }
 
-  #report(round: Round): void {
+  #report(round: CheckpointRound): void {
     if (round !== this.#round) return;
-    const checkpoint = witnessed(round);
+    const checkpoint = witnessedCheckpoint(round);
     this.#save(checkpoint.note, checkpoint.size).catch((error) =>
       this.#warn(`a checkpoint was not kept: ${messageOf(error)}`),
     );

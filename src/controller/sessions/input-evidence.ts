@@ -10,7 +10,7 @@ type Ports = Pick<ControllerPorts, 'machine' | 'bundles' | 'lost' | 'project' | 
 type Checkpoints = Pick<CheckpointRounds, 'keep'>;
 
 /** The bundles of these runs, see `ownEvidence`. */
-export async function evidenceOf(
+export async function inputEvidenceOf(
   ports: Ports,
   checkpoints: Checkpoints,
   runs: readonly string[],

@@ -18,7 +18,7 @@ import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { cosignatureFlaw } from './cosignature.ts';
 import { warnOfExpired } from './expired-grants.ts';
-import { evidenceOf } from './input-evidence.ts';
+import { inputEvidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 import { signerOf } from './signers.ts';
 
@@ -97,7 +97,7 @@ export class LeaseServer {
     if (draft === undefined || stream === undefined) return;
     try {
       await this.#checkpoints.keep(draft.checkpoint.size);
-      const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+      const inputs = await inputEvidenceOf(this.#ports, this.#checkpoints, draft.inputs);
       const bundle = await assembleBundle(draft, project, signing.signer, inputs);
       // Meanwhile the lease may be over, and the stream with the next one.
       if (stream.lease?.id !== lease || stream.lease.over) return;

@@ -32,7 +32,7 @@ import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
-import { evidenceOf } from './input-evidence.ts';
+import { inputEvidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 import { signerOf } from './signers.ts';
 
@@ -46,8 +46,8 @@ function isContradicted(state: ControllerState, name: string): boolean {
   return provingRun(state, name) === undefined && state.index.withArtifact(name).some(contradicted);
 }
 
-const cosignerOf = ({ backing }: BundleDraft): string | undefined =>
-  backing.kind === 'cosigned' ? backing.worker : undefined;
+const cosignerOf = ({ endorsement }: BundleDraft): string | undefined =>
+  endorsement.kind === 'cosigned' ? endorsement.worker : undefined;
 
 /**
  * Which of the workers that built a run's artifact have its bundle, as its co-signer, or fetch it at once; nothing where none of
@@ -174,7 +174,7 @@ export class Publisher {
     if (before !== undefined && holdsVerdict(before, verdict, cosignerOf(draft)))
       return { verdict, text: before, notice, isNew: false };
     await this.#checkpoints.keep(draft.checkpoint.size);
-    const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+    const inputs = await inputEvidenceOf(this.#ports, this.#checkpoints, draft.inputs);
     const known = state.index.get(runId);
     // An input may have come to something else meanwhile.
     if (known === undefined || publishedOf(known)?.verdict.id !== verdict) return undefined;
@@ -189,7 +189,7 @@ export class Publisher {
 
   /**
    * Makes the bundle of a run again that was lost; nothing where it is there. It was told and announced when its run ended. Errors:
-   * those of `evidenceOf`, `BUNDLE_DAMAGED`.
+   * those of `inputEvidenceOf`, `BUNDLE_DAMAGED`.
    */
   async makeAgain(runId: string): Promise<void> {
     const { machine, lost, dispatch } = this.#ports;

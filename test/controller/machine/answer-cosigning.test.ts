@@ -46,7 +46,7 @@ describe('an answer from an earlier build', () => {
     expect(await verified(bench, run)).toBe('trusted');
     expect([await placeOf(bench, run), await placeOf(bench, before)]).toEqual(['cosigned', 'cosigned']);
     expect(bench.facts(run).phase).toMatchObject({
-      published: { backing: { kind: 'cosigned', worker: bench.id('trusted') } },
+      published: { endorsement: { kind: 'cosigned', worker: bench.id('trusted') } },
     });
   });
 
@@ -112,7 +112,7 @@ describe('an answer from an earlier build', () => {
     refused(bench, run, 'COSIGN_ANSWERED');
     expect(stateOf(bench, run)).toEqual(built);
     expect(bench.progress(run, 'answer-refused')).toMatchObject([{ code: 'COSIGN_ANSWERED' }]);
-    expect(bench.facts(run).answer).toBeNull();
+    expect(bench.facts(run).reused).toBeNull();
     expect(bench.facts(run).evidence.receipts).toBeLessThan(evidence.receipts);
     await build(bench, run);
     expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
@@ -130,7 +130,7 @@ describe('an answer from an earlier build', () => {
     const { bench, run } = await drafted();
     bench.drive(8 * 86_400_000);
     expect(bench.facts(run)).toMatchObject({
-      answer: null,
+      reused: null,
       phase: { kind: 'cancelled', published: null, reason: expect.stringContaining('trusted worker') },
     });
   });
@@ -149,7 +149,7 @@ describe('an answer from an earlier build', () => {
     const { bench, run } = await drafted();
     const by = bench.facts(run).request.signer;
     bench.send({ kind: 'cancel', token: bench.token('cancel'), which: run, by, reason: 'not now' });
-    expect(bench.facts(run)).toMatchObject({ answer: null, phase: { kind: 'cancelled', published: null } });
+    expect(bench.facts(run)).toMatchObject({ reused: null, phase: { kind: 'cancelled', published: null } });
   });
 
   it('was the controller’s word under rules 1: a journal of then comes to the same', async () => {
@@ -183,7 +183,7 @@ describe('while an answer waits for its signature', () => {
     expect(draft()).toBe(before);
     await bench.revoke({ kind: 'operator', id: 'bob' }, { since: 0, reason: 'bad' });
     expect(stateOf(bench, run)).toEqual(built);
-    expect(bench.facts(run).answer).toBeNull();
+    expect(bench.facts(run).reused).toBeNull();
     await build(bench, run, { keys: ['dan', 'eve', 'fay'] });
     expect(await verified(bench, run, revocationsOf(bench))).toBe('trusted');
   });
@@ -235,7 +235,7 @@ describe('while an answer waits for its signature', () => {
     expect(stateOf(bench, again)).toEqual(waits);
     await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0, reason: 'bad' });
     await bench.revoke({ kind: 'operator', id: 'bob' }, { since: 0, reason: 'bad' });
-    expect(bench.facts(again)).toMatchObject({ answer: null, phase: { kind: 'waiting' } });
+    expect(bench.facts(again)).toMatchObject({ reused: null, phase: { kind: 'waiting' } });
   });
 });
 
@@ -292,6 +292,6 @@ it('an answer that is signed is answered with no more than it is itself: the nex
   await cosign(bench, run, 'trusted');
   const third = await ask(bench);
   await answer(bench, third);
-  expect(bench.facts(third).answer?.id).toBe(before);
+  expect(bench.facts(third).reused?.id).toBe(before);
   expect(await verified(bench, third)).toBe('trusted');
 });

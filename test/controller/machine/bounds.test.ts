@@ -6,7 +6,7 @@ import { fullKeys, slotsAsked } from '../../../src/controller/machine/members/re
 import { hear, leave, newPresence } from '../../../src/controller/machine/presence.ts';
 import { membersOf, rankOf } from '../../../src/controller/machine/queries/members.ts';
 import { pipelineOf, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
-import { giveUpAhead } from '../../../src/controller/machine/rounds/expire.ts';
+import { endAheadOfClock } from '../../../src/controller/machine/rounds/expire.ts';
 import { mayLeaseAgain } from '../../../src/controller/machine/rounds/leases.ts';
 import { checkOrder } from '../../../src/controller/machine/rounds/open-run.ts';
 import {
@@ -25,7 +25,7 @@ import { type Bench, built, deliverAll, leasedRound, projectOf, timings } from '
 import { publish } from './pipelines.ts';
 
 const at = (bench: Bench, now = bench.now, rules = 3): Transition => ({
-  ...{ state: bench.controller.state, now, rules, out: [], stirred: new Set<string>() },
+  ...{ state: bench.controller.state, now, rules, out: [], dirty: new Set<string>() },
   durability: 'lazy',
 });
 
@@ -41,7 +41,7 @@ describe('alarms', () => {
   it('are kept of the newest 1,000 runs', () => {
     const state = newState('controller', 'idp');
     const raise = (n: number) => {
-      const transition = { state, now: 0, rules: 3, out: [], stirred: new Set<string>(), durability: 'lazy' };
+      const transition = { state, now: 0, rules: 3, out: [], dirty: new Set<string>(), durability: 'lazy' };
       const run = { id: `run ${n}`, history: [] } as unknown as RunFacts;
       tell(transition as Transition, run, { kind: 'contradicted', round: 1, artifact: 'a', trusted: null });
     };
@@ -341,9 +341,9 @@ it('a draft is made again where it is later than the clock by more than clocks m
   };
   const first = draft();
   const made = secondsOfIso(first.payload.predicate.timeVerified);
-  giveUpAhead(at(bench, (made - 60) * 1000), bench.run(run));
+  endAheadOfClock(at(bench, (made - 60) * 1000), bench.run(run));
   expect(draft().id).toBe(first.id);
-  giveUpAhead(at(bench, (made - 61) * 1000), bench.run(run));
+  endAheadOfClock(at(bench, (made - 61) * 1000), bench.run(run));
   expect(draft().id).not.toBe(first.id);
 });
 

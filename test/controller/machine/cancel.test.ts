@@ -75,7 +75,7 @@ describe('a run that its publisher cancels', () => {
     expect((await bench.restart()).map(({ kind }) => kind)).toEqual(['verdict']);
     const draft = publishedParts(bench.controller.state, run);
     expect(draft?.verdict.predicate.quorate_verdict.level).toBe('agreed');
-    expect(draft?.backing).toEqual({ kind: 'none' });
+    expect(draft?.endorsement).toEqual({ kind: 'none' });
   });
 
   it('once agreed stays agreed, and is not taken further', async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
 import {
-  bytesOf,
+  bundleBytesOf,
   checkEvidenceSize,
   crowdedOut,
   crowdedOutSays,
-  evidenceOf,
+  evidenceBytesOf,
   hasRoom,
 } from '../../../src/controller/machine/verdicts/evidence-size.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
@@ -146,7 +146,7 @@ describe('a further round', () => {
     const evil = await bench.submit(job('evil', { as: 'mallory', needs }));
     // Room for the earlier run and what it reads, and not for one job more.
     const run = bench.run(second);
-    const taken = run.evidence.own + bytesOf(bench.facts(app)) + two / 2 + 100_000;
+    const taken = run.evidence.own + bundleBytesOf(bench.facts(app)) + two / 2 + 100_000;
     run.evidence = { ...run.evidence, receipts: limits.bundleBytesMax - taken };
     await build(bench, again);
     expect(bench.facts(second).phase.kind).toBe('answering');
@@ -173,7 +173,7 @@ describe('the evidence of a run', () => {
     const policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 } as const;
     const request = await bench.paper.request('publisher', work, bench.now, { policy, needs });
     const round = roundBytesMaxOf(work.job, policy);
-    const room = 64 * 1024 * 1024 - evidenceOf(work).own - 2 * round;
+    const room = 64 * 1024 * 1024 - evidenceBytesOf(work).own - 2 * round;
     lib.evidence = { own: room, receipts: 0 };
     expect(() => checkEvidenceSize(state, { job: work.job, request })).not.toThrow();
     lib.evidence = { own: room + 1, receipts: 0 };
@@ -183,7 +183,7 @@ describe('the evidence of a run', () => {
   it('has room for so much more', async () => {
     const bench = await projectOf();
     const run = bench.run(await publish(bench, 'lib'));
-    const room = 64 * 1024 * 1024 - bytesOf(run);
+    const room = 64 * 1024 * 1024 - bundleBytesOf(run);
     const has = (more: number) => hasRoom({ state: bench.controller.state, rules: 3 }, run, more);
     expect([has(room), has(room + 1)]).toEqual([true, false]);
     // Runs of the same publisher that rest on it are not ended for it.

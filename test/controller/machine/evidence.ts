@@ -1,6 +1,6 @@
 import type { BundleDraft } from '../../../src/controller/machine/events.ts';
 import type { WitnessedLog } from '../../../src/controller/machine/facts.ts';
-import { answerDraftOf, draftOf, publishedParts } from '../../../src/controller/machine/queries/draft.ts';
+import { draftOf, publishedParts, reuseDraftOf } from '../../../src/controller/machine/queries/draft.ts';
 import { assembleBundle, ownBundle } from '../../../src/controller/sessions/bundle.ts';
 import {
   cosignStatement,
@@ -34,10 +34,10 @@ async function noteOf(bench: Bench, root: string, { size, lines }: WitnessedLog)
 /** The parts of a run's published bundle, with the note that its witnesses signed. */
 async function partsIn(bench: Bench, run: string): Promise<BundleDraft | undefined> {
   const parts = publishedParts(bench.controller.state, run);
-  if (parts?.backing.kind !== 'witnessed') return parts;
-  const { backing, checkpoint } = parts;
-  const note = await noteOf(bench, checkpoint.root, backing.log);
-  return { ...parts, backing: { ...backing, log: { ...backing.log, note } } };
+  if (parts?.endorsement.kind !== 'witnessed') return parts;
+  const { endorsement, checkpoint } = parts;
+  const note = await noteOf(bench, checkpoint.root, endorsement.log);
+  return { ...parts, endorsement: { ...endorsement, log: { ...endorsement.log, note } } };
 }
 
 /** The bundle of a run's published verdict, with those of all that it reads; undefined before there is a verdict. */
@@ -80,7 +80,7 @@ export async function verified(
 export async function cosign(bench: Bench, run: string, name: string): Promise<void> {
   const { paper, controller } = bench;
   const { log } = controller.state;
-  const answer = answerDraftOf(controller.state, run, log.size);
+  const answer = reuseDraftOf(controller.state, run, log.size);
   const { verdict, checkpoint } = answer ?? draftIn(bench, run);
   const signer = paper.keys.signer(name);
   const signed = await signStatement('verdict', verdict, paper.controller);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { RunFacts } from '../../../src/controller/machine/facts.ts';
 import { RunIndex } from '../../../src/controller/machine/run-index.ts';
-import { type RunFilter, standingOf } from '../../../src/controller/machine/run-lists.ts';
+import { listStateOf, type RunFilter } from '../../../src/controller/machine/run-lists.ts';
 
 interface Made {
   ref: string;
@@ -30,7 +30,7 @@ function indexOf(all: readonly Made[]): { index: RunIndex<RunFacts>; runs: RunFa
   // They end in another order than they began in.
   for (const run of runs.toReversed()) {
     index.replaced(run);
-    index.stirred(run.id);
+    index.refile(run.id);
   }
   return { index, runs };
 }
@@ -55,7 +55,7 @@ const maybe = <T>(...all: T[]) => fc.constantFrom<T | undefined>(...all, undefin
 
 it('lists a run that has ended by the state of its account', () => {
   const of = (level: string, published: object, revoked: unknown = null) =>
-    standingOf({
+    listStateOf({
       revoked,
       phase: { kind: 'done', published: { verdict: { level }, ...published } },
     } as never);
@@ -66,7 +66,7 @@ it('lists a run that has ended by the state of its account', () => {
   expect(of('agreed', { ending: null })).toBe('agreed');
   expect(of('agreed', { ending: null }, {})).toBe('revoked');
   const open = { kind: 'agreed', published: { verdict: { level: 'agreed' } } };
-  expect(standingOf({ revoked: null, phase: open } as never)).toBe('open');
+  expect(listStateOf({ revoked: null, phase: open } as never)).toBe('open');
 });
 
 it('pages hold what a scan finds, the newest first', () => {
@@ -85,7 +85,7 @@ it('pages hold what a scan finds, the newest first', () => {
           (run, at) =>
             (filter.ref === undefined || all[at]?.ref === filter.ref) &&
             (filter.name === undefined || all[at]?.name === filter.name) &&
-            (filter.standing === undefined || standingOf(run) === filter.standing),
+            (filter.standing === undefined || listStateOf(run) === filter.standing),
         );
         expect(everyPage(index, filter, max)).toEqual(scanned.toReversed());
         expect(index.lists.countOf('open')).toBe(all.filter(({ level }) => level === undefined).length);

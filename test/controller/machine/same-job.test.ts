@@ -22,7 +22,7 @@ describe('a job that was built before', () => {
     expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
     expect(bench.all('offer').filter((offer) => offer.run === run)).toEqual([]);
     expect(bench.progress(run, 'answered')).toMatchObject([{ earlier: before, ref: 'refs/heads/main' }]);
-    expect(bench.facts(run)).toMatchObject({ answer: { id: before }, rounds: [], receipts: [] });
+    expect(bench.facts(run)).toMatchObject({ reused: { id: before }, rounds: [], receipts: [] });
     const { project } = bench.paper;
     const bundle = decodeBundle((await bundleOf(bench, run)) ?? '');
     const found = await verifyBundle(bundle, { project, ref: 'refs/tags/v1', artifact: A }, standIn.verifier);
@@ -43,7 +43,7 @@ describe('a job that was built before', () => {
     for (const one of [before, run]) bench.store(one);
     const third = await ask(bench);
     await answer(bench, third);
-    expect(bench.facts(third).answer?.id).toBe(before);
+    expect(bench.facts(third).reused?.id).toBe(before);
     expect(stateOf(bench, third)).toEqual(['done', 'trusted']);
   });
 
@@ -76,7 +76,7 @@ describe('a job that was built before', () => {
     ['it is another job', {}, { job: { env: { A: 'b' } } }],
   ])('is built where %s', async (_, first, then, built = {}) => {
     const { bench, run } = await again(first, then, built);
-    expect(bench.facts(run)).toMatchObject({ answer: null, phase: { kind: 'building' } });
+    expect(bench.facts(run)).toMatchObject({ reused: null, phase: { kind: 'building' } });
   });
 
   it('is answered where as many agreed as are asked for now, and where a co-signature is more than is asked for', async () => {
@@ -274,7 +274,7 @@ describe('after a revocation', () => {
     await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0, reason: 'bad' });
     expect(bench.all('recall').map((recall) => recall.run)).toContain(run);
     bench.recall(run, bench.documentsOf(run));
-    expect(bench.facts(run)).toMatchObject({ answer: null, evidence, phase: { kind: 'building' } });
+    expect(bench.facts(run)).toMatchObject({ reused: null, evidence, phase: { kind: 'building' } });
     await build(bench, run, { keys: ['cy', 'dan'] });
     expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
     expect(await of(bench, run)).toBe('trusted');
@@ -373,7 +373,7 @@ describe('a job of a pipeline', () => {
     const app2 = await ask(bench, { name: 'app', needs: needs(lib2) });
     await answer(bench, lib2);
     await answer(bench, app2);
-    expect([bench.facts(lib2).answer?.id, bench.facts(app2).answer?.id]).toEqual([lib, app]);
+    expect([bench.facts(lib2).reused?.id, bench.facts(app2).reused?.id]).toEqual([lib, app]);
     expect(stateOf(bench, app2)).toEqual(['done', 'trusted']);
     expect(await verified(bench, app2)).toBe('trusted');
     expect(decodeBundle((await bundleOf(bench, app2)) ?? '').inputs).toHaveLength(3);

@@ -37,7 +37,7 @@ function runOf({
 }: Of): RunFacts {
   const published = level === undefined ? null : { verdict: { level, outcome: exited(artifact) } };
   return {
-    ...{ id, jobId, job: { kind }, revoked: revoked ? {} : null, receipts: built ? [{}] : [], answer: null },
+    ...{ id, jobId, job: { kind }, revoked: revoked ? {} : null, receipts: built ? [{}] : [], reused: null },
     phase: { kind: 'done', published },
   } as unknown as RunFacts;
 }

@@ -116,10 +116,10 @@ it('runs are listed by pages, branch, job and level, and found by what they are 
   ]);
   expect(names({ ref: 'refs/heads/next' })).toEqual([['app'], undefined]);
   expect(names({ name: 'app' })).toEqual([['app', 'app'], undefined]);
-  expect(names({ name: 'lib', standing: 'trusted' })).toEqual([['lib'], undefined]);
-  expect(names({ name: 'lib', standing: 'failed' })).toEqual([[], undefined]);
-  expect(names({ standing: 'failed' })).toEqual([['doc'], undefined]);
-  const [doc] = view.runs({ standing: 'failed' }).runs;
+  expect(names({ name: 'lib', listState: 'trusted' })).toEqual([['lib'], undefined]);
+  expect(names({ name: 'lib', listState: 'failed' })).toEqual([[], undefined]);
+  expect(names({ listState: 'failed' })).toEqual([['doc'], undefined]);
+  const [doc] = view.runs({ listState: 'failed' }).runs;
   const [lib] = view.runs({ name: 'lib' }).runs;
   expect([doc?.tally, lib?.tally]).toEqual([undefined, { ended: 3, failed: 0, same: 3 }]);
   const branches = view.branches().map(({ ref, jobs }) => [ref, jobs.map(({ name }) => name).sort()]);

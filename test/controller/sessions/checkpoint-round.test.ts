@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
+  type CheckpointRound,
   hasAnswered,
   type MemberLine,
   makeRoom,
-  type Round,
-  witnessed,
+  witnessedCheckpoint,
 } from '../../../src/controller/sessions/checkpoint-round.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 
@@ -15,7 +15,7 @@ const line = (witness: string, over: Partial<MemberLine> = {}): MemberLine => ({
 });
 const long = (chars: number) => ({ line: 'x'.repeat(chars) });
 /** A round with these lines; those whose keys are `answered` are of now. */
-const round = (members: MemberLine[], answered = members.map(({ witness }) => witness)): Round => ({
+const round = (members: MemberLine[], answered = members.map(({ witness }) => witness)): CheckpointRound => ({
   ...{ size: 1, root: 'r', base: 'base\n', members, outside: new Map([['named', 'n']]) },
   ...{ answered: new Set(answered), waitsFor: undefined, asked: new Set<string>(), open: true },
 });
@@ -23,7 +23,7 @@ const old = { grant: undefined };
 const trusted = { isTrusted: true };
 
 describe('room for a line under a checkpoint', () => {
-  it.each<[string, Round, MemberLine, boolean, string[]]>([
+  it.each<[string, CheckpointRound, MemberLine, boolean, string[]]>([
     ['is there up to the bound', round([]), line('a', long(memberLinesCharsMax)), true, []],
     ['is not there above it', round([]), line('a', long(memberLinesCharsMax + 1)), false, []],
     [
@@ -124,5 +124,8 @@ it('a worker has answered with a line of now, not with one of the life before', 
 });
 
 it('a witnessed checkpoint has the line of the log, then those of members and of others', () => {
-  expect(witnessed(round([line('a'), line('b')]))).toMatchObject({ note: 'base\nxxn', outside: ['n'] });
+  expect(witnessedCheckpoint(round([line('a'), line('b')]))).toMatchObject({
+    note: 'base\nxxn',
+    outside: ['n'],
+  });
 });

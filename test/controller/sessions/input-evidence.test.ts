@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { publishedParts } from '../../../src/controller/machine/queries/draft.ts';
-import { evidenceOf } from '../../../src/controller/sessions/input-evidence.ts';
+import { inputEvidenceOf } from '../../../src/controller/sessions/input-evidence.ts';
 import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
 import { deliverAll, leasedRound } from '../machine/bench.ts';
 
@@ -11,7 +11,7 @@ it('the checkpoint of an input is kept before the bundle with it is signed', asy
   const { project, controller: signer } = bench.paper;
   const ports = { machine: bench.controller, project, signing: { signer }, retired: [] };
   const asked = (keep: (size: number) => Promise<void>) =>
-    evidenceOf(ports as unknown as ControllerPorts, { keep }, [run]);
+    inputEvidenceOf(ports as unknown as ControllerPorts, { keep }, [run]);
   const unwritable = new Error('the disk is full');
   const kept: number[] = [];
   await expect(

@@ -6,20 +6,20 @@ import { publisherLapsed } from '../members/charter.ts';
 import { endRun } from '../rounds/cancel.ts';
 import { otherInputs } from '../rounds/lease-stream.ts';
 import { openRun } from '../rounds/open-run.ts';
-import { decideAgain } from '../rounds/settle.ts';
+import { redecide } from '../rounds/settle.ts';
 import { findLease, setSlot, withdrawOffer } from '../slots.ts';
 import {
   currentRound,
   type EventOf,
-  levelOf,
   liveLeases,
   mustSync,
+  publishedLevelOf,
   publishedOf,
   type Run,
   type Transition,
   tell,
 } from '../state.ts';
-import { dropAnswer, evidenceOf } from '../verdicts/evidence-size.ts';
+import { dropReuse, evidenceBytesOf } from '../verdicts/evidence-size.ts';
 import { inputOf, inputRevoked, needsOfRun } from '../verdicts/input-levels.ts';
 import { reviewPublished } from '../verdicts/review.ts';
 import { retire } from '../verdicts/verdict.ts';
@@ -44,12 +44,12 @@ export function recalled(transition: Transition, event: EventOf<'recalled'>): vo
  * end. A run that rises or ends stirs those that read it, so that all of them are looked at within one event.
  */
 export function reviewDependants(transition: Transition): void {
-  const { state, stirred } = transition;
-  while (stirred.size > 0) {
+  const { state, dirty } = transition;
+  while (dirty.size > 0) {
     assert(transition.durability !== 'none', 'an event after which a run is worth something else is kept');
-    for (const id of stirred) state.index.stirred(id);
-    const readers = state.index.readersOf(stirred);
-    stirred.clear();
+    for (const id of dirty) state.index.refile(id);
+    const readers = state.index.readersOf(dirty);
+    dirty.clear();
     for (const { id } of readers) {
       const open = state.index.open.get(id);
       if (open !== undefined) review(transition, open);
@@ -63,7 +63,7 @@ export function reviewDependants(transition: Transition): void {
 function review(transition: Transition, run: Run): void {
   if (run.phase.kind === 'waiting') return considerInputs(transition, run);
   const lost = lostInput(transition, run);
-  if (lost === undefined) decideAgain(transition, run);
+  if (lost === undefined) redecide(transition, run);
   else loseInput(transition, run, lost);
 }
 
@@ -89,7 +89,7 @@ function reviewEnded(transition: Transition, run: RunFacts): void {
   }
   // The verdict that has nothing above it rests on inputs that may still be contradicted: its request ended before theirs.
   // So does that of a run that was cancelled after it.
-  const lost = isOver(run) && levelOf(run) === 'agreed' ? lostInput(transition, run) : undefined;
+  const lost = isOver(run) && publishedLevelOf(run) === 'agreed' ? lostInput(transition, run) : undefined;
   if (lost !== undefined && run.revoked === null) loseEnded(transition, run, lost);
 }
 
@@ -134,7 +134,7 @@ function loseInput(
   { name, reason }: { name: string; reason: string },
 ): void {
   const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
-  suspend(transition, run, reason);
+  suspendRun(transition, run, reason);
   tell(transition, run, { kind: 'input-lost', input: name, artifact, reason });
   considerInputs(transition, run);
   const { needs = {} } = run.request.payload;
@@ -170,7 +170,7 @@ function loseEnded(
  * Stops a run whose input is worth less than its request asks for, until that has the level again. Builds are stopped and their slots are
  * free again; a result that is in stays sealed at its worker, since it counts if the input comes to the same bytes.
  */
-export function suspend(transition: Transition, run: Run, reason: string): void {
+export function suspendRun(transition: Transition, run: Run, reason: string): void {
   const { state, out } = transition;
   mustSync(transition);
   const message = `the build was stopped: ${reason}`;
@@ -184,7 +184,7 @@ export function suspend(transition: Transition, run: Run, reason: string): void 
   if (round !== undefined) withdrawOffer(transition, round, 'INPUT_LOST', message);
   state.presence.witnessed.delete(run.id);
   // A draft that awaits signatures is dropped: it was never published.
-  dropAnswer(run);
+  dropReuse(run);
   run.phase = { kind: 'waiting' };
 }
 
@@ -219,7 +219,7 @@ export function replaceInstance(
       receipts: [],
       documents: new Map(),
       unserved: [],
-      evidence: evidenceOf({ job }),
+      evidence: evidenceBytesOf({ job }),
     },
     ...{ trusted: { kind: 'free' }, trustedLeases: 0, passedOver: new Map() },
   } satisfies Partial<Run>);

@@ -16,9 +16,9 @@ import {
   tell,
   unchanged,
 } from '../state.ts';
-import { bytesOf } from '../verdicts/evidence-size.ts';
+import { bundleBytesOf } from '../verdicts/evidence-size.ts';
 import { inputLevels, inputOf, inputRevoked, needsOfRun } from '../verdicts/input-levels.ts';
-import { runRevoked } from '../verdicts/review.ts';
+import { runVoidedBy } from '../verdicts/review.ts';
 
 /**
  * Asks for the documents of a run that has ended and whose verdict a revocation voids, of its own or of what it reads, where it is still
@@ -53,7 +53,7 @@ export function reopened(transition: Transition, event: EventOf<'recalled'>): Ru
     return undefined;
   }
   // Those that wait for it go on waiting or end.
-  transition.stirred.add(event.run);
+  transition.dirty.add(event.run);
   const run = event.documents === null ? undefined : runOf(known, event.documents, event.entropy);
   if (run === undefined || known.phase.kind !== 'done' || !mayComeBack(transition, known)) return undefined;
   if (refusalOfRun(run, charterOf(transition)) !== undefined) return undefined;
@@ -74,7 +74,7 @@ function mayComeBack({ state, now }: Transition, run: RunFacts): boolean {
   const next = { index: state.log.size, artifact: null };
   const offers = run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index }));
   // Its next verdict would be void.
-  if (runRevoked(state, run, next, state.charter, [...offers, { signer: state.id, index: next.index }]))
+  if (runVoidedBy(state, run, next, state.charter, [...offers, { signer: state.id, index: next.index }]))
     return false;
   if (needsOfRun(run).some(([, need]) => inputOf(state, need).lost !== undefined)) return false;
   if (Object.values(inputLevels(state, run)).includes('none')) return true;
@@ -104,9 +104,9 @@ function mayBeDecided(state: Transition['state'], run: RunFacts): boolean {
 
 /** The run as it was when it ended; undefined where some of its documents are missing. Its trusted worker's lease is over. */
 function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run | undefined {
-  const { id, jobId, submittedAt, receipts, earlier, answer, revoked, history } = known;
+  const { id, jobId, submittedAt, receipts, earlier, reused, revoked, history } = known;
   // The answer that it had counts no more.
-  const brought = answer === null ? 0 : bytesOf(answer);
+  const brought = reused === null ? 0 : bundleBytesOf(reused);
   const evidence = { ...known.evidence, receipts: known.evidence.receipts - brought };
   const { request, publisher, job, offers } = documents;
   const held = new Map(documents.receipts.map((one) => [one.receipt.id, one]));
@@ -133,7 +133,7 @@ function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run |
     passedOver: new Map(),
     receipts: [...receipts],
     earlier: [...earlier],
-    answer: null,
+    reused: null,
     documents: held,
     drafts: new Set(verdict === undefined ? [] : [verdict]),
     unserved: [],

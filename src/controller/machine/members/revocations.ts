@@ -212,7 +212,7 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
  * From the first start under rules 2 on the end of a key is that of its revocations, also of one in a journal of rules 1. Returns whether
  * revocations count otherwise than before.
  */
-export function beginToEndKeys({ state, rules }: Transition): boolean {
+export function endRevokedKeys({ state, rules }: Transition): boolean {
   if (rules < 2 || state.endsKeys) return false;
   state.endsKeys = true;
   if (endedKeys(state).size === 0) return false;

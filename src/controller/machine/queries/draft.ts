@@ -1,9 +1,9 @@
 import { assert } from '../../../protocol/base/errors.ts';
 import { type LogEntry, leaves } from '../../../protocol/documents/index.ts';
 import type { BundleDraft } from '../events.ts';
-import { type Backing, precedes } from '../facts.ts';
+import { type Endorsement, precedes } from '../facts.ts';
 import { type ControllerState, documentsOf, type LoggedVerdict, publishedOf, type Run } from '../state.ts';
-import { restsOn } from '../verdicts/input-levels.ts';
+import { inputRunsOf } from '../verdicts/input-levels.ts';
 
 /** The parts of the bundle of a run's published verdict; undefined before the first one, and once it is stored and the run is over. */
 export function publishedParts(state: ControllerState, runId: string): BundleDraft | undefined {
@@ -14,7 +14,7 @@ export function publishedParts(state: ControllerState, runId: string): BundleDra
 /** The same of a run that may have left the state just now. */
 export function publishedPartsOf(state: ControllerState, run: Run): BundleDraft | undefined {
   const published = publishedOf(run);
-  return published === null ? undefined : partsOf(state, run, published.verdict, published.backing);
+  return published === null ? undefined : partsOf(state, run, published.verdict, published.endorsement);
 }
 
 /** The parts of the bundle that a trusted worker is asked to co-sign. */
@@ -25,7 +25,7 @@ export function draftOf(state: ControllerState, runId: string): BundleDraft | un
 }
 
 /** The draft of an answer, in the log of `size` leaves. */
-export function answerDraftOf(state: ControllerState, runId: string, size: number): BundleDraft | undefined {
+export function reuseDraftOf(state: ControllerState, runId: string, size: number): BundleDraft | undefined {
   const run = state.runs.get(runId);
   if (run?.phase.kind !== 'answer-cosigning') return undefined;
   return partsOf(state, run, { ...run.phase.draft, size }, { kind: 'none' });
@@ -35,9 +35,9 @@ function partsOf(
   state: ControllerState,
   run: Run,
   { size: ownSize, payload, id, index, charter }: LoggedVerdict,
-  backing: Backing,
+  endorsement: Endorsement,
 ): BundleDraft {
-  const { size = ownSize } = 'size' in backing ? backing : {};
+  const { size = ownSize } = 'size' in endorsement ? endorsement : {};
   const receipts = run.receipts.filter((recorded) => precedes(recorded.index, index));
   const entry = (leaf: string, at: number): LogEntry => {
     assert(state.log.leaves(at, at + 1)[0] === leaf, 'the log holds what the run says it does');
@@ -66,13 +66,13 @@ function partsOf(
       }),
       entry(leaves.verdict(id, run.jobId), index),
     ],
-    backing,
+    endorsement,
   };
 }
 
 /** The runs that a run rests on, and the earlier ones of the same jobs that their verdicts and its own rest on, each once. */
 function evidenceBeside(state: ControllerState, run: Run): string[] {
-  const inputs = restsOn(state, run.request.payload);
-  const earlier = [run, ...inputs].flatMap((one) => one.answer?.id ?? []);
+  const inputs = inputRunsOf(state, run.request.payload);
+  const earlier = [run, ...inputs].flatMap((one) => one.reused?.id ?? []);
   return [...new Set([...inputs.map(({ id }) => id), ...earlier])];
 }

@@ -20,9 +20,9 @@ import { isHeld } from '../rounds/leases.ts';
 import {
   type ControllerState,
   currentRound,
-  levelOf,
   liveLeases,
   outcomeOf,
+  publishedLevelOf,
   publishedOf,
   type Round,
   type Run,
@@ -49,7 +49,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   );
   const differs = differsOf(state, run);
   const reports = reportsIn(run, outcomeOf(run));
-  const level = levelOf(run);
+  const level = publishedLevelOf(run);
   const failures = run.history.reduce<TrustedFailure[]>(
     (known, { progress }) => afterFailure(known, progress),
     [],
@@ -78,7 +78,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(tally !== undefined && { tally }),
     ...(differs !== undefined && { differs }),
     ...(open !== undefined && { open }),
-    ...(run.answer !== null && { earlier: run.answer.id }),
+    ...(run.reused !== null && { earlier: run.reused.id }),
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,
@@ -281,7 +281,7 @@ export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[]
 }
 
 function jobOf(state: ControllerState, run: RunFacts): PipelineJob {
-  const level = levelOf(run);
+  const level = publishedLevelOf(run);
   const { ending = null, limit } = publishedOf(run) ?? {};
   const awaits = awaitsOf(state, run);
   const differs = differsOf(state, run);

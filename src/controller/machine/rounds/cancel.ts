@@ -11,7 +11,7 @@ import {
   type Transition,
   tell,
 } from '../state.ts';
-import { dropAnswer } from '../verdicts/evidence-size.ts';
+import { dropReuse } from '../verdicts/evidence-size.ts';
 import { retire } from '../verdicts/verdict.ts';
 
 /**
@@ -67,7 +67,7 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
   }
   state.presence.witnessed.delete(run.id);
   // A draft that awaits signatures is dropped: it was never published.
-  if (publishedOf(run) === null) dropAnswer(run);
+  if (publishedOf(run) === null) dropReuse(run);
   state.index.ended(run);
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
   tell(transition, run, { kind: 'cancelled', reason });

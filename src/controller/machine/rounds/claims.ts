@@ -79,10 +79,10 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
   }
   answeredBy(state, round.offerId).set(worker, 'claimed');
-  const standing = round.candidates.find((candidate) => candidate.worker === worker);
-  const again = standing !== undefined && !outlasts(grant, standing.grant);
+  const first = round.candidates.find((candidate) => candidate.worker === worker);
+  const again = first !== undefined && !outlasts(grant, first.grant);
   const candidate = again
-    ? standing
+    ? first
     : { token, claim: claim.id, worker, operator: granted.operator, grant, draw };
   if (again) {
     state.presence.tokens.set(candidate, token);

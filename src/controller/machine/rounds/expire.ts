@@ -49,9 +49,9 @@ export function expire(transition: Transition, run: Run): void {
   if (isRefused(transition.state, run)) return concludeRefused(transition, run);
   const published = publishedOf(run);
   // Under the rules before an answer was published also where nobody takes it any more.
-  const isAnswer = run.answer !== null && transition.rules >= 3;
+  const isReuse = run.reused !== null && transition.rules >= 3;
   if (published === null) {
-    const lapsed = isAnswer ? publisherLapsed(transition, run) : undefined;
+    const lapsed = isReuse ? publisherLapsed(transition, run) : undefined;
     if (lapsed !== undefined) return endRun(transition, run, lapsed);
     const agreed = agreedUnpublished(transition, run);
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
@@ -66,7 +66,7 @@ export function expire(transition: Transition, run: Run): void {
         : 'the request ended before a trusted worker had signed',
   });
   // The draft was not signed in time; the agreed verdict is published again, with the receipts that came since.
-  const again = 'draft' in run.phase && !isAnswer;
+  const again = 'draft' in run.phase && !isReuse;
   const about = aboutResult(run, published.verdict.result);
   finish(transition, run, again ? publish(transition, run, 'agreed', about) : published);
 }
@@ -76,7 +76,7 @@ export function expire(transition: Transition, run: Run): void {
  * earlier than a round of its evidence, and a round cannot be left out. A draft of later is made again, for whoever co-signs it
  * has another clock.
  */
-export function giveUpAhead(transition: Transition, run: Run): void {
+export function endAheadOfClock(transition: Transition, run: Run): void {
   const latest = Math.floor(transition.now / 1000) + limits.clockSkewSeconds;
   const ahead = run.rounds.find(({ offer }) => offer.iat > latest);
   if (ahead !== undefined) {

@@ -36,7 +36,7 @@ export function acknowledge(
 }
 
 /** Reveals or releases a lease whose receipt is in, where its round or run is over, or another trusted worker has its place. */
-export function letGo(transition: Transition, run: RunFacts, recorded: Recorded): void {
+export function releaseOrReveal(transition: Transition, run: RunFacts, recorded: Recorded): void {
   const { lease, worker, outcome, round, slot } = recorded;
   const to = { worker, lease };
   const before = run.earlier.find(({ receipts }) => receipts.includes(recorded));
@@ -70,7 +70,7 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
       throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
     // Its ack was lost: repeated with the same index, and after it what the worker ignored without the ack.
     acknowledge(transition, token, before);
-    letGo(transition, before.run, before.recorded);
+    releaseOrReveal(transition, before.run, before.recorded);
     return unchanged(transition);
   }
   const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
@@ -186,7 +186,7 @@ export function ofLease(
 }
 
 /** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
-export function resume(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
+export function resumeLease(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
   const id = idOf(lease.payload);
   const { state } = transition;
   const before = state.index.receiptOf(id);
@@ -208,6 +208,6 @@ export function resume(transition: Transition, { token, lease, worker }: EventOf
     hear(state, id, transition.now);
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)
       transition.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
-  } else if (recorded !== undefined) letGo(transition, run, recorded);
+  } else if (recorded !== undefined) releaseOrReveal(transition, run, recorded);
   unchanged(transition);
 }

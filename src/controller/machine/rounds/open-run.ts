@@ -23,9 +23,9 @@ import {
   tell,
   unchanged,
 } from '../state.ts';
-import { checkEvidenceSize, evidenceOf } from '../verdicts/evidence-size.ts';
+import { checkEvidenceSize, evidenceBytesOf } from '../verdicts/evidence-size.ts';
 import { checkNeeds } from '../verdicts/input-levels.ts';
-import { answerOrBuild } from './reuse.ts';
+import { reuseOrBuild } from './reuse.ts';
 import { decideRound, settle } from './settle.ts';
 
 /**
@@ -117,9 +117,9 @@ export function submit(
     trustedLeases: 0,
     passedOver: new Map(),
     receipts: [],
-    evidence: evidenceOf(order),
+    evidence: evidenceBytesOf(order),
     earlier: [],
-    answer: null,
+    reused: null,
     documents: new Map(),
     drafts: new Set(),
     unserved: [],
@@ -145,7 +145,7 @@ export function submit(
 /** Answers a run that was not built, or builds it; or goes on with the instance that it is: its receipts count as before, and no round of it is left out. */
 export function openRun(transition: Transition, run: Run): void {
   const round = currentRound(run);
-  if (round === undefined) return answerOrBuild(transition, run);
+  if (round === undefined) return reuseOrBuild(transition, run);
   if (round.revealed) {
     run.phase = { kind: 'awaiting-trusted' };
     if (run.trusted.kind === 'free' && run.request.payload.policy.cosign === 'required')

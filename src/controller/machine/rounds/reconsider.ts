@@ -8,13 +8,13 @@ import { putInForce, refusalOfGrant, refusalOfRun } from '../members/charter.ts'
 import { isMember, memberRevoked, revocationsIn } from '../members/revocations.ts';
 import { expel, tokenOf } from '../presence.ts';
 import { appendLeaf, currentRound, liveLeases, type Run, type Transition } from '../state.ts';
-import { reviewPublished, runRevoked } from '../verdicts/review.ts';
+import { reviewPublished, runVoidedBy } from '../verdicts/review.ts';
 import { considerAbsence } from './absence.ts';
 import { endRun } from './cancel.ts';
 import { considerWindow } from './claims.ts';
 import { loseLease } from './leases.ts';
 import { considerOutdated, judgeVersions, passForOlder } from './older.ts';
-import { decideAgain, redraft, settle, withdrawDraft } from './settle.ts';
+import { redecide, redraft, settle, withdrawDraft } from './settle.ts';
 
 /**
  * Puts a charter in force and into the log. All evidence of a run is judged by the charter that is in force when its verdict
@@ -49,7 +49,7 @@ function applyCharter(transition: Transition, run: Run, charter: Charter): void 
     // A message may quote a repository, which may be longer than a worker takes.
     return endRun(transition, run, `the new charter does not allow it: ${code}: ${escapeLine(says, 400)}`);
   }
-  if (dismiss(transition, run, (grant) => refusalOfGrant(grant, charter))) decideAgain(transition, run);
+  if (dismiss(transition, run, (grant) => refusalOfGrant(grant, charter))) redecide(transition, run);
   redraft(transition, run);
   passForOlder(transition, run);
   considerOutdated(transition, run);
@@ -61,7 +61,7 @@ function applyCharter(transition: Transition, run: Run, charter: Charter): void 
  * Acts on the revocations in the log: leases and claims of what is revoked end, runs that rest on it whole end, and every published verdict
  * is decided again.
  */
-export function reconsider(transition: Transition): void {
+export function reviewAll(transition: Transition): void {
   const { state } = transition;
   for (const [key, { operator, role }] of state.presence.workers)
     if (
@@ -86,7 +86,7 @@ function applyRevocations(transition: Transition, run: Run): void {
   const { state } = transition;
   const next = { index: state.log.size, artifact: null };
   // Its next verdict would be void.
-  const whole = runRevoked(state, run, next, state.charter, [
+  const whole = runVoidedBy(state, run, next, state.charter, [
     ...run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index })),
     { signer: state.id, index: state.log.size },
   ]);
@@ -99,10 +99,10 @@ function applyRevocations(transition: Transition, run: Run): void {
   const all = revocationsIn(state);
   const touched =
     dismissed ||
-    run.answer !== null ||
+    run.reused !== null ||
     run.receipts.some((vote) => voteRevoked(all, vote) !== undefined) ||
     all.some(({ what }) => what.kind === 'artifact');
-  if (touched) decideAgain(transition, run);
+  if (touched) redecide(transition, run);
   considerWindow(transition, run);
   settle(transition, run);
 }

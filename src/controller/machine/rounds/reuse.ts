@@ -16,10 +16,10 @@ import {
   unchanged,
 } from '../state.ts';
 import { delay, isPassing } from '../verdicts/cosigning.ts';
-import { bytesOf, crowdedOut, crowdedOutSays, dropAnswer, hasRoom } from '../verdicts/evidence-size.ts';
+import { bundleBytesOf, crowdedOut, crowdedOutSays, dropReuse, hasRoom } from '../verdicts/evidence-size.ts';
 import { inputsTrusted } from '../verdicts/input-levels.ts';
 import { endedAt } from '../verdicts/results.ts';
-import { levelOn, runRevoked } from '../verdicts/review.ts';
+import { levelOfEarlier, runVoidedBy } from '../verdicts/review.ts';
 import { announce, conclude, finish, finishedOf, publish } from '../verdicts/verdict.ts';
 import { endRun } from './cancel.ts';
 import { openRound } from './open-round.ts';
@@ -36,20 +36,20 @@ interface Found {
  * Answers a request from the evidence of an earlier run of the same job, where that is enough by itself under the policy of the
  * request, the charter in force and all revocations; opens the first round otherwise. Ends a run whose publisher's grant has ended.
  */
-export function answerOrBuild(transition: Transition, run: Run): void {
+export function reuseOrBuild(transition: Transition, run: Run): void {
   const lapsed = publisherLapsed(transition, run);
   if (lapsed !== undefined) return endRun(transition, run, lapsed);
-  const found = answerTo(transition, run);
+  const found = reusableRun(transition, run);
   if (found === undefined) return openRound(transition, run);
   const { outcome } = found.published.verdict;
   const artifact = outcome === null ? null : artifactOf(outcome);
-  if (artifact === null) return answer(transition, run, found);
+  if (artifact === null) return reuseEarlierRun(transition, run, found);
   run.phase = { kind: 'answering', from: found.run.id, artifact, answers: { by: [], failed: [] } };
-  seekArtifact(transition, run);
+  pinReusedArtifact(transition, run);
 }
 
 /** Makes sure of the artifact, which may have been removed since. */
-export function seekArtifact(transition: Transition, run: Run): void {
+export function pinReusedArtifact(transition: Transition, run: Run): void {
   if (run.phase.kind !== 'answering') return;
   const { state } = transition;
   const { from: earlier, artifact, answers } = run.phase;
@@ -60,7 +60,7 @@ export function seekArtifact(transition: Transition, run: Run): void {
 }
 
 /** The artifact is there or not. Meanwhile something may have been revoked, or another run have ended. */
-export function artifactSought(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
+export function reusedArtifactPinned(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
   const { artifact, detail } = event;
   if (run.phase.kind !== 'answering' || run.phase.artifact !== artifact) return unchanged(transition);
   const { from: earlier, answers } = run.phase;
@@ -73,18 +73,18 @@ export function artifactSought(transition: Transition, run: Run, event: EventOf<
     tell(transition, run, { kind: 'answer-failed', earlier, artifact, detail });
     return openRound(transition, run);
   }
-  const found = answerTo(transition, run);
+  const found = reusableRun(transition, run);
   const outcome = found?.published.verdict.outcome ?? null;
   if (found === undefined || outcome === null || artifactOf(outcome) !== artifact)
     return openRound(transition, run);
-  answer(transition, run, found);
+  reuseEarlierRun(transition, run, found);
 }
 
-function answer(transition: Transition, run: Run, { run: earlier, published, level }: Found): void {
+function reuseEarlierRun(transition: Transition, run: Run, { run: earlier, published, level }: Found): void {
   const { ref } = earlier.request.payload;
   const decidedAt = endedAt(transition.state.index.get(earlier.id) ?? earlier);
-  run.answer = earlier;
-  run.evidence = { ...run.evidence, receipts: run.evidence.receipts + bytesOf(earlier) };
+  run.reused = earlier;
+  run.evidence = { ...run.evidence, receipts: run.evidence.receipts + bundleBytesOf(earlier) };
   for (const other of crowdedOut(transition, run)) endRun(transition, other, crowdedOutSays);
   tell(transition, run, { kind: 'answered', earlier: earlier.id, ref, decidedAt });
   // Under rules 1 an answer was signed by the controller alone.
@@ -93,26 +93,26 @@ function answer(transition: Transition, run: Run, { run: earlier, published, lev
 }
 
 /** Answers a request anew whose draft is not to be signed as it is, or builds its job. */
-export function answerAgain(transition: Transition, run: Run): void {
-  dropAnswer(run);
-  answerOrBuild(transition, run);
+export function reuseAgain(transition: Transition, run: Run): void {
+  dropReuse(run);
+  reuseOrBuild(transition, run);
 }
 
 /** Answers anew, or builds, where the evidence is no longer enough for the draft. */
-export function considerAnswer(transition: Transition, run: Run): void {
-  if (!('draft' in run.phase) || run.answer === null) return;
+export function reconsiderReuse(transition: Transition, run: Run): void {
+  if (!('draft' in run.phase) || run.reused === null) return;
   const { draft } = run.phase;
   const { state } = transition;
-  const earlier = state.index.builtOf(run.jobId).find(({ id }) => id === run.answer?.id);
+  const earlier = state.index.builtOf(run.jobId).find(({ id }) => id === run.reused?.id);
   const found = earlier && foundIn(transition, run, earlier);
   const isSame =
-    found?.level === draft.level && found.published.verdict.id === publishedOf(run.answer)?.verdict.id;
+    found?.level === draft.level && found.published.verdict.id === publishedOf(run.reused)?.verdict.id;
   if (isSame && !isContradicted(state, run, found)) return;
-  answerAgain(transition, run);
+  reuseAgain(transition, run);
 }
 
 /** A trusted worker signed the answer, and the log that it is in by now. */
-export function answerCosigned(transition: Transition, run: Run, event: EventOf<'cosigned'>): void {
+export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'cosigned'>): void {
   const { state } = transition;
   const { worker, verdict, signature, witness, log } = event;
   if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict || log === undefined)
@@ -124,7 +124,7 @@ export function answerCosigned(transition: Transition, run: Run, event: EventOf<
   const cosignature = { worker, signature, witness };
   const published: Published = {
     verdict: draft,
-    backing: { kind: 'cosigned', worker, cosignature, size },
+    endorsement: { kind: 'cosigned', worker, cosignature, size },
     ending: null,
   };
   announce(transition, run, published);
@@ -132,25 +132,25 @@ export function answerCosigned(transition: Transition, run: Run, event: EventOf<
 }
 
 /** A trusted worker did not sign the answer: it is asked again where that is only for now, and else the job is built. */
-export function answerRefused(transition: Transition, run: Run, refusal: EventOf<'cosign-refused'>): void {
+export function reuseRefused(transition: Transition, run: Run, refusal: EventOf<'cosign-refused'>): void {
   const { worker, verdict, code, message } = refusal;
   if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict) return unchanged(transition);
   // The clock of the one or the other is wrong, and may be set.
   if (isPassing(code) || code === 'DOC_FROM_FUTURE') return delay(transition, run, run.phase, refusal);
   tell(transition, run, { kind: 'answer-refused', worker, code, message });
-  dropAnswer(run);
+  dropReuse(run);
   const lapsed = publisherLapsed(transition, run);
   if (lapsed !== undefined) return endRun(transition, run, lapsed);
   openRound(transition, run);
 }
 
 /** The run that ended last of those of this job whose evidence is enough, where no other one speaks against what it made. */
-function answerTo(transition: Transition, run: Run): Found | undefined {
+function reusableRun(transition: Transition, run: Run): Found | undefined {
   if (run.request.payload.rebuild || !mayBeAnswered(run.job)) return undefined;
   const { state } = transition;
   for (const earlier of state.index.builtOf(run.jobId)) {
     const found = foundIn(transition, run, earlier);
-    if (found === undefined || !hasRoom(transition, run, bytesOf(earlier))) continue;
+    if (found === undefined || !hasRoom(transition, run, bundleBytesOf(earlier))) continue;
     return isContradicted(state, run, found) ? undefined : found;
   }
   return undefined;
@@ -197,8 +197,8 @@ function levelFor(
   const { policy } = run.request.payload;
   const next = { index: state.log.size, artifact: verdict.outcome && artifactOf(verdict.outcome) };
   const first = { signer: state.id, index: state.log.size };
-  if (runRevoked(state, run, next, charter, [first]) !== undefined) return undefined;
-  const reached = levelOn(state, run, { earlier, published, charter, index: state.log.size });
+  if (runVoidedBy(state, run, next, charter, [first]) !== undefined) return undefined;
+  const reached = levelOfEarlier(state, run, { earlier, published, charter, index: state.log.size });
   // Without a co-signature nothing more comes of what is easy to agree on.
   const cheap = verdict.outcome !== null && isCheap(verdict.outcome);
   const final = cheap && policy.cosign === 'none' && inputsTrusted(state, run);

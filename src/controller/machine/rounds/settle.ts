@@ -16,7 +16,7 @@ import {
   unchanged,
 } from '../state.ts';
 import { decisionOf, endsAtLimit, reachedLimit } from '../verdicts/decision.ts';
-import { crowdedOut, crowdedOutSays, hasRoom, roundOf } from '../verdicts/evidence-size.ts';
+import { crowdedOut, crowdedOutSays, hasRoom, roundBytesOf } from '../verdicts/evidence-size.ts';
 import { inputsTrusted } from '../verdicts/input-levels.ts';
 import { describeOutcome, differingFiles, reportsOfFailure } from '../verdicts/results.ts';
 import { conclude, concludeWithout, finish, publish, recordedWith } from '../verdicts/verdict.ts';
@@ -24,7 +24,7 @@ import { considerAbsence, expireFree } from './absence.ts';
 import { endRun } from './cancel.ts';
 import { mayOpenRound, openRound } from './open-round.ts';
 import { askToPin, countAnswer } from './pin.ts';
-import { answerAgain, considerAnswer } from './reuse.ts';
+import { reconsiderReuse, reuseAgain } from './reuse.ts';
 
 /** A store that is away is asked again less often than signers. */
 const storeRetryFactor = 5;
@@ -279,12 +279,12 @@ function afterPin(transition: Transition, run: Run): void {
  */
 export function redraft(transition: Transition, run: Run): void {
   if (!('draft' in run.phase)) return;
-  if (run.answer !== null) return answerAgain(transition, run);
+  if (run.reused !== null) return reuseAgain(transition, run);
   const { level, result } = run.phase.draft;
   const decision = decisionOf(transition, run);
   const same = decision.level === level && decision.result === result;
   if (same) conclude(transition, run, level, recordedWith(run, decision.result));
-  else decideAgain(transition, run);
+  else redecide(transition, run);
 }
 
 /** The draft is not to be signed any more: the run is where it was before there was one. */
@@ -298,8 +298,8 @@ export function withdrawDraft(run: Run): void {
 }
 
 /** Decides again what was agreed or waits for the trusted worker: receipts or an artifact were revoked. */
-export function decideAgain(transition: Transition, run: Run): void {
-  if ('draft' in run.phase && run.answer !== null) return considerAnswer(transition, run);
+export function redecide(transition: Transition, run: Run): void {
+  if ('draft' in run.phase && run.reused !== null) return reconsiderReuse(transition, run);
   const round = currentRound(run);
   // A round decides at its end, and what is being fetched once it is here.
   if (round === undefined || ['waiting', 'building', 'pinning'].includes(run.phase.kind)) return;
@@ -315,7 +315,7 @@ export function decideAgain(transition: Transition, run: Run): void {
 /** Opens a new round where the policy allows one and enough operators have no receipt of an earlier round. */
 function nextRound(transition: Transition, run: Run, round: Round): void {
   const more = mayOpenRound(transition.state, run);
-  const room = !more || hasRoom(transition, run, roundOf(run));
+  const room = !more || hasRoom(transition, run, roundBytesOf(run));
   if (!room)
     tell(transition, run, {
       kind: 'unconfirmed',
@@ -323,7 +323,8 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
       says: 'no further round: with its receipts the evidence would be more than anybody reads. Fewer output files leave room for one (limits.files)',
     });
   if (more && room) {
-    for (const other of crowdedOut(transition, run, roundOf(run))) endRun(transition, other, crowdedOutSays);
+    for (const other of crowdedOut(transition, run, roundBytesOf(run)))
+      endRun(transition, other, crowdedOutSays);
     closeOffer(transition, round);
     openRound(transition, run);
   } else end(transition, run, () => withoutResult(transition, run));

@@ -11,24 +11,24 @@ import {
 } from '../../../protocol/judge/index.ts';
 import { isOver, type RunFacts } from '../facts.ts';
 import type { ControllerState, Run, Transition } from '../state.ts';
-import { restsOn } from './input-levels.ts';
+import { inputRunsOf } from './input-levels.ts';
 
 const { bundleBytesMax, pipelineJobsMax } = limits;
 
 /** Bytes that a bundle holds of a run that was just published. */
-export function evidenceOf({ job }: Pick<Order, 'job'>): RunFacts['evidence'] {
+export function evidenceBytesOf({ job }: Pick<Order, 'job'>): RunFacts['evidence'] {
   return { own: runBytesMaxOf(job, encodeJob(job).bytes.length), receipts: 0 };
 }
 
 /** Bytes that a bundle holds of a run by now, at most. */
-export const bytesOf = ({ evidence: { own, receipts } }: Pick<RunFacts, 'evidence'>): number =>
+export const bundleBytesOf = ({ evidence: { own, receipts } }: Pick<RunFacts, 'evidence'>): number =>
   own + receipts;
 
 /** A run rests on no earlier one any more: its answer was not signed, or is not to be. */
-export function dropAnswer(run: Run): void {
-  if (run.answer === null) return;
-  run.evidence = { ...run.evidence, receipts: run.evidence.receipts - bytesOf(run.answer) };
-  run.answer = null;
+export function dropReuse(run: Run): void {
+  if (run.reused === null) return;
+  run.evidence = { ...run.evidence, receipts: run.evidence.receipts - bundleBytesOf(run.reused) };
+  run.reused = null;
 }
 
 /** Bytes that it may come to, if no further round is opened: the first one in the worst case, also of a run that may be built again on other bytes. */
@@ -49,14 +49,14 @@ const sum = (runs: readonly RunFacts[]): number => runs.reduce((all, run) => all
  */
 export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'job' | 'request'>): void {
   const { payload } = order.request;
-  const inputs = restsOn(state, payload);
+  const inputs = inputRunsOf(state, payload);
   if (inputs.length > pipelineJobsMax)
     throw new QuorateError(
       'EVIDENCE_TOO_LARGE',
       `${order.job.name} rests on over ${pipelineJobsMax} jobs, whose evidence it would have to bring`,
       { hint: 'Let it need fewer jobs, directly and by way of others.' },
     );
-  const bytes = evidenceOf(order).own + roundBytesMaxOf(order.job, payload.policy) + sum(inputs);
+  const bytes = evidenceBytesOf(order).own + roundBytesMaxOf(order.job, payload.policy) + sum(inputs);
   if (bytes <= bundleBytesMax) return;
   const [size, most] = sizeTexts(bytes, bundleBytesMax);
   throw new QuorateError(
@@ -67,7 +67,8 @@ export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'jo
 }
 
 /** Bytes that one more round of a run may add, at most. */
-export const roundOf = ({ job, request }: RunFacts): number => roundBytesMaxOf(job, request.payload.policy);
+export const roundBytesOf = ({ job, request }: RunFacts): number =>
+  roundBytesMaxOf(job, request.payload.policy);
 
 /**
  * Whether the bundles of a run, and of what its publisher has rest on it, stay readable with so many bytes more: of a further round, or of
@@ -95,14 +96,14 @@ const isOfAnother = (run: RunFacts, reader: RunFacts): boolean =>
 
 /** Of a run and all that rests on it those whose bundles could not be read with so many bytes more. */
 function unreadable(state: ControllerState, run: RunFacts, more: number): RunFacts[] {
-  const comes = bytesOf(run) + more;
+  const comes = bundleBytesOf(run) + more;
   const touched = new Map<string, RunFacts>([[run.id, run]]);
   // A map that grows while it is walked. One that is done may be built again.
   for (const id of touched.keys())
     for (const reader of state.index.readersOf([id]))
       if (reader.phase.kind !== 'cancelled') touched.set(reader.id, reader);
   return [...touched.values()].filter((one) => {
-    const others = [one, ...restsOn(state, one.request.payload)].filter(({ id }) => id !== run.id);
+    const others = [one, ...inputRunsOf(state, one.request.payload)].filter(({ id }) => id !== run.id);
     return comes + sum(others) > bundleBytesMax;
   });
 }

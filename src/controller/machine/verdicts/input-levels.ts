@@ -91,7 +91,7 @@ export function needsOfRun({ request }: RunFacts): [name: string, need: Need][] 
 }
 
 /** The runs that this one rests on, directly or not, each once. As many as a bundle may hold, and one more, are looked for. */
-export function restsOn(
+export function inputRunsOf(
   { index }: Pick<ControllerState, 'index'>,
   { needs = {} }: Pick<Request, 'needs'>,
 ): RunFacts[] {

@@ -18,7 +18,7 @@ import { inputLevels, inputRevoked } from './input-levels.ts';
 import { staysWitnessed } from './witnesses.ts';
 
 /** The revocation that voids a verdict of this run at a log index, whatever its receipts say. `last`: leaf under its checkpoint. */
-export function runRevoked(
+export function runVoidedBy(
   state: ControllerState,
   run: RunFacts,
   { index, artifact, last = index }: Pick<VerdictUse, 'index' | 'artifact'> & { last?: number },
@@ -45,7 +45,7 @@ export function runRevoked(
 }
 
 /** The revocation for which a published verdict, decided again, does not stand. What was published stays as it is. */
-export function verdictStandsNot(
+export function verdictVoidedBy(
   state: ControllerState,
   run: RunFacts,
   published: PublishedFacts,
@@ -54,12 +54,12 @@ export function verdictStandsNot(
   if (state.revocations.length === 0 || provenBy(level) === 'none') return undefined;
   const read = inputRevoked(state, run);
   if (read !== undefined) return read;
-  if (run.answer !== null) return answerStandsNot(state, run, run.answer, published);
-  return evidenceStandsNot(state, run, published, inputLevels(state, run));
+  if (run.reused !== null) return reuseVoidedBy(state, run, run.reused, published);
+  return evidenceVoidedBy(state, run, published, inputLevels(state, run));
 }
 
 /** The same of a verdict on the evidence of an earlier run: that has to stand by itself, and to be enough for this one. */
-function answerStandsNot(
+function reuseVoidedBy(
   state: ControllerState,
   run: RunFacts,
   earlier: RunFacts,
@@ -71,37 +71,37 @@ function answerStandsNot(
   const artifact = outcome === null ? null : artifactOf(outcome);
   const first = { signer: run.request.payload.aud, index };
   const whole =
-    runRevoked(state, run, { index, artifact }, charter, [first]) ??
+    runVoidedBy(state, run, { index, artifact }, charter, [first]) ??
     // Inputs of the earlier run are no inputs of this one.
-    evidenceStandsNot(state, earlier, published, {});
+    evidenceVoidedBy(state, earlier, published, {});
   if (whole !== undefined) return whole;
-  const reached = levelOn(state, run, { earlier, published, charter, index });
+  const reached = levelOfEarlier(state, run, { earlier, published, charter, index });
   if (atLeast(reached, provenBy(level))) return undefined;
   const all = revocationsIn(state, charter);
   const [voided] = earlier.receipts.flatMap((vote) => voteRevoked(all, vote) ?? []);
   return voided ?? all.at(-1);
 }
 
-function evidenceStandsNot(
+function evidenceVoidedBy(
   state: ControllerState,
   run: RunFacts,
   published: PublishedFacts,
   inputs: Readonly<Record<string, Level>>,
 ): Revoked | undefined {
-  const { verdict, backing } = published;
+  const { verdict, endorsement } = published;
   const { index, charter, level, outcome } = verdict;
   const all = revocationsIn(state, charter);
   if (all.length === 0 || provenBy(level) === 'none') return undefined;
   const artifact = outcome === null ? null : artifactOf(outcome);
-  const last = backing.kind === 'witnessed' ? backing.size - 1 : index;
-  const whole = runRevoked(state, run, { index, artifact, last }, charter);
+  const last = endorsement.kind === 'witnessed' ? endorsement.size - 1 : index;
+  const whole = runVoidedBy(state, run, { index, artifact, last }, charter);
   if (whole !== undefined) return whole;
 
   // Those that it lists.
   const votes = run.receipts.filter((recorded) => precedes(recorded.index, index));
   const [voided] = votes.flatMap((vote) => voteRevoked(all, vote) ?? []);
   if (!staysWitnessed(run, published, all)) return all.at(-1);
-  const cosigner = backing.kind === 'cosigned' ? backing.worker : undefined;
+  const cosigner = endorsement.kind === 'cosigned' ? endorsement.worker : undefined;
   const lapsed = cosigner === undefined ? undefined : revocationAt(all, { kind: 'key', id: cosigner }, index);
   if (voided === undefined && lapsed === undefined) return undefined;
   const cosigned = cosigner === undefined || lapsed !== undefined ? [] : [cosigner];
@@ -128,7 +128,7 @@ function evidenceStandsNot(
  * The level that the evidence of an earlier run comes to for this one, with a verdict at this log index under this charter: co-signed by a
  * trusted worker that the charter names, or witnessed by as many operators as this request asks for.
  */
-export function levelOn(
+export function levelOfEarlier(
   state: ControllerState,
   run: RunFacts,
   on: {
@@ -139,15 +139,15 @@ export function levelOn(
   },
 ): Decision['level'] {
   const { earlier, published, charter, index } = on;
-  const { verdict, backing } = published;
+  const { verdict, endorsement } = published;
   const { policy } = run.request.payload;
   const { trusted, witnesses } = charter.payload;
   const all = [...revocationsIn(state, charter), ...revocationsIn(state, verdict.charter)];
   const cosigned =
-    backing.kind === 'cosigned' &&
-    trusted.includes(backing.worker) &&
-    revocationAt(all, { kind: 'key', id: backing.worker }, verdict.index) === undefined
-      ? [backing.worker]
+    endorsement.kind === 'cosigned' &&
+    trusted.includes(endorsement.worker) &&
+    revocationAt(all, { kind: 'key', id: endorsement.worker }, verdict.index) === undefined
+      ? [endorsement.worker]
       : [];
   const decision = decideEarlier(
     decide,
@@ -167,7 +167,7 @@ export function levelOn(
     witnesses === undefined || sameValue(witnesses, verdict.charter.payload.witnesses ?? null);
   const witnessed =
     !needsWitnesses(policy, 'trusted', verdict.outcome) ||
-    (backing.kind === 'witnessed' && sameWitnesses && staysWitnessed(run, published, all));
+    (endorsement.kind === 'witnessed' && sameWitnesses && staysWitnessed(run, published, all));
   return witnessed ? level : 'agreed';
 }
 
@@ -184,7 +184,7 @@ export function reviewPublished(transition: Transition, run: RunFacts): void {
   if (run.revoked !== null && !isVoid) return;
   const { level, outcome } = published.verdict;
   const artifact = outcome === null ? null : artifactOf(outcome);
-  const revoked = verdictStandsNot(state, run, published);
+  const revoked = verdictVoidedBy(state, run, published);
   run.revoked = revoked ?? null;
   if (revoked !== undefined) {
     const { what, since, reason } = revoked;

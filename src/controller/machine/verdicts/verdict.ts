@@ -16,8 +16,8 @@ import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../../../protocol/trust/witnesses.ts';
 import {
   artifactIn,
-  type Backing,
-  backingFacts,
+  type Endorsement,
+  endorsementFacts,
   type FinishedRun,
   type PublishedFacts,
   type Recorded,
@@ -52,7 +52,7 @@ export function recordedWith(run: Run, result: string | null): Recorded | null {
 
 /** The earlier verdict or the receipt that a verdict of this run with this result is about. */
 export function aboutResult(run: Run, result: string | null): About | null {
-  return run.answer === null ? recordedWith(run, result) : (publishedOf(run.answer)?.verdict ?? null);
+  return run.reused === null ? recordedWith(run, result) : (publishedOf(run.reused)?.verdict ?? null);
 }
 
 /**
@@ -61,8 +61,8 @@ export function aboutResult(run: Run, result: string | null): About | null {
  */
 export function conclude(transition: Transition, run: Run, level: VerdictLevel, about: About | null): void {
   if ((level === 'trusted' || level === 'failed') && run.request.payload.policy.cosign === 'required') {
-    if (run.answer !== null)
-      return showAnswer(transition, run, run.answer.id, writeVerdict(transition, run, level, about));
+    if (run.reused !== null)
+      return showReuse(transition, run, run.reused.id, writeVerdict(transition, run, level, about));
     const held = trustedLease(run);
     assert(held !== null, 'what needs the trusted worker has its receipt');
     const { worker, id: lease } = held;
@@ -75,8 +75,8 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
     return;
   }
   const { policy } = run.request.payload;
-  const isAnswer = run.answer !== null && transition.rules >= 3;
-  const awaitsWitnesses = isAnswer
+  const isReuse = run.reused !== null && transition.rules >= 3;
+  const awaitsWitnesses = isReuse
     ? placedByWitnesses(policy, level)
     : needsWitnesses(policy, level, about?.outcome ?? null);
   if (awaitsWitnesses) {
@@ -92,7 +92,7 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
   finish(transition, run, publish(transition, run, level, about));
 }
 
-function showAnswer(transition: Transition, run: Run, earlier: string, draft: LoggedVerdict): void {
+function showReuse(transition: Transition, run: Run, earlier: string, draft: LoggedVerdict): void {
   run.phase = { kind: 'answer-cosigning', draft, published: null, delayed: false };
   waitForSignature(transition, run.phase);
   tell(transition, run, { kind: 'answer-cosigning', earlier });
@@ -124,7 +124,7 @@ function writeVerdict(
   const charter = signedCharter(transition);
   const outcome = about?.outcome ?? null;
   const result = about?.result ?? null;
-  const earlier = run.answer === null ? undefined : earlierOf(run.answer);
+  const earlier = run.reused === null ? undefined : earlierOf(run.reused);
   const { payload, id } = newDraft(run, transition.now, (time) => ({
     controller: state.id,
     time: isoTime(time),
@@ -184,10 +184,10 @@ function aboutRun(run: Run) {
   };
 }
 
-function earlierOf(answer: FinishedRun): VerdictFacts['earlier'] {
-  const published = publishedOf(answer);
+function earlierOf(reused: FinishedRun): VerdictFacts['earlier'] {
+  const published = publishedOf(reused);
   assert(published !== null, 'an earlier run has a verdict');
-  return { request: answer.id, verdict: published.verdict.id };
+  return { request: reused.id, verdict: published.verdict.id };
 }
 
 export function publish(
@@ -201,7 +201,7 @@ export function publish(
   const verdict = writeVerdict(transition, run, level, about);
   const published: Published = {
     verdict,
-    backing: { kind: 'none' },
+    endorsement: { kind: 'none' },
     ending,
     ...(limit !== undefined && { limit }),
   };
@@ -217,8 +217,8 @@ export function cosigned(
 ): void {
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
     return unchanged(transition);
-  const backing: Backing = { kind: 'cosigned', worker, cosignature: { worker, signature, witness } };
-  const published = { verdict: run.phase.draft, backing, ending: null };
+  const endorsement: Endorsement = { kind: 'cosigned', worker, cosignature: { worker, signature, witness } };
+  const published = { verdict: run.phase.draft, endorsement, ending: null };
   announce(transition, run, published);
   finish(transition, run, published);
 }
@@ -249,8 +249,8 @@ export function announce(transition: Transition, run: Run, published: Published)
 }
 
 /** Whether there is something to prove the verdict of a run with: without a receipt there is not. */
-export function isProven({ receipts, answer }: Pick<RunFacts, 'receipts' | 'answer'>): boolean {
-  return receipts.length > 0 || answer !== null;
+export function isProven({ receipts, reused }: Pick<RunFacts, 'receipts' | 'reused'>): boolean {
+  return receipts.length > 0 || reused !== null;
 }
 
 /** Nothing of the run is leased or offered any more. */
@@ -270,7 +270,7 @@ export function finish(transition: Transition, run: Run, published: Published): 
   run.phase = { kind: 'done', published };
   tellResults(transition, run, published);
   // Nothing more comes of it, also where its verdict is the one of before.
-  transition.stirred.add(run.id);
+  transition.dirty.add(run.id);
   transition.state.index.ended(run);
   transition.state.presence.witnessed.delete(run.id);
   endBuilding(transition, run);
@@ -299,7 +299,7 @@ export function retire({ state }: Transition, run: Run): void {
 
 /** The facts that are kept of a run that has ended; undefined for one that has not. */
 export function finishedOf(run: RunFacts): FinishedRun | undefined {
-  const { id, jobId, submittedAt, receipts, earlier, answer, evidence, revoked, history, phase } = run;
+  const { id, jobId, submittedAt, receipts, earlier, reused, evidence, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
   const { name, kind, image, limits, inputs } = run.job;
   const { aud, repo, ref, commit, recipe, policy, exp, needs } = run.request.payload;
@@ -324,7 +324,7 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
     evidence,
     earlier,
     history,
-    answer,
+    reused,
     revoked,
     phase:
       phase.kind === 'done'
@@ -333,11 +333,11 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
   };
 }
 
-function factsOf({ verdict, backing, ending, limit }: PublishedFacts): PublishedFacts {
+function factsOf({ verdict, endorsement, ending, limit }: PublishedFacts): PublishedFacts {
   const { id, index, charter, level, outcome, result } = verdict;
   return {
     verdict: { id, index, charter, level, outcome, result },
-    backing: backingFacts(backing),
+    endorsement: endorsementFacts(endorsement),
     ending,
     ...(limit !== undefined && { limit }),
   };

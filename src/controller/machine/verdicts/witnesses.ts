@@ -75,15 +75,15 @@ export function countedOf(
 /** Whether a published verdict still has the operators among its witnesses that it needs. */
 export function staysWitnessed(
   run: RunFacts,
-  { backing }: PublishedFacts,
+  { endorsement }: PublishedFacts,
   revoked: readonly Revoked[],
 ): boolean {
-  if (backing.kind !== 'witnessed') return true;
-  const index = backing.size - 1;
-  const standing = backing.by.filter(
+  if (endorsement.kind !== 'witnessed') return true;
+  const index = endorsement.size - 1;
+  const valid = endorsement.by.filter(
     (witness) => voteRevoked(revoked, { ...witness, index, role: 'worker' }) === undefined,
   );
-  return standing.length >= run.request.payload.policy.agree;
+  return valid.length >= run.request.payload.policy.agree;
 }
 
 /** Witnesses that a verdict still lacks, as far as the last checkpoint tells. */
@@ -120,7 +120,7 @@ export function witnessed(transition: Transition, run: Run, event: EventOf<'witn
     const counted = countedOf(run, draft, log, by);
     const published: Published = {
       verdict: draft,
-      backing: { kind: 'witnessed', size: log.size, by: counted, log },
+      endorsement: { kind: 'witnessed', size: log.size, by: counted, log },
       ending: null,
     };
     announce(transition, run, published);
@@ -128,8 +128,8 @@ export function witnessed(transition: Transition, run: Run, event: EventOf<'witn
   }
   state.presence.witnessed.set(run.id, by);
   if (run.phase.published !== null) return unchanged(transition);
-  const isAnswer = run.answer !== null && transition.rules >= 3;
-  if (isAnswer && publisherLapsed(transition, run) !== undefined) return unchanged(transition);
+  const isReuse = run.reused !== null && transition.rules >= 3;
+  if (isReuse && publisherLapsed(transition, run) !== undefined) return unchanged(transition);
   // Told once: it may go on for as long as the request lasts.
   tell(transition, run, { kind: 'unwitnessed', ...missing(state, run, draft) });
   const about = aboutResult(run, draft.result);
