@@ -93,7 +93,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'inputs-unproven': {
     says: 'a trusted worker is shown no evidence for what a job reads',
-    file: 'controller/sessions/input-evidence.ts',
+    file: 'controller/sessions/own-evidence.ts',
     from: 'return found;',
     to: 'return found.slice(0, 0);',
     caughtBy: 'cosigning',
@@ -117,7 +117,7 @@ export const controllerSessionBugs: Record<string, SessionBug> = {
   },
   'recalled-without-receipts': {
     says: 'a run that opens again is read without its receipts',
-    file: 'controller/sessions/recall.ts',
+    file: 'controller/sessions/own-evidence.ts',
     from: 'offers,\n    receipts,',
     to: 'offers,\n    receipts: [],',
     caughtBy: 'rebuilt',

@@ -19,7 +19,7 @@ const full: readonly (readonly [path: string, condition: string])[] = [
   ['src/controller/node/sbom.ts', 'kept.size > controllerNodeLimits.sbomsKeptMax'],
   ['src/controller/machine/state.ts', 'alarms.size > controllerLimits.alarmsMax'],
   ['src/controller/sessions/log-server.ts', 'this.#begun.size > begunMax'],
-  ['src/worker/sessions/uncompared.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
+  ['src/worker/sessions/log-comparison.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
   ['src/controller/page/tree-routes.ts', 'lists.size >= pageLimits.fileListsMax'],
   ['src/http/routes.ts', 'this.#kept.size >= httpLimits.listsKeptMax'],
   ['src/mesh/announcements.ts', 'this.#announced.size > meshLimits.announcedMax'],

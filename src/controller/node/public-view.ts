@@ -11,7 +11,7 @@ import { artifactLevel, summaryOfRevoked } from '../machine/queries/summary.ts';
 import { publishedOf } from '../machine/state.ts';
 import { offersAfter } from '../sessions/backlog-pass.ts';
 import type { ControllerSessions } from '../sessions/controller-sessions.ts';
-import { knownTo } from '../sessions/known.ts';
+import { knownTo } from '../sessions/revocations.ts';
 import type { ControllerContext } from './context.ts';
 
 export function publicView(

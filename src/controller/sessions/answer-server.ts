@@ -16,7 +16,7 @@ import { reuseDraftOf } from '../machine/queries/draft.ts';
 import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { cosignatureFlaw } from './cosignature.ts';
-import { inputEvidenceOf } from './input-evidence.ts';
+import { inputEvidenceOf } from './own-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 
 const againMs = 1_000;

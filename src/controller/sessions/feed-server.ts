@@ -2,8 +2,7 @@ import type { z } from 'zod';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import type { Grant, Verified } from '../../protocol/documents/index.ts';
-import { checkTime } from '../../protocol/documents/index.ts';
+import { checkTime, type Grant, type Verified } from '../../protocol/documents/index.ts';
 import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
@@ -20,7 +19,7 @@ import { protocols } from '../../protocol/wire/protocols.ts';
 import { checkPresent } from '../machine/members/enrolment.ts';
 import { BacklogPass } from './backlog-pass.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
-import { warnOfExpired } from './expired-grants.ts';
+import { warnOfExpired } from './grants.ts';
 import type { ControllerPorts } from './ports.ts';
 import { askingError } from './start-inquiry.ts';
 

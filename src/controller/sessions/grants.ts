@@ -9,7 +9,7 @@ import { every } from '../../protocol/sessions/timing.ts';
 import { wireLimits } from '../../protocol/wire/limits.ts';
 import { type IdpDown, type IdpUp, idpDownSchema } from '../../protocol/wire/messages.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
-import type { GrantAsked, Grants } from './ports.ts';
+import type { ControllerPorts, GrantAsked, Grants } from './ports.ts';
 
 /** Signs with the identity provider's key, which is at hand. */
 export function localGrants(idp: Signer): Grants {
@@ -232,4 +232,18 @@ function busy(): QuorateError {
 
 function mismatch(says: string): QuorateError {
   return new QuorateError('IDP_ANSWER_MISMATCH', `the identity provider ${says}`);
+}
+
+/** Tells the owner of a member that is refused because its grant has ended: it should have been renewed long before. */
+export function warnOfExpired(
+  { machine, tell }: Pick<ControllerPorts, 'machine' | 'tell'>,
+  peer: string,
+  code: string,
+): void {
+  const member = machine.state.keys.get(peer);
+  if (code !== 'DOC_EXPIRED' || member === undefined) return;
+  tell('warn', 'grant', `${member.operator} was refused: its grant has ended, and it should renew it`, {
+    worker: peer,
+    operator: member.operator,
+  });
 }

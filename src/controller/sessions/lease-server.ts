@@ -17,10 +17,9 @@ import { findLease } from '../machine/slots.ts';
 import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { cosignatureFlaw } from './cosignature.ts';
-import { warnOfExpired } from './expired-grants.ts';
-import { inputEvidenceOf } from './input-evidence.ts';
+import { warnOfExpired } from './grants.ts';
+import { inputEvidenceOf, signerOf } from './own-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
-import { signerOf } from './signers.ts';
 
 /** Characters of the reason why a lease ended, in the history of its run. */
 const failureCharsMax = 500;

@@ -32,9 +32,8 @@ import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
-import { inputEvidenceOf } from './input-evidence.ts';
+import { inputEvidenceOf, signerOf } from './own-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
-import { signerOf } from './signers.ts';
 
 /** Whether it names an artifact that was contradicted, and that no verdict proves. */
 function isContradicted(state: ControllerState, name: string): boolean {

@@ -1,4 +1,5 @@
-import type { Capabilities, Claim } from '../../protocol/documents/index.ts';
+import type { Capabilities, Claim, Grant } from '../../protocol/documents/index.ts';
+import { drawOf, shareReachedAfter } from '../../protocol/trust/draw.ts';
 import type { Known } from './state.ts';
 
 /** Lifetime of a claim. */
@@ -29,4 +30,18 @@ export function claimOf({
     iat,
     exp: iat + claimSeconds,
   };
+}
+
+/** Sets when an offer that is new to this worker is claimed, or that it never is. Returns what to tell its operator of it. */
+export function firstSeen(known: Known, grant: Grant): string | undefined {
+  const { payload } = known.offer;
+  if (grant.role === 'trusted-worker' && payload.policy.cosign !== 'required') known.state = 'done';
+  if (grant.role !== 'worker') return undefined;
+  if (grant.enrolled >= payload.index) {
+    known.state = 'done';
+    return `${known.job.name} was offered before this operator was enrolled; the next round of it, or the next job, is open to it`;
+  }
+  const draw = drawOf(grant.operator, payload.draw.seed);
+  known.claimAt = known.firstSeenAt + shareReachedAfter(payload, draw);
+  return undefined;
 }

@@ -9,16 +9,13 @@ import {
   type Verified,
 } from '../../protocol/documents/index.ts';
 import { hostsWanted, reasonToPassHost, refusedHosts } from '../../protocol/judge/hosts.ts';
-import { SignedAnswers } from './answers.ts';
-import { claimOf } from './claim.ts';
-import { cosignOrRefuse } from './cosign.ts';
+import { claimOf, firstSeen } from './claim.ts';
+import { cosignOrRefuse, SignedAnswers } from './cosigning.ts';
 import type { Lending, SentReceipt, WorkerEffect, WorkerEvent } from './events.ts';
-import { firstSeen } from './first-seen.ts';
-import { isLeaseFor, nonRetryable, reasonToPass, reasonWhenLeasesFull } from './fit.ts';
+import { isLeaseFor, nonRetryable, reasonToPass, reasonWhenLeasesFull, SlowJobs } from './fit.ts';
 import { History } from './history.ts';
 import { workerLimits } from './limits.ts';
 import { receiptOf, sentReceipt } from './receipt.ts';
-import { SlowJobs } from './slow.ts';
 import {
   type Assignment,
   forgetAnswered,

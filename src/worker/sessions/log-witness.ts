@@ -19,13 +19,11 @@ import { checkpointNoticeSchema, decodeMessage } from '../../protocol/wire/messa
 import { topics } from '../../protocol/wire/protocols.ts';
 import type { LoggedRound } from '../machine/state.ts';
 import { type AckPromise, CheckpointBook, goesOn, promisesOf, type Seen } from './checkpoint-book.ts';
-import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';
-import { equivocated, hint, inconsistent } from './log-errors.ts';
+import { equivocated, evidenceOfLeaves, inconsistent, Uncompared, witnessHint } from './log-comparison.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
 import { LineKeeper, timesOf } from './trusted-lines.ts';
-import { Uncompared } from './uncompared.ts';
 
 /** The proof of a controller that a checkpoint goes on from the one of `size`. */
 export interface Since {
@@ -203,7 +201,8 @@ export class LogWitness {
     const log = this.#log;
     const known = this.#ports.revocations.equivocationOf(log);
     if (known?.proves.lines === 2) throw equivocated(known);
-    if (this.#hides?.log === log) throw new QuorateError('ACK_NOT_IN_LOG', this.#hides.says, { hint });
+    if (this.#hides?.log === log)
+      throw new QuorateError('ACK_NOT_IN_LOG', this.#hides.says, { hint: witnessHint });
     await this.#book.load();
     const checkpoint = await this.#open(given);
     const { size, root } = checkpoint;
@@ -348,7 +347,7 @@ export class LogWitness {
     return new QuorateError(
       'LOG_FORKED',
       `the controller signed two logs of ${size} entries that are not the same`,
-      { hint },
+      { hint: witnessHint },
     );
   }
 

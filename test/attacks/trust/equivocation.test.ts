@@ -18,7 +18,7 @@ import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { checkEquivocation } from '../../../src/protocol/trust/index.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
-import { evidenceOfLeaves } from '../../../src/worker/sessions/compare-leaves.ts';
+import { evidenceOfLeaves } from '../../../src/worker/sessions/log-comparison.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';

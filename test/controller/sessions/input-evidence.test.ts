@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { publishedParts } from '../../../src/controller/machine/queries/draft.ts';
-import { inputEvidenceOf } from '../../../src/controller/sessions/input-evidence.ts';
+import { inputEvidenceOf } from '../../../src/controller/sessions/own-evidence.ts';
 import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
 import { deliverAll, leasedRound } from '../machine/bench.ts';
 

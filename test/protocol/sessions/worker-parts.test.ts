@@ -6,8 +6,7 @@ import {
   promisesOf,
   type WitnessState,
 } from '../../../src/worker/sessions/checkpoint-book.ts';
-import { evidenceOfLeaves } from '../../../src/worker/sessions/compare-leaves.ts';
-import { Uncompared } from '../../../src/worker/sessions/uncompared.ts';
+import { evidenceOfLeaves, Uncompared } from '../../../src/worker/sessions/log-comparison.ts';
 
 const minutes = (n: number) => n * 60_000;
 

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { capabilities } from '../../../simulations/paperwork.ts';
 import type { Job } from '../../../src/protocol/documents/index.ts';
 import type { Lending } from '../../../src/worker/machine/events.ts';
-import { reasonToPass } from '../../../src/worker/machine/fit.ts';
-import { SlowJobs } from '../../../src/worker/machine/slow.ts';
+import { reasonToPass, SlowJobs } from '../../../src/worker/machine/fit.ts';
 import { type Assignment, forgetAnswered, type Known, roundOf } from '../../../src/worker/machine/state.ts';
 import { makeJob } from '../../support/documents.ts';
 
