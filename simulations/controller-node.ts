@@ -170,7 +170,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const kept = stores && { stores: { ids: stores.nodes.map(({ id }) => id), copies: stores.copies } };
     await sessions.begin({ kind: 'started', charter, keys, timings, ...kept });
     if (!life.alive()) return;
-    void sessions.resume(new Set(this.#disk.bundles.keys()));
+    void sessions.startWork(new Set(this.#disk.bundles.keys()));
     this.#idpClient?.start();
   }
 

@@ -68,7 +68,11 @@ export class Controller {
   handle(event: ControllerEvent, now: number, rules: number = Controller.rules): Handled<ControllerEffect> {
     const leavesBefore = this.state.log.size;
     const transition: Transition = {
-      ...{ state: this.state, now, rules, out: [], dirty: new Set<string>() },
+      state: this.state,
+      now,
+      rules,
+      out: [],
+      dirty: new Set<string>(),
       durability: 'lazy',
     };
     try {

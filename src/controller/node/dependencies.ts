@@ -37,10 +37,10 @@ export class ControllerDependencies {
   }
 
   /** Takes up what an earlier start was brought. */
-  async resume(): Promise<void> {
+  async takeUp(): Promise<void> {
     const found: [number, string, Held][] = [];
     const pins = await this.#context.store.pins();
-    this.#indexes.resume(pins);
+    this.#indexes.takeUp(pins);
     for (const { root, names } of pins)
       for (const pin of names.filter((name) => name.startsWith(pinPrefix))) {
         const [operator = '', bytes, ms] = pin.slice(pinPrefix.length).split(' ');

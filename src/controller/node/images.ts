@@ -24,7 +24,7 @@ export class ControllerImages {
   }
 
   /** Offers what an earlier start took in; lets go of what the owner has removed since and no open job needs. */
-  async resume(): Promise<void> {
+  async offerKept(): Promise<void> {
     const { store, machine, folder } = this.#context;
     const open = [...machine.state.index.open.values()];
     for (const { root, names } of await store.pins()) {

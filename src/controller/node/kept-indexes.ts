@@ -32,7 +32,7 @@ export class KeptIndexes {
   }
 
   /** Takes up what an earlier start kept. */
-  resume(pins: readonly Pin[]): void {
+  takeUp(pins: readonly Pin[]): void {
     const found = new Map<string, { ms: number; tree: string; held: Held }>();
     for (const { root, names } of pins)
       for (const pin of names.filter((name) => name.startsWith(pinPrefix))) {

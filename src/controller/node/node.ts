@@ -282,8 +282,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const replayed = loop.replay();
     await keepCharter(context);
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
-    await images.resume();
-    await dependencies.resume();
+    await images.offerKept();
+    await dependencies.takeUp();
     perform = (effect) => {
       meters?.effect(effect);
       sessions.perform(effect);
@@ -322,7 +322,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       tellLost(lost, tell);
       closers.push(watchCharter(refresh, tell));
       startGrants();
-      void sessions.resume(names);
+      void sessions.startWork(names);
       // Pinned are agreed artifacts, logs, dissenting trees, images and dependencies.
       closers.push(
         startBlockCollection({

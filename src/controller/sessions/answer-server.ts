@@ -5,7 +5,7 @@ import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import { type SendRights, servedBounds } from '../../protocol/wire/bounds.ts';
 import { wireLimits } from '../../protocol/wire/limits.ts';
 import { type CosignDown, type CosignUp, cosignUpSchema } from '../../protocol/wire/messages.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
@@ -179,16 +179,16 @@ export class AnswerServer {
       sent,
     );
     let signer: Signer | undefined;
-    const standing = (): Standing =>
+    const sendRights = (): SendRights =>
       typeof signer?.asked === 'object' && signer.asked !== null
         ? { sender: 'asked' }
-        : this.#admission.standingOf(peer);
+        : this.#admission.sendRightsOf(peer);
     try {
       for (;;) {
         const message = await this.#admission.receive(stream, {
           protocol: 'cosign',
           timeoutMs: sessionTimes.silenceMs,
-          standing,
+          sendRights,
         });
         if (message === undefined) break;
         if (message.kind === 'hello') {

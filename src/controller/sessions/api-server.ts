@@ -172,7 +172,9 @@ export class ApiServer {
       case 'show': {
         const run = findRun(state, question.which);
         return stream.send({
-          ...{ kind: 'job', summary: summaryOf(state, run), history: run.history },
+          kind: 'job',
+          summary: summaryOf(state, run),
+          history: run.history,
           pipeline: pipelineOf(state, run),
         });
       }
@@ -302,7 +304,9 @@ export class ApiServer {
     const { link: from } = stream.channel;
     assert(from !== undefined, 'what a publisher brings is fetched over its connection');
     await bringDependencies({
-      ...{ tree, from, operator: publisher.payload.operator },
+      tree,
+      from,
+      operator: publisher.payload.operator,
       onProgress: (bytes, total) =>
         stream.post({ kind: 'bringing', bytes, ...(total !== undefined && { total }) }),
     });

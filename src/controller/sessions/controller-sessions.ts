@@ -236,7 +236,7 @@ export class ControllerSessions {
   }
 
   /** Begins the work of a life in the background; `names`: bundles that are stored. */
-  async resume(names: ReadonlySet<string>): Promise<void> {
+  async startWork(names: ReadonlySet<string>): Promise<void> {
     const kept = await this.#publisher.restore(names);
     await Promise.all([this.#announceAgain(kept), this.#makeAllAgain()]);
   }

@@ -7,7 +7,7 @@ import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import { type SendRights, servedBounds } from '../../protocol/wire/bounds.ts';
 import {
   type FeedUp,
   type feedDownSchema,
@@ -140,10 +140,10 @@ export class FeedServer {
   }
 
   /** Where the journal may be an older copy, or was one, a key that it does not have may be a member's: its grant shows that. */
-  #standingOf(peer: string): Standing {
+  #sendRightsOf(peer: string): SendRights {
     const { inquiry, machine } = this.#ports;
     const mayBeMember = !inquiry.isOpen || machine.state.recovered;
-    return mayBeMember ? { sender: 'member' } : this.#admission.standingOf(peer);
+    return mayBeMember ? { sender: 'member' } : this.#admission.sendRightsOf(peer);
   }
 
   async #session(channel: Channel): Promise<void> {
@@ -157,9 +157,11 @@ export class FeedServer {
     let granted: Verified<Grant> | undefined;
     try {
       for (;;) {
-        const standing = () => this.#standingOf(peer);
+        const sendRights = () => this.#sendRightsOf(peer);
         const message = await this.#admission.receive(stream, {
-          ...{ protocol: 'feed', timeoutMs: sessionTimes.feedSilenceMs, standing },
+          protocol: 'feed',
+          timeoutMs: sessionTimes.feedSilenceMs,
+          sendRights,
         });
         if (message === undefined) break;
         if (message.kind === 'hello') {

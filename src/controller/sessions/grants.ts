@@ -95,7 +95,10 @@ export class IdpClient implements Grants {
   }: GrantAsked): Promise<Verified<GrantAsked['grant']>> {
     const { clock, documents } = this.#ports;
     const question = (): IdpUp => ({
-      ...{ kind: 'grant', enrol: enrol.raw, enrolled: wanted.enrolled, epoch: this.#charter.payload.epoch },
+      kind: 'grant',
+      enrol: enrol.raw,
+      enrolled: wanted.enrolled,
+      epoch: this.#charter.payload.epoch,
       ...(invite !== undefined && { invite: invite.raw }),
       ...(joinedAt !== undefined && { at: joinedAt }),
       ...(possession !== undefined && { possession: possession.raw }),

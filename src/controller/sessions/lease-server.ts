@@ -8,7 +8,7 @@ import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
 import type { Replies } from '../../protocol/sessions/replies.ts';
-import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import { type SendRights, servedBounds } from '../../protocol/wire/bounds.ts';
 import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../protocol/wire/messages.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
 import type { Reply } from '../machine/events.ts';
@@ -110,13 +110,11 @@ export class LeaseServer {
     const { dispatch, clock } = this.#ports;
     const messages = new MessageStream<LeaseDown, LeaseUp>(channel, leaseUpSchema, 'a lease message');
     const stream: LeaseStream = {
-      ...{
-        messages,
-        lease: undefined,
-        token: '',
-        heartbeatAt: -sessionTimes.heartbeatMsMin,
-        failure: undefined,
-      },
+      messages,
+      lease: undefined,
+      token: '',
+      heartbeatAt: -sessionTimes.heartbeatMsMin,
+      failure: undefined,
     };
     stream.token = this.#open(stream);
     try {
@@ -124,7 +122,7 @@ export class LeaseServer {
         const message = await this.#admission.receive(messages, {
           protocol: 'lease',
           timeoutMs: sessionTimes.silenceMs,
-          standing: () => this.#standing(stream),
+          sendRights: () => this.#sendRights(stream),
           waiting: () => this.#heard(stream),
         });
         if (message === undefined) break;
@@ -217,17 +215,17 @@ export class LeaseServer {
   }
 
   /** Messages that its peer may send on a stream now. A receipt takes a lease that stands, or whose receipt is recorded. */
-  #standing({ messages, lease }: LeaseStream): Standing {
+  #sendRights({ messages, lease }: LeaseStream): SendRights {
     const { index, runs } = this.#ports.machine.state;
     const run = lease === undefined ? undefined : index.get(lease.run);
-    if (lease === undefined || run === undefined) return this.#admission.standingOf(messages.peer);
+    if (lease === undefined || run === undefined) return this.#admission.sendRightsOf(messages.peer);
     const { phase, job } = run;
     const asked = phase.kind === 'cosigning' && phase.lease === lease.id;
     // Its receipt may have come on the stream before, and its ack gone there.
     const recorded = index.receiptOf(lease.id) !== undefined;
     const held = runs.get(lease.run);
     const stands = held !== undefined && findLease(held, lease.id) !== undefined;
-    if (!asked && !recorded && !stands) return this.#admission.standingOf(messages.peer);
+    if (!asked && !recorded && !stands) return this.#admission.sendRightsOf(messages.peer);
     return { sender: asked ? 'asked' : 'holder', receiptBytesMax: receiptBytesMaxOf(job) };
   }
 
@@ -241,7 +239,10 @@ export class LeaseServer {
     if (lease === undefined || lease.acked || lease.over) return;
     void this.#ports.dispatch({
       kind: 'failed',
-      ...{ worker: messages.peer, lease: lease.id, code, message: message.slice(0, failureCharsMax) },
+      worker: messages.peer,
+      lease: lease.id,
+      code,
+      message: message.slice(0, failureCharsMax),
     });
   }
 
@@ -259,7 +260,10 @@ export class LeaseServer {
     if (receipt.payload.predicate.quorate_receipt.lease !== lease.id)
       throw new QuorateError('RECEIPT_LEASE_MISMATCH', 'a receipt is sent on the stream of its lease');
     await dispatch({
-      ...{ kind: 'receipt', token, lease: lease.id, receipt },
+      kind: 'receipt',
+      token,
+      lease: lease.id,
+      receipt,
       ...(limit !== undefined && { limit }),
     });
   }

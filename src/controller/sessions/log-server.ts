@@ -5,7 +5,7 @@ import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
 import { TextTail } from '../../protocol/sessions/text-tail.ts';
-import { type Standing, servedBounds } from '../../protocol/wire/bounds.ts';
+import { type SendRights, servedBounds } from '../../protocol/wire/bounds.ts';
 import { decodeMessage, logUpSchema } from '../../protocol/wire/messages.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
 import { liveLeases } from '../machine/state.ts';
@@ -149,9 +149,9 @@ export class LogServer {
       for (const listener of log.listeners) listener(plain);
     };
     // Apart from the other messages of the worker, whose heartbeats would wait for its output.
-    const standing = (): Standing => ({ sender: 'holder' });
+    const sendRights = (): SendRights => ({ sender: 'holder' });
     const account = `log ${channel.peer}`;
-    const admit = this.#admission.admit(channel, { protocol: 'log', standing }, account);
+    const admit = this.#admission.admit(channel, { protocol: 'log', sendRights }, account);
     let isWhole = false;
     try {
       for (;;) {

@@ -164,7 +164,10 @@ export class Publisher {
     const { job, level, outcome, policy } = draft.verdict.predicate.quorate_verdict;
     const artifact = artifactIn({ job: draft.job }, outcome);
     const notice: VerdictNotice = {
-      ...{ job, request: runId, level, artifact },
+      job,
+      request: runId,
+      level,
+      artifact,
       ...(countsUncosigned(policy, level) && { cosigned: false }),
       ...mirrorsAmong(machine.state, runId, artifact, cosignerOf(draft)),
     };

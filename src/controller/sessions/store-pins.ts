@@ -55,7 +55,10 @@ export class StorePins {
     const stream = new MessageStream<PinUp, Down>(channel, pinDownSchema, 'an answer of an artifact store');
     try {
       await stream.send({
-        ...{ kind: 'pin', run, tree: artifact, maxBytes: boundOf(run, artifact) },
+        kind: 'pin',
+        run,
+        tree: artifact,
+        maxBytes: boundOf(run, artifact),
         from: peers.map(({ id, addrs }) => ({ id, addrs: addrs.slice(0, wireLimits.pinAddrsMax) })),
       });
       await pinnedOn(stream, artifact, this.#ports.clock);

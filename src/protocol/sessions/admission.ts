@@ -1,4 +1,4 @@
-import { checkKind, checkLength, type messageBounds, type Standing, turnsOf } from '../wire/bounds.ts';
+import { checkKind, checkLength, type messageBounds, type SendRights, turnsOf } from '../wire/bounds.ts';
 import { sessionLimits, sessionTimes } from './limits.ts';
 import type { MessageStream } from './message-stream.ts';
 import type { Channel, Charging } from './ports.ts';
@@ -8,7 +8,7 @@ interface Reading {
   protocol: keyof typeof messageBounds;
   timeoutMs: number;
   /** Present standing of the peer; that of its key where it is left out. */
-  standing?: () => Standing;
+  sendRights?: () => SendRights;
   /** Called now and then while the peer waits, whose message has begun to arrive. */
   waiting?: () => void;
 }
@@ -27,7 +27,7 @@ export class Admission {
     this.#isMember = isMember;
   }
 
-  standingOf(peer: string): Standing {
+  sendRightsOf(peer: string): SendRights {
     return { sender: this.#isMember(peer) ? 'member' : 'anyone' };
   }
 
@@ -36,11 +36,11 @@ export class Admission {
     stream: MessageStream<never, Received>,
     reading: Reading,
   ): Promise<Received | undefined> {
-    const { protocol, timeoutMs, standing = () => this.standingOf(stream.peer) } = reading;
+    const { protocol, timeoutMs, sendRights = () => this.sendRightsOf(stream.peer) } = reading;
     const found = await stream.receiveSized({ timeoutMs, admit: this.admit(stream.channel, reading) });
     if (found === undefined) return undefined;
     const { kind } = found.message;
-    checkKind(protocol, standing(), { kind, bytes: found.bytes });
+    checkKind(protocol, sendRights(), { kind, bytes: found.bytes });
     // It was charged as a claim.
     const turns = turnsOf(protocol, kind);
     if (turns !== 1) this.#charge(this.#accountOf(stream.channel), stream.peer, turns - 1);
@@ -50,12 +50,16 @@ export class Admission {
   /** For `Channel.receive`. `account`: whose turn it is, where that is not the peer's own. */
   admit(
     from: Pick<Channel, 'peer' | 'link'>,
-    { protocol, standing = () => this.standingOf(from.peer), waiting = () => {} }: Omit<Reading, 'timeoutMs'>,
+    {
+      protocol,
+      sendRights = () => this.sendRightsOf(from.peer),
+      waiting = () => {},
+    }: Omit<Reading, 'timeoutMs'>,
     account = this.#accountOf(from),
   ): (bytes: number) => Promise<void> {
     const { clock } = this.#ports;
     return async (bytes) => {
-      checkLength(protocol, standing(), bytes);
+      checkLength(protocol, sendRights(), bytes);
       let ms = this.#charge(account, from.peer, 1 + bytes / sessionLimits.receivedBytesPerTurn);
       for (; ms > 0 && !clock.closing; ms -= sessionTimes.turnWaitMs) {
         waiting();

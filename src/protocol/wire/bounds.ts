@@ -166,7 +166,7 @@ const sizes = Object.values<ProtocolBound<string>>(messageBounds).flatMap(({ mes
 assert(Math.max(...sizes) <= limits.documentBytesMax, 'no message but a receipt is longer than a document');
 
 /** Messages that a peer may send on a stream now. */
-export interface Standing {
+export interface SendRights {
   sender: Sender;
   /** Of a holder: the largest receipt of its job. */
   receiptBytesMax?: number;
@@ -174,23 +174,27 @@ export interface Standing {
 
 const rank = (sender: Sender): number => senders.indexOf(sender);
 
-function bytesOf({ bytesMax }: MessageBound, { receiptBytesMax = 0 }: Standing): number {
+function bytesOf({ bytesMax }: MessageBound, { receiptBytesMax = 0 }: SendRights): number {
   return bytesMax === 'receipt' ? receiptBytesMax : bytesMax;
 }
 
 /** The longest message that a peer may send now; 0 where it may send none. */
-export function bytesMaxOf(protocol: keyof typeof messageBounds, standing: Standing): number {
+export function bytesMaxOf(protocol: keyof typeof messageBounds, sendRights: SendRights): number {
   const bounds: ProtocolBound<string> = messageBounds[protocol];
-  const open = Object.values(bounds.messages).filter(({ from }) => rank(from) <= rank(standing.sender));
-  return Math.max(0, ...open.map((bound) => bytesOf(bound, standing)));
+  const open = Object.values(bounds.messages).filter(({ from }) => rank(from) <= rank(sendRights.sender));
+  return Math.max(0, ...open.map((bound) => bytesOf(bound, sendRights)));
 }
 
 /**
  * Whether a message of this length may be read. Errors: `WIRE_TOO_LARGE`; where the peer may send nothing at all, the
  * `refused` code of the protocol's first message.
  */
-export function checkLength(protocol: keyof typeof messageBounds, standing: Standing, bytes: number): void {
-  const most = bytesMaxOf(protocol, standing);
+export function checkLength(
+  protocol: keyof typeof messageBounds,
+  sendRights: SendRights,
+  bytes: number,
+): void {
+  const most = bytesMaxOf(protocol, sendRights);
   if (bytes <= most) return;
   const [first] = Object.values<MessageBound>(messageBounds[protocol].messages);
   assert(first !== undefined, 'each protocol has a message');
@@ -210,14 +214,14 @@ export function turnsOf(protocol: keyof typeof messageBounds, kind: string): num
 /** Whether a message of this kind may be handled, which was read. Errors: the `refused` code of its line, `WIRE_TOO_LARGE`. */
 export function checkKind(
   protocol: keyof typeof messageBounds,
-  standing: Standing,
+  sendRights: SendRights,
   { kind, bytes }: { kind: string; bytes: number },
 ): void {
   const { messages }: ProtocolBound<string> = messageBounds[protocol];
   const bound = messages[kind];
   assert(bound !== undefined, 'each message has a line in the table');
-  if (rank(bound.from) > rank(standing.sender)) throw refusal(bound, kind);
-  const most = bytesOf(bound, standing);
+  if (rank(bound.from) > rank(sendRights.sender)) throw refusal(bound, kind);
+  const most = bytesOf(bound, sendRights);
   if (bytes > most)
     throw new QuorateError(
       'WIRE_TOO_LARGE',

@@ -277,14 +277,18 @@ export class Worker {
     const { repo, ref, needs = {}, recipe } = known.request.payload;
     this.#assignments.set(lease.id, {
       lease,
-      ...{ offer, offerRaw: known.offer.raw, offerIndex: known.offer.payload.index },
+      offer,
+      offerRaw: known.offer.raw,
+      offerIndex: known.offer.payload.index,
       request: known.request.id,
       job: known.job,
       repo,
       ref,
       reads: { needs, ...(recipe !== undefined && { recipe }) },
       state: 'queued',
-      ...{ result: null, receipt: null, retryAt: null },
+      result: null,
+      receipt: null,
+      retryAt: null,
     });
     this.#startNext();
   }

@@ -26,7 +26,13 @@ export const knownFrom = (
   state: Known['state'],
   now: number,
 ): Known => ({
-  ...{ offer, request, job, jobId, entropy, hosts, state },
+  offer,
+  request,
+  job,
+  jobId,
+  entropy,
+  hosts,
+  state,
   firstSeenAt: now - waitedMs,
   claimAt: now,
 });

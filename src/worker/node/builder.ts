@@ -50,9 +50,9 @@ export class Builder {
   }
 
   /** Removes what a crash left. */
-  async resume(): Promise<void> {
+  async removeLeftovers(): Promise<void> {
     const { signal, tell } = this.#context;
-    await this.#inputs.resume().catch((error: unknown) => {
+    await this.#inputs.removeLeftovers().catch((error: unknown) => {
       if (!signal.aborted) tell('warn', 'inputs', `inputs: ${messageOf(error)}`);
     });
   }

@@ -42,7 +42,7 @@ export class WorkerImages {
   }
 
   /** Removes what a crash left, and offers the images there are to others again. */
-  async resume(): Promise<void> {
+  async announceReady(): Promise<void> {
     const { store, mesh, signal, tell } = this.#context;
     try {
       await this.#cache.sweep();

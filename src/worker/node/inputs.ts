@@ -39,7 +39,7 @@ export class WorkerInputs {
   }
 
   /** Removes what a crash left. */
-  async resume(): Promise<void> {
+  async removeLeftovers(): Promise<void> {
     const { store } = this.#context;
     for (const { root, names } of await store.pins())
       for (const name of names.filter(isInputPin)) await store.unpin(root, name);

@@ -310,9 +310,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     await sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
     operator.start();
     closers.push(mesh.joinProject(membership.project));
-    void sessions.publication.resume();
-    void images.resume();
-    void builder.resume();
+    void sessions.publication.announceArtifacts();
+    void images.announceReady();
+    void builder.removeLeftovers();
     closers.push(async () => {
       await sessions.idle();
       await builder.close();

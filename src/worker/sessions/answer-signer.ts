@@ -172,7 +172,14 @@ export class AnswerSigner {
     const { code, message } = refusal ?? { code: 'OK', message: '' };
     const ok = refusal === null;
     await dispatch({
-      ...{ kind: 'answer-checked', request: request.id, verdict, iat, exp, ok, code, message },
+      kind: 'answer-checked',
+      request: request.id,
+      verdict,
+      iat,
+      exp,
+      ok,
+      code,
+      message,
       ...(publisher !== undefined && { publisher }),
     });
     const decided = this.#decided.get(verdict);

@@ -84,7 +84,7 @@ export class LeaseClient {
     );
   }
 
-  async resume(lease: Verified<Lease>): Promise<void> {
+  async resumeLease(lease: Verified<Lease>): Promise<void> {
     const { dispatch, machine } = this.#ports;
     const { id } = lease;
     if (machine.leaseOf(id) === undefined) return;
@@ -107,7 +107,8 @@ export class LeaseClient {
     try {
       const { raw } = await signStatement('receipt', receipt, signing.signer);
       await this.#streams.get(lease)?.send({
-        ...{ kind: 'receipt', envelope: raw },
+        kind: 'receipt',
+        envelope: raw,
         ...(limit !== undefined && { limit }),
       });
     } catch (error) {

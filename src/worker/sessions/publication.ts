@@ -164,7 +164,7 @@ export class Publication {
   }
 
   /** Announces the artifacts of earlier lives of this process. */
-  async resume(): Promise<void> {
+  async announceArtifacts(): Promise<void> {
     await announceAgain(this.#ports, await this.#ports.bundles.artifacts());
   }
 

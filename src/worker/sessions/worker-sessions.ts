@@ -149,7 +149,7 @@ export class WorkerSessions {
       case 'give-up':
         return this.#leases.giveUp(effect);
       case 'resume':
-        return this.#run('resume', this.#leases.resume(effect.lease));
+        return this.#run('resume', this.#leases.resumeLease(effect.lease));
       case 'publish':
         return this.#finish('publish', this.publication.publish(effect));
       case 'discard':

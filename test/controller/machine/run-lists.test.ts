@@ -76,7 +76,7 @@ it('pages hold what a scan finds, the newest first', () => {
       fc.record({
         ref: maybe('main', 'topic', 'none'),
         name: maybe('build', 'none'),
-        standing: maybe('open' as const, 'trusted' as const, 'disputed' as const),
+        listState: maybe('open' as const, 'trusted' as const, 'disputed' as const),
       }),
       fc.integer({ min: 1, max: 7 }),
       (all, filter, max) => {
@@ -85,7 +85,7 @@ it('pages hold what a scan finds, the newest first', () => {
           (run, at) =>
             (filter.ref === undefined || all[at]?.ref === filter.ref) &&
             (filter.name === undefined || all[at]?.name === filter.name) &&
-            (filter.standing === undefined || listStateOf(run) === filter.standing),
+            (filter.listState === undefined || listStateOf(run) === filter.listState),
         );
         expect(everyPage(index, filter, max)).toEqual(scanned.toReversed());
         expect(index.lists.countOf('open')).toBe(all.filter(({ level }) => level === undefined).length);

@@ -73,7 +73,7 @@ async function place(): Promise<Place> {
   };
   const again = async () => {
     const later = new ControllerDependencies(context, signal, room);
-    await later.resume();
+    await later.takeUp();
     return later;
   };
   return { context, dependencies, store, served, from, needed, bring, again };

@@ -74,10 +74,10 @@ it('an image that nobody takes the announcement of is served all the same, and s
     waits.mockRestore();
     syncBuiltinESMExports();
   });
-  await open().resume();
+  await open().offerKept();
   await expect.poll(() => told).toEqual([`info image: ${image} is not announced: nobody`]);
   stop.abort();
-  await open().resume();
+  await open().offerKept();
   await expect.poll(() => tries).toBe(12);
   expect(told).toHaveLength(1);
 });
@@ -125,7 +125,7 @@ it('a start offers what is there or an open job needs, and lets go of the rest',
   await importInto(next.store, small(5));
   await next.store.pin([result], 'runs');
   const images = next.open();
-  await images.resume();
+  await images.offerKept();
   expect((await next.pins()).map(([cid]) => cid).sort()).toEqual([there, needed, result].sort());
   expect(next.announced.sort()).toEqual([there, needed].sort());
   await rm(next.dir, { recursive: true });

@@ -15,7 +15,7 @@ import {
   type MessageBound,
   messageBounds,
   type Sender,
-  type Standing,
+  type SendRights,
   servedBounds,
 } from '../../../src/protocol/wire/bounds.ts';
 import { encodeMessage, type LeaseUp } from '../../../src/protocol/wire/messages.ts';
@@ -27,7 +27,7 @@ import { started } from './started.ts';
 const senders: Sender[] = ['anyone', 'member', 'holder', 'asked'];
 type Protocol = keyof typeof messageBounds;
 const receiptBytesMax = 500_000;
-const standing = (sender: Sender): Standing => ({
+const sendRights = (sender: Sender): SendRights => ({
   sender,
   ...(sender === 'anyone' || sender === 'member' ? {} : { receiptBytesMax }),
 });
@@ -44,8 +44,8 @@ describe.each(lines)('%s: "%s"', (protocol, kind, { from, bytesMax, refused }) =
   it.each(senders)('from %s', async (sender) => {
     const check = (bytes: number) =>
       codeOf(() => {
-        checkLength(protocol, standing(sender), bytes);
-        checkKind(protocol, standing(sender), { kind, bytes });
+        checkLength(protocol, sendRights(sender), bytes);
+        checkKind(protocol, sendRights(sender), { kind, bytes });
       });
     const entitled = senders.indexOf(sender) >= senders.indexOf(from);
     const refusals = [refused, 'WIRE_TOO_LARGE', firstRefusal(protocol)];
@@ -160,7 +160,7 @@ describe('a controller', () => {
   it.each(pairs)('reads nothing on %s that a %s is not to send', async (protocol, who, sender) => {
     const bench = await projectOf('bob');
     const { session, counted } = serve(bench);
-    const most = bytesMaxOf(protocol, standing(sender));
+    const most = bytesMaxOf(protocol, sendRights(sender));
     const said = new Said(bench.id(who), new Uint8Array(most + 1));
     const [code] = await session(protocol, said);
     expect(code).toBe(most === 0 ? 'KEY_NOT_ENROLLED' : 'WIRE_TOO_LARGE');
@@ -260,7 +260,7 @@ async function waited(
     { clock, charge: (who, turns) => pace.charge(who, turns, now) },
     () => isMember,
   );
-  const standing = isMember ? { standing: (): Standing => ({ sender: 'asked', receiptBytesMax }) } : {};
+  const sendRights = isMember ? { sendRights: (): SendRights => ({ sender: 'asked', receiptBytesMax }) } : {};
   for (let n = 0; n < 60 * perSecond; n++) {
     now += 1000 / perSecond;
     for (const [protocol, kind, bytes] of said) {
@@ -271,7 +271,7 @@ async function waited(
           return { message: { kind }, bytes };
         },
       } as unknown as MessageStream<never, { kind: string }>;
-      await admission.receive(stream, { protocol, timeoutMs: 1, ...standing });
+      await admission.receive(stream, { protocol, timeoutMs: 1, ...sendRights });
     }
   }
   return waits;

@@ -247,9 +247,9 @@ describe('the sandbox for the next job', () => {
 it('inputs that a crash left and that cannot be looked at are told of, unless the worker ends', async () => {
   const { builder, context, did, stop } = await worker();
   vi.spyOn(context.store, 'pins').mockRejectedValue(new Error('a bad disk'));
-  await builder.resume();
+  await builder.removeLeftovers();
   expect(did).toEqual(['warn inputs inputs: a bad disk']);
   stop.abort();
-  await builder.resume();
+  await builder.removeLeftovers();
   expect(did).toHaveLength(1);
 });

@@ -176,7 +176,7 @@ describe('an image of a job', () => {
     await first.store.pin([result], 'results');
     await mkdir(join(first.dir, 'image-cache', '.new-abc'));
     first.announced.mockClear();
-    await new WorkerImages(first.context).resume();
+    await new WorkerImages(first.context).announceReady();
     expect(first.announced.mock.calls).toEqual([[image]]);
     expect((await first.pins()).sort()).toEqual(
       [
@@ -191,10 +191,10 @@ describe('an image of a job', () => {
   it('that cannot be looked at is told of at the start, unless the worker ends', async () => {
     const { context, told, stop, dir } = await worker();
     vi.spyOn(context.store, 'pins').mockRejectedValue(new Error('a bad disk'));
-    await new WorkerImages(context).resume();
+    await new WorkerImages(context).announceReady();
     expect(told).toEqual(['warn images: images: a bad disk']);
     stop.abort();
-    await new WorkerImages(context).resume();
+    await new WorkerImages(context).announceReady();
     expect(told).toHaveLength(1);
     await rm(dir, { recursive: true });
   });

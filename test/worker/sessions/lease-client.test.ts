@@ -317,16 +317,16 @@ describe('a lease', () => {
 });
 
 describe('a lease that is resumed', () => {
-  const resume = async (change: (state: ReturnType<typeof worker>['state']) => void = () => {}) => {
+  const resumeLease = async (change: (state: ReturnType<typeof worker>['state']) => void = () => {}) => {
     const all = worker();
     change(all.state);
-    const done = all.client.resume(lease as never);
+    const done = all.client.resumeLease(lease as never);
     await settle();
     return { ...all, done, stream: all.streams[0] };
   };
 
   it('has a stream of its own, and sends its receipt again', async () => {
-    const { dialled, said, stream, done, kinds } = await resume((state) => {
+    const { dialled, said, stream, done, kinds } = await resumeLease((state) => {
       state.pending = { receipt: {} };
     });
     expect(dialled).toMatchObject([{ fresh: true }]);
@@ -340,7 +340,7 @@ describe('a lease that is resumed', () => {
   });
 
   it('may have run out, under another key of the controller', async () => {
-    const { stream, done, kinds } = await resume((state) => {
+    const { stream, done, kinds } = await resumeLease((state) => {
       state.lease = { ...lease, signer: 'before', payload: { ...lease.payload, exp: 1 } };
     });
     stream?.say({ kind: 'lease', lease: 'lease' });
@@ -351,7 +351,7 @@ describe('a lease that is resumed', () => {
   });
 
   it('is no other lease', async () => {
-    const { stream, done, kinds } = await resume((state) => {
+    const { stream, done, kinds } = await resumeLease((state) => {
       state.lease = { ...lease, id: 'another' };
     });
     stream?.say({ kind: 'lease', lease: 'lease' });
@@ -360,20 +360,20 @@ describe('a lease that is resumed', () => {
   });
 
   it('that the machine does not have is not asked for', async () => {
-    const { dialled } = await resume((state) => {
+    const { dialled } = await resumeLease((state) => {
       state.known = false;
     });
     expect(dialled).toEqual([]);
   });
 
   it('is released where the controller refuses it, and detached where it cannot be reached', async () => {
-    const refused = await resume();
+    const refused = await resumeLease();
     refused.stream?.say({ kind: 'error', code: 'LEASE_OVER', message: 'over' });
     await refused.done;
     expect(refused.events).toEqual([
       { kind: 'released', lease: 'lease', code: 'LEASE_OVER', message: 'over' },
     ]);
-    const lost = await resume((state) => {
+    const lost = await resumeLease((state) => {
       state.refusal = 'MESH_UNREACHABLE';
     });
     await lost.done;
@@ -381,7 +381,7 @@ describe('a lease that is resumed', () => {
   });
 
   it('is not told of while the node shuts down', async () => {
-    const { state, events, stream, done } = await resume();
+    const { state, events, stream, done } = await resumeLease();
     state.closing = true;
     stream?.end();
     await done;

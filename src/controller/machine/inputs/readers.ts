@@ -212,16 +212,16 @@ export function replaceInstance(
   run.earlier.push({ jobId, rounds, receipts });
   // Other lists, and not these emptied: a session may be reading them to somebody.
   Object.assign(run, {
-    ...{
-      job,
-      jobId: id,
-      rounds: [],
-      receipts: [],
-      documents: new Map(),
-      unserved: [],
-      evidence: evidenceBytesOf({ job }),
-    },
-    ...{ trusted: { kind: 'free' }, trustedLeases: 0, passedOver: new Map() },
+    job,
+    jobId: id,
+    rounds: [],
+    receipts: [],
+    documents: new Map(),
+    unserved: [],
+    evidence: evidenceBytesOf({ job }),
+    trusted: { kind: 'free' },
+    trustedLeases: 0,
+    passedOver: new Map(),
   } satisfies Partial<Run>);
   state.index.instantiated(run);
 }

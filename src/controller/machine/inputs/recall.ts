@@ -119,13 +119,32 @@ function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run |
   if (!whole) return undefined;
   const verdict = publishedOf(known)?.verdict.id;
   return {
-    ...{ id, jobId, submittedAt, evidence, revoked, history, request, publisher, job, entropy },
+    id,
+    jobId,
+    submittedAt,
+    evidence,
+    revoked,
+    history,
+    request,
+    publisher,
+    job,
+    entropy,
     rounds: offers.map((offer): Round => {
       const slots = Array.from({ length: offer.policy.of }, () => ({ kind: 'expired' as const }));
       return {
-        ...{ n: offer.round, offer, offerId: idOf(offer), revealed: true, slots },
-        ...{ openedAt: offer.iat * 1000, windowEnds: 0, windowOpen: false, fillBy: 0, candidates: [] },
-        ...{ passed: new Set(), lostBy: new Set(), leasesGiven: slots.map(() => 0) },
+        n: offer.round,
+        offer,
+        offerId: idOf(offer),
+        revealed: true,
+        slots,
+        openedAt: offer.iat * 1000,
+        windowEnds: 0,
+        windowOpen: false,
+        fillBy: 0,
+        candidates: [],
+        passed: new Set(),
+        lostBy: new Set(),
+        leasesGiven: slots.map(() => 0),
       };
     }),
     trusted: { kind: 'free' },

@@ -135,7 +135,9 @@ export function submit(
     job: jobId,
     name: job.name,
     ...(job.kind === 'test' && { test: true }),
-    ...{ repo, ref, commit },
+    repo,
+    ref,
+    commit,
     ...(recipe !== undefined && { recipe }),
   });
   if (around !== undefined) state.around = around;

@@ -88,7 +88,12 @@ export function compareResults(transition: Transition, run: Run, { verdict, endi
     const { log, sandbox } = receipts[at]?.payload.predicate.quorate_receipt ?? {};
     const { kernel, processor } = sandbox?.unpinned ?? {};
     return {
-      ...{ round, slot, worker, operator, result: describeOutcome(outcome), ...reportsOfFailure(outcome) },
+      round,
+      slot,
+      worker,
+      operator,
+      result: describeOutcome(outcome),
+      ...reportsOfFailure(outcome),
       log: log ?? null,
       tier: sandbox?.tier ?? '',
       ...(kernel !== undefined && { kernel }),
@@ -131,13 +136,22 @@ export function compareWithEarlier(transition: Transition, run: Run, { verdict }
   const same = before.result === verdict.result;
   const voided = earlier.revoked !== null;
   tell(transition, run, {
-    ...{ kind: 'repeated', earlier: earlier.id, decidedAt: endedAt(earlier), same },
-    ...{ artifact: mine, before: theirs },
+    kind: 'repeated',
+    earlier: earlier.id,
+    decidedAt: endedAt(earlier),
+    same,
+    artifact: mine,
+    before: theirs,
     ...(voided && { revoked: true }),
   });
   if (same || voided || rules < 3) return;
   tell(transition, earlier, {
-    ...{ kind: 'repeated', earlier: run.id, decidedAt: now, same, artifact: theirs, before: mine },
+    kind: 'repeated',
+    earlier: run.id,
+    decidedAt: now,
+    same,
+    artifact: theirs,
+    before: mine,
     later: true,
   });
 }

@@ -311,7 +311,12 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
     request: {
       signer: run.request.signer,
       payload: {
-        ...{ aud, repo, ref, commit, policy, exp },
+        aud,
+        repo,
+        ref,
+        commit,
+        policy,
+        exp,
         ...(recipe !== undefined && { recipe }),
         ...(needs !== undefined && { needs }),
       },
