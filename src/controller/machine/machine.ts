@@ -48,12 +48,23 @@ import { cosigned, retire } from './verdicts/verdict.ts';
 import { witnessed } from './verdicts/witnesses.ts';
 
 /**
- * The controller, sans-I/O: `handle(event, now)` changes the state and returns effects; the runtime journals each event
- * before it calls, carries the effects out, and turns their results into events. `nextDeadline` says when a `tick` is
- * due. Replaying the journal into a new instance gives the same state; a `started` event then resumes it.
+ * State and rules of a project's controller, without I/O.
  *
- * The same events at the same times under the same rules always give the same effects: no clock, no randomness, no I/O. A
- * refused event changes nothing and is answered with its code.
+ * A `Controller` has three kinds of methods:
+ *
+ * - A. The event handler `handle(event, now)`: takes what a peer, a timer or the process said, changes the state, and returns effects to
+ *   carry out and how durable the event must be before that.
+ * - B. The timer query `nextDeadline()`: when the next `tick` is due.
+ * - C. `state`, which the queries in `queries/` read and nothing outside of the machine changes.
+ *
+ * Order of calls (`Loop` keeps it): replay each event of the journal with A, under its own time and rules, and drop the effects; handle one
+ * `started` event; then for each event: A, write it to the journal and sync that as its durability says, carry out its effects, set the
+ * timer by B. Results of effects come back as events. An effect `raise` is handled as the next event.
+ *
+ * The same events at the same times under the same rules give the same state and effects: there is no clock and no randomness. A refused
+ * event changes nothing, and its effect is the reply with the code.
+ *
+ * An event goes down through the folders beside this file, from the dispatcher: `inputs/`, `rounds/`, `verdicts/`, `members/`.
  */
 export class Controller {
   /** Grows with every change of what comes of an event, and of the shape of events. */

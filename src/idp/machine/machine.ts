@@ -60,9 +60,16 @@ interface IdpState {
 }
 
 /**
- * The identity provider apart from the controller, sans-I/O as the controller's machine is. It signs for what it has seen
+ * State and rules of an identity provider that runs apart from the controller, without I/O. It signs for what it has seen
  * itself: tickets of its own keys, enrolments signed by those who join, revocations. A controller that asks is believed the log
  * index of an operator's first enrolment, once. A refused event changes nothing and is answered with its code.
+ *
+ * An `IdentityProvider` has two kinds of methods:
+ *
+ * - A. The event handler `handle(event, now)`: returns effects, and how durable the event must be before they are carried out.
+ * - B. Queries, which change nothing: `isRevoked`, `revoked`. `nextDeadline` is always undefined: no event waits for time to pass.
+ *
+ * Order of calls (`Loop` keeps it): replay the journal with A and drop the effects; then for each event: A, the journal, its effects.
  */
 export class IdentityProvider {
   /** Grows with every change of what comes of an event, and of the shape of events. */

@@ -79,6 +79,12 @@ interface Candidate {
  * the first that does not fit into the quota on, none is kept. A tree that is larger than the whole quota is passed over.
  *
  * The same knowledge gives the same plan, in whatever order it comes.
+ *
+ * The plan is two functions without state or I/O; the process keeps what is `Known`. Order of calls:
+ *
+ * 1. `roomForAsked`, before the process promises a controller to hold a tree.
+ * 2. `planStore`, after each change of what is known and as time passes: the process deletes `drop`, then
+ *    fetches the trees of `missing` one at a time, and plans again before each.
  */
 export function planStore(known: Known, retention: Retention, now: number): Plan {
   assert(retention.quotaBytes >= 0 && retention.latest >= 0, 'a quota and a count are not negative');

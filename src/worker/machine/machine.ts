@@ -32,10 +32,18 @@ type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 const resumeMs = 1_000;
 
 /**
- * The worker, sans-I/O, like the controller: `handle(event, now)` and `nextDeadline()`. It decides what to claim, keeps
- * every result sealed until its round is revealed, repeats a receipt until it is acknowledged, and, as a trusted
- * worker, signs nothing it did not build, but for one answer from an earlier build to a request. Events are journaled by the runtime; after a crash a replay and a `started`
- * event resume what can be resumed. A build that ran when the process died is lost, and its lease is dropped.
+ * State and rules of a worker, without I/O. It decides which offers to claim, keeps every result sealed until its round is revealed, repeats
+ * a receipt until it is acknowledged, and, as a trusted worker, signs nothing that it did not build, but for one answer from an earlier
+ * build to a request.
+ *
+ * A `Worker` has three kinds of methods:
+ *
+ * - A. The event handler `handle(event, now)`: returns effects, and how durable the event must be before they are carried out.
+ * - B. The timer query `nextDeadline()`: when the next `tick` is due.
+ * - C. Getters, which change nothing: `building`, `leases`, `leaseOf`, `pendingReceipt` and the others.
+ *
+ * Order of calls (`Loop` keeps it): replay the journal with A and drop the effects; handle one `started` event, which resumes leases and
+ * drops those whose build ran when the process died; then for each event: A, the journal, its effects, the timer by B.
  */
 export class Worker {
   readonly id: string;
