@@ -109,7 +109,7 @@ export type ControllerEvent =
       charter: Verified<Charter>;
       timings: Timings;
       keys?: { controller: string; idp: string };
-      /** Those that keep artifacts from now on; absent where the controller does. */
+      /** Stores that keep artifacts from now on; absent where the controller does. */
       stores?: Stores;
     }
   /**
@@ -206,7 +206,7 @@ export type ControllerEvent =
   | { kind: 'recalled'; run: string; entropy: string; documents: RunDocuments | null }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
-  /** Somebody who may publish has looked at the alarm of this run. `by`: an operator, or who is signed in at a page. */
+  /** A publisher has looked at the alarm of this run. `by`: an operator, or the name that is signed in at a page. */
   | { kind: 'acknowledge'; token?: string; run: string; by: string }
   /** Its operator wants it to end once the leases that are live have. */
   | { kind: 'drain' }

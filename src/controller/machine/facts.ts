@@ -107,7 +107,7 @@ export interface EarlierInstance {
  */
 export interface RunFacts {
   readonly id: string;
-  /** Of the template, until the job has its inputs. */
+  /** Id of the template, until the job has its inputs. */
   readonly jobId: string;
   readonly job: Pick<Job, 'name' | 'kind' | 'image' | 'limits' | 'inputs'>;
   readonly request: {
@@ -119,14 +119,14 @@ export interface RunFacts {
   };
   readonly publisher: { readonly signer: string; readonly payload: Pick<Grant, 'operator'> };
   readonly submittedAt: number;
-  /** Of the job that it is built as now, and so are its receipts. */
+  /** Rounds of the job that it is built as now; so are its receipts. */
   readonly rounds: readonly RoundFacts[];
   readonly receipts: readonly Recorded[];
   /** Bytes that a bundle holds of it by now, at most: its documents with a verdict, and its receipts so far. */
   readonly evidence: { readonly own: number; readonly receipts: number };
   /** Oldest first. */
   readonly earlier: readonly EarlierInstance[];
-  /** The earlier run of the same job that the verdict or draft rests on, as it had ended; null where this run is built. */
+  /** The earlier run of the same job that the verdict or draft reuses, as it had ended; null where this run is built. */
   readonly reused: FinishedRun | null;
   readonly phase: Phase;
   /** Why the published verdict does not stand any more. */
@@ -134,7 +134,7 @@ export interface RunFacts {
   readonly history: { at: number; progress: Progress }[];
 }
 
-/** All that is kept of a run that is over and whose bundle is stored, or that has none. */
+/** The facts that are kept of a run that is over and whose bundle is stored, or that has none. */
 export interface FinishedRun extends RunFacts {
   readonly phase: Extract<Phase, { kind: 'done' | 'cancelled' }>;
 }
@@ -164,22 +164,22 @@ export function reportsIn(
 export interface Stores {
   /** PeerIds. */
   ids: readonly string[];
-  /** So many of them have to keep an artifact before a verdict on it is published. */
+  /** Number of stores that have to keep an artifact before a verdict on it is published. */
   copies: number;
 }
 
 /** Answers of stores about one artifact, in this life of the controller. */
 export interface StoreAnswers {
-  /** Those that keep it. */
+  /** Stores that keep it. */
   by: string[];
-  /** Those that do not, of this attempt, and whose fault that is. */
+  /** Stores that failed to in this attempt, and whose fault that is. */
   failed: { store: string; fault: Fault }[];
 }
 
 /** `signers`: none of the workers that built it served it. `store`: it could not be reached, or has no room. */
 export type Fault = 'signers' | 'store';
 
-/** Of a trusted worker: its signature over the verdict (base64) and its witness line for the checkpoint. */
+/** A trusted worker's signature over the verdict (base64), and its witness line for the checkpoint. */
 export interface Cosignature {
   worker: string;
   signature: string;
@@ -192,9 +192,9 @@ export interface WitnessedLog {
   size: number;
   /** The signed note with these lines. */
   note: string;
-  /** They were verified. */
+  /** Verified. */
   lines: OpenedWitnesses;
-  /** Of witnesses without a receipt of the run. */
+  /** Grants of witnesses without a receipt of the run. */
   grants: Verified<Grant>[];
 }
 
@@ -207,13 +207,13 @@ export interface CountedWitness {
 
 /** Signatures beside the controller's on a published verdict, without documents. */
 export type EndorsementFacts =
-  /** Nothing: it is not trusted. */
+  /** No signature: the verdict is not trusted. */
   | { readonly kind: 'none' }
   | { readonly kind: 'cosigned'; readonly worker: string }
   /** `size`: leaves under the checkpoint. */
   | { readonly kind: 'witnessed'; readonly size: number; readonly by: readonly CountedWitness[] };
 
-/** The same with what its bundle is made of. */
+/** The signatures with the documents that the bundle is made of. */
 export type Endorsement =
   | Extract<EndorsementFacts, { kind: 'none' }>
   | (Extract<EndorsementFacts, { kind: 'cosigned' }> & {

@@ -32,7 +32,7 @@ export const controllerLimits = {
   cosignRetryMsMax: 600_000,
   /** A trusted worker that is gone for this long while its signature is waited for makes room for another one that is there. */
   cosignAbsentMsMax: 60_000,
-  /** So does one that has not signed for this long, whatever it says: a log of a million leaves is read and checked in less. */
+  /** A trusted worker that has not signed for this long makes room too, whatever it says: a log of a million leaves is read and checked in less. */
   cosignAnswerMsMax: 600_000,
   /**
    * A worker that lost its connection, or whose controller has just started, is back within this: it tries again after 5 s at most, half

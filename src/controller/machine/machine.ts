@@ -289,7 +289,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
     round.candidates = [];
     round.openedAt = Math.min(round.openedAt, now);
     if (run.phase.kind === 'building' && round.slots.some((slot) => slot.kind === 'free')) {
-      // Also where it was set under a clock that was ahead.
+      // Sets it anew even if it lies later: the clock may have been ahead.
       round.fillBy = now + state.timings.windowMs + state.timings.slotFillMs;
     }
     if (round.windowOpen) round.windowEnds = now + state.timings.windowMs;
@@ -308,7 +308,7 @@ function stored(transition: Transition, { run: id, verdict, sha256 }: EventOf<'s
   const { state } = transition;
   const known = state.index.get(id);
   const last = known === undefined ? null : publishedOf(known);
-  // One that is said again is taken: a bundle may have been lost and made again.
+  // A repeated event is taken: a bundle may have been lost and made again.
   if (last?.verdict.id !== verdict) return unchanged(transition);
   state.unstored.delete(id);
   if (sha256 === undefined) state.bundles.delete(id);
@@ -382,8 +382,8 @@ function tick(transition: Transition): void {
 }
 
 /**
- * Somebody who may publish has looked at the alarm of a run: it is raised no more, unless there is a new reason for one. Where there is
- * none, nothing changes. Errors: `JOB_UNKNOWN`.
+ * Takes an alarm of a run off the list: a publisher has looked at it. A new reason raises it again. Changes nothing where there is no
+ * alarm. Errors: `JOB_UNKNOWN`.
  */
 export function acknowledgeAlarm(
   transition: Transition,

@@ -26,7 +26,7 @@ export type OfferAnswer = 'claimed' | 'busy' | 'declined';
  */
 export interface Presence {
   workers: Map<string, Present>;
-  /** Of these, workers that cannot read a document that this controller may write. */
+  /** Ids of connected workers that cannot read a document that this controller may write. */
   behind: Set<string>;
   /** Workers that left a moment ago, and when: `reconnectMs`. */
   gone: Map<string, { worker: Present; at: number }>;

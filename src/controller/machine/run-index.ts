@@ -27,7 +27,7 @@ export class RunIndex<Open extends RunFacts> {
   readonly #built = new Map<string, number[]>();
   /** Ids of runs and jobs, and artifacts. */
   readonly #names = new NameIndex();
-  /** For lists of runs. */
+  /** Positions for lists of runs. */
   readonly lists = new RunLists();
 
   get size(): number {
@@ -96,7 +96,7 @@ export class RunIndex<Open extends RunFacts> {
     this.#all[this.#at(run)] = run;
   }
 
-  /** The run may have ended, or its verdict may not stand any more. */
+  /** Files a run anew whose state may have changed: it ended, or its verdict was voided. */
   refile(id: string): void {
     const at = this.#position.get(id);
     const run = at === undefined ? undefined : this.#all[at];
@@ -119,7 +119,7 @@ export class RunIndex<Open extends RunFacts> {
     return (this.#byArtifact.get(artifact) ?? []).flatMap((at) => this.#all[at] ?? []);
   }
 
-  /** The same, the newest first: a reader that stops early does not pay for all there ever were. */
+  /** Runs that once had a verdict about this artifact, the newest first. Lazy: a reader that stops early does not pay for all there ever were. */
   *latestWithArtifact(artifact: string): Generator<RunFacts> {
     for (const at of backwards(this.#byArtifact.get(artifact) ?? [])) yield this.#run(at);
   }
@@ -137,7 +137,7 @@ export class RunIndex<Open extends RunFacts> {
   /** The last runs of a job that were built and came to a verdict, a bounded number, the one that ended last first. */
   builtOf(job: string): RunFacts[] {
     const runs = (this.#built.get(job) ?? []).flatMap((at) => this.#all[at] ?? []);
-    // One that was built again on other inputs has results of another job.
+    // A run that was built again on other inputs has results of another job.
     return runs.filter(({ jobId }) => jobId === job);
   }
 
@@ -181,7 +181,7 @@ export class RunIndex<Open extends RunFacts> {
     return { runs: found.flatMap((at) => this.#all[at] ?? []), next };
   }
 
-  /** For comparisons of states: everything else follows from the runs alone. */
+  /** A digest for comparisons of states: the rest follows from the runs alone. */
   toJSON(): unknown {
     return { open: [...this.open.keys()], receipts: this.#receipts.size, names: this.#names.size };
   }

@@ -56,7 +56,7 @@ export class RunLists {
     this.refile(at, run);
   }
 
-  /** The run may stand otherwise than before. */
+  /** Files a run under its present state. */
   refile(at: number, run: RunFacts): void {
     const listState = listStateOf(run);
     const before = this.#listStates[at];

@@ -48,7 +48,7 @@ export function closeOffer(transition: Transition, round: Round): void {
     transition.out.push({ kind: 'unoffer', offer: round.offerId });
 }
 
-/** The same of a round that ends early: workers that stand for a slot of it are told so, and it may be answered anew. */
+/** Closes the offer of a round that ends early: candidates are refused, and workers may answer a later offer of it. */
 export function withdrawOffer(
   transition: Transition,
   round: Round,

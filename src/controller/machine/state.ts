@@ -109,9 +109,9 @@ export interface Published extends PublishedFacts {
 export interface PassedOver {
   /** Leases of the slot that it lost. */
   lost: number;
-  /** It waits for others until then, ms since the epoch. */
+  /** The worker waits for others until then, ms since the epoch. */
   until: number;
-  /** It refused to sign, and gets the slot no more. */
+  /** The worker refused to sign, and gets the slot no more. */
   refused: boolean;
 }
 
@@ -189,9 +189,9 @@ export interface ControllerState {
   /** Ids of revocations that counted until then, by keys that were ended before an end could say what stays. */
   lapsed: string[];
   presence: Presence;
-  /** Those that are open, and those in `unstored`. */
+  /** Runs that are open, and those in `unstored`. */
   runs: Map<string, Run>;
-  /** All others. */
+  /** All other runs. */
   finished: Map<string, FinishedRun>;
   index: RunIndex<Run>;
   /** Runs whose last published verdict may not be stored yet. */
@@ -260,7 +260,7 @@ export interface Transition {
   /** `Controller.rules` of when the event was taken: a replay comes to what was promised on then. */
   readonly rules: number;
   readonly out: ControllerEffect[];
-  /** Runs whose published verdict changed, or that ended: what rests on them is looked at again. */
+  /** Runs whose published verdict changed, or that ended: the runs that read them are reviewed at the end of the event. */
   readonly dirty: Set<string>;
   /** `lazy` by default: a power failure may then lose who was present, who claimed and who held a lease. */
   durability: Durability;
@@ -283,7 +283,7 @@ export function appendLeaf(transition: Transition, leaf: string): number {
   return transition.state.log.append(leaf);
 }
 
-/** Progress after which a run may be worth something else to the jobs that read what it made. */
+/** Kinds of progress after which the level of a run may have changed for the jobs that read it. */
 const dirtying: ReadonlySet<Progress['kind']> = new Set([
   'verdict',
   'contradicted',
@@ -353,7 +353,7 @@ export function trustedLease({ trusted }: Run): LiveLease | null {
   return trusted.kind === 'delivered' ? trusted.live : null;
 }
 
-/** Of which no documents are held, and then the others. */
+/** All runs, finished ones first. */
 export function allRuns({ finished, runs }: Pick<ControllerState, 'finished' | 'runs'>): RunFacts[] {
   return [...finished.values(), ...runs.values()];
 }

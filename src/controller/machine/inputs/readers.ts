@@ -25,7 +25,7 @@ import { reviewPublished } from '../verdicts/review.ts';
 import { retire } from '../verdicts/verdict.ts';
 import { considerRecall, reopened } from './recall.ts';
 
-/** Opens a round of a run, or goes on with the one there is, once what it reads is there. */
+/** Opens a run once its inputs have their levels; at once where it needs none. */
 export function awaitInputs(transition: Transition, run: Run): void {
   const needs = run.request.payload.needs;
   if (needs === undefined) return openRun(transition, run);
@@ -40,8 +40,8 @@ export function recalled(transition: Transition, event: EventOf<'recalled'>): vo
 }
 
 /**
- * Looks at the runs again that read what another one made, wherever that one's published verdict changed: they begin, rise, or
- * end. A run that rises or ends stirs those that read it, so that all of them are looked at within one event.
+ * Reviews the runs that read what a dirty run made: they open, rise, or end. A run that rises or ends makes itself dirty, so that all
+ * readers are reviewed within one event.
  */
 export function reviewDependants(transition: Transition): void {
   const { state, dirty } = transition;
@@ -143,7 +143,7 @@ function loseInput(
 
 const isWaiting = ({ phase }: RunFacts): boolean => phase.kind === 'waiting';
 
-/** The same for one that has ended, which is not built again. */
+/** Cancels a run that has ended and whose input was lost: it is not built again. */
 function loseEnded(
   transition: Transition,
   run: RunFacts,

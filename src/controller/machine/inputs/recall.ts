@@ -33,7 +33,7 @@ export function considerRecall(transition: Transition, run: RunFacts): void {
   out.push({ kind: 'recall', run: run.id });
 }
 
-/** The same for each run that has ended, in the order they were submitted. */
+/** Asks for the documents of each such run, in the order they were submitted. */
 export function considerRecalls(transition: Transition): void {
   for (const { id } of [...transition.state.index.latest()].reverse()) {
     const run = transition.state.index.get(id);
@@ -52,7 +52,7 @@ export function reopened(transition: Transition, event: EventOf<'recalled'>): Ru
     unchanged(transition);
     return undefined;
   }
-  // Those that wait for it go on waiting or end.
+  // Runs that wait for it go on waiting or end.
   transition.dirty.add(event.run);
   const run = event.documents === null ? undefined : runOf(known, event.documents, event.entropy);
   if (run === undefined || known.phase.kind !== 'done' || !mayComeBack(transition, known)) return undefined;

@@ -102,7 +102,7 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   replyGrant(transition, token, grantFor(transition, key, enrol.payload.jti));
 }
 
-/** Somebody joins with a ticket of this key: one more is used where nobody had, or its operator is new. Errors: `TICKETS_FULL`. */
+/** Counts a key that joins with a ticket of this signer, and the ticket where it is used first or its operator is new. Errors: `TICKETS_FULL`. */
 function useTicket({ state, rules }: Transition, signer: string, isFirst: boolean): void {
   const used = state.tickets.get(signer) ?? 0;
   const joins = state.joins.get(signer) ?? 0;

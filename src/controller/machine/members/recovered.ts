@@ -57,7 +57,7 @@ function take(
   switch (kind) {
     case 'charter': {
       const charter = charters.find((one) => one.id === id);
-      // Those before it were in force no longer, and members do not keep them.
+      // Earlier charters were no longer in force, and members do not keep them.
       for (const [one, at] of state.withheld)
         if (state.log.leaves(at, at + 1)[0] === leaves.charter(one)) state.withheld.delete(one);
       if (charter === undefined) state.withheld.set(id, index);

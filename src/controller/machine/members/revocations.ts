@@ -92,7 +92,7 @@ export function fullKeys(state: ControllerState): string[] {
   );
 }
 
-/** Those of `state.lapsed` of whose target none that counts reaches as far: their owner may want to sign them again. */
+/** The revocations of `state.lapsed` whose target no counting revocation covers as far back: their owner may want to sign them again. */
 export function lapsedRevocations(state: ControllerState): LoggedRevocation[] {
   if (state.lapsed.length === 0) return [];
   const all = revocationsIn(state);
@@ -220,7 +220,7 @@ export function endRevokedKeys({ state, rules }: Transition): boolean {
   return true;
 }
 
-/** Of those that count no more, the ones in the log before their key was ended: a list of what stays would have named them. */
+/** Ids of the revocations that count no more and were in the log before their key was ended: a list of what stays would have named them. */
 function lapsing(state: ControllerState): string[] {
   const ended = endedKeys(state);
   const ends = revocationsIn(state).filter(({ what, byRoot }) => byRoot && what.kind === 'key');

@@ -11,7 +11,7 @@ export function publishedParts(state: ControllerState, runId: string): BundleDra
   return run === undefined ? undefined : publishedPartsOf(state, run);
 }
 
-/** The same of a run that may have left the state just now. */
+/** The parts of the bundle of a run that may have left the state just now. */
 export function publishedPartsOf(state: ControllerState, run: Run): BundleDraft | undefined {
   const published = publishedOf(run);
   return published === null ? undefined : partsOf(state, run, published.verdict, published.endorsement);
@@ -24,7 +24,7 @@ export function draftOf(state: ControllerState, runId: string): BundleDraft | un
   return partsOf(state, run, run.phase.draft, { kind: 'none' });
 }
 
-/** The draft of an answer, in the log of `size` leaves. */
+/** The parts of the bundle of a draft that reuses an earlier run, in the log of `size` leaves. */
 export function reuseDraftOf(state: ControllerState, runId: string, size: number): BundleDraft | undefined {
   const run = state.runs.get(runId);
   if (run?.phase.kind !== 'answer-cosigning') return undefined;

@@ -19,7 +19,7 @@ export interface MemberFacts {
   enrolled: number;
 }
 
-/** Those that follow one in the order they joined, or the first ones: `max` at most. `next`: the last of them, where more follow. */
+/** A page of members in the order they joined, after one or from the first on: `max` at most. `next`: the last of them, where more follow. */
 export function membersOf(
   state: ControllerState,
   max: number,

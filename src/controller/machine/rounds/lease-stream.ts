@@ -52,7 +52,7 @@ export function releaseOrReveal(transition: Transition, run: RunFacts, recorded:
   else if (isTrustedSlot(slot) ? isOver(run) : revealed) transition.out.push({ kind: 'reveal', ...to });
   else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
     transition.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
-  // It was told when it lost the lease, which may not have reached it.
+  // Sent again: the release that told it of the lost lease may not have reached it.
   else if (isTrustedSlot(slot) && !transition.state.leases.has(lease))
     transition.out.push({
       kind: 'release',
@@ -83,7 +83,7 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
   const index = appendLeaf(transition, leaves.receipt(receipt.id, live.lease.offer));
   const { grant } = live;
   const result = resultOf(receipt.payload);
-  // One text for all that built the same: these lines are kept for good.
+  // Shares one text among receipts with the same result: they are kept for good.
   const same = recordedWith(run, result);
   const { outcome } = receipt.payload.predicate.quorate_receipt;
   const limit =

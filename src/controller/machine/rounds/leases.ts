@@ -191,7 +191,7 @@ export function loseLease(
         transition.out.push({ kind: 'unoffer', offer: latest.offerId });
       return;
     }
-    // It is offered once what the job reads is there again.
+    // The slot is offered once the inputs of the job are there again.
     if (run.phase.kind === 'waiting') return;
     // The offer may have been closed while the lease was live.
     transition.state.offers.set(latest.offerId, run.id);

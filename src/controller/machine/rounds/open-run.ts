@@ -102,7 +102,7 @@ export function submit(
       },
     );
   checkRoom(transition, publisher.payload.operator);
-  // Nobody submits again what was taken, and a job that waits for others has no leaf in the log yet.
+  // A publisher does not submit an accepted job again, and one that waits for others has no leaf in the log yet.
   mustSync(transition);
   const run: Run = {
     id: request.id,
@@ -144,7 +144,10 @@ export function submit(
   return run;
 }
 
-/** Answers a run that was not built, or builds it; or goes on with the instance that it is: its receipts count as before, and no round of it is left out. */
+/**
+ * Opens a run whose inputs are there: reuses an earlier run or opens round 1. A run that was suspended goes on with its round: its receipts
+ * count as before.
+ */
 export function openRun(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return reuseOrBuild(transition, run);

@@ -25,7 +25,7 @@ import { endRun } from './cancel.ts';
 import { openRound } from './open-round.ts';
 import { askToPin, countAnswer } from './pin.ts';
 
-/** An earlier run of the same job, and its worth to a later one. */
+/** An earlier run of the same job, and the level that its evidence gives a later one. */
 interface Found {
   run: FinishedRun;
   published: PublishedFacts;
@@ -33,8 +33,8 @@ interface Found {
 }
 
 /**
- * Answers a request from the evidence of an earlier run of the same job, where that is enough by itself under the policy of the
- * request, the charter in force and all revocations; opens the first round otherwise. Ends a run whose publisher's grant has ended.
+ * Reuses an earlier run of the same job, where its evidence is enough by itself under the policy of the request, the charter in force and
+ * all revocations; opens the first round otherwise. Ends a run whose publisher's grant has ended.
  */
 export function reuseOrBuild(transition: Transition, run: Run): void {
   const lapsed = publisherLapsed(transition, run);
@@ -48,7 +48,7 @@ export function reuseOrBuild(transition: Transition, run: Run): void {
   pinReusedArtifact(transition, run);
 }
 
-/** Makes sure of the artifact, which may have been removed since. */
+/** Has the artifact of the earlier run pinned: it may have been removed since. */
 export function pinReusedArtifact(transition: Transition, run: Run): void {
   if (run.phase.kind !== 'answering') return;
   const { state } = transition;
@@ -59,7 +59,7 @@ export function pinReusedArtifact(transition: Transition, run: Run): void {
   askToPin(transition, run, { artifact, from: [...new Set(from)], answers });
 }
 
-/** The artifact is there or not. Meanwhile something may have been revoked, or another run have ended. */
+/** Takes the outcome of that pin. Looks for an earlier run again: a revocation or the end of another run may have come meanwhile. */
 export function reusedArtifactPinned(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
   const { artifact, detail } = event;
   if (run.phase.kind !== 'answering' || run.phase.artifact !== artifact) return unchanged(transition);
@@ -92,13 +92,13 @@ function reuseEarlierRun(transition: Transition, run: Run, { run: earlier, publi
   else conclude(transition, run, level, published.verdict);
 }
 
-/** Answers a request anew whose draft is not to be signed as it is, or builds its job. */
+/** Drops a draft that is not to be signed as it is; reuses an earlier run again, or builds. */
 export function reuseAgain(transition: Transition, run: Run): void {
   dropReuse(run);
   reuseOrBuild(transition, run);
 }
 
-/** Answers anew, or builds, where the evidence is no longer enough for the draft. */
+/** Drafts anew, or builds, where the evidence of the earlier run is no longer enough for the draft. */
 export function reconsiderReuse(transition: Transition, run: Run): void {
   if (!('draft' in run.phase) || run.reused === null) return;
   const { draft } = run.phase;
@@ -111,7 +111,7 @@ export function reconsiderReuse(transition: Transition, run: Run): void {
   reuseAgain(transition, run);
 }
 
-/** A trusted worker signed the answer, and the log that it is in by now. */
+/** A trusted worker co-signed the reuse, and the log that it is in by now: the verdict is published. */
 export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'cosigned'>): void {
   const { state } = transition;
   const { worker, verdict, signature, witness, log } = event;
@@ -131,7 +131,7 @@ export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'
   finish(transition, run, published);
 }
 
-/** A trusted worker did not sign the answer: it is asked again where that is only for now, and else the job is built. */
+/** A trusted worker did not co-sign the reuse: it is asked again where the reason may pass; else the job is built. */
 export function reuseRefused(transition: Transition, run: Run, refusal: EventOf<'cosign-refused'>): void {
   const { worker, verdict, code, message } = refusal;
   if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict) return unchanged(transition);
@@ -144,7 +144,7 @@ export function reuseRefused(transition: Transition, run: Run, refusal: EventOf<
   openRound(transition, run);
 }
 
-/** The run that ended last of those of this job whose evidence is enough, where no other one speaks against what it made. */
+/** The latest run of this job whose evidence is enough, where no other run contradicts it. */
 function reusableRun(transition: Transition, run: Run): Found | undefined {
   if (run.request.payload.rebuild || !mayBeAnswered(run.job)) return undefined;
   const { state } = transition;
@@ -160,7 +160,7 @@ function reusableRun(transition: Transition, run: Run): Found | undefined {
 function foundIn({ state, now }: Transition, run: Run, earlier: RunFacts): Found | undefined {
   const ended = finishedOf(earlier);
   const published = ended === undefined ? null : publishedOf(ended);
-  // One that is open again may come to something else, also as another instance of its request.
+  // A run that is open again may come to something else, also as another instance of its request.
   if (ended?.phase.kind !== 'done' || published === null || published.verdict.result === null)
     return undefined;
   if (earlier.revoked !== null) return undefined;
@@ -168,14 +168,14 @@ function foundIn({ state, now }: Transition, run: Run, earlier: RunFacts): Found
   return level && { run: { ...ended, history: [], revoked: null }, published, level };
 }
 
-/** Whether another run of the same job speaks against what was found. */
+/** Whether another run of the same job contradicts the result that was found. */
 function isContradicted(state: ControllerState, { jobId }: Run, { published }: Found): boolean {
   const { result } = published.verdict;
   const all = revocationsIn(state);
   return result !== null && state.index.builtOf(jobId).some((other) => speaksAgainst(all, other, result));
 }
 
-/** Whether a run of the same job came to something else: then the job does not always make the same, or somebody was wrong. */
+/** Whether a run of the same job came to another result: the job is not deterministic, or a builder was wrong. */
 function speaksAgainst(all: readonly Revoked[], run: RunFacts, result: string): boolean {
   const verdict = publishedOf(run)?.verdict;
   const other = (one: string | null | undefined) => one !== null && one !== undefined && one !== result;

@@ -29,15 +29,15 @@ function signers(state: ControllerState): string[] {
 
 const hasRefused = (run: Run, worker: string): boolean => run.passedOver.get(worker)?.refused === true;
 
-/** Whether one of them refused to sign for a run. What operators agree on does not outweigh that. */
+/** Whether a trusted worker refused to sign for a run. An agreement of operators does not outweigh that. */
 export const isRefused = (state: ControllerState, run: Run): boolean =>
   run.passedOver.size > 0 && signers(state).some((id) => hasRefused(run, id));
 
-/** Those of them other than this one that did not. */
+/** Trusted workers other than this one that did not refuse to sign for a run. */
 export const otherSigners = (state: ControllerState, run: Run, worker: string): string[] =>
   signers(state).filter((id) => id !== worker && !hasRefused(run, id));
 
-/** Those of the others that are connected and can read what is offered. Not known at a replay. */
+/** The ones of `otherSigners` that are connected and can read the offer. Not known at a replay. */
 export function signersThere(state: ControllerState, run: Run, worker: string): string[] {
   const { workers } = state.presence;
   const round = currentRound(run);

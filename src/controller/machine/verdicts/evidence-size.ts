@@ -24,7 +24,7 @@ export function evidenceBytesOf({ job }: Pick<Order, 'job'>): RunFacts['evidence
 export const bundleBytesOf = ({ evidence: { own, receipts } }: Pick<RunFacts, 'evidence'>): number =>
   own + receipts;
 
-/** A run rests on no earlier one any more: its answer was not signed, or is not to be. */
+/** Drops the earlier run that a run reuses: its draft was not signed, or is not to be. */
 export function dropReuse(run: Run): void {
   if (run.reused === null) return;
   run.evidence = { ...run.evidence, receipts: run.evidence.receipts - bundleBytesOf(run.reused) };
@@ -94,7 +94,7 @@ export const crowdedOutSays = 'with the evidence of what it rests on it would be
 const isOfAnother = (run: RunFacts, reader: RunFacts): boolean =>
   reader.publisher.payload.operator !== run.publisher.payload.operator;
 
-/** Of a run and all that rests on it those whose bundles could not be read with so many bytes more. */
+/** The runs, of this one and all that rest on it, whose bundles would be too large to read with so many bytes more. */
 function unreadable(state: ControllerState, run: RunFacts, more: number): RunFacts[] {
   const comes = bundleBytesOf(run) + more;
   const touched = new Map<string, RunFacts>([[run.id, run]]);

@@ -73,7 +73,7 @@ export function revealTrusted(transition: Transition, run: Run): void {
  * the trusted worker made is kept, to be compared.
  */
 export function compareResults(transition: Transition, run: Run, { verdict, ending }: Published): void {
-  // Of the job that is built now: on other inputs it is another one.
+  // Results since the inputs changed last: on other inputs it is another job.
   const begun = run.history.findLastIndex(
     ({ progress: { kind } }) => kind === 'inputs' || kind === 'reopened',
   );
@@ -122,7 +122,7 @@ export function compareWithEarlier(transition: Transition, run: Run, { verdict }
   const { state, now, rules } = transition;
   if (!run.request.payload.rebuild || verdict.result === null) return;
   const others = state.index.builtOf(run.jobId).flatMap((earlier) => {
-    // It is among them itself where it was opened again.
+    // A run that was opened again is listed itself.
     const before = earlier.id === run.id ? undefined : publishedOf(earlier)?.verdict;
     return before === undefined || before.result === null ? [] : [{ earlier, before }];
   });

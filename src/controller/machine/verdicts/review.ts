@@ -44,7 +44,7 @@ export function runVoidedBy(
   });
 }
 
-/** The revocation for which a published verdict, decided again, does not stand. What was published stays as it is. */
+/** The revocation that voids a published verdict, decided again. The published document stays as it is. */
 export function verdictVoidedBy(
   state: ControllerState,
   run: RunFacts,
@@ -58,7 +58,7 @@ export function verdictVoidedBy(
   return evidenceVoidedBy(state, run, published, inputLevels(state, run));
 }
 
-/** The same of a verdict on the evidence of an earlier run: that has to stand by itself, and to be enough for this one. */
+/** The revocation that voids a verdict which reuses an earlier run: the earlier verdict must stand by itself and be enough for this request. */
 function reuseVoidedBy(
   state: ControllerState,
   run: RunFacts,
@@ -97,7 +97,7 @@ function evidenceVoidedBy(
   const whole = runVoidedBy(state, run, { index, artifact, last }, charter);
   if (whole !== undefined) return whole;
 
-  // Those that it lists.
+  // The receipts that the verdict lists.
   const votes = run.receipts.filter((recorded) => precedes(recorded.index, index));
   const [voided] = votes.flatMap((vote) => voteRevoked(all, vote) ?? []);
   if (!staysWitnessed(run, published, all)) return all.at(-1);

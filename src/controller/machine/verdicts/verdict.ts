@@ -248,12 +248,12 @@ export function announce(transition: Transition, run: Run, published: Published)
   });
 }
 
-/** Whether there is something to prove the verdict of a run with: without a receipt there is not. */
+/** Whether a run has evidence for its verdict: receipts, or those of the earlier run that it reuses. */
 export function isProven({ receipts, reused }: Pick<RunFacts, 'receipts' | 'reused'>): boolean {
   return receipts.length > 0 || reused !== null;
 }
 
-/** Nothing of the run is leased or offered any more. */
+/** Ends the leases and the offer of a run. */
 function endBuilding(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round !== undefined) closeOffer(transition, round);
@@ -269,7 +269,7 @@ export function finish(transition: Transition, run: Run, published: Published): 
   }
   run.phase = { kind: 'done', published };
   tellResults(transition, run, published);
-  // Nothing more comes of it, also where its verdict is the one of before.
+  // Final: runs that read it are looked at again even if the verdict is unchanged.
   transition.dirty.add(run.id);
   transition.state.index.ended(run);
   transition.state.presence.witnessed.delete(run.id);

@@ -58,7 +58,7 @@ export function countWitnesses(
   );
 }
 
-/** Those that count, as they are kept when the grants are gone. */
+/** The witnesses that count, as they are kept when the grants are gone. */
 export function countedOf(
   run: Run,
   verdict: LoggedVerdict,
